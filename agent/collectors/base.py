@@ -1,0 +1,35 @@
+"""The Collector contract: a numbered source that tells what it saw, page by page, and judges nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
+
+from agent.model import Demand, Page, SourceState
+
+
+class Collector(Protocol):
+    """One configured source."""
+
+    @property
+    def name(self) -> str:
+        """The source's configured name."""
+        ...
+
+    def pages(self, state: SourceState, demand: Callable[[], Demand], *, follow: bool) -> AsyncIterator[Page]:
+        """Pages from where ``state`` says, in order; when this resumes after a `yield`, that page is on disk.
+
+        ``demand`` is asked once per page, so that a reload of the rules takes effect at the next page. With ``follow``
+        it polls for ever and yields when something changed (and a heartbeat a minute); without, it ends once it has
+        read to the newest number that was there at the start (at least one page is always yielded).
+
+        Raises:
+            IntegrityError: the source is not the source it was (truncated, an older copy); this source must stop.
+            TransientError: it could not be reached; the caller backs off and calls again with the stored state.
+            ConfigError: credentials, names or tables are wrong, and an edit cures it.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections; may be called twice."""
+        ...

@@ -1,0 +1,97 @@
+r"""Which LMS event is which kind: `\core\event\course_completed` → `course.completed`. Data, extended by `[[kind]]`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindEntry:
+    r"""One line of the table.
+
+    ``lms_event`` is a full name, or with ``suffix`` an ending that stands for every component
+    (``\event\course_module_viewed``). ``when`` picks among kinds that share a name by a word the collector reads off
+    the row: the completion state for completions, the grade item's type for grades.
+    """
+
+    kind: str
+    lms_event: str
+    when: tuple[str, ...] = ()
+    suffix: bool = False
+
+
+_COMPLETION = r"\core\event\course_module_completion_updated"
+_GRADED = r"\core\event\user_graded"
+
+MOODLE: tuple[KindEntry, ...] = (
+    KindEntry(kind="lesson.completed", lms_event=_COMPLETION, when=("1", "2")),
+    KindEntry(kind="lesson.uncompleted", lms_event=_COMPLETION, when=("0",)),
+    KindEntry(kind="course.completed", lms_event=r"\core\event\course_completed"),
+    KindEntry(kind="quiz.submitted", lms_event=r"\mod_quiz\event\attempt_submitted"),
+    KindEntry(kind="quiz.attempt_deleted", lms_event=r"\mod_quiz\event\attempt_deleted"),
+    KindEntry(kind="assignment.submitted", lms_event=r"\mod_assign\event\assessable_submitted"),
+    KindEntry(kind="forum.posted", lms_event=r"\mod_forum\event\post_created"),
+    KindEntry(kind="forum.posted", lms_event=r"\mod_forum\event\discussion_created"),
+    KindEntry(kind="forum.posted", lms_event=r"\mod_hsuforum\event\post_created"),
+    KindEntry(kind="forum.posted", lms_event=r"\mod_hsuforum\event\discussion_created"),
+    KindEntry(kind="forum.post_deleted", lms_event=r"\mod_forum\event\post_deleted"),
+    KindEntry(kind="forum.post_deleted", lms_event=r"\mod_hsuforum\event\post_deleted"),
+    KindEntry(kind="forum.discussion_deleted", lms_event=r"\mod_forum\event\discussion_deleted"),
+    KindEntry(kind="forum.discussion_deleted", lms_event=r"\mod_hsuforum\event\discussion_deleted"),
+    KindEntry(kind="grade.awarded", lms_event=_GRADED, when=("mod",)),
+    KindEntry(kind="course.graded", lms_event=_GRADED, when=("course",)),
+    KindEntry(kind="user.logged_in", lms_event=r"\core\event\user_loggedin"),
+    KindEntry(kind="course.enrolled", lms_event=r"\core\event\user_enrolment_created"),
+    KindEntry(kind="course.unenrolled", lms_event=r"\core\event\user_enrolment_deleted"),
+    KindEntry(kind="course.viewed", lms_event=r"\core\event\course_viewed"),
+    KindEntry(kind="lesson.viewed", lms_event=r"\event\course_module_viewed", suffix=True),
+    KindEntry(kind="badge.awarded", lms_event=r"\core\event\badge_awarded"),
+    KindEntry(kind="badge.revoked", lms_event=r"\core\event\badge_revoked"),
+    KindEntry(kind="survey.submitted", lms_event=r"\mod_feedback\event\response_submitted"),
+)
+
+WITHOUT_LMS_EVENT: tuple[str, ...] = ("forum.rated", "submission.received", "programme.completed")
+"""Kinds that no row of the log makes: read from state tables, from other sources, or made by the engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class KindTable:
+    """The table in force: Moodle's, with the entries of `[[kind]]` after it."""
+
+    entries: tuple[KindEntry, ...] = MOODLE
+
+    def extended(self, entries: Iterable[KindEntry]) -> KindTable:
+        """This table with more entries."""
+        return KindTable((*self.entries, *entries))
+
+    def kind_of(self, lms_event: str, when: str = "") -> str | None:
+        """The kind of a row, or None where no entry fits (rules can still name the LMS event itself)."""
+        for entry in self.entries:
+            named = lms_event.endswith(entry.lms_event) if entry.suffix else lms_event == entry.lms_event
+            if named and (not entry.when or when in entry.when):
+                return entry.kind
+        return None
+
+    def kinds(self) -> frozenset[str]:
+        """Every kind there is."""
+        return frozenset(entry.kind for entry in self.entries) | frozenset(WITHOUT_LMS_EVENT)
+
+    def entries_for(self, pattern: str) -> tuple[KindEntry, ...]:
+        """The entries whose kind a rule's `on` pattern (`lesson.completed`, `forum.*`) matches."""
+        return tuple(entry for entry in self.entries if fnmatchcase(entry.kind, pattern))
+
+
+DEFAULT_ONCE_PER: Mapping[str, str] = {
+    "lesson.*": "lesson",
+    "quiz.*": "lesson",
+    "assignment.*": "lesson",
+    "grade.awarded": "lesson",
+    "survey.*": "lesson",
+    "course.*": "course",
+    "forum.*": "post",
+    "badge.awarded": "badge",
+    "user.logged_in": "day",
+}
+"""once_per where a rule leaves it out; everything else is `event`."""

@@ -1,0 +1,281 @@
+"""The nouns that flow through the house, frozen. Times are whole seconds since 1970, UTC; amounts are integers.
+
+    Observation → Event → Decision → Entry
+
+Made by: a collector, `engine.trust.tag`, `engine.booking.book`, `ledger.append`, in this order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from fractions import Fraction
+from typing import Literal
+
+Fact = bool | int | str | Fraction | tuple[str, ...]
+"""What a condition can look at. Numbers are exact: int, or Fraction where they do not divide."""
+
+Role = Literal["subject", "actor", "author", "purchaser", "referrer"]
+ROLES: tuple[Role, ...] = ("subject", "actor", "author", "purchaser", "referrer")
+
+
+class Trust(IntEnum):
+    """How far an event is believed; higher is better."""
+
+    unverified = 0
+    client_reported = 1
+    trusted_source = 2
+    server_verified = 3
+
+
+class Evidence(StrEnum):
+    """How an observation reached us. Collectors report it; only `engine.trust` judges it."""
+
+    database_row = "database_row"
+    signature = "signature"
+    bearer_token = "bearer_token"  # noqa: S105 - the name of a kind of evidence
+    address = "address"
+    nothing = "nothing"
+
+
+EventMark = Literal["restored", "logged_in_as", "preview", "backdated"]
+"""What a collector saw about the whole row. `backdated` holds, the others never earn."""
+
+PersonMark = Literal["guest", "nobody", "system", "site_admin", "staff", "roles_unknown", "deleted"]
+"""What a collector saw about one person in this event; at most one each, the first that applies in this order
+(`deleted` last). `roles_unknown` holds; `site_admin` and `staff` are waived by `[defaults] staff_earn`; the
+others never earn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """Something a collector saw and that is not yet believed.
+
+    ``source`` is the configured name it came through, ``site`` the name that ids belong to (`same_site_as`).
+    ``position`` is its number in the source's own log. ``people`` maps roles to LMS user ids as text.
+    ``natural_key`` identifies the fact and not the delivery (site excluded; `engine.trust` prefixes it).
+    ``course``, ``section``, ``lesson`` (course module) and ``post`` are LMS ids as text.
+    ``facts`` are those of first sight. Essay and post text is never among them.
+    """
+
+    source: str
+    site: str
+    position: int
+    lms_event: str
+    kind: str | None
+    people: Mapping[str, str]
+    natural_key: tuple[str, ...]
+    occurred_at: int
+    evidence: Evidence
+    object_table: str | None = None
+    object_id: str | None = None
+    course: str | None = None
+    section: str | None = None
+    lesson: str | None = None
+    post: str | None = None
+    marks: frozenset[EventMark] = frozenset()
+    person_marks: Mapping[str, PersonMark] = field(default_factory=dict)
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """An observation with its identity and its trust. Only `engine.trust.tag` makes one.
+
+    ``event_id`` is the SHA-256 of the natural key, 32 bytes.
+    """
+
+    seen: Observation
+    event_id: bytes
+    trust: Trust
+
+
+class Outcome(IntEnum):
+    """What became of one event under one rule for one recipient."""
+
+    awarded = 1
+    held = 2
+    refused = 3
+    shadow = 4  # would have been awarded; pays nothing
+
+
+class HoldKind(StrEnum):
+    """Why a decision waits. `review` reserves scope and quotas; the others reserve nothing (DECISIONS 10)."""
+
+    trust = "trust"
+    backdated = "backdated"
+    fact = "fact"  # a fact that [[deny]] or `none` looks at is unknown
+    roles = "roles"  # the LMS would not tell whether the recipient is staff
+    budget = "budget"
+    review = "review"
+
+
+CheckStatus = Literal["passed", "failed", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One condition as it was judged: `score_pct >=80`, failed, seen `66.67`."""
+
+    text: str
+    status: CheckStatus
+    seen: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """A signed movement on one account of one learner; ``currency`` is a currency or ``badge:<id>``."""
+
+    currency: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """What an award takes from one quota: ``amount`` at ``at`` in ``bucket`` of ``meter`` by ``learner``.
+
+    ``meter`` names the quota (`once:lesson-completed`, `limit:lesson-completed:awards/day`, …), ``bucket`` the
+    scope value or the window it falls into, ``learner`` is ``<site>:<LMS user id>`` (empty where a quota counts
+    everybody). ``slot`` tells uses of one bucket apart: the generation for `once:` meters; -1 lets the ledger take
+    the entry's seq. ``freed`` uses count no longer, except where the quota keeps reversed ones (cooldown).
+    """
+
+    meter: str
+    bucket: str
+    learner: str
+    at: int
+    amount: int
+    slot: int = -1
+    freed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What one rule decided for one recipient of one event, with its reason.
+
+    ``learner`` is ``<site>:<LMS user id>`` or empty where the role is missing. ``reason`` is empty for awards, else a
+    stable text such as ``limit 3/day`` or ``condition score_pct >=80``; ``until`` is when a limit or cooldown would
+    let the next one through, where that can be said. ``postings`` and ``uses`` are what is (or, held or shadow, would
+    be) booked; ``scope`` is the once_per scope, ``generation`` its repetition. ``supersedes`` names holds of the same
+    rule, learner and scope that this award closes.
+    """
+
+    event_id: bytes
+    rule_id: str
+    rules_version: str
+    role: str
+    learner: str
+    outcome: Outcome
+    scope: str = ""
+    generation: int = 0
+    reason: str = ""
+    until: int | None = None
+    hold: HoldKind | None = None
+    checks: tuple[Check, ...] = ()
+    postings: tuple[Posting, ...] = ()
+    uses: tuple[Use, ...] = ()
+    supersedes: tuple[int, ...] = ()
+    message: str = ""
+
+
+GapState = Literal["open", "given_up"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Ids lo, lo+step, … hi of a source that were not there when the cursor passed them.
+
+    ``present`` of them were there when last looked (0 unless ranges had to be merged to stay within the limit).
+    ``opened_running_s`` is on the source's running clock, ``high_water`` the newest `timecreated` of lower ids.
+    """
+
+    lo: int
+    hi: int
+    step: int
+    present: int
+    opened_running_s: float
+    high_water: int
+    state: GapState = "open"
+
+    @property
+    def missing(self) -> int:
+        """How many ids are not there."""
+        return (self.hi - self.lo) // self.step + 1 - self.present
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """A row remembered by content, to notice when the log is no longer the same log."""
+
+    position: int
+    lms_event: str
+    user: int
+    occurred_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceState:
+    """How far a source is read: everything a collector needs to go on after a restart.
+
+    ``start_at`` is when payment begins (resolved and stored at the first connection), ``running_s`` how long the agent
+    has been tailing this source in all, ``proven_at`` when given-up gaps were last proven again.
+    ``fault`` is the integrity fault that stopped it, or empty.
+    """
+
+    position: int = 0
+    high_water: int = 0
+    start_at: int | None = None
+    running_s: float = 0.0
+    proven_at: int = 0
+    fault: str = ""
+    anchors: tuple[Anchor, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What one read of a source gives: observations in order of their numbers, and where the source then stands.
+
+    ``state`` replaces the stored state in the transaction that records ``observations`` (its ``counts`` are totals).
+    ``rules_version`` names the rules whose filter fetched it: it is decided by those. ``caught_up`` is true where
+    nothing more was there to read.
+    """
+
+    source: str
+    observations: Sequence[Observation]
+    state: SourceState
+    rules_version: str
+    caught_up: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """What the live rules want from the sources: which rows, and which looked-up facts.
+
+    ``names`` are full LMS event names, ``suffixes`` endings such as ``\\event\\course_module_viewed`` that stand for
+    every component's event; anything else need not be read. ``facts`` are fact names (`config.facts`), of which a
+    collector looks up only those it is asked for.
+    """
+
+    rules_version: str
+    names: frozenset[str]
+    suffixes: frozenset[str]
+    facts: frozenset[str]
+
+
+UseKey = tuple[str, str, str]
+"""(meter, bucket, learner) of `Use`."""
+
+HoldKey = tuple[str, str, str]
+"""(rule_id, learner, scope) of a held `Decision`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateRequest:
+    """What a page needs to know of the past: ``rows`` use by use, ``totals`` summed per key, and open holds."""
+
+    rows: frozenset[UseKey]
+    totals: frozenset[UseKey]
+    holds: frozenset[HoldKey]

@@ -1,0 +1,1 @@
+"""The central rewards catalogue that campuses deliver to."""

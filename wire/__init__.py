@@ -1,0 +1,1 @@
+"""What agent and catalogue must agree on to the byte; imports neither."""

@@ -1,0 +1,68 @@
+"""One ledger entry as bytes: what is hashed, sent and kept is exactly this.
+
+An entry is one line of canonical JSON (sorted keys, UTF-8, no spaces, no floats). Fields a reader does not know are
+kept because nobody re-serialises an entry: the stored bytes are the truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import orjson
+
+EntryKind = Literal["award", "reversal", "adjustment"]
+FORMAT = 1
+AMOUNT_MAX = 10**15
+"""No single movement may be larger, in either direction; keeps every sum well inside 64 bits."""
+
+
+class MalformedEntryError(ValueError):
+    """These bytes are not an entry this version can read; the text says why."""
+
+
+def encode(fields: Mapping[str, Any]) -> bytes:
+    """Canonical bytes of an entry.
+
+    Fields: ``v`` (1), ``entry_id`` (``<epoch>-<seq>``), ``seq``, ``kind``, ``learner`` (pseudonym), ``currency``,
+    ``amount`` (signed integer in the smallest unit), ``rule``, ``rules_version``, ``source``, ``trust``,
+    ``occurred_at`` and ``recorded_at`` (seconds UTC), ``event_ref`` and ``scope_ref`` (hex HMACs under the person's
+    own secret, or empty), ``generation``, ``reason`` and ``reverses`` (an entry_id or empty).
+    """
+    return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
+
+
+_TEXT = ("entry_id", "kind", "learner", "currency", "rule", "rules_version", "source", "trust", "reason", "reverses")
+_WHOLE = ("v", "seq", "amount", "occurred_at", "recorded_at")
+
+
+def decode(body: bytes) -> dict[str, Any]:
+    """The fields of an entry.
+
+    Raises:
+        MalformedEntryError: not canonical JSON, a required field missing or of another type, an amount out of bounds.
+    """
+    try:
+        fields = orjson.loads(body)
+    except orjson.JSONDecodeError as exc:
+        message = f"not JSON: {exc}"
+        raise MalformedEntryError(message) from None
+    if not isinstance(fields, dict):
+        message = "not a JSON object"
+        raise MalformedEntryError(message)
+    for name in _TEXT:
+        if not isinstance(fields.get(name), str):
+            message = f"field {name!r} must be text"
+            raise MalformedEntryError(message)
+    for name in _WHOLE:
+        value = fields.get(name)
+        if not isinstance(value, int) or isinstance(value, bool):
+            message = f"field {name!r} must be a whole number"
+            raise MalformedEntryError(message)
+    if abs(fields["amount"]) > AMOUNT_MAX:
+        message = f"amount {fields['amount']} is out of bounds"
+        raise MalformedEntryError(message)
+    if orjson.dumps(fields, option=orjson.OPT_SORT_KEYS) != body:
+        message = "not in canonical form (keys sorted and unique, no spaces)"
+        raise MalformedEntryError(message)
+    return fields
