@@ -252,9 +252,9 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """What the live rules want from the sources: which rows, and which looked-up facts.
+    r"""What the live rules want from the sources: which rows, and which looked-up facts.
 
-    ``names`` are full LMS event names, ``suffixes`` endings such as ``\\event\\course_module_viewed`` that stand for
+    ``names`` are full LMS event names, ``suffixes`` endings such as ``\event\course_module_viewed`` that stand for
     every component's event; anything else need not be read. ``facts`` are fact names (`config.facts`), of which a
     collector looks up only those it is asked for.
     """

@@ -1,0 +1,1 @@
+"""TOML to frozen models: every default, every check, every fault with file, line and column."""

@@ -1,0 +1,1 @@
+"""REMEMBER: one writer, one file, entries that are never changed."""

@@ -1,0 +1,1 @@
+"""DELIVER: readers of the ledger, each with how far it is confirmed."""

@@ -1,0 +1,1 @@
+"""Tails the Moodle log table: pages, proof, gaps, anchors, look-ups; one file per dialect."""

@@ -1,0 +1,1 @@
+"""What each system's payloads mean: pure, one file per system, payload to Observation."""

@@ -1,0 +1,1 @@
+"""Benchmarks, each with its bare limit beside it in the same run."""

@@ -1,0 +1,1 @@
+"""Every promise of the project as a sentence that can fail."""

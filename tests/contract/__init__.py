@@ -1,0 +1,1 @@
+"""One suite per protocol; every implementation is one line in it."""
