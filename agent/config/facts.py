@@ -1,0 +1,368 @@
+r"""Which facts there are: kind × fact × type × unit × who supplies it × a sample × the tables it is read from. Data.
+
+Shared by `rules facts`, by the engine's warnings («no source can supply it»), by `doctor` (which grant matters to which
+rule) and by the log-table collector (what to look up for a page).
+
+`Demand.facts` holds names of this table. Besides facts that conditions look at, it may name what an Observation carries
+elsewhere: `section` and `post` (scopes), `staff` (person marks), `roles` and `cohorts` (per person:
+`roles:<user id>`, `cohorts:<user id>`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Literal
+
+FactType = Literal["bool", "int", "text", "rational", "texts"]
+"""`rational` is int or Fraction; `texts` is a tuple of text."""
+
+LOGSTORE = "moodle-logstore"
+TOOL_TRIGGER = "tool-trigger"
+MOODLE_WS = "moodle-ws"
+_POSTS = (LOGSTORE, TOOL_TRIGGER, MOODLE_WS)
+
+_FORUMS = ("forum.posted",)
+_GRADES = ("grade.awarded", "course.graded")
+_ACTIVITY = ("lesson.*", "quiz.*", "assignment.*", "forum.*", "grade.awarded", "survey.*")
+_IN_COURSE = (*_ACTIVITY, "course.*", "badge.*")
+_DUE = ("assignment.submitted", "quiz.submitted", "lesson.completed")
+ANY_KIND = ("*",)
+
+MODULES = ("course_modules", "modules")
+STAFF_TABLES = ("role_assignments", "role", "context")
+_DUE_TABLES = (*MODULES, "assign", "assign_submission", "assign_user_flags", "quiz", "quiz_attempts")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactEntry:
+    """One line of the table.
+
+    ``kinds`` are kind patterns (`forum.*`); ``suppliers`` the source kinds that can give it; ``tables`` (without
+    prefix) what the log-table collector reads for it besides the log: where one cannot be read the fact is absent.
+    ``of_person`` facts are stored once per person as `<name>:<LMS user id>`; ``condition`` is False for names that are
+    demanded but that no condition can look at.
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+    type: FactType
+    unit: str
+    meaning: str
+    sample: str
+    suppliers: tuple[str, ...] = (LOGSTORE,)
+    tables: tuple[str, ...] = ()
+    of_person: bool = False
+    condition: bool = True
+
+    def applies_to(self, kind: str) -> bool:
+        """Whether events of this kind can have the fact."""
+        return any(fnmatchcase(kind, pattern) for pattern in self.kinds)
+
+
+FACTS: tuple[FactEntry, ...] = (
+    FactEntry(
+        name="score_pct",
+        kinds=("quiz.submitted", *_GRADES),
+        type="rational",
+        unit="%",
+        sample="66.66667",
+        meaning="quiz: 100 × the attempt's sumgrades ÷ the quiz's; grade: where the final grade lies between the "
+        "item's least and most. No score, no fact",
+        tables=("quiz_attempts", "quiz", "grade_items", "grade_grades"),
+    ),
+    FactEntry(
+        name="attempt",
+        kinds=("quiz.submitted", "assignment.submitted"),
+        type="int",
+        unit="",
+        sample="2",
+        meaning="which attempt of this learner it is; the first is 1",
+        tables=("quiz_attempts", "assign_submission"),
+    ),
+    FactEntry(
+        name="grade",
+        kinds=_GRADES,
+        type="rational",
+        unit="points",
+        sample="5.5",
+        suppliers=_POSTS,
+        meaning="the final grade at that moment",
+    ),
+    FactEntry(
+        name="passed",
+        kinds=_GRADES,
+        type="bool",
+        unit="",
+        sample="true",
+        meaning="the final grade reaches the item's grade to pass; absent where none is set",
+        tables=("grade_items", "grade_grades"),
+    ),
+    FactEntry(
+        name="overridden",
+        kinds=("lesson.*", *_GRADES),
+        type="bool",
+        unit="",
+        sample="false",
+        suppliers=_POSTS,
+        meaning="somebody set the completion or the grade by hand",
+    ),
+    FactEntry(
+        name="completion_state",
+        kinds=("lesson.completed", "lesson.uncompleted"),
+        type="int",
+        unit="",
+        sample="2",
+        suppliers=_POSTS,
+        meaning="0 incomplete, 1 complete, 2 complete and passed",
+    ),
+    FactEntry(
+        name="module",
+        kinds=_ACTIVITY,
+        type="text",
+        unit="",
+        sample="quiz",
+        tables=MODULES,
+        meaning="what sort of activity: assign, quiz, page, forum, …",
+    ),
+    FactEntry(
+        name="section_progress_pct",
+        kinds=_ACTIVITY,
+        type="rational",
+        unit="%",
+        sample="80",
+        tables=("course_modules", "course_modules_completion"),
+        meaning="how much of the section's tracked activities the learner had completed by then",
+    ),
+    FactEntry(
+        name="course_progress_pct",
+        kinds=_IN_COURSE,
+        type="rational",
+        unit="%",
+        sample="41.66667",
+        tables=("course_modules", "course_modules_completion", "course_completions"),
+        meaning="how much of the course's tracked activities the learner had completed by then; 100 once the "
+        "course is completed",
+    ),
+    FactEntry(
+        name="word_count",
+        kinds=_FORUMS,
+        type="int",
+        unit="words",
+        sample="28",
+        tables=("forum_posts", "forum_discussions"),
+        meaning="the post's words, as Moodle counted them",
+    ),
+    FactEntry(
+        name="char_count",
+        kinds=_FORUMS,
+        type="int",
+        unit="characters",
+        sample="142",
+        tables=("forum_posts", "forum_discussions"),
+        meaning="the post's characters, as Moodle counted them",
+    ),
+    FactEntry(
+        name="is_reply",
+        kinds=_FORUMS,
+        type="bool",
+        unit="",
+        sample="true",
+        suppliers=_POSTS,
+        meaning="a reply, not the first post of a discussion",
+    ),
+    FactEntry(
+        name="late_by",
+        kinds=_DUE,
+        type="int",
+        unit="s",
+        sample="-86400",
+        tables=_DUE_TABLES,
+        meaning="seconds past the due date, the learner's extension included; negative when early; absent "
+        "without a due date",
+    ),
+    FactEntry(
+        name="on_time",
+        kinds=_DUE,
+        type="bool",
+        unit="",
+        sample="true",
+        tables=_DUE_TABLES,
+        meaning="not later than the due date, the learner's extension included; absent without a due date",
+    ),
+    FactEntry(
+        name="since_enrolment",
+        kinds=_IN_COURSE,
+        type="int",
+        unit="s",
+        sample="1209600",
+        tables=("enrol", "user_enrolments"),
+        meaning="seconds since the learner's first enrolment in the course began",
+    ),
+    FactEntry(
+        name="since_start",
+        kinds=_IN_COURSE,
+        type="int",
+        unit="s",
+        sample="604800",
+        tables=("course",),
+        meaning="seconds since the course's start date; negative before it",
+    ),
+    FactEntry(
+        name="course_id",
+        kinds=_IN_COURSE,
+        type="text",
+        unit="",
+        sample="7",
+        suppliers=_POSTS,
+        meaning="the course's number",
+    ),
+    FactEntry(
+        name="course_shortname",
+        kinds=_IN_COURSE,
+        type="text",
+        unit="",
+        sample="BIO101",
+        tables=("course",),
+        meaning="the course's short name",
+    ),
+    FactEntry(
+        name="course_idnumber",
+        kinds=_IN_COURSE,
+        type="text",
+        unit="",
+        sample="HS-103",
+        tables=("course",),
+        meaning="the course's idnumber; absent where it has none",
+    ),
+    FactEntry(
+        name="course_categories",
+        kinds=_IN_COURSE,
+        type="texts",
+        unit="",
+        sample="Safety; Campus A / Safety",
+        tables=("course", "course_categories"),
+        meaning="the categories above the course, each by its own name and by its path",
+    ),
+    FactEntry(
+        name="cohorts",
+        kinds=ANY_KIND,
+        type="texts",
+        unit="",
+        sample="pilot; Pilot group",
+        of_person=True,
+        tables=("cohort", "cohort_members"),
+        meaning="the person's cohorts, each by idnumber and by name",
+    ),
+    FactEntry(
+        name="roles",
+        kinds=ANY_KIND,
+        type="texts",
+        unit="",
+        sample="student",
+        of_person=True,
+        tables=STAFF_TABLES,
+        meaning="the person's roles (short names and archetypes) at the course, its categories or the site",
+    ),
+    FactEntry(
+        name="enrol_method",
+        kinds=("course.enrolled", "course.unenrolled"),
+        type="text",
+        unit="",
+        sample="self",
+        suppliers=_POSTS,
+        meaning="manual, self, cohort, …",
+    ),
+    FactEntry(
+        name="origin",
+        kinds=ANY_KIND,
+        type="text",
+        unit="",
+        sample="web",
+        suppliers=_POSTS,
+        meaning="how it came about: web, ws (an app or web service) or cli (mostly cron)",
+    ),
+    FactEntry(
+        name="staff",
+        kinds=ANY_KIND,
+        type="bool",
+        unit="",
+        sample="",
+        tables=STAFF_TABLES,
+        condition=False,
+        meaning="becomes the person mark `staff` (or `roles_unknown`)",
+    ),
+    FactEntry(
+        name="section",
+        kinds=_ACTIVITY,
+        type="text",
+        unit="",
+        sample="",
+        tables=("course_modules",),
+        condition=False,
+        meaning="the section of the activity, a scope of once_per",
+    ),
+    FactEntry(
+        name="post",
+        kinds=("forum.*",),
+        type="text",
+        unit="",
+        sample="",
+        tables=("forum_discussions",),
+        condition=False,
+        meaning="the post (of a discussion its first), a scope of once_per",
+    ),
+)
+
+ALWAYS_READ: Mapping[str, tuple[str, ...]] = {
+    "quiz.submitted": ("quiz_attempts",),
+    "grade.awarded": ("grade_items",),
+    "course.graded": ("grade_items",),
+    "forum.posted": ("forum_discussions",),
+    "*": ("user",),
+}
+"""Tables read for a kind whatever the rules ask: previews never earn, a grade's kind is its item's type, a
+discussion counts as its first post, deleted people never earn."""
+
+
+@dataclass(frozen=True, slots=True)
+class FactTable:
+    """The table in force."""
+
+    entries: tuple[FactEntry, ...] = FACTS
+
+    def get(self, name: str) -> FactEntry | None:
+        """The entry of that name."""
+        return next((entry for entry in self.entries if entry.name == name), None)
+
+    def names(self) -> frozenset[str]:
+        """Every fact that a condition can look at."""
+        return frozenset(entry.name for entry in self.entries if entry.condition)
+
+    def for_kind(self, kind: str) -> tuple[FactEntry, ...]:
+        """The facts that events of this kind can have, in the table's order."""
+        return tuple(entry for entry in self.entries if entry.condition and entry.applies_to(kind))
+
+    def suppliers(self, name: str, kind: str) -> frozenset[str]:
+        """Source kinds that can supply the fact for events of this kind; empty where none can."""
+        entry = self.get(name)
+        return frozenset(entry.suppliers) if entry is not None and entry.applies_to(kind) else frozenset()
+
+    def tables_for(self, facts: Iterable[str], kinds: Iterable[str]) -> Mapping[str, frozenset[str]]:
+        """Table (without prefix) → the demanded facts that are lost where it cannot be read.
+
+        Tables of `ALWAYS_READ` come with what they are read for even where no fact asks for them.
+        """
+        wanted = tuple(kinds)
+        found: dict[str, set[str]] = {}
+        for name in facts:
+            entry = self.get(name)
+            if entry is not None and (not wanted or any(entry.applies_to(kind) for kind in wanted)):
+                for table in entry.tables:
+                    found.setdefault(table, set()).add(name)
+        for pattern, tables in ALWAYS_READ.items():
+            if not wanted or any(fnmatchcase(kind, pattern) for kind in wanted):
+                for table in tables:
+                    found.setdefault(table, set())
+        return {table: frozenset(names) for table, names in sorted(found.items())}
