@@ -1,0 +1,155 @@
+"""What people change by hand, always by a later entry or a settled hold, with who and why. Units for the writer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import aiosqlite
+
+from agent.errors import InvalidInputError
+from agent.ledger.people import Person
+from agent.ledger.record import Movement, Recorder
+from wire import entry as wire_entry
+
+MANUAL_RULE = "manual"
+"""rule_id and source of entries that no rule made."""
+
+_KEEPS_REVERSED = "cooldown:%"
+"""Uses of these meters count on after a reversal: a reversed award still was one for the cooldown."""
+
+_REVERSED_BY = """
+SELECT CAST(body AS TEXT) ->> 'entry_id' FROM entry
+WHERE seq > ? AND CAST(body AS TEXT) ->> 'kind' = 'reversal'
+  AND CAST(body AS TEXT) ->> 'reverses' IN (SELECT value FROM json_each(?))
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """What a person asked for: why (shown to the learner) and by whom."""
+
+    reason: str
+    by: str
+
+    def text(self) -> str:
+        """As it stands in the entry."""
+        return f"{self.reason} (by {self.by})" if self.by else self.reason
+
+
+async def adjust(
+    connection: aiosqlite.Connection,
+    recorder: Recorder,
+    *,
+    learner: str,
+    currency: str,
+    amount: int,
+    correction: Correction,
+    now: int,
+) -> int:
+    """Give (or take, below zero) ``amount`` to a learner by hand; returns the entry's seq.
+
+    Raises:
+        InvalidInputError: the amount is zero or beyond every bound.
+    """
+    if not amount or abs(amount) > wire_entry.AMOUNT_MAX:
+        raise InvalidInputError(f"{amount} is no amount to adjust by", hint="give a whole number other than 0")
+    person = (await recorder.people.find_or_make(connection, [learner], now))[learner]
+    movement = Movement(
+        kind="adjustment",
+        person=person,
+        currency=currency,
+        amount=amount,
+        rule_id=MANUAL_RULE,
+        rules_version="",
+        source=MANUAL_RULE,
+        trust="server_verified",
+        occurred_at=now,
+        reason=correction.text(),
+    )
+    return (await recorder.append(connection, [movement], now))[0]
+
+
+async def reverse(
+    connection: aiosqlite.Connection, recorder: Recorder, *, seq: int, correction: Correction, now: int
+) -> list[int]:
+    """Answer an award or adjustment by compensating entries, one for each entry of the same award; returns their seqs.
+
+    Its scope and quotas are free again (cooldowns are not), so that the fact may earn once more.
+
+    Raises:
+        InvalidInputError: there is no such entry, it is itself a reversal, or it was reversed already.
+    """
+    entries = await _award_of(connection, seq)
+    if not entries:
+        raise InvalidInputError(f"there is no entry {seq}", hint="see: rewards-agent ledger list")
+    movements = []
+    for _, body, person in entries:
+        fields = wire_entry.decode(body)
+        if fields["kind"] == "reversal":
+            raise InvalidInputError(f"entry {seq} is itself a reversal", hint="use: rewards-agent ledger adjust")
+        movements.append(
+            Movement(
+                kind="reversal",
+                person=person,
+                currency=fields["currency"],
+                amount=-fields["amount"],
+                rule_id=fields["rule"],
+                rules_version=fields["rules_version"],
+                source=fields["source"],
+                trust=fields["trust"],
+                occurred_at=fields["occurred_at"],
+                generation=fields.get("generation", 0),
+                reason=correction.text(),
+                reverses=fields["entry_id"],
+            )
+        )
+    await _refuse_reversed(connection, seq, {movement.reverses for movement in movements})
+    seqs = await recorder.append(connection, movements, now)
+    await connection.execute(
+        "UPDATE quota_use SET freed = 1 WHERE seq = ?"
+        " AND meter_no NOT IN (SELECT no FROM name WHERE kind = 'meter' AND text LIKE ?)",
+        (entries[0][0], _KEEPS_REVERSED),
+    )
+    return seqs
+
+
+async def _award_of(connection: aiosqlite.Connection, seq: int) -> list[tuple[int, bytes, Person]]:
+    rows = await connection.execute_fetchall(
+        "SELECT o.seq, o.body, p.person_no, p.site, p.lms_user, p.secret, p.pseudonym"
+        " FROM entry e JOIN entry o ON o.seq = e.seq OR"
+        " (e.decision_no IS NOT NULL AND o.decision_no = e.decision_no AND o.seq BETWEEN e.seq - 50 AND e.seq + 50)"
+        " JOIN person p ON p.person_no = o.person_no WHERE e.seq = ? ORDER BY o.seq",
+        (seq,),
+    )
+    return [
+        (number, body, Person(person_no=no, learner=f"{site}:{user}", secret=secret, pseudonym=pseudonym))
+        for number, body, no, site, user, secret, pseudonym in rows
+    ]
+
+
+async def _refuse_reversed(connection: aiosqlite.Connection, seq: int, entry_ids: set[str]) -> None:
+    rows = await connection.execute_fetchall(_REVERSED_BY, (seq, json.dumps(sorted(entry_ids))))
+    for (by_entry,) in rows:
+        raise InvalidInputError(f"entry {seq} was reversed already, by {by_entry}")
+
+
+async def close_hold(
+    connection: aiosqlite.Connection, *, decision_no: int, state: str, correction: Correction, now: int
+) -> None:
+    """Settle an open hold as ``approved`` or ``rejected``.
+
+    Raises:
+        InvalidInputError: there is no such hold, or it is settled already (by whom is told).
+    """
+    async with connection.execute("SELECT state, settled_by FROM hold WHERE decision_no = ?", (decision_no,)) as cursor:
+        row = await cursor.fetchone()
+    if row is None:
+        raise InvalidInputError(f"no decision {decision_no} is held", hint="see: rewards-agent review list")
+    if row[0] != "open":
+        by = f" by {row[1]}" if row[1] else ""
+        raise InvalidInputError(f"decision {decision_no} is {row[0]} already{by}")
+    await connection.execute(
+        "UPDATE hold SET state = ?, settled_at = ?, settled_by = ?, note = ? WHERE decision_no = ?",
+        (state, now, correction.by, correction.reason, decision_no),
+    )

@@ -1,0 +1,207 @@
+"""The ledger's file: where it lies, its lock, how it is opened, and its schema's upgrades."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import sqlite3
+from importlib import resources
+from pathlib import Path
+from typing import Self
+
+from agent.errors import ConfigError, IntegrityError, RewardsError, TransientError
+
+FILE_NAME = "ledger.db"
+LOCK_NAME = "agent.lock"
+SCHEMA = 1
+"""The newest migration this program knows; stored in `PRAGMA user_version`."""
+
+BUSY_TIMEOUT_MS = 5_000
+CACHE_KIB = 32_768
+WAL_PAGES_MAX = 4_000
+"""SQLite checkpoints after this many pages: enough to gather a page's random writes, few enough not to stall."""
+
+
+class Lock:
+    """The one lock of a data directory: whoever holds it is the only writer.
+
+    Raises:
+        TransientError: another agent holds it (its process id is named).
+        ConfigError: the directory cannot be written.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self._path = data_dir / LOCK_NAME
+        self._fd = -1
+
+    def acquire(self) -> Self:
+        """Take the lock or say who has it."""
+        try:
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as exc:
+            raise directory_error(self._path.parent, exc) from exc
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            holder = os.read(self._fd, 20).decode("ascii", "replace").strip()
+            self.release()
+            if exc.errno not in {errno.EAGAIN, errno.EACCES}:
+                raise directory_error(self._path.parent, exc) from exc
+            message = f"another agent is at work on {self._path.parent}" + (f" (process {holder})" if holder else "")
+            raise TransientError(
+                message, hint="stop it first, or give this one a data_dir of its own: [agent] data_dir"
+            ) from None
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, str(os.getpid()).encode(), 0)
+        return self
+
+    def release(self) -> None:
+        """Let go; may be called twice."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> Self:
+        """Acquire."""
+        return self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        """Release."""
+        self.release()
+
+
+def directory_error(directory: Path, exc: OSError) -> RewardsError:
+    """What an operating system's error about the data directory means to a person."""
+    if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return TransientError(
+            f"the disk of {directory} is full",
+            hint="free some space: nothing is lost, the agent goes on where it stood",
+        )
+    if exc.errno == errno.ENOENT:
+        return ConfigError(f"{directory} does not exist", hint=f"create it: install -d -m 0700 {directory}")
+    if exc.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}:
+        return ConfigError(
+            f"{directory} cannot be written: {exc.strerror}",
+            hint="make it a directory that the agent's user owns, or name another under [agent] data_dir",
+        )
+    return TransientError(f"{directory} cannot be used: {exc.strerror}", hint="see the system's log for the disk")
+
+
+def database_error(path: Path, exc: sqlite3.Error) -> RewardsError:
+    """What SQLite's error about the ledger file means to a person."""
+    text = str(exc)
+    code = getattr(exc, "sqlite_errorname", "") or ""
+    if "disk is full" in text or code == "SQLITE_FULL" or code.startswith("SQLITE_IOERR"):
+        return TransientError(
+            f"{path} cannot be written: {text}",
+            hint="free space on its disk: nothing is lost, the agent goes on where it stood",
+        )
+    if "readonly" in text or "unable to open" in text or code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
+        return ConfigError(
+            f"{path} cannot be written: {text}",
+            hint="the agent's user must own the data directory and every file in it",
+        )
+    if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or "locked" in text:
+        return TransientError(
+            f"{path} is locked by another program",
+            hint="only the agent may write it; see who has it open: lsof " + str(path),
+        )
+    if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or "malformed" in text or "not a database" in text:
+        return IntegrityError(f"{path} is damaged: {text}", hint="restore the newest backup: rewards-agent restore")
+    return IntegrityError(f"{path}: {text}", hint="run: rewards-agent ledger verify")
+
+
+def prepare_directory(data_dir: Path) -> None:
+    """Make the data directory (0700) if it is not there and see that it can be written.
+
+    Raises:
+        ConfigError: it cannot be made or written.
+    """
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as exc:
+        raise directory_error(data_dir, exc) from exc
+    if not os.access(data_dir, os.W_OK | os.X_OK):
+        raise directory_error(data_dir, OSError(errno.EACCES, "permission denied"))
+
+
+def ledger_path(data_dir: Path) -> Path:
+    """Where the ledger of a data directory lies."""
+    return data_dir / FILE_NAME
+
+
+WRITER_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA recursive_triggers = ON",  # else INSERT OR REPLACE slips past the triggers that guard entries
+    "PRAGMA secure_delete = ON",
+    "PRAGMA temp_store = MEMORY",
+    f"PRAGMA cache_size = -{CACHE_KIB}",
+    f"PRAGMA wal_autocheckpoint = {WAL_PAGES_MAX}",
+    f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
+)
+
+
+def open_for_reading(data_dir: Path) -> sqlite3.Connection:
+    """A read-only connection for one command; sees a consistent picture inside each transaction.
+
+    Raises:
+        ConfigError: there is no ledger yet, or it cannot be read.
+        IntegrityError: its schema is newer than this program.
+    """
+    path = ledger_path(data_dir)
+    if not path.exists():
+        raise ConfigError(f"there is no ledger in {data_dir} yet", hint="start the agent once: rewards-agent run")
+    try:
+        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_MS / 1000)
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.Error as exc:
+        raise database_error(path, exc) from exc
+    check_schema(path, version)
+    return connection
+
+
+def check_schema(path: Path, version: int) -> None:
+    """Refuse a ledger that a newer program wrote.
+
+    Raises:
+        IntegrityError: the file's schema is newer.
+    """
+    if version > SCHEMA:
+        raise IntegrityError(
+            f"{path} has schema {version}, this program knows {SCHEMA}",
+            hint="it was written by a newer rewards-agent: install that version again",
+        )
+
+
+def migrations() -> dict[int, str]:
+    """Every migration by its number: `0001_initial.sql` is 1."""
+    folder = resources.files("agent.ledger") / "migrations"
+    return {
+        int(item.name[:4]): item.read_text(encoding="utf-8") for item in folder.iterdir() if item.name.endswith(".sql")
+    }
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> int:
+    """Bring an open file to the newest schema, all missing steps in one transaction; returns the schema it had.
+
+    Raises:
+        IntegrityError: the file is newer than this program, or a step failed (the file is then as it was).
+    """
+    had = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    check_schema(path, had)
+    if had == SCHEMA:
+        return had
+    steps = [sql for number, sql in sorted(migrations().items()) if number > had]
+    script = "BEGIN IMMEDIATE;\n" + "\n".join(steps) + f"\nPRAGMA user_version = {SCHEMA};\nCOMMIT;"
+    try:
+        connection.executescript(script)
+    except sqlite3.Error as exc:
+        if connection.in_transaction:
+            connection.rollback()
+        raise database_error(path, exc) from exc
+    return had

@@ -1,0 +1,103 @@
+"""Persons apart from the ledger: who is behind a pseudonym, and the secret that everything about them hangs on.
+
+Nothing that is hashed, sent or kept after an erasure is a function of an LMS identity without the person's secret.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import aiosqlite
+
+SECRET_BYTES = 32
+_PSEUDONYM_BYTES = 15
+_REF_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A learner as the ledger's own tables know them. ``learner`` is ``<site>:<LMS user id>``."""
+
+    person_no: int
+    learner: str
+    secret: bytes
+    pseudonym: str
+
+    def event_ref(self, event_id: bytes) -> str:
+        """What an entry carries instead of the event's id: hex HMAC under the person's secret."""
+        return hmac.digest(self.secret, b"event\0" + event_id, "sha256")[:_REF_BYTES].hex()
+
+    def scope_ref(self, rule_id: str, scope: str, generation: int) -> str:
+        """What an entry carries instead of its scope: hex HMAC under the person's secret."""
+        text = f"scope\0{rule_id}\0{scope}\0{generation}"
+        return hmac.digest(self.secret, text.encode(), "sha256")[:_REF_BYTES].hex()
+
+
+def pseudonym_of(secret: bytes) -> str:
+    """The name a person has outside the campus: 24 lower-case letters and digits."""
+    return base64.b32encode(hmac.digest(secret, b"pseudonym", "sha256")[:_PSEUDONYM_BYTES]).decode().lower()
+
+
+def split_learner(learner: str) -> tuple[str, str]:
+    """``moodle:35`` → (``moodle``, ``35``)."""
+    site, _, user = learner.partition(":")
+    return site, user
+
+
+class People:
+    """Persons by learner, read in bulk and kept in memory; filled and used only inside the writer's units."""
+
+    KEPT_MAX = 50_000
+
+    def __init__(self) -> None:
+        self._known: dict[str, Person] = {}
+
+    def forget(self) -> None:
+        """Drop what is kept in memory (after a rollback, an erasure)."""
+        self._known.clear()
+
+    async def find(self, connection: aiosqlite.Connection, learners: Iterable[str]) -> dict[str, Person]:
+        """Those of ``learners`` that are persons already."""
+        wanted = set(learners)
+        if len(self._known) > self.KEPT_MAX:
+            self._known.clear()
+        missing = [split_learner(learner) for learner in wanted if learner and learner not in self._known]
+        if missing:
+            await connection.execute("CREATE TEMP TABLE IF NOT EXISTS wanted_person (site TEXT, lms_user TEXT) STRICT")
+            await connection.executemany("INSERT INTO wanted_person VALUES (?, ?)", missing)
+            rows = await connection.execute_fetchall(
+                "SELECT p.person_no, p.site, p.lms_user, p.secret, p.pseudonym"
+                " FROM wanted_person w CROSS JOIN person p ON p.site = w.site AND p.lms_user = w.lms_user"
+            )
+            await connection.execute("DELETE FROM wanted_person")
+            for person_no, site, lms_user, secret, pseudonym in rows:
+                learner = f"{site}:{lms_user}"
+                self._known[learner] = Person(person_no=person_no, learner=learner, secret=secret, pseudonym=pseudonym)
+        return {learner: self._known[learner] for learner in wanted if learner in self._known}
+
+    async def find_or_make(
+        self, connection: aiosqlite.Connection, learners: Iterable[str], now: int
+    ) -> dict[str, Person]:
+        """Every one of ``learners`` as a person; who is new gets a secret and a pseudonym at ``now``."""
+        wanted = list(dict.fromkeys(learners))
+        found = await self.find(connection, wanted)
+        new = [learner for learner in wanted if learner not in found]
+        if not new:
+            return found
+        rows = await connection.execute_fetchall("SELECT coalesce(max(person_no), 0) FROM person")
+        next_no = int(next(iter(rows))[0]) + 1
+        made: list[Person] = []
+        for number, learner in enumerate(new, next_no):
+            secret = secrets.token_bytes(SECRET_BYTES)
+            made.append(Person(person_no=number, learner=learner, secret=secret, pseudonym=pseudonym_of(secret)))
+        await connection.executemany(
+            "INSERT INTO person (person_no, site, lms_user, secret, pseudonym, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+            [(p.person_no, *split_learner(p.learner), p.secret, p.pseudonym, now) for p in made],
+        )
+        for person in made:
+            found[person.learner] = self._known[person.learner] = person
+        return found

@@ -1,0 +1,217 @@
+"""What people ask of the ledger, read-only: entries, events, decisions, holds, balances, rules versions."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from agent.ledger import codec
+from agent.ledger.projections import READ_AT_ONCE
+from agent.ledger.record import BADGE_PREFIX
+from agent.model import Decision, Event
+from wire import entry as wire_entry
+
+_ENTRIES = """
+SELECT e.seq, e.body, p.site, p.lms_user, v.event_id, e.decision_no, e.person_no
+FROM entry e LEFT JOIN person p ON p.person_no = e.person_no LEFT JOIN event v ON v.event_no = e.event_no
+WHERE e.seq > ? ORDER BY e.seq LIMIT ?
+"""
+_EVENT = """
+SELECT v.event_no, v.occurred_at, v.event_id, n.text, v.position, v.trust, v.payload
+FROM event v JOIN name n ON n.no = v.source_no
+"""
+_DECISION = """
+SELECT d.decision_no, v.event_id, n.text, r.version, d.role, d.learner, d.outcome, d.reason, d.detail, v.event_no,
+       h.state, h.settled_by, h.note
+FROM decision d JOIN event v ON v.event_no = d.event_no JOIN name n ON n.no = d.rule_no
+JOIN rules_version r ON r.version_no = d.version_no LEFT JOIN hold h ON h.decision_no = d.decision_no
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryRow:
+    """One entry as it is shown: ``learner`` is ``<site>:<LMS user id>``, or the pseudonym of an erased person."""
+
+    seq: int
+    fields: dict[str, Any]
+    learner: str
+    event_id: str
+    decision_no: int | None
+    person_no: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionRow:
+    """One recorded decision with its number and, where it was held, what became of the hold (else empty)."""
+
+    decision_no: int
+    event_no: int
+    decision: Decision
+    hold_state: str
+    settled_by: str
+    note: str
+
+
+def entries(connection: sqlite3.Connection, *, after: int = 0, badges: bool = False) -> Iterator[EntryRow]:
+    """Entries after ``after`` in order, in constant memory; badge accounts only with ``badges``."""
+    while rows := connection.execute(_ENTRIES, (after, READ_AT_ONCE)).fetchall():
+        for seq, body, site, lms_user, event_id, decision_no, person_no in rows:
+            fields = wire_entry.decode(body)
+            if not badges and fields["currency"].startswith(BADGE_PREFIX):
+                continue
+            yield EntryRow(
+                seq=seq,
+                fields=fields,
+                learner=f"{site}:{lms_user}" if site is not None else fields["learner"],
+                event_id=event_id.hex() if event_id is not None else fields.get("event_ref", ""),
+                decision_no=decision_no,
+                person_no=person_no,
+            )
+        after = rows[-1][0]
+
+
+def head(connection: sqlite3.Connection) -> tuple[int, bytes]:
+    """(seq, hash) of the newest entry; (0, genesis) of an empty ledger."""
+    row = connection.execute("SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1").fetchone()
+    return (row[0], row[1]) if row else (0, b"\0" * 32)
+
+
+def _event(row: tuple[Any, ...]) -> tuple[int, Event]:
+    event_no, occurred_at, event_id, source, position, trust, payload = row
+    event = codec.decode_event(
+        payload, source=source, position=position, occurred_at=occurred_at, event_id=event_id, trust=trust
+    )
+    return event_no, event
+
+
+def find_events(connection: sqlite3.Connection, wanted: str) -> list[tuple[int, Event]]:
+    """Events by what a person has in hand: (event_no, event) each, oldest first, at most 20.
+
+    ``wanted`` is an event id (hex, or its beginning of at least 8 digits), ``source:number`` or a bare number of the
+    source's log.
+    """
+    if wanted.isdigit() or (":" in wanted and wanted.rpartition(":")[2].isdigit()):
+        source, _, number = wanted.rpartition(":")
+        rows = connection.execute(
+            _EVENT + "WHERE v.position = ? AND (? = '' OR n.text = ?) ORDER BY v.event_no LIMIT 20",
+            (int(number), source, source),
+        ).fetchall()
+        if rows or not wanted.isdigit() or len(wanted) < _ID_DIGITS_MIN:
+            return [_event(row) for row in rows]
+    if len(wanted) >= _ID_DIGITS_MIN:
+        rows = connection.execute(
+            _EVENT + "WHERE substr(lower(hex(v.event_id)), 1, ?) = ? ORDER BY v.event_no LIMIT 20",
+            (len(wanted), wanted.lower()),
+        ).fetchall()
+        return [_event(row) for row in rows]
+    return []
+
+
+_ID_DIGITS_MIN = 8
+
+
+def events(connection: sqlite3.Connection, *, learner: str = "", newest: int = 50) -> list[tuple[int, Event]]:
+    """The newest events, newest first; of one learner (``<site>:<id>``) where given."""
+    if learner:
+        site, _, user = learner.partition(":")
+        rows = connection.execute(
+            _EVENT  # noqa: S608 - constants only
+            + "WHERE n.text = ? AND EXISTS (SELECT 1 FROM json_each(CAST(v.payload AS TEXT), '$.w') j"
+            " WHERE j.value = ?) ORDER BY v.event_no DESC LIMIT ?",
+            (site, user, newest),
+        ).fetchall()
+    else:
+        rows = connection.execute(_EVENT + "ORDER BY v.event_no DESC LIMIT ?", (newest,)).fetchall()
+    return [_event(row) for row in rows]
+
+
+def event_by_no(connection: sqlite3.Connection, event_no: int) -> Event | None:
+    """One event, or None where it is no longer kept."""
+    row = connection.execute(_EVENT + "WHERE v.event_no = ?", (event_no,)).fetchone()
+    return _event(row)[1] if row else None
+
+
+def _decision(row: tuple[Any, ...]) -> DecisionRow:
+    number, event_id, rule_id, version, role, learner, outcome, reason, detail, event_no, state, by, note = row
+    return DecisionRow(
+        decision_no=number,
+        event_no=event_no,
+        decision=codec.decode_decision(
+            detail,
+            event_id=event_id,
+            rule_id=rule_id,
+            version=version,
+            role=role,
+            learner=learner,
+            outcome=outcome,
+            reason=reason,
+        ),
+        hold_state=state or "",
+        settled_by=by or "",
+        note=note or "",
+    )
+
+
+def decisions_about(connection: sqlite3.Connection, event_no: int) -> list[DecisionRow]:
+    """Every decision about one event, in order."""
+    rows = connection.execute(_DECISION + "WHERE d.event_no = ? ORDER BY d.decision_no", (event_no,)).fetchall()
+    return [_decision(row) for row in rows]
+
+
+def decisions_of(
+    connection: sqlite3.Connection, learner: str, *, since: int = 0, until: int = 2**62, rule_id: str = ""
+) -> list[DecisionRow]:
+    """Every decision about one learner's acts between two times (seconds UTC, end excluded), oldest act first."""
+    rows = connection.execute(
+        _DECISION + "WHERE v.occurred_at >= ? AND v.occurred_at < ? AND d.learner = ? AND (? = '' OR n.text = ?)"
+        " ORDER BY v.occurred_at, d.decision_no",
+        (since, until, learner, rule_id, rule_id),
+    ).fetchall()
+    return [_decision(row) for row in rows]
+
+
+def holds(connection: sqlite3.Connection, *, state: str = "open", learner: str = "") -> list[DecisionRow]:
+    """Held decisions in one state (`all` for every state), oldest first."""
+    rows = connection.execute(
+        _DECISION + "WHERE h.decision_no IS NOT NULL AND (? = 'all' OR h.state = ?) AND (? = '' OR d.learner = ?)"
+        " ORDER BY d.decision_no",
+        (state, state, learner, learner),
+    ).fetchall()
+    return [_decision(row) for row in rows]
+
+
+def balances_of(connection: sqlite3.Connection, learner: str) -> dict[str, tuple[int, int]]:
+    """Currency (or ``badge:<id>``) → (amount, lifetime) of one learner."""
+    site, _, user = learner.partition(":")
+    return {
+        currency: (amount, lifetime)
+        for currency, amount, lifetime in connection.execute(
+            "SELECT b.currency, b.amount, b.lifetime FROM balance b JOIN person p ON p.person_no = b.person_no"
+            " WHERE p.site = ? AND p.lms_user = ? ORDER BY b.currency",
+            (site, user),
+        )
+    }
+
+
+def rules_versions(connection: sqlite3.Connection) -> list[tuple[str, int, int]]:
+    """(version, first used at, decisions made by it), oldest first."""
+    return connection.execute(
+        "SELECT version, first_at, (SELECT count(*) FROM decision d WHERE d.version_no = r.version_no)"
+        " FROM rules_version r ORDER BY version_no"
+    ).fetchall()
+
+
+def rules_text(connection: sqlite3.Connection, version: str) -> tuple[str, str] | None:
+    """(version, text) of the one version that begins with ``version``; None where none or several do."""
+    rows = connection.execute(
+        "SELECT version, text FROM rules_version WHERE substr(version, 1, ?) = ? LIMIT 2", (len(version), version)
+    ).fetchall()
+    return tuple(rows[0]) if len(rows) == 1 else None
+
+
+def setting(connection: sqlite3.Connection, key: str) -> str | None:
+    """A value of table `setting`."""
+    row = connection.execute("SELECT value FROM setting WHERE key = ?", (key,)).fetchone()
+    return row[0] if row else None

@@ -1,0 +1,113 @@
+"""How far each source is read: position, gaps, anchors and counts, written in the transaction of the page."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import aiosqlite
+import orjson
+
+from agent.model import Anchor, Gap, SourceState
+
+_SAVE = """
+INSERT INTO source_state (source, position, high_water, start_at, running_s, proven_at, fault, counts, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (source) DO UPDATE SET
+  position = excluded.position, high_water = excluded.high_water, start_at = excluded.start_at,
+  running_s = excluded.running_s, proven_at = excluded.proven_at, fault = excluded.fault,
+  counts = excluded.counts, updated_at = excluded.updated_at
+"""
+
+
+def load(connection: sqlite3.Connection, source: str) -> SourceState | None:
+    """The stored state of a source, or None where it was never read."""
+    row = connection.execute(
+        "SELECT position, high_water, start_at, running_s, proven_at, fault, counts FROM source_state WHERE source = ?",
+        (source,),
+    ).fetchone()
+    if row is None:
+        return None
+    gaps = connection.execute(
+        "SELECT lo, hi, step, present, opened_running_s, high_water, state FROM source_gap"
+        " WHERE source = ? ORDER BY lo, step",
+        (source,),
+    ).fetchall()
+    anchors = connection.execute(
+        "SELECT position, lms_event, user, occurred_at FROM source_anchor WHERE source = ? ORDER BY position", (source,)
+    ).fetchall()
+    return SourceState(
+        position=row[0],
+        high_water=row[1],
+        start_at=row[2],
+        running_s=row[3],
+        proven_at=row[4],
+        fault=row[5],
+        counts=orjson.loads(row[6]),
+        gaps=tuple(
+            Gap(lo=lo, hi=hi, step=step, present=present, opened_running_s=opened, high_water=high, state=state)
+            for lo, hi, step, present, opened, high, state in gaps
+        ),
+        anchors=tuple(
+            Anchor(position=position, lms_event=name, user=user, occurred_at=at) for position, name, user, at in anchors
+        ),
+    )
+
+
+def names(connection: sqlite3.Connection) -> list[str]:
+    """Every source that was ever read."""
+    return [name for (name,) in connection.execute("SELECT source FROM source_state ORDER BY source")]
+
+
+def low_water(connection: sqlite3.Connection) -> dict[str, int]:
+    """Per source how far it is read without an open gap: one below the lowest, else the position."""
+    rows = connection.execute(
+        "SELECT s.source, s.position, min(g.lo) FROM source_state s"
+        " LEFT JOIN source_gap g ON g.source = s.source AND g.state = 'open' GROUP BY s.source"
+    )
+    return {source: position if lowest is None else min(position, lowest - 1) for source, position, lowest in rows}
+
+
+async def save(
+    connection: aiosqlite.Connection, source: str, state: SourceState, before: SourceState | None, now: int
+) -> None:
+    """Write ``state``; of gaps and anchors only what differs from ``before``, the state last saved."""
+    await connection.execute(
+        _SAVE,
+        (
+            source,
+            state.position,
+            state.high_water,
+            state.start_at,
+            state.running_s,
+            state.proven_at,
+            state.fault,
+            orjson.dumps(dict(state.counts)),
+            now,
+        ),
+    )
+    old_gaps = set(before.gaps) if before else set()
+    new_gaps = set(state.gaps)
+    if old_gaps != new_gaps:
+        await connection.executemany(
+            "DELETE FROM source_gap WHERE source = ? AND lo = ? AND step = ?",
+            [(source, gap.lo, gap.step) for gap in old_gaps - new_gaps],
+        )
+        await connection.executemany(
+            "INSERT INTO source_gap (source, lo, step, hi, present, opened_running_s, high_water, state)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (source, g.lo, g.step, g.hi, g.present, g.opened_running_s, g.high_water, g.state)
+                for g in new_gaps - old_gaps
+            ],
+        )
+    old_anchors = set(before.anchors) if before else set()
+    new_anchors = set(state.anchors)
+    if old_anchors != new_anchors:
+        await connection.executemany(
+            "DELETE FROM source_anchor WHERE source = ? AND position = ?",
+            [(source, anchor.position) for anchor in old_anchors - new_anchors],
+        )
+        await connection.executemany(
+            "INSERT INTO source_anchor (source, position, lms_event, user, occurred_at) VALUES (?, ?, ?, ?, ?)",
+            [(source, a.position, a.lms_event, a.user, a.occurred_at) for a in new_anchors - old_anchors],
+        )

@@ -1,0 +1,87 @@
+"""Every version of the rules that ever decided something, and the history that a new quota begins with.
+
+A quota that an edit introduces (`limit = "3/day"` becomes `"10/week"`) must count what was paid before the edit. Its
+uses are therefore filled in from the entries, once, when the version that brings its meter is adopted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from itertools import groupby
+
+import aiosqlite
+import orjson
+
+from agent.ledger.people import Person
+from agent.ledger.record import BADGE_PREFIX, Recorder
+from agent.model import Use
+
+UsesOf = Callable[[str, str, int, Mapping[str, int]], Iterable[Use]]
+"""(rule_id, learner, occurred_at, {currency: amount}) → the uses that such an award takes under the rules now in force,
+`once:` uses (which every award has from its first day) left out."""
+
+_ENTRIES_AT_ONCE = 5_000
+_PAID = """
+SELECT e.seq, coalesce(e.decision_no, -e.seq), e.body, p.person_no, p.site, p.lms_user, p.secret, p.pseudonym
+FROM entry e JOIN person p ON p.person_no = e.person_no
+WHERE e.seq > ? ORDER BY e.seq LIMIT ?
+"""
+
+
+async def keep(connection: aiosqlite.Connection, version: str, text: str, now: int) -> int:
+    """Store a version's text once; returns its number."""
+    await connection.execute(
+        "INSERT INTO rules_version (version, text, first_at) VALUES (?, ?, ?) ON CONFLICT (version) DO NOTHING",
+        (version, text, now),
+    )
+    async with connection.execute("SELECT version_no FROM rules_version WHERE version = ?", (version,)) as cursor:
+        row = await cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+async def give_history(
+    connection: aiosqlite.Connection, recorder: Recorder, meters: Iterable[str], uses_of: UsesOf
+) -> int:
+    """Fill the uses of those ``meters`` that this ledger has never heard of from its entries; returns how many."""
+    wanted = set(meters)
+    new = wanted - set(await recorder.names.find(connection, "meter", wanted))
+    if not new:
+        return 0
+    await recorder.names.number(connection, "meter", sorted(new))
+    reversed_ids = await _reversed(connection)
+    written = after = 0
+    while rows := list(await connection.execute_fetchall(_PAID, (after, _ENTRIES_AT_ONCE))):
+        after = rows[-1][0]
+        if len(rows) == _ENTRIES_AT_ONCE:
+            # Entries of one decision stand together; leave the last decision for the next slice so that it is whole.
+            whole = [row for row in rows if row[1] != rows[-1][1]]
+            rows, after = (whole, whole[-1][0]) if whole else (rows, after)
+        uses: list[tuple[Use, int]] = []
+        people: dict[str, Person] = {}
+        for _, group in groupby(rows, key=lambda row: row[1]):
+            for use, seq, person in _uses(list(group), reversed_ids, uses_of):
+                if use.meter in new:
+                    uses.append((use, seq))
+                    people[person.learner] = person
+        await recorder.write_uses(connection, uses, people)
+        written += len(uses)
+    return written
+
+
+def _uses(rows: list[aiosqlite.Row], reversed_ids: set[str], uses_of: UsesOf) -> Iterable[tuple[Use, int, Person]]:
+    seq, _, _, person_no, site, lms_user, secret, pseudonym = rows[0]
+    entries = [orjson.loads(row[2]) for row in rows]
+    first = entries[0]
+    if first["kind"] != "award" or first["entry_id"] in reversed_ids:
+        return
+    person = Person(person_no=person_no, learner=f"{site}:{lms_user}", secret=secret, pseudonym=pseudonym)
+    amounts = {e["currency"]: e["amount"] for e in entries if not e["currency"].startswith(BADGE_PREFIX)}
+    for use in uses_of(first["rule"], person.learner, first["occurred_at"], amounts):
+        yield use, seq, person
+
+
+async def _reversed(connection: aiosqlite.Connection) -> set[str]:
+    rows = await connection.execute_fetchall(
+        "SELECT CAST(body AS TEXT) ->> 'reverses' FROM entry WHERE CAST(body AS TEXT) ->> 'kind' = 'reversal'"
+    )
+    return {reverses for (reverses,) in rows}
