@@ -1,0 +1,107 @@
+"""The way commands reach a running agent: a Unix socket in the data directory, for the agent's own user only.
+
+One process writes the ledger. A command that writes takes the lock where no agent runs, and asks the agent where one
+does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+from aiohttp import web
+
+from agent.errors import ConfigError, IntegrityError, InvalidInputError, RewardsError, TransientError
+
+SOCKET_NAME = "agent.sock"
+BODY_BYTES_MAX = 1_000_000
+ANSWER_WITHIN_S = 600
+
+Operation = Callable[..., Awaitable[Any]]
+"""Takes keyword arguments that JSON can carry, returns what JSON can carry."""
+
+_ERRORS: Mapping[str, type[RewardsError]] = {
+    kind.__name__: kind for kind in (ConfigError, TransientError, InvalidInputError, IntegrityError, RewardsError)
+}
+
+
+@contextlib.contextmanager
+def _short_path(data_dir: Path) -> Iterator[str]:
+    # A socket's address holds 107 bytes, a data directory's path may be longer: go through an open directory.
+    directory = os.open(data_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{directory}/{SOCKET_NAME}"
+    finally:
+        os.close(directory)
+
+
+@contextlib.asynccontextmanager
+async def listening(data_dir: Path, operations: Mapping[str, Operation]) -> AsyncIterator[None]:
+    """Answer commands while the block runs. A socket left by a killed agent is replaced (the lock is ours)."""
+
+    async def answer(request: web.Request) -> web.Response:
+        asked = orjson.loads(await request.read())
+        operation = operations.get(asked.get("command", ""))
+        if operation is None:
+            return _failure(InvalidInputError(f"this agent knows no command {asked.get('command')!r}"))
+        try:
+            result = await operation(**asked.get("arguments", {}))
+        except RewardsError as exc:
+            return _failure(exc)
+        return web.Response(body=orjson.dumps({"result": result}), content_type="application/json")
+
+    app = web.Application(client_max_size=BODY_BYTES_MAX)
+    app.router.add_post("/v1/command", answer)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    path = data_dir / SOCKET_NAME
+    path.unlink(missing_ok=True)
+    previous = os.umask(0o177)
+    try:
+        with _short_path(data_dir) as short:
+            await web.UnixSite(runner, short).start()
+    finally:
+        os.umask(previous)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        await runner.cleanup()
+
+
+def _failure(exc: RewardsError) -> web.Response:
+    error = {"kind": type(exc).__name__, "message": exc.message, "hint": exc.hint}
+    return web.Response(status=422, body=orjson.dumps({"error": error}), content_type="application/json")
+
+
+async def ask(data_dir: Path, command: str, arguments: Mapping[str, Any]) -> Any:
+    """Have the running agent carry out ``command``; returns its result.
+
+    Raises:
+        TransientError: an agent holds the lock but does not answer.
+        RewardsError: what the operation itself raised.
+    """
+    timeout = aiohttp.ClientTimeout(total=ANSWER_WITHIN_S, sock_connect=5)
+    try:
+        with _short_path(data_dir) as short:
+            async with (
+                aiohttp.ClientSession(connector=aiohttp.UnixConnector(short), timeout=timeout) as session,
+                session.post(
+                    "http://agent/v1/command", data=orjson.dumps({"command": command, "arguments": dict(arguments)})
+                ) as response,
+            ):
+                answered = orjson.loads(await response.read())
+    except (OSError, aiohttp.ClientError, TimeoutError) as exc:
+        raise TransientError(
+            f"the agent that works on {data_dir} does not answer: {exc}",
+            hint="if it has just started or is stopping, try again; else restart it",
+        ) from exc
+    if "error" in answered:
+        error = answered["error"]
+        raise _ERRORS.get(error["kind"], RewardsError)(error["message"], hint=error["hint"])
+    return answered["result"]

@@ -1,0 +1,160 @@
+"""Running the agent: to the end of what is there (`--until-caught-up`), or as a service until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from agent.errors import RewardsError, TransientError
+from agent.service import control
+from agent.service.notify import notify, watchdog_interval_s
+from agent.service.tail import Tail
+
+LAST_DELIVERY_S = 10.0
+"""How long `--until-caught-up` waits for a catalogue that does not answer."""
+
+log = structlog.get_logger()
+
+
+class Deliverer(Protocol):
+    """Who brings the ledger to the catalogue."""
+
+    async def run(self) -> None:
+        """Deliver for ever."""
+        ...
+
+    async def drain(self, *, limit_s: float) -> bool:
+        """Deliver all there is; False where the catalogue did not answer within ``limit_s``."""
+        ...
+
+
+async def until_caught_up(tails: Sequence[Tail], deliverer: Deliverer | None) -> int:
+    """Read every source to the newest number it had at the start, empty the outbox; returns the exit code.
+
+    SIGTERM and SIGINT end it early with 0: what was recorded stands, the next run goes on from there.
+    """
+    stop = asyncio.Event()
+    work = asyncio.create_task(_to_the_end(tails, deliverer))
+    with _signals(asyncio.get_running_loop(), stop, _nothing_to_reload):
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not work.done():
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            return 0
+    return work.result()
+
+
+async def _to_the_end(tails: Sequence[Tail], deliverer: Deliverer | None) -> int:
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(tail.run(follow=False)) for tail in tails]
+    errors = [error for task in tasks if (error := task.result()) is not None]
+    for error in errors:
+        log.error("source_stopped", message=error.message, do=error.hint)
+    if deliverer is not None:
+        await deliverer.drain(limit_s=LAST_DELIVERY_S)
+    return max((error.exit_code for error in errors), default=0)
+
+
+async def _nothing_to_reload() -> None:
+    """A run that ends by itself keeps the rules it began with."""
+
+
+async def serve(
+    tails: Sequence[Tail],
+    deliverer: Deliverer | None,
+    *,
+    data_dir: Path,
+    operations: Mapping[str, control.Operation],
+    reload: Callable[[], Awaitable[None]],
+) -> int:
+    """Run until SIGTERM or SIGINT; SIGHUP reads the rules again. Returns 0: what was accepted is finished.
+
+    A source that cannot be reached is tried again for ever; one with an integrity fault stays stopped and is told, and
+    the others go on.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    with _signals(loop, stop, reload):
+        async with control.listening(data_dir, operations):
+            tasks = [asyncio.create_task(tail.run(follow=True), name=f"tail-{tail.source.name}") for tail in tails]
+            if deliverer is not None:
+                tasks.append(asyncio.create_task(_deliver(deliverer), name="deliver"))
+            tasks.append(asyncio.create_task(_watchdog(), name="watchdog"))
+            notify("READY=1")
+            try:
+                await _until(stop, tasks)
+            finally:
+                notify("STOPPING=1")
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+    return 0
+
+
+async def _until(stop: asyncio.Event, tasks: Sequence[asyncio.Task[object]]) -> None:
+    stopping = asyncio.create_task(stop.wait())
+    waiting: set[asyncio.Task[object]] = {stopping, *tasks}
+    try:
+        while not stopping.done():
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopping}:
+                # A tail that ended has told why; anything raised here is a fault of the program itself.
+                task.result()
+    finally:
+        stopping.cancel()
+
+
+async def _deliver(deliverer: Deliverer) -> None:
+    while True:
+        try:
+            await deliverer.run()
+        except TransientError as exc:
+            log.warning("delivery_trouble", trouble=exc.message, do=exc.hint)
+        except RewardsError as exc:
+            log.error("delivery_stopped", trouble=exc.message, do=exc.hint)
+        await asyncio.sleep(LAST_DELIVERY_S)
+
+
+async def _watchdog() -> None:
+    interval = watchdog_interval_s()
+    while interval is not None:
+        notify("WATCHDOG=1")
+        await asyncio.sleep(interval)
+
+
+@contextlib.contextmanager
+def _signals(
+    loop: asyncio.AbstractEventLoop, stop: asyncio.Event, reload: Callable[[], Awaitable[None]]
+) -> Iterator[None]:
+    reloading: set[asyncio.Task[None]] = set()
+
+    async def read_again() -> None:
+        notify("RELOADING=1")
+        try:
+            await reload()
+        except RewardsError as exc:
+            log.error("rules_refused", message=str(exc))
+        finally:
+            notify("READY=1")
+
+    def on_hangup() -> None:
+        task = loop.create_task(read_again())
+        reloading.add(task)
+        task.add_done_callback(reloading.discard)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, on_hangup)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.remove_signal_handler(number)

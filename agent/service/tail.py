@@ -1,0 +1,125 @@
+"""Following one source: pages from the collector into the pipeline, and what happens when either cannot go on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import structlog
+
+from agent.clock import Clock
+from agent.errors import ConfigError, IntegrityError, RewardsError, TransientError
+from agent.model import Demand, Page, SourceState
+
+UNREACHABLE_MAX_S = 30.0
+"""`run --until-caught-up` gives up on a source that cannot be reached for this long."""
+BACKOFF_FIRST_S = 1.0
+BACKOFF_MAX_S = 60.0
+
+log = structlog.get_logger()
+
+
+class Source(Protocol):
+    """What a tail needs of a collector (`collectors.base.Collector`)."""
+
+    @property
+    def name(self) -> str:
+        """The source's configured name."""
+        ...
+
+    def pages(self, state: SourceState, demand: Callable[[], Demand], *, follow: bool) -> AsyncIterator[Page]:
+        """Pages in order, for ever with ``follow``."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class Ledger(Protocol):
+    """What a tail needs of the heart: where a source stands, taking a page, and remembering a fault."""
+
+    def stands(self, source: str) -> SourceState:
+        """The state to go on from, as stored."""
+        ...
+
+    async def take(self, page: Page) -> Any:
+        """Record a page; when this returns it is on disk."""
+        ...
+
+    async def stop_source(self, source: str, fault: str) -> None:
+        """Remember that ``source`` has an integrity fault and must not be read."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Tail:
+    """One source being followed. ``demand`` is asked per page; ``on_page`` is told what each page came to."""
+
+    source: Source
+    ledger: Ledger
+    demand: Callable[[], Demand]
+    clock: Clock
+    on_page: Callable[[Page, Any], None]
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    trouble: str = ""
+    failing_since: float | None = None
+    backoff_s: float = field(default=BACKOFF_FIRST_S)
+
+    async def run(self, *, follow: bool) -> RewardsError | None:
+        """Follow the source; returns why it stopped, or None where it was read to its end.
+
+        With ``follow`` only an integrity fault ends it; everything else is told and tried again.
+        """
+        try:
+            while True:
+                stop, error = await self._once(follow=follow)
+                if stop:
+                    return error
+                await self.sleep(self.backoff_s)
+                self.backoff_s = min(self.backoff_s * 2, BACKOFF_MAX_S)
+        finally:
+            await self.source.close()
+
+    async def _once(self, *, follow: bool) -> tuple[bool, RewardsError | None]:
+        try:
+            await self._read(follow=follow)
+        except IntegrityError as exc:
+            self.trouble = str(exc)
+            log.error("source_fault", source=self.source.name, fault=exc.message, do=exc.hint)
+            await self.ledger.stop_source(self.source.name, exc.message)
+            return True, exc
+        except (TransientError, ConfigError) as exc:
+            return self._judge(exc, follow=follow), exc
+        return True, None
+
+    def _judge(self, exc: TransientError | ConfigError, *, follow: bool) -> bool:
+        now = self.clock.running()
+        if self.failing_since is None:
+            self.failing_since = now
+        if self.trouble != exc.message:
+            log.warning("source_trouble", source=self.source.name, trouble=exc.message, do=exc.hint)
+        self.trouble = exc.message
+        if follow:
+            return False
+        return isinstance(exc, ConfigError) or now - self.failing_since >= UNREACHABLE_MAX_S
+
+    async def _read(self, *, follow: bool) -> None:
+        state = self.ledger.stands(self.source.name)
+        if state.fault:
+            raise IntegrityError(
+                state.fault, hint=f"look first, then: rewards-agent source accept-rewind {self.source.name}"
+            )
+        pages = self.source.pages(state, self.demand, follow=follow)
+        async with contextlib.AsyncExitStack() as stack:
+            if isinstance(pages, AsyncGenerator):
+                stack.push_async_callback(pages.aclose)
+            async for page in pages:
+                tally = await self.ledger.take(page)
+                if self.trouble:
+                    log.info("source_recovered", source=self.source.name)
+                self.trouble, self.failing_since, self.backoff_s = "", None, BACKOFF_FIRST_S
+                self.on_page(page, tally)
