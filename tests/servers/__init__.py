@@ -1,0 +1,34 @@
+"""Real private database servers for tests and benchmarks: fresh data directories, free loopback ports, gone at the end.
+
+    with running_mariadb() as server:
+        database = server.create_database()
+        with database.connect() as connection: ...
+
+Nothing of an installed service is touched. A server whose owner dies is killed by a watcher and leaves no files.
+"""
+
+from __future__ import annotations
+
+from tests.servers.capture import CAPTURE, capture_is_here, load_capture
+from tests.servers.mariadb import USER_COLUMNS, MariaDatabase, MariaDB, running_mariadb
+from tests.servers.postgres import Postgres, PostgresDatabase, running_postgres
+from tests.servers.process import ADMIN, ADMIN_PASSWORD, READER, READER_PASSWORD, ServerError, free_port
+
+__all__ = [
+    "ADMIN",
+    "ADMIN_PASSWORD",
+    "CAPTURE",
+    "READER",
+    "READER_PASSWORD",
+    "USER_COLUMNS",
+    "MariaDB",
+    "MariaDatabase",
+    "Postgres",
+    "PostgresDatabase",
+    "ServerError",
+    "capture_is_here",
+    "free_port",
+    "load_capture",
+    "running_mariadb",
+    "running_postgres",
+]

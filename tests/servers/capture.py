@@ -1,0 +1,52 @@
+"""The capture of a real Moodle, loaded into a database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.servers.mariadb import MariaDatabase
+
+CAPTURE = Path(__file__).resolve().parents[2].parent / "shared" / "moodle"
+"""A capture of a real Moodle, kept outside the project; tests that want it skip where it is absent."""
+
+ROWS_PER_INSERT = 500
+
+
+def capture_is_here() -> bool:
+    """Whether the capture of a real Moodle stands beside the project."""
+    return (CAPTURE / "mariadb" / "ddl.sql").exists()
+
+
+def load_capture(database: MariaDatabase, *, rows: bool = True, without_rows: Sequence[str] = ()) -> dict[str, int]:
+    """Create the capture's tables and, with ``rows``, fill all but ``without_rows``; how many rows each table got."""
+    ddl = (CAPTURE / "mariadb" / "ddl.sql").read_text(encoding="utf-8")
+    counts: dict[str, int] = {}
+    with database.connect(autocommit=False, init_command="SET sql_mode='NO_AUTO_VALUE_ON_ZERO'") as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("SET unique_checks=0, foreign_key_checks=0")
+            for statement in ddl.split(";\n"):
+                if statement.strip():
+                    cursor.execute(statement)
+            for file in sorted((CAPTURE / "mariadb" / "rows").glob("*.jsonl")) if rows else ():
+                if file.stem not in without_rows:
+                    table = f"mdl_{file.stem}"
+                    counts[table] = _insert_lines(cursor, table, file)
+        connection.commit()
+    return counts
+
+
+def _insert_lines(cursor: Any, table: str, file: Path) -> int:
+    """Insert a file of JSON lines, all with the same keys, in the file's order; how many."""
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    if not lines:
+        return 0
+    columns = list(lines[0])
+    names = ", ".join(f"`{column}`" for column in columns)
+    places = ", ".join(["%s"] * len(columns))
+    for start in range(0, len(lines), ROWS_PER_INSERT):
+        values = [tuple(line[column] for column in columns) for line in lines[start : start + ROWS_PER_INSERT]]
+        cursor.executemany(f"INSERT INTO `{table}` ({names}) VALUES ({places})", values)
+    return len(lines)

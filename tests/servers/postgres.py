@@ -1,0 +1,189 @@
+"""A private `postgres` and its databases."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import secrets
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.servers.process import ADMIN, READER, Process, ServerError, free_port, program, temporary_directory, wait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresDatabase:
+    """One database of a `Postgres`."""
+
+    server: Postgres
+    name: str
+
+    @property
+    def dsn(self) -> str:
+        """For asyncpg and psql, as the administrator."""
+        return f"postgresql://{ADMIN}@127.0.0.1:{self.server.port}/{self.name}"
+
+    @property
+    def reader_dsn(self) -> str:
+        """For asyncpg and psql, as the read-only account."""
+        return f"postgresql://{READER}@127.0.0.1:{self.server.port}/{self.name}"
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """For SQLAlchemy over asyncpg."""
+        return self.dsn.replace("postgresql://", "postgresql+asyncpg://")
+
+    def execute(self, sql: str) -> str:
+        """Run statements as the administrator through psql; unaligned rows as text."""
+        return self.server.execute(sql, database=self.name)
+
+    def drop(self) -> None:
+        """Remove it, ending the connections that are still open."""
+        self.server.execute(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
+
+
+class Postgres:
+    """A private `postgres` in ``directory``; it refuses root, so there it runs as another account.
+
+    ``options`` are settings such as ``fsync=off``; ``durable`` makes every commit wait for the disk.
+    """
+
+    host = "127.0.0.1"
+
+    def __init__(self, directory: Path, *, options: Sequence[str] = (), durable: bool = False) -> None:
+        self.directory = directory
+        self.options = tuple(options)
+        self.durable = durable
+        self.port = free_port()
+        self._account = _unprivileged()
+        self._process: Process | None = None
+
+    @property
+    def datadir(self) -> Path:
+        """Where its data lies."""
+        return self.directory / "data"
+
+    def install(self) -> None:
+        """Make the data directory and the two accounts."""
+        who: dict[str, Any] = {}
+        if self._account is not None:
+            os.chown(self.directory, self._account.pw_uid, self._account.pw_gid)
+            who = {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
+        result = subprocess.run(
+            [
+                _postgres_program("initdb"),
+                f"--pgdata={self.datadir}",
+                f"--username={ADMIN}",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+            ],
+            capture_output=True,
+            check=False,
+            text=True,
+            cwd=self.directory,
+            **who,
+        )
+        if result.returncode:
+            message = f"initdb failed: {result.stdout[-2000:]}{result.stderr[-2000:]}"
+            raise ServerError(message)
+        self.start()
+        self.execute(f"CREATE ROLE {READER} LOGIN")
+
+    def start(self, *options: str) -> None:
+        """Start it, with the settings ``options`` besides its own, and wait until it answers; nothing if it runs."""
+        if self._process is not None:
+            return
+        fast = () if self.durable else ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
+        settings = ("listen_addresses=127.0.0.1", f"unix_socket_directories={self.directory}", *fast)
+        self._process = Process(
+            [
+                _postgres_program("postgres"),
+                "-D",
+                str(self.datadir),
+                "-p",
+                str(self.port),
+                *(word for setting in (*settings, *self.options, *options) for word in ("-c", setting)),
+            ],
+            directory=self.directory,
+            account=self._account,
+        )
+        wait(self._process, self._answers)
+
+    def _answers(self) -> bool:
+        command = [_postgres_program("pg_isready"), "-q", "-h", self.host, "-p", str(self.port)]
+        return subprocess.run(command, check=False).returncode == 0
+
+    def stop(self) -> None:
+        """Shut it down, ending open connections; the data directory stays."""
+        self._end(signal.SIGINT)
+
+    def stop_at_once(self) -> None:
+        """End it and its children without writing anything; the data directory stays and is recovered at the start."""
+        self._end(signal.SIGQUIT)
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would; the data directory stays."""
+        self._end(signal.SIGKILL)
+
+    def restart(self, *options: str) -> None:
+        """Stop it if it runs and start it again on the same data directory and port."""
+        self.stop()
+        self.start(*options)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.end(how)
+            self._process = None
+
+    def execute(self, sql: str, *, database: str = "postgres") -> str:
+        """Run statements as the administrator through psql; unaligned rows as text."""
+        where = ["-h", self.host, "-p", str(self.port), "-U", ADMIN, "-d", database]
+        result = subprocess.run(
+            [_postgres_program("psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *where],
+            input=sql,
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+        if result.returncode:
+            raise ServerError(result.stderr)
+        return result.stdout.strip()
+
+    def create_database(self, name: str | None = None) -> PostgresDatabase:
+        """A fresh, empty database; a name is made up where none is given."""
+        chosen = name or f"test_{secrets.token_hex(4)}"
+        self.execute(f'CREATE DATABASE "{chosen}"')
+        return PostgresDatabase(server=self, name=chosen)
+
+
+def _postgres_program(name: str) -> str:
+    return program(name, "/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin")
+
+
+def _unprivileged() -> pwd.struct_passwd | None:
+    """Whom a server that refuses root runs as; nobody else is needed where we are not root."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam("postgres")
+    except KeyError:
+        return pwd.getpwnam("nobody")
+
+
+@contextlib.contextmanager
+def running_postgres(*options: str, durable: bool = False) -> Iterator[Postgres]:
+    """A fresh `postgres` with the settings ``options``, running; stopped and removed at the end."""
+    with temporary_directory("rewards-postgres-") as directory:
+        server = Postgres(directory, options=options, durable=durable)
+        try:
+            server.install()
+            yield server
+        finally:
+            server.stop_at_once()
