@@ -1,0 +1,26 @@
+"""A TOML file with the place of everything in it, and the faults that point there."""
+
+from agent.config.document.faults import Fault, FaultsError, MisfitError
+from agent.config.document.file import Document, load, parse, shown
+from agent.config.document.positions import KeyPath, NotTomlOneError, Place, positions
+from agent.config.document.schema import known_keys, nearest
+from agent.config.document.validation import Table, examine, validate
+
+__all__ = [
+    "Document",
+    "Fault",
+    "FaultsError",
+    "KeyPath",
+    "MisfitError",
+    "NotTomlOneError",
+    "Place",
+    "Table",
+    "examine",
+    "known_keys",
+    "load",
+    "nearest",
+    "parse",
+    "positions",
+    "shown",
+    "validate",
+]

@@ -1,0 +1,198 @@
+"""One TOML file as it was read: its text, its data, and where everything in it stands."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli
+
+from agent.config.document.faults import Fault, FaultsError
+from agent.config.document.positions import KeyPath, NotTomlOneError, Place, positions
+from agent.errors import ConfigError
+
+_FILE_BYTES_MAX = 4 * 1024 * 1024
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_SINGLE_QUOTES = r"in double quotes it starts an escape; write the text in single quotes: '\mod_quiz\event\…'"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A file that is TOML 1.0.
+
+    ``name`` is how faults call it: relative to the working directory where it stands below it. ``data`` is what tomli
+    reads, with numbers that have a point as exact `Decimal`. ``text`` has LF newlines; ``line_starts`` are the offsets
+    of its lines.
+    """
+
+    path: Path
+    name: str
+    text: str
+    data: Mapping[str, Any]
+    places: Mapping[KeyPath, Place]
+    line_starts: tuple[int, ...]
+
+    def place(self, path: KeyPath) -> Place:
+        """Where ``path`` stands, or the innermost table or list around it that has a place (else the file's start)."""
+        for length in range(len(path), 0, -1):
+            found = self.places.get(path[:length])
+            if found:
+                return found
+        return Place(key=0, value=0, end=0)
+
+    def value(self, path: KeyPath) -> Any:
+        """What the file says at ``path``.
+
+        Raises:
+            LookupError: nothing.
+        """
+        value: Any = self.data
+        for step in path:
+            value = value[step]
+        return value
+
+    def line_column(self, offset: int) -> tuple[int, int]:
+        """Line and column of an offset, both from 1."""
+        return _line_column(self.line_starts, offset)
+
+    def fault(self, path: KeyPath, message: str, hint: str = "", *, on: Literal["key", "value"] = "value") -> Fault:
+        """A fault at the key or the value of ``path``."""
+        place = self.place(path)
+        line, column = self.line_column(place.key if on == "key" else place.value)
+        return Fault(file=self.name, line=line, column=column, message=message, hint=hint)
+
+
+def load(path: Path) -> Document:
+    """Read one file.
+
+    Raises:
+        FaultsError: it is not UTF-8 or not TOML 1.0; one fault with line and column.
+        ConfigError: it is not there, not a file, not readable, or larger than 4 MiB.
+    """
+    return parse(_read(path), path)
+
+
+def parse(raw: bytes, path: Path) -> Document:
+    """The document that ``raw`` is, as if it had been read from ``path``.
+
+    Raises:
+        FaultsError: it is not UTF-8 or not TOML 1.0; one fault with line and column.
+    """
+    name = shown(path)
+    text = _decoded(raw, name)
+    starts = _line_starts(text)
+
+    def broken(offset: int, message: str, hint: str = "") -> FaultsError:
+        line, column = _line_column(starts, offset)
+        return FaultsError([Fault(file=name, line=line, column=column, message=message, hint=hint)])
+
+    try:
+        data = tomli.loads(text, parse_float=Decimal)
+        places = positions(text)
+    except tomli.TOMLDecodeError as error:
+        raise broken(*_in_plain_words(error, text)) from None
+    except NotTomlOneError as error:
+        raise broken(error.offset, error.message, error.hint) from None
+    except RecursionError:
+        raise broken(0, "lists or tables are nested too deeply") from None
+    return Document(path=path, name=name, text=text, data=data, places=places, line_starts=starts)
+
+
+def shown(path: Path) -> str:
+    """How a path is told: relative to the working directory where it stands below it, else in full."""
+    full = path.absolute()
+    here = Path.cwd()
+    return str(full.relative_to(here)) if full.is_relative_to(here) else str(full)
+
+
+def _read(path: Path) -> bytes:
+    name = shown(path)
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_FILE_BYTES_MAX + 1)
+    except FileNotFoundError:
+        raise ConfigError(f"{name}: there is no such file", hint="check the path, or write the file") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{name}: this is a directory, not a file", hint="name the .toml file in it") from None
+    except PermissionError:
+        raise ConfigError(f"{name}: this user may not read it", hint=f"ls -l {name}") from None
+    except OSError as error:
+        raise ConfigError(f"{name}: cannot be read: {error.strerror}", hint=f"ls -l {name}") from None
+    if len(raw) > _FILE_BYTES_MAX:
+        raise ConfigError(f"{name}: larger than {_FILE_BYTES_MAX} bytes", hint="this is not a configuration file")
+    return raw
+
+
+def _decoded(raw: bytes, name: str) -> str:
+    if raw.startswith(_BYTE_ORDER_MARK):
+        message = "starts with a byte-order mark"
+        raise FaultsError([Fault(file=name, line=1, column=1, message=message, hint='save it as "UTF-8 without BOM"')])
+    try:
+        return raw.decode("utf-8").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].decode("utf-8").replace("\r\n", "\n")
+        line, column = _line_column(_line_starts(before), len(before))
+        message = f"the byte 0x{raw[error.start]:02x} is not UTF-8"
+        raise FaultsError(
+            [Fault(file=name, line=line, column=column, message=message, hint="save the file as UTF-8")]
+        ) from None
+
+
+def _line_starts(text: str) -> tuple[int, ...]:
+    starts = [0]
+    at = text.find("\n")
+    while at >= 0:
+        starts.append(at + 1)
+        at = text.find("\n", at + 1)
+    return tuple(starts)
+
+
+def _line_column(starts: tuple[int, ...], offset: int) -> tuple[int, int]:
+    line = bisect_right(starts, offset)
+    return line, offset - starts[line - 1] + 1
+
+
+_EXPLAINED: tuple[tuple[str, str, str], ...] = (
+    ("Unescaped '\\' in a string", "a backslash that starts no escape", _SINGLE_QUOTES),
+    ("Invalid hex value", "a \\u, \\U or \\x without its hexadecimal digits", _SINGLE_QUOTES),
+    ("Unclosed inline table", "an inline table that is not closed", "end it with } on the same line"),
+    ("Unclosed array", "a list that is not closed", "separate its values with commas and end it with ]"),
+    ("Unterminated string", "a text that is not closed", "end it with the quote it began with"),
+    ("Expected '\"'", "a text that is not closed", "end it with the quote it began with"),
+    ('Expected "\'"', "a text that is not closed", "end it with the quote it began with"),
+    ("Found invalid character '\\n'", "a text that is not closed in its line", "end it with the quote it began with"),
+    ("Illegal character '\\n'", "a text that is not closed in its line", "end it with the quote it began with"),
+    ("Expected '=' after a key", "a key without = and a value", 'write key = "value"'),
+    ("Invalid value", "this is no TOML value", "texts need quotes, true and false are written small"),
+    ("Invalid statement", "neither a [table] nor a key = value", "comments begin with #"),
+    ("Expected newline or end of document", "something follows the value", "give each key = value a line of its own"),
+    ("Expected ']' at the end", "a [table] header that is not closed", "end it with ]"),
+    ("Expected ']]' at the end", "a [[table]] header that is not closed", "end it with ]]"),
+    ("Invalid initial character for a key", "a key cannot begin so", "keys are letters, digits, - and _, or quoted"),
+    ("Duplicate inline table key", "this key has been given before", "keep one of the two"),
+    ("Invalid date or datetime", "this date or time does not exist", "write 2026-09-01 or 2026-09-01T09:00:00Z"),
+)
+_TOLD_BY_LINE: tuple[tuple[str, str, str], ...] = (
+    ("Cannot overwrite a value", "this key or table has been given before", "keep one of the two"),
+    ("Cannot declare", "this table has been opened before", "put its keys together, or write [[…]] for each of many"),
+    ("Cannot mutate", "this table was closed before", "put its keys in one place"),
+    ("Cannot redefine", "this table was closed before", "put its keys in one place"),
+)
+
+
+def _in_plain_words(error: tomli.TOMLDecodeError, text: str) -> tuple[int, str, str]:
+    """Offset, message and hint of what tomli found, for somebody who has never read the TOML specification."""
+    for beginning, message, hint in _TOLD_BY_LINE:
+        if error.msg.startswith(beginning):  # tomli notices only behind the value: tell where its line begins
+            start = text.rfind("\n", 0, error.pos) + 1
+            return start + len(text[start:]) - len(text[start:].lstrip(" \t")), message, hint
+    for beginning, message, hint in _EXPLAINED:
+        if error.msg.startswith(beginning):
+            offset = text.rfind("\\", 0, error.pos) if hint == _SINGLE_QUOTES else error.pos
+            return offset, message, hint
+    where = " at the end of the file" if error.pos >= len(text) else ""
+    return error.pos, f"this is not TOML{where}: {error.msg[:1].lower()}{error.msg[1:]}", ""

@@ -1,0 +1,102 @@
+"""What pydantic says, said again in the words of somebody who edits TOML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+from agent.config.document.schema import nearest
+
+_WANTED: Mapping[str, str] = {
+    "string_type": 'a text in quotes, such as "abc"',
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "is_instance_of": "a number with a point",
+    "decimal_type": "a number with a point",
+    "bool_type": "true or false",
+    "tuple_type": "a list […]",
+    "list_type": "a list […]",
+    "frozen_set_type": "a list […]",
+    "set_type": "a list […]",
+    "dict_type": "a table { … }",
+    "mapping_type": "a table { … }",
+    "model_type": "a table { … }",
+    "model_attributes_type": "a table { … }",
+    "date_type": "a date, such as 2026-09-01 without quotes",
+    "datetime_type": "a date and time, such as 2026-09-01T09:00:00 without quotes",
+    "time_type": "a time, such as 09:00:00 without quotes",
+}
+
+_BOUNDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "greater_than": lambda ctx: f"must be more than {ctx['gt']}",
+    "greater_than_equal": lambda ctx: f"must be at least {ctx['ge']}",
+    "less_than": lambda ctx: f"must be less than {ctx['lt']}",
+    "less_than_equal": lambda ctx: f"must be at most {ctx['le']}",
+    "finite_number": lambda _: "must be a number, not inf or nan",
+    "string_too_short": lambda ctx: "must not be empty" if ctx["min_length"] == 1 else _length(ctx, "characters"),
+    "string_too_long": lambda ctx: f"must have at most {ctx['max_length']} characters",
+    "string_pattern_mismatch": lambda ctx: f"must look like {ctx['pattern']}",
+    "too_short": lambda ctx: "must not be empty" if ctx["min_length"] == 1 else _length(ctx, "elements"),
+    "too_long": lambda ctx: f"must have at most {ctx['max_length']} elements",
+}
+
+
+def sentence(details: ErrorDetails) -> tuple[str, str]:
+    """What is wrong with a value, and what was meant (may be empty)."""
+    kind, found, context = details["type"], details["input"], details.get("ctx", {})
+    if "one_of" in context:
+        wanted = " or ".join(dict.fromkeys(_wanted(one) for one in context["one_of"]))
+        return f"{kind_of_value(found)} cannot stand here", f"expected {wanted}"
+    if kind in {"literal_error", "enum", "union_tag_invalid"}:
+        return _not_among(found, context, kind)
+    if kind in _BOUNDS:
+        return _BOUNDS[kind](context), ""
+    if kind in {"value_error", "assertion_error"}:
+        return str(context["error"]), ""
+    if kind in _WANTED:
+        return f"{kind_of_value(found)} cannot stand here", f"expected {_wanted(details)}"
+    return details["msg"].replace("Input should be", "expected").removeprefix("Value error, "), ""
+
+
+def _length(context: Mapping[str, Any], unit: str) -> str:
+    return f"must have at least {context['min_length']} {unit}"
+
+
+def _wanted(details: ErrorDetails) -> str:
+    kind = details["type"]
+    if kind in {"literal_error", "enum"}:
+        return ", ".join(f'"{word}"' for word in _choices(details.get("ctx", {}), kind))
+    return _WANTED.get(kind) or details["msg"].replace("Input should be ", "")
+
+
+def _choices(context: Mapping[str, Any], kind: str) -> tuple[str, ...]:
+    listed = str(context["expected_tags" if kind == "union_tag_invalid" else "expected"])
+    return tuple(word.strip(" '") for word in listed.replace(" or ", ", ").split(", "))
+
+
+def _not_among(found: Any, context: Mapping[str, Any], kind: str) -> tuple[str, str]:
+    choices = _choices(context, kind)
+    if kind == "union_tag_invalid":
+        found = context["tag"]
+    likely = nearest(found, choices) if isinstance(found, str) else ""
+    listed = ", ".join(f'"{word}"' for word in choices)
+    return f"{kind_of_value(found)} is not one of {listed}", f'did you mean "{likely}"?' if likely else ""
+
+
+def kind_of_value(value: Any) -> str:
+    """A value as a sentence names it: `the text "abc"`, `the number 3`, `a list`."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f'the text "{value if len(value) <= 40 else value[:39] + "…"}"'  # noqa: PLR2004 - fits the line
+    if isinstance(value, int | float | Decimal):
+        return f"the number {value}"
+    if isinstance(value, date | datetime | time):
+        return f"the date {value.isoformat()}" if type(value) is date else f"the time {value.isoformat()}"
+    if isinstance(value, Mapping):
+        return "a table"
+    return "a list" if isinstance(value, list | tuple) else "this value"
