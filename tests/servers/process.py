@@ -45,7 +45,7 @@ def program(name: str, *folders: str) -> str:
             return str(found[0])
     path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin:/usr/libexec")
     if path is None:
-        message = f"{name} is not installed: run tests/install_servers.sh as root"
+        message = f"{name} is not installed: run `make servers` as root"
         raise ServerError(message)
     return path
 

@@ -1,0 +1,69 @@
+# The doors of the house. `make` alone lists them; each sets up what it needs on a fresh machine.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
+LOCK := pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
+        --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint check servers coverage bench soak docs lock clean
+
+help: ## list the doors
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## set up .venv with the commands rewards-agent and rewards-catalogue
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@PYTHON="$(PYTHON)" sh tests/install_packages.sh venv
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --require-hashes --requirement requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install ## a whole campus in one terminal: 30 seconds, nothing else needed
+	$(BIN)/rewards-agent demo
+
+test: install servers check ## every gate and every test
+	$(BIN)/python -m pytest
+
+lint: install check ## style, types and import contracts, without the tests
+
+check:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+servers:
+	@sh tests/install_packages.sh servers
+
+coverage: install ## how much of the engine its own tests reach; fails under 100 % of branches
+	$(BIN)/python -m pytest tests/unit tests/property --cov=agent.engine --cov-fail-under=100
+
+bench: install servers ## measure, each figure beside its bare limit, into bench/RESULTS.md
+	$(BIN)/python -m bench
+
+soak: install servers ## the long tests
+	$(BIN)/python -m pytest -m soak --timeout=86400
+
+docs: install $(VENV)/.docs ## build the manual into site/
+	$(BIN)/mkdocs build --strict --quiet
+
+$(VENV)/.docs: docs/requirements.lock $(VENV)/.installed
+	$(PIP) install --require-hashes --requirement docs/requirements.lock
+	@touch $@
+
+lock: ## resolve the dependencies again and write the lock files
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip --disable-pip-version-check install --quiet pip-tools
+	$(VENV)-lock/bin/$(LOCK) --extra catalogue --extra dev --output-file requirements.lock pyproject.toml
+	$(VENV)-lock/bin/$(LOCK) --extra docs --constraint requirements.lock --output-file docs/requirements.lock pyproject.toml
+	sed -i '1i # Written by make lock: every package of the agent, the catalogue and the tests, with its hashes.' requirements.lock
+	sed -i '1i # Written by make lock: what builds the manual, with the hashes of its files.' docs/requirements.lock
+
+clean: ## remove everything that can be made again
+	rm -rf $(VENV) $(VENV)-lock build dist site demo-data .coverage
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find agent catalogue wire tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
