@@ -27,6 +27,8 @@ _FORUMS = ("forum.posted",)
 _GRADES = ("grade.awarded", "course.graded")
 _ACTIVITY = ("lesson.*", "quiz.*", "assignment.*", "forum.*", "grade.awarded", "survey.*")
 _IN_COURSE = (*_ACTIVITY, "course.*", "badge.*")
+# What moves progress: acts that complete, not every look at a page.
+_WORK = ("lesson.completed", "lesson.uncompleted", "quiz.*", "assignment.*", "grade.awarded", "survey.*")
 _DUE = ("assignment.submitted", "quiz.submitted", "lesson.completed")
 ANY_KIND = ("*",)
 
@@ -128,7 +130,7 @@ FACTS: tuple[FactEntry, ...] = (
     ),
     FactEntry(
         name="section_progress_pct",
-        kinds=_ACTIVITY,
+        kinds=_WORK,
         type="rational",
         unit="%",
         sample="80",
@@ -137,7 +139,7 @@ FACTS: tuple[FactEntry, ...] = (
     ),
     FactEntry(
         name="course_progress_pct",
-        kinds=_IN_COURSE,
+        kinds=(*_WORK, "course.completed"),
         type="rational",
         unit="%",
         sample="41.66667",

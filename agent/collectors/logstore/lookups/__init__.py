@@ -1,0 +1,64 @@
+"""What the rows do not carry, read in bulk for a page: each look-up is a generator of queries that takes answers.
+
+All look-ups go forward together, so that a page costs as many round trips as the longest chain, not one per question.
+They see the current state, inside the page's transaction. A table that cannot be read costs the facts it feeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agent.collectors.logstore.database import Database, Unreadable
+from agent.collectors.logstore.draft import Draft, Kinds
+from agent.collectors.logstore.lookups.activities import activities
+from agent.collectors.logstore.lookups.base import Batch, LookUp
+from agent.collectors.logstore.lookups.courses import courses
+from agent.collectors.logstore.lookups.due import due_dates
+from agent.collectors.logstore.lookups.enrolments import enrolments
+from agent.collectors.logstore.lookups.forums import forums
+from agent.collectors.logstore.lookups.grades import grades
+from agent.collectors.logstore.lookups.people import people
+from agent.collectors.logstore.lookups.progress import progress
+from agent.collectors.logstore.lookups.quizzes import quizzes
+
+__all__ = ["look_up"]
+
+
+async def look_up(
+    database: Database, drafts: Sequence[Draft], facts: frozenset[str], kinds: Kinds, site_admins: frozenset[int]
+) -> dict[str, Unreadable]:
+    """Fill in the drafts; which tables could not be read.
+
+    Raises:
+        TransientError: connection lost, time-out.
+    """
+    if not drafts:
+        return {}
+    batch = Batch(drafts, facts, database.schema, kinds, site_admins)
+    # In this order: what one learns from its first answers (section, module), later ones use for their second question.
+    looks = [
+        look(batch) for look in (activities, quizzes, grades, forums, courses, enrolments, people, due_dates, progress)
+    ]
+    return await _together(database, looks)
+
+
+async def _together(database: Database, looks: Sequence[LookUp]) -> dict[str, Unreadable]:
+    lost: dict[str, Unreadable] = {}
+    waiting = []
+    for look in looks:
+        first = next(look, None)
+        if first is not None:
+            waiting.append((look, first))
+    while waiting:
+        answers = await database.fetch_all([query for _, queries in waiting for query in queries])
+        lost.update({answer.table: answer for answer in answers if isinstance(answer, Unreadable)})
+        going_on, at = [], 0
+        for look, queries in waiting:
+            mine = answers[at : at + len(queries)]
+            at += len(queries)
+            try:
+                going_on.append((look, look.send(mine)))
+            except StopIteration:
+                continue
+        waiting = going_on
+    return lost

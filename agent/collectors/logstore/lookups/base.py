@@ -1,0 +1,73 @@
+"""What look-ups share: the page's drafts, what is wanted, and exact numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from decimal import Decimal
+from fractions import Fraction
+
+from agent.collectors.logstore.database import Answer, Query, Rows, Schema, Unreadable
+from agent.collectors.logstore.draft import Draft, Kinds, by_table
+from agent.collectors.systems.moodle import exact_decimal
+
+LookUp = Generator[list[Query], list[Answer], None]
+"""Yields queries and is sent their answers, round by round."""
+
+
+class Batch:
+    """The drafts of one page and what is wanted of them. A page bounds every list of ids (rows, and two people each)."""
+
+    __slots__ = ("drafts", "facts", "kinds", "schema", "site_admins", "tables")
+
+    def __init__(
+        self,
+        drafts: Sequence[Draft],
+        facts: frozenset[str],
+        schema: Schema,
+        kinds: Kinds,
+        site_admins: frozenset[int],
+    ) -> None:
+        self.drafts = drafts
+        self.facts = facts
+        self.schema = schema
+        self.kinds = kinds
+        self.site_admins = site_admins
+        self.tables = by_table(drafts)
+
+    def wants(self, *names: str) -> bool:
+        """Whether any of these facts is demanded."""
+        return not self.facts.isdisjoint(names)
+
+    def of_table(self, table: str) -> list[Draft]:
+        """The drafts whose object lies in ``table`` and is named."""
+        return [draft for draft in self.tables.get(table, ()) if draft.object_id is not None]
+
+
+def rows_of(answer: Answer) -> Rows:
+    """The rows, none where the table could not be read."""
+    return [] if isinstance(answer, Unreadable) else answer
+
+
+def exact(value: object) -> int | Fraction | None:
+    """A number from a database or an event, exact: a whole one as int. None where it is no number."""
+    number = value if isinstance(value, Decimal) else exact_decimal(value)
+    return None if number is None else whole(Fraction(number))
+
+
+def whole(value: Fraction) -> int | Fraction:
+    """The same number, as int where it is one."""
+    return value.numerator if value.denominator == 1 else value
+
+
+def per_cent(part: int | Fraction, base: int | Fraction) -> int | Fraction:
+    """``part`` of ``base`` in per cent, exact; ``base`` is not 0."""
+    return whole(Fraction(100) * part / base)
+
+
+def note_due(draft: Draft, due: int, facts: frozenset[str]) -> None:
+    """What the due date (0: none) says about the event's own time."""
+    if due > 0:
+        if "late_by" in facts:
+            draft.facts["late_by"] = draft.time - due
+        if "on_time" in facts:
+            draft.facts["on_time"] = draft.time <= due

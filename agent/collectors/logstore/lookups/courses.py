@@ -1,0 +1,50 @@
+"""The course of an event: names, categories, time since its start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from agent.collectors.logstore.lookups.base import Batch, LookUp, rows_of
+
+_COURSES = "SELECT id, shortname, idnumber, startdate, category FROM {course} WHERE id IN ([ids])"
+_PATHS = "SELECT id, path FROM {course_categories} WHERE id IN ([ids])"
+_NAMES = "SELECT id, name FROM {course_categories} WHERE id IN ([ids])"
+_FEEDS = ("course_shortname", "course_idnumber", "since_start", "course_categories")
+
+
+def courses(batch: Batch) -> LookUp:
+    """Add the facts of each draft's course."""
+    mine = [draft for draft in batch.drafts if draft.course is not None]
+    if not mine or not batch.wants(*_FEEDS):
+        return
+    ids = {draft.course for draft in mine if draft.course is not None}
+    (answer,) = yield [batch.schema.query(_COURSES, ids=sorted(ids))]
+    known = {row[0]: row for row in rows_of(answer)}
+    for draft in mine:
+        row = known.get(draft.course)
+        if row is None:
+            continue
+        if "course_shortname" in batch.facts:
+            draft.facts["course_shortname"] = row[1]
+        if "course_idnumber" in batch.facts and row[2]:
+            draft.facts["course_idnumber"] = row[2]
+        if "since_start" in batch.facts and row[3] > 0:
+            draft.facts["since_start"] = draft.time - row[3]
+    if not known or not batch.wants("course_categories"):
+        return
+    (answer,) = yield [batch.schema.query(_PATHS, ids=sorted({row[4] for row in known.values()}))]
+    paths = {row[0]: [int(part) for part in row[1].split("/") if part] for row in rows_of(answer)}
+    (answer,) = yield [batch.schema.query(_NAMES, ids=sorted({one for path in paths.values() for one in path}))]
+    names = {row[0]: str(row[1]) for row in rows_of(answer)}
+    of_category = {category: _named(path, names) for category, path in paths.items()}
+    for draft in mine:
+        row = known.get(draft.course)
+        if row is not None and row[4] in of_category:
+            draft.facts["course_categories"] = of_category[row[4]]
+
+
+def _named(path: list[int], names: Mapping[int, str]) -> tuple[str, ...]:
+    """Each category on the way by its own name and by its path from the top (`A / B`), once each."""
+    known = [names[one] for one in path if one in names]
+    paths = (" / ".join(known[: depth + 1]) for depth in range(len(known)))
+    return tuple(dict.fromkeys((*known, *paths)))

@@ -1,0 +1,84 @@
+"""Grades: an activity's or the course's, how much of the possible it is, whether it passes, which activity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from agent.collectors.logstore.database import Row
+from agent.collectors.logstore.draft import Draft
+from agent.collectors.logstore.lookups.activities import MODULES
+from agent.collectors.logstore.lookups.base import Batch, LookUp, exact, per_cent, rows_of
+from agent.collectors.systems.moodle import GRADED
+
+_GRADES = "SELECT id, itemid, finalgrade FROM {grade_grades} WHERE id IN ([ids])"
+_ITEMS = "SELECT id, itemtype, itemmodule, iteminstance, grademin, grademax, gradepass FROM {grade_items} WHERE id IN ([ids])"
+_MODULES_OF = "SELECT id, module, instance, section FROM {course_modules} WHERE instance IN ([instances]) AND course IN ([courses])"
+
+
+def grades(batch: Batch) -> LookUp:
+    """Decide the kind of `user_graded` by its item, name its activity, and add the facts of the grade at that time."""
+    mine = [draft for draft in batch.drafts if draft.event == GRADED]
+    if not mine:
+        return
+    item_of = {draft.position: _number(draft.other.get("itemid")) for draft in mine}
+    grade_of = {draft.position: draft.other.get("finalgrade") for draft in mine}
+    bare = [d for d in mine if d.object_id is not None and (item_of[d.position] is None or "finalgrade" not in d.other)]
+    if bare:
+        (answer,) = yield [batch.schema.query(_GRADES, ids=sorted({draft.object_id for draft in bare}))]
+        stored = {row[0]: row for row in rows_of(answer)}
+        for draft in bare:
+            if draft.object_id in stored:
+                _, item_of[draft.position], grade_of[draft.position] = stored[draft.object_id]
+    ids = {number for number in item_of.values() if number is not None}
+    (answer,) = yield [batch.schema.query(_ITEMS, ids=sorted(ids))]
+    items = {row[0]: row for row in rows_of(answer)}
+    for draft in mine:
+        item = items.get(item_of[draft.position])
+        draft.kind = batch.kinds.of(GRADED, "" if item is None else item[1])
+        _note(draft, item, grade_of[draft.position], batch.facts)
+    graded = [(draft, items[item_of[draft.position]]) for draft in mine if item_of[draft.position] in items]
+    of_modules = [(draft, item) for draft, item in graded if item[1] == "mod" and draft.course is not None]
+    if of_modules:
+        instances = sorted({item[3] for _, item in of_modules if item[3] is not None})
+        courses = sorted({draft.course for draft, _ in of_modules if draft.course is not None})
+        found, names = yield [
+            batch.schema.query(_MODULES_OF, instances=instances, courses=courses),
+            batch.schema.query(MODULES),
+        ]
+        _place(of_modules, rows_of(found), {row[0]: row[1] for row in rows_of(names)})
+
+
+def _note(draft: Draft, item: Row | None, value: object, facts: frozenset[str]) -> None:
+    """The facts of the grade; none where there was no grade."""
+    if "overridden" in facts and "overridden" in draft.other:
+        draft.facts["overridden"] = bool(draft.other["overridden"])
+    grade = exact(value)
+    if grade is not None and "grade" in facts:
+        draft.facts["grade"] = grade
+    if item is None:
+        return
+    least, most, passing = exact(item[4]), exact(item[5]), exact(item[6])
+    if item[2] is not None and "module" in facts:
+        draft.facts["module"] = item[2]
+    if grade is None or least is None or most is None:
+        return
+    if "score_pct" in facts and most != least:
+        draft.facts["score_pct"] = per_cent(grade - least, most - least)
+    if "passed" in facts and passing is not None and passing > 0:
+        draft.facts["passed"] = grade >= passing
+
+
+def _place(of_modules: Iterable[tuple[Draft, Row]], found: Iterable[Row], name_of: dict[int, str]) -> None:
+    """The course module and section of each graded activity."""
+    places = {(name_of.get(row[1]), row[2]): row for row in found}
+    for draft, item in of_modules:
+        row = places.get((item[2], item[3]))
+        if row is not None:
+            draft.lesson, draft.section, draft.module, draft.instance = row[0], row[3], item[2], item[3]
+
+
+def _number(value: object) -> int | None:
+    """An id out of `other`, where it may stand as text."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else None

@@ -1,0 +1,133 @@
+"""The people of an event: who never earns, and the cohorts and roles that audiences look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from agent.collectors.logstore.database import Answer, Query, Row, Schema, Unreadable
+from agent.collectors.logstore.lookups.base import Batch, LookUp, rows_of
+from agent.collectors.systems.moodle import GUEST, NOBODY, SYSTEM
+from agent.model import PersonMark
+
+STAFF_ARCHETYPES = frozenset({"manager", "editingteacher", "teacher"})
+
+_DELETED = "SELECT id FROM {user} WHERE deleted = 1 AND id IN ([ids])"
+_COHORTS = (
+    "SELECT m.userid, c.idnumber, c.name FROM {cohort_members} m JOIN {cohort} c ON c.id = m.cohortid "
+    "WHERE m.userid IN ([ids]) ORDER BY c.id"
+)
+_STAFF = (
+    "SELECT ra.userid, ra.contextid, r.shortname, r.archetype FROM {role_assignments} ra "
+    "JOIN {role} r ON r.id = ra.roleid WHERE r.archetype IN ('manager', 'editingteacher', 'teacher') "
+    "AND ra.userid IN ([ids])"
+)
+_ROLES = (
+    "SELECT ra.userid, ra.contextid, r.shortname, r.archetype FROM {role_assignments} ra "
+    "JOIN {role} r ON r.id = ra.roleid WHERE ra.userid IN ([ids])"
+)
+_CONTEXTS = "SELECT instanceid, path FROM {context} WHERE contextlevel = 50 AND instanceid IN ([ids])"
+_SYSTEM_CONTEXT = "SELECT path FROM {context} WHERE contextlevel = 10"
+
+
+def people(batch: Batch) -> LookUp:
+    """Mark each person of each draft; add `cohorts:<id>` and `roles:<id>` where they are wanted."""
+    ids = sorted({int(one) for draft in batch.drafts for one in draft.people.values()} - {GUEST, NOBODY, SYSTEM})
+    courses = sorted({draft.course for draft in batch.drafts if draft.course is not None})
+    with_roles, with_cohorts = batch.wants("staff", "roles"), batch.wants("cohorts")
+    answers = yield [
+        batch.schema.query(_DELETED, ids=ids),
+        *([batch.schema.query(_COHORTS, ids=ids)] if with_cohorts else []),
+        *(_role_queries(batch.schema, ids, courses, all_roles=batch.wants("roles")) if with_roles else []),
+    ]
+    deleted = frozenset(row[0] for row in rows_of(answers[0]))
+    if with_cohorts:
+        _cohorts(batch, answers[1])
+    roles = Roles(answers[-3:]) if with_roles else None
+    _mark(batch, deleted, roles if "staff" in batch.facts else None)
+    if roles is not None and roles.readable and "roles" in batch.facts:
+        for draft in batch.drafts:
+            for person in set(draft.people.values()):
+                draft.facts[f"roles:{person}"] = roles.at(int(person), draft.course)
+
+
+def _role_queries(schema: Schema, ids: list[int], courses: list[int], *, all_roles: bool) -> list[Query]:
+    return [
+        schema.query(_ROLES if all_roles else _STAFF, ids=ids),
+        schema.query(_CONTEXTS, ids=courses),
+        schema.query(_SYSTEM_CONTEXT),
+    ]
+
+
+class Roles:
+    """The role assignments of a page's people, and the contexts above each of its courses."""
+
+    def __init__(self, answers: list[Answer]) -> None:
+        self.readable = not any(isinstance(answer, Unreadable) for answer in answers)
+        assigned, contexts, system = (rows_of(answer) for answer in answers)
+        self._held: dict[int, list[Row]] = {}
+        for row in assigned:
+            self._held.setdefault(row[0], []).append(row)
+        self._site = frozenset(one for row in system for one in _contexts(row[0]))
+        self._above: Mapping[int, frozenset[int]] = {row[0]: _contexts(row[1]) for row in contexts}
+
+    def at(self, user: int, course: int | None) -> tuple[str, ...]:
+        """Short names and archetypes of the roles that count in ``course``; without one only site-level ones."""
+        held = self._held.get(user)
+        if not held:
+            return ()
+        above = self._site if course is None else self._above.get(course, self._site)
+        return tuple(dict.fromkeys(text for row in held if row[1] in above for text in (row[2], row[3]) if text))
+
+    def is_staff(self, user: int, course: int | None) -> bool:
+        """Whether one of those roles is a teacher's or a manager's."""
+        return user in self._held and not STAFF_ARCHETYPES.isdisjoint(self._archetypes(user, course))
+
+    def _archetypes(self, user: int, course: int | None) -> frozenset[str]:
+        above = self._site if course is None else self._above.get(course, self._site)
+        return frozenset(row[3] for row in self._held[user] if row[1] in above)
+
+
+def _contexts(path: str | None) -> frozenset[int]:
+    return frozenset(int(part) for part in (path or "").split("/") if part)
+
+
+def _cohorts(batch: Batch, answer: Answer) -> None:
+    if isinstance(answer, Unreadable):
+        return
+    named: dict[str, list[str]] = {}
+    for user, idnumber, name in answer:
+        named.setdefault(str(user), []).extend(text for text in (idnumber, name) if text)
+    for draft in batch.drafts:
+        for person in set(draft.people.values()):
+            draft.facts[f"cohorts:{person}"] = tuple(dict.fromkeys(named.get(person, ())))
+
+
+def _mark(batch: Batch, deleted: frozenset[int], roles: Roles | None) -> None:
+    """At most one mark for each person of a draft, the first that applies."""
+    known: dict[tuple[str, int | None], PersonMark | None] = {}
+    for draft in batch.drafts:
+        for person in draft.people.values():
+            key = (person, draft.course)
+            if key not in known:
+                known[key] = _mark_of(int(person), draft.course, batch.site_admins, deleted, roles)
+            mark = known[key]
+            if mark is not None:
+                draft.person_marks[person] = mark
+
+
+_FIXED: Mapping[int, PersonMark] = {GUEST: "guest", NOBODY: "nobody", SYSTEM: "system"}
+
+
+def _mark_of(
+    user: int, course: int | None, site_admins: frozenset[int], deleted: frozenset[int], roles: Roles | None
+) -> PersonMark | None:
+    mark = _FIXED.get(user)
+    if mark is None and user in site_admins:
+        mark = "site_admin"
+    if mark is None and roles is not None and roles.readable and roles.is_staff(user, course):
+        mark = "staff"
+    if mark is None and roles is not None and not roles.readable:
+        mark = "roles_unknown"
+    if mark is None and user in deleted:
+        mark = "deleted"
+    return mark

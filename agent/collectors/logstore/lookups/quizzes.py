@@ -1,0 +1,38 @@
+"""Quiz attempts: previews, scores, attempt numbers, closing times."""
+
+from __future__ import annotations
+
+from agent.collectors.logstore.lookups.base import Batch, LookUp, exact, note_due, per_cent, rows_of
+from agent.collectors.systems.moodle import QUIZ_SUBMITTED
+
+_ATTEMPTS = "SELECT id, quiz, preview, attempt, sumgrades FROM {quiz_attempts} WHERE id IN ([ids])"
+_QUIZZES = "SELECT id, sumgrades, timeclose FROM {quiz} WHERE id IN ([ids])"
+
+
+def quizzes(batch: Batch) -> LookUp:
+    """Mark previews whatever is wanted; score, attempt and lateness where they are."""
+    mine = batch.of_table("quiz_attempts")
+    if not mine:
+        return
+    (answer,) = yield [batch.schema.query(_ATTEMPTS, ids=sorted({draft.object_id for draft in mine}))]
+    attempts = {row[0]: row for row in rows_of(answer)}
+    for draft in mine:
+        row = attempts.get(draft.object_id)
+        if row is not None:
+            if row[2]:
+                draft.marks.add("preview")
+            if "attempt" in batch.facts:
+                draft.facts["attempt"] = row[3]
+    if not attempts or not batch.wants("score_pct", "late_by", "on_time"):
+        return
+    (answer,) = yield [batch.schema.query(_QUIZZES, ids=sorted({row[1] for row in attempts.values()}))]
+    known = {row[0]: (exact(row[1]), row[2]) for row in rows_of(answer)}
+    for draft in mine:
+        row = attempts.get(draft.object_id)
+        if row is not None and row[1] in known:
+            most, closes = known[row[1]]
+            got = exact(row[4])
+            if "score_pct" in batch.facts and got is not None and most:
+                draft.facts["score_pct"] = per_cent(got, most)
+            if draft.event == QUIZ_SUBMITTED:
+                note_due(draft, closes, batch.facts)

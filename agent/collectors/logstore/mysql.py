@@ -1,0 +1,206 @@
+"""MariaDB and MySQL through pymysql, in one worker thread."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from contextlib import suppress
+from urllib.parse import SplitResult, parse_qs, unquote
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.constants import CR, ER
+
+from agent.collectors.logstore.database import Answer, Query, Schema, ThreadedDatabase, Unreadable
+from agent.collectors.logstore.options import LogstoreOptions
+from agent.errors import ConfigError, RewardsError, TransientError
+
+_ACCESS = {ER.ACCESS_DENIED_ERROR, 1698, 4151}
+_UNREADABLE = {ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR, ER.NO_SUCH_TABLE, ER.BAD_FIELD_ERROR}
+_DENIED = {ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR}
+_NO_ENTRY = {ER.HOST_NOT_PRIVILEGED, 1820, 1862}
+_TIMED_OUT = {1969, 3024}
+_LOST = {CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, 4031, 1927, 0}
+
+_BEGIN = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
+_IDENTITY = ("server_uuid", "hostname", "server_id", "port")
+_STEP = "auto_increment_increment"
+
+
+class MysqlDatabase(ThreadedDatabase):
+    """One connection to one MariaDB or MySQL database.
+
+    ``key`` is the setting that holds ``url`` (`url` or `log_url`), for messages.
+    """
+
+    def __init__(self, options: LogstoreOptions, url: SplitResult, password: str | None, *, key: str = "url") -> None:
+        schema = Schema(
+            options.table_prefix,
+            options.log_table or f"{options.table_prefix}logstore_standard_log",
+            quote="`",
+            divide="DIV",
+            ends_with="RIGHT({column}, {length}) = ?",
+        )
+        super().__init__(schema, options.name)
+        self._options = options
+        self._url = url
+        self._password = password
+        self._key = key
+        self._connection: Connection[pymysql.cursors.Cursor] | None = None
+
+    async def server(self) -> str:
+        """What of uuid, host name, server id and port the server tells."""
+        found = await self._variables("SESSION", _IDENTITY)
+        return " ".join(f"{name}={found[name]}" for name in _IDENTITY if found.get(name))
+
+    async def step(self) -> int:
+        """`auto_increment_increment`: 3 on a Galera cluster of three."""
+        found = await self._variables("GLOBAL", (_STEP,))
+        return max(1, int(found.get(_STEP) or 1))
+
+    async def _variables(self, scope: str, names: tuple[str, ...]) -> dict[str, str]:
+        """Server variables by name; this server may not have each of them."""
+        marks = ",".join("?" * len(names))
+        (answer,) = await self.fetch_all([Query(f"SHOW {scope} VARIABLES WHERE Variable_name IN ({marks})", names)])
+        return {} if isinstance(answer, Unreadable) else {str(row[0]): str(row[1]) for row in answer}
+
+    def _is_open(self) -> bool:
+        return self._connection is not None
+
+    def _open(self) -> None:
+        limits = self._options.limits
+        query = {key: values[-1] for key, values in parse_qs(self._url.query).items()}
+        try:
+            connection = pymysql.connect(
+                host=self._url.hostname or "127.0.0.1",
+                port=self._url.port or 3306,
+                unix_socket=query.get("unix_socket"),
+                user=unquote(self._url.username or ""),
+                password=self._password or "",
+                database=unquote(self._url.path.lstrip("/")),
+                charset="utf8mb4",
+                connect_timeout=max(1, int(limits.connect_s)),
+                read_timeout=limits.statement_s + limits.connect_s,
+                write_timeout=limits.statement_s,
+                autocommit=True,
+                ssl=self._tls(query),
+            )
+        except (pymysql.err.OperationalError, pymysql.err.InternalError, OSError) as error:
+            raise self._refused(error) from error
+        try:
+            self._prepare(connection)
+        except pymysql.MySQLError as error:
+            connection.close()
+            raise self._failed(error) from error
+        self._connection = connection
+
+    def _tls(self, query: Mapping[str, str]) -> ssl.SSLContext | None:
+        """Verify the server where a CA is named; without one the connection is made as the server offers it."""
+        if "ssl_ca" not in query:
+            return None
+        try:
+            return ssl.create_default_context(cafile=query["ssl_ca"])
+        except OSError as error:
+            raise ConfigError(
+                f"{self._options.place}: {self._key}: ssl_ca={query['ssl_ca']} cannot be read: {error.strerror}",
+                hint="name a file with the certificate authority of the database server (PEM)",
+            ) from error
+
+    def _prepare(self, connection: Connection[pymysql.cursors.Cursor]) -> None:
+        """Bounds that the server keeps for us: a page must never make Moodle wait."""
+        limits = self._options.limits
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT VERSION()")
+            maria = "mariadb" in str(cursor.fetchall()).lower()
+        bound = (
+            f"max_statement_time = {limits.statement_s}"
+            if maria
+            else f"max_execution_time = {int(limits.statement_s * 1000)}"
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET SESSION {bound}, SESSION lock_wait_timeout = {max(1, int(limits.connect_s))}")
+            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+    def _begin(self) -> None:
+        self._execute(_BEGIN, None)
+
+    def _end(self) -> None:
+        if self._connection is not None:
+            try:
+                self._connection.commit()
+            except (pymysql.MySQLError, OSError):
+                self._drop()
+
+    def _run(self, query: Query) -> Answer:
+        sql = query.sql.replace("%", "%%").replace("?", "%s")
+        try:
+            return self._execute(sql, query.params)
+        except pymysql.MySQLError as error:
+            code = _code(error)
+            if code not in _UNREADABLE:
+                raise self._failed(error) from error
+            text = str(error.args[-1])
+            named = (name for name in query.tables if f"{self._schema.full(name)}'" in text.replace("`", "'"))
+            return Unreadable(next(named, next(iter(query.tables), "")), code in _DENIED, text)
+
+    def _execute(self, sql: str, params: tuple[object, ...] | None) -> list[tuple[object, ...]]:
+        if self._connection is None:
+            raise TransientError("the connection to the database is lost", hint="it is made again at the next try")
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(sql, params)
+                return list(cursor.fetchall())
+        except (pymysql.err.InterfaceError, OSError) as error:
+            raise self._failed(pymysql.err.OperationalError(CR.CR_SERVER_LOST, str(error))) from error
+
+    def _failed(self, error: pymysql.MySQLError) -> RewardsError:
+        """A statement failed for a reason that time cures; a connection in doubt is dropped."""
+        code = _code(error)
+        if code in _LOST or isinstance(error, pymysql.err.InterfaceError):
+            self._drop()
+        if code in _TIMED_OUT:
+            return TransientError(
+                f"a statement on {self._where()} took longer than {self._options.limits.statement_s:g} s",
+                hint="the database is busy, or a table lacks its index; it is tried again",
+            )
+        return TransientError(f"{self._where()}: {error.args[-1]}", hint="it is tried again")
+
+    def _refused(self, error: Exception) -> RewardsError:
+        """Why no connection came about: what an edit cures, or what waiting cures."""
+        code = _code(error)
+        place, user = self._options.place, unquote(self._url.username or "")
+        if code in _ACCESS:
+            return ConfigError(
+                f"{place}: the database at {self._where()} refuses user {user!r} with this password",
+                hint=f"check the user in {self._key} and the password in password_file; this host may lack an account",
+            )
+        if code in {ER.BAD_DB_ERROR, ER.DBACCESS_DENIED_ERROR}:
+            return ConfigError(
+                f"{place}: the server knows no database {self._url.path.lstrip('/')!r} that user {user!r} may use",
+                hint=f"correct the database's name at the end of {self._key}, or grant SELECT on its tables",
+            )
+        if code in _NO_ENTRY:
+            return ConfigError(
+                f"{place}: the database at {self._where()} does not let user {user!r} in from this host",
+                hint="create the account for this host, or correct the address in " + self._key,
+            )
+        reason = error.args[-1] if error.args else error
+        return TransientError(
+            f"the database at {self._where()} cannot be reached: {reason}",
+            hint=f"check that it runs and that {self._key} in {place} names its address; it is tried again",
+        )
+
+    def _where(self) -> str:
+        return f"{self._url.hostname or '127.0.0.1'}:{self._url.port or 3306}"
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(pymysql.MySQLError, OSError):
+                connection.close()
+
+
+def _code(error: Exception) -> int:
+    """The server's or driver's number for it; -1 where there is none."""
+    first = error.args[0] if error.args else -1
+    return first if isinstance(first, int) else -1

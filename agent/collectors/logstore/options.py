@@ -1,0 +1,93 @@
+"""What the log-table collector is told, and its limits."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+from agent.errors import ConfigError
+
+StartAt = Literal["now", "beginning"] | int
+_NAME = re.compile(r"[A-Za-z0-9_$]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds of one page and of what is remembered; names end in their unit."""
+
+    page_rows_max: int = 1_000
+    """Wanted rows in a page."""
+    span_ids_max: int = 50_000
+    """Ids that one page passes at most."""
+    block_ids: int = 1_000
+    """Ids whose presence is proven by one count."""
+    start_overlap_ids: int = 5_000
+    """How far below the newest id a source starts: rows committed late may still appear there."""
+    gap_ranges_max: int = 1_000
+    """Gap ranges remembered; beyond it neighbours are merged."""
+    gap_merge_s: float = 60.0
+    """Adjacent gaps opened within this time are one."""
+    gap_poll_s: float = 1.0
+    """How often open gaps are looked at."""
+    gap_proof_s: int = 86_400
+    """How often gaps that were given up are proven again."""
+    anchors_last: int = 3
+    """Anchors at the last pages' ends."""
+    anchor_every_ids: int = 10_000
+    """Distance of the older anchors."""
+    anchors_max: int = 64
+    """Anchors in all; the oldest go first."""
+    anchor_check_s: float = 60.0
+    """How often anchors are read again."""
+    heartbeat_s: float = 60.0
+    """How often a quiet source yields a page."""
+    replica_patience_s: float = 60.0
+    """How long another server behind the same address may lag before it counts as a log that went back."""
+    connect_s: float = 10.0
+    """Time to reach the server."""
+    statement_s: float = 30.0
+    """Time for one statement, enforced by the server where it can."""
+    acts_max: int = 5_000
+    """Rows that a helpdesk question reads at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogstoreOptions:
+    """One `moodle-logstore` source as configured.
+
+    ``start_at`` is `now`, `beginning` or seconds since 1970. ``place`` says where the source is configured, for
+    messages (`config.toml: [[source]] moodle`). Passwords never show in its repr.
+
+    Raises:
+        ConfigError: a table prefix or name holds something else than letters, digits and `_`.
+    """
+
+    name: str
+    url: str
+    site: str = ""
+    password: str | None = field(default=None, repr=False)
+    table_prefix: str = "mdl_"
+    log_url: str | None = None
+    log_password: str | None = field(default=None, repr=False)
+    log_table: str | None = None
+    start_at: StartAt = "now"
+    poll_interval_s: float = 1.0
+    gap_patience_s: float = 1_800.0
+    backdated_after_s: int = 86_400
+    site_admins: frozenset[int] = frozenset()
+    place: str = "config.toml"
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        for key, value in (("table_prefix", self.table_prefix), ("log_table", self.log_table or "")):
+            if not _NAME.fullmatch(value):
+                raise ConfigError(
+                    f"{self.place}: {key} = {value!r} cannot be part of a table's name",
+                    hint="use letters, digits and _ only, as in Moodle's own config.php",
+                )
+
+    @property
+    def site_name(self) -> str:
+        """The name that ids belong to: the source's own unless it is told another."""
+        return self.site or self.name

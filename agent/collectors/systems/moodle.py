@@ -1,0 +1,174 @@
+r"""Moodle's events, pure: who the learner is, what makes the fact, what `other` holds. Shared by log rows and posts.
+
+Everything here is data or arithmetic over one event; nothing is looked up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from types import MappingProxyType
+from typing import Literal
+
+import orjson
+
+from agent.collectors.systems.php import decode_php
+from agent.errors import InvalidInputError
+
+COMPLETION = r"\core\event\course_module_completion_updated"
+COURSE_COMPLETED = r"\core\event\course_completed"
+GRADED = r"\core\event\user_graded"
+QUIZ_SUBMITTED = r"\mod_quiz\event\attempt_submitted"
+QUIZ_DELETED = r"\mod_quiz\event\attempt_deleted"
+ASSIGN_SUBMITTED = r"\mod_assign\event\assessable_submitted"
+ENROLLED = r"\core\event\user_enrolment_created"
+UNENROLLED = r"\core\event\user_enrolment_deleted"
+
+FORUMS: Mapping[str, str] = {"mod_forum": "forum", "mod_hsuforum": "hsuforum"}
+"""Component → beginning of its tables' names; Open LMS has a forum of its own."""
+POSTS = frozenset(rf"\{mod}\event\{name}" for mod in FORUMS for name in ("post_created", "post_deleted"))
+REPLIES = frozenset(rf"\{mod}\event\post_created" for mod in FORUMS)
+DISCUSSIONS: Mapping[str, str] = {rf"\{mod}\event\discussion_created": tables for mod, tables in FORUMS.items()}
+
+CONTEXT_MODULE = 70
+"""`contextlevel` of an activity: then `contextinstanceid` is the course module."""
+RESTORED_IDS = frozenset({-31337, -31338})
+"""Ids that a restore writes where it could not map (-31337) or find (-31338) the original."""
+SITE_COURSE = 1
+
+GUEST, NOBODY, SYSTEM = 1, 0, -1
+
+Learner = Literal["related", "user"]
+LEARNER: Mapping[str, Learner] = MappingProxyType(
+    {
+        COMPLETION: "related",
+        COURSE_COMPLETED: "related",
+        GRADED: "related",
+        QUIZ_SUBMITTED: "related",
+        QUIZ_DELETED: "related",
+        ENROLLED: "related",
+        UNENROLLED: "related",
+        r"\mod_assign\event\submission_graded": "related",
+        r"\core\event\badge_awarded": "related",
+        r"\core\event\badge_revoked": "related",
+        r"\mod_feedback\event\response_submitted": "related",
+        r"\core\event\message_sent": "user",
+        **{rf"\{mod}\event\post_deleted": "related" for mod in FORUMS},
+        **{rf"\{mod}\event\post_created": "user" for mod in FORUMS},
+        **{rf"\{mod}\event\discussion_created": "user" for mod in FORUMS},
+        **{rf"\{mod}\event\discussion_deleted": "user" for mod in FORUMS},
+    }
+)
+"""Which column names the learner. Everything else: the related user, or where there is none the user."""
+
+OTHER_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        COMPLETION: ("completionstate", "overrideby", "relateduserid"),
+        GRADED: ("itemid", "finalgrade", "overridden"),
+        ENROLLED: ("enrol",),
+        UNENROLLED: ("enrol",),
+    }
+)
+"""What is kept of `other`. Events that are not named here never have it fetched: `assessable_uploaded` carries whole
+essays there."""
+
+_GRADE_PLACES = Decimal("0.00001")
+"""Moodle keeps grades as DECIMAL(10,5); events may carry the unrounded float."""
+
+OtherValue = None | bool | int | float | str
+Other = Mapping[str, OtherValue]
+_NOTHING: Other = MappingProxyType({})
+
+
+def decode_other(text: str | None, keys: tuple[str, ...]) -> Other:
+    """The scalars under ``keys`` of an `other` column, JSON or PHP serialize; null and non-arrays are empty.
+
+    Raises:
+        InvalidInputError: it is neither.
+    """
+    if text is None or text in {"", "null", "N;"}:
+        return _NOTHING
+    if text[0] in "{[":
+        try:
+            found = orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            raise InvalidInputError("`other` begins like JSON but is not") from error
+    else:
+        found = decode_php(text.encode())
+    if not isinstance(found, dict):
+        return _NOTHING
+    return {key: found[key] for key in keys if key in found and not isinstance(found[key], dict | list)}
+
+
+def canonical_decimal(value: object) -> str:
+    """A grade as Moodle stores it, in one spelling: `100`, `100.0` and `"100.00000"` are all `100`; none is empty."""
+    number = exact_decimal(value)
+    if number is None:
+        return ""
+    rounded = number.quantize(_GRADE_PLACES, rounding=ROUND_HALF_UP).normalize()
+    return format(rounded or Decimal(0), "f")
+
+
+def exact_decimal(value: object) -> Decimal | None:
+    """A number as it is written (a float as its shortest decimal); None for null, text and truth values."""
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        number = value if isinstance(value, Decimal) else Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() and abs(number) < Decimal(10) ** 15 else None
+
+
+def people_of(event: str, user: int, related: int | None) -> dict[str, str]:
+    """Who takes part, by role, as LMS user ids. No `subject` where the column that names the learner is empty."""
+    column = LEARNER.get(event)
+    subject = user if column == "user" or (column is None and related is None) else related
+    people: dict[str, str] = {"actor": str(user)}
+    if subject is not None:
+        people["subject"] = str(subject)
+        if event in POSTS or event in DISCUSSIONS:
+            people["author"] = people["subject"]
+    return people
+
+
+def detail_of(event: str, other: Other) -> str:
+    """What the mapping names as part of the fact: the completion state or the final grade; else empty."""
+    if event == COMPLETION:
+        return state_of(other)
+    if event == GRADED:
+        return canonical_decimal(other.get("finalgrade"))
+    return ""
+
+
+def state_of(other: Other) -> str:
+    """The completion state of a completion event as text, empty where it is missing."""
+    state = other.get("completionstate")
+    return "" if state is None else str(int(state)) if isinstance(state, int | float) else state.strip()
+
+
+def natural_key(
+    *,
+    event: str,
+    user: int,
+    related: int | None,
+    object_table: str | None,
+    object_id: int | None,
+    context_instance: int,
+    time: int,
+    detail: str,
+) -> tuple[str, ...]:
+    """What identifies the fact, whoever delivers it; `engine.trust` puts the site before it.
+
+    Absent parts: related user `0`, object table and id empty.
+    """
+    return (
+        event,
+        str(user),
+        "0" if related is None else str(related),
+        object_table or "",
+        "" if object_id is None else str(object_id),
+        str(context_instance),
+        str(time),
+        detail,
+    )
