@@ -1,0 +1,201 @@
+"""The catalogue's door: HTTP in, signed answers out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from catalogue import receive, tenants
+from catalogue.errors import RefusedError
+from catalogue.store import Store
+from wire import batch, enrolment, receipt, signing
+from wire.canonical import MalformedError
+from wire.enrolment import EnrolAnswer, EnrolRequest, Rotation
+from wire.keys import Key, fingerprint
+from wire.receipt import Stand
+from wire.signing import Headers, Request, Response, SignatureError
+
+REQUEST_S_MAX = 30.0
+"""Longest one request may take, its body included, in seconds."""
+REQUESTS_IN_FLIGHT_MAX = 32
+"""Most requests at once; more are asked to come back. Bounds memory at this many bodies."""
+RETRY_AFTER_S = 2
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Clock = Callable[[], int]
+
+
+def wall_clock() -> int:
+    """Seconds since 1970, UTC."""
+    return int(time.time())
+
+
+@dataclass(slots=True, kw_only=True)
+class Door:
+    """What the handlers share: the books, the signing key, the clock."""
+
+    store: Store
+    key: Key
+    clock: Clock = wall_clock
+    in_flight: int = field(default=0)
+
+    def app(self) -> web.Application:
+        """The web application."""
+        app = web.Application(client_max_size=batch.BATCH_BYTES_MAX, middlewares=[_guard(self)])
+        app.router.add_get("/livez", self.livez)
+        app.router.add_post("/v1/enrol", self.enrol)
+        app.router.add_post("/v1/agents/key", self.rotate)
+        app.router.add_post("/v1/batches", self.batches)
+        app.router.add_get("/v1/stand", self.stand)
+        return app
+
+    async def livez(self, _request: web.Request) -> web.Response:
+        """Answer while this process and its database live."""
+        async with self.store.reading():
+            return web.json_response({"ok": True})
+
+    async def batches(self, request: web.Request) -> web.Response:
+        """Take one signed batch; answer a signed receipt (200) or a signed stand (409)."""
+        body = await request.read()
+        sender, proven = await self._prove(request, body, tag=signing.BATCH_TAG)
+        sender.check()
+        parsed = batch.parse(body)
+        result = await receive.receive(self.store, self.key, sender, parsed, now=self.clock())
+        if isinstance(result, Stand):
+            return self._stand(result, proven, status=409)
+        return web.Response(body=result.body, headers={"Content-Type": receipt.CONTENT_TYPE} | result.headers)
+
+    async def stand(self, request: web.Request) -> web.Response:
+        """Say, signed, where the asking agent stands."""
+        sender, proven = await self._prove(request, await request.read(), tag=signing.ASK_TAG)
+        sender.check()
+        async with self.store.reading() as conn:
+            return self._stand(await receive.stand(conn, sender), proven, status=200)
+
+    async def enrol(self, request: web.Request) -> web.Response:
+        """Bind a public key, which must have signed the request, to the campus its token is for."""
+        body = await self._small(request)
+        wish = EnrolRequest.parse(body)
+        proven = _seen(request)
+        now = self.clock()
+        key_id = fingerprint(wish.public)
+        signing.verify_request(proven, body, public=wish.public, key_id=key_id, now=now, tag=signing.ENROL_TAG)
+        async with self.store.writing() as conn:
+            agent = await tenants.enrol(conn, wish, now=now)
+        structlog.get_logger("catalogue").info("agent enrolled", campus=wish.campus, agent=agent)
+        answer = EnrolAnswer(campus=wish.campus, agent=agent, catalogue_public=self.key.public)
+        return self._bound(answer.encode(), proven, status=200)
+
+    async def rotate(self, request: web.Request) -> web.Response:
+        """Replace the key that signed this request by the one in it."""
+        body = await self._small(request)
+        sender, proven = await self._prove(request, body, tag=signing.ROTATE_TAG)
+        rotation = Rotation.parse(body)
+        async with self.store.writing() as conn:
+            await tenants.rotate(conn, sender, rotation, now=self.clock())
+            where = await receive.stand(conn, sender)
+        structlog.get_logger("catalogue").info("key rotated", campus=sender.campus, agent=sender.agent)
+        return self._stand(where, proven, status=200)
+
+    async def _small(self, request: web.Request) -> bytes:
+        body = await request.read()
+        if len(body) > enrolment.MESSAGE_BYTES_MAX:
+            raise RefusedError(413, "too-large", f"more than {enrolment.MESSAGE_BYTES_MAX} bytes")
+        return body
+
+    async def _prove(self, request: web.Request, body: bytes, *, tag: str) -> tuple[tenants.Sender, Request]:
+        """The agent whose key signed these exact bytes.
+
+        Raises:
+            RefusedError: nobody known did.
+        """
+        seen = _seen(request)
+        key_id = signing.claimed_key_id(request.headers)
+        try:
+            campus, agent, key = enrolment.split_key_id(key_id)
+        except MalformedError as exc:
+            raise SignatureError(str(exc)) from None
+        async with self.store.reading() as conn:
+            sender = await tenants.find_sender(conn, campus, agent, key)
+        if sender is None:
+            raise RefusedError(401, "unknown-key", "this key is not known here: enrol with a token from the operator")
+        signing.verify_request(seen, body, public=sender.public, key_id=key_id, now=self.clock(), tag=tag)
+        return sender, seen
+
+    def _stand(self, stand: Stand, answered: Request, *, status: int) -> web.Response:
+        return self._bound(receipt.encode_stand(stand), answered, status=status)
+
+    def _bound(self, body: bytes, answered: Request, *, status: int) -> web.Response:
+        """An answer that is true now: signed, and bound to its request."""
+        headers = {"Content-Type": receipt.CONTENT_TYPE}
+        answer = Response(status_code=status, headers=Headers(headers.items()), request=answered)
+        signed = signing.sign_response(answer, body, key=self.key, created=self.clock(), tag=signing.STAND_TAG)
+        return web.Response(status=status, body=body, headers=headers | signed)
+
+
+def _guard(door: Door) -> Middleware:
+    """Bounds around every handler, and refusals as answers."""
+
+    @web.middleware
+    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if door.in_flight >= REQUESTS_IN_FLIGHT_MAX:
+            return _refusal(RefusedError(503, "busy", "too many requests at once"))
+        door.in_flight += 1
+        try:
+            async with asyncio.timeout(REQUEST_S_MAX):
+                return await handler(request)
+        except _SAID as exc:
+            refused = _as_refusal(exc)
+            log = structlog.get_logger("catalogue")
+            log.warning("refused", path=request.path, status=refused.status, code=refused.code, why=refused.message)
+            return _refusal(refused)
+        finally:
+            door.in_flight -= 1
+
+    return guarded
+
+
+_SAID = (RefusedError, SignatureError, MalformedError, web.HTTPException, TimeoutError, SQLAlchemyError, OSError)
+"""What becomes an answer; anything else is a fault of this program (500, with its trace in the log)."""
+
+
+def _as_refusal(exc: Exception) -> RefusedError:
+    if isinstance(exc, RefusedError):
+        return exc
+    if isinstance(exc, SignatureError):
+        return RefusedError(401, "signature", str(exc))
+    if isinstance(exc, MalformedError):
+        return RefusedError(400, "malformed", str(exc))
+    if isinstance(exc, web.HTTPException):
+        return RefusedError(exc.status, "http", exc.reason)
+    if isinstance(exc, TimeoutError):
+        return RefusedError(503, "slow", f"not done within {REQUEST_S_MAX:.0f} s")
+    structlog.get_logger("catalogue").error("the database failed", kind=type(exc).__name__, said=_first_line(exc))
+    return RefusedError(503, "database", "the catalogue's database does not answer")
+
+
+def _first_line(exc: Exception) -> str:
+    """What a database said, without the statement and its values."""
+    cause = exc.orig if isinstance(exc, DBAPIError) and exc.orig is not None else exc
+    return (str(cause).splitlines() or [""])[0]
+
+
+def _seen(request: web.Request) -> Request:
+    """The request as signatures look at it; host and scheme belong to whatever proxy stands in front."""
+    return Request(
+        method=request.method, url=f"http://catalogue{request.raw_path}", headers=Headers(request.headers.items())
+    )
+
+
+def _refusal(refused: RefusedError) -> web.Response:
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if refused.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    told = {"error": refused.code, "message": refused.message}
+    return web.json_response(told, status=refused.status, headers=headers)

@@ -1,0 +1,1 @@
+"""The commands of `rewards-catalogue`: arguments in, exit code out."""

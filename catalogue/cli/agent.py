@@ -1,0 +1,93 @@
+"""`agent add|list|revoke`: the campuses' agents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, iso, now, settings, show, told, with_store
+
+if TYPE_CHECKING:
+    from catalogue.store import Store
+
+app = typer.Typer(no_args_is_help=True)
+
+Campus = Annotated[str, typer.Argument(help="The campus.")]
+
+
+@app.command()
+@told
+def add(
+    campus: Campus,
+    public_key: Annotated[str, typer.Argument(help="The agent's public key, 64 hex digits: rewards-agent key show.")],
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an agent known by its public key, without a token; prints what its settings need."""
+    from catalogue import tenants
+    from catalogue.errors import CatalogueError
+    from catalogue.server import load_key
+    from wire import canonical
+
+    try:
+        public = canonical.octets({"public key": public_key}, "public key")
+    except canonical.MalformedError as exc:
+        raise CatalogueError(str(exc)) from None
+    found = settings(config, data_dir)
+    key = load_key(found)
+
+    async def work(store: Store) -> str:
+        async with store.writing() as conn:
+            await tenants.need_tenant(conn, campus)
+            return await tenants.add_agent(conn, campus, public, now=now())
+
+    name = with_store(found, work)
+    show(
+        {"campus": campus, "agent": name, "catalogue_public": key.public.hex()},
+        as_json=as_json,
+        lines=lambda: [f"agent {name} of {campus}", f"catalogue key {key.public.hex()}"],
+    )
+
+
+@app.command(name="list")
+@told
+def list_(
+    campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
+) -> None:
+    """List a campus's agents and where each stands."""
+    from catalogue import tenants
+
+    async def work(store: Store) -> list[dict[str, Any]]:
+        async with store.reading() as conn:
+            return await tenants.agents(conn, campus)
+
+    rows = with_store(settings(config, data_dir), work)
+    show(
+        rows,
+        as_json=as_json,
+        lines=lambda: [
+            f"{row['agent']:12} {row['state']:8} epoch {row['epoch']} seq {row['seq']}  heard {iso(row['heard_at'])}"
+            for row in rows
+        ],
+    )
+
+
+@app.command()
+@told
+def revoke(
+    campus: Campus,
+    agent: Annotated[str, typer.Argument(help="As agent list names it.")],
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Take nothing more from an agent; what it sent stays."""
+    from catalogue import tenants
+
+    async def work(store: Store) -> None:
+        async with store.writing() as conn:
+            await tenants.revoke_agent(conn, campus, agent)
+
+    with_store(settings(config, data_dir), work)
+    typer.echo(f"{agent} of {campus} is revoked")

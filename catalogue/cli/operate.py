@@ -1,0 +1,116 @@
+"""`init`, `serve` and `verify`: the catalogue as a whole."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, now, settings, show, told, with_store
+
+if TYPE_CHECKING:
+    from catalogue.config import Config
+    from catalogue.store import Store
+    from catalogue.verify import Report
+
+
+@told
+def init(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """Make what is missing: settings, key, database; upgrade an older database. May be run again."""
+    from catalogue.config import FILE_NAME, find
+
+    if config is None and data_dir is not None:
+        _settings_file(data_dir, data_dir / FILE_NAME)
+    found = find(config, data_dir)
+    _key(found)
+    changed = asyncio.run(_upgrade(found))
+    typer.echo(
+        f"database {found.database.render_as_string(hide_password=True)}: {'made ready' if changed else 'is ready'}"
+    )
+
+
+@told
+def serve(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """Take batches until SIGTERM; prints the address once it listens."""
+    from catalogue import server
+
+    def ready(address: str) -> None:
+        typer.echo(f"listening on {address}")
+
+    asyncio.run(server.serve(settings(config, data_dir), ready=ready))
+
+
+@told
+def verify(
+    campus: Annotated[str | None, typer.Argument(help="Only this one.")] = None,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Recompute chains and wallets from the stored bytes; exit 3 when anything does not agree."""
+    from catalogue.server import load_key
+
+    found = settings(config, data_dir)
+    key = load_key(found)
+
+    async def work(store: Store) -> Report:
+        from catalogue.verify import verify as check
+
+        async with store.reading() as conn:
+            return await check(conn, key.public, now=now(), campus=campus)
+
+    report = with_store(found, work)
+    counts = {"agents": report.agents, "batches": report.batches, "entries": report.entries, "wallets": report.wallets}
+    show(
+        counts | {"faults": report.faults},
+        as_json=as_json,
+        lines=lambda: [
+            ", ".join(f"{count} {name}" for name, count in counts.items()),
+            *(report.faults or ["all agree"]),
+        ],
+    )
+    if report.faults:
+        raise typer.Exit(3)
+
+
+def _settings_file(data_dir: Path, path: Path) -> None:
+    from catalogue.config import EXAMPLE
+    from catalogue.errors import ConfigError
+
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(EXAMPLE)
+    except FileExistsError:
+        return
+    except OSError as exc:
+        raise ConfigError(f"{path} cannot be written: {exc.strerror}", hint="check the directory's owner") from None
+    typer.echo(f"settings {path}: written")
+
+
+def _key(config: Config) -> None:
+    from catalogue.errors import ConfigError
+    from catalogue.server import load_key
+    from wire import keys
+
+    if not config.key_file.exists():
+        try:
+            config.key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            keys.create(config.key_file)
+        except keys.KeyFileError as exc:
+            raise ConfigError(str(exc), hint=exc.hint) from None
+        except OSError as exc:
+            raise ConfigError(f"{config.key_file.parent} cannot be made: {exc.strerror}") from None
+    typer.echo(f"key {config.key_file}: {load_key(config).fingerprint} (keep a copy: agents take no other)")
+
+
+async def _upgrade(config: Config) -> bool:
+    from catalogue.store import Store
+
+    store = await Store.open(config.database, check_schema=False)
+    try:
+        return await store.upgrade()
+    finally:
+        await store.close()

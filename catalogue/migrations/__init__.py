@@ -1,0 +1,1 @@
+"""The schema's upgrades, in order; `catalogue.store` runs them."""

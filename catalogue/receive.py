@@ -1,0 +1,152 @@
+"""One batch, one transaction: dedupe, continuity, entries, wallets, receipt."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from catalogue import ingest, schema
+from catalogue.errors import RefusedError
+from catalogue.store import Store
+from catalogue.tenants import Sender
+from wire import receipt, signing
+from wire.batch import Batch
+from wire.keys import Key
+from wire.receipt import Receipt, Stand
+from wire.signing import Headers, Response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredReceipt:
+    """A receipt as it was first given: its bytes and the headers that sign them."""
+
+    body: bytes
+    headers: dict[str, str]
+
+
+async def receive(store: Store, key: Key, sender: Sender, batch: Batch, *, now: int) -> StoredReceipt | Stand:
+    """Take a proven batch into the books, or say where its agent stands.
+
+    The same bytes again get the stored receipt again. A stand is the answer to a batch that does not follow: another
+    one for a known range (``fork``), a gap or an overlap (``not-next``), another history (``history``), an epoch that
+    is over (``epoch``).
+
+    Raises:
+        RefusedError: the batch is not the sender's, or of another environment.
+    """
+    header = batch.header
+    if (header.campus, header.agent) != (sender.campus, sender.agent):
+        raise RefusedError(403, "not-yours", "the batch names another campus or agent than the key that signed it")
+    if header.environment != sender.environment:
+        message = f"campus {sender.campus} is {sender.environment} here, the batch is {header.environment}"
+        raise RefusedError(403, "environment", message)
+    sifted = ingest.sift(batch)
+    async with store.writing() as conn:
+        row = await _lock(conn, sender)
+        if row.state != "active":
+            raise RefusedError(403, "revoked", f"agent {sender.agent} was revoked: enrol again with a new token")
+        known = await _known(conn, batch)
+        if known is not None and bytes(known.digest) == batch.digest:
+            return StoredReceipt(body=bytes(known.receipt), headers=json.loads(known.signature))
+        why = _why_not(batch, row, known=known is not None)
+        if why:
+            return _stand(sender, row, why)
+        balances = await store.dialect.balances(conn, sender.campus, sifted.wallets()) if sifted.movements else {}
+        posting = ingest.post(batch, sifted, balances)
+        stored = _receipt(key, batch, posting, now)
+        await _write(store, conn, batch, posting, stored, now)
+        return stored
+
+
+async def stand(conn: AsyncConnection, sender: Sender) -> Stand:
+    """Where an agent stands."""
+    mine = (schema.agent.c.campus == sender.campus, schema.agent.c.agent == sender.agent)
+    row = (await conn.execute(select(schema.agent).where(*mine))).one()
+    return _stand(sender, row, "")
+
+
+async def _lock(conn: AsyncConnection, sender: Sender) -> Row[Any]:
+    """The agent's row, held until the transaction ends: batches of one agent are taken one after the other."""
+    mine = (schema.agent.c.campus == sender.campus, schema.agent.c.agent == sender.agent)
+    return (await conn.execute(select(schema.agent).where(*mine).with_for_update())).one()
+
+
+async def _known(conn: AsyncConnection, batch: Batch) -> Row[Any] | None:
+    header, table = batch.header, schema.batch.c
+    same = select(table.digest, table.receipt, table.signature).where(
+        table.campus == header.campus,
+        table.agent == header.agent,
+        table.epoch == header.epoch,
+        table.first_seq == header.first_seq,
+    )
+    found: Row[Any] | None = (await conn.execute(same)).first()  # type: ignore[assignment]
+    return found
+
+
+def _why_not(batch: Batch, row: Row[Any], *, known: bool) -> str:
+    """Why a batch does not follow where its agent stands, or nothing. A new epoch goes on where the old one ended."""
+    header = batch.header
+    if known:
+        return "fork"
+    if header.epoch < row.epoch:
+        return "epoch"
+    if header.first_seq != row.seq + 1:
+        return "not-next"
+    if header.previous != bytes(row.head):
+        return "history"
+    return ""
+
+
+def _stand(sender: Sender, row: Row[Any], why: str) -> Stand:
+    return Stand(campus=sender.campus, agent=sender.agent, epoch=row.epoch, seq=row.seq, head=bytes(row.head), why=why)
+
+
+def _receipt(key: Key, batch: Batch, posting: ingest.Posting, now: int) -> StoredReceipt:
+    header = batch.header
+    body = receipt.encode_receipt(
+        Receipt(
+            campus=header.campus,
+            agent=header.agent,
+            epoch=header.epoch,
+            first_seq=header.first_seq,
+            last_seq=header.last_seq,
+            digest=batch.digest,
+            head=header.head,
+            accepted=len(batch.entries) - len(posting.rejected),
+            rejected=posting.rejected,
+            received_at=now,
+        )
+    )
+    answer = Response(status_code=200, headers=Headers([("Content-Type", receipt.CONTENT_TYPE)]))
+    return StoredReceipt(
+        body=body, headers=signing.sign_response(answer, body, key=key, created=now, tag=signing.RECEIPT_TAG)
+    )
+
+
+async def _write(
+    store: Store, conn: AsyncConnection, batch: Batch, posting: ingest.Posting, stored: StoredReceipt, now: int
+) -> None:
+    header = batch.header
+    owner = {"campus": header.campus, "agent": header.agent, "epoch": header.epoch}
+    await store.dialect.add_entries(conn, header.campus, header.agent, header.epoch, posting.rows)
+    if posting.moves:
+        await store.dialect.move_wallets(conn, header.campus, posting.moves)
+    row: dict[str, Any] = {
+        "first_seq": header.first_seq,
+        "last_seq": header.last_seq,
+        "digest": batch.digest,
+        "header": batch.header_body,
+        "previous": header.previous,
+        "head": header.head,
+        "receipt": stored.body,
+        "signature": json.dumps(stored.headers, sort_keys=True),
+        "received_at": now,
+    }
+    await conn.execute(insert(schema.batch), owner | row)
+    mine = (schema.agent.c.campus == header.campus, schema.agent.c.agent == header.agent)
+    moved = {"epoch": header.epoch, "seq": header.last_seq, "head": header.head, "heard_at": now}
+    await conn.execute(update(schema.agent).where(*mine).values(moved))

@@ -1,0 +1,97 @@
+"""The catalogue's tables. The campus comes first in every key, so that campuses can be spread over servers."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, LargeBinary, MetaData, Table, Text
+
+REVISION = "0001"
+"""The newest migration this program knows."""
+
+metadata = MetaData()
+
+tenant = Table(
+    "tenant",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("environment", Text, nullable=False),
+    Column("state", Text, nullable=False),  # active | suspended
+    Column("created_at", BigInteger, nullable=False),
+)
+
+enrolment = Table(
+    "enrolment",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("token_digest", LargeBinary, primary_key=True),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("agent", Text),
+    Column("fingerprint", Text),
+    Column("used_at", BigInteger),
+    ForeignKeyConstraint(["campus"], ["tenant.campus"]),
+)
+
+agent = Table(
+    "agent",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("agent", Text, primary_key=True),
+    Column("state", Text, nullable=False),  # active | revoked
+    Column("epoch", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("head", LargeBinary, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("heard_at", BigInteger),
+    ForeignKeyConstraint(["campus"], ["tenant.campus"]),
+)
+
+agent_key = Table(
+    "agent_key",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("agent", Text, primary_key=True),
+    Column("fingerprint", Text, primary_key=True),
+    Column("public", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False),  # active | retired
+    Column("replaced_by", Text),
+    Column("created_at", BigInteger, nullable=False),
+    ForeignKeyConstraint(["campus", "agent"], ["agent.campus", "agent.agent"]),
+)
+
+batch = Table(
+    "batch",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("agent", Text, primary_key=True),
+    Column("epoch", BigInteger, primary_key=True),
+    Column("first_seq", BigInteger, primary_key=True),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("header", LargeBinary, nullable=False),
+    Column("previous", LargeBinary, nullable=False),
+    Column("head", LargeBinary, nullable=False),
+    Column("receipt", LargeBinary, nullable=False),
+    Column("signature", Text, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    ForeignKeyConstraint(["campus", "agent"], ["agent.campus", "agent.agent"]),
+)
+
+entry = Table(
+    "entry",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("agent", Text, primary_key=True),
+    Column("epoch", BigInteger, primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("rejected", Text),  # why it moved no wallet; NULL for posted entries
+)
+
+wallet = Table(
+    "wallet",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("learner", Text, primary_key=True),
+    Column("currency", Text, primary_key=True),
+    Column("balance", BigInteger, nullable=False),
+)

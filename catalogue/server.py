@@ -1,0 +1,92 @@
+"""Runs the door until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+
+from aiohttp import web
+
+from catalogue.app import Door
+from catalogue.config import Config
+from catalogue.errors import ConfigError, UnavailableError
+from catalogue.store import Store
+from wire import keys
+
+KEEPALIVE_S = 75.0
+SHUTDOWN_S_MAX = 10.0
+"""How long requests that are under way may take to finish after SIGTERM, in seconds."""
+
+
+async def serve(config: Config, *, ready: Callable[[str], None]) -> None:
+    """Listen until SIGTERM or SIGINT; ``ready`` is told the address once connections are taken.
+
+    Raises:
+        ConfigError: the key or the schema is missing, or the address is not ours.
+        UnavailableError: the database does not answer, or the port is taken.
+    """
+    key = load_key(config)
+    store = await Store.open(config.database)
+    # Bodies stay as they were sent: the signature covers their exact bytes.
+    runner = web.AppRunner(
+        Door(store=store, key=key).app(),
+        access_log=None,
+        auto_decompress=False,
+        keepalive_timeout=KEEPALIVE_S,
+        shutdown_timeout=SHUTDOWN_S_MAX,
+    )
+    try:
+        await runner.setup()
+        site = web.TCPSite(runner, config.host, config.port)
+        await _start(site, config)
+        ready(_address(runner))
+        await _told_to_stop()
+    finally:
+        await runner.cleanup()
+        await store.close()
+
+
+def load_key(config: Config) -> keys.Key:
+    """The key that signs every answer.
+
+    Raises:
+        ConfigError: it is missing or others may read it.
+    """
+    try:
+        return keys.load(config.key_file)
+    except keys.KeyFileError as exc:
+        raise ConfigError(str(exc), hint=exc.hint) from None
+
+
+async def _start(site: web.TCPSite, config: Config) -> None:
+    try:
+        await site.start()
+    except PermissionError:
+        raise ConfigError(
+            f"port {config.port} may not be used", hint="choose one above 1023: catalogue.listen"
+        ) from None
+    except OSError as exc:
+        raise UnavailableError(
+            f"{config.host}:{config.port} cannot be listened on: {exc.strerror}",
+            hint="stop what listens there, or change catalogue.listen",
+        ) from None
+
+
+def _address(runner: web.AppRunner) -> str:
+    host, port = runner.addresses[0][:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def _told_to_stop() -> None:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    told = (signal.SIGTERM, signal.SIGINT)
+    for number in told:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await stop.wait()
+    finally:
+        for number in told:
+            with contextlib.suppress(ValueError):
+                loop.remove_signal_handler(number)

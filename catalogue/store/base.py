@@ -1,0 +1,150 @@
+"""One database behind one door: transactions that read, transactions that write, and the schema's version."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Protocol, Self
+
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import URL, Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from catalogue import schema
+from catalogue.errors import ConfigError, UnavailableError
+from catalogue.store import postgres, sqlite
+from catalogue.store.rows import EntryRow, WalletMove
+
+MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+CONNECT_S_MAX = 10.0
+"""How long an operator waits for an unreachable database, in seconds."""
+
+
+class Dialect(Protocol):
+    """What differs between the databases: how to connect, and how many rows go in at once."""
+
+    def engines(self, url: URL) -> tuple[AsyncEngine, AsyncEngine]:
+        """(for reading, for writing)."""
+        ...
+
+    async def add_entries(
+        self, conn: AsyncConnection, campus: str, agent: str, epoch: int, rows: list[EntryRow]
+    ) -> None:
+        """Append entries in one statement."""
+        ...
+
+    async def move_wallets(self, conn: AsyncConnection, campus: str, moves: list[WalletMove]) -> None:
+        """Add to balances, opening wallets where there are none; ``moves`` are in key order."""
+        ...
+
+    async def balances(
+        self, conn: AsyncConnection, campus: str, wallets: list[tuple[str, str]]
+    ) -> dict[tuple[str, str], int]:
+        """The balances of those of the (learner, currency) wallets that there are."""
+        ...
+
+
+class Store:
+    """A connected database. Made by `open`, ended by `close`."""
+
+    def __init__(self, dialect: Dialect, reader: AsyncEngine, writer: AsyncEngine, place: str) -> None:
+        self.dialect = dialect
+        self._reader = reader
+        self._writer = writer
+        self._place = place
+
+    @classmethod
+    async def open(cls, url: URL, *, check_schema: bool = True) -> Self:
+        """Connect and, unless told not to, see that the schema is this program's.
+
+        Raises:
+            ConfigError: the schema is missing, older or newer, or the credentials are wrong.
+            UnavailableError: the database does not answer.
+        """
+        dialect: Dialect = sqlite.Sqlite() if url.get_backend_name() == "sqlite" else postgres.Postgres()
+        store = cls(dialect, *dialect.engines(url), url.render_as_string(hide_password=True))
+        try:
+            revision = await store._revision()
+            if check_schema:
+                store._check(revision)
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    async def upgrade(self) -> bool:
+        """Bring the schema to the newest version in one transaction; says whether anything was to do."""
+        had = await self._revision()
+        if had == schema.REVISION:
+            return False
+        async with self.writing() as conn:
+            await conn.run_sync(_upgrade)
+        return True
+
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only looks."""
+        async with self._reader.connect() as conn, conn.begin():
+            yield conn
+
+    @contextlib.asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that is committed when its block ends, and undone when it fails."""
+        async with self._writer.begin() as conn:
+            yield conn
+
+    async def close(self) -> None:
+        """Let go of all connections; may be called twice."""
+        await self._reader.dispose()
+        await self._writer.dispose()
+
+    async def _revision(self) -> str | None:
+        try:
+            async with asyncio.timeout(CONNECT_S_MAX), self._reader.connect() as conn:
+                return await conn.run_sync(_current)
+        except TimeoutError:
+            raise UnavailableError(
+                f"{self._place} did not answer within {CONNECT_S_MAX:.0f} s", hint="is the database running?"
+            ) from None
+        except (OSError, SQLAlchemyError) as exc:
+            raise _unusable(self._place, exc) from None
+
+    def _check(self, revision: str | None) -> None:
+        if revision is None:
+            raise ConfigError(f"{self._place} has no catalogue in it yet", hint="run: rewards-catalogue init")
+        if revision < schema.REVISION:
+            raise ConfigError(
+                f"{self._place} has schema {revision}, this program needs {schema.REVISION}",
+                hint="take a backup, then run: rewards-catalogue init",
+            )
+        if revision > schema.REVISION:
+            raise ConfigError(
+                f"{self._place} has schema {revision}, this program knows {schema.REVISION}",
+                hint="it was upgraded by a newer rewards-catalogue: install that version again",
+            )
+
+
+def _unusable(place: str, exc: Exception) -> ConfigError | UnavailableError:
+    cause = exc.orig if isinstance(exc, DBAPIError) else exc
+    said = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+    if any(
+        word in said for word in ("password", "authentication", "does not exist", "unable to open", "not a database")
+    ):
+        return ConfigError(f"{place} cannot be used: {said}", hint="check [database] url and password_file")
+    return UnavailableError(f"{place} cannot be reached: {said}", hint="is the database running?")
+
+
+def _current(conn: Connection) -> str | None:
+    return MigrationContext.configure(conn).get_current_revision()
+
+
+def _upgrade(conn: Connection) -> None:
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = conn
+    command.upgrade(config, "head")

@@ -1,0 +1,219 @@
+"""Campuses, their agents and the agents' keys. Every function works inside the caller's transaction."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from catalogue.errors import CatalogueError, RefusedError
+from catalogue.schema import agent, agent_key, enrolment, tenant
+from wire import canonical, chain
+from wire.enrolment import EnrolRequest, Rotation, Token
+from wire.keys import fingerprint
+
+TOKEN_HOURS = 72
+"""How long an enrolment token may be used, by default."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """An agent whose key was found; nothing is proven yet."""
+
+    campus: str
+    agent: str
+    environment: str
+    public: bytes
+    tenant_state: str
+    agent_state: str
+    key_state: str
+    replaced_by: str | None
+
+    def check(self) -> None:
+        """Refuse what an operator has stopped.
+
+        Raises:
+            RefusedError: the campus is suspended, the agent revoked, or the key retired.
+        """
+        if self.key_state != "active":
+            raise RefusedError(
+                401, "key-retired", "this key was replaced: run rewards-agent key rotate to take the new one"
+            )
+        if self.agent_state != "active":
+            raise RefusedError(403, "revoked", f"agent {self.agent} was revoked: enrol again with a new token")
+        if self.tenant_state != "active":
+            raise RefusedError(
+                403, "suspended", f"campus {self.campus} is suspended here: ask the catalogue's operator"
+            )
+
+
+async def add_tenant(conn: AsyncConnection, campus: str, *, title: str, environment: str, now: int) -> None:
+    """Make a campus known.
+
+    Raises:
+        CatalogueError: the name cannot travel, or is taken.
+    """
+    if not canonical.CAMPUS.fullmatch(campus):
+        raise CatalogueError(f"{campus!r} cannot be a campus", hint="letters, digits, '.', '_' and '-', at most 63")
+    if await _one(conn, select(tenant.c.campus).where(tenant.c.campus == campus)):
+        raise CatalogueError(f"campus {campus} is there already", hint=f"rewards-catalogue tenant token {campus}")
+    row = {"campus": campus, "title": title, "environment": environment, "state": "active", "created_at": now}
+    await conn.execute(insert(tenant), row)
+
+
+async def tenants(conn: AsyncConnection) -> list[dict[str, Any]]:
+    """Every campus with its state and how many active agents it has, by name."""
+    active = (
+        select(func.count())
+        .select_from(agent)
+        .where(agent.c.campus == tenant.c.campus, agent.c.state == "active")
+        .scalar_subquery()
+    )
+    rows = await conn.execute(select(tenant, active.label("agents")).order_by(tenant.c.campus))
+    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
+
+
+async def agents(conn: AsyncConnection, campus: str) -> list[dict[str, Any]]:
+    """Every agent of a campus and where it stands, by name."""
+    await need_tenant(conn, campus)
+    columns = (agent.c.agent, agent.c.state, agent.c.epoch, agent.c.seq, agent.c.heard_at)
+    rows = await conn.execute(select(*columns).where(agent.c.campus == campus).order_by(agent.c.agent))
+    return [dict(row._mapping) for row in rows]  # noqa: SLF001
+
+
+async def need_tenant(conn: AsyncConnection, campus: str) -> None:
+    """See that a campus is known, and lock it until the transaction ends.
+
+    Raises:
+        CatalogueError: it is not.
+    """
+    if not await _one(conn, select(tenant.c.campus).where(tenant.c.campus == campus).with_for_update()):
+        raise CatalogueError(f"there is no campus {campus}", hint="see: rewards-catalogue tenant list")
+
+
+async def set_tenant_state(conn: AsyncConnection, campus: str, state: str) -> None:
+    """Suspend a campus or let it go on.
+
+    Raises:
+        CatalogueError: there is no such campus.
+    """
+    await need_tenant(conn, campus)
+    await conn.execute(update(tenant).where(tenant.c.campus == campus).values(state=state))
+
+
+async def new_token(conn: AsyncConnection, campus: str, catalogue_fingerprint: str, *, expires_at: int) -> Token:
+    """A one-time token; only its digest is kept.
+
+    Raises:
+        CatalogueError: there is no such campus.
+    """
+    await need_tenant(conn, campus)
+    token = Token.new(catalogue_fingerprint)
+    row = {"campus": campus, "token_digest": token.digest(), "expires_at": expires_at}
+    await conn.execute(insert(enrolment), row)
+    return token
+
+
+async def add_agent(conn: AsyncConnection, campus: str, public: bytes, *, now: int) -> str:
+    """Make a new agent of a known campus and its key known; returns the agent's name."""
+    count = await conn.scalar(select(func.count()).select_from(agent).where(agent.c.campus == campus))
+    name = f"agent-{(count or 0) + 1}"
+    row: dict[str, Any] = {"campus": campus, "agent": name, "state": "active", "epoch": 1, "seq": 0}
+    await conn.execute(insert(agent), row | {"head": chain.GENESIS, "created_at": now})
+    await _add_key(conn, campus, name, public, now)
+    return name
+
+
+async def revoke_agent(conn: AsyncConnection, campus: str, name: str) -> None:
+    """Take nothing more from an agent; what it sent stays.
+
+    Raises:
+        CatalogueError: there is no such agent.
+    """
+    found = update(agent).where(agent.c.campus == campus, agent.c.agent == name).values(state="revoked")
+    if not (await conn.execute(found)).rowcount:
+        raise CatalogueError(f"campus {campus} has no agent {name}", hint="see: rewards-catalogue agent list")
+
+
+async def find_sender(conn: AsyncConnection, campus: str, name: str, key: str) -> Sender | None:
+    """The agent whose key a message names, or None."""
+    found = (
+        select(
+            tenant.c.environment,
+            agent_key.c.public,
+            tenant.c.state.label("tenant_state"),
+            agent.c.state.label("agent_state"),
+            agent_key.c.state.label("key_state"),
+            agent_key.c.replaced_by,
+        )
+        .join(agent, (agent.c.campus == agent_key.c.campus) & (agent.c.agent == agent_key.c.agent))
+        .join(tenant, tenant.c.campus == agent_key.c.campus)
+        .where(agent_key.c.campus == campus, agent_key.c.agent == name, agent_key.c.fingerprint == key)
+    )
+    row = await _one(conn, found)
+    return None if row is None else Sender(campus=campus, agent=name, **row._mapping)  # noqa: SLF001
+
+
+async def enrol(conn: AsyncConnection, request: EnrolRequest, *, now: int) -> str:
+    """Bind the public key of a proven request to its campus; returns the agent's name, again for the same key.
+
+    Raises:
+        RefusedError: the token is unknown, used up or expired, or the campus is suspended or of another environment.
+    """
+    asked = Token(secret=request.secret, catalogue_fingerprint="").digest()
+    mine = (enrolment.c.campus == request.campus, enrolment.c.token_digest == asked)
+    row = await _one(conn, select(enrolment).where(*mine).with_for_update())
+    if row is None or not hmac.compare_digest(row.token_digest, asked):
+        raise RefusedError(403, "token", f"this token does not enrol an agent of {request.campus}")
+    if row.used_at is not None:
+        if row.fingerprint == fingerprint(request.public):
+            return str(row.agent)
+        raise RefusedError(403, "token", "this token was used already: ask for a new one")
+    if row.expires_at < now:
+        raise RefusedError(403, "token", "this token has expired: ask for a new one")
+    await _check_tenant(conn, request)
+    name = await add_agent(conn, request.campus, request.public, now=now)
+    used = {"agent": name, "fingerprint": fingerprint(request.public), "used_at": now}
+    await conn.execute(update(enrolment).where(*mine).values(used))
+    return name
+
+
+async def rotate(conn: AsyncConnection, sender: Sender, rotation: Rotation, *, now: int) -> None:
+    """Replace the key a proven request was signed with; the same request again changes nothing.
+
+    Raises:
+        RefusedError: the new key is not proven, is for another agent, or the old one was replaced by another.
+    """
+    old, new = fingerprint(sender.public), fingerprint(rotation.public)
+    if (rotation.campus, rotation.agent) != (sender.campus, sender.agent) or not rotation.proven():
+        raise RefusedError(403, "rotation", "the new key is not proven for this agent")
+    if sender.key_state != "active" and sender.replaced_by == new:
+        return
+    sender.check()
+    if await find_sender(conn, sender.campus, sender.agent, new):
+        raise RefusedError(409, "rotation", "this key was in use before: make a new one")
+    await _add_key(conn, sender.campus, sender.agent, rotation.public, now)
+    mine = (agent_key.c.campus == sender.campus, agent_key.c.agent == sender.agent, agent_key.c.fingerprint == old)
+    await conn.execute(update(agent_key).where(*mine).values(state="retired", replaced_by=new))
+
+
+async def _check_tenant(conn: AsyncConnection, request: EnrolRequest) -> None:
+    row = await _one(conn, select(tenant).where(tenant.c.campus == request.campus).with_for_update())
+    if row is None or row.state != "active":
+        raise RefusedError(403, "suspended", f"campus {request.campus} is suspended here")
+    if row.environment != request.environment:
+        raise RefusedError(
+            403, "environment", f"campus {request.campus} is {row.environment} here, the agent is {request.environment}"
+        )
+
+
+async def _add_key(conn: AsyncConnection, campus: str, name: str, public: bytes, now: int) -> None:
+    row: dict[str, Any] = {"campus": campus, "agent": name, "fingerprint": fingerprint(public), "public": public}
+    await conn.execute(insert(agent_key), row | {"state": "active", "created_at": now})
+
+
+async def _one(conn: AsyncConnection, statement: Any) -> Row[Any] | None:
+    return (await conn.execute(statement)).first()

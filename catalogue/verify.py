@@ -1,0 +1,154 @@
+"""Recomputes everything on a second road: chains and wallets from stored bytes, receipts from the catalogue's key."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from catalogue import books, schema
+from catalogue.ingest import WalletKey
+from wire import chain, entry, receipt, signing
+from wire.batch import digest
+from wire.canonical import MalformedError
+from wire.signing import Headers, Response, SignatureError
+
+FAULTS_MAX = 100
+"""After this many faults the rest is not listed."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Report:
+    """What was looked at and what does not agree (empty: everything does)."""
+
+    agents: int = 0
+    batches: int = 0
+    entries: int = 0
+    wallets: int = 0
+    faults: list[str] = field(default_factory=list)
+
+    def fault(self, text: str) -> None:
+        """Note one disagreement."""
+        if len(self.faults) < FAULTS_MAX:
+            self.faults.append(text)
+
+
+async def verify(conn: AsyncConnection, public: bytes, *, now: int, campus: str | None = None) -> Report:
+    """Check one campus or all: ``public`` is the catalogue's key (32 bytes)."""
+    report = Report()
+    wanted = select(schema.tenant.c.campus).order_by(schema.tenant.c.campus)
+    if campus is not None:
+        wanted = wanted.where(schema.tenant.c.campus == campus)
+    for name in (await conn.scalars(wanted)).all():
+        sums: dict[WalletKey, int] = defaultdict(int)
+        rows = await conn.execute(
+            select(schema.agent).where(schema.agent.c.campus == name).order_by(schema.agent.c.agent)
+        )
+        for agent in rows.all():
+            await _Chain(report=report, agent=agent, public=public, now=now, sums=sums).walk(conn)
+        await _wallets(conn, name, sums, report)
+    return report
+
+
+@dataclass(slots=True, kw_only=True)
+class _Chain:
+    """One agent's batches and entries, walked side by side."""
+
+    report: Report
+    agent: Row[Any]
+    public: bytes
+    now: int
+    sums: dict[WalletKey, int]
+    seq: int = 0
+    head: bytes = chain.GENESIS
+
+    @property
+    def name(self) -> str:
+        return f"{self.agent.campus} {self.agent.agent}"
+
+    async def walk(self, conn: AsyncConnection) -> None:
+        self.report.agents += 1
+        entries = books.entries(conn, self.agent.campus, self.agent.agent)
+        async for batch in _batches(conn, self.agent):
+            self.report.batches += 1
+            await self._batch(batch, entries)
+        if await anext(entries, None) is not None:
+            self.report.fault(f"{self.name}: entries beyond the last batch")
+        if (self.seq, self.head) != (self.agent.seq, bytes(self.agent.head)):
+            self.report.fault(
+                f"{self.name}: stands at {self.agent.seq}, its entries end at {self.seq} or in another hash"
+            )
+
+    async def _batch(self, batch: Row[Any], entries: AsyncIterator[Row[Any]]) -> None:
+        where = f"{self.name} seq {batch.first_seq} to {batch.last_seq}"
+        if batch.first_seq != self.seq + 1 or bytes(batch.previous) != self.head:
+            self.report.fault(f"{where}: does not follow {self.seq}")
+        bodies: list[bytes] = []
+        rejected: dict[int, str] = {}
+        while self.seq < batch.last_seq:
+            row = await anext(entries, None)
+            if row is None or row.seq != self.seq + 1:
+                self.report.fault(f"{where}: entry {self.seq + 1} is missing")
+                self.seq, self.head = batch.last_seq, bytes(batch.head)
+                return
+            self.seq += 1
+            bodies.append(bytes(row.body))
+            if row.rejected is None:
+                self._sum(where, row.seq, bodies[-1])
+            else:
+                rejected[row.seq] = row.rejected
+        self.report.entries += len(bodies)
+        self.head = chain.head(self.head, bodies)
+        if self.head != bytes(batch.head):
+            self.report.fault(f"{where}: the chain over the stored bytes ends in another hash")
+            self.head = bytes(batch.head)
+        if digest(b"\n".join([bytes(batch.header), *bodies, b""])) != bytes(batch.digest):
+            self.report.fault(f"{where}: the stored bytes are not the batch that was received")
+        self._receipt(where, batch, rejected)
+
+    def _sum(self, where: str, seq: int, body: bytes) -> None:
+        try:
+            fields = entry.decode(body)
+        except entry.MalformedEntryError as exc:
+            self.report.fault(f"{where}: entry {seq} was posted and cannot be read: {exc}")
+            return
+        self.sums[fields["learner"], fields["currency"]] += fields["amount"]
+
+    def _receipt(self, where: str, batch: Row[Any], rejected: dict[int, str]) -> None:
+        body = bytes(batch.receipt)
+        headers = {"Content-Type": receipt.CONTENT_TYPE} | json.loads(batch.signature)
+        answer = Response(status_code=200, headers=Headers(headers.items()))
+        try:
+            signing.verify_receipt(answer, body, public=self.public, now=max(self.now, batch.received_at))
+            parsed = receipt.parse_receipt(body)
+        except (SignatureError, MalformedError) as exc:
+            self.report.fault(f"{where}: its receipt is not ours: {exc}")
+            return
+        if parsed.digest != bytes(batch.digest) or {item.seq: item.reason for item in parsed.rejected} != rejected:
+            self.report.fault(f"{where}: its receipt says something else than the books")
+
+
+async def _wallets(conn: AsyncConnection, campus: str, sums: dict[WalletKey, int], report: Report) -> None:
+    rows = await conn.stream(select(schema.wallet).where(schema.wallet.c.campus == campus))
+    async for row in rows:
+        report.wallets += 1
+        wanted = sums.pop((row.learner, row.currency), 0)
+        if row.balance != wanted:
+            report.fault(
+                f"{campus}: wallet of {row.learner} has {row.balance} {row.currency}, its entries say {wanted}"
+            )
+    for (learner, currency), amount in sorted(sums.items()):
+        if amount:
+            report.fault(f"{campus}: wallet of {learner} is missing, its entries say {amount} {currency}")
+
+
+async def _batches(conn: AsyncConnection, agent: Row[Any]) -> AsyncIterator[Row[Any]]:
+    table = schema.batch.c
+    mine = (table.campus == agent.campus, table.agent == agent.agent)
+    async for row in await conn.stream(select(schema.batch).where(*mine).order_by(table.epoch, table.first_seq)):
+        yield row
