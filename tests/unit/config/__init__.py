@@ -1,0 +1,1 @@
+"""Reading the files an administrator edits."""
