@@ -10,7 +10,8 @@ has() { PATH="$PATH:/usr/sbin:/usr/local/sbin:/usr/libexec" command -v "$1" >/de
 
 want_venv() {
     if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-        echo "Python 3.11 or newer is needed; '$python' is $("$python" --version 2>&1 || echo absent)." >&2
+        found=$(command -v "$python" >/dev/null 2>&1 && "$python" --version || echo "not there")
+        echo "Python 3.11 or newer is needed; '$python' is $found." >&2
         echo "Install it, or name another: make PYTHON=/path/to/python3.12 ..." >&2
         exit 1
     fi
