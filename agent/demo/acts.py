@@ -72,10 +72,11 @@ class Acts:
             return rows
         completion = self.records.completion(page, user, 0, at)
         rows.append(self._completion_row(page, user, completion, 0, at, actor=user))
-        return rows + self.complete(user, page, at)
+        rows += self.complete(user, page, at)
+        return rows + self.untick(user, page, at) if self.rng.random() < 0.08 else rows  # noqa: PLR2004
 
     def untick(self, user: int, page: Activity, at: int) -> list[LogRow]:
-        """Untick a page by hand and tick it again at once: two more completions of what was complete already."""
+        """Untick a page and tick it again within the second: the second tick equals the first in all but its id."""
         undone = self.records.completion(page, user, 0, at)
         rows = [self._completion_row(page, user, undone, 0, at, actor=user)]
         again = self.records.completion(page, user, 1, at)

@@ -118,6 +118,4 @@ class Life:
         activity: Activity = self._rng.choice(course.activities)
         if activity.module == "feedback":
             return [self._acts.view(user, activity, at)]
-        if activity.module == "page" and activity not in self._acts.records.open_activities(course, user):
-            return self._acts.untick(user, activity, at) if self._rng.random() < 0.1 else []  # noqa: PLR2004
         return self._acts.work_on(user, activity, at)
