@@ -6,23 +6,32 @@ rest needs is read in bulk, the decisions are folded over it and everything is w
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import sqlite3
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import aiosqlite
 
 from agent.clock import Clock
 from agent.engine import booking, evaluate, trust
-from agent.engine.rules import Rulebook
-from agent.ledger import sources, state, versions
+from agent.engine.rulebook import Rulebook
+from agent.errors import InvalidInputError
+from agent.ledger import codec, corrections, file, reading, sources, state, versions
+from agent.ledger.corrections import Correction
 from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
-from agent.model import Decision, Outcome, Page, SourceState, Trust
+from agent.model import Decision, Demand, Event, Outcome, Page, SourceState, StateRequest, Trust
 
 RULEBOOKS_KEPT = 2
 """A page is decided by the rules whose filter fetched it: after a reload the older ones serve what is under way."""
+
+CompileText = Callable[[str], Rulebook]
+"""A kept version's text → its rulebook."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +53,21 @@ class Pipeline:
     """
 
     def __init__(
-        self, writer: Writer, recorder: Recorder, *, ceilings: Mapping[str, Trust], clock: Clock, shadow: bool
+        self,
+        writer: Writer,
+        recorder: Recorder,
+        *,
+        data_dir: Path,
+        ceilings: Mapping[str, Trust],
+        compile_text: CompileText,
+        clock: Clock,
+        shadow: bool,
     ) -> None:
         self._writer = writer
         self._recorder = recorder
+        self._data_dir = data_dir
         self._ceilings = ceilings
+        self._compile_text = compile_text
         self._clock = clock
         self._shadow = shadow
         self._rulebooks: dict[str, Rulebook] = {}
@@ -60,13 +79,18 @@ class Pipeline:
         """The rules in force."""
         return next(reversed(self._rulebooks.values()))
 
+    def demand(self) -> Demand:
+        """What the rules in force want from the sources."""
+        return self.rulebook.demand
+
     async def adopt(self, rulebook: Rulebook, text: str) -> None:
         """Put ``rulebook`` in force from the next page on; its ``text`` is kept for ever beside its version."""
         now = self._clock.now()
 
         async def unit(connection: aiosqlite.Connection) -> int:
             number = await versions.keep(connection, rulebook.version, text, now)
-            await versions.give_history(connection, self._recorder, rulebook.meters, partial(booking.uses_of, rulebook))
+            uses_of = partial(booking.uses_of, rulebook)
+            await versions.give_history(connection, self._recorder, rulebook.meters, uses_of)
             return number
 
         self._version_numbers[rulebook.version] = await self._writer.run(unit)
@@ -86,24 +110,21 @@ class Pipeline:
         events = [trust.tag(seen, ceiling) for seen in page.observations]
         verdicts = {event.event_id: evaluate.judge(event, rulebook) for event in events}
         now = self._clock.now()
-        decisions: list[Decision] = []
 
-        async def unit(connection: aiosqlite.Connection) -> tuple[int, int]:
+        async def unit(connection: aiosqlite.Connection) -> tuple[int, int, Sequence[Decision]]:
             fresh = await self._recorder.fresh(connection, events) if events else []
+            decisions: Sequence[Decision] = ()
             entries = 0
             if fresh:
                 judged = [verdict for event in fresh for verdict in verdicts[event.event_id]]
-                request = booking.wants(judged)
-                uses = await state.load_uses(connection, request, self._recorder.names, self._recorder.people)
-                holds = await state.load_holds(connection, request.holds)
-                decisions.extend(booking.book(judged, booking.State.load(uses, holds), shadow=self._shadow))
-                entries = await self._recorder.record(
-                    connection, fresh, decisions, version_no=self._version_numbers[rulebook.version], now=now
-                )
+                past = await self._past(connection, booking.wants(judged, shadow=self._shadow))
+                decisions = booking.book(judged, past, shadow=self._shadow)
+                number = self._version_numbers[rulebook.version]
+                entries = await self._recorder.record(connection, fresh, decisions, version_no=number, now=now)
             await sources.save(connection, page.source, page.state, self._saved.get(page.source), now)
-            return len(fresh), entries
+            return len(fresh), entries, decisions
 
-        fresh, entries = await self._writer.run(unit)
+        fresh, entries, decisions = await self._writer.run(unit)
         self._saved[page.source] = page.state
         return Tally(
             source=page.source,
@@ -114,10 +135,78 @@ class Pipeline:
             reasons=Counter(decision.reason for decision in decisions if decision.reason),
         )
 
-    def resume(self, source: str, stored: SourceState | None) -> SourceState:
-        """The state to read ``source`` from, which is also what the next save is compared with."""
+    async def _past(self, connection: aiosqlite.Connection, request: StateRequest) -> booking.State:
+        uses = await state.load_uses(connection, request, self._recorder.names, self._recorder.people)
+        return booking.State.load(uses, await state.load_holds(connection, request.holds))
+
+    async def approve(self, decision_no: int, correction: Correction) -> Decision:
+        """Book what a held decision promised, within what its quotas and the running caps leave.
+
+        Raises:
+            InvalidInputError: nothing of that number is held, or a quota is full by now (which one is said).
+        """
+        held, event, event_no, text = self._held(decision_no)
+        held_under = self._rulebooks.get(held.rules_version) or self._compile_text(text)
+        now = self._clock.now()
+
+        async def unit(connection: aiosqlite.Connection) -> Decision:
+            await corrections.close_hold(
+                connection, decision_no=decision_no, state="approved", correction=correction, now=now
+            )
+            past = await self._past(connection, booking.wants_approval(held, held_under, self.rulebook))
+            decision = booking.approve(held, held_under, self.rulebook, past)
+            if decision.outcome is not Outcome.awarded:
+                raise InvalidInputError(
+                    f"decision {decision_no} cannot be paid any more: {decision.reason}",
+                    hint="reject it, or adjust by hand: rewards-agent ledger adjust",
+                )
+            number = await versions.keep(connection, held.rules_version, text, now)
+            await self._recorder.settle(
+                connection,
+                {event.event_id: event},
+                [decision],
+                numbers={event.event_id: event_no},
+                version_no=number,
+                now=now,
+            )
+            return decision
+
+        return await self._writer.run(unit)
+
+    def _held(self, decision_no: int) -> tuple[Decision, Event, int, str]:
+        with self._reading() as connection:
+            found = reading.held(connection, decision_no)
+            if found is None:
+                raise InvalidInputError(f"no decision {decision_no} is held", hint="see: rewards-agent review list")
+            row, event, promise = found
+            version = reading.rules_text(connection, row.decision.rules_version)
+        postings, uses = codec.decode_promise(promise)
+        promised = dataclasses.replace(row.decision, postings=postings, uses=uses)
+        return promised, event, row.event_no, version[1] if version else ""
+
+    def stands(self, source: str) -> SourceState:
+        """Where ``source`` stands on disk, which is also what the next save of it is compared with."""
+        with self._reading() as connection:
+            stored = sources.load(connection, source)
+        self._saved.pop(source, None)
         if stored is not None:
             self._saved[source] = stored
-            return stored
-        self._saved.pop(source, None)
-        return SourceState()
+        return stored or SourceState()
+
+    async def replace_state(self, source: str, replacement: SourceState) -> None:
+        """Let ``source`` go on from another state (an integrity fault, or a log that was accepted anew)."""
+        before = self.stands(source)
+        now = self._clock.now()
+
+        async def unit(connection: aiosqlite.Connection) -> None:
+            await sources.save(connection, source, replacement, before, now)
+
+        await self._writer.run(unit)
+        self._saved[source] = replacement
+
+    async def stop_source(self, source: str, fault: str) -> None:
+        """Remember an integrity fault: ``source`` is not read again until somebody accepts its log anew."""
+        await self.replace_state(source, dataclasses.replace(self.stands(source), fault=fault))
+
+    def _reading(self) -> contextlib.closing[sqlite3.Connection]:
+        return contextlib.closing(file.open_for_reading(self._data_dir))

@@ -58,10 +58,24 @@ def stored(connection: sqlite3.Connection) -> Balances:
     }
 
 
-async def replace(connection: aiosqlite.Connection, balances: Balances) -> None:
-    """Put ``balances`` in place of what stands (a unit for the writer)."""
+async def rebuild(connection: aiosqlite.Connection) -> int:
+    """Work every balance out again from the entries and put it in place; returns how many (a unit for the writer)."""
+    sums: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
+    after = 0
+    while rows := list(
+        await connection.execute_fetchall(
+            "SELECT seq, body, person_no FROM entry WHERE seq > ? ORDER BY seq LIMIT ?", (after, READ_AT_ONCE)
+        )
+    ):
+        for _, body, person_no in rows:
+            currency, amount, lifetime = movement(body)
+            total = sums[person_no, currency]
+            total[0] += amount
+            total[1] += lifetime
+        after = rows[-1][0]
     await connection.execute("DELETE FROM balance")
     await connection.executemany(
         "INSERT INTO balance (person_no, currency, amount, lifetime) VALUES (?, ?, ?, ?)",
-        [(*key, *value) for key, value in sorted(balances.items())],
+        [(*key, *total) for key, total in sorted(sums.items())],
     )
+    return len(sums)

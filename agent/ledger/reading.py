@@ -182,6 +182,17 @@ def holds(connection: sqlite3.Connection, *, state: str = "open", learner: str =
     return [_decision(row) for row in rows]
 
 
+def held(connection: sqlite3.Connection, decision_no: int) -> tuple[DecisionRow, Event, bytes] | None:
+    """A held decision (in whatever state its hold is), its event, and the promise `codec.decode_promise` reads."""
+    rows = connection.execute(_DECISION + "WHERE h.decision_no = ?", (decision_no,)).fetchall()
+    promise = connection.execute("SELECT promise FROM hold WHERE decision_no = ?", (decision_no,)).fetchone()
+    if not rows or promise is None:
+        return None
+    row = _decision(rows[0])
+    event = event_by_no(connection, row.event_no)
+    return (row, event, promise[0]) if event is not None else None
+
+
 def balances_of(connection: sqlite3.Connection, learner: str) -> dict[str, tuple[int, int]]:
     """Currency (or ``badge:<id>``) → (amount, lifetime) of one learner."""
     site, _, user = learner.partition(":")

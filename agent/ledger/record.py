@@ -191,7 +191,8 @@ class Recorder:
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 held,
             )
-        closed = [(now, number) for d in decisions for number in d.supersedes]
+        # A number below zero names a decision of this same list: -1 is its first.
+        closed = [(now, no if no > 0 else first_no - 1 - no) for d in decisions for no in d.supersedes]
         if closed:
             await connection.executemany(
                 "UPDATE hold SET state = 'superseded', settled_at = ? WHERE decision_no = ? AND state = 'open'", closed

@@ -1,0 +1,195 @@
+"""What people may ask of an agent, one method per command: the same whether it runs or a command does it alone.
+
+Arguments and results are what JSON can carry, because a running agent is asked through its socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import aiosqlite
+import structlog
+
+from agent.clock import Clock
+from agent.errors import InvalidInputError
+from agent.ledger import corrections, file, projections
+from agent.ledger.corrections import Correction
+from agent.ledger.record import Recorder
+from agent.ledger.writer import Writer
+from agent.model import SourceState
+from agent.pipeline import Pipeline
+from agent.service.control import Operation
+
+log = structlog.get_logger()
+
+
+class Rewindable(Protocol):
+    """A source whose log can be accepted anew."""
+
+    async def accept_rewind(self) -> SourceState:
+        """The state that reads it again from where payment begins."""
+        ...
+
+
+class Sync(Protocol):
+    """The way to the catalogue."""
+
+    async def drain(self, *, limit_s: float) -> bool:
+        """Deliver all there is; False where the catalogue did not answer."""
+        ...
+
+    def status(self) -> Mapping[str, Any]:
+        """Where delivery stands."""
+        ...
+
+
+class Operations:
+    """The commands that write. ``table`` is what the control socket offers."""
+
+    def __init__(
+        self,
+        *,
+        writer: Writer,
+        recorder: Recorder,
+        pipeline: Pipeline,
+        rewindable: Mapping[str, Rewindable],
+        sync: Sync | None,
+        reload: Callable[[], Awaitable[str]],
+        data_dir: Path,
+        clock: Clock,
+    ) -> None:
+        self._writer = writer
+        self._recorder = recorder
+        self._pipeline = pipeline
+        self._rewindable = rewindable
+        self._sync = sync
+        self._reload = reload
+        self._data_dir = data_dir
+        self._clock = clock
+
+    def table(self) -> dict[str, Operation]:
+        """Command name → operation."""
+        return {
+            "review.approve": self.approve,
+            "review.reject": self.reject,
+            "ledger.adjust": self.adjust,
+            "ledger.reverse": self.reverse,
+            "ledger.rebuild": self.rebuild,
+            "source.accept-rewind": self.accept_rewind,
+            "sync.now": self.sync_now,
+            "rules.reload": self.reload,
+        }
+
+    async def approve(self, *, decisions: list[int], by: str, reason: str = "") -> list[dict[str, Any]]:
+        """Book what held decisions promised; one result each: the entry's outcome, or why it cannot be booked."""
+        results = []
+        for number in decisions:
+            try:
+                decided = await self._pipeline.approve(number, Correction(reason=reason, by=by))
+            except InvalidInputError as exc:
+                results.append({"decision": number, "outcome": "refused", "reason": exc.message, "hint": exc.hint})
+            else:
+                postings = {posting.currency: posting.amount for posting in decided.postings}
+                results.append({"decision": number, "outcome": decided.outcome.name, "postings": postings})
+        return results
+
+    async def reject(self, *, decisions: list[int], by: str, reason: str) -> list[dict[str, Any]]:
+        """Close held decisions without paying; the reason is what the learner is told."""
+        results = []
+        for number in decisions:
+
+            async def unit(connection: aiosqlite.Connection, number: int = number) -> None:
+                await corrections.close_hold(
+                    connection,
+                    decision_no=number,
+                    state="rejected",
+                    correction=Correction(reason=reason, by=by),
+                    now=self._clock.now(),
+                )
+
+            try:
+                await self._writer.run(unit)
+            except InvalidInputError as exc:
+                results.append({"decision": number, "outcome": "refused", "reason": exc.message, "hint": exc.hint})
+            else:
+                results.append({"decision": number, "outcome": "rejected"})
+        return results
+
+    async def adjust(self, *, learner: str, currency: str, amount: int, reason: str, by: str) -> dict[str, Any]:
+        """Give or take by hand, in the currency's smallest unit; ``learner`` is ``<site>:<LMS user id>``."""
+        known = self._pipeline.rulebook.decimals
+        if currency not in known:
+            raise InvalidInputError(
+                f"there is no currency {currency!r}", hint=f"the rules know: {', '.join(sorted(known))}"
+            )
+
+        async def unit(connection: aiosqlite.Connection) -> int:
+            return await corrections.adjust(
+                connection,
+                self._recorder,
+                learner=learner,
+                currency=currency,
+                amount=amount,
+                correction=Correction(reason=reason, by=by),
+                now=self._clock.now(),
+            )
+
+        return {"seq": await self._writer.run(unit), "learner": learner, "currency": currency, "amount": amount}
+
+    async def reverse(self, *, seq: int, reason: str, by: str) -> dict[str, Any]:
+        """Answer an entry (and the others of the same award) by compensating entries."""
+
+        async def unit(connection: aiosqlite.Connection) -> list[int]:
+            return await corrections.reverse(
+                connection,
+                self._recorder,
+                seq=seq,
+                correction=Correction(reason=reason, by=by),
+                now=self._clock.now(),
+            )
+
+        return {"reverses": seq, "entries": await self._writer.run(unit)}
+
+    async def rebuild(self) -> dict[str, Any]:
+        """Work the balances out again from the entries."""
+        connection = file.open_for_reading(self._data_dir)
+        try:
+            before = projections.stored(connection)
+        finally:
+            connection.close()
+
+        async def unit(connection: aiosqlite.Connection) -> int:
+            return await projections.rebuild(connection)
+
+        count = await self._writer.run(unit)
+        connection = file.open_for_reading(self._data_dir)
+        try:
+            changed = len(set(before.items()) ^ set(projections.stored(connection).items()))
+        finally:
+            connection.close()
+        return {"balances": count, "changed": changed}
+
+    async def accept_rewind(self, *, source: str, by: str) -> dict[str, Any]:
+        """Read a source's log again from where payment begins: an administrator says that it is the right one."""
+        rewindable = self._rewindable.get(source)
+        if rewindable is None:
+            raise InvalidInputError(
+                f"there is no log source {source!r}", hint=f"the configuration has: {', '.join(self._rewindable)}"
+            )
+        state = await rewindable.accept_rewind()
+        await self._pipeline.replace_state(source, state)
+        log.warning("source_rewound", source=source, by=by, position=state.position)
+        return {"source": source, "position": state.position}
+
+    async def sync_now(self, *, limit_s: float = 60.0) -> dict[str, Any]:
+        """Deliver everything now."""
+        if self._sync is None:
+            raise InvalidInputError("no catalogue is configured", hint="add [catalogue] to config.toml, then enrol")
+        answered = await self._sync.drain(limit_s=limit_s)
+        return {"answered": answered, **self._sync.status()}
+
+    async def reload(self) -> dict[str, Any]:
+        """Read the rules again; the running ones stay where the new ones are faulty."""
+        return {"version": await self._reload()}
