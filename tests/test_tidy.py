@@ -263,7 +263,7 @@ sys.addaudithook(watch)
 for room in sys.argv[1:]:
     package = importlib.import_module(room)
     for module in pkgutil.walk_packages(package.__path__, room + "."):
-        if not module.name.endswith("__main__"):
+        if not module.name.endswith(("__main__", "migrations.env")):  # both are run, by Python and by alembic
             importlib.import_module(module.name)
 known = logging.Logger.manager.loggerDict.values()
 loggers = [logging.getLogger(), *(logger for logger in known if isinstance(logger, logging.Logger))]
