@@ -55,7 +55,7 @@ $(VENV)/.docs: docs/requirements.lock $(VENV)/.installed
 	$(PIP) install --require-hashes --requirement docs/requirements.lock
 	@touch $@
 
-lock: ## resolve the dependencies again and write the lock files
+lock: ## resolve the dependencies again and write the lock files; run it with the oldest Python we support, Debian 12's
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip --disable-pip-version-check install --quiet pip-tools
 	$(VENV)-lock/bin/$(LOCK) --extra catalogue --extra dev --output-file requirements.lock pyproject.toml

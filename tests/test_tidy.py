@@ -48,7 +48,7 @@ def texts() -> Iterator[tuple[Path, str]]:
 @cache
 def tree(path: Path) -> ast.Module:
     """One Python file, parsed."""
-    return ast.parse(path.read_bytes())
+    return ast.parse(path.read_bytes(), filename=str(path))
 
 
 def python(*folders: str) -> Iterator[Path]:
