@@ -1,0 +1,156 @@
+"""What must hold across the files: names that are used exist, ids are unique, amounts can be paid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from fractions import Fraction
+
+from agent.config.document import Fault, KeyPath
+from agent.config.grammar import Limit, Number
+from agent.config.kinds import KindTable
+from agent.config.rulefile.merged import Merged, Placed
+from agent.config.rulefile.models import ONCE_PER, Conditions, Rule
+
+
+def faults(merged: Merged, kinds: KindTable, *, complete: bool) -> Iterator[Fault]:
+    """Every fault of meaning; ``complete`` is False where a file could not be read, so that names may be missing."""
+    yield from _settings(merged, complete=complete)
+    yield from _unique_rules(merged)
+    if not complete:
+        return
+    for rule in merged.rules:
+        yield from _on(rule, rule.it.on, kinds)
+        yield from _amounts(rule, merged)
+        yield from _windows(rule, merged)
+        yield from _values(rule, rule.it.conditions, merged, ("conditions",))
+    for deny in merged.denies:
+        yield from _on(deny, deny.it.on, kinds)
+        yield from _values(deny, deny.it.conditions, merged, ("conditions",))
+    yield from _caps(merged)
+    yield from _budgets(merged)
+    for level in merged.levels:
+        yield from _currency(level, level.it.currency, merged, ("currency",))
+    for kind in merged.kinds:
+        if not kind.it.lms_event.startswith("\\"):
+            yield kind.fault(
+                "an LMS event begins with a backslash", r"such as '\mod_x\event\y_done'", at=("lms_event",)
+            )
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint with the nearest known name, or with all of them where none is near and they are few."""
+    listed = sorted(known)
+    near = get_close_matches(name, listed, n=1, cutoff=0.5)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"there is {', '.join(listed)}" if listed and len(listed) <= 8 else ""  # noqa: PLR2004 - fits one line
+
+
+def _settings(merged: Merged, *, complete: bool) -> Iterator[Fault]:
+    given: dict[str, tuple[object, str]] = {}
+    for key, value, placed in merged.settings():
+        first, where = given.setdefault(key, (value, placed.where))
+        if first != value:
+            yield placed.fault(f"{key} differs from {where}", "say it in one file, or the same in each")
+    for part in merged.parts[:1]:
+        for key, meant in (("schema", "schema = 1"), ("timezone", 'timezone = "Africa/Johannesburg"')):
+            written = any(key in each.document.data for each in merged.parts)
+            if complete and not written:
+                yield part.document.fault((), f"`{key}` is missing", f"write {meant}")
+
+
+def _unique_rules(merged: Merged) -> Iterator[Fault]:
+    first: dict[str, Placed[Mapping[str, object]]] = {}
+    for rule in merged.written_rules():
+        name = rule.it.get("id")
+        if isinstance(name, str) and first.setdefault(name, rule) is not rule:
+            hint = "every rule needs an id of its own"
+            yield rule.fault(f"rule {name!r} stands in {first[name].where} already", hint, at=("id",))
+            yield first[name].fault(f"rule {name!r} stands in {rule.where} again", hint, at=("id",))
+
+
+def _on(placed: Placed[object], patterns: Iterable[str], kinds: KindTable) -> Iterator[Fault]:
+    for number, pattern in enumerate(patterns):
+        if "\\" in pattern:
+            continue
+        known = kinds.kinds()
+        if pattern not in known and not (("*" in pattern) and kinds.entries_for(pattern)):
+            what = "no kind fits" if "*" in pattern else "unknown kind"
+            yield placed.fault(f"{what} {pattern!r}", nearest(pattern, known), at=("on", number))
+
+
+def _currency(placed: Placed[object], name: str, merged: Merged, at: KeyPath) -> Iterator[Fault]:
+    if name not in merged.currency_names():
+        yield placed.fault(f"unknown currency {name!r}", nearest(name, merged.currency_names()), at=at)
+
+
+def _decimals(name: str, merged: Merged) -> int:
+    found = merged.currencies.get(name)
+    return found.it.decimals if found is not None else 0
+
+
+def _scaled(placed: Placed[object], amount: Number, name: str, merged: Merged, at: KeyPath) -> Iterator[Fault]:
+    decimals = _decimals(name, merged)
+    if name in merged.currency_names() and (Fraction(amount) * 10**decimals).denominator != 1:
+        told = f"has {decimals} decimals" if decimals else "has no decimals"
+        yield placed.fault(
+            f"{name} {told}", f"write a multiple of its smallest unit, or [currency.{name}] decimals", at=at
+        )
+
+
+def _amounts(rule: Placed[Rule], merged: Merged) -> Iterator[Fault]:
+    for part in rule.it.award:
+        for name, amount in part.amounts:
+            at: KeyPath = ("award", *part.at, name)
+            yield from _currency(rule, name, merged, at)
+            yield from _scaled(rule, amount, name, merged, at)
+
+
+def _windows(rule: Placed[Rule], merged: Merged) -> Iterator[Fault]:
+    for number, limit in enumerate(rule.it.limit):
+        yield from _limit(rule, limit, merged, ("limit", number))
+    for number, scope in enumerate(rule.it.once_per or ()):
+        if scope not in ONCE_PER and scope not in merged.names("period"):
+            hint = nearest(scope, (*ONCE_PER, *merged.names("period")))
+            yield rule.fault(
+                f"once_per {scope!r} is neither a scope nor a [period.{scope}]", hint, at=("once_per", number)
+            )
+
+
+def _limit(placed: Placed[object], limit: Limit, merged: Merged, at: KeyPath) -> Iterator[Fault]:
+    if limit.window.kind == "period" and limit.window.name not in merged.names("period"):
+        known = ("day", "week", "month", "year", "ever", *merged.names("period"))
+        yield placed.fault(f"unknown window {limit.window.name!r}", nearest(limit.window.name, known), at=at)
+    if limit.unit:
+        yield from _currency(placed, limit.unit, merged, at)
+        yield from _scaled(placed, limit.maximum, limit.unit, merged, at)
+
+
+def _values(placed: Placed[object], conditions: Conditions, merged: Merged, at: KeyPath) -> Iterator[Fault]:
+    for fact, comparison in conditions.facts().items():
+        for ref in sorted(comparison.refs()):
+            if ref not in merged.names("value"):
+                yield placed.fault(
+                    f"unknown value @{ref}",
+                    nearest(ref, merged.names("value")) or f"write [value.{ref}]",
+                    at=(*at, fact),
+                )
+    for key in ("any", "none"):
+        for number, inner in enumerate(getattr(conditions, key)):
+            yield from _values(placed, inner, merged, (*at, key, number))
+
+
+def _caps(merged: Merged) -> Iterator[Fault]:
+    groups = merged.groups()
+    for cap in merged.caps:
+        if cap.it.group is not None and cap.it.group not in groups:
+            yield cap.fault(f"no rule is in group {cap.it.group!r}", nearest(cap.it.group, groups), at=("group",))
+        for number, limit in enumerate(cap.it.limit):
+            yield from _limit(cap, limit, merged, ("limit", number))
+
+
+def _budgets(merged: Merged) -> Iterator[Fault]:
+    for name, budget in merged.budgets.items():
+        yield from _currency(budget, name, merged, ())
+        yield from _limit(budget, budget.it, merged, ())

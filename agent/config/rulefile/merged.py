@@ -1,0 +1,176 @@
+"""Several files of rules as one: everything in written order, each piece knowing the file and place it stands in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Generic, TypeVar
+from zoneinfo import ZoneInfo
+
+from agent.config.document import Document, Fault, KeyPath
+from agent.config.grammar import Limit, Number
+from agent.config.kinds import KindEntry
+from agent.config.rulefile.models import Cap, Case, Currency, Deny, KindModel, Level, Period, Rule, RulesPart
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+CURRENCIES: Mapping[str, Currency] = {"points": Currency(title="Points")}
+"""Currencies that exist undeclared: spendable, whole, never expiring."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed(Generic[T_co]):
+    """A piece of a file, and where it stands."""
+
+    it: T_co
+    document: Document
+    path: KeyPath
+
+    def fault(self, message: str, hint: str = "", *, at: KeyPath = ()) -> Fault:
+        """A fault at this piece, or at what ``at`` leads to from it."""
+        return self.document.fault((*self.path, *at), message, hint)
+
+    @property
+    def where(self) -> str:
+        """`rules.toml:12`."""
+        line, _ = self.document.line_column(self.document.place(self.path).value)
+        return f"{self.document.name}:{line}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One file as its model, with the numbers its list elements have in the file (where faulty ones were left out)."""
+
+    document: Document
+    model: RulesPart
+    kept: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+    def at(self, key: str, number: int) -> KeyPath:
+        """The path of the ``number``-th kept element of a list."""
+        return (key, self.kept[key][number] if key in self.kept else number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleFile:
+    """The rules in force: every file together, checked.
+
+    ``version`` is 64 hex digits over the normalised files; ``text`` is what `load_rules_text` reads again.
+    ``day_starts_at`` is seconds after midnight, ``week_starts_on`` 0 for monday. ``warnings`` break nothing.
+    """
+
+    version: str
+    text: str
+    timezone: ZoneInfo
+    day_starts_at: int
+    week_starts_on: int
+    staff_earn: bool
+    closed: tuple[tuple[date, date], ...]
+    periods: Mapping[str, Period]
+    currencies: Mapping[str, Currency]
+    values: Mapping[str, Mapping[str, Number]]
+    levels: tuple[Level, ...]
+    budgets: Mapping[str, Limit]
+    kinds: tuple[KindEntry, ...]
+    rules: tuple[Placed[Rule], ...]
+    caps: tuple[Placed[Cap], ...]
+    denies: tuple[Placed[Deny], ...]
+    cases: tuple[Placed[Case], ...]
+    warnings: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """What the files say together, not yet checked across."""
+
+    parts: tuple[Part, ...]
+    periods: Mapping[str, Placed[Period]]
+    currencies: Mapping[str, Placed[Currency]]
+    values: Mapping[str, Placed[Mapping[str, Number]]]
+    budgets: Mapping[str, Placed[Limit]]
+    levels: tuple[Placed[Level], ...]
+    kinds: tuple[Placed[KindModel], ...]
+    rules: tuple[Placed[Rule], ...]
+    caps: tuple[Placed[Cap], ...]
+    denies: tuple[Placed[Deny], ...]
+    cases: tuple[Placed[Case], ...]
+
+    def names(self, key: str) -> frozenset[str]:
+        """The names that the files give under `[key.…]`, faulty ones included."""
+        given = (part.document.data.get(key) for part in self.parts)
+        return frozenset(name for table in given if isinstance(table, dict) for name in table)
+
+    def currency_names(self) -> frozenset[str]:
+        """Every currency there is."""
+        return self.names("currency") | frozenset(CURRENCIES)
+
+    def written_rules(self) -> Iterable[Placed[Mapping[str, object]]]:
+        """Every `[[rule]]` as it was written, faulty ones included."""
+        for part in self.parts:
+            listed = part.document.data.get("rule")
+            for number, rule in enumerate(listed if isinstance(listed, list) else ()):
+                if isinstance(rule, dict):
+                    yield Placed(rule, part.document, ("rule", number))
+
+    def groups(self) -> frozenset[str]:
+        """The groups that rules are in."""
+        groups = (rule.it.get("group") for rule in self.written_rules())
+        return frozenset(group for group in groups if isinstance(group, str))
+
+    def settings(self) -> list[tuple[str, object, Placed[RulesPart]]]:
+        """Every setting that counts for all files, as (key, value, place), in written order."""
+        keys = ("schema", "timezone", "day_starts_at", "week_starts_on", "calendar", "defaults")
+        found = []
+        for part in self.parts:
+            for key in keys:
+                value = getattr(part.model, "schema_" if key == "schema" else key)
+                if value is not None:
+                    found.append((key, value, Placed(part.model, part.document, (key,))))
+        return found
+
+    def kind_entries(self) -> tuple[KindEntry, ...]:
+        """The `[[kind]]` of all files as lines of the table."""
+        return tuple(
+            KindEntry(kind=each.it.kind, lms_event=each.it.lms_event, when=each.it.when, suffix=each.it.suffix)
+            for each in self.kinds
+        )
+
+
+def merge(parts: Sequence[Part]) -> tuple[Merged, list[Fault]]:
+    """The files together, with a fault for every name that two of them give."""
+    faults: list[Fault] = []
+    merged = Merged(
+        parts=tuple(parts),
+        periods=_tables("period", lambda model: model.period, parts, faults),
+        currencies=_tables("currency", lambda model: model.currency, parts, faults),
+        values=_tables("value", lambda model: model.value, parts, faults),
+        budgets=_tables("budget", lambda model: model.budget, parts, faults),
+        levels=tuple(_elements("level", lambda model: model.level, parts)),
+        kinds=tuple(_elements("kind", lambda model: model.kind, parts)),
+        rules=tuple(_elements("rule", lambda model: model.rule, parts)),
+        caps=tuple(_elements("cap", lambda model: model.cap, parts)),
+        denies=tuple(_elements("deny", lambda model: model.deny, parts)),
+        cases=tuple(_elements("case", lambda model: model.case, parts)),
+    )
+    return merged, faults
+
+
+def _tables(
+    key: str, of: Callable[[RulesPart], Mapping[str, T]], parts: Sequence[Part], faults: list[Fault]
+) -> Mapping[str, Placed[T]]:
+    found: dict[str, Placed[T]] = {}
+    for part in parts:
+        for name, model in of(part.model).items():
+            placed = Placed(model, part.document, (key, name))
+            if name in found:
+                message = f"[{key}] {name} stands in {found[name].where} already"
+                faults.append(placed.fault(message, "keep one of the two"))
+            found.setdefault(name, placed)
+    return found
+
+
+def _elements(key: str, of: Callable[[RulesPart], Sequence[T]], parts: Sequence[Part]) -> Iterable[Placed[T]]:
+    for part in parts:
+        for number, model in enumerate(of(part.model)):
+            yield Placed(model, part.document, part.at(key, number))

@@ -1,0 +1,134 @@
+"""What is allowed and probably not meant: limits that never act, conditions nothing can meet, facts nobody supplies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from itertools import combinations
+
+from agent.config.comparison import Comparison, ValueRef
+from agent.config.document import Fault, KeyPath
+from agent.config.facts import FactEntry, FactTable
+from agent.config.grammar import Number, is_number
+from agent.config.kinds import DEFAULT_ONCE_PER, KindTable
+from agent.config.rulefile.check import nearest
+from agent.config.rulefile.merged import Merged, Placed
+from agent.config.rulefile.models import Conditions, Deny, Rule
+
+PERCENT_MAX = 100
+
+OWN_FACTS = ("kind", "lms_event", "source", "site", "course", "section", "lesson", "post", "object_id", "object_table")
+"""What every observation says of itself; conditions may look at it like at any fact."""
+
+
+def once_per_of(rule: Rule, kinds: Iterable[str]) -> tuple[str, ...]:
+    """The scope of a rule, or the default of the kinds it stands on (`event` where those differ)."""
+    if rule.once_per is not None:
+        return rule.once_per
+    defaults = {default_once_per(kind) for kind in kinds}
+    return (defaults.pop(),) if len(defaults) == 1 else ("event",)
+
+
+def default_once_per(kind: str) -> str:
+    """The scope of a kind where a rule names none."""
+    for pattern, scope in DEFAULT_ONCE_PER.items():
+        if fnmatchcase(kind, pattern):
+            return scope
+    return "event"
+
+
+def warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fault]:
+    """Everything that is worth a second look."""
+    for rule in merged.rules:
+        yield from _limits(rule, kinds)
+        yield from _facts(rule, kinds, facts)
+    for deny in merged.denies:
+        yield from _facts(deny, kinds, facts)
+
+
+def kinds_of(patterns: Iterable[str], kinds: KindTable) -> tuple[str, ...]:
+    """The kinds that `on` patterns stand for; LMS names stand for the kinds their rows have."""
+    found: list[str] = []
+    for pattern in patterns:
+        if "\\" in pattern:
+            found.extend(entry.kind for entry in kinds.entries if entry.lms_event == pattern)
+        else:
+            found.extend(sorted(kind for kind in kinds.kinds() if fnmatchcase(kind, pattern)))
+    return tuple(dict.fromkeys(found))
+
+
+def _limits(rule: Placed[Rule], kinds: KindTable) -> Iterator[Fault]:
+    once = once_per_of(rule.it, kinds_of(rule.it.on, kinds))
+    frequency = rule.it.frequency
+    if once == ("ever",) and frequency == 1 and rule.it.cooldown is not None:
+        yield rule.fault("this cooldown can never act", 'once_per = "ever" pays once anyway', at=("cooldown",))
+    for number, limit in enumerate(rule.it.limit):
+        at = ("limit", number)
+        paid = _paid(rule.it, limit.unit)
+        if limit.unit and not paid:
+            yield rule.fault(f"{limit.text} can never act", f"the rule awards no {limit.unit}", at=at)
+        elif limit.over == "refuse" and limit.unit and paid > limit.maximum:
+            yield rule.fault(f"{limit.text} refuses every award", f"one award is {limit.unit} {paid}", at=at)
+        elif once in {("ever",), (limit.window.name,)} and max(paid, 1) * frequency <= limit.maximum:
+            yield rule.fault(f"{limit.text} can never act", f'once_per = "{once[0]}" allows less anyway', at=at)
+    for (first, one), (second, two) in combinations(enumerate(rule.it.limit), 2):
+        if (one.window, one.unit, one.for_role) == (two.window, two.unit, two.for_role):
+            looser = first if one.maximum > two.maximum else second
+            yield rule.fault("this limit can never act", "a tighter one counts the same", at=("limit", looser))
+
+
+def _paid(rule: Rule, unit: str) -> Number:
+    if not unit:
+        return 1
+    return max((amount for part in rule.award for name, amount in part.amounts if name == unit), default=0)
+
+
+def _facts(placed: Placed[Rule] | Placed[Deny], kinds: KindTable, facts: FactTable) -> Iterator[Fault]:
+    stood_on = kinds_of(placed.it.on, kinds)
+    for fact, comparison, at in _leaves(placed.it.conditions, ("conditions",)):
+        entry = facts.get(fact)
+        if fact in OWN_FACTS:
+            continue
+        if entry is None or not entry.condition:
+            known = {each.name for kind in stood_on for each in facts.for_kind(kind)}
+            yield placed.fault(f"no source supplies a fact {fact!r}", nearest(fact, known), at=at)
+            continue
+        if stood_on and not any(facts.suppliers(fact, kind) for kind in stood_on):
+            yield placed.fault(f"no source supplies {fact} for {' or '.join(stood_on[:3])}", at=at)
+        reason = _impossible(comparison, entry)
+        if reason:
+            yield placed.fault(f"{fact} {comparison.text} can never be met", reason, at=at)
+
+
+def _leaves(conditions: Conditions, at: KeyPath) -> Iterator[tuple[str, Comparison, KeyPath]]:
+    for fact, comparison in conditions.facts().items():
+        yield fact, comparison, (*at, fact)
+    for key in ("any", "none"):
+        for number, inner in enumerate(getattr(conditions, key)):
+            yield from _leaves(inner, (*at, key, number))
+
+
+def _impossible(comparison: Comparison, entry: FactEntry) -> str:
+    """Why no value of this fact's type and unit can fit, or nothing."""
+    if comparison.op == "one of":
+        reasons = [_impossible(member, entry) for member in comparison.members]
+        return reasons[0] if all(reasons) else ""
+    operand = comparison.operand
+    if isinstance(operand, ValueRef) or comparison.op == "!=":
+        return ""
+    wanted = "bool" if isinstance(operand, bool) else "text" if isinstance(operand, str) else "number"
+    if wanted == "text" and isinstance(operand, str) and is_number(operand):
+        wanted = "number or text"
+    is_type = {"int": "number", "rational": "number", "bool": "bool"}.get(entry.type, "text")
+    if is_type not in wanted and not (is_type == "text" and wanted == "number" and comparison.op == "="):
+        return f"the fact is a {is_type}"
+    return _beyond_percent(comparison) if entry.unit == "%" else ""
+
+
+def _beyond_percent(comparison: Comparison) -> str:
+    low = comparison.operand
+    if isinstance(low, (str, ValueRef)):
+        return ""
+    over = {">=": low > PERCENT_MAX, ">": low >= PERCENT_MAX, "=": low > PERCENT_MAX, "..": low > PERCENT_MAX}
+    under = {"<=": low < 0, "<": low <= 0, "=": low < 0, "..": comparison.high < 0}
+    return "the fact is a percentage, 0 to 100" if over.get(comparison.op) or under.get(comparison.op) else ""

@@ -1,0 +1,141 @@
+"""Which day, week, month, year and periods a moment belongs to, by the institution's wall clock.
+
+A day is the date of (local wall clock − `day_starts_at`), subtracted on the wall clock: subtracting on the absolute
+time axis is a day off in the night of a clock change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+_SLOT_S = 900
+"""Every zone's clock has changed on a quarter of an hour since 1972, so moments are remembered by the quarter."""
+
+_SLOTS_MAX = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """The windows a point in time falls into, by name.
+
+    ``day`` is `2026-09-07`, ``week`` `W2026-09-07` (its first day), ``month`` `2026-09`, ``year`` `2026`; ``periods``
+    are the named ones that contain the day; ``date`` is the day and ``weekday`` its number, 0 for monday.
+    """
+
+    day: str
+    week: str
+    month: str
+    year: str
+    periods: frozenset[str]
+    date: date
+    weekday: int
+
+    def window(self, name: str) -> str | None:
+        """The bucket of a calendar window or a period; None outside the period."""
+        match name:
+            case "day":
+                return self.day
+            case "week":
+                return self.week
+            case "month":
+                return self.month
+            case "year":
+                return self.year
+            case "ever":
+                return ""
+        return name if name in self.periods else None
+
+
+class Calendar:
+    """One institution's calendar: its zone, when its day and week begin, its named periods (both days included)."""
+
+    __slots__ = ("_day_starts_at", "_moments", "_periods", "_week_starts_on", "_zone")
+
+    def __init__(
+        self,
+        zone: ZoneInfo,
+        *,
+        day_starts_at: int = 0,
+        week_starts_on: int = 0,
+        periods: Mapping[str, tuple[date, date]] | None = None,
+    ) -> None:
+        self._zone = zone
+        self._day_starts_at = timedelta(seconds=day_starts_at)
+        self._week_starts_on = week_starts_on
+        self._periods = dict(periods or {})
+        self._moments: dict[int, Moment | None] = {}
+
+    def wall(self, at: int) -> datetime:
+        """The local wall clock at ``at`` (seconds UTC), without a zone."""
+        return datetime.fromtimestamp(at, self._zone).replace(tzinfo=None)
+
+    def time_of_day(self, at: int) -> int:
+        """Seconds after local midnight on the wall clock."""
+        wall = self.wall(at)
+        return wall.hour * 3600 + wall.minute * 60 + wall.second
+
+    def day(self, at: int) -> date:
+        """The institution's day."""
+        return (self.wall(at) - self._day_starts_at).date()
+
+    def moment(self, at: int) -> Moment:
+        """The windows ``at`` (seconds UTC) falls into."""
+        slot = at // _SLOT_S
+        try:
+            found = self._moments[slot]
+        except KeyError:
+            found = self._remember(slot)
+        return found if found is not None else self._of(self.day(at))
+
+    def _remember(self, slot: int) -> Moment | None:
+        """The moment of a whole quarter of an hour, or None where a day begins inside it."""
+        first, last = self.day(slot * _SLOT_S), self.day(slot * _SLOT_S + _SLOT_S - 1)
+        if len(self._moments) >= _SLOTS_MAX:
+            self._moments.clear()
+        self._moments[slot] = self._of(first) if first == last else None
+        return self._moments[slot]
+
+    def _of(self, day: date) -> Moment:
+        iso = day.isoformat()
+        return Moment(
+            day=iso,
+            week=f"W{self._week(day).isoformat()}",
+            month=iso[:7],
+            year=iso[:4],
+            periods=frozenset(name for name, (first, last) in self._periods.items() if first <= day <= last),
+            date=day,
+            weekday=day.weekday(),
+        )
+
+    def _week(self, day: date) -> date:
+        return day - timedelta(days=(day.weekday() - self._week_starts_on) % 7)
+
+    def starts(self, day: date) -> int:
+        """When a day begins, in seconds UTC (where the clock repeats that hour, the first time)."""
+        wall = datetime.combine(day, time()) + self._day_starts_at
+        return int(wall.replace(tzinfo=self._zone).timestamp())
+
+    def ends(self, name: str, at: int) -> int | None:
+        """When the calendar window or period around ``at`` is over, in seconds UTC; None for `ever`."""
+        day = self.day(at)
+        match name:
+            case "ever":
+                return None
+            case "day":
+                following = day + timedelta(days=1)
+            case "week":
+                following = self._week(day) + timedelta(days=7)
+            case "month":
+                following = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+            case "year":
+                following = date(day.year + 1, 1, 1)
+            case _:
+                following = self._periods[name][1] + timedelta(days=1)
+        return self.starts(following)
+
+    def at(self, wall: datetime) -> int:
+        """Seconds UTC of a wall clock time, or of a time that brings its own offset."""
+        return int((wall if wall.tzinfo else wall.replace(tzinfo=self._zone)).timestamp())

@@ -1,0 +1,267 @@
+"""Conditions as closures: three answers (met, not met, unknown), compared exactly, the guilty fact named.
+
+A fact that is not there is unknown. A condition on it is not met; under `[[deny]]` and `none` it holds the decision,
+because paying first and denying later cannot be undone quietly. `if_unknown` says otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import cast
+
+from agent.config.comparison import Comparison, Plain, ValueRef
+from agent.config.grammar import Number, is_number, number, shown_number
+from agent.config.rulefile import Conditions
+from agent.model import Check, CheckStatus, Fact, Observation
+
+Values = Mapping[str, Mapping[str, Number]]
+"""`[value.NAME]`: `default` and course short names → number (durations in seconds)."""
+
+_SEEN_MAX = 512
+"""A leaf remembers what it said about so many values of its fact; facts of a campus repeat."""
+
+OWN_FACTS = ("kind", "lms_event", "source", "site", "course", "section", "lesson", "post", "object_id", "object_table")
+"""What an observation says of itself, besides its facts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unmet:
+    """Why conditions are not met (``holds`` False), or why it cannot be said (True). ``text`` is the reason."""
+
+    text: str
+    holds: bool
+
+
+Judge = Callable[[Observation, list[Check]], Unmet | None]
+"""Looks at an observation, notes a check for each condition, and returns None where all are met."""
+
+_Predicate = Callable[[Fact, Observation], bool | None]
+
+
+def compiled(conditions: Conditions, values: Values, *, denying: bool = False) -> Judge | None:
+    """The conditions as one closure, None where there are none. Under ``denying`` the unknown holds."""
+    parts = [_leaf(fact, test, values, denying=denying) for fact, test in conditions.facts().items()]
+    if conditions.any:
+        parts.append(_any(conditions.any, values, denying=denying))
+    parts.extend(_none(inner, values) for inner in conditions.none)
+    if len(parts) <= 1:
+        return parts[0] if parts else None
+    return _all(parts)
+
+
+def told(conditions: Conditions) -> str:
+    """All of them in one line: `word_count >=30 and is_reply true`."""
+    parts = [f"{fact} {test.text}" for fact, test in conditions.facts().items()]
+    if conditions.any:
+        parts.append(f"any of ({'; '.join(told(inner) for inner in conditions.any)})")
+    parts.extend(f"not ({told(inner)})" for inner in conditions.none)
+    return " and ".join(parts)
+
+
+def facts_of(conditions: Conditions) -> frozenset[str]:
+    """Every fact they look at, `course_shortname` included where a value differs by course."""
+    found = set(conditions.facts())
+    if any(test.refs() for test in conditions.facts().values()):
+        found.add("course_shortname")
+    return frozenset(found.union(*(facts_of(inner) for inner in (*conditions.any, *conditions.none))))
+
+
+def fact_of(seen: Observation, name: str) -> Fact | None:
+    """A fact by name: a looked-up one, or what the observation says of itself; None where it is unknown."""
+    found = seen.facts.get(name)
+    if found is None and name in OWN_FACTS:
+        own: Fact | None = getattr(seen, name)
+        return own
+    return found
+
+
+def shown(value: Fact | None) -> str:
+    """A fact as a person reads it; nothing where it is unknown."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return value if isinstance(value, str) else shown_number(value)
+
+
+def _all(parts: Sequence[Judge]) -> Judge:
+    """Every part is asked, so that each condition is told; what is definitely not met outweighs what is unknown."""
+
+    def judge(seen: Observation, checks: list[Check]) -> Unmet | None:
+        worst: Unmet | None = None
+        for part in parts:
+            unmet = part(seen, checks)
+            if unmet is not None and (worst is None or (worst.holds and not unmet.holds)):
+                worst = unmet
+        return worst
+
+    return judge
+
+
+def _any(tables: Sequence[Conditions], values: Values, *, denying: bool) -> Judge:
+    judges = [compiled(inner, values, denying=denying) for inner in tables]
+    no = Unmet(f"condition any of ({'; '.join(told(inner) for inner in tables)})", holds=False)
+
+    def judge(seen: Observation, checks: list[Check]) -> Unmet | None:
+        best: Unmet | None = no
+        for inner in judges:
+            unmet = inner(seen, checks) if inner is not None else None
+            if unmet is None:
+                best = None
+            elif unmet.holds and best is no:
+                best = unmet
+        return best
+
+    return judge
+
+
+def _none(table: Conditions, values: Values) -> Judge:
+    inner = compiled(table, values, denying=True)
+    met = Unmet(f"condition none of ({told(table)})", holds=False)
+
+    def judge(seen: Observation, checks: list[Check]) -> Unmet | None:
+        unmet = inner(seen, checks) if inner is not None else None
+        if unmet is None:
+            return met
+        return unmet if unmet.holds else None
+
+    return judge
+
+
+def _leaf(fact: str, test: Comparison, values: Values, *, denying: bool) -> Judge:
+    predicate = _predicate(test, values)
+    text = f"{fact} {test.text}"
+    failed = Unmet(f"condition {text}", holds=False)
+    by_course = bool(test.refs())
+    own = fact in OWN_FACTS
+    unknown = _unknown(fact, test, text, denying=denying)
+    remembered: dict[tuple[type, Fact], tuple[Unmet | None, Check]] = {}
+
+    def answer(value: Fact, seen: Observation) -> tuple[Unmet | None, Check]:
+        fits = predicate(value, seen)
+        if fits is None:
+            return unknown, Check(text=text, status="unknown", seen=shown(value))
+        status: CheckStatus = "passed" if fits else "failed"
+        return (None if fits else failed), Check(text=text, status=status, seen=shown(value))
+
+    not_there = Check(text=text, status="unknown", seen="")
+
+    def judge(seen: Observation, checks: list[Check]) -> Unmet | None:
+        value = fact_of(seen, fact) if own else seen.facts.get(fact)
+        if value is None:
+            checks.append(not_there)
+            return unknown
+        if by_course:
+            unmet, check = answer(value, seen)
+        else:
+            key = (value.__class__, value)
+            found = remembered.get(key)
+            if found is None:
+                if len(remembered) >= _SEEN_MAX:
+                    remembered.clear()
+                found = remembered[key] = answer(value, seen)
+            unmet, check = found
+        checks.append(check)
+        return unmet
+
+    return judge
+
+
+def _unknown(fact: str, test: Comparison, text: str, *, denying: bool) -> Unmet | None:
+    """What an unknown fact comes to: by `if_unknown`, else by where the condition stands."""
+    choice = test.if_unknown or ("hold" if denying else "fail")
+    if choice == "pass":
+        return None
+    if choice == "hold":
+        return Unmet(f"fact {fact} unknown", holds=True)
+    return Unmet(f"condition {text} ({fact} unknown)", holds=False)
+
+
+def _predicate(test: Comparison, values: Values) -> _Predicate:
+    """Whether a fact fits; None where the operand itself is unknown for the event's course."""
+    if test.op == "one of":
+        members = [_predicate(member, values) for member in test.members]
+        return lambda value, seen: any(member(value, seen) for member in members)
+    if isinstance(test.operand, ValueRef):
+        return _by_course(test, values[test.operand.name])
+    fits = _fits(test, test.operand)
+    return lambda value, _seen: fits(value)
+
+
+def _by_course(test: Comparison, table: Mapping[str, Number]) -> _Predicate:
+    each = {course: _fits(test, operand) for course, operand in table.items()}
+    default = each.get("default")
+
+    def predicate(value: Fact, seen: Observation) -> bool | None:
+        course = seen.facts.get("course_shortname")
+        if course is None and seen.course is not None and len(each) > (default is not None):
+            return None
+        fits = each.get(course, default) if isinstance(course, str) else default
+        return fits(value) if fits is not None else None
+
+    return predicate
+
+
+def _fits(test: Comparison, operand: Plain) -> Callable[[Fact], bool]:
+    if test.op == "!=":
+        equal = _equal(operand)
+        return lambda value: not equal(value)
+    if test.op == "=":
+        return _equal(operand)
+    limit = cast("Number", operand)
+    return lambda value: any(_ordered(test, each, limit) for each in _numbers(value))
+
+
+def _ordered(test: Comparison, value: Number, limit: Number) -> bool:
+    match test.op:
+        case ">=":
+            return value >= limit
+        case ">":
+            return value > limit
+        case "<=":
+            return value <= limit
+        case "<":
+            return value < limit
+    return limit <= value <= test.high
+
+
+def _equal(operand: Plain) -> Callable[[Fact], bool]:
+    if isinstance(operand, bool):
+        return lambda value: _truth(value) is operand
+    if isinstance(operand, (int, Fraction)):
+        return lambda value: any(each == operand for each in _numbers(value))
+    if "*" in operand:
+        pattern = re.compile(".*".join(re.escape(part) for part in operand.split("*")), re.DOTALL)
+        return lambda value: any(pattern.fullmatch(each) for each in _texts(value))
+    if is_number(operand):
+        exact = number(operand)
+        return lambda value: operand in _texts(value) or any(each == exact for each in _numbers(value))
+    return lambda value: operand in _texts(value)
+
+
+def _numbers(value: Fact) -> tuple[Number, ...]:
+    """The numbers a fact is: a text that is written as a number counts as one, true and false do not."""
+    if isinstance(value, bool):
+        return ()
+    if isinstance(value, (int, Fraction)):
+        return (value,)
+    return tuple(number(each) for each in _texts(value) if is_number(each))
+
+
+def _texts(value: Fact) -> tuple[str, ...]:
+    """The texts a fact is; a list fits where one of its members does."""
+    if isinstance(value, tuple):
+        return value
+    return (value,) if isinstance(value, str) else (shown(value),)
+
+
+def _truth(value: Fact) -> bool | None:
+    """True and false, also as sources without booleans write them."""
+    if isinstance(value, bool):
+        return value
+    return {"1": True, "true": True, "0": False, "false": False}.get(shown(value).lower())

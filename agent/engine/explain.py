@@ -1,0 +1,135 @@
+"""Rules and decisions in plain sentences: `rules explain`, `events explain`, and how near a learner came. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from agent.config.grammar import WEEKDAYS
+from agent.config.rulefile.models import Active, Audience
+from agent.engine.conditions import told
+from agent.engine.rulebook import BADGE, CompiledRule, Payee, Rulebook
+from agent.model import Decision, Outcome, Posting
+
+STAGES = ("no ", "never earns", "mode", "not active", "audience", "deny", "condition", "trust")
+"""How reasons begin, in the order in which they are asked; anything else is a quota, the last to be asked."""
+
+
+def rule_sentences(rule: CompiledRule, rulebook: Rulebook, *, kind: str | None = None) -> tuple[str, ...]:
+    """What a rule does, a sentence for each of its parts. ``kind`` picks the default of once_per (the rule's first)."""
+    spec = rule.spec
+    about = kind or next((pattern for pattern in spec.on if "\\" not in pattern), None)
+    said = [f"{spec.title or spec.id}: on {_listed(spec.on, 'or')}."]
+    said.extend(_pays(payee, rulebook) for payee in rule.payees)
+    conditions = told(spec.conditions)
+    if conditions:
+        said.append(f"Only where {conditions}.")
+    names = rule.scope_names(about)
+    often = "once" if spec.frequency == 1 else f"{spec.frequency} times"
+    said.append(
+        f"Pays {often} for each {_listed(names, 'and')} and learner." if names != ("ever",) else f"Pays {often}."
+    )
+    if spec.audience is not None:
+        said.append(_whom(spec.audience))
+    if spec.active is not None:
+        said.append(_when(spec.active))
+    labels = dict.fromkeys(quota.label for payee in rule.payees for quota in payee.quotas)
+    said.extend(f"Stops at {label}." for label in labels if _is_brake(label))
+    said.append(f"An event believed less than {spec.min_trust.name} is held.")
+    if spec.mode != "live":
+        said.append("Decides and reports, pays nothing." if spec.mode == "shadow" else "Switched off.")
+    return tuple(said)
+
+
+def decision_sentence(decision: Decision, rulebook: Rulebook | None = None) -> str:
+    """Why a decision is what it is, in one sentence. ``rulebook`` gives times their zone (else UTC)."""
+    who = decision.learner or "nobody"
+    match decision.outcome:
+        case Outcome.awarded:
+            said = f"{decision.rule_id} gave {who} {amounts(decision.postings, rulebook)}"
+        case Outcome.shadow:
+            said = f"{decision.rule_id} would have given {who} {amounts(decision.postings, rulebook)} (shadow)"
+        case Outcome.held:
+            said = f"{decision.rule_id} holds {amounts(decision.postings, rulebook)} for {who}: {decision.reason}"
+        case _:
+            said = f"{decision.rule_id} gave {who} nothing: {decision.reason}"
+    if decision.until is not None:
+        said += f" (until {_time(decision.until, rulebook)})"
+    checks = "; ".join(f"{check.text} {check.status}{_seen(check.seen)}" for check in decision.checks)
+    return f"{said}. {checks}." if checks else f"{said}."
+
+
+def amounts(postings: Sequence[Posting], rulebook: Rulebook | None = None) -> str:
+    """`10 points, the badge quiz-ace`."""
+    decimals = rulebook.decimals if rulebook is not None else {}
+    return ", ".join(_amount(posting, decimals.get(posting.currency, 0)) for posting in postings) or "nothing"
+
+
+def nearest_miss(decisions: Iterable[Decision]) -> Decision | None:
+    """The decision that came furthest: paid before held before refused late before refused early; then more passed."""
+    return max(decisions, key=_furthest, default=None)
+
+
+def _furthest(decision: Decision) -> tuple[int, int, int]:
+    rank = {Outcome.awarded: 3, Outcome.shadow: 3, Outcome.held: 2, Outcome.refused: 1}[decision.outcome]
+    stage = next((n for n, start in enumerate(STAGES) if decision.reason.startswith(start)), len(STAGES))
+    return rank, stage, sum(check.status == "passed" for check in decision.checks)
+
+
+def _pays(payee: Payee, rulebook: Rulebook) -> str:
+    return f"The {payee.role} gets {amounts(payee.postings, rulebook)}."
+
+
+def _amount(posting: Posting, decimals: int) -> str:
+    if posting.currency.startswith(BADGE):
+        return f"the badge {posting.currency.removeprefix(BADGE)}"
+    if not decimals:
+        return f"{posting.amount} {posting.currency}"
+    whole, part = divmod(posting.amount, 10**decimals)
+    return f"{whole}.{part:0{decimals}d} {posting.currency}"
+
+
+def _is_brake(label: str) -> bool:
+    return label.startswith(("limit", "cooldown", "cap", "budget"))
+
+
+def _whom(spec: Audience) -> str:
+    parts = [
+        f"{key} {_listed(values, 'or')}"
+        for key, values in (("courses", spec.courses), ("categories", spec.categories), ("cohorts", spec.cohorts))
+        if values is not None
+    ]
+    if spec.except_roles is not None:
+        parts.append(f"nobody who is {_listed(spec.except_roles, 'or')}")
+    return f"For {'; '.join(parts)}."
+
+
+def _when(spec: Active) -> str:
+    parts = []
+    if spec.from_ is not None:
+        parts.append(f"from {spec.from_.isoformat()}")
+    if spec.until is not None:
+        parts.append(f"until {spec.until.isoformat()}")
+    if spec.days is not None:
+        parts.append(f"on {_listed([WEEKDAYS[day] for day in spec.days], 'and')}")
+    if spec.hours is not None:
+        parts.append(
+            "from {:02d}:{:02d} to {:02d}:{:02d}".format(*(n for s in spec.hours for n in divmod(s // 60, 60)))
+        )
+    if spec.zone is not None:
+        parts.append(f"by the clock of {spec.zone.key}")
+    return f"Active {' '.join(parts)}."
+
+
+def _listed(names: Sequence[str], word: str) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"
+
+
+def _seen(seen: str) -> str:
+    return f", seen {seen}" if seen else ""
+
+
+def _time(at: int, rulebook: Rulebook | None) -> str:
+    if rulebook is None:
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return rulebook.calendar.wall(at).strftime("%Y-%m-%d %H:%M")

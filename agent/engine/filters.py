@@ -1,0 +1,146 @@
+"""When and for whom a rule applies: `active` and `audience` as closures that return a reason, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from agent.config.grammar import WEEKDAYS
+from agent.config.rulefile.models import Active, Audience
+from agent.engine.calendar import Calendar
+from agent.model import Observation
+
+When = Callable[[int], str | None]
+"""Seconds UTC → why the rule is not active then, or None."""
+
+Whom = Callable[[Observation, str], "Outside | None"]
+"""(observation, LMS user id of the recipient) → why that person in that course is outside the audience, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """``reason`` such as `audience: courses`; ``unknown_roles`` where the LMS would not tell, which holds."""
+
+    reason: str
+    unknown_roles: bool = False
+
+
+def active(spec: Active, calendars: Callable[[str], Calendar], calendar: Calendar) -> When:
+    """The span of days, the weekdays and the hours of a rule, all by the day and the clock of its zone.
+
+    ``calendars`` gives the institution's calendar in another zone.
+    """
+    own = calendars(spec.zone.key) if spec.zone is not None else calendar
+    first, last, span = spec.from_, spec.until, spec.hours
+    weekdays = frozenset(spec.days) if spec.days is not None else None
+
+    def when(at: int) -> str | None:
+        moment = own.moment(at)
+        if first is not None and moment.date < first:
+            return f"not active: before {first.isoformat()}"
+        if last is not None and moment.date > last:
+            return f"not active: after {last.isoformat()}"
+        if weekdays is not None and moment.weekday not in weekdays:
+            return f"not active: not on {WEEKDAYS[moment.weekday]}"
+        if span is not None and not _within(own.time_of_day(at), *span):
+            return f"not active: outside {_clock(span[0])}-{_clock(span[1])}"
+        return None
+
+    return when
+
+
+def _within(time_of_day: int, begin: int, end: int) -> bool:
+    """The end is excluded; a span whose end is not after its begin crosses midnight."""
+    if begin < end:
+        return begin <= time_of_day < end
+    return time_of_day >= begin or time_of_day < end
+
+
+def _clock(seconds: int) -> str:
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}"
+
+
+_SELECTED_BY = {"idnumber": "course_idnumber", "id": "course_id"}
+
+
+def audience(spec: Audience) -> Whom:
+    """Every key given must fit; a fact that is not there does not, except that unknown roles hold."""
+    tests: list[Whom] = []
+    if spec.courses is not None:
+        tests.append(_courses(spec.courses))
+    if spec.categories is not None:
+        tests.append(
+            _among("categories", frozenset(spec.categories), lambda seen, _: seen.facts.get("course_categories"))
+        )
+    if spec.cohorts is not None:
+        tests.append(_among("cohorts", frozenset(spec.cohorts), lambda seen, user: seen.facts.get(f"cohorts:{user}")))
+    if spec.except_roles is not None:
+        tests.append(_except_roles(frozenset(spec.except_roles)))
+
+    def whom(seen: Observation, user: str) -> Outside | None:
+        worst: Outside | None = None
+        for test in tests:
+            outside = test(seen, user)
+            if outside is not None and not outside.unknown_roles:
+                return outside
+            worst = worst or outside
+        return worst
+
+    return whom
+
+
+def audience_facts(spec: Audience) -> Iterable[str]:
+    """The facts an audience needs."""
+    for selector in spec.courses or ():
+        prefix, colon, _ = selector.partition(":")
+        yield _SELECTED_BY.get(prefix, "course_shortname") if colon else "course_shortname"
+    if spec.categories is not None:
+        yield "course_categories"
+    if spec.cohorts is not None:
+        yield "cohorts"
+    if spec.except_roles is not None:
+        yield "roles"
+
+
+def _courses(selectors: Iterable[str]) -> Whom:
+    wanted: dict[str, set[str]] = {}
+    for selector in selectors:
+        prefix, colon, rest = selector.partition(":")
+        by = _SELECTED_BY.get(prefix) if colon else None
+        wanted.setdefault(by or "course_shortname", set()).add(rest if by else selector)
+    no = Outside("audience: courses")
+
+    def whom(seen: Observation, _user: str) -> Outside | None:
+        facts: Mapping[str, object] = seen.facts
+        for fact, values in wanted.items():
+            value = facts.get(fact)
+            if value is None and fact == "course_id":
+                value = seen.course
+            if value in values:
+                return None
+        return no
+
+    return whom
+
+
+def _among(key: str, wanted: frozenset[str], of: Callable[[Observation, str], object]) -> Whom:
+    no = Outside(f"audience: {key}")
+
+    def whom(seen: Observation, user: str) -> Outside | None:
+        value = of(seen, user)
+        return None if isinstance(value, tuple) and not wanted.isdisjoint(value) else no
+
+    return whom
+
+
+def _except_roles(excluded: frozenset[str]) -> Whom:
+    no = Outside("audience: except_roles")
+    unknown = Outside("roles unknown", unknown_roles=True)
+
+    def whom(seen: Observation, user: str) -> Outside | None:
+        value = seen.facts.get(f"roles:{user}")
+        if not isinstance(value, tuple):
+            return unknown
+        return None if excluded.isdisjoint(value) else no
+
+    return whom

@@ -1,0 +1,137 @@
+"""Everything that limits is a quota: once_per, frequency, limit, cooldown, cap, budget, a badge's uniqueness. Pure.
+
+One property holds for all of them: in no window that an award falls into are there ever more uses than the maximum,
+whatever the order in which the awards arrive.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
+
+from agent.engine.calendar import Calendar, Moment
+from agent.model import Use, UseKey
+
+AWARDS = ""
+"""The unit of a quota that counts awards; any other unit is a currency (or `badge:<id>`)."""
+
+SHADOW = "shadow/"
+"""Before the meter of what only would have been paid: it limits itself and touches nothing that is live."""
+
+
+class Span(Enum):
+    """What a quota counts in."""
+
+    scope = "scope"  # once_per: the bucket is the scope
+    calendar = "calendar"  # a calendar window or a named period: the bucket is its name
+    rolling = "rolling"  # so many seconds: buckets are that long, so that neighbours hold all that counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """At most ``maximum`` of ``unit`` in any one span.
+
+    ``meter`` names its uses and says what it counts in, but not how many are allowed: another maximum keeps its
+    history. ``windows`` are the calendar windows (all of a scope's), ``window_s`` the length of a rolling span.
+    ``everyone`` counts all learners together; ``keeps_reversed`` counts reversed awards too. ``label`` is the reason.
+    """
+
+    meter: str
+    span: Span
+    maximum: int
+    label: str
+    unit: str = AWARDS
+    windows: tuple[str, ...] = ()
+    window_s: int = 0
+    over: Literal["refuse", "trim", "hold"] = "refuse"
+    everyone: bool = False
+    keeps_reversed: bool = False
+
+    def bucket(self, at: int, moment: Moment, scope: str) -> str | None:
+        """Where a use at ``at`` is counted; None where this quota does not apply (outside its period)."""
+        if self.span is Span.calendar:
+            return moment.window(self.windows[0])
+        return scope if self.span is Span.scope else str(at // self.window_s)
+
+    def keys(self, bucket: str, learner: str, prefix: str) -> tuple[UseKey, ...]:
+        """What must be known of the past to judge a use in ``bucket``."""
+        meter, who = prefix + self.meter, "" if self.everyone else learner
+        if self.span is not Span.rolling:
+            return ((meter, bucket, who),)
+        number = int(bucket)
+        return tuple((meter, str(each), who) for each in (number - 1, number, number + 1))
+
+    def use(self, bucket: str, learner: str, at: int, amount: int, prefix: str, slot: int = -1) -> Use:
+        """What an award takes."""
+        who = "" if self.everyone else learner
+        return Use(meter=prefix + self.meter, bucket=bucket, learner=who, at=at, amount=amount, slot=slot)
+
+
+class Uses:
+    """All uses that a page knows of: those read from the ledger and those the page has added."""
+
+    __slots__ = ("_rows", "_totals")
+
+    def __init__(self, uses: Iterable[Use] = ()) -> None:
+        self._rows: defaultdict[UseKey, list[Use]] = defaultdict(list)
+        self._totals: defaultdict[UseKey, int] = defaultdict(int)
+        for use in uses:
+            self.add(use)
+
+    def add(self, use: Use) -> None:
+        """Make a use visible to everything that follows."""
+        key = (use.meter, use.bucket, use.learner)
+        self._rows[key].append(use)
+        if not use.freed:
+            self._totals[key] += use.amount
+
+    def generation(self, key: UseKey) -> int:
+        """How often a scope has been used, freed uses included: what the next one is called."""
+        rows = self._rows.get(key)
+        return max((use.slot + 1 for use in rows), default=0) if rows else 0
+
+    def room(self, quota: Quota, keys: tuple[UseKey, ...], at: int) -> int:
+        """How much more of the quota's unit fits at ``at`` without any window going over; never below 0."""
+        if quota.span is Span.rolling:
+            return max(0, quota.maximum - _fullest(self._near(quota, keys, at), quota.window_s, at))
+        return max(0, quota.maximum - self._totals.get(keys[0], 0))
+
+    def free_at(self, quota: Quota, keys: tuple[UseKey, ...], at: int, amount: int) -> int | None:
+        """The first time after ``at`` when ``amount`` would fit a rolling quota; None where none is known."""
+        near = self._near(quota, keys, at)
+        for candidate in sorted(when + quota.window_s for when, _ in near):
+            if candidate > at and quota.maximum - _fullest(near, quota.window_s, candidate) >= amount:
+                return candidate
+        return None
+
+    def _near(self, quota: Quota, keys: tuple[UseKey, ...], at: int) -> list[tuple[int, int]]:
+        """Time and amount of every use that shares a window with ``at``, in order of time."""
+        reach = quota.window_s
+        return sorted(
+            (use.at, use.amount)
+            for key in keys
+            for use in self._rows.get(key, ())
+            if -reach < use.at - at < reach and (quota.keeps_reversed or not use.freed)
+        )
+
+
+def _fullest(near: list[tuple[int, int]], window_s: int, at: int) -> int:
+    """The most that any window of ``window_s`` around ``at`` holds already; windows are (end − window_s, end].
+
+    The windows to look at end at ``at`` or at a later use less than a window away: any other that contains ``at`` holds
+    no more than one of these.
+    """
+    most = 0
+    for end in (at, *(when for when, _ in near if at < when < at + window_s)):
+        held = sum(amount for when, amount in near if end - window_s < when <= end)
+        most = max(most, held)
+    return most
+
+
+def until(quota: Quota, calendar: Calendar, at: int) -> int | None:
+    """When the calendar windows that refused are over (the earliest); None where it is for ever."""
+    ends = [end for name in quota.windows if (end := calendar.ends(name, at)) is not None]
+    return min(ends, default=None)

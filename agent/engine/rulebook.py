@@ -1,0 +1,188 @@
+"""Rules made ready to judge: each with its closures and quotas, found by the event's kind and LMS name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from agent.config.rulefile import Level, Rule
+from agent.engine.calendar import Calendar, Moment
+from agent.engine.conditions import Judge, fact_of, shown
+from agent.engine.filters import When, Whom
+from agent.engine.quota import Quota, Span
+from agent.model import Demand, Event, Observation, Posting, Role
+
+BADGE = "badge:"
+"""Before the id of a badge: a badge is an account."""
+
+_MATCHES_MAX = 10_000
+
+_OBJECTS = frozenset({"lesson", "section", "course", "post"})
+_WINDOWS = frozenset({"day", "week", "month", "year"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payee:
+    """One recipient of a rule: ``postings`` in smallest units, the quotas of the rule, and those shared with others."""
+
+    role: Role
+    postings: tuple[Posting, ...]
+    own: tuple[Quota, ...]
+    shared: tuple[Quota, ...]
+    quotas: tuple[Quota, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledRule:
+    """A rule as closures; ``spec`` is how it was written. None stands for "nothing to check"."""
+
+    spec: Rule
+    version: str
+    payees: tuple[Payee, ...]
+    when: When | None
+    whom: Whom | None
+    condition: Judge | None
+    scopes: Mapping[str | None, tuple[str, ...]]
+
+    @property
+    def id(self) -> str:
+        """The rule's id."""
+        return self.spec.id
+
+    def scope_names(self, kind: str | None) -> tuple[str, ...]:
+        """What the rule is once per, for events of this kind."""
+        return self.scopes.get(kind) or ("event",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledDeny:
+    """Behaviour that never earns. ``condition`` None is always met."""
+
+    on: tuple[str, ...]
+    reason: str
+    condition: Judge | None
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """What an event meets: rules in file order, and denials."""
+
+    rules: tuple[CompiledRule, ...]
+    denies: tuple[CompiledDeny, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rulebook:
+    """All rules of one version. ``meters`` are the names of every quota; ``levels`` are shown, never judged.
+
+    ``shared`` gives the caps and budgets of a rule group (None: of rules without one).
+    """
+
+    version: str
+    rules: tuple[CompiledRule, ...]
+    denies: tuple[CompiledDeny, ...]
+    calendar: Calendar
+    staff_earn: bool
+    demand: Demand
+    levels: tuple[Level, ...]
+    decimals: Mapping[str, int]
+    shared: Callable[[str | None], tuple[Quota, ...]]
+    meters: frozenset[str]
+    _matches: dict[tuple[str | None, str], Matched] = field(default_factory=dict)
+
+    def matching(self, seen: Observation) -> Matched:
+        """The rules and denials whose `on` fits, remembered by kind and LMS name."""
+        key = (seen.kind, seen.lms_event)
+        found = self._matches.get(key)
+        if found is None:
+            if len(self._matches) >= _MATCHES_MAX:
+                self._matches.clear()
+            found = self._matches[key] = Matched(
+                tuple(rule for rule in self.rules if _fits(rule.spec.on, seen)),
+                tuple(deny for deny in self.denies if _fits(deny.on, seen)),
+            )
+        return found
+
+    def rule(self, rule_id: str) -> CompiledRule | None:
+        """A rule by its id."""
+        return next((rule for rule in self.rules if rule.id == rule_id), None)
+
+
+def _fits(patterns: Iterable[str], seen: Observation) -> bool:
+    return any(
+        seen.lms_event == pattern if "\\" in pattern else seen.kind is not None and fnmatchcase(seen.kind, pattern)
+        for pattern in patterns
+    )
+
+
+def once(rule: Rule, names: tuple[str, ...]) -> Quota:
+    """The quota of once_per and frequency for a scope of these names."""
+    per = "+".join(names)
+    return Quota(
+        meter=f"once:{rule.id}",
+        span=Span.scope,
+        maximum=rule.frequency,
+        label=f"once_per {per}" if rule.frequency == 1 else f"frequency {rule.frequency} per {per}",
+        windows=tuple(name for name in names if name not in _FIXED),
+    )
+
+
+_FIXED = frozenset({"ever", "badge", "subject", "event", *_OBJECTS})
+"""Scopes that no calendar ends."""
+
+
+def scope_of(names: tuple[str, ...], event: Event, moment: Moment, role: Role) -> tuple[str, str]:
+    """The scope as text, and the reason where the event lacks a part of it (`no lesson`); one of them is empty.
+
+    No part names the learner: uses are kept per learner anyway.
+    """
+    parts = []
+    for name in names:
+        value = _part(name, event, moment, role)
+        if value is None:
+            return "", f"no {name}"
+        parts.append(f"{name}={value}" if value else name)
+    return "|".join(parts), ""
+
+
+def _part(name: str, event: Event, moment: Moment, role: Role) -> str | None:
+    seen = event.seen
+    if name in _OBJECTS:
+        number: str | None = getattr(seen, name)
+        return f"{seen.site}:{number}" if number else None
+    match name:
+        case "event":
+            return event.event_id.hex()
+        case "badge":
+            return f"{seen.site}:{seen.object_id}" if seen.object_table == "badge" and seen.object_id else None
+        case "subject":
+            subject = seen.people.get("subject")
+            if subject is None or role == "subject":
+                return None if subject is None else ""
+            return f"{seen.site}:{subject}"
+    bucket = moment.window(name)
+    return None if bucket is None else bucket if name in _WINDOWS else ""
+
+
+def names_in(scope: str) -> tuple[str, ...]:
+    """The names that a scope text was made of."""
+    return tuple(part.partition("=")[0] for part in scope.split("|"))
+
+
+def message(template: str, seen: Observation) -> str:
+    """A template with the facts this event has; what it does not know (`{learner.first_name}`) stays as it is."""
+    if "{" not in template:
+        return template
+    pieces = template.split("{")
+    out = [pieces[0]]
+    for piece in pieces[1:]:
+        name, brace, rest = piece.partition("}")
+        value = fact_of(seen, name) if brace else None
+        out.append(f"{{{piece}" if value is None else f"{shown(value)}{rest}")
+    return "".join(out)
+
+
+def placeholders(template: str) -> frozenset[str]:
+    """The names in braces."""
+    return frozenset(piece.partition("}")[0] for piece in template.split("{")[1:] if "}" in piece)

@@ -1,0 +1,216 @@
+"""From the rules file to the rulebook: closures, quotas, what to ask the sources for; and the examples must be true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+from agent.config.document import FaultsError
+from agent.config.facts import FactTable
+from agent.config.grammar import Duration, Limit, Number
+from agent.config.kinds import KindTable
+from agent.config.rulefile import Rule, RuleFile
+from agent.config.rulefile.warn import default_once_per, kinds_of
+from agent.engine import conditions, filters, stories
+from agent.engine.calendar import Calendar
+from agent.engine.quota import AWARDS, Quota, Span
+from agent.engine.rulebook import BADGE, CompiledDeny, CompiledRule, Payee, Rulebook, placeholders
+from agent.model import Demand, Posting, Role
+
+__all__ = ["Rulebook", "compile_rules"]
+
+
+def compile_rules(file: RuleFile, kinds: KindTable) -> Rulebook:
+    """The rules ready to judge; ``kinds`` is the table without the file's own `[[kind]]`.
+
+    Raises:
+        FaultsError: an example is untrue; what the rules really do is told for each.
+    """
+    rulebook = _Compiler(file, kinds.extended(file.kinds)).rulebook()
+    untrue = stories.untrue_examples(file, rulebook)
+    if untrue:
+        raise FaultsError(untrue)
+    return rulebook
+
+
+class _Compiler:
+    """Holds the file while its rules are compiled."""
+
+    def __init__(self, file: RuleFile, kinds: KindTable) -> None:
+        self._file = file
+        self._kinds = kinds
+        self._calendar = self._in_zone(file.timezone)
+        self._decimals = {name: currency.decimals for name, currency in file.currencies.items()}
+        self._budgets = tuple(self._budget(limit) for limit in file.budgets.values())
+        self._shared: dict[str | None, tuple[Quota, ...]] = {}
+
+    def rulebook(self) -> Rulebook:
+        rules = tuple(self._rule(placed.it) for placed in self._file.rules)
+        denies = tuple(
+            CompiledDeny(
+                on=placed.it.on,
+                reason=f"deny: {placed.it.reason}",
+                condition=conditions.compiled(placed.it.conditions, self._file.values, denying=True),
+            )
+            for placed in self._file.denies
+        )
+        quotas = {quota.meter for rule in rules for payee in rule.payees for quota in payee.quotas}
+        return Rulebook(
+            version=self._file.version,
+            rules=rules,
+            denies=denies,
+            calendar=self._calendar,
+            staff_earn=self._file.staff_earn,
+            demand=self._demand(rules),
+            levels=self._file.levels,
+            decimals=self._decimals,
+            shared=self._shared_by,
+            meters=frozenset(quotas | {f"once:{rule.id}" for rule in rules}),
+        )
+
+    def _in_zone(self, zone: ZoneInfo) -> Calendar:
+        return Calendar(
+            zone,
+            day_starts_at=self._file.day_starts_at,
+            week_starts_on=self._file.week_starts_on,
+            periods={name: (period.from_, period.until) for name, period in self._file.periods.items()},
+        )
+
+    def _rule(self, rule: Rule) -> CompiledRule:
+        active, audience = rule.active, rule.audience
+        kinds = (None, *sorted(self._kinds.kinds()))
+        return CompiledRule(
+            spec=rule,
+            version=self._file.version,
+            payees=tuple(self._payee(rule, role, postings) for role, postings in self._postings(rule).items()),
+            when=None if active is None else filters.active(active, self._zoned, self._calendar),
+            whom=None if audience is None else filters.audience(audience),
+            condition=conditions.compiled(rule.conditions, self._file.values),
+            scopes={kind: rule.once_per or (default_once_per(kind) if kind else "event",) for kind in kinds},
+        )
+
+    def _zoned(self, key: str) -> Calendar:
+        return self._in_zone(ZoneInfo(key))
+
+    def _postings(self, rule: Rule) -> Mapping[Role, tuple[Posting, ...]]:
+        """What each recipient gets, in written order; the badge goes to the rule's recipient."""
+        found: dict[Role, list[Posting]] = {}
+        for part in rule.award:
+            given = found.setdefault(part.to or rule.recipient, [])
+            for currency, amount in part.amounts:
+                given.append(Posting(currency=currency, amount=self._smallest(amount, currency)))
+        if rule.badge is not None:
+            found.setdefault(rule.recipient, []).append(Posting(currency=BADGE + rule.badge, amount=1))
+        return {role: tuple(posting for posting in postings if posting.amount) for role, postings in found.items()}
+
+    def _smallest(self, amount: Number, currency: str) -> int:
+        return int(Fraction(amount) * 10 ** self._decimals.get(currency, 0))
+
+    def _payee(self, rule: Rule, role: Role, postings: tuple[Posting, ...]) -> Payee:
+        own: list[Quota] = []
+        if rule.cooldown is not None:
+            own.append(_cooldown(rule, rule.cooldown))
+        for limit in rule.limit:
+            if limit.for_role in {None, role}:
+                where = f":{limit.for_role}" if limit.for_role else ""
+                own.append(self._quota(f"limit:{rule.id}{where}", limit, f"limit {limit.text}"))
+        own.extend(_unique(posting.currency) for posting in postings if posting.currency.startswith(BADGE))
+        pays = {AWARDS, *(posting.currency for posting in postings)}
+        mine = tuple(quota for quota in own if quota.unit in pays)
+        shared = tuple(quota for quota in self._shared_by(rule.group) if quota.unit in pays)
+        return Payee(role=role, postings=postings, own=mine, shared=shared, quotas=(*mine, *shared))
+
+    def _shared_by(self, group: str | None) -> tuple[Quota, ...]:
+        """Caps in written order, then budgets."""
+        if group not in self._shared:
+            caps = [
+                self._quota(f"cap:{placed.it.group or '*'}", limit, f"cap {limit.text}")
+                for placed in self._file.caps
+                if placed.it.group in {None, group}
+                for limit in placed.it.limit
+            ]
+            self._shared[group] = (*caps, *self._budgets)
+        return self._shared[group]
+
+    def _budget(self, limit: Limit) -> Quota:
+        quota = self._quota("budget", limit, f"budget {limit.text}")
+        return replace(quota, over="hold", everyone=True)
+
+    def _quota(self, owner: str, limit: Limit, label: str) -> Quota:
+        window = limit.window
+        rolling = window.kind == "rolling"
+        counted = f"{window.seconds}s" if rolling else window.name
+        return Quota(
+            meter=f"{owner}:{limit.unit or 'awards'}/{counted}",
+            span=Span.rolling if rolling else Span.calendar,
+            maximum=self._smallest(limit.maximum, limit.unit),
+            label=label,
+            unit=limit.unit,
+            windows=() if rolling else (window.name,),
+            window_s=window.seconds,
+            over=limit.over,
+        )
+
+    def _demand(self, rules: Iterable[CompiledRule]) -> Demand:
+        names: set[str] = set()
+        suffixes: set[str] = set()
+        facts: set[str] = set() if self._file.staff_earn else {"staff"}
+        met: set[str] = set()
+        for rule in rules:
+            if rule.spec.mode == "off":
+                continue
+            for pattern in rule.spec.on:
+                if "\\" in pattern:
+                    names.add(pattern)
+                for entry in self._kinds.entries_for(pattern):
+                    (suffixes if entry.suffix else names).add(entry.lms_event)
+            kinds = kinds_of(rule.spec.on, self._kinds)
+            met.update(kinds, rule.spec.on)
+            facts |= _facts_of(rule, kinds)
+        for deny in self._file.denies:
+            if not met.isdisjoint((*kinds_of(deny.it.on, self._kinds), *deny.it.on)):
+                facts |= conditions.facts_of(deny.it.conditions)
+        known = {entry.name for entry in FactTable().entries}
+        return Demand(
+            rules_version=self._file.version,
+            names=frozenset(names),
+            suffixes=frozenset(suffixes),
+            facts=frozenset(facts & known),
+        )
+
+
+def _facts_of(rule: CompiledRule, kinds: Iterable[str]) -> set[str]:
+    """Everything a rule looks at on events of these kinds: conditions, audience, scopes, and what its message says."""
+    found = set(conditions.facts_of(rule.spec.conditions)) | placeholders(rule.spec.message)
+    if rule.spec.audience is not None:
+        found.update(filters.audience_facts(rule.spec.audience))
+    for kind in kinds:
+        found.update(name for name in rule.scope_names(kind) if name in {"section", "post"})
+    return found
+
+
+def _cooldown(rule: Rule, duration: Duration) -> Quota:
+    """One award in any span so long, looking both ways; a reversed award was one all the same."""
+    return Quota(
+        meter=f"cooldown:{rule.id}:{duration.seconds}s",
+        span=Span.rolling,
+        maximum=1,
+        label=f"cooldown {duration.text}",
+        window_s=duration.seconds,
+        keeps_reversed=True,
+    )
+
+
+def _unique(account: str) -> Quota:
+    """A badge is had once, whatever rule gives it."""
+    return Quota(
+        meter=account,
+        span=Span.calendar,
+        maximum=1,
+        label="already has the badge",
+        unit=account,
+        windows=("ever",),
+        over="trim",
+    )

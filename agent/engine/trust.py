@@ -1,0 +1,41 @@
+"""The only place that decides how far an event is believed, and what identifies it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+from agent.model import Event, Evidence, Observation, Trust
+
+EARNED: Mapping[Evidence, Trust] = {
+    Evidence.database_row: Trust.server_verified,
+    Evidence.signature: Trust.trusted_source,
+    Evidence.bearer_token: Trust.trusted_source,
+    Evidence.address: Trust.client_reported,
+    Evidence.nothing: Trust.unverified,
+}
+"""What each kind of evidence is worth before ceilings and claims lower it."""
+
+
+def tag(seen: Observation, ceiling: Trust, *, claim: Trust = Trust.server_verified) -> Event:
+    """The observation with its identity and its trust.
+
+    ``ceiling`` is the most its source can reach; ``claim`` is what the sender says of itself, which can only lower.
+    """
+    return Event(
+        seen=seen,
+        event_id=event_id(seen.site, seen.natural_key),
+        trust=min(EARNED[seen.evidence], ceiling, claim),
+    )
+
+
+def event_id(site: str, natural_key: Iterable[str]) -> bytes:
+    """SHA-256 over the site and the parts of the natural key, each UTF-8 after its length as 4 bytes big-endian.
+
+    The lengths keep ("1", "23") and ("12", "3") apart.
+    """
+    packed = bytearray()
+    for part in (site, *natural_key):
+        raw = part.encode()
+        packed += len(raw).to_bytes(4, "big") + raw
+    return hashlib.sha256(packed).digest()
