@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from agent.collectors.logstore.database import Row
+from agent.collectors.logstore.dialects.database import Row
 from agent.collectors.systems import moodle
 from agent.config.kinds import KindTable
 from agent.errors import InvalidInputError
-from agent.model import EventMark, Evidence, Fact, Observation, PersonMark, Role
+from agent.model import EventMark, Evidence, Fact, Observation, PersonMark
 
 COLUMNS = (
     "id, eventname, objecttable, objectid, contextlevel, contextinstanceid, userid, courseid, relateduserid, "
@@ -54,7 +54,7 @@ class Draft:
         self.instance: int | None = None
         self.expected = 0
         self.post: int | None = self.object_id if self.event in moodle.POSTS else None
-        self.people: dict[Role, str] = moodle.people_of(self.event, self.user, self.related)
+        self.people: dict[str, str] = moodle.people_of(self.event, self.user, self.related)
         subject = self.people.get("subject")
         self.learner: int | None = None if subject is None else int(subject)
         self.marks: set[EventMark] = set()

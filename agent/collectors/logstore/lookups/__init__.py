@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agent.collectors.logstore.database import Database, Unreadable
+from agent.collectors.logstore.dialects.database import Database, Unreadable
 from agent.collectors.logstore.draft import Draft, Kinds
 from agent.collectors.logstore.lookups.activities import activities
 from agent.collectors.logstore.lookups.base import Batch, LookUp

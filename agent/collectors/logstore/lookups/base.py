@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from decimal import Decimal
 from fractions import Fraction
 
-from agent.collectors.logstore.database import Answer, Query, Rows, Schema, Unreadable
+from agent.collectors.logstore.dialects.database import Answer, Query, Rows, Schema, Unreadable
 from agent.collectors.logstore.draft import Draft, Kinds, by_table
 from agent.collectors.systems.moodle import exact_decimal
 
@@ -15,7 +15,7 @@ LookUp = Generator[list[Query], list[Answer], None]
 
 
 class Batch:
-    """The drafts of one page and what is wanted of them. A page bounds every list of ids (rows, and two people each)."""
+    """The drafts of one page and what is wanted of them. The page bounds every list of ids."""
 
     __slots__ = ("drafts", "facts", "kinds", "schema", "site_admins", "tables")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from agent.collectors.logstore.dialects.database import Row, Unreadable
 from agent.collectors.logstore.draft import Draft
 from agent.collectors.logstore.lookups.base import Batch, LookUp, note_due, rows_of
 from agent.collectors.systems.moodle import COMPLETION
@@ -24,17 +25,9 @@ def due_dates(batch: Batch) -> LookUp:
     dated = batch.wants("late_by", "on_time")
     if not (submitted and (dated or batch.wants("attempt"))) and not (completed and dated):
         return
-    answers = (
-        yield [batch.schema.query(_SUBMISSIONS, ids=sorted({d.object_id for d in submitted}))] if submitted else []
-    )
-    rows = {row[0]: row for answer in answers for row in rows_of(answer)}
-    assignment_of: dict[int, int] = {}
-    for draft in submitted:
-        row = rows.get(draft.object_id)
-        if row is not None:
-            assignment_of[draft.position] = row[1]
-            if "attempt" in batch.facts:
-                draft.facts["attempt"] = row[2] + 1
+    ids = sorted({draft.object_id for draft in submitted})
+    answers = yield [batch.schema.query(_SUBMISSIONS, ids=ids)] if submitted else []
+    assignment_of = _submitted(batch, submitted, {row[0]: row for answer in answers for row in rows_of(answer)})
     if not dated:
         return
     for draft in completed:
@@ -49,12 +42,26 @@ def due_dates(batch: Batch) -> LookUp:
         batch.schema.query(_CLOSING, ids=closing),
     ]
     due = {row[0]: row[1] for row in rows_of(dates)}
-    extended = {(row[0], row[1]): row[2] for row in rows_of(extensions)}
+    if isinstance(extensions, Unreadable):  # without them everybody with an extension would look late
+        return
+    extended = {(row[0], row[1]): row[2] for row in extensions}
     closing_of = {row[0]: row[1] for row in rows_of(closes)}
     _assigned((*submitted, *completed), assignment_of, due, extended, batch.facts)
     for draft in completed:
-        if draft.position not in assignment_of:
+        if draft.position not in assignment_of and draft.module is not None:
             note_due(draft, _expected(draft, closing_of), batch.facts)
+
+
+def _submitted(batch: Batch, drafts: Iterable[Draft], rows: Mapping[int, Row]) -> dict[int, int]:
+    """Position → assignment of each submission, the attempt noted on the way."""
+    assignment_of: dict[int, int] = {}
+    for draft in drafts:
+        row = rows.get(draft.object_id or 0)
+        if row is not None:
+            assignment_of[draft.position] = row[1]
+            if "attempt" in batch.facts:
+                draft.facts["attempt"] = row[2] + 1
+    return assignment_of
 
 
 def _assigned(

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agent.collectors.logstore.database import Row
+from agent.collectors.logstore.dialects.database import Row
 from agent.collectors.logstore.draft import Draft
 from agent.collectors.logstore.lookups.activities import MODULES
 from agent.collectors.logstore.lookups.base import Batch, LookUp, exact, per_cent, rows_of
 from agent.collectors.systems.moodle import GRADED
 
 _GRADES = "SELECT id, itemid, finalgrade FROM {grade_grades} WHERE id IN ([ids])"
-_ITEMS = "SELECT id, itemtype, itemmodule, iteminstance, grademin, grademax, gradepass FROM {grade_items} WHERE id IN ([ids])"
-_MODULES_OF = "SELECT id, module, instance, section FROM {course_modules} WHERE instance IN ([instances]) AND course IN ([courses])"
+_ITEMS = (
+    "SELECT id, itemtype, itemmodule, iteminstance, grademin, grademax, gradepass "
+    "FROM {grade_items} WHERE id IN ([ids])"
+)
+_MODULES_OF = (
+    "SELECT id, module, instance, section FROM {course_modules} "
+    "WHERE instance IN ([instances]) AND course IN ([courses])"
+)
 
 
 def grades(batch: Batch) -> LookUp:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from agent.collectors.logstore.database import Answer, Query, Row, Schema, Unreadable
+from agent.collectors.logstore.dialects.database import Answer, Query, Row, Schema, Unreadable
 from agent.collectors.logstore.lookups.base import Batch, LookUp, rows_of
 from agent.collectors.systems.moodle import GUEST, NOBODY, SYSTEM
 from agent.model import PersonMark

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from agent.collectors.logstore.dialects.database import Unreadable
 from agent.collectors.logstore.draft import Draft
 from agent.collectors.logstore.lookups.base import Batch, LookUp, per_cent, rows_of
 from agent.config.facts import FACTS
@@ -53,6 +54,8 @@ def progress(batch: Batch) -> LookUp:
         batch.schema.query(_COMPLETED, users=users, courses=ids if users else []),
         *(batch.schema.query(_DONE, pairs=pairs) for pairs in _pairs(wanted)),
     ]
+    if isinstance(completed, Unreadable):  # a completed course is 100, and we cannot tell which are
+        tracked = [one for one in tracked if one[1] == _SECTION]
     finished = {(row[0], row[1]): row[2] for row in rows_of(completed)}
     done = {(row[0], row[1]): row[2] for answer in answers for row in rows_of(answer)}
     readable = all(isinstance(answer, list) for answer in answers)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from agent.collectors.logstore.dialects.database import Row
+from agent.collectors.logstore.draft import Draft
 from agent.collectors.logstore.lookups.base import Batch, LookUp, exact, note_due, per_cent, rows_of
 from agent.collectors.systems.moodle import QUIZ_SUBMITTED
 
@@ -17,12 +19,7 @@ def quizzes(batch: Batch) -> LookUp:
     (answer,) = yield [batch.schema.query(_ATTEMPTS, ids=sorted({draft.object_id for draft in mine}))]
     attempts = {row[0]: row for row in rows_of(answer)}
     for draft in mine:
-        row = attempts.get(draft.object_id)
-        if row is not None:
-            if row[2]:
-                draft.marks.add("preview")
-            if "attempt" in batch.facts:
-                draft.facts["attempt"] = row[3]
+        _attempt(draft, attempts.get(draft.object_id), batch.facts)
     if not attempts or not batch.wants("score_pct", "late_by", "on_time"):
         return
     (answer,) = yield [batch.schema.query(_QUIZZES, ids=sorted({row[1] for row in attempts.values()}))]
@@ -36,3 +33,11 @@ def quizzes(batch: Batch) -> LookUp:
                 draft.facts["score_pct"] = per_cent(got, most)
             if draft.event == QUIZ_SUBMITTED:
                 note_due(draft, closes, batch.facts)
+
+
+def _attempt(draft: Draft, row: Row | None, facts: frozenset[str]) -> None:
+    if row is not None:
+        if row[2]:
+            draft.marks.add("preview")
+        if "attempt" in facts:
+            draft.facts["attempt"] = row[3]

@@ -8,6 +8,9 @@ from dataclasses import replace
 
 from agent.model import Gap, GapState
 
+MERGED_IDS_MAX = 1_000_000
+"""A gap with a stride is looked at by a scan, which must stay short."""
+
 Progression = tuple[int, int, int]
 """(lo, hi, step): lo, lo+step, … hi."""
 
@@ -131,7 +134,8 @@ def merged(gaps: Iterable[Gap], merge_s: float) -> list[Gap]:
 def _touches(left: Gap, right: Gap, merge_s: float) -> bool:
     # By the clock's slots and not by distance, or a busy log would merge for ever and never give anything up.
     near = left.state == "given_up" or left.opened_running_s // merge_s == right.opened_running_s // merge_s
-    return near and not left.present and not right.present and left.hi + left.step == right.lo
+    small = right.hi - left.lo < MERGED_IDS_MAX
+    return near and small and not left.present and not right.present and left.hi + left.step == right.lo
 
 
 def bounded(gaps: Sequence[Gap], ranges_max: int) -> list[Gap]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from agent.collectors.logstore.database import Database
-from agent.collectors.logstore.mysql import MysqlDatabase
+from agent.collectors.logstore.dialects.database import Database
+from agent.collectors.logstore.dialects.mysql import MysqlDatabase
+from agent.collectors.logstore.dialects.sqlite import SqliteDatabase
 from agent.collectors.logstore.options import LogstoreOptions
-from agent.collectors.logstore.sqlite import SqliteDatabase
 from agent.errors import ConfigError
 
 

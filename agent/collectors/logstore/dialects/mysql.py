@@ -11,7 +11,7 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.constants import CR, ER
 
-from agent.collectors.logstore.database import Answer, Query, Schema, ThreadedDatabase, Unreadable
+from agent.collectors.logstore.dialects.database import Answer, Query, Schema, ThreadedDatabase, Unreadable
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.errors import ConfigError, RewardsError, TransientError
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import SplitResult, quote, unquote
 
-from agent.collectors.logstore.database import Answer, Query, Schema, ThreadedDatabase, Unreadable
+from agent.collectors.logstore.dialects.database import Answer, Query, Schema, ThreadedDatabase, Unreadable
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.errors import ConfigError, TransientError
 

@@ -1,0 +1,221 @@
+"""The collector of kind `moodle-logstore`: tails the log table, page by page, each in one short transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+
+from agent.clock import Clock
+from agent.collectors.logstore.dialects.connect import database_for
+from agent.collectors.logstore.dialects.database import Rows, Unreadable
+from agent.collectors.logstore.draft import Kinds, drafts_of, observation_of
+from agent.collectors.logstore.grants import log_unreadable
+from agent.collectors.logstore.identity import Watch, anchored
+from agent.collectors.logstore.lookups import look_up
+from agent.collectors.logstore.options import LogstoreOptions
+from agent.collectors.logstore.reading.filling import Change, fill
+from agent.collectors.logstore.reading.gaps import GapKeeper, opened
+from agent.collectors.logstore.reading.stretch import Filter, LogUnreadableError, Reader, filter_of
+from agent.collectors.logstore.start import Rewind, first_state, rewind
+from agent.config.facts import FactTable
+from agent.config.kinds import KindTable
+from agent.model import Demand, Page, SourceState
+
+_NEWEST = "SELECT MAX(id) FROM {log}"
+
+
+class LogstoreCollector:
+    """One log table, as configured by ``options``.
+
+    ``kinds`` gives the kind table in force (rules can extend it). Connections are made when first needed. While a page
+    is being recorded the next one is already read; nothing is held open while there is nothing to read.
+    """
+
+    def __init__(self, options: LogstoreOptions, clock: Clock, kinds: Callable[[], KindTable] = KindTable) -> None:
+        self._options = options
+        self._limits = options.limits
+        self._clock = clock
+        self._table = kinds
+        self._kinds = Kinds(kinds())
+        self._log = database_for(options, log=True)
+        self._state = self._log if options.log_url is None else database_for(options)
+        self._reader = Reader(database=self._log, limits=options.limits, backdated_after_s=options.backdated_after_s)
+        self._watch = Watch(self._reader, options.name)
+        self._gaps = GapKeeper(self._reader, options.gap_patience_s)
+        self._filters: dict[str, Filter] = {}
+        self._lost: dict[str, Unreadable] = {}
+        self._facts: frozenset[str] = frozenset()
+        self._mark = clock.running()
+        self._idle = False
+
+    @property
+    def name(self) -> str:
+        """The source's configured name."""
+        return self._options.name
+
+    @property
+    def degraded(self) -> Mapping[str, frozenset[str]]:
+        """Tables (without prefix) that could not be read since the start, and the demanded facts lost with each."""
+        feeds = FactTable().tables_for(self._facts, ())
+        return {table: feeds.get(table, frozenset()) for table in sorted(self._lost)}
+
+    async def pages(self, state: SourceState, demand: Callable[[], Demand], *, follow: bool) -> AsyncIterator[Page]:
+        """Pages from where ``state`` says; see `Collector.pages`."""
+        self._mark = self._clock.running()
+        self._watch.forget()
+        self._idle = False
+        with self._explained():
+            state = await self._begun(state)
+            upto = None if follow else max(state.position, await self._newest())
+            told: Page | None = None
+            told_at = self._mark
+            read = asyncio.ensure_future(self._step(state, demand(), upto))
+            try:
+                while True:
+                    page = await read
+                    if not page.caught_up:
+                        read = asyncio.ensure_future(self._step(page.state, demand(), upto))
+                    quiet_s = self._clock.running() - told_at
+                    if told is None or quiet_s >= self._limits.heartbeat_s or _news(told, page):
+                        told, told_at = page, self._clock.running()
+                        yield page
+                    if page.caught_up:
+                        if not follow:
+                            return
+                        await asyncio.sleep(self._options.poll_interval_s)
+                        read = asyncio.ensure_future(self._step(page.state, demand(), upto))
+            finally:
+                read.cancel()
+                await asyncio.gather(read, return_exceptions=True)
+
+    async def rewound(self, stored: SourceState) -> Rewind:
+        """What `source accept-rewind` shows, and the state it stores when it is confirmed.
+
+        Raises:
+            ConfigError: the log cannot be read as configured.
+            TransientError: it cannot be reached.
+        """
+        with self._explained():
+            async with self._log.snapshot():
+                return await rewind(self._reader, self.name, stored, self._clock.now())
+
+    async def close(self) -> None:
+        """Let go of connections; may be called twice."""
+        await self._log.close()
+        await self._state.close()
+
+    async def _begun(self, state: SourceState) -> SourceState:
+        """The stored state, or at the first connection the beginning."""
+        await self._log.connect()
+        if state.start_at is not None:
+            return replace(state, fault="")
+        return await first_state(self._reader, self._options, self._clock.now())
+
+    async def _newest(self) -> int:
+        ((newest,),) = await self._reader.ask(self._log.schema.query(_NEWEST))
+        return newest or 0
+
+    async def _step(self, state: SourceState, demand: Demand, upto: int | None) -> Page:
+        """The next page after ``state``: filled gaps first, else the tail."""
+        running = self._clock.running()
+        state = replace(state, running_s=state.running_s + running - self._mark)
+        self._mark = running
+        now = self._clock.now()
+        state, changed = await self._gaps.looked_at(state, running=running, now=now)
+        if self._idle and not changed and not self._watch.is_due(running) and await self._newest() <= state.position:
+            return self._page(state, demand, caught_up=True)
+        async with self._snapshots():
+            state = await self._watch.verified(state, running)
+            if changed:
+                return await self._filled(state, demand, changed, now)
+            return await self._tail(state, demand, upto, now)
+
+    async def _tail(self, state: SourceState, demand: Demand, upto: int | None, now: int) -> Page:
+        """The ids after the position."""
+        stretch = await self._reader.tail(
+            self._filter(demand), position=state.position, high_water=state.high_water, now=now, upto=upto
+        )
+        step = self._watch.step if stretch.missing else 1
+        state = replace(
+            state,
+            position=stretch.upto,
+            high_water=stretch.high_water,
+            anchors=anchored(state.anchors, stretch.last, self._limits),
+            gaps=opened(state, stretch, step, self._limits) if stretch.missing else state.gaps,
+        )
+        self._idle = stretch.upto >= (stretch.newest if upto is None else upto)
+        return await self._observed(state, demand, stretch.rows, stretch.backdated, caught_up=self._idle)
+
+    async def _filled(self, state: SourceState, demand: Demand, changed: list[Change], now: int) -> Page:
+        """What appeared in gaps; the position stays."""
+        filling = await fill(self._reader, self._filter(demand), state.gaps, changed, step=self._watch.step, now=now)
+        counts = Counter(state.counts)
+        counts["ids_filled"] += filling.found
+        state = replace(state, gaps=self._gaps.tidied(filling.gaps), counts=dict(counts))
+        return await self._observed(state, demand, filling.rows, filling.backdated, caught_up=False)
+
+    async def _observed(
+        self, state: SourceState, demand: Demand, rows: Rows, backdated: frozenset[int], *, caught_up: bool
+    ) -> Page:
+        """A page of what these rows show, with what is looked up for them."""
+        counts = Counter(state.counts)
+        if rows:
+            counts["rows_wanted"] += len(rows)
+        kinds = self._kinds_now()
+        drafts = drafts_of(rows, kinds, demand.facts, start_at=state.start_at or 0, backdated=backdated, seen=counts)
+        self._facts = demand.facts
+        self._lost |= await look_up(self._state, drafts, demand.facts, kinds, self._options.site_admins)
+        site = self._options.site_name
+        return Page(
+            source=self.name,
+            observations=[observation_of(draft, source=self.name, site=site) for draft in drafts],
+            state=replace(state, counts=dict(counts)),
+            rules_version=demand.rules_version,
+            caught_up=caught_up,
+        )
+
+    def _page(self, state: SourceState, demand: Demand, *, caught_up: bool) -> Page:
+        return Page(
+            source=self.name,
+            observations=(),
+            state=state,
+            rules_version=demand.rules_version,
+            caught_up=caught_up,
+        )
+
+    def _filter(self, demand: Demand) -> Filter:
+        if demand.rules_version not in self._filters:
+            self._filters = {demand.rules_version: filter_of(demand, self._log.schema)}
+        return self._filters[demand.rules_version]
+
+    def _kinds_now(self) -> Kinds:
+        table = self._table()
+        if table is not self._kinds.table and table != self._kinds.table:
+            self._kinds = Kinds(table)
+        return self._kinds
+
+    @asynccontextmanager
+    async def _snapshots(self) -> AsyncIterator[None]:
+        """One transaction on the log's database, and one on the state tables' where that is another."""
+        async with self._log.snapshot():
+            if self._state is self._log:
+                yield
+            else:
+                async with self._state.snapshot():
+                    yield
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """A log table that cannot be read is a fault of the configuration, told with its cure."""
+        try:
+            yield
+        except LogUnreadableError as error:
+            raise log_unreadable(error.answer, self._options, self._log.schema) from error
+
+
+def _news(told: Page, page: Page) -> bool:
+    """Whether ``page`` says anything that ``told`` did not; the running clock alone is no news."""
+    return bool(page.observations) or replace(page.state, running_s=told.state.running_s) != told.state

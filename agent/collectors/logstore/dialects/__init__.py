@@ -1,0 +1,1 @@
+"""One file per database dialect behind the seam of `database.py`."""

@@ -1,0 +1,1 @@
+"""Reading the log: stretches with their proof, and the arithmetic of gaps."""

@@ -1,0 +1,120 @@
+"""Gaps looked at again: which of them changed, and what stands in them now."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+
+from agent.collectors.logstore.dialects.database import Query, Row, Schema
+from agent.collectors.logstore.reading.ranges import holds, remaining
+from agent.collectors.logstore.reading.stretch import Filter, Reader
+from agent.model import Gap
+
+_FILLED = "SELECT id FROM {log} WHERE [ranges] ORDER BY id LIMIT [most]"
+_PRESENT = "SELECT COUNT(*), MIN(id) FROM {log} WHERE [ranges]"
+_LISTED = "SELECT id, timecreated FROM {log} WHERE id >= ? AND id <= ? ORDER BY id"
+_WATER = "SELECT MAX(timecreated) FROM {log} WHERE id >= ? AND id < ?"
+
+RANGES_PER_QUERY = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A gap in which rows appeared, and the first id to read again."""
+
+    gap: Gap
+    first: int
+
+
+def check_queries(gaps: Sequence[Gap], schema: Schema, most: int) -> list[Query]:
+    """Questions whose answers `changes` understands."""
+    plain = [gap for gap in gaps if not gap.present]
+    queries = [
+        schema.query(_FILLED, ranges=" OR ".join(map(_range, plain[at : at + RANGES_PER_QUERY])), most=[most])
+        for at in range(0, len(plain), RANGES_PER_QUERY)
+    ]
+    return queries + [schema.query(_PRESENT, ranges=_range(gap)) for gap in gaps if gap.present]
+
+
+def changes(gaps: Sequence[Gap], answers: Sequence[Sequence[Row]]) -> list[Change]:
+    """The gaps that are not as they were, by the answers to `check_queries`, lowest first."""
+    plain = [gap for gap in gaps if not gap.present]
+    count = -(-len(plain) // RANGES_PER_QUERY)
+    ids = [row[0] for answer in answers[:count] for row in answer]
+    found: dict[int, Change] = {}
+    for position in sorted(ids):
+        for index, gap in enumerate(plain):
+            if index not in found and holds(gap, position):
+                found[index] = Change(gap=gap, first=position)
+    merged = [gap for gap in gaps if gap.present]
+    changed = [
+        Change(gap=gap, first=gap.lo)
+        for gap, ((present, _),) in zip(merged, answers[count:], strict=True)
+        if present != gap.present
+    ]
+    return sorted([*found.values(), *changed], key=lambda one: one.first)
+
+
+def _range(gap: Gap) -> str:
+    """A condition for the gap's ids."""
+    stride = f" AND id % {gap.step} = {gap.lo % gap.step}" if gap.step > 1 else ""
+    return f"(id BETWEEN {gap.lo} AND {gap.hi}{stride})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filling:
+    """What stood in changed gaps: wanted ``rows``, which are ``backdated``, ids that were ``found``; the gaps after."""
+
+    rows: list[Row]
+    backdated: frozenset[int]
+    found: int
+    gaps: tuple[Gap, ...]
+
+
+async def fill(
+    reader: Reader, wanted: Filter, gaps: Sequence[Gap], changed: Sequence[Change], *, step: int, now: int
+) -> Filling:
+    """Read changed gaps, up to a page of rows; what did not fit stays missing. Call it inside a snapshot."""
+    rows: list[Row] = []
+    backdated: set[int] = set()
+    left = list(gaps)
+    found = 0
+    for change in changed:
+        if len(rows) >= reader.limits.page_rows_max:
+            break
+        gap = change.gap
+        last = min(gap.hi, change.first + reader.limits.span_ids_max - 1)
+        here = await reader.wanted(wanted, change.first - 1, last)
+        if len(here) >= reader.limits.page_rows_max:
+            last = here[-1][0]
+        here = [row for row in here if holds(gap, row[0])]
+        schema = reader.database.schema
+        listed, ((before,),) = await reader.ask_all(
+            [
+                schema.query(_LISTED, change.first, last),
+                schema.query(_WATER, gap.lo - reader.limits.block_ids, change.first),
+            ]
+        )
+        ids = [row[0] for row in listed]
+        high = max(gap.high_water, min(before or 0, now))
+        waters = list(accumulate((min(row[1], now) for row in listed), max, initial=high))
+        for row in here:
+            if row[11] < waters[bisect_left(ids, row[0])] - reader.backdated_after_s:
+                backdated.add(row[0])
+        rows.extend(here)
+        parts = remaining(gap, change.first, last, [one for one in ids if holds(gap, one)], step)
+        found += sum(1 for one in ids if holds(gap, one)) if not gap.present else 0
+        left.remove(gap)
+        left.extend(_watered(parts, gap, ids, waters))
+    return Filling(
+        rows=sorted(rows, key=lambda row: int(row[0])), backdated=frozenset(backdated), found=found, gaps=tuple(left)
+    )
+
+
+def _watered(parts: Sequence[Gap], gap: Gap, ids: Sequence[int], waters: Sequence[int]) -> list[Gap]:
+    """What is left, each with the newest time of the ids before it."""
+    return [
+        part if part.lo == gap.lo else replace(part, high_water=waters[bisect_left(ids, part.lo)]) for part in parts
+    ]
