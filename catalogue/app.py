@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import structlog
@@ -38,14 +37,14 @@ def wall_clock() -> int:
     return int(time.time())
 
 
-@dataclass(slots=True, kw_only=True)
 class Door:
     """What the handlers share: the books, the signing key, the clock."""
 
-    store: Store
-    key: Key
-    clock: Clock = wall_clock
-    in_flight: int = field(default=0)
+    def __init__(self, *, store: Store, key: Key, clock: Clock = wall_clock) -> None:
+        self.store = store
+        self.key = key
+        self.clock = clock
+        self.in_flight = 0
 
     def app(self) -> web.Application:
         """The web application."""

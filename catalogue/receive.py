@@ -55,6 +55,7 @@ async def receive(store: Store, key: Key, sender: Sender, batch: Batch, *, now: 
         why = _why_not(batch, row, known=known is not None)
         if why:
             return _stand(sender, row, why)
+        await _refuse_a_second_name(conn, batch, row)
         balances = await store.dialect.balances(conn, sender.campus, sifted.wallets()) if sifted.movements else {}
         posting = ingest.post(batch, sifted, balances)
         stored = _receipt(key, batch, posting, now)
@@ -85,6 +86,26 @@ async def _known(conn: AsyncConnection, batch: Batch) -> Row[Any] | None:
     )
     found: Row[Any] | None = (await conn.execute(same)).first()  # type: ignore[assignment]
     return found
+
+
+async def _refuse_a_second_name(conn: AsyncConnection, batch: Batch, row: Row[Any]) -> None:
+    """A ledger that was delivered under one name must not be paid again under another.
+
+    Raises:
+        RefusedError: another agent of the campus has this very first entry.
+    """
+    if row.seq:
+        return
+    agents, entries = schema.agent.c, schema.entry.c
+    others = select(agents.agent).where(agents.campus == row.campus, agents.agent != row.agent, agents.seq > 0)
+    for other in (await conn.scalars(others)).all():
+        first = select(entries.body).where(entries.campus == row.campus, entries.agent == other)
+        body = await conn.scalar(first.order_by(entries.epoch, entries.seq).limit(1))
+        if body is not None and bytes(body) == batch.entries[0]:
+            message = (
+                f"this history is {other}'s: enrol with a token for it (tenant token {row.campus} --agent {other})"
+            )
+            raise RefusedError(403, "second-name", message)
 
 
 def _why_not(batch: Batch, row: Row[Any], *, known: bool) -> str:

@@ -104,15 +104,21 @@ async def set_tenant_state(conn: AsyncConnection, campus: str, state: str) -> No
     await conn.execute(update(tenant).where(tenant.c.campus == campus).values(state=state))
 
 
-async def new_token(conn: AsyncConnection, campus: str, catalogue_fingerprint: str, *, expires_at: int) -> Token:
-    """A one-time token; only its digest is kept.
+async def new_token(
+    conn: AsyncConnection, campus: str, catalogue_fingerprint: str, *, expires_at: int, name: str | None = None
+) -> Token:
+    """A one-time token, for a new agent or for the agent ``name`` that lost its key; only its digest is kept.
 
     Raises:
-        CatalogueError: there is no such campus.
+        CatalogueError: there is no such campus or agent.
     """
     await need_tenant(conn, campus)
+    if name is not None and not await _one(
+        conn, select(agent.c.agent).where(agent.c.campus == campus, agent.c.agent == name)
+    ):
+        raise CatalogueError(f"campus {campus} has no agent {name}", hint=f"see: rewards-catalogue agent list {campus}")
     token = Token.new(catalogue_fingerprint)
-    row = {"campus": campus, "token_digest": token.digest(), "expires_at": expires_at}
+    row = {"campus": campus, "token_digest": token.digest(), "expires_at": expires_at, "agent": name}
     await conn.execute(insert(enrolment), row)
     return token
 
@@ -175,7 +181,11 @@ async def enrol(conn: AsyncConnection, request: EnrolRequest, *, now: int) -> st
     if row.expires_at < now:
         raise RefusedError(403, "token", "this token has expired: ask for a new one")
     await _check_tenant(conn, request)
-    name = await add_agent(conn, request.campus, request.public, now=now)
+    if row.agent is None:
+        name = await add_agent(conn, request.campus, request.public, now=now)
+    else:
+        name = str(row.agent)
+        await _replace_keys(conn, request.campus, name, request.public, now)
     used = {"agent": name, "fingerprint": fingerprint(request.public), "used_at": now}
     await conn.execute(update(enrolment).where(*mine).values(used))
     return name
@@ -187,17 +197,12 @@ async def rotate(conn: AsyncConnection, sender: Sender, rotation: Rotation, *, n
     Raises:
         RefusedError: the new key is not proven, is for another agent, or the old one was replaced by another.
     """
-    old, new = fingerprint(sender.public), fingerprint(rotation.public)
     if (rotation.campus, rotation.agent) != (sender.campus, sender.agent) or not rotation.proven():
         raise RefusedError(403, "rotation", "the new key is not proven for this agent")
-    if sender.key_state != "active" and sender.replaced_by == new:
+    if sender.key_state != "active" and sender.replaced_by == fingerprint(rotation.public):
         return
     sender.check()
-    if await find_sender(conn, sender.campus, sender.agent, new):
-        raise RefusedError(409, "rotation", "this key was in use before: make a new one")
-    await _add_key(conn, sender.campus, sender.agent, rotation.public, now)
-    mine = (agent_key.c.campus == sender.campus, agent_key.c.agent == sender.agent, agent_key.c.fingerprint == old)
-    await conn.execute(update(agent_key).where(*mine).values(state="retired", replaced_by=new))
+    await _replace_keys(conn, sender.campus, sender.agent, rotation.public, now)
 
 
 async def _check_tenant(conn: AsyncConnection, request: EnrolRequest) -> None:
@@ -208,6 +213,16 @@ async def _check_tenant(conn: AsyncConnection, request: EnrolRequest) -> None:
         raise RefusedError(
             403, "environment", f"campus {request.campus} is {row.environment} here, the agent is {request.environment}"
         )
+
+
+async def _replace_keys(conn: AsyncConnection, campus: str, name: str, public: bytes, now: int) -> None:
+    """From here on only ``public`` signs for this agent."""
+    new = fingerprint(public)
+    if await find_sender(conn, campus, name, new):
+        raise RefusedError(403, "rotation", "this key was in use before: make a new one")
+    mine = (agent_key.c.campus == campus, agent_key.c.agent == name, agent_key.c.state == "active")
+    await conn.execute(update(agent_key).where(*mine).values(state="retired", replaced_by=new))
+    await _add_key(conn, campus, name, public, now)
 
 
 async def _add_key(conn: AsyncConnection, campus: str, name: str, public: bytes, now: int) -> None:

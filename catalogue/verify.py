@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -22,15 +21,15 @@ FAULTS_MAX = 100
 """After this many faults the rest is not listed."""
 
 
-@dataclass(slots=True, kw_only=True)
 class Report:
-    """What was looked at and what does not agree (empty: everything does)."""
+    """What was looked at (counts) and what does not agree (``faults``; empty: everything does)."""
 
-    agents: int = 0
-    batches: int = 0
-    entries: int = 0
-    wallets: int = 0
-    faults: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.agents = 0
+        self.batches = 0
+        self.entries = 0
+        self.wallets = 0
+        self.faults: list[str] = []
 
     def fault(self, text: str) -> None:
         """Note one disagreement."""
@@ -50,22 +49,22 @@ async def verify(conn: AsyncConnection, public: bytes, *, now: int, campus: str 
             select(schema.agent).where(schema.agent.c.campus == name).order_by(schema.agent.c.agent)
         )
         for agent in rows.all():
-            await _Chain(report=report, agent=agent, public=public, now=now, sums=sums).walk(conn)
+            await _Chain(report, agent, sums, public=public, now=now).walk(conn)
         await _wallets(conn, name, sums, report)
     return report
 
 
-@dataclass(slots=True, kw_only=True)
 class _Chain:
     """One agent's batches and entries, walked side by side."""
 
-    report: Report
-    agent: Row[Any]
-    public: bytes
-    now: int
-    sums: dict[WalletKey, int]
-    seq: int = 0
-    head: bytes = chain.GENESIS
+    def __init__(self, report: Report, agent: Row[Any], sums: dict[WalletKey, int], *, public: bytes, now: int) -> None:
+        self.report = report
+        self.agent = agent
+        self.sums = sums
+        self.public = public
+        self.now = now
+        self.seq = 0
+        self.head = chain.GENESIS
 
     @property
     def name(self) -> str:

@@ -58,7 +58,7 @@ class Headers:
         self._lines = [line for line in self._lines if line[0].lower() != name.lower()]
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """A request as far as signatures look at it. ``url`` is absolute and encoded."""
 
@@ -67,7 +67,7 @@ class Request:
     headers: Headers
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """A response, with the request it answers where the signature is bound to it."""
 

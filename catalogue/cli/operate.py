@@ -109,6 +109,8 @@ def _key(config: Config) -> None:
 async def _upgrade(config: Config) -> bool:
     from catalogue.store import Store
 
+    if config.database.get_backend_name() == "sqlite" and config.database.database:
+        Path(config.database.database).touch(mode=0o600)
     store = await Store.open(config.database, check_schema=False)
     try:
         return await store.upgrade()

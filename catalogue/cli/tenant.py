@@ -45,13 +45,14 @@ def add(
 @told
 def token(
     campus: Campus,
+    agent: Annotated[str | None, typer.Option(help="For this agent, which lost its key; else for a new one.")] = None,
     hours: Hours = 72,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print another one-time token for a known campus."""
-    _print_token(settings(config, data_dir), campus, hours, as_json=as_json)
+    _print_token(settings(config, data_dir), campus, hours, agent=agent, as_json=as_json)
 
 
 @app.command(name="list")
@@ -101,7 +102,7 @@ def _set_state(config: Config, campus: str, state: str) -> None:
     typer.echo(f"{campus} is {state}")
 
 
-def _print_token(config: Config, campus: str, hours: int, *, as_json: bool) -> None:
+def _print_token(config: Config, campus: str, hours: int, *, as_json: bool, agent: str | None = None) -> None:
     from catalogue import tenants
     from catalogue.server import load_key
 
@@ -110,7 +111,7 @@ def _print_token(config: Config, campus: str, hours: int, *, as_json: bool) -> N
 
     async def work(store: Store) -> str:
         async with store.writing() as conn:
-            made = await tenants.new_token(conn, campus, key.fingerprint, expires_at=expires_at)
+            made = await tenants.new_token(conn, campus, key.fingerprint, expires_at=expires_at, name=agent)
             return made.text()
 
     text = with_store(config, work)

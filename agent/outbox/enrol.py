@@ -1,0 +1,121 @@
+"""Becoming known to a catalogue, once, with a token; and changing the key later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import aiosqlite
+
+from agent.clock import Clock
+from agent.errors import ConfigError, IntegrityError, InvalidInputError, RewardsError, TransientError
+from agent.ledger import delivery
+from agent.ledger.delivery import Identity
+from agent.outbox import judge
+from agent.outbox.client import Answer, Client
+from agent.outbox.key_file import load_key, new_key
+from agent.outbox.sync import Runs
+from wire import enrolment, keys, signing
+from wire.canonical import MalformedError
+from wire.enrolment import EnrolAnswer, EnrolRequest, Rotation, Token
+from wire.keys import Key
+from wire.signing import SignatureError
+
+_OK = 200
+_SERVER_ERROR = 500
+
+
+async def enrol(
+    token_text: str, *, client: Client, writer: Runs, campus: str, environment: str, url: str, clock: Clock
+) -> EnrolAnswer:
+    """Bind this agent's key to its campus and pin the catalogue's key, which the token names.
+
+    Raises:
+        InvalidInputError: this is not a token.
+        ConfigError: the catalogue refuses it, or this ledger was already delivered under another name.
+        TransientError: the catalogue cannot be reached.
+        IntegrityError: what answers is not the catalogue that the token names.
+    """
+    try:
+        token = Token.parse(token_text)
+    except MalformedError as exc:
+        raise InvalidInputError(
+            str(exc), hint="copy the whole line that rewards-catalogue tenant add printed"
+        ) from None
+    key = client.key()
+    body = EnrolRequest(campus=campus, environment=environment, secret=token.secret, public=key.public).encode()
+    answer = await client.post_signed("/v1/enrol", body, key=key, key_id=key.fingerprint, tag=signing.ENROL_TAG)
+    _need_ok(answer, clock)
+    enrolled = _proven(answer, token, campus, clock)
+    await writer.run(_remember(enrolled, url))
+    return enrolled
+
+
+async def rotate(*, client: Client, key_file: Path, who: Identity, clock: Clock) -> Key:
+    """Replace the signing key: the new one is on disk before the catalogue hears of it, and takes over once it agreed.
+
+    An attempt that broke off anywhere is finished by running this again.
+
+    Raises:
+        ConfigError: the catalogue refuses, or a key file cannot be used.
+        TransientError: the catalogue cannot be reached; the old key stays.
+        IntegrityError: the answer is not the catalogue's.
+    """
+    waiting = key_file.with_name(key_file.name + ".next")
+    old = load_key(key_file)
+    new = load_key(waiting) if waiting.exists() else new_key(waiting)
+    body = Rotation.make(who.campus, who.agent, new).encode()
+    key_id = enrolment.agent_key_id(who.campus, who.agent, old.fingerprint)
+    answer = await client.post_signed("/v1/agents/key", body, key=old, key_id=key_id, tag=signing.ROTATE_TAG)
+    _need_ok(answer, clock)
+    meant = judge.stand_answer(answer, who, now=clock.now())
+    if isinstance(meant, judge.Failed):
+        raise IntegrityError(meant.told, hint="the old key stays; look at what stands between us and the catalogue")
+    waiting.replace(key_file)
+    keys.sync_directory(key_file.parent)
+    return new
+
+
+def _need_ok(answer: Answer, clock: Clock) -> None:
+    if answer.status == _OK:
+        return
+    failed = judge.refusal(answer, clock.now())
+    kind: type[RewardsError] = TransientError if answer.status >= _SERVER_ERROR else ConfigError
+    raise kind(failed.told, hint="ask the operator of the catalogue")
+
+
+def _proven(answer: Answer, token: Token, campus: str, clock: Clock) -> EnrolAnswer:
+    hint = "somebody else answers at [catalogue] url: compare it with what the operator gave you"
+    try:
+        enrolled = EnrolAnswer.parse(answer.body)
+        if keys.fingerprint(enrolled.catalogue_public) != token.catalogue_fingerprint:
+            raise IntegrityError("the catalogue that answered is not the one this token is from", hint=hint)
+        public = enrolled.catalogue_public
+        signing.verify_stand(answer.signed(bound=True), answer.body, public=public, now=clock.now())
+    except (MalformedError, SignatureError) as exc:
+        raise IntegrityError(f"the answer is not the catalogue's: {exc}", hint=hint) from None
+    if enrolled.campus != campus:
+        raise IntegrityError(f"the catalogue enrolled {enrolled.campus}, not {campus}", hint=hint)
+    return enrolled
+
+
+def _remember(enrolled: EnrolAnswer, url: str) -> delivery.Unit:
+    values = {
+        delivery.CAMPUS: enrolled.campus,
+        delivery.AGENT: enrolled.agent,
+        delivery.CATALOGUE_KEY: enrolled.catalogue_public.hex(),
+        delivery.CATALOGUE_URL: url,
+    }
+
+    async def unit(conn: aiosqlite.Connection) -> None:
+        before = await delivery.settings(conn, (delivery.CAMPUS, delivery.AGENT))
+        reader = await delivery.reader(conn)
+        name = before.get(delivery.CAMPUS), before.get(delivery.AGENT)
+        if reader.acked_seq and name != (enrolled.campus, enrolled.agent):
+            raise ConfigError(
+                f"this ledger was delivered as {name[1]} of {name[0]}; as {enrolled.agent} it would be paid again",
+                hint=f"ask for a token for it: rewards-catalogue tenant token {name[0]} --agent {name[1]}",
+            )
+        await delivery.keep_settings(values)(conn)
+        await delivery.drop_sealed()(conn)
+
+    return unit

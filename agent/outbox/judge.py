@@ -1,0 +1,136 @@
+"""What an answer of the catalogue means. Pure: nothing is believed that does not verify."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import orjson
+
+from agent.ledger.delivery import Identity, KeptReceipt, Sealed
+from agent.outbox import retry
+from agent.outbox.client import Answer
+from wire import batch, receipt, signing
+from wire.canonical import MalformedError
+from wire.receipt import Stand
+from wire.signing import SignatureError
+
+_OK = 200
+_CONFLICT = 409
+_TOLD_CHARS_MAX = 200
+
+_HINTS = {
+    400: "both ends must understand each other: update rewards-agent and rewards-catalogue",
+    401: "enrol this agent (rewards-agent enrol), or compare both machines' clocks",
+    403: "ask the operator of the catalogue",
+    413: "a proxy in between takes no bodies of a megabyte: raise its limit",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The catalogue has the batch; the receipt is genuine and about these very bytes."""
+
+    kept: KeptReceipt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """The catalogue stands where it says, genuinely and now."""
+
+    stand: Stand
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Nothing was acknowledged: try later. ``forged`` where an answer posed as one of the catalogue's."""
+
+    told: str
+    retry_after: int | None = None
+    forged: bool = False
+
+
+def batch_answer(answer: Answer, who: Identity, sealed: Sealed, *, now: int) -> Accepted | Elsewhere | Failed:
+    """What the answer to a batch means."""
+    try:
+        if answer.status == _OK:
+            return Accepted(kept=_receipt(answer, who, sealed, now))
+        if answer.status == _CONFLICT:
+            return Elsewhere(stand=_stand(answer, who, now))
+    except (SignatureError, MalformedError) as exc:
+        return Failed(told=f"an answer was refused that is not the catalogue's: {exc}", forged=True)
+    return refusal(answer, now)
+
+
+def stand_answer(answer: Answer, who: Identity, *, now: int) -> Elsewhere | Failed:
+    """What the answer to "where do you stand" means."""
+    if answer.status != _OK:
+        return refusal(answer, now)
+    try:
+        return Elsewhere(stand=_stand(answer, who, now))
+    except (SignatureError, MalformedError) as exc:
+        return Failed(told=f"an answer was refused that is not the catalogue's: {exc}", forged=True)
+
+
+def compare(stand: Stand, who: Identity, *, newest_seq: int, our_head: bytes | None) -> str:
+    """Why a genuine stand is not our history, or nothing. ``our_head`` is ours at ``stand.seq``."""
+    if stand.epoch > who.epoch:
+        return (
+            f"the catalogue knows epoch {stand.epoch} of this agent, this ledger is of epoch {who.epoch}:"
+            " the agent lives on somewhere else, or this is an old copy"
+        )
+    if stand.seq > newest_seq:
+        return (
+            f"the catalogue has this agent's entries up to {stand.seq}, this ledger ends at {newest_seq}:"
+            " it is an older copy of what was delivered"
+        )
+    if stand.head != our_head:
+        return f"the catalogue's history of this agent is another one than this ledger's at seq {stand.seq}"
+    return ""
+
+
+def _receipt(answer: Answer, who: Identity, sealed: Sealed, now: int) -> KeptReceipt:
+    signing.verify_receipt(answer.signed(bound=False), answer.body, public=who.catalogue_public, now=now)
+    parsed = receipt.parse_receipt(answer.body)
+    about = (parsed.campus, parsed.agent, parsed.epoch, parsed.first_seq, parsed.last_seq, parsed.digest, parsed.head)
+    ours = (
+        who.campus,
+        who.agent,
+        sealed.epoch,
+        sealed.first_seq,
+        sealed.last_seq,
+        batch.digest(sealed.body),
+        sealed.head,
+    )
+    if about != ours:
+        raise MalformedError("a receipt for another batch")
+    lines = {name: answer.header(name) for name in ("content-type", "content-digest", "signature-input", "signature")}
+    return KeptReceipt(receipt=parsed, body=answer.body, signature=orjson.dumps(lines).decode())
+
+
+def _stand(answer: Answer, who: Identity, now: int) -> Stand:
+    signing.verify_stand(answer.signed(bound=True), answer.body, public=who.catalogue_public, now=now)
+    stand = receipt.parse_stand(answer.body)
+    if (stand.campus, stand.agent) != (who.campus, who.agent):
+        raise MalformedError("a stand of another agent")
+    return stand
+
+
+def refusal(answer: Answer, now: int) -> Failed:
+    """What an answer that is no yes says, and when it wants to be asked again."""
+    told = f"the catalogue answered {answer.status}{_message(answer.body)}"
+    hint = _HINTS.get(answer.status, "")
+    return Failed(
+        told=f"{told}; {hint}" if hint else told, retry_after=retry.retry_after_s(answer.header("retry-after"), now)
+    )
+
+
+def _message(body: bytes) -> str:
+    """What an error says about itself; it is not signed, so it is shown to a person and decides nothing."""
+    try:
+        fields = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ""
+    message = fields.get("message") if isinstance(fields, dict) else None
+    if not isinstance(message, str):
+        return ""
+    return ": " + "".join(sign if sign.isprintable() else " " for sign in message[:_TOLD_CHARS_MAX])
