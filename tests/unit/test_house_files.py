@@ -1,0 +1,83 @@
+"""The files around the code say the same as the code: units, image, doors, hooks."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+UNITS = ("rewards-agent", "rewards-catalogue")
+
+
+def unit(name: str) -> dict[str, list[str]]:
+    """The settings of a systemd unit: key to its values in order."""
+    settings: dict[str, list[str]] = {}
+    for line in (ROOT / "systemd" / f"{name}.service").read_text(encoding="utf-8").splitlines():
+        if "=" in line and not line.startswith("#"):
+            key, _, value = line.partition("=")
+            settings.setdefault(key, []).append(value)
+    return settings
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_unit_is_not_restarted_where_only_a_person_can_help(name: str) -> None:
+    settings = unit(name)
+    assert settings["Restart"] == ["on-failure"]
+    assert settings["RestartPreventExitStatus"] == ["2 3"]
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_unit_gives_its_service_no_more_than_it_needs(name: str) -> None:
+    settings = unit(name)
+    assert settings["User"] == [name]
+    assert settings["ProtectSystem"] == ["strict"]
+    assert settings["NoNewPrivileges"] == ["yes"]
+    assert settings["SystemCallFilter"][0] == "@system-service"
+    assert settings["StateDirectory"] == [name]
+    assert {"MemoryMax", "TasksMax"} <= settings.keys()
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_unit_starts_a_program_of_this_project(name: str) -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
+    program = Path(unit(name)["ExecStart"][0].split()[0]).name
+    assert program in scripts
+
+
+def test_the_services_accounts_are_the_ones_the_units_name() -> None:
+    accounts = re.findall(
+        r"^u (\S+)", (ROOT / "systemd" / "rewards.sysusers").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert sorted(accounts) == sorted(UNITS)
+
+
+def test_the_image_runs_unprivileged_and_tells_its_health() -> None:
+    last_stage = (ROOT / "Dockerfile").read_text(encoding="utf-8").rpartition("\nFROM ")[2]
+    assert re.search(r"^USER (?!root)\w+$", last_stage, re.MULTILINE)
+    assert 'CMD ["rewards-agent", "status", "--json"]' in last_stage
+    assert "apt-get" not in last_stage
+
+
+def test_the_hooks_download_nothing_and_are_the_gates_of_make() -> None:
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    assert re.findall(r"repo: (\S+)", hooks) == ["local"]
+    programs = set(re.findall(r"entry: \.venv/bin/(\S+)", hooks))
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\ncheck:\n")[2].partition("\n\n")[0]
+    assert programs == set(re.findall(r"\$\(BIN\)/(\S+)", recipe))
+
+
+def test_continuous_integration_calls_make_test_and_nothing_else() -> None:
+    lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert lines[-1] == "exec make test"
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
+
+
+def test_make_alone_lists_every_door_with_a_line() -> None:
+    told = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    doors = {line.split()[1] for line in told.splitlines()}
+    assert {"install", "demo", "test", "lint", "bench", "soak", "docs", "clean"} <= doors
+    assert all(len(line.split()) > 3 for line in told.splitlines())
