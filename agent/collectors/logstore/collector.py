@@ -44,7 +44,7 @@ class LogstoreCollector:
         self._state = self._log if options.log_url is None else database_for(options)
         self._reader = Reader(database=self._log, limits=options.limits, backdated_after_s=options.backdated_after_s)
         self._watch = Watch(self._reader, options.name)
-        self._gaps = GapKeeper(self._reader, options.gap_patience_s)
+        self._gaps = GapKeeper(self._reader, options.gap_patience_s, clock)
         self._filters: dict[str, Filter] = {}
         self._lost: dict[str, Unreadable] = {}
         self._facts: frozenset[str] = frozenset()
@@ -66,6 +66,7 @@ class LogstoreCollector:
         """Pages from where ``state`` says; see `Collector.pages`."""
         self._mark = self._clock.running()
         self._watch.forget()
+        self._gaps.forget()
         self._idle = False
         with self._explained():
             state = await self._begun(state)

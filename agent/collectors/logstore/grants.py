@@ -56,16 +56,16 @@ def log_unreadable(answer: Unreadable, options: LogstoreOptions, schema: Schema)
     A server does not tell an account without rights whether a table exists, so both cures are named.
     """
     url = options.log_url or options.url
-    table = schema.full("log")
+    table, prefix = schema.full("log"), f"table_prefix = {options.table_prefix!r}"
     if urlsplit(url).scheme == "sqlite" or not answer.denied:
         return ConfigError(
             f"{options.place}: there is no table {table} ({answer.reason})",
-            hint=f"correct table_prefix = {options.table_prefix!r} (see $CFG->prefix in Moodle's config.php) or log_table",
+            hint=f"correct {prefix} (see $CFG->prefix in Moodle's config.php) or log_table",
         )
     grant = grant_of(_database(url), table, "", f"'{_user(url)}'@'<this host>'")
     return ConfigError(
         f"{options.place}: the log table {table} may not be read by {_user(url)!r}",
-        hint=f"run `{grant}`; or, if Moodle's tables begin otherwise, correct table_prefix = {options.table_prefix!r}",
+        hint=f"run `{grant}`; or, if Moodle's tables begin otherwise, correct {prefix}",
     )
 
 

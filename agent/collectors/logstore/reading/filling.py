@@ -91,11 +91,9 @@ async def fill(
             last = here[-1][0]
         here = [row for row in here if holds(gap, row[0])]
         schema = reader.database.schema
+        begin = gap.lo - reader.limits.block_ids
         listed, ((before,),) = await reader.ask_all(
-            [
-                schema.query(_LISTED, change.first, last),
-                schema.query(_WATER, gap.lo - reader.limits.block_ids, change.first),
-            ]
+            [schema.query(_LISTED, change.first, last), schema.query(_WATER, begin, change.first)]
         )
         ids = [row[0] for row in listed]
         high = max(gap.high_water, min(before or 0, now))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
+from agent.clock import Clock
 from agent.collectors.logstore.options import Limits
 from agent.collectors.logstore.reading.filling import Change, changes, check_queries
 from agent.collectors.logstore.reading.ranges import bounded, expired, merged, progressions
@@ -24,11 +24,17 @@ PROOF_GAPS = 8
 class GapKeeper:
     """Looks at a source's gaps when it is time. Holds only when that is; the gaps themselves are in the state."""
 
-    def __init__(self, reader: Reader, patience_s: float) -> None:
+    def __init__(self, reader: Reader, patience_s: float, clock: Clock) -> None:
+        self._clock = clock
         self._reader = reader
         self._patience_s = patience_s
         self._check_due = 0.0
         self._proving: list[Gap] | None = None
+
+    def forget(self) -> None:
+        """Look again at once."""
+        self._check_due = 0.0
+        self._proving = None
 
     async def looked_at(self, state: SourceState, *, running: float, now: int) -> tuple[SourceState, list[Change]]:
         """The state with gaps given up or forgotten, and which gaps have changed. Call it outside of a snapshot.
@@ -40,9 +46,9 @@ class GapKeeper:
         changed: list[Change] = []
         if running >= self._check_due:
             open_gaps = [gap for gap in state.gaps if gap.state == "open"]
-            began = time.monotonic()
+            began = self._clock.running()
             changed = await self._changed(open_gaps)
-            took = time.monotonic() - began
+            took = self._clock.running() - began
             self._check_due = running + max(self._reader.limits.gap_poll_s, took * CHECK_SHARE)
         if now - state.proven_at >= self._reader.limits.gap_proof_s:
             state, again = await self._proven(state, now)
