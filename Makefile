@@ -49,7 +49,7 @@ soak: install servers ## the long tests
 	$(BIN)/python -m pytest -m soak --timeout=86400
 
 docs: install $(VENV)/.docs ## build the manual into site/
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 $(VENV)/.docs: docs/requirements.lock $(VENV)/.installed
 	$(PIP) install --require-hashes --requirement docs/requirements.lock
