@@ -88,7 +88,9 @@ def main(*, quick: bool = False) -> None:
         f"{made.rows:,} rows, newest id {made.max_id:,}; {ours.paid}.",
         f"Ours is the whole process, start and look-ups included. Resident MB, run in quarters: {_quarters(last)}.",
     ]
-    publish("catchup", f"Catching up on {made.rows:,} log rows (MariaDB, example rules)", "\n\n".join(body))
+    publish(
+        "catchup", f"Catching up on {made.rows:,} log rows (MariaDB, example rules)", "\n\n".join(body), quick=quick
+    )
 
 
 if __name__ == "__main__":

@@ -139,14 +139,16 @@ def machine() -> str:
     )
 
 
-def publish(name: str, title: str, body: str, *, results: Path = RESULTS) -> None:
-    """Print a benchmark's outcome and put it into RESULTS.md, in the place of its former one."""
+def publish(name: str, title: str, body: str, *, quick: bool = False, results: Path = RESULTS) -> None:
+    """Print a benchmark's outcome and, unless it was a ``quick`` one, put it where its former one stood."""
     command = " ".join(["python -m bench", *sys.argv[1:]])
     day = datetime.now(UTC).strftime("%Y-%m-%d")
     head = f"## {title}\n\n{machine()} · {day} · `{command}`\n\n"
     section = f"<!-- {name} -->\n{head}{body.strip()}\n<!-- /{name} -->\n"
+    print(f"\n{section}")
+    if quick:
+        return
     text = results.read_text(encoding="utf-8") if results.exists() else _HEAD
     place = re.compile(rf"<!-- {re.escape(name)} -->.*?<!-- /{re.escape(name)} -->\n", re.DOTALL)
     replaced, found = place.subn(lambda _: section, text)
     results.write_text(replaced if found else text.rstrip("\n") + "\n\n" + section, encoding="utf-8")
-    print(f"\n{section}")
