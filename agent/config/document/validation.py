@@ -37,26 +37,34 @@ def _tuples(value: Any) -> Any:
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def validate(document: Document, model: type[Model]) -> Model:
-    """``document`` as ``model``.
+def validate(document: Document, model: type[Model], *, context: Mapping[str, Any] | None = None) -> Model:
+    """``document`` as ``model``; ``context`` is what its validators may ask for.
 
     Raises:
         FaultsError: it does not fit; every fault at once.
     """
-    value, faults = examine(document, model)
+    value, faults = examine(document, model, context=context)
     if value is None:
         raise FaultsError(faults)
     return value
 
 
-def examine(document: Document, model: type[Model]) -> tuple[Model | None, tuple[Fault, ...]]:
+def examine(
+    document: Document, model: type[Model], *, context: Mapping[str, Any] | None = None
+) -> tuple[Model | None, tuple[Fault, ...]]:
     """``document`` as ``model``, or None and its faults: for sets of documents whose faults are told together."""
     try:
-        return model.model_validate(document.data), ()
+        return model.model_validate(document.data, context=context), ()
     except ValidationError as error:
-        found = [_Misfit(details, document.data) for details in error.errors(include_url=False)]
+        listed = error.errors(include_url=False)
+        found = [_Misfit(details, document.data) for details in listed if not _only_follows(details)]
     faults = (_fault(one, document, model) for one in _without_wrong_branches(found, document.data))
     return None, tuple(sorted(set(faults)))
+
+
+def _only_follows(details: ErrorDetails) -> bool:
+    """Whether a list is called too short only because its elements, told one by one, did not count."""
+    return details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]
 
 
 class _Misfit:

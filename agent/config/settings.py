@@ -1,0 +1,281 @@
+"""config.toml as frozen models: every key, every default and every check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PrivateAttr
+
+from agent.config.document import Document, Fault, FaultsError, Table, examine, load, nearest, shown
+from agent.config.values import (
+    DatabaseUrl,
+    DoorPath,
+    FilePath,
+    Listen,
+    Name,
+    Network,
+    Seconds,
+    SecondsOrOff,
+    StartAt,
+    TablePrefix,
+    TrustCeiling,
+    WebUrl,
+)
+from agent.errors import ConfigError
+from agent.model import Trust
+
+DEFAULT_PLACES = (Path("config.toml"), Path("/etc/rewards-agent/config.toml"))
+"""Where the configuration is looked for when no `--config` names it, in this order."""
+
+_Text = Annotated[str, Field(min_length=1)]
+_Poll = Annotated[float, Field(gt=0, le=3600)]
+
+
+class AgentSettings(Table):
+    """`[agent]`: who this agent is, where it keeps its ledger, and whether it pays.
+
+    ``rules`` are paths and globs as written; `Settings.rule_files` resolves them.
+    """
+
+    campus: Name
+    data_dir: FilePath = Path("/var/lib/rewards-agent")
+    rules: _Text | Annotated[tuple[_Text, ...], Field(min_length=1)] = "rules.toml"
+    mode: Literal["live", "shadow"] = "live"
+    environment: Literal["production", "staging"] = "production"
+
+
+class HttpSettings(Table):
+    """`[http]`: where the agent listens; without this table nothing listens."""
+
+    listen: Listen = "127.0.0.1:8733"
+
+
+class LogSource(Table):
+    """A `[[source]]` of kind moodle-logstore: Moodle's log table, read in the database.
+
+    Durations are seconds; ``start_at`` is `now`, `beginning` or seconds since 1970; ``reconcile_s`` None is off.
+    ``password_file`` and ``log_password_file`` are names for `agent.config.secrets`.
+    """
+
+    name: Name
+    kind: Literal["moodle-logstore"]
+    url: DatabaseUrl
+    password_file: _Text | None = None
+    table_prefix: TablePrefix = "mdl_"
+    log_url: DatabaseUrl | None = None
+    log_password_file: _Text | None = None
+    log_table: TablePrefix | None = None
+    start_at: StartAt = "now"
+    poll_interval_s: _Poll = 1.0
+    gap_patience_s: Seconds = Field(1_800, alias="gap_patience")
+    backdated_after_s: Seconds = Field(86_400, alias="backdated_after")
+    site_admins: tuple[int, ...] = (2,)
+    reconcile_s: SecondsOrOff = Field(900, alias="reconcile")
+    trust: TrustCeiling = Trust.server_verified
+    site: Name | None = None
+
+    @property
+    def site_name(self) -> str:
+        """The name that this source's ids belong to; `site` keeps an old one when the source is renamed."""
+        return self.site or self.name
+
+
+class PostSource(Table):
+    """A `[[source]]` that posts to the agent: Moodle's tool_trigger, another LMS, xAPI, or a generic sender.
+
+    ``bearer_token_files`` are names for `agent.config.secrets`, each one valid (so tokens can be changed without a
+    gap); ``allow_ips`` empty lets every address in.
+    """
+
+    name: Name
+    kind: Literal["tool-trigger", "moodle-ws", "learnworlds", "thinkific", "xapi", "canvas", "kajabi", "generic"]
+    path: DoorPath
+    same_site_as: Name | None = None
+    pay_before_log: bool = False
+    bearer_token_files: tuple[_Text, ...] = ()
+    allow_ips: tuple[Network, ...] = ()
+    trust: TrustCeiling = Trust.trusted_source
+    site: Name | None = None
+
+    @property
+    def site_name(self) -> str:
+        """The name that this source's ids belong to: a log source's where one act is seen on both ways."""
+        return self.same_site_as or self.site or self.name
+
+
+Source = Annotated[LogSource | PostSource, Field(discriminator="kind")]
+
+
+class IdentitySettings(Table):
+    """`[identity]`: by what one person in several sources is known to be one.
+
+    ``sources_trusted_to_link`` None is every log source; `Settings.linking_sources` resolves it.
+    """
+
+    link_by: tuple[Literal["idnumber", "email", "username"], ...] = ("idnumber", "email")
+    sources_trusted_to_link: tuple[Name, ...] | None = None
+
+
+class CatalogueSettings(Table):
+    """`[catalogue]`: where wallets are kept. Without this table the agent records and delivers nothing."""
+
+    url: WebUrl
+    signing_key_file: _Text = "agent.ed25519"
+    proxy: WebUrl | None = None
+    ca_file: FilePath | None = None
+
+
+class PrivacySettings(Table):
+    """`[privacy]`: what leaves the campus, who takes part, and how long what a source sent is kept (seconds)."""
+
+    identity: Literal["pseudonym", "username", "email"] = "pseudonym"
+    participation: Literal["opt-out", "opt-in"] = "opt-out"
+    payloads_keep_s: Seconds = Field(30 * 86_400, alias="payloads_keep")
+    decisions_keep_s: Seconds = Field(400 * 86_400, alias="decisions_keep")
+
+
+class Settings(Table):
+    """The whole of config.toml."""
+
+    agent: AgentSettings
+    http: HttpSettings | None = None
+    sources: Annotated[tuple[Source, ...], Field(min_length=1, alias="source")]
+    identity: IdentitySettings = IdentitySettings()
+    catalogue: CatalogueSettings | None = None
+    privacy: PrivacySettings = PrivacySettings()
+    _path: Path = PrivateAttr(default=Path("config.toml"))
+
+    @property
+    def path(self) -> Path:
+        """The file these were read from."""
+        return self._path
+
+    @property
+    def home(self) -> Path:
+        """The directory that paths in the file are relative to."""
+        return self._path.absolute().parent
+
+    @property
+    def log_sources(self) -> tuple[LogSource, ...]:
+        """The sources that are log tables."""
+        return tuple(source for source in self.sources if isinstance(source, LogSource))
+
+    @property
+    def post_sources(self) -> tuple[PostSource, ...]:
+        """The sources that post to the door."""
+        return tuple(source for source in self.sources if isinstance(source, PostSource))
+
+    @property
+    def linking_sources(self) -> tuple[str, ...]:
+        """Names of the sources whose word is taken for who is who."""
+        named = self.identity.sources_trusted_to_link
+        return named if named is not None else tuple(source.name for source in self.log_sources)
+
+    def rule_files(self) -> tuple[Path, ...]:
+        """The files of rules as they are now: globs name what is there today, in the order of their names.
+
+        Raises:
+            ConfigError: a glob is the only word and names nothing.
+        """
+        written = (self.agent.rules,) if isinstance(self.agent.rules, str) else self.agent.rules
+        found = dict.fromkeys(file for one in written for file in self._named(one))
+        if not found:
+            raise ConfigError(
+                f"{shown(self.path)}: rules = {self.agent.rules!r} names no file",
+                hint=f"put rules into {self.home}, or name the file that holds them",
+            )
+        return tuple(found)
+
+    def _named(self, written: str) -> Iterable[Path]:
+        if not any(sign in written for sign in "*?["):
+            return (self.home / written,)
+        anchor = Path(written).anchor
+        start = Path(anchor) if anchor else self.home
+        return sorted(file for file in start.glob(written.removeprefix(anchor)) if file.is_file())
+
+
+def find_config(explicit: Path | None) -> Path:
+    """The configuration file: ``explicit``, else `./config.toml`, else `/etc/rewards-agent/config.toml`.
+
+    Raises:
+        ConfigError: it is not there.
+    """
+    if explicit is not None:
+        if not explicit.is_file():
+            raise ConfigError(f"{explicit}: there is no such file", hint="check the path behind --config")
+        return explicit
+    for place in DEFAULT_PLACES:
+        if place.is_file():
+            return place
+    places = " nor ".join(str(place.absolute()) for place in DEFAULT_PLACES)
+    raise ConfigError(
+        f"there is no configuration: neither {places}",
+        hint="write one with `rewards-agent init`, or name yours with --config FILE",
+    )
+
+
+def load_settings(path: Path) -> Settings:
+    """Read config.toml.
+
+    Raises:
+        FaultsError: every fault at once, with positions.
+        ConfigError: it is not there or not readable.
+    """
+    document = load(path)
+    settings, faults = examine(document, Settings, context={"home": path.absolute().parent})
+    faults = (*faults, *_crosswise(document))
+    if settings is None or faults:
+        raise FaultsError(faults)
+    settings._path = path  # noqa: SLF001 - the one moment at which it becomes known
+    return settings
+
+
+def _crosswise(document: Document) -> Iterator[Fault]:
+    """What no single key shows. It looks at what was written, so that it speaks also where another key is at fault."""
+    written = document.data.get("source")
+    sources = [one if isinstance(one, Mapping) else {} for one in written] if isinstance(written, list) else []
+    logs = tuple(str(one.get("name")) for one in sources if one.get("kind") == "moodle-logstore")
+    yield from _twice(document, sources, "name", "two sources have this name")
+    yield from _twice(document, sources, "path", "two sources have this path")
+    for number, source in enumerate(sources):
+        yield from _site_faults(document, ("source", number), source, logs)
+    identity = document.data.get("identity")
+    linking = identity.get("sources_trusted_to_link") if isinstance(identity, Mapping) else None
+    names = tuple(str(one.get("name")) for one in sources)
+    for number, name in enumerate(linking if isinstance(linking, list) else []):
+        if name not in names:
+            place = ("identity", "sources_trusted_to_link", number)
+            yield document.fault(place, f"there is no source {name!r}", _known("source", name, names))
+
+
+def _twice(document: Document, sources: list[Mapping[str, Any]], key: str, message: str) -> Iterator[Fault]:
+    first: dict[str, int] = {}
+    for number, source in enumerate(sources):
+        value = source.get(key)
+        if isinstance(value, str) and first.setdefault(value, number) != number:
+            line, _ = document.line_column(document.place(("source", first[value], key)).value)
+            yield document.fault(("source", number, key), message, f"the other stands in line {line}")
+
+
+def _site_faults(
+    document: Document, path: tuple[str, int], source: Mapping[str, Any], logs: tuple[str, ...]
+) -> Iterator[Fault]:
+    target, site = source.get("same_site_as"), source.get("site")
+    if isinstance(site, str) and site in logs and site != source.get("name"):
+        message = f"the site {site!r} is that of another source"
+        yield document.fault((*path, "site"), message, "`same_site_as` is for posts about what a log source sees too")
+    if isinstance(target, str) and target not in logs:
+        message = f"there is no source {target!r} of kind moodle-logstore"
+        yield document.fault((*path, "same_site_as"), message, _known("log source", target, logs))
+    if target is not None and site is not None:
+        yield document.fault((*path, "site"), "`site` and `same_site_as` exclude each other", "keep one of the two")
+    if target is None and source.get("pay_before_log") is True:
+        message = "`pay_before_log` waits for no log row, and without `same_site_as` there is none to wait for"
+        yield document.fault((*path, "pay_before_log"), message, "leave it out, or name the log source", on="key")
+
+
+def _known(what: str, word: object, names: tuple[str, ...]) -> str:
+    likely = nearest(str(word), names)
+    return f"did you mean {likely!r}?" if likely else f"each {what} here: {', '.join(names) or 'none'}"
