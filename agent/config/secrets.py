@@ -57,9 +57,11 @@ def read_secret(home: Path, name: str) -> Secret:
         raise ConfigError(
             f"{path}: this secret cannot be read: {error.strerror}", hint=f"ls -l {shlex.quote(str(path))}"
         ) from None
-    with os.fdopen(handle, "rb") as file:
+    try:
         _check_file(path, os.fstat(handle))
-        raw = file.read(SECRET_BYTES_MAX + 1)
+        raw = os.read(handle, SECRET_BYTES_MAX + 1)
+    finally:
+        os.close(handle)
     return Secret(_text_of(raw, path))
 
 
