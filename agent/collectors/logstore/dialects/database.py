@@ -80,6 +80,14 @@ class Database(Protocol):
         """Who answers at this address, as far as it tells; empty where it does not."""
         ...
 
+    async def version(self) -> str:
+        """The server's own version text."""
+        ...
+
+    async def rights_to_write(self) -> tuple[str, ...]:
+        """What this account may do besides reading; empty is how it should be."""
+        ...
+
     async def step(self) -> int:
         """By how much ids of a sequence grow (`auto_increment_increment`)."""
         ...

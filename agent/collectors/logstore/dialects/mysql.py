@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,6 +23,7 @@ _NO_ENTRY = {ER.HOST_NOT_PRIVILEGED, 1820, 1862}
 _TIMED_OUT = {1969, 3024}
 _LOST = {CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, 4031, 1927, 0}
 
+_READ_ONLY = re.compile(r"GRANT (SELECT|USAGE|SHOW VIEW|, |\([^)]*\)| )+ ON ")
 _BEGIN = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
 _IDENTITY = ("server_uuid", "hostname", "server_id", "port")
 _STEP = "auto_increment_increment"
@@ -52,6 +54,17 @@ class MysqlDatabase(ThreadedDatabase):
         """What of uuid, host name, server id and port the server tells."""
         found = await self._variables("SESSION", _IDENTITY)
         return " ".join(f"{name}={found[name]}" for name in _IDENTITY if found.get(name))
+
+    async def version(self) -> str:
+        """Such as `10.11.6-MariaDB`."""
+        (answer,) = await self.fetch_all([Query("SELECT VERSION()")])
+        return "" if isinstance(answer, Unreadable) else str(answer[0][0])
+
+    async def rights_to_write(self) -> tuple[str, ...]:
+        """The grants of this account that give more than SELECT."""
+        (answer,) = await self.fetch_all([Query("SHOW GRANTS FOR CURRENT_USER()")])
+        grants = [] if isinstance(answer, Unreadable) else [str(row[0]) for row in answer]
+        return tuple(grant for grant in grants if not _READ_ONLY.match(grant))
 
     async def step(self) -> int:
         """`auto_increment_increment`: 3 on a Galera cluster of three."""

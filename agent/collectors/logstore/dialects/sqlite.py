@@ -27,6 +27,14 @@ class SqliteDatabase(ThreadedDatabase):
         """A file is its own server."""
         return str(self._path)
 
+    async def version(self) -> str:
+        """The library's version; a file has no server."""
+        return f"SQLite {sqlite3.sqlite_version}"
+
+    async def rights_to_write(self) -> tuple[str, ...]:
+        """None: the file is opened read-only."""
+        return ()
+
     async def step(self) -> int:
         """SQLite counts by one."""
         return 1

@@ -59,8 +59,8 @@ class Stretch:
 
     ``rows`` are the wanted ones up to ``upto``, ascending; ``missing`` the runs of ids that are not there;
     ``high_water`` the newest time of all ids up to ``upto``; ``backdated`` the positions of rows that are much older
-    than their elders; ``last`` the last row there is; ``newest`` the log's highest id, 0 when it is empty; ``waters`` the
-    newest time before each block.
+    than their elders; ``last`` the last row there is; ``newest`` the log's highest id, 0 when it is empty;
+    ``waters`` the newest time before each block.
     """
 
     rows: Rows

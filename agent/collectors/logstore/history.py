@@ -1,0 +1,199 @@
+"""The helpdesk's questions, answered by a live read: who is this, what did they do, is completion tracked there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+from agent.collectors.logstore.dialects.connect import database_for
+from agent.collectors.logstore.dialects.database import Rows, Unreadable
+from agent.collectors.logstore.draft import Kinds, drafts_of, observation_of
+from agent.collectors.logstore.grants import log_unreadable
+from agent.collectors.logstore.lookups import look_up
+from agent.collectors.logstore.options import LogstoreOptions
+from agent.collectors.logstore.reading.stretch import filter_of
+from agent.config.kinds import KindTable
+from agent.errors import ConfigError, InvalidInputError
+from agent.model import Demand, Observation
+
+_ACTS = (
+    "SELECT [columns] FROM {log} WHERE [column] = ? AND timecreated >= ? AND timecreated < ?[course] "
+    "AND ([wanted]) ORDER BY id DESC LIMIT [most]"
+)
+_PEOPLE = (
+    "SELECT id, username, idnumber, email, firstname, lastname, deleted, suspended FROM {user} WHERE [match] "
+    "ORDER BY id LIMIT 20"
+)
+_COURSE = "SELECT id, shortname, enablecompletion FROM {course} WHERE [match]"
+_TRACKED = "SELECT COUNT(*) FROM {course_modules} WHERE course = ? AND completion > 0 AND deletioninprogress = 0"
+
+Matched = Literal["id", "username", "idnumber", "email"]
+_MATCHES: tuple[Matched, ...] = ("id", "username", "idnumber", "email")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundUser:
+    """Somebody in Moodle's user table, and which column the text was found in."""
+
+    user_id: str
+    username: str
+    idnumber: str
+    email: str
+    first_name: str
+    last_name: str
+    deleted: bool
+    suspended: bool
+    matched: Matched
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracking:
+    """Whether a course tracks completion: switched on at all, and for how many activities."""
+
+    course: str
+    shortname: str
+    enabled: bool
+    activities: int
+
+
+class History:
+    """Answers one source's questions on a connection of its own. Close it after use."""
+
+    def __init__(self, options: LogstoreOptions, kinds: KindTable | None = None) -> None:
+        self._options = options
+        self._kinds = Kinds(kinds or KindTable())
+        self._log = database_for(options, log=True)
+        self._state = self._log if options.log_url is None else database_for(options)
+
+    async def acts_of(
+        self, user_id: str, demand: Demand, *, since: int, until: int, course: str | None = None
+    ) -> list[Observation]:
+        """What the log holds of one person between ``since`` and ``until`` (excluded), in order, with look-ups.
+
+        Only what ``demand`` wants; at most the newest `acts_max` rows of each sort. Anonymous rows are left out.
+
+        Raises:
+            ConfigError: the log cannot be read as configured.
+            TransientError: it cannot be reached.
+        """
+        wanted = filter_of(demand, self._log.schema)
+        within = f" AND courseid = {int(course)}" if course is not None else ""
+        queries = [
+            wanted.around(
+                self._log.schema.query(
+                    _ACTS,
+                    int(user_id),
+                    since,
+                    until,
+                    columns=wanted.columns,
+                    column=column,
+                    course=within,
+                    wanted=wanted.condition,
+                    most=[self._options.limits.acts_max],
+                )
+            )
+            for column in ("userid", "relateduserid")
+        ]
+        async with self._log.snapshot():
+            answers = await self._log.fetch_all(queries)
+            rows = {row[0]: row for answer in answers for row in self._log_rows(answer)}
+            drafts = drafts_of(
+                [rows[position] for position in sorted(rows)],
+                self._kinds,
+                demand.facts,
+                start_at=since,
+                backdated=frozenset(),
+                seen=Counter(),
+            )
+            mine = [draft for draft in drafts if user_id in draft.people.values()]
+            if self._state is self._log:
+                await look_up(self._state, mine, demand.facts, self._kinds, self._options.site_admins)
+        if self._state is not self._log:
+            async with self._state.snapshot():
+                await look_up(self._state, mine, demand.facts, self._kinds, self._options.site_admins)
+        name, site = self._options.name, self._options.site_name
+        return [observation_of(draft, source=name, site=site) for draft in mine]
+
+    async def find_user(self, text: str) -> list[FoundUser]:
+        """Everybody whose id, username, idnumber or e-mail is ``text``, each once, ids first.
+
+        Raises:
+            ConfigError: the user table may not be read.
+            TransientError: the database cannot be reached.
+        """
+        columns = [column for column in _MATCHES if column != "id" or (text.isascii() and text.isdigit())]
+        queries = [self._state.schema.query(_PEOPLE, _value(column, text), match=f"{column} = ?") for column in columns]
+        answers = await self._state.fetch_all(queries)
+        found: dict[int, FoundUser] = {}
+        for column, answer in zip(columns, answers, strict=True):
+            for row in self._rows(answer):
+                found.setdefault(row[0], _found(row, column))
+        return list(found.values())
+
+    async def the_user(self, text: str) -> FoundUser:
+        """The one person meant by ``text``.
+
+        Raises:
+            InvalidInputError: nobody, or several, whom the message names.
+        """
+        found = await self.find_user(text)
+        present = [one for one in found if not one.deleted] or found
+        if len(present) == 1:
+            return present[0]
+        if not present:
+            raise InvalidInputError(
+                f"Moodle knows nobody with the username, idnumber, e-mail or id {text!r}",
+                hint="check the spelling in Moodle under Site administration > Users",
+            )
+        told = "; ".join(f"id {one.user_id} ({one.username}, by {one.matched})" for one in present)
+        raise InvalidInputError(f"{text!r} is more than one person: {told}", hint="ask again with the id")
+
+    async def completion_tracking(self, course: str) -> Tracking | None:
+        """Whether a course, named by id or short name, tracks completion; None where there is no such course."""
+        by_id = course.isascii() and course.isdigit()
+        match = "id = ?" if by_id else "shortname = ?"
+        (answer,) = await self._state.fetch_all([self._state.schema.query(_COURSE, course, match=match)])
+        rows = self._rows(answer)
+        if not rows:
+            return None
+        number, shortname, enabled = rows[0]
+        (answer,) = await self._state.fetch_all([self._state.schema.query(_TRACKED, number)])
+        ((count,),) = self._rows(answer)
+        return Tracking(course=str(number), shortname=shortname, enabled=bool(enabled), activities=count)
+
+    async def close(self) -> None:
+        """Let go of connections; may be called twice."""
+        await self._log.close()
+        await self._state.close()
+
+    def _log_rows(self, answer: Rows | Unreadable) -> Rows:
+        if isinstance(answer, Unreadable):
+            raise log_unreadable(answer, self._options, self._log.schema)
+        return answer
+
+    def _rows(self, answer: Rows | Unreadable) -> Rows:
+        if isinstance(answer, Unreadable):
+            raise ConfigError(
+                f"{self._options.place}: table {self._state.schema.full(answer.table)} cannot be read",
+                hint="`rewards-agent doctor` prints the GRANT statements that this needs",
+            )
+        return answer
+
+
+def _value(column: Matched, text: str) -> str | int:
+    return int(text) if column == "id" else text
+
+
+def _found(row: tuple[object, ...], matched: Matched) -> FoundUser:
+    return FoundUser(
+        user_id=str(row[0]),
+        username=str(row[1]),
+        idnumber=str(row[2]),
+        email=str(row[3]),
+        first_name=str(row[4]),
+        last_name=str(row[5]),
+        deleted=bool(row[6]),
+        suspended=bool(row[7]),
+        matched=matched,
+    )

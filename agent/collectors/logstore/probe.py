@@ -1,0 +1,99 @@
+"""What `init` and `doctor` ask of a source: does it answer, what may we read, how far back and how fresh is the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from agent.collectors.logstore.dialects.connect import database_for
+from agent.collectors.logstore.dialects.database import Database, Query, Schema, Unreadable
+from agent.collectors.logstore.grants import log_unreadable, tables_needed
+from agent.collectors.logstore.options import LogstoreOptions
+from agent.config.facts import FactTable
+
+_READABLE = "SELECT id FROM {%s} WHERE id = 0"
+_LOG = "SELECT MIN(id), MAX(id), MIN(timecreated), MAX(timecreated) FROM {log}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableProbe:
+    """One table (without prefix): whether it can be read, why not, and which of the asked facts depend on it."""
+
+    table: str
+    readable: bool
+    reason: str
+    facts: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What a source looks like now.
+
+    Ids and times (seconds since 1970) are None where the log is empty; ``step`` is by how much its ids grow;
+    ``too_many_rights`` are grants that let the account do more than read.
+    """
+
+    server: str
+    version: str
+    tables: tuple[TableProbe, ...]
+    too_many_rights: tuple[str, ...]
+    first_id: int | None
+    last_id: int | None
+    oldest_at: int | None
+    newest_at: int | None
+    step: int
+
+    @property
+    def unreadable(self) -> tuple[TableProbe, ...]:
+        """The tables that cannot be read."""
+        return tuple(table for table in self.tables if not table.readable)
+
+
+async def probe(options: LogstoreOptions, facts: Iterable[str], kinds: Iterable[str] = ()) -> Probe:
+    """Connect and look; ``facts`` and ``kinds`` are what the rules need (none of either: everything).
+
+    Raises:
+        ConfigError: credentials, database or log table are refused; the message names the key or the GRANT.
+        TransientError: it cannot be reached.
+    """
+    wanted, of_kinds = frozenset(facts), tuple(kinds)
+    log = database_for(options, log=True)
+    state = log if options.log_url is None else database_for(options)
+    try:
+        (answer,) = await log.fetch_all([log.schema.query(_LOG)])
+        if isinstance(answer, Unreadable):
+            raise log_unreadable(answer, options, log.schema)
+        first_id, last_id, oldest_at, newest_at = answer[0]
+        return Probe(
+            server=await log.server(),
+            version=await log.version(),
+            tables=await _tables(state, wanted, of_kinds),
+            too_many_rights=await state.rights_to_write(),
+            first_id=first_id,
+            last_id=last_id,
+            oldest_at=oldest_at,
+            newest_at=newest_at,
+            step=await log.step(),
+        )
+    finally:
+        await log.close()
+        await state.close()
+
+
+async def _tables(database: Database, facts: frozenset[str], kinds: tuple[str, ...]) -> tuple[TableProbe, ...]:
+    feeds = FactTable().tables_for(facts, kinds)
+    names = tables_needed(facts, kinds)
+    answers = await database.fetch_all([_question(database.schema, name) for name in names])
+    return tuple(
+        TableProbe(
+            table=name,
+            readable=not isinstance(answer, Unreadable),
+            reason=answer.reason if isinstance(answer, Unreadable) else "",
+            facts=feeds.get(name, frozenset()),
+        )
+        for name, answer in zip(names, answers, strict=True)
+    )
+
+
+def _question(schema: Schema, table: str) -> Query:
+    return schema.query(_READABLE % table)
