@@ -5,7 +5,7 @@ Arguments and results are what JSON can carry, because a running agent is asked 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,12 +25,8 @@ from agent.service.control import Operation
 log = structlog.get_logger()
 
 
-class Rewindable(Protocol):
-    """A source whose log can be accepted anew."""
-
-    async def accept_rewind(self) -> SourceState:
-        """The state that reads it again from where payment begins."""
-        ...
+Rewind = Callable[[str], Awaitable[tuple[SourceState, dict[str, Any]]]]
+"""A source's name → the state that reads its log again from where payment begins, and what the log looks like now."""
 
 
 class Sync(Protocol):
@@ -54,7 +50,8 @@ class Operations:
         writer: Writer,
         recorder: Recorder,
         pipeline: Pipeline,
-        rewindable: Mapping[str, Rewindable],
+        sources: Sequence[str],
+        rewind: Rewind,
         sync: Sync | None,
         reload: Callable[[], Awaitable[str]],
         data_dir: Path,
@@ -63,7 +60,8 @@ class Operations:
         self._writer = writer
         self._recorder = recorder
         self._pipeline = pipeline
-        self._rewindable = rewindable
+        self._sources = sources
+        self._rewind = rewind
         self._sync = sync
         self._reload = reload
         self._data_dir = data_dir
@@ -173,15 +171,14 @@ class Operations:
 
     async def accept_rewind(self, *, source: str, by: str) -> dict[str, Any]:
         """Read a source's log again from where payment begins: an administrator says that it is the right one."""
-        rewindable = self._rewindable.get(source)
-        if rewindable is None:
+        if source not in self._sources:
             raise InvalidInputError(
-                f"there is no log source {source!r}", hint=f"the configuration has: {', '.join(self._rewindable)}"
+                f"there is no log source {source!r}", hint=f"the configuration has: {', '.join(self._sources)}"
             )
-        state = await rewindable.accept_rewind()
+        state, seen = await self._rewind(source)
         await self._pipeline.replace_state(source, state)
         log.warning("source_rewound", source=source, by=by, position=state.position)
-        return {"source": source, "position": state.position}
+        return {"source": source, "position": state.position, **seen}
 
     async def sync_now(self, *, limit_s: float = 60.0) -> dict[str, Any]:
         """Deliver everything now."""

@@ -1,0 +1,243 @@
+"""The composition root: the only file that knows which classes there are and puts them together."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agent.clock import Clock, SystemClock
+from agent.collectors.logstore.collector import LogstoreCollector
+from agent.collectors.logstore.options import LogstoreOptions
+from agent.config.kinds import KindTable
+from agent.config.rulefile import RuleFile, load_rules, load_rules_text
+from agent.config.secrets import read_secret, secret_file
+from agent.config.settings import LogSource, Settings
+from agent.engine.rulebook import Rulebook
+from agent.engine.rules import compile_rules
+from agent.errors import ConfigError
+from agent.ledger import delivery
+from agent.ledger.record import Recorder
+from agent.ledger.writer import Writer
+from agent.model import Page, SourceState, Trust
+from agent.operations import Operations
+from agent.outbox.client import Client, Place
+from agent.outbox.sync import Outbox
+from agent.pipeline import Pipeline, Tally
+from agent.service.tail import Tail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """Everything of one campus, put together and open; `opened` makes it and lets it go."""
+
+    settings: Settings
+    writer: Writer
+    recorder: Recorder
+    pipeline: Pipeline
+    collectors: Mapping[str, LogstoreCollector]
+    outbox: Outbox | None
+    operations: Operations
+    clock: Clock
+
+    def tails(self, on_page: Callable[[Page, Tally], None]) -> list[Tail]:
+        """One tail for each source; ``on_page`` is told what each page came to."""
+        return [
+            Tail(
+                source=collector,
+                ledger=self.pipeline,
+                demand=self.pipeline.demand,
+                clock=self.clock,
+                on_page=on_page,
+            )
+            for collector in self.collectors.values()
+        ]
+
+
+def read_rules(settings: Settings) -> tuple[RuleFile, Rulebook]:
+    """The configured rules, loaded and compiled.
+
+    Raises:
+        FaultsError: everything that is wrong in them, with positions.
+        ConfigError: a file is not there or not readable.
+    """
+    file = load_rules(settings.rule_files())
+    return file, compile_rules(file, KindTable())
+
+
+def compile_text(text: str) -> Rulebook:
+    """The rulebook of a version's kept text."""
+    return compile_rules(load_rules_text(text), KindTable())
+
+
+def logstore_options(settings: Settings, source: LogSource) -> LogstoreOptions:
+    """What the log-table collector is told about a configured source; reads its secrets.
+
+    Raises:
+        ConfigError: a secret is missing, empty, or others may read it.
+    """
+
+    def secret(name: str | None) -> str | None:
+        return read_secret(settings.home, name).reveal() if name else None
+
+    return LogstoreOptions(
+        name=source.name,
+        site=source.site_name,
+        url=str(source.url),
+        password=secret(source.password_file),
+        table_prefix=source.table_prefix,
+        log_url=str(source.log_url) if source.log_url else None,
+        log_password=secret(source.log_password_file),
+        log_table=source.log_table,
+        start_at=source.start_at,
+        poll_interval_s=source.poll_interval_s,
+        gap_patience_s=float(source.gap_patience_s),
+        backdated_after_s=source.backdated_after_s,
+        site_admins=frozenset(source.site_admins),
+        place=f"{settings.path}: [[source]] {source.name}",
+    )
+
+
+def collectors_of(settings: Settings, clock: Clock) -> dict[str, LogstoreCollector]:
+    """A collector for each configured source.
+
+    Raises:
+        ConfigError: a source is of a kind that this version does not collect, or its secrets cannot be read.
+    """
+    for source in settings.post_sources:
+        raise ConfigError(
+            f"{settings.path}: source {source.name!r}: this version does not collect {source.kind}",
+            hint="take this [[source]] out; the log table alone tells everything it would",
+        )
+    return {
+        source.name: LogstoreCollector(logstore_options(settings, source), clock=clock)
+        for source in settings.log_sources
+    }
+
+
+def ceilings_of(settings: Settings) -> dict[str, Trust]:
+    """Each source's highest trust."""
+    return {source.name: source.trust for source in settings.sources}
+
+
+def client_of(settings: Settings, clock: Clock) -> Client | None:
+    """The way to the configured catalogue, or None where there is none."""
+    catalogue = settings.catalogue
+    if catalogue is None:
+        return None
+    place = Place(
+        url=str(catalogue.url), proxy=str(catalogue.proxy) if catalogue.proxy else None, ca_file=catalogue.ca_file
+    )
+    return Client(place, key_file=secret_file(settings.home, catalogue.signing_key_file), clock=clock)
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Agent]:
+    """Lock the data directory, open the ledger, adopt the rules, make collectors and outbox; close them all at the end.
+
+    Raises:
+        ConfigError: an edit cures it (rules, secrets, directory, a campus that is not this ledger's).
+        TransientError: another agent has the directory, the disk is full.
+        IntegrityError: the ledger is damaged or newer than this program.
+    """
+    clock = clock or SystemClock()
+    file, rulebook = read_rules(settings)
+    async with contextlib.AsyncExitStack() as stack:
+        collectors = collectors_of(settings, clock)
+        for collector in collectors.values():
+            stack.push_async_callback(collector.close)
+        writer = await Writer.open(settings.agent.data_dir)
+        stack.push_async_callback(writer.close)
+        recorder = Recorder()
+        writer.on_rollback(recorder.forget)
+        await _settle_campus(writer, settings)
+        pipeline = Pipeline(
+            writer,
+            recorder,
+            data_dir=settings.agent.data_dir,
+            ceilings=ceilings_of(settings),
+            compile_text=compile_text,
+            clock=clock,
+            shadow=settings.agent.mode == "shadow",
+        )
+        await pipeline.adopt(rulebook, file.text)
+        outbox = await _outbox(stack, settings, writer, clock)
+        yield Agent(
+            settings=settings,
+            writer=writer,
+            recorder=recorder,
+            pipeline=pipeline,
+            collectors=collectors,
+            outbox=outbox,
+            operations=_operations(settings, writer, recorder, pipeline, collectors, outbox, clock),
+            clock=clock,
+        )
+
+
+async def _outbox(stack: contextlib.AsyncExitStack, settings: Settings, writer: Writer, clock: Clock) -> Outbox | None:
+    client = client_of(settings, clock)
+    if client is None:
+        return None
+    outbox = Outbox(
+        writer=writer,
+        data_dir=settings.agent.data_dir,
+        client=client,
+        environment=settings.agent.environment,
+        clock=clock,
+    )
+    stack.push_async_callback(outbox.close)
+    return outbox
+
+
+def _operations(
+    settings: Settings,
+    writer: Writer,
+    recorder: Recorder,
+    pipeline: Pipeline,
+    collectors: Mapping[str, LogstoreCollector],
+    outbox: Outbox | None,
+    clock: Clock,
+) -> Operations:
+    async def reload() -> str:
+        file, rulebook = read_rules(settings)
+        await pipeline.adopt(rulebook, file.text)
+        return rulebook.version
+
+    async def rewind(source: str) -> tuple[SourceState, dict[str, Any]]:
+        found = await collectors[source].rewound(pipeline.stands(source))
+        return found.state, {"rows": found.rows, "rows_to_pay": found.rows_to_pay}
+
+    return Operations(
+        writer=writer,
+        recorder=recorder,
+        pipeline=pipeline,
+        sources=tuple(collectors),
+        rewind=rewind,
+        sync=outbox,
+        reload=reload,
+        data_dir=settings.agent.data_dir,
+        clock=clock,
+    )
+
+
+async def _settle_campus(writer: Writer, settings: Settings) -> None:
+    """A ledger belongs to one campus and one environment for ever: staging points must not reach real wallets.
+
+    Raises:
+        ConfigError: this ledger belongs to another.
+    """
+    mine = {delivery.CAMPUS: settings.agent.campus, "environment": settings.agent.environment}
+    stored: dict[str, str] = {}
+
+    async def unit(connection: Any) -> None:
+        stored.update(await delivery.settings(connection, tuple(mine)))
+        await delivery.keep_settings({key: value for key, value in mine.items() if key not in stored})(connection)
+
+    await writer.run(unit)
+    for key, value in mine.items():
+        if stored.get(key, value) != value:
+            raise ConfigError(
+                f"the ledger in {settings.agent.data_dir} belongs to {key} {stored[key]!r}, not {value!r}",
+                hint=f"set [agent] {key} back, or give this agent a data_dir of its own",
+            )
