@@ -1,0 +1,114 @@
+"""What the shipped rules must have paid, counted in SQL over the campus's own tables; knows nothing of the engine.
+
+The SQL finds the facts that may earn; what is left to count here is once per scope and so many a day, in the order of
+the log.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import tomli
+
+from agent.demo.stage.place import SOURCE, Place
+
+_LOG = "mdl_logstore_standard_log"
+
+# One row per fact that may earn: not by a guest, nobody, the system, an administrator or staff of the course, not while
+# logged in as another, not anonymous, not restored, not a day older than what came before it.
+_FACTS = r"""
+CREATE TEMP TABLE fact AS
+WITH seen AS (
+  SELECT l.*, MAX(timecreated) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS newest_before
+  FROM mdl_logstore_standard_log l
+), named AS (
+  SELECT seen.*,
+    CASE eventname
+      WHEN '\core\event\course_module_completion_updated' THEN 'lesson.completed'
+      WHEN '\core\event\course_completed' THEN 'course.completed'
+      WHEN '\mod_quiz\event\attempt_submitted' THEN 'quiz.submitted'
+      WHEN '\mod_assign\event\assessable_submitted' THEN 'assignment.submitted'
+      WHEN '\mod_forum\event\post_created' THEN 'forum.posted'
+      WHEN '\mod_forum\event\discussion_created' THEN 'forum.posted'
+    END AS kind,
+    CASE WHEN eventname LIKE '\mod_forum\event\%' THEN userid
+         WHEN eventname = '\mod_assign\event\assessable_submitted' THEN COALESCE(relateduserid, userid)
+         ELSE relateduserid END AS learner,
+    CASE WHEN eventname = '\mod_forum\event\discussion_created'
+         THEN (SELECT d.firstpost FROM mdl_forum_discussions d WHERE d.id = objectid)
+         WHEN eventname = '\mod_forum\event\post_created' THEN objectid END AS post,
+    CASE WHEN json_valid(other) THEN json_extract(other, '$.completionstate')
+         WHEN other LIKE '%"completionstate";i:1;%' THEN 1
+         WHEN other LIKE '%"completionstate";i:2;%' THEN 2 END AS state
+  FROM seen
+)
+SELECT id, kind, learner, courseid AS course, contextinstanceid AS activity, post, objectid AS object,
+       timecreated AS at, local_day(timecreated) AS day
+FROM named
+WHERE kind IS NOT NULL AND (kind <> 'lesson.completed' OR state IN (1, 2))
+  AND origin IS NOT NULL AND origin <> 'restore' AND COALESCE(objectid, 0) NOT IN (-31337, -31338)
+  AND anonymous = 0 AND realuserid IS NULL AND learner > 2
+  AND timecreated >= COALESCE(newest_before, 0) - 86400
+  AND NOT EXISTS (
+    SELECT 1 FROM mdl_role_assignments ra JOIN mdl_role r ON r.id = ra.roleid JOIN mdl_context x ON x.id = ra.contextid
+    WHERE ra.userid = learner AND r.archetype IN ('manager', 'editingteacher', 'teacher')
+      AND (x.contextlevel = 10 OR (x.contextlevel = 50 AND x.instanceid = courseid)))
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """How one rule is counted: ``sql`` gives (learner, scope, day) in the log's order, each scope is paid once."""
+
+    sql: str
+    points: int
+    per_day: int | None = None
+
+
+COUNTS: Mapping[str, Count] = {}
+
+
+def expected(place: Place) -> Counter[tuple[str, str]]:
+    """(rule, learner) → what must have been paid, for every rule of the shipped file."""
+    due: Counter[tuple[str, str]] = Counter()
+    with _facts(place) as db:
+        for rule, count in COUNTS.items():
+            for learner in _paid(db, count):
+                due[rule, f"{SOURCE}:{learner}"] += count.points
+    return due
+
+
+def log_rows(place: Place) -> int:
+    """How many rows the campus's log has."""
+    with closing(sqlite3.connect(f"file:{place.moodle}?mode=ro", uri=True)) as db:
+        return int(db.execute(f"SELECT COUNT(*) FROM {_LOG}").fetchone()[0])  # noqa: S608 - a constant
+
+
+def _paid(db: sqlite3.Connection, count: Count) -> Iterator[int]:
+    taken: set[tuple[int, int]] = set()
+    days: Counter[tuple[int, str]] = Counter()
+    for learner, scope, day in db.execute(count.sql):
+        if (learner, scope) in taken or (count.per_day is not None and days[learner, day] >= count.per_day):
+            continue
+        taken.add((learner, scope))
+        days[learner, day] += 1
+        yield learner
+
+
+@contextmanager
+def _facts(place: Place) -> Iterator[sqlite3.Connection]:
+    zone = ZoneInfo(tomli.loads(place.rules.read_text(encoding="utf-8"))["timezone"])
+
+    def local_day(at: int) -> str:
+        return datetime.fromtimestamp(at, zone).date().isoformat()
+
+    with closing(sqlite3.connect(f"file:{place.moodle}?mode=ro", uri=True)) as db:
+        db.create_function("local_day", 1, local_day, deterministic=True)
+        db.execute(_FACTS)
+        yield db
