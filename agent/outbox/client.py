@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -127,7 +128,7 @@ class Client:
             async with self._connected().request(
                 method,
                 url,
-                data=body or None,
+                data=io.BytesIO(body) if body else None,
                 headers=headers,
                 proxy=self._place.proxy,
                 timeout=timeout,

@@ -25,6 +25,8 @@ def init(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
         _settings_file(data_dir, data_dir / FILE_NAME)
     found = find(config, data_dir)
     _key(found)
+    if found.database.get_backend_name() == "sqlite" and found.database.database:
+        Path(found.database.database).touch(mode=0o600)
     changed = asyncio.run(_upgrade(found))
     typer.echo(
         f"database {found.database.render_as_string(hide_password=True)}: {'made ready' if changed else 'is ready'}"
@@ -109,8 +111,6 @@ def _key(config: Config) -> None:
 async def _upgrade(config: Config) -> bool:
     from catalogue.store import Store
 
-    if config.database.get_backend_name() == "sqlite" and config.database.database:
-        Path(config.database.database).touch(mode=0o600)
     store = await Store.open(config.database, check_schema=False)
     try:
         return await store.upgrade()
