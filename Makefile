@@ -17,7 +17,7 @@ install: $(VENV)/.installed ## set up .venv with the commands rewards-agent and 
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@PYTHON="$(PYTHON)" sh tests/install_packages.sh venv
-	$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c 'import pip, ssl' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
 	$(PIP) install --require-hashes --requirement requirements.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
