@@ -33,6 +33,10 @@ class TransientError(RewardsError):
     exit_code = 1
 
 
+class BusyError(TransientError):
+    """Another agent has the data directory; a command can ask that agent instead."""
+
+
 class InvalidInputError(RewardsError):
     """One datum is wrong: set it aside with its reason and go on with the good beside it."""
 

@@ -240,7 +240,7 @@ class Page:
 
     ``state`` replaces the stored state in the transaction that records ``observations`` (its ``counts`` are totals).
     ``rules_version`` names the rules whose filter fetched it: it is decided by those. ``caught_up`` is true where
-    nothing more was there to read.
+    nothing more was there to read; ``newest`` is the newest number there was (0 where the collector cannot tell).
     """
 
     source: str
@@ -248,6 +248,7 @@ class Page:
     state: SourceState
     rules_version: str
     caught_up: bool
+    newest: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

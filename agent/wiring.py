@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +16,12 @@ from agent.config.secrets import read_secret, secret_file
 from agent.config.settings import LogSource, Settings
 from agent.engine.rulebook import Rulebook
 from agent.engine.rules import compile_rules
-from agent.errors import ConfigError
+from agent.errors import ConfigError, InvalidInputError
 from agent.ledger import delivery
 from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
 from agent.model import Page, SourceState, Trust
-from agent.operations import Operations
+from agent.operations import Operations, Rewind
 from agent.outbox.client import Client, Place
 from agent.outbox.sync import Outbox
 from agent.pipeline import Pipeline, Tally
@@ -39,6 +39,8 @@ class Agent:
     collectors: Mapping[str, LogstoreCollector]
     outbox: Outbox | None
     operations: Operations
+    reload: Callable[[], Awaitable[str]]
+    warnings: Sequence[str]
     clock: Clock
 
     def tails(self, on_page: Callable[[Page, Tally], None]) -> list[Tail]:
@@ -163,6 +165,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
         )
         await pipeline.adopt(rulebook, file.text)
         outbox = await _outbox(stack, settings, writer, clock)
+        reload = _reloading(settings, pipeline)
         yield Agent(
             settings=settings,
             writer=writer,
@@ -170,7 +173,17 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
             pipeline=pipeline,
             collectors=collectors,
             outbox=outbox,
-            operations=_operations(settings, writer, recorder, pipeline, collectors, outbox, clock),
+            operations=Operations(
+                writer=writer,
+                recorder=recorder,
+                pipeline=pipeline,
+                rewind=_rewinding(collectors, pipeline),
+                sync=outbox,
+                reload=reload,
+                clock=clock,
+            ),
+            reload=reload,
+            warnings=tuple(str(warning) for warning in file.warnings),
             clock=clock,
         )
 
@@ -190,35 +203,25 @@ async def _outbox(stack: contextlib.AsyncExitStack, settings: Settings, writer: 
     return outbox
 
 
-def _operations(
-    settings: Settings,
-    writer: Writer,
-    recorder: Recorder,
-    pipeline: Pipeline,
-    collectors: Mapping[str, LogstoreCollector],
-    outbox: Outbox | None,
-    clock: Clock,
-) -> Operations:
+def _reloading(settings: Settings, pipeline: Pipeline) -> Callable[[], Awaitable[str]]:
     async def reload() -> str:
         file, rulebook = read_rules(settings)
         await pipeline.adopt(rulebook, file.text)
         return rulebook.version
 
+    return reload
+
+
+def _rewinding(collectors: Mapping[str, LogstoreCollector], pipeline: Pipeline) -> Rewind:
     async def rewind(source: str) -> tuple[SourceState, dict[str, Any]]:
+        if source not in collectors:
+            raise InvalidInputError(
+                f"there is no log source {source!r}", hint=f"the configuration has: {', '.join(collectors)}"
+            )
         found = await collectors[source].rewound(pipeline.stands(source))
         return found.state, {"rows": found.rows, "rows_to_pay": found.rows_to_pay}
 
-    return Operations(
-        writer=writer,
-        recorder=recorder,
-        pipeline=pipeline,
-        sources=tuple(collectors),
-        rewind=rewind,
-        sync=outbox,
-        reload=reload,
-        data_dir=settings.agent.data_dir,
-        clock=clock,
-    )
+    return rewind
 
 
 async def _settle_campus(writer: Writer, settings: Settings) -> None:

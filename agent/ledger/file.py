@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Self
 
-from agent.errors import ConfigError, IntegrityError, RewardsError, TransientError
+from agent.errors import BusyError, ConfigError, IntegrityError, RewardsError, TransientError
 
 FILE_NAME = "ledger.db"
 LOCK_NAME = "agent.lock"
@@ -27,7 +27,7 @@ class Lock:
     """The one lock of a data directory: whoever holds it is the only writer.
 
     Raises:
-        TransientError: another agent holds it (its process id is named).
+        BusyError: another agent holds it (its process id is named).
         ConfigError: the directory cannot be written.
     """
 
@@ -49,7 +49,7 @@ class Lock:
             if exc.errno not in {errno.EAGAIN, errno.EACCES}:
                 raise directory_error(self._path.parent, exc) from exc
             message = f"another agent is at work on {self._path.parent}" + (f" (process {holder})" if holder else "")
-            raise TransientError(
+            raise BusyError(
                 message, hint="stop it first, or give this one a data_dir of its own: [agent] data_dir"
             ) from None
         os.ftruncate(self._fd, 0)

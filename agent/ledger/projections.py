@@ -17,6 +17,7 @@ Progress = Callable[[int], None]
 """Told the seq that was just read."""
 
 READ_AT_ONCE = 5_000
+_COLUMNS = "person_no, currency, amount, lifetime"
 
 
 def bodies(connection: sqlite3.Connection, after: int = 0) -> Iterator[tuple[int, bytes, bytes, int]]:
@@ -58,8 +59,11 @@ def stored(connection: sqlite3.Connection) -> Balances:
     }
 
 
-async def rebuild(connection: aiosqlite.Connection) -> int:
-    """Work every balance out again from the entries and put it in place; returns how many (a unit for the writer)."""
+async def rebuild(connection: aiosqlite.Connection) -> tuple[int, int]:
+    """Work every balance out again from the entries and put it in place (a unit for the writer).
+
+    Returns how many there are and how many were not as they should be.
+    """
     sums: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
     after = 0
     while rows := list(
@@ -73,9 +77,8 @@ async def rebuild(connection: aiosqlite.Connection) -> int:
             total[0] += amount
             total[1] += lifetime
         after = rows[-1][0]
+    before = {tuple(row) for row in await connection.execute_fetchall(f"SELECT {_COLUMNS} FROM balance")}  # noqa: S608
+    after_all = [(*key, *total) for key, total in sorted(sums.items())]
     await connection.execute("DELETE FROM balance")
-    await connection.executemany(
-        "INSERT INTO balance (person_no, currency, amount, lifetime) VALUES (?, ?, ?, ?)",
-        [(*key, *total) for key, total in sorted(sums.items())],
-    )
-    return len(sums)
+    await connection.executemany(f"INSERT INTO balance ({_COLUMNS}) VALUES (?, ?, ?, ?)", after_all)  # noqa: S608
+    return len(after_all), len({row[:2] for row in before ^ set(after_all)})

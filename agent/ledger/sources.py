@@ -58,6 +58,12 @@ def names(connection: sqlite3.Connection) -> list[str]:
     return [name for (name,) in connection.execute("SELECT source FROM source_state ORDER BY source")]
 
 
+def updated_at(connection: sqlite3.Connection, source: str) -> int | None:
+    """When a source's state was last saved, or None."""
+    row = connection.execute("SELECT updated_at FROM source_state WHERE source = ?", (source,)).fetchone()
+    return int(row[0]) if row else None
+
+
 def low_water(connection: sqlite3.Connection) -> dict[str, int]:
     """Per source how far it is read without an open gap: one below the lowest, else the position."""
     rows = connection.execute(

@@ -73,7 +73,7 @@ async def serve(
     *,
     data_dir: Path,
     operations: Mapping[str, control.Operation],
-    reload: Callable[[], Awaitable[None]],
+    reload: Callable[[], Awaitable[object]],
 ) -> int:
     """Run until SIGTERM or SIGINT; SIGHUP reads the rules again. Returns 0: what was accepted is finished.
 
@@ -132,7 +132,7 @@ async def _watchdog() -> None:
 
 @contextlib.contextmanager
 def _signals(
-    loop: asyncio.AbstractEventLoop, stop: asyncio.Event, reload: Callable[[], Awaitable[None]]
+    loop: asyncio.AbstractEventLoop, stop: asyncio.Event, reload: Callable[[], Awaitable[object]]
 ) -> Iterator[None]:
     reloading: set[asyncio.Task[None]] = set()
 

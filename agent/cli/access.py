@@ -1,0 +1,53 @@
+"""How commands reach the ledger: read-only themselves; writes through the running agent, or under its lock."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agent.cli.frame import run_async, settings_of
+
+if TYPE_CHECKING:
+    from agent.config.settings import Settings
+
+ByOption = Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides this; it is recorded.")]
+ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is recorded and shown.")]
+
+
+@contextlib.contextmanager
+def ledger_of(config: Path | None) -> Iterator[sqlite3.Connection]:
+    """The configured ledger, read-only.
+
+    Raises:
+        ConfigError: there is none yet, or it cannot be read.
+    """
+    from agent.ledger.file import open_for_reading
+
+    with contextlib.closing(open_for_reading(settings_of(config).agent.data_dir)) as connection:
+        yield connection
+
+
+def carry_out(config: Path | None, command: str, **arguments: Any) -> Any:
+    """Have a write carried out: by the running agent where there is one, else here under the same lock.
+
+    Raises:
+        RewardsError: what the operation raised.
+    """
+    return run_async(_carry_out(settings_of(config), command, arguments))
+
+
+async def _carry_out(settings: Settings, command: str, arguments: Mapping[str, Any]) -> Any:
+    from agent import wiring
+    from agent.errors import BusyError
+    from agent.service import control
+
+    try:
+        async with wiring.opened(settings) as agent:
+            return await agent.operations.table()[command](**arguments)
+    except BusyError:
+        return await control.ask(settings.agent.data_dir, command, arguments)

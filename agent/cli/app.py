@@ -1,0 +1,90 @@
+"""`rewards-agent`: the list of commands. A command's file is imported when it is called, so that `--help` is quick."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, NamedTuple, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from agent import __version__
+from agent.cli.failures import told
+
+
+class Entry(NamedTuple):
+    """A command or group of commands: the file that holds it as ``app``, and its line in `--help`."""
+
+    module: str
+    help: str
+
+
+COMMANDS: dict[str, Entry] = {
+    "run": Entry("agent.cli.run", "Read the sources, decide, record, deliver."),
+    "status": Entry("agent.cli.status", "Where everything stands: sources, gaps, ledger, holds, delivery."),
+    "rules": Entry("agent.cli.rules", "Check and look at the rules."),
+}
+"""Every word after `rewards-agent`, in the order `--help` shows them."""
+
+
+class Commands(TyperGroup):
+    """Knows the commands by name and imports the one that is called; errors become a sentence and an exit code."""
+
+    _listing = False
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write `--help`, from the lines of `COMMANDS` alone."""
+        self._listing = True
+        super().format_help(ctx, formatter)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The words of `COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name; only what `--help` shows of it while it is listed."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        if self._listing:
+            return typer.main.get_command(_line_of_help(cmd_name, entry))
+        command = typer.main.get_command(import_module(entry.module).app)
+        command.name = cmd_name
+        return command
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        with told():
+            return super().invoke(ctx)
+
+
+def _line_of_help(name: str, entry: Entry) -> typer.Typer:
+    line = typer.Typer(add_completion=False)
+    line.command(name, help=entry.help)(lambda: None)
+    return line
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rewards-agent {__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def root(
+    *,
+    version: bool = typer.Option(False, "--version", help="Print the version.", callback=_print_version, is_eager=True),
+) -> None:
+    """Pays learners for what they did in Moodle: reads its log, applies one file of rules, keeps the ledger.
+
+    Begin with `rewards-agent demo`, then `rewards-agent init`. Exit codes: 0 ok, 1 failed, 2 configuration, 3 integrity.
+    """
+
+
+def main() -> NoReturn:
+    """The console script."""
+    typer.main.get_command(app)(prog_name="rewards-agent")
+    raise SystemExit(0)

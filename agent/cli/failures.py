@@ -1,0 +1,55 @@
+"""How an error reaches a person: what is wrong and what to do on stderr, and the exit code of the contract."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from agent.errors import RewardsError
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Inside, errors made on purpose become sentences and exit codes, those of the system too; others pass through.
+
+    Of several at once all are told, and the highest exit code counts: integrity before configuration before the rest.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except RewardsError as error:
+        raise _tell([error]) from None
+    except BaseExceptionGroup as group:
+        expected, other = group.split(RewardsError)
+        if expected is None or other is not None:
+            raise
+        raise _tell(list(_leaves(expected))) from None
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise _tell([RewardsError(f"{where}{error.strerror or error}", hint=_cure(error))]) from None
+
+
+def _leaves(group: BaseExceptionGroup[RewardsError]) -> Iterator[RewardsError]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+def _tell(errors: list[RewardsError]) -> typer.Exit:
+    for text in dict.fromkeys(str(error) for error in errors):
+        typer.echo(text, err=True)
+    return typer.Exit(max(error.exit_code for error in errors))
+
+
+def _cure(error: OSError) -> str:
+    """What helps against what the system says."""
+    if isinstance(error, PermissionError):
+        return "run this as the user that the agent runs as"
+    return "" if error.strerror is None else "the system says so: free the space, the port or the file, and try again"

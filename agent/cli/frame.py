@@ -1,0 +1,140 @@
+"""What every command is made of: its common options, its configuration, and how it shows rows and figures."""
+
+from __future__ import annotations
+
+import asyncio
+import json as json_text
+import sys
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from agent.config.settings import Settings
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="The configuration; without it ./config.toml, then /etc/rewards-agent/config.toml.",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
+
+Result = TypeVar("Result")
+
+
+def settings_of(config: Path | None) -> Settings:
+    """The configuration a command works with.
+
+    Raises:
+        ConfigError: there is none, or it has faults.
+    """
+    from agent.config.settings import find_config, load_settings
+
+    return load_settings(find_config(config))
+
+
+def run_async(coro: Coroutine[Any, Any, Result]) -> Result:
+    """Run a command's asynchronous part to its end; Ctrl-C cancels it, waits for its clean-up, and exits with 130."""
+    return asyncio.run(coro)
+
+
+def console(*, err: bool = False) -> Console:
+    """A console on stdout, or on stderr for what is not the answer (progress, remarks)."""
+    from rich.console import Console
+
+    return Console(stderr=err, highlight=False, soft_wrap=False)
+
+
+def note(text: str) -> None:
+    """A remark beside the answer, on stderr, so that the answer can be piped."""
+    typer.echo(text, err=True)
+
+
+def emit(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, json: bool, empty: str = "nothing") -> None:
+    """Show rows: a JSON list; on a terminal a table that fits it; else aligned columns, whole, for grep and awk.
+
+    ``columns`` are keys of the rows, in order; JSON has every key of each row. ``empty`` is said (on stderr) where
+    there are no rows.
+    """
+    if json:
+        emit_json([dict(row) for row in rows])
+        return
+    listed = [[text_of(row.get(column)) for column in columns] for row in rows]
+    heads = [column.replace("_", " ") for column in columns]
+    if not listed:
+        note(empty)
+    elif sys.stdout.isatty():
+        _table(heads, listed)
+    else:
+        _aligned(heads, listed)
+
+
+def emit_one(facts: Mapping[str, Any], *, json: bool) -> None:
+    """Show one thing: a JSON object, or one line for each of its facts."""
+    if json:
+        emit_json(dict(facts))
+        return
+    width = max((len(name) for name in facts), default=0)
+    for name, value in facts.items():
+        typer.echo(f"{name.replace('_', ' '):<{width}}  {text_of(value)}".rstrip())
+
+
+def emit_json(value: Any) -> None:
+    """Print JSON on stdout: UTF-8, indented, keys as they come, exact numbers as text where JSON has none."""
+    typer.echo(json_text.dumps(value, indent=2, ensure_ascii=False, default=_jsonable))
+
+
+def utc(seconds: int | None) -> str:
+    """`2026-09-01T00:00:00Z` for seconds since 1970; empty for None."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if seconds is not None else ""
+
+
+def text_of(value: Any) -> str:
+    """A value as a cell shows it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {text_of(one)}" for key, one in value.items())
+    if isinstance(value, list | tuple | set | frozenset):
+        return ", ".join(text_of(one) for one in value)
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    if isinstance(value, Fraction):
+        return int(value) if value.denominator == 1 else str(value)
+    return text_of(value)
+
+
+def _table(heads: Sequence[str], listed: Sequence[Sequence[str]]) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, head in enumerate(heads):
+        figures = all(row[number].lstrip("-").isdecimal() for row in listed if row[number])
+        table.add_column(head, justify="right" if figures else "left", overflow="fold")
+    for row in listed:
+        table.add_row(*(Text(cell) for cell in row))
+    console().print(table)
+
+
+def _aligned(heads: Sequence[str], listed: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(heads, *listed, strict=True)]
+    for row in (heads, *listed):
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -1,0 +1,126 @@
+"""`rewards-agent run`: the agent at work, to the end of what is there or as a service."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agent.cli.frame import ConfigOption, run_async, settings_of
+
+if TYPE_CHECKING:
+    from agent.config.settings import Settings
+    from agent.model import Page
+    from agent.pipeline import Tally
+
+app = typer.Typer()
+
+
+@app.command()
+def run(
+    config: ConfigOption = None,
+    until_caught_up: Annotated[
+        bool, typer.Option("--until-caught-up", help="End when everything that is there now is read and delivered.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")] = False,
+) -> None:
+    """Read the sources, decide, record, deliver.
+
+    Without --until-caught-up it runs until it is told to stop (SIGTERM); SIGHUP reads the rules again. Stop and start
+    it as you like: nothing is lost and nothing is paid twice.
+
+    Exit codes: 0 done; 1 the machine or the network must cure it; 2 an edit must; 3 a log is not the log it was.
+    """
+    from agent import log
+
+    log.start(verbose=verbose)
+    settings = settings_of(config)
+    raise typer.Exit(run_async(_run(settings, until_caught_up=until_caught_up)))
+
+
+async def _run(settings: Settings, *, until_caught_up: bool) -> int:
+    import structlog
+
+    from agent import wiring
+    from agent.service import run as service
+
+    logger = structlog.get_logger()
+    async with wiring.opened(settings) as agent:
+        for warning in agent.warnings:
+            logger.warning("rules_warning", warning=warning)
+        logger.info(
+            "agent_started",
+            campus=settings.agent.campus,
+            mode=settings.agent.mode,
+            rules_version=agent.pipeline.rulebook.version[:12],
+            sources=[source.name for source in settings.sources],
+        )
+        if not until_caught_up:
+            code = await service.serve(
+                agent.tails(lambda _page, _tally: None),
+                agent.outbox,
+                data_dir=settings.agent.data_dir,
+                operations=agent.operations.table(),
+                reload=agent.reload,
+            )
+        else:
+            with _catching_up() as watch:
+                code = await service.until_caught_up(agent.tails(watch.on_page), agent.outbox)
+            watch.report(agent.pipeline.stands)
+        logger.info("agent_stopped", code=code)
+        return code
+
+
+class _Watch:
+    """What a catch-up has come to, for the bar and the closing lines."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.outcomes: Counter[str] = Counter()
+        self.sources: dict[str, Page] = {}
+        self.advance: Any = None
+
+    def on_page(self, page: Page, tally: Tally) -> None:
+        """Count a page that is on disk."""
+        self.sources[page.source] = page
+        self.counts.update(events=tally.fresh, entries=tally.entries)
+        self.outcomes.update({outcome.name: number for outcome, number in tally.outcomes.items()})
+        if self.advance is not None:
+            self.advance(self)
+
+    def report(self, stands: Any) -> None:
+        """The closing lines on standard error."""
+        decided = ", ".join(f"{number} {name}" for name, number in sorted(self.outcomes.items())) or "nothing new"
+        sys.stderr.write(f"{self.counts['events']} new events, {self.counts['entries']} entries; {decided}\n")
+        for name in self.sources:
+            state = stands(name)
+            missing = sum(gap.missing for gap in state.gaps if gap.state == "open")
+            told = f"; {missing} ids are missing and watched for" if missing else ""
+            sys.stderr.write(f"{name}: read to {state.position}{told}\n")
+
+
+@contextmanager
+def _catching_up() -> Iterator[_Watch]:
+    watch = _Watch()
+    if not sys.stderr.isatty():
+        yield watch
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("catching up", total=None, told="")
+
+        def advance(now: _Watch) -> None:
+            newest = max((page.newest or page.state.position for page in now.sources.values()), default=0)
+            position = sum(page.state.position for page in now.sources.values())
+            told = f"{position:,} of {newest:,} ids, {now.counts['entries']:,} entries"
+            progress.update(task, completed=position, total=newest or None, told=told)
+
+        watch.advance = advance
+        yield watch

@@ -1,0 +1,97 @@
+"""`rewards-agent status`: where everything stands."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from agent.cli.access import ledger_of
+from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, settings_of, utc
+from agent.ledger import delivery, reading, sources
+
+if TYPE_CHECKING:
+    from agent.config.settings import Settings
+
+app = typer.Typer()
+
+SOURCE_COLUMNS = (
+    "source",
+    "position",
+    "newest_row_at",
+    "open_gaps",
+    "missing_ids",
+    "given_up_ids",
+    "updated_at",
+    "fault",
+)
+
+
+@app.command()
+def status(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Where everything stands: sources, gaps, ledger, holds, delivery. Exits with 3 where something has a fault."""
+    with ledger_of(config) as connection:
+        found = standing(connection, settings_of(config))
+    if json:
+        emit_json(found)
+    else:
+        emit_one(found["agent"], json=False)
+        emit(found["sources"], SOURCE_COLUMNS, json=False, empty="no source was read yet")
+        emit_one(found["ledger"], json=False)
+        emit_one(found["delivery"], json=False)
+    if any(source["fault"] for source in found["sources"]) or found["delivery"]["fault"]:
+        raise typer.Exit(3)
+
+
+def standing(connection: sqlite3.Connection, settings: Settings) -> dict[str, Any]:
+    """Agent, sources, ledger and delivery, each as what JSON can carry."""
+    return {
+        "agent": {
+            "campus": settings.agent.campus,
+            "mode": settings.agent.mode,
+            "environment": settings.agent.environment,
+            "data_dir": str(settings.agent.data_dir),
+        },
+        "sources": [_source(connection, name) for name in sources.names(connection)],
+        "ledger": _ledger(connection),
+        "delivery": {**delivery.standing(connection), "catalogue": _catalogue(settings)},
+    }
+
+
+def _catalogue(settings: Settings) -> str:
+    return str(settings.catalogue.url) if settings.catalogue is not None else "none configured: nothing is delivered"
+
+
+def _source(connection: sqlite3.Connection, name: str) -> dict[str, Any]:
+    state = sources.load(connection, name)
+    if state is None:
+        return {"source": name}
+    still_open = [gap for gap in state.gaps if gap.state == "open"]
+    given_up = [gap for gap in state.gaps if gap.state == "given_up"]
+    return {
+        "source": name,
+        "position": state.position,
+        "start_at": utc(state.start_at),
+        "newest_row_at": utc(state.high_water or None),
+        "open_gaps": len(still_open),
+        "missing_ids": sum(gap.missing for gap in still_open),
+        "given_up_ids": sum(gap.missing for gap in given_up),
+        "counts": dict(state.counts),
+        "updated_at": utc(sources.updated_at(connection, name)),
+        "fault": state.fault,
+    }
+
+
+def _ledger(connection: sqlite3.Connection) -> dict[str, Any]:
+    seq, head = reading.head(connection)
+    counted = {
+        "events": "SELECT count(*) FROM event",
+        "people": "SELECT count(*) FROM person",
+        "held": "SELECT count(*) FROM hold WHERE state = 'open'",
+    }
+    return {
+        "entries": seq,
+        "head": head.hex()[:16],
+        **{name: connection.execute(sql).fetchone()[0] for name, sql in counted.items()},
+    }
