@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from agent.engine.calendar import Calendar
 from agent.engine.evaluate import Places, Verdict, places
@@ -27,8 +28,7 @@ class State:
         return cls(Uses(uses), dict(holds))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Claim:
+class _Claim(NamedTuple):
     """An award that wants to be booked."""
 
     learner: str
@@ -40,8 +40,7 @@ class _Claim:
     approved: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
+class _Answer(NamedTuple):
     """What the quotas say: what is paid and used, or the ``quota`` that refuses or holds and until when."""
 
     postings: tuple[Posting, ...] = ()
@@ -72,7 +71,7 @@ def _ask(found: Places, learner: str, prefix: str, rows: set[UseKey], totals: se
 
 
 def _prefix(verdict: Verdict, *, shadow: bool) -> str:
-    return SHADOW if shadow or verdict.rule.spec.mode == "shadow" else ""
+    return SHADOW if shadow or verdict.rule.mode == "shadow" else ""
 
 
 def book(verdicts: Sequence[Verdict], state: State, *, shadow: bool) -> list[Decision]:
@@ -108,10 +107,7 @@ def _held(verdict: Verdict, hold: HoldKind, reason: str) -> Decision:
     return replace(
         _decision(verdict, Outcome.held, reason=reason, hold=hold),
         postings=verdict.payee.postings,
-        uses=tuple(
-            quota.use(bucket, verdict.learner, at, amounts[quota.unit], "", 0 if quota.span is Span.scope else -1)
-            for quota, bucket in verdict.places
-        ),
+        uses=tuple(quota.use(bucket, verdict.learner, at, amounts[quota.unit]) for quota, bucket in verdict.places),
         message=message(verdict.rule.spec.message, verdict.event.seen),
     )
 
@@ -182,26 +178,26 @@ def _amounts(postings: Iterable[Posting]) -> dict[str, int]:
 def _answer(claim: _Claim, state: State) -> _Answer:
     """Asks every quota in order; only when all agree is anything used."""
     amounts = _amounts(claim.postings)
-    asked = [(quota, bucket, quota.keys(bucket, claim.learner, claim.prefix)) for quota, bucket in claim.places]
+    asked = [(quota, bucket, quota.key(bucket, claim.learner, claim.prefix)) for quota, bucket in claim.places]
     emptied = _trim(asked, amounts, claim, state)
-    for quota, _, keys in asked:
-        needed = max(amounts[quota.unit], quota is emptied)
-        if state.uses.room(quota, keys, claim.at) < needed and not (claim.approved and quota.over == "hold"):
+    for quota, _, key in asked:
+        needed = 1 if quota is emptied else amounts[quota.unit]
+        if state.uses.room(quota, key, claim.at) < needed and not (claim.approved and quota.over == "hold"):
             if quota.span is Span.rolling:
-                return _Answer(quota=quota, until=state.uses.free_at(quota, keys, claim.at, needed))
+                return _Answer(quota=quota, until=state.uses.free_at(quota, key, claim.at, needed))
             return _Answer(quota=quota, until=until(quota, claim.calendar, claim.at))
     return _use(asked, amounts, claim, state)
 
 
-_Asked = Sequence[tuple[Quota, str, tuple[UseKey, ...]]]
+_Asked = Sequence[tuple[Quota, str, UseKey]]
 
 
 def _trim(asked: _Asked, amounts: dict[str, int], claim: _Claim, state: State) -> Quota | None:
     """Lowers ``amounts`` to what fits the quotas that trim; returns the one that leaves nothing at all to pay."""
-    for quota, _, keys in asked:
+    for quota, _, key in asked:
         if quota.over != "trim" or not amounts[quota.unit]:
             continue
-        amounts[quota.unit] = min(amounts[quota.unit], state.uses.room(quota, keys, claim.at))
+        amounts[quota.unit] = min(amounts[quota.unit], state.uses.room(quota, key, claim.at))
         if not any(amounts[posting.currency] for posting in claim.postings):
             return quota
     return None
@@ -210,25 +206,24 @@ def _trim(asked: _Asked, amounts: dict[str, int], claim: _Claim, state: State) -
 def _use(asked: _Asked, amounts: dict[str, int], claim: _Claim, state: State) -> _Answer:
     """Books: one use for each meter, visible to what follows."""
     generation = 0
-    uses: dict[tuple[str, str], Use] = {}
-    for quota, bucket, keys in asked:
-        if not amounts[quota.unit]:
-            continue
-        slot = -1
-        if quota.span is Span.scope:
-            slot = generation = state.uses.generation(keys[0])
-        uses[quota.meter, bucket] = quota.use(bucket, claim.learner, claim.at, amounts[quota.unit], claim.prefix, slot)
-    for use in uses.values():
-        state.uses.add(use)
-    return _Answer(
-        postings=tuple(
-            Posting(currency=posting.currency, amount=amounts[posting.currency])
-            for posting in claim.postings
-            if amounts[posting.currency]
-        ),
-        uses=tuple(uses.values()),
-        generation=generation,
-    )
+    uses: dict[UseKey, Use] = {}
+    for quota, _, key in asked:
+        amount = amounts[quota.unit]
+        if amount and key not in uses:
+            slot = -1
+            if quota.span is Span.scope:
+                slot = generation = state.uses.generation(key)
+            uses[key] = Use(meter=key[0], bucket=key[1], learner=key[2], at=claim.at, amount=amount, slot=slot)
+            state.uses.book(uses[key], key, quota.span)
+    return _Answer(postings=_paid(claim.postings, amounts), uses=tuple(uses.values()), generation=generation)
+
+
+def _paid(postings: tuple[Posting, ...], amounts: Mapping[str, int]) -> tuple[Posting, ...]:
+    """The postings as they were trimmed; those of nothing are left out."""
+    if all(posting.amount == amounts[posting.currency] for posting in postings):
+        return postings
+    trimmed = (Posting(currency=posting.currency, amount=amounts[posting.currency]) for posting in postings)
+    return tuple(posting for posting in trimmed if posting.amount)
 
 
 def wants_approval(decision: Decision, held_under: Rulebook, now: Rulebook) -> StateRequest:
@@ -281,7 +276,7 @@ def _approved_places(decision: Decision, held_under: Rulebook, now: Rulebook) ->
     """The rule's own quotas as they were promised, the shared ones as they are now."""
     at = decision.uses[0].at
     rule, payee = _promised(decision, held_under)
-    own = (once(rule.spec, names_in(decision.scope)), *payee.own)
+    own = (once(rule.spec, names_in(decision.scope)).quota, *payee.own)
     pays = _amounts(decision.postings)
     shared = tuple(quota for quota in now.shared(rule.spec.group) if quota.unit in pays)
     return (
@@ -312,7 +307,7 @@ def uses_of(
     moment = rulebook.calendar.moment(occurred_at)
     counted = {AWARDS: 1, **amounts}
     return tuple(
-        quota.use(bucket, learner, occurred_at, counted[quota.unit], "")
+        quota.use(bucket, learner, occurred_at, counted[quota.unit])
         for quota, bucket in places(_quotas_for(rulebook, rule_id, amounts), occurred_at, moment, "")
         if counted.get(quota.unit, 0) > 0
     )

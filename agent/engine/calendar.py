@@ -19,40 +19,22 @@ _SLOTS_MAX = 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """The windows a point in time falls into, by name.
+    """The windows a point in time falls into.
 
-    ``day`` is `2026-09-07`, ``week`` `W2026-09-07` (its first day), ``month`` `2026-09`, ``year`` `2026`; ``periods``
-    are the named ones that contain the day; ``date`` is the day and ``weekday`` its number, 0 for monday.
+    ``windows`` is their buckets by name: `day` → `2026-09-07`, `week` → `W2026-09-07` (its first day), `month` →
+    `2026-09`, `year` → `2026`, `ever` → empty, and each named period that contains the day → its name. ``date`` is
+    the day and ``weekday`` its number, 0 for monday.
     """
 
-    day: str
-    week: str
-    month: str
-    year: str
-    periods: frozenset[str]
+    windows: Mapping[str, str]
     date: date
     weekday: int
-
-    def window(self, name: str) -> str | None:
-        """The bucket of a calendar window or a period; None outside the period."""
-        match name:
-            case "day":
-                return self.day
-            case "week":
-                return self.week
-            case "month":
-                return self.month
-            case "year":
-                return self.year
-            case "ever":
-                return ""
-        return name if name in self.periods else None
 
 
 class Calendar:
     """One institution's calendar: its zone, when its day and week begin, its named periods (both days included)."""
 
-    __slots__ = ("_day_starts_at", "_moments", "_periods", "_week_starts_on", "_zone")
+    __slots__ = ("_day_starts_at", "_days", "_ends", "_moments", "_periods", "_week_starts_on", "_zone")
 
     def __init__(
         self,
@@ -67,6 +49,8 @@ class Calendar:
         self._week_starts_on = week_starts_on
         self._periods = dict(periods or {})
         self._moments: dict[int, Moment | None] = {}
+        self._days: dict[date, Moment] = {}
+        self._ends: dict[tuple[str, date], int] = {}
 
     def wall(self, at: int) -> datetime:
         """The local wall clock at ``at`` (seconds UTC), without a zone."""
@@ -95,20 +79,21 @@ class Calendar:
         first, last = self.day(slot * _SLOT_S), self.day(slot * _SLOT_S + _SLOT_S - 1)
         if len(self._moments) >= _SLOTS_MAX:
             self._moments.clear()
+            self._days.clear()
+            self._ends.clear()
         self._moments[slot] = self._of(first) if first == last else None
         return self._moments[slot]
 
     def _of(self, day: date) -> Moment:
+        if day not in self._days:
+            self._days[day] = self._made(day)
+        return self._days[day]
+
+    def _made(self, day: date) -> Moment:
         iso = day.isoformat()
-        return Moment(
-            day=iso,
-            week=f"W{self._week(day).isoformat()}",
-            month=iso[:7],
-            year=iso[:4],
-            periods=frozenset(name for name, (first, last) in self._periods.items() if first <= day <= last),
-            date=day,
-            weekday=day.weekday(),
-        )
+        named = {name: name for name, (first, last) in self._periods.items() if first <= day <= last}
+        windows = {"day": iso, "week": f"W{self._week(day).isoformat()}", "month": iso[:7], "year": iso[:4], "ever": ""}
+        return Moment(windows=named | windows, date=day, weekday=day.weekday())
 
     def _week(self, day: date) -> date:
         return day - timedelta(days=(day.weekday() - self._week_starts_on) % 7)
@@ -120,21 +105,24 @@ class Calendar:
 
     def ends(self, name: str, at: int) -> int | None:
         """When the calendar window or period around ``at`` is over, in seconds UTC; None for `ever`."""
-        day = self.day(at)
+        if name == "ever":
+            return None
+        key = (name, self.moment(at).date)
+        if key not in self._ends:
+            self._ends[key] = self.starts(self._following(*key))
+        return self._ends[key]
+
+    def _following(self, name: str, day: date) -> date:
         match name:
-            case "ever":
-                return None
             case "day":
-                following = day + timedelta(days=1)
+                return day + timedelta(days=1)
             case "week":
-                following = self._week(day) + timedelta(days=7)
+                return self._week(day) + timedelta(days=7)
             case "month":
-                following = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+                return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
             case "year":
-                following = date(day.year + 1, 1, 1)
-            case _:
-                following = self._periods[name][1] + timedelta(days=1)
-        return self.starts(following)
+                return date(day.year + 1, 1, 1)
+        return self._periods[name][1] + timedelta(days=1)
 
     def at(self, wall: datetime) -> int:
         """Seconds UTC of a wall clock time, or of a time that brings its own offset."""

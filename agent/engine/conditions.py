@@ -7,7 +7,7 @@ because paying first and denying later cannot be undone quietly. `if_unknown` sa
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import cast
@@ -140,7 +140,7 @@ def _leaf(fact: str, test: Comparison, values: Values, *, denying: bool) -> Judg
     by_course = bool(test.refs())
     own = fact in OWN_FACTS
     unknown = _unknown(fact, test, text, denying=denying)
-    remembered: dict[tuple[type, Fact], tuple[Unmet | None, Check]] = {}
+    remembered: dict[Hashable, tuple[Unmet | None, Check]] = {}
 
     def answer(value: Fact, seen: Observation) -> tuple[Unmet | None, Check]:
         fits = predicate(value, seen)
@@ -159,7 +159,8 @@ def _leaf(fact: str, test: Comparison, values: Values, *, denying: bool) -> Judg
         if by_course:
             unmet, check = answer(value, seen)
         else:
-            key = (value.__class__, value)
+            # True, 1 and Fraction(1) are equal and yet not the same fact; hashing a Fraction itself is slow.
+            key = (value.numerator, value.denominator) if isinstance(value, Fraction) else (value.__class__, value)
             found = remembered.get(key)
             if found is None:
                 if len(remembered) >= _SEEN_MAX:

@@ -24,7 +24,7 @@ def rule_sentences(rule: CompiledRule, rulebook: Rulebook, *, kind: str | None =
     conditions = told(spec.conditions)
     if conditions:
         said.append(f"Only where {conditions}.")
-    names = rule.scope_names(about)
+    names = rule.once(about).names
     often = "once" if spec.frequency == 1 else f"{spec.frequency} times"
     said.append(
         f"Pays {often} for each {_listed(names, 'and')} and learner." if names != ("ever",) else f"Pays {often}."

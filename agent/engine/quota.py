@@ -53,69 +53,79 @@ class Quota:
     def bucket(self, at: int, moment: Moment, scope: str) -> str | None:
         """Where a use at ``at`` is counted; None where this quota does not apply (outside its period)."""
         if self.span is Span.calendar:
-            return moment.window(self.windows[0])
+            return moment.windows.get(self.windows[0])
         return scope if self.span is Span.scope else str(at // self.window_s)
 
     def keys(self, bucket: str, learner: str, prefix: str) -> tuple[UseKey, ...]:
         """What must be known of the past to judge a use in ``bucket``."""
-        meter, who = prefix + self.meter, "" if self.everyone else learner
+        meter, _, who = self.key(bucket, learner, prefix)
         if self.span is not Span.rolling:
             return ((meter, bucket, who),)
         number = int(bucket)
         return tuple((meter, str(each), who) for each in (number - 1, number, number + 1))
 
-    def use(self, bucket: str, learner: str, at: int, amount: int, prefix: str, slot: int = -1) -> Use:
-        """What an award takes."""
-        who = "" if self.everyone else learner
-        return Use(meter=prefix + self.meter, bucket=bucket, learner=who, at=at, amount=amount, slot=slot)
+    def key(self, bucket: str, learner: str, prefix: str) -> UseKey:
+        """Where a use in ``bucket`` is counted."""
+        return (f"{prefix}{self.meter}" if prefix else self.meter, bucket, "" if self.everyone else learner)
+
+    def use(self, bucket: str, learner: str, at: int, amount: int) -> Use:
+        """What an award would take; its slot is found when it is booked."""
+        meter, _, who = self.key(bucket, learner, "")
+        return Use(meter=meter, bucket=bucket, learner=who, at=at, amount=amount)
 
 
 class Uses:
     """All uses that a page knows of: those read from the ledger and those the page has added."""
 
-    __slots__ = ("_rows", "_totals")
+    __slots__ = ("_generations", "_rows", "_totals")
 
     def __init__(self, uses: Iterable[Use] = ()) -> None:
         self._rows: defaultdict[UseKey, list[Use]] = defaultdict(list)
-        self._totals: defaultdict[UseKey, int] = defaultdict(int)
+        self._totals: dict[UseKey, int] = {}
+        self._generations: dict[UseKey, int] = {}
         for use in uses:
-            self.add(use)
+            key = (use.meter, use.bucket, use.learner)
+            if not use.freed:
+                self._totals[key] = self._totals.get(key, 0) + use.amount
+            self._generations[key] = max(self._generations.get(key, 0), use.slot + 1)
+            self._rows[key].append(use)
 
-    def add(self, use: Use) -> None:
-        """Make a use visible to everything that follows."""
-        key = (use.meter, use.bucket, use.learner)
-        self._rows[key].append(use)
-        if not use.freed:
-            self._totals[key] += use.amount
+    def book(self, use: Use, key: UseKey, span: Span) -> None:
+        """Make a use of this page visible to everything that follows."""
+        self._totals[key] = self._totals.get(key, 0) + use.amount
+        if span is Span.scope:
+            self._generations[key] = use.slot + 1
+        elif span is Span.rolling:
+            self._rows[key].append(use)
 
     def generation(self, key: UseKey) -> int:
         """How often a scope has been used, freed uses included: what the next one is called."""
-        rows = self._rows.get(key)
-        return max((use.slot + 1 for use in rows), default=0) if rows else 0
+        return self._generations.get(key, 0)
 
-    def room(self, quota: Quota, keys: tuple[UseKey, ...], at: int) -> int:
+    def room(self, quota: Quota, key: UseKey, at: int) -> int:
         """How much more of the quota's unit fits at ``at`` without any window going over; never below 0."""
         if quota.span is Span.rolling:
-            return max(0, quota.maximum - _fullest(self._near(quota, keys, at), quota.window_s, at))
-        return max(0, quota.maximum - self._totals.get(keys[0], 0))
+            return max(0, quota.maximum - _fullest(self._near(quota, key, at), quota.window_s, at))
+        return max(0, quota.maximum - self._totals.get(key, 0))
 
-    def free_at(self, quota: Quota, keys: tuple[UseKey, ...], at: int, amount: int) -> int | None:
+    def free_at(self, quota: Quota, key: UseKey, at: int, amount: int) -> int | None:
         """The first time after ``at`` when ``amount`` would fit a rolling quota; None where none is known."""
-        near = self._near(quota, keys, at)
+        near = self._near(quota, key, at)
         for candidate in sorted(when + quota.window_s for when, _ in near):
             if candidate > at and quota.maximum - _fullest(near, quota.window_s, candidate) >= amount:
                 return candidate
         return None
 
-    def _near(self, quota: Quota, keys: tuple[UseKey, ...], at: int) -> list[tuple[int, int]]:
-        """Time and amount of every use that shares a window with ``at``, in order of time."""
-        reach = quota.window_s
-        return sorted(
+    def _near(self, quota: Quota, key: UseKey, at: int) -> list[tuple[int, int]]:
+        """Time and amount of every use that shares a window with ``at``."""
+        reach, rows = quota.window_s, self._rows
+        number = int(key[1])
+        return [
             (use.at, use.amount)
-            for key in keys
-            for use in self._rows.get(key, ())
+            for bucket in (number - 1, number, number + 1)
+            for use in rows.get((key[0], str(bucket), key[2]), ())
             if -reach < use.at - at < reach and (quota.keeps_reversed or not use.freed)
-        )
+        ]
 
 
 def _fullest(near: list[tuple[int, int]], window_s: int, at: int) -> int:

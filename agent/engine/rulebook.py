@@ -11,7 +11,7 @@ from agent.engine.calendar import Calendar, Moment
 from agent.engine.conditions import Judge, fact_of, shown
 from agent.engine.filters import When, Whom
 from agent.engine.quota import Quota, Span
-from agent.model import Demand, Event, Observation, Posting, Role
+from agent.model import Demand, Event, Observation, Posting, Role, Trust
 
 BADGE = "badge:"
 """Before the id of a badge: a badge is an account."""
@@ -34,25 +34,34 @@ class Payee:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompiledRule:
-    """A rule as closures; ``spec`` is how it was written. None stands for "nothing to check"."""
+class Once:
+    """What a rule is once per: the ``names`` of its scope, and the quota that they make."""
 
+    names: tuple[str, ...]
+    quota: Quota
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledRule:
+    """A rule as closures; ``spec`` is how it was written. None stands for "nothing to check".
+
+    ``onces`` is by kind, since what is left out differs by kind; None is for events without one.
+    """
+
+    id: str
     spec: Rule
     version: str
+    mode: str
+    min_trust: Trust
     payees: tuple[Payee, ...]
     when: When | None
     whom: Whom | None
     condition: Judge | None
-    scopes: Mapping[str | None, tuple[str, ...]]
+    onces: Mapping[str | None, Once]
 
-    @property
-    def id(self) -> str:
-        """The rule's id."""
-        return self.spec.id
-
-    def scope_names(self, kind: str | None) -> tuple[str, ...]:
+    def once(self, kind: str | None) -> Once:
         """What the rule is once per, for events of this kind."""
-        return self.scopes.get(kind) or ("event",)
+        return self.onces.get(kind) or self.onces[None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,16 +125,17 @@ def _fits(patterns: Iterable[str], seen: Observation) -> bool:
     )
 
 
-def once(rule: Rule, names: tuple[str, ...]) -> Quota:
-    """The quota of once_per and frequency for a scope of these names."""
+def once(rule: Rule, names: tuple[str, ...]) -> Once:
+    """Once_per and frequency as a quota over a scope of these names."""
     per = "+".join(names)
-    return Quota(
+    quota = Quota(
         meter=f"once:{rule.id}",
         span=Span.scope,
         maximum=rule.frequency,
         label=f"once_per {per}" if rule.frequency == 1 else f"frequency {rule.frequency} per {per}",
         windows=tuple(name for name in names if name not in _FIXED),
     )
+    return Once(names=names, quota=quota)
 
 
 _FIXED = frozenset({"ever", "badge", "subject", "event", *_OBJECTS})
@@ -161,7 +171,7 @@ def _part(name: str, event: Event, moment: Moment, role: Role) -> str | None:
             if subject is None or role == "subject":
                 return None if subject is None else ""
             return f"{seen.site}:{subject}"
-    bucket = moment.window(name)
+    bucket = moment.windows.get(name)
     return None if bucket is None else bucket if name in _WINDOWS else ""
 
 

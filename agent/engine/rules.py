@@ -16,7 +16,7 @@ from agent.config.rulefile.warn import default_once_per, kinds_of
 from agent.engine import conditions, filters, stories
 from agent.engine.calendar import Calendar
 from agent.engine.quota import AWARDS, Quota, Span
-from agent.engine.rulebook import BADGE, CompiledDeny, CompiledRule, Payee, Rulebook, placeholders
+from agent.engine.rulebook import BADGE, CompiledDeny, CompiledRule, Payee, Rulebook, once, placeholders
 from agent.model import Demand, Posting, Role
 
 __all__ = ["Rulebook", "compile_rules"]
@@ -82,13 +82,16 @@ class _Compiler:
         active, audience = rule.active, rule.audience
         kinds = (None, *sorted(self._kinds.kinds()))
         return CompiledRule(
+            id=rule.id,
             spec=rule,
             version=self._file.version,
+            mode=rule.mode,
+            min_trust=rule.min_trust,
             payees=tuple(self._payee(rule, role, postings) for role, postings in self._postings(rule).items()),
             when=None if active is None else filters.active(active, self._zoned, self._calendar),
             whom=None if audience is None else filters.audience(audience),
             condition=conditions.compiled(rule.conditions, self._file.values),
-            scopes={kind: rule.once_per or (default_once_per(kind) if kind else "event",) for kind in kinds},
+            onces={kind: once(rule, rule.once_per or (default_once_per(kind) if kind else "event",)) for kind in kinds},
         )
 
     def _zoned(self, key: str) -> Calendar:
@@ -187,7 +190,7 @@ def _facts_of(rule: CompiledRule, kinds: Iterable[str]) -> set[str]:
     if rule.spec.audience is not None:
         found.update(filters.audience_facts(rule.spec.audience))
     for kind in kinds:
-        found.update(name for name in rule.scope_names(kind) if name in {"section", "post"})
+        found.update(name for name in rule.once(kind).names if name in {"section", "post"})
     return found
 
 

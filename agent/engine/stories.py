@@ -91,7 +91,7 @@ def _alone(compiled: CompiledRule, said: Mapping[str, Any], rulebook: Rulebook) 
     """The rulebook with this rule only, live; its times and audience count where the example speaks of them."""
     rule = replace(
         compiled,
-        spec=compiled.spec.model_copy(update={"mode": "live"}),
+        mode="live",
         when=compiled.when if "at" in said else None,
         whom=compiled.whom if not _AUDIENCE_FACTS.isdisjoint(said) else None,
     )
