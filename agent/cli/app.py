@@ -37,18 +37,20 @@ class Commands(TyperGroup):
         self._listing = True
         super().format_help(ctx, formatter)
 
-    def list_commands(self, ctx: Any) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - as click calls it
         """The words of `COMMANDS`."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - as click calls it
         """The command of that name; only what `--help` shows of it while it is listed."""
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
         if self._listing:
             return typer.main.get_command(_line_of_help(cmd_name, entry))
-        command = typer.main.get_command(import_module(entry.module).app)
+        application: typer.Typer = import_module(entry.module).app
+        application._add_completion = False  # noqa: SLF001 - only the first word could offer it, and it does not
+        command = typer.main.get_command(application)
         command.name = cmd_name
         return command
 
@@ -80,7 +82,7 @@ def root(
 ) -> None:
     """Pays learners for what they did in Moodle: reads its log, applies one file of rules, keeps the ledger.
 
-    Begin with `rewards-agent demo`, then `rewards-agent init`. Exit codes: 0 ok, 1 failed, 2 configuration, 3 integrity.
+    Begin with `rewards-agent demo`, then `rewards-agent init`. Exits with 0 ok, 1 failed, 2 configuration, 3 integrity.
     """
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.frame import ConfigOption, JsonOption, emit_json, emit_one, note, settings_of
+from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, settings_of
 from agent.errors import ConfigError
 
 if TYPE_CHECKING:
