@@ -71,7 +71,37 @@ class Count:
     per_day: int | None = None
 
 
-COUNTS: Mapping[str, Count] = {}
+_LESSON = "SELECT learner, activity, day FROM fact WHERE kind = 'lesson.completed' ORDER BY id"
+_COURSE = "SELECT learner, course, day FROM fact WHERE kind = 'course.completed' ORDER BY id"
+_QUIZ_80 = """
+SELECT f.learner, f.activity, f.day FROM fact f
+JOIN mdl_quiz_attempts a ON a.id = f.object JOIN mdl_quiz q ON q.id = a.quiz
+WHERE f.kind = 'quiz.submitted' AND a.preview = 0 AND 100 * a.sumgrades >= 80 * q.sumgrades ORDER BY f.id
+"""
+_POST = """
+SELECT f.learner, f.post, f.day FROM fact f JOIN mdl_forum_posts p ON p.id = f.post
+WHERE f.kind = 'forum.posted' AND p.wordcount >= 20 ORDER BY f.id
+"""
+_SECTION = """
+SELECT f.learner, cm.section, f.day FROM fact f JOIN mdl_course_modules cm ON cm.id = f.activity
+WHERE f.kind = 'lesson.completed' AND 100 * (
+    SELECT COUNT(*) FROM mdl_course_modules m JOIN mdl_course_modules_completion c ON c.coursemoduleid = m.id
+    WHERE m.section = cm.section AND m.completion > 0 AND m.deletioninprogress = 0
+      AND c.userid = f.learner AND c.completionstate IN (1, 2) AND c.timemodified <= f.at
+  ) >= 80 * (
+    SELECT COUNT(*) FROM mdl_course_modules m
+    WHERE m.section = cm.section AND m.completion > 0 AND m.deletioninprogress = 0)
+ORDER BY f.id
+"""
+
+COUNTS: Mapping[str, Count] = {
+    "lesson-completed": Count(sql=_LESSON, points=10, per_day=3),
+    "quiz-80": Count(sql=_QUIZ_80, points=10),
+    "forum-post": Count(sql=_POST, points=5, per_day=1),
+    "section-mastery": Count(sql=_SECTION, points=10),
+    "course-completed": Count(sql=_COURSE, points=50),
+}
+"""The shipped rules; a rule that is added there is counted here, or the proof says that the log knows nothing of it."""
 
 
 def expected(place: Place) -> Counter[tuple[str, str]]:

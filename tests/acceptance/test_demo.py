@@ -1,0 +1,88 @@
+"""`rewards-agent demo` for real: a campus, an agent process, a catalogue process, an outage, a proof that can fail."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+
+from agent.demo.campus import Campus
+from agent.demo.stage.place import Place
+from agent.demo.stage.proof import prove
+
+AGENT = Path(sys.executable).with_name("rewards-agent")
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+def run_demo(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([AGENT, "demo", *words], capture_output=True, text=True, check=False, timeout=200)
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    directory = tmp_path_factory.mktemp("demo") / "place"
+    return directory, run_demo("--seconds", "15", "--dir", directory)
+
+
+def test_the_demonstration_survives_its_outage_and_proves_itself(
+    played: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    _, done = played
+    assert done.returncode == 0, done.stdout + done.stderr
+    killed, back = done.stdout.index("The catalogue is killed"), done.stdout.index("The catalogue is back")
+    assert killed < back < done.stdout.index("✓ Log and ledger agree")
+    assert "agree to the point" in done.stdout
+    assert "refused: limit" in done.stdout
+    assert "held" in done.stdout
+
+
+def test_nothing_it_started_is_left_running(played: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    directory, _ = played
+    left = [p for p in psutil.process_iter(["cmdline"]) if str(directory) in " ".join(p.info["cmdline"] or [])]
+    assert left == []
+
+
+def test_the_proof_names_a_row_that_was_not_paid(played: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    directory, _ = played
+    place = Place(directory=directory, port=0)
+    campus = Campus(path=place.moodle, learners=(), usernames={}, contexts={}, courses=(), enrolled={})
+    assert prove(place, campus).differences == ()
+    with closing(sqlite3.connect(place.moodle)) as db, db:
+        db.execute(
+            "INSERT INTO mdl_logstore_standard_log (eventname, objectid, contextlevel, contextinstanceid, userid, "
+            "courseid, relateduserid, other, timecreated, origin) "
+            r"SELECT '\core\event\course_completed', 1, 50, 999, 11, 999, 11, 'null', MAX(timecreated), 'web' "
+            "FROM mdl_logstore_standard_log"
+        )
+    first = prove(place, campus).differences[0]
+    assert "course-completed for moodle:11" in first
+
+
+def test_a_directory_with_something_in_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("mine")
+    done = run_demo("--seconds", "3", "--dir", tmp_path)
+    assert done.returncode == 2
+    assert "is not empty" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+
+
+def test_an_interrupt_closes_it_in_order_with_the_proof(tmp_path: Path) -> None:
+    directory = tmp_path / "place"
+    words = [str(AGENT), "demo", "--seconds", "300", "--dir", str(directory)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"}) as demo:
+        until = time.monotonic() + 60
+        while time.monotonic() < until and not (directory / "agent" / "ledger.db").exists():
+            time.sleep(0.2)
+        time.sleep(3)
+        demo.send_signal(signal.SIGINT)
+        said, _ = demo.communicate(timeout=120)
+    assert demo.returncode == 0, said
+    assert "agree to the point" in said
