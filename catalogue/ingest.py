@@ -105,19 +105,25 @@ def post(batch: Batch, sifted: Sifted, balances: Mapping[WalletKey, int]) -> Pos
 
 def _fault(fields: Mapping[str, Any], *, epoch: int, seq: int) -> str:
     """Why an entry that can be read must not be posted, or nothing."""
+    return _misplaced(fields, epoch=epoch, seq=seq) or _meaningless(fields)
+
+
+def _misplaced(fields: Mapping[str, Any], *, epoch: int, seq: int) -> str:
+    if fields["v"] != entry.FORMAT:
+        return f"format version {fields['v']} is not known here"
+    if fields["seq"] != seq:
+        return f"it says seq {fields['seq']} and stands at {seq}"
     named = _ENTRY_ID.fullmatch(fields["entry_id"])
-    faults = (
-        (fields["v"] != entry.FORMAT, f"format version {fields['v']} is not known here"),
-        (fields["seq"] != seq, f"it says seq {fields['seq']} and stands at {seq}"),
-        (
-            named is None or int(named[2]) != seq or int(named[1]) > epoch,
-            "its entry_id is not <epoch>-<seq> of where it stands",
-        ),
-        (fields["kind"] not in _KINDS, "its kind is not known here"),
-        (fields["kind"] == "reversal" and not fields["reverses"], "a reversal that names no entry"),
-        (
-            not _NAME.fullmatch(fields["learner"]) or not _NAME.fullmatch(fields["currency"]),
-            "learner and currency must have 1 to 100 characters and no control characters",
-        ),
-    )
-    return next((reason for wrong, reason in faults if wrong), "")
+    if named is None or int(named[2]) != seq or int(named[1]) > epoch:
+        return "its entry_id is not <epoch>-<seq> of where it stands"
+    return ""
+
+
+def _meaningless(fields: Mapping[str, Any]) -> str:
+    if fields["kind"] not in _KINDS:
+        return "its kind is not known here"
+    if fields["kind"] == "reversal" and not fields["reverses"]:
+        return "a reversal that names no entry"
+    if not _NAME.fullmatch(fields["learner"]) or not _NAME.fullmatch(fields["currency"]):
+        return "learner and currency must have 1 to 100 characters and no control characters"
+    return ""

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
+
+from agent.ledger.writer import Writer
 from wire import batch, chain, entry, keys
 
 CAMPUS = "uni-example"
@@ -70,3 +73,19 @@ def a_batch(first: int = 1, last: int = 3, **changes: Any) -> bytes:
 def a_key(directory: Path, name: str = "agent.ed25519") -> keys.Key:
     """A fresh key in a file under ``directory``."""
     return keys.create(directory / name)
+
+
+async def append_entries(writer: Writer, bodies: Sequence[bytes]) -> None:
+    """Put entries at the end of a ledger, chained, as the recorder would."""
+
+    async def unit(conn: aiosqlite.Connection) -> None:
+        async with conn.execute("SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1") as cursor:
+            row = await cursor.fetchone()
+        seq, head = row or (0, chain.GENESIS)
+        rows = []
+        for body in bodies:
+            seq, head = seq + 1, chain.step(head, body)
+            rows.append((seq, body, head))
+        await conn.executemany("INSERT INTO entry (seq, body, hash, person_no) VALUES (?, ?, ?, 1)", rows)
+
+    await writer.run(unit)
