@@ -328,7 +328,7 @@ ALWAYS_READ: Mapping[str, tuple[str, ...]] = {
 discussion counts as its first post, deleted people never earn."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FactTable:
     """The table in force."""
 

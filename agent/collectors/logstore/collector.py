@@ -16,7 +16,7 @@ from agent.collectors.logstore.grants import log_unreadable
 from agent.collectors.logstore.identity import Watch, anchored
 from agent.collectors.logstore.lookups import look_up
 from agent.collectors.logstore.options import LogstoreOptions
-from agent.collectors.logstore.reading.filling import Change, fill
+from agent.collectors.logstore.reading.filling import Again, Change, fill, read_again
 from agent.collectors.logstore.reading.gaps import GapKeeper, opened
 from agent.collectors.logstore.reading.stretch import Filter, LogUnreadableError, Reader, filter_of
 from agent.collectors.logstore.start import Rewind, first_state, rewind
@@ -50,6 +50,7 @@ class LogstoreCollector:
         self._facts: frozenset[str] = frozenset()
         self._mark = clock.running()
         self._idle = False
+        self._again: Again | None = None
 
     @property
     def name(self) -> str:
@@ -68,6 +69,7 @@ class LogstoreCollector:
         self._watch.forget()
         self._gaps.forget()
         self._idle = False
+        self._again = None
         with self._explained():
             state = await self._begun(state)
             upto = None if follow else max(state.position, await self._newest())
@@ -126,10 +128,19 @@ class LogstoreCollector:
         self._mark = running
         now = self._clock.now()
         state, changed = await self._gaps.looked_at(state, running=running, now=now)
-        if self._idle and not changed and not self._watch.is_due(running) and await self._newest() <= state.position:
+        self._again = self._again_of(state, changed)
+        if (
+            self._idle
+            and not changed
+            and not self._again
+            and not self._watch.is_due(running)
+            and await self._newest() <= state.position
+        ):
             return self._page(state, demand, caught_up=True)
         async with self._snapshots():
             state = await self._watch.verified(state, running)
+            if self._again is not None:
+                return await self._read_again(state, demand, self._again, now)
             if changed:
                 return await self._filled(state, demand, changed, now)
             return await self._tail(state, demand, upto, now)
@@ -152,11 +163,29 @@ class LogstoreCollector:
 
     async def _filled(self, state: SourceState, demand: Demand, changed: list[Change], now: int) -> Page:
         """What appeared in gaps; the position stays."""
+        plain = [change for change in changed if not change.gap.present]
         filling = await fill(self._reader, self._filter(demand), state.gaps, changed, step=self._watch.step, now=now)
         counts = Counter(state.counts)
         counts["ids_filled"] += filling.found
         state = replace(state, gaps=self._gaps.tidied(filling.gaps), counts=dict(counts))
         return await self._observed(state, demand, filling.rows, filling.backdated, caught_up=False)
+
+    def _again_of(self, state: SourceState, changed: list[Change]) -> Again | None:
+        """The merged gap to read again: the one under way, else the first that changed."""
+        again = self._again
+        if again is not None and any(again.stands_for(gap) for gap in state.gaps):
+            return again
+        merged = next((change.gap for change in changed if change.gap.present), None)
+        return merged and Again(gap=merged, position=merged.lo, present=0, high_water=merged.high_water)
+
+    async def _read_again(self, state: SourceState, demand: Demand, again: Again, now: int) -> Page:
+        """A stretch of a merged gap. Its count is corrected when all of it was read; until then it stands as it was."""
+        rows, backdated, self._again, present = await read_again(self._reader, self._filter(demand), again, now=now)
+        if self._again is None:
+            self._gaps.hurry()
+            gaps = (replace(gap, present=present) if again.stands_for(gap) else gap for gap in state.gaps)
+            state = replace(state, gaps=tuple(gap for gap in gaps if gap.missing > 0))
+        return await self._observed(state, demand, rows, backdated, caught_up=False)
 
     async def _observed(
         self, state: SourceState, demand: Demand, rows: Rows, backdated: frozenset[int], *, caught_up: bool

@@ -21,7 +21,7 @@ _TABLE = re.compile(r"\{(\w+)\}")
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """One SELECT: text with `?` for each parameter, and the tables (without prefix) that it reads."""
 
@@ -30,7 +30,7 @@ class Query:
     tables: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
     """The answer to a query on a table that is not there or that we may not read; the transaction goes on."""
 
@@ -97,14 +97,13 @@ class Database(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
     """How tables are called and how the few things are said that dialects say differently."""
 
     prefix: str
     log_table: str
     quote: str = '"'
-    divide: str = "/"
     ends_with: str = "substr({column}, -{length}) = ?"
 
     def table(self, name: str) -> str:
@@ -123,7 +122,7 @@ class Schema:
         for key, part in parts.items():
             text = part if isinstance(part, str) else ",".join(map(str, part)) or "NULL"
             sql = sql.replace(f"[{key}]", text)
-        return Query(sql, params, tables)
+        return Query(sql=sql, params=params, tables=tables)
 
     def suffix(self, column: str, suffix: str) -> str:
         """A condition that ``column`` ends with the next parameter."""

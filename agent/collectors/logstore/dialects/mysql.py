@@ -37,10 +37,9 @@ class MysqlDatabase(ThreadedDatabase):
 
     def __init__(self, options: LogstoreOptions, url: SplitResult, password: str | None, *, key: str = "url") -> None:
         schema = Schema(
-            options.table_prefix,
-            options.log_table or f"{options.table_prefix}logstore_standard_log",
+            prefix=options.table_prefix,
+            log_table=options.log_table or f"{options.table_prefix}logstore_standard_log",
             quote="`",
-            divide="DIV",
             ends_with="RIGHT({column}, {length}) = ?",
         )
         super().__init__(schema, options.name)
@@ -57,12 +56,12 @@ class MysqlDatabase(ThreadedDatabase):
 
     async def version(self) -> str:
         """Such as `10.11.6-MariaDB`."""
-        (answer,) = await self.fetch_all([Query("SELECT VERSION()")])
+        (answer,) = await self.fetch_all([Query(sql="SELECT VERSION()")])
         return "" if isinstance(answer, Unreadable) else str(answer[0][0])
 
     async def rights_to_write(self) -> tuple[str, ...]:
         """The grants of this account that give more than SELECT."""
-        (answer,) = await self.fetch_all([Query("SHOW GRANTS FOR CURRENT_USER()")])
+        (answer,) = await self.fetch_all([Query(sql="SHOW GRANTS FOR CURRENT_USER()")])
         grants = [] if isinstance(answer, Unreadable) else [str(row[0]) for row in answer]
         return tuple(grant for grant in grants if not _READ_ONLY.match(grant))
 
@@ -74,7 +73,9 @@ class MysqlDatabase(ThreadedDatabase):
     async def _variables(self, scope: str, names: tuple[str, ...]) -> dict[str, str]:
         """Server variables by name; this server may not have each of them."""
         marks = ",".join("?" * len(names))
-        (answer,) = await self.fetch_all([Query(f"SHOW {scope} VARIABLES WHERE Variable_name IN ({marks})", names)])
+        (answer,) = await self.fetch_all(
+            [Query(sql=f"SHOW {scope} VARIABLES WHERE Variable_name IN ({marks})", params=names)]
+        )
         return {} if isinstance(answer, Unreadable) else {str(row[0]): str(row[1]) for row in answer}
 
     def _is_open(self) -> bool:
@@ -154,7 +155,7 @@ class MysqlDatabase(ThreadedDatabase):
                 raise self._failed(error) from error
             text = str(error.args[-1])
             named = (name for name in query.tables if f"{self._schema.full(name)}'" in text.replace("`", "'"))
-            return Unreadable(next(named, next(iter(query.tables), "")), code in _DENIED, text)
+            return Unreadable(table=next(named, next(iter(query.tables), "")), denied=code in _DENIED, reason=text)
 
     def _execute(self, sql: str, params: tuple[object, ...] | None) -> list[tuple[object, ...]]:
         if self._connection is None:

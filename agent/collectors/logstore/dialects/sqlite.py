@@ -17,7 +17,7 @@ class SqliteDatabase(ThreadedDatabase):
 
     def __init__(self, options: LogstoreOptions, url: SplitResult, *, key: str = "url") -> None:
         log_table = options.log_table or f"{options.table_prefix}logstore_standard_log"
-        super().__init__(Schema(options.table_prefix, log_table), options.name)
+        super().__init__(Schema(prefix=options.table_prefix, log_table=log_table), options.name)
         self._options = options
         self._path = Path(unquote(url.path.removeprefix("/")))
         self._key = key
@@ -82,7 +82,7 @@ class SqliteDatabase(ThreadedDatabase):
             if not text.startswith(("no such table", "no such column")):
                 raise TransientError(f"{self._path}: {text}", hint="it is tried again") from error
             named = (name for name in query.tables if text.endswith(self._schema.full(name)))
-            return Unreadable(next(named, next(iter(query.tables), "")), denied=False, reason=text)
+            return Unreadable(table=next(named, next(iter(query.tables), "")), denied=False, reason=text)
         except sqlite3.DatabaseError as error:
             self._drop()
             raise TransientError(f"{self._path}: {error}", hint="it is tried again") from error

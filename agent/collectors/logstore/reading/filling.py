@@ -76,7 +76,10 @@ class Filling:
 async def fill(
     reader: Reader, wanted: Filter, gaps: Sequence[Gap], changed: Sequence[Change], *, step: int, now: int
 ) -> Filling:
-    """Read changed gaps, up to a page of rows; what did not fit stays missing. Call it inside a snapshot."""
+    """Read changed gaps (not merged ones), up to a page of rows; what did not fit stays missing.
+
+    Call it inside a snapshot.
+    """
     rows: list[Row] = []
     backdated: set[int] = set()
     left = list(gaps)
@@ -102,13 +105,48 @@ async def fill(
             if row[11] < waters[bisect_left(ids, row[0])] - reader.backdated_after_s:
                 backdated.add(row[0])
         rows.extend(here)
-        parts = remaining(gap, change.first, last, [one for one in ids if holds(gap, one)], step)
-        found += sum(1 for one in ids if holds(gap, one)) if not gap.present else 0
+        there = [one for one in ids if holds(gap, one)]
+        parts = remaining(gap, change.first, last, there, step)
+        found += len(there)
         left.remove(gap)
         left.extend(_watered(parts, gap, ids, waters))
     return Filling(
         rows=sorted(rows, key=lambda row: int(row[0])), backdated=frozenset(backdated), found=found, gaps=tuple(left)
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """A merged gap being read again from its beginning: the next id, how many ids were there, the newest time."""
+
+    gap: Gap
+    position: int
+    present: int
+    high_water: int
+
+    def stands_for(self, gap: Gap) -> bool:
+        """Whether ``gap`` is the one being read again; its patience may have ended meanwhile."""
+        return (gap.lo, gap.hi, gap.present) == (self.gap.lo, self.gap.hi, self.gap.present)
+
+
+async def read_again(
+    reader: Reader, wanted: Filter, again: Again, *, now: int
+) -> tuple[list[Row], frozenset[int], Again | None, int]:
+    """The next wanted rows of a merged gap, which are backdated, where to go on, and how many ids were there so far.
+
+    Which of its ids had been missing is no longer known, so it is read whole; repeats are recognised by their keys.
+    What is counted was there when it was read, so a row that comes later changes the count and is found next time.
+    Call it inside a snapshot.
+    """
+    gap, first = again.gap, again.position
+    last = min(gap.hi, first + reader.limits.span_ids_max - 1)
+    rows = await reader.wanted(wanted, first - 1, last)
+    if len(rows) >= reader.limits.page_rows_max:
+        last = rows[-1][0]
+    proof = await reader.prove(rows, first, last, again.high_water, now)
+    present = again.present + (last - first + 1) - sum(hi - lo + 1 for lo, hi in proof.missing)
+    rest = None if last >= gap.hi else replace(again, position=last + 1, present=present, high_water=proof.high_water)
+    return rows, proof.backdated, rest, present
 
 
 def _watered(parts: Sequence[Gap], gap: Gap, ids: Sequence[int], waters: Sequence[int]) -> list[Gap]:

@@ -31,6 +31,10 @@ class GapKeeper:
         self._check_due = 0.0
         self._proving: list[Gap] | None = None
 
+    def hurry(self) -> None:
+        """Look at open gaps at the next step."""
+        self._check_due = 0.0
+
     def forget(self) -> None:
         """Look again at once."""
         self._check_due = 0.0
@@ -49,7 +53,9 @@ class GapKeeper:
             began = self._clock.running()
             changed = await self._changed(open_gaps)
             took = self._clock.running() - began
-            self._check_due = running + max(self._reader.limits.gap_poll_s, took * CHECK_SHARE)
+            # Where something changed there may be more than a page of it: look again at once.
+            wait = 0.0 if changed else max(self._reader.limits.gap_poll_s, took * CHECK_SHARE)
+            self._check_due = running + wait
         if now - state.proven_at >= self._reader.limits.gap_proof_s:
             state, again = await self._proven(state, now)
             changed += again

@@ -134,7 +134,7 @@ def merged(gaps: Iterable[Gap], merge_s: float) -> list[Gap]:
 def _touches(left: Gap, right: Gap, merge_s: float) -> bool:
     # By the clock's slots and not by distance, or a busy log would merge for ever and never give anything up.
     near = left.state == "given_up" or left.opened_running_s // merge_s == right.opened_running_s // merge_s
-    small = right.hi - left.lo < MERGED_IDS_MAX
+    small = left.step == 1 or right.hi - left.lo < MERGED_IDS_MAX
     return near and small and not left.present and not right.present and left.hi + left.step == right.lo
 
 

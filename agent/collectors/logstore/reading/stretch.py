@@ -35,7 +35,7 @@ class Filter:
 
     def around(self, query: Query) -> Query:
         """The query with this filter's parameters around its own."""
-        return Query(query.sql, (*self.other_params, *query.params, *self.params), query.tables)
+        return Query(sql=query.sql, params=(*self.other_params, *query.params, *self.params), tables=query.tables)
 
 
 def filter_of(demand: Demand, schema: Schema) -> Filter:

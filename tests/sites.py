@@ -1,0 +1,172 @@
+"""A Moodle database of a test's own, in any dialect that the log-table collector speaks, and rows to put into it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from agent.clock import Clock
+from agent.collectors.logstore.collector import LogstoreCollector
+from agent.collectors.logstore.options import LogstoreOptions
+from agent.config.facts import FACTS
+from agent.config.kinds import MOODLE
+from agent.demo.schema import mariadb_ddl, sqlite_ddl
+from agent.model import Demand, Observation, Page, SourceState
+from tests import servers
+
+NOW = 1_795_300_000
+"""The test clock's wall time: later than every row that tests write."""
+
+VIEWED = r"\core\event\course_viewed"
+LOGGED_IN = r"\core\event\user_loggedin"
+UNWANTED = r"\core\event\dashboard_viewed"
+
+LOG_DEFAULTS: Mapping[str, Any] = {
+    "eventname": VIEWED, "component": "core", "action": "viewed", "target": "course", "objecttable": None,
+    "objectid": None, "crud": "r", "edulevel": 2, "contextid": 84, "contextlevel": 50, "contextinstanceid": 3,
+    "userid": 35, "courseid": 3, "relateduserid": None, "anonymous": 0, "other": "null", "timecreated": NOW - 3_600,
+    "origin": "web", "ip": None, "realuserid": None,
+}  # fmt: skip
+
+
+class HandClock:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.wall = NOW
+        self.ran = 0.0
+
+    def now(self) -> int:
+        return self.wall
+
+    def running(self) -> float:
+        return self.ran
+
+    def pass_s(self, seconds: float) -> None:
+        """Let time go by, on both clocks."""
+        self.ran += seconds
+        self.wall += int(seconds)
+
+
+class Site(Protocol):
+    """A database with Moodle's tables, empty at first."""
+
+    def options(self) -> LogstoreOptions:
+        """A source that reads it from its beginning."""
+        ...
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Run one statement as its owner, committed; `?` stands for a parameter."""
+        ...
+
+
+class SqliteSite:
+    """The tables in an SQLite file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with sqlite3.connect(path) as db:
+            db.execute("PRAGMA journal_mode = WAL")
+            for statement in sqlite_ddl():
+                db.execute(statement)
+        db.close()
+
+    def options(self) -> LogstoreOptions:
+        return _options(f"sqlite:///{self.path}", None)
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        db = sqlite3.connect(self.path)
+        try:
+            with db:
+                return db.execute(sql, tuple(parameters)).fetchall()
+        finally:
+            db.close()
+
+
+class MariaSite:
+    """The tables in a MariaDB database, read by an account that can read and nothing else."""
+
+    def __init__(self, database: servers.MariaDatabase) -> None:
+        self.database = database
+        with database.connect() as connection, connection.cursor() as cursor:
+            for statement in mariadb_ddl():
+                cursor.execute(statement)
+        database.grant_reader()
+
+    def options(self) -> LogstoreOptions:
+        return options_for(self.database)
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        return list(self.database.execute(sql.replace("%", "%%").replace("?", "%s"), tuple(parameters)))
+
+
+def options_for(database: servers.MariaDatabase) -> LogstoreOptions:
+    """A source that reads a MariaDB database from its beginning."""
+    url = f"mysql://{servers.READER}@127.0.0.1:{database.server.port}/{database.name}"
+    return _options(url, servers.READER_PASSWORD)
+
+
+def _options(url: str, password: str | None) -> LogstoreOptions:
+    return LogstoreOptions(name="moodle", url=url, password=password, start_at="beginning", poll_interval_s=0.01)
+
+
+def log(site: Site, *ids: int, **columns: object) -> None:
+    """Write log rows with these ids, alike but for the id."""
+    row = {**LOG_DEFAULTS, **columns}
+    names, marks = ", ".join(row), ", ".join("?" * len(row))
+    for position in ids:
+        sql = f"INSERT INTO mdl_logstore_standard_log (id, {names}) VALUES (?, {marks})"
+        site.execute(sql, (position, *row.values()))
+
+
+def put(site: Site, table: str, **columns: object) -> None:
+    """Write one row into a table named without prefix."""
+    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+    site.execute(f"INSERT INTO mdl_{table} ({names}) VALUES ({marks})", tuple(columns.values()))
+
+
+def wanting(*names: str, facts: Sequence[str] = (), suffixes: Sequence[str] = ()) -> Demand:
+    """Rules that want these events and facts."""
+    return Demand(rules_version="v1", names=frozenset(names), suffixes=frozenset(suffixes), facts=frozenset(facts))
+
+
+EVERYTHING = Demand(
+    rules_version="all",
+    names=frozenset(entry.lms_event for entry in MOODLE if not entry.suffix),
+    suffixes=frozenset(entry.lms_event for entry in MOODLE if entry.suffix),
+    facts=frozenset(entry.name for entry in FACTS),
+)
+"""Rules that want every kind and every fact."""
+
+
+@asynccontextmanager
+async def collecting(options: LogstoreOptions, clock: Clock, **changes: Any) -> AsyncIterator[LogstoreCollector]:
+    """A collector, closed at the end."""
+    collector = LogstoreCollector(replace(options, **changes), clock)
+    try:
+        yield collector
+    finally:
+        await collector.close()
+
+
+async def pages_of(
+    collector: LogstoreCollector, state: SourceState | None = None, demand: Demand | None = None
+) -> list[Page]:
+    """Every page up to the newest row there is."""
+    wanted = demand or wanting(VIEWED)
+    return [page async for page in collector.pages(state or SourceState(), lambda: wanted, follow=False)]
+
+
+async def read(
+    collector: LogstoreCollector, state: SourceState | None = None, demand: Demand | None = None
+) -> tuple[list[Observation], SourceState]:
+    """Every observation up to the newest row there is, and where the source then stands."""
+    pages = await pages_of(collector, state, demand)
+    return [seen for page in pages for seen in page.observations], pages[-1].state
+
+
+SiteMaker = Callable[[], Site]
