@@ -1,0 +1,109 @@
+"""A campus on disk for acceptance tests: configuration, rules, and the real `rewards-agent` as a process of its own."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests import servers
+
+TIME_OUT_S = 110
+VOLATILE = ("recorded_at",)
+"""Columns of an export that two honest runs may differ in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campus:
+    """One agent's directory. ``run`` and the others call the command line as an administrator would."""
+
+    directory: Path
+
+    @property
+    def config(self) -> Path:
+        """Its config.toml."""
+        return self.directory / "config.toml"
+
+    def command(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run `rewards-agent WORDS --config …` to its end."""
+        done = subprocess.run(
+            [sys.executable, "-m", "agent", *words, "--config", str(self.config)],
+            capture_output=True,
+            text=True,
+            timeout=TIME_OUT_S,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"rewards-agent {' '.join(words)} ended with {done.returncode}:\n{done.stderr}")
+        return done
+
+    def catch_up(self) -> str:
+        """Read everything there is; the closing lines."""
+        return self.command("run", "--until-caught-up").stderr
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start the agent in the background, in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "agent", "run", *words, "--config", str(self.config)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def export(self) -> list[dict[str, str]]:
+        """The ledger's CSV export as rows, without what may differ between two honest runs."""
+        text = self.command("ledger", "export", "--format", "csv", "--badges").stdout
+        return [
+            {key: value for key, value in row.items() if key not in VOLATILE}
+            for row in csv.DictReader(io.StringIO(text))
+        ]
+
+    def json(self, *words: str) -> Any:
+        """What a read command prints with `--json`."""
+        return json.loads(self.command(*words, "--json").stdout)
+
+
+def campus(
+    directory: Path, database: servers.MariaDatabase | str, rules: str, *, start_at: str = "beginning", extra: str = ""
+) -> Campus:
+    """Write a campus that reads ``database`` (a MariaDB database, or the URL of another) with these rules."""
+    directory.mkdir(parents=True, exist_ok=True)
+    secret = directory / "db.password"
+    secret.write_text(servers.READER_PASSWORD)
+    secret.chmod(0o600)
+    if isinstance(database, str):
+        url, password = database, ""
+    else:
+        url = f"mysql://{servers.READER}@127.0.0.1:{database.server.port}/{database.name}"
+        password = 'password_file = "db.password"'
+    (directory / "rules.toml").write_text(rules)
+    (directory / "config.toml").write_text(
+        f'[agent]\ncampus = "test-campus"\ndata_dir = "data"\nrules = "rules.toml"\n'
+        f'[[source]]\nname = "moodle"\nkind = "moodle-logstore"\nurl = "{url}"\n{password}\n'
+        f'start_at = "{start_at}"\n{extra}\n'
+    )
+    return Campus(directory=directory)
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL a process that `Campus.start` started, and wait for its end."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def wait_until(true: Any, within_s: float = 30.0) -> None:
+    """Wait until ``true()`` is; an AssertionError after ``within_s``."""
+    until = time.monotonic() + within_s
+    while not true():
+        if time.monotonic() > until:
+            raise AssertionError("it did not happen in time")
+        time.sleep(0.05)

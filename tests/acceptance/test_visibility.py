@@ -1,0 +1,130 @@
+"""Rows that become visible late, in another order, or never: every committed one that a rule wants is paid, once."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests import servers
+from tests.acceptance.campus import campus, kill, wait_until
+from tests.acceptance.test_capture import RULES
+
+ONE_RULE = """
+schema = 1
+timezone = "UTC"
+[[rule]]
+id = "lesson"
+on = "lesson.completed"
+award = 10
+"""
+WRITING_S = 20.0
+INSERT = (
+    "INSERT INTO mdl_logstore_standard_log"
+    " (eventname, component, action, target, objecttable, objectid, crud, edulevel, contextid, contextlevel,"
+    " contextinstanceid, userid, courseid, relateduserid, anonymous, other, timecreated, origin) VALUES"
+    " (%s, 'core', 'updated', 'course_module_completion', 'course_modules_completion', %s, 'u', 2,"
+    " 85, 70, %s, %s, 3, %s, 0, %s, %s, 'web')"
+)
+COMPLETED = r"\core\event\course_module_completion_updated"
+VIEWED = r"\mod_page\event\course_module_viewed"
+STUDENTS = range(35, 60)
+
+
+class _Writer(threading.Thread):
+    """Writes like a busy Moodle: single rows, slow multi-row transactions, and some that are rolled back."""
+
+    def __init__(self, database: servers.MariaDatabase, number: int, until: float) -> None:
+        super().__init__()
+        self.committed: set[tuple[int, int]] = set()
+        self._database = database
+        self._number = number
+        self._until = until
+
+    def run(self) -> None:
+        chance = random.Random(self._number)
+        lesson = self._number * 1_000_000
+        with self._database.connect(autocommit=False) as connection, connection.cursor() as cursor:
+            while time.monotonic() < self._until:
+                batch = []
+                for _ in range(chance.choice((1, 1, 1, 5, 50))):
+                    lesson += 1
+                    user = chance.choice(STUDENTS)
+                    wanted = chance.random() < 0.5
+                    name = COMPLETED if wanted else VIEWED
+                    other = '{"completionstate":1}' if wanted else "null"
+                    cursor.execute(INSERT, (name, lesson, lesson, user, user, other, int(time.time())))
+                    if wanted:
+                        batch.append((user, lesson))
+                    if chance.random() < 0.02:
+                        time.sleep(chance.uniform(0.1, 1.5))
+                if chance.random() < 0.15:
+                    connection.rollback()
+                else:
+                    connection.commit()
+                    self.committed.update(batch)
+                time.sleep(chance.uniform(0, 0.03))
+
+
+def _paid(ledger: Path) -> Counter[tuple[str, str]]:
+    with sqlite3.connect(f"file:{ledger}?mode=ro", uri=True) as connection:
+        rows = connection.execute(
+            "SELECT p.lms_user, u.bucket FROM quota_use u JOIN name n ON n.no = u.meter_no AND n.text = 'once:lesson'"
+            " JOIN entry e ON e.seq = u.seq JOIN person p ON p.person_no = e.person_no"
+        ).fetchall()
+    return Counter((user, bucket) for user, bucket in rows)
+
+
+@pytest.mark.timeout(180)
+def test_two_writers_out_of_order_with_rollbacks_and_slow_inserts_are_paid_to_the_row(
+    captured_moodle: servers.MariaDatabase, tmp_path: Path
+) -> None:
+    agent = campus(tmp_path / "a", captured_moodle, ONE_RULE, start_at="now", extra="poll_interval_s = 0.2")
+    process = agent.start()
+    ledger = agent.directory / "data" / "ledger.db"
+    try:
+        wait_until(lambda: ledger.exists() and bool(agent.json("status")["sources"]))
+        until = time.monotonic() + WRITING_S
+        writers = [_Writer(captured_moodle, number, until) for number in (1, 2)]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        expected = {(str(user), f"lesson=moodle:{lesson}") for writer in writers for user, lesson in writer.committed}
+        wait_until(lambda: _paid(ledger).keys() >= expected, within_s=30)
+    finally:
+        kill(process)
+    assert _paid(ledger) == Counter(expected)
+    assert len(expected) > 100
+    assert agent.json("ledger", "verify")["findings"] == []
+
+
+def test_rows_that_become_visible_in_another_order_pay_each_learner_the_same(
+    captured_moodle: servers.MariaDatabase, tmp_path: Path
+) -> None:
+    straight = campus(tmp_path / "straight", captured_moodle, RULES)
+    straight.catch_up()
+    captured_moodle.execute("CREATE TABLE late LIKE mdl_logstore_standard_log")
+    captured_moodle.execute("INSERT INTO late SELECT * FROM mdl_logstore_standard_log")
+    captured_moodle.execute("DELETE FROM mdl_logstore_standard_log WHERE id % 3 <> 0 AND id < 3533")
+    crooked = campus(tmp_path / "crooked", captured_moodle, RULES)
+    crooked.catch_up()
+    for remainder in (2, 1):
+        captured_moodle.execute(
+            f"INSERT INTO mdl_logstore_standard_log SELECT * FROM late WHERE id % 3 = {remainder} AND id < 3533"
+        )
+        crooked.catch_up()
+    assert _sums(crooked.export()) == _sums(straight.export())
+
+
+def _sums(rows: list[dict[str, str]]) -> dict[tuple[str, str, str], int]:
+    """Per learner, rule and currency; rules whose facts or limits depend on the order of the day aside."""
+    sums: Counter[tuple[str, str, str]] = Counter()
+    for row in rows:
+        sums[row["learner"], row["rule_id"], row["currency"]] += int(row["amount"])
+    return dict(sums)
