@@ -1,0 +1,1 @@
+"""The commands: what they print, and how they end."""

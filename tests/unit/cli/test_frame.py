@@ -1,0 +1,144 @@
+"""How commands show rows and tell errors."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import termios
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import typer
+
+from agent.cli.failures import told
+from agent.cli.frame import emit, emit_json, emit_one, text_of, utc
+from agent.errors import ConfigError, IntegrityError, RewardsError, TransientError
+
+ROWS = [{"learner": "moodle:35", "points": 10, "seen_at": None}, {"learner": "moodle:7", "points": -2500, "held": True}]
+
+
+def code_of(error: BaseException) -> int:
+    """The exit code that an error ends a command with."""
+    with pytest.raises(typer.Exit) as caught, told():
+        raise error
+    return int(caught.value.exit_code)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (RewardsError("x"), 1),
+        (TransientError("x"), 1),
+        (ConfigError("x"), 2),
+        (IntegrityError("x"), 3),
+        (OSError(28, "No space left on device", "/data"), 1),
+        (PermissionError(13, "Permission denied", "/data"), 1),
+        (ExceptionGroup("x", [TransientError("a"), ExceptionGroup("y", [IntegrityError("b"), ConfigError("c")])]), 3),
+    ],
+)
+def test_an_error_made_on_purpose_ends_a_command_with_its_exit_code(error: Exception, code: int) -> None:
+    assert code_of(error) == code
+
+
+def test_an_error_is_told_on_stderr_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    code_of(ConfigError("the door is shut", hint="open it"))
+
+    assert capsys.readouterr() == ("", "the door is shut\n  open it\n")
+
+
+def test_of_several_errors_at_once_each_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    code_of(ExceptionGroup("x", [TransientError("a"), TransientError("a"), ConfigError("b")]))
+
+    assert capsys.readouterr().err == "a\nb\n"
+
+
+def test_what_the_system_refuses_is_told_with_the_file(capsys: pytest.CaptureFixture[str]) -> None:
+    code_of(OSError(28, "No space left on device", "/data/ledger"))
+
+    assert capsys.readouterr().err.startswith("/data/ledger: No space left on device\n")
+
+
+@pytest.mark.parametrize("error", [ValueError("a mistake"), BrokenPipeError(), KeyboardInterrupt()])
+def test_what_is_nobody_s_purpose_passes_through(error: BaseException) -> None:
+    with pytest.raises(type(error)), told():
+        raise error
+
+
+def test_a_mistake_among_expected_errors_is_not_hidden() -> None:
+    with pytest.raises(ExceptionGroup), told():
+        raise ExceptionGroup("x", [ConfigError("a"), ValueError("b")])
+
+
+def test_json_has_every_key_of_every_row(capsys: pytest.CaptureFixture[str]) -> None:
+    emit(ROWS, ("learner",), json=True)
+
+    assert json.loads(capsys.readouterr().out) == ROWS
+
+
+def test_json_of_no_rows_is_an_empty_list(capsys: pytest.CaptureFixture[str]) -> None:
+    emit([], ("learner",), json=True)
+
+    assert capsys.readouterr() == ("[]\n", "")
+
+
+def test_json_carries_exact_numbers_sets_and_bytes(capsys: pytest.CaptureFixture[str]) -> None:
+    emit_json({"a": Fraction(1, 3), "b": Fraction(4, 2), "c": frozenset({"y", "x"}), "d": b"\x01\xff", "e": "ä"})
+
+    out = capsys.readouterr().out
+    assert json.loads(out) == {"a": "1/3", "b": 2, "c": ["x", "y"], "d": "01ff", "e": "ä"}
+    assert "ä" in out
+
+
+def test_in_a_pipe_rows_are_aligned_and_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    emit([*ROWS, {"learner": "x" * 200}], ("learner", "seen_at", "points"), json=False)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["learner", "seen", "at", "points"]
+    assert lines[1].split() == ["moodle:35", "10"]
+    assert lines[3] == "x" * 200
+    assert lines[0].index("points") == lines[1].index("10") == lines[2].index("-2500")
+
+
+def test_no_rows_are_said_beside_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    emit([], ("learner",), json=False, empty="no learners yet")
+
+    assert capsys.readouterr() == ("", "no learners yet\n")
+
+
+def test_one_thing_is_shown_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
+    emit_one({"open_gaps": 2, "ok": True, "seen": None}, json=False)
+
+    assert capsys.readouterr().out == "open gaps  2\nok         yes\nseen\n"
+
+
+def test_on_a_terminal_a_table_fits_its_width_and_loses_nothing() -> None:
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 60, 0, 0))
+    script = (
+        "from agent.cli.frame import emit\n"
+        "emit([{'who': 'moodle:35', 'why': 'w' * 90, 'points': 10}], ('who', 'why', 'points'), json=False)\n"
+    )
+    environment = {"PYTHONPATH": str(Path(__file__).parents[3]), "TERM": "xterm", "PATH": "/usr/bin"}
+    subprocess.run([sys.executable, "-c", script], stdout=theirs, env=environment, timeout=60, check=True)
+    os.close(theirs)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", os.read(ours, 100_000).decode())
+    os.close(ours)
+
+    assert all(len(line) <= 60 for line in shown.splitlines())
+    assert shown.count("w") == 90 + "who why".count("w")
+
+
+def test_times_are_told_in_utc() -> None:
+    assert (utc(0), utc(None), utc(1_788_220_800)) == ("1970-01-01T00:00:00Z", "", "2026-09-01T00:00:00Z")
+
+
+def test_a_cell_shows_lists_tables_and_truth_in_words() -> None:
+    assert text_of(["a", 1]) == "a, 1"
+    assert text_of({"points": 10, "reputation": 5}) == "points 10, reputation 5"
+    assert (text_of(True), text_of(False), text_of(None)) == ("yes", "no", "")
