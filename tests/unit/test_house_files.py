@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -81,3 +83,16 @@ def test_make_alone_lists_every_door_with_a_line() -> None:
     doors = {line.split()[1] for line in told.splitlines()}
     assert {"install", "demo", "test", "lint", "bench", "soak", "docs", "clean"} <= doors
     assert all(len(line.split()) > 3 for line in told.splitlines())
+
+
+def test_the_wheel_carries_all_that_the_programs_read_and_no_test(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        carried = set(wheel.namelist())
+    rooms = ("agent", "catalogue", "wire")
+    read = [path for room in rooms for path in (ROOT / room).rglob("*") if path.suffix in {".py", ".sql", ".typed"}]
+    missing = {path.relative_to(ROOT).as_posix() for path in read} - carried
+    assert missing == set()
+    assert {f"agent/{path.name}" for path in ROOT.glob("*.example.toml")} <= carried
+    assert {name.partition("/")[0] for name in carried if ".dist-info" not in name} == set(rooms)
