@@ -20,9 +20,13 @@ class Entry(NamedTuple):
 
 
 COMMANDS: dict[str, Entry] = {
+    "demo": Entry("agent.cli.demo", "A whole campus in one terminal: nothing needed, nothing touched."),
     "run": Entry("agent.cli.run", "Read the sources, decide, record, deliver."),
     "status": Entry("agent.cli.status", "Where everything stands: sources, gaps, ledger, holds, delivery."),
-    "rules": Entry("agent.cli.rules", "Check and look at the rules."),
+    "rules": Entry("agent.cli.rules", "Check, try and explain the rules."),
+    "enrol": Entry("agent.cli.delivery.enrol", "Become known to the catalogue."),
+    "key": Entry("agent.cli.delivery.key", "The key that signs what leaves the campus."),
+    "sync": Entry("agent.cli.delivery.sync", "Delivery to the catalogue: now, where it stands, what goes out."),
 }
 """Every word after `rewards-agent`, in the order `--help` shows them."""
 

@@ -17,6 +17,10 @@ WITHOUT_TERMINAL_S = 20.0
 """How long the campus lives where nobody watches; with setting up and proving about thirty seconds."""
 
 
+app = typer.Typer()
+
+
+@app.command()
 def demo(
     seconds: Annotated[
         float | None,

@@ -15,6 +15,8 @@ from agent.demo.schema import sqlite_ddl
 
 _ROLES = (("manager", 1), ("coursecreator", 2), ("editingteacher", 3), ("teacher", 4), ("student", 5), ("guest", 6))
 _FOR_ALL = "FIRE01"
+_EARLY_DAYS = 20
+"""Some enrolled that long before term began, and are not within a recommended window any more."""
 _STUDENT, _EDITING, _TEACHING = 5, 3, 4
 
 
@@ -256,13 +258,15 @@ class _Founding:
             self._join(method, course, TUTOR, _TEACHING)
             for learner in learners:
                 if course.shortname == _FOR_ALL or learner % 2 == number % 2 or learner % 5 == 0:
-                    self._join(method, course, learner, _STUDENT)
+                    early = learner % 3 == 0 and course.shortname != _FOR_ALL
+                    self._join(method, course, learner, _STUDENT, days_before=_EARLY_DAYS if early else 0)
                     enrolled.setdefault(learner, []).append(course)
         for learner in learners[:15]:
             insert(self._db, "cohort_members", cohortid=cohort, userid=learner, timeadded=self._at)
         return {learner: tuple(chosen) for learner, chosen in enrolled.items()}
 
-    def _join(self, method: int, course: Course, user: int, role: int) -> None:
+    def _join(self, method: int, course: Course, user: int, role: int, *, days_before: int = 0) -> None:
+        at = self._at - days_before * DAY_S
         insert(
             self._db,
             "user_enrolments",
@@ -270,8 +274,8 @@ class _Founding:
             userid=user,
             modifierid=ADMIN,
             timeend=0,
-            timecreated=self._at,
-            timemodified=self._at,
+            timecreated=at,
+            timemodified=at,
         )
         insert(
             self._db,
