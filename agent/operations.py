@@ -12,7 +12,7 @@ import aiosqlite
 import structlog
 
 from agent.clock import Clock
-from agent.errors import InvalidInputError
+from agent.errors import ConfigError, InvalidInputError
 from agent.ledger import corrections, projections
 from agent.ledger.corrections import Correction
 from agent.ledger.record import Recorder
@@ -26,6 +26,18 @@ log = structlog.get_logger()
 
 Rewind = Callable[[str], Awaitable[tuple[SourceState, dict[str, Any]]]]
 """A source's name → the state that reads its log again from where payment begins, and what the log looks like now."""
+
+
+class Enrolling(Protocol):
+    """Becoming known to the catalogue, and changing the key."""
+
+    async def enrol(self, token: str) -> Mapping[str, Any]:
+        """Bind this agent's key to its campus; who it is to the catalogue from now on."""
+        ...
+
+    async def rotate(self) -> Mapping[str, Any]:
+        """Replace the key; what the new one is called."""
+        ...
 
 
 class Sync(Protocol):
@@ -51,6 +63,7 @@ class Operations:
         pipeline: Pipeline,
         rewind: Rewind,
         sync: Sync | None,
+        enrolling: Enrolling | None,
         reload: Callable[[], Awaitable[str]],
         clock: Clock,
     ) -> None:
@@ -59,6 +72,7 @@ class Operations:
         self._pipeline = pipeline
         self._rewind = rewind
         self._sync = sync
+        self._enrolling = enrolling
         self._reload = reload
         self._clock = clock
 
@@ -72,6 +86,8 @@ class Operations:
             "ledger.rebuild": self.rebuild,
             "source.accept-rewind": self.accept_rewind,
             "sync.now": self.sync_now,
+            "catalogue.enrol": self.enrol,
+            "key.rotate": self.rotate_key,
             "rules.reload": self.reload,
         }
 
@@ -164,10 +180,28 @@ class Operations:
     async def sync_now(self, *, limit_s: float = 60.0) -> dict[str, Any]:
         """Deliver everything now."""
         if self._sync is None:
-            raise InvalidInputError("no catalogue is configured", hint="add [catalogue] to config.toml, then enrol")
+            raise _no_catalogue()
         answered = await self._sync.drain(limit_s=limit_s)
         return {"answered": answered, **self._sync.status()}
+
+    async def enrol(self, *, token: str) -> dict[str, Any]:
+        """Become known to the catalogue."""
+        if self._enrolling is None:
+            raise _no_catalogue()
+        return dict(await self._enrolling.enrol(token))
+
+    async def rotate_key(self) -> dict[str, Any]:
+        """Replace the signing key."""
+        if self._enrolling is None:
+            raise _no_catalogue()
+        return dict(await self._enrolling.rotate())
 
     async def reload(self) -> dict[str, Any]:
         """Read the rules again; the running ones stay where the new ones are faulty."""
         return {"version": await self._reload()}
+
+
+def _no_catalogue() -> ConfigError:
+    return ConfigError(
+        "no catalogue is configured", hint='add it to config.toml: [catalogue] and url = "https://…", then enrol'
+    )

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from typing import Any
 
+import aiosqlite
+
 from agent.clock import Clock, SystemClock
 from agent.collectors.logstore.collector import LogstoreCollector
 from agent.collectors.logstore.options import LogstoreOptions
@@ -18,10 +20,12 @@ from agent.engine.rulebook import Rulebook
 from agent.engine.rules import compile_rules
 from agent.errors import ConfigError, InvalidInputError
 from agent.ledger import delivery
+from agent.ledger.file import ledger_path
 from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
 from agent.model import Page, SourceState, Trust
 from agent.operations import Operations, Rewind
+from agent.outbox import enrol
 from agent.outbox.client import Client, Place
 from agent.outbox.sync import Outbox
 from agent.pipeline import Pipeline, Tally
@@ -179,6 +183,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
                 pipeline=pipeline,
                 rewind=_rewinding(collectors, pipeline),
                 sync=outbox,
+                enrolling=_Enrolling(settings, writer, clock) if settings.catalogue is not None else None,
                 reload=reload,
                 clock=clock,
             ),
@@ -201,6 +206,46 @@ async def _outbox(stack: contextlib.AsyncExitStack, settings: Settings, writer: 
     )
     stack.push_async_callback(outbox.close)
     return outbox
+
+
+class _Enrolling:
+    def __init__(self, settings: Settings, writer: Writer, clock: Clock) -> None:
+        self._settings = settings
+        self._writer = writer
+        self._clock = clock
+
+    async def enrol(self, token: str) -> Mapping[str, Any]:
+        """See `outbox.enrol.enrol`."""
+        settings = self._settings
+        client = client_of(settings, self._clock)
+        if client is None or settings.catalogue is None:
+            raise ConfigError(f"{settings.path} has no [catalogue]", hint="add it, then enrol")
+        async with client:
+            answer = await enrol.enrol(
+                token,
+                client=client,
+                writer=self._writer,
+                campus=settings.agent.campus,
+                environment=settings.agent.environment,
+                url=str(settings.catalogue.url),
+                clock=self._clock,
+            )
+        return {"campus": answer.campus, "agent": answer.agent}
+
+    async def rotate(self) -> Mapping[str, Any]:
+        """See `outbox.enrol.rotate`."""
+        settings = self._settings
+        client = client_of(settings, self._clock)
+        if client is None or settings.catalogue is None:
+            raise ConfigError(f"{settings.path} has no [catalogue]", hint="add it, then enrol")
+        async with aiosqlite.connect(f"file:{ledger_path(settings.agent.data_dir)}?mode=ro", uri=True) as connection:
+            who = await delivery.identity(connection)
+        if who is None:
+            raise ConfigError("this agent is not enrolled yet", hint="run: rewards-agent enrol TOKEN")
+        key_file = secret_file(settings.home, settings.catalogue.signing_key_file)
+        async with client:
+            key = await enrol.rotate(client=client, key_file=key_file, who=who, clock=self._clock)
+        return {"public_key": key.public.hex(), "fingerprint": key.fingerprint}
 
 
 def _reloading(settings: Settings, pipeline: Pipeline) -> Callable[[], Awaitable[str]]:

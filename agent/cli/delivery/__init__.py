@@ -1,0 +1,1 @@
+"""Commands about the catalogue: becoming known to it, the key, and delivery."""

@@ -1,0 +1,65 @@
+"""`rewards-agent sync …`: delivery to the catalogue."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Annotated, Any
+
+import typer
+
+from agent.cli.access import carry_out, ledger_of
+from agent.cli.frame import ConfigOption, JsonOption, emit, emit_one, note, settings_of, utc
+
+app = typer.Typer(no_args_is_help=True)
+
+Limit = Annotated[int, typer.Option("--limit", min=1, help="Show at most so many entries.")]
+
+
+@app.command()
+def now(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Deliver everything now, whatever the backoff says; exits with 1 where the catalogue does not take it."""
+    result = carry_out(config, "sync.now")
+    _show(result, json=json)
+    if not result["answered"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Where delivery stands; exits with 3 where the catalogue's history is not ours."""
+    from agent.ledger import delivery
+
+    with ledger_of(config) as connection:
+        found = delivery.standing(connection)
+    _show(found, json=json)
+    if found["fault"]:
+        raise typer.Exit(3)
+
+
+@app.command()
+def show(config: ConfigOption = None, limit: Limit = 20, json: JsonOption = False) -> None:
+    """Print in clear what goes out next, for whoever must know what leaves the campus: pseudonyms, no names."""
+    import orjson
+
+    from agent.ledger import delivery
+
+    settings_of(config)
+    with contextlib.ExitStack() as stack:
+        connection = stack.enter_context(ledger_of(config))
+        acked = delivery.standing(connection)["acked_seq"]
+        rows = connection.execute("SELECT body FROM entry WHERE seq > ? ORDER BY seq LIMIT ?", (acked, limit))
+        entries = [orjson.loads(body) for (body,) in rows]
+    if not json:
+        note(f"{len(entries)} entries after {acked}, exactly as they will be sent; each line is one entry")
+    emit(
+        entries,
+        ("entry_id", "learner", "rule", "currency", "amount", "kind", "occurred_at"),
+        json=json,
+        empty="everything is delivered",
+    )
+
+
+def _show(found: dict[str, Any], *, json: bool) -> None:
+    if not json:
+        found = {key: utc(value) if key.endswith("_at") and value else value for key, value in found.items()}
+    emit_one(found, json=json)
