@@ -1,0 +1,440 @@
+"""The outbox against a catalogue that misbehaves in every known way: nothing lost, doubled or wrongly believed."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import aiosqlite
+import orjson
+import psutil
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from agent.errors import ConfigError, IntegrityError, InvalidInputError, TransientError
+from agent.ledger import delivery, file
+from agent.outbox.client import Client, Place
+from agent.outbox.enrol import enrol, rotate
+from agent.outbox.sync import Step
+from tests.contract.catalogues import running_catalogue
+from tests.fakes import FakeCatalogue, ManualClock, Mood
+from tests.outboxes import LIMIT_S, Delivering, delivering
+from tests.wire_builders import CAMPUS, an_entry, entries
+from wire import keys, receipt, signing
+from wire.enrolment import Token
+from wire.signing import Headers, Response
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def fake(tmp_path: Path, clock: ManualClock) -> AsyncIterator[FakeCatalogue]:
+    made = FakeCatalogue(tmp_path, now=clock.now)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def agent(tmp_path: Path, fake: FakeCatalogue, clock: ManualClock) -> AsyncIterator[Delivering]:
+    data_dir = tmp_path / "agent"
+    data_dir.mkdir()
+    async with delivering(data_dir, fake.url, await fake.add_tenant(CAMPUS), clock=clock) as made:
+        yield made
+
+
+async def points(fake: FakeCatalogue) -> int:
+    """Everything in all wallets."""
+    return sum((await fake.wallets(CAMPUS)).values())
+
+
+async def test_what_was_written_is_delivered_once_in_batches(agent: Delivering, fake: FakeCatalogue) -> None:
+    await agent.write(2300)
+    assert await agent.drain()
+    assert agent.outbox.counts == {"batches": 3, "entries": 2300, "rejected": 0, "refused_answers": 0}
+    assert fake.books[CAMPUS, "agent-1"].entries == entries(1, 2300)
+    assert await points(fake) == 23_000
+    assert agent.standing()["waiting"] == 0
+
+
+async def test_an_agent_that_is_not_enrolled_keeps_what_it_has(tmp_path: Path, fake: FakeCatalogue) -> None:
+    data_dir = tmp_path / "new"
+    data_dir.mkdir()
+    keys.create(data_dir / "agent.ed25519")
+    async with delivering(data_dir, fake.url) as agent:
+        await agent.write(3)
+        assert await agent.step() is Step.not_enrolled
+        assert not await agent.drain()
+        assert not agent.standing()["enrolled"]
+    assert fake.requests == 0
+
+
+@pytest.mark.parametrize("mood", [Mood.down, Mood.slow, Mood.error, Mood.busy, Mood.half, Mood.mute])
+async def test_trouble_on_the_way_acknowledges_nothing_and_the_same_bytes_go_again(
+    agent: Delivering, fake: FakeCatalogue, mood: Mood
+) -> None:
+    await agent.write(5)
+    fake.mood = mood
+    assert await agent.step() is Step.failed
+    under_way = agent.standing()
+    assert (under_way["acked_seq"], under_way["attempts"], under_way["sealed"]) == (
+        0,
+        1,
+        {"first_seq": 1, "last_seq": 5},
+    )
+    assert under_way["last_error"]
+    await agent.write(3)
+    fake.mood = Mood.normal
+    assert await agent.drain()
+    assert await points(fake) == 80
+    assert agent.standing()["last_error"] == ""
+    receipts = fake.books[CAMPUS, "agent-1"].receipts
+    assert list(receipts) == [(1, 1), (1, 6)], "what was sealed before the trouble was sent again as it was"
+
+
+async def test_nobody_listening_is_told_once_and_costs_no_entry(agent: Delivering, fake: FakeCatalogue) -> None:
+    await fake.stop()
+    await agent.write(3)
+    assert not await agent.drain()
+    assert "cannot be reached" in agent.standing()["last_error"]
+    assert agent.standing()["attempts"] == 1
+
+
+@pytest.mark.parametrize("mood", [Mood.forged, Mood.unsigned, Mood.replayed])
+async def test_a_receipt_that_is_not_the_catalogues_for_this_batch_is_refused_counted_and_told(
+    agent: Delivering, fake: FakeCatalogue, mood: Mood
+) -> None:
+    await agent.write(2)
+    assert await agent.drain()
+    await agent.write(5)
+    fake.mood = mood
+    assert await agent.step() is Step.failed
+    assert not await agent.drain()
+    assert agent.outbox.counts["refused_answers"] == 2
+    assert agent.standing()["acked_seq"] == 2
+    assert "not the catalogue's" in agent.standing()["last_error"]
+    fake.mood = Mood.normal
+    assert await agent.drain()
+    assert await points(fake) == 70
+
+
+async def test_a_catalogue_restored_to_an_older_backup_gets_what_it_lost_again(
+    agent: Delivering, fake: FakeCatalogue
+) -> None:
+    await agent.write(10)
+    assert await agent.drain()
+    backup = fake.backup()
+    for _ in range(3):
+        await agent.write(5)
+        assert await agent.drain()
+    fake.restore(backup)
+    assert await points(fake) == 100
+    await agent.write(1)
+    assert await agent.step() is Step.moved
+    assert agent.standing()["acked_seq"] == 10
+    assert await agent.drain()
+    assert await points(fake) == 260
+    assert fake.books[CAMPUS, "agent-1"].entries == entries(1, 26)
+
+
+async def test_a_restored_catalogue_is_noticed_although_nothing_is_to_send(
+    agent: Delivering, fake: FakeCatalogue
+) -> None:
+    backup = fake.backup()
+    await agent.write(10)
+    assert await agent.drain()
+    fake.restore(backup)
+    assert await agent.step() is Step.idle
+    assert await agent.drain()
+    assert await points(fake) == 100
+
+
+async def test_a_history_that_is_not_ours_stops_delivery_until_it_is_ours_again(
+    agent: Delivering, fake: FakeCatalogue
+) -> None:
+    await agent.write(4)
+    assert await agent.drain()
+    await agent.write(4)
+    fake.mood = Mood.foreign
+    with pytest.raises(IntegrityError, match="another one than this ledger's at seq 4"):
+        await agent.drain()
+    asked = fake.requests
+    assert await agent.step() is Step.fault
+    assert fake.requests == asked + 1, "it asks where the catalogue stands, and sends nothing"
+    assert agent.standing()["acked_seq"] == 4
+    assert await points(fake) == 40
+    fake.mood = Mood.normal
+    assert await agent.drain()
+    assert agent.standing()["fault"] == ""
+    assert await points(fake) == 80
+
+
+async def test_a_catalogue_that_is_ahead_of_this_ledger_is_an_integrity_fault(
+    agent: Delivering, fake: FakeCatalogue, tmp_path: Path, clock: ManualClock
+) -> None:
+    await agent.write(4)
+    await agent.outbox.check_stand()
+    copy = tmp_path / "yesterday"
+    copy.mkdir()
+    with closing(file.open_for_reading(agent.data_dir)) as connection:
+        connection.execute("PRAGMA query_only = OFF")
+        connection.execute("VACUUM INTO ?", (str(file.ledger_path(copy)),))
+    keys_file = agent.data_dir / "agent.ed25519"
+    (copy / "agent.ed25519").write_bytes(keys_file.read_bytes())
+    (copy / "agent.ed25519").chmod(0o600)
+    await agent.write(4)
+    assert await agent.drain()
+    async with delivering(copy, fake.url, clock=clock) as old:
+        with pytest.raises(IntegrityError, match="this ledger ends at 4"):
+            await old.drain()
+
+
+async def test_an_agent_restored_to_an_older_backup_with_the_same_entries_goes_on_where_the_catalogue_stands(
+    agent: Delivering, fake: FakeCatalogue
+) -> None:
+    await agent.write(6)
+    assert await agent.drain()
+    await agent.writer.run(delivery.stand_at(2, now=0))
+    await agent.write(2)
+    assert await agent.drain()
+    assert agent.standing()["acked_seq"] == 8
+    assert await points(fake) == 80
+
+
+async def test_two_catalogues_behind_one_address_do_not_keep_the_agent_spinning(
+    agent: Delivering, fake: FakeCatalogue
+) -> None:
+    await agent.write(6)
+    assert await agent.drain()
+    backup = fake.backup()
+    await agent.write(2)
+    fake.restore(backup)
+    await agent.writer.run(delivery.stand_at(2, now=0))
+    assert await agent.step() is Step.moved
+    await agent.writer.run(delivery.stand_at(4, now=0))
+    assert await agent.step() is Step.failed
+    assert "more than one" in agent.standing()["last_error"]
+
+
+async def test_a_rejected_entry_is_kept_with_its_reason_and_the_rest_goes_on(
+    agent: Delivering, fake: FakeCatalogue
+) -> None:
+    await agent.append([an_entry(1), an_entry(2, kind="gift"), an_entry(3)])
+    assert await agent.drain()
+    await agent.write(2)
+    assert await agent.drain()
+    standing = agent.standing()
+    assert (standing["rejected"], standing["acked_seq"], agent.outbox.counts["rejected"]) == (1, 5, 1)
+    with closing(file.open_for_reading(agent.data_dir)) as connection:
+        assert connection.execute("SELECT reader, seq FROM rejected_entry").fetchall() == [("catalogue", 2)]
+    assert await points(fake) == 40
+
+
+async def test_a_kept_receipt_can_be_verified_from_the_file_alone(agent: Delivering, fake: FakeCatalogue) -> None:
+    await agent.write(3)
+    assert await agent.drain()
+    with closing(file.open_for_reading(agent.data_dir)) as connection:
+        body, signature = connection.execute("SELECT body, signature FROM receipt").fetchone()
+    answer = Response(status_code=200, headers=Headers(orjson.loads(signature).items()))
+    signing.verify_receipt(answer, body, public=fake.key.public, now=10**10)
+    assert receipt.parse_receipt(body).last_seq == 3
+    lines = orjson.loads(signature)
+    params = lines["signature-input"].removeprefix("rewards=")
+    base = (
+        f'"@status": 200\n"content-type": application/json\n"content-digest": {lines["content-digest"]}\n'
+        f'"@signature-params": {params}'
+    )
+    found = re.fullmatch(r"rewards=:(.+):", lines["signature"])
+    assert found
+    signed = base64.b64decode(found[1])
+    Ed25519PublicKey.from_public_bytes(fake.key.public).verify(signed, base.encode())
+
+
+async def test_retry_after_is_honoured_and_the_backoff_survives_a_restart(
+    agent: Delivering, fake: FakeCatalogue, clock: ManualClock
+) -> None:
+    await agent.write(1)
+    fake.mood, fake.retry_after = Mood.busy, "120"
+    await agent.step()
+    due = agent.standing()["next_try_at"]
+    assert clock.now() + 120 <= due <= clock.now() + 240
+    asked = fake.requests
+    fake.mood = Mood.normal
+    running = asyncio.create_task(agent.outbox.run())
+    await asyncio.sleep(0.2)
+    assert fake.requests == asked, "run() waits although it has only just begun"
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def until_acked(agent: Delivering, seq: int) -> None:
+    """Wait until the loop has delivered up to ``seq``."""
+    async with asyncio.timeout(10):
+        while agent.standing()["acked_seq"] < seq:  # noqa: ASYNC110 - the loop under test tells nobody
+            await asyncio.sleep(0.05)
+
+
+async def test_the_loop_delivers_what_is_written_while_it_runs(agent: Delivering, fake: FakeCatalogue) -> None:
+    running = asyncio.create_task(agent.outbox.run())
+    await agent.write(5)
+    await until_acked(agent, 5)
+    await agent.write(5)
+    await until_acked(agent, 10)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert await points(fake) == 100
+
+
+async def test_a_missing_key_is_told_as_what_an_edit_cures(agent: Delivering) -> None:
+    await agent.write(1)
+    (agent.data_dir / "agent.ed25519").unlink()
+    assert await agent.step() is Step.failed
+    with pytest.raises(ConfigError, match="no key file"):
+        await agent.drain()
+
+
+async def test_a_damaged_ledger_is_not_delivered(agent: Delivering, fake: FakeCatalogue) -> None:
+    await agent.write(3)
+
+    async def damage(conn: aiosqlite.Connection) -> None:
+        await conn.execute("DROP TRIGGER entry_is_never_changed")
+        await conn.execute("UPDATE entry SET body = CAST(replace(body, '10', '99') AS BLOB) WHERE seq = 2")
+
+    await agent.writer.run(damage)
+    with pytest.raises(IntegrityError, match="chain is broken"):
+        await agent.drain()
+    assert await points(fake) == 0
+
+
+async def test_batches_carry_one_below_the_lowest_open_gap_else_the_position(
+    agent: Delivering, fake: FakeCatalogue
+) -> None:
+    async def sources(conn: aiosqlite.Connection) -> None:
+        for name, position in (("moodle", 900), ("quiet", 70)):
+            await conn.execute("INSERT INTO source_state VALUES (?, ?, 0, 0, 0.0, 0, '', x'7b7d', 0)", (name, position))
+        for lo, state in ((400, "open"), (300, "given_up"), (500, "open")):
+            await conn.execute("INSERT INTO source_gap VALUES ('moodle', ?, 1, ?, 0, 0.0, 0, ?)", (lo, lo, state))
+
+    await agent.writer.run(sources)
+    await agent.write(1)
+    fake.mood = Mood.down
+    await agent.step()
+    with closing(file.open_for_reading(agent.data_dir)) as connection:
+        body = connection.execute("SELECT body FROM sealed_batch").fetchone()[0]
+    assert b'"low_water":{"moodle":399,"quiet":70}' in body
+
+
+async def test_a_large_backlog_drains_without_growing_memory(agent: Delivering, fake: FakeCatalogue) -> None:
+    for _ in range(20):
+        await agent.write(1000, learner="one")
+    process, seen = psutil.Process(), []
+    for _ in range(20):
+        assert await agent.step() is Step.delivered
+        books = fake.books[CAMPUS, "agent-1"]
+        books.entries.clear()
+        seen.append(process.memory_info().rss)
+    assert seen[-1] - seen[4] < 8_000_000
+
+
+async def test_enrolment_pins_the_key_that_the_token_names(fake: FakeCatalogue, agent: Delivering) -> None:
+    elsewhere = Token(secret=Token.parse(await fake.add_tenant(CAMPUS)).secret, catalogue_fingerprint="ab" * 16)
+    with pytest.raises(IntegrityError, match="not the one this token is from"):
+        await again(agent, fake, elsewhere.text())
+    with pytest.raises(InvalidInputError, match="not an enrolment token"):
+        await again(agent, fake, "nonsense")
+    assert agent.standing()["agent"] == "agent-1"
+
+
+async def again(agent: Delivering, fake: FakeCatalogue, token: str) -> None:
+    """Enrol once more."""
+    client, clock = agent.client, ManualClock()
+    await enrol(
+        token, client=client, writer=agent.writer, campus=CAMPUS, environment="production", url=fake.url, clock=clock
+    )
+
+
+async def test_a_delivered_ledger_does_not_take_another_name(agent: Delivering, fake: FakeCatalogue) -> None:
+    await agent.write(2)
+    assert await agent.drain()
+    with pytest.raises(ConfigError, match="paid again") as caught:
+        await again(agent, fake, await fake.add_tenant(CAMPUS))
+    assert "--agent agent-1" in caught.value.hint
+    await again(agent, fake, await fake.add_tenant(CAMPUS, agent="agent-1"))
+    await agent.write(2)
+    assert await agent.drain()
+    assert await points(fake) == 40
+
+
+async def test_a_used_token_and_a_dead_catalogue_are_told_apart(agent: Delivering, fake: FakeCatalogue) -> None:
+    token = await fake.add_tenant(CAMPUS)
+    fake.tokens[CAMPUS, Token.parse(token).digest()]["used_by"] = "somebody"
+    with pytest.raises(ConfigError, match="403"):
+        await again(agent, fake, token)
+    fake.mood = Mood.error
+    with pytest.raises(TransientError, match="500"):
+        await again(agent, fake, token)
+
+
+async def test_a_rotation_that_broke_off_is_finished_by_the_next_one(
+    agent: Delivering, fake: FakeCatalogue, clock: ManualClock
+) -> None:
+    key_file = agent.data_dir / "agent.ed25519"
+    before = keys.load(key_file)
+    who = delivery.Identity(campus=CAMPUS, agent="agent-1", epoch=1, catalogue_public=fake.key.public)
+    fake.mood = Mood.mute
+    with pytest.raises(TransientError):
+        await rotate(client=agent.client, key_file=key_file, who=who, clock=clock)
+    assert keys.load(key_file).public == before.public
+    await agent.write(1)
+    fake.mood = Mood.normal
+    assert await agent.step() is Step.failed, "the catalogue already took the new key"
+    new = await rotate(client=agent.client, key_file=key_file, who=who, clock=clock)
+    assert new.public == keys.load(key_file).public != before.public
+    assert sorted(path.name for path in agent.data_dir.glob("agent.ed25519*")) == ["agent.ed25519"]
+    assert await agent.drain()
+
+
+async def test_the_answer_to_a_rotation_must_be_the_catalogues(
+    agent: Delivering, fake: FakeCatalogue, clock: ManualClock
+) -> None:
+    key_file = agent.data_dir / "agent.ed25519"
+    who = delivery.Identity(campus=CAMPUS, agent="agent-1", epoch=1, catalogue_public=fake.stranger.public)
+    before = keys.load(key_file).public
+    with pytest.raises(IntegrityError):
+        await rotate(client=agent.client, key_file=key_file, who=who, clock=clock)
+    assert keys.load(key_file).public == before
+
+
+async def test_the_real_catalogue_takes_what_the_outbox_sends(tmp_path: Path) -> None:
+    data_dir = tmp_path / "agent"
+    data_dir.mkdir()
+    async with running_catalogue(tmp_path, f"sqlite:///{tmp_path}/books.db") as real:
+        async with delivering(data_dir, real.url, await real.add_tenant(CAMPUS)) as agent:
+            await agent.write(1500)
+            assert await agent.drain()
+            assert agent.outbox.status()["waiting"] == 0
+        assert sum((await real.wallets(CAMPUS)).values()) == 15_000
+
+
+async def test_an_answer_without_end_is_cut_off(agent: Delivering, fake: FakeCatalogue) -> None:
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n")
+        for _ in range(64):
+            writer.write(b"x" * 65536)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(endless, "127.0.0.1", 0)
+    place = Place(url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    client = Client(place, key_file=agent.data_dir / "agent.ed25519", clock=ManualClock())
+    with pytest.raises(TransientError, match="longer than"):
+        await client.get_stand(campus=CAMPUS, agent="agent-1", limit_s=10 * LIMIT_S)
+    await client.close()
+    server.close()

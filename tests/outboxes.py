@@ -1,0 +1,78 @@
+"""An agent's delivering half for tests: a real ledger file, a real writer, the real outbox, a clock moved by hand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+from agent.clock import Clock, SystemClock
+from agent.ledger import delivery, file
+from agent.ledger.writer import Writer
+from agent.outbox.client import Client, Place
+from agent.outbox.enrol import enrol
+from agent.outbox.key_file import new_key
+from agent.outbox.sync import Outbox, Step
+from tests.wire_builders import CAMPUS, append_entries, entries
+
+LIMIT_S = 0.5
+"""Nobody on loopback needs longer; the slow mood takes a second."""
+
+
+class Delivering:
+    """A ledger and its outbox."""
+
+    def __init__(self, writer: Writer, outbox: Outbox, client: Client, data_dir: Path) -> None:
+        self.writer = writer
+        self.outbox = outbox
+        self.client = client
+        self.data_dir = data_dir
+        self.written = 0
+
+    async def write(self, count: int, **changes: Any) -> None:
+        """Append the next ``count`` entries."""
+        await self.append(entries(self.written + 1, self.written + count, **changes))
+
+    async def append(self, bodies: Sequence[bytes]) -> None:
+        """Append these entries."""
+        await append_entries(self.writer, bodies)
+        self.written += len(bodies)
+
+    async def step(self) -> Step:
+        """One attempt."""
+        return await self.outbox.step(limit_s=LIMIT_S)
+
+    async def drain(self) -> bool:
+        """Everything, now."""
+        return await self.outbox.drain(limit_s=LIMIT_S)
+
+    def standing(self) -> dict[str, Any]:
+        """Where delivery stands, from the file."""
+        with closing(file.open_for_reading(self.data_dir)) as connection:
+            return delivery.standing(connection)
+
+
+@asynccontextmanager
+async def delivering(
+    directory: Path, url: str, token: str = "", *, clock: Clock | None = None, campus: str = CAMPUS
+) -> AsyncIterator[Delivering]:
+    """An outbox over the ledger in ``directory``; with a ``token`` it gets a key and enrols first."""
+    clock = clock or SystemClock()
+    key_file = directory / "agent.ed25519"
+    client = Client(Place(url=url), key_file=key_file, clock=clock)
+    writer = await Writer.open(directory)
+    outbox = Outbox(
+        writer=writer, data_dir=directory, client=client, environment="production", clock=clock, jitter=lambda: 0.0
+    )
+    try:
+        if token:
+            new_key(key_file)
+            environment = "production"
+            await enrol(
+                token, client=client, writer=writer, campus=campus, environment=environment, url=url, clock=clock
+            )
+        yield Delivering(writer, outbox, client, directory)
+    finally:
+        await outbox.close()
+        await writer.close()
