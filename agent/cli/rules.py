@@ -1,4 +1,4 @@
-"""`rewards-agent rules …`: check the rules, and see what they can be about."""
+"""`rewards-agent rules …`: check, try and explain the rules, and see what they can be about."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from agent.errors import ConfigError
 
 if TYPE_CHECKING:
     from agent.config.document import Fault
+    from agent.config.rulefile import RuleFile
+    from agent.engine.rulebook import Rulebook
 
-app = typer.Typer(no_args_is_help=True, help="Check and look at the rules.")
+app = typer.Typer(no_args_is_help=True, help="Check, try and explain the rules.")
 
 FilesArgument = Annotated[
     list[Path] | None,
@@ -28,14 +30,9 @@ def check(files: FilesArgument = None, config: ConfigOption = None, json: JsonOp
     Examples in the rules are tried. Warnings are told too and break nothing.
     """
     from agent.config.document import FaultsError
-    from agent.config.kinds import KindTable
-    from agent.config.rulefile import load_rules
-    from agent.engine.rules import compile_rules
 
-    paths = tuple(files) if files else settings_of(config).rule_files()
     try:
-        rules = load_rules(paths)
-        compile_rules(rules, KindTable())
+        rules, _ = _compiled(files, config)
     except FaultsError as error:
         if json:
             emit_json({"ok": False, "faults": [_told(fault) for fault in error.faults], "warnings": []})
@@ -48,6 +45,64 @@ def check(files: FilesArgument = None, config: ConfigOption = None, json: JsonOp
     for warning in rules.warnings:
         note(f"warning: {warning}")
     emit_one({"in order": f"{len(rules.rules)} rules", "version": rules.version}, json=False)
+
+
+@app.command("test")
+def try_cases(files: FilesArgument = None, config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Try every [[rule.example]] and play every [[case]] of the rules; exits with 1 where one is not true.
+
+    Nothing is read but the files, and nothing is paid.
+    """
+    from agent.engine.stories import run_cases
+
+    rules, rulebook = _compiled(files, config)
+    results = run_cases(rules, rulebook)
+    untrue = [result for result in results if result.failures]
+    if json:
+        told = [{"name": one.name, "where": one.where, "failures": list(one.failures)} for one in results]
+        emit_json({"ok": not untrue, "cases": told, "examples": sum(len(one.it.example) for one in rules.rules)})
+    else:
+        for result in untrue:
+            note(f"{result.where}: {result.name}")
+            for failure in result.failures:
+                note(f"  {failure}")
+        examples = sum(len(one.it.example) for one in rules.rules)
+        emit_one(
+            {"examples": f"{examples} true", "cases": f"{len(results) - len(untrue)} of {len(results)} true"},
+            json=False,
+        )
+    if untrue:
+        raise typer.Exit(1)
+
+
+@app.command()
+def explain(
+    rule: Annotated[str | None, typer.Argument(metavar="[RULE]", help="One rule's id.")] = None,
+    files: Annotated[
+        list[Path] | None, typer.Option("--file", metavar="FILE", help="Files of rules instead of the configured ones.")
+    ] = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Say in plain sentences what each rule does, with the defaults it left unsaid."""
+    from agent.config.document import nearest
+    from agent.engine.explain import rule_sentences
+
+    _, rulebook = _compiled(files, config)
+    ids = tuple(one.id for one in rulebook.rules)
+    if rule is not None and rule not in ids:
+        likely = nearest(rule, ids)
+        raise ConfigError(
+            f"there is no rule {rule}", hint=f"did you mean {likely}?" if likely else f"the rules: {', '.join(ids)}"
+        )
+    said = {one.id: rule_sentences(one, rulebook) for one in rulebook.rules if rule in (None, one.id)}
+    if json:
+        emit_json([{"rule": name, "sentences": list(sentences)} for name, sentences in said.items()])
+        return
+    for name, sentences in said.items():
+        typer.echo(name)
+        for sentence in sentences:
+            typer.echo(f"  {sentence}")
 
 
 @app.command()
@@ -81,6 +136,16 @@ def facts(
     ]
     columns = ("kind", "fact", "type", "unit", "supplied_by", "sample", *(("meaning",) if kind else ()))
     emit(rows, columns, json=json, empty="no facts")
+
+
+def _compiled(files: list[Path] | None, config: Path | None) -> tuple[RuleFile, Rulebook]:
+    """The rules of these files, else of the configuration."""
+    from agent.config.kinds import KindTable
+    from agent.config.rulefile import load_rules
+    from agent.engine.rules import compile_rules
+
+    rules = load_rules(tuple(files) if files else settings_of(config).rule_files())
+    return rules, compile_rules(rules, KindTable())
 
 
 def _told(fault: Fault) -> dict[str, object]:

@@ -150,6 +150,42 @@ def test_rules_of_several_files_are_checked_together(campus: Path) -> None:
     assert [line.split(" ")[0] for line in done.stderr.splitlines()] == ["a.toml:7:1:", "b.toml:1:1:"]
 
 
+def test_rules_are_explained_in_sentences_with_the_defaults_they_left_unsaid(campus: Path) -> None:
+    done = agent("rules", "explain", "lesson", cwd=campus)
+    as_json = agent("rules", "explain", "--json", cwd=campus)
+
+    assert done.returncode == 0
+    assert done.stdout.startswith("lesson\n  lesson: on lesson.completed.\n")
+    assert "once for each lesson and learner" in done.stdout
+    assert [rule["rule"] for rule in json.loads(as_json.stdout)] == ["lesson"]
+
+
+def test_a_rule_that_is_not_there_is_answered_with_the_nearest(campus: Path) -> None:
+    done = agent("rules", "explain", "leson", cwd=campus)
+
+    assert (done.returncode, done.stderr) == (2, "there is no rule leson\n  did you mean lesson?\n")
+
+
+@pytest.mark.parametrize(("points", "code"), [(10, 0), (11, 1)])
+def test_the_stories_of_the_rules_are_played_and_an_untrue_one_ends_with_one(
+    campus: Path, points: int, code: int
+) -> None:
+    story = f"""
+[[case]]
+name = "a lesson pays"
+events = [{{ at = 2026-09-07T09:00:00, learner = "ann", kind = "lesson.completed", lesson = "1" }}]
+expect = [{{ learner = "ann", rule = "lesson", points = {points} }}]
+"""
+    (campus / "rules.toml").write_text(RULES + story)
+
+    done = agent("rules", "test", cwd=campus)
+    as_json = agent("rules", "test", "--json", cwd=campus)
+
+    assert (done.returncode, as_json.returncode) == (code, code)
+    assert ("rules.toml:8: a lesson pays" in done.stderr) is bool(code)
+    assert json.loads(as_json.stdout)["ok"] is not bool(code)
+
+
 def test_the_facts_of_a_kind_are_listed_with_type_unit_supplier_and_sample(tmp_path: Path) -> None:
     facts = json.loads(agent("rules", "facts", "quiz.submitted", "--json", cwd=tmp_path).stdout)
 
