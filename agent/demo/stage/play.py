@@ -135,6 +135,8 @@ class Play:
         until = time.monotonic() + SETTLE_WITHIN_S
         figures = self._look()
         while figures.behind or figures.acked < figures.entries:
+            if not figures.behind and figures.trouble:
+                self._agent.deliver_now()
             if time.monotonic() > until:
                 raise TransientError(
                     f"after {SETTLE_WITHIN_S:.0f} s {figures.behind} rows are unread and "

@@ -52,7 +52,7 @@ def call(words: Sequence[object], *, cwd: Path) -> str:
     )
     if done.returncode:
         said = (done.stderr or done.stdout).strip()[-1500:]
-        raise TransientError(f"{name} {' '.join(arguments)} ended with {done.returncode}: {said}")
+        raise TransientError(f"{name} {arguments[0]} ended with {done.returncode}: {said}")
     return done.stdout
 
 
@@ -145,8 +145,14 @@ class Agent(Service):
 
     def enrol(self, token: str) -> None:
         """Make its key and let the catalogue know it."""
-        token_file = self._place.directory / "enrolment.token"
-        token_file.touch(mode=0o600)
-        token_file.write_text(token, encoding="utf-8")
-        call(["rewards-agent", "enrol", "--config", self._place.config, token], cwd=self._place.directory)
-        token_file.unlink()
+        where = ["--config", self._place.config]
+        call(["rewards-agent", "key", "new", *where], cwd=self._place.directory)
+        call(["rewards-agent", "enrol", token, *where], cwd=self._place.directory)
+
+    def deliver_now(self) -> None:
+        """Have the running agent deliver at once instead of waiting for its backoff.
+
+        Raises:
+            TransientError: the catalogue did not take it.
+        """
+        call(["rewards-agent", "sync", "now", "--config", self._place.config], cwd=self._place.directory)

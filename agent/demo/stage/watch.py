@@ -21,7 +21,7 @@ _REASONS = """
 SELECT reason, COUNT(*) FROM decision WHERE outcome <> ? AND reason <> '' GROUP BY reason ORDER BY COUNT(*) DESC LIMIT 6
 """
 _READER = "SELECT acked_seq, attempts, last_error FROM reader ORDER BY name LIMIT 1"
-_GAPS = "SELECT COUNT(*) FROM source_gap WHERE state = 'open'"
+_GAPS = "SELECT lo, hi, step, present FROM source_gap WHERE state = 'open'"
 _LOG = "mdl_logstore_standard_log"
 
 
@@ -38,7 +38,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """One look. ``behind`` is how many log rows the agent has not come to yet; ``reasons`` most frequent first."""
+    """One look. ``behind`` is how many log rows the agent has not read yet; ``reasons`` most frequent first."""
 
     log_rows: int = 0
     behind: int = 0
@@ -76,11 +76,13 @@ class Watch:
                 for no, rule, learner, outcome, reason in db.execute(_NEWEST, (self._seen,))
             )
             self._seen = verdicts[-1].number if verdicts else self._seen
+            gaps = db.execute(_GAPS).fetchall()
             reader = db.execute(_READER).fetchone() or (0, 0, "")
             return Figures(
                 log_rows=rows,
-                behind=max(0, newest - _one(db, "SELECT COALESCE(SUM(position), 0) FROM source_state")),
-                gaps=_one(db, _GAPS),
+                behind=max(0, newest - _one(db, "SELECT COALESCE(SUM(position), 0) FROM source_state"))
+                + _came_late(self._place.moodle, gaps),
+                gaps=len(gaps),
                 events=_one(db, "SELECT COUNT(*) FROM event"),
                 entries=_one(db, "SELECT COALESCE(MAX(seq), 0) FROM entry"),
                 acked=reader[0],
@@ -100,6 +102,13 @@ def _log(moodle: Path) -> tuple[int, int]:
     with closing(sqlite3.connect(f"file:{moodle}?mode=ro", uri=True, timeout=10)) as db:
         newest, rows = db.execute(f"SELECT COALESCE(MAX(id), 0), COUNT(*) FROM {_LOG}").fetchone()  # noqa: S608 - constant
     return int(newest), int(rows)
+
+
+def _came_late(moodle: Path, gaps: list[tuple[int, int, int, int]]) -> int:
+    """Rows that stand where the agent saw a gap: committed late, and not read yet."""
+    sql = f"SELECT COUNT(*) FROM {_LOG} WHERE id BETWEEN ? AND ? AND (id - ?) % ? = 0"  # noqa: S608 - constant
+    with closing(sqlite3.connect(f"file:{moodle}?mode=ro", uri=True, timeout=10)) as db:
+        return sum(int(db.execute(sql, (lo, hi, lo, step)).fetchone()[0]) - present for lo, hi, step, present in gaps)
 
 
 def _one(db: sqlite3.Connection, sql: str) -> int:
