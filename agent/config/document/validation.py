@@ -22,7 +22,7 @@ class Table(BaseModel):
     a point as `Decimal`, so declare `tuple[X, ...]`, and `int | Decimal` where both are meant; `float` takes either.
     """
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -148,8 +148,8 @@ def _fault(one: _Misfit, document: Document, model: type[BaseModel]) -> Fault:
         return _missing_key(one.path, document)
     if one.misfit:
         return document.fault(one.path, one.misfit.message, one.misfit.hint, on="key" if one.on_key else "value")
-    message, hint = sentence(one.details)
     name = _told(one.path)
+    message, hint = sentence(one.details, name)
     message = f"{name}: {message}" if name else message
     return document.fault(one.path, message, hint, on="key" if one.on_key else "value")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -10,6 +11,9 @@ from typing import Any
 from pydantic_core import ErrorDetails
 
 from agent.config.document.schema import nearest
+
+_ABOUT_SECRETS = re.compile("password|secret|token|key_file")
+_HIDDEN = object()
 
 _WANTED: Mapping[str, str] = {
     "string_type": 'a text in quotes, such as "abc"',
@@ -45,9 +49,13 @@ _BOUNDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
 }
 
 
-def sentence(details: ErrorDetails) -> tuple[str, str]:
-    """What is wrong with a value, and what was meant (may be empty)."""
-    kind, found, context = details["type"], details["input"], details.get("ctx", {})
+def sentence(details: ErrorDetails, key: str) -> tuple[str, str]:
+    """What is wrong with the value of ``key``, and what was meant (may be empty).
+
+    Where the key is about a secret the value is not repeated: it may be one that was written in the wrong place.
+    """
+    kind, context = details["type"], details.get("ctx", {})
+    found = _HIDDEN if _ABOUT_SECRETS.search(key) else details["input"]
     if "one_of" in context:
         wanted = " or ".join(dict.fromkeys(_wanted(one) for one in context["one_of"]))
         return f"{kind_of_value(found)} cannot stand here", f"expected {wanted}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,6 +15,26 @@ from agent.config.document import FaultsError, MisfitError, Table, examine, pars
 class Example(Table):
     event: dict[str, int | str]
     expect: dict[str, int] = Field(default_factory=dict)
+
+
+class Odds(Table):
+    count: int = Field(1, ge=1, lt=10)
+    share: float = Field(0.5, gt=0, le=1)
+    word: str = Field("abc", min_length=2, max_length=4, pattern="^[a-z]*$")
+    words: tuple[str, ...] = Field(("a", "b"), min_length=2, max_length=3)
+    on: bool = True
+    day: date = date(2026, 9, 1)
+    at: datetime = datetime(2026, 9, 1, tzinfo=UTC)
+    table: dict[str, int] = Field(default_factory=dict)
+    even: int = 2
+    token_files: tuple[str, ...] = ()
+
+    @field_validator("even")
+    @classmethod
+    def _even(cls, value: int) -> int:
+        if value % 2:
+            raise ValueError("must be even")
+        return value
 
 
 class Part(Table):
@@ -174,6 +195,48 @@ def test_a_key_of_another_kind_of_source_is_unknown_here() -> None:
 
 def test_a_long_text_is_told_by_its_beginning() -> None:
     assert rule(f"from = '{'x' * 80}'").startswith(f'4:8: `from`: the text "{"x" * 39}…" cannot stand here')
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("count = 0", "1:9: `count`: must be at least 1"),
+        ("count = 10", "1:9: `count`: must be less than 10"),
+        ("count = 1.0", "1:9: `count`: the number 1.0 cannot stand here, expected a whole number"),
+        ("share = 0", "1:9: `share`: must be more than 0.0"),
+        ("share = 1.5", "1:9: `share`: must be at most 1.0"),
+        ("share = nan", "1:9: `share`: must be a number, not inf or nan"),
+        ("share = []", "1:9: `share`: a list cannot stand here, expected a number"),
+        ("word = 'a'", "1:8: `word`: must have at least 2 characters"),
+        ("word = 'abcde'", "1:8: `word`: must have at most 4 characters"),
+        ("word = 'A-'", "1:8: `word`: must look like ^[a-z]*$"),
+        ("word = {}", '1:8: `word`: a table cannot stand here, expected a text in quotes, such as "abc"'),
+        ("words = ['a']", "1:9: `words`: must have at least 2 elements"),
+        ("words = ['a','b','c','d']", "1:9: `words`: must have at most 3 elements"),
+        ("words = ['a', 2]", '1:15: `words`: the number 2 cannot stand here, expected a text in quotes, such as "abc"'),
+        ("words = 'a'", '1:9: `words`: the text "a" cannot stand here, expected a list […]'),
+        ("on = 'true'", '1:6: `on`: the text "true" cannot stand here, expected true or false'),
+        (
+            "day = 12:00:00",
+            "1:7: `day`: the time 12:00:00 cannot stand here, expected a date, such as 2026-09-01 without quotes",
+        ),
+        (
+            "at = 2026-09-01",
+            (
+                "1:6: `at`: the date 2026-09-01 cannot stand here, "
+                "expected a date and time, such as 2026-09-01T09:00:00 without quotes"
+            ),
+        ),
+        ("table = [1]", "1:9: `table`: a list cannot stand here, expected a table { … }"),
+        ("table.a = false", "1:11: `a`: false cannot stand here, expected a whole number"),
+        ("even = 3", "1:8: `even`: must be even"),
+        ("token_files = 'geheim'", "1:15: `token_files`: this value cannot stand here, expected a list […]"),
+    ],
+)
+def test_each_kind_of_wrong_value_is_told_in_plain_words(line: str, expected: str) -> None:
+    _, faults = examine(parse(line.encode(), Path("rules.toml")), Odds)
+
+    assert [str(fault).removeprefix("rules.toml:") for fault in faults] == [expected]
 
 
 def test_every_fault_of_a_file_is_told_at_once_and_without_jargon() -> None:
