@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +17,7 @@ from agent.collectors.logstore.probe import probe
 from agent.collectors.systems import moodle
 from agent.errors import ConfigError, IntegrityError, InvalidInputError
 from agent.model import SourceState
+from tests import servers
 from tests.sites import (
     EVERYTHING,
     LOGGED_IN,
@@ -39,12 +40,31 @@ DIALECTS = ("sqlite", "mariadb")
 SMALL = Limits(page_rows_max=4, span_ids_max=10, block_ids=5, start_overlap_ids=3, anchor_every_ids=6)
 
 
+@pytest.fixture(scope="module")
+def maria_site(request: pytest.FixtureRequest) -> Iterator[Callable[[], MariaSite]]:
+    """The tables of one MariaDB database, made when first asked for."""
+    made: list[MariaSite] = []
+
+    def site() -> MariaSite:
+        if not made:
+            server: servers.MariaDB = request.getfixturevalue("mariadb")
+            made.append(MariaSite(server.create_database()))
+        return made[0]
+
+    yield site
+    for one in made:
+        one.database.drop()
+
+
 @pytest.fixture(params=DIALECTS)
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+def site(request: pytest.FixtureRequest, tmp_path: Path, maria_site: Callable[[], MariaSite]) -> Iterator[Site]:
+    """An empty Moodle database of the dialect under test."""
     if request.param == "sqlite":
         yield SqliteSite(tmp_path / "moodle.db")
     else:
-        yield MariaSite(request.getfixturevalue("mariadb_database"))
+        maria = maria_site()
+        yield maria
+        maria.reset()
 
 
 @pytest.fixture

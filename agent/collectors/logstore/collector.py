@@ -129,13 +129,8 @@ class LogstoreCollector:
         now = self._clock.now()
         state, changed = await self._gaps.looked_at(state, running=running, now=now)
         self._again = self._again_of(state, changed)
-        if (
-            self._idle
-            and not changed
-            and not self._again
-            and not self._watch.is_due(running)
-            and await self._newest() <= state.position
-        ):
+        quiet = self._idle and not changed and self._again is None and not self._watch.is_due(running)
+        if quiet and await self._newest() <= state.position:
             return self._page(state, demand, caught_up=True)
         async with self._snapshots():
             state = await self._watch.verified(state, running)
@@ -164,7 +159,8 @@ class LogstoreCollector:
     async def _filled(self, state: SourceState, demand: Demand, changed: list[Change], now: int) -> Page:
         """What appeared in gaps; the position stays."""
         plain = [change for change in changed if not change.gap.present]
-        filling = await fill(self._reader, self._filter(demand), state.gaps, changed, step=self._watch.step, now=now)
+        step = self._watch.step
+        filling = await fill(self._reader, self._filter(demand), state.gaps, plain, step=step, now=now)
         counts = Counter(state.counts)
         counts["ids_filled"] += filling.found
         state = replace(state, gaps=self._gaps.tidied(filling.gaps), counts=dict(counts))
@@ -176,7 +172,9 @@ class LogstoreCollector:
         if again is not None and any(again.stands_for(gap) for gap in state.gaps):
             return again
         merged = next((change.gap for change in changed if change.gap.present), None)
-        return merged and Again(gap=merged, position=merged.lo, present=0, high_water=merged.high_water)
+        if merged is None:
+            return None
+        return Again(gap=merged, position=merged.lo, present=0, high_water=merged.high_water)
 
     async def _read_again(self, state: SourceState, demand: Demand, again: Again, now: int) -> Page:
         """A stretch of a merged gap. Its count is corrected when all of it was read; until then it stands as it was."""
