@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from aiohttp import web
 
@@ -41,8 +41,9 @@ async def serve(config: Config, *, ready: Callable[[str], None]) -> None:
         await runner.setup()
         site = web.TCPSite(runner, config.host, config.port)
         await _start(site, config)
-        ready(_address(runner))
-        await _told_to_stop()
+        with _told_to_stop() as stop:
+            ready(_address(runner))
+            await stop.wait()
     finally:
         await runner.cleanup()
         await store.close()
@@ -79,14 +80,15 @@ def _address(runner: web.AppRunner) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def _told_to_stop() -> None:
+@contextlib.contextmanager
+def _told_to_stop() -> Iterator[asyncio.Event]:
+    """Set once we are told to stop; listening before anybody learns that we are there."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     told = (signal.SIGTERM, signal.SIGINT)
     for number in told:
         loop.add_signal_handler(number, stop.set)
     try:
-        await stop.wait()
+        yield stop
     finally:
         for number in told:
-            with contextlib.suppress(ValueError):
-                loop.remove_signal_handler(number)
+            loop.remove_signal_handler(number)

@@ -8,10 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol, Self
 
-from alembic import command
-from alembic.config import Config as AlembicConfig
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import URL, Connection
+from sqlalchemy import URL, Connection, inspect, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -140,10 +137,17 @@ def _unusable(place: str, exc: Exception) -> ConfigError | UnavailableError:
 
 
 def _current(conn: Connection) -> str | None:
-    return MigrationContext.configure(conn).get_current_revision()
+    if not inspect(conn).has_table("alembic_version"):
+        return None
+    found: str | None = conn.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
 
 
 def _upgrade(conn: Connection) -> None:
+    # Only `init` needs it, and it takes a fifth of a second to load.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config as AlembicConfig  # noqa: PLC0415
+
     config = AlembicConfig()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = conn

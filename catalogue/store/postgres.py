@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 from sqlalchemy import URL, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from catalogue.store.rows import EntryRow, WalletMove
@@ -47,7 +48,10 @@ class Postgres:
         """Append entries by COPY, twice as fast as the quickest INSERT; part of the transaction like any statement."""
         driver: asyncpg.Connection = (await conn.get_raw_connection()).driver_connection
         records = [(campus, agent, epoch, *row) for row in rows]
-        await driver.copy_records_to_table("entry", records=records, columns=_ENTRY_COLUMNS)
+        try:
+            await driver.copy_records_to_table("entry", records=records, columns=_ENTRY_COLUMNS)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+            raise DBAPIError("COPY entry", None, exc) from exc
 
     async def move_wallets(self, conn: AsyncConnection, campus: str, moves: list[WalletMove]) -> None:
         """Add to balances in key order, so that two batches never wait for each other in a circle."""

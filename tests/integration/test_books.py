@@ -1,0 +1,222 @@
+"""The catalogue's books: what is stored is guarded, and `verify` finds every single thing that was changed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from catalogue import books, ingest, receive, tenants
+from catalogue.app import wall_clock
+from catalogue.errors import CatalogueError, ConfigError, RefusedError
+from catalogue.schema import metadata
+from catalogue.store import Store
+from catalogue.verify import Report, verify
+from tests.contract.catalogues import Hand, RealCatalogue, running_catalogue
+from tests.wire_builders import CAMPUS, an_entry, entries
+from wire import keys
+from wire.enrolment import EnrolRequest
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def real(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RealCatalogue]:
+    url = f"sqlite:///{tmp_path}/books.db"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_database").dsn
+    async with running_catalogue(tmp_path, url) as made:
+        yield made
+
+
+@pytest.fixture
+async def hand(real: RealCatalogue, tmp_path: Path) -> AsyncIterator[Hand]:
+    made = Hand(real, tmp_path)
+    await made.enrol(await real.add_tenant(CAMPUS))
+    await made.deliver(entries(1, 5))
+    await made.deliver([an_entry(6), an_entry(7, kind="gift"), an_entry(8)])
+    await made.deliver([an_entry(9, entry_id="2-9")], epoch=2)
+    yield made
+    await made.client.close()
+
+
+async def verified(real: RealCatalogue) -> Report:
+    async with real.store.reading() as conn:
+        return await verify(conn, real.key.public, now=wall_clock())
+
+
+async def execute(real: RealCatalogue, *statements: str) -> None:
+    async with real.store.writing() as conn:
+        for statement in statements:
+            await conn.execute(text(statement))
+
+
+def unguarded(real: RealCatalogue, table: str, statement: str) -> list[str]:
+    """``statement`` as somebody with the database's own rights could run it."""
+    if "sqlite" in type(real.store.dialect).__name__.lower():
+        return [f"DROP TRIGGER {table}_refuses_update", f"DROP TRIGGER {table}_refuses_delete", statement]
+    return [f"ALTER TABLE {table} DISABLE TRIGGER {table}_refuses", statement]
+
+
+async def test_sound_books_verify_and_are_counted(real: RealCatalogue, hand: Hand) -> None:
+    report = await verified(real)
+    assert report.faults == []
+    assert (report.agents, report.batches, report.entries, report.wallets) == (1, 3, 9, 6)
+
+
+@pytest.mark.parametrize("table", ["entry", "batch"])
+@pytest.mark.parametrize("statement", ["UPDATE {} SET epoch = 9", "DELETE FROM {}"])
+async def test_entries_and_batches_refuse_to_be_changed(
+    real: RealCatalogue, hand: Hand, table: str, statement: str
+) -> None:
+    with pytest.raises(DBAPIError, match="only grow"):
+        await execute(real, statement.format(table))
+    assert (await verified(real)).faults == []
+
+
+@pytest.mark.parametrize(
+    ("table", "statement", "wrong"),
+    [
+        ("wallet", "UPDATE wallet SET balance = balance + 1 WHERE learner = 'learner2'", "its entries say"),
+        ("wallet", "DELETE FROM wallet WHERE learner = 'learner2'", "is missing"),
+        ("wallet", "INSERT INTO wallet VALUES ('uni-example', 'nobody', 'points', 5)", "its entries say 0"),
+        ("agent", "UPDATE agent SET seq = 8", "stands at 8"),
+        ("entry", "DELETE FROM entry WHERE seq = 4", "entry 4 is missing"),
+        ("entry", "DELETE FROM entry WHERE seq = 9", "entry 9 is missing"),
+        ("entry", "UPDATE entry SET rejected = NULL WHERE seq = 7", "says something else"),
+        ("entry", "UPDATE entry SET rejected = 'x' WHERE seq = 6", "says something else"),
+        ("batch", "DELETE FROM batch WHERE first_seq = 9", "beyond the last batch"),
+        ("batch", "UPDATE batch SET header = head WHERE first_seq = 1", "not the batch that was received"),
+        ("batch", "UPDATE batch SET signature = '{}' WHERE first_seq = 6", "receipt is not ours"),
+        ("batch", "UPDATE batch SET head = digest WHERE first_seq = 6", "ends in another hash"),
+    ],
+)
+async def test_whatever_was_changed_behind_its_back_is_found(
+    real: RealCatalogue, hand: Hand, table: str, statement: str, wrong: str
+) -> None:
+    guarded = table in {"entry", "batch"}
+    await execute(real, *(unguarded(real, table, statement) if guarded else [statement]))
+    faults = (await verified(real)).faults
+    assert any(wrong in fault for fault in faults), faults
+
+
+async def test_a_changed_entry_is_found_by_the_chain_and_by_the_wallet(real: RealCatalogue, hand: Hand) -> None:
+    changed = an_entry(3, amount=1000)
+    for statement in unguarded(real, "entry", "SELECT 1"):
+        await execute(real, statement)
+    async with real.store.writing() as conn:
+        await conn.execute(text("UPDATE entry SET body = :body WHERE seq = 3"), {"body": changed})
+    faults = "\n".join((await verified(real)).faults)
+    assert "the chain over the stored bytes" in faults
+    assert "wallet of learner3 has 10 points, its entries say 1000" in faults
+
+
+async def test_the_migrations_make_the_tables_that_the_program_thinks_of(real: RealCatalogue) -> None:
+    for table in metadata.sorted_tables:
+        async with real.store.reading() as conn:
+            rows = await conn.execute(table.select())
+            assert list(rows.keys()) == [column.name for column in table.columns]
+            assert table.primary_key.columns.keys()[0] == "campus"
+
+
+async def test_an_upgrade_of_what_is_new_changes_nothing(real: RealCatalogue, hand: Hand) -> None:
+    assert not await real.store.upgrade()
+    assert (await verified(real)).entries == 9
+
+
+async def test_every_entry_is_exported_with_why_it_was_rejected(real: RealCatalogue, hand: Hand) -> None:
+    async with real.store.reading() as conn:
+        rows = [books.as_columns(row) async for row in books.entries(conn, CAMPUS)]
+    assert [(row["epoch"], row["seq"]) for row in rows] == [(1, seq) for seq in range(1, 9)] + [(2, 9)]
+    assert [row["seq"] for row in rows if row["rejected"]] == [7]
+    assert tuple(rows[0]) == books.COLUMNS
+    assert rows[0]["rule_id"] == "lesson-completed"
+
+
+async def test_export_and_wallets_go_on_over_their_pages(real: RealCatalogue, tmp_path: Path) -> None:
+    many = Hand(real, tmp_path, campus="many")
+    await many.enrol(await real.add_tenant("many"))
+    for first in (1, 1001, 2001):
+        await many.deliver([an_entry(seq, learner=f"l{seq:05}") for seq in range(first, min(first + 1000, 2501))])
+    await many.client.close()
+    async with real.store.reading() as conn:
+        assert [row.seq async for row in books.entries(conn, "many", "agent-1")] == list(range(1, 2501))
+        assert len([row async for row in books.wallets(conn, "many")]) == 2500
+        one = [row async for row in books.wallets(conn, "many", learner="l00007", currency="points")]
+    assert one == [{"learner": "l00007", "currency": "points", "balance": 10}]
+
+
+async def test_a_wallet_that_would_burst_is_spared_and_the_rest_is_posted(real: RealCatalogue, tmp_path: Path) -> None:
+    rich = Hand(real, tmp_path, campus="rich")
+    await rich.enrol(await real.add_tenant("rich"))
+    await execute(real, f"INSERT INTO wallet VALUES ('rich', 'r', 'points', {ingest.BALANCE_MAX - 5})")
+    taken = await rich.deliver([an_entry(1, learner="r"), an_entry(2, learner="s"), an_entry(3, learner="r", amount=5)])
+    await rich.client.close()
+    assert [item.seq for item in taken.rejected] == [1]
+    assert (await real.wallets("rich"))["r", "points"] == ingest.BALANCE_MAX
+
+
+async def test_an_expired_token_enrols_nobody(real: RealCatalogue, tmp_path: Path) -> None:
+    public = keys.create(tmp_path / "late").public
+    async with real.store.writing() as conn:
+        await tenants.add_tenant(conn, "late", title="", environment="production", now=100)
+        token = await tenants.new_token(conn, "late", real.key.fingerprint, expires_at=200)
+        wish = EnrolRequest(campus="late", environment="production", secret=token.secret, public=public)
+        with pytest.raises(RefusedError, match="expired"):
+            await tenants.enrol(conn, wish, now=201)
+        assert await tenants.enrol(conn, wish, now=200) == "agent-1"
+
+
+async def test_only_the_digest_of_a_token_is_kept(real: RealCatalogue, hand: Hand) -> None:
+    async with real.store.writing() as conn:
+        token = await tenants.new_token(conn, CAMPUS, real.key.fingerprint, expires_at=200)
+        rows = (await conn.execute(text("SELECT * FROM enrolment"))).all()
+    assert token.secret not in repr(rows)
+    assert token.secret.encode() not in repr(rows).encode()
+
+
+async def test_unknown_campuses_and_agents_are_named(real: RealCatalogue) -> None:
+    async with real.store.writing() as conn:
+        with pytest.raises(CatalogueError, match="no campus nowhere"):
+            await tenants.set_tenant_state(conn, "nowhere", "suspended")
+        with pytest.raises(CatalogueError, match="no agent"):
+            await tenants.revoke_agent(conn, "nowhere", "agent-1")
+        with pytest.raises(CatalogueError, match="cannot be a campus"):
+            await tenants.add_tenant(conn, "a/b", title="", environment="production", now=1)
+
+
+async def test_a_failure_in_the_middle_of_a_batch_leaves_nothing(
+    real: RealCatalogue, hand: Hand, tmp_path: Path
+) -> None:
+    before = await real.wallets(CAMPUS)
+    await execute(real, f"INSERT INTO entry VALUES ('{CAMPUS}', 'agent-1', 2, 12, {_blob(real)}, NULL)")
+    answer = await hand.send(hand.seal([an_entry(seq, entry_id=f"2-{seq}") for seq in (10, 11, 12)], epoch=2))
+    assert answer.status == 503
+    assert answer.header("retry-after")
+    assert await real.wallets(CAMPUS) == before
+    assert (await hand.stand()).seq == 9
+
+
+def _blob(real: RealCatalogue) -> str:
+    return "x''" if "sqlite" in type(real.store.dialect).__name__.lower() else "''"
+
+
+async def test_a_database_without_a_catalogue_is_told_with_the_command_that_makes_one(tmp_path: Path) -> None:
+    from sqlalchemy import make_url  # noqa: PLC0415
+
+    with pytest.raises(ConfigError, match="no catalogue in it") as caught:
+        await Store.open(make_url(f"sqlite:///{tmp_path}/empty.db"))
+    assert "rewards-catalogue init" in caught.value.hint
+
+
+async def test_the_receive_function_answers_a_known_batch_without_writing(real: RealCatalogue, hand: Hand) -> None:
+    from wire import batch  # noqa: PLC0415
+
+    async with real.store.reading() as conn:
+        sender = await tenants.find_sender(conn, CAMPUS, "agent-1", hand.key.fingerprint)
+    assert sender is not None
+    again = batch.parse(hand.seal(entries(1, 5), first=1, previous=bytes(32)))
+    answer = await receive.receive(real.store, real.key, sender, again, now=5)
+    assert isinstance(answer, receive.StoredReceipt)
+    assert b'"received_at":5' not in answer.body

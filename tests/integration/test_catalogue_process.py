@@ -1,0 +1,230 @@
+"""The catalogue as its operator meets it: the command, the process, signals, and being killed in the middle."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.outboxes import delivering
+from tests.servers import PostgresDatabase, free_port
+from tests.wire_builders import CAMPUS
+from wire import keys
+
+
+def command(*words: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run `rewards-catalogue` to its end; its exit code must be ``code``."""
+    done = subprocess.run(
+        [sys.executable, "-m", "catalogue", *map(str, words)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+class Served:
+    """A `rewards-catalogue serve` that can be killed and started again on the same port."""
+
+    def __init__(self, config: Path) -> None:
+        self.config = config
+        self.url = ""
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "catalogue", "serve", "--config", str(self.config)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        )
+        assert self._process.stdout is not None
+        said = self._process.stdout.readline()
+        assert said.startswith("listening on http://"), said
+        self.url = said.split()[-1]
+
+    def end(self, how: signal.Signals) -> int:
+        assert self._process is not None
+        self._process.send_signal(how)
+        code = self._process.wait(20)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._process = None
+        return code
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self.end(signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def serving(directory: Path, *, database: str = "") -> Iterator[Served]:
+    """Set up and serve, as an operator would."""
+    directory.mkdir()
+    config = directory / "catalogue.toml"
+    url = f'\n[database]\nurl = "{database}"\n' if database else "\n"
+    config.write_text(f'[catalogue]\nlisten = "127.0.0.1:{free_port()}"{url}', encoding="utf-8")
+    command("init", "--config", config)
+    served = Served(config)
+    served.start()
+    try:
+        yield served
+    finally:
+        served.stop()
+
+
+def a_token(config: Path) -> str:
+    """Make the campus known."""
+    return str(json.loads(command("tenant", "add", CAMPUS, "--config", config, "--json").stdout)["token"])
+
+
+def test_init_is_enough_and_may_be_run_again(tmp_path: Path) -> None:
+    directory = tmp_path / "new" / "catalogue"
+    command("init", "--data-dir", directory)
+    again = command("init", "--data-dir", directory)
+    assert "is ready" in again.stdout
+    assert stat.S_IMODE((directory / "catalogue.ed25519").stat().st_mode) == 0o600
+    assert stat.S_IMODE((directory / "catalogue.db").stat().st_mode) == 0o600
+    assert json.loads(command("tenant", "list", "--data-dir", directory, "--json").stdout) == []
+
+
+def test_sigterm_ends_it_with_success(tmp_path: Path) -> None:
+    with serving(tmp_path / "c") as served:
+        assert served.end(signal.SIGTERM) == 0
+
+
+async def test_livez_answers_while_it_lives(tmp_path: Path) -> None:
+    with serving(tmp_path / "c") as served:
+        async with aiohttp.ClientSession() as session, session.get(f"{served.url}/livez") as response:
+            assert response.status == 200
+        async with aiohttp.ClientSession() as session, session.get(f"{served.url}/v1/stand") as response:
+            assert response.status == 401
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_an_agents_entries_end_in_wallets_that_the_commands_show(
+    tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    database = ""
+    if kind == "postgresql":
+        found: PostgresDatabase = request.getfixturevalue("postgres_database")
+        database = found.dsn
+    data_dir = tmp_path / "agent"
+    data_dir.mkdir()
+    with serving(tmp_path / "c", database=database) as served:
+        async with delivering(data_dir, served.url, a_token(served.config)) as agent:
+            await agent.write(30)
+            assert await agent.drain()
+        where = ("--config", served.config)
+        shown = json.loads(command("wallet", "show", CAMPUS, "--json", *where).stdout)
+        assert sum(row["balance"] for row in shown) == 300
+        assert "learner3" in command("wallet", "show", CAMPUS, "learner3", *where).stdout
+        rows = command("ledger", "export", CAMPUS, *where).stdout.splitlines()
+        assert rows[0].startswith(
+            "seq,entry_id,occurred_at,recorded_at,learner,rule_id,rules_version,currency,amount,kind"
+        )
+        assert len(rows) == 31
+        raw = command("ledger", "export", CAMPUS, "--format", "raw", *where).stdout.splitlines()
+        assert json.loads(raw[29])["seq"] == 30
+        report = json.loads(command("verify", "--json", *where).stdout)
+        assert (report["entries"], report["faults"]) == (30, [])
+        agents = json.loads(command("agent", "list", CAMPUS, "--json", *where).stdout)
+        assert [(row["agent"], row["seq"]) for row in agents] == [("agent-1", 30)]
+        command("tenant", "suspend", CAMPUS, *where)
+        async with delivering(data_dir, served.url) as agent:
+            agent.written = 30
+            await agent.write(1)
+            assert not await agent.drain()
+            assert "suspended" in agent.standing()["last_error"]
+            command("tenant", "resume", CAMPUS, *where)
+            assert await agent.drain()
+
+
+@pytest.mark.slow
+async def test_a_catalogue_that_is_killed_again_and_again_has_everything_once(tmp_path: Path) -> None:
+    data_dir = tmp_path / "agent"
+    data_dir.mkdir()
+    dice = random.Random(7)
+    with serving(tmp_path / "c") as served:
+        async with delivering(data_dir, served.url, a_token(served.config)) as agent:
+            for _ in range(8):
+                for _ in range(6):
+                    await agent.write(300)
+                going = asyncio.create_task(agent.drain())
+                await asyncio.sleep(dice.uniform(0.0, 0.15))
+                served.end(signal.SIGKILL)
+                await going
+                served.start()
+            assert await agent.drain()
+            assert agent.standing()["acked_seq"] == agent.written == 14_400
+        report = json.loads(command("verify", "--config", served.config, "--json").stdout)
+        assert (report["entries"], report["faults"]) == (14_400, [])
+        shown = json.loads(command("wallet", "show", CAMPUS, "--json", "--config", served.config).stdout)
+        assert sum(row["balance"] for row in shown) == 144_000
+
+
+def test_an_agent_can_be_made_known_by_its_public_key(tmp_path: Path) -> None:
+    directory = tmp_path / "c"
+    command("init", "--data-dir", directory)
+    a_token(directory / "catalogue.toml")
+    public = keys.create(tmp_path / "agent").public.hex()
+    added = json.loads(command("agent", "add", CAMPUS, public, "--data-dir", directory, "--json").stdout)
+    assert added["agent"] == "agent-1"
+    assert added["catalogue_public"] == keys.load(directory / "catalogue.ed25519").public.hex()
+    command("agent", "revoke", CAMPUS, "agent-1", "--data-dir", directory)
+    assert "revoked" in command("agent", "list", CAMPUS, "--data-dir", directory).stdout
+    assert "64 lower-case hex" in command("agent", "add", CAMPUS, "zz", "--data-dir", directory, code=1).stderr
+
+
+def test_what_an_operator_does_wrong_is_said_with_the_cure(tmp_path: Path) -> None:
+    assert "init --data-dir" in command("serve", "--data-dir", tmp_path / "none", code=2).stderr
+    directory = tmp_path / "c"
+    command("init", "--data-dir", directory)
+    config = directory / "catalogue.toml"
+    assert "no campus nowhere" in command("wallet", "show", "nowhere", "--config", config, code=1).stderr
+    command("tenant", "add", CAMPUS, "--config", config)
+    assert "there already" in command("tenant", "add", CAMPUS, "--config", config, code=1).stderr
+    (directory / "catalogue.ed25519").chmod(0o644)
+    assert "chmod 600" in command("serve", "--config", config, code=2).stderr
+    for text, said in (
+        ("[catalogue]\nlisten = 5", "must be a text"),
+        ('[catalogue]\nlisten = "here"', "is not HOST:PORT"),
+        ('[catalogue]\nport = "1"\n[mail]\n', "[mail], catalogue.port"),
+        ('[database]\nurl = "mysql://x/y"', "sqlite:/// or postgresql://"),
+        ('[database]\nurl = "postgresql://u:secret@h/d"', "password_file"),
+        ('[database]\nurl = "postgresql://u@h/d"\npassword_file = "absent"', "no file absent"),
+        ("[catalogue\n", "catalogue.toml"),
+    ):
+        config.write_text(text, encoding="utf-8")
+        told = command("serve", "--config", config, code=2).stderr
+        assert said in told
+        assert "secret" not in told
+
+
+def test_an_unreachable_database_is_what_the_machine_cures(tmp_path: Path) -> None:
+    config = tmp_path / "catalogue.toml"
+    config.write_text(f'[database]\nurl = "postgresql://u@127.0.0.1:{free_port()}/d"\n', encoding="utf-8")
+    assert "cannot be reached" in command("init", "--config", config, code=1).stderr
+
+
+def test_changed_books_end_verify_with_three(tmp_path: Path) -> None:
+    import sqlite3  # noqa: PLC0415
+
+    directory = tmp_path / "c"
+    command("init", "--data-dir", directory)
+    command("tenant", "add", CAMPUS, "--data-dir", directory)
+    connection = sqlite3.connect(directory / "catalogue.db")
+    connection.execute("INSERT INTO wallet VALUES (?, 'x', 'points', 5)", (CAMPUS,))
+    connection.commit()
+    connection.close()
+    assert "its entries say 0" in command("verify", "--data-dir", directory, code=3).stdout
