@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from agent.clock import Clock
 from agent.collectors.logstore.dialects.connect import database_for
-from agent.collectors.logstore.dialects.database import Rows, Unreadable
+from agent.collectors.logstore.dialects.database import Database, Rows, Unreadable
 from agent.collectors.logstore.draft import Kinds, drafts_of, observation_of
 from agent.collectors.logstore.grants import log_unreadable
 from agent.collectors.logstore.identity import Watch, anchored
@@ -30,17 +30,25 @@ _NEWEST = "SELECT MAX(id) FROM {log}"
 class LogstoreCollector:
     """One log table, as configured by ``options``.
 
-    ``kinds`` gives the kind table in force (rules can extend it). Connections are made when first needed. While a page
-    is being recorded the next one is already read; nothing is held open while there is nothing to read.
+    ``kinds`` gives the kind table in force (rules can extend it); ``log`` is a database to use for the log instead of
+    the one that the options name. Connections are made when first needed. While a page is being recorded the next one
+    is already read; nothing is held open while there is nothing to read.
     """
 
-    def __init__(self, options: LogstoreOptions, clock: Clock, kinds: Callable[[], KindTable] = KindTable) -> None:
+    def __init__(
+        self,
+        options: LogstoreOptions,
+        clock: Clock,
+        kinds: Callable[[], KindTable] = KindTable,
+        *,
+        log: Database | None = None,
+    ) -> None:
         self._options = options
         self._limits = options.limits
         self._clock = clock
         self._table = kinds
         self._kinds = Kinds(kinds())
-        self._log = database_for(options, log=True)
+        self._log = log or database_for(options, log=True)
         self._state = self._log if options.log_url is None else database_for(options)
         self._reader = Reader(database=self._log, limits=options.limits, backdated_after_s=options.backdated_after_s)
         self._watch = Watch(self._reader, options.name)
