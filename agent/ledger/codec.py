@@ -22,21 +22,24 @@ from agent.model import (
     Use,
 )
 
+_JSON_INTEGER_BITS = 63
 _STATUS_CODE = {"passed": 1, "failed": 0, "unknown": 2}
 _STATUS: dict[int, Any] = {code: status for status, code in _STATUS_CODE.items()}
 
 
 def _exact(value: object) -> object:
     if isinstance(value, Fraction):
-        return {"q": [value.numerator, value.denominator]}
+        return {"q": [str(value.numerator), str(value.denominator)]}
     if isinstance(value, frozenset):
         return sorted(value)
+    if isinstance(value, Mapping):
+        return dict(value)
     raise TypeError(type(value).__name__)
 
 
 def _fact(value: Any) -> Fact:
     if isinstance(value, dict):
-        return Fraction(*value["q"])
+        return int(value["n"]) if "n" in value else Fraction(int(value["q"][0]), int(value["q"][1]))
     if isinstance(value, list):
         return tuple(value)
     fact: Fact = value
@@ -45,21 +48,36 @@ def _fact(value: Any) -> Fact:
 
 def encode_event(seen: Observation) -> bytes:
     """The parts of an observation that have no column of their own; facts stay exact."""
-    optional = {
-        "si": seen.site if seen.site != seen.source else None,
-        "k": seen.kind,
-        "t": seen.object_table,
-        "o": seen.object_id,
-        "c": seen.course,
-        "s": seen.section,
-        "l": seen.lesson,
-        "p": seen.post,
-        "m": seen.marks,
-        "pm": seen.person_marks,
-    }
-    payload: dict[str, object] = {"e": seen.lms_event, "w": seen.people, "v": seen.evidence.value, "f": seen.facts}
-    payload.update({key: value for key, value in optional.items() if value})
-    return orjson.dumps(payload, default=_exact)
+    optional = (
+        ("si", seen.site if seen.site != seen.source else None),
+        ("k", seen.kind),
+        ("t", seen.object_table),
+        ("o", seen.object_id),
+        ("c", seen.course),
+        ("s", seen.section),
+        ("l", seen.lesson),
+        ("p", seen.post),
+        ("m", seen.marks),
+        ("pm", seen.person_marks),
+    )
+    payload: dict[str, object] = {key: value for key, value in optional if value}
+    payload |= {"e": seen.lms_event, "w": seen.people, "v": seen.evidence, "f": seen.facts}
+    try:
+        return orjson.dumps(payload, default=_exact)
+    except TypeError:
+        payload["f"] = {name: _plain(value) for name, value in seen.facts.items()}
+        return orjson.dumps(payload, default=_exact)
+
+
+def _plain(value: Fact) -> object:
+    """What JSON would refuse, another way: integers of more than 64 bits, and halves of surrogate pairs in texts."""
+    if isinstance(value, int) and value.bit_length() > _JSON_INTEGER_BITS:
+        return {"n": str(value)}
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return value
 
 
 def decode_event(payload: bytes, *, source: str, position: int, occurred_at: int, event_id: bytes, trust: int) -> Event:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import aiosqlite
 
 from agent.errors import InvalidInputError
-from agent.ledger.people import Person
 from agent.ledger.record import Movement, Recorder
+from agent.ledger.record.people import Person
 from wire import entry as wire_entry
 
 MANUAL_RULE = "manual"

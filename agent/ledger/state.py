@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 
 import aiosqlite
 
-from agent.ledger.names import Names
-from agent.ledger.people import People
+from agent.ledger.record.names import Names
+from agent.ledger.record.people import People
 from agent.model import HoldKey, StateRequest, Use, UseKey
 
 _ROWS = """

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.ledger import projections
-from agent.ledger.people import Person
+from agent.ledger.record.people import Person
 from wire import chain
 from wire import entry as wire_entry
 

@@ -12,8 +12,8 @@ from itertools import groupby
 import aiosqlite
 import orjson
 
-from agent.ledger.people import Person
 from agent.ledger.record import BADGE_PREFIX, Recorder
+from agent.ledger.record.people import Person
 from agent.model import Use
 
 UsesOf = Callable[[str, str, int, Mapping[str, int]], Iterable[Use]]

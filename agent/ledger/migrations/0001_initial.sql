@@ -91,6 +91,27 @@ CREATE TRIGGER entry_follows_the_last BEFORE INSERT ON entry
 WHEN NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM entry)
 BEGIN SELECT RAISE(ABORT, 'entries are numbered without gaps'); END;
 
+-- A number that an entry points to is never given again: neither erasure nor retention may hand an entry to another.
+CREATE TABLE number_used (
+  of   TEXT PRIMARY KEY CHECK (of IN ('person', 'event', 'decision')),
+  last INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER person_number_stays_used BEFORE DELETE ON person
+BEGIN
+  INSERT INTO number_used VALUES ('person', OLD.person_no)
+  ON CONFLICT (of) DO UPDATE SET last = max(last, excluded.last);
+END;
+CREATE TRIGGER event_number_stays_used BEFORE DELETE ON event
+BEGIN
+  INSERT INTO number_used VALUES ('event', OLD.event_no)
+  ON CONFLICT (of) DO UPDATE SET last = max(last, excluded.last);
+END;
+CREATE TRIGGER decision_number_stays_used BEFORE DELETE ON decision
+BEGIN
+  INSERT INTO number_used VALUES ('decision', OLD.decision_no)
+  ON CONFLICT (of) DO UPDATE SET last = max(last, excluded.last);
+END;
+
 -- Every quota's uses. The meter `once:<rule>` with the scope as bucket is also what makes an award unique:
 -- (rule, scope, learner, generation). Bucket before person: today's lessons lie together, a class lies together.
 CREATE TABLE quota_use (

@@ -16,6 +16,10 @@ import aiosqlite
 SECRET_BYTES = 32
 _PSEUDONYM_BYTES = 15
 _REF_BYTES = 16
+_LAST_NO = """
+SELECT max(coalesce((SELECT max(person_no) FROM person), 0),
+           coalesce((SELECT last FROM number_used WHERE of = 'person'), 0))
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +92,9 @@ class People:
         new = [learner for learner in wanted if learner not in found]
         if not new:
             return found
-        rows = await connection.execute_fetchall("SELECT coalesce(max(person_no), 0) FROM person")
-        next_no = int(next(iter(rows))[0]) + 1
+        ((last_no,),) = await connection.execute_fetchall(_LAST_NO)
         made: list[Person] = []
-        for number, learner in enumerate(new, next_no):
+        for number, learner in enumerate(new, last_no + 1):
             secret = secrets.token_bytes(SECRET_BYTES)
             made.append(Person(person_no=number, learner=learner, secret=secret, pseudonym=pseudonym_of(secret)))
         await connection.executemany(

@@ -4,44 +4,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import aiosqlite
 
 from agent.ledger import codec
-from agent.ledger.names import Names
-from agent.ledger.people import People, Person
+from agent.ledger.record import movements as moving
+from agent.ledger.record.movements import Movement
+from agent.ledger.record.names import Names
+from agent.ledger.record.people import People, Person
 from agent.model import Decision, Event, Outcome, Use
 from wire import chain
-from wire import entry as wire_entry
 
-BADGE_PREFIX = "badge:"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Movement:
-    """One entry to append: an amount on one account of one person, and why.
-
-    ``kind`` is award | reversal | adjustment; ``reverses`` an entry_id or empty; times are seconds UTC.
-    """
-
-    kind: wire_entry.EntryKind
-    person: Person
-    currency: str
-    amount: int
-    rule_id: str
-    rules_version: str
-    source: str
-    trust: str
-    occurred_at: int
-    event_id: bytes | None = None
-    event_no: int | None = None
-    decision_no: int | None = None
-    scope: str = ""
-    generation: int = 0
-    reason: str = ""
-    reverses: str = ""
+_LAST_NUMBERS = """
+SELECT max(coalesce((SELECT max(event_no) FROM event), 0),
+           coalesce((SELECT last FROM number_used WHERE of = 'event'), 0)),
+       max(coalesce((SELECT max(decision_no) FROM decision), 0),
+           coalesce((SELECT last FROM number_used WHERE of = 'decision'), 0)),
+       coalesce((SELECT value FROM setting WHERE key = 'epoch'), '1')
+"""
 
 
 class Recorder:
@@ -65,14 +45,10 @@ class Recorder:
     async def _remember(self, connection: aiosqlite.Connection) -> None:
         if self._seq >= 0:
             return
-        row = await _one(connection, "SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1")
-        self._seq, self._hash = (row[0], row[1]) if row else (0, chain.GENESIS)
-        row = await _one(connection, "SELECT value FROM setting WHERE key = 'epoch'")
-        self._epoch = int(row[0]) if row else 1
-        row = await _one(connection, "SELECT coalesce(max(event_no), 0) FROM event")
-        self._event_no = row[0] if row else 0
-        row = await _one(connection, "SELECT coalesce(max(decision_no), 0) FROM decision")
-        self._decision_no = row[0] if row else 0
+        ((self._event_no, self._decision_no, epoch),) = await connection.execute_fetchall(_LAST_NUMBERS)
+        self._epoch = int(epoch)
+        newest = await connection.execute_fetchall("SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1")
+        self._seq, self._hash = next(((seq, head) for seq, head in newest), (0, chain.GENESIS))
 
     async def fresh(self, connection: aiosqlite.Connection, events: Sequence[Event]) -> list[Event]:
         """Those of ``events`` that are not recorded yet, each once, in order."""
@@ -133,20 +109,11 @@ class Recorder:
         numbers: dict[bytes, int] = {}
         rows = []
         for event_no, event in enumerate(events, self._event_no + 1):
-            seen = event.seen
-            numbers[event.event_id] = event_no
-            payload = codec.encode_event(seen)
+            seen, event_id = event.seen, event.event_id
+            numbers[event_id] = event_no
+            source_no, payload = sources[seen.source], codec.encode_event(seen)
             rows.append(
-                (
-                    event_no,
-                    seen.occurred_at,
-                    event.event_id,
-                    sources[seen.source],
-                    seen.position,
-                    int(event.trust),
-                    now,
-                    payload,
-                )
+                (event_no, seen.occurred_at, event_id, source_no, seen.position, int(event.trust), now, payload)
             )
         self._event_no += len(rows)
         await connection.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
@@ -220,7 +187,7 @@ class Recorder:
             event = events[decision.event_id]
             first_seq = 0
             if decision.outcome is Outcome.awarded:
-                new = award_movements(
+                new = moving.of_award(
                     decision, event, people[decision.learner], numbers[decision.event_id], decision_no
                 )
                 movements.extend(new)
@@ -240,7 +207,7 @@ class Recorder:
         seq, head = self._seq, self._hash
         for movement in movements:
             seq += 1
-            body = wire_entry.encode(entry_fields(movement, seq, self._epoch, now))
+            body = moving.body(movement, seq=seq, epoch=self._epoch, now=now)
             head = chain.step(head, body)
             rows.append((seq, body, head, movement.person.person_no, movement.event_no, movement.decision_no))
             total = totals[movement.person.person_no, movement.currency]
@@ -279,61 +246,3 @@ class Recorder:
             "INSERT INTO quota_use (meter_no, bucket, person_no, slot, at, amount, seq) VALUES (?, ?, ?, ?, ?, ?, ?)",
             rows,
         )
-
-
-def award_movements(
-    decision: Decision, event: Event, person: Person, event_no: int, decision_no: int
-) -> list[Movement]:
-    """The entries of an awarded decision, one for each posting that is not zero, in the rule's order."""
-    return [
-        Movement(
-            kind="award",
-            person=person,
-            currency=posting.currency,
-            amount=posting.amount,
-            rule_id=decision.rule_id,
-            rules_version=decision.rules_version,
-            source=event.seen.source,
-            trust=event.trust.name,
-            occurred_at=event.seen.occurred_at,
-            event_id=event.event_id,
-            event_no=event_no,
-            decision_no=decision_no,
-            scope=decision.scope,
-            generation=decision.generation,
-            reason=decision.reason,
-        )
-        for posting in decision.postings
-        if posting.amount
-    ]
-
-
-def entry_fields(movement: Movement, seq: int, epoch: int, now: int) -> dict[str, object]:
-    """What an entry's bytes say (see `wire.entry.encode`)."""
-    person = movement.person
-    return {
-        "v": wire_entry.FORMAT,
-        "entry_id": f"{epoch}-{seq}",
-        "seq": seq,
-        "kind": movement.kind,
-        "learner": person.pseudonym,
-        "currency": movement.currency,
-        "amount": movement.amount,
-        "rule": movement.rule_id,
-        "rules_version": movement.rules_version,
-        "source": movement.source,
-        "trust": movement.trust,
-        "occurred_at": movement.occurred_at,
-        "recorded_at": now,
-        "event_ref": person.event_ref(movement.event_id) if movement.event_id else "",
-        "scope_ref": person.scope_ref(movement.rule_id, movement.scope, movement.generation) if movement.scope else "",
-        "generation": movement.generation,
-        "reason": movement.reason,
-        "reverses": movement.reverses,
-    }
-
-
-async def _one(connection: aiosqlite.Connection, sql: str) -> tuple[Any, ...] | None:
-    async with connection.execute(sql) as cursor:
-        row = await cursor.fetchone()
-    return tuple(row) if row is not None else None
