@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import re
 from pathlib import Path
@@ -110,10 +111,8 @@ def test_a_changed_body_method_path_or_type_is_refused(tmp_path: Path) -> None:
     key = a_key(tmp_path)
     with pytest.raises(SignatureError):
         verify(a_signed_request(key), b"hellO\n", key)
-    for change in ({"method": "PUT"}, {"url": URL + "x"}):
-        request = a_signed_request(key)
-        for name, value in change.items():
-            setattr(request, name, value)
+    signed = a_signed_request(key)
+    for request in (dataclasses.replace(signed, method="PUT"), dataclasses.replace(signed, url=URL + "x")):
         with pytest.raises(SignatureError):
             verify(request, b"hello\n", key)
     request = a_signed_request(key)
@@ -188,11 +187,10 @@ def test_a_receipt_is_true_for_ever_and_a_stand_is_true_now(tmp_path: Path) -> N
 def test_a_stand_that_answers_another_request_is_refused(tmp_path: Path) -> None:
     agent, catalogue = a_key(tmp_path), a_key(tmp_path, "catalogue")
     stand = an_answer(catalogue, a_signed_request(agent))
-    stand.request = a_signed_request(agent, b"another\n")
+    elsewhere = dataclasses.replace(stand, request=a_signed_request(agent, b"another\n"))
     with pytest.raises(SignatureError):
-        signing.verify_stand(stand, b"{}", public=catalogue.public, now=NOW)
-    unbound = an_answer(catalogue, None)
-    unbound.request = a_signed_request(agent)
+        signing.verify_stand(elsewhere, b"{}", public=catalogue.public, now=NOW)
+    unbound = dataclasses.replace(an_answer(catalogue, None), request=a_signed_request(agent))
     with pytest.raises(SignatureError):
         signing.verify_stand(unbound, b"{}", public=catalogue.public, now=NOW)
 
@@ -201,7 +199,6 @@ def test_a_stand_does_not_pass_for_a_receipt_nor_one_status_for_another(tmp_path
     agent, catalogue = a_key(tmp_path), a_key(tmp_path, "catalogue")
     with pytest.raises(SignatureError):
         signing.verify_receipt(an_answer(catalogue, a_signed_request(agent)), b"{}", public=catalogue.public, now=NOW)
-    receipt = an_answer(catalogue, None, tag=signing.RECEIPT_TAG)
-    receipt.status_code = 409
+    receipt = dataclasses.replace(an_answer(catalogue, None, tag=signing.RECEIPT_TAG), status_code=409)
     with pytest.raises(SignatureError):
         signing.verify_receipt(receipt, b"{}", public=catalogue.public, now=NOW)
