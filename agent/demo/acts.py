@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 from agent.demo.campus import Activity, Campus, Course
-from agent.demo.curriculum import POSTS, QUIZ_MARKS, SHORT_POSTS
+from agent.demo.cast import ADMIN, POSTS, QUIZ_MARKS, SHORT_POSTS, TEACHER
 from agent.demo.logrow import SYSTEM, LogRow
-from agent.demo.people import ADMIN, TEACHER
 from agent.demo.records import DONE, Records
+from agent.demo.teaching import Teaching
 
 _PASS_MARKS = 5
 COMPLETED = r"\core\event\course_module_completion_updated"
@@ -164,6 +165,28 @@ class Acts:
             if not at_once or self.rng.random() < 0.6:  # noqa: PLR2004 - cron tells most of them again
                 self.cron.append((course, user, at_once))
         return rows
+
+    def open_week(self, course: Course, at: int, teaching: Teaching) -> list[LogRow]:
+        """The teacher adds a section, because a class has finished everything there was."""
+        grown = teaching.open_week(course)
+        courses = tuple(grown if known.id == grown.id else known for known in self.campus.courses)
+        enrolled = {
+            user: tuple(grown if known.id == grown.id else known for known in chosen)
+            for user, chosen in self.campus.enrolled.items()
+        }
+        self.campus = replace(self.campus, courses=courses, enrolled=enrolled)
+        name = r"\core\event\course_module_created"
+        return [
+            self._in_activity(
+                name,
+                new,
+                TEACHER,
+                at,
+                object_id=new.cm,
+                other={"modulename": new.module, "instanceid": new.instance, "name": new.name},
+            )
+            for new in grown.activities[len(course.activities) :]
+        ]
 
     def run_cron(self, at: int) -> list[LogRow]:
         """Moodle's cron: completions it notices, some for a second or third time, and badges; actor is the admin."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.demo.curriculum import Module
+from agent.demo.cast import Module
 
 PREFIX = "mdl_"
 DAY_S = 86_400
@@ -73,3 +73,11 @@ def insert(db: sqlite3.Connection, table: str, **row: Any) -> int:
     if found is None:  # pragma: no cover - SQLite always gives the id of an inserted row
         raise sqlite3.DatabaseError(table)
     return found
+
+
+def add_context(db: sqlite3.Connection, level: int, instance: int, parent: str) -> tuple[int, str]:
+    """A context under the path ``parent`` (empty for the site's own): its id and its path."""
+    context = insert(db, "context", contextlevel=level, instanceid=instance, depth=parent.count("/") + 1)
+    path = f"{parent}/{context}"
+    db.execute("UPDATE mdl_context SET path = ? WHERE id = ?", (path, context))
+    return context, path

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
 
-from agent.demo.campus import DAY_S, PREFIX, Activity, Campus, Course, connect, insert
-from agent.demo.curriculum import CATEGORIES, COURSES, MODULES, QUIZ_MARKS, CoursePlan, Module
-from agent.demo.people import ADMIN, FIRST_LEARNER, LEARNER_NAMES, STAFF_NAMES, TEACHER, TUTOR
+from agent.demo.campus import DAY_S, PREFIX, Campus, Course, add_context, connect, insert
+from agent.demo.cast import (
+    ADMIN,
+    CATEGORIES,
+    COURSES,
+    FIRST_LEARNER,
+    LEARNER_NAMES,
+    MODULES,
+    STAFF_NAMES,
+    TEACHER,
+    TUTOR,
+)
 from agent.demo.schema import sqlite_ddl
+from agent.demo.teaching import Teaching
 
 _ROLES = (("manager", 1), ("coursecreator", 2), ("editingteacher", 3), ("teacher", 4), ("student", 5), ("guest", 6))
 _FOR_ALL = "FIRE01"
@@ -50,14 +59,15 @@ class _Founding:
 
     def found(self, path: Path) -> Campus:
         """All of it."""
-        self._context(10, 0, "", 1)
+        add_context(self._db, 10, 0, "")
         for name, order in _ROLES:
             insert(self._db, "role", id=order, shortname=name, archetype=name, sortorder=order)
         for module, module_id in MODULES.items():
             insert(self._db, "modules", id=module_id, name=module, visible=1)
         people = self._people()
         categories = self._categories()
-        courses = tuple(self._course(number, plan, categories[plan.category]) for number, plan in enumerate(COURSES, 2))
+        teaching = Teaching(self._db, self._at)
+        courses = tuple(teaching.course(n, plan, categories[plan.category]) for n, plan in enumerate(COURSES, 2))
         learners = tuple(user for user in people if user >= FIRST_LEARNER)
         return Campus(
             path=path,
@@ -67,12 +77,6 @@ class _Founding:
             courses=courses,
             enrolled=self._enrolments(courses, learners),
         )
-
-    def _context(self, level: int, instance: int, parent: str, depth: int) -> tuple[int, str]:
-        context = insert(self._db, "context", contextlevel=level, instanceid=instance, depth=depth)
-        path = f"{parent}/{context}"
-        self._db.execute("UPDATE mdl_context SET path = ? WHERE id = ?", (path, context))
-        return context, path
 
     def _people(self) -> dict[int, tuple[str, int]]:
         named = list(STAFF_NAMES)
@@ -97,7 +101,7 @@ class _Founding:
                 timecreated=self._at,
                 timemodified=self._at,
             )
-            people[user] = (username, self._context(30, user, "/1", 2)[0])
+            people[user] = (username, add_context(self._db, 30, user, "/1")[0])
         return people
 
     def _categories(self) -> dict[int, str]:
@@ -105,7 +109,7 @@ class _Founding:
         for category, name, parent in CATEGORIES:
             path, context_path = paths[parent]
             depth = path.count("/") + 1
-            paths[category] = (f"{path}/{category}", self._context(40, category, context_path, depth + 1)[1])
+            paths[category] = (f"{path}/{category}", add_context(self._db, 40, category, context_path)[1])
             insert(
                 self._db,
                 "course_categories",
@@ -119,118 +123,6 @@ class _Founding:
                 timemodified=self._at,
             )
         return {category: context_path for category, (_, context_path) in paths.items()}
-
-    def _course(self, course: int, plan: CoursePlan, parent: str) -> Course:
-        insert(
-            self._db,
-            "course",
-            id=course,
-            category=plan.category,
-            fullname=plan.fullname,
-            shortname=plan.shortname,
-            idnumber=plan.idnumber,
-            format="topics",
-            startdate=self._at,
-            visible=1,
-            enablecompletion=1,
-            sortorder=next(self._sortorder),
-            timecreated=self._at,
-            timemodified=self._at,
-        )
-        context, path = self._context(50, course, parent, parent.count("/") + 1)
-        total = self._grade_item(course, "course", None, None, grademax=100)
-        activities: list[Activity] = []
-        for number, (name, planned) in enumerate(plan.sections, 1):
-            section = insert(
-                self._db, "course_sections", course=course, section=number, name=name, visible=1, timemodified=self._at
-            )
-            made = [self._activity(course, section, path, module, title) for module, title in planned]
-            sequence = ",".join(str(activity.cm) for activity in made)
-            self._db.execute("UPDATE mdl_course_sections SET sequence = ? WHERE id = ?", (sequence, section))
-            activities.extend(made)
-        badge = insert(
-            self._db,
-            "badge",
-            name=f"{plan.shortname} completed",
-            type=2,
-            courseid=course,
-            status=3,
-            usercreated=ADMIN,
-            usermodified=ADMIN,
-            issuername="Campus",
-            message="Well done",
-            timecreated=self._at,
-            timemodified=self._at,
-        )
-        return Course(
-            id=course,
-            context=context,
-            shortname=plan.shortname,
-            total_item=total,
-            badge=badge,
-            activities=tuple(activities),
-        )
-
-    def _grade_item(
-        self, course: int, itemtype: str, module: str | None, instance: int | None, *, grademax: int, gradepass: int = 0
-    ) -> int:
-        return insert(
-            self._db,
-            "grade_items",
-            courseid=course,
-            itemtype=itemtype,
-            itemmodule=module,
-            iteminstance=instance if instance is not None else course,
-            itemnumber=None if module is None else 0,
-            gradetype=1,
-            grademax=grademax,
-            gradepass=gradepass,
-            timecreated=self._at,
-            timemodified=self._at,
-        )
-
-    def _activity(self, course: int, section: int, parent: str, module: Module, name: str) -> Activity:
-        instance = insert(self._db, module, course=course, name=name, timemodified=self._at, **self._settings(module))
-        cm = insert(
-            self._db,
-            "course_modules",
-            course=course,
-            module=MODULES[module],
-            instance=instance,
-            section=section,
-            added=self._at,
-            visible=1,
-            completion=2,
-            completionview=int(module == "page"),
-            completionpassgrade=int(module == "quiz"),
-        )
-        context, _ = self._context(70, cm, parent, parent.count("/") + 1)
-        item = None
-        if module in ("quiz", "assign"):
-            item = self._grade_item(course, "mod", module, instance, grademax=100, gradepass=50)
-        return Activity(
-            cm=cm,
-            context=context,
-            course=course,
-            section=section,
-            module=module,
-            instance=instance,
-            name=name,
-            grade_item=item,
-        )
-
-    def _settings(self, module: Module) -> Mapping[str, Any]:
-        match module:
-            case "quiz":
-                return {"sumgrades": QUIZ_MARKS, "grade": 100, "timecreated": self._at}
-            case "assign":
-                return {"grade": 100, "duedate": self._at + 10 * DAY_S, "cutoffdate": self._at + 60 * DAY_S}
-            case "forum":
-                return {"type": "general", "assessed": 1, "scale": 5}
-            case "feedback":
-                return {"anonymous": 1}
-            case "page":
-                return {}
 
     def _enrolments(self, courses: Sequence[Course], learners: Sequence[int]) -> dict[int, tuple[Course, ...]]:
         cohort = insert(

@@ -15,18 +15,18 @@ from agent.demo.desk import LogDesk
 from agent.demo.logrow import LogRow
 from agent.demo.oddities import Oddities
 from agent.demo.records import Records
+from agent.demo.teaching import Teaching
 
 HISTORY_DAYS = 14
 _MORNING_S, _EVENING_S = 7 * 3600, 21 * 3600
-_LATE, _NEVER, _ODD, _CRON = 0.08, 0.03, 0.12, 0.15
-"""How often, live, a request commits late, is rolled back, something odd happens, or cron runs."""
+_LATE, _NEVER, _ODD, _CRON, _NEW_WEEK = 0.08, 0.03, 0.12, 0.15, 0.05
+"""How often, live, a request commits late, is rolled back, something odd happens, cron runs, a week is added."""
 
 
 class Life:
     """One campus being lived in, by one thread. The same seed makes the same story; live, the clock dates it."""
 
     def __init__(self, campus: Campus, *, seed: int = 1) -> None:
-        self._campus = campus
         self._db: sqlite3.Connection = connect(campus.path)
         self._desk = LogDesk(campus.path, self._db)
         self._rng = Random(seed)
@@ -56,7 +56,7 @@ class Life:
         elif dice < _ODD + _CRON and self._acts.cron:
             rows = self._acts.run_cron(at)
         else:
-            user = self._rng.choice(self._campus.learners)
+            user = self._rng.choice(self._acts.campus.learners)
             rows = self._acts.log_in(user, at) if self._rng.random() < 0.2 else self._act(user, at)  # noqa: PLR2004
         self._db.execute("COMMIT")
         self._commit(rows)
@@ -106,12 +106,14 @@ class Life:
             plan(at, lambda when: self._act(user, when))
 
     def _act(self, user: int, at: int) -> list[LogRow]:
-        course = self._rng.choice(self._campus.enrolled[user])
+        course = self._rng.choice(self._acts.campus.enrolled[user])
         rows = self._acts.look_around(user, course, at)
         unfinished = self._acts.records.open_activities(course, user)
         dice = self._rng.random()
         if unfinished and dice < 0.75:  # noqa: PLR2004 - most of the time one goes on
             return rows + self._acts.work_on(user, unfinished[0], at)
+        if not unfinished and self._rng.random() < _NEW_WEEK:
+            return rows + self._acts.open_week(course, at, Teaching(self._db, at))
         return rows + self._again(user, course, at)
 
     def _again(self, user: int, course: Course, at: int) -> list[LogRow]:

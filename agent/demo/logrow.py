@@ -22,6 +22,7 @@ _SHAPES: Mapping[str, tuple[str | None, str, int]] = {
     r"\assignsubmission_onlinetext\event\submission_updated": ("assignsubmission_onlinetext", "u", 2),
     r"\core\event\badge_awarded": ("badge", "c", 1),
     r"\core\event\course_completed": ("course_completions", "u", 2),
+    r"\core\event\course_module_created": ("course_modules", "c", 1),
     r"\core\event\course_module_completion_updated": ("course_modules_completion", "u", 2),
     r"\core\event\course_restored": ("course", "c", 1),
     r"\core\event\course_viewed": (None, "r", 2),

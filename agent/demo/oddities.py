@@ -6,8 +6,8 @@ from typing import Any
 
 from agent.demo.acts import COMPLETED, COURSE_COMPLETED, Acts
 from agent.demo.campus import DAY_S, Activity, Course
+from agent.demo.cast import ADMIN, GUEST, TEACHER, TUTOR
 from agent.demo.logrow import SYSTEM, LogRow
-from agent.demo.people import ADMIN, GUEST, TEACHER, TUTOR
 from agent.demo.records import DONE
 
 UNMAPPED = -31337

@@ -6,7 +6,7 @@ import hashlib
 import sqlite3
 
 from agent.demo.campus import Activity, Course, insert
-from agent.demo.curriculum import QUIZ_MARKS
+from agent.demo.cast import QUIZ_MARKS
 
 DONE = (1, 2)
 """Completion states that count: complete, complete and passed."""

@@ -1,9 +1,32 @@
-"""What is taught on the embedded campus: categories, courses, sections, activities. Data."""
+"""Who is on the embedded campus and what is taught there. Data; any likeness is chance."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+
+GUEST, ADMIN, TEACHER, TUTOR = 1, 2, 3, 4
+FIRST_LEARNER = 11
+
+STAFF_NAMES: tuple[tuple[int, str, str, str], ...] = (
+    (GUEST, "guest", "Guest user", " "),
+    (ADMIN, "admin", "Ada", "Administrator"),
+    (TEACHER, "t.mokoena", "Thandi", "Mokoena"),
+    (TUTOR, "p.brandt", "Pieter", "Brandt"),
+)
+"""(id, username, first name, last name)."""
+
+LEARNER_NAMES: tuple[tuple[str, str], ...] = (
+    *(("Aisha", "Adams"), ("Bongani", "Baloyi"), ("Carla", "Coetzee"), ("Dineo", "Dlamini"), ("Emre", "Ebrahim")),
+    *(("Fatima", "Fakier"), ("Gugu", "Gumede"), ("Hannes", "Hendricks"), ("Ilse", "Isaacs"), ("Jabu", "Jacobs")),
+    *(("Karabo", "Khumalo"), ("Lindiwe", "Langa"), ("Musa", "Mabaso"), ("Naledi", "Naidoo"), ("Onke", "October")),
+    *(("Palesa", "Pillay"), ("Qiniso", "Qwabe"), ("Refilwe", "Radebe"), ("Sipho", "Sithole"), ("Tumi", "Tshabalala")),
+    *(("Unathi", "Umar"), ("Vusi", "Van Wyk"), ("Wandile", "Williams"), ("Xolani", "Xaba"), ("Yusuf", "Yaseen")),
+    *(("Zanele", "Zulu"), ("Anneke", "Botha"), ("Björn", "Åkesson"), ("Chloé", "Dubois"), ("Daniel", "O'Brien")),
+    *(("Elena", "Petrova"), ("Farid", "Haddad"), ("Grace", "Okafor"), ("Hugo", "Silva"), ("Ines", "Moreau")),
+    *(("Jonas", "Weber"), ("Kavya", "Reddy"), ("Luca", "Rossi"), ("Mei", "Lin"), ("Noah", "Kim")),
+)
+"""First and last names of the forty learners; the first of them has id `FIRST_LEARNER`."""
 
 Module = Literal["page", "quiz", "assign", "forum", "feedback"]
 
@@ -12,6 +35,14 @@ MODULES: dict[Module, int] = {"assign": 1, "feedback": 7, "forum": 9, "page": 16
 
 CATEGORIES: tuple[tuple[int, str, int], ...] = ((2, "Health", 0), (3, "Nursing", 2), (4, "Safety", 0))
 """(id, name, parent)."""
+
+NEXT_WEEK: tuple[tuple[Module, str], ...] = (
+    ("page", "To read"),
+    ("page", "To watch"),
+    ("quiz", "What stayed?"),
+    ("page", "To take home"),
+)
+"""What a teacher adds when a class has finished everything."""
 
 QUIZ_MARKS = 10
 """The sum of marks of every quiz."""
