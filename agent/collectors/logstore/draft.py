@@ -62,20 +62,17 @@ class Draft:
         self.person_marks: dict[str, PersonMark] = {}
         if real_user:
             self.marks.add("logged_in_as")
-        if origin is None or origin == "restore" or self.object_id in moodle.RESTORED_IDS or _unmapped(other):
+        if (
+            origin is None
+            or origin == "restore"
+            or self.object_id in moodle.RESTORED_IDS
+            or not _RESTORED_VALUES.isdisjoint(other.values())
+        ):
             self.marks.add("restored")
 
 
-def _unmapped(other: moodle.Other) -> bool:
-    """Whether a restore wrote an id into `other` that it could not map."""
-    return any(_is_restored(value) for value in other.values()) if other else False
-
-
-def _is_restored(value: moodle.OtherValue) -> bool:
-    return value in moodle.RESTORED_IDS or (isinstance(value, str) and value in _RESTORED_TEXTS)
-
-
-_RESTORED_TEXTS = frozenset(map(str, moodle.RESTORED_IDS))
+_RESTORED_VALUES: frozenset[moodle.OtherValue] = moodle.RESTORED_IDS | frozenset(map(str, moodle.RESTORED_IDS))
+"""What a restore writes into `other` for an id that it could not map."""
 
 
 class Kinds:

@@ -20,8 +20,8 @@ class Limits:
     """Wanted rows in a page."""
     span_ids_max: int = 50_000
     """Ids that one page passes at most."""
-    block_ids: int = 1_000
-    """Ids whose presence is proven by one count."""
+    block_ids: int = 100
+    """Ids whose presence is proven by one count; only where it is short are ids listed."""
     start_overlap_ids: int = 5_000
     """How far below the newest id a source starts: rows committed late may still appear there."""
     gap_ranges_max: int = 1_000

@@ -61,7 +61,10 @@ def whole(value: Fraction) -> int | Fraction:
 
 def per_cent(part: int | Fraction, base: int | Fraction) -> int | Fraction:
     """``part`` of ``base`` in per cent, exact; ``base`` is not 0."""
-    return whole(Fraction(100) * part / base)
+    if isinstance(part, int) and isinstance(base, int):
+        rounded, rest = divmod(100 * part, base)
+        return rounded if rest == 0 else Fraction(100 * part, base)
+    return whole(100 * Fraction(part) / base)
 
 
 def note_due(draft: Draft, due: int, facts: frozenset[str]) -> None:

@@ -153,7 +153,7 @@ class Reader:
         missing = [(lo, hi) for lo, hi in blocks if lo - lo % size not in counted]
         short = {lo for lo, hi in blocks if 0 < _count(counted, lo, size) < hi - lo + 1}
         waters, high = _waters(blocks, counted, size, high_water, now)
-        doubtful = {lo - lo % size for lo in short}
+        doubtful: set[int] = set()
         backdated: set[int] = set()
         for row in rows:
             block = row[0] - row[0] % size
@@ -162,11 +162,11 @@ class Reader:
                 backdated.add(row[0])
             elif row[11] < after - self.backdated_after_s:
                 doubtful.add(block)
-        if doubtful:
-            listed = await self._listed([one for one in blocks if one[0] - one[0] % size in doubtful])
-            for (lo, hi), found in listed.items():
-                if lo in short:
-                    missing.extend(missing_runs(lo, hi, [row[0] for row in found]))
+        look = [one for one in blocks if one[0] in short or one[0] - one[0] % size in doubtful]
+        for (lo, hi), found in (await self._listed(look)).items():
+            if lo in short:
+                missing.extend(missing_runs(lo, hi, [row[0] for row in found]))
+            if lo - lo % size in doubtful:
                 backdated |= self._exactly(rows, found, waters[lo - lo % size][0], now)
         return Proof(
             missing=joined(missing),
@@ -188,6 +188,8 @@ class Reader:
 
     async def _listed(self, blocks: Sequence[tuple[int, int]]) -> Mapping[tuple[int, int], Rows]:
         """(id, time) of every row of these blocks."""
+        if not blocks:
+            return {}
         condition = " OR ".join(f"id BETWEEN {lo} AND {hi}" for lo, hi in joined(blocks))
         found = await self._ask(_LISTED, blocks=condition)
         by_block: dict[tuple[int, int], Rows] = {block: [] for block in blocks}
