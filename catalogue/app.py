@@ -40,10 +40,20 @@ def wall_clock() -> int:
 class Door:
     """What the handlers share: the books, the signing key, the clock."""
 
-    def __init__(self, *, store: Store, key: Key, clock: Clock = wall_clock) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        key: Key,
+        clock: Clock = wall_clock,
+        request_s_max: float = REQUEST_S_MAX,
+        in_flight_max: int = REQUESTS_IN_FLIGHT_MAX,
+    ) -> None:
         self.store = store
         self.key = key
         self.clock = clock
+        self.request_s_max = request_s_max
+        self.in_flight_max = in_flight_max
         self.in_flight = 0
 
     def app(self) -> web.Application:
@@ -145,11 +155,11 @@ def _guard(door: Door) -> Middleware:
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if door.in_flight >= REQUESTS_IN_FLIGHT_MAX:
+        if door.in_flight >= door.in_flight_max:
             return _refusal(RefusedError(503, "busy", "too many requests at once"))
         door.in_flight += 1
         try:
-            async with asyncio.timeout(REQUEST_S_MAX):
+            async with asyncio.timeout(door.request_s_max):
                 return await handler(request)
         except _SAID as exc:
             refused = _as_refusal(exc)
@@ -176,7 +186,7 @@ def _as_refusal(exc: Exception) -> RefusedError:
     if isinstance(exc, web.HTTPException):
         return RefusedError(exc.status, "http", exc.reason)
     if isinstance(exc, TimeoutError):
-        return RefusedError(503, "slow", f"not done within {REQUEST_S_MAX:.0f} s")
+        return RefusedError(503, "slow", "not done in time")
     structlog.get_logger("catalogue").error("the database failed", kind=type(exc).__name__, said=_first_line(exc))
     return RefusedError(503, "database", "the catalogue's database does not answer")
 
@@ -189,9 +199,8 @@ def _first_line(exc: Exception) -> str:
 
 def _seen(request: web.Request) -> Request:
     """The request as signatures look at it; host and scheme belong to whatever proxy stands in front."""
-    return Request(
-        method=request.method, url=f"http://catalogue{request.raw_path}", headers=Headers(request.headers.items())
-    )
+    url = f"http://catalogue{request.rel_url.raw_path_qs}"
+    return Request(method=request.method, url=url, headers=Headers(request.headers.items()))
 
 
 def _refusal(refused: RefusedError) -> web.Response:

@@ -156,9 +156,8 @@ class FakeCatalogue:
     def _guarded(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def guarded(request: web.Request) -> web.StreamResponse:
             self.requests += 1
-            seen = Request(
-                method=request.method, url=f"http://fake{request.raw_path}", headers=Headers(request.headers.items())
-            )
+            url = f"http://fake{request.rel_url.raw_path_qs}"
+            seen = Request(method=request.method, url=url, headers=Headers(request.headers.items()))
             try:
                 return await self._in_mood(request, handler, seen)
             except RefusedError as exc:

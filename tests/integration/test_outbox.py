@@ -156,6 +156,21 @@ async def test_a_restored_catalogue_is_noticed_although_nothing_is_to_send(
     assert await points(fake) == 100
 
 
+@pytest.mark.parametrize("mood", [Mood.forged, Mood.half, Mood.error])
+async def test_a_stand_that_nobody_signed_moves_nothing(agent: Delivering, fake: FakeCatalogue, mood: Mood) -> None:
+    backup = fake.backup()
+    await agent.write(10)
+    assert await agent.drain()
+    fake.restore(backup)
+    fake.mood = mood
+    assert await agent.outbox.check_stand(limit_s=LIMIT_S) is Step.failed
+    assert agent.standing()["acked_seq"] == 10
+    assert not await agent.drain()
+    fake.mood = Mood.normal
+    assert await agent.drain()
+    assert await points(fake) == 100
+
+
 async def test_a_history_that_is_not_ours_stops_delivery_until_it_is_ours_again(
     agent: Delivering, fake: FakeCatalogue
 ) -> None:

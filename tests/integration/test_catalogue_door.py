@@ -1,0 +1,186 @@
+"""The catalogue's door under strain, and the ways to it: limits, proxies, TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import ipaddress
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import make_url
+
+from agent.clock import SystemClock
+from agent.errors import ConfigError, TransientError
+from agent.outbox.client import Client, Place
+from catalogue.app import Door
+from catalogue.store import Store
+from tests.wire_builders import CAMPUS, a_batch
+from wire import keys
+
+
+@contextlib.asynccontextmanager
+async def a_door(
+    directory: Path, *, tls: ssl.SSLContext | None = None, request_s_max: float = 30.0, in_flight_max: int = 32
+) -> AsyncIterator[str]:
+    """The catalogue's application on a free port, with these limits."""
+    store = await Store.open(make_url(f"sqlite:///{directory}/books.db"), check_schema=False)
+    await store.upgrade()
+    key = keys.create(directory / "catalogue.ed25519")
+    door = Door(store=store, key=key, request_s_max=request_s_max, in_flight_max=in_flight_max)
+    runner = web.AppRunner(door.app(), access_log=None, shutdown_timeout=0.2)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+    try:
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+        await store.close()
+
+
+def a_client(directory: Path, url: str, **place: object) -> Client:
+    """An agent's client with a key of its own that nobody knows: a 401 proves that the catalogue was reached."""
+    if not (directory / "agent.ed25519").exists():
+        keys.create(directory / "agent.ed25519")
+    return Client(Place(url=url, **place), key_file=directory / "agent.ed25519", clock=SystemClock())  # type: ignore[arg-type]
+
+
+async def reached(client: Client) -> bool:
+    """Whether the catalogue itself answered a batch."""
+    answer = await client.post_batch(a_batch(), campus=CAMPUS, agent="agent-1")
+    await client.close()
+    return answer.status == 401 and b"unknown-key" in answer.body
+
+
+async def test_more_requests_than_fit_are_asked_to_come_back(tmp_path: Path) -> None:
+    async with a_door(tmp_path, in_flight_max=1) as url, aiohttp.ClientSession() as session:
+        hold = asyncio.Event()
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield b"begin"
+            await hold.wait()
+            yield b"end"
+
+        slow = asyncio.create_task(session.post(f"{url}/v1/batches", data=slowly()))
+        await asyncio.sleep(0.2)
+        async with session.get(f"{url}/livez") as response:
+            assert response.status == 503
+            assert response.headers["Retry-After"] == "2"
+        hold.set()
+        assert (await slow).status == 401
+        async with session.get(f"{url}/livez") as response:
+            assert response.status == 200
+
+
+async def test_a_request_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
+    async with a_door(tmp_path, request_s_max=0.2) as url, aiohttp.ClientSession() as session:
+
+        async def never() -> AsyncIterator[bytes]:
+            yield b"begin"
+            await asyncio.sleep(5)
+
+        async with session.post(f"{url}/v1/batches", data=never()) as response:
+            assert response.status == 503
+            assert (await response.json())["error"] == "slow"
+
+
+async def test_what_is_not_there_is_told_in_json(tmp_path: Path) -> None:
+    async with a_door(tmp_path) as url, aiohttp.ClientSession() as session:
+        for method, path, status in (("GET", "/nowhere", 404), ("DELETE", "/v1/batches", 405)):
+            async with session.request(method, url + path) as response:
+                assert response.status == status
+                assert (await response.json())["error"] == "http"
+
+
+@contextlib.asynccontextmanager
+async def a_proxy(seen: list[str]) -> AsyncIterator[str]:
+    """A forward proxy as campuses have them: takes absolute addresses, asks the real server, copies the answer."""
+
+    async def forward(request: web.BaseRequest) -> web.Response:
+        seen.append(str(request.url))
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(
+                request.method, request.url, data=await request.read(), headers=dict(request.headers)
+            ) as response,
+        ):
+            return web.Response(status=response.status, body=await response.read(), content_type="application/json")
+
+    runner = web.ServerRunner(web.Server(forward))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+async def test_a_proxy_is_used_where_one_is_configured(tmp_path: Path) -> None:
+    seen: list[str] = []
+    async with a_door(tmp_path) as url, a_proxy(seen) as proxy:
+        assert await reached(a_client(tmp_path, url, proxy=proxy))
+        assert seen == [f"{url}/v1/batches"]
+
+
+def a_certificate(directory: Path) -> tuple[Path, ssl.SSLContext]:
+    """A self-signed certificate for 127.0.0.1, and a server's context with it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "catalogue of a test")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    chain, secret = directory / "ca.pem", directory / "tls.key"
+    chain.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    secret.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(chain, secret)
+    return chain, context
+
+
+async def test_an_authority_of_the_campus_is_trusted_where_it_is_named_and_only_there(tmp_path: Path) -> None:
+    authority, context = a_certificate(tmp_path)
+    async with a_door(tmp_path, tls=context) as url:
+        assert await reached(a_client(tmp_path, url, ca_file=authority))
+        stranger = a_client(tmp_path, url)
+        with pytest.raises(TransientError, match="certificate"):
+            await reached(stranger)
+        await stranger.close()
+
+
+async def test_a_file_of_certificates_that_is_none_is_what_an_edit_cures(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("not a certificate", encoding="utf-8")
+    client = a_client(tmp_path, "https://127.0.0.1:9", ca_file=tmp_path / "ca.pem")
+    with pytest.raises(ConfigError, match="ca_file"):
+        await reached(client)
+
+
+async def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
+    async def away(_: web.BaseRequest) -> web.Response:
+        return web.Response(status=307, headers={"Location": "http://127.0.0.1:9/elsewhere"})
+
+    runner = web.ServerRunner(web.Server(away))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    client = a_client(tmp_path, f"http://127.0.0.1:{runner.addresses[0][1]}")
+    answer = await client.post_batch(a_batch(), campus=CAMPUS, agent="agent-1")
+    await client.close()
+    await runner.cleanup()
+    assert answer.status == 307
