@@ -37,7 +37,15 @@ TEACHERS = range(3, 11)
 ADMIN = 2
 GRADED = ("quiz", "assign", "lesson", "forum")
 QUIZ_MARKS = 10
+DAY_S = 86_400
 Row = tuple[object, ...]
+Filling = tuple[str, tuple[str, ...], Iterator[Row]]
+"""(table, columns, rows)."""
+
+
+def filling(table: str, columns: str, rows: Iterator[Row]) -> Filling:
+    """What goes into a table of Moodle's; ``columns`` separated by spaces."""
+    return f"mdl_{table}", tuple(columns.split()), rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,37 +99,82 @@ class Population:
         """Where in a course the modules of one sort stand."""
         return self._of_module[module]
 
-    def tables(self) -> Iterator[tuple[str, tuple[str, ...], Iterator[Row]]]:
-        """(table, columns, rows) of everything that stands before the first log row."""
+    def tables(self) -> Iterator[Filling]:
+        """Everything that stands before the first log row."""
         at = self.born_at
-        yield "mdl_user", ("id", "auth", "confirmed", "mnethostid", "username", "idnumber", "firstname", "lastname", "email", "lang", "timezone", "timecreated", "timemodified"), self._user_rows()  # fmt: skip  # noqa: E501 - one line per table reads as one
-        yield "mdl_course_categories", ("id", "name", "parent", "depth", "path", "visible"), iter([(n, f"Faculty {n}", 0, 1, f"/{n}", 1) for n in range(1, 11)])  # fmt: skip  # noqa: E501 - as above
-        yield "mdl_course", ("id", "category", "fullname", "shortname", "idnumber", "format", "startdate", "visible", "enablecompletion", "timecreated", "timemodified"), ((c, c % 10 + 1, f"Course {c}", f"C{c}", f"IDN{c}", "topics", at, 1, 1, at, at) for c in self.courses)  # fmt: skip  # noqa: E501 - as above
-        yield "mdl_modules", ("id", "name", "visible"), iter([(n, name, 1) for name, n in MODULES.items()])
-        yield "mdl_course_sections", ("id", "course", "section", "visible", "timemodified"), ((self.section(c, 0) + n, c, n, 1, at) for c in self.courses for n in range(SECTIONS))  # fmt: skip  # noqa: E501 - as above
-        yield "mdl_course_modules", ("id", "course", "module", "instance", "section", "added", "visible", "completion"), ((self.cm(c, n), c, MODULES[m], self.cm(c, n), self.section(c, n), at, 1, 2) for c, n, m in self._modules())  # fmt: skip  # noqa: E501 - as above
-        yield "mdl_quiz", ("id", "course", "name", "intro", "sumgrades", "grade", "timeclose"), ((self.cm(c, n), c, f"Quiz {n}", "", QUIZ_MARKS, 100, at + 80 * 86400) for c, n, m in self._modules() if m == "quiz")  # fmt: skip  # noqa: E501 - as above
-        yield "mdl_assign", ("id", "course", "name", "intro", "duedate", "grade"), ((self.cm(c, n), c, f"Essay {n}", "", at + (n * 4 + 10) * 86400, 100) for c, n, m in self._modules() if m == "assign")  # fmt: skip  # noqa: E501 - as above
-        yield "mdl_forum", ("id", "course", "type", "name", "intro"), ((self.cm(c, n), c, "general", f"Forum {n}", "") for c, n, m in self._modules() if m == "forum")  # fmt: skip  # noqa: E501 - as above
-        yield "mdl_grade_items", ("id", "courseid", "itemtype", "itemmodule", "iteminstance", "gradetype", "grademax", "gradepass"), self._item_rows()  # fmt: skip  # noqa: E501 - as above
-        yield "mdl_role", ("id", "shortname", "archetype", "description", "sortorder"), iter([(1, "manager", "manager", "", 1), (3, "editingteacher", "editingteacher", "", 3), (5, "student", "student", "", 5)])  # fmt: skip  # noqa: E501 - as above
-        yield "mdl_context", ("id", "contextlevel", "instanceid", "path", "depth"), self._context_rows()
-        yield "mdl_enrol", ("id", "enrol", "courseid", "roleid", "timecreated", "timemodified"), ((c, "manual", c, 5, at, at) for c in self.courses)  # fmt: skip  # noqa: E501 - as above
-        yield "mdl_user_enrolments", ("enrolid", "userid", "modifierid", "timecreated", "timemodified"), ((c, u, ADMIN, at, at) for u, cs in self.enrolled.items() for c in cs)  # fmt: skip  # noqa: E501 - as above
-        yield "mdl_role_assignments", ("roleid", "contextid", "userid", "modifierid", "timemodified"), self._role_rows()
-        yield "mdl_badge", ("id", "name", "message", "type", "courseid", "status"), ((c, f"Badge {c}", "", 2, c, 3) for c in self.courses)  # fmt: skip  # noqa: E501 - as above
+        yield self._users()
+        faculties = [(n, f"Faculty {n}", 0, 1, f"/{n}", 1) for n in range(1, 11)]
+        yield filling("course_categories", "id name parent depth path visible", iter(faculties))
+        yield from self._courses()
+        yield filling("modules", "id name visible", iter([(n, name, 1) for name, n in MODULES.items()]))
+        cms = (
+            (self.cm(c, n), c, MODULES[m], self.cm(c, n), self.section(c, n), at, 1, 2) for c, n, m in self._modules()
+        )
+        yield filling("course_modules", "id course module instance section added visible completion", cms)
+        yield from self._instances()
+        items = "id courseid itemtype itemmodule iteminstance gradetype grademax gradepass"
+        yield filling("grade_items", items, self._item_rows())
+        roles = [(1, "manager", 1), (3, "editingteacher", 3), (5, "student", 5)]
+        yield filling(
+            "role",
+            "id shortname archetype description sortorder",
+            ((n, name, name, "", order) for n, name, order in roles),
+        )
+        yield filling("context", "id contextlevel instanceid path depth", self._context_rows())
+        joined = ((c, u, ADMIN, at, at) for u, courses in self.enrolled.items() for c in courses)
+        yield filling("user_enrolments", "enrolid userid modifierid timecreated timemodified", joined)
+        yield filling("role_assignments", "roleid contextid userid modifierid timemodified", self._role_rows())
+
+    def _users(self) -> Filling:
+        at = self.born_at
+        columns = "id auth confirmed mnethostid username idnumber firstname lastname email lang timezone"
+        rows = (
+            (
+                user,
+                "manual",
+                1,
+                1,
+                name,
+                f"N{user}",
+                f"First{user}",
+                f"Last{user}",
+                f"{name}@campus.example",
+                "en",
+                "99",
+            )
+            for user, name in ((1, "guest"), (ADMIN, "admin"), *((u, f"u{u}") for u in (*TEACHERS, *self.learners)))
+        )
+        return filling("user", f"{columns} timecreated timemodified", ((*row, at, at) for row in rows))
+
+    def _courses(self) -> Iterator[Filling]:
+        at = self.born_at
+        columns = "id category fullname shortname idnumber format startdate visible enablecompletion"
+        rows = ((c, c % 10 + 1, f"Course {c}", f"C{c}", f"IDN{c}", "topics", at, 1, 1, at, at) for c in self.courses)
+        yield filling("course", f"{columns} timecreated timemodified", rows)
+        sections = ((self.section(c, 0) + n, c, n, 1, at) for c in self.courses for n in range(SECTIONS))
+        yield filling("course_sections", "id course section visible timemodified", sections)
+        enrolments = ((c, "manual", c, 5, at, at) for c in self.courses)
+        yield filling("enrol", "id enrol courseid roleid timecreated timemodified", enrolments)
+        badges = ((c, f"Badge {c}", "", 2, c, 3) for c in self.courses)
+        yield filling("badge", "id name message type courseid status", badges)
+
+    def _instances(self) -> Iterator[Filling]:
+        at = self.born_at
+
+        def of(module: str) -> Iterator[tuple[int, int, int]]:
+            return ((self.cm(course, n), course, n) for course, n, name in self._modules() if name == module)
+
+        quizzes = ((i, c, f"Quiz {n}", "", QUIZ_MARKS, 100, at + 80 * DAY_S) for i, c, n in of("quiz"))
+        yield filling("quiz", "id course name intro sumgrades grade timeclose", quizzes)
+        essays = ((i, c, f"Essay {n}", "", at + (n * 4 + 10) * DAY_S, 100) for i, c, n in of("assign"))
+        yield filling("assign", "id course name intro duedate grade", essays)
+        forums = ((i, c, "general", f"Forum {n}", "") for i, c, n in of("forum"))
+        yield filling("forum", "id course type name intro", forums)
 
     def _modules(self) -> Iterator[tuple[int, int, str]]:
         for course in self.courses:
             for n, module in enumerate(PLAN):
                 yield course, n, module
-
-    def _user_rows(self) -> Iterator[Row]:
-        at = self.born_at
-        for user in (1, ADMIN, *TEACHERS, *self.learners):
-            name = {1: "guest", ADMIN: "admin"}.get(user, f"u{user}")
-            mail = f"{name}@campus.example"
-            yield (user, "manual", 1, 1, name, f"N{user}", f"First{user}", f"Last{user}", mail, "en", "99", at, at)
 
     def _item_rows(self) -> Iterator[Row]:
         for course, n, module in self._modules():

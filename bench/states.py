@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from bench.population import GRADED, PLAN, QUIZ_MARKS, Population, Row
+from bench.population import GRADED, PLAN, QUIZ_MARKS, Filling, Population, Row, filling
 
 _WORDS = "I think the key idea is that small habits practised every day matter more than one long evening. "
 
@@ -70,16 +70,22 @@ class States:
             return Happening(1, 10, 0, user, 0, None, user, {"username": f"u{user}", "extrauserinfo": []})
         return Happening(self._people.course_context(course), 50, course, user, course, user, course, None)
 
-    def tables(self) -> Iterator[tuple[str, tuple[str, ...], Iterator[Row]]]:
-        """(table, columns, rows) of everything that happened."""
-        yield "mdl_course_modules_completion", ("userid", "coursemoduleid", "id", "completionstate", "timemodified"), _flat(self._completions)  # fmt: skip  # noqa: E501 - one line per table reads as one
-        yield "mdl_grade_grades", ("userid", "itemid", "id", "finalgrade", "timemodified"), _flat(self._grades)
-        yield "mdl_course_completions", ("userid", "course", "id", "timecompleted"), _flat(self._courses)
-        yield "mdl_assign_submission", ("userid", "assignment", "id", "timemodified", "status", "latest"), ((*row, "submitted", 1) for row in _flat(self._submissions))  # fmt: skip  # noqa: E501 - as above
-        yield "mdl_badge_issued", ("userid", "badgeid", "id", "dateissued", "uniquehash"), ((*row, f"{row[2]:040}") for row in _flat(self._badges))  # fmt: skip  # noqa: E501 - as above
-        yield "mdl_quiz_attempts", ("id", "uniqueid", "quiz", "userid", "attempt", "state", "timefinish", "sumgrades", "layout"), iter(self._attempts)  # fmt: skip  # noqa: E501 - as above
-        yield "mdl_forum_posts", ("id", "discussion", "parent", "userid", "created", "modified", "subject", "message", "wordcount", "charcount"), iter(self._posts)  # fmt: skip  # noqa: E501 - as above
-        yield "mdl_forum_discussions", ("id", "course", "forum", "name", "firstpost", "userid", "timemodified"), iter(self._discussions)  # fmt: skip  # noqa: E501 - as above
+    def tables(self) -> Iterator[Filling]:
+        """Everything that happened."""
+        completions = "userid coursemoduleid id completionstate timemodified"
+        yield filling("course_modules_completion", completions, _flat(self._completions))
+        yield filling("grade_grades", "userid itemid id finalgrade timemodified", _flat(self._grades))
+        yield filling("course_completions", "userid course id timecompleted", _flat(self._courses))
+        submissions = ((*row, "submitted", 1) for row in _flat(self._submissions))
+        yield filling("assign_submission", "userid assignment id timemodified status latest", submissions)
+        issued = ((*row, f"{row[2]:040}") for row in _flat(self._badges))
+        yield filling("badge_issued", "userid badgeid id dateissued uniquehash", issued)
+        attempts = "id uniqueid quiz userid attempt state timefinish sumgrades layout"
+        yield filling("quiz_attempts", attempts, iter(self._attempts))
+        posts = "id discussion parent userid created modified subject message wordcount charcount"
+        yield filling("forum_posts", posts, iter(self._posts))
+        discussions = "id course forum name firstpost userid timemodified"
+        yield filling("forum_discussions", discussions, iter(self._discussions))
 
     def _at_module(
         self, course: int, n: int, actor: int, *, object_id: int | None, related: int | None = None, other: Any = None
