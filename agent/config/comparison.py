@@ -18,7 +18,7 @@ _MEANT: Mapping[str, str] = {"=>": ">=", "=<": "<=", "≥": ">=", "≤": "<=", "
 _HINT = 'such as ">=80", "60..79", "!=x", "abc*", true, a value, or a list of them'
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ValueRef:
     """`@window`: a number that differs by course, from `[value.window]`."""
 
@@ -133,7 +133,7 @@ def _plain(rest: str) -> Operand:
 
 
 def _ref(rest: str) -> ValueRef | None:
-    return ValueRef(grammar.name(rest[1:].strip())) if rest.startswith("@") else None
+    return ValueRef(name=grammar.name(rest[1:].strip())) if rest.startswith("@") else None
 
 
 def _told(op: str, rest: str) -> str:

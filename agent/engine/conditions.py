@@ -27,7 +27,7 @@ OWN_FACTS = ("kind", "lms_event", "source", "site", "course", "section", "lesson
 """What an observation says of itself, besides its facts."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unmet:
     """Why conditions are not met (``holds`` False), or why it cannot be said (True). ``text`` is the reason."""
 
@@ -78,10 +78,8 @@ def fact_of(seen: Observation, name: str) -> Fact | None:
     return found
 
 
-def shown(value: Fact | None) -> str:
-    """A fact as a person reads it; nothing where it is unknown."""
-    if value is None:
-        return ""
+def shown(value: Fact) -> str:
+    """A fact as a person reads it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, tuple):
@@ -105,7 +103,7 @@ def _all(parts: Sequence[Judge]) -> Judge:
 
 def _any(tables: Sequence[Conditions], values: Values, *, denying: bool) -> Judge:
     judges = [compiled(inner, values, denying=denying) for inner in tables]
-    no = Unmet(f"condition any of ({'; '.join(told(inner) for inner in tables)})", holds=False)
+    no = Unmet(text=f"condition any of ({'; '.join(told(inner) for inner in tables)})", holds=False)
 
     def judge(seen: Observation, checks: list[Check]) -> Unmet | None:
         best: Unmet | None = no
@@ -122,7 +120,7 @@ def _any(tables: Sequence[Conditions], values: Values, *, denying: bool) -> Judg
 
 def _none(table: Conditions, values: Values) -> Judge:
     inner = compiled(table, values, denying=True)
-    met = Unmet(f"condition none of ({told(table)})", holds=False)
+    met = Unmet(text=f"condition none of ({told(table)})", holds=False)
 
     def judge(seen: Observation, checks: list[Check]) -> Unmet | None:
         unmet = inner(seen, checks) if inner is not None else None
@@ -136,16 +134,17 @@ def _none(table: Conditions, values: Values) -> Judge:
 def _leaf(fact: str, test: Comparison, values: Values, *, denying: bool) -> Judge:
     predicate = _predicate(test, values)
     text = f"{fact} {test.text}"
-    failed = Unmet(f"condition {text}", holds=False)
+    failed = Unmet(text=f"condition {text}", holds=False)
     by_course = bool(test.refs())
     own = fact in OWN_FACTS
     unknown = _unknown(fact, test, text, denying=denying)
+    unset = _unknown(" ".join(f"@{ref}" for ref in sorted(test.refs())), test, text, denying=denying)
     remembered: dict[Hashable, tuple[Unmet | None, Check]] = {}
 
     def answer(value: Fact, seen: Observation) -> tuple[Unmet | None, Check]:
         fits = predicate(value, seen)
         if fits is None:
-            return unknown, Check(text=text, status="unknown", seen=shown(value))
+            return unset, Check(text=text, status="unknown", seen=shown(value))
         status: CheckStatus = "passed" if fits else "failed"
         return (None if fits else failed), Check(text=text, status=status, seen=shown(value))
 
@@ -179,8 +178,8 @@ def _unknown(fact: str, test: Comparison, text: str, *, denying: bool) -> Unmet 
     if choice == "pass":
         return None
     if choice == "hold":
-        return Unmet(f"fact {fact} unknown", holds=True)
-    return Unmet(f"condition {text} ({fact} unknown)", holds=False)
+        return Unmet(text=f"fact {fact} unknown", holds=True)
+    return Unmet(text=f"condition {text} ({fact} unknown)", holds=False)
 
 
 def _predicate(test: Comparison, values: Values) -> _Predicate:

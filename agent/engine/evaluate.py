@@ -73,7 +73,7 @@ def _denied(seen: Observation, denies: tuple[CompiledDeny, ...]) -> Unmet | None
     for deny in denies:
         unmet = deny.condition(seen, []) if deny.condition is not None else None
         if unmet is None:
-            return Unmet(deny.reason, holds=False)
+            return Unmet(text=deny.reason, holds=False)
         if unmet.holds and might is None:
             might = unmet
     return might

@@ -17,7 +17,7 @@ Whom = Callable[[Observation, str], "Outside | None"]
 """(observation, LMS user id of the recipient) → why that person in that course is outside the audience, or None."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
     """``reason`` such as `audience: courses`; ``unknown_roles`` where the LMS would not tell, which holds."""
 
@@ -108,7 +108,7 @@ def _courses(selectors: Iterable[str]) -> Whom:
         prefix, colon, rest = selector.partition(":")
         by = _SELECTED_BY.get(prefix) if colon else None
         wanted.setdefault(by or "course_shortname", set()).add(rest if by else selector)
-    no = Outside("audience: courses")
+    no = Outside(reason="audience: courses")
 
     def whom(seen: Observation, _user: str) -> Outside | None:
         facts: Mapping[str, object] = seen.facts
@@ -124,7 +124,7 @@ def _courses(selectors: Iterable[str]) -> Whom:
 
 
 def _among(key: str, wanted: frozenset[str], of: Callable[[Observation, str], object]) -> Whom:
-    no = Outside(f"audience: {key}")
+    no = Outside(reason=f"audience: {key}")
 
     def whom(seen: Observation, user: str) -> Outside | None:
         value = of(seen, user)
@@ -134,8 +134,8 @@ def _among(key: str, wanted: frozenset[str], of: Callable[[Observation, str], ob
 
 
 def _except_roles(excluded: frozenset[str]) -> Whom:
-    no = Outside("audience: except_roles")
-    unknown = Outside("roles unknown", unknown_roles=True)
+    no = Outside(reason="audience: except_roles")
+    unknown = Outside(reason="roles unknown", unknown_roles=True)
 
     def whom(seen: Observation, user: str) -> Outside | None:
         value = seen.facts.get(f"roles:{user}")

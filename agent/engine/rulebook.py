@@ -73,7 +73,7 @@ class CompiledDeny:
     condition: Judge | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:
     """What an event meets: rules in file order, and denials."""
 
@@ -108,8 +108,8 @@ class Rulebook:
             if len(self._matches) >= _MATCHES_MAX:
                 self._matches.clear()
             found = self._matches[key] = Matched(
-                tuple(rule for rule in self.rules if _fits(rule.spec.on, seen)),
-                tuple(deny for deny in self.denies if _fits(deny.on, seen)),
+                rules=tuple(rule for rule in self.rules if _fits(rule.spec.on, seen)),
+                denies=tuple(deny for deny in self.denies if _fits(deny.on, seen)),
             )
         return found
 

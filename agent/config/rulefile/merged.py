@@ -20,7 +20,7 @@ CURRENCIES: Mapping[str, Currency] = {"points": Currency(title="Points")}
 """Currencies that exist undeclared: spendable, whole, never expiring."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Placed(Generic[T_co]):
     """A piece of a file, and where it stands."""
 
@@ -111,7 +111,7 @@ class Merged:
             listed = part.document.data.get("rule")
             for number, rule in enumerate(listed if isinstance(listed, list) else ()):
                 if isinstance(rule, dict):
-                    yield Placed(rule, part.document, ("rule", number))
+                    yield Placed(it=rule, document=part.document, path=("rule", number))
 
     def groups(self) -> frozenset[str]:
         """The groups that rules are in."""
@@ -126,7 +126,7 @@ class Merged:
             for key in keys:
                 value = getattr(part.model, "schema_" if key == "schema" else key)
                 if value is not None:
-                    found.append((key, value, Placed(part.model, part.document, (key,))))
+                    found.append((key, value, Placed(it=part.model, document=part.document, path=(key,))))
         return found
 
     def kind_entries(self) -> tuple[KindEntry, ...]:
@@ -162,7 +162,7 @@ def _tables(
     found: dict[str, Placed[T]] = {}
     for part in parts:
         for name, model in of(part.model).items():
-            placed = Placed(model, part.document, (key, name))
+            placed = Placed(it=model, document=part.document, path=(key, name))
             if name in found:
                 message = f"[{key}] {name} stands in {found[name].where} already"
                 faults.append(placed.fault(message, "keep one of the two"))
@@ -173,4 +173,4 @@ def _tables(
 def _elements(key: str, of: Callable[[RulesPart], Sequence[T]], parts: Sequence[Part]) -> Iterable[Placed[T]]:
     for part in parts:
         for number, model in enumerate(of(part.model)):
-            yield Placed(model, part.document, part.at(key, number))
+            yield Placed(it=model, document=part.document, path=part.at(key, number))

@@ -71,6 +71,13 @@ def _on(value: Any) -> str:
     return f"\\{value}" if "\\" in value and not value.startswith("\\") else value
 
 
+def _kind(value: Any) -> str:
+    """The name of a kind, without a wildcard."""
+    if not isinstance(value, str) or not _KIND.fullmatch(value) or "*" in value or "." not in value:
+        raise MisfitError(f"{value!r} is not a kind", "thing.happened, in small letters")
+    return value
+
+
 def _once(value: Any) -> str:
     if value in later.IN_ONCE_PER:
         raise later.not_yet(value)
@@ -312,7 +319,7 @@ class Period(Model):
 class KindModel(Model):
     """A line more for the table of kinds."""
 
-    kind: Annotated[str, PlainValidator(_on)]
+    kind: Annotated[str, PlainValidator(_kind)]
     lms_event: StrictStr
     when: Annotated[tuple[StrictStr, ...], BeforeValidator(_listed)] = ()
     suffix: StrictBool = False

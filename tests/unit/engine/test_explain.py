@@ -1,0 +1,109 @@
+"""Rules and decisions in sentences that a helpdesk can read out."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from agent.engine import explain
+from agent.model import Fact, Trust
+from tests.rule_stories import decide, event, rule, rulebook
+
+FULL = rulebook(
+    '[currency.coin]\ndecimals = 2\n[[cap]]\nlimit = "9 coin/day"\n'
+    + rule(
+        "quiz.submitted",
+        'title = "Quiz"\nconditions = { score_pct = ">=80", any = [{ attempt = 1 }], none = [{ passed = false }] }\n'
+        'once_per = ["lesson", "day"]\nfrequency = 2\nlimit = "3/day"\ncooldown = "1h"\nbadge = "ace"\n'
+        'mode = "shadow"\n'
+        'audience = { courses = ["A", "B"], categories = ["C"], cohorts = ["D"], except_roles = ["teacher"] }\n'
+        'active = { from = 2026-01-01, until = 2026-12-31, days = ["mon"], hours = "08:00-18:30", zone = "UTC" }',
+        award="{ points = 10, coin = 0.5 }",
+    )
+    + rule(name="plain", more='once_per = "ever"\nmode = "off"')
+    + rule(name="half", more='audience = { cohorts = ["D"] }\nactive = { until = 2026-12-31 }')
+    + "[[rule]]\nid = \"lms\"\non = '\\mod_x\\event\\y'\naward = 0\nactive = { from = 2026-01-01 }\n"
+)
+
+
+def test_a_rule_is_told_in_a_sentence_for_each_of_its_parts() -> None:
+    assert explain.rule_sentences(FULL.rules[0], FULL) == (
+        "Quiz: on quiz.submitted.",
+        "The subject gets 10 points, 0.50 coin, the badge ace.",
+        "Only where score_pct >=80 and any of (attempt 1) and not (passed false).",
+        "Pays 2 times for each lesson and day and learner.",
+        "For courses A or B; categories C; cohorts D; nobody who is teacher.",
+        "Active from 2026-01-01 until 2026-12-31 on mon from 08:00 to 18:30 by the clock of UTC.",
+        "Stops at cooldown 1h.",
+        "Stops at limit 3/day.",
+        "Stops at cap 9 coin/day.",
+        "An event believed less than trusted_source is held.",
+        "Decides and reports, pays nothing.",
+    )
+
+
+def test_what_a_rule_does_not_say_is_not_told() -> None:
+    assert explain.rule_sentences(FULL.rules[1], FULL) == (
+        "plain: on lesson.completed.",
+        "The subject gets 10 points.",
+        "Pays once.",
+        "An event believed less than trusted_source is held.",
+        "Switched off.",
+    )
+    half = explain.rule_sentences(FULL.rules[2], FULL)
+    assert "For cohorts D." in half
+    assert "Active until 2026-12-31." in half
+    lms = explain.rule_sentences(FULL.rules[3], FULL)
+    assert lms[:3] == (r"lms: on \mod_x\event\y.", "The subject gets nothing.", "Pays once for each event and learner.")
+
+
+RULES = rulebook(
+    rule("quiz.submitted", 'conditions = { score_pct = ">=80", attempt = "<=2" }\nlimit = "1/day"\nonce_per = "event"')
+)
+
+
+def test_a_decision_is_told_in_one_sentence() -> None:
+    good: dict[str, Fact] = {"score_pct": Fraction(85), "attempt": 1}
+    paid, full, low, waiting = decide(
+        RULES,
+        [
+            event("quiz.submitted", facts=good),
+            event("quiz.submitted", key="2", facts=good),
+            event("quiz.submitted", key="3", facts={"score_pct": 50}),
+            event("quiz.submitted", key="4", facts=good, level=Trust.unverified),
+        ],
+    )
+    met = "score_pct >=80 passed, seen 85; attempt <=2 passed, seen 1."
+    assert explain.decision_sentence(paid) == f"r gave moodle:ann 10 points. {met}"
+    local = "r gave moodle:ann nothing: limit 1/day (until 2026-09-08 00:00)"
+    assert explain.decision_sentence(full, RULES) == f"{local}. {met}"
+    assert "(until 2026-09-07 22:00 UTC)" in explain.decision_sentence(full)
+    assert explain.decision_sentence(low) == (
+        "r gave moodle:ann nothing: condition score_pct >=80. score_pct >=80 failed, seen 50; attempt <=2 unknown."
+    )
+    assert explain.decision_sentence(waiting, RULES).startswith(
+        "r holds 10 points for moodle:ann: trust unverified below trusted_source."
+    )
+    (shadow,) = decide(rulebook(rule()), [event()], shadow=True)
+    assert explain.decision_sentence(shadow) == "r would have given moodle:ann 10 points (shadow)."
+    (nobody,) = decide(rulebook(rule(more='recipient = "referrer"')), [event()])
+    assert explain.decision_sentence(nobody) == "r gave nobody nothing: no referrer."
+
+
+def test_the_nearest_miss_is_the_decision_that_came_furthest() -> None:
+    good: dict[str, Fact] = {"score_pct": Fraction(85), "attempt": 1}
+    guest, low, half, waiting, paid, full = decide(
+        RULES,
+        [
+            event("quiz.submitted", mark="guest"),
+            event("quiz.submitted", key="1", facts={"score_pct": 10, "attempt": 9}),
+            event("quiz.submitted", key="2", facts={"score_pct": 10, "attempt": 1}),
+            event("quiz.submitted", key="3", facts=good, level=Trust.unverified),
+            event("quiz.submitted", key="4", facts=good),
+            event("quiz.submitted", key="5", facts=good),
+        ],
+    )
+    assert explain.nearest_miss([guest, low, half]) is half
+    assert explain.nearest_miss([full, guest, half]) is full
+    assert explain.nearest_miss([full, waiting, half]) is waiting
+    assert explain.nearest_miss([waiting, paid]) is paid
+    assert explain.nearest_miss([]) is None

@@ -1,0 +1,152 @@
+"""Rules that test themselves: an untrue example stops the file, an untrue story fails `rules test`."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.config.document import FaultsError
+from agent.config.kinds import KindTable
+from agent.engine.rules import compile_rules
+from agent.engine.stories import CaseResult, run_cases
+from tests.rule_stories import file, rule, rulebook
+
+QUIZ = 'conditions = { score_pct = ">=80" }\n'
+
+
+def example(event: str, expect: str, on: str = "quiz.submitted", more: str = QUIZ, award: str = "10") -> str:
+    return f"{rule(on, more, award=award)}\n[[rule.example]]\nevent = {{ {event} }}\n{expect}\n"
+
+
+TRUE = [
+    example('kind = "quiz.submitted", score_pct = 85', "expect = { points = 10 }"),
+    example('kind = "quiz.submitted", score_pct = 79.99', "expect = {}"),
+    example('kind = "quiz.submitted"', "expect = { points = 0 }"),
+    example('kind = "quiz.submitted"', 'because = "condition score_pct >=80"'),
+    example('kind = "quiz.submitted", score_pct = 85', 'expect = { points = 10, badge = "ace" }', more='badge = "ace"'),
+    example('kind = "quiz.submitted", score_pct = 85', "expect = { points = 10 }", more='badge = "ace"'),
+    example('kind = "quiz.submitted"', "expect = { points = 10 }", more='mode = "off"'),
+    example('kind = "quiz.submitted"', "expect = { points = 10 }", more="active = { until = 2020-01-01 }"),
+    example('kind = "quiz.submitted", at = 2021-01-01', "expect = {}", more="active = { until = 2020-01-01 }"),
+    example('kind = "quiz.submitted"', "expect = { points = 10 }", more='audience = { cohorts = ["pilot"] }'),
+    example(
+        'kind = "quiz.submitted", cohorts = ["other"]',
+        'because = "audience: cohorts"',
+        more='audience = { cohorts = ["pilot"] }',
+    ),
+    example('kind = "quiz.submitted", staff = true', 'because = "never earns: staff"', more=""),
+    example('kind = "quiz.submitted", trust = "unverified"', 'because = "trust unverified"', more=""),
+    example(
+        'kind = "course.completed", since_enrolment = "7d", tags = ["x"]',
+        "expect = { points = 10 }",
+        on="course.completed",
+        more='conditions = { since_enrolment = "<=7d", tags = "x" }',
+    ),
+    example(
+        'kind = "course.completed", referrer = "ben"',
+        "expect = { points = 60 }",
+        on="course.completed",
+        more="",
+        award='[{ to = "referrer", points = 50 }, { points = 10 }]',
+    ),
+    example('kind = "badge.awarded"', "expect = { points = 10 }", on="badge.awarded", more=""),
+    example(r"lms_event = '\mod_x\event\y'", "expect = { points = 10 }", on=r"\\mod_x\\event\\y", more=""),
+    "[currency.coin]\ndecimals = 2\n"
+    + example('kind = "quiz.submitted"', "expect = { coin = 0.25 }", more="", award="{ coin = 0.25 }"),
+    "[period.p]\nfrom = 2030-01-01\nuntil = 2030-02-01\n"
+    + example('kind = "quiz.submitted"', "expect = { points = 10 }", more='once_per = ["p", "lesson"]'),
+]
+
+
+@pytest.mark.parametrize("text", TRUE)
+def test_a_file_with_a_true_example_loads(text: str) -> None:
+    assert rulebook(text).rules
+
+
+UNTRUE = [
+    (
+        example('kind = "quiz.submitted", score_pct = 70', "expect = { points = 10 }"),
+        "it expects points 10, the rule gives nothing (condition score_pct >=80)",
+    ),
+    (
+        example('kind = "quiz.submitted", score_pct = 85', "expect = { points = 11 }"),
+        "it expects points 11, the rule gives points 10",
+    ),
+    (
+        example('kind = "quiz.submitted", score_pct = 85', 'because = "limit 3/day"'),
+        "it expects the reason 'limit 3/day', the rule gives points 10",
+    ),
+    (example('kind = "forum.posted"', "expect = {}"), "the rule is not about forum.posted"),
+    (example(r"lms_event = '\mod_x\event\y'", "expect = {}"), r"the rule is not about \mod_x\event\y"),
+    (example("score_pct = 85", "expect = {}"), "an event needs a kind"),
+    (example('kind = "quiz.submitted", trust = "high"', "expect = {}"), "'high' is not a trust"),
+    (example('kind = "quiz.submitted", at = "noon"', "expect = {}"), "'noon' is not a time; write 2026-09-07T09:00:00"),
+    (example('kind = "quiz.submitted", module = { a = 1 }', "expect = {}"), "module cannot be {'a': 1}"),
+]
+
+
+@pytest.mark.parametrize(("text", "told"), UNTRUE)
+def test_a_file_with_an_untrue_example_does_not_load(text: str, told: str) -> None:
+    rules = file(text)
+    with pytest.raises(FaultsError) as caught:
+        compile_rules(rules, KindTable())
+    (fault,) = caught.value.faults
+    assert fault.message == f"this example is untrue: {told}"
+    assert rules.rules[0].document.text.splitlines()[fault.line - 1] == "[[rule.example]]"
+
+
+def story(body: str, rules: str = "") -> CaseResult:
+    text = f'{rules or rule(more=_TWICE)}[[case]]\nname = "a story"\n{body}\n'
+    (result,) = run_cases(file(text), rulebook(text))
+    return result
+
+
+_TWICE = 'limit = "2/day"'
+_THREE = (
+    "events = [\n"
+    '  { at = 2026-09-07T09:00:00, learner = "ann", kind = "lesson.completed" },\n'
+    '  { at = 2026-09-07T10:00:00, learner = "ann", kind = "lesson.completed" },\n'
+    '  { at = 2026-09-07T11:00:00, learner = "ann", kind = "lesson.completed", trust = "unverified" },\n'
+    '  { at = 2026-09-07T12:00:00, learner = "ann", kind = "lesson.completed" },\n'
+    '  { at = 2026-09-07T12:00:00, learner = "ben", kind = "lesson.completed", lesson = "1" },\n]\n'
+)
+
+
+def test_a_true_story_has_no_failures() -> None:
+    body = (
+        'expect = [{ learner = "ann", rule = "r", points = 20 }, { learner = "ben", points = 10 }]\n'
+        'refused = [{ event = 4, rule = "r", because = "limit 2/day" }]\n'
+        'held = [{ event = 3, rule = "r", because = "trust unverified below trusted_source" }]'
+    )
+    assert story(_THREE + body).failures == ()
+    assert story(_THREE + body).where.startswith("rules.toml:")
+
+
+def test_every_untrue_sentence_of_a_story_is_told() -> None:
+    body = (
+        'expect = [{ learner = "ann", rule = "r", points = 30 }, { learner = "ben", points = 9 }]\n'
+        'refused = [{ event = 1, rule = "r", because = "limit 2/day" }, { event = 9, rule = "r", because = "x" }]\n'
+        'held = [{ event = 4, rule = "r", because = "trust" }, { event = 1, rule = "zzz", because = "x" }]'
+    )
+    assert story(_THREE + body).failures == (
+        "ann should have points 30 from r and has points 20",
+        "ben should have points 9 and has points 10",
+        "event 1 should be refused by r (limit 2/day) and is: awarded",
+        "event 9 should be refused by r (x) and is: not decided by this rule",
+        "event 4 should be held by r (trust) and is: refused limit 2/day",
+        "event 1 should be held by zzz (x) and is: not decided by this rule",
+    )
+
+
+def test_an_event_that_cannot_be_is_a_failure_of_its_story() -> None:
+    assert story('events = [{ learner = "ann" }]').failures == ("event 1: an event needs a kind",)
+
+
+def test_a_story_that_says_nothing_of_badges_does_not_count_them() -> None:
+    rules = rule(more='badge = "ace"')
+    body = 'events = [{ learner = "ann", kind = "lesson.completed" }]\nexpect = [{ learner = "ann", points = 10 }]'
+    assert story(body, rules).failures == ()
+    spoken = body.replace("points = 10", 'points = 10, badge = "ace"')
+    assert story(spoken, rules).failures == ()
+    assert story(spoken.replace('"ace"', '"other"'), rules).failures == (
+        "ann should have points 10, badge:other 1 and has points 10, badge:ace 1",
+    )
