@@ -25,10 +25,11 @@ def ledger_of(config: Path | None) -> Iterator[sqlite3.Connection]:
 
     Raises:
         ConfigError: there is none yet, or it cannot be read.
+        IntegrityError: it is damaged, or of a newer program.
     """
-    from agent.ledger.file import open_for_reading
+    from agent.ledger import file
 
-    with contextlib.closing(open_for_reading(settings_of(config).agent.data_dir)) as connection:
+    with file.reading(settings_of(config).agent.data_dir) as connection:
         yield connection
 
 

@@ -9,14 +9,23 @@ import aiosqlite
 
 from agent.errors import InvalidInputError
 from agent.ledger.record import Movement, Recorder
-from agent.ledger.record.people import Person
+from agent.ledger.record.people import Person, split_learner
 from wire import entry as wire_entry
 
 MANUAL_RULE = "manual"
 """rule_id and source of entries that no rule made."""
 
-_KEEPS_REVERSED = "cooldown:%"
+COOLDOWN = "cooldown:"
 """Uses of these meters count on after a reversal: a reversed award still was one for the cooldown."""
+
+_AWARD_OF = """
+SELECT o.seq, o.body, o.person_no, p.site, p.lms_user, p.secret, p.pseudonym
+FROM entry e CROSS JOIN entry o ON o.seq BETWEEN e.seq - 50 AND e.seq + 50
+  AND (o.seq = e.seq OR o.decision_no = e.decision_no)
+LEFT JOIN person p ON p.person_no = o.person_no
+WHERE e.seq = ? ORDER BY o.seq
+"""
+"""The entries of one decision stand together."""
 
 _REVERSED_BY = """
 SELECT CAST(body AS TEXT) ->> 'entry_id' FROM entry
@@ -33,8 +42,17 @@ class Correction:
     by: str
 
     def text(self) -> str:
-        """As it stands in the entry."""
-        return f"{self.reason} (by {self.by})" if self.by else self.reason
+        """As it stands in the entry.
+
+        Raises:
+            InvalidInputError: it is not text (a terminal handed over bytes that are not UTF-8).
+        """
+        text = f"{self.reason} (by {self.by})" if self.by else self.reason
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise InvalidInputError("the reason is not UTF-8 text", hint="type it again in plain letters") from None
+        return text
 
 
 async def adjust(
@@ -50,8 +68,10 @@ async def adjust(
     """Give (or take, below zero) ``amount`` to a learner by hand; returns the entry's seq.
 
     Raises:
-        InvalidInputError: the amount is zero or beyond every bound.
+        InvalidInputError: the amount is zero or beyond every bound, or ``learner`` is not ``<site>:<LMS user id>``.
     """
+    if not all(split_learner(learner)):
+        raise InvalidInputError(f"{learner!r} is no learner", hint="name the site and the LMS user id: moodle:35")
     if not amount or abs(amount) > wire_entry.AMOUNT_MAX:
         raise InvalidInputError(f"{amount} is no amount to adjust by", hint="give a whole number other than 0")
     person = (await recorder.people.find_or_make(connection, [learner], now))[learner]
@@ -78,7 +98,8 @@ async def reverse(
     Its scope and quotas are free again (cooldowns are not), so that the fact may earn once more.
 
     Raises:
-        InvalidInputError: there is no such entry, it is itself a reversal, or it was reversed already.
+        InvalidInputError: there is no such entry, it is itself a reversal, it was reversed already, or its person is
+            erased.
     """
     entries = await _award_of(connection, seq)
     if not entries:
@@ -109,29 +130,27 @@ async def reverse(
     await connection.execute(
         "UPDATE quota_use SET freed = 1 WHERE seq = ?"
         " AND meter_no NOT IN (SELECT no FROM name WHERE kind = 'meter' AND text LIKE ?)",
-        (entries[0][0], _KEEPS_REVERSED),
+        (entries[0][0], f"{COOLDOWN}%"),
     )
     return seqs
 
 
 async def _award_of(connection: aiosqlite.Connection, seq: int) -> list[tuple[int, bytes, Person]]:
-    rows = await connection.execute_fetchall(
-        "SELECT o.seq, o.body, p.person_no, p.site, p.lms_user, p.secret, p.pseudonym"
-        " FROM entry e JOIN entry o ON o.seq = e.seq OR"
-        " (e.decision_no IS NOT NULL AND o.decision_no = e.decision_no AND o.seq BETWEEN e.seq - 50 AND e.seq + 50)"
-        " JOIN person p ON p.person_no = o.person_no WHERE e.seq = ? ORDER BY o.seq",
-        (seq,),
-    )
-    return [
-        (number, body, Person(person_no=no, learner=f"{site}:{user}", secret=secret, pseudonym=pseudonym))
-        for number, body, no, site, user, secret, pseudonym in rows
-    ]
+    rows = await connection.execute_fetchall(_AWARD_OF, (seq,))
+    award = []
+    for number, body, no, site, user, secret, pseudonym in rows:
+        if secret is None:
+            raise InvalidInputError(f"entry {seq} belongs to an erased person", hint="it stands as it is")
+        award.append((number, body, Person(person_no=no, learner=f"{site}:{user}", secret=secret, pseudonym=pseudonym)))
+    return award
 
 
 async def _refuse_reversed(connection: aiosqlite.Connection, seq: int, entry_ids: set[str]) -> None:
     rows = await connection.execute_fetchall(_REVERSED_BY, (seq, json.dumps(sorted(entry_ids))))
     for (by_entry,) in rows:
-        raise InvalidInputError(f"entry {seq} was reversed already, by {by_entry}")
+        raise InvalidInputError(
+            f"entry {seq} was reversed already, by {by_entry}", hint="see: rewards-agent ledger list"
+        )
 
 
 async def close_hold(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import sqlite3
+import tempfile
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Self
+from urllib.parse import quote
 
 from agent.errors import BusyError, ConfigError, IntegrityError, RewardsError, TransientError
 
@@ -28,6 +32,7 @@ class Lock:
 
     Raises:
         BusyError: another agent holds it (its process id is named).
+        TransientError: the disk is full.
         ConfigError: the directory cannot be written.
     """
 
@@ -52,8 +57,12 @@ class Lock:
             raise BusyError(
                 message, hint="stop it first, or give this one a data_dir of its own: [agent] data_dir"
             ) from None
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, str(os.getpid()).encode(), 0)
+        try:
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, str(os.getpid()).encode(), 0)
+        except OSError as exc:
+            self.release()
+            raise directory_error(self._path.parent, exc) from exc
         return self
 
     def release(self) -> None:
@@ -92,22 +101,27 @@ def database_error(path: Path, exc: sqlite3.Error) -> RewardsError:
     """What SQLite's error about the ledger file means to a person."""
     text = str(exc)
     code = getattr(exc, "sqlite_errorname", "") or ""
-    if "disk is full" in text or code == "SQLITE_FULL" or code.startswith("SQLITE_IOERR"):
+    if code == "SQLITE_FULL":
         return TransientError(
-            f"{path} cannot be written: {text}",
-            hint="free space on its disk: nothing is lost, the agent goes on where it stood",
+            f"the disk of {path} is full",
+            hint="free some space: nothing is lost, the agent goes on where it stood",
         )
-    if "readonly" in text or "unable to open" in text or code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
+    if code.startswith(("SQLITE_IOERR", "SQLITE_NOMEM")):
+        return TransientError(
+            f"{path} cannot be used: {text}",
+            hint="see the system's log for its disk and memory: nothing is lost, the agent goes on where it stood",
+        )
+    if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
         return ConfigError(
             f"{path} cannot be written: {text}",
             hint="the agent's user must own the data directory and every file in it",
         )
-    if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or "locked" in text:
+    if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return TransientError(
             f"{path} is locked by another program",
             hint="only the agent may write it; see who has it open: lsof " + str(path),
         )
-    if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or "malformed" in text or "not a database" in text:
+    if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return IntegrityError(f"{path} is damaged: {text}", hint="restore the newest backup: rewards-agent restore")
     return IntegrityError(f"{path}: {text}", hint="run: rewards-agent ledger verify")
 
@@ -117,13 +131,13 @@ def prepare_directory(data_dir: Path) -> None:
 
     Raises:
         ConfigError: it cannot be made or written.
+        TransientError: the disk is full.
     """
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        tempfile.TemporaryFile(dir=data_dir).close()
     except OSError as exc:
         raise directory_error(data_dir, exc) from exc
-    if not os.access(data_dir, os.W_OK | os.X_OK):
-        raise directory_error(data_dir, OSError(errno.EACCES, "permission denied"))
 
 
 def ledger_path(data_dir: Path) -> Path:
@@ -148,21 +162,47 @@ def open_for_reading(data_dir: Path) -> sqlite3.Connection:
     """A read-only connection for one command; sees a consistent picture inside each transaction.
 
     Raises:
-        ConfigError: there is no ledger yet, or it cannot be read.
+        ConfigError: there is no ledger of this program's schema yet, or it cannot be read.
         IntegrityError: its schema is newer than this program.
     """
     path = ledger_path(data_dir)
     if not path.exists():
-        raise ConfigError(f"there is no ledger in {data_dir} yet", hint="start the agent once: rewards-agent run")
+        raise ConfigError(f"there is no ledger in {data_dir} yet", hint=_START_ONCE)
     try:
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_MS / 1000)
+        connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_MS / 1000)
+    except sqlite3.Error as exc:
+        raise database_error(path, exc) from exc
+    try:
         connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA temp_store = MEMORY")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
+        check_schema(path, version)
+        if version < SCHEMA:
+            raise ConfigError(f"{path} is not up to date (schema {version} of {SCHEMA})", hint=_START_ONCE)
     except sqlite3.Error as exc:
+        connection.close()
         raise database_error(path, exc) from exc
-    check_schema(path, version)
+    except RewardsError:
+        connection.close()
+        raise
     return connection
+
+
+@contextlib.contextmanager
+def reading(data_dir: Path) -> Iterator[sqlite3.Connection]:
+    """`open_for_reading` for the length of a ``with``; closed after it, and SQLite's errors in it told as ours.
+
+    Raises:
+        RewardsError: as `open_for_reading`, or what `database_error` makes of what went wrong while reading.
+    """
+    with contextlib.closing(open_for_reading(data_dir)) as connection:
+        try:
+            yield connection
+        except sqlite3.Error as exc:
+            raise database_error(ledger_path(data_dir), exc) from exc
+
+
+_START_ONCE = "start the agent once: rewards-agent run"
 
 
 def check_schema(path: Path, version: int) -> None:

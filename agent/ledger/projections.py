@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import aiosqlite
 
+from agent.errors import IntegrityError
 from wire import entry as wire_entry
 
 Balances = dict[tuple[int, str], tuple[int, int]]
@@ -17,36 +19,26 @@ Progress = Callable[[int], None]
 """Told the seq that was just read."""
 
 READ_AT_ONCE = 5_000
+_BODIES = "SELECT seq, body, person_no FROM entry WHERE seq > ? ORDER BY seq LIMIT ?"
 _COLUMNS = "person_no, currency, amount, lifetime"
 
 
-def bodies(connection: sqlite3.Connection, after: int = 0) -> Iterator[tuple[int, bytes, bytes, int]]:
-    """(seq, body, hash, person_no) of every entry after ``after``, in order, in constant memory."""
-    while rows := connection.execute(
-        "SELECT seq, body, hash, person_no FROM entry WHERE seq > ? ORDER BY seq LIMIT ?", (after, READ_AT_ONCE)
-    ).fetchall():
-        yield from rows
-        after = rows[-1][0]
+class Sums:
+    """Balances as entries are added to them, one after the other."""
 
+    def __init__(self) -> None:
+        self._sums: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
 
-def movement(body: bytes) -> tuple[str, int, int]:
-    """(currency, amount, lifetime) that an entry adds: reversals take from the amount and leave the lifetime total."""
-    fields = wire_entry.decode(body)
-    amount = fields["amount"]
-    return fields["currency"], amount, max(amount, 0) if fields["kind"] != "reversal" else 0
+    def add(self, person_no: int, fields: Mapping[str, Any]) -> None:
+        """Move one account: a reversal takes from the amount and leaves the lifetime total."""
+        total = self._sums[person_no, fields["currency"]]
+        total[0] += fields["amount"]
+        if fields["kind"] != "reversal":
+            total[1] += max(fields["amount"], 0)
 
-
-def fold(connection: sqlite3.Connection, progress: Progress = lambda _: None) -> Balances:
-    """The balances that follow from the entries alone."""
-    sums: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
-    for seq, body, _, person_no in bodies(connection):
-        currency, amount, lifetime = movement(body)
-        total = sums[person_no, currency]
-        total[0] += amount
-        total[1] += lifetime
-        if seq % READ_AT_ONCE == 0:
-            progress(seq)
-    return {key: (amount, lifetime) for key, (amount, lifetime) in sums.items()}
+    def balances(self) -> Balances:
+        """What they come to."""
+        return {key: (amount, lifetime) for key, (amount, lifetime) in self._sums.items()}
 
 
 def stored(connection: sqlite3.Connection) -> Balances:
@@ -63,22 +55,20 @@ async def rebuild(connection: aiosqlite.Connection) -> tuple[int, int]:
     """Work every balance out again from the entries and put it in place (a unit for the writer).
 
     Returns how many there are and how many were not as they should be.
+
+    Raises:
+        IntegrityError: an entry's bytes cannot be read; the balances stay as they are.
     """
-    sums: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
-    after = 0
-    while rows := list(
-        await connection.execute_fetchall(
-            "SELECT seq, body, person_no FROM entry WHERE seq > ? ORDER BY seq LIMIT ?", (after, READ_AT_ONCE)
-        )
-    ):
-        for _, body, person_no in rows:
-            currency, amount, lifetime = movement(body)
-            total = sums[person_no, currency]
-            total[0] += amount
-            total[1] += lifetime
+    sums, after = Sums(), 0
+    while rows := list(await connection.execute_fetchall(_BODIES, (after, READ_AT_ONCE))):
+        for seq, body, person_no in rows:
+            try:
+                sums.add(person_no, wire_entry.decode(body))
+            except wire_entry.MalformedEntryError as exc:
+                raise IntegrityError(f"entry {seq}: {exc}", hint="run: rewards-agent ledger verify") from None
         after = rows[-1][0]
     before = {tuple(row) for row in await connection.execute_fetchall(f"SELECT {_COLUMNS} FROM balance")}  # noqa: S608
-    after_all = [(*key, *total) for key, total in sorted(sums.items())]
+    after_all = [(*key, *total) for key, total in sorted(sums.balances().items())]
     await connection.execute("DELETE FROM balance")
     await connection.executemany(f"INSERT INTO balance ({_COLUMNS}) VALUES (?, ?, ?, ?)", after_all)  # noqa: S608
     return len(after_all), len({row[:2] for row in before ^ set(after_all)})

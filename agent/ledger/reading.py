@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from agent.errors import IntegrityError
 from agent.ledger import codec
 from agent.ledger.projections import READ_AT_ONCE
 from agent.ledger.record import BADGE_PREFIX
@@ -21,6 +22,11 @@ WHERE e.seq > ? ORDER BY e.seq LIMIT ?
 _EVENT = """
 SELECT v.event_no, v.occurred_at, v.event_id, n.text, v.position, v.trust, v.payload
 FROM event v JOIN name n ON n.no = v.source_no
+"""
+_OF_LEARNER = """
+WHERE coalesce(CAST(v.payload AS TEXT) ->> 'si', n.text) = ?
+  AND EXISTS (SELECT 1 FROM json_each(CAST(v.payload AS TEXT), '$.w') j WHERE j.value = ?)
+ORDER BY v.event_no DESC LIMIT ?
 """
 _DECISION = """
 SELECT d.decision_no, v.event_id, n.text, r.version, d.role, d.learner, d.outcome, d.reason, d.detail, v.event_no,
@@ -55,10 +61,14 @@ class DecisionRow:
 
 
 def entries(connection: sqlite3.Connection, *, after: int = 0, badges: bool = False) -> Iterator[EntryRow]:
-    """Entries after ``after`` in order, in constant memory; badge accounts only with ``badges``."""
+    """Entries after ``after`` in order, in constant memory; badge accounts only with ``badges``.
+
+    Raises:
+        IntegrityError: an entry's bytes cannot be read.
+    """
     while rows := connection.execute(_ENTRIES, (after, READ_AT_ONCE)).fetchall():
         for seq, body, site, lms_user, event_id, decision_no, person_no in rows:
-            fields = wire_entry.decode(body)
+            fields = _fields(seq, body)
             if not badges and fields["currency"].startswith(BADGE_PREFIX):
                 continue
             yield EntryRow(
@@ -70,6 +80,13 @@ def entries(connection: sqlite3.Connection, *, after: int = 0, badges: bool = Fa
                 person_no=person_no,
             )
         after = rows[-1][0]
+
+
+def _fields(seq: int, body: bytes) -> dict[str, Any]:
+    try:
+        return wire_entry.decode(body)
+    except wire_entry.MalformedEntryError as exc:
+        raise IntegrityError(f"entry {seq}: {exc}", hint="run: rewards-agent ledger verify") from None
 
 
 def head(connection: sqlite3.Connection) -> tuple[int, bytes]:
@@ -92,13 +109,13 @@ def find_events(connection: sqlite3.Connection, wanted: str) -> list[tuple[int, 
     ``wanted`` is an event id (hex, or its beginning of at least 8 digits), ``source:number`` or a bare number of the
     source's log.
     """
-    if wanted.isdigit() or (":" in wanted and wanted.rpartition(":")[2].isdigit()):
+    if wanted.isdecimal() or (":" in wanted and wanted.rpartition(":")[2].isdecimal()):
         source, _, number = wanted.rpartition(":")
         rows = connection.execute(
             _EVENT + "WHERE v.position = ? AND (? = '' OR n.text = ?) ORDER BY v.event_no LIMIT 20",
             (int(number), source, source),
         ).fetchall()
-        if rows or not wanted.isdigit() or len(wanted) < _ID_DIGITS_MIN:
+        if rows or not wanted.isdecimal() or len(wanted) < _ID_DIGITS_MIN:
             return [_event(row) for row in rows]
     if len(wanted) >= _ID_DIGITS_MIN:
         rows = connection.execute(
@@ -116,12 +133,7 @@ def events(connection: sqlite3.Connection, *, learner: str = "", newest: int = 5
     """The newest events, newest first; of one learner (``<site>:<id>``) where given."""
     if learner:
         site, _, user = learner.partition(":")
-        rows = connection.execute(
-            _EVENT  # noqa: S608 - constants only
-            + "WHERE n.text = ? AND EXISTS (SELECT 1 FROM json_each(CAST(v.payload AS TEXT), '$.w') j"
-            " WHERE j.value = ?) ORDER BY v.event_no DESC LIMIT ?",
-            (site, user, newest),
-        ).fetchall()
+        rows = connection.execute(_EVENT + _OF_LEARNER, (site, user, newest)).fetchall()
     else:
         rows = connection.execute(_EVENT + "ORDER BY v.event_no DESC LIMIT ?", (newest,)).fetchall()
     return [_event(row) for row in rows]

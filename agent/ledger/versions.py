@@ -12,6 +12,7 @@ from itertools import groupby
 import aiosqlite
 import orjson
 
+from agent.ledger.corrections import COOLDOWN
 from agent.ledger.record import BADGE_PREFIX, Recorder
 from agent.ledger.record.people import Person
 from agent.model import Use
@@ -72,12 +73,14 @@ def _uses(rows: list[aiosqlite.Row], reversed_ids: set[str], uses_of: UsesOf) ->
     seq, _, _, person_no, site, lms_user, secret, pseudonym = rows[0]
     entries = [orjson.loads(row[2]) for row in rows]
     first = entries[0]
-    if first["kind"] != "award" or first["entry_id"] in reversed_ids:
+    if first["kind"] != "award":
         return
+    undone = first["entry_id"] in reversed_ids
     person = Person(person_no=person_no, learner=f"{site}:{lms_user}", secret=secret, pseudonym=pseudonym)
     amounts = {e["currency"]: e["amount"] for e in entries if not e["currency"].startswith(BADGE_PREFIX)}
     for use in uses_of(first["rule"], person.learner, first["occurred_at"], amounts):
-        yield use, seq, person
+        if not undone or use.meter.startswith(COOLDOWN):
+            yield use, seq, person
 
 
 async def _reversed(connection: aiosqlite.Connection) -> set[str]:

@@ -32,6 +32,7 @@ class Writer:
         self._path = path
         self._queue: asyncio.Queue[tuple[Unit, asyncio.Future[Any]] | None] = asyncio.Queue(UNITS_WAITING_MAX)
         self._task = asyncio.create_task(self._work(), name="ledger-writer")
+        self._ending: asyncio.Task[None] | None = None
         self._forget: list[Callable[[], None]] = []
         self._closed = False
 
@@ -45,27 +46,21 @@ class Writer:
             IntegrityError: the file is damaged or newer than this program.
         """
         file.prepare_directory(data_dir)
-        lock = file.Lock(data_dir).acquire()
         path = file.ledger_path(data_dir)
-        connection: aiosqlite.Connection | None = None
-        try:
-            connection = await aiosqlite.connect(path, isolation_level=None, timeout=file.BUSY_TIMEOUT_MS / 1000)
-            path.chmod(0o600)
-            for pragma in file.WRITER_PRAGMAS:
-                await connection.execute(pragma)
-            await asyncio.to_thread(_migrate_apart, path)
-        except (sqlite3.Error, OSError) as exc:
-            if connection is not None:
-                await connection.close()
-            lock.release()
-            if isinstance(exc, sqlite3.Error):
+        async with contextlib.AsyncExitStack() as undo:
+            lock = undo.enter_context(file.Lock(data_dir))
+            try:
+                connection = await aiosqlite.connect(path, isolation_level=None, timeout=file.BUSY_TIMEOUT_MS / 1000)
+                undo.push_async_callback(connection.close)
+                path.chmod(0o600)
+                for pragma in file.WRITER_PRAGMAS:
+                    await connection.execute(pragma)
+                await asyncio.to_thread(_migrate_apart, path)
+            except sqlite3.Error as exc:
                 raise file.database_error(path, exc) from exc
-            raise file.directory_error(data_dir, exc) from exc
-        except BaseException:
-            if connection is not None:
-                await connection.close()
-            lock.release()
-            raise
+            except OSError as exc:
+                raise file.directory_error(data_dir, exc) from exc
+            undo.pop_all()  # nothing to undo: from here on `close` ends both
         return cls(connection, lock, path)
 
     def on_rollback(self, forget: Callable[[], None]) -> None:
@@ -80,54 +75,96 @@ class Writer:
             IntegrityError: SQLite refused for another reason; nothing of the unit stands.
         """
         if self._closed:
-            raise TransientError("the ledger is being closed")
+            raise _closed()
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         await self._queue.put((unit, done))
-        try:
-            return await asyncio.shield(done)
-        except asyncio.CancelledError:
-            await asyncio.wait([done])
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                done.result()
-            raise
+        if self._task.done() and not done.done():
+            raise _closed()
+        return await _to_the_end(done)
 
     async def close(self) -> None:
         """Finish what was asked for, close the file, release the lock. May be called twice."""
-        if self._closed:
-            return
-        self._closed = True
-        await self._queue.put(None)
-        await self._task
-        with contextlib.suppress(sqlite3.Error):
-            await self._connection.execute("PRAGMA optimize")
-        await self._connection.close()
-        self._lock.release()
+        if self._ending is None:
+            self._closed = True
+            self._ending = asyncio.create_task(self._end(), name="ledger-writer-end")
+        await _to_the_end(self._ending)
+
+    async def _end(self) -> None:
+        try:
+            await self._queue.put(None)
+            await asyncio.wait([self._task])
+        finally:
+            try:
+                await self._connection.close()
+            finally:
+                self._lock.release()
 
     async def _work(self) -> None:
-        while (item := await self._queue.get()) is not None:
-            unit, done = item
-            try:
-                result = await self._transaction(unit)
-            except sqlite3.Error as exc:
-                done.set_exception(file.database_error(self._path, exc))
-            except Exception as exc:  # noqa: BLE001 - handed to the one who asked
-                done.set_exception(exc)
-            else:
-                done.set_result(result)
+        try:
+            while (item := await self._queue.get()) is not None:
+                await self._settle(*item)
+        finally:
+            # Also where the whole loop is torn down: nobody may wait for ever for an answer.
+            self._closed = True
+            while not self._queue.empty():
+                if (item := self._queue.get_nowait()) is not None:
+                    item[1].set_exception(_closed())
+
+    async def _settle(self, unit: Unit, done: asyncio.Future[Any]) -> None:
+        try:
+            result = await self._transaction(unit)
+        except sqlite3.Error as exc:
+            done.set_exception(file.database_error(self._path, exc))
+        except asyncio.CancelledError:
+            writer = asyncio.current_task()
+            if writer is not None and writer.cancelling():
+                done.set_exception(_closed())
+                raise
+            done.cancel()  # the unit waited for something that was cancelled
+        except Exception as exc:  # noqa: BLE001 - handed to the one who asked
+            done.set_exception(exc)
+        except BaseException:
+            done.set_exception(_closed())
+            raise
+        else:
+            done.set_result(result)
 
     async def _transaction(self, unit: Unit) -> object:
-        await self._connection.execute("BEGIN IMMEDIATE")
         try:
+            await self._connection.execute("BEGIN IMMEDIATE")
             result = await unit(self._connection)
             await self._connection.execute("COMMIT")
         except BaseException:
-            # A full disk can have rolled back by itself; then there is nothing left to undo.
-            if self._connection.in_transaction:
-                await self._connection.execute("ROLLBACK")
-            for forget in self._forget:
-                forget()
+            try:
+                # Queued behind whatever the unit left under way; does nothing where SQLite has rolled back by itself.
+                await self._connection.rollback()
+            finally:
+                for forget in self._forget:
+                    forget()
             raise
         return result
+
+
+async def _to_the_end(done: asyncio.Future[T]) -> T:
+    """Wait for ``done``, however often the one who waits is cancelled; being cancelled is told after it.
+
+    What failed for one who was cancelled is not told: nothing of it stands, and the next one will meet it too.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    while not done.done():
+        try:
+            await asyncio.wait([done])
+        except asyncio.CancelledError as exc:
+            cancelled = exc
+    if cancelled is None:
+        return done.result()
+    if not done.cancelled():
+        done.exception()
+    raise cancelled
+
+
+def _closed() -> TransientError:
+    return TransientError("the ledger is being closed", hint="nothing of this stands: ask again when the agent runs")
 
 
 def _migrate_apart(path: Path) -> None:
