@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.errors import ConfigError, IntegrityError
+from agent.errors import ConfigError, IntegrityError, RewardsError
 
 if TYPE_CHECKING:
     from agent.demo.stage.proof import Proof
@@ -48,8 +48,12 @@ def demo(
     place = Place(directory=_new_directory(directory), port=port or free_port())
     console = Console()
     names = name_of(place)
-    with Moving(console, names) if watched and not plain else Plain(console, names) as screen:
-        proof = Play(place, Script(seconds=seconds, seed=seed), screen).perform()
+    try:
+        with Moving(console, names) if watched and not plain else Plain(console, names) as screen:
+            proof = Play(place, Script(seconds=seconds, seed=seed), screen).perform()
+    except RewardsError:
+        sys.stdout.write(f"What there was is kept in {place.directory}\n")
+        raise
     _tell(proof, place.directory, keep=directory is not None)
 
 
