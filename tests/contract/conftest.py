@@ -1,0 +1,51 @@
+"""Every dialect of the log-table collector, as a site of its own for each contract test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import servers
+from tests.sites import (
+    HandClock,
+    MariaSite,
+    Site,
+    SqliteSite,
+)
+
+DIALECTS = ("sqlite", "mariadb")
+"""A new dialect is a word here and a line in `site`."""
+
+
+@pytest.fixture(scope="module")
+def maria_site(request: pytest.FixtureRequest) -> Iterator[Callable[[], MariaSite]]:
+    """The tables of one MariaDB database, made when first asked for."""
+    made: list[MariaSite] = []
+
+    def site() -> MariaSite:
+        if not made:
+            server: servers.MariaDB = request.getfixturevalue("mariadb")
+            made.append(MariaSite(server.create_database()))
+        return made[0]
+
+    yield site
+    for one in made:
+        one.database.drop()
+
+
+@pytest.fixture(params=DIALECTS)
+def site(request: pytest.FixtureRequest, tmp_path: Path, maria_site: Callable[[], MariaSite]) -> Iterator[Site]:
+    """An empty Moodle database of the dialect under test."""
+    if request.param == "sqlite":
+        yield SqliteSite(tmp_path / "moodle.db")
+    else:
+        maria = maria_site()
+        yield maria
+        maria.reset()
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()

@@ -1,0 +1,330 @@
+"""What every dialect of the log-table collector reports of a row: marks, look-ups, what is lost, live questions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from agent.collectors.logstore.history import History
+from agent.collectors.logstore.probe import probe
+from agent.collectors.systems import moodle
+from agent.errors import InvalidInputError
+from tests.sites import (
+    EVERYTHING,
+    NOW,
+    UNWANTED,
+    VIEWED,
+    HandClock,
+    Site,
+    SqliteSite,
+    collecting,
+    log,
+    put,
+    read,
+    wanting,
+)
+
+
+async def test_anonymous_rows_are_counted_and_nothing_else(site: Site, clock: HandClock) -> None:
+    log(site, 1, anonymous=1)
+    log(site, 2)
+    async with collecting(site.options(), clock) as collector:
+        seen, state = await read(collector)
+    assert ([one.position for one in seen], state.counts["rows_anonymous"]) == ([2], 1)
+
+
+async def test_rows_that_never_earn_are_marked_with_why(site: Site, clock: HandClock) -> None:
+    log(site, 1, origin=None)
+    log(site, 2, origin="restore")
+    log(site, 3, objectid=-31337)
+    log(site, 4, realuserid=2)
+    for position, user in ((5, 1), (6, 0), (7, -1), (8, 2)):
+        log(site, position, userid=user)
+    put(site, "user", id=40, username="gone", deleted=1)
+    log(site, 9, userid=40)
+    async with collecting(site.options(), clock, site_admins=frozenset({2})) as collector:
+        seen, _ = await read(collector)
+    assert [set(one.marks) for one in seen[:4]] == [{"restored"}, {"restored"}, {"restored"}, {"logged_in_as"}]
+    marks = [dict(one.person_marks) for one in seen[4:]]
+    assert marks == [{"1": "guest"}, {"0": "nobody"}, {"-1": "system"}, {"2": "site_admin"}, {"40": "deleted"}]
+
+
+async def test_teachers_are_staff_where_they_teach_and_below(site: Site, clock: HandClock) -> None:
+    put(site, "role", id=3, shortname="editingteacher", archetype="editingteacher")
+    put(site, "role", id=5, shortname="student", archetype="student")
+    for number, level, instance, path in ((1, 10, 0, "/1"), (20, 40, 6, "/1/20"), (84, 50, 3, "/1/20/84")):
+        put(site, "context", id=number, contextlevel=level, instanceid=instance, path=path)
+    put(site, "context", id=90, contextlevel=50, instanceid=4, path="/1/90")
+    put(site, "role_assignments", id=1, roleid=3, contextid=20, userid=65)
+    put(site, "role_assignments", id=2, roleid=5, contextid=84, userid=35)
+    log(site, 1, 2, userid=65)
+    log(site, 3, userid=65, courseid=4)
+    log(site, 4, userid=65, courseid=0)
+    log(site, 5, userid=35)
+    async with collecting(site.options(), clock) as collector:
+        seen, _ = await read(collector, demand=wanting(VIEWED, facts=["staff", "roles"]))
+    assert [dict(one.person_marks) for one in seen] == [{"65": "staff"}, {"65": "staff"}, {}, {}, {}]
+    assert seen[0].facts["roles:65"] == ("editingteacher",)
+    assert seen[4].facts["roles:35"] == ("student",)
+
+
+async def test_a_row_much_older_than_its_elders_is_backdated_even_inside_one_block(
+    site: Site, clock: HandClock
+) -> None:
+    day = 86_400
+    log(site, 1, 3, timecreated=NOW - 10 * day)
+    log(site, 2, timecreated=NOW - 10 * day)
+    log(site, 4, timecreated=NOW - 5 * day)
+    log(site, 5, timecreated=NOW - 6 * day - 1)
+    log(site, 6, timecreated=NOW - 6 * day)
+    log(site, 7, eventname=UNWANTED, timecreated=NOW - 3 * day)
+    log(site, 8, timecreated=NOW - 5 * day)
+    log(site, 12, timecreated=NOW - 4 * day)
+    log(site, 13, timecreated=NOW - 4 * day - 1)
+    async with collecting(site.options(), clock, backdated_after_s=day) as collector:
+        seen, state = await read(collector)
+    assert [one.position for one in seen if "backdated" in one.marks] == [5, 8, 13]
+    assert state.high_water == NOW - 3 * day
+
+
+async def test_a_row_from_a_clock_gone_wrong_makes_no_later_one_look_old(site: Site, clock: HandClock) -> None:
+    log(site, 1, timecreated=NOW + 400 * 86_400)
+    log(site, 2, 3, timecreated=NOW - 60)
+    async with collecting(site.options(), clock) as collector:
+        seen, state = await read(collector)
+    assert [one.marks for one in seen] == [frozenset()] * 3
+    assert state.high_water == NOW
+
+
+async def test_a_row_that_fills_a_gap_is_compared_with_its_own_elders(site: Site, clock: HandClock) -> None:
+    day = 86_400
+    log(site, 1, timecreated=NOW - 9 * day)
+    log(site, 4, timecreated=NOW - day)
+    async with collecting(site.options(), clock, backdated_after_s=day) as collector:
+        _, state = await read(collector)
+        log(site, 2, timecreated=NOW - 9 * day)
+        seen, state = await read(collector, state)
+        log(site, 3, timecreated=NOW - 11 * day)
+        clock.pass_s(60)
+        more, state = await read(collector, state)
+    assert [(one.position, set(one.marks)) for one in [*seen, *more]] == [(2, set()), (3, {"backdated"})]
+
+
+async def test_both_encodings_of_other_stand_in_one_log(site: Site, clock: HandClock) -> None:
+    event = moodle.COMPLETION
+    log(site, 1, eventname=event, relateduserid=35, other='{"overrideby":null,"completionstate":1}')
+    log(site, 2, eventname=event, relateduserid=35, other='a:2:{s:10:"overrideby";i:65;s:15:"completionstate";i:0;}')
+    log(site, 3, eventname=event, relateduserid=35, other="{broken")
+    async with collecting(site.options(), clock) as collector:
+        seen, state = await read(collector, demand=wanting(event, facts=["completion_state", "overridden"]))
+    assert [(one.kind, one.natural_key[-1]) for one in seen] == [
+        ("lesson.completed", "1"), ("lesson.uncompleted", "0"), (None, "")
+    ]  # fmt: skip
+    assert [dict(one.facts) for one in seen] == [
+        {"completion_state": 1, "overridden": False}, {"completion_state": 0, "overridden": True}, {"overridden": False}
+    ]  # fmt: skip
+    assert state.counts["rows_unreadable_other"] == 1
+
+
+async def test_the_text_of_an_essay_is_never_fetched(site: Site, clock: HandClock) -> None:
+    event = r"\assignsubmission_onlinetext\event\assessable_uploaded"
+    log(site, 1, eventname=event, other='{"content":"my whole essay"}')
+    async with collecting(site.options(), clock) as collector:
+        seen, state = await read(collector, demand=replace(EVERYTHING, names=EVERYTHING.names | {event}))
+    assert len(seen) == 1
+    assert "essay" not in repr(seen) + repr(state)
+
+
+async def test_quiz_look_ups_give_exact_scores_and_mark_previews(site: Site, clock: HandClock) -> None:
+    put(site, "quiz", id=2, name="Q", sumgrades=3, timeclose=NOW - 3_700)
+    put(site, "quiz_attempts", id=1, uniqueid=1, quiz=2, userid=35, attempt=2, sumgrades=2, preview=0)
+    put(site, "quiz_attempts", id=2, uniqueid=2, quiz=2, userid=65, attempt=1, sumgrades=3, preview=1)
+    put(site, "quiz_attempts", id=3, uniqueid=3, quiz=2, userid=36, attempt=1, sumgrades=None, preview=0)
+    for position in (1, 2, 3):
+        log(site, position, eventname=moodle.QUIZ_SUBMITTED, objecttable="quiz_attempts", objectid=position,
+            relateduserid=35)  # fmt: skip
+    facts = ["score_pct", "attempt", "late_by", "on_time"]
+    async with collecting(site.options(), clock) as collector:
+        seen, _ = await read(collector, demand=wanting(moodle.QUIZ_SUBMITTED, facts=facts))
+    assert dict(seen[0].facts) == {"score_pct": Fraction(200, 3), "attempt": 2, "late_by": 100, "on_time": False}
+    assert (seen[1].marks, seen[1].facts["score_pct"]) == (frozenset({"preview"}), 100)
+    assert "score_pct" not in seen[2].facts
+
+
+async def test_a_grade_is_that_of_its_moment_and_names_its_activity(site: Site, clock: HandClock) -> None:
+    put(site, "grade_items", id=6, courseid=3, itemtype="mod", itemmodule="quiz", iteminstance=2, grademin=0,
+        grademax=8, gradepass=6)  # fmt: skip
+    put(site, "grade_items", id=4, courseid=3, itemtype="course", grademin=0, grademax=100, gradepass=0)
+    put(site, "grade_grades", id=1, itemid=6, userid=35, finalgrade=8)
+    put(site, "modules", id=16, name="quiz")
+    put(site, "course_modules", id=12, course=3, module=16, instance=2, section=8)
+    for position, other in enumerate(
+        ('{"itemid":"6","finalgrade":"5.00000"}', '{"itemid":4,"finalgrade":66.66667}', "N;"), 1
+    ):
+        log(
+            site,
+            position,
+            eventname=moodle.GRADED,
+            objecttable="grade_grades",
+            objectid=1,
+            relateduserid=35,
+            other=other,
+        )
+    facts = ["score_pct", "passed", "grade", "module"]
+    async with collecting(site.options(), clock) as collector:
+        activity, total, bare = (await read(collector, demand=wanting(moodle.GRADED, facts=facts)))[0]
+    assert (activity.kind, activity.lesson, activity.section, activity.natural_key[-1]) == (
+        "grade.awarded",
+        "12",
+        "8",
+        "5",
+    )
+    assert dict(activity.facts) == {"score_pct": Fraction(125, 2), "passed": False, "grade": 5, "module": "quiz"}
+    assert (total.kind, total.lesson, total.natural_key[-1]) == ("course.graded", None, "66.66667")
+    assert (bare.kind, bare.facts["grade"], bare.natural_key[-1]) == ("grade.awarded", 8, "")
+
+
+async def test_a_discussion_counts_as_its_first_post(site: Site, clock: HandClock) -> None:
+    put(site, "forum_discussions", id=3, course=3, forum=1, name="d", firstpost=30, userid=35)
+    for post, words in ((30, 264), (31, None)):
+        put(site, "forum_posts", id=post, discussion=3, userid=35, message="", wordcount=words, charcount=1_188)
+    log(site, 1, eventname=r"\mod_forum\event\discussion_created", objecttable="forum_discussions", objectid=3)
+    log(site, 2, eventname=r"\mod_forum\event\post_created", objecttable="forum_posts", objectid=31)
+    facts = ["word_count", "char_count", "is_reply"]
+    names = (r"\mod_forum\event\discussion_created", r"\mod_forum\event\post_created")
+    async with collecting(site.options(), clock) as collector:
+        seen, _ = await read(collector, demand=wanting(*names, facts=facts))
+    assert [one.post for one in seen] == ["30", "31"]
+    assert dict(seen[0].facts) == {"word_count": 264, "char_count": 1_188, "is_reply": False}
+    assert dict(seen[1].facts) == {"char_count": 1_188, "is_reply": True}
+
+
+async def test_progress_counts_only_what_was_completed_by_then(site: Site, clock: HandClock) -> None:
+    put(site, "modules", id=16, name="page")
+    for module, section in ((7, 1), (8, 1), (9, 1), (10, 2)):
+        put(site, "course_modules", id=module, course=3, module=16, instance=module, section=section, completion=1)
+    put(site, "course_modules", id=11, course=3, module=16, instance=11, section=1, completion=0)
+    at = NOW - 500
+    for number, (module, state, time) in enumerate(((7, 1, at), (8, 3, at), (9, 1, at + 10), (10, 2, at - 9))):
+        put(site, "course_modules_completion", id=number + 1, coursemoduleid=module, userid=35, completionstate=state,
+            timemodified=time)  # fmt: skip
+    for position, time in ((1, at), (2, at + 10)):
+        log(site, position, eventname=moodle.COMPLETION, relateduserid=35, contextlevel=70, contextinstanceid=7,
+            timecreated=time, other='{"completionstate":1}')  # fmt: skip
+    put(site, "course_completions", id=1, userid=36, course=3, timecompleted=at)
+    log(site, 3, eventname=moodle.COMPLETION, relateduserid=36, contextlevel=70, contextinstanceid=7,
+        timecreated=at, other='{"completionstate":1}')  # fmt: skip
+    facts = ["section_progress_pct", "course_progress_pct"]
+    async with collecting(site.options(), clock) as collector:
+        seen, _ = await read(collector, demand=wanting(moodle.COMPLETION, facts=facts))
+    got = [(one.facts["section_progress_pct"], one.facts["course_progress_pct"]) for one in seen]
+    assert got == [(Fraction(100, 3), 50), (Fraction(200, 3), 75), (0, 100)]
+    assert {one.section for one in seen} == {"1"}
+
+
+async def test_lateness_knows_the_learners_extension(site: Site, clock: HandClock) -> None:
+    due = NOW - 5_000
+    put(site, "assign", id=1, course=3, name="a", duedate=due)
+    put(site, "assign_user_flags", id=1, userid=36, assignment=1, extensionduedate=due + 4_000)
+    for number, user in ((1, 35), (2, 36)):
+        put(site, "assign_submission", id=number, assignment=1, userid=user, attemptnumber=0, status="submitted")
+        log(site, number, eventname=moodle.ASSIGN_SUBMITTED, objecttable="assign_submission", objectid=number,
+            userid=user, timecreated=due + 1_000)  # fmt: skip
+    async with collecting(site.options(), clock) as collector:
+        seen, _ = await read(
+            collector, demand=wanting(moodle.ASSIGN_SUBMITTED, facts=["late_by", "on_time", "attempt"])
+        )
+    assert dict(seen[0].facts) == {"late_by": 1_000, "on_time": False, "attempt": 1}
+    assert dict(seen[1].facts) == {"late_by": -3_000, "on_time": True, "attempt": 1}
+
+
+async def test_course_facts_name_categories_by_name_and_by_path(site: Site, clock: HandClock) -> None:
+    put(site, "course_categories", id=1, name="Campus A", path="/1")
+    put(site, "course_categories", id=2, name="Safety", path="/1/2")
+    put(site, "course", id=3, category=2, shortname="BIO101", idnumber="HS-103", startdate=NOW - 10_000)
+    put(site, "enrol", id=4, courseid=3)
+    put(site, "user_enrolments", id=1, enrolid=4, userid=35, timestart=0, timecreated=NOW - 9_000)
+    put(site, "cohort", id=2, contextid=1, name="Lab cohort", idnumber="LABCOH")
+    put(site, "cohort_members", id=1, cohortid=2, userid=35)
+    log(site, 1)
+    async with collecting(site.options(), clock) as collector:
+        (seen,), _ = await read(collector, demand=replace(EVERYTHING, names=frozenset({VIEWED})))
+    assert dict(seen.facts) == {
+        "origin": "web", "course_id": "3", "course_shortname": "BIO101", "course_idnumber": "HS-103",
+        "since_start": 6_400, "since_enrolment": 5_400, "cohorts:35": ("LABCOH", "Lab cohort"), "roles:35": (),
+        "course_categories": ("Campus A", "Safety", "Campus A / Safety"),
+    }  # fmt: skip
+
+
+async def test_only_demanded_facts_are_looked_up(site: Site, clock: HandClock) -> None:
+    put(site, "quiz_attempts", id=1, uniqueid=1, quiz=2, userid=35, attempt=2, sumgrades=2)
+    log(site, 1, eventname=moodle.QUIZ_SUBMITTED, objecttable="quiz_attempts", objectid=1, relateduserid=35)
+    async with collecting(site.options(), clock) as collector:
+        (seen,), _ = await read(collector, demand=wanting(moodle.QUIZ_SUBMITTED))
+    assert dict(seen.facts) == {}
+
+
+async def test_a_missing_table_costs_its_facts_and_not_the_run(site: Site, clock: HandClock) -> None:
+    put(site, "quiz_attempts", id=1, uniqueid=1, quiz=2, userid=35, attempt=2, sumgrades=2)
+    log(site, 1, eventname=moodle.QUIZ_SUBMITTED, objecttable="quiz_attempts", objectid=1, relateduserid=35)
+    site.execute("DROP TABLE mdl_quiz")
+    site.execute("DROP TABLE mdl_role_assignments")
+    facts = ["score_pct", "attempt", "staff"]
+    async with collecting(site.options(), clock) as collector:
+        (seen,), _ = await read(collector, demand=wanting(moodle.QUIZ_SUBMITTED, facts=facts))
+        lost = dict(collector.degraded)
+    assert dict(seen.facts) == {"attempt": 2}
+    assert dict(seen.person_marks) == {"35": "roles_unknown"}
+    assert lost == {"quiz": frozenset({"score_pct"}), "role_assignments": frozenset({"staff"})}
+
+
+async def test_the_log_may_lie_in_another_database_than_the_rest(site: Site, clock: HandClock, tmp_path: Path) -> None:
+    other = SqliteSite(tmp_path / "log.db")
+    log(other, 1, eventname=moodle.QUIZ_SUBMITTED, objecttable="quiz_attempts", objectid=1, relateduserid=35)
+    put(site, "quiz_attempts", id=1, uniqueid=1, quiz=2, userid=35, attempt=2, sumgrades=2)
+    async with collecting(site.options(), clock, log_url=other.options().url) as collector:
+        (seen,), _ = await read(collector, demand=wanting(moodle.QUIZ_SUBMITTED, facts=["attempt"]))
+    assert dict(seen.facts) == {"attempt": 2}
+
+
+async def test_a_probe_tells_what_is_readable_and_how_old_the_log_is(site: Site) -> None:
+    log(site, 5, timecreated=NOW - 50)
+    log(site, 9, timecreated=NOW - 20)
+    site.execute("DROP TABLE mdl_quiz")
+    found = await probe(site.options(), ["score_pct", "attempt"], ["quiz.submitted"])
+    assert (found.first_id, found.last_id, found.oldest_at, found.newest_at) == (5, 9, NOW - 50, NOW - 20)
+    assert [(table.table, table.facts) for table in found.unreadable] == [("quiz", frozenset({"score_pct"}))]
+    assert (found.step, found.too_many_rights) == (1, ())
+    assert found.version
+    assert found.server
+
+
+async def test_the_helpdesk_finds_people_and_their_acts(site: Site) -> None:
+    put(site, "user", id=35, username="student01", idnumber="S1", email="s1@example.test", mnethostid=1)
+    put(site, "user", id=36, username="s1@example.test", idnumber="", email="s2@example.test", mnethostid=1)
+    put(site, "course", id=3, category=0, shortname="BIO101", enablecompletion=1)
+    put(site, "course_modules", id=7, course=3, module=1, instance=1, section=1, completion=1)
+    log(site, 1, 2)
+    log(site, 3, anonymous=1)
+    log(site, 4, userid=36)
+    log(site, 5, eventname=moodle.COMPLETION, userid=65, relateduserid=35, courseid=4, other='{"completionstate":1}')
+    history = History(site.options())
+    try:
+        one = await history.the_user("S1")
+        everything = await history.acts_of(one.user_id, EVERYTHING, since=0, until=NOW)
+        there = await history.acts_of(one.user_id, EVERYTHING, since=0, until=NOW, course="4")
+        with pytest.raises(InvalidInputError, match=r"more than one person: id 36 .*; id 35 "):
+            await history.the_user("s1@example.test")
+        with pytest.raises(InvalidInputError, match="nobody"):
+            await history.the_user("nosuch")
+        tracking = await history.completion_tracking("BIO101")
+        nothing = await history.completion_tracking("999")
+    finally:
+        await history.close()
+    assert (one.user_id, one.matched) == ("35", "idnumber")
+    assert ([act.position for act in everything], [act.position for act in there]) == ([1, 2, 5], [5])
+    assert tracking is not None
+    assert (tracking.enabled, tracking.activities, nothing) == (True, 1, None)
