@@ -24,6 +24,7 @@ EventName = Literal[
     "gap_given_up",
     "grant_missing",
     "library",
+    "not_active_yet",
     "rules_adopted",
     "rules_refused",
     "rules_warning",

@@ -12,6 +12,7 @@ import aiosqlite
 from agent.clock import Clock, SystemClock
 from agent.collectors.logstore.collector import LogstoreCollector
 from agent.collectors.logstore.options import LogstoreOptions
+from agent.config import support
 from agent.config.kinds import KindTable
 from agent.config.rulefile import RuleFile, load_rules, load_rules_text
 from agent.config.secrets import read_secret, secret_file
@@ -34,7 +35,10 @@ from agent.service.tail import Tail
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """Everything of one campus, put together and open; `opened` makes it and lets it go."""
+    """Everything of one campus, put together and open; `opened` makes it and lets it go.
+
+    ``warnings`` are about the rules; ``not_active`` names settings that have no effect in this version.
+    """
 
     settings: Settings
     writer: Writer
@@ -45,6 +49,7 @@ class Agent:
     operations: Operations
     reload: Callable[[], Awaitable[str]]
     warnings: Sequence[str]
+    not_active: Sequence[str]
     clock: Clock
 
     def tails(self, on_page: Callable[[Page, Tally], None]) -> list[Tail]:
@@ -106,16 +111,11 @@ def logstore_options(settings: Settings, source: LogSource) -> LogstoreOptions:
 
 
 def collectors_of(settings: Settings, clock: Clock) -> dict[str, LogstoreCollector]:
-    """A collector for each configured source.
+    """A collector for each configured log table.
 
     Raises:
-        ConfigError: a source is of a kind that this version does not collect, or its secrets cannot be read.
+        ConfigError: a secret cannot be read.
     """
-    for source in settings.post_sources:
-        raise ConfigError(
-            f"{settings.path}: source {source.name!r}: this version does not collect {source.kind}",
-            hint="take this [[source]] out; the log table alone tells everything it would",
-        )
     return {
         source.name: LogstoreCollector(logstore_options(settings, source), clock=clock)
         for source in settings.log_sources
@@ -143,11 +143,13 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
     """Lock the data directory, open the ledger, adopt the rules, make collectors and outbox; close them all at the end.
 
     Raises:
-        ConfigError: an edit cures it (rules, secrets, directory, a campus that is not this ledger's).
+        ConfigError: an edit cures it (rules, secrets, directory, a setting that this version cannot honour, a campus
+            that is not this ledger's).
         TransientError: another agent has the directory, the disk is full.
         IntegrityError: the ledger is damaged or newer than this program.
     """
     clock = clock or SystemClock()
+    support.check(settings)
     file, rulebook = read_rules(settings)
     async with contextlib.AsyncExitStack() as stack:
         collectors = collectors_of(settings, clock)
@@ -189,6 +191,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
             ),
             reload=reload,
             warnings=tuple(str(warning) for warning in file.warnings),
+            not_active=support.not_active(settings),
             clock=clock,
         )
 

@@ -52,6 +52,8 @@ async def _run(settings: Settings, *, until_caught_up: bool) -> int:
     async with wiring.opened(settings) as agent:
         for warning in agent.warnings:
             logger.warning("rules_warning", warning=warning)
+        if agent.not_active:
+            logger.info("not_active_yet", settings=list(agent.not_active))
         logger.info(
             "agent_started",
             campus=settings.agent.campus,

@@ -223,12 +223,20 @@ def load_settings(path: Path) -> Settings:
         FaultsError: every fault at once, with positions.
         ConfigError: it is not there or not readable.
     """
-    document = load(path)
-    settings, faults = examine(document, Settings, context={"home": path.absolute().parent})
+    return settings_in(load(path))
+
+
+def settings_in(document: Document) -> Settings:
+    """The settings that a document says; its path is where they are taken to stand.
+
+    Raises:
+        FaultsError: every fault at once, with positions.
+    """
+    settings, faults = examine(document, Settings, context={"home": document.path.absolute().parent})
     faults = (*faults, *_crosswise(document))
     if settings is None or faults:
         raise FaultsError(faults)
-    settings._path = path  # noqa: SLF001 - the one moment at which it becomes known
+    settings._path = document.path  # noqa: SLF001 - the one moment at which it becomes known
     return settings
 
 

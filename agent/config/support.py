@@ -1,0 +1,76 @@
+"""What the configuration may say that this version does not do: refused where silence would mislead, told elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from agent.config.document import Document, Fault, FaultsError, load
+from agent.config.settings import LogSource, Settings
+
+
+def check(settings: Settings, document: Document | None = None) -> None:
+    """Refuse what would be silently ignored although somebody relies on it.
+
+    ``document`` is the file the settings were read from; without it the file is read again for the positions.
+
+    Raises:
+        FaultsError: every such setting at once, with positions.
+        ConfigError: the file is gone.
+    """
+    document = document or load(settings.path)
+    faults = tuple(_refused(settings, document))
+    if faults:
+        raise FaultsError(faults)
+
+
+def not_active(settings: Settings) -> tuple[str, ...]:
+    """The settings that are accepted and have no effect yet: those that the file names, and the reconciling read."""
+    named = []
+    if settings.http is not None:
+        named.append("[http]")
+    if "identity" in settings.model_fields_set:
+        named.append("[identity]")
+    written = settings.privacy.model_fields_set
+    named.extend(f"[privacy] {key}" for key in ("payloads_keep", "decisions_keep") if f"{key}_s" in written)
+    if any(source.reconcile_s is not None for source in settings.log_sources):
+        named.append("reconcile")
+    return tuple(named)
+
+
+def database_refused(url: str) -> tuple[str, str] | None:
+    """Why this version cannot read a database of that URL, and what to do; None where it can."""
+    if not url.startswith("postgresql:"):
+        return None
+    return (
+        "this version reads Moodle's log in MariaDB and MySQL; PostgreSQL follows in a later one",
+        "wait for it, or read from a MariaDB or MySQL copy: mysql://user@host:3306/database",
+    )
+
+
+def _refused(settings: Settings, document: Document) -> Iterator[Fault]:
+    for number, source in enumerate(settings.sources):
+        place = ("source", number)
+        if not isinstance(source, LogSource):
+            yield document.fault(
+                (*place, "kind"),
+                f"this version does not collect {source.kind}",
+                "take this [[source]] out: nothing would be read from it",
+            )
+            continue
+        for key, url in (("url", source.url), ("log_url", source.log_url)):
+            refused = database_refused(url or "")
+            if refused is not None:
+                yield document.fault((*place, key), *refused)
+    privacy = settings.privacy
+    if privacy.identity != "pseudonym":
+        yield document.fault(
+            ("privacy", "identity"),
+            f"this version lets only pseudonyms leave the campus, never a learner's {privacy.identity}",
+            'write identity = "pseudonym", or leave it out',
+        )
+    if privacy.participation != "opt-out":
+        yield document.fault(
+            ("privacy", "participation"),
+            "this version cannot ask learners first: it would pay those who never agreed",
+            'write participation = "opt-out", or do not run it until every learner agreed',
+        )

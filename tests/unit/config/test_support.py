@@ -1,0 +1,67 @@
+"""What this version refuses although the configuration may say it, and what it says has no effect yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.config import support
+from agent.config.document import FaultsError
+from agent.config.settings import Settings, load_settings
+from tests.unit.config.test_settings import AGENT, LOG, POST
+
+EXAMPLE = Path(__file__).parents[3] / "config.example.toml"
+
+
+def read(directory: Path, text: str) -> Settings:
+    """The settings a file says."""
+    path = directory / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_settings(path)
+
+
+def test_everything_that_cannot_be_honoured_is_refused_at_once_with_its_place(tmp_path: Path) -> None:
+    text = (
+        AGENT
+        + '[[source]]\nname = "moodle"\nkind = "moodle-logstore"\nurl = "postgresql://ro@db/moodle"\n'
+        + POST
+        + '[privacy]\nidentity = "email"\nparticipation = "opt-in"\n'
+    )
+    with pytest.raises(FaultsError) as caught:
+        support.check(read(tmp_path, text))
+    told = [(fault.line, fault.column, fault.message) for fault in caught.value.faults]
+    assert told == [
+        (6, 7, "this version reads Moodle's log in MariaDB and MySQL; PostgreSQL follows in a later one"),
+        (9, 8, "this version does not collect tool-trigger"),
+        (12, 12, "this version lets only pseudonyms leave the campus, never a learner's email"),
+        (13, 17, "this version cannot ask learners first: it would pay those who never agreed"),
+    ]
+    assert all(fault.hint for fault in caught.value.faults)
+
+
+def test_a_log_in_postgresql_beside_a_mariadb_is_refused_too(tmp_path: Path) -> None:
+    settings = read(tmp_path, AGENT + LOG + 'log_url = "postgresql://ro@db/log"\n')
+    with pytest.raises(FaultsError, match=r"config.toml:7:11: .*PostgreSQL follows"):
+        support.check(settings)
+
+
+def test_what_has_no_effect_yet_is_named_where_it_is_written(tmp_path: Path) -> None:
+    plain = read(tmp_path, AGENT + LOG)
+    support.check(plain)
+    assert support.not_active(plain) == ("reconcile",)
+    assert support.not_active(read(tmp_path, AGENT + LOG + 'reconcile = "off"\n')) == ()
+    more = '[http]\n[identity]\n[privacy]\npayloads_keep = "1d"\ndecisions_keep = "30d"\n'
+    assert support.not_active(read(tmp_path, AGENT + LOG + more)) == (
+        "[http]",
+        "[identity]",
+        "[privacy] payloads_keep",
+        "[privacy] decisions_keep",
+        "reconcile",
+    )
+
+
+def test_the_example_file_asks_for_nothing_that_this_version_refuses() -> None:
+    settings = load_settings(EXAMPLE)
+    support.check(settings)
+    assert support.not_active(settings) == ("reconcile",)
