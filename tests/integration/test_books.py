@@ -157,6 +157,13 @@ async def test_a_wallet_that_would_burst_is_spared_and_the_rest_is_posted(real: 
     assert (await real.wallets("rich"))["r", "points"] == ingest.BALANCE_MAX
 
 
+async def test_an_entry_beyond_all_measure_is_kept_and_set_aside(real: RealCatalogue, hand: Hand) -> None:
+    taken = await hand.deliver([an_entry(10, entry_id="2-10", reason="r" * ingest.ENTRY_BYTES_MAX)], epoch=2)
+    assert "more than an entry may have" in taken.rejected[0].reason
+    report = await verified(real)
+    assert (report.entries, report.faults) == (10, [])
+
+
 async def test_an_expired_token_enrols_nobody(real: RealCatalogue, tmp_path: Path) -> None:
     public = keys.create(tmp_path / "late").public
     async with real.store.writing() as conn:

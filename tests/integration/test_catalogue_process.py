@@ -196,19 +196,10 @@ def test_what_an_operator_does_wrong_is_said_with_the_cure(tmp_path: Path) -> No
     assert "there already" in command("tenant", "add", CAMPUS, "--config", config, code=1).stderr
     (directory / "catalogue.ed25519").chmod(0o644)
     assert "chmod 600" in command("serve", "--config", config, code=2).stderr
-    for text, said in (
-        ("[catalogue]\nlisten = 5", "must be a text"),
-        ('[catalogue]\nlisten = "here"', "is not HOST:PORT"),
-        ('[catalogue]\nport = "1"\n[mail]\n', "[mail], catalogue.port"),
-        ('[database]\nurl = "mysql://x/y"', "sqlite:/// or postgresql://"),
-        ('[database]\nurl = "postgresql://u:secret@h/d"', "password_file"),
-        ('[database]\nurl = "postgresql://u@h/d"\npassword_file = "absent"', "no file absent"),
-        ("[catalogue\n", "catalogue.toml"),
-    ):
-        config.write_text(text, encoding="utf-8")
-        told = command("serve", "--config", config, code=2).stderr
-        assert said in told
-        assert "secret" not in told
+    config.write_text('[database]\nurl = "postgresql://u:hunter2@h/d"', encoding="utf-8")
+    told = command("serve", "--config", config, code=2).stderr
+    assert "password_file" in told
+    assert "hunter2" not in told
 
 
 def test_an_unreachable_database_is_what_the_machine_cures(tmp_path: Path) -> None:

@@ -252,6 +252,53 @@ async def test_a_rejected_entry_is_kept_with_its_reason_and_the_rest_goes_on(
     assert await points(fake) == 40
 
 
+async def test_receipts_and_rejected_entries_are_listed_from_the_file(agent: Delivering) -> None:
+    for first in (1, 4):
+        await agent.append([an_entry(first), an_entry(first + 1, kind="gift"), an_entry(first + 2)])
+        assert await agent.drain()
+    async with aiosqlite.connect(file.ledger_path(agent.data_dir)) as conn:
+        assert [seq for seq, _, _ in await delivery.rejected(conn)] == [2, 5]
+        newest, oldest = await delivery.receipts(conn)
+        assert (newest["first_seq"], newest["last_seq"], oldest["first_seq"], oldest["epoch"]) == (4, 6, 1, 1)
+        assert receipt.parse_receipt(newest["body"]).accepted == 2
+
+
+async def test_trouble_that_is_over_is_forgotten_although_nothing_is_to_send(
+    agent: Delivering, fake: FakeCatalogue
+) -> None:
+    await agent.write(1)
+    assert await agent.drain()
+    fake.mood = Mood.error
+    assert not await agent.drain()
+    assert (agent.standing()["attempts"], "500" in agent.standing()["last_error"]) == (1, True)
+    fake.mood = Mood.normal
+    assert await agent.drain()
+    assert (agent.standing()["attempts"], agent.standing()["last_error"]) == (0, "")
+
+
+async def test_a_batch_of_an_epoch_that_is_over_is_sealed_anew(agent: Delivering, fake: FakeCatalogue) -> None:
+    await agent.write(2)
+    fake.mood = Mood.down
+    await agent.step()
+    await agent.writer.run(delivery.keep_settings({delivery.EPOCH: "2"}))
+    fake.mood = Mood.normal
+    assert await agent.drain()
+    assert list(fake.books[CAMPUS, "agent-1"].receipts) == [(2, 1)]
+
+
+async def test_a_receipt_for_a_place_where_the_reader_is_not_settles_nothing(
+    agent: Delivering, fake: FakeCatalogue
+) -> None:
+    await agent.write(2)
+    assert await agent.drain()
+    async with aiosqlite.connect(file.ledger_path(agent.data_dir)) as conn:
+        (kept,) = await delivery.receipts(conn)
+    again = delivery.KeptReceipt(receipt=receipt.parse_receipt(kept["body"]), body=kept["body"], signature="")
+    with pytest.raises(IntegrityError, match="stands at 2"):
+        await agent.writer.run(delivery.settle(again, now=1))
+    assert agent.standing()["acked_seq"] == 2
+
+
 async def test_a_kept_receipt_can_be_verified_from_the_file_alone(agent: Delivering, fake: FakeCatalogue) -> None:
     await agent.write(3)
     assert await agent.drain()
