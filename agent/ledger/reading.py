@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from agent.errors import IntegrityError
@@ -30,9 +30,24 @@ ORDER BY v.event_no DESC LIMIT ?
 """
 _DECISION = """
 SELECT d.decision_no, v.event_id, n.text, r.version, d.role, d.learner, d.outcome, d.reason, d.detail, v.event_no,
-       h.state, h.settled_by, h.note
+       h.state, h.settled_by, h.note, v.occurred_at, s.text, v.position
 FROM decision d JOIN event v ON v.event_no = d.event_no JOIN name n ON n.no = d.rule_no
+JOIN name s ON s.no = v.source_no
 JOIN rules_version r ON r.version_no = d.version_no LEFT JOIN hold h ON h.decision_no = d.decision_no
+"""
+_LISTED = """
+SELECT e.seq, e.body, p.site, p.lms_user, v.event_id, e.decision_no, e.person_no
+FROM entry e LEFT JOIN person p ON p.person_no = e.person_no LEFT JOIN event v ON v.event_no = e.event_no
+WHERE (:learner = '' OR e.person_no = (SELECT q.person_no FROM person q WHERE q.site || ':' || q.lms_user = :learner))
+  AND (:rule = '' OR CAST(e.body AS TEXT) ->> 'rule' = :rule)
+  AND (:currency = '' OR CAST(e.body AS TEXT) ->> 'currency' = :currency)
+  AND CAST(e.body AS TEXT) ->> 'occurred_at' >= :since AND CAST(e.body AS TEXT) ->> 'occurred_at' < :until
+"""
+_BOOKED = """
+SELECT e.seq, (
+  SELECT r.seq FROM entry r WHERE r.seq > e.seq AND r.person_no = e.person_no
+    AND CAST(r.body AS TEXT) ->> 'reverses' = CAST(e.body AS TEXT) ->> 'entry_id' LIMIT 1)
+FROM entry e WHERE e.decision_no = ? ORDER BY e.seq
 """
 
 
@@ -50,7 +65,10 @@ class EntryRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRow:
-    """One recorded decision with its number and, where it was held, what became of the hold (else empty)."""
+    """One recorded decision with its number and, where it was held, what became of the hold (else empty).
+
+    ``occurred_at`` (seconds UTC), ``source`` and ``position`` are those of the event.
+    """
 
     decision_no: int
     event_no: int
@@ -58,6 +76,20 @@ class DecisionRow:
     hold_state: str
     settled_by: str
     note: str
+    occurred_at: int
+    source: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which entries are asked for: those where everything fits; empty text is anything. Times are the events' own."""
+
+    learner: str = ""
+    rule: str = ""
+    currency: str = ""
+    since: int = 0
+    until: int = 2**62
 
 
 def entries(connection: sqlite3.Connection, *, after: int = 0, badges: bool = False) -> Iterator[EntryRow]:
@@ -67,19 +99,40 @@ def entries(connection: sqlite3.Connection, *, after: int = 0, badges: bool = Fa
         IntegrityError: an entry's bytes cannot be read.
     """
     while rows := connection.execute(_ENTRIES, (after, READ_AT_ONCE)).fetchall():
-        for seq, body, site, lms_user, event_id, decision_no, person_no in rows:
-            fields = _fields(seq, body)
-            if not badges and fields["currency"].startswith(BADGE_PREFIX):
-                continue
-            yield EntryRow(
-                seq=seq,
-                fields=fields,
-                learner=f"{site}:{lms_user}" if site is not None else fields["learner"],
-                event_id=event_id.hex() if event_id is not None else fields.get("event_ref", ""),
-                decision_no=decision_no,
-                person_no=person_no,
-            )
+        for row in rows:
+            entry = _entry(row)
+            if badges or not entry.fields["currency"].startswith(BADGE_PREFIX):
+                yield entry
         after = rows[-1][0]
+
+
+def chosen(connection: sqlite3.Connection, choice: Choice, *, newest: bool = True, limit: int = -1) -> list[EntryRow]:
+    """The newest (or oldest) entries of a choice, badges included, at most ``limit`` (-1: all), in that order.
+
+    Raises:
+        IntegrityError: an entry's bytes cannot be read.
+    """
+    direction = "DESC" if newest else "ASC"
+    return [
+        _entry(row)
+        for row in connection.execute(
+            f"{_LISTED} ORDER BY e.seq {direction} LIMIT :limit",
+            {**asdict(choice), "limit": limit},
+        )
+    ]
+
+
+def _entry(row: tuple[Any, ...]) -> EntryRow:
+    seq, body, site, lms_user, event_id, decision_no, person_no = row
+    fields = _fields(seq, body)
+    return EntryRow(
+        seq=seq,
+        fields=fields,
+        learner=f"{site}:{lms_user}" if site is not None else fields["learner"],
+        event_id=event_id.hex() if event_id is not None else fields.get("event_ref", ""),
+        decision_no=decision_no,
+        person_no=person_no,
+    )
 
 
 def _fields(seq: int, body: bytes) -> dict[str, Any]:
@@ -146,7 +199,8 @@ def event_by_no(connection: sqlite3.Connection, event_no: int) -> Event | None:
 
 
 def _decision(row: tuple[Any, ...]) -> DecisionRow:
-    number, event_id, rule_id, version, role, learner, outcome, reason, detail, event_no, state, by, note = row
+    number, event_id, rule_id, version, role, learner, outcome, reason, detail, event_no, *rest = row
+    state, by, note, occurred_at, source, position = rest
     return DecisionRow(
         decision_no=number,
         event_no=event_no,
@@ -163,6 +217,9 @@ def _decision(row: tuple[Any, ...]) -> DecisionRow:
         hold_state=state or "",
         settled_by=by or "",
         note=note or "",
+        occurred_at=occurred_at,
+        source=source,
+        position=position,
     )
 
 
@@ -218,11 +275,26 @@ def balances_of(connection: sqlite3.Connection, learner: str) -> dict[str, tuple
     }
 
 
+def booked(connection: sqlite3.Connection, decision_no: int) -> list[tuple[int, int | None]]:
+    """The entries that a decision made: (seq, seq of the entry that reversed it or None) each."""
+    return connection.execute(_BOOKED, (decision_no,)).fetchall()
+
+
+def learner_called(connection: sqlite3.Connection, text: str) -> str | None:
+    """``<site>:<LMS user id>`` of the person whose learner or pseudonym ``text`` is; None where there is none."""
+    row = connection.execute(
+        "SELECT site || ':' || lms_user FROM person WHERE pseudonym = ? OR (site = ? AND lms_user = ?)",
+        (text, *text.partition(":")[::2]),
+    ).fetchone()
+    return row[0] if row else None
+
+
 def rules_versions(connection: sqlite3.Connection) -> list[tuple[str, int, int]]:
     """(version, first used at, decisions made by it), oldest first."""
     return connection.execute(
-        "SELECT version, first_at, (SELECT count(*) FROM decision d WHERE d.version_no = r.version_no)"
-        " FROM rules_version r ORDER BY version_no"
+        "SELECT r.version, r.first_at, coalesce(d.made, 0) FROM rules_version r"
+        " LEFT JOIN (SELECT version_no, count(*) AS made FROM decision GROUP BY version_no) d"
+        " ON d.version_no = r.version_no ORDER BY r.version_no"
     ).fetchall()
 
 
