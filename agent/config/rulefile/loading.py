@@ -18,6 +18,7 @@ from agent.config.kinds import KindTable
 from agent.config.rulefile import check, warn
 from agent.config.rulefile.merged import CURRENCIES, Merged, Part, RuleFile, merge
 from agent.config.rulefile.models import ClosedDays, Defaults, RulesPart
+from agent.errors import ConfigError
 
 _HEADER = "#### file {name} ({size} characters) ####\n"
 _HEADED = re.compile(r"#### file (.+) \((\d+) characters\) ####\n")
@@ -30,8 +31,10 @@ def load_rules(paths: Sequence[Path], *, kinds: KindTable | None = None, facts: 
 
     Raises:
         FaultsError: everything that is wrong in any of them, with positions.
-        ConfigError: a file is not there or not readable.
+        ConfigError: a file is not there or not readable, or there is none.
     """
+    if not paths:
+        raise ConfigError("there is no file of rules", hint='name one: [agent] rules = "rules.toml"')
     documents: list[Document] = []
     broken: list[Fault] = []
     for path in paths:

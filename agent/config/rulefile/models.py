@@ -32,6 +32,13 @@ from agent.model import Role, Trust
 ONCE_PER = ("ever", "lesson", "section", "course", "post", "badge", "day", "week", "month", "year", "subject", "event")
 """What a rule can be once per, besides the names of periods."""
 
+_ALIASES = {
+    r"\core\event\quiz_attempt_submitted": r"\mod_quiz\event\attempt_submitted",
+    r"\core\event\assignment_submitted": r"\mod_assign\event\assessable_submitted",
+    r"\core\event\user_login": r"\core\event\user_loggedin",
+}
+"""Names that guides use for events which Moodle calls otherwise."""
+
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _LMS_NAME = re.compile(r"\\?[a-z0-9_]+\\event\\[a-z0-9_]+")
 _KIND = re.compile(r"[a-z0-9_*]+(?:\.[a-z0-9_*]+)*")
@@ -68,7 +75,8 @@ def _on(value: Any) -> str:
     if not isinstance(value, str) or not (_KIND.fullmatch(value) or _LMS_NAME.fullmatch(value)):
         hint = r"a kind such as quiz.submitted, a wildcard forum.*, or '\mod_quiz\event\attempt_submitted'"
         raise MisfitError(f"{value!r} is neither a kind nor an LMS event", hint)
-    return f"\\{value}" if "\\" in value and not value.startswith("\\") else value
+    full = f"\\{value}" if "\\" in value and not value.startswith("\\") else value
+    return _ALIASES.get(full, full)
 
 
 def _kind(value: Any) -> str:
@@ -76,6 +84,18 @@ def _kind(value: Any) -> str:
     if not isinstance(value, str) or not _KIND.fullmatch(value) or "*" in value or "." not in value:
         raise MisfitError(f"{value!r} is not a kind", "thing.happened, in small letters")
     return value
+
+
+def _period(value: Any) -> str:
+    if value in {*ONCE_PER, *later.IN_ONCE_PER, *grammar.CALENDAR_WINDOWS}:
+        raise MisfitError(f"{value!r} is a scope or a window already", "give the period another name")
+    return grammar.name(value)
+
+
+def _currency(value: Any) -> str:
+    if value in {"to", "awards", "badge", *later.IN_AN_AWARD}:
+        raise MisfitError(f"{value!r} means something else in an award or a limit", "give the currency another name")
+    return grammar.name(value)
 
 
 def _once(value: Any) -> str:
@@ -346,8 +366,8 @@ class RulesPart(Model):
     week_starts_on: Annotated[int, PlainValidator(grammar.weekday)] | None = None
     calendar: ClosedDays | None = None
     defaults: Defaults | None = None
-    period: dict[Name, Period] = {}
-    currency: dict[Name, Currency] = {}
+    period: dict[Annotated[str, PlainValidator(_period)], Period] = {}
+    currency: dict[Annotated[str, PlainValidator(_currency)], Currency] = {}
     value: dict[Name, dict[StrictStr, Annotated[Number, PlainValidator(_operand)]]] = {}
     level: tuple[Level, ...] = ()
     budget: Annotated[dict[str, Limit], PlainValidator(_budget)] = {}

@@ -10,6 +10,7 @@ from agent.config.document import FaultsError
 from agent.config.kinds import KindTable
 from agent.config.rulefile import later, load_rules, load_rules_text
 from agent.engine.rules import compile_rules
+from agent.errors import ConfigError
 from tests.rule_stories import file, rule, rulebook
 
 HEAD = 'schema = 1\ntimezone = "Africa/Johannesburg"\n'
@@ -144,8 +145,10 @@ SINGLE = [
         "7: an example needs `expect` or `because`",
     ),
     (
-        'id = "r"\non = "lesson.completed"\naward = 1\n'
-        '[[rule.example]]\nevent = { kind = "x" }\nexpect = { points = [] }',
+        (
+            'id = "r"\non = "lesson.completed"\naward = 1\n'
+            '[[rule.example]]\nevent = { kind = "x" }\nexpect = { points = [] }'
+        ),
         "9: [] is no amount",
     ),
 ]
@@ -164,6 +167,8 @@ TABLES = [
     ("[value.w]\ndefault = true", "4: True is neither a number nor a duration"),
     ('[value.w]\ndefault = "soon"', "4: 'soon' is neither a number nor a duration"),
     ("[period.p]\nfrom = 2026-02-01\nuntil = 2026-01-01", "5: ends before it begins"),
+    ("[currency.awards]", "3: 'awards' means something else in an award or a limit"),
+    ("[period.day]\nfrom = 2026-01-01\nuntil = 2026-02-01", "3: 'day' is a scope or a window already"),
     ('[currency."a b"]', "3: 'a b' is not a name"),
 ]
 
@@ -320,3 +325,13 @@ def test_the_demand_is_what_live_rules_want() -> None:
         + rule("forum.posted", 'audience = { courses = ["idnumber:a", "b"] }')
     )
     assert with_posts.demand.facts == {"post", "word_count", "course_idnumber", "course_shortname"}
+
+
+def test_no_file_at_all_is_a_matter_of_configuration() -> None:
+    with pytest.raises(ConfigError, match="there is no file of rules"):
+        load_rules([])
+
+
+def test_names_that_guides_use_stand_for_what_moodle_says() -> None:
+    on = "[[rule]]\nid = \"r\"\non = 'core\\event\\quiz_attempt_submitted'\naward = 1\n"
+    assert rulebook(on).demand.names == {r"\mod_quiz\event\attempt_submitted"}
