@@ -173,6 +173,10 @@ class Operations:
     async def accept_rewind(self, *, source: str, by: str) -> dict[str, Any]:
         """Read a source's log again from where payment begins: an administrator says that it is the right one."""
         state, seen = await self._rewind(source)
+        if not self._pipeline.stands(source).fault:
+            raise InvalidInputError(
+                f"source {source!r} has no fault: there is nothing to accept", hint="see: rewards-agent status"
+            )
         await self._pipeline.replace_state(source, state)
         log.warning("source_rewound", source=source, by=by, position=state.position)
         return {"source": source, "position": state.position, **seen}

@@ -117,7 +117,7 @@ def collectors_of(settings: Settings, clock: Clock) -> dict[str, LogstoreCollect
         ConfigError: a secret cannot be read.
     """
     return {
-        source.name: LogstoreCollector(logstore_options(settings, source), clock=clock)
+        source.name: LogstoreCollector(logstore_options(settings, source), clock, kinds)
         for source in settings.log_sources
     }
 
@@ -151,8 +151,9 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
     clock = clock or SystemClock()
     support.check(settings)
     file, rulebook = read_rules(settings)
+    kinds = _Kinds(file)
     async with contextlib.AsyncExitStack() as stack:
-        collectors = collectors_of(settings, clock)
+        collectors = collectors_of(settings, clock, kinds)
         for collector in collectors.values():
             stack.push_async_callback(collector.close)
         writer = await Writer.open(settings.agent.data_dir)
@@ -171,7 +172,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
         )
         await pipeline.adopt(rulebook, file.text)
         outbox = await _outbox(stack, settings, writer, clock)
-        reload = _reloading(settings, pipeline)
+        reload = _reloading(settings, pipeline, kinds)
         yield Agent(
             settings=settings,
             writer=writer,
@@ -183,7 +184,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
                 writer=writer,
                 recorder=recorder,
                 pipeline=pipeline,
-                rewind=_rewinding(collectors, pipeline),
+                rewind=_rewinding(settings, pipeline, clock),
                 sync=outbox,
                 enrolling=_Enrolling(settings, writer, clock) if settings.catalogue is not None else None,
                 reload=reload,
@@ -251,22 +252,44 @@ class _Enrolling:
         return {"public_key": key.public.hex(), "fingerprint": key.fingerprint}
 
 
-def _reloading(settings: Settings, pipeline: Pipeline) -> Callable[[], Awaitable[str]]:
+class _Kinds:
+    """The table of kinds in force: Moodle's, and what `[[kind]]` of the rules in force adds."""
+
+    def __init__(self, file: RuleFile) -> None:
+        self.replace(file)
+
+    def replace(self, file: RuleFile) -> None:
+        """Other rules are in force."""
+        self._table = KindTable().extended(file.kinds)
+
+    def __call__(self) -> KindTable:
+        return self._table
+
+
+def _reloading(settings: Settings, pipeline: Pipeline, kinds: _Kinds) -> Callable[[], Awaitable[str]]:
     async def reload() -> str:
         file, rulebook = read_rules(settings)
         await pipeline.adopt(rulebook, file.text)
+        kinds.replace(file)
         return rulebook.version
 
     return reload
 
 
-def _rewinding(collectors: Mapping[str, LogstoreCollector], pipeline: Pipeline) -> Rewind:
+def _rewinding(settings: Settings, pipeline: Pipeline, clock: Clock) -> Rewind:
+    logs = {source.name: source for source in settings.log_sources}
+
     async def rewind(source: str) -> tuple[SourceState, dict[str, Any]]:
-        if source not in collectors:
+        if source not in logs:
             raise InvalidInputError(
-                f"there is no log source {source!r}", hint=f"the configuration has: {', '.join(collectors)}"
+                f"there is no log source {source!r}", hint=f"the configuration has: {', '.join(logs)}"
             )
-        found = await collectors[source].rewound(pipeline.stands(source))
+        # On a connection of its own: the one that tails may be in the middle of something.
+        collector = LogstoreCollector(logstore_options(settings, logs[source]), clock)
+        try:
+            found = await collector.rewound(pipeline.stands(source))
+        finally:
+            await collector.close()
         return found.state, {"rows": found.rows, "rows_to_pay": found.rows_to_pay}
 
     return rewind

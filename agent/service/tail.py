@@ -16,6 +16,8 @@ from agent.model import Demand, Page, SourceState
 
 UNREACHABLE_MAX_S = 30.0
 """`run --until-caught-up` gives up on a source that cannot be reached for this long."""
+FAULT_LOOK_S = 2.0
+"""How often a stopped source looks whether its log was accepted anew."""
 BACKOFF_FIRST_S = 1.0
 BACKOFF_MAX_S = 60.0
 
@@ -72,7 +74,8 @@ class Tail:
     async def run(self, *, follow: bool) -> RewardsError | None:
         """Follow the source; returns why it stopped, or None where it was read to its end.
 
-        With ``follow`` only an integrity fault ends it; everything else is told and tried again.
+        With ``follow`` nothing ends it: trouble is told and tried again, and after an integrity fault it waits until
+        somebody has accepted the log anew.
         """
         try:
             while True:
@@ -90,11 +93,23 @@ class Tail:
         except IntegrityError as exc:
             self.trouble = str(exc)
             log.error("source_fault", source=self.source.name, fault=exc.message, do=exc.hint)
-            await self.ledger.stop_source(self.source.name, exc.message)
-            return True, exc
+            await self._remember_fault(exc)
+            if not follow:
+                return True, exc
+            await self._until_accepted()
+            return False, exc
         except (TransientError, ConfigError) as exc:
             return self._judge(exc, follow=follow), exc
         return True, None
+
+    async def _remember_fault(self, exc: IntegrityError) -> None:
+        if not self.ledger.stands(self.source.name).fault:
+            await self.ledger.stop_source(self.source.name, exc.message)
+
+    async def _until_accepted(self) -> None:
+        while self.ledger.stands(self.source.name).fault:
+            await self.sleep(FAULT_LOOK_S)
+        self.backoff_s = BACKOFF_FIRST_S
 
     def _judge(self, exc: TransientError | ConfigError, *, follow: bool) -> bool:
         now = self.clock.running()
