@@ -117,12 +117,12 @@ class Outbox:
                 self._tell("not enrolled: entries are kept; run: rewards-agent enrol")
                 return Step.not_enrolled
             reader = await delivery.reader(conn)
-            if reader.fault:
-                return await self._ask(who, reader, limit_s)
             try:
                 sealed = await self._sealed(conn, who, reader)
             except IntegrityError as exc:
                 return await self._fault(reader, exc.message)
+            if reader.fault:
+                return await self._ask(who, reader, limit_s)
             if sealed is None:
                 return Step.idle
             return await self._send(who, reader, sealed, limit_s)

@@ -1,11 +1,10 @@
-"""The outbox against a catalogue that misbehaves in every known way: nothing lost, doubled or wrongly believed."""
+"""What is on the way: sent once or again, refused, rejected, kept; nothing lost, doubled or wrongly believed."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import re
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,44 +14,17 @@ import psutil
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from agent.errors import ConfigError, IntegrityError, InvalidInputError, TransientError
+from agent.errors import ConfigError, IntegrityError, TransientError
 from agent.ledger import delivery, file
 from agent.outbox.client import Client, Place
-from agent.outbox.enrol import enrol, rotate
 from agent.outbox.sync import Step
 from tests.contract.catalogues import running_catalogue
 from tests.fakes import FakeCatalogue, ManualClock, Mood
+from tests.integration.outbox.conftest import points
 from tests.outboxes import LIMIT_S, Delivering, delivering
 from tests.wire_builders import CAMPUS, an_entry, entries
 from wire import keys, receipt, signing
-from wire.enrolment import Token
 from wire.signing import Headers, Response
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-async def fake(tmp_path: Path, clock: ManualClock) -> AsyncIterator[FakeCatalogue]:
-    made = FakeCatalogue(tmp_path, now=clock.now)
-    await made.start()
-    yield made
-    await made.stop()
-
-
-@pytest.fixture
-async def agent(tmp_path: Path, fake: FakeCatalogue, clock: ManualClock) -> AsyncIterator[Delivering]:
-    data_dir = tmp_path / "agent"
-    data_dir.mkdir()
-    async with delivering(data_dir, fake.url, await fake.add_tenant(CAMPUS), clock=clock) as made:
-        yield made
-
-
-async def points(fake: FakeCatalogue) -> int:
-    """Everything in all wallets."""
-    return sum((await fake.wallets(CAMPUS)).values())
 
 
 async def test_what_was_written_is_delivered_once_in_batches(agent: Delivering, fake: FakeCatalogue) -> None:
@@ -125,119 +97,6 @@ async def test_a_receipt_that_is_not_the_catalogues_for_this_batch_is_refused_co
     assert await points(fake) == 70
 
 
-async def test_a_catalogue_restored_to_an_older_backup_gets_what_it_lost_again(
-    agent: Delivering, fake: FakeCatalogue
-) -> None:
-    await agent.write(10)
-    assert await agent.drain()
-    backup = fake.backup()
-    for _ in range(3):
-        await agent.write(5)
-        assert await agent.drain()
-    fake.restore(backup)
-    assert await points(fake) == 100
-    await agent.write(1)
-    assert await agent.step() is Step.moved
-    assert agent.standing()["acked_seq"] == 10
-    assert await agent.drain()
-    assert await points(fake) == 260
-    assert fake.books[CAMPUS, "agent-1"].entries == entries(1, 26)
-
-
-async def test_a_restored_catalogue_is_noticed_although_nothing_is_to_send(
-    agent: Delivering, fake: FakeCatalogue
-) -> None:
-    backup = fake.backup()
-    await agent.write(10)
-    assert await agent.drain()
-    fake.restore(backup)
-    assert await agent.step() is Step.idle
-    assert await agent.drain()
-    assert await points(fake) == 100
-
-
-@pytest.mark.parametrize("mood", [Mood.forged, Mood.half, Mood.error])
-async def test_a_stand_that_nobody_signed_moves_nothing(agent: Delivering, fake: FakeCatalogue, mood: Mood) -> None:
-    backup = fake.backup()
-    await agent.write(10)
-    assert await agent.drain()
-    fake.restore(backup)
-    fake.mood = mood
-    assert await agent.outbox.check_stand(limit_s=LIMIT_S) is Step.failed
-    assert agent.standing()["acked_seq"] == 10
-    assert not await agent.drain()
-    fake.mood = Mood.normal
-    assert await agent.drain()
-    assert await points(fake) == 100
-
-
-async def test_a_history_that_is_not_ours_stops_delivery_until_it_is_ours_again(
-    agent: Delivering, fake: FakeCatalogue
-) -> None:
-    await agent.write(4)
-    assert await agent.drain()
-    await agent.write(4)
-    fake.mood = Mood.foreign
-    with pytest.raises(IntegrityError, match="another one than this ledger's at seq 4"):
-        await agent.drain()
-    asked = fake.requests
-    assert await agent.step() is Step.fault
-    assert fake.requests == asked + 1, "it asks where the catalogue stands, and sends nothing"
-    assert agent.standing()["acked_seq"] == 4
-    assert await points(fake) == 40
-    fake.mood = Mood.normal
-    assert await agent.drain()
-    assert agent.standing()["fault"] == ""
-    assert await points(fake) == 80
-
-
-async def test_a_catalogue_that_is_ahead_of_this_ledger_is_an_integrity_fault(
-    agent: Delivering, fake: FakeCatalogue, tmp_path: Path, clock: ManualClock
-) -> None:
-    await agent.write(4)
-    await agent.outbox.check_stand()
-    copy = tmp_path / "yesterday"
-    copy.mkdir()
-    with closing(file.open_for_reading(agent.data_dir)) as connection:
-        connection.execute("PRAGMA query_only = OFF")
-        connection.execute("VACUUM INTO ?", (str(file.ledger_path(copy)),))
-    keys_file = agent.data_dir / "agent.ed25519"
-    (copy / "agent.ed25519").write_bytes(keys_file.read_bytes())
-    (copy / "agent.ed25519").chmod(0o600)
-    await agent.write(4)
-    assert await agent.drain()
-    async with delivering(copy, fake.url, clock=clock) as old:
-        with pytest.raises(IntegrityError, match="this ledger ends at 4"):
-            await old.drain()
-
-
-async def test_an_agent_restored_to_an_older_backup_with_the_same_entries_goes_on_where_the_catalogue_stands(
-    agent: Delivering, fake: FakeCatalogue
-) -> None:
-    await agent.write(6)
-    assert await agent.drain()
-    await agent.writer.run(delivery.stand_at(2, now=0))
-    await agent.write(2)
-    assert await agent.drain()
-    assert agent.standing()["acked_seq"] == 8
-    assert await points(fake) == 80
-
-
-async def test_two_catalogues_behind_one_address_do_not_keep_the_agent_spinning(
-    agent: Delivering, fake: FakeCatalogue
-) -> None:
-    await agent.write(6)
-    assert await agent.drain()
-    backup = fake.backup()
-    await agent.write(2)
-    fake.restore(backup)
-    await agent.writer.run(delivery.stand_at(2, now=0))
-    assert await agent.step() is Step.moved
-    await agent.writer.run(delivery.stand_at(4, now=0))
-    assert await agent.step() is Step.failed
-    assert "more than one" in agent.standing()["last_error"]
-
-
 async def test_a_rejected_entry_is_kept_with_its_reason_and_the_rest_goes_on(
     agent: Delivering, fake: FakeCatalogue
 ) -> None:
@@ -274,16 +133,6 @@ async def test_trouble_that_is_over_is_forgotten_although_nothing_is_to_send(
     fake.mood = Mood.normal
     assert await agent.drain()
     assert (agent.standing()["attempts"], agent.standing()["last_error"]) == (0, "")
-
-
-async def test_a_batch_of_an_epoch_that_is_over_is_sealed_anew(agent: Delivering, fake: FakeCatalogue) -> None:
-    await agent.write(2)
-    fake.mood = Mood.down
-    await agent.step()
-    await agent.writer.run(delivery.keep_settings({delivery.EPOCH: "2"}))
-    fake.mood = Mood.normal
-    assert await agent.drain()
-    assert list(fake.books[CAMPUS, "agent-1"].receipts) == [(2, 1)]
 
 
 async def test_a_receipt_for_a_place_where_the_reader_is_not_settles_nothing(
@@ -403,75 +252,6 @@ async def test_a_large_backlog_drains_without_growing_memory(agent: Delivering, 
         books.entries.clear()
         seen.append(process.memory_info().rss)
     assert seen[-1] - seen[4] < 8_000_000
-
-
-async def test_enrolment_pins_the_key_that_the_token_names(fake: FakeCatalogue, agent: Delivering) -> None:
-    elsewhere = Token(secret=Token.parse(await fake.add_tenant(CAMPUS)).secret, catalogue_fingerprint="ab" * 16)
-    with pytest.raises(IntegrityError, match="not the one this token is from"):
-        await again(agent, fake, elsewhere.text())
-    with pytest.raises(InvalidInputError, match="not an enrolment token"):
-        await again(agent, fake, "nonsense")
-    assert agent.standing()["agent"] == "agent-1"
-
-
-async def again(agent: Delivering, fake: FakeCatalogue, token: str) -> None:
-    """Enrol once more."""
-    client, clock = agent.client, ManualClock()
-    await enrol(
-        token, client=client, writer=agent.writer, campus=CAMPUS, environment="production", url=fake.url, clock=clock
-    )
-
-
-async def test_a_delivered_ledger_does_not_take_another_name(agent: Delivering, fake: FakeCatalogue) -> None:
-    await agent.write(2)
-    assert await agent.drain()
-    with pytest.raises(ConfigError, match="paid again") as caught:
-        await again(agent, fake, await fake.add_tenant(CAMPUS))
-    assert "--agent agent-1" in caught.value.hint
-    await again(agent, fake, await fake.add_tenant(CAMPUS, agent="agent-1"))
-    await agent.write(2)
-    assert await agent.drain()
-    assert await points(fake) == 40
-
-
-async def test_a_used_token_and_a_dead_catalogue_are_told_apart(agent: Delivering, fake: FakeCatalogue) -> None:
-    token = await fake.add_tenant(CAMPUS)
-    fake.tokens[CAMPUS, Token.parse(token).digest()]["used_by"] = "somebody"
-    with pytest.raises(ConfigError, match="403"):
-        await again(agent, fake, token)
-    fake.mood = Mood.error
-    with pytest.raises(TransientError, match="500"):
-        await again(agent, fake, token)
-
-
-async def test_a_rotation_that_broke_off_is_finished_by_the_next_one(
-    agent: Delivering, fake: FakeCatalogue, clock: ManualClock
-) -> None:
-    key_file = agent.data_dir / "agent.ed25519"
-    before = keys.load(key_file)
-    who = delivery.Identity(campus=CAMPUS, agent="agent-1", epoch=1, catalogue_public=fake.key.public)
-    fake.mood = Mood.mute
-    with pytest.raises(TransientError):
-        await rotate(client=agent.client, key_file=key_file, who=who, clock=clock)
-    assert keys.load(key_file).public == before.public
-    await agent.write(1)
-    fake.mood = Mood.normal
-    assert await agent.step() is Step.failed, "the catalogue already took the new key"
-    new = await rotate(client=agent.client, key_file=key_file, who=who, clock=clock)
-    assert new.public == keys.load(key_file).public != before.public
-    assert sorted(path.name for path in agent.data_dir.glob("agent.ed25519*")) == ["agent.ed25519"]
-    assert await agent.drain()
-
-
-async def test_the_answer_to_a_rotation_must_be_the_catalogues(
-    agent: Delivering, fake: FakeCatalogue, clock: ManualClock
-) -> None:
-    key_file = agent.data_dir / "agent.ed25519"
-    who = delivery.Identity(campus=CAMPUS, agent="agent-1", epoch=1, catalogue_public=fake.stranger.public)
-    before = keys.load(key_file).public
-    with pytest.raises(IntegrityError):
-        await rotate(client=agent.client, key_file=key_file, who=who, clock=clock)
-    assert keys.load(key_file).public == before
 
 
 async def test_the_real_catalogue_takes_what_the_outbox_sends(tmp_path: Path) -> None:

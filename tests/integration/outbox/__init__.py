@@ -1,0 +1,1 @@
+"""The outbox against a catalogue that misbehaves in every known way."""
