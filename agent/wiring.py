@@ -110,7 +110,7 @@ def logstore_options(settings: Settings, source: LogSource) -> LogstoreOptions:
     )
 
 
-def collectors_of(settings: Settings, clock: Clock) -> dict[str, LogstoreCollector]:
+def collectors_of(settings: Settings, clock: Clock, kinds: Callable[[], KindTable]) -> dict[str, LogstoreCollector]:
     """A collector for each configured log table.
 
     Raises:
