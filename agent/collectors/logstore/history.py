@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from agent.collectors.logstore.dialects.connect import database_for
-from agent.collectors.logstore.dialects.database import Rows, Unreadable
+from agent.collectors.logstore.dialects.database import Query, Rows, Unreadable
 from agent.collectors.logstore.draft import Kinds, drafts_of, observation_of
 from agent.collectors.logstore.grants import log_unreadable
 from agent.collectors.logstore.lookups import look_up
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.collectors.logstore.reading.stretch import filter_of
+from agent.collectors.systems.moodle import SITE_COURSE
 from agent.config.kinds import KindTable
 from agent.errors import ConfigError, InvalidInputError
 from agent.model import Demand, Observation
@@ -21,12 +23,21 @@ _ACTS = (
     "SELECT [columns] FROM {log} WHERE [column] = ? AND timecreated >= ? AND timecreated < ?[course] "
     "AND ([wanted]) ORDER BY id DESC LIMIT [most]"
 )
+_ACT = "SELECT [columns] FROM {log} WHERE id = ? AND ([wanted])"
+_ROW = "SELECT id, eventname, userid, relateduserid, courseid, anonymous, timecreated, origin FROM {log} WHERE id = ?"
+_IDS = "SELECT MIN(id), MAX(id) FROM {log}"
+_COURSES = (
+    "SELECT DISTINCT courseid FROM {log} WHERE userid = ? AND timecreated >= ? AND timecreated < ? AND courseid > [site] "
+    "ORDER BY courseid LIMIT [most]"
+)
 _PEOPLE = (
     "SELECT id, username, idnumber, email, firstname, lastname, deleted, suspended FROM {user} WHERE [match] "
     "ORDER BY id LIMIT 20"
 )
 _COURSE = "SELECT id, shortname, enablecompletion FROM {course} WHERE [match]"
 _TRACKED = "SELECT COUNT(*) FROM {course_modules} WHERE course = ? AND completion > 0 AND deletioninprogress = 0"
+
+_COURSES_MAX = 20
 
 Matched = Literal["id", "username", "idnumber", "email"]
 _MATCHES: tuple[Matched, ...] = ("id", "username", "idnumber", "email")
@@ -55,6 +66,20 @@ class Tracking:
     shortname: str
     enabled: bool
     activities: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedRow:
+    """One row of the log as it stands, whether or not any rule wants it. Ids are as in the row."""
+
+    position: int
+    lms_event: str
+    user: int
+    related: int | None
+    course: int | None
+    anonymous: bool
+    occurred_at: int
+    origin: str | None
 
 
 class History:
@@ -95,6 +120,52 @@ class History:
             )
             for column in ("userid", "relateduserid")
         ]
+        return await self._observed(queries, demand, since=since, user_id=user_id)
+
+    async def act_at(self, position: int, demand: Demand) -> Observation | None:
+        """The log's row of this id with look-ups; None where there is none, ``demand`` wants none such, or it is anonymous.
+
+        Raises:
+            ConfigError: the log cannot be read as configured.
+            TransientError: it cannot be reached.
+        """
+        wanted = filter_of(demand, self._log.schema)
+        query = self._log.schema.query(_ACT, position, columns=wanted.columns, wanted=wanted.condition)
+        found = await self._observed([wanted.around(query)], demand)
+        return found[0] if found else None
+
+    async def row_at(self, position: int) -> LoggedRow | None:
+        """The log's row of this id as it stands, or None; errors as `act_at`."""
+        (answer,) = await self._log.fetch_all([self._log.schema.query(_ROW, position)])
+        for number, event, user, related, course, anonymous, at, origin in self._log_rows(answer):
+            return LoggedRow(
+                position=number,
+                lms_event=event,
+                user=user,
+                related=related,
+                course=course,
+                anonymous=bool(anonymous),
+                occurred_at=at,
+                origin=origin,
+            )
+        return None
+
+    async def ids(self) -> tuple[int, int]:
+        """The lowest and the highest id that the log has now; zeros where it is empty. Errors as `act_at`."""
+        (answer,) = await self._log.fetch_all([self._log.schema.query(_IDS)])
+        ((lowest, highest),) = self._log_rows(answer)
+        return lowest or 0, highest or 0
+
+    async def courses_of(self, user_id: str, *, since: int, until: int) -> list[str]:
+        """Ids of the courses in which a person did anything at all then, at most 20; errors as `act_at`."""
+        query = self._log.schema.query(_COURSES, int(user_id), since, until, site=[SITE_COURSE], most=[_COURSES_MAX])
+        (answer,) = await self._log.fetch_all([query])
+        return [str(course) for (course,) in self._log_rows(answer)]
+
+    async def _observed(
+        self, queries: Sequence[Query], demand: Demand, *, since: int = 0, user_id: str | None = None
+    ) -> list[Observation]:
+        """What these rows of the log show, once each and in order, with look-ups; of one person where given."""
         async with self._log.snapshot():
             answers = await self._log.fetch_all(queries)
             rows = {row[0]: row for answer in answers for row in self._log_rows(answer)}
@@ -106,7 +177,7 @@ class History:
                 backdated=frozenset(),
                 seen=Counter(),
             )
-            mine = [draft for draft in drafts if user_id in draft.people.values()]
+            mine = [draft for draft in drafts if user_id is None or user_id in draft.people.values()]
             if self._state is self._log:
                 await look_up(self._state, mine, demand.facts, self._kinds, self._options.site_admins)
         if self._state is not self._log:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from agent.collectors.logstore.dialects.connect import database_for
@@ -11,7 +11,16 @@ from agent.collectors.logstore.grants import log_unreadable, tables_needed
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.config.facts import FactTable
 
+RECENT_IDS = 50_000
+"""How many of the newest ids are looked through for what happens on the site at all."""
+
 _READABLE = "SELECT id FROM {%s} WHERE id = 0"
+_RECENT = "SELECT eventname, COUNT(*) FROM {log} WHERE id > ? GROUP BY eventname"
+_TRACKING = "SELECT COUNT(*), SUM(enablecompletion) FROM {course} WHERE category <> 0"
+_TOO_MUCH: Mapping[str, str] = {
+    "mdl_config, which holds the mail server's password": "SELECT id FROM {config} WHERE id = 0",
+    "the password column of the user table": "SELECT password FROM {user} WHERE id = 0",
+}
 _LOG = "SELECT MIN(id), MAX(id), MIN(timecreated), MAX(timecreated) FROM {log}"
 
 
@@ -26,11 +35,21 @@ class TableProbe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tracking:
+    """How many of the site's courses track completion; without it nothing is ever completed."""
+
+    courses: int
+    tracked: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
     """What a source looks like now.
 
     Ids and times (seconds since 1970) are None where the log is empty; ``step`` is by how much its ids grow;
-    ``too_many_rights`` are grants that let the account do more than read.
+    ``clock`` is the server's (None: it has none of its own); ``too_many_rights`` are grants that let the account do
+    more than read, ``reads_too_much`` what it reads and should not; ``recent`` counts the newest rows (`RECENT_IDS`
+    ids) by event name; ``tracking`` is None where courses cannot be read.
     """
 
     server: str
@@ -42,6 +61,10 @@ class Probe:
     oldest_at: int | None
     newest_at: int | None
     step: int
+    clock: int | None
+    reads_too_much: tuple[str, ...]
+    recent: Mapping[str, int]
+    tracking: Tracking | None
 
     @property
     def unreadable(self) -> tuple[TableProbe, ...]:
@@ -74,10 +97,33 @@ async def probe(options: LogstoreOptions, facts: Iterable[str], kinds: Iterable[
             oldest_at=oldest_at,
             newest_at=newest_at,
             step=await log.step(),
+            clock=await log.clock(),
+            reads_too_much=await _too_much(state, options),
+            recent=await _recent(log, last_id),
+            tracking=await _tracking(state),
         )
     finally:
         await log.close()
         await state.close()
+
+
+async def _recent(log: Database, last_id: int | None) -> Mapping[str, int]:
+    (answer,) = await log.fetch_all([log.schema.query(_RECENT, (last_id or 0) - RECENT_IDS)])
+    return {} if isinstance(answer, Unreadable) else {str(name): int(count) for name, count in answer}
+
+
+async def _tracking(state: Database) -> Tracking | None:
+    (answer,) = await state.fetch_all([state.schema.query(_TRACKING)])
+    if isinstance(answer, Unreadable):
+        return None
+    return Tracking(courses=int(answer[0][0]), tracked=int(answer[0][1] or 0))
+
+
+async def _too_much(state: Database, options: LogstoreOptions) -> tuple[str, ...]:
+    if options.url.startswith("sqlite:"):
+        return ()  # a file has no accounts
+    answers = await state.fetch_all([state.schema.query(question) for question in _TOO_MUCH.values()])
+    return tuple(what for what, answer in zip(_TOO_MUCH, answers, strict=True) if not isinstance(answer, Unreadable))
 
 
 async def _tables(database: Database, facts: frozenset[str], kinds: tuple[str, ...]) -> tuple[TableProbe, ...]:

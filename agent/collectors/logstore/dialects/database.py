@@ -84,6 +84,10 @@ class Database(Protocol):
         """The server's own version text."""
         ...
 
+    async def clock(self) -> int | None:
+        """The server's own clock, seconds since 1970; None where it has none of its own."""
+        ...
+
     async def rights_to_write(self) -> tuple[str, ...]:
         """What this account may do besides reading; empty is how it should be."""
         ...
@@ -105,6 +109,7 @@ class Schema:
     log_table: str
     quote: str = '"'
     ends_with: str = "substr({column}, -{length}) = ?"
+    list_of: str = "GROUP_CONCAT({column})"
 
     def table(self, name: str) -> str:
         """A table's quoted name; `log` is the log table."""
@@ -123,6 +128,10 @@ class Schema:
             text = part if isinstance(part, str) else ",".join(map(str, part)) or "NULL"
             sql = sql.replace(f"[{key}]", text)
         return Query(sql=sql, params=params, tables=tables)
+
+    def listing(self, column: str) -> str:
+        """An aggregate: the values of ``column`` as text with commas, in any order."""
+        return self.list_of.format(column=column)
 
     def suffix(self, column: str, suffix: str) -> str:
         """A condition that ``column`` ends with the next parameter."""

@@ -24,6 +24,11 @@ _TIMED_OUT = {1969, 3024}
 _LOST = {CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, 4031, 1927, 0}
 
 _READ_ONLY = re.compile(r"GRANT (SELECT|USAGE|SHOW VIEW|, |\([^)]*\)| )+ ON ")
+LIST_BYTES_MAX = 4_194_304
+"""A listed block or section at most; MySQL's own limit of 1,024 bytes would cut it without a word."""
+
+_IDENTIFIED = re.compile(r" IDENTIFIED (BY|VIA|WITH) .*?(?= REQUIRE | WITH GRANT | WITH MAX_|$)")
+_PASSES_ON = "WITH GRANT OPTION"
 _BEGIN = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
 _IDENTITY = ("server_uuid", "hostname", "server_id", "port")
 _STEP = "auto_increment_increment"
@@ -59,11 +64,16 @@ class MysqlDatabase(ThreadedDatabase):
         (answer,) = await self.fetch_all([Query(sql="SELECT VERSION()")])
         return "" if isinstance(answer, Unreadable) else str(answer[0][0])
 
+    async def clock(self) -> int | None:
+        """UNIX_TIMESTAMP() of the server."""
+        (answer,) = await self.fetch_all([Query(sql="SELECT UNIX_TIMESTAMP()")])
+        return None if isinstance(answer, Unreadable) else int(answer[0][0])
+
     async def rights_to_write(self) -> tuple[str, ...]:
-        """The grants of this account that give more than SELECT."""
+        """The grants of this account that give more than SELECT, without the password's hash that may stand in them."""
         (answer,) = await self.fetch_all([Query(sql="SHOW GRANTS FOR CURRENT_USER()")])
-        grants = [] if isinstance(answer, Unreadable) else [str(row[0]) for row in answer]
-        return tuple(grant for grant in grants if not _READ_ONLY.match(grant))
+        grants = [] if isinstance(answer, Unreadable) else [_IDENTIFIED.sub("", str(row[0])) for row in answer]
+        return tuple(grant for grant in grants if not _READ_ONLY.match(grant) or grant.endswith(_PASSES_ON))
 
     async def step(self) -> int:
         """`auto_increment_increment`: 3 on a Galera cluster of three."""
@@ -133,6 +143,7 @@ class MysqlDatabase(ThreadedDatabase):
         )
         with connection.cursor() as cursor:
             cursor.execute(f"SET SESSION {bound}, SESSION lock_wait_timeout = {max(1, int(limits.connect_s))}")
+            cursor.execute(f"SET SESSION group_concat_max_len = {LIST_BYTES_MAX}")
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
     def _begin(self) -> None:

@@ -31,6 +31,10 @@ class SqliteDatabase(ThreadedDatabase):
         """The library's version; a file has no server."""
         return f"SQLite {sqlite3.sqlite_version}"
 
+    async def clock(self) -> int | None:
+        """None: a file goes by this machine's clock."""
+        return None
+
     async def rights_to_write(self) -> tuple[str, ...]:
         """None: the file is opened read-only."""
         return ()

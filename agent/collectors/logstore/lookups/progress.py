@@ -13,8 +13,8 @@ PAIRS_PER_QUERY = 250
 """Learners with their activities in one condition."""
 
 _TRACKED = (
-    "SELECT id, course, section FROM {course_modules} "
-    "WHERE course IN ([ids]) AND completion > 0 AND deletioninprogress = 0"
+    "SELECT course, section, [listing] FROM {course_modules} "
+    "WHERE course IN ([ids]) AND completion > 0 AND deletioninprogress = 0 GROUP BY course, section"
 )
 _DONE = (
     "SELECT userid, coursemoduleid, timemodified FROM {course_modules_completion} "
@@ -36,11 +36,12 @@ def progress(batch: Batch) -> LookUp:
     if not of_section and not of_course:
         return
     ids = sorted({draft.course for draft in (*of_section, *of_course) if draft.course is not None})
-    (answer,) = yield [batch.schema.query(_TRACKED, ids=ids)]
+    (answer,) = yield [batch.schema.query(_TRACKED, ids=ids, listing=batch.schema.listing("id"))]
     modules: dict[tuple[str, int], list[int]] = {}
-    for module, course, section in rows_of(answer):
-        modules.setdefault((_COURSE, course), []).append(module)
-        modules.setdefault((_SECTION, section), []).append(module)
+    for course, section, listed in rows_of(answer):
+        there = [int(module) for module in str(listed).split(",")]
+        modules.setdefault((_COURSE, course), []).extend(there)
+        modules.setdefault((_SECTION, section), []).extend(there)
     yield []  # an activity that was graded is placed in its section by the answers of this round
     places = [(draft, _SECTION, draft.section) for draft in of_section if draft.section is not None]
     places += [(draft, _COURSE, draft.course) for draft in of_course if draft.course is not None]

@@ -18,6 +18,7 @@ _BLOCKS = (
     "SELECT id - id % [block] AS b, COUNT(*), MAX(timecreated) FROM {log} WHERE id > ? AND id <= ? "
     "GROUP BY b ORDER BY b"
 )
+_IDS = "SELECT id - id % [block] AS b, [listing] FROM {log} WHERE [blocks] GROUP BY b"
 _LISTED = "SELECT id, timecreated FROM {log} WHERE [blocks] ORDER BY id"
 _LAST = "SELECT id, eventname, userid, timecreated FROM {log} WHERE id <= ? AND id > ? ORDER BY id DESC LIMIT 1"
 
@@ -162,12 +163,10 @@ class Reader:
                 backdated.add(row[0])
             elif row[11] < after - self.backdated_after_s:
                 doubtful.add(block)
-        look = [one for one in blocks if one[0] in short or one[0] - one[0] % size in doubtful]
-        for (lo, hi), found in (await self._listed(look)).items():
-            if lo in short:
-                missing.extend(missing_runs(lo, hi, [row[0] for row in found]))
-            if lo - lo % size in doubtful:
-                backdated |= self._exactly(rows, found, waters[lo - lo % size][0], now)
+        missing.extend(await self._holes([one for one in blocks if one[0] in short]))
+        looked = await self._listed([one for one in blocks if one[0] - one[0] % size in doubtful])
+        for (lo, _), found in looked.items():
+            backdated |= self._exactly(rows, found, waters[lo - lo % size][0], now)
         return Proof(
             missing=joined(missing),
             high_water=high,
@@ -186,12 +185,20 @@ class Reader:
             high_water = max(high_water, min(time, now))
         return found
 
+    async def _holes(self, blocks: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        """The missing runs of these blocks, each of which has some row."""
+        if not blocks:
+            return []
+        size, listing = self.limits.block_ids, self.database.schema.listing("id")
+        found = await self._ask(_IDS, block=[size], listing=listing, blocks=_any_of(blocks))
+        ids = {row[0]: sorted(map(int, str(row[1]).split(","))) for row in found}
+        return [run for lo, hi in blocks for run in missing_runs(lo, hi, ids[lo - lo % size])]
+
     async def _listed(self, blocks: Sequence[tuple[int, int]]) -> Mapping[tuple[int, int], Rows]:
         """(id, time) of every row of these blocks."""
         if not blocks:
             return {}
-        condition = " OR ".join(f"id BETWEEN {lo} AND {hi}" for lo, hi in joined(blocks))
-        found = await self._ask(_LISTED, blocks=condition)
+        found = await self._ask(_LISTED, blocks=_any_of(blocks))
         by_block: dict[tuple[int, int], Rows] = {block: [] for block in blocks}
         waiting = iter(blocks)
         block = next(waiting)
@@ -256,6 +263,11 @@ def _empty(end: int, newest: int, missing: list[tuple[int, int]], high_water: in
 def _blocks(first: int, end: int, size: int) -> list[tuple[int, int]]:
     """first…end cut at multiples of ``size``."""
     return [(max(first, lo), min(end, lo + size - 1)) for lo in range(first - first % size, end + 1, size)]
+
+
+def _any_of(blocks: Sequence[tuple[int, int]]) -> str:
+    """A condition for the ids of these blocks."""
+    return " OR ".join(f"id BETWEEN {lo} AND {hi}" for lo, hi in joined(blocks))
 
 
 def _count(counted: Mapping[int, Row], lo: int, size: int) -> int:
