@@ -139,7 +139,8 @@ def _signals(
     async def read_again() -> None:
         notify("RELOADING=1")
         try:
-            await reload()
+            version = await reload()
+            log.info("rules_adopted", rules_version=str(version)[:12])
         except RewardsError as exc:
             log.error("rules_refused", message=str(exc))
         finally:
