@@ -8,9 +8,12 @@ from typing import NamedTuple
 
 from agent.engine.calendar import Calendar
 from agent.engine.evaluate import Places, Verdict, places
-from agent.engine.quota import AWARDS, SHADOW, Quota, Span, Uses, until
+from agent.engine.quota import AWARDS, CALENDAR, ROLLING, SCOPE, SHADOW, Quota, Uses, until
 from agent.engine.rulebook import BADGE, CompiledRule, Payee, Rulebook, message, names_in, once
 from agent.model import Decision, HoldKey, HoldKind, Outcome, Posting, StateRequest, Use, UseKey
+
+# As in `quota`: looked up once.
+_AWARDED, _HELD, _REFUSED, _SHADOW = Outcome.awarded, Outcome.held, Outcome.refused, Outcome.shadow
 
 
 class State:
@@ -67,7 +70,7 @@ def wants(verdicts: Iterable[Verdict], *, shadow: bool = False) -> StateRequest:
 
 def _ask(found: Places, learner: str, prefix: str, rows: set[UseKey], totals: set[UseKey]) -> None:
     for quota, bucket in found:
-        (totals if quota.span is Span.calendar else rows).update(quota.keys(bucket, learner, prefix))
+        (totals if quota.span is CALENDAR else rows).update(quota.keys(bucket, learner, prefix))
 
 
 def _prefix(verdict: Verdict, *, shadow: bool) -> str:
@@ -84,7 +87,7 @@ def book(verdicts: Sequence[Verdict], state: State, *, shadow: bool) -> list[Dec
     for number, verdict in enumerate(verdicts, 1):
         prefix = _prefix(verdict, shadow=shadow)
         decision = _refused_or_held(verdict) if verdict.reason else _booked(verdict, state, prefix)
-        if decision.outcome is Outcome.held:
+        if decision.outcome is _HELD:
             if prefix:
                 decision = _not_held(decision)
             else:
@@ -96,7 +99,7 @@ def book(verdicts: Sequence[Verdict], state: State, *, shadow: bool) -> list[Dec
 
 def _refused_or_held(verdict: Verdict) -> Decision:
     if verdict.hold is None:
-        return _decision(verdict, Outcome.refused, reason=verdict.reason)
+        return _decision(verdict, _REFUSED, reason=verdict.reason)
     return _held(verdict, verdict.hold, verdict.reason)
 
 
@@ -105,7 +108,7 @@ def _held(verdict: Verdict, hold: HoldKind, reason: str) -> Decision:
     amounts = _amounts(verdict.payee.postings)
     at = verdict.event.seen.occurred_at
     return replace(
-        _decision(verdict, Outcome.held, reason=reason, hold=hold),
+        _decision(verdict, _HELD, reason=reason, hold=hold),
         postings=verdict.payee.postings,
         uses=tuple(quota.use(bucket, verdict.learner, at, amounts[quota.unit]) for quota, bucket in verdict.places),
         message=message(verdict.rule.spec.message, verdict.event.seen),
@@ -115,7 +118,7 @@ def _held(verdict: Verdict, hold: HoldKind, reason: str) -> Decision:
 def _not_held(decision: Decision) -> Decision:
     """Shadow keeps nobody waiting: there would be nothing to approve."""
     reason = f"would be held: {decision.reason}"
-    return replace(decision, outcome=Outcome.refused, reason=reason, hold=None, postings=(), uses=(), message="")
+    return replace(decision, outcome=_REFUSED, reason=reason, hold=None, postings=(), uses=(), message="")
 
 
 def _booked(verdict: Verdict, state: State, prefix: str) -> Decision:
@@ -133,7 +136,7 @@ def _booked(verdict: Verdict, state: State, prefix: str) -> Decision:
     if answer.quota is not None:
         if answer.quota.over == "hold":
             return _held(verdict, HoldKind.budget, answer.quota.label)
-        return _decision(verdict, Outcome.refused, reason=answer.quota.label, until=answer.until)
+        return _decision(verdict, _REFUSED, reason=answer.quota.label, until=answer.until)
     key = (verdict.rule.id, verdict.learner, verdict.scope)
     return Decision(
         event_id=verdict.event.event_id,
@@ -141,7 +144,7 @@ def _booked(verdict: Verdict, state: State, prefix: str) -> Decision:
         rules_version=verdict.rule.version,
         role=verdict.payee.role,
         learner=verdict.learner,
-        outcome=Outcome.shadow if prefix else Outcome.awarded,
+        outcome=_SHADOW if prefix else _AWARDED,
         scope=verdict.scope,
         generation=answer.generation,
         checks=verdict.checks,
@@ -183,7 +186,7 @@ def _answer(claim: _Claim, state: State) -> _Answer:
     for quota, _, key in asked:
         needed = 1 if quota is emptied else amounts[quota.unit]
         if state.uses.room(quota, key, claim.at) < needed and not (claim.approved and quota.over == "hold"):
-            if quota.span is Span.rolling:
+            if quota.span is ROLLING:
                 return _Answer(quota=quota, until=state.uses.free_at(quota, key, claim.at, needed))
             return _Answer(quota=quota, until=until(quota, claim.calendar, claim.at))
     return _use(asked, amounts, claim, state)
@@ -211,7 +214,7 @@ def _use(asked: _Asked, amounts: dict[str, int], claim: _Claim, state: State) ->
         amount = amounts[quota.unit]
         if amount and key not in uses:
             slot = -1
-            if quota.span is Span.scope:
+            if quota.span is SCOPE:
                 slot = generation = state.uses.generation(key)
             uses[key] = Use(meter=key[0], bucket=key[1], learner=key[2], at=claim.at, amount=amount, slot=slot)
             state.uses.book(uses[key], key, quota.span)
@@ -242,7 +245,7 @@ def approve(decision: Decision, held_under: Rulebook, now: Rulebook, state: Stat
     Pays what the version that held it promised; caps are those of the version in force. An approval is above the
     budget, and counts in it. `supersedes` names every open hold of the scope, the approved one among them.
     """
-    settled = replace(decision, outcome=Outcome.refused, hold=None, postings=(), uses=(), message="")
+    settled = replace(decision, outcome=_REFUSED, hold=None, postings=(), uses=(), message="")
     if not decision.uses:
         return replace(settled, reason="no scope: the event lacks what the rule counts by")
     answer = _answer(
@@ -262,7 +265,7 @@ def approve(decision: Decision, held_under: Rulebook, now: Rulebook, state: Stat
     key = (decision.rule_id, decision.learner, decision.scope)
     return replace(
         settled,
-        outcome=Outcome.awarded,
+        outcome=_AWARDED,
         reason="",
         generation=answer.generation,
         postings=answer.postings,

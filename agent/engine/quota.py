@@ -30,6 +30,10 @@ class Span(Enum):
     rolling = "rolling"  # so many seconds: buckets are that long, so that neighbours hold all that counts
 
 
+# Members of an enum are slow to look up, and these are asked for several times in each decision.
+SCOPE, CALENDAR, ROLLING = Span.scope, Span.calendar, Span.rolling
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
     """At most ``maximum`` of ``unit`` in any one span.
@@ -52,14 +56,14 @@ class Quota:
 
     def bucket(self, at: int, moment: Moment, scope: str) -> str | None:
         """Where a use at ``at`` is counted; None where this quota does not apply (outside its period)."""
-        if self.span is Span.calendar:
+        if self.span is CALENDAR:
             return moment.windows.get(self.windows[0])
-        return scope if self.span is Span.scope else str(at // self.window_s)
+        return scope if self.span is SCOPE else str(at // self.window_s)
 
     def keys(self, bucket: str, learner: str, prefix: str) -> tuple[UseKey, ...]:
         """What must be known of the past to judge a use in ``bucket``."""
         meter, _, who = self.key(bucket, learner, prefix)
-        if self.span is not Span.rolling:
+        if self.span is not ROLLING:
             return ((meter, bucket, who),)
         number = int(bucket)
         return tuple((meter, str(each), who) for each in (number - 1, number, number + 1))
@@ -93,9 +97,9 @@ class Uses:
     def book(self, use: Use, key: UseKey, span: Span) -> None:
         """Make a use of this page visible to everything that follows."""
         self._totals[key] = self._totals.get(key, 0) + use.amount
-        if span is Span.scope:
+        if span is SCOPE:
             self._generations[key] = use.slot + 1
-        elif span is Span.rolling:
+        elif span is ROLLING:
             self._rows[key].append(use)
 
     def generation(self, key: UseKey) -> int:
@@ -104,7 +108,7 @@ class Uses:
 
     def room(self, quota: Quota, key: UseKey, at: int) -> int:
         """How much more of the quota's unit fits at ``at`` without any window going over; never below 0."""
-        if quota.span is Span.rolling:
+        if quota.span is ROLLING:
             return max(0, quota.maximum - _fullest(self._near(quota, key, at), quota.window_s, at))
         return max(0, quota.maximum - self._totals.get(key, 0))
 
