@@ -27,8 +27,8 @@ _ACT = "SELECT [columns] FROM {log} WHERE id = ? AND ([wanted])"
 _ROW = "SELECT id, eventname, userid, relateduserid, courseid, anonymous, timecreated, origin FROM {log} WHERE id = ?"
 _IDS = "SELECT MIN(id), MAX(id) FROM {log}"
 _COURSES = (
-    "SELECT DISTINCT courseid FROM {log} WHERE userid = ? AND timecreated >= ? AND timecreated < ? AND courseid > [site] "
-    "ORDER BY courseid LIMIT [most]"
+    "SELECT DISTINCT courseid FROM {log} WHERE userid = ? AND timecreated >= ? AND timecreated < ? "
+    "AND courseid > [site] ORDER BY courseid LIMIT [most]"
 )
 _PEOPLE = (
     "SELECT id, username, idnumber, email, firstname, lastname, deleted, suspended FROM {user} WHERE [match] "
@@ -123,7 +123,7 @@ class History:
         return await self._observed(queries, demand, since=since, user_id=user_id)
 
     async def act_at(self, position: int, demand: Demand) -> Observation | None:
-        """The log's row of this id with look-ups; None where there is none, ``demand`` wants none such, or it is anonymous.
+        """The row of this id, with look-ups; None where it is not there, anonymous, or nothing that ``demand`` wants.
 
         Raises:
             ConfigError: the log cannot be read as configured.
