@@ -36,7 +36,9 @@ def init(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
 @told
 def serve(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     """Take batches until SIGTERM; prints the address once it listens."""
-    from catalogue import server
+    from catalogue import log, server
+
+    log.configure()
 
     def ready(address: str) -> None:
         typer.echo(f"listening on {address}")

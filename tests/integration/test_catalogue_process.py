@@ -36,28 +36,33 @@ def command(*words: str | Path, code: int = 0) -> subprocess.CompletedProcess[st
 class Served:
     """A `rewards-catalogue serve` that can be killed and started again on the same port."""
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, config: Path, log: Path | None = None) -> None:
         self.config = config
+        self.log = log
         self.url = ""
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "catalogue", "serve", "--config", str(self.config)],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
-        )
+        with contextlib.ExitStack() as stack:
+            stderr = None if self.log is None else stack.enter_context(self.log.open("w"))
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "catalogue", "serve", "--config", str(self.config)],
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            )
         assert self._process.stdout is not None
         said = self._process.stdout.readline()
         assert said.startswith("listening on http://"), said
         self.url = said.split()[-1]
 
-    def end(self, how: signal.Signals) -> int:
+    def end(self, how: signal.Signals, *, more: str | None = None) -> int:
         assert self._process is not None
         self._process.send_signal(how)
         code = self._process.wait(20)
         assert self._process.stdout is not None
+        assert more is None or self._process.stdout.read() == more
         self._process.stdout.close()
         self._process = None
         return code
@@ -68,14 +73,14 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(directory: Path, *, database: str = "") -> Iterator[Served]:
+def serving(directory: Path, *, database: str = "", log: Path | None = None) -> Iterator[Served]:
     """Set up and serve, as an operator would."""
     directory.mkdir()
     config = directory / "catalogue.toml"
     url = f'\n[database]\nurl = "{database}"\n' if database else "\n"
     config.write_text(f'[catalogue]\nlisten = "127.0.0.1:{free_port()}"{url}', encoding="utf-8")
     command("init", "--config", config)
-    served = Served(config)
+    served = Served(config, log)
     served.start()
     try:
         yield served
@@ -101,6 +106,15 @@ def test_init_is_enough_and_may_be_run_again(tmp_path: Path) -> None:
 def test_sigterm_ends_it_with_success(tmp_path: Path) -> None:
     with serving(tmp_path / "c") as served:
         assert served.end(signal.SIGTERM) == 0
+
+
+async def test_the_log_goes_to_standard_error_as_json_and_standard_output_says_only_the_address(tmp_path: Path) -> None:
+    with serving(tmp_path / "c", log=tmp_path / "log") as served:
+        async with aiohttp.ClientSession() as session, session.post(f"{served.url}/v1/batches") as response:
+            assert response.status == 401
+        assert served.end(signal.SIGTERM, more="") == 0
+        logged = [json.loads(line) for line in (tmp_path / "log").read_text(encoding="utf-8").splitlines()]
+        assert [(line["event"], line["status"]) for line in logged] == [("refused", 401)]
 
 
 async def test_livez_answers_while_it_lives(tmp_path: Path) -> None:

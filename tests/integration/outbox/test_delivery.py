@@ -221,6 +221,8 @@ async def test_a_damaged_ledger_is_not_delivered(agent: Delivering, fake: FakeCa
     await agent.writer.run(damage)
     with pytest.raises(IntegrityError, match="chain is broken"):
         await agent.drain()
+    assert await agent.step() is Step.fault
+    assert "chain is broken" in agent.standing()["fault"], "the catalogue has no say in this"
     assert await points(fake) == 0
 
 

@@ -11,48 +11,9 @@ from agent.outbox.sync import Step
 from tests.fakes import FakeCatalogue, ManualClock, Mood
 from tests.integration.outbox.conftest import points
 from tests.outboxes import Delivering
-from tests.wire_builders import CAMPUS, entries
+from tests.wire_builders import CAMPUS
 from wire import keys
 from wire.enrolment import Token
-
-
-async def test_a_catalogue_restored_to_an_older_backup_gets_what_it_lost_again(
-    agent: Delivering, fake: FakeCatalogue
-) -> None:
-    await agent.write(10)
-    assert await agent.drain()
-    backup = fake.backup()
-    for _ in range(3):
-        await agent.write(5)
-        assert await agent.drain()
-    fake.restore(backup)
-    assert await points(fake) == 100
-    await agent.write(1)
-    assert await agent.step() is Step.moved
-    assert agent.standing()["acked_seq"] == 10
-    assert await agent.drain()
-    assert await points(fake) == 260
-    assert fake.books[CAMPUS, "agent-1"].entries == entries(1, 26)
-
-
-async def test_a_history_that_is_not_ours_stops_delivery_until_it_is_ours_again(
-    agent: Delivering, fake: FakeCatalogue
-) -> None:
-    await agent.write(4)
-    assert await agent.drain()
-    await agent.write(4)
-    fake.mood = Mood.foreign
-    with pytest.raises(IntegrityError, match="another one than this ledger's at seq 4"):
-        await agent.drain()
-    asked = fake.requests
-    assert await agent.step() is Step.fault
-    assert fake.requests == asked + 1, "it asks where the catalogue stands, and sends nothing"
-    assert agent.standing()["acked_seq"] == 4
-    assert await points(fake) == 40
-    fake.mood = Mood.normal
-    assert await agent.drain()
-    assert agent.standing()["fault"] == ""
-    assert await points(fake) == 80
 
 
 async def test_enrolment_pins_the_key_that_the_token_names(fake: FakeCatalogue, agent: Delivering) -> None:
