@@ -26,6 +26,7 @@ COMMANDS: dict[str, Entry] = {
     "run": Entry("agent.cli.run", "Read the sources, decide, record, deliver."),
     "status": Entry("agent.cli.status", "Where everything stands: sources, gaps, ledger, holds, delivery."),
     "rules": Entry("agent.cli.rules", "Check, try and explain the rules."),
+    "ledger": Entry("agent.cli.books.ledger", "List, export, verify and correct the ledger."),
     "enrol": Entry("agent.cli.delivery.enrol", "Become known to the catalogue."),
     "key": Entry("agent.cli.delivery.key", "The key that signs what leaves the campus."),
     "sync": Entry("agent.cli.delivery.sync", "Delivery to the catalogue: now, where it stands, what goes out."),

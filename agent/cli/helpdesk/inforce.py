@@ -1,0 +1,138 @@
+"""The rules that a question is answered by, and what they make of days and amounts: zone, day's start, decimals."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import sqlite3
+from datetime import date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent.cli.frame import note
+from agent.errors import ConfigError, InvalidInputError
+
+if TYPE_CHECKING:
+    from agent.config.rulefile import RuleFile
+    from agent.config.settings import Settings
+    from agent.engine.rulebook import Rulebook
+
+ByOption = Annotated[
+    str, typer.Option("--by", metavar="NAME", help="Who decides this; without it, who is logged in. It is recorded.")
+]
+SinceOption = Annotated[
+    str | None,
+    typer.Option("--since", metavar="DAY", help="From this day or time on: 2026-09-01, 2026-09-01T08:00:00Z."),
+]
+UntilOption = Annotated[
+    str | None, typer.Option("--until", metavar="DAY", help="Up to the end of this day, or up to this time.")
+]
+_BADGE = "badge:"
+
+
+def whoever(by: str) -> str:
+    """The name that is recorded: ``by``, else the person who is logged in (also behind sudo)."""
+    return by.strip() or os.environ.get("SUDO_USER", "") or getpass.getuser()
+
+
+def rules_in_force(settings: Settings, connection: sqlite3.Connection | None = None) -> tuple[RuleFile, Rulebook]:
+    """The configured rules; where they have faults, those of ``connection``'s ledger that decided last, with a remark.
+
+    Raises:
+        ConfigError: they have faults, and the ledger keeps none that do not.
+    """
+    from agent.config.kinds import KindTable
+    from agent.config.rulefile import load_rules_text
+    from agent.engine.rules import compile_rules
+    from agent.ledger import reading
+    from agent.wiring import read_rules
+
+    try:
+        return read_rules(settings)
+    except ConfigError:
+        versions = [version for version, _, made in reading.rules_versions(connection) if made] if connection else []
+        kept = reading.rules_text(connection, versions[-1]) if connection and versions else None
+        if kept is None:
+            raise
+        note(f"the rules have faults (see: rewards-agent rules check); this is by version {kept[0][:12]}, kept before")
+        file = load_rules_text(kept[1])
+        return file, compile_rules(file, KindTable())
+
+
+def day_of(text: str | None, rulebook: Rulebook, now: int) -> date:
+    """A day as people write it: `2026-09-07`, `today`, `yesterday`; None is today, by the rules' own calendar.
+
+    Raises:
+        InvalidInputError: it is none.
+    """
+    today = rulebook.calendar.day(now)
+    if text in {None, "", "today"}:
+        return today
+    if text == "yesterday":
+        return today - timedelta(days=1)
+    try:
+        return date.fromisoformat(str(text))
+    except ValueError:
+        raise InvalidInputError(f"{text!r} is not a day", hint=f"write it as {today.isoformat()}") from None
+
+
+def span_of(since: str | None, until: str | None, rulebook: Rulebook) -> tuple[int, int]:
+    """Seconds UTC from ``since`` up to ``until`` (excluded); days are those of the rules and counted whole.
+
+    Raises:
+        InvalidInputError: one of them is neither a day nor a time.
+    """
+    begin = _instant(since, rulebook, end=False) if since else 0
+    return begin, _instant(until, rulebook, end=True) if until else 2**62
+
+
+def _instant(text: str, rulebook: Rulebook, *, end: bool) -> int:
+    calendar = rulebook.calendar
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
+            return calendar.starts(date.fromisoformat(text) + timedelta(days=1 if end else 0))
+        return calendar.at(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        message = f"{text!r} is neither a day nor a time"
+        raise InvalidInputError(message, hint="write 2026-09-01, or 2026-09-01T08:00:00Z") from None
+
+
+def local(at: int, rulebook: Rulebook) -> str:
+    """A time by the rules' clock, to the second: `2026-09-07 09:15:00`."""
+    return rulebook.calendar.wall(at).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def zone_of(file: RuleFile) -> str:
+    """The rules' time zone by its name."""
+    return file.timezone.key
+
+
+def amount_text(currency: str, amount: int, rulebook: Rulebook) -> str:
+    """An amount as people write it: `10`, `-2.50`."""
+    decimals = 0 if currency.startswith(_BADGE) else rulebook.decimals.get(currency, 0)
+    return f"{Decimal(amount).scaleb(-decimals):.{decimals}f}"
+
+
+def smallest_units(text: str, currency: str, rulebook: Rulebook) -> int:
+    """An amount as people write it, in the currency's smallest unit.
+
+    Raises:
+        InvalidInputError: it is no number, or finer than the currency; or there is no such currency.
+    """
+    known = rulebook.decimals
+    if currency not in known:
+        raise InvalidInputError(
+            f"there is no currency {currency!r}", hint=f"the rules know: {', '.join(sorted(known))}"
+        )
+    try:
+        units = Decimal(text).scaleb(known[currency])
+        whole = int(units)
+    except (InvalidOperation, ValueError, OverflowError):
+        raise InvalidInputError(f"{text!r} is not an amount", hint="write a number such as 10 or -2.50") from None
+    if units != whole:
+        finest = Decimal(1).scaleb(-known[currency])
+        raise InvalidInputError(f"{text} {currency} is finer than the currency", hint=f"its smallest unit is {finest}")
+    return whole

@@ -1,0 +1,156 @@
+"""Who is meant by what a helpdesk has in hand: `moodle:35`, a pseudonym, a username, an idnumber, an e-mail, an id."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agent.cli.frame import run_async
+from agent.errors import InvalidInputError, RewardsError
+
+if TYPE_CHECKING:
+    from agent.collectors.logstore.history import FoundUser, History
+    from agent.config.rulefile import RuleFile
+    from agent.config.settings import LogSource, Settings
+
+StudentArgument = Annotated[
+    str,
+    typer.Argument(metavar="STUDENT", help="A username, idnumber, e-mail, LMS user id, moodle:35, or a pseudonym."),
+]
+LearnerOption = Annotated[
+    str | None,
+    typer.Option("--learner", metavar="STUDENT", help="Of one person: moodle:35, username, idnumber, e-mail, id."),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Who:
+    """A person: ``learner`` is ``<site>:<LMS user id>``; ``user`` is what Moodle says of them, where it was asked."""
+
+    learner: str
+    source: str
+    user: FoundUser | None = None
+
+    @property
+    def user_id(self) -> str:
+        """The LMS user id."""
+        return self.learner.partition(":")[2]
+
+    def title(self) -> str:
+        """`Ann Example (ann, moodle:35)`, or the learner alone where Moodle was not asked."""
+        if self.user is None:
+            return self.learner
+        name = f"{self.user.first_name} {self.user.last_name}".strip() or self.user.username
+        gone = ", deleted in Moodle" if self.user.deleted else ", suspended in Moodle" if self.user.suspended else ""
+        return f"{name} ({self.user.username}, {self.learner}{gone})"
+
+    def facts(self) -> dict[str, Any]:
+        """For JSON."""
+        if self.user is None:
+            return {"learner": self.learner}
+        return {
+            "learner": self.learner,
+            "username": self.user.username,
+            "idnumber": self.user.idnumber,
+            "first_name": self.user.first_name,
+            "last_name": self.user.last_name,
+            "deleted": self.user.deleted,
+            "suspended": self.user.suspended,
+        }
+
+
+def learner_of(settings: Settings, connection: sqlite3.Connection, text: str) -> str:
+    """The learner that ``text`` means: Moodle is asked only where the ledger does not know.
+
+    Raises:
+        InvalidInputError: nobody, or several.
+        RewardsError: Moodle must be asked and cannot be.
+    """
+    from agent.ledger import reading
+
+    known = reading.learner_called(connection, text)
+    return known or run_async(ask_moodle(settings, text, None)).learner
+
+
+async def ask_moodle(settings: Settings, text: str, file: RuleFile | None) -> Who:
+    """The one person whom the log sources' user tables know by ``text``.
+
+    Raises:
+        InvalidInputError: nobody, or several; whom is said.
+        RewardsError: a table cannot be read or reached.
+    """
+    site, _, number = text.rpartition(":")
+    sources = [source for source in settings.log_sources if site in {"", source.site_name}]
+    if not sources:
+        sites = ", ".join(source.site_name for source in settings.log_sources)
+        raise InvalidInputError(f"there is no site {site!r}", hint=f"the configuration has: {sites}")
+    found: list[Who] = []
+    nobody: InvalidInputError | None = None
+    for source in sources:
+        async with history_of(settings, source, file) as history:
+            if site:
+                users = [one for one in await history.find_user(number) if one.matched == "id"]
+                user = users[0] if users else None
+            else:
+                user, nobody = await _the_user(history, text, nobody)
+        if user is not None:
+            found.append(Who(learner=f"{source.site_name}:{user.user_id}", source=source.name, user=user))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        told = ", ".join(who.title() for who in found)
+        raise InvalidInputError(f"{text!r} is known to several sites: {told}", hint="ask again with site:id")
+    raise nobody or InvalidInputError(f"Moodle has no user with the id {number}", hint="check it in Moodle")
+
+
+async def _the_user(
+    history: History, text: str, nobody: InvalidInputError | None
+) -> tuple[FoundUser | None, InvalidInputError | None]:
+    """Somebody of one site, or the error that says nobody; several of one site are an error at once."""
+    found = await history.find_user(text)
+    if not found:
+        try:
+            await history.the_user(text)
+        except InvalidInputError as error:
+            return None, nobody or error
+    return await history.the_user(text), nobody
+
+
+async def person(settings: Settings, connection: sqlite3.Connection, text: str, file: RuleFile) -> Who:
+    """The person meant by ``text`` with what Moodle says of them; without that where Moodle cannot be asked.
+
+    Raises:
+        InvalidInputError: nobody, or several.
+        RewardsError: Moodle must be asked who it is, and cannot be.
+    """
+    from agent.ledger import reading
+
+    known = reading.learner_called(connection, text)
+    if known is None:
+        return await ask_moodle(settings, text, file)
+    try:
+        return await ask_moodle(settings, known, file)
+    except RewardsError:
+        site = known.partition(":")[0]
+        names = [source.name for source in settings.log_sources if source.site_name == site]
+        return Who(learner=known, source=names[0] if names else site)
+
+
+@contextlib.asynccontextmanager
+async def history_of(settings: Settings, source: LogSource, file: RuleFile | None) -> AsyncIterator[History]:
+    """Live questions to one log source, by the kinds that ``file`` knows; closed at the end."""
+    from agent.collectors.logstore.history import History
+    from agent.config.kinds import KindTable
+    from agent.wiring import logstore_options
+
+    kinds = KindTable().extended(file.kinds) if file is not None else KindTable()
+    history = History(logstore_options(settings, source), kinds)
+    try:
+        yield history
+    finally:
+        await history.close()
