@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from agent.collectors.base import Collector
 from agent.collectors.logstore.collector import LogstoreCollector
-from agent.collectors.logstore.options import Limits
-from agent.errors import ConfigError, IntegrityError
+from agent.collectors.logstore.dialects.sqlite import SqliteDatabase
+from agent.collectors.logstore.options import Limits, LogstoreOptions
+from agent.errors import ConfigError, IntegrityError, TransientError
 from agent.model import SourceState
 from tests.sites import (
     LOGGED_IN,
@@ -18,6 +21,7 @@ from tests.sites import (
     VIEWED,
     HandClock,
     Site,
+    SqliteSite,
     collecting,
     log,
     pages_of,
@@ -295,3 +299,35 @@ async def test_closing_twice_is_harmless(site: Site, clock: HandClock) -> None:
     await collector.close()
     await collector.close()
     assert collector.degraded == {}
+
+
+class Alternating(SqliteDatabase):
+    """A file behind whose address a test lets another server answer."""
+
+    def __init__(self, options: LogstoreOptions) -> None:
+        super().__init__(options, urlsplit(options.url))
+        self.answers = "hostname=a"
+
+    async def server(self) -> str:
+        return self.answers
+
+
+async def test_another_server_that_lags_is_waited_for_and_then_a_fault(tmp_path: Path, clock: HandClock) -> None:
+    site = SqliteSite(tmp_path / "moodle.db")
+    log(site, *range(1, 31))
+    database = Alternating(site.options())
+    collector = LogstoreCollector(site.options(), clock, log=database)
+    _, state = await read(collector)
+    site.execute("DELETE FROM mdl_logstore_standard_log WHERE id > 20")
+    database.answers = "hostname=b"
+    for wait in (0, 59):
+        clock.pass_s(wait)
+        with pytest.raises(TransientError, match=r"two servers answer at one address.* hostname=b, before hostname=a"):
+            await read(collector, state)
+    clock.pass_s(2)
+    with pytest.raises(IntegrityError, match="the log ends at row 20"):
+        await read(collector, state)
+    log(site, *range(21, 32))
+    seen, _ = await read(collector, state)
+    assert [one.position for one in seen] == [31]
+    await collector.close()
