@@ -20,12 +20,12 @@ Campus = Annotated[str, typer.Argument(help="The campus.")]
 @told
 def add(
     campus: Campus,
-    public_key: Annotated[str, typer.Argument(help="The agent's public key, 64 hex digits: rewards-agent key show.")],
+    public_key: Annotated[str, typer.Argument(help="Its public key in hex, as rewards-agent key new prints it.")],
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make an agent known by its public key, without a token; prints what its settings need."""
+    """Make an agent known by its public key, without a token; prints its name and the catalogue's key to pin."""
     from catalogue import tenants
     from catalogue.errors import CatalogueError
     from catalogue.server import load_key
