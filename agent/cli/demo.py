@@ -13,7 +13,7 @@ from agent.errors import ConfigError, IntegrityError, RewardsError
 if TYPE_CHECKING:
     from agent.demo.stage.proof import Proof
 
-WITHOUT_TERMINAL_S = 20.0
+WITHOUT_TERMINAL_S = 18.0
 """How long the campus lives where nobody watches; with setting up and proving about thirty seconds."""
 
 
@@ -24,7 +24,7 @@ app = typer.Typer()
 def demo(
     seconds: Annotated[
         float | None,
-        typer.Option("--seconds", min=3, help="How long the campus lives; on a terminal until Ctrl-C, elsewhere 20 s."),
+        typer.Option("--seconds", min=3, help="How long the campus lives; on a terminal until Ctrl-C, elsewhere 18 s."),
     ] = None,
     directory: Annotated[
         Path | None, typer.Option("--dir", metavar="DIR", help="Play in this new directory and keep it.")
@@ -81,6 +81,8 @@ def _tell(proof: Proof, directory: Path, *, keep: bool) -> None:
         )
     sys.stdout.write("Log, ledger and catalogue agree to the point.\n")
     if keep:
-        sys.stdout.write(f"Kept: {directory} (try rewards-agent learner show student01 --config config.toml there)\n")
+        sys.stdout.write(
+            f"Kept: {directory} (look into it: rewards-agent status --config {directory / 'config.toml'})\n"
+        )
     else:
         shutil.rmtree(directory, ignore_errors=True)

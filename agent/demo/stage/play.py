@@ -17,7 +17,7 @@ from agent.demo.life import HISTORY_DAYS, Life
 from agent.demo.stage.place import SOURCE, Place
 from agent.demo.stage.processes import Agent, Catalogue
 from agent.demo.stage.proof import Proof, prove
-from agent.demo.stage.screen import Screen
+from agent.demo.stage.screen import Screen, reasons
 from agent.demo.stage.watch import Figures, Watch
 from agent.errors import TransientError
 
@@ -145,6 +145,7 @@ class Play:
                 )
             time.sleep(LOOK_EVERY_S)
             figures = self._look()
+        self._screen.say(reasons(figures))
 
 
 def name_of(place: Place) -> Callable[[str], str]:

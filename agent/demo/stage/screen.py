@@ -16,7 +16,8 @@ from agent.demo.stage.watch import Figures, Verdict
 from agent.model import Outcome
 
 _VERDICTS_SHOWN = 12
-_LINES_SHOWN = 6
+_LINES_SHOWN = 7
+_REASONS_SHOWN = 6
 _PLAIN_EVERY = 4
 _STYLE: Mapping[Outcome, str] = {
     Outcome.awarded: "green",
@@ -132,7 +133,7 @@ def _outcomes(figures: Figures) -> Panel:
     grid = Table.grid(padding=(0, 2))
     for outcome, n in sorted(figures.outcomes.items()):
         grid.add_row(Text(outcome.name, style=_STYLE[outcome]), f"{n:,}")
-    for reason, n in figures.reasons.items():
+    for reason, n in list(figures.reasons.items())[:_REASONS_SHOWN]:
         grid.add_row(Text(reason, style="dim"), Text(f"{n:,}", style="dim"))
     return Panel(grid, title="decided")
 
@@ -163,6 +164,11 @@ def summary(figures: Figures) -> str:
         f"refused {refused:,} · acknowledged {figures.acked:,} of {figures.entries:,} in {figures.batches:,} batches"
     )
     return f"{line} · catalogue away, try {figures.attempts}" if figures.trouble else line
+
+
+def reasons(figures: Figures) -> str:
+    """Why decisions paid nothing, most frequent first, in one line."""
+    return "Paid nothing, and why: " + ", ".join(f"{reason} ({n:,}×)" for reason, n in figures.reasons.items())
 
 
 def verdict_line(verdict: Verdict, names: Callable[[str], str]) -> str:

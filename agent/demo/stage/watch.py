@@ -18,7 +18,8 @@ SELECT d.decision_no, n.text, d.learner, d.outcome, d.reason
 FROM decision d JOIN name n ON n.no = d.rule_no WHERE d.decision_no > ? ORDER BY d.decision_no
 """
 _REASONS = """
-SELECT reason, COUNT(*) FROM decision WHERE outcome <> ? AND reason <> '' GROUP BY reason ORDER BY COUNT(*) DESC LIMIT 6
+SELECT reason, COUNT(*) FROM decision WHERE outcome <> ? AND reason <> ''
+GROUP BY reason ORDER BY COUNT(*) DESC LIMIT 20
 """
 _READER = "SELECT acked_seq, attempts, last_error FROM reader ORDER BY name LIMIT 1"
 _GAPS = "SELECT lo, hi, step, present FROM source_gap WHERE state = 'open'"
