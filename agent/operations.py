@@ -5,6 +5,7 @@ Arguments and results are what JSON can carry, because a running agent is asked 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
@@ -13,7 +14,7 @@ import structlog
 
 from agent.clock import Clock
 from agent.errors import ConfigError, InvalidInputError
-from agent.ledger import corrections, projections
+from agent.ledger import corrections, delivery, projections
 from agent.ledger.corrections import Correction
 from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
@@ -177,6 +178,8 @@ class Operations:
             raise InvalidInputError(
                 f"source {source!r} has no fault: there is nothing to accept", hint="see: rewards-agent status"
             )
+        kept = {"by": by, "position": state.position, **seen}
+        await self._writer.run(delivery.keep_settings({f"rewound:{source}:{self._clock.now()}": json.dumps(kept)}))
         await self._pipeline.replace_state(source, state)
         log.warning("source_rewound", source=source, by=by, position=state.position)
         return {"source": source, "position": state.position, **seen}

@@ -27,6 +27,8 @@ COMMANDS: dict[str, Entry] = {
     "status": Entry("agent.cli.status", "Where everything stands: sources, gaps, ledger, holds, delivery."),
     "rules": Entry("agent.cli.rules", "Check, try and explain the rules."),
     "ledger": Entry("agent.cli.books.ledger", "List, export, verify and correct the ledger."),
+    "review": Entry("agent.cli.books.review", "Decisions that are held: list, approve, reject."),
+    "source": Entry("agent.cli.books.source", "Accept a log that is not the log it was."),
     "enrol": Entry("agent.cli.delivery.enrol", "Become known to the catalogue."),
     "key": Entry("agent.cli.delivery.key", "The key that signs what leaves the campus."),
     "sync": Entry("agent.cli.delivery.sync", "Delivery to the catalogue: now, where it stands, what goes out."),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, settings_of
-from agent.errors import ConfigError
+from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, settings_of, utc
+from agent.errors import ConfigError, InvalidInputError
 
 if TYPE_CHECKING:
     from agent.config.document import Fault
@@ -136,6 +136,57 @@ def facts(
     ]
     columns = ("kind", "fact", "type", "unit", "supplied_by", "sample", *(("meaning",) if kind else ()))
     emit(rows, columns, json=json, empty="no facts")
+
+
+@app.command()
+def history(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """List every version of the rules that was ever in force: since when, and how much it decided.
+
+    A version is the hash of the files' text: the same text again is the same version. See one with rules show.
+    """
+    from agent.cli.access import ledger_of
+    from agent.config.document import FaultsError
+    from agent.ledger import reading
+
+    try:
+        now = _compiled(None, config)[0].version
+    except FaultsError:
+        now = ""
+    with ledger_of(config) as connection:
+        versions = reading.rules_versions(connection)
+    rows = [
+        {"version": version, "first_used_at": utc(first_at), "decisions": made, "files_now": version == now}
+        for version, first_at, made in versions
+    ]
+    emit(rows, ("version", "first_used_at", "decisions", "files_now"), json=json, empty="no version was in force yet")
+    if rows and not json and not any(row["files_now"] for row in rows):
+        note("the files as they are now were never in force" if now else "the files as they are now have faults")
+
+
+@app.command()
+def show(
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="A version, or how it begins.")],
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Print the text of one version of the rules, exactly as it was in force.
+
+    Example: rewards-agent rules show 87a2a4f5 > rules.of-then.toml
+    """
+    from agent.cli.access import ledger_of
+    from agent.ledger import reading
+
+    with ledger_of(config) as connection:
+        known = {one: first_at for one, first_at, _ in reading.rules_versions(connection)}
+        found = [one for one in known if one.startswith(version.lower())] if version else []
+        kept = reading.rules_text(connection, found[0]) if len(found) == 1 else None
+    if kept is None:
+        several = f"{len(found)} versions begin with {version}" if found else f"there is no version {version}"
+        raise InvalidInputError(several, hint="see: rewards-agent rules history")
+    if json:
+        emit_json({"version": kept[0], "first_used_at": utc(known[kept[0]]), "text": kept[1]})
+        return
+    typer.echo(kept[1], nl=not kept[1].endswith("\n"))
 
 
 def _compiled(files: list[Path] | None, config: Path | None) -> tuple[RuleFile, Rulebook]:

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
     from agent.ledger.reading import EntryRow
 
-app = typer.Typer(no_args_is_help=True, help="List, export, verify and correct the ledger.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="markdown", help="List, export, verify and correct the ledger."
+)
 
 LIST_COLUMNS = ("seq", "occurred_at", "learner", "rule_id", "amount", "currency", "kind", "reason", "reverses")
 _PROGRESS_FROM = 20_000

@@ -1,0 +1,232 @@
+"""`rewards-agent review …`: decisions that wait for a person, and what that person says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from agent.cli.access import carry_out, ledger_of
+from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, settings_of, utc
+from agent.cli.helpdesk.inforce import ByOption, amount_text, rules_in_force, whoever
+from agent.cli.helpdesk.who import LearnerOption, learner_of
+from agent.errors import InvalidInputError
+from agent.model import HoldKind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agent.engine.rulebook import Rulebook
+    from agent.ledger.reading import DecisionRow
+
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="markdown", help="Decisions that are held: list, approve, reject."
+)
+
+COLUMNS = ("decision", "occurred_at", "learner", "rule_id", "would_pay", "kind", "reason", "log")
+SETTLED_COLUMNS = ("decision", "occurred_at", "learner", "rule_id", "would_pay", "state", "settled_by", "note")
+_AT_ONCE = 500
+"""Decisions that one request to a running agent settles."""
+
+RuleOption = Annotated[str | None, typer.Option("--rule", metavar="RULE", help="Held by this rule.")]
+KindOption = Annotated[
+    HoldKind | None, typer.Option("--kind", help="What they wait for: how an event is believed, a fact, roles, …")
+]
+Numbers = Annotated[
+    list[int] | None, typer.Argument(metavar="[N]…", help="Numbers of decisions, as `review list` shows.")
+]
+AllOption = Annotated[bool, typer.Option("--all", help="Everything that is held, without a filter.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before settling what a filter found.")]
+
+
+@app.command("list")
+def listed(
+    *,
+    learner: LearnerOption = None,
+    rule: RuleOption = None,
+    kind: KindOption = None,
+    state: Annotated[
+        Literal["open", "approved", "rejected", "superseded", "all"],
+        typer.Option("--state", help="What became of them."),
+    ] = "open",
+    counts: Annotated[bool, typer.Option("--counts", help="Only how many, by rule and reason.")] = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="So many at most.")] = 100,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the decisions that are held, oldest first: who would get what, and what it waits for.
+
+    Nothing of them is paid until somebody approves, or until what was missing is seen. `rewards-agent events explain`
+    with the number under "log" tells all about one.
+
+    Example: rewards-agent review list --rule quiz-80 --kind backdated
+    """
+    settings = settings_of(config)
+    with ledger_of(config) as connection:
+        _, rulebook = rules_in_force(settings, connection)
+        who = learner_of(settings, connection, learner) if learner else ""
+        rows = _held(config, state=state, learner=who, rule=rule, kind=kind)
+    if counts:
+        emit(_counted(rows), ("rule_id", "kind", "reason", "held"), json=json, empty="nothing is held")
+        return
+    shown = [_row(row, rulebook) for row in rows[:limit]]
+    emit(shown, COLUMNS if state == "open" else SETTLED_COLUMNS, json=json, empty="nothing is held")
+    if rows and not json:
+        by_kind = Counter(row.decision.hold.value if row.decision.hold else "" for row in rows)
+        more = f"; the first {limit} are shown" if len(rows) > limit else ""
+        note(f"{len(rows)} in all: {', '.join(f'{number} {name}' for name, number in by_kind.most_common())}{more}")
+
+
+@app.command()
+def approve(
+    *,
+    numbers: Numbers = None,
+    learner: LearnerOption = None,
+    rule: RuleOption = None,
+    kind: KindOption = None,
+    everything: AllOption = False,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is recorded.")] = "",
+    by: ByOption = "",
+    yes: YesOption = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Pay what held decisions promised, where their limits leave room by now; exits with 1 where one cannot be paid.
+
+    Name them by number, or choose them by a filter; what a filter found is counted and asked about first.
+
+    Example: rewards-agent review approve 17 18 --by "B. Desk"
+
+    Example: rewards-agent review approve --rule lesson-completed --kind backdated --by "B. Desk"
+    """
+    chosen = _chosen(config, numbers, learner, rule, kind, everything=everything, ask="" if yes else "Pay")
+    _settle(config, "review.approve", chosen, reason=reason, by=whoever(by), json=json)
+
+
+@app.command()
+def reject(
+    *,
+    numbers: Numbers = None,
+    learner: LearnerOption = None,
+    rule: RuleOption = None,
+    kind: KindOption = None,
+    everything: AllOption = False,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; the learner is told.")],
+    by: ByOption = "",
+    yes: YesOption = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Close held decisions without paying, with a reason that the learner is told.
+
+    Example: rewards-agent review reject 17 --reason "handed in for somebody else" --by "B. Desk"
+    """
+    if not reason.strip():
+        raise InvalidInputError("a rejection needs a reason", hint="say why in --reason: the learner is told")
+    chosen = _chosen(config, numbers, learner, rule, kind, everything=everything, ask="" if yes else "Reject")
+    _settle(config, "review.reject", chosen, reason=reason, by=whoever(by), json=json)
+
+
+def _chosen(
+    config: Path | None,
+    numbers: Sequence[int] | None,
+    learner: str | None,
+    rule: str | None,
+    kind: HoldKind | None,
+    *,
+    everything: bool,
+    ask: str,
+) -> list[int]:
+    """The numbers that were named, or those that the filter finds and the person confirms.
+
+    Raises:
+        InvalidInputError: neither numbers nor a filter, or both; or the filter finds nothing.
+    """
+    filtered = everything or any(each is not None for each in (learner, rule, kind))
+    if bool(numbers) == filtered:
+        raise InvalidInputError(
+            "name decisions by number, or choose them by --learner, --rule, --kind or --all: one of the two",
+            hint="see: rewards-agent review list",
+        )
+    if numbers:
+        return list(dict.fromkeys(numbers))
+    settings = settings_of(config)
+    with ledger_of(config) as connection:
+        who = learner_of(settings, connection, learner) if learner else ""
+    found = _held(config, state="open", learner=who, rule=rule, kind=kind)
+    if not found:
+        raise InvalidInputError("nothing that is held fits", hint="see: rewards-agent review list")
+    if ask:
+        for line in _counted(found):
+            note(f"  {line['held']} by {line['rule_id']}: {line['reason']}")
+        typer.confirm(f"{ask} {len(found)} held decisions?", abort=True, err=True)
+    return [row.decision_no for row in found]
+
+
+def _held(
+    config: Path | None, *, state: str, learner: str, rule: str | None, kind: HoldKind | None
+) -> list[DecisionRow]:
+    from agent.ledger import reading
+
+    with ledger_of(config) as connection:
+        rows = reading.holds(connection, state=state, learner=learner)
+    return [row for row in rows if rule in {None, row.decision.rule_id} and kind in {None, row.decision.hold}]
+
+
+def _counted(rows: Sequence[DecisionRow]) -> list[dict[str, Any]]:
+    found = Counter(
+        (row.decision.rule_id, row.decision.hold.value if row.decision.hold else "", row.decision.reason)
+        for row in rows
+    )
+    return [
+        {"rule_id": rule, "kind": kind, "reason": reason, "held": held}
+        for (rule, kind, reason), held in found.most_common()
+    ]
+
+
+def _row(row: DecisionRow, rulebook: Rulebook) -> dict[str, Any]:
+    decision = row.decision
+    return {
+        "decision": row.decision_no,
+        "occurred_at": utc(row.occurred_at),
+        "learner": decision.learner,
+        "rule_id": decision.rule_id,
+        "would_pay": _promised(decision.postings, rulebook),
+        "kind": decision.hold.value if decision.hold else "",
+        "reason": decision.reason,
+        "log": f"{row.source}:{row.position}",
+        "event_id": decision.event_id.hex(),
+        "state": row.hold_state,
+        "settled_by": row.settled_by,
+        "note": row.note,
+    }
+
+
+def _promised(postings: Sequence[Any], rulebook: Rulebook) -> dict[str, str]:
+    return {one.currency: amount_text(one.currency, one.amount, rulebook) for one in postings}
+
+
+def _settle(config: Path | None, command: str, numbers: list[int], *, reason: str, by: str, json: bool) -> None:
+    results: list[dict[str, Any]] = []
+    for start in range(0, len(numbers), _AT_ONCE):
+        results += carry_out(config, command, decisions=numbers[start : start + _AT_ONCE], reason=reason, by=by)
+    if json:
+        emit_json(results)
+    else:
+        for result in results:
+            typer.echo(_line(result))
+    if any(result["outcome"] == "refused" for result in results):
+        raise typer.Exit(1)
+
+
+def _line(result: dict[str, Any]) -> str:
+    number = result["decision"]
+    if result["outcome"] == "refused":
+        hint = f" ({result['hint']})" if result.get("hint") else ""
+        return f"{number}: not settled: {result['reason']}{hint}"
+    if result["outcome"] == "rejected":
+        return f"{number}: rejected, nothing is paid"
+    paid = ", ".join(f"{amount} {currency}" for currency, amount in result["postings"].items())
+    return f"{number}: approved, paid {paid or 'nothing'}"
