@@ -74,6 +74,20 @@ class CompiledDeny:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What one rule asks of the sources.
+
+    ``kinds`` its events have; ``names`` and ``suffixes`` of their LMS events; ``facts`` that it, the denials it meets
+    and the question who is staff look at (names of the fact table).
+    """
+
+    kinds: frozenset[str]
+    names: frozenset[str]
+    suffixes: frozenset[str]
+    facts: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:
     """What an event meets: rules in file order, and denials."""
 
@@ -85,6 +99,7 @@ class Matched:
 class Rulebook:
     """All rules of one version. ``meters`` are the names of every quota; ``levels`` are shown, never judged.
 
+    ``needs`` is by rule id, without rules that are off; ``demand`` is all of it together.
     ``shared`` gives the caps and budgets of a rule group (None: of rules without one).
     """
 
@@ -94,6 +109,7 @@ class Rulebook:
     calendar: Calendar
     staff_earn: bool
     demand: Demand
+    needs: Mapping[str, Needs]
     levels: tuple[Level, ...]
     decimals: Mapping[str, int]
     shared: Callable[[str | None], tuple[Quota, ...]]

@@ -16,7 +16,7 @@ from agent.config.rulefile.warn import default_once_per, kinds_of
 from agent.engine import conditions, filters, stories
 from agent.engine.calendar import Calendar
 from agent.engine.quota import AWARDS, Quota, Span
-from agent.engine.rulebook import BADGE, CompiledDeny, CompiledRule, Payee, Rulebook, once, placeholders
+from agent.engine.rulebook import BADGE, CompiledDeny, CompiledRule, Needs, Payee, Rulebook, once, placeholders
 from agent.model import Demand, Posting, Role
 
 __all__ = ["Rulebook", "compile_rules"]
@@ -56,6 +56,7 @@ class _Compiler:
             )
             for placed in self._file.denies
         )
+        needs = {rule.id: self._needs(rule) for rule in rules if rule.mode != "off"}
         quotas = {quota.meter for rule in rules for payee in rule.payees for quota in payee.quotas}
         return Rulebook(
             version=self._file.version,
@@ -63,7 +64,8 @@ class _Compiler:
             denies=denies,
             calendar=self._calendar,
             staff_earn=self._file.staff_earn,
-            demand=self._demand(rules),
+            demand=self._demand(needs.values()),
+            needs=needs,
             levels=self._file.levels,
             decimals=self._decimals,
             shared=self._shared_by,
@@ -156,31 +158,34 @@ class _Compiler:
             over=limit.over,
         )
 
-    def _demand(self, rules: Iterable[CompiledRule]) -> Demand:
-        names: set[str] = set()
+    def _needs(self, rule: CompiledRule) -> Needs:
+        names = {pattern for pattern in rule.spec.on if "\\" in pattern}
         suffixes: set[str] = set()
-        facts: set[str] = set() if self._file.staff_earn else {"staff"}
-        met: set[str] = set()
-        for rule in rules:
-            if rule.spec.mode == "off":
-                continue
-            for pattern in rule.spec.on:
-                if "\\" in pattern:
-                    names.add(pattern)
-                for entry in self._kinds.entries_for(pattern):
-                    (suffixes if entry.suffix else names).add(entry.lms_event)
-            kinds = kinds_of(rule.spec.on, self._kinds)
-            met.update(kinds, rule.spec.on)
-            facts |= _facts_of(rule, kinds)
+        for pattern in rule.spec.on:
+            for entry in self._kinds.entries_for(pattern):
+                (suffixes if entry.suffix else names).add(entry.lms_event)
+        kinds = kinds_of(rule.spec.on, self._kinds)
+        met = {*kinds, *rule.spec.on}
+        facts = _facts_of(rule, kinds) | (set() if self._file.staff_earn else {"staff"})
         for deny in self._file.denies:
             if not met.isdisjoint((*kinds_of(deny.it.on, self._kinds), *deny.it.on)):
                 facts |= conditions.facts_of(deny.it.conditions)
         known = {entry.name for entry in FactTable().entries}
-        return Demand(
-            rules_version=self._file.version,
+        return Needs(
+            kinds=frozenset(kinds),
             names=frozenset(names),
             suffixes=frozenset(suffixes),
             facts=frozenset(facts & known),
+        )
+
+    def _demand(self, needs: Iterable[Needs]) -> Demand:
+        every = tuple(needs)
+        staff = frozenset[str]() if self._file.staff_earn else frozenset({"staff"})
+        return Demand(
+            rules_version=self._file.version,
+            names=frozenset().union(*(one.names for one in every)),
+            suffixes=frozenset().union(*(one.suffixes for one in every)),
+            facts=staff.union(*(one.facts for one in every)),
         )
 
 

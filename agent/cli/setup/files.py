@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from dataclasses import dataclass
@@ -11,28 +12,42 @@ from pathlib import Path
 SYSTEM_HOME = Path("/etc/rewards-agent")
 SYSTEM_DATA = Path("/var/lib/rewards-agent")
 PASSWORD_FILE = "moodle-db.password"  # noqa: S105 - the name of a file
+KEY_FILE = "agent.ed25519"
 GRANTS_FILE = "moodle-grants.sql"
 
 _CONFIG = """\
 # Written by `rewards-agent init`. Every other option with its default: config.example.toml of the documentation.
 # After a change: rewards-agent doctor, then restart the agent (rules alone: systemctl reload).
+# Paths are relative to the directory this file stands in. Secrets are files of their own, mode 0600.
 
 [agent]
-campus   = "{campus}"
-data_dir = "{data_dir}"
+campus   = {campus}
+data_dir = {data_dir}     # the ledger; back it up
 rules    = "rules.toml"
 # shadow decides and reports everything and pays nothing; set it to "live" when `rewards-agent status` and
 # `rewards-agent events list` show what you expect.
 mode     = "shadow"
 
+# Moodle's log table, read by an account that can read and nothing else. To a database on another machine add
+# ?ssl_ca=ca.pem behind the URL, so that nobody in between can listen.
 [[source]]
-name = "moodle"
+name = "moodle"             # learners are called moodle:35 everywhere, so do not change it later
 kind = "moodle-logstore"
-url  = "{url}"
-{password_line}table_prefix = "{table_prefix}"
-start_at = "{start_at}"     # now | beginning | "2026-09-01T00:00:00Z"; nothing older ever pays
-site_admins = [{site_admins}]   # Moodle user ids of administrators: they never earn
+url  = {url}
+{password_line}table_prefix = {table_prefix}
+start_at = {start_at}          # now | beginning | "2026-09-01T00:00:00Z"; nothing older ever pays
+site_admins = [{site_admins}]           # Moodle user ids of administrators: they never earn
 {catalogue}"""
+_CATALOGUE = """
+[catalogue]
+url = {url}
+"""
+_NO_CATALOGUE = """
+# The central catalogue, where wallets are kept. Without it everything is recorded here and delivered later.
+# With it: rewards-agent enrol TOKEN
+#[catalogue]
+#url = "https://catalogue.example.org"
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,20 +64,25 @@ class Plan:
 
 
 def config_text(plan: Plan) -> str:
-    """config.toml for a plan."""
-    data_dir = SYSTEM_DATA if plan.home == SYSTEM_HOME else "data"
+    """config.toml for a plan, not yet checked."""
+    data_dir = str(SYSTEM_DATA) if plan.home == SYSTEM_HOME else "data"
     password = "" if plan.url.startswith("sqlite:") else f'password_file = "{PASSWORD_FILE}"\n'
-    catalogue = f'\n[catalogue]\nurl = "{plan.catalogue_url}"\n' if plan.catalogue_url else ""
+    catalogue = _CATALOGUE.format(url=_quoted(plan.catalogue_url)) if plan.catalogue_url else _NO_CATALOGUE
     return _CONFIG.format(
-        campus=plan.campus,
-        data_dir=data_dir,
-        url=plan.url,
+        campus=_quoted(plan.campus),
+        data_dir=_quoted(data_dir),
+        url=_quoted(plan.url),
         password_line=password,
-        table_prefix=plan.table_prefix,
-        start_at=plan.start_at,
+        table_prefix=_quoted(plan.table_prefix),
+        start_at=_quoted(plan.start_at),
         site_admins=", ".join(map(str, plan.site_admins)),
         catalogue=catalogue,
     )
+
+
+def _quoted(text: str) -> str:
+    """A TOML text; JSON escapes what TOML does."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def example_rules() -> str:
@@ -88,3 +108,11 @@ def write_new(path: Path, text: str, *, secret: bool = False) -> bool:
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
     return True
+
+
+def write_grants(path: Path, text: str) -> None:
+    """Write the statements with the password in them, 0600, over an older file of ours."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(text)

@@ -8,145 +8,189 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.frame import run_async
-from agent.cli.setup import files
-from agent.errors import ConfigError, RewardsError
+from agent.cli.setup import account, files
+from agent.errors import ConfigError
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings
 
 app = typer.Typer()
 
+_PLACES = ("/var/www/html/config.php", "/var/www/moodle/config.php", "/var/www/html/moodle/config.php")
+_OPTIONS = {
+    "campus": "--campus",
+    "url": "--moodle-url",
+    "table_prefix": "--table-prefix",
+    "start_at": "--start-at",
+    "site_admins": "--site-admin",
+}
+"""Which option a key of config.toml comes from; `[catalogue] url` is told apart by its table."""
+
 
 @app.command()
 def init(  # noqa: PLR0917 - each is an option with a name of its own
     directory: Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where the files go.")] = Path(),
-    campus: Annotated[str, typer.Option(help="What the catalogue calls this institution.")] = "",
-    moodle_url: Annotated[
-        str, typer.Option(metavar="URL", help="mysql://companion_ro@HOST:PORT/DATABASE; the account is made for us.")
+    campus: Annotated[
+        str, typer.Option(metavar="NAME", help="What the catalogue calls this institution: letters, digits, . _ -")
     ] = "",
     moodle_config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Moodle's config.php; says where its database is.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Moodle's config.php, read for where its database is, never for a password."),
     ] = None,
-    table_prefix: Annotated[str, typer.Option(help="What Moodle's tables begin with.")] = "",
-    start_at: Annotated[str, typer.Option(help="now, beginning, or 2026-09-01T00:00:00Z.")] = "now",
+    moodle_url: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="Instead of config.php: mysql://companion_ro@HOST:PORT/DATABASE. The account is made for us.",
+        ),
+    ] = "",
+    table_prefix: Annotated[
+        str, typer.Option(metavar="TEXT", help="What Moodle's tables begin with; mdl_ where config.php does not say.")
+    ] = "",
+    start_at: Annotated[
+        str, typer.Option(metavar="WHEN", help="Nothing older pays: now, beginning, or 2026-09-01T00:00:00Z.")
+    ] = "now",
     site_admin: Annotated[
-        list[int] | None, typer.Option(help="Moodle id of an administrator; may be repeated.")
+        list[int] | None,
+        typer.Option(
+            metavar="ID", help="Moodle id of an administrator, who never earns; may be repeated.  [default: 2]"
+        ),
     ] = None,
     catalogue: Annotated[str, typer.Option(metavar="URL", help="The central catalogue, if there is one yet.")] = "",
-    grant_host: Annotated[str, typer.Option(help="The host we connect from, as the database sees it.")] = "127.0.0.1",
+    grant_host: Annotated[
+        str,
+        typer.Option(metavar="HOST", help="From where the database sees us come; found out where it is not given."),
+    ] = "",
 ) -> None:
-    """Set up a campus: writes config.toml, rules.toml, a database password and a signing key; touches nothing else.
+    """Set up a campus: config.toml, rules.toml, a password for the database and a signing key; touches nothing else.
 
-    Files that are there are kept, so it can be run again. It prints the statements that a database administrator
-    runs for the read-only account, then tests the connection. The agent starts in shadow mode: it decides and
-    reports everything and pays nothing until you set mode = "live".
+    Files that are there are kept, so it can be run again at any time. It prints the statements that a database
+    administrator runs for an account that can read and nothing else, then tests that account. The agent starts in
+    shadow mode: it decides and reports everything and pays nothing until you set mode = "live".
 
-    Example: rewards-agent init --campus uni-example --moodle-config /var/www/moodle/config.php
+    On the Moodle server: rewards-agent init --campus uni-example --moodle-config /var/www/moodle/config.php
+
+    Elsewhere: rewards-agent init --campus uni-example --moodle-url mysql://companion_ro@db.example.org/moodle
+
+    For a service: the same with --dir /etc/rewards-agent
     """
-    url, prefix = _database(moodle_url, moodle_config, table_prefix)
-    plan = files.Plan(
-        home=directory.absolute(),
-        campus=campus or _asked("What does the catalogue call this institution (letters, digits, -)?", "--campus"),
-        url=url,
-        table_prefix=prefix,
-        start_at=start_at,
-        site_admins=tuple(site_admin or (2,)),
-        catalogue_url=catalogue,
-    )
-    plan.home.mkdir(parents=True, exist_ok=True)
-    settings = _write(plan)
-    _key(settings)
-    _database_account(settings, grant_host)
+    home = directory.absolute()
+    config = home / "config.toml"
+    if config.exists():
+        given = {"--campus": campus, "--moodle-config": moodle_config, "--moodle-url": moodle_url}
+        _kept(config, [option for option, value in (given | {"--catalogue": catalogue}).items() if value])
+        settings = _read(config)
+    else:
+        campus, url, prefix = _answers(campus, moodle_url, moodle_config)
+        plan = files.Plan(
+            home=home,
+            campus=campus,
+            url=url,
+            table_prefix=table_prefix or prefix,
+            start_at=start_at,
+            site_admins=(2,) if site_admin is None else tuple(site_admin),
+            catalogue_url=catalogue,
+        )
+        settings = _write_config(plan, config)
+    _write_rest(settings)
+    account.tested(settings, grant_host)
 
 
-def _asked(question: str, option: str) -> str:
-    if not sys.stdin.isatty():
-        raise ConfigError(f"{option} is missing", hint=f"give it: rewards-agent init {option} …")
-    answer: str = typer.prompt(question)
-    return answer
+def _kept(config: Path, ignored: list[str]) -> None:
+    _told(config, written=False)
+    if ignored:
+        typer.echo(f"         {', '.join(ignored)} changed nothing: edit that file, or move it away first")
 
 
-def _database(url: str, config: Path | None, prefix: str) -> tuple[str, str]:
+def _answers(campus: str, url: str, config: Path | None) -> tuple[str, str, str]:
+    """Campus, database URL and table prefix, from options, or asked on a terminal."""
+    missing = [] if campus else ["--campus"]
+    if not url and config is None:
+        missing.append("--moodle-config (or --moodle-url)")
+    if missing and not sys.stdin.isatty():
+        raise ConfigError(
+            f"{' and '.join(missing)} missing",
+            hint="for example: rewards-agent init --campus uni-example --moodle-config /var/www/moodle/config.php",
+        )
+    campus = campus or typer.prompt("What does the catalogue call this institution (letters, digits, . _ -)?")
+    if not url and config is None:
+        likely = next((place for place in _PLACES if Path(place).is_file()), None)
+        said: str = typer.prompt("Where is Moodle's config.php (or mysql://USER@HOST/DATABASE)?", default=likely)
+        url, config = (said, None) if "://" in said else ("", Path(said).expanduser())
+    if config is None:
+        return campus, url, "mdl_"
+    return campus, *_of_moodle(config)
+
+
+def _of_moodle(config: Path) -> tuple[str, str]:
     from agent.cli.setup import moodle_config
 
-    if url:
-        return url, prefix or "mdl_"
-    if config is None:
-        config = Path(_asked("Where is Moodle's config.php?", "--moodle-config or --moodle-url"))
     try:
         found = moodle_config.read(config.read_text(encoding="utf-8", errors="replace"))
     except OSError as exc:
         raise ConfigError(
-            f"{config} cannot be read: {exc.strerror}", hint="give the database by hand: --moodle-url"
+            f"{config} cannot be read: {exc.strerror}",
+            hint="run this as a user who may, or give the database by hand: --moodle-url",
         ) from None
-    return found.url, prefix or found.table_prefix
+    return found.url, found.table_prefix
 
 
-def _write(plan: files.Plan) -> Settings:
+def _read(config: Path) -> Settings:
+    from agent.config import support
     from agent.config.settings import load_settings
+
+    settings = load_settings(config)
+    support.check(settings)
+    return settings
+
+
+def _write_config(plan: files.Plan, config: Path) -> Settings:
+    """Write config.toml, but only one that this version can run."""
+    from agent.config import support
+    from agent.config.document import Fault, FaultsError, parse
+    from agent.config.settings import settings_in
+
+    text = files.config_text(plan)
+
+    def in_words(fault: Fault) -> str:
+        lines = text.splitlines()[: fault.line]
+        key = lines[-1].split("=")[0].strip()
+        option = "--catalogue" if key == "url" and "[catalogue]" in lines else _OPTIONS.get(key, key)
+        return f"{option}: {fault.message}" + (f", {fault.hint}" if fault.hint else "")
+
+    try:
+        document = parse(text.encode(), config)
+        settings = settings_in(document)
+        support.check(settings, document)
+    except FaultsError as exc:
+        told = "\n".join(in_words(fault) for fault in exc.faults)
+        raise ConfigError(told, hint="nothing was written: correct it and run init again") from None
+    plan.home.mkdir(parents=True, exist_ok=True)
+    _told(config, files.write_new(config, text))
+    return settings
+
+
+def _write_rest(settings: Settings) -> None:
+    """What config.toml names and is not there yet: rules, a password, the key."""
+    from agent.config.secrets import secret_file
+    from agent.outbox.key_file import new_key
     from agent.wiring import read_rules
 
-    config = plan.home / "config.toml"
-    for path, text, secret in (
-        (config, files.config_text(plan), False),
-        (plan.home / "rules.toml", files.example_rules(), False),
-        (plan.home / files.PASSWORD_FILE, files.new_password() + "\n", True),
-    ):
-        if secret and plan.url.startswith("sqlite:"):
-            continue
-        _told(path, files.write_new(path, text, secret=secret))
-    settings = load_settings(config)
+    rules = settings.home / "rules.toml"
+    if settings.agent.rules == "rules.toml":
+        _told(rules, files.write_new(rules, files.example_rules()))
+    for source in settings.log_sources:
+        if source.password_file:
+            path = secret_file(settings.home, source.password_file)
+            _told(path, files.write_new(path, files.new_password() + "\n", secret=True))
+    key = settings.catalogue.signing_key_file if settings.catalogue is not None else files.KEY_FILE
+    path = secret_file(settings.home, key)
+    there = path.exists()
+    if not there:
+        new_key(path)
+    _told(path, written=not there)
     read_rules(settings)
-    return settings
 
 
 def _told(path: Path, written: bool) -> None:
     typer.echo(f"{'written' if written else 'kept   '}  {path}")
-
-
-def _key(settings: Settings) -> None:
-    from agent.config.secrets import secret_file
-    from agent.outbox.key_file import new_key
-
-    if settings.catalogue is None:
-        return
-    path = secret_file(settings.home, settings.catalogue.signing_key_file)
-    if path.exists():
-        _told(path, written=False)
-        return
-    new_key(path)
-    _told(path, written=True)
-
-
-def _database_account(settings: Settings, host: str) -> None:
-    from agent.cli.setup.doctor import log_findings, show
-    from agent.collectors.logstore.grants import grant_statements, tables_needed
-    from agent.wiring import logstore_options, read_rules
-
-    source = settings.log_sources[0]
-    options = logstore_options(settings, source)
-    _, rulebook = read_rules(settings)
-    if options.url.startswith("mysql:"):
-        statements = grant_statements(options, tables_needed(rulebook.demand.facts), host=host)
-        _statements(settings.home / files.GRANTS_FILE, statements, options.password or "")
-    try:
-        findings = run_async(log_findings(settings, rulebook))
-    except RewardsError as exc:
-        typer.echo(f"\nnot yet: {exc.message}\n  then run: rewards-agent doctor")
-        return
-    if any(finding.level == "fail" for finding in findings):
-        typer.echo("\nThe account cannot read yet. When the statements have been run: rewards-agent doctor")
-        return
-    show(findings)
-    typer.echo("\nnext: rewards-agent run    (shadow mode: nothing is paid until you say so in config.toml)")
-
-
-def _statements(path: Path, statements: tuple[str, ...], password: str) -> None:
-    typer.echo("\nA database administrator runs, once (with the password in it this stands in the file below):\n")
-    for statement in statements:
-        typer.echo(f"  {statement}")
-    secret = "\n".join(statements).replace("choose-a-long-password", password) + "\n"
-    typer.echo()
-    _told(path, files.write_new(path, secret, secret=True))
-    typer.echo(f"  mariadb < {path} && rm {path}")

@@ -16,6 +16,9 @@ USER_COLUMNS = (
 )  # fmt: skip
 """What of the user table is read at most: never the password, never an address."""
 
+PASSWORD_PLACE = "choose-a-long-password"  # noqa: S105 - what stands where the password goes
+"""In the statements; to be replaced."""
+
 HELPDESK_TABLES = ("user", "course", "course_modules", "course_modules_completion")
 """Read by `learner why` to say who somebody is and whether completion is tracked."""
 
@@ -35,9 +38,7 @@ def grant_statements(options: LogstoreOptions, tables: Iterable[str], *, host: s
     database = _database(options.url)
     account = f"'{_user(options.url)}'@'{host}'"
     log_account = f"'{_user(options.log_url or options.url)}'@'{host}'"
-    statements = [
-        f"CREATE USER IF NOT EXISTS {account} IDENTIFIED BY 'choose-a-long-password' WITH MAX_USER_CONNECTIONS 5;"
-    ]
+    statements = [f"CREATE USER IF NOT EXISTS {account} IDENTIFIED BY '{PASSWORD_PLACE}' WITH MAX_USER_CONNECTIONS 5;"]
     statements.append(grant_of(log_database, _log_table(options), "", log_account))
     for table in tables:
         columns = f" ({', '.join(USER_COLUMNS)})" if table == "user" else ""

@@ -18,7 +18,7 @@ _READABLE = "SELECT id FROM {%s} WHERE id = 0"
 _RECENT = "SELECT eventname, COUNT(*) FROM {log} WHERE id > ? GROUP BY eventname"
 _TRACKING = "SELECT COUNT(*), SUM(enablecompletion) FROM {course} WHERE category <> 0"
 _TOO_MUCH: Mapping[str, str] = {
-    "mdl_config, which holds the mail server's password": "SELECT id FROM {config} WHERE id = 0",
+    "the config table, with the mail server's password in it": "SELECT id FROM {config} WHERE id = 0",
     "the password column of the user table": "SELECT password FROM {user} WHERE id = 0",
 }
 _LOG = "SELECT MIN(id), MAX(id), MIN(timecreated), MAX(timecreated) FROM {log}"

@@ -73,7 +73,7 @@ class MysqlDatabase(ThreadedDatabase):
         """The grants of this account that give more than SELECT, without the password's hash that may stand in them."""
         (answer,) = await self.fetch_all([Query(sql="SHOW GRANTS FOR CURRENT_USER()")])
         grants = [] if isinstance(answer, Unreadable) else [_IDENTIFIED.sub("", str(row[0])) for row in answer]
-        return tuple(grant for grant in grants if not _READ_ONLY.match(grant) or grant.endswith(_PASSES_ON))
+        return tuple(grant for grant in grants if not _READ_ONLY.match(grant) or _PASSES_ON in grant)
 
     async def step(self) -> int:
         """`auto_increment_increment`: 3 on a Galera cluster of three."""

@@ -1,0 +1,84 @@
+"""The account in Moodle's database: the statements that make it, a test of it, and what to do next."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from agent.cli.frame import run_async
+from agent.cli.setup import files
+from agent.cli.setup.hosts import our_host
+from agent.cli.setup.looks.finding import Finding, show
+from agent.cli.setup.looks.source import log_findings
+
+if TYPE_CHECKING:
+    from agent.config.settings import Settings
+    from agent.engine.rulebook import Rulebook
+
+
+def tested(settings: Settings, grant_host: str) -> None:
+    """Test each source's account; where it cannot read everything yet, print and keep what makes it able to."""
+    from agent.wiring import read_rules
+
+    _, rulebook = read_rules(settings)
+    findings = run_async(log_findings(settings, rulebook.needs))
+    grants = settings.home / files.GRANTS_FILE
+    lacking = any(finding.level == "fail" or "cannot be read" in finding.found for finding in findings)
+    if lacking:
+        _statements(settings, rulebook, grants, grant_host)
+    _results(findings)
+    _next(settings, grants)
+
+
+def _statements(settings: Settings, rulebook: Rulebook, path: Path, grant_host: str) -> None:
+    from agent.collectors.logstore.grants import PASSWORD_PLACE, grant_statements, tables_needed
+    from agent.wiring import logstore_options
+
+    with_password: list[str] = []
+    for source in settings.log_sources:
+        options = logstore_options(settings, source)
+        if not options.url.startswith("mysql:"):
+            continue
+        host = grant_host or our_host(options.url)
+        statements = grant_statements(options, tables_needed(rulebook.demand.facts), host=host)
+        typer.echo("\nA database administrator runs, once:\n")
+        for statement in statements:
+            typer.echo(f"  {statement}")
+        with_password += [one.replace(PASSWORD_PLACE, options.password or "") for one in statements]
+        typer.echo(f"\nThis names the host we come from, {host}; another one: --grant-host")
+    if with_password:
+        files.write_grants(path, "\n".join(with_password) + "\n")
+        typer.echo(f"written  {path} (the same, with the password in it: mode 0600)")
+
+
+def _results(findings: list[Finding]) -> None:
+    failed = [finding for finding in findings if finding.level == "fail"]
+    if not failed:
+        typer.echo("\nTested now:")
+        show(findings)
+        return
+    typer.echo("\nThe account does not work yet, as is to be expected before the statements are run:")
+    for finding in failed:
+        typer.echo(f"  {finding.found}")
+
+
+def _next(settings: Settings, grants: Path) -> None:
+    """The steps that are left, in order."""
+    home = settings.home
+    where = "" if home in {Path.cwd(), files.SYSTEM_HOME} else f" --config {shlex.quote(str(settings.path))}"
+    steps = []
+    if grants.exists():
+        quoted = shlex.quote(str(grants))
+        steps.append(f"the statements, as the database's administrator: mariadb < {quoted} && rm {quoted}")
+    if home == files.SYSTEM_HOME:
+        steps.append(f"let the service read its files: chown -R rewards-agent: {home}")
+    steps.append(f"rewards-agent doctor{where}")
+    steps.append(f'rewards-agent run{where}    (shadow mode: it pays nothing until config.toml says mode = "live")')
+    if settings.catalogue is not None:
+        steps.append(f"rewards-agent enrol TOKEN{where}    (the catalogue's operator gives the token)")
+    typer.echo("\nNext:")
+    for number, step in enumerate(steps, start=1):
+        typer.echo(f"  {number}. {step}")

@@ -1,0 +1,116 @@
+"""The ledger as it lies there: entries, sources that stopped or fell silent, held decisions, delivery."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from agent.cli.frame import utc
+from agent.cli.setup.looks.finding import Finding, duration
+from agent.errors import RewardsError
+
+if TYPE_CHECKING:
+    from agent.config.settings import Settings
+
+HELD_DAYS_MAX = 7
+HELD_MAX = 100
+UNREAD_S = 300
+"""A running agent notes where each source stands once a minute, also where nothing happens."""
+
+
+def ledger_findings(settings: Settings) -> Iterator[Finding]:
+    """What the ledger says of itself and of what it takes in and gives out."""
+    from agent.ledger import delivery, reading
+    from agent.ledger.file import database_error, ledger_path, open_for_reading
+
+    path = ledger_path(settings.agent.data_dir)
+    if not path.exists():
+        yield Finding(about="ledger", level="ok", found="none yet: the first run makes it")
+        return
+    try:
+        with contextlib.closing(open_for_reading(settings.agent.data_dir)) as connection:
+            yield Finding(about="ledger", level="ok", found=f"{reading.head(connection)[0]} entries")
+            for source in settings.log_sources:
+                yield from _source(connection, source.name)
+            yield from _held(connection)
+            if settings.catalogue is not None:
+                yield from _delivery(delivery.standing(connection))
+    except RewardsError as exc:
+        yield Finding.of("ledger", exc)
+    except sqlite3.Error as exc:
+        yield Finding.of("ledger", database_error(path, exc))
+
+
+def _source(connection: sqlite3.Connection, name: str) -> Iterator[Finding]:
+    from agent.ledger import sources
+
+    about = f"source {name}"
+    state, read_at = sources.load(connection, name), sources.updated_at(connection, name)
+    if state is None or read_at is None:
+        yield Finding(about=about, level="ok", found="was never read yet", do="rewards-agent run")
+        return
+    if state.fault:
+        yield Finding(
+            about=about,
+            level="fail",
+            found=f"stopped: {state.fault}",
+            do=f"find out what happened to the log, then: rewards-agent source accept-rewind {name}",
+            exit_code=3,
+        )
+        return
+    age = time.time() - read_at
+    silent = age > UNREAD_S
+    yield Finding(
+        about=about,
+        level="warn" if silent else "ok",
+        found=f"read to {state.position}, {duration(age)} ago",
+        do="is the agent running? systemctl status rewards-agent" if silent else "",
+    )
+    given_up = sum(gap.missing for gap in state.gaps if gap.state == "given_up")
+    if given_up:
+        found = f"{given_up} ids never appeared and were given up; they are looked for once a day"
+        yield Finding(about=about, level="ok", found=found)
+
+
+def _held(connection: sqlite3.Connection) -> Iterator[Finding]:
+    count, oldest = connection.execute("SELECT count(*), min(held_at) FROM hold WHERE state = 'open'").fetchone()
+    if not count:
+        return
+    waiting = time.time() - oldest
+    many = count > HELD_MAX or waiting > HELD_DAYS_MAX * 86_400
+    yield Finding(
+        about="review",
+        level="warn" if many else "ok",
+        found=f"{count} decisions are held, the oldest since {utc(oldest)}",
+        do="learners wait for them: rewards-agent review list" if many else "",
+    )
+
+
+def _delivery(found: dict[str, Any]) -> Iterator[Finding]:
+    if found["fault"]:
+        yield Finding(
+            about="delivery",
+            level="fail",
+            found=f"stopped: {found['fault']}",
+            do="nothing is sent until both histories agree: rewards-agent sync status",
+            exit_code=3,
+        )
+    elif found["last_error"]:
+        yield Finding(
+            about="delivery",
+            level="warn",
+            found=f"{found['waiting']} entries wait; the last attempt: {found['last_error']}",
+            do="they are delivered by themselves once it answers; now: rewards-agent sync now",
+        )
+    elif found["enrolled"]:
+        yield Finding(about="delivery", level="ok", found=f"{found['waiting']} entries wait")
+    if found["rejected"]:
+        yield Finding(
+            about="delivery",
+            level="warn",
+            found=f"the catalogue set {found['rejected']} entries aside",
+            do="rewards-agent sync status --json; its operator can say why",
+        )

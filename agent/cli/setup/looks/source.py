@@ -1,0 +1,199 @@
+"""One log source: does it answer, what may we read, how far back does it reach, whose clock is right, what happens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from agent.cli.frame import utc
+from agent.cli.setup.hosts import our_host
+from agent.cli.setup.looks.finding import Finding, duration, named
+from agent.errors import RewardsError
+
+if TYPE_CHECKING:
+    from agent.collectors.logstore.options import LogstoreOptions
+    from agent.collectors.logstore.probe import Probe, TableProbe
+    from agent.config.settings import LogSource, Settings
+    from agent.engine.rulebook import Needs
+
+RETENTION_DAYS_MIN = 14
+"""A log that is kept for less than this loses rows in an outage that a holiday hides."""
+QUIET_S = 86_400
+SKEW_S = 30
+"""Clocks that agree to this are good enough for windows and signatures."""
+ROWS_TELLING = 200
+"""From so many rows on, what does not happen among them probably does not happen."""
+COMPLETION = r"\core\event\course_module_completion_updated"
+_LOST_ANYWAY: Mapping[str, str] = {
+    "user": "deleted accounts are not noticed and the helpdesk finds nobody by name",
+    "quiz_attempts": "previews of a quiz are taken for attempts",
+    "grade_items": "no grade can be read",
+    "forum_discussions": "a discussion cannot be told from its first post",
+    "course": "the helpdesk cannot say where completion tracking is off",
+    "course_modules": "the helpdesk cannot say where completion tracking is off",
+    "course_modules_completion": "the helpdesk cannot say what a learner completed",
+}
+"""What a table is read for besides the facts of rules."""
+
+NeedsByRule = Mapping[str, "Needs"]
+
+
+async def log_findings(settings: Settings, needs: NeedsByRule) -> list[Finding]:
+    """What each log source looks like; ``needs`` is what the rules ask of it (empty: the rules are not known)."""
+    findings: list[Finding] = []
+    for source in settings.log_sources:
+        findings.extend(await _source(settings, source, needs))
+    return findings
+
+
+async def _source(settings: Settings, source: LogSource, needs: NeedsByRule) -> list[Finding]:
+    from agent.collectors.logstore.probe import probe
+    from agent.wiring import logstore_options
+
+    about = f"source {source.name}"
+    try:
+        options = logstore_options(settings, source)
+        facts = {fact for one in needs.values() for fact in one.facts}
+        seen = await probe(options, facts, {kind for one in needs.values() for kind in one.kinds})
+    except RewardsError as exc:
+        return [Finding.of(about, exc)]
+    now = int(time.time())
+    return [
+        Finding(about=about, level="ok", found=f"{seen.server} answers, version {seen.version}"),
+        *_unreadable(about, seen, options, needs),
+        *_rights(about, seen),
+        *_retention(about, seen, now),
+        *_clocks(about, seen, now),
+        *_happening(about, seen, needs),
+    ]
+
+
+def _unreadable(about: str, seen: Probe, options: LogstoreOptions, needs: NeedsByRule) -> Iterator[Finding]:
+    from agent.collectors.logstore.grants import grant_statements
+
+    for table in seen.unreadable:
+        statement = grant_statements(options, [table.table], host=our_host(options.url))[-1]
+        yield Finding(
+            about=about,
+            level="warn",
+            found=f"table {options.table_prefix}{table.table} cannot be read ({table.reason}): "
+            + "; ".join(_lost(table, needs)),
+            do=f"a database administrator runs: {statement}",
+        )
+
+
+def _lost(table: TableProbe, needs: NeedsByRule) -> Iterator[str]:
+    facts = table.facts - {"staff"}
+    if "staff" in table.facts:
+        yield "who is staff cannot be told, so every award is held"
+    if facts:
+        looking = [rule for rule, one in needs.items() if one.facts & facts]
+        whose = f"the rules that look at this: {named(looking)}" if looking else "no rule looks at this now"
+        yield f"it feeds {named(facts)}; {whose}"
+    if table.table in _LOST_ANYWAY:
+        yield _LOST_ANYWAY[table.table]
+
+
+def _rights(about: str, seen: Probe) -> Iterator[Finding]:
+    for right in seen.too_many_rights:
+        yield Finding(
+            about=about,
+            level="warn",
+            found=f"the account may do more than read: {right}",
+            do="revoke it: the agent needs SELECT and nothing else",
+        )
+    for what in seen.reads_too_much:
+        yield Finding(
+            about=about,
+            level="warn",
+            found=f"the account may read {what}",
+            do="revoke it and grant table by table, as `rewards-agent init` prints it",
+        )
+    if not (seen.unreadable or seen.too_many_rights or seen.reads_too_much):
+        yield Finding(about=about, level="ok", found=f"reads the log and {len(seen.tables)} tables, and may not write")
+
+
+def _retention(about: str, seen: Probe, now: int) -> Iterator[Finding]:
+    if seen.newest_at is None or seen.oldest_at is None or seen.first_id is None:
+        yield Finding(
+            about=about,
+            level="warn",
+            found="the log is empty",
+            do="is the standard log enabled? Site administration → Plugins → Logging → Manage log stores",
+        )
+        return
+    days = (now - seen.oldest_at) // 86_400
+    short = days < RETENTION_DAYS_MIN and seen.first_id > 1
+    yield Finding(
+        about=about,
+        level="warn" if short else "ok",
+        found=f"the log reaches back {days} days, to {utc(seen.oldest_at)} (ids {seen.first_id} … {seen.last_id})",
+        do="Moodle deletes older rows; what it deletes before the agent read it is lost, so keep them longer:"
+        " Site administration → Plugins → Logging → Standard log → Keep logs for"
+        if short
+        else "",
+    )
+
+
+def _clocks(about: str, seen: Probe, now: int) -> Iterator[Finding]:
+    skew = 0 if seen.clock is None else seen.clock - now
+    if abs(skew) > SKEW_S:
+        ahead = "ahead of" if skew > 0 else "behind"
+        yield Finding(
+            about=about,
+            level="warn",
+            found=f"the database server's clock is {duration(skew)} {ahead} this machine's",
+            do="set both by a time server (timedatectl set-ntp true): the catalogue refuses signatures of another time",
+        )
+    if seen.newest_at is None:
+        return
+    age = now + skew - seen.newest_at
+    if age < -SKEW_S:
+        yield Finding(
+            about=about,
+            level="warn",
+            found=f"its newest row is {duration(age)} in the future of the database server's clock",
+            do="set the clock of Moodle's web servers: days and limits are counted by the times they write",
+        )
+    elif age > QUIET_S:
+        yield Finding(
+            about=about,
+            level="warn",
+            found=f"its newest row is {duration(age)} old, from {utc(seen.newest_at)}",
+            do="is this the live database, and is somebody using the site?",
+        )
+    else:
+        yield Finding(about=about, level="ok", found=f"its newest row is {duration(max(age, 0))} old")
+
+
+def _happening(about: str, seen: Probe, needs: NeedsByRule) -> Iterator[Finding]:
+    """Whether the site does at all what the rules pay for."""
+    rows = sum(seen.recent.values())
+    completing = [rule for rule, one in needs.items() if COMPLETION in one.names]
+    tracking = seen.tracking
+    if completing and tracking is not None and tracking.courses and not tracking.tracked:
+        yield Finding(
+            about=about,
+            level="warn",
+            found=f"completion tracking is off in all {tracking.courses} courses: never paid are {named(completing)}",
+            do="Site administration → Advanced features → Enable completion tracking, then in each course's settings",
+        )
+    elif completing and rows >= ROWS_TELLING and COMPLETION not in seen.recent:
+        yield Finding(
+            about=about,
+            level="warn",
+            found=f"none of the newest {rows} rows completes an activity: unpaid so far are {named(completing)}",
+            do="set completion conditions in the activities' settings, or see whether this log store takes such events",
+        )
+    elif completing and tracking is not None:
+        found = f"completion is tracked in {tracking.tracked} of {tracking.courses} courses"
+        yield Finding(about=about, level="ok", found=found)
+    silent = [rule for rule, one in needs.items() if rule not in completing and not _happens(one, seen.recent)]
+    if silent and rows >= ROWS_TELLING:
+        found = f"among the newest {rows} rows nothing happened that these rules wait for: {named(silent)}"
+        yield Finding(about=about, level="ok", found=found)
+
+
+def _happens(one: Needs, recent: Mapping[str, int]) -> bool:
+    return not one.names.isdisjoint(recent) or any(name.endswith(tuple(one.suffixes)) for name in recent)
