@@ -26,6 +26,7 @@ COMMANDS: dict[str, Entry] = {
     "run": Entry("agent.cli.run", "Read the sources, decide, record, deliver."),
     "status": Entry("agent.cli.status", "Where everything stands: sources, gaps, ledger, holds, delivery."),
     "rules": Entry("agent.cli.rules", "Check, try and explain the rules."),
+    "events": Entry("agent.cli.helpdesk.events", "What was seen, and why it earned or earned nothing."),
     "ledger": Entry("agent.cli.books.ledger", "List, export, verify and correct the ledger."),
     "review": Entry("agent.cli.books.review", "Decisions that are held: list, approve, reject."),
     "source": Entry("agent.cli.books.source", "Accept a log that is not the log it was."),

@@ -41,18 +41,22 @@ def rule_sentences(rule: CompiledRule, rulebook: Rulebook, *, kind: str | None =
     return tuple(said)
 
 
-def decision_sentence(decision: Decision, rulebook: Rulebook | None = None) -> str:
-    """Why a decision is what it is, in one sentence. ``rulebook`` gives times their zone (else UTC)."""
+def decision_sentence(decision: Decision, rulebook: Rulebook | None = None, *, as_if: bool = False) -> str:
+    """Why a decision is what it is, in one sentence. ``rulebook`` gives times their zone (else UTC).
+
+    ``as_if`` is for what was never recorded: nothing of it was given.
+    """
     who = decision.learner or "nobody"
+    gave, holds = ("would give", "would hold") if as_if else ("gave", "holds")
     match decision.outcome:
         case Outcome.awarded:
-            said = f"{decision.rule_id} gave {who} {amounts(decision.postings, rulebook)}"
+            said = f"{decision.rule_id} {gave} {who} {amounts(decision.postings, rulebook)}"
         case Outcome.shadow:
             said = f"{decision.rule_id} would have given {who} {amounts(decision.postings, rulebook)} (shadow)"
         case Outcome.held:
-            said = f"{decision.rule_id} holds {amounts(decision.postings, rulebook)} for {who}: {decision.reason}"
+            said = f"{decision.rule_id} {holds} {amounts(decision.postings, rulebook)} for {who}: {decision.reason}"
         case _:
-            said = f"{decision.rule_id} gave {who} nothing: {decision.reason}"
+            said = f"{decision.rule_id} {gave} {who} nothing: {decision.reason}"
     if decision.until is not None:
         said += f" (until {_time(decision.until, rulebook)})"
     checks = "; ".join(f"{check.text} {check.status}{_seen(check.seen)}" for check in decision.checks)

@@ -28,6 +28,13 @@ WHERE coalesce(CAST(v.payload AS TEXT) ->> 'si', n.text) = ?
   AND EXISTS (SELECT 1 FROM json_each(CAST(v.payload AS TEXT), '$.w') j WHERE j.value = ?)
 ORDER BY v.event_no DESC LIMIT ?
 """
+_EVENTS_LIKE = """
+WHERE v.occurred_at >= :since AND v.occurred_at < :until
+  AND (:kind = '' OR coalesce(CAST(v.payload AS TEXT) ->> 'k', '') GLOB :kind)
+  AND (:user = '' OR (coalesce(CAST(v.payload AS TEXT) ->> 'si', n.text) = :site
+    AND EXISTS (SELECT 1 FROM json_each(CAST(v.payload AS TEXT), '$.w') j WHERE j.value = :user)))
+ORDER BY v.event_no DESC LIMIT :newest
+"""
 _DECISION = """
 SELECT d.decision_no, v.event_id, n.text, r.version, d.role, d.learner, d.outcome, d.reason, d.detail, v.event_no,
        h.state, h.settled_by, h.note, v.occurred_at, s.text, v.position
@@ -182,20 +189,35 @@ def find_events(connection: sqlite3.Connection, wanted: str) -> list[tuple[int, 
 _ID_DIGITS_MIN = 8
 
 
-def events(connection: sqlite3.Connection, *, learner: str = "", newest: int = 50) -> list[tuple[int, Event]]:
-    """The newest events, newest first; of one learner (``<site>:<id>``) where given."""
-    if learner:
-        site, _, user = learner.partition(":")
-        rows = connection.execute(_EVENT + _OF_LEARNER, (site, user, newest)).fetchall()
-    else:
-        rows = connection.execute(_EVENT + "ORDER BY v.event_no DESC LIMIT ?", (newest,)).fetchall()
-    return [_event(row) for row in rows]
+def events(
+    connection: sqlite3.Connection,
+    *,
+    learner: str = "",
+    kind: str = "",
+    since: int = 0,
+    until: int = 2**62,
+    newest: int = 50,
+) -> list[tuple[int, Event]]:
+    """The newest events, newest first.
+
+    Of one learner (``<site>:<id>``, in whatever role), of a kind (`forum.*`), between two times (seconds UTC, end
+    excluded), where given.
+    """
+    site, _, user = learner.partition(":")
+    asked = {"site": site, "user": user, "kind": kind, "since": since, "until": until, "newest": newest}
+    return [_event(row) for row in connection.execute(_EVENT + _EVENTS_LIKE, asked)]
 
 
 def event_by_no(connection: sqlite3.Connection, event_no: int) -> Event | None:
     """One event, or None where it is no longer kept."""
     row = connection.execute(_EVENT + "WHERE v.event_no = ?", (event_no,)).fetchone()
     return _event(row)[1] if row else None
+
+
+def event_by_id(connection: sqlite3.Connection, event_id: bytes, occurred_at: int) -> tuple[int, Event] | None:
+    """(event_no, event) of one fact, or None; found by its time (seconds UTC), which is part of it."""
+    row = connection.execute(_EVENT + "WHERE v.occurred_at = ? AND v.event_id = ?", (occurred_at, event_id)).fetchone()
+    return _event(row) if row else None
 
 
 def _decision(row: tuple[Any, ...]) -> DecisionRow:
@@ -287,6 +309,14 @@ def learner_called(connection: sqlite3.Connection, text: str) -> str | None:
         (text, *text.partition(":")[::2]),
     ).fetchone()
     return row[0] if row else None
+
+
+def pseudonym_of(connection: sqlite3.Connection, learner: str) -> str:
+    """The name a learner (``<site>:<id>``) has outside the campus; empty where the ledger has no such person."""
+    row = connection.execute(
+        "SELECT pseudonym FROM person WHERE site = ? AND lms_user = ?", learner.partition(":")[::2]
+    ).fetchone()
+    return row[0] if row else ""
 
 
 def rules_versions(connection: sqlite3.Connection) -> list[tuple[str, int, int]]:

@@ -89,6 +89,12 @@ def test_a_decision_is_told_in_one_sentence() -> None:
     assert explain.decision_sentence(nobody) == "r gave nobody nothing: no referrer."
 
 
+def test_what_was_never_recorded_is_told_as_what_would_be() -> None:
+    paid, waiting = decide(rulebook(rule(more='once_per = "event"')), [event(), event(key="2", level=Trust.unverified)])
+    assert explain.decision_sentence(paid, as_if=True) == "r would give moodle:ann 10 points."
+    assert explain.decision_sentence(waiting, as_if=True).startswith("r would hold 10 points for moodle:ann: trust")
+
+
 def test_the_nearest_miss_is_the_decision_that_came_furthest() -> None:
     good: dict[str, Fact] = {"score_pct": Fraction(85), "attempt": 1}
     guest, low, half, waiting, paid, full = decide(

@@ -1,0 +1,62 @@
+"""What the rules would make of acts that were never decided, against the ledger as it stands; nothing is written."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from agent.config.settings import Settings
+    from agent.engine.booking import State
+    from agent.engine.evaluate import Verdict
+    from agent.engine.rulebook import Rulebook
+    from agent.model import Decision, Event, Observation
+
+Decided = Collection[tuple[bytes, str]]
+"""(event id, rule id) of what the ledger decided already."""
+
+
+def believed(settings: Settings, acts: Iterable[Observation]) -> list[Event]:
+    """Acts with their identity and the trust that their source may claim."""
+    from agent.engine import trust
+    from agent.wiring import ceilings_of
+
+    ceilings = ceilings_of(settings)
+    return [trust.tag(seen, ceilings[seen.source]) for seen in acts]
+
+
+async def judged(
+    settings: Settings, rulebook: Rulebook, events: Sequence[Event], decided: Decided
+) -> Mapping[bytes, list[Decision]]:
+    """Event id → what each rule that has not ``decided`` it would say; each visible to the next, as in a page."""
+    from agent.engine import booking, evaluate
+
+    verdicts: dict[bytes, list[Verdict]] = {
+        event.event_id: [
+            verdict for verdict in evaluate.judge(event, rulebook) if (event.event_id, verdict.rule.id) not in decided
+        ]
+        for event in events
+    }
+    shadow = settings.agent.mode == "shadow"
+    state = await _past(settings, [one for each in verdicts.values() for one in each], shadow=shadow)
+    return {event_id: booking.book(each, state, shadow=shadow) for event_id, each in verdicts.items()}
+
+
+async def _past(settings: Settings, verdicts: Sequence[Verdict], *, shadow: bool) -> State:
+    import aiosqlite
+
+    from agent.engine import booking
+    from agent.ledger import file, state
+    from agent.ledger.record.names import Names
+    from agent.ledger.record.people import People
+
+    path = quote(str(file.ledger_path(settings.agent.data_dir)))
+    async with contextlib.AsyncExitStack() as stack:
+        connection = await stack.enter_async_context(aiosqlite.connect(f"file:{path}?mode=ro", uri=True))
+        await connection.execute("PRAGMA temp_store = MEMORY")
+        request = booking.wants(verdicts, shadow=shadow)
+        uses = await state.load_uses(connection, request, Names(), People())
+        holds = await state.load_holds(connection, request.holds)
+    return booking.State.load(uses, holds)
