@@ -1,0 +1,50 @@
+"""What each rule asks of the sources, and all of them together."""
+
+from __future__ import annotations
+
+from tests.rule_stories import rulebook
+
+RULES = r"""
+[[rule]]
+id = "quiz"
+on = "quiz.submitted"
+conditions = { score_pct = ">=80" }
+award = 10
+[[rule]]
+id = "talk"
+on = ["forum.posted", '\mod_hsuforum\event\post_created']
+once_per = "post"
+award = 1
+[[rule]]
+id = "parked"
+on = "grade.awarded"
+conditions = { grade = ">=5" }
+award = 1
+mode = "off"
+[[deny]]
+on = "forum.*"
+conditions = { word_count = "<3" }
+reason = "too short"
+"""
+
+
+def test_a_rule_needs_its_facts_those_of_the_denials_it_meets_and_who_is_staff() -> None:
+    needs = rulebook(RULES).needs
+    assert set(needs) == {"quiz", "talk"}, "a rule that is off needs nothing"
+    assert needs["quiz"].facts == {"score_pct", "staff"}
+    assert needs["talk"].facts == {"post", "word_count", "staff"}
+    assert needs["quiz"].names == {r"\mod_quiz\event\attempt_submitted"}
+    assert r"\mod_hsuforum\event\post_created" in needs["talk"].names
+    assert needs["quiz"].kinds == {"quiz.submitted"}
+
+
+def test_where_staff_earn_nobody_asks_who_is_staff() -> None:
+    book = rulebook("[defaults]\nstaff_earn = true\n" + RULES)
+    assert book.needs["quiz"].facts == {"score_pct"}
+    assert book.demand.facts == {"score_pct", "post", "word_count"}
+
+
+def test_the_demand_is_what_all_rules_need_together() -> None:
+    book = rulebook(RULES)
+    assert book.demand.names == book.needs["quiz"].names | book.needs["talk"].names
+    assert book.demand.facts == {"score_pct", "post", "word_count", "staff"}
