@@ -1,0 +1,1 @@
+"""Tests of the ledger, room by room, each on a real file."""
