@@ -26,6 +26,7 @@ COMMANDS: dict[str, Entry] = {
     "run": Entry("agent.cli.run", "Read the sources, decide, record, deliver."),
     "status": Entry("agent.cli.status", "Where everything stands: sources, gaps, ledger, holds, delivery."),
     "rules": Entry("agent.cli.rules", "Check, try and explain the rules."),
+    "learner": Entry("agent.cli.helpdesk.learner", "What somebody has, and why they earned or earned nothing."),
     "events": Entry("agent.cli.helpdesk.events", "What was seen, and why it earned or earned nothing."),
     "ledger": Entry("agent.cli.books.ledger", "List, export, verify and correct the ledger."),
     "review": Entry("agent.cli.books.review", "Decisions that are held: list, approve, reject."),

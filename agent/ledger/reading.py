@@ -50,12 +50,18 @@ WHERE (:learner = '' OR e.person_no = (SELECT q.person_no FROM person q WHERE q.
   AND (:currency = '' OR CAST(e.body AS TEXT) ->> 'currency' = :currency)
   AND CAST(e.body AS TEXT) ->> 'occurred_at' >= :since AND CAST(e.body AS TEXT) ->> 'occurred_at' < :until
 """
-_BOOKED = """
-SELECT e.seq, (
-  SELECT r.seq FROM entry r WHERE r.seq > e.seq AND r.person_no = e.person_no
-    AND CAST(r.body AS TEXT) ->> 'reverses' = CAST(e.body AS TEXT) ->> 'entry_id' LIMIT 1)
-FROM entry e WHERE e.decision_no = ? ORDER BY e.seq
+_ENTRY_FROM = "SELECT seq, decision_no FROM entry WHERE seq >= ? AND decision_no IS NOT NULL ORDER BY seq LIMIT 1"
+_ENTRIES_BY = "SELECT seq FROM entry WHERE seq BETWEEN ? AND ? AND decision_no = ? ORDER BY seq"
+_FREED = """
+SELECT 1 FROM quota_use u JOIN name n ON n.no = u.meter_no JOIN person p ON p.person_no = u.person_no
+WHERE n.kind = 'meter' AND n.text = 'once:' || ? AND u.bucket = ? AND p.site = ? AND p.lms_user = ? AND u.slot = ?
+  AND u.freed = 1
 """
+_REVERSED_BY = """
+SELECT r.seq FROM entry e JOIN entry r ON r.seq > e.seq AND r.person_no = e.person_no
+WHERE e.seq = ? AND CAST(r.body AS TEXT) ->> 'reverses' = CAST(e.body AS TEXT) ->> 'entry_id' LIMIT 1
+"""
+_ENTRIES_PER_DECISION_MAX = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,9 +303,35 @@ def balances_of(connection: sqlite3.Connection, learner: str) -> dict[str, tuple
     }
 
 
-def booked(connection: sqlite3.Connection, decision_no: int) -> list[tuple[int, int | None]]:
-    """The entries that a decision made: (seq, seq of the entry that reversed it or None) each."""
-    return connection.execute(_BOOKED, (decision_no,)).fetchall()
+def booked(connection: sqlite3.Connection, row: DecisionRow) -> list[tuple[int, int | None]]:
+    """The entries that a decision made: (seq, seq of the entry that reversed it or None) each.
+
+    Entries stand in the order of their decisions, so they are found by halving; only where the scope was given back
+    is a reversal looked for.
+    """
+    first = _first_of(connection, row.decision_no)
+    seqs = connection.execute(_ENTRIES_BY, (first, first + _ENTRIES_PER_DECISION_MAX, row.decision_no)).fetchall()
+    decision = row.decision
+    site, _, user = decision.learner.partition(":")
+    given_back = connection.execute(
+        _FREED, (decision.rule_id, decision.scope, site, user, decision.generation)
+    ).fetchone()
+    if not given_back:
+        return [(seq, None) for (seq,) in seqs]
+    by = [(seq, connection.execute(_REVERSED_BY, (seq,)).fetchone()) for (seq,) in seqs]
+    return [(seq, found[0] if found else None) for seq, found in by]
+
+
+def _first_of(connection: sqlite3.Connection, decision_no: int) -> int:
+    low, high = 1, head(connection)[0]
+    while low < high:
+        middle = (low + high) // 2
+        found = connection.execute(_ENTRY_FROM, (middle,)).fetchone()
+        if found is not None and found[1] < decision_no:
+            low = found[0] + 1
+        else:
+            high = middle
+    return low
 
 
 def learner_called(connection: sqlite3.Connection, text: str) -> str | None:

@@ -70,7 +70,7 @@ def recorded_told(connection: sqlite3.Connection, row: DecisionRow, rulebook: Ru
     from agent.ledger import reading
     from agent.model import Outcome
 
-    booked = reading.booked(connection, row.decision_no) if row.decision.outcome is Outcome.awarded else []
+    booked = reading.booked(connection, row) if row.decision.outcome is Outcome.awarded else []
     return Told(
         decision=row.decision,
         sentence=decision_sentence(row.decision, rulebook),

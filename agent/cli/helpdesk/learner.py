@@ -1,0 +1,198 @@
+"""`rewards-agent learner …`: what somebody has, and why somebody earned what they did on a day, or nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agent.cli.access import ledger_of
+from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, run_async, settings_of, utc
+from agent.cli.helpdesk.inforce import amount_text, day_of, local, rules_in_force, zone_of
+from agent.cli.helpdesk.who import StudentArgument, person
+from agent.errors import ConfigError
+
+if TYPE_CHECKING:
+    from agent.cli.helpdesk.why import Answer, RuleAnswer
+    from agent.engine.rulebook import Rulebook
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="What somebody has, and why.")
+
+_RECENT = ("seq", "occurred_at", "rule_id", "amount", "currency", "kind", "reason")
+_HELD = ("decision", "occurred_at", "rule_id", "reason")
+_BADGE = "badge:"
+_OTHERS_MAX = 10
+"""Acts of one rule and day that are shown beside the nearest."""
+
+
+@app.command()
+def show(
+    student: StudentArgument,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="So many recent entries at most.")] = 10,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show what somebody has: balances, levels, badges, the newest entries, and what is held.
+
+    Balances are what was earned less what was taken back; what was spent is in the catalogue's wallet.
+
+    Example: rewards-agent learner show ann@example.org
+    """
+    settings = settings_of(config)
+    with ledger_of(config) as connection:
+        file, rulebook = rules_in_force(settings, connection)
+        who = run_async(person(settings, connection, student, file))
+        found = {**who.facts(), **_standing(connection, who.learner, rulebook, limit)}
+    if json:
+        emit_json(found)
+        return
+    typer.echo(who.title() + (f", outside the campus {found['pseudonym']}" if found["pseudonym"] else ""))
+    for one in found["balances"]:
+        amount, lifetime = (amount_text(one["currency"], one[key], rulebook) for key in ("amount", "lifetime"))
+        level = f", level {one['level']}" if one["level"] else ""
+        typer.echo(f"  {amount} {one['currency']} ({lifetime} earned in all{level})")
+    if found["badges"]:
+        typer.echo(f"  badges: {', '.join(found['badges'])}")
+    if not found["balances"] and not found["badges"]:
+        typer.echo("  nothing yet")
+    recent = [{**row, "amount": amount_text(row["currency"], row["amount"], rulebook)} for row in found["entries"]]
+    if recent:
+        emit(recent, _RECENT, json=False)
+    if found["held"]:
+        typer.echo(f"{len(found['held'])} held:")
+        emit(found["held"], _HELD, json=False)
+
+
+def _standing(connection: sqlite3.Connection, learner: str, rulebook: Rulebook, limit: int) -> dict[str, Any]:
+    from agent.cli.books.export import row_of
+    from agent.ledger import reading
+
+    balances = reading.balances_of(connection, learner)
+    entries = reading.chosen(connection, reading.Choice(learner=learner), limit=limit)
+    return {
+        "pseudonym": reading.pseudonym_of(connection, learner),
+        "balances": [
+            {
+                "currency": currency,
+                "amount": amount,
+                "lifetime": lifetime,
+                "level": _level(currency, lifetime, rulebook),
+            }
+            for currency, (amount, lifetime) in balances.items()
+            if not currency.startswith(_BADGE)
+        ],
+        "badges": [
+            currency.removeprefix(_BADGE)
+            for currency, (amount, _) in balances.items()
+            if currency.startswith(_BADGE) and amount > 0
+        ],
+        "entries": [row_of(entry) for entry in entries],
+        "held": [
+            {
+                "decision": row.decision_no,
+                "occurred_at": utc(row.occurred_at),
+                "rule_id": row.decision.rule_id,
+                "reason": row.decision.reason,
+            }
+            for row in reading.holds(connection, learner=learner)
+        ],
+    }
+
+
+def _level(currency: str, lifetime: int, rulebook: Rulebook) -> str:
+    """The highest level that a lifetime total has reached; levels are written in whole units."""
+    unit = 10 ** rulebook.decimals.get(currency, 0)
+    reached = [level for level in rulebook.levels if level.currency == currency and level.from_ * unit <= lifetime]
+    return max(reached, key=lambda level: level.from_).name if reached else ""
+
+
+@app.command()
+def why(
+    *,
+    student: StudentArgument,
+    on: Annotated[
+        str | None, typer.Option("--on", metavar="DATE", help="The day by the rules' calendar: 2026-09-07, yesterday.")
+    ] = None,
+    course: Annotated[
+        str | None, typer.Option("--course", metavar="C", help="Only this course: its id or short name.")
+    ] = None,
+    rule: Annotated[str | None, typer.Option("--rule", metavar="RULE", help="Only this rule.")] = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Say for each rule why somebody earned on a day, or how near they came.
+
+    What was decided is told first. For the rest Moodle's log is read live and judged as the rules are now: nothing is
+    written. Where there was no such act it says so, and where completion tracking is off it says that. Works while the
+    agent runs.
+
+    Example: rewards-agent learner why ann@example.org --on 2026-09-07 --course BIO101
+    """
+    from agent.cli.helpdesk.why import Question, answered
+    from agent.clock import SystemClock
+
+    settings = settings_of(config)
+    with ledger_of(config) as connection:
+        file, rulebook = rules_in_force(settings, connection)
+        _known(rule, rulebook)
+        who = run_async(person(settings, connection, student, file))
+        day = day_of(on, rulebook, SystemClock().now())
+        question = Question(who=who, day=day, course=course, rule=rule)
+        answer = run_async(answered(settings, connection, file, rulebook, question))
+    if json:
+        emit_json(_facts(answer, zone_of(file)))
+        return
+    for remark in answer.remarks:
+        note(remark)
+    place = f", course {answer.course}" if answer.course else ""
+    typer.echo(f"{who.title()} on {day.isoformat()} ({zone_of(file)}){place}")
+    for one in answer.rules:
+        _show(one, rulebook)
+
+
+def _known(rule: str | None, rulebook: Rulebook) -> None:
+    from agent.config.document import nearest
+
+    ids = tuple(one.id for one in rulebook.rules)
+    if rule is not None and rule not in ids:
+        likely = nearest(rule, ids)
+        hint = f"did you mean {likely}?" if likely else f"the rules: {', '.join(ids)}"
+        raise ConfigError(f"there is no rule {rule}", hint=hint)
+
+
+def _facts(answer: Answer, zone: str) -> dict[str, Any]:
+    return {
+        **answer.question.who.facts(),
+        "day": answer.question.day.isoformat(),
+        "timezone": zone,
+        "from": utc(answer.since),
+        "until": utc(answer.until),
+        "course": answer.course,
+        "remarks": list(answer.remarks),
+        "rules": [
+            {
+                "rule": one.rule,
+                "title": one.title,
+                "outcome": one.outcome,
+                "recorded": one.nearest.recorded if one.nearest else False,
+                "sentence": one.sentence,
+                "nearest": one.nearest.facts() if one.nearest else None,
+                "others": [other.facts() for other in one.others],
+            }
+            for one in answer.rules
+        ],
+    }
+
+
+def _show(one: RuleAnswer, rulebook: Rulebook) -> None:
+    typer.echo(f"{one.rule}: {one.outcome}")
+    if one.nearest is None:
+        typer.echo(f"  {one.sentence}")
+        return
+    for each in (one.nearest, *one.others[:_OTHERS_MAX]):
+        since = f" {each.since}" if each.since else ""
+        never = f" Never recorded: {each.undecided}." if each.undecided else ""
+        typer.echo(f"  {local(each.at, rulebook)} {each.log}: {each.sentence}{since}{never}")
+    if len(one.others) > _OTHERS_MAX:
+        typer.echo(f"  and {len(one.others) - _OTHERS_MAX} more that day: --json shows all")
