@@ -11,7 +11,7 @@ import typer
 
 from agent.cli.access import ReasonOption, carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, settings_of
-from agent.cli.helpdesk.inforce import (
+from agent.cli.terms.inforce import (
     ByOption,
     SinceOption,
     UntilOption,
@@ -21,7 +21,7 @@ from agent.cli.helpdesk.inforce import (
     span_of,
     whoever,
 )
-from agent.cli.helpdesk.who import LearnerOption, learner_of
+from agent.cli.terms.who import LearnerOption, learner_of
 from agent.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def listed(
             until=end,
         )
         entries = reading.chosen(connection, choice, newest=not oldest, limit=limit)
-    from agent.cli.books.export import row_of
+    from agent.cli.terms.rows import row_of
 
     rows = [row_of(entry) for entry in entries]
     if not json:

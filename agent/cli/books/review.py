@@ -10,8 +10,8 @@ import typer
 
 from agent.cli.access import carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, settings_of, utc
-from agent.cli.helpdesk.inforce import ByOption, amount_text, rules_in_force, whoever
-from agent.cli.helpdesk.who import LearnerOption, learner_of
+from agent.cli.terms.inforce import ByOption, amount_text, rules_in_force, whoever
+from agent.cli.terms.who import LearnerOption, learner_of
 from agent.errors import InvalidInputError
 from agent.model import HoldKind
 

@@ -9,7 +9,7 @@ import typer
 
 from agent.cli.access import carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit_json, emit_one, run_async, settings_of, utc
-from agent.cli.helpdesk.inforce import ByOption, whoever
+from agent.cli.terms.inforce import ByOption, whoever
 from agent.errors import InvalidInputError
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import typer
 
 from agent.cli.access import ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, run_async, settings_of, utc
-from agent.cli.helpdesk.inforce import SinceOption, UntilOption, local, rules_in_force, span_of, zone_of
 from agent.cli.helpdesk.told import as_if_told, recorded_told
-from agent.cli.helpdesk.who import LearnerOption, learner_of
+from agent.cli.terms.inforce import SinceOption, UntilOption, local, rules_in_force, span_of, zone_of
+from agent.cli.terms.who import LearnerOption, learner_of
 from agent.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ async def _live_row(
     position: int,
 ) -> dict[str, Any]:
     from agent.cli.helpdesk import asif, unseen
-    from agent.cli.helpdesk.who import history_of
+    from agent.cli.terms.who import history_of
 
     answer: dict[str, Any] = {
         "recorded": False,

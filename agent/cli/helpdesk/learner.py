@@ -9,8 +9,8 @@ import typer
 
 from agent.cli.access import ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, run_async, settings_of, utc
-from agent.cli.helpdesk.inforce import amount_text, day_of, local, rules_in_force, zone_of
-from agent.cli.helpdesk.who import StudentArgument, person
+from agent.cli.terms.inforce import amount_text, day_of, local, rules_in_force, zone_of
+from agent.cli.terms.who import StudentArgument, person
 from agent.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def show(
 
 
 def _standing(connection: sqlite3.Connection, learner: str, rulebook: Rulebook, limit: int) -> dict[str, Any]:
-    from agent.cli.books.export import row_of
+    from agent.cli.terms.rows import row_of
     from agent.ledger import reading
 
     balances = reading.balances_of(connection, learner)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from agent.cli.helpdesk import asif, unseen
 from agent.cli.helpdesk.told import Told, as_if_told, recorded_told
-from agent.cli.helpdesk.who import Who, history_of
+from agent.cli.terms.who import Who, history_of
 from agent.errors import ConfigError, InvalidInputError, TransientError
 
 if TYPE_CHECKING:

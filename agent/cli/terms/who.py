@@ -131,11 +131,13 @@ async def person(settings: Settings, connection: sqlite3.Connection, text: str, 
     from agent.ledger import reading
 
     known = reading.learner_called(connection, text)
-    if known is None:
-        return await ask_moodle(settings, text, file)
     try:
-        return await ask_moodle(settings, known, file)
-    except RewardsError:
+        return await ask_moodle(settings, known or text, file)
+    except RewardsError as error:
+        if known is None and not isinstance(error, InvalidInputError) and len(settings.log_sources) == 1:
+            known = reading.learner_called(connection, f"{settings.log_sources[0].site_name}:{text}")
+        if known is None:
+            raise
         site = known.partition(":")[0]
         names = [source.name for source in settings.log_sources if source.site_name == site]
         return Who(learner=known, source=names[0] if names else site)
