@@ -11,7 +11,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, TypeVar, dataclass_transform
+
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
+def noun(cls: type[T]) -> type[T]:
+    """A dataclass with slots and keywords, made for every event: the type checker refuses to assign its fields.
+
+    Nothing refuses at run time, which makes a new one two to three times as cheap (docs/adr/0009).
+    """
+    return dataclass(slots=True, kw_only=True, unsafe_hash=True)(cls)
+
 
 Fact = bool | int | str | Fraction | tuple[str, ...]
 """What a condition can look at. Numbers are exact: int, or Fraction where they do not divide."""
@@ -48,7 +60,7 @@ PersonMark = Literal["guest", "nobody", "system", "site_admin", "staff", "roles_
 others never earn."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Observation:
     """Something a collector saw and that is not yet believed.
 
@@ -79,7 +91,7 @@ class Observation:
     facts: Mapping[str, Fact] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Event:
     """An observation with its identity and its trust. Only `engine.trust.tag` makes one.
 
@@ -114,7 +126,7 @@ class HoldKind(StrEnum):
 CheckStatus = Literal["passed", "failed", "unknown"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Check:
     """One condition as it was judged: `score_pct >=80`, failed, seen `66.67`."""
 
@@ -123,7 +135,7 @@ class Check:
     seen: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Posting:
     """A signed movement on one account of one learner; ``currency`` is a currency or ``badge:<id>``."""
 
@@ -131,7 +143,7 @@ class Posting:
     amount: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Use:
     """What an award takes from one quota: ``amount`` at ``at`` in ``bucket`` of ``meter`` by ``learner``.
 
@@ -150,7 +162,7 @@ class Use:
     freed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Decision:
     """What one rule decided for one recipient of one event, with its reason.
 
