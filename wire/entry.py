@@ -26,7 +26,7 @@ def encode(fields: Mapping[str, Any]) -> bytes:
 
     Fields: ``v`` (1), ``entry_id`` (``<epoch>-<seq>``), ``seq``, ``kind``, ``learner`` (pseudonym), ``currency``,
     ``amount`` (signed integer in the smallest unit), ``rule``, ``rules_version``, ``source``, ``trust``,
-    ``occurred_at`` and ``recorded_at`` (seconds UTC), ``event_ref`` and ``scope_ref`` (hex HMACs under the person's
+    ``occurred_at`` and ``recorded_at`` (seconds UTC), ``event_ref`` and ``scope_ref`` (hex MACs under the person's
     own secret, or empty), ``generation``, ``reason`` and ``reverses`` (an entry_id or empty).
     """
     return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 
+import orjson
+
 from agent.model import Event, Evidence, Observation, Trust
 
 EARNED: Mapping[Evidence, Trust] = {
@@ -30,12 +32,8 @@ def tag(seen: Observation, ceiling: Trust, *, claim: Trust = Trust.server_verifi
 
 
 def event_id(site: str, natural_key: Iterable[str]) -> bytes:
-    """SHA-256 over the site and the parts of the natural key, each UTF-8 after its length as 4 bytes big-endian.
+    """SHA-256 over the site and the parts of the natural key as one compact JSON array of texts, in UTF-8.
 
-    The lengths keep ("1", "23") and ("12", "3") apart.
+    JSON's quotes keep ("1", "23") and ("12", "3") apart.
     """
-    packed = bytearray()
-    for part in (site, *natural_key):
-        raw = part.encode()
-        packed += len(raw).to_bytes(4, "big") + raw
-    return hashlib.sha256(packed).digest()
+    return hashlib.sha256(orjson.dumps((site, *natural_key))).digest()

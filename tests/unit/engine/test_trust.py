@@ -36,10 +36,11 @@ def test_a_claim_can_only_lower() -> None:
     assert trust.tag(posted, Trust.server_verified, claim=Trust.server_verified).trust is Trust.unverified
 
 
-def test_an_identity_is_the_hash_of_the_site_and_the_natural_key_with_lengths() -> None:
-    expected = hashlib.sha256(b"\0\0\0\x06moodle\0\0\0\x01a\0\0\0\x02\xc3\xa9").digest()
+def test_an_identity_is_the_hash_of_the_site_and_the_natural_key_as_a_list() -> None:
+    expected = hashlib.sha256(b'["moodle","a","\xc3\xa9"]').digest()
     assert trust.event_id("moodle", ("a", "é")) == expected
     assert trust.event_id("m", ("1", "23")) != trust.event_id("m", ("12", "3"))
+    assert trust.event_id("m", ('1","2',)) != trust.event_id("m", ("1", "2"))
 
 
 def test_the_same_fact_through_another_source_of_the_site_has_the_same_identity() -> None:
