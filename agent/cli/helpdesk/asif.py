@@ -19,12 +19,16 @@ Decided = Collection[tuple[bytes, str]]
 
 
 def believed(settings: Settings, acts: Iterable[Observation]) -> list[Event]:
-    """Acts with their identity and the trust that their source may claim."""
+    """Acts with their identity and the trust that their source may claim; a fact that was logged twice is one."""
     from agent.engine import trust
     from agent.wiring import ceilings_of
 
     ceilings = ceilings_of(settings)
-    return [trust.tag(seen, ceilings[seen.source]) for seen in acts]
+    events: dict[bytes, Event] = {}
+    for seen in acts:
+        event = trust.tag(seen, ceilings[seen.source])
+        events.setdefault(event.event_id, event)
+    return list(events.values())
 
 
 async def judged(

@@ -184,6 +184,8 @@ async def _live_row(
     why = unseen.why_undecided(
         connection, source.name, position=position, occurred_at=act.occurred_at, event_id=event.event_id
     )
+    if recorded := list(_recorded(connection, rulebook, event.event_id.hex())):
+        return {**recorded[0], "why": why}
     decisions = (await asif.judged(settings, rulebook, [event], ()))[event.event_id]
     told = [as_if_told(event, decision, rulebook, why) for decision in decisions]
     decided = {one.decision.rule_id for one in told}
@@ -203,7 +205,7 @@ def _show(answer: Mapping[str, Any], rulebook: Rulebook, zone: str) -> None:
         typer.echo(f"  {'; '.join(part for part in (people, places) if part)}")
         typer.echo(f"  event {event['event_id']}, {event['trust']}")
     if answer["why"]:
-        typer.echo(f"  Never recorded: {answer['why']}.")
+        typer.echo(f"  {'That row' if answer['recorded'] else 'Never recorded'}: {answer['why']}.")
     for line in _sentences(answer):
         typer.echo(f"  {line}")
 
