@@ -43,10 +43,11 @@ def carry_out(config: Path | None, command: str, **arguments: Any) -> Any:
 
 
 async def _carry_out(settings: Settings, command: str, arguments: Mapping[str, Any]) -> Any:
-    from agent import wiring
+    from agent import log, wiring
     from agent.errors import BusyError
     from agent.service import control
 
+    log.start()  # to stderr: stdout is the command's answer
     try:
         async with wiring.opened(settings) as agent:
             return await agent.operations.table()[command](**arguments)
