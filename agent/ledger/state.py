@@ -6,27 +6,30 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 import aiosqlite
+import orjson
 
 from agent.ledger.record.names import Names
 from agent.ledger.record.people import People
 from agent.model import HoldKey, StateRequest, Use, UseKey
 
+# What is asked for travels as one JSON text: one statement and no table of wishes. Each wish is
+# [meter_no, bucket, person_no], `w.key` its place in the list.
 _ROWS = """
-SELECT w.key_no, u.slot, u.at, u.amount, u.freed
-FROM wanted_use w CROSS JOIN quota_use u
-  ON u.meter_no = w.meter_no AND u.bucket = w.bucket AND u.person_no = w.person_no
+SELECT w.key, u.slot, u.at, u.amount, u.freed
+FROM json_each(?) w CROSS JOIN quota_use u
+  ON u.meter_no = w.value ->> 0 AND u.bucket = w.value ->> 1 AND u.person_no = w.value ->> 2
 """
 _TOTALS = """
-SELECT w.key_no, count(*), max(u.at), sum(u.amount)
-FROM wanted_use w CROSS JOIN quota_use u
-  ON u.meter_no = w.meter_no AND u.bucket = w.bucket AND u.person_no = w.person_no
+SELECT w.key, count(*), max(u.at), sum(u.amount)
+FROM json_each(?) w CROSS JOIN quota_use u
+  ON u.meter_no = w.value ->> 0 AND u.bucket = w.value ->> 1 AND u.person_no = w.value ->> 2
 WHERE u.freed = 0
-GROUP BY w.key_no
+GROUP BY w.key
 """
 _HOLDS = """
 SELECT h.rule_id, h.learner, h.scope, h.decision_no
-FROM wanted_hold w CROSS JOIN hold h
-  ON h.rule_id = w.rule_id AND h.learner = w.learner AND h.scope = w.scope AND h.state = 'open'
+FROM (SELECT 1 FROM hold WHERE state = 'open' LIMIT 1) CROSS JOIN json_each(?) w CROSS JOIN hold h
+  ON h.rule_id = w.value ->> 0 AND h.learner = w.value ->> 1 AND h.scope = w.value ->> 2 AND h.state = 'open'
 ORDER BY h.decision_no
 """
 
@@ -56,36 +59,28 @@ async def _read(
         return []
     meters = await names.find(connection, "meter", {key[0] for key in listed})
     persons = await people.find(connection, {key[2] for key in listed if key[2]})
-    wanted = []
-    for key_no, (meter, bucket, learner) in enumerate(listed):
-        meter_no = meters.get(meter)
-        person_no = 0 if not learner else (persons[learner].person_no if learner in persons else None)
-        if meter_no is not None and person_no is not None:
-            wanted.append((key_no, meter_no, bucket, person_no))
+    wanted: list[tuple[int, str, int]] = []
+    asked: list[UseKey] = []
+    for key in listed:
+        meter_no = meters.get(key[0])
+        person = persons.get(key[2])
+        if meter_no is not None and (person is not None or not key[2]):
+            wanted.append((meter_no, key[1], person.person_no if person is not None else 0))
+            asked.append(key)
     if not wanted:
         return []
-    await connection.execute(
-        "CREATE TEMP TABLE IF NOT EXISTS wanted_use"
-        " (key_no INTEGER PRIMARY KEY, meter_no INTEGER, bucket TEXT, person_no INTEGER) STRICT"
-    )
-    await connection.executemany("INSERT INTO wanted_use VALUES (?, ?, ?, ?)", wanted)
-    rows = await connection.execute_fetchall(sql)
-    await connection.execute("DELETE FROM wanted_use")
-    return [(listed[row[0]], tuple(row)[1:]) for row in rows]
+    rows = await connection.execute_fetchall(sql, (orjson.dumps(wanted).decode(),))
+    return [(asked[row[0]], row[1:]) for row in rows]
 
 
 async def load_holds(connection: aiosqlite.Connection, keys: Iterable[HoldKey]) -> Mapping[HoldKey, tuple[int, ...]]:
     """Decision numbers of the open holds under each key."""
     listed = list(keys)
     found: defaultdict[HoldKey, tuple[int, ...]] = defaultdict(tuple)
-    async with connection.execute("SELECT 1 FROM hold WHERE state = 'open' LIMIT 1") as cursor:
-        if not listed or await cursor.fetchone() is None:
-            return found
-    await connection.execute(
-        "CREATE TEMP TABLE IF NOT EXISTS wanted_hold (rule_id TEXT, learner TEXT, scope TEXT) STRICT"
-    )
-    await connection.executemany("INSERT INTO wanted_hold VALUES (?, ?, ?)", listed)
-    for rule_id, learner, scope, decision_no in await connection.execute_fetchall(_HOLDS):
+    if not listed:
+        return found
+    for rule_id, learner, scope, decision_no in await connection.execute_fetchall(
+        _HOLDS, (orjson.dumps(listed).decode(),)
+    ):
         found[rule_id, learner, scope] += (decision_no,)
-    await connection.execute("DELETE FROM wanted_hold")
     return found

@@ -13,10 +13,15 @@ from dataclasses import dataclass
 from hashlib import blake2s
 
 import aiosqlite
+import orjson
 
 SECRET_BYTES = 32
 _PSEUDONYM_BYTES = 15
 _REF_BYTES = 16
+_FIND = """
+SELECT p.person_no, p.site, p.lms_user, p.secret, p.pseudonym
+FROM json_each(?) w CROSS JOIN person p ON p.site = w.value ->> 0 AND p.lms_user = w.value ->> 1
+"""
 _LAST_NO = """
 SELECT max(coalesce((SELECT max(person_no) FROM person), 0),
            coalesce((SELECT last FROM number_used WHERE of = 'person'), 0))
@@ -73,13 +78,7 @@ class People:
             self._known.clear()
         missing = [split_learner(learner) for learner in wanted if learner and learner not in self._known]
         if missing:
-            await connection.execute("CREATE TEMP TABLE IF NOT EXISTS wanted_person (site TEXT, lms_user TEXT) STRICT")
-            await connection.executemany("INSERT INTO wanted_person VALUES (?, ?)", missing)
-            rows = await connection.execute_fetchall(
-                "SELECT p.person_no, p.site, p.lms_user, p.secret, p.pseudonym"
-                " FROM wanted_person w CROSS JOIN person p ON p.site = w.site AND p.lms_user = w.lms_user"
-            )
-            await connection.execute("DELETE FROM wanted_person")
+            rows = await connection.execute_fetchall(_FIND, (orjson.dumps(missing).decode(),))
             for person_no, site, lms_user, secret, pseudonym in rows:
                 learner = f"{site}:{lms_user}"
                 self._known[learner] = Person(person_no=person_no, learner=learner, secret=secret, pseudonym=pseudonym)
