@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiosqlite
@@ -120,6 +120,18 @@ def collectors_of(settings: Settings, clock: Clock, kinds: Callable[[], KindTabl
         source.name: LogstoreCollector(logstore_options(settings, source), clock, kinds)
         for source in settings.log_sources
     }
+
+
+def log_from(
+    settings: Settings, source: LogSource, since: int, clock: Clock, kinds: Callable[[], KindTable]
+) -> LogstoreCollector:
+    """A collector of its own that looks at a configured log from ``since`` (seconds UTC) on; whoever asks closes it.
+
+    Raises:
+        ConfigError: a secret cannot be read.
+    """
+    options = replace(logstore_options(settings, source), start_at=since or "beginning")
+    return LogstoreCollector(options, clock, kinds)
 
 
 def ceilings_of(settings: Settings) -> dict[str, Trust]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, settings_of, utc
+from agent.cli.tuning.simulate import simulate
 from agent.errors import ConfigError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from agent.engine.rulebook import Rulebook
 
 app = typer.Typer(no_args_is_help=True, help="Check, try and explain the rules.")
+app.command()(simulate)
 
 FilesArgument = Annotated[
     list[Path] | None,

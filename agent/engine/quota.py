@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Literal
 
@@ -28,6 +28,15 @@ class Span(Enum):
     scope = "scope"  # once_per: the bucket is the scope
     calendar = "calendar"  # a calendar window or a named period: the bucket is its name
     rolling = "rolling"  # so many seconds: buckets are that long, so that neighbours hold all that counts
+
+
+COOLDOWN = "cooldown:"
+"""How the meters begin that count on after a reversal."""
+
+
+def is_cooldown(meter: str) -> bool:
+    """Whether a reversed award still counts for this meter."""
+    return meter.removeprefix(SHADOW).startswith(COOLDOWN)
 
 
 # Members of an enum are slow to look up, and these are asked for several times in each decision.
@@ -87,6 +96,10 @@ class Uses:
         self._rows: defaultdict[UseKey, list[Use]] = defaultdict(list)
         self._totals: dict[UseKey, int] = {}
         self._generations: dict[UseKey, int] = {}
+        self.learn(uses)
+
+    def learn(self, uses: Iterable[Use]) -> None:
+        """Take more of what the ledger knows, under keys of which nothing is known yet."""
         for use in uses:
             key = (use.meter, use.bucket, use.learner)
             if not use.freed:
@@ -101,6 +114,27 @@ class Uses:
             self._generations[key] = use.slot + 1
         elif span is ROLLING:
             self._rows[key].append(use)
+
+    def mark(self, use: Use) -> None:
+        """Make a use that limits nothing visible to everything that follows."""
+        self._rows[use.meter, use.bucket, use.learner].append(use)
+
+    def marks(self, key: UseKey) -> list[Use]:
+        """The uses under a key, one by one."""
+        return self._rows.get(key, [])
+
+    def free(self, use: Use) -> None:
+        """Give back a use of an award that was reversed; its generation stays used, and so does its cooldown."""
+        if is_cooldown(use.meter):
+            return
+        key = (use.meter, use.bucket, use.learner)
+        if key in self._totals:
+            self._totals[key] -= use.amount
+        rows = self._rows.get(key, [])
+        for number, row in enumerate(rows):
+            if not row.freed and (row.at, row.amount, row.slot) == (use.at, use.amount, use.slot):
+                rows[number] = replace(row, freed=True)
+                break
 
     def generation(self, key: UseKey) -> int:
         """How often a scope has been used, freed uses included: what the next one is called."""

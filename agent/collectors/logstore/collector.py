@@ -58,6 +58,7 @@ class LogstoreCollector:
         self._facts: frozenset[str] = frozenset()
         self._mark = clock.running()
         self._idle = False
+        self._newest_id = 0
         self._again: Again | None = None
 
     @property
@@ -161,6 +162,7 @@ class LogstoreCollector:
             anchors=anchored(state.anchors, stretch.last, self._limits),
             gaps=opened(state, stretch, step, self._limits) if stretch.missing else state.gaps,
         )
+        self._newest_id = stretch.newest
         self._idle = stretch.upto >= (stretch.newest if upto is None else upto)
         return await self._observed(state, demand, stretch.rows, stretch.backdated, caught_up=self._idle)
 
@@ -211,6 +213,7 @@ class LogstoreCollector:
             state=replace(state, counts=dict(counts)),
             rules_version=demand.rules_version,
             caught_up=caught_up,
+            newest=self._newest_id,
         )
 
     def _page(self, state: SourceState, demand: Demand, *, caught_up: bool) -> Page:
@@ -220,6 +223,7 @@ class LogstoreCollector:
             state=state,
             rules_version=demand.rules_version,
             caught_up=caught_up,
+            newest=self._newest_id,
         )
 
     def _filter(self, demand: Demand) -> Filter:

@@ -1,0 +1,1 @@
+"""Commands for changing rules with open eyes: simulate, diff, backfill, schema, import."""

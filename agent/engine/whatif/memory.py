@@ -1,0 +1,61 @@
+"""A past that is kept in memory alone: what a simulation and a preview fold over, page after page. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from agent.engine import booking
+from agent.engine.evaluate import Verdict
+from agent.model import Decision, HoldKey, StateRequest, Use, UseKey
+
+
+class Memory:
+    """Books as the ledger would remember it, and writes nothing.
+
+    It begins with an empty past. Where there is one, `unknown` says what of it a page needs, and `learn` takes it.
+    Decisions are numbered over all pages, the first ``after`` + 1: so `Decision.supersedes` names them, and holds that
+    were learned (whose numbers are not above ``after``).
+    """
+
+    __slots__ = ("_asked", "_asked_holds", "_last", "_state")
+
+    def __init__(self, *, after: int = 0) -> None:
+        self._state = booking.State.load((), {})
+        self._asked: set[UseKey] = set()
+        self._asked_holds: set[HoldKey] = set()
+        self._last = after
+
+    def unknown(self, request: StateRequest) -> StateRequest:
+        """What of ``request`` it was never told; from now on it counts as told."""
+        wanted = StateRequest(
+            rows=request.rows - self._asked,
+            totals=request.totals - self._asked,
+            holds=request.holds - self._asked_holds,
+        )
+        self._asked |= wanted.rows | wanted.totals
+        self._asked_holds |= wanted.holds
+        return wanted
+
+    def learn(self, uses: Iterable[Use], holds: Mapping[HoldKey, tuple[int, ...]]) -> None:
+        """Take what the ledger knows under the keys that `unknown` gave."""
+        self._state.uses.learn(uses)
+        self._state.holds.update(holds)
+
+    def book(self, verdicts: Sequence[Verdict], *, shadow: bool = False) -> list[Decision]:
+        """One decision for each verdict, in order, each visible to what follows in this page and in later ones."""
+        decisions = booking.book(verdicts, self._state, shadow=shadow)
+        holds = self._state.holds
+        for number, decision in enumerate(decisions):
+            if decision.supersedes:
+                decisions[number] = replace(decision, supersedes=self._numbered(decision.supersedes))
+            elif decision.hold is not None:
+                key = (decision.rule_id, decision.learner, decision.scope)
+                if key in holds:
+                    holds[key] = self._numbered(holds[key])
+        self._last += len(decisions)
+        return decisions
+
+    def _numbered(self, numbers: Iterable[int]) -> tuple[int, ...]:
+        """Numbers below zero count within the page."""
+        return tuple(number if number > 0 else self._last - number for number in numbers)

@@ -1,0 +1,135 @@
+"""One set of rules on trial: events in, and what they would have come to. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from agent.config.facts import FactTable
+from agent.engine import evaluate
+from agent.engine.rulebook import BADGE, Rulebook
+from agent.engine.whatif.memory import Memory
+from agent.model import Decision, Demand, Event, Outcome, Posting
+
+_AWARDED, _HELD, _REFUSED, _SHADOW = Outcome.awarded, Outcome.held, Outcome.refused, Outcome.shadow
+
+Tallies = dict[tuple[str, str], list[int]]
+"""(rule, account) → [awards, amount in smallest units]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A decision that would be held, with what it promises."""
+
+    rule: str
+    reason: str
+    postings: tuple[Posting, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What the events of a span came to. Accounts are currencies and ``badge:<id>``; amounts are in smallest units.
+
+    ``awards`` and ``shadow`` (what rules in shadow would have given) are per rule and account; ``gains`` is
+    account → learner → amount; ``learners`` are who gained by each rule; ``refused`` counts (rule, reason).
+    ``waiting`` are the holds that no later award closed, by their number.
+    """
+
+    awards: Tallies = field(default_factory=dict)
+    shadow: Tallies = field(default_factory=dict)
+    gains: dict[str, dict[str, int]] = field(default_factory=dict)
+    learners: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    refused: Counter[tuple[str, str]] = field(default_factory=Counter)
+    waiting: dict[int, Waiting] = field(default_factory=dict)
+
+    def gainers(self) -> set[str]:
+        """Everybody who gains anything."""
+        return {learner for gained in self.gains.values() for learner in gained}
+
+    def totals(self) -> dict[str, int]:
+        """Account → what all learners gain together."""
+        return {account: sum(gained.values()) for account, gained in self.gains.items()}
+
+    def biggest(self, account: str, n: int) -> list[tuple[str, int]]:
+        """The ``n`` learners who gain most, the most first, ties by name."""
+        return sorted(self.gains.get(account, {}).items(), key=lambda each: (-each[1], each[0]))[:n]
+
+
+class Trial:
+    """A rulebook in force from the first event that it is given; what happened in ``since`` … ``until`` is counted.
+
+    Earlier events fill its limits and are not counted; later ones are left out. ``since`` and ``until`` are seconds
+    UTC, ``until`` excluded. The agent's own mode does not matter: a rule that is live counts as paying.
+    """
+
+    def __init__(self, rulebook: Rulebook, *, since: int = 0, until: int = 2**62) -> None:
+        self.rulebook = rulebook
+        self.findings = Findings()
+        self.events = 0
+        self._memory = Memory()
+        self._since = since
+        self._until = until
+        self._number = 0
+
+    def take(self, events: Iterable[Event]) -> None:
+        """Decide a page of events, in order; they are fresh (no event is given twice)."""
+        verdicts: list[evaluate.Verdict] = []
+        for event in events:
+            if event.seen.occurred_at < self._until:
+                judged = evaluate.judge(event, self.rulebook)
+                self.events += bool(judged) and event.seen.occurred_at >= self._since
+                verdicts.extend(judged)
+        self._count(verdicts, self._memory.book(verdicts))
+
+    def _count(self, verdicts: Sequence[evaluate.Verdict], decisions: Sequence[Decision]) -> None:
+        found = self.findings
+        for verdict, decision in zip(verdicts, decisions, strict=True):
+            self._number += 1
+            for number in decision.supersedes:
+                found.waiting.pop(number, None)
+            if verdict.event.seen.occurred_at < self._since:
+                continue
+            outcome, rule = decision.outcome, decision.rule_id
+            if outcome is _REFUSED:
+                found.refused[rule, decision.reason] += 1
+            elif outcome is _HELD:
+                found.waiting[self._number] = Waiting(rule=rule, reason=decision.reason, postings=decision.postings)
+            elif outcome is _SHADOW:
+                _add(found.shadow, decision)
+            else:
+                _add(found.awards, decision)
+                found.learners[rule].add(decision.learner)
+                for posting in decision.postings:
+                    gained = found.gains.setdefault(posting.currency, {})
+                    gained[decision.learner] = gained.get(decision.learner, 0) + posting.amount
+
+
+def _add(tallies: Tallies, decision: Decision) -> None:
+    for posting in decision.postings:
+        tally = tallies.setdefault((decision.rule_id, posting.currency), [0, 0])
+        tally[0] += 1
+        tally[1] += posting.amount
+
+
+def demand_of(rulebooks: Sequence[Rulebook]) -> Demand:
+    """What several rulebooks want together; its version is that of the first."""
+    demands = [rulebook.demand for rulebook in rulebooks]
+    return Demand(
+        rules_version=demands[0].rules_version,
+        names=frozenset().union(*(one.names for one in demands)),
+        suffixes=frozenset().union(*(one.suffixes for one in demands)),
+        facts=frozenset().union(*(one.facts for one in demands)),
+    )
+
+
+def looked_up(demand: Demand) -> tuple[str, ...]:
+    """The demanded facts that a log does not tell: they are read from the LMS's tables, as those are now."""
+    table = FactTable()
+    entries = (table.get(name) for name in sorted(demand.facts))
+    return tuple(entry.name for entry in entries if entry is not None and entry.tables)
+
+
+def is_badge(account: str) -> bool:
+    """Whether an account is a badge and no currency."""
+    return account.startswith(BADGE)
