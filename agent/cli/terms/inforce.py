@@ -45,13 +45,13 @@ def rules_in_force(settings: Settings, connection: sqlite3.Connection | None = N
         ConfigError: they have faults, and the ledger keeps none that do not.
     """
     from agent.config.kinds import KindTable
-    from agent.config.rulefile import load_rules_text
+    from agent.config.rulefile import load_rules, load_rules_text
     from agent.engine.rules import compile_rules
     from agent.ledger import reading
-    from agent.wiring import read_rules
 
     try:
-        return read_rules(settings)
+        file = load_rules(settings.rule_files())
+        return file, compile_rules(file, KindTable())
     except ConfigError:
         versions = [version for version, _, made in reading.rules_versions(connection) if made] if connection else []
         kept = reading.rules_text(connection, versions[-1]) if connection and versions else None
