@@ -1,0 +1,38 @@
+"""The list of what it can do names nothing that is not there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from agent.cli.app import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[2]
+FEATURES = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
+TEST = re.compile(r"^(?:async )?def (test_\w+)", re.MULTILINE)
+
+
+def test_every_test_that_the_list_names_exists() -> None:
+    there = {name for file in (ROOT / "tests").rglob("test_*.py") for name in TEST.findall(file.read_text("utf-8"))}
+    named = set(re.findall(r"`(test_\w+)`", FEATURES))
+    assert len(named) > 50
+    assert named - there == set()
+
+
+def test_every_command_that_the_list_names_exists() -> None:
+    named = set(re.findall(r"`rewards-agent (\w+)", FEATURES))
+    assert named
+    assert named <= set(COMMANDS)
+
+
+def test_every_line_of_the_list_shows_something() -> None:
+    rows = [line for line in FEATURES.splitlines() if line.startswith("|") and "---" not in line]
+    shown = [line for line in rows if line != "| id | capability | shown by |"]
+    assert [line for line in shown if not re.search(r"`test_\w+`|\]\(", line)] == []
+
+
+def test_no_capability_is_listed_twice() -> None:
+    first_cells = [line.split("|")[1] for line in FEATURES.splitlines() if line.startswith("|")]
+    ids = [one for cell in first_cells for one in re.findall(r"[SM]\d?-\d+", cell)]
+    assert len(ids) > 50
+    assert [one for one in set(ids) if ids.count(one) > 1] == []
