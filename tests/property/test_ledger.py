@@ -170,7 +170,7 @@ async def _stands(ledger: Ledger, events: list[Event]) -> bool:
     return not await ledger.run(lambda connection: ledger.recorder.fresh(connection, events))
 
 
-async def live_through(data_dir: Path, story: list[Step]) -> None:
+async def assert_lived_through(data_dir: Path, story: list[Step]) -> None:
     """Live through a story and compare the ledger with the model at its end."""
     model, left = Model(), list(story)
     while True:
@@ -215,7 +215,7 @@ async def compare(ledger: Ledger, model: Model) -> None:
 @given(st.lists(steps, max_size=10))
 def test_whatever_happens_between_pages_the_ledger_holds_those_that_were_committed_once(story: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as data_dir:
-        asyncio.run(live_through(Path(data_dir), story))
+        asyncio.run(assert_lived_through(Path(data_dir), story))
 
 
 whole = st.integers() | st.integers(-(2**70), 2**70)
