@@ -328,3 +328,33 @@ async def test_the_helpdesk_finds_people_and_their_acts(site: Site) -> None:
     assert ([act.position for act in everything], [act.position for act in there]) == ([1, 2, 5], [5])
     assert tracking is not None
     assert (tracking.enabled, tracking.activities, nothing) == (True, 1, None)
+
+
+async def test_the_helpdesk_can_look_at_one_row_of_the_log_as_it_stands(site: Site) -> None:
+    log(site, 1, timecreated=NOW - 50)
+    log(site, 2, eventname=UNWANTED, courseid=4, timecreated=NOW - 40)
+    log(site, 3, anonymous=1, courseid=1, timecreated=NOW - 30)
+    demand = wanting(VIEWED)
+    history = History(site.options())
+    try:
+        seen, unwanted, anonymous = [await history.act_at(position, demand) for position in (1, 2, 3)]
+        row, hidden, missing = [await history.row_at(position) for position in (2, 3, 4)]
+        ids = await history.ids()
+        courses = await history.courses_of("35", since=NOW - 60, until=NOW)
+        before = await history.courses_of("35", since=0, until=NOW - 60)
+    finally:
+        await history.close()
+    assert (seen is not None and seen.position, unwanted, anonymous, missing) == (1, None, None, None)
+    assert row is not None
+    assert (row.position, row.lms_event, row.user, row.course, row.anonymous) == (2, UNWANTED, 35, 4, False)
+    assert hidden is not None
+    assert (hidden.anonymous, hidden.occurred_at) == (True, NOW - 30)
+    assert (ids, courses, before) == ((1, 3), ["3", "4"], [])
+
+
+async def test_an_empty_log_has_no_ids(site: Site) -> None:
+    history = History(site.options())
+    try:
+        assert await history.ids() == (0, 0)
+    finally:
+        await history.close()

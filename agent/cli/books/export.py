@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from agent.cli.terms.rows import COLUMNS, row_of
@@ -22,15 +22,17 @@ def write_csv(entries: Iterable[EntryRow], out: BinaryIO) -> None:
     writer = csv.writer(text, lineterminator="\n")
     try:
         writer.writerow(COLUMNS)
-        writer.writerows(_guarded(row) for row in map(row_of, entries))
+        writer.writerows(map(_guarded, entries))
         text.flush()
     finally:
         text.detach()
 
 
-def _guarded(row: Mapping[str, Any]) -> Iterator[Any]:
-    for name, value in row.items():
-        yield f"'{value}" if name == "reason" and value.startswith(_FORMULA) else value
+def _guarded(entry: EntryRow) -> Iterable[Any]:
+    row = row_of(entry)
+    if row["reason"].startswith(_FORMULA):
+        row["reason"] = f"'{row['reason']}"
+    return row.values()
 
 
 def write_json_lines(entries: Iterable[EntryRow], out: BinaryIO) -> None:
