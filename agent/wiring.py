@@ -15,7 +15,7 @@ from agent.collectors.logstore.options import LogstoreOptions
 from agent.config import support
 from agent.config.kinds import KindTable
 from agent.config.rulefile import RuleFile, load_rules, load_rules_text
-from agent.config.secrets import read_secret, secret_file
+from agent.config.secrets import read_secret
 from agent.config.settings import LogSource, Settings
 from agent.engine.rulebook import Rulebook
 from agent.engine.rules import compile_rules
@@ -147,7 +147,7 @@ def client_of(settings: Settings, clock: Clock) -> Client | None:
     place = Place(
         url=str(catalogue.url), proxy=str(catalogue.proxy) if catalogue.proxy else None, ca_file=catalogue.ca_file
     )
-    return Client(place, key_file=secret_file(settings.home, catalogue.signing_key_file), clock=clock)
+    return Client(place, key_file=settings.key_file, clock=clock)
 
 
 @contextlib.asynccontextmanager
@@ -258,9 +258,8 @@ class _Enrolling:
             who = await delivery.identity(connection)
         if who is None:
             raise ConfigError("this agent is not enrolled yet", hint="run: rewards-agent enrol TOKEN")
-        key_file = secret_file(settings.home, settings.catalogue.signing_key_file)
         async with client:
-            key = await enrol.rotate(client=client, key_file=key_file, who=who, clock=self._clock)
+            key = await enrol.rotate(client=client, key_file=settings.key_file, who=who, clock=self._clock)
         return {"public_key": key.public.hex(), "fingerprint": key.fingerprint}
 
 

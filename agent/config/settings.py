@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr
 
 from agent.config.document import Document, Fault, FaultsError, Table, examine, load, nearest, shown
+from agent.config.secrets import secret_file
 from agent.config.values import (
     DatabaseUrl,
     DoorPath,
@@ -28,6 +29,9 @@ from agent.model import Trust
 
 DEFAULT_PLACES = (Path("config.toml"), Path("/etc/rewards-agent/config.toml"))
 """Where the configuration is looked for when no `--config` names it, in this order."""
+
+KEY_FILE = "agent.ed25519"
+"""What the signing key's file is called where `[catalogue]` does not say."""
 
 _Text = Annotated[str, Field(min_length=1)]
 _Poll = Annotated[float, Field(gt=0, le=3600)]
@@ -122,7 +126,7 @@ class CatalogueSettings(Table):
     """`[catalogue]`: where wallets are kept. Without this table the agent records and delivers nothing."""
 
     url: WebUrl
-    signing_key_file: _Text = "agent.ed25519"
+    signing_key_file: _Text = KEY_FILE
     proxy: WebUrl | None = None
     ca_file: FilePath | None = None
 
@@ -172,6 +176,11 @@ class Settings(Table):
         """Names of the sources whose word is taken for who is who."""
         named = self.identity.sources_trusted_to_link
         return named if named is not None else tuple(source.name for source in self.log_sources)
+
+    @property
+    def key_file(self) -> Path:
+        """Where the signing key stands, or will: there may be no catalogue yet."""
+        return secret_file(self.home, self.catalogue.signing_key_file if self.catalogue is not None else KEY_FILE)
 
     def rule_files(self) -> tuple[Path, ...]:
         """The files of rules as they are now: globs name what is there today, in the order of their names.

@@ -10,7 +10,7 @@ import shutil
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -189,9 +189,18 @@ def test_an_agent_from_an_old_backup_that_went_another_way_is_refused_until_the_
     assert_both_books_agree(at, catalogue, 3)
 
 
-async def test_whatever_the_catalogue_does_each_entry_arrives_once(tmp_path: Path, site: SqliteSite) -> None:
-    fake = FakeCatalogue(tmp_path)
-    await fake.start()
+@pytest.fixture
+async def fake(tmp_path: Path) -> AsyncIterator[FakeCatalogue]:
+    """A catalogue with moods."""
+    made = FakeCatalogue(tmp_path)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def test_whatever_the_catalogue_does_each_entry_arrives_once(
+    tmp_path: Path, site: SqliteSite, fake: FakeCatalogue
+) -> None:
     at = campus(tmp_path / "campus", f"sqlite:///{site.path}", RULES, extra=f'[catalogue]\nurl = "{fake.url}"')
     token = await fake.add_tenant(CAMPUS)
 
@@ -221,4 +230,3 @@ async def test_whatever_the_catalogue_does_each_entry_arrives_once(tmp_path: Pat
     wallets = await fake.wallets(CAMPUS)
     assert sorted(wallets.values()) == [lessons * 2] * 3 + [lessons * 10] * 3
     assert (await status())["waiting"] == 0
-    await fake.stop()

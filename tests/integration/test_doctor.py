@@ -9,7 +9,7 @@ import re
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -268,9 +268,16 @@ def test_what_the_ledger_knows_is_wrong_is_told(tmp_path: Path) -> None:
     assert (damaged.exit_code, "is damaged" in damaged.found) == (3, True)
 
 
-async def test_the_way_to_the_catalogue_is_looked_at_from_end_to_end(tmp_path: Path) -> None:
-    fake = FakeCatalogue(tmp_path)
-    await fake.start()
+@pytest.fixture
+async def fake(tmp_path: Path) -> AsyncIterator[FakeCatalogue]:
+    """A catalogue with moods."""
+    made = FakeCatalogue(tmp_path)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def test_the_way_to_the_catalogue_is_looked_at_from_end_to_end(tmp_path: Path, fake: FakeCatalogue) -> None:
     at, _, settings = settings_of(tmp_path, f'[catalogue]\nurl = "{fake.url}"')
     (no_key,) = await catalogue_findings(settings)
     assert (no_key.exit_code, no_key.do) == (2, "make one: rewards-agent key new")

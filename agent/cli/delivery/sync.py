@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Annotated, Any
 
 import typer
 
 from agent.cli.access import carry_out, ledger_of
-from agent.cli.frame import ConfigOption, JsonOption, emit, emit_one, note, settings_of, utc
+from agent.cli.frame import ConfigOption, JsonOption, emit, emit_one, note, utc
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Delivery to the catalogue: now, where it stands, what goes out.",
+)
 
 Limit = Annotated[int, typer.Option("--limit", min=1, help="Show at most so many entries.")]
 
@@ -43,9 +46,7 @@ def show(config: ConfigOption = None, limit: Limit = 20, json: JsonOption = Fals
 
     from agent.ledger import delivery
 
-    settings_of(config)
-    with contextlib.ExitStack() as stack:
-        connection = stack.enter_context(ledger_of(config))
+    with ledger_of(config) as connection:
         acked = delivery.standing(connection)["acked_seq"]
         rows = connection.execute("SELECT body FROM entry WHERE seq > ? ORDER BY seq LIMIT ?", (acked, limit))
         entries = [orjson.loads(body) for (body,) in rows]
@@ -61,5 +62,5 @@ def show(config: ConfigOption = None, limit: Limit = 20, json: JsonOption = Fals
 
 def _show(found: dict[str, Any], *, json: bool) -> None:
     if not json:
-        found = {key: utc(value) if key.endswith("_at") and value else value for key, value in found.items()}
+        found = {key: utc(value or None) if key.endswith("_at") else value for key, value in found.items()}
     emit_one(found, json=json)

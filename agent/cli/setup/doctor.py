@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from agent.config.settings import Settings
     from agent.engine.rulebook import Needs, Rulebook
 
-app = typer.Typer()
+app = typer.Typer(rich_markup_mode="markdown")
 
 
 @app.command()

@@ -12,7 +12,6 @@ from pathlib import Path
 SYSTEM_HOME = Path("/etc/rewards-agent")
 SYSTEM_DATA = Path("/var/lib/rewards-agent")
 PASSWORD_FILE = "moodle-db.password"  # noqa: S105 - the name of a file
-KEY_FILE = "agent.ed25519"
 GRANTS_FILE = "moodle-grants.sql"
 
 _CONFIG = """\

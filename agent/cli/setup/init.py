@@ -14,7 +14,7 @@ from agent.errors import ConfigError
 if TYPE_CHECKING:
     from agent.config.settings import Settings
 
-app = typer.Typer()
+app = typer.Typer(rich_markup_mode="markdown")
 
 _PLACES = ("/var/www/html/config.php", "/var/www/moodle/config.php", "/var/www/html/moodle/config.php")
 _OPTIONS = {
@@ -53,7 +53,7 @@ def init(  # noqa: PLR0917 - each is an option with a name of its own
     site_admin: Annotated[
         list[int] | None,
         typer.Option(
-            metavar="ID", help="Moodle id of an administrator, who never earns; may be repeated.  [default: 2]"
+            metavar="ID", help="Moodle id of an administrator, who never earns; may be repeated; 2 where none is given."
         ),
     ] = None,
     catalogue: Annotated[str, typer.Option(metavar="URL", help="The central catalogue, if there is one yet.")] = "",
@@ -183,8 +183,7 @@ def _write_rest(settings: Settings) -> None:
         if source.password_file:
             path = secret_file(settings.home, source.password_file)
             _told(path, files.write_new(path, files.new_password() + "\n", secret=True))
-    key = settings.catalogue.signing_key_file if settings.catalogue is not None else files.KEY_FILE
-    path = secret_file(settings.home, key)
+    path = settings.key_file
     there = path.exists()
     if not there:
         new_key(path)
