@@ -108,7 +108,8 @@ class Pipeline:
         rulebook = self._rulebooks[page.rules_version]
         ceiling = self._ceilings[page.source]
         events = [trust.tag(seen, ceiling) for seen in page.observations]
-        verdicts = {event.event_id: evaluate.judge(event, rulebook) for event in events}
+        # Of two sightings of one fact in a page the first is recorded, so it is the first that is judged.
+        verdicts = {event.event_id: evaluate.judge(event, rulebook) for event in reversed(events)}
         now = self._clock.now()
 
         async def unit(connection: aiosqlite.Connection) -> tuple[int, int, Sequence[Decision]]:

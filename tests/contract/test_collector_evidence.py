@@ -43,13 +43,29 @@ async def test_rows_that_never_earn_are_marked_with_why(site: Site, clock: HandC
     log(site, 4, realuserid=2)
     for position, user in ((5, 1), (6, 0), (7, -1), (8, 2)):
         log(site, position, userid=user)
+    log(site, 10, userid=-20)
     put(site, "user", id=40, username="gone", deleted=1)
     log(site, 9, userid=40)
     async with collecting(site.options(), clock, site_admins=frozenset({2})) as collector:
         seen, _ = await read(collector)
     assert [set(one.marks) for one in seen[:4]] == [{"restored"}, {"restored"}, {"restored"}, {"logged_in_as"}]
     marks = [dict(one.person_marks) for one in seen[4:]]
-    assert marks == [{"1": "guest"}, {"0": "nobody"}, {"-1": "system"}, {"2": "site_admin"}, {"40": "deleted"}]
+    assert marks == [{"1": "guest"}, {"0": "nobody"}, {"-1": "system"}, {"2": "site_admin"}, {"40": "deleted"}, {"-20": "system"}]
+
+
+async def test_a_time_in_milliseconds_is_counted_and_stops_nothing(site: Site, clock: HandClock) -> None:
+    log(site, 1, timecreated=NOW * 1000)
+    log(site, 2)
+    async with collecting(site.options(), clock) as collector:
+        seen, state = await read(collector)
+    assert ([one.position for one in seen], state.counts["rows_of_no_time"]) == ([2], 1)
+
+
+async def test_a_related_user_of_zero_is_nobody_else(site: Site, clock: HandClock) -> None:
+    log(site, 1, relateduserid=0)
+    async with collecting(site.options(), clock) as collector:
+        (seen,), _ = await read(collector)
+    assert (seen.people["subject"], dict(seen.person_marks)) == ("35", {})
 
 
 async def test_teachers_are_staff_where_they_teach_and_below(site: Site, clock: HandClock) -> None:

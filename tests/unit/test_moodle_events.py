@@ -93,5 +93,10 @@ def test_a_completion_state_is_text_whatever_it_was_written_as(state: float | st
     assert moodle.detail_of(moodle.COMPLETION, {"completionstate": state}) == "1"
 
 
+@pytest.mark.parametrize("state", [float("inf"), float("nan"), 1.5, None])
+def test_a_completion_state_that_is_no_whole_number_is_none(state: float | None) -> None:
+    assert moodle.detail_of(moodle.COMPLETION, {"completionstate": state}) == ""
+
+
 def test_essays_are_in_no_event_whose_other_is_fetched() -> None:
     assert not [name for name in moodle.OTHER_KEYS if "uploaded" in name or ("created" in name and "enrol" not in name)]

@@ -54,6 +54,7 @@ class Draft:
         self.instance: int | None = None
         self.expected = 0
         self.post: int | None = self.object_id if self.event in moodle.POSTS else None
+        self.related = self.related or None  # some plugins write 0 where there is nobody
         self.people: dict[str, str] = moodle.people_of(self.event, self.user, self.related)
         subject = self.people.get("subject")
         self.learner: int | None = None if subject is None else int(subject)
@@ -101,7 +102,8 @@ def drafts_of(
 ) -> list[Draft]:
     """Drafts of the rows that make observations, in order.
 
-    Anonymous rows and rows older than ``start_at`` are only counted, in ``seen``. ``backdated`` are positions.
+    Anonymous rows, rows older than ``start_at`` and rows of no possible time are only counted, in ``seen``.
+    ``backdated`` are positions.
     """
     drafts: list[Draft] = []
     for row in rows:
@@ -110,6 +112,9 @@ def drafts_of(
             continue
         if row[11] < start_at:
             seen["rows_before_start"] += 1
+            continue
+        if row[11] > moodle.TIME_MAX:
+            seen["rows_of_no_time"] += 1
             continue
         event: str = row[1]
         keys = moodle.OTHER_KEYS.get(event)

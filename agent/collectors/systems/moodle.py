@@ -35,6 +35,8 @@ CONTEXT_MODULE = 70
 RESTORED_IDS = frozenset({-31337, -31338})
 """Ids that a restore writes where it could not map (-31337) or find (-31338) the original."""
 SITE_COURSE = 1
+TIME_MAX = 9_999_999_999
+"""Moodle keeps times in ten digits; what is later (milliseconds, say) is no time that a calendar knows."""
 
 GUEST, NOBODY, SYSTEM = 1, 0, -1
 
@@ -142,9 +144,11 @@ def detail_of(event: str, other: Other) -> str:
 
 
 def state_of(other: Other) -> str:
-    """The completion state of a completion event as text, empty where it is missing."""
+    """The completion state of a completion event as text, empty where it is missing or no whole number."""
     state = other.get("completionstate")
-    return "" if state is None else str(int(state)) if isinstance(state, int | float) else state.strip()
+    if isinstance(state, float):
+        return str(int(state)) if state.is_integer() else ""
+    return "" if state is None else str(int(state)) if isinstance(state, int) else state.strip()
 
 
 def natural_key(

@@ -121,7 +121,8 @@ _FIXED: Mapping[int, PersonMark] = {GUEST: "guest", NOBODY: "nobody", SYSTEM: "s
 def _mark_of(
     user: int, course: int | None, site_admins: frozenset[int], deleted: frozenset[int], roles: Roles | None
 ) -> PersonMark | None:
-    mark = _FIXED.get(user)
+    # Below -1 stand Moodle's own senders (no reply, support): nobody's accounts either.
+    mark = _FIXED.get(max(user, SYSTEM))
     if mark is None and user in site_admins:
         mark = "site_admin"
     if mark is None and roles is not None and roles.readable and roles.is_staff(user, course):
