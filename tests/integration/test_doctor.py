@@ -52,6 +52,7 @@ id = "never"
 on = '\mod_dance\event\danced'
 award = 1
 """
+COMPLETED = r"\core\event\course_module_completion_updated"
 COMPLETIONS = r"DELETE FROM mdl_logstore_standard_log WHERE eventname LIKE '%%course_module_completion_updated'"
 
 
@@ -92,7 +93,10 @@ def test_init_prints_statements_that_are_enough_and_then_finds_all_in_order(
     assert code == 2
     assert any("refuses user 'new_ro' with this password" in found["found"] for found in findings)
     grants = tmp_path / "moodle-grants.sql"
-    for statement in grants.read_text().splitlines():
+    *statements, remark = grants.read_text().splitlines()
+    assert remark.startswith("-- ")
+    assert "ALTER USER 'new_ro'@'127.0.0.1'" in remark
+    for statement in statements:
         server.execute(statement.replace("%", "%%"))
     try:
         after = CliRunner().invoke(app, words)
@@ -266,6 +270,19 @@ def test_what_the_ledger_knows_is_wrong_is_told(tmp_path: Path) -> None:
     (at.directory / "data" / "ledger.db").write_bytes(b"no ledger at all" * 1000)
     (damaged,) = [one for one in ledger_findings(settings) if one.level == "fail"]
     assert (damaged.exit_code, "is damaged" in damaged.found) == (3, True)
+
+
+def test_decisions_that_wait_too_long_for_a_person_are_told(tmp_path: Path) -> None:
+    at, site, settings = settings_of(tmp_path, 'trust = "client_reported"')
+    completed = {"eventname": COMPLETED, "contextlevel": 70, "other": '{"completionstate":1}'}
+    log(site, 2, timecreated=int(time.time()), relateduserid=35, contextinstanceid=7, **completed)
+    at.catch_up()
+    (held,) = [one for one in ledger_findings(settings) if one.about == "review"]
+    assert (held.level, held.found.partition(",")[0]) == ("ok", "1 held for a person to decide")
+    with sqlite3.connect(at.directory / "data" / "ledger.db") as ledger:
+        ledger.execute("UPDATE hold SET held_at = held_at - 8 * 86400")
+    (held,) = [one for one in ledger_findings(settings) if one.about == "review"]
+    assert (held.level, held.do) == ("warn", "learners wait for them: rewards-agent review list")
 
 
 @pytest.fixture

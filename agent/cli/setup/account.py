@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from agent.config.settings import Settings
     from agent.engine.rulebook import Rulebook
 
+_OLD_ACCOUNT = "An account that was there before keeps its old password unless you also run:"
+
 
 def tested(settings: Settings, grant_host: str) -> None:
     """Test each source's account; where it cannot read everything yet, print and keep what makes it able to."""
@@ -34,7 +36,7 @@ def tested(settings: Settings, grant_host: str) -> None:
 
 
 def _statements(settings: Settings, rulebook: Rulebook, path: Path, grant_host: str) -> None:
-    from agent.collectors.logstore.grants import PASSWORD_PLACE, grant_statements, tables_needed
+    from agent.collectors.logstore.grants import PASSWORD_PLACE, account_of, grant_statements, tables_needed
     from agent.wiring import logstore_options
 
     with_password: list[str] = []
@@ -47,7 +49,11 @@ def _statements(settings: Settings, rulebook: Rulebook, path: Path, grant_host: 
         typer.echo("\nA database administrator runs, once:\n")
         for statement in statements:
             typer.echo(f"  {statement}")
-        with_password += [one.replace(PASSWORD_PLACE, options.password or "") for one in statements]
+        password = options.password or ""
+        with_password += [one.replace(PASSWORD_PLACE, password) for one in statements]
+        with_password.append(
+            f"-- {_OLD_ACCOUNT} ALTER USER {account_of(options.url, host)} IDENTIFIED BY '{password}';"
+        )
         typer.echo(f"\nThis names the host we come from, {host}; another one: --grant-host")
     if with_password:
         files.write_grants(path, "\n".join(with_password) + "\n")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
@@ -39,7 +38,7 @@ def doctor(config: ConfigOption = None, json: JsonOption = False) -> None:
     settings = settings_of(config)
     findings = looked_at(settings)
     if json:
-        emit_json([asdict(finding) for finding in findings])
+        emit_json([finding.told() for finding in findings])
     else:
         show(findings)
         typer.echo(summary(findings))

@@ -165,8 +165,12 @@ def _write_config(plan: files.Plan, config: Path) -> Settings:
     except FaultsError as exc:
         told = "\n".join(in_words(fault) for fault in exc.faults)
         raise ConfigError(told, hint="nothing was written: correct it and run init again") from None
-    plan.home.mkdir(parents=True, exist_ok=True)
-    _told(config, files.write_new(config, text))
+    try:
+        plan.home.mkdir(parents=True, exist_ok=True)
+        _told(config, files.write_new(config, text))
+    except OSError as exc:
+        hint = "run this as a user who may write there, or name another place: --dir"
+        raise ConfigError(f"{plan.home} cannot be written: {exc.strerror}", hint=hint) from None
     return settings
 
 

@@ -36,14 +36,19 @@ def grant_statements(options: LogstoreOptions, tables: Iterable[str], *, host: s
     """
     log_database = _database(options.log_url or options.url)
     database = _database(options.url)
-    account = f"'{_user(options.url)}'@'{host}'"
-    log_account = f"'{_user(options.log_url or options.url)}'@'{host}'"
+    account = account_of(options.url, host)
+    log_account = account_of(options.log_url or options.url, host)
     statements = [f"CREATE USER IF NOT EXISTS {account} IDENTIFIED BY '{PASSWORD_PLACE}' WITH MAX_USER_CONNECTIONS 5;"]
     statements.append(grant_of(log_database, _log_table(options), "", log_account))
     for table in tables:
         columns = f" ({', '.join(USER_COLUMNS)})" if table == "user" else ""
         statements.append(grant_of(database, f"{options.table_prefix}{table}", columns, account))
     return tuple(statements)
+
+
+def account_of(url: str, host: str) -> str:
+    """The user of a URL as an account that connects from ``host``."""
+    return f"'{_user(url)}'@'{host}'"
 
 
 def grant_of(database: str, table: str, columns: str, account: str) -> str:
@@ -63,7 +68,7 @@ def log_unreadable(answer: Unreadable, options: LogstoreOptions, schema: Schema)
             f"{options.place}: there is no table {table} ({answer.reason})",
             hint=f"correct {prefix} (see $CFG->prefix in Moodle's config.php) or log_table",
         )
-    grant = grant_of(_database(url), table, "", f"'{_user(url)}'@'<this host>'")
+    grant = grant_of(_database(url), table, "", account_of(url, "<this host>"))
     return ConfigError(
         f"{options.place}: the log table {table} may not be read by {_user(url)!r}",
         hint=f"run `{grant}`; or, if Moodle's tables begin otherwise, correct {prefix}",

@@ -170,6 +170,14 @@ def test_a_config_php_that_may_not_be_read_is_told(tmp_path: Path) -> None:
     assert not (tmp_path / "home").exists()
 
 
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = init("--dir", tmp_path / "file" / "home", "--campus", "uni", "--moodle-url", "mysql://companion_ro@h/d")
+    assert done.exit_code == 2
+    assert "cannot be written" in done.output
+    assert "--dir" in done.output
+
+
 def test_the_address_in_the_grants_is_the_one_we_come_from() -> None:
     assert our_host("mysql://u@127.0.0.1:3306/d") == "127.0.0.1"
     assert our_host("mysql://u@localhost/d") in {"127.0.0.1", "::1"}

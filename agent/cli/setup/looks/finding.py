@@ -35,6 +35,10 @@ class Finding:
         """An error as a finding."""
         return cls(about=about, level="fail", found=exc.message, do=exc.hint, exit_code=exc.exit_code)
 
+    def told(self) -> dict[str, str]:
+        """What of it is for people and programs."""
+        return {"about": self.about, "level": self.level, "found": self.found, "do": self.do}
+
 
 def show(findings: Iterable[Finding]) -> None:
     """Print findings, a line each, with what to do below those that want something done."""

@@ -84,7 +84,7 @@ def _held(connection: sqlite3.Connection) -> Iterator[Finding]:
     yield Finding(
         about="review",
         level="warn" if many else "ok",
-        found=f"{count} decisions are held, the oldest since {utc(oldest)}",
+        found=f"{count} held for a person to decide, the oldest since {utc(oldest)}",
         do="learners wait for them: rewards-agent review list" if many else "",
     )
 
