@@ -29,7 +29,7 @@ class Simulating:
 
     def __call__(self) -> Sample:
         """One simulation."""
-        command = [COMMAND, "rules", "simulate", "--from", "log", "--json", "--config", self._config]
+        command: list[str | Path] = [COMMAND, "rules", "simulate", "--from", "log", "--json", "--config", self._config]
         run = watch(command, cwd=self._directory)
         assert run.returncode == 0, run.output[-3000:]
         assert not (self._directory / "data").exists(), "a simulation writes nothing"
