@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, settings_of, utc
+from agent.cli.tuning.diff import diff
+from agent.cli.tuning.schema import schema
 from agent.cli.tuning.simulate import simulate
 from agent.errors import ConfigError, InvalidInputError
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Check, try and explain the rules.")
 app.command()(simulate)
+app.command()(diff)
+app.command()(schema)
 
 FilesArgument = Annotated[
     list[Path] | None,

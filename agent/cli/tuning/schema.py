@@ -1,0 +1,16 @@
+"""`rewards-agent rules schema`: what editors check and complete a file of rules with."""
+
+from __future__ import annotations
+
+from agent.cli.frame import emit_json
+
+
+def schema() -> None:
+    """Print the JSON Schema of a file of rules, for editors that check and complete TOML.
+
+    Example: rewards-agent rules schema > rules.schema.json, and as the first line of rules.toml:
+    #:schema ./rules.schema.json
+    """
+    from agent.config.rulefile.schema import rules_schema
+
+    emit_json(rules_schema())

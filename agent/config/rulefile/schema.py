@@ -1,0 +1,153 @@
+"""JSON Schema of rules.toml for editors, made from the models that read it: what can be written, not what it becomes.
+
+What only a comparison of several keys shows (an unknown currency, an example that is untrue) is left to `rules check`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from agent.config.rulefile.models import RulesPart
+from agent.model import ROLES, Trust
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_NUMBER = r"-?\d{1,15}(\.\d{1,9})?"
+_DURATION = r"\d{1,8}[smhdw]"
+_NAME = "[A-Za-z][A-Za-z0-9_-]{0,63}"
+_CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
+_DAY = r"\d{4}-\d\d-\d\d"
+_WEEKDAY = "([Mm]on|[Tt]ue|[Ww]ed|[Tt]hu|[Ff]ri|[Ss]at|[Ss]un)[a-z]*"
+_LIMIT = rf"\s*\d{{1,15}}(\.\d{{1,9}})?( +{_NAME})? */ *({_NAME}|{_DURATION})\s*"
+_EVENT = r"([a-z0-9_*]+(\.[a-z0-9_*]+)*|\\?[a-z0-9_]+\\event\\[a-z0-9_]+)"
+
+
+def _text(form: str, *examples: str, description: str = "") -> JsonSchemaValue:
+    found: JsonSchemaValue = {"type": "string", "pattern": f"^({form})$", "examples": list(examples)}
+    return found | ({"description": description} if description else {})
+
+
+_PLAIN: JsonSchemaValue = {"type": ["string", "number", "boolean"]}
+_LIMIT_TEXT = _text(_LIMIT, "3/day", "20 points/ever", "5/7d")
+_AMOUNT: JsonSchemaValue = {"type": "number", "minimum": 0, "maximum": 10**12}
+_AMOUNTS: JsonSchemaValue = {"type": "object", "additionalProperties": True, "minProperties": 1}
+_COMPARISON: JsonSchemaValue = {
+    "anyOf": [
+        _PLAIN,
+        {"type": "array", "items": _PLAIN, "minItems": 1},
+        {
+            "type": "object",
+            "properties": {
+                "is": {"anyOf": [_PLAIN, {"type": "array", "items": _PLAIN, "minItems": 1}]},
+                "if_unknown": {"enum": ["pass", "fail", "hold"]},
+            },
+            "required": ["is"],
+            "additionalProperties": False,
+        },
+    ],
+    "examples": [">=80", "60..79", "!=x", "abc*", True],
+}
+WRITTEN: Mapping[str, JsonSchemaValue] = {
+    "_identifier": _text("[a-z0-9][a-z0-9._-]{0,63}", "quiz-80"),
+    "name": _text(_NAME, "sem1"),
+    "_period": _text(_NAME, "sem1"),
+    "_currency": _text(_NAME, "points"),
+    "_zone": _text(r"[A-Za-z0-9_+/-]+", "Africa/Johannesburg", description="an IANA time zone"),
+    "_on": _text(_EVENT, "quiz.submitted", "forum.*", r"\mod_quiz\event\attempt_submitted"),
+    "_kind": _text(r"[a-z0-9_]+(\.[a-z0-9_]+)+", "thing.happened"),
+    "_once": _text(_NAME, "lesson", "course", "day", "sem1"),
+    "_course": _text("[^:].*[^:]|[^:]", "BIO101", "idnumber:HS-103", "id:7"),
+    "_expiry": _text(f"never|{_DURATION}", "365d", "never"),
+    "_operand": {"anyOf": [{"type": "number"}, _text(f"{_NUMBER}|{_DURATION}", "14d")]},
+    "_trust": {"enum": list(Trust.__members__)},
+    "_expected": {"type": ["number", "string"]},
+    "_budget": {"type": "object", "additionalProperties": _text(_LIMIT, "50000/week")},
+    "comparison": _COMPARISON,
+    "weekday": _text(_WEEKDAY, "mon"),
+    "hours": _text(rf"{_CLOCK} *- *({_CLOCK}|24:00)", "08:00-18:00"),
+    "clock": _text(_CLOCK, "04:00"),
+    "days": _text(rf"{_DAY}(\.\.{_DAY})?", "2026-12-24..2027-01-05"),
+    "written_duration": _text(_DURATION, "7d", "12h"),
+    "limit": {
+        "anyOf": [
+            _LIMIT_TEXT,
+            {
+                "type": "object",
+                "properties": {
+                    "of": _LIMIT_TEXT,
+                    "over": {"enum": ["refuse", "trim"]},
+                    "for": {"enum": list(ROLES)},
+                },
+                "required": ["of"],
+                "additionalProperties": False,
+            },
+        ]
+    },
+    "award_parts": {
+        "anyOf": [
+            _AMOUNT,
+            _AMOUNTS,
+            {
+                "type": "array",
+                "minItems": 1,
+                "items": _AMOUNTS | {"properties": {"to": {"enum": list(ROLES)}}},
+            },
+        ],
+        "examples": [10, {"points": 10, "reputation": 1}],
+    },
+}
+"""What can be written where one of these functions reads the value; by the function's name."""
+
+
+def rules_schema() -> JsonSchemaValue:
+    """The schema of one file of rules."""
+    made = RulesPart.model_json_schema(by_alias=True, schema_generator=_Written)
+    rule = made["$defs"]["Rule"]
+    rule["anyOf"] = [{"required": ["award"]}, {"required": ["badge"]}]
+    return {"$schema": DIALECT, "title": "Rules of the rewards sidecar", **_without_titles(made)}
+
+
+class _Written(GenerateJsonSchema):
+    """Where a function reads the value, `WRITTEN` says what it accepts; one that is not in it accepts all."""
+
+    def function_plain_schema(self, schema: core_schema.PlainValidatorFunctionSchema) -> JsonSchemaValue:
+        """What a value that a function reads can be."""
+        return dict(WRITTEN.get(_called(schema), {}))
+
+    def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
+        """One value for a list of one; nothing at all for what only a later version understands."""
+        if _called(schema) == "_refuse":
+            return {"not": {}, "description": "not supported by this version"}
+        inner = self.generate_inner(schema["schema"])
+        if _called(schema) == "_listed" and "items" in inner:
+            return {"anyOf": [inner["items"], inner]}
+        return inner
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """Defaults are told by `rules explain`: here they would be what they become, not what is written."""
+        return self.generate_inner(schema["schema"])
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        """TOML has no null: what can be None can be left out."""
+        return self.generate_inner(schema["schema"])
+
+
+def _called(schema: Any) -> str:
+    return str(getattr(schema["function"]["function"], "__name__", ""))
+
+
+def _without_titles(value: Any, inside: Literal["schema", "names"] = "schema") -> Any:
+    """Pydantic's titles only repeat the keys."""
+    if isinstance(value, list):
+        return [_without_titles(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: _without_titles(one, "names" if inside == "schema" and key in {"properties", "$defs"} else "schema")
+        for key, one in value.items()
+        if inside == "names" or key != "title" or not isinstance(one, str)
+    }

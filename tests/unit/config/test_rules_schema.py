@@ -1,0 +1,133 @@
+"""The schema that editors check rules with: what may be written fits it, and what may not is found."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from agent.config.document import FaultsError
+from agent.config.rulefile import load_rules_text
+from agent.config.rulefile.schema import WRITTEN, rules_schema
+from tests.json_schema import faults
+
+EXAMPLE = Path(__file__).parents[3] / "rules.example.toml"
+GOOD = r"""
+schema = 1
+timezone = "Africa/Johannesburg"
+day_starts_at = "04:00"
+week_starts_on = "monday"
+[calendar]
+closed = ["2026-12-24..2027-01-05", "2026-09-24"]
+[defaults]
+staff_earn = true
+[period.sem1]
+from = 2026-09-01
+until = 2026-12-20
+[currency.points]
+expires_after = "365d"
+decimals = 2
+[currency.reputation]
+expires_after = "never"
+[budget]
+points = "50000/week"
+[value.window]
+default = "14d"
+BIO101 = 7
+[[level]]
+name = "Newcomer"
+currency = "reputation"
+from = 0
+[[kind]]
+kind = "video.watched"
+lms_event = '\mod_video\event\watched'
+[[rule]]
+id = "quiz-80"
+on = ["quiz.submitted", '\mod_quiz\event\attempt_submitted']
+conditions = { score_pct = ">=80", attempt = 1, any = [{ module = ["quiz", "lesson"] }, { passed = true }] }
+award = [{ to = "referrer", points = 0.5 }, { to = "subject", points = 10, reputation = 1 }]
+once_per = ["lesson", "day"]
+frequency = 2
+cooldown = "7d"
+limit = ["3/day", { of = "60 points/30d", over = "trim", for = "referrer" }]
+min_trust = "server_verified"
+mode = "shadow"
+active = { from = 2026-09-01, days = ["mon", "tuesday"], hours = "22:00-02:00", zone = "Europe/London" }
+audience = { courses = ["BIO101", "id:7"], cohorts = ["pilot"] }
+badge = "quiz-ace"
+group = "learn"
+tags = ["a"]
+[[cap]]
+limit = "200 points/sem1"
+group = "learn"
+[[deny]]
+on = "forum.*"
+conditions = { word_count = { is = "<3", if_unknown = "pass" } }
+reason = "too short"
+[[case]]
+name = "nothing"
+events = [{ kind = "lesson.completed" }]
+expect = [{ learner = "ann", points = 0 }]
+"""
+BROKEN = [
+    ("schema = 1", "schema = 2"),
+    ('timezone = "Africa/Johannesburg"', 'timezones = "Africa/Johannesburg"'),
+    ('day_starts_at = "04:00"', 'day_starts_at = "25:00"'),
+    ('week_starts_on = "monday"', "week_starts_on = 1"),
+    ('closed = ["2026-12-24..2027-01-05", "2026-09-24"]', 'closed = ["Christmas"]'),
+    ("staff_earn = true", 'staff_earn = "yes"'),
+    ("from = 2026-09-01\nuntil", 'from = "September"\nuntil'),
+    ('expires_after = "365d"', 'expires_after = "365 days"'),
+    ("decimals = 2", "decimals = 9"),
+    ('points = "50000/week"', 'points = "a lot"'),
+    ('default = "14d"', 'default = "a fortnight"'),
+    ('kind = "video.watched"', 'kind = "video"'),
+    ('id = "quiz-80"', 'id = "Quiz 80"'),
+    ('id = "quiz-80"\n', ""),
+    ('attempt = 1, any = [{ module = ["quiz", "lesson"] }', 'attempt = [], any = [{ module = ["quiz", "lesson"] }'),
+    ('to = "referrer", points = 0.5', 'to = "friend", points = 0.5'),
+    ("frequency = 2", "frequency = 0"),
+    ('cooldown = "7d"', 'cooldown = "soon"'),
+    ('limit = ["3/day"', 'limit = ["three a day"'),
+    ('over = "trim"', 'over = "cut"'),
+    ('min_trust = "server_verified"', 'min_trust = "high"'),
+    ('mode = "shadow"', 'mode = "silent"'),
+    ('hours = "22:00-02:00"', 'hours = "evening"'),
+    ('reason = "too short"', 'reason = ""'),
+    ('events = [{ kind = "lesson.completed" }]', "events = []"),
+    ('tags = ["a"]', 'tags = ["a"]\ncolour = "red"'),
+]
+
+
+def found(text: str) -> list[str]:
+    schema = rules_schema()
+    return list(faults(tomllib.loads(text), schema, schema))
+
+
+def test_the_example_and_a_file_with_every_key_fit() -> None:
+    load_rules_text(GOOD)
+    assert found(GOOD) == []
+    assert found(EXAMPLE.read_text()) == []
+
+
+@pytest.mark.parametrize(("right", "wrong"), BROKEN, ids=[wrong.partition("\n")[0] or "no id" for _, wrong in BROKEN])
+def test_what_does_not_load_does_not_fit_either(right: str, wrong: str) -> None:
+    assert right in GOOD
+    broken = GOOD.replace(right, wrong, 1)
+    with pytest.raises(FaultsError):
+        load_rules_text(broken)
+    assert found(broken) != []
+
+
+def test_a_rule_that_gives_nothing_does_not_fit() -> None:
+    assert found('[[rule]]\nid = "r"\non = "lesson.completed"\n') != []
+
+
+def test_every_key_that_a_function_reads_says_what_can_be_written() -> None:
+    told = rules_schema()
+    rule = told["$defs"]["Rule"]["properties"]
+    assert [key for key, one in rule.items() if not one] == []
+    assert all(WRITTEN.values())
+    assert "title" in rule
+    assert told["$defs"]["Active"]["properties"]["from"] == {"type": "string", "format": "date"}
