@@ -8,6 +8,7 @@ from agent.collectors.logstore.dialects.database import Database
 from agent.collectors.logstore.dialects.mysql import MysqlDatabase
 from agent.collectors.logstore.dialects.sqlite import SqliteDatabase
 from agent.collectors.logstore.options import LogstoreOptions
+from agent.config.support import database_refused
 from agent.errors import ConfigError
 
 
@@ -34,6 +35,9 @@ def database_for(options: LogstoreOptions, *, log: bool = False) -> Database:
         return MysqlDatabase(options, url, password, key=key)
     if url.scheme == "sqlite":
         return SqliteDatabase(options, url, key=key)
+    refused = database_refused(text)
+    if refused is not None:
+        raise ConfigError(f"{options.place}: {key}: {refused[0]}", hint=refused[1])
     raise ConfigError(
         f"{options.place}: {key} begins with {url.scheme or 'nothing'}:, which is no dialect", hint=_FORMS
     )
