@@ -105,7 +105,11 @@ def decision_of(event: Event, outcome: Outcome, amount: int) -> Decision:
     return award
 
 
-decisions = st.tuples(st.integers(1, 25), st.sampled_from(Outcome), st.integers(0, 10**6))
+decisions = st.tuples(
+    st.integers(1, 25),
+    st.sampled_from((Outcome.awarded, Outcome.held, Outcome.refused, Outcome.shadow)),
+    st.integers(0, 10**6),
+)
 steps = st.builds(
     Step,
     page=st.lists(decisions, max_size=12, unique_by=lambda row: row[0]).map(tuple),

@@ -61,7 +61,7 @@ def test_an_honest_ledger_has_nothing_to_find(ledger_dir: Path) -> None:
 
 def test_an_empty_ledger_has_nothing_to_find(tmp_path: Path) -> None:
     with sqlite3.connect(":memory:") as connection:
-        connection.executescript(file.migrations()[1])
+        file.migrate(connection, tmp_path)
         report = verify.verify(connection)
     assert (report.entries, report.head, report.findings) == (0, chain.GENESIS.hex(), ())
 
