@@ -105,11 +105,11 @@ def _refused_or_held(verdict: Verdict) -> Decision:
 
 def _held(verdict: Verdict, hold: HoldKind, reason: str) -> Decision:
     """Waiting, with the promise of what an approval would book; nothing is reserved."""
-    amounts = _amounts(verdict.payee.postings)
+    amounts = _amounts(verdict.postings)
     at = verdict.event.seen.occurred_at
     return replace(
         _decision(verdict, _HELD, reason=reason, hold=hold),
-        postings=verdict.payee.postings,
+        postings=verdict.postings,
         uses=tuple(quota.use(bucket, verdict.learner, at, amounts[quota.unit]) for quota, bucket in verdict.places),
         message=message(verdict.rule.spec.message, verdict.event.seen),
     )
@@ -126,7 +126,7 @@ def _booked(verdict: Verdict, state: State, prefix: str) -> Decision:
         _Claim(
             learner=verdict.learner,
             at=verdict.event.seen.occurred_at,
-            postings=verdict.payee.postings,
+            postings=verdict.postings,
             places=verdict.places,
             calendar=verdict.calendar,
             prefix=prefix,
@@ -223,7 +223,7 @@ def _use(asked: _Asked, amounts: dict[str, int], claim: _Claim, state: State) ->
 
 def _paid(postings: tuple[Posting, ...], amounts: Mapping[str, int]) -> tuple[Posting, ...]:
     """The postings as they were trimmed; those of nothing are left out."""
-    if all(posting.amount == amounts[posting.currency] for posting in postings):
+    if all(0 < posting.amount == amounts[posting.currency] for posting in postings):
         return postings
     trimmed = (Posting(currency=posting.currency, amount=amounts[posting.currency]) for posting in postings)
     return tuple(posting for posting in trimmed if posting.amount)

@@ -13,7 +13,7 @@ from agent.engine.calendar import Calendar, Moment
 from agent.engine.conditions import Unmet
 from agent.engine.quota import Quota
 from agent.engine.rulebook import CompiledDeny, CompiledRule, Payee, Rulebook, scope_of
-from agent.model import Check, Event, HoldKind, Observation, PersonMark
+from agent.model import Check, Event, HoldKind, Observation, PersonMark, Posting
 
 NEVER_MARKS = (
     ("restored", "never earns: restored from a backup"),
@@ -38,8 +38,9 @@ class Verdict(NamedTuple):
     """What one rule says for one recipient of one event before the past is asked.
 
     ``reason`` empty means that only the quotas (``places``) can still refuse; with ``hold`` it waits, else it is
-    refused. ``learner`` is empty where the role is missing, ``scope`` where the event lacks it. ``calendar`` tells
-    when the windows of the places end. (A named tuple: one is made for every rule of every event.)
+    refused. ``postings`` are what it would pay. ``learner`` is empty where the role is missing, ``scope`` where the
+    event lacks it. ``calendar`` tells when the windows of the places end. (A named tuple: one is made for every rule
+    of every event.)
     """
 
     event: Event
@@ -52,6 +53,7 @@ class Verdict(NamedTuple):
     checks: tuple[Check, ...]
     scope: str
     places: Places
+    postings: tuple[Posting, ...]
 
 
 def judge(event: Event, rulebook: Rulebook) -> tuple[Verdict, ...]:
@@ -87,6 +89,7 @@ def _judged(
     waits: list[_Wait] = []
     learner = scope = ""
     found: Places = ()
+    postings = payee.postings
     user = seen.people.get(payee.role)
     if not user:
         reason = f"no {payee.role}"
@@ -97,6 +100,8 @@ def _judged(
             or _inapplicable(seen, rule, user, waits)
             or _unfit(seen, rule, denied, checks, waits)
         )
+        if payee.pays is not None and not reason:
+            postings, reason = payee.pays(seen)
         if not reason:
             if event.trust < rule.min_trust:
                 waits.append((HoldKind.trust, f"trust {event.trust.name} below {rule.min_trust.name}"))
@@ -107,7 +112,8 @@ def _judged(
             elif not waits:
                 reason = lacking
     kind, waiting = (None, "") if reason or not waits else waits[0]
-    return Verdict(event, rule, payee, rulebook.calendar, learner, reason or waiting, kind, tuple(checks), scope, found)
+    why = reason or waiting
+    return Verdict(event, rule, payee, rulebook.calendar, learner, why, kind, tuple(checks), scope, found, postings)
 
 
 _Wait = tuple[HoldKind, str]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from agent.config.grammar import WEEKDAYS
+from agent.config.rulefile.award import Computed
 from agent.config.rulefile.models import Active, Audience
 from agent.engine.conditions import told
 from agent.engine.rulebook import BADGE, CompiledRule, Payee, Rulebook
@@ -20,7 +21,7 @@ def rule_sentences(rule: CompiledRule, rulebook: Rulebook, *, kind: str | None =
     spec = rule.spec
     about = kind or next((pattern for pattern in spec.on if "\\" not in pattern), None)
     said = [f"{spec.title or spec.id}: on {_listed(spec.on, 'or')}."]
-    said.extend(_pays(payee, rulebook) for payee in rule.payees)
+    said.extend(_pays(payee, rule, rulebook) for payee in rule.payees)
     conditions = told(spec.conditions)
     if conditions:
         said.append(f"Only where {conditions}.")
@@ -80,8 +81,16 @@ def _furthest(decision: Decision) -> tuple[int, int, int]:
     return rank, stage, sum(check.status == "passed" for check in decision.checks)
 
 
-def _pays(payee: Payee, rulebook: Rulebook) -> str:
-    return f"The {payee.role} gets {amounts(payee.postings, rulebook)}."
+def _pays(payee: Payee, rule: CompiledRule, rulebook: Rulebook) -> str:
+    computed = [
+        amount.told(currency)
+        for part in rule.spec.award
+        if (part.to or rule.spec.recipient) == payee.role
+        for currency, amount in part.amounts
+        if isinstance(amount, Computed)
+    ]
+    fixed = [amounts([posting], rulebook) for posting in payee.postings if posting.amount]
+    return f"The {payee.role} gets {', '.join((*fixed, *computed)) or 'nothing'}."
 
 
 def _amount(posting: Posting, decimals: int) -> str:

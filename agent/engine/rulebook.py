@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from agent.config.rulefile import Level, Rule
 from agent.engine.calendar import Calendar, Moment
 from agent.engine.conditions import Judge, fact_of, shown
+from agent.engine.earning.amounts import Pays
 from agent.engine.filters import When, Whom
 from agent.engine.quota import Quota, Span
 from agent.model import Demand, Event, Observation, Posting, Role, Trust
@@ -24,13 +25,17 @@ _WINDOWS = frozenset({"day", "week", "month", "year"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payee:
-    """One recipient of a rule: ``postings`` in smallest units, the quotas of the rule, and those shared with others."""
+    """One recipient of a rule: ``postings`` in smallest units, the quotas of the rule, and those shared with others.
+
+    Where amounts are worked out from facts, ``pays`` does it, and such postings are 0.
+    """
 
     role: Role
     postings: tuple[Posting, ...]
     own: tuple[Quota, ...]
     shared: tuple[Quota, ...]
     quotas: tuple[Quota, ...]
+    pays: Pays | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,11 @@ from agent.config.rulefile import Rule, RuleFile
 from agent.config.rulefile.warn import default_once_per, kinds_of
 from agent.engine import conditions, filters, stories
 from agent.engine.calendar import Calendar
+from agent.engine.earning import amounts
+from agent.engine.earning.amounts import CompiledAmount
 from agent.engine.quota import AWARDS, Quota, Span
 from agent.engine.rulebook import BADGE, CompiledDeny, CompiledRule, Needs, Payee, Rulebook, once, placeholders
-from agent.model import Demand, Posting, Role
+from agent.model import Demand, Role
 
 __all__ = ["Rulebook", "compile_rules"]
 
@@ -89,7 +91,7 @@ class _Compiler:
             version=self._file.version,
             mode=rule.mode,
             min_trust=rule.min_trust,
-            payees=tuple(self._payee(rule, role, postings) for role, postings in self._postings(rule).items()),
+            payees=tuple(self._payee(rule, role, amounts) for role, amounts in self._amounts(rule).items()),
             when=None if active is None else filters.active(active, self._zoned, self._calendar),
             whom=None if audience is None else filters.audience(audience),
             condition=conditions.compiled(rule.conditions, self._file.values),
@@ -99,21 +101,22 @@ class _Compiler:
     def _zoned(self, key: str) -> Calendar:
         return self._in_zone(ZoneInfo(key))
 
-    def _postings(self, rule: Rule) -> Mapping[Role, tuple[Posting, ...]]:
+    def _amounts(self, rule: Rule) -> Mapping[Role, tuple[CompiledAmount, ...]]:
         """What each recipient gets, in written order; the badge goes to the rule's recipient."""
-        found: dict[Role, list[Posting]] = {}
+        found: dict[Role, list[CompiledAmount]] = {}
         for part in rule.award:
             given = found.setdefault(part.to or rule.recipient, [])
             for currency, amount in part.amounts:
-                given.append(Posting(currency=currency, amount=self._smallest(amount, currency)))
+                given.append(amounts.compiled(currency, amount, self._decimals.get(currency, 0)))
         if rule.badge is not None:
-            found.setdefault(rule.recipient, []).append(Posting(currency=BADGE + rule.badge, amount=1))
-        return {role: tuple(posting for posting in postings if posting.amount) for role, postings in found.items()}
+            found.setdefault(rule.recipient, []).append(amounts.compiled(BADGE + rule.badge, 1, 0))
+        return {role: tuple(each for each in given if each.pays_something) for role, given in found.items()}
 
     def _smallest(self, amount: Number, currency: str) -> int:
         return int(Fraction(amount) * 10 ** self._decimals.get(currency, 0))
 
-    def _payee(self, rule: Rule, role: Role, postings: tuple[Posting, ...]) -> Payee:
+    def _payee(self, rule: Rule, role: Role, given: tuple[CompiledAmount, ...]) -> Payee:
+        postings = tuple(each.posting for each in given)
         own: list[Quota] = []
         if rule.cooldown is not None:
             own.append(_cooldown(rule, rule.cooldown))
@@ -125,7 +128,9 @@ class _Compiler:
         pays = {AWARDS, *(posting.currency for posting in postings)}
         mine = tuple(quota for quota in own if quota.unit in pays)
         shared = tuple(quota for quota in self._shared_by(rule.group) if quota.unit in pays)
-        return Payee(role=role, postings=postings, own=mine, shared=shared, quotas=(*mine, *shared))
+        return Payee(
+            role=role, postings=postings, own=mine, shared=shared, quotas=(*mine, *shared), pays=amounts.pays(given)
+        )
 
     def _shared_by(self, group: str | None) -> tuple[Quota, ...]:
         """Caps in written order, then budgets."""
@@ -194,6 +199,9 @@ def _facts_of(rule: CompiledRule, kinds: Iterable[str]) -> set[str]:
     found = set(conditions.facts_of(rule.spec.conditions)) | placeholders(rule.spec.message)
     if rule.spec.audience is not None:
         found.update(filters.audience_facts(rule.spec.audience))
+    for part in rule.spec.award:
+        for _, amount in part.amounts:
+            found.update(fact for fact, _ in amounts.terms(amount))
     for kind in kinds:
         found.update(name for name in rule.once(kind).names if name in {"section", "post"})
     return found

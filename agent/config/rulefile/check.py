@@ -9,6 +9,7 @@ from fractions import Fraction
 from agent.config.document import Fault, KeyPath
 from agent.config.grammar import Limit, Number
 from agent.config.kinds import KindTable
+from agent.config.rulefile.award import Computed
 from agent.config.rulefile.merged import Merged, Placed
 from agent.config.rulefile.models import ONCE_PER, Conditions, Rule
 
@@ -104,7 +105,8 @@ def _amounts(rule: Placed[Rule], merged: Merged) -> Iterator[Fault]:
         for name, amount in part.amounts:
             at: KeyPath = ("award", *part.at, name)
             yield from _currency(rule, name, merged, at)
-            yield from _scaled(rule, amount, name, merged, at)
+            most = (amount.maximum or 0) if isinstance(amount, Computed) else amount
+            yield from _scaled(rule, most, name, merged, at)
 
 
 def _windows(rule: Placed[Rule], merged: Merged) -> Iterator[Fault]:

@@ -10,7 +10,6 @@ from agent.config.document import MisfitError
 
 IN_A_FILE = ("programme", "badge", "challenge", "scheduled", "person", "safety", "tier")
 IN_A_RULE = ("streak", "crosses", "review", "reverse_on")
-IN_AN_AWARD = ("per", "of")
 IN_ONCE_PER = ("programme",)
 
 

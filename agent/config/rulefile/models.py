@@ -93,7 +93,7 @@ def _period(value: Any) -> str:
 
 
 def _currency(value: Any) -> str:
-    if value in {"to", "awards", "badge", *later.IN_AN_AWARD}:
+    if value in {"to", "awards", "badge", "per", "of"}:
         raise MisfitError(f"{value!r} means something else in an award or a limit", "give the currency another name")
     return grammar.name(value)
 

@@ -11,6 +11,7 @@ from agent.config.document import Fault, KeyPath
 from agent.config.facts import FactEntry, FactTable
 from agent.config.grammar import Number, is_number
 from agent.config.kinds import DEFAULT_ONCE_PER, KindTable
+from agent.config.rulefile.award import Computed
 from agent.config.rulefile.check import nearest
 from agent.config.rulefile.merged import Merged, Placed
 from agent.config.rulefile.models import Conditions, Deny, Rule
@@ -42,6 +43,7 @@ def warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fau
     for rule in merged.rules:
         yield from _limits(rule, kinds)
         yield from _facts(rule, kinds, facts)
+        yield from _amounts(rule, kinds, facts)
     for deny in merged.denies:
         yield from _facts(deny, kinds, facts)
 
@@ -64,6 +66,8 @@ def _limits(rule: Placed[Rule], kinds: KindTable) -> Iterator[Fault]:
         yield rule.fault("this cooldown can never act", 'once_per = "ever" pays once anyway', at=("cooldown",))
     for number, limit in enumerate(rule.it.limit):
         at = ("limit", number)
+        if _varies(rule.it, limit.unit):
+            continue
         paid = _paid(rule.it, limit.unit)
         if limit.unit and not paid:
             yield rule.fault(f"{limit.text} can never act", f"the rule awards no {limit.unit}", at=at)
@@ -80,7 +84,13 @@ def _limits(rule: Placed[Rule], kinds: KindTable) -> Iterator[Fault]:
 def _paid(rule: Rule, unit: str) -> Number:
     if not unit:
         return 1
-    return max((amount for part in rule.award for name, amount in part.amounts if name == unit), default=0)
+    amounts = (amount for part in rule.award for name, amount in part.amounts if name == unit)
+    return max((amount for amount in amounts if not isinstance(amount, Computed)), default=0)
+
+
+def _varies(rule: Rule, unit: str) -> bool:
+    """Whether how much one award pays of a currency depends on the event."""
+    return any(name == unit and isinstance(amount, Computed) for part in rule.award for name, amount in part.amounts)
 
 
 def _facts(placed: Placed[Rule] | Placed[Deny], kinds: KindTable, facts: FactTable) -> Iterator[Fault]:
@@ -98,6 +108,24 @@ def _facts(placed: Placed[Rule] | Placed[Deny], kinds: KindTable, facts: FactTab
         reason = _impossible(comparison, entry)
         if reason:
             yield placed.fault(f"{fact} {comparison.text} can never be met", reason, at=at)
+
+
+def _amounts(rule: Placed[Rule], kinds: KindTable, facts: FactTable) -> Iterator[Fault]:
+    """Facts that amounts are worked out from, and that nobody supplies or that are no numbers."""
+    for part in rule.it.award:
+        for currency, amount in part.amounts:
+            for fact, _ in amount.terms if isinstance(amount, Computed) else ():
+                yield from _counted(rule, fact, kinds, facts, ("award", *part.at, currency))
+
+
+def _counted(rule: Placed[Rule], fact: str, kinds: KindTable, facts: FactTable, at: KeyPath) -> Iterator[Fault]:
+    entry = facts.get(fact)
+    stood_on = kinds_of(rule.it.on, kinds)
+    if entry is None or (stood_on and not any(facts.suppliers(fact, kind) for kind in stood_on)):
+        known = {each.name for kind in stood_on for each in facts.for_kind(kind)}
+        yield rule.fault(f"no source supplies a fact {fact!r} here", nearest(fact, known), at=at)
+    elif entry.type not in {"int", "rational"}:
+        yield rule.fault(f"{fact} is no number", f"the fact is a {entry.type}", at=at)
 
 
 def _leaves(conditions: Conditions, at: KeyPath) -> Iterator[tuple[str, Comparison, KeyPath]]:

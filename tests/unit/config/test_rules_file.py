@@ -118,11 +118,8 @@ def test_what_a_later_version_brings_to_files_is_refused_by_name(key: str) -> No
     assert faults(f"{HEAD}{key} = []\n") == [f"3: `{key}` is not supported by this version"]
 
 
-def test_what_a_later_version_brings_to_awards_and_scopes_is_refused_by_name() -> None:
+def test_what_a_later_version_brings_to_scopes_is_refused_by_name() -> None:
     assert faults(HEAD + rule(more='once_per = "programme"')) == ["7: `programme` is not supported by this version"]
-    assert faults(HEAD + rule(award="{ points = { per = { peers = 2 } } }")) == [
-        "6: `per` is not supported by this version"
-    ]
 
 
 SINGLE = [

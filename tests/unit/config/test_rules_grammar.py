@@ -119,9 +119,7 @@ UNREADABLE: list[tuple[Any, Any, str]] = [
     (award_parts, [5], "a list of awards holds tables"),
     (award_parts, [{"to": "friend", "points": 1}], "'friend' is not a recipient"),
     (award_parts, [{"to": "actor", "points": 1}, {"to": "actor", "points": 1}], "this recipient is named twice"),
-    (award_parts, {"points": {"per": {"peers": 2}}}, "`per` is not supported by this version"),
-    (award_parts, {"points": {"of": "score_pct"}}, "`of` is not supported by this version"),
-    (award_parts, {"points": {"times": 2}}, "{'times': 2} is not an amount"),
+    (award_parts, {"points": {"times": 2}}, "an amount that is a table needs `per` or `of`"),
 ]
 
 
