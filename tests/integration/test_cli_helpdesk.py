@@ -86,7 +86,15 @@ def test_a_row_that_was_never_recorded_is_read_live_and_it_says_why(desk: Desk, 
     (answer,) = desk.json("events", "explain", row)
 
     assert (answer["recorded"], answer["why"]) == (False, sentence)
-    assert f"Never recorded: {sentence}." in explained(desk, row)
+
+
+def test_what_was_never_recorded_is_told_with_what_the_rules_would_make_of_it(desk: Desk) -> None:
+    told = explained(desk, "16").splitlines()
+
+    assert told[-2:] == [
+        "  Never recorded: it is not read yet: the agent has read to id 15.",
+        "  lesson would give moodle:35 10 points.",
+    ]
 
 
 def test_a_fact_that_was_logged_twice_is_explained_by_the_row_that_counted(desk: Desk) -> None:
@@ -251,6 +259,17 @@ def test_why_tells_what_is_recorded_where_moodle_cannot_be_read(desk: Desk, tmp_
     assert "lesson gave moodle:35 10 points. Entry 1." in done.stdout
     assert "Moodle cannot be asked" in done.stderr
     assert "only what is recorded is told" in done.stderr
+
+
+def test_what_a_rule_gave_that_is_gone_from_the_file_is_still_told(desk: Desk, tmp_path: Path) -> None:
+    changed = desk.copy(tmp_path / "campus")
+    rules = changed.directory / "rules.toml"
+    rules.write_text(rules.read_text().replace('id = "post"', 'id = "essay"'))
+
+    answers = why(changed, "ann", "--on", "2026-09-07")
+
+    assert (answers["post"]["outcome"], answers["post"]["nearest"]["entries"]) == ("awarded", [2, 3])
+    assert (answers["essay"]["outcome"], answers["essay"]["recorded"]) == ("not recorded", False)
 
 
 def test_rules_with_a_fault_do_not_stop_the_helpdesk(desk: Desk, tmp_path: Path) -> None:

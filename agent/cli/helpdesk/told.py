@@ -70,7 +70,8 @@ def recorded_told(connection: sqlite3.Connection, row: DecisionRow, rulebook: Ru
     from agent.ledger import reading
     from agent.model import Outcome
 
-    booked = reading.booked(connection, row) if row.decision.outcome is Outcome.awarded else []
+    made_none = row.decision.outcome in {Outcome.held, Outcome.refused, Outcome.shadow}
+    booked = [] if made_none else reading.booked(connection, row)
     return Told(
         decision=row.decision,
         sentence=decision_sentence(row.decision, rulebook),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -60,15 +60,14 @@ class Answer:
     remarks: tuple[str, ...]
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    """What Moodle showed, if it could be asked."""
+    """What Moodle showed: acts and courses of that day, or ``trouble`` where it could not be asked."""
 
-    acts: list[Observation] = field(default_factory=list)
-    tracking: list[Tracking] = field(default_factory=list)
+    acts: Sequence[Observation] = ()
+    tracking: Sequence[Tracking] = ()
     active: bool = False
-    asked: bool = False
-    remarks: list[str] = field(default_factory=list)
+    trouble: str = ""
 
 
 async def answered(
@@ -82,8 +81,7 @@ async def answered(
     since = rulebook.calendar.starts(question.day)
     until = rulebook.calendar.starts(question.day + timedelta(days=1))
     source = next((one for one in settings.log_sources if one.name == question.who.source), None)
-    seen = _Seen(remarks=["the configuration has no log source for this person's site: only what is recorded is told"])
-    course = None
+    seen, course = _Seen(trouble="the configuration has no log source for this person's site"), None
     if source is not None:
         seen, course = await _asked(settings, source, file, rulebook, question, since, until)
     told = _recorded(connection, rulebook, question, course, since, until)
@@ -94,9 +92,12 @@ async def answered(
         question=question,
         since=since,
         until=until,
-        course=seen.tracking[0].shortname if course is not None else question.course or "",
-        rules=tuple(_answer(rule, told.get(rule.id, []), seen) for rule in rules),
-        remarks=tuple(seen.remarks),
+        course=seen.tracking[0].shortname if course is not None and seen.tracking else question.course or "",
+        rules=(
+            *(_answer(rule.id, told.pop(rule.id, []), rule.spec.title, _why_none(rule, seen)) for rule in rules),
+            *(_answer(rule_id, each, "", "") for rule_id, each in told.items()),
+        ),
+        remarks=(f"{seen.trouble}: only what is recorded is told",) if seen.trouble else (),
     )
 
 
@@ -114,27 +115,27 @@ async def _asked(
     Raises:
         InvalidInputError: there is no such course.
     """
-    seen = _Seen()
-    course: str | None = None
+    who, named = question.who.user_id, question.course
+    course = named if named is not None and named.isdecimal() else None
     try:
         async with history_of(settings, source, file) as history:
-            if question.course is not None:
-                tracking = await history.completion_tracking(question.course)
-                if tracking is None:
-                    hint = "give its id or its short name, as in Moodle's course settings"
-                    raise InvalidInputError(f"Moodle has no course {question.course!r}", hint=hint)
-                course, seen.tracking = tracking.course, [tracking]
-            seen.acts = await history.acts_of(
-                question.who.user_id, rulebook.demand, since=since, until=until, course=course
-            )
-            courses = await history.courses_of(question.who.user_id, since=since, until=until)
-            seen.active = bool(courses or seen.acts)
-            if course is None:
-                seen.tracking = await _tracking(history, courses)
-            seen.asked = True
+            tracking = [await _course(history, named)] if named is not None else []
+            course = tracking[0].course if tracking else None
+            acts = await history.acts_of(who, rulebook.demand, since=since, until=until, course=course)
+            courses = await history.courses_of(who, since=since, until=until)
+            tracking = tracking or await _tracking(history, courses)
     except (ConfigError, TransientError) as error:
-        seen.remarks.append(f"Moodle cannot be asked ({error.message}): only what is recorded is told")
-    return seen, course
+        blind = " and courses are not told apart" if named is not None and course is None else ""
+        return _Seen(trouble=f"Moodle cannot be asked ({error.message}){blind}"), course
+    return _Seen(acts=acts, tracking=tracking, active=bool(courses or acts)), course
+
+
+async def _course(history: History, named: str) -> Tracking:
+    found = await history.completion_tracking(named)
+    if found is None:
+        hint = "give its id or its short name, as in Moodle's course settings"
+        raise InvalidInputError(f"Moodle has no course {named!r}", hint=hint)
+    return found
 
 
 async def _tracking(history: History, courses: Iterable[str]) -> list[Tracking]:
@@ -193,30 +194,29 @@ def _undecided(connection: sqlite3.Connection, event: Event) -> str:
     )
 
 
-def _answer(rule: CompiledRule, told: Sequence[Told], seen: _Seen) -> RuleAnswer:
+def _answer(rule_id: str, told: Sequence[Told], title: str, why_none: str) -> RuleAnswer:
+    """One rule's answer; recorded decisions come before what the rules would say."""
     from agent.engine.explain import nearest_miss
 
-    title = rule.spec.title or rule.id
     if not told:
-        return RuleAnswer(rule=rule.id, title=title, outcome="nothing", sentence=_why_none(rule, seen))
+        return RuleAnswer(rule=rule_id, title=title or rule_id, outcome="nothing", sentence=why_none)
     recorded = [one for one in told if one.recorded]
     best = nearest_miss(one.decision for one in recorded or told)
     nearest = next(one for one in told if one.decision is best)
-    others = tuple(sorted((one for one in told if one is not nearest), key=lambda one: one.at))
     return RuleAnswer(
-        rule=rule.id,
-        title=title,
+        rule=rule_id,
+        title=title or rule_id,
         outcome=nearest.decision.outcome.name if nearest.recorded else "not recorded",
         sentence=nearest.sentence,
         nearest=nearest,
-        others=others,
+        others=tuple(sorted((one for one in told if one is not nearest), key=lambda one: one.at)),
     )
 
 
 def _why_none(rule: CompiledRule, seen: _Seen) -> str:
     if rule.mode == "off":
         return "This rule is switched off (mode = off)."
-    if not seen.asked:
+    if seen.trouble:
         return "Nothing is recorded."
     untracked = [told for one in seen.tracking if (told := _untracked(one))] if _is_completion(rule) else []
     if untracked:

@@ -35,7 +35,12 @@ _BADGE = "badge:"
 
 def whoever(by: str) -> str:
     """The name that is recorded: ``by``, else the person who is logged in (also behind sudo)."""
-    return by.strip() or os.environ.get("SUDO_USER", "") or getpass.getuser()
+    if given := by.strip() or os.environ.get("SUDO_USER", ""):
+        return given
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not have a name
+        return f"user {os.getuid()}"
 
 
 def rules_in_force(settings: Settings, connection: sqlite3.Connection | None = None) -> tuple[RuleFile, Rulebook]:
