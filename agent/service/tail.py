@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
@@ -57,39 +56,63 @@ class Ledger(Protocol):
         ...
 
 
-@dataclass(slots=True, kw_only=True)
+class LedgerFaultError(Exception):
+    """The ledger itself, not the source, is damaged: everything that writes it must stop."""
+
+    def __init__(self, cause: IntegrityError) -> None:
+        super().__init__(cause.message)
+        self.cause = cause
+
+
 class Tail:
     """One source being followed. ``demand`` is asked per page; ``on_page`` is told what each page came to."""
 
-    source: Source
-    ledger: Ledger
-    demand: Callable[[], Demand]
-    clock: Clock
-    on_page: Callable[[Page, Any], None]
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    trouble: str = ""
-    failing_since: float | None = None
-    backoff_s: float = field(default=BACKOFF_FIRST_S)
+    def __init__(
+        self,
+        *,
+        source: Source,
+        ledger: Ledger,
+        demand: Callable[[], Demand],
+        clock: Clock,
+        on_page: Callable[[Page, Any], None],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.source = source
+        self.trouble = ""
+        self._ledger = ledger
+        self._demand = demand
+        self._clock = clock
+        self._on_page = on_page
+        self._sleep = sleep
+        self._failing_since: float | None = None
+        self._backoff_s = BACKOFF_FIRST_S
 
     async def run(self, *, follow: bool) -> RewardsError | None:
         """Follow the source; returns why it stopped, or None where it was read to its end.
 
-        With ``follow`` nothing ends it: trouble is told and tried again, and after an integrity fault it waits until
-        somebody has accepted the log anew.
+        With ``follow`` no trouble of the source ends it: it is told and tried again, and after an integrity fault it
+        waits until somebody has accepted the log anew.
+
+        Raises:
+            IntegrityError: with ``follow``, the ledger itself is damaged.
         """
         try:
             while True:
                 stop, error = await self._once(follow=follow)
                 if stop:
                     return error
-                await self.sleep(self.backoff_s)
-                self.backoff_s = min(self.backoff_s * 2, BACKOFF_MAX_S)
+                await self._sleep(self._backoff_s)
+                self._backoff_s = min(self._backoff_s * 2, BACKOFF_MAX_S)
         finally:
             await self.source.close()
 
     async def _once(self, *, follow: bool) -> tuple[bool, RewardsError | None]:
         try:
             await self._read(follow=follow)
+        except LedgerFaultError as fault:
+            if follow:
+                raise fault.cause from None
+            return True, fault.cause
         except IntegrityError as exc:
             self.trouble = str(exc)
             log.error("source_fault", source=self.source.name, fault=exc.message, do=exc.hint)
@@ -103,38 +126,50 @@ class Tail:
         return True, None
 
     async def _remember_fault(self, exc: IntegrityError) -> None:
-        if not self.ledger.stands(self.source.name).fault:
-            await self.ledger.stop_source(self.source.name, exc.message)
+        if not self._ledger.stands(self.source.name).fault:
+            await self._ledger.stop_source(self.source.name, exc.message)
 
     async def _until_accepted(self) -> None:
-        while self.ledger.stands(self.source.name).fault:
-            await self.sleep(FAULT_LOOK_S)
-        self.backoff_s = BACKOFF_FIRST_S
+        while self._ledger.stands(self.source.name).fault:
+            await self._sleep(FAULT_LOOK_S)
+        self._backoff_s = BACKOFF_FIRST_S
 
     def _judge(self, exc: TransientError | ConfigError, *, follow: bool) -> bool:
-        now = self.clock.running()
-        if self.failing_since is None:
-            self.failing_since = now
+        now = self._clock.running()
+        if self._failing_since is None:
+            self._failing_since = now
         if self.trouble != exc.message:
             log.warning("source_trouble", source=self.source.name, trouble=exc.message, do=exc.hint)
         self.trouble = exc.message
         if follow:
             return False
-        return isinstance(exc, ConfigError) or now - self.failing_since >= UNREACHABLE_MAX_S
+        return isinstance(exc, ConfigError) or now - self._failing_since >= UNREACHABLE_MAX_S
 
     async def _read(self, *, follow: bool) -> None:
-        state = self.ledger.stands(self.source.name)
+        state = self._stands()
         if state.fault:
             raise IntegrityError(
                 state.fault, hint=f"look first, then: rewards-agent source accept-rewind {self.source.name}"
             )
-        pages = self.source.pages(state, self.demand, follow=follow)
+        pages = self.source.pages(state, self._demand, follow=follow)
         async with contextlib.AsyncExitStack() as stack:
             if isinstance(pages, AsyncGenerator):
                 stack.push_async_callback(pages.aclose)
             async for page in pages:
-                tally = await self.ledger.take(page)
+                tally = await self._take(page)
                 if self.trouble:
                     log.info("source_recovered", source=self.source.name)
-                self.trouble, self.failing_since, self.backoff_s = "", None, BACKOFF_FIRST_S
-                self.on_page(page, tally)
+                self.trouble, self._failing_since, self._backoff_s = "", None, BACKOFF_FIRST_S
+                self._on_page(page, tally)
+
+    def _stands(self) -> SourceState:
+        try:
+            return self._ledger.stands(self.source.name)
+        except IntegrityError as exc:
+            raise LedgerFaultError(exc) from exc
+
+    async def _take(self, page: Page) -> Any:
+        try:
+            return await self._ledger.take(page)
+        except IntegrityError as exc:
+            raise LedgerFaultError(exc) from exc
