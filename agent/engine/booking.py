@@ -10,7 +10,7 @@ from agent.engine.calendar import Calendar
 from agent.engine.evaluate import Places, Verdict, places
 from agent.engine.quota import AWARDS, CALENDAR, ROLLING, SCOPE, SHADOW, Quota, Uses, until
 from agent.engine.rulebook import BADGE, CompiledRule, Payee, Rulebook, message, names_in, once
-from agent.model import Decision, HoldKey, HoldKind, Outcome, Posting, StateRequest, Use, UseKey
+from agent.model import Decision, HoldKey, HoldKind, Outcome, Posting, StateRequest, Use, UseKey, noun
 
 # As in `quota`: looked up once.
 _AWARDED, _HELD, _REFUSED, _SHADOW = Outcome.awarded, Outcome.held, Outcome.refused, Outcome.shadow
@@ -31,7 +31,8 @@ class State:
         return cls(Uses(uses), dict(holds))
 
 
-class _Claim(NamedTuple):
+@noun
+class _Claim:
     """An award that wants to be booked."""
 
     learner: str
@@ -218,7 +219,7 @@ def _use(asked: _Asked, amounts: dict[str, int], claim: _Claim, state: State) ->
                 slot = generation = state.uses.generation(key)
             uses[key] = Use(meter=key[0], bucket=key[1], learner=key[2], at=claim.at, amount=amount, slot=slot)
             state.uses.book(uses[key], key, quota.span)
-    return _Answer(postings=_paid(claim.postings, amounts), uses=tuple(uses.values()), generation=generation)
+    return _Answer(_paid(claim.postings, amounts), tuple(uses.values()), generation)
 
 
 def _paid(postings: tuple[Posting, ...], amounts: Mapping[str, int]) -> tuple[Posting, ...]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from agent.errors import IntegrityError
 from agent.ledger.record.people import Person
-from agent.model import Decision, Event
+from agent.model import Decision, Event, Trust, noun
 from wire import entry as wire_entry
 
 BADGE_PREFIX = "badge:"
 
 
-class Movement(NamedTuple):
+@noun
+class Movement:
     """One entry to append: an amount on one account of one person, and why.
 
     ``kind`` is award | reversal | adjustment; ``reverses`` an entry_id or empty; times are seconds UTC.
@@ -36,9 +35,13 @@ class Movement(NamedTuple):
     reverses: str = ""
 
 
+_TRUST = {trust: trust.name for trust in Trust}
+"""A member's name is slow to look up."""
+
+
 def of_award(decision: Decision, event: Event, person: Person, event_no: int, decision_no: int) -> list[Movement]:
     """The movements of an awarded decision, one for each posting that is not zero, in the rule's order."""
-    seen = event.seen
+    seen, trust = event.seen, _TRUST[event.trust]
     return [
         Movement(
             kind="award",
@@ -48,7 +51,7 @@ def of_award(decision: Decision, event: Event, person: Person, event_no: int, de
             rule_id=decision.rule_id,
             rules_version=decision.rules_version,
             source=seen.source,
-            trust=event.trust.name,
+            trust=trust,
             occurred_at=seen.occurred_at,
             event_id=event.event_id,
             event_no=event_no,
