@@ -121,7 +121,7 @@ def test_while_the_catalogue_is_down_the_agent_works_on_and_delivers_later(
     at: Campus, site: SqliteSite, catalogue: Served
 ) -> None:
     at.catch_up()
-    assert_both_books_agree(at, catalogue, 1)
+    assert waiting(at) == 0
     catalogue.end(signal.SIGTERM)
     complete(site, 2)
     down = at.command("run", "--until-caught-up")
@@ -169,7 +169,7 @@ def test_an_agent_from_an_old_backup_that_went_another_way_is_refused_until_the_
     shutil.copytree(data, old)
     complete(site, 2)
     at.catch_up()
-    assert_both_books_agree(at, catalogue, 2)
+    assert waiting(at) == 0
     shutil.move(data, true)
     shutil.move(old, data)
     rules = at.directory / "rules.toml"
