@@ -48,8 +48,10 @@ def _fact(value: Any) -> Fact:
 
 def encode_event(seen: Observation) -> bytes:
     """The parts of an observation that have no column of their own; facts stay exact."""
-    optional = (
-        ("si", seen.site if seen.site != seen.source else None),
+    payload: dict[str, object] = {"e": seen.lms_event, "w": seen.people, "v": seen.evidence, "f": seen.facts}
+    if seen.site != seen.source:
+        payload["si"] = seen.site
+    for key, value in (
         ("k", seen.kind),
         ("t", seen.object_table),
         ("o", seen.object_id),
@@ -59,9 +61,9 @@ def encode_event(seen: Observation) -> bytes:
         ("p", seen.post),
         ("m", seen.marks),
         ("pm", seen.person_marks),
-    )
-    payload: dict[str, object] = {key: value for key, value in optional if value}
-    payload |= {"e": seen.lms_event, "w": seen.people, "v": seen.evidence, "f": seen.facts}
+    ):
+        if value:
+            payload[key] = value
     try:
         return orjson.dumps(payload, default=_exact)
     except TypeError:

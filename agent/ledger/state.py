@@ -54,7 +54,7 @@ async def load_uses(connection: aiosqlite.Connection, request: StateRequest, nam
 async def _read(
     connection: aiosqlite.Connection, keys: Iterable[UseKey], sql: str, names: Names, people: People
 ) -> list[tuple[UseKey, tuple[int, ...]]]:
-    listed = sorted(keys)
+    listed = list(keys)
     if not listed:
         return []
     meters = await names.find(connection, "meter", {key[0] for key in listed})
