@@ -51,7 +51,7 @@ def encode_event(seen: Observation) -> bytes:
     payload: dict[str, object] = {"e": seen.lms_event, "w": seen.people, "v": seen.evidence, "f": seen.facts}
     if seen.site != seen.source:
         payload["si"] = seen.site
-    for key, value in (
+    optional = (
         ("k", seen.kind),
         ("t", seen.object_table),
         ("o", seen.object_id),
@@ -61,9 +61,8 @@ def encode_event(seen: Observation) -> bytes:
         ("p", seen.post),
         ("m", seen.marks),
         ("pm", seen.person_marks),
-    ):
-        if value:
-            payload[key] = value
+    )
+    payload |= {key: value for key, value in optional if value}
     try:
         return orjson.dumps(payload, default=_exact)
     except TypeError:
