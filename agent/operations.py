@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import aiosqlite
 import structlog
 
+from agent.backfill import Backfill
 from agent.clock import Clock
 from agent.errors import ConfigError, InvalidInputError
 from agent.ledger import corrections, delivery, projections
@@ -56,7 +57,7 @@ class Sync(Protocol):
 class Operations:
     """The commands that write. ``table`` is what the control socket offers."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each thing that commands act on
         self,
         *,
         writer: Writer,
@@ -66,6 +67,7 @@ class Operations:
         sync: Sync | None,
         enrolling: Enrolling | None,
         reload: Callable[[], Awaitable[str]],
+        backfill: Backfill,
         clock: Clock,
     ) -> None:
         self._writer = writer
@@ -75,6 +77,7 @@ class Operations:
         self._sync = sync
         self._enrolling = enrolling
         self._reload = reload
+        self._backfill = backfill
         self._clock = clock
 
     def table(self) -> dict[str, Operation]:
@@ -90,6 +93,7 @@ class Operations:
             "catalogue.enrol": self.enrol,
             "key.rotate": self.rotate_key,
             "rules.reload": self.reload,
+            "rules.backfill": self._backfill.page,
         }
 
     async def approve(self, *, decisions: list[int], by: str, reason: str = "") -> list[dict[str, Any]]:

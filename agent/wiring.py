@@ -9,6 +9,7 @@ from typing import Any
 
 import aiosqlite
 
+from agent.backfill import Backfill
 from agent.clock import Clock, SystemClock
 from agent.collectors.logstore.collector import LogstoreCollector
 from agent.collectors.logstore.options import LogstoreOptions
@@ -134,6 +135,13 @@ def log_from(
     return LogstoreCollector(options, clock, kinds)
 
 
+def _logs_of(
+    settings: Settings, clock: Clock, kinds: Callable[[], KindTable]
+) -> Callable[[str, int], LogstoreCollector]:
+    logs = {source.name: source for source in settings.log_sources}
+    return lambda name, since: log_from(settings, logs[name], since, clock, kinds)
+
+
 def ceilings_of(settings: Settings) -> dict[str, Trust]:
     """Each source's highest trust."""
     return {source.name: source.trust for source in settings.sources}
@@ -200,6 +208,15 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
                 sync=outbox,
                 enrolling=_Enrolling(settings, writer, clock) if settings.catalogue is not None else None,
                 reload=reload,
+                backfill=Backfill(
+                    writer=writer,
+                    recorder=recorder,
+                    pipeline=pipeline,
+                    data_dir=settings.agent.data_dir,
+                    log_from=_logs_of(settings, clock, kinds),
+                    ceilings=ceilings_of(settings),
+                    clock=clock,
+                ),
                 clock=clock,
             ),
             reload=reload,

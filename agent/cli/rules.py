@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, settings_of, utc
+from agent.cli.tuning.backfill import backfill
 from agent.cli.tuning.diff import diff
 from agent.cli.tuning.schema import schema
 from agent.cli.tuning.simulate import simulate
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Check, try and explain the rules.")
 app.command()(simulate)
 app.command()(diff)
+app.command()(backfill)
 app.command()(schema)
 
 FilesArgument = Annotated[

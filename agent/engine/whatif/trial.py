@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent.config.facts import FactTable
@@ -75,20 +75,23 @@ class Trial:
     def take(self, events: Iterable[Event]) -> None:
         """Decide a page of events, in order; they are fresh (no event is given twice)."""
         verdicts: list[evaluate.Verdict] = []
+        times: dict[bytes, int] = {}
         for event in events:
             if event.seen.occurred_at < self._until:
                 judged = evaluate.judge(event, self.rulebook)
                 self.events += bool(judged) and event.seen.occurred_at >= self._since
-                verdicts.extend(judged)
-        self._count(verdicts, self._memory.book(verdicts))
+                if judged:
+                    times[event.event_id] = event.seen.occurred_at
+                    verdicts.extend(judged)
+        self._count(times, self._memory.book(verdicts))
 
-    def _count(self, verdicts: Sequence[evaluate.Verdict], decisions: Sequence[Decision]) -> None:
+    def _count(self, times: Mapping[bytes, int], decisions: Sequence[Decision]) -> None:
         found = self.findings
-        for verdict, decision in zip(verdicts, decisions, strict=True):
+        for decision in decisions:
             self._number += 1
             for number in decision.supersedes:
                 found.waiting.pop(number, None)
-            if verdict.event.seen.occurred_at < self._since:
+            if times[decision.event_id] < self._since:
                 continue
             outcome, rule = decision.outcome, decision.rule_id
             if outcome is _REFUSED:

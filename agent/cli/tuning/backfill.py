@@ -1,0 +1,168 @@
+"""`rewards-agent rules backfill`: a rule that came later, or was changed, applied to what was before."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agent.cli.frame import ConfigOption, JsonOption, emit_json, emit_one, note, run_async, settings_of
+from agent.errors import ConfigError, InvalidInputError
+
+if TYPE_CHECKING:
+    from agent.cli.tuning.bar import Advance
+    from agent.config.settings import Settings
+    from agent.engine.rulebook import Rulebook
+
+Ask = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+"""One page: arguments of `Backfill.page` → what it came to."""
+
+COUNTS = ("events", "awarded", "held", "refused", "stood", "compensated")
+
+
+def backfill(
+    *,
+    rule: Annotated[str, typer.Option("--rule", metavar="ID", help="The rule.")],
+    since: Annotated[str, typer.Option("--since", metavar="DAY", help="From this day or time on: 2026-09-01.")],
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="DAY", help="Up to the end of this day, or up to this time.")
+    ] = None,
+    source: Annotated[
+        str,
+        typer.Option("--log", metavar="SOURCE", help="Read this log again instead of what the ledger recorded."),
+    ] = "",
+    compensate: Annotated[
+        bool, typer.Option("--compensate", help="Also take back what the rule paid and would not pay now.")
+    ] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Only show what it would come to (the default).")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it.")] = False,
+    by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who does this; it is recorded.")] = "",
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let a rule pay for what happened before it was there. Shows what it would come to; --yes does it.
+
+    Only entries are added: what was paid stands, and nothing is paid twice, however often this runs. With --compensate
+    awards that the rule would no longer make are answered by their opposite.
+
+    Example: rewards-agent rules backfill --rule quiz-80 --since 2026-09-01
+    """
+    from agent.cli.terms.inforce import amount_text, span_of, whoever
+    from agent.wiring import read_rules
+
+    if preview and yes:
+        raise InvalidInputError("--preview and --yes exclude each other", hint="look first, then say --yes")
+    settings = settings_of(config)
+    file, rulebook = read_rules(settings)
+    begin, end = span_of(since, until, rulebook)
+    asked = {
+        "rule": rule,
+        "since": begin,
+        "until": end,
+        "source": source,
+        "compensate": compensate,
+        "by": whoever(by),
+        "version": file.version,
+    }
+    counts, postings = run_async(_all(settings, asked, really=yes))
+    _say_what_lacks(settings, rulebook, rule, source)
+    paid = {account: amount_text(account, units, rulebook) for account, units in sorted(postings.items())}
+    if json:
+        emit_json({"done": yes, "rule": rule, **counts, "paid": paid})
+        return
+    emit_one({("pays" if yes else "would pay"): paid or "nothing", **counts}, json=False)
+    if not yes:
+        note("nothing was changed; with --yes it is done")
+
+
+async def _all(settings: Settings, asked: dict[str, Any], *, really: bool) -> tuple[dict[str, int], Counter[str]]:
+    """Page after page to the end: counts, and what is paid per account."""
+    from agent.cli.tuning.bar import bar
+
+    counts, postings = dict.fromkeys(COUNTS, 0), Counter[str]()
+    async with _working(settings) if really else _on_a_copy(settings) as ask:
+        with bar("backfilling" if really else "looking") as advance:
+            cursor = None
+            while True:
+                page = await ask({**asked, "cursor": cursor})
+                for name in COUNTS:
+                    counts[name] += page[name]
+                postings.update(page["postings"])
+                _advance(advance, page, counts)
+                cursor = page["cursor"]
+                if cursor is None:
+                    return counts, postings
+
+
+def _advance(advance: Advance, page: dict[str, Any], counts: dict[str, int]) -> None:
+    advance(page["position"], page["last"], f"{counts['events']:,} events, {counts['awarded']:,} awards")
+
+
+@contextlib.asynccontextmanager
+async def _working(settings: Settings) -> AsyncIterator[Ask]:
+    """The running agent, else this process under its lock."""
+    from agent import wiring
+    from agent.errors import BusyError
+    from agent.service import control
+
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            agent = await stack.enter_async_context(wiring.opened(settings))
+        except BusyError:
+
+            async def ask(arguments: dict[str, Any]) -> dict[str, Any]:
+                answer: dict[str, Any] = await control.ask(settings.agent.data_dir, "rules.backfill", arguments)
+                return answer
+
+            yield ask
+        else:
+            operation = agent.operations.table()["rules.backfill"]
+
+            async def carry_out(arguments: dict[str, Any]) -> dict[str, Any]:
+                answer: dict[str, Any] = await operation(**arguments)
+                return answer
+
+            yield carry_out
+
+
+@contextlib.asynccontextmanager
+async def _on_a_copy(settings: Settings) -> AsyncIterator[Ask]:
+    """The very same, on a copy of the ledger that is thrown away: a preview is exact, and touches nothing."""
+    from agent import wiring
+    from agent.ledger import file
+
+    with tempfile.TemporaryDirectory(prefix="rewards-preview-") as directory:
+        with file.reading(settings.agent.data_dir) as connection:
+            path = file.ledger_path(Path(directory))
+            with contextlib.closing(sqlite3.connect(path)) as copy:
+                connection.backup(copy)
+        elsewhere = settings.agent.model_copy(update={"data_dir": Path(directory)})
+        async with wiring.opened(settings.model_copy(update={"agent": elsewhere})) as agent:
+            operation = agent.operations.table()["rules.backfill"]
+
+            async def ask(arguments: dict[str, Any]) -> dict[str, Any]:
+                answer: dict[str, Any] = await operation(**arguments)
+                return answer
+
+            yield ask
+
+
+def _say_what_lacks(settings: Settings, rulebook: Rulebook, rule: str, source: str) -> None:
+    """Recorded events are only those that some rule asked for then, with the facts it asked for."""
+    from agent.cli.tuning import history
+    from agent.ledger import file
+
+    needs = rulebook.needs.get(rule)
+    if source or needs is None:
+        return
+    with contextlib.suppress(ConfigError), file.reading(settings.agent.data_dir) as connection:
+        names, facts = history.lacking(connection, [rulebook])
+        absent = sorted((names & (needs.names | needs.suffixes)) | (facts & needs.facts))
+        if absent:
+            note(f"note: not recorded all the time: {', '.join(absent)}; --log SOURCE reads the log for it")

@@ -1,0 +1,83 @@
+"""What one rule said about the events of a page before: its newest word for each recipient, and what it paid."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import aiosqlite
+
+from agent.ledger.record.people import split_learner
+from agent.model import Event, Outcome
+
+_DECIDED = """
+SELECT d.event_no, d.role, d.outcome, r.version, coalesce(h.state, ''), d.decision_no
+FROM json_each(?) w JOIN decision d ON d.event_no = w.value JOIN rules_version r ON r.version_no = d.version_no
+JOIN name n ON n.no = d.rule_no AND n.kind = 'rule' AND n.text = ? LEFT JOIN hold h ON h.decision_no = d.decision_no
+ORDER BY d.decision_no
+"""
+_SCOPES = """
+SELECT d.learner, coalesce(CAST(d.detail AS TEXT) ->> 's', ''), coalesce(CAST(d.detail AS TEXT) ->> 'g', 0)
+FROM json_each(?) w JOIN decision d ON d.decision_no = w.value
+"""
+_COUNTING = """
+SELECT q.seq FROM json_each(?) w
+CROSS JOIN person p ON p.site = w.value ->> 0 AND p.lms_user = w.value ->> 1
+CROSS JOIN name n ON n.kind = 'meter' AND n.text = ?
+CROSS JOIN quota_use q
+  ON q.meter_no = n.no AND q.bucket = w.value ->> 2 AND q.person_no = p.person_no AND q.slot = w.value ->> 3
+WHERE q.freed = 0 AND q.seq > 0 ORDER BY q.seq
+"""
+"""The use of its scope leads from an award to its first entry, and tells whether it was reversed."""
+
+_NUMBERS = """
+SELECT v.event_no, v.event_id FROM json_each(?) w
+CROSS JOIN event v ON v.occurred_at = w.value ->> 0 AND hex(v.event_id) = w.value ->> 1
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """The newest decision of the rule for one recipient of one event. ``hold`` is what became of it where it waited."""
+
+    outcome: Outcome
+    version: str
+    hold: str
+    decision_no: int
+
+    def stands(self, version: str) -> bool:
+        """Whether rules of ``version`` have nothing to say beside it.
+
+        Paid, waiting, or settled by a person: it stands. Refused by other rules, or only in shadow: it may be decided
+        anew.
+        """
+        if self.outcome is Outcome.refused:
+            return self.version == version
+        return self.outcome is not Outcome.shadow
+
+
+async def words(
+    connection: aiosqlite.Connection, rule_id: str, event_nos: Iterable[int]
+) -> dict[tuple[int, str], Word]:
+    """(event_no, role) → what the rule said last."""
+    rows = await connection.execute_fetchall(_DECIDED, (json.dumps(list(event_nos)), rule_id))
+    return {
+        (event_no, role): Word(outcome=Outcome(outcome), version=version, hold=hold, decision_no=number)
+        for event_no, role, outcome, version, hold, number in rows
+    }
+
+
+async def unreversed(connection: aiosqlite.Connection, rule_id: str, decision_nos: Iterable[int]) -> list[int]:
+    """The first entries of these awards of the rule that still count, one for each award."""
+    awards = await connection.execute_fetchall(_SCOPES, (json.dumps(list(decision_nos)),))
+    asked = [(*split_learner(learner), scope, generation) for learner, scope, generation in awards]
+    rows = await connection.execute_fetchall(_COUNTING, (json.dumps(asked), f"once:{rule_id}"))
+    return [seq for (seq,) in rows]
+
+
+async def numbers(connection: aiosqlite.Connection, events: Iterable[Event]) -> dict[bytes, int]:
+    """event_id → event_no, of those that are recorded."""
+    asked = [(event.seen.occurred_at, event.event_id.hex().upper()) for event in events]
+    rows = await connection.execute_fetchall(_NUMBERS, (json.dumps(asked),))
+    return {event_id: event_no for event_no, event_id in rows}
