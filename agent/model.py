@@ -264,18 +264,28 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Selector:
+    """A name in an audience. ``by`` is the key it stands under, ``where`` the place (`rules.toml:12:3`)."""
+
+    by: Literal["courses", "categories", "cohorts"]
+    name: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
     r"""What the live rules want from the sources: which rows, and which looked-up facts.
 
     ``names`` are full LMS event names, ``suffixes`` endings such as ``\event\course_module_viewed`` that stand for
     every component's event; anything else need not be read. ``facts`` are fact names (`config.facts`), of which a
-    collector looks up only those it is asked for.
+    collector looks up only those it is asked for. ``selectors`` are what audiences name: each must mean one thing.
     """
 
     rules_version: str
     names: frozenset[str]
     suffixes: frozenset[str]
     facts: frozenset[str]
+    selectors: tuple[Selector, ...] = ()
 
 
 UseKey = tuple[str, str, str]

@@ -20,7 +20,7 @@ from agent.config.secrets import read_secret
 from agent.config.settings import LogSource, Settings
 from agent.engine.rulebook import Rulebook
 from agent.engine.rules import compile_rules
-from agent.errors import ConfigError, InvalidInputError
+from agent.errors import ConfigError, InvalidInputError, TransientError
 from agent.ledger import delivery
 from agent.ledger.file import ledger_path
 from agent.ledger.record import Recorder
@@ -192,7 +192,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
         )
         await pipeline.adopt(rulebook, file.text)
         outbox = await _outbox(stack, settings, writer, clock)
-        reload = _reloading(settings, pipeline, kinds)
+        reload = _reloading(settings, pipeline, kinds, clock)
         yield Agent(
             settings=settings,
             writer=writer,
@@ -294,9 +294,24 @@ class _Kinds:
         return self._table
 
 
-def _reloading(settings: Settings, pipeline: Pipeline, kinds: _Kinds) -> Callable[[], Awaitable[str]]:
+async def _suits_the_sources(settings: Settings, rulebook: Rulebook, clock: Clock) -> None:
+    """What cannot be reached now says nothing against new rules; a name that means two things there does.
+
+    Raises:
+        ConfigError: the rules name something that is ambiguous in a source.
+    """
+    for collector in collectors_of(settings, clock, KindTable).values():
+        try:
+            with contextlib.suppress(TransientError):
+                await collector.require(rulebook.demand)
+        finally:
+            await collector.close()
+
+
+def _reloading(settings: Settings, pipeline: Pipeline, kinds: _Kinds, clock: Clock) -> Callable[[], Awaitable[str]]:
     async def reload() -> str:
         file, rulebook = read_rules(settings)
+        await _suits_the_sources(settings, rulebook, clock)
         await pipeline.adopt(rulebook, file.text)
         kinds.replace(file)
         return rulebook.version

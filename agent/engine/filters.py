@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from agent.config.grammar import WEEKDAYS
+from agent.config.rulefile import Placed, Rule
 from agent.config.rulefile.models import Active, Audience
 from agent.engine.calendar import Calendar
-from agent.model import Observation
+from agent.model import Observation, Selector
 
 When = Callable[[int], str | None]
 """Seconds UTC → why the rule is not active then, or None."""
@@ -100,6 +102,20 @@ def audience_facts(spec: Audience) -> Iterable[str]:
         yield "cohorts"
     if spec.except_roles is not None:
         yield "roles"
+
+
+def selectors(placed: Placed[Rule]) -> Iterable[Selector]:
+    """Every name that a rule's audience gives to something in the LMS, with its place in the file."""
+    spec = placed.it.audience
+    if spec is None or placed.it.mode == "off":
+        return
+    named: tuple[tuple[Literal["courses", "categories", "cohorts"], tuple[str, ...] | None], ...] = (
+        ("courses", spec.courses), ("categories", spec.categories), ("cohorts", spec.cohorts)
+    )  # fmt: skip
+    for by, names in named:
+        for number, name in enumerate(names or ()):
+            place = placed.fault("", at=("audience", by, number))
+            yield Selector(by=by, name=name, where=f"{place.file}:{place.line}:{place.column}")
 
 
 def _courses(selectors: Iterable[str]) -> Whom:

@@ -191,6 +191,7 @@ class _Compiler:
             names=frozenset().union(*(one.names for one in every)),
             suffixes=frozenset().union(*(one.suffixes for one in every)),
             facts=staff.union(*(one.facts for one in every)),
+            selectors=tuple(one for placed in self._file.rules for one in filters.selectors(placed)),
         )
 
 

@@ -53,9 +53,8 @@ async def until_caught_up(tails: Sequence[Tail], deliverer: Deliverer | None) ->
 
 
 async def _to_the_end(tails: Sequence[Tail], deliverer: Deliverer | None) -> int:
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(tail.run(follow=False)) for tail in tails]
-    errors = [error for task in tasks if (error := task.result()) is not None]
+    # One source after the other, as they are written: side by side their entries would interleave by chance.
+    errors = [error for tail in tails if (error := await tail.run(follow=False)) is not None]
     for error in errors:
         log.error("source_stopped", message=error.message, do=error.hint)
     if deliverer is not None:
@@ -78,8 +77,9 @@ async def serve(
     """Run until SIGTERM or SIGINT; SIGHUP reads the rules again. Returns 0: what was accepted is finished.
 
     A source that cannot be reached is tried again for ever; one with an integrity fault stays stopped and is told, and
-    the others go on.
+    the others go on. What an edit of the configuration cures ends the start with 2 and is only told later.
     """
+    code = 0
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     with _signals(loop, stop, reload):
@@ -90,26 +90,31 @@ async def serve(
             tasks.append(asyncio.create_task(_watchdog(), name="watchdog"))
             notify("READY=1")
             try:
-                await _until(stop, tasks)
+                code = await _until(stop, tasks)
             finally:
                 notify("STOPPING=1")
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-    return 0
+    return code
 
 
-async def _until(stop: asyncio.Event, tasks: Sequence[asyncio.Task[object]]) -> None:
+async def _until(stop: asyncio.Event, tasks: Sequence[asyncio.Task[object]]) -> int:
+    """The exit code: 0 when told to stop, that of the error where a source cannot even begin."""
     stopping = asyncio.create_task(stop.wait())
     waiting: set[asyncio.Task[object]] = {stopping, *tasks}
     try:
         while not stopping.done():
             done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             for task in done - {stopping}:
-                # A tail that ended has told why; anything raised here is a fault of the program itself.
-                task.result()
+                # Anything raised here is a fault of the program itself.
+                error = task.result()
+                if isinstance(error, RewardsError):
+                    log.error("source_stopped", message=error.message, do=error.hint)
+                    return error.exit_code
     finally:
         stopping.cancel()
+    return 0
 
 
 async def _deliver(deliverer: Deliverer) -> None:

@@ -84,14 +84,15 @@ class Tail:
         self._clock = clock
         self._on_page = on_page
         self._sleep = sleep
+        self._untried = True
         self._failing_since: float | None = None
         self._backoff_s = BACKOFF_FIRST_S
 
     async def run(self, *, follow: bool) -> RewardsError | None:
         """Follow the source; returns why it stopped, or None where it was read to its end.
 
-        With ``follow`` no trouble of the source ends it: it is told and tried again, and after an integrity fault it
-        waits until somebody has accepted the log anew.
+        With ``follow`` no trouble of the source ends it but a fault of the configuration at its very first try: it is
+        told and tried again, and after an integrity fault it waits until somebody has accepted the log anew.
 
         Raises:
             IntegrityError: with ``follow``, the ledger itself is damaged.
@@ -136,13 +137,14 @@ class Tail:
 
     def _judge(self, exc: TransientError | ConfigError, *, follow: bool) -> bool:
         now = self._clock.running()
+        first, self._untried = self._untried, False
         if self._failing_since is None:
             self._failing_since = now
         if self.trouble != exc.message:
             log.warning("source_trouble", source=self.source.name, trouble=exc.message, do=exc.hint)
         self.trouble = exc.message
         if follow:
-            return False
+            return first and isinstance(exc, ConfigError)
         return isinstance(exc, ConfigError) or now - self._failing_since >= UNREACHABLE_MAX_S
 
     async def _read(self, *, follow: bool) -> None:
@@ -157,6 +159,7 @@ class Tail:
                 stack.push_async_callback(pages.aclose)
             async for page in pages:
                 tally = await self._take(page)
+                self._untried = False
                 if self.trouble:
                     log.info("source_recovered", source=self.source.name)
                 self.trouble, self._failing_since, self._backoff_s = "", None, BACKOFF_FIRST_S

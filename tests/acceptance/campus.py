@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,3 +109,42 @@ def wait_until(true: Any, within_s: float = 30.0) -> None:
         if time.monotonic() > until:
             raise AssertionError("it did not happen in time")
         time.sleep(0.05)
+
+
+class Service:
+    """The agent as a service, with what it logs."""
+
+    def __init__(self, at: Campus) -> None:
+        self._log = at.directory / "service.log"
+        with self._log.open("wb") as stream:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "agent", "run", "--config", str(at.config)], stdout=stream, stderr=stream
+            )
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """Its log lines of one event."""
+        lines = [json.loads(line) for line in self._log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in lines if line["event"] == event]
+
+    def said(self, event: str) -> bool:
+        """Whether it has logged it."""
+        return bool(self.logged(event))
+
+    def end(self) -> tuple[int, float]:
+        """SIGTERM; its exit code and how many seconds it took."""
+        began = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30), time.monotonic() - began
+
+
+@contextmanager
+def serving(at: Campus) -> Iterator[Service]:
+    """The agent, running; gone at the end whatever happens."""
+    service = Service(at)
+    try:
+        wait_until(lambda: service.said("agent_started"))
+        yield service
+    finally:
+        if service.process.poll() is None:
+            service.process.kill()
+            service.process.wait()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -14,12 +13,11 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests import servers
-from tests.acceptance.campus import Campus, campus, wait_until
+from tests.acceptance.campus import Campus, campus, serving, wait_until
 from tests.sites import SqliteSite, log
 
 RULES = """\
@@ -248,45 +246,6 @@ def test_a_damaged_ledger_is_not_repaired_in_silence(at: Campus) -> None:
         assert "is damaged" in refused(at, 3, *words)
     shutil.copy(path, path.with_suffix(".kept"))
     assert path.read_bytes() == path.with_suffix(".kept").read_bytes()
-
-
-class Service:
-    """The agent as a service, with what it logs."""
-
-    def __init__(self, at: Campus) -> None:
-        self._log = at.directory / "service.log"
-        with self._log.open("wb") as stream:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "agent", "run", "--config", str(at.config)], stdout=stream, stderr=stream
-            )
-
-    def logged(self, event: str) -> list[dict[str, Any]]:
-        """Its log lines of one event."""
-        lines = [json.loads(line) for line in self._log.read_text().splitlines() if line.startswith("{")]
-        return [line for line in lines if line["event"] == event]
-
-    def said(self, event: str) -> bool:
-        """Whether it has logged it."""
-        return bool(self.logged(event))
-
-    def end(self) -> tuple[int, float]:
-        """SIGTERM; its exit code and how many seconds it took."""
-        began = time.monotonic()
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30), time.monotonic() - began
-
-
-@contextmanager
-def serving(at: Campus) -> Iterator[Service]:
-    """The agent, running; gone at the end whatever happens."""
-    service = Service(at)
-    try:
-        wait_until(lambda: service.said("agent_started"))
-        yield service
-    finally:
-        if service.process.poll() is None:
-            service.process.kill()
-            service.process.wait()
 
 
 def test_a_second_agent_on_the_same_directory_is_sent_away_by_name(at: Campus) -> None:

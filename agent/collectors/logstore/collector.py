@@ -15,6 +15,7 @@ from agent.collectors.logstore.draft import Kinds, drafts_of, observation_of
 from agent.collectors.logstore.grants import log_unreadable
 from agent.collectors.logstore.identity import Watch, anchored
 from agent.collectors.logstore.lookups import look_up
+from agent.collectors.logstore.names import require_one_meaning
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.collectors.logstore.reading.filling import Again, Change, fill, read_again
 from agent.collectors.logstore.reading.gaps import GapKeeper, opened
@@ -81,6 +82,7 @@ class LogstoreCollector:
         self._again = None
         with self._explained():
             state = await self._begun(state)
+            await self.require(demand())
             upto = None if follow else max(state.position, await self._newest())
             told: Page | None = None
             told_at = self._mark
@@ -113,6 +115,15 @@ class LogstoreCollector:
         with self._explained():
             async with self._log.snapshot():
                 return await rewind(self._reader, self.name, stored, self._clock.now())
+
+    async def require(self, demand: Demand) -> None:
+        """See that this source can serve ``demand``: every name in an audience must mean one thing here.
+
+        Raises:
+            ConfigError: it cannot, and what to edit.
+            TransientError: it cannot be reached.
+        """
+        await require_one_meaning(self._state, self.name, demand.selectors)
 
     async def close(self) -> None:
         """Let go of connections; may be called twice."""

@@ -1,0 +1,86 @@
+"""What audiences name must mean one thing: a name that several courses, categories or cohorts share is a fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from agent.collectors.logstore.dialects.database import Database, Query, Rows, Unreadable
+from agent.errors import ConfigError
+from agent.model import Selector
+
+_COURSES = "SELECT id, shortname, idnumber FROM {course} WHERE shortname IN ([marks]) OR idnumber IN ([marks])"
+_CATEGORIES = "SELECT id, name, path FROM {course_categories} ORDER BY id"
+_COHORTS = "SELECT id, name, idnumber FROM {cohort} WHERE name IN ([marks]) OR idnumber IN ([marks])"
+_BY_NUMBER = "idnumber:"
+_CURES: Mapping[str, str] = {
+    "courses": 'name one of them by its id, such as "id:{first}"',
+    "categories": "write the path from the top; rename one where they share that too",
+    "cohorts": "give each an idnumber of its own and name that",
+}
+
+Meanings = Mapping[str, Sequence[str]]
+"""What an audience can write → each thing that it means, as a person would tell it."""
+
+
+async def require_one_meaning(database: Database, source: str, selectors: Iterable[Selector]) -> None:
+    """See that no selector means several things in this LMS. A table that cannot be read says nothing.
+
+    Raises:
+        ConfigError: some do; each is told with the place it stands at.
+        TransientError: the database cannot be reached.
+    """
+    wanted = tuple(dict.fromkeys(selectors))
+    if not wanted:
+        return
+    async with database.snapshot():
+        answers = await database.fetch_all([*_queries(database, wanted)])
+    courses, categories, cohorts = ([] if isinstance(answer, Unreadable) else answer for answer in answers)
+    means = {"courses": _courses(courses), "categories": _categories(categories), "cohorts": _cohorts(cohorts)}
+    faults = []
+    for one in wanted:
+        found = means[one.by].get(one.name, ())
+        if len(found) > 1:
+            cure = _CURES[one.by].format(first=found[0].partition(" ")[0])
+            faults.append(f"{one.where}: {one.name!r} is ambiguous in {source}: it means {'; '.join(found)}; {cure}")
+    if faults:
+        raise ConfigError("\n".join(faults), hint="an audience must name one thing; correct the file or the LMS")
+
+
+def _queries(database: Database, wanted: Sequence[Selector]) -> Iterable[Query]:
+    courses = [one.name.removeprefix(_BY_NUMBER) for one in wanted if one.by == "courses"]
+    cohorts = [one.name for one in wanted if one.by == "cohorts"]
+    for template, names in ((_COURSES, courses), (_CATEGORIES, []), (_COHORTS, cohorts)):
+        marks = ",".join("?" * len(names)) or "NULL"
+        yield database.schema.query(template, *names, *names, marks=marks)
+
+
+def _gathered(named: Iterable[tuple[str, str]]) -> Meanings:
+    found: dict[str, list[str]] = {}
+    for name, meaning in named:
+        if name and meaning not in found.setdefault(name, []):
+            found[name].append(meaning)
+    return found
+
+
+def _courses(rows: Rows) -> Meanings:
+    return _gathered(
+        (name, f"{row[0]} ({row[1]})") for row in rows for name in (row[1], f"{_BY_NUMBER}{row[2]}" if row[2] else "")
+    )
+
+
+def _categories(rows: Rows) -> Meanings:
+    """Each by its own name and by its path from the top."""
+    names = {row[0]: str(row[1]) for row in rows}
+    paths = {row[0]: [names.get(int(one), "?") for one in str(row[2]).split("/") if one] for row in rows}
+    told = {number: " / ".join(path) for number, path in paths.items()}
+    return _gathered(
+        (name, f"{told[number]} (id {number})") for number in names for name in (names[number], told[number])
+    )
+
+
+def _cohorts(rows: Rows) -> Meanings:
+    return _gathered(
+        (name, f"cohort {row[0]} ({row[1]}{f', idnumber {row[2]}' if row[2] else ''})")
+        for row in rows
+        for name in (row[1], row[2])
+    )

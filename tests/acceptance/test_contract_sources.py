@@ -1,0 +1,55 @@
+"""Two campuses in one agent, and one act written twice: the same again at every run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.acceptance.campus import Campus, campus
+from tests.sites import LOGGED_IN, NOW, SqliteSite, log
+
+RULES = """
+schema = 1
+timezone = "UTC"
+
+[[rule]]
+id = "login"
+on = "user.logged_in"
+award = 1
+once_per = "event"
+"""
+ROWS = 2_500
+
+
+def _two_campuses(directory: Path, north: SqliteSite, south: SqliteSite) -> Campus:
+    second = f'[[source]]\nname = "south"\nkind = "moodle-logstore"\nurl = "sqlite:///{south.path}"\n'
+    extra = f'{second}site = "old-south"\nstart_at = "beginning"'
+    return campus(directory, f"sqlite:///{north.path}", RULES, extra=extra)
+
+
+def test_two_sources_are_read_in_written_order_and_never_mixed_by_chance(tmp_path: Path) -> None:
+    sites = SqliteSite(tmp_path / "north.sqlite"), SqliteSite(tmp_path / "south.sqlite")
+    for site in sites:
+        ids = range(1, ROWS + 1)
+        for at in range(0, ROWS, 500):
+            log(site, *ids[at : at + 500], eventname=LOGGED_IN, courseid=0, contextlevel=10, contextinstanceid=0)
+        site.execute(f"UPDATE mdl_logstore_standard_log SET timecreated = {NOW} - 9000 + id")
+    first, second = (_two_campuses(tmp_path / name, *sites) for name in ("a", "b"))
+    first.catch_up()
+    second.catch_up()
+    rows = first.export()
+    assert second.export() == rows
+    assert [(row["learner"], row["source"]) for row in rows] == [
+        *[("moodle:35", "moodle")] * ROWS, *[("old-south:35", "south")] * ROWS
+    ]  # fmt: skip
+
+
+def test_of_two_rows_of_one_fact_the_first_is_recorded_and_judged(tmp_path: Path) -> None:
+    site = SqliteSite(tmp_path / "moodle.sqlite")
+    log(site, 1, eventname=LOGGED_IN, userid=5001)
+    log(site, 2, eventname=LOGGED_IN, userid=5001, realuserid=2)
+    log(site, 3, eventname=LOGGED_IN, userid=5002, realuserid=2)
+    log(site, 4, eventname=LOGGED_IN, userid=5002)
+    agent = campus(tmp_path / "a", f"sqlite:///{site.path}", RULES)
+    agent.catch_up()
+    assert [row["learner"] for row in agent.export()] == ["moodle:5001"]
+    assert "log-in-as" in agent.command("events", "explain", "moodle:3").stdout
