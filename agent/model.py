@@ -110,6 +110,7 @@ class Outcome(IntEnum):
     held = 2
     refused = 3
     shadow = 4  # would have been awarded; pays nothing
+    reversed = 5  # an earlier award is answered by its opposite
 
 
 class HoldKind(StrEnum):
@@ -162,6 +163,27 @@ class Use:
     freed: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Award:
+    """An award that an event can undo, as it was booked.
+
+    ``marker`` is the seq of its first entry, or below zero the number of a decision without entries; 0 is the
+    ``number``-th decision (from 1) of the page under way. ``when`` is the time and the position of its event,
+    ``entries`` the ids of its entries, one for each posting.
+    """
+
+    marker: int
+    when: tuple[int, int]
+    role: str
+    learner: str
+    scope: str
+    generation: int
+    postings: tuple[Posting, ...]
+    uses: tuple[Use, ...]
+    entries: tuple[str, ...] = ()
+    number: int = 0
+
+
 @noun
 class Decision:
     """What one rule decided for one recipient of one event, with its reason.
@@ -170,7 +192,8 @@ class Decision:
     stable text such as ``limit 3/day`` or ``condition score_pct >=80``; ``until`` is when a limit or cooldown would
     let the next one through, where that can be said. ``postings`` and ``uses`` are what is (or, held or shadow, would
     be) booked; ``scope`` is the once_per scope, ``generation`` its repetition. ``supersedes`` names holds of the same
-    rule, learner and scope that this award closes.
+    rule, learner and scope that this award closes. ``reverses`` is the award that a reversal answers, its ``postings``
+    are the opposite.
     """
 
     event_id: bytes
@@ -189,6 +212,7 @@ class Decision:
     uses: tuple[Use, ...] = ()
     supersedes: tuple[int, ...] = ()
     message: str = ""
+    reverses: Award | None = None
 
 
 GapState = Literal["open", "given_up"]
@@ -297,8 +321,12 @@ HoldKey = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateRequest:
-    """What a page needs to know of the past: ``rows`` use by use, ``totals`` summed per key, and open holds."""
+    """What a page needs to know of the past: ``rows`` use by use, ``totals`` summed per key, and open holds.
+
+    Under ``objects`` the live awards and the open holds about an object are wanted (see `engine.past.undo`).
+    """
 
     rows: frozenset[UseKey]
     totals: frozenset[UseKey]
     holds: frozenset[HoldKey]
+    objects: frozenset[UseKey] = frozenset()

@@ -18,10 +18,11 @@ from pathlib import Path
 import aiosqlite
 
 from agent.clock import Clock
-from agent.engine import booking, evaluate, trust
+from agent.engine import booking, evaluate, history, trust
+from agent.engine.past.undo import Acts
 from agent.engine.rulebook import Rulebook
 from agent.errors import InvalidInputError
-from agent.ledger import codec, corrections, file, reading, sources, state, versions
+from agent.ledger import codec, corrections, file, reading, sources, state, undoable, versions
 from agent.ledger.corrections import Correction
 from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
@@ -89,7 +90,7 @@ class Pipeline:
 
         async def unit(connection: aiosqlite.Connection) -> int:
             number = await versions.keep(connection, rulebook.version, text, now)
-            uses_of = partial(booking.uses_of, rulebook)
+            uses_of = partial(history.uses_of, rulebook)
             await versions.give_history(connection, self._recorder, rulebook.meters, uses_of)
             return number
 
@@ -138,7 +139,11 @@ class Pipeline:
 
     async def _past(self, connection: aiosqlite.Connection, request: StateRequest) -> booking.State:
         uses = await state.load_uses(connection, request, self._recorder.names, self._recorder.people)
-        return booking.State.load(uses, await state.load_holds(connection, request.holds))
+        holds = await state.load_holds(connection, request.holds)
+        if not request.objects:
+            return booking.State.load(uses, holds)
+        awards = await undoable.load_awards(connection, request.objects, self._recorder.names, self._recorder.people)
+        return booking.State.load(uses, holds, Acts(awards, await undoable.load_holds(connection, request.objects)))
 
     async def approve(self, decision_no: int, correction: Correction) -> Decision:
         """Book what a held decision promised, within what its quotas and the running caps leave.

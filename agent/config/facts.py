@@ -315,6 +315,15 @@ FACTS: tuple[FactEntry, ...] = (
         condition=False,
         meaning="the post (of a discussion its first), a scope of once_per",
     ),
+    FactEntry(
+        name="discussion",
+        kinds=("forum.posted",),
+        type="text",
+        unit="",
+        sample="",
+        condition=False,
+        meaning="the discussion a reply stands in: deleting it undoes the reply too",
+    ),
 )
 
 ALWAYS_READ: Mapping[str, tuple[str, ...]] = {

@@ -8,27 +8,18 @@ from typing import NamedTuple
 
 from agent.engine.calendar import Calendar
 from agent.engine.evaluate import Places, Verdict, places
-from agent.engine.quota import AWARDS, CALENDAR, ROLLING, SCOPE, SHADOW, Quota, Uses, until
-from agent.engine.rulebook import BADGE, CompiledRule, Payee, Rulebook, message, names_in, once
-from agent.model import Decision, HoldKey, HoldKind, Outcome, Posting, StateRequest, Use, UseKey, noun
+from agent.engine.past import undo
+from agent.engine.past.state import State
+from agent.engine.past.undo import AGAIN, OBJECT, UNDONE
+from agent.engine.quota import AWARDS, CALENDAR, ROLLING, SCOPE, SHADOW, Quota, until
+from agent.engine.rulebook import CompiledRule, Payee, Rulebook, message, names_in, once
+from agent.model import Award, Decision, HoldKey, HoldKind, Outcome, Posting, StateRequest, Use, UseKey, noun
+
+__all__ = ["State", "approve", "book", "wants", "wants_approval"]
 
 # As in `quota`: looked up once.
 _AWARDED, _HELD, _REFUSED, _SHADOW = Outcome.awarded, Outcome.held, Outcome.refused, Outcome.shadow
-
-
-class State:
-    """What a page knows of the past, and of itself: uses of quotas and open holds."""
-
-    __slots__ = ("holds", "uses")
-
-    def __init__(self, uses: Uses, holds: dict[HoldKey, tuple[int, ...]]) -> None:
-        self.uses = uses
-        self.holds = holds
-
-    @classmethod
-    def load(cls, uses: Iterable[Use], holds: Mapping[HoldKey, tuple[int, ...]]) -> State:
-        """From what the ledger found for a `StateRequest`."""
-        return cls(Uses(uses), dict(holds))
+_REVERSED = Outcome.reversed
 
 
 @noun
@@ -59,14 +50,22 @@ def wants(verdicts: Iterable[Verdict], *, shadow: bool = False) -> StateRequest:
     rows: set[UseKey] = set()
     totals: set[UseKey] = set()
     holds: set[HoldKey] = set()
+    objects: set[UseKey] = set()
     for verdict in verdicts:
+        prefix = _prefix(verdict, shadow=shadow)
+        if verdict.refs:
+            rows.update(undo.key(AGAIN if verdict.undoes else UNDONE, verdict.rule.id, r, prefix) for r in verdict.refs)
         if verdict.reason:
             continue
-        prefix = _prefix(verdict, shadow=shadow)
+        if verdict.undoes:
+            objects.update(undo.key(OBJECT, verdict.rule.id, ref, prefix) for ref in verdict.refs)
+            continue
         _ask(verdict.places, verdict.learner, prefix, rows, totals)
         if not prefix:
             holds.add((verdict.rule.id, verdict.learner, verdict.scope))
-    return StateRequest(rows=frozenset(rows), totals=frozenset(totals), holds=frozenset(holds))
+    return StateRequest(
+        rows=frozenset(rows), totals=frozenset(totals), holds=frozenset(holds), objects=frozenset(objects)
+    )
 
 
 def _ask(found: Places, learner: str, prefix: str, rows: set[UseKey], totals: set[UseKey]) -> None:
@@ -79,23 +78,104 @@ def _prefix(verdict: Verdict, *, shadow: bool) -> str:
 
 
 def book(verdicts: Sequence[Verdict], state: State, *, shadow: bool) -> list[Decision]:
-    """One decision for each verdict, in order; ``state`` goes along.
+    """One decision for each verdict, in order (an undo: one for each award it answers); ``state`` goes along.
 
     ``shadow`` decides everything and pays nothing. In `Decision.supersedes` a number below zero names a hold of this
     same list: -1 is its first decision.
     """
     decisions: list[Decision] = []
-    for number, verdict in enumerate(verdicts, 1):
+    for verdict in verdicts:
         prefix = _prefix(verdict, shadow=shadow)
-        decision = _refused_or_held(verdict) if verdict.reason else _booked(verdict, state, prefix)
+        if verdict.undoes:
+            decisions.extend(_undone(verdict, state, prefix))
+            continue
+        number = len(decisions) + 1
+        decision = _undone_before(verdict, state, prefix) if verdict.refs else None
+        if decision is None:
+            decision = _refused_or_held(verdict) if verdict.reason else _booked(verdict, state, prefix)
         if decision.outcome is _HELD:
             if prefix:
                 decision = _not_held(decision)
             else:
                 key = (decision.rule_id, decision.learner, decision.scope)
                 state.holds[key] = (*state.holds.get(key, ()), -number)
+                state.acts.held(decision.uses, -number)
+        elif verdict.refs and decision.outcome is not _REFUSED:
+            objects = _objects(verdict, prefix)
+            decision = replace(decision, uses=decision.uses + objects)
+            state.acts.paid(objects, _award(decision, verdict, number))
         decisions.append(decision)
     return decisions
+
+
+def _objects(verdict: Verdict, prefix: str) -> tuple[Use, ...]:
+    """What an award was about, so that an undo finds it."""
+    seen = verdict.event.seen
+    return tuple(undo.mark(undo.key(OBJECT, verdict.rule.id, ref, prefix), seen) for ref in verdict.refs)
+
+
+def _award(decision: Decision, verdict: Verdict, number: int) -> Award:
+    seen = verdict.event.seen
+    return Award(
+        marker=0,
+        number=number,
+        when=(seen.occurred_at, seen.position),
+        role=decision.role,
+        learner=decision.learner,
+        scope=decision.scope,
+        generation=decision.generation,
+        postings=decision.postings,
+        uses=decision.uses,
+    )
+
+
+def _undone_before(verdict: Verdict, state: State, prefix: str) -> Decision | None:
+    """The refusal of an act whose undo was seen before it."""
+    seen = verdict.event.seen
+    for ref in verdict.refs:
+        marks = state.uses.marks(undo.key(UNDONE, verdict.rule.id, ref, prefix))
+        if undo.later(marks, (seen.occurred_at, seen.position)):
+            return _decision(verdict, _REFUSED, reason="undone")
+    return None
+
+
+def _undone(verdict: Verdict, state: State, prefix: str) -> list[Decision]:
+    """The reversals of what an event undoes; where there is none, that it undid nothing yet. It is kept either way."""
+    if verdict.reason:
+        return [_decision(verdict, _REFUSED, reason=verdict.reason)]
+    seen, rule = verdict.event.seen, verdict.rule.id
+    when = (seen.occurred_at, seen.position)
+    again, taken, closed, marks = False, list[Award](), tuple[int, ...](), list[Use]()
+    for ref in verdict.refs:
+        where = undo.key(OBJECT, rule, ref, prefix)
+        closed += state.acts.take_holds(where, when)
+        if undo.later(state.uses.marks(undo.key(AGAIN, rule, ref, prefix)), when):
+            again = True
+        else:
+            taken += state.acts.take_awards(where, when)
+        marks.append(undo.mark(undo.key(UNDONE, rule, ref, prefix), seen))
+        state.uses.mark(marks[-1])
+    reason = f"undone: {seen.kind or seen.lms_event}"
+    decisions = [_reversal(verdict, award, reason, prefix, state) for award in taken]
+    if not decisions:
+        told = "done again since" if again else f"held decision {reason}" if closed else "nothing to undo"
+        decisions = [_decision(verdict, _REFUSED, reason=told)]
+    decisions[0] = replace(decisions[0], uses=tuple(marks), supersedes=closed)
+    return decisions
+
+
+def _reversal(verdict: Verdict, award: Award, reason: str, prefix: str, state: State) -> Decision:
+    for use in award.uses:
+        state.uses.free(use)
+    return replace(
+        _decision(verdict, _SHADOW if prefix else _REVERSED, reason=reason),
+        role=award.role,
+        learner=award.learner,
+        scope=award.scope,
+        generation=award.generation,
+        postings=tuple(replace(posting, amount=-posting.amount) for posting in award.postings),
+        reverses=award,
+    )
 
 
 def _refused_or_held(verdict: Verdict) -> Decision:
@@ -111,7 +191,10 @@ def _held(verdict: Verdict, hold: HoldKind, reason: str) -> Decision:
     return replace(
         _decision(verdict, _HELD, reason=reason, hold=hold),
         postings=verdict.postings,
-        uses=tuple(quota.use(bucket, verdict.learner, at, amounts[quota.unit]) for quota, bucket in verdict.places),
+        uses=(
+            *(quota.use(bucket, verdict.learner, at, amounts[quota.unit]) for quota, bucket in verdict.places),
+            *_objects(verdict, ""),
+        ),
         message=message(verdict.rule.spec.message, verdict.event.seen),
     )
 
@@ -137,7 +220,8 @@ def _booked(verdict: Verdict, state: State, prefix: str) -> Decision:
     if answer.quota is not None:
         if answer.quota.over == "hold":
             return _held(verdict, HoldKind.budget, answer.quota.label)
-        return _decision(verdict, _REFUSED, reason=answer.quota.label, until=answer.until)
+        refused = _decision(verdict, _REFUSED, reason=answer.quota.label, until=answer.until)
+        return _done_again(refused, verdict, state, prefix) if answer.quota.span is SCOPE else refused
     key = (verdict.rule.id, verdict.learner, verdict.scope)
     return Decision(
         event_id=verdict.event.event_id,
@@ -154,6 +238,14 @@ def _booked(verdict: Verdict, state: State, prefix: str) -> Decision:
         supersedes=() if prefix else state.holds.pop(key, ()),
         message=message(verdict.rule.spec.message, verdict.event.seen),
     )
+
+
+def _done_again(refused: Decision, verdict: Verdict, state: State, prefix: str) -> Decision:
+    """A later act of a paid scope earns nothing, but an undo between the two must not take the award back."""
+    marks = [undo.mark(undo.key(AGAIN, verdict.rule.id, ref, prefix), verdict.event.seen) for ref in verdict.refs]
+    for mark in marks:
+        state.uses.mark(mark)
+    return replace(refused, uses=tuple(marks))
 
 
 def _decision(
@@ -270,7 +362,7 @@ def approve(decision: Decision, held_under: Rulebook, now: Rulebook, state: Stat
         reason="",
         generation=answer.generation,
         postings=answer.postings,
-        uses=answer.uses,
+        uses=(*answer.uses, *(use for use in decision.uses if undo.is_object(use))),
         supersedes=state.holds.pop(key, ()),
         message=decision.message,
     )
@@ -298,40 +390,3 @@ def _promised(decision: Decision, rulebook: Rulebook) -> tuple[CompiledRule, Pay
         for payee in rule.payees
         if payee.role == decision.role
     )
-
-
-def uses_of(
-    rulebook: Rulebook, rule_id: str, learner: str, occurred_at: int, amounts: Mapping[str, int]
-) -> Iterable[Use]:
-    """The uses that an award of old takes from today's quotas, `once:` ones left out.
-
-    ``amounts`` are what was paid per currency. A rule that no longer exists still counts in caps over all rules.
-    Entries do not tell the recipient's role: where a rule has several, the one whose currencies fit is taken.
-    """
-    moment = rulebook.calendar.moment(occurred_at)
-    counted = {AWARDS: 1, **amounts}
-    return tuple(
-        quota.use(bucket, learner, occurred_at, counted[quota.unit])
-        for quota, bucket in places(_quotas_for(rulebook, rule_id, amounts), occurred_at, moment, "")
-        if counted.get(quota.unit, 0) > 0
-    )
-
-
-def _quotas_for(rulebook: Rulebook, rule_id: str, amounts: Mapping[str, int]) -> tuple[Quota, ...]:
-    rule = rulebook.rule(rule_id)
-    if rule is None:
-        return _once_each(rulebook.shared(None))
-    paid = set(amounts)
-    fitting = [
-        payee for payee in rule.payees if paid == {each for each in _amounts(payee.postings) if _is_currency(each)}
-    ]
-    chosen = fitting[0] if fitting else rule.payees[0]
-    return _once_each((*chosen.own, *chosen.shared))
-
-
-def _is_currency(unit: str) -> bool:
-    return unit != AWARDS and not unit.startswith(BADGE)
-
-
-def _once_each(quotas: Iterable[Quota]) -> tuple[Quota, ...]:
-    return tuple({quota.meter: quota for quota in quotas}.values())

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from agent.engine.calendar import Calendar, Moment
 from agent.engine.conditions import Unmet
+from agent.engine.past.undo import Ref, refs_of, undone_by
 from agent.engine.quota import Quota
 from agent.engine.rulebook import CompiledDeny, CompiledRule, Payee, Rulebook, scope_of
 from agent.model import Check, Event, HoldKind, Observation, PersonMark, Posting
@@ -38,9 +39,10 @@ class Verdict(NamedTuple):
     """What one rule says for one recipient of one event before the past is asked.
 
     ``reason`` empty means that only the quotas (``places``) can still refuse; with ``hold`` it waits, else it is
-    refused. ``postings`` are what it would pay. ``learner`` is empty where the role is missing, ``scope`` where the
-    event lacks it. ``calendar`` tells when the windows of the places end. (A named tuple: one is made for every rule
-    of every event.)
+    refused. ``learner`` is empty where the role is missing, ``scope`` where the event lacks it. ``calendar`` tells
+    when the windows of the places end, ``postings`` what this event would bring. ``refs`` are what the award can be
+    found again by, or, where the event ``undoes``, what it is about: then there is one verdict for the rule, and its
+    payee means nothing. (A named tuple: one is made for every rule of every event.)
     """
 
     event: Event
@@ -54,18 +56,40 @@ class Verdict(NamedTuple):
     scope: str
     places: Places
     postings: tuple[Posting, ...]
+    refs: tuple[Ref, ...] = ()
+    undoes: bool = False
 
 
 def judge(event: Event, rulebook: Rulebook) -> tuple[Verdict, ...]:
     """One verdict for each recipient of each rule that the event meets, in file order."""
     seen = event.seen
     matched = rulebook.matching(seen)
+    undoing = [_undoing(event, rule, rulebook) for rule in matched.undoes] if matched.undoes else []
     if not matched.rules:
-        return ()
+        return tuple(undoing)
     moment = rulebook.calendar.moment(seen.occurred_at)
     denied = _denied(seen, matched.denies) if matched.denies else None
-    return tuple(
-        [_judged(event, rule, payee, rulebook, moment, denied) for rule in matched.rules for payee in rule.payees]
+    judged = [_judged(event, rule, payee, rulebook, moment, denied) for rule in matched.rules for payee in rule.payees]
+    return tuple(undoing + judged)
+
+
+def _undoing(event: Event, rule: CompiledRule, rulebook: Rulebook) -> Verdict:
+    """Whoever undoes it: an act that is no longer there has not earned. Only what did not happen undoes nothing."""
+    seen = event.seen
+    name = undone_by(seen.kind)
+    refs = refs_of(seen, (name,))
+    subject = seen.people.get("subject")
+    if "restored" in seen.marks:
+        reason = dict(NEVER_MARKS)["restored"]
+    elif rule.mode == "off":
+        reason = "mode off"
+    elif event.trust < rule.min_trust:
+        reason = f"trust {event.trust.name} below {rule.min_trust.name}"
+    else:
+        reason = "" if refs else f"no {name}"
+    learner = f"{seen.site}:{subject}" if subject else ""
+    return Verdict(
+        event, rule, rule.payees[0], rulebook.calendar, learner, reason, None, (), "", (), (), refs, undoes=True
     )
 
 
@@ -112,8 +136,10 @@ def _judged(
             elif not waits:
                 reason = lacking
     kind, waiting = (None, "") if reason or not waits else waits[0]
-    why = reason or waiting
-    return Verdict(event, rule, payee, rulebook.calendar, learner, why, kind, tuple(checks), scope, found, postings)
+    why, refs = reason or waiting, refs_of(seen, rule.undo_by) if rule.undo_by and not reason else ()
+    return Verdict(
+        event, rule, payee, rulebook.calendar, learner, why, kind, tuple(checks), scope, found, postings, refs
+    )
 
 
 _Wait = tuple[HoldKind, str]

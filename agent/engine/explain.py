@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from agent.config.grammar import WEEKDAYS
@@ -36,6 +37,8 @@ def rule_sentences(rule: CompiledRule, rulebook: Rulebook, *, kind: str | None =
         said.append(_when(spec.active))
     labels = dict.fromkeys(quota.label for payee in rule.payees for quota in payee.quotas)
     said.extend(f"Stops at {label}." for label in labels if _is_brake(label))
+    if spec.reverse_on:
+        said.append(f"Taken back on {_listed(spec.reverse_on, 'or')}.")
     said.append(f"An event believed less than {spec.min_trust.name} is held.")
     if spec.mode != "live":
         said.append("Decides and reports, pays nothing." if spec.mode == "shadow" else "Switched off.")
@@ -54,6 +57,9 @@ def decision_sentence(decision: Decision, rulebook: Rulebook | None = None, *, a
             said = f"{decision.rule_id} {gave} {who} {amounts(decision.postings, rulebook)}"
         case Outcome.shadow:
             said = f"{decision.rule_id} would have given {who} {amounts(decision.postings, rulebook)} (shadow)"
+        case Outcome.reversed:
+            taken = amounts([replace(posting, amount=-posting.amount) for posting in decision.postings], rulebook)
+            said = f"{decision.rule_id} took back {taken} from {who}: {decision.reason}"
         case Outcome.held:
             said = f"{decision.rule_id} {holds} {amounts(decision.postings, rulebook)} for {who}: {decision.reason}"
         case _:
@@ -76,7 +82,7 @@ def nearest_miss(decisions: Iterable[Decision]) -> Decision | None:
 
 
 def _furthest(decision: Decision) -> tuple[int, int, int]:
-    rank = {Outcome.awarded: 3, Outcome.shadow: 3, Outcome.held: 2, Outcome.refused: 1}[decision.outcome]
+    rank = {Outcome.awarded: 3, Outcome.shadow: 3, Outcome.held: 2}.get(decision.outcome, 1)
     stage = next((n for n, start in enumerate(STAGES) if decision.reason.startswith(start)), len(STAGES))
     return rank, stage, sum(check.status == "passed" for check in decision.checks)
 

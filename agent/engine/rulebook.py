@@ -50,7 +50,8 @@ class Once:
 class CompiledRule:
     """A rule as closures; ``spec`` is how it was written. None stands for "nothing to check".
 
-    ``onces`` is by kind, since what is left out differs by kind; None is for events without one.
+    ``onces`` is by kind, since what is left out differs by kind; None is for events without one. ``undo_by`` names what
+    an award must be found again by (`undo.refs_of`), nothing where no event undoes it.
     """
 
     id: str
@@ -63,6 +64,7 @@ class CompiledRule:
     whom: Whom | None
     condition: Judge | None
     onces: Mapping[str | None, Once]
+    undo_by: frozenset[str] = frozenset()
 
     def once(self, kind: str | None) -> Once:
         """What the rule is once per, for events of this kind."""
@@ -94,10 +96,11 @@ class Needs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:
-    """What an event meets: rules in file order, and denials."""
+    """What an event meets: rules in file order, denials, and the rules whose awards it undoes."""
 
     rules: tuple[CompiledRule, ...]
     denies: tuple[CompiledDeny, ...]
+    undoes: tuple[CompiledRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +132,11 @@ class Rulebook:
             if len(self._matches) >= _MATCHES_MAX:
                 self._matches.clear()
             found = self._matches[key] = Matched(
-                rules=tuple(rule for rule in self.rules if _fits(rule.spec.on, seen)),
+                rules=tuple(
+                    rule for rule in self.rules if _fits(rule.spec.on, seen) and not _fits(rule.spec.reverse_on, seen)
+                ),
                 denies=tuple(deny for deny in self.denies if _fits(deny.on, seen)),
+                undoes=tuple(rule for rule in self.rules if _fits(rule.spec.reverse_on, seen)),
             )
         return found
 

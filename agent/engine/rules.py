@@ -17,6 +17,7 @@ from agent.engine import conditions, filters, stories
 from agent.engine.calendar import Calendar
 from agent.engine.earning import amounts
 from agent.engine.earning.amounts import CompiledAmount
+from agent.engine.past.undo import undone_by
 from agent.engine.quota import AWARDS, Quota, Span
 from agent.engine.rulebook import BADGE, CompiledDeny, CompiledRule, Needs, Payee, Rulebook, once, placeholders
 from agent.model import Demand, Role
@@ -96,7 +97,14 @@ class _Compiler:
             whom=None if audience is None else filters.audience(audience),
             condition=conditions.compiled(rule.conditions, self._file.values),
             onces={kind: once(rule, rule.once_per or (default_once_per(kind) if kind else "event",)) for kind in kinds},
+            undo_by=self._undo_by(rule),
         )
+
+    def _undo_by(self, rule: Rule) -> frozenset[str]:
+        """What its awards must be found again by: each undoing event names one thing."""
+        kinds: set[str | None] = set(kinds_of(rule.reverse_on, self._kinds))
+        bare = any("\\" in pattern and not kinds_of((pattern,), self._kinds) for pattern in rule.reverse_on)
+        return frozenset(undone_by(kind) for kind in (*kinds, *([None] if bare else [])))
 
     def _zoned(self, key: str) -> Calendar:
         return self._in_zone(ZoneInfo(key))
@@ -164,9 +172,10 @@ class _Compiler:
         )
 
     def _needs(self, rule: CompiledRule) -> Needs:
-        names = {pattern for pattern in rule.spec.on if "\\" in pattern}
+        met_by = (*rule.spec.on, *rule.spec.reverse_on)
+        names = {pattern for pattern in met_by if "\\" in pattern}
         suffixes: set[str] = set()
-        for pattern in rule.spec.on:
+        for pattern in met_by:
             for entry in self._kinds.entries_for(pattern):
                 (suffixes if entry.suffix else names).add(entry.lms_event)
         kinds = kinds_of(rule.spec.on, self._kinds)
@@ -205,7 +214,7 @@ def _facts_of(rule: CompiledRule, kinds: Iterable[str]) -> set[str]:
             found.update(fact for fact, _ in amounts.terms(amount))
     for kind in kinds:
         found.update(name for name in rule.once(kind).names if name in {"section", "post"})
-    return found
+    return found | (rule.undo_by & {"discussion", "post"})
 
 
 def _cooldown(rule: Rule, duration: Duration) -> Quota:

@@ -151,7 +151,7 @@ def _paid(decisions: Iterable[Decision], *, badges: bool) -> dict[str, int]:
     """What was awarded in all, per account; badges only where they are spoken of."""
     found: defaultdict[str, int] = defaultdict(int)
     for decision in decisions:
-        if decision.outcome is Outcome.awarded:
+        if decision.outcome in {Outcome.awarded, Outcome.reversed}:
             for posting in decision.postings:
                 if badges or not posting.currency.startswith(BADGE):
                     found[posting.currency] += posting.amount

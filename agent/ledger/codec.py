@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import orjson
 
 from agent.model import (
+    Award,
     Check,
     Decision,
     Event,
@@ -175,3 +177,31 @@ def decode_promise(promise: bytes) -> tuple[tuple[Posting, ...], tuple[Use, ...]
             for meter, bucket, learner, at, amount, slot in data["u"]
         ),
     )
+
+
+def encode_award(decision: Decision) -> bytes:
+    """What an undo must know of an award: who got what, and what it used."""
+    uses = [(use.meter, use.bucket, use.learner, use.at, use.amount, use.slot) for use in decision.uses]
+    postings = [(posting.currency, posting.amount) for posting in decision.postings]
+    return orjson.dumps({"r": decision.role, "s": decision.scope, "g": decision.generation, "p": postings, "u": uses})
+
+
+def decode_award(award: bytes, *, marker: int, when: tuple[int, int], learner: str) -> Award:
+    """The award of `encode_award`; its uses have the slots that they have in the ledger."""
+    data = orjson.loads(award)
+    postings, uses = decode_promise(award)
+    return Award(
+        marker=marker,
+        when=when,
+        role=data["r"],
+        learner=learner,
+        scope=data["s"],
+        generation=data["g"],
+        postings=postings,
+        uses=tuple(use if use.slot >= 0 else replace(use, slot=marker) for use in uses),
+    )
+
+
+def with_entries(award: Award, entries: tuple[str, ...]) -> Award:
+    """The same award with the ids of its entries."""
+    return replace(award, entries=entries)

@@ -10,13 +10,11 @@ import aiosqlite
 from agent.errors import InvalidInputError
 from agent.ledger.record import Movement, Recorder
 from agent.ledger.record.people import Person, split_learner
+from agent.ledger.record.undoing import COOLDOWN
 from wire import entry as wire_entry
 
 MANUAL_RULE = "manual"
 """rule_id and source of entries that no rule made."""
-
-COOLDOWN = "cooldown:"
-"""Uses of these meters count on after a reversal: a reversed award still was one for the cooldown."""
 
 _AWARD_OF = """
 SELECT o.seq, o.body, o.person_no, p.site, p.lms_user, p.secret, p.pseudonym

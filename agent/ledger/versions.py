@@ -12,9 +12,9 @@ from itertools import groupby
 import aiosqlite
 import orjson
 
-from agent.ledger.corrections import COOLDOWN
 from agent.ledger.record import BADGE_PREFIX, Recorder
 from agent.ledger.record.people import Person
+from agent.ledger.record.undoing import COOLDOWN
 from agent.model import Use
 
 UsesOf = Callable[[str, str, int, Mapping[str, int]], Iterable[Use]]

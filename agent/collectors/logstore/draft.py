@@ -149,6 +149,8 @@ def _row_facts(draft: Draft, origin: str | None, facts: frozenset[str]) -> None:
     elif event in moodle.REPLIES or event in moodle.DISCUSSIONS:
         if "is_reply" in facts:
             into["is_reply"] = event in moodle.REPLIES
+        if "discussion" in facts and other.get("discussionid"):
+            into["discussion"] = str(other["discussionid"])
     elif "enrol_method" in facts and other.get("enrol"):
         into["enrol_method"] = str(other["enrol"])
 

@@ -69,6 +69,7 @@ OTHER_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         GRADED: ("itemid", "finalgrade", "overridden"),
         ENROLLED: ("enrol",),
         UNENROLLED: ("enrol",),
+        **dict.fromkeys(sorted(REPLIES), ("discussionid",)),
     }
 )
 """What is kept of `other`. Events that are not named here never have it fetched: `assessable_uploaded` carries whole

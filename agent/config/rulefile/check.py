@@ -22,6 +22,8 @@ def faults(merged: Merged, kinds: KindTable, *, complete: bool) -> Iterator[Faul
         return
     for rule in merged.rules:
         yield from _on(rule, rule.it.on, kinds)
+        yield from _on(rule, rule.it.reverse_on, kinds, key="reverse_on")
+        yield from _undoes_itself(rule)
         yield from _amounts(rule, merged)
         yield from _windows(rule, merged)
         yield from _values(rule, rule.it.conditions, merged, ("conditions",))
@@ -71,14 +73,21 @@ def _unique_rules(merged: Merged) -> Iterator[Fault]:
             yield first[name].fault(f"rule {name!r} stands in {rule.where} again", hint, at=("id",))
 
 
-def _on(placed: Placed[object], patterns: Iterable[str], kinds: KindTable) -> Iterator[Fault]:
+def _on(placed: Placed[object], patterns: Iterable[str], kinds: KindTable, *, key: str = "on") -> Iterator[Fault]:
     for number, pattern in enumerate(patterns):
         if "\\" in pattern:
             continue
         known = kinds.kinds()
         if pattern not in known and not (("*" in pattern) and kinds.entries_for(pattern)):
             what = "no kind fits" if "*" in pattern else "unknown kind"
-            yield placed.fault(f"{what} {pattern!r}", nearest(pattern, known), at=("on", number))
+            yield placed.fault(f"{what} {pattern!r}", nearest(pattern, known), at=(key, number))
+
+
+def _undoes_itself(rule: Placed[Rule]) -> Iterator[Fault]:
+    for number, pattern in enumerate(rule.it.reverse_on):
+        if pattern in rule.it.on:
+            hint = "an event cannot both earn and undo: take it out of `on` or of `reverse_on`"
+            yield rule.fault(f"{pattern!r} stands in `on` too", hint, at=("reverse_on", number))
 
 
 def _currency(placed: Placed[object], name: str, merged: Merged, at: KeyPath) -> Iterator[Fault]:

@@ -234,6 +234,7 @@ class Rule(Model):
     cooldown: Span | None = None
     min_trust: Annotated[Trust, PlainValidator(_trust)] = Trust.trusted_source
     recipient: Role = "subject"
+    reverse_on: Annotated[tuple[Annotated[str, PlainValidator(_on)], ...], BeforeValidator(_listed)] = ()
     mode: Literal["live", "shadow", "off"] = "live"
     active: Active | None = None
     audience: Audience | None = None
@@ -245,7 +246,6 @@ class Rule(Model):
     streak: Later = None
     crosses: Later = None
     review: Later = None
-    reverse_on: Later = None
 
     @model_validator(mode="after")
     def _pays_something(self) -> Rule:

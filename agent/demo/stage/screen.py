@@ -24,6 +24,7 @@ _STYLE: Mapping[Outcome, str] = {
     Outcome.held: "yellow",
     Outcome.refused: "red",
     Outcome.shadow: "cyan",
+    Outcome.reversed: "magenta",
 }
 
 

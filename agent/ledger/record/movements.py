@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from agent.errors import IntegrityError
 from agent.ledger.record.people import Person
 from agent.model import Decision, Event, Trust, noun
@@ -62,6 +64,34 @@ def of_award(decision: Decision, event: Event, person: Person, event_no: int, de
         )
         for posting in decision.postings
         if posting.amount
+    ]
+
+
+def of_reversal(
+    decision: Decision, event: Event, person: Person, event_no: int, decision_no: int, entries: Sequence[str]
+) -> list[Movement]:
+    """The movements that answer an award whose ``entries`` (ids) are given, one for each."""
+    seen = event.seen
+    moved = [posting for posting in decision.postings if posting.amount]
+    return [
+        Movement(
+            kind="reversal",
+            person=person,
+            currency=posting.currency,
+            amount=posting.amount,
+            rule_id=decision.rule_id,
+            rules_version=decision.rules_version,
+            source=seen.source,
+            trust=event.trust.name,
+            occurred_at=seen.occurred_at,
+            event_id=event.event_id,
+            event_no=event_no,
+            decision_no=decision_no,
+            generation=decision.generation,
+            reason=decision.reason,
+            reverses=entry_id,
+        )
+        for posting, entry_id in zip(moved, entries, strict=True)
     ]
 
 

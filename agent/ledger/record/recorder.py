@@ -10,6 +10,7 @@ import orjson
 
 from agent.ledger import codec
 from agent.ledger.record import movements as moving
+from agent.ledger.record import undoing
 from agent.ledger.record.movements import Movement
 from agent.ledger.record.names import Names
 from agent.ledger.record.people import People, Person
@@ -29,6 +30,15 @@ _KNOWN = """
 SELECT e.event_id
 FROM json_each(?1) w CROSS JOIN event e ON e.occurred_at = w.value AND e.event_id = substr(?2, 32 * w.key + 1, 32)
 """
+
+
+_ENTERED = frozenset({Outcome.awarded, Outcome.reversed})
+"""Outcomes that make entries."""
+
+
+def _moves(decision: Decision) -> bool:
+    """Whether it makes entries, or uses alone (a shadow award; a refusal that is kept for an undo to come)."""
+    return decision.outcome in _ENTERED or bool(decision.uses)
 
 
 class Recorder:
@@ -172,30 +182,52 @@ class Recorder:
         first_no: int,
         now: int,
     ) -> int:
-        booked = [(no, d) for no, d in enumerate(decisions, first_no) if d.outcome in (Outcome.awarded, Outcome.shadow)]
+        booked = [(no, d) for no, d in enumerate(decisions, first_no) if d.outcome is not Outcome.held and _moves(d)]
         if not booked:
             return 0
-        learners = dict.fromkeys(d.learner for _, d in booked if d.outcome is Outcome.awarded)
+        learners = dict.fromkeys(d.learner for _, d in booked if d.outcome in _ENTERED)
         learners.update(dict.fromkeys(use.learner for _, d in booked for use in d.uses if use.learner))
         people = await self.people.find_or_make(connection, learners, now)
         movements: list[Movement] = []
         uses: list[tuple[Use, int]] = []
+        markers: dict[int, int] = {}
         seq = self._seq
         for decision_no, decision in booked:
-            event = events[decision.event_id]
-            first_seq = 0
-            if decision.outcome is Outcome.awarded:
-                new = moving.of_award(
-                    decision, event, people[decision.learner], numbers[decision.event_id], decision_no
-                )
-                movements.extend(new)
-                first_seq = seq + 1 if new else 0
-                seq += len(new)
-            marker = first_seq or -decision_no
+            new = self._movements(decision, events, people, numbers, decision_no, markers, first_no)
+            movements.extend(new)
+            marker = markers[decision_no] = seq + 1 if new else -decision_no
+            seq += len(new)
             uses.extend((use, marker) for use in decision.uses)
         await self.append(connection, movements, now)
         await self.write_uses(connection, uses, people)
+        await undoing.remember(connection, [(markers[no], d) for no, d in booked], people)
+        await undoing.free(connection, self.names, undoing.taken_back(booked, markers, first_no), people)
         return len(movements)
+
+    def _movements(
+        self,
+        decision: Decision,
+        events: Mapping[bytes, Event],
+        people: Mapping[str, Person],
+        numbers: Mapping[bytes, int],
+        decision_no: int,
+        markers: Mapping[int, int],
+        first_no: int,
+    ) -> list[Movement]:
+        """The entries of one decision; ``markers`` are those of the decisions before it."""
+        if decision.outcome not in _ENTERED:
+            return []
+        event_id = decision.event_id
+        about = (decision, events[event_id], people[decision.learner], numbers[event_id], decision_no)
+        award = decision.reverses
+        if award is None:
+            return moving.of_award(*about)
+        entries = award.entries
+        if not award.marker:
+            first = markers[first_no - 1 + award.number]
+            count = sum(1 for posting in award.postings if posting.amount)
+            entries = tuple(f"{self._epoch}-{first + n}" for n in range(count))
+        return moving.of_reversal(*about, entries)
 
     async def append(self, connection: aiosqlite.Connection, movements: Sequence[Movement], now: int) -> list[int]:
         """Append entries to the chain and move the balances; returns their seqs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.engine import booking, evaluate
+from agent.engine import booking, evaluate, history
 from agent.engine.rules import Rulebook
 from agent.model import Decision, Event, Outcome, Trust, Use
 from tests.rule_stories import at, decide, event, rule, rulebook
@@ -95,7 +95,7 @@ def test_an_award_of_old_takes_from_todays_quotas() -> None:
         + "[currency.stars]\n"
     )
     when = at("2026-09-07T09:00:00")
-    uses = list(booking.uses_of(rules, "r", "moodle:ann", when, {"points": 10, "stars": 2}))
+    uses = list(history.uses_of(rules, "r", "moodle:ann", when, {"points": 10, "stars": 2}))
     assert [(use.meter, use.bucket, use.amount) for use in uses] == [
         ("limit:r:awards/day", "2026-09-07", 1),
         ("limit:r:stars/day", "2026-09-07", 2),
@@ -103,7 +103,7 @@ def test_an_award_of_old_takes_from_todays_quotas() -> None:
         ("cap:*:awards/day", "2026-09-07", 1),
     ]
     assert {use.meter for use in uses} < rules.meters
-    gone = booking.uses_of(rules, "gone", "moodle:ann", when, {"points": 10})
+    gone = history.uses_of(rules, "gone", "moodle:ann", when, {"points": 10})
     assert [use.meter for use in gone] == ["cap:*:awards/day"]
 
 
@@ -111,11 +111,11 @@ def test_an_award_of_old_is_counted_for_the_recipient_whose_currencies_fit() -> 
     award = '[{ to = "referrer", stars = 5 }, { to = "subject", points = 10 }]'
     rules = rulebook("[currency.stars]\n" + rule(award=award, more='limit = { of = "9/day", for = "subject" }'))
     when = at("2026-09-07T09:00:00")
-    assert [use.meter for use in booking.uses_of(rules, "r", "moodle:ann", when, {"points": 10})] == [
+    assert [use.meter for use in history.uses_of(rules, "r", "moodle:ann", when, {"points": 10})] == [
         "limit:r:subject:awards/day"
     ]
-    assert list(booking.uses_of(rules, "r", "moodle:ref", when, {"stars": 5})) == []
-    assert list(booking.uses_of(rules, "r", "moodle:ref", when, {"other": 5})) == []
+    assert list(history.uses_of(rules, "r", "moodle:ref", when, {"stars": 5})) == []
+    assert list(history.uses_of(rules, "r", "moodle:ref", when, {"other": 5})) == []
 
 
 def test_judging_needs_no_state_and_changes_nothing() -> None:

@@ -1,0 +1,168 @@
+"""What undoes what: the refs under which an award can be found again, and the fold of acts and their undoing. Pure.
+
+An award of a rule with `reverse_on` leaves a use under `object:<rule>`, an undo one under `undone:<rule>`, an act that
+was refused because its scope was paid already one under `again:<rule>`; the bucket is the ref. Their ``amount`` is the
+position in the source's log, which tells acts of one second apart. With these three the end is the same in whatever
+order they arrive: paid if and only if the last act is later than the last undo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from agent.engine.conditions import fact_of
+from agent.model import Award, Observation, Use, UseKey
+
+OBJECT, UNDONE, AGAIN = "object:", "undone:", "again:"
+
+OWNED = frozenset(
+    {"quiz_attempts", "forum_posts", "forum_discussions", "hsuforum_posts", "hsuforum_discussions", "assign_submission"}
+)
+"""Tables whose rows belong to one learner each: whoever undoes them, the id alone says whose award it was."""
+
+_BY: Mapping[str, str] = {
+    "lesson.uncompleted": "lesson",
+    "course.unenrolled": "course",
+    "badge.revoked": "badge",
+    "forum.post_deleted": "post",
+    "forum.discussion_deleted": "discussion",
+}
+
+Ref = tuple[str, str]
+"""(bucket, learner) of what an act was about; no learner where the object alone tells."""
+
+When = tuple[int, int]
+"""(seconds UTC, position): the order of acts."""
+
+
+def undone_by(kind: str | None) -> str:
+    """What an undoing event of this kind names: an object, a post, a discussion, a lesson, a course or a badge."""
+    return _BY.get(kind or "", "object")
+
+
+def refs_of(seen: Observation, names: Iterable[str]) -> tuple[Ref, ...]:
+    """Those of the named refs that this observation has."""
+    found = (_REFS[name](seen) for name in sorted(names))
+    return tuple(dict.fromkeys(ref for ref in found if ref is not None))
+
+
+def _object(seen: Observation) -> Ref | None:
+    return _owned(seen, seen.object_table or "object", seen.object_id)
+
+
+def _post(seen: Observation) -> Ref | None:
+    forum = (seen.object_table or "").partition("_")[0]
+    return (f"{forum}_post={seen.site}:{seen.post}", "") if seen.post else None
+
+
+def _discussion(seen: Observation) -> Ref | None:
+    table = (seen.object_table or "forum_discussions").replace("_posts", "_discussions")
+    if table not in OWNED:
+        return None
+    own = seen.object_id if seen.object_table in {None, table} else None
+    named = fact_of(seen, "discussion")
+    return _owned(seen, table, str(named) if named is not None else own)
+
+
+def _lesson(seen: Observation) -> Ref | None:
+    return _of_learner(seen, "lesson", seen.lesson)
+
+
+def _course(seen: Observation) -> Ref | None:
+    return _of_learner(seen, "course", seen.course)
+
+
+def _badge(seen: Observation) -> Ref | None:
+    return _of_learner(seen, "badge", seen.object_id if seen.object_table == "badge" else None)
+
+
+_REFS: Mapping[str, Callable[[Observation], Ref | None]] = {
+    "object": _object,
+    "post": _post,
+    "discussion": _discussion,
+    "lesson": _lesson,
+    "course": _course,
+    "badge": _badge,
+}
+
+
+def _owned(seen: Observation, table: str, number: str | None) -> Ref | None:
+    if number is None:
+        return None
+    return (f"{table}={seen.site}:{number}", "") if table in OWNED else _of_learner(seen, table, number)
+
+
+def _of_learner(seen: Observation, name: str, number: str | None) -> Ref | None:
+    subject = seen.people.get("subject")
+    return (f"{name}={seen.site}:{number}", f"{seen.site}:{subject}") if number and subject else None
+
+
+def key(meter: str, rule_id: str, ref: Ref, prefix: str) -> UseKey:
+    """Where such a use is counted."""
+    return (f"{prefix}{meter}{rule_id}", *ref)
+
+
+def mark(found: UseKey, seen: Observation) -> Use:
+    """The use that an act or an undo leaves under a key."""
+    return Use(meter=found[0], bucket=found[1], learner=found[2], at=seen.occurred_at, amount=seen.position)
+
+
+def is_object(use: Use) -> bool:
+    """Whether a use only says what an award was about."""
+    return use.meter.startswith(OBJECT)
+
+
+class Waiting(NamedTuple):
+    """An open hold that an undo would close: its number as in `Decision.supersedes`, and when its act was."""
+
+    number: int
+    when: When
+
+
+class Acts:
+    """What a page knows of awards that can be undone, by the key of their object, and of open holds about it."""
+
+    __slots__ = ("_awards", "_holds")
+
+    def __init__(
+        self,
+        awards: Mapping[UseKey, Iterable[Award]] | None = None,
+        holds: Mapping[UseKey, Iterable[tuple[int, int, int]]] | None = None,
+    ) -> None:
+        self._awards = {where: list(found) for where, found in (awards or {}).items()}
+        self._holds = {
+            where: [Waiting(number, (at, position)) for number, at, position in found]
+            for where, found in (holds or {}).items()
+        }
+
+    def paid(self, uses: Iterable[Use], award: Award) -> None:
+        """An award of this page."""
+        for use in uses:
+            self._awards.setdefault((use.meter, use.bucket, use.learner), []).append(award)
+
+    def held(self, uses: Iterable[Use], number: int) -> None:
+        """A hold of this page."""
+        for use in uses:
+            if is_object(use):
+                where = (use.meter, use.bucket, use.learner)
+                self._holds.setdefault(where, []).append(Waiting(number, (use.at, use.amount)))
+
+    def take_awards(self, where: UseKey, upto: When) -> list[Award]:
+        """The live awards about an object whose act was no later; they are live no longer."""
+        taken = [award for award in self._awards.get(where, ()) if award.when <= upto]
+        for awards in self._awards.values():
+            awards[:] = [award for award in awards if award not in taken]
+        return taken
+
+    def take_holds(self, where: UseKey, upto: When) -> tuple[int, ...]:
+        """The open holds about an object whose act was no later."""
+        waiting = self._holds.get(where, [])
+        taken = tuple(each.number for each in waiting if each.when <= upto)
+        waiting[:] = [each for each in waiting if each.when > upto]
+        return taken
+
+
+def later(marks: Iterable[Use], when: When) -> bool:
+    """Whether any of the marks is later than ``when``, or the same moment of the same row."""
+    return any((use.at, use.amount) >= when for use in marks)
