@@ -81,6 +81,7 @@ _GRADE_PLACES = Decimal("0.00001")
 OtherValue = None | bool | int | float | str
 Other = Mapping[str, OtherValue]
 _NOTHING: Other = MappingProxyType({})
+_NESTED = (dict, list)
 
 
 def decode_other(text: str | None, keys: tuple[str, ...]) -> Other:
@@ -100,7 +101,7 @@ def decode_other(text: str | None, keys: tuple[str, ...]) -> Other:
         found = decode_php(text.encode())
     if not isinstance(found, dict):
         return _NOTHING
-    return {key: found[key] for key in keys if key in found and not isinstance(found[key], dict | list)}
+    return {key: found[key] for key in keys if key in found and not isinstance(found[key], _NESTED)}
 
 
 def canonical_decimal(value: object) -> str:

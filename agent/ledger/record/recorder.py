@@ -31,6 +31,9 @@ SELECT e.event_id
 FROM json_each(?1) w CROSS JOIN event e ON e.occurred_at = w.value AND e.event_id = substr(?2, 32 * w.key + 1, 32)
 """
 
+# Members of an enum are slow to look up, and this is asked of every decision.
+_HELD = Outcome.held
+
 
 _ENTERED = frozenset({Outcome.awarded, Outcome.reversed})
 """Outcomes that make entries."""
@@ -158,7 +161,7 @@ class Recorder:
         held = [
             (no, d.rule_id, d.learner, d.scope, d.hold.value, codec.encode_promise(d), now)
             for no, d in enumerate(decisions, first_no)
-            if d.outcome is Outcome.held and d.hold is not None
+            if d.hold is not None and d.outcome is _HELD
         ]
         if held:
             await connection.executemany(
@@ -239,10 +242,12 @@ class Recorder:
             seq += 1
             body = moving.body(movement, seq=seq, epoch=self._epoch, now=now)
             head = chain.step(head, body)
-            rows.append((seq, body, head, movement.person.person_no, movement.event_no, movement.decision_no))
-            total = totals[movement.person.person_no, movement.currency]
-            total[0] += movement.amount
-            total[1] += max(movement.amount, 0) if movement.kind != "reversal" else 0
+            person_no, amount = movement.person.person_no, movement.amount
+            rows.append((seq, body, head, person_no, movement.event_no, movement.decision_no))
+            total = totals[person_no, movement.currency]
+            total[0] += amount
+            if amount > 0 and movement.kind != "reversal":
+                total[1] += amount
         if rows:
             await connection.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?)", rows)
             await connection.executemany(
