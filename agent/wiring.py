@@ -208,15 +208,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
                 sync=outbox,
                 enrolling=_Enrolling(settings, writer, clock) if settings.catalogue is not None else None,
                 reload=reload,
-                backfill=Backfill(
-                    writer=writer,
-                    recorder=recorder,
-                    pipeline=pipeline,
-                    data_dir=settings.agent.data_dir,
-                    log_from=_logs_of(settings, clock, kinds),
-                    ceilings=ceilings_of(settings),
-                    clock=clock,
-                ),
+                backfill=_backfill(settings, writer, recorder, pipeline, kinds, clock),
                 clock=clock,
             ),
             reload=reload,
@@ -224,6 +216,20 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
             not_active=support.not_active(settings),
             clock=clock,
         )
+
+
+def _backfill(
+    settings: Settings, writer: Writer, recorder: Recorder, pipeline: Pipeline, kinds: _Kinds, clock: Clock
+) -> Backfill:
+    return Backfill(
+        writer=writer,
+        recorder=recorder,
+        pipeline=pipeline,
+        data_dir=settings.agent.data_dir,
+        log_from=_logs_of(settings, clock, kinds),
+        ceilings=ceilings_of(settings),
+        clock=clock,
+    )
 
 
 async def _outbox(stack: contextlib.AsyncExitStack, settings: Settings, writer: Writer, clock: Clock) -> Outbox | None:

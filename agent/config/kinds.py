@@ -56,7 +56,7 @@ WITHOUT_LMS_EVENT: tuple[str, ...] = ("forum.rated", "submission.received", "pro
 """Kinds that no row of the log makes: read from state tables, from other sources, or made by the engine."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KindTable:
     """The table in force: Moodle's, with the entries of `[[kind]]` after it."""
 
@@ -64,7 +64,7 @@ class KindTable:
 
     def extended(self, entries: Iterable[KindEntry]) -> KindTable:
         """This table with more entries."""
-        return KindTable((*self.entries, *entries))
+        return KindTable(entries=(*self.entries, *entries))
 
     def kind_of(self, lms_event: str, when: str = "") -> str | None:
         """The kind of a row, or None where no entry fits (rules can still name the LMS event itself)."""
