@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import aiosqlite
@@ -21,7 +22,7 @@ from agent.config.settings import LogSource, Settings
 from agent.engine.rulebook import Rulebook
 from agent.engine.rules import compile_rules
 from agent.errors import ConfigError, InvalidInputError, TransientError
-from agent.ledger import delivery
+from agent.ledger import delivery, sources
 from agent.ledger.file import ledger_path
 from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
@@ -364,3 +365,12 @@ async def _settle_campus(writer: Writer, settings: Settings) -> None:
                 f"the ledger in {settings.agent.data_dir} belongs to {key} {stored[key]!r}, not {value!r}",
                 hint=f"set [agent] {key} back, or give this agent a data_dir of its own",
             )
+    await writer.run(partial(_follow_new_names, settings))
+
+
+async def _follow_new_names(settings: Settings, connection: Any) -> None:
+    """A source that keeps the site of its old name (`site = "old"`) goes on where it stood under that name."""
+    configured = {source.name for source in settings.sources}
+    for source in settings.log_sources:
+        if source.site_name not in configured:
+            await sources.rename(connection, source.site_name, source.name)

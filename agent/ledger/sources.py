@@ -17,6 +17,11 @@ ON CONFLICT (source) DO UPDATE SET
   running_s = excluded.running_s, proven_at = excluded.proven_at, fault = excluded.fault,
   counts = excluded.counts, updated_at = excluded.updated_at
 """
+_RENAME = (
+    "UPDATE source_state SET source = ? WHERE source = ?",
+    "UPDATE source_gap SET source = ? WHERE source = ?",
+    "UPDATE source_anchor SET source = ? WHERE source = ?",
+)
 
 
 def load(connection: sqlite3.Connection, source: str) -> SourceState | None:
@@ -71,6 +76,14 @@ def low_water(connection: sqlite3.Connection) -> dict[str, int]:
         " LEFT JOIN source_gap g ON g.source = s.source AND g.state = 'open' GROUP BY s.source"
     )
     return {source: position if lowest is None else min(position, lowest - 1) for source, position, lowest in rows}
+
+
+async def rename(connection: aiosqlite.Connection, old: str, new: str) -> None:
+    """Let the source ``new`` go on where ``old`` stood, unless it was read under its own name already."""
+    there = await connection.execute_fetchall("SELECT 1 FROM source_state WHERE source = ?", (new,))
+    if not list(there):
+        for statement in _RENAME:
+            await connection.execute(statement, (new, old))
 
 
 async def save(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from tests.acceptance.campus import Campus, campus
@@ -41,6 +42,20 @@ def test_two_sources_are_read_in_written_order_and_never_mixed_by_chance(tmp_pat
     assert [(row["learner"], row["source"]) for row in rows] == [
         *[("moodle:35", "moodle")] * ROWS, *[("old-south:35", "south")] * ROWS
     ]  # fmt: skip
+
+
+def test_a_renamed_source_goes_on_where_it_stood_under_its_old_name(tmp_path: Path) -> None:
+    site = SqliteSite(tmp_path / "moodle.sqlite")
+    log(site, 10, eventname=LOGGED_IN, userid=5001, timecreated=int(time.time()) - 100)
+    agent = campus(tmp_path / "a", f"sqlite:///{site.path}", RULES, start_at="now")
+    agent.catch_up()
+    log(site, 11, eventname=LOGGED_IN, userid=5002, timecreated=int(time.time()) + 1)
+    time.sleep(2)
+    renamed = agent.config.read_text().replace('name = "moodle"', 'name = "new-moodle"\nsite = "moodle"')
+    agent.config.write_text(renamed)
+    agent.catch_up()
+    assert [(row["learner"], row["source"]) for row in agent.export()] == [("moodle:5002", "new-moodle")]
+    assert [source["name"] for source in agent.json("status")["sources"]] == ["new-moodle"]
 
 
 def test_of_two_rows_of_one_fact_the_first_is_recorded_and_judged(tmp_path: Path) -> None:
