@@ -55,7 +55,7 @@ def test_a_renamed_source_goes_on_where_it_stood_under_its_old_name(tmp_path: Pa
     agent.config.write_text(renamed)
     agent.catch_up()
     assert [(row["learner"], row["source"]) for row in agent.export()] == [("moodle:5002", "new-moodle")]
-    assert [source["name"] for source in agent.json("status")["sources"]] == ["new-moodle"]
+    assert [source["source"] for source in agent.json("status")["sources"]] == ["new-moodle"]
 
 
 def test_of_two_rows_of_one_fact_the_first_is_recorded_and_judged(tmp_path: Path) -> None:
