@@ -273,24 +273,24 @@ def _amounts(postings: Iterable[Posting]) -> dict[str, int]:
 
 def _answer(claim: _Claim, state: State) -> _Answer:
     """Asks every quota in order; only when all agree is anything used."""
-    amounts = _amounts(claim.postings)
-    asked = [(quota, bucket, quota.key(bucket, claim.learner, claim.prefix)) for quota, bucket in claim.places]
+    amounts, uses, at = _amounts(claim.postings), state.uses, claim.at
+    asked = [(quota, quota.key(bucket, claim.learner, claim.prefix)) for quota, bucket in claim.places]
     emptied = _trim(asked, amounts, claim, state)
-    for quota, _, key in asked:
+    for quota, key in asked:
         needed = 1 if quota is emptied else amounts[quota.unit]
-        if state.uses.room(quota, key, claim.at) < needed and not (claim.approved and quota.over == "hold"):
+        if uses.room(quota, key, at) < needed and not (claim.approved and quota.over == "hold"):
             if quota.span is ROLLING:
-                return _Answer(quota=quota, until=state.uses.free_at(quota, key, claim.at, needed))
-            return _Answer(quota=quota, until=until(quota, claim.calendar, claim.at))
+                return _Answer(quota=quota, until=uses.free_at(quota, key, at, needed))
+            return _Answer(quota=quota, until=until(quota, claim.calendar, at))
     return _use(asked, amounts, claim, state)
 
 
-_Asked = Sequence[tuple[Quota, str, UseKey]]
+_Asked = Sequence[tuple[Quota, UseKey]]
 
 
 def _trim(asked: _Asked, amounts: dict[str, int], claim: _Claim, state: State) -> Quota | None:
     """Lowers ``amounts`` to what fits the quotas that trim; returns the one that leaves nothing at all to pay."""
-    for quota, _, key in asked:
+    for quota, key in asked:
         if quota.over != "trim" or not amounts[quota.unit]:
             continue
         amounts[quota.unit] = min(amounts[quota.unit], state.uses.room(quota, key, claim.at))
@@ -301,22 +301,26 @@ def _trim(asked: _Asked, amounts: dict[str, int], claim: _Claim, state: State) -
 
 def _use(asked: _Asked, amounts: dict[str, int], claim: _Claim, state: State) -> _Answer:
     """Books: one use for each meter, visible to what follows."""
-    generation = 0
+    generation, at, known = 0, claim.at, state.uses
     uses: dict[UseKey, Use] = {}
-    for quota, _, key in asked:
+    for quota, key in asked:
         amount = amounts[quota.unit]
         if amount and key not in uses:
             slot = -1
             if quota.span is SCOPE:
-                slot = generation = state.uses.generation(key)
-            uses[key] = Use(meter=key[0], bucket=key[1], learner=key[2], at=claim.at, amount=amount, slot=slot)
-            state.uses.book(uses[key], key, quota.span)
+                slot = generation = known.generation(key)
+            meter, bucket, learner = key
+            use = uses[key] = Use(meter=meter, bucket=bucket, learner=learner, at=at, amount=amount, slot=slot)
+            known.book(use, key, quota.span)
     return _Answer(_paid(claim.postings, amounts), tuple(uses.values()), generation)
 
 
 def _paid(postings: tuple[Posting, ...], amounts: Mapping[str, int]) -> tuple[Posting, ...]:
     """The postings as they were trimmed; those of nothing are left out."""
-    if all(0 < posting.amount == amounts[posting.currency] for posting in postings):
+    for posting in postings:
+        if not 0 < posting.amount == amounts[posting.currency]:
+            break
+    else:
         return postings
     trimmed = (Posting(currency=posting.currency, amount=amounts[posting.currency]) for posting in postings)
     return tuple(posting for posting in trimmed if posting.amount)

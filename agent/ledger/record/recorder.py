@@ -36,12 +36,7 @@ _HELD = Outcome.held
 
 
 _ENTERED = frozenset({Outcome.awarded, Outcome.reversed})
-"""Outcomes that make entries."""
-
-
-def _moves(decision: Decision) -> bool:
-    """Whether it makes entries, or uses alone (a shadow award; a refusal that is kept for an undo to come)."""
-    return decision.outcome in _ENTERED or bool(decision.uses)
+"""Outcomes that make entries; others make uses alone (a shadow award; a refusal that is kept for an undo to come)."""
 
 
 class Recorder:
@@ -185,7 +180,11 @@ class Recorder:
         first_no: int,
         now: int,
     ) -> int:
-        booked = [(no, d) for no, d in enumerate(decisions, first_no) if d.outcome is not Outcome.held and _moves(d)]
+        booked = [
+            (no, d)
+            for no, d in enumerate(decisions, first_no)
+            if d.outcome in _ENTERED or (d.uses and d.outcome is not _HELD)
+        ]
         if not booked:
             return 0
         learners = dict.fromkeys(d.learner for _, d in booked if d.outcome in _ENTERED)

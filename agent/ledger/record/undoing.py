@@ -29,15 +29,16 @@ def is_object(meter: str) -> bool:
 
 
 async def remember(
-    connection: aiosqlite.Connection, booked: Iterable[tuple[int, Decision]], people: Mapping[str, Person]
+    connection: aiosqlite.Connection, booked: Sequence[tuple[int, Decision]], people: Mapping[str, Person]
 ) -> None:
     """Keep what the awards among ``booked`` (marker and decision) took, where an event can undo them."""
-    rows = [
-        (marker, people[d.learner].person_no if d.learner in people else 0, codec.encode_award(d))
-        for marker, d in booked
-        if d.reverses is None and any(is_object(use.meter) for use in d.uses)
-    ]
-    if rows:
+    objects = {meter for meter in {use.meter for _, d in booked for use in d.uses} if is_object(meter)}
+    if objects:
+        rows = [
+            (marker, people[d.learner].person_no if d.learner in people else 0, codec.encode_award(d))
+            for marker, d in booked
+            if d.reverses is None and any(use.meter in objects for use in d.uses)
+        ]
         await connection.executemany("INSERT INTO undoable (marker, person_no, award) VALUES (?, ?, ?)", rows)
 
 
