@@ -33,6 +33,7 @@ from agent.outbox.client import Client, Place
 from agent.outbox.sync import Outbox
 from agent.pipeline import Pipeline, Tally
 from agent.service.tail import Tail
+from agent.service.watch import RulesWatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,7 @@ class Agent:
     outbox: Outbox | None
     operations: Operations
     reload: Callable[[], Awaitable[str]]
+    watch: RulesWatch
     warnings: Sequence[str]
     not_active: Sequence[str]
     clock: Clock
@@ -171,6 +173,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
     """
     clock = clock or SystemClock()
     support.check(settings)
+    watch = RulesWatch(settings.rule_files)
     file, rulebook = read_rules(settings)
     kinds = _Kinds(file)
     async with contextlib.AsyncExitStack() as stack:
@@ -213,6 +216,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
                 clock=clock,
             ),
             reload=reload,
+            watch=watch,
             warnings=tuple(str(warning) for warning in file.warnings),
             not_active=support.not_active(settings),
             clock=clock,

@@ -30,7 +30,8 @@ def run(
 ) -> None:
     """Read the sources, decide, record, deliver.
 
-    Without --until-caught-up it runs until it is told to stop (SIGTERM); SIGHUP reads the rules again. Stop and start
+    Without --until-caught-up it runs until it is told to stop (SIGTERM); SIGHUP reads the rules again, as does
+    a change of their files. Stop and start
     it as you like: nothing is lost and nothing is paid twice.
 
     Exit codes: 0 done; 1 the machine or the network must cure it; 2 an edit must; 3 a log is not the log it was.
@@ -68,6 +69,7 @@ async def _run(settings: Settings, *, until_caught_up: bool) -> int:
                 data_dir=settings.agent.data_dir,
                 operations=agent.operations.table(),
                 reload=agent.reload,
+                watch=agent.watch,
             )
         else:
             with _catching_up() as watch:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from agent.errors import RewardsError, TransientError
 from agent.service import control
 from agent.service.notify import notify, watchdog_interval_s
 from agent.service.tail import Tail
+from agent.service.watch import RulesWatch
 
 LAST_DELIVERY_S = 10.0
 """How long `--until-caught-up` waits for a catalogue that does not answer."""
@@ -73,8 +75,11 @@ async def serve(
     data_dir: Path,
     operations: Mapping[str, control.Operation],
     reload: Callable[[], Awaitable[object]],
+    watch: RulesWatch,
 ) -> int:
-    """Run until SIGTERM or SIGINT; SIGHUP reads the rules again. Returns 0: what was accepted is finished.
+    """Run until SIGTERM or SIGINT; SIGHUP reads the rules again, as does a change of their files.
+
+    Returns 0: what was accepted is finished.
 
     A source that cannot be reached is tried again for ever; one with an integrity fault stays stopped and is told, and
     the others go on. What an edit of the configuration cures ends the start with 2 and is only told later.
@@ -88,6 +93,7 @@ async def serve(
             if deliverer is not None:
                 tasks.append(asyncio.create_task(_deliver(deliverer), name="deliver"))
             tasks.append(asyncio.create_task(_watchdog(), name="watchdog"))
+            tasks.append(asyncio.create_task(watch.run(partial(_read_again, reload)), name="rules"))
             notify("READY=1")
             try:
                 code = await _until(stop, tasks)
@@ -135,24 +141,26 @@ async def _watchdog() -> None:
         await asyncio.sleep(interval)
 
 
+async def _read_again(reload: Callable[[], Awaitable[object]]) -> None:
+    """Read the rules again; where they have faults the running ones stay, and the faults are told."""
+    notify("RELOADING=1")
+    try:
+        version = await reload()
+        log.info("rules_adopted", rules_version=str(version)[:12])
+    except RewardsError as exc:
+        log.error("rules_refused", message=str(exc))
+    finally:
+        notify("READY=1")
+
+
 @contextlib.contextmanager
 def _signals(
     loop: asyncio.AbstractEventLoop, stop: asyncio.Event, reload: Callable[[], Awaitable[object]]
 ) -> Iterator[None]:
     reloading: set[asyncio.Task[None]] = set()
 
-    async def read_again() -> None:
-        notify("RELOADING=1")
-        try:
-            version = await reload()
-            log.info("rules_adopted", rules_version=str(version)[:12])
-        except RewardsError as exc:
-            log.error("rules_refused", message=str(exc))
-        finally:
-            notify("READY=1")
-
     def on_hangup() -> None:
-        task = loop.create_task(read_again())
+        task = loop.create_task(_read_again(reload))
         reloading.add(task)
         task.add_done_callback(reloading.discard)
 
