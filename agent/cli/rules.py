@@ -9,6 +9,7 @@ import typer
 
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, settings_of, utc
 from agent.cli.tuning.backfill import backfill
+from agent.cli.tuning.convert import convert
 from agent.cli.tuning.diff import diff
 from agent.cli.tuning.schema import schema
 from agent.cli.tuning.simulate import simulate
@@ -24,6 +25,7 @@ app.command()(simulate)
 app.command()(diff)
 app.command()(backfill)
 app.command()(schema)
+app.command("import")(convert)
 
 FilesArgument = Annotated[
     list[Path] | None,
