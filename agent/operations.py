@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
 from typing import Any, Protocol
 
 import aiosqlite
@@ -87,6 +88,7 @@ class Operations:
             "review.reject": self.reject,
             "ledger.adjust": self.adjust,
             "ledger.reverse": self.reverse,
+            "ledger.reverse-rule": self.reverse_rule,
             "ledger.rebuild": self.rebuild,
             "source.accept-rewind": self.accept_rewind,
             "sync.now": self.sync_now,
@@ -165,6 +167,31 @@ class Operations:
             )
 
         return {"reverses": seq, "entries": await self._writer.run(unit)}
+
+    async def reverse_rule(
+        self, *, rule: str, since: int, until: int, reason: str = "", by: str = "", preview: bool = False
+    ) -> dict[str, Any]:
+        """Answer everything that a rule has paid for acts between two times; with ``preview`` only tell what it is."""
+
+        async def looked(connection: aiosqlite.Connection) -> corrections.Standing:
+            return await corrections.standing(connection, rule=rule, since=since, until=until)
+
+        async def unit(connection: aiosqlite.Connection) -> int:
+            return await corrections.reverse_rule(
+                connection,
+                self._recorder,
+                rule=rule,
+                since=since,
+                until=until,
+                correction=Correction(reason=reason, by=by),
+                now=self._clock.now(),
+            )
+
+        found = await self._writer.run(looked)
+        done = 0
+        while not preview and (count := await self._writer.run(unit)):
+            done += count
+        return {"rule": rule, **asdict(found), "reversed": done}
 
     async def rebuild(self) -> dict[str, Any]:
         """Work the balances out again from the entries."""

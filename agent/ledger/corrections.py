@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import aiosqlite
 
@@ -30,6 +33,35 @@ SELECT CAST(body AS TEXT) ->> 'entry_id' FROM entry
 WHERE seq > ? AND CAST(body AS TEXT) ->> 'kind' = 'reversal'
   AND CAST(body AS TEXT) ->> 'reverses' IN (SELECT value FROM json_each(?))
 """
+
+
+_STANDING = """
+SELECT e.seq, e.body, coalesce(e.decision_no, -e.seq), p.person_no, p.site, p.lms_user, p.secret, p.pseudonym
+FROM entry e LEFT JOIN person p ON p.person_no = e.person_no
+WHERE CAST(e.body AS TEXT) ->> 'kind' = 'award' AND CAST(e.body AS TEXT) ->> 'rule' = :rule
+  AND CAST(e.body AS TEXT) ->> 'occurred_at' >= :since AND CAST(e.body AS TEXT) ->> 'occurred_at' < :until
+  AND CAST(e.body AS TEXT) ->> 'entry_id' NOT IN (
+    SELECT CAST(body AS TEXT) ->> 'reverses' FROM entry WHERE CAST(body AS TEXT) ->> 'kind' = 'reversal')
+ORDER BY e.seq
+"""
+"""Awards of one rule that nobody has reversed."""
+
+BULK_ENTRIES_MAX = 10_000
+"""Entries that one transaction reverses; where there are more, the whole awards that fit, and then again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What a rule has paid that still stands: awards, entries and learners, and the totals by currency.
+
+    ``erased`` awards belong to nobody any more and stay as they are.
+    """
+
+    awards: int
+    entries: int
+    learners: int
+    erased: int
+    amounts: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,35 +134,89 @@ async def reverse(
     entries = await _award_of(connection, seq)
     if not entries:
         raise InvalidInputError(f"there is no entry {seq}", hint="see: rewards-agent ledger list")
-    movements = []
-    for _, body, person in entries:
-        fields = wire_entry.decode(body)
-        if fields["kind"] == "reversal":
-            raise InvalidInputError(f"entry {seq} is itself a reversal", hint="use: rewards-agent ledger adjust")
-        movements.append(
-            Movement(
-                kind="reversal",
-                person=person,
-                currency=fields["currency"],
-                amount=-fields["amount"],
-                rule_id=fields["rule"],
-                rules_version=fields["rules_version"],
-                source=fields["source"],
-                trust=fields["trust"],
-                occurred_at=fields["occurred_at"],
-                generation=fields.get("generation", 0),
-                reason=correction.text(),
-                reverses=fields["entry_id"],
-            )
-        )
+    movements = [_opposite(seq, body, person, correction) for _, body, person in entries]
     await _refuse_reversed(connection, seq, {movement.reverses for movement in movements})
     seqs = await recorder.append(connection, movements, now)
-    await connection.execute(
-        "UPDATE quota_use SET freed = 1 WHERE seq = ?"
-        " AND meter_no NOT IN (SELECT no FROM name WHERE kind = 'meter' AND text LIKE ?)",
-        (entries[0][0], f"{COOLDOWN}%"),
-    )
+    await _free(connection, [entries[0][0]])
     return seqs
+
+
+def _opposite(seq: int, body: bytes, person: Person, correction: Correction) -> Movement:
+    fields = wire_entry.decode(body)
+    if fields["kind"] == "reversal":
+        raise InvalidInputError(f"entry {seq} is itself a reversal", hint="use: rewards-agent ledger adjust")
+    return Movement(
+        kind="reversal",
+        person=person,
+        currency=fields["currency"],
+        amount=-fields["amount"],
+        rule_id=fields["rule"],
+        rules_version=fields["rules_version"],
+        source=fields["source"],
+        trust=fields["trust"],
+        occurred_at=fields["occurred_at"],
+        generation=fields.get("generation", 0),
+        reason=correction.text(),
+        reverses=fields["entry_id"],
+    )
+
+
+async def _free(connection: aiosqlite.Connection, markers: Sequence[int]) -> None:
+    """Give back what awards had used, by the seq of their first entries; cooldowns run on."""
+    await connection.execute(
+        "UPDATE quota_use SET freed = 1 WHERE seq IN (SELECT value FROM json_each(?))"
+        " AND meter_no NOT IN (SELECT no FROM name WHERE kind = 'meter' AND text LIKE ?)",
+        (json.dumps(markers), f"{COOLDOWN}%"),
+    )
+
+
+async def standing(connection: aiosqlite.Connection, *, rule: str, since: int, until: int) -> Standing:
+    """What `reverse_rule` would answer: awards of ``rule`` for acts from ``since`` until before ``until``."""
+    rows = list(await connection.execute_fetchall(_STANDING, {"rule": rule, "since": since, "until": until}))
+    kept = [row for row in rows if row[6] is not None]
+    amounts: Counter[str] = Counter()
+    for row in kept:
+        fields = wire_entry.decode(row[1])
+        amounts[fields["currency"]] += fields["amount"]
+    return Standing(
+        awards=len({row[2] for row in kept}),
+        entries=len(kept),
+        learners=len({row[3] for row in kept}),
+        erased=len({row[2] for row in rows if row[6] is None}),
+        amounts=dict(amounts),
+    )
+
+
+async def reverse_rule(
+    connection: aiosqlite.Connection,
+    recorder: Recorder,
+    *,
+    rule: str,
+    since: int,
+    until: int,
+    correction: Correction,
+    now: int,
+    most: int = BULK_ENTRIES_MAX,
+) -> int:
+    """Answer what still stands of a rule's awards, oldest first, at most ``most`` entries; returns how many.
+
+    Doing it again reverses nothing twice. Awards of erased persons stand.
+    """
+    rows = await connection.execute_fetchall(_STANDING, {"rule": rule, "since": since, "until": until})
+    kept = [row for row in rows if row[6] is not None]
+    movements: list[Movement] = []
+    firsts: list[int] = []
+    for _, group in groupby(kept, key=lambda row: row[2]):
+        award = list(group)
+        if movements and len(movements) + len(award) > most:
+            break
+        firsts.append(award[0][0])
+        for seq, body, _, no, site, user, secret, pseudonym in award:
+            person = Person(person_no=no, learner=f"{site}:{user}", secret=secret, pseudonym=pseudonym)
+            movements.append(_opposite(seq, body, person, correction))
+    await recorder.append(connection, movements, now)
+    await _free(connection, firsts)
+    return len(movements)
 
 
 async def _award_of(connection: aiosqlite.Connection, seq: int) -> list[tuple[int, bytes, Person]]:

@@ -189,6 +189,29 @@ def test_a_reversal_answers_every_entry_of_the_award_once(own: Desk) -> None:
     assert own.command("ledger", "verify").returncode == 0
 
 
+def test_all_that_a_rule_paid_is_previewed_asked_about_and_reversed_once(own: Desk) -> None:
+    words = ("ledger", "reverse", "--rule", "post", "--since", "2026-09-07", "--reason", "void", "--by", "B. Desk")
+
+    preview = own.json(*words, "--preview")
+    no = answered(own, words, "n\n")
+    assert (preview["awards"], preview["entries"], preview["reversed"], no.returncode) == (1, 2, 0, 1)
+    assert seqs(own) == [5, 4, 3, 2, 1]
+
+    yes = answered(own, words, "y\n")
+    assert yes.stdout.splitlines()[-1] == "reversed by 2 entries"
+    assert seqs(own) == [7, 6, 5, 4, 3, 2, 1]
+    again = own.command(*words, "--yes").stdout
+    assert again == "nothing that post paid in that time still stands\n"
+    assert own.command("ledger", "verify").returncode == 0
+
+
+@pytest.mark.parametrize("words", [(), ("1", "--rule", "post"), ("--rule", "post"), ("1", "--preview")])
+def test_a_reversal_needs_one_entry_or_a_rule_and_since_when(books: Desk, words: tuple[str, ...]) -> None:
+    done = books.command("ledger", "reverse", *words, "--reason", "x", check=False)
+
+    assert (done.returncode, done.stderr.splitlines()[0]) == (1, "name one entry, or a rule and since when")
+
+
 @pytest.mark.parametrize("name", ["99", "7-1", "first"])
 def test_an_entry_that_is_not_there_cannot_be_reversed(books: Desk, name: str) -> None:
     done = books.command("ledger", "reverse", name, "--reason", "x", check=False)

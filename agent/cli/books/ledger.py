@@ -205,19 +205,44 @@ def adjust(
 
 @app.command()
 def reverse(
-    entry: Annotated[str, typer.Argument(metavar="SEQ|ENTRY_ID", help="The entry that was wrong: 12, or 1-12.")],
-    reason: ReasonOption,
+    entry: Annotated[
+        str, typer.Argument(metavar="[SEQ|ENTRY_ID]", help="The entry that was wrong: 12, or 1-12.", show_default=False)
+    ] = "",
+    *,
+    rule: Annotated[str, typer.Option("--rule", metavar="RULE", help="Instead: all that this rule has paid.")] = "",
+    since: SinceOption = None,
+    until: UntilOption = None,
+    preview: Annotated[bool, typer.Option("--preview", help="With --rule: say what it is, change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --rule: do not ask before.")] = False,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stands in the entry.")] = "",
     by: ByOption = "",
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
     """Answer an award or adjustment by its opposite, and every other entry of the same award with it.
 
-    Its scope and limits are free again, so that the same act may earn once more; a cooldown runs on.
+    Its scope and limits are free again, so that the same act may earn once more; a cooldown runs on. With --rule and
+    --since it answers everything that a rule has paid for acts of that time and that still stands; doing it again
+    reverses nothing twice.
 
     Example: rewards-agent ledger reverse 1-4711 --reason "the quiz was void" --by "B. Desk"
+
+    Example: rewards-agent ledger reverse --rule quiz-80 --since 2026-09-04 --until 2026-09-05 --preview
     """
-    _told(reason)
+    if bool(entry) == bool(rule) or (rule and since is None) or (entry and (since or until or preview)):
+        raise InvalidInputError(
+            "name one entry, or a rule and since when",
+            hint="such as: rewards-agent ledger reverse --rule quiz-80 --since 2026-09-04 --preview",
+        )
+    if not preview:
+        _told(reason)
+    if rule:
+        from agent.cli.books.reversing import reverse_rule
+
+        reverse_rule(
+            config, rule=rule, since=since, until=until, preview=preview, yes=yes, reason=reason, by=by, json=json
+        )
+        return
     with ledger_of(config) as connection:
         seq = _seq_of(connection, entry)
     result = carry_out(config, "ledger.reverse", seq=seq, reason=reason, by=whoever(by))

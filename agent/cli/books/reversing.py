@@ -1,0 +1,56 @@
+"""`rewards-agent ledger reverse --rule …`: a bad Friday undone, after a look at what it comes to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from agent.cli.access import carry_out, ledger_of
+from agent.cli.frame import emit_json, note, settings_of
+from agent.cli.terms.inforce import amount_text, rules_in_force, span_of, whoever
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agent.engine.rulebook import Rulebook
+
+
+def reverse_rule(
+    config: Path | None,
+    *,
+    rule: str,
+    since: str | None,
+    until: str | None,
+    preview: bool,
+    yes: bool,
+    reason: str,
+    by: str,
+    json: bool,
+) -> None:
+    """Say what still stands of a rule's awards and, unless it is a preview, ask and answer them all."""
+    settings = settings_of(config)
+    with ledger_of(config) as connection:
+        _, rulebook = rules_in_force(settings, connection)
+    begin, end = span_of(since, until, rulebook)
+    span = {"rule": rule, "since": begin, "until": end}
+    found = carry_out(config, "ledger.reverse-rule", **span, preview=True)
+    if not preview and found["entries"]:
+        if not yes:
+            note(_sentence(found, rulebook))
+            typer.confirm("Reverse all of it?", abort=True, err=True)
+        found = carry_out(config, "ledger.reverse-rule", **span, reason=reason, by=whoever(by))
+    if json:
+        emit_json(found)
+        return
+    typer.echo(_sentence(found, rulebook))
+    if not preview and found["entries"]:
+        typer.echo(f"reversed by {found['reversed']} entries")
+
+
+def _sentence(found: dict[str, Any], rulebook: Rulebook) -> str:
+    if not found["entries"]:
+        return f"nothing that {found['rule']} paid in that time still stands"
+    paid = ", ".join(f"{amount_text(name, units, rulebook)} {name}" for name, units in found["amounts"].items())
+    erased = f"; {found['erased']} awards of erased persons stay as they are" if found["erased"] else ""
+    return f"{found['rule']}: {found['awards']} awards to {found['learners']} learners, {paid}{erased}"
