@@ -82,6 +82,7 @@ class Backfill:
         log_from: Callable[[str, int], Log],
         ceilings: Mapping[str, Trust],
         clock: Clock,
+        shadow: bool,
     ) -> None:
         self._writer = writer
         self._recorder = recorder
@@ -90,6 +91,7 @@ class Backfill:
         self._log_from = log_from
         self._ceilings = ceilings
         self._clock = clock
+        self._shadow = shadow
 
     async def page(
         self,
@@ -124,12 +126,17 @@ class Backfill:
             "position": part.position,
             "last": part.last,
             "events": len(part.events),
-            **{name: counts[name] for name in ("awarded", "held", "refused", "stood", "compensated")},
+            **{name: counts[name] for name in ("awarded", "held", "refused", "reversed", "stood", "compensated")},
             "postings": dict(postings),
         }
 
     def _alone(self, rule_id: str, version: str) -> Rulebook:
         """The running rules with this one only."""
+        if self._shadow:
+            raise ConfigError(
+                "the agent is in shadow mode: nothing is paid",
+                hint='see what it would come to with rules simulate; [agent] mode = "live" pays',
+            )
         rulebook = self._pipeline.rulebook
         if rulebook.version != version:
             raise ConfigError(
@@ -225,7 +232,7 @@ class Backfill:
         counts.update(decision.outcome.name for decision in decisions)
         postings = Counter[str]()
         for decision in decisions:
-            if decision.outcome is Outcome.awarded:
+            if decision.outcome in (Outcome.awarded, Outcome.reversed):
                 postings.update({posting.currency: posting.amount for posting in decision.postings})
         return counts, postings
 

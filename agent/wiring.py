@@ -234,6 +234,7 @@ def _backfill(
         log_from=_logs_of(settings, clock, kinds),
         ceilings=ceilings_of(settings),
         clock=clock,
+        shadow=settings.agent.mode == "shadow",
     )
 
 

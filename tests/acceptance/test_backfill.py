@@ -64,7 +64,7 @@ def test_a_later_rule_pays_for_what_was_recorded_once_and_a_preview_only_looks(a
     words = ("rules", "backfill", "--rule", "course-work", *SINCE)
     told = at.json(*words)
     assert content(at.directory) == before
-    expected = {"events": 6, "awarded": 2, "held": 0, "refused": 4, "stood": 0, "compensated": 0}
+    expected = {"events": 6, "awarded": 2, "held": 0, "refused": 4, "reversed": 0, "stood": 0, "compensated": 0}
     assert told == {"done": False, "rule": "course-work", **expected, "paid": {"points": "4"}}
     assert at.json(*words, "--yes") == {**told, "done": True}
     both = {**FIRST_PAID, ("course-work", "moodle:35"): 2, ("course-work", "moodle:36"): 2}
@@ -148,3 +148,10 @@ def test_only_a_live_rule_can_pay_for_what_was(at: Campus, rule: str, told: str)
     refused = at.command("rules", "backfill", "--rule", rule, *SINCE, check=False)
     assert refused.returncode == 2
     assert told in refused.stderr
+
+
+def test_in_shadow_mode_nobody_is_paid_for_what_was_either(at: Campus) -> None:
+    at.config.write_text(at.config.read_text().replace("[agent]\n", '[agent]\nmode = "shadow"\n'))
+    refused = at.command("rules", "backfill", "--rule", "lesson", *SINCE, "--yes", check=False)
+    assert (refused.returncode, "shadow mode" in refused.stderr) == (2, True)
+    assert paid(at) == FIRST_PAID

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Ask = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 """One page: arguments of `Backfill.page` → what it came to."""
 
-COUNTS = ("events", "awarded", "held", "refused", "stood", "compensated")
+COUNTS = ("events", "awarded", "held", "refused", "reversed", "stood", "compensated")
 
 
 def backfill(
