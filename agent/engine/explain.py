@@ -55,11 +55,12 @@ def decision_sentence(decision: Decision, rulebook: Rulebook | None = None, *, a
     match decision.outcome:
         case Outcome.awarded:
             said = f"{decision.rule_id} {gave} {who} {amounts(decision.postings, rulebook)}"
+        case Outcome.shadow if any(posting.amount < 0 for posting in decision.postings):
+            said = f"{decision.rule_id} would have taken back {_opposite(decision, rulebook)} from {who} (shadow)"
         case Outcome.shadow:
             said = f"{decision.rule_id} would have given {who} {amounts(decision.postings, rulebook)} (shadow)"
         case Outcome.reversed:
-            taken = amounts([replace(posting, amount=-posting.amount) for posting in decision.postings], rulebook)
-            said = f"{decision.rule_id} took back {taken} from {who}: {decision.reason}"
+            said = f"{decision.rule_id} took back {_opposite(decision, rulebook)} from {who}: {decision.reason}"
         case Outcome.held:
             said = f"{decision.rule_id} {holds} {amounts(decision.postings, rulebook)} for {who}: {decision.reason}"
         case _:
@@ -68,6 +69,10 @@ def decision_sentence(decision: Decision, rulebook: Rulebook | None = None, *, a
         said += f" (until {_time(decision.until, rulebook)})"
     checks = "; ".join(f"{check.text} {check.status}{_seen(check.seen)}" for check in decision.checks)
     return f"{said}. {checks}." if checks else f"{said}."
+
+
+def _opposite(decision: Decision, rulebook: Rulebook | None) -> str:
+    return amounts([replace(posting, amount=-posting.amount) for posting in decision.postings], rulebook)
 
 
 def amounts(postings: Sequence[Posting], rulebook: Rulebook | None = None) -> str:

@@ -123,7 +123,7 @@ class Waiting(NamedTuple):
 class Acts:
     """What a page knows of awards that can be undone, by the key of their object, and of open holds about it."""
 
-    __slots__ = ("_awards", "_holds")
+    __slots__ = ("_awards", "_holds", "_new")
 
     def __init__(
         self,
@@ -136,6 +136,8 @@ class Acts:
             for where, found in (holds or {}).items()
         }
 
+        self._new: list[UseKey] = []
+
     def paid(self, uses: Iterable[Use], award: Award) -> None:
         """An award of this page."""
         for use in uses:
@@ -146,13 +148,25 @@ class Acts:
         for use in uses:
             if is_object(use):
                 where = (use.meter, use.bucket, use.learner)
+                self._new.append(where)
                 self._holds.setdefault(where, []).append(Waiting(number, (use.at, use.amount)))
+
+    def number_holds(self, numbered: Callable[[Iterable[int]], tuple[int, ...]]) -> None:
+        """Give the holds of this page the numbers that later pages know them by."""
+        for where in self._new:
+            waiting = self._holds[where]
+            numbers = numbered(each.number for each in waiting)
+            waiting[:] = [Waiting(number, each.when) for number, each in zip(numbers, waiting, strict=True)]
+        self._new.clear()
 
     def take_awards(self, where: UseKey, upto: When) -> list[Award]:
         """The live awards about an object whose act was no later; they are live no longer."""
         taken = [award for award in self._awards.get(where, ()) if award.when <= upto]
-        for awards in self._awards.values():
-            awards[:] = [award for award in awards if award not in taken]
+        for award in taken:
+            for use in award.uses:
+                key_of_use = (use.meter, use.bucket, use.learner)
+                if key_of_use in self._awards:
+                    self._awards[key_of_use] = [each for each in self._awards[key_of_use] if each != award]
         return taken
 
     def take_holds(self, where: UseKey, upto: When) -> tuple[int, ...]:

@@ -53,6 +53,7 @@ class Memory:
                 key = (decision.rule_id, decision.learner, decision.scope)
                 if key in holds:
                     holds[key] = self._numbered(holds[key])
+        self._state.acts.number_holds(self._numbered)
         self._last += len(decisions)
         return decisions
 

@@ -111,7 +111,7 @@ class Trial:
 def _add(tallies: Tallies, decision: Decision) -> None:
     for posting in decision.postings:
         tally = tallies.setdefault((decision.rule_id, posting.currency), [0, 0])
-        tally[0] += 1
+        tally[0] += decision.reverses is None
         tally[1] += posting.amount
 
 

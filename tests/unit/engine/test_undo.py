@@ -8,6 +8,7 @@ import pytest
 
 from agent.config.document import FaultsError
 from agent.engine import booking, evaluate, explain
+from agent.engine.whatif.trial import Trial
 from agent.model import Event, EventMark, Observation, PersonMark, Trust
 from tests.rule_stories import decide, event, line, play, rule, rulebook
 
@@ -276,3 +277,18 @@ def test_an_undo_gives_back_its_own_place_in_a_rolling_window() -> None:
     limited = rule("lesson.completed", 'reverse_on = "lesson.uncompleted"\nlimit = "2/2d"')
     acts = (done(9), done(10, lesson="2"), done(11, lesson="2", undo=True), done(12, lesson="3"), done(13, lesson="4"))
     assert play(limited, *acts)[3:] == ["ann +10 points", "ann refused limit 2/2d"]
+
+
+def test_shadow_tells_what_it_would_have_taken_back() -> None:
+    *_, back = decide(rulebook(QUIZ), [attempt(9), deleted(10)], shadow=True)
+    assert explain.decision_sentence(back) == "r would have taken back 10 points from moodle:ann (shadow)."
+
+
+def test_a_trial_nets_what_is_taken_back_and_closes_the_right_hold_pages_later() -> None:
+    trial = Trial(rulebook(QUIZ))
+    waiting = replace(attempt(9, "7", who="ben"), trust=Trust.unverified)
+    trial.take([attempt(8, "8", who="cat"), waiting])
+    trial.take([replace(attempt(9, "9", who="dan"), trust=Trust.unverified)])
+    trial.take([deleted(10, "7"), deleted(10, "8")])
+    assert trial.findings.awards == {("r", "points"): [1, 0]}
+    assert list(trial.findings.waiting) == [3]

@@ -151,3 +151,22 @@ async def test_the_statements_of_a_page_do_not_grow_with_its_undos(tmp_path: Pat
 
         await statements(1, 2)
         assert await statements(1_000, 2) == await statements(2_000, 40)
+
+
+async def test_a_reply_whose_discussion_is_deleted_in_the_same_page_is_taken_back_once(tmp_path: Path) -> None:
+    rules = HEAD + rule("forum.posted", 'reverse_on = ["forum.post_deleted", "forum.discussion_deleted"]')
+
+    def post(number: int, kind: str, table: str, object_id: str) -> Observation:
+        facts = {"discussion": "3"} if kind == "forum.posted" else {}
+        return an_observation(
+            number, kind=kind, object_table=table, object_id=object_id, post="21", facts=facts, people={"subject": "35"}
+        )
+
+    async with running(tmp_path, rules) as agent:
+        await agent.take(post(1, "forum.posted", "forum_posts", "21"))
+        await agent.take(
+            post(2, "forum.post_deleted", "forum_posts", "21"),
+            post(3, "forum.discussion_deleted", "forum_discussions", "3"),
+        )
+        assert agent.entries() == ["award 10", "reversal -10 of 1-1 undone: forum.post_deleted"]
+        assert agent.reasons() == ["undone: forum.post_deleted", "nothing to undo"]
