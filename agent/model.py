@@ -193,7 +193,8 @@ class Decision:
     let the next one through, where that can be said. ``postings`` and ``uses`` are what is (or, held or shadow, would
     be) booked; ``scope`` is the once_per scope, ``generation`` its repetition. ``supersedes`` names holds of the same
     rule, learner and scope that this award closes. ``reverses`` is the award that a reversal answers, its ``postings``
-    are the opposite.
+    are the opposite. ``notes`` are members of sets, kept whatever the outcome: a day on which something was done counts
+    for a streak whether or not it paid.
     """
 
     event_id: bytes
@@ -213,6 +214,7 @@ class Decision:
     supersedes: tuple[int, ...] = ()
     message: str = ""
     reverses: Award | None = None
+    notes: tuple[Use, ...] = ()
 
 
 GapState = Literal["open", "given_up"]

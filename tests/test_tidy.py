@@ -17,7 +17,7 @@ ROOMS = ("agent", "catalogue", "wire")
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 50
 FOLDER_FILES_MAX = 12
-HOT = {"agent/model.py", "agent/engine/booking.py", "agent/ledger/record/movements.py"}
+HOT = {"agent/model.py", "agent/engine/past/answer.py", "agent/ledger/record/movements.py"}
 """Where nouns are made for every event, frozen for the type checker alone (docs/adr/0009)."""
 TEST_NAME_WORDS_MIN = 4
 TEXT = {".py", ".pyi", ".sql", ".toml", ".md", ".yml", ".yaml", ".sh", ".service", ".lock", ".cfg", ".json", ".txt", ""}

@@ -2,47 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
-from agent.engine.calendar import Calendar
-from agent.engine.evaluate import Places, Verdict, places
+from agent.engine.earning import sets
+from agent.engine.earning.sets import Act
+from agent.engine.evaluate import Verdict, places
 from agent.engine.past import undo
+from agent.engine.past.answer import Claim, amounts_of, answer_to
 from agent.engine.past.state import State
 from agent.engine.past.undo import AGAIN, OBJECT, UNDONE
-from agent.engine.quota import AWARDS, CALENDAR, ROLLING, SCOPE, SHADOW, Quota, until
+from agent.engine.quota import CALENDAR, SCOPE, SHADOW, Places
 from agent.engine.rulebook import CompiledRule, Payee, Rulebook, message, names_in, once
-from agent.model import Award, Decision, HoldKey, HoldKind, Outcome, Posting, StateRequest, Use, UseKey, noun
+from agent.model import Award, Decision, HoldKey, HoldKind, Outcome, StateRequest, Use, UseKey
 
 __all__ = ["State", "approve", "book", "wants", "wants_approval"]
 
 # As in `quota`: looked up once.
 _AWARDED, _HELD, _REFUSED, _SHADOW = Outcome.awarded, Outcome.held, Outcome.refused, Outcome.shadow
 _REVERSED = Outcome.reversed
-
-
-@noun
-class _Claim:
-    """An award that wants to be booked."""
-
-    learner: str
-    at: int
-    postings: tuple[Posting, ...]
-    places: Places
-    calendar: Calendar
-    prefix: str
-    approved: bool = False
-
-
-class _Answer(NamedTuple):
-    """What the quotas say: what is paid and used, or the ``quota`` that refuses or holds and until when."""
-
-    postings: tuple[Posting, ...] = ()
-    uses: tuple[Use, ...] = ()
-    generation: int = 0
-    quota: Quota | None = None
-    until: int | None = None
 
 
 def wants(verdicts: Iterable[Verdict], *, shadow: bool = False) -> StateRequest:
@@ -61,6 +39,8 @@ def wants(verdicts: Iterable[Verdict], *, shadow: bool = False) -> StateRequest:
             objects.update(undo.key(OBJECT, verdict.rule.id, ref, prefix) for ref in verdict.refs)
             continue
         _ask(verdict.places, verdict.learner, prefix, rows, totals)
+        if verdict.act is not None:
+            rows.add((verdict.act.form.meter, verdict.scope, verdict.learner))
         if not prefix:
             holds.add((verdict.rule.id, verdict.learner, verdict.scope))
     return StateRequest(
@@ -92,7 +72,7 @@ def book(verdicts: Sequence[Verdict], state: State, *, shadow: bool) -> list[Dec
         number = len(decisions) + 1
         decision = _undone_before(verdict, state, prefix) if verdict.refs else None
         if decision is None:
-            decision = _refused_or_held(verdict) if verdict.reason else _booked(verdict, state, prefix)
+            decision = _refused_or_held(verdict) if verdict.reason else _earned(verdict, state, prefix)
         if decision.outcome is _HELD:
             if prefix:
                 decision = _not_held(decision)
@@ -186,7 +166,7 @@ def _refused_or_held(verdict: Verdict) -> Decision:
 
 def _held(verdict: Verdict, hold: HoldKind, reason: str) -> Decision:
     """Waiting, with the promise of what an approval would book; nothing is reserved."""
-    amounts = _amounts(verdict.postings)
+    amounts = amounts_of(verdict.postings)
     at = verdict.event.seen.occurred_at
     return replace(
         _decision(verdict, _HELD, reason=reason, hold=hold),
@@ -194,6 +174,7 @@ def _held(verdict: Verdict, hold: HoldKind, reason: str) -> Decision:
         uses=(
             *(quota.use(bucket, verdict.learner, at, amounts[quota.unit]) for quota, bucket in verdict.places),
             *_objects(verdict, ""),
+            *((verdict.act.note(verdict.learner),) if verdict.act is not None else ()),
         ),
         message=message(verdict.rule.spec.message, verdict.event.seen),
     )
@@ -205,9 +186,21 @@ def _not_held(decision: Decision) -> Decision:
     return replace(decision, outcome=_REFUSED, reason=reason, hold=None, postings=(), uses=(), message="")
 
 
+def _earned(verdict: Verdict, state: State, prefix: str) -> Decision:
+    """Where a set decides: what the act adds, and an award as often as is due. Shadow keeps the same sets."""
+    if verdict.act is None:
+        return _booked(verdict, state, prefix)
+    notes, due = sets.put(verdict.act, verdict.learner, state.uses)
+    if due.awards:
+        decision = _booked(verdict._replace(places=sets.allowed(verdict.places, due)), state, prefix)
+    else:
+        decision = _decision(verdict, _REFUSED, reason=due.told)
+    return replace(decision, notes=notes) if notes else decision
+
+
 def _booked(verdict: Verdict, state: State, prefix: str) -> Decision:
-    answer = _answer(
-        _Claim(
+    answer = answer_to(
+        Claim(
             learner=verdict.learner,
             at=verdict.event.seen.occurred_at,
             postings=verdict.postings,
@@ -266,72 +259,13 @@ def _decision(
     )
 
 
-def _amounts(postings: Iterable[Posting]) -> dict[str, int]:
-    """What each unit of a quota counts of an award."""
-    return {AWARDS: 1, **{posting.currency: posting.amount for posting in postings}}
-
-
-def _answer(claim: _Claim, state: State) -> _Answer:
-    """Asks every quota in order; only when all agree is anything used."""
-    amounts, uses, at = _amounts(claim.postings), state.uses, claim.at
-    asked = [(quota, quota.key(bucket, claim.learner, claim.prefix)) for quota, bucket in claim.places]
-    emptied = _trim(asked, amounts, claim, state)
-    for quota, key in asked:
-        needed = 1 if quota is emptied else amounts[quota.unit]
-        if uses.room(quota, key, at) < needed and not (claim.approved and quota.over == "hold"):
-            if quota.span is ROLLING:
-                return _Answer(quota=quota, until=uses.free_at(quota, key, at, needed))
-            return _Answer(quota=quota, until=until(quota, claim.calendar, at))
-    return _use(asked, amounts, claim, state)
-
-
-_Asked = Sequence[tuple[Quota, UseKey]]
-
-
-def _trim(asked: _Asked, amounts: dict[str, int], claim: _Claim, state: State) -> Quota | None:
-    """Lowers ``amounts`` to what fits the quotas that trim; returns the one that leaves nothing at all to pay."""
-    for quota, key in asked:
-        if quota.over != "trim" or not amounts[quota.unit]:
-            continue
-        amounts[quota.unit] = min(amounts[quota.unit], state.uses.room(quota, key, claim.at))
-        if not any(amounts[posting.currency] for posting in claim.postings):
-            return quota
-    return None
-
-
-def _use(asked: _Asked, amounts: dict[str, int], claim: _Claim, state: State) -> _Answer:
-    """Books: one use for each meter, visible to what follows."""
-    generation, at, known = 0, claim.at, state.uses
-    uses: dict[UseKey, Use] = {}
-    for quota, key in asked:
-        amount = amounts[quota.unit]
-        if amount and key not in uses:
-            slot = -1
-            if quota.span is SCOPE:
-                slot = generation = known.generation(key)
-            meter, bucket, learner = key
-            use = uses[key] = Use(meter=meter, bucket=bucket, learner=learner, at=at, amount=amount, slot=slot)
-            known.book(use, key, quota.span)
-    return _Answer(_paid(claim.postings, amounts), tuple(uses.values()), generation)
-
-
-def _paid(postings: tuple[Posting, ...], amounts: Mapping[str, int]) -> tuple[Posting, ...]:
-    """The postings as they were trimmed; those of nothing are left out."""
-    for posting in postings:
-        if not 0 < posting.amount == amounts[posting.currency]:
-            break
-    else:
-        return postings
-    trimmed = (Posting(currency=posting.currency, amount=amounts[posting.currency]) for posting in postings)
-    return tuple(posting for posting in trimmed if posting.amount)
-
-
 def wants_approval(decision: Decision, held_under: Rulebook, now: Rulebook) -> StateRequest:
     """What must be read of the past to `approve` this held decision."""
     rows: set[UseKey] = set()
     totals: set[UseKey] = set()
     if decision.uses:
         _ask(_approved_places(decision, held_under, now), decision.learner, "", rows, totals)
+        rows.update((act.form.meter, act.scope, decision.learner) for act in _acts_in(decision, held_under))
     key = (decision.rule_id, decision.learner, decision.scope)
     return StateRequest(rows=frozenset(rows), totals=frozenset(totals), holds=frozenset({key}))
 
@@ -345,12 +279,19 @@ def approve(decision: Decision, held_under: Rulebook, now: Rulebook, state: Stat
     settled = replace(decision, outcome=_REFUSED, hold=None, postings=(), uses=(), message="")
     if not decision.uses:
         return replace(settled, reason="no scope: the event lacks what the rule counts by")
-    answer = _answer(
-        _Claim(
+    found = _approved_places(decision, held_under, now)
+    notes: tuple[Use, ...] = ()
+    for act in _acts_in(decision, held_under):
+        notes, due = sets.put(act, decision.learner, state.uses, approved=True)
+        if not due.awards:
+            return replace(settled, reason=due.told, notes=notes)
+        found = sets.allowed(found, due)
+    answer = answer_to(
+        Claim(
             learner=decision.learner,
             at=decision.uses[0].at,
             postings=decision.postings,
-            places=_approved_places(decision, held_under, now),
+            places=found,
             calendar=now.calendar,
             prefix="",
             approved=True,
@@ -369,7 +310,15 @@ def approve(decision: Decision, held_under: Rulebook, now: Rulebook, state: Stat
         uses=(*answer.uses, *(use for use in decision.uses if undo.is_object(use))),
         supersedes=state.holds.pop(key, ()),
         message=decision.message,
+        notes=notes,
     )
+
+
+def _acts_in(decision: Decision, held_under: Rulebook) -> tuple[Act, ...]:
+    """What a held decision would add to the set of its rule (one act, or none)."""
+    form = _promised(decision, held_under)[0].form
+    act = None if form is None else sets.act_of(decision.uses, form)
+    return () if act is None else (act,)
 
 
 def _approved_places(decision: Decision, held_under: Rulebook, now: Rulebook) -> Places:
@@ -377,7 +326,7 @@ def _approved_places(decision: Decision, held_under: Rulebook, now: Rulebook) ->
     at = decision.uses[0].at
     rule, payee = _promised(decision, held_under)
     own = (once(rule.spec, names_in(decision.scope)).quota, *payee.own)
-    pays = _amounts(decision.postings)
+    pays = amounts_of(decision.postings)
     shared = tuple(quota for quota in now.shared(rule.spec.group) if quota.unit in pays)
     return (
         *places(own, at, held_under.calendar.moment(at), decision.scope),

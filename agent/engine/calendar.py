@@ -84,6 +84,18 @@ class Calendar:
         self._moments[slot] = self._of(first) if first == last else None
         return self._moments[slot]
 
+    def on(self, day: date) -> Moment:
+        """The windows of a whole day."""
+        return self._of(day)
+
+    def first(self, name: str, day: date) -> date:
+        """The first day of the day, week or month that ``day`` is in."""
+        return self._week(day) if name == "week" else day.replace(day=1) if name == "month" else day
+
+    def following(self, name: str, day: date) -> date:
+        """The first day after the day, week, month, year or period that ``day`` is in."""
+        return self._following(name, day)
+
     def _of(self, day: date) -> Moment:
         if day not in self._days:
             self._days[day] = self._made(day)

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from agent.engine.calendar import Calendar, Moment
 from agent.engine.conditions import Unmet
+from agent.engine.earning.sets import Act, Form
 from agent.engine.past.undo import Ref, refs_of, undone_by
-from agent.engine.quota import Quota
+from agent.engine.quota import Places, Quota
 from agent.engine.rulebook import CompiledDeny, CompiledRule, Payee, Rulebook, scope_of
 from agent.model import Check, Event, HoldKind, Observation, PersonMark, Posting
 
@@ -31,9 +32,6 @@ NEVER_PEOPLE: Mapping[PersonMark, str] = {
 }
 WAIVED_BY_STAFF_EARN: frozenset[PersonMark] = frozenset({"site_admin", "staff", "roles_unknown"})
 
-Places = tuple[tuple[Quota, str], ...]
-"""Quotas that an award takes from, each with the bucket it falls into, in the order in which they are asked."""
-
 
 class Verdict(NamedTuple):
     """What one rule says for one recipient of one event before the past is asked.
@@ -42,7 +40,8 @@ class Verdict(NamedTuple):
     refused. ``learner`` is empty where the role is missing, ``scope`` where the event lacks it. ``calendar`` tells
     when the windows of the places end, ``postings`` what this event would bring. ``refs`` are what the award can be
     found again by, or, where the event ``undoes``, what it is about: then there is one verdict for the rule, and its
-    payee means nothing. (A named tuple: one is made for every rule of every event.)
+    payee means nothing. ``act`` is what the event adds to a set. (A named tuple: one is made for every rule of every
+    event.)
     """
 
     event: Event
@@ -58,6 +57,7 @@ class Verdict(NamedTuple):
     postings: tuple[Posting, ...]
     refs: tuple[Ref, ...] = ()
     undoes: bool = False
+    act: Act | None = None
 
 
 def judge(event: Event, rulebook: Rulebook) -> tuple[Verdict, ...]:
@@ -113,7 +113,7 @@ def _judged(
     waits: list[_Wait] = []
     learner = scope = ""
     found: Places = ()
-    postings = payee.postings
+    postings, act = payee.postings, None
     user = seen.people.get(payee.role)
     if not user:
         reason = f"no {payee.role}"
@@ -133,13 +133,22 @@ def _judged(
             scope, lacking = scope_of(once.names, event, moment, payee.role)
             if not lacking:
                 found = places((once.quota, *payee.quotas), seen.occurred_at, moment, scope)
+                if rule.form is not None:
+                    act, reason = _act(rule.form, scope, seen, moment)
             elif not waits:
                 reason = lacking
     kind, waiting = (None, "") if reason or not waits else waits[0]
     why, refs = reason or waiting, refs_of(seen, rule.undo_by) if rule.undo_by and not reason else ()
+    told = tuple(checks)
     return Verdict(
-        event, rule, payee, rulebook.calendar, learner, why, kind, tuple(checks), scope, found, postings, refs
+        event, rule, payee, rulebook.calendar, learner, why, kind, told, scope, found, postings, refs, act=act
     )
+
+
+def _act(form: Form, scope: str, seen: Observation, moment: Moment) -> tuple[Act | None, str]:
+    """What the event adds to the rule's set, or why nothing."""
+    slot = form.slot(seen, moment)
+    return (None, slot) if isinstance(slot, str) else (Act(form, scope, slot, seen.occurred_at), "")
 
 
 _Wait = tuple[HoldKind, str]

@@ -26,6 +26,8 @@ def rule_sentences(rule: CompiledRule, rulebook: Rulebook, *, kind: str | None =
     conditions = told(spec.conditions)
     if conditions:
         said.append(f"Only where {conditions}.")
+    if rule.form is not None:
+        said.append(rule.form.said)
     names = rule.once(about).names
     often = "once" if spec.frequency == 1 else f"{spec.frequency} times"
     said.append(

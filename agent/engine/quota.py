@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Literal
+from typing import Any, Literal
 
 from agent.engine.calendar import Calendar, Moment
 from agent.model import Use, UseKey
@@ -87,15 +87,24 @@ class Quota:
         return Use(meter=meter, bucket=bucket, learner=who, at=at, amount=amount)
 
 
-class Uses:
-    """All uses that a page knows of: those read from the ledger and those the page has added."""
+Places = tuple[tuple[Quota, str], ...]
+"""Quotas that an award takes from, each with the bucket it falls into, in the order in which they are asked."""
 
-    __slots__ = ("_generations", "_rows", "_totals")
+
+class Uses:
+    """All uses that a page knows of: those read from the ledger and those the page has added.
+
+    ``answers`` remember what sets came to: key and newest member → size of the set then, and what was due.
+    """
+
+    __slots__ = ("_generations", "_rows", "_sets", "_totals", "answers")
 
     def __init__(self, uses: Iterable[Use] = ()) -> None:
         self._rows: defaultdict[UseKey, list[Use]] = defaultdict(list)
         self._totals: dict[UseKey, int] = {}
         self._generations: dict[UseKey, int] = {}
+        self._sets: dict[UseKey, dict[int, int]] = {}
+        self.answers: dict[tuple[UseKey, int], tuple[int, Any]] = {}
         self.learn(uses)
 
     def learn(self, uses: Iterable[Use]) -> None:
@@ -135,6 +144,21 @@ class Uses:
             if not row.freed and (row.at, row.amount, row.slot) == (use.at, use.amount, use.slot):
                 rows[number] = replace(row, freed=True)
                 break
+
+    def members(self, key: UseKey) -> dict[int, int]:
+        """The set under a key: slot → time."""
+        found = self._sets.get(key)
+        if found is None:
+            found = self._sets[key] = {use.slot: use.at for use in self._rows.get(key, ()) if not use.freed}
+        return found
+
+    def note(self, use: Use) -> bool:
+        """Put a member into its set; False where it was there."""
+        members = self.members((use.meter, use.bucket, use.learner))
+        if use.slot in members:
+            return False
+        members[use.slot] = use.at
+        return True
 
     def generation(self, key: UseKey) -> int:
         """How often a scope has been used, freed uses included: what the next one is called."""

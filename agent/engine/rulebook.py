@@ -10,6 +10,7 @@ from agent.config.rulefile import Level, Rule
 from agent.engine.calendar import Calendar, Moment
 from agent.engine.conditions import Judge, fact_of, shown
 from agent.engine.earning.amounts import Pays
+from agent.engine.earning.sets import Form
 from agent.engine.filters import When, Whom
 from agent.engine.quota import Quota, Span
 from agent.model import Demand, Event, Observation, Posting, Role, Trust
@@ -51,7 +52,8 @@ class CompiledRule:
     """A rule as closures; ``spec`` is how it was written. None stands for "nothing to check".
 
     ``onces`` is by kind, since what is left out differs by kind; None is for events without one. ``undo_by`` names what
-    an award must be found again by (`undo.refs_of`), nothing where no event undoes it.
+    an award must be found again by (`undo.refs_of`), nothing where no event undoes it. ``form`` is there where awards
+    are decided from a set.
     """
 
     id: str
@@ -65,6 +67,7 @@ class CompiledRule:
     condition: Judge | None
     onces: Mapping[str | None, Once]
     undo_by: frozenset[str] = frozenset()
+    form: Form | None = None
 
     def once(self, kind: str | None) -> Once:
         """What the rule is once per, for events of this kind."""

@@ -15,8 +15,9 @@ from agent.config.rulefile import Rule, RuleFile
 from agent.config.rulefile.warn import default_once_per, kinds_of
 from agent.engine import conditions, filters, stories
 from agent.engine.calendar import Calendar
-from agent.engine.earning import amounts
+from agent.engine.earning import amounts, forms
 from agent.engine.earning.amounts import CompiledAmount
+from agent.engine.earning.sets import Form
 from agent.engine.past.undo import undone_by
 from agent.engine.quota import AWARDS, Quota, Span
 from agent.engine.rulebook import BADGE, CompiledDeny, CompiledRule, Needs, Payee, Rulebook, once, placeholders
@@ -85,6 +86,7 @@ class _Compiler:
 
     def _rule(self, rule: Rule) -> CompiledRule:
         active, audience = rule.active, rule.audience
+        form = forms.compiled(rule, self._calendar, self._file.closed)
         kinds = (None, *sorted(self._kinds.kinds()))
         return CompiledRule(
             id=rule.id,
@@ -96,8 +98,9 @@ class _Compiler:
             when=None if active is None else filters.active(active, self._zoned, self._calendar),
             whom=None if audience is None else filters.audience(audience),
             condition=conditions.compiled(rule.conditions, self._file.values),
-            onces={kind: once(rule, rule.once_per or (default_once_per(kind) if kind else "event",)) for kind in kinds},
+            onces={kind: once(rule, _once_names(rule, form, kind)) for kind in kinds},
             undo_by=self._undo_by(rule),
+            form=form,
         )
 
     def _undo_by(self, rule: Rule) -> frozenset[str]:
@@ -204,6 +207,11 @@ class _Compiler:
         )
 
 
+def _once_names(rule: Rule, form: Form | None, kind: str | None) -> tuple[str, ...]:
+    own = rule.once_per or (form.scope if form is not None else None)
+    return own or (default_once_per(kind) if kind else "event",)
+
+
 def _facts_of(rule: CompiledRule, kinds: Iterable[str]) -> set[str]:
     """Everything a rule looks at on events of these kinds: conditions, audience, scopes, and what its message says."""
     found = set(conditions.facts_of(rule.spec.conditions)) | placeholders(rule.spec.message)
@@ -212,6 +220,8 @@ def _facts_of(rule: CompiledRule, kinds: Iterable[str]) -> set[str]:
     for part in rule.spec.award:
         for _, amount in part.amounts:
             found.update(fact for fact, _ in amounts.terms(amount))
+    if rule.form is not None:
+        found.update(rule.form.facts)
     for kind in kinds:
         found.update(name for name in rule.once(kind).names if name in {"section", "post"})
     return found | (rule.undo_by & {"discussion", "post"})

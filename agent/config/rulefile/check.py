@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from fractions import Fraction
 
 from agent.config.document import Fault, KeyPath
-from agent.config.grammar import Limit, Number
+from agent.config.grammar import CALENDAR_WINDOWS, Limit, Number
 from agent.config.kinds import KindTable
 from agent.config.rulefile.award import Computed
 from agent.config.rulefile.merged import Merged, Placed
@@ -26,6 +26,7 @@ def faults(merged: Merged, kinds: KindTable, *, complete: bool) -> Iterator[Faul
         yield from _undoes_itself(rule)
         yield from _amounts(rule, merged)
         yield from _windows(rule, merged)
+        yield from _streak(rule, merged)
         yield from _values(rule, rule.it.conditions, merged, ("conditions",))
     for deny in merged.denies:
         yield from _on(deny, deny.it.on, kinds)
@@ -127,6 +128,18 @@ def _windows(rule: Placed[Rule], merged: Merged) -> Iterator[Fault]:
             yield rule.fault(
                 f"once_per {scope!r} is neither a scope nor a [period.{scope}]", hint, at=("once_per", number)
             )
+
+
+def _streak(rule: Placed[Rule], merged: Merged) -> Iterator[Fault]:
+    """Windows and periods that a streak names."""
+    streak = rule.it.streak
+    if streak is None:
+        return
+    known = (*CALENDAR_WINDOWS, *merged.names("period"))
+    named = [(streak.in_, "in"), (streak.forgive.per if streak.forgive else None, "forgive")]
+    for name, key in named:
+        if name is not None and name not in known:
+            yield rule.fault(f"unknown window {name!r}", nearest(name, known), at=("streak", key))
 
 
 def _limit(placed: Placed[object], limit: Limit, merged: Merged, at: KeyPath) -> Iterator[Fault]:

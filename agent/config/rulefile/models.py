@@ -26,6 +26,7 @@ from agent.config.document import MisfitError
 from agent.config.grammar import Duration, Limit, Number
 from agent.config.rulefile import later
 from agent.config.rulefile.award import AwardPart, award_parts
+from agent.config.rulefile.earning import EARNING, Momentum, Spaced, Streak, away, crossing, one_way
 from agent.config.rulefile.later import Later
 from agent.model import Role, Trust
 
@@ -243,8 +244,12 @@ class Rule(Model):
     group: Name | None = None
     tags: tuple[StrictStr, ...] = ()
     example: tuple[Example, ...] = ()
-    streak: Later = None
-    crosses: Later = None
+    streak: Streak | None = None
+    crosses: Annotated[tuple[str, Number], PlainValidator(crossing)] | None = None
+    momentum: Momentum | None = None
+    spaced: Spaced | None = None
+    first: StrictBool = False
+    comeback: Annotated[int, PlainValidator(away)] | None = None
     review: Later = None
 
     @model_validator(mode="after")
@@ -254,6 +259,12 @@ class Rule(Model):
         if self.once_per is not None and (not self.once_per or len(set(self.once_per)) < len(self.once_per)):
             hint = 'such as ["lesson", "day"]'
             raise MisfitError("once_per names nothing, or something twice", hint, at=("once_per",))
+        return self
+
+    @model_validator(mode="after")
+    def _earns_one_way(self) -> Rule:
+        paid = {part.to or self.recipient for part in self.award} | ({self.recipient} if self.badge else set())
+        one_way([key for key in EARNING if getattr(self, key)], self.once_per, self.frequency, recipients=len(paid))
         return self
 
 

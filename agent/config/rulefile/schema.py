@@ -87,6 +87,14 @@ WRITTEN: Mapping[str, JsonSchemaValue] = {
             },
         ]
     },
+    "crossing": {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": {"type": "number"},
+        "examples": [{"section_progress_pct": 80}],
+    },
+    "away": _text("[0-9]{1,8}[smhdw]", "30d"),
     "award_parts": {
         "anyOf": [
             _AMOUNT,

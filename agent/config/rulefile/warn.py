@@ -26,6 +26,8 @@ def once_per_of(rule: Rule, kinds: Iterable[str]) -> tuple[str, ...]:
     """The scope of a rule, or the default of the kinds it stands on (`event` where those differ)."""
     if rule.once_per is not None:
         return rule.once_per
+    if rule.streak is not None and not rule.streak.repeat:
+        return (rule.streak.in_ or "ever",)
     defaults = {default_once_per(kind) for kind in kinds}
     return (defaults.pop(),) if len(defaults) == 1 else ("event",)
 
@@ -111,7 +113,9 @@ def _facts(placed: Placed[Rule] | Placed[Deny], kinds: KindTable, facts: FactTab
 
 
 def _amounts(rule: Placed[Rule], kinds: KindTable, facts: FactTable) -> Iterator[Fault]:
-    """Facts that amounts are worked out from, and that nobody supplies or that are no numbers."""
+    """Facts that amounts and crossings are worked out from, and that nobody supplies or that are no numbers."""
+    if rule.it.crosses is not None:
+        yield from _counted(rule, rule.it.crosses[0], kinds, facts, ("crosses",))
     for part in rule.it.award:
         for currency, amount in part.amounts:
             for fact, _ in amount.terms if isinstance(amount, Computed) else ():

@@ -71,7 +71,7 @@ def _worked_out(amount: Computed, scale: int) -> Callable[[Observation], int | s
     def work(seen: Observation) -> int | str:
         total = Fraction(0)
         for fact, factor in factors:
-            value = _number(seen.facts.get(fact))
+            value = number_of(seen.facts.get(fact))
             if value is None:
                 return f"no {fact}"
             total += value * factor
@@ -90,7 +90,7 @@ def _half_up(value: Fraction) -> int:
 _ROUNDED: Mapping[str, Callable[[Fraction], int]] = {"down": floor, "up": ceil, "half": _half_up}
 
 
-def _number(value: Fact | None) -> Number | None:
+def number_of(value: Fact | None) -> Number | None:
     """The number a fact is, also where it is written as a text; None where it is none."""
     if isinstance(value, bool) or value is None or isinstance(value, tuple):
         return None

@@ -106,7 +106,9 @@ class Recorder:
         first_decision = self._decision_no + 1
         await self._write_decisions(connection, decisions, numbers, version_no)
         await self._write_holds(connection, decisions, first_decision, now)
-        return await self._book(connection, events, decisions, numbers, first_decision, now)
+        entries = await self._book(connection, events, decisions, numbers, first_decision, now)
+        await self._write_notes(connection, decisions, now)
+        return entries
 
     async def _write_events(
         self, connection: aiosqlite.Connection, events: Sequence[Event], now: int
@@ -230,6 +232,19 @@ class Recorder:
             count = sum(1 for posting in award.postings if posting.amount)
             entries = tuple(f"{self._epoch}-{first + n}" for n in range(count))
         return moving.of_reversal(*about, entries)
+
+    async def _write_notes(self, connection: aiosqlite.Connection, decisions: Iterable[Decision], now: int) -> None:
+        """Members of sets belong to no entry (seq 0), so that no reversal takes them away; one that is there stays."""
+        notes = [note for decision in decisions for note in decision.notes]
+        if not notes:
+            return
+        people = await self.people.find_or_make(connection, [note.learner for note in notes], now)
+        meters = await self.names.number(connection, "meter", [note.meter for note in notes])
+        await connection.executemany(
+            "INSERT OR IGNORE INTO quota_use (meter_no, bucket, person_no, slot, at, amount, seq)"
+            " VALUES (?, ?, ?, ?, ?, ?, 0)",
+            sorted((meters[n.meter], n.bucket, people[n.learner].person_no, n.slot, n.at, n.amount) for n in notes),
+        )
 
     async def append(self, connection: aiosqlite.Connection, movements: Sequence[Movement], now: int) -> list[int]:
         """Append entries to the chain and move the balances; returns their seqs."""

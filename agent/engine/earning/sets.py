@@ -1,0 +1,89 @@
+"""Awards decided from sets of what happened: an act puts one member into a set, and the set says how many are due.
+
+A set only grows, a member is there once, and what is due depends on the members alone: so any order of arrival and any
+split into pages end with the same awards. The once_per scope of the rule is also where its set stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from agent.engine.calendar import Moment
+from agent.engine.quota import Places, Uses
+from agent.model import Observation, Use
+
+Members = Mapping[int, int]
+"""Slot of each member → when it happened first, in seconds UTC."""
+
+Slot = Callable[[Observation, Moment], int | str]
+"""What an act puts into the set, or why it adds nothing."""
+
+
+class Due(NamedTuple):
+    """How many awards a set is worth in all, and how that is told where it is fewer than wished."""
+
+    awards: int
+    told: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """A way of earning from a set. ``meter`` names the set, ``said`` is the sentence that explains it.
+
+    ``due`` counts from the members. With ``lifts`` only the act that adds something new is paid, and a member stands
+    also where that award was refused. ``scope`` names what the set stands for (None: the rule's own once_per).
+    ``facts`` are those that ``slot`` looks at.
+    """
+
+    meter: str
+    slot: Slot
+    due: Callable[[Members, int], Due]
+    said: str
+    scope: tuple[str, ...] | None = None
+    facts: frozenset[str] = frozenset()
+    lifts: str = ""
+
+
+class Act(NamedTuple):
+    """What one event adds for one learner: ``slot`` to the set of ``form`` in ``scope``."""
+
+    form: Form
+    scope: str
+    slot: int
+    at: int
+
+    def note(self, learner: str) -> Use:
+        """The member as it is kept."""
+        return Use(meter=self.form.meter, bucket=self.scope, learner=learner, at=self.at, amount=1, slot=self.slot)
+
+
+def put(act: Act, learner: str, uses: Uses, *, approved: bool = False) -> tuple[tuple[Use, ...], Due]:
+    """Put a member into its set, visible to all that follows: what is to be kept of it, and what is due now."""
+    note = act.note(learner)
+    new = uses.note(note)
+    form = act.form
+    if form.lifts and not new and not approved:
+        return (), Due(0, form.lifts)
+    key = (form.meter, act.scope, learner)
+    members = uses.members(key)
+    size, due = uses.answers.get((key, act.slot), (0, None))
+    if due is None or size != len(members):
+        due = form.due(members, act.slot)
+        uses.answers[key, act.slot] = (len(members), due)
+    return (note,) if new else (), due
+
+
+def allowed(found: Places, due: Due) -> Places:
+    """The places of an award where its scope may be used as often as is due."""
+    (once, bucket), *rest = found
+    if due.awards == once.maximum:
+        return found
+    return ((replace(once, maximum=due.awards, label=due.told), bucket), *rest)
+
+
+def act_of(notes: tuple[Use, ...], form: Form) -> Act | None:
+    """The act that a held decision kept among its uses."""
+    note = next((use for use in notes if use.meter == form.meter), None)
+    return None if note is None else Act(form, note.bucket, note.slot, note.at)
