@@ -65,7 +65,7 @@ class Report:
             units = self.found.totals().get(account, 0)
             row: dict[str, Any] = {
                 "currency": account,
-                "learners": len(self.found.gains.get(account, {})),
+                "learners": self.found.gaining(account),
                 "amount": self.amount(account, units),
             }
             price = self.prices.get(account)
@@ -87,7 +87,7 @@ class Report:
                 "rule": rule,
                 "currency": account,
                 "awards": awards,
-                "learners": len(self.found.learners.get(rule, ())),
+                "learners": self.found.paid_by(rule),
                 "amount": self.amount(account, units),
             }
             against = self.other.awards.get((rule, account), (0, 0))[1] if self.other else None
@@ -141,6 +141,8 @@ class Report:
             theirs = self.other.gains.get(account, {}) if self.other else {}
             for learner in sorted({*mine, *theirs}):
                 units = mine.get(learner, 0)
+                if not units and not theirs.get(learner, 0):
+                    continue
                 row = {"learner": learner, "currency": account, "amount": self.amount(account, units)}
                 yield row | self._compared(account, units, self._theirs(account, learner))
 

@@ -12,7 +12,7 @@ from agent.engine.rulebook import BADGE, Rulebook
 from agent.engine.whatif.memory import Memory
 from agent.model import Decision, Demand, Event, Outcome, Posting
 
-_AWARDED, _HELD, _REFUSED, _SHADOW = Outcome.awarded, Outcome.held, Outcome.refused, Outcome.shadow
+_HELD, _REFUSED, _SHADOW, _REVERSED = Outcome.held, Outcome.refused, Outcome.shadow, Outcome.reversed
 
 Tallies = dict[tuple[str, str], list[int]]
 """(rule, account) → [awards, amount in smallest units]."""
@@ -32,20 +32,29 @@ class Findings:
     """What the events of a span came to. Accounts are currencies and ``badge:<id>``; amounts are in smallest units.
 
     ``awards`` and ``shadow`` (what rules in shadow would have given) are per rule and account; ``gains`` is
-    account → learner → amount; ``learners`` are who gained by each rule; ``refused`` counts (rule, reason).
+    account → learner → amount; ``learners`` counts each rule's awards by learner; ``refused`` counts (rule, reason).
+    What was undone is taken off the amounts again; the awards stay counted.
     ``waiting`` are the holds that no later award closed, by their number.
     """
 
     awards: Tallies = field(default_factory=dict)
     shadow: Tallies = field(default_factory=dict)
     gains: dict[str, dict[str, int]] = field(default_factory=dict)
-    learners: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    learners: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
     waiting: dict[int, Waiting] = field(default_factory=dict)
 
     def gainers(self) -> set[str]:
         """Everybody who gains anything."""
-        return {learner for gained in self.gains.values() for learner in gained}
+        return {learner for gained in self.gains.values() for learner, amount in gained.items() if amount > 0}
+
+    def paid_by(self, rule: str) -> int:
+        """How many learners a rule pays."""
+        return sum(awards > 0 for awards in self.learners[rule].values())
+
+    def gaining(self, account: str) -> int:
+        """How many learners gain on an account."""
+        return sum(amount > 0 for amount in self.gains.get(account, {}).values())
 
     def totals(self) -> dict[str, int]:
         """Account → what all learners gain together."""
@@ -53,7 +62,8 @@ class Findings:
 
     def biggest(self, account: str, n: int) -> list[tuple[str, int]]:
         """The ``n`` learners who gain most, the most first, ties by name."""
-        return sorted(self.gains.get(account, {}).items(), key=lambda each: (-each[1], each[0]))[:n]
+        gained = ((learner, amount) for learner, amount in self.gains.get(account, {}).items() if amount > 0)
+        return sorted(gained, key=lambda each: (-each[1], each[0]))[:n]
 
 
 class Trial:
@@ -102,7 +112,7 @@ class Trial:
                 _add(found.shadow, decision)
             else:
                 _add(found.awards, decision)
-                found.learners[rule].add(decision.learner)
+                found.learners[rule][decision.learner] += -1 if outcome is _REVERSED else 1
                 for posting in decision.postings:
                     gained = found.gains.setdefault(posting.currency, {})
                     gained[decision.learner] = gained.get(decision.learner, 0) + posting.amount

@@ -108,7 +108,42 @@ def test_findings_tell_awards_shadow_holds_that_stay_and_reasons() -> None:
     assert found.gainers() == {"moodle:ann", "moodle:ben"}
     assert found.totals() == {"points": 20, "badge:ace": 2}
     assert found.biggest("points", 1) == [("moodle:ann", 10)]
-    assert found.learners["r"] == {"moodle:ann", "moodle:ben"}
+    assert (found.paid_by("r"), found.gaining("points")) == (2, 2)
+
+
+UNDOABLE = rulebook(rule("forum.posted", 'reverse_on = "forum.post_deleted"\nonce_per = "post"', name="post"))
+
+
+def post(number: str, when: str, *, deleted: bool = False, level: Trust = Trust.server_verified) -> Event:
+    kind = "forum.post_deleted" if deleted else "forum.posted"
+    return event(kind, f"2026-09-07T{when}", post=number, obj=("forum_posts", number), level=level)
+
+
+def test_what_is_undone_on_a_later_page_is_taken_off_again() -> None:
+    trial = Trial(UNDOABLE)
+    trial.take([post("1", "09:00:00"), post("2", "09:01:00")])
+    trial.take([post("1", "10:00:00", deleted=True)])
+    found = trial.findings
+    assert found.awards == {("post", "points"): [2, 10]}
+    assert found.totals() == {"points": 10}
+    trial.take([post("2", "10:00:00", deleted=True)])
+    assert (found.gainers(), found.paid_by("post"), found.gaining("points"), found.biggest("points", 9)) == (
+        set(),
+        0,
+        0,
+        [],
+    )
+
+
+def test_a_hold_that_is_undone_on_a_later_page_waits_no_longer() -> None:
+    trial = Trial(UNDOABLE)
+    trial.take([post("1", "09:00:00"), post("2", "09:01:00", level=Trust.unverified)])
+    trial.take([post("3", "09:02:00", level=Trust.unverified)])
+    assert len(trial.findings.waiting) == 2
+    trial.take([post("2", "10:00:00", deleted=True)])
+    assert [one.rule for one in trial.findings.waiting.values()] == ["post"]
+    trial.take([post("3", "10:00:00", deleted=True)])
+    assert trial.findings.waiting == {}
 
 
 def test_several_rulebooks_want_what_each_of_them_wants() -> None:
