@@ -95,8 +95,13 @@ def emit_json(value: Any) -> None:
 
 
 def utc(seconds: int | None) -> str:
-    """`2026-09-01T00:00:00Z` for seconds since 1970; empty for None."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if seconds is not None else ""
+    """`2026-09-01T00:00:00Z` for seconds since 1970; empty for None; the number itself where no calendar knows it."""
+    if seconds is None:
+        return ""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds} s after 1970"
 
 
 def text_of(value: Any) -> str:

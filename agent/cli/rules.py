@@ -118,14 +118,23 @@ def explain(
 @app.command()
 def facts(
     kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help="One kind, such as quiz.submitted.")] = None,
+    config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List the facts that conditions can look at: kind, fact, type, unit, who supplies it, and a real sample."""
+    """List the facts that conditions can look at: kind, fact, type, unit, who supplies it, and a real sample.
+
+    Kinds that the rules of a configuration add with [[kind]] are among them where --config names it.
+    """
     from agent.config.document import nearest
     from agent.config.facts import FactTable
     from agent.config.kinds import KindTable
 
-    kinds = sorted(KindTable().kinds())
+    table_of_kinds = KindTable()
+    if config is not None:
+        from agent.config.rulefile import load_rules
+
+        table_of_kinds = table_of_kinds.extended(load_rules(settings_of(config).rule_files()).kinds)
+    kinds = sorted(table_of_kinds.kinds())
     if kind is not None and kind not in kinds:
         likely = nearest(kind, tuple(kinds))
         hint = f"did you mean {likely}?" if likely else f"known: {', '.join(kinds)}"

@@ -163,6 +163,7 @@ async def _live_row(
 ) -> dict[str, Any]:
     from agent.cli.helpdesk import asif, unseen
     from agent.cli.terms.who import history_of
+    from agent.collectors.systems.moodle import TIME_MAX
 
     answer: dict[str, Any] = {
         "recorded": False,
@@ -176,7 +177,8 @@ async def _live_row(
         if row is None:
             return {**answer, "why": unseen.why_missing(connection, source.name, position, await history.ids())}
         answer["event"] |= {"lms_event": row.lms_event, "occurred_at": utc(row.occurred_at), "user": row.user}
-        answer["at"] = row.occurred_at
+        if 0 <= row.occurred_at <= TIME_MAX:
+            answer["at"] = row.occurred_at
         act = await history.act_at(position, rulebook.demand)
     if act is None:
         return {**answer, "why": unseen.why_unwanted(row)}

@@ -6,6 +6,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from agent.cli.frame import utc
+from agent.collectors.systems.moodle import TIME_MAX
 from agent.ledger import reading, sources
 
 if TYPE_CHECKING:
@@ -77,4 +78,6 @@ def why_unwanted(row: LoggedRow) -> str:
     """Why no rule looks at a row that is there."""
     if row.anonymous:
         return "Moodle logged it anonymously: nobody is known whom it could be paid to"
+    if not 0 <= row.occurred_at <= TIME_MAX:
+        return f"its time is no time that a calendar knows ({row.occurred_at}; milliseconds perhaps): never decided"
     return f"no rule is about such events ({row.lms_event})"

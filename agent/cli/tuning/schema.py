@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from agent.cli.frame import emit_json
+from agent.cli.frame import ConfigOption, emit_json
 
 
-def schema() -> None:
-    """Print the JSON Schema of a file of rules, for editors that check and complete TOML.
+def schema(_config: ConfigOption = None) -> None:
+    """Print the JSON Schema of a file of rules, for editors that check and complete TOML: the same for every campus.
 
     Example: rewards-agent rules schema > rules.schema.json, and as the first line of rules.toml:
     #:schema ./rules.schema.json

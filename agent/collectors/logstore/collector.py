@@ -82,11 +82,12 @@ class LogstoreCollector:
         self._again = None
         with self._explained():
             state = await self._begun(state)
-            await self.require(demand())
+            first = demand()
+            await self.require(first)
             upto = None if follow else max(state.position, await self._newest())
             told: Page | None = None
             told_at = self._mark
-            read = asyncio.ensure_future(self._step(state, demand(), upto))
+            read = asyncio.ensure_future(self._step(state, first, upto))
             try:
                 while True:
                     page = await read

@@ -110,11 +110,11 @@ def drafts_of(
         if row[9]:
             seen["rows_anonymous"] += 1
             continue
+        if not 0 <= row[11] <= moodle.TIME_MAX:
+            seen["rows_of_no_time"] += 1
+            continue
         if row[11] < start_at:
             seen["rows_before_start"] += 1
-            continue
-        if row[11] > moodle.TIME_MAX:
-            seen["rows_of_no_time"] += 1
             continue
         event: str = row[1]
         keys = moodle.OTHER_KEYS.get(event)

@@ -15,7 +15,7 @@ from agent.model import Gap
 _FILLED = "SELECT id FROM {log} WHERE [ranges] ORDER BY id LIMIT [most]"
 _PRESENT = "SELECT COUNT(*), MIN(id) FROM {log} WHERE [ranges]"
 _LISTED = "SELECT id, timecreated FROM {log} WHERE id >= ? AND id <= ? ORDER BY id"
-_WATER = "SELECT MAX(timecreated) FROM {log} WHERE id >= ? AND id < ?"
+_WATER = "SELECT MAX(timecreated) FROM {log} WHERE id >= ? AND id < ? AND timecreated <= ?"
 
 RANGES_PER_QUERY = 200
 
@@ -96,11 +96,11 @@ async def fill(
         schema = reader.database.schema
         begin = gap.lo - reader.limits.block_ids
         listed, ((before,),) = await reader.ask_all(
-            [schema.query(_LISTED, change.first, last), schema.query(_WATER, begin, change.first)]
+            [schema.query(_LISTED, change.first, last), schema.query(_WATER, begin, change.first, now)]
         )
         ids = [row[0] for row in listed]
-        high = max(gap.high_water, min(before or 0, now))
-        waters = list(accumulate((min(row[1], now) for row in listed), max, initial=high))
+        high = max(gap.high_water, before or 0)
+        waters = list(accumulate((row[1] if row[1] <= now else 0 for row in listed), max, initial=high))
         for row in here:
             if row[11] < waters[bisect_left(ids, row[0])] - reader.backdated_after_s:
                 backdated.add(row[0])

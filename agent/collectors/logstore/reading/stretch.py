@@ -15,7 +15,8 @@ from agent.model import Anchor, Demand
 _BOUNDS = "SELECT (SELECT MIN(id) FROM {log} WHERE id > ?), (SELECT MAX(id) FROM {log})"
 _WANTED = "SELECT [columns] FROM {log} WHERE id > ? AND id <= ? AND ([wanted]) ORDER BY id LIMIT [most]"
 _BLOCKS = (
-    "SELECT id - id % [block] AS b, COUNT(*), MAX(timecreated) FROM {log} WHERE id > ? AND id <= ? "
+    "SELECT id - id % [block] AS b, COUNT(*), MAX(CASE WHEN timecreated <= ? THEN timecreated END) "
+    "FROM {log} WHERE id > ? AND id <= ? "
     "GROUP BY b ORDER BY b"
 )
 _IDS = "SELECT id - id % [block] AS b, [listing] FROM {log} WHERE [blocks] GROUP BY b"
@@ -101,7 +102,8 @@ class Reader:
     async def tail(self, wanted: Filter, *, position: int, high_water: int, now: int, upto: int | None) -> Stretch:
         """The next stretch after ``position``, at most to ``upto``. Call it inside a snapshot.
 
-        ``now`` caps what counts as newest, lest one row from a clock gone wrong make all later ones look old.
+        What is later than ``now`` does not count as newest, lest one row from a clock gone wrong make all after it
+        look old.
         """
         ((first, newest),) = await self._ask(_BOUNDS, position)
         end = min(newest or 0, upto) if upto is not None else newest or 0
@@ -147,13 +149,13 @@ class Reader:
         size = self.limits.block_ids
         schema = self.database.schema
         counts, last = await self.ask_all(
-            [schema.query(_BLOCKS, first - 1, end, block=[size]), schema.query(_LAST, end, first - 1)]
+            [schema.query(_BLOCKS, now, first - 1, end, block=[size]), schema.query(_LAST, end, first - 1)]
         )
         counted = {row[0]: row for row in counts}
         blocks = _blocks(first, end, size)
         missing = [(lo, hi) for lo, hi in blocks if lo - lo % size not in counted]
         short = {lo for lo, hi in blocks if 0 < _count(counted, lo, size) < hi - lo + 1}
-        waters, high = _waters(blocks, counted, size, high_water, now)
+        waters, high = _waters(blocks, counted, size, high_water)
         doubtful: set[int] = set()
         backdated: set[int] = set()
         for row in rows:
@@ -182,7 +184,7 @@ class Reader:
         for position, time in listed:
             if position in times and time < high_water - self.backdated_after_s:
                 found.add(position)
-            high_water = max(high_water, min(time, now))
+            high_water = max(high_water, time if time <= now else 0)
         return found
 
     async def _holes(self, blocks: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -276,14 +278,14 @@ def _count(counted: Mapping[int, Row], lo: int, size: int) -> int:
 
 
 def _waters(
-    blocks: Sequence[tuple[int, int]], counted: Mapping[int, Row], size: int, high_water: int, now: int
+    blocks: Sequence[tuple[int, int]], counted: Mapping[int, Row], size: int, high_water: int
 ) -> tuple[dict[int, tuple[int, int]], int]:
     """Block → the newest time before it and up to its end; and that of all."""
     waters: dict[int, tuple[int, int]] = {}
     for lo, _ in blocks:
         block = lo - lo % size
         row = counted.get(block)
-        after = high_water if row is None else max(high_water, min(row[2], now))
+        after = high_water if row is None or row[2] is None else max(high_water, row[2])
         waters[block] = (high_water, after)
         high_water = after
     return waters, high_water
