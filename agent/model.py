@@ -55,9 +55,11 @@ EventMark = Literal["restored", "logged_in_as", "preview", "backdated"]
 """What a collector saw about the whole row. `backdated` holds, the others never earn."""
 
 PersonMark = Literal["guest", "nobody", "system", "site_admin", "staff", "roles_unknown", "deleted"]
-"""What a collector saw about one person in this event; at most one each, the first that applies in this order
-(`deleted` last). `roles_unknown` holds; `site_admin` and `staff` are waived by `[defaults] staff_earn`; the
-others never earn."""
+"""What a collector saw about one person in this event; at most one each, the first that applies in this order.
+
+`roles_unknown` holds; `site_admin` and `staff` are waived by `[defaults] staff_earn`; `deleted`, the last, is
+only told, because what somebody did before leaving was done; the others never earn.
+"""
 
 
 @noun

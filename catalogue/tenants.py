@@ -186,6 +186,9 @@ async def enrol(conn: AsyncConnection, request: EnrolRequest, *, now: int) -> st
     else:
         name = str(row.agent)
         await _replace_keys(conn, request.campus, name, request.public, now)
+        # The operator gave a token for this very agent: a revocation was meant for the key it had.
+        again = update(agent).where(agent.c.campus == request.campus, agent.c.agent == name)
+        await conn.execute(again.values(state="active"))
     used = {"agent": name, "fingerprint": fingerprint(request.public), "used_at": now}
     await conn.execute(update(enrolment).where(*mine).values(used))
     return name

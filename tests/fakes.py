@@ -245,6 +245,7 @@ class FakeCatalogue:
         books = self.books.setdefault((wish.campus, name), Books(wish.public))
         if token["used_by"] is None:
             books.keys = {key_id: wish.public}
+            books.active = True
         token.update(agent=name, used_by=key_id)
         answer = EnrolAnswer(campus=wish.campus, agent=name, catalogue_public=self.key.public)
         return self._bound(answer.encode(), seen, 200)

@@ -28,7 +28,6 @@ NEVER_PEOPLE: Mapping[PersonMark, str] = {
     "system": "never earns: system",
     "site_admin": "never earns: site admin",
     "staff": "never earns: staff",
-    "deleted": "never earns: deleted user",
 }
 WAIVED_BY_STAFF_EARN: frozenset[PersonMark] = frozenset({"site_admin", "staff", "roles_unknown"})
 
@@ -167,7 +166,7 @@ def _never_earns(seen: Observation, user: str, rulebook: Rulebook, waits: list[_
     if person == "roles_unknown":
         waits.append((HoldKind.roles, "roles unknown"))
         return ""
-    return NEVER_PEOPLE[person]
+    return NEVER_PEOPLE.get(person, "")
 
 
 def _inapplicable(seen: Observation, rule: CompiledRule, user: str, waits: list[_Wait]) -> str:

@@ -122,7 +122,10 @@ def database_error(path: Path, exc: sqlite3.Error) -> RewardsError:
             hint="only the agent may write it; see who has it open: lsof " + str(path),
         )
     if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return IntegrityError(f"{path} is damaged: {text}", hint="restore the newest backup: rewards-agent restore")
+        return IntegrityError(
+            f"{path} is damaged: {text}",
+            hint="stop the agent and put the newest good copy of the data directory in its place",
+        )
     return IntegrityError(f"{path}: {text}", hint="run: rewards-agent ledger verify")
 
 

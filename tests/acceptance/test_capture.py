@@ -75,8 +75,6 @@ EARNS = f"""
   l.origin IN ('web', 'ws', 'cli') AND l.realuserid IS NULL AND l.anonymous = 0
   AND COALESCE(l.objectid, 0) NOT IN (-31337, -31338) AND {LEARNER} NOT IN (-1, 0, 1, 2)
   AND NOT EXISTS (
-    SELECT 1 FROM mdl_user u WHERE u.id = {LEARNER} AND u.deleted = 1)
-  AND NOT EXISTS (
     SELECT 1 FROM mdl_role_assignments ra
     JOIN mdl_role r ON r.id = ra.roleid AND r.archetype IN ('manager', 'editingteacher', 'teacher')
     JOIN mdl_context c ON c.id = ra.contextid

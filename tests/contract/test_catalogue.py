@@ -333,6 +333,18 @@ async def test_an_agent_that_lost_its_key_goes_on_with_a_token_for_its_name(
     await again.client.close()
 
 
+async def test_a_revoked_agent_comes_back_with_a_new_key_and_a_token_for_its_name(
+    catalogue: CatalogueUnderTest, hand: Hand, tmp_path: Path
+) -> None:
+    await hand.deliver(entries(1, 3))
+    await catalogue.revoke(CAMPUS, hand.agent)
+    again = Hand(catalogue, tmp_path)
+    assert (await again.enrol(await catalogue.add_tenant(CAMPUS, agent=hand.agent))).status == 200
+    again.seq, again.head = hand.seq, hand.head
+    assert (await again.deliver(entries(4, 5))).accepted == 2
+    await again.client.close()
+
+
 async def test_a_delivered_history_is_not_paid_again_under_another_name(
     catalogue: CatalogueUnderTest, hand: Hand, tmp_path: Path
 ) -> None:

@@ -31,11 +31,14 @@ def test_a_row_of_a_kind_that_never_earns_is_refused_whatever_the_rules_say(mark
         ("system", "never earns: system"),
         ("site_admin", "never earns: site admin"),
         ("staff", "never earns: staff"),
-        ("deleted", "never earns: deleted user"),
     ],
 )
 def test_a_person_who_never_earns_is_refused_with_the_reason(mark: PersonMark, reason: str) -> None:
     assert play(rule(), event(mark=mark)) == [f"ann refused {reason}"]
+
+
+def test_what_somebody_did_before_leaving_is_paid() -> None:
+    assert play(rule(), event(mark="deleted")) == ["ann +10 points"]
 
 
 @pytest.mark.parametrize("mark", ["site_admin", "staff", "roles_unknown"])
