@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests import servers
@@ -12,6 +13,11 @@ from tests import servers
 # A shared machine stalls now and then: how long one example took says nothing about the code.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
+
+
+def pytest_runtest_teardown() -> None:
+    """What a test made of the log ends with it: its captured stream is closed, the next test must not write there."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -169,7 +169,7 @@ async def test_a_file_whose_beginning_is_damaged_is_not_opened(tmp_path: Path) -
         stream.write(b"\xff" * 100)
     with pytest.raises(IntegrityError, match="is damaged") as told:
         await Writer.open(tmp_path)
-    assert "restore" in told.value.hint
+    assert "newest good copy" in told.value.hint
     with pytest.raises(IntegrityError, match="is damaged"):
         file.open_for_reading(tmp_path)
 
