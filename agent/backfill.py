@@ -239,7 +239,7 @@ class Backfill:
     async def _book(self, connection: aiosqlite.Connection, verdicts: Sequence[evaluate.Verdict]) -> list[Decision]:
         if not verdicts:
             return []
-        past = await self._pipeline._past(connection, booking.wants(verdicts))  # noqa: SLF001 - one way to the past for both
+        past = await self._pipeline.past(connection, booking.wants(verdicts))
         return booking.book(verdicts, past, shadow=False)
 
     async def _compensate(

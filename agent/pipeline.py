@@ -119,7 +119,7 @@ class Pipeline:
             entries = 0
             if fresh:
                 judged = [verdict for event in fresh for verdict in verdicts[event.event_id]]
-                past = await self._past(connection, booking.wants(judged, shadow=self._shadow))
+                past = await self.past(connection, booking.wants(judged, shadow=self._shadow))
                 decisions = booking.book(judged, past, shadow=self._shadow)
                 number = self._version_numbers[rulebook.version]
                 entries = await self._recorder.record(connection, fresh, decisions, version_no=number, now=now)
@@ -137,7 +137,8 @@ class Pipeline:
             reasons=Counter(decision.reason for decision in decisions if decision.reason),
         )
 
-    async def _past(self, connection: aiosqlite.Connection, request: StateRequest) -> booking.State:
+    async def past(self, connection: aiosqlite.Connection, request: StateRequest) -> booking.State:
+        """What the ledger knows of the past that was asked for, in bulk; inside one of the writer's units."""
         uses = await state.load_uses(connection, request, self._recorder.names, self._recorder.people)
         holds = await state.load_holds(connection, request.holds)
         if not request.objects:
@@ -159,7 +160,7 @@ class Pipeline:
             await corrections.close_hold(
                 connection, decision_no=decision_no, state="approved", correction=correction, now=now
             )
-            past = await self._past(connection, booking.wants_approval(held, held_under, self.rulebook))
+            past = await self.past(connection, booking.wants_approval(held, held_under, self.rulebook))
             decision = booking.approve(held, held_under, self.rulebook, past)
             if decision.outcome is not Outcome.awarded:
                 raise InvalidInputError(
