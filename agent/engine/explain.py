@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from agent.config.grammar import WEEKDAYS
 from agent.config.rulefile.award import Computed
-from agent.config.rulefile.models import Active, Audience
+from agent.config.rulefile.tables.condition import Active, Audience
 from agent.engine.conditions import told
 from agent.engine.rulebook import BADGE, CompiledRule, Payee, Rulebook
 from agent.model import Decision, Outcome, Posting

@@ -8,7 +8,7 @@ from typing import Literal
 
 from agent.config.grammar import WEEKDAYS
 from agent.config.rulefile import Placed, Rule
-from agent.config.rulefile.models import Active, Audience
+from agent.config.rulefile.tables.condition import Active, Audience
 from agent.engine.calendar import Calendar
 from agent.model import Observation, Selector
 

@@ -13,7 +13,7 @@ from agent.config.document import Fault
 from agent.config.facts import FactTable
 from agent.config.grammar import Number, duration_or_zero, is_duration, shown_number, toml_number
 from agent.config.rulefile import Case, Example, Placed, Rule, RuleFile
-from agent.config.rulefile.models import CaseRefusal
+from agent.config.rulefile.tables.story import CaseRefusal
 from agent.engine import booking, evaluate, trust
 from agent.engine.rulebook import BADGE, CompiledRule, Rulebook
 from agent.errors import InvalidInputError

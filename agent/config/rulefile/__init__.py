@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from agent.config.rulefile.loading import load_rules, load_rules_text
 from agent.config.rulefile.merged import Placed, RuleFile
-from agent.config.rulefile.models import Cap, Case, Conditions, Currency, Deny, Example, Level, Period, Rule
+from agent.config.rulefile.models import Cap, Deny, Rule
+from agent.config.rulefile.tables.calendar import Period
+from agent.config.rulefile.tables.condition import Conditions
+from agent.config.rulefile.tables.currency import Currency, Level
+from agent.config.rulefile.tables.story import Case, Example
 
 __all__ = [
     "Cap",

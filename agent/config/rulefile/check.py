@@ -11,7 +11,9 @@ from agent.config.grammar import CALENDAR_WINDOWS, Limit, Number
 from agent.config.kinds import KindTable
 from agent.config.rulefile.award import Computed
 from agent.config.rulefile.merged import Merged, Placed
-from agent.config.rulefile.models import ONCE_PER, Conditions, Rule
+from agent.config.rulefile.models import Rule
+from agent.config.rulefile.tables.condition import Conditions
+from agent.config.rulefile.types import ONCE_PER
 
 
 def faults(merged: Merged, kinds: KindTable, *, complete: bool) -> Iterator[Fault]:

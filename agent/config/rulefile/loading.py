@@ -17,7 +17,8 @@ from agent.config.facts import FactTable
 from agent.config.kinds import KindTable
 from agent.config.rulefile import check, warn
 from agent.config.rulefile.merged import CURRENCIES, Merged, Part, RuleFile, merge
-from agent.config.rulefile.models import ClosedDays, Defaults, RulesPart
+from agent.config.rulefile.models import Defaults, RulesPart
+from agent.config.rulefile.tables.calendar import ClosedDays
 from agent.errors import ConfigError
 
 _HEADER = "#### file {name} ({size} characters) ####\n"

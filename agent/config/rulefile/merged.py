@@ -11,7 +11,10 @@ from zoneinfo import ZoneInfo
 from agent.config.document import Document, Fault, KeyPath
 from agent.config.grammar import Limit, Number
 from agent.config.kinds import KindEntry
-from agent.config.rulefile.models import Cap, Case, Currency, Deny, KindModel, Level, Period, Rule, RulesPart
+from agent.config.rulefile.models import Cap, Deny, KindModel, Rule, RulesPart
+from agent.config.rulefile.tables.calendar import Period
+from agent.config.rulefile.tables.currency import Currency, Level
+from agent.config.rulefile.tables.story import Case
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

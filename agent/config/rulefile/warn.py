@@ -14,7 +14,8 @@ from agent.config.kinds import DEFAULT_ONCE_PER, KindTable
 from agent.config.rulefile.award import Computed
 from agent.config.rulefile.check import nearest
 from agent.config.rulefile.merged import Merged, Placed
-from agent.config.rulefile.models import Conditions, Deny, Rule
+from agent.config.rulefile.models import Deny, Rule
+from agent.config.rulefile.tables.condition import Conditions
 
 PERCENT_MAX = 100
 

@@ -16,7 +16,8 @@ from agent.config.grammar import CALENDAR_WINDOWS, Over
 from agent.config.kinds import KindTable
 from agent.config.rulefile import load_rules
 from agent.config.rulefile.later import IN_A_FILE, IN_A_RULE
-from agent.config.rulefile.models import ONCE_PER, RulesPart
+from agent.config.rulefile.models import RulesPart
+from agent.config.rulefile.types import ONCE_PER
 from agent.engine.rules import compile_rules
 from agent.engine.stories import run_cases
 from agent.model import ROLES, Trust

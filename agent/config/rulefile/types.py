@@ -1,0 +1,161 @@
+"""The small types that the tables of rules.toml are made of: how each value is written, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from difflib import get_close_matches
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StrictStr
+
+from agent.config import grammar
+from agent.config.document import MisfitError
+from agent.config.grammar import Duration, Limit, Number
+from agent.config.rulefile import later
+from agent.model import Trust
+
+ONCE_PER = ("ever", "lesson", "section", "course", "post", "badge", "day", "week", "month", "year", "subject", "event")
+"""What a rule can be once per, besides the names of periods."""
+
+_ALIASES = {
+    r"\core\event\quiz_attempt_submitted": r"\mod_quiz\event\attempt_submitted",
+    r"\core\event\assignment_submitted": r"\mod_assign\event\assessable_submitted",
+    r"\core\event\user_login": r"\core\event\user_loggedin",
+}
+"""Names that guides use for events which Moodle calls otherwise."""
+
+_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_LMS_NAME = re.compile(r"\\?[a-z0-9_]+\\event\\[a-z0-9_]+")
+_KIND = re.compile(r"[a-z0-9_*]+(?:\.[a-z0-9_*]+)*")
+_SELECTOR_HINT = 'a short name, "idnumber:…" or "id:7"'
+
+
+class Model(BaseModel):
+    """Frozen; a key it does not know is a fault."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, populate_by_name=False)
+
+
+def _listed(value: Any) -> Any:
+    """One value stands for a list of one."""
+    return value if isinstance(value, list) else [value]
+
+
+def _identifier(value: Any) -> str:
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        raise MisfitError(f"{value!r} is not an id", "small letters, digits, . _ and -, at most 64")
+    return value
+
+
+def _zone(value: Any) -> ZoneInfo:
+    zones = available_timezones()
+    if not isinstance(value, str) or value not in zones:
+        near = get_close_matches(str(value), sorted(zones), n=1)
+        raise MisfitError(f"{value!r} is not an IANA time zone", f"did you mean {near[0]!r}?" if near else "see tzdata")
+    return ZoneInfo(value)
+
+
+def _on(value: Any) -> str:
+    """A kind, a wildcard over kinds, or a full LMS name (a missing first backslash is put there)."""
+    if not isinstance(value, str) or not (_KIND.fullmatch(value) or _LMS_NAME.fullmatch(value)):
+        hint = r"a kind such as quiz.submitted, a wildcard forum.*, or '\mod_quiz\event\attempt_submitted'"
+        raise MisfitError(f"{value!r} is neither a kind nor an LMS event", hint)
+    full = f"\\{value}" if "\\" in value and not value.startswith("\\") else value
+    return _ALIASES.get(full, full)
+
+
+def _kind(value: Any) -> str:
+    """The name of a kind, without a wildcard."""
+    if not isinstance(value, str) or not _KIND.fullmatch(value) or "*" in value or "." not in value:
+        raise MisfitError(f"{value!r} is not a kind", "thing.happened, in small letters")
+    return value
+
+
+def _period(value: Any) -> str:
+    if value in {*ONCE_PER, *later.IN_ONCE_PER, *grammar.CALENDAR_WINDOWS}:
+        raise MisfitError(f"{value!r} is a scope or a window already", "give the period another name")
+    return grammar.name(value)
+
+
+def _currency(value: Any) -> str:
+    if value in {"to", "awards", "badge", "per", "of"}:
+        raise MisfitError(f"{value!r} means something else in an award or a limit", "give the currency another name")
+    return grammar.name(value)
+
+
+def _once(value: Any) -> str:
+    if value in later.IN_ONCE_PER:
+        raise later.not_yet(value)
+    if value in ONCE_PER:
+        return str(value)
+    return grammar.name(value)
+
+
+def _course(value: Any) -> str:
+    if not isinstance(value, str) or not value.partition(":")[0] or value.endswith(":"):
+        raise MisfitError(f"{value!r} names no course", _SELECTOR_HINT)
+    return value
+
+
+def _expiry(value: Any) -> int | None:
+    return None if value == "never" else grammar.duration(value)
+
+
+def _operand(value: Any) -> Number:
+    found = grammar.toml_number(value)
+    if found is not None:
+        return found
+    if not isinstance(value, str):
+        raise MisfitError(f"{value!r} is neither a number nor a duration", 'such as 80 or "7d"')
+    return grammar.quantity(value)
+
+
+def _trust(value: Any) -> Trust:
+    if not isinstance(value, str) or value not in Trust.__members__:
+        raise MisfitError(f"{value!r} is not a trust", f"one of {', '.join(Trust.__members__)}")
+    return Trust[value]
+
+
+def _expected(value: Any) -> Number | str:
+    found = grammar.toml_number(value)
+    if found is None and not isinstance(value, str):
+        raise MisfitError(f"{value!r} is no amount", 'such as points = 10, or badge = "quiz-ace"')
+    return value if found is None else found
+
+
+def _budget(value: Any) -> dict[str, Limit]:
+    if not isinstance(value, dict):
+        raise MisfitError("a budget is a table", '[budget] with points = "50000/week"')
+    found: dict[str, Limit] = {}
+    for currency, text in value.items():
+        try:
+            found[currency] = grammar.limit(text, unit=currency)
+        except MisfitError as error:
+            raise MisfitError(error.message, error.hint, at=(currency, *error.at)) from None
+        if found[currency].unit != currency:
+            raise MisfitError(f"a budget of {currency} counts {currency}", 'such as "50000/week"', at=(currency,))
+    return found
+
+
+Identifier = Annotated[str, PlainValidator(_identifier)]
+Name = Annotated[str, PlainValidator(grammar.name)]
+On = Annotated[tuple[Annotated[str, PlainValidator(_on)], ...], BeforeValidator(_listed), Field(min_length=1)]
+Limits = Annotated[tuple[Annotated[Limit, PlainValidator(grammar.limit)], ...], BeforeValidator(_listed)]
+Days = Annotated[tuple[date, date], PlainValidator(grammar.days)]
+Span = Annotated[Duration, PlainValidator(grammar.written_duration)]
+Zone = Annotated[ZoneInfo, PlainValidator(_zone)]
+Texts = Annotated[tuple[StrictStr, ...], Field(min_length=1)]
+ListOf = BeforeValidator(_listed)
+Event = Annotated[str, PlainValidator(_on)]
+Kind = Annotated[str, PlainValidator(_kind)]
+PeriodName = Annotated[str, PlainValidator(_period)]
+CurrencyName = Annotated[str, PlainValidator(_currency)]
+Scope = Annotated[str, PlainValidator(_once)]
+Course = Annotated[str, PlainValidator(_course)]
+Expiry = Annotated[int | None, PlainValidator(_expiry)]
+Operand = Annotated[Number, PlainValidator(_operand)]
+TrustName = Annotated[Trust, PlainValidator(_trust)]
+Expected = Annotated[Number | str, PlainValidator(_expected)]
+Budget = Annotated[dict[str, Limit], PlainValidator(_budget)]
