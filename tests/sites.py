@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ from agent.collectors.logstore.collector import LogstoreCollector
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.config.facts import FACTS
 from agent.config.kinds import MOODLE
-from agent.demo.schema import mariadb_ddl, sqlite_ddl
+from agent.demo.schema import mariadb_ddl, postgres_ddl, sqlite_ddl
 from agent.model import Demand, Observation, Page, SourceState
 from tests import servers
 
@@ -121,6 +122,42 @@ class MariaSite:
         self._touched.clear()
 
 
+class PostgresSite:
+    """The tables in a PostgreSQL database, read by an account that can read and nothing else; `reset` empties them."""
+
+    def __init__(self, database: servers.PostgresDatabase) -> None:
+        self.database = database
+        self._touched: set[str] = set()
+        self._ddl = tuple(postgres_ddl())
+        database.execute(";\n".join(self._ddl))
+        database.grant_reader()
+
+    def options(self) -> LogstoreOptions:
+        return postgres_options_for(self.database)
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        self._touched.update(_TABLE.findall(sql))
+        values = iter(parameters)
+        return self.database.rows("".join(_literal(next(values)) if sign == "?" else sign for sign in sql))
+
+    def reset(self) -> None:
+        """Empty what was written to, make again what was dropped."""
+        touched, self._touched = self._touched, set()
+        there = {str(row[0]) for row in self.database.rows("SELECT tablename FROM pg_tables")}
+        wanted = [statement for statement in self._ddl if not there.issuperset(_TABLE.findall(statement)[-1:])]
+        emptied = [f"TRUNCATE {table} RESTART IDENTITY" for table in touched & there]
+        self.database.execute(";\n".join([*emptied, *wanted]))
+        if wanted:
+            self.database.grant_reader()
+
+
+def _literal(value: object) -> str:
+    """A value as PostgreSQL reads it."""
+    if value is None:
+        return "NULL"
+    return str(value) if isinstance(value, (int, Decimal)) else "'{}'".format(str(value).replace("'", "''"))
+
+
 _TABLE = re.compile(r"\bmdl_\w+")
 
 
@@ -128,6 +165,11 @@ def options_for(database: servers.MariaDatabase) -> LogstoreOptions:
     """A source that reads a MariaDB database from its beginning."""
     url = f"mysql://{servers.READER}@127.0.0.1:{database.server.port}/{database.name}"
     return _options(url, servers.READER_PASSWORD)
+
+
+def postgres_options_for(database: servers.PostgresDatabase) -> LogstoreOptions:
+    """A source that reads a PostgreSQL database from its beginning."""
+    return _options(database.reader_dsn, servers.READER_PASSWORD)
 
 
 def _options(url: str, password: str | None) -> LogstoreOptions:

@@ -37,16 +37,6 @@ def not_active(settings: Settings) -> tuple[str, ...]:
     return tuple(named)
 
 
-def database_refused(url: str) -> tuple[str, str] | None:
-    """Why this version cannot read a database of that URL, and what to do; None where it can."""
-    if not url.startswith("postgresql:"):
-        return None
-    return (
-        "this version reads Moodle's log in MariaDB and MySQL; PostgreSQL follows in a later one",
-        "wait for it, or read from a MariaDB or MySQL copy: mysql://user@host:3306/database",
-    )
-
-
 def _refused(settings: Settings, document: Document) -> Iterator[Fault]:
     for number, source in enumerate(settings.sources):
         place = ("source", number)
@@ -57,10 +47,6 @@ def _refused(settings: Settings, document: Document) -> Iterator[Fault]:
                 "take this [[source]] out: nothing would be read from it",
             )
             continue
-        for key, url in (("url", source.url), ("log_url", source.log_url)):
-            refused = database_refused(url or "")
-            if refused is not None:
-                yield document.fault((*place, key), *refused)
     privacy = settings.privacy
     if privacy.identity != "pseudonym":
         yield document.fault(

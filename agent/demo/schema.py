@@ -1,4 +1,4 @@
-"""The part of a Moodle database that an agent can have a use for, described once and told in two dialects.
+"""The part of a Moodle database that an agent can have a use for, described once and told in three dialects.
 
 Names and types are Moodle's own, so that look-ups meet what they will meet on a campus; columns that only paint pages
 (colours, review options, image captions) are left out, except in the log table, which is whole.
@@ -259,3 +259,24 @@ def mariadb_ddl(prefix: str = "mdl_") -> Iterator[str]:
             f"CREATE TABLE {prefix}{table.name} (\n  {body}\n) ENGINE=InnoDB ROW_FORMAT=COMPRESSED "
             "DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci"
         )
+
+
+def _postgres_column(column: Column) -> str:
+    if column.name == "id":
+        return "id bigserial NOT NULL"
+    type_, empty = {
+        "whole": ("bigint", "0"),
+        "varchar": (f"character varying({column.length})", "''"),
+        "text": ("text", "''"),
+        "decimal": ("numeric(10,5)", "0"),
+    }[column.type]
+    return f'"{column.name}" {type_}' + ("" if column.nullable else f" DEFAULT {empty} NOT NULL")
+
+
+def postgres_ddl(prefix: str = "mdl_") -> Iterator[str]:
+    """CREATE statements for PostgreSQL, one at a time."""
+    for table in TABLES.values():
+        columns = ",\n  ".join(_postgres_column(column) for column in table.columns)
+        yield f"CREATE TABLE {prefix}{table.name} (\n  {columns},\n  PRIMARY KEY (id)\n)"
+        for n, (index, unique) in enumerate([(u, "UNIQUE ") for u in table.unique] + [(k, "") for k in table.keys]):
+            yield f"CREATE {unique}INDEX {prefix}{table.name}_{n} ON {prefix}{table.name} ({', '.join(index)})"

@@ -11,11 +11,12 @@ from tests import servers
 from tests.sites import (
     HandClock,
     MariaSite,
+    PostgresSite,
     Site,
     SqliteSite,
 )
 
-DIALECTS = ("sqlite", "mariadb")
+DIALECTS = ("sqlite", "mariadb", "postgres")
 """A new dialect is a word here and a line in `site`."""
 
 
@@ -35,15 +36,36 @@ def maria_site(request: pytest.FixtureRequest) -> Iterator[Callable[[], MariaSit
         one.database.drop()
 
 
+@pytest.fixture(scope="module")
+def postgres_site(request: pytest.FixtureRequest) -> Iterator[Callable[[], PostgresSite]]:
+    """The tables of one PostgreSQL database, made when first asked for."""
+    made: list[PostgresSite] = []
+
+    def site() -> PostgresSite:
+        if not made:
+            server: servers.Postgres = request.getfixturevalue("postgres")
+            made.append(PostgresSite(server.create_database()))
+        return made[0]
+
+    yield site
+    for one in made:
+        one.database.drop()
+
+
 @pytest.fixture(params=DIALECTS)
-def site(request: pytest.FixtureRequest, tmp_path: Path, maria_site: Callable[[], MariaSite]) -> Iterator[Site]:
+def site(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    maria_site: Callable[[], MariaSite],
+    postgres_site: Callable[[], PostgresSite],
+) -> Iterator[Site]:
     """An empty Moodle database of the dialect under test."""
     if request.param == "sqlite":
         yield SqliteSite(tmp_path / "moodle.db")
     else:
-        maria = maria_site()
-        yield maria
-        maria.reset()
+        shared = maria_site() if request.param == "mariadb" else postgres_site()
+        yield shared
+        shared.reset()
 
 
 @pytest.fixture

@@ -159,7 +159,7 @@ async def test_rights_beyond_reading_what_is_needed_are_told_without_a_hash_of_t
         (r":\d+/", ":{closed}/", "cannot be reached", 1),
         ("start_at = .*", 'table_prefix = "moo_"', "moo_logstore_standard_log", 2),
         ("/shared_capture", "/absent", "knows no database", 2),
-        ("mysql:", "postgresql:", "PostgreSQL follows in a later one", 2),
+        (r"mysql:(.*):\d+/", r"postgresql:\1:{closed}/", "cannot be reached", 1),
         ("db.password", "no.password", "the secret no.password is not there", 2),
     ],
 )

@@ -9,7 +9,7 @@ Nothing of an installed service is touched. A server whose owner dies is killed 
 
 from __future__ import annotations
 
-from tests.servers.capture import CAPTURE, capture_is_here, load_capture
+from tests.servers.capture import CAPTURE, capture_is_here, load_capture, load_capture_into_postgres
 from tests.servers.mariadb import USER_COLUMNS, MariaDatabase, MariaDB, running_mariadb
 from tests.servers.postgres import Postgres, PostgresDatabase, running_postgres
 from tests.servers.process import ADMIN, ADMIN_PASSWORD, READER, READER_PASSWORD, ServerError, free_port
@@ -29,6 +29,7 @@ __all__ = [
     "capture_is_here",
     "free_port",
     "load_capture",
+    "load_capture_into_postgres",
     "running_mariadb",
     "running_postgres",
 ]

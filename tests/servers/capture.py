@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.servers.mariadb import MariaDatabase
+from tests.servers.postgres import PostgresDatabase
 
 CAPTURE = Path(__file__).resolve().parents[2].parent / "shared" / "moodle"
 """A capture of a real Moodle, kept outside the project; tests that want it skip where it is absent."""
@@ -50,3 +51,21 @@ def _insert_lines(cursor: Any, table: str, file: Path) -> int:
         values = [tuple(line[column] for column in columns) for line in lines[start : start + ROWS_PER_INSERT]]
         cursor.executemany(f"INSERT INTO `{table}` ({names}) VALUES ({places})", values)
     return len(lines)
+
+
+def load_capture_into_postgres(database: PostgresDatabase) -> None:
+    """Create the capture's tables as PostgreSQL has them, and fill them with the same rows."""
+    ddl = (CAPTURE / "postgres" / "ddl.sql").read_text(encoding="utf-8")
+    said = [line for line in ddl.splitlines() if not line.startswith("\\")]
+    for file in sorted((CAPTURE / "mariadb" / "rows").glob("*.jsonl")):
+        # The capture withholds this switch, and PostgreSQL takes no empty text for a number.
+        lines = file.read_text(encoding="utf-8").replace('"usepassword": ""', '"usepassword": 0').splitlines()
+        if lines:
+            table = f"public.mdl_{file.stem}"
+            columns = ", ".join(f'"{column}"' for column in json.loads(lines[0]))
+            rows = f"[{','.join(lines)}]".replace("'", "''")
+            said.append(
+                f"INSERT INTO {table} ({columns}) SELECT {columns} "
+                f"FROM json_populate_recordset(NULL::{table}, '{rows}');"
+            )
+    database.execute("\n".join(said))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import pwd
@@ -9,11 +10,25 @@ import secrets
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.servers.process import ADMIN, READER, Process, ServerError, free_port, program, temporary_directory, wait
+import asyncpg
+
+from tests.servers.mariadb import USER_COLUMNS
+from tests.servers.process import (
+    ADMIN,
+    READER,
+    READER_PASSWORD,
+    Process,
+    ServerError,
+    free_port,
+    program,
+    temporary_directory,
+    wait,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +56,36 @@ class PostgresDatabase:
     def execute(self, sql: str) -> str:
         """Run statements as the administrator through psql; unaligned rows as text."""
         return self.server.execute(sql, database=self.name)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run one statement as the administrator, committed; its rows as Python values."""
+
+        async def asked() -> list[tuple[Any, ...]]:
+            connection = await asyncpg.connect(self.dsn)
+            try:
+                return [tuple(row) for row in await connection.fetch(sql)]
+            finally:
+                await connection.close()
+
+        with ThreadPoolExecutor(1) as worker:  # a test's own loop may be running here
+            return worker.submit(lambda: asyncio.run(asked())).result()
+
+    def grant_reader(self, *, prefix: str = "mdl_", without: Sequence[str] = ()) -> None:
+        """Let the read-only account read the tables that there are, all but ``without`` (named without prefix)."""
+        kept = {f"{prefix}{name}" for name in without}
+        found = self.rows(f"SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename LIKE '{prefix}%'")
+        told = [
+            "GRANT SELECT{} ON {} TO {}".format(
+                f" ({', '.join(USER_COLUMNS)})" if t == f"{prefix}user" else "", t, READER
+            )
+            for (t,) in found
+            if t not in kept
+        ]
+        self.execute(";\n".join(told))
+
+    def revoke_reader(self, table: str) -> None:
+        """Take back what the read-only account may do with a table."""
+        self.execute(f"REVOKE ALL PRIVILEGES ON {table} FROM {READER}")
 
     def drop(self) -> None:
         """Remove it, ending the connections that are still open."""
@@ -93,8 +138,13 @@ class Postgres:
         if result.returncode:
             message = f"initdb failed: {result.stdout[-2000:]}{result.stderr[-2000:]}"
             raise ServerError(message)
+        rules = self.datadir / "pg_hba.conf"
+        with rules.open("r+", encoding="utf-8") as file:
+            trusting = file.read()
+            file.seek(0)
+            file.write(f"host all {READER} 127.0.0.1/32 scram-sha-256\n{trusting}")
         self.start()
-        self.execute(f"CREATE ROLE {READER} LOGIN")
+        self.execute(f"CREATE ROLE {READER} LOGIN PASSWORD '{READER_PASSWORD}'")
 
     def start(self, *options: str) -> None:
         """Start it, with the settings ``options`` besides its own, and wait until it answers; nothing if it runs."""

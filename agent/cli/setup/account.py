@@ -36,13 +36,13 @@ def tested(settings: Settings, grant_host: str) -> None:
 
 
 def _statements(settings: Settings, rulebook: Rulebook, path: Path, grant_host: str) -> None:
-    from agent.collectors.logstore.grants import PASSWORD_PLACE, account_of, grant_statements, tables_needed
+    from agent.collectors.logstore.grants import PASSWORD_PLACE, grant_statements, password_changed, tables_needed
     from agent.wiring import logstore_options
 
     with_password: list[str] = []
     for source in settings.log_sources:
         options = logstore_options(settings, source)
-        if not options.url.startswith("mysql:"):
+        if options.url.startswith("sqlite:"):
             continue
         host = grant_host or our_host(options.url)
         statements = grant_statements(options, tables_needed(rulebook.demand.facts), host=host)
@@ -51,10 +51,11 @@ def _statements(settings: Settings, rulebook: Rulebook, path: Path, grant_host: 
             typer.echo(f"  {statement}")
         password = options.password or ""
         with_password += [one.replace(PASSWORD_PLACE, password) for one in statements]
-        with_password.append(
-            f"-- {_OLD_ACCOUNT} ALTER USER {account_of(options.url, host)} IDENTIFIED BY '{password}';"
-        )
-        typer.echo(f"\nThis names the host we come from, {host}; another one: --grant-host")
+        with_password.append(f"-- {_OLD_ACCOUNT} {password_changed(options.url, host, password)}")
+        if options.url.startswith("postgresql:"):
+            typer.echo(f"\npg_hba.conf must let the account in from {host}, where we come from.")
+        else:
+            typer.echo(f"\nThis names the host we come from, {host}; another one: --grant-host")
     if with_password:
         files.write_grants(path, "\n".join(with_password) + "\n")
         typer.echo(f"written  {path} (the same, with the password in it: mode 0600)")
@@ -78,7 +79,8 @@ def _next(settings: Settings, grants: Path) -> None:
     steps = []
     if grants.exists():
         quoted = shlex.quote(str(grants))
-        steps.append(f"the statements, as the database's administrator: mariadb < {quoted} && rm {quoted}")
+        client = "psql" if settings.log_sources[0].url.startswith("postgresql:") else "mariadb"
+        steps.append(f"the statements, as the database's administrator: {client} < {quoted} && rm {quoted}")
     if home == files.SYSTEM_HOME:
         steps.append(f"let the service read its files: chown -R rewards-agent: {home}")
     steps.append(f"rewards-agent doctor{where}")

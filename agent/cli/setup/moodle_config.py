@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
-from agent.config.support import database_refused
 from agent.errors import ConfigError
 
 _TEXT = r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\""""
@@ -59,11 +58,8 @@ def _scheme(kind: str) -> str:
     if kind not in _SCHEMES:
         raise ConfigError(
             f"this config.php names no database we can read ($CFG->dbtype is {kind!r})",
-            hint=f"Moodle must run on MariaDB or MySQL; if it does, {_BY_HAND}",
+            hint=f"Moodle must run on MariaDB, MySQL or PostgreSQL; if it does, {_BY_HAND}",
         )
-    refused = database_refused(f"{_SCHEMES[kind]}:")
-    if refused is not None:
-        raise ConfigError(f"this Moodle runs on PostgreSQL: {refused[0]}", hint=refused[1])
     return _SCHEMES[kind]
 
 

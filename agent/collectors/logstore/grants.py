@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from agent.collectors.logstore.dialects.database import Schema, Unreadable
 from agent.collectors.logstore.options import LogstoreOptions
@@ -29,31 +29,63 @@ def tables_needed(facts: Iterable[str], kinds: Iterable[str] = ()) -> tuple[str,
 
 
 def grant_statements(options: LogstoreOptions, tables: Iterable[str], *, host: str = "127.0.0.1") -> tuple[str, ...]:
-    """What a database administrator runs, for MariaDB and MySQL: one account that can read and nothing else.
+    """What a database administrator runs: one account that can read and nothing else.
 
-    ``tables`` are without prefix, as of `tables_needed`. The account and the database are those of the URL; the
-    password's place is held by a text to replace.
+    ``tables`` are without prefix, as of `tables_needed`. The account and the database are those of the URL; ``host`` is
+    where it connects from, which MariaDB and MySQL keep with the account. The password's place is held by a text to
+    replace.
     """
-    log_database = _database(options.log_url or options.url)
-    database = _database(options.url)
-    account = account_of(options.url, host)
-    log_account = account_of(options.log_url or options.url, host)
-    statements = [f"CREATE USER IF NOT EXISTS {account} IDENTIFIED BY '{PASSWORD_PLACE}' WITH MAX_USER_CONNECTIONS 5;"]
-    statements.append(grant_of(log_database, _log_table(options), "", log_account))
+    log_url = options.log_url or options.url
+    statements = list(_account_made(options.url, host))
+    statements += _entered(log_url)
+    statements.append(grant_of(log_url, _log_table(options), "", host))
+    if options.log_url is not None:
+        statements += _entered(options.url)
     for table in tables:
         columns = f" ({', '.join(USER_COLUMNS)})" if table == "user" else ""
-        statements.append(grant_of(database, f"{options.table_prefix}{table}", columns, account))
+        statements.append(grant_of(options.url, f"{options.table_prefix}{table}", columns, host))
     return tuple(statements)
 
 
+def _account_made(url: str, host: str) -> Iterable[str]:
+    if not _is_postgres(url):
+        limit = "WITH MAX_USER_CONNECTIONS 5"
+        yield f"CREATE USER IF NOT EXISTS {account_of(url, host)} IDENTIFIED BY '{PASSWORD_PLACE}' {limit};"
+        return
+    account, name = account_of(url, host), _user(url).replace("'", "''")
+    yield (
+        f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}') THEN "
+        f"CREATE ROLE {account} LOGIN CONNECTION LIMIT 5 PASSWORD '{PASSWORD_PLACE}'; END IF; END $$;"
+    )
+    yield f"ALTER ROLE {account} SET default_transaction_read_only = on;"
+
+
+def _entered(url: str) -> Iterable[str]:
+    """PostgreSQL's rights are given from inside the database: psql goes there."""
+    if _is_postgres(url):
+        account = account_of(url, "")
+        yield f"\\connect {_quoted(_database(url))}"
+        yield f"GRANT CONNECT ON DATABASE {_quoted(_database(url))} TO {account};"
+        yield f"GRANT USAGE ON SCHEMA {_quoted(_namespace(url))} TO {account};"
+
+
 def account_of(url: str, host: str) -> str:
-    """The user of a URL as an account that connects from ``host``."""
-    return f"'{_user(url)}'@'{host}'"
+    """The user of a URL as the server writes it; MariaDB and MySQL with the ``host`` that it connects from."""
+    return _quoted(_user(url)) if _is_postgres(url) else f"'{_user(url)}'@'{host}'"
 
 
-def grant_of(database: str, table: str, columns: str, account: str) -> str:
-    """One GRANT."""
-    return f"GRANT SELECT{columns} ON `{database}`.`{table}` TO {account};"
+def password_changed(url: str, host: str, password: str) -> str:
+    """The statement that gives the account of ``url`` another password."""
+    if _is_postgres(url):
+        return f"ALTER ROLE {account_of(url, host)} PASSWORD '{password}';"
+    return f"ALTER USER {account_of(url, host)} IDENTIFIED BY '{password}';"
+
+
+def grant_of(url: str, table: str, columns: str, host: str) -> str:
+    """One GRANT on a table (with prefix) of the database that ``url`` names."""
+    if _is_postgres(url):
+        return f"GRANT SELECT{columns} ON {_quoted(_namespace(url))}.{_quoted(table)} TO {account_of(url, host)};"
+    return f"GRANT SELECT{columns} ON `{_database(url)}`.`{table}` TO {account_of(url, host)};"
 
 
 def log_unreadable(answer: Unreadable, options: LogstoreOptions, schema: Schema) -> ConfigError:
@@ -68,11 +100,24 @@ def log_unreadable(answer: Unreadable, options: LogstoreOptions, schema: Schema)
             f"{options.place}: there is no table {table} ({answer.reason})",
             hint=f"correct {prefix} (see $CFG->prefix in Moodle's config.php) or log_table",
         )
-    grant = grant_of(_database(url), table, "", account_of(url, "<this host>"))
+    grant = grant_of(url, table, "", "<this host>")
     return ConfigError(
         f"{options.place}: the log table {table} may not be read by {_user(url)!r}",
         hint=f"run `{grant}`; or, if Moodle's tables begin otherwise, correct {prefix}",
     )
+
+
+def _is_postgres(url: str) -> bool:
+    return urlsplit(url).scheme == "postgresql"
+
+
+def _namespace(url: str) -> str:
+    """The schema that holds Moodle's tables."""
+    return parse_qs(urlsplit(url).query).get("schema", ["public"])[-1]
+
+
+def _quoted(name: str) -> str:
+    return '"{}"'.format(name.replace('"', '""'))
 
 
 def _database(url: str) -> str:

@@ -224,7 +224,9 @@ class History:
         """Whether a course, named by id or short name, tracks completion; None where there is no such course."""
         by_id = course.isascii() and course.isdigit()
         match = "id = ?" if by_id else "shortname = ?"
-        (answer,) = await self._state.fetch_all([self._state.schema.query(_COURSE, course, match=match)])
+        (answer,) = await self._state.fetch_all(
+            [self._state.schema.query(_COURSE, int(course) if by_id else course, match=match)]
+        )
         rows = self._rows(answer)
         if not rows:
             return None

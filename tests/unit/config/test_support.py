@@ -32,18 +32,11 @@ def test_everything_that_cannot_be_honoured_is_refused_at_once_with_its_place(tm
         support.check(read(tmp_path, text))
     told = [(fault.line, fault.column, fault.message) for fault in caught.value.faults]
     assert told == [
-        (6, 7, "this version reads Moodle's log in MariaDB and MySQL; PostgreSQL follows in a later one"),
         (9, 8, "this version does not collect tool-trigger"),
         (12, 12, "this version lets only pseudonyms leave the campus, never a learner's email"),
         (13, 17, "this version cannot ask learners first: it would pay those who never agreed"),
     ]
     assert all(fault.hint for fault in caught.value.faults)
-
-
-def test_a_log_in_postgresql_beside_a_mariadb_is_refused_too(tmp_path: Path) -> None:
-    settings = read(tmp_path, AGENT + LOG + 'log_url = "postgresql://ro@db/log"\n')
-    with pytest.raises(FaultsError, match=r"config.toml:7:11: .*PostgreSQL follows"):
-        support.check(settings)
 
 
 def test_what_has_no_effect_yet_is_named_where_it_is_written(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 from agent.collectors.logstore.dialects.database import Database
 from agent.collectors.logstore.dialects.mysql import MysqlDatabase
+from agent.collectors.logstore.dialects.postgres import PostgresDatabase
 from agent.collectors.logstore.dialects.sqlite import SqliteDatabase
 from agent.collectors.logstore.options import LogstoreOptions
-from agent.config.support import database_refused
 from agent.errors import ConfigError
 
 
@@ -33,14 +33,16 @@ def database_for(options: LogstoreOptions, *, log: bool = False) -> Database:
         )
     if url.scheme in {"mysql", "mariadb"}:
         return MysqlDatabase(options, url, password, key=key)
+    if url.scheme == "postgresql":
+        return PostgresDatabase(options, url, password, key=key)
     if url.scheme == "sqlite":
         return SqliteDatabase(options, url, key=key)
-    refused = database_refused(text)
-    if refused is not None:
-        raise ConfigError(f"{options.place}: {key}: {refused[0]}", hint=refused[1])
     raise ConfigError(
         f"{options.place}: {key} begins with {url.scheme or 'nothing'}:, which is no dialect", hint=_FORMS
     )
 
 
-_FORMS = "write mysql://user@host:3306/database (MariaDB too) or sqlite:////path/to/file"
+_FORMS = (
+    "write mysql://user@host:3306/database (MariaDB too), postgresql://user@host:5432/database "
+    "or sqlite:////path/to/file"
+)

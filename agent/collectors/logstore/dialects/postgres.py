@@ -1,0 +1,293 @@
+"""PostgreSQL through asyncpg: every statement in a short read-only transaction, none prepared by name.
+
+A pool in front of the server (PgBouncer in transaction mode) gives each transaction another connection: nothing may be
+set for a session or prepared to be used again, so bounds are `SET LOCAL` and statements are anonymous.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import Any
+from urllib.parse import SplitResult, parse_qs, unquote
+
+import asyncpg
+
+from agent.collectors.logstore.dialects.database import Answer, Query, Rows, Schema, Unreadable
+from agent.collectors.logstore.options import LogstoreOptions
+from agent.errors import ConfigError, RewardsError, TransientError
+
+_UNREADABLE = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InsufficientPrivilegeError)
+_REFUSED = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidPasswordError)
+_TIMED_OUT = (asyncpg.QueryCanceledError, TimeoutError)
+_LOST = (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InterfaceError, OSError)
+_CONFLICT = asyncpg.SerializationError
+"""A replica cancels a statement that holds up its replay ("conflict with recovery")."""
+_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+
+_WHO = """
+SELECT (SELECT system_identifier FROM pg_control_system()), (SELECT timeline_id FROM pg_control_checkpoint()),
+       host(inet_server_addr()), inet_server_port()
+"""
+_WHERE = "SELECT host(inet_server_addr()), inet_server_port(), pg_is_in_recovery()"
+_VERSION = "SELECT current_setting('server_version')"
+_CLOCK = "SELECT extract(epoch FROM clock_timestamp())::bigint"
+_STEP = "SELECT increment_by FROM pg_sequences WHERE sequencename = ? AND schemaname = ANY (current_schemas(false))"
+_WRITES = """
+SELECT format('%s on %s', string_agg(right_to, ', '), relname)
+FROM pg_class c CROSS JOIN unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) AS right_to
+WHERE c.relkind IN ('r', 'p', 'v') AND starts_with(c.relname, ?) AND pg_table_is_visible(c.oid)
+  AND has_table_privilege(c.oid, right_to)
+GROUP BY relname ORDER BY relname LIMIT 10
+"""
+_ROLE = """
+SELECT right_to FROM pg_roles, unnest(ARRAY[CASE WHEN rolsuper THEN 'SUPERUSER' END,
+  CASE WHEN rolcreatedb THEN 'CREATEDB' END, CASE WHEN rolcreaterole THEN 'CREATEROLE' END]) AS right_to
+WHERE rolname = current_user AND right_to IS NOT NULL
+"""
+_SAVED = "SAVEPOINT asked"
+_BACK = "ROLLBACK TO SAVEPOINT asked"
+
+
+class PostgresDatabase:
+    """One connection to one PostgreSQL database; a `Database`.
+
+    The URL may carry `ssl_ca` (a PEM file: the server is then verified), `schema` (where Moodle's tables are when that
+    is not on the account's search path) and `unix_socket` (the directory of the server's socket). ``key`` is the
+    setting that holds ``url``, for messages.
+    """
+
+    def __init__(self, options: LogstoreOptions, url: SplitResult, password: str | None, *, key: str = "url") -> None:
+        self._options = options
+        self._url = url
+        self._password = password
+        self._key = key
+        self._query: Mapping[str, str] = {name: values[-1] for name, values in parse_qs(url.query).items()}
+        self._schema = Schema(
+            prefix=options.table_prefix,
+            log_table=options.log_table or f"{options.table_prefix}logstore_standard_log",
+            ends_with="right({column}, {length}) = ?",
+            list_of="string_agg({column}::text, ',')",
+        )
+        self._connection: Any = None
+        self._generation = 0
+        self._wanted = self._inside = False
+
+    @property
+    def generation(self) -> int:
+        """Grows with each connection made."""
+        return self._generation
+
+    @property
+    def schema(self) -> Schema:
+        """How tables are called here."""
+        return self._schema
+
+    async def connect(self) -> None:
+        """Make the connection if there is none; errors as `Database.connect`."""
+        if self._connection is not None and not self._connection.is_closed():
+            return
+        self._inside = False
+        try:
+            self._connection = await self._dialled()
+        except _FAILURES as error:
+            raise self._refused(error) from error
+        self._generation += 1
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[None]:
+        """One read-only transaction; it begins with the first query, so that nothing is held before."""
+        self._wanted = True
+        try:
+            yield
+        finally:
+            self._wanted = False
+            await asyncio.shield(self._end())
+
+    async def fetch_all(self, queries: Sequence[Query]) -> list[Answer]:
+        """The answers, in order; errors as `Database.fetch_all`."""
+        if not queries:
+            return []
+        if self._inside:
+            return [await self._answer(query) for query in queries]
+        await self.connect()
+        try:
+            await self._begin("REPEATABLE READ" if self._wanted else "READ COMMITTED")
+            return [await self._answer(query) for query in queries]
+        finally:
+            if not self._wanted:
+                await asyncio.shield(self._end())
+
+    async def server(self) -> str:
+        """The cluster's identifier and its timeline, which grows when a replica is promoted; and its address."""
+        (found, where) = await self.fetch_all([Query(sql=_WHO), Query(sql=_WHERE)])
+        if isinstance(found, Unreadable):
+            return "" if isinstance(where, Unreadable) else " ".join(map(str, where[0]))
+        system, timeline, host, port = found[0]
+        return f"system={system} timeline={timeline} address={host or 'socket'}:{port or ''}"
+
+    async def version(self) -> str:
+        """Such as `PostgreSQL 15.18`."""
+        return f"PostgreSQL {await self._value(Query(sql=_VERSION))}"
+
+    async def clock(self) -> int | None:
+        """clock_timestamp() of the server."""
+        found = await self._value(Query(sql=_CLOCK))
+        return None if found is None else int(found)
+
+    async def rights_to_write(self) -> tuple[str, ...]:
+        """What the account may do besides reading, as far as Moodle's tables and the role itself go."""
+        answers = await self.fetch_all([Query(sql=_ROLE), Query(sql=_WRITES, params=(self._options.table_prefix,))])
+        return tuple(str(row[0]) for answer in answers if not isinstance(answer, Unreadable) for row in answer)
+
+    async def step(self) -> int:
+        """The increment of the log's sequence; 1 where it cannot be seen."""
+        found = await self._value(Query(sql=_STEP, params=(f"{self._schema.log_table}_id_seq",)))
+        return max(1, int(found or 1))
+
+    async def close(self) -> None:
+        """Let go of the connection; may be called twice."""
+        connection, self._connection = self._connection, None
+        self._inside = False
+        if connection is not None:
+            with contextlib.suppress(*_FAILURES):
+                await asyncio.shield(connection.close(timeout=self._options.limits.connect_s))
+
+    async def _value(self, query: Query) -> Any:
+        (answer,) = await self.fetch_all([query])
+        return None if isinstance(answer, Unreadable) or not answer else answer[0][0]
+
+    async def _dialled(self) -> Any:
+        limits, url = self._options.limits, self._url
+        return await asyncpg.connect(
+            host=self._query.get("unix_socket") or url.hostname or "127.0.0.1",
+            port=url.port or 5432,
+            user=unquote(url.username or ""),
+            password=self._password or "",
+            database=unquote(url.path.lstrip("/")),
+            timeout=limits.connect_s,
+            command_timeout=limits.statement_s + limits.connect_s,
+            statement_cache_size=0,
+            **self._tls(),
+        )
+
+    def _tls(self) -> Mapping[str, Any]:
+        """Verify the server where a CA is named; without one the connection is made as the server offers it."""
+        if "ssl_ca" not in self._query:
+            return {}
+        try:
+            return {"ssl": ssl.create_default_context(cafile=self._query["ssl_ca"])}
+        except OSError as error:
+            raise ConfigError(
+                f"{self._options.place}: {self._key}: ssl_ca={self._query['ssl_ca']} cannot be read: {error.strerror}",
+                hint="name a file with the certificate authority of the database server (PEM)",
+            ) from error
+
+    async def _begin(self, isolation: str) -> None:
+        """Bounds that the server keeps for us: a page must never make Moodle wait."""
+        limits = self._options.limits
+        statement_ms, idle_ms = int(limits.statement_s * 1000), int((limits.statement_s + limits.connect_s) * 1000)
+        words = [
+            f"BEGIN ISOLATION LEVEL {isolation} READ ONLY",
+            f"SET LOCAL statement_timeout = {statement_ms}",
+            f"SET LOCAL lock_timeout = {max(1, int(limits.connect_s * 1000))}",
+            f"SET LOCAL idle_in_transaction_session_timeout = {idle_ms}",
+        ]
+        if "schema" in self._query:
+            words.append('SET LOCAL search_path = "{}"'.format(self._query["schema"].replace('"', '""')))
+        self._inside = True
+        try:
+            await self._connection.execute("; ".join([*words, _SAVED]))
+        except _FAILURES as error:
+            raise self._failed(error) from error
+
+    async def _end(self) -> None:
+        """End the transaction; where that fails, or an answer is still under way, the connection goes and it with it.
+
+        Never raises.
+        """
+        if not self._inside:
+            return
+        self._inside = False
+        try:
+            await self._connection.execute("ROLLBACK", timeout=self._options.limits.connect_s)
+        except _FAILURES:
+            self._drop()
+
+    async def _answer(self, query: Query) -> Answer:
+        try:
+            return await self._rows(query)
+        except _UNREADABLE as error:
+            with contextlib.suppress(*_FAILURES):
+                await self._connection.execute(_BACK)
+            text = str(error)
+            named = (name for name in query.tables if self._schema.full(name) in text)
+            return Unreadable(
+                table=next(named, next(iter(query.tables), "")),
+                denied=isinstance(error, asyncpg.InsufficientPrivilegeError),
+                reason=text,
+            )
+        except _FAILURES as error:
+            raise self._failed(error) from error
+
+    async def _rows(self, query: Query) -> Rows:
+        if self._connection is None or self._connection.is_closed():
+            raise TransientError("the connection to the database is lost", hint="it is made again at the next try")
+        number = count(1)
+        sql = "".join(f"${next(number)}" if sign == "?" else sign for sign in query.sql)
+        return [tuple(row) for row in await self._connection.fetch(sql, *query.params)]
+
+    def _failed(self, error: Exception) -> RewardsError:
+        """A statement failed for a reason that time cures; a connection in doubt is dropped."""
+        if isinstance(error, _CONFLICT):
+            return TransientError(
+                f"{self._where()} ended a statement that held up its replication: {error}",
+                hint="it is tried again; a replica with hot_standby_feedback = on does so less often",
+            )
+        if isinstance(error, _TIMED_OUT):
+            self._drop()
+            return TransientError(
+                f"a statement on {self._where()} took longer than {self._options.limits.statement_s:g} s",
+                hint="the database is busy, or a table lacks its index; it is tried again",
+            )
+        if isinstance(error, _LOST):
+            self._drop()
+        return TransientError(f"{self._where()}: {error}", hint="it is tried again")
+
+    def _refused(self, error: Exception) -> RewardsError:
+        """Why no connection came about: what an edit cures, or what waiting cures."""
+        place, user = self._options.place, unquote(self._url.username or "")
+        if isinstance(error, _REFUSED):
+            return ConfigError(
+                f"{place}: the database at {self._where()} refuses user {user!r} with this password",
+                hint=f"check the user in {self._key} and the password in password_file; "
+                "pg_hba.conf may lack a line for this host",
+            )
+        if isinstance(error, (asyncpg.InvalidCatalogNameError, asyncpg.InsufficientPrivilegeError)):
+            return ConfigError(
+                f"{place}: the server knows no database {self._url.path.lstrip('/')!r} that user {user!r} may use",
+                hint=f"correct the database's name at the end of {self._key}, or grant CONNECT on it",
+            )
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return ConfigError(
+                f"{place}: the database at {self._where()} shows a certificate that ssl_ca does not vouch for: "
+                f"{error.verify_message}",
+                hint=f"correct ssl_ca in {self._key}, or the host's name, which must be the certificate's",
+            )
+        return TransientError(
+            f"the database at {self._where()} cannot be reached: {error or type(error).__name__}",
+            hint=f"check that it runs and that {self._key} in {place} names its address; it is tried again",
+        )
+
+    def _where(self) -> str:
+        return f"{self._query.get('unix_socket') or self._url.hostname or '127.0.0.1'}:{self._url.port or 5432}"
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        self._inside = False
+        if connection is not None:
+            connection.terminate()
