@@ -22,6 +22,7 @@ want_servers() {
     if ! has mariadbd || ! has mariadb-install-db; then missing="$missing mariadb-server"; fi
     set -- /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb
     if ! has initdb && [ ! -x "$1" ] && [ ! -x "$2" ]; then missing="$missing postgresql"; fi
+    if ! has pgbouncer; then missing="$missing pgbouncer"; fi
 }
 
 for what in "${@:-servers}"; do

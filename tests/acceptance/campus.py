@@ -74,9 +74,14 @@ class Campus:
 
 
 def campus(
-    directory: Path, database: servers.MariaDatabase | str, rules: str, *, start_at: str = "beginning", extra: str = ""
+    directory: Path,
+    database: servers.MariaDatabase | servers.PostgresDatabase | str,
+    rules: str,
+    *,
+    start_at: str = "beginning",
+    extra: str = "",
 ) -> Campus:
-    """Write a campus that reads ``database`` (a MariaDB database, or the URL of another) with these rules."""
+    """Write a campus that reads ``database`` (of a private server, or the URL of another) with these rules."""
     directory.mkdir(parents=True, exist_ok=True)
     secret = directory / "db.password"
     secret.write_text(servers.READER_PASSWORD)
@@ -84,7 +89,8 @@ def campus(
     if isinstance(database, str):
         url, password = database, ""
     else:
-        url = f"mysql://{servers.READER}@127.0.0.1:{database.server.port}/{database.name}"
+        scheme = "mysql" if isinstance(database, servers.MariaDatabase) else "postgresql"
+        url = f"{scheme}://{servers.READER}@127.0.0.1:{database.server.port}/{database.name}"
         password = 'password_file = "db.password"'
     (directory / "rules.toml").write_text(rules)
     (directory / "config.toml").write_text(

@@ -24,6 +24,7 @@ from agent.collectors.systems import moodle
 from agent.errors import ConfigError, IntegrityError, TransientError
 from agent.model import SourceState
 from tests import servers
+from tests.acceptance.campus import wait_until
 from tests.sites import (
     EVERYTHING,
     LOG_DEFAULTS,
@@ -406,6 +407,102 @@ async def test_a_cancelled_read_leaves_no_transaction_behind(site: PostgresSite,
         seen, _ = await read(collector)
         assert len(seen) == 499
         assert site.execute(OPEN) == [(0,)]
+
+
+async def test_several_readers_share_a_pool_of_two_connections(
+    site: PostgresSite, postgres: servers.Postgres, clock: HandClock
+) -> None:
+    log(site, *range(1, 200))
+    with servers.running_pgbouncer(postgres) as port:
+        url = site.options().url.replace(f":{postgres.port}/", f":{port}/")
+
+        async def one_reader() -> int:
+            async with collecting(site.options(), clock, url=url, limits=Limits(page_rows_max=10)) as collector:
+                seen, _ = await read(collector, demand=EVERYTHING)
+                return len(seen)
+
+        assert await asyncio.gather(*(one_reader() for _ in range(6))) == [199] * 6
+
+
+async def test_a_replica_that_lags_and_is_promoted_loses_no_row(clock: HandClock) -> None:
+    with servers.running_postgres() as primary:
+        site = PostgresSite(primary.create_database())
+        log(site, *range(1, 21))
+        with servers.running_replica(primary) as replica:
+            away = replace(site.options(), url=site.options().url.replace(f":{primary.port}/", f":{replica.port}/"))
+            copy = replace(site.database, server=replica)
+            wait_until(lambda: copy.rows("SELECT max(id) FROM mdl_logstore_standard_log") == [(20,)])
+            async with collecting(away, clock) as collector:
+                seen, state = await read(collector)
+                replica.execute("SELECT pg_wal_replay_pause()")
+                wait_until(lambda: replica.execute("SELECT pg_get_wal_replay_pause_state()") == "paused")
+                log(site, 21, 22)
+                late, state = await read(collector, state)
+                assert late == []
+                replica.execute("SELECT pg_wal_replay_resume()")
+                wait_until(lambda: copy.rows("SELECT max(id) FROM mdl_logstore_standard_log") == [(22,)])
+                late, state = await read(collector, state)
+                primary.kill()
+                replica.execute("SELECT pg_promote()")
+                log(PromotedSite(copy), 23)
+                clock.pass_s(61)
+                last, state = await read(collector, state)
+    assert [each.position for each in (*seen, *late, *last)] == list(range(1, 24))
+
+
+async def test_an_older_replica_that_is_promoted_is_told_and_nothing_is_read(clock: HandClock) -> None:
+    with servers.running_postgres() as primary:
+        site = PostgresSite(primary.create_database())
+        log(site, *range(1, 21))
+        with servers.running_replica(primary) as replica:
+            copy = replace(site.database, server=replica)
+            wait_until(lambda: copy.rows("SELECT max(id) FROM mdl_logstore_standard_log") == [(20,)])
+            replica.execute("SELECT pg_wal_replay_pause()")
+            wait_until(lambda: replica.execute("SELECT pg_get_wal_replay_pause_state()") == "paused")
+            log(site, 21, 22)
+            async with collecting(site.options(), clock) as collector:
+                _, state = await read(collector)
+            primary.kill()
+            away = replace(site.options(), url=site.options().url.replace(f":{primary.port}/", f":{replica.port}/"))
+            async with collecting(away, clock) as collector:
+                with pytest.raises(IntegrityError, match=r"row 22 was .*, and the log ends at row 20"):
+                    await read(collector, state)
+
+
+async def test_a_statement_that_a_replica_cancels_is_tried_again(clock: HandClock) -> None:
+    with servers.running_postgres() as primary:
+        site = PostgresSite(primary.create_database())
+        log(site, *range(1, 21))
+        with servers.running_replica(primary, "max_standby_streaming_delay=0") as replica:
+            copy = replace(site.database, server=replica)
+            wait_until(lambda: copy.rows("SELECT max(id) FROM mdl_logstore_standard_log") == [(20,)])
+            url = site.options().url.replace(f":{primary.port}/", f":{replica.port}/")
+            options = replace(site.options(), url=url)
+            database = PostgresDatabase(options, urlsplit(url), options.password)
+            count = database.schema.query("SELECT count(*) FROM {log}")
+            with pytest.raises(TransientError):
+                await looking_while_rows_go(database, count, site)
+            assert await database.fetch_all([count]) == [[(11,)]]
+            await database.close()
+
+
+async def looking_while_rows_go(database: PostgresDatabase, query: Query, site: PostgresSite) -> None:
+    """One snapshot on the replica, open while the primary removes the rows that it sees."""
+    async with database.snapshot():
+        await database.fetch_all([query])
+        site.execute("DELETE FROM mdl_logstore_standard_log WHERE id < 10")
+        site.execute("VACUUM mdl_logstore_standard_log")
+        for _ in range(100):
+            await asyncio.sleep(0.1)
+            await database.fetch_all([query])
+
+
+class PromotedSite(PostgresSite):
+    """The tables of a database that has them already."""
+
+    def __init__(self, database: servers.PostgresDatabase) -> None:
+        self.database = database
+        self._touched = set()
 
 
 async def test_a_schema_off_the_search_path_is_named_in_the_url(site: PostgresSite, clock: HandClock) -> None:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from tests.servers.capture import CAPTURE, capture_is_here, load_capture, load_capture_into_postgres
 from tests.servers.mariadb import USER_COLUMNS, MariaDatabase, MariaDB, running_mariadb
-from tests.servers.postgres import Postgres, PostgresDatabase, running_postgres
+from tests.servers.pgbouncer import running_pgbouncer
+from tests.servers.postgres import Postgres, PostgresDatabase, running_postgres, running_replica
 from tests.servers.process import ADMIN, ADMIN_PASSWORD, READER, READER_PASSWORD, ServerError, free_port
 
 __all__ = [
@@ -31,5 +32,7 @@ __all__ = [
     "load_capture",
     "load_capture_into_postgres",
     "running_mariadb",
+    "running_pgbouncer",
     "running_postgres",
+    "running_replica",
 ]

@@ -105,7 +105,7 @@ class Postgres:
         self.options = tuple(options)
         self.durable = durable
         self.port = free_port()
-        self._account = _unprivileged()
+        self._account = unprivileged()
         self._process: Process | None = None
 
     @property
@@ -115,11 +115,9 @@ class Postgres:
 
     def install(self) -> None:
         """Make the data directory and the two accounts."""
-        who: dict[str, Any] = {}
         if self._account is not None:
             os.chown(self.directory, self._account.pw_uid, self._account.pw_gid)
-            who = {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
-        result = subprocess.run(
+        self._as_account(
             [
                 _postgres_program("initdb"),
                 f"--pgdata={self.datadir}",
@@ -128,16 +126,8 @@ class Postgres:
                 "--encoding=UTF8",
                 "--locale=C.UTF-8",
                 "--no-sync",
-            ],
-            capture_output=True,
-            check=False,
-            text=True,
-            cwd=self.directory,
-            **who,
+            ]
         )
-        if result.returncode:
-            message = f"initdb failed: {result.stdout[-2000:]}{result.stderr[-2000:]}"
-            raise ServerError(message)
         rules = self.datadir / "pg_hba.conf"
         with rules.open("r+", encoding="utf-8") as file:
             trusting = file.read()
@@ -145,6 +135,34 @@ class Postgres:
             file.write(f"host all {READER} 127.0.0.1/32 scram-sha-256\n{trusting}")
         self.start()
         self.execute(f"CREATE ROLE {READER} LOGIN PASSWORD '{READER_PASSWORD}'")
+
+    def follow(self, primary: Postgres) -> None:
+        """Make the data directory a copy of ``primary``'s, and start as its streaming replica."""
+        if self._account is not None:
+            os.chown(self.directory, self._account.pw_uid, self._account.pw_gid)
+        where = ["-h", primary.host, "-p", str(primary.port), "-U", ADMIN]
+        command = [
+            _postgres_program("pg_basebackup"),
+            *where,
+            "-D",
+            str(self.datadir),
+            "-R",
+            "-X",
+            "stream",
+            "-c",
+            "fast",
+        ]
+        self._as_account(command)
+        self.start()
+
+    def _as_account(self, command: Sequence[str]) -> None:
+        who: dict[str, Any] = {}
+        if self._account is not None:
+            who = {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
+        done = subprocess.run(command, capture_output=True, check=False, text=True, cwd=self.directory, **who)
+        if done.returncode:
+            message = f"{command[0]} failed: {done.stdout[-2000:]}{done.stderr[-2000:]}"
+            raise ServerError(message)
 
     def start(self, *options: str) -> None:
         """Start it, with the settings ``options`` besides its own, and wait until it answers; nothing if it runs."""
@@ -217,7 +235,7 @@ def _postgres_program(name: str) -> str:
     return program(name, "/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin")
 
 
-def _unprivileged() -> pwd.struct_passwd | None:
+def unprivileged() -> pwd.struct_passwd | None:
     """Whom a server that refuses root runs as; nobody else is needed where we are not root."""
     if os.geteuid() != 0:
         return None
@@ -234,6 +252,18 @@ def running_postgres(*options: str, durable: bool = False) -> Iterator[Postgres]
         server = Postgres(directory, options=options, durable=durable)
         try:
             server.install()
+            yield server
+        finally:
+            server.stop_at_once()
+
+
+@contextlib.contextmanager
+def running_replica(primary: Postgres, *options: str) -> Iterator[Postgres]:
+    """A streaming replica of ``primary``, running; `promote` it with `pg_promote()`."""
+    with temporary_directory("rewards-replica-") as directory:
+        server = Postgres(directory, options=options)
+        try:
+            server.follow(primary)
             yield server
         finally:
             server.stop_at_once()
