@@ -24,7 +24,7 @@ from agent.engine.rulebook import Rulebook
 from agent.errors import InvalidInputError
 from agent.ledger import codec, corrections, file, reading, sources, state, undoable, versions
 from agent.ledger.corrections import Correction
-from agent.ledger.record import Recorder
+from agent.ledger.record import Behind, Recorder
 from agent.ledger.writer import Writer
 from agent.model import Decision, Demand, Event, Outcome, Page, SourceState, StateRequest, Trust
 
@@ -120,9 +120,17 @@ class Pipeline:
             if fresh:
                 judged = [verdict for event in fresh for verdict in verdicts[event.event_id]]
                 past = await self.past(connection, booking.wants(judged, shadow=self._shadow))
-                decisions = booking.book(judged, past, shadow=self._shadow)
-                number = self._version_numbers[rulebook.version]
-                entries = await self._recorder.record(connection, fresh, decisions, version_no=number, now=now)
+                async with Behind(connection) as behind:
+                    numbers = await self._recorder.see(behind, fresh, now)
+                    decisions = booking.book(judged, past, shadow=self._shadow)
+                    entries = await self._recorder.decide(
+                        behind,
+                        {event.event_id: event for event in fresh},
+                        decisions,
+                        numbers=numbers,
+                        version_no=self._version_numbers[rulebook.version],
+                        now=now,
+                    )
             await sources.save(connection, page.source, page.state, self._saved.get(page.source), now)
             return len(fresh), entries, decisions
 

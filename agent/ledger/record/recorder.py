@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import aiosqlite
 import orjson
@@ -11,8 +11,9 @@ import orjson
 from agent.ledger import codec
 from agent.ledger.record import movements as moving
 from agent.ledger.record import undoing
+from agent.ledger.record.behind import Behind
 from agent.ledger.record.movements import Movement
-from agent.ledger.record.names import Names
+from agent.ledger.record.names import NameKind, Names
 from agent.ledger.record.people import People, Person
 from agent.model import Decision, Event, Outcome, Use
 from wire import chain
@@ -30,6 +31,14 @@ _KNOWN = """
 SELECT e.event_id
 FROM json_each(?1) w CROSS JOIN event e ON e.occurred_at = w.value AND e.event_id = substr(?2, 32 * w.key + 1, 32)
 """
+
+_ADDED = (
+    "ON CONFLICT (person_no, currency) DO UPDATE"
+    " SET amount = amount + excluded.amount, lifetime = lifetime + excluded.lifetime"
+)
+
+ENTRIES_AT_ONCE = 500
+"""The first ones of a page are written while the others are encoded."""
 
 # Members of an enum are slow to look up, and this is asked of every decision.
 _HELD = Outcome.held
@@ -86,10 +95,10 @@ class Recorder:
         now: int,
     ) -> int:
         """Write fresh ``events`` with their ``decisions`` (all of one rules version); returns entries appended."""
-        await self._remember(connection)
-        numbers = await self._write_events(connection, events, now)
         by_id = {event.event_id: event for event in events}
-        return await self.settle(connection, by_id, decisions, numbers=numbers, version_no=version_no, now=now)
+        async with Behind(connection) as behind:
+            numbers = await self.see(behind, events, now)
+            return await self.decide(behind, by_id, decisions, numbers=numbers, version_no=version_no, now=now)
 
     async def settle(
         self,
@@ -102,18 +111,13 @@ class Recorder:
         now: int,
     ) -> int:
         """Write ``decisions`` about recorded events (``numbers``: event_id → event_no); returns entries appended."""
-        await self._remember(connection)
-        first_decision = self._decision_no + 1
-        await self._write_decisions(connection, decisions, numbers, version_no)
-        await self._write_holds(connection, decisions, first_decision, now)
-        entries = await self._book(connection, events, decisions, numbers, first_decision, now)
-        await self._write_notes(connection, decisions, now)
-        return entries
+        async with Behind(connection) as behind:
+            return await self.decide(behind, events, decisions, numbers=numbers, version_no=version_no, now=now)
 
-    async def _write_events(
-        self, connection: aiosqlite.Connection, events: Sequence[Event], now: int
-    ) -> dict[bytes, int]:
-        sources = await self.names.number(connection, "source", (event.seen.source for event in events))
+    async def see(self, behind: Behind, events: Sequence[Event], now: int) -> dict[bytes, int]:
+        """Begin to write fresh ``events``; returns their numbers by event_id."""
+        await self._remember(behind.connection)
+        sources = await self._numbers(behind, "source", {event.seen.source for event in events})
         numbers: dict[bytes, int] = {}
         rows = []
         for event_no, event in enumerate(events, self._event_no + 1):
@@ -124,17 +128,37 @@ class Recorder:
                 (event_no, seen.occurred_at, event_id, source_no, seen.position, int(event.trust), now, payload)
             )
         self._event_no += len(rows)
-        await connection.executemany("INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        await behind.insert("event", rows)
         return numbers
 
-    async def _write_decisions(
+    async def decide(
         self,
-        connection: aiosqlite.Connection,
+        behind: Behind,
+        events: Mapping[bytes, Event],
         decisions: Sequence[Decision],
+        *,
         numbers: Mapping[bytes, int],
         version_no: int,
+        now: int,
+    ) -> int:
+        """Begin to write ``decisions`` (see `settle`) and all that follows from them; returns entries appended."""
+        await self._remember(behind.connection)
+        first_decision = self._decision_no + 1
+        await self._write_decisions(behind, decisions, numbers, version_no)
+        await self._write_holds(behind, decisions, first_decision, now)
+        entries = await self._book(behind, events, decisions, numbers, first_decision, now)
+        await self._write_notes(behind, decisions, now)
+        return entries
+
+    async def _numbers(self, behind: Behind, kind: NameKind, texts: Collection[str]) -> dict[str, int]:
+        """The numbers of ``texts``; only where one is new must it wait for what is begun."""
+        found = await self.names.find(behind.connection, kind, texts)
+        return found if len(found) == len(texts) else await self.names.number(await behind.quiet(), kind, sorted(texts))
+
+    async def _write_decisions(
+        self, behind: Behind, decisions: Sequence[Decision], numbers: Mapping[bytes, int], version_no: int
     ) -> None:
-        rules = await self.names.number(connection, "rule", (decision.rule_id for decision in decisions))
+        rules = await self._numbers(behind, "rule", {decision.rule_id for decision in decisions})
         rows = [
             (
                 no,
@@ -150,32 +174,26 @@ class Recorder:
             for no, d in enumerate(decisions, self._decision_no + 1)
         ]
         self._decision_no += len(rows)
-        await connection.executemany("INSERT INTO decision VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        await behind.insert("decision", rows)
 
-    async def _write_holds(
-        self, connection: aiosqlite.Connection, decisions: Sequence[Decision], first_no: int, now: int
-    ) -> None:
+    async def _write_holds(self, behind: Behind, decisions: Sequence[Decision], first_no: int, now: int) -> None:
         held = [
             (no, d.rule_id, d.learner, d.scope, d.hold.value, codec.encode_promise(d), now)
             for no, d in enumerate(decisions, first_no)
             if d.hold is not None and d.outcome is _HELD
         ]
-        if held:
-            await connection.executemany(
-                "INSERT INTO hold (decision_no, rule_id, learner, scope, kind, promise, held_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                held,
-            )
+        await behind.insert("hold (decision_no, rule_id, learner, scope, kind, promise, held_at)", held)
         # A number below zero names a decision of this same list: -1 is its first.
         closed = [(now, no if no > 0 else first_no - 1 - no) for d in decisions for no in d.supersedes]
         if closed:
+            connection = await behind.quiet()
             await connection.executemany(
                 "UPDATE hold SET state = 'superseded', settled_at = ? WHERE decision_no = ? AND state = 'open'", closed
             )
 
     async def _book(
         self,
-        connection: aiosqlite.Connection,
+        behind: Behind,
         events: Mapping[bytes, Event],
         decisions: Sequence[Decision],
         numbers: Mapping[bytes, int],
@@ -191,7 +209,9 @@ class Recorder:
             return 0
         learners = dict.fromkeys(d.learner for _, d in booked if d.outcome in _ENTERED)
         learners.update(dict.fromkeys(use.learner for _, d in booked for use in d.uses if use.learner))
-        people = await self.people.find_or_make(connection, learners, now)
+        people = await self.people.find(behind.connection, learners)
+        if len(people) < len(learners):
+            people = await self.people.find_or_make(await behind.quiet(), learners, now)
         movements: list[Movement] = []
         uses: list[tuple[Use, int]] = []
         markers: dict[int, int] = {}
@@ -202,10 +222,10 @@ class Recorder:
             marker = markers[decision_no] = seq + 1 if new else -decision_no
             seq += len(new)
             uses.extend((use, marker) for use in decision.uses)
-        await self.append(connection, movements, now)
-        await self.write_uses(connection, uses, people)
-        await undoing.remember(connection, [(markers[no], d) for no, d in booked], people)
-        await undoing.free(connection, self.names, undoing.taken_back(booked, markers, first_no), people)
+        await self._write_uses(behind, uses, people)
+        await self._append(behind, movements, now)
+        await undoing.remember(behind, [(markers[no], d) for no, d in booked], people)
+        await undoing.free(behind, self.names, undoing.taken_back(booked, markers, first_no), people)
         return len(movements)
 
     def _movements(
@@ -233,11 +253,12 @@ class Recorder:
             entries = tuple(f"{self._epoch}-{first + n}" for n in range(count))
         return moving.of_reversal(*about, entries)
 
-    async def _write_notes(self, connection: aiosqlite.Connection, decisions: Iterable[Decision], now: int) -> None:
+    async def _write_notes(self, behind: Behind, decisions: Iterable[Decision], now: int) -> None:
         """Members of sets belong to no entry (seq 0), so that no reversal takes them away; one that is there stays."""
         notes = [note for decision in decisions for note in decision.notes]
         if not notes:
             return
+        connection = await behind.quiet()
         people = await self.people.find_or_make(connection, [note.learner for note in notes], now)
         meters = await self.names.number(connection, "meter", [note.meter for note in notes])
         await connection.executemany(
@@ -249,35 +270,39 @@ class Recorder:
     async def append(self, connection: aiosqlite.Connection, movements: Sequence[Movement], now: int) -> list[int]:
         """Append entries to the chain and move the balances; returns their seqs."""
         await self._remember(connection)
-        rows = []
+        first = self._seq + 1
+        async with Behind(connection) as behind:
+            await self._append(behind, movements, now)
+        return list(range(first, self._seq + 1))
+
+    async def _append(self, behind: Behind, movements: Sequence[Movement], now: int) -> None:
         totals: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
         seq, head = self._seq, self._hash
-        for movement in movements:
-            seq += 1
-            body = moving.body(movement, seq=seq, epoch=self._epoch, now=now)
-            head = chain.step(head, body)
-            person_no, amount = movement.person.person_no, movement.amount
-            rows.append((seq, body, head, person_no, movement.event_no, movement.decision_no))
-            total = totals[person_no, movement.currency]
-            total[0] += amount
-            if amount > 0 and movement.kind != "reversal":
-                total[1] += amount
-        if rows:
-            await connection.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?)", rows)
-            await connection.executemany(
-                "INSERT INTO balance VALUES (?, ?, ?, ?) ON CONFLICT (person_no, currency) DO UPDATE"
-                " SET amount = amount + excluded.amount, lifetime = lifetime + excluded.lifetime",
-                [(person_no, currency, *total) for (person_no, currency), total in sorted(totals.items())],
-            )
-            self._seq, self._hash = seq, head
-        return [row[0] for row in rows]
+        for start in range(0, len(movements), ENTRIES_AT_ONCE):
+            rows = []
+            for movement in movements[start : start + ENTRIES_AT_ONCE]:
+                seq += 1
+                body = moving.body(movement, seq=seq, epoch=self._epoch, now=now)
+                head = chain.step(head, body)
+                person_no, amount = movement.person.person_no, movement.amount
+                rows.append((seq, body, head, person_no, movement.event_no, movement.decision_no))
+                total = totals[person_no, movement.currency]
+                total[0] += amount
+                if amount > 0 and movement.kind != "reversal":
+                    total[1] += amount
+            await behind.insert("entry", rows)
+        self._seq, self._hash = seq, head
+        await behind.insert("balance", [(*key, *total) for key, total in sorted(totals.items())], _ADDED)
 
     async def write_uses(
         self, connection: aiosqlite.Connection, uses: Iterable[tuple[Use, int]], people: Mapping[str, Person]
     ) -> None:
         """Write uses, each with the seq of the entry it belongs to (a negative decision number where there is none)."""
-        listed = list(uses)
-        meters = await self.names.number(connection, "meter", (use.meter for use, _ in listed))
+        async with Behind(connection) as behind:
+            await self._write_uses(behind, list(uses), people)
+
+    async def _write_uses(self, behind: Behind, uses: Sequence[tuple[Use, int]], people: Mapping[str, Person]) -> None:
+        meters = await self._numbers(behind, "meter", {use.meter for use, _ in uses})
         rows = [
             (
                 meters[use.meter],
@@ -288,10 +313,7 @@ class Recorder:
                 use.amount,
                 marker,
             )
-            for use, marker in listed
+            for use, marker in uses
         ]
         rows.sort()
-        await connection.executemany(
-            "INSERT INTO quota_use (meter_no, bucket, person_no, slot, at, amount, seq) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            rows,
-        )
+        await behind.insert("quota_use (meter_no, bucket, person_no, slot, at, amount, seq)", rows)

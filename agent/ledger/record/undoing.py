@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import aiosqlite
-
 from agent.ledger import codec
+from agent.ledger.record.behind import Behind
 from agent.ledger.record.names import Names
 from agent.ledger.record.people import Person
 from agent.model import Decision, Use
@@ -28,9 +27,7 @@ def is_object(meter: str) -> bool:
     return meter.removeprefix(SHADOW).startswith(OBJECT)
 
 
-async def remember(
-    connection: aiosqlite.Connection, booked: Sequence[tuple[int, Decision]], people: Mapping[str, Person]
-) -> None:
+async def remember(behind: Behind, booked: Sequence[tuple[int, Decision]], people: Mapping[str, Person]) -> None:
     """Keep what the awards among ``booked`` (marker and decision) took, where an event can undo them."""
     objects = {meter for meter in {use.meter for _, d in booked for use in d.uses} if is_object(meter)}
     if objects:
@@ -39,7 +36,7 @@ async def remember(
             for marker, d in booked
             if d.reverses is None and any(use.meter in objects for use in d.uses)
         ]
-        await connection.executemany("INSERT INTO undoable (marker, person_no, award) VALUES (?, ?, ?)", rows)
+        await behind.insert("undoable (marker, person_no, award)", rows)
 
 
 def taken_back(
@@ -54,13 +51,12 @@ def taken_back(
     ]
 
 
-async def free(
-    connection: aiosqlite.Connection, names: Names, uses: Sequence[tuple[Use, int]], people: Mapping[str, Person]
-) -> None:
+async def free(behind: Behind, names: Names, uses: Sequence[tuple[Use, int]], people: Mapping[str, Person]) -> None:
     """Give back uses, each with the marker of its award; cooldowns run on. Persons are the learners of ``people``."""
     freed = [(use, marker) for use, marker in uses if not use.meter.removeprefix(SHADOW).startswith(COOLDOWN)]
     if not freed:
         return
+    connection = await behind.quiet()
     meters = await names.find(connection, "meter", {use.meter for use, _ in freed})
     await connection.executemany(
         _FREE,

@@ -1,0 +1,95 @@
+"""Inserts that go on while their unit works on: many rows to a statement, so that SQLite works beside the interpreter.
+
+SQLite works in a thread of its own and without the interpreter's lock for as long as one statement takes; a statement
+for each row would ask for that lock at each row. (docs/adr/0030)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from types import TracebackType
+from typing import Any, Self
+
+import aiosqlite
+
+Row = tuple[Any, ...]
+
+CHUNKS = (500, 50, 1)
+"""Rows of one statement: few sizes, so that SQLite prepares each once and keeps it."""
+
+
+def statements(into: str, rows: Sequence[Row], then: str = "") -> Iterator[tuple[str, list[Sequence[Row]]]]:
+    """The statements that insert ``rows`` (all of one length) in order, each with the chunks it is run for.
+
+    ``into`` is a table, with its columns where not all are given; ``then`` what follows the values.
+    """
+    start = 0
+    for size in CHUNKS:
+        count = (len(rows) - start) // size
+        if count:
+            values = f"({', '.join('?' * len(rows[0]))})"
+            sql = f"INSERT INTO {into} VALUES {', '.join([values] * size)} {then}"  # noqa: S608 - the recorder's own tables
+            yield sql, [rows[start + n * size : start + (n + 1) * size] for n in range(count)]
+            start += count * size
+
+
+class Behind:
+    """The inserts of one of the writer's units, in the order in which they were begun.
+
+    A context: it is left only when all of them have ended, whatever happened, so that none reaches the transaction of
+    another; the first that failed is what it raises. Until then write by nothing but `insert`, or through `quiet`:
+    an error may have ended the transaction already, and what is written after it would stand alone.
+    """
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self.connection = connection
+        self._begun: list[asyncio.Task[None]] = []
+
+    async def insert(self, into: str, rows: Sequence[Row], then: str = "") -> None:
+        """Begin to insert ``rows`` (see `statements`) and return while they are being written."""
+        if not rows:
+            return
+        self._begun += [asyncio.create_task(self._run(*each)) for each in statements(into, rows, then)]
+        await asyncio.sleep(0)  # lets them reach the connection's queue
+
+    async def _run(self, sql: str, chunks: list[Sequence[Row]]) -> None:
+        await self.connection.executemany(sql, self._within(chunks))
+
+    def _within(self, chunks: list[Sequence[Row]]) -> Iterator[Row]:
+        """The values of each chunk, but nothing after the transaction's end; runs in the connection's thread."""
+        for rows in chunks:
+            if not self.connection.in_transaction:
+                message = "its transaction has ended"
+                raise sqlite3.OperationalError(message)
+            yield tuple(chain.from_iterable(rows))
+
+    async def quiet(self) -> aiosqlite.Connection:
+        """The connection for any other write: everything begun has ended, and well."""
+        begun, self._begun = self._begun, []
+        try:
+            outcomes = await asyncio.gather(*begun, return_exceptions=True)
+        except BaseException:
+            self._begun = begun
+            raise
+        for outcome in outcomes:
+            if outcome is not None:
+                raise outcome
+        return self.connection
+
+    async def __aenter__(self) -> Self:
+        """Nothing begun yet."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait for all of them. After an error only what SQLite's thread has taken up runs on, before the rollback."""
+        if error is None:
+            await self.quiet()
+            return
+        for task in self._begun:
+            task.cancel()
+        await asyncio.gather(*self._begun, return_exceptions=True)
