@@ -147,7 +147,7 @@ class Backfill:
         if rule is None or rule.mode != "live":
             state = "there is no" if rule is None else f"in mode {rule.mode} is the"
             raise ConfigError(f"{state} rule {rule_id}", hint="only a live rule can pay for what was before")
-        return replace(rulebook, rules=(rule,), _matches={})
+        return replace(rulebook, rules=tuple(one for one in rulebook.rules if one.id == rule_id), _matches={})
 
     def _of_ledger(self, asked: Asked, cursor: dict[str, int] | None) -> _Slice:
         after = cursor["event"] if cursor else 0

@@ -196,7 +196,8 @@ class Decision:
     be) booked; ``scope`` is the once_per scope, ``generation`` its repetition. ``supersedes`` names holds of the same
     rule, learner and scope that this award closes. ``reverses`` is the award that a reversal answers, its ``postings``
     are the opposite. ``notes`` are members of sets, kept whatever the outcome: a day on which something was done counts
-    for a streak whether or not it paid.
+    for a streak whether or not it paid. ``completes`` is what of a challenge this act has completed: `step 2`,
+    `challenge`.
     """
 
     event_id: bytes
@@ -217,6 +218,7 @@ class Decision:
     message: str = ""
     reverses: Award | None = None
     notes: tuple[Use, ...] = ()
+    completes: tuple[str, ...] = ()
 
 
 GapState = Literal["open", "given_up"]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from agent.engine.earning import sets
-from agent.engine.earning.sets import Act
+from agent.engine.earning.sets import Act, Due
 from agent.engine.evaluate import Verdict, places
 from agent.engine.past import undo
 from agent.engine.past.answer import Claim, amounts_of, answer_to
@@ -29,7 +29,8 @@ def wants(verdicts: Iterable[Verdict], *, shadow: bool = False) -> StateRequest:
     totals: set[UseKey] = set()
     holds: set[HoldKey] = set()
     objects: set[UseKey] = set()
-    for verdict in verdicts:
+    todo = list(verdicts)
+    for verdict in todo:
         prefix = _prefix(verdict, shadow=shadow)
         if verdict.refs:
             rows.update(undo.key(AGAIN if verdict.undoes else UNDONE, verdict.rule.id, r, prefix) for r in verdict.refs)
@@ -41,6 +42,8 @@ def wants(verdicts: Iterable[Verdict], *, shadow: bool = False) -> StateRequest:
         _ask(verdict.places, verdict.learner, prefix, rows, totals)
         if verdict.act is not None:
             rows.add((verdict.act.form.meter, verdict.scope, verdict.learner))
+        if verdict.then is not None:
+            todo.append(verdict.then)
         if not prefix:
             holds.add((verdict.rule.id, verdict.learner, verdict.scope))
     return StateRequest(
@@ -64,7 +67,8 @@ def book(verdicts: Sequence[Verdict], state: State, *, shadow: bool) -> list[Dec
     same list: -1 is its first decision.
     """
     decisions: list[Decision] = []
-    for verdict in verdicts:
+    todo = list(verdicts)
+    for place, verdict in enumerate(todo, 1):
         prefix = _prefix(verdict, shadow=shadow)
         if verdict.undoes:
             decisions.extend(_undone(verdict, state, prefix))
@@ -85,7 +89,16 @@ def book(verdicts: Sequence[Verdict], state: State, *, shadow: bool) -> list[Dec
             decision = replace(decision, uses=decision.uses + objects)
             state.acts.paid(objects, _award(decision, verdict, number))
         decisions.append(decision)
+        if verdict.then is not None and decision.notes and (then := _brought_about(verdict, state)) is not None:
+            todo.insert(place, then)
     return decisions
+
+
+def _brought_about(verdict: Verdict, state: State) -> Verdict | None:
+    """What the completion of a set asks to decide, as of the time when it was complete."""
+    act, then = verdict.act, verdict.then
+    at = None if act is None else sets.completed_at(act, verdict.learner, state.uses)
+    return None if at is None or then is None or then.act is None else then._replace(act=then.act.moved(at))
 
 
 def _objects(verdict: Verdict, prefix: str) -> tuple[Use, ...]:
@@ -195,7 +208,7 @@ def _earned(verdict: Verdict, state: State, prefix: str) -> Decision:
         decision = _booked(verdict._replace(places=sets.allowed(verdict.places, due)), state, prefix)
     else:
         decision = _decision(verdict, _REFUSED, reason=due.told)
-    return replace(decision, notes=notes) if notes else decision
+    return replace(decision, notes=notes, completes=due.done) if notes else decision
 
 
 def _booked(verdict: Verdict, state: State, prefix: str) -> Decision:
@@ -228,9 +241,13 @@ def _booked(verdict: Verdict, state: State, prefix: str) -> Decision:
         checks=verdict.checks,
         postings=answer.postings,
         uses=answer.uses,
-        supersedes=() if prefix else state.holds.pop(key, ()),
+        supersedes=() if prefix or _keeps_holds(verdict.rule) else state.holds.pop(key, ()),
         message=message(verdict.rule.spec.message, verdict.event.seen),
     )
+
+
+def _keeps_holds(rule: CompiledRule) -> bool:
+    return rule.form is not None and rule.form.keeps_holds
 
 
 def _done_again(refused: Decision, verdict: Verdict, state: State, prefix: str) -> Decision:
@@ -283,6 +300,9 @@ def approve(decision: Decision, held_under: Rulebook, now: Rulebook, state: Stat
     notes: tuple[Use, ...] = ()
     for act in _acts_in(decision, held_under):
         notes, due = sets.put(act, decision.learner, state.uses, approved=True)
+        if notes:
+            settled = replace(settled, completes=due.done)
+            notes += _brings(due, decision, held_under)
         if not due.awards:
             return replace(settled, reason=due.told, notes=notes)
         found = sets.allowed(found, due)
@@ -299,7 +319,7 @@ def approve(decision: Decision, held_under: Rulebook, now: Rulebook, state: Stat
         state,
     )
     if answer.quota is not None:
-        return replace(settled, reason=answer.quota.label, until=answer.until)
+        return replace(settled, reason=answer.quota.label, until=answer.until, notes=notes)
     key = (decision.rule_id, decision.learner, decision.scope)
     return replace(
         settled,
@@ -312,6 +332,14 @@ def approve(decision: Decision, held_under: Rulebook, now: Rulebook, state: Stat
         message=decision.message,
         notes=notes,
     )
+
+
+def _brings(due: Due, decision: Decision, held_under: Rulebook) -> tuple[Use, ...]:
+    """What the completion by an approved act enrols into; the next act of that learner there finds it."""
+    then = _promised(decision, held_under)[0].then
+    if due.completed_at is None or then is None or then.form is None or then.form.mark is None:
+        return ()
+    return (Act(then.form, "ever", then.form.mark(due.completed_at), due.completed_at).note(decision.learner),)
 
 
 def _acts_in(decision: Decision, held_under: Rulebook) -> tuple[Act, ...]:

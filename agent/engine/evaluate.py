@@ -39,7 +39,8 @@ class Verdict(NamedTuple):
     refused. ``learner`` is empty where the role is missing, ``scope`` where the event lacks it. ``calendar`` tells
     when the windows of the places end, ``postings`` what this event would bring. ``refs`` are what the award can be
     found again by, or, where the event ``undoes``, what it is about: then there is one verdict for the rule, and its
-    payee means nothing. ``act`` is what the event adds to a set. (A named tuple: one is made for every rule of every
+    payee means nothing. ``act`` is what the event adds to a set, ``then`` what is to be decided where that completes
+    it. (A named tuple: one is made for every rule of every
     event.)
     """
 
@@ -57,6 +58,7 @@ class Verdict(NamedTuple):
     refs: tuple[Ref, ...] = ()
     undoes: bool = False
     act: Act | None = None
+    then: Verdict | None = None
 
 
 def judge(event: Event, rulebook: Rulebook) -> tuple[Verdict, ...]:
@@ -138,9 +140,24 @@ def _judged(
                 reason = lacking
     kind, waiting = (None, "") if reason or not waits else waits[0]
     why, refs = reason or waiting, refs_of(seen, rule.undo_by) if rule.undo_by and not reason else ()
-    told = tuple(checks)
+    told, then = tuple(checks), None
+    if rule.then is not None and act is not None:
+        then = _judged(event, rule.then, rule.then.payees[0], rulebook, moment, None)
     return Verdict(
-        event, rule, payee, rulebook.calendar, learner, why, kind, told, scope, found, postings, refs, act=act
+        event,
+        rule,
+        payee,
+        rulebook.calendar,
+        learner,
+        why,
+        kind,
+        told,
+        scope,
+        found,
+        postings,
+        refs,
+        act=act,
+        then=then,
     )
 
 

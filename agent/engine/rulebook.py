@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from agent.config.rulefile import Level, Rule
 from agent.engine.calendar import Calendar, Moment
@@ -14,6 +15,9 @@ from agent.engine.earning.sets import Form
 from agent.engine.filters import When, Whom
 from agent.engine.quota import Quota, Span
 from agent.model import Demand, Event, Observation, Posting, Role, Trust
+
+if TYPE_CHECKING:
+    from agent.engine.challenge.compiled import CompiledChallenge
 
 BADGE = "badge:"
 """Before the id of a badge: a badge is an account."""
@@ -53,7 +57,7 @@ class CompiledRule:
 
     ``onces`` is by kind, since what is left out differs by kind; None is for events without one. ``undo_by`` names what
     an award must be found again by (`undo.refs_of`), nothing where no event undoes it. ``form`` is there where awards
-    are decided from a set.
+    are decided from a set; ``then`` is what the completion of that set brings about for the same learner.
     """
 
     id: str
@@ -68,6 +72,7 @@ class CompiledRule:
     onces: Mapping[str | None, Once]
     undo_by: frozenset[str] = frozenset()
     form: Form | None = None
+    then: CompiledRule | None = None
 
     def once(self, kind: str | None) -> Once:
         """What the rule is once per, for events of this kind."""
@@ -96,6 +101,17 @@ class Needs:
     suffixes: frozenset[str]
     facts: frozenset[str]
 
+    def also(self, other: Needs | None) -> Needs:
+        """Both together."""
+        if other is None:
+            return self
+        return Needs(
+            kinds=self.kinds | other.kinds,
+            names=self.names | other.names,
+            suffixes=self.suffixes | other.suffixes,
+            facts=self.facts | other.facts,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:
@@ -111,7 +127,8 @@ class Rulebook:
     """All rules of one version. ``meters`` are the names of every quota; ``levels`` are shown, never judged.
 
     ``needs`` is by rule id, without rules that are off; ``demand`` is all of it together.
-    ``shared`` gives the caps and budgets of a rule group (None: of rules without one).
+    ``shared`` gives the caps and budgets of a rule group (None: of rules without one). The rules of ``challenges`` are
+    the last of ``rules``.
     """
 
     version: str
@@ -125,6 +142,7 @@ class Rulebook:
     decimals: Mapping[str, int]
     shared: Callable[[str | None], tuple[Quota, ...]]
     meters: frozenset[str]
+    challenges: tuple[CompiledChallenge, ...] = ()
     _matches: dict[tuple[str | None, str], Matched] = field(default_factory=dict)
 
     def matching(self, seen: Observation) -> Matched:
@@ -142,6 +160,10 @@ class Rulebook:
                 undoes=tuple(rule for rule in self.rules if _fits(rule.spec.reverse_on, seen)),
             )
         return found
+
+    def by_id(self) -> dict[str, CompiledRule]:
+        """Rules by id; of a challenge, whose rules share its id, the first step."""
+        return {rule.id: rule for rule in reversed(self.rules)}
 
     def rule(self, rule_id: str) -> CompiledRule | None:
         """A rule by its id."""

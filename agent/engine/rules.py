@@ -15,6 +15,7 @@ from agent.config.rulefile import Rule, RuleFile
 from agent.config.rulefile.warn import default_once_per, kinds_of
 from agent.engine import conditions, filters, stories
 from agent.engine.calendar import Calendar
+from agent.engine.challenge import compiled as challenge
 from agent.engine.earning import amounts, forms
 from agent.engine.earning.amounts import CompiledAmount
 from agent.engine.earning.sets import Form
@@ -51,7 +52,12 @@ class _Compiler:
         self._shared: dict[str | None, tuple[Quota, ...]] = {}
 
     def rulebook(self) -> Rulebook:
-        rules = tuple(self._rule(placed.it) for placed in self._file.rules)
+        challenges = challenge.compiled(self._file.challenges, self._rule, self._calendar)
+        steps = [step for one in challenges for step in one.steps]
+        rules = (
+            *(self._rule(placed.it) for placed in self._file.rules),
+            *(rule for one in challenges for rule in one.rules),
+        )
         denies = tuple(
             CompiledDeny(
                 on=placed.it.on,
@@ -60,7 +66,10 @@ class _Compiler:
             )
             for placed in self._file.denies
         )
-        needs = {rule.id: self._needs(rule) for rule in rules if rule.mode != "off"}
+        needs: dict[str, Needs] = {}
+        for rule in (*rules[: len(self._file.rules)], *steps):
+            if rule.mode != "off":
+                needs[rule.id] = self._needs(rule).also(needs.get(rule.id))
         quotas = {quota.meter for rule in rules for payee in rule.payees for quota in payee.quotas}
         return Rulebook(
             version=self._file.version,
@@ -74,6 +83,7 @@ class _Compiler:
             decimals=self._decimals,
             shared=self._shared_by,
             meters=frozenset(quotas | {f"once:{rule.id}" for rule in rules}),
+            challenges=challenges,
         )
 
     def _in_zone(self, zone: ZoneInfo) -> Calendar:
@@ -203,7 +213,11 @@ class _Compiler:
             names=frozenset().union(*(one.names for one in every)),
             suffixes=frozenset().union(*(one.suffixes for one in every)),
             facts=staff.union(*(one.facts for one in every)),
-            selectors=tuple(one for placed in self._file.rules for one in filters.selectors(placed)),
+            selectors=(
+                *(one for placed in self._file.rules for one in filters.selectors(placed)),
+                *(one for made in self._file.challenges for one in filters.selectors(made)),
+                *(one for made in self._file.challenges for one in challenge.selectors(made)),
+            ),
         )
 
 

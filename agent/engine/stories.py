@@ -15,6 +15,7 @@ from agent.config.grammar import Number, duration_or_zero, is_duration, shown_nu
 from agent.config.rulefile import Case, Example, Placed, Rule, RuleFile
 from agent.config.rulefile.tables.story import CaseRefusal
 from agent.engine import booking, evaluate, trust
+from agent.engine.challenge.compiled import ENROLLED, WITHDRAWN, lms_event
 from agent.engine.rulebook import BADGE, CompiledRule, Rulebook
 from agent.errors import InvalidInputError
 from agent.model import ROLES, Decision, Event, Evidence, Fact, Observation, Outcome, Role, Trust
@@ -48,7 +49,7 @@ class CaseResult:
 def untrue_examples(file: RuleFile, rulebook: Rulebook) -> list[Fault]:
     """A fault for each example that its rule contradicts."""
     faults = []
-    for placed, compiled in zip(file.rules, rulebook.rules, strict=True):
+    for placed, compiled in zip(file.rules, rulebook.rules, strict=False):
         for number, example in enumerate(placed.it.example):
             told = _told_of(example, compiled, file, rulebook)
             if told:
@@ -191,7 +192,7 @@ def _event(said: Mapping[str, Any], learner: str, day: date, number: int, rulebo
         source=_SITE,
         site=_SITE,
         position=number,
-        lms_event=str(said.get("lms_event", "")),
+        lms_event=str(said.get("lms_event", "") or _of_challenge(said)),
         kind=str(said["kind"]) if "kind" in said else None,
         people=people,
         natural_key=(str(number),),
@@ -207,6 +208,12 @@ def _event(said: Mapping[str, Any], learner: str, day: date, number: int, rulebo
         facts=_facts(said, people),
     )
     return trust.tag(seen, _CEILING)
+
+
+def _of_challenge(said: Mapping[str, Any]) -> str:
+    """What the event is called that enrols into a challenge; nothing where it is another."""
+    kind = said.get("kind")
+    return lms_event(kind, str(said.get("challenge", ""))) if kind in {ENROLLED, WITHDRAWN} else ""
 
 
 def _time(value: Any, day: date, rulebook: Rulebook) -> int:

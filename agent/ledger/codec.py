@@ -126,6 +126,8 @@ def encode_detail(decision: Decision) -> bytes | None:
         detail["p"] = [(posting.currency, posting.amount) for posting in decision.postings]
     if decision.message:
         detail["m"] = decision.message
+    if decision.completes:
+        detail["st"] = decision.completes
     return orjson.dumps(detail) if detail else None
 
 
@@ -157,6 +159,7 @@ def decode_decision(
         checks=tuple(Check(text=text, status=_STATUS[code], seen=seen) for text, code, seen in data.get("c", ())),
         postings=tuple(Posting(currency=currency, amount=amount) for currency, amount in data.get("p", ())),
         message=data.get("m", ""),
+        completes=tuple(data.get("st", ())),
     )
 
 

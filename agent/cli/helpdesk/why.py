@@ -87,7 +87,7 @@ async def answered(
     told = _recorded(connection, rulebook, question, course, since, until)
     for one in await _as_if(settings, connection, rulebook, question, told, seen.acts):
         told[one.decision.rule_id].append(one)
-    rules = [rule for rule in rulebook.rules if question.rule in {None, rule.id}]
+    rules = [rule for name, rule in rulebook.by_id().items() if question.rule in {None, name}]
     return Answer(
         question=question,
         since=since,

@@ -12,6 +12,7 @@ from agent.config.kinds import KindTable
 from agent.config.rulefile.award import Computed
 from agent.config.rulefile.merged import Merged, Placed
 from agent.config.rulefile.models import Rule
+from agent.config.rulefile.tables.challenge import Challenge
 from agent.config.rulefile.tables.condition import Conditions
 from agent.config.rulefile.types import ONCE_PER
 
@@ -23,16 +24,16 @@ def faults(merged: Merged, kinds: KindTable, *, complete: bool) -> Iterator[Faul
     if not complete:
         return
     for rule in merged.rules:
-        yield from _on(rule, rule.it.on, kinds)
-        yield from _on(rule, rule.it.reverse_on, kinds, key="reverse_on")
+        yield from on(rule, rule.it.on, kinds)
+        yield from on(rule, rule.it.reverse_on, kinds, key="reverse_on")
         yield from _undoes_itself(rule)
-        yield from _amounts(rule, merged)
+        yield from amounts(rule, merged)
         yield from _windows(rule, merged)
         yield from _streak(rule, merged)
-        yield from _values(rule, rule.it.conditions, merged, ("conditions",))
+        yield from values(rule, rule.it.conditions, merged, ("conditions",))
     for deny in merged.denies:
-        yield from _on(deny, deny.it.on, kinds)
-        yield from _values(deny, deny.it.conditions, merged, ("conditions",))
+        yield from on(deny, deny.it.on, kinds)
+        yield from values(deny, deny.it.conditions, merged, ("conditions",))
     yield from _caps(merged)
     yield from _budgets(merged)
     for level in merged.levels:
@@ -76,7 +77,8 @@ def _unique_rules(merged: Merged) -> Iterator[Fault]:
             yield first[name].fault(f"rule {name!r} stands in {rule.where} again", hint, at=("id",))
 
 
-def _on(placed: Placed[object], patterns: Iterable[str], kinds: KindTable, *, key: str = "on") -> Iterator[Fault]:
+def on(placed: Placed[object], patterns: Iterable[str], kinds: KindTable, *, key: str = "on") -> Iterator[Fault]:
+    """Patterns that no kind fits."""
     for number, pattern in enumerate(patterns):
         if "\\" in pattern:
             continue
@@ -112,7 +114,8 @@ def _scaled(placed: Placed[object], amount: Number, name: str, merged: Merged, a
         )
 
 
-def _amounts(rule: Placed[Rule], merged: Merged) -> Iterator[Fault]:
+def amounts(rule: Placed[Rule] | Placed[Challenge], merged: Merged) -> Iterator[Fault]:
+    """Awards in currencies that are not there, or finer than these are."""
     for part in rule.it.award:
         for name, amount in part.amounts:
             at: KeyPath = ("award", *part.at, name)
@@ -122,14 +125,19 @@ def _amounts(rule: Placed[Rule], merged: Merged) -> Iterator[Fault]:
 
 
 def _windows(rule: Placed[Rule], merged: Merged) -> Iterator[Fault]:
-    for number, limit in enumerate(rule.it.limit):
-        yield from _limit(rule, limit, merged, ("limit", number))
+    yield from limits(rule, merged)
     for number, scope in enumerate(rule.it.once_per or ()):
         if scope not in ONCE_PER and scope not in merged.names("period"):
             hint = nearest(scope, (*ONCE_PER, *merged.names("period")))
             yield rule.fault(
                 f"once_per {scope!r} is neither a scope nor a [period.{scope}]", hint, at=("once_per", number)
             )
+
+
+def limits(rule: Placed[Rule] | Placed[Challenge], merged: Merged) -> Iterator[Fault]:
+    """Limits over windows or of currencies that are not there."""
+    for number, limit in enumerate(rule.it.limit):
+        yield from _limit(rule, limit, merged, ("limit", number))
 
 
 def _streak(rule: Placed[Rule], merged: Merged) -> Iterator[Fault]:
@@ -153,7 +161,8 @@ def _limit(placed: Placed[object], limit: Limit, merged: Merged, at: KeyPath) ->
         yield from _scaled(placed, limit.maximum, limit.unit, merged, at)
 
 
-def _values(placed: Placed[object], conditions: Conditions, merged: Merged, at: KeyPath) -> Iterator[Fault]:
+def values(placed: Placed[object], conditions: Conditions, merged: Merged, at: KeyPath) -> Iterator[Fault]:
+    """References to `[value.…]` that is not there."""
     for fact, comparison in conditions.facts().items():
         for ref in sorted(comparison.refs()):
             if ref not in merged.names("value"):
@@ -164,7 +173,7 @@ def _values(placed: Placed[object], conditions: Conditions, merged: Merged, at: 
                 )
     for key in ("any", "none"):
         for number, inner in enumerate(getattr(conditions, key)):
-            yield from _values(placed, inner, merged, (*at, key, number))
+            yield from values(placed, inner, merged, (*at, key, number))
 
 
 def _caps(merged: Merged) -> Iterator[Fault]:

@@ -27,6 +27,7 @@ _ONE: Mapping[str, str] = {
     "kinds": "kind",
     "caps": "cap",
     "denies": "deny",
+    "challenges": "challenge",
 }
 
 

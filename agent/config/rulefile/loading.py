@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from agent.config.document import Document, Fault, FaultsError, load, parse, val
 from agent.config.facts import FactTable
 from agent.config.kinds import KindTable
 from agent.config.rulefile import check, warn
+from agent.config.rulefile.across import challenges
 from agent.config.rulefile.merged import CURRENCIES, Merged, Part, RuleFile, merge
 from agent.config.rulefile.models import Defaults, RulesPart
 from agent.config.rulefile.tables.calendar import ClosedDays
@@ -78,10 +79,16 @@ def _rules(documents: Sequence[Document], broken: list[Fault], kinds: KindTable,
     faults.extend(doubled)
     table = kinds.extended(merged.kind_entries())
     faults.extend(check.faults(merged, table, complete=not broken))
+    faults.extend(() if broken else challenges.faults(merged, table))
     if faults:
         raise FaultsError(faults)
     version, text = _version(documents)
-    return _file(merged, version, text, tuple(sorted(warn.warnings(merged, table, facts))))
+    return _file(merged, version, text, tuple(sorted(_warnings(merged, table, facts))))
+
+
+def _warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fault]:
+    yield from warn.warnings(merged, kinds, facts)
+    yield from challenges.warnings(merged, kinds, facts)
 
 
 def _readable(document: Document) -> Part:
@@ -164,5 +171,6 @@ def _file(merged: Merged, version: str, text: str, warnings: tuple[Fault, ...]) 
         caps=merged.caps,
         denies=merged.denies,
         cases=merged.cases,
+        challenges=merged.challenges,
         warnings=warnings,
     )

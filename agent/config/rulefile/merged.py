@@ -13,6 +13,7 @@ from agent.config.grammar import Limit, Number
 from agent.config.kinds import KindEntry
 from agent.config.rulefile.models import Cap, Deny, KindModel, Rule, RulesPart
 from agent.config.rulefile.tables.calendar import Period
+from agent.config.rulefile.tables.challenge import Challenge
 from agent.config.rulefile.tables.currency import Currency, Level
 from agent.config.rulefile.tables.story import Case
 
@@ -80,6 +81,7 @@ class RuleFile:
     caps: tuple[Placed[Cap], ...]
     denies: tuple[Placed[Deny], ...]
     cases: tuple[Placed[Case], ...]
+    challenges: tuple[Placed[Challenge], ...] = ()
     warnings: tuple[Fault, ...] = ()
 
 
@@ -98,6 +100,7 @@ class Merged:
     caps: tuple[Placed[Cap], ...]
     denies: tuple[Placed[Deny], ...]
     cases: tuple[Placed[Case], ...]
+    challenges: tuple[Placed[Challenge], ...]
 
     def names(self, key: str) -> frozenset[str]:
         """The names that the files give under `[key.…]`, faulty ones included."""
@@ -155,6 +158,7 @@ def merge(parts: Sequence[Part]) -> tuple[Merged, list[Fault]]:
         caps=tuple(_elements("cap", lambda model: model.cap, parts)),
         denies=tuple(_elements("deny", lambda model: model.deny, parts)),
         cases=tuple(_elements("case", lambda model: model.case, parts)),
+        challenges=tuple(_elements("challenge", lambda model: model.challenge, parts)),
     )
     return merged, faults
 

@@ -13,6 +13,7 @@ from agent.config.rulefile.award import AwardPart, award_parts
 from agent.config.rulefile.earning import EARNING, Momentum, Spaced, Streak, away, crossing, one_way
 from agent.config.rulefile.later import Later
 from agent.config.rulefile.tables.calendar import ClosedDays, Period
+from agent.config.rulefile.tables.challenge import Challenge
 from agent.config.rulefile.tables.condition import Active, Audience, Conditions
 from agent.config.rulefile.tables.currency import Currency, Level
 from agent.config.rulefile.tables.story import Case, Example
@@ -136,7 +137,7 @@ class RulesPart(Model):
     case: tuple[Case, ...] = ()
     programme: Later = None
     badge: Later = None
-    challenge: Later = None
+    challenge: tuple[Challenge, ...] = ()
     scheduled: Later = None
     person: Later = None
     safety: Later = None

@@ -94,6 +94,19 @@ WRITTEN: Mapping[str, JsonSchemaValue] = {
         "additionalProperties": {"type": "number"},
         "examples": [{"section_progress_pct": 80}],
     },
+    "until_when": {"anyOf": [_text(_DURATION, "14d"), {"description": "a date: the last day that counts"}]},
+    "how_often": {"anyOf": [{"type": "boolean"}, _text(_NAME, "week", "sem1")]},
+    "how_enrolled": {
+        "anyOf": [
+            {"enum": ["automatic", "by hand"]},
+            {
+                "type": "object",
+                "properties": {"cohorts": {"type": "array", "items": {"type": "string"}, "minItems": 1}},
+                "required": ["cohorts"],
+                "additionalProperties": False,
+            },
+        ]
+    },
     "away": _text("[0-9]{1,8}[smhdw]", "30d"),
     "award_parts": {
         "anyOf": [

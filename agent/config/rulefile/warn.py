@@ -15,6 +15,7 @@ from agent.config.rulefile.award import Computed
 from agent.config.rulefile.check import nearest
 from agent.config.rulefile.merged import Merged, Placed
 from agent.config.rulefile.models import Deny, Rule
+from agent.config.rulefile.tables.challenge import Step
 from agent.config.rulefile.tables.condition import Conditions
 
 PERCENT_MAX = 100
@@ -45,10 +46,10 @@ def warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fau
     """Everything that is worth a second look."""
     for rule in merged.rules:
         yield from _limits(rule, kinds)
-        yield from _facts(rule, kinds, facts)
+        yield from facts_of(rule, kinds, facts)
         yield from _amounts(rule, kinds, facts)
     for deny in merged.denies:
-        yield from _facts(deny, kinds, facts)
+        yield from facts_of(deny, kinds, facts)
 
 
 def kinds_of(patterns: Iterable[str], kinds: KindTable) -> tuple[str, ...]:
@@ -96,7 +97,8 @@ def _varies(rule: Rule, unit: str) -> bool:
     return any(name == unit and isinstance(amount, Computed) for part in rule.award for name, amount in part.amounts)
 
 
-def _facts(placed: Placed[Rule] | Placed[Deny], kinds: KindTable, facts: FactTable) -> Iterator[Fault]:
+def facts_of(placed: Placed[Rule] | Placed[Deny] | Placed[Step], kinds: KindTable, facts: FactTable) -> Iterator[Fault]:
+    """Conditions on facts that nobody supplies, or that no value meets."""
     stood_on = kinds_of(placed.it.on, kinds)
     for fact, comparison, at in _leaves(placed.it.conditions, ("conditions",)):
         entry = facts.get(fact)

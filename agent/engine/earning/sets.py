@@ -22,10 +22,16 @@ Slot = Callable[[Observation, Moment], int | str]
 
 
 class Due(NamedTuple):
-    """How many awards a set is worth in all, and how that is told where it is fewer than wished."""
+    """How many awards a set is worth in all, and how that is told where it is fewer than wished.
+
+    ``done`` is what the newest member has completed (`Decision.completes`); ``completed_at`` is when the newest award
+    was due (seconds UTC), where that member has changed it.
+    """
 
     awards: int
     told: str
+    done: tuple[str, ...] = ()
+    completed_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +41,10 @@ class Form:
     ``due`` counts from the members. With ``lifts`` only the act that adds something new is paid, and a member stands
     also where that award was refused. ``scope`` names what the set stands for (None: the rule's own once_per).
     ``facts`` are those that ``slot`` looks at.
+
+    ``over`` tells what is due where a member of a time can change nothing any more: it is not kept then. ``mark`` is
+    the slot of what the completion of another set brings about at a time. With ``keeps_holds`` an award leaves what
+    waits open, because it may belong to the next one.
     """
 
     meter: str
@@ -44,6 +54,9 @@ class Form:
     scope: tuple[str, ...] | None = None
     facts: frozenset[str] = frozenset()
     lifts: str = ""
+    over: Callable[[Members, int], Due | None] | None = None
+    mark: Callable[[int], int] | None = None
+    keeps_holds: bool = False
 
 
 class Act(NamedTuple):
@@ -58,12 +71,18 @@ class Act(NamedTuple):
         """The member as it is kept."""
         return Use(meter=self.form.meter, bucket=self.scope, learner=learner, at=self.at, amount=1, slot=self.slot)
 
+    def moved(self, at: int) -> Act:
+        """The same mark at another time."""
+        return self if self.form.mark is None else self._replace(at=at, slot=self.form.mark(at))
+
 
 def put(act: Act, learner: str, uses: Uses, *, approved: bool = False) -> tuple[tuple[Use, ...], Due]:
     """Put a member into its set, visible to all that follows: what is to be kept of it, and what is due now."""
     note = act.note(learner)
-    new = uses.note(note)
     form = act.form
+    if form.over is not None and (due := form.over(uses.members((form.meter, act.scope, learner)), act.at)) is not None:
+        return (), due
+    new = uses.note(note)
     if form.lifts and not new and not approved:
         return (), Due(0, form.lifts)
     key = (form.meter, act.scope, learner)
@@ -73,6 +92,12 @@ def put(act: Act, learner: str, uses: Uses, *, approved: bool = False) -> tuple[
         due = form.due(members, act.slot)
         uses.answers[key, act.slot] = (len(members), due)
     return (note,) if new else (), due
+
+
+def completed_at(act: Act, learner: str, uses: Uses) -> int | None:
+    """When the award was due that this act, already put, has brought about or moved; None where it has not."""
+    found = uses.answers.get(((act.form.meter, act.scope, learner), act.slot))
+    return None if found is None else found[1].completed_at
 
 
 def allowed(found: Places, due: Due) -> Places:

@@ -1,0 +1,1 @@
+"""What must hold between a table of rules.toml and the rest of the files, a file for each table."""
