@@ -27,8 +27,8 @@ def two(more: str = "") -> str:
     return TWO.format(more=more)
 
 
-def viewed(when: str = "2026-09-07T08:00:00", **changes: str) -> Event:
-    return event("course.viewed", when, lesson=None, **changes)
+def viewed(when: str = "2026-09-07T08:00:00", course: str = "1") -> Event:
+    return event("course.viewed", when, lesson=None, course=course)
 
 
 def lesson(number: str, when: str = "2026-09-07T09:00:00", who: str = "ann") -> Event:
