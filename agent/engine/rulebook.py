@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
 
-from agent.config.rulefile import Level, Rule
+from agent.config.rulefile import Challenge, Level, Rule
 from agent.engine.calendar import Calendar, Moment
 from agent.engine.conditions import Judge, fact_of, shown
 from agent.engine.earning.amounts import Pays
+from agent.engine.earning.challenge.form import Counting
 from agent.engine.earning.sets import Form
 from agent.engine.filters import When, Whom
 from agent.engine.quota import Quota, Span
 from agent.model import Demand, Event, Observation, Posting, Role, Trust
-
-if TYPE_CHECKING:
-    from agent.engine.challenge.compiled import CompiledChallenge
 
 BADGE = "badge:"
 """Before the id of a badge: a badge is an account."""
@@ -77,6 +74,21 @@ class CompiledRule:
     def once(self, kind: str | None) -> Once:
         """What the rule is once per, for events of this kind."""
         return self.onces.get(kind) or self.onces[None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledChallenge:
+    """A challenge with its rules: ``steps`` in order, then ``enrolment``."""
+
+    spec: Challenge
+    counting: Counting
+    steps: tuple[CompiledRule, ...]
+    enrolment: CompiledRule
+
+    @property
+    def rules(self) -> tuple[CompiledRule, ...]:
+        """All of them, in the order in which they decide."""
+        return (*self.steps, self.enrolment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.engine import booking, evaluate
-from agent.engine.challenge.count import standing
-from agent.engine.challenge.slots import parts
+from agent.engine.earning.challenge.count import standing
+from agent.engine.earning.challenge.slots import parts
 from agent.model import Event, Outcome, Use
 from tests.rule_stories import at, event, rulebook
 

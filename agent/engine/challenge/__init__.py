@@ -1,1 +1,1 @@
-"""Challenges: steps that are awarded as one, decided from the set of what was done. Pure."""
+"""From `[[challenge]]` to rules, and to sentences. Pure."""

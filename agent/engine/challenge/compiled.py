@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
 
 from agent.config.document import FaultsError
@@ -11,30 +11,15 @@ from agent.config.grammar import Duration
 from agent.config.rulefile import Conditions, Placed, Rule
 from agent.config.rulefile.tables.challenge import Challenge
 from agent.engine.calendar import Calendar
-from agent.engine.challenge import slots
-from agent.engine.challenge.count import Plan
-from agent.engine.challenge.form import Counting
+from agent.engine.earning.challenge import slots
+from agent.engine.earning.challenge.count import Plan
+from agent.engine.earning.challenge.form import Counting
 from agent.engine.earning.sets import Form
-from agent.engine.rulebook import CompiledRule, Once, Payee, once
+from agent.engine.rulebook import CompiledChallenge, CompiledRule, Once, Payee, once
 from agent.model import Observation, Selector, Trust
 
 ENROLLED = "challenge.enrolled"
 WITHDRAWN = "challenge.withdrawn"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompiledChallenge:
-    """A challenge with its rules: ``steps`` in order, then ``enrolment``."""
-
-    spec: Challenge
-    counting: Counting
-    steps: tuple[CompiledRule, ...]
-    enrolment: CompiledRule
-
-    @property
-    def rules(self) -> tuple[CompiledRule, ...]:
-        """All of them, in the order in which they decide."""
-        return (*self.steps, self.enrolment)
 
 
 def lms_event(kind: str, challenge_id: str) -> str:

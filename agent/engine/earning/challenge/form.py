@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from agent.config.rulefile.tables.challenge import Challenge, Step
 from agent.engine.calendar import Moment
-from agent.engine.challenge import slots
-from agent.engine.challenge.count import Plan, Standing, standing
+from agent.engine.earning.challenge import slots
+from agent.engine.earning.challenge.count import Plan, Standing, standing
 from agent.engine.earning.sets import Due, Form, Members
 from agent.model import Observation
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from agent.engine.challenge import slots
+from agent.engine.earning.challenge import slots
 from agent.engine.earning.sets import Members
 
 _EVER = 2**62
