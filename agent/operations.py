@@ -22,6 +22,7 @@ from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
 from agent.model import SourceState
 from agent.pipeline import Pipeline
+from agent.schedule.runner import Scheduler
 from agent.service.control import Operation
 
 log = structlog.get_logger()
@@ -69,6 +70,7 @@ class Operations:
         enrolling: Enrolling | None,
         reload: Callable[[], Awaitable[str]],
         backfill: Backfill,
+        scheduler: Scheduler,
         clock: Clock,
     ) -> None:
         self._writer = writer
@@ -79,6 +81,7 @@ class Operations:
         self._enrolling = enrolling
         self._reload = reload
         self._backfill = backfill
+        self._scheduler = scheduler
         self._clock = clock
 
     def table(self) -> dict[str, Operation]:
@@ -96,6 +99,7 @@ class Operations:
             "key.rotate": self.rotate_key,
             "rules.reload": self.reload,
             "rules.backfill": self._backfill.page,
+            "scheduled.run": self.run_scheduled,
         }
 
     async def approve(self, *, decisions: list[int], by: str, reason: str = "") -> list[dict[str, Any]]:
@@ -233,6 +237,10 @@ class Operations:
         if self._enrolling is None:
             raise _no_catalogue()
         return dict(await self._enrolling.rotate())
+
+    async def run_scheduled(self) -> list[dict[str, Any]]:
+        """Decide what is due and waits for nothing, as the service does by itself."""
+        return [asdict(done) for done in await self._scheduler.look()]
 
     async def reload(self) -> dict[str, Any]:
         """Read the rules again; the running ones stay where the new ones are faulty."""

@@ -32,6 +32,7 @@ from agent.outbox import enrol
 from agent.outbox.client import Client, Place
 from agent.outbox.sync import Outbox
 from agent.pipeline import Pipeline, Tally
+from agent.schedule.runner import Scheduler
 from agent.service.tail import Tail
 from agent.service.watch import RulesWatch
 
@@ -49,6 +50,7 @@ class Agent:
     pipeline: Pipeline
     collectors: Mapping[str, LogstoreCollector]
     outbox: Outbox | None
+    scheduler: Scheduler
     operations: Operations
     reload: Callable[[], Awaitable[str]]
     watch: RulesWatch
@@ -58,13 +60,18 @@ class Agent:
 
     def tails(self, on_page: Callable[[Page, Tally], None]) -> list[Tail]:
         """One tail for each source; ``on_page`` is told what each page came to."""
+
+        def heard(page: Page, tally: Tally) -> None:
+            self.scheduler.on_page(page)
+            on_page(page, tally)
+
         return [
             Tail(
                 source=collector,
                 ledger=self.pipeline,
                 demand=self.pipeline.demand,
                 clock=self.clock,
-                on_page=on_page,
+                on_page=heard,
             )
             for collector in self.collectors.values()
         ]
@@ -185,18 +192,12 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
         recorder = Recorder()
         writer.on_rollback(recorder.forget)
         await _settle_campus(writer, settings)
-        pipeline = Pipeline(
-            writer,
-            recorder,
-            data_dir=settings.agent.data_dir,
-            ceilings=ceilings_of(settings),
-            compile_text=compile_text,
-            clock=clock,
-            shadow=settings.agent.mode == "shadow",
-        )
+        pipeline = _pipeline(settings, writer, recorder, clock)
         await pipeline.adopt(rulebook, file.text)
+        scheduler = Scheduler.of(settings, writer, recorder, pipeline, clock)
+        await scheduler.adopt()
         outbox = await _outbox(stack, settings, writer, clock)
-        reload = _reloading(settings, pipeline, kinds, clock)
+        reload = _reloading(settings, pipeline, scheduler, kinds, clock)
         yield Agent(
             settings=settings,
             writer=writer,
@@ -204,6 +205,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
             pipeline=pipeline,
             collectors=collectors,
             outbox=outbox,
+            scheduler=scheduler,
             operations=Operations(
                 writer=writer,
                 recorder=recorder,
@@ -213,6 +215,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
                 enrolling=_Enrolling(settings, writer, clock) if settings.catalogue is not None else None,
                 reload=reload,
                 backfill=_backfill(settings, writer, recorder, pipeline, kinds, clock),
+                scheduler=scheduler,
                 clock=clock,
             ),
             reload=reload,
@@ -221,6 +224,18 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
             not_active=support.not_active(settings),
             clock=clock,
         )
+
+
+def _pipeline(settings: Settings, writer: Writer, recorder: Recorder, clock: Clock) -> Pipeline:
+    return Pipeline(
+        writer,
+        recorder,
+        data_dir=settings.agent.data_dir,
+        ceilings=ceilings_of(settings),
+        compile_text=compile_text,
+        clock=clock,
+        shadow=settings.agent.mode == "shadow",
+    )
 
 
 def _backfill(
@@ -320,11 +335,14 @@ async def _suits_the_sources(settings: Settings, rulebook: Rulebook, clock: Cloc
             await collector.close()
 
 
-def _reloading(settings: Settings, pipeline: Pipeline, kinds: _Kinds, clock: Clock) -> Callable[[], Awaitable[str]]:
+def _reloading(
+    settings: Settings, pipeline: Pipeline, scheduler: Scheduler, kinds: _Kinds, clock: Clock
+) -> Callable[[], Awaitable[str]]:
     async def reload() -> str:
         file, rulebook = read_rules(settings)
         await _suits_the_sources(settings, rulebook, clock)
         await pipeline.adopt(rulebook, file.text)
+        await scheduler.adopt()
         kinds.replace(file)
         return rulebook.version
 

@@ -70,10 +70,11 @@ async def _run(settings: Settings, *, until_caught_up: bool) -> int:
                 operations=agent.operations.table(),
                 reload=agent.reload,
                 watch=agent.watch,
+                scheduling=agent.scheduler,
             )
         else:
             with _catching_up() as watch:
-                code = await service.until_caught_up(agent.tails(watch.on_page), agent.outbox)
+                code = await service.until_caught_up(agent.tails(watch.on_page), agent.outbox, agent.scheduler)
             watch.report(agent.pipeline.stands)
         logger.info("agent_stopped", code=code)
         return code

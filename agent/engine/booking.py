@@ -364,10 +364,5 @@ def _approved_places(decision: Decision, held_under: Rulebook, now: Rulebook) ->
 
 def _promised(decision: Decision, rulebook: Rulebook) -> tuple[CompiledRule, Payee]:
     """The rule and recipient that a decision of this rulebook speaks of."""
-    return next(
-        (rule, payee)
-        for rule in rulebook.rules
-        if rule.id == decision.rule_id
-        for payee in rule.payees
-        if payee.role == decision.role
-    )
+    rule = rulebook.paying(decision.rule_id)
+    return next((rule, payee) for payee in (rule.payees if rule else ()) if rule and payee.role == decision.role)

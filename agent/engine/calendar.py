@@ -124,6 +124,15 @@ class Calendar:
             self._ends[key] = self.starts(self._following(*key))
         return self._ends[key]
 
+    def began(self, name: str, at: int) -> int:
+        """When the calendar window around ``at``, or the named period, began, in seconds UTC; 0 for `ever`."""
+        if name == "ever":
+            return 0
+        if name in self._periods:
+            return self.starts(self._periods[name][0])
+        day = self.moment(at).date
+        return self.starts(day.replace(month=1, day=1) if name == "year" else self.first(name, day))
+
     def _following(self, name: str, day: date) -> date:
         match name:
             case "day":

@@ -74,6 +74,14 @@ def judge(event: Event, rulebook: Rulebook) -> tuple[Verdict, ...]:
     return tuple(undoing + judged)
 
 
+def of_rule(event: Event, rule: CompiledRule, rulebook: Rulebook) -> Verdict:
+    """What a rule that the event need not meet by itself says for the first of its recipients."""
+    denies = rulebook.matching(event.seen).denies
+    moment = rulebook.calendar.moment(event.seen.occurred_at)
+    denied = _denied(event.seen, denies) if denies else None
+    return _judged(event, rule, rule.payees[0], rulebook, moment, denied)
+
+
 def _undoing(event: Event, rule: CompiledRule, rulebook: Rulebook) -> Verdict:
     """Whoever undoes it: an act that is no longer there has not earned. Only what did not happen undoes nothing."""
     seen = event.seen

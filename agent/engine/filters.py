@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent.config.grammar import WEEKDAYS
-from agent.config.rulefile import Challenge, Placed, Rule
+from agent.config.rulefile import Challenge, Placed, Rule, Scheduled
 from agent.config.rulefile.tables.condition import Active, Audience
 from agent.engine.calendar import Calendar
 from agent.model import Observation, Selector
@@ -104,7 +104,7 @@ def audience_facts(spec: Audience) -> Iterable[str]:
         yield "roles"
 
 
-def selectors(placed: Placed[Rule] | Placed[Challenge]) -> Iterable[Selector]:
+def selectors(placed: Placed[Rule] | Placed[Challenge] | Placed[Scheduled]) -> Iterable[Selector]:
     """Every name that a rule's audience gives to something in the LMS, with its place in the file."""
     spec = placed.it.audience
     if spec is None or placed.it.mode == "off":

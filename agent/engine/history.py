@@ -28,7 +28,7 @@ def uses_of(
 
 
 def _quotas_for(rulebook: Rulebook, rule_id: str, amounts: Mapping[str, int]) -> tuple[Quota, ...]:
-    rule = rulebook.rule(rule_id)
+    rule = rulebook.paying(rule_id)
     if rule is None:
         return _once_each(rulebook.shared(None))
     paid = set(amounts)

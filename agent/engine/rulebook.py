@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from agent.config.rulefile import Challenge, Level, Rule
+from agent.config.rulefile import Challenge, Level, Rule, Scheduled
 from agent.engine.calendar import Calendar, Moment
 from agent.engine.conditions import Judge, fact_of, shown
 from agent.engine.earning.amounts import Pays
@@ -14,6 +14,7 @@ from agent.engine.earning.challenge.form import Counting
 from agent.engine.earning.sets import Form
 from agent.engine.filters import When, Whom
 from agent.engine.quota import Quota, Span
+from agent.engine.timing.timetable import Timetable
 from agent.model import Demand, Event, Observation, Posting, Role, Trust
 
 BADGE = "badge:"
@@ -101,6 +102,20 @@ class CompiledDeny:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """A scheduled reward: ``rule`` pays it, a payee for each place; ``acts`` judges which acts count.
+
+    ``kinds`` are the acts it looks at, empty where it looks at what was earned or at any act.
+    """
+
+    spec: Scheduled
+    timetable: Timetable
+    rule: CompiledRule
+    acts: CompiledRule
+    kinds: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
     """What one rule asks of the sources.
 
@@ -155,6 +170,7 @@ class Rulebook:
     shared: Callable[[str | None], tuple[Quota, ...]]
     meters: frozenset[str]
     challenges: tuple[CompiledChallenge, ...] = ()
+    scheduled: tuple[Timed, ...] = ()
     _matches: dict[tuple[str | None, str], Matched] = field(default_factory=dict)
 
     def matching(self, seen: Observation) -> Matched:
@@ -181,6 +197,11 @@ class Rulebook:
         """A rule by its id."""
         return next((rule for rule in self.rules if rule.id == rule_id), None)
 
+    def paying(self, rule_id: str) -> CompiledRule | None:
+        """As `rule`, and what pays a scheduled reward of that id."""
+        found = self.rule(rule_id)
+        return found or next((timed.rule for timed in self.scheduled if timed.rule.id == rule_id), None)
+
 
 def _fits(patterns: Iterable[str], seen: Observation) -> bool:
     return any(
@@ -202,7 +223,7 @@ def once(rule: Rule, names: tuple[str, ...]) -> Once:
     return Once(names=names, quota=quota)
 
 
-_FIXED = frozenset({"ever", "badge", "subject", "event", *_OBJECTS})
+_FIXED = frozenset({"ever", "badge", "subject", "event", "run", "anniversary", *_OBJECTS})
 """Scopes that no calendar ends."""
 
 

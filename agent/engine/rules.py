@@ -22,6 +22,7 @@ from agent.engine.earning.sets import Form
 from agent.engine.past.undo import undone_by
 from agent.engine.quota import AWARDS, Quota, Span
 from agent.engine.rulebook import BADGE, CompiledDeny, CompiledRule, Needs, Payee, Rulebook, once, placeholders
+from agent.engine.schedule import compiling as schedule
 from agent.model import Demand, Role
 
 __all__ = ["Rulebook", "compile_rules"]
@@ -70,7 +71,10 @@ class _Compiler:
         for rule in (*rules[: len(self._file.rules)], *steps):
             if rule.mode != "off":
                 needs[rule.id] = self._needs(rule).also(needs.get(rule.id))
-        quotas = {quota.meter for rule in rules for payee in rule.payees for quota in payee.quotas}
+        scheduled = schedule.compiled_all(self._file, self._kinds, self._calendar, self._payee)
+        needs |= {timed.spec.id: schedule.needs(timed, self._kinds) for timed in scheduled}
+        pay = (*rules, *(timed.rule for timed in scheduled))
+        quotas = {quota.meter for rule in pay for payee in rule.payees for quota in payee.quotas}
         return Rulebook(
             version=self._file.version,
             rules=rules,
@@ -82,8 +86,9 @@ class _Compiler:
             levels=self._file.levels,
             decimals=self._decimals,
             shared=self._shared_by,
-            meters=frozenset(quotas | {f"once:{rule.id}" for rule in rules}),
+            meters=frozenset(quotas | {f"once:{rule.id}" for rule in pay}),
             challenges=challenges,
+            scheduled=scheduled,
         )
 
     def _in_zone(self, zone: ZoneInfo) -> Calendar:
@@ -217,6 +222,7 @@ class _Compiler:
                 *(one for placed in self._file.rules for one in filters.selectors(placed)),
                 *(one for made in self._file.challenges for one in filters.selectors(made)),
                 *(one for made in self._file.challenges for one in challenge.selectors(made)),
+                *schedule.selectors(self._file),
             ),
         )
 

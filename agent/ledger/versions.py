@@ -35,6 +35,11 @@ async def keep(connection: aiosqlite.Connection, version: str, text: str, now: i
         "INSERT INTO rules_version (version, text, first_at) VALUES (?, ?, ?) ON CONFLICT (version) DO NOTHING",
         (version, text, now),
     )
+    return await number(connection, version)
+
+
+async def number(connection: aiosqlite.Connection, version: str) -> int:
+    """The number of a kept version; 0 where it is not kept."""
     async with connection.execute("SELECT version_no FROM rules_version WHERE version = ?", (version,)) as cursor:
         row = await cursor.fetchone()
     return int(row[0]) if row else 0

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -36,13 +36,29 @@ class Deliverer(Protocol):
         ...
 
 
-async def until_caught_up(tails: Sequence[Tail], deliverer: Deliverer | None) -> int:
-    """Read every source to the newest number it had at the start, empty the outbox; returns the exit code.
+class Scheduling(Protocol):
+    """Who decides what is due at a time."""
+
+    async def run(self) -> None:
+        """Look for ever whether something is due."""
+        ...
+
+    async def catch_up(self, read: Iterable[str]) -> Any:
+        """Decide everything that is due, where the sources ``read`` were just read to their ends."""
+        ...
+
+
+async def until_caught_up(
+    tails: Sequence[Tail], deliverer: Deliverer | None, scheduling: Scheduling | None = None
+) -> int:
+    """Read every source to the newest number it had at the start, decide what is due, empty the outbox.
+
+    Returns the exit code.
 
     SIGTERM and SIGINT end it early with 0: what was recorded stands, the next run goes on from there.
     """
     stop = asyncio.Event()
-    work = asyncio.create_task(_to_the_end(tails, deliverer))
+    work = asyncio.create_task(_to_the_end(tails, deliverer, scheduling))
     with _signals(asyncio.get_running_loop(), stop, _nothing_to_reload):
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -54,12 +70,18 @@ async def until_caught_up(tails: Sequence[Tail], deliverer: Deliverer | None) ->
     return work.result()
 
 
-async def _to_the_end(tails: Sequence[Tail], deliverer: Deliverer | None) -> int:
+async def _to_the_end(tails: Sequence[Tail], deliverer: Deliverer | None, scheduling: Scheduling | None) -> int:
     # One source after the other, as they are written: side by side their entries would interleave by chance.
-    errors = [error for tail in tails if (error := await tail.run(follow=False)) is not None]
+    ends = [(tail.source.name, await tail.run(follow=False)) for tail in tails]
+    errors = [error for _, error in ends if error is not None]
     for error in errors:
         log.error("source_stopped", message=error.message, do=error.hint)
-    if deliverer is not None:
+    read = [name for name, error in ends if error is None]
+    if scheduling is not None:
+        await scheduling.catch_up(read)
+    if deliverer is not None and await deliverer.drain(limit_s=LAST_DELIVERY_S) and scheduling is not None:
+        # A draw that was announced has its seed now, and its prizes are to be delivered too.
+        await scheduling.catch_up(read)
         await deliverer.drain(limit_s=LAST_DELIVERY_S)
     return max((error.exit_code for error in errors), default=0)
 
@@ -76,6 +98,7 @@ async def serve(
     operations: Mapping[str, control.Operation],
     reload: Callable[[], Awaitable[object]],
     watch: RulesWatch,
+    scheduling: Scheduling | None = None,
 ) -> int:
     """Run until SIGTERM or SIGINT; SIGHUP reads the rules again, as does a change of their files.
 
@@ -92,6 +115,8 @@ async def serve(
             tasks = [asyncio.create_task(tail.run(follow=True), name=f"tail-{tail.source.name}") for tail in tails]
             if deliverer is not None:
                 tasks.append(asyncio.create_task(_deliver(deliverer), name="deliver"))
+            if scheduling is not None:
+                tasks.append(asyncio.create_task(scheduling.run(), name="schedule"))
             tasks.append(asyncio.create_task(_watchdog(), name="watchdog"))
             tasks.append(asyncio.create_task(watch.run(partial(_read_again, reload)), name="rules"))
             notify("READY=1")

@@ -9,6 +9,7 @@ from agent.config.rulefile.tables.calendar import Period
 from agent.config.rulefile.tables.challenge import Challenge
 from agent.config.rulefile.tables.condition import Conditions
 from agent.config.rulefile.tables.currency import Currency, Level
+from agent.config.rulefile.tables.scheduled import Scheduled
 from agent.config.rulefile.tables.story import Case, Example
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Placed",
     "Rule",
     "RuleFile",
+    "Scheduled",
     "load_rules",
     "load_rules_text",
 ]

@@ -28,6 +28,7 @@ _ONE: Mapping[str, str] = {
     "caps": "cap",
     "denies": "deny",
     "challenges": "challenge",
+    "scheduled": "scheduled",
 }
 
 

@@ -172,5 +172,6 @@ def _file(merged: Merged, version: str, text: str, warnings: tuple[Fault, ...]) 
         denies=merged.denies,
         cases=merged.cases,
         challenges=merged.challenges,
+        scheduled=merged.scheduled,
         warnings=warnings,
     )

@@ -15,6 +15,7 @@ from agent.config.rulefile.models import Cap, Deny, KindModel, Rule, RulesPart
 from agent.config.rulefile.tables.calendar import Period
 from agent.config.rulefile.tables.challenge import Challenge
 from agent.config.rulefile.tables.currency import Currency, Level
+from agent.config.rulefile.tables.scheduled import Scheduled
 from agent.config.rulefile.tables.story import Case
 
 T = TypeVar("T")
@@ -82,6 +83,7 @@ class RuleFile:
     denies: tuple[Placed[Deny], ...]
     cases: tuple[Placed[Case], ...]
     challenges: tuple[Placed[Challenge], ...] = ()
+    scheduled: tuple[Placed[Scheduled], ...] = ()
     warnings: tuple[Fault, ...] = ()
 
 
@@ -101,6 +103,7 @@ class Merged:
     denies: tuple[Placed[Deny], ...]
     cases: tuple[Placed[Case], ...]
     challenges: tuple[Placed[Challenge], ...]
+    scheduled: tuple[Placed[Scheduled], ...]
 
     def names(self, key: str) -> frozenset[str]:
         """The names that the files give under `[key.…]`, faulty ones included."""
@@ -159,6 +162,7 @@ def merge(parts: Sequence[Part]) -> tuple[Merged, list[Fault]]:
         denies=tuple(_elements("deny", lambda model: model.deny, parts)),
         cases=tuple(_elements("case", lambda model: model.case, parts)),
         challenges=tuple(_elements("challenge", lambda model: model.challenge, parts)),
+        scheduled=tuple(_elements("scheduled", lambda model: model.scheduled, parts)),
     )
     return merged, faults
 

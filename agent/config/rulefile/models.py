@@ -16,6 +16,7 @@ from agent.config.rulefile.tables.calendar import ClosedDays, Period
 from agent.config.rulefile.tables.challenge import Challenge
 from agent.config.rulefile.tables.condition import Active, Audience, Conditions
 from agent.config.rulefile.tables.currency import Currency, Level
+from agent.config.rulefile.tables.scheduled import Scheduled
 from agent.config.rulefile.tables.story import Case, Example
 from agent.config.rulefile.types import (
     Budget,
@@ -138,7 +139,7 @@ class RulesPart(Model):
     programme: Later = None
     badge: Later = None
     challenge: tuple[Challenge, ...] = ()
-    scheduled: Later = None
+    scheduled: tuple[Scheduled, ...] = ()
     person: Later = None
     safety: Later = None
     tier: Later = None

@@ -1,0 +1,1 @@
+"""What of `[[scheduled]]` only several keys together show."""

@@ -1,0 +1,1 @@
+"""What is decided at a time: rankings, attendance, anniversaries, absence, draws. Pure."""

@@ -1,0 +1,93 @@
+"""The nominal times of a scheduled reward, and the span of acts that each run looks at. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from agent.config.cron import Cron
+from agent.config.grammar import Window
+from agent.engine.calendar import Calendar
+
+_FAR = 2**37
+"""Seconds: beyond it no calendar counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Acts from ``begin`` until before ``end``, in seconds UTC."""
+
+    begin: int
+    end: int
+
+
+class Timetable:
+    """When runs are due by name: the ends of a window (``every``), or what a cron line says.
+
+    ``over`` is what a run looks at; None is everything since the run before.
+    """
+
+    __slots__ = ("_calendar", "_cron", "_every", "_over")
+
+    def __init__(self, calendar: Calendar, *, every: str | None, cron: Cron | None, over: Window | None) -> None:
+        self._calendar = calendar
+        self._every = every
+        self._cron = cron
+        self._over = over
+
+    def after(self, at: int) -> int | None:
+        """The first nominal time after ``at`` (seconds UTC); None where there is none any more."""
+        if self._every is not None:
+            end = self._calendar.ends(self._every, at)
+            return end if end is not None and end > at else None
+        wall = self._calendar.wall(at)
+        while self._cron is not None and (found := self._cron.after(wall)) is not None:
+            # An hour that the clock skips or repeats makes two times on the wall one, or an earlier one.
+            if (nominal := self._calendar.at(found)) > at:
+                return nominal
+            wall = found
+        return None
+
+    def span(self, nominal: int) -> Span:
+        """What the run of this nominal time looks at."""
+        if self._over is None:
+            return Span(begin=self._before(nominal), end=nominal)
+        if self._over.kind == "rolling":
+            return Span(begin=nominal - self._over.seconds, end=nominal)
+        if self._over.name == "ever":
+            return Span(begin=0, end=nominal)
+        name, calendar = self._over.name, self._calendar
+        begin = calendar.began(name, nominal - 1)
+        end = calendar.ends(name, nominal - 1) or nominal
+        if end > nominal and self._over.kind == "calendar":
+            return Span(begin=calendar.began(name, begin - 1), end=begin)
+        return Span(begin=begin, end=max(begin, min(end, nominal)))
+
+    def _before(self, nominal: int) -> int:
+        """Where the window of this nominal time began, or the nominal time before it."""
+        if self._every is not None:
+            return self._calendar.began(self._every, nominal - 1)
+        reach = timedelta(hours=1).total_seconds()
+        while reach < _FAR:
+            first = self.after(max(0, nominal - int(reach)))
+            if first is not None and first < nominal:
+                return self._last(first, nominal)
+            if reach > nominal:
+                break
+            reach *= 4
+        return 0
+
+    def _last(self, first: int, nominal: int) -> int:
+        while (following := self.after(first)) is not None and following < nominal:
+            first = following
+        return first
+
+
+def run_name(scheduled: str, nominal: int) -> str:
+    """What a run is called: `week-champion@2026-09-13T22:00:00Z`."""
+    return f"{scheduled}@{utc(nominal)}"
+
+
+def utc(at: int) -> str:
+    """`2026-09-13T22:00:00Z`."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,1 @@
+"""What scheduled runs read of the ledger, and what is kept of them."""

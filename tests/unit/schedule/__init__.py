@@ -1,0 +1,1 @@
+"""Scheduled rewards over real ledgers."""
