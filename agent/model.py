@@ -330,9 +330,14 @@ class StateRequest:
     """What a page needs to know of the past: ``rows`` use by use, ``totals`` summed per key, and open holds.
 
     Under ``objects`` the live awards and the open holds about an object are wanted (see `engine.past.undo`).
+    ``standing`` names numbers (see `engine.recognition.model`) that are wanted of ``learners`` and of those whose
+    awards are undone; ``given`` are meters under which badges that can be taken back are found.
     """
 
     rows: frozenset[UseKey]
     totals: frozenset[UseKey]
     holds: frozenset[HoldKey]
     objects: frozenset[UseKey] = frozenset()
+    learners: frozenset[str] = frozenset()
+    standing: frozenset[str] = frozenset()
+    given: frozenset[str] = frozenset()

@@ -20,10 +20,12 @@ import aiosqlite
 from agent.clock import Clock
 from agent.engine import booking, evaluate, history, trust
 from agent.engine.past.undo import Acts
+from agent.engine.recognition.record import Record
 from agent.engine.rulebook import Rulebook
 from agent.errors import InvalidInputError
 from agent.ledger import codec, corrections, file, reading, sources, state, undoable, versions
 from agent.ledger.corrections import Correction
+from agent.ledger.past import standing
 from agent.ledger.record import Behind, Recorder
 from agent.ledger.writer import Writer
 from agent.model import Decision, Demand, Event, Outcome, Page, SourceState, StateRequest, Trust
@@ -92,6 +94,8 @@ class Pipeline:
             number = await versions.keep(connection, rulebook.version, text, now)
             uses_of = partial(history.uses_of, rulebook)
             await versions.give_history(connection, self._recorder, rulebook.meters, uses_of)
+            looked_at = rulebook.recognition.names if rulebook.recognition is not None else ()
+            await standing.keep_index(connection, self._recorder.names, looked_at)
             return number
 
         self._version_numbers[rulebook.version] = await self._writer.run(unit)
@@ -149,10 +153,29 @@ class Pipeline:
         """What the ledger knows of the past that was asked for, in bulk; inside one of the writer's units."""
         uses = await state.load_uses(connection, request, self._recorder.names, self._recorder.people)
         holds = await state.load_holds(connection, request.holds)
-        if not request.objects:
-            return booking.State.load(uses, holds)
-        awards = await undoable.load_awards(connection, request.objects, self._recorder.names, self._recorder.people)
-        return booking.State.load(uses, holds, Acts(awards, await undoable.load_holds(connection, request.objects)))
+        acts, undone = Acts(), frozenset[str]()
+        if request.objects:
+            names, people = self._recorder.names, self._recorder.people
+            awards = await undoable.load_awards(connection, request.objects, names, people)
+            acts = Acts(awards, await undoable.load_holds(connection, request.objects))
+            undone = frozenset(award.learner for found in awards.values() for award in found)
+        return booking.State.load(uses, holds, acts, await self._record(connection, request, undone))
+
+    async def _record(
+        self, connection: aiosqlite.Connection, request: StateRequest, undone: frozenset[str] = frozenset()
+    ) -> Record | None:
+        """What the learners of a request have, and those whose awards it may undo; None where nobody asks."""
+        if not request.standing:
+            return None
+        found = await standing.load(
+            connection,
+            self._recorder.names,
+            self._recorder.people,
+            wanted=request.standing,
+            given=request.given,
+            learners=request.learners | undone,
+        )
+        return Record(found.numbers, found.given)
 
     async def approve(self, decision_no: int, correction: Correction) -> Decision:
         """Book what a held decision promised, within what its quotas and the running caps leave.

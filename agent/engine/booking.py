@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from agent.engine.earning import sets
 from agent.engine.earning.sets import Act, Due
@@ -13,6 +14,8 @@ from agent.engine.past.answer import Claim, amounts_of, answer_to
 from agent.engine.past.state import State
 from agent.engine.past.undo import AGAIN, OBJECT, UNDONE
 from agent.engine.quota import CALENDAR, SCOPE, SHADOW, Places
+from agent.engine.recognition import asked
+from agent.engine.recognition import record as recognised
 from agent.engine.rulebook import CompiledRule, Payee, Rulebook, message, names_in, once
 from agent.model import Award, Decision, HoldKey, HoldKind, Outcome, StateRequest, Use, UseKey
 
@@ -29,8 +32,11 @@ def wants(verdicts: Iterable[Verdict], *, shadow: bool = False) -> StateRequest:
     totals: set[UseKey] = set()
     holds: set[HoldKey] = set()
     objects: set[UseKey] = set()
+    learners: set[str] = set()
+    recognition = None
     todo = list(verdicts)
     for verdict in todo:
+        recognition = verdict.rule.recognition or recognition
         prefix = _prefix(verdict, shadow=shadow)
         if verdict.refs:
             rows.update(undo.key(AGAIN if verdict.undoes else UNDONE, verdict.rule.id, r, prefix) for r in verdict.refs)
@@ -46,9 +52,11 @@ def wants(verdicts: Iterable[Verdict], *, shadow: bool = False) -> StateRequest:
             todo.append(verdict.then)
         if not prefix:
             holds.add((verdict.rule.id, verdict.learner, verdict.scope))
-    return StateRequest(
+            learners.add(verdict.learner)
+    request = StateRequest(
         rows=frozenset(rows), totals=frozenset(totals), holds=frozenset(holds), objects=frozenset(objects)
     )
+    return request if recognition is None else asked.of(request, recognition, learners)
 
 
 def _ask(found: Places, learner: str, prefix: str, rows: set[UseKey], totals: set[UseKey]) -> None:
@@ -70,27 +78,16 @@ def book(verdicts: Sequence[Verdict], state: State, *, shadow: bool) -> list[Dec
     todo = list(verdicts)
     for place, verdict in enumerate(todo, 1):
         prefix = _prefix(verdict, shadow=shadow)
+        number = len(decisions) + 1
         if verdict.undoes:
             decisions.extend(_undone(verdict, state, prefix))
-            continue
-        number = len(decisions) + 1
-        decision = _undone_before(verdict, state, prefix) if verdict.refs else None
-        if decision is None:
-            decision = _refused_or_held(verdict) if verdict.reason else _earned(verdict, state, prefix)
-        if decision.outcome is _HELD:
-            if prefix:
-                decision = _not_held(decision)
-            else:
-                key = (decision.rule_id, decision.learner, decision.scope)
-                state.holds[key] = (*state.holds.get(key, ()), -number)
-                state.acts.held(decision.uses, -number)
-        elif verdict.refs and decision.outcome is not _REFUSED:
-            objects = _objects(verdict, prefix)
-            decision = replace(decision, uses=decision.uses + objects)
-            state.acts.paid(objects, _award(decision, verdict, number))
-        decisions.append(decision)
-        if verdict.then is not None and decision.notes and (then := _brought_about(verdict, state)) is not None:
-            todo.insert(place, then)
+        else:
+            decision = _decided(verdict, state, prefix, number)
+            decisions.append(decision)
+            if verdict.then is not None and decision.notes and (then := _brought_about(verdict, state)) is not None:
+                todo.insert(place, then)
+        if verdict.rule.recognition is not None:
+            decisions.extend(_followed(verdict, decisions[number - 1 :], state, len(decisions) + 1))
     return decisions
 
 
@@ -99,6 +96,34 @@ def _brought_about(verdict: Verdict, state: State) -> Verdict | None:
     act, then = verdict.act, verdict.then
     at = None if act is None else sets.completed_at(act, verdict.learner, state.uses)
     return None if at is None or then is None or then.act is None else then._replace(act=then.act.moved(at))
+
+
+def _decided(verdict: Verdict, state: State, prefix: str, number: int) -> Decision:
+    """The decision of one verdict that undoes nothing; it is the ``number``-th of its page."""
+    decision = _undone_before(verdict, state, prefix) if verdict.refs else None
+    if decision is None:
+        decision = _refused_or_held(verdict) if verdict.reason else _earned(verdict, state, prefix)
+    if decision.outcome is _HELD:
+        if prefix:
+            return _not_held(decision)
+        key = (decision.rule_id, decision.learner, decision.scope)
+        state.holds[key] = (*state.holds.get(key, ()), -number)
+        state.acts.held(decision.uses, -number)
+    elif verdict.refs and decision.outcome is not _REFUSED:
+        objects = _objects(verdict, prefix)
+        decision = replace(decision, uses=decision.uses + objects)
+        state.acts.paid(objects, _award(decision, verdict, number))
+    return decision
+
+
+def _followed(verdict: Verdict, brought: Sequence[Decision], state: State, first: int) -> list[Decision]:
+    """The badges that what one verdict came to gives or takes away."""
+    event, recognition, role = verdict.event, verdict.rule.recognition, verdict.payee.role
+    if recognition is None:
+        return []
+    at, say = event.seen.occurred_at, partial(message, seen=event.seen)
+    act = recognised.Act(event_id=event.event_id, role=role, at=at, say=say)
+    return state.record.follow(recognition, brought, act, state.uses, first)
 
 
 def _objects(verdict: Verdict, prefix: str) -> tuple[Use, ...]:
@@ -212,6 +237,9 @@ def _earned(verdict: Verdict, state: State, prefix: str) -> Decision:
 
 
 def _booked(verdict: Verdict, state: State, prefix: str) -> Decision:
+    recognition = verdict.rule.recognition
+    if recognition is not None and (lacks := state.record.lacking(recognition, verdict.rule.id, verdict.learner)):
+        return _decision(verdict, _REFUSED, reason=lacks)
     answer = answer_to(
         Claim(
             learner=verdict.learner,

@@ -14,10 +14,12 @@ from agent.engine.earning.challenge.form import Counting
 from agent.engine.earning.sets import Form
 from agent.engine.filters import When, Whom
 from agent.engine.quota import Quota, Span
+from agent.engine.recognition import model as recognised
+from agent.engine.recognition.model import Recognition
 from agent.engine.timing.timetable import Timetable
 from agent.model import Demand, Event, Observation, Posting, Role, Trust
 
-BADGE = "badge:"
+BADGE = recognised.BADGE
 """Before the id of a badge: a badge is an account."""
 
 _MATCHES_MAX = 10_000
@@ -56,6 +58,7 @@ class CompiledRule:
     ``onces`` is by kind, since what is left out differs by kind; None is for events without one. ``undo_by`` names what
     an award must be found again by (`undo.refs_of`), nothing where no event undoes it. ``form`` is there where awards
     are decided from a set; ``then`` is what the completion of that set brings about for the same learner.
+    ``recognition`` is there where badges follow from awards or rules require something; all rules of a book share it.
     """
 
     id: str
@@ -71,6 +74,7 @@ class CompiledRule:
     undo_by: frozenset[str] = frozenset()
     form: Form | None = None
     then: CompiledRule | None = None
+    recognition: Recognition | None = None
 
     def once(self, kind: str | None) -> Once:
         """What the rule is once per, for events of this kind."""
@@ -155,7 +159,7 @@ class Rulebook:
 
     ``needs`` is by rule id, without rules that are off; ``demand`` is all of it together.
     ``shared`` gives the caps and budgets of a rule group (None: of rules without one). The rules of ``challenges`` are
-    the last of ``rules``.
+    the last of ``rules``. ``recognition`` is what follows from awards; None where nothing does.
     """
 
     version: str
@@ -166,6 +170,7 @@ class Rulebook:
     demand: Demand
     needs: Mapping[str, Needs]
     levels: tuple[Level, ...]
+    recognition: Recognition | None
     decimals: Mapping[str, int]
     shared: Callable[[str | None], tuple[Quota, ...]]
     meters: frozenset[str]

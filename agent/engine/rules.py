@@ -21,6 +21,8 @@ from agent.engine.earning.amounts import CompiledAmount
 from agent.engine.earning.sets import Form
 from agent.engine.past.undo import undone_by
 from agent.engine.quota import AWARDS, Quota, Span
+from agent.engine.recognition.compiled import recognition
+from agent.engine.recognition.model import unique
 from agent.engine.rulebook import BADGE, CompiledDeny, CompiledRule, Needs, Payee, Rulebook, once, placeholders
 from agent.engine.schedule import compiling as schedule
 from agent.model import Demand, Role
@@ -51,6 +53,7 @@ class _Compiler:
         self._decimals = {name: currency.decimals for name, currency in file.currencies.items()}
         self._budgets = tuple(self._budget(limit) for limit in file.budgets.values())
         self._shared: dict[str | None, tuple[Quota, ...]] = {}
+        self._recognition = recognition(file, self._calendar)
 
     def rulebook(self) -> Rulebook:
         challenges = challenge.compiled(self._file.challenges, self._rule, self._calendar)
@@ -84,6 +87,7 @@ class _Compiler:
             demand=self._demand(needs.values()),
             needs=needs,
             levels=self._file.levels,
+            recognition=self._recognition,
             decimals=self._decimals,
             shared=self._shared_by,
             meters=frozenset(quotas | {f"once:{rule.id}" for rule in pay}),
@@ -116,6 +120,7 @@ class _Compiler:
             onces={kind: once(rule, _once_names(rule, form, kind)) for kind in kinds},
             undo_by=self._undo_by(rule),
             form=form,
+            recognition=self._recognition,
         )
 
     def _undo_by(self, rule: Rule) -> frozenset[str]:
@@ -150,7 +155,7 @@ class _Compiler:
             if limit.for_role in {None, role}:
                 where = f":{limit.for_role}" if limit.for_role else ""
                 own.append(self._quota(f"limit:{rule.id}{where}", limit, f"limit {limit.text}"))
-        own.extend(_unique(posting.currency) for posting in postings if posting.currency.startswith(BADGE))
+        own.extend(unique(posting.currency) for posting in postings if posting.currency.startswith(BADGE))
         pays = {AWARDS, *(posting.currency for posting in postings)}
         mine = tuple(quota for quota in own if quota.unit in pays)
         shared = tuple(quota for quota in self._shared_by(rule.group) if quota.unit in pays)
@@ -256,17 +261,4 @@ def _cooldown(rule: Rule, duration: Duration) -> Quota:
         label=f"cooldown {duration.text}",
         window_s=duration.seconds,
         keeps_reversed=True,
-    )
-
-
-def _unique(account: str) -> Quota:
-    """A badge is had once, whatever rule gives it."""
-    return Quota(
-        meter=account,
-        span=Span.calendar,
-        maximum=1,
-        label="already has the badge",
-        unit=account,
-        windows=("ever",),
-        over="trim",
     )

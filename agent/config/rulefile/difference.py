@@ -23,6 +23,8 @@ _ONE: Mapping[str, str] = {
     "currencies": "currency",
     "values": "value",
     "levels": "level",
+    "badges": "badge",
+    "tiers": "tier",
     "budgets": "budget",
     "kinds": "kind",
     "caps": "cap",

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, ValidationInfo
 
 from agent.config.document import MisfitError
 
-IN_A_FILE = ("programme", "badge", "person", "safety", "tier")
+IN_A_FILE = ("programme", "person", "safety")
 IN_A_RULE = ("review",)
 IN_ONCE_PER = ("programme",)
 

@@ -16,7 +16,7 @@ from agent.config.document import Document, Fault, FaultsError, load, parse, val
 from agent.config.facts import FactTable
 from agent.config.kinds import KindTable
 from agent.config.rulefile import check, warn
-from agent.config.rulefile.across import challenges
+from agent.config.rulefile.across import badges, challenges
 from agent.config.rulefile.merged import CURRENCIES, Merged, Part, RuleFile, merge
 from agent.config.rulefile.models import Defaults, RulesPart
 from agent.config.rulefile.tables.calendar import ClosedDays
@@ -79,7 +79,7 @@ def _rules(documents: Sequence[Document], broken: list[Fault], kinds: KindTable,
     faults.extend(doubled)
     table = kinds.extended(merged.kind_entries())
     faults.extend(check.faults(merged, table, complete=not broken))
-    faults.extend(() if broken else challenges.faults(merged, table))
+    faults.extend(() if broken else (*badges.faults(merged), *challenges.faults(merged, table)))
     if faults:
         raise FaultsError(faults)
     version, text = _version(documents)
@@ -173,5 +173,7 @@ def _file(merged: Merged, version: str, text: str, warnings: tuple[Fault, ...]) 
         cases=merged.cases,
         challenges=merged.challenges,
         scheduled=merged.scheduled,
+        badges=merged.badges,
+        tiers=merged.tiers,
         warnings=warnings,
     )

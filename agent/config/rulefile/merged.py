@@ -12,6 +12,7 @@ from agent.config.document import Document, Fault, KeyPath
 from agent.config.grammar import Limit, Number
 from agent.config.kinds import KindEntry
 from agent.config.rulefile.models import Cap, Deny, KindModel, Rule, RulesPart
+from agent.config.rulefile.tables.badge import Badge, Tier
 from agent.config.rulefile.tables.calendar import Period
 from agent.config.rulefile.tables.challenge import Challenge
 from agent.config.rulefile.tables.currency import Currency, Level
@@ -84,6 +85,8 @@ class RuleFile:
     cases: tuple[Placed[Case], ...]
     challenges: tuple[Placed[Challenge], ...] = ()
     scheduled: tuple[Placed[Scheduled], ...] = ()
+    badges: tuple[Placed[Badge], ...] = ()
+    tiers: tuple[Placed[Tier], ...] = ()
     warnings: tuple[Fault, ...] = ()
 
 
@@ -97,6 +100,8 @@ class Merged:
     values: Mapping[str, Placed[Mapping[str, Number]]]
     budgets: Mapping[str, Placed[Limit]]
     levels: tuple[Placed[Level], ...]
+    badges: tuple[Placed[Badge], ...]
+    tiers: tuple[Placed[Tier], ...]
     kinds: tuple[Placed[KindModel], ...]
     rules: tuple[Placed[Rule], ...]
     caps: tuple[Placed[Cap], ...]
@@ -116,11 +121,15 @@ class Merged:
 
     def written_rules(self) -> Iterable[Placed[Mapping[str, object]]]:
         """Every `[[rule]]` as it was written, faulty ones included."""
+        return self.written("rule")
+
+    def written(self, key: str) -> Iterable[Placed[Mapping[str, object]]]:
+        """Every element of a list of tables as it was written, faulty ones included."""
         for part in self.parts:
-            listed = part.document.data.get("rule")
-            for number, rule in enumerate(listed if isinstance(listed, list) else ()):
-                if isinstance(rule, dict):
-                    yield Placed(it=rule, document=part.document, path=("rule", number))
+            listed = part.document.data.get(key)
+            for number, element in enumerate(listed if isinstance(listed, list) else ()):
+                if isinstance(element, dict):
+                    yield Placed(it=element, document=part.document, path=(key, number))
 
     def groups(self) -> frozenset[str]:
         """The groups that rules are in."""
@@ -156,6 +165,8 @@ def merge(parts: Sequence[Part]) -> tuple[Merged, list[Fault]]:
         values=_tables("value", lambda model: model.value, parts, faults),
         budgets=_tables("budget", lambda model: model.budget, parts, faults),
         levels=tuple(_elements("level", lambda model: model.level, parts)),
+        badges=tuple(_elements("badge", lambda model: model.badge, parts)),
+        tiers=tuple(_elements("tier", lambda model: model.tier, parts)),
         kinds=tuple(_elements("kind", lambda model: model.kind, parts)),
         rules=tuple(_elements("rule", lambda model: model.rule, parts)),
         caps=tuple(_elements("cap", lambda model: model.cap, parts)),

@@ -12,9 +12,11 @@ from agent.config.grammar import Number
 from agent.config.rulefile.award import AwardPart, award_parts
 from agent.config.rulefile.earning import EARNING, Momentum, Spaced, Streak, away, crossing, one_way
 from agent.config.rulefile.later import Later
+from agent.config.rulefile.tables.badge import Badge, Tier
 from agent.config.rulefile.tables.calendar import ClosedDays, Period
 from agent.config.rulefile.tables.challenge import Challenge
 from agent.config.rulefile.tables.condition import Active, Audience, Conditions
+from agent.config.rulefile.tables.criteria import Wish, required
 from agent.config.rulefile.tables.currency import Currency, Level
 from agent.config.rulefile.tables.scheduled import Scheduled
 from agent.config.rulefile.tables.story import Case, Example
@@ -59,6 +61,7 @@ class Rule(Model):
     active: Active | None = None
     audience: Audience | None = None
     badge: Identifier | None = None
+    requires: Annotated[Wish | None, PlainValidator(required)] = None
     message: Annotated[StrictStr, Field(max_length=500)] = ""
     group: Name | None = None
     tags: tuple[StrictStr, ...] = ()
@@ -130,6 +133,8 @@ class RulesPart(Model):
     currency: dict[CurrencyName, Currency] = Field(default_factory=dict)
     value: dict[Name, dict[StrictStr, Operand]] = Field(default_factory=dict)
     level: tuple[Level, ...] = ()
+    badge: tuple[Badge, ...] = ()
+    tier: tuple[Tier, ...] = ()
     budget: Budget = Field(default_factory=dict)
     kind: tuple[KindModel, ...] = ()
     rule: tuple[Rule, ...] = ()
@@ -137,9 +142,7 @@ class RulesPart(Model):
     deny: tuple[Deny, ...] = ()
     case: tuple[Case, ...] = ()
     programme: Later = None
-    badge: Later = None
     challenge: tuple[Challenge, ...] = ()
     scheduled: tuple[Scheduled, ...] = ()
     person: Later = None
     safety: Later = None
-    tier: Later = None

@@ -51,6 +51,17 @@ _COMPARISON: JsonSchemaValue = {
     ],
     "examples": [">=80", "60..79", "!=x", "abc*", True],
 }
+_TIMES: JsonSchemaValue = {"type": "integer", "minimum": 1, "maximum": 1_000_000}
+_CRITERION: JsonSchemaValue = {
+    "type": "object",
+    "minProperties": 1,
+    "examples": [{"rule": "quiz-80", "at_least": 3}, {"currency": "points", "at_least": 500}],
+}
+_CRITERIA: JsonSchemaValue = {
+    "type": "array",
+    "minItems": 1,
+    "items": {"anyOf": [{"type": "string", "minLength": 1}, _CRITERION]},
+}
 WRITTEN: Mapping[str, JsonSchemaValue] = {
     "_identifier": _text("[a-z0-9][a-z0-9._-]{0,63}", "quiz-80"),
     "name": _text(_NAME, "sem1"),
@@ -103,6 +114,35 @@ WRITTEN: Mapping[str, JsonSchemaValue] = {
                 "type": "object",
                 "properties": {"cohorts": {"type": "array", "items": {"type": "string"}, "minItems": 1}},
                 "required": ["cohorts"],
+                "additionalProperties": False,
+            },
+        ]
+    },
+    "criteria": _CRITERIA,
+    "criterion": _CRITERION,
+    "named": {"type": "string", "minLength": 1},
+    "required": _CRITERION | {"examples": [{"badges": ["starter"], "level": "Regular"}]},
+    "badge_tags": {
+        "anyOf": [
+            {"type": "array", "items": {"type": "string"}},
+            {
+                "type": "object",
+                "properties": {
+                    "distinct": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                    "at_least": _TIMES,
+                },
+                "required": ["distinct"],
+                "additionalProperties": False,
+            },
+        ]
+    },
+    "effective_days": {
+        "anyOf": [
+            _text(_DAY, "2026-09-01"),
+            {
+                "type": "object",
+                "properties": {"from": _text(_DAY, "2026-09-01"), "until": _text(_DAY, "2026-12-20")},
+                "minProperties": 1,
                 "additionalProperties": False,
             },
         ]

@@ -21,8 +21,11 @@ class Currency(Model):
 
 
 class Level(Model):
-    """A name for a lifetime total; worked out, never stored."""
+    """A name for a lifetime total; worked out, never stored. ``perk``, ``colour`` and ``description`` are shown."""
 
     name: StrictStr
     currency: Name
     from_: Annotated[StrictInt, Field(ge=0)] = Field(alias="from")
+    perk: StrictStr = ""
+    colour: StrictStr = ""
+    description: StrictStr = ""

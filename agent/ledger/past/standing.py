@@ -1,0 +1,148 @@
+"""What learners have, read in bulk for badges, tiers and what rules require: awards that stand, balances, badges.
+
+How many awards of a rule stand is counted from the uses of its `once:` meter, which every award has and every reversal
+frees. Only where a rulebook asks is there an index that finds them by person (`keep_index`, docs/adr/0031): the others
+pay nothing for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import aiosqlite
+import orjson
+
+from agent.ledger.record import BADGE_PREFIX
+from agent.ledger.record.names import Names
+from agent.ledger.record.people import People
+from agent.model import Award, Posting, Use
+
+RULE, BALANCE, LIFETIME, GIVEN = "rule:", "balance:", "lifetime:", "given:"
+"""How names of numbers begin, and meters of badges that were given by criteria (see `engine.recognition.model`)."""
+
+EVER = ""
+"""The bucket of what is counted for ever."""
+
+INDEX = "standing"
+_AWARDS = """
+SELECT u.meter_no, u.person_no, count(*) FROM json_each(?) w CROSS JOIN quota_use u ON u.person_no = w.value
+WHERE u.meter_no IN ({meters}) AND u.freed = 0 GROUP BY u.meter_no, u.person_no
+"""
+_BALANCES = """
+SELECT w.value, c.value, b.amount, b.lifetime FROM json_each(?) w CROSS JOIN json_each(?) c
+CROSS JOIN balance b ON b.person_no = w.value AND b.currency = c.value
+"""
+_GIVEN = """
+SELECT m.value, w.value, u.seq, u.at, CAST(e.body AS TEXT) ->> 'entry_id'
+FROM json_each(?) m CROSS JOIN json_each(?) w
+CROSS JOIN quota_use u ON u.meter_no = m.value AND u.bucket = '' AND u.person_no = w.value AND u.freed = 0
+JOIN entry e ON e.seq = u.seq
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """``numbers`` by (name, learner), zeros left out; ``given`` by (badge id, learner), as a reversal needs them."""
+
+    numbers: Mapping[tuple[str, str], int]
+    given: Mapping[tuple[str, str], Award]
+
+
+async def load(
+    connection: aiosqlite.Connection,
+    names: Names,
+    people: People,
+    *,
+    wanted: Iterable[str],
+    given: Iterable[str],
+    learners: Iterable[str],
+) -> Standing:
+    """The numbers under ``wanted`` names and the badges under ``given`` meters of these learners."""
+    persons = await people.find(connection, learners)
+    if not persons:
+        return Standing(numbers={}, given={})
+    by_no = {person.person_no: learner for learner, person in persons.items()}
+    who = orjson.dumps(sorted(by_no)).decode()
+    listed = sorted(wanted)
+    numbers: dict[tuple[str, str], int] = {}
+    meters = await names.find(connection, "meter", [once_meter(name) for name in listed if name.startswith(RULE)])
+    if meters:
+        called = {no: f"{RULE}{meter.partition(':')[2]}" for meter, no in meters.items()}
+        sql = _AWARDS.format(meters=_numbers(meters.values()))
+        for meter_no, person_no, count in await connection.execute_fetchall(sql, (who,)):
+            numbers[called[meter_no], by_no[person_no]] = count
+    accounts = {_account(name) for name in listed if not name.startswith(RULE)}
+    looked_at = orjson.dumps(sorted(accounts)).decode()
+    for person_no, currency, amount, lifetime in await connection.execute_fetchall(_BALANCES, (who, looked_at)):
+        learner = by_no[person_no]
+        if currency.startswith(BADGE_PREFIX):
+            numbers[currency, learner] = amount
+        else:
+            numbers[f"{BALANCE}{currency}", learner] = amount
+            numbers[f"{LIFETIME}{currency}", learner] = lifetime
+    return Standing(numbers=numbers, given=await _given(connection, names, given, who, by_no))
+
+
+async def _given(
+    connection: aiosqlite.Connection, names: Names, given: Iterable[str], who: str, by_no: Mapping[int, str]
+) -> dict[tuple[str, str], Award]:
+    meters = {no: meter for meter, no in (await names.find(connection, "meter", given)).items()}
+    if not meters:
+        return {}
+    found: dict[tuple[str, str], Award] = {}
+    which = orjson.dumps(sorted(meters)).decode()
+    for meter_no, person_no, seq, at, entry_id in await connection.execute_fetchall(_GIVEN, (which, who)):
+        badge, learner = meters[meter_no].removeprefix(GIVEN), by_no[person_no]
+        account = f"{BADGE_PREFIX}{badge}"
+        uses = tuple(
+            Use(meter=meter, bucket=EVER, learner=learner, at=at, amount=1, slot=seq)
+            for meter in (account, meters[meter_no])
+        )
+        found[badge, learner] = Award(
+            marker=seq,
+            when=(at, 0),
+            role="subject",
+            learner=learner,
+            scope="",
+            generation=0,
+            postings=(Posting(currency=account, amount=1),),
+            uses=uses,
+            entries=(entry_id,),
+        )
+    return found
+
+
+async def keep_index(connection: aiosqlite.Connection, names: Names, wanted: Iterable[str]) -> bool:
+    """Have the index over the uses of the rules in ``wanted`` names, and over no others; True where it was made anew.
+
+    It is gone where no rule is wanted.
+    """
+    meters = sorted({once_meter(name) for name in wanted if name.startswith(RULE)})
+    numbers = (await names.number(connection, "meter", meters)).values() if meters else ()
+    sql = (
+        f"CREATE INDEX {INDEX} ON quota_use (person_no, meter_no, freed) WHERE meter_no IN ({_numbers(numbers)})"
+        if meters
+        else ""
+    )
+    async with connection.execute("SELECT sql FROM sqlite_schema WHERE type = 'index' AND name = ?", (INDEX,)) as found:
+        row = await found.fetchone()
+    if (row[0] if row else "") == sql:
+        return False
+    await connection.execute(f"DROP INDEX IF EXISTS {INDEX}")
+    if sql:
+        await connection.execute(sql)
+    return bool(sql)
+
+
+def once_meter(name: str) -> str:
+    """The meter under which the awards of a rule are counted."""
+    return f"once:{name.removeprefix(RULE)}"
+
+
+def _account(name: str) -> str:
+    return name.removeprefix(BALANCE).removeprefix(LIFETIME)
+
+
+def _numbers(numbers: Iterable[int]) -> str:
+    return ", ".join(str(number) for number in sorted(numbers))
