@@ -51,8 +51,11 @@ class Evidence(StrEnum):
     nothing = "nothing"
 
 
-EventMark = Literal["restored", "logged_in_as", "preview", "backdated"]
-"""What a collector saw about the whole row. `backdated` holds, the others never earn."""
+EventMark = Literal["restored", "logged_in_as", "preview", "backdated", "unconfirmed"]
+"""What a collector saw about the whole act. `backdated` and `unconfirmed` hold, the others never earn.
+
+`unconfirmed` is a post about something that a log also tells, and whose row was not seen yet.
+"""
 
 PersonMark = Literal["guest", "nobody", "system", "site_admin", "staff", "roles_unknown", "deleted"]
 """What a collector saw about one person in this event; at most one each, the first that applies in this order.
@@ -307,8 +310,9 @@ class Demand:
     r"""What the live rules want from the sources: which rows, and which looked-up facts.
 
     ``names`` are full LMS event names, ``suffixes`` endings such as ``\event\course_module_viewed`` that stand for
-    every component's event; anything else need not be read. ``facts`` are fact names (`config.facts`), of which a
-    collector looks up only those it is asked for. ``selectors`` are what audiences name: each must mean one thing.
+    every component's event; anything else need not be read. ``patterns`` are kinds and wildcards over kinds, for
+    sources whose events have no LMS name. ``facts`` are fact names (`config.facts`), of which a collector looks up only
+    those it is asked for. ``selectors`` are what audiences name: each must mean one thing.
     """
 
     rules_version: str
@@ -316,6 +320,7 @@ class Demand:
     suffixes: frozenset[str]
     facts: frozenset[str]
     selectors: tuple[Selector, ...] = ()
+    patterns: frozenset[str] = frozenset()
 
 
 UseKey = tuple[str, str, str]

@@ -71,6 +71,7 @@ async def _run(settings: Settings, *, until_caught_up: bool) -> int:
                 reload=agent.reload,
                 watch=agent.watch,
                 scheduling=agent.scheduler,
+                door=agent.door,
             )
         else:
             with _catching_up() as watch:

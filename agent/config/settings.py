@@ -51,9 +51,16 @@ class AgentSettings(Table):
 
 
 class HttpSettings(Table):
-    """`[http]`: where the agent listens; without this table nothing listens."""
+    """`[http]`: where the agent listens; without this table nothing listens.
+
+    ``trusted_proxies`` are believed about who their client is (X-Forwarded-For). ``certificate_file`` and
+    ``private_key_file`` (a name for `agent.config.secrets`) make it speak TLS itself.
+    """
 
     listen: Listen = "127.0.0.1:8733"
+    trusted_proxies: tuple[Network, ...] = ()
+    certificate_file: FilePath | None = None
+    private_key_file: _Text | None = None
 
 
 class LogSource(Table):
@@ -89,8 +96,8 @@ class LogSource(Table):
 class PostSource(Table):
     """A `[[source]]` that posts to the agent: Moodle's tool_trigger, another LMS, xAPI, or a generic sender.
 
-    ``bearer_token_files`` are names for `agent.config.secrets`, each one valid (so tokens can be changed without a
-    gap); ``allow_ips`` empty lets every address in.
+    ``bearer_token_files`` and ``secret_files`` (of systems that sign) are names for `agent.config.secrets`, each one
+    valid, so that they can be changed without a gap; ``allow_ips`` empty lets every address in.
     """
 
     name: Name
@@ -99,7 +106,12 @@ class PostSource(Table):
     same_site_as: Name | None = None
     pay_before_log: bool = False
     bearer_token_files: tuple[_Text, ...] = ()
+    secret_files: tuple[_Text, ...] = ()
     allow_ips: tuple[Network, ...] = ()
+    rate_limit_per_s: Annotated[float, Field(gt=0, le=100_000)] = 500.0
+    body_bytes_max: Annotated[int, Field(ge=1_024, le=1_048_576)] = 262_144
+    backdated_after_s: Seconds = Field(86_400, alias="backdated_after")
+    site_admins: tuple[int, ...] = (2,)
     trust: TrustCeiling = Trust.trusted_source
     site: Name | None = None
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agent.config.document import Document, Fault, FaultsError, load
-from agent.config.settings import LogSource, Settings
+from agent.config.settings import PostSource, Settings
+
+POSTING = frozenset({"generic", "tool-trigger"})
+"""The kinds of posting systems whose posts this version understands."""
 
 
 def check(settings: Settings, document: Document | None = None) -> None:
@@ -26,8 +29,10 @@ def check(settings: Settings, document: Document | None = None) -> None:
 def not_active(settings: Settings) -> tuple[str, ...]:
     """The settings that are accepted and have no effect yet: those that the file names, and the reconciling read."""
     named = []
-    if settings.http is not None:
+    if settings.http is not None and not settings.post_sources:
         named.append("[http]")
+    if settings.http is None and settings.post_sources:
+        named.append("[[source]] of systems that post, without [http] to post to")
     if "identity" in settings.model_fields_set:
         named.append("[identity]")
     written = settings.privacy.model_fields_set
@@ -40,7 +45,7 @@ def not_active(settings: Settings) -> tuple[str, ...]:
 def _refused(settings: Settings, document: Document) -> Iterator[Fault]:
     for number, source in enumerate(settings.sources):
         place = ("source", number)
-        if not isinstance(source, LogSource):
+        if isinstance(source, PostSource) and source.kind not in POSTING:
             yield document.fault(
                 (*place, "kind"),
                 f"this version does not collect {source.kind}",

@@ -15,7 +15,7 @@ from agent.engine.earning.sets import Act, Form
 from agent.engine.past.undo import Ref, refs_of, undone_by
 from agent.engine.quota import Places, Quota
 from agent.engine.rulebook import CompiledDeny, CompiledRule, Payee, Rulebook, scope_of
-from agent.model import Check, Event, HoldKind, Observation, PersonMark, Posting
+from agent.model import Check, Event, EventMark, HoldKind, Observation, PersonMark, Posting
 
 NEVER_MARKS = (
     ("restored", "never earns: restored from a backup"),
@@ -28,6 +28,10 @@ NEVER_PEOPLE: Mapping[PersonMark, str] = {
     "system": "never earns: system",
     "site_admin": "never earns: site admin",
     "staff": "never earns: staff",
+}
+HELD_MARKS: Mapping[EventMark, tuple[HoldKind, str]] = {
+    "unconfirmed": (HoldKind.trust, "waits for its log row"),
+    "backdated": (HoldKind.backdated, "backdated"),
 }
 WAIVED_BY_STAFF_EARN: frozenset[PersonMark] = frozenset({"site_admin", "staff", "roles_unknown"})
 
@@ -184,7 +188,7 @@ def _never_earns(seen: Observation, user: str, rulebook: Rulebook, waits: list[_
         for mark, reason in NEVER_MARKS:
             if mark in seen.marks:
                 return reason
-        waits.append((HoldKind.backdated, "backdated"))
+        waits.extend(wait for mark, wait in HELD_MARKS.items() if mark in seen.marks)
     person = seen.person_marks.get(user)
     if person is None or (rulebook.staff_earn and person in WAIVED_BY_STAFF_EARN):
         return ""

@@ -124,13 +124,14 @@ class Needs:
     """What one rule asks of the sources.
 
     ``kinds`` its events have; ``names`` and ``suffixes`` of their LMS events; ``facts`` that it, the denials it meets
-    and the question who is staff look at (names of the fact table).
+    and the question who is staff look at (names of the fact table); ``patterns`` its kinds as it writes them.
     """
 
     kinds: frozenset[str]
     names: frozenset[str]
     suffixes: frozenset[str]
     facts: frozenset[str]
+    patterns: frozenset[str] = frozenset()
 
     def also(self, other: Needs | None) -> Needs:
         """Both together."""

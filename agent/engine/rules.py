@@ -213,6 +213,7 @@ class _Compiler:
             names=frozenset(names),
             suffixes=frozenset(suffixes),
             facts=frozenset(facts & known),
+            patterns=frozenset(pattern for pattern in met_by if "\\" not in pattern),
         )
 
     def _demand(self, needs: Iterable[Needs]) -> Demand:
@@ -229,6 +230,7 @@ class _Compiler:
                 *(one for made in self._file.challenges for one in challenge.selectors(made)),
                 *schedule.selectors(self._file),
             ),
+            patterns=frozenset().union(*(one.patterns for one in every)),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -46,6 +46,30 @@ class Scheduling(Protocol):
     async def catch_up(self, read: Iterable[str]) -> Any:
         """Decide everything that is due, where the sources ``read`` were just read to their ends."""
         ...
+
+
+class Listener(Protocol):
+    """Where systems post."""
+
+    async def open(self) -> None:
+        """Listen."""
+        ...
+
+    async def close(self) -> None:
+        """Take no more, and answer what is under way."""
+        ...
+
+
+@contextlib.asynccontextmanager
+async def _open(door: Listener | None) -> AsyncIterator[None]:
+    if door is None:
+        yield
+        return
+    await door.open()
+    try:
+        yield
+    finally:
+        await door.close()
 
 
 async def until_caught_up(
@@ -99,6 +123,7 @@ async def serve(
     reload: Callable[[], Awaitable[object]],
     watch: RulesWatch,
     scheduling: Scheduling | None = None,
+    door: Listener | None = None,
 ) -> int:
     """Run until SIGTERM or SIGINT; SIGHUP reads the rules again, as does a change of their files.
 
@@ -111,7 +136,7 @@ async def serve(
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     with _signals(loop, stop, reload):
-        async with control.listening(data_dir, operations):
+        async with control.listening(data_dir, operations), _open(door):
             tasks = [asyncio.create_task(tail.run(follow=True), name=f"tail-{tail.source.name}") for tail in tails]
             if deliverer is not None:
                 tasks.append(asyncio.create_task(_deliver(deliverer), name="deliver"))

@@ -14,6 +14,7 @@ import orjson
 
 from agent.collectors.systems.php import decode_php
 from agent.errors import InvalidInputError
+from agent.model import PersonMark
 
 COMPLETION = r"\core\event\course_module_completion_updated"
 COURSE_COMPLETED = r"\core\event\course_completed"
@@ -178,3 +179,13 @@ def natural_key(
         str(time),
         detail,
     )
+
+
+_FIXED: Mapping[int, PersonMark] = {GUEST: "guest", NOBODY: "nobody", SYSTEM: "system"}
+
+
+def mark_of_id(user: int, site_admins: frozenset[int]) -> PersonMark | None:
+    """What the number of an account alone says about a person."""
+    # Below -1 stand Moodle's own senders (no reply, support): nobody's accounts either.
+    mark = _FIXED.get(max(user, SYSTEM))
+    return "site_admin" if mark is None and user in site_admins else mark

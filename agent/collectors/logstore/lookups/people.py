@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from agent.collectors.logstore.dialects.database import Answer, Query, Row, Schema, Unreadable
 from agent.collectors.logstore.lookups.base import Batch, LookUp, rows_of
-from agent.collectors.systems.moodle import GUEST, NOBODY, SYSTEM
+from agent.collectors.systems.moodle import GUEST, NOBODY, SYSTEM, mark_of_id
 from agent.model import PersonMark
 
 STAFF_ARCHETYPES = frozenset({"manager", "editingteacher", "teacher"})
@@ -115,16 +115,10 @@ def _mark(batch: Batch, deleted: frozenset[int], roles: Roles | None) -> None:
                 draft.person_marks[person] = mark
 
 
-_FIXED: Mapping[int, PersonMark] = {GUEST: "guest", NOBODY: "nobody", SYSTEM: "system"}
-
-
 def _mark_of(
     user: int, course: int | None, site_admins: frozenset[int], deleted: frozenset[int], roles: Roles | None
 ) -> PersonMark | None:
-    # Below -1 stand Moodle's own senders (no reply, support): nobody's accounts either.
-    mark = _FIXED.get(max(user, SYSTEM))
-    if mark is None and user in site_admins:
-        mark = "site_admin"
+    mark = mark_of_id(user, site_admins)
     if mark is None and roles is not None and roles.readable and roles.is_staff(user, course):
         mark = "staff"
     if mark is None and roles is not None and not roles.readable:

@@ -4,37 +4,48 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import aiosqlite
-
 from agent.backfill import Backfill
 from agent.clock import Clock, SystemClock
+from agent.collectors.base import Collector
+from agent.collectors.door.app import Door
+from agent.collectors.door.built import door_of, inbox_collectors
+from agent.collectors.inbox.store import Inbox
 from agent.collectors.logstore.collector import LogstoreCollector
-from agent.collectors.logstore.options import LogstoreOptions
 from agent.config import support
 from agent.config.kinds import KindTable
 from agent.config.rulefile import RuleFile, load_rules, load_rules_text
-from agent.config.secrets import read_secret
-from agent.config.settings import LogSource, Settings
+from agent.config.settings import Settings
 from agent.engine.rulebook import Rulebook
 from agent.engine.rules import compile_rules
 from agent.errors import ConfigError, InvalidInputError, TransientError
 from agent.ledger import delivery, sources
-from agent.ledger.file import ledger_path
 from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
 from agent.model import Page, SourceState, Trust
 from agent.operations import Operations, Rewind
-from agent.outbox import enrol
-from agent.outbox.client import Client, Place
 from agent.outbox.sync import Outbox
 from agent.pipeline import Pipeline, Tally
 from agent.schedule.runner import Scheduler
 from agent.service.tail import Tail
 from agent.service.watch import RulesWatch
+from agent.wiring.enrolling import Enrolling, client_of
+from agent.wiring.logs import collectors_of, log_from, logs_of, logstore_options
+
+__all__ = [
+    "Agent",
+    "ceilings_of",
+    "client_of",
+    "collectors_of",
+    "compile_text",
+    "log_from",
+    "logstore_options",
+    "opened",
+    "read_rules",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +59,8 @@ class Agent:
     writer: Writer
     recorder: Recorder
     pipeline: Pipeline
-    collectors: Mapping[str, LogstoreCollector]
+    collectors: Mapping[str, Collector]
+    door: Door | None
     outbox: Outbox | None
     scheduler: Scheduler
     operations: Operations
@@ -93,79 +105,9 @@ def compile_text(text: str) -> Rulebook:
     return compile_rules(load_rules_text(text), KindTable())
 
 
-def logstore_options(settings: Settings, source: LogSource) -> LogstoreOptions:
-    """What the log-table collector is told about a configured source; reads its secrets.
-
-    Raises:
-        ConfigError: a secret is missing, empty, or others may read it.
-    """
-
-    def secret(name: str | None) -> str | None:
-        return read_secret(settings.home, name).reveal() if name else None
-
-    return LogstoreOptions(
-        name=source.name,
-        site=source.site_name,
-        url=str(source.url),
-        password=secret(source.password_file),
-        table_prefix=source.table_prefix,
-        log_url=str(source.log_url) if source.log_url else None,
-        log_password=secret(source.log_password_file),
-        log_table=source.log_table,
-        start_at=source.start_at,
-        poll_interval_s=source.poll_interval_s,
-        gap_patience_s=float(source.gap_patience_s),
-        backdated_after_s=source.backdated_after_s,
-        site_admins=frozenset(source.site_admins),
-        place=f"{settings.path}: [[source]] {source.name}",
-    )
-
-
-def collectors_of(settings: Settings, clock: Clock, kinds: Callable[[], KindTable]) -> dict[str, LogstoreCollector]:
-    """A collector for each configured log table.
-
-    Raises:
-        ConfigError: a secret cannot be read.
-    """
-    return {
-        source.name: LogstoreCollector(logstore_options(settings, source), clock, kinds)
-        for source in settings.log_sources
-    }
-
-
-def log_from(
-    settings: Settings, source: LogSource, since: int, clock: Clock, kinds: Callable[[], KindTable]
-) -> LogstoreCollector:
-    """A collector of its own that looks at a configured log from ``since`` (seconds UTC) on; whoever asks closes it.
-
-    Raises:
-        ConfigError: a secret cannot be read.
-    """
-    options = replace(logstore_options(settings, source), start_at=since or "beginning")
-    return LogstoreCollector(options, clock, kinds)
-
-
-def _logs_of(
-    settings: Settings, clock: Clock, kinds: Callable[[], KindTable]
-) -> Callable[[str, int], LogstoreCollector]:
-    logs = {source.name: source for source in settings.log_sources}
-    return lambda name, since: log_from(settings, logs[name], since, clock, kinds)
-
-
 def ceilings_of(settings: Settings) -> dict[str, Trust]:
     """Each source's highest trust."""
     return {source.name: source.trust for source in settings.sources}
-
-
-def client_of(settings: Settings, clock: Clock) -> Client | None:
-    """The way to the configured catalogue, or None where there is none."""
-    catalogue = settings.catalogue
-    if catalogue is None:
-        return None
-    place = Place(
-        url=str(catalogue.url), proxy=str(catalogue.proxy) if catalogue.proxy else None, ca_file=catalogue.ca_file
-    )
-    return Client(place, key_file=settings.key_file, clock=clock)
 
 
 @contextlib.asynccontextmanager
@@ -196,6 +138,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
         await pipeline.adopt(rulebook, file.text)
         scheduler = Scheduler.of(settings, writer, recorder, pipeline, clock)
         await scheduler.adopt()
+        inbox = await _inbox(stack, settings, pipeline)
         outbox = await _outbox(stack, settings, writer, clock)
         reload = _reloading(settings, pipeline, scheduler, kinds, clock)
         yield Agent(
@@ -203,7 +146,8 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
             writer=writer,
             recorder=recorder,
             pipeline=pipeline,
-            collectors=collectors,
+            collectors={**collectors, **(inbox_collectors(settings, inbox, kinds) if inbox is not None else {})},
+            door=None if inbox is None else door_of(settings, inbox, clock, kinds),
             outbox=outbox,
             scheduler=scheduler,
             operations=Operations(
@@ -212,7 +156,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
                 pipeline=pipeline,
                 rewind=_rewinding(settings, pipeline, clock),
                 sync=outbox,
-                enrolling=_Enrolling(settings, writer, clock) if settings.catalogue is not None else None,
+                enrolling=Enrolling(settings, writer, clock) if settings.catalogue is not None else None,
                 reload=reload,
                 backfill=_backfill(settings, writer, recorder, pipeline, kinds, clock),
                 scheduler=scheduler,
@@ -246,11 +190,21 @@ def _backfill(
         recorder=recorder,
         pipeline=pipeline,
         data_dir=settings.agent.data_dir,
-        log_from=_logs_of(settings, clock, kinds),
+        log_from=logs_of(settings, clock, kinds),
         ceilings=ceilings_of(settings),
         clock=clock,
         shadow=settings.agent.mode == "shadow",
     )
+
+
+async def _inbox(stack: contextlib.AsyncExitStack, settings: Settings, pipeline: Pipeline) -> Inbox | None:
+    """The inbox, where a source posts."""
+    if not settings.post_sources:
+        return None
+    floor = max(pipeline.stands(source.name).position for source in settings.post_sources)
+    inbox = await Inbox.open(settings.agent.data_dir, floor=floor)
+    stack.push_async_callback(inbox.close)
+    return inbox
 
 
 async def _outbox(stack: contextlib.AsyncExitStack, settings: Settings, writer: Writer, clock: Clock) -> Outbox | None:
@@ -266,45 +220,6 @@ async def _outbox(stack: contextlib.AsyncExitStack, settings: Settings, writer: 
     )
     stack.push_async_callback(outbox.close)
     return outbox
-
-
-class _Enrolling:
-    def __init__(self, settings: Settings, writer: Writer, clock: Clock) -> None:
-        self._settings = settings
-        self._writer = writer
-        self._clock = clock
-
-    async def enrol(self, token: str) -> Mapping[str, Any]:
-        """See `outbox.enrol.enrol`."""
-        settings = self._settings
-        client = client_of(settings, self._clock)
-        if client is None or settings.catalogue is None:
-            raise ConfigError(f"{settings.path} has no [catalogue]", hint="add it, then enrol")
-        async with client:
-            answer = await enrol.enrol(
-                token,
-                client=client,
-                writer=self._writer,
-                campus=settings.agent.campus,
-                environment=settings.agent.environment,
-                url=str(settings.catalogue.url),
-                clock=self._clock,
-            )
-        return {"campus": answer.campus, "agent": answer.agent}
-
-    async def rotate(self) -> Mapping[str, Any]:
-        """See `outbox.enrol.rotate`."""
-        settings = self._settings
-        client = client_of(settings, self._clock)
-        if client is None or settings.catalogue is None:
-            raise ConfigError(f"{settings.path} has no [catalogue]", hint="add it, then enrol")
-        async with aiosqlite.connect(f"file:{ledger_path(settings.agent.data_dir)}?mode=ro", uri=True) as connection:
-            who = await delivery.identity(connection)
-        if who is None:
-            raise ConfigError("this agent is not enrolled yet", hint="run: rewards-agent enrol TOKEN")
-        async with client:
-            key = await enrol.rotate(client=client, key_file=settings.key_file, who=who, clock=self._clock)
-        return {"public_key": key.public.hex(), "fingerprint": key.fingerprint}
 
 
 class _Kinds:

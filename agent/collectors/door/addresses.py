@@ -1,0 +1,44 @@
+"""Whose address a post comes from, behind proxies that we trust and only those."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+def networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    """Networks from their texts, as the settings have checked them."""
+    return tuple(ip_network(text) for text in texts)
+
+
+def within(address: Address | None, allowed: Iterable[Network]) -> bool:
+    """Whether an address lies in one of these networks."""
+    return address is not None and any(address in network for network in allowed)
+
+
+def read_address(text: str | None) -> Address | None:
+    """An address as a peer or a header gives it, also an IPv4 one dressed as IPv6; None for anything else."""
+    try:
+        address = ip_address((text or "").strip().strip("[]"))
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+def client_of(peer: str | None, forwarded: Iterable[str], proxies: Iterable[Network]) -> Address | None:
+    """Who posted: the peer, or what our own proxies say.
+
+    ``forwarded`` are the values of X-Forwarded-For. Each proxy appends who spoke to it, so the list is read from its
+    end, and the first address that is no proxy of ours is the client: what stands before it anybody can write. None
+    where it cannot be told.
+    """
+    trusted = tuple(proxies)
+    client = read_address(peer)
+    said = [part for value in forwarded for part in value.split(",")]
+    while within(client, trusted) and said:
+        client = read_address(said.pop())
+    return client

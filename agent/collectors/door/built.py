@@ -1,0 +1,105 @@
+"""From the settings to the door and to the sources behind it."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+
+from agent.clock import Clock
+from agent.collectors.door.addresses import networks
+from agent.collectors.door.app import Door, DoorSource
+from agent.collectors.door.credentials import Credentials
+from agent.collectors.inbox.collector import InboxCollector, InboxOptions
+from agent.collectors.inbox.store import Inbox
+from agent.collectors.systems.registry import SIGNATURES, SYSTEMS
+from agent.config.kinds import KindTable
+from agent.config.secrets import read_secret, secret_file
+from agent.config.settings import HttpSettings, PostSource, Settings
+from agent.errors import ConfigError
+
+
+def inbox_collectors(settings: Settings, inbox: Inbox, kinds: Callable[[], KindTable]) -> dict[str, InboxCollector]:
+    """A collector for each configured source that posts."""
+    return {
+        source.name: InboxCollector(
+            InboxOptions(
+                name=source.name,
+                site=source.site_name,
+                backdated_after_s=source.backdated_after_s,
+                site_admins=frozenset(source.site_admins),
+                awaits_log=source.same_site_as is not None,
+                pay_before_log=source.pay_before_log,
+            ),
+            inbox,
+            SYSTEMS[source.kind],
+            kinds,
+        )
+        for source in settings.post_sources
+    }
+
+
+def door_of(settings: Settings, inbox: Inbox, clock: Clock, kinds: Callable[[], KindTable]) -> Door | None:
+    """The door as configured, not yet listening; None without `[http]`.
+
+    Raises:
+        ConfigError: a secret cannot be read, or certificate and key do not belong together.
+    """
+    if settings.http is None:
+        return None
+    return Door(
+        [_source(settings, source) for source in settings.post_sources],
+        inbox,
+        clock,
+        kinds=kinds,
+        listen=_address(settings.http),
+        tls=_tls(settings, settings.http),
+        proxies=networks(settings.http.trusted_proxies),
+    )
+
+
+def _source(settings: Settings, source: PostSource) -> DoorSource:
+    signature = SIGNATURES.get(source.kind)
+    if source.secret_files and signature is None:
+        raise ConfigError(
+            f"{settings.path}: [[source]] {source.name}: {source.kind} does not sign what it posts",
+            hint="take secret_files out, and give it a token: bearer_token_files",
+        )
+    return DoorSource(
+        name=source.name,
+        site=source.site_name,
+        path=source.path,
+        credentials=Credentials(
+            tokens=tuple(read_secret(settings.home, name) for name in source.bearer_token_files),
+            secrets=tuple(read_secret(settings.home, name) for name in source.secret_files),
+            allowed=networks(source.allow_ips),
+            signature=signature,
+        ),
+        system=SYSTEMS[source.kind],
+        rate_per_s=source.rate_limit_per_s,
+        body_bytes_max=source.body_bytes_max,
+    )
+
+
+def _address(http: HttpSettings) -> tuple[str, int]:
+    host, _, port = http.listen.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _tls(settings: Settings, http: HttpSettings) -> ssl.SSLContext | None:
+    """What makes the door speak TLS itself; None where a proxy does, or nobody."""
+    if http.certificate_file is None and http.private_key_file is None:
+        return None
+    place = f"{settings.path}: [http]"
+    if http.certificate_file is None or http.private_key_file is None:
+        lacking = "certificate_file" if http.certificate_file is None else "private_key_file"
+        raise ConfigError(f"{place}: {lacking} is missing", hint="TLS needs both, or neither behind a proxy")
+    read_secret(settings.home, http.private_key_file)  # nobody else may read it
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(http.certificate_file, secret_file(settings.home, http.private_key_file))
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"{place}: certificate_file and private_key_file cannot be used: {error.strerror or error}",
+            hint="both are PEM, the certificate with its chain, and belong together",
+        ) from error
+    return context

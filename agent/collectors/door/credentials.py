@@ -1,0 +1,64 @@
+"""What a post shows to be let in, and what that is worth as evidence. Comparing takes as long whatever is sent."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from agent.collectors.door.addresses import Address, Network, within
+from agent.collectors.systems.base import Signature
+from agent.config.secrets import Secret
+from agent.model import Evidence
+
+_BEARER = "bearer "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What one source asks for: everything that is configured must fit.
+
+    ``tokens`` and ``secrets`` are all valid at once, so that they can be changed without a gap; ``allowed`` empty lets
+    every address in; ``signature`` is how its system signs, None where it does not.
+    """
+
+    tokens: tuple[Secret, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    allowed: tuple[Network, ...] = ()
+    signature: Signature | None = field(default=None)
+
+    def before_the_body(self, headers: Mapping[str, str], client: Address | None) -> bool:
+        """Whether the address and the bearer token let it in; the body is not read for those that do not."""
+        if self.allowed and not within(client, self.allowed):
+            return False
+        return not self.tokens or self._has_token(headers)
+
+    def evidence(self, headers: Mapping[str, str], body: bytes) -> Evidence | None:
+        """What a post that got past `before_the_body` is worth; None where its signature does not fit."""
+        if self.secrets:
+            if self.signature is None or not self._is_signed(headers, body):
+                return None
+            return Evidence.signature
+        if self.tokens:
+            return Evidence.bearer_token
+        return Evidence.address if self.allowed else Evidence.nothing
+
+    def _has_token(self, headers: Mapping[str, str]) -> bool:
+        given = headers.get("authorization", "")
+        shown = given[len(_BEARER) :].strip() if given[: len(_BEARER)].lower() == _BEARER else ""
+        # Digests have one length, and every token is compared: neither length nor place shows in the time it takes.
+        seen = _digest(shown)
+        fits = [hmac.compare_digest(seen, _digest(token.reveal().strip())) for token in self.tokens]
+        return any(fits)
+
+    def _is_signed(self, headers: Mapping[str, str], body: bytes) -> bool:
+        signed = self.signature
+        if signed is None:
+            return False
+        fits = [signed(body, headers, secret.reveal().strip().encode()) for secret in self.secrets]
+        return any(fits)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()

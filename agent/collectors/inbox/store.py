@@ -1,0 +1,265 @@
+"""The inbox on disk: posts are appended by group commit, and stay until retention takes them.
+
+A file of its own beside the ledger, with a writer of its own: a post is answered as soon as it is safe, however long
+the page is that the ledger is recording. What arrives while one group is committed is the next group; no timer waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from agent.errors import IntegrityError, TransientError
+from agent.model import Evidence
+
+FILE_NAME = "inbox.db"
+GROUP_MAX = 2_000
+"""Posts in one commit at most."""
+WAITING_MAX = 5_000
+"""Posts that wait for a commit at most; beyond it the sender is asked to come again."""
+WAITING_PER_SOURCE_MAX = 2_000
+"""Of these, from one source: a flood of one must leave room for the others."""
+REFUSED_KEPT = 1_000
+"""Refused posts that are kept for each source, so that somebody can look at what was wrong with them."""
+REFUSED_BODY_MAX = 4_000
+"""Bytes kept of each of them."""
+BUSY_S = 5.0
+_SCHEMA = 1
+
+_TABLES = """
+CREATE TABLE post (
+  no          INTEGER PRIMARY KEY AUTOINCREMENT,
+  source      TEXT NOT NULL,
+  received_at INTEGER NOT NULL,
+  evidence    TEXT NOT NULL,
+  body        BLOB NOT NULL
+) STRICT;
+CREATE INDEX post_of_source ON post (source, no);
+CREATE TABLE refused (
+  no          INTEGER PRIMARY KEY AUTOINCREMENT,
+  source      TEXT NOT NULL,
+  received_at INTEGER NOT NULL,
+  reason      TEXT NOT NULL,
+  told        TEXT NOT NULL,
+  body        BLOB NOT NULL
+) STRICT;
+CREATE INDEX refused_of_source ON refused (source, no);
+PRAGMA user_version = 1;
+"""
+_PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA secure_delete = ON")
+_APPEND = "INSERT INTO post (no, source, received_at, evidence, body) VALUES (?, ?, ?, ?, ?)"
+_LAST = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'post'), 0)"
+_NEXT = "SELECT no, received_at, evidence, body FROM post WHERE source = ? AND no > ? ORDER BY no LIMIT ?"
+_NEWEST = "SELECT coalesce(max(no), 0) FROM post WHERE source = ?"
+_REFUSE = "INSERT INTO refused (source, received_at, reason, told, body) VALUES (?, ?, ?, ?, ?)"
+_FORGET_REFUSED = """
+DELETE FROM refused
+WHERE source = ?1 AND no <= (SELECT no FROM refused WHERE source = ?1 ORDER BY no DESC LIMIT 1 OFFSET ?2)
+"""
+_EXPIRE = "DELETE FROM post WHERE source = ? AND no <= ? AND received_at < ?"
+_EXPIRE_REFUSED = "DELETE FROM refused WHERE received_at < ?"
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A post as it is kept; ``number`` is unique in the inbox, over all sources."""
+
+    number: int
+    received_at: int
+    evidence: Evidence
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Waiting:
+    source: str
+    received_at: int
+    evidence: Evidence
+    body: bytes
+    done: asyncio.Future[int]
+
+
+class Inbox:
+    """The inbox of one data directory, open for writing. Made by `open`, ended by `close`."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="inbox")
+        self._waiting: list[_Waiting] = []
+        self._wake = asyncio.Event()
+        self._arrived: dict[str, asyncio.Event] = {}
+        self._last = int(connection.execute(_LAST).fetchone()[0])
+        self._closed = False
+        self._task = asyncio.create_task(self._work(), name="inbox-writer")
+
+    @classmethod
+    async def open(cls, data_dir: Path, *, floor: int = 0) -> Inbox:
+        """Open or make the inbox; new posts get numbers above ``floor``, the highest that was ever read from it.
+
+        Raises:
+            TransientError: the disk is full, the file locked.
+            IntegrityError: the file is damaged, or newer than this program.
+        """
+        path = data_dir / FILE_NAME
+        return cls(await asyncio.to_thread(_opened, path, floor), path)
+
+    async def append(self, source: str, received_at: int, evidence: Evidence, body: bytes) -> int:
+        """Keep a post; when this returns its number, it is on disk.
+
+        Raises:
+            TransientError: it is not kept: the disk is full, or too many wait.
+        """
+        mine = sum(1 for each in self._waiting if each.source == source) if len(self._waiting) > GROUP_MAX else 0
+        if self._closed or len(self._waiting) >= WAITING_MAX or mine >= WAITING_PER_SOURCE_MAX:
+            raise TransientError("more posts arrive than can be kept", hint="they are asked to come again")
+        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(source=source, received_at=received_at, evidence=evidence, body=body, done=done))
+        self._wake.set()
+        # Whoever hangs up has still posted: what is under way is finished and kept.
+        return await asyncio.shield(done)
+
+    async def refuse(self, source: str, received_at: int, reason: str, told: str, body: bytes) -> None:
+        """Keep the beginning of a post that was refused, among the last of its source; never raises."""
+        row = (source, received_at, reason, told, body[:REFUSED_BODY_MAX])
+
+        def kept() -> None:
+            with self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.execute(_REFUSE, row)
+                self._connection.execute(_FORGET_REFUSED, (source, REFUSED_KEPT))
+
+        with contextlib.suppress(sqlite3.Error, RuntimeError):
+            await self._hop(kept)
+
+    async def after(self, source: str, number: int, most: int) -> list[Kept]:
+        """The posts of a source behind ``number``, in order, at most ``most``.
+
+        Raises:
+            TransientError: the file cannot be read now.
+        """
+        rows = await self._asked(_NEXT, source, number, most)
+        return [Kept(number=row[0], received_at=row[1], evidence=Evidence(row[2]), body=row[3]) for row in rows]
+
+    async def newest(self, source: str) -> int:
+        """The highest number that a source has; 0 where there is none."""
+        rows = await self._asked(_NEWEST, source)
+        return int(rows[0][0])
+
+    async def expire(self, source: str, *, upto: int, before: int) -> int:
+        """Remove the posts of a source that were read (numbers up to ``upto``) and came before a time; how many."""
+
+        def removed() -> int:
+            with self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                count = self._connection.execute(_EXPIRE, (source, upto, before)).rowcount
+                self._connection.execute(_EXPIRE_REFUSED, (before,))
+                return count
+
+        return await self._guarded(removed)
+
+    def arrived(self, source: str) -> asyncio.Event:
+        """Set whenever a post of this source was kept; whoever waits for it clears it."""
+        return self._arrived.setdefault(source, asyncio.Event())
+
+    async def close(self) -> None:
+        """Keep what was accepted, then let go of the file. May be called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        self._wake.set()
+        await asyncio.wait([self._task])
+        await self._hop(self._connection.close)
+        self._worker.shutdown(wait=False)
+
+    async def _work(self) -> None:
+        while not (self._closed and not self._waiting):
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                group, self._waiting = self._waiting[:GROUP_MAX], self._waiting[GROUP_MAX:]
+                await self._keep(group)
+
+    async def _keep(self, group: Sequence[_Waiting]) -> None:
+        try:
+            numbers = await self._guarded(lambda: self._committed(group))
+        except (TransientError, IntegrityError) as error:
+            for each in group:
+                if not each.done.cancelled():
+                    each.done.set_exception(error)
+                    each.done.exception()  # whoever hung up does not ask
+            return
+        for each, number in zip(group, numbers, strict=True):
+            if not each.done.cancelled():
+                each.done.set_result(number)
+        for source in {each.source for each in group}:
+            self.arrived(source).set()
+
+    def _committed(self, group: Sequence[_Waiting]) -> range:
+        numbers = range(self._last + 1, self._last + 1 + len(group))
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany(
+                _APPEND,
+                [
+                    (number, each.source, each.received_at, each.evidence.value, each.body)
+                    for number, each in zip(numbers, group, strict=True)
+                ],
+            )
+        self._last = numbers[-1]
+        return numbers
+
+    async def _asked(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        return await self._guarded(lambda: self._connection.execute(sql, parameters).fetchall())
+
+    async def _guarded(self, work: Callable[[], _T]) -> _T:
+        try:
+            return await self._hop(work)
+        except sqlite3.Error as error:
+            raise _told(self._path, error) from error
+
+    async def _hop(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+
+
+def _opened(path: Path, floor: int) -> sqlite3.Connection:
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S, check_same_thread=False)
+        path.chmod(0o600)
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > _SCHEMA:
+            raise IntegrityError(
+                f"{path} was written by a newer version (schema {version} of {_SCHEMA})",
+                hint="install that version again",
+            )
+        if version == 0:
+            connection.executescript(f"BEGIN IMMEDIATE;{_TABLES}COMMIT;")
+        # An inbox that was lost must not hand out numbers again that the ledger has passed already.
+        (last,) = connection.execute(_LAST).fetchone()
+        if last < floor:
+            with connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("DELETE FROM sqlite_sequence WHERE name = 'post'")
+                connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('post', ?)", (floor,))
+    except sqlite3.Error as error:
+        raise _told(path, error) from error
+    return connection
+
+
+def _told(path: Path, error: sqlite3.Error) -> TransientError | IntegrityError:
+    damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
+    if (damaged and "malformed" in str(error)) or "not a database" in str(error):
+        return IntegrityError(
+            f"{path} is damaged: {error}", hint="stop the agent, move the file away, and let the systems post again"
+        )
+    return TransientError(f"{path}: {error}", hint="free disk space, or see who holds the file; it is tried again")

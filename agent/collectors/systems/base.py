@@ -1,0 +1,268 @@
+"""What the mapping of every posting system shares: a post as it came, what it maps to, and why one is refused.
+
+A mapping is pure: bytes in, observations out. It is asked twice, by the door (is this a post we understand?) and by the
+reader of the inbox (what does it say?), and must answer alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+import orjson
+
+from agent.config.kinds import KindTable
+from agent.errors import InvalidInputError
+from agent.model import EventMark, Evidence, Fact, Observation, PersonMark
+
+DEPTH_MAX = 20
+"""Lists and tables inside each other."""
+VALUES_MAX = 5_000
+"""Values in one post, all levels together."""
+TEXT_MAX = 2_000
+"""Characters of a text that names something; longer ones are refused."""
+EVENTS_MAX = 500
+"""Events in one post."""
+TIME_MAX = 9_999_999_999
+"""Times have ten digits; what is later is in milliseconds, or nonsense."""
+AHEAD_MAX_S = 86_400
+"""How far a sender's clock may run ahead of ours."""
+
+Reason = Literal[
+    "not_json",
+    "not_an_object",
+    "too_deep",
+    "too_many_values",
+    "too_many_events",
+    "field_missing",
+    "field_invalid",
+    "time_invalid",
+    "time_in_the_future",
+    "event_unknown",
+]
+"""Why a post is refused, for machines; the closed list."""
+
+
+class RefusedPostError(InvalidInputError):
+    """A post that is not what its system sends: ``reason`` for machines, ``field`` where one is to blame."""
+
+    def __init__(self, reason: Reason, message: str, *, name: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A post as the inbox keeps it.
+
+    ``number`` is its place in the inbox, ``received_at`` seconds UTC by our clock. ``backdated_after_s`` is how much
+    older than its arrival an act may be before it is held. With ``awaits_log`` a log tells the same acts: a post is
+    unconfirmed until its row is seen, or with ``pay_before_log`` only where the post lacks a part of its key.
+    """
+
+    source: str
+    site: str
+    number: int
+    received_at: int
+    evidence: Evidence
+    body: bytes
+    backdated_after_s: int = 86_400
+    awaits_log: bool = False
+    pay_before_log: bool = False
+    site_admins: frozenset[int] = field(default_factory=frozenset)
+
+
+class System(Protocol):
+    """One system's mapping."""
+
+    def observations(self, arrival: Arrival, kinds: KindTable) -> Sequence[Observation]:
+        """What a post says, in its own order; empty where it is well-formed and tells nothing that could earn.
+
+        Raises:
+            RefusedPostError: it is not what this system sends.
+        """
+        ...
+
+
+Signature = Callable[[bytes, Mapping[str, str], bytes], bool]
+"""(body, headers in small letters, secret) → whether the post is signed with the secret; compares in constant time."""
+
+
+def json_of(body: bytes) -> Any:
+    """The body as JSON, within bounds.
+
+    Raises:
+        RefusedPostError: it is none, too deep, or has too many values.
+    """
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise RefusedPostError("not_json", f"the body is not JSON: {place}", hint="send JSON in UTF-8") from error
+    _bounded(found)
+    return found
+
+
+def object_of(body: bytes) -> Mapping[str, Any]:
+    """The body as one JSON object, within bounds.
+
+    Raises:
+        RefusedPostError: as `json_of`, or it is something else.
+    """
+    found = json_of(body)
+    if not isinstance(found, dict):
+        raise RefusedPostError("not_an_object", "the body is JSON, but not an object", hint='send {"…": …}')
+    return found
+
+
+def _bounded(found: object) -> None:
+    level, count = [found], 0
+    for _ in range(DEPTH_MAX):
+        count += len(level)
+        if count > VALUES_MAX:
+            raise RefusedPostError("too_many_values", f"more than {VALUES_MAX} values in one post")
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return
+    raise RefusedPostError("too_deep", f"more than {DEPTH_MAX} levels")
+
+
+def missing(name: str, hint: str = "") -> RefusedPostError:
+    """A required field is not there."""
+    return RefusedPostError("field_missing", f"{name} is missing", name=name, hint=hint)
+
+
+def invalid(name: str, wanted: str) -> RefusedPostError:
+    """A field's value cannot be used. The value is not repeated: it may be personal."""
+    return RefusedPostError("field_invalid", f"{name} is not {wanted}", name=name, hint=f"send {wanted}")
+
+
+def number_in(data: Mapping[str, Any], name: str) -> int | None:
+    """A whole number under ``name``, written as number or text; None where it is absent, empty or null.
+
+    Raises:
+        RefusedPostError: it is something else.
+    """
+    value = data.get(name)
+    if value is None or value == "":
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, float) and value.is_integer() and abs(value) <= TIME_MAX:
+        return int(value)
+    if isinstance(value, str):
+        text = value.strip()
+        digits = text.removeprefix("-")
+        if digits.isascii() and digits.isdigit() and len(digits) <= len(str(2**63)):
+            return int(text)
+    raise invalid(name, "a whole number")
+
+
+def text_in(data: Mapping[str, Any], name: str, *, most: int = TEXT_MAX) -> str | None:
+    """A text under ``name`` (numbers as they are written); None where it is absent, empty or null.
+
+    Raises:
+        RefusedPostError: it is a truth value, a table, a list, or too long.
+    """
+    value = data.get(name)
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise invalid(name, "a text")
+    text = str(value).strip()
+    if len(text) > most or "\0" in text:
+        raise invalid(name, f"a text of at most {most} characters")
+    return text or None
+
+
+def epoch_of(value: object, name: str, received_at: int) -> int:
+    """A time as seconds since 1970: whole seconds, or ISO 8601 with a zone.
+
+    Raises:
+        RefusedPostError: it is neither, has no zone, is in milliseconds, or lies more than a day ahead.
+    """
+    if isinstance(value, str) and not value.strip().removeprefix("-").isdigit():
+        try:
+            moment = datetime.fromisoformat(value.strip())
+        except ValueError:
+            raise RefusedPostError("time_invalid", f"{name} is not a time", name=name, hint=_TIMES) from None
+        if moment.tzinfo is None:
+            raise RefusedPostError("time_invalid", f"{name} does not say of which zone it is", name=name, hint=_TIMES)
+        seconds = int(moment.timestamp())
+    else:
+        found = number_in({name: value}, name)
+        if found is None:
+            raise missing(name, _TIMES)
+        seconds = found
+    if seconds > TIME_MAX:
+        raise RefusedPostError("time_invalid", f"{name} is in milliseconds, or no time", name=name, hint=_TIMES)
+    if seconds < 0:
+        raise RefusedPostError("time_invalid", f"{name} is before 1970", name=name, hint=_TIMES)
+    if seconds > received_at + AHEAD_MAX_S:
+        told = f"{name} is more than a day ahead of our clock"
+        raise RefusedPostError("time_in_the_future", told, name=name, hint="correct the sender's clock")
+    return seconds
+
+
+_TIMES = "send seconds since 1970 (UTC), or ISO 8601 with a zone such as 2026-09-01T09:00:00Z"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """What a mapping found, before it is an observation: ids are those of the system, as text.
+
+    ``complete`` is whether the key has all its parts, so that another delivery of the same fact has the same.
+    """
+
+    name: str
+    kind: str | None
+    people: Mapping[str, str]
+    key: tuple[str, ...]
+    at: int
+    object_table: str | None = None
+    object_id: str | None = None
+    course: str | None = None
+    section: str | None = None
+    lesson: str | None = None
+    post: str | None = None
+    marks: frozenset[EventMark] = frozenset()
+    person_marks: Mapping[str, PersonMark] = field(default_factory=dict)
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    complete: bool = True
+
+
+def observed(act: Act, arrival: Arrival) -> Observation:
+    """The observation of an act; one much older than its arrival is marked backdated."""
+    marks = act.marks
+    if arrival.awaits_log and not (arrival.pay_before_log and act.complete):
+        marks |= {"unconfirmed"}
+    if act.at < arrival.received_at - arrival.backdated_after_s:
+        marks |= {"backdated"}
+    return Observation(
+        source=arrival.source,
+        site=arrival.site,
+        position=arrival.number,
+        lms_event=act.name,
+        kind=act.kind,
+        people=act.people,
+        natural_key=act.key,
+        occurred_at=act.at,
+        evidence=arrival.evidence,
+        object_table=act.object_table,
+        object_id=act.object_id,
+        course=act.course,
+        section=act.section,
+        lesson=act.lesson,
+        post=act.post,
+        marks=marks,
+        person_marks=act.person_marks,
+        facts=act.facts,
+    )

@@ -1,0 +1,173 @@
+"""The canonical schema, for anything that can post JSON: Zapier, Make, a form, a script.
+
+    {"event": "course.completed", "occurred_at": "2026-09-01T09:00:00Z", "user": {"id": "12345"},
+     "context": {"course": {"id": "987"}, "section": {"id": "3"}, "lesson": {"id": "12"}},
+     "metrics": {"score_pct": 85}, "trace": {"lms_event_id": "9194694"}}
+
+One object, a list of them, or `{"events": […]}`. Titles and addresses may stand in it and are not kept. A submission's
+text is measured and not kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from agent.collectors.systems.base import (
+    EVENTS_MAX,
+    Act,
+    Arrival,
+    RefusedPostError,
+    epoch_of,
+    invalid,
+    json_of,
+    missing,
+    observed,
+    text_in,
+)
+from agent.config.kinds import KindTable
+from agent.model import ROLES, Fact, Observation
+
+_KIND = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
+_FACT = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_ID_MAX = 200
+_FACTS_MAX = 50
+_FACT_TEXT_MAX = 500
+_LISTED_MAX = 50
+
+
+class Generic:
+    """The mapping; a `System`."""
+
+    def observations(self, arrival: Arrival, kinds: KindTable) -> Sequence[Observation]:
+        """The events of a post, in its order."""
+        del kinds  # the sender names the kind itself
+        return tuple(observed(_act(data, arrival), arrival) for data in _events(arrival.body))
+
+
+def _events(body: bytes) -> Iterator[Mapping[str, Any]]:
+    found = json_of(body)
+    if isinstance(found, dict) and isinstance(found.get("events"), list):
+        found = found["events"]
+    listed = found if isinstance(found, list) else [found]
+    if len(listed) > EVENTS_MAX:
+        raise RefusedPostError("too_many_events", f"more than {EVENTS_MAX} events in one post", hint="send several")
+    for number, data in enumerate(listed, start=1):
+        if not isinstance(data, dict):
+            raise RefusedPostError("not_an_object", f"event {number} is not an object", hint='send {"event": …}')
+        yield data
+
+
+def _act(data: Mapping[str, Any], arrival: Arrival) -> Act:
+    kind = text_in(data, "event", most=_ID_MAX)
+    if kind is None:
+        raise missing("event", "a kind such as course.completed: rewards-agent rules facts lists them")
+    if not _KIND.fullmatch(kind):
+        raise invalid("event", "a kind such as course.completed")
+    if "occurred_at" not in data:
+        raise missing("occurred_at")
+    at = epoch_of(data["occurred_at"], "occurred_at", arrival.received_at)
+    people = _people(data)
+    course, section, lesson, post = (_place(data, name) for name in ("course", "section", "lesson", "post"))
+    submission = _part(data, "submission")
+    trace = _part(data, "trace")
+    number = _id(submission, "id") or _id(trace, "lms_event_id") or _id(data, "id")
+    about = ("id", number) if number else ("at", course or "", section or "", lesson or "", post or "", str(at))
+    return Act(
+        name=text_in(trace, "lms_eventname", most=_ID_MAX) or kind,
+        kind=kind,
+        people=people,
+        key=(kind, people["subject"], *about),
+        at=at,
+        object_table="submission" if submission else None,
+        object_id=number,
+        course=course,
+        section=section,
+        lesson=lesson,
+        post=post,
+        facts={**_facts(_part(data, "metrics")), **_facts(_part(data, "facts")), **_submitted(submission)},
+    )
+
+
+def _part(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = data.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise invalid(name, "an object")
+    return value
+
+
+def _id(data: Mapping[str, Any], name: str) -> str | None:
+    return text_in(data, name, most=_ID_MAX)
+
+
+def _place(data: Mapping[str, Any], name: str) -> str | None:
+    """`{"course": {"id": "987"}}`, or shorter `{"course": "987"}`."""
+    context = _part(data, "context")
+    value = context.get(name)
+    return _id(value, "id") if isinstance(value, dict) else _id(context, name)
+
+
+def _people(data: Mapping[str, Any]) -> dict[str, str]:
+    user = data.get("user")
+    subject = _id(user, "id") if isinstance(user, dict) else _id(data, "user")
+    if subject is None:
+        raise missing("user.id", "the learner's id in the sending system")
+    people = {"subject": subject}
+    others = _part(data, "people")
+    for role in ROLES:
+        person = others.get(role)
+        found = _id(person, "id") if isinstance(person, dict) else _id(others, role)
+        if found is not None and role != "subject":
+            people[role] = found
+    return people
+
+
+def _facts(values: Mapping[str, Any]) -> dict[str, Fact]:
+    """Numbers exact, texts short; a null says nothing."""
+    if len(values) > _FACTS_MAX:
+        raise RefusedPostError("too_many_values", f"more than {_FACTS_MAX} facts in one event")
+    found: dict[str, Fact] = {}
+    for name, value in values.items():
+        if not _FACT.fullmatch(name):
+            raise invalid(name[:64], "the name of a fact: small letters, digits and _")
+        if value is not None:
+            found[name] = _fact(name, value)
+    return found
+
+
+def _fact(name: str, value: Any) -> Fact:
+    match value:
+        case bool() | int():
+            return value
+        case float():
+            exact = Fraction(Decimal(str(value)))
+            return exact.numerator if exact.denominator == 1 else exact
+        case str() if len(value) <= _FACT_TEXT_MAX:
+            return value
+        case list() if len(value) <= _LISTED_MAX and all(isinstance(x, str) and len(x) <= _ID_MAX for x in value):
+            return tuple(value)
+    raise invalid(name, f"a number, a truth value, a text of at most {_FACT_TEXT_MAX} characters, or a list of texts")
+
+
+def _submitted(submission: Mapping[str, Any]) -> dict[str, Fact]:
+    """What is known of a submission besides its facts: how long its text is, which files, which address."""
+    found: dict[str, Fact] = {}
+    if not submission:
+        return found
+    text = submission.get("text")
+    if isinstance(text, str):
+        found["char_count"], found["word_count"] = len(text.strip()), len(text.split())
+    files = submission.get("files")
+    if isinstance(files, list):
+        found["file_count"] = len(files)
+        digests = [each.get("sha256") if isinstance(each, dict) else each for each in files]
+        found["file_digests"] = tuple(str(one)[:_ID_MAX] for one in digests[:_LISTED_MAX] if isinstance(one, str))
+    address = text_in(submission, "url", most=_FACT_TEXT_MAX)
+    if address is not None:
+        found["url"] = address
+    return {**found, **_facts(_part(submission, "counts"))}

@@ -1,0 +1,15 @@
+"""Which mapping and which signature belong to a `kind` of `[[source]]` that posts: the one place that knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from agent.collectors.systems.base import Signature, System
+from agent.collectors.systems.generic import Generic
+from agent.collectors.systems.tool_trigger import ToolTrigger
+
+SYSTEMS: Mapping[str, System] = MappingProxyType({"generic": Generic(), "tool-trigger": ToolTrigger()})
+
+SIGNATURES: Mapping[str, Signature] = MappingProxyType({})
+"""How systems sign their posts; the others cannot."""

@@ -1,0 +1,73 @@
+"""From the settings to the collectors of log tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from agent.clock import Clock
+from agent.collectors.logstore.collector import LogstoreCollector
+from agent.collectors.logstore.options import LogstoreOptions
+from agent.config.kinds import KindTable
+from agent.config.secrets import read_secret
+from agent.config.settings import LogSource, Settings
+
+
+def logstore_options(settings: Settings, source: LogSource) -> LogstoreOptions:
+    """What the log-table collector is told about a configured source; reads its secrets.
+
+    Raises:
+        ConfigError: a secret is missing, empty, or others may read it.
+    """
+
+    def secret(name: str | None) -> str | None:
+        return read_secret(settings.home, name).reveal() if name else None
+
+    return LogstoreOptions(
+        name=source.name,
+        site=source.site_name,
+        url=str(source.url),
+        password=secret(source.password_file),
+        table_prefix=source.table_prefix,
+        log_url=str(source.log_url) if source.log_url else None,
+        log_password=secret(source.log_password_file),
+        log_table=source.log_table,
+        start_at=source.start_at,
+        poll_interval_s=source.poll_interval_s,
+        gap_patience_s=float(source.gap_patience_s),
+        backdated_after_s=source.backdated_after_s,
+        site_admins=frozenset(source.site_admins),
+        place=f"{settings.path}: [[source]] {source.name}",
+    )
+
+
+def collectors_of(settings: Settings, clock: Clock, kinds: Callable[[], KindTable]) -> dict[str, LogstoreCollector]:
+    """A collector for each configured log table.
+
+    Raises:
+        ConfigError: a secret cannot be read.
+    """
+    return {
+        source.name: LogstoreCollector(logstore_options(settings, source), clock, kinds)
+        for source in settings.log_sources
+    }
+
+
+def log_from(
+    settings: Settings, source: LogSource, since: int, clock: Clock, kinds: Callable[[], KindTable]
+) -> LogstoreCollector:
+    """A collector of its own that looks at a configured log from ``since`` (seconds UTC) on; whoever asks closes it.
+
+    Raises:
+        ConfigError: a secret cannot be read.
+    """
+    options = replace(logstore_options(settings, source), start_at=since or "beginning")
+    return LogstoreCollector(options, clock, kinds)
+
+
+def logs_of(
+    settings: Settings, clock: Clock, kinds: Callable[[], KindTable]
+) -> Callable[[str, int], LogstoreCollector]:
+    """Source and time (seconds UTC) → a collector of its own that looks at that log from then on."""
+    logs = {source.name: source for source in settings.log_sources}
+    return lambda name, since: log_from(settings, logs[name], since, clock, kinds)

@@ -1,0 +1,151 @@
+"""The real agent with a door: what was answered 200 is in the ledger, once, whatever happens to the agent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tests import servers
+from tests.acceptance.campus import Campus, kill, serving, wait_until
+from tests.ledgers import rows as ledger_rows
+from tests.posts import HOOK, TOKEN, a_post
+
+RULES = """
+schema = 1
+timezone = "UTC"
+
+[[rule]]
+id = "lesson"
+on = "lesson.completed"
+award = 10
+
+[[rule]]
+id = "essay"
+on = "submission.received"
+conditions = { word_count = ">=3" }
+award = 50
+"""
+
+
+def posting_campus(directory: Path, *, same_site: bool = False, log: str = "") -> tuple[Campus, int]:
+    """A campus whose systems post; with ``log`` (the URL of one) also a log."""
+    directory.mkdir(parents=True, exist_ok=True)
+    port = servers.free_port()
+    secret = directory / "trigger.token"
+    secret.write_text(TOKEN)
+    secret.chmod(0o600)
+    (directory / "rules.toml").write_text(RULES)
+    logged = (
+        f'[[source]]\nname = "moodle"\nkind = "moodle-logstore"\nurl = "{log}"\nstart_at = "beginning"\n' if log else ""
+    )
+    (directory / "config.toml").write_text(
+        '[agent]\ncampus = "test-campus"\ndata_dir = "data"\nrules = "rules.toml"\n'
+        f'[http]\nlisten = "127.0.0.1:{port}"\n{logged}'
+        f'[[source]]\nname = "trigger"\nkind = "tool-trigger"\npath = "{HOOK}"\n'
+        'bearer_token_files = ["trigger.token"]\n'
+        "rate_limit_per_s = 100000.0\n"
+        + ('same_site_as = "moodle"\n' if same_site else "")
+        + '[[source]]\nname = "forms"\nkind = "generic"\npath = "/forms"\nbearer_token_files = ["trigger.token"]\n'
+    )
+    return Campus(directory=directory), port
+
+
+def a_lesson(number: int) -> dict[str, Any]:
+    return a_post(objectid=str(number), contextinstanceid=str(number), timecreated=str(int(time.time()) - 5))
+
+
+async def send(session: aiohttp.ClientSession, port: int, body: Any, path: str = HOOK) -> int:
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with session.post(f"http://127.0.0.1:{port}{path}", data=json.dumps(body), headers=headers) as answer:
+        await answer.read()
+        return answer.status
+
+
+def test_posts_alone_are_paid_within_a_moment(tmp_path: Path) -> None:
+    at, port = posting_campus(tmp_path / "a")
+
+    async def post() -> list[int]:
+        async with aiohttp.ClientSession() as session:
+            essay = {
+                "event": "submission.received",
+                "occurred_at": int(time.time()),
+                "user": {"id": "ann"},
+                "submission": {"id": "1", "text": "three words here"},
+            }
+            return [
+                await send(session, port, a_lesson(7)),
+                await send(session, port, a_lesson(7)),
+                await send(session, port, essay, "/forms"),
+                await send(session, port, {"event": "submission.received"}, "/forms"),
+            ]
+
+    with serving(at) as service:
+        wait_until(lambda: service.said("agent_started"))
+        statuses: list[int] = []
+        wait_until(lambda: _answers(port))
+        statuses = asyncio.run(post())
+        wait_until(lambda: len(at.export()) == 2)
+        code, _ = service.end()
+    assert code == 0
+    assert statuses == [200, 200, 200, 400]
+    rows = [(row["learner"], row["rule_id"], row["amount"], row["source"], row["trust"]) for row in at.export()]
+    assert sorted(rows) == [
+        ("forms:ann", "essay", "50", "forms", "trusted_source"),
+        ("trigger:35", "lesson", "10", "trigger", "trusted_source"),
+    ]
+    at.catch_up()
+    assert len(at.export()) == 2
+
+
+def _answers(port: int) -> bool:
+    async def look() -> bool:
+        try:
+            async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/") as answer:
+                return answer.status == 404
+        except aiohttp.ClientError:
+            return False
+
+    return asyncio.run(look())
+
+
+def test_every_post_that_was_answered_200_is_in_the_ledger_once_after_kills_at_random(tmp_path: Path) -> None:
+    at, port = posting_campus(tmp_path / "a")
+    chance = random.Random(7)
+    accepted: set[int] = set()
+
+    async def load(stop: asyncio.Event, start: int) -> None:
+        number = start
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+            while not stop.is_set():
+                number += 8
+                try:
+                    if await send(session, port, a_lesson(number)) == 200:
+                        accepted.add(number)
+                except (aiohttp.ClientError, TimeoutError):
+                    await asyncio.sleep(0.05)
+
+    async def storm() -> None:
+        stop = asyncio.Event()
+        loads = [asyncio.create_task(load(stop, start)) for start in range(8)]
+        for _ in range(6):
+            process = at.start()
+            before = len(accepted)
+            await asyncio.to_thread(wait_until, lambda before=before: len(accepted) >= before + 50)
+            await asyncio.sleep(chance.random() * 0.5)
+            kill(process)
+        stop.set()
+        await asyncio.gather(*loads)
+
+    asyncio.run(storm())
+    at.catch_up()
+    events = ledger_rows(at.directory / "data", "SELECT CAST(payload AS TEXT) ->> 'l' FROM event")
+    lessons = [int(lesson) for (lesson,) in events]
+    assert len(accepted) >= 300
+    assert accepted <= set(lessons)
+    assert len(lessons) == len(set(lessons)) == len(at.export())

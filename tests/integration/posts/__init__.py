@@ -1,0 +1,1 @@
+"""The door and the inbox, over real HTTP and on a real disk."""

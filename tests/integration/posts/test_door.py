@@ -1,0 +1,173 @@
+"""The door over real HTTP, before a real inbox."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from agent.collectors.inbox.store import FILE_NAME, GROUP_MAX, Inbox
+from agent.errors import IntegrityError, TransientError
+from agent.model import Evidence
+from tests.builders import NOW
+from tests.posts import HOOK, a_post, door_source, open_door
+
+
+def kept(data_dir: Path) -> list[tuple[int, str, bytes]]:
+    with contextlib.closing(sqlite3.connect(data_dir / FILE_NAME)) as connection:
+        return connection.execute("SELECT no, source, body FROM post ORDER BY no").fetchall()
+
+
+async def test_a_post_is_answered_200_when_it_is_on_disk(tmp_path: Path) -> None:
+    async with open_door(tmp_path) as at:
+        answer = await at.post(a_post())
+        assert (answer.status, answer.told) == (200, {"status": "kept", "number": 1})
+        assert kept(tmp_path) == [(1, "trigger", json.dumps(a_post()).encode())]
+
+
+async def test_an_unknown_path_and_a_wrong_token_get_the_same_answer(tmp_path: Path) -> None:
+    async with open_door(tmp_path) as at:
+        wrong = [
+            await at.post(a_post(), path="/api/public/hook/nothing/event"),
+            await at.post(a_post(), token="wrong"),
+            await at.post(a_post(), token=None),
+            await at.post(a_post(), method="GET"),
+        ]
+        assert {(one.status, json.dumps(one.told)) for one in wrong} == {(404, '{"error": "not_found"}')}
+        assert at.door.counts["trigger", "not_let_in"] == 2
+    assert kept(tmp_path) == []
+
+
+async def test_what_cannot_be_understood_is_400_with_its_reason_and_kept_to_be_looked_at(tmp_path: Path) -> None:
+    async with open_door(tmp_path) as at:
+        answer = await at.post(b'{"eventname": ')
+        assert (answer.status, answer.told["error"]) == (400, "not_json")
+        answer = await at.post(a_post(userid="ann"))
+        assert (answer.status, answer.told["error"], answer.told["field"]) == (400, "field_invalid", "userid")
+        assert (await at.post(a_post())).status == 200
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        refused = connection.execute("SELECT source, reason FROM refused ORDER BY no").fetchall()
+    assert refused == [("trigger", "not_json"), ("trigger", "field_invalid")]
+    assert len(kept(tmp_path)) == 1
+
+
+async def test_too_large_a_body_is_413_however_it_is_sent(tmp_path: Path) -> None:
+    async def in_pieces() -> object:
+        for _ in range(40):
+            yield b"x" * 100
+
+    async with open_door(tmp_path, door_source(body_bytes_max=1_024)) as at:
+        assert (await at.post(b"x" * 1_025)).status == 413
+        url = f"http://127.0.0.1:{at.door.port}{HOOK}"
+        headers = {"Authorization": "Bearer a-token-of-a-throw-away-door"}
+        async with at.session.post(url, data=in_pieces(), headers=headers) as answer:
+            assert answer.status == 413
+        assert (await at.post(a_post())).status == 200
+
+
+async def test_a_flood_of_one_source_is_told_to_wait_and_starves_no_other(tmp_path: Path) -> None:
+    flooding = door_source("flood", path="/flood", rate_per_s=5)
+    async with open_door(tmp_path, flooding, door_source()) as at:
+        answers = [await at.post(a_post(), path="/flood") for _ in range(15)]
+        assert [one.status for one in answers] == [200] * 10 + [429] * 5
+        assert answers[-1].headers["retry-after"] == "1"
+        assert (await at.post(a_post())).status == 200
+        at.clock.at += 1
+        assert (await at.post(a_post(), path="/flood")).status == 200
+
+
+async def test_only_allowed_addresses_come_in_also_behind_a_proxy_of_ours(tmp_path: Path) -> None:
+    source = door_source(allow=["203.0.113.0/24"])
+    async with open_door(tmp_path, source, proxies=["127.0.0.0/8"]) as at:
+        assert (await at.post(a_post())).status == 404
+        assert (await at.post(a_post(), headers={"X-Forwarded-For": "203.0.113.7"})).status == 200
+        assert (await at.post(a_post(), headers={"X-Forwarded-For": "203.0.113.7, 192.0.2.1"})).status == 404
+
+
+async def test_a_slow_sender_is_turned_away_and_others_are_served_meanwhile(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    async with open_door(tmp_path) as at:
+        reader, writer = await asyncio.open_connection("127.0.0.1", at.door.port)
+        head = f"POST {HOOK} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a-token-of-a-throw-away-door\r\n"
+        writer.write(f"{head}Content-Length: 100\r\n\r\n".encode() + b"{")
+        await writer.drain()
+        assert (await at.post(a_post())).status == 200
+        line = await asyncio.wait_for(reader.readline(), 20)
+        writer.close()
+    assert b" 408 " in line
+
+
+async def test_posts_of_many_connections_are_each_kept_once(tmp_path: Path) -> None:
+    async with open_door(tmp_path) as at:
+        answers = await asyncio.gather(*(at.post(a_post(objectid=str(number))) for number in range(300)))
+        assert {one.status for one in answers} == {200}
+        assert sorted(one.told["number"] for one in answers) == list(range(1, 301))
+    assert len(kept(tmp_path)) == 300
+
+
+async def test_when_nothing_can_be_written_a_post_is_503_and_later_ones_are_kept(tmp_path: Path) -> None:
+    async with open_door(tmp_path) as at:
+        with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as holding:
+            holding.execute("BEGIN IMMEDIATE")
+            answer = await asyncio.wait_for(at.post(a_post()), 20)
+            holding.execute("ROLLBACK")
+        assert (answer.status, answer.told["error"]) == (503, "not_kept")
+        assert int(answer.headers["retry-after"]) > 0
+        assert (await at.post(a_post())).status == 200
+    assert len(kept(tmp_path)) == 1
+
+
+async def test_a_sender_who_hangs_up_has_posted_all_the_same(tmp_path: Path) -> None:
+    inbox = await Inbox.open(tmp_path)
+    asking = asyncio.create_task(inbox.append("a", NOW, Evidence.nothing, b"{}"))
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    await inbox.close()
+    assert [body for _, _, body in kept(tmp_path)] == [b"{}"]
+
+
+async def test_one_source_cannot_fill_the_queue(tmp_path: Path) -> None:
+    inbox = await Inbox.open(tmp_path)
+    asked = [asyncio.create_task(inbox.append("flood", NOW, Evidence.nothing, b"{}")) for _ in range(GROUP_MAX * 3)]
+    other = asyncio.create_task(inbox.append("calm", NOW, Evidence.nothing, b"{}"))
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert any(isinstance(one, TransientError) for one in found)
+    assert await other > 0
+    await inbox.close()
+
+
+async def test_numbers_are_never_given_again_even_when_the_inbox_was_lost(tmp_path: Path) -> None:
+    inbox = await Inbox.open(tmp_path)
+    for _ in range(3):
+        await inbox.append("a", NOW, Evidence.nothing, b"{}")
+    assert await inbox.expire("a", upto=3, before=NOW + 1) == 3
+    assert await inbox.append("a", NOW, Evidence.nothing, b"{}") == 4
+    await inbox.close()
+    for file in tmp_path.iterdir():
+        file.unlink()
+    again = await Inbox.open(tmp_path, floor=4)
+    assert await again.append("a", NOW, Evidence.nothing, b"{}") == 5
+    await again.close()
+
+
+async def test_retention_takes_only_what_was_read(tmp_path: Path) -> None:
+    inbox = await Inbox.open(tmp_path)
+    for at in (1, 2, 3):
+        await inbox.append("a", at, Evidence.nothing, b"{}")
+    await inbox.append("b", 1, Evidence.nothing, b"{}")
+    assert await inbox.expire("a", upto=2, before=100) == 2
+    assert [each.number for each in await inbox.after("a", 0, 10)] == [3]
+    assert await inbox.newest("b") == 4
+    await inbox.close()
+
+
+async def test_a_damaged_inbox_is_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"no database at all " * 100)
+    with pytest.raises(IntegrityError, match="is damaged"):
+        await Inbox.open(tmp_path)

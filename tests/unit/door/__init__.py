@@ -1,0 +1,1 @@
+"""What systems post, and who is let in."""

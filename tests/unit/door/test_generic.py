@@ -1,0 +1,111 @@
+"""What posts in the canonical schema say."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from agent.collectors.systems.base import RefusedPostError
+from agent.collectors.systems.registry import SYSTEMS
+from agent.config.kinds import KindTable
+from agent.model import Observation
+from tests.builders import NOW
+from tests.unit.door.test_tool_trigger import arrival
+
+SYSTEM = SYSTEMS["generic"]
+
+
+def event(**changes: Any) -> dict[str, Any]:
+    """One event of the canonical schema."""
+    fields = {
+        "event": "course.completed",
+        "source": "custom",
+        "occurred_at": "2026-09-21T13:00:00Z",
+        "user": {"id": "12345", "email": "learner@example.edu", "external_ids": {"moodle": "8774"}},
+        "context": {"course": {"id": "987", "title": "Health & Safety"}, "lesson": {"id": "l-12"}},
+        "metrics": {"progress_pct": 100, "score_pct": 66.7},
+        "trace": {"lms_event_id": "9194694"},
+        **changes,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def seen(body: Any) -> list[Observation]:
+    return list(SYSTEM.observations(arrival(json.dumps(body).encode()), KindTable()))
+
+
+def test_the_canonical_schema_becomes_an_observation_with_exact_facts() -> None:
+    (found,) = seen(event())
+    assert (found.kind, found.course, found.lesson, found.people) == (
+        "course.completed",
+        "987",
+        "l-12",
+        {"subject": "12345"},
+    )
+    assert found.facts == {"progress_pct": 100, "score_pct": Fraction(667, 10)}
+    assert found.natural_key == ("course.completed", "12345", "id", "9194694")
+    assert found.occurred_at == 1_790_000_000 - 0 + (found.occurred_at - NOW)
+
+
+def test_several_events_in_one_post_keep_their_order() -> None:
+    for body in ([event(), event(user="7")], {"events": [event(), event(user="7")]}):
+        assert [one.people["subject"] for one in seen(body)] == ["12345", "7"]
+
+
+def test_without_an_id_the_fact_is_who_what_where_and_when() -> None:
+    (found,) = seen(event(trace=None))
+    assert found.natural_key[:3] == ("course.completed", "12345", "at")
+    assert found.natural_key[-1] == str(found.occurred_at)
+
+
+def test_roles_beside_the_learner_are_taken_over() -> None:
+    (found,) = seen(event(people={"referrer": {"id": "9"}, "actor": "8", "subject": "7"}))
+    assert found.people == {"subject": "12345", "referrer": "9", "actor": "8"}
+
+
+def test_a_submission_is_measured_and_its_text_is_not_kept() -> None:
+    submission = {
+        "id": "s-1",
+        "text": "What I learned from my pupils",
+        "files": [{"sha256": "ab"}, "cd"],
+        "url": "https://example.org/talk",
+        "counts": {"peers": 12},
+    }
+    (found,) = seen(event(event="submission.received", metrics=None, trace=None, submission=submission))
+    assert found.facts == {
+        "char_count": 29,
+        "word_count": 6,
+        "file_count": 2,
+        "file_digests": ("ab", "cd"),
+        "url": "https://example.org/talk",
+        "peers": 12,
+    }
+    assert "pupils" not in repr(found)
+    assert found.natural_key == ("submission.received", "12345", "id", "s-1")
+
+
+@pytest.mark.parametrize(
+    ("body", "reason", "name"),
+    [
+        (event(event=None), "field_missing", "event"),
+        (event(event="Course Completed"), "field_invalid", "event"),
+        (event(user={}), "field_missing", "user.id"),
+        (event(user={"id": True}), "field_invalid", "id"),
+        (event(occurred_at="yesterday"), "time_invalid", "occurred_at"),
+        (event(occurred_at="2026-09-21T13:00:00"), "time_invalid", "occurred_at"),
+        (event(occurred_at=None), "field_missing", "occurred_at"),
+        (event(context=[]), "field_invalid", "context"),
+        (event(metrics={"Score": 1}), "field_invalid", "Score"),
+        (event(metrics={"score": {"a": 1}}), "field_invalid", "score"),
+        ([1], "not_an_object", ""),
+        ([event()] * 501, "too_many_values", ""),
+        ([{}] * 501, "too_many_events", ""),
+    ],
+)
+def test_an_event_that_cannot_be_used_is_refused_with_its_field(body: Any, reason: str, name: str) -> None:
+    with pytest.raises(RefusedPostError) as caught:
+        seen(body)
+    assert (caught.value.reason, caught.value.name) == (reason, name)
