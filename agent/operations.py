@@ -22,6 +22,8 @@ from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
 from agent.model import SourceState
 from agent.pipeline import Pipeline
+from agent.recognition.byhand import ByHand
+from agent.recognition.following import Following
 from agent.schedule.runner import Scheduler
 from agent.service.control import Operation
 
@@ -83,6 +85,8 @@ class Operations:
         self._backfill = backfill
         self._scheduler = scheduler
         self._clock = clock
+        self._following = Following(pipeline, recorder)
+        self._badges = ByHand(writer, recorder, pipeline, self._following, clock)
 
     def table(self) -> dict[str, Operation]:
         """Command name → operation."""
@@ -100,6 +104,9 @@ class Operations:
             "rules.reload": self.reload,
             "rules.backfill": self._backfill.page,
             "scheduled.run": self.run_scheduled,
+            "badge.assign": self._badges.assign,
+            "badge.revoke": self._badges.revoke,
+            "badge.settle": self._badges.settle,
         }
 
     async def approve(self, *, decisions: list[int], by: str, reason: str = "") -> list[dict[str, Any]]:
@@ -156,7 +163,8 @@ class Operations:
                 now=self._clock.now(),
             )
 
-        return {"seq": await self._writer.run(unit), "learner": learner, "currency": currency, "amount": amount}
+        seq = await self._writer.run(self._following.after(unit, self._clock.now()))
+        return {"seq": seq, "learner": learner, "currency": currency, "amount": amount}
 
     async def reverse(self, *, seq: int, reason: str, by: str) -> dict[str, Any]:
         """Answer an entry (and the others of the same award) by compensating entries."""
@@ -170,7 +178,7 @@ class Operations:
                 now=self._clock.now(),
             )
 
-        return {"reverses": seq, "entries": await self._writer.run(unit)}
+        return {"reverses": seq, "entries": await self._writer.run(self._following.after(unit, self._clock.now()))}
 
     async def reverse_rule(
         self, *, rule: str, since: int, until: int, reason: str = "", by: str = "", preview: bool = False
@@ -193,7 +201,8 @@ class Operations:
 
         found = await self._writer.run(looked)
         done = 0
-        while not preview and (count := await self._writer.run(unit)):
+        followed = self._following.after(unit, self._clock.now())
+        while not preview and (count := await self._writer.run(followed)):
             done += count
         return {"rule": rule, **asdict(found), "reversed": done}
 

@@ -19,6 +19,7 @@ import aiosqlite
 
 from agent.clock import Clock
 from agent.engine import booking, evaluate, history, trust
+from agent.engine.past import following
 from agent.engine.past.undo import Acts
 from agent.engine.recognition.record import Record
 from agent.engine.rulebook import Rulebook
@@ -193,6 +194,7 @@ class Pipeline:
             )
             past = await self.past(connection, booking.wants_approval(held, held_under, self.rulebook))
             decision = booking.approve(held, held_under, self.rulebook, past)
+            followed = following.after([decision], event, held.role, self.rulebook.recognition, past)
             if decision.outcome is not Outcome.awarded:
                 raise InvalidInputError(
                     f"decision {decision_no} cannot be paid any more: {decision.reason}",
@@ -207,6 +209,15 @@ class Pipeline:
                 version_no=number,
                 now=now,
             )
+            if followed:
+                await self._recorder.settle(
+                    connection,
+                    {event.event_id: event},
+                    followed,
+                    numbers={event.event_id: event_no},
+                    version_no=self._version_numbers[self.rulebook.version],
+                    now=now,
+                )
             return decision
 
         return await self._writer.run(unit)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 
 from agent.engine.earning import sets
 from agent.engine.earning.sets import Act, Due
 from agent.engine.evaluate import Verdict, places
-from agent.engine.past import undo
+from agent.engine.past import following, undo
 from agent.engine.past.answer import Claim, amounts_of, answer_to
 from agent.engine.past.state import State
 from agent.engine.past.undo import AGAIN, OBJECT, UNDONE
 from agent.engine.quota import CALENDAR, SCOPE, SHADOW, Places
 from agent.engine.recognition import asked
-from agent.engine.recognition import record as recognised
 from agent.engine.rulebook import CompiledRule, Payee, Rulebook, message, names_in, once
 from agent.model import Award, Decision, HoldKey, HoldKind, Outcome, StateRequest, Use, UseKey
 
@@ -86,8 +84,9 @@ def book(verdicts: Sequence[Verdict], state: State, *, shadow: bool) -> list[Dec
             decisions.append(decision)
             if verdict.then is not None and decision.notes and (then := _brought_about(verdict, state)) is not None:
                 todo.insert(place, then)
-        if verdict.rule.recognition is not None:
-            decisions.extend(_followed(verdict, decisions[number - 1 :], state, len(decisions) + 1))
+        if (recognition := verdict.rule.recognition) is not None:
+            brought, role = decisions[number - 1 :], verdict.payee.role
+            decisions.extend(following.after(brought, verdict.event, role, recognition, state, len(decisions) + 1))
     return decisions
 
 
@@ -114,16 +113,6 @@ def _decided(verdict: Verdict, state: State, prefix: str, number: int) -> Decisi
         decision = replace(decision, uses=decision.uses + objects)
         state.acts.paid(objects, _award(decision, verdict, number))
     return decision
-
-
-def _followed(verdict: Verdict, brought: Sequence[Decision], state: State, first: int) -> list[Decision]:
-    """The badges that what one verdict came to gives or takes away."""
-    event, recognition, role = verdict.event, verdict.rule.recognition, verdict.payee.role
-    if recognition is None:
-        return []
-    at, say = event.seen.occurred_at, partial(message, seen=event.seen)
-    act = recognised.Act(event_id=event.event_id, role=role, at=at, say=say)
-    return state.record.follow(recognition, brought, act, state.uses, first)
 
 
 def _objects(verdict: Verdict, prefix: str) -> tuple[Use, ...]:
@@ -312,7 +301,8 @@ def wants_approval(decision: Decision, held_under: Rulebook, now: Rulebook) -> S
         _ask(_approved_places(decision, held_under, now), decision.learner, "", rows, totals)
         rows.update((act.form.meter, act.scope, decision.learner) for act in _acts_in(decision, held_under))
     key = (decision.rule_id, decision.learner, decision.scope)
-    return StateRequest(rows=frozenset(rows), totals=frozenset(totals), holds=frozenset({key}))
+    request = StateRequest(rows=frozenset(rows), totals=frozenset(totals), holds=frozenset({key}))
+    return request if now.recognition is None else asked.of(request, now.recognition, [decision.learner])
 
 
 def approve(decision: Decision, held_under: Rulebook, now: Rulebook, state: State) -> Decision:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from agent.config.rulefile import Challenge, Level, Rule, Scheduled
+from agent.config.rulefile.tables.badge import Badge, Tier
 from agent.engine.calendar import Calendar, Moment
 from agent.engine.conditions import Judge, fact_of, shown
 from agent.engine.earning.amounts import Pays
@@ -15,6 +16,7 @@ from agent.engine.earning.sets import Form
 from agent.engine.filters import When, Whom
 from agent.engine.quota import Quota, Span
 from agent.engine.recognition import model as recognised
+from agent.engine.recognition.compiled import Words
 from agent.engine.recognition.model import Recognition
 from agent.engine.timing.timetable import Timetable
 from agent.model import Demand, Event, Observation, Posting, Role, Trust
@@ -161,6 +163,7 @@ class Rulebook:
     ``needs`` is by rule id, without rules that are off; ``demand`` is all of it together.
     ``shared`` gives the caps and budgets of a rule group (None: of rules without one). The rules of ``challenges`` are
     the last of ``rules``. ``recognition`` is what follows from awards; None where nothing does.
+    ``badges`` are those that are declared, by id, and those that rules only name; ``words`` makes criteria of names.
     """
 
     version: str
@@ -171,7 +174,10 @@ class Rulebook:
     demand: Demand
     needs: Mapping[str, Needs]
     levels: tuple[Level, ...]
+    badges: Mapping[str, Badge]
+    tiers: tuple[Tier, ...]
     recognition: Recognition | None
+    words: Words
     decimals: Mapping[str, int]
     shared: Callable[[str | None], tuple[Quota, ...]]
     meters: frozenset[str]

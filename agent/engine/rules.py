@@ -21,7 +21,7 @@ from agent.engine.earning.amounts import CompiledAmount
 from agent.engine.earning.sets import Form
 from agent.engine.past.undo import undone_by
 from agent.engine.quota import AWARDS, Quota, Span
-from agent.engine.recognition.compiled import recognition
+from agent.engine.recognition.compiled import Words, declared, recognition
 from agent.engine.recognition.model import unique
 from agent.engine.rulebook import BADGE, CompiledDeny, CompiledRule, Needs, Payee, Rulebook, once, placeholders
 from agent.engine.schedule import compiling as schedule
@@ -87,7 +87,10 @@ class _Compiler:
             demand=self._demand(needs.values()),
             needs=needs,
             levels=self._file.levels,
+            badges=declared(self._file),
+            tiers=tuple(placed.it for placed in self._file.tiers),
             recognition=self._recognition,
+            words=Words(self._file),
             decimals=self._decimals,
             shared=self._shared_by,
             meters=frozenset(quotas | {f"once:{rule.id}" for rule in pay}),

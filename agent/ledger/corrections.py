@@ -11,7 +11,7 @@ from itertools import groupby
 import aiosqlite
 
 from agent.errors import InvalidInputError
-from agent.ledger.record import Movement, Recorder
+from agent.ledger.record import BADGE_PREFIX, Movement, Recorder
 from agent.ledger.record.people import Person, split_learner
 from agent.ledger.record.undoing import COOLDOWN
 from wire import entry as wire_entry
@@ -137,7 +137,8 @@ async def reverse(
     movements = [_opposite(seq, body, person, correction) for _, body, person in entries]
     await _refuse_reversed(connection, seq, {movement.reverses for movement in movements})
     seqs = await recorder.append(connection, movements, now)
-    await _free(connection, [entries[0][0]])
+    if not movements[0].rule_id.startswith(BADGE_PREFIX):  # criteria would give it again at once
+        await _free(connection, [entries[0][0]])
     return seqs
 
 

@@ -113,6 +113,13 @@ def _awards(wish: Wish, rules: tuple[str, ...], of: str) -> Criterion:
     return Measure(names=tuple(f"{RULE}{rule}" for rule in rules), needed=needed, told=shown, distinct=wish.distinct)
 
 
+def declared(file: RuleFile) -> Mapping[str, Badge]:
+    """Every badge by its id; one that rules name and nobody declares has only that."""
+    rules: list[Rule | Challenge] = [*(placed.it for placed in file.rules), *(placed.it for placed in file.challenges)]
+    named = {rule.badge: Badge(id=rule.badge) for rule in rules if rule.badge is not None}
+    return named | {placed.it.id: placed.it for placed in file.badges}
+
+
 def recognition(file: RuleFile, calendar: Calendar) -> Recognition | None:
     """What follows from what is earned; None where nothing does, so that nothing is paid for it."""
     words = Words(file)

@@ -146,3 +146,37 @@ def _account(name: str) -> str:
 
 def _numbers(numbers: Iterable[int]) -> str:
     return ", ".join(str(number) for number in sorted(numbers))
+
+
+async def newest(connection: aiosqlite.Connection) -> int:
+    """The seq of the newest entry; 0 where there is none."""
+    rows = await connection.execute_fetchall("SELECT coalesce(max(seq), 0) FROM entry")
+    return next((int(seq) for (seq,) in rows), 0)
+
+
+async def moved_since(connection: aiosqlite.Connection, seq: int) -> list[str]:
+    """Learners whose accounts entries after ``seq`` moved; erased persons are nobody."""
+    sql = (
+        "SELECT DISTINCT p.site || ':' || p.lms_user FROM entry e JOIN person p ON p.person_no = e.person_no"
+        " WHERE e.seq > ?"
+    )
+    return [learner for (learner,) in await connection.execute_fetchall(sql, (seq,))]
+
+
+async def entry_id(connection: aiosqlite.Connection, seq: int) -> str:
+    """The id of one entry; an empty text where it is not there."""
+    rows = await connection.execute_fetchall(
+        "SELECT CAST(body AS TEXT) ->> 'entry_id' FROM entry WHERE seq = ?", (seq,)
+    )
+    return next((str(found) for (found,) in rows), "")
+
+
+async def free(connection: aiosqlite.Connection, marker: int) -> None:
+    """Give back what the badge of an entry had taken: it may be earned again."""
+    await connection.execute("UPDATE quota_use SET freed = 1 WHERE seq = ?", (marker,))
+
+
+async def learners_after(connection: aiosqlite.Connection, person_no: int, at_most: int) -> list[tuple[int, str]]:
+    """(person_no, learner) of the persons after one, in order."""
+    sql = "SELECT person_no, site || ':' || lms_user FROM person WHERE person_no > ? ORDER BY person_no LIMIT ?"
+    return [(no, learner) for no, learner in await connection.execute_fetchall(sql, (person_no, at_most))]

@@ -24,7 +24,6 @@ class Assign(Model):
 
     by: Annotated[tuple[StrictStr, ...], Field(min_length=1)] | None = None
     to: Annotated[tuple[StrictStr, ...], Field(min_length=1)] | None = None
-    to_cohorts: Annotated[tuple[StrictStr, ...], Field(min_length=1)] | None = None
     limit: Limits = ()
     total: Limits = ()
 
