@@ -36,7 +36,7 @@ def not_active(settings: Settings) -> tuple[str, ...]:
     if "identity" in settings.model_fields_set:
         named.append("[identity]")
     written = settings.privacy.model_fields_set
-    named.extend(f"[privacy] {key}" for key in ("payloads_keep", "decisions_keep") if f"{key}_s" in written)
+    named.extend(f"[privacy] {key}" for key in ("decisions_keep",) if f"{key}_s" in written)
     if any(source.reconcile_s is not None for source in settings.log_sources):
         named.append("reconcile")
     return tuple(named)

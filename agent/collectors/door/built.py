@@ -18,7 +18,9 @@ from agent.config.settings import HttpSettings, PostSource, Settings
 from agent.errors import ConfigError
 
 
-def inbox_collectors(settings: Settings, inbox: Inbox, kinds: Callable[[], KindTable]) -> dict[str, InboxCollector]:
+def inbox_collectors(
+    settings: Settings, inbox: Inbox, clock: Clock, kinds: Callable[[], KindTable]
+) -> dict[str, InboxCollector]:
     """A collector for each configured source that posts."""
     return {
         source.name: InboxCollector(
@@ -29,10 +31,12 @@ def inbox_collectors(settings: Settings, inbox: Inbox, kinds: Callable[[], KindT
                 site_admins=frozenset(source.site_admins),
                 awaits_log=source.same_site_as is not None,
                 pay_before_log=source.pay_before_log,
+                keep_s=settings.privacy.payloads_keep_s,
             ),
             inbox,
             SYSTEMS[source.kind],
             kinds,
+            clock,
         )
         for source in settings.post_sources
     }

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
+from agent.clock import Clock
 from agent.collectors.inbox.store import Inbox, Kept
 from agent.collectors.systems.base import Arrival, RefusedPostError, System
 from agent.config.kinds import KindTable
@@ -15,13 +16,18 @@ from agent.model import Demand, Observation, Page, SourceState
 
 PAGE_POSTS_MAX = 500
 """Posts in one page."""
+TIDY_S = 3_600.0
+"""How often posts that were kept long enough are removed."""
 HEARTBEAT_S = 60.0
 """How often a quiet source yields a page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxOptions:
-    """One posting source as configured; ``site`` is the name that its ids belong to. The rest as in `Arrival`."""
+    """One posting source as configured; ``site`` is the name that its ids belong to.
+
+    Posts that were read are kept for ``keep_s``; the rest as in `Arrival`.
+    """
 
     name: str
     site: str
@@ -29,13 +35,18 @@ class InboxOptions:
     site_admins: frozenset[int]
     awaits_log: bool
     pay_before_log: bool
+    keep_s: int
 
 
 class InboxCollector:
     """What one source posted; a `Collector`. ``kinds`` gives the kind table in force."""
 
-    def __init__(self, options: InboxOptions, inbox: Inbox, system: System, kinds: Callable[[], KindTable]) -> None:
+    def __init__(
+        self, options: InboxOptions, inbox: Inbox, system: System, kinds: Callable[[], KindTable], clock: Clock
+    ) -> None:
         self._options = options
+        self._clock = clock
+        self._tidied_at = clock.running() - TIDY_S
         self._inbox = inbox
         self._system = system
         self._kinds = kinds
@@ -60,6 +71,7 @@ class InboxCollector:
                 page = self._page(state, posts, demand())
                 state = page.state
                 yield page
+                await self._tidy(state.position)
             if len(posts) == PAGE_POSTS_MAX:
                 continue
             if not follow:
@@ -68,6 +80,12 @@ class InboxCollector:
                 await asyncio.wait_for(arrived.wait(), HEARTBEAT_S)
             except TimeoutError:
                 first = True
+
+    async def _tidy(self, position: int) -> None:
+        """Let go of what was read long enough ago; ``position`` is on disk."""
+        if self._clock.running() - self._tidied_at >= TIDY_S:
+            self._tidied_at = self._clock.running()
+            await self._inbox.expire(self.name, upto=position, before=self._clock.now() - self._options.keep_s)
 
     async def close(self) -> None:
         """The inbox is closed by whoever opened it."""

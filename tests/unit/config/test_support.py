@@ -48,7 +48,6 @@ def test_what_has_no_effect_yet_is_named_where_it_is_written(tmp_path: Path) -> 
     assert support.not_active(read(tmp_path, AGENT + LOG + more)) == (
         "[http]",
         "[identity]",
-        "[privacy] payloads_keep",
         "[privacy] decisions_keep",
         "reconcile",
     )

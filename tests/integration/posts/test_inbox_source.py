@@ -1,0 +1,103 @@
+"""The inbox as a source, page by page, into a real ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+from agent.collectors.inbox.collector import PAGE_POSTS_MAX, InboxCollector, InboxOptions
+from agent.collectors.inbox.store import Inbox
+from agent.collectors.systems.registry import SYSTEMS
+from agent.config.kinds import KindTable
+from agent.model import Demand, Evidence, Page, SourceState
+from tests.builders import NOW
+from tests.fakes import ManualClock
+from tests.posts import a_post
+
+WANTED = Demand(
+    rules_version="v",
+    names=frozenset({r"\core\event\course_module_completion_updated"}),
+    suffixes=frozenset(),
+    facts=frozenset(),
+    patterns=frozenset({"submission.*"}),
+)
+
+
+def collector(inbox: Inbox, clock: ManualClock, kind: str = "tool-trigger", *, keep_s: int = 86_400) -> InboxCollector:
+    options = InboxOptions(
+        name="trigger", site="moodle", backdated_after_s=86_400, site_admins=frozenset(), awaits_log=False,
+        pay_before_log=False, keep_s=keep_s,
+    )  # fmt: skip
+    return InboxCollector(options, inbox, SYSTEMS[kind], KindTable, clock)
+
+
+async def posted(inbox: Inbox, *numbers: int, source: str = "trigger") -> None:
+    for number in numbers:
+        body = json.dumps(a_post(objectid=str(number))).encode()
+        await inbox.append(source, NOW, Evidence.bearer_token, body)
+
+
+async def pages(source: InboxCollector, state: SourceState | None = None) -> list[Page]:
+    return [page async for page in source.pages(state or SourceState(), lambda: WANTED, follow=False)]
+
+
+async def test_posts_are_read_once_in_their_order_and_those_of_others_are_not(tmp_path: Path) -> None:
+    inbox = await Inbox.open(tmp_path)
+    await posted(inbox, 1, 2)
+    await posted(inbox, 9, source="another")
+    await posted(inbox, 3)
+    source = collector(inbox, ManualClock(NOW))
+    (page,) = await pages(source)
+    assert [(seen.position, seen.object_id) for seen in page.observations] == [(1, "1"), (2, "2"), (4, "3")]
+    assert (page.state.position, page.caught_up) == (4, True)
+    (again,) = await pages(source, page.state)
+    assert (list(again.observations), again.state.position) == ([], 4)
+    await inbox.close()
+
+
+async def test_more_posts_than_a_page_holds_make_several(tmp_path: Path) -> None:
+    inbox = await Inbox.open(tmp_path)
+    await asyncio.gather(*(posted(inbox, number) for number in range(PAGE_POSTS_MAX + 20)))
+    found = await pages(collector(inbox, ManualClock(NOW)))
+    assert [len(page.observations) for page in found] == [PAGE_POSTS_MAX, 20]
+    assert [page.caught_up for page in found] == [False, True]
+    await inbox.close()
+
+
+async def test_what_no_rule_waits_for_is_counted_and_a_kind_is_enough_to_be_wanted(tmp_path: Path) -> None:
+    inbox = await Inbox.open(tmp_path)
+    for kind in ("submission.received", "course.viewed"):
+        event = {"event": kind, "occurred_at": NOW, "user": "7"}
+        await inbox.append("trigger", NOW, Evidence.bearer_token, json.dumps(event).encode())
+    (page,) = await pages(collector(inbox, ManualClock(NOW), "generic"))
+    assert [seen.kind for seen in page.observations] == ["submission.received"]
+    assert dict(page.state.counts) == {"posts_read": 2, "events_unwanted": 1}
+    await inbox.close()
+
+
+async def test_a_post_that_an_older_version_let_in_is_counted_and_stops_nothing(tmp_path: Path) -> None:
+    inbox = await Inbox.open(tmp_path)
+    await inbox.append("trigger", NOW, Evidence.bearer_token, b"no JSON")
+    await posted(inbox, 2)
+    (page,) = await pages(collector(inbox, ManualClock(NOW)))
+    assert [seen.object_id for seen in page.observations] == ["2"]
+    assert page.state.counts["posts_unreadable"] == 1
+    await inbox.close()
+
+
+async def test_following_wakes_with_a_post_and_removes_what_was_read_long_ago(tmp_path: Path) -> None:
+    inbox = await Inbox.open(tmp_path)
+    clock = ManualClock(NOW)
+    await posted(inbox, 1)
+    source = collector(inbox, clock, keep_s=100)
+    following = source.pages(SourceState(), lambda: WANTED, follow=True)
+    first = await anext(following)
+    clock.at += 4_000
+    later = asyncio.get_running_loop().call_later(0.05, lambda: asyncio.ensure_future(posted(inbox, 2)))
+    second = await asyncio.wait_for(anext(following), 5)
+    assert not later.cancelled()
+    assert [len(page.observations) for page in (first, second)] == [1, 1]
+    assert [kept.number for kept in await inbox.after("trigger", 0, 10)] == [2]
+    await following.aclose()  # type: ignore[attr-defined]
+    await inbox.close()
