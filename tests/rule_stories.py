@@ -59,13 +59,14 @@ def event(
     mark: PersonMark | None = None,
     level: Trust = Trust.server_verified,
     facts: Mapping[str, Fact] | None = None,
+    position: int = 1,
 ) -> Event:
     """An event of Moodle's log; its identity is everything it says, and ``key``."""
     seconds = at(when) if isinstance(when, str) else when
     seen = Observation(
         source="moodle",
         site="moodle",
-        position=1,
+        position=position,
         lms_event=lms_event,
         kind=kind,
         people=people if people is not None else {"subject": who, "actor": who},

@@ -13,17 +13,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal
 
-FactType = Literal["bool", "int", "text", "rational", "texts"]
-"""`rational` is int or Fraction; `texts` is a tuple of text."""
+from agent.config.factentry import LOGSTORE, MOODLE_WS, POSTS, TOOL_TRIGGER, FactEntry, FactType
+from agent.config.writtenfacts import WRITTEN
 
-LOGSTORE = "moodle-logstore"
-TOOL_TRIGGER = "tool-trigger"
-MOODLE_WS = "moodle-ws"
-_POSTS = (LOGSTORE, TOOL_TRIGGER, MOODLE_WS)
+__all__ = ["FACTS", "LOGSTORE", "MOODLE_WS", "TOOL_TRIGGER", "FactEntry", "FactTable", "FactType"]
 
-_FORUMS = ("forum.posted",)
 _GRADES = ("grade.awarded", "course.graded")
 _ACTIVITY = ("lesson.*", "quiz.*", "assignment.*", "forum.*", "grade.awarded", "survey.*")
 _IN_COURSE = (*_ACTIVITY, "course.*", "badge.*")
@@ -35,32 +30,6 @@ ANY_KIND = ("*",)
 MODULES = ("course_modules", "modules")
 STAFF_TABLES = ("role_assignments", "role", "context")
 _DUE_TABLES = (*MODULES, "assign", "assign_submission", "assign_user_flags", "quiz", "quiz_attempts")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FactEntry:
-    """One line of the table.
-
-    ``kinds`` are kind patterns (`forum.*`); ``suppliers`` the source kinds that can give it; ``tables`` (without
-    prefix) what the log-table collector reads for it besides the log: where one cannot be read the fact is absent.
-    ``of_person`` facts are stored once per person as `<name>:<LMS user id>`; ``condition`` is False for names that are
-    demanded but that no condition can look at.
-    """
-
-    name: str
-    kinds: tuple[str, ...]
-    type: FactType
-    unit: str
-    meaning: str
-    sample: str
-    suppliers: tuple[str, ...] = (LOGSTORE,)
-    tables: tuple[str, ...] = ()
-    of_person: bool = False
-    condition: bool = True
-
-    def applies_to(self, kind: str) -> bool:
-        """Whether events of this kind can have the fact."""
-        return any(fnmatchcase(kind, pattern) for pattern in self.kinds)
 
 
 FACTS: tuple[FactEntry, ...] = (
@@ -89,7 +58,7 @@ FACTS: tuple[FactEntry, ...] = (
         type="rational",
         unit="points",
         sample="5.5",
-        suppliers=_POSTS,
+        suppliers=POSTS,
         meaning="the final grade at that moment",
     ),
     FactEntry(
@@ -107,7 +76,7 @@ FACTS: tuple[FactEntry, ...] = (
         type="bool",
         unit="",
         sample="false",
-        suppliers=_POSTS,
+        suppliers=POSTS,
         meaning="somebody set the completion or the grade by hand",
     ),
     FactEntry(
@@ -116,7 +85,7 @@ FACTS: tuple[FactEntry, ...] = (
         type="int",
         unit="",
         sample="2",
-        suppliers=_POSTS,
+        suppliers=POSTS,
         meaning="0 incomplete, 1 complete, 2 complete and passed",
     ),
     FactEntry(
@@ -147,33 +116,7 @@ FACTS: tuple[FactEntry, ...] = (
         meaning="how much of the course's tracked activities the learner had completed by then; 100 once the "
         "course is completed",
     ),
-    FactEntry(
-        name="word_count",
-        kinds=_FORUMS,
-        type="int",
-        unit="words",
-        sample="28",
-        tables=("forum_posts", "forum_discussions"),
-        meaning="the post's words, as Moodle counted them",
-    ),
-    FactEntry(
-        name="char_count",
-        kinds=_FORUMS,
-        type="int",
-        unit="characters",
-        sample="142",
-        tables=("forum_posts", "forum_discussions"),
-        meaning="the post's characters, as Moodle counted them",
-    ),
-    FactEntry(
-        name="is_reply",
-        kinds=_FORUMS,
-        type="bool",
-        unit="",
-        sample="true",
-        suppliers=_POSTS,
-        meaning="a reply, not the first post of a discussion",
-    ),
+    *WRITTEN,
     FactEntry(
         name="late_by",
         kinds=_DUE,
@@ -217,7 +160,7 @@ FACTS: tuple[FactEntry, ...] = (
         type="text",
         unit="",
         sample="7",
-        suppliers=_POSTS,
+        suppliers=POSTS,
         meaning="the course's number",
     ),
     FactEntry(
@@ -273,7 +216,7 @@ FACTS: tuple[FactEntry, ...] = (
         type="text",
         unit="",
         sample="self",
-        suppliers=_POSTS,
+        suppliers=POSTS,
         meaning="manual, self, cohort, …",
     ),
     FactEntry(
@@ -282,7 +225,7 @@ FACTS: tuple[FactEntry, ...] = (
         type="text",
         unit="",
         sample="web",
-        suppliers=_POSTS,
+        suppliers=POSTS,
         meaning="how it came about: web, ws (an app or web service) or cli (mostly cron)",
     ),
     FactEntry(
@@ -304,25 +247,6 @@ FACTS: tuple[FactEntry, ...] = (
         tables=("course_modules",),
         condition=False,
         meaning="the section of the activity, a scope of once_per",
-    ),
-    FactEntry(
-        name="post",
-        kinds=("forum.*",),
-        type="text",
-        unit="",
-        sample="",
-        tables=("forum_discussions",),
-        condition=False,
-        meaning="the post (of a discussion its first), a scope of once_per",
-    ),
-    FactEntry(
-        name="discussion",
-        kinds=("forum.posted",),
-        type="text",
-        unit="",
-        sample="",
-        condition=False,
-        meaning="the discussion a reply stands in: deleting it undoes the reply too",
     ),
 )
 

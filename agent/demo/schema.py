@@ -78,6 +78,14 @@ assign_submission
   assignment userid timecreated timemodified timestarted? status:10? groupid attemptnumber latest
   unique assignment,userid,groupid,attemptnumber
   key userid
+assignsubmission_onlinetext
+  assignment submission onlinetext:text? onlineformat
+  key assignment
+  key submission
+assignsubmission_file
+  assignment submission numfiles
+  key assignment
+  key submission
 assign_user_flags
   userid assignment locked mailed extensionduedate workflowstate:20? allocatedmarker
   key userid
@@ -95,6 +103,15 @@ forum_posts
   key userid
   key discussion
   key parent
+tag
+  userid tagcollid name:255 rawname:255 isstandard description:text? descriptionformat flag timemodified?
+  unique tagcollid,name
+tag_instance
+  tagid component:100 itemtype:100 itemid contextid? tiuserid ordering? timecreated timemodified
+  key itemtype,itemid
+rating
+  contextid component:100 ratingarea:50 itemid scaleid rating userid timecreated timemodified
+  key component,ratingarea,contextid,itemid
 grade_items
   courseid? categoryid? itemname:255? itemtype:30 itemmodule:30? iteminstance? itemnumber? idnumber:255? gradetype
   grademax:num grademin:num scaleid? gradepass:num sortorder hidden locked needsupdate timecreated? timemodified?

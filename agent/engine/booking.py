@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from agent.engine import fairness
 from agent.engine.earning import sets
 from agent.engine.earning.sets import Act, Due
 from agent.engine.evaluate import Verdict, places
@@ -36,6 +37,8 @@ def wants(verdicts: Iterable[Verdict], *, shadow: bool = False) -> StateRequest:
     for verdict in todo:
         recognition = verdict.rule.recognition or recognition
         prefix = _prefix(verdict, shadow=shadow)
+        if verdict.guards:
+            rows.update(key for guard in verdict.guards for key in guard.keys)
         if verdict.refs:
             rows.update(undo.key(AGAIN if verdict.undoes else UNDONE, verdict.rule.id, r, prefix) for r in verdict.refs)
         if verdict.reason:
@@ -80,8 +83,9 @@ def book(verdicts: Sequence[Verdict], state: State, *, shadow: bool) -> list[Dec
         if verdict.undoes:
             decisions.extend(_undone(verdict, state, prefix))
         else:
-            decision = _decided(verdict, state, prefix, number)
-            decisions.append(decision)
+            fair = fairness.asked(verdict.guards, state.uses) if verdict.guards else None
+            decision = _decided(verdict, state, prefix, number, fair)
+            decisions.append(decision if fair is None else fair.beside(decision))
             if verdict.then is not None and decision.notes and (then := _brought_about(verdict, state)) is not None:
                 todo.insert(place, then)
         if (recognition := verdict.rule.recognition) is not None:
@@ -97,11 +101,14 @@ def _brought_about(verdict: Verdict, state: State) -> Verdict | None:
     return None if at is None or then is None or then.act is None else then._replace(act=then.act.moved(at))
 
 
-def _decided(verdict: Verdict, state: State, prefix: str, number: int) -> Decision:
+def _decided(verdict: Verdict, state: State, prefix: str, number: int, fair: fairness.Fair | None) -> Decision:
     """The decision of one verdict that undoes nothing; it is the ``number``-th of its page."""
     decision = _undone_before(verdict, state, prefix) if verdict.refs else None
     if decision is None:
-        decision = _refused_or_held(verdict) if verdict.reason else _earned(verdict, state, prefix)
+        decision = _refused_or_held(verdict) if verdict.reason else _earned(verdict, state, prefix, fair)
+        if fair is not None and fair.refused and decision.hold is not None:
+            # Nothing that it waits for could save it.
+            decision = _decision(verdict, _REFUSED, reason=fair.refused)
     if decision.outcome is _HELD:
         if prefix:
             return _not_held(decision)
@@ -111,7 +118,7 @@ def _decided(verdict: Verdict, state: State, prefix: str, number: int) -> Decisi
     elif verdict.refs and decision.outcome is not _REFUSED:
         objects = _objects(verdict, prefix)
         decision = replace(decision, uses=decision.uses + objects)
-        state.acts.paid(objects, _award(decision, verdict, number))
+        state.acts.paid(objects, undo.award_of(decision, verdict.event.seen, number))
     return decision
 
 
@@ -119,21 +126,6 @@ def _objects(verdict: Verdict, prefix: str) -> tuple[Use, ...]:
     """What an award was about, so that an undo finds it."""
     seen = verdict.event.seen
     return tuple(undo.mark(undo.key(OBJECT, verdict.rule.id, ref, prefix), seen) for ref in verdict.refs)
-
-
-def _award(decision: Decision, verdict: Verdict, number: int) -> Award:
-    seen = verdict.event.seen
-    return Award(
-        marker=0,
-        number=number,
-        when=(seen.occurred_at, seen.position),
-        role=decision.role,
-        learner=decision.learner,
-        scope=decision.scope,
-        generation=decision.generation,
-        postings=decision.postings,
-        uses=decision.uses,
-    )
 
 
 def _undone_before(verdict: Verdict, state: State, prefix: str) -> Decision | None:
@@ -213,8 +205,11 @@ def _not_held(decision: Decision) -> Decision:
     return replace(decision, outcome=_REFUSED, reason=reason, hold=None, postings=(), uses=(), message="")
 
 
-def _earned(verdict: Verdict, state: State, prefix: str) -> Decision:
+def _earned(verdict: Verdict, state: State, prefix: str, fair: fairness.Fair | None) -> Decision:
     """Where a set decides: what the act adds, and an award as often as is due. Shadow keeps the same sets."""
+    if fair is not None and (fair.refused or fair.held):
+        refused = fair.refused and _decision(verdict, _REFUSED, reason=fair.refused)
+        return refused or _held(verdict, HoldKind.review, fair.held)
     if verdict.act is None:
         return _booked(verdict, state, prefix)
     notes, due = sets.put(verdict.act, verdict.learner, state.uses)

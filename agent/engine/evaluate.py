@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from agent.engine import fairness
 from agent.engine.calendar import Calendar, Moment
 from agent.engine.conditions import Unmet
 from agent.engine.earning.sets import Act, Form
+from agent.engine.fairness import CompiledCheck, Guard
 from agent.engine.past.undo import Ref, refs_of, undone_by
 from agent.engine.quota import Places, Quota
 from agent.engine.rulebook import CompiledDeny, CompiledRule, Payee, Rulebook, scope_of
@@ -44,8 +46,7 @@ class Verdict(NamedTuple):
     when the windows of the places end, ``postings`` what this event would bring. ``refs`` are what the award can be
     found again by, or, where the event ``undoes``, what it is about: then there is one verdict for the rule, and its
     payee means nothing. ``act`` is what the event adds to a set, ``then`` what is to be decided where that completes
-    it. (A named tuple: one is made for every rule of every
-    event.)
+    it, ``guards`` are the checks before it. (A named tuple: one is made for every rule of every event.)
     """
 
     event: Event
@@ -63,6 +64,7 @@ class Verdict(NamedTuple):
     undoes: bool = False
     act: Act | None = None
     then: Verdict | None = None
+    guards: tuple[Guard, ...] = ()
 
 
 def judge(event: Event, rulebook: Rulebook) -> tuple[Verdict, ...]:
@@ -75,6 +77,8 @@ def judge(event: Event, rulebook: Rulebook) -> tuple[Verdict, ...]:
     moment = rulebook.calendar.moment(seen.occurred_at)
     denied = _denied(seen, matched.denies) if matched.denies else None
     judged = [_judged(event, rule, payee, rulebook, moment, denied) for rule in matched.rules for payee in rule.payees]
+    if matched.checks:
+        judged = [_guarded(verdict, matched.checks) for verdict in judged]
     return tuple(undoing + judged)
 
 
@@ -84,6 +88,13 @@ def of_rule(event: Event, rule: CompiledRule, rulebook: Rulebook) -> Verdict:
     moment = rulebook.calendar.moment(event.seen.occurred_at)
     denied = _denied(event.seen, denies) if denies else None
     return _judged(event, rule, rule.payees[0], rulebook, moment, denied)
+
+
+def _guarded(verdict: Verdict, checks: tuple[CompiledCheck, ...]) -> Verdict:
+    """What never earns is not counted either; whatever else was refused was done all the same."""
+    if not verdict.learner or verdict.reason.startswith(("never earns", "mode off")):
+        return verdict
+    return verdict._replace(guards=fairness.guards(checks, verdict.event, verdict.rule.spec, verdict.learner))
 
 
 def _undoing(event: Event, rule: CompiledRule, rulebook: Rulebook) -> Verdict:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 
 from agent.config.grammar import WEEKDAYS
 from agent.config.rulefile.award import Computed
 from agent.config.rulefile.tables.condition import Active, Audience
 from agent.engine.conditions import told
+from agent.engine.fairness import CompiledCheck
 from agent.engine.rulebook import BADGE, CompiledRule, Payee, Rulebook
 from agent.model import Decision, Outcome, Posting
 
@@ -39,12 +41,25 @@ def rule_sentences(rule: CompiledRule, rulebook: Rulebook, *, kind: str | None =
         said.append(_when(spec.active))
     labels = dict.fromkeys(quota.label for payee in rule.payees for quota in payee.quotas)
     said.extend(f"Stops at {label}." for label in labels if _is_brake(label))
+    does = {"refuse": "Refused", "hold": "Held for review", "flag": "Noted"}
+    said.extend(f"{does[check.then]} at {check.label} (check {check.id})." for check in checks_of(rule, rulebook))
     if spec.reverse_on:
         said.append(f"Taken back on {_listed(spec.reverse_on, 'or')}.")
     said.append(f"An event believed less than {spec.min_trust.name} is held.")
     if spec.mode != "live":
         said.append("Decides and reports, pays nothing." if spec.mode == "shadow" else "Switched off.")
     return tuple(said)
+
+
+def checks_of(rule: CompiledRule, rulebook: Rulebook) -> tuple[CompiledCheck, ...]:
+    """The checks that stand before a rule: those that concern it and look at one of its events."""
+    kinds = rulebook.needs[rule.id].kinds if rule.id in rulebook.needs else frozenset()
+    met = {*kinds, *rule.spec.on}
+    return tuple(
+        check
+        for check in rulebook.checks
+        if check.concerns(rule.spec) and any(fnmatchcase(one, pattern) for one in met for pattern in check.on)
+    )
 
 
 def decision_sentence(decision: Decision, rulebook: Rulebook | None = None, *, as_if: bool = False) -> str:

@@ -13,6 +13,7 @@ from agent.engine.conditions import Judge, fact_of, shown
 from agent.engine.earning.amounts import Pays
 from agent.engine.earning.challenge.form import Counting
 from agent.engine.earning.sets import Form
+from agent.engine.fairness import CompiledCheck
 from agent.engine.filters import When, Whom
 from agent.engine.quota import Quota, Span
 from agent.engine.recognition import model as recognised
@@ -149,11 +150,12 @@ class Needs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:
-    """What an event meets: rules in file order, denials, and the rules whose awards it undoes."""
+    """What an event meets: rules in file order, denials, the rules whose awards it undoes, and checks."""
 
     rules: tuple[CompiledRule, ...]
     denies: tuple[CompiledDeny, ...]
     undoes: tuple[CompiledRule, ...] = ()
+    checks: tuple[CompiledCheck, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +185,7 @@ class Rulebook:
     meters: frozenset[str]
     challenges: tuple[CompiledChallenge, ...] = ()
     scheduled: tuple[Timed, ...] = ()
+    checks: tuple[CompiledCheck, ...] = ()
     _matches: dict[tuple[str | None, str], Matched] = field(default_factory=dict)
 
     def matching(self, seen: Observation) -> Matched:
@@ -198,6 +201,7 @@ class Rulebook:
                 ),
                 denies=tuple(deny for deny in self.denies if _fits(deny.on, seen)),
                 undoes=tuple(rule for rule in self.rules if _fits(rule.spec.reverse_on, seen)),
+                checks=tuple(check for check in self.checks if _fits(check.on, seen)),
             )
         return found
 

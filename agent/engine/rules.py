@@ -13,7 +13,7 @@ from agent.config.grammar import Duration, Limit, Number
 from agent.config.kinds import KindTable
 from agent.config.rulefile import Rule, RuleFile
 from agent.config.rulefile.warn import default_once_per, kinds_of
-from agent.engine import conditions, filters, stories
+from agent.engine import conditions, fairness, filters, stories
 from agent.engine.calendar import Calendar
 from agent.engine.challenge import compiled as challenge
 from agent.engine.earning import amounts, forms
@@ -54,6 +54,7 @@ class _Compiler:
         self._budgets = tuple(self._budget(limit) for limit in file.budgets.values())
         self._shared: dict[str | None, tuple[Quota, ...]] = {}
         self._recognition = recognition(file, self._calendar)
+        self._checks = tuple(fairness.compiled(placed.it, number) for number, placed in enumerate(file.checks))
 
     def rulebook(self) -> Rulebook:
         challenges = challenge.compiled(self._file.challenges, self._rule, self._calendar)
@@ -96,6 +97,7 @@ class _Compiler:
             meters=frozenset(quotas | {f"once:{rule.id}" for rule in pay}),
             challenges=challenges,
             scheduled=scheduled,
+            checks=self._checks,
         )
 
     def _in_zone(self, zone: ZoneInfo) -> Calendar:
@@ -210,6 +212,9 @@ class _Compiler:
         for deny in self._file.denies:
             if not met.isdisjoint((*kinds_of(deny.it.on, self._kinds), *deny.it.on)):
                 facts |= conditions.facts_of(deny.it.conditions)
+        for check in self._checks:
+            if check.concerns(rule.spec) and not met.isdisjoint((*kinds_of(check.on, self._kinds), *check.on)):
+                facts |= check.facts
         known = {entry.name for entry in FactTable().entries}
         return Needs(
             kinds=frozenset(kinds),

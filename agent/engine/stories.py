@@ -16,6 +16,7 @@ from agent.config.rulefile import Case, Example, Placed, Rule, RuleFile
 from agent.config.rulefile.tables.story import CaseRefusal
 from agent.engine import booking, evaluate, trust
 from agent.engine.challenge.compiled import ENROLLED, WITHDRAWN, lms_event
+from agent.engine.fairness import texts
 from agent.engine.rulebook import BADGE, CompiledRule, Rulebook
 from agent.errors import InvalidInputError
 from agent.model import ROLES, Decision, Event, Evidence, Fact, Observation, Outcome, Role, Trust
@@ -224,12 +225,13 @@ def _time(value: Any, day: date, rulebook: Rulebook) -> int:
     raise InvalidInputError(f"{value!r} is not a time; write 2026-09-07T09:00:00")
 
 
-_NOT_FACTS = frozenset({"kind", "lms_event", "at", "trust", "learner", "staff", "object_id", *_OWN, *ROLES})
+_TEXT_KEY = b"story"
+_NOT_FACTS = frozenset({"kind", "text", "lms_event", "at", "trust", "learner", "staff", "object_id", *_OWN, *ROLES})
 
 
 def _facts(said: Mapping[str, Any], people: Mapping[str, str]) -> dict[str, Fact]:
     table = FactTable()
-    found: dict[str, Fact] = {}
+    found: dict[str, Fact] = dict(texts.facts(str(said["text"]), _TEXT_KEY)) if "text" in said else {}
     for name, value in said.items():
         if name in _NOT_FACTS:
             continue

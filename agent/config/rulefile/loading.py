@@ -170,6 +170,7 @@ def _file(merged: Merged, version: str, text: str, warnings: tuple[Fault, ...]) 
         rules=merged.rules,
         caps=merged.caps,
         denies=merged.denies,
+        checks=merged.checks,
         cases=merged.cases,
         challenges=merged.challenges,
         scheduled=merged.scheduled,

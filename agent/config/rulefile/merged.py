@@ -15,6 +15,7 @@ from agent.config.rulefile.models import Cap, Deny, KindModel, Rule, RulesPart
 from agent.config.rulefile.tables.badge import Badge, Tier
 from agent.config.rulefile.tables.calendar import Period
 from agent.config.rulefile.tables.challenge import Challenge
+from agent.config.rulefile.tables.check import FairCheck
 from agent.config.rulefile.tables.currency import Currency, Level
 from agent.config.rulefile.tables.scheduled import Scheduled
 from agent.config.rulefile.tables.story import Case
@@ -82,6 +83,7 @@ class RuleFile:
     rules: tuple[Placed[Rule], ...]
     caps: tuple[Placed[Cap], ...]
     denies: tuple[Placed[Deny], ...]
+    checks: tuple[Placed[FairCheck], ...]
     cases: tuple[Placed[Case], ...]
     challenges: tuple[Placed[Challenge], ...] = ()
     scheduled: tuple[Placed[Scheduled], ...] = ()
@@ -106,6 +108,7 @@ class Merged:
     rules: tuple[Placed[Rule], ...]
     caps: tuple[Placed[Cap], ...]
     denies: tuple[Placed[Deny], ...]
+    checks: tuple[Placed[FairCheck], ...]
     cases: tuple[Placed[Case], ...]
     challenges: tuple[Placed[Challenge], ...]
     scheduled: tuple[Placed[Scheduled], ...]
@@ -171,6 +174,7 @@ def merge(parts: Sequence[Part]) -> tuple[Merged, list[Fault]]:
         rules=tuple(_elements("rule", lambda model: model.rule, parts)),
         caps=tuple(_elements("cap", lambda model: model.cap, parts)),
         denies=tuple(_elements("deny", lambda model: model.deny, parts)),
+        checks=tuple(_elements("check", lambda model: model.check, parts)),
         cases=tuple(_elements("case", lambda model: model.case, parts)),
         challenges=tuple(_elements("challenge", lambda model: model.challenge, parts)),
         scheduled=tuple(_elements("scheduled", lambda model: model.scheduled, parts)),

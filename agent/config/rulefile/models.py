@@ -15,6 +15,7 @@ from agent.config.rulefile.later import Later
 from agent.config.rulefile.tables.badge import Badge, Tier
 from agent.config.rulefile.tables.calendar import ClosedDays, Period
 from agent.config.rulefile.tables.challenge import Challenge
+from agent.config.rulefile.tables.check import FairCheck
 from agent.config.rulefile.tables.condition import Active, Audience, Conditions
 from agent.config.rulefile.tables.criteria import Wish, required
 from agent.config.rulefile.tables.currency import Currency, Level
@@ -140,6 +141,7 @@ class RulesPart(Model):
     rule: tuple[Rule, ...] = ()
     cap: tuple[Cap, ...] = ()
     deny: tuple[Deny, ...] = ()
+    check: tuple[FairCheck, ...] = ()
     case: tuple[Case, ...] = ()
     programme: Later = None
     challenge: tuple[Challenge, ...] = ()

@@ -82,6 +82,7 @@ WRITTEN: Mapping[str, JsonSchemaValue] = {
     "hours": _text(rf"{_CLOCK} *- *({_CLOCK}|24:00)", "08:00-18:00"),
     "clock": _text(_CLOCK, "04:00"),
     "days": _text(rf"{_DAY}(\.\.{_DAY})?", "2026-12-24..2027-01-05"),
+    "rate": _text(rf"\s*\d{{1,6}} */ *{_DURATION}\s*", "20/10m"),
     "written_duration": _text(_DURATION, "7d", "12h"),
     "limit": {
         "anyOf": [

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from agent.engine.conditions import fact_of
-from agent.model import Award, Observation, Use, UseKey
+from agent.model import Award, Decision, Observation, Use, UseKey
 
 OBJECT, UNDONE, AGAIN = "object:", "undone:", "again:"
 
@@ -180,3 +180,18 @@ class Acts:
 def later(marks: Iterable[Use], when: When) -> bool:
     """Whether any of the marks is later than ``when``, or the same moment of the same row."""
     return any((use.at, use.amount) >= when for use in marks)
+
+
+def award_of(decision: Decision, seen: Observation, number: int) -> Award:
+    """An award of this page, its ``number``-th decision, as an undo of its act would find it."""
+    return Award(
+        marker=0,
+        number=number,
+        when=(seen.occurred_at, seen.position),
+        role=decision.role,
+        learner=decision.learner,
+        scope=decision.scope,
+        generation=decision.generation,
+        postings=decision.postings,
+        uses=decision.uses,
+    )

@@ -259,12 +259,15 @@ class Recorder:
         if not notes:
             return
         connection = await behind.quiet()
-        people = await self.people.find_or_make(connection, [note.learner for note in notes], now)
+        people = await self.people.find_or_make(connection, [note.learner for note in notes if note.learner], now)
         meters = await self.names.number(connection, "meter", [note.meter for note in notes])
         await connection.executemany(
             "INSERT OR IGNORE INTO quota_use (meter_no, bucket, person_no, slot, at, amount, seq)"
             " VALUES (?, ?, ?, ?, ?, ?, 0)",
-            sorted((meters[n.meter], n.bucket, people[n.learner].person_no, n.slot, n.at, n.amount) for n in notes),
+            sorted(
+                (meters[n.meter], n.bucket, people[n.learner].person_no if n.learner else 0, n.slot, n.at, n.amount)
+                for n in notes
+            ),
         )
 
     async def append(self, connection: aiosqlite.Connection, movements: Sequence[Movement], now: int) -> list[int]:

@@ -1,0 +1,41 @@
+"""What one line of the table of facts holds, and the names that its lines share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Literal
+
+FactType = Literal["bool", "int", "text", "rational", "texts"]
+"""`rational` is int or Fraction; `texts` is a tuple of text."""
+
+LOGSTORE = "moodle-logstore"
+TOOL_TRIGGER = "tool-trigger"
+MOODLE_WS = "moodle-ws"
+POSTS = (LOGSTORE, TOOL_TRIGGER, MOODLE_WS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactEntry:
+    """One line of the table.
+
+    ``kinds`` are kind patterns (`forum.*`); ``suppliers`` the source kinds that can give it; ``tables`` (without
+    prefix) what the log-table collector reads for it besides the log: where one cannot be read the fact is absent.
+    ``of_person`` facts are stored once per person as `<name>:<LMS user id>`; ``condition`` is False for names that are
+    demanded but that no condition can look at.
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+    type: FactType
+    unit: str
+    meaning: str
+    sample: str
+    suppliers: tuple[str, ...] = (LOGSTORE,)
+    tables: tuple[str, ...] = ()
+    of_person: bool = False
+    condition: bool = True
+
+    def applies_to(self, kind: str) -> bool:
+        """Whether events of this kind can have the fact."""
+        return any(fnmatchcase(kind, pattern) for pattern in self.kinds)
