@@ -83,6 +83,14 @@ class Pipeline:
         """The rules in force."""
         return next(reversed(self._rulebooks.values()))
 
+    def rulebook_of(self, version: str) -> Rulebook:
+        """The rules of a version that was in force once."""
+        if version in self._rulebooks:
+            return self._rulebooks[version]
+        with self._reading() as connection:
+            kept = reading.rules_text(connection, version)
+        return self._compile_text(kept[1]) if kept is not None else self.rulebook
+
     def demand(self) -> Demand:
         """What the rules in force want from the sources."""
         return self.rulebook.demand

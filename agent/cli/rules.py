@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, settings_of, utc
+from agent.cli.scheduled.draw import app as draw
 from agent.cli.tuning.backfill import backfill
 from agent.cli.tuning.convert import convert
 from agent.cli.tuning.diff import diff
@@ -26,6 +27,7 @@ app.command()(diff)
 app.command()(backfill)
 app.command()(schema)
 app.command("import")(convert)
+app.add_typer(draw)
 
 FilesArgument = Annotated[
     list[Path] | None,
@@ -40,6 +42,7 @@ def check(files: FilesArgument = None, config: ConfigOption = None, json: JsonOp
     Examples in the rules are tried. Warnings are told too and break nothing.
     """
     from agent.config.document import FaultsError
+    from agent.config.rulefile.across.scheduled import hasty
 
     try:
         rules, _ = _compiled(files, config)
@@ -48,11 +51,12 @@ def check(files: FilesArgument = None, config: ConfigOption = None, json: JsonOp
             emit_json({"ok": False, "faults": [_told(fault) for fault in error.faults], "warnings": []})
             raise typer.Exit(error.exit_code) from None
         raise
+    found = (*rules.warnings, *(() if files else hasty(rules, settings_of(config))))
     if json:
-        warnings = [_told(fault) for fault in rules.warnings]
+        warnings = [_told(fault) for fault in found]
         emit_json({"ok": True, "faults": [], "warnings": warnings, "rules": len(rules.rules), "version": rules.version})
         return
-    for warning in rules.warnings:
+    for warning in found:
         note(f"warning: {warning}")
     emit_one({"in order": f"{len(rules.rules)} rules", "version": rules.version}, json=False)
 
@@ -97,15 +101,17 @@ def explain(
     """Say in plain sentences what each rule does, with the defaults it left unsaid."""
     from agent.config.document import nearest
     from agent.engine.explain import rule_sentences
+    from agent.engine.schedule.telling import sentences as scheduled_sentences
 
     _, rulebook = _compiled(files, config)
-    ids = tuple(one.id for one in rulebook.rules)
+    ids = (*(one.id for one in rulebook.rules), *(timed.spec.id for timed in rulebook.scheduled))
     if rule is not None and rule not in ids:
         likely = nearest(rule, ids)
         raise ConfigError(
             f"there is no rule {rule}", hint=f"did you mean {likely}?" if likely else f"the rules: {', '.join(ids)}"
         )
     said = {one.id: rule_sentences(one, rulebook) for one in rulebook.rules if rule in (None, one.id)}
+    said |= {t.spec.id: scheduled_sentences(t, rulebook) for t in rulebook.scheduled if rule in (None, t.spec.id)}
     if json:
         emit_json([{"rule": name, "sentences": list(sentences)} for name, sentences in said.items()])
         return

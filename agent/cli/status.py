@@ -9,6 +9,7 @@ import typer
 
 from agent.cli.access import ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, settings_of, utc
+from agent.cli.scheduled.asked import COLUMNS, standing_of
 from agent.ledger import delivery, reading, sources
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def status(config: ConfigOption = None, json: JsonOption = False) -> None:
         emit(found["sources"], SOURCE_COLUMNS, json=False, empty="no source was read yet")
         emit_one(found["ledger"], json=False)
         emit_one(found["delivery"], json=False)
+        if found["scheduled"]:
+            emit(found["scheduled"], COLUMNS, json=False)
     if any(source["fault"] for source in found["sources"]) or found["delivery"]["fault"]:
         raise typer.Exit(3)
 
@@ -55,6 +58,7 @@ def standing(connection: sqlite3.Connection, settings: Settings) -> dict[str, An
         },
         "sources": [_source(connection, name) for name in sources.names(connection)],
         "ledger": _ledger(connection),
+        "scheduled": standing_of(connection, settings),
         "delivery": {**delivery.standing(connection), "catalogue": _catalogue(settings)},
     }
 

@@ -14,6 +14,9 @@ from agent.ledger.record import BADGE_PREFIX
 from agent.model import Decision, Event
 from wire import entry as wire_entry
 
+DRAW_PREFIX = "draw:"
+"""The accounts that hold announcements of draws: they move nothing."""
+
 _ENTRIES = """
 SELECT e.seq, e.body, p.site, p.lms_user, v.event_id, e.decision_no, e.person_no
 FROM entry e LEFT JOIN person p ON p.person_no = e.person_no LEFT JOIN event v ON v.event_no = e.event_no
@@ -114,7 +117,8 @@ def entries(connection: sqlite3.Connection, *, after: int = 0, badges: bool = Fa
     while rows := connection.execute(_ENTRIES, (after, READ_AT_ONCE)).fetchall():
         for row in rows:
             entry = _entry(row)
-            if badges or not entry.fields["currency"].startswith(BADGE_PREFIX):
+            account = entry.fields["currency"]
+            if not account.startswith(DRAW_PREFIX) and (badges or not account.startswith(BADGE_PREFIX)):
                 yield entry
         after = rows[-1][0]
 

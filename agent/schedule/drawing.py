@@ -97,6 +97,7 @@ def drawn(connection: sqlite3.Connection, run: Run, timed: Timed, seed: Seed) ->
         "drawn": names,
         "seed": seed.text,
         "seed_seq": seed.seq,
+        "seed_kind": "receipt" if seed.signature else "chain",
         "rounds": len(rounds),
         "erased": len(names) - len(winners),
     }

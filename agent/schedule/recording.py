@@ -14,6 +14,7 @@ from agent.engine.rulebook import Timed
 from agent.engine.schedule.compiling import SOURCE
 from agent.engine.timing.timetable import run_name
 from agent.ledger import versions
+from agent.ledger.reading import DRAW_PREFIX
 from agent.ledger.record import Movement, Recorder
 from agent.ledger.record.people import Person
 from agent.ledger.schedule import runs
@@ -87,7 +88,7 @@ class Books:
         movement = Movement(
             kind="adjustment",
             person=INSTITUTION,
-            currency=f"draw:{run.scheduled}",
+            currency=f"{DRAW_PREFIX}{run.scheduled}",
             amount=0,
             rule_id=run.scheduled,
             rules_version=run.rules_version,

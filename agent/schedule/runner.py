@@ -266,33 +266,33 @@ class Scheduler:
         )
         kept = await self._writer.run(unit)
         if kept is not None and spec is not None and spec.seed == "chain":
-            done = await self._drawn(kept, each.timed)
+            done = await self._drawn(kept)
             if done is not None:
                 return done
         return Done(run=each.name, state="announced", winners=0, entries=1)
 
     async def _announced(self) -> list[Done]:
         """Draws whose seed is there by now."""
-        by_id = {timed.spec.id: timed for timed in self._pipeline.rulebook.scheduled}
         with file.reading(self._data_dir) as connection:
-            open_ones = runs.listed(connection, states=("announced",)) if by_id else []
-        done = []
-        for run in open_ones:
-            timed = by_id.get(run.scheduled)
-            if timed is not None and (one := await self._drawn(run, timed)) is not None:
-                done.append(one)
-        return done
+            waiting = runs.listed(connection, states=("announced",))
+        done = [await self._drawn(run) for run in waiting]
+        return [one for one in done if one is not None]
 
-    async def _drawn(self, run: Run, timed: Timed) -> Done | None:
+    async def _drawn(self, run: Run) -> Done | None:
+        """Who wins, by the rules of when the list was fixed; None where the seed is not there yet."""
+        rulebook = self._pipeline.rulebook_of(run.rules_version)
+        timed = next((one for one in rulebook.scheduled if one.spec.id == run.scheduled), None)
+        if timed is None:
+            return None
         with file.reading(self._data_dir) as connection:
             alone = timed.spec.draw is not None and timed.spec.draw.seed == "chain"
             seed = drawing.seed_of(connection, run, chain_alone=alone)
             if seed is None:
                 return None
             winners, report = drawing.drawn(connection, run, timed, seed)
-        now, rulebook = self._clock.now(), self._pipeline.rulebook
+        now = self._clock.now()
         judged = verdicts(winners, timed, run.nominal, rulebook)
-        drawn = replace(run, report=report, rules_version=rulebook.version)
+        drawn = replace(run, report=report)
         recorded = await self._writer.run(partial(self._books.close, run=drawn, verdicts=judged, now=now))
         done = Done(
             run=run_name(run.scheduled, run.nominal),

@@ -13,7 +13,9 @@ from agent.cli.setup.looks import machine
 from agent.cli.setup.looks.catalogue import catalogue_findings
 from agent.cli.setup.looks.finding import Finding, exit_code, show, summary
 from agent.cli.setup.looks.ledger import ledger_findings
+from agent.cli.setup.looks.scheduled import scheduled_findings
 from agent.cli.setup.looks.source import log_findings
+from agent.config.rulefile.across.scheduled import hasty
 from agent.errors import RewardsError
 
 if TYPE_CHECKING:
@@ -56,10 +58,12 @@ def looked_at(settings: Settings) -> list[Finding]:
     else:
         needs = rulebook.needs
         findings.extend(_of_rules(rules, rulebook))
+        findings.extend(Finding(about="rules", level="warn", found=str(fault)) for fault in hasty(rules, settings))
     findings.extend(machine.data_directory(settings.agent.data_dir))
     findings.append(machine.library())
     findings.extend(run_async(log_findings(settings, needs)))
     findings.extend(ledger_findings(settings))
+    findings.extend(scheduled_findings(settings))
     findings.extend(run_async(catalogue_findings(settings)))
     return findings
 

@@ -149,6 +149,13 @@ WRITTEN: Mapping[str, JsonSchemaValue] = {
         ]
     },
     "away": _text("[0-9]{1,8}[smhdw]", "30d"),
+    "_every": _text(_NAME, "day", "week", "month", "year", "sem1"),
+    "_cron": _text(r"\S+( +\S+){4}", "0 18 * * FRI"),
+    "_over": _text(f"{_NAME}|{_DURATION}", "week", "30d", "sem1"),
+    "_measure": _text(r".*\S.*", "points earned", "acts with lesson.completed", "sum of FACT in KIND"),
+    "_above_zero": {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, _text(_NUMBER, "0.5")]},
+    "_places": {"type": "array", "minItems": 1, "items": {"anyOf": [_AMOUNT, _AMOUNTS]}, "examples": [[50, 30, 10]]},
+    "_fixed_award": {"anyOf": [_AMOUNT, _AMOUNTS], "examples": [10, {"points": 10}]},
     "award_parts": {
         "anyOf": [
             _AMOUNT,

@@ -10,6 +10,9 @@ from typing import Any, Literal
 import aiosqlite
 import orjson
 
+from agent.ledger import codec
+from agent.model import Decision
+
 State = Literal["failed", "announced", "closed"]
 PRIZE_NOT_COUNTED = "SELECT DISTINCT scheduled FROM scheduled_run WHERE counts = 0"
 
@@ -19,6 +22,12 @@ _COLUMNS = (
 )
 _SAVE = f"INSERT OR REPLACE INTO scheduled_run ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - columns alone
 _HIGH_WATER = "SELECT coalesce(max(high_water), 0) FROM source_state"
+_PRIZES = """
+SELECT d.decision_no, d.detail, v.event_id, r.version, d.role, d.learner, d.outcome, d.reason
+FROM event v JOIN name s ON s.no = v.source_no AND s.text = 'scheduled' JOIN decision d ON d.event_no = v.event_no
+JOIN name n ON n.no = d.rule_no JOIN rules_version r ON r.version_no = d.version_no
+WHERE v.occurred_at = ? AND n.text = ? ORDER BY d.decision_no
+"""
 _HELD = """
 SELECT h.decision_no, h.rule_id, h.promise FROM hold h
 JOIN decision d ON d.decision_no = h.decision_no JOIN event v ON v.event_no = d.event_no
@@ -132,6 +141,28 @@ def one(connection: sqlite3.Connection, scheduled: str, nominal: int) -> Run | N
     sql = f"SELECT {_COLUMNS} FROM scheduled_run WHERE scheduled = ? AND nominal = ?"  # noqa: S608 - columns alone
     row = connection.execute(sql, (scheduled, nominal)).fetchone()
     return None if row is None else _run(row)
+
+
+def prizes(connection: sqlite3.Connection, scheduled: str, nominal: int) -> list[tuple[int, Decision]]:
+    """What a run decided for whom, each with its number, in order."""
+    return [
+        (
+            number,
+            codec.decode_decision(
+                detail,
+                event_id=event_id,
+                rule_id=scheduled,
+                version=version,
+                role=role,
+                learner=learner,
+                outcome=outcome,
+                reason=reason,
+            ),
+        )
+        for number, detail, event_id, version, role, learner, outcome, reason in connection.execute(
+            _PRIZES, (nominal, scheduled)
+        )
+    ]
 
 
 def uncounted(connection: sqlite3.Connection) -> frozenset[str]:

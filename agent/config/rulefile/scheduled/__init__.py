@@ -1,1 +1,0 @@
-"""What of `[[scheduled]]` only several keys together show."""

@@ -1,0 +1,93 @@
+"""Scheduled rewards in plain sentences: what `rules explain` says of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from agent.config.grammar import Window, shown_number
+from agent.config.rulefile.tables.scheduled import Among, Rank, Scheduled
+from agent.engine.conditions import told
+from agent.engine.explain import amounts
+from agent.engine.rulebook import Rulebook, Timed
+
+_TIES = {
+    "share-place": "Who ties for a place has its prize each, and as many places after it are passed over.",
+    "split": "Who ties divides the prizes of the places they take; what does not divide is given to nobody.",
+    "all": "Each different result is a place of its own, however many reach it.",
+}
+
+
+def sentences(timed: Timed, rulebook: Rulebook) -> tuple[str, ...]:
+    """What a scheduled reward does, a sentence for each of its parts."""
+    spec = timed.spec
+    return (f"{spec.title or spec.id}: {_when(spec)}.", *_what(timed, rulebook), *_bounds(timed))
+
+
+def _when(spec: Scheduled) -> str:
+    at = f"at the end of each {spec.every}" if spec.cron is None else f"at {spec.cron} (cron)"
+    return f"{at}, over {_over(spec.over)}, decided {spec.settle.text} later"
+
+
+def _over(window: Window | None) -> str:
+    if window is None:
+        return "all that happened since the time before"
+    if window.kind == "rolling":
+        return f"the {window.name} before it"
+    return "all there ever was" if window.name == "ever" else f"the last {window.name}"
+
+
+def _what(timed: Timed, rulebook: Rulebook) -> Iterator[str]:
+    spec = timed.spec
+    prizes = [amounts(payee.postings, rulebook) for payee in timed.rule.payees]
+    if spec.rank is not None:
+        yield f"Ranks by {_among(spec.rank)}: {_listed(prizes)}."
+        yield _TIES[spec.ties]
+    elif spec.attendance is not None:
+        what = f"{spec.attendance.days} days" if spec.attendance.days is not None else f"{spec.attendance.weeks} weeks"
+        yield f"Who has {spec.attendance.of} on {what} of it gets {prizes[0]}."
+    elif spec.anniversary is not None:
+        years = f" number {', '.join(map(str, spec.anniversary.years))}" if spec.anniversary.years else ""
+        yield f"Who has an anniversary{years} of their {spec.anniversary.of} gets {prizes[0]}, once for each year."
+    elif spec.inactivity is not None:
+        gets = "" if prizes[0] == "nothing" else f", and gets {prizes[0]}"
+        of = f" of {spec.inactivity.of}" if spec.inactivity.of else ""
+        yield f"Who did nothing{of} for {spec.inactivity.for_.text} is told so once{gets}."
+    elif spec.draw is not None:
+        yield f"Draws {spec.draw.winners} among those by {_among(spec.draw.among)}: {_listed(prizes)}."
+        each = spec.draw.tickets
+        yield f"One ticket for {'each who takes part' if each is None else f'each {shown_number(each)} of it'}."
+        yield (
+            "The seed is the chain alone: whoever runs the agent can steer it."
+            if spec.draw.seed == "chain"
+            else "The seed is the catalogue's signature under the list that was announced before."
+        )
+
+
+def _among(among: Rank | Among) -> str:
+    parts = [among.by.text]
+    if among.at_least is not None:
+        parts.append(f"at least {shown_number(among.at_least)}")
+    if among.group is not None:
+        parts.append(f"of group {among.group}")
+    if among.course is not None:
+        parts.append(f"in course {among.course}")
+    return ", ".join(parts)
+
+
+def _bounds(timed: Timed) -> Iterator[str]:
+    spec = timed.spec
+    conditions = told(spec.conditions)
+    if conditions:
+        yield f"Only acts count where {conditions}."
+    if spec.among is not None and not spec.counts:
+        yield "Its prizes do not count into rankings."
+    labels = dict.fromkeys(quota.label for payee in timed.rule.payees for quota in payee.quotas)
+    yield from (f"Stops at {label}." for label in labels if label.startswith(("limit", "cooldown", "cap", "budget")))
+    if spec.mode == "shadow":
+        yield "Decides and reports, pays nothing."
+
+
+def _listed(prizes: Sequence[str]) -> str:
+    if len(prizes) == 1:
+        return f"each gets {prizes[0]}"
+    return "; ".join(f"{place}. {prize}" for place, prize in enumerate(prizes, 1))
