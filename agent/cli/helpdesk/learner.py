@@ -154,7 +154,7 @@ def why(
 def _known(rule: str | None, rulebook: Rulebook) -> None:
     from agent.config.document import nearest
 
-    ids = tuple(one.id for one in rulebook.rules)
+    ids = (*(one.id for one in rulebook.rules), *(timed.spec.id for timed in rulebook.scheduled))
     if rule is not None and rule not in ids:
         likely = nearest(rule, ids)
         hint = f"did you mean {likely}?" if likely else f"the rules: {', '.join(ids)}"

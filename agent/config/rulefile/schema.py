@@ -153,7 +153,7 @@ WRITTEN: Mapping[str, JsonSchemaValue] = {
     "_cron": _text(r"\S+( +\S+){4}", "0 18 * * FRI"),
     "_over": _text(f"{_NAME}|{_DURATION}", "week", "30d", "sem1"),
     "_measure": _text(r".*\S.*", "points earned", "acts with lesson.completed", "sum of FACT in KIND"),
-    "_above_zero": {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, _text(_NUMBER, "0.5")]},
+    "_above_zero": {"anyOf": [{"type": "number", "minimum": 0}, _text(_NUMBER, "0.5")]},
     "_places": {"type": "array", "minItems": 1, "items": {"anyOf": [_AMOUNT, _AMOUNTS]}, "examples": [[50, 30, 10]]},
     "_fixed_award": {"anyOf": [_AMOUNT, _AMOUNTS], "examples": [10, {"points": 10}]},
     "award_parts": {
