@@ -6,6 +6,7 @@ rest needs is read in bulk, the decisions are folded over it and everything is w
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import sqlite3
@@ -132,10 +133,11 @@ class Pipeline:
             entries = 0
             if fresh:
                 judged = [verdict for event in fresh for verdict in verdicts[event.event_id]]
-                past = await self.past(connection, booking.wants(judged, shadow=self._shadow))
                 async with Behind(connection) as behind:
+                    wanted = booking.wants(judged, shadow=self._shadow)
+                    past = await behind.ask(self.past(connection, wanted))
                     numbers = await self._recorder.see(behind, fresh, now)
-                    decisions = booking.book(judged, past, shadow=self._shadow)
+                    decisions = booking.book(judged, await past, shadow=self._shadow)
                     entries = await self._recorder.decide(
                         behind,
                         {event.event_id: event for event in fresh},
@@ -160,8 +162,10 @@ class Pipeline:
 
     async def past(self, connection: aiosqlite.Connection, request: StateRequest) -> booking.State:
         """What the ledger knows of the past that was asked for, in bulk; inside one of the writer's units."""
-        uses = await state.load_uses(connection, request, self._recorder.names, self._recorder.people)
-        holds = await state.load_holds(connection, request.holds)
+        uses, holds = await asyncio.gather(
+            state.load_uses(connection, request, self._recorder.names, self._recorder.people),
+            state.load_holds(connection, request.holds),
+        )
         acts, undone = Acts(), frozenset[str]()
         if request.objects:
             names, people = self._recorder.names, self._recorder.people

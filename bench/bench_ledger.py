@@ -27,6 +27,7 @@ from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
 from agent.model import Trust
 from agent.pipeline import Pipeline
+from agent.service import process
 from bench.frame import Comparison, Sample, publish
 from bench.workload import PAGE_ROWS, RULES, SOURCE, pages, rulebook
 
@@ -110,7 +111,7 @@ def _moved(entries: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 @asynccontextmanager
 async def pipeline(data_dir: Path) -> AsyncIterator[Pipeline]:
-    """The real pipeline on a ledger in ``data_dir``."""
+    """The real pipeline on a ledger in ``data_dir``, in a process set as the agent's is."""
     data_dir.mkdir(parents=True, exist_ok=True)
     writer = await Writer.open(data_dir)
     recorder = Recorder()
@@ -126,7 +127,8 @@ async def pipeline(data_dir: Path) -> AsyncIterator[Pipeline]:
     )
     try:
         await made.adopt(rulebook(RULES), RULES)
-        yield made
+        with process.at_work():
+            yield made
     finally:
         await writer.close()
 

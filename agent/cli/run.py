@@ -47,10 +47,11 @@ async def _run(settings: Settings, *, until_caught_up: bool) -> int:
     import structlog
 
     from agent import wiring
+    from agent.service import process
     from agent.service import run as service
 
     logger = structlog.get_logger()
-    async with wiring.opened(settings) as agent:
+    async with wiring.opened(settings) as agent, process.at_work():
         for warning in agent.warnings:
             logger.warning("rules_warning", warning=warning)
         if agent.not_active:

@@ -221,40 +221,34 @@ def _earned(verdict: Verdict, state: State, prefix: str, fair: fairness.Fair | N
 
 
 def _booked(verdict: Verdict, state: State, prefix: str) -> Decision:
-    recognition = verdict.rule.recognition
-    if recognition is not None and (lacks := state.record.lacking(recognition, verdict.rule.id, verdict.learner)):
+    event, rule, payee, calendar, learner, _, _, checks, scope, *_ = verdict
+    recognition = rule.recognition
+    if recognition is not None and (lacks := state.record.lacking(recognition, rule.id, learner)):
         return _decision(verdict, _REFUSED, reason=lacks)
-    answer = answer_to(
-        Claim(
-            learner=verdict.learner,
-            at=verdict.event.seen.occurred_at,
-            postings=verdict.postings,
-            places=verdict.places,
-            calendar=verdict.calendar,
-            prefix=prefix,
-        ),
-        state,
-    )
-    if answer.quota is not None:
-        if answer.quota.over == "hold":
-            return _held(verdict, HoldKind.budget, answer.quota.label)
-        refused = _decision(verdict, _REFUSED, reason=answer.quota.label, until=answer.until)
-        return _done_again(refused, verdict, state, prefix) if answer.quota.span is SCOPE else refused
-    key = (verdict.rule.id, verdict.learner, verdict.scope)
+    seen = event.seen
+    claim = Claim(learner, seen.occurred_at, verdict.postings, verdict.places, calendar, prefix)
+    paid, uses, generation, full, until = answer_to(claim, state)
+    if full is not None:
+        if full.over == "hold":
+            return _held(verdict, HoldKind.budget, full.label)
+        refused = _decision(verdict, _REFUSED, reason=full.label, until=until)
+        return _done_again(refused, verdict, state, prefix) if full.span is SCOPE else refused
     return Decision(
-        event_id=verdict.event.event_id,
-        rule_id=verdict.rule.id,
-        rules_version=verdict.rule.version,
-        role=verdict.payee.role,
-        learner=verdict.learner,
+        event_id=event.event_id,
+        rule_id=rule.id,
+        rules_version=rule.version,
+        role=payee.role,
+        learner=learner,
         outcome=_SHADOW if prefix else _AWARDED,
-        scope=verdict.scope,
-        generation=answer.generation,
-        checks=verdict.checks,
-        postings=answer.postings,
-        uses=answer.uses,
-        supersedes=() if prefix or _keeps_holds(verdict.rule) else state.holds.pop(key, ()),
-        message=message(verdict.rule.spec.message, verdict.event.seen),
+        scope=scope,
+        generation=generation,
+        checks=checks,
+        postings=paid,
+        uses=uses,
+        supersedes=state.holds.pop((rule.id, learner, scope), ())
+        if state.holds and not (prefix or _keeps_holds(rule))
+        else (),
+        message=message(rule.spec.message, seen),
     )
 
 

@@ -94,14 +94,15 @@ Places = tuple[tuple[Quota, str], ...]
 class Uses:
     """All uses that a page knows of: those read from the ledger and those the page has added.
 
-    ``answers`` remember what sets came to: key and newest member → size of the set then, and what was due.
+    ``totals`` are what counts under each key. ``answers`` remember what sets came to: key and newest member → size of
+    the set then, and what was due.
     """
 
-    __slots__ = ("_generations", "_rows", "_sets", "_totals", "answers")
+    __slots__ = ("_generations", "_rows", "_sets", "answers", "totals")
 
     def __init__(self, uses: Iterable[Use] = ()) -> None:
         self._rows: defaultdict[UseKey, list[Use]] = defaultdict(list)
-        self._totals: dict[UseKey, int] = {}
+        self.totals: dict[UseKey, int] = {}
         self._generations: dict[UseKey, int] = {}
         self._sets: dict[UseKey, dict[int, int]] = {}
         self.answers: dict[tuple[UseKey, int], tuple[int, Any]] = {}
@@ -112,13 +113,13 @@ class Uses:
         for use in uses:
             key = (use.meter, use.bucket, use.learner)
             if not use.freed:
-                self._totals[key] = self._totals.get(key, 0) + use.amount
+                self.totals[key] = self.totals.get(key, 0) + use.amount
             self._generations[key] = max(self._generations.get(key, 0), use.slot + 1)
             self._rows[key].append(use)
 
     def book(self, use: Use, key: UseKey, span: Span) -> None:
         """Make a use of this page visible to everything that follows."""
-        self._totals[key] = self._totals.get(key, 0) + use.amount
+        self.totals[key] = self.totals.get(key, 0) + use.amount
         if span is SCOPE:
             self._generations[key] = use.slot + 1
         elif span is ROLLING:
@@ -137,8 +138,8 @@ class Uses:
         if is_cooldown(use.meter):
             return
         key = (use.meter, use.bucket, use.learner)
-        if key in self._totals:
-            self._totals[key] -= use.amount
+        if key in self.totals:
+            self.totals[key] -= use.amount
         rows = self._rows.get(key, [])
         for number, row in enumerate(rows):
             if not row.freed and (row.at, row.amount, row.slot) == (use.at, use.amount, use.slot):
@@ -168,7 +169,7 @@ class Uses:
         """How much more of the quota's unit fits at ``at`` without any window going over; never below 0."""
         if quota.span is ROLLING:
             return max(0, quota.maximum - _fullest(self._near(quota, key, at), quota.window_s, at))
-        return max(0, quota.maximum - self._totals.get(key, 0))
+        return max(0, quota.maximum - self.totals.get(key, 0))
 
     def free_at(self, quota: Quota, key: UseKey, at: int, amount: int) -> int | None:
         """The first time after ``at`` when ``amount`` would fit a rolling quota; None where none is known."""

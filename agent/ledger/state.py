@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import chain
 
 import aiosqlite
 import orjson
 
 from agent.ledger.record.names import Names
-from agent.ledger.record.people import People
+from agent.ledger.record.people import People, Person
 from agent.model import HoldKey, StateRequest, Use, UseKey
 
 # What is asked for travels as one JSON text: one statement and no table of wishes. Each wish is
@@ -39,12 +41,15 @@ async def load_uses(connection: aiosqlite.Connection, request: StateRequest, nam
 
     A total carries the newest time of its uses; keys without uses give nothing.
     """
-    found = await _read(connection, request.rows, _ROWS, names, people)
+    persons = await people.find(connection, {key[2] for key in chain(request.rows, request.totals) if key[2]})
+    found, summed = await asyncio.gather(
+        _read(connection, request.rows, _ROWS, names, persons),
+        _read(connection, request.totals, _TOTALS, names, persons),
+    )
     uses = [
         Use(meter=key[0], bucket=key[1], learner=key[2], slot=slot, at=at, amount=amount, freed=bool(freed))
         for key, (slot, at, amount, freed) in found
     ]
-    summed = await _read(connection, request.totals, _TOTALS, names, people)
     uses.extend(
         Use(meter=key[0], bucket=key[1], learner=key[2], at=at, amount=amount) for key, (_, at, amount) in summed
     )
@@ -52,20 +57,24 @@ async def load_uses(connection: aiosqlite.Connection, request: StateRequest, nam
 
 
 async def _read(
-    connection: aiosqlite.Connection, keys: Iterable[UseKey], sql: str, names: Names, people: People
+    connection: aiosqlite.Connection, keys: Iterable[UseKey], sql: str, names: Names, persons: Mapping[str, Person]
 ) -> list[tuple[UseKey, tuple[int, ...]]]:
     listed = list(keys)
     if not listed:
         return []
     meters = await names.find(connection, "meter", {key[0] for key in listed})
-    persons = await people.find(connection, {key[2] for key in listed if key[2]})
     wanted: list[tuple[int, str, int]] = []
     asked: list[UseKey] = []
     for key in listed:
-        meter_no = meters.get(key[0])
-        person = persons.get(key[2])
-        if meter_no is not None and (person is not None or not key[2]):
-            wanted.append((meter_no, key[1], person.person_no if person is not None else 0))
+        meter, bucket, learner = key
+        meter_no = meters.get(meter)
+        if meter_no is None:
+            continue
+        if not learner:
+            wanted.append((meter_no, bucket, 0))
+            asked.append(key)
+        elif (person := persons.get(learner)) is not None:
+            wanted.append((meter_no, bucket, person.person_no))
             asked.append(key)
     if not wanted:
         return []

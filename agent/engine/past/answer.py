@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from agent.engine.calendar import Calendar
 from agent.engine.past.state import State
-from agent.engine.quota import AWARDS, ROLLING, SCOPE, Places, Quota, until
-from agent.model import Posting, Use, UseKey, noun
+from agent.engine.quota import AWARDS, ROLLING, SCOPE, Places, Quota, Uses, until
+from agent.model import Posting, Use, UseKey
 
 
-@noun
-class Claim:
+class Claim(NamedTuple):
     """An award that wants to be booked."""
 
     learner: str
@@ -36,24 +35,36 @@ class Answer(NamedTuple):
 
 def amounts_of(postings: Iterable[Posting]) -> dict[str, int]:
     """What each unit of a quota counts of an award."""
-    return {AWARDS: 1, **{posting.currency: posting.amount for posting in postings}}
+    amounts = {AWARDS: 1}
+    for posting in postings:
+        amounts[posting.currency] = posting.amount
+    return amounts
 
 
 def answer_to(claim: Claim, state: State) -> Answer:
     """Asks every quota in order; only when all agree is anything used."""
-    amounts, uses, at = amounts_of(claim.postings), state.uses, claim.at
-    asked = [(quota, quota.key(bucket, claim.learner, claim.prefix)) for quota, bucket in claim.places]
-    emptied = _trim(asked, amounts, claim, state)
+    learner, at, postings, places, calendar, prefix, approved = claim
+    amounts, uses = amounts_of(postings), state.uses
+    totals = uses.totals
+    asked: _Asked = []
+    trims = False
+    for quota, bucket in places:
+        asked.append((quota, quota.key(bucket, learner, prefix)))
+        if quota.over == "trim":
+            trims = True
+    emptied = _trim(asked, amounts, claim, state) if trims else None
     for quota, key in asked:
         needed = 1 if quota is emptied else amounts[quota.unit]
-        if uses.room(quota, key, at) < needed and not (claim.approved and quota.over == "hold"):
+        if needed <= 0 or (quota.span is not ROLLING and totals.get(key, 0) + needed <= quota.maximum):
+            continue
+        if uses.room(quota, key, at) < needed and not (approved and quota.over == "hold"):
             if quota.span is ROLLING:
                 return Answer(quota=quota, until=uses.free_at(quota, key, at, needed))
-            return Answer(quota=quota, until=until(quota, claim.calendar, at))
-    return _use(asked, amounts, claim, state)
+            return Answer(quota=quota, until=until(quota, calendar, at))
+    return _use(asked, amounts, claim, uses)
 
 
-_Asked = Sequence[tuple[Quota, UseKey]]
+_Asked = list[tuple[Quota, UseKey]]
 
 
 def _trim(asked: _Asked, amounts: dict[str, int], claim: Claim, state: State) -> Quota | None:
@@ -67,19 +78,19 @@ def _trim(asked: _Asked, amounts: dict[str, int], claim: Claim, state: State) ->
     return None
 
 
-def _use(asked: _Asked, amounts: dict[str, int], claim: Claim, state: State) -> Answer:
+def _use(asked: _Asked, amounts: dict[str, int], claim: Claim, known: Uses) -> Answer:
     """Books: one use for each meter, visible to what follows."""
-    generation, at, known = 0, claim.at, state.uses
+    generation, at = 0, claim.at
     uses: dict[UseKey, Use] = {}
     for quota, key in asked:
         amount = amounts[quota.unit]
         if amount and key not in uses:
-            slot = -1
-            if quota.span is SCOPE:
+            slot, span = -1, quota.span
+            if span is SCOPE:
                 slot = generation = known.generation(key)
             meter, bucket, learner = key
             use = uses[key] = Use(meter=meter, bucket=bucket, learner=learner, at=at, amount=amount, slot=slot)
-            known.book(use, key, quota.span)
+            known.book(use, key, span)
     return Answer(_paid(claim.postings, amounts), tuple(uses.values()), generation)
 
 

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from itertools import chain
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import aiosqlite
 
 Row = tuple[Any, ...]
+T = TypeVar("T")
+_TURNS = 4
+"""Of the loop, until what gathers several queries has asked them all."""
 
-CHUNKS = (500, 50, 1)
-"""Rows of one statement: few sizes, so that SQLite prepares each once and keeps it."""
+CHUNKS = (500, 50)
+"""Rows of one statement: few sizes, so that SQLite prepares each once and keeps it. What is left is one statement."""
 
 
 def statements(into: str, rows: Sequence[Row], then: str = "") -> Iterator[tuple[str, list[Sequence[Row]]]]:
@@ -27,11 +30,11 @@ def statements(into: str, rows: Sequence[Row], then: str = "") -> Iterator[tuple
     ``into`` is a table, with its columns where not all are given; ``then`` what follows the values.
     """
     start = 0
-    for size in CHUNKS:
-        count = (len(rows) - start) // size
+    for size in (*CHUNKS, len(rows) % CHUNKS[-1]):
+        count = (len(rows) - start) // size if size else 0
         if count:
             values = f"({', '.join('?' * len(rows[0]))})"
-            sql = f"INSERT INTO {into} VALUES {', '.join([values] * size)} {then}"  # noqa: S608 - the recorder's own tables
+            sql = f"INSERT INTO {into} VALUES {', '.join([values] * size)} {then}"  # noqa: S608 - the recorder's own
             yield sql, [rows[start + n * size : start + (n + 1) * size] for n in range(count)]
             start += count * size
 
@@ -47,6 +50,8 @@ class Behind:
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self.connection = connection
         self._begun: list[asyncio.Task[None]] = []
+        self._asked: list[asyncio.Task[Any]] = []
+        self._cursor: aiosqlite.Cursor
 
     async def insert(self, into: str, rows: Sequence[Row], then: str = "") -> None:
         """Begin to insert ``rows`` (see `statements`) and return while they are being written."""
@@ -55,8 +60,16 @@ class Behind:
         self._begun += [asyncio.create_task(self._run(*each)) for each in statements(into, rows, then)]
         await asyncio.sleep(0)  # lets them reach the connection's queue
 
+    async def ask(self, asking: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Begin to read and return while SQLite looks; the answer is for whoever awaits it."""
+        task = asyncio.create_task(asking)
+        self._asked.append(task)
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        return task
+
     async def _run(self, sql: str, chunks: list[Sequence[Row]]) -> None:
-        await self.connection.executemany(sql, self._within(chunks))
+        await self._cursor.executemany(sql, self._within(chunks))
 
     def _within(self, chunks: list[Sequence[Row]]) -> Iterator[Row]:
         """The values of each chunk, but nothing after the transaction's end; runs in the connection's thread."""
@@ -80,16 +93,26 @@ class Behind:
         return self.connection
 
     async def __aenter__(self) -> Self:
-        """Nothing begun yet."""
+        """Nothing begun yet.
+
+        One cursor for all, closed in SQLite's thread: one that is let go in another thread resets its statement while
+        that may be running again.
+        """
+        self._cursor = await self.connection.cursor()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Wait for all of them. After an error only what SQLite's thread has taken up runs on, before the rollback."""
-        if error is None:
-            await self.quiet()
-            return
-        for task in self._begun:
-            task.cancel()
-        await asyncio.gather(*self._begun, return_exceptions=True)
+        try:
+            if error is None:
+                await asyncio.gather(*self._asked)
+                await self.quiet()
+                return
+            left = [*self._begun, *self._asked]
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+        finally:
+            await self._cursor.close()

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from agent.errors import IntegrityError
 from agent.ledger.record.people import Person
-from agent.model import Decision, Event, Trust, noun
+from agent.model import Decision, Event, Trust
 from wire import entry as wire_entry
 
 BADGE_PREFIX = "badge:"
 
 
-@noun
-class Movement:
+class Movement(NamedTuple):
     """One entry to append: an amount on one account of one person, and why.
 
-    ``kind`` is award | reversal | adjustment; ``reverses`` an entry_id or empty; times are seconds UTC.
+    ``kind`` is award | reversal | adjustment; ``reverses`` an entry_id or empty; times are seconds UTC. (A named tuple:
+    one is made for every award.)
     """
 
     kind: wire_entry.EntryKind
@@ -46,21 +47,21 @@ def of_award(decision: Decision, event: Event, person: Person, event_no: int, de
     seen, trust = event.seen, _TRUST[event.trust]
     return [
         Movement(
-            kind="award",
-            person=person,
-            currency=posting.currency,
-            amount=posting.amount,
-            rule_id=decision.rule_id,
-            rules_version=decision.rules_version,
-            source=seen.source,
-            trust=trust,
-            occurred_at=seen.occurred_at,
-            event_id=event.event_id,
-            event_no=event_no,
-            decision_no=decision_no,
-            scope=decision.scope,
-            generation=decision.generation,
-            reason=decision.reason,
+            "award",
+            person,
+            posting.currency,
+            posting.amount,
+            decision.rule_id,
+            decision.rules_version,
+            seen.source,
+            trust,
+            seen.occurred_at,
+            event.event_id,
+            event_no,
+            decision_no,
+            decision.scope,
+            decision.generation,
+            decision.reason,
         )
         for posting in decision.postings
         if posting.amount
@@ -95,39 +96,82 @@ def of_reversal(
     ]
 
 
-def body(movement: Movement, *, seq: int, epoch: int, now: int) -> bytes:
-    """The entry's bytes (see `wire.entry.encode`).
+class Bodies:
+    """The bytes of entries (see `wire.entry.encode`) that one ledger appends at one time."""
 
-    Raises:
-        IntegrityError: the amount is beyond what any reader of entries accepts.
-    """
-    if abs(movement.amount) > wire_entry.AMOUNT_MAX:
-        raise IntegrityError(
-            f"rule {movement.rule_id} would move {movement.amount} {movement.currency}, more than any entry may",
-            hint="lower what the rule awards: rewards-agent rules check",
+    def __init__(self, *, epoch: int, now: int) -> None:
+        self._epoch = epoch
+        self._now = now
+        self._templates: dict[tuple[str, str, str, str, str], wire_entry.Template] = {}
+
+    def of(self, movement: Movement, seq: int) -> bytes:
+        """The entry ``seq``.
+
+        Raises:
+            IntegrityError: the amount is beyond what any reader of entries accepts.
+        """
+        kind, person, currency, amount, rule, version, source, trust, at, event_id, _, _, scope, generation, why, of = (
+            movement
         )
-    person, event_id = movement.person, movement.event_id
-    return wire_entry.encode(
-        {
-            "amount": movement.amount,
+        if abs(amount) > wire_entry.AMOUNT_MAX:
+            raise IntegrityError(
+                f"rule {rule} would move {amount} {currency}, more than any entry may",
+                hint="lower what the rule awards: rewards-agent rules check",
+            )
+        if why or of or kind != "award":
+            return wire_entry.encode(self._common(movement) | self._differing(movement, seq))
+        key = (currency, rule, version, source, trust)
+        template = self._templates.get(key)
+        if template is None:
+            template = self._templates[key] = wire_entry.Template(self._common(movement), _DIFFERING)
+        return template.encode(
+            (
+                amount,
+                f"{self._epoch}-{seq}",
+                person.event_ref(event_id) if event_id else "",
+                generation,
+                person.pseudonym,
+                at,
+                person.scope_ref(rule, scope, generation) if scope else "",
+                seq,
+            )
+        )
+
+    def _common(self, movement: Movement) -> dict[str, object]:
+        return {
             "currency": movement.currency,
-            "entry_id": f"{epoch}-{seq}",
-            "event_ref": person.event_ref(event_id) if event_id else "",
-            "generation": movement.generation,
             "kind": movement.kind,
-            "learner": person.pseudonym,
-            "occurred_at": movement.occurred_at,
             "reason": movement.reason,
-            "recorded_at": now,
+            "recorded_at": self._now,
             "reverses": movement.reverses,
             "rule": movement.rule_id,
             "rules_version": movement.rules_version,
-            "scope_ref": (
-                person.scope_ref(movement.rule_id, movement.scope, movement.generation) if movement.scope else ""
-            ),
-            "seq": seq,
             "source": movement.source,
             "trust": movement.trust,
             "v": wire_entry.FORMAT,
         }
-    )
+
+    def _differing(self, movement: Movement, seq: int) -> dict[str, object]:
+        person, scope = movement.person, movement.scope
+        return {
+            "amount": movement.amount,
+            "entry_id": f"{self._epoch}-{seq}",
+            "event_ref": person.event_ref(movement.event_id) if movement.event_id else "",
+            "generation": movement.generation,
+            "learner": person.pseudonym,
+            "occurred_at": movement.occurred_at,
+            "scope_ref": person.scope_ref(movement.rule_id, scope, movement.generation) if scope else "",
+            "seq": seq,
+        }
+
+
+_DIFFERING: dict[str, type[int | str]] = {
+    "amount": int,
+    "entry_id": str,
+    "event_ref": str,
+    "generation": int,
+    "learner": str,
+    "occurred_at": int,
+    "scope_ref": str,
+    "seq": int,
+}

@@ -71,6 +71,11 @@ class People:
         """Drop what is kept in memory (after a rollback, an erasure)."""
         self._known.clear()
 
+    def known(self, learners: Iterable[str]) -> dict[str, Person]:
+        """Those of ``learners`` that are in memory."""
+        known = self._known
+        return {learner: known[learner] for learner in learners if learner in known}
+
     async def find(self, connection: aiosqlite.Connection, learners: Iterable[str]) -> dict[str, Person]:
         """Those of ``learners`` that are persons already."""
         wanted = set(learners)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import aiosqlite
@@ -120,13 +119,12 @@ class Recorder:
         sources = await self._numbers(behind, "source", {event.seen.source for event in events})
         numbers: dict[bytes, int] = {}
         rows = []
-        for event_no, event in enumerate(events, self._event_no + 1):
+        payloads = codec.encode_events([event.seen for event in events])
+        for event_no, (event, payload) in enumerate(zip(events, payloads, strict=True), self._event_no + 1):
             seen, event_id = event.seen, event.event_id
             numbers[event_id] = event_no
-            source_no, payload = sources[seen.source], codec.encode_event(seen)
-            rows.append(
-                (event_no, seen.occurred_at, event_id, source_no, seen.position, int(event.trust), now, payload)
-            )
+            source_no, at = sources[seen.source], seen.occurred_at
+            rows.append((event_no, at, event_id, source_no, seen.position, int(event.trust), now, payload))
         self._event_no += len(rows)
         await behind.insert("event", rows)
         return numbers
@@ -159,19 +157,10 @@ class Recorder:
         self, behind: Behind, decisions: Sequence[Decision], numbers: Mapping[bytes, int], version_no: int
     ) -> None:
         rules = await self._numbers(behind, "rule", {decision.rule_id for decision in decisions})
+        details = codec.encode_details(decisions)
         rows = [
-            (
-                no,
-                numbers[d.event_id],
-                rules[d.rule_id],
-                version_no,
-                d.role,
-                d.learner,
-                int(d.outcome),
-                d.reason,
-                codec.encode_detail(d),
-            )
-            for no, d in enumerate(decisions, self._decision_no + 1)
+            (no, numbers[d.event_id], rules[d.rule_id], version_no, d.role, d.learner, int(d.outcome), d.reason, detail)
+            for no, (d, detail) in enumerate(zip(decisions, details, strict=True), self._decision_no + 1)
         ]
         self._decision_no += len(rows)
         await behind.insert("decision", rows)
@@ -209,7 +198,7 @@ class Recorder:
             return 0
         learners = dict.fromkeys(d.learner for _, d in booked if d.outcome in _ENTERED)
         learners.update(dict.fromkeys(use.learner for _, d in booked for use in d.uses if use.learner))
-        people = await self.people.find(behind.connection, learners)
+        people = self.people.known(learners)
         if len(people) < len(learners):
             people = await self.people.find_or_make(await behind.quiet(), learners, now)
         movements: list[Movement] = []
@@ -279,17 +268,20 @@ class Recorder:
         return list(range(first, self._seq + 1))
 
     async def _append(self, behind: Behind, movements: Sequence[Movement], now: int) -> None:
-        totals: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
+        totals: dict[tuple[int, str], list[int]] = {}
+        bodies = moving.Bodies(epoch=self._epoch, now=now)
         seq, head = self._seq, self._hash
         for start in range(0, len(movements), ENTRIES_AT_ONCE):
             rows = []
             for movement in movements[start : start + ENTRIES_AT_ONCE]:
                 seq += 1
-                body = moving.body(movement, seq=seq, epoch=self._epoch, now=now)
+                body = bodies.of(movement, seq)
                 head = chain.step(head, body)
                 person_no, amount = movement.person.person_no, movement.amount
                 rows.append((seq, body, head, person_no, movement.event_no, movement.decision_no))
-                total = totals[person_no, movement.currency]
+                total = totals.get((person_no, movement.currency))
+                if total is None:
+                    total = totals[person_no, movement.currency] = [0, 0]
                 total[0] += amount
                 if amount > 0 and movement.kind != "reversal":
                     total[1] += amount

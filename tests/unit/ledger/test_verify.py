@@ -244,7 +244,7 @@ def test_a_reversal_that_undoes_nothing_is_named(ledger_dir: Path, reverses: str
             occurred_at=NOW,
             reverses=reverses,
         )
-        body = movements.body(movement, seq=8, epoch=1, now=NOW)
+        body = movements.Bodies(epoch=1, now=NOW).of(movement, 8)
         connection.execute("INSERT INTO entry VALUES (8, ?, ?, 1, NULL, NULL)", (body, chain.step(head, body)))
         connection.execute("UPDATE balance SET amount = amount + ? WHERE person_no = 1", (amount,))
     assert found(ledger_dir) == [named]

@@ -1,0 +1,30 @@
+"""What the interpreter is set to while the agent works."""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+import pytest
+
+from agent.service import process
+
+
+def settings() -> tuple[float, tuple[int, int, int], int]:
+    return sys.getswitchinterval(), gc.get_threshold(), gc.get_freeze_count()
+
+
+def test_threads_take_turns_sooner_and_cycles_are_sought_less_often_for_the_length_of_a_run() -> None:
+    with process.at_work():
+        turn, (young, *_), frozen = settings()
+        assert turn == pytest.approx(process.TURN_S)
+        assert young == process.YOUNG_MAX
+        assert frozen > 0
+        assert gc.isenabled()
+
+
+def test_everything_is_as_before_when_the_run_has_ended_whichever_way() -> None:
+    before = settings()
+    with pytest.raises(ZeroDivisionError), process.at_work():
+        raise ZeroDivisionError
+    assert settings() == before
