@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -51,7 +51,9 @@ async def _run(settings: Settings, *, until_caught_up: bool) -> int:
     from agent.service import run as service
 
     logger = structlog.get_logger()
-    async with wiring.opened(settings) as agent, process.at_work():
+    async with AsyncExitStack() as stack:
+        agent = await stack.enter_async_context(wiring.opened(settings))
+        stack.enter_context(process.at_work())
         for warning in agent.warnings:
             logger.warning("rules_warning", warning=warning)
         if agent.not_active:
