@@ -15,12 +15,13 @@ import structlog
 
 from agent.backfill import Backfill
 from agent.clock import Clock
+from agent.engine.challenge.byhand import enrolment
 from agent.errors import ConfigError, InvalidInputError
 from agent.ledger import corrections, delivery, projections
 from agent.ledger.corrections import Correction
 from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
-from agent.model import SourceState
+from agent.model import Outcome, SourceState
 from agent.pipeline import Pipeline
 from agent.recognition.byhand import ByHand
 from agent.recognition.following import Following
@@ -107,6 +108,7 @@ class Operations:
             "badge.assign": self._badges.assign,
             "badge.revoke": self._badges.revoke,
             "badge.settle": self._badges.settle,
+            "challenge.enrol": self.enrol_in_challenge,
         }
 
     async def approve(self, *, decisions: list[int], by: str, reason: str = "") -> list[dict[str, Any]]:
@@ -119,7 +121,9 @@ class Operations:
                 results.append({"decision": number, "outcome": "refused", "reason": exc.message, "hint": exc.hint})
             else:
                 postings = {posting.currency: posting.amount for posting in decided.postings}
-                results.append({"decision": number, "outcome": decided.outcome.name, "postings": postings})
+                paid = decided.outcome is Outcome.awarded
+                outcome = decided.outcome.name if paid else f"counted: {decided.reason}"
+                results.append({"decision": number, "outcome": outcome, "postings": postings})
         return results
 
     async def reject(self, *, decisions: list[int], by: str, reason: str) -> list[dict[str, Any]]:
@@ -142,6 +146,30 @@ class Operations:
                 results.append({"decision": number, "outcome": "refused", "reason": exc.message, "hint": exc.hint})
             else:
                 results.append({"decision": number, "outcome": "rejected"})
+        return results
+
+    async def enrol_in_challenge(
+        self, *, challenge: str, learners: list[str], by: str, reason: str = "", at: int = 0, withdraw: bool = False
+    ) -> list[dict[str, Any]]:
+        """Enrol learners (``<site>:<LMS user id>``) into a challenge, or withdraw them, as of ``at`` (0: now)."""
+        results = []
+        for learner in learners:
+            seen = enrolment(
+                self._pipeline.rulebook,
+                challenge,
+                learner,
+                withdraw=withdraw,
+                at=at or self._clock.now(),
+                by=by,
+                reason=reason,
+            )
+            decided = await self._pipeline.tell(seen)
+            paid = [one for one in decided if one.outcome is Outcome.awarded]
+            postings = {posting.currency: posting.amount for one in paid for posting in one.postings}
+            told = "; ".join(one.reason for one in decided if one.reason) or (
+                "completed" if paid else "recorded already"
+            )
+            results.append({"learner": learner, "told": told, "postings": postings})
         return results
 
     async def adjust(self, *, learner: str, currency: str, amount: int, reason: str, by: str) -> dict[str, Any]:

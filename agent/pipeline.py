@@ -30,7 +30,7 @@ from agent.ledger.corrections import Correction
 from agent.ledger.past import standing
 from agent.ledger.record import Behind, Recorder
 from agent.ledger.writer import Writer
-from agent.model import Decision, Demand, Event, Outcome, Page, SourceState, StateRequest, Trust
+from agent.model import Decision, Demand, Event, Observation, Outcome, Page, SourceState, StateRequest, Trust
 
 RULEBOOKS_KEPT = 2
 """A page is decided by the rules whose filter fetched it: after a reload the older ones serve what is under way."""
@@ -160,6 +160,28 @@ class Pipeline:
             reasons=Counter(decision.reason for decision in decisions if decision.reason),
         )
 
+    async def tell(self, seen: Observation) -> Sequence[Decision]:
+        """Record what somebody with a name said by hand, and all that follows; nothing where it is recorded already.
+
+        Raises:
+            TransientError: nothing of it stands (disk full, locked).
+        """
+        rulebook = self.rulebook
+        event = trust.tag(seen, Trust.server_verified)
+        verdicts = evaluate.judge(event, rulebook)
+        now = self._clock.now()
+
+        async def unit(connection: aiosqlite.Connection) -> Sequence[Decision]:
+            if not await self._recorder.fresh(connection, [event]):
+                return ()
+            past = await self.past(connection, booking.wants(verdicts, shadow=self._shadow))
+            decisions = booking.book(verdicts, past, shadow=self._shadow)
+            number = self._version_numbers[rulebook.version]
+            await self._recorder.record(connection, [event], decisions, version_no=number, now=now)
+            return decisions
+
+        return await self._writer.run(unit)
+
     async def past(self, connection: aiosqlite.Connection, request: StateRequest) -> booking.State:
         """What the ledger knows of the past that was asked for, in bulk; inside one of the writer's units."""
         uses, holds = await asyncio.gather(
@@ -207,7 +229,8 @@ class Pipeline:
             past = await self.past(connection, booking.wants_approval(held, held_under, self.rulebook))
             decision = booking.approve(held, held_under, self.rulebook, past)
             followed = following.after([decision], event, held.role, self.rulebook.recognition, past)
-            if decision.outcome is not Outcome.awarded:
+            # What it adds to a set is believed now, whether or not the set is complete.
+            if decision.outcome is not Outcome.awarded and not decision.notes:
                 raise InvalidInputError(
                     f"decision {decision_no} cannot be paid any more: {decision.reason}",
                     hint="reject it, or adjust by hand: rewards-agent ledger adjust",

@@ -31,6 +31,7 @@ COMMANDS: dict[str, Entry] = {
     "ledger": Entry("agent.cli.books.ledger", "List, export, verify and correct the ledger."),
     "review": Entry("agent.cli.books.review", "Decisions that are held: list, approve, reject."),
     "scheduled": Entry("agent.cli.scheduled.runs", "Rankings, attendance, draws: what is due, what was decided."),
+    "challenge": Entry("agent.cli.challenges.commands", "Challenges: enrol, withdraw, and how far everybody is."),
     "source": Entry("agent.cli.books.source", "Accept a log that is not the log it was."),
     "enrol": Entry("agent.cli.delivery.enrol", "Become known to the catalogue."),
     "key": Entry("agent.cli.delivery.key", "The key that signs what leaves the campus."),

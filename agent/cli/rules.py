@@ -100,17 +100,23 @@ def explain(
 ) -> None:
     """Say in plain sentences what each rule does, with the defaults it left unsaid."""
     from agent.config.document import nearest
+    from agent.engine.challenge.told import challenge_sentences
     from agent.engine.explain import rule_sentences
     from agent.engine.schedule.telling import sentences as scheduled_sentences
 
     _, rulebook = _compiled(files, config)
-    ids = (*(one.id for one in rulebook.rules), *(timed.spec.id for timed in rulebook.scheduled))
+    ids = (*rulebook.by_id(), *(timed.spec.id for timed in rulebook.scheduled))
     if rule is not None and rule not in ids:
         likely = nearest(rule, ids)
         raise ConfigError(
             f"there is no rule {rule}", hint=f"did you mean {likely}?" if likely else f"the rules: {', '.join(ids)}"
         )
-    said = {one.id: rule_sentences(one, rulebook) for one in rulebook.rules if rule in (None, one.id)}
+    challenges = {one.spec.id: challenge_sentences(one, rulebook) for one in rulebook.challenges}
+    said = {
+        name: challenges.get(name) or rule_sentences(one, rulebook)
+        for name, one in rulebook.by_id().items()
+        if rule in (None, name)
+    }
     said |= {t.spec.id: scheduled_sentences(t, rulebook) for t in rulebook.scheduled if rule in (None, t.spec.id)}
     if json:
         emit_json([{"rule": name, "sentences": list(sentences)} for name, sentences in said.items()])

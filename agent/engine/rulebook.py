@@ -207,7 +207,10 @@ class Rulebook:
 
     def by_id(self) -> dict[str, CompiledRule]:
         """Rules by id; of a challenge, whose rules share its id, the first step."""
-        return {rule.id: rule for rule in reversed(self.rules)}
+        found: dict[str, CompiledRule] = {}
+        for rule in self.rules:
+            found.setdefault(rule.id, rule)
+        return found
 
     def rule(self, rule_id: str) -> CompiledRule | None:
         """A rule by its id."""

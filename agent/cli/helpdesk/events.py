@@ -130,7 +130,7 @@ def _recorded(connection: sqlite3.Connection, rulebook: Rulebook, what: str) -> 
             "at": event.seen.occurred_at,
             "decisions": [one.facts() for one in told],
             "newer_rules": [rule for rule in matching if rule not in decided],
-            "other_rules": [rule.id for rule in rulebook.rules if rule.id not in {*matching, *decided}],
+            "other_rules": [rule for rule in rulebook.by_id() if rule not in {*matching, *decided}],
         }
 
 
@@ -170,7 +170,7 @@ async def _live_row(
         "event": {"log": f"{source.name}:{position}"},
         "decisions": [],
         "newer_rules": [],
-        "other_rules": [rule.id for rule in rulebook.rules],
+        "other_rules": list(rulebook.by_id()),
     }
     async with history_of(settings, source, file) as history:
         row = await history.row_at(position)
@@ -193,7 +193,7 @@ async def _live_row(
     decided = {one.decision.rule_id for one in told}
     answer["event"] = _event_facts(act, event)
     answer["decisions"] = [one.facts() for one in told]
-    answer["other_rules"] = [rule.id for rule in rulebook.rules if rule.id not in decided]
+    answer["other_rules"] = [rule for rule in rulebook.by_id() if rule not in decided]
     return {**answer, "why": why}
 
 

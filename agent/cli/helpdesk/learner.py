@@ -33,7 +33,7 @@ def show(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show what somebody has: balances, levels, badges, the newest entries, and what is held.
+    """Show what somebody has: balances, levels, badges, challenges, the newest entries, and what is held.
 
     Balances are what was earned less what was taken back; what was spent is in the catalogue's wallet.
 
@@ -56,6 +56,8 @@ def show(
         typer.echo(f"  badges: {', '.join(found['badges'])}")
     if not found["balances"] and not found["badges"]:
         typer.echo("  nothing yet")
+    for one in found["challenges"]:
+        typer.echo(f"  {one['told']}")
     recent = [{**row, "amount": amount_text(row["currency"], row["amount"], rulebook)} for row in found["entries"]]
     if recent:
         emit(recent, _RECENT, json=False)
@@ -65,6 +67,7 @@ def show(
 
 
 def _standing(connection: sqlite3.Connection, learner: str, rulebook: Rulebook, limit: int) -> dict[str, Any]:
+    from agent.cli.challenges.standing import of_learner
     from agent.cli.terms.rows import row_of
     from agent.ledger import reading
 
@@ -87,6 +90,7 @@ def _standing(connection: sqlite3.Connection, learner: str, rulebook: Rulebook, 
             for currency, (amount, _) in balances.items()
             if currency.startswith(_BADGE) and amount > 0
         ],
+        "challenges": of_learner(connection, rulebook, learner),
         "entries": [row_of(entry) for entry in entries],
         "held": [
             {
@@ -154,7 +158,7 @@ def why(
 def _known(rule: str | None, rulebook: Rulebook) -> None:
     from agent.config.document import nearest
 
-    ids = (*(one.id for one in rulebook.rules), *(timed.spec.id for timed in rulebook.scheduled))
+    ids = (*rulebook.by_id(), *(timed.spec.id for timed in rulebook.scheduled))
     if rule is not None and rule not in ids:
         likely = nearest(rule, ids)
         hint = f"did you mean {likely}?" if likely else f"the rules: {', '.join(ids)}"

@@ -92,7 +92,7 @@ def _rules(settings: Settings) -> tuple[RuleFile, Rulebook]:
 
 
 def _of_rules(rules: RuleFile, rulebook: Rulebook) -> Iterator[Finding]:
-    modes = [rule.mode for rule in rulebook.rules]
+    modes = [rule.mode for rule in rulebook.by_id().values()]
     told = ", ".join(f"{modes.count(mode)} {mode}" for mode in ("live", "shadow", "off") if mode in modes)
     yield Finding(about="rules", level="ok", found=f"in order, version {rulebook.version[:12]}: {told or 'none'}")
     for warning in rules.warnings:

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from agent.config.document import FaultsError
 from agent.config.grammar import Duration
 from agent.config.rulefile import Conditions, Placed, Rule
-from agent.config.rulefile.tables.challenge import Challenge
+from agent.config.rulefile.tables.challenge import Challenge, Step
 from agent.engine.calendar import Calendar
 from agent.engine.earning.challenge import slots
 from agent.engine.earning.challenge.count import Plan
@@ -25,6 +25,11 @@ WITHDRAWN = "challenge.withdrawn"
 def lms_event(kind: str, challenge_id: str) -> str:
     """The name of the event that enrols into a challenge, or withdraws from it."""
     return f"\\challenge\\{challenge_id}\\{kind.partition('.')[2]}"
+
+
+def step_kinds(step: Step) -> str | None:
+    """The kind that a step is usually about: its first that is no LMS name."""
+    return next((pattern for pattern in step.on if "\\" not in pattern), None)
 
 
 def compiled(

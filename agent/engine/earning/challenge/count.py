@@ -62,7 +62,7 @@ class Standing(NamedTuple):
     """Where somebody stands. ``finished`` are the times at which rounds were complete, in order.
 
     ``counts`` is what each step has in the attempt under way, ``began`` its first act (None: none yet), ``ends`` when
-    it is over (None: never). ``enrolled`` is whether acts of now would count.
+    it is over (None: never). ``enrolled`` is False where somebody withdrew last, or was never enrolled by hand.
     """
 
     finished: tuple[int, ...]
@@ -76,6 +76,7 @@ def standing(plan: Plan, members: Members, *, without: int | None = None) -> Sta
     """Where these members lead; ``without`` leaves one slot out."""
     acts, marks = _read(plan, members, without)
     spans = _spans(plan, marks)
+    enrolled = marks[-1][1] == slots.ENROLLED if marks else not plan.by_hand
     finished: list[int] = []
     free, used = 0, set[str | None]()
     for begin, end, bucket in _stretches(plan, acts, spans):
@@ -91,7 +92,8 @@ def standing(plan: Plan, members: Members, *, without: int | None = None) -> Sta
                 break
         if finished and not plan.repeat:
             return Standing(tuple(finished), plan.counts, None, None, enrolled=True)
-    return _under_way(plan, acts, spans, finished, free, used)
+    under_way = _under_way(plan, acts, spans, free, used)
+    return under_way._replace(finished=tuple(finished), enrolled=enrolled)
 
 
 def _read(plan: Plan, members: Members, without: int | None) -> tuple[list[Act], list[tuple[int, int]]]:
@@ -176,16 +178,12 @@ def _through(plan: Plan, acts: Sequence[Act], begin: int, end: int) -> tuple[tup
     return tuple(len(had) for had in things), None
 
 
-def _under_way(
-    plan: Plan, acts: Sequence[Act], spans: Sequence[Span], finished: list[int], free: int, used: set[str | None]
-) -> Standing:
-    span = spans[-1] if spans else None
-    enrolled = span is not None and span.end >= (plan.until if plan.until is not None else _EVER)
-    if plan.by_hand and plan.within is not None and span is not None:
-        enrolled = True
-    nothing = Standing(tuple(finished), (0,) * len(plan.counts), None, None, enrolled=enrolled)
-    if span is None:
+def _under_way(plan: Plan, acts: Sequence[Act], spans: Sequence[Span], free: int, used: set[str | None]) -> Standing:
+    """The attempt that is not complete yet, in the last span."""
+    nothing = Standing((), (0,) * len(plan.counts), None, None, enrolled=False)
+    if not spans:
         return nothing
+    span = spans[-1]
     begin, end = max(free, bisect_left(acts, (span.begin,))), bisect_left(acts, (span.end,))
     if plan.window is not None and begin < end:
         bucket = plan.window(acts[end - 1].at)
@@ -201,7 +199,7 @@ def _under_way(
     counts, _ = _through(plan, acts, begin, end)
     began = acts[begin].at if begin < end else None
     ends = _ends(plan, span, began)
-    return Standing(tuple(finished), counts, began, ends, enrolled=enrolled)
+    return nothing._replace(counts=counts, began=began, ends=ends)
 
 
 def _ends(plan: Plan, span: Span, began: int | None) -> int | None:
