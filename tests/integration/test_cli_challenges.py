@@ -83,7 +83,7 @@ def test_who_did_it_is_recorded_and_doing_it_twice_does_nothing_more(desk: Desk)
     assert '"reason":"asked for it"' in payload
 
 
-def test_withdrawn_nothing_counts(desk: Desk) -> None:
+def test_who_is_withdrawn_earns_nothing_there_any_more(desk: Desk) -> None:
     enrolled(desk, "ann", "--at", "2026-09-10")
     desk.command("challenge", "withdraw", "two-lessons", "ann", "--at", "2026-09-11", "--by", "B. Desk")
     desk.catch_up()

@@ -142,6 +142,7 @@ def _plan(placed: Placed[Challenge], calendar: Calendar) -> Plan:
         within=spec.deadline.seconds if isinstance(spec.deadline, Duration) else None,
         until=None if last is None else calendar.starts(last + timedelta(days=1)),
         repeat=bool(spec.repeat),
+        leads_on=spec.next is not None,
         window=None if name is None else lambda at: calendar.moment(at).windows.get(name),
     )
 

@@ -23,7 +23,7 @@ class Plan:
 
     ``by_hand``: only what was done while enrolled counts. ``within`` (seconds, None: for ever) counts from the
     enrolment, or from the first act of an attempt; ``until`` is when it is over for all. ``window`` names what can hold
-    one round each, ``repeat`` allows more than one round.
+    one round each, ``repeat`` allows more than one round. ``leads_on``: when it was complete matters to another.
     """
 
     codes: tuple[int, ...]
@@ -34,12 +34,13 @@ class Plan:
     until: int | None
     repeat: bool
     window: Callable[[int], str | None] | None
+    leads_on: bool = False
 
     @property
     def timeless(self) -> bool:
         """Whether it is the same when something was done."""
         bounded = self.within is not None or self.until is not None or self.window is not None
-        return not (self.strict or self.by_hand or self.repeat or bounded)
+        return not (self.strict or self.by_hand or self.repeat or self.leads_on or bounded)
 
 
 class Act(NamedTuple):
