@@ -29,6 +29,7 @@ COMMANDS: dict[str, Entry] = {
     "learner": Entry("agent.cli.helpdesk.learner", "What somebody has, and why they earned or earned nothing."),
     "events": Entry("agent.cli.helpdesk.events", "What was seen, and why it earned or earned nothing."),
     "ledger": Entry("agent.cli.books.ledger", "List, export, verify and correct the ledger."),
+    "badge": Entry("agent.cli.badges.badge", "Badges: list, show, give and take."),
     "review": Entry("agent.cli.books.review", "Decisions that are held: list, approve, reject."),
     "scheduled": Entry("agent.cli.scheduled.runs", "Rankings, attendance, draws: what is due, what was decided."),
     "challenge": Entry("agent.cli.challenges.commands", "Challenges: enrol, withdraw, and how far everybody is."),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent.cli.access import ledger_of
+from agent.cli.badges.shelf import lines, shelf
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, run_async, settings_of, utc
 from agent.cli.terms.inforce import amount_text, day_of, local, rules_in_force, zone_of
 from agent.cli.terms.who import StudentArgument, person
@@ -44,6 +45,7 @@ def show(
         file, rulebook = rules_in_force(settings, connection)
         who = run_async(person(settings, connection, student, file))
         found = {**who.facts(), **_standing(connection, who.learner, rulebook, limit)}
+    found["recognition"] = recognised = shelf(settings, rulebook, who.learner, found["badges"])
     if json:
         emit_json(found)
         return
@@ -52,8 +54,8 @@ def show(
         amount, lifetime = (amount_text(one["currency"], one[key], rulebook) for key in ("amount", "lifetime"))
         level = f", level {one['level']}" if one["level"] else ""
         typer.echo(f"  {amount} {one['currency']} ({lifetime} earned in all{level})")
-    if found["badges"]:
-        typer.echo(f"  badges: {', '.join(found['badges'])}")
+    for line in lines(recognised):
+        typer.echo(f"  {line}")
     if not found["balances"] and not found["badges"]:
         typer.echo("  nothing yet")
     for one in found["challenges"]:

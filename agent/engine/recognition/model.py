@@ -75,6 +75,12 @@ class Progress:
             return self.told if self.met else f"{self.told} lacks {self._of_parts()}"
         return self._of_parts()
 
+    def lacks(self) -> str:
+        """What is not there yet; of several criteria, each that is open."""
+        if self.parts and self.needed == len(self.parts):
+            return "; ".join(part.lacks() for part in self.parts if not part.met)
+        return self.sentence()
+
     def _of_parts(self) -> str:
         every = self.needed == len(self.parts)
         shown = [part for part in self.parts if part.met is self.met or not (self.met or every)]
