@@ -121,8 +121,7 @@ class Pipeline:
             TransientError: nothing of the page stands (disk full, locked); take it again later.
         """
         rulebook = self._rulebooks[page.rules_version]
-        ceiling = self._ceilings[page.source]
-        events = [trust.tag(seen, ceiling) for seen in page.observations]
+        events = trust.tag_all(page.observations, self._ceilings[page.source])
         # Of two sightings of one fact in a page the first is recorded, so it is the first that is judged.
         verdicts = {event.event_id: evaluate.judge(event, rulebook) for event in reversed(events)}
         now = self._clock.now()

@@ -13,7 +13,7 @@ from agent.engine.past import following, undo
 from agent.engine.past.answer import Claim, amounts_of, answer_to
 from agent.engine.past.state import State
 from agent.engine.past.undo import AGAIN, OBJECT, UNDONE
-from agent.engine.quota import CALENDAR, SCOPE, SHADOW, Places
+from agent.engine.quota import CALENDAR, ROLLING, SCOPE, SHADOW, Places
 from agent.engine.recognition import asked
 from agent.engine.rulebook import CompiledRule, Payee, Rulebook, message, names_in, once
 from agent.model import Award, Decision, HoldKey, HoldKind, Outcome, StateRequest, Use, UseKey
@@ -62,7 +62,10 @@ def wants(verdicts: Iterable[Verdict], *, shadow: bool = False) -> StateRequest:
 
 def _ask(found: Places, learner: str, prefix: str, rows: set[UseKey], totals: set[UseKey]) -> None:
     for quota, bucket in found:
-        (totals if quota.span is CALENDAR else rows).update(quota.keys(bucket, learner, prefix))
+        if quota.span is ROLLING:
+            rows.update(quota.keys(bucket, learner, prefix))
+        else:
+            (totals if quota.span is CALENDAR else rows).add(quota.key(bucket, learner, prefix))
 
 
 def _prefix(verdict: Verdict, *, shadow: bool) -> str:

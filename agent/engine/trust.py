@@ -31,6 +31,15 @@ def tag(seen: Observation, ceiling: Trust, *, claim: Trust = Trust.server_verifi
     )
 
 
+def tag_all(observations: Iterable[Observation], ceiling: Trust) -> list[Event]:
+    """`tag` for a page of what collectors saw, whose senders claim nothing."""
+    earned = {evidence: min(trust, ceiling) for evidence, trust in EARNED.items()}
+    return [
+        Event(seen=seen, event_id=event_id(seen.site, seen.natural_key), trust=earned[seen.evidence])
+        for seen in observations
+    ]
+
+
 def event_id(site: str, natural_key: Iterable[str]) -> bytes:
     """SHA-256 over the site and the parts of the natural key as one compact JSON array of texts, in UTF-8.
 

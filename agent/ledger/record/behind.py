@@ -109,10 +109,9 @@ class Behind:
             if error is None:
                 await asyncio.gather(*self._asked)
                 await self.quiet()
-                return
+        finally:
             left = [*self._begun, *self._asked]
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
-        finally:
             await self._cursor.close()

@@ -196,8 +196,8 @@ class Recorder:
         ]
         if not booked:
             return 0
-        learners = dict.fromkeys(d.learner for _, d in booked if d.outcome in _ENTERED)
-        learners.update(dict.fromkeys(use.learner for _, d in booked for use in d.uses if use.learner))
+        learners = dict.fromkeys([d.learner for _, d in booked if d.outcome in _ENTERED])
+        learners.update(dict.fromkeys([use.learner for _, d in booked for use in d.uses if use.learner]))
         people = self.people.known(learners)
         if len(people) < len(learners):
             people = await self.people.find_or_make(await behind.quiet(), learners, now)
@@ -210,7 +210,8 @@ class Recorder:
             movements.extend(new)
             marker = markers[decision_no] = seq + 1 if new else -decision_no
             seq += len(new)
-            uses.extend((use, marker) for use in decision.uses)
+            for use in decision.uses:
+                uses.append((use, marker))  # noqa: PERF401 - a generator for two of them costs more
         await self._write_uses(behind, uses, people)
         await self._append(behind, movements, now)
         await undoing.remember(behind, [(markers[no], d) for no, d in booked], people)

@@ -29,6 +29,12 @@ def test_evidence_earns_its_trust_up_to_the_ceiling_of_the_source(
     assert trust.tag(seen, ceiling).trust is min(worth, ceiling)
 
 
+@pytest.mark.parametrize("ceiling", list(Trust))
+def test_a_page_is_tagged_as_each_of_its_observations_would_be(ceiling: Trust) -> None:
+    seen = [replace(event().seen, evidence=evidence, site=site) for evidence, _ in WORTH for site in ("moodle", "b")]
+    assert trust.tag_all(seen, ceiling) == [trust.tag(each, ceiling) for each in seen]
+
+
 def test_a_claim_can_only_lower() -> None:
     seen = event().seen
     assert trust.tag(seen, Trust.server_verified, claim=Trust.unverified).trust is Trust.unverified

@@ -116,6 +116,33 @@ async def test_other_writes_wait_until_everything_begun_has_ended_well(ledger: L
     assert settings(ledger) == []
 
 
+async def test_a_question_is_answered_as_of_before_what_is_begun_after_it(ledger: Ledger) -> None:
+    async def count(connection: aiosqlite.Connection) -> int:
+        ((n,),) = await connection.execute_fetchall("SELECT count(*) FROM setting")
+        return int(n)
+
+    async def unit(connection: aiosqlite.Connection) -> tuple[int, int]:
+        async with Behind(connection) as behind:
+            before = await behind.ask(count(connection))
+            await behind.insert("setting", many(700))
+            after = await behind.ask(count(connection))
+            return await before, await after
+
+    assert await ledger.run(unit) == (0, 700)
+
+
+async def test_a_question_that_fails_leaves_nothing_of_its_unit(ledger: Ledger) -> None:
+    async def unit(connection: aiosqlite.Connection) -> None:
+        async with Behind(connection) as behind:
+            await behind.ask(_asking_nonsense(connection))
+            await behind.insert("setting", many(700))
+
+    with pytest.raises(IntegrityError, match="no_such_table"):
+        await ledger.run(unit)
+    await ledger.run(_nothing)
+    assert settings(ledger) == []
+
+
 @pytest.mark.parametrize("turns", [0, 1, 2, 5])
 async def test_a_unit_whose_wait_is_cancelled_leaves_nothing(ledger: Ledger, turns: int) -> None:
     async def unit(connection: aiosqlite.Connection) -> None:
@@ -160,3 +187,7 @@ async def test_a_page_fails_whole_where_its_last_rows_are_refused(ledger: Ledger
 
 async def _nothing(connection: aiosqlite.Connection) -> None:
     del connection
+
+
+async def _asking_nonsense(connection: aiosqlite.Connection) -> None:
+    await connection.execute_fetchall("SELECT 1 FROM no_such_table")
