@@ -15,7 +15,6 @@ from agent.ledger.writer import Writer
 from agent.model import Observation, Page, Trust
 from agent.pipeline import Pipeline
 from agent.schedule.runner import Done, Scheduler
-from tests.fakes import ManualClock
 from tests.ledgers import rows
 from tests.rule_stories import at, event, rule, rulebook
 
@@ -42,6 +41,31 @@ def lessons(when: str = "2026-09-09T09:00:00", /, **counts: int) -> list[Observa
     return [lesson(who, number, when) for who, count in counts.items() for number in range(1, count + 1)]
 
 
+class TwoClocks:
+    """A wall clock that can be set, and the time that passes; a test moves both."""
+
+    def __init__(self, now: int) -> None:
+        self.at = float(now)
+        self.ran = 0.0
+
+    def now(self) -> int:
+        """Seconds since 1970, UTC."""
+        return int(self.at)
+
+    def running(self) -> float:
+        """Seconds that passed."""
+        return self.ran
+
+    def pass_s(self, seconds: float) -> None:
+        """Let time go by, on both."""
+        self.at += seconds
+        self.ran += seconds
+
+    def jump(self, seconds: float) -> None:
+        """Somebody sets the wall clock."""
+        self.at += seconds
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Office:
     """A pipeline and a scheduler over one ledger, and their clock."""
@@ -49,7 +73,7 @@ class Office:
     pipeline: Pipeline
     scheduler: Scheduler
     writer: Writer
-    clock: ManualClock
+    clock: TwoClocks
     data_dir: Path
 
     async def take(self, seen: Iterable[Observation], *, fault: str = "") -> None:
@@ -70,7 +94,7 @@ class Office:
 
     async def decide(self, when: str | int = "2026-09-20T00:00:00") -> list[Done]:
         """Everything that is due at a time, with the log read to its end."""
-        self.clock.at = float(at(when) if isinstance(when, str) else when)
+        self.clock.pass_s((at(when) if isinstance(when, str) else when) - self.clock.at)
         return await self.scheduler.catch_up(["moodle"])
 
     def prizes(self) -> dict[str, list[int]]:
@@ -98,7 +122,7 @@ async def office(
     writer = await Writer.open(data_dir)
     recorder = Recorder()
     writer.on_rollback(recorder.forget)
-    clock = ManualClock(now)
+    clock = TwoClocks(now)
     pipeline = Pipeline(
         writer,
         recorder,

@@ -78,7 +78,7 @@ def waits_for(
 ) -> list[str]:
     """Why a run cannot be decided yet, in words; nothing where it can.
 
-    ``names`` are the log sources, ``read_at`` when each was last read to its end (None: that is not asked).
+    ``names`` are the sources, ``read_at`` when each was last read to its end (None: that is not asked).
     """
     if now < due.at:
         return [f"its settle of {due.timed.spec.settle.text} is over at {utc(due.at)}"]

@@ -56,7 +56,7 @@ class Done:
 
 
 class Scheduler:
-    """Runs what is due. ``sources`` are the log sources that must be read past a window before it is decided."""
+    """Runs what is due. ``sources`` are those that must be read past a window before it is decided."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class Scheduler:
             recorder=recorder,
             pipeline=pipeline,
             data_dir=settings.agent.data_dir,
-            sources=[source.name for source in settings.log_sources],
+            sources=[source.name for source in settings.sources],
             clock=clock,
             shadow=settings.agent.mode == "shadow",
             signs=settings.catalogue is not None,
@@ -227,8 +227,7 @@ class Scheduler:
         except TransientError:
             raise
         except Exception as exc:  # noqa: BLE001 - whatever is wrong with one run must not stop the others
-            error = exc.message if isinstance(exc, RewardsError) else f"{type(exc).__name__}: {exc}"
-            return await self._keep_failed(run, error, exc)
+            return await self._keep_failed(run, _told(exc), exc)
         log.info("scheduled_run", run=done.run, state=done.state, winners=done.winners, entries=done.entries)
         return done
 
@@ -275,8 +274,31 @@ class Scheduler:
         """Draws whose seed is there by now."""
         with file.reading(self._data_dir) as connection:
             waiting = runs.listed(connection, states=("announced",))
-        done = [await self._drawn(run) for run in waiting]
-        return [one for one in done if one is not None]
+        done = []
+        for run in waiting:
+            try:
+                one = await self._drawn(run)
+            except TransientError:
+                raise
+            except Exception as exc:  # noqa: BLE001 - as in `_decide`
+                await self._keep_trouble(run, exc)
+                continue
+            if one is not None:
+                done.append(one)
+        return done
+
+    async def _keep_trouble(self, run: Run, exc: Exception) -> None:
+        """A draw that cannot be drawn yet: its list stands, and why is kept."""
+        error = _told(exc)
+        if error == run.error:
+            return
+        log.error("scheduled_failed", run=run_name(run.scheduled, run.nominal), error=error)
+
+        async def unit(connection: aiosqlite.Connection) -> None:
+            if not await runs.is_closed(connection, run.scheduled, run.nominal):
+                await runs.keep(connection, replace(run, error=error))
+
+        await self._writer.run(unit)
 
     async def _drawn(self, run: Run) -> Done | None:
         """Who wins, by the rules of when the list was fixed; None where the seed is not there yet."""
@@ -292,7 +314,7 @@ class Scheduler:
             winners, report = drawing.drawn(connection, run, timed, seed)
         now = self._clock.now()
         judged = verdicts(winners, timed, run.nominal, rulebook)
-        drawn = replace(run, report=report)
+        drawn = replace(run, report=report, error="")
         recorded = await self._writer.run(partial(self._books.close, run=drawn, verdicts=judged, now=now))
         done = Done(
             run=run_name(run.scheduled, run.nominal),
@@ -328,3 +350,7 @@ class Scheduler:
             as_of_event=of.event,
             decided_at=self._clock.now(),
         )
+
+
+def _told(exc: Exception) -> str:
+    return exc.message if isinstance(exc, RewardsError) else f"{type(exc).__name__}: {exc}"

@@ -177,6 +177,8 @@ def _remarks(
 
     rulebooks = [rulebook for _, rulebook in sets]
     said = []
+    if any(rulebook.scheduled for rulebook in rulebooks):
+        said.append("what is [[scheduled]] is left out: rewards-agent scheduled run --dry-run tells it")
     if origin is Origin.log:
         facts = looked_up(demand_of(rulebooks))
         if facts:

@@ -1,0 +1,112 @@
+"""What a run waits for: sources, holds, a clock that goes evenly; and what becomes of one that fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent.ledger import corrections, file
+from agent.ledger.corrections import Correction
+from agent.ledger.schedule.datasets import AsOf
+from agent.model import HoldKind
+from agent.schedule import due, looking
+from tests.ledgers import rows
+from tests.rule_stories import event, rule
+from tests.schedules import RULES, SUNDAY, lessons, office
+
+
+async def test_holds_in_the_window_are_waited_for_and_named(tmp_path: Path) -> None:
+    async with office(tmp_path, RULES + '\n[budget]\npoints = "15/week"\n') as here:
+        await here.take(lessons(ann=1, ben=1))
+        held = rows(tmp_path, "SELECT decision_no, kind FROM hold WHERE state = 'open'")
+        assert [kind for _, kind in held] == [HoldKind.budget.value]
+        assert await here.decide() == []
+        with file.reading(tmp_path) as connection:
+            (each,) = due.next_runs(connection, here.pipeline.rulebook)
+            told = due.waits_for(
+                connection, each, here.pipeline.rulebook, names=["moodle"], read_at=None, now=SUNDAY * 2
+            )
+        number = held[0][0]
+        assert told == [f"1 held decisions about acts of its time: {number} (rewards-agent review list)"]
+        await here.pipeline.approve(number, Correction(reason="", by="dean"))
+        assert [one.winners for one in await here.decide()] == [2]
+
+
+async def test_a_rejected_hold_lets_the_run_go_on_without_it(tmp_path: Path) -> None:
+    async with office(tmp_path, RULES + '\n[budget]\npoints = "15/week"\n') as here:
+        await here.take(lessons(ann=1, ben=1))
+        ((number,),) = rows(tmp_path, "SELECT decision_no FROM hold WHERE state = 'open'")
+        correction = Correction(reason="no", by="dean")
+        await here.writer.run(
+            lambda connection: corrections.close_hold(
+                connection, decision_no=number, state="rejected", correction=correction, now=SUNDAY
+            )
+        )
+        assert [one.winners for one in await here.decide()] == [1]
+
+
+async def test_a_source_that_was_last_read_before_settle_was_over_is_waited_for(tmp_path: Path) -> None:
+    async with office(tmp_path) as here:
+        await here.take(lessons(ann=1))
+        here.clock.pass_s(40 * 3600)
+        assert await here.scheduler.look() == []
+        await here.take([])
+        assert len(await here.scheduler.look()) == 1
+
+
+async def test_after_a_clock_jump_nothing_is_decided_until_it_went_evenly(tmp_path: Path) -> None:
+    async with office(tmp_path) as here:
+        await here.take(lessons(ann=1))
+        here.clock.jump(30 * 86_400)
+        await here.take([])
+        assert await here.scheduler.look() == []
+        here.clock.jump(-30 * 86_400)
+        assert await here.scheduler.look() == []
+        here.clock.pass_s(601)
+        await here.take([])
+        assert await here.scheduler.look() == [], "the clock says again that the week is not over"
+        here.clock.pass_s(40 * 3600)
+        await here.take([])
+        assert len(await here.scheduler.look()) == 1
+
+
+async def test_a_run_that_fails_keeps_its_error_changes_nothing_and_is_tried_again(tmp_path: Path) -> None:
+    broken = """
+[[scheduled]]
+id = "raffle"
+every = "week"
+draw = { winners = 1 }
+award = 5
+"""
+    async with office(tmp_path, RULES + broken) as here:
+        await here.take(lessons(ann=1))
+        before = rows(tmp_path, "SELECT count(*) FROM entry")
+        done = {one.run.partition("@")[0]: one.state for one in await here.decide()}
+        assert done == {"champion": "closed", "raffle": "failed"}
+        assert rows(tmp_path, "SELECT count(*) FROM entry")[0][0] == before[0][0] + 1
+        assert await here.decide("2026-09-20T00:05:00") == [], "it is not tried all the time"
+    cured = broken.replace("winners = 1", 'winners = 1, seed = "chain"')
+    async with office(tmp_path, RULES + cured) as here:
+        (again,) = await here.decide("2026-09-20T00:20:00")
+        assert (again.state, again.winners) == ("closed", 1)
+
+
+async def test_acts_that_are_not_believed_do_not_count_and_are_told(tmp_path: Path) -> None:
+    rules = """
+[[scheduled]]
+id = "busy"
+every = "week"
+rank = { by = "acts with lesson.completed" }
+places = [5]
+"""
+    async with office(tmp_path, rule(name="lesson") + rules) as here:
+        staff = event("lesson.completed", "2026-09-09T09:00:00", "sue", lesson="1", mark="staff").seen
+        await here.take([*lessons(ann=2, ben=1), staff])
+        with file.reading(tmp_path) as connection:
+            (each,) = due.next_runs(connection, here.pipeline.rulebook)
+            seen = looking.look(
+                connection,
+                each.timed,
+                here.pipeline.rulebook,
+                AsOf(seq=99, event=99, begins=each.span.begin, ends=each.span.end),
+            )
+        assert seen.values == {"moodle:ann": 2, "moodle:ben": 1}
