@@ -1,0 +1,119 @@
+"""`[[scheduled]]` as it is written: faults with their places, warnings, and what rules explain says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.config.document import FaultsError
+from agent.config.rulefile import load_rules_text
+from agent.config.rulefile.across.scheduled import hasty
+from agent.config.rulefile.difference import differences
+from agent.config.settings import load_settings
+from agent.engine.schedule.telling import sentences
+from tests.rule_stories import rulebook
+
+HEAD = 'schema = 1\ntimezone = "UTC"\n[[rule]]\nid = "r"\non = "lesson.completed"\naward = 1\ngroup = "learn"\n'
+
+
+def one(more: str, every: str = 'every = "week"') -> str:
+    """A file with one [[scheduled]], which begins in line 8."""
+    return f'{HEAD}[[scheduled]]\nid = "s"\n{every}\n{more}\n'
+
+
+RANK = "rank = {}\nplaces = [5]"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (one("places = [5]"), "scheduled 's' needs one of rank, attendance, anniversary, inactivity, draw"),
+        (one(RANK, ""), "scheduled 's' needs `every` or `cron`"),
+        (one(RANK, 'every = "week"\ncron = "0 0 * * *"'), "scheduled 's' needs `every` or `cron`"),
+        (one("rank = {}"), "scheduled 's': a ranking has `places`"),
+        (one("rank = {}\nplaces = []"), "places are a list with a prize for each"),
+        (one("rank = {}\nplaces = [5]\naward = 5"), "scheduled 's': a ranking has `places`"),
+        (one("rank = {}\nplaces = [{ pionts = 5 }]"), "unknown currency 'pionts'"),
+        (one('rank = { by = "gold earned" }\nplaces = [5]'), "unknown currency 'gold'"),
+        (one('rank = { by = "acts with lesson.compelted" }\nplaces = [5]'), "unknown kind 'lesson.compelted'"),
+        (one('rank = { by = "most" }\nplaces = [5]'), "'most' is nothing to compare by"),
+        (one('rank = { group = "lern" }\nplaces = [5]'), "no rule is in group 'lern'"),
+        (one(RANK, 'every = "fortnight"'), "unknown window 'fortnight'"),
+        (one(RANK, 'every = "ever"'), "'ever' never ends"),
+        (one(RANK, 'cron = "0 25 * * *"'), "'0 25 * * *' is not a cron line"),
+        (one(RANK, 'cron = "@daily"'), "'@daily' is not a cron line"),
+        (one(RANK).replace('id = "s"', 'id = "r"'), "'r' stands in rules.toml:3 already"),
+        (one("rank = {}\nplaces = [0.5]"), "points has 0 decimals"),
+        (one('attendance = { of = "lesson.completed" }\naward = 5'), "attendance counts days or weeks"),
+        (one('attendance = { of = "lesson.completed", days = 2 }'), "scheduled 's' gives nothing"),
+        (one("draw = { winners = 2 }\nplaces = [5]"), "a place for each winner"),
+        (one('award = [{ to = "referrer", points = 5 }]\ndraw = { winners = 1 }'), "what is scheduled pays the one"),
+    ],
+)
+def test_every_fault_is_told_at_its_place(text: str, told: str) -> None:
+    with pytest.raises(FaultsError) as caught:
+        load_rules_text(text)
+    assert any(told in fault.message for fault in caught.value.faults), [str(fault) for fault in caught.value.faults]
+    assert all(fault.line >= 3 for fault in caught.value.faults)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (one(RANK, 'cron = "0 0 30 2 *"'), "'0 0 30 2 *' never fires"),
+        (
+            one('draw = { winners = 1, seed = "chain" }\naward = 5'),
+            "this draw can be steered by whoever runs the agent",
+        ),
+        (one('rank = { by = "sum of nonsense in lesson.completed" }\nplaces = [5]'), "no source supplies nonsense"),
+        (one('inactivity = { for = "14d" }'), "nobody is told anything"),
+        (one(f"{RANK}\nconditions = {{ score_pct = 80 }}"), "`conditions` can never act"),
+    ],
+)
+def test_what_is_probably_not_meant_is_told(text: str, told: str) -> None:
+    assert any(told in warning.message for warning in load_rules_text(text).warnings)
+
+
+def test_a_settle_shorter_than_what_sources_may_take_is_told(tmp_path: Path) -> None:
+    rules, config = one(f'{RANK}\nsettle = "10m"'), tmp_path / "config.toml"
+    (tmp_path / "rules.toml").write_text(rules)
+    config.write_text(
+        '[agent]\ncampus = "c"\ndata_dir = "d"\n[[source]]\nname = "moodle"\nkind = "moodle-logstore"\n'
+        'url = "sqlite:///x"\n'
+    )
+    found = [str(fault) for fault in hasty(load_rules_text(rules), load_settings(config))]
+    assert ["gap_patience" in found[0], "backdated_after" in found[1]] == [True, True]
+    assert not list(hasty(load_rules_text(one(RANK)), load_settings(config)))
+
+
+def test_it_is_told_in_plain_sentences() -> None:
+    book = rulebook(one('rank = { by = "points earned", at_least = 20 }\nplaces = [50, 30]\nmode = "shadow"'))
+    assert sentences(book.scheduled[0], book) == (
+        "s: at the end of each week, over all that happened since the time before, decided 36h later.",
+        "Ranks by points earned, at least 20: 1. 50 points; 2. 30 points.",
+        "Who ties for a place has its prize each, and as many places after it are passed over.",
+        "Its prizes do not count into rankings.",
+        "Decides and reports, pays nothing.",
+    )
+    for more in (
+        'attendance = { of = "user.logged_in", weeks = 2 }\naward = 5',
+        "anniversary = { years = [1] }\naward = 5",
+        'inactivity = { for = "14d" }\nmessage = "x"',
+        'draw = { winners = 2, tickets = 5 }\naward = 5\nover = "ever"',
+        'draw = { winners = 1, seed = "chain" }\naward = 5\nover = "7d"',
+    ):
+        book = rulebook(one(more, 'cron = "0 18 * * FRI"'))
+        assert all(said.endswith(".") for said in sentences(book.scheduled[0], book))
+
+
+def test_a_change_is_told_by_rules_diff() -> None:
+    old, new = load_rules_text(one(RANK)), load_rules_text(one("rank = {}\nplaces = [7]"))
+    assert {change.what for change in differences(old, new)} == {"scheduled"}
+
+
+def test_a_scheduled_reward_asks_the_sources_for_what_it_looks_at() -> None:
+    book = rulebook(one('attendance = { of = "user.logged_in", days = 2 }\naward = 5'))
+    assert r"\core\event\user_loggedin" in book.demand.names
+    off = rulebook(one('attendance = { of = "user.logged_in", days = 2 }\naward = 5\nmode = "off"'))
+    assert off.scheduled == ()
