@@ -7,7 +7,9 @@ import random
 import subprocess
 import sys
 import time
+from base64 import b64decode
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +173,27 @@ def enrol(at: Campus, catalogue: Served) -> None:
     at.command("enrol", added["token"])
 
 
+def by_hand(found: dict[str, Any]) -> list[str]:
+    """The winners as the manual works them out, by nothing of this project but the file."""
+    head = bytes.fromhex(found["before"])
+    for line in found["entries"]:
+        head = sha256(head + len(line.encode()).to_bytes(8, "big") + line.encode()).digest()
+    assert head.hex() == found["head"] == json.loads(found["receipt"])["head"]
+    assert sha256(found["list"].encode()).hexdigest() in json.loads(found["entries"][0])["reason"]
+    signature = b64decode(found["receipt_headers"]["signature"].partition("=:")[2].rstrip(":"))
+    seed = sha256(head + signature).hexdigest()
+    held = [name for line in found["list"].splitlines() for name in [line.split()[0]] * int(line.split()[1])]
+    won: list[str] = []
+    number = 0
+    while len(won) < 2 and held:
+        number += 1
+        drawn = int(sha256(f"{seed}:{number}".encode()).hexdigest()[:8], 16)
+        if drawn < 2**32 // len(held) * len(held):
+            won.append(held[drawn % len(held)])
+            held = [name for name in held if name != won[-1]]
+    return won
+
+
 def test_a_draw_has_the_catalogues_signature_in_its_seed_and_a_stranger_repeats_it(
     tmp_path: Path, site: SqliteSite, catalogue: Served
 ) -> None:
@@ -190,6 +213,7 @@ def test_a_draw_has_the_catalogues_signature_in_its_seed_and_a_stranger_repeats_
     stranger = [sys.executable, "-m", "agent", "rules", "draw", "verify", "--file", str(file), "--json"]
     told: Any = json.loads(subprocess.run(stranger, capture_output=True, text=True, check=True, cwd=tmp_path).stdout)
     assert told["holds"] is True
+    assert by_hand(json.loads(text)) == json.loads(text)["winners"]
     file.write_text(text.replace("3 to win", "1 to win").replace(" 1\\n", " 2\\n", 1), encoding="utf-8")
     assert subprocess.run(stranger, capture_output=True, text=True, check=False, cwd=tmp_path).returncode == 3
     report = json.loads(command("verify", "--json", "--config", catalogue.config).stdout)
