@@ -102,6 +102,7 @@ def explain(
     from agent.config.document import nearest
     from agent.engine.challenge.told import challenge_sentences
     from agent.engine.explain import rule_sentences
+    from agent.engine.recognition.sentences import of_book
     from agent.engine.schedule.telling import sentences as scheduled_sentences
 
     _, rulebook = _compiled(files, config)
@@ -118,6 +119,7 @@ def explain(
         if rule in (None, name)
     }
     said |= {t.spec.id: scheduled_sentences(t, rulebook) for t in rulebook.scheduled if rule in (None, t.spec.id)}
+    said |= of_book(rulebook.badges.values(), rulebook.tiers, rulebook.words) if rule is None else {}
     if json:
         emit_json([{"rule": name, "sentences": list(sentences)} for name, sentences in said.items()])
         return

@@ -12,6 +12,7 @@ from agent.config.rulefile.award import Computed
 from agent.config.rulefile.tables.condition import Active, Audience
 from agent.engine.conditions import told
 from agent.engine.fairness import CompiledCheck
+from agent.engine.recognition import model as recognised
 from agent.engine.rulebook import BADGE, CompiledRule, Payee, Rulebook
 from agent.model import Decision, Outcome, Posting
 
@@ -30,6 +31,8 @@ def rule_sentences(rule: CompiledRule, rulebook: Rulebook, *, kind: str | None =
         said.append(f"Only where {conditions}.")
     if rule.form is not None:
         said.append(rule.form.said)
+    if spec.requires is not None:
+        said.append(f"Only for who has {recognised.told(rulebook.words.criterion(spec.requires))}.")
     names = rule.once(about).names
     often = "once" if spec.frequency == 1 else f"{spec.frequency} times"
     said.append(
@@ -71,7 +74,8 @@ def decision_sentence(decision: Decision, rulebook: Rulebook | None = None, *, a
     gave, holds = ("would give", "would hold") if as_if else ("gave", "holds")
     match decision.outcome:
         case Outcome.awarded:
-            said = f"{decision.rule_id} {gave} {who} {amounts(decision.postings, rulebook)}"
+            why = f": {decision.reason}" if decision.reason else ""
+            said = f"{decision.rule_id} {gave} {who} {amounts(decision.postings, rulebook)}{why}"
         case Outcome.shadow if any(posting.amount < 0 for posting in decision.postings):
             said = f"{decision.rule_id} would have taken back {_opposite(decision, rulebook)} from {who} (shadow)"
         case Outcome.shadow:

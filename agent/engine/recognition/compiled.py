@@ -61,9 +61,14 @@ class Words:
 
     def tier(self, tier: Tier) -> Criterion:
         """That every gate of a tier is open."""
+        gates = self.gates(tier)
+        return Several(parts=gates, needed=len(gates), told=f"tier {tier.name}")
+
+    def gates(self, tier: Tier) -> tuple[Criterion, ...]:
+        """Each gate of a tier."""
         gates = [self._total(tier.currency, tier.from_, tier.of)] if tier.from_ else []
         gates += [self.criterion(tier.requires)] if tier.requires is not None else []
-        return Several(parts=tuple(gates), needed=len(gates), told=f"tier {tier.name}")
+        return tuple(gates)
 
     def _badge(self, wish: Wish) -> Criterion:
         badge = self._badges.get(wish.name)
