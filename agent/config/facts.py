@@ -250,6 +250,14 @@ FACTS: tuple[FactEntry, ...] = (
     ),
 )
 
+ONLY_FOR: Mapping[str, str] = {
+    "assignsubmission_onlinetext": "assignment.*",
+    "assignsubmission_file": "assignment.*",
+    "forum_posts": "forum.*",
+    "forum_discussions": "forum.*",
+}
+"""Tables with texts are read for events of these kinds alone, whatever fact they feed: nobody else needs the right."""
+
 ALWAYS_READ: Mapping[str, tuple[str, ...]] = {
     "quiz.submitted": ("quiz_attempts",),
     "grade.awarded": ("grade_items",),
@@ -295,6 +303,9 @@ class FactTable:
             entry = self.get(name)
             if entry is not None and (not wanted or any(entry.applies_to(kind) for kind in wanted)):
                 for table in entry.tables:
+                    only = ONLY_FOR.get(table)
+                    if only is not None and wanted and not any(fnmatchcase(kind, only) for kind in wanted):
+                        continue
                     found.setdefault(table, set()).add(name)
         for pattern, tables in ALWAYS_READ.items():
             if not wanted or any(fnmatchcase(kind, pattern) for kind in wanted):

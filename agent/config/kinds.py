@@ -40,6 +40,7 @@ MOODLE: tuple[KindEntry, ...] = (
     KindEntry(kind="forum.post_deleted", lms_event=r"\mod_hsuforum\event\post_deleted"),
     KindEntry(kind="forum.discussion_deleted", lms_event=r"\mod_forum\event\discussion_deleted"),
     KindEntry(kind="forum.discussion_deleted", lms_event=r"\mod_hsuforum\event\discussion_deleted"),
+    KindEntry(kind="forum.tagged", lms_event=r"\core\event\tag_added", when=("forum_posts", "hsuforum_posts")),
     KindEntry(kind="grade.awarded", lms_event=_GRADED, when=("mod",)),
     KindEntry(kind="course.graded", lms_event=_GRADED, when=("course",)),
     KindEntry(kind="user.logged_in", lms_event=r"\core\event\user_loggedin"),

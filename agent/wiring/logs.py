@@ -11,6 +11,7 @@ from agent.collectors.logstore.options import LogstoreOptions
 from agent.config.kinds import KindTable
 from agent.config.secrets import read_secret
 from agent.config.settings import LogSource, Settings
+from agent.wiring.textkey import keep_text_key, text_key
 
 
 def logstore_options(settings: Settings, source: LogSource) -> LogstoreOptions:
@@ -37,6 +38,7 @@ def logstore_options(settings: Settings, source: LogSource) -> LogstoreOptions:
         gap_patience_s=float(source.gap_patience_s),
         backdated_after_s=source.backdated_after_s,
         site_admins=frozenset(source.site_admins),
+        text_key=text_key(settings.agent.data_dir),
         place=f"{settings.path}: [[source]] {source.name}",
     )
 
@@ -47,6 +49,7 @@ def collectors_of(settings: Settings, clock: Clock, kinds: Callable[[], KindTabl
     Raises:
         ConfigError: a secret cannot be read.
     """
+    keep_text_key(settings.agent.data_dir)
     return {
         source.name: LogstoreCollector(logstore_options(settings, source), clock, kinds)
         for source in settings.log_sources

@@ -376,3 +376,88 @@ async def test_an_empty_log_has_no_ids(site: Site) -> None:
         assert await history.ids() == (0, 0)
     finally:
         await history.close()
+
+
+TEXT = "Cellulose keeps the wall of a plant cell stiff even when it has lost most of its water"
+POSTED = r"\mod_forum\event\post_created"
+
+
+def written(site: Site) -> None:
+    """Two posts that say the same in other clothes, the second an answer to the first."""
+    for post, user, parent, text in ((31, 36, 0, TEXT), (32, 35, 31, f"<p>{TEXT.upper()}!</p>")):
+        put(site, "forum_posts", id=post, discussion=3, userid=user, parent=parent, message=text, wordcount=16)
+        log(site, post, eventname=POSTED, objecttable="forum_posts", objectid=post, userid=user)
+
+
+async def test_like_texts_have_like_digests_and_the_texts_stay_where_they_are(site: Site, clock: HandClock) -> None:
+    written(site)
+    put(site, "tag", id=4, name="constructive", rawname="Constructive")
+    put(site, "tag_instance", id=9, tagid=4, itemtype="forum_posts", itemid=32, component="mod_forum")
+    demand = wanting(POSTED, facts=["text_digest", "text_sketch", "reply_to", "tags"])
+    options = replace(site.options(), text_key=b"one key")
+    async with collecting(options, clock) as collector:
+        first, second = (await read(collector, demand=demand))[0]
+    assert first.facts["text_digest"] == second.facts["text_digest"]
+    assert first.facts["text_sketch"] == second.facts["text_sketch"]
+    assert (first.facts.get("reply_to"), second.facts.get("reply_to")) == (None, "36")
+    assert (first.facts["tags"], second.facts["tags"]) == ((), ("constructive",))
+    assert "cellulose" not in repr((first, second)).casefold()
+    async with collecting(replace(options, text_key=b"another"), clock) as collector:
+        other, _ = (await read(collector, demand=demand))[0]
+    assert other.facts["text_digest"] != first.facts["text_digest"]
+
+
+async def test_texts_are_read_only_where_something_asks_for_them(site: Site, clock: HandClock) -> None:
+    written(site)
+    async with collecting(site.options(), clock) as collector:
+        seen, _ = await read(collector, demand=wanting(POSTED, facts=["word_count"]))
+    assert [dict(one.facts) for one in seen] == [{"word_count": 16}] * 2
+
+
+async def test_what_was_handed_in_is_counted_and_digested(site: Site, clock: HandClock) -> None:
+    for number, text, files in ((1, TEXT, 0), (2, "<p></p>", 2)):
+        put(site, "assign_submission", id=number, assignment=1, userid=35, attemptnumber=number)
+        put(site, "assignsubmission_onlinetext", id=number, assignment=1, submission=number, onlinetext=text)
+        put(site, "assignsubmission_file", id=number, assignment=1, submission=number, numfiles=files)
+        log(site, number, eventname=moodle.ASSIGN_SUBMITTED, objecttable="assign_submission", objectid=number)
+    facts = ["files", "essay_words", "text_digest"]
+    async with collecting(site.options(), clock) as collector:
+        essay, empty = (await read(collector, demand=wanting(moodle.ASSIGN_SUBMITTED, facts=facts)))[0]
+    assert (essay.facts["files"], essay.facts["essay_words"], len(str(essay.facts["text_digest"]))) == (0, 18, 16)
+    assert dict(empty.facts) == {"files": 2, "essay_words": 0}
+
+
+async def test_a_tag_is_the_authors_and_says_whether_a_teacher_gave_it(site: Site, clock: HandClock) -> None:
+    written(site)
+    put(site, "role", id=3, shortname="editingteacher", archetype="editingteacher")
+    put(site, "context", id=84, contextlevel=50, instanceid=3, path="/1/84")
+    put(site, "role_assignments", id=1, roleid=3, contextid=84, userid=40)
+    posts = "forum_posts"
+    for number, user, item, kind in ((1, 40, 31, posts), (2, 35, 31, posts), (3, 40, 77, posts), (4, 40, 31, "course")):
+        other = f'{{"tagid":4,"tagname":"constructive","itemid":{item},"itemtype":"{kind}"}}'
+        log(site, 100 + number, eventname=moodle.TAGGED, objecttable="tag_instance", objectid=number, userid=user,
+            other=other)  # fmt: skip
+    facts = ["tag", "by_staff", "staff"]
+    async with collecting(site.options(), clock) as collector:
+        teacher, peer, gone, course = (await read(collector, demand=wanting(moodle.TAGGED, facts=facts)))[0]
+    assert (teacher.kind, teacher.post) == ("forum.tagged", "31")
+    assert (teacher.people["subject"], teacher.people["actor"]) == ("36", "40")
+    assert dict(teacher.facts) == {"tag": "constructive", "by_staff": True}
+    assert peer.facts["by_staff"] is False
+    assert "subject" not in gone.people
+    assert (course.kind, "subject" in course.people) == (None, False)
+
+
+async def test_the_other_forum_of_open_lms_is_counted_and_digested_where_it_is_there(tmp_path: Path) -> None:
+    site = SqliteSite(tmp_path / "moodle.db")
+    site.execute(
+        "CREATE TABLE mdl_hsuforum_posts (id INTEGER PRIMARY KEY, parent INTEGER, userid INTEGER, message TEXT)"
+    )
+    site.execute("INSERT INTO mdl_hsuforum_posts VALUES (5, 0, 36, ?), (6, 5, 35, 'So it is')", (TEXT,))
+    for post in (5, 6):
+        log(site, post, eventname=r"\mod_hsuforum\event\post_created", objecttable="hsuforum_posts", objectid=post)
+    demand = wanting(r"\mod_hsuforum\event\post_created", facts=["word_count", "text_digest", "reply_to"])
+    async with collecting(site.options(), HandClock()) as collector:
+        first, answer = (await read(collector, demand=demand))[0]
+    assert (first.facts["word_count"], answer.facts["word_count"], answer.facts["reply_to"]) == (18, 3, "36")
+    assert "text_digest" in first.facts

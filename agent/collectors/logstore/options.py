@@ -57,7 +57,8 @@ class LogstoreOptions:
     """One `moodle-logstore` source as configured.
 
     ``start_at`` is `now`, `beginning` or seconds since 1970. ``place`` says where the source is configured, for
-    messages (`config.toml: [[source]] moodle`). Passwords never show in its repr.
+    messages (`config.toml: [[source]] moodle`). ``text_key`` is what digests of
+    texts are made with. Passwords and that key never show in its repr.
 
     Raises:
         ConfigError: a table prefix or name holds something else than letters, digits and `_`.
@@ -76,6 +77,7 @@ class LogstoreOptions:
     gap_patience_s: float = 1_800.0
     backdated_after_s: int = 86_400
     site_admins: frozenset[int] = frozenset()
+    text_key: bytes = field(default=b"", repr=False)
     place: str = "config.toml"
     limits: Limits = field(default_factory=Limits)
 

@@ -22,6 +22,7 @@ GRADED = r"\core\event\user_graded"
 QUIZ_SUBMITTED = r"\mod_quiz\event\attempt_submitted"
 QUIZ_DELETED = r"\mod_quiz\event\attempt_deleted"
 ASSIGN_SUBMITTED = r"\mod_assign\event\assessable_submitted"
+TAGGED = r"\core\event\tag_added"
 ENROLLED = r"\core\event\user_enrolment_created"
 UNENROLLED = r"\core\event\user_enrolment_deleted"
 
@@ -51,6 +52,7 @@ LEARNER: Mapping[str, Learner] = MappingProxyType(
         QUIZ_DELETED: "related",
         ENROLLED: "related",
         UNENROLLED: "related",
+        TAGGED: "related",
         r"\mod_assign\event\submission_graded": "related",
         r"\core\event\badge_awarded": "related",
         r"\core\event\badge_revoked": "related",
@@ -62,7 +64,8 @@ LEARNER: Mapping[str, Learner] = MappingProxyType(
         **{rf"\{mod}\event\discussion_deleted": "user" for mod in FORUMS},
     }
 )
-"""Which column names the learner. Everything else: the related user, or where there is none the user."""
+"""Which column names the learner. Everything else: the related user, or where there is none the user. A tag names none:
+its learner is looked up, the author of what was tagged."""
 
 OTHER_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -70,6 +73,7 @@ OTHER_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         GRADED: ("itemid", "finalgrade", "overridden"),
         ENROLLED: ("enrol",),
         UNENROLLED: ("enrol",),
+        TAGGED: ("tagname", "itemid", "itemtype"),
         **dict.fromkeys(sorted(REPLIES), ("discussionid",)),
     }
 )
@@ -138,12 +142,12 @@ def people_of(event: str, user: int, related: int | None) -> dict[str, str]:
 
 
 def detail_of(event: str, other: Other) -> str:
-    """What the mapping names as part of the fact: the completion state or the final grade; else empty."""
+    """What is part of the fact: the completion state, the final grade, what sort of thing was tagged; else empty."""
     if event == COMPLETION:
         return state_of(other)
     if event == GRADED:
         return canonical_decimal(other.get("finalgrade"))
-    return ""
+    return str(other.get("itemtype") or "") if event == TAGGED else ""
 
 
 def state_of(other: Other) -> str:

@@ -172,12 +172,18 @@ def _copied(
     return Finding("failed" if best >= wanted.alike else "passed", told, tuple(notes))
 
 
-_EMPTY: Mapping[str, str] = {"words": "word_count", "characters": "char_count", "files": "files"}
+_EMPTY: Mapping[str, tuple[str, ...]] = {
+    "words": ("word_count", "essay_words"),
+    "characters": ("char_count",),
+    "files": ("files",),
+}
+"""What each key of `empty` looks at."""
 
 
 def _empty(_spec: FairCheck, written: Any) -> _Made:
     wanted = written if isinstance(written, Empty) else Empty(words=1, files=1)
-    least = {fact: most for name, fact in _EMPTY.items() if (most := getattr(wanted, name)) is not None}
+    named = ((facts, getattr(wanted, name)) for name, facts in _EMPTY.items())
+    least: dict[str, int] = {fact: most for facts, most in named if most is not None for fact in facts}
 
     def look(event: Event, _learner: str) -> Sight | None:
         facts = event.seen.facts

@@ -12,6 +12,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 BITS = 60
@@ -24,6 +25,9 @@ _TAG = re.compile(r"<[^>]*>")
 _WORD = re.compile(r"\w+")
 _PERSON = b"rewards-text"
 _MASK = (1 << 61) - 1
+
+PIECES_MAX = 256
+"""Of a long text those pieces are looked at whose numbers are lowest, which are the same in like texts."""
 
 
 class Sketch(NamedTuple):
@@ -57,7 +61,7 @@ def digest(words: Sequence[str], key: bytes) -> str:
 
 def sketch(words: Sequence[str], key: bytes) -> Sketch:
     """The sketch of a text under a key."""
-    pieces = [_hashed(piece, key) for piece in _pieces(words)]
+    pieces = sorted({_hashed(piece, key) for piece in _pieces(words)})[:PIECES_MAX]
     minima = [min((a * piece + b) & _MASK for piece in pieces) for a, b in _turns(key)]
     bits = 0
     for minimum in minima[BANDS * ROWS :]:
@@ -95,6 +99,7 @@ def _hashed(piece: str, key: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(piece.encode(), digest_size=8, key=key, person=_PERSON).digest(), "big")
 
 
+@lru_cache(maxsize=8)
 def _turns(key: bytes) -> list[tuple[int, int]]:
     """Multipliers (odd) and offsets: each pair puts the pieces in another order."""
     found = []

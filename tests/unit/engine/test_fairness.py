@@ -105,7 +105,7 @@ def test_an_empty_submission_is_refused_by_what_is_known_of_it() -> None:
     send = [
         act(n, n, kind="assignment.submitted", facts=facts)
         for n, facts in enumerate(
-            ({"files": 0}, {"files": 0, "word_count": 0}, {"files": 1, "word_count": 0}, {"word_count": 3}, {}), 1
+            ({"files": 0}, {"files": 0, "essay_words": 0}, {"files": 1, "essay_words": 0}, {"essay_words": 3}, {}), 1
         )
     ]
     assert outcomes(text, *send) == ["refused empty", "refused empty", *["+10 points"] * 3]

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from agent.collectors.logstore.dialects.database import Answer, Query, Rows, Schema, Unreadable
 from agent.collectors.logstore.draft import Draft, Kinds, by_table
+from agent.collectors.logstore.options import LogstoreOptions
 from agent.collectors.systems.moodle import exact_decimal
 
 LookUp = Generator[list[Query], list[Answer], None]
@@ -17,7 +18,7 @@ LookUp = Generator[list[Query], list[Answer], None]
 class Batch:
     """The drafts of one page and what is wanted of them. The page bounds every list of ids."""
 
-    __slots__ = ("drafts", "facts", "kinds", "schema", "site_admins", "tables")
+    __slots__ = ("drafts", "facts", "kinds", "schema", "site_admins", "tables", "text_key")
 
     def __init__(
         self,
@@ -25,13 +26,14 @@ class Batch:
         facts: frozenset[str],
         schema: Schema,
         kinds: Kinds,
-        site_admins: frozenset[int],
+        options: LogstoreOptions,
     ) -> None:
         self.drafts = drafts
         self.facts = facts
         self.schema = schema
         self.kinds = kinds
-        self.site_admins = site_admins
+        self.site_admins = options.site_admins
+        self.text_key = options.text_key
         self.tables = by_table(drafts)
 
     def wants(self, *names: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from agent.collectors.logstore.dialects.database import Answer, Query, Row, Schema, Unreadable
 from agent.collectors.logstore.lookups.base import Batch, LookUp, rows_of
-from agent.collectors.systems.moodle import GUEST, NOBODY, SYSTEM, mark_of_id
+from agent.collectors.systems.moodle import GUEST, NOBODY, SYSTEM, TAGGED, mark_of_id
 from agent.model import PersonMark
 
 STAFF_ARCHETYPES = frozenset({"manager", "editingteacher", "teacher"})
@@ -31,9 +31,11 @@ _SYSTEM_CONTEXT = "SELECT path FROM {context} WHERE contextlevel = 10"
 
 def people(batch: Batch) -> LookUp:
     """Mark each person of each draft; add `cohorts:<id>` and `roles:<id>` where they are wanted."""
+    if any(draft.event == TAGGED for draft in batch.drafts):
+        yield []  # whose post was tagged is known after the first answers
     ids = sorted({int(one) for draft in batch.drafts for one in draft.people.values()} - {GUEST, NOBODY, SYSTEM})
     courses = sorted({draft.course for draft in batch.drafts if draft.course is not None})
-    with_roles, with_cohorts = batch.wants("staff", "roles"), batch.wants("cohorts")
+    with_roles, with_cohorts = batch.wants("staff", "roles", "by_staff"), batch.wants("cohorts")
     answers = yield [
         batch.schema.query(_DELETED, ids=ids),
         *([batch.schema.query(_COHORTS, ids=ids)] if with_cohorts else []),
@@ -44,6 +46,10 @@ def people(batch: Batch) -> LookUp:
         _cohorts(batch, answers[1])
     roles = Roles(answers[-3:]) if with_roles else None
     _mark(batch, deleted, roles if "staff" in batch.facts else None)
+    if roles is not None and roles.readable and "by_staff" in batch.facts:
+        for draft in batch.drafts:
+            if draft.event == TAGGED:
+                draft.facts["by_staff"] = roles.is_staff(draft.user, draft.course)
     if roles is not None and roles.readable and "roles" in batch.facts:
         for draft in batch.drafts:
             for person in set(draft.people.values()):
