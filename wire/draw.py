@@ -14,12 +14,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Literal
+
+SeedOf = Literal["receipt", "chain"]
+"""Of the receipt's signature and the chain, or of the chain alone, which whoever runs the agent can steer."""
 
 HEX_DIGITS = 8
 NUMBERS = 16**HEX_DIGITS
 _LINE = re.compile(r"([!-~]{1,100}) ([1-9][0-9]{0,9})")
 _ANNOUNCED = re.compile(
-    r"draw (\S+): ([1-9][0-9]*) to win, ([0-9]+) taking part, ([0-9]+) tickets, list sha256 ([0-9a-f]{64})(?:; (.*))?",
+    r"draw (\S+): ([1-9][0-9]*) to win, ([0-9]+) taking part, ([0-9]+) tickets, seed of the (receipt|chain),"
+    r" list sha256 ([0-9a-f]{64})(?:; (.*))?",
     re.DOTALL,
 )
 
@@ -30,20 +35,21 @@ class MalformedDrawError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announcement:
-    """What is fixed before the seed: the ``run``, how many win, and the list by its SHA-256 (hex)."""
+    """What is fixed before the seed: the ``run``, how many win, what the seed is of, the list by its SHA-256 (hex)."""
 
     run: str
     winners: int
     participants: int
     tickets: int
     digest: str
+    seed: SeedOf
     note: str = ""
 
     def text(self) -> str:
         """As it stands in the entry's reason."""
         said = (
             f"draw {self.run}: {self.winners} to win, {self.participants} taking part, {self.tickets} tickets,"
-            f" list sha256 {self.digest}"
+            f" seed of the {self.seed}, list sha256 {self.digest}"
         )
         return f"{said}; {self.note}" if self.note else said
 
@@ -70,13 +76,14 @@ def announcement(text: str) -> Announcement:
     if found is None:
         message = "not the announcement of a draw"
         raise MalformedDrawError(message)
-    run, winners, participants, tickets, digest, note = found.groups()
+    run, winners, participants, tickets, seed_of, digest, note = found.groups()
     return Announcement(
         run=run,
         winners=int(winners),
         participants=int(participants),
         tickets=int(tickets),
         digest=digest,
+        seed="receipt" if seed_of == "receipt" else "chain",
         note=note or "",
     )
 

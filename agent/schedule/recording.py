@@ -83,6 +83,7 @@ class Books:
             participants=len(tickets),
             tickets=sum(tickets.values()),
             digest=draw.digest(text),
+            seed=spec.seed if spec is not None else "receipt",
             note=spec.announce if spec is not None else "",
         )
         movement = Movement(

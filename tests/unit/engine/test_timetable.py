@@ -56,7 +56,7 @@ def test_a_cron_time_that_the_clock_skips_or_repeats_is_one_run() -> None:
 
 def test_what_one_run_leaves_the_next_one_begins_with() -> None:
     for made in (table(cron="*/30 1-3 * * *"), table(cron="0 18 * * FRI"), table(every="day"), table(every="month")):
-        moment, found = at("2026-03-20T00:00:00"), []
+        moment, found = at("2026-03-20T00:00:00"), list[int]()
         while len(found) < 60:
             following = made.after(moment)
             assert following is not None

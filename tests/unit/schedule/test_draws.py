@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from agent.errors import InvalidInputError
 from agent.ledger import file, verify
 from agent.schedule import proof
+from tests.ledgers import rows
 from tests.rule_stories import rule
 from tests.schedules import SUNDAY, lessons, office
 from wire import draw
@@ -65,7 +67,9 @@ def test_what_is_no_list_is_refused(text: str) -> None:
 
 
 def test_an_announcement_is_read_back_as_it_was_written() -> None:
-    said = draw.Announcement(run="r@t", winners=2, participants=3, tickets=9, digest="ab" * 32, note="a; b\nc")
+    said = draw.Announcement(
+        run="r@t", winners=2, participants=3, tickets=9, digest="ab" * 32, seed="receipt", note="a; b\nc"
+    )
     assert draw.announcement(said.text()) == said
 
 
@@ -107,3 +111,36 @@ async def test_tickets_follow_what_was_earned(tmp_path: Path) -> None:
         await here.decide()
         (run,) = here.runs()
     assert sorted(line.split()[1] for line in run.participants.splitlines()) == ["1", "2"]
+
+
+async def test_a_list_is_announced_once_and_its_draw_waits_for_the_receipt(tmp_path: Path) -> None:
+    rules = RULES.replace(', seed = "chain"', "")
+    async with office(tmp_path, rules, signs=True) as here:
+        await here.take(lessons(ann=1, ben=1))
+        assert [one.state for one in await here.decide()] == ["announced"]
+    async with office(tmp_path, rule(name="lesson"), signs=True) as here:
+        assert await here.decide() == []
+        (run,) = here.runs()
+        assert run.state == "announced"
+        assert here.prizes() == {}
+        entries = rows(tmp_path, "SELECT count(*) FROM entry WHERE CAST(body AS TEXT) ->> 'currency' = 'draw:raffle'")
+        assert entries == [(1,)]
+    with (
+        file.reading(tmp_path) as connection,
+        pytest.raises(InvalidInputError, match="waits for the catalogue's receipt"),
+    ):
+        proof.bundle(connection, run)
+
+
+async def test_a_proof_without_the_receipt_that_was_announced_does_not_hold(tmp_path: Path) -> None:
+    async with office(tmp_path, RULES) as here:
+        await here.take(lessons(ann=1, ben=2))
+        await here.decide()
+        (run,) = here.runs()
+    with file.reading(tmp_path) as connection:
+        found = proof.bundle(connection, run)
+    other = found["entries"][0].replace("seed of the chain", "seed of the receipt")
+    steps = proof.verified(found | {"entries": [other, *found["entries"][1:]]}, now=SUNDAY)
+    assert [step.what for step in steps if not step.holds][-1].startswith("the receipt is missing")
+    with pytest.raises(InvalidInputError, match="not the file of a draw"):
+        proof.verified({"run": "x"}, now=SUNDAY)
