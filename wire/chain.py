@@ -11,7 +11,7 @@ GENESIS = b"\0" * 32
 
 def step(previous: bytes, body: bytes) -> bytes:
     """SHA-256(previous hash, length of body as 8 bytes big-endian, body): 32 bytes."""
-    return sha256(b"%b%b%b" % (previous, len(body).to_bytes(8, "big"), body)).digest()
+    return sha256(previous + len(body).to_bytes(8, "big") + body).digest()
 
 
 def head(previous: bytes, bodies: Iterable[bytes]) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from agent.errors import IntegrityError
-from agent.ledger.record.people import Person
+from agent.ledger.record.people import Macs, Person
 from agent.model import Decision, Event, Trust
 from wire import entry as wire_entry
 
@@ -102,6 +102,7 @@ class Bodies:
     def __init__(self, *, epoch: int, now: int) -> None:
         self._epoch = epoch
         self._now = now
+        self._macs: dict[int, Macs] = {}
         self._templates: dict[tuple[str, str, str, str, str], wire_entry.Template] = {}
 
     def of(self, movement: Movement, seq: int) -> bytes:
@@ -124,15 +125,18 @@ class Bodies:
         template = self._templates.get(key)
         if template is None:
             template = self._templates[key] = wire_entry.Template(self._common(movement), _DIFFERING)
+        macs = self._macs.get(person.person_no)
+        if macs is None:
+            macs = self._macs[person.person_no] = Macs.of(person.secret)
         return template.encode(
             (
                 amount,
                 f"{self._epoch}-{seq}",
-                person.event_ref(event_id) if event_id else "",
+                macs.event_ref(event_id) if event_id else "",
                 generation,
                 person.pseudonym,
                 at,
-                person.scope_ref(rule, scope, generation) if scope else "",
+                macs.scope_ref(rule, scope, generation) if scope else "",
                 seq,
             )
         )

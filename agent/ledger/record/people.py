@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2s
+from typing import Any
 
 import aiosqlite
 import orjson
@@ -45,6 +46,38 @@ class Person:
         """What an entry carries instead of its scope: hex MAC under the person's secret."""
         text = f"{rule_id}\0{scope}\0{generation}".encode()
         return blake2s(text, key=self.secret, digest_size=_REF_BYTES, person=b"scope").hexdigest()
+
+
+class Macs:
+    """The refs of one person, for many of them: the secret goes in once, which is half of the work."""
+
+    __slots__ = ("_event", "_scope")
+
+    def __init__(self, event: Any, scope: Any) -> None:
+        self._event = event
+        self._scope = scope
+
+    @classmethod
+    def of(cls, secret: bytes) -> Macs:
+        """Ready to be asked for any number of them."""
+        return cls(
+            blake2s(key=secret, digest_size=_REF_BYTES, person=b"event"),
+            blake2s(key=secret, digest_size=_REF_BYTES, person=b"scope"),
+        )
+
+    def event_ref(self, event_id: bytes) -> str:
+        """See `Person.event_ref`."""
+        mac = self._event.copy()
+        mac.update(event_id)
+        ref: str = mac.hexdigest()
+        return ref
+
+    def scope_ref(self, rule_id: str, scope: str, generation: int) -> str:
+        """See `Person.scope_ref`."""
+        mac = self._scope.copy()
+        mac.update(f"{rule_id}\0{scope}\0{generation}".encode())
+        ref: str = mac.hexdigest()
+        return ref
 
 
 def pseudonym_of(secret: bytes) -> str:
