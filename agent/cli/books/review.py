@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from agent.cli.access import carry_out, ledger_of
+from agent.cli.books.suspicion import anomalies, flags
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, settings_of, utc
 from agent.cli.terms.inforce import ByOption, amount_text, rules_in_force, whoever
 from agent.cli.terms.who import LearnerOption, learner_of
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", help="Decisions that are held: list, approve, reject."
 )
+app.command()(flags)
+app.command()(anomalies)
 
 COLUMNS = ("decision", "occurred_at", "learner", "rule_id", "would_pay", "kind", "reason", "log")
 SETTLED_COLUMNS = ("decision", "occurred_at", "learner", "rule_id", "would_pay", "state", "settled_by", "note")
