@@ -15,6 +15,8 @@ EventName = Literal[
     "agent_started",
     "agent_stopped",
     "batch_refused",
+    "callback_recovered",
+    "callback_trouble",
     "catalogue_stands_elsewhere",
     "delivery_recovered",
     "delivery_stopped",

@@ -6,7 +6,7 @@ Arguments and results are what JSON can carry, because a running agent is asked 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from agent.ledger.corrections import Correction
 from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
 from agent.model import Outcome, SourceState
+from agent.outbox.callbacks.reader import Callback
 from agent.pipeline import Pipeline
 from agent.recognition.byhand import ByHand
 from agent.recognition.following import Following
@@ -75,6 +76,7 @@ class Operations:
         backfill: Backfill,
         scheduler: Scheduler,
         clock: Clock,
+        callbacks: Sequence[Callback] = (),
     ) -> None:
         self._writer = writer
         self._recorder = recorder
@@ -86,6 +88,7 @@ class Operations:
         self._backfill = backfill
         self._scheduler = scheduler
         self._clock = clock
+        self._callbacks = callbacks
         self._following = Following(pipeline, recorder)
         self._badges = ByHand(writer, recorder, pipeline, self._following, clock)
 
@@ -109,6 +112,7 @@ class Operations:
             "badge.revoke": self._badges.revoke,
             "badge.settle": self._badges.settle,
             "challenge.enrol": self.enrol_in_challenge,
+            "callback.skip": self.skip_message,
         }
 
     async def approve(self, *, decisions: list[int], by: str, reason: str = "") -> list[dict[str, Any]]:
@@ -255,6 +259,17 @@ class Operations:
         await self._pipeline.replace_state(source, state)
         log.warning("source_rewound", source=source, by=by, position=state.position)
         return {"source": source, "position": state.position, **seen}
+
+    async def skip_message(self, *, callback: str, by: str) -> dict[str, Any]:
+        """Leave out the one message that a receiver does not take."""
+        found = next((one for one in self._callbacks if one.name == callback), None)
+        if found is None:
+            raise InvalidInputError(f"there is no callback {callback!r}", hint="see: rewards-agent callback list")
+        skipped = await found.skip()
+        if skipped:
+            kept = json.dumps({"by": by, "message": skipped})
+            await self._writer.run(delivery.keep_settings({f"skipped:{callback}:{self._clock.now()}": kept}))
+        return {"callback": callback, "skipped": skipped or "nothing: nothing waits"}
 
     async def sync_now(self, *, limit_s: float = 60.0) -> dict[str, Any]:
         """Deliver everything now."""

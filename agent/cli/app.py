@@ -36,6 +36,7 @@ COMMANDS: dict[str, Entry] = {
     "source": Entry("agent.cli.books.source", "Accept a log that is not the log it was."),
     "enrol": Entry("agent.cli.delivery.enrol", "Become known to the catalogue."),
     "key": Entry("agent.cli.delivery.key", "The key that signs what leaves the campus."),
+    "callback": Entry("agent.cli.delivery.callback", "Who is told what happens in the ledger, and whether it works."),
     "sync": Entry("agent.cli.delivery.sync", "Delivery to the catalogue: now, where it stands, what goes out."),
 }
 """Every word after `rewards-agent`, in the order `--help` shows them."""

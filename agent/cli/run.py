@@ -75,10 +75,13 @@ async def _run(settings: Settings, *, until_caught_up: bool) -> int:
                 watch=agent.watch,
                 scheduling=agent.scheduler,
                 door=agent.door,
+                callbacks=agent.callbacks,
             )
         else:
             with _catching_up() as watch:
-                code = await service.until_caught_up(agent.tails(watch.on_page), agent.outbox, agent.scheduler)
+                code = await service.until_caught_up(
+                    agent.tails(watch.on_page), agent.outbox, agent.scheduler, agent.callbacks
+                )
             watch.report(agent.pipeline.stands)
         logger.info("agent_stopped", code=code)
         return code

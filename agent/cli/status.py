@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from agent.cli.access import ledger_of
+from agent.cli.delivery import callback
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, settings_of, utc
 from agent.cli.scheduled.asked import COLUMNS, standing_of
 from agent.ledger import delivery, reading, sources
@@ -27,6 +28,7 @@ SOURCE_COLUMNS = (
     "updated_at",
     "fault",
 )
+CALLBACK_COLUMNS = ("callback", "waiting", "attempts", "last_ok_at", "last_error")
 
 
 @app.command()
@@ -41,6 +43,8 @@ def status(config: ConfigOption = None, json: JsonOption = False) -> None:
         emit(found["sources"], SOURCE_COLUMNS, json=False, empty="no source was read yet")
         emit_one(found["ledger"], json=False)
         emit_one(found["delivery"], json=False)
+        if found["callbacks"]:
+            emit(found["callbacks"], CALLBACK_COLUMNS, json=False)
         if found["scheduled"]:
             emit(found["scheduled"], COLUMNS, json=False)
     if any(source["fault"] for source in found["sources"]) or found["delivery"]["fault"]:
@@ -60,6 +64,7 @@ def standing(connection: sqlite3.Connection, settings: Settings) -> dict[str, An
         "ledger": _ledger(connection),
         "scheduled": standing_of(connection, settings),
         "delivery": {**delivery.standing(connection), "catalogue": _catalogue(settings)},
+        "callbacks": callback.standing(connection, settings),
     }
 
 

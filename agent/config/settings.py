@@ -10,6 +10,7 @@ from pydantic import Field, PrivateAttr
 
 from agent.config.document import Document, Fault, FaultsError, Table, examine, load, nearest, shown
 from agent.config.secrets import secret_file
+from agent.config.tables.callback import CallbackSettings
 from agent.config.values import (
     DatabaseUrl,
     DoorPath,
@@ -161,6 +162,7 @@ class Settings(Table):
     identity: IdentitySettings = IdentitySettings()
     catalogue: CatalogueSettings | None = None
     privacy: PrivacySettings = PrivacySettings()
+    callbacks: Annotated[tuple[CallbackSettings, ...], Field(alias="callback")] = ()
     _path: Path = PrivateAttr(default=Path("config.toml"))
 
     @property
@@ -270,6 +272,9 @@ def _crosswise(document: Document) -> Iterator[Fault]:
     yield from _twice(document, sources, "path", "two sources have this path")
     for number, source in enumerate(sources):
         yield from _site_faults(document, ("source", number), source, logs)
+    told = document.data.get("callback")
+    callbacks = [one if isinstance(one, Mapping) else {} for one in told] if isinstance(told, list) else []
+    yield from _twice(document, callbacks, "name", "two callbacks have this name", table="callback")
     identity = document.data.get("identity")
     linking = identity.get("sources_trusted_to_link") if isinstance(identity, Mapping) else None
     names = tuple(str(one.get("name")) for one in sources)
@@ -279,13 +284,15 @@ def _crosswise(document: Document) -> Iterator[Fault]:
             yield document.fault(place, f"there is no source {name!r}", _known("source", name, names))
 
 
-def _twice(document: Document, sources: list[Mapping[str, Any]], key: str, message: str) -> Iterator[Fault]:
+def _twice(
+    document: Document, tables: list[Mapping[str, Any]], key: str, message: str, *, table: str = "source"
+) -> Iterator[Fault]:
     first: dict[str, int] = {}
-    for number, source in enumerate(sources):
+    for number, source in enumerate(tables):
         value = source.get(key)
         if isinstance(value, str) and first.setdefault(value, number) != number:
-            line, _ = document.line_column(document.place(("source", first[value], key)).value)
-            yield document.fault(("source", number, key), message, f"the other stands in line {line}")
+            line, _ = document.line_column(document.place((table, first[value], key)).value)
+            yield document.fault((table, number, key), message, f"the other stands in line {line}")
 
 
 def _site_faults(

@@ -153,7 +153,7 @@ def encode_details(decisions: Iterable[Decision]) -> list[bytes | None]:
     told: dict[tuple[str, int], tuple[object, bytes | None]] = {}
     details = []
     for d in decisions:
-        if d.generation or d.checks or d.message or d.hold is not None or d.until is not None:
+        if d.generation or d.checks or d.message or d.completes or d.hold is not None or d.until is not None:
             details.append(encode_detail(d))
             continue
         key = (d.scope, id(d.postings))

@@ -73,7 +73,10 @@ async def _open(door: Listener | None) -> AsyncIterator[None]:
 
 
 async def until_caught_up(
-    tails: Sequence[Tail], deliverer: Deliverer | None, scheduling: Scheduling | None = None
+    tails: Sequence[Tail],
+    deliverer: Deliverer | None,
+    scheduling: Scheduling | None = None,
+    callbacks: Sequence[Deliverer] = (),
 ) -> int:
     """Read every source to the newest number it had at the start, decide what is due, empty the outbox.
 
@@ -82,7 +85,7 @@ async def until_caught_up(
     SIGTERM and SIGINT end it early with 0: what was recorded stands, the next run goes on from there.
     """
     stop = asyncio.Event()
-    work = asyncio.create_task(_to_the_end(tails, deliverer, scheduling))
+    work = asyncio.create_task(_finish(tails, deliverer, scheduling, callbacks))
     with _signals(asyncio.get_running_loop(), stop, _nothing_to_reload):
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -92,6 +95,18 @@ async def until_caught_up(
             await asyncio.gather(work, return_exceptions=True)
             return 0
     return work.result()
+
+
+async def _finish(
+    tails: Sequence[Tail],
+    deliverer: Deliverer | None,
+    scheduling: Scheduling | None,
+    callbacks: Sequence[Deliverer],
+) -> int:
+    code = await _to_the_end(tails, deliverer, scheduling)
+    # One that is not there keeps no other waiting.
+    await asyncio.gather(*(one.drain(limit_s=LAST_DELIVERY_S) for one in callbacks))
+    return code
 
 
 async def _to_the_end(tails: Sequence[Tail], deliverer: Deliverer | None, scheduling: Scheduling | None) -> int:
@@ -114,7 +129,7 @@ async def _nothing_to_reload() -> None:
     """A run that ends by itself keeps the rules it began with."""
 
 
-async def serve(
+async def serve(  # noqa: PLR0913 - one for each thing that runs beside the others
     tails: Sequence[Tail],
     deliverer: Deliverer | None,
     *,
@@ -124,6 +139,7 @@ async def serve(
     watch: RulesWatch,
     scheduling: Scheduling | None = None,
     door: Listener | None = None,
+    callbacks: Sequence[Deliverer] = (),
 ) -> int:
     """Run until SIGTERM or SIGINT; SIGHUP reads the rules again, as does a change of their files.
 
@@ -140,6 +156,7 @@ async def serve(
             tasks = [asyncio.create_task(tail.run(follow=True), name=f"tail-{tail.source.name}") for tail in tails]
             if deliverer is not None:
                 tasks.append(asyncio.create_task(_deliver(deliverer), name="deliver"))
+            tasks += [asyncio.create_task(_deliver(one), name="callback") for one in callbacks]
             if scheduling is not None:
                 tasks.append(asyncio.create_task(scheduling.run(), name="schedule"))
             tasks.append(asyncio.create_task(_watchdog(), name="watchdog"))

@@ -27,16 +27,19 @@ from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
 from agent.model import Page, SourceState, Trust
 from agent.operations import Operations, Rewind
+from agent.outbox.callbacks.reader import Callback
 from agent.outbox.sync import Outbox
 from agent.pipeline import Pipeline, Tally
 from agent.schedule.runner import Scheduler
 from agent.service.tail import Tail
 from agent.service.watch import RulesWatch
+from agent.wiring.callbacks import callback_address, callbacks_of
 from agent.wiring.enrolling import Enrolling, client_of
 from agent.wiring.logs import collectors_of, log_from, logs_of, logstore_options
 
 __all__ = [
     "Agent",
+    "callback_address",
     "ceilings_of",
     "client_of",
     "collectors_of",
@@ -63,6 +66,7 @@ class Agent:
     door: Door | None
     outbox: Outbox | None
     scheduler: Scheduler
+    callbacks: Sequence[Callback]
     operations: Operations
     reload: Callable[[], Awaitable[str]]
     watch: RulesWatch
@@ -132,7 +136,6 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
         writer = await Writer.open(settings.agent.data_dir)
         stack.push_async_callback(writer.close)
         recorder = Recorder()
-        writer.on_rollback(recorder.forget)
         await _settle_campus(writer, settings)
         pipeline = _pipeline(settings, writer, recorder, clock)
         await pipeline.adopt(rulebook, file.text)
@@ -140,6 +143,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
         await scheduler.adopt()
         inbox = await _inbox(stack, settings, pipeline)
         outbox = await _outbox(stack, settings, writer, clock)
+        callbacks = await callbacks_of(stack, settings, writer, pipeline, clock)
         reload = _reloading(settings, pipeline, scheduler, kinds, clock)
         yield Agent(
             settings=settings,
@@ -150,6 +154,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
             door=None if inbox is None else door_of(settings, inbox, clock, kinds),
             outbox=outbox,
             scheduler=scheduler,
+            callbacks=callbacks,
             operations=Operations(
                 writer=writer,
                 recorder=recorder,
@@ -161,6 +166,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
                 backfill=_backfill(settings, writer, recorder, pipeline, kinds, clock),
                 scheduler=scheduler,
                 clock=clock,
+                callbacks=callbacks,
             ),
             reload=reload,
             watch=watch,
@@ -171,6 +177,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
 
 
 def _pipeline(settings: Settings, writer: Writer, recorder: Recorder, clock: Clock) -> Pipeline:
+    writer.on_rollback(recorder.forget)
     return Pipeline(
         writer,
         recorder,

@@ -10,6 +10,7 @@ import typer
 
 from agent.cli.frame import ConfigOption, JsonOption, emit_json, run_async, settings_of
 from agent.cli.setup.looks import machine
+from agent.cli.setup.looks.callbacks import callback_findings
 from agent.cli.setup.looks.catalogue import catalogue_findings
 from agent.cli.setup.looks.finding import Finding, exit_code, show, summary
 from agent.cli.setup.looks.ledger import ledger_findings
@@ -65,6 +66,7 @@ def looked_at(settings: Settings) -> list[Finding]:
     findings.extend(ledger_findings(settings))
     findings.extend(scheduled_findings(settings))
     findings.extend(run_async(catalogue_findings(settings)))
+    findings.extend(callback_findings(settings))
     return findings
 
 

@@ -1,0 +1,1 @@
+"""Tables of config.toml that have a file of their own."""

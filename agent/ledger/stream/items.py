@@ -1,0 +1,197 @@
+"""What there is to tell after a position: entries, completed steps of challenges, and holds, in the order they came.
+
+Entries are never removed. A step or a hold is told from the stored decision; one that retention has removed before a
+receiver took it is not told any more.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from agent.ledger import codec
+from agent.ledger.record import BADGE_PREFIX
+from agent.model import Decision, Outcome
+from wire import entry as wire_entry
+
+AT_ONCE = 200
+"""Items that are read at once: this many messages are in memory for a receiver, and no more."""
+
+_ENTRIES = """
+SELECT e.seq, e.body, e.decision_no, e.person_no, coalesce(p.site || ':' || p.lms_user, ''),
+       coalesce(CAST(d.detail AS TEXT) ->> 'm', '')
+FROM entry e LEFT JOIN person p ON p.person_no = e.person_no LEFT JOIN decision d ON d.decision_no = e.decision_no
+WHERE e.seq > ? ORDER BY e.seq LIMIT ?
+"""
+# `"st":[` cannot stand inside a JSON text without its quotes escaped: it is the key of `Decision.completes`.
+_DECISIONS = """
+SELECT d.decision_no, n.text, r.version, d.role, d.learner, d.outcome, d.reason, d.detail,
+       coalesce(v.occurred_at, 0), coalesce(v.recorded_at, 0), coalesce(p.pseudonym, '')
+FROM decision d JOIN name n ON n.no = d.rule_no JOIN rules_version r ON r.version_no = d.version_no
+LEFT JOIN event v ON v.event_no = d.event_no
+LEFT JOIN person p ON p.site = substr(d.learner, 1, instr(d.learner, ':') - 1)
+  AND p.lms_user = substr(d.learner, instr(d.learner, ':') + 1)
+WHERE d.decision_no > ? AND d.decision_no <= ?
+  AND (d.outcome = 2 OR instr(d.detail, CAST('"st":[' AS BLOB)) > 0)
+ORDER BY d.decision_no LIMIT ?
+"""
+_NEWEST = """
+SELECT coalesce((SELECT max(seq) FROM entry), 0),
+       max(coalesce((SELECT max(decision_no) FROM decision), 0),
+           coalesce((SELECT last FROM number_used WHERE of = 'decision'), 0))
+"""
+_LATER = """
+SELECT e.person_no, CAST(e.body AS TEXT) ->> 'currency', sum(CAST(e.body AS TEXT) ->> 'amount')
+FROM entry e
+WHERE e.seq > ? AND e.person_no IN (SELECT value FROM json_each(?)) AND CAST(e.body AS TEXT) ->> 'kind' <> 'reversal'
+  AND CAST(e.body AS TEXT) ->> 'amount' > 0
+GROUP BY 1, 2
+"""
+_LIFETIMES = "SELECT person_no, currency, lifetime FROM balance WHERE person_no IN (SELECT value FROM json_each(?))"
+
+
+class Position(NamedTuple):
+    """How far a receiver was told: the newest entry, and the newest decision."""
+
+    seq: int
+    decision_no: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One entry. ``learner`` is ``<site>:<LMS user id>``, empty where the person is erased; ``message`` the rule's.
+
+    ``lifetime`` is what its account had been given in all before it (None where nobody asked).
+    """
+
+    at: Position
+    fields: Mapping[str, Any]
+    learner: str
+    person_no: int
+    message: str
+    lifetime: int | None = None
+
+    @property
+    def badge(self) -> str:
+        """The badge it is about, or nothing."""
+        currency = str(self.fields["currency"])
+        return currency.removeprefix(BADGE_PREFIX) if currency.startswith(BADGE_PREFIX) else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """One decision that completed something of a challenge, or that waits. Times are seconds UTC."""
+
+    at: Position
+    decision: Decision
+    pseudonym: str
+    occurred_at: int
+    recorded_at: int
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is held."""
+        return self.decision.outcome is Outcome.held
+
+
+Item = Entry | Decided
+
+
+def newest(connection: sqlite3.Connection) -> Position:
+    """Where the stream ends now."""
+    return Position(*connection.execute(_NEWEST).fetchone())
+
+
+def after(connection: sqlite3.Connection, position: Position, *, lifetimes: bool) -> tuple[list[Item], Position]:
+    """The next items, at most 2 × `AT_ONCE`, and where to go on: further than the last where there was nothing to tell.
+
+    ``lifetimes`` reads what accounts had before each entry. In one read transaction.
+
+    Raises:
+        IntegrityError: an entry's bytes cannot be read.
+    """
+    connection.execute("BEGIN")
+    try:
+        rows = connection.execute(_ENTRIES, (position.seq, AT_ONCE)).fetchall()
+        last = newest(connection).decision_no
+        if len(rows) == AT_ONCE:
+            last = max((row[2] for row in rows if row[2] is not None), default=position.decision_no)
+            last = max(last, position.decision_no)
+        told = connection.execute(_DECISIONS, (position.decision_no, last, AT_ONCE)).fetchall()
+        if len(told) == AT_ONCE:
+            last = told[-1][0]
+            rows = _until(rows, last)
+        had = _had(connection, position.seq, {row[3] for row in rows}) if lifetimes and rows else None
+    finally:
+        connection.execute("COMMIT")
+    items = list(_merged(rows, told, position, had))
+    return items, Position(rows[-1][0] if rows else position.seq, max(last, position.decision_no))
+
+
+def _until(rows: Sequence[tuple[Any, ...]], last: int) -> list[tuple[Any, ...]]:
+    """The entries before the first that belongs to a decision after ``last``."""
+    kept = []
+    for row in rows:
+        if row[2] is not None and row[2] > last:
+            break
+        kept.append(row)
+    return kept
+
+
+def _had(connection: sqlite3.Connection, seq: int, people: Iterable[int]) -> dict[tuple[int, str], int]:
+    """What each account of these persons had been given in all up to ``seq``."""
+    asked = json.dumps(sorted(people))
+    had = {(person, currency): total for person, currency, total in connection.execute(_LIFETIMES, (asked,))}
+    for person, currency, later in connection.execute(_LATER, (seq, asked)):
+        had[person, currency] = had.get((person, currency), 0) - later
+    return had
+
+
+def _merged(
+    rows: Sequence[tuple[Any, ...]],
+    told: Sequence[tuple[Any, ...]],
+    position: Position,
+    had: dict[tuple[int, str], int] | None,
+) -> Iterable[Item]:
+    """A decision comes before the entries that it made."""
+    waiting = list(reversed(told))
+    at = position
+    for row in rows:
+        while waiting and row[2] is not None and waiting[-1][0] <= row[2]:
+            at = at._replace(decision_no=waiting[-1][0])
+            yield _decided(waiting.pop(), at)
+        at = at._replace(seq=row[0])
+        yield _entry(row, at, had)
+    for rest in reversed(waiting):
+        at = at._replace(decision_no=rest[0])
+        yield _decided(rest, at)
+
+
+def _entry(row: tuple[Any, ...], at: Position, had: dict[tuple[int, str], int] | None) -> Entry:
+    _, body, _, person_no, learner, message = row
+    fields = wire_entry.decode(body)
+    lifetime = None
+    if had is not None:
+        key = (person_no, fields["currency"])
+        lifetime = had.get(key, 0)
+        if fields["amount"] > 0 and fields["kind"] != "reversal":
+            had[key] = lifetime + fields["amount"]
+    return Entry(at=at, fields=fields, learner=learner, person_no=person_no, message=message, lifetime=lifetime)
+
+
+def _decided(row: tuple[Any, ...], at: Position) -> Decided:
+    _, rule, version, role, learner, outcome, reason, detail, occurred_at, recorded_at, pseudonym = row
+    decision = codec.decode_decision(
+        detail,
+        event_id=b"",
+        rule_id=rule,
+        version=version,
+        role=role,
+        learner=learner,
+        outcome=outcome,
+        reason=reason,
+    )
+    return Decided(at=at, decision=decision, pseudonym=pseudonym, occurred_at=occurred_at, recorded_at=recorded_at)
