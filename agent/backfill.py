@@ -17,6 +17,7 @@ import aiosqlite
 
 from agent.clock import Clock
 from agent.engine import booking, evaluate, trust
+from agent.engine.derived import fold as derived
 from agent.engine.rulebook import Rulebook
 from agent.errors import ConfigError, InvalidInputError
 from agent.ledger import corrections, file
@@ -218,6 +219,10 @@ class Backfill:
         fresh = await self._recorder.fresh(connection, once) if asked.source else []
         if fresh:
             await self._recorder.record(connection, fresh, [], version_no=version_no, now=now)
+        if rulebook.derivations:
+            once = await self._pipeline.brought(connection, once, rulebook, again=True)
+            made = await self._recorder.fresh(connection, [event for event in once if derived.is_derived(event.seen)])
+            await self._recorder.record(connection, made, [], version_no=version_no, now=now)
         numbers = await decided.numbers(connection, once)
         said = await decided.words(connection, asked.rule, numbers.values())
         judged = [verdict for event in once for verdict in evaluate.judge(event, rulebook)]
@@ -290,7 +295,13 @@ def _stands(
 
 def _demand(rulebook: Rulebook, rule_id: str) -> Demand:
     needs = rulebook.needs[rule_id]
-    return Demand(rules_version=rulebook.version, names=needs.names, suffixes=needs.suffixes, facts=needs.facts)
+    return Demand(
+        rules_version=rulebook.version,
+        names=needs.names,
+        suffixes=needs.suffixes,
+        facts=needs.facts,
+        referrer=rulebook.demand.referrer,
+    )
 
 
 def _was_read(position: int, stands: SourceState) -> bool:

@@ -298,11 +298,15 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selector:
-    """A name in an audience. ``by`` is the key it stands under, ``where`` the place (`rules.toml:12:3`)."""
+    """A name in an audience. ``by`` is the key it stands under, ``where`` the place (`rules.toml:12:3`).
+
+    One that is ``needed`` must be there in some source: what names it could never come true otherwise.
+    """
 
     by: Literal["courses", "categories", "cohorts"]
     name: str
     where: str
+    needed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,6 +317,7 @@ class Demand:
     every component's event; anything else need not be read. ``patterns`` are kinds and wildcards over kinds, for
     sources whose events have no LMS name. ``facts`` are fact names (`config.facts`), of which a collector looks up only
     those it is asked for. ``selectors`` are what audiences name: each must mean one thing.
+    ``referrer`` is the profile field that names who referred somebody, where a rule pays them.
     """
 
     rules_version: str
@@ -320,6 +325,7 @@ class Demand:
     suffixes: frozenset[str]
     facts: frozenset[str]
     selectors: tuple[Selector, ...] = ()
+    referrer: str = ""
     patterns: frozenset[str] = frozenset()
 
 

@@ -20,14 +20,16 @@ import aiosqlite
 
 from agent.clock import Clock
 from agent.engine import booking, evaluate, history, trust
+from agent.engine.derived import fold as derived
 from agent.engine.past import following
 from agent.engine.past.undo import Acts
+from agent.engine.quota import Uses
 from agent.engine.recognition.record import Record
 from agent.engine.rulebook import Rulebook
 from agent.errors import InvalidInputError
 from agent.ledger import codec, corrections, file, reading, sources, state, undoable, versions
 from agent.ledger.corrections import Correction
-from agent.ledger.past import standing
+from agent.ledger.past import membership, standing
 from agent.ledger.record import Behind, Recorder
 from agent.ledger.writer import Writer
 from agent.model import Decision, Demand, Event, Observation, Outcome, Page, SourceState, StateRequest, Trust
@@ -102,6 +104,9 @@ class Pipeline:
 
         async def unit(connection: aiosqlite.Connection) -> int:
             number = await versions.keep(connection, rulebook.version, text, now)
+            await membership.give(
+                connection, self._recorder, derived.marks(rulebook), *derived.history(rulebook), now=now
+            )
             uses_of = partial(history.uses_of, rulebook)
             await versions.give_history(connection, self._recorder, rulebook.meters, uses_of)
             looked_at = rulebook.recognition.names if rulebook.recognition is not None else ()
@@ -130,6 +135,9 @@ class Pipeline:
             fresh = await self._recorder.fresh(connection, events) if events else []
             decisions: Sequence[Decision] = ()
             entries = 0
+            if fresh and rulebook.derivations:
+                fresh = await self.brought(connection, fresh, rulebook)
+                verdicts.update({e.event_id: evaluate.judge(e, rulebook) for e in fresh if e.event_id not in verdicts})
             if fresh:
                 judged = [verdict for event in fresh for verdict in verdicts[event.event_id]]
                 async with Behind(connection) as behind:
@@ -180,6 +188,25 @@ class Pipeline:
             return decisions
 
         return await self._writer.run(unit)
+
+    async def brought(
+        self, connection: aiosqlite.Connection, events: list[Event], rulebook: Rulebook, *, again: bool = False
+    ) -> list[Event]:
+        """Events with what they bring about after each (see `derived.fold`), inside one of the writer's units.
+
+        What is new in the sets is kept; without ``again``, what is recorded already is left out.
+        """
+        wanted = derived.wants(events, rulebook)
+        if wanted is None:
+            return events
+        uses = await state.load_uses(connection, wanted, self._recorder.names, self._recorder.people)
+        found = derived.fold(events, rulebook, Uses(uses), again=again)
+        await self._recorder.keep(connection, found.notes, self._clock.now())
+        made = [event for event in found.events if derived.is_derived(event.seen)]
+        if again or not made:
+            return list(found.events)
+        new = {event.event_id for event in await self._recorder.fresh(connection, made)}
+        return [event for event in found.events if not derived.is_derived(event.seen) or event.event_id in new]
 
     async def past(self, connection: aiosqlite.Connection, request: StateRequest) -> booking.State:
         """What the ledger knows of the past that was asked for, in bulk; inside one of the writer's units."""

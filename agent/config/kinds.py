@@ -94,5 +94,6 @@ DEFAULT_ONCE_PER: Mapping[str, str] = {
     "forum.*": "post",
     "badge.awarded": "badge",
     "user.logged_in": "day",
+    "programme.*": "programme",
 }
 """once_per where a rule leaves it out; everything else is `event`."""

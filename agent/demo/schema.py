@@ -28,6 +28,11 @@ user
   unique mnethostid,username
   key email
   key idnumber
+user_info_field
+  shortname:255 name:text datatype:255 categoryid sortorder
+user_info_data
+  userid fieldid data:text dataformat
+  unique userid,fieldid
 course_categories
   name:255 idnumber:100? parent sortorder coursecount visible timemodified depth path:255
   key parent

@@ -139,8 +139,8 @@ def _judged(
     found: Places = ()
     postings, act = payee.postings, None
     user = seen.people.get(payee.role)
-    if not user:
-        reason = f"no {payee.role}"
+    if not user or (payee.role == "referrer" and user == seen.people.get("subject")):
+        reason = f"no {payee.role}"  # nobody refers themselves
     else:
         learner = f"{seen.site}:{user}"
         reason = (
@@ -188,6 +188,11 @@ def _act(form: Form, scope: str, seen: Observation, moment: Moment) -> tuple[Act
     """What the event adds to the rule's set, or why nothing."""
     slot = form.slot(seen, moment)
     return (None, slot) if isinstance(slot, str) else (Act(form, scope, slot, seen.occurred_at), "")
+
+
+def never_earns(seen: Observation, user: str, rulebook: Rulebook) -> str:
+    """Why nothing that this person does here ever earns, or nothing."""
+    return _never_earns(seen, user, rulebook, []) if seen.marks or seen.person_marks else ""
 
 
 _Wait = tuple[HoldKind, str]

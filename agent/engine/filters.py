@@ -118,6 +118,12 @@ def selectors(placed: Placed[Rule] | Placed[Challenge] | Placed[Scheduled]) -> I
             yield Selector(by=by, name=name, where=f"{place.file}:{place.line}:{place.column}")
 
 
+def course_of(selector: str) -> Callable[[Observation], bool]:
+    """Whether an event is in the course of that name: a short name, `idnumber:…` or `id:…`."""
+    whom = _courses((selector,))
+    return lambda seen: whom(seen, "") is None
+
+
 def _courses(selectors: Iterable[str]) -> Whom:
     wanted: dict[str, set[str]] = {}
     for selector in selectors:

@@ -10,6 +10,7 @@ from agent.config.rulefile import Challenge, Level, Rule, Scheduled
 from agent.config.rulefile.tables.badge import Badge, Tier
 from agent.engine.calendar import Calendar, Moment
 from agent.engine.conditions import Judge, fact_of, shown
+from agent.engine.derived.model import Derivation
 from agent.engine.earning.amounts import Pays
 from agent.engine.earning.challenge.form import Counting
 from agent.engine.earning.sets import Form
@@ -165,6 +166,7 @@ class Rulebook:
     ``needs`` is by rule id, without rules that are off; ``demand`` is all of it together.
     ``shared`` gives the caps and budgets of a rule group (None: of rules without one). The rules of ``challenges`` are
     the last of ``rules``. ``recognition`` is what follows from awards; None where nothing does.
+    ``derivations`` are what acts can bring about that a rule stands on.
     ``badges`` are those that are declared, by id, and those that rules only name; ``words`` makes criteria of names.
     """
 
@@ -186,6 +188,7 @@ class Rulebook:
     challenges: tuple[CompiledChallenge, ...] = ()
     scheduled: tuple[Timed, ...] = ()
     checks: tuple[CompiledCheck, ...] = ()
+    derivations: tuple[Derivation, ...] = ()
     _matches: dict[tuple[str | None, str], Matched] = field(default_factory=dict)
 
     def matching(self, seen: Observation) -> Matched:
@@ -242,7 +245,7 @@ def once(rule: Rule, names: tuple[str, ...]) -> Once:
     return Once(names=names, quota=quota)
 
 
-_FIXED = frozenset({"ever", "badge", "subject", "event", "run", "anniversary", *_OBJECTS})
+_FIXED = frozenset({"ever", "badge", "programme", "subject", "event", "run", "anniversary", *_OBJECTS})
 """Scopes that no calendar ends."""
 
 
@@ -268,8 +271,9 @@ def _part(name: str, event: Event, moment: Moment, role: Role) -> str | None:
     match name:
         case "event":
             return event.event_id.hex()
-        case "badge":
-            return f"{seen.site}:{seen.object_id}" if seen.object_table == "badge" and seen.object_id else None
+        case "badge" | "programme":
+            named = seen.facts.get(name) if name == "programme" else _badge(seen)
+            return f"{seen.site}:{named}" if named else None
         case "subject":
             subject = seen.people.get("subject")
             if subject is None or role == "subject":
@@ -277,6 +281,10 @@ def _part(name: str, event: Event, moment: Moment, role: Role) -> str | None:
             return f"{seen.site}:{subject}"
     bucket = moment.windows.get(name)
     return None if bucket is None else bucket if name in _WINDOWS else ""
+
+
+def _badge(seen: Observation) -> str | None:
+    return seen.object_id if seen.object_table == "badge" else None
 
 
 def names_in(scope: str) -> tuple[str, ...]:

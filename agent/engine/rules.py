@@ -16,6 +16,8 @@ from agent.config.rulefile.warn import default_once_per, kinds_of
 from agent.engine import conditions, fairness, filters, stories
 from agent.engine.calendar import Calendar
 from agent.engine.challenge import compiled as challenge
+from agent.engine.derived import programme
+from agent.engine.derived.model import Derivation
 from agent.engine.earning import amounts, forms
 from agent.engine.earning.amounts import CompiledAmount
 from agent.engine.earning.sets import Form
@@ -54,13 +56,16 @@ class _Compiler:
         self._budgets = tuple(self._budget(limit) for limit in file.budgets.values())
         self._shared: dict[str | None, tuple[Quota, ...]] = {}
         self._recognition = recognition(file, self._calendar)
+        self._programmes = programme.compiled(file.programmes)
         self._checks = tuple(fairness.compiled(placed.it, number) for number, placed in enumerate(file.checks))
 
     def rulebook(self) -> Rulebook:
         challenges = challenge.compiled(self._file.challenges, self._rule, self._calendar)
         steps = [step for one in challenges for step in one.steps]
+        remembering = programme.remembering(self._file.programmes, self._recognition)
         rules = (
             *(self._rule(placed.it) for placed in self._file.rules),
+            *(self._rule(rule) for rule in remembering),
             *(rule for one in challenges for rule in one.rules),
         )
         denies = tuple(
@@ -72,7 +77,7 @@ class _Compiler:
             for placed in self._file.denies
         )
         needs: dict[str, Needs] = {}
-        for rule in (*rules[: len(self._file.rules)], *steps):
+        for rule in (*rules[: len(self._file.rules) + len(remembering)], *steps):
             if rule.mode != "off":
                 needs[rule.id] = self._needs(rule).also(needs.get(rule.id))
         scheduled = schedule.compiled_all(self._file, self._kinds, self._calendar, self._payee)
@@ -98,6 +103,7 @@ class _Compiler:
             challenges=challenges,
             scheduled=scheduled,
             checks=self._checks,
+            derivations=self._derivations(needs.values()),
         )
 
     def _in_zone(self, zone: ZoneInfo) -> Calendar:
@@ -118,7 +124,7 @@ class _Compiler:
             version=self._file.version,
             mode=rule.mode,
             min_trust=rule.min_trust,
-            payees=tuple(self._payee(rule, role, amounts) for role, amounts in self._amounts(rule).items()),
+            payees=self._payees(rule),
             when=None if active is None else filters.active(active, self._zoned, self._calendar),
             whom=None if audience is None else filters.audience(audience),
             condition=conditions.compiled(rule.conditions, self._file.values),
@@ -127,6 +133,11 @@ class _Compiler:
             form=form,
             recognition=self._recognition,
         )
+
+    def _payees(self, rule: Rule) -> tuple[Payee, ...]:
+        """Each recipient; where nothing is paid (a rule that only remembers) the one who earns nothing."""
+        amounts = self._amounts(rule) or {rule.recipient: ()}
+        return tuple(self._payee(rule, role, given) for role, given in amounts.items())
 
     def _undo_by(self, rule: Rule) -> frozenset[str]:
         """What its awards must be found again by: each undoing event names one thing."""
@@ -207,8 +218,13 @@ class _Compiler:
             for entry in self._kinds.entries_for(pattern):
                 (suffixes if entry.suffix else names).add(entry.lms_event)
         kinds = kinds_of(rule.spec.on, self._kinds)
+        brought = [one for one in self._programmes if one.kind in kinds]
+        for entry in (entry for one in brought for kind in one.kinds for entry in self._kinds.entries_for(kind)):
+            (suffixes if entry.suffix else names).add(entry.lms_event)
         met = {*kinds, *rule.spec.on}
-        facts = _facts_of(rule, kinds) | (set() if self._file.staff_earn else {"staff"})
+        facts = _facts_of(rule, kinds).union(*(one.wants for one in brought)) | (
+            set() if self._file.staff_earn else {"staff"}
+        )
         for deny in self._file.denies:
             if not met.isdisjoint((*kinds_of(deny.it.on, self._kinds), *deny.it.on)):
                 facts |= conditions.facts_of(deny.it.conditions)
@@ -221,18 +237,28 @@ class _Compiler:
             names=frozenset(names),
             suffixes=frozenset(suffixes),
             facts=frozenset(facts & known),
-            patterns=frozenset(pattern for pattern in met_by if "\\" not in pattern),
+            patterns=frozenset(pattern for pattern in met_by if "\\" not in pattern).union(
+                *(one.kinds for one in brought)
+            ),
         )
+
+    def _derivations(self, needs: Iterable[Needs]) -> tuple[Derivation, ...]:
+        """What acts can bring about that a rule which is not off stands on."""
+        kinds = frozenset[str]().union(*(one.kinds for one in needs))
+        return tuple(one for one in self._programmes if one.kind in kinds)
 
     def _demand(self, needs: Iterable[Needs]) -> Demand:
         every = tuple(needs)
         staff = frozenset[str]() if self._file.staff_earn else frozenset({"staff"})
+        wanted = staff.union(*(one.facts for one in every))
         return Demand(
             rules_version=self._file.version,
             names=frozenset().union(*(one.names for one in every)),
             suffixes=frozenset().union(*(one.suffixes for one in every)),
-            facts=staff.union(*(one.facts for one in every)),
+            facts=wanted,
+            referrer=self._file.referrer if "referrer" in wanted else "",
             selectors=(
+                *(one for made in self._derivations(every) for one in made.selectors),
                 *(one for placed in self._file.rules for one in filters.selectors(placed)),
                 *(one for made in self._file.challenges for one in filters.selectors(made)),
                 *(one for made in self._file.challenges for one in challenge.selectors(made)),
@@ -255,6 +281,8 @@ def _facts_of(rule: CompiledRule, kinds: Iterable[str]) -> set[str]:
     for part in rule.spec.award:
         for _, amount in part.amounts:
             found.update(fact for fact, _ in amounts.terms(amount))
+    if any(payee.role == "referrer" for payee in rule.payees):
+        found.add("referrer")
     if rule.form is not None:
         found.update(rule.form.facts)
     for kind in kinds:

@@ -16,6 +16,7 @@ from agent.config.rulefile import Case, Example, Placed, Rule, RuleFile
 from agent.config.rulefile.tables.story import CaseRefusal
 from agent.engine import booking, evaluate, trust
 from agent.engine.challenge.compiled import ENROLLED, WITHDRAWN, lms_event
+from agent.engine.derived import fold
 from agent.engine.fairness import texts
 from agent.engine.rulebook import BADGE, CompiledRule, Rulebook
 from agent.errors import InvalidInputError
@@ -117,7 +118,9 @@ def _run(placed: Placed[Case], rulebook: Rulebook) -> CaseResult:
             failures.append(f"event {number}: {error.message}")
             by_event.append([])
             continue
-        by_event.append(booking.book(evaluate.judge(event, rulebook), state, shadow=False))
+        brought = fold.fold([event], rulebook, state.uses).events
+        judged = [verdict for each in brought for verdict in evaluate.judge(each, rulebook)]
+        by_event.append(booking.book(judged, state, shadow=False))
     failures.extend(_unpaid(case, by_event, rulebook))
     failures.extend(_unsaid(case.refused, Outcome.refused, by_event))
     failures.extend(_unsaid(case.held, Outcome.held, by_event))

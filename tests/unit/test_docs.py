@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import pytest
 import typer
 
 from agent.cli.app import app as agent_app
+from agent.config.kinds import KindTable
 from agent.config.rulefile import load_rules
 from agent.config.settings import load_settings
+from agent.engine.rules import compile_rules
 from catalogue.cli.app import app as catalogue_app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,6 +126,13 @@ def test_the_rule_of_the_manual_loads_after_the_example_rules(tmp_path: Path) ->
     rules = tmp_path / "rules.toml"
     rules.write_text((ROOT / "rules.example.toml").read_text(encoding="utf-8") + "\n" + rule, encoding="utf-8")
     assert "first-quiz" in {one.it.id for one in load_rules([rules]).rules}
+
+
+def test_the_examples_of_programmes_and_referrals_load_and_are_true(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    given = "\n".join(textwrap.dedent(body) for body in blocks(DOCS / "admin" / "programmes.md", "toml"))
+    rules.write_text(f'schema = 1\ntimezone = "UTC"\n{given}', encoding="utf-8")
+    assert compile_rules(load_rules([rules]), KindTable()).derivations
 
 
 def test_the_second_moodle_of_the_manual_is_a_source(tmp_path: Path) -> None:

@@ -8,9 +8,8 @@ from pydantic import BeforeValidator, ValidationInfo
 
 from agent.config.document import MisfitError
 
-IN_A_FILE = ("programme", "person", "safety")
+IN_A_FILE = ("safety",)
 IN_A_RULE = ("review",)
-IN_ONCE_PER = ("programme",)
 
 
 def not_yet(name: str) -> MisfitError:

@@ -20,6 +20,7 @@ from agent.config.rulefile.across import badges, challenges, scheduled
 from agent.config.rulefile.merged import CURRENCIES, Merged, Part, RuleFile, merge
 from agent.config.rulefile.models import Defaults, RulesPart
 from agent.config.rulefile.tables.calendar import ClosedDays
+from agent.config.rulefile.tables.person import Person
 from agent.errors import ConfigError
 
 _HEADER = "#### file {name} ({size} characters) ####\n"
@@ -152,6 +153,10 @@ def _name(path: Path, first: Path) -> str:
     return path.relative_to(first).as_posix() if path.is_relative_to(first) else path.name
 
 
+def _referrer(person: Person | None) -> str:
+    return person.referrer.profile_field if person is not None and person.referrer is not None else ""
+
+
 def _file(merged: Merged, version: str, text: str, warnings: tuple[Fault, ...]) -> RuleFile:
     settings: dict[str, Any] = {key: value for key, value, _ in merged.settings()}
     closed: tuple[tuple[date, date], ...] = settings.get("calendar", ClosedDays()).closed
@@ -165,6 +170,8 @@ def _file(merged: Merged, version: str, text: str, warnings: tuple[Fault, ...]) 
         closed=closed,
         periods={name: placed.it for name, placed in merged.periods.items()},
         currencies=CURRENCIES | {name: placed.it for name, placed in merged.currencies.items()},  # type: ignore[operator]
+        programmes=merged.programmes,
+        referrer=_referrer(settings.get("person")),
         values={name: placed.it for name, placed in merged.values.items()},
         levels=tuple(placed.it for placed in merged.levels),
         budgets={name: placed.it for name, placed in merged.budgets.items()},

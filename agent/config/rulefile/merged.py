@@ -17,6 +17,7 @@ from agent.config.rulefile.tables.calendar import Period
 from agent.config.rulefile.tables.challenge import Challenge
 from agent.config.rulefile.tables.check import FairCheck
 from agent.config.rulefile.tables.currency import Currency, Level
+from agent.config.rulefile.tables.programme import Programme
 from agent.config.rulefile.tables.scheduled import Scheduled
 from agent.config.rulefile.tables.story import Case
 
@@ -65,6 +66,7 @@ class RuleFile:
 
     ``version`` is 64 hex digits over the normalised files; ``text`` is what `load_rules_text` reads again.
     ``day_starts_at`` is seconds after midnight, ``week_starts_on`` 0 for monday. ``warnings`` break nothing.
+    ``referrer`` is the profile field that names who referred somebody, empty where none does.
     """
 
     version: str
@@ -87,6 +89,8 @@ class RuleFile:
     cases: tuple[Placed[Case], ...]
     challenges: tuple[Placed[Challenge], ...] = ()
     scheduled: tuple[Placed[Scheduled], ...] = ()
+    programmes: Mapping[str, Placed[Programme]] = field(default_factory=dict)
+    referrer: str = ""
     badges: tuple[Placed[Badge], ...] = ()
     tiers: tuple[Placed[Tier], ...] = ()
     warnings: tuple[Fault, ...] = ()
@@ -100,6 +104,7 @@ class Merged:
     periods: Mapping[str, Placed[Period]]
     currencies: Mapping[str, Placed[Currency]]
     values: Mapping[str, Placed[Mapping[str, Number]]]
+    programmes: Mapping[str, Placed[Programme]]
     budgets: Mapping[str, Placed[Limit]]
     levels: tuple[Placed[Level], ...]
     badges: tuple[Placed[Badge], ...]
@@ -141,7 +146,7 @@ class Merged:
 
     def settings(self) -> list[tuple[str, object, Placed[RulesPart]]]:
         """Every setting that counts for all files, as (key, value, place), in written order."""
-        keys = ("schema", "timezone", "day_starts_at", "week_starts_on", "calendar", "defaults")
+        keys = ("schema", "timezone", "day_starts_at", "week_starts_on", "calendar", "defaults", "person")
         found = []
         for part in self.parts:
             for key in keys:
@@ -166,6 +171,7 @@ def merge(parts: Sequence[Part]) -> tuple[Merged, list[Fault]]:
         periods=_tables("period", lambda model: model.period, parts, faults),
         currencies=_tables("currency", lambda model: model.currency, parts, faults),
         values=_tables("value", lambda model: model.value, parts, faults),
+        programmes=_tables("programme", lambda model: model.programme, parts, faults),
         budgets=_tables("budget", lambda model: model.budget, parts, faults),
         levels=tuple(_elements("level", lambda model: model.level, parts)),
         badges=tuple(_elements("badge", lambda model: model.badge, parts)),

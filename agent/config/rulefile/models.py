@@ -19,6 +19,8 @@ from agent.config.rulefile.tables.check import FairCheck
 from agent.config.rulefile.tables.condition import Active, Audience, Conditions
 from agent.config.rulefile.tables.criteria import Wish, required
 from agent.config.rulefile.tables.currency import Currency, Level
+from agent.config.rulefile.tables.person import Person
+from agent.config.rulefile.tables.programme import Programme
 from agent.config.rulefile.tables.scheduled import Scheduled
 from agent.config.rulefile.tables.story import Case, Example
 from agent.config.rulefile.types import (
@@ -143,8 +145,8 @@ class RulesPart(Model):
     deny: tuple[Deny, ...] = ()
     check: tuple[FairCheck, ...] = ()
     case: tuple[Case, ...] = ()
-    programme: Later = None
+    programme: dict[Name, Programme] = Field(default_factory=dict)
     challenge: tuple[Challenge, ...] = ()
     scheduled: tuple[Scheduled, ...] = ()
-    person: Later = None
+    person: Person | None = None
     safety: Later = None

@@ -13,10 +13,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from agent.config import grammar
 from agent.config.document import MisfitError
 from agent.config.grammar import Duration, Limit, Number
-from agent.config.rulefile import later
 from agent.model import Trust
 
-ONCE_PER = ("ever", "lesson", "section", "course", "post", "badge", "day", "week", "month", "year", "subject", "event")
+ONCE_PER = (
+    "ever", "lesson", "section", "course", "programme", "post", "badge", "day", "week", "month", "year", "subject",
+    "event",
+)  # fmt: skip
 """What a rule can be once per, besides the names of periods."""
 
 _ALIASES = {
@@ -74,7 +76,7 @@ def _kind(value: Any) -> str:
 
 
 def _period(value: Any) -> str:
-    if value in {*ONCE_PER, *later.IN_ONCE_PER, *grammar.CALENDAR_WINDOWS}:
+    if value in {*ONCE_PER, *grammar.CALENDAR_WINDOWS}:
         raise MisfitError(f"{value!r} is a scope or a window already", "give the period another name")
     return grammar.name(value)
 
@@ -86,8 +88,6 @@ def _currency(value: Any) -> str:
 
 
 def _once(value: Any) -> str:
-    if value in later.IN_ONCE_PER:
-        raise later.not_yet(value)
     if value in ONCE_PER:
         return str(value)
     return grammar.name(value)

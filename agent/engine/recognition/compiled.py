@@ -29,6 +29,7 @@ from agent.engine.recognition.model import (
 )
 
 PROGRAMME = "programme:"
+"""How the rules begin that remember who completed a programme that a criterion names."""
 
 
 class Words:
@@ -76,7 +77,7 @@ class Words:
         return Measure(names=(f"{BADGE}{wish.name}",), needed=1, told=f"the badge {shown}")
 
     def _programme(self, wish: Wish) -> Criterion:
-        return Measure(names=(f"{PROGRAMME}{wish.name}",), needed=1, told=f"the programme {wish.name}")
+        return Measure(names=(f"{RULE}{PROGRAMME}{wish.name}",), needed=1, told=f"the programme {wish.name}")
 
     def _balance(self, wish: Wish) -> Criterion:
         return self._total(wish.name, wish.at_least, wish.of)

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from agent.engine import booking
+from agent.engine.derived import fold as derived
 from agent.engine.evaluate import Verdict
-from agent.model import Decision, HoldKey, StateRequest, Use, UseKey
+from agent.engine.rulebook import Rulebook
+from agent.model import Decision, Event, HoldKey, StateRequest, Use, UseKey
 
 
 class Memory:
@@ -56,6 +58,10 @@ class Memory:
         self._state.acts.number_holds(self._numbered)
         self._last += len(decisions)
         return decisions
+
+    def brought(self, events: Sequence[Event], rulebook: Rulebook, *, again: bool = False) -> Sequence[Event]:
+        """Events with what they bring about after each (see `derived.fold`)."""
+        return derived.fold(events, rulebook, self._state.uses, again=again).events if rulebook.derivations else events
 
     def _numbered(self, numbers: Iterable[int]) -> tuple[int, ...]:
         """Numbers below zero count within the page."""

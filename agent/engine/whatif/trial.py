@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from agent.config.facts import FactTable
 from agent.engine import evaluate
+from agent.engine.derived import fold as derived
 from agent.engine.rulebook import BADGE, Rulebook
 from agent.engine.whatif.memory import Memory
 from agent.model import Decision, Demand, Event, Outcome, Posting
@@ -81,12 +82,13 @@ class Trial:
         self._since = since
         self._until = until
         self._number = 0
+        self._made: set[bytes] = set()
 
     def take(self, events: Iterable[Event]) -> None:
         """Decide a page of events, in order; they are fresh (no event is given twice)."""
         verdicts: list[evaluate.Verdict] = []
         times: dict[bytes, int] = {}
-        for event in events:
+        for event in self._brought(events):
             if event.seen.occurred_at < self._until:
                 judged = evaluate.judge(event, self.rulebook)
                 self.events += bool(judged) and event.seen.occurred_at >= self._since
@@ -94,6 +96,15 @@ class Trial:
                     times[event.event_id] = event.seen.occurred_at
                     verdicts.extend(judged)
         self._count(times, self._memory.book(verdicts))
+
+    def _brought(self, events: Iterable[Event]) -> Sequence[Event]:
+        """With what they bring about; what the ledger recorded of that counts only where it was not brought about."""
+        known = [e for e in events if not derived.is_derived(e.seen) or derived.known(e.seen, self.rulebook)]
+        found = self._memory.brought(known, self.rulebook)
+        new = [e for e in found if not derived.is_derived(e.seen) or e.event_id not in self._made]
+        once = {event.event_id: event for event in new}
+        self._made.update(event_id for event_id, event in once.items() if derived.is_derived(event.seen))
+        return list(once.values())
 
     def _count(self, times: Mapping[bytes, int], decisions: Sequence[Decision]) -> None:
         found = self.findings
@@ -133,6 +144,7 @@ def demand_of(rulebooks: Sequence[Rulebook]) -> Demand:
         names=frozenset().union(*(one.names for one in demands)),
         suffixes=frozenset().union(*(one.suffixes for one in demands)),
         facts=frozenset().union(*(one.facts for one in demands)),
+        referrer=next((one.referrer for one in demands if one.referrer), ""),
     )
 
 

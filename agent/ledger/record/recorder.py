@@ -246,9 +246,13 @@ class Recorder:
     async def _write_notes(self, behind: Behind, decisions: Iterable[Decision], now: int) -> None:
         """Members of sets belong to no entry (seq 0), so that no reversal takes them away; one that is there stays."""
         notes = [note for decision in decisions for note in decision.notes]
+        if notes:
+            await self.keep(await behind.quiet(), notes, now)
+
+    async def keep(self, connection: aiosqlite.Connection, notes: Sequence[Use], now: int) -> None:
+        """Write members of sets; one that is there stays."""
         if not notes:
             return
-        connection = await behind.quiet()
         people = await self.people.find_or_make(connection, [note.learner for note in notes if note.learner], now)
         meters = await self.names.number(connection, "meter", [note.meter for note in notes])
         await connection.executemany(

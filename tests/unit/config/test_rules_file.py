@@ -118,10 +118,6 @@ def test_what_a_later_version_brings_to_files_is_refused_by_name(key: str) -> No
     assert faults(f"{HEAD}{key} = []\n") == [f"3: `{key}` is not supported by this version"]
 
 
-def test_what_a_later_version_brings_to_scopes_is_refused_by_name() -> None:
-    assert faults(HEAD + rule(more='once_per = "programme"')) == ["7: `programme` is not supported by this version"]
-
-
 SINGLE = [
     ('id = "A B"\non = "lesson.completed"\naward = 1', "4: 'A B' is not an id"),
     ('id = "r"\non = "Lesson Completed"\naward = 1', "5: 'Lesson Completed' is neither a kind nor an LMS event"),

@@ -1,0 +1,154 @@
+"""The fold that derives: a page's events in order, each followed by the events that it brings about. Pure.
+
+A set only grows and is kept in the ledger, so that an act seen again brings about nothing; what an event is called,
+when it happened and how far it is believed follow from the members alone, not from pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from agent.engine import evaluate, trust
+from agent.engine.derived.model import PREFIX, TRUST_SLOTS, Derivation, slot_of
+from agent.engine.quota import Uses
+from agent.engine.rulebook import Rulebook
+from agent.model import Event, Observation, StateRequest, Trust, Use, UseKey
+
+EVER = ""
+"""The bucket of what is counted for ever."""
+
+
+class Derived(NamedTuple):
+    """``events`` are those given with what they brought about after each; ``notes`` are the members to keep."""
+
+    events: Sequence[Event]
+    notes: tuple[Use, ...]
+
+
+def wants(events: Iterable[Event], rulebook: Rulebook) -> StateRequest | None:
+    """Which sets must be read before these events can be folded; None where they touch none."""
+    keys = {_key(use) for event in events for _, use in _acts(event, rulebook)}
+    if not keys:
+        return None
+    return StateRequest(rows=frozenset(keys), totals=frozenset(), holds=frozenset())
+
+
+def fold(events: Sequence[Event], rulebook: Rulebook, uses: Uses, *, again: bool = False) -> Derived:
+    """The events with what they bring about; ``uses`` goes along.
+
+    ``again`` also tells what was complete before, as a backfill needs it: once for each derivation and learner.
+    """
+    found: list[Event] = []
+    notes: list[Use] = []
+    told: set[bytes] = set()
+    for event in events:
+        found.append(event)
+        acts = _acts(event, rulebook)
+        if not acts:
+            continue
+        # Derivations share sets: each of them looks at what was there before any of this event's members came.
+        before = {key: {} if again else dict(uses.members(key)) for key in map(_key, (use for _, use in acts))}
+        notes.extend(use for _, use in acts if uses.note(use))
+        for derivation, use in acts:
+            key = _key(use)
+            whole = _whole(derivation, uses.members(key))
+            if whole is None or _whole(derivation, before[key]) is not None:
+                continue
+            made = _made(derivation, event, *whole)
+            if made.event_id not in told:
+                told.add(made.event_id)
+                found.append(made)
+    return Derived(found, tuple(notes))
+
+
+def _key(use: Use) -> UseKey:
+    return use.meter, use.bucket, use.learner
+
+
+def history(rulebook: Rulebook) -> tuple[frozenset[str], Callable[[Event], Iterable[tuple[str, Use]]]]:
+    """What of the past the rules look at: the kinds of the acts, and what an event of old puts into sets.
+
+    Each member comes with the name of what it stands for, so that what a new programme adds is filled in once.
+    """
+
+    def members(event: Event) -> Iterable[tuple[str, Use]]:
+        return [(f"{use.meter}/{use.slot // TRUST_SLOTS}", use) for _, use in _acts(event, rulebook)]
+
+    return frozenset[str]().union(*(one.kinds for one in rulebook.derivations)), members
+
+
+def marks(rulebook: Rulebook) -> frozenset[str]:
+    """The names that `history` gives."""
+    return frozenset(f"{one.meter}/{slot}" for one in rulebook.derivations for slot in one.needed)
+
+
+def is_derived(seen: Observation) -> bool:
+    """Whether an event was brought about by others."""
+    return seen.lms_event.startswith(PREFIX)
+
+
+def known(seen: Observation, rulebook: Rulebook) -> bool:
+    """Whether these rules derive such an event."""
+    return any(one.lms_event == seen.lms_event for one in rulebook.derivations)
+
+
+def _acts(event: Event, rulebook: Rulebook) -> list[tuple[Derivation, Use]]:
+    """What an event adds, for the derivations that rules stand on. Who never earns completes nothing."""
+    derivations = rulebook.derivations
+    if not derivations or event.trust < Trust.trusted_source:
+        return []
+    seen = event.seen
+    subject = seen.people.get("subject")
+    if not subject or not any(seen.kind in one.kinds for one in derivations):
+        return []
+    if evaluate.never_earns(seen, subject, rulebook):
+        return []
+    found: list[tuple[Derivation, Use]] = []
+    for derivation in derivations:
+        for member in derivation.members(event):
+            use = Use(
+                meter=member.meter,
+                bucket=EVER,
+                learner=f"{seen.site}:{subject}",
+                at=seen.occurred_at,
+                amount=1,
+                slot=slot_of(member.slot, event.trust),
+            )
+            found.append((derivation, use))
+    return found
+
+
+def _whole(derivation: Derivation, members: Mapping[int, int]) -> tuple[int, Trust] | None:
+    """When the set was complete (seconds UTC) and how far that is believed: as far as its weakest member."""
+    first: dict[int, tuple[int, int]] = {}
+    for slot, at in members.items():
+        what, level = divmod(slot, TRUST_SLOTS)
+        if what in derivation.needed:
+            known_at, best = first.get(what, (at, level))
+            first[what] = (min(at, known_at), max(best, level))
+    if len(first) < len(derivation.needed):
+        return None
+    return max(at for at, _ in first.values()), Trust(min(level for _, level in first.values()))
+
+
+def _made(derivation: Derivation, lifting: Event, at: int, level: Trust) -> Event:
+    """The event: about the subject of the act that lifted it, whoever referred them beside; of no course."""
+    seen = lifting.seen
+    people = {role: seen.people[role] for role in ("subject", "referrer") if role in seen.people}
+    about = {name: fact for name, fact in seen.facts.items() if name.partition(":")[2] in people.values()}
+    made = Observation(
+        source=seen.source,
+        site=seen.site,
+        position=seen.position,
+        lms_event=derivation.lms_event,
+        kind=derivation.kind,
+        people=people,
+        natural_key=(derivation.lms_event, people["subject"]),
+        occurred_at=at,
+        evidence=seen.evidence,
+        marks=seen.marks,
+        person_marks={who: mark for who, mark in seen.person_marks.items() if who in people.values()},
+        facts={**about, **derivation.facts},
+    )
+    return trust.tag(made, lifting.trust, claim=level)

@@ -1,0 +1,54 @@
+"""What a derivation is: acts put members into sets, and a whole set is an event of its own. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from agent.model import Event, Fact, Selector, Trust
+
+PREFIX = "derived:"
+"""How the LMS event name of every derived event begins; no log has such a name."""
+
+
+class Member(NamedTuple):
+    """What an act puts into a set: ``slot`` (an integer below 2**61) of the set under ``meter``."""
+
+    meter: str
+    slot: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Derivation:
+    """One thing that acts can bring about, once for each learner.
+
+    ``kind`` and ``name`` identify it (`programme.completed`, the programme), ``facts`` are what its event says.
+    ``members`` are what an event adds for its subject. The set is whole when every slot of ``needed`` is under
+    ``meter``. ``kinds`` are those of the acts, ``wants`` the facts that `members` looks at, ``selectors`` what it
+    names in the LMS.
+    """
+
+    kind: str
+    name: str
+    meter: str
+    needed: frozenset[int]
+    members: Callable[[Event], tuple[Member, ...]]
+    facts: Mapping[str, Fact]
+    kinds: frozenset[str]
+    wants: frozenset[str]
+    selectors: tuple[Selector, ...] = ()
+
+    @property
+    def lms_event(self) -> str:
+        """What its events are called."""
+        return f"{PREFIX}{self.kind}:{self.name}"
+
+
+TRUST_SLOTS = len(Trust)
+"""A member is kept once for each trust: so that doubtful evidence never lends its place to what rests on it."""
+
+
+def slot_of(what: int, trust: Trust) -> int:
+    """The slot under which a member of a trust is kept; ``what`` is below 2**59."""
+    return what * TRUST_SLOTS + trust
