@@ -10,9 +10,9 @@ from agent.config.rulefile import Challenge, Level, Rule, Scheduled
 from agent.config.rulefile.tables.badge import Badge, Tier
 from agent.engine.calendar import Calendar, Moment
 from agent.engine.conditions import Judge, fact_of, shown
-from agent.engine.derived.model import Derivation
 from agent.engine.earning.amounts import Pays
 from agent.engine.earning.challenge.form import Counting
+from agent.engine.earning.derivation import Derivation
 from agent.engine.earning.sets import Form
 from agent.engine.fairness import CompiledCheck
 from agent.engine.filters import When, Whom

@@ -17,9 +17,9 @@ from agent.engine import conditions, fairness, filters, stories
 from agent.engine.calendar import Calendar
 from agent.engine.challenge import compiled as challenge
 from agent.engine.derived import programme
-from agent.engine.derived.model import Derivation
 from agent.engine.earning import amounts, forms
 from agent.engine.earning.amounts import CompiledAmount
+from agent.engine.earning.derivation import Derivation
 from agent.engine.earning.sets import Form
 from agent.engine.past.undo import undone_by
 from agent.engine.quota import AWARDS, Quota, Span

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from agent.engine import evaluate, trust
-from agent.engine.derived.model import PREFIX, TRUST_SLOTS, Derivation, slot_of
+from agent.engine.earning.derivation import PREFIX, TRUST_SLOTS, Derivation, slot_of
 from agent.engine.quota import Uses
 from agent.engine.rulebook import Rulebook
 from agent.model import Event, Observation, StateRequest, Trust, Use, UseKey

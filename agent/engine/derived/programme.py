@@ -9,7 +9,7 @@ from fractions import Fraction
 from agent.config.grammar import shown_number
 from agent.config.rulefile import Conditions, Placed, Rule
 from agent.config.rulefile.tables.programme import Programme
-from agent.engine.derived.model import Derivation, Member
+from agent.engine.earning.derivation import Derivation, Member
 from agent.engine.filters import course_of
 from agent.engine.recognition.compiled import PROGRAMME
 from agent.engine.recognition.model import RULE, Recognition
