@@ -149,7 +149,15 @@ def _absence(connection: sqlite3.Connection, timed: Timed, rulebook: Rulebook, o
     if inactivity is None:
         return Look()
     away, span, found = inactivity.for_.seconds, Span(begin=of.begins, end=of.ends), list[Winner]()
-    last = datasets.outermost(connection, of, which="last", role=timed.spec.recipient, kind=inactivity.of or "")
+    # Whose last act was longer ago was told before, so that only this stretch need be read.
+    last = datasets.outermost(
+        connection,
+        of,
+        which="last",
+        role=timed.spec.recipient,
+        kind=inactivity.of or "",
+        since=of.begins - away,
+    )
     for who, event in last:
         gone = dates.lapsed(event.seen.occurred_at, away, span)
         if gone and not evaluate.of_rule(event, timed.acts, rulebook).reason:

@@ -113,12 +113,16 @@ class Scheduler:
             self._read_at[page.source] = self._clock.now()
 
     async def run(self) -> None:
-        """Look for ever. What cannot be done now is told and done later."""
+        """Look for ever. What cannot be done now is told once and done later."""
+        trouble = ""
         while True:
             try:
                 await self.look()
-            except RewardsError as exc:
-                log.warning("schedule_trouble", trouble=exc.message, do=exc.hint)
+                trouble = ""
+            except Exception as exc:  # noqa: BLE001 - what is scheduled must not stop what is not
+                if trouble != _told(exc):
+                    trouble = _told(exc)
+                    log.error("schedule_trouble", trouble=trouble, do=getattr(exc, "hint", ""))
             await asyncio.sleep(LOOK_S)
 
     async def catch_up(self, read: Iterable[str]) -> list[Done]:

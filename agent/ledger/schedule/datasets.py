@@ -43,15 +43,20 @@ def first_act(connection: sqlite3.Connection, after: int = -(2**62)) -> int | No
 
 def earned(connection: sqlite3.Connection, of: AsOf, currency: str) -> list[tuple[str, str, int]]:
     """(learner, rule, smallest units) that were awarded for acts of the span and were not taken back."""
-    values = {"seq": of.seq, "begins": of.begins, "ends": of.ends, "currency": currency}
+    values = _values(of, currency)
     return [(learner, rule, amount) for learner, rule, amount in connection.execute(_SQL["earned"], values)]
 
 
 def earned_by_act(connection: sqlite3.Connection, of: AsOf, currency: str) -> Iterator[tuple[str, str, int, Event]]:
     """As `earned`, award by award with its act."""
-    values = {"seq": of.seq, "begins": of.begins, "ends": of.ends, "currency": currency}
+    values = _values(of, currency)
     for learner, rule, amount, *event in connection.execute(_SQL["earned_by_act"], values):
         yield learner, rule, amount, _event(event)
+
+
+def _values(of: AsOf, currency: str) -> dict[str, object]:
+    of_currency = b'"currency":' + orjson.dumps(currency)
+    return {"seq": of.seq, "begins": of.begins, "ends": of.ends, "currency": currency, "of_currency": of_currency}
 
 
 def acts(connection: sqlite3.Connection, of: AsOf, kind: str) -> Iterator[Event]:
@@ -62,10 +67,16 @@ def acts(connection: sqlite3.Connection, of: AsOf, kind: str) -> Iterator[Event]
 
 
 def outermost(
-    connection: sqlite3.Connection, of: AsOf, *, which: Literal["first", "last"], role: str, kind: str = ""
+    connection: sqlite3.Connection,
+    of: AsOf,
+    *,
+    which: Literal["first", "last"],
+    role: str,
+    kind: str = "",
+    since: int = 0,
 ) -> Iterator[tuple[str, Event]]:
-    """Each learner's ``first`` or ``last`` act before the end of the span, of a kind or of any."""
-    values = {"event": of.event, "ends": of.ends, "kind": kind, "role": role, "own": OWN}
+    """Each learner's ``first`` or ``last`` act from ``since`` until the end of the span, of a kind or of any."""
+    values = {"event": of.event, "ends": of.ends, "kind": kind, "role": role, "own": OWN, "since": since}
     for learner, _, *event in connection.execute(_SQL[f"{which}_of_each"], values):
         yield learner, _event(event)
 

@@ -8,17 +8,20 @@ SELECT v.occurred_at FROM event v
 WHERE v.occurred_at >= ? AND v.source_no <> coalesce((SELECT no FROM name WHERE kind = 'source' AND text = ?), 0)
 ORDER BY v.occurred_at LIMIT 1;
 
+-- Entries are canonical, so that their bytes tell most of those that are not meant before any JSON is read.
 -- name: earned
 WITH award AS MATERIALIZED (
   SELECT e.seq, e.person_no, CAST(e.body AS TEXT) ->> 'amount' AS amount, CAST(e.body AS TEXT) ->> 'rule' AS rule
   FROM entry e
-  WHERE e.seq <= :seq AND CAST(e.body AS TEXT) ->> 'kind' = 'award' AND CAST(e.body AS TEXT) ->> 'currency' = :currency
+  WHERE e.seq <= :seq AND instr(e.body, :of_currency) AND instr(e.body, CAST('"kind":"award"' AS BLOB))
     AND CAST(e.body AS TEXT) ->> 'occurred_at' >= :begins AND CAST(e.body AS TEXT) ->> 'occurred_at' < :ends
+    AND CAST(e.body AS TEXT) ->> 'kind' = 'award' AND CAST(e.body AS TEXT) ->> 'currency' = :currency
 ), back AS MATERIALIZED (
   SELECT CAST(substr(r.of, instr(r.of, '-') + 1) AS INTEGER) AS seq, r.amount
   FROM (
     SELECT CAST(e.body AS TEXT) ->> 'reverses' AS of, CAST(e.body AS TEXT) ->> 'amount' AS amount FROM entry e
-    WHERE e.seq <= :seq AND e.seq > (SELECT min(seq) FROM award) AND CAST(e.body AS TEXT) ->> 'kind' = 'reversal'
+    WHERE e.seq <= :seq AND e.seq > (SELECT min(seq) FROM award) AND instr(e.body, CAST('"kind":"reversal"' AS BLOB))
+      AND CAST(e.body AS TEXT) ->> 'kind' = 'reversal'
   ) r
 )
 SELECT p.site || ':' || p.lms_user, a.rule, sum(a.amount + coalesce(b.amount, 0))
@@ -30,13 +33,15 @@ WITH award AS MATERIALIZED (
   SELECT e.seq, e.person_no, e.event_no, CAST(e.body AS TEXT) ->> 'amount' AS amount,
          CAST(e.body AS TEXT) ->> 'rule' AS rule
   FROM entry e
-  WHERE e.seq <= :seq AND CAST(e.body AS TEXT) ->> 'kind' = 'award' AND CAST(e.body AS TEXT) ->> 'currency' = :currency
+  WHERE e.seq <= :seq AND instr(e.body, :of_currency) AND instr(e.body, CAST('"kind":"award"' AS BLOB))
     AND CAST(e.body AS TEXT) ->> 'occurred_at' >= :begins AND CAST(e.body AS TEXT) ->> 'occurred_at' < :ends
+    AND CAST(e.body AS TEXT) ->> 'kind' = 'award' AND CAST(e.body AS TEXT) ->> 'currency' = :currency
 ), back AS MATERIALIZED (
   SELECT CAST(substr(r.of, instr(r.of, '-') + 1) AS INTEGER) AS seq, r.amount
   FROM (
     SELECT CAST(e.body AS TEXT) ->> 'reverses' AS of, CAST(e.body AS TEXT) ->> 'amount' AS amount FROM entry e
-    WHERE e.seq <= :seq AND e.seq > (SELECT min(seq) FROM award) AND CAST(e.body AS TEXT) ->> 'kind' = 'reversal'
+    WHERE e.seq <= :seq AND e.seq > (SELECT min(seq) FROM award) AND instr(e.body, CAST('"kind":"reversal"' AS BLOB))
+      AND CAST(e.body AS TEXT) ->> 'kind' = 'reversal'
   ) r
 )
 SELECT p.site || ':' || p.lms_user, a.rule, a.amount + coalesce(b.amount, 0),
@@ -57,7 +62,7 @@ FROM (
   SELECT e.event_no, e.occurred_at, coalesce(CAST(e.payload AS TEXT) ->> 'si', m.text) || ':'
          || (CAST(e.payload AS TEXT) -> 'w' ->> :role) AS learner
   FROM event e JOIN name m ON m.no = e.source_no
-  WHERE e.event_no <= :event AND e.occurred_at < :ends AND m.text <> :own
+  WHERE e.event_no <= :event AND e.occurred_at >= :since AND e.occurred_at < :ends AND m.text <> :own
     AND (:kind = '' OR coalesce(CAST(e.payload AS TEXT) ->> 'k', '') = :kind) AND CAST(e.payload AS TEXT) -> 'm' IS NULL
 ) s JOIN event v ON v.event_no = s.event_no JOIN name n ON n.no = v.source_no
 WHERE s.learner IS NOT NULL GROUP BY s.learner;
@@ -68,7 +73,7 @@ FROM (
   SELECT e.event_no, e.occurred_at, coalesce(CAST(e.payload AS TEXT) ->> 'si', m.text) || ':'
          || (CAST(e.payload AS TEXT) -> 'w' ->> :role) AS learner
   FROM event e JOIN name m ON m.no = e.source_no
-  WHERE e.event_no <= :event AND e.occurred_at < :ends AND m.text <> :own
+  WHERE e.event_no <= :event AND e.occurred_at >= :since AND e.occurred_at < :ends AND m.text <> :own
     AND (:kind = '' OR coalesce(CAST(e.payload AS TEXT) ->> 'k', '') = :kind) AND CAST(e.payload AS TEXT) -> 'm' IS NULL
 ) s JOIN event v ON v.event_no = s.event_no JOIN name n ON n.no = v.source_no
 WHERE s.learner IS NOT NULL GROUP BY s.learner;

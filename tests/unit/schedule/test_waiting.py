@@ -7,7 +7,7 @@ from pathlib import Path
 from agent.ledger import corrections, file
 from agent.ledger.corrections import Correction
 from agent.ledger.schedule.datasets import AsOf
-from agent.model import HoldKind
+from agent.model import HoldKind, Trust
 from agent.schedule import due, looking
 from tests.ledgers import rows
 from tests.rule_stories import event, rule
@@ -100,7 +100,10 @@ places = [5]
 """
     async with office(tmp_path, rule(name="lesson") + rules) as here:
         staff = event("lesson.completed", "2026-09-09T09:00:00", "sue", lesson="1", mark="staff").seen
-        await here.take([*lessons(ann=2, ben=1), staff])
+        heard = event(
+            "lesson.completed", "2026-09-09T09:00:00", "eve", lesson="1", level=Trust.client_reported, key="x"
+        ).seen
+        await here.take([*lessons(ann=2, ben=1), staff, heard])
         with file.reading(tmp_path) as connection:
             (each,) = due.next_runs(connection, here.pipeline.rulebook)
             seen = looking.look(
@@ -110,3 +113,4 @@ places = [5]
                 AsOf(seq=99, event=99, begins=each.span.begin, ends=each.span.end),
             )
         assert seen.values == {"moodle:ann": 2, "moodle:ben": 1}
+        assert seen.report() == {"taking_part": 2, "winners": 1, "not_believed": 1}
