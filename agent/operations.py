@@ -176,8 +176,13 @@ class Operations:
             results.append({"learner": learner, "told": told, "postings": postings})
         return results
 
-    async def adjust(self, *, learner: str, currency: str, amount: int, reason: str, by: str) -> dict[str, Any]:
-        """Give or take by hand, in the currency's smallest unit; ``learner`` is ``<site>:<LMS user id>``."""
+    async def adjust(
+        self, *, learner: str, currency: str, amount: int, reason: str, by: str, lower_level: bool = False
+    ) -> dict[str, Any]:
+        """Give or take by hand, in the currency's smallest unit; ``learner`` is ``<site>:<LMS user id>``.
+
+        With ``lower_level`` levels fall to what is left.
+        """
         known = self._pipeline.rulebook.decimals
         if currency not in known:
             raise InvalidInputError(
@@ -193,6 +198,7 @@ class Operations:
                 amount=amount,
                 correction=Correction(reason=reason, by=by),
                 now=self._clock.now(),
+                lower_level=lower_level,
             )
 
         seq = await self._writer.run(self._following.after(unit, self._clock.now()))

@@ -11,7 +11,7 @@ from itertools import groupby
 import aiosqlite
 
 from agent.errors import InvalidInputError
-from agent.ledger.record import BADGE_PREFIX, Movement, Recorder
+from agent.ledger.record import BADGE_PREFIX, LOWERED, Movement, Recorder
 from agent.ledger.record.people import Person, split_learner
 from agent.ledger.record.undoing import COOLDOWN
 from wire import entry as wire_entry
@@ -94,8 +94,11 @@ async def adjust(
     amount: int,
     correction: Correction,
     now: int,
+    lower_level: bool = False,
 ) -> int:
     """Give (or take, below zero) ``amount`` to a learner by hand; returns the entry's seq.
+
+    With ``lower_level`` the lifetime total, and with it levels, is what is left.
 
     Raises:
         InvalidInputError: the amount is zero or beyond every bound, or ``learner`` is not ``<site>:<LMS user id>``.
@@ -110,7 +113,7 @@ async def adjust(
         person=person,
         currency=currency,
         amount=amount,
-        rule_id=MANUAL_RULE,
+        rule_id=LOWERED if lower_level else MANUAL_RULE,
         rules_version="",
         source=MANUAL_RULE,
         trust="server_verified",

@@ -10,6 +10,7 @@ from typing import Any
 import aiosqlite
 
 from agent.errors import IntegrityError
+from agent.ledger.record import LOWERED
 from wire import entry as wire_entry
 
 Balances = dict[tuple[int, str], tuple[int, int]]
@@ -30,11 +31,10 @@ class Sums:
         self._sums: defaultdict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
 
     def add(self, person_no: int, fields: Mapping[str, Any]) -> None:
-        """Move one account: a reversal takes from the amount and leaves the lifetime total."""
+        """Move one account. The lifetime total is the most that there ever was; only a person lowers it."""
         total = self._sums[person_no, fields["currency"]]
         total[0] += fields["amount"]
-        if fields["kind"] != "reversal":
-            total[1] += max(fields["amount"], 0)
+        total[1] = max(0 if fields["rule"] == LOWERED else total[1], total[0])
 
     def balances(self) -> Balances:
         """What they come to."""

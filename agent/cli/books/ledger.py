@@ -180,11 +180,16 @@ def adjust(
     amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="How much to give; below zero takes: 10, -2.50.")],
     reason: ReasonOption,
     currency: Annotated[str, typer.Option("--currency", metavar="NAME", help="Which currency.")] = "points",
+    lower_level: Annotated[
+        bool, typer.Option("--lower-level", help="Levels fall to what is left; nothing else lowers them.")
+    ] = False,
     by: ByOption = "",
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
     """Give or take by hand. The entry says why and by whom; nothing that stands is changed.
+
+    A level follows from the most that somebody ever had, so taking away leaves it, except with --lower-level.
 
     Example: rewards-agent ledger adjust ann@example.org 25 --reason "won the poster prize" --by "B. Desk"
     """
@@ -195,7 +200,14 @@ def adjust(
         units = smallest_units(amount, currency, rulebook)
         who = learner_of(settings, connection, learner)
     result = carry_out(
-        config, "ledger.adjust", learner=who, currency=currency, amount=units, reason=reason, by=whoever(by)
+        config,
+        "ledger.adjust",
+        learner=who,
+        currency=currency,
+        amount=units,
+        reason=reason,
+        by=whoever(by),
+        lower_level=lower_level,
     )
     if json:
         emit_json(result)

@@ -70,8 +70,10 @@ class Record:
                 moved.append(self._add(posting.currency, learner, posting.amount))
                 continue
             moved.append(self._add(f"{BALANCE}{posting.currency}", learner, posting.amount))
-            if posting.amount > 0:
-                moved.append(self._add(f"{LIFETIME}{posting.currency}", learner, posting.amount))
+            most = f"{LIFETIME}{posting.currency}"
+            more = self.number(moved[-1], learner) - self.number(most, learner)
+            if more > 0:
+                moved.append(self._add(most, learner, more))
         return moved
 
     def _add(self, name: str, learner: str, amount: int) -> str:

@@ -12,6 +12,9 @@ from wire import entry as wire_entry
 
 BADGE_PREFIX = "badge:"
 
+LOWERED = "manual.level"
+"""The rule of an adjustment after which the lifetime total, and with it a level, is what is left."""
+
 
 class Movement(NamedTuple):
     """One entry to append: an amount on one account of one person, and why.

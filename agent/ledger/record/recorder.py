@@ -11,7 +11,7 @@ from agent.ledger import codec
 from agent.ledger.record import movements as moving
 from agent.ledger.record import undoing
 from agent.ledger.record.behind import Behind
-from agent.ledger.record.movements import Movement
+from agent.ledger.record.movements import LOWERED, Movement
 from agent.ledger.record.names import NameKind, Names
 from agent.ledger.record.people import People, Person
 from agent.model import Decision, Event, Outcome, Use
@@ -33,8 +33,14 @@ FROM json_each(?1) w CROSS JOIN event e ON e.occurred_at = w.value AND e.event_i
 
 _ADDED = (
     "ON CONFLICT (person_no, currency) DO UPDATE"
-    " SET amount = amount + excluded.amount, lifetime = lifetime + excluded.lifetime"
+    " SET amount = amount + excluded.amount, lifetime = max(lifetime, amount + excluded.lifetime)"
 )
+"""The lifetime total is the most that there ever was; ``excluded.lifetime`` is the most within what is added."""
+_LOWERED = (
+    "ON CONFLICT (person_no, currency) DO UPDATE"
+    " SET amount = amount + excluded.amount, lifetime = max(0, amount + excluded.amount)"
+)
+"""By hand it is what is left; such an adjustment is appended alone."""
 
 ENTRIES_AT_ONCE = 500
 """The first ones of a page are written while the others are encoded."""
@@ -274,6 +280,7 @@ class Recorder:
 
     async def _append(self, behind: Behind, movements: Sequence[Movement], now: int) -> None:
         totals: dict[tuple[int, str], list[int]] = {}
+        lowered: set[tuple[int, str]] = set()
         bodies = moving.Bodies(epoch=self._epoch, now=now)
         seq, head = self._seq, self._hash
         for start in range(0, len(movements), ENTRIES_AT_ONCE):
@@ -288,11 +295,15 @@ class Recorder:
                 if total is None:
                     total = totals[person_no, movement.currency] = [0, 0]
                 total[0] += amount
-                if amount > 0 and movement.kind != "reversal":
-                    total[1] += amount
+                total[1] = max(total[1], total[0])
+                if movement.rule_id == LOWERED:
+                    lowered.add((person_no, movement.currency))
             await behind.insert("entry", rows)
         self._seq, self._hash = seq, head
-        await behind.insert("balance", [(*key, *total) for key, total in sorted(totals.items())], _ADDED)
+        moved = sorted(totals.items())
+        await behind.insert("balance", [(*key, *total) for key, total in moved if key not in lowered], _ADDED)
+        if lowered:
+            await behind.insert("balance", [(*key, *total) for key, total in moved if key in lowered], _LOWERED)
 
     async def write_uses(
         self, connection: aiosqlite.Connection, uses: Iterable[tuple[Use, int]], people: Mapping[str, Person]

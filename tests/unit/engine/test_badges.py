@@ -135,6 +135,12 @@ def test_a_sticky_badge_stays_and_another_goes_when_it_is_no_longer_true_and_com
     ]
 
 
+def test_what_was_taken_back_and_earned_again_counts_once_in_a_lifetime_total() -> None:
+    text = RULES + badge('balance = { currency = "points", at_least = 20 }')
+    assert "ann +1 badge:b" not in play(text, lesson(1), undo(1), lesson(2))
+    assert "ann +1 badge:b" in play(text, lesson(1), undo(1), lesson(2), lesson(3))
+
+
 def test_shadow_gives_no_badge_and_counts_for_none() -> None:
     text = RULES + rule("forum.posted", 'mode = "shadow"', name="trial") + badge('any_of = ["lesson", "trial"]')
     assert play(text, event("forum.posted", post="1")) == ["ann would get +10 points"]

@@ -92,7 +92,7 @@ async def test_a_reversal_frees_scope_and_quotas_and_leaves_the_cooldown(ledger:
     await ledger.take([second], [an_award(second, scope="moodle:1", generation=1)])
     assert found(ledger.data_dir) == []
     with ledger.reading() as connection:
-        assert reading.balances_of(connection, "moodle:35") == {"points": (10, 20)}
+        assert reading.balances_of(connection, "moodle:35") == {"points": (10, 10)}
 
 
 async def test_a_reversal_frees_nothing_of_another_award(ledger: Ledger) -> None:
