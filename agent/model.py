@@ -224,6 +224,24 @@ class Decision:
     completes: tuple[str, ...] = ()
 
 
+@noun
+class Said:
+    """The newest decision of one rule for one recipient of an event that was seen before.
+
+    ``number`` is the decision's, ``hold`` and ``open`` say what it waits for and whether it still does, ``unknown``
+    whether a condition looked at a fact that was not there.
+    """
+
+    rule_id: str
+    role: str
+    number: int
+    outcome: Outcome
+    reason: str
+    hold: HoldKind | None
+    open: bool
+    unknown: bool
+
+
 GapState = Literal["open", "given_up"]
 
 

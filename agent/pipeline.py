@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,18 +21,21 @@ import aiosqlite
 from agent.clock import Clock
 from agent.engine import booking, evaluate, history, trust
 from agent.engine.derived import fold as derived
+from agent.engine.evaluate import Verdict
 from agent.engine.past import following
 from agent.engine.past.undo import Acts
 from agent.engine.quota import Uses
 from agent.engine.recognition.record import Record
 from agent.engine.rulebook import Rulebook
+from agent.engine.sighting import again
 from agent.errors import InvalidInputError
 from agent.ledger import codec, corrections, file, reading, sources, state, undoable, versions
 from agent.ledger.corrections import Correction
+from agent.ledger.past import again as past_again
 from agent.ledger.past import membership, standing
 from agent.ledger.record import Behind, Recorder
 from agent.ledger.writer import Writer
-from agent.model import Decision, Demand, Event, Observation, Outcome, Page, SourceState, StateRequest, Trust
+from agent.model import Decision, Demand, Event, Observation, Outcome, Page, Said, SourceState, StateRequest, Trust
 
 RULEBOOKS_KEPT = 2
 """A page is decided by the rules whose filter fetched it: after a reload the older ones serve what is under way."""
@@ -51,6 +54,56 @@ class Tally:
     entries: int
     outcomes: Mapping[Outcome, int] = field(default_factory=dict)
     reasons: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """Recorded events that a page completes, each by its id: as they are now, their numbers, what was said of them."""
+
+    events: dict[bytes, Event] = field(default_factory=dict)
+    numbers: dict[bytes, int] = field(default_factory=dict)
+    said: dict[bytes, Sequence[Said]] = field(default_factory=dict)
+    of_new_kind: frozenset[bytes] = frozenset()
+
+    def news(self, events: Iterable[Event], known: Collection[bytes]) -> list[Event]:
+        """The events of a page that say anything new: the unknown ones, and the completed ones as they are now."""
+        return [
+            self.events.get(event.event_id, event)
+            for event in events
+            if event.event_id not in known or event.event_id in self.events
+        ]
+
+    def verdicts(self, event_id: bytes, rulebook: Rulebook) -> tuple[Verdict, ...]:
+        """What is to be decided again of a recorded event."""
+        if event_id not in self.events:
+            return ()
+        judged = evaluate.judge(self.events[event_id], rulebook)
+        return again.opened(judged, self.said[event_id], kind_is_new=event_id in self.of_new_kind)
+
+
+async def completed(
+    connection: aiosqlite.Connection, events: Sequence[Event], known: Mapping[bytes, tuple[int, Event]]
+) -> Completed:
+    """What sightings add to ``known`` events (number and event by id); it is kept at once."""
+    found: dict[bytes, tuple[int, Event]] = {}
+    for event in events:
+        if event.event_id in known:
+            number, before = known[event.event_id]
+            whole = again.merged(before, event)
+            if whole is not None:
+                found[event.event_id] = number, whole
+    if not found:
+        return Completed()
+    await past_again.keep(connection, dict(found.values()))
+    said = await past_again.words(connection, [number for number, _ in found.values()])
+    return Completed(
+        events={event_id: whole for event_id, (_, whole) in found.items()},
+        numbers={event_id: number for event_id, (number, _) in found.items()},
+        said={event_id: said.get(number, ()) for event_id, (number, _) in found.items()},
+        of_new_kind=frozenset(
+            event_id for event_id, (_, whole) in found.items() if known[event_id][1].seen.kind != whole.seen.kind
+        ),
+    )
 
 
 class Pipeline:
@@ -126,30 +179,38 @@ class Pipeline:
             TransientError: nothing of the page stands (disk full, locked); take it again later.
         """
         rulebook = self._rulebooks[page.rules_version]
-        events = trust.tag_all(page.observations, self._ceilings[page.source])
-        # Of two sightings of one fact in a page the first is recorded, so it is the first that is judged.
-        verdicts = {event.event_id: evaluate.judge(event, rulebook) for event in reversed(events)}
+        # Of two sightings of one fact in a page the first is recorded, with what the second adds.
+        events = again.each_once(trust.tag_all(page.observations, self._ceilings[page.source]))
+        verdicts = {event.event_id: evaluate.judge(event, rulebook) for event in events}
         now = self._clock.now()
 
         async def unit(connection: aiosqlite.Connection) -> tuple[int, int, Sequence[Decision]]:
-            fresh = await self._recorder.fresh(connection, events) if events else []
+            known = await past_again.known(connection, events)
+            more = await completed(connection, events, known) if known else Completed()
+            arrived = more.news(events, known) if known else events
             decisions: Sequence[Decision] = ()
             entries = 0
-            if fresh and rulebook.derivations:
-                fresh = await self.brought(connection, fresh, rulebook)
-                verdicts.update({e.event_id: evaluate.judge(e, rulebook) for e in fresh if e.event_id not in verdicts})
-            if fresh:
-                judged = [verdict for event in fresh for verdict in verdicts[event.event_id]]
+            if arrived and rulebook.derivations:
+                arrived = await self.brought(connection, arrived, rulebook)
+                verdicts.update(
+                    {e.event_id: evaluate.judge(e, rulebook) for e in arrived if e.event_id not in verdicts}
+                )
+            fresh = [event for event in arrived if event.event_id not in more.events] if more.events else arrived
+            if arrived:
+                opened = {event_id: more.verdicts(event_id, rulebook) for event_id in more.events}
+                judged = [
+                    verdict for event in arrived for verdict in opened.get(event.event_id, verdicts[event.event_id])
+                ]
                 async with Behind(connection) as behind:
                     wanted = booking.wants(judged, shadow=self._shadow)
                     past = await behind.ask(self.past(connection, wanted))
                     numbers = await self._recorder.see(behind, fresh, now)
-                    decisions = booking.book(judged, await past, shadow=self._shadow)
+                    decisions = again.superseding(booking.book(judged, await past, shadow=self._shadow), more.said)
                     entries = await self._recorder.decide(
                         behind,
-                        {event.event_id: event for event in fresh},
+                        {event.event_id: event for event in fresh} | more.events,
                         decisions,
-                        numbers=numbers,
+                        numbers=numbers | more.numbers,
                         version_no=self._version_numbers[rulebook.version],
                         now=now,
                     )

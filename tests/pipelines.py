@@ -27,12 +27,12 @@ class Running:
     recorder: Recorder
     data_dir: Path
 
-    async def take(self, *seen: Observation) -> Tally:
+    async def take(self, *seen: Observation, source: str = "moodle") -> Tally:
         """One page."""
-        state = replace(self.pipeline.stands("moodle"), position=max((one.position for one in seen), default=0))
+        state = replace(self.pipeline.stands(source), position=max((one.position for one in seen), default=0))
         return await self.pipeline.take(
             Page(
-                source="moodle",
+                source=source,
                 observations=seen,
                 state=state if seen else SourceState(),
                 rules_version=self.pipeline.rulebook.version,
@@ -72,7 +72,7 @@ async def running(data_dir: Path, rules: Rulebook | str, *, shadow: bool = False
         writer,
         recorder,
         data_dir=data_dir,
-        ceilings={"moodle": Trust.server_verified},
+        ceilings={"moodle": Trust.server_verified, "trigger": Trust.trusted_source},
         compile_text=rulebook,
         clock=ManualClock(NOW),
         shadow=shadow,

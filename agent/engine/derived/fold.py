@@ -96,9 +96,9 @@ def known(seen: Observation, rulebook: Rulebook) -> bool:
 def _acts(event: Event, rulebook: Rulebook) -> list[tuple[Derivation, Use]]:
     """What an event adds, for the derivations that rules stand on. Who never earns completes nothing."""
     derivations = rulebook.derivations
-    if not derivations or event.trust < Trust.trusted_source:
-        return []
     seen = event.seen
+    if not derivations or event.trust < Trust.trusted_source or "unconfirmed" in seen.marks:
+        return []
     subject = seen.people.get("subject")
     if not subject or not any(seen.kind in one.kinds for one in derivations):
         return []

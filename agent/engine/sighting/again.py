@@ -1,0 +1,126 @@
+"""A fact that is seen a second time: what that adds, and which decisions it opens again. Pure.
+
+A sighting that is believed more outranks the first (a log row outranks a post about the same act); one that is believed
+as much adds what the first could not know (an essay is marked a week later); a weaker one adds nothing. What was paid
+stands. What waited for trust or for a fact, or was refused for lack of one, is decided again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from agent.engine.evaluate import HELD_MARKS, Verdict
+from agent.model import Decision, Event, HoldKind, Observation, Outcome, Said
+
+_WAITING = frozenset({HoldKind.trust, HoldKind.fact, HoldKind.roles, HoldKind.backdated})
+"""What a second sighting can end; a review or a budget it cannot."""
+
+_LACKED = ("no ", "trust ")
+"""How refusals begin that name a part which the event lacked, or a trust that it had not."""
+
+_HELD_MARKS = frozenset(HELD_MARKS)
+
+
+def _lacked(word: Said) -> bool:
+    """Whether missing trust or a missing fact is why."""
+    if word.outcome is Outcome.held:
+        return word.open and word.hold in _WAITING
+    return word.outcome is Outcome.refused and (word.unknown or word.reason.startswith(_LACKED))
+
+
+def merged(before: Event, again: Event) -> Event | None:
+    """The fact as both sightings tell it, under the first one's source and number; None where the second adds nothing.
+
+    Facts of first sight stay, unless the second sighting outranks the first.
+    """
+    if again.trust < before.trust:
+        return None
+    stronger = again.trust > before.trust
+    seen = _outranked(before.seen, again.seen) if stronger else _completed(before.seen, again.seen)
+    return (
+        None if seen == before.seen and not stronger else Event(seen=seen, event_id=before.event_id, trust=again.trust)
+    )
+
+
+def _outranked(first: Observation, second: Observation) -> Observation:
+    """The second sighting says what it knows, the first what only it knows."""
+    return replace(
+        first,
+        kind=second.kind or first.kind,
+        people={**first.people, **second.people},
+        evidence=second.evidence,
+        object_table=second.object_table or first.object_table,
+        object_id=second.object_id or first.object_id,
+        course=second.course or first.course,
+        section=second.section or first.section,
+        lesson=second.lesson or first.lesson,
+        post=second.post or first.post,
+        marks=(first.marks - _HELD_MARKS) | second.marks,
+        person_marks={**first.person_marks, **second.person_marks},
+        facts={**first.facts, **second.facts},
+    )
+
+
+def _completed(first: Observation, second: Observation) -> Observation:
+    """The first sighting says what it knows, the second what was missing."""
+    told = {person: mark for person, mark in first.person_marks.items() if mark != "roles_unknown"}
+    unsure = first.person_marks.keys() - told.keys()
+    again = {
+        person: mark for person, mark in second.person_marks.items() if person in unsure or mark != "roles_unknown"
+    }
+    return replace(
+        first,
+        kind=first.kind or second.kind,
+        people={**second.people, **first.people},
+        course=first.course or second.course,
+        section=first.section or second.section,
+        lesson=first.lesson or second.lesson,
+        post=first.post or second.post,
+        marks=(first.marks & second.marks & _HELD_MARKS) | ((first.marks | second.marks) - _HELD_MARKS),
+        person_marks={**again, **told},
+        facts={**second.facts, **first.facts},
+    )
+
+
+def each_once(events: Iterable[Event]) -> list[Event]:
+    """The events of a page, each fact once, with what its later sightings in the page add."""
+    found: dict[bytes, Event] = {}
+    for event in events:
+        before = found.get(event.event_id)
+        whole = event if before is None else merged(before, event)
+        if whole is not None:
+            found[event.event_id] = whole
+    return list(found.values())
+
+
+def opened(verdicts: Iterable[Verdict], words: Iterable[Said], *, kind_is_new: bool) -> tuple[Verdict, ...]:
+    """Those verdicts of a completed event that are to be booked: where the rule's last word lacked something.
+
+    A rule that said nothing then says nothing now, unless only now it is known what kind of act it was.
+    """
+    last = {(word.rule_id, word.role): word for word in words}
+    found = []
+    for verdict in verdicts:
+        word = last.get((verdict.rule.id, verdict.payee.role))
+        if kind_is_new if word is None else _lacked(word):
+            found.append(verdict)
+    return tuple(found)
+
+
+def superseding(decisions: Sequence[Decision], words: Mapping[bytes, Iterable[Said]]) -> Sequence[Decision]:
+    """The decisions, each closing the hold of the same rule and recipient that it answers; ``words`` by event_id."""
+    if not words:
+        return decisions
+    waiting = {
+        (event_id, word.rule_id, word.role): word.number
+        for event_id, said in words.items()
+        for word in said
+        if word.outcome is Outcome.held and _lacked(word)
+    }
+    found = []
+    for decision in decisions:
+        number = waiting.pop((decision.event_id, decision.rule_id, decision.role), None)
+        closes = number is not None and number not in decision.supersedes
+        found.append(replace(decision, supersedes=(*decision.supersedes, number)) if closes and number else decision)
+    return found

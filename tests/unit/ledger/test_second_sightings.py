@@ -1,0 +1,146 @@
+"""A fact that is seen a second time: a post and its log row, an essay that is marked later."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.model import Evidence, Observation
+from tests.builders import an_observation
+from tests.ledgers import rows
+from tests.pipelines import Running, running
+from tests.rule_stories import rule
+
+LESSON = rule()
+TRUSTED_ONLY = rule(more='min_trust = "server_verified"')
+QUIZ = rule("quiz.submitted", "conditions = { score_pct = '>=80' }")
+HOLDING = rule("forum.posted") + '[[deny]]\non = "forum.*"\nconditions = { word_count = "<3" }\nreason = "too short"\n'
+
+
+def a_row(number: int = 1, **changes: object) -> Observation:
+    return an_observation(number, **changes)
+
+
+def a_post(number: int = 1, *, confirmed: bool = False, **changes: object) -> Observation:
+    """The same act as `a_row`, posted."""
+    seen = an_observation(number, source="trigger", position=7, evidence=Evidence.bearer_token, **changes)
+    return replace(seen, marks=seen.marks if confirmed else seen.marks | {"unconfirmed"})
+
+
+def holds(at: Running) -> list[tuple[str, str]]:
+    return rows(at.data_dir, "SELECT kind, state FROM hold ORDER BY decision_no")
+
+
+def trusts(at: Running) -> list[tuple[str, str]]:
+    sql = "SELECT CAST(body AS TEXT) ->> 'source', CAST(body AS TEXT) ->> 'trust' FROM entry ORDER BY seq"
+    return rows(at.data_dir, sql)
+
+
+async def test_a_post_waits_for_its_log_row_and_is_paid_by_it_once(tmp_path: Path) -> None:
+    async with running(tmp_path, LESSON) as at:
+        await at.take(a_post(), source="trigger")
+        assert at.entries() == []
+        assert at.reasons() == ["waits for its log row"]
+        await at.take(a_row())
+        assert at.entries() == ["award 10"]
+        assert holds(at) == [("trust", "superseded")]
+        assert trusts(at) == [("trigger", "server_verified")]
+        for seen, source in ((a_row(), "moodle"), (a_post(), "trigger")):
+            await at.take(seen, source=source)
+        assert at.entries() == ["award 10"]
+        assert rows(at.data_dir, "SELECT count(*), trust FROM event") == [(1, 3)]
+
+
+async def test_a_log_row_that_came_first_is_paid_and_its_post_adds_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path, LESSON) as at:
+        await at.take(a_row())
+        await at.take(a_post(), source="trigger")
+        assert at.entries() == ["award 10"]
+        assert (holds(at), trusts(at)) == ([], [("moodle", "server_verified")])
+
+
+async def test_what_is_never_corroborated_stays_held_and_reserves_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path, rule(more='once_per = "day"')) as at:
+        await at.take(a_post(1), source="trigger")
+        await at.take(a_row(2))
+        assert at.entries() == ["award 10"]
+        assert holds(at) == [("trust", "superseded")]
+
+
+async def test_a_hold_for_trust_ends_when_a_trusted_sighting_comes(tmp_path: Path) -> None:
+    async with running(tmp_path, TRUSTED_ONLY) as at:
+        await at.take(a_post(confirmed=True), source="trigger")
+        assert at.reasons() == ["trust trusted_source below server_verified"]
+        await at.take(a_row())
+        assert (at.entries(), holds(at)) == (["award 10"], [("trust", "superseded")])
+
+
+async def test_the_row_says_what_the_post_could_not(tmp_path: Path) -> None:
+    async with running(tmp_path, QUIZ) as at:
+        fields: dict[str, Any] = {"kind": "quiz.submitted", "facts": {}}
+        await at.take(a_post(**fields), source="trigger")
+        await at.take(a_row(kind="quiz.submitted", facts={"score_pct": 90}))
+        assert at.entries() == ["award 10"]
+
+
+@pytest.mark.parametrize(("score", "paid"), [(85, ["award 10"]), (60, [])])
+async def test_an_essay_that_is_marked_later_is_decided_then(tmp_path: Path, score: int, paid: list[str]) -> None:
+    async with running(tmp_path, QUIZ) as at:
+        await at.take(a_row(kind="quiz.submitted", facts={"attempt": 1}))
+        assert at.entries() == []
+        for _ in range(2):
+            await at.take(a_row(kind="quiz.submitted", facts={"attempt": 1, "score_pct": score}))
+            assert at.entries() == paid
+        count = len(at.reasons())
+        await at.take(a_row(kind="quiz.submitted", facts={"attempt": 1, "score_pct": 100}))
+        assert (at.entries(), len(at.reasons())) == (paid, count), "a score of first sight stays"
+
+
+async def test_a_fact_that_a_denial_waited_for_ends_the_hold_either_way(tmp_path: Path) -> None:
+    async with running(tmp_path, HOLDING) as at:
+        for number, words in ((1, 2), (2, 20)):
+            await at.take(a_row(number, kind="forum.posted", post=str(number), facts={}))
+            await at.take(a_row(number, kind="forum.posted", post=str(number), facts={"word_count": words}))
+        assert at.entries() == ["award 10"]
+        assert holds(at) == [("fact", "superseded"), ("fact", "superseded")]
+        assert "deny: too short" in at.reasons()
+
+
+async def test_roles_that_become_readable_end_what_waited_for_them(tmp_path: Path) -> None:
+    async with running(tmp_path, LESSON) as at:
+        await at.take(a_row(1, person_marks={"35": "roles_unknown"}), a_row(2, person_marks={"35": "roles_unknown"}))
+        await at.take(a_row(1), a_row(2, person_marks={"35": "staff"}))
+        assert at.entries() == ["award 10"]
+        assert holds(at) == [("roles", "superseded"), ("roles", "superseded")]
+        assert at.reasons()[-1] == "never earns: staff"
+
+
+async def test_a_scope_that_was_missing_is_filled_by_the_second_sighting(tmp_path: Path) -> None:
+    async with running(tmp_path, LESSON) as at:
+        await at.take(a_row(lesson=None))
+        assert at.reasons() == ["no lesson"]
+        await at.take(a_row(lesson="4"))
+        assert at.entries() == ["award 10"]
+
+
+async def test_two_sightings_in_one_page_are_one_fact_with_all_that_they_say(tmp_path: Path) -> None:
+    async with running(tmp_path, QUIZ) as at:
+        fields: dict[str, Any] = {"kind": "quiz.submitted"}
+        tally = await at.take(a_row(facts={}, **fields), a_row(facts={"score_pct": 80}, **fields))
+        assert (tally.fresh, at.entries()) == (1, ["award 10"])
+
+
+async def test_what_a_person_settled_is_not_decided_again(tmp_path: Path) -> None:
+    async with running(tmp_path, TRUSTED_ONLY) as at:
+        await at.take(a_post(confirmed=True), source="trigger")
+        connection = "UPDATE hold SET state = 'rejected', settled_by = 'owner'"
+
+        async def reject(db: object) -> None:
+            await db.execute(connection)  # type: ignore[attr-defined]
+
+        await at.writer.run(reject)
+        await at.take(a_row())
+        assert at.entries() == []
