@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from agent.engine.stories import run_cases
@@ -247,3 +250,10 @@ def test_what_cannot_be_is_told_with_its_place(text: str, told: str) -> None:
     with pytest.raises(Exception, match=r"rules\.toml:\d+:\d+: ") as error:
         rulebook(text)
     assert told in str(error.value)
+
+
+def test_the_challenges_of_the_manual_load_and_their_story_is_true() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "admin" / "challenges.md").read_text("utf-8")
+    (text,) = re.findall(r"```toml\n(schema = 1.*?)```", page, re.DOTALL)
+    assert file(text).warnings == ()
+    assert [result.failures for result in run_cases(file(text), rulebook(text))] == [()]
