@@ -29,6 +29,12 @@ assign = { by = ["desk"], limit = "1/month" }
 id = "rising"
 balance = { currency = "points", at_least = 11 }
 
+[[rule]]
+id = "bonus"
+on = "lesson.completed"
+award = 1
+requires = { badges = ["starter"] }
+
 [[tier]]
 name = "Bronze"
 from = 10
@@ -92,6 +98,15 @@ def test_a_learner_sees_levels_tiers_and_badges_and_what_is_lacking(campus: Desk
     assert "tier Bronze: a mug" in told
     assert "badge to come, Writer: 1 of 3 awards of post" in told
     assert "next tier Bronze: 0 of 10 points" in campus.command("learner", "show", "moodle:37").stdout
+
+
+def test_what_a_rule_requires_is_told_of_acts_that_were_not_decided(campus: Desk) -> None:
+    def why(who: str, day: str) -> str:
+        (answer,) = campus.json("learner", "why", who, "--on", day, "--rule", "bonus")["rules"]
+        return str(answer["sentence"])
+
+    assert why("ann", "2026-09-12") == "bonus would give moodle:35 1 points."
+    assert why("ben", "2026-09-10") == "bonus would give moodle:36 nothing: requires the badge Starter: not yet."
 
 
 def test_badges_are_given_taken_and_settled_from_the_command_line(own: Desk) -> None:

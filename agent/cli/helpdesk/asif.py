@@ -52,7 +52,9 @@ async def _past(settings: Settings, verdicts: Sequence[Verdict], *, shadow: bool
     import aiosqlite
 
     from agent.engine import booking
+    from agent.engine.recognition.record import Record
     from agent.ledger import file, state
+    from agent.ledger.past import standing
     from agent.ledger.record.names import Names
     from agent.ledger.record.people import People
 
@@ -63,4 +65,12 @@ async def _past(settings: Settings, verdicts: Sequence[Verdict], *, shadow: bool
         request = booking.wants(verdicts, shadow=shadow)
         uses = await state.load_uses(connection, request, Names(), People())
         holds = await state.load_holds(connection, request.holds)
-    return booking.State.load(uses, holds)
+        found = await standing.load(
+            connection,
+            Names(),
+            People(),
+            wanted=request.standing,
+            given=request.given,
+            learners=request.learners if request.standing else (),
+        )
+    return booking.State.load(uses, holds, None, Record(found.numbers, found.given))
