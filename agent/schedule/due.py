@@ -92,6 +92,20 @@ def waits_for(
     return found + _holds(connection, due, rulebook)
 
 
+def first_of_all(each: Due, coming: Sequence[Due]) -> list[str]:
+    """Runs whose prizes count into this one and are not decided yet."""
+    among = each.timed.spec.among
+    if among is None or among.by.how != "earned":
+        return []
+    return [
+        f"{other.name} is not decided yet, and its prizes count"
+        for other in coming
+        if other.timed is not each.timed
+        and other.timed.spec.counts
+        and each.span.begin <= other.nominal < each.span.end
+    ]
+
+
 def _holds(connection: sqlite3.Connection, due: Due, rulebook: Rulebook) -> list[str]:
     """Decisions that wait for somebody and could still change what it compares."""
     among = due.timed.spec.among

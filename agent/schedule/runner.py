@@ -161,8 +161,10 @@ class Scheduler:
             return None
         with file.reading(self._data_dir) as connection:
             waits: dict[str, tuple[str, ...]] = {}
-            for each in due.next_runs(connection, rulebook):
+            coming = due.next_runs(connection, rulebook)
+            for each in coming:
                 reasons = due.waits_for(connection, each, rulebook, names=self._sources, read_at=self._read_at, now=now)
+                reasons += due.first_of_all(each, coming)
                 if not reasons:
                     empty = self._empty(connection, each, now) if due.is_empty(connection, each) else ()
                     break

@@ -34,7 +34,8 @@ def standing_of(connection: sqlite3.Connection, settings: Settings) -> list[dict
 def listed(connection: sqlite3.Connection, settings: Settings, rulebook: Rulebook) -> list[dict[str, Any]]:
     """Each scheduled reward: its next run and what that waits for, its last one, and the newest error."""
     names = [source.name for source in settings.sources]
-    coming = {each.timed.spec.id: each for each in due.next_runs(connection, rulebook)}
+    following = due.next_runs(connection, rulebook)
+    coming = {each.timed.spec.id: each for each in following}
     found = []
     for timed in rulebook.scheduled:
         name = timed.spec.id
@@ -43,7 +44,12 @@ def listed(connection: sqlite3.Connection, settings: Settings, rulebook: Ruleboo
         open_ones = runs.listed(connection, scheduled=name, states=("failed", "announced"))
         failed = next((run for run in open_ones if run.error), None)
         waits = (
-            due.waits_for(connection, each, rulebook, names=names, read_at=None, now=int(time.time())) if each else []
+            [
+                *due.waits_for(connection, each, rulebook, names=names, read_at=None, now=int(time.time())),
+                *due.first_of_all(each, following),
+            ]
+            if each
+            else []
         )
         found.append(
             {

@@ -114,3 +114,33 @@ places = [5]
             )
         assert seen.values == {"moodle:ann": 2, "moodle:ben": 1}
         assert seen.report() == {"taking_part": 2, "winners": 1, "not_believed": 1}
+
+
+async def test_a_run_whose_prizes_count_is_decided_before_the_one_they_count_into(tmp_path: Path) -> None:
+    rules = (
+        rule(name="lesson")
+        + """
+[[scheduled]]
+id = "month"
+every = "month"
+settle = "1h"
+rank = {}
+places = [7]
+[[scheduled]]
+id = "week"
+every = "week"
+settle = "30d"
+rank = {}
+places = [50]
+counts = true
+"""
+    )
+    async with office(tmp_path, rules) as here:
+        await here.take([*lessons(ann=2), *lessons("2026-09-16T09:00:00", ben=3)])
+        assert await here.decide("2026-10-02T00:00:00") == []
+        assert [one.run.partition("@")[0] for one in await here.decide("2026-10-30T00:00:00")] == [
+            "week",
+            "week",
+            "month",
+        ]
+        assert here.prizes() == {"ann": [50, 50, 7]}
