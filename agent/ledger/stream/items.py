@@ -46,11 +46,15 @@ SELECT coalesce((SELECT max(seq) FROM entry), 0),
 _LATER = """
 SELECT e.person_no, CAST(e.body AS TEXT) ->> 'currency', sum(CAST(e.body AS TEXT) ->> 'amount')
 FROM entry e
-WHERE e.seq > ? AND e.person_no IN (SELECT value FROM json_each(?)) AND CAST(e.body AS TEXT) ->> 'kind' <> 'reversal'
-  AND CAST(e.body AS TEXT) ->> 'amount' > 0
+WHERE e.seq > ? AND e.person_no IN (SELECT value FROM json_each(?))
 GROUP BY 1, 2
 """
-_LIFETIMES = "SELECT person_no, currency, lifetime FROM balance WHERE person_no IN (SELECT value FROM json_each(?))"
+_AMOUNTS = "SELECT person_no, currency, amount FROM balance WHERE person_no IN (SELECT value FROM json_each(?))"
+_MOST = """
+SELECT max(total) FROM (
+  SELECT sum(CAST(body AS TEXT) ->> 'amount') OVER (ORDER BY seq) AS total
+  FROM entry WHERE person_no = ? AND seq < ? AND CAST(body AS TEXT) ->> 'currency' = ?)
+"""
 
 
 class Position(NamedTuple):
@@ -64,7 +68,7 @@ class Position(NamedTuple):
 class Entry:
     """One entry. ``learner`` is ``<site>:<LMS user id>``, empty where the person is erased; ``message`` the rule's.
 
-    ``lifetime`` is what its account had been given in all before it (None where nobody asked).
+    ``reached`` are the levels (totals in smallest units, of those that were asked for) that it was the first to reach.
     """
 
     at: Position
@@ -72,7 +76,7 @@ class Entry:
     learner: str
     person_no: int
     message: str
-    lifetime: int | None = None
+    reached: tuple[int, ...] = ()
 
     @property
     def badge(self) -> str:
@@ -105,10 +109,12 @@ def newest(connection: sqlite3.Connection) -> Position:
     return Position(*connection.execute(_NEWEST).fetchone())
 
 
-def after(connection: sqlite3.Connection, position: Position, *, lifetimes: bool) -> tuple[list[Item], Position]:
+def after(
+    connection: sqlite3.Connection, position: Position, *, levels: Mapping[str, Sequence[int]]
+) -> tuple[list[Item], Position]:
     """The next items, at most 2 × `AT_ONCE`, and where to go on: further than the last where there was nothing to tell.
 
-    ``lifetimes`` reads what accounts had before each entry. In one read transaction.
+    ``levels`` are the totals of each currency that somebody wants to hear of. In one read transaction.
 
     Raises:
         IntegrityError: an entry's bytes cannot be read.
@@ -124,10 +130,10 @@ def after(connection: sqlite3.Connection, position: Position, *, lifetimes: bool
         if len(told) == AT_ONCE:
             last = told[-1][0]
             rows = _until(rows, last)
-        had = _had(connection, position.seq, {row[3] for row in rows}) if lifetimes and rows else None
+        reached = _reached(connection, position.seq, rows, levels) if levels and rows else {}
     finally:
         connection.execute("COMMIT")
-    items = list(_merged(rows, told, position, had))
+    items = list(_merged(rows, told, position, reached))
     return items, Position(rows[-1][0] if rows else position.seq, max(last, position.decision_no))
 
 
@@ -141,10 +147,28 @@ def _until(rows: Sequence[tuple[Any, ...]], last: int) -> list[tuple[Any, ...]]:
     return kept
 
 
+def _reached(
+    connection: sqlite3.Connection, seq: int, rows: Sequence[tuple[Any, ...]], levels: Mapping[str, Sequence[int]]
+) -> dict[int, tuple[int, ...]]:
+    """Seq of an entry → the levels it was the first to reach: what was lost and earned again reaches none anew."""
+    had = _had(connection, seq, {row[3] for row in rows})
+    found: dict[int, tuple[int, ...]] = {}
+    for number, body, _, person_no, *_ in rows:
+        fields = wire_entry.decode(body)
+        key = (person_no, fields["currency"])
+        before = had.get(key, 0)
+        had[key] = now = before + fields["amount"]
+        passed = tuple(level for level in levels.get(key[1], ()) if before < level <= now)
+        if passed:
+            (most,) = connection.execute(_MOST, (person_no, number, key[1])).fetchone()
+            found[number] = tuple(level for level in passed if (most or 0) < level)
+    return found
+
+
 def _had(connection: sqlite3.Connection, seq: int, people: Iterable[int]) -> dict[tuple[int, str], int]:
-    """What each account of these persons had been given in all up to ``seq``."""
+    """What each account of these persons held after ``seq``."""
     asked = json.dumps(sorted(people))
-    had = {(person, currency): total for person, currency, total in connection.execute(_LIFETIMES, (asked,))}
+    had = {(person, currency): total for person, currency, total in connection.execute(_AMOUNTS, (asked,))}
     for person, currency, later in connection.execute(_LATER, (seq, asked)):
         had[person, currency] = had.get((person, currency), 0) - later
     return had
@@ -154,7 +178,7 @@ def _merged(
     rows: Sequence[tuple[Any, ...]],
     told: Sequence[tuple[Any, ...]],
     position: Position,
-    had: dict[tuple[int, str], int] | None,
+    reached: Mapping[int, tuple[int, ...]],
 ) -> Iterable[Item]:
     """A decision comes before the entries that it made."""
     waiting = list(reversed(told))
@@ -164,22 +188,16 @@ def _merged(
             at = at._replace(decision_no=waiting[-1][0])
             yield _decided(waiting.pop(), at)
         at = at._replace(seq=row[0])
-        yield _entry(row, at, had)
+        yield _entry(row, at, reached.get(row[0], ()))
     for rest in reversed(waiting):
         at = at._replace(decision_no=rest[0])
         yield _decided(rest, at)
 
 
-def _entry(row: tuple[Any, ...], at: Position, had: dict[tuple[int, str], int] | None) -> Entry:
+def _entry(row: tuple[Any, ...], at: Position, reached: tuple[int, ...]) -> Entry:
     _, body, _, person_no, learner, message = row
     fields = wire_entry.decode(body)
-    lifetime = None
-    if had is not None:
-        key = (person_no, fields["currency"])
-        lifetime = had.get(key, 0)
-        if fields["amount"] > 0 and fields["kind"] != "reversal":
-            had[key] = lifetime + fields["amount"]
-    return Entry(at=at, fields=fields, learner=learner, person_no=person_no, message=message, lifetime=lifetime)
+    return Entry(at=at, fields=fields, learner=learner, person_no=person_no, message=message, reached=reached)
 
 
 def _decided(row: tuple[Any, ...], at: Position) -> Decided:

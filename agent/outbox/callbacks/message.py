@@ -45,6 +45,16 @@ class Known:
     decimals: Mapping[str, int] = field(default_factory=dict)
 
 
+def level_totals(known: Known) -> dict[str, list[int]]:
+    """Currency → the totals, in smallest units, at which a level begins; not that which everybody begins with."""
+    found: dict[str, list[int]] = {}
+    for level in known.levels:
+        if level.from_:
+            unit = 10 ** known.decimals.get(level.currency, 0)
+            found.setdefault(level.currency, []).append(level.from_ * unit)
+    return found
+
+
 class From(NamedTuple):
     """Whose ledger it is."""
 
@@ -118,10 +128,10 @@ def _of_entry(entry: Entry, known: Known) -> _Found:
     moved = {"currency": currency, "amount": _amount(amount, known.decimals.get(currency, 0)), "units": amount}
     event = str(fields["kind"])
     yield event, f"{number}.{event}", {**data, **moved}
-    if amount > 0 and event != "reversal" and entry.lifetime is not None:
+    if entry.reached:
         unit = 10 ** known.decimals.get(currency, 0)
         for level in sorted(known.levels, key=lambda each: each.from_):
-            if level.currency == currency and entry.lifetime < level.from_ * unit <= entry.lifetime + amount:
+            if level.currency == currency and level.from_ * unit in entry.reached:
                 yield "level", f"{number}.level.{level.from_}", {**data, "currency": currency, "level": level.name}
 
 

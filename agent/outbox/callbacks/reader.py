@@ -20,7 +20,7 @@ from agent.ledger import delivery, file
 from agent.ledger.stream import items, positions
 from agent.ledger.stream.items import Position
 from agent.outbox import retry
-from agent.outbox.callbacks.message import From, Known, Message, messages
+from agent.outbox.callbacks.message import From, Known, Message, level_totals, messages
 from agent.outbox.callbacks.post import ANSWER_S_MAX, Post, RefusedError
 
 T = TypeVar("T")
@@ -193,8 +193,8 @@ class Callback:
     def _page(self) -> tuple[list[items.Item], Position]:
         with closing(file.open_for_reading(self._data_dir)) as connection:
             try:
-                wants_levels = "level" in self.settings.on and bool(self._known().levels)
-                return items.after(connection, self._at or Position(0, 0), lifetimes=wants_levels)
+                levels = level_totals(self._known()) if "level" in self.settings.on else {}
+                return items.after(connection, self._at or Position(0, 0), levels=levels)
             except sqlite3.Error as exc:
                 raise TransientError("the ledger cannot be read now", hint=str(exc)) from exc
 

@@ -157,6 +157,16 @@ async def test_a_reversal_is_told_with_its_reason(tmp_path: Path) -> None:
         assert body["data"]["reason"] == "undone: lesson.uncompleted"
 
 
+async def test_a_level_is_told_once_also_where_it_was_lost_and_earned_again(tmp_path: Path) -> None:
+    undone = lesson(3, kind="lesson.uncompleted", lesson="2")
+    seen = (lesson(1), lesson(2), undone, lesson(4), lesson(5))
+    async with receiving() as receiver, told(tmp_path, *seen) as made:
+        callback = a_callback(made, settings(receiver.url, on=["level"]))
+        await callback.drain(limit_s=5)
+        await callback.close()
+        assert receiver.ids() == ["1-2.level.20"]
+
+
 async def test_a_new_callback_is_told_from_now_on(tmp_path: Path) -> None:
     async with receiving() as receiver, told(tmp_path, lesson(1)) as made:
         callback = a_callback(made, settings(receiver.url, start_at="now"))
