@@ -360,7 +360,7 @@ class StateRequest:
 
     Under ``objects`` the live awards and the open holds about an object are wanted (see `engine.past.undo`).
     ``standing`` names numbers (see `engine.recognition.model`) that are wanted of ``learners`` and of those whose
-    awards are undone; ``given`` are meters under which badges that can be taken back are found.
+    awards are undone; ``given`` are meters of badges: that one was had, and where one that can be taken back is found.
     """
 
     rows: frozenset[UseKey]

@@ -281,14 +281,15 @@ class Pipeline:
             awards = await undoable.load_awards(connection, request.objects, names, people)
             acts = Acts(awards, await undoable.load_holds(connection, request.objects))
             undone = frozenset(award.learner for found in awards.values() for award in found)
-        return booking.State.load(uses, holds, acts, await self._record(connection, request, undone))
+        past = booking.State.load(uses, holds, acts)
+        if request.standing:
+            await self._recognise(connection, request, undone, past)
+        return past
 
-    async def _record(
-        self, connection: aiosqlite.Connection, request: StateRequest, undone: frozenset[str] = frozenset()
-    ) -> Record | None:
-        """What the learners of a request have, and those whose awards it may undo; None where nobody asks."""
-        if not request.standing:
-            return None
+    async def _recognise(
+        self, connection: aiosqlite.Connection, request: StateRequest, undone: frozenset[str], past: booking.State
+    ) -> None:
+        """Tell ``past`` what the learners of a request have, and those whose awards it may undo."""
         found = await standing.load(
             connection,
             self._recorder.names,
@@ -297,7 +298,9 @@ class Pipeline:
             given=request.given,
             learners=request.learners | undone,
         )
-        return Record(found.numbers, found.given)
+        past.record = Record(found.numbers, found.given)
+        # What a rule that gives a badge has asked for is known already.
+        past.uses.learn(use for use in found.had if (use.meter, use.bucket, use.learner) not in request.totals)
 
     async def approve(self, decision_no: int, correction: Correction) -> Decision:
         """Book what a held decision promised, within what its quotas and the running caps leave.

@@ -41,12 +41,22 @@ JOIN entry e ON e.seq = u.seq
 """
 
 
+_HAD = """
+SELECT m.value, w.value FROM json_each(?) m CROSS JOIN json_each(?) w
+CROSS JOIN quota_use u ON u.meter_no = m.value AND u.bucket = '' AND u.person_no = w.value AND u.freed = 0
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """``numbers`` by (name, learner), zeros left out; ``given`` by (badge id, learner), as a reversal needs them."""
+    """``numbers`` by (name, learner), zeros left out; ``given`` by (badge id, learner), as a reversal needs them.
+
+    ``had`` are the uses that say that a badge was had, and may not be given again by itself.
+    """
 
     numbers: Mapping[tuple[str, str], int]
     given: Mapping[tuple[str, str], Award]
+    had: tuple[Use, ...] = ()
 
 
 async def load(
@@ -66,10 +76,10 @@ async def load(
     who = orjson.dumps(sorted(by_no)).decode()
     listed = sorted(wanted)
     numbers: dict[tuple[str, str], int] = {}
-    meters = await names.find(connection, "meter", [once_meter(name) for name in listed if name.startswith(RULE)])
-    if meters:
-        called = {no: f"{RULE}{meter.partition(':')[2]}" for meter, no in meters.items()}
-        sql = _AWARDS.format(meters=_numbers(meters.values()))
+    counted = await names.find(connection, "meter", [once_meter(name) for name in listed if name.startswith(RULE)])
+    if counted:
+        called = {no: f"{RULE}{meter.partition(':')[2]}" for meter, no in counted.items()}
+        sql = _AWARDS.format(meters=_numbers(counted.values()))
         for meter_no, person_no, count in await connection.execute_fetchall(sql, (who,)):
             numbers[called[meter_no], by_no[person_no]] = count
     accounts = {_account(name) for name in listed if not name.startswith(RULE)}
@@ -81,15 +91,29 @@ async def load(
         else:
             numbers[f"{BALANCE}{currency}", learner] = amount
             numbers[f"{LIFETIME}{currency}", learner] = lifetime
-    return Standing(numbers=numbers, given=await _given(connection, names, given, who, by_no))
+    meters = {no: meter for meter, no in (await names.find(connection, "meter", given)).items()}
+    taking = {no: meter for no, meter in meters.items() if meter.startswith(GIVEN)}
+    return Standing(
+        numbers=numbers,
+        given=await _given(connection, taking, who, by_no) if taking else {},
+        had=await _had(connection, {no: meter for no, meter in meters.items() if no not in taking}, who, by_no),
+    )
+
+
+async def _had(
+    connection: aiosqlite.Connection, meters: Mapping[int, str], who: str, by_no: Mapping[int, str]
+) -> tuple[Use, ...]:
+    which = orjson.dumps(sorted(meters)).decode()
+    rows = await connection.execute_fetchall(_HAD, (which, who)) if meters else ()
+    return tuple(
+        Use(meter=meters[meter_no], bucket=EVER, learner=by_no[person_no], at=0, amount=1)
+        for meter_no, person_no in rows
+    )
 
 
 async def _given(
-    connection: aiosqlite.Connection, names: Names, given: Iterable[str], who: str, by_no: Mapping[int, str]
+    connection: aiosqlite.Connection, meters: Mapping[int, str], who: str, by_no: Mapping[int, str]
 ) -> dict[tuple[str, str], Award]:
-    meters = {no: meter for meter, no in (await names.find(connection, "meter", given)).items()}
-    if not meters:
-        return {}
     found: dict[tuple[str, str], Award] = {}
     which = orjson.dumps(sorted(meters)).decode()
     for meter_no, person_no, seq, at, entry_id in await connection.execute_fetchall(_GIVEN, (which, who)):
