@@ -172,6 +172,33 @@ async def test_quiz_look_ups_give_exact_scores_and_mark_previews(site: Site, clo
     assert "score_pct" not in seen[2].facts
 
 
+async def test_a_quiz_that_is_marked_later_is_shown_again_with_its_score(site: Site, clock: HandClock) -> None:
+    put(site, "modules", id=16, name="quiz")
+    put(site, "course_modules", id=12, course=3, module=16, instance=2, section=9)
+    put(site, "quiz", id=2, name="Q", sumgrades=4)
+    put(site, "quiz_attempts", id=1, uniqueid=1, quiz=2, userid=35, attempt=1, sumgrades=None, state="finished")
+    put(site, "grade_items", id=6, courseid=3, itemtype="mod", itemmodule="quiz", iteminstance=2, grademin=0,
+        grademax=8, gradepass=6)  # fmt: skip
+    log(site, 1, eventname=moodle.QUIZ_SUBMITTED, objecttable="quiz_attempts", objectid=1, relateduserid=35,
+        contextlevel=70, contextinstanceid=12)  # fmt: skip
+    demand = wanting(moodle.QUIZ_SUBMITTED, facts=["score_pct"])
+    async with collecting(site.options(), clock) as collector:
+        (first,), state = await read(collector, demand=demand)
+        site.execute("UPDATE mdl_quiz_attempts SET sumgrades = 3")
+        other = '{"itemid": 6, "finalgrade": 6}'
+        log(site, 2, eventname=moodle.GRADED, objecttable="grade_grades", objectid=1, userid=35, relateduserid=35,
+            other=other, timecreated=NOW - 60)  # fmt: skip
+        own, state = await read(collector, state, demand)
+        log(site, 3, eventname=moodle.GRADED, objecttable="grade_grades", objectid=1, userid=65, relateduserid=35,
+            other=other, timecreated=NOW - 50)  # fmt: skip
+        (second,), state = await read(collector, state, demand)
+    assert own == [], "a quiz that graded itself had its score at once"
+    assert "score_pct" not in first.facts
+    assert (second.position, second.natural_key, second.occurred_at) == (1, first.natural_key, first.occurred_at)
+    assert second.facts["score_pct"] == 75
+    assert state.position == 3
+
+
 async def test_a_grade_is_that_of_its_moment_and_names_its_activity(site: Site, clock: HandClock) -> None:
     put(site, "grade_items", id=6, courseid=3, itemtype="mod", itemmodule="quiz", iteminstance=2, grademin=0,
         grademax=8, gradepass=6)  # fmt: skip

@@ -19,6 +19,7 @@ from agent.collectors.logstore.names import require_one_meaning
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.collectors.logstore.reading.filling import Again, Change, fill, read_again
 from agent.collectors.logstore.reading.gaps import GapKeeper, opened
+from agent.collectors.logstore.reading.marked import prompts, submissions
 from agent.collectors.logstore.reading.stretch import Filter, LogUnreadableError, Reader, filter_of
 from agent.collectors.logstore.start import Rewind, first_state, rewind
 from agent.config.facts import FactTable
@@ -218,6 +219,16 @@ class LogstoreCollector:
         drafts = drafts_of(rows, kinds, demand.facts, start_at=state.start_at or 0, backdated=backdated, seen=counts)
         self._facts = demand.facts
         self._lost |= await look_up(self._state, drafts, demand.facts, kinds, self._options)
+        again = await submissions(self._reader, self._state, drafts, demand)
+        if again:
+            shown = drafts_of(
+                again, kinds, demand.facts, start_at=state.start_at or 0, backdated=frozenset(), seen=Counter()
+            )
+            self._lost |= await look_up(self._state, shown, demand.facts, kinds, self._options)
+            drafts = [*shown, *drafts]
+        prompting = prompts(demand)
+        if prompting:
+            drafts = [draft for draft in drafts if draft.event not in prompting]
         site = self._options.site_name
         return Page(
             source=self.name,
@@ -240,7 +251,8 @@ class LogstoreCollector:
 
     def _filter(self, demand: Demand) -> Filter:
         if demand.rules_version not in self._filters:
-            self._filters = {demand.rules_version: filter_of(demand, self._log.schema)}
+            read = replace(demand, names=demand.names | prompts(demand))
+            self._filters = {demand.rules_version: filter_of(read, self._log.schema)}
         return self._filters[demand.rules_version]
 
     def _kinds_now(self) -> Kinds:

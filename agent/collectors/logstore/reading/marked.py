@@ -1,0 +1,69 @@
+"""Quizzes that a person marks: the attempt was logged before it had a score, so it is read again when it gets one.
+
+Marking logs a grade of the quiz, given by somebody else than the learner. Where rules look at the scores of quizzes,
+such a row makes us find the rows of the attempts it is about; they are shown a second time, with what is known now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agent.collectors.logstore.dialects.database import Database, Rows
+from agent.collectors.logstore.draft import COLUMNS, Draft
+from agent.collectors.logstore.lookups.base import rows_of
+from agent.collectors.logstore.reading.stretch import Reader
+from agent.collectors.systems.moodle import CONTEXT_MODULE, GRADED, QUIZ_SUBMITTED
+from agent.model import Demand
+
+ATTEMPTS_MAX = 1_000
+"""Attempts that one page shows again at most: what a whole course's regrade brings in one page of the log."""
+
+CRON = 2
+"""Who submits what was left open: cron acts as the first administrator."""
+
+_ATTEMPTS = (
+    "SELECT id FROM {quiz_attempts} WHERE quiz IN ([quizzes]) AND userid IN ([learners]) AND state = 'finished' "
+    "AND preview = 0 AND sumgrades IS NOT NULL ORDER BY id DESC LIMIT [most]"
+)
+_SUBMITTED = (
+    "SELECT [columns] FROM {log} WHERE userid IN ([people]) AND contextlevel = [level] "
+    "AND contextinstanceid IN ([modules]) AND eventname = ? AND objectid IN ([attempts]) ORDER BY id"
+)
+
+
+def prompts(demand: Demand) -> frozenset[str]:
+    """Events that are read besides those that rules want, since they may complete what was read before."""
+    scored = QUIZ_SUBMITTED in demand.names and "score_pct" in demand.facts
+    return frozenset({GRADED}) if scored and GRADED not in demand.names else frozenset()
+
+
+async def submissions(reader: Reader, state: Database, drafts: Sequence[Draft], demand: Demand) -> Rows:
+    """The rows of attempts that somebody marked, as these drafts of grades tell; ``state`` has the look-up tables."""
+    if QUIZ_SUBMITTED not in demand.names or "score_pct" not in demand.facts:
+        return []
+    marked = [draft for draft in drafts if _is_marking(draft)]
+    if not marked:
+        return []
+    learners = sorted({draft.learner for draft in marked if draft.learner is not None})
+    quizzes = sorted({draft.instance for draft in marked if draft.instance is not None})
+    query = state.schema.query(_ATTEMPTS, quizzes=quizzes, learners=learners, most=[ATTEMPTS_MAX])
+    (answer,) = await state.fetch_all([query])
+    attempts = [row[0] for row in rows_of(answer)]
+    if not attempts:
+        return []
+    modules = sorted({draft.lesson for draft in marked if draft.lesson is not None})
+    return await reader.ask(
+        reader.database.schema.query(
+            _SUBMITTED.replace("[columns]", COLUMNS.replace("[other]", "NULL")),
+            QUIZ_SUBMITTED,
+            people=[*learners, CRON],
+            level=[CONTEXT_MODULE],
+            modules=modules,
+            attempts=sorted(attempts),
+        )
+    )
+
+
+def _is_marking(draft: Draft) -> bool:
+    """Whether somebody else than the learner graded a quiz."""
+    return draft.event == GRADED and draft.module == "quiz" and draft.user != draft.learner
