@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent.config.rulefile.tables.challenge import Challenge, Step
 from agent.engine.calendar import Moment
@@ -15,6 +15,9 @@ from agent.model import Observation
 DONE = "challenge"
 """What stands in `Decision.completes` where the whole challenge is done."""
 
+_REMEMBERED_MAX = 2_000
+"""Sets whose standing is remembered: those of a page."""
+
 
 def step_name(number: int) -> str:
     """What stands in `Decision.completes` where a step is done; ``number`` counts from 1."""
@@ -23,11 +26,12 @@ def step_name(number: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counting:
-    """One challenge: its plan, and how its deadline is told."""
+    """One challenge: its plan, and how its deadline is told. ``remembered`` is where sets last stood, by their id."""
 
     spec: Challenge
     plan: Plan
     deadline: str
+    remembered: dict[int, tuple[Members, int, Standing]] = field(default_factory=dict)
 
     @property
     def meter(self) -> str:
@@ -72,12 +76,13 @@ class Counting:
         """What is due where nothing done at ``at`` can change anything any more."""
         if self.plan.repeat:
             return None
-        found = standing(self.plan, members)
+        found = self._now(members)
         return Due(1, "completed already") if found.finished and at > found.finished[0] else None
 
     def due(self, members: Members, slot: int) -> Due:
         """The rounds completed so far, and what the act of ``slot`` has done for it."""
-        now, before = standing(self.plan, members), standing(self.plan, members, without=slot)
+        before = self._before(members, slot)
+        now = self._now(members)
         rounds = len(now.finished)
         done: tuple[str, ...] = ()
         if rounds > len(before.finished):
@@ -89,6 +94,24 @@ class Counting:
             )
         moved = now.finished != before.finished
         return Due(rounds, self._told(now, members, slot), done, now.finished[-1] if moved and now.finished else None)
+
+    def _now(self, members: Members) -> Standing:
+        """Where the members lead; remembered as long as none is added."""
+        known = self.remembered.get(id(members))
+        if known is not None and known[0] is members and known[1] == len(members):
+            return known[2]
+        if len(self.remembered) >= _REMEMBERED_MAX:
+            self.remembered.clear()
+        found = standing(self.plan, members)
+        self.remembered[id(members)] = (members, len(members), found)
+        return found
+
+    def _before(self, members: Members, slot: int) -> Standing:
+        """Where they led without ``slot``: what was remembered, where it is the one that came since."""
+        known = self.remembered.get(id(members))
+        if known is not None and known[0] is members and known[1] == len(members) - 1 and [*members][-1] == slot:
+            return known[2]
+        return standing(self.plan, members, without=slot)
 
     def _complete(self, now: Standing) -> frozenset[int]:
         counts = self.plan.counts
