@@ -318,13 +318,13 @@ class Page:
 class Selector:
     """A name in an audience. ``by`` is the key it stands under, ``where`` the place (`rules.toml:12:3`).
 
-    One that is ``needed`` must be there in some source: what names it could never come true otherwise.
+    One of a ``programme`` must be there in a source that has any of its courses.
     """
 
     by: Literal["courses", "categories", "cohorts"]
     name: str
     where: str
-    needed: bool = False
+    programme: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

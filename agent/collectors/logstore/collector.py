@@ -218,13 +218,13 @@ class LogstoreCollector:
         kinds = self._kinds_now()
         drafts = drafts_of(rows, kinds, demand.facts, start_at=state.start_at or 0, backdated=backdated, seen=counts)
         self._facts = demand.facts
-        self._lost |= await look_up(self._state, drafts, demand.facts, kinds, self._options)
+        self._lost |= await look_up(self._state, drafts, demand, kinds, self._options)
         again = await submissions(self._reader, self._state, drafts, demand)
         if again:
             shown = drafts_of(
                 again, kinds, demand.facts, start_at=state.start_at or 0, backdated=frozenset(), seen=Counter()
             )
-            self._lost |= await look_up(self._state, shown, demand.facts, kinds, self._options)
+            self._lost |= await look_up(self._state, shown, demand, kinds, self._options)
             drafts = [*shown, *drafts]
         prompting = prompts(demand)
         if prompting:

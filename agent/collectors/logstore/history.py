@@ -179,10 +179,10 @@ class History:
             )
             mine = [draft for draft in drafts if user_id is None or user_id in draft.people.values()]
             if self._state is self._log:
-                await look_up(self._state, mine, demand.facts, self._kinds, self._options)
+                await look_up(self._state, mine, demand, self._kinds, self._options)
         if self._state is not self._log:
             async with self._state.snapshot():
-                await look_up(self._state, mine, demand.facts, self._kinds, self._options)
+                await look_up(self._state, mine, demand, self._kinds, self._options)
         name, site = self._options.name, self._options.site_name
         return [observation_of(draft, source=name, site=site) for draft in mine]
 

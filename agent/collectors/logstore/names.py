@@ -8,10 +8,14 @@ from agent.collectors.logstore.dialects.database import Database, Query, Rows, U
 from agent.errors import ConfigError
 from agent.model import Selector
 
-_COURSES = "SELECT id, shortname, idnumber FROM {course} WHERE shortname IN ([marks]) OR idnumber IN ([marks])"
+_COURSES = (
+    "SELECT id, shortname, idnumber FROM {course} "
+    "WHERE shortname IN ([marks]) OR idnumber IN ([marks]) OR id IN ([ids])"
+)
 _CATEGORIES = "SELECT id, name, path FROM {course_categories} ORDER BY id"
 _COHORTS = "SELECT id, name, idnumber FROM {cohort} WHERE name IN ([marks]) OR idnumber IN ([marks])"
 _BY_NUMBER = "idnumber:"
+_BY_ID = "id:"
 _CURES: Mapping[str, str] = {
     "courses": 'name one of them by its id, such as "id:{first}"',
     "categories": "write the path from the top; rename one where they share that too",
@@ -23,7 +27,9 @@ Meanings = Mapping[str, Sequence[str]]
 
 
 async def require_one_meaning(database: Database, source: str, selectors: Iterable[Selector]) -> None:
-    """See that no selector means several things in this LMS. A table that cannot be read says nothing.
+    """See that no selector means several things in this LMS, and that what a programme names is there.
+
+    A table that cannot be read says nothing.
 
     Raises:
         ConfigError: some do; each is told with the place it stands at.
@@ -36,22 +42,31 @@ async def require_one_meaning(database: Database, source: str, selectors: Iterab
         answers = await database.fetch_all([*_queries(database, wanted)])
     courses, categories, cohorts = ([] if isinstance(answer, Unreadable) else answer for answer in answers)
     means = {"courses": _courses(courses), "categories": _categories(categories), "cohorts": _cohorts(cohorts)}
+    # A programme of which another site has all the courses is none of this one's.
+    here = {one.programme for one in wanted if one.programme and means[one.by].get(one.name)}
     faults = []
     for one in wanted:
         found = means[one.by].get(one.name, ())
+        if one.programme in here and not found:
+            told = f"{one.where}: there is no course {one.name!r} in {source}: nobody there could ever complete"
+            faults.append(f"{told} the programme {one.programme}; correct the name, or take the course out")
         if len(found) > 1:
             cure = _CURES[one.by].format(first=found[0].partition(" ")[0])
             faults.append(f"{one.where}: {one.name!r} is ambiguous in {source}: it means {'; '.join(found)}; {cure}")
     if faults:
-        raise ConfigError("\n".join(faults), hint="an audience must name one thing; correct the file or the LMS")
+        raise ConfigError(
+            "\n".join(faults), hint="audiences and programmes must name one thing; correct the file or the LMS"
+        )
 
 
 def _queries(database: Database, wanted: Sequence[Selector]) -> Iterable[Query]:
     courses = [one.name.removeprefix(_BY_NUMBER) for one in wanted if one.by == "courses"]
+    numbers = (one.name.removeprefix(_BY_ID) for one in wanted if one.by == "courses" and one.name.startswith(_BY_ID))
+    ids = sorted({int(number) for number in numbers if number.isascii() and number.isdigit()})
     cohorts = [one.name for one in wanted if one.by == "cohorts"]
     for template, names in ((_COURSES, courses), (_CATEGORIES, []), (_COHORTS, cohorts)):
         marks = ",".join("?" * len(names)) or "NULL"
-        yield database.schema.query(template, *names, *names, marks=marks)
+        yield database.schema.query(template, *names, *names, marks=marks, ids=ids)
 
 
 def _gathered(named: Iterable[tuple[str, str]]) -> Meanings:
@@ -64,7 +79,9 @@ def _gathered(named: Iterable[tuple[str, str]]) -> Meanings:
 
 def _courses(rows: Rows) -> Meanings:
     return _gathered(
-        (name, f"{row[0]} ({row[1]})") for row in rows for name in (row[1], f"{_BY_NUMBER}{row[2]}" if row[2] else "")
+        (name, f"{row[0]} ({row[1]})")
+        for row in rows
+        for name in (row[1], f"{_BY_NUMBER}{row[2]}" if row[2] else "", f"{_BY_ID}{row[0]}")
     )
 
 

@@ -38,7 +38,7 @@ def _one(name: str, placed: Placed[Programme]) -> Derivation:
         facts={"programme": name},
         kinds=frozenset({"course.graded" if by_grade else "course.completed"}),
         wants=frozenset(_facts(spec.courses)) | (frozenset({"score_pct"}) if by_grade else frozenset()),
-        selectors=tuple(_selectors(placed)),
+        selectors=tuple(_selectors(name, placed)),
     )
 
 
@@ -97,7 +97,7 @@ def _facts(courses: Iterable[str]) -> Iterable[str]:
         yield _FACT.get(prefix, "course_shortname") if colon else "course_shortname"
 
 
-def _selectors(placed: Placed[Programme]) -> Iterable[Selector]:
+def _selectors(programme: str, placed: Placed[Programme]) -> Iterable[Selector]:
     for number, name in enumerate(placed.it.courses):
         place = placed.fault("", at=("courses", number))
-        yield Selector(by="courses", name=name, where=f"{place.file}:{place.line}:{place.column}", needed=True)
+        yield Selector(by="courses", name=name, where=f"{place.file}:{place.line}:{place.column}", programme=programme)

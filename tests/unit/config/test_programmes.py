@@ -32,10 +32,10 @@ def test_what_must_be_fetched_follows_from_the_programme_where_a_rule_stands_on_
     demand = rulebook(PROGRAMME + a_rule("programme.completed")).demand
     assert demand.names == {r"\core\event\user_graded"}
     assert demand.facts == {"score_pct", "course_shortname", "course_idnumber", "course_id", "staff"}
-    assert [(one.name, one.needed) for one in demand.selectors] == [
-        ("SAFETY-1", True),
-        ("idnumber:HS-103", True),
-        ("id:7", True),
+    assert [(one.name, one.programme) for one in demand.selectors] == [
+        ("SAFETY-1", "onboarding"),
+        ("idnumber:HS-103", "onboarding"),
+        ("id:7", "onboarding"),
     ]
     completed = rulebook(PROGRAMME.replace("80", '"completed"') + a_rule("programme.completed")).demand
     assert completed.names == {r"\core\event\course_completed"}

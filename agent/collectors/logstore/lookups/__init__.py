@@ -20,14 +20,16 @@ from agent.collectors.logstore.lookups.grades import grades
 from agent.collectors.logstore.lookups.people import people
 from agent.collectors.logstore.lookups.progress import progress
 from agent.collectors.logstore.lookups.quizzes import quizzes
+from agent.collectors.logstore.lookups.referrers import referrers
 from agent.collectors.logstore.lookups.writing import writing
 from agent.collectors.logstore.options import LogstoreOptions
+from agent.model import Demand
 
 __all__ = ["look_up"]
 
 
 async def look_up(
-    database: Database, drafts: Sequence[Draft], facts: frozenset[str], kinds: Kinds, options: LogstoreOptions
+    database: Database, drafts: Sequence[Draft], demand: Demand, kinds: Kinds, options: LogstoreOptions
 ) -> dict[str, Unreadable]:
     """Fill in the drafts; which tables could not be read.
 
@@ -36,11 +38,23 @@ async def look_up(
     """
     if not drafts:
         return {}
-    batch = Batch(drafts, facts, database.schema, kinds, options)
+    batch = Batch(drafts, demand, database.schema, kinds, options)
     # In this order: what one learns from its first answers (section, module), later ones use for their second question.
     looks = [
         look(batch)
-        for look in (activities, quizzes, grades, forums, writing, courses, enrolments, people, due_dates, progress)
+        for look in (
+            activities,
+            quizzes,
+            grades,
+            forums,
+            writing,
+            courses,
+            enrolments,
+            referrers,
+            people,
+            due_dates,
+            progress,
+        )
     ]
     return await _together(database, looks)
 

@@ -10,26 +10,31 @@ from agent.collectors.logstore.dialects.database import Answer, Query, Rows, Sch
 from agent.collectors.logstore.draft import Draft, Kinds, by_table
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.collectors.systems.moodle import exact_decimal
+from agent.model import Demand
 
 LookUp = Generator[list[Query], list[Answer], None]
 """Yields queries and is sent their answers, round by round."""
 
 
 class Batch:
-    """The drafts of one page and what is wanted of them. The page bounds every list of ids."""
+    """The drafts of one page and what is wanted of them. The page bounds every list of ids.
 
-    __slots__ = ("drafts", "facts", "kinds", "schema", "site_admins", "tables", "text_key")
+    ``referrer`` is the profile field that names who referred somebody, empty where nobody asks.
+    """
+
+    __slots__ = ("drafts", "facts", "kinds", "referrer", "schema", "site_admins", "tables", "text_key")
 
     def __init__(
         self,
         drafts: Sequence[Draft],
-        facts: frozenset[str],
+        demand: Demand,
         schema: Schema,
         kinds: Kinds,
         options: LogstoreOptions,
     ) -> None:
         self.drafts = drafts
-        self.facts = facts
+        self.facts = demand.facts
+        self.referrer = demand.referrer if "referrer" in demand.facts else ""
         self.schema = schema
         self.kinds = kinds
         self.site_admins = options.site_admins

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from agent.collectors.logstore.dialects.database import Answer, Query, Row, Schema, Unreadable
 from agent.collectors.logstore.lookups.base import Batch, LookUp, rows_of
+from agent.collectors.logstore.lookups.referrers import ROUNDS
 from agent.collectors.systems.moodle import GUEST, NOBODY, SYSTEM, TAGGED, mark_of_id
 from agent.model import PersonMark
 
@@ -31,8 +32,8 @@ _SYSTEM_CONTEXT = "SELECT path FROM {context} WHERE contextlevel = 10"
 
 def people(batch: Batch) -> LookUp:
     """Mark each person of each draft; add `cohorts:<id>` and `roles:<id>` where they are wanted."""
-    if any(draft.event == TAGGED for draft in batch.drafts):
-        yield []  # whose post was tagged is known after the first answers
+    for _ in range(_rounds_until_known(batch)):
+        yield []
     ids = sorted({int(one) for draft in batch.drafts for one in draft.people.values()} - {GUEST, NOBODY, SYSTEM})
     courses = sorted({draft.course for draft in batch.drafts if draft.course is not None})
     with_roles, with_cohorts = batch.wants("staff", "roles", "by_staff"), batch.wants("cohorts")
@@ -54,6 +55,11 @@ def people(batch: Batch) -> LookUp:
         for draft in batch.drafts:
             for person in set(draft.people.values()):
                 draft.facts[f"roles:{person}"] = roles.at(int(person), draft.course)
+
+
+def _rounds_until_known(batch: Batch) -> int:
+    """Whose post was tagged is known after the first answers, who referred somebody after those that name them."""
+    return ROUNDS if batch.referrer else int(any(draft.event == TAGGED for draft in batch.drafts))
 
 
 def _role_queries(schema: Schema, ids: list[int], courses: list[int], *, all_roles: bool) -> list[Query]:

@@ -1,0 +1,96 @@
+"""What people and programmes need of a real database: who referred a learner, and that named courses are there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from agent.errors import ConfigError
+from agent.model import Selector
+from tests.sites import VIEWED, HandClock, Site, collecting, log, put, read, wanting
+
+WANTED = replace(wanting(VIEWED, facts=["referrer"]), referrer="referredby")
+
+
+def people(site: Site) -> None:
+    """Ann referred others under several names; two share an e-mail; somebody left."""
+    put(site, "user_info_field", id=1, shortname="shoesize")
+    put(site, "user_info_field", id=2, shortname="referredby")
+    put(site, "user", id=50, username="ann", email="Ann@example.org", idnumber="S-50")
+    put(site, "user", id=51, username="bob", email="two@example.org", idnumber="S-51")
+    put(site, "user", id=52, username="cat", email="two@example.org", idnumber="51")
+    put(site, "user", id=53, username="gone", deleted=1)
+
+
+@pytest.mark.parametrize(
+    ("said", "who"),
+    [
+        ("ann", "50"),
+        ("ANN ", "50"),
+        ("Ann@example.org", "50"),
+        ("S-51", "51"),
+        ("50", "50"),
+        ("51", "52"),
+        ("two@example.org", None),
+        ("gone", None),
+        ("nobody we know", None),
+        ("", None),
+        ("x" * 300, None),
+        ("9" * 30, None),
+        ("'; --", None),
+    ],
+)
+async def test_a_profile_field_names_the_referrer_however_it_does(
+    site: Site, clock: HandClock, said: str, who: str | None
+) -> None:
+    people(site)
+    put(site, "user_info_data", id=1, userid=35, fieldid=2, data=said)
+    put(site, "user_info_data", id=2, userid=35, fieldid=1, data="bob")
+    log(site, 1)
+    log(site, 2, userid=36)
+    async with collecting(site.options(), clock) as collector:
+        seen, _ = await read(collector, demand=WANTED)
+    assert [one.people.get("referrer") for one in seen] == [who, None]
+
+
+async def test_a_referrer_who_never_earns_is_marked_and_nobody_is_looked_up_unasked(
+    site: Site, clock: HandClock
+) -> None:
+    people(site)
+    put(site, "user_info_data", id=1, userid=35, fieldid=2, data="ann")
+    log(site, 1)
+    async with collecting(site.options(), clock, site_admins=frozenset({50})) as collector:
+        (seen,), _ = await read(collector, demand=WANTED)
+        (unasked,), _ = await read(collector, demand=wanting(VIEWED))
+    assert dict(seen.person_marks) == {"50": "site_admin"}
+    assert "referrer" not in unasked.people
+
+
+@pytest.mark.parametrize("table", ["user_info_data", "user_info_field"])
+async def test_without_the_right_to_a_table_only_that_role_is_lost(site: Site, clock: HandClock, table: str) -> None:
+    people(site)
+    put(site, "user_info_data", id=1, userid=35, fieldid=2, data="ann")
+    log(site, 1)
+    site.execute(f"DROP TABLE mdl_{table}")
+    async with collecting(site.options(), clock) as collector:
+        (seen,), _ = await read(collector, demand=WANTED)
+        assert collector.degraded[table] == frozenset({"referrer"})
+    assert seen.people == {"actor": "35", "subject": "35"}
+
+
+async def test_a_course_that_a_programme_names_must_be_where_its_others_are(site: Site, clock: HandClock) -> None:
+    put(site, "course", id=7, shortname="A", idnumber="HS-1")
+    names = ("A", "idnumber:HS-1", "id:7", "B", "id:8")
+    selectors = tuple(
+        Selector(by="courses", name=name, where=f"rules.toml:{line}:1", programme="onboarding")
+        for line, name in enumerate(names, 1)
+    )
+    async with collecting(site.options(), clock) as collector:
+        await collector.require(replace(WANTED, selectors=selectors[:3]))
+        await collector.require(replace(WANTED, selectors=selectors[3:]))
+        with pytest.raises(ConfigError) as caught:
+            await collector.require(replace(WANTED, selectors=selectors))
+    first, second = caught.value.message.splitlines()
+    assert first.startswith("rules.toml:4:1: there is no course 'B' in moodle: nobody there could ever complete")
+    assert second.startswith("rules.toml:5:1: there is no course 'id:8'")
