@@ -285,3 +285,15 @@ def test_a_form_pays_one_recipient() -> None:
 def test_a_crossing_of_a_fact_that_nobody_supplies_is_warned_of() -> None:
     warned = file(rule(more="crosses = { score_pct = 80 }")).warnings
     assert [fault.message for fault in warned] == ["no source supplies a fact 'score_pct' here"]
+
+
+def test_a_grade_that_is_corrected_later_crosses_then_and_once() -> None:
+    text = rule("grade.awarded", "crosses = { score_pct = 50 }")
+    grades = [(40, 0), (60, 86_400), (30, 172_800), (70, 259_200)]
+    events = [event("grade.awarded", MONDAY + later, facts={"score_pct": score}) for score, later in grades]
+    assert play(text, *events) == [
+        "ann refused crosses score_pct 50 (seen 40)",
+        "ann +10 points",
+        "ann refused crosses score_pct 50 (seen 30)",
+        "ann refused crossed score_pct 50 already",
+    ]
