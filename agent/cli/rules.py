@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, settings_of, utc
+from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, settings_of, utc
 from agent.cli.scheduled.draw import app as draw
 from agent.cli.tuning.backfill import backfill
+from agent.cli.tuning.checking import check, compiled_of, try_cases
 from agent.cli.tuning.convert import convert
 from agent.cli.tuning.diff import diff
 from agent.cli.tuning.schema import schema
@@ -17,76 +18,17 @@ from agent.cli.tuning.simulate import simulate
 from agent.errors import ConfigError, InvalidInputError
 
 if TYPE_CHECKING:
-    from agent.config.document import Fault
-    from agent.config.rulefile import RuleFile
-    from agent.engine.rulebook import Rulebook
+    pass
 
 app = typer.Typer(no_args_is_help=True, help="Check, try and explain the rules.")
+app.command()(check)
+app.command("test")(try_cases)
 app.command()(simulate)
 app.command()(diff)
 app.command()(backfill)
 app.command()(schema)
 app.command("import")(convert)
 app.add_typer(draw)
-
-FilesArgument = Annotated[
-    list[Path] | None,
-    typer.Argument(metavar="[FILE]…", help="Files of rules; without them those of the configuration."),
-]
-
-
-@app.command()
-def check(files: FilesArgument = None, config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Tell every fault of the rules at once, as FILE:LINE:COLUMN; exits with 2 where there is one.
-
-    Examples in the rules are tried. Warnings are told too and break nothing.
-    """
-    from agent.config.document import FaultsError
-    from agent.config.rulefile.across.scheduled import hasty
-
-    try:
-        rules, _ = _compiled(files, config)
-    except FaultsError as error:
-        if json:
-            emit_json({"ok": False, "faults": [_told(fault) for fault in error.faults], "warnings": []})
-            raise typer.Exit(error.exit_code) from None
-        raise
-    found = (*rules.warnings, *(() if files else hasty(rules, settings_of(config))))
-    if json:
-        warnings = [_told(fault) for fault in found]
-        emit_json({"ok": True, "faults": [], "warnings": warnings, "rules": len(rules.rules), "version": rules.version})
-        return
-    for warning in found:
-        note(f"warning: {warning}")
-    emit_one({"in order": f"{len(rules.rules)} rules", "version": rules.version}, json=False)
-
-
-@app.command("test")
-def try_cases(files: FilesArgument = None, config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Try every [[rule.example]] and play every [[case]] of the rules; exits with 1 where one is not true.
-
-    Nothing is read but the files, and nothing is paid.
-    """
-    from agent.engine.stories import run_cases
-
-    rules, rulebook = _compiled(files, config)
-    results = run_cases(rules, rulebook)
-    untrue = [result for result in results if result.failures]
-    if json:
-        told = [{"name": one.name, "where": one.where, "failures": list(one.failures)} for one in results]
-        emit_json({"ok": not untrue, "cases": told, "examples": sum(len(one.it.example) for one in rules.rules)})
-    else:
-        for result in untrue:
-            note(f"{result.where}: {result.name}")
-            for failure in result.failures:
-                note(f"  {failure}")
-        examples = sum(len(one.it.example) for one in rules.rules)
-        emit_one(
-            {"examples": f"{examples} true", "cases": f"{len(results) - len(untrue)} of {len(results)} true"},
-            json=False,
-        )
-    if untrue:
-        raise typer.Exit(1)
 
 
 @app.command()
@@ -105,7 +47,7 @@ def explain(
     from agent.engine.recognition.sentences import of_book
     from agent.engine.schedule.telling import sentences as scheduled_sentences
 
-    _, rulebook = _compiled(files, config)
+    _, rulebook = compiled_of(files, config)
     ids = (*rulebook.by_id(), *(timed.spec.id for timed in rulebook.scheduled))
     if rule is not None and rule not in ids:
         likely = nearest(rule, ids)
@@ -182,7 +124,7 @@ def history(config: ConfigOption = None, json: JsonOption = False) -> None:
     from agent.ledger import reading
 
     try:
-        now = _compiled(None, config)[0].version
+        now = compiled_of(None, config)[0].version
     except FaultsError:
         now = ""
     with ledger_of(config) as connection:
@@ -220,17 +162,3 @@ def show(
         emit_json({"version": kept[0], "first_used_at": utc(known[kept[0]]), "text": kept[1]})
         return
     typer.echo(kept[1], nl=not kept[1].endswith("\n"))
-
-
-def _compiled(files: list[Path] | None, config: Path | None) -> tuple[RuleFile, Rulebook]:
-    """The rules of these files, else of the configuration."""
-    from agent.config.kinds import KindTable
-    from agent.config.rulefile import load_rules
-    from agent.engine.rules import compile_rules
-
-    rules = load_rules(tuple(files) if files else settings_of(config).rule_files())
-    return rules, compile_rules(rules, KindTable())
-
-
-def _told(fault: Fault) -> dict[str, object]:
-    return {key: getattr(fault, key) for key in ("file", "line", "column", "message", "hint")}

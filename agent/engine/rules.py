@@ -25,7 +25,7 @@ from agent.engine.past.undo import undone_by
 from agent.engine.quota import AWARDS, Quota, Span
 from agent.engine.recognition.compiled import Words, declared, recognition
 from agent.engine.recognition.model import unique
-from agent.engine.rulebook import BADGE, CompiledDeny, CompiledRule, Needs, Payee, Rulebook, once, placeholders
+from agent.engine.rulebook import BADGE, CompiledDeny, CompiledRule, Needs, Once, Payee, Rulebook, once, placeholders
 from agent.engine.schedule import compiling as schedule
 from agent.model import Demand, Role
 
@@ -128,7 +128,7 @@ class _Compiler:
             when=None if active is None else filters.active(active, self._zoned, self._calendar),
             whom=None if audience is None else filters.audience(audience),
             condition=conditions.compiled(rule.conditions, self._file.values),
-            onces={kind: once(rule, _once_names(rule, form, kind)) for kind in kinds},
+            onces=_onces(rule, form, kinds),
             undo_by=self._undo_by(rule),
             form=form,
             recognition=self._recognition,
@@ -266,6 +266,13 @@ class _Compiler:
             ),
             patterns=frozenset().union(*(one.patterns for one in every)),
         )
+
+
+def _onces(rule: Rule, form: Form | None, kinds: Iterable[str | None]) -> dict[str | None, Once]:
+    """By kind; kinds with the same scope share what it makes, since rules can be many."""
+    named = {kind: _once_names(rule, form, kind) for kind in kinds}
+    made = {names: once(rule, names) for names in dict.fromkeys(named.values())}
+    return {kind: made[names] for kind, names in named.items()}
 
 
 def _once_names(rule: Rule, form: Form | None, kind: str | None) -> tuple[str, ...]:

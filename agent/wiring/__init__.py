@@ -18,6 +18,7 @@ from agent.collectors.logstore.collector import LogstoreCollector
 from agent.config import support
 from agent.config.kinds import KindTable
 from agent.config.rulefile import RuleFile, load_rules, load_rules_text
+from agent.config.rulefile.sense.reach import require_reachable
 from agent.config.settings import Settings
 from agent.engine.rulebook import Rulebook
 from agent.engine.rules import compile_rules
@@ -101,6 +102,7 @@ def read_rules(settings: Settings) -> tuple[RuleFile, Rulebook]:
         ConfigError: a file is not there or not readable.
     """
     file = load_rules(settings.rule_files())
+    require_reachable(file, settings)
     return file, compile_rules(file, KindTable())
 
 

@@ -14,7 +14,8 @@ _COURSES = (
 )
 _CATEGORIES = "SELECT id, name, path FROM {course_categories} ORDER BY id"
 _COHORTS = "SELECT id, name, idnumber FROM {cohort} WHERE name IN ([marks]) OR idnumber IN ([marks])"
-_BY_NUMBER = "idnumber:"
+BY_NUMBER = "idnumber:"
+"""Before a course's idnumber."""
 _BY_ID = "id:"
 _CURES: Mapping[str, str] = {
     "courses": 'name one of them by its id, such as "id:{first}"',
@@ -41,7 +42,11 @@ async def require_one_meaning(database: Database, source: str, selectors: Iterab
     async with database.snapshot():
         answers = await database.fetch_all([*_queries(database, wanted)])
     courses, categories, cohorts = ([] if isinstance(answer, Unreadable) else answer for answer in answers)
-    means = {"courses": _courses(courses), "categories": _categories(categories), "cohorts": _cohorts(cohorts)}
+    means = {
+        "courses": meaning_of_courses(courses),
+        "categories": meaning_of_categories(categories),
+        "cohorts": meaning_of_cohorts(cohorts),
+    }
     # A programme of which another site has all the courses is none of this one's.
     here = {one.programme for one in wanted if one.programme and means[one.by].get(one.name)}
     faults = []
@@ -60,7 +65,7 @@ async def require_one_meaning(database: Database, source: str, selectors: Iterab
 
 
 def _queries(database: Database, wanted: Sequence[Selector]) -> Iterable[Query]:
-    courses = [one.name.removeprefix(_BY_NUMBER) for one in wanted if one.by == "courses"]
+    courses = [one.name.removeprefix(BY_NUMBER) for one in wanted if one.by == "courses"]
     numbers = (one.name.removeprefix(_BY_ID) for one in wanted if one.by == "courses" and one.name.startswith(_BY_ID))
     ids = sorted({int(number) for number in numbers if number.isascii() and number.isdigit()})
     cohorts = [one.name for one in wanted if one.by == "cohorts"]
@@ -77,16 +82,17 @@ def _gathered(named: Iterable[tuple[str, str]]) -> Meanings:
     return found
 
 
-def _courses(rows: Rows) -> Meanings:
+def meaning_of_courses(rows: Rows) -> Meanings:
+    """Rows of (id, short name, idnumber)."""
     return _gathered(
         (name, f"{row[0]} ({row[1]})")
         for row in rows
-        for name in (row[1], f"{_BY_NUMBER}{row[2]}" if row[2] else "", f"{_BY_ID}{row[0]}")
+        for name in (row[1], f"{BY_NUMBER}{row[2]}" if row[2] else "", f"{_BY_ID}{row[0]}")
     )
 
 
-def _categories(rows: Rows) -> Meanings:
-    """Each by its own name and by its path from the top."""
+def meaning_of_categories(rows: Rows) -> Meanings:
+    """Rows of (id, name, path): each by its own name and by its path from the top."""
     names = {row[0]: str(row[1]) for row in rows}
     paths = {row[0]: [names.get(int(one), "?") for one in str(row[2]).split("/") if one] for row in rows}
     told = {number: " / ".join(path) for number, path in paths.items()}
@@ -95,7 +101,8 @@ def _categories(rows: Rows) -> Meanings:
     )
 
 
-def _cohorts(rows: Rows) -> Meanings:
+def meaning_of_cohorts(rows: Rows) -> Meanings:
+    """Rows of (id, name, idnumber)."""
     return _gathered(
         (name, f"cohort {row[0]} ({row[1]}{f', idnumber {row[2]}' if row[2] else ''})")
         for row in rows

@@ -12,7 +12,6 @@ from agent.config.kinds import KindTable
 from agent.config.rulefile.award import Computed
 from agent.config.rulefile.merged import Merged, Placed
 from agent.config.rulefile.models import Rule
-from agent.config.rulefile.sense import fair
 from agent.config.rulefile.tables.challenge import Challenge
 from agent.config.rulefile.tables.condition import Conditions
 from agent.config.rulefile.types import ONCE_PER
@@ -35,9 +34,6 @@ def faults(merged: Merged, kinds: KindTable, *, complete: bool) -> Iterator[Faul
     for deny in merged.denies:
         yield from on(deny, deny.it.on, kinds)
         yield from values(deny, deny.it.conditions, merged, ("conditions",))
-    yield from fair.faults(merged)
-    for check in merged.checks:
-        yield from on(check, check.it.on or (), kinds)
     yield from _caps(merged)
     yield from _budgets(merged)
     for level in merged.levels:

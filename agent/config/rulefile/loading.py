@@ -16,9 +16,10 @@ from agent.config.document import Document, Fault, FaultsError, load, parse, val
 from agent.config.facts import FactTable
 from agent.config.kinds import KindTable
 from agent.config.rulefile import check, warn
-from agent.config.rulefile.across import badges, challenges, scheduled
+from agent.config.rulefile.across import badges, challenges, checks, scheduled
 from agent.config.rulefile.merged import CURRENCIES, Merged, Part, RuleFile, merge
 from agent.config.rulefile.models import Defaults, RulesPart
+from agent.config.rulefile.sense import impossible, shadowed
 from agent.config.rulefile.tables.calendar import ClosedDays
 from agent.config.rulefile.tables.person import Person
 from agent.errors import ConfigError
@@ -81,7 +82,7 @@ def _rules(documents: Sequence[Document], broken: list[Fault], kinds: KindTable,
     table = kinds.extended(merged.kind_entries())
     faults.extend(check.faults(merged, table, complete=not broken))
     faults.extend(() if broken else (*badges.faults(merged), *challenges.faults(merged, table)))
-    faults.extend(() if broken else scheduled.faults(merged, table))
+    faults.extend(() if broken else (*scheduled.faults(merged, table), *checks.faults(merged, table)))
     if faults:
         raise FaultsError(faults)
     version, text = _version(documents)
@@ -90,6 +91,8 @@ def _rules(documents: Sequence[Document], broken: list[Fault], kinds: KindTable,
 
 def _warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fault]:
     yield from warn.warnings(merged, kinds, facts)
+    yield from impossible.warnings(merged, facts)
+    yield from shadowed.warnings(merged, kinds)
     yield from challenges.warnings(merged, kinds, facts)
     yield from scheduled.warnings(merged, facts)
 

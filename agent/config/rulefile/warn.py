@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
+from functools import cache
 from itertools import combinations
 
 from agent.config.comparison import Comparison, ValueRef
@@ -34,6 +35,7 @@ def once_per_of(rule: Rule, kinds: Iterable[str]) -> tuple[str, ...]:
     return (defaults.pop(),) if len(defaults) == 1 else ("event",)
 
 
+@cache
 def default_once_per(kind: str) -> str:
     """The scope of a kind where a rule names none."""
     for pattern, scope in DEFAULT_ONCE_PER.items():

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 from agent.config.document import Fault
+from agent.config.kinds import KindTable
+from agent.config.rulefile.check import on
 from agent.config.rulefile.merged import Merged
 
 
-def faults(merged: Merged) -> Iterator[Fault]:
+def faults(merged: Merged, kinds: KindTable) -> Iterator[Fault]:
     """Every name that leads nowhere, with the nearest one that does."""
     rules = {name for rule in merged.written_rules() if isinstance(name := rule.it.get("id"), str)}
     groups = merged.groups()
@@ -19,6 +21,7 @@ def faults(merged: Merged) -> Iterator[Fault]:
         if it.id in first:
             yield check.fault(f"check {it.id!r} stands in {first[it.id]} already", "give it another id", at=("id",))
         first.setdefault(it.id, check.where)
+        yield from on(check, it.on or (), kinds)
         for number, rule in enumerate(it.rules or ()):
             if rule not in rules:
                 yield check.fault(f"there is no rule {rule!r}", _near(rule, rules), at=("rules", number))

@@ -1,0 +1,159 @@
+"""`rewards-agent rules check` and `rules test`: every fault, doubt, example and story; and whom they reach."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, run_async, settings_of
+from agent.errors import ConfigError
+
+if TYPE_CHECKING:
+    from agent.collectors.logstore.reached import Named
+    from agent.config.document import Fault
+    from agent.config.rulefile import RuleFile
+    from agent.config.settings import Settings
+    from agent.engine.rulebook import Rulebook
+
+FilesArgument = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="[FILE]…", help="Files of rules; without them those of the configuration."),
+]
+_REACH = ("rule", "courses", "cohorts", "people")
+
+
+def check(
+    files: FilesArgument = None,
+    *,
+    site: Annotated[
+        bool,
+        typer.Option("--site", help="Count in the LMS how many courses, cohorts and people each audience matches."),
+    ] = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Tell every fault of the rules at once, as FILE:LINE:COLUMN; exits with 2 where there is one.
+
+    Examples in the rules are tried. Warnings are told too and break nothing: conditions that contradict each other,
+    rules that others make pointless, limits that never act. With --site the database is asked, read-only: names that
+    mean nothing there are warnings, names that mean several things are faults.
+
+    Example: rewards-agent rules check --site
+    """
+    from agent.config.document import FaultsError
+    from agent.config.rulefile.across.scheduled import hasty
+
+    try:
+        rules, _ = compiled_of(files, config)
+    except FaultsError as error:
+        if json:
+            emit_json({"ok": False, "faults": [_told(fault) for fault in error.faults], "warnings": []})
+            raise typer.Exit(error.exit_code) from None
+        raise
+    found = (*rules.warnings, *(() if files else hasty(rules, settings_of(config))))
+    seen = run_async(_site(settings_of(config), rules)) if site else {}
+    ok = not any(one["ambiguous"] for one in seen.values())
+    if json:
+        told = {"ok": ok, "faults": [], "warnings": [_told(fault) for fault in found]}
+        emit_json({**told, "rules": len(rules.rules), "version": rules.version, **({"site": seen} if site else {})})
+    else:
+        for warning in found:
+            note(f"warning: {warning}")
+        _show(seen)
+        emit_one({"in order" if ok else "read": f"{len(rules.rules)} rules", "version": rules.version}, json=False)
+    if not ok:
+        raise typer.Exit(ConfigError.exit_code)
+
+
+async def _site(settings: Settings, rules: RuleFile) -> dict[str, dict[str, Any]]:
+    """For each log source: whom the audiences reach, and the names that mean nothing or several things."""
+    from agent.collectors.logstore.reached import reached
+    from agent.wiring import logstore_options
+
+    found = {}
+    for source in settings.log_sources:
+        reach, named = await reached(logstore_options(settings, source), rules.rules)
+        found[source.name] = {
+            "audiences": [{key: getattr(one, key) for key in _REACH} for one in reach],
+            "unknown": [_named(one) for one in named if not one.means],
+            "ambiguous": [_named(one) for one in named if len(one.means) > 1],
+        }
+    return found
+
+
+def _named(one: Named) -> dict[str, object]:
+    return {"rule": one.rule, "where": one.where, "key": one.by, "name": one.name, "means": list(one.means)}
+
+
+def _show(seen: dict[str, dict[str, Any]]) -> None:
+    for source, found in seen.items():
+        note(f"in {source}, as it is now (people: not deleted; roles are not looked at):")
+        emit(found["audiences"], _REACH, json=False, empty="no rules")
+        for one in found["unknown"]:
+            note(f"warning: {one['where']}: {one['name']!r} is none of the {one['key']} there")
+        for one in found["ambiguous"]:
+            note(f"{one['where']}: {one['name']!r} is ambiguous: it means {'; '.join(one['means'])}")
+
+
+def try_cases(files: FilesArgument = None, config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Try every [[rule.example]] and play every [[case]] of the rules; exits with 1 where one is not true.
+
+    Stories may stand in files of their own: name them after the rules, or alone, to try them on the configured rules.
+    Nothing is read but the files, and nothing is paid; with files of rules no configuration is needed.
+
+    Example: rewards-agent rules test rules.toml cases/*.toml
+    """
+    from agent.engine.stories import run_cases
+
+    named = list(files or ())
+    if named and not any(_has_rules(path) for path in named):
+        named = [*settings_of(config).rule_files(), *named]
+    rules, rulebook = compiled_of(named, config)
+    results = run_cases(rules, rulebook)
+    untrue = [result for result in results if result.failures]
+    examples = sum(len(one.it.example) for one in rules.rules)
+    if json:
+        told = [{"name": one.name, "where": one.where, "failures": list(one.failures)} for one in results]
+        emit_json({"ok": not untrue, "cases": told, "examples": examples})
+    else:
+        for result in untrue:
+            note(f"{result.where}: {result.name}")
+            for failure in result.failures:
+                note(f"  {failure}")
+        cases = f"{len(results) - len(untrue)} of {len(results)} true"
+        emit_one({"examples": f"{examples} true", "cases": cases}, json=False)
+    if untrue:
+        raise typer.Exit(1)
+
+
+def _has_rules(path: Path) -> bool:
+    """Whether a file is more than stories; one that cannot be read is taken for rules, and told as such."""
+    try:
+        return set(tomllib.loads(path.read_text(encoding="utf-8"))) - {"case"} != set()
+    except (OSError, ValueError):
+        return True
+
+
+def compiled_of(files: Sequence[Path] | None, config: Path | None) -> tuple[RuleFile, Rulebook]:
+    """The rules of these files, else of the configuration; where one is named, its sources must reach what they ask.
+
+    Raises:
+        ConfigError: they have faults, or there is no such file.
+    """
+    from agent.config.kinds import KindTable
+    from agent.config.rulefile import load_rules
+    from agent.config.rulefile.sense.reach import require_reachable
+    from agent.engine.rules import compile_rules
+
+    rules = load_rules(tuple(files) if files else settings_of(config).rule_files())
+    if not files or config is not None:
+        require_reachable(rules, settings_of(config))
+    return rules, compile_rules(rules, KindTable())
+
+
+def _told(fault: Fault) -> dict[str, object]:
+    return {key: getattr(fault, key) for key in ("file", "line", "column", "message", "hint")}

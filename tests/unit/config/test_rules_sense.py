@@ -1,0 +1,127 @@
+"""Rules that contradict themselves or each other are told, exactly where and why; sensible ones are left alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+
+from agent.config.comparison import comparison
+from agent.config.document import FaultsError
+from agent.config.kinds import KindTable
+from agent.config.rulefile import load_rules_text
+from agent.config.rulefile.sense.reach import require_reachable
+from agent.config.rulefile.sense.regions import excludes, implies
+from agent.config.settings import load_settings
+from agent.engine.rules import compile_rules
+
+HEAD = 'schema = 1\ntimezone = "UTC"\n'
+QUIZ = '[[rule]]\nid = "q"\non = "quiz.submitted"\naward = 10\n'
+POST = '[[rule]]\nid = "p"\non = "forum.posted"\naward = 5\n'
+
+
+def told(text: str) -> list[str]:
+    """The warnings of a file, each as `LINE:COLUMN message (hint)`."""
+    return [f"{one.line}:{one.column} {one.message} ({one.hint})" for one in load_rules_text(HEAD + text).warnings]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(">=80", "<50"), (">80", 80), ("<80", ">=80"), ("60..79", ">=80"), (5, "!=5"), ("quiz", "page"), (True, False)],
+)
+def test_two_conditions_exclude_each_other(one: object, other: object) -> None:
+    assert excludes(comparison(one), comparison(other))
+    assert excludes(comparison(other), comparison(one))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(">=80", "<=80"), ("60..80", ">=80"), ([1, 90], ">=80"), ("a*", "b*"), (5, "!=6"), (">=80", "@x"), (True, 1)],
+)
+def test_two_conditions_may_both_hold(one: object, other: object) -> None:
+    assert not excludes(comparison(one), comparison(other))
+
+
+def test_one_condition_holds_wherever_the_other_does() -> None:
+    for one, other in ((">=80", ">=50"), (">80", ">=80"), (90, ">80"), ("60..70", ">50"), ([1, 2], "<=2"), (5, "!=6")):
+        assert implies(comparison(one), comparison(other))
+    for one, other in ((">=50", ">=80"), (">=80", ">80"), ([1, 3], "<=2"), ("a*", "abc"), (5, "!=5"), ("!=5", ">1")):
+        assert not implies(comparison(one), comparison(other))
+
+
+def test_a_branch_that_contradicts_the_rest_is_told_with_its_place() -> None:
+    text = QUIZ + 'conditions = { score_pct = ">=80", any = [{ score_pct = "<50" }, { attempt = 1 }] }\n'
+    (said,) = told(text)
+    assert said.startswith("7:")
+    assert "score_pct <50 can never be met here (score_pct >=80 must hold too: no event meets both)" in said
+
+
+def test_a_none_that_the_conditions_always_meet_is_told() -> None:
+    (said,) = told(QUIZ + 'conditions = { score_pct = ">=80", none = [{ score_pct = ">50" }] }\n')
+    assert "this `none` is never met" in said
+    assert told(QUIZ + 'conditions = { score_pct = ">=80", none = [{ score_pct = ">90" }] }\n') == []
+
+
+def test_a_crossing_below_which_a_condition_keeps_the_fact_is_told() -> None:
+    lesson = '[[rule]]\nid = "l"\non = "lesson.completed"\naward = 1\n'
+    (said,) = told(lesson + 'crosses = { section_progress_pct = 80 }\nconditions = { section_progress_pct = "<50" }\n')
+    assert "section_progress_pct <50 can never be met here" in said
+
+
+def test_a_fact_with_several_values_contradicts_nothing() -> None:
+    assert told(QUIZ + 'conditions = { cohorts = "a", any = [{ cohorts = "b" }] }\n') == []
+
+
+def test_a_rule_that_is_denied_in_every_case_can_never_pay() -> None:
+    deny = '[[deny]]\non = "forum.*"\nconditions = { word_count = "<10" }\nreason = "too short"\n'
+    (said,) = told(deny + POST + 'conditions = { word_count = "<5" }\n')
+    assert "rule p can never pay ([[deny]] in rules.toml:3 refuses all of it: too short)" in said
+    assert told(deny + POST + 'conditions = { word_count = "<50" }\n') == []
+    assert told(deny + QUIZ) == []
+
+
+def test_a_rule_that_a_cap_leaves_nothing_can_never_pay() -> None:
+    (said,) = told(QUIZ + 'group = "g"\n[[cap]]\ngroup = "g"\nlimit = "5 points/day"\n')
+    assert "rule q can never pay ([[cap]] 5 points/day" in said
+
+
+def test_two_rules_that_say_the_same_pay_twice_and_ids_that_look_alike_are_told() -> None:
+    found = told(QUIZ + QUIZ.replace('"q"', '"other"') + POST.replace('"p"', '"a-b"') + QUIZ.replace('"q"', '"ab"'))
+    assert [said.split(" (")[0].partition(" ")[2] for said in found] == [
+        "rule other repeats another",
+        "rule ab repeats another",
+        "the id ab looks like another",
+    ]
+
+
+def test_an_audience_that_names_something_twice_is_told() -> None:
+    (said,) = told(QUIZ + 'audience = { courses = ["A", "B", "A"] }\n')
+    assert "'A' is named twice" in said
+
+
+def test_a_check_that_never_looks_at_anything_is_told() -> None:
+    (said,) = told(QUIZ + '[[check]]\nid = "c"\nduplicate_text = {}\n')
+    assert "check c never looks at anything" in said
+    assert told(POST + '[[check]]\nid = "c"\nduplicate_text = {}\n') == []
+
+
+def test_a_trust_that_no_source_reaches_is_refused(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    source = '[[source]]\nname = "m"\nkind = "moodle-logstore"\nurl = "sqlite:///m.db"\ntrust = "trusted_source"\n'
+    config.write_text(f'[agent]\ncampus = "c"\ndata_dir = "data"\n{source}')
+    settings = load_settings(config)
+    require_reachable(load_rules_text(HEAD + QUIZ), settings)
+    require_reachable(load_rules_text(HEAD + QUIZ + 'mode = "off"\nmin_trust = "server_verified"\n'), settings)
+    with pytest.raises(FaultsError) as caught:
+        require_reachable(load_rules_text(HEAD + QUIZ + 'min_trust = "server_verified"\n'), settings)
+    assert "rules.toml:7:13: no configured source reaches min_trust server_verified" in str(caught.value)
+    assert "the highest is trusted_source" in str(caught.value)
+
+
+def test_ten_thousand_rules_load_in_seconds() -> None:
+    one = '[[rule]]\nid = "r{n}"\non = "quiz.submitted"\naward = {n}\naudience = {{ courses = ["C{n}"] }}\n'
+    begun = perf_counter()
+    rules = load_rules_text(HEAD + "".join(one.format(n=n + 1) for n in range(10_000)))
+    assert len(compile_rules(rules, KindTable()).rules) == 10_000
+    assert perf_counter() - begun < 30
