@@ -15,8 +15,10 @@ import typer
 from agent.cli.app import app as agent_app
 from agent.config.kinds import KindTable
 from agent.config.rulefile import load_rules
+from agent.config.rulefile.tables.check import PATTERNS
 from agent.config.settings import load_settings
 from agent.engine.rules import compile_rules
+from agent.engine.stories import run_cases
 from catalogue.cli.app import app as catalogue_app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -133,6 +135,15 @@ def test_the_examples_of_programmes_and_referrals_load_and_are_true(tmp_path: Pa
     given = "\n".join(textwrap.dedent(body) for body in blocks(DOCS / "admin" / "programmes.md", "toml"))
     rules.write_text(f'schema = 1\ntimezone = "UTC"\n{given}', encoding="utf-8")
     assert compile_rules(load_rules([rules]), KindTable()).derivations
+
+
+def test_the_checks_of_the_manual_are_one_file_whose_story_is_true(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text("\n".join(blocks(DOCS / "admin" / "fairness.md", "toml")), encoding="utf-8")
+    file = load_rules([rules])
+    assert file.warnings == ()
+    assert {placed.it.pattern for placed in file.checks} == set(PATTERNS)
+    assert [result.failures for result in run_cases(file, compile_rules(file, KindTable()))] == [()]
 
 
 def test_the_second_moodle_of_the_manual_is_a_source(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ class Guard(NamedTuple):
 
 
 class Fair(NamedTuple):
-    """What all checks together say: why it is refused or held (or nothing), what was looked at, what is kept."""
+    """What all checks together say: why it is refused or held (or nothing), what was found or unknown, what is kept."""
 
     refused: str
     held: str
@@ -128,7 +128,10 @@ def _meter(check: CompiledCheck) -> str:
 
 
 def asked(found: Iterable[Guard], uses: Uses) -> Fair:
-    """Ask every check, the past and the page being ``uses``; what they note is visible to what follows."""
+    """Ask every check, the past and the page being ``uses``; what they note is visible to what follows.
+
+    A check that passes leaves no word: there is one for every act.
+    """
     refused = held = ""
     checks: list[Check] = []
     notes: list[Use] = []
@@ -137,6 +140,8 @@ def asked(found: Iterable[Guard], uses: Uses) -> Fair:
         check = guard.check
         finding = guard.sight.ask(uses) if guard.sight is not None else _suspicion(guard, flagged, uses)
         notes.extend(finding.notes)
+        if finding.status == "passed":
+            continue
         checks.append(Check(text=f"check {check.id}: {check.label}", status=finding.status, seen=finding.seen))
         if finding.status == "unknown" and check.holds_unknown:
             held = held or f"{check.label} unknown"
