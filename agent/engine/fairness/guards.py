@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from agent.config.rulefile import Rule
@@ -91,13 +92,20 @@ class Fair(NamedTuple):
     notes: tuple[Use, ...]
 
     def beside(self, decision: Decision) -> Decision:
-        """The decision with what was looked at and counted."""
+        """The decision with what was found and counted."""
+        if not self.checks and not self.notes:
+            return decision
         return replace(decision, checks=decision.checks + self.checks, notes=decision.notes + self.notes)
 
 
 def slot_of(seen: Observation) -> int:
     """What tells acts apart in a set: the number in the source's own log, and the source. It names no person."""
-    return seen.position << 8 | zlib.crc32(seen.source.encode()) & 0xFF
+    return seen.position << 8 | _source(seen.source)
+
+
+@lru_cache(maxsize=64)
+def _source(name: str) -> int:
+    return zlib.crc32(name.encode()) & 0xFF
 
 
 def around(meter: str, what: str, learner: str, at: int, window_s: int) -> tuple[UseKey, ...]:

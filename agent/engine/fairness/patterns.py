@@ -103,12 +103,11 @@ def _counted(spec: FairCheck, rate: Rate, about: Callable[[Observation], str | N
         use = Use(meter=meter, bucket=keys[1][1], learner=who, at=at, amount=1, slot=slot_of(seen))
 
         def ask(uses: Uses) -> Finding:
-            own = uses.members(keys[1])
-            new = len(own) < 4 * rate.most + _ROOM and uses.note(use)
-            notes = (use,) if new else ()
-            if sum(len(uses.members(key)) for key in keys) <= rate.most:
+            before, own, after = (uses.members(key) for key in keys)
+            notes = (use,) if len(own) < 4 * rate.most + _ROOM and uses.note(use) else ()
+            if len(before) + len(own) + len(after) <= rate.most:
                 return Finding("passed", "", notes)
-            near = [(when, 1) for key in keys for when in uses.members(key).values() if abs(when - at) < window_s]
+            near = [(when, 1) for held in (before, own, after) for when in held.values() if abs(when - at) < window_s]
             count = fullest(near, window_s, at)
             status: CheckStatus = "failed" if count > rate.most else "passed"
             return Finding(status, f"{count} within {rate.within.text}", notes)

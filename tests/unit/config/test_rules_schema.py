@@ -65,6 +65,19 @@ group = "learn"
 on = "forum.*"
 conditions = { word_count = { is = "<3", if_unknown = "pass" } }
 reason = "too short"
+[[check]]
+id = "burst"
+velocity = "20/10m"
+then = "hold"
+[[check]]
+id = "copied"
+duplicate_text = { in = "forum", alike = 80 }
+[[check]]
+id = "nothing"
+empty = true
+[[check]]
+id = "little"
+empty = { words = 20, files = 1 }
 [[case]]
 name = "nothing"
 events = [{ kind = "lesson.completed" }]
@@ -95,6 +108,12 @@ BROKEN = [
     ('mode = "shadow"', 'mode = "silent"'),
     ('hours = "22:00-02:00"', 'hours = "evening"'),
     ('reason = "too short"', 'reason = ""'),
+    ('velocity = "20/10m"', 'velocity = "20 a day"'),
+    ('then = "hold"', 'then = "shout"'),
+    ('{ in = "forum", alike = 80 }', '{ in = "forum", alike = 10 }'),
+    ('{ in = "forum", alike = 80 }', '{ in = "wiki", alike = 80 }'),
+    ("empty = true", 'empty = "yes"'),
+    ("empty = { words = 20", "empty = { words = 0"),
     ('events = [{ kind = "lesson.completed" }]', "events = []"),
     ('tags = ["a"]', 'tags = ["a"]\ncolour = "red"'),
 ]
