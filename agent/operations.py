@@ -16,6 +16,7 @@ import structlog
 from agent.backfill import Backfill
 from agent.clock import Clock
 from agent.engine.challenge.byhand import enrolment
+from agent.engine.money import guardrails
 from agent.errors import ConfigError, InvalidInputError
 from agent.ledger import corrections, delivery, projections
 from agent.ledger.corrections import Correction
@@ -188,6 +189,7 @@ class Operations:
             raise InvalidInputError(
                 f"there is no currency {currency!r}", hint=f"the rules know: {', '.join(sorted(known))}"
             )
+        guardrails.within(self._pipeline.rulebook, currency, amount)
 
         async def unit(connection: aiosqlite.Connection) -> int:
             return await corrections.adjust(

@@ -35,7 +35,7 @@ _DUE_TABLES = (*MODULES, "assign", "assign_submission", "assign_user_flags", "qu
 FACTS: tuple[FactEntry, ...] = (
     FactEntry(
         name="score_pct",
-        kinds=("quiz.submitted", *_GRADES),
+        kinds=("quiz.submitted", "quiz.regraded", *_GRADES),
         type="rational",
         unit="%",
         sample="66.66667",
@@ -45,7 +45,7 @@ FACTS: tuple[FactEntry, ...] = (
     ),
     FactEntry(
         name="attempt",
-        kinds=("quiz.submitted", "assignment.submitted"),
+        kinds=("quiz.submitted", "quiz.regraded", "assignment.submitted"),
         type="int",
         unit="",
         sample="2",

@@ -23,6 +23,7 @@ class KindEntry:
 
 
 _COMPLETION = r"\core\event\course_module_completion_updated"
+_SUBMISSION = r"\mod_assign\event\submission_status_updated"
 _GRADED = r"\core\event\user_graded"
 
 MOODLE: tuple[KindEntry, ...] = (
@@ -31,7 +32,11 @@ MOODLE: tuple[KindEntry, ...] = (
     KindEntry(kind="course.completed", lms_event=r"\core\event\course_completed"),
     KindEntry(kind="quiz.submitted", lms_event=r"\mod_quiz\event\attempt_submitted"),
     KindEntry(kind="quiz.attempt_deleted", lms_event=r"\mod_quiz\event\attempt_deleted"),
+    KindEntry(kind="quiz.regraded", lms_event=r"\mod_quiz\event\attempt_regraded"),
+    KindEntry(kind="quiz.regraded", lms_event=r"\mod_quiz\event\attempt_manual_grading_completed"),
     KindEntry(kind="assignment.submitted", lms_event=r"\mod_assign\event\assessable_submitted"),
+    KindEntry(kind="assignment.withdrawn", lms_event=r"\mod_assign\event\submission_removed"),
+    KindEntry(kind="assignment.withdrawn", lms_event=_SUBMISSION, when=("draft", "new")),
     KindEntry(kind="forum.posted", lms_event=r"\mod_forum\event\post_created"),
     KindEntry(kind="forum.posted", lms_event=r"\mod_forum\event\discussion_created"),
     KindEntry(kind="forum.posted", lms_event=r"\mod_hsuforum\event\post_created"),
@@ -43,6 +48,7 @@ MOODLE: tuple[KindEntry, ...] = (
     KindEntry(kind="forum.tagged", lms_event=r"\core\event\tag_added", when=("forum_posts", "hsuforum_posts")),
     KindEntry(kind="grade.awarded", lms_event=_GRADED, when=("mod",)),
     KindEntry(kind="course.graded", lms_event=_GRADED, when=("course",)),
+    KindEntry(kind="grade.deleted", lms_event=r"\core\event\grade_deleted"),
     KindEntry(kind="user.logged_in", lms_event=r"\core\event\user_loggedin"),
     KindEntry(kind="course.enrolled", lms_event=r"\core\event\user_enrolment_created"),
     KindEntry(kind="course.unenrolled", lms_event=r"\core\event\user_enrolment_deleted"),
@@ -83,6 +89,9 @@ class KindTable:
         """The entries whose kind a rule's `on` pattern (`lesson.completed`, `forum.*`) matches."""
         return tuple(entry for entry in self.entries if fnmatchcase(entry.kind, pattern))
 
+
+RETOLD: Mapping[str, tuple[str, ...]] = {"quiz.submitted": ("quiz.regraded",)}
+"""Kinds of events that tell an earlier act of a kind anew: an award for it that is to stay true is judged by them."""
 
 DEFAULT_ONCE_PER: Mapping[str, str] = {
     "lesson.*": "lesson",

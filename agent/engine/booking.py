@@ -157,11 +157,11 @@ def _undone(verdict: Verdict, state: State, prefix: str) -> list[Decision]:
             taken += state.acts.take_awards(where, when)
         marks.append(undo.mark(undo.key(UNDONE, rule, ref, prefix), seen))
         state.uses.mark(marks[-1])
-    reason = f"undone: {seen.kind or seen.lms_event}"
+    reason = f"no longer true: {verdict.because}" if verdict.because else f"undone: {seen.kind or seen.lms_event}"
     decisions = [_reversal(verdict, award, reason, prefix, state) for award in taken]
     if not decisions:
-        told = "done again since" if again else f"held decision {reason}" if closed else "nothing to undo"
-        decisions = [_decision(verdict, _REFUSED, reason=told)]
+        told = "done again since" if again else f"held decision {reason}" if closed else verdict.because
+        decisions = [_decision(verdict, _REFUSED, reason=told or "nothing to undo")]
     decisions[0] = replace(decisions[0], uses=tuple(marks), supersedes=closed)
     return decisions
 

@@ -45,8 +45,9 @@ class Verdict(NamedTuple):
     refused. ``learner`` is empty where the role is missing, ``scope`` where the event lacks it. ``calendar`` tells
     when the windows of the places end, ``postings`` what this event would bring. ``refs`` are what the award can be
     found again by, or, where the event ``undoes``, what it is about: then there is one verdict for the rule, and its
-    payee means nothing. ``act`` is what the event adds to a set, ``then`` what is to be decided where that completes
-    it, ``guards`` are the checks before it. (A named tuple: one is made for every rule of every event.)
+    payee means nothing; ``because`` is the condition that is not met any more. ``act`` is what the event adds to a set,
+    ``then`` what is to be decided where that completes it, ``guards`` are the checks before it. (A named tuple: one is
+    made for every rule of every event.)
     """
 
     event: Event
@@ -62,6 +63,7 @@ class Verdict(NamedTuple):
     postings: tuple[Posting, ...]
     refs: tuple[Ref, ...] = ()
     undoes: bool = False
+    because: str = ""
     act: Act | None = None
     then: Verdict | None = None
     guards: tuple[Guard, ...] = ()
@@ -72,13 +74,16 @@ def judge(event: Event, rulebook: Rulebook) -> tuple[Verdict, ...]:
     seen = event.seen
     matched = rulebook.matching(seen)
     undoing = [_undoing(event, rule, rulebook) for rule in matched.undoes] if matched.undoes else []
-    if not matched.rules:
+    if not (matched.rules or matched.doubts):
         return tuple(undoing)
     moment = rulebook.calendar.moment(seen.occurred_at)
     denied = _denied(seen, matched.denies) if matched.denies else None
     judged = [_judged(event, rule, payee, rulebook, moment, denied) for rule in matched.rules for payee in rule.payees]
     if matched.checks:
         judged = [_guarded(verdict, matched.checks) for verdict in judged]
+    if matched.doubts:
+        for rule in matched.doubts:
+            _doubted(event, rule, rulebook, judged)
     return tuple(undoing + judged)
 
 
@@ -100,7 +105,7 @@ def _guarded(verdict: Verdict, checks: tuple[CompiledCheck, ...]) -> Verdict:
 def _undoing(event: Event, rule: CompiledRule, rulebook: Rulebook) -> Verdict:
     """Whoever undoes it: an act that is no longer there has not earned. Only what did not happen undoes nothing."""
     seen = event.seen
-    name = undone_by(seen.kind)
+    name = undone_by(seen.kind) if rule not in rulebook.matching(seen).doubts else "object"
     refs = refs_of(seen, (name,))
     subject = seen.people.get("subject")
     if "restored" in seen.marks:
@@ -115,6 +120,28 @@ def _undoing(event: Event, rule: CompiledRule, rulebook: Rulebook) -> Verdict:
     return Verdict(
         event, rule, rule.payees[0], rulebook.calendar, learner, reason, None, (), "", (), (), refs, undoes=True
     )
+
+
+def _doubted(event: Event, rule: CompiledRule, rulebook: Rulebook, judged: list[Verdict]) -> None:
+    """Where the conditions of a rule are definitely not met, its verdict takes back what the object earned.
+
+    What is unknown proves nothing. The verdict of the first recipient is the one that answers.
+    """
+    seen = event.seen
+    unmet = rule.doubt(seen, []) if rule.doubt is not None else None
+    subject = seen.people.get("subject", "")
+    if unmet is None or unmet.holds or (rule.whom is not None and rule.whom(seen, subject) is not None):
+        return
+    undoing = _undoing(event, rule, rulebook)._replace(because=unmet.text)
+    if undoing.reason:
+        return
+    for place, verdict in enumerate(judged):
+        if verdict.rule is rule and verdict.reason.startswith("condition "):
+            judged[place] = verdict._replace(
+                reason="", hold=None, undoes=True, refs=undoing.refs, because=verdict.reason
+            )
+            return
+    judged.append(undoing)
 
 
 def _denied(seen: Observation, denies: tuple[CompiledDeny, ...]) -> Unmet | None:

@@ -48,6 +48,9 @@ def rule_sentences(rule: CompiledRule, rulebook: Rulebook, *, kind: str | None =
     said.extend(f"{does[check.then]} at {check.label} (check {check.id})." for check in checks_of(rule, rulebook))
     if spec.reverse_on:
         said.append(f"Taken back on {_listed(spec.reverse_on, 'or')}.")
+    if spec.reverse_when:
+        later = _listed(("a later such event", *sorted(rule.told_again)), "or")
+        said.append(f"Taken back when {later} about the same thing no longer meets the conditions.")
     said.append(f"An event believed less than {spec.min_trust.name} is held.")
     if spec.mode != "live":
         said.append("Decides and reports, pays nothing." if spec.mode == "shadow" else "Switched off.")

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from agent.config.rulefile import Challenge, Level, Rule, Scheduled
 from agent.config.rulefile.tables.badge import Badge, Tier
+from agent.config.rulefile.tables.currency import Currency
 from agent.engine.calendar import Calendar, Moment
 from agent.engine.conditions import Judge, fact_of, shown
 from agent.engine.earning.amounts import Pays
@@ -60,7 +61,9 @@ class CompiledRule:
     """A rule as closures; ``spec`` is how it was written. None stands for "nothing to check".
 
     ``onces`` is by kind, since what is left out differs by kind; None is for events without one. ``undo_by`` names what
-    an award must be found again by (`undo.refs_of`), nothing where no event undoes it. ``form`` is there where awards
+    an award must be found again by (`undo.refs_of`), nothing where no event undoes it. ``doubt`` is there where awards
+    fall when a later event says that the conditions are no longer met, ``told_again`` the kinds that tell so without
+    earning. ``form`` is there where awards
     are decided from a set; ``then`` is what the completion of that set brings about for the same learner.
     ``recognition`` is there where badges follow from awards or rules require something; all rules of a book share it.
     """
@@ -76,6 +79,8 @@ class CompiledRule:
     condition: Judge | None
     onces: Mapping[str | None, Once]
     undo_by: frozenset[str] = frozenset()
+    doubt: Judge | None = None
+    told_again: frozenset[str] = frozenset()
     form: Form | None = None
     then: CompiledRule | None = None
     recognition: Recognition | None = None
@@ -151,11 +156,12 @@ class Needs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:
-    """What an event meets: rules in file order, denials, the rules whose awards it undoes, and checks."""
+    """What an event meets: rules in file order, denials, the rules whose awards it undoes or may, and checks."""
 
     rules: tuple[CompiledRule, ...]
     denies: tuple[CompiledDeny, ...]
     undoes: tuple[CompiledRule, ...] = ()
+    doubts: tuple[CompiledRule, ...] = ()
     checks: tuple[CompiledCheck, ...] = ()
 
 
@@ -189,6 +195,7 @@ class Rulebook:
     scheduled: tuple[Timed, ...] = ()
     checks: tuple[CompiledCheck, ...] = ()
     derivations: tuple[Derivation, ...] = ()
+    currencies: Mapping[str, Currency] = field(default_factory=dict)
     _matches: dict[tuple[str | None, str], Matched] = field(default_factory=dict)
 
     def matching(self, seen: Observation) -> Matched:
@@ -204,6 +211,7 @@ class Rulebook:
                 ),
                 denies=tuple(deny for deny in self.denies if _fits(deny.on, seen)),
                 undoes=tuple(rule for rule in self.rules if _fits(rule.spec.reverse_on, seen)),
+                doubts=tuple(rule for rule in self.rules if rule.doubt is not None and _doubts(rule, seen)),
                 checks=tuple(check for check in self.checks if _fits(check.on, seen)),
             )
         return found
@@ -230,6 +238,11 @@ def _fits(patterns: Iterable[str], seen: Observation) -> bool:
         seen.lms_event == pattern if "\\" in pattern else seen.kind is not None and fnmatchcase(seen.kind, pattern)
         for pattern in patterns
     )
+
+
+def _doubts(rule: CompiledRule, seen: Observation) -> bool:
+    told = seen.kind in rule.told_again or _fits(rule.spec.on, seen)
+    return told and not _fits(rule.spec.reverse_on, seen)
 
 
 def once(rule: Rule, names: tuple[str, ...]) -> Once:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from agent.config.document import FaultsError
 from agent.config.facts import FactTable
 from agent.config.grammar import Duration, Limit, Number
-from agent.config.kinds import KindTable
+from agent.config.kinds import RETOLD, KindTable
 from agent.config.rulefile import Rule, RuleFile
 from agent.config.rulefile.warn import default_once_per, kinds_of
 from agent.engine import conditions, fairness, filters, stories
@@ -104,6 +104,7 @@ class _Compiler:
             scheduled=scheduled,
             checks=self._checks,
             derivations=self._derivations(needs.values()),
+            currencies=dict(self._file.currencies),
         )
 
     def _in_zone(self, zone: ZoneInfo) -> Calendar:
@@ -130,6 +131,8 @@ class _Compiler:
             condition=conditions.compiled(rule.conditions, self._file.values),
             onces=_onces(rule, form, kinds),
             undo_by=self._undo_by(rule),
+            doubt=conditions.compiled(rule.conditions, self._file.values, denying=True) if rule.reverse_when else None,
+            told_again=self._told_again(rule),
             form=form,
             recognition=self._recognition,
         )
@@ -143,7 +146,13 @@ class _Compiler:
         """What its awards must be found again by: each undoing event names one thing."""
         kinds: set[str | None] = set(kinds_of(rule.reverse_on, self._kinds))
         bare = any("\\" in pattern and not kinds_of((pattern,), self._kinds) for pattern in rule.reverse_on)
-        return frozenset(undone_by(kind) for kind in (*kinds, *([None] if bare else [])))
+        doubted = ["object"] if rule.reverse_when else []
+        return frozenset((*doubted, *(undone_by(kind) for kind in (*kinds, *([None] if bare else [])))))
+
+    def _told_again(self, rule: Rule) -> frozenset[str]:
+        """The kinds by which an act is told anew, where that can take its award back."""
+        acts = kinds_of(rule.on, self._kinds) if rule.reverse_when else ()
+        return frozenset(again for kind in acts for again in RETOLD.get(kind, ()))
 
     def _zoned(self, key: str) -> Calendar:
         return self._in_zone(ZoneInfo(key))
@@ -211,7 +220,7 @@ class _Compiler:
         )
 
     def _needs(self, rule: CompiledRule) -> Needs:
-        met_by = (*rule.spec.on, *rule.spec.reverse_on)
+        met_by = (*rule.spec.on, *rule.spec.reverse_on, *sorted(rule.told_again))
         names = {pattern for pattern in met_by if "\\" in pattern}
         suffixes: set[str] = set()
         for pattern in met_by:

@@ -151,3 +151,12 @@ def test_the_second_moodle_of_the_manual_is_a_source(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text((ROOT / "config.example.toml").read_text(encoding="utf-8") + "\n" + source, encoding="utf-8")
     assert [one.name for one in load_settings(config).log_sources] == ["moodle", "college"]
+
+
+def test_every_example_of_corrections_is_a_file_that_loads(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    examples = blocks(DOCS / "admin" / "corrections.md", "toml")
+    assert len(examples) == 3
+    for example in examples:
+        rules.write_text(example, encoding="utf-8")
+        assert compile_rules(load_rules([rules]), KindTable()).rules

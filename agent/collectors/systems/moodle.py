@@ -21,6 +21,11 @@ COURSE_COMPLETED = r"\core\event\course_completed"
 GRADED = r"\core\event\user_graded"
 QUIZ_SUBMITTED = r"\mod_quiz\event\attempt_submitted"
 QUIZ_DELETED = r"\mod_quiz\event\attempt_deleted"
+QUIZ_REGRADED = r"\mod_quiz\event\attempt_regraded"
+QUIZ_MARKED = r"\mod_quiz\event\attempt_manual_grading_completed"
+GRADE_DELETED = r"\core\event\grade_deleted"
+ASSIGN_REMOVED = r"\mod_assign\event\submission_removed"
+ASSIGN_STATUS = r"\mod_assign\event\submission_status_updated"
 ASSIGN_SUBMITTED = r"\mod_assign\event\assessable_submitted"
 TAGGED = r"\core\event\tag_added"
 ENROLLED = r"\core\event\user_enrolment_created"
@@ -50,6 +55,11 @@ LEARNER: Mapping[str, Learner] = MappingProxyType(
         GRADED: "related",
         QUIZ_SUBMITTED: "related",
         QUIZ_DELETED: "related",
+        QUIZ_REGRADED: "related",
+        QUIZ_MARKED: "related",
+        GRADE_DELETED: "related",
+        ASSIGN_REMOVED: "related",
+        ASSIGN_STATUS: "related",
         ENROLLED: "related",
         UNENROLLED: "related",
         TAGGED: "related",
@@ -71,6 +81,7 @@ OTHER_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         COMPLETION: ("completionstate", "overrideby", "relateduserid"),
         GRADED: ("itemid", "finalgrade", "overridden"),
+        ASSIGN_STATUS: ("newstatus",),
         ENROLLED: ("enrol",),
         UNENROLLED: ("enrol",),
         TAGGED: ("tagname", "itemid", "itemtype"),
@@ -142,12 +153,13 @@ def people_of(event: str, user: int, related: int | None) -> dict[str, str]:
 
 
 def detail_of(event: str, other: Other) -> str:
-    """What is part of the fact: the completion state, the final grade, what sort of thing was tagged; else empty."""
+    """What is part of the fact: a state, a final grade, a submission's status, what sort was tagged; else empty."""
     if event == COMPLETION:
         return state_of(other)
     if event == GRADED:
         return canonical_decimal(other.get("finalgrade"))
-    return str(other.get("itemtype") or "") if event == TAGGED else ""
+    key = {TAGGED: "itemtype", ASSIGN_STATUS: "newstatus"}.get(event)
+    return str(other.get(key) or "") if key else ""
 
 
 def state_of(other: Other) -> str:

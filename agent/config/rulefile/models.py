@@ -60,6 +60,7 @@ class Rule(Model):
     min_trust: TrustName = Trust.trusted_source
     recipient: Role = "subject"
     reverse_on: Annotated[tuple[Event, ...], ListOf] = ()
+    reverse_when: Literal["no longer true"] | None = None
     mode: Literal["live", "shadow", "off"] = "live"
     active: Active | None = None
     audience: Audience | None = None
@@ -84,6 +85,17 @@ class Rule(Model):
         if self.once_per is not None and (not self.once_per or len(set(self.once_per)) < len(self.once_per)):
             hint = 'such as ["lesson", "day"]'
             raise MisfitError("once_per names nothing, or something twice", hint, at=("once_per",))
+        return self
+
+    @model_validator(mode="after")
+    def _stays_true(self) -> Rule:
+        if self.reverse_when is not None:
+            set_by = next((key for key in EARNING if getattr(self, key)), None)
+            if set_by is not None:
+                hint = "what was reached once stays reached: take one of the two out"
+                raise MisfitError(f"`reverse_when` and `{set_by}` in one rule", hint, at=("reverse_when",))
+            if self.conditions == Conditions():
+                raise MisfitError("nothing that could be no longer true", "write conditions", at=("reverse_when",))
         return self
 
     @model_validator(mode="after")

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StrictBool, StrictInt, StrictStr
+from pydantic import Field, PlainValidator, StrictBool, StrictInt, StrictStr
 
+from agent.config import grammar
+from agent.config.document import MisfitError
+from agent.config.grammar import Number
 from agent.config.rulefile.types import Expiry, Model, Name
 
 
+def _bound(value: Any) -> Number:
+    bound = grammar.toml_number(value)
+    if bound is None or bound <= 0:
+        raise MisfitError(f"{value!r} is no amount", "a number above zero, such as adjust_max = 500")
+    return bound
+
+
 class Currency(Model):
-    """A currency; whole units unless ``decimals`` says otherwise. ``expires_after`` None is never (seconds)."""
+    """A currency; whole units unless ``decimals`` says otherwise. ``expires_after`` None is never (seconds).
+
+    ``adjust_max`` is the most that one adjustment by hand gives or takes, None is no bound.
+    """
 
     title: StrictStr = ""
     spendable: StrictBool = True
     decimals: Annotated[StrictInt, Field(ge=0, le=6)] = 0
     expires_after: Expiry = None
     worth: StrictStr = ""
+    adjust_max: Annotated[Number | None, PlainValidator(_bound)] = None
     overdraw: Literal["owe", "forgive"] = "owe"
 
 
