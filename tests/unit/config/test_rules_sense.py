@@ -108,7 +108,7 @@ def test_a_check_that_never_looks_at_anything_is_told() -> None:
 
 def test_a_trust_that_no_source_reaches_is_refused(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
-    source = '[[source]]\nname = "m"\nkind = "moodle-logstore"\nurl = "sqlite:///m.db"\ntrust = "trusted_source"\n'
+    source = '[[source]]\nname = "m"\nkind = "moodle-logstore"\nurl = "sqlite:///m.db"\ntrust = "client_reported"\n'
     config.write_text(f'[agent]\ncampus = "c"\ndata_dir = "data"\n{source}')
     settings = load_settings(config)
     require_reachable(load_rules_text(HEAD + QUIZ), settings)
@@ -116,7 +116,7 @@ def test_a_trust_that_no_source_reaches_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FaultsError) as caught:
         require_reachable(load_rules_text(HEAD + QUIZ + 'min_trust = "server_verified"\n'), settings)
     assert "rules.toml:7:13: no configured source reaches min_trust server_verified" in str(caught.value)
-    assert "the highest is trusted_source" in str(caught.value)
+    assert "the highest is client_reported" in str(caught.value)
 
 
 def test_ten_thousand_rules_load_in_seconds() -> None:

@@ -25,7 +25,9 @@ def _beyond(rules: RuleFile, settings: Settings) -> Iterator[Fault]:
         return
     most = max(source.trust for source in settings.sources)
     for rule in rules.rules:
-        if rule.it.mode != "off" and rule.it.min_trust > most:
+        # What is left out may be meant: a source whose every award a person approves.
+        written = "min_trust" in rule.it.model_fields_set
+        if written and rule.it.mode != "off" and rule.it.min_trust > most:
             yield rule.fault(
                 f"no configured source reaches min_trust {rule.it.min_trust.name}: all would be held for ever",
                 f"the highest is {most.name}; lower min_trust, or raise `trust` in a [[source]] of {settings.path}",
