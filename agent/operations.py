@@ -15,6 +15,7 @@ import structlog
 
 from agent.backfill import Backfill
 from agent.clock import Clock
+from agent.collectors.inbox.importing import Imports
 from agent.engine.challenge.byhand import enrolment
 from agent.engine.money import guardrails
 from agent.errors import ConfigError, InvalidInputError
@@ -78,6 +79,7 @@ class Operations:
         scheduler: Scheduler,
         clock: Clock,
         callbacks: Sequence[Callback] = (),
+        imports: Imports | None = None,
     ) -> None:
         self._writer = writer
         self._recorder = recorder
@@ -90,6 +92,7 @@ class Operations:
         self._scheduler = scheduler
         self._clock = clock
         self._callbacks = callbacks
+        self._imports = imports
         self._following = Following(pipeline, recorder)
         self._badges = ByHand(writer, recorder, pipeline, self._following, clock)
 
@@ -114,6 +117,7 @@ class Operations:
             "badge.settle": self._badges.settle,
             "challenge.enrol": self.enrol_in_challenge,
             "callback.skip": self.skip_message,
+            **({"import.events": self._imports.take} if self._imports is not None else {}),
         }
 
     async def approve(self, *, decisions: list[int], by: str, reason: str = "") -> list[dict[str, Any]]:

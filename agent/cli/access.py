@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,3 +54,32 @@ async def _carry_out(settings: Settings, command: str, arguments: Mapping[str, A
             return await agent.operations.table()[command](**arguments)
     except BusyError:
         return await control.ask(settings.agent.data_dir, command, arguments)
+
+
+@contextlib.contextmanager
+def reached(runner: asyncio.Runner, settings: Settings) -> Iterator[Callable[..., Any]]:
+    """Carry out several commands: all by the running agent, or all here under one lock.
+
+    Raises:
+        RewardsError: what an operation raised.
+    """
+    from agent import log, wiring
+    from agent.errors import BusyError
+    from agent.service import control
+
+    log.start()
+    stack = contextlib.AsyncExitStack()
+    try:
+        agent = runner.run(stack.enter_async_context(wiring.opened(settings)))
+    except BusyError:
+        yield lambda command, **arguments: runner.run(control.ask(settings.agent.data_dir, command, arguments))
+        return
+    table = agent.operations.table()
+    try:
+        yield lambda command, **arguments: runner.run(_awaited(table[command], arguments))
+    finally:
+        runner.run(stack.aclose())
+
+
+async def _awaited(operation: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    return await operation(**arguments)

@@ -28,6 +28,7 @@ COMMANDS: dict[str, Entry] = {
     "rules": Entry("agent.cli.rules", "Check, try and explain the rules."),
     "learner": Entry("agent.cli.helpdesk.learner", "What somebody has, and why they earned or earned nothing."),
     "events": Entry("agent.cli.helpdesk.events", "What was seen, and why it earned or earned nothing."),
+    "import": Entry("agent.cli.importing.csv_file", "What happened elsewhere: CSV files, checked first."),
     "ledger": Entry("agent.cli.books.ledger", "List, export, verify and correct the ledger."),
     "badge": Entry("agent.cli.badges.badge", "Badges: list, show, give and take."),
     "review": Entry("agent.cli.books.review", "Decisions that are held: list, approve, reject."),

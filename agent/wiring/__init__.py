@@ -13,6 +13,7 @@ from agent.clock import Clock, SystemClock
 from agent.collectors.base import Collector
 from agent.collectors.door.app import Door
 from agent.collectors.door.built import door_of, inbox_collectors
+from agent.collectors.inbox.importing import Imports
 from agent.collectors.inbox.store import Inbox
 from agent.collectors.logstore.collector import LogstoreCollector
 from agent.config import support
@@ -167,6 +168,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
                 reload=reload,
                 backfill=_backfill(settings, writer, recorder, pipeline, kinds, clock),
                 scheduler=scheduler,
+                imports=None if inbox is None else Imports(inbox, _importing(settings), clock),
                 clock=clock,
                 callbacks=callbacks,
             ),
@@ -204,6 +206,11 @@ def _backfill(
         clock=clock,
         shadow=settings.agent.mode == "shadow",
     )
+
+
+def _importing(settings: Settings) -> frozenset[str]:
+    """The sources that take imported events."""
+    return frozenset(source.name for source in settings.post_sources if source.kind == "generic")
 
 
 async def _inbox(stack: contextlib.AsyncExitStack, settings: Settings, pipeline: Pipeline) -> Inbox | None:

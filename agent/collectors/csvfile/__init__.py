@@ -1,0 +1,1 @@
+"""A CSV file of events or users: read, checked cell by cell, and turned into canonical events."""

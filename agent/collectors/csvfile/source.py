@@ -1,0 +1,97 @@
+"""A CSV file as rows: its encoding, its delimiter and its heading found out, in constant memory."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.errors import InvalidInputError
+
+DELIMITERS = (",", ";", "\t", "|")
+_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_HEAD_BYTES = 65_536
+CELL_MAX = 100_000
+"""Characters in a cell at most; what is longer comes from a quote that nobody closed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CsvFile:
+    """A file that can be read as rows. ``columns`` are its heading, spaces and case taken off."""
+
+    path: Path
+    encoding: str
+    delimiter: str
+    columns: tuple[str, ...]
+
+    def rows(self) -> Iterator[tuple[int, Sequence[str]]]:
+        """(number of the row as a spreadsheet counts it, its cells); the heading is row 1, empty rows are left out.
+
+        Raises:
+            InvalidInputError: bytes that are not text in this encoding, with the row and what to do; a quote that
+                nobody closed.
+        """
+        number = 1
+        try:
+            with self.path.open(encoding=self.encoding, newline="") as file:
+                reader = csv.reader(file, delimiter=self.delimiter)
+                next(reader, None)
+                for number, cells in enumerate(reader, start=2):
+                    if any(cells):
+                        yield number, cells
+        except UnicodeDecodeError as error:
+            raise _not_text(self.path, self.encoding, f"somewhere behind row {number}") from error
+        except csv.Error as error:
+            raise InvalidInputError(
+                f"{self.path}: row {number + 1} cannot be read: {error}",
+                hint="look for a quote that is opened and never closed",
+            ) from error
+
+
+def opened(path: Path, *, encoding: str = "", delimiter: str = "") -> CsvFile:
+    """A file looked at: how it is encoded and divided where that is not said.
+
+    Raises:
+        InvalidInputError: it is not there, empty, not text, or has no heading that could be one.
+    """
+    csv.field_size_limit(CELL_MAX)
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError as error:
+        raise InvalidInputError(f"{path} cannot be read: {error.strerror}", hint="check the path") from error
+    if not head.strip():
+        raise InvalidInputError(f"{path} is empty", hint="export it again")
+    chosen = encoding or next((name for bom, name in _BOMS if head.startswith(bom)), "utf-8")
+    try:
+        text = codecs.getincrementaldecoder(chosen)().decode(head)  # a letter cut in two at the end is left out
+    except (UnicodeDecodeError, LookupError) as error:
+        raise _not_text(path, chosen, "in its first rows") from error
+    line = text.lstrip("\ufeff").splitlines()[0]
+    sign = delimiter or max(DELIMITERS, key=lambda one: len(next(csv.reader([line], delimiter=one))))
+    columns = tuple(cell.strip().lstrip("\ufeff").lower() for cell in next(csv.reader([line], delimiter=sign)))
+    twice = sorted({name for name in columns if name and columns.count(name) > 1})
+    if twice:
+        raise InvalidInputError(f"{path}: column {twice[0]!r} stands there twice", hint="rename or remove one of them")
+    return CsvFile(path=path, encoding=chosen, delimiter=sign, columns=columns)
+
+
+def called(delimiter: str) -> str:
+    """The word for a delimiter."""
+    return _NAMES.get(delimiter, repr(delimiter))
+
+
+def _not_text(path: Path, encoding: str, where: str) -> InvalidInputError:
+    return InvalidInputError(
+        f"{path} is not text in {encoding}: {where}",
+        hint='save it as "CSV UTF-8", or say how it is encoded: --encoding cp1252',
+    )

@@ -1,0 +1,1 @@
+"""CSV files: how they are read, what is checked, what is told."""
