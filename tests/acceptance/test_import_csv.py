@@ -71,7 +71,7 @@ def test_a_running_agent_takes_an_import_and_pays_it(tmp_path: Path) -> None:
     users.write_text("user_id,name,cohort\ndan,Dan Smith,2026\n")
     with serving(at) as service:
         wait_until(lambda: service.said("agent_started"))
-        wait_until(lambda: (at.directory / "data" / "agent.sock").exists())
+        wait_until((at.directory / "data" / "agent.sock").exists)
         assert at.command("import", "csv", str(users), "--source", "forms", "--apply").returncode == 0
         at.command("import", "csv", str(file), "--source", "forms", "--apply", check=False)
         wait_until(lambda: len(at.export()) == 3)
