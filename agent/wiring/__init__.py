@@ -129,7 +129,6 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
     """
     clock = clock or SystemClock()
     support.check(settings)
-    watch = RulesWatch(settings.rule_files)
     file, rulebook = read_rules(settings)
     kinds = _Kinds(file)
     async with contextlib.AsyncExitStack() as stack:
@@ -153,8 +152,8 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
             writer=writer,
             recorder=recorder,
             pipeline=pipeline,
-            collectors={**collectors, **(inbox_collectors(settings, inbox, clock, kinds) if inbox is not None else {})},
-            door=None if inbox is None else door_of(settings, inbox, clock, kinds),
+            collectors=collectors | inbox_collectors(settings, inbox, clock, kinds),
+            door=door_of(settings, inbox, clock, kinds),
             outbox=outbox,
             scheduler=scheduler,
             callbacks=callbacks,
@@ -168,13 +167,13 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
                 reload=reload,
                 backfill=_backfill(settings, writer, recorder, pipeline, kinds, clock),
                 scheduler=scheduler,
-                imports=None if inbox is None else Imports(inbox, _importing(settings), clock),
+                imports=_importing(settings, inbox, clock),
                 clock=clock,
                 callbacks=callbacks,
             ),
             reload=reload,
-            watch=watch,
-            warnings=tuple(str(warning) for warning in file.warnings),
+            watch=RulesWatch(settings.rule_files),
+            warnings=tuple(map(str, file.warnings)),
             not_active=support.not_active(settings),
             clock=clock,
         )
@@ -208,9 +207,10 @@ def _backfill(
     )
 
 
-def _importing(settings: Settings) -> frozenset[str]:
-    """The sources that take imported events."""
-    return frozenset(source.name for source in settings.post_sources if source.kind == "generic")
+def _importing(settings: Settings, inbox: Inbox | None, clock: Clock) -> Imports | None:
+    """What takes imported events, for the sources that speak the canonical schema."""
+    names = frozenset(source.name for source in settings.post_sources if source.kind == "generic")
+    return Imports(inbox, names, clock) if inbox is not None else None
 
 
 async def _inbox(stack: contextlib.AsyncExitStack, settings: Settings, pipeline: Pipeline) -> Inbox | None:

@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
@@ -117,17 +116,17 @@ def csv_file(  # noqa: PLR0917 - each is an option with a name of its own
     raise typer.Exit(1 if work.tally["bad"] else 0)
 
 
-@dataclass(slots=True, kw_only=True)
 class _Import:
     """One run over a file: where good rows go, where bad ones are written, what it came to."""
 
-    file: CsvFile
-    found: Layout
-    wanted: Wanted
-    ids: Ids
-    tally: Counter[str] = field(default_factory=Counter)
-    shown: list[Fault] = field(default_factory=list)
-    last: int = 1
+    def __init__(self, *, file: CsvFile, found: Layout, wanted: Wanted, ids: Ids) -> None:
+        self.file = file
+        self.found = found
+        self.wanted = wanted
+        self.ids = ids
+        self.tally: Counter[str] = Counter()
+        self.shown: list[Fault] = []
+        self.last = 1
 
     def run(self, take: Take, paper: Paper, from_row: int) -> None:
         """All rows from one on; Ctrl-C says where to go on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -44,12 +44,12 @@ class Wanted:
     consent: bool = False
 
 
-@dataclass(slots=True, kw_only=True)
 class Ids:
     """How the learners' ids of a file look; told at the end, since no single row is wrong."""
 
-    forms: Counter[str] = field(default_factory=Counter)
-    example: dict[str, tuple[int, str]] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.forms: Counter[str] = Counter()
+        self.example: dict[str, tuple[int, str]] = {}
 
     def add(self, row: int, cell: str) -> None:
         """Count one; an empty one is told by its row."""

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Callable
 
 from agent.clock import Clock
+from agent.collectors.base import Collector
 from agent.collectors.door.addresses import networks
 from agent.collectors.door.app import Door, DoorSource
 from agent.collectors.door.credentials import Credentials
@@ -19,36 +20,40 @@ from agent.errors import ConfigError
 
 
 def inbox_collectors(
-    settings: Settings, inbox: Inbox, clock: Clock, kinds: Callable[[], KindTable]
-) -> dict[str, InboxCollector]:
-    """A collector for each configured source that posts."""
-    return {
-        source.name: InboxCollector(
-            InboxOptions(
-                name=source.name,
-                site=source.site_name,
-                backdated_after_s=source.backdated_after_s,
-                site_admins=frozenset(source.site_admins),
-                awaits_log=source.same_site_as is not None,
-                pay_before_log=source.pay_before_log,
-                keep_s=settings.privacy.payloads_keep_s,
-            ),
-            inbox,
-            SYSTEMS[source.kind],
-            kinds,
-            clock,
-        )
-        for source in settings.post_sources
-    }
+    settings: Settings, inbox: Inbox | None, clock: Clock, kinds: Callable[[], KindTable]
+) -> dict[str, Collector]:
+    """A collector for each configured source that posts; without an inbox there are none."""
+    return (
+        {}
+        if inbox is None
+        else {
+            source.name: InboxCollector(
+                InboxOptions(
+                    name=source.name,
+                    site=source.site_name,
+                    backdated_after_s=source.backdated_after_s,
+                    site_admins=frozenset(source.site_admins),
+                    awaits_log=source.same_site_as is not None,
+                    pay_before_log=source.pay_before_log,
+                    keep_s=settings.privacy.payloads_keep_s,
+                ),
+                inbox,
+                SYSTEMS[source.kind],
+                kinds,
+                clock,
+            )
+            for source in settings.post_sources
+        }
+    )
 
 
-def door_of(settings: Settings, inbox: Inbox, clock: Clock, kinds: Callable[[], KindTable]) -> Door | None:
-    """The door as configured, not yet listening; None without `[http]`.
+def door_of(settings: Settings, inbox: Inbox | None, clock: Clock, kinds: Callable[[], KindTable]) -> Door | None:
+    """The door as configured, not yet listening; None without `[http]` or where no source posts.
 
     Raises:
         ConfigError: a secret cannot be read, or certificate and key do not belong together.
     """
-    if settings.http is None:
+    if settings.http is None or inbox is None:
         return None
     return Door(
         [_source(settings, source) for source in settings.post_sources],

@@ -221,6 +221,7 @@ class LogstoreCollector:
         self._lost |= await look_up(self._state, drafts, demand, kinds, self._options)
         again = await submissions(self._reader, self._state, drafts, demand)
         if again:
+            counts["rows_shown_again"] += len(again)
             shown = drafts_of(
                 again, kinds, demand.facts, start_at=state.start_at or 0, backdated=frozenset(), seen=Counter()
             )

@@ -63,7 +63,12 @@ def _outranked(first: Observation, second: Observation) -> Observation:
 
 
 def _completed(first: Observation, second: Observation) -> Observation:
-    """The first sighting says what it knows, the second what was missing."""
+    """The first sighting says what it knows, the second what was missing.
+
+    Marks are about a row: where the same row is looked at again they may have changed, another row has its own.
+    """
+    same_row = (first.source, first.position) == (second.source, second.position)
+    marks = (first.marks & second.marks & _HELD_MARKS) | ((first.marks | second.marks) - _HELD_MARKS)
     told = {person: mark for person, mark in first.person_marks.items() if mark != "roles_unknown"}
     unsure = first.person_marks.keys() - told.keys()
     again = {
@@ -77,7 +82,7 @@ def _completed(first: Observation, second: Observation) -> Observation:
         section=first.section or second.section,
         lesson=first.lesson or second.lesson,
         post=first.post or second.post,
-        marks=(first.marks & second.marks & _HELD_MARKS) | ((first.marks | second.marks) - _HELD_MARKS),
+        marks=marks if same_row else first.marks,
         person_marks={**again, **told},
         facts={**second.facts, **first.facts},
     )
