@@ -197,11 +197,11 @@ class Decision:
     ``learner`` is ``<site>:<LMS user id>`` or empty where the role is missing. ``reason`` is empty for awards, else a
     stable text such as ``limit 3/day`` or ``condition score_pct >=80``; ``until`` is when a limit or cooldown would
     let the next one through, where that can be said. ``postings`` and ``uses`` are what is (or, held or shadow, would
-    be) booked; ``scope`` is the once_per scope, ``generation`` its repetition. ``supersedes`` names holds of the same
-    rule, learner and scope that this award closes. ``reverses`` is the award that a reversal answers, its ``postings``
-    are the opposite. ``notes`` are members of sets, kept whatever the outcome: a day on which something was done counts
-    for a streak whether or not it paid. ``completes`` is what of a challenge this act has completed: `step 2`,
-    `challenge`.
+    be) booked; ``scope`` is the once_per scope, ``generation`` its repetition. ``reserves`` are the uses that a hold
+    for review keeps from all others. ``supersedes`` names holds of the same rule, learner and scope that this award
+    closes. ``reverses`` is the award that a reversal answers, its ``postings`` are the opposite. ``notes`` are members
+    of sets, kept whatever the outcome: a day on which something was done counts for a streak whether or not it paid.
+    ``completes`` is what of a challenge this act has completed: `step 2`, `challenge`.
     """
 
     event_id: bytes
@@ -221,6 +221,7 @@ class Decision:
     supersedes: tuple[int, ...] = ()
     message: str = ""
     reverses: Award | None = None
+    reserves: tuple[Use, ...] = ()
     notes: tuple[Use, ...] = ()
     completes: tuple[str, ...] = ()
 

@@ -28,6 +28,7 @@ from agent.outbox.callbacks.reader import Callback
 from agent.pipeline import Pipeline
 from agent.recognition.byhand import ByHand
 from agent.recognition.following import Following
+from agent.review.desk import Desk
 from agent.schedule.runner import Scheduler
 from agent.service.control import Operation
 
@@ -94,13 +95,14 @@ class Operations:
         self._callbacks = callbacks
         self._imports = imports
         self._following = Following(pipeline, recorder)
+        self._review = Desk(writer, recorder, pipeline, clock)
         self._badges = ByHand(writer, recorder, pipeline, self._following, clock)
 
     def table(self) -> dict[str, Operation]:
         """Command name → operation."""
         return {
-            "review.approve": self.approve,
-            "review.reject": self.reject,
+            "review.approve": self._review.approve,
+            "review.reject": self._review.reject,
             "ledger.adjust": self.adjust,
             "ledger.reverse": self.reverse,
             "ledger.reverse-rule": self.reverse_rule,
@@ -119,43 +121,6 @@ class Operations:
             "callback.skip": self.skip_message,
             **({"import.events": self._imports.take} if self._imports is not None else {}),
         }
-
-    async def approve(self, *, decisions: list[int], by: str, reason: str = "") -> list[dict[str, Any]]:
-        """Book what held decisions promised; one result each: the entry's outcome, or why it cannot be booked."""
-        results = []
-        for number in decisions:
-            try:
-                decided = await self._pipeline.approve(number, Correction(reason=reason, by=by))
-            except InvalidInputError as exc:
-                results.append({"decision": number, "outcome": "refused", "reason": exc.message, "hint": exc.hint})
-            else:
-                postings = {posting.currency: posting.amount for posting in decided.postings}
-                paid = decided.outcome is Outcome.awarded
-                outcome = decided.outcome.name if paid else f"counted: {decided.reason}"
-                results.append({"decision": number, "outcome": outcome, "postings": postings})
-        return results
-
-    async def reject(self, *, decisions: list[int], by: str, reason: str) -> list[dict[str, Any]]:
-        """Close held decisions without paying; the reason is what the learner is told."""
-        results = []
-        for number in decisions:
-
-            async def unit(connection: aiosqlite.Connection, number: int = number) -> None:
-                await corrections.close_hold(
-                    connection,
-                    decision_no=number,
-                    state="rejected",
-                    correction=Correction(reason=reason, by=by),
-                    now=self._clock.now(),
-                )
-
-            try:
-                await self._writer.run(unit)
-            except InvalidInputError as exc:
-                results.append({"decision": number, "outcome": "refused", "reason": exc.message, "hint": exc.hint})
-            else:
-                results.append({"decision": number, "outcome": "rejected"})
-        return results
 
     async def enrol_in_challenge(
         self, *, challenge: str, learners: list[str], by: str, reason: str = "", at: int = 0, withdraw: bool = False

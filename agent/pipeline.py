@@ -33,7 +33,7 @@ from agent.ledger import codec, corrections, file, reading, sources, state, undo
 from agent.ledger.corrections import Correction
 from agent.ledger.past import again as past_again
 from agent.ledger.past import membership, standing
-from agent.ledger.record import Behind, Recorder
+from agent.ledger.record import Behind, Recorder, reserving
 from agent.ledger.writer import Writer
 from agent.model import Decision, Demand, Event, Observation, Outcome, Page, Said, SourceState, StateRequest, Trust
 
@@ -133,6 +133,11 @@ class Pipeline:
         self._rulebooks: dict[str, Rulebook] = {}
         self._version_numbers: dict[str, int] = {}
         self._saved: dict[str, SourceState] = {}
+
+    @property
+    def shadow(self) -> bool:
+        """Whether everything is decided and reported, and nothing paid."""
+        return self._shadow
 
     @property
     def rulebook(self) -> Rulebook:
@@ -316,6 +321,8 @@ class Pipeline:
             await corrections.close_hold(
                 connection, decision_no=decision_no, state="approved", correction=correction, now=now
             )
+            names, people = self._recorder.names, self._recorder.people
+            await reserving.release(connection, names, people, [decision_no], forget=True)
             past = await self.past(connection, booking.wants_approval(held, held_under, self.rulebook))
             decision = booking.approve(held, held_under, self.rulebook, past)
             followed = following.after([decision], event, held.role, self.rulebook.recognition, past)
@@ -355,7 +362,8 @@ class Pipeline:
             row, event, promise = found
             version = reading.rules_text(connection, row.decision.rules_version)
         postings, uses = codec.decode_promise(promise)
-        promised = dataclasses.replace(row.decision, postings=postings, uses=uses)
+        reserves = codec.decode_reserves(promise, decision_no)
+        promised = dataclasses.replace(row.decision, postings=postings, uses=uses, reserves=reserves)
         return promised, event, row.event_no, version[1] if version else ""
 
     def stands(self, source: str) -> SourceState:

@@ -16,7 +16,7 @@ from agent.engine.past.undo import AGAIN, OBJECT, UNDONE
 from agent.engine.quota import CALENDAR, ROLLING, SCOPE, SHADOW, Places
 from agent.engine.recognition import asked
 from agent.engine.rulebook import CompiledRule, Payee, Rulebook, message, names_in, once
-from agent.model import Award, Decision, HoldKey, HoldKind, Outcome, StateRequest, Use, UseKey
+from agent.model import Award, Decision, HoldKey, HoldKind, Outcome, Posting, StateRequest, Use, UseKey
 
 __all__ = ["State", "approve", "book", "wants", "wants_approval"]
 
@@ -115,9 +115,10 @@ def _decided(verdict: Verdict, state: State, prefix: str, number: int, fair: fai
     if decision.outcome is _HELD:
         if prefix:
             return _not_held(decision)
-        key = (decision.rule_id, decision.learner, decision.scope)
-        state.holds[key] = (*state.holds.get(key, ()), -number)
-        state.acts.held(decision.uses, -number)
+        if not decision.reserves:
+            key = (decision.rule_id, decision.learner, decision.scope)
+            state.holds[key] = (*state.holds.get(key, ()), -number)
+        state.acts.held(decision.uses, -number, decision.reserves)
     elif verdict.refs and decision.outcome is not _REFUSED:
         objects = _objects(verdict, prefix)
         decision = replace(decision, uses=decision.uses + objects)
@@ -150,7 +151,11 @@ def _undone(verdict: Verdict, state: State, prefix: str) -> list[Decision]:
     again, taken, closed, marks = False, list[Award](), tuple[int, ...](), list[Use]()
     for ref in verdict.refs:
         where = undo.key(OBJECT, rule, ref, prefix)
-        closed += state.acts.take_holds(where, when)
+        for hold in state.acts.take_holds(where, when):
+            if hold.number not in closed:
+                closed += (hold.number,)
+                for use in hold.reserves:
+                    state.uses.release(use)
         if undo.later(state.uses.marks(undo.key(AGAIN, rule, ref, prefix)), when):
             again = True
         else:
@@ -187,7 +192,7 @@ def _refused_or_held(verdict: Verdict) -> Decision:
 
 
 def _held(verdict: Verdict, hold: HoldKind, reason: str) -> Decision:
-    """Waiting, with the promise of what an approval would book; nothing is reserved."""
+    """Waiting, with the promise of what an approval would book."""
     amounts = amounts_of(verdict.postings)
     at = verdict.event.seen.occurred_at
     return replace(
@@ -211,8 +216,13 @@ def _not_held(decision: Decision) -> Decision:
 def _earned(verdict: Verdict, state: State, prefix: str, fair: fairness.Fair | None) -> Decision:
     """Where a set decides: what the act adds, and an award as often as is due. Shadow keeps the same sets."""
     if fair is not None and (fair.refused or fair.held):
-        refused = fair.refused and _decision(verdict, _REFUSED, reason=fair.refused)
-        return refused or _held(verdict, HoldKind.review, fair.held)
+        if fair.refused:
+            return _decision(verdict, _REFUSED, reason=fair.refused)
+        # A set decides only with the act in it, and an act that is in doubt is not put there: nothing is reserved.
+        doubted = verdict.act is not None or prefix
+        return (
+            _held(verdict, HoldKind.review, fair.held) if doubted else _booked(verdict, state, prefix, held=fair.held)
+        )
     if verdict.act is None:
         return _booked(verdict, state, prefix)
     notes, due = sets.put(verdict.act, verdict.learner, state.uses)
@@ -223,7 +233,8 @@ def _earned(verdict: Verdict, state: State, prefix: str, fair: fairness.Fair | N
     return replace(decision, notes=notes, completes=due.done) if notes else decision
 
 
-def _booked(verdict: Verdict, state: State, prefix: str) -> Decision:
+def _booked(verdict: Verdict, state: State, prefix: str, *, held: str = "") -> Decision:
+    """Paid where all quotas agree; where a person must look at it (``held`` or the rule says so) it keeps its place."""
     event, rule, payee, calendar, learner, _, _, checks, scope, *_ = verdict
     recognition = rule.recognition
     if recognition is not None and (lacks := state.record.lacking(recognition, rule.id, learner)):
@@ -236,6 +247,9 @@ def _booked(verdict: Verdict, state: State, prefix: str) -> Decision:
             return _held(verdict, HoldKind.budget, full.label)
         refused = _decision(verdict, _REFUSED, reason=full.label, until=until)
         return _done_again(refused, verdict, state, prefix) if full.span is SCOPE else refused
+    held = held or rule.review
+    if held and not prefix:
+        return _reserved(_held(verdict, HoldKind.review, held), paid, uses, generation)
     return Decision(
         event_id=event.event_id,
         rule_id=rule.id,
@@ -245,6 +259,7 @@ def _booked(verdict: Verdict, state: State, prefix: str) -> Decision:
         outcome=_SHADOW if prefix else _AWARDED,
         scope=scope,
         generation=generation,
+        reason=f"would be held: {held}" if held else "",
         checks=checks,
         postings=paid,
         uses=uses,
@@ -253,6 +268,13 @@ def _booked(verdict: Verdict, state: State, prefix: str) -> Decision:
         else (),
         message=message(rule.spec.message, seen),
     )
+
+
+def _reserved(held: Decision, paid: tuple[Posting, ...], uses: tuple[Use, ...], generation: int) -> Decision:
+    """The hold with what its quotas keep for it: nobody else takes that until somebody has decided."""
+    meters = {use.meter for use in uses}
+    others = tuple(use for use in held.uses if undo.is_object(use) or (use.slot >= 0 and use.meter not in meters))
+    return replace(held, postings=paid, uses=(*uses, *others), reserves=uses, generation=generation)
 
 
 def _keeps_holds(rule: CompiledRule) -> bool:
@@ -303,7 +325,7 @@ def approve(decision: Decision, held_under: Rulebook, now: Rulebook, state: Stat
     Pays what the version that held it promised; caps are those of the version in force. An approval is above the
     budget, and counts in it. `supersedes` names every open hold of the scope, the approved one among them.
     """
-    settled = replace(decision, outcome=_REFUSED, hold=None, postings=(), uses=(), message="")
+    settled = replace(decision, outcome=_REFUSED, hold=None, postings=(), uses=(), reserves=(), message="")
     if not decision.uses:
         return replace(settled, reason="no scope: the event lacks what the rule counts by")
     found = _approved_places(decision, held_under, now)
@@ -325,6 +347,7 @@ def approve(decision: Decision, held_under: Rulebook, now: Rulebook, state: Stat
             calendar=now.calendar,
             prefix="",
             approved=True,
+            generation=decision.generation if decision.reserves else -1,
         ),
         state,
     )

@@ -51,6 +51,8 @@ def rule_sentences(rule: CompiledRule, rulebook: Rulebook, *, kind: str | None =
     if spec.reverse_when:
         later = _listed(("a later such event", *sorted(rule.told_again)), "or")
         said.append(f"Taken back when {later} about the same thing no longer meets the conditions.")
+    if rule.review:
+        said.append("Each award waits until somebody approves it; until then its limits are kept for it.")
     said.append(f"An event believed less than {spec.min_trust.name} is held.")
     if spec.mode != "live":
         said.append("Decides and reports, pays nothing." if spec.mode == "shadow" else "Switched off.")

@@ -146,6 +146,17 @@ class Uses:
                 rows[number] = replace(row, freed=True)
                 break
 
+    def release(self, use: Use) -> None:
+        """Give back what a hold had reserved, its cooldown too; its generation stays used."""
+        key = (use.meter, use.bucket, use.learner)
+        if key in self.totals:
+            self.totals[key] -= use.amount
+        rows = self._rows.get(key, [])
+        for number, row in enumerate(rows):
+            if (row.at, row.amount, row.slot, row.freed) == (use.at, use.amount, use.slot, False):
+                del rows[number]
+                break
+
     def members(self, key: UseKey) -> dict[int, int]:
         """The set under a key: slot → time."""
         found = self._sets.get(key)

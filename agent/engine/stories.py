@@ -80,7 +80,8 @@ def _told_of(example: Example, compiled: CompiledRule, file: RuleFile, rulebook:
 
 
 def _compared(example: Example, decisions: Sequence[Decision], decimals: Mapping[str, int]) -> str:
-    given = _paid(decisions, badges="badge" in (example.expect or {}))
+    # An example says what the rule gives: where each award is reviewed, what an approval pays.
+    given = _paid([_as_approved(one) for one in decisions], badges="badge" in (example.expect or {}))
     reasons = [decision.reason for decision in decisions if decision.reason]
     why = f" ({'; '.join(reasons)})" if reasons else ""
     if example.expect is not None and _wanted(example.expect, decimals) != given:
@@ -88,6 +89,10 @@ def _compared(example: Example, decisions: Sequence[Decision], decimals: Mapping
     if example.because is not None and not any(reason.startswith(example.because) for reason in reasons):
         return f"it expects the reason {example.because!r}, the rule gives {_shown(given)}{why}"
     return ""
+
+
+def _as_approved(decision: Decision) -> Decision:
+    return replace(decision, outcome=Outcome.awarded) if decision.reserves else decision
 
 
 def _alone(compiled: CompiledRule, said: Mapping[str, Any], rulebook: Rulebook) -> Rulebook:

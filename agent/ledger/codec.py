@@ -219,10 +219,18 @@ def decode_decision(
 
 
 def encode_promise(decision: Decision) -> bytes:
-    """What a hold promises: the postings and the uses an approval would book."""
+    """What a hold promises: the postings and the uses an approval would book, the reserved ones first."""
     uses = [(use.meter, use.bucket, use.learner, use.at, use.amount, use.slot) for use in decision.uses]
     postings = [(posting.currency, posting.amount) for posting in decision.postings]
-    return orjson.dumps({"p": postings, "u": uses})
+    kept = {"r": len(decision.reserves)} if decision.reserves else {}
+    return orjson.dumps({"p": postings, "u": uses} | kept)
+
+
+def decode_reserves(promise: bytes, decision_no: int) -> tuple[Use, ...]:
+    """The uses that the hold of a decision keeps from others, with the slots that they have in the ledger."""
+    _, uses = decode_promise(promise)
+    kept = uses[: orjson.loads(promise).get("r", 0)]
+    return tuple(use if use.slot >= 0 else replace(use, slot=-decision_no) for use in kept)
 
 
 def decode_promise(promise: bytes) -> tuple[tuple[Posting, ...], tuple[Use, ...]]:

@@ -28,10 +28,12 @@ FROM json_each(?) w CROSS JOIN quota_use u
 WHERE u.freed = 0
 GROUP BY w.key
 """
+# What a hold for review reserves is its own: no award closes it.
 _HOLDS = """
 SELECT h.rule_id, h.learner, h.scope, h.decision_no
 FROM (SELECT 1 FROM hold WHERE state = 'open' LIMIT 1) CROSS JOIN json_each(?) w CROSS JOIN hold h
   ON h.rule_id = w.value ->> 0 AND h.learner = w.value ->> 1 AND h.scope = w.value ->> 2 AND h.state = 'open'
+WHERE CAST(h.promise AS TEXT) ->> 'r' IS NULL
 ORDER BY h.decision_no
 """
 

@@ -11,7 +11,7 @@ import aiosqlite
 from agent.ledger import codec
 from agent.ledger.record.names import Names
 from agent.ledger.record.people import People
-from agent.model import Award, UseKey
+from agent.model import Award, Use, UseKey
 
 _AWARDS = """
 SELECT w.key_no, u.seq, u.at, u.amount, a.award, p.site || ':' || p.lms_user
@@ -30,7 +30,7 @@ FROM json_each(?) j CROSS JOIN entry e ON e.seq BETWEEN j.value ->> 0 AND j.valu
 ORDER BY e.seq
 """
 _HOLDS = """
-SELECT w.meter, w.bucket, w.learner, h.decision_no, u.value ->> 3, u.value ->> 4
+SELECT w.meter, w.bucket, w.learner, h.decision_no, u.value ->> 3, u.value ->> 4, h.promise
 FROM wanted_about w CROSS JOIN hold h ON h.rule_id = w.rule_id AND h.state = 'open'
 CROSS JOIN json_each(CAST(h.promise AS TEXT), '$.u') u
 WHERE u.value ->> 0 = w.meter AND u.value ->> 1 = w.bucket AND u.value ->> 2 = w.learner
@@ -85,9 +85,9 @@ async def _entries(connection: aiosqlite.Connection, awards: Iterable[Award]) ->
 
 async def load_holds(
     connection: aiosqlite.Connection, keys: Iterable[UseKey]
-) -> Mapping[UseKey, list[tuple[int, int, int]]]:
-    """(decision number, time, position) of the open holds under each key of an object."""
-    found: defaultdict[UseKey, list[tuple[int, int, int]]] = defaultdict(list)
+) -> Mapping[UseKey, list[tuple[int, tuple[int, int], tuple[Use, ...]]]]:
+    """(decision number, (time, position), what is reserved) of the open holds under each key of an object."""
+    found: defaultdict[UseKey, list[tuple[int, tuple[int, int], tuple[Use, ...]]]] = defaultdict(list)
     async with connection.execute("SELECT 1 FROM hold WHERE state = 'open' LIMIT 1") as cursor:
         if await cursor.fetchone() is None:
             return found
@@ -97,7 +97,8 @@ async def load_holds(
     await connection.executemany(
         "INSERT INTO wanted_about VALUES (?, ?, ?, ?)", [(key[0].partition(":")[2], *key) for key in sorted(keys)]
     )
-    for *key, number, at, position in await connection.execute_fetchall(_HOLDS):
-        found[key[0], key[1], key[2]].append((number, at, position))
+    for *key, number, at, position, promise in await connection.execute_fetchall(_HOLDS):
+        reserves = codec.decode_reserves(promise, number)
+        found[key[0], key[1], key[2]].append((number, (at, position), reserves))
     await connection.execute("DELETE FROM wanted_about")
     return found

@@ -229,6 +229,8 @@ def _line(result: dict[str, Any]) -> str:
     if result["outcome"] == "refused":
         hint = f" ({result['hint']})" if result.get("hint") else ""
         return f"{number}: not settled: {result['reason']}{hint}"
+    if result["outcome"] == "decided again":
+        return f"{result['learner']}: {result['count']} decided again: what had blocked it is rejected"
     if result["outcome"] == "rejected":
         return f"{number}: rejected, nothing is paid"
     paid = ", ".join(f"{amount} {currency}" for currency, amount in result["postings"].items())

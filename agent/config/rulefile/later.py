@@ -9,7 +9,6 @@ from pydantic import BeforeValidator, ValidationInfo
 from agent.config.document import MisfitError
 
 IN_A_FILE = ("safety",)
-IN_A_RULE = ("review",)
 
 
 def not_yet(name: str) -> MisfitError:

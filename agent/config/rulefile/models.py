@@ -76,7 +76,7 @@ class Rule(Model):
     spaced: Spaced | None = None
     first: StrictBool = False
     comeback: Annotated[int, PlainValidator(away)] | None = None
-    review: Later = None
+    review: Literal["always"] | None = None
 
     @model_validator(mode="after")
     def _pays_something(self) -> Rule:

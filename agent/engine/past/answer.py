@@ -12,7 +12,7 @@ from agent.model import Posting, Use, UseKey
 
 
 class Claim(NamedTuple):
-    """An award that wants to be booked."""
+    """An award that wants to be booked; its ``generation`` is below 0 where the scope gives the next one."""
 
     learner: str
     at: int
@@ -21,6 +21,7 @@ class Claim(NamedTuple):
     calendar: Calendar
     prefix: str
     approved: bool = False
+    generation: int = -1
 
 
 class Answer(NamedTuple):
@@ -43,7 +44,7 @@ def amounts_of(postings: Iterable[Posting]) -> dict[str, int]:
 
 def answer_to(claim: Claim, state: State) -> Answer:
     """Asks every quota in order; only when all agree is anything used."""
-    learner, at, postings, places, calendar, prefix, approved = claim
+    learner, at, postings, places, calendar, prefix, approved, _ = claim
     amounts, uses = amounts_of(postings), state.uses
     totals = uses.totals
     asked: _Asked = []
@@ -87,7 +88,7 @@ def _use(asked: _Asked, amounts: dict[str, int], claim: Claim, known: Uses) -> A
         if amount and key not in uses:
             slot, span = -1, quota.span
             if span is SCOPE:
-                slot = generation = known.generation(key)
+                slot = generation = known.generation(key) if claim.generation < 0 else claim.generation
             meter, bucket, learner = key
             use = uses[key] = Use(meter=meter, bucket=bucket, learner=learner, at=at, amount=amount, slot=slot)
             known.book(use, key, span)

@@ -114,10 +114,11 @@ def is_object(use: Use) -> bool:
 
 
 class Waiting(NamedTuple):
-    """An open hold that an undo would close: its number as in `Decision.supersedes`, and when its act was."""
+    """An open hold that an undo would close: its number (`Decision.supersedes`), when its act was, what it reserves."""
 
     number: int
     when: When
+    reserves: tuple[Use, ...] = ()
 
 
 class Acts:
@@ -128,14 +129,10 @@ class Acts:
     def __init__(
         self,
         awards: Mapping[UseKey, Iterable[Award]] | None = None,
-        holds: Mapping[UseKey, Iterable[tuple[int, int, int]]] | None = None,
+        holds: Mapping[UseKey, Iterable[tuple[int, When, tuple[Use, ...]]]] | None = None,
     ) -> None:
         self._awards = {where: list(found) for where, found in (awards or {}).items()}
-        self._holds = {
-            where: [Waiting(number, (at, position)) for number, at, position in found]
-            for where, found in (holds or {}).items()
-        }
-
+        self._holds = {where: [Waiting(*each) for each in found] for where, found in (holds or {}).items()}
         self._new: list[UseKey] = []
 
     def paid(self, uses: Iterable[Use], award: Award) -> None:
@@ -143,20 +140,20 @@ class Acts:
         for use in uses:
             self._awards.setdefault((use.meter, use.bucket, use.learner), []).append(award)
 
-    def held(self, uses: Iterable[Use], number: int) -> None:
+    def held(self, uses: Iterable[Use], number: int, reserves: tuple[Use, ...] = ()) -> None:
         """A hold of this page."""
         for use in uses:
             if is_object(use):
                 where = (use.meter, use.bucket, use.learner)
                 self._new.append(where)
-                self._holds.setdefault(where, []).append(Waiting(number, (use.at, use.amount)))
+                self._holds.setdefault(where, []).append(Waiting(number, (use.at, use.amount), reserves))
 
     def number_holds(self, numbered: Callable[[Iterable[int]], tuple[int, ...]]) -> None:
         """Give the holds of this page the numbers that later pages know them by."""
         for where in self._new:
             waiting = self._holds[where]
             numbers = numbered(each.number for each in waiting)
-            waiting[:] = [Waiting(number, each.when) for number, each in zip(numbers, waiting, strict=True)]
+            waiting[:] = [each._replace(number=number) for number, each in zip(numbers, waiting, strict=True)]
         self._new.clear()
 
     def take_awards(self, where: UseKey, upto: When) -> list[Award]:
@@ -169,10 +166,10 @@ class Acts:
                     self._awards[key_of_use] = [each for each in self._awards[key_of_use] if each != award]
         return taken
 
-    def take_holds(self, where: UseKey, upto: When) -> tuple[int, ...]:
+    def take_holds(self, where: UseKey, upto: When) -> tuple[Waiting, ...]:
         """The open holds about an object whose act was no later."""
         waiting = self._holds.get(where, [])
-        taken = tuple(each.number for each in waiting if each.when <= upto)
+        taken = tuple(each for each in waiting if each.when <= upto)
         waiting[:] = [each for each in waiting if each.when > upto]
         return taken
 

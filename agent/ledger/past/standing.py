@@ -26,7 +26,9 @@ EVER = ""
 
 INDEX = "standing"
 _AWARDS = """
-SELECT u.meter_no, u.person_no, count(*) FROM json_each(?) w CROSS JOIN quota_use u ON u.person_no = w.value
+SELECT u.meter_no, u.person_no, count(*) FILTER (
+  WHERE u.seq > 0 OR NOT EXISTS (SELECT 1 FROM hold h WHERE h.decision_no = -u.seq AND h.state = 'open'))
+FROM json_each(?) w CROSS JOIN quota_use u ON u.person_no = w.value
 WHERE u.meter_no IN ({meters}) AND u.freed = 0 GROUP BY u.meter_no, u.person_no
 """
 _BALANCES = """
@@ -81,7 +83,8 @@ async def load(
         called = {no: f"{RULE}{meter.partition(':')[2]}" for meter, no in counted.items()}
         sql = _AWARDS.format(meters=_numbers(counted.values()))
         for meter_no, person_no, count in await connection.execute_fetchall(sql, (who,)):
-            numbers[called[meter_no], by_no[person_no]] = count
+            if count:
+                numbers[called[meter_no], by_no[person_no]] = count
     accounts = {_account(name) for name in listed if not name.startswith(RULE)}
     looked_at = orjson.dumps(sorted(accounts)).decode()
     for person_no, currency, amount, lifetime in await connection.execute_fetchall(_BALANCES, (who, looked_at)):
@@ -145,7 +148,7 @@ async def keep_index(connection: aiosqlite.Connection, names: Names, wanted: Ite
     meters = sorted({once_meter(name) for name in wanted if name.startswith(RULE)})
     numbers = (await names.number(connection, "meter", meters)).values() if meters else ()
     sql = (
-        f"CREATE INDEX {INDEX} ON quota_use (person_no, meter_no, freed) WHERE meter_no IN ({_numbers(numbers)})"
+        f"CREATE INDEX {INDEX} ON quota_use (person_no, meter_no, freed, seq) WHERE meter_no IN ({_numbers(numbers)})"
         if meters
         else ""
     )

@@ -9,7 +9,7 @@ import orjson
 
 from agent.ledger import codec
 from agent.ledger.record import movements as moving
-from agent.ledger.record import undoing
+from agent.ledger.record import reserving, undoing
 from agent.ledger.record.behind import Behind
 from agent.ledger.record.movements import LOWERED, Movement
 from agent.ledger.record.names import NameKind, Names
@@ -149,9 +149,11 @@ class Recorder:
         await self._remember(behind.connection)
         first_decision = self._decision_no + 1
         await self._write_decisions(behind, decisions, numbers, version_no)
-        await self._write_holds(behind, decisions, first_decision, now)
+        closed = await self._write_holds(behind, decisions, first_decision, now)
         entries = await self._book(behind, events, decisions, numbers, first_decision, now)
         await self._write_notes(behind, decisions, now)
+        if closed:
+            await reserving.release(await behind.quiet(), self.names, self.people, closed)
         return entries
 
     async def _numbers(self, behind: Behind, kind: NameKind, texts: Collection[str]) -> dict[str, int]:
@@ -171,7 +173,8 @@ class Recorder:
         self._decision_no += len(rows)
         await behind.insert("decision", rows)
 
-    async def _write_holds(self, behind: Behind, decisions: Sequence[Decision], first_no: int, now: int) -> None:
+    async def _write_holds(self, behind: Behind, decisions: Sequence[Decision], first_no: int, now: int) -> list[int]:
+        """Begin to write what waits; returns the numbers of what waits no longer."""
         held = [
             (no, d.rule_id, d.learner, d.scope, d.hold.value, codec.encode_promise(d), now)
             for no, d in enumerate(decisions, first_no)
@@ -179,12 +182,14 @@ class Recorder:
         ]
         await behind.insert("hold (decision_no, rule_id, learner, scope, kind, promise, held_at)", held)
         # A number below zero names a decision of this same list: -1 is its first.
-        closed = [(now, no if no > 0 else first_no - 1 - no) for d in decisions for no in d.supersedes]
+        closed = [no if no > 0 else first_no - 1 - no for d in decisions for no in d.supersedes]
         if closed:
             connection = await behind.quiet()
             await connection.executemany(
-                "UPDATE hold SET state = 'superseded', settled_at = ? WHERE decision_no = ? AND state = 'open'", closed
+                "UPDATE hold SET state = 'superseded', settled_at = ? WHERE decision_no = ? AND state = 'open'",
+                [(now, no) for no in closed],
             )
+        return closed
 
     async def _book(
         self,
@@ -198,7 +203,7 @@ class Recorder:
         booked = [
             (no, d)
             for no, d in enumerate(decisions, first_no)
-            if d.outcome in _ENTERED or (d.uses and d.outcome is not _HELD)
+            if d.outcome in _ENTERED or (d.uses and d.outcome is not _HELD) or d.reserves
         ]
         if not booked:
             return 0
@@ -216,11 +221,11 @@ class Recorder:
             movements.extend(new)
             marker = markers[decision_no] = seq + 1 if new else -decision_no
             seq += len(new)
-            for use in decision.uses:
+            for use in decision.reserves or decision.uses:
                 uses.append((use, marker))  # noqa: PERF401 - a generator for two of them costs more
         await self._write_uses(behind, uses, people)
         await self._append(behind, movements, now)
-        await undoing.remember(behind, [(markers[no], d) for no, d in booked], people)
+        await undoing.remember(behind, [(markers[no], d) for no, d in booked if not d.reserves], people)
         await undoing.free(behind, self.names, undoing.taken_back(booked, markers, first_no), people)
         return len(movements)
 

@@ -19,7 +19,7 @@ COOLDOWN = "cooldown:"
 SHADOW = "shadow/"
 """Before the meters of what only would have been paid."""
 
-_FREE = "UPDATE quota_use SET freed = 1 WHERE meter_no = ? AND bucket = ? AND person_no = ? AND slot = ?"
+FREE = "UPDATE quota_use SET freed = 1 WHERE meter_no = ? AND bucket = ? AND person_no = ? AND slot = ?"
 
 
 def is_object(meter: str) -> bool:
@@ -59,7 +59,7 @@ async def free(behind: Behind, names: Names, uses: Sequence[tuple[Use, int]], pe
     connection = await behind.quiet()
     meters = await names.find(connection, "meter", {use.meter for use, _ in freed})
     await connection.executemany(
-        _FREE,
+        FREE,
         [
             (
                 meters[use.meter],

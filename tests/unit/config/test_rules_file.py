@@ -107,11 +107,6 @@ def test_nearest_names_are_offered() -> None:
         file("[currency.stars]\n" + rule(award="{ xyz = 1 }"))
 
 
-@pytest.mark.parametrize("key", later.IN_A_RULE)
-def test_what_a_later_version_brings_to_rules_is_refused_by_name(key: str) -> None:
-    assert faults(HEAD + rule(more=f"{key} = {{ days = 5 }}")) == [f"7: `{key}` is not supported by this version"]
-
-
 @pytest.mark.parametrize("key", later.IN_A_FILE)
 def test_what_a_later_version_brings_to_files_is_refused_by_name(key: str) -> None:
     assert faults(f"{HEAD}[{key}]\nx = 1\n") == [f"3: `{key}` is not supported by this version"]

@@ -1,0 +1,1 @@
+"""What people say to decisions that wait: approved, rejected, and what a rejection sets free."""

@@ -1,0 +1,110 @@
+"""What a hold for review had blocked and a rejection sets free: decided again, the oldest arrival first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+import aiosqlite
+
+from agent.engine import booking, evaluate
+from agent.engine.evaluate import Verdict
+from agent.engine.rulebook import Rulebook
+from agent.errors import ConfigError
+from agent.ledger import versions
+from agent.ledger.past import again as past_again
+from agent.ledger.past import refused
+from agent.ledger.past.refused import Refusal
+from agent.ledger.record import Recorder
+from agent.model import Decision, Event, Outcome, Use, UseKey
+from agent.pipeline import Pipeline
+
+
+class Again:
+    """Decides refusals again by the version that refused them, inside one of the writer's units."""
+
+    def __init__(self, pipeline: Pipeline, recorder: Recorder) -> None:
+        self._pipeline = pipeline
+        self._recorder = recorder
+
+    async def decide(
+        self, connection: aiosqlite.Connection, released: Mapping[int, Sequence[Use]], now: int
+    ) -> list[Decision]:
+        """What is decided otherwise now that these uses are free (by the number of the decision that kept them).
+
+        Looked at are refusals of the same learners that came later, whose quota counts where something was freed. Those
+        that are refused again stay as they are.
+        """
+        if not released:
+            return []
+        freed = {(use.meter, use.bucket, use.learner) for uses in released.values() for use in uses}
+        learners = {learner for _, _, learner in freed if learner}
+        found = await refused.after(connection, released, learners)
+        blocked = [(refusal, verdict) for refusal in found if (verdict := self._blocked(refusal, freed)) is not None]
+        last = await self._last_words(connection, [refusal.event_no for refusal, _ in blocked])
+        decided: list[Decision] = []
+        for version, group in groupby(blocked, key=lambda each: each[0].version):
+            again = [(refusal, verdict) for refusal, verdict in group if refusal.decision_no in last]
+            if again:
+                decided += await self._settle(connection, version, again, now)
+        return decided
+
+    def _blocked(self, refusal: Refusal, freed: Collection[UseKey]) -> Verdict | None:
+        """The verdict to book again, where what refused it counts in what was freed."""
+        try:
+            rulebook = self._pipeline.rulebook_of(refusal.version)
+        except ConfigError:
+            return None  # that version's rules cannot be read any more: what they said stands
+        verdict = _verdict(refusal, rulebook)
+        if verdict is None or verdict.reason:
+            return None
+        for quota, bucket in verdict.places:
+            if quota.label == refusal.reason and not freed.isdisjoint(quota.keys(bucket, verdict.learner, "")):
+                return verdict
+        return None
+
+    async def _last_words(self, connection: aiosqlite.Connection, event_nos: Iterable[int]) -> frozenset[int]:
+        """The numbers of the newest decisions about these events."""
+        words = await past_again.words(connection, sorted(set(event_nos)))
+        return frozenset(word.number for said in words.values() for word in said)
+
+    async def _settle(
+        self, connection: aiosqlite.Connection, version: str, again: Sequence[tuple[Refusal, Verdict]], now: int
+    ) -> list[Decision]:
+        shadow = self._pipeline.shadow
+        # Its checks have spoken when it came: what happened since is not held against it.
+        verdicts = [verdict._replace(guards=()) for _, verdict in again]
+        past = await self._pipeline.past(connection, booking.wants(verdicts, shadow=shadow))
+        decisions = _without_refused(booking.book(verdicts, past, shadow=shadow))
+        events: dict[bytes, Event] = {refusal.event.event_id: refusal.event for refusal, _ in again}
+        await self._recorder.settle(
+            connection,
+            events,
+            decisions,
+            numbers={refusal.event.event_id: refusal.event_no for refusal, _ in again},
+            version_no=await versions.number(connection, version),
+            now=now,
+        )
+        return decisions
+
+
+def _verdict(refusal: Refusal, rulebook: Rulebook) -> Verdict | None:
+    judged = evaluate.judge(refusal.event, rulebook)
+    wanted = (refusal.rule_id, refusal.role)
+    return next((one for one in judged if not one.undoes and (one.rule.id, one.payee.role) == wanted), None)
+
+
+def _without_refused(decisions: Sequence[Decision]) -> list[Decision]:
+    """What is not refused again; what names another decision of the list names it at its new place."""
+    kept = [number for number, decision in enumerate(decisions, 1) if decision.outcome is not Outcome.refused]
+    place = {number: new for new, number in enumerate(kept, 1)}
+    found = []
+    for number in kept:
+        decision = decisions[number - 1]
+        supersedes = tuple(no if no > 0 else -place[-no] for no in decision.supersedes)
+        award = decision.reverses
+        if award is not None and award.number:
+            award = replace(award, number=place[award.number])
+        found.append(replace(decision, supersedes=supersedes, reverses=award))
+    return found

@@ -1,0 +1,1 @@
+"""What people say to decisions that wait."""
