@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -38,7 +38,7 @@ class Again:
         """
         if not released:
             return []
-        freed = {(use.meter, use.bucket, use.learner) for uses in released.values() for use in uses}
+        freed = frozenset((use.meter, use.bucket, use.learner) for uses in released.values() for use in uses)
         learners = {learner for _, _, learner in freed if learner}
         found = await refused.after(connection, released, learners)
         blocked = [(refusal, verdict) for refusal in found if (verdict := self._blocked(refusal, freed)) is not None]
@@ -50,7 +50,7 @@ class Again:
                 decided += await self._settle(connection, version, again, now)
         return decided
 
-    def _blocked(self, refusal: Refusal, freed: Collection[UseKey]) -> Verdict | None:
+    def _blocked(self, refusal: Refusal, freed: frozenset[UseKey]) -> Verdict | None:
         """The verdict to book again, where what refused it counts in what was freed."""
         try:
             rulebook = self._pipeline.rulebook_of(refusal.version)

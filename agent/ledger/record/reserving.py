@@ -36,11 +36,12 @@ async def release(
     found = {number: uses for number, promise in rows if (uses := codec.decode_reserves(promise, number))}
     if not found:
         return {}
-    uses = [use for kept in found.values() for use in kept]
-    meters = await names.find(connection, "meter", {use.meter for use in uses})
-    persons = await people.find(connection, {use.learner for use in uses if use.learner})
-    deleted, freed = [], []
-    for use in uses:
+    every = [use for kept in found.values() for use in kept]
+    meters = await names.find(connection, "meter", {use.meter for use in every})
+    persons = await people.find(connection, {use.learner for use in every if use.learner})
+    deleted: list[tuple[int, str, int, int]] = []
+    freed: list[tuple[int, str, int, int]] = []
+    for use in every:
         if use.learner and use.learner not in persons:
             continue  # erased, and the uses with the person
         person_no = persons[use.learner].person_no if use.learner else 0
