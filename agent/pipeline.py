@@ -26,6 +26,7 @@ from agent.engine.past import following
 from agent.engine.past.undo import Acts
 from agent.engine.quota import Uses
 from agent.engine.recognition.record import Record
+from agent.engine.review import approval
 from agent.engine.rulebook import Rulebook
 from agent.engine.sighting import again
 from agent.errors import InvalidInputError
@@ -323,8 +324,8 @@ class Pipeline:
             )
             names, people = self._recorder.names, self._recorder.people
             await reserving.release(connection, names, people, [decision_no], forget=True)
-            past = await self.past(connection, booking.wants_approval(held, held_under, self.rulebook))
-            decision = booking.approve(held, held_under, self.rulebook, past)
+            past = await self.past(connection, approval.wants(held, held_under, self.rulebook))
+            decision = approval.approve(held, held_under, self.rulebook, past)
             followed = following.after([decision], event, held.role, self.rulebook.recognition, past)
             # What it adds to a set is believed now, whether or not the set is complete.
             if decision.outcome is not Outcome.awarded and not decision.notes:

@@ -7,18 +7,17 @@ from dataclasses import replace
 
 from agent.engine import fairness
 from agent.engine.earning import sets
-from agent.engine.earning.sets import Act, Due
-from agent.engine.evaluate import Verdict, places
+from agent.engine.evaluate import Verdict
 from agent.engine.past import following, undo
 from agent.engine.past.answer import Claim, amounts_of, answer_to
 from agent.engine.past.state import State
 from agent.engine.past.undo import AGAIN, OBJECT, UNDONE
 from agent.engine.quota import CALENDAR, ROLLING, SCOPE, SHADOW, Places
 from agent.engine.recognition import asked
-from agent.engine.rulebook import CompiledRule, Payee, Rulebook, message, names_in, once
+from agent.engine.rulebook import CompiledRule, message
 from agent.model import Award, Decision, HoldKey, HoldKind, Outcome, Posting, StateRequest, Use, UseKey
 
-__all__ = ["State", "approve", "book", "wants", "wants_approval"]
+__all__ = ["State", "ask", "book", "wants"]
 
 # As in `quota`: looked up once.
 _AWARDED, _HELD, _REFUSED, _SHADOW = Outcome.awarded, Outcome.held, Outcome.refused, Outcome.shadow
@@ -46,7 +45,7 @@ def wants(verdicts: Iterable[Verdict], *, shadow: bool = False) -> StateRequest:
         if verdict.undoes:
             objects.update(undo.key(OBJECT, verdict.rule.id, ref, prefix) for ref in verdict.refs)
             continue
-        _ask(verdict.places, verdict.learner, prefix, rows, totals)
+        ask(verdict.places, verdict.learner, prefix, rows, totals)
         if verdict.act is not None:
             rows.add((verdict.act.form.meter, verdict.scope, verdict.learner))
         if verdict.then is not None:
@@ -60,7 +59,8 @@ def wants(verdicts: Iterable[Verdict], *, shadow: bool = False) -> StateRequest:
     return request if recognition is None else asked.of(request, recognition, learners)
 
 
-def _ask(found: Places, learner: str, prefix: str, rows: set[UseKey], totals: set[UseKey]) -> None:
+def ask(found: Places, learner: str, prefix: str, rows: set[UseKey], totals: set[UseKey]) -> None:
+    """Add to ``rows`` and ``totals`` what must be known of these places."""
     for quota, bucket in found:
         if quota.span is ROLLING:
             rows.update(quota.keys(bucket, learner, prefix))
@@ -305,97 +305,3 @@ def _decision(
         hold=hold,
         checks=verdict.checks,
     )
-
-
-def wants_approval(decision: Decision, held_under: Rulebook, now: Rulebook) -> StateRequest:
-    """What must be read of the past to `approve` this held decision."""
-    rows: set[UseKey] = set()
-    totals: set[UseKey] = set()
-    if decision.uses:
-        _ask(_approved_places(decision, held_under, now), decision.learner, "", rows, totals)
-        rows.update((act.form.meter, act.scope, decision.learner) for act in _acts_in(decision, held_under))
-    key = (decision.rule_id, decision.learner, decision.scope)
-    request = StateRequest(rows=frozenset(rows), totals=frozenset(totals), holds=frozenset({key}))
-    return request if now.recognition is None else asked.of(request, now.recognition, [decision.learner])
-
-
-def approve(decision: Decision, held_under: Rulebook, now: Rulebook, state: State) -> Decision:
-    """What approving a held decision comes to: awarded, or refused with the quota that is full by now.
-
-    Pays what the version that held it promised; caps are those of the version in force. An approval is above the
-    budget, and counts in it. `supersedes` names every open hold of the scope, the approved one among them.
-    """
-    settled = replace(decision, outcome=_REFUSED, hold=None, postings=(), uses=(), reserves=(), message="")
-    if not decision.uses:
-        return replace(settled, reason="no scope: the event lacks what the rule counts by")
-    found = _approved_places(decision, held_under, now)
-    notes: tuple[Use, ...] = ()
-    for act in _acts_in(decision, held_under):
-        notes, due = sets.put(act, decision.learner, state.uses, approved=True)
-        if notes:
-            settled = replace(settled, completes=due.done)
-            notes += _brings(due, decision, held_under)
-        if not due.awards:
-            return replace(settled, reason=due.told, notes=notes)
-        found = sets.allowed(found, due)
-    answer = answer_to(
-        Claim(
-            learner=decision.learner,
-            at=decision.uses[0].at,
-            postings=decision.postings,
-            places=found,
-            calendar=now.calendar,
-            prefix="",
-            approved=True,
-            generation=decision.generation if decision.reserves else -1,
-        ),
-        state,
-    )
-    if answer.quota is not None:
-        return replace(settled, reason=answer.quota.label, until=answer.until, notes=notes)
-    key = (decision.rule_id, decision.learner, decision.scope)
-    return replace(
-        settled,
-        outcome=_AWARDED,
-        reason="",
-        generation=answer.generation,
-        postings=answer.postings,
-        uses=(*answer.uses, *(use for use in decision.uses if undo.is_object(use))),
-        supersedes=state.holds.pop(key, ()),
-        message=decision.message,
-        notes=notes,
-    )
-
-
-def _brings(due: Due, decision: Decision, held_under: Rulebook) -> tuple[Use, ...]:
-    """What the completion by an approved act enrols into; the next act of that learner there finds it."""
-    then = _promised(decision, held_under)[0].then
-    if due.completed_at is None or then is None or then.form is None or then.form.mark is None:
-        return ()
-    return (Act(then.form, "ever", then.form.mark(due.completed_at), due.completed_at).note(decision.learner),)
-
-
-def _acts_in(decision: Decision, held_under: Rulebook) -> tuple[Act, ...]:
-    """What a held decision would add to the set of its rule (one act, or none)."""
-    form = _promised(decision, held_under)[0].form
-    act = None if form is None else sets.act_of(decision.uses, form)
-    return () if act is None else (act,)
-
-
-def _approved_places(decision: Decision, held_under: Rulebook, now: Rulebook) -> Places:
-    """The rule's own quotas as they were promised, the shared ones as they are now."""
-    at = decision.uses[0].at
-    rule, payee = _promised(decision, held_under)
-    own = (once(rule.spec, names_in(decision.scope)).quota, *payee.own)
-    pays = amounts_of(decision.postings)
-    shared = tuple(quota for quota in now.shared(rule.spec.group) if quota.unit in pays)
-    return (
-        *places(own, at, held_under.calendar.moment(at), decision.scope),
-        *places(shared, at, now.calendar.moment(at), decision.scope),
-    )
-
-
-def _promised(decision: Decision, rulebook: Rulebook) -> tuple[CompiledRule, Payee]:
-    """The rule and recipient that a decision of this rulebook speaks of."""
-    rule = rulebook.paying(decision.rule_id)
-    return next((rule, payee) for payee in (rule.payees if rule else ()) if rule and payee.role == decision.role)

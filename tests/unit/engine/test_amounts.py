@@ -9,6 +9,7 @@ import pytest
 from agent.config.document import FaultsError
 from agent.engine import booking, evaluate
 from agent.engine.explain import rule_sentences
+from agent.engine.review import approval
 from agent.model import Fact, Outcome
 from tests.rule_stories import decide, event, file, line, play, rule, rulebook
 
@@ -80,7 +81,7 @@ def test_a_hold_promises_what_was_worked_out() -> None:
     rules = rulebook('[budget]\npoints = "5/week"\n' + share())
     (held,) = decide(rules, [event("quiz.submitted", facts={"score_pct": 80})])
     assert (held.outcome, [p.amount for p in held.postings]) == (Outcome.held, [8])
-    paid = booking.approve(held, rules, rules, booking.State.load((), {}))
+    paid = approval.approve(held, rules, rules, booking.State.load((), {}))
     assert line(paid) == "ann +8 points"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent.engine import booking, evaluate, history
+from agent.engine.review import approval
 from agent.engine.rules import Rulebook
 from agent.model import Decision, Event, Outcome, Trust, Use
 from tests.rule_stories import at, decide, event, rule, rulebook
@@ -19,7 +20,7 @@ def test_an_approval_pays_the_promise_of_the_version_that_held_it() -> None:
     now = rulebook(rule(award="99"))
     promise = held(then)
     key = ("r", "moodle:ann", "lesson=moodle:1")
-    paid = booking.approve(promise, then, now, booking.State.load((), {key: (7,)}))
+    paid = approval.approve(promise, then, now, booking.State.load((), {key: (7,)}))
     assert (paid.outcome, paid.reason, paid.hold, paid.message) == (Outcome.awarded, "", None, "well done")
     assert [(posting.currency, posting.amount) for posting in paid.postings] == [("points", 10)]
     assert [use.meter for use in paid.uses] == ["once:r", "limit:r:awards/day"]
@@ -30,7 +31,7 @@ def test_an_approval_pays_the_promise_of_the_version_that_held_it() -> None:
 def test_an_approval_is_refused_where_the_scope_was_paid_meanwhile() -> None:
     rules = rulebook(rule())
     (paid,) = decide(rules, [event()])
-    refused = booking.approve(held(rules), rules, rules, booking.State.load(paid.uses, {}))
+    refused = approval.approve(held(rules), rules, rules, booking.State.load(paid.uses, {}))
     assert (refused.outcome, refused.reason, refused.uses, refused.postings) == (
         Outcome.refused,
         "once_per lesson",
@@ -44,16 +45,16 @@ def test_an_approval_looks_at_the_caps_of_the_running_version_and_its_own_limits
     now = rulebook('[[cap]]\ngroup = "learn"\nlimit = "15 points/day"\n' + rule(more='group = "learn"'))
     day = "2026-09-07"
     used = Use(meter="cap:learn:points/day", bucket=day, learner="moodle:ann", at=at(f"{day}T08:00:00"), amount=10)
-    refused = booking.approve(held(then), then, now, booking.State.load([used], {}))
+    refused = approval.approve(held(then), then, now, booking.State.load([used], {}))
     assert (refused.reason, refused.until) == ("cap 15 points/day", at("2026-09-08T00:00:00"))
     limited = Use(meter="limit:r:awards/day", bucket=day, learner="moodle:ann", at=used.at, amount=1)
-    assert booking.approve(held(then), then, now, booking.State.load([limited], {})).reason == "limit 1/day"
+    assert approval.approve(held(then), then, now, booking.State.load([limited], {})).reason == "limit 1/day"
 
 
 def test_an_approval_is_above_the_budget_and_counts_in_it() -> None:
     rules = rulebook('[budget]\npoints = "15/week"\n' + rule())
     paid, waiting = decide(rules, [event(), event(who="ben")])
-    approved = booking.approve(waiting, rules, rules, booking.State.load(paid.uses, {}))
+    approved = approval.approve(waiting, rules, rules, booking.State.load(paid.uses, {}))
     assert approved.outcome is Outcome.awarded
     assert [(use.meter, use.amount) for use in approved.uses] == [("once:r", 1), ("budget:points/week", 10)]
 
@@ -61,15 +62,15 @@ def test_an_approval_is_above_the_budget_and_counts_in_it() -> None:
 def test_an_approval_of_what_lacks_its_scope_is_refused() -> None:
     rules = rulebook(rule())
     promise = held(rules, event(lesson=None, level=Trust.unverified))
-    assert booking.wants_approval(promise, rules, rules).rows == frozenset()
-    refused = booking.approve(promise, rules, rules, booking.State.load((), {}))
+    assert approval.wants(promise, rules, rules).rows == frozenset()
+    refused = approval.approve(promise, rules, rules, booking.State.load((), {}))
     assert refused.reason == "no scope: the event lacks what the rule counts by"
 
 
 def test_an_approval_asks_for_what_it_will_look_at() -> None:
     then = rulebook(rule(more='cooldown = "1h"'))
     now = rulebook('[[cap]]\nlimit = "15 points/day"\n' + rule())
-    request = booking.wants_approval(held(then), then, now)
+    request = approval.wants(held(then), then, now)
     assert {key[0] for key in request.rows} == {"once:r", "cooldown:r:3600s"}
     assert {key[0] for key in request.totals} == {"cap:*:points/day"}
     assert request.holds == {("r", "moodle:ann", "lesson=moodle:1")}
@@ -80,9 +81,9 @@ def test_an_approved_second_recipient_is_judged_by_its_own_quotas() -> None:
     rules = rulebook(rule(award=award, more='limit = { of = "50 points/day", for = "referrer" }'))
     one = event(people={"subject": "ann", "referrer": "ref"}, level=Trust.unverified)
     referrer, subject = decide(rules, [one])
-    paid = booking.approve(subject, rules, rules, booking.State.load((), {}))
+    paid = approval.approve(subject, rules, rules, booking.State.load((), {}))
     assert [use.meter for use in paid.uses] == ["once:r"]
-    other = booking.approve(referrer, rules, rules, booking.State.load((), {}))
+    other = approval.approve(referrer, rules, rules, booking.State.load((), {}))
     assert [use.meter for use in other.uses] == ["once:r", "limit:r:referrer:points/day"]
 
 

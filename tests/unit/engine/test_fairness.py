@@ -10,6 +10,7 @@ from agent.config.document import FaultsError
 from agent.engine import booking, evaluate
 from agent.engine.explain import rule_sentences
 from agent.engine.fairness import texts
+from agent.engine.review import approval
 from agent.engine.stories import run_cases
 from agent.engine.whatif.trial import Trial
 from agent.model import Event, Fact, HoldKind, Outcome
@@ -198,7 +199,7 @@ def test_a_held_decision_promises_what_an_approval_pays() -> None:
     rules = rulebook(check('velocity = "1/10m"\nthen = "hold"\nreason = "too fast"') + rule())
     _, held = decide(rules, [act(1, 0), act(2, 1)])
     assert (held.outcome, held.reason) == (Outcome.held, "velocity 1/10m: too fast")
-    paid = booking.approve(held, rules, rules, booking.State.load((), {}))
+    paid = approval.approve(held, rules, rules, booking.State.load((), {}))
     assert [posting.amount for posting in paid.postings] == [10]
 
 

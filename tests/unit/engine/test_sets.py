@@ -9,6 +9,7 @@ import pytest
 from agent.config.document import FaultsError
 from agent.engine import booking, evaluate
 from agent.engine.explain import rule_sentences
+from agent.engine.review import approval
 from agent.model import Event, Fact, Outcome, Trust
 from tests.rule_stories import at, decide, event, file, line, play, rule, rulebook
 
@@ -202,24 +203,24 @@ def test_a_held_day_counts_only_once_it_is_approved() -> None:
     low = event(when=MONDAY, level=Trust.unverified)
     (held,) = booking.book(evaluate.judge(low, rules), state, shadow=False)
     assert (held.outcome, held.notes) == (Outcome.held, ())
-    refused = booking.approve(held, rules, rules, booking.State.load((), {}))
+    refused = approval.approve(held, rules, rules, booking.State.load((), {}))
     assert line(refused) == "ann refused streak 1 of 2 days"
     after = booking.State.load(refused.notes, {})
     late = [event(when=MONDAY + DAY, level=Trust.unverified)]
     (second,) = booking.book(evaluate.judge(late[0], rules), after, shadow=False)
-    request = booking.wants_approval(second, rules, rules)
+    request = approval.wants(second, rules, rules)
     assert ("days:r", "ever", "moodle:ann") in request.rows
-    assert line(booking.approve(second, rules, rules, booking.State.load(refused.notes, {}))) == "ann +20 points"
+    assert line(approval.approve(second, rules, rules, booking.State.load(refused.notes, {}))) == "ann +20 points"
 
 
 def test_a_streak_over_the_budget_is_held_with_its_day_kept_and_can_be_approved() -> None:
     rules = rulebook('[budget]\npoints = "5/week"\n' + streak("days = 1, repeat = true"))
     (held,) = decide(rules, on(0))
     assert (held.outcome, len(held.notes)) == (Outcome.held, 1)
-    assert line(booking.approve(held, rules, rules, booking.State.load(held.notes, {}))) == "ann +20 points"
+    assert line(approval.approve(held, rules, rules, booking.State.load(held.notes, {}))) == "ann +20 points"
     crossed = rulebook('[budget]\npoints = "5/week"\n' + CROSSES)
     (over,) = decide(crossed, [progress(80)])
-    assert line(booking.approve(over, crossed, crossed, booking.State.load(over.notes, {}))) == "ann +10 points"
+    assert line(approval.approve(over, crossed, crossed, booking.State.load(over.notes, {}))) == "ann +10 points"
 
 
 def test_the_sources_are_asked_for_what_a_form_looks_at() -> None:

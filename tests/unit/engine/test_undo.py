@@ -8,6 +8,7 @@ import pytest
 
 from agent.config.document import FaultsError
 from agent.engine import booking, evaluate, explain
+from agent.engine.review import approval
 from agent.engine.whatif.trial import Trial
 from agent.model import Event, EventMark, Observation, PersonMark, Trust
 from tests.rule_stories import decide, event, line, play, rule, rulebook
@@ -229,7 +230,7 @@ def test_an_undone_held_decision_is_closed() -> None:
 def test_an_approved_award_can_be_undone_too() -> None:
     rules = rulebook(QUIZ)
     (held,) = decide(rules, [replace(attempt(9), trust=Trust.unverified)])
-    paid = booking.approve(held, rules, rules, booking.State.load((), {}))
+    paid = approval.approve(held, rules, rules, booking.State.load((), {}))
     assert [use.meter for use in paid.uses] == ["once:r", "object:r"]
 
 

@@ -1,0 +1,1 @@
+"""What somebody's word about a held decision comes to. Pure."""
