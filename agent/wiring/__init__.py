@@ -129,6 +129,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
     """
     clock = clock or SystemClock()
     support.check(settings)
+    watch = RulesWatch(settings.rule_files)
     file, rulebook = read_rules(settings)
     kinds = _Kinds(file)
     async with contextlib.AsyncExitStack() as stack:
@@ -137,9 +138,8 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
             stack.push_async_callback(collector.close)
         writer = await Writer.open(settings.agent.data_dir)
         stack.push_async_callback(writer.close)
-        recorder = Recorder()
         await _settle_campus(writer, settings)
-        pipeline = _pipeline(settings, writer, recorder, clock)
+        pipeline = _pipeline(settings, writer, recorder := Recorder(), clock)
         await pipeline.adopt(rulebook, file.text)
         scheduler = Scheduler.of(settings, writer, recorder, pipeline, clock)
         await scheduler.adopt()
@@ -172,7 +172,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
                 callbacks=callbacks,
             ),
             reload=reload,
-            watch=RulesWatch(settings.rule_files),
+            watch=watch,
             warnings=tuple(map(str, file.warnings)),
             not_active=support.not_active(settings),
             clock=clock,
