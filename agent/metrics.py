@@ -1,73 +1,26 @@
-"""Counters and gauges of one process, under names that are frozen: `status` shows them, an exporter may read them."""
+"""What one process counts while it runs, in Prometheus' terms. Names are frozen: dashboards stand on them."""
 
 from __future__ import annotations
 
-from collections import Counter as _Totals
-from enum import StrEnum
-from typing import NamedTuple
+from collections.abc import Mapping
 
-
-class Counter(StrEnum):
-    """What only ever grows while the process lives. The name's last word is its unit."""
-
-    pages_read = "pages_read"
-    observations_seen = "observations_seen"
-    decisions_awarded = "decisions_awarded"
-    decisions_held = "decisions_held"
-    decisions_refused = "decisions_refused"
-    entries_appended = "entries_appended"
-    entries_delivered = "entries_delivered"
-    entries_rejected = "entries_rejected"
-    batches_delivered = "batches_delivered"
-    delivery_failures = "delivery_failures"
-    source_failures = "source_failures"
-
-
-class Gauge(StrEnum):
-    """What stands somewhere at this moment."""
-
-    source_position = "source_position"
-    source_newest = "source_newest"
-    gaps_open = "gaps_open"
-    ledger_seq = "ledger_seq"
-    acked_seq = "acked_seq"
-
-
-class Sample(NamedTuple):
-    """One figure: ``label`` is the source or reader it belongs to, or empty."""
-
-    name: str
-    label: str
-    value: int
+from prometheus_client import CollectorRegistry, Counter
 
 
 class Metrics:
-    """The figures of one process. Made at the rim and handed down; all calls from one thread."""
-
-    __slots__ = ("_counts", "_gauges")
+    """The counters of one process, in a registry of their own. Made at the rim and handed down."""
 
     def __init__(self) -> None:
-        self._counts: _Totals[tuple[Counter, str]] = _Totals()
-        self._gauges: dict[tuple[Gauge, str], int] = {}
+        self.registry = CollectorRegistry()
+        self._pages = Counter("rewards_pages", "Pages recorded.", ("source",), registry=self.registry)
+        self._events = Counter("rewards_events", "Events recorded.", ("source",), registry=self.registry)
+        self._entries = Counter("rewards_entries", "Entries appended by pages.", registry=self.registry)
+        self._decisions = Counter("rewards_decisions", "Decisions on pages.", ("outcome",), registry=self.registry)
 
-    def add(self, name: Counter, amount: int = 1, *, label: str = "") -> None:
-        """Count ``amount`` more.
-
-        Raises:
-            ValueError: ``amount`` is negative.
-        """
-        if amount < 0:
-            raise ValueError(f"{name} cannot fall by {-amount}: it is a counter")
-        self._counts[name, label] += amount
-
-    def set(self, name: Gauge, value: int, *, label: str = "") -> None:
-        """Say where something stands now."""
-        self._gauges[name, label] = value
-
-    def samples(self) -> tuple[Sample, ...]:
-        """Every figure by name and label; a counter that nobody touched is 0, a gauge that nobody set is left out."""
-        touched = {name for name, _ in self._counts}
-        figures = [Sample(str(name), "", 0) for name in Counter if name not in touched]
-        figures += [Sample(str(name), label, count) for (name, label), count in self._counts.items()]
-        figures += [Sample(str(name), label, value) for (name, label), value in self._gauges.items()]
-        return tuple(sorted(figures))
+    def page(self, source: str, *, events: int, entries: int, decisions: Mapping[str, int]) -> None:
+        """Count what one page came to; ``decisions`` by outcome."""
+        self._pages.labels(source).inc()
+        self._events.labels(source).inc(events)
+        self._entries.inc(entries)
+        for outcome, count in decisions.items():
+            self._decisions.labels(outcome).inc(count)

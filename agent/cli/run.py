@@ -49,6 +49,7 @@ async def _run(settings: Settings, *, until_caught_up: bool) -> int:
     from agent import wiring
     from agent.service import process
     from agent.service import run as service
+    from agent.wiring.health import watched
 
     logger = structlog.get_logger()
     async with AsyncExitStack() as stack:
@@ -66,15 +67,16 @@ async def _run(settings: Settings, *, until_caught_up: bool) -> int:
             sources=[source.name for source in settings.sources],
         )
         if not until_caught_up:
+            on_page, health = watched(agent)
             code = await service.serve(
-                agent.tails(lambda _page, _tally: None),
+                agent.tails(on_page),
                 agent.outbox,
                 data_dir=settings.agent.data_dir,
                 operations=agent.operations.table(),
                 reload=agent.reload,
                 watch=agent.watch,
                 scheduling=agent.scheduler,
-                door=agent.door,
+                listeners=[one for one in (agent.door, health) if one is not None],
                 callbacks=agent.callbacks,
             )
         else:

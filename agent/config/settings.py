@@ -55,13 +55,15 @@ class HttpSettings(Table):
     """`[http]`: where the agent listens; without this table nothing listens.
 
     ``trusted_proxies`` are believed about who their client is (X-Forwarded-For). ``certificate_file`` and
-    ``private_key_file`` (a name for `agent.config.secrets`) make it speak TLS itself.
+    ``private_key_file`` (a name for `agent.config.secrets`) make it speak TLS itself. At ``status_listen`` it tells how
+    it is: /livez, /readyz, /metrics.
     """
 
     listen: Listen = "127.0.0.1:8733"
     trusted_proxies: tuple[Network, ...] = ()
     certificate_file: FilePath | None = None
     private_key_file: _Text | None = None
+    status_listen: Listen | None = None
 
 
 class LogSource(Table):

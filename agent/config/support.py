@@ -29,7 +29,7 @@ def check(settings: Settings, document: Document | None = None) -> None:
 def not_active(settings: Settings) -> tuple[str, ...]:
     """The settings that are accepted and have no effect yet: those that the file names, and the reconciling read."""
     named = []
-    if settings.http is not None and not settings.post_sources:
+    if settings.http is not None and not settings.post_sources and settings.http.status_listen is None:
         named.append("[http]")
     if settings.http is None and settings.post_sources:
         named.append("[[source]] of systems that post, without [http] to post to")

@@ -49,7 +49,7 @@ class Scheduling(Protocol):
 
 
 class Listener(Protocol):
-    """Where systems post."""
+    """What listens: the door for posts, and what tells how the agent is."""
 
     async def open(self) -> None:
         """Listen."""
@@ -61,15 +61,12 @@ class Listener(Protocol):
 
 
 @contextlib.asynccontextmanager
-async def _open(door: Listener | None) -> AsyncIterator[None]:
-    if door is None:
+async def _open(listeners: Iterable[Listener]) -> AsyncIterator[None]:
+    async with contextlib.AsyncExitStack() as stack:
+        for listener in listeners:
+            await listener.open()
+            stack.push_async_callback(listener.close)
         yield
-        return
-    await door.open()
-    try:
-        yield
-    finally:
-        await door.close()
 
 
 async def until_caught_up(
@@ -138,7 +135,7 @@ async def serve(  # noqa: PLR0913 - one for each thing that runs beside the othe
     reload: Callable[[], Awaitable[object]],
     watch: RulesWatch,
     scheduling: Scheduling | None = None,
-    door: Listener | None = None,
+    listeners: Sequence[Listener] = (),
     callbacks: Sequence[Deliverer] = (),
 ) -> int:
     """Run until SIGTERM or SIGINT; SIGHUP reads the rules again, as does a change of their files.
@@ -152,7 +149,7 @@ async def serve(  # noqa: PLR0913 - one for each thing that runs beside the othe
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     with _signals(loop, stop, reload):
-        async with control.listening(data_dir, operations), _open(door):
+        async with control.listening(data_dir, operations), _open(listeners):
             tasks = [asyncio.create_task(tail.run(follow=True), name=f"tail-{tail.source.name}") for tail in tails]
             if deliverer is not None:
                 tasks.append(asyncio.create_task(_deliver(deliverer), name="deliver"))

@@ -1,0 +1,1 @@
+"""How the running agent is, for machines: alive, ready, and its figures."""

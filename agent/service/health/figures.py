@@ -1,0 +1,130 @@
+"""The figures that stand on disk, read when somebody asks for them, and what makes an agent not ready."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from agent.clock import Clock
+from agent.errors import RewardsError
+from agent.ledger import file, sources
+
+FREE_BYTES_MIN = 200_000_000
+"""Below this much room on the disk the agent is not ready."""
+
+_HOLDS = "SELECT kind, count(*), min(held_at) FROM hold WHERE state = 'open' GROUP BY kind"
+_READERS = "SELECT name, acked_seq, attempts, last_ok_at, fault <> '' FROM reader"
+_HEAD = "SELECT coalesce(max(seq), 0) FROM entry"
+
+Posts = Callable[[], Mapping[tuple[str, str], int]]
+"""(source, what became of a post) → how many since the start."""
+
+
+class Figures(Collector):
+    """Reads the ledger in ``data_dir`` each time; ``posts`` are the door's counts."""
+
+    def __init__(self, data_dir: Path, clock: Clock, posts: Posts) -> None:
+        self._data_dir = data_dir
+        self._clock = clock
+        self._posts = posts
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: registering reads no file."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Every figure; none of the ledger's where it cannot be read."""
+        free = GaugeMetricFamily("rewards_disk_free_bytes", "Room on the disk of data_dir.")
+        free.add_metric((), shutil.disk_usage(self._data_dir).free)
+        yield free
+        posts = CounterMetricFamily("rewards_posts", "Posts at the door.", labels=("source", "result"))
+        for (source, result), count in sorted(self._posts().items()):
+            posts.add_metric((source, result), count)
+        yield posts
+        readable = GaugeMetricFamily("rewards_ledger_readable", "1 where the ledger can be read.")
+        try:
+            with closing(file.open_for_reading(self._data_dir)) as connection:
+                yield from self._of_ledger(connection)
+            readable.add_metric((), 1)
+        except (RewardsError, sqlite3.Error):
+            readable.add_metric((), 0)
+        yield readable
+
+    def _of_ledger(self, connection: sqlite3.Connection) -> Iterator[Metric]:
+        entries = GaugeMetricFamily("rewards_ledger_entries", "The newest entry's number.")
+        entries.add_metric((), connection.execute(_HEAD).fetchone()[0])
+        size = GaugeMetricFamily("rewards_ledger_bytes", "Size of the ledger's file.")
+        size.add_metric((), file.ledger_path(self._data_dir).stat().st_size)
+        yield from (entries, size, *_of_sources(connection), *self._of_holds(connection), *_of_readers(connection))
+
+    def _of_holds(self, connection: sqlite3.Connection) -> Iterable[Metric]:
+        count = GaugeMetricFamily("rewards_holds", "Decisions that wait.", labels=("kind",))
+        oldest = GaugeMetricFamily("rewards_hold_oldest_seconds", "Age of the oldest of them.", labels=("kind",))
+        now = self._clock.now()
+        for kind, number, since in connection.execute(_HOLDS):
+            count.add_metric((kind,), number)
+            oldest.add_metric((kind,), max(0, now - since))
+        return count, oldest
+
+
+def _of_sources(connection: sqlite3.Connection) -> Iterable[Metric]:
+    gauges = {
+        name: GaugeMetricFamily(f"rewards_source_{name}", told, labels=("source",))
+        for name, told in (
+            ("position", "The newest number that was read."),
+            ("newest_event_timestamp_seconds", "When the newest event happened that was read."),
+            ("updated_timestamp_seconds", "When a page of it was last recorded."),
+            ("missing_ids", "Ids that are waited for."),
+            ("fault", "1 where it stands still until somebody accepts its log."),
+        )
+    }
+    for source in sources.names(connection):
+        state = sources.load(connection, source)
+        if state is None:
+            continue
+        missing = sum(gap.missing for gap in state.gaps if gap.state == "open")
+        values = (
+            state.position,
+            state.high_water,
+            sources.updated_at(connection, source) or 0,
+            missing,
+            int(bool(state.fault)),
+        )
+        for gauge, value in zip(gauges.values(), values, strict=True):
+            gauge.add_metric((source,), value)
+    return gauges.values()
+
+
+def _of_readers(connection: sqlite3.Connection) -> Iterable[Metric]:
+    acked = GaugeMetricFamily("rewards_reader_acked", "How far a reader of the ledger is.", labels=("reader",))
+    tries = GaugeMetricFamily("rewards_reader_attempts", "Failed attempts since the last success.", labels=("reader",))
+    ok = GaugeMetricFamily("rewards_reader_ok_timestamp_seconds", "Its last success.", labels=("reader",))
+    fault = GaugeMetricFamily("rewards_reader_fault", "1 where it stands still.", labels=("reader",))
+    for name, seq, attempts, last_ok, faulty in connection.execute(_READERS):
+        acked.add_metric((name,), seq)
+        tries.add_metric((name,), attempts)
+        ok.add_metric((name,), last_ok or 0)
+        fault.add_metric((name,), faulty)
+    return acked, tries, ok, fault
+
+
+def unready(data_dir: Path) -> list[str]:
+    """Why the agent is not ready: sentences, none where it is."""
+    told = []
+    if shutil.disk_usage(data_dir).free < FREE_BYTES_MIN:
+        told.append("the disk is nearly full")
+    try:
+        with closing(file.open_for_reading(data_dir)) as connection:
+            for source in sources.names(connection):
+                state = sources.load(connection, source)
+                if state is not None and state.fault:
+                    told.append(f"source {source} stands still: rewards-agent status")
+    except (RewardsError, sqlite3.Error):
+        told.append("the ledger cannot be read: rewards-agent doctor")
+    return told
