@@ -36,6 +36,18 @@ class Deliverer(Protocol):
         ...
 
 
+class Expiring(Protocol):
+    """Lots whose time is over."""
+
+    async def run(self) -> None:
+        """Look for them for ever."""
+        ...
+
+    async def look(self) -> None:
+        """Let those go that are over now."""
+        ...
+
+
 class Scheduling(Protocol):
     """Who decides what is due at a time."""
 
@@ -74,6 +86,7 @@ async def until_caught_up(
     deliverer: Deliverer | None,
     scheduling: Scheduling | None = None,
     callbacks: Sequence[Deliverer] = (),
+    expiring: Expiring | None = None,
 ) -> int:
     """Read every source to the newest number it had at the start, decide what is due, empty the outbox.
 
@@ -82,7 +95,7 @@ async def until_caught_up(
     SIGTERM and SIGINT end it early with 0: what was recorded stands, the next run goes on from there.
     """
     stop = asyncio.Event()
-    work = asyncio.create_task(_finish(tails, deliverer, scheduling, callbacks))
+    work = asyncio.create_task(_finish(tails, deliverer, scheduling, callbacks, expiring))
     with _signals(asyncio.get_running_loop(), stop, _nothing_to_reload):
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -99,8 +112,11 @@ async def _finish(
     deliverer: Deliverer | None,
     scheduling: Scheduling | None,
     callbacks: Sequence[Deliverer],
+    expiring: Expiring | None,
 ) -> int:
     code = await _to_the_end(tails, deliverer, scheduling)
+    if expiring is not None:
+        await expiring.look()
     # One that is not there keeps no other waiting.
     await asyncio.gather(*(one.drain(limit_s=LAST_DELIVERY_S) for one in callbacks))
     return code
@@ -137,6 +153,7 @@ async def serve(  # noqa: PLR0913 - one for each thing that runs beside the othe
     scheduling: Scheduling | None = None,
     listeners: Sequence[Listener] = (),
     callbacks: Sequence[Deliverer] = (),
+    expiring: Expiring | None = None,
 ) -> int:
     """Run until SIGTERM or SIGINT; SIGHUP reads the rules again, as does a change of their files.
 
@@ -156,6 +173,8 @@ async def serve(  # noqa: PLR0913 - one for each thing that runs beside the othe
             tasks += [asyncio.create_task(_deliver(one), name="callback") for one in callbacks]
             if scheduling is not None:
                 tasks.append(asyncio.create_task(scheduling.run(), name="schedule"))
+            if expiring is not None:
+                tasks.append(asyncio.create_task(expiring.run(), name="expiry"))
             tasks.append(asyncio.create_task(_watchdog(), name="watchdog"))
             tasks.append(asyncio.create_task(watch.run(partial(_read_again, reload)), name="rules"))
             notify("READY=1")

@@ -32,6 +32,7 @@ from agent.operations import Operations, Rewind
 from agent.outbox.callbacks.reader import Callback
 from agent.outbox.sync import Outbox
 from agent.pipeline import Pipeline, Tally
+from agent.schedule.expiry import Expiry
 from agent.schedule.runner import Scheduler
 from agent.service.tail import Tail
 from agent.service.watch import RulesWatch
@@ -68,6 +69,7 @@ class Agent:
     door: Door | None
     outbox: Outbox | None
     scheduler: Scheduler
+    expiry: Expiry
     callbacks: Sequence[Callback]
     operations: Operations
     reload: Callable[[], Awaitable[str]]
@@ -141,12 +143,11 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
         await _settle_campus(writer, settings)
         pipeline = _pipeline(settings, writer, recorder := Recorder(), clock)
         await pipeline.adopt(rulebook, file.text)
-        scheduler = Scheduler.of(settings, writer, recorder, pipeline, clock)
-        await scheduler.adopt()
+        scheduler, expiry = await _by_the_clock(settings, writer, recorder, pipeline, clock)
         inbox = await _inbox(stack, settings, pipeline)
         outbox = await _outbox(stack, settings, writer, clock)
         callbacks = await callbacks_of(stack, settings, writer, pipeline, clock)
-        reload = _reloading(settings, pipeline, scheduler, kinds, clock)
+        reload = _reloading(settings, pipeline, (scheduler, expiry), kinds, clock)
         yield Agent(
             settings=settings,
             writer=writer,
@@ -156,6 +157,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
             door=door_of(settings, inbox, clock, kinds),
             outbox=outbox,
             scheduler=scheduler,
+            expiry=expiry,
             callbacks=callbacks,
             operations=Operations(
                 writer=writer,
@@ -190,6 +192,17 @@ def _pipeline(settings: Settings, writer: Writer, recorder: Recorder, clock: Clo
         clock=clock,
         shadow=settings.agent.mode == "shadow",
     )
+
+
+async def _by_the_clock(
+    settings: Settings, writer: Writer, recorder: Recorder, pipeline: Pipeline, clock: Clock
+) -> tuple[Scheduler, Expiry]:
+    """What is decided at a time, and what ends at one; wallets in a catalogue end there."""
+    scheduler = Scheduler.of(settings, writer, recorder, pipeline, clock)
+    await scheduler.adopt()
+    expiry = Expiry(writer, pipeline, clock, active=settings.catalogue is None)
+    await expiry.adopt()
+    return scheduler, expiry
 
 
 def _backfill(
@@ -267,13 +280,14 @@ async def _suits_the_sources(settings: Settings, rulebook: Rulebook, clock: Cloc
 
 
 def _reloading(
-    settings: Settings, pipeline: Pipeline, scheduler: Scheduler, kinds: _Kinds, clock: Clock
+    settings: Settings, pipeline: Pipeline, followers: Sequence[Scheduler | Expiry], kinds: _Kinds, clock: Clock
 ) -> Callable[[], Awaitable[str]]:
     async def reload() -> str:
         file, rulebook = read_rules(settings)
         await _suits_the_sources(settings, rulebook, clock)
         await pipeline.adopt(rulebook, file.text)
-        await scheduler.adopt()
+        for each in followers:
+            await each.adopt()
         kinds.replace(file)
         return rulebook.version
 

@@ -153,6 +153,13 @@ def test_the_second_moodle_of_the_manual_is_a_source(tmp_path: Path) -> None:
     assert [one.name for one in load_settings(config).log_sources] == ["moodle", "college"]
 
 
+def test_the_currencies_of_the_manual_load(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    (example,) = blocks(DOCS / "admin" / "currencies.md", "toml")
+    rules.write_text(example, encoding="utf-8")
+    assert set(load_rules([rules]).currencies) == {"points", "credits", "reputation"}
+
+
 def test_every_example_of_corrections_is_a_file_that_loads(tmp_path: Path) -> None:
     rules = tmp_path / "rules.toml"
     examples = blocks(DOCS / "admin" / "corrections.md", "toml")

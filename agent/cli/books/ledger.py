@@ -89,7 +89,9 @@ def export(
     badges: Annotated[bool, typer.Option("--badges", help="Badges too: accounts badge:ID.")] = False,
     with_statement: Annotated[
         bool,
-        typer.Option("--with-statement", help="The catalogue's spends, expiries and refunds too, once it tells any."),
+        typer.Option(
+            "--with-statement", help="What is not in the chain too: expiries here, the catalogue's spends and refunds."
+        ),
     ] = False,
     after: Annotated[int, typer.Option("--after", metavar="SEQ", min=0, help="Only entries after this seq.")] = 0,
     config: ConfigOption = None,
@@ -98,19 +100,23 @@ def export(
 
     Columns: seq, entry_id, occurred_at, recorded_at, learner, rule_id, rules_version, currency, amount, kind, event_id,
     source, trust, reason, reverses. Times are UTC; amounts are whole smallest units. What is appended meanwhile is left
-    to the next export (see --after). Of the catalogue's movements the campus has no feed yet, so --with-statement adds
-    no rows.
+    to the next export (see --after). With --with-statement what expired stands beside: under the
+    seq of the newest entry before it, an entry_id s1, s2 … of its own, its lot under reverses. Of the
+    catalogue's movements the campus has no feed yet.
 
     Example: rewards-agent ledger export --format csv > ledger.csv
     """
+    from agent.cli.books import statement
     from agent.cli.books.export import write_csv, write_json_lines
 
-    del with_statement  # there is nothing to add: the option stands so that scripts can be written against it
     write = write_csv if form == "csv" else write_json_lines
     with ledger_of(config) as connection:
         total = _newest(connection)
         with _progress("exporting", total, shown=not sys.stdout.isatty()) as progress:
-            write(_entries(connection, after, total, badges, progress), sys.stdout.buffer)
+            found = _entries(connection, after, total, badges, progress)
+            if with_statement:
+                found = statement.beside(connection, found, after)
+            write(found, sys.stdout.buffer)
 
 
 def _newest(connection: sqlite3.Connection) -> int:

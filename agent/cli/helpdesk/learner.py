@@ -10,6 +10,7 @@ import typer
 from agent.cli.access import ledger_of
 from agent.cli.badges.shelf import lines, shelf
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, run_async, settings_of, utc
+from agent.cli.helpdesk import lots
 from agent.cli.terms.inforce import amount_text, day_of, local, rules_in_force, zone_of
 from agent.cli.terms.who import StudentArgument, person
 from agent.errors import ConfigError
@@ -36,7 +37,8 @@ def show(
 ) -> None:
     """Show what somebody has: balances, levels, badges, challenges, the newest entries, and what is held.
 
-    Balances are what was earned less what was taken back; what was spent is in the catalogue's wallet.
+    Balances are what was earned less what was taken back and what expired, with the lots that are left and when each
+    expires; what was spent is in the catalogue's wallet.
 
     Example: rewards-agent learner show ann@example.org
     """
@@ -50,10 +52,13 @@ def show(
         emit_json(found)
         return
     typer.echo(who.title() + (f", outside the campus {found['pseudonym']}" if found["pseudonym"] else ""))
+    now = _now()
     for one in found["balances"]:
-        amount, lifetime = (amount_text(one["currency"], one[key], rulebook) for key in ("amount", "lifetime"))
+        amount, lifetime = (amount_text(one["currency"], one[key], rulebook) for key in ("balance", "lifetime"))
         level = f", level {one['level']}" if one["level"] else ""
         typer.echo(f"  {amount} {one['currency']} ({lifetime} earned in all{level})")
+        for line in lots.lines(one, rulebook, now):
+            typer.echo(f"    {line}")
     for line in lines(recognised):
         typer.echo(f"  {line}")
     if not found["balances"] and not found["badges"]:
@@ -66,6 +71,12 @@ def show(
     if found["held"]:
         typer.echo(f"{len(found['held'])} held:")
         emit(found["held"], _HELD, json=False)
+
+
+def _now() -> int:
+    from agent.clock import SystemClock
+
+    return SystemClock().now()
 
 
 def _standing(connection: sqlite3.Connection, learner: str, rulebook: Rulebook, limit: int) -> dict[str, Any]:
@@ -83,6 +94,7 @@ def _standing(connection: sqlite3.Connection, learner: str, rulebook: Rulebook, 
                 "amount": amount,
                 "lifetime": lifetime,
                 "level": _level(currency, lifetime, rulebook),
+                **lots.facts(connection, learner, currency),
             }
             for currency, (amount, lifetime) in balances.items()
             if not currency.startswith(_BADGE)

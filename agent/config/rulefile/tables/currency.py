@@ -22,7 +22,8 @@ def _bound(value: Any) -> Number:
 class Currency(Model):
     """A currency; whole units unless ``decimals`` says otherwise. ``expires_after`` None is never (seconds).
 
-    ``adjust_max`` is the most that one adjustment by hand gives or takes, None is no bound.
+    ``notice`` is how long before a lot expires that is told (seconds); ``adjust_max`` is the most that one adjustment
+    by hand gives or takes, None is no bound.
     """
 
     title: StrictStr = ""
@@ -31,6 +32,7 @@ class Currency(Model):
     expires_after: Expiry = None
     worth: StrictStr = ""
     adjust_max: Annotated[Number | None, PlainValidator(_bound)] = None
+    notice: Annotated[int | None, PlainValidator(grammar.duration)] = None
     overdraw: Literal["owe", "forgive"] = "owe"
 
 

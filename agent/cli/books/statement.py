@@ -1,0 +1,55 @@
+"""The statement's movements as rows beside the entries: each after the newest entry that stood before it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agent.ledger.reading import EntryRow
+
+_ROWS = """
+SELECT s.no, s.after_seq, s.currency, s.kind, s.amount, s.of, s.occurred_at, s.recorded_at,
+       p.site || ':' || p.lms_user, s.person_no,
+       (SELECT CAST(e.body AS TEXT) ->> 'learner' FROM entry e WHERE e.person_no = s.person_no LIMIT 1)
+FROM statement s LEFT JOIN person p ON p.person_no = s.person_no
+WHERE s.after_seq >= ? ORDER BY s.after_seq, s.no
+"""
+
+
+def beside(connection: sqlite3.Connection, entries: Iterable[EntryRow], after: int) -> Iterator[EntryRow]:
+    """The entries with the statement between them; with an ``after`` only what was stated at or after that entry."""
+    stated = iter(connection.execute(_ROWS, (after,)).fetchall())
+    waiting = next(stated, None)
+    for entry in entries:
+        while waiting is not None and waiting[1] < entry.seq:
+            yield _row(waiting)
+            waiting = next(stated, None)
+        yield entry
+    while waiting is not None:
+        yield _row(waiting)
+        waiting = next(stated, None)
+
+
+def _row(row: tuple[Any, ...]) -> EntryRow:
+    from agent.ledger.reading import EntryRow
+
+    no, seq, currency, kind, amount, of, occurred_at, recorded_at, learner, person_no, pseudonym = row
+    fields = {
+        "entry_id": f"s{no}",
+        "occurred_at": occurred_at,
+        "recorded_at": recorded_at,
+        "rule": "",
+        "rules_version": "",
+        "currency": currency,
+        "amount": amount,
+        "kind": kind,
+        "source": "statement",
+        "trust": "server_verified",
+        "reason": "",
+        "reverses": of,
+    }
+    return EntryRow(
+        seq=seq, fields=fields, learner=learner or pseudonym or "", event_id="", decision_no=None, person_no=person_no
+    )

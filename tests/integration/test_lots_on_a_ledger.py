@@ -1,0 +1,128 @@
+"""Lots on a real ledger: terms hold for what comes after them, what is over goes into the statement, once."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+
+from agent.ledger import file
+from agent.ledger.money import accounts
+from agent.schedule.expiry import Expiry
+from tests.builders import NOW
+from tests.fakes import ManualClock
+from tests.ledgers import rows
+from tests.pipelines import Running, running
+from tests.rule_stories import ZONE, event, rule
+from wire.lots import Account
+
+DAY = 86_400
+HEAD = f'schema = 1\ntimezone = "{ZONE}"\n'
+STATED = "SELECT after_seq, kind, amount, of, occurred_at FROM statement ORDER BY no"
+
+
+def rules(expires: str = "30d", more: str = "", earns: str = "") -> str:
+    return HEAD + rule(more=earns) + f'[currency.points]\nexpires_after = "{expires}"\n{more}\n'
+
+
+@asynccontextmanager
+async def agent(
+    directory: Path, text: str, *, active: bool = True
+) -> AsyncIterator[tuple[Running, Expiry, ManualClock]]:
+    async with running(directory, text) as here:
+        clock = ManualClock(NOW)
+        expiry = Expiry(here.writer, here.pipeline, clock, active=active)
+        await expiry.adopt()
+        yield here, expiry, clock
+
+
+def account(directory: Path, learner: str = "moodle:ann") -> Account:
+    with contextlib.closing(file.open_for_reading(directory)) as connection:
+        return accounts.of_learner(connection, learner, "points")
+
+
+async def test_a_lot_expires_after_its_time_once_and_the_chain_stays_as_it_is(tmp_path: Path) -> None:
+    async with agent(tmp_path, rules()) as (here, expiry, clock):
+        await here.take(event(lesson="1").seen, event(lesson="2", who="ben").seen)
+        entries = here.entries()
+        clock.at += 30 * DAY - 1
+        await expiry.look()
+        assert rows(tmp_path, STATED) == []
+        clock.at += 1
+        await expiry.look()
+        await expiry.look()
+        assert rows(tmp_path, STATED) == [
+            (2, "expiry", -10, "1-1", NOW + 30 * DAY),
+            (2, "expiry", -10, "1-2", NOW + 30 * DAY),
+        ]
+        assert here.entries() == entries
+        assert (account(tmp_path).balance, account(tmp_path, "moodle:ben").available) == (0, 0)
+
+
+async def test_a_change_of_the_terms_is_for_new_lots_only(tmp_path: Path) -> None:
+    async with agent(tmp_path, rules("never")) as (here, _, _):
+        await here.take(event(lesson="1").seen)
+    async with agent(tmp_path, rules("30d")) as (here, _, _):
+        await here.take(event(lesson="2").seen)
+    async with agent(tmp_path, rules("60d")) as (here, expiry, clock):
+        await here.take(event(lesson="3").seen)
+        assert [lot.expires_at for lot in account(tmp_path).lots] == [NOW + 30 * DAY, NOW + 60 * DAY, None]
+        clock.at += 365 * DAY
+        await expiry.look()
+        assert [lot.ref for lot in account(tmp_path).lots] == ["1-1"]
+
+
+async def test_terms_that_were_kept_are_not_kept_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        async with agent(tmp_path, rules()) as (here, expiry, clock):
+            await here.take(event(lesson="1").seen)
+            clock.at += 30 * DAY
+            await expiry.look()
+    assert rows(tmp_path, "SELECT since_seq, expires_after, done_seq FROM currency_terms") == [(0, 30 * DAY, 1)]
+    assert len(rows(tmp_path, STATED)) == 1
+
+
+async def test_an_award_that_is_undone_after_it_expired_costs_nothing(tmp_path: Path) -> None:
+    text = rules(earns='reverse_on = "lesson.uncompleted"')
+    async with agent(tmp_path, text) as (here, expiry, clock):
+        await here.take(event().seen)
+        clock.at += 30 * DAY
+        await expiry.look()
+        await here.take(event("lesson.uncompleted", "2026-09-08T09:00:00").seen)
+        assert (account(tmp_path).balance, account(tmp_path).debt) == (0, 0)
+        await here.take(event(when="2026-09-09T09:00:00", key="again").seen)
+        assert account(tmp_path).balance == 10
+
+
+async def test_what_soon_expires_is_told_once_for_each_lot(tmp_path: Path) -> None:
+    async with agent(tmp_path, rules(more='notice = "14d"')) as (here, expiry, clock):
+        await here.take(event(lesson="1").seen, event(lesson="2", who="ben").seen)
+        clock.at += 16 * DAY
+        with structlog.testing.capture_logs() as told:
+            await expiry.look()
+            await expiry.look()
+        assert [(one["event"], one["currency"], one["amount"], one["learners"]) for one in told] == [
+            ("expiry_near", "points", 20, 2)
+        ]
+
+
+async def test_with_a_catalogue_nothing_expires_here(tmp_path: Path) -> None:
+    async with agent(tmp_path, rules(), active=False) as (here, expiry, clock):
+        await here.take(event().seen)
+        clock.at += 365 * DAY
+        await expiry.look()
+        assert rows(tmp_path, STATED) == []
+
+
+async def test_a_ledger_of_schema_5_goes_on_and_its_entries_have_the_first_terms(tmp_path: Path) -> None:
+    steps = file.migrations()
+    with contextlib.closing(sqlite3.connect(file.ledger_path(tmp_path), isolation_level=None)) as connection:
+        connection.executescript("\n".join(steps[number] for number in range(1, 6)) + "\nPRAGMA user_version = 5;")
+    async with running(tmp_path, HEAD + rule()) as here:
+        await here.take(event().seen)
+    async with agent(tmp_path, rules()):
+        assert [lot.expires_at for lot in account(tmp_path).lots] == [NOW + 30 * DAY]

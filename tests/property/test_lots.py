@@ -1,0 +1,135 @@
+"""Lots in any interleaving: exact sums, never below zero by spending, the first to expire goes first."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wire.lots import Account, OverspentError
+
+MOVES = st.lists(
+    st.tuples(
+        st.sampled_from(["credit", "spend", "refund", "reverse", "take", "expire"]),
+        st.integers(1, 30),
+        st.integers(0, 12),
+        st.booleans(),
+    ),
+    max_size=60,
+)
+Move = tuple[str, int, int, bool]
+
+
+class _Books:
+    """An account beside the plain sum of what was moved."""
+
+    def __init__(self) -> None:
+        self.account, self.sum = Account(), 0
+        self.credits: dict[str, int] = {}
+        self.reversed: set[str] = set()
+        self.spent: dict[str, int] = {}
+
+    def play(self, number: int, move: Move) -> None:
+        what, amount, which, flag = move
+        names, before = sorted(self.credits, key=int), self.account.available
+        name = names[which % len(names)] if names else ""
+        if what == "credit":
+            self.account.credit(str(number), amount, which * 10 or None)
+            self.credits[str(number)] = amount
+            self.sum += amount
+        elif what == "take":
+            self.account.take(amount)
+            self.sum -= amount
+        elif what == "spend":
+            if amount > before:
+                with pytest.raises(OverspentError):
+                    self.account.spend(str(number), amount)
+                return
+            first = [lot.expires_at for lot in self.account.lots]
+            assert first == sorted(first, key=lambda at: (at is None, at or 0))
+            self.account.spend(str(number), amount)
+            self.spent[str(number)] = amount
+            self.sum -= amount
+        elif what == "refund" and self.spent:
+            spend = sorted(self.spent)[which % len(self.spent)]
+            back = min(amount, self.spent[spend])
+            if back:
+                self.account.refund(spend, back)
+                self.spent[spend] -= back
+                self.sum += back
+        elif what == "reverse" and name and name not in self.reversed:
+            self.reversed.add(name)
+            self.account.reverse(name, self.credits[name], owe=flag)
+            self.sum -= self.credits[name]
+        elif what == "expire":
+            for lot in list(self.account.due(which * 10)):
+                self.sum -= lot.left
+                self.account.expire(lot.ref, lot.left)
+            assert not list(self.account.due(which * 10))
+
+
+@settings(max_examples=500, deadline=None)
+@given(MOVES)
+def test_any_interleaving_keeps_the_sums_exact_and_no_spending_goes_below_zero(moves: list[Move]) -> None:
+    books = _Books()
+    for number, move in enumerate(moves):
+        books.play(number, move)
+        account = books.account
+        assert account.balance == books.sum + account.waived
+        assert all(lot.left > 0 for lot in account.lots)
+        assert account.debt >= 0
+        assert not (account.debt and account.available), "what is owed is repaid before anything is left"
+
+
+def test_a_refund_restores_the_lot_it_came_from() -> None:
+    account = Account()
+    account.credit("late", 10, 200)
+    account.credit("soon", 10, 100)
+    account.spend("a", 15)
+    assert [(lot.ref, lot.left) for lot in account.lots] == [("late", 5)]
+    account.refund("a", 12)
+    assert [(lot.ref, lot.left) for lot in account.lots] == [("soon", 7), ("late", 10)]
+    with pytest.raises(OverspentError):
+        account.refund("a", 4)
+
+
+def test_a_refund_into_a_lot_that_is_over_lives_as_long_as_is_said() -> None:
+    account = Account()
+    account.credit("lot", 10, 100)
+    account.spend("a", 10)
+    account.refund("a", 10, lives_until=314)
+    assert [lot.expires_at for lot in account.lots] == [314]
+    assert not list(account.due(313))
+
+
+@pytest.mark.parametrize(("owe", "balance", "after"), [(True, -10, 0), (False, 0, 10)])
+def test_what_was_spent_of_a_reversed_award_is_owed_or_forgiven(*, owe: bool, balance: int, after: int) -> None:
+    account = Account()
+    account.credit("award", 10, None)
+    account.spend("a", 10)
+    account.reverse("award", 10, owe=owe)
+    assert account.balance == balance
+    with contextlib.suppress(OverspentError):
+        account.spend("b", 1)
+    assert account.balance == balance
+    account.credit("next", 10, None)
+    assert account.balance == after
+
+
+def test_what_had_expired_is_not_owed_when_its_award_is_reversed() -> None:
+    account = Account()
+    account.credit("award", 10, 100)
+    account.expire("award", 10)
+    account.reverse("award", 10, owe=True)
+    assert (account.balance, account.debt) == (0, 0)
+
+
+def test_what_was_forgiven_is_not_given_again_by_a_refund() -> None:
+    account = Account()
+    account.credit("award", 10, None)
+    account.spend("a", 10)
+    account.reverse("award", 10, owe=False)
+    account.refund("a", 10)
+    assert (account.balance, account.available) == (0, 0)

@@ -1,0 +1,154 @@
+"""Lots: what one account is made of, which part of it expires when, and what is owed. Exact, pure, for both ends.
+
+Every credit opens a lot with an expiry of its own. What leaves takes the lots that expire first; a refund goes back
+into the lots its spend came from. Amounts are whole smallest units, times seconds UTC. An account folds what happened
+in order; folding it again from the first movement gives the same account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+
+class OverspentError(ValueError):
+    """A spend of more than there is: nobody gets below zero by spending."""
+
+
+class Lot:
+    """One credit: ``left`` of its ``amount``. ``expires_at`` None is never; ``waived`` was taken back and not owed."""
+
+    __slots__ = ("amount", "expired", "expires_at", "left", "order", "ref", "waived")
+
+    def __init__(self, ref: str, amount: int, expires_at: int | None, order: int) -> None:
+        self.ref = ref
+        self.amount = amount
+        self.expires_at = expires_at
+        self.order = order
+        self.left = self.expired = self.waived = 0
+
+
+class Account:
+    """One currency of one person. ``debt`` is what was taken back beyond what was there; the next credits repay it.
+
+    While there is a debt there is nothing left in any lot. ``waived`` in all is what a reversal took back and nobody
+    owes, because it had expired or was forgiven: `balance` is the sum of all movements plus that.
+    """
+
+    def __init__(self) -> None:
+        self.debt = 0
+        self._lots: dict[str, Lot] = {}
+        self._spends: dict[str, list[tuple[str, int]]] = {}
+
+    @property
+    def lots(self) -> tuple[Lot, ...]:
+        """The lots with anything left, the first to be used first."""
+        return tuple(self._in_order())
+
+    @property
+    def available(self) -> int:
+        """What can be spent."""
+        return sum(lot.left for lot in self._lots.values())
+
+    @property
+    def balance(self) -> int:
+        """What there is less what is owed."""
+        return self.available - self.debt
+
+    @property
+    def waived(self) -> int:
+        """What was taken back and nobody owes."""
+        return sum(lot.waived for lot in self._lots.values())
+
+    def credit(self, ref: str, amount: int, expires_at: int | None) -> None:
+        """Open a lot; what is owed is repaid from it first. ``amount`` is above zero."""
+        lot = Lot(ref, amount, expires_at, order=len(self._lots))
+        self._lots[ref] = lot
+        self._give(lot, amount)
+
+    def take(self, amount: int) -> None:
+        """Take back by hand; what is not there is owed."""
+        self.debt += amount - sum(part for _, part in self._draw(amount))
+
+    def reverse(self, ref: str, amount: int, *, owe: bool) -> None:
+        """Take a credit back: what is left of its lot, and what was spent of it where that is owed.
+
+        What had expired is gone already. One that this account never saw is taken like `take`.
+        """
+        lot = self._lots.get(ref)
+        if lot is None:
+            self.take(amount)
+            return
+        found = min(lot.left, amount)
+        lot.left -= found
+        gone = min(lot.expired, amount - found)
+        missing = amount - found - gone
+        lot.waived += gone
+        if owe:
+            self.take(missing)
+        else:
+            lot.waived += missing
+
+    def spend(self, ref: str, amount: int) -> None:
+        """Use the lots that expire first.
+
+        Raises:
+            OverspentError: there is less than that.
+        """
+        if amount > self.available:
+            raise OverspentError(f"{amount} of {self.available}")
+        self._spends[ref] = self._draw(amount)
+
+    def refund(self, ref: str, amount: int, *, lives_until: int | None = None) -> None:
+        """Give back of a spend, last used first; a lot that would have expired lives ``lives_until`` then.
+
+        Raises:
+            OverspentError: more than was spent and not refunded yet.
+        """
+        parts = self._spends.get(ref, [])
+        if amount > sum(part for _, part in parts):
+            raise OverspentError(f"refund of {amount}, more than {ref} spent")
+        while amount:
+            name, part = parts.pop()
+            back = min(part, amount)
+            amount -= back
+            if part > back:
+                parts.append((name, part - back))
+            lot = self._lots[name]
+            forgiven = min(lot.waived, back)
+            lot.waived -= forgiven  # what nobody owed is not given twice
+            if lives_until is not None and lot.expires_at is not None:
+                lot.expires_at = max(lot.expires_at, lives_until)
+            self._give(lot, back - forgiven)
+
+    def expire(self, ref: str, amount: int) -> None:
+        """Let what is left of a lot go, at most ``amount``."""
+        lot = self._lots.get(ref)
+        if lot is not None:
+            gone = min(lot.left, amount)
+            lot.left -= gone
+            lot.expired += gone
+
+    def due(self, now: int) -> Iterator[Lot]:
+        """The lots whose time is over and that still hold something."""
+        return (lot for lot in self._in_order() if lot.expires_at is not None and lot.expires_at <= now)
+
+    def _give(self, lot: Lot, amount: int) -> None:
+        repaid = min(self.debt, amount)
+        self.debt -= repaid
+        lot.left += amount - repaid
+
+    def _draw(self, amount: int) -> list[tuple[str, int]]:
+        """Take up to ``amount``, the first to expire first; which lots it came from."""
+        parts: list[tuple[str, int]] = []
+        for lot in self._in_order():
+            if not amount:
+                break
+            part = min(lot.left, amount)
+            lot.left -= part
+            amount -= part
+            parts.append((lot.ref, part))
+        return parts
+
+    def _in_order(self) -> list[Lot]:
+        held = [lot for lot in self._lots.values() if lot.left]
+        return sorted(held, key=lambda lot: (lot.expires_at is None, lot.expires_at or 0, lot.order))
