@@ -103,8 +103,9 @@ FACTS: tuple[FactEntry, ...] = (
         type="rational",
         unit="%",
         sample="80",
-        tables=("course_modules", "course_modules_completion"),
-        meaning="how much of the section's tracked activities the learner had completed by then",
+        tables=("course_modules", "course_modules_completion", "course_sections"),
+        meaning="how much of the section's tracked activities the learner had completed by then; a subsection's count "
+        "into the section that it lies in",
     ),
     FactEntry(
         name="course_progress_pct",
@@ -263,9 +264,9 @@ FACTS: tuple[FactEntry, ...] = (
         type="text",
         unit="",
         sample="",
-        tables=("course_modules",),
+        tables=("course_modules", "course_sections"),
         condition=False,
-        meaning="the section of the activity, a scope of once_per",
+        meaning="the section of the activity, a scope of once_per; of a subsection the one that it lies in",
     ),
 )
 

@@ -46,8 +46,9 @@ modules
   name:20 visible
   key name
 course_sections
-  course section name:255? summary:text? sequence:text? visible timemodified
+  course section name:255? summary:text? sequence:text? visible component:100? itemid? timemodified
   unique course,section
+  key component,itemid
 course_modules
   course module instance section idnumber:100? added visible groupmode completion completiongradeitemnumber?
   completionview completionexpected completionpassgrade deletioninprogress

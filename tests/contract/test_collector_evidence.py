@@ -270,6 +270,37 @@ async def test_progress_counts_only_what_was_completed_by_then(site: Site, clock
     assert {one.section for one in seen} == {"1"}
 
 
+async def test_a_subsection_counts_into_the_section_that_it_lies_in(site: Site, clock: HandClock) -> None:
+    put(site, "modules", id=16, name="page")
+    put(site, "modules", id=30, name="subsection")
+    put(site, "course_sections", id=1, course=3, section=1, name="Week 1")
+    put(site, "course_sections", id=5, course=3, section=4, name="Part", component="mod_subsection", itemid=2)
+    put(site, "course_modules", id=6, course=3, module=30, instance=2, section=1, completion=0)
+    for module, section in ((7, 1), (8, 5), (9, 5), (10, 5)):
+        put(site, "course_modules", id=module, course=3, module=16, instance=module, section=section, completion=1)
+    at = NOW - 500
+    put(site, "course_modules_completion", id=1, coursemoduleid=8, userid=35, completionstate=1, timemodified=at)
+    log(site, 1, eventname=moodle.COMPLETION, relateduserid=35, contextlevel=70, contextinstanceid=8,
+        timecreated=at, other='{"completionstate":1}')  # fmt: skip
+    async with collecting(site.options(), clock) as collector:
+        demand = wanting(moodle.COMPLETION, facts=["section_progress_pct", "section"])
+        (seen,), _ = await read(collector, demand=demand)
+    assert (seen.section, seen.facts["section_progress_pct"]) == ("1", 25)
+
+
+async def test_a_moodle_from_before_subsections_has_sections_all_the_same(tmp_path: Path, clock: HandClock) -> None:
+    site = SqliteSite(tmp_path / "old.db")
+    site.execute("DROP TABLE mdl_course_sections")
+    site.execute("CREATE TABLE mdl_course_sections (id INTEGER PRIMARY KEY, course INTEGER, section INTEGER)")
+    put(site, "course_modules", id=8, course=3, module=16, instance=8, section=5, completion=1)
+    log(site, 1, eventname=moodle.COMPLETION, relateduserid=35, contextlevel=70, contextinstanceid=8,
+        other='{"completionstate":1}')  # fmt: skip
+    async with collecting(site.options(), clock) as collector:
+        demand = wanting(moodle.COMPLETION, facts=["section_progress_pct", "section"])
+        (seen,), _ = await read(collector, demand=demand)
+    assert (seen.section, seen.facts["section_progress_pct"]) == ("5", 0)
+
+
 async def test_lateness_knows_the_learners_extension(site: Site, clock: HandClock) -> None:
     due = NOW - 5_000
     put(site, "assign", id=1, course=3, name="a", duedate=due)

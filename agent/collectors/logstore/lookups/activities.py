@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from agent.collectors.logstore.dialects.database import Query
 from agent.collectors.logstore.lookups.base import Batch, LookUp, rows_of
 
 MODULES = "SELECT id, name FROM {modules}"
 _BY_ID = "SELECT id, module, section, instance, completionexpected FROM {course_modules} WHERE id IN ([ids])"
+_SUBSECTIONS = (
+    "SELECT s.id, cm.section FROM {course_sections} s JOIN {course_modules} cm ON cm.course = s.course "
+    "AND cm.instance = s.itemid JOIN {modules} m ON m.id = cm.module AND m.name = 'subsection' "
+    "WHERE s.component = 'mod_subsection' AND s.course IN ([courses])"
+)
+"""Since Moodle 4.5 a subsection is a section of its own; older ones have no such columns, and no subsections."""
 _FEEDS = ("module", "section", "section_progress_pct", "late_by", "on_time")
 
 
@@ -15,13 +22,26 @@ def activities(batch: Batch) -> LookUp:
     if not mine or not batch.wants(*_FEEDS):
         return
     ids = {draft.lesson for draft in mine if draft.lesson is not None}
-    found, names = yield [batch.schema.query(_BY_ID, ids=sorted(ids)), batch.schema.query(MODULES)]
+    found, names, *nested = yield [
+        batch.schema.query(_BY_ID, ids=sorted(ids)),
+        batch.schema.query(MODULES),
+        *_subsections(batch),
+    ]
+    batch.parents.update((row[0], row[1]) for answer in nested for row in rows_of(answer))
     name_of = {row[0]: str(row[1]) for row in rows_of(names)}
     by_id = {row[0]: row for row in rows_of(found)}
     for draft in mine:
         row = by_id.get(draft.lesson)
         if row is not None:
             draft.module = name_of.get(row[1])
-            draft.section, draft.instance, draft.expected = row[2], row[3], row[4]
+            draft.section, draft.instance, draft.expected = batch.section_of(row[2]), row[3], row[4]
             if "module" in batch.facts and draft.module is not None:
                 draft.facts["module"] = draft.module
+
+
+def _subsections(batch: Batch) -> list[Query]:
+    """The question which sections lie in others, where somebody asks for sections."""
+    courses = sorted({draft.course for draft in batch.drafts if draft.course is not None})
+    if not courses or not batch.wants("section", "section_progress_pct"):
+        return []
+    return [batch.schema.query(_SUBSECTIONS, courses=courses)]

@@ -19,10 +19,11 @@ LookUp = Generator[list[Query], list[Answer], None]
 class Batch:
     """The drafts of one page and what is wanted of them. The page bounds every list of ids.
 
-    ``referrer`` is the profile field that names who referred somebody, empty where nobody asks.
+    ``referrer`` is the profile field that names who referred somebody, empty where nobody asks. ``parents`` are
+    sections that lie in another one, and which: the look-up of activities fills it with its first answers.
     """
 
-    __slots__ = ("drafts", "facts", "kinds", "referrer", "schema", "site_admins", "tables", "text_key")
+    __slots__ = ("drafts", "facts", "kinds", "parents", "referrer", "schema", "site_admins", "tables", "text_key")
 
     def __init__(
         self,
@@ -40,10 +41,15 @@ class Batch:
         self.site_admins = options.site_admins
         self.text_key = options.text_key
         self.tables = by_table(drafts)
+        self.parents: dict[int, int] = {}
 
     def wants(self, *names: str) -> bool:
         """Whether any of these facts is demanded."""
         return not self.facts.isdisjoint(names)
+
+    def section_of(self, section: int) -> int:
+        """The section that counts: of a subsection the one that it lies in."""
+        return self.parents.get(section, section)
 
     def of_table(self, table: str) -> list[Draft]:
         """The drafts whose object lies in ``table`` and is named."""

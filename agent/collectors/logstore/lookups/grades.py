@@ -51,7 +51,7 @@ def grades(batch: Batch) -> LookUp:
             batch.schema.query(_MODULES_OF, instances=instances, courses=courses),
             batch.schema.query(MODULES),
         ]
-        _place(of_modules, rows_of(found), {row[0]: row[1] for row in rows_of(names)})
+        _place(batch, of_modules, rows_of(found), {row[0]: row[1] for row in rows_of(names)})
 
 
 def _note(draft: Draft, item: Row | None, value: object, facts: frozenset[str]) -> None:
@@ -74,13 +74,16 @@ def _note(draft: Draft, item: Row | None, value: object, facts: frozenset[str]) 
         draft.facts["passed"] = grade >= passing
 
 
-def _place(of_modules: Iterable[tuple[Draft, Row]], found: Iterable[Row], name_of: dict[int, str]) -> None:
+def _place(
+    batch: Batch, of_modules: Iterable[tuple[Draft, Row]], found: Iterable[Row], name_of: dict[int, str]
+) -> None:
     """The course module and section of each graded activity."""
     places = {(name_of.get(row[1]), row[2]): row for row in found}
     for draft, item in of_modules:
         row = places.get((item[2], item[3]))
         if row is not None:
-            draft.lesson, draft.section, draft.module, draft.instance = row[0], row[3], item[2], item[3]
+            draft.lesson, draft.section = row[0], batch.section_of(row[3])
+            draft.module, draft.instance = item[2], item[3]
 
 
 def _number(value: object) -> int | None:
