@@ -13,6 +13,8 @@ LOGSTORE = "moodle-logstore"
 TOOL_TRIGGER = "tool-trigger"
 MOODLE_WS = "moodle-ws"
 POSTS = (LOGSTORE, TOOL_TRIGGER, MOODLE_WS)
+GENERIC = "generic"
+THINKIFIC = "thinkific"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

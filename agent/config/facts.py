@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from agent.config.factentry import LOGSTORE, MOODLE_WS, POSTS, TOOL_TRIGGER, FactEntry, FactType
+from agent.config.factentry import GENERIC, LOGSTORE, MOODLE_WS, POSTS, THINKIFIC, TOOL_TRIGGER, FactEntry, FactType
+from agent.config.vendorfacts import VENDORS
 from agent.config.writtenfacts import WRITTEN
 
 __all__ = ["FACTS", "LOGSTORE", "MOODLE_WS", "TOOL_TRIGGER", "FactEntry", "FactTable", "FactType"]
@@ -26,6 +27,7 @@ _IN_COURSE = (*_ACTIVITY, "course.*", "badge.*")
 _WORK = ("lesson.completed", "lesson.uncompleted", "quiz.*", "assignment.*", "grade.awarded", "survey.*")
 _DUE = ("assignment.submitted", "quiz.submitted", "lesson.completed")
 ANY_KIND = ("*",)
+_SCORING = (GENERIC, THINKIFIC)
 
 MODULES = ("course_modules", "modules")
 STAFF_TABLES = ("role_assignments", "role", "context")
@@ -39,6 +41,7 @@ FACTS: tuple[FactEntry, ...] = (
         type="rational",
         unit="%",
         sample="66.66667",
+        suppliers=(LOGSTORE, *_SCORING),
         meaning="quiz: 100 × the attempt's sumgrades ÷ the quiz's; grade: where the final grade lies between the "
         "item's least and most. No score, no fact",
         tables=("quiz_attempts", "quiz", "grade_items", "grade_grades"),
@@ -49,6 +52,7 @@ FACTS: tuple[FactEntry, ...] = (
         type="int",
         unit="",
         sample="2",
+        suppliers=(LOGSTORE, THINKIFIC),
         meaning="which attempt of this learner it is; the first is 1",
         tables=("quiz_attempts", "assign_submission"),
     ),
@@ -118,6 +122,7 @@ FACTS: tuple[FactEntry, ...] = (
         "course is completed",
     ),
     *WRITTEN,
+    *VENDORS,
     FactEntry(
         name="late_by",
         kinds=_DUE,

@@ -59,7 +59,10 @@ MOODLE: tuple[KindEntry, ...] = (
     KindEntry(kind="survey.submitted", lms_event=r"\mod_feedback\event\response_submitted"),
 )
 
-WITHOUT_LMS_EVENT: tuple[str, ...] = ("forum.rated", "submission.received", "user.registered", "programme.completed")
+WITHOUT_LMS_EVENT: tuple[str, ...] = (
+    "forum.rated", "submission.received", "user.registered", "programme.completed",
+    "course.progressed", "user.updated", "lead.created", "order.created", "order.refunded",
+)  # fmt: skip
 """Kinds that no row of the log makes: read from state tables, from other sources, or made by the engine."""
 
 

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from agent.collectors.systems import thinkific
 from agent.collectors.systems.base import Signature, System
 from agent.collectors.systems.generic import Generic
+from agent.collectors.systems.thinkific import Thinkific
 from agent.collectors.systems.tool_trigger import ToolTrigger
 
-SYSTEMS: Mapping[str, System] = MappingProxyType({"generic": Generic(), "tool-trigger": ToolTrigger()})
+SYSTEMS: Mapping[str, System] = MappingProxyType(
+    {
+        "generic": Generic(),
+        "thinkific": Thinkific(),
+        "tool-trigger": ToolTrigger(),
+    }
+)
 
-SIGNATURES: Mapping[str, Signature] = MappingProxyType({})
+SIGNATURES: Mapping[str, Signature] = MappingProxyType({"thinkific": thinkific.is_signed})
 """How systems sign their posts; the others cannot."""
