@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from agent.config.factentry import GENERIC, LOGSTORE, MOODLE_WS, POSTS, THINKIFIC, TOOL_TRIGGER, FactEntry, FactType
-from agent.config.vendorfacts import VENDORS
-from agent.config.writtenfacts import WRITTEN
+from agent.config.factlines.vendors import VENDORS
+from agent.config.factlines.written import WRITTEN
 
 __all__ = ["FACTS", "LOGSTORE", "MOODLE_WS", "TOOL_TRIGGER", "FactEntry", "FactTable", "FactType"]
 

@@ -1,4 +1,4 @@
-"""Thinkific's webhooks: `{"id", "resource", "action", "created_at", "payload"}`, or one `topic` for resource and action.
+"""Thinkific's webhooks: `{"id", "resource", "action", "created_at", "payload"}`, or a `topic` for resource and action.
 
 A course's end is told by `enrollment.completed` and by `course.completed`: one fact, whichever comes. Progress is
 written as a share of one (`"0.5"`); above one it is taken as per cent. Leads are no users: their ids are kept apart.

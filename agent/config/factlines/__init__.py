@@ -1,0 +1,1 @@
+"""Lines of the table of facts, a file for each source of them."""
