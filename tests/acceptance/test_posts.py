@@ -15,6 +15,9 @@ from tests import servers
 from tests.acceptance.campus import Campus, kill, serving, wait_until
 from tests.ledgers import rows as ledger_rows
 from tests.posts import HOOK, TOKEN, a_post
+from tests.sites import SqliteSite, log
+
+COMPLETION = r"\core\event\course_module_completion_updated"
 
 RULES = """
 schema = 1
@@ -149,3 +152,45 @@ def test_every_post_that_was_answered_200_is_in_the_ledger_once_after_kills_at_r
     assert len(accepted) >= 300
     assert accepted <= set(lessons)
     assert len(lessons) == len(set(lessons)) == len(at.export())
+
+
+def a_row(site: SqliteSite, number: int, at: int) -> None:
+    """The log row of the act that `a_lesson` posts."""
+    log(
+        site, number, eventname=COMPLETION, objecttable="course_modules_completion", objectid=number, userid=35,
+        relateduserid=35, contextlevel=70, contextinstanceid=number, courseid=3, timecreated=at,
+        other='{"relateduserid": "35", "completionstate": 1}',
+    )  # fmt: skip
+
+
+def test_a_post_beside_the_log_waits_for_its_row_and_a_phantom_waits_for_ever(tmp_path: Path) -> None:
+    site = SqliteSite(tmp_path / "moodle.sqlite")
+    at, port = posting_campus(tmp_path / "a", same_site=True, log=f"sqlite:///{site.path}")
+    when = int(time.time()) - 5
+    posts = [a_post(objectid=str(n), contextinstanceid=str(n), timecreated=str(when)) for n in (1, 2, 3)]
+
+    async def post(*numbers: int) -> None:
+        async with aiohttp.ClientSession() as session:
+            for number in numbers:
+                assert await send(session, port, posts[number - 1]) == 200
+
+    with serving(at):
+        wait_until(lambda: _answers(port))
+        asyncio.run(post(1, 1, 2))
+        wait_until(lambda: at.json("status")["ledger"]["held"] == 2)
+        assert at.export() == []
+        a_row(site, 1, when)
+        wait_until(lambda: len(at.export()) == 1)
+        a_row(site, 3, when)
+        wait_until(lambda: len(at.export()) == 2)
+        asyncio.run(post(3, 1))
+        wait_until(lambda: at.json("status")["ledger"]["held"] == 1)
+    found = [(row["learner"], row["source"], row["trust"], row["amount"]) for row in at.export()]
+    assert found == [
+        ("moodle:35", "trigger", "server_verified", "10"),
+        ("moodle:35", "moodle", "server_verified", "10"),
+    ]
+    at.catch_up()
+    assert len(at.export()) == 2
+    (waiting,) = at.json("review", "list")
+    assert waiting["reason"] == "waits for its log row"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import random
 import sqlite3
 from pathlib import Path
 
 import pytest
 
 from agent.collectors.inbox.store import FILE_NAME, GROUP_MAX, Inbox
+from agent.collectors.systems.registry import SYSTEMS
 from agent.errors import IntegrityError, TransientError
 from agent.model import Evidence
 from tests.builders import NOW
@@ -171,3 +173,31 @@ async def test_a_damaged_inbox_is_told_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"no database at all " * 100)
     with pytest.raises(IntegrityError, match="is damaged"):
         await Inbox.open(tmp_path)
+
+
+def mutated(chance: random.Random, body: bytes) -> bytes:
+    """A post with a few bytes taken out, put in, doubled or turned."""
+    data = bytearray(body)
+    for _ in range(chance.randint(1, 6)):
+        at = chance.randrange(len(data) or 1)
+        match chance.randrange(4):
+            case 0:
+                del data[at : at + chance.randint(1, 8)]
+            case 1:
+                data[at:at] = bytes(chance.randrange(256) for _ in range(chance.randint(1, 8)))
+            case 2:
+                data[at:at] = data[at : at + 20]
+            case _ if data:
+                data[at % len(data)] ^= 1 << chance.randrange(8)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("kind", sorted(SYSTEMS))
+async def test_whatever_is_posted_is_never_answered_500(tmp_path: Path, kind: str) -> None:
+    chance = random.Random(20_261_121)
+    event = {"event": "course.completed", "occurred_at": NOW, "user": {"id": "7"}, "metrics": {"score_pct": 1.5}}
+    valid = [json.dumps(a_post()).encode(), json.dumps(event).encode(), json.dumps([event] * 3).encode()]
+    async with open_door(tmp_path, door_source(kind=kind)) as at:
+        found = {(await at.post(mutated(chance, chance.choice(valid)))).status for _ in range(250)}
+    assert found <= {200, 400}
+    assert 400 in found
