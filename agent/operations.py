@@ -103,6 +103,7 @@ class Operations:
         return {
             "review.approve": self._review.approve,
             "review.reject": self._review.reject,
+            "review.apply": self._review.apply,
             "ledger.adjust": self.adjust,
             "ledger.reverse": self.reverse,
             "ledger.reverse-rule": self.reverse_rule,

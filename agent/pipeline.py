@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -30,10 +30,10 @@ from agent.engine.review import approval
 from agent.engine.rulebook import Rulebook
 from agent.engine.sighting import again
 from agent.errors import InvalidInputError
-from agent.ledger import codec, corrections, file, reading, sources, state, undoable, versions
+from agent.ledger import corrections, file, reading, sources, state, undoable, versions
 from agent.ledger.corrections import Correction
 from agent.ledger.past import again as past_again
-from agent.ledger.past import membership, standing
+from agent.ledger.past import membership, promised, standing
 from agent.ledger.record import Behind, Recorder, reserving
 from agent.ledger.writer import Writer
 from agent.model import Decision, Demand, Event, Observation, Outcome, Page, Said, SourceState, StateRequest, Trust
@@ -43,6 +43,9 @@ RULEBOOKS_KEPT = 2
 
 CompileText = Callable[[str], Rulebook]
 """A kept version's text → its rulebook."""
+
+Then = Callable[[aiosqlite.Connection, int, Decision, Decision], Awaitable[None]]
+"""(connection of the unit, the number and the held decision, what its approval came to)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,13 +311,24 @@ class Pipeline:
         # What a rule that gives a badge has asked for is known already.
         past.uses.learn(use for use in found.had if (use.meter, use.bucket, use.learner) not in request.totals)
 
-    async def approve(self, decision_no: int, correction: Correction) -> Decision:
-        """Book what a held decision promised, within what its quotas and the running caps leave.
+    async def approve(
+        self,
+        decision_no: int,
+        correction: Correction,
+        wanted: Mapping[str, int] | None = None,
+        then: Then | None = None,
+    ) -> Decision:
+        """Book what a held decision promised (or ``wanted``, smallest units), within what quotas and caps leave now.
+
+        ``then`` does in the same transaction what follows.
 
         Raises:
-            InvalidInputError: nothing of that number is held, or a quota is full by now (which one is said).
+            InvalidInputError: nothing of that number is held, a quota is full by now (which one is said), or ``wanted``
+                is outside the rule's guardrails.
         """
-        held, event, event_no, text = self._held(decision_no)
+        with self._reading() as reader:
+            found = promised.promised(reader, decision_no)
+        held, event, event_no, text = found.decision, found.event, found.event_no, found.rules_text
         held_under = self._rulebooks.get(held.rules_version) or self._compile_text(text)
         now = self._clock.now()
 
@@ -325,7 +339,7 @@ class Pipeline:
             names, people = self._recorder.names, self._recorder.people
             await reserving.release(connection, names, people, [decision_no], forget=True)
             past = await self.past(connection, approval.wants(held, held_under, self.rulebook))
-            decision = approval.approve(held, held_under, self.rulebook, past)
+            decision = approval.approve(held, held_under, self.rulebook, past, wanted)
             followed = following.after([decision], event, held.role, self.rulebook.recognition, past)
             # What it adds to a set is believed now, whether or not the set is complete.
             if decision.outcome is not Outcome.awarded and not decision.notes:
@@ -351,21 +365,11 @@ class Pipeline:
                     version_no=self._version_numbers[self.rulebook.version],
                     now=now,
                 )
+            if then is not None:
+                await then(connection, decision_no, held, decision)
             return decision
 
         return await self._writer.run(unit)
-
-    def _held(self, decision_no: int) -> tuple[Decision, Event, int, str]:
-        with self._reading() as connection:
-            found = reading.held(connection, decision_no)
-            if found is None:
-                raise InvalidInputError(f"no decision {decision_no} is held", hint="see: rewards-agent review list")
-            row, event, promise = found
-            version = reading.rules_text(connection, row.decision.rules_version)
-        postings, uses = codec.decode_promise(promise)
-        reserves = codec.decode_reserves(promise, decision_no)
-        promised = dataclasses.replace(row.decision, postings=postings, uses=uses, reserves=reserves)
-        return promised, event, row.event_no, version[1] if version else ""
 
     def stands(self, source: str) -> SourceState:
         """Where ``source`` stands on disk, which is also what the next save of it is compared with."""

@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
-from agent.config.grammar import WEEKDAYS
+from agent.config.grammar import WEEKDAYS, shown_number
 from agent.config.rulefile.award import Computed
 from agent.config.rulefile.tables.condition import Active, Audience
+from agent.config.rulefile.tables.review import Review
 from agent.engine.conditions import told
 from agent.engine.fairness import CompiledCheck
 from agent.engine.recognition import model as recognised
@@ -51,12 +52,17 @@ def rule_sentences(rule: CompiledRule, rulebook: Rulebook, *, kind: str | None =
     if spec.reverse_when:
         later = _listed(("a later such event", *sorted(rule.told_again)), "or")
         said.append(f"Taken back when {later} about the same thing no longer meets the conditions.")
-    if rule.review:
-        said.append("Each award waits until somebody approves it; until then its limits are kept for it.")
+    said.extend(_reviewed(spec.review) if spec.review is not None else ())
     said.append(f"An event believed less than {spec.min_trust.name} is held.")
     if spec.mode != "live":
         said.append("Decides and reports, pays nothing." if spec.mode == "shadow" else "Switched off.")
     return tuple(said)
+
+
+def _reviewed(review: Review) -> Iterable[str]:
+    yield "Each award waits until somebody approves it; until then its limits are kept for it."
+    for name, (low, high) in review.adjust.items():
+        yield f"Between {shown_number(low)} and {shown_number(high)} {name}".rstrip() + " can be approved."
 
 
 def checks_of(rule: CompiledRule, rulebook: Rulebook) -> tuple[CompiledCheck, ...]:

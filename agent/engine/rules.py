@@ -135,7 +135,7 @@ class _Compiler:
             told_again=self._told_again(rule),
             form=form,
             recognition=self._recognition,
-            review=f"review {rule.review}" if rule.review else "",
+            review="review always" if rule.review else "",
         )
 
     def _payees(self, rule: Rule) -> tuple[Payee, ...]:

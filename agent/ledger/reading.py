@@ -273,12 +273,14 @@ def decisions_of(
     return [_decision(row) for row in rows]
 
 
-def holds(connection: sqlite3.Connection, *, state: str = "open", learner: str = "") -> list[DecisionRow]:
-    """Held decisions in one state (`all` for every state), oldest first."""
+def holds(
+    connection: sqlite3.Connection, *, state: str = "open", learner: str = "", until: int = 2**62
+) -> list[DecisionRow]:
+    """Held decisions in one state (`all` for every state), held no later than ``until`` (seconds UTC), oldest first."""
     rows = connection.execute(
         _DECISION + "WHERE h.decision_no IS NOT NULL AND (? = 'all' OR h.state = ?) AND (? = '' OR d.learner = ?)"
-        " ORDER BY d.decision_no",
-        (state, state, learner, learner),
+        " AND h.held_at <= ? ORDER BY d.decision_no",
+        (state, state, learner, learner, until),
     ).fetchall()
     return [_decision(row) for row in rows]
 

@@ -30,9 +30,13 @@ def write_csv(entries: Iterable[EntryRow], out: BinaryIO) -> None:
 
 def _guarded(entry: EntryRow) -> Iterable[Any]:
     row = row_of(entry)
-    if row["reason"].startswith(_FORMULA):
-        row["reason"] = f"'{row['reason']}"
+    row["reason"] = guarded(row["reason"])
     return row.values()
+
+
+def guarded(text: str) -> str:
+    """A text that a spreadsheet would calculate gets a quote before it."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def write_json_lines(entries: Iterable[EntryRow], out: BinaryIO) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -9,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from agent.cli.access import carry_out, ledger_of
+from agent.cli.books import sheet
+from agent.cli.books.applying import apply
 from agent.cli.books.suspicion import anomalies, flags
-from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, settings_of, utc
+from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, settings_of, text_of, utc
 from agent.cli.terms.inforce import ByOption, amount_text, rules_in_force, whoever
 from agent.cli.terms.who import LearnerOption, learner_of
 from agent.errors import InvalidInputError
@@ -21,15 +26,18 @@ if TYPE_CHECKING:
 
     from agent.engine.rulebook import Rulebook
     from agent.ledger.reading import DecisionRow
+    from agent.model import Decision
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode="markdown", help="Decisions that are held: list, approve, reject."
 )
 app.command()(flags)
 app.command()(anomalies)
+app.command()(apply)
 
 COLUMNS = ("decision", "occurred_at", "learner", "rule_id", "would_pay", "kind", "reason", "log")
 SETTLED_COLUMNS = ("decision", "occurred_at", "learner", "rule_id", "would_pay", "state", "settled_by", "note")
+_EVIDENCE_MAX = 1_000
 _AT_ONCE = 500
 """Decisions that one request to a running agent settles."""
 
@@ -40,6 +48,14 @@ KindOption = Annotated[
 Numbers = Annotated[
     list[int] | None, typer.Argument(metavar="[N]…", help="Numbers of decisions, as `review list` shows.")
 ]
+OlderOption = Annotated[
+    str | None, typer.Option("--older-than", metavar="TIME", help="Waiting for so long: 3d, 12h, 2w.")
+]
+AmountOption = Annotated[
+    list[str] | None,
+    typer.Option("--amount", metavar="AMOUNT", help="Approve this instead of what was promised: points=40."),
+]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Write a spreadsheet for `review apply`.")]
 AllOption = Annotated[bool, typer.Option("--all", help="Everything that is held, without a filter.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before settling what a filter found.")]
 
@@ -50,12 +66,14 @@ def listed(
     learner: LearnerOption = None,
     rule: RuleOption = None,
     kind: KindOption = None,
+    older_than: OlderOption = None,
     state: Annotated[
         Literal["open", "approved", "rejected", "superseded", "all"],
         typer.Option("--state", help="What became of them."),
     ] = "open",
     counts: Annotated[bool, typer.Option("--counts", help="Only how many, by rule and reason.")] = False,
     limit: Annotated[int, typer.Option("--limit", min=1, help="So many at most.")] = 100,
+    csv: CsvOption = False,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -70,7 +88,10 @@ def listed(
     with ledger_of(config) as connection:
         _, rulebook = rules_in_force(settings, connection)
         who = learner_of(settings, connection, learner) if learner else ""
-        rows = _held(config, state=state, learner=who, rule=rule, kind=kind)
+        rows = _held(config, state=state, learner=who, rule=rule, kind=kind, older_than=older_than)
+        if csv:
+            sheet.write((_sheet_row(connection, row, rulebook) for row in rows), sys.stdout.buffer)
+            return
     if counts:
         emit(_counted(rows), ("rule_id", "kind", "reason", "held"), json=json, empty="nothing is held")
         return
@@ -89,7 +110,9 @@ def approve(
     learner: LearnerOption = None,
     rule: RuleOption = None,
     kind: KindOption = None,
+    older_than: OlderOption = None,
     everything: AllOption = False,
+    amount: AmountOption = None,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is recorded.")] = "",
     by: ByOption = "",
     yes: YesOption = False,
@@ -102,10 +125,19 @@ def approve(
 
     Example: rewards-agent review approve 17 18 --by "B. Desk"
 
+    With `--amount` another amount is paid, inside the guardrails that the rule writes, else no more than was promised.
+
+    Example: rewards-agent review approve 19 --amount points=40 --reason "two of three parts" --by "B. Desk"
+
     Example: rewards-agent review approve --rule lesson-completed --kind backdated --by "B. Desk"
     """
-    chosen = _chosen(config, numbers, learner, rule, kind, everything=everything, ask="" if yes else "Pay")
-    _settle(config, "review.approve", chosen, reason=reason, by=whoever(by), json=json)
+    chosen = _chosen(config, numbers, learner, rule, kind, older_than, everything=everything, ask="" if yes else "Pay")
+    amounts = {}
+    if amount:
+        with ledger_of(config) as connection:
+            _, rulebook = rules_in_force(settings_of(config), connection)
+            amounts = sheet.amounts_of(amount, _one_of(connection, chosen), rulebook)
+    _settle(config, "review.approve", chosen, reason=reason, by=whoever(by), json=json, amounts=amounts)
 
 
 @app.command()
@@ -115,6 +147,7 @@ def reject(
     learner: LearnerOption = None,
     rule: RuleOption = None,
     kind: KindOption = None,
+    older_than: OlderOption = None,
     everything: AllOption = False,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; the learner is told.")],
     by: ByOption = "",
@@ -128,7 +161,9 @@ def reject(
     """
     if not reason.strip():
         raise InvalidInputError("a rejection needs a reason", hint="say why in --reason: the learner is told")
-    chosen = _chosen(config, numbers, learner, rule, kind, everything=everything, ask="" if yes else "Reject")
+    chosen = _chosen(
+        config, numbers, learner, rule, kind, older_than, everything=everything, ask="" if yes else "Reject"
+    )
     _settle(config, "review.reject", chosen, reason=reason, by=whoever(by), json=json)
 
 
@@ -138,6 +173,7 @@ def _chosen(
     learner: str | None,
     rule: str | None,
     kind: HoldKind | None,
+    older_than: str | None,
     *,
     everything: bool,
     ask: str,
@@ -147,10 +183,10 @@ def _chosen(
     Raises:
         InvalidInputError: neither numbers nor a filter, or both; or the filter finds nothing.
     """
-    filtered = everything or any(each is not None for each in (learner, rule, kind))
+    filtered = everything or any(each is not None for each in (learner, rule, kind, older_than))
     if bool(numbers) == filtered:
         raise InvalidInputError(
-            "name decisions by number, or choose them by --learner, --rule, --kind or --all: one of the two",
+            "name decisions by number, or choose them by --learner, --rule, --kind, --older-than or --all",
             hint="see: rewards-agent review list",
         )
     if numbers:
@@ -158,7 +194,7 @@ def _chosen(
     settings = settings_of(config)
     with ledger_of(config) as connection:
         who = learner_of(settings, connection, learner) if learner else ""
-    found = _held(config, state="open", learner=who, rule=rule, kind=kind)
+    found = _held(config, state="open", learner=who, rule=rule, kind=kind, older_than=older_than)
     if not found:
         raise InvalidInputError("nothing that is held fits", hint="see: rewards-agent review list")
     if ask:
@@ -169,13 +205,32 @@ def _chosen(
 
 
 def _held(
-    config: Path | None, *, state: str, learner: str, rule: str | None, kind: HoldKind | None
+    config: Path | None, *, state: str, learner: str, rule: str | None, kind: HoldKind | None, older_than: str | None
 ) -> list[DecisionRow]:
     from agent.ledger import reading
 
+    until = int(time.time()) - _seconds(older_than) if older_than else 2**62
     with ledger_of(config) as connection:
-        rows = reading.holds(connection, state=state, learner=learner)
+        rows = reading.holds(connection, state=state, learner=learner, until=until)
     return [row for row in rows if rule in {None, row.decision.rule_id} and kind in {None, row.decision.hold}]
+
+
+def _seconds(text: str) -> int:
+    from agent.config import grammar
+
+    if not grammar.is_duration(text):
+        raise InvalidInputError(f"{text!r} is not a time", hint="write 3d, 12h or 2w")
+    return grammar.duration(text)
+
+
+def _sheet_row(connection: sqlite3.Connection, row: DecisionRow, rulebook: Rulebook) -> dict[str, Any]:
+    from agent.ledger import reading
+
+    event = reading.event_by_no(connection, row.event_no)
+    told = {name: fact for name, fact in (event.seen.facts if event else {}).items() if ":" not in name}
+    evidence = "; ".join(f"{name}={text_of(fact)}" for name, fact in sorted(told.items()))
+    shown = _row(row, rulebook)
+    return shown | {"held_because": shown["reason"], "evidence": evidence[:_EVIDENCE_MAX]}
 
 
 def _counted(rows: Sequence[DecisionRow]) -> list[dict[str, Any]]:
@@ -211,10 +266,28 @@ def _promised(postings: Sequence[Any], rulebook: Rulebook) -> dict[str, str]:
     return {one.currency: amount_text(one.currency, one.amount, rulebook) for one in postings}
 
 
-def _settle(config: Path | None, command: str, numbers: list[int], *, reason: str, by: str, json: bool) -> None:
+def _one_of(connection: sqlite3.Connection, numbers: Sequence[int]) -> Decision | None:
+    from agent.ledger import reading
+
+    found = reading.held(connection, numbers[0]) if len(numbers) == 1 else None
+    return found[0].decision if found else None
+
+
+def _settle(
+    config: Path | None,
+    command: str,
+    numbers: list[int],
+    *,
+    reason: str,
+    by: str,
+    json: bool,
+    amounts: dict[str, int] | None = None,
+) -> None:
     results: list[dict[str, Any]] = []
     for start in range(0, len(numbers), _AT_ONCE):
-        results += carry_out(config, command, decisions=numbers[start : start + _AT_ONCE], reason=reason, by=by)
+        some = numbers[start : start + _AT_ONCE]
+        more = {"amounts": amounts} if amounts else {}
+        results += carry_out(config, command, decisions=some, reason=reason, by=by, **more)
     if json:
         emit_json(results)
     else:

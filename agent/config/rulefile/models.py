@@ -21,6 +21,7 @@ from agent.config.rulefile.tables.criteria import Wish, required
 from agent.config.rulefile.tables.currency import Currency, Level
 from agent.config.rulefile.tables.person import Person
 from agent.config.rulefile.tables.programme import Programme
+from agent.config.rulefile.tables.review import Review, reviewed
 from agent.config.rulefile.tables.scheduled import Scheduled
 from agent.config.rulefile.tables.story import Case, Example
 from agent.config.rulefile.types import (
@@ -76,7 +77,7 @@ class Rule(Model):
     spaced: Spaced | None = None
     first: StrictBool = False
     comeback: Annotated[int, PlainValidator(away)] | None = None
-    review: Literal["always"] | None = None
+    review: Annotated[Review | None, PlainValidator(reviewed)] = None
 
     @model_validator(mode="after")
     def _pays_something(self) -> Rule:

@@ -35,6 +35,7 @@ _PLAIN: JsonSchemaValue = {"type": ["string", "number", "boolean"]}
 _LIMIT_TEXT = _text(_LIMIT, "3/day", "20 points/ever", "5/7d")
 _AMOUNT: JsonSchemaValue = {"type": "number", "minimum": 0, "maximum": 10**12}
 _AMOUNTS: JsonSchemaValue = {"type": "object", "additionalProperties": True, "minProperties": 1}
+_RANGE = _text(rf"\s*{_NUMBER}\s*\.\.\s*{_NUMBER}\s*", "30..60")
 _COMPARISON: JsonSchemaValue = {
     "anyOf": [
         _PLAIN,
@@ -147,6 +148,20 @@ WRITTEN: Mapping[str, JsonSchemaValue] = {
                 "additionalProperties": False,
             },
         ]
+    },
+    "reviewed": {
+        "anyOf": [
+            {"const": "always"},
+            {
+                "type": "object",
+                "properties": {
+                    "when": {"const": "always"},
+                    "adjust": {"anyOf": [_RANGE, {"type": "object", "additionalProperties": _RANGE}]},
+                },
+                "additionalProperties": False,
+            },
+        ],
+        "examples": ["always", {"when": "always", "adjust": "30..60"}],
     },
     "away": _text("[0-9]{1,8}[smhdw]", "30d"),
     "_every": _text(_NAME, "day", "week", "month", "year", "sem1"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from agent.engine.booking import State, ask
@@ -12,6 +13,7 @@ from agent.engine.past import undo
 from agent.engine.past.answer import Claim, amounts_of, answer_to
 from agent.engine.quota import Places
 from agent.engine.recognition import asked
+from agent.engine.review.adjusting import adjusted
 from agent.engine.rulebook import CompiledRule, Payee, Rulebook, names_in, once
 from agent.model import Decision, Outcome, StateRequest, Use, UseKey
 
@@ -28,12 +30,23 @@ def wants(decision: Decision, held_under: Rulebook, now: Rulebook) -> StateReque
     return request if now.recognition is None else asked.of(request, now.recognition, [decision.learner])
 
 
-def approve(decision: Decision, held_under: Rulebook, now: Rulebook, state: State) -> Decision:
+def approve(
+    decision: Decision, held_under: Rulebook, now: Rulebook, state: State, wanted: Mapping[str, int] | None = None
+) -> Decision:
     """What approving a held decision comes to: awarded, or refused with the quota that is full by now.
 
     Pays what the version that held it promised; caps are those of the version in force. An approval is above the
     budget, and counts in it. `supersedes` names every open hold of the scope, the approved one among them.
+    ``wanted`` are amounts (smallest units by currency) instead of the promised ones.
+
+    Raises:
+        InvalidInputError: ``wanted`` is outside the rule's guardrails.
     """
+    reason = ""
+    if wanted:
+        changed = adjusted(decision, held_under, wanted)
+        reason = changed.reason if changed is not decision else ""
+        decision = changed
     settled = replace(decision, outcome=Outcome.refused, hold=None, postings=(), uses=(), reserves=(), message="")
     if not decision.uses:
         return replace(settled, reason="no scope: the event lacks what the rule counts by")
@@ -66,7 +79,7 @@ def approve(decision: Decision, held_under: Rulebook, now: Rulebook, state: Stat
     return replace(
         settled,
         outcome=Outcome.awarded,
-        reason="",
+        reason=reason,
         generation=answer.generation,
         postings=answer.postings,
         uses=(*answer.uses, *(use for use in decision.uses if undo.is_object(use))),
