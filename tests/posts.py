@@ -15,7 +15,7 @@ from agent.collectors.door.addresses import networks
 from agent.collectors.door.app import Door, DoorSource
 from agent.collectors.door.credentials import Credentials
 from agent.collectors.inbox.store import Inbox
-from agent.collectors.systems.registry import SIGNATURES, SYSTEMS
+from agent.collectors.systems.registry import SIGNATURES, SYSTEMS, TOKEN_IN_ADDRESS
 from agent.config.kinds import KindTable
 from agent.config.secrets import Secret
 from tests.builders import NOW
@@ -50,6 +50,7 @@ def door_source(
         system=SYSTEMS[kind],
         rate_per_s=rate_per_s,
         body_bytes_max=body_bytes_max,
+        token_in_address=kind in TOKEN_IN_ADDRESS,
     )
 
 

@@ -14,6 +14,8 @@ TOOL_TRIGGER = "tool-trigger"
 MOODLE_WS = "moodle-ws"
 POSTS = (LOGSTORE, TOOL_TRIGGER, MOODLE_WS)
 GENERIC = "generic"
+KAJABI = "kajabi"
+LEARNWORLDS = "learnworlds"
 THINKIFIC = "thinkific"
 
 

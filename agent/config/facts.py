@@ -14,7 +14,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from agent.config.factentry import GENERIC, LOGSTORE, MOODLE_WS, POSTS, THINKIFIC, TOOL_TRIGGER, FactEntry, FactType
+from agent.config.factentry import (
+    GENERIC,
+    LEARNWORLDS,
+    LOGSTORE,
+    MOODLE_WS,
+    POSTS,
+    THINKIFIC,
+    TOOL_TRIGGER,
+    FactEntry,
+    FactType,
+)
 from agent.config.factlines.vendors import VENDORS
 from agent.config.factlines.written import WRITTEN
 
@@ -76,11 +86,11 @@ FACTS: tuple[FactEntry, ...] = (
     ),
     FactEntry(
         name="overridden",
-        kinds=("lesson.*", *_GRADES),
+        kinds=("lesson.*", "course.completed", *_GRADES),
         type="bool",
         unit="",
         sample="false",
-        suppliers=POSTS,
+        suppliers=(*POSTS, LEARNWORLDS),
         meaning="somebody set the completion or the grade by hand",
     ),
     FactEntry(
@@ -250,8 +260,8 @@ FACTS: tuple[FactEntry, ...] = (
         type="text",
         unit="",
         sample="onboarding",
-        suppliers=POSTS,
-        meaning="the name of the programme",
+        suppliers=(*POSTS, LEARNWORLDS),
+        meaning="the name of the programme; at LearnWorlds its id",
     ),
     FactEntry(
         name="referrer",

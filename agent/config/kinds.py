@@ -62,6 +62,7 @@ MOODLE: tuple[KindEntry, ...] = (
 WITHOUT_LMS_EVENT: tuple[str, ...] = (
     "forum.rated", "submission.received", "user.registered", "programme.completed",
     "course.progressed", "user.updated", "lead.created", "order.created", "order.refunded",
+    "tag.added", "tag.removed", "certificate.awarded",
 )  # fmt: skip
 """Kinds that no row of the log makes: read from state tables, from other sources, or made by the engine."""
 

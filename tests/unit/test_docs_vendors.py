@@ -14,7 +14,7 @@ from agent.engine.rules import compile_rules
 from agent.engine.stories import run_cases
 from tests.unit.test_docs import DOCS, blocks
 
-PAGES = {"thinkific": "thinkific.md"}
+PAGES = {kind: f"{kind}.md" for kind in ("kajabi", "learnworlds", "thinkific")}
 
 
 def test_every_system_that_posts_has_a_page() -> None:

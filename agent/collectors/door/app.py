@@ -50,6 +50,8 @@ class DoorSource:
     system: System
     rate_per_s: float
     body_bytes_max: int
+    token_in_address: bool = False
+    """Whether its bearer token may stand in the address instead, for systems that can send no header."""
 
 
 class Door:
@@ -125,6 +127,8 @@ class Door:
         if source is None or request.method != "POST":
             return self._unknown("")
         headers = {name.lower(): value for name, value in request.headers.items()}
+        if source.token_in_address and "authorization" not in headers and "token" in request.query:
+            headers["authorization"] = f"Bearer {request.query['token']}"
         client = self._client(request)
         if not source.credentials.before_the_body(headers, client):
             return self._unknown(source.name)

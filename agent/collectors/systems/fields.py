@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -100,3 +101,8 @@ def moment(data: Mapping[str, Any], names: tuple[str, ...], received_at: int) ->
 def known(facts: Mapping[str, Fact | None]) -> dict[str, Fact]:
     """The facts that are known."""
     return {name: value for name, value in facts.items() if value is not None}
+
+
+def by_email(address: str) -> str:
+    """A learner of whom only the address is told: the same for the same address, which is not kept."""
+    return "email-" + hashlib.sha256(address.strip().lower().removeprefix("mailto:").encode()).hexdigest()[:32]

@@ -5,19 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from agent.collectors.systems import thinkific
+from agent.collectors.systems import learnworlds, thinkific
 from agent.collectors.systems.base import Signature, System
 from agent.collectors.systems.generic import Generic
+from agent.collectors.systems.kajabi import Kajabi
+from agent.collectors.systems.learnworlds import LearnWorlds
 from agent.collectors.systems.thinkific import Thinkific
 from agent.collectors.systems.tool_trigger import ToolTrigger
 
 SYSTEMS: Mapping[str, System] = MappingProxyType(
     {
         "generic": Generic(),
+        "kajabi": Kajabi(),
+        "learnworlds": LearnWorlds(),
         "thinkific": Thinkific(),
         "tool-trigger": ToolTrigger(),
     }
 )
 
-SIGNATURES: Mapping[str, Signature] = MappingProxyType({"thinkific": thinkific.is_signed})
+SIGNATURES: Mapping[str, Signature] = MappingProxyType(
+    {"learnworlds": learnworlds.is_signed, "thinkific": thinkific.is_signed}
+)
 """How systems sign their posts; the others cannot."""
+
+TOKEN_IN_ADDRESS: frozenset[str] = frozenset({"kajabi"})
+"""Systems that can send nothing but a body: their token may stand in the address, as `?token=`."""

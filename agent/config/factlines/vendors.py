@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.config.factentry import GENERIC, THINKIFIC, FactEntry
+from agent.config.factentry import GENERIC, LEARNWORLDS, THINKIFIC, FactEntry
 
 VENDORS: tuple[FactEntry, ...] = (
     FactEntry(
@@ -20,7 +20,7 @@ VENDORS: tuple[FactEntry, ...] = (
         type="text",
         unit="",
         sample="12",
-        suppliers=(GENERIC, THINKIFIC),
+        suppliers=(GENERIC, LEARNWORLDS, THINKIFIC),
         meaning="the number of what was bought",
     ),
     FactEntry(
@@ -29,7 +29,7 @@ VENDORS: tuple[FactEntry, ...] = (
         type="rational",
         unit="of money",
         sample="49.5",
-        suppliers=(GENERIC, THINKIFIC),
+        suppliers=(GENERIC, LEARNWORLDS, THINKIFIC),
         meaning="what was paid, in the school's currency",
     ),
 )

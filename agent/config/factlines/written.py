@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.config.factentry import POSTS, FactEntry
+from agent.config.factentry import KAJABI, LEARNWORLDS, LOGSTORE, POSTS, FactEntry
 
 _FORUMS = ("forum.posted",)
 _TEXTS = ("forum.posted", "assignment.submitted")
@@ -77,12 +77,14 @@ WRITTEN: tuple[FactEntry, ...] = (
     ),
     FactEntry(
         name="tag",
-        kinds=("forum.tagged",),
+        kinds=("forum.tagged", "tag.added", "tag.removed"),
         type="text",
         unit="",
         sample="constructive",
+        suppliers=(LOGSTORE, KAJABI, LEARNWORLDS),
         tables=("forum_posts",),
-        meaning="the tag that somebody gave a post, in small letters; its learner is the post's author",
+        meaning="the tag that somebody gave a post, in small letters (its learner is the post's author); or a learner, "
+        "as it is written there",
     ),
     FactEntry(
         name="by_staff",
