@@ -17,6 +17,7 @@ GENERIC = "generic"
 KAJABI = "kajabi"
 LEARNWORLDS = "learnworlds"
 THINKIFIC = "thinkific"
+XAPI = "xapi"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

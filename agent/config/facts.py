@@ -22,10 +22,11 @@ from agent.config.factentry import (
     POSTS,
     THINKIFIC,
     TOOL_TRIGGER,
+    XAPI,
     FactEntry,
     FactType,
 )
-from agent.config.factlines.vendors import VENDORS
+from agent.config.factlines.vendors import RESULTS, VENDORS
 from agent.config.factlines.written import WRITTEN
 
 __all__ = ["FACTS", "LOGSTORE", "MOODLE_WS", "TOOL_TRIGGER", "FactEntry", "FactTable", "FactType"]
@@ -37,7 +38,7 @@ _IN_COURSE = (*_ACTIVITY, "course.*", "badge.*")
 _WORK = ("lesson.completed", "lesson.uncompleted", "quiz.*", "assignment.*", "grade.awarded", "survey.*")
 _DUE = ("assignment.submitted", "quiz.submitted", "lesson.completed")
 ANY_KIND = ("*",)
-_SCORING = (GENERIC, THINKIFIC)
+_SCORING = (GENERIC, THINKIFIC, XAPI)
 
 MODULES = ("course_modules", "modules")
 STAFF_TABLES = ("role_assignments", "role", "context")
@@ -47,7 +48,7 @@ _DUE_TABLES = (*MODULES, "assign", "assign_submission", "assign_user_flags", "qu
 FACTS: tuple[FactEntry, ...] = (
     FactEntry(
         name="score_pct",
-        kinds=("quiz.submitted", "quiz.regraded", *_GRADES),
+        kinds=("quiz.submitted", "quiz.regraded", *_GRADES, *RESULTS),
         type="rational",
         unit="%",
         sample="66.66667",

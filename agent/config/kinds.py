@@ -63,6 +63,8 @@ WITHOUT_LMS_EVENT: tuple[str, ...] = (
     "forum.rated", "submission.received", "user.registered", "programme.completed",
     "course.progressed", "user.updated", "lead.created", "order.created", "order.refunded",
     "tag.added", "tag.removed", "certificate.awarded",
+    "lesson.passed", "lesson.failed", "lesson.scored", "lesson.progressed", "lesson.started", "lesson.ended",
+    "course.passed", "course.failed", "course.scored", "course.started", "course.ended", "statement.voided",
 )  # fmt: skip
 """Kinds that no row of the log makes: read from state tables, from other sources, or made by the engine."""
 

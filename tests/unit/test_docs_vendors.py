@@ -12,9 +12,10 @@ from agent.config.settings import load_settings
 from agent.config.support import POSTING, check
 from agent.engine.rules import compile_rules
 from agent.engine.stories import run_cases
+from tests.rule_stories import rule, rulebook
 from tests.unit.test_docs import DOCS, blocks
 
-PAGES = {kind: f"{kind}.md" for kind in ("kajabi", "learnworlds", "thinkific")}
+PAGES = {kind: f"{kind}.md" for kind in ("kajabi", "learnworlds", "thinkific", "xapi")}
 
 
 def test_every_system_that_posts_has_a_page() -> None:
@@ -34,3 +35,9 @@ def test_the_source_and_the_rules_of_a_vendors_page_are_accepted_as_they_stand(k
     file = load_rules([file_of_rules])
     assert file.warnings == ()
     assert [result.failures for result in run_cases(file, compile_rules(file, KindTable())) if result.failures] == []
+
+
+@pytest.mark.parametrize("pattern", ["order.*", "tag.*", "lesson.*"])
+def test_a_pattern_may_stand_for_kinds_that_only_vendors_tell(pattern: str) -> None:
+    book = rulebook(rule(pattern))
+    assert {each.id for each in book.rules} == {"r"}

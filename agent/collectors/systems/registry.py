@@ -12,6 +12,7 @@ from agent.collectors.systems.kajabi import Kajabi
 from agent.collectors.systems.learnworlds import LearnWorlds
 from agent.collectors.systems.thinkific import Thinkific
 from agent.collectors.systems.tool_trigger import ToolTrigger
+from agent.collectors.systems.xapi.statements import Xapi
 
 SYSTEMS: Mapping[str, System] = MappingProxyType(
     {
@@ -20,6 +21,7 @@ SYSTEMS: Mapping[str, System] = MappingProxyType(
         "learnworlds": LearnWorlds(),
         "thinkific": Thinkific(),
         "tool-trigger": ToolTrigger(),
+        "xapi": Xapi(),
     }
 )
 

@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
-from agent.config.factentry import GENERIC, LEARNWORLDS, THINKIFIC, FactEntry
+from agent.config.factentry import GENERIC, LEARNWORLDS, THINKIFIC, XAPI, FactEntry
+
+RESULTS = (
+    "lesson.passed",
+    "lesson.failed",
+    "lesson.scored",
+    "course.passed",
+    "course.failed",
+    "course.scored",
+)
+"""Kinds of xAPI statements that tell a result."""
+
+_TIMED = ("lesson.*", "course.*", "quiz.submitted")
 
 VENDORS: tuple[FactEntry, ...] = (
     FactEntry(
         name="progress_pct",
-        kinds=("course.progressed", "course.completed"),
+        kinds=("course.progressed", "course.completed", "lesson.progressed"),
         type="rational",
         unit="%",
         sample="50",
-        suppliers=(GENERIC, THINKIFIC),
+        suppliers=(GENERIC, THINKIFIC, XAPI),
         meaning="how much of it the learner had completed by then, as the sending system counts",
+    ),
+    FactEntry(
+        name="time_on_task_sec",
+        kinds=_TIMED,
+        type="rational",
+        unit="s",
+        sample="1800",
+        suppliers=(GENERIC, XAPI),
+        meaning="how long the learner was at it, as the sending system counts",
+    ),
+    FactEntry(
+        name="success",
+        kinds=("quiz.submitted", "lesson.completed", "course.completed", *RESULTS),
+        type="bool",
+        unit="",
+        sample="true",
+        suppliers=(XAPI,),
+        meaning="the statement's result says that the learner mastered it",
     ),
     FactEntry(
         name="product",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from fractions import Fraction
 
 from agent.config.document import Fault, KeyPath
@@ -83,7 +84,7 @@ def on(placed: Placed[object], patterns: Iterable[str], kinds: KindTable, *, key
         if "\\" in pattern:
             continue
         known = kinds.kinds()
-        if pattern not in known and not (("*" in pattern) and kinds.entries_for(pattern)):
+        if pattern not in known and not any(fnmatchcase(kind, pattern) for kind in known):
             what = "no kind fits" if "*" in pattern else "unknown kind"
             yield placed.fault(f"{what} {pattern!r}", nearest(pattern, known), at=(key, number))
 

@@ -17,7 +17,15 @@ from agent.model import Award, Decision, Observation, Use, UseKey
 OBJECT, UNDONE, AGAIN = "object:", "undone:", "again:"
 
 OWNED = frozenset(
-    {"quiz_attempts", "forum_posts", "forum_discussions", "hsuforum_posts", "hsuforum_discussions", "assign_submission"}
+    {
+        "quiz_attempts",
+        "forum_posts",
+        "forum_discussions",
+        "hsuforum_posts",
+        "hsuforum_discussions",
+        "assign_submission",
+        "statement",
+    }
 )
 """Tables whose rows belong to one learner each: whoever undoes them, the id alone says whose award it was."""
 

@@ -1,0 +1,232 @@
+"""xAPI statements, one or a list, as an LRS forwards them, a proxy copies them or `GET /statements` answers.
+
+A statement's id is its key. The course is the activity itself where it is one, else the course among the context's
+parents and groupings, else the first grouping or parent. A voided statement undoes what it names. Addresses of actors
+become the digest by which xAPI itself names them (`mbox_sha1sum`) and are not kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Any
+
+from agent.collectors.systems.base import (
+    EVENTS_MAX,
+    Act,
+    Arrival,
+    RefusedPostError,
+    invalid,
+    json_of,
+    missing,
+    observed,
+    text_in,
+)
+from agent.collectors.systems.fields import exact, id_in, known, moment, needed, part, per_cent, whole
+from agent.collectors.systems.xapi.duration import seconds_of
+from agent.config.kinds import KindTable
+from agent.model import Fact, Observation
+
+STATEMENT = "statement"
+_ACTIVITIES_MAX = 50
+_COURSE = re.compile(r".*/(?:course|unit_of_learning)/?", re.IGNORECASE)
+_ASSESSMENT = re.compile(r".*/(?:assessment|quiz|test|exam)/?", re.IGNORECASE)
+_PROGRESS = re.compile(r".*[/#]progress/?", re.IGNORECASE)
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_VOIDED = "voided"
+
+_VERBS: Mapping[str, str] = MappingProxyType(
+    {
+        "completed": "completed",
+        "passed": "passed",
+        "failed": "failed",
+        "mastered": "passed",
+        "scored": "scored",
+        "experienced": "viewed",
+        "viewed": "viewed",
+        "progressed": "progressed",
+        "attempted": "started",
+        "initialized": "started",
+        "launched": "started",
+        "terminated": "ended",
+        "exited": "ended",
+        "suspended": "ended",
+    }
+)
+"""The last word of a verb's address → what happened. Others earn nothing."""
+
+_TRIED = frozenset({"completed", "passed", "failed", "scored"})
+"""What ends an attempt at an assessment."""
+
+
+class Xapi:
+    """The mapping; a `System`."""
+
+    def observations(self, arrival: Arrival, kinds: KindTable) -> Sequence[Observation]:
+        """A post's statements in their order, without those whose verb is no act of learning."""
+        del kinds  # verb and activity say which it is
+        acts = (_act(data, arrival) for data in _statements(arrival.body))
+        return tuple(observed(act, arrival) for act in acts if act is not None)
+
+
+def _statements(body: bytes) -> Iterator[Mapping[str, Any]]:
+    found = json_of(body)
+    if isinstance(found, dict) and isinstance(found.get("statements"), list):
+        found = found["statements"]
+    listed = found if isinstance(found, list) else [found]
+    if len(listed) > EVENTS_MAX:
+        raise RefusedPostError("too_many_events", f"more than {EVENTS_MAX} statements in one post", hint="send several")
+    for number, data in enumerate(listed, start=1):
+        if not isinstance(data, dict):
+            raise RefusedPostError("not_an_object", f"statement {number} is not an object", hint='send {"actor": …}')
+        yield part(data, "statement") or data
+
+
+def _act(data: Mapping[str, Any], arrival: Arrival) -> Act | None:
+    verb = needed(part(data, "verb"), "id", "verb.id")
+    word = verb.rstrip("/").rpartition("/")[2].rpartition("#")[2].lower()
+    if word == _VOIDED:
+        return _voiding(data, verb, arrival)
+    done = _VERBS.get(word)
+    activity = part(data, "object")
+    if done is None or text_in(activity, "objectType") not in {None, "Activity"}:
+        return None
+    learner = _agent(part(data, "actor"), "actor")
+    if learner is None:
+        return None
+    about = needed(activity, "id", "object.id")
+    sort = text_in(part(activity, "definition"), "type") or ""
+    is_course = _COURSE.fullmatch(sort) is not None
+    number = _number(data)
+    course = about if is_course else _course(part(part(data, "context"), "contextActivities"))
+    return Act(
+        name=verb,
+        kind=_kind(done, sort, is_course=is_course),
+        people={"subject": learner, **_teacher(data)},
+        key=("xapi", number),
+        at=_when(data, arrival),
+        object_table=STATEMENT,
+        object_id=number,
+        course=course,
+        lesson=None if is_course else about,
+        facts=_facts(part(data, "result")),
+    )
+
+
+def _voiding(data: Mapping[str, Any], verb: str, arrival: Arrival) -> Act | None:
+    """The undoing of another statement: the LRS or an administrator says so, and no learner."""
+    named = part(data, "object")
+    if text_in(named, "objectType") != "StatementRef":
+        raise invalid("object", "a StatementRef")
+    voider = _agent(part(data, "actor"), "actor")
+    return Act(
+        name=verb,
+        kind="statement.voided",
+        people={} if voider is None else {"actor": voider},
+        key=("xapi", "voided", needed(named, "id", "object.id").lower()),
+        at=_when(data, arrival),
+        object_table=STATEMENT,
+        object_id=needed(named, "id", "object.id").lower(),
+    )
+
+
+def _number(data: Mapping[str, Any]) -> str:
+    number = needed(data, "id", "id").lower()
+    if not _UUID.fullmatch(number):
+        raise invalid("id", "a UUID")
+    return number
+
+
+def _when(data: Mapping[str, Any], arrival: Arrival) -> int:
+    found = moment(data, ("timestamp", "stored"), arrival.received_at)
+    return arrival.received_at if found is None else found
+
+
+def _kind(done: str, sort: str, *, is_course: bool) -> str:
+    if is_course:
+        return f"course.{done}"
+    if done in _TRIED and _ASSESSMENT.fullmatch(sort):
+        return "quiz.submitted"
+    return f"lesson.{done}"
+
+
+def _agent(actor: Mapping[str, Any], name: str) -> str | None:
+    """Who an agent is, by the first of its identifiers; None for a group, whose members did not act each."""
+    if text_in(actor, "objectType") == "Group":
+        return None
+    account = part(actor, "account")
+    if account:
+        home = needed(account, "homePage", f"{name}.account.homePage")
+        return f"{home.rstrip('/')}|{needed(account, 'name', f'{name}.account.name')}"
+    mbox = id_in(actor, "mbox")
+    if mbox is not None:
+        address = f"mailto:{mbox.removeprefix('mailto:').strip().lower()}"
+        return f"mbox-{hashlib.sha1(address.encode(), usedforsecurity=False).hexdigest()}"
+    digest = id_in(actor, "mbox_sha1sum")
+    if digest is not None:
+        return f"mbox-{digest.lower()}"
+    openid = id_in(actor, "openid")
+    if openid is None:
+        raise missing(f"{name}.account", "an account, mbox, mbox_sha1sum or openid")
+    return openid
+
+
+def _teacher(data: Mapping[str, Any]) -> dict[str, str]:
+    teacher = part(part(data, "context"), "instructor")
+    found = _agent(teacher, "context.instructor") if teacher else None
+    return {} if found is None else {"actor": found}
+
+
+def _course(activities: Mapping[str, Any]) -> str | None:
+    """The course that an activity belongs to."""
+    groupings, parents = (_listed(activities, name) for name in ("grouping", "parent"))
+    for each in (*parents, *groupings):
+        sort = text_in(part(each, "definition"), "type")
+        if sort is not None and _COURSE.fullmatch(sort):
+            return id_in(each, "id")
+    return next((id_in(each, "id") for each in (*groupings, *parents)), None)
+
+
+def _listed(activities: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:
+    """A list of activities; version 0.95 writes a single one without the list."""
+    found = activities.get(name)
+    listed = [] if found is None else found if isinstance(found, list) else [found]
+    if len(listed) > _ACTIVITIES_MAX or not all(isinstance(each, dict) for each in listed):
+        raise invalid(f"contextActivities.{name}", f"a list of at most {_ACTIVITIES_MAX} activities")
+    return listed
+
+
+def _facts(result: Mapping[str, Any]) -> dict[str, Fact]:
+    success = result.get("success")
+    duration = text_in(result, "duration", most=100)
+    spent = seconds_of(duration) if duration is not None else None
+    return known(
+        {
+            "score_pct": _score(part(result, "score")),
+            "success": success if isinstance(success, bool) else None,
+            "time_on_task_sec": None if spent is None else whole(spent),
+            "progress_pct": _progress(part(result, "extensions")),
+        }
+    )
+
+
+def _score(score: Mapping[str, Any]) -> int | Fraction | None:
+    """Per cent: the scaled score, else where the raw one lies between least and most."""
+    scaled = exact(score, "scaled")
+    if scaled is not None:
+        return per_cent(scaled)
+    raw, least, most = (exact(score, name) for name in ("raw", "min", "max"))
+    if raw is None or most is None or most <= (least or 0):
+        return None
+    return per_cent(Fraction(raw - (least or 0)) / (most - (least or 0)))
+
+
+def _progress(extensions: Mapping[str, Any]) -> int | Fraction | None:
+    """The extension of cmi5 and of its relatives: a number from 0 to 100."""
+    for name in extensions:
+        if _PROGRESS.fullmatch(name):
+            return exact(extensions, name)
+    return None
