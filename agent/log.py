@@ -28,6 +28,7 @@ EventName = Literal[
     "gap_filled",
     "gap_given_up",
     "grant_missing",
+    "issuing_held",
     "library",
     "lots_expired",
     "not_active_yet",

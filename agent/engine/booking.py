@@ -8,7 +8,7 @@ from dataclasses import replace
 from agent.engine import fairness
 from agent.engine.earning import sets
 from agent.engine.evaluate import Verdict
-from agent.engine.past import following, undo
+from agent.engine.past import brake, following, undo
 from agent.engine.past.answer import Claim, amounts_of, answer_to
 from agent.engine.past.state import State
 from agent.engine.past.undo import AGAIN, OBJECT, UNDONE
@@ -46,6 +46,8 @@ def wants(verdicts: Iterable[Verdict], *, shadow: bool = False) -> StateRequest:
             objects.update(undo.key(OBJECT, verdict.rule.id, ref, prefix) for ref in verdict.refs)
             continue
         ask(verdict.places, verdict.learner, prefix, rows, totals)
+        if verdict.rule.braked:
+            brake.ask(verdict.places, prefix, totals)
         if verdict.act is not None:
             rows.add((verdict.act.form.meter, verdict.scope, verdict.learner))
         if verdict.then is not None:
@@ -240,7 +242,8 @@ def _booked(verdict: Verdict, state: State, prefix: str, *, held: str = "") -> D
     if recognition is not None and (lacks := state.record.lacking(recognition, rule.id, learner)):
         return _decision(verdict, _REFUSED, reason=lacks)
     seen = event.seen
-    claim = Claim(learner, seen.occurred_at, verdict.postings, verdict.places, calendar, prefix)
+    found = brake.resolved(verdict.places, prefix, state.uses) if rule.braked else verdict.places
+    claim = Claim(learner, seen.occurred_at, verdict.postings, found, calendar, prefix)
     paid, uses, generation, full, until = answer_to(claim, state)
     if full is not None:
         if full.over == "hold":

@@ -146,7 +146,7 @@ def _amount(posting: Posting, decimals: int) -> str:
 
 
 def _is_brake(label: str) -> bool:
-    return label.startswith(("limit", "cooldown", "cap", "budget"))
+    return label.startswith(("limit", "cooldown", "cap", "budget", "safety"))
 
 
 def _whom(spec: Audience) -> str:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
+from fractions import Fraction
 from typing import Any, Literal
 
 from agent.engine.calendar import Calendar, Moment
@@ -44,12 +45,26 @@ SCOPE, CALENDAR, ROLLING = Span.scope, Span.calendar, Span.rolling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Usual:
+    """A maximum of ``factor`` times the median of the days with awards among the last ``days`` (see `past.brake`).
+
+    It is known from ``at_least`` such days on; ``floor`` (smallest units, 0 for none) is the least maximum.
+    """
+
+    factor: Fraction
+    days: int
+    at_least: int
+    floor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
     """At most ``maximum`` of ``unit`` in any one span.
 
     ``meter`` names its uses and says what it counts in, but not how many are allowed: another maximum keeps its
     history. ``windows`` are the calendar windows (all of a scope's), ``window_s`` the length of a rolling span.
     ``everyone`` counts all learners together; ``keeps_reversed`` counts reversed awards too. ``label`` is the reason.
+    Where there is a ``usual``, the maximum is worked out from the days before.
     """
 
     meter: str
@@ -62,6 +77,7 @@ class Quota:
     over: Literal["refuse", "trim", "hold"] = "refuse"
     everyone: bool = False
     keeps_reversed: bool = False
+    usual: Usual | None = None
 
     def bucket(self, at: int, moment: Moment, scope: str) -> str | None:
         """Where a use at ``at`` is counted; None where this quota does not apply (outside its period)."""

@@ -66,7 +66,7 @@ class CompiledRule:
     earning. ``form`` is there where awards
     are decided from a set; ``then`` is what the completion of that set brings about for the same learner.
     ``recognition`` is there where badges follow from awards or rules require something; all rules of a book share it.
-    ``review`` is why each award waits for a person, or nothing.
+    ``review`` is why each award waits for a person, or nothing; ``braked`` says that quotas look at what is usual.
     """
 
     id: str
@@ -86,6 +86,7 @@ class CompiledRule:
     then: CompiledRule | None = None
     recognition: Recognition | None = None
     review: str = ""
+    braked: bool = False
 
     def once(self, kind: str | None) -> Once:
         """What the rule is once per, for events of this kind."""

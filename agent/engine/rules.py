@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from agent.config.document import FaultsError
 from agent.config.facts import FactTable
-from agent.config.grammar import Duration, Limit, Number
+from agent.config.grammar import Duration, Limit, Number, shown_number
 from agent.config.kinds import RETOLD, KindTable
 from agent.config.rulefile import Rule, RuleFile
 from agent.config.rulefile.warn import default_once_per, kinds_of
@@ -21,8 +21,9 @@ from agent.engine.earning import amounts, forms
 from agent.engine.earning.amounts import CompiledAmount
 from agent.engine.earning.derivation import Derivation
 from agent.engine.earning.sets import Form
+from agent.engine.past import brake
 from agent.engine.past.undo import undone_by
-from agent.engine.quota import AWARDS, Quota, Span
+from agent.engine.quota import AWARDS, Quota, Span, Usual
 from agent.engine.recognition.compiled import Words, declared, recognition
 from agent.engine.recognition.model import unique
 from agent.engine.rulebook import BADGE, CompiledDeny, CompiledRule, Needs, Once, Payee, Rulebook, once, placeholders
@@ -136,6 +137,7 @@ class _Compiler:
             form=form,
             recognition=self._recognition,
             review="review always" if rule.review else "",
+            braked=self._file.safety is not None,
         )
 
     def _payees(self, rule: Rule) -> tuple[Payee, ...]:
@@ -185,8 +187,36 @@ class _Compiler:
         pays = {AWARDS, *(posting.currency for posting in postings)}
         mine = tuple(quota for quota in own if quota.unit in pays)
         shared = tuple(quota for quota in self._shared_by(rule.group) if quota.unit in pays)
+        brakes = self._brakes([posting.currency for posting in postings], rule.id)
+        quotas = (*mine, *shared, *brakes)
         return Payee(
-            role=role, postings=postings, own=mine, shared=shared, quotas=(*mine, *shared), pays=amounts.pays(given)
+            role=role, postings=postings, own=(*mine, *brakes), shared=shared, quotas=quotas, pays=amounts.pays(given)
+        )
+
+    def _brakes(self, currencies: Iterable[str], rule: str = "") -> tuple[Quota, ...]:
+        """At most so many times the usual of a day, by one rule or by all."""
+        safety = self._file.safety
+        if safety is None:
+            return ()
+        return tuple(
+            Quota(
+                meter=f"safety:{rule}:{currency}/day",
+                span=Span.calendar,
+                maximum=brake.UNBOUND,
+                label=f"safety {shown_number(safety.hold_over)}x usual {currency}/day{f' of {rule}' if rule else ''}",
+                unit=currency,
+                windows=("day",),
+                over="hold",
+                everyone=True,
+                usual=Usual(
+                    factor=Fraction(safety.hold_over),
+                    days=safety.days,
+                    at_least=safety.at_least,
+                    floor=self._smallest(safety.floor.get(currency, 0), currency),
+                ),
+            )
+            for currency in currencies
+            if not currency.startswith(BADGE)
         )
 
     def _shared_by(self, group: str | None) -> tuple[Quota, ...]:
@@ -198,7 +228,7 @@ class _Compiler:
                 if placed.it.group in {None, group}
                 for limit in placed.it.limit
             ]
-            self._shared[group] = (*caps, *self._budgets)
+            self._shared[group] = (*caps, *self._budgets, *self._brakes(self._decimals))
         return self._shared[group]
 
     def _budget(self, limit: Limit) -> Quota:

@@ -32,6 +32,7 @@ from agent.operations import Operations, Rewind
 from agent.outbox.callbacks.reader import Callback
 from agent.outbox.sync import Outbox
 from agent.pipeline import Pipeline, Tally
+from agent.review.noticed import Noticed
 from agent.schedule.expiry import Expiry
 from agent.schedule.runner import Scheduler
 from agent.service.tail import Tail
@@ -80,9 +81,11 @@ class Agent:
 
     def tails(self, on_page: Callable[[Page, Tally], None]) -> list[Tail]:
         """One tail for each source; ``on_page`` is told what each page came to."""
+        noticed = Noticed(self.clock)
 
         def heard(page: Page, tally: Tally) -> None:
             self.scheduler.on_page(page)
+            noticed.look(tally.reasons)
             on_page(page, tally)
 
         return [

@@ -176,6 +176,7 @@ def _file(merged: Merged, version: str, text: str, warnings: tuple[Fault, ...]) 
         currencies=CURRENCIES | {name: placed.it for name, placed in merged.currencies.items()},  # type: ignore[operator]
         programmes=merged.programmes,
         referrer=_referrer(settings.get("person")),
+        safety=settings.get("safety"),
         values={name: placed.it for name, placed in merged.values.items()},
         levels=tuple(placed.it for placed in merged.levels),
         budgets={name: placed.it for name, placed in merged.budgets.items()},

@@ -18,6 +18,7 @@ from agent.config.rulefile.tables.challenge import Challenge
 from agent.config.rulefile.tables.check import FairCheck
 from agent.config.rulefile.tables.currency import Currency, Level
 from agent.config.rulefile.tables.programme import Programme
+from agent.config.rulefile.tables.safety import Safety
 from agent.config.rulefile.tables.scheduled import Scheduled
 from agent.config.rulefile.tables.story import Case
 
@@ -91,6 +92,7 @@ class RuleFile:
     scheduled: tuple[Placed[Scheduled], ...] = ()
     programmes: Mapping[str, Placed[Programme]] = field(default_factory=dict)
     referrer: str = ""
+    safety: Safety | None = None
     badges: tuple[Placed[Badge], ...] = ()
     tiers: tuple[Placed[Tier], ...] = ()
     warnings: tuple[Fault, ...] = ()
@@ -146,7 +148,7 @@ class Merged:
 
     def settings(self) -> list[tuple[str, object, Placed[RulesPart]]]:
         """Every setting that counts for all files, as (key, value, place), in written order."""
-        keys = ("schema", "timezone", "day_starts_at", "week_starts_on", "calendar", "defaults", "person")
+        keys = ("schema", "timezone", "day_starts_at", "week_starts_on", "calendar", "defaults", "person", "safety")
         found = []
         for part in self.parts:
             for key in keys:

@@ -11,7 +11,6 @@ from agent.config.document import MisfitError
 from agent.config.grammar import Number
 from agent.config.rulefile.award import AwardPart, award_parts
 from agent.config.rulefile.earning import EARNING, Momentum, Spaced, Streak, away, crossing, one_way
-from agent.config.rulefile.later import Later
 from agent.config.rulefile.tables.badge import Badge, Tier
 from agent.config.rulefile.tables.calendar import ClosedDays, Period
 from agent.config.rulefile.tables.challenge import Challenge
@@ -22,6 +21,7 @@ from agent.config.rulefile.tables.currency import Currency, Level
 from agent.config.rulefile.tables.person import Person
 from agent.config.rulefile.tables.programme import Programme
 from agent.config.rulefile.tables.review import Review, reviewed
+from agent.config.rulefile.tables.safety import Safety
 from agent.config.rulefile.tables.scheduled import Scheduled
 from agent.config.rulefile.tables.story import Case, Example
 from agent.config.rulefile.types import (
@@ -162,4 +162,4 @@ class RulesPart(Model):
     challenge: tuple[Challenge, ...] = ()
     scheduled: tuple[Scheduled, ...] = ()
     person: Person | None = None
-    safety: Later = None
+    safety: Safety | None = None

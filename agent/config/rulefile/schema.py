@@ -163,6 +163,8 @@ WRITTEN: Mapping[str, JsonSchemaValue] = {
         ],
         "examples": ["always", {"when": "always", "adjust": "30..60"}],
     },
+    "times_usual": _text(r"\s*\d{1,6}(\.\d{1,3})? *x usual\s*", "10x usual"),
+    "floors": _AMOUNTS | {"examples": [{"points": 500}]},
     "away": _text("[0-9]{1,8}[smhdw]", "30d"),
     "_every": _text(_NAME, "day", "week", "month", "year", "sem1"),
     "_cron": _text(r"\S+( +\S+){4}", "0 18 * * FRI"),
@@ -203,9 +205,7 @@ class _Written(GenerateJsonSchema):
         return dict(WRITTEN.get(_called(schema), {}))
 
     def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
-        """One value for a list of one; nothing at all for what only a later version understands."""
-        if _called(schema) == "_refuse":
-            return {"not": {}, "description": "not supported by this version"}
+        """One value for a list of one."""
         inner = self.generate_inner(schema["schema"])
         if _called(schema) == "_listed" and "items" in inner:
             return {"anyOf": [inner["items"], inner]}

@@ -15,7 +15,6 @@ from agent.config.facts import FactTable
 from agent.config.grammar import CALENDAR_WINDOWS, Over
 from agent.config.kinds import KindTable
 from agent.config.rulefile import load_rules
-from agent.config.rulefile.later import IN_A_FILE
 from agent.config.rulefile.models import RulesPart
 from agent.config.rulefile.types import ONCE_PER
 from agent.engine.rules import compile_rules
@@ -55,7 +54,7 @@ def test_every_rule_of_the_example_that_pays_has_an_example_of_its_own() -> None
     assert all(placed.it.example for placed in load_rules([EXAMPLE]).rules if placed.it.mode != "off")
 
 
-SUPPORTED = sorted(set(options(RulesPart)) - (set(IN_A_FILE) - {"badge"}))
+SUPPORTED = sorted(set(options(RulesPart)))
 WORDS = sorted({*ONCE_PER, *CALENDAR_WINDOWS, *get_args(Over), *get_args(IfUnknown), *ROLES, *Trust.__members__})
 
 

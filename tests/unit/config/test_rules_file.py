@@ -8,7 +8,7 @@ import pytest
 
 from agent.config.document import FaultsError
 from agent.config.kinds import KindTable
-from agent.config.rulefile import later, load_rules, load_rules_text
+from agent.config.rulefile import load_rules, load_rules_text
 from agent.engine.rules import compile_rules
 from agent.errors import ConfigError
 from tests.rule_stories import file, rule, rulebook
@@ -105,12 +105,6 @@ def test_nearest_names_are_offered() -> None:
         file(rule("quiz.submited"))
     with pytest.raises(FaultsError, match="there is points, stars"):
         file("[currency.stars]\n" + rule(award="{ xyz = 1 }"))
-
-
-@pytest.mark.parametrize("key", later.IN_A_FILE)
-def test_what_a_later_version_brings_to_files_is_refused_by_name(key: str) -> None:
-    assert faults(f"{HEAD}[{key}]\nx = 1\n") == [f"3: `{key}` is not supported by this version"]
-    assert faults(f"{HEAD}{key} = []\n") == [f"3: `{key}` is not supported by this version"]
 
 
 SINGLE = [
