@@ -18,7 +18,7 @@ from agent.config.rulefile.tables.challenge import Challenge
 from agent.config.rulefile.tables.check import FairCheck
 from agent.config.rulefile.tables.currency import Currency, Level
 from agent.config.rulefile.tables.programme import Programme
-from agent.config.rulefile.tables.safety import Safety
+from agent.config.rulefile.tables.review import Safety
 from agent.config.rulefile.tables.scheduled import Scheduled
 from agent.config.rulefile.tables.story import Case
 

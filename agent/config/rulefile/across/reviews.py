@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from agent.config.document import Fault
 from agent.config.rulefile.check import nearest
 from agent.config.rulefile.merged import Merged
-from agent.config.rulefile.tables.safety import Safety
+from agent.config.rulefile.tables.review import Safety
 
 
 def faults(merged: Merged) -> Iterator[Fault]:
