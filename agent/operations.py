@@ -28,6 +28,7 @@ from agent.outbox.callbacks.reader import Callback
 from agent.pipeline import Pipeline
 from agent.recognition.byhand import ByHand
 from agent.recognition.following import Following
+from agent.recognition.merging import Merging
 from agent.review.desk import Desk
 from agent.schedule.runner import Scheduler
 from agent.service.control import Operation
@@ -96,6 +97,7 @@ class Operations:
         self._imports = imports
         self._following = Following(pipeline, recorder)
         self._review = Desk(writer, recorder, pipeline, clock)
+        self._merging = Merging(writer, recorder, pipeline, self._following, clock)
         self._badges = ByHand(writer, recorder, pipeline, self._following, clock)
 
     def table(self) -> dict[str, Operation]:
@@ -115,6 +117,7 @@ class Operations:
             "rules.reload": self.reload,
             "rules.backfill": self._backfill.page,
             "scheduled.run": self.run_scheduled,
+            "learner.merge": self._merging.merge,
             "badge.assign": self._badges.assign,
             "badge.revoke": self._badges.revoke,
             "badge.settle": self._badges.settle,
@@ -160,6 +163,7 @@ class Operations:
                 f"there is no currency {currency!r}", hint=f"the rules know: {', '.join(sorted(known))}"
             )
         guardrails.within(self._pipeline.rulebook, currency, amount)
+        learner = self._pipeline.aliases.learner(learner)
 
         async def unit(connection: aiosqlite.Connection) -> int:
             return await corrections.adjust(

@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import sqlite3
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -29,14 +29,17 @@ from agent.engine.recognition.record import Record
 from agent.engine.review import approval
 from agent.engine.rulebook import Rulebook
 from agent.engine.sighting import again
+from agent.engine.sighting.completed import Completed
 from agent.errors import InvalidInputError
 from agent.ledger import corrections, file, reading, sources, state, undoable, versions
 from agent.ledger.corrections import Correction
+from agent.ledger.merging import aliases
+from agent.ledger.merging.aliases import Aliases
 from agent.ledger.past import again as past_again
 from agent.ledger.past import membership, promised, standing
 from agent.ledger.record import Behind, Recorder, reserving
 from agent.ledger.writer import Writer
-from agent.model import Decision, Demand, Event, Observation, Outcome, Page, Said, SourceState, StateRequest, Trust
+from agent.model import Decision, Demand, Event, Observation, Outcome, Page, SourceState, StateRequest, Trust
 
 RULEBOOKS_KEPT = 2
 """A page is decided by the rules whose filter fetched it: after a reload the older ones serve what is under way."""
@@ -60,33 +63,8 @@ class Tally:
     reasons: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completed:
-    """Recorded events that a page completes, each by its id: as they are now, their numbers, what was said of them."""
-
-    events: dict[bytes, Event] = field(default_factory=dict)
-    numbers: dict[bytes, int] = field(default_factory=dict)
-    said: dict[bytes, Sequence[Said]] = field(default_factory=dict)
-    of_new_kind: frozenset[bytes] = frozenset()
-
-    def news(self, events: Iterable[Event], known: Collection[bytes]) -> list[Event]:
-        """The events of a page that say anything new: the unknown ones, and the completed ones as they are now."""
-        return [
-            self.events.get(event.event_id, event)
-            for event in events
-            if event.event_id not in known or event.event_id in self.events
-        ]
-
-    def verdicts(self, event_id: bytes, rulebook: Rulebook) -> tuple[Verdict, ...]:
-        """What is to be decided again of a recorded event."""
-        if event_id not in self.events:
-            return ()
-        judged = evaluate.judge(self.events[event_id], rulebook)
-        return again.opened(judged, self.said[event_id], kind_is_new=event_id in self.of_new_kind)
-
-
 async def completed(
-    connection: aiosqlite.Connection, events: Sequence[Event], known: Mapping[bytes, tuple[int, Event]]
+    connection: aiosqlite.Connection, events: Sequence[Event], known: Mapping[bytes, tuple[int, Event]], merged: Aliases
 ) -> Completed:
     """What sightings add to ``known`` events (number and event by id); it is kept at once."""
     found: dict[bytes, tuple[int, Event]] = {}
@@ -101,7 +79,9 @@ async def completed(
     await past_again.keep(connection, dict(found.values()))
     said = await past_again.words(connection, [number for number, _ in found.values()])
     return Completed(
-        events={event_id: whole for event_id, (_, whole) in found.items()},
+        events={
+            event_id: dataclasses.replace(whole, seen=merged.of(whole.seen)) for event_id, (_, whole) in found.items()
+        },
         numbers={event_id: number for event_id, (number, _) in found.items()},
         said={event_id: said.get(number, ()) for event_id, (number, _) in found.items()},
         of_new_kind=frozenset(
@@ -137,6 +117,7 @@ class Pipeline:
         self._rulebooks: dict[str, Rulebook] = {}
         self._version_numbers: dict[str, int] = {}
         self._saved: dict[str, SourceState] = {}
+        self.aliases = Aliases()
 
     @property
     def shadow(self) -> bool:
@@ -165,6 +146,7 @@ class Pipeline:
         now = self._clock.now()
 
         async def unit(connection: aiosqlite.Connection) -> int:
+            self.aliases = await aliases.load(connection)
             number = await versions.keep(connection, rulebook.version, text, now)
             await membership.give(
                 connection, self._recorder, derived.marks(rulebook), *derived.history(rulebook), now=now
@@ -194,11 +176,12 @@ class Pipeline:
         now = self._clock.now()
 
         async def unit(connection: aiosqlite.Connection) -> tuple[int, int, Sequence[Decision]]:
-            known = await past_again.known(connection, events)
-            more = await completed(connection, events, known) if known else Completed()
-            arrived = more.news(events, known) if known else events
+            ours = await self._ours(connection, events, rulebook, verdicts) if self.aliases else events
+            known = await past_again.known(connection, ours)
+            more = await completed(connection, ours, known, self.aliases) if known else Completed()
             decisions: Sequence[Decision] = ()
             entries = 0
+            arrived = more.news(ours, known) if known else ours
             if arrived and rulebook.derivations:
                 arrived = await self.brought(connection, arrived, rulebook)
                 verdicts.update(
@@ -237,6 +220,18 @@ class Pipeline:
             reasons=Counter(decision.reason for decision in decisions if decision.reason),
         )
 
+    async def _ours(
+        self,
+        connection: aiosqlite.Connection,
+        events: Sequence[Event],
+        rulebook: Rulebook,
+        verdicts: dict[bytes, tuple[Verdict, ...]],
+    ) -> list[Event]:
+        """The events of those whose accounts these are now, judged anew into ``verdicts``."""
+        ours = again.each_once(await aliases.recognised(connection, events, self.aliases, trust.event_id))
+        verdicts.update({event.event_id: evaluate.judge(event, rulebook) for event in ours})
+        return ours
+
     async def tell(self, seen: Observation) -> Sequence[Decision]:
         """Record what somebody with a name said by hand, and all that follows; nothing where it is recorded already.
 
@@ -244,7 +239,7 @@ class Pipeline:
             TransientError: nothing of it stands (disk full, locked).
         """
         rulebook = self.rulebook
-        event = trust.tag(seen, Trust.server_verified)
+        event = trust.tag(self.aliases.of(seen), Trust.server_verified)
         verdicts = evaluate.judge(event, rulebook)
         now = self._clock.now()
 
@@ -328,7 +323,8 @@ class Pipeline:
         """
         with self._reading() as reader:
             found = promised.promised(reader, decision_no)
-        held, event, event_no, text = found.decision, found.event, found.event_no, found.rules_text
+        held, event_no, text = found.decision, found.event_no, found.rules_text
+        event = dataclasses.replace(found.event, seen=self.aliases.of(found.event.seen))
         held_under = self._rulebooks.get(held.rules_version) or self._compile_text(text)
         now = self._clock.now()
 

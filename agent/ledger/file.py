@@ -18,7 +18,7 @@ from agent.errors import BusyError, ConfigError, IntegrityError, RewardsError, T
 
 FILE_NAME = "ledger.db"
 LOCK_NAME = "agent.lock"
-SCHEMA = 6
+SCHEMA = 7
 """The newest migration this program knows; stored in `PRAGMA user_version`."""
 
 BUSY_TIMEOUT_MS = 5_000

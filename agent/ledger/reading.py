@@ -39,12 +39,20 @@ WHERE v.occurred_at >= :since AND v.occurred_at < :until
 ORDER BY v.event_no DESC LIMIT :newest
 """
 _DECISION = """
-SELECT d.decision_no, v.event_id, n.text, r.version, d.role, d.learner, d.outcome, d.reason, d.detail, v.event_no,
-       h.state, h.settled_by, h.note, v.occurred_at, s.text, v.position
+SELECT d.decision_no, v.event_id, n.text, r.version, d.role, coalesce(h.learner, d.learner), d.outcome, d.reason,
+       d.detail, v.event_no, h.state, h.settled_by, h.note, v.occurred_at, s.text, v.position
 FROM decision d JOIN event v ON v.event_no = d.event_no JOIN name n ON n.no = d.rule_no
 JOIN name s ON s.no = v.source_no
 JOIN rules_version r ON r.version_no = d.version_no LEFT JOIN hold h ON h.decision_no = d.decision_no
 """
+_WHOSE = """
+WITH RECURSIVE whose(learner) AS (
+  SELECT ? UNION
+  SELECT a.site || ':' || a.lms_user FROM alias a JOIN whose w ON a.site || ':' || a.into_user = w.learner)
+SELECT learner FROM whose
+"""
+"""A learner and the accounts that were merged into theirs."""
+
 _LISTED = """
 SELECT e.seq, e.body, p.site, p.lms_user, v.event_id, e.decision_no, e.person_no
 FROM entry e LEFT JOIN person p ON p.person_no = e.person_no LEFT JOIN event v ON v.event_no = e.event_no
@@ -266,7 +274,8 @@ def decisions_of(
 ) -> list[DecisionRow]:
     """Every decision about one learner's acts between two times (seconds UTC, end excluded), oldest act first."""
     rows = connection.execute(
-        _DECISION + "WHERE v.occurred_at >= ? AND v.occurred_at < ? AND d.learner = ? AND (? = '' OR n.text = ?)"
+        _DECISION
+        + f"WHERE v.occurred_at >= ? AND v.occurred_at < ? AND d.learner IN ({_WHOSE}) AND (? = '' OR n.text = ?)"
         " ORDER BY v.occurred_at, d.decision_no",
         (since, until, learner, rule_id, rule_id),
     ).fetchall()
@@ -278,7 +287,7 @@ def holds(
 ) -> list[DecisionRow]:
     """Held decisions in one state (`all` for every state), held no later than ``until`` (seconds UTC), oldest first."""
     rows = connection.execute(
-        _DECISION + "WHERE h.decision_no IS NOT NULL AND (? = 'all' OR h.state = ?) AND (? = '' OR d.learner = ?)"
+        _DECISION + "WHERE h.decision_no IS NOT NULL AND (? = 'all' OR h.state = ?) AND (? = '' OR h.learner = ?)"
         " AND h.held_at <= ? ORDER BY d.decision_no",
         (state, state, learner, learner, until),
     ).fetchall()

@@ -10,9 +10,9 @@ import typer
 from agent.cli.access import ledger_of
 from agent.cli.badges.shelf import lines, shelf
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, run_async, settings_of, utc
-from agent.cli.helpdesk import lots
+from agent.cli.helpdesk import lots, merging
 from agent.cli.terms.inforce import amount_text, day_of, local, rules_in_force, zone_of
-from agent.cli.terms.who import StudentArgument, person
+from agent.cli.terms.who import StudentArgument, aliases_in, person
 from agent.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from agent.engine.rulebook import Rulebook
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="What somebody has, and why.")
+
+app.command()(merging.merge)
+app.command()(merging.merges)
 
 _RECENT = ("seq", "occurred_at", "rule_id", "amount", "currency", "kind", "reason")
 _HELD = ("decision", "occurred_at", "rule_id", "reason")
@@ -46,12 +49,16 @@ def show(
     with ledger_of(config) as connection:
         file, rulebook = rules_in_force(settings, connection)
         who = run_async(person(settings, connection, student, file))
+        merged = aliases_in(connection).of_learner(who.learner)
         found = {**who.facts(), **_standing(connection, who.learner, rulebook, limit)}
+    found["merged_from"] = list(merged)
     found["recognition"] = recognised = shelf(settings, rulebook, who.learner, found["badges"])
     if json:
         emit_json(found)
         return
     typer.echo(who.title() + (f", outside the campus {found['pseudonym']}" if found["pseudonym"] else ""))
+    if merged:
+        typer.echo(f"  merged from {', '.join(merged)}")
     now = _now()
     for one in found["balances"]:
         amount, lifetime = (amount_text(one["currency"], one[key], rulebook) for key in ("balance", "lifetime"))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from agent.collectors.logstore.history import FoundUser, History
     from agent.config.rulefile import RuleFile
     from agent.config.settings import LogSource, Settings
+    from agent.ledger.merging.aliases import Aliases
 
 StudentArgument = Annotated[
     str,
@@ -71,10 +72,22 @@ def learner_of(settings: Settings, connection: sqlite3.Connection, text: str) ->
         InvalidInputError: nobody, or several.
         RewardsError: Moodle must be asked and cannot be.
     """
+    return aliases_in(connection).learner(account_of(settings, connection, text))
+
+
+def account_of(settings: Settings, connection: sqlite3.Connection, text: str) -> str:
+    """As `learner_of`, but the very account: also one that was merged into another."""
     from agent.ledger import reading
 
     known = reading.learner_called(connection, text)
     return known or run_async(ask_moodle(settings, text, None)).learner
+
+
+def aliases_in(connection: sqlite3.Connection) -> Aliases:
+    """Who is meant by accounts that were merged."""
+    from agent.ledger.merging import aliases
+
+    return aliases.of_ledger(connection)
 
 
 async def ask_moodle(settings: Settings, text: str, file: RuleFile | None) -> Who:
@@ -131,8 +144,12 @@ async def person(settings: Settings, connection: sqlite3.Connection, text: str, 
     from agent.ledger import reading
 
     known = reading.learner_called(connection, text)
+    merged = aliases_in(connection)
+    known = known and merged.learner(known)
     try:
-        return await ask_moodle(settings, known or text, file)
+        found = await ask_moodle(settings, known or text, file)
+        into = merged.learner(found.learner)
+        return found if into == found.learner else await ask_moodle(settings, into, file)
     except RewardsError as error:
         if known is None and not isinstance(error, InvalidInputError) and len(settings.log_sources) == 1:
             known = reading.learner_called(connection, f"{settings.log_sources[0].site_name}:{text}")

@@ -1,0 +1,80 @@
+"""`rewards-agent learner merge`: two accounts of one person become one, by entries; and which have."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from agent.cli.access import ByOption, carry_out, ledger_of
+from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, settings_of, utc
+from agent.cli.terms.inforce import amount_text, rules_in_force, whoever
+from agent.cli.terms.who import account_of
+
+_CHANGES = ("change", "of", "rule_id", "amounts", "entries", "why")
+_MERGES = ("from", "into", "merged_at", "by", "reason")
+
+
+def merge(
+    source: Annotated[str, typer.Argument(metavar="FROM", help="The account that ends: moodle:36, username, id …")],
+    target: Annotated[str, typer.Argument(metavar="INTO", help="The account that stays.")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is recorded and shown.")] = "",
+    by: ByOption = "",
+    preview: Annotated[bool, typer.Option("--preview", help="Only say what would change.")] = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make one of two accounts of one person, by entries.
+
+    What FROM has is answered there and given to INTO; what both were paid for once is paid once, and the earlier act
+    stands. What FROM does from now on is INTO's. Doing it again changes nothing; there is no way back but by hand.
+
+    Example: rewards-agent learner merge moodle:36 moodle:35 --preview
+    """
+    settings = settings_of(config)
+    with ledger_of(config) as connection:
+        _, rulebook = rules_in_force(settings, connection)
+        accounts = [account_of(settings, connection, text) for text in (source, target)]
+    result = carry_out(
+        config,
+        "learner.merge",
+        source=accounts[0],
+        target=accounts[1],
+        reason=reason,
+        by=whoever(by),
+        preview=preview,
+    )
+    if json:
+        emit_json(result)
+        return
+    if result["already"]:
+        typer.echo(f"{result['from']} is {result['into']} already: nothing changes")
+        return
+
+    def told(amounts: dict[str, int]) -> str:
+        return ", ".join(f"{amount_text(name, units, rulebook)} {name}" for name, units in amounts.items()) or "nothing"
+
+    rows: list[dict[str, Any]] = [
+        {**one, "amounts": told(one["amounts"]), "entries": ", ".join(one["entries"])} for one in result["changes"]
+    ]
+    emit(rows, _CHANGES, json=False, empty="nothing was earned by the first: only later acts change hands")
+    verb = "would be" if preview else "is"
+    typer.echo(f"{result['from']} {verb} {result['into']}: {told(result['gains'])} moved")
+    if result["given_back"]:
+        typer.echo(f"paid to both, and given back: {told(result['given_back'])}")
+
+
+def merges(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """List the accounts that were merged into others, by whom and why.
+
+    Example: rewards-agent learner merges
+    """
+    with ledger_of(config) as connection:
+        found = connection.execute(
+            "SELECT site || ':' || lms_user, site || ':' || into_user, merged_at, merged_by, reason FROM alias"
+            " ORDER BY merged_at, lms_user"
+        ).fetchall()
+    rows = [dict(zip(_MERGES, row, strict=True)) for row in found]
+    for row in rows:
+        row["merged_at"] = utc(row["merged_at"])
+    emit(rows, _MERGES, json=json, empty="no account was merged")

@@ -1,0 +1,311 @@
+"""Making one of two accounts, by entries: what FROM has is answered there and given to INTO. A unit of the writer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aiosqlite
+import orjson
+
+from agent.errors import InvalidInputError
+from agent.ledger import codec
+from agent.ledger.corrections import Correction
+from agent.ledger.merging import aliases
+from agent.ledger.merging.plan import ONCE, Change, Plan, planned
+from agent.ledger.record import Movement, Recorder
+from agent.ledger.record.people import Person, split_learner
+from agent.model import Award, Decision, Event, Outcome, Posting, Use
+
+_ALIAS = "INSERT INTO alias (site, lms_user, into_user, merged_at, merged_by, reason) VALUES (?, ?, ?, ?, ?, ?)"
+_EVENTS = """
+SELECT v.event_no, v.event_id, n.text, v.position, v.occurred_at, v.trust, v.payload
+FROM json_each(?) w CROSS JOIN event v ON v.event_no = w.value JOIN name n ON n.no = v.source_no
+"""
+_SETS = """
+INSERT OR IGNORE INTO quota_use (meter_no, bucket, person_no, slot, at, amount, seq)
+SELECT no, ?, ?, ?, ?, ?, ? FROM name WHERE kind = 'meter' AND text = ?
+"""
+_HOLDS = "SELECT decision_no, promise FROM hold WHERE learner = ? AND state = 'open'"
+_EXPIRED = "SELECT of, sum(amount) FROM statement WHERE person_no = ? AND kind = 'expiry' GROUP BY of"
+_EXPIRY = """
+INSERT INTO statement (after_seq, person_no, currency, kind, amount, of, occurred_at, recorded_at)
+VALUES (?, ?, ?, 'expiry', ?, ?, ?, ?)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merge:
+    """Who becomes whom, by whom and why. ``most`` awards a rule pays in one scope."""
+
+    source: str
+    target: str
+    correction: Correction
+    most: Callable[[str], int]
+    version: tuple[str, int]
+    now: int
+
+
+async def checked(connection: aiosqlite.Connection, source: str, target: str) -> str | None:
+    """The account that ``target`` is now, or None where ``source`` is that already.
+
+    Raises:
+        InvalidInputError: they are one account, of two sites, no learners, or ``source`` is somebody else's already.
+    """
+    if not (all(split_learner(source)) and all(split_learner(target))):
+        raise InvalidInputError("that is no learner", hint="name the site and the LMS user id of both: moodle:35")
+    if split_learner(source)[0] != split_learner(target)[0]:
+        raise InvalidInputError(f"{source} and {target} are accounts of two sites", hint="merge accounts of one site")
+    known = await aliases.load(connection)
+    root, whose = known.learner(target), known.learner(source)
+    if source == root:
+        raise InvalidInputError(f"{source} cannot be merged into itself", hint="name the account that stays second")
+    if whose == root:
+        return None
+    if whose != source:
+        raise InvalidInputError(f"{source} was merged into {whose} already", hint=f"merge {whose} into {target}")
+    return root
+
+
+async def plan_of(connection: aiosqlite.Connection, recorder: Recorder, merge: Merge) -> Plan:
+    """What `carry_out` would change."""
+    found = await recorder.people.find(connection, [merge.source, merge.target])
+    source, target = found.get(merge.source), found.get(merge.target)
+    if source is None:
+        return Plan()
+    return await planned(connection, source.person_no, 0 if target is None else target.person_no, merge.most)
+
+
+async def carry_out(connection: aiosqlite.Connection, recorder: Recorder, merge: Merge) -> Plan:
+    """Do it; what was done. The account is an alias from now on."""
+    plan = await plan_of(connection, recorder, merge)
+    people = await recorder.people.find_or_make(connection, [merge.source, merge.target], merge.now)
+    source, target = people[merge.source], people[merge.target]
+    generations = dict(plan.slots)
+    events = await _events(connection, plan)
+    expired = {of: -amount for of, amount in await connection.execute_fetchall(_EXPIRED, (source.person_no,))}
+    for change in plan.changes:
+        owner = target if change.of_into else source
+        about = events.get(change.paid.event_no or 0)
+        made = _Made(merge, change, owner, target, generations)
+        seqs = await (
+            made.by_hand(connection, recorder) if about is None else made.decided(connection, recorder, about)
+        )
+        if change.verb == "moved":
+            await _expired_too(connection, made.given(), seqs, expired, target, merge.now)
+    for use in plan.sets:
+        await connection.execute(
+            _SETS, (use.bucket, target.person_no, use.slot, use.at, use.amount, use.seq, use.meter)
+        )
+    await _holds(connection, merge, generations)
+    site, user = split_learner(merge.source)
+    into = split_learner(merge.target)[1]
+    said = merge.correction
+    await connection.execute(_ALIAS, (site, user, into, merge.now, said.by, said.reason))
+    return plan
+
+
+class _Made:
+    """One change as what is to be appended."""
+
+    def __init__(
+        self, merge: Merge, change: Change, owner: Person, target: Person, generations: dict[tuple[str, str], int]
+    ) -> None:
+        self._merge = merge
+        self._change = change
+        self._owner = owner
+        self._target = target
+        self._generations = generations
+
+    def given(self) -> Sequence[Mapping[str, Any]]:
+        """The entries that INTO gets anew."""
+        return [one for one in self._change.paid.entries if one["currency"] not in self._change.dropped]
+
+    async def decided(
+        self, connection: aiosqlite.Connection, recorder: Recorder, about: tuple[int, Event]
+    ) -> list[int]:
+        """As decisions about the event that earned it; the seqs of what INTO got."""
+        event_no, event = about
+        decisions = [self._answer(event)]
+        if self._change.verb == "moved":
+            decisions.append(self._gift(event))
+        await recorder.settle(
+            connection,
+            {event.event_id: event},
+            decisions,
+            numbers={event.event_id: event_no},
+            version_no=self._merge.version[1],
+            now=self._merge.now,
+        )
+        ((newest,),) = await connection.execute_fetchall("SELECT max(seq) FROM entry")
+        count = len(self.given()) if self._change.verb == "moved" else 0
+        return list(range(newest - count + 1, newest + 1))
+
+    def _reason(self) -> str:
+        why = f" ({self._change.why})" if self._change.why else ""
+        return f"merged{why}: {self._merge.correction.text()}"
+
+    def _uses(self, learner: str) -> tuple[Use, ...]:
+        return tuple(
+            Use(
+                meter=use.meter,
+                bucket=use.bucket,
+                learner=learner if use.person_no else "",
+                at=use.at,
+                amount=use.amount,
+                slot=use.slot,
+            )
+            for use in self._change.paid.uses
+        )
+
+    def _answer(self, event: Event) -> Decision:
+        paid, first = self._change.paid, self._change.paid.entries[0]
+        postings = tuple(Posting(currency=one["currency"], amount=one["amount"]) for one in paid.entries)
+        award = Award(
+            marker=paid.marker,
+            when=(event.seen.occurred_at, event.seen.position),
+            role="subject",
+            learner=self._owner.learner,
+            scope="",
+            generation=first.get("generation", 0),
+            postings=postings,
+            uses=self._uses(self._owner.learner),
+            entries=tuple(one["entry_id"] for one in paid.entries),
+        )
+        return Decision(
+            event_id=event.event_id,
+            rule_id=first["rule"],
+            rules_version=first["rules_version"],
+            role="subject",
+            learner=self._owner.learner,
+            outcome=Outcome.reversed,
+            generation=award.generation,
+            reason=self._reason(),
+            postings=tuple(Posting(currency=one.currency, amount=-one.amount) for one in postings),
+            reverses=award,
+        )
+
+    def _gift(self, event: Event) -> Decision:
+        first = self._change.paid.entries[0]
+        once = self._change.paid.once
+        generation = 0
+        if once is not None:
+            key = (once.meter, once.bucket)
+            generation = self._generations[key] = self._generations.get(key, -1) + 1
+        uses = tuple(
+            Use(
+                meter=use.meter,
+                bucket=use.bucket,
+                learner=use.learner and self._target.learner,
+                at=use.at,
+                amount=use.amount,
+                slot=generation if use.meter.startswith(ONCE) else -1,
+            )
+            for use in self._uses(self._target.learner)
+            if use.meter not in self._change.dropped
+        )
+        return Decision(
+            event_id=event.event_id,
+            rule_id=first["rule"],
+            rules_version=first["rules_version"],
+            role="subject",
+            learner=self._target.learner,
+            outcome=Outcome.awarded,
+            scope=once.bucket if once is not None else "",
+            generation=generation,
+            reason=f"{self._reason()}; instead of {', '.join(one['entry_id'] for one in self.given())}",
+            postings=tuple(Posting(currency=one["currency"], amount=one["amount"]) for one in self.given()),
+            uses=uses,
+        )
+
+    async def by_hand(self, connection: aiosqlite.Connection, recorder: Recorder) -> list[int]:
+        """Of what no event earned: the same entries as corrections by hand make."""
+        paid = self._change.paid
+        answers = [self._moved(one, self._owner, "reversal", -one["amount"], one["entry_id"]) for one in paid.entries]
+        gifts = [self._moved(one, self._target, paid.kind, one["amount"], "") for one in self.given()]
+        await recorder.append(connection, answers, self._merge.now)
+        await connection.execute("UPDATE quota_use SET freed = 1 WHERE seq = ?", (paid.marker,))
+        if self._change.verb != "moved":
+            return []
+        seqs = await recorder.append(connection, gifts, self._merge.now)
+        uses = [
+            Use(
+                meter=one.meter,
+                bucket=one.bucket,
+                learner=one.learner and self._target.learner,
+                at=one.at,
+                amount=one.amount,
+            )
+            for one in self._uses(self._target.learner)
+        ]
+        people = {self._target.learner: self._target}
+        await recorder.write_uses(connection, [(use, seqs[0]) for use in uses], people)
+        return seqs
+
+    def _moved(self, one: Mapping[str, Any], who: Person, kind: Any, amount: int, reverses: str) -> Movement:
+        return Movement(
+            kind=kind,
+            person=who,
+            currency=one["currency"],
+            amount=amount,
+            rule_id=one["rule"],
+            rules_version=one["rules_version"],
+            source=one["source"],
+            trust=one["trust"],
+            occurred_at=one["occurred_at"],
+            reason=self._reason() if reverses else f"{self._reason()}; instead of {one['entry_id']}",
+            reverses=reverses,
+        )
+
+
+async def _events(connection: aiosqlite.Connection, plan: Plan) -> dict[int, tuple[int, Event]]:
+    numbers = sorted({change.paid.event_no for change in plan.changes if change.paid.event_no})
+    rows = await connection.execute_fetchall(_EVENTS, (orjson.dumps(numbers).decode(),))
+    return {
+        number: (
+            number,
+            codec.decode_event(
+                payload, source=source, position=position, occurred_at=at, event_id=event_id, trust=trust
+            ),
+        )
+        for number, event_id, source, position, at, trust, payload in rows
+    }
+
+
+async def _expired_too(
+    connection: aiosqlite.Connection,
+    given: Sequence[Mapping[str, Any]],
+    seqs: Sequence[int],
+    expired: Mapping[str, int],
+    target: Person,
+    now: int,
+) -> None:
+    """What had expired does not come back with the account."""
+    for one, seq in zip(given, seqs, strict=True):
+        if gone := expired.get(one["entry_id"]):
+            rows = await connection.execute_fetchall(
+                "SELECT CAST(body AS TEXT) ->> 'entry_id' FROM entry WHERE seq = ?", (seq,)
+            )
+            ((entry_id,),) = rows
+            await connection.execute(_EXPIRY, (seq, target.person_no, one["currency"], -gone, entry_id, now, now))
+
+
+async def _holds(connection: aiosqlite.Connection, merge: Merge, slots: Mapping[tuple[str, str], int]) -> None:
+    """What waits for FROM waits for INTO, but where that keeps a scope which INTO has used already."""
+    for number, promise in list(await connection.execute_fetchall(_HOLDS, (merge.source,))):
+        said = orjson.loads(promise)
+        reserved = said.get("u", ())[: said.get("r", 0)]
+        if any((use[0], use[1]) in slots for use in reserved):
+            await connection.execute(
+                "UPDATE hold SET state = 'superseded', settled_at = ?, settled_by = ?, note = ? WHERE decision_no = ?",
+                (merge.now, merge.correction.by, "merged: the other account was paid for it", number),
+            )
+            continue
+        for use in said.get("u", ()):
+            if use[2] == merge.source:
+                use[2] = merge.target
+        await connection.execute(
+            "UPDATE hold SET learner = ?, promise = ? WHERE decision_no = ?",
+            (merge.target, orjson.dumps(said), number),
+        )

@@ -1,0 +1,169 @@
+"""What a merge of two accounts changes: worked out from the ledger, nothing written yet."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, Literal, NamedTuple
+
+import aiosqlite
+
+from agent.ledger.record import BADGE_PREFIX
+from wire import entry as wire_entry
+
+ONCE = "once:"
+_ENTRIES = "SELECT seq, body, event_no, decision_no FROM entry WHERE person_no = ? ORDER BY seq"
+_USES = """
+SELECT n.text, u.bucket, u.slot, u.at, u.amount, u.seq, u.freed, u.person_no
+FROM quota_use u JOIN name n ON n.no = u.meter_no
+WHERE u.person_no IN (?, ?) OR (u.person_no = 0 AND u.seq > 0 AND EXISTS (
+  SELECT 1 FROM entry e WHERE e.seq = u.seq AND e.person_no IN (?, ?)))
+ORDER BY u.seq
+"""
+
+Verb = Literal["moved", "compensated"]
+
+
+class UseRow(NamedTuple):
+    """One row of `quota_use` with its meter's name."""
+
+    meter: str
+    bucket: str
+    slot: int
+    at: int
+    amount: int
+    seq: int
+    freed: int
+    person_no: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paid:
+    """What one decision (or hand) paid and what still stands of it. ``marker`` is the seq of its first entry."""
+
+    marker: int
+    kind: str
+    event_no: int | None
+    entries: tuple[Mapping[str, Any], ...]
+    uses: tuple[UseRow, ...]
+
+    @property
+    def once(self) -> UseRow | None:
+        """What makes it unique."""
+        return next((use for use in self.uses if use.meter.startswith(ONCE)), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One award or adjustment of either account (``of_into``: of INTO).
+
+    ``moved`` is answered on FROM and given to INTO, without ``dropped`` accounts (badges that INTO has already);
+    ``compensated`` is answered only.
+    """
+
+    verb: Verb
+    paid: Paid
+    of_into: bool = False
+    dropped: frozenset[str] = frozenset()
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All changes in order, and the uses of FROM that belong to no award and are INTO's from now on."""
+
+    changes: tuple[Change, ...] = ()
+    sets: tuple[UseRow, ...] = ()
+    slots: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+
+async def planned(connection: aiosqlite.Connection, source: int, target: int, most: Callable[[str], int]) -> Plan:
+    """What becomes of what person ``source`` has when it is ``target``'s; ``most`` awards a rule pays in one scope."""
+    rows = [UseRow(*row) for row in await connection.execute_fetchall(_USES, (source, target, source, target))]
+    by_seq: defaultdict[int, list[UseRow]] = defaultdict(list)
+    for use in rows:
+        if use.seq > 0 and not use.freed:
+            by_seq[use.seq].append(use)
+    mine = _standing(list(await connection.execute_fetchall(_ENTRIES, (source,))), by_seq)
+    theirs = {
+        one.marker: one for one in _standing(list(await connection.execute_fetchall(_ENTRIES, (target,))), by_seq)
+    }
+    taken: defaultdict[tuple[str, str], list[UseRow]] = defaultdict(list)
+    for use in rows:
+        if use.person_no == target and not use.freed and use.meter.startswith(ONCE):
+            taken[use.meter, use.bucket].append(use)
+    badges = {str(entry["currency"]) for one in theirs.values() for entry in one.entries if _is_badge(entry)}
+    changes: list[Change] = []
+    for paid in mine:
+        changes += _change(paid, taken, theirs, badges, most)
+    standing = {one.marker for one in mine}
+    return Plan(
+        changes=tuple(changes),
+        sets=tuple(use for use in rows if use.person_no == source and not use.freed and use.seq not in standing),
+        slots=_newest_slots(rows, target),
+    )
+
+
+def _change(
+    paid: Paid,
+    taken: defaultdict[tuple[str, str], list[UseRow]],
+    theirs: Mapping[int, Paid],
+    badges: set[str],
+    most: Callable[[str], int],
+) -> list[Change]:
+    """What becomes of one thing that was paid; ``taken`` and ``badges`` go along."""
+    once, before = paid.once, list[Change]()
+    if once is not None:
+        key = (once.meter, once.bucket)
+        others = taken[key]
+        if len(others) >= most(once.meter.removeprefix(ONCE)):
+            last = max(others, key=lambda use: (use.at, use.seq))
+            if last.seq not in theirs or (last.at, last.seq) <= (once.at, once.seq):
+                return [Change(verb="compensated", paid=paid, why="the other account was paid for it")]
+            answered = theirs[last.seq]
+            before.append(Change(verb="compensated", paid=answered, of_into=True, why="it was earned earlier"))
+            badges -= {str(entry["currency"]) for entry in answered.entries if _is_badge(entry)}
+            others.remove(last)
+        others.append(once)
+    held = frozenset(str(entry["currency"]) for entry in paid.entries if entry["currency"] in badges)
+    if len(held) == len(paid.entries):
+        return [*before, Change(verb="compensated", paid=paid, why="the other account has it")]
+    badges |= {str(entry["currency"]) for entry in paid.entries if _is_badge(entry)}
+    return [*before, Change(verb="moved", paid=paid, dropped=held)]
+
+
+def _standing(rows: Sequence[Any], uses: Mapping[int, Sequence[UseRow]]) -> list[Paid]:
+    """What nobody has answered, oldest first."""
+    entries = [(seq, wire_entry.decode(body), event_no, decision_no) for seq, body, event_no, decision_no in rows]
+    answered = {fields["reverses"] for _, fields, _, _ in entries if fields["kind"] == "reversal"}
+    kept = [one for one in entries if one[1]["kind"] != "reversal" and one[1]["entry_id"] not in answered]
+    found = []
+    for _, group in groupby(kept, key=lambda one: -one[0] if one[3] is None else one[3]):
+        award = list(group)
+        marker = award[0][0]
+        found.append(
+            Paid(
+                marker=marker,
+                kind=award[0][1]["kind"],
+                event_no=award[0][2],
+                entries=tuple(fields for _, fields, _, _ in award),
+                uses=tuple(uses.get(marker, ())),
+            )
+        )
+    return found
+
+
+def _is_badge(entry: Mapping[str, Any]) -> bool:
+    return str(entry["currency"]).startswith(BADGE_PREFIX)
+
+
+def _newest_slots(rows: Sequence[UseRow], target: int) -> dict[tuple[str, str], int]:
+    """The newest generation of each of ``target``'s scopes, given back ones too."""
+    found: dict[tuple[str, str], int] = {}
+    for use in rows:
+        if use.person_no == target and use.meter.startswith(ONCE):
+            key = (use.meter, use.bucket)
+            found[key] = max(found.get(key, -1), use.slot)
+    return found

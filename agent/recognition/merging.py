@@ -1,0 +1,113 @@
+"""Merging two accounts of one person: as a preview or for good, by a person, with badges that follow."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import aiosqlite
+
+from agent.clock import Clock
+from agent.errors import InvalidInputError
+from agent.ledger import versions
+from agent.ledger.corrections import Correction
+from agent.ledger.merging import aliases, merge
+from agent.ledger.merging.merge import Merge
+from agent.ledger.merging.plan import Change, Plan
+from agent.ledger.record import Recorder
+from agent.ledger.writer import Writer
+from agent.pipeline import Pipeline
+from agent.recognition.following import Following
+
+
+class Merging:
+    """`learner merge`."""
+
+    def __init__(
+        self, writer: Writer, recorder: Recorder, pipeline: Pipeline, following: Following, clock: Clock
+    ) -> None:
+        self._writer = writer
+        self._recorder = recorder
+        self._pipeline = pipeline
+        self._following = following
+        self._clock = clock
+
+    async def merge(self, *, source: str, target: str, reason: str, by: str, preview: bool = False) -> dict[str, Any]:
+        """Make ``source`` (``<site>:<LMS user id>``) an alias of ``target``; with ``preview`` only say what changes.
+
+        Doing it again changes nothing.
+
+        Raises:
+            InvalidInputError: see `agent.ledger.merging.merge.checked`; or no reason was given.
+        """
+        correction = Correction(reason=reason, by=by)
+        if not preview and not (reason.strip() and by.strip()):
+            raise InvalidInputError("a merge needs a reason and a name", hint="say --reason and --by: both are kept")
+        correction.text()
+        now = self._clock.now()
+
+        async def unit(connection: aiosqlite.Connection) -> tuple[str, Plan | None]:
+            root = await merge.checked(connection, source, target)
+            if root is None:
+                return target, None
+            version = self._pipeline.rulebook.version
+            wanted = Merge(
+                source=source,
+                target=root,
+                correction=correction,
+                most=self._most,
+                version=(version, await versions.number(connection, version)),
+                now=now,
+            )
+            if preview:
+                return root, await merge.plan_of(connection, self._recorder, wanted)
+            plan = await merge.carry_out(connection, self._recorder, wanted)
+            self._pipeline.aliases = await aliases.load(connection)
+            return root, plan
+
+        root, plan = await self._writer.run(unit if preview else self._following.after(unit, now))
+        if not preview:
+            await self._writer.run(self._reload)
+        changes = plan.changes if plan is not None else ()
+        return {
+            "from": source,
+            "into": root,
+            "preview": preview,
+            "already": plan is None,
+            "changes": [_told(one) for one in changes],
+            "gains": _sums(changes, "moved"),
+            "given_back": _sums(changes, "compensated"),
+            "sets": len(plan.sets) if plan is not None else 0,
+        }
+
+    async def _reload(self, connection: aiosqlite.Connection) -> None:
+        """What stands now: a unit that was rolled back may have told another story."""
+        self._pipeline.aliases = await aliases.load(connection)
+
+    def _most(self, rule_id: str) -> int:
+        rule = self._pipeline.rulebook.paying(rule_id)
+        return 1 if rule is None else rule.spec.frequency
+
+
+def _told(change: Change) -> dict[str, Any]:
+    return {
+        "change": change.verb,
+        "of": "into" if change.of_into else "from",
+        "rule_id": change.paid.entries[0]["rule"],
+        "entries": [one["entry_id"] for one in change.paid.entries],
+        "amounts": {
+            one["currency"]: one["amount"] for one in change.paid.entries if one["currency"] not in change.dropped
+        },
+        "why": change.why,
+    }
+
+
+def _sums(changes: tuple[Change, ...], verb: str) -> dict[str, int]:
+    """By currency, what is moved or given back in all."""
+    found: Counter[str] = Counter()
+    for one in changes:
+        if one.verb == verb:
+            for entry in one.paid.entries:
+                if entry["currency"] not in one.dropped:
+                    found[entry["currency"]] += entry["amount"]
+    return dict(found)

@@ -1,0 +1,221 @@
+"""Two accounts of one person become one, on a real ledger: nothing is lost, nothing is paid twice."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.errors import InvalidInputError
+from agent.ledger import corrections, projections
+from agent.ledger.corrections import Correction
+from agent.model import Event
+from agent.recognition.following import Following
+from agent.recognition.merging import Merging
+from tests.builders import NOW
+from tests.fakes import ManualClock
+from tests.ledgers import found, rows
+from tests.pipelines import Running, running
+from tests.rule_stories import ZONE, event, rule
+
+HEAD = f'schema = 1\ntimezone = "{ZONE}"\n'
+RULES = (
+    HEAD
+    + rule(more='reverse_on = "lesson.uncompleted"\nlimit = "3/week"')
+    + rule("user.logged_in", 'once_per = "event"', name="login", award="1")
+    + rule("course.completed", 'badge = "done"', name="course", award="20")
+)
+
+
+class Desk:
+    """An agent whose accounts can be merged."""
+
+    def __init__(self, here: Running) -> None:
+        self.here = here
+        following = Following(here.pipeline, here.recorder)
+        self.merging = Merging(here.writer, here.recorder, here.pipeline, following, ManualClock(NOW))
+
+    async def merge(self, source: str = "ben", target: str = "ann", *, preview: bool = False) -> dict[str, Any]:
+        return await self.merging.merge(
+            source=f"moodle:{source}", target=f"moodle:{target}", reason="one person", by="B. Desk", preview=preview
+        )
+
+    def balance(self, who: str, currency: str = "points") -> int:
+        sql = "SELECT b.amount FROM balance b JOIN person p USING (person_no) WHERE p.lms_user = ? AND b.currency = ?"
+        return sum(amount for (amount,) in rows(self.here.data_dir, sql, who, currency))
+
+
+@asynccontextmanager
+async def desk(directory: Path, text: str = RULES) -> AsyncIterator[Desk]:
+    async with running(directory, text) as here:
+        yield Desk(here)
+        assert found(directory) == [], "the chain and what follows from it are whole"
+
+
+def lesson(number: int, who: str, hour: int = 9, day: int = 7, kind: str = "lesson.completed") -> Event:
+    return event(kind, f"2026-09-{day:02d}T{hour:02d}:00:00", who, lesson=str(number), key=f"{kind}{number}{who}{hour}")
+
+
+async def test_what_one_account_has_is_the_others_and_both_balances_are_explained(tmp_path: Path) -> None:
+    async with desk(tmp_path) as it:
+        await it.here.take(lesson(1, "ann").seen, lesson(2, "ben").seen)
+        told = await it.merge()
+        assert (told["gains"], told["given_back"]) == ({"points": 10}, {})
+        assert (it.balance("ann"), it.balance("ben")) == (20, 0)
+        said = "SELECT CAST(body AS TEXT) ->> 'kind', CAST(body AS TEXT) ->> 'reason' FROM entry WHERE seq > 2"
+        assert rows(tmp_path, said) == [
+            ("reversal", "merged: one person (by B. Desk)"),
+            ("award", "merged: one person (by B. Desk); instead of 1-2"),
+        ]
+
+
+async def test_what_both_were_paid_for_is_paid_once_and_the_earlier_act_stands(tmp_path: Path) -> None:
+    async with desk(tmp_path) as it:
+        await it.here.take(lesson(1, "ann", 9).seen, lesson(1, "ben", 10).seen, lesson(2, "ann", 12).seen)
+        await it.here.take(lesson(2, "ben", 11).seen)
+        told = await it.merge()
+        assert (it.balance("ann"), it.balance("ben")) == (20, 0)
+        assert [(one["change"], one["of"], one["entries"]) for one in told["changes"]] == [
+            ("compensated", "from", ["1-2"]),
+            ("compensated", "into", ["1-3"]),
+            ("moved", "from", ["1-4"]),
+        ]
+        when = rows(
+            tmp_path,
+            "SELECT u.at FROM quota_use u JOIN name n ON n.no = u.meter_no JOIN person p USING (person_no)"
+            " WHERE n.text = 'once:r' AND u.bucket LIKE '%:2' AND p.lms_user = 'ann' AND u.freed = 0",
+        )
+        assert when == [(lesson(2, "ben", 11).seen.occurred_at,)]
+
+
+async def test_a_preview_says_the_same_and_changes_nothing(tmp_path: Path) -> None:
+    async with desk(tmp_path) as it:
+        await it.here.take(lesson(1, "ann").seen, lesson(1, "ben", 10).seen, lesson(2, "ben").seen)
+        before = it.here.entries()
+        seen = await it.merge(preview=True)
+        assert it.here.entries() == before
+        assert rows(tmp_path, "SELECT * FROM alias") == []
+        done = await it.merge()
+        assert {**seen, "preview": False} == done
+        again = await it.merge()
+        assert (again["already"], again["changes"]) == (True, [])
+
+
+async def test_later_acts_of_the_one_are_the_others_and_count_with_theirs(tmp_path: Path) -> None:
+    async with desk(tmp_path) as it:
+        await it.here.take(lesson(1, "ann").seen, lesson(2, "ben").seen)
+        await it.merge()
+        await it.here.take(lesson(1, "ben", 13).seen, lesson(3, "ben", 14).seen, lesson(4, "ann", 15).seen)
+        assert (it.balance("ann"), it.balance("ben")) == (30, 0), "once for lesson 1, three a week"
+        assert [one for one in it.here.reasons() if not one.startswith("merged")] == ["once_per lesson", "limit 3/week"]
+
+
+async def test_what_is_undone_after_a_merge_is_taken_back_from_who_has_it_now(tmp_path: Path) -> None:
+    async with desk(tmp_path) as it:
+        await it.here.take(lesson(2, "ben").seen)
+        await it.merge()
+        await it.here.take(lesson(2, "ben", 12, kind="lesson.uncompleted").seen)
+        assert (it.balance("ann"), it.balance("ben")) == (0, 0)
+        await it.here.take(lesson(2, "ben", 13).seen)
+        assert it.balance("ann") == 10
+
+
+async def test_a_badge_is_had_once(tmp_path: Path) -> None:
+    async with desk(tmp_path) as it:
+        await it.here.take(
+            event("course.completed", who="ann", course="1").seen,
+            event("course.completed", who="ben", course="2", key="b").seen,
+            event("course.completed", who="ben", course="3", key="c").seen,
+        )
+        await it.merge()
+        assert (it.balance("ann", "badge:done"), it.balance("ben", "badge:done")) == (1, 0)
+        assert it.balance("ben") == 0
+
+
+async def test_adjustments_move_with_their_reason(tmp_path: Path) -> None:
+    async with desk(tmp_path) as it:
+
+        async def unit(connection: Any) -> int:
+            return await corrections.adjust(
+                connection, it.here.recorder, learner="moodle:ben", currency="points", amount=-3,
+                correction=Correction(reason="lost card", by="B."), now=NOW,
+            )  # fmt: skip
+
+        await it.here.writer.run(unit)
+        await it.merge()
+        assert (it.balance("ann"), it.balance("ben")) == (-3, 0)
+
+
+async def test_chains_of_merges_end_where_the_last_one_ends(tmp_path: Path) -> None:
+    async with desk(tmp_path) as it:
+        await it.here.take(lesson(1, "cem").seen, lesson(2, "ben").seen)
+        await it.merge("cem", "ben")
+        await it.merge("ben", "ann")
+        await it.here.take(lesson(1, "cem", 13).seen, lesson(3, "cem", 14).seen)
+        assert [it.balance(who) for who in ("ann", "ben", "cem")] == [30, 0, 0]
+        assert (await it.merge("cem", "ann"))["already"]
+        with pytest.raises(InvalidInputError, match="into itself"):
+            await it.merge("ann", "cem")
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "told"),
+    [
+        ("moodle:ann", "moodle:ann", "into itself"),
+        ("moodle:ann", "other:ann", "accounts of two sites"),
+        ("moodle:ben", "moodle:cem", "was merged into moodle:ann already"),
+        ("ann", "moodle:ben", "no learner"),
+    ],
+)
+async def test_what_cannot_be_merged_is_told(tmp_path: Path, source: str, target: str, told: str) -> None:
+    async with desk(tmp_path) as it:
+        await it.here.take(lesson(1, "ben").seen)
+        await it.merge()
+        with pytest.raises(InvalidInputError, match=told):
+            await it.merging.merge(source=source, target=target, reason="r", by="b")
+
+
+def login(user: str, related: str | None, second: int) -> Event:
+    """A row of the log as the natural key of Moodle tells it."""
+    one = event("user.logged_in", 1_790_000_000 + second, user)
+    key = (r"\core\event\user_loggedin", user, related or "0", "user", user, "1", str(second), "")
+    people = {"actor": user, "subject": related or user}
+    return replace(one, seen=replace(one.seen, natural_key=key, people=people))
+
+
+async def test_rows_that_a_merge_plugin_rewrote_are_known_and_pay_nothing(tmp_path: Path) -> None:
+    async with desk(tmp_path) as it:
+        await it.here.take(login("36", None, 1).seen, login("36", "36", 2).seen, login("35", None, 3).seen)
+        await it.merge("36", "35")
+        paid = it.here.entries()
+        rewritten = [replace(one, seen=replace(one.seen, natural_key=key, people=people)) for one, key, people in (
+            (login("36", None, 1), (r"\core\event\user_loggedin", "35", "0", "user", "36", "1", "1", ""),
+             {"actor": "35", "subject": "35"}),
+            (login("36", "36", 2), (r"\core\event\user_loggedin", "35", "36", "user", "36", "1", "2", ""),
+             {"actor": "35", "subject": "36"}),
+            (login("35", None, 3), login("35", None, 3).seen.natural_key, {"actor": "35", "subject": "35"}),
+        )]  # fmt: skip
+        await it.here.take(*[one.seen for one in rewritten])
+        await it.here.take(login("36", None, 1).seen, login("36", "36", 2).seen)
+        assert it.here.entries() == paid
+        assert it.balance("35") == 3
+
+
+async def test_an_agent_that_starts_again_knows_its_aliases(tmp_path: Path) -> None:
+    async with desk(tmp_path) as it:
+        await it.here.take(lesson(1, "ben").seen)
+        await it.merge()
+    async with desk(tmp_path) as it:
+        await it.here.take(lesson(2, "ben", 12).seen)
+        assert (it.balance("ann"), it.balance("ben")) == (20, 0)
+
+
+async def test_the_balances_rebuilt_from_the_entries_are_the_running_ones(tmp_path: Path) -> None:
+    async with desk(tmp_path) as it:
+        await it.here.take(lesson(1, "ann").seen, lesson(1, "ben", 8).seen, lesson(2, "ben").seen)
+        await it.merge()
+        assert (await it.here.writer.run(projections.rebuild))[1] == 0
