@@ -13,6 +13,7 @@ LOGSTORE = "moodle-logstore"
 TOOL_TRIGGER = "tool-trigger"
 MOODLE_WS = "moodle-ws"
 POSTS = (LOGSTORE, TOOL_TRIGGER, MOODLE_WS)
+CANVAS = "canvas"
 GENERIC = "generic"
 KAJABI = "kajabi"
 LEARNWORLDS = "learnworlds"

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from agent.config.factentry import (
+    CANVAS,
     GENERIC,
     LEARNWORLDS,
     LOGSTORE,
@@ -38,7 +39,7 @@ _IN_COURSE = (*_ACTIVITY, "course.*", "badge.*")
 _WORK = ("lesson.completed", "lesson.uncompleted", "quiz.*", "assignment.*", "grade.awarded", "survey.*")
 _DUE = ("assignment.submitted", "quiz.submitted", "lesson.completed")
 ANY_KIND = ("*",)
-_SCORING = (GENERIC, THINKIFIC, XAPI)
+_SCORING = (CANVAS, GENERIC, THINKIFIC, XAPI)
 
 MODULES = ("course_modules", "modules")
 STAFF_TABLES = ("role_assignments", "role", "context")
@@ -63,7 +64,7 @@ FACTS: tuple[FactEntry, ...] = (
         type="int",
         unit="",
         sample="2",
-        suppliers=(LOGSTORE, THINKIFIC),
+        suppliers=(LOGSTORE, CANVAS, THINKIFIC),
         meaning="which attempt of this learner it is; the first is 1",
         tables=("quiz_attempts", "assign_submission"),
     ),
@@ -73,7 +74,7 @@ FACTS: tuple[FactEntry, ...] = (
         type="rational",
         unit="points",
         sample="5.5",
-        suppliers=POSTS,
+        suppliers=(*POSTS, CANVAS),
         meaning="the final grade at that moment",
     ),
     FactEntry(
@@ -150,6 +151,7 @@ FACTS: tuple[FactEntry, ...] = (
         type="bool",
         unit="",
         sample="true",
+        suppliers=(LOGSTORE, CANVAS),
         tables=_DUE_TABLES,
         meaning="not later than the due date, the learner's extension included; absent without a due date",
     ),

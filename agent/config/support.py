@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from agent.config.document import Document, Fault, FaultsError, load
 from agent.config.settings import PostSource, Settings
 
-POSTING = frozenset({"generic", "kajabi", "learnworlds", "thinkific", "tool-trigger", "xapi"})
+POSTING = frozenset({"canvas", "generic", "kajabi", "learnworlds", "thinkific", "tool-trigger", "xapi"})
 """The kinds of posting systems whose posts this version understands."""
 
 

@@ -15,7 +15,7 @@ from agent.engine.stories import run_cases
 from tests.rule_stories import rule, rulebook
 from tests.unit.test_docs import DOCS, blocks
 
-PAGES = {kind: f"{kind}.md" for kind in ("kajabi", "learnworlds", "thinkific", "xapi")}
+PAGES = {kind: f"{kind}.md" for kind in ("canvas", "kajabi", "learnworlds", "thinkific", "xapi")}
 
 
 def test_every_system_that_posts_has_a_page() -> None:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from agent.collectors.systems import learnworlds, thinkific
 from agent.collectors.systems.base import Signature, System
+from agent.collectors.systems.canvas import Canvas
 from agent.collectors.systems.generic import Generic
 from agent.collectors.systems.kajabi import Kajabi
 from agent.collectors.systems.learnworlds import LearnWorlds
@@ -16,6 +17,7 @@ from agent.collectors.systems.xapi.statements import Xapi
 
 SYSTEMS: Mapping[str, System] = MappingProxyType(
     {
+        "canvas": Canvas(),
         "generic": Generic(),
         "kajabi": Kajabi(),
         "learnworlds": LearnWorlds(),
@@ -30,5 +32,5 @@ SIGNATURES: Mapping[str, Signature] = MappingProxyType(
 )
 """How systems sign their posts; the others cannot."""
 
-TOKEN_IN_ADDRESS: frozenset[str] = frozenset({"kajabi"})
+TOKEN_IN_ADDRESS: frozenset[str] = frozenset({"canvas", "kajabi"})
 """Systems that can send nothing but a body: their token may stand in the address, as `?token=`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.config.factentry import GENERIC, LEARNWORLDS, THINKIFIC, XAPI, FactEntry
+from agent.config.factentry import CANVAS, GENERIC, LEARNWORLDS, THINKIFIC, XAPI, FactEntry
 
 RESULTS = (
     "lesson.passed",
@@ -23,7 +23,7 @@ VENDORS: tuple[FactEntry, ...] = (
         type="rational",
         unit="%",
         sample="50",
-        suppliers=(GENERIC, THINKIFIC, XAPI),
+        suppliers=(CANVAS, GENERIC, THINKIFIC, XAPI),
         meaning="how much of it the learner had completed by then, as the sending system counts",
     ),
     FactEntry(

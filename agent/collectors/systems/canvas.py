@@ -1,0 +1,199 @@
+"""Canvas' Live Events as JSON: `{"metadata": {"event_name", "event_time", …}, "body": {…}}`, one or a list.
+
+Canvas writes ids of its own shard now whole (`21070000000000565`), now short (`565`): they are made short, so that both
+name one course and one learner. Texts that were handed in are not kept. Grades that learners do not see earn nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Any
+
+from agent.collectors.systems.base import (
+    EVENTS_MAX,
+    Act,
+    Arrival,
+    RefusedPostError,
+    json_of,
+    missing,
+    observed,
+    text_in,
+)
+from agent.collectors.systems.fields import exact, id_in, known, moment, part, per_cent
+from agent.config.kinds import KindTable
+from agent.model import Observation
+
+SHARD = 10**13
+"""A whole id is its shard's number times this, and the short id."""
+
+
+class Canvas:
+    """The mapping; a `System`."""
+
+    def observations(self, arrival: Arrival, kinds: KindTable) -> Sequence[Observation]:
+        """A post's events in their order, without those that are no learner's act."""
+        del kinds  # the event's name says which it is
+        acts = (_act(data, arrival) for data in _events(arrival.body))
+        return tuple(observed(act, arrival) for act in acts if act is not None)
+
+
+def _events(body: bytes) -> Iterator[Mapping[str, Any]]:
+    found = json_of(body)
+    listed = found if isinstance(found, list) else [found]
+    if len(listed) > EVENTS_MAX:
+        raise RefusedPostError("too_many_events", f"more than {EVENTS_MAX} events in one post", hint="send several")
+    for number, data in enumerate(listed, start=1):
+        if not isinstance(data, dict):
+            raise RefusedPostError("not_an_object", f"event {number} is not an object", hint='send {"metadata": …}')
+        yield data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    name: str
+    metadata: Mapping[str, Any]
+    body: Mapping[str, Any]
+    at: int
+    arrival: Arrival
+
+    def id(self, data: Mapping[str, Any], name: str) -> str | None:
+        """An id, short where it is of the account's own shard."""
+        found, account = id_in(data, name), id_in(self.metadata, "root_account_id") or ""
+        if found is None or not (_is_number(found) and _is_number(account)):
+            return found
+        shard, short = divmod(int(found), SHARD)
+        return str(short) if shard and shard == int(account) // SHARD else found
+
+    def needed(self, data: Mapping[str, Any], name: str, told: str) -> str:
+        found = self.id(data, name)
+        if found is None:
+            raise missing(told)
+        return found
+
+    def course(self) -> str | None:
+        if text_in(self.metadata, "context_type") not in {None, "Course"}:
+            return None
+        return self.id(self.metadata, "context_id")
+
+    def act(self, kind: str, user: str, *key: str, **more: Any) -> Act:
+        fields: dict[str, Any] = {
+            "name": self.name,
+            "kind": kind,
+            "people": {"subject": user},
+            "key": ("canvas", kind, *key),
+            "at": self.at,
+            "course": self.course(),
+            **more,
+        }
+        return Act(**fields)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _act(data: Mapping[str, Any], arrival: Arrival) -> Act | None:
+    metadata = part(data, "metadata")
+    name = text_in(metadata, "event_name", most=100)
+    if name is None:
+        raise missing("metadata.event_name")
+    make = _EVENTS.get(name)
+    if make is None:
+        return None
+    at = moment(metadata, ("event_time",), arrival.received_at)
+    if at is None:
+        raise missing("metadata.event_time")
+    return make(_Told(name=name, metadata=metadata, body=part(data, "body"), at=at, arrival=arrival))
+
+
+def _submitted(told: _Told) -> Act:
+    user = told.needed(told.body, "user_id", "body.user_id")
+    number = told.needed(told.body, "submission_id", "body.submission_id")
+    attempt, late = exact(told.body, "attempt"), told.body.get("late")
+    at = moment(told.body, ("submitted_at",), told.arrival.received_at) or told.at
+    return told.act(
+        "assignment.submitted",
+        user,
+        number,
+        str(at if attempt is None else attempt),
+        at=at,
+        object_table="submission",
+        object_id=number,
+        lesson=told.needed(told.body, "assignment_id", "body.assignment_id"),
+        facts=known({"attempt": attempt, "on_time": not late if isinstance(late, bool) else None}),
+    )
+
+
+def _quiz(told: _Told) -> Act:
+    """A classic quiz; new quizzes are assignments. Quizzes have numbers of their own beside those of assignments."""
+    user = told.id(told.body, "user_id") or told.needed(told.metadata, "user_id", "metadata.user_id")
+    number = told.needed(told.body, "submission_id", "body.submission_id")
+    quiz = told.needed(told.body, "quiz_id", "body.quiz_id")
+    return told.act("quiz.submitted", user, number, str(told.at), lesson=f"quiz-{quiz}")
+
+
+def _graded(told: _Told) -> Act | None:
+    user = told.id(told.body, "student_id") or told.needed(told.body, "user_id", "body.student_id")
+    number = told.needed(told.body, "submission_id", "body.submission_id")
+    score, most = exact(told.body, "score"), exact(told.body, "points_possible")
+    if score is None or told.body.get("muted") is True or told.body.get("grading_complete") is False:
+        return None
+    grader = told.id(told.body, "grader_id")
+    return told.act(
+        "grade.awarded",
+        user,
+        number,
+        str(score),
+        str(told.at),
+        people={"subject": user} if grader is None else {"subject": user, "actor": grader},
+        object_table="submission",
+        object_id=number,
+        lesson=told.needed(told.body, "assignment_id", "body.assignment_id"),
+        facts=known({"grade": score, "score_pct": per_cent(Fraction(score) / most) if most and most > 0 else None}),
+    )
+
+
+def _progress(told: _Told) -> Act:
+    user = told.needed(part(told.body, "user"), "id", "body.user.id")
+    course = told.needed(part(told.body, "course"), "id", "body.course.id")
+    progress = part(told.body, "progress")
+    done, of = exact(progress, "requirement_completed_count"), exact(progress, "requirement_count")
+    share = per_cent(Fraction(done) / of) if done is not None and of and of > 0 else None
+    if told.name == "course_completed":
+        at = moment(progress, ("completed_at",), told.arrival.received_at) or told.at
+        return told.act(
+            "course.completed", user, user, course, str(at), at=at, course=course, facts={"progress_pct": 100}
+        )
+    key = (user, course, str(told.at) if share is None else f"{done}/{of}")
+    return told.act("course.progressed", user, *key, course=course, facts=known({"progress_pct": share}))
+
+
+def _signed_in(told: _Told) -> Act:
+    user = told.needed(told.metadata, "user_id", "metadata.user_id")
+    return told.act("user.logged_in", user, user, str(told.at), course=None)
+
+
+def _enrolled(told: _Told) -> Act | None:
+    """Students; teachers are enrolled too."""
+    if text_in(told.body, "type") not in {None, "StudentEnrollment"}:
+        return None
+    user = told.needed(told.body, "user_id", "body.user_id")
+    course = told.needed(told.body, "course_id", "body.course_id")
+    number = told.needed(told.body, "enrollment_id", "body.enrollment_id")
+    return told.act("course.enrolled", user, number, course=course)
+
+
+_EVENTS: Mapping[str, Callable[[_Told], Act | None]] = MappingProxyType(
+    {
+        "submission_created": _submitted,
+        "quiz_submitted": _quiz,
+        "grade_change": _graded,
+        "course_completed": _progress,
+        "course_progress": _progress,
+        "logged_in": _signed_in,
+        "enrollment_created": _enrolled,
+    }
+)

@@ -1,0 +1,139 @@
+"""What Canvas' Live Events say, by the examples of its documentation."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from agent.collectors.systems.base import RefusedPostError
+from agent.collectors.systems.registry import SYSTEMS
+from agent.config.kinds import KindTable
+from agent.model import Observation
+from tests.unit.door.test_tool_trigger import arrival
+
+METADATA = {
+    "context_id": "21070000000000565",
+    "context_type": "Course",
+    "event_time": "2026-09-01T19:11:21.419Z",
+    "producer": "canvas",
+    "root_account_id": "21070000000000001",
+    "user_id": "21070000000001122",
+    "user_login": "ann@example.com",
+}
+SUBMISSION = {
+    "assignment_id": "21070000000234012",
+    "attempt": 12,
+    "body": "What I learned from my pupils",
+    "late": False,
+    "score": 99.5,
+    "submission_id": "21070000012345567",
+    "submission_type": "online_text_entry",
+    "submitted_at": "2026-09-01T19:11:20.419Z",
+    "user_id": "21070000000001122",
+}
+GRADE = {
+    "assignment_id": "21070000000234012",
+    "grade": "2",
+    "grader_id": "21070000000000987",
+    "grading_complete": True,
+    "muted": False,
+    "points_possible": 3,
+    "score": 2,
+    "student_id": "21070000000001122",
+    "submission_id": "21070000012345567",
+    "user_id": "21070000000001122",
+}
+PROGRESS = {
+    "course": {"account_id": "1", "id": "565", "name": "Diff Equations"},
+    "progress": {"completed_at": None, "requirement_completed_count": 2, "requirement_count": 3},
+    "user": {"email": "ann@example.com", "id": "1122", "name": "Ann"},
+}
+ENROLMENT = {"course_id": "565", "enrollment_id": "9", "type": "StudentEnrollment", "user_id": "1122"}
+
+
+def told(name: str, body: Any, **changes: Any) -> dict[str, Any]:
+    metadata = {**METADATA, "event_name": name, **changes}
+    return {"metadata": {key: value for key, value in metadata.items() if value is not None}, "body": body}
+
+
+def seen(body: Any) -> list[Observation]:
+    return list(SYSTEMS["canvas"].observations(arrival(json.dumps(body).encode()), KindTable()))
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "kind", "lesson", "facts"),
+    [
+        ("submission_created", SUBMISSION, "assignment.submitted", "234012", {"attempt": 12, "on_time": True}),
+        ("quiz_submitted", {"quiz_id": "78", "submission_id": "4"}, "quiz.submitted", "quiz-78", {}),
+        ("grade_change", GRADE, "grade.awarded", "234012", {"grade": 2, "score_pct": Fraction(200, 3)}),
+        ("course_progress", PROGRESS, "course.progressed", None, {"progress_pct": Fraction(200, 3)}),
+        ("course_completed", PROGRESS, "course.completed", None, {"progress_pct": 100}),
+        ("enrollment_created", ENROLMENT, "course.enrolled", None, {}),
+    ],
+)
+def test_each_live_event_becomes_its_kind_of_one_learner_and_course_however_ids_are_written(
+    name: str, body: dict[str, Any], kind: str, lesson: str | None, facts: dict[str, Any]
+) -> None:
+    (found,) = seen(told(name, body))
+    assert (found.kind, found.people["subject"], found.course) == (kind, "1122", "565")
+    assert (found.lesson, dict(found.facts)) == (lesson, facts)
+    assert kind in KindTable().kinds()
+    assert "pupils" not in repr(found)
+    assert "example.com" not in repr(found)
+
+
+def test_signing_in_is_told_by_the_metadata_alone() -> None:
+    (found,) = seen(told("logged_in", {"redirect_url": "https://example.com"}, context_type="Account"))
+    assert (found.kind, found.people, found.course) == ("user.logged_in", {"subject": "1122"}, None)
+
+
+def test_somebody_of_another_shard_keeps_the_whole_number() -> None:
+    (found,) = seen(told("submission_created", {**SUBMISSION, "user_id": "10640000000001122"}))
+    assert found.people == {"subject": "10640000000001122"}
+
+
+def test_a_grade_names_who_gave_it_and_the_submission_that_it_changes() -> None:
+    (submission,) = seen(told("submission_created", SUBMISSION))
+    (grade,) = seen(told("grade_change", GRADE))
+    assert grade.people == {"subject": "1122", "actor": "987"}
+    assert (grade.object_table, grade.object_id) == (submission.object_table, submission.object_id)
+    for hidden in ({"muted": True}, {"grading_complete": False}, {"score": None}):
+        assert seen(told("grade_change", {**GRADE, **hidden})) == []
+
+
+def test_another_attempt_is_another_submission_and_another_delivery_is_not() -> None:
+    first, again = seen([told("submission_created", SUBMISSION), told("submission_created", SUBMISSION)])
+    (other,) = seen(told("submission_created", {**SUBMISSION, "attempt": 13}))
+    assert first.natural_key == again.natural_key != other.natural_key
+
+
+@pytest.mark.parametrize("name", ["asset_accessed", "attachment_created", "submission_updated", "something_new"])
+def test_other_live_events_are_taken_and_empty(name: str) -> None:
+    assert seen(told(name, {"user_id": "1"})) == []
+    assert seen(told("enrollment_created", {**ENROLMENT, "type": "TeacherEnrollment"})) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "reason", "name"),
+    [
+        ({}, "field_missing", "metadata.event_name"),
+        (told("logged_in", {}, event_time=None), "field_missing", "metadata.event_time"),
+        (told("logged_in", {}, event_time="soon"), "time_invalid", "event_time"),
+        (told("logged_in", {}, user_id=None), "field_missing", "metadata.user_id"),
+        (told("submission_created", []), "field_invalid", "body"),
+        (told("submission_created", {}), "field_missing", "body.user_id"),
+        (told("submission_created", {**SUBMISSION, "attempt": "many"}), "field_invalid", "attempt"),
+        (told("quiz_submitted", {"submission_id": "4"}), "field_missing", "body.quiz_id"),
+        (told("grade_change", {**GRADE, "submission_id": None}), "field_missing", "body.submission_id"),
+        (told("course_progress", {**PROGRESS, "user": 7}), "field_invalid", "user"),
+        ([1], "not_an_object", ""),
+        ([{}] * 501, "too_many_events", ""),
+    ],
+)
+def test_a_broken_live_event_is_refused_with_its_field(body: Any, reason: str, name: str) -> None:
+    with pytest.raises(RefusedPostError) as caught:
+        seen(body)
+    assert (caught.value.reason, caught.value.name) == (reason, name)
