@@ -17,6 +17,9 @@ from agent.pipeline import Pipeline
 
 log = structlog.get_logger()
 
+JUMP_S = 600
+"""A clock that was set by more than this is not believed until the next look."""
+
 LOOK_S = 3_600.0
 """Lots go by the second they were earned at; within an hour of it is soon enough."""
 
@@ -34,6 +37,7 @@ class Expiry:
         self._pipeline = pipeline
         self._clock = clock
         self._active = active
+        self._offset = clock.now() - clock.running()
 
     async def adopt(self) -> None:
         """Keep the terms of the rules in force for the entries to come."""
@@ -55,7 +59,7 @@ class Expiry:
 
     async def look(self) -> None:
         """Let everything go that is over now, and tell what soon will be."""
-        if not self._active:
+        if not (self._active and self._steady()):
             return
         now, currencies = self._clock.now(), self._pipeline.rulebook.currencies
         for terms, one, end in await self._writer.run(expiring.stretches):
@@ -67,6 +71,14 @@ class Expiry:
             gone = await self._through(terms, one, end, at=now, telling=False)
             if gone.lots:
                 log.info("lots_expired", currency=one.currency, amount=gone.amount, learners=gone.people)
+
+    def _steady(self) -> bool:
+        """Whether the clock was not set since the last look: what expires by mistake does not come back."""
+        offset = self._clock.now() - self._clock.running()
+        jumped, self._offset = offset - self._offset, offset
+        if abs(jumped) > JUMP_S:
+            log.warning("clock_jumped", seconds=round(jumped))
+        return abs(jumped) <= JUMP_S
 
     async def _through(self, terms: tuple[Terms, ...], one: Terms, end: int, *, at: int, telling: bool) -> Passed:
         total = Passed(more=True)

@@ -126,3 +126,23 @@ async def test_a_ledger_of_schema_5_goes_on_and_its_entries_have_the_first_terms
         await here.take(event().seen)
     async with agent(tmp_path, rules()):
         assert [lot.expires_at for lot in account(tmp_path).lots] == [NOW + 30 * DAY]
+
+
+class _Set(ManualClock):
+    """A clock that somebody sets: the time of day jumps, what has run does not."""
+
+    def running(self) -> float:
+        return float(NOW)
+
+
+async def test_a_clock_that_was_set_lets_nothing_expire_until_it_stands(tmp_path: Path) -> None:
+    async with running(tmp_path, rules()) as here:
+        clock = _Set(NOW)
+        expiry = Expiry(here.writer, here.pipeline, clock, active=True)
+        await expiry.adopt()
+        await here.take(event().seen)
+        clock.at += 31 * DAY
+        await expiry.look()
+        assert rows(tmp_path, STATED) == []
+        await expiry.look()
+        assert len(rows(tmp_path, STATED)) == 1

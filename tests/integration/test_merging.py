@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,11 +12,13 @@ from typing import Any
 import pytest
 
 from agent.errors import InvalidInputError
-from agent.ledger import corrections, projections
+from agent.ledger import corrections, file, projections, reading
 from agent.ledger.corrections import Correction
-from agent.model import Event
+from agent.ledger.money import accounts
+from agent.model import Event, Evidence
 from agent.recognition.following import Following
 from agent.recognition.merging import Merging
+from agent.schedule.expiry import Expiry
 from tests.builders import NOW
 from tests.fakes import ManualClock
 from tests.ledgers import found, rows
@@ -219,3 +222,33 @@ async def test_the_balances_rebuilt_from_the_entries_are_the_running_ones(tmp_pa
         await it.here.take(lesson(1, "ann").seen, lesson(1, "ben", 8).seen, lesson(2, "ben").seen)
         await it.merge()
         assert (await it.here.writer.run(projections.rebuild))[1] == 0
+
+
+async def test_what_waits_for_the_one_waits_for_the_other_and_is_paid_to_them(tmp_path: Path) -> None:
+    text = HEAD + rule(more='min_trust = "server_verified"')
+    async with desk(tmp_path, text) as it:
+        held = lesson(2, "ben").seen
+        await it.here.take(replace(held, evidence=Evidence.address, marks=frozenset()), lesson(1, "ann").seen)
+        ((number, whose),) = rows(tmp_path, "SELECT decision_no, learner FROM hold WHERE state = 'open'")
+        assert whose == "moodle:ben"
+        await it.merge()
+        with contextlib.closing(file.open_for_reading(tmp_path)) as connection:
+            assert [one.decision_no for one in reading.holds(connection, learner="moodle:ann")] == [number]
+        await it.here.pipeline.approve(number, Correction(reason="seen", by="B."))
+        assert (it.balance("ann"), it.balance("ben")) == (20, 0)
+
+
+async def test_what_had_expired_does_not_come_back_with_the_account(tmp_path: Path) -> None:
+    text = HEAD + rule() + '[currency.points]\nexpires_after = "30d"\n'
+    async with desk(tmp_path, text) as it:
+        clock = ManualClock(NOW)
+        expiry = Expiry(it.here.writer, it.here.pipeline, clock, active=True)
+        await expiry.adopt()
+        await it.here.take(lesson(1, "ben").seen)
+        clock.at += 30 * 86_400
+        await expiry.look()
+        await it.here.take(lesson(2, "ben").seen)
+        await it.merge()
+        with contextlib.closing(file.open_for_reading(tmp_path)) as connection:
+            ann, ben = (accounts.of_learner(connection, f"moodle:{who}", "points") for who in ("ann", "ben"))
+        assert (ann.balance, ben.balance, ben.debt) == (10, 0, 0)
