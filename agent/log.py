@@ -32,6 +32,7 @@ EventName = Literal[
     "library",
     "lots_expired",
     "not_active_yet",
+    "review_overdue",
     "rules_adopted",
     "rules_refused",
     "rules_warning",

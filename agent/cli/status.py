@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -11,7 +12,9 @@ from agent.cli.access import ledger_of
 from agent.cli.delivery import callback
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, settings_of, utc
 from agent.cli.scheduled.asked import COLUMNS, standing_of
+from agent.errors import RewardsError
 from agent.ledger import delivery, reading, sources
+from agent.ledger.past import promised
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings
@@ -61,7 +64,7 @@ def standing(connection: sqlite3.Connection, settings: Settings) -> dict[str, An
             "data_dir": str(settings.agent.data_dir),
         },
         "sources": [_source(connection, name) for name in sources.names(connection)],
-        "ledger": _ledger(connection),
+        "ledger": {**_ledger(connection), "held_too_long": _overdue(connection, settings)},
         "scheduled": standing_of(connection, settings),
         "delivery": {**delivery.standing(connection), "catalogue": _catalogue(settings)},
         "callbacks": callback.standing(connection, settings),
@@ -90,6 +93,17 @@ def _source(connection: sqlite3.Connection, name: str) -> dict[str, Any]:
         "updated_at": utc(sources.updated_at(connection, name)),
         "fault": state.fault,
     }
+
+
+def _overdue(connection: sqlite3.Connection, settings: Settings) -> int:
+    """Decisions that are held for longer than the rules want; 0 where they do not say how long."""
+    from agent.config.rulefile import load_rules
+
+    try:
+        after_s = load_rules(settings.rule_files()).remind_after
+    except RewardsError:
+        return 0
+    return promised.overdue(connection, int(time.time()) - after_s)[0] if after_s else 0
 
 
 def _ledger(connection: sqlite3.Connection) -> dict[str, Any]:

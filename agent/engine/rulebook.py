@@ -176,6 +176,7 @@ class Rulebook:
     ``shared`` gives the caps and budgets of a rule group (None: of rules without one). The rules of ``challenges`` are
     the last of ``rules``. ``recognition`` is what follows from awards; None where nothing does.
     ``derivations`` are what acts can bring about that a rule stands on.
+    ``remind_after`` is how long (seconds) a decision may be held before somebody is reminded; 0 for never.
     ``badges`` are those that are declared, by id, and those that rules only name; ``words`` makes criteria of names.
     """
 
@@ -199,6 +200,7 @@ class Rulebook:
     checks: tuple[CompiledCheck, ...] = ()
     derivations: tuple[Derivation, ...] = ()
     currencies: Mapping[str, Currency] = field(default_factory=dict)
+    remind_after: int = 0
     _matches: dict[tuple[str | None, str], Matched] = field(default_factory=dict)
 
     def matching(self, seen: Observation) -> Matched:

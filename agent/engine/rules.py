@@ -106,6 +106,7 @@ class _Compiler:
             checks=self._checks,
             derivations=self._derivations(needs.values()),
             currencies=dict(self._file.currencies),
+            remind_after=self._file.remind_after,
         )
 
     def _in_zone(self, zone: ZoneInfo) -> Calendar:

@@ -86,6 +86,7 @@ class Agent:
         def heard(page: Page, tally: Tally) -> None:
             self.scheduler.on_page(page)
             noticed.look(tally.reasons)
+            noticed.remind(self.pipeline.rulebook.remind_after, self.settings.agent.data_dir)
             on_page(page, tally)
 
         return [

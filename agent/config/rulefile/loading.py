@@ -22,6 +22,7 @@ from agent.config.rulefile.models import Defaults, RulesPart
 from agent.config.rulefile.sense import impossible, shadowed
 from agent.config.rulefile.tables.calendar import ClosedDays
 from agent.config.rulefile.tables.person import Person
+from agent.config.rulefile.tables.review import Reviewing
 from agent.errors import ConfigError
 
 _HEADER = "#### file {name} ({size} characters) ####\n"
@@ -157,6 +158,10 @@ def _name(path: Path, first: Path) -> str:
     return path.relative_to(first).as_posix() if path.is_relative_to(first) else path.name
 
 
+def _remind_after(review: Reviewing | None) -> int:
+    return review.remind_after.seconds if review is not None else 0
+
+
 def _referrer(person: Person | None) -> str:
     return person.referrer.profile_field if person is not None and person.referrer is not None else ""
 
@@ -177,6 +182,7 @@ def _file(merged: Merged, version: str, text: str, warnings: tuple[Fault, ...]) 
         programmes=merged.programmes,
         referrer=_referrer(settings.get("person")),
         safety=settings.get("safety"),
+        remind_after=_remind_after(settings.get("review")),
         values={name: placed.it for name, placed in merged.values.items()},
         levels=tuple(placed.it for placed in merged.levels),
         budgets={name: placed.it for name, placed in merged.budgets.items()},

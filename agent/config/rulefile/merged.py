@@ -68,6 +68,7 @@ class RuleFile:
     ``version`` is 64 hex digits over the normalised files; ``text`` is what `load_rules_text` reads again.
     ``day_starts_at`` is seconds after midnight, ``week_starts_on`` 0 for monday. ``warnings`` break nothing.
     ``referrer`` is the profile field that names who referred somebody, empty where none does.
+    ``remind_after`` is how long (seconds) a decision may be held before somebody is reminded; 0 for never.
     """
 
     version: str
@@ -93,6 +94,7 @@ class RuleFile:
     programmes: Mapping[str, Placed[Programme]] = field(default_factory=dict)
     referrer: str = ""
     safety: Safety | None = None
+    remind_after: int = 0
     badges: tuple[Placed[Badge], ...] = ()
     tiers: tuple[Placed[Tier], ...] = ()
     warnings: tuple[Fault, ...] = ()
@@ -148,7 +150,17 @@ class Merged:
 
     def settings(self) -> list[tuple[str, object, Placed[RulesPart]]]:
         """Every setting that counts for all files, as (key, value, place), in written order."""
-        keys = ("schema", "timezone", "day_starts_at", "week_starts_on", "calendar", "defaults", "person", "safety")
+        keys = (
+            "schema",
+            "timezone",
+            "day_starts_at",
+            "week_starts_on",
+            "calendar",
+            "defaults",
+            "person",
+            "safety",
+            "review",
+        )
         found = []
         for part in self.parts:
             for key in keys:

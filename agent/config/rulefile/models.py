@@ -20,7 +20,7 @@ from agent.config.rulefile.tables.criteria import Wish, required
 from agent.config.rulefile.tables.currency import Currency, Level
 from agent.config.rulefile.tables.person import Person
 from agent.config.rulefile.tables.programme import Programme
-from agent.config.rulefile.tables.review import Review, Safety, reviewed
+from agent.config.rulefile.tables.review import Review, Reviewing, Safety, reviewed
 from agent.config.rulefile.tables.scheduled import Scheduled
 from agent.config.rulefile.tables.story import Case, Example
 from agent.config.rulefile.types import (
@@ -162,3 +162,4 @@ class RulesPart(Model):
     scheduled: tuple[Scheduled, ...] = ()
     person: Person | None = None
     safety: Safety | None = None
+    review: Reviewing | None = None

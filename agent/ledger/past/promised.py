@@ -39,3 +39,10 @@ def promised(connection: sqlite3.Connection, decision_no: int) -> Promised:
         event_no=row.event_no,
         rules_text=version[1] if version else "",
     )
+
+
+def overdue(connection: sqlite3.Connection, before: int) -> tuple[int, int]:
+    """How many decisions are held since before a time (seconds UTC), and since when the oldest is (0: none)."""
+    sql = "SELECT count(*), coalesce(min(held_at), 0) FROM hold WHERE state = 'open' AND held_at < ?"
+    count, oldest = connection.execute(sql, (before,)).fetchone()
+    return int(count), int(oldest)

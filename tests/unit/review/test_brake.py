@@ -148,3 +148,19 @@ def test_what_is_held_by_a_brake_is_logged_once_a_day() -> None:
         clock.pass_s(DAY)
         noticed.look({"safety 2x usual points/day": 1})
     assert [(one["event"], one["held"]) for one in logged] == [("issuing_held", 4), ("issuing_held", 1)]
+
+
+async def test_what_is_held_too_long_is_reminded_of_once_a_day(tmp_path: Path) -> None:
+    rules = HEAD + '[review]\nremind_after = "3d"\n' + rule(more='review = "always"')
+    async with running(tmp_path, rules) as agent:
+        await agent.take(act(1))
+        after_s = agent.pipeline.rulebook.remind_after
+        assert after_s == 3 * DAY
+    clock = TwoClocks(NOW + 2 * DAY)
+    noticed = Noticed(clock)
+    with structlog.testing.capture_logs() as logged:
+        for _ in range(60):
+            noticed.remind(after_s, tmp_path)
+            clock.at += 3600
+    assert (logged[0]["event"], logged[0]["held"], logged[0]["oldest_days"]) == ("review_overdue", 1, 3)
+    assert len(logged) <= 3

@@ -35,7 +35,7 @@ def ledger_findings(settings: Settings) -> Iterator[Finding]:
             yield Finding(about="ledger", level="ok", found=f"{reading.head(connection)[0]} entries")
             for source in settings.log_sources:
                 yield from _source(connection, source.name)
-            yield from _held(connection)
+            yield from _held(connection, _remind_after(settings))
             if settings.catalogue is not None:
                 yield from _delivery(delivery.standing(connection))
     except RewardsError as exc:
@@ -75,12 +75,22 @@ def _source(connection: sqlite3.Connection, name: str) -> Iterator[Finding]:
         yield Finding(about=about, level="ok", found=found)
 
 
-def _held(connection: sqlite3.Connection) -> Iterator[Finding]:
+def _remind_after(settings: Settings) -> int:
+    """What the rules say, where they can be read; else a week."""
+    from agent.config.rulefile import load_rules
+
+    try:
+        return load_rules(settings.rule_files()).remind_after or HELD_DAYS_MAX * 86_400
+    except RewardsError:
+        return HELD_DAYS_MAX * 86_400
+
+
+def _held(connection: sqlite3.Connection, most_s: int) -> Iterator[Finding]:
     count, oldest = connection.execute("SELECT count(*), min(held_at) FROM hold WHERE state = 'open'").fetchone()
     if not count:
         return
     waiting = time.time() - oldest
-    many = count > HELD_MAX or waiting > HELD_DAYS_MAX * 86_400
+    many = count > HELD_MAX or waiting > most_s
     yield Finding(
         about="review",
         level="warn" if many else "ok",

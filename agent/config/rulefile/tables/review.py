@@ -13,7 +13,7 @@ from pydantic import Field, PlainValidator, StrictInt, model_validator
 from agent.config import grammar
 from agent.config.document import MisfitError
 from agent.config.grammar import Number
-from agent.config.rulefile.types import Model
+from agent.config.rulefile.types import Model, Span
 
 _HINT = '"always", or { when = "always", adjust = "30..60" }'
 _RANGE_HINT = 'from the least to the most: "30..60"; for several currencies { points = "30..60" }'
@@ -95,3 +95,9 @@ class Safety(Model):
         if self.at_least > self.days:
             raise MisfitError("at_least is more than days", "the usual would never be known", at=("at_least",))
         return self
+
+
+class Reviewing(Model):
+    """How long a held decision may wait (``remind_after``) before somebody is reminded of it."""
+
+    remind_after: Span
