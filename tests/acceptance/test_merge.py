@@ -75,3 +75,17 @@ def test_a_log_that_the_merge_plugin_rewrote_pays_nothing_more(
         (gone, kept, "B. Desk")
     ]
     assert agent.command("ledger", "verify").returncode == 0
+
+
+def test_one_idnumber_on_two_accounts_proposes_a_merge_and_makes_none(
+    captured_moodle: servers.MariaDatabase, tmp_path: Path
+) -> None:
+    agent = campus(tmp_path / "a", captured_moodle, RULES)
+    agent.catch_up()
+    assert "no idnumber is on two accounts" in agent.command("learner", "merges", "--proposed").stderr
+    captured_moodle.execute("UPDATE mdl_user SET idnumber = 'S-77' WHERE id IN (35, 36)")
+    proposed = {"from": "moodle:36", "into": "moodle:35", "idnumber": "S-77"}
+    assert agent.json("learner", "merges", "--proposed") == [proposed]
+    assert agent.json("learner", "merges") == []
+    agent.command("learner", "merge", "moodle:36", "moodle:35", "--reason", "one idnumber", "--by", "B. Desk")
+    assert agent.json("learner", "merges", "--proposed") == []

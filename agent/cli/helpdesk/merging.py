@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from agent.cli.access import ByOption, carry_out, ledger_of
-from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, settings_of, utc
+from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, run_async, settings_of, utc
 from agent.cli.terms.inforce import amount_text, rules_in_force, whoever
-from agent.cli.terms.who import account_of
+from agent.cli.terms.who import account_of, aliases_in, history_of
+
+if TYPE_CHECKING:
+    from agent.config.settings import Settings
 
 _CHANGES = ("change", "of", "rule_id", "amounts", "entries", "why")
 _MERGES = ("from", "into", "merged_at", "by", "reason")
@@ -64,17 +67,47 @@ def merge(
         typer.echo(f"paid to both, and given back: {told(result['given_back'])}")
 
 
-def merges(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """List the accounts that were merged into others, by whom and why.
+def merges(
+    proposed: Annotated[
+        bool, typer.Option("--proposed", help="Instead: accounts of one idnumber in Moodle that are not one here yet.")
+    ] = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the accounts that were merged into others, by whom and why; or those that perhaps should be.
 
-    Example: rewards-agent learner merges
+    Nothing is merged by itself: whether two accounts are one person is for a person to say.
+
+    Example: rewards-agent learner merges --proposed
     """
+    settings = settings_of(config)
     with ledger_of(config) as connection:
         found = connection.execute(
             "SELECT site || ':' || lms_user, site || ':' || into_user, merged_at, merged_by, reason FROM alias"
             " ORDER BY merged_at, lms_user"
         ).fetchall()
+        merged = aliases_in(connection)
+    if proposed:
+        rows = [
+            row for row in run_async(_alike(settings)) if merged.learner(row["from"]) != merged.learner(row["into"])
+        ]
+        emit(rows, ("from", "into", "idnumber"), json=json, empty="no idnumber is on two accounts")
+        return
     rows = [dict(zip(_MERGES, row, strict=True)) for row in found]
     for row in rows:
         row["merged_at"] = utc(row["merged_at"])
     emit(rows, _MERGES, json=json, empty="no account was merged")
+
+
+async def _alike(settings: Settings) -> list[dict[str, Any]]:
+    """The accounts of one idnumber, each with the oldest of them."""
+    rows = []
+    for source in settings.log_sources:
+        async with history_of(settings, source, None) as history:
+            oldest: dict[str, str] = {}
+            for idnumber, user in await history.same_idnumber():
+                first = oldest.setdefault(idnumber, user)
+                if user != first:
+                    site = source.site_name
+                    rows.append({"from": f"{site}:{user}", "into": f"{site}:{first}", "idnumber": idnumber})
+    return rows

@@ -30,6 +30,10 @@ _COURSES = (
     "SELECT DISTINCT courseid FROM {log} WHERE userid = ? AND timecreated >= ? AND timecreated < ? "
     "AND courseid > [site] ORDER BY courseid LIMIT [most]"
 )
+_ALIKE = (
+    "SELECT idnumber, id FROM {user} WHERE deleted = 0 AND idnumber IN (SELECT idnumber FROM {user} "
+    "WHERE deleted = 0 AND idnumber <> '' GROUP BY idnumber HAVING COUNT(*) > 1) ORDER BY idnumber, id"
+)
 _PEOPLE = (
     "SELECT id, username, idnumber, email, firstname, lastname, deleted, suspended FROM {user} WHERE [match] "
     "ORDER BY id LIMIT 20"
@@ -219,6 +223,16 @@ class History:
             )
         told = "; ".join(f"id {one.user_id} ({one.username}, by {one.matched})" for one in present)
         raise InvalidInputError(f"{text!r} is more than one person: {told}", hint="ask again with the id")
+
+    async def same_idnumber(self) -> list[tuple[str, str]]:
+        """(idnumber, user id) of every account whose idnumber another account has too, in this order.
+
+        Raises:
+            ConfigError: the user table may not be read.
+            TransientError: the database cannot be reached.
+        """
+        (answer,) = await self._state.fetch_all([self._state.schema.query(_ALIKE)])
+        return [(str(idnumber), str(user)) for idnumber, user in self._rows(answer)]
 
     async def completion_tracking(self, course: str) -> Tracking | None:
         """Whether a course, named by id or short name, tracks completion; None where there is no such course."""
