@@ -55,11 +55,14 @@ class _Told:
 
     def user(self) -> str:
         """The learner: `payload.user.id`, or `payload.user_id`; in posts about users the payload itself."""
-        user = part(self.payload, "user")
-        found = id_in(user, "id") or id_in(self.payload, "user_id")
+        found = self.payer()
         if found is None:
             raise missing("payload.user.id")
         return found
+
+    def payer(self) -> str | None:
+        """As `user`, where a post may leave it out."""
+        return id_in(part(self.payload, "user"), "id") or id_in(self.payload, "user_id")
 
     def about(self, name: str) -> str | None:
         """The id of a course, lesson, chapter or quiz."""
@@ -151,8 +154,9 @@ def _quiz(told: _Told) -> Act:
 
 
 def _order(told: _Told) -> Act:
-    user = told.user()
+    """What was bought; a refund is found again by its order, also where it does not say whose that was."""
     transaction = told.topic.startswith("order_transaction.")
+    user = told.payer() if transaction else told.user()
     order = id_in(told.payload, "order_id") or id_in(part(told.payload, "order"), "id")
     order = order or (None if transaction else id_in(told.payload, "id"))
     if order is None:
@@ -166,7 +170,7 @@ def _order(told: _Told) -> Act:
         *about,
         object_table="order",
         object_id=order,
-        people={"subject": user, "purchaser": user},
+        people={"subject": user, "purchaser": user} if user else {},
         facts={"product": told.about("product"), "amount": amount},
     )
 

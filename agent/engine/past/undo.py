@@ -25,6 +25,7 @@ OWNED = frozenset(
         "hsuforum_discussions",
         "assign_submission",
         "statement",
+        "order",
     }
 )
 """Tables whose rows belong to one learner each: whoever undoes them, the id alone says whose award it was."""

@@ -16,6 +16,7 @@ from agent.collectors.systems.registry import SIGNATURES, SYSTEMS
 from agent.config.kinds import KindTable
 from agent.model import Observation
 from tests.posts import door_source, open_door
+from tests.rule_stories import event, play, rule
 from tests.unit.door.test_tool_trigger import arrival
 
 USER = {"email": "robert@example.com", "first_name": "Robert", "id": 123456, "last_name": "Smith"}
@@ -116,6 +117,15 @@ def test_an_order_names_its_purchaser_and_its_refund_undoes_the_same_order() -> 
     (refund,) = seen(hook("order_transaction.refunded", {"id": 7, "order_id": 501, "user_id": 123456}))
     assert (refund.object_table, refund.object_id) == (order.object_table, order.object_id)
     assert refund.natural_key != order.natural_key
+    (nameless,) = seen(hook("order_transaction.refunded", {"id": 7, "order": {"id": 501}}))
+    assert (nameless.people, nameless.natural_key) == ({}, refund.natural_key)
+
+
+def test_a_refund_takes_back_what_its_order_earned_whoever_it_names() -> None:
+    rules = rule("order.created", 'reverse_on = "order.refunded"\nonce_per = "event"')
+    bought = event("order.created", obj=("order", "501"))
+    refunded = event("order.refunded", "2026-09-08T09:00:00", people={}, obj=("order", "501"), position=2)
+    assert play(rules, bought, refunded) == ["ann +10 points", "ann reversed undone: order.refunded"]
 
 
 def test_the_end_of_a_course_is_one_fact_by_whichever_topic_it_is_told() -> None:
