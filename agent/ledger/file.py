@@ -18,6 +18,7 @@ from agent.errors import BusyError, ConfigError, IntegrityError, RewardsError, T
 
 FILE_NAME = "ledger.db"
 LOCK_NAME = "agent.lock"
+BEGAN_NAME = "ledger.began"
 SCHEMA = 7
 """The newest migration this program knows; stored in `PRAGMA user_version`."""
 
@@ -141,6 +142,25 @@ def prepare_directory(data_dir: Path) -> None:
         tempfile.TemporaryFile(dir=data_dir).close()
     except OSError as exc:
         raise directory_error(data_dir, exc) from exc
+
+
+def require_ledger(data_dir: Path) -> None:
+    """See that a directory that had a ledger still has it: a new one would be another history under the same name.
+
+    Raises:
+        ConfigError: it is gone.
+    """
+    if (data_dir / BEGAN_NAME).exists() and not ledger_path(data_dir).exists():
+        raise ConfigError(
+            f"there was a ledger in {data_dir}, and it is gone",
+            hint="put a backup back: rewards-agent restore BACKUP; only to begin anew on purpose, remove "
+            f"{data_dir / BEGAN_NAME}",
+        )
+
+
+def mark_begun(data_dir: Path) -> None:
+    """Remember that this directory has a ledger."""
+    (data_dir / BEGAN_NAME).touch(mode=0o600)
 
 
 def ledger_path(data_dir: Path) -> Path:

@@ -17,6 +17,7 @@ import aiosqlite
 
 from agent.errors import TransientError
 from agent.ledger import file
+from agent.ledger.backup.taking import before_upgrade
 
 Unit = Callable[[aiosqlite.Connection], Awaitable[Any]]
 T = TypeVar("T")
@@ -46,6 +47,7 @@ class Writer:
             IntegrityError: the file is damaged or newer than this program.
         """
         file.prepare_directory(data_dir)
+        file.require_ledger(data_dir)
         path = file.ledger_path(data_dir)
         async with contextlib.AsyncExitStack() as undo:
             lock = undo.enter_context(file.Lock(data_dir))
@@ -56,6 +58,7 @@ class Writer:
                 for pragma in file.WRITER_PRAGMAS:
                     await connection.execute(pragma)
                 await asyncio.to_thread(_migrate_apart, path)
+                file.mark_begun(data_dir)
             except sqlite3.Error as exc:
                 raise file.database_error(path, exc) from exc
             except OSError as exc:
@@ -170,6 +173,8 @@ def _closed() -> TransientError:
 def _migrate_apart(path: Path) -> None:
     connection = sqlite3.connect(path, isolation_level=None, timeout=file.BUSY_TIMEOUT_MS / 1000)
     try:
+        had = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        before_upgrade(path, had)
         file.migrate(connection, path)
     finally:
         connection.close()

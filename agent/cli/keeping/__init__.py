@@ -1,0 +1,1 @@
+"""`rewards-agent backup` and `restore`."""

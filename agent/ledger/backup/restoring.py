@@ -1,0 +1,102 @@
+"""Putting a copy back: nothing is overwritten, and what the copy cannot know is told."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from agent.errors import ConfigError, IntegrityError, RewardsError
+from agent.ledger import file
+from agent.ledger.backup.taking import Manifest, read_manifest, require_whole
+from agent.ledger.verify import verify
+
+_ACKED = "SELECT coalesce(max(acked_seq), 0) FROM reader"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What was put back, where the files went that were there (None: there were none), and what to know."""
+
+    manifest: Manifest
+    set_aside: Path | None
+    remarks: tuple[str, ...]
+
+
+def restore(data_dir: Path, copy: Path, *, campus: str, environment: str, now: int) -> Restored:
+    """Put a copy in place of the ledger; the agent must not run.
+
+    Raises:
+        BusyError: an agent runs on the directory.
+        ConfigError: the copy is of another campus or environment.
+        IntegrityError: the copy is damaged, incomplete, or of a newer program; nothing was changed.
+    """
+    manifest = read_manifest(copy)
+    file.check_schema(copy / file.FILE_NAME, manifest.schema)
+    for what, mine, theirs in (("campus", campus, manifest.campus), ("environment", environment, manifest.environment)):
+        if mine != theirs:
+            raise ConfigError(
+                f"{copy} is a backup of {what} {theirs!r}, not of {mine!r}",
+                hint="take one of this campus, or correct [agent] in config.toml",
+            )
+    require_whole(copy, manifest)
+    file.prepare_directory(data_dir)
+    with file.Lock(data_dir):
+        remarks = _remarks(data_dir, manifest)
+        fresh = data_dir / ".restoring"
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(mode=0o700)
+        try:
+            for name in manifest.files:
+                shutil.copyfile(copy / name, fresh / name)
+                (fresh / name).chmod(0o600)
+            _require_head(fresh, manifest)
+            aside = _set_aside(data_dir, now)
+            for name in manifest.files:
+                (fresh / name).rename(data_dir / name)
+        except OSError as error:
+            raise file.directory_error(data_dir, error) from error
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+    return Restored(manifest=manifest, set_aside=aside, remarks=remarks)
+
+
+def _require_head(fresh: Path, manifest: Manifest) -> None:
+    if manifest.schema < file.SCHEMA:
+        return  # the first run brings it up to date, and keeps a copy of what it was
+    with file.reading(fresh) as connection:
+        report = verify(connection)
+    if report.findings or report.head != manifest.head:
+        raise IntegrityError("the backup does not hold when it is read again", hint="take an older one")
+
+
+def _set_aside(data_dir: Path, now: int) -> Path | None:
+    """Move what is there into a directory of its own; nothing is deleted."""
+    there = [path for pattern in ("ledger.db*", "inbox.db*") for path in sorted(data_dir.glob(pattern))]
+    if not there:
+        return None
+    aside = data_dir / f"set-aside-{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}"
+    aside.mkdir(mode=0o700)
+    for path in there:
+        path.rename(aside / path.name)
+    return aside
+
+
+def _remarks(data_dir: Path, manifest: Manifest) -> tuple[str, ...]:
+    """What the files that are there know better than the copy; nothing where they cannot be read."""
+    told = [
+        "what people did by hand after the backup (adjust, reverse, approve, reject) is lost: do it again",
+        "posts of systems that arrived after the backup are lost; rows of Moodle's log are read again",
+    ]
+    with contextlib.suppress(RewardsError, sqlite3.Error):
+        with file.reading(data_dir) as connection:
+            (acked,) = connection.execute(_ACKED).fetchone()
+        if acked > manifest.entries:
+            told.append(
+                f"the catalogue has acknowledged entry {acked}, and this backup ends at {manifest.entries}: delivery "
+                "will stop there, because two histories would differ; restore the newest history if there is one"
+            )
+    return tuple(told)

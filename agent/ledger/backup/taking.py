@@ -1,0 +1,221 @@
+"""A copy of the ledger and of the inbox, taken while the agent works, read again before it counts, and rotated."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from agent.errors import IntegrityError
+from agent.ledger import file
+from agent.ledger.verify import verify
+
+FOLDER = "backups"
+"""Where copies go inside the data directory when no other place is named."""
+KEPT = 14
+"""Copies kept."""
+BESIDE = ("inbox.db", "text.key")
+"""Files beside the ledger that belong into a copy where they are there."""
+MANIFEST = "backup.json"
+_PREFIX = "rewards-"
+_BLOCK = 1 << 20
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What a copy says of itself: when it was made (seconds UTC), whose it is, how far it goes, its files' SHA-256."""
+
+    made_at: int
+    schema: int
+    campus: str
+    environment: str
+    entries: int
+    head: str
+    files: dict[str, str]
+
+
+def take(
+    data_dir: Path, to: Path, *, keep: int, now: int, progress: Progress = lambda _: None
+) -> tuple[Path, Manifest]:
+    """Copy, read the copy again, and only then let it count; older ones beyond ``keep`` go.
+
+    Raises:
+        ConfigError: there is no ledger, or ``to`` cannot be written.
+        TransientError: the disk is full.
+        IntegrityError: the copy does not hold; nothing of it stays, and the older ones do.
+    """
+    name = f"{_PREFIX}{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}"
+    partial = to / f".{name}.partial"
+    with file.reading(data_dir) as connection, _told(to):
+        to.mkdir(parents=True, exist_ok=True, mode=0o700)
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(mode=0o700)
+        try:
+            _copied(connection, partial / file.FILE_NAME)
+            for beside in BESIDE:
+                _beside(data_dir / beside, partial / beside)
+            manifest = _proven(partial, now, progress)
+            _written(partial / MANIFEST, manifest)
+            place = _free(to / name)
+            partial.rename(place)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        _rotate(to, keep)
+    return place, manifest
+
+
+def copies(of: Path) -> list[Path]:
+    """The copies in a directory, the newest first."""
+    found = [path for path in of.glob(f"{_PREFIX}*") if (path / MANIFEST).is_file()]
+    return sorted(found, key=lambda path: path.name, reverse=True)
+
+
+def read_manifest(copy: Path) -> Manifest:
+    """What a copy says of itself.
+
+    Raises:
+        IntegrityError: it is no copy, or was damaged.
+    """
+    try:
+        return Manifest(**json.loads((copy / MANIFEST).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise IntegrityError(
+            f"{copy} is no backup of a ledger: {MANIFEST} cannot be read", hint="name the directory of a backup"
+        ) from error
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file, hex."""
+    found = hashlib.sha256()
+    with path.open("rb") as opened:
+        while block := opened.read(_BLOCK):
+            found.update(block)
+    return found.hexdigest()
+
+
+def require_whole(copy: Path, manifest: Manifest) -> None:
+    """See that a copy's files are those it was made of.
+
+    Raises:
+        IntegrityError: one is missing or was changed.
+    """
+    for name, expected in manifest.files.items():
+        path = copy / name
+        if Path(name).name != name or not path.is_file() or digest(path) != expected:
+            raise IntegrityError(
+                f"{path} is missing or is not the file that was backed up", hint="take another backup, an older one"
+            )
+
+
+def before_upgrade(path: Path, had: int) -> Path | None:
+    """Copy a ledger of an older schema before it is brought up to date; None where nothing is to be kept.
+
+    Raises:
+        RewardsError: the copy cannot be made or does not hold: then nothing is upgraded.
+    """
+    if not 0 < had < file.SCHEMA:
+        return None
+    to = path.parent / FOLDER
+    copy = to / f"ledger-schema-{had}.db"
+    with _told(to):
+        to.mkdir(exist_ok=True, mode=0o700)
+        copy.unlink(missing_ok=True)
+        with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
+            _copied(connection, copy)
+    return copy
+
+
+def _copied(connection: sqlite3.Connection, path: Path) -> None:
+    """A whole copy in one read transaction, with nothing left in a write-ahead log; it is on disk when this returns."""
+    with contextlib.closing(sqlite3.connect(path)) as target:
+        path.chmod(0o600)
+        connection.backup(target)
+        target.execute("PRAGMA journal_mode = DELETE")
+        (found,) = target.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise IntegrityError(f"a copy of {path.name} is damaged: {found}", hint="run: rewards-agent ledger verify")
+    _on_disk(path)
+
+
+def _beside(path: Path, to: Path) -> None:
+    if not path.exists():
+        return
+    if path.suffix == ".db":
+        with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
+            _copied(connection, to)
+    else:
+        shutil.copyfile(path, to)
+        to.chmod(0o600)
+        _on_disk(to)
+
+
+def _proven(copy: Path, now: int, progress: Progress) -> Manifest:
+    """The copy, read as `ledger verify` reads the ledger."""
+    with file.reading(copy) as connection:
+        report = verify(connection, progress)
+        settings = dict(connection.execute("SELECT key, value FROM setting WHERE key IN ('campus', 'environment')"))
+        schema = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if report.findings:
+        raise IntegrityError(
+            f"the ledger does not hold, so its backup does not count: {report.findings[0].what}",
+            hint="run: rewards-agent ledger verify",
+        )
+    for left in copy.glob("*.db-*"):
+        left.unlink()
+    return Manifest(
+        made_at=now,
+        schema=schema,
+        campus=settings.get("campus", ""),
+        environment=settings.get("environment", ""),
+        entries=report.entries,
+        head=report.head,
+        files={path.name: digest(path) for path in sorted(copy.iterdir())},
+    )
+
+
+def _written(path: Path, manifest: Manifest) -> None:
+    path.write_text(json.dumps(asdict(manifest), indent=2) + "\n", encoding="utf-8")
+    path.chmod(0o600)
+    _on_disk(path)
+
+
+def _on_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _free(place: Path) -> Path:
+    number = 1
+    while place.exists():
+        number += 1
+        place = place.with_name(f"{place.name.partition('_')[0]}_{number}")
+    return place
+
+
+def _rotate(folder: Path, keep: int) -> None:
+    for old in copies(folder)[max(1, keep) :]:
+        shutil.rmtree(old)
+
+
+@contextlib.contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise file.database_error(folder, error) from error
+    except OSError as error:
+        raise file.directory_error(folder, error) from error
