@@ -104,6 +104,7 @@ _KEYWORDS: dict[str, Any] = {
     "pattern": _said(lambda value, told: not isinstance(value, str) or re.search(told, value)),
     "format": _said(lambda value, told: told == "date" and isinstance(value, date) and not isinstance(value, datetime)),
     "minimum": _said(lambda value, told: not _number(value) or value >= told),
+    "exclusiveMinimum": _said(lambda value, told: not _number(value) or value > told),
     "maximum": _said(lambda value, told: not _number(value) or value <= told),
     "minLength": _said(lambda value, told: not isinstance(value, str) or len(value) >= told),
     "maxLength": _said(lambda value, told: not isinstance(value, str) or len(value) <= told),

@@ -31,6 +31,7 @@ _ONE: Mapping[str, str] = {
     "denies": "deny",
     "challenges": "challenge",
     "scheduled": "scheduled",
+    "programmes": "programme",
     "checks": "check",
 }
 

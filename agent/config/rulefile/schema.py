@@ -123,6 +123,10 @@ WRITTEN: Mapping[str, JsonSchemaValue] = {
     "criteria": _CRITERIA,
     "criterion": _CRITERION,
     "named": {"type": "string", "minLength": 1},
+    "passing": {"anyOf": [{"type": "number", "minimum": 0, "maximum": 100}, {"const": "completed"}]},
+    "_bound": {"type": "number", "exclusiveMinimum": 0},
+    "duration": _text(_DURATION, "14d"),
+    "field_name": _text("[A-Za-z0-9_]{1,255}", "referredby"),
     "required": _CRITERION | {"examples": [{"badges": ["starter"], "level": "Regular"}]},
     "badge_tags": {
         "anyOf": [

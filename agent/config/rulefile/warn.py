@@ -52,6 +52,21 @@ def warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fau
         yield from _amounts(rule, kinds, facts)
     for deny in merged.denies:
         yield from facts_of(deny, kinds, facts)
+    yield from _nobody_refers(merged)
+
+
+def _nobody_refers(merged: Merged) -> Iterator[Fault]:
+    """Rules that pay who referred somebody, where no profile field says who that is."""
+    if any(key == "person" for key, _, _ in merged.settings()):
+        return
+    hint = 'write [person] with referrer = { profile_field = "…" }; posts that name a referrer pay all the same'
+    for rule in merged.rules:
+        paid: list[tuple[str, KeyPath]] = [
+            (part.to or rule.it.recipient, ("award", *part.at)) for part in rule.it.award
+        ]
+        paid += [(rule.it.recipient, ("badge",))] if rule.it.badge else []
+        for at in [at for role, at in paid if role == "referrer"][:1]:
+            yield rule.fault("the log names no referrer", hint, at=at)
 
 
 def kinds_of(patterns: Iterable[str], kinds: KindTable) -> tuple[str, ...]:

@@ -80,6 +80,15 @@ def test_settings_tables_and_lists_are_compared_too() -> None:
     ]
 
 
+def test_what_stands_beside_rules_is_told_by_its_name() -> None:
+    programme = '[programme.onboarding]\ncourses = ["A", "B"]\npass = 80\n'
+    assert told(programme + LESSON, programme.replace("80", "75") + LESSON) == [
+        ("programme", "onboarding", "changed", ("pass is now 75, was 80",))
+    ]
+    field = '[person]\nreferrer = { profile_field = "referredby" }\n'
+    assert [one[:3] for one in told(LESSON, field + LESSON)] == [("setting", "referrer", "changed")]
+
+
 def test_the_example_differs_from_itself_in_nothing_and_from_less_in_what_is_taken_away() -> None:
     example = load_rules((Path(__file__).parents[3] / "rules.example.toml",))
     assert differences(example, load_rules_text(example.text)) == ()

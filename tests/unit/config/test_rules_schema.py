@@ -28,6 +28,8 @@ until = 2026-12-20
 [currency.points]
 expires_after = "365d"
 decimals = 2
+notice = "14d"
+adjust_max = 500
 [currency.reputation]
 expires_after = "never"
 [budget]
@@ -35,6 +37,11 @@ points = "50000/week"
 [value.window]
 default = "14d"
 BIO101 = 7
+[programme.onboarding]
+courses = ["BIO101", "id:7"]
+pass = 80
+[person]
+referrer = { profile_field = "referredby" }
 [[level]]
 name = "Newcomer"
 currency = "reputation"
@@ -94,6 +101,11 @@ BROKEN = [
     ('expires_after = "365d"', 'expires_after = "365 days"'),
     ("decimals = 2", "decimals = 9"),
     ('points = "50000/week"', 'points = "a lot"'),
+    ('notice = "14d"', "notice = 14"),
+    ("adjust_max = 500", "adjust_max = 0"),
+    ("pass = 80", 'pass = "done"'),
+    ("pass = 80", "pass = 101"),
+    ('"referredby"', '"referred by"'),
     ('default = "14d"', 'default = "a fortnight"'),
     ('kind = "video.watched"', 'kind = "video"'),
     ('id = "quiz-80"', 'id = "Quiz 80"'),
@@ -149,4 +161,11 @@ def test_every_key_that_a_function_reads_says_what_can_be_written() -> None:
     assert [key for key, one in rule.items() if not one] == []
     assert all(WRITTEN.values())
     assert "title" in rule
+    accepting_all = [
+        f"{model}.{key}"
+        for model, one in told["$defs"].items()
+        for key, accepted in one.get("properties", {}).items()
+        if not accepted
+    ]
+    assert accepting_all == []
     assert told["$defs"]["Active"]["properties"]["from"] == {"type": "string", "format": "date"}
