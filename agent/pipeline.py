@@ -18,6 +18,7 @@ from pathlib import Path
 
 import aiosqlite
 
+from agent import sighted
 from agent.clock import Clock
 from agent.engine import booking, evaluate, history, trust
 from agent.engine.derived import fold as derived
@@ -28,7 +29,7 @@ from agent.engine.quota import Uses
 from agent.engine.recognition.record import Record
 from agent.engine.review import approval
 from agent.engine.rulebook import Rulebook
-from agent.engine.sighting import again
+from agent.engine.sighting import again, untold
 from agent.engine.sighting.completed import Completed
 from agent.errors import InvalidInputError
 from agent.ledger import corrections, file, reading, sources, state, undoable, versions
@@ -37,6 +38,7 @@ from agent.ledger.merging import aliases
 from agent.ledger.merging.aliases import Aliases
 from agent.ledger.past import again as past_again
 from agent.ledger.past import membership, promised, standing
+from agent.ledger.past import untold as past_untold
 from agent.ledger.record import Behind, Recorder, reserving
 from agent.ledger.writer import Writer
 from agent.model import Decision, Demand, Event, Observation, Outcome, Page, SourceState, StateRequest, Trust
@@ -61,33 +63,6 @@ class Tally:
     entries: int
     outcomes: Mapping[Outcome, int] = field(default_factory=dict)
     reasons: Mapping[str, int] = field(default_factory=dict)
-
-
-async def completed(
-    connection: aiosqlite.Connection, events: Sequence[Event], known: Mapping[bytes, tuple[int, Event]], merged: Aliases
-) -> Completed:
-    """What sightings add to ``known`` events (number and event by id); it is kept at once."""
-    found: dict[bytes, tuple[int, Event]] = {}
-    for event in events:
-        if event.event_id in known:
-            number, before = known[event.event_id]
-            whole = again.merged(before, event)
-            if whole is not None:
-                found[event.event_id] = number, whole
-    if not found:
-        return Completed()
-    await past_again.keep(connection, dict(found.values()))
-    said = await past_again.words(connection, [number for number, _ in found.values()])
-    return Completed(
-        events={
-            event_id: dataclasses.replace(whole, seen=merged.of(whole.seen)) for event_id, (_, whole) in found.items()
-        },
-        numbers={event_id: number for event_id, (number, _) in found.items()},
-        said={event_id: said.get(number, ()) for event_id, (number, _) in found.items()},
-        of_new_kind=frozenset(
-            event_id for event_id, (_, whole) in found.items() if known[event_id][1].seen.kind != whole.seen.kind
-        ),
-    )
 
 
 class Pipeline:
@@ -118,6 +93,7 @@ class Pipeline:
         self._version_numbers: dict[str, int] = {}
         self._saved: dict[str, SourceState] = {}
         self.aliases = Aliases()
+        self._states = False
 
     @property
     def shadow(self) -> bool:
@@ -147,6 +123,7 @@ class Pipeline:
 
         async def unit(connection: aiosqlite.Connection) -> int:
             self.aliases = await aliases.load(connection)
+            self._states = await past_untold.any_states(connection)
             number = await versions.keep(connection, rulebook.version, text, now)
             await membership.give(
                 connection, self._recorder, derived.marks(rulebook), *derived.history(rulebook), now=now
@@ -176,9 +153,10 @@ class Pipeline:
         now = self._clock.now()
 
         async def unit(connection: aiosqlite.Connection) -> tuple[int, int, Sequence[Decision]]:
-            ours = await self._ours(connection, events, rulebook, verdicts) if self.aliases else events
+            told = await sighted.compared(connection, events, page.source, states=self._states)
+            ours = await self._ours(connection, told, rulebook, verdicts) if self.aliases else told
             known = await past_again.known(connection, ours)
-            more = await completed(connection, ours, known, self.aliases) if known else Completed()
+            more = await sighted.completed(connection, ours, known, self.aliases) if known else Completed()
             decisions: Sequence[Decision] = ()
             entries = 0
             arrived = more.news(ours, known) if known else ours
@@ -189,10 +167,7 @@ class Pipeline:
                 )
             fresh = [event for event in arrived if event.event_id not in more.events] if more.events else arrived
             if arrived:
-                opened = {event_id: more.verdicts(event_id, rulebook) for event_id in more.events}
-                judged = [
-                    verdict for event in arrived for verdict in opened.get(event.event_id, verdicts[event.event_id])
-                ]
+                judged = more.judged(arrived, verdicts, rulebook)
                 async with Behind(connection) as behind:
                     wanted = booking.wants(judged, shadow=self._shadow)
                     past = await behind.ask(self.past(connection, wanted))
@@ -206,11 +181,13 @@ class Pipeline:
                         version_no=self._version_numbers[rulebook.version],
                         now=now,
                     )
+                await sighted.remember(connection, fresh, numbers, page.source)
             await sources.save(connection, page.source, page.state, self._saved.get(page.source), now)
             return len(fresh), entries, decisions
 
         fresh, entries, decisions = await self._writer.run(unit)
         self._saved[page.source] = page.state
+        self._states |= page.source.endswith(untold.SUFFIX)
         return Tally(
             source=page.source,
             observed=len(events),

@@ -72,7 +72,11 @@ async def running(data_dir: Path, rules: Rulebook | str, *, shadow: bool = False
         writer,
         recorder,
         data_dir=data_dir,
-        ceilings={"moodle": Trust.server_verified, "trigger": Trust.trusted_source},
+        ceilings={
+            "moodle": Trust.server_verified,
+            "trigger": Trust.trusted_source,
+            "moodle/state": Trust.server_verified,
+        },
         compile_text=rulebook,
         clock=ManualClock(NOW),
         shadow=shadow,

@@ -27,7 +27,7 @@ def check(settings: Settings, document: Document | None = None) -> None:
 
 
 def not_active(settings: Settings) -> tuple[str, ...]:
-    """The settings that are accepted and have no effect yet: those that the file names, and the reconciling read."""
+    """The settings that are accepted and have no effect yet: those that the file names."""
     named = []
     if settings.http is not None and not settings.post_sources and settings.http.status_listen is None:
         named.append("[http]")
@@ -37,8 +37,6 @@ def not_active(settings: Settings) -> tuple[str, ...]:
         named.append("[identity]")
     written = settings.privacy.model_fields_set
     named.extend(f"[privacy] {key}" for key in ("decisions_keep",) if f"{key}_s" in written)
-    if any(source.reconcile_s is not None for source in settings.log_sources):
-        named.append("reconcile")
     return tuple(named)
 
 

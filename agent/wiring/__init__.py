@@ -23,6 +23,7 @@ from agent.config.rulefile.sense.reach import require_reachable
 from agent.config.settings import Settings
 from agent.engine.rulebook import Rulebook
 from agent.engine.rules import compile_rules
+from agent.engine.sighting.untold import SUFFIX
 from agent.errors import ConfigError, InvalidInputError, TransientError
 from agent.ledger import delivery, sources
 from agent.ledger.record import Recorder
@@ -39,7 +40,7 @@ from agent.service.tail import Tail
 from agent.service.watch import RulesWatch
 from agent.wiring.callbacks import callback_address, callbacks_of
 from agent.wiring.enrolling import Enrolling, client_of
-from agent.wiring.logs import collectors_of, log_from, logs_of, logstore_options
+from agent.wiring.logs import collectors_of, log_from, logs_of, logstore_options, states_of
 
 __all__ = [
     "Agent",
@@ -120,7 +121,8 @@ def compile_text(text: str) -> Rulebook:
 
 def ceilings_of(settings: Settings) -> dict[str, Trust]:
     """Each source's highest trust."""
-    return {source.name: source.trust for source in settings.sources}
+    found = {source.name: source.trust for source in settings.sources}
+    return found | {source.name + SUFFIX: source.trust for source in settings.log_sources}
 
 
 @contextlib.asynccontextmanager
@@ -157,7 +159,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
             writer=writer,
             recorder=recorder,
             pipeline=pipeline,
-            collectors=collectors | inbox_collectors(settings, inbox, clock, kinds),
+            collectors=collectors | _readers(stack, settings, inbox, clock, kinds, pipeline),
             door=door_of(settings, inbox, clock, kinds),
             outbox=outbox,
             scheduler=scheduler,
@@ -228,6 +230,21 @@ def _importing(settings: Settings, inbox: Inbox | None, clock: Clock) -> Imports
     """What takes imported events, for the sources that speak the canonical schema."""
     names = frozenset(source.name for source in settings.post_sources if source.kind == "generic")
     return Imports(inbox, names, clock) if inbox is not None else None
+
+
+def _readers(
+    stack: contextlib.AsyncExitStack,
+    settings: Settings,
+    inbox: Inbox | None,
+    clock: Clock,
+    kinds: _Kinds,
+    pipeline: Pipeline,
+) -> dict[str, Collector]:
+    """The readers of what the logs missed and of what was posted; ``stack`` closes them."""
+    states = states_of(settings, clock, kinds, pipeline.stands)
+    for reader in states.values():
+        stack.push_async_callback(reader.close)
+    return {**states, **inbox_collectors(settings, inbox, clock, kinds)}
 
 
 async def _inbox(stack: contextlib.AsyncExitStack, settings: Settings, pipeline: Pipeline) -> Inbox | None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from agent.clock import Clock
 from agent.collectors.logstore.collector import LogstoreCollector
 from agent.collectors.logstore.options import LogstoreOptions
+from agent.collectors.states.collector import StateCollector
 from agent.config.kinds import KindTable
 from agent.config.secrets import read_secret
 from agent.config.settings import LogSource, Settings
+from agent.model import SourceState
 from agent.wiring.textkey import keep_text_key, text_key
 
 
@@ -54,6 +57,32 @@ def collectors_of(settings: Settings, clock: Clock, kinds: Callable[[], KindTabl
         source.name: LogstoreCollector(logstore_options(settings, source), clock, kinds)
         for source in settings.log_sources
     }
+
+
+def states_of(
+    settings: Settings, clock: Clock, kinds: Callable[[], KindTable], stands: Callable[[str], SourceState]
+) -> dict[str, StateCollector]:
+    """A collector of what each log missed, where `reconcile` is not off; ``stands`` tells where a source is read to.
+
+    Raises:
+        ConfigError: a secret cannot be read.
+    """
+    found = (
+        StateCollector(
+            logstore_options(settings, source),
+            clock,
+            kinds,
+            every_s=source.reconcile_s,
+            begins=partial(_begins, stands, source.name),
+        )
+        for source in settings.log_sources
+        if source.reconcile_s is not None
+    )
+    return {collector.name: collector for collector in found}
+
+
+def _begins(stands: Callable[[str], SourceState], name: str) -> int | None:
+    return stands(name).start_at
 
 
 def log_from(

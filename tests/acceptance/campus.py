@@ -92,11 +92,12 @@ def campus(
         scheme = "mysql" if isinstance(database, servers.MariaDatabase) else "postgresql"
         url = f"{scheme}://{servers.READER}@127.0.0.1:{database.server.port}/{database.name}"
         password = 'password_file = "db.password"'
+    reconcile = "" if "reconcile" in extra else 'reconcile = "off"\n'
     (directory / "rules.toml").write_text(rules)
     (directory / "config.toml").write_text(
         f'[agent]\ncampus = "test-campus"\ndata_dir = "data"\nrules = "rules.toml"\n'
         f'[[source]]\nname = "moodle"\nkind = "moodle-logstore"\nurl = "{url}"\n{password}\n'
-        f'start_at = "{start_at}"\n{extra}\n'
+        f'start_at = "{start_at}"\n{reconcile}{extra}\n'
     )
     return Campus(directory=directory)
 

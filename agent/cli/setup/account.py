@@ -52,7 +52,7 @@ def _statements(settings: Settings, rulebook: Rulebook, path: Path, grant_host: 
             continue
         host = grant_host or our_host(options.url)
         met = {kind for needs in rulebook.needs.values() for kind in needs.kinds}
-        tables = without_texts_of_others(tables_needed(rulebook.demand.facts), met)
+        tables = without_texts_of_others({*tables_needed(rulebook.demand.facts), *tables_needed((), met)}, met)
         statements = grant_statements(options, tables, host=host)
         typer.echo("\nA database administrator runs, once:\n")
         for statement in statements:

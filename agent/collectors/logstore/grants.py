@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from itertools import chain
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from agent.collectors.logstore.dialects.database import Schema, Unreadable
@@ -23,10 +24,22 @@ PASSWORD_PLACE = "choose-a-long-password"  # noqa: S105 - what stands where the 
 HELPDESK_TABLES = ("user", "course", "course_modules", "course_modules_completion")
 """Read by `learner why` to say who somebody is and whether completion is tracked."""
 
+STATE_TABLES: Mapping[str, tuple[str, ...]] = {
+    "lesson.completed": ("course_modules_completion", "course_modules"),
+    "course.completed": ("course_completions",),
+    "grade.awarded": ("grade_grades", "grade_items"),
+    "course.graded": ("grade_grades", "grade_items"),
+    "badge.awarded": ("badge_issued", "badge"),
+    "forum.rated": ("rating", "forum_posts", "forum_discussions", "context"),
+}
+"""Read for these kinds to find what the log missed."""
+
 
 def tables_needed(facts: Iterable[str], kinds: Iterable[str] = ()) -> tuple[str, ...]:
     """The tables (without prefix) that these facts, these kinds and the helpdesk need, besides the log."""
-    return tuple(sorted({*FactTable().tables_for(facts, kinds), *HELPDESK_TABLES}))
+    met = tuple(kinds)
+    states = (STATE_TABLES[kind] for kind in STATE_TABLES if any(fnmatchcase(kind, pattern) for pattern in met))
+    return tuple(sorted({*FactTable().tables_for(facts, met), *chain.from_iterable(states), *HELPDESK_TABLES}))
 
 
 def without_texts_of_others(tables: Iterable[str], met: Iterable[str]) -> tuple[str, ...]:

@@ -76,6 +76,7 @@ mode     = "live"
 [[source]]
 name = "{SOURCE}"
 kind = "moodle-logstore"
+reconcile = "off"
 url  = "sqlite:///{self.moodle}"
 start_at = "beginning"
 poll_interval_s = 0.5

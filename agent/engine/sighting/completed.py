@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent.engine import evaluate
@@ -35,3 +35,14 @@ class Completed:
             return ()
         judged = evaluate.judge(self.events[event_id], rulebook)
         return again.opened(judged, self.said[event_id], kind_is_new=event_id in self.of_new_kind)
+
+    def judged(
+        self, arrived: Iterable[Event], verdicts: Mapping[bytes, Sequence[Verdict]], rulebook: Rulebook
+    ) -> list[Verdict]:
+        """The verdicts to book of what is news: of what is completed those to be decided again."""
+        opened = {event_id: self.verdicts(event_id, rulebook) for event_id in self.events}
+        return [
+            verdict
+            for event in arrived
+            for verdict in (opened[event.event_id] if event.event_id in opened else verdicts[event.event_id])
+        ]

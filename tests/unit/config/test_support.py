@@ -42,18 +42,16 @@ def test_everything_that_cannot_be_honoured_is_refused_at_once_with_its_place(tm
 def test_what_has_no_effect_yet_is_named_where_it_is_written(tmp_path: Path) -> None:
     plain = read(tmp_path, AGENT + LOG)
     support.check(plain)
-    assert support.not_active(plain) == ("reconcile",)
-    assert support.not_active(read(tmp_path, AGENT + LOG + 'reconcile = "off"\n')) == ()
+    assert support.not_active(plain) == ()
     more = '[http]\n[identity]\n[privacy]\npayloads_keep = "1d"\ndecisions_keep = "30d"\n'
     assert support.not_active(read(tmp_path, AGENT + LOG + more)) == (
         "[http]",
         "[identity]",
         "[privacy] decisions_keep",
-        "reconcile",
     )
 
 
 def test_the_example_file_asks_for_nothing_that_this_version_refuses() -> None:
     settings = load_settings(EXAMPLE)
     support.check(settings)
-    assert support.not_active(settings) == ("reconcile",)
+    assert support.not_active(settings) == ()

@@ -1,0 +1,210 @@
+"""The collector of what the log missed: from time to time it walks through the state tables, a slice at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from statistics import median_low
+
+from agent.clock import Clock
+from agent.collectors.logstore.dialects.connect import database_for
+from agent.collectors.logstore.dialects.database import Rows, Unreadable
+from agent.collectors.logstore.draft import Draft, Kinds, drafts_of, observation_of
+from agent.collectors.logstore.lookups import look_up
+from agent.collectors.logstore.options import LogstoreOptions
+from agent.collectors.states.tables import RATED, TABLES, Found, Table
+from agent.collectors.states.told import Restores, restores_of, untold_by
+from agent.config.kinds import KindTable
+from agent.engine.sighting.untold import SUFFIX
+from agent.model import Demand, Observation, Page, SourceState
+
+SPAN_IDS = 2_000
+"""Ids of a state table that one page passes."""
+HEARTBEAT_S = 60.0
+"""How often a page tells that the source lives while there is nothing to read."""
+NEIGHBOURS = 25
+"""Rows with lower ids, of other courses, whose times tell roughly when a row was made."""
+
+_NEWEST = "SELECT MIN(id), MAX(id) FROM {[table]}"
+
+
+class _Sweep:
+    """One walk: what was changed after ``since`` and not after ``until``, at which table it is, and after which id."""
+
+    __slots__ = ("after", "newest", "since", "table", "until")
+
+    def __init__(self, since: int, until: int) -> None:
+        self.since = since
+        self.until = until
+        self.table = 0
+        self.after: int | None = None
+        self.newest = 0
+
+
+class StateCollector:
+    """The state tables behind the log that ``options`` name; looked at every ``every_s``.
+
+    ``begins`` tells when payment by that log begins, None as long as it was never read. Only what has stood for the
+    log's ``gap_patience`` is looked at. A walk that was broken off is done again: what it told is recognised.
+    """
+
+    def __init__(
+        self,
+        options: LogstoreOptions,
+        clock: Clock,
+        kinds: Callable[[], KindTable],
+        *,
+        every_s: float,
+        begins: Callable[[], int | None],
+    ) -> None:
+        self._options = options
+        self._clock = clock
+        self._table = kinds
+        self._every_s = every_s
+        self._begins = begins
+        self._log = database_for(options, log=True)
+        self._states = self._log if options.log_url is None else database_for(options)
+
+    @property
+    def name(self) -> str:
+        """The log source's name and `/state`."""
+        return self._options.name + SUFFIX
+
+    async def pages(self, state: SourceState, demand: Callable[[], Demand], *, follow: bool) -> AsyncIterator[Page]:
+        """Pages from where ``state`` says; see `Collector.pages`."""
+        state = replace(state, fault="")
+        while True:
+            begins = self._begins()
+            if begins is not None:
+                async for page in self._walked(replace(state, start_at=begins), demand):
+                    state = page.state
+                    yield page
+            else:
+                yield self._page(state, demand(), (), caught_up=True)
+            if not follow:
+                return
+            until = self._clock.running() + (self._every_s if begins is not None else HEARTBEAT_S)
+            while (left := until - self._clock.running()) > 0:
+                await asyncio.sleep(min(HEARTBEAT_S, left))
+                yield self._page(state, demand(), (), caught_up=True)
+
+    async def close(self) -> None:
+        """Let go of connections; may be called twice."""
+        await self._log.close()
+        await self._states.close()
+
+    async def _walked(self, state: SourceState, demand: Callable[[], Demand]) -> AsyncGenerator[Page, None]:
+        """One walk through every wanted table. Only its last page moves the time up to which everything is compared."""
+        patience = int(self._options.gap_patience_s)
+        since = max((state.start_at or 0) - 1, state.high_water - 2 * patience)
+        sweep = _Sweep(since=since, until=self._clock.now() - patience)
+        while sweep.table < len(TABLES) and sweep.until > sweep.since:
+            page = await self._slice(sweep, TABLES[sweep.table], state, demand())
+            state = page.state
+            if page.observations:
+                yield page
+        state = replace(state, high_water=max(state.high_water, sweep.until))
+        yield self._page(state, demand(), (), caught_up=True)
+
+    async def _slice(self, sweep: _Sweep, table: Table, state: SourceState, demand: Demand) -> Page:
+        """The next ids of a table, in one short transaction; the sweep goes on to the next table after its last."""
+        if not table.wanted(demand):
+            sweep.table, sweep.after = sweep.table + 1, None
+            return self._page(state, demand, (), caught_up=False)
+        counts = Counter(state.counts)
+        async with self._snapshots():
+            if sweep.after is None:
+                ((lowest, newest),) = await self._ask(_NEWEST.replace("[table]", table.name), counts) or [(None, None)]
+                sweep.after, sweep.newest = (lowest or 1) - 1, newest or 0
+            after, upto = sweep.after, min(sweep.newest, sweep.after + SPAN_IDS)
+            rows = await self._ask(table.rows, counts, after, upto, sweep.since, sweep.until)
+            found = await untold_by(self._log, [table.found(row) for row in rows]) if rows else []
+            drafts = await self._drafts(table, found, state, demand, counts) if found else []
+        sweep.after = upto
+        if upto >= sweep.newest:
+            sweep.table, sweep.after = sweep.table + 1, None
+        first = state.position + 1
+        seen = [self._observation(draft, one, first + n) for n, (draft, one) in enumerate(drafts)]
+        state = replace(state, position=state.position + len(rows), counts=dict(counts))
+        return self._page(state, demand, seen, caught_up=False)
+
+    async def _drafts(
+        self, table: Table, found: Sequence[Found], state: SourceState, demand: Demand, counts: Counter[str]
+    ) -> list[tuple[Draft, Found]]:
+        """What is left when copies are put aside, as rows of the log would be taken, with what is looked up."""
+        restores = await restores_of(self._log, found)
+        original = [one for one in found if not restores.copied(one)]
+        doubtful = await self._doubtful(table, original, restores, counts)
+        fresh = [one for one in found if one.at > state.high_water]
+        counts["states_untold"] += len(fresh)
+        counts["states_copied"] += sum(restores.copied(one) for one in fresh)
+        counts["states_doubtful"] += sum(one.id in doubtful for one in fresh)
+        drafts = []
+        kinds = Kinds(self._table())
+        for one in original:
+            late = frozenset({0} if one.id in doubtful else ())
+            for draft in drafts_of([one.row], kinds, demand.facts, start_at=0, backdated=late, seen=Counter()):
+                _told(draft, one)
+                drafts.append((draft, one))
+        for number, (draft, _) in enumerate(drafts):
+            draft.position = number
+        await look_up(self._states, [draft for draft, _ in drafts], demand, kinds, self._options)
+        return drafts
+
+    async def _doubtful(
+        self, table: Table, found: Sequence[Found], restores: Restores, counts: Counter[str]
+    ) -> frozenset[int]:
+        """Ids of rows that a restore may have brought: the log does not go back so far, or the ids run against them."""
+        doubtful = {one.id for one in found if restores.unknown(one)}
+        if table.ids and found:
+            near = await self._ask(table.ids, counts, min(one.id for one in found) - SPAN_IDS, found[-1].id)
+            for one in found:
+                below = [at for number, at, course in near if number < one.id and course != one.course][-NEIGHBOURS:]
+                if below and median_low(below) > one.at:
+                    doubtful.add(one.id)
+        return frozenset(doubtful)
+
+    def _observation(self, draft: Draft, one: Found, position: int) -> Observation:
+        seen = observation_of(draft, source=self.name, site=self._options.site_name)
+        return replace(seen, position=position, natural_key=one.natural_key)
+
+    async def _ask(self, sql: str, counts: Counter[str], *params: int) -> Rows:
+        """The rows, none where the table cannot be read: what it would tell is then not told."""
+        (answer,) = await self._states.fetch_all([self._states.schema.query(sql, *params)])
+        if isinstance(answer, Unreadable):
+            counts["tables_unreadable"] += 1
+            return []
+        return answer
+
+    def _page(self, state: SourceState, demand: Demand, seen: Sequence[Observation], *, caught_up: bool) -> Page:
+        return Page(
+            source=self.name,
+            observations=seen,
+            state=state,
+            rules_version=demand.rules_version,
+            caught_up=caught_up,
+            newest=state.position,
+        )
+
+    @asynccontextmanager
+    async def _snapshots(self) -> AsyncIterator[None]:
+        """One transaction on the state tables' database, and one on the log's where that is another."""
+        async with self._log.snapshot():
+            if self._states is self._log:
+                yield
+            else:
+                async with self._states.snapshot():
+                    yield
+
+
+def _told(draft: Draft, one: Found) -> None:
+    """Nobody knows who did it, but for a rating: its rater did, and the author of the post is whom it is about."""
+    if one.event == RATED:
+        draft.kind = "forum.rated"
+        draft.post = draft.object_id
+        draft.people["author"] = str(one.learner)
+    else:
+        draft.people.pop("actor", None)

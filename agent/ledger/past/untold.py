@@ -1,0 +1,63 @@
+"""What state tables told, compared with what is recorded: both ways in a few queries for a whole page."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import aiosqlite
+import orjson
+
+from agent.ledger import codec
+from agent.model import Event
+
+# Stretches of time as a JSON list of pairs. A payload is JSON: what it speaks of is told before it is taken apart.
+_RECORDED = """
+SELECT DISTINCT e.event_id, n.text, e.position, e.occurred_at, e.trust, e.payload
+FROM json_each(?1) w CROSS JOIN event e ON e.occurred_at BETWEEN w.value ->> 0 AND w.value ->> 1
+JOIN name n ON n.no = e.source_no
+WHERE EXISTS (SELECT 1 FROM json_each(?2) s WHERE instr(e.payload, CAST(s.value AS BLOB)) > 0)
+"""
+_STATES = """
+SELECT DISTINCT e.event_id, n.text, e.position, e.occurred_at, e.trust, e.payload
+FROM json_each(?1) w CROSS JOIN state_event s ON s.occurred_at BETWEEN w.value ->> 0 AND w.value ->> 1
+JOIN event e ON e.event_no = s.event_no JOIN name n ON n.no = e.source_no
+"""
+
+
+async def any_states(connection: aiosqlite.Connection) -> bool:
+    """Whether any recorded event came from a state table."""
+    ((found,),) = await connection.execute_fetchall("SELECT EXISTS (SELECT 1 FROM state_event)")
+    return bool(found)
+
+
+async def recorded(
+    connection: aiosqlite.Connection, stretches: Sequence[tuple[int, int]], names: Sequence[str]
+) -> list[Event]:
+    """The recorded events of these LMS names in these stretches of time."""
+    if not stretches:
+        return []
+    spoken = orjson.dumps([orjson.dumps(name).decode() for name in names]).decode()
+    return _events(await connection.execute_fetchall(_RECORDED, (orjson.dumps(stretches).decode(), spoken)))
+
+
+async def states(connection: aiosqlite.Connection, stretches: Sequence[tuple[int, int]]) -> list[Event]:
+    """The recorded events in these stretches of time that came from a state table."""
+    if not stretches:
+        return []
+    return _events(await connection.execute_fetchall(_STATES, (orjson.dumps(stretches).decode(),)))
+
+
+async def keep(connection: aiosqlite.Connection, events: Collection[Event], numbers: Mapping[bytes, int]) -> None:
+    """Remember that these events, just recorded under ``numbers``, came from a state table."""
+    await connection.executemany(
+        "INSERT OR IGNORE INTO state_event VALUES (?, ?)",
+        [(event.seen.occurred_at, numbers[event.event_id]) for event in events if event.event_id in numbers],
+    )
+
+
+def _events(rows: Iterable[Sequence[Any]]) -> list[Event]:
+    return [
+        codec.decode_event(payload, source=source, position=position, occurred_at=at, event_id=event_id, trust=trust)
+        for event_id, source, position, at, trust, payload in rows
+    ]

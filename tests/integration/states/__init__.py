@@ -1,0 +1,1 @@
+"""The reading of state tables, against real databases."""

@@ -1,0 +1,94 @@
+"""A fact that a state table told and its log row are one, in any order of arrival."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.engine.sighting.untold import COMPLETED, COMPLETION
+from agent.model import Observation
+from tests.builders import NOW, an_observation
+from tests.pipelines import running
+
+RULES = """
+schema = 1
+timezone = "UTC"
+[[rule]]
+id = "lesson"
+on = "lesson.completed"
+award = 10
+once_per = "event"
+[[rule]]
+id = "course"
+on = "course.completed"
+award = 100
+once_per = "event"
+"""
+
+
+def logged(at: int = NOW, **changes: object) -> Observation:
+    """A log row about a completed lesson."""
+    return an_observation(
+        7,
+        lms_event=COMPLETION,
+        kind="lesson.completed",
+        people={"subject": "35", "actor": "2"},
+        lesson="12",
+        course="3",
+        natural_key=(COMPLETION, "2", "35", "", "", "12", str(at), "1"),
+        occurred_at=at,
+        facts={},
+        **changes,
+    )
+
+
+def state(at: int = NOW) -> Observation:
+    """The same, as the state table tells it."""
+    return replace(
+        logged(at),
+        source="moodle/state",
+        site="moodle",
+        people={"subject": "35"},
+        natural_key=("state", COMPLETION, "35", "12", "1", str(at)),
+    )
+
+
+@pytest.mark.parametrize("first", ["log", "state"])
+@pytest.mark.parametrize("apart_s", [-200, 0, 200])
+async def test_a_state_and_its_log_row_pay_once_whichever_comes_first(tmp_path: Path, first: str, apart_s: int) -> None:
+    told = (logged(NOW + apart_s), "moodle"), (state(), "moodle/state")
+    async with running(tmp_path, RULES) as at:
+        for seen, source in told if first == "log" else reversed(told):
+            await at.take(seen, source=source)
+            await at.take(seen, source=source)
+        assert at.balances() == {"35": 10}
+        assert len(at.entries()) == 1
+
+
+async def test_a_log_row_is_recognised_by_an_agent_that_was_started_again(tmp_path: Path) -> None:
+    async with running(tmp_path, RULES) as at:
+        await at.take(state(), source="moodle/state")
+    async with running(tmp_path, RULES) as at:
+        await at.take(logged(NOW + 1))
+        assert at.balances() == {"35": 10}
+
+
+async def test_another_learner_another_lesson_and_another_time_are_other_facts(tmp_path: Path) -> None:
+    async with running(tmp_path, RULES) as at:
+        await at.take(state(), source="moodle/state")
+        await at.take(replace(logged(), people={"subject": "36", "actor": "2"}, natural_key=("a",)))
+        await at.take(replace(logged(), lesson="13", natural_key=("b",)))
+        await at.take(logged(NOW + 3_600))
+        assert at.balances() == {"35": 30, "36": 10}
+
+
+async def test_cron_tells_hours_later_that_a_course_was_completed(tmp_path: Path) -> None:
+    def course(seen: Observation) -> Observation:
+        return replace(seen, lms_event=COMPLETED, kind="course.completed", lesson=None)
+
+    async with running(tmp_path, RULES) as at:
+        await at.take(course(logged(NOW + 7_200)))
+        await at.take(course(state()), source="moodle/state")
+        assert at.balances() == {"35": 100}
