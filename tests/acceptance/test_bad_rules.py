@@ -1,0 +1,82 @@
+"""Rules that cannot be meant, given to a running agent: told exactly where they stand, the running rules untouched."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from agent.config.rulefile import load_rules_text
+from tests.acceptance.campus import Campus, campus, serving, wait_until
+from tests.acceptance.test_bad_input import RULES, balance, complete
+from tests.sites import SqliteSite
+
+STEP = 'step = [{ on = "course.viewed" }]\n'
+REFUSED = {
+    "challenges in a circle": (
+        f'[[challenge]]\nid = "a"\nnext = "b"\n{STEP}[[challenge]]\nid = "b"\nnext = "a"\n{STEP}',
+        "rules.toml:9:8: the challenges go in a circle",
+    ),
+    "a currency with no definition": (
+        '[[rule]]\nid = "g"\non = "lesson.completed"\naward = { gold = 1 }\n',
+        "rules.toml:10:18: unknown currency 'gold'",
+    ),
+    "a file replaced half-written": (
+        '[[rule]]\nid = "h"\non = "lesson.co',
+        "rules.toml:9:16: a text that is not closed",
+    ),
+}
+WARNED = {
+    "a cron that never fires": (
+        '[[scheduled]]\nid = "s"\ncron = "0 0 31 2 *"\nrank = { by = "points earned" }\nplaces = [5]\n',
+        "rules.toml:9:8: '0 0 31 2 *' never fires",
+    ),
+    "a fact that no source supplies": (
+        '[[rule]]\nid = "f"\non = "lesson.completed"\naward = 1\nconditions = { shoe_size = ">40" }\n',
+        "rules.toml:11:28: no source supplies a fact 'shoe_size'",
+    ),
+}
+MANY = 10_000
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> SqliteSite:
+    """A Moodle in which one lesson was completed."""
+    made = SqliteSite(tmp_path / "moodle.db")
+    complete(made, 1, 1)
+    return made
+
+
+@pytest.fixture
+def at(tmp_path: Path, site: SqliteSite) -> Campus:
+    """A campus that reads it."""
+    return campus(tmp_path / "campus", f"sqlite:///{site.path}", RULES, extra="poll_interval_s = 0.1")
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_bad_file_is_told_exactly_and_the_running_rules_go_on(at: Campus, site: SqliteSite, case: str) -> None:
+    more, told = REFUSED[case]
+    with serving(at) as service:
+        wait_until(lambda: balance(at) == 10)
+        (at.directory / "rules.toml").write_text(RULES + more)
+        service.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: service.said("rules_refused"))
+        assert told in service.logged("rules_refused")[0]["message"]
+        complete(site, 2, 2)
+        wait_until(lambda: balance(at) == 20)
+        assert len(at.json("rules", "history")) == 1
+
+
+@pytest.mark.parametrize("case", WARNED)
+def test_what_can_never_act_is_told_with_its_place(at: Campus, case: str) -> None:
+    more, told = WARNED[case]
+    (at.directory / "rules.toml").write_text(RULES + more)
+    done = at.command("rules", "check", check=False)
+    assert told in done.stdout + done.stderr
+
+
+def test_ten_thousand_rules_are_read() -> None:
+    rules = [f'[[rule]]\nid = "r{number}"\non = "lesson.completed"\naward = 1\n' for number in range(MANY)]
+    head = 'schema = 1\ntimezone = "UTC"\n'
+    assert len(load_rules_text(head + "".join(rules)).rules) == MANY
