@@ -39,7 +39,7 @@ from agent.ledger.merging.aliases import Aliases
 from agent.ledger.past import again as past_again
 from agent.ledger.past import membership, promised, standing
 from agent.ledger.past import untold as past_untold
-from agent.ledger.record import Behind, Recorder, reserving
+from agent.ledger.record import Behind, Recorder, reserving, totals
 from agent.ledger.writer import Writer
 from agent.model import Decision, Demand, Event, Observation, Outcome, Page, SourceState, StateRequest, Trust
 
@@ -128,6 +128,7 @@ class Pipeline:
             await membership.give(
                 connection, self._recorder, derived.marks(rulebook), *derived.history(rulebook), now=now
             )
+            await totals.keep(connection, rulebook.meters)
             uses_of = partial(history.uses_of, rulebook)
             await versions.give_history(connection, self._recorder, rulebook.meters, uses_of)
             looked_at = rulebook.recognition.names if rulebook.recognition is not None else ()

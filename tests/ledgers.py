@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from agent.ledger import file, verify, versions
-from agent.ledger.record import Recorder
+from agent.ledger.record import Recorder, totals
 from agent.ledger.writer import Writer
 from agent.model import Decision, Event
 from tests.builders import NOW, RULES_VERSION, awards_for, some_events
@@ -54,6 +54,7 @@ def page(
 
     async def unit(connection: aiosqlite.Connection) -> int:
         version_no = await versions.keep(connection, RULES_VERSION, "schema = 1\n", now)
+        await totals.keep(connection, ["budget:points/week"])
         fresh = await recorder.fresh(connection, events)
         known = {event.event_id for event in fresh}
         wanted = [decision for decision in decisions if decision.event_id in known]

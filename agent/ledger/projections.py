@@ -10,7 +10,7 @@ from typing import Any
 import aiosqlite
 
 from agent.errors import IntegrityError
-from agent.ledger.record import LOWERED
+from agent.ledger.record import LOWERED, totals
 from wire import entry as wire_entry
 
 Balances = dict[tuple[int, str], tuple[int, int]]
@@ -71,4 +71,5 @@ async def rebuild(connection: aiosqlite.Connection) -> tuple[int, int]:
     after_all = [(*key, *total) for key, total in sorted(sums.balances().items())]
     await connection.execute("DELETE FROM balance")
     await connection.executemany(f"INSERT INTO balance ({_COLUMNS}) VALUES (?, ?, ?, ?)", after_all)  # noqa: S608
+    await totals.count(connection)
     return len(after_all), len({row[:2] for row in before ^ set(after_all)})

@@ -12,6 +12,7 @@ import orjson
 
 from agent.ledger.record.names import Names
 from agent.ledger.record.people import People, Person
+from agent.ledger.record.totals import TOTALLED
 from agent.model import HoldKey, StateRequest, Use, UseKey
 
 # What is asked for travels as one JSON text: one statement and no table of wishes. Each wish is
@@ -28,6 +29,11 @@ FROM json_each(?) w CROSS JOIN quota_use u
 WHERE u.freed = 0
 GROUP BY w.key
 """
+_EVERYBODY = """
+SELECT w.key, t.uses, 0, t.amount
+FROM json_each(?) w CROSS JOIN quota_total t ON t.meter_no = w.value ->> 0 AND t.bucket = w.value ->> 1
+WHERE t.uses > 0
+"""
 # What a hold for review reserves is its own: no award closes it.
 _HOLDS = """
 SELECT h.rule_id, h.learner, h.scope, h.decision_no
@@ -41,19 +47,22 @@ ORDER BY h.decision_no
 async def load_uses(connection: aiosqlite.Connection, request: StateRequest, names: Names, people: People) -> list[Use]:
     """The uses under the keys of ``request``: one `Use` each for ``rows``, one with the sum for each of ``totals``.
 
-    A total carries the newest time of its uses; keys without uses give nothing.
+    A total carries the newest time of its uses, but for budgets and brakes; keys without uses give nothing.
     """
     persons = await people.find(connection, {key[2] for key in chain(request.rows, request.totals) if key[2]})
-    found, summed = await asyncio.gather(
+    everybody = frozenset(key for key in request.totals if not key[2] and key[0].startswith(TOTALLED))
+    found, summed, kept = await asyncio.gather(
         _read(connection, request.rows, _ROWS, names, persons),
-        _read(connection, request.totals, _TOTALS, names, persons),
+        _read(connection, request.totals - everybody if everybody else request.totals, _TOTALS, names, persons),
+        _read(connection, everybody, _EVERYBODY, names, persons),
     )
     uses = [
         Use(meter=key[0], bucket=key[1], learner=key[2], slot=slot, at=at, amount=amount, freed=bool(freed))
         for key, (slot, at, amount, freed) in found
     ]
     uses.extend(
-        Use(meter=key[0], bucket=key[1], learner=key[2], at=at, amount=amount) for key, (_, at, amount) in summed
+        Use(meter=key[0], bucket=key[1], learner=key[2], at=at, amount=amount)
+        for key, (_, at, amount) in chain(summed, kept)
     )
     return uses
 
