@@ -69,6 +69,10 @@ WITHOUT_LMS_EVENT: tuple[str, ...] = (
 """Kinds that no row of the log makes: read from state tables, from other sources, or made by the engine."""
 
 
+BRING_FACTS_OF_THEIR_OWN = frozenset({"submission.received", "user.registered"})
+"""Kinds whose posts carry whatever facts their form asks for: no table can list them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindTable:
     """The table in force: Moodle's, with the entries of `[[kind]]` after it."""

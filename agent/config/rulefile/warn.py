@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
 from functools import cache
 from itertools import combinations
@@ -11,7 +11,7 @@ from agent.config.comparison import Comparison, ValueRef
 from agent.config.document import Fault, KeyPath
 from agent.config.facts import FactEntry, FactTable
 from agent.config.grammar import Number, is_number
-from agent.config.kinds import DEFAULT_ONCE_PER, KindTable
+from agent.config.kinds import BRING_FACTS_OF_THEIR_OWN, DEFAULT_ONCE_PER, KindTable
 from agent.config.rulefile.award import Computed
 from agent.config.rulefile.check import nearest
 from agent.config.rulefile.merged import Merged, Placed
@@ -119,7 +119,7 @@ def facts_of(placed: Placed[Rule] | Placed[Deny] | Placed[Step], kinds: KindTabl
     stood_on = kinds_of(placed.it.on, kinds)
     for fact, comparison, at in _leaves(placed.it.conditions, ("conditions",)):
         entry = facts.get(fact)
-        if fact in OWN_FACTS:
+        if fact in OWN_FACTS or (entry is None and _free(stood_on)):
             continue
         if entry is None or not entry.condition:
             known = {each.name for kind in stood_on for each in facts.for_kind(kind)}
@@ -145,11 +145,18 @@ def _amounts(rule: Placed[Rule], kinds: KindTable, facts: FactTable) -> Iterator
 def _counted(rule: Placed[Rule], fact: str, kinds: KindTable, facts: FactTable, at: KeyPath) -> Iterator[Fault]:
     entry = facts.get(fact)
     stood_on = kinds_of(rule.it.on, kinds)
+    if entry is None and _free(stood_on):
+        return
     if entry is None or (stood_on and not any(facts.suppliers(fact, kind) for kind in stood_on)):
         known = {each.name for kind in stood_on for each in facts.for_kind(kind)}
         yield rule.fault(f"no source supplies a fact {fact!r} here", nearest(fact, known), at=at)
     elif entry.type not in {"int", "rational"}:
         yield rule.fault(f"{fact} is no number", f"the fact is a {entry.type}", at=at)
+
+
+def _free(stood_on: Collection[str]) -> bool:
+    """Whether events of these kinds may carry any fact."""
+    return bool(stood_on) and BRING_FACTS_OF_THEIR_OWN.issuperset(stood_on)
 
 
 def _leaves(conditions: Conditions, at: KeyPath) -> Iterator[tuple[str, Comparison, KeyPath]]:
