@@ -57,9 +57,11 @@ def test_a_backup_is_taken_while_the_agent_works_and_put_back_it_goes_on_from_th
         running = at.command("restore", str(made["backup"]), "--yes", check=False)
         assert (running.returncode, "another agent is at work" in running.stderr) == (1, True)
     kept = at.export()
+    (at.directory / "data" / "text.key").write_bytes(b"k" * 32)
     done = json.loads(at.command("restore", str(made["backup"]), "--yes", "--json").stdout)
     assert (done["entries"], entries(at)) == (5, 5)
-    assert (Path(done["set_aside"]) / "ledger.db").exists()
+    assert {path.name for path in Path(done["set_aside"]).iterdir()} >= {"ledger.db", "text.key"}
+    assert not any("acknowledged" in remark for remark in done["remarks"])
     at.catch_up()
     assert at.export() == kept
     assert at.json("ledger", "verify")["findings"] == []

@@ -14,7 +14,7 @@ from agent.ledger import file
 from agent.ledger.backup.taking import Manifest, read_manifest, require_whole
 from agent.ledger.verify import verify
 
-_ACKED = "SELECT coalesce(max(acked_seq), 0) FROM reader"
+_ACKED = "SELECT coalesce(max(acked_seq), 0) FROM reader WHERE name = 'catalogue'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ def _require_head(fresh: Path, manifest: Manifest) -> None:
 
 def _set_aside(data_dir: Path, now: int) -> Path | None:
     """Move what is there into a directory of its own; nothing is deleted."""
-    there = [path for pattern in ("ledger.db*", "inbox.db*") for path in sorted(data_dir.glob(pattern))]
+    there = [path for pattern in ("ledger.db*", "inbox.db*", "text.key") for path in sorted(data_dir.glob(pattern))]
     if not there:
         return None
     aside = data_dir / f"set-aside-{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}"

@@ -130,9 +130,11 @@ def before_upgrade(path: Path, had: int) -> Path | None:
     copy = to / f"ledger-schema-{had}.db"
     with _told(to):
         to.mkdir(exist_ok=True, mode=0o700)
-        copy.unlink(missing_ok=True)
+        partial = copy.with_suffix(".partial")
+        partial.unlink(missing_ok=True)
         with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
-            _copied(connection, copy)
+            _copied(connection, partial)
+        partial.replace(copy)
     return copy
 
 
