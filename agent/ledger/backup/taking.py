@@ -201,11 +201,9 @@ def _on_disk(path: Path) -> None:
 
 
 def _free(place: Path) -> Path:
-    number = 1
-    while place.exists():
-        number += 1
-        place = place.with_name(f"{place.name.partition('_')[0]}_{number}")
-    return place
+    """The name, with a number behind it where copies of the same second are there; names sort by age."""
+    same = [path.name.partition("_")[2] for path in place.parent.glob(f"{place.name}*")]
+    return place.with_name(f"{place.name}_{max(int(number or 1) for number in same) + 1:03}") if same else place
 
 
 def _rotate(folder: Path, keep: int) -> None:
