@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import aiosqlite
 import structlog
@@ -10,7 +11,6 @@ import structlog
 from agent.clock import Clock
 from agent.engine.rulebook import Rulebook
 from agent.ledger.money import expiring
-from agent.ledger.money.accounts import Terms
 from agent.ledger.money.expiring import Passed, Wanted
 from agent.ledger.writer import Writer
 from agent.pipeline import Pipeline
@@ -21,7 +21,7 @@ JUMP_S = 600
 """A clock that was set by more than this is not believed until the next look."""
 
 LOOK_S = 3_600.0
-"""Lots go by the second they were earned at; within an hour of it is soon enough."""
+"""Lots go by the second of the act that earned them; within an hour of it is soon enough."""
 
 
 def terms_of(rulebook: Rulebook) -> dict[str, Wanted]:
@@ -47,6 +47,9 @@ class Expiry:
             await expiring.keep_terms(connection, wanted)
 
         await self._writer.run(unit)
+        ending = sorted(name for name, one in wanted.items() if one.expires_after is not None)
+        if ending and not self._active:
+            log.warning("expiry_is_the_catalogues", currencies=ending)
 
     async def run(self) -> None:
         """Look for ever. What cannot be done now is told and done later."""
@@ -61,16 +64,25 @@ class Expiry:
         """Let everything go that is over now, and tell what soon will be."""
         if not (self._active and self._steady()):
             return
-        now, currencies = self._clock.now(), self._pipeline.rulebook.currencies
-        for terms, one, end in await self._writer.run(expiring.stretches):
-            notice = currencies[one.currency].notice if one.currency in currencies else None
-            if notice:
-                soon = await self._through(terms, one, end, at=now + notice, telling=True)
-                if soon.lots:
-                    log.info("expiry_near", currency=one.currency, amount=soon.amount, learners=soon.people)
-            gone = await self._through(terms, one, end, at=now, telling=False)
-            if gone.lots:
-                log.info("lots_expired", currency=one.currency, amount=gone.amount, learners=gone.people)
+        while await self._writer.run(expiring.list_new):
+            pass
+        now, found = self._clock.now(), dict[tuple[str, str], Passed]()
+        for name, currency in self._pipeline.rulebook.currencies.items():
+            if currency.notice:
+                for block in await self._writer.run(
+                    partial(expiring.untold_blocks, currency=name, at=now + currency.notice)
+                ):
+                    soon = await self._writer.run(partial(expiring.tell, block=block, at=now + currency.notice))
+                    _add(found, ("expiry_near", name), soon)
+        for block in await self._writer.run(partial(expiring.due_blocks, now=now)):
+            _add(
+                found,
+                ("lots_expired", block.currency),
+                await self._writer.run(partial(expiring.expire, block=block, now=now)),
+            )
+        for (event, name), passed in found.items():
+            if passed.lots:
+                log.info(event, currency=name, amount=passed.amount, learners=len(passed.people))
 
     def _steady(self) -> bool:
         """Whether the clock was not set since the last look: what expires by mistake does not come back."""
@@ -80,19 +92,6 @@ class Expiry:
             log.warning("clock_jumped", seconds=round(jumped))
         return abs(jumped) <= JUMP_S
 
-    async def _through(self, terms: tuple[Terms, ...], one: Terms, end: int, *, at: int, telling: bool) -> Passed:
-        total = Passed(more=True)
-        while total.more:
 
-            async def unit(connection: aiosqlite.Connection) -> Passed:
-                ahead = next(each for _, each, _ in await expiring.stretches(connection) if each[:2] == one[:2])
-                return await (expiring.tell if telling else expiring.expire)(connection, terms, ahead, end, at)
-
-            passed = await self._writer.run(unit)
-            total = Passed(
-                lots=total.lots + passed.lots,
-                amount=total.amount + passed.amount,
-                people=total.people + passed.people,
-                more=passed.more,
-            )
-        return total
+def _add(found: dict[tuple[str, str], Passed], key: tuple[str, str], passed: Passed) -> None:
+    found[key] = found.get(key, Passed()) + passed

@@ -21,6 +21,7 @@ from tests.rule_stories import ZONE, event, rule
 from wire.lots import Account
 
 DAY = 86_400
+ACT = event().seen.occurred_at
 HEAD = f'schema = 1\ntimezone = "{ZONE}"\n'
 STATED = "SELECT after_seq, kind, amount, of, occurred_at FROM statement ORDER BY no"
 
@@ -34,7 +35,7 @@ async def agent(
     directory: Path, text: str, *, active: bool = True
 ) -> AsyncIterator[tuple[Running, Expiry, ManualClock]]:
     async with running(directory, text) as here:
-        clock = ManualClock(NOW)
+        clock = ManualClock(ACT)
         expiry = Expiry(here.writer, here.pipeline, clock, active=active)
         await expiry.adopt()
         yield here, expiry, clock
@@ -56,11 +57,37 @@ async def test_a_lot_expires_after_its_time_once_and_the_chain_stays_as_it_is(tm
         await expiry.look()
         await expiry.look()
         assert rows(tmp_path, STATED) == [
-            (2, "expiry", -10, "1-1", NOW + 30 * DAY),
-            (2, "expiry", -10, "1-2", NOW + 30 * DAY),
+            (2, "expiry", -10, "1-1", ACT + 30 * DAY),
+            (2, "expiry", -10, "1-2", ACT + 30 * DAY),
         ]
         assert here.entries() == entries
         assert (account(tmp_path).balance, account(tmp_path, "moodle:ben").available) == (0, 0)
+
+
+async def test_a_lot_lives_from_the_act_that_earned_it_however_late_it_is_recorded(tmp_path: Path) -> None:
+    async with agent(tmp_path, rules()) as (here, expiry, clock):
+        clock.at += 31 * DAY
+        await here.take(event(lesson="2", when="2026-09-20T09:00:00").seen)
+        await expiry.look()
+        await here.take(event(lesson="1").seen)
+        assert [lot.expires_at for lot in account(tmp_path).lots] == [ACT + 30 * DAY, ACT + 43 * DAY]
+        await expiry.look()
+        assert rows(tmp_path, STATED) == [(2, "expiry", -10, "1-2", ACT + 30 * DAY)]
+        clock.at += 12 * DAY
+        await expiry.look()
+        assert account(tmp_path).lots == ()
+
+
+async def test_lots_of_one_block_go_each_in_its_time(tmp_path: Path) -> None:
+    async with agent(tmp_path, rules()) as (here, expiry, clock):
+        days = (9, 7, 8)
+        await here.take(*[event(lesson=str(day), when=f"2026-09-{day:02}T09:00:00").seen for day in days])
+        clock.at += 30 * DAY
+        for left in (2, 1, 0):
+            await expiry.look()
+            assert len(account(tmp_path).lots) == left
+            clock.at += DAY
+        assert rows(tmp_path, "SELECT next_at FROM lot_block") == [(None,)]
 
 
 async def test_a_change_of_the_terms_is_for_new_lots_only(tmp_path: Path) -> None:
@@ -70,7 +97,7 @@ async def test_a_change_of_the_terms_is_for_new_lots_only(tmp_path: Path) -> Non
         await here.take(event(lesson="2").seen)
     async with agent(tmp_path, rules("60d")) as (here, expiry, clock):
         await here.take(event(lesson="3").seen)
-        assert [lot.expires_at for lot in account(tmp_path).lots] == [NOW + 30 * DAY, NOW + 60 * DAY, None]
+        assert [lot.expires_at for lot in account(tmp_path).lots] == [ACT + 30 * DAY, ACT + 60 * DAY, None]
         clock.at += 365 * DAY
         await expiry.look()
         assert [lot.ref for lot in account(tmp_path).lots] == ["1-1"]
@@ -82,7 +109,7 @@ async def test_terms_that_were_kept_are_not_kept_again(tmp_path: Path) -> None:
             await here.take(event(lesson="1").seen)
             clock.at += 30 * DAY
             await expiry.look()
-    assert rows(tmp_path, "SELECT since_seq, expires_after, done_seq FROM currency_terms") == [(0, 30 * DAY, 1)]
+    assert rows(tmp_path, "SELECT since_seq, expires_after FROM currency_terms") == [(0, 30 * DAY)]
     assert len(rows(tmp_path, STATED)) == 1
 
 
@@ -110,8 +137,26 @@ async def test_what_soon_expires_is_told_once_for_each_lot(tmp_path: Path) -> No
         ]
 
 
-async def test_with_a_catalogue_nothing_expires_here(tmp_path: Path) -> None:
+async def test_a_lot_that_was_told_is_not_told_again_with_the_next(tmp_path: Path) -> None:
+    async with agent(tmp_path, rules(more='notice = "14d"')) as (here, expiry, clock):
+        clock.at += 16 * DAY
+        told = []
+        for lesson, day in (("1", 7), ("2", 8), ("3", 6)):
+            await here.take(event(lesson=lesson, when=f"2026-09-{day:02}T09:00:00").seen)
+            with structlog.testing.capture_logs() as logs:
+                await expiry.look()
+            told.append([one["amount"] for one in logs])
+        clock.at += DAY
+        with structlog.testing.capture_logs() as logs:
+            await expiry.look()
+        assert (told, [one["amount"] for one in logs]) == ([[10], [], [10]], [10])
+
+
+async def test_with_a_catalogue_nothing_expires_here_and_that_is_told(tmp_path: Path) -> None:
     async with agent(tmp_path, rules(), active=False) as (here, expiry, clock):
+        with structlog.testing.capture_logs() as told:
+            await expiry.adopt()
+        assert [(one["event"], one["currencies"]) for one in told] == [("expiry_is_the_catalogues", ["points"])]
         await here.take(event().seen)
         clock.at += 365 * DAY
         await expiry.look()
@@ -125,7 +170,23 @@ async def test_a_ledger_of_schema_5_goes_on_and_its_entries_have_the_first_terms
     async with running(tmp_path, HEAD + rule()) as here:
         await here.take(event().seen)
     async with agent(tmp_path, rules()):
-        assert [lot.expires_at for lot in account(tmp_path).lots] == [NOW + 30 * DAY]
+        assert [lot.expires_at for lot in account(tmp_path).lots] == [ACT + 30 * DAY]
+
+
+async def test_a_ledger_of_schema_8_expires_nothing_twice(tmp_path: Path) -> None:
+    steps = file.migrations()
+    with contextlib.closing(sqlite3.connect(file.ledger_path(tmp_path), isolation_level=None)) as connection:
+        script = "\n".join(steps[number] for number in range(1, 9))
+        connection.executescript(script + "\nPRAGMA user_version = 8;")
+        connection.execute("INSERT INTO currency_terms VALUES ('points', 0, ?, 'owe', 1, 1)", (30 * DAY,))
+        connection.execute(
+            "INSERT INTO statement VALUES (1, 1, 1, 'points', 'expiry', -10, '1-1', ?, ?)", (ACT, ACT + 30 * DAY)
+        )
+    async with agent(tmp_path, rules()) as (here, expiry, clock):
+        await here.take(event(lesson="1").seen, event(lesson="2").seen)
+        clock.at += 30 * DAY
+        await expiry.look()
+        assert [of for _, _, _, of, _ in rows(tmp_path, STATED)] == ["1-1", "1-2"]
 
 
 class _Set(ManualClock):
@@ -137,7 +198,7 @@ class _Set(ManualClock):
 
 async def test_a_clock_that_was_set_lets_nothing_expire_until_it_stands(tmp_path: Path) -> None:
     async with running(tmp_path, rules()) as here:
-        clock = _Set(NOW)
+        clock = _Set(ACT)
         expiry = Expiry(here.writer, here.pipeline, clock, active=True)
         await expiry.adopt()
         await here.take(event().seen)

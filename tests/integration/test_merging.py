@@ -252,3 +252,17 @@ async def test_what_had_expired_does_not_come_back_with_the_account(tmp_path: Pa
         with contextlib.closing(file.open_for_reading(tmp_path)) as connection:
             ann, ben = (accounts.of_learner(connection, f"moodle:{who}", "points") for who in ("ann", "ben"))
         assert (ann.balance, ben.balance, ben.debt) == (10, 0, 0)
+
+
+async def test_a_lot_keeps_its_time_and_its_terms_through_any_number_of_merges(tmp_path: Path) -> None:
+    kept, short = (HEAD + rule() + f'[currency.points]\nexpires_after = "{time}"\n' for time in ("never", "30d"))
+    for text, number in ((kept, 1), (short, 2)):
+        async with desk(tmp_path, text) as it:
+            await Expiry(it.here.writer, it.here.pipeline, ManualClock(NOW), active=True).adopt()
+            await it.here.take(lesson(number, "cem").seen)
+    async with desk(tmp_path, short) as it:
+        await it.merge("cem", "ben")
+        await it.merge("ben", "ann")
+        with contextlib.closing(file.open_for_reading(tmp_path)) as connection:
+            lots = accounts.of_learner(connection, "moodle:ann", "points").lots
+        assert [lot.expires_at for lot in lots] == [lesson(2, "cem").seen.occurred_at + 30 * 86_400, None]

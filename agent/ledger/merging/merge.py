@@ -93,6 +93,7 @@ async def carry_out(connection: aiosqlite.Connection, recorder: Recorder, merge:
             made.by_hand(connection, recorder) if about is None else made.decided(connection, recorder, about)
         )
         if change.verb == "moved":
+            await _same_terms(connection, made.given(), seqs)
             await _expired_too(connection, made.given(), seqs, expired, target, merge.now)
     for use in plan.sets:
         await connection.execute(
@@ -271,6 +272,17 @@ async def _events(connection: aiosqlite.Connection, plan: Plan) -> dict[int, tup
         )
         for number, event_id, source, position, at, trust, payload in rows
     }
+
+
+async def _same_terms(
+    connection: aiosqlite.Connection, given: Sequence[Mapping[str, Any]], seqs: Sequence[int]
+) -> None:
+    """What is given lives as long as what it stands for: a change of the terms is for new lots only."""
+    await connection.executemany(
+        "INSERT INTO lot_moved SELECT ?, coalesce((SELECT of_seq FROM lot_moved WHERE seq = e.seq), e.seq)"
+        " FROM entry e WHERE e.seq = ?",
+        [(seq, int(one["entry_id"].partition("-")[2])) for one, seq in zip(given, seqs, strict=True)],
+    )
 
 
 async def _expired_too(

@@ -13,14 +13,15 @@ import orjson
 
 from wire.lots import Account
 
-TERMS = "SELECT currency, since_seq, expires_after, overdraw, done_seq, told_seq FROM currency_terms ORDER BY 1, 2"
+TERMS = "SELECT currency, since_seq, expires_after, overdraw FROM currency_terms ORDER BY 1, 2"
 _ENTRIES = """
-SELECT person_no, seq, 0 AS no, CAST(body AS TEXT) ->> 'kind', CAST(body AS TEXT) ->> 'amount',
-       CAST(body AS TEXT) ->> 'entry_id', CAST(body AS TEXT) ->> 'reverses', CAST(body AS TEXT) ->> 'recorded_at'
-FROM entry
-WHERE person_no IN (SELECT value FROM json_each(:people)) AND CAST(body AS TEXT) ->> 'currency' = :currency
+SELECT e.person_no, e.seq, 0 AS no, CAST(e.body AS TEXT) ->> 'kind', CAST(e.body AS TEXT) ->> 'amount',
+       CAST(e.body AS TEXT) ->> 'entry_id', CAST(e.body AS TEXT) ->> 'reverses',
+       CAST(e.body AS TEXT) ->> 'occurred_at', coalesce(m.of_seq, e.seq)
+FROM entry e LEFT JOIN lot_moved m ON m.seq = e.seq
+WHERE e.person_no IN (SELECT value FROM json_each(:people)) AND CAST(e.body AS TEXT) ->> 'currency' = :currency
 UNION ALL
-SELECT person_no, after_seq, no, kind, amount, CAST(no AS TEXT), of, occurred_at
+SELECT person_no, after_seq, no, kind, amount, CAST(no AS TEXT), of, occurred_at, after_seq
 FROM statement WHERE person_no IN (SELECT value FROM json_each(:people)) AND currency = :currency
 ORDER BY 2, 3
 """
@@ -33,8 +34,6 @@ class Terms(NamedTuple):
     since_seq: int
     expires_after: int | None
     overdraw: str
-    done_seq: int = 0
-    told_seq: int = 0
 
 
 def in_force(terms: Sequence[Terms], seq: int) -> Terms | None:
@@ -43,11 +42,17 @@ def in_force(terms: Sequence[Terms], seq: int) -> Terms | None:
     return terms[max(place, 1) - 1] if terms else None
 
 
+def ends_at(terms: Sequence[Terms], seq: int, occurred_at: int) -> int | None:
+    """When a lot is over that an act at ``occurred_at`` opened under the terms of entry ``seq``; None is never."""
+    under = in_force(terms, seq)
+    return None if under is None or under.expires_after is None else occurred_at + under.expires_after
+
+
 def folded(rows: Iterable[tuple[Any, ...]], terms: Sequence[Terms]) -> dict[int, Account]:
     """Accounts by person, from the rows of entries and statement of one currency in order."""
     accounts: defaultdict[int, Account] = defaultdict(Account)
-    for person_no, seq, _, kind, amount, ref, of, at in rows:
-        account, under = accounts[person_no], in_force(terms, seq)
+    for person_no, seq, _, kind, amount, ref, of, at, under_seq in rows:
+        account = accounts[person_no]
         match kind:
             case "expiry":
                 account.expire(of, -amount)
@@ -56,9 +61,9 @@ def folded(rows: Iterable[tuple[Any, ...]], terms: Sequence[Terms]) -> dict[int,
             case "refund":
                 account.refund(of, amount)
             case _ if amount > 0:
-                lives = under.expires_after if under is not None else None
-                account.credit(ref, amount, None if lives is None else at + lives)
+                account.credit(ref, amount, ends_at(terms, under_seq, at))
             case "reversal":
+                under = in_force(terms, seq)
                 account.reverse(of, -amount, owe=under is None or under.overdraw == "owe")
             case _:
                 account.take(-amount)
