@@ -66,23 +66,27 @@ class Expiry:
             return
         while await self._writer.run(expiring.list_new):
             pass
-        now, found = self._clock.now(), dict[tuple[str, str], Passed]()
+        now = self._clock.now()
         for name, currency in self._pipeline.rulebook.currencies.items():
-            if currency.notice:
-                for block in await self._writer.run(
-                    partial(expiring.untold_blocks, currency=name, at=now + currency.notice)
-                ):
-                    soon = await self._writer.run(partial(expiring.tell, block=block, at=now + currency.notice))
-                    _add(found, ("expiry_near", name), soon)
+            if currency.notice and (soon := await self._near(name, now + currency.notice)).lots:
+                log.info("expiry_near", currency=name, amount=soon.amount, learners=len(soon.people))
+        for name, gone in (await self._over(now)).items():
+            if gone.lots:
+                log.info("lots_expired", currency=name, amount=gone.amount, learners=len(gone.people))
+
+    async def _near(self, currency: str, at: int) -> Passed:
+        soon = Passed()
+        for block in await self._writer.run(partial(expiring.untold_blocks, currency=currency, at=at)):
+            soon += await self._writer.run(partial(expiring.tell, block=block, at=at))
+        return soon
+
+    async def _over(self, now: int) -> dict[str, Passed]:
+        """By currency."""
+        gone: dict[str, Passed] = {}
         for block in await self._writer.run(partial(expiring.due_blocks, now=now)):
-            _add(
-                found,
-                ("lots_expired", block.currency),
-                await self._writer.run(partial(expiring.expire, block=block, now=now)),
-            )
-        for (event, name), passed in found.items():
-            if passed.lots:
-                log.info(event, currency=name, amount=passed.amount, learners=len(passed.people))
+            passed = await self._writer.run(partial(expiring.expire, block=block, now=now))
+            gone[block.currency] = gone.get(block.currency, Passed()) + passed
+        return gone
 
     def _steady(self) -> bool:
         """Whether the clock was not set since the last look: what expires by mistake does not come back."""
@@ -91,7 +95,3 @@ class Expiry:
         if abs(jumped) > JUMP_S:
             log.warning("clock_jumped", seconds=round(jumped))
         return abs(jumped) <= JUMP_S
-
-
-def _add(found: dict[tuple[str, str], Passed], key: tuple[str, str], passed: Passed) -> None:
-    found[key] = found.get(key, Passed()) + passed
