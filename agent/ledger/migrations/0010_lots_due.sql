@@ -1,4 +1,4 @@
--- Schema 9: a lot lives from the time of the act that earned it. Acts are recorded in any order, so what is due is found
+-- Schema 10: a lot lives from the time of the act that earned it. Acts are recorded in any order, so what is due is found
 -- by blocks of entries.
 
 -- Entries `first_seq` to `last_seq` opened lots of `currency`: when the next of them is over (NULL: all are), and the
