@@ -55,11 +55,16 @@ def decided(pages: Sequence[Sequence[Event]], rules: Rulebook) -> list[Decision]
         wanted = booking.wants(verdicts)
         known = [use for use in kept if (use.meter, use.bucket, use.learner) in wanted.rows | wanted.totals]
         made = booking.book(verdicts, booking.State.load(known, {}), shadow=False)
-        kept.extend(use for one in made for use in (*one.notes, *(one.uses if one.hold is None else ())))
+        kept.extend(use for one in made for use in (*one.notes, *remembered(one)))
         found.extend(made)
     keys = [(use.meter, use.bucket, use.learner, use.slot) for use in kept if use.meter.startswith(("check:", "flag:"))]
     assert len(keys) == len(set(keys)), "an act is kept once"
     return found
+
+
+def remembered(made: Decision) -> tuple[Use, ...]:
+    """What the ledger keeps of its uses: of a hold those that it reserves."""
+    return made.reserves if made.outcome is Outcome.held else made.uses
 
 
 @settings(max_examples=150, deadline=None)
