@@ -14,6 +14,10 @@ from tests.sites import SqliteSite
 
 STEP = 'step = [{ on = "course.viewed" }]\n'
 REFUSED = {
+    "a cron that never fires": (
+        '[[scheduled]]\nid = "s"\ncron = "0 0 31 2 *"\nrank = { by = "points earned" }\nplaces = [5]\n',
+        "rules.toml:9:8: '0 0 31 2 *' never fires",
+    ),
     "challenges in a circle": (
         f'[[challenge]]\nid = "a"\nnext = "b"\n{STEP}[[challenge]]\nid = "b"\nnext = "a"\n{STEP}',
         "rules.toml:9:8: the challenges go in a circle",
@@ -28,10 +32,6 @@ REFUSED = {
     ),
 }
 WARNED = {
-    "a cron that never fires": (
-        '[[scheduled]]\nid = "s"\ncron = "0 0 31 2 *"\nrank = { by = "points earned" }\nplaces = [5]\n',
-        "rules.toml:9:8: '0 0 31 2 *' never fires",
-    ),
     "a fact that no source supplies": (
         '[[rule]]\nid = "f"\non = "lesson.completed"\naward = 1\nconditions = { shoe_size = ">40" }\n',
         "rules.toml:11:28: no source supplies a fact 'shoe_size'",

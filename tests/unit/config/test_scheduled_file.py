@@ -43,6 +43,7 @@ RANK = "rank = {}\nplaces = [5]"
         (one(RANK, 'every = "ever"'), "'ever' never ends"),
         (one(RANK, 'cron = "0 25 * * *"'), "'0 25 * * *' is not a cron line"),
         (one(RANK, 'cron = "@daily"'), "'@daily' is not a cron line"),
+        (one(RANK, 'cron = "0 0 30 2 *"'), "'0 0 30 2 *' never fires"),
         (one(RANK).replace('id = "s"', 'id = "r"'), "'r' stands in rules.toml:3 already"),
         (one("rank = {}\nplaces = [0.5]"), "points has 0 decimals"),
         (one('attendance = { of = "lesson.completed" }\naward = 5'), "attendance counts days or weeks"),
@@ -61,7 +62,6 @@ def test_every_fault_is_told_at_its_place(text: str, told: str) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (one(RANK, 'cron = "0 0 30 2 *"'), "'0 0 30 2 *' never fires"),
         (
             one('draw = { winners = 1, seed = "chain" }\naward = 5'),
             "this draw can be steered by whoever runs the agent",

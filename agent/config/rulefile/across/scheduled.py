@@ -35,8 +35,6 @@ def warnings(merged: Merged, facts: FactTable) -> Iterator[Fault]:
     """What is allowed and worth a second look."""
     for placed in merged.scheduled:
         spec = placed.it
-        if spec.cron is not None and Cron(spec.cron).after(_ANY_DAY) is None:
-            yield placed.fault(f"{spec.cron!r} never fires", "no day fits all of its fields", at=("cron",))
         if spec.ties != "share-place" and spec.rank is None:
             yield placed.fault("`ties` can never act", "only a ranking has ties", at=("ties",))
         if spec.draw is not None and spec.draw.seed == "chain":
@@ -102,9 +100,12 @@ def _times(placed: Placed[Scheduled], merged: Merged) -> Iterator[Fault]:
         yield placed.fault(f"unknown window {spec.over.name!r}", nearest(spec.over.name, windows), at=("over",))
     if spec.cron is not None:
         try:
-            Cron(spec.cron)
+            fires = Cron(spec.cron).after(_ANY_DAY) is not None
         except MisfitError as error:
             yield placed.fault(error.message, error.hint, at=("cron",))
+        else:
+            if not fires:
+                yield placed.fault(f"{spec.cron!r} never fires", "no day fits all of its fields", at=("cron",))
 
 
 def _kinds(placed: Placed[Scheduled], kinds: KindTable) -> Iterator[Fault]:
