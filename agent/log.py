@@ -22,7 +22,6 @@ EventName = Literal[
     "delivery_recovered",
     "delivery_stopped",
     "delivery_trouble",
-    "expiry_is_the_catalogues",
     "expiry_near",
     "expiry_trouble",
     "entry_rejected",

@@ -9,7 +9,10 @@ from sqlalchemy import Row, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import schema
+from catalogue.store.rows import WalletKey, WalletState
+from catalogue.wallets import book
 from wire import entry
+from wire.lots import Account
 
 PAGE_ROWS = 1000
 
@@ -56,6 +59,33 @@ async def wallets(
         if len(rows) < PAGE_ROWS:
             return
         at = (rows[-1].learner, rows[-1].currency)
+
+
+async def lots(conn: AsyncConnection, campus: str, learner: str, currency: str) -> dict[str, Any]:
+    """{lots: [{ref, amount, left, expires_at}], owed} of one wallet, the first to be used first."""
+    found = await _held(conn, campus, learner, currency)
+    account = (await book.accounts(conn, campus, found)).get((learner, currency), Account())
+    shown = [
+        {"ref": lot.ref, "amount": lot.amount, "left": lot.left, "expires_at": lot.expires_at} for lot in account.lots
+    ]
+    return {"lots": shown, "owed": account.debt}
+
+
+async def history(conn: AsyncConnection, campus: str, learner: str, currency: str) -> list[dict[str, Any]]:
+    """Every movement of one wallet in order, each with the balance after it."""
+    found = await _held(conn, campus, learner, currency)
+    balance, rows = 0, []
+    for row in await book.history(conn, campus, [state.last_no for state in found.values()]):
+        balance += row.amount + row.waived
+        rows.append({**row._asdict(), "balance": balance})
+    return rows
+
+
+async def _held(conn: AsyncConnection, campus: str, learner: str, currency: str) -> dict[WalletKey, WalletState]:
+    table = schema.wallet.c
+    mine = (table.campus == campus, table.learner == learner, table.currency == currency)
+    row = (await conn.execute(select(*(table[name] for name in WalletState._fields)).where(*mine))).first()
+    return {} if row is None else {(learner, currency): WalletState(*row)}
 
 
 async def entries(conn: AsyncConnection, campus: str, agent: str | None = None) -> AsyncIterator[Row[Any]]:

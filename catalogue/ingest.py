@@ -1,106 +1,150 @@
-"""What is wrong with an entry, and what the good ones move. Pure: a batch and balances in, rows and moves out."""
+"""What is wrong with an entry, and what the good ones move. Pure: a batch and wallets in, rows and moves out."""
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from catalogue.store.rows import EntryRow, WalletMove
-from wire import entry
+from catalogue.store.rows import EntryRow, WalletKey, WalletState
+from catalogue.wallets.moves import Move, as_movement
+from wire import entry, terms
 from wire.batch import Batch
+from wire.lots import Account
 from wire.receipt import REASON_CHARS_MAX, Rejected
+from wire.terms import Terms
 
 ENTRY_BYTES_MAX = 64 * 2**10
 """Longest entry that can move a wallet, in bytes; a longer one is kept and set aside."""
 BALANCE_MAX = 10**18
 """No wallet goes beyond this in either direction; nine times more would still fit the column."""
 
-WalletKey = tuple[str, str]
-"""(learner, currency)."""
-
 _KINDS = frozenset(("award", "reversal", "adjustment"))
 _ENTRY_ID = re.compile(r"([1-9][0-9]{0,18})-([1-9][0-9]{0,18})")
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Movement:
-    """What one good entry does: ``amount`` onto ``wallet``."""
-
-    seq: int
-    wallet: WalletKey
-    amount: int
+Numbered = tuple[int, Move]
+"""A good entry's seq, and what it does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sifted:
-    """A batch's entries told apart: movements in order, and by seq why the others move nothing."""
+    """A batch's entries told apart: moves in order, by seq why the others move nothing, and the batch's terms."""
 
-    movements: tuple[Movement, ...]
+    moves: tuple[Numbered, ...]
     rejected: Mapping[int, str]
+    terms: Terms
 
-    def wallets(self) -> list[WalletKey]:
-        """Every wallet that would move, each once, in key order."""
-        return sorted({movement.wallet for movement in self.movements})
+    def wallets(self) -> set[WalletKey]:
+        """Every wallet that would move."""
+        return {move.key for _, move in self.moves}
+
+    def reversed(self) -> set[WalletKey]:
+        """Those whose lots must be known, because part of what is taken back may be nobody's to pay."""
+        return {move.key for _, move in self.moves if _takes_back(move)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posting:
-    """What goes into the books: every entry's row, the wallets' moves in key order, and the rejected ones."""
+    """What goes into the books: every entry's row, the moves of the good ones, and the rejected ones."""
 
     rows: list[EntryRow]
-    moves: list[WalletMove]
+    moves: list[Move]
     rejected: tuple[Rejected, ...]
 
 
 def sift(batch: Batch) -> Sifted:
-    """Look into each entry."""
-    movements: list[Movement] = []
+    """Look into each entry.
+
+    Raises:
+        MalformedError: the batch's terms cannot be read.
+    """
+    moves: list[Numbered] = []
     rejected: dict[int, str] = {}
+    said = terms.parse(batch.header.extra.get(terms.FIELD))
+    writer = Author(agent=batch.header.agent, epoch=batch.header.epoch, terms=said)
     for seq, body in enumerate(batch.entries, start=batch.header.first_seq):
-        judged = judge(body, epoch=batch.header.epoch, seq=seq)
-        if isinstance(judged, Movement):
-            movements.append(judged)
+        judged = judge(body, writer, seq=seq)
+        if isinstance(judged, Move):
+            moves.append((seq, judged))
         else:
             rejected[seq] = judged
-    return Sifted(movements=tuple(movements), rejected=rejected)
+    return Sifted(moves=tuple(moves), rejected=rejected, terms=said)
 
 
-def judge(body: bytes, *, epoch: int, seq: int) -> Movement | str:
-    """The movement of one entry that stands at ``seq``, or why it has none."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Who wrote an entry, in which epoch it came, and the terms that came with it."""
+
+    agent: str
+    epoch: int
+    terms: Terms
+
+
+def judge(body: bytes, author: Author, *, seq: int) -> Move | str:
+    """What one entry does that stands at ``seq``, or why it does nothing."""
     if len(body) > ENTRY_BYTES_MAX:
         return f"{len(body)} bytes are more than an entry may have ({ENTRY_BYTES_MAX})"
     try:
         fields = entry.decode(body)
     except (entry.MalformedEntryError, TypeError, ValueError, RecursionError) as exc:
         return str(exc)[:REASON_CHARS_MAX] or "unreadable"
-    fault = _fault(fields, epoch=epoch, seq=seq)
-    if fault:
-        return fault
-    return Movement(seq=seq, wallet=(fields["learner"], fields["currency"]), amount=fields["amount"])
+    return _fault(fields, epoch=author.epoch, seq=seq) or _move(fields, author)
 
 
-def post(batch: Batch, sifted: Sifted, balances: Mapping[WalletKey, int]) -> Posting:
-    """Book the movements on top of ``balances`` (absent wallets are empty), setting aside what would burst one."""
-    running = defaultdict(int, balances)
-    totals: dict[WalletKey, int] = defaultdict(int)
+def _move(fields: Mapping[str, Any], author: Author) -> Move:
+    currency, amount, seq, at = fields["currency"], fields["amount"], fields["seq"], fields["occurred_at"]
+    return Move(
+        learner=fields["learner"],
+        currency=currency,
+        kind=fields["kind"],
+        amount=amount,
+        ref=f"{author.agent}/{fields['entry_id']}",
+        occurred_at=at,
+        about=f"{author.agent}/{fields['reverses']}" if fields["reverses"] else "",
+        expires_at=author.terms.ends_at(currency, seq, at) if amount > 0 else None,
+        owe=author.terms.under(currency, seq).overdraw == "owe",
+        rule=fields["rule"],
+        source=fields["source"],
+    )
+
+
+def post(
+    batch: Batch,
+    sifted: Sifted,
+    held: Mapping[WalletKey, WalletState],
+    accounts: Mapping[WalletKey, Account],
+) -> Posting:
+    """Book the moves onto the wallets that are held, setting aside what would burst one.
+
+    ``accounts`` are the lots of `Sifted.reversed`, those without any left out; they fold what is booked.
+    """
+    running = {key: state.balance for key, state in held.items()}
+    folding = {key: accounts.get(key) or Account() for key in sifted.reversed()}
     rejected = dict(sifted.rejected)
-    for movement in sifted.movements:
-        after = running[movement.wallet] + movement.amount
+    moves: list[Move] = []
+    for seq, move in sifted.moves:
+        after = running[move.key] + move.amount
         if abs(after) > BALANCE_MAX:
-            rejected[movement.seq] = f"the wallet would go beyond {BALANCE_MAX}"
+            rejected[seq] = f"the wallet would go beyond {BALANCE_MAX}"
             continue
-        running[movement.wallet] = after
-        totals[movement.wallet] += movement.amount
+        account = folding.get(move.key)
+        if account is not None:
+            move = move._replace(waived=account.move(as_movement(move)))  # noqa: PLW2901 - the same, known better
+        running[move.key] = after + move.waived
+        moves.append(move)
     numbered = enumerate(batch.entries, start=batch.header.first_seq)
     return Posting(
         rows=[EntryRow(seq, body, rejected.get(seq)) for seq, body in numbered],
-        moves=[WalletMove(*wallet, amount) for wallet, amount in sorted(totals.items())],
+        moves=moves,
         rejected=tuple(Rejected(seq=seq, reason=reason) for seq, reason in sorted(rejected.items())),
     )
+
+
+def _takes_back(move: Move) -> bool:
+    return move.kind == "reversal" and move.amount < 0
 
 
 def _fault(fields: Mapping[str, Any], *, epoch: int, seq: int) -> str:

@@ -13,6 +13,7 @@ from catalogue import ingest, schema
 from catalogue.errors import RefusedError
 from catalogue.store import Store
 from catalogue.tenants import Sender
+from catalogue.wallets import book, currencies
 from wire import receipt, signing
 from wire.batch import Batch
 from wire.keys import Key
@@ -56,10 +57,13 @@ async def receive(store: Store, key: Key, sender: Sender, batch: Batch, *, now: 
         if why:
             return _stand(sender, row, why)
         await _refuse_a_second_name(conn, batch, row)
-        balances = await store.dialect.balances(conn, sender.campus, sifted.wallets()) if sifted.movements else {}
-        posting = ingest.post(batch, sifted, balances)
+        held = await book.hold(store, conn, sender.campus, sifted.wallets())
+        taken_back = {name: held[name] for name in sifted.reversed()}
+        posting = ingest.post(batch, sifted, held, await book.accounts(conn, sender.campus, taken_back))
         stored = _receipt(key, batch, posting, now)
         await _write(store, conn, batch, posting, stored, now)
+        await currencies.learn(conn, sender.campus, sifted.terms)
+        await book.write(store, conn, sender.campus, posting.moves, held, now=now)
         return stored
 
 
@@ -154,8 +158,6 @@ async def _write(
     header = batch.header
     owner = {"campus": header.campus, "agent": header.agent, "epoch": header.epoch}
     await store.dialect.add_entries(conn, header.campus, header.agent, header.epoch, posting.rows)
-    if posting.moves:
-        await store.dialect.move_wallets(conn, header.campus, posting.moves)
     row: dict[str, Any] = {
         "first_seq": header.first_seq,
         "last_seq": header.last_seq,

@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterator
 
 from aiohttp import web
 
+from catalogue import jobs
 from catalogue.app import Door
 from catalogue.config import Config
 from catalogue.errors import ConfigError, UnavailableError
+from catalogue.jobs import Job
 from catalogue.store import Store
+from catalogue.wallets import expiry
 from wire import keys
 
 KEEPALIVE_S = 75.0
@@ -42,11 +45,16 @@ async def serve(config: Config, *, ready: Callable[[str], None]) -> None:
         site = web.TCPSite(runner, config.host, config.port)
         await _start(site, config)
         with _told_to_stop() as stop:
-            ready(_address(runner))
-            await stop.wait()
+            async with jobs.running(_jobs(store)):
+                ready(_address(runner))
+                await stop.wait()
     finally:
         await runner.cleanup()
         await store.close()
+
+
+def _jobs(store: Store) -> list[Job]:
+    return [Job(name="expiry", every_s=expiry.LOOK_S, work=expiry.Expiry(store).look)]
 
 
 def load_key(config: Config) -> keys.Key:

@@ -11,7 +11,8 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import books, schema
-from catalogue.ingest import WalletKey
+from catalogue.store.rows import WalletKey
+from catalogue.wallets import audit
 from wire import chain, entry, receipt, signing
 from wire.batch import digest
 from wire.canonical import MalformedError
@@ -50,7 +51,7 @@ async def verify(conn: AsyncConnection, public: bytes, *, now: int, campus: str 
         )
         for agent in rows.all():
             await _Chain(report, agent, sums, public=public, now=now).walk(conn)
-        await _wallets(conn, name, sums, report)
+        report.wallets += await audit.check(conn, name, sums, report.fault)
     return report
 
 
@@ -130,20 +131,6 @@ class _Chain:
             return
         if parsed.digest != bytes(batch.digest) or {item.seq: item.reason for item in parsed.rejected} != rejected:
             self.report.fault(f"{where}: its receipt says something else than the books")
-
-
-async def _wallets(conn: AsyncConnection, campus: str, sums: dict[WalletKey, int], report: Report) -> None:
-    rows = await conn.stream(select(schema.wallet).where(schema.wallet.c.campus == campus))
-    async for row in rows:
-        report.wallets += 1
-        wanted = sums.pop((row.learner, row.currency), 0)
-        if row.balance != wanted:
-            report.fault(
-                f"{campus}: wallet of {row.learner} has {row.balance} {row.currency}, its entries say {wanted}"
-            )
-    for (learner, currency), amount in sorted(sums.items()):
-        if amount:
-            report.fault(f"{campus}: wallet of {learner} is missing, its entries say {amount} {currency}")
 
 
 async def _batches(conn: AsyncConnection, agent: Row[Any]) -> AsyncIterator[Row[Any]]:

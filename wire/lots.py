@@ -8,6 +8,26 @@ in order; folding it again from the first movement gives the same account.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
+
+GRACE_S = 14 * 86_400
+"""How much longer a lot lives, in seconds, that was over when what was spent of it came back."""
+
+
+class Movement(NamedTuple):
+    """One movement of one account as it is kept: signed ``amount``, ``at`` seconds UTC.
+
+    ``kind`` is award, reversal or adjustment (of an agent's chain), spend, expiry or refund (the other book). ``ref``
+    is its name, ``about`` the name of the lot or the spend it concerns. ``owe`` tells of a reversal whose loss it is.
+    """
+
+    kind: str
+    amount: int
+    ref: str
+    about: str
+    at: int
+    expires_at: int | None
+    owe: bool
 
 
 class OverspentError(ValueError):
@@ -36,6 +56,7 @@ class Account:
 
     def __init__(self) -> None:
         self.debt = 0
+        self._waived = 0
         self._lots: dict[str, Lot] = {}
         self._spends: dict[str, list[tuple[str, int]]] = {}
 
@@ -57,7 +78,30 @@ class Account:
     @property
     def waived(self) -> int:
         """What was taken back and nobody owes."""
-        return sum(lot.waived for lot in self._lots.values())
+        return self._waived
+
+    def move(self, movement: Movement) -> int:
+        """Fold one movement; by how much `waived` grew (or shrank).
+
+        Raises:
+            OverspentError: it spends or refunds more than there is.
+        """
+        before = self._waived
+        kind, amount, ref, about, at, expires_at, owe = movement
+        match kind:
+            case "expiry":
+                self.expire(about, -amount)
+            case "spend":
+                self.spend(ref, -amount)
+            case "refund":
+                self.refund(about, amount, at=at)
+            case _ if amount > 0:
+                self.credit(ref, amount, expires_at)
+            case "reversal":
+                self.reverse(about, -amount, owe=owe)
+            case _:
+                self.take(-amount)
+        return self._waived - before
 
     def credit(self, ref: str, amount: int, expires_at: int | None) -> None:
         """Open a lot; what is owed is repaid from it first. ``amount`` is above zero."""
@@ -82,11 +126,10 @@ class Account:
         lot.left -= found
         gone = min(lot.expired, amount - found)
         missing = amount - found - gone
-        lot.waived += gone
-        if owe:
-            self.take(missing)
-        else:
-            lot.waived += missing
+        if not owe:
+            gone, missing = gone + missing, 0
+        self._waive(lot, gone)
+        self.take(missing)
 
     def spend(self, ref: str, amount: int) -> None:
         """Use the lots that expire first.
@@ -98,8 +141,8 @@ class Account:
             raise OverspentError(f"{amount} of {self.available}")
         self._spends[ref] = self._draw(amount)
 
-    def refund(self, ref: str, amount: int, *, lives_until: int | None = None) -> None:
-        """Give back of a spend, last used first; a lot that would have expired lives ``lives_until`` then.
+    def refund(self, ref: str, amount: int, *, at: int) -> None:
+        """Give back of a spend, last used first; a lot that is over ``at`` then lives `GRACE_S` more.
 
         Raises:
             OverspentError: more than was spent and not refunded yet.
@@ -115,9 +158,9 @@ class Account:
                 parts.append((name, part - back))
             lot = self._lots[name]
             forgiven = min(lot.waived, back)
-            lot.waived -= forgiven  # what nobody owed is not given twice
-            if lives_until is not None and lot.expires_at is not None:
-                lot.expires_at = max(lot.expires_at, lives_until)
+            self._waive(lot, -forgiven)  # what nobody owed is not given twice
+            if lot.expires_at is not None and lot.expires_at <= at:
+                lot.expires_at = at + GRACE_S
             self._give(lot, back - forgiven)
 
     def expire(self, ref: str, amount: int) -> None:
@@ -131,6 +174,10 @@ class Account:
     def due(self, now: int) -> Iterator[Lot]:
         """The lots whose time is over and that still hold something."""
         return (lot for lot in self._in_order() if lot.expires_at is not None and lot.expires_at <= now)
+
+    def _waive(self, lot: Lot, amount: int) -> None:
+        lot.waived += amount
+        self._waived += amount
 
     def _give(self, lot: Lot, amount: int) -> None:
         repaid = min(self.debt, amount)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from agent.errors import IntegrityError
 from agent.ledger.delivery import Identity, Sealed, StoredEntry
 from wire import batch, chain
+from wire.terms import FIELD, Terms, encode
 
 SEAL_ENTRIES_MAX = batch.BATCH_ENTRIES_MAX
 SEAL_BYTES_MAX = 900_000
@@ -19,6 +20,7 @@ def seal(
     stored: Sequence[StoredEntry],
     *,
     low_water: Mapping[str, int],
+    terms: Terms,
     environment: str,
     now: int,
 ) -> Sealed:
@@ -46,6 +48,7 @@ def seal(
         head=head,
         low_water=low_water,
         environment=environment,
+        extra={FIELD: encode(terms)},
     )
     body = batch.encode(header, bodies)
     return Sealed(epoch=who.epoch, first_seq=first_seq, last_seq=last_seq, head=head, body=body, sealed_at=now)

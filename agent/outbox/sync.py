@@ -16,6 +16,7 @@ from agent.clock import Clock
 from agent.errors import ConfigError, IntegrityError, RewardsError, TransientError
 from agent.ledger import delivery, file
 from agent.ledger.delivery import Identity, Reader, Sealed
+from agent.ledger.money import told
 from agent.outbox import judge, retry, seal
 from agent.outbox.client import ANSWER_S_MAX, Client
 from agent.outbox.judge import Accepted, Elsewhere, Failed
@@ -169,6 +170,7 @@ class Outbox:
             previous,
             stored,
             low_water=await delivery.low_water(conn),
+            terms=await told.within(conn, stored[0].seq, stored[-1].seq),
             environment=self._environment,
             now=self._clock.now(),
         )

@@ -10,10 +10,11 @@ import structlog
 
 from agent.clock import Clock
 from agent.engine.rulebook import Rulebook
-from agent.ledger.money import expiring
+from agent.ledger.money import expiring, told
 from agent.ledger.money.expiring import Passed, Wanted
 from agent.ledger.writer import Writer
 from agent.pipeline import Pipeline
+from wire.terms import Currency, Level
 
 log = structlog.get_logger()
 
@@ -29,6 +30,22 @@ def terms_of(rulebook: Rulebook) -> dict[str, Wanted]:
     return {name: Wanted(one.expires_after, one.overdraw) for name, one in rulebook.currencies.items()}
 
 
+def named_by(rulebook: Rulebook) -> dict[str, Currency]:
+    """What the rules say of currencies besides their terms."""
+    return {
+        name: Currency(title=one.title, decimals=one.decimals, spendable=one.spendable, worth=one.worth)
+        for name, one in rulebook.currencies.items()
+    }
+
+
+def levels_of(rulebook: Rulebook) -> list[Level]:
+    """The levels, in smallest units."""
+    return [
+        Level(one.name, one.currency, one.from_ * 10 ** rulebook.decimals.get(one.currency, 0))
+        for one in rulebook.levels
+    ]
+
+
 class Expiry:
     """Lets lots expire. Not ``active`` where a catalogue keeps the wallets: then that does."""
 
@@ -40,16 +57,14 @@ class Expiry:
         self._offset = clock.now() - clock.running()
 
     async def adopt(self) -> None:
-        """Keep the terms of the rules in force for the entries to come."""
-        wanted = terms_of(self._pipeline.rulebook)
+        """Keep the terms of the rules in force for the entries to come, and what the catalogue is told of them."""
+        rulebook = self._pipeline.rulebook
 
         async def unit(connection: aiosqlite.Connection) -> None:
-            await expiring.keep_terms(connection, wanted)
+            await expiring.keep_terms(connection, terms_of(rulebook))
+            await told.keep(connection, named_by(rulebook), levels_of(rulebook))
 
         await self._writer.run(unit)
-        ending = sorted(name for name, one in wanted.items() if one.expires_after is not None)
-        if ending and not self._active:
-            log.warning("expiry_is_the_catalogues", currencies=ending)
 
     async def run(self) -> None:
         """Look for ever. What cannot be done now is told and done later."""

@@ -31,30 +31,104 @@ class Format(StrEnum):
     raw = "raw"
 
 
+class Lines(StrEnum):
+    """How movements are written."""
+
+    csv = "csv"
+    json = "json"
+
+
 @wallet.command(name="show")
 @told
 def show_wallets(
     campus: Campus,
-    learner: Annotated[str | None, typer.Argument(help="Only this pseudonym.")] = None,
+    learner: Annotated[str | None, typer.Argument(help="Only this pseudonym, with the lots of each wallet.")] = None,
     currency: Annotated[str | None, typer.Option(help="Only this currency.")] = None,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show balances, by learner and currency."""
+    """Show balances, by learner and currency; of one learner also which part of it expires when."""
 
     async def work(store: Store) -> list[dict[str, Any]]:
         from catalogue import books, tenants
 
         async with store.reading() as conn:
             await tenants.need_tenant(conn, campus)
-            return [row async for row in books.wallets(conn, campus, learner=learner, currency=currency)]
+            rows = [row async for row in books.wallets(conn, campus, learner=learner, currency=currency)]
+            if learner is not None:
+                rows = [row | await books.lots(conn, campus, learner, row["currency"]) for row in rows]
+            return rows
+
+    rows = with_store(settings(config, data_dir), work)
+    show(rows, as_json=as_json, lines=lambda: [line for row in rows for line in _wallet(row)] or ["no wallets"])
+
+
+def _wallet(row: dict[str, Any]) -> list[str]:
+    lines = [f"{row['learner']:40} {row['balance']:>12} {row['currency']}"]
+    if row.get("owed"):
+        lines.append(f"{'':40} {row['owed']:>12} owed: the next awards repay")
+    held = row.get("lots", ())
+    return lines + [f"{'':40} {lot['left']:>12} of {lot['ref']}, {_until(lot['expires_at'])}" for lot in held]
+
+
+def _until(expires_at: int | None) -> str:
+    return "never expires" if expires_at is None else f"expires {iso(expires_at)}"
+
+
+@wallet.command()
+@told
+def history(
+    campus: Campus,
+    learner: Annotated[str, typer.Argument(help="The pseudonym, as wallet show lists it.")],
+    currency: Annotated[str, typer.Option(help="The currency.")] = "points",
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show every movement of one wallet in order, and the balance after each."""
+
+    async def work(store: Store) -> list[dict[str, Any]]:
+        from catalogue import books, tenants
+
+        async with store.reading() as conn:
+            await tenants.need_tenant(conn, campus)
+            return await books.history(conn, campus, learner, currency)
 
     rows = with_store(settings(config, data_dir), work)
     show(
         rows,
         as_json=as_json,
-        lines=lambda: [f"{row['learner']:40} {row['balance']:>12} {row['currency']}" for row in rows] or ["no wallets"],
+        lines=lambda: (
+            [
+                f"{iso(row['posted_at'])}  {row['kind']:10} {row['amount']:>+10} {row['balance']:>10}  {row['ref']}"
+                for row in rows
+            ]
+            or ["no movements"]
+        ),
+    )
+
+
+@wallet.command()
+@told
+def rebuild(
+    campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
+) -> None:
+    """Work out every wallet of a campus again from the ledger; says how many were something else."""
+
+    async def work(store: Store) -> int:
+        from catalogue import tenants
+        from catalogue.wallets import audit
+
+        async with store.reading() as conn:
+            await tenants.need_tenant(conn, campus)
+        return await audit.rebuild(store, campus)
+
+    changed = with_store(settings(config, data_dir), work)
+    show(
+        {"campus": campus, "changed": changed},
+        as_json=as_json,
+        lines=lambda: [f"{changed} wallets of {campus} were something else" if changed else "all were right"],
     )
 
 
@@ -86,6 +160,43 @@ def export(
         sys.stdout.flush()
 
     with_store(settings(config, data_dir), work)
+
+
+@ledger.command()
+@told
+def movements(
+    campus: Campus,
+    after: Annotated[int, typer.Option(help="Only those after this number.", min=0)] = 0,
+    form: Annotated[Lines, typer.Option("--format", help="csv or json lines.")] = Lines.csv,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the central ledger to stdout: what agents booked and what the centre did, in the order of posting."""
+
+    async def work(store: Store) -> None:
+        from catalogue import tenants
+        from catalogue.store.rows import MovementRow
+        from catalogue.wallets import audit
+
+        out = csv.DictWriter(sys.stdout, MovementRow._fields, lineterminator="\n")
+        plain = as_json or form is Lines.json
+        async with store.reading() as conn:
+            await tenants.need_tenant(conn, campus)
+            if not plain:
+                out.writeheader()
+            async for row in audit.lines(conn, campus, after):
+                fields = row._asdict()
+                if plain:
+                    print(json.dumps(fields, sort_keys=True, ensure_ascii=False))  # noqa: T201 - stdout is the product
+                else:
+                    out.writerow({name: _safe(value) for name, value in (fields | _times(fields)).items()})
+
+    with_store(settings(config, data_dir), work)
+
+
+def _times(fields: dict[str, Any]) -> dict[str, str]:
+    return {name: iso(fields[name]) for name in ("posted_at", "occurred_at", "expires_at")}
 
 
 def _write(out: csv.DictWriter[str], row: Row[Any], form: Format) -> None:

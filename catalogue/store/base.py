@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from catalogue import schema
 from catalogue.errors import ConfigError, UnavailableError
 from catalogue.store import postgres, sqlite
-from catalogue.store.rows import EntryRow, WalletMove
+from catalogue.store.rows import EntryRow, MovementRow, WalletKey, WalletRow, WalletState
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 CONNECT_S_MAX = 10.0
@@ -35,14 +35,18 @@ class Dialect(Protocol):
         """Append entries in one statement."""
         ...
 
-    async def move_wallets(self, conn: AsyncConnection, campus: str, moves: list[WalletMove]) -> None:
-        """Add to balances, opening wallets where there are none; ``moves`` are in key order."""
+    async def add_movements(self, conn: AsyncConnection, campus: str, rows: list[MovementRow]) -> None:
+        """Append movements in one statement."""
         ...
 
-    async def balances(
-        self, conn: AsyncConnection, campus: str, wallets: list[tuple[str, str]]
-    ) -> dict[tuple[str, str], int]:
-        """The balances of those of the (learner, currency) wallets that there are."""
+    async def hold_wallets(
+        self, conn: AsyncConnection, campus: str, wallets: Sequence[WalletKey]
+    ) -> dict[WalletKey, WalletState]:
+        """Lock wallets until the transaction ends, opening those that are not there; where each stands."""
+        ...
+
+    async def set_wallets(self, conn: AsyncConnection, campus: str, rows: Sequence[WalletRow]) -> None:
+        """Say where wallets stand that are held."""
         ...
 
 

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import asyncpg
 from sqlalchemy import URL, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from catalogue.store.rows import EntryRow, WalletMove
+from catalogue.store.rows import EntryRow, MovementRow, WalletKey, WalletRow, WalletState
 
 CONNECTIONS_MAX = 10
 STATEMENT_S_MAX = 60
 """Longest single statement, in seconds."""
 
 _ENTRY_COLUMNS = ("campus", "agent", "epoch", "seq", "body", "rejected")
-_MOVE_WALLETS = text(
-    "INSERT INTO wallet (campus, learner, currency, balance)"
-    " SELECT CAST(:campus AS text), move.*"
-    " FROM unnest(CAST(:learners AS text[]), CAST(:currencies AS text[]), CAST(:amounts AS bigint[])) AS move"
-    " ON CONFLICT (campus, learner, currency) DO UPDATE SET balance = wallet.balance + excluded.balance"
+_OPEN_WALLETS = text(
+    "INSERT INTO wallet (campus, learner, currency, balance, earned, last_no)"
+    " SELECT CAST(:campus AS text), want.learner, want.currency, 0, 0, 0"
+    " FROM unnest(CAST(:learners AS text[]), CAST(:currencies AS text[])) AS want (learner, currency)"
+    " ORDER BY want.learner, want.currency ON CONFLICT DO NOTHING"
 )
-_BALANCES = text(
-    "SELECT wallet.learner, wallet.currency, wallet.balance"
+_HOLD_WALLETS = text(
+    "SELECT wallet.learner, wallet.currency, wallet.balance, wallet.earned, wallet.last_no, wallet.due_at"
     " FROM unnest(CAST(:learners AS text[]), CAST(:currencies AS text[])) AS want (learner, currency)"
     " JOIN wallet ON wallet.campus = :campus"
     " AND wallet.learner = want.learner AND wallet.currency = want.currency"
+    " ORDER BY wallet.learner, wallet.currency FOR UPDATE OF wallet"
+)
+_SET_WALLETS = text(
+    "UPDATE wallet SET balance = now.balance, earned = now.earned, last_no = now.last_no, due_at = now.due_at"
+    " FROM unnest(CAST(:learners AS text[]), CAST(:currencies AS text[]), CAST(:balances AS bigint[]),"
+    " CAST(:earned AS bigint[]), CAST(:last_nos AS bigint[]), CAST(:due_ats AS bigint[]))"
+    " AS now (learner, currency, balance, earned, last_no, due_at)"
+    " WHERE wallet.campus = :campus AND wallet.learner = now.learner AND wallet.currency = now.currency"
 )
 
 
@@ -46,23 +57,36 @@ class Postgres:
         self, conn: AsyncConnection, campus: str, agent: str, epoch: int, rows: list[EntryRow]
     ) -> None:
         """Append entries by COPY, twice as fast as the quickest INSERT; part of the transaction like any statement."""
-        driver: asyncpg.Connection = (await conn.get_raw_connection()).driver_connection
-        records = [(campus, agent, epoch, *row) for row in rows]
-        try:
-            await driver.copy_records_to_table("entry", records=records, columns=_ENTRY_COLUMNS)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
-            raise DBAPIError("COPY entry", None, exc) from exc
+        await _copy(conn, "entry", _ENTRY_COLUMNS, [(campus, agent, epoch, *row) for row in rows])
 
-    async def move_wallets(self, conn: AsyncConnection, campus: str, moves: list[WalletMove]) -> None:
-        """Add to balances in key order, so that two batches never wait for each other in a circle."""
-        learners, currencies, amounts = (list(column) for column in zip(*moves, strict=True))
-        values = {"campus": campus, "learners": learners, "currencies": currencies, "amounts": amounts}
-        await conn.execute(_MOVE_WALLETS, values)
+    async def add_movements(self, conn: AsyncConnection, campus: str, rows: list[MovementRow]) -> None:
+        """Append movements by COPY."""
+        await _copy(conn, "movement", ("campus", *MovementRow._fields), [(campus, *row) for row in rows])
 
-    async def balances(
-        self, conn: AsyncConnection, campus: str, wallets: list[tuple[str, str]]
-    ) -> dict[tuple[str, str], int]:
-        """The balances of those wallets that there are."""
+    async def hold_wallets(
+        self, conn: AsyncConnection, campus: str, wallets: Sequence[WalletKey]
+    ) -> dict[WalletKey, WalletState]:
+        """Open those that are not there, then lock all in key order: nobody waits for anybody in a circle.
+
+        Who waits while opening holds only what it opened itself, and who locks needs no more opened.
+        """
         learners, currencies = (list(column) for column in zip(*wallets, strict=True))
-        rows = await conn.execute(_BALANCES, {"campus": campus, "learners": learners, "currencies": currencies})
-        return {(learner, currency): balance for learner, currency, balance in rows}
+        values = {"campus": campus, "learners": learners, "currencies": currencies}
+        await conn.execute(_OPEN_WALLETS, values)
+        rows = await conn.execute(_HOLD_WALLETS, values)
+        return {(learner, currency): WalletState(*state) for learner, currency, *state in rows}
+
+    async def set_wallets(self, conn: AsyncConnection, campus: str, rows: Sequence[WalletRow]) -> None:
+        """Say where wallets stand that are held."""
+        columns = zip(*((row.learner, row.currency, *row.state) for row in rows), strict=True)
+        names = ("learners", "currencies", "balances", "earned", "last_nos", "due_ats")
+        values = {name: list(column) for name, column in zip(names, columns, strict=True)}
+        await conn.execute(_SET_WALLETS, {"campus": campus} | values)
+
+
+async def _copy(conn: AsyncConnection, table: str, columns: Sequence[str], records: Sequence[tuple[Any, ...]]) -> None:
+    driver: asyncpg.Connection = (await conn.get_raw_connection()).driver_connection
+    try:
+        await driver.copy_records_to_table(table, records=records, columns=columns)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as exc:
+        raise DBAPIError(f"COPY {table}", None, exc) from exc

@@ -1,8 +1,11 @@
-"""Rows that go into the books in bulk."""
+"""Rows that go into the books in bulk, and what a wallet's row says."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+WalletKey = tuple[str, str]
+"""(learner, currency)."""
 
 
 class EntryRow(NamedTuple):
@@ -13,9 +16,38 @@ class EntryRow(NamedTuple):
     rejected: str | None
 
 
-class WalletMove(NamedTuple):
-    """``amount`` more (or less) on one learner's wallet."""
+class MovementRow(NamedTuple):
+    """One line of the central ledger; `catalogue.schema.movement` says what each is."""
+
+    no: int
+    posted_at: int
+    learner: str
+    currency: str
+    kind: str
+    amount: int
+    waived: int
+    ref: str
+    about: str
+    occurred_at: int
+    expires_at: int | None
+    owe: bool
+    rule: str
+    source: str
+    prev_no: int
+
+
+class WalletState(NamedTuple):
+    """Where a wallet stands; `catalogue.schema.wallet` says what each is."""
+
+    balance: int = 0
+    earned: int = 0
+    last_no: int = 0
+    due_at: int | None = None
+
+
+class WalletRow(NamedTuple):
+    """Where a wallet is to stand."""
 
     learner: str
     currency: str
-    amount: int
+    state: WalletState

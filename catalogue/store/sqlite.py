@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import URL, Connection, event, insert, text
-from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from catalogue import schema
-from catalogue.store.rows import EntryRow, WalletMove
+from catalogue.store.rows import EntryRow, MovementRow, WalletKey, WalletRow, WalletState
 
 READERS_MAX = 4
 BUSY_TIMEOUT_MS = 10_000
@@ -22,10 +22,14 @@ PRAGMAS = (
     f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
 )
 
-_BALANCES = text(
-    "SELECT wallet.learner, wallet.currency, wallet.balance FROM json_each(:wanted) AS want"
-    " JOIN wallet ON wallet.campus = :campus"
+_HOLD_WALLETS = text(
+    "SELECT wallet.learner, wallet.currency, wallet.balance, wallet.earned, wallet.last_no, wallet.due_at"
+    " FROM json_each(:wanted) AS want JOIN wallet ON wallet.campus = :campus"
     " AND wallet.learner = want.value ->> 0 AND wallet.currency = want.value ->> 1"
+)
+_SET_WALLET = text(
+    "UPDATE wallet SET balance = :balance, earned = :earned, last_no = :last_no, due_at = :due_at"
+    " WHERE campus = :campus AND learner = :learner AND currency = :currency"
 )
 
 
@@ -44,25 +48,26 @@ class Sqlite:
         owner = {"campus": campus, "agent": agent, "epoch": epoch}
         await conn.execute(insert(schema.entry), [owner | row._asdict() for row in rows])
 
-    async def move_wallets(self, conn: AsyncConnection, campus: str, moves: list[WalletMove]) -> None:
-        """Add to balances, opening wallets where there are none."""
-        statement = upsert(schema.wallet)
-        statement = statement.on_conflict_do_update(
-            index_elements=["campus", "learner", "currency"],
-            set_={"balance": schema.wallet.c.balance + statement.excluded.balance},
-        )
-        rows = [
-            {"campus": campus, "learner": move.learner, "currency": move.currency, "balance": move.amount}
-            for move in moves
-        ]
-        await conn.execute(statement, rows)
+    async def add_movements(self, conn: AsyncConnection, campus: str, rows: list[MovementRow]) -> None:
+        """Append movements in one prepared statement."""
+        await conn.execute(insert(schema.movement), [{"campus": campus} | row._asdict() for row in rows])
 
-    async def balances(
-        self, conn: AsyncConnection, campus: str, wallets: list[tuple[str, str]]
-    ) -> dict[tuple[str, str], int]:
-        """The balances of those wallets that there are."""
-        rows = await conn.execute(_BALANCES, {"campus": campus, "wanted": json.dumps(wallets)})
-        return {(learner, currency): balance for learner, currency, balance in rows}
+    async def hold_wallets(
+        self, conn: AsyncConnection, campus: str, wallets: Sequence[WalletKey]
+    ) -> dict[WalletKey, WalletState]:
+        """Open those that are not there; who writes here is alone."""
+        empty = {"campus": campus} | WalletState()._asdict()
+        opened = [empty | {"learner": learner, "currency": currency} for learner, currency in wallets]
+        await conn.execute(insert(schema.wallet).prefix_with("OR IGNORE"), opened)
+        rows = await conn.execute(_HOLD_WALLETS, {"campus": campus, "wanted": json.dumps(list(wallets))})
+        return {(learner, currency): WalletState(*state) for learner, currency, *state in rows}
+
+    async def set_wallets(self, conn: AsyncConnection, campus: str, rows: Sequence[WalletRow]) -> None:
+        """Say where wallets stand that are held."""
+        values = [
+            {"campus": campus, "learner": row.learner, "currency": row.currency} | row.state._asdict() for row in rows
+        ]
+        await conn.execute(_SET_WALLET, values)
 
 
 def _engine(place: URL, connections: int, begin: str) -> AsyncEngine:

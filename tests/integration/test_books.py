@@ -65,8 +65,8 @@ async def test_sound_books_verify_and_are_counted(real: RealCatalogue, hand: Han
     assert (report.agents, report.batches, report.entries, report.wallets) == (1, 3, 9, 6)
 
 
-@pytest.mark.parametrize("table", ["entry", "batch"])
-@pytest.mark.parametrize("statement", ["UPDATE {} SET epoch = 9", "DELETE FROM {}"])
+@pytest.mark.parametrize("table", ["entry", "batch", "movement"])
+@pytest.mark.parametrize("statement", ["UPDATE {} SET campus = 'x'", "DELETE FROM {}"])
 async def test_entries_and_batches_refuse_to_be_changed(
     real: RealCatalogue, hand: Hand, table: str, statement: str
 ) -> None:
@@ -78,9 +78,21 @@ async def test_entries_and_batches_refuse_to_be_changed(
 @pytest.mark.parametrize(
     ("table", "statement", "wrong"),
     [
-        ("wallet", "UPDATE wallet SET balance = balance + 1 WHERE learner = 'learner2'", "its entries say"),
+        ("wallet", "UPDATE wallet SET balance = balance + 1 WHERE learner = 'learner2'", "its movements say"),
+        ("wallet", "UPDATE wallet SET earned = 7 WHERE learner = 'learner2'", "its movements say"),
         ("wallet", "DELETE FROM wallet WHERE learner = 'learner2'", "is missing"),
-        ("wallet", "INSERT INTO wallet VALUES ('uni-example', 'nobody', 'points', 5)", "its entries say 0"),
+        (
+            "wallet",
+            "INSERT INTO wallet VALUES ('uni-example', 'nobody', 'points', 5, 5, 0, NULL)",
+            "its movements say 0",
+        ),
+        ("movement", "UPDATE movement SET amount = 11 WHERE no = 3", "the ledger gave learner3 11 points"),
+        ("movement", "UPDATE movement SET prev_no = 1 WHERE no = 3", "as its wallet's one before"),
+        ("movement", "UPDATE movement SET posted_at = 5 WHERE no = 3", "dated before the one before"),
+        ("movement", "UPDATE movement SET waived = 3 WHERE no = 3", "hold 10 points, not 13"),
+        ("movement", "UPDATE movement SET expires_at = 9 WHERE no = 3", "its wallet is looked at never"),
+        ("movement", "DELETE FROM movement WHERE no = 8", "its movements end at 7"),
+        ("movement", "DELETE FROM movement WHERE no = 3", "follows 2"),
         ("agent", "UPDATE agent SET seq = 8", "stands at 8"),
         ("entry", "DELETE FROM entry WHERE seq = 4", "entry 4 is missing"),
         ("entry", "DELETE FROM entry WHERE seq = 9", "entry 9 is missing"),
@@ -95,7 +107,7 @@ async def test_entries_and_batches_refuse_to_be_changed(
 async def test_whatever_was_changed_behind_its_back_is_found(
     real: RealCatalogue, hand: Hand, table: str, statement: str, wrong: str
 ) -> None:
-    guarded = table in {"entry", "batch"}
+    guarded = table in {"entry", "batch", "movement"}
     await execute(real, *(unguarded(real, table, statement) if guarded else [statement]))
     faults = (await verified(real)).faults
     assert any(wrong in fault for fault in faults), faults
@@ -109,7 +121,7 @@ async def test_a_changed_entry_is_found_by_the_chain_and_by_the_wallet(real: Rea
         await conn.execute(text("UPDATE entry SET body = :body WHERE seq = 3"), {"body": changed})
     faults = "\n".join((await verified(real)).faults)
     assert "the chain over the stored bytes" in faults
-    assert "wallet of learner3 has 10 points, its entries say 1000" in faults
+    assert "the ledger gave learner3 10 points, its entries say 1000" in faults
 
 
 async def test_the_migrations_make_the_tables_that_the_program_thinks_of(real: RealCatalogue) -> None:
@@ -150,7 +162,7 @@ async def test_export_and_wallets_go_on_over_their_pages(real: RealCatalogue, tm
 async def test_a_wallet_that_would_burst_is_spared_and_the_rest_is_posted(real: RealCatalogue, tmp_path: Path) -> None:
     rich = Hand(real, tmp_path, campus="rich")
     await rich.enrol(await real.add_tenant("rich"))
-    await execute(real, f"INSERT INTO wallet VALUES ('rich', 'r', 'points', {ingest.BALANCE_MAX - 5})")
+    await execute(real, f"INSERT INTO wallet VALUES ('rich', 'r', 'points', {ingest.BALANCE_MAX - 5}, 0, 0, NULL)")
     taken = await rich.deliver([an_entry(1, learner="r"), an_entry(2, learner="s"), an_entry(3, learner="r", amount=5)])
     await rich.client.close()
     assert [item.seq for item in taken.rejected] == [1]

@@ -143,6 +143,14 @@ async def test_an_agents_entries_end_in_wallets_that_the_commands_show(
         shown = json.loads(command("wallet", "show", CAMPUS, "--json", *where).stdout)
         assert sum(row["balance"] for row in shown) == 300
         assert "learner3" in command("wallet", "show", CAMPUS, "learner3", *where).stdout
+        lots = json.loads(command("wallet", "show", CAMPUS, "learner3", "--json", *where).stdout)
+        assert [lot["left"] for lot in lots[0]["lots"]] == [10] * 4
+        if kind == "sqlite":
+            assert "never expires" in command("wallet", "show", CAMPUS, "learner3", *where).stdout
+            assert command("wallet", "history", CAMPUS, "learner3", *where).stdout.count("award") == 4
+            assert "all were right" in command("wallet", "rebuild", CAMPUS, *where).stdout
+            lines = command("ledger", "movements", CAMPUS, "--after", "10", *where).stdout.splitlines()
+            assert (lines[0].split(",")[:2], len(lines)) == (["no", "posted_at"], 21)
         rows = command("ledger", "export", CAMPUS, *where).stdout.splitlines()
         assert rows[0].startswith(
             "seq,entry_id,occurred_at,recorded_at,learner,rule_id,rules_version,currency,amount,kind"
@@ -229,7 +237,7 @@ def test_changed_books_end_verify_with_three(tmp_path: Path) -> None:
     command("init", "--data-dir", directory)
     command("tenant", "add", CAMPUS, "--data-dir", directory)
     connection = sqlite3.connect(directory / "catalogue.db")
-    connection.execute("INSERT INTO wallet VALUES (?, 'x', 'points', 5)", (CAMPUS,))
+    connection.execute("INSERT INTO wallet VALUES (?, 'x', 'points', 5, 5, 0, NULL)", (CAMPUS,))
     connection.commit()
     connection.close()
     assert "its entries say 0" in command("verify", "--data-dir", directory, code=3).stdout

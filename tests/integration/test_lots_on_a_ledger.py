@@ -152,11 +152,8 @@ async def test_a_lot_that_was_told_is_not_told_again_with_the_next(tmp_path: Pat
         assert (told, [one["amount"] for one in logs]) == ([[10], [], [10]], [10])
 
 
-async def test_with_a_catalogue_nothing_expires_here_and_that_is_told(tmp_path: Path) -> None:
+async def test_with_a_catalogue_nothing_expires_here(tmp_path: Path) -> None:
     async with agent(tmp_path, rules(), active=False) as (here, expiry, clock):
-        with structlog.testing.capture_logs() as told:
-            await expiry.adopt()
-        assert [(one["event"], one["currencies"]) for one in told] == [("expiry_is_the_catalogues", ["points"])]
         await here.take(event().seen)
         clock.at += 365 * DAY
         await expiry.look()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wire.lots import Account, OverspentError
+from wire.lots import GRACE_S, Account, OverspentError
 
 MOVES = st.lists(
     st.tuples(
@@ -56,7 +56,7 @@ class _Books:
             spend = sorted(self.spent)[which % len(self.spent)]
             back = min(amount, self.spent[spend])
             if back:
-                self.account.refund(spend, back)
+                self.account.refund(spend, back, at=which)
                 self.spent[spend] -= back
                 self.sum += back
         elif what == "reverse" and name and name not in self.reversed:
@@ -89,19 +89,20 @@ def test_a_refund_restores_the_lot_it_came_from() -> None:
     account.credit("soon", 10, 100)
     account.spend("a", 15)
     assert [(lot.ref, lot.left) for lot in account.lots] == [("late", 5)]
-    account.refund("a", 12)
+    account.refund("a", 12, at=50)
     assert [(lot.ref, lot.left) for lot in account.lots] == [("soon", 7), ("late", 10)]
     with pytest.raises(OverspentError):
-        account.refund("a", 4)
+        account.refund("a", 4, at=50)
 
 
-def test_a_refund_into_a_lot_that_is_over_lives_as_long_as_is_said() -> None:
+@pytest.mark.parametrize(("at", "until"), [(99, 100), (100, 100 + GRACE_S), (300, 300 + GRACE_S)])
+def test_a_refund_into_a_lot_that_is_over_lives_fourteen_days_more(at: int, until: int) -> None:
     account = Account()
     account.credit("lot", 10, 100)
     account.spend("a", 10)
-    account.refund("a", 10, lives_until=314)
-    assert [lot.expires_at for lot in account.lots] == [314]
-    assert not list(account.due(313))
+    account.refund("a", 10, at=at)
+    assert [lot.expires_at for lot in account.lots] == [until]
+    assert not list(account.due(until - 1))
 
 
 @pytest.mark.parametrize(("owe", "balance", "after"), [(True, -10, 0), (False, 0, 10)])
@@ -131,5 +132,5 @@ def test_what_was_forgiven_is_not_given_again_by_a_refund() -> None:
     account.credit("award", 10, None)
     account.spend("a", 10)
     account.reverse("award", 10, owe=False)
-    account.refund("a", 10)
+    account.refund("a", 10, at=50)
     assert (account.balance, account.available) == (0, 0)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import aiosqlite
 import orjson
 
-from wire.lots import Account
+from wire.lots import Account, Movement
 
 TERMS = "SELECT currency, since_seq, expires_after, overdraw FROM currency_terms ORDER BY 1, 2"
 _ENTRIES = """
@@ -52,21 +52,9 @@ def folded(rows: Iterable[tuple[Any, ...]], terms: Sequence[Terms]) -> dict[int,
     """Accounts by person, from the rows of entries and statement of one currency in order."""
     accounts: defaultdict[int, Account] = defaultdict(Account)
     for person_no, seq, _, kind, amount, ref, of, at, under_seq in rows:
-        account = accounts[person_no]
-        match kind:
-            case "expiry":
-                account.expire(of, -amount)
-            case "spend":
-                account.spend(ref, -amount)
-            case "refund":
-                account.refund(of, amount)
-            case _ if amount > 0:
-                account.credit(ref, amount, ends_at(terms, under_seq, at))
-            case "reversal":
-                under = in_force(terms, seq)
-                account.reverse(of, -amount, owe=under is None or under.overdraw == "owe")
-            case _:
-                account.take(-amount)
+        under = in_force(terms, seq)
+        owe = under is None or under.overdraw == "owe"
+        accounts[person_no].move(Movement(kind, amount, ref, of, at, ends_at(terms, under_seq, at), owe))
     return dict(accounts)
 
 

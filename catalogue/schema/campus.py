@@ -1,13 +1,10 @@
-"""The catalogue's tables. The campus comes first in every key, so that campuses can be spread over servers."""
+"""Campuses, their agents, and what the agents sent."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, LargeBinary, Table, Text
 
-REVISION = "0001"
-"""The newest migration this program knows."""
-
-metadata = MetaData()
+from catalogue.schema.base import metadata
 
 tenant = Table(
     "tenant",
@@ -85,13 +82,4 @@ entry = Table(
     Column("seq", BigInteger, primary_key=True),
     Column("body", LargeBinary, nullable=False),
     Column("rejected", Text),  # why it moved no wallet; NULL for posted entries
-)
-
-wallet = Table(
-    "wallet",
-    metadata,
-    Column("campus", Text, primary_key=True),
-    Column("learner", Text, primary_key=True),
-    Column("currency", Text, primary_key=True),
-    Column("balance", BigInteger, nullable=False),
 )

@@ -1,0 +1,61 @@
+"""What the catalogue is told of currencies: their names and worth as the rules have them, their terms by entry."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import aiosqlite
+import orjson
+
+from agent.ledger.money.accounts import TERMS, ends_at
+from agent.ledger.money.accounts import Terms as Since
+from wire import terms
+from wire.terms import Change, Currency, Level, Terms
+
+_ABOUT = "currencies"
+"""The setting that holds what has no history."""
+_KEEP = "INSERT INTO setting (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+_MOVED = """
+SELECT m.seq, CAST(e.body AS TEXT) ->> 'currency', CAST(e.body AS TEXT) ->> 'occurred_at', m.of_seq
+FROM lot_moved m JOIN entry e ON e.seq = m.seq WHERE m.seq BETWEEN ? AND ?
+"""
+
+
+async def keep(connection: aiosqlite.Connection, currencies: Mapping[str, Currency], levels: Sequence[Level]) -> None:
+    """Keep what the rules in force say of currencies, without the terms; part of a unit."""
+    about = terms.encode(Terms(currencies=currencies, levels=tuple(levels)))
+    await connection.execute(_KEEP, (_ABOUT, orjson.dumps(about, option=orjson.OPT_SORT_KEYS).decode()))
+
+
+async def within(connection: aiosqlite.Connection, first_seq: int, last_seq: int) -> Terms:
+    """What is to be said of the entries from ``first_seq`` to ``last_seq``."""
+    since: defaultdict[str, list[Since]] = defaultdict(list)
+    for row in await connection.execute_fetchall(TERMS):
+        since[row[0]].append(Since(*row))
+    kept = list(await connection.execute_fetchall("SELECT value FROM setting WHERE key = ?", (_ABOUT,)))
+    about = _stored(orjson.loads(kept[0][0])) if kept else Terms()
+    currencies = {}
+    for name in {*about.currencies, *since}:
+        changes = [Change(one.since_seq, one.expires_after, one.overdraw) for one in since[name]]
+        known = about.currencies.get(name, Currency())
+        currencies[name] = Currency(
+            title=known.title,
+            decimals=known.decimals,
+            spendable=known.spendable,
+            worth=known.worth,
+            changes=terms.within(changes, first_seq, last_seq),
+        )
+    moved = await connection.execute_fetchall(_MOVED, (first_seq, last_seq))
+    lots = {seq: ends_at(since[currency], of_seq, at) for seq, currency, at, of_seq in moved}
+    return terms.fitting(Terms(currencies=currencies, levels=about.levels, lots=lots))
+
+
+def _stored(fields: Mapping[str, Any]) -> Terms:
+    """What `keep` wrote, however long its names are."""
+    currencies = {
+        name: Currency(title=one["title"], decimals=one["decimals"], spendable=one["spendable"], worth=one["worth"])
+        for name, one in fields["currencies"].items()
+    }
+    return Terms(currencies=currencies, levels=tuple(Level(*one) for one in fields["levels"]))

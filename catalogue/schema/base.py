@@ -1,0 +1,10 @@
+"""What all tables belong to, and the newest migration that this program knows."""
+
+from __future__ import annotations
+
+from sqlalchemy import MetaData
+
+REVISION = "0002"
+"""The newest migration this program knows."""
+
+metadata = MetaData()

@@ -1,0 +1,91 @@
+"""What campuses say of their currencies and levels, as the newest batch of any of their agents has it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import delete, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from catalogue.schema import currency, level
+from wire.terms import BADGE_PREFIX, Change, Currency, Level, Terms, in_force
+
+LAST_SEQ = 2**63 - 1
+"""Beyond every entry: terms in force at this seq hold for those to come."""
+
+# Two agents of one campus may say the same at the same time.
+_KEEP = text(
+    "INSERT INTO currency (campus, currency, title, decimals, spendable, worth, expires_after, overdraw)"
+    " VALUES (:campus, :currency, :title, :decimals, :spendable, :worth, :expires_after, :overdraw)"
+    " ON CONFLICT (campus, currency) DO UPDATE SET title = excluded.title, decimals = excluded.decimals,"
+    " spendable = excluded.spendable, worth = excluded.worth, expires_after = excluded.expires_after,"
+    " overdraw = excluded.overdraw"
+)
+_KEEP_LEVEL = text(
+    "INSERT INTO level (campus, name, currency, least) VALUES (:campus, :name, :currency, :least)"
+    " ON CONFLICT (campus, name) DO UPDATE SET currency = excluded.currency, least = excluded.least"
+)
+
+
+async def learn(conn: AsyncConnection, campus: str, said: Terms) -> None:
+    """Keep what a batch says; a currency that it does not name stays as it was. Writes only what is new."""
+    known = await of_campus(conn, campus)
+    changed = {name: one for name, one in sorted(said.currencies.items()) if known.get(name) != _kept(one)}
+    for name, one in changed.items():
+        await conn.execute(_KEEP, {"campus": campus, "currency": name} | _values(one))
+    if said.currencies and set(await levels(conn, campus)) != set(said.levels):
+        await conn.execute(delete(level).where(level.c.campus == campus))
+        for step in said.levels:
+            await conn.execute(_KEEP_LEVEL, {"campus": campus} | step._asdict())
+
+
+async def of_campus(conn: AsyncConnection, campus: str) -> dict[str, Currency]:
+    """A campus's currencies by name; the one change of each holds for entries to come."""
+    rows = await conn.execute(select(currency).where(currency.c.campus == campus).order_by(currency.c.currency))
+    return {row.currency: _read(row) for row in rows}
+
+
+async def one(conn: AsyncConnection, campus: str, name: str) -> Currency:
+    """A currency; what nobody said anything of is spendable in whole units, and a badge is not."""
+    row = (await conn.execute(select(currency).where(currency.c.campus == campus, currency.c.currency == name))).first()
+    return Currency(spendable=not name.startswith(BADGE_PREFIX)) if row is None else _read(row)
+
+
+async def levels(conn: AsyncConnection, campus: str) -> tuple[Level, ...]:
+    """A campus's levels, by currency and from the lowest."""
+    found = select(level.c.name, level.c.currency, level.c.least).where(level.c.campus == campus)
+    return tuple(Level(*row) for row in await conn.execute(found.order_by(level.c.currency, level.c.least)))
+
+
+def _values(one: Currency) -> dict[str, Any]:
+    change = in_force(one.changes, LAST_SEQ)
+    return {
+        "title": one.title,
+        "decimals": one.decimals,
+        "spendable": one.spendable,
+        "worth": one.worth,
+        "expires_after": change.expires_after,
+        "overdraw": change.overdraw,
+    }
+
+
+def _kept(one: Currency) -> Currency:
+    """What `of_campus` gives back of it."""
+    change = in_force(one.changes, LAST_SEQ)
+    return Currency(
+        title=one.title,
+        decimals=one.decimals,
+        spendable=one.spendable,
+        worth=one.worth,
+        changes=(Change(0, change.expires_after, change.overdraw),),
+    )
+
+
+def _read(row: Any) -> Currency:
+    return Currency(
+        title=row.title,
+        decimals=row.decimals,
+        spendable=bool(row.spendable),
+        worth=row.worth,
+        changes=(Change(0, row.expires_after, row.overdraw),),
+    )

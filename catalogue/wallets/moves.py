@@ -1,0 +1,119 @@
+"""Movements before they have a number, and what they make of wallets. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from catalogue.store.rows import MovementRow, WalletKey, WalletRow, WalletState
+from wire.lots import Account, Movement
+
+EARNED = frozenset(("award", "reversal", "adjustment"))
+"""The kinds that agents write; the others are the centre's."""
+
+
+class Move(NamedTuple):
+    """One movement as it is to be posted; `catalogue.schema.movement` says what each is."""
+
+    learner: str
+    currency: str
+    kind: str
+    amount: int
+    ref: str
+    occurred_at: int
+    about: str = ""
+    expires_at: int | None = None
+    owe: bool = True
+    rule: str = ""
+    source: str = ""
+    waived: int = 0
+
+    @property
+    def key(self) -> WalletKey:
+        """Whose wallet."""
+        return self.learner, self.currency
+
+
+def as_movement(move: Move | MovementRow) -> Movement:
+    """What an account folds."""
+    return Movement(move.kind, move.amount, move.ref, move.about, move.occurred_at, move.expires_at, move.owe)
+
+
+def folded(rows: Iterable[MovementRow]) -> dict[WalletKey, Account]:
+    """Accounts by wallet, from movements in order."""
+    accounts: dict[WalletKey, Account] = {}
+    for row in rows:
+        account = accounts.get((row.learner, row.currency))
+        if account is None:
+            account = accounts[row.learner, row.currency] = Account()
+        account.move(as_movement(row))
+    return accounts
+
+
+def expiries(key: WalletKey, account: Account, now: int) -> list[Move]:
+    """What lets go of every lot that is over ``now``; the account has let go of it.
+
+    A lot that came back lives on and may be over again, so its end is part of the name.
+    """
+    gone = []
+    for lot in list(account.due(now)):
+        at = lot.expires_at or 0
+        ref = f"expiry:{lot.ref}:{at}"
+        gone.append(Move(*key, "expiry", -lot.left, ref, at, about=lot.ref))
+        account.expire(lot.ref, lot.left)
+    return gone
+
+
+def next_due(account: Account) -> int | None:
+    """When the first of an account's lots is over."""
+    return min((lot.expires_at for lot in account.lots if lot.expires_at is not None), default=None)
+
+
+def number(
+    moves: Sequence[Move], held: Mapping[WalletKey, WalletState], *, first_no: int, posted_at: int
+) -> tuple[list[MovementRow], dict[WalletKey, WalletState]]:
+    """The lines of the ledger from ``first_no`` on, each with its wallet's one before, and where wallets then stand."""
+    rows: list[MovementRow] = []
+    states: dict[WalletKey, WalletState] = {}
+    for no, move in enumerate(moves, start=first_no):
+        key = move.key
+        before = states.get(key) or held[key]
+        states[key] = after(before, move, no)
+        rows.append(
+            MovementRow(
+                no=no,
+                posted_at=posted_at,
+                learner=move.learner,
+                currency=move.currency,
+                kind=move.kind,
+                amount=move.amount,
+                waived=move.waived,
+                ref=move.ref,
+                about=move.about,
+                occurred_at=move.occurred_at,
+                expires_at=move.expires_at,
+                owe=move.owe,
+                rule=move.rule,
+                source=move.source,
+                prev_no=before.last_no,
+            )
+        )
+    return rows, states
+
+
+def after(before: WalletState, move: Move | MovementRow, no: int) -> WalletState:
+    """Where a wallet stands after one more movement. Only a credit can bring the day nearer on which a lot is over."""
+    due_at = before.due_at
+    if move.expires_at is not None and move.amount > 0 and (due_at is None or move.expires_at < due_at):
+        due_at = move.expires_at
+    return WalletState(
+        balance=before.balance + move.amount + move.waived,
+        earned=before.earned + move.amount if move.kind in EARNED else before.earned,
+        last_no=no,
+        due_at=due_at,
+    )
+
+
+def as_rows(states: Mapping[WalletKey, WalletState]) -> list[WalletRow]:
+    """Where wallets are to stand."""
+    return [WalletRow(*key, state) for key, state in sorted(states.items())]

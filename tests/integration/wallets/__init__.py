@@ -1,0 +1,1 @@
+"""The central ledger and its wallets, on SQLite and on PostgreSQL."""

@@ -1,0 +1,79 @@
+"""From rules.toml to a lot at the centre: the agent tells the terms of its currencies with each batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import aiosqlite
+
+from agent.clock import SystemClock
+from agent.ledger.money import told
+from agent.outbox.client import Client, Place
+from agent.outbox.enrol import enrol
+from agent.outbox.key_file import new_key
+from agent.outbox.sync import Outbox
+from agent.schedule.expiry import Expiry
+from catalogue import books
+from catalogue.wallets import currencies
+from tests.contract.catalogues import RealCatalogue, running_catalogue
+from tests.fakes import ManualClock
+from tests.pipelines import running
+from tests.rule_stories import ZONE, event, rule
+from tests.wire_builders import CAMPUS
+from wire.terms import Level, Terms
+
+DAY = 86_400
+ACT = event().seen.occurred_at
+
+
+def rules(expires: str, worth: str = "0.01 GBP") -> str:
+    currency = f'[currency.points]\ntitle = "Stars"\nexpires_after = "{expires}"\nworth = "{worth}"\ndecimals = 1\n'
+    level = '[[level]]\nname = "Scholar"\ncurrency = "points"\nfrom = 3\n'
+    return f'schema = 1\ntimezone = "{ZONE}"\n{rule()}{currency}{level}'
+
+
+async def deliver(directory: Path, real: RealCatalogue, text: str, lesson: str, token: str = "") -> None:
+    """One lesson under these rules, recorded and delivered."""
+    async with running(directory, text) as here:
+        await Expiry(here.writer, here.pipeline, ManualClock(ACT), active=False).adopt()
+        await here.take(event(lesson=lesson).seen)
+        clock = SystemClock()
+        client = Client(Place(url=real.url), key_file=directory / "agent.ed25519", clock=clock)
+        outbox = Outbox(writer=here.writer, data_dir=directory, client=client, environment="production", clock=clock)
+        if token:
+            new_key(directory / "agent.ed25519")
+            wish = {"campus": CAMPUS, "environment": "production", "url": real.url}
+            await enrol(token, client=client, writer=here.writer, clock=clock, **wish)
+        assert await outbox.drain(limit_s=5)
+        await outbox.close()
+
+
+async def test_lots_at_the_centre_end_as_the_rules_said_when_they_were_earned(tmp_path: Path) -> None:
+    async with running_catalogue(tmp_path, f"sqlite:///{tmp_path}/books.db") as real:
+        data = tmp_path / "agent"
+        data.mkdir()
+        await deliver(data, real, rules("30d"), "1", await real.add_tenant(CAMPUS))
+        await deliver(data, real, rules("60d", "0.02 GBP"), "2")
+        async with real.store.reading() as conn:
+            (wallet,) = [row async for row in books.wallets(conn, CAMPUS)]
+            held = await books.lots(conn, CAMPUS, wallet["learner"], "points")
+            points = await currencies.one(conn, CAMPUS, "points")
+            assert await currencies.levels(conn, CAMPUS) == (Level("Scholar", "points", 30),)
+    assert [lot["expires_at"] for lot in held["lots"]] == [ACT + 30 * DAY, ACT + 60 * DAY]
+    assert (points.title, points.worth, points.decimals) == ("Stars", "0.02 GBP", 1)
+
+
+async def test_a_lot_that_a_merge_moved_is_told_with_its_own_end(tmp_path: Path) -> None:
+    async with running(tmp_path, rules("30d")) as here:
+        await Expiry(here.writer, here.pipeline, ManualClock(ACT), active=False).adopt()
+        await here.take(event(lesson="1").seen, event(lesson="2").seen)
+
+        async def unit(connection: aiosqlite.Connection) -> tuple[Terms, Terms]:
+            await connection.execute("INSERT INTO currency_terms VALUES ('points', 1, 5, 'forgive')")
+            await connection.execute("INSERT INTO lot_moved VALUES (2, 1)")
+            return await told.within(connection, 1, 2), await told.within(connection, 2, 2)
+
+        both, last = await here.writer.run(unit)
+    assert both.lots == {2: ACT + 30 * DAY}
+    assert [both.ends_at("points", seq, ACT) for seq in (1, 2)] == [ACT + 30 * DAY] * 2
+    assert [change.overdraw for change in last.currencies["points"].changes] == ["forgive"]

@@ -1,0 +1,188 @@
+"""Wallets on both databases: lots, spends, refunds, expiries, debts, and the ledger they all follow from."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from catalogue.wallets import audit, currencies
+from catalogue.wallets.book import InsufficientError, OverspentError
+from tests.integration.wallets.bank import ANN, DAY, NOW, Bank, terms
+from tests.wire_builders import CAMPUS
+from wire.lots import GRACE_S
+from wire.terms import Change, Currency, Level, Terms
+
+
+async def test_an_award_is_a_lot_that_lives_by_the_terms_it_came_with(bank: Bank) -> None:
+    first, second = await bank.award(10, 20)
+    (third,) = await bank.award(5, said=terms(None))
+    assert await bank.lots() == [(first, 10, NOW + 30 * DAY), (second, 20, NOW + 30 * DAY), (third, 5, None)]
+    assert await bank.faults() == []
+
+
+async def test_terms_hold_for_the_entries_after_their_seq_and_a_lot_may_have_its_own_end(bank: Bank) -> None:
+    changed = Currency(changes=(Change(0, DAY, "owe"), Change(2, 2 * DAY, "owe")))
+    said = Terms(currencies={"points": changed}, lots={4: NOW + 7})
+    await bank.award(1, 1, 1, 1, said=said)
+    assert sorted(at or 0 for _, _, at in await bank.lots()) == [NOW + 7, NOW + DAY, NOW + DAY, NOW + 2 * DAY]
+
+
+async def test_a_spend_takes_what_expires_first_and_never_more_than_there_is(bank: Bank) -> None:
+    late, soon = (await bank.award(10))[0], (await bank.award(10, at=NOW - DAY))[0]
+    await bank.spend(15)
+    assert await bank.lots() == [(late, 5, NOW + 30 * DAY)]
+    assert soon
+    with pytest.raises(InsufficientError) as caught:
+        await bank.spend(6, "b")
+    assert caught.value.available == 5
+    assert await bank.balance() == 5
+    assert await bank.faults() == []
+
+
+async def test_a_spend_has_one_name_and_is_booked_once(bank: Bank) -> None:
+    await bank.award(10)
+    await bank.spend(3)
+    with pytest.raises(DBAPIError, match=r"(?i)unique"):
+        await bank.spend(3)
+    assert await bank.balance() == 7
+
+
+async def test_fifty_spenders_of_one_wallet_at_once_never_take_more_than_there_is(bank: Bank) -> None:
+    await bank.award(100)
+
+    async def one(number: int) -> int:
+        try:
+            await bank.spend(7, f"spend-{number}")
+        except InsufficientError:
+            return 0
+        return 7
+
+    spent = sum(await asyncio.gather(*(one(number) for number in range(50))))
+    assert (spent, await bank.balance()) == (98, 2)
+    assert await bank.faults() == []
+
+
+async def test_what_is_over_goes_once_however_often_and_by_how_many_it_is_looked_for(bank: Bank) -> None:
+    await bank.award(10, 10)
+    await bank.spend(4)
+    assert await bank.expire(NOW + 30 * DAY - 1) == 0
+    looks = await asyncio.gather(*(bank.expire(NOW + 31 * DAY) for _ in range(3)))
+    assert sum(looks) == 2
+    assert (await bank.balance(), await bank.expire(NOW + 99 * DAY)) == (0, 0)
+    assert (await bank.history())[2:] == [("spend", -4, 0), ("expiry", -6, 0), ("expiry", -10, 0)]
+    assert await bank.faults() == []
+
+
+async def test_a_spend_lets_go_of_what_is_over_before_it_looks_what_there_is(bank: Bank) -> None:
+    await bank.award(10, at=NOW - 30 * DAY)
+    await bank.award(10)
+    with pytest.raises(InsufficientError):
+        await bank.spend(11)
+    await bank.spend(10, "b")
+    assert [kind for kind, _, _ in await bank.history()] == ["award", "award", "expiry", "spend"]
+    assert await bank.faults() == []
+
+
+async def test_a_refund_goes_back_into_its_lot_and_one_that_is_over_lives_fourteen_days_more(bank: Bank) -> None:
+    (lot,) = await bank.award(10)
+    await bank.spend(10)
+    await bank.refund(4)
+    assert await bank.lots() == [(lot, 4, NOW + 30 * DAY)]
+    back = NOW + 40 * DAY
+    await bank.expire(back)
+    await bank.refund(6, ref="later", at=back)
+    assert await bank.lots() == [(lot, 6, back + GRACE_S)]
+    assert await bank.expire(back + GRACE_S - 1) == 0
+    assert await bank.expire(back + GRACE_S) == 1
+    with pytest.raises(OverspentError):
+        await bank.refund(1, ref="again")
+    assert (await bank.balance(), await bank.faults()) == (0, [])
+
+
+@pytest.mark.parametrize(("overdraw", "balance", "after"), [("owe", -10, 5), ("forgive", 0, 15)])
+async def test_what_was_spent_of_a_reversed_award_is_owed_or_forgiven(
+    bank: Bank, overdraw: str, balance: int, after: int
+) -> None:
+    said = terms(overdraw=overdraw)
+    (lot,) = await bank.award(10, said=said)
+    await bank.spend(10)
+    await bank.reverse(lot, 10, said)
+    assert await bank.balance() == balance
+    with pytest.raises(InsufficientError) as caught:
+        await bank.spend(1, "b")
+    assert caught.value.available == 0
+    await bank.award(15, said=said)
+    assert (await bank.balance(), await bank.faults()) == (after, [])
+
+
+async def test_what_had_expired_is_owed_by_nobody_when_its_award_is_reversed(bank: Bank) -> None:
+    (lot,) = await bank.award(10)
+    await bank.expire(NOW + 30 * DAY)
+    await bank.reverse(lot, 10)
+    assert (await bank.history())[-1] == ("reversal", -10, 10)
+    assert (await bank.balance(), await bank.faults()) == (0, [])
+
+
+async def test_an_award_and_its_reversal_may_come_in_one_batch_with_others(bank: Bank) -> None:
+    (lot,) = await bank.award(10)
+    await bank.spend(10)
+    await bank.reverse(lot, 10, terms(overdraw="forgive"))
+    await bank.refund(10)
+    assert (await bank.balance(), await bank.faults()) == (0, []), "what was forgiven is not given twice"
+
+
+async def test_movements_are_dated_by_the_centre_and_never_before_the_last(bank: Bank) -> None:
+    await bank.award(10)
+    async with bank.store.reading() as conn:
+        (posted,) = [row.posted_at async for row in audit.lines(conn, CAMPUS)]
+    await bank.spend(1, at=NOW)
+    async with bank.store.reading() as conn:
+        dates = [(row.no, row.posted_at) async for row in audit.lines(conn, CAMPUS)]
+    assert dates == [(1, posted), (2, posted)]
+    assert posted > NOW
+
+
+async def test_lost_wallets_are_built_again_from_the_ledger(bank: Bank) -> None:
+    await bank.award(10, 20)
+    await bank.award(5, learner="ben")
+    await bank.spend(7)
+    before = await bank.real.wallets(CAMPUS)
+    async with bank.store.writing() as conn:
+        await conn.execute(text("DELETE FROM wallet WHERE learner = 'ann'"))
+        await conn.execute(text("UPDATE wallet SET balance = 99, due_at = NULL WHERE learner = 'ben'"))
+    assert await bank.faults()
+    assert await audit.rebuild(bank.store, CAMPUS) == 2
+    assert (await bank.real.wallets(CAMPUS), await bank.faults()) == (before, [])
+    assert await audit.rebuild(bank.store, CAMPUS) == 0
+    assert await bank.expire(NOW + 30 * DAY) == 3
+
+
+async def test_the_centre_knows_currencies_and_levels_as_the_newest_batch_has_them(bank: Bank) -> None:
+    await bank.award(10)
+    async with bank.store.reading() as conn:
+        points = await currencies.one(conn, CAMPUS, "points")
+        assert (points.title, points.worth, points.spendable) == ("Points", "0.01 GBP", True)
+        assert await currencies.levels(conn, CAMPUS) == (Level("Scholar", "points", 100),)
+        assert not (await currencies.one(conn, CAMPUS, "badge:ace")).spendable
+    fame = Currency(title="Fame", spendable=False)
+    await bank.award(10, said=Terms(currencies={"points": fame}, levels=(Level("Star", "points", 5),)))
+    async with bank.store.reading() as conn:
+        assert (await currencies.of_campus(conn, CAMPUS))["points"].title == "Fame"
+        assert [one.name for one in await currencies.levels(conn, CAMPUS)] == ["Star"]
+
+
+async def test_a_batch_without_terms_gives_lots_that_never_expire(bank: Bank) -> None:
+    await bank.award(10, said=Terms())
+    assert [at for _, _, at in await bank.lots()] == [None]
+
+
+async def test_what_is_earned_is_counted_beside_what_is_there(bank: Bank) -> None:
+    (lot, _) = await bank.award(10, 20)
+    await bank.spend(25)
+    await bank.reverse(lot, 10)
+    async with bank.store.reading() as conn:
+        earned = await conn.scalar(text(f"SELECT earned FROM wallet WHERE learner = '{ANN}'"))
+    assert (earned, await bank.balance(), await bank.faults()) == (20, -5, [])
