@@ -24,6 +24,7 @@ from agent.engine.earning.sets import Form
 from agent.engine.past import brake
 from agent.engine.past.undo import undone_by
 from agent.engine.quota import AWARDS, Quota, Span, Usual
+from agent.engine.recognition import ladder
 from agent.engine.recognition.compiled import Words, declared, recognition
 from agent.engine.recognition.model import unique
 from agent.engine.rulebook import BADGE, CompiledDeny, CompiledRule, Needs, Once, Payee, Rulebook, once, placeholders
@@ -63,7 +64,7 @@ class _Compiler:
     def rulebook(self) -> Rulebook:
         challenges = challenge.compiled(self._file.challenges, self._rule, self._calendar)
         steps = [step for one in challenges for step in one.steps]
-        remembering = programme.remembering(self._file.programmes, self._recognition)
+        remembering = programme.remembering(self._file.programmes, self._looked_at())
         rules = (
             *(self._rule(placed.it) for placed in self._file.rules),
             *(self._rule(rule) for rule in remembering),
@@ -108,6 +109,12 @@ class _Compiler:
             currencies=dict(self._file.currencies),
             remind_after=self._file.remind_after,
         )
+
+    def _looked_at(self) -> frozenset[str]:
+        """What badges, rules, levels and tiers look at of a learner's standing."""
+        tiers = [placed.it for placed in self._file.tiers]
+        seen = ladder.looked_at(Words(self._file), self._file.levels, tiers)
+        return seen | (self._recognition.names if self._recognition is not None else frozenset())
 
     def _in_zone(self, zone: ZoneInfo) -> Calendar:
         return Calendar(

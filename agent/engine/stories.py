@@ -69,7 +69,7 @@ def _told_of(example: Example, compiled: CompiledRule, file: RuleFile, rulebook:
     """What is untrue about an example, in words; nothing where it is true."""
     alone = _alone(compiled, example.event, rulebook)
     try:
-        event = _event(example.event, "ann", _when(compiled.spec, file), 1, rulebook)
+        event = event_of(example.event, "ann", _when(compiled.spec, file), 1, rulebook)
     except InvalidInputError as error:
         return error.message
     verdicts = evaluate.judge(event, alone)
@@ -118,7 +118,7 @@ def _run(placed: Placed[Case], rulebook: Rulebook) -> CaseResult:
     failures: list[str] = []
     for number, said in enumerate(case.events, 1):
         try:
-            event = _event(said, str(said.get("learner", "ann")), _A_DAY, number, rulebook)
+            event = event_of(said, str(said.get("learner", "ann")), _A_DAY, number, rulebook)
         except InvalidInputError as error:
             failures.append(f"event {number}: {error.message}")
             by_event.append([])
@@ -183,7 +183,7 @@ def _shown(amounts: Mapping[str, Number]) -> str:
     return ", ".join(f"{name} {shown_number(amount)}" for name, amount in amounts.items()) or "nothing"
 
 
-def _event(said: Mapping[str, Any], learner: str, day: date, number: int, rulebook: Rulebook) -> Event:
+def event_of(said: Mapping[str, Any], learner: str, day: date, number: int, rulebook: Rulebook) -> Event:
     """The event that a story tells; what it leaves out is filled in (a lesson and a post of its own, course 1).
 
     Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from fractions import Fraction
 
 from agent.config.grammar import shown_number
@@ -12,7 +12,7 @@ from agent.config.rulefile.tables.programme import Programme
 from agent.engine.earning.derivation import Derivation, Member
 from agent.engine.filters import course_of
 from agent.engine.recognition.compiled import PROGRAMME
-from agent.engine.recognition.model import RULE, Recognition
+from agent.engine.recognition.model import RULE
 from agent.model import Event, Observation, Selector
 
 COMPLETED = "programme.completed"
@@ -42,9 +42,8 @@ def _one(name: str, placed: Placed[Programme]) -> Derivation:
     )
 
 
-def remembering(programmes: Mapping[str, Placed[Programme]], recognition: Recognition | None) -> tuple[Rule, ...]:
-    """Rules that pay nothing and remember who completed a programme: one for each that a criterion looks at."""
-    looked_at = recognition.names if recognition is not None else frozenset[str]()
+def remembering(programmes: Mapping[str, Placed[Programme]], looked_at: Collection[str]) -> tuple[Rule, ...]:
+    """Rules that pay nothing and remember who completed a programme: one for each that is looked at by a criterion."""
     return tuple(_remembers(name) for name in programmes if f"{RULE}{PROGRAMME}{name}" in looked_at)
 
 
