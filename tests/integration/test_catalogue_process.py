@@ -240,4 +240,4 @@ def test_changed_books_end_verify_with_three(tmp_path: Path) -> None:
     connection.execute("INSERT INTO wallet VALUES (?, 'x', 'points', 5, 5, 0, NULL)", (CAMPUS,))
     connection.commit()
     connection.close()
-    assert "its entries say 0" in command("verify", "--data-dir", directory, code=3).stdout
+    assert "its movements say 0" in command("verify", "--data-dir", directory, code=3).stdout
