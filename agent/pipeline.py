@@ -171,6 +171,8 @@ class Pipeline:
                 judged = more.judged(arrived, verdicts, rulebook)
                 async with Behind(connection) as behind:
                     wanted = booking.wants(judged, shadow=self._shadow)
+                    # With the persons known, all that is asked stands in SQLite's queue before the events do.
+                    await self._recorder.people.find(connection, {verdict.learner for verdict in judged})
                     past = await behind.ask(self.past(connection, wanted))
                     numbers = await self._recorder.see(behind, fresh, now)
                     decisions = again.superseding(booking.book(judged, await past, shadow=self._shadow), more.said)

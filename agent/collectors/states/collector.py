@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import islice
 from statistics import median_low
 
 from agent.clock import Clock
@@ -16,7 +18,7 @@ from agent.collectors.logstore.draft import Draft, Kinds, drafts_of, observation
 from agent.collectors.logstore.lookups import look_up
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.collectors.states.tables import RATED, TABLES, Found, Table
-from agent.collectors.states.told import Restores, restores_of, untold_by
+from agent.collectors.states.told import Restores, untold_by
 from agent.config.kinds import KindTable
 from agent.engine.sighting.untold import SUFFIX
 from agent.model import Demand, Observation, Page, SourceState
@@ -34,11 +36,12 @@ _NEWEST = "SELECT MIN(id), MAX(id) FROM {[table]}"
 class _Sweep:
     """One walk: what was changed after ``since`` and not after ``until``, at which table it is, and after which id."""
 
-    __slots__ = ("after", "newest", "since", "table", "until")
+    __slots__ = ("after", "newest", "restores", "since", "table", "until")
 
     def __init__(self, since: int, until: int) -> None:
         self.since = since
         self.until = until
+        self.restores = Restores(since=since, began=until)
         self.table = 0
         self.after: int | None = None
         self.newest = 0
@@ -122,7 +125,7 @@ class StateCollector:
             after, upto = sweep.after, min(sweep.newest, sweep.after + SPAN_IDS)
             rows = await self._ask(table.rows, counts, after, upto, sweep.since, sweep.until)
             found = await untold_by(self._log, [table.found(row) for row in rows]) if rows else []
-            drafts = await self._drafts(table, found, state, demand, counts) if found else []
+            drafts = await self._drafts(table, found, sweep.restores, state, demand, counts) if found else []
         sweep.after = upto
         if upto >= sweep.newest:
             sweep.table, sweep.after = sweep.table + 1, None
@@ -132,10 +135,16 @@ class StateCollector:
         return self._page(state, demand, seen, caught_up=False)
 
     async def _drafts(
-        self, table: Table, found: Sequence[Found], state: SourceState, demand: Demand, counts: Counter[str]
+        self,
+        table: Table,
+        found: Sequence[Found],
+        restores: Restores,
+        state: SourceState,
+        demand: Demand,
+        counts: Counter[str],
     ) -> list[tuple[Draft, Found]]:
         """What is left when copies are put aside, as rows of the log would be taken, with what is looked up."""
-        restores = await restores_of(self._log, found)
+        await restores.look(self._log, found)
         original = [one for one in found if not restores.copied(one)]
         doubtful = await self._doubtful(table, original, restores, counts)
         fresh = [one for one in found if one.at > state.high_water]
@@ -161,8 +170,10 @@ class StateCollector:
         doubtful = {one.id for one in found if restores.unknown(one)}
         if table.ids and found:
             near = await self._ask(table.ids, counts, min(one.id for one in found) - SPAN_IDS, found[-1].id)
+            numbers = [number for number, _, _ in near]
             for one in found:
-                below = [at for number, at, course in near if number < one.id and course != one.course][-NEIGHBOURS:]
+                lower = (near[place] for place in reversed(range(bisect_left(numbers, one.id))))
+                below = list(islice((at for _, at, course in lower if course != one.course), NEIGHBOURS))
                 if below and median_low(below) > one.at:
                     doubtful.add(one.id)
         return frozenset(doubtful)

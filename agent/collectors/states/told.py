@@ -2,8 +2,7 @@ r"""What the log says about rows of state tables: which of them it told, and wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from agent.collectors.logstore.dialects.database import Database, Rows, Unreadable
 from agent.collectors.states.tables import RATED, Found, events_of
@@ -22,24 +21,47 @@ _TOLD = (
 )
 _RESTORES = (
     "SELECT courseid, MAX(timecreated) FROM {log} WHERE courseid IN ([courses]) AND anonymous = 0 "
-    "AND eventname = ? AND origin IS NOT NULL GROUP BY courseid"
+    "AND timecreated > ? AND eventname = ? AND origin IS NOT NULL GROUP BY courseid"
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Restores:
-    """When each course was last restored, as far as the log goes back: ``oldest`` is its oldest row's time."""
+    """When each course was last restored, as far as the log goes back; asked of it during one walk.
 
-    oldest: int
-    at: Mapping[int, int]
+    The log has no index for events, so what it says of a course is read once, from ``since`` on; later looks in the
+    walk read what was written after ``began``. A row of a state table that is no older than ``since`` is only copied
+    by a restore that is younger still.
+    """
+
+    def __init__(self, *, since: int, began: int) -> None:
+        self._since = since
+        self._began = began
+        self._oldest = moodle.TIME_MAX
+        self._at: dict[int, int] = {}
+
+    async def look(self, log: Database, found: Sequence[Found]) -> None:
+        """Ask the log about these rows' courses; errors as `untold_by`."""
+        courses = {one.course for one in found if one.course}
+        new = sorted(courses - self._at.keys())
+        known = sorted(courses & self._at.keys())
+        queries = [log.schema.query(_OLDEST)]
+        for wanted, after in ((new, self._since), (known, self._began)):
+            if wanted:
+                queries.append(log.schema.query(_RESTORES, after, RESTORED, courses=wanted))
+        oldest, *restored = await log.fetch_all(queries)
+        ((first,),) = _rows(oldest)
+        self._oldest = first if first is not None else moodle.TIME_MAX
+        self._at |= dict.fromkeys(new, 0)
+        for answer in restored:
+            self._at |= dict(_rows(answer))
 
     def copied(self, one: Found) -> bool:
         """Whether a restore brought the row: it is older than its course."""
-        return one.course is not None and one.at < self.at.get(one.course, 0)
+        return one.course is not None and one.at < self._at.get(one.course, 0)
 
     def unknown(self, one: Found) -> bool:
         """Whether the log does not go back so far that it could tell."""
-        return one.at < self.oldest
+        return one.at < self._oldest
 
 
 async def untold_by(log: Database, found: Sequence[Found]) -> list[Found]:
@@ -70,16 +92,6 @@ async def untold_by(log: Database, found: Sequence[Found]) -> list[Found]:
             untold.near(one.at, at, one.event) for at in told.get((one.event, one.learner, one.object, one.state), ())
         )
     ]
-
-
-async def restores_of(log: Database, found: Sequence[Found]) -> Restores:
-    """What the log knows of restores of these rows' courses; errors as `untold_by`."""
-    courses = sorted({one.course for one in found if one.course})
-    oldest, restored = await log.fetch_all(
-        [log.schema.query(_OLDEST), log.schema.query(_RESTORES, RESTORED, courses=courses)]
-    )
-    ((first,),) = _rows(oldest)
-    return Restores(oldest=first if first is not None else moodle.TIME_MAX, at=dict(_rows(restored)))
 
 
 def _state(event: str, other: str | None) -> str:

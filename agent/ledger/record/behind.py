@@ -17,10 +17,10 @@ import aiosqlite
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
-_TURNS = 4
+_TURNS = 8
 """Of the loop, until what gathers several queries has asked them all."""
 
-CHUNKS = (500, 50)
+CHUNKS = (250, 50)
 """Rows of one statement: few sizes, so that SQLite prepares each once and keeps it. What is left is one statement."""
 
 

@@ -99,10 +99,12 @@ class People:
 
     def __init__(self) -> None:
         self._known: dict[str, Person] = {}
+        self._absent: set[str] = set()
 
     def forget(self) -> None:
         """Drop what is kept in memory (after a rollback, an erasure)."""
         self._known.clear()
+        self._absent.clear()
 
     def known(self, learners: Iterable[str]) -> dict[str, Person]:
         """Those of ``learners`` that are in memory."""
@@ -110,16 +112,20 @@ class People:
         return {learner: known[learner] for learner in learners if learner in known}
 
     async def find(self, connection: aiosqlite.Connection, learners: Iterable[str]) -> dict[str, Person]:
-        """Those of ``learners`` that are persons already."""
+        """Those of ``learners`` that are persons already; nobody is looked for twice."""
         wanted = set(learners)
-        if len(self._known) > self.KEPT_MAX:
-            self._known.clear()
-        missing = [split_learner(learner) for learner in wanted if learner and learner not in self._known]
+        if len(self._known) + len(self._absent) > self.KEPT_MAX:
+            self.forget()
+        missing = wanted - self._known.keys() - self._absent - {""}
         if missing:
-            rows = await connection.execute_fetchall(_FIND, (orjson.dumps(missing).decode(),))
+            rows = await connection.execute_fetchall(
+                _FIND, (orjson.dumps([split_learner(learner) for learner in missing]).decode(),)
+            )
+            self._absent |= missing
             for person_no, site, lms_user, secret, pseudonym in rows:
                 learner = f"{site}:{lms_user}"
                 self._known[learner] = Person(person_no=person_no, learner=learner, secret=secret, pseudonym=pseudonym)
+            self._absent -= self._known.keys()
         return {learner: self._known[learner] for learner in wanted if learner in self._known}
 
     async def find_or_make(
@@ -140,6 +146,7 @@ class People:
             "INSERT INTO person (person_no, site, lms_user, secret, pseudonym, created_at) VALUES (?, ?, ?, ?, ?, ?)",
             [(p.person_no, *split_learner(p.learner), p.secret, p.pseudonym, now) for p in made],
         )
+        self._absent.difference_update(new)
         for person in made:
             found[person.learner] = self._known[person.learner] = person
         return found

@@ -42,7 +42,7 @@ _LOWERED = (
 )
 """By hand it is what is left; such an adjustment is appended alone."""
 
-ENTRIES_AT_ONCE = 500
+ENTRIES_AT_ONCE = 250
 """The first ones of a page are written while the others are encoded."""
 
 # Members of an enum are slow to look up, and this is asked of every decision.
@@ -286,6 +286,20 @@ class Recorder:
     async def _append(self, behind: Behind, movements: Sequence[Movement], now: int) -> None:
         totals: dict[tuple[int, str], list[int]] = {}
         lowered: set[tuple[int, str]] = set()
+        for movement in movements:
+            key, amount = (movement.person.person_no, movement.currency), movement.amount
+            total = totals.get(key)
+            if total is None:
+                total = totals[key] = [0, 0]
+            total[0] += amount
+            total[1] = max(total[1], total[0])
+            if movement.rule_id == LOWERED:
+                lowered.add(key)
+        # Balances first: they are written while the entries are encoded.
+        moved = sorted(totals.items())
+        await behind.insert("balance", [(*key, *total) for key, total in moved if key not in lowered], _ADDED)
+        if lowered:
+            await behind.insert("balance", [(*key, *total) for key, total in moved if key in lowered], _LOWERED)
         bodies = moving.Bodies(epoch=self._epoch, now=now)
         seq, head = self._seq, self._hash
         for start in range(0, len(movements), ENTRIES_AT_ONCE):
@@ -294,21 +308,9 @@ class Recorder:
                 seq += 1
                 body = bodies.of(movement, seq)
                 head = chain.step(head, body)
-                person_no, amount = movement.person.person_no, movement.amount
-                rows.append((seq, body, head, person_no, movement.event_no, movement.decision_no))
-                total = totals.get((person_no, movement.currency))
-                if total is None:
-                    total = totals[person_no, movement.currency] = [0, 0]
-                total[0] += amount
-                total[1] = max(total[1], total[0])
-                if movement.rule_id == LOWERED:
-                    lowered.add((person_no, movement.currency))
+                rows.append((seq, body, head, movement.person.person_no, movement.event_no, movement.decision_no))
             await behind.insert("entry", rows)
         self._seq, self._hash = seq, head
-        moved = sorted(totals.items())
-        await behind.insert("balance", [(*key, *total) for key, total in moved if key not in lowered], _ADDED)
-        if lowered:
-            await behind.insert("balance", [(*key, *total) for key, total in moved if key in lowered], _LOWERED)
 
     async def write_uses(
         self, connection: aiosqlite.Connection, uses: Iterable[tuple[Use, int]], people: Mapping[str, Person]
