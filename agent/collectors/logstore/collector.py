@@ -252,8 +252,7 @@ class LogstoreCollector:
 
     def _filter(self, demand: Demand) -> Filter:
         if demand.rules_version not in self._filters:
-            read = replace(demand, names=demand.names | prompts(demand))
-            self._filters = {demand.rules_version: filter_of(read, self._log.schema)}
+            self._filters = {demand.rules_version: filter_of(demand, self._log.schema, prompts(demand))}
         return self._filters[demand.rules_version]
 
     def _kinds_now(self) -> Kinds:

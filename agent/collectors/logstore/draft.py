@@ -23,8 +23,8 @@ class Draft:
 
     __slots__ = (
         "context_instance", "course", "detail", "event", "expected", "facts", "instance", "kind", "learner", "lesson",
-        "marks", "module", "object_id", "object_table", "other", "people", "person_marks", "position", "post",
-        "related", "section", "time", "user",
+        "marks", "module", "object_id", "object_table", "origin", "other", "people", "person_marks", "position",
+        "post", "related", "section", "time", "user",
     )  # fmt: skip
 
     def __init__(self, row: Row, other: moodle.Other, detail: str) -> None:
@@ -41,7 +41,7 @@ class Draft:
             _,
             _,
             self.time,
-            origin,
+            self.origin,
             real_user,
         ) = row
         self.other = other
@@ -64,8 +64,8 @@ class Draft:
         if real_user:
             self.marks.add("logged_in_as")
         if (
-            origin is None
-            or origin == "restore"
+            self.origin is None
+            or self.origin == "restore"
             or self.object_id in moodle.RESTORED_IDS
             or not _RESTORED_VALUES.isdisjoint(other.values())
         ):

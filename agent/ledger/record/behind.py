@@ -20,7 +20,7 @@ T = TypeVar("T")
 _TURNS = 8
 """Of the loop, until what gathers several queries has asked them all."""
 
-CHUNKS = (250, 50)
+CHUNKS = (500, 50)
 """Rows of one statement: few sizes, so that SQLite prepares each once and keeps it. What is left is one statement."""
 
 

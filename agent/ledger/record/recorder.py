@@ -42,7 +42,7 @@ _LOWERED = (
 )
 """By hand it is what is left; such an adjustment is appended alone."""
 
-ENTRIES_AT_ONCE = 250
+ENTRIES_AT_ONCE = 500
 """The first ones of a page are written while the others are encoded."""
 
 # Members of an enum are slow to look up, and this is asked of every decision.

@@ -21,6 +21,11 @@ ATTEMPTS_MAX = 1_000
 CRON = 2
 """Who submits what was left open: cron acts as the first administrator."""
 
+NOBODY = -1
+"""Who grades the total of a course."""
+_BY_PEOPLE = frozenset({"web", "ws"})
+"""Origins of rows that a person caused."""
+
 _ATTEMPTS = (
     "SELECT id FROM {quiz_attempts} WHERE quiz IN ([quizzes]) AND userid IN ([learners]) AND state = 'finished' "
     "AND preview = 0 AND sumgrades IS NOT NULL ORDER BY id DESC LIMIT [most]"
@@ -65,5 +70,6 @@ async def submissions(reader: Reader, state: Database, drafts: Sequence[Draft], 
 
 
 def _is_marking(draft: Draft) -> bool:
-    """Whether somebody else than the learner graded a quiz."""
-    return draft.event == GRADED and draft.module == "quiz" and draft.user != draft.learner
+    """Whether somebody else than the learner graded a quiz; what cron writes, nobody did."""
+    graded = draft.event == GRADED and draft.module == "quiz"
+    return graded and draft.origin in _BY_PEOPLE and draft.user not in {draft.learner, NOBODY}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.collectors.logstore.dialects.database import Database, Query, Row, Rows, Schema, Unreadable
@@ -23,6 +23,9 @@ _IDS = "SELECT id - id % [block] AS b, [listing] FROM {log} WHERE [blocks] GROUP
 _LISTED = "SELECT id, timecreated FROM {log} WHERE [blocks] ORDER BY id"
 _LAST = "SELECT id, eventname, userid, timecreated FROM {log} WHERE id <= ? AND id > ? ORDER BY id DESC LIMIT 1"
 
+_MARKING = "(eventname = ? AND userid > 0 AND userid <> relateduserid AND origin IN ('web', 'ws'))"
+"""What cron or a restore writes is nobody's marking; nor is what Moodle marks by itself while the learner submits."""
+
 NOTHING = "1 = 0"
 
 
@@ -40,16 +43,21 @@ class Filter:
         return Query(sql=query.sql, params=(*self.other_params, *query.params, *self.params), tables=query.tables)
 
 
-def filter_of(demand: Demand, schema: Schema) -> Filter:
-    """The rows that ``demand`` wants. `other` is read only of events of which something in it is needed."""
+def filter_of(demand: Demand, schema: Schema, markings: Collection[str] = ()) -> Filter:
+    """The rows that ``demand`` wants, and of the events ``markings`` those by which one person marked another.
+
+    `other` is read only of events of which something in it is needed.
+    """
     names, suffixes = sorted(demand.names), sorted(demand.suffixes)
     terms = [f"eventname IN ({','.join('?' * len(names))})"] if names else []
     terms += [schema.suffix("eventname", suffix) for suffix in suffixes]
-    needed = tuple(name for name in OTHER_KEYS if name in demand.names or name.endswith(tuple(suffixes)))
+    terms += [_MARKING] * len(markings)
+    read = demand.names | frozenset(markings)
+    needed = tuple(name for name in OTHER_KEYS if name in read or name.endswith(tuple(suffixes)))
     other = f"CASE WHEN eventname IN ({','.join('?' * len(needed))}) THEN other END" if needed else "NULL"
     return Filter(
         condition=" OR ".join(terms) or NOTHING,
-        params=(*names, *suffixes),
+        params=(*names, *suffixes, *markings),
         columns=COLUMNS.replace("[other]", other),
         other_params=needed,
     )
