@@ -170,10 +170,7 @@ class Pipeline:
             if arrived:
                 judged = more.judged(arrived, verdicts, rulebook)
                 async with Behind(connection) as behind:
-                    wanted = booking.wants(judged, shadow=self._shadow)
-                    # With the persons known, all that is asked stands in SQLite's queue before the events do.
-                    await self._recorder.people.find(connection, {verdict.learner for verdict in judged})
-                    past = await behind.ask(self.past(connection, wanted))
+                    past = await self._asked(behind, judged)
                     numbers = await self._recorder.see(behind, fresh, now)
                     decisions = again.superseding(booking.book(judged, await past, shadow=self._shadow), more.said)
                     entries = await self._recorder.decide(
@@ -252,6 +249,12 @@ class Pipeline:
             return list(found.events)
         new = {event.event_id for event in await self._recorder.fresh(connection, made)}
         return [event for event in found.events if not derived.is_derived(event.seen) or event.event_id in new]
+
+    async def _asked(self, behind: Behind, judged: Sequence[Verdict]) -> asyncio.Task[booking.State]:
+        """Begin to read the past of a page; with its persons known, all questions stand before what is written next."""
+        wanted = booking.wants(judged, shadow=self._shadow)
+        await self._recorder.people.find(behind.connection, {verdict.learner for verdict in judged})
+        return await behind.ask(self.past(behind.connection, wanted))
 
     async def past(self, connection: aiosqlite.Connection, request: StateRequest) -> booking.State:
         """What the ledger knows of the past that was asked for, in bulk; inside one of the writer's units."""
