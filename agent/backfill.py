@@ -219,8 +219,8 @@ class Backfill:
         fresh = await self._recorder.fresh(connection, once) if asked.source else []
         if fresh:
             await self._recorder.record(connection, fresh, [], version_no=version_no, now=now)
-        if rulebook.derivations:
-            once = await self._pipeline.brought(connection, once, rulebook, again=True)
+        if rulebook.derivations or rulebook.listened:
+            once = await self._pipeline.brought(connection, once, rulebook)
             made = await self._recorder.fresh(connection, [event for event in once if derived.is_derived(event.seen)])
             await self._recorder.record(connection, made, [], version_no=version_no, now=now)
         numbers = await decided.numbers(connection, once)
@@ -234,6 +234,7 @@ class Backfill:
         decisions = await self._book(connection, anew)
         by_id = {event.event_id: event for event in once}
         await self._recorder.settle(connection, by_id, decisions, numbers=numbers, version_no=version_no, now=now)
+        decisions = [*decisions, *await self._pipeline.follow(connection, decisions, by_id)]
         counts.update(decision.outcome.name for decision in decisions)
         postings = Counter[str]()
         for decision in decisions:

@@ -19,13 +19,13 @@ from pathlib import Path
 import aiosqlite
 
 from agent import sighted
+from agent.brought import Brought
 from agent.clock import Clock
 from agent.engine import booking, evaluate, history, trust
 from agent.engine.derived import fold as derived
 from agent.engine.evaluate import Verdict
 from agent.engine.past import following
 from agent.engine.past.undo import Acts
-from agent.engine.quota import Uses
 from agent.engine.recognition.record import Record
 from agent.engine.review import approval
 from agent.engine.rulebook import Rulebook
@@ -94,6 +94,7 @@ class Pipeline:
         self._saved: dict[str, SourceState] = {}
         self.aliases = Aliases()
         self._states = False
+        self._brought = Brought(recorder)
 
     @property
     def shadow(self) -> bool:
@@ -158,32 +159,18 @@ class Pipeline:
             ours = await self._ours(connection, told, rulebook, verdicts) if self.aliases else told
             known = await past_again.known(connection, ours)
             more = await sighted.completed(connection, ours, known, self.aliases) if known else Completed()
-            decisions: Sequence[Decision] = ()
-            entries = 0
             arrived = more.news(ours, known) if known else ours
             if arrived and rulebook.derivations:
-                arrived = await self.brought(connection, arrived, rulebook)
+                arrived = await self._brought.derived(connection, arrived, rulebook, now, again=False)
                 verdicts.update(
                     {e.event_id: evaluate.judge(e, rulebook) for e in arrived if e.event_id not in verdicts}
                 )
-            fresh = [event for event in arrived if event.event_id not in more.events] if more.events else arrived
+            found: tuple[int, int, Sequence[Decision]] = (0, 0, ())
             if arrived:
                 judged = more.judged(arrived, verdicts, rulebook)
-                async with Behind(connection) as behind:
-                    past = await self._asked(behind, judged)
-                    numbers = await self._recorder.see(behind, fresh, now)
-                    decisions = again.superseding(booking.book(judged, await past, shadow=self._shadow), more.said)
-                    entries = await self._recorder.decide(
-                        behind,
-                        {event.event_id: event for event in fresh} | more.events,
-                        decisions,
-                        numbers=numbers | more.numbers,
-                        version_no=self._version_numbers[rulebook.version],
-                        now=now,
-                    )
-                await sighted.remember(connection, fresh, numbers, page.source)
+                found = await self._decided(connection, page, arrived, more, judged)
             await sources.save(connection, page.source, page.state, self._saved.get(page.source), now)
-            return len(fresh), entries, decisions
+            return found
 
         fresh, entries, decisions = await self._writer.run(unit)
         self._saved[page.source] = page.state
@@ -196,6 +183,28 @@ class Pipeline:
             outcomes=Counter(decision.outcome for decision in decisions),
             reasons=Counter(decision.reason for decision in decisions if decision.reason),
         )
+
+    async def _decided(
+        self, connection: aiosqlite.Connection, page: Page, arrived: list[Event], more: Completed, judged: list[Verdict]
+    ) -> tuple[int, int, Sequence[Decision]]:
+        """Decide and record what is news of a page: fresh events, entries, decisions."""
+        rulebook, now = self._rulebooks[page.rules_version], self._clock.now()
+        told = await self._brought.completed(connection, judged, rulebook, shadow=self._shadow)
+        fresh = [event for event in told.with_acts(arrived) if event.event_id not in more.events]
+        async with Behind(connection) as behind:
+            past = await self._asked(behind, told.verdicts)
+            numbers = await self._recorder.see(behind, fresh, now)
+            decisions = again.superseding(booking.book(told.verdicts, await past, shadow=self._shadow), more.said)
+            entries = await self._recorder.decide(
+                behind,
+                {event.event_id: event for event in fresh} | more.events,
+                decisions,
+                numbers=numbers | more.numbers,
+                version_no=self._version_numbers[rulebook.version],
+                now=now,
+            )
+        await sighted.remember(connection, fresh, numbers, page.source)
+        return len(fresh), entries, decisions
 
     async def _ours(
         self,
@@ -223,32 +232,38 @@ class Pipeline:
         async def unit(connection: aiosqlite.Connection) -> Sequence[Decision]:
             if not await self._recorder.fresh(connection, [event]):
                 return ()
-            past = await self.past(connection, booking.wants(verdicts, shadow=self._shadow))
-            decisions = booking.book(verdicts, past, shadow=self._shadow)
+            told = await self._brought.completed(connection, list(verdicts), rulebook, shadow=self._shadow)
+            past = await self.past(connection, booking.wants(told.verdicts, shadow=self._shadow))
+            decisions = booking.book(told.verdicts, past, shadow=self._shadow)
             number = self._version_numbers[rulebook.version]
-            await self._recorder.record(connection, [event], decisions, version_no=number, now=now)
+            await self._recorder.record(connection, told.with_acts([event]), decisions, version_no=number, now=now)
             return decisions
 
         return await self._writer.run(unit)
 
-    async def brought(
-        self, connection: aiosqlite.Connection, events: list[Event], rulebook: Rulebook, *, again: bool = False
-    ) -> list[Event]:
-        """Events with what they bring about after each (see `derived.fold`), inside one of the writer's units.
+    async def brought(self, connection: aiosqlite.Connection, events: list[Event], rulebook: Rulebook) -> list[Event]:
+        """Recorded events with everything that they brought about, or would have: for a rule that came later."""
+        found = await self._brought.derived(connection, events, rulebook, self._clock.now(), again=True)
+        return await self._brought.complete_before(connection, found, self.rulebook)
 
-        What is new in the sets is kept; without ``again``, what is recorded already is left out.
+    async def follow(
+        self, connection: aiosqlite.Connection, decisions: Sequence[Decision], events: Mapping[bytes, Event]
+    ) -> Sequence[Decision]:
+        """What the challenges bring about that recorded ``decisions`` completed: decided and recorded.
+
+        ``events`` are those of the decisions, by their id. Inside one of the writer's units.
         """
-        wanted = derived.wants(events, rulebook)
-        if wanted is None:
-            return events
-        uses = await state.load_uses(connection, wanted, self._recorder.names, self._recorder.people)
-        found = derived.fold(events, rulebook, Uses(uses), again=again)
-        await self._recorder.keep(connection, found.notes, self._clock.now())
-        made = [event for event in found.events if derived.is_derived(event.seen)]
-        if again or not made:
-            return list(found.events)
-        new = {event.event_id for event in await self._recorder.fresh(connection, made)}
-        return [event for event in found.events if not derived.is_derived(event.seen) or event.event_id in new]
+        rulebook, shadow = self.rulebook, self._shadow
+        made = await self._brought.completed_by(connection, decisions, events, rulebook)
+        if not made:
+            return ()
+        judged = [verdict for event in made for verdict in evaluate.judge(event, rulebook)]
+        told = await self._brought.completed(connection, judged, rulebook, shadow=shadow)
+        past = await self.past(connection, booking.wants(told.verdicts, shadow=shadow))
+        found = booking.book(told.verdicts, past, shadow=shadow)
+        number, now = self._version_numbers[rulebook.version], self._clock.now()
+        await self._recorder.record(connection, told.with_acts(made), found, version_no=number, now=now)
+        return found
 
     async def _asked(self, behind: Behind, judged: Sequence[Verdict]) -> asyncio.Task[booking.State]:
         """Begin to read the past of a page; with its persons known, all questions stand before what is written next."""
@@ -344,6 +359,7 @@ class Pipeline:
                     version_no=self._version_numbers[self.rulebook.version],
                     now=now,
                 )
+            await self.follow(connection, [decision], {event.event_id: event})
             if then is not None:
                 await then(connection, decision_no, held, decision)
             return decision

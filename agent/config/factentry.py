@@ -19,6 +19,8 @@ KAJABI = "kajabi"
 LEARNWORLDS = "learnworlds"
 THINKIFIC = "thinkific"
 XAPI = "xapi"
+RULES = "the rules"
+"""What the engine itself makes known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,7 +60,7 @@ MOODLE: tuple[KindEntry, ...] = (
 )
 
 WITHOUT_LMS_EVENT: tuple[str, ...] = (
-    "forum.rated", "submission.received", "user.registered", "programme.completed",
+    "forum.rated", "submission.received", "user.registered", "programme.completed", "challenge.completed",
     "course.progressed", "user.updated", "lead.created", "order.created", "order.refunded",
     "tag.added", "tag.removed", "certificate.awarded",
     "lesson.passed", "lesson.failed", "lesson.scored", "lesson.progressed", "lesson.started", "lesson.ended",

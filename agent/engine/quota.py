@@ -7,7 +7,7 @@ whatever the order in which the awards arrive.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 from fractions import Fraction
@@ -132,6 +132,14 @@ class Uses:
                 self.totals[key] = self.totals.get(key, 0) + use.amount
             self._generations[key] = max(self._generations.get(key, 0), use.slot + 1)
             self._rows[key].append(use)
+
+    def copied(self, keys: Collection[UseKey]) -> Uses:
+        """What is known under these keys, to be tried out without leaving anything here."""
+        found = Uses(use for key in keys for use in self._rows.get(key, ()))
+        for key in keys:
+            for slot, at in self._sets.get(key, {}).items():
+                found.note(Use(meter=key[0], bucket=key[1], learner=key[2], at=at, amount=1, slot=slot))
+        return found
 
     def book(self, use: Use, key: UseKey, span: Span) -> None:
         """Make a use of this page visible to everything that follows."""

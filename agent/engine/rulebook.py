@@ -175,7 +175,8 @@ class Rulebook:
     ``needs`` is by rule id, without rules that are off; ``demand`` is all of it together.
     ``shared`` gives the caps and budgets of a rule group (None: of rules without one). The rules of ``challenges`` are
     the last of ``rules``. ``recognition`` is what follows from awards; None where nothing does.
-    ``derivations`` are what acts can bring about that a rule stands on.
+    ``derivations`` are what acts can bring about that a rule stands on, ``listened`` the challenges (by id) that tell
+    their completion to rules.
     ``remind_after`` is how long (seconds) a decision may be held before somebody is reminded; 0 for never.
     ``badges`` are those that are declared, by id, and those that rules only name; ``words`` makes criteria of names.
     """
@@ -199,6 +200,7 @@ class Rulebook:
     scheduled: tuple[Timed, ...] = ()
     checks: tuple[CompiledCheck, ...] = ()
     derivations: tuple[Derivation, ...] = ()
+    listened: Mapping[str, CompiledChallenge] = field(default_factory=dict)
     currencies: Mapping[str, Currency] = field(default_factory=dict)
     remind_after: int = 0
     _matches: dict[tuple[str | None, str], Matched] = field(default_factory=dict)

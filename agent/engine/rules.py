@@ -106,6 +106,7 @@ class _Compiler:
             scheduled=scheduled,
             checks=self._checks,
             derivations=self._derivations(needs.values()),
+            listened=challenge.listened(challenges, needs.values()),
             currencies=dict(self._file.currencies),
             remind_after=self._file.remind_after,
         )

@@ -15,6 +15,7 @@ from agent.config.grammar import Number, duration_or_zero, is_duration, shown_nu
 from agent.config.rulefile import Case, Example, Placed, Rule, RuleFile
 from agent.config.rulefile.tables.story import CaseRefusal
 from agent.engine import booking, evaluate, trust
+from agent.engine.challenge import completing
 from agent.engine.challenge.compiled import ENROLLED, WITHDRAWN, lms_event
 from agent.engine.derived import fold
 from agent.engine.fairness import texts
@@ -125,6 +126,8 @@ def _run(placed: Placed[Case], rulebook: Rulebook) -> CaseResult:
             continue
         brought = fold.fold([event], rulebook, state.uses).events
         judged = [verdict for each in brought for verdict in evaluate.judge(each, rulebook)]
+        if (wanted := completing.wants(judged, rulebook)) is not None:
+            judged = completing.fold(judged, rulebook, state.uses.copied(wanted.rows), shadow=False).verdicts
         by_event.append(booking.book(judged, state, shadow=False))
     failures.extend(_unpaid(case, by_event, rulebook))
     failures.extend(_unsaid(case.refused, Outcome.refused, by_event))

@@ -16,7 +16,7 @@ from agent.config.document import Document, Fault, FaultsError, load, parse, val
 from agent.config.facts import FactTable
 from agent.config.kinds import KindTable
 from agent.config.rulefile import check, warn
-from agent.config.rulefile.across import badges, challenges, checks, reviews, scheduled
+from agent.config.rulefile.across import badges, challenges, checks, completions, reviews, scheduled
 from agent.config.rulefile.merged import CURRENCIES, Merged, Part, RuleFile, merge
 from agent.config.rulefile.models import Defaults, RulesPart
 from agent.config.rulefile.sense import impossible, shadowed
@@ -82,7 +82,9 @@ def _rules(documents: Sequence[Document], broken: list[Fault], kinds: KindTable,
     faults.extend(doubled)
     table = kinds.extended(merged.kind_entries())
     faults.extend(check.faults(merged, table, complete=not broken))
-    faults.extend(() if broken else (*badges.faults(merged), *challenges.faults(merged, table)))
+    faults.extend(
+        () if broken else (*badges.faults(merged), *challenges.faults(merged, table), *completions.faults(merged))
+    )
     faults.extend(() if broken else (*scheduled.faults(merged, table), *checks.faults(merged, table)))
     faults.extend(() if broken else reviews.faults(merged))
     if faults:
@@ -96,6 +98,7 @@ def _warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fa
     yield from impossible.warnings(merged, facts)
     yield from shadowed.warnings(merged, kinds)
     yield from challenges.warnings(merged, kinds, facts)
+    yield from completions.warnings(merged)
     yield from scheduled.warnings(merged, facts)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -15,11 +15,18 @@ from agent.engine.earning.challenge import slots
 from agent.engine.earning.challenge.count import Plan
 from agent.engine.earning.challenge.form import Counting
 from agent.engine.earning.sets import Form
-from agent.engine.rulebook import CompiledChallenge, CompiledRule, Once, Payee, once
+from agent.engine.rulebook import CompiledChallenge, CompiledRule, Needs, Once, Payee, once
 from agent.model import Observation, Selector, Trust
 
+COMPLETED = "challenge.completed"
 ENROLLED = "challenge.enrolled"
 WITHDRAWN = "challenge.withdrawn"
+
+
+def listened(challenges: Sequence[CompiledChallenge], needs: Iterable[Needs]) -> Mapping[str, CompiledChallenge]:
+    """The challenges that pay, where any rule that is not off listens to their completion."""
+    heard = any(COMPLETED in one.kinds for one in needs)
+    return {made.spec.id: made for made in challenges if made.spec.mode == "live"} if heard else {}
 
 
 def lms_event(kind: str, challenge_id: str) -> str:

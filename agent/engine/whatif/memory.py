@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from agent.engine import booking
+from agent.engine.challenge import completing
+from agent.engine.challenge.completing import Told
 from agent.engine.derived import fold as derived
 from agent.engine.evaluate import Verdict
 from agent.engine.rulebook import Rulebook
@@ -62,6 +64,13 @@ class Memory:
     def brought(self, events: Sequence[Event], rulebook: Rulebook, *, again: bool = False) -> Sequence[Event]:
         """Events with what they bring about after each (see `derived.fold`)."""
         return derived.fold(events, rulebook, self._state.uses, again=again).events if rulebook.derivations else events
+
+    def completed(self, verdicts: Sequence[Verdict], rulebook: Rulebook) -> Told:
+        """The verdicts with those of the challenges that they complete (see `completing.fold`)."""
+        wanted = completing.wants(verdicts, rulebook) if rulebook.listened else None
+        if wanted is None:
+            return Told(list(verdicts), {})
+        return completing.fold(verdicts, rulebook, self._state.uses.copied(wanted.rows), shadow=False)
 
     def _numbered(self, numbers: Iterable[int]) -> tuple[int, ...]:
         """Numbers below zero count within the page."""

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from agent.config.facts import FactTable
 from agent.engine import evaluate
+from agent.engine.challenge import completing
 from agent.engine.derived import fold as derived
 from agent.engine.rulebook import BADGE, Rulebook
 from agent.engine.whatif.memory import Memory
-from agent.model import Decision, Demand, Event, Outcome, Posting
+from agent.model import Decision, Demand, Event, Observation, Outcome, Posting
 
 _HELD, _REFUSED, _SHADOW, _REVERSED = Outcome.held, Outcome.refused, Outcome.shadow, Outcome.reversed
 
@@ -87,24 +88,28 @@ class Trial:
     def take(self, events: Iterable[Event]) -> None:
         """Decide a page of events, in order; they are fresh (no event is given twice)."""
         verdicts: list[evaluate.Verdict] = []
-        times: dict[bytes, int] = {}
         for event in self._brought(events):
             if event.seen.occurred_at < self._until:
-                judged = evaluate.judge(event, self.rulebook)
-                self.events += bool(judged) and event.seen.occurred_at >= self._since
-                if judged:
-                    times[event.event_id] = event.seen.occurred_at
-                    verdicts.extend(judged)
+                verdicts.extend(evaluate.judge(event, self.rulebook))
+        told = self._memory.completed(verdicts, self.rulebook)
+        again = [event.event_id for event in told.events if event.event_id in self._made]
+        self._made.update(event.event_id for event in told.events)
+        verdicts = told.without(again).verdicts
+        times = {verdict.event.event_id: verdict.event.seen.occurred_at for verdict in verdicts}
+        self.events += sum(at >= self._since for at in times.values())
         self._count(times, self._memory.book(verdicts))
 
     def _brought(self, events: Iterable[Event]) -> Sequence[Event]:
         """With what they bring about; what the ledger recorded of that counts only where it was not brought about."""
-        known = [e for e in events if not derived.is_derived(e.seen) or derived.known(e.seen, self.rulebook)]
+        known = [e for e in events if not derived.is_derived(e.seen) or self._known(e.seen)]
         found = self._memory.brought(known, self.rulebook)
         new = [e for e in found if not derived.is_derived(e.seen) or e.event_id not in self._made]
         once = {event.event_id: event for event in new}
         self._made.update(event_id for event_id, event in once.items() if derived.is_derived(event.seen))
         return list(once.values())
+
+    def _known(self, seen: Observation) -> bool:
+        return derived.known(seen, self.rulebook) or completing.known(seen, self.rulebook)
 
     def _count(self, times: Mapping[bytes, int], decisions: Sequence[Decision]) -> None:
         found = self.findings
