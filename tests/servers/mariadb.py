@@ -94,18 +94,27 @@ class MariaDB:
         return self.directory / "data"
 
     @property
+    def _scratch(self) -> Path:
+        return self.directory / "tmp"
+
+    @property
     def pid(self) -> int:
         """The process id of the running server."""
         assert self._process is not None, "not started"
         return self._process.child.pid
 
     def install(self) -> None:
-        """Make the data directory and the two accounts."""
+        """Make the data directory and the two accounts.
+
+        Its temporary files lie apart too: two servers that begin at once have taken each other's away in /tmp.
+        """
+        self._scratch.mkdir(exist_ok=True)
         result = subprocess.run(
             [
                 program("mariadb-install-db"),
                 "--no-defaults",
                 f"--datadir={self.datadir}",
+                f"--tmpdir={self._scratch}",
                 *_as_root("--user=root"),
                 "--skip-test-db",
                 "--skip-name-resolve",
@@ -135,6 +144,7 @@ class MariaDB:
                 program("mariadbd"),
                 "--no-defaults",
                 f"--datadir={self.datadir}",
+                f"--tmpdir={self._scratch}",
                 *_as_root("--user=root"),
                 "--bind-address=127.0.0.1",
                 f"--port={self.port}",
