@@ -12,7 +12,9 @@ COMMAND = Path(sys.executable).with_name("rewards-agent")
 RULES = Path(__file__).parents[1] / "rules.example.toml"
 
 
-def configure(directory: Path, database: MariaDatabase, *, poll_interval_s: float = 1.0) -> Path:
+def configure(
+    directory: Path, database: MariaDatabase, *, poll_interval_s: float = 1.0, reconcile: str = "15m"
+) -> Path:
     """Write config.toml and its secret for an agent that reads ``database``; gives the file's path."""
     directory.mkdir(parents=True, exist_ok=True)
     password = directory / "moodle-db.password"
@@ -33,6 +35,7 @@ password_file = "moodle-db.password"
 table_prefix  = "mdl_"
 start_at      = "beginning"
 poll_interval_s = {poll_interval_s}
+reconcile       = "{reconcile}"
 site_admins   = [2]
 """,
         encoding="utf-8",

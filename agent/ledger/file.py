@@ -23,7 +23,7 @@ SCHEMA = 10
 """The newest migration this program knows; stored in `PRAGMA user_version`."""
 
 BUSY_TIMEOUT_MS = 5_000
-CACHE_KIB = 32_768
+CACHE_KIB = 24_576
 WAL_PAGES_MAX = 4_000
 """SQLite checkpoints after this many pages: enough to gather a page's random writes, few enough not to stall."""
 

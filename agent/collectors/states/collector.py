@@ -23,7 +23,7 @@ from agent.config.kinds import KindTable
 from agent.engine.sighting.untold import SUFFIX
 from agent.model import Demand, Observation, Page, SourceState
 
-SPAN_IDS = 2_000
+SPAN_IDS = 1_000
 """Ids of a state table that one page passes."""
 HEARTBEAT_S = 60.0
 """How often a page tells that the source lives while there is nothing to read."""
