@@ -89,7 +89,7 @@ def main(*, quick: bool = False) -> None:
         f"{made.rows:,} rows, newest id {made.max_id:,}; {ours.paid}.",
         f"Ours is the whole process, start and look-ups included. Resident MB, run in quarters: {_quarters(last)}.",
         (
-            f"{whole.wall_s:.0f} s in all, {whole.peak_mb:.0f} MB at most, with the first walk through the state tables "
+            f"{whole.wall_s:.0f} s in all, {whole.peak_mb:.0f} MB at most, with the first walk through the states "
             "after it (`reconcile`, which is on by default)."
         ),
     ]
