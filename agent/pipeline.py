@@ -18,8 +18,9 @@ from pathlib import Path
 
 import aiosqlite
 
-from agent import sighted
-from agent.brought import Brought
+from agent.arriving import sighted
+from agent.arriving.brought import Brought
+from agent.arriving.recovered import Recovery
 from agent.clock import Clock
 from agent.engine import booking, evaluate, history, trust
 from agent.engine.derived import fold as derived
@@ -95,6 +96,7 @@ class Pipeline:
         self.aliases = Aliases()
         self._states = False
         self._brought = Brought(recorder)
+        self._recovery = Recovery()
 
     @property
     def shadow(self) -> bool:
@@ -125,6 +127,7 @@ class Pipeline:
         async def unit(connection: aiosqlite.Connection) -> int:
             self.aliases = await aliases.load(connection)
             self._states = await past_untold.any_states(connection)
+            self._recovery = await Recovery.load(connection)
             number = await versions.keep(connection, rulebook.version, text, now)
             await membership.give(
                 connection, self._recorder, derived.marks(rulebook), *derived.history(rulebook), now=now
@@ -152,7 +155,7 @@ class Pipeline:
         # Of two sightings of one fact in a page the first is recorded, with what the second adds.
         events = again.each_once(trust.tag_all(page.observations, self._ceilings[page.source]))
         verdicts = {event.event_id: evaluate.judge(event, rulebook) for event in events}
-        now = self._clock.now()
+        now, number = self._clock.now(), self._version_numbers[rulebook.version]
 
         async def unit(connection: aiosqlite.Connection) -> tuple[int, int, Sequence[Decision]]:
             told = await sighted.compared(connection, events, page.source, states=self._states)
@@ -162,14 +165,16 @@ class Pipeline:
             arrived = more.news(ours, known) if known else ours
             if arrived and rulebook.derivations:
                 arrived = await self._brought.derived(connection, arrived, rulebook, now, again=False)
-                verdicts.update(
-                    {e.event_id: evaluate.judge(e, rulebook) for e in arrived if e.event_id not in verdicts}
-                )
+                made = (event for event in arrived if event.event_id not in verdicts)
+                verdicts.update({event.event_id: evaluate.judge(event, rulebook) for event in made})
             found: tuple[int, int, Sequence[Decision]] = (0, 0, ())
             if arrived:
+                about = (self._recorder, page, arrived, verdicts, more.events, number)
+                more.numbers.update(await self._recovery.of(connection, *about, now=now))
                 judged = more.judged(arrived, verdicts, rulebook)
                 found = await self._decided(connection, page, arrived, more, judged)
             await sources.save(connection, page.source, page.state, self._saved.get(page.source), now)
+            self._recovery = await self._recovery.passed(connection, page)
             return found
 
         fresh, entries, decisions = await self._writer.run(unit)
@@ -193,15 +198,12 @@ class Pipeline:
         fresh = [event for event in told.with_acts(arrived) if event.event_id not in more.events]
         async with Behind(connection) as behind:
             past = await self._asked(behind, told.verdicts)
-            numbers = await self._recorder.see(behind, fresh, now)
+            unseen = [event for event in fresh if event.event_id not in more.numbers]
+            numbers = more.numbers | await self._recorder.see(behind, unseen, now)
             decisions = again.superseding(booking.book(told.verdicts, await past, shadow=self._shadow), more.said)
+            about, version_no = {event.event_id: event for event in fresh}, self._version_numbers[rulebook.version]
             entries = await self._recorder.decide(
-                behind,
-                {event.event_id: event for event in fresh} | more.events,
-                decisions,
-                numbers=numbers | more.numbers,
-                version_no=self._version_numbers[rulebook.version],
-                now=now,
+                behind, about | more.events, decisions, numbers=numbers, version_no=version_no, now=now
             )
         await sighted.remember(connection, fresh, numbers, page.source)
         return len(fresh), entries, decisions

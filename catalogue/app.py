@@ -11,9 +11,11 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import receive, tenants
 from catalogue.errors import RefusedError
+from catalogue.proof.door import KeepingDoor
 from catalogue.store import Store
 from wire import batch, enrolment, receipt, signing
 from wire.canonical import MalformedError
@@ -64,6 +66,7 @@ class Door:
         app.router.add_post("/v1/agents/key", self.rotate)
         app.router.add_post("/v1/batches", self.batches)
         app.router.add_get("/v1/stand", self.stand)
+        KeepingDoor(self).add_to(app.router)
         return app
 
     async def livez(self, _request: web.Request) -> web.Response:
@@ -74,7 +77,7 @@ class Door:
     async def batches(self, request: web.Request) -> web.Response:
         """Take one signed batch; answer a signed receipt (200) or a signed stand (409)."""
         body = await request.read()
-        sender, proven = await self._prove(request, body, tag=signing.BATCH_TAG)
+        sender, proven = await self.prove(request, body, tag=signing.BATCH_TAG)
         sender.check()
         parsed = batch.parse(body)
         result = await receive.receive(self.store, self.key, sender, parsed, now=self.clock())
@@ -84,10 +87,14 @@ class Door:
 
     async def stand(self, request: web.Request) -> web.Response:
         """Say, signed, where the asking agent stands."""
-        sender, proven = await self._prove(request, await request.read(), tag=signing.ASK_TAG)
+        sender, proven = await self.prove(request, await request.read(), tag=signing.ASK_TAG)
         sender.check()
         async with self.store.reading() as conn:
-            return self._stand(await receive.stand(conn, sender), proven, status=200)
+            return self._stand(await self.where(conn, sender), proven, status=200)
+
+    async def where(self, conn: AsyncConnection, sender: tenants.Sender) -> Stand:
+        """Where an agent stands."""
+        return await receive.stand(conn, sender)
 
     async def enrol(self, request: web.Request) -> web.Response:
         """Bind a public key, which must have signed the request, to the campus its token is for."""
@@ -101,16 +108,16 @@ class Door:
             agent = await tenants.enrol(conn, wish, now=now)
         structlog.get_logger("catalogue").info("agent enrolled", campus=wish.campus, agent=agent)
         answer = EnrolAnswer(campus=wish.campus, agent=agent, catalogue_public=self.key.public)
-        return self._bound(answer.encode(), proven, status=200)
+        return self.bound(answer.encode(), proven, status=200)
 
     async def rotate(self, request: web.Request) -> web.Response:
         """Replace the key that signed this request by the one in it."""
         body = await self._small(request)
-        sender, proven = await self._prove(request, body, tag=signing.ROTATE_TAG)
+        sender, proven = await self.prove(request, body, tag=signing.ROTATE_TAG)
         rotation = Rotation.parse(body)
         async with self.store.writing() as conn:
             await tenants.rotate(conn, sender, rotation, now=self.clock())
-            where = await receive.stand(conn, sender)
+            where = await self.where(conn, sender)
         structlog.get_logger("catalogue").info("key rotated", campus=sender.campus, agent=sender.agent)
         return self._stand(where, proven, status=200)
 
@@ -120,7 +127,7 @@ class Door:
             raise RefusedError(413, "too-large", f"more than {enrolment.MESSAGE_BYTES_MAX} bytes")
         return body
 
-    async def _prove(self, request: web.Request, body: bytes, *, tag: str) -> tuple[tenants.Sender, Request]:
+    async def prove(self, request: web.Request, body: bytes, *, tag: str) -> tuple[tenants.Sender, Request]:
         """The agent whose key signed these exact bytes.
 
         Raises:
@@ -140,13 +147,21 @@ class Door:
         return sender, seen
 
     def _stand(self, stand: Stand, answered: Request, *, status: int) -> web.Response:
-        return self._bound(receipt.encode_stand(stand), answered, status=status)
+        return self.bound(receipt.encode_stand(stand), answered, status=status)
 
-    def _bound(self, body: bytes, answered: Request, *, status: int) -> web.Response:
+    def bound(
+        self,
+        body: bytes,
+        answered: Request,
+        *,
+        status: int = 200,
+        tag: str = signing.STAND_TAG,
+        content_type: str = receipt.CONTENT_TYPE,
+    ) -> web.Response:
         """An answer that is true now: signed, and bound to its request."""
-        headers = {"Content-Type": receipt.CONTENT_TYPE}
+        headers = {"Content-Type": content_type}
         answer = Response(status_code=status, headers=Headers(headers.items()), request=answered)
-        signed = signing.sign_response(answer, body, key=self.key, created=self.clock(), tag=signing.STAND_TAG)
+        signed = signing.sign_response(answer, body, key=self.key, created=self.clock(), tag=tag)
         return web.Response(status=status, body=body, headers=headers | signed)
 
 

@@ -24,6 +24,9 @@ ENROL_TAG = "rewards-enrol"
 ROTATE_TAG = "rewards-rotate"
 RECEIPT_TAG = "rewards-receipt"
 STAND_TAG = "rewards-stand"
+KEEP_TAG = "rewards-keep"
+TAKEOVER_TAG = "rewards-takeover"
+KEPT_TAG = "rewards-kept"
 
 _REQUEST = ("@method", "@path")
 _REQUEST_WITH_BODY = (*_REQUEST, "content-type", "content-digest")
@@ -120,7 +123,7 @@ def verify_request(request: Request, body: bytes, *, public: bytes, key_id: str,
     _verify(request, body, components, public=public, key_id=key_id, now=now, age_max=CREATED_AGE_MAX_S, tag=tag)
 
 
-def verify_stand(response: Response, body: bytes, *, public: bytes, now: int) -> None:
+def verify_stand(response: Response, body: bytes, *, public: bytes, now: int, tag: str = STAND_TAG) -> None:
     """Check a signed answer that is true now: it must be fresh and answer this very request.
 
     Raises:
@@ -131,7 +134,7 @@ def verify_stand(response: Response, body: bytes, *, public: bytes, now: int) ->
     components = (*_RESPONSE, _ANSWERED)
     key_id = fingerprint(public)
     age_max = CREATED_AGE_MAX_S
-    _verify(response, body, components, public=public, key_id=key_id, now=now, age_max=age_max, tag=STAND_TAG)
+    _verify(response, body, components, public=public, key_id=key_id, now=now, age_max=age_max, tag=tag)
 
 
 def verify_receipt(response: Response, body: bytes, *, public: bytes, now: int) -> None:

@@ -40,7 +40,7 @@ COMMANDS: dict[str, Entry] = {
     "callback": Entry("agent.cli.delivery.callback", "Who is told what happens in the ledger, and whether it works."),
     "sync": Entry("agent.cli.delivery.sync", "Delivery to the catalogue: now, where it stands, what goes out."),
     "backup": Entry("agent.cli.keeping.backup", "Copy the ledger, and read the copy again before it counts."),
-    "restore": Entry("agent.cli.keeping.restore", "Put a backup in place of the ledger."),
+    "restore": Entry("agent.cli.keeping.restore", "Put a backup, or what the catalogue has, in place of the ledger."),
 }
 """Every word after `rewards-agent`, in the order `--help` shows them."""
 

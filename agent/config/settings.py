@@ -198,6 +198,11 @@ class Settings(Table):
         """Where the signing key stands, or will: there may be no catalogue yet."""
         return secret_file(self.home, self.catalogue.signing_key_file if self.catalogue is not None else KEY_FILE)
 
+    @property
+    def recovery_file(self) -> Path:
+        """Where the public half of the campus's recovery key stands, or will."""
+        return self.key_file.with_name("recovery.public")
+
     def rule_files(self) -> tuple[Path, ...]:
         """The files of rules as they are now: globs name what is there today, in the order of their names.
 

@@ -176,6 +176,16 @@ def keep_settings(values: Mapping[str, str]) -> Unit:
     return unit
 
 
+def both(first: Unit, second: Unit) -> Unit:
+    """A unit that does two in one transaction."""
+
+    async def unit(conn: aiosqlite.Connection) -> None:
+        await first(conn)
+        await second(conn)
+
+    return unit
+
+
 def keep_sealed(batch: Sealed, name: str = CATALOGUE) -> Unit:
     """A unit that keeps a sealed batch's bytes until it is settled; a reader has one at a time."""
 

@@ -13,8 +13,9 @@ SELECT hash FROM entry WHERE seq = ?
 SELECT seq, body, hash FROM entry WHERE seq > ? ORDER BY seq LIMIT ?
 
 -- name: low_water
-SELECT s.source, max(coalesce(min(g.lo) - 1, s.position), 0)
+SELECT s.source, max(coalesce(min(g.lo) - 1, s.position), coalesce(r.upto, 0), 0)
 FROM source_state s LEFT JOIN source_gap g ON g.source = s.source AND g.state = 'open'
+LEFT JOIN restored_source r ON r.source = s.source
 GROUP BY s.source
 
 -- name: sealed

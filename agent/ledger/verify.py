@@ -167,6 +167,10 @@ class _Walk:
                 if person.scope_ref(rule, bucket, slot) != wire_entry.decode(body).get("scope_ref"):
                     what = f"rule {rule} has taken {bucket} (generation {slot}), its entry another"
                     yield Finding(seq=seq, what=what)
+        for (seq,) in self._connection.execute(
+            "SELECT first_seq FROM restored_award WHERE first_seq <= ?", (self.seq,)
+        ):
+            taken[seq] = 1  # guarded by its own bytes until its act is read again
         for seq in self._scoped:
             if not taken[seq]:
                 yield Finding(seq=seq, what="its scope is not taken: the same act could be paid again")

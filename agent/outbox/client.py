@@ -107,6 +107,20 @@ class Client:
         sign = _signer(key, enrolment.agent_key_id(campus, agent, key.fingerprint), signing.ASK_TAG)
         return await self._send("GET", "/v1/stand", b"", sign, content_type="", limit_s=limit_s)
 
+    async def get_signed(
+        self, path: str, *, campus: str, agent: str, bytes_max: int = receipt.ANSWER_BYTES_MAX
+    ) -> Answer:
+        """Ask for something of this agent's own; the answer may have ``bytes_max`` bytes.
+
+        Raises:
+            TransientError: no whole answer came.
+            ConfigError: the key cannot be used.
+        """
+        key = self.key()
+        sign = _signer(key, enrolment.agent_key_id(campus, agent, key.fingerprint), signing.ASK_TAG)
+        limit_s = ANSWER_S_MAX
+        return await self._send("GET", path, b"", sign, content_type="", limit_s=limit_s, bytes_max=bytes_max)
+
     async def post_signed(self, path: str, body: bytes, *, key: Key, key_id: str, tag: str) -> Answer:
         """Send a small message of enrolment or rotation.
 
@@ -117,7 +131,15 @@ class Client:
         return await self._send("POST", path, body, sign, content_type=enrolment.CONTENT_TYPE, limit_s=CONNECT_S_MAX)
 
     async def _send(
-        self, method: str, path: str, body: bytes, sign: _Sign, *, content_type: str, limit_s: float
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        sign: _Sign,
+        *,
+        content_type: str,
+        limit_s: float,
+        bytes_max: int = receipt.ANSWER_BYTES_MAX,
     ) -> Answer:
         url = URL(self._place.url.rstrip("/") + path)
         lines = {"Content-Type": content_type} if content_type else {}
@@ -134,7 +156,7 @@ class Client:
                 timeout=timeout,
                 allow_redirects=False,
             ) as response:
-                came = await _bounded(response)
+                came = await _bounded(response, bytes_max)
                 return Answer(
                     status=response.status, headers=tuple(response.headers.items()), body=came, request=request
                 )
@@ -164,12 +186,12 @@ def _signer(key: Key, key_id: str, tag: str) -> _Sign:
     return sign
 
 
-async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+async def _bounded(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
     came = bytearray()
     async for piece in response.content.iter_chunked(64 * 2**10):
         came += piece
-        if len(came) > receipt.ANSWER_BYTES_MAX:
-            raise TransientError(f"the catalogue's answer is longer than {receipt.ANSWER_BYTES_MAX} bytes", hint=_HINT)
+        if len(came) > bytes_max:
+            raise TransientError(f"the catalogue's answer is longer than {bytes_max} bytes", hint=_HINT)
     return bytes(came)
 
 

@@ -13,7 +13,7 @@ from agent.ledger.delivery import Identity
 from agent.outbox import judge
 from agent.outbox.client import Answer, Client
 from agent.outbox.key_file import load_key, new_key
-from agent.outbox.sync import Runs
+from agent.outbox.writes import Runs
 from wire import enrolment, keys, signing
 from wire.canonical import MalformedError
 from wire.enrolment import EnrolAnswer, EnrolRequest, Rotation, Token
@@ -27,7 +27,7 @@ _SERVER_ERROR = 500
 async def enrol(
     token_text: str, *, client: Client, writer: Runs, campus: str, environment: str, url: str, clock: Clock
 ) -> EnrolAnswer:
-    """Bind this agent's key to its campus and pin the catalogue's key, which the token names.
+    """Bind this agent's key to its campus and pin the catalogue's key, which the token names; the ledger keeps both.
 
     Raises:
         InvalidInputError: this is not a token.
@@ -35,6 +35,13 @@ async def enrol(
         TransientError: the catalogue cannot be reached.
         IntegrityError: what answers is not the catalogue that the token names.
     """
+    enrolled = await introduce(token_text, client=client, campus=campus, environment=environment, clock=clock)
+    await writer.run(_remember(enrolled, url))
+    return enrolled
+
+
+async def introduce(token_text: str, *, client: Client, campus: str, environment: str, clock: Clock) -> EnrolAnswer:
+    """As `enrol`, and nothing is kept here: for a machine whose ledger is lost."""
     try:
         token = Token.parse(token_text)
     except MalformedError as exc:
@@ -44,10 +51,8 @@ async def enrol(
     key = client.key()
     body = EnrolRequest(campus=campus, environment=environment, secret=token.secret, public=key.public).encode()
     answer = await client.post_signed("/v1/enrol", body, key=key, key_id=key.fingerprint, tag=signing.ENROL_TAG)
-    _need_ok(answer, clock)
-    enrolled = _proven(answer, token, campus, clock)
-    await writer.run(_remember(enrolled, url))
-    return enrolled
+    need_ok(answer, clock)
+    return _proven(answer, token, campus, clock)
 
 
 async def rotate(*, client: Client, key_file: Path, who: Identity, clock: Clock) -> Key:
@@ -66,7 +71,7 @@ async def rotate(*, client: Client, key_file: Path, who: Identity, clock: Clock)
     body = Rotation.make(who.campus, who.agent, new).encode()
     key_id = enrolment.agent_key_id(who.campus, who.agent, old.fingerprint)
     answer = await client.post_signed("/v1/agents/key", body, key=old, key_id=key_id, tag=signing.ROTATE_TAG)
-    _need_ok(answer, clock)
+    need_ok(answer, clock)
     meant = judge.stand_answer(answer, who, now=clock.now())
     if isinstance(meant, judge.Failed):
         raise IntegrityError(meant.told, hint="the old key stays; look at what stands between us and the catalogue")
@@ -75,7 +80,13 @@ async def rotate(*, client: Client, key_file: Path, who: Identity, clock: Clock)
     return new
 
 
-def _need_ok(answer: Answer, clock: Clock) -> None:
+def need_ok(answer: Answer, clock: Clock) -> None:
+    """See that an answer is a yes.
+
+    Raises:
+        ConfigError: the catalogue refuses.
+        TransientError: it cannot, now.
+    """
     if answer.status == _OK:
         return
     failed = judge.refusal(answer, clock.now())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from agent.errors import IntegrityError
 from agent.ledger.delivery import Identity, Sealed, StoredEntry
+from agent.ledger.recovery.marks import FIELD as RESUME
+from agent.ledger.recovery.marks import Marks
 from wire import batch, chain
 from wire.terms import FIELD, Terms, encode
 
@@ -17,19 +19,18 @@ SEAL_BYTES_MAX = 900_000
 def seal(
     who: Identity,
     previous: bytes,
-    stored: Sequence[StoredEntry],
+    chosen: Sequence[StoredEntry],
     *,
-    low_water: Mapping[str, int],
+    marks: Marks,
     terms: Terms,
     environment: str,
     now: int,
 ) -> Sealed:
-    """The next batch: as many of ``stored`` (at least one, in order) as fit, on top of ``previous`` (32 bytes).
+    """The next batch: of ``chosen`` (see `fitting`), on top of ``previous`` (32 bytes).
 
     Raises:
         IntegrityError: the entries' bytes do not lead from ``previous`` to their stored hash.
     """
-    chosen = _fitting(stored)
     bodies = [entry.body for entry in chosen]
     first_seq, last_seq = chosen[0].seq, chosen[-1].seq
     head = chain.head(previous, bodies)
@@ -46,15 +47,16 @@ def seal(
         last_seq=last_seq,
         previous=previous,
         head=head,
-        low_water=low_water,
+        low_water=marks.low_water,
         environment=environment,
-        extra={FIELD: encode(terms)},
+        extra={FIELD: encode(terms), RESUME: marks.resume()},
     )
     body = batch.encode(header, bodies)
     return Sealed(epoch=who.epoch, first_seq=first_seq, last_seq=last_seq, head=head, body=body, sealed_at=now)
 
 
-def _fitting(stored: Sequence[StoredEntry]) -> Sequence[StoredEntry]:
+def fitting(stored: Sequence[StoredEntry]) -> Sequence[StoredEntry]:
+    """As many of ``stored`` (at least one, in order) as fit one batch."""
     size = 0
     for count, entry in enumerate(stored[:SEAL_ENTRIES_MAX]):
         size += len(entry.body) + 1

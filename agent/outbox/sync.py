@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import aiosqlite
 import structlog
@@ -17,11 +17,14 @@ from agent.errors import ConfigError, IntegrityError, RewardsError, TransientErr
 from agent.ledger import delivery, file
 from agent.ledger.delivery import Identity, Reader, Sealed
 from agent.ledger.money import told
+from agent.ledger.recovery import marks
 from agent.outbox import judge, retry, seal
 from agent.outbox.client import ANSWER_S_MAX, Client
 from agent.outbox.judge import Accepted, Elsewhere, Failed
+from agent.outbox.recovery.box import Lock
+from agent.outbox.recovery.leaving import Leaving
+from agent.outbox.writes import Runs
 
-T = TypeVar("T")
 POLL_S = 1.0
 """How often the ledger is looked at for new entries, in seconds."""
 STAND_CHECK_S = 900.0
@@ -43,16 +46,11 @@ class Step(StrEnum):
     not_enrolled = "not_enrolled"
 
 
-class Runs(Protocol):
-    """What is needed of the ledger's writer."""
-
-    async def run(self, unit: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
-        """Run a unit in a transaction of its own."""
-        ...
-
-
 class Outbox:
-    """The reader named `catalogue`. ``jitter`` gives numbers in [0, 1). Ended by `close`."""
+    """The reader named `catalogue`. Ended by `close`.
+
+    ``lock`` is the public half of the campus's recovery key; ``jitter`` gives numbers in [0, 1).
+    """
 
     def __init__(
         self,
@@ -62,6 +60,7 @@ class Outbox:
         client: Client,
         environment: str,
         clock: Clock,
+        lock: Lock | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._writer = writer
@@ -70,6 +69,7 @@ class Outbox:
         self._environment = environment
         self._clock = clock
         self._jitter = jitter
+        self._leaving = Leaving(client=client, writer=writer, clock=clock, lock=lock)
         self._reading: aiosqlite.Connection | None = None
         self._one_at_a_time = asyncio.Lock()
         self._moved = False
@@ -124,6 +124,9 @@ class Outbox:
                 return await self._fault(reader, exc.message)
             if reader.fault:
                 return await self._ask(who, reader, limit_s)
+            # After sealing: whoever has an entry in the batch is a person by now.
+            if (failed := await self._leaving.leave(conn, who)) is not None:
+                return await self._failed(reader, failed)
             if sealed is None:
                 return Step.idle
             return await self._send(who, reader, sealed, limit_s)
@@ -165,16 +168,19 @@ class Outbox:
         previous = await delivery.head_at(conn, reader.acked_seq)
         if previous is None:
             raise IntegrityError(f"the ledger has no entry {reader.acked_seq}, which was delivered")
+        chosen = seal.fitting(stored)
+        first_seq, last_seq = chosen[0].seq, chosen[-1].seq
+        read, keep = await marks.within(conn, first_seq, last_seq)
         sealed = seal.seal(
             who,
             previous,
-            stored,
-            low_water=await delivery.low_water(conn),
-            terms=await told.within(conn, stored[0].seq, stored[-1].seq),
+            chosen,
+            marks=read,
+            terms=await told.within(conn, first_seq, last_seq),
             environment=self._environment,
             now=self._clock.now(),
         )
-        await self._writer.run(delivery.keep_sealed(sealed))
+        await self._writer.run(delivery.both(delivery.keep_sealed(sealed), keep))
         return sealed
 
     async def _send(self, who: Identity, reader: Reader, sealed: Sealed, limit_s: float) -> Step:

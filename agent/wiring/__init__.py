@@ -31,6 +31,7 @@ from agent.ledger.writer import Writer
 from agent.model import Page, SourceState, Trust
 from agent.operations import Operations, Rewind
 from agent.outbox.callbacks.reader import Callback
+from agent.outbox.recovery.box import read_lock
 from agent.outbox.sync import Outbox
 from agent.pipeline import Pipeline, Tally
 from agent.review.noticed import Noticed
@@ -267,6 +268,7 @@ async def _outbox(stack: contextlib.AsyncExitStack, settings: Settings, writer: 
         client=client,
         environment=settings.agent.environment,
         clock=clock,
+        lock=read_lock(settings.recovery_file),
     )
     stack.push_async_callback(outbox.close)
     return outbox

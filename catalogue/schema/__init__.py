@@ -2,6 +2,7 @@
 
 from catalogue.schema.base import REVISION, metadata
 from catalogue.schema.campus import agent, agent_key, batch, enrolment, entry, tenant
+from catalogue.schema.keeping import sealed_person
 from catalogue.schema.wallets import currency, ledger, level, movement, wallet
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "level",
     "metadata",
     "movement",
+    "sealed_person",
     "tenant",
     "wallet",
 ]

@@ -304,11 +304,13 @@ async def test_the_way_to_the_catalogue_is_looked_at_from_end_to_end(tmp_path: P
     (open_key,) = await catalogue_findings(settings)
     assert (open_key.exit_code, "chmod 600" in open_key.do) == (2, True)
     (at.directory / "agent.ed25519").chmod(0o600)
-    _, unknown = await catalogue_findings(settings)
+    _, paper, unknown = await catalogue_findings(settings)
+    assert (paper.level, paper.do) == ("warn", "make one and print it: rewards-agent key recovery")
+    at.command("key", "recovery")
     assert (unknown.level, "not enrolled" in unknown.found) == ("warn", True)
     token = await fake.add_tenant("test-campus")
     await _in_thread(at, "enrol", token)
-    _, fine = await catalogue_findings(settings)
+    *_, fine = await catalogue_findings(settings)
     assert fine.found == "it answers, knows this agent as agent-1, and agrees up to entry 0 of 0"
     for mood, code, told in (
         (Mood.error, 1, "answered 500"),
@@ -317,15 +319,15 @@ async def test_the_way_to_the_catalogue_is_looked_at_from_end_to_end(tmp_path: P
         (Mood.down, 1, "cannot be reached"),
     ):
         fake.mood = mood
-        _, found = await catalogue_findings(settings)
+        *_, found = await catalogue_findings(settings)
         assert (found.level, found.exit_code) == ("fail", code), found
         assert told in found.found
     fake.mood = Mood.normal
     await fake.set_state("test-campus", "suspended")
-    _, stopped = await catalogue_findings(settings)
+    *_, stopped = await catalogue_findings(settings)
     assert (stopped.exit_code, "403" in stopped.found) == (2, True)
     await fake.stop()
-    _, gone = await catalogue_findings(settings)
+    *_, gone = await catalogue_findings(settings)
     assert (gone.exit_code, "cannot be reached" in gone.found) == (1, True)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from agent.errors import IntegrityError
 from agent.ledger.delivery import Identity, StoredEntry
+from agent.ledger.recovery.marks import Marks
 from agent.outbox import judge, retry, seal
 from tests.wire_builders import CAMPUS, NOW, an_entry, entries
 from wire import batch, chain
@@ -67,7 +68,7 @@ def test_a_wish_to_wait_is_honoured_and_never_undercut() -> None:
 def test_a_sealed_batch_parses_to_the_entries_and_their_place_in_the_chain() -> None:
     rows = stored(entries(1, 5))
     sealed = seal.seal(
-        WHO, rows[1].hash, rows[2:], low_water={"moodle": 7}, terms=Terms(), environment="staging", now=NOW
+        WHO, rows[1].hash, rows[2:], marks=Marks(low_water={"moodle": 7}), terms=Terms(), environment="staging", now=NOW
     )
     parsed = batch.parse(sealed.body)
     assert (sealed.first_seq, sealed.last_seq, sealed.head, sealed.epoch) == (3, 5, rows[4].hash, 2)
@@ -83,7 +84,13 @@ def test_a_sealed_batch_parses_to_the_entries_and_their_place_in_the_chain() -> 
 def test_a_batch_ends_at_its_limit_of_entries_and_of_bytes() -> None:
     def sealed(bodies: list[bytes]) -> tuple[int, int]:
         made = seal.seal(
-            WHO, chain.GENESIS, stored(bodies), low_water={}, terms=Terms(), environment="production", now=NOW
+            WHO,
+            chain.GENESIS,
+            seal.fitting(stored(bodies)),
+            marks=Marks(),
+            terms=Terms(),
+            environment="production",
+            now=NOW,
         )
         return made.last_seq, len(made.body)
 
@@ -98,10 +105,10 @@ def test_a_broken_chain_is_never_sealed() -> None:
     rows = stored(entries(1, 5))
     rows[2] = dataclasses.replace(rows[2], body=an_entry(3, amount=1000))
     with pytest.raises(IntegrityError, match="between seq 1 and 5"):
-        seal.seal(WHO, chain.GENESIS, rows, low_water={}, terms=Terms(), environment="production", now=NOW)
+        seal.seal(WHO, chain.GENESIS, rows, marks=Marks(), terms=Terms(), environment="production", now=NOW)
     missing = [*stored(entries(1, 5))[:2], *stored(entries(1, 5))[3:]]
     with pytest.raises(IntegrityError):
-        seal.seal(WHO, chain.GENESIS, missing, low_water={}, terms=Terms(), environment="production", now=NOW)
+        seal.seal(WHO, chain.GENESIS, missing, marks=Marks(), terms=Terms(), environment="production", now=NOW)
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,53 @@
-"""`rewards-agent restore`: a copy put back."""
+"""`rewards-agent restore`: a copy put back, or the ledger that the catalogue acknowledged."""
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.frame import ConfigOption, JsonOption, emit_one, note, settings_of, utc
+from agent.cli.frame import ConfigOption, JsonOption, emit_one, note, run_async, settings_of, utc
+from agent.errors import ConfigError
+
+if TYPE_CHECKING:
+    from agent.config.settings import Settings
+    from agent.wiring.restoring import Wanted
 
 app = typer.Typer()
+
+STANDARD_INPUT = "-"
+TOKEN_CHARS_MAX = 1_000
 
 
 @app.command()
 def restore(
-    copy: Annotated[Path, typer.Argument(metavar="BACKUP", help="The directory of one backup.")],
+    copy: Annotated[
+        Path | None, typer.Argument(metavar="BACKUP", help="The directory of one backup.", show_default=False)
+    ] = None,
+    from_catalogue: Annotated[
+        bool, typer.Option("--from-catalogue", help="Instead of a backup: what the catalogue has acknowledged.")
+    ] = False,
+    recovery_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--recovery-key", metavar="FILE", help="A file with the campus's recovery key, as init printed it."
+        ),
+    ] = None,
+    token: Annotated[
+        str,
+        typer.Option(
+            metavar="TOKEN", help="A token for this very agent, where its ledger or its key is lost; - reads it."
+        ),
+    ] = "",
+    lose_persons: Annotated[
+        bool,
+        typer.Option(
+            "--lose-persons", help="Go on although nobody can tell whose some entries are. There is no way back."
+        ),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     config: ConfigOption = None,
     json: JsonOption = False,
@@ -26,11 +58,29 @@ def restore(
     a newer program. Then the agent reads Moodle's log again from where the backup stands.
 
     Example: rewards-agent restore /var/backups/rewards-agent/rewards-20261121T020000Z
+
+    With --from-catalogue the ledger is put together from what was delivered: after a lost disk, or where a backup is
+    older than what the catalogue has. The agent reads Moodle's log again from the beginning of payment, recognises what
+    was paid, and pays what was not delivered yet, once.
+
+    Example: rewards-agent restore --from-catalogue --recovery-key recovery.txt --token - < token
     """
+    settings = settings_of(config)
+    if from_catalogue == (copy is not None):
+        raise ConfigError(
+            "name a backup, or --from-catalogue", hint="for example: rewards-agent restore /var/backups/rewards-agent/…"
+        )
+    if copy is not None:
+        _put_back(settings, copy, yes=yes, json=json)
+    else:
+        _fetched(settings, _wanted(recovery_key, token, lose_persons), yes=yes, json=json)
+    note("next: rewards-agent ledger verify, then start the agent")
+
+
+def _put_back(settings: Settings, copy: Path, *, yes: bool, json: bool) -> None:
     from agent.ledger.backup.restoring import restore as put_back
     from agent.ledger.backup.taking import read_manifest
 
-    settings = settings_of(config)
     manifest = read_manifest(copy)
     if not yes:
         typer.confirm(
@@ -53,4 +103,46 @@ def restore(
         },
         json=json,
     )
-    note("next: rewards-agent ledger verify, then start the agent")
+
+
+def _wanted(recovery_key: Path | None, token: str, lose_persons: bool) -> Wanted:
+    from agent.outbox.recovery.box import read_recovery_key
+    from agent.wiring.restoring import Wanted
+
+    key = None if recovery_key is None else read_recovery_key(recovery_key)
+    if token == STANDARD_INPUT:
+        token = sys.stdin.readline(TOKEN_CHARS_MAX).strip()
+    return Wanted(token=token, key=key, lose_persons=lose_persons)
+
+
+def _fetched(settings: Settings, wanted: Wanted, *, yes: bool, json: bool) -> None:
+    from agent.cli.tuning.bar import bar
+    from agent.clock import SystemClock
+    from agent.wiring.restoring import restore as fetch
+
+    if not yes:
+        typer.confirm("Put what the catalogue acknowledged in place of the ledger?", abort=True, err=True)
+    with bar("asking the catalogue") as advance:
+        done = run_async(
+            fetch(
+                settings,
+                wanted,
+                clock=SystemClock(),
+                progress=lambda here, of: advance(here, of, f"{here:,} of {of:,}"),
+            )
+        )
+    emit_one(
+        {
+            "restored": "catalogue",
+            "agent": done.agent,
+            "epoch": done.epoch,
+            "entries": done.entries,
+            "head": done.head,
+            "persons": done.persons,
+            "strangers": done.strangers,
+            "set_aside": str(done.set_aside or ""),
+            "by_hand_again": [dict(one) for one in done.by_hand],
+            "remarks": list(done.remarks),
+        },
+        json=json,
+    )

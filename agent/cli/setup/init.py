@@ -193,6 +193,24 @@ def _write_rest(settings: Settings) -> None:
         new_key(path)
     _told(path, written=not there)
     read_rules(settings)
+    _recovery(settings)
+
+
+def _recovery(settings: Settings) -> None:
+    """The campus's recovery key, printed this once."""
+    from agent.outbox.recovery.box import RecoveryKey, write_lock
+
+    path = settings.recovery_file
+    if path.exists():
+        _told(path, written=False)
+        return
+    key = RecoveryKey.new()
+    write_lock(path, key.lock)
+    _told(path, written=True)
+    typer.echo(
+        "\nThe recovery key of this campus. It is shown this once; with it a lost disk loses no learner. Print it, and"
+        f"\nkeep it away from this machine:\n\n    {key.text()}\n"
+    )
 
 
 def _told(path: Path, written: bool) -> None:

@@ -21,7 +21,7 @@ from agent.collectors.logstore.reading.filling import Again, Change, fill, read_
 from agent.collectors.logstore.reading.gaps import GapKeeper, opened
 from agent.collectors.logstore.reading.marked import prompts, submissions
 from agent.collectors.logstore.reading.stretch import Filter, LogUnreadableError, Reader, filter_of
-from agent.collectors.logstore.start import Rewind, first_state, rewind
+from agent.collectors.logstore.start import Rewind, again_from, first_state, rewind
 from agent.config.facts import FactTable
 from agent.config.kinds import KindTable
 from agent.model import Demand, Page, SourceState
@@ -136,7 +136,8 @@ class LogstoreCollector:
         """The stored state, or at the first connection the beginning."""
         await self._log.connect()
         if state.start_at is not None:
-            return replace(state, fault="")
+            placed = state if state.position >= 0 else await again_from(self._reader, state)
+            return replace(placed, fault="")
         return await first_state(self._reader, self._options, self._clock.now())
 
     async def _newest(self) -> int:

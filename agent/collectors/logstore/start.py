@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.collectors.logstore.reading.stretch import Reader
@@ -26,9 +26,20 @@ async def first_state(reader: Reader, options: LogstoreOptions, now: int) -> Sou
         return SourceState(start_at=0, position=_kept(0, oldest, overlap))
     if options.start_at == "now":
         return SourceState(start_at=now, position=_kept((newest or 0) - overlap, oldest, overlap))
-    ((since,),) = await reader.ask(schema.query(_SINCE, options.start_at))
+    return SourceState(start_at=options.start_at, position=await _before(reader, options.start_at, oldest, newest))
+
+
+async def again_from(reader: Reader, state: SourceState) -> SourceState:
+    """The state of a ledger that came back without its position, placed before the beginning of payment."""
+    ((oldest, newest),) = await reader.ask(reader.database.schema.query(_BOUNDS))
+    return replace(state, position=await _before(reader, state.start_at or 0, oldest, newest))
+
+
+async def _before(reader: Reader, start_at: int, oldest: int | None, newest: int | None) -> int:
+    overlap = reader.limits.start_overlap_ids
+    ((since,),) = await reader.ask(reader.database.schema.query(_SINCE, start_at))
     first = newest or 0 if since is None else since - 1
-    return SourceState(start_at=options.start_at, position=_kept(first - overlap, oldest, overlap))
+    return _kept(first - overlap, oldest, overlap)
 
 
 def _kept(position: int, oldest: int | None, overlap: int) -> int:

@@ -21,7 +21,6 @@ CallbackEvent = Literal[
     "challenge.step",
     "challenge.completed",
     "hold",
-    "brake",
 ]
 EVENTS: tuple[str, ...] = get_args(CallbackEvent)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,7 +55,7 @@ def restore(data_dir: Path, copy: Path, *, campus: str, environment: str, now: i
                 shutil.copyfile(copy / name, fresh / name)
                 (fresh / name).chmod(0o600)
             _require_head(fresh, manifest)
-            aside = _set_aside(data_dir, now)
+            aside = set_aside(data_dir, now)
             for name in manifest.files:
                 (fresh / name).rename(data_dir / name)
         except OSError as error:
@@ -73,9 +74,12 @@ def _require_head(fresh: Path, manifest: Manifest) -> None:
         raise IntegrityError("the backup does not hold when it is read again", hint="take an older one")
 
 
-def _set_aside(data_dir: Path, now: int) -> Path | None:
-    """Move what is there into a directory of its own; nothing is deleted."""
-    there = [path for pattern in ("ledger.db*", "inbox.db*", "text.key") for path in sorted(data_dir.glob(pattern))]
+EVERYTHING = ("ledger.db*", "inbox.db*", "text.key")
+
+
+def set_aside(data_dir: Path, now: int, patterns: Sequence[str] = EVERYTHING) -> Path | None:
+    """Move what is there into a directory of its own, which is named; nothing is deleted. The lock is the caller's."""
+    there = [path for pattern in patterns for path in sorted(data_dir.glob(pattern))]
     if not there:
         return None
     aside = data_dir / f"set-aside-{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}"

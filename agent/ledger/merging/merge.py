@@ -104,6 +104,8 @@ async def carry_out(connection: aiosqlite.Connection, recorder: Recorder, merge:
     into = split_learner(merge.target)[1]
     said = merge.correction
     await connection.execute(_ALIAS, (site, user, into, merge.now, said.by, said.reason))
+    # Whose account it is now belongs to what a lost disk would lose: the sealed copy is made anew.
+    await connection.execute("UPDATE person SET kept_under = '' WHERE person_no = ?", (target.person_no,))
     return plan
 
 

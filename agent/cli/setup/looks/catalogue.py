@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from agent.cli.setup.looks.finding import Finding
@@ -36,10 +37,36 @@ async def catalogue_findings(settings: Settings) -> list[Finding]:
             return [Finding.of(ABOUT, exc)]
         findings = [Finding(about=ABOUT, level="ok", found=f"the signing key {key.fingerprint} can be used")]
         try:
+            findings.extend(_kept(settings))
+        except RewardsError as exc:
+            findings.append(Finding.of(ABOUT, exc))
+        try:
             findings.append(await _there(settings, client, clock.now()))
         except RewardsError as exc:
             findings.append(Finding.of(ABOUT, exc))
     return findings
+
+
+def _kept(settings: Settings) -> Iterator[Finding]:
+    """Whether a lost disk would lose somebody."""
+    from agent.ledger import file
+    from agent.ledger.recovery import persons
+    from agent.outbox.recovery.box import read_lock
+
+    lock = read_lock(settings.recovery_file)
+    if lock is None:
+        yield Finding(
+            about=ABOUT,
+            level="warn",
+            found="this campus has no recovery key: if the disk is lost, nobody can tell who the pseudonyms are",
+            do="make one and print it: rewards-agent key recovery",
+        )
+    elif file.ledger_path(settings.agent.data_dir).exists():
+        with file.reading(settings.agent.data_dir) as connection:
+            total, left = persons.waiting(connection, lock.fingerprint)
+        told = f"{left} of {total} persons are not sealed at the catalogue yet: they are before the next delivery"
+        whole = f"all {total} persons are sealed at the catalogue" if total else "there are no persons yet"
+        yield Finding(about=ABOUT, level="ok", found=told if left else whole)
 
 
 async def _there(settings: Settings, client: Client, now: int) -> Finding:

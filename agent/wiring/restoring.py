@@ -1,0 +1,255 @@
+"""A ledger brought back from the catalogue: asked for, proven, put together, and only then put in place."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.clock import Clock
+from agent.config.settings import Settings
+from agent.engine.sighting.untold import SUFFIX
+from agent.errors import ConfigError, IntegrityError, RewardsError
+from agent.ledger import delivery, file
+from agent.ledger.backup.restoring import set_aside
+from agent.ledger.delivery import Identity
+from agent.ledger.recovery import marks, persons
+from agent.ledger.recovery.marks import Marks
+from agent.ledger.recovery.persons import Known
+from agent.ledger.recovery.rebuilding import Rebuilding
+from agent.ledger.verify import verify
+from agent.model import SourceState
+from agent.outbox import enrol
+from agent.outbox.client import Client
+from agent.outbox.recovery.asking import Asking
+from agent.outbox.recovery.box import RecoveryKey
+from agent.wiring.enrolling import client_of
+from wire.receipt import Stand
+
+UNPLACED = -1
+"""The position of a log that is to be read again from where payment began."""
+ADJUSTMENTS_TOLD_MAX = 100
+_IDENTITY = (delivery.CAMPUS, delivery.AGENT, delivery.CATALOGUE_KEY)
+
+Progress = Callable[[int, int], None]
+"""(entries brought back, entries in all)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """How a ledger is to be brought back.
+
+    ``token`` makes a machine known whose ledger is lost; ``key`` opens sealed persons; ``lose_persons`` goes on where
+    nobody can tell whose some entries are.
+    """
+
+    token: str = ""
+    key: RecoveryKey | None = None
+    lose_persons: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What came back, where the files went that were there, and what to know."""
+
+    agent: str
+    epoch: int
+    entries: int
+    head: str
+    persons: int
+    strangers: int
+    set_aside: Path | None
+    by_hand: tuple[Mapping[str, object], ...]
+    remarks: tuple[str, ...]
+
+
+async def restore(
+    settings: Settings, wanted: Wanted, *, clock: Clock, progress: Progress = lambda *_: None
+) -> Restored:
+    """Put what the catalogue acknowledged in place of the ledger, under a new epoch; the agent must not run.
+
+    Raises:
+        BusyError: an agent runs on the directory.
+        ConfigError: no catalogue, no token where one is needed, a refusal, or persons that no key opens.
+        TransientError: the catalogue cannot be reached; nothing was changed.
+        IntegrityError: what it gave is not what was delivered; nothing was changed.
+    """
+    data_dir = settings.agent.data_dir
+    client = client_of(settings, clock)
+    if client is None:
+        raise ConfigError(f"{settings.path} has no [catalogue]", hint="add it: the ledger comes back from there")
+    file.prepare_directory(data_dir)
+    with file.Lock(data_dir), _fresh(data_dir) as fresh:
+        async with client:
+            mine, known = _there(data_dir)
+            who = await _introduced(settings, wanted, client, mine, clock)
+            asking = Asking(client, who, clock)
+            stand = await asking.stand()
+            known = await _opened(asking, wanted.key, who, known)
+            filled = await _filled(settings, fresh, asking, stand, known, who, clock, progress)
+            _told_whose(filled, wanted)
+            await asking.take_over(stand)
+        by_hand = _by_hand(data_dir, fresh)
+        aside = set_aside(data_dir, clock.now(), ("ledger.db*",))
+        (fresh / file.FILE_NAME).rename(file.ledger_path(data_dir))
+        file.mark_begun(data_dir)
+    return Restored(
+        agent=who.agent,
+        epoch=stand.epoch + 1,
+        entries=filled.seq,
+        head=filled.head.hex(),
+        persons=len(known),
+        strangers=len(filled.strangers),
+        set_aside=aside,
+        by_hand=by_hand,
+        remarks=_remarks(settings, filled),
+    )
+
+
+@contextlib.contextmanager
+def _fresh(data_dir: Path) -> Iterator[Path]:
+    """A directory beside the ledger to put the new one together in; gone at the end."""
+    fresh = data_dir / ".restoring"
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        fresh.mkdir(mode=0o700)
+        yield fresh
+    except OSError as exc:
+        raise file.directory_error(data_dir, exc) from exc
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _there(data_dir: Path) -> tuple[dict[str, str], dict[str, Known]]:
+    """Who this agent is and the persons it knows, as far as a ledger that is there can still tell."""
+    with contextlib.suppress(RewardsError, sqlite3.Error), file.reading(data_dir) as connection:
+        settings = dict(connection.execute("SELECT key, value FROM setting"))
+        return {name: settings[name] for name in _IDENTITY if name in settings}, persons.all_of(connection)
+    return {}, {}
+
+
+async def _introduced(
+    settings: Settings, wanted: Wanted, client: Client, mine: Mapping[str, str], clock: Clock
+) -> Identity:
+    campus, environment = settings.agent.campus, settings.agent.environment
+    if wanted.token:
+        known = await enrol.introduce(wanted.token, client=client, campus=campus, environment=environment, clock=clock)
+        return Identity(campus=campus, agent=known.agent, epoch=1, catalogue_public=known.catalogue_public)
+    if len(mine) < len(_IDENTITY):
+        raise ConfigError(
+            f"nothing in {settings.agent.data_dir} says who this agent is to the catalogue",
+            hint=f"ask its operator for a token (rewards-catalogue tenant token {campus} --agent NAME), then --token",
+        )
+    public = bytes.fromhex(mine[delivery.CATALOGUE_KEY])
+    return Identity(campus=mine[delivery.CAMPUS], agent=mine[delivery.AGENT], epoch=1, catalogue_public=public)
+
+
+async def _opened(asking: Asking, key: RecoveryKey | None, who: Identity, known: dict[str, Known]) -> dict[str, Known]:
+    """Everybody by pseudonym: as the ledger that is there knows them, and all that the recovery key opens."""
+    if key is None:
+        return known
+    opened = {one.name: key.open(one.sealed, campus=who.campus, pseudonym=one.name) async for one in asking.persons()}
+    return known | opened
+
+
+async def _filled(
+    settings: Settings,
+    fresh: Path,
+    asking: Asking,
+    stand: Stand,
+    known: Mapping[str, Known],
+    who: Identity,
+    clock: Clock,
+    progress: Progress,
+) -> Rebuilding:
+    """The new ledger, whole and verified, in ``fresh``."""
+    path = fresh / file.FILE_NAME
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        path.chmod(0o600)
+        connection.execute("PRAGMA synchronous = FULL")
+        file.migrate(connection, path)
+        connection.execute("BEGIN IMMEDIATE")
+        filled, newest = Rebuilding(connection, known), Marks()
+        async for found in asking.history(stand):
+            filled.add(found.batch.entries, found.kept)
+            header = found.batch.header
+            newest = marks.parse(header.low_water, header.extra.get(marks.FIELD))
+            progress(filled.seq, stand.seq)
+        states = {name: _goes_on(settings, newest, name) for name in newest.low_water}
+        kept = _settings(settings, stand, who, clock.now())
+        filled.finish(kept, states, newest.scheduled.items(), now=clock.now())
+        connection.execute("COMMIT")
+        report = verify(connection)
+    if report.findings or report.head != stand.head.hex():
+        what = report.findings[0].what if report.findings else "its head is another one"
+        raise IntegrityError(f"the ledger that came back does not hold: {what}", hint="nothing was changed; tell us")
+    return filled
+
+
+def _settings(settings: Settings, stand: Stand, who: Identity, now: int) -> dict[str, str]:
+    return {
+        delivery.CAMPUS: who.campus,
+        delivery.AGENT: who.agent,
+        delivery.EPOCH: str(stand.epoch + 1),
+        delivery.CATALOGUE_KEY: who.catalogue_public.hex(),
+        delivery.CATALOGUE_URL: "" if settings.catalogue is None else str(settings.catalogue.url),
+        "environment": settings.agent.environment,
+        f"restored:{now}": json.dumps({"entries": stand.seq, "head": stand.head.hex(), "epoch": stand.epoch}),
+    }
+
+
+def _goes_on(settings: Settings, newest: Marks, source: str) -> tuple[SourceState, int]:
+    """Where a source goes on, and up to where its acts are only recognised.
+
+    A log is read again from where payment began: acts up to the mark are compared with what was paid, those behind it
+    are decided. What a state table tells is compared with all of them. Posts that were not delivered are gone.
+    """
+    low = newest.low_water[source]
+    start_at, high_water = newest.sources.get(source, (None, 0))
+    if source.endswith(SUFFIX):
+        return SourceState(position=low, start_at=start_at, high_water=high_water), 0
+    if source in {log.name for log in settings.log_sources} and start_at is not None:
+        return SourceState(position=UNPLACED, start_at=start_at), low
+    return SourceState(position=low, start_at=start_at, high_water=high_water), 0
+
+
+def _told_whose(filled: Rebuilding, wanted: Wanted) -> None:
+    if filled.strangers and wanted.key is None and not wanted.lose_persons:
+        raise ConfigError(
+            f"nobody here knows who {len(filled.strangers)} of the catalogue's pseudonyms are",
+            hint="give the campus's recovery key: --recovery-key FILE; only where it is lost for good: --lose-persons",
+        )
+
+
+def _by_hand(data_dir: Path, fresh: Path) -> tuple[dict[str, object], ...]:
+    """What people did by hand in the ledger that is there, and the catalogue never got: it is to be done again."""
+    found: list[dict[str, object]] = []
+    with contextlib.suppress(RewardsError, sqlite3.Error), file.reading(data_dir) as old, file.reading(fresh) as new:
+        for seq, body, hash_ in old.execute("SELECT seq, body, hash FROM entry ORDER BY seq DESC"):
+            row = new.execute("SELECT hash FROM entry WHERE seq = ?", (seq,)).fetchone()
+            if (row is not None and row[0] == hash_) or len(found) >= ADJUSTMENTS_TOLD_MAX:
+                break
+            fields = json.loads(body)
+            if not fields.get("event_ref"):
+                names = ("entry_id", "kind", "learner", "currency", "amount", "reason", "reverses")
+                found.append({name: fields.get(name, "") for name in names})
+    return tuple(reversed(found))
+
+
+def _remarks(settings: Settings, filled: Rebuilding) -> tuple[str, ...]:
+    told = ["what waited in the review list is no entry: for acts of before, see: rewards-agent rules backfill"]
+    posting = [source.name for source in settings.post_sources]
+    if posting and not (settings.agent.data_dir / "inbox.db").exists():
+        told.append(
+            f"posts to {', '.join(posting)} that were not delivered are lost: a system without a log is not read again"
+        )
+    if filled.strangers:
+        told.append(
+            f"{len(filled.strangers)} pseudonyms lead to nobody (erased, or delivered without a recovery key): their"
+            " entries stand, and if they act again they begin anew"
+        )
+    return tuple(told)

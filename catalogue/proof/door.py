@@ -1,0 +1,108 @@
+"""The door of safe-keeping: an agent leaves its sealed persons, and asks for all that is kept when its disk is lost."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import structlog
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from catalogue.proof import keeping
+from catalogue.store import Store
+from catalogue.tenants import Sender
+from wire import receipt, signing
+from wire.canonical import MalformedError
+from wire.keeping import CONTENT_TYPE, HISTORY_TYPE, Persons, Takeover
+from wire.receipt import Stand
+from wire.signing import Request
+
+_DIGITS_MAX = 18
+
+
+class Proves(Protocol):
+    """What is needed of the catalogue's door."""
+
+    store: Store
+
+    def clock(self) -> int:
+        """Seconds since 1970, UTC."""
+        ...
+
+    async def prove(self, request: web.Request, body: bytes, *, tag: str) -> tuple[Sender, Request]:
+        """The agent whose key signed these exact bytes."""
+        ...
+
+    async def where(self, conn: AsyncConnection, sender: Sender) -> Stand:
+        """Where an agent stands."""
+        ...
+
+    def bound(
+        self, body: bytes, answered: Request, *, status: int = ..., tag: str = ..., content_type: str = ...
+    ) -> web.Response:
+        """An answer that is true now: signed, and bound to its request."""
+        ...
+
+
+class KeepingDoor:
+    """Handlers; every request is signed by an agent, every answer by the catalogue."""
+
+    def __init__(self, door: Proves) -> None:
+        self._door = door
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Make them known."""
+        router.add_post("/v1/persons", self.keep)
+        router.add_get("/v1/persons/{after}", self.persons)
+        router.add_get("/v1/history/{epoch}/{seq}", self.history)
+        router.add_post("/v1/agents/epoch", self.take_over)
+
+    async def keep(self, request: web.Request) -> web.Response:
+        """Keep sealed persons; the answer names none."""
+        body = await request.read()
+        sender, proven = await self._door.prove(request, body, tag=signing.KEEP_TAG)
+        sender.check()
+        message = Persons.parse(body)
+        async with self._door.store.writing() as conn:
+            await keeping.keep(conn, sender, message, now=self._door.clock())
+        nobody = Persons(campus=sender.campus, agent=sender.agent, persons=())
+        return self._door.bound(nobody.encode(), proven, tag=signing.KEPT_TAG, content_type=CONTENT_TYPE)
+
+    async def persons(self, request: web.Request) -> web.Response:
+        """A page of what is kept."""
+        sender, proven = await self._asked(request)
+        async with self._door.store.reading() as conn:
+            found = await keeping.persons(conn, sender, request.match_info["after"])
+        return self._door.bound(found.encode(), proven, tag=signing.KEPT_TAG, content_type=CONTENT_TYPE)
+
+    async def history(self, request: web.Request) -> web.Response:
+        """One batch with its receipt."""
+        sender, proven = await self._asked(request)
+        epoch, seq = (_whole(request.match_info[name]) for name in ("epoch", "seq"))
+        async with self._door.store.reading() as conn:
+            page = await keeping.history(conn, sender, epoch, seq)
+        return self._door.bound(page.encode(), proven, tag=signing.KEPT_TAG, content_type=HISTORY_TYPE)
+
+    async def take_over(self, request: web.Request) -> web.Response:
+        """Begin a new epoch where the agent's history ends; answers where it then stands."""
+        body = await request.read()
+        sender, proven = await self._door.prove(request, body, tag=signing.TAKEOVER_TAG)
+        sender.check()
+        message = Takeover.parse(body)
+        async with self._door.store.writing() as conn:
+            await keeping.take_over(conn, sender, message)
+            where = await self._door.where(conn, sender)
+        log = structlog.get_logger("catalogue")
+        log.info("agent restored", campus=sender.campus, agent=sender.agent, epoch=message.epoch, seq=message.seq)
+        return self._door.bound(receipt.encode_stand(where), proven)
+
+    async def _asked(self, request: web.Request) -> tuple[Sender, Request]:
+        sender, proven = await self._door.prove(request, await request.read(), tag=signing.ASK_TAG)
+        sender.check()
+        return sender, proven
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS_MAX):
+        raise MalformedError("an epoch and a seq are whole numbers")
+    return int(text)
