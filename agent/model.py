@@ -48,6 +48,7 @@ class Evidence(StrEnum):
     signature = "signature"
     bearer_token = "bearer_token"  # noqa: S105 - the name of a kind of evidence
     address = "address"
+    web_service = "web_service"  # the LMS answered when it was asked
     file = "file"  # an administrator imported it
     nothing = "nothing"
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from agent.model import Demand, Page, SourceState
+from agent.model import Demand, Observation, Page, SourceState
 
 
 class Collector(Protocol):
@@ -32,4 +33,28 @@ class Collector(Protocol):
 
     async def close(self) -> None:
         """Let go of connections; may be called twice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookedUp:
+    """Observations with what was found about them; ``owed`` are the positions of those to look at again.
+
+    ``reached`` is whether whoever was asked answered at all.
+    """
+
+    observations: Sequence[Observation]
+    owed: frozenset[int]
+    reached: bool
+
+
+class LookUps(Protocol):
+    """Somebody who knows what posts do not tell."""
+
+    def ready(self) -> bool:
+        """Whether there is any use in asking now."""
+        ...
+
+    async def add(self, seen: Sequence[Observation], demand: Demand) -> LookedUp:
+        """The observations with the demanded facts that can be found. No trouble of whoever is asked is raised."""
         ...

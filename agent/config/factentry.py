@@ -13,6 +13,8 @@ LOGSTORE = "moodle-logstore"
 TOOL_TRIGGER = "tool-trigger"
 MOODLE_WS = "moodle-ws"
 POSTS = (LOGSTORE, TOOL_TRIGGER, MOODLE_WS)
+ASKED = (LOGSTORE, MOODLE_WS)
+"""What is looked up, in a database or by web services."""
 CANVAS = "canvas"
 GENERIC = "generic"
 KAJABI = "kajabi"
@@ -30,7 +32,8 @@ class FactEntry:
     ``kinds`` are kind patterns (`forum.*`); ``suppliers`` the source kinds that can give it; ``tables`` (without
     prefix) what the log-table collector reads for it besides the log: where one cannot be read the fact is absent.
     ``of_person`` facts are stored once per person as `<name>:<LMS user id>`; ``condition`` is False for names that are
-    demanded but that no condition can look at.
+    demanded but that no condition can look at. ``web_kinds`` are those for which web services can give it, where these
+    are not all.
     """
 
     name: str
@@ -43,7 +46,15 @@ class FactEntry:
     tables: tuple[str, ...] = ()
     of_person: bool = False
     condition: bool = True
+    web_kinds: tuple[str, ...] = ()
 
     def applies_to(self, kind: str) -> bool:
         """Whether events of this kind can have the fact."""
         return any(fnmatchcase(kind, pattern) for pattern in self.kinds)
+
+    def suppliers_for(self, kind: str) -> frozenset[str]:
+        """The source kinds that can give it for events of this kind."""
+        if not self.applies_to(kind):
+            return frozenset()
+        unasked = self.web_kinds and not any(fnmatchcase(kind, pattern) for pattern in self.web_kinds)
+        return frozenset(self.suppliers) - ({MOODLE_WS} if unasked else frozenset())

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from agent.config.factentry import (
+    ASKED,
     CANVAS,
     GENERIC,
     LEARNWORLDS,
@@ -40,6 +41,7 @@ _IN_COURSE = (*_ACTIVITY, "course.*", "badge.*")
 _WORK = ("lesson.completed", "lesson.uncompleted", "quiz.*", "assignment.*", "grade.awarded", "survey.*")
 _DUE = ("assignment.submitted", "quiz.submitted", "lesson.completed")
 ANY_KIND = ("*",)
+_QUIZZES = ("quiz.*",)
 _SCORING = (CANVAS, GENERIC, THINKIFIC, XAPI)
 
 MODULES = ("course_modules", "modules")
@@ -54,7 +56,7 @@ FACTS: tuple[FactEntry, ...] = (
         type="rational",
         unit="%",
         sample="66.66667",
-        suppliers=(LOGSTORE, *_SCORING),
+        suppliers=(LOGSTORE, MOODLE_WS, *_SCORING),
         meaning="quiz: 100 × the attempt's sumgrades ÷ the quiz's; grade: where the final grade lies between the "
         "item's least and most. No score, no fact",
         tables=("quiz_attempts", "quiz", "grade_items", "grade_grades"),
@@ -65,7 +67,8 @@ FACTS: tuple[FactEntry, ...] = (
         type="int",
         unit="",
         sample="2",
-        suppliers=(LOGSTORE, CANVAS, THINKIFIC),
+        suppliers=(LOGSTORE, MOODLE_WS, CANVAS, THINKIFIC),
+        web_kinds=_QUIZZES,
         meaning="which attempt of this learner it is; the first is 1",
         tables=("quiz_attempts", "assign_submission"),
     ),
@@ -111,6 +114,7 @@ FACTS: tuple[FactEntry, ...] = (
         type="text",
         unit="",
         sample="quiz",
+        suppliers=ASKED,
         tables=MODULES,
         meaning="what sort of activity: assign, quiz, page, forum, …",
     ),
@@ -120,6 +124,7 @@ FACTS: tuple[FactEntry, ...] = (
         type="rational",
         unit="%",
         sample="80",
+        suppliers=ASKED,
         tables=("course_modules", "course_modules_completion", "course_sections"),
         meaning="how much of the section's tracked activities the learner had completed by then; a subsection's count "
         "into the section that it lies in",
@@ -130,6 +135,7 @@ FACTS: tuple[FactEntry, ...] = (
         type="rational",
         unit="%",
         sample="41.66667",
+        suppliers=ASKED,
         tables=("course_modules", "course_modules_completion", "course_completions"),
         meaning="how much of the course's tracked activities the learner had completed by then; 100 once the "
         "course is completed",
@@ -142,7 +148,9 @@ FACTS: tuple[FactEntry, ...] = (
         type="int",
         unit="s",
         sample="-86400",
+        suppliers=ASKED,
         tables=_DUE_TABLES,
+        web_kinds=_QUIZZES,
         meaning="seconds past the due date, the learner's extension included; negative when early; absent "
         "without a due date",
     ),
@@ -152,8 +160,9 @@ FACTS: tuple[FactEntry, ...] = (
         type="bool",
         unit="",
         sample="true",
-        suppliers=(LOGSTORE, CANVAS),
+        suppliers=(LOGSTORE, MOODLE_WS, CANVAS),
         tables=_DUE_TABLES,
+        web_kinds=_QUIZZES,
         meaning="not later than the due date, the learner's extension included; absent without a due date",
     ),
     FactEntry(
@@ -171,6 +180,7 @@ FACTS: tuple[FactEntry, ...] = (
         type="int",
         unit="s",
         sample="604800",
+        suppliers=ASKED,
         tables=("course",),
         meaning="seconds since the course's start date; negative before it",
     ),
@@ -189,6 +199,7 @@ FACTS: tuple[FactEntry, ...] = (
         type="text",
         unit="",
         sample="BIO101",
+        suppliers=ASKED,
         tables=("course",),
         meaning="the course's short name",
     ),
@@ -198,6 +209,7 @@ FACTS: tuple[FactEntry, ...] = (
         type="text",
         unit="",
         sample="HS-103",
+        suppliers=ASKED,
         tables=("course",),
         meaning="the course's idnumber; absent where it has none",
     ),
@@ -207,6 +219,7 @@ FACTS: tuple[FactEntry, ...] = (
         type="texts",
         unit="",
         sample="Safety; Campus A / Safety",
+        suppliers=ASKED,
         tables=("course", "course_categories"),
         meaning="the categories above the course, each by its own name and by its path",
     ),
@@ -226,6 +239,7 @@ FACTS: tuple[FactEntry, ...] = (
         type="texts",
         unit="",
         sample="student",
+        suppliers=ASKED,
         of_person=True,
         tables=STAFF_TABLES,
         meaning="the person's roles (short names and archetypes) at the course, its categories or the site",
@@ -254,6 +268,7 @@ FACTS: tuple[FactEntry, ...] = (
         type="bool",
         unit="",
         sample="",
+        suppliers=ASKED,
         tables=STAFF_TABLES,
         condition=False,
         meaning="becomes the person mark `staff` (or `roles_unknown`)",
@@ -301,6 +316,7 @@ FACTS: tuple[FactEntry, ...] = (
         type="text",
         unit="",
         sample="",
+        suppliers=ASKED,
         tables=("course_modules", "course_sections"),
         condition=False,
         meaning="the section of the activity, a scope of once_per; of a subsection the one that it lies in",
@@ -347,7 +363,7 @@ class FactTable:
     def suppliers(self, name: str, kind: str) -> frozenset[str]:
         """Source kinds that can supply the fact for events of this kind; empty where none can."""
         entry = self.get(name)
-        return frozenset(entry.suppliers) if entry is not None and entry.applies_to(kind) else frozenset()
+        return entry.suppliers_for(kind) if entry is not None else frozenset()
 
     def tables_for(self, facts: Iterable[str], kinds: Iterable[str]) -> Mapping[str, frozenset[str]]:
         """Table (without prefix) → the demanded facts that are lost where it cannot be read.

@@ -11,6 +11,7 @@ from pydantic import Field, PrivateAttr
 from agent.config.document import Document, Fault, FaultsError, Table, examine, load, nearest, shown
 from agent.config.secrets import secret_file
 from agent.config.tables.callback import CallbackSettings
+from agent.config.tables.webservice import WebServiceSource
 from agent.config.values import (
     DatabaseUrl,
     DoorPath,
@@ -104,7 +105,7 @@ class PostSource(Table):
     """
 
     name: Name
-    kind: Literal["tool-trigger", "moodle-ws", "learnworlds", "thinkific", "xapi", "canvas", "kajabi", "generic"]
+    kind: Literal["tool-trigger", "learnworlds", "thinkific", "xapi", "canvas", "kajabi", "generic"]
     path: DoorPath
     same_site_as: Name | None = None
     pay_before_log: bool = False
@@ -124,7 +125,7 @@ class PostSource(Table):
         return self.same_site_as or self.site or self.name
 
 
-Source = Annotated[LogSource | PostSource, Field(discriminator="kind")]
+Source = Annotated[LogSource | PostSource | WebServiceSource, Field(discriminator="kind")]
 
 
 class IdentitySettings(Table):
@@ -186,6 +187,16 @@ class Settings(Table):
     def post_sources(self) -> tuple[PostSource, ...]:
         """The sources that post to the door."""
         return tuple(source for source in self.sources if isinstance(source, PostSource))
+
+    @property
+    def web_sources(self) -> tuple[WebServiceSource, ...]:
+        """The sources that are asked by web services."""
+        return tuple(source for source in self.sources if isinstance(source, WebServiceSource))
+
+    def web_site(self, source: WebServiceSource) -> str:
+        """The name that the ids of a web service belong to: that of the posts it completes."""
+        posts = {one.name: one.site_name for one in self.post_sources}
+        return posts.get(source.same_site_as or "", source.site or source.name)
 
     @property
     def linking_sources(self) -> tuple[str, ...]:
@@ -278,7 +289,10 @@ def _crosswise(document: Document) -> Iterator[Fault]:
     yield from _twice(document, sources, "name", "two sources have this name")
     yield from _twice(document, sources, "path", "two sources have this path")
     for number, source in enumerate(sources):
-        yield from _site_faults(document, ("source", number), source, logs)
+        if source.get("kind") == "moodle-ws":
+            yield from _web_faults(document, ("source", number), source, sources)
+        else:
+            yield from _site_faults(document, ("source", number), source, logs)
     told = document.data.get("callback")
     callbacks = [one if isinstance(one, Mapping) else {} for one in told] if isinstance(told, list) else []
     yield from _twice(document, callbacks, "name", "two callbacks have this name", table="callback")
@@ -317,6 +331,26 @@ def _site_faults(
     if target is None and source.get("pay_before_log") is True:
         message = "`pay_before_log` waits for no log row, and without `same_site_as` there is none to wait for"
         yield document.fault((*path, "pay_before_log"), message, "leave it out, or name the log source", on="key")
+
+
+def _web_faults(
+    document: Document, path: tuple[str, int], source: Mapping[str, Any], sources: list[Mapping[str, Any]]
+) -> Iterator[Fault]:
+    target = source.get("same_site_as")
+    posts = {str(one.get("name")): one for one in sources if one.get("kind") == "tool-trigger"}
+    if isinstance(target, str) and target not in posts:
+        message = f"there is no source {target!r} of kind tool-trigger"
+        yield document.fault((*path, "same_site_as"), message, _known("tool-trigger source", target, tuple(posts)))
+    elif isinstance(target, str) and posts[target].get("same_site_as") is not None:
+        message = f"the posts of {target!r} are completed by a log table already"
+        hint = "take this [[source]] out: the log source tells all that web services tell, and more"
+        yield document.fault((*path, "same_site_as"), message, hint)
+    if target is not None and source.get("site") is not None:
+        yield document.fault((*path, "site"), "`site` and `same_site_as` exclude each other", "keep one of the two")
+    others = [str(one.get("same_site_as")) for one in sources if one.get("kind") == "moodle-ws" and one is not source]
+    if isinstance(target, str) and target in others:
+        message = f"another moodle-ws source completes the posts of {target!r} too"
+        yield document.fault((*path, "same_site_as"), message, "keep one of the two")
 
 
 def _known(what: str, word: object, names: tuple[str, ...]) -> str:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agent.config.document import Document, Fault, FaultsError, load
-from agent.config.settings import PostSource, Settings
-
-POSTING = frozenset({"canvas", "generic", "kajabi", "learnworlds", "thinkific", "tool-trigger", "xapi"})
-"""The kinds of posting systems whose posts this version understands."""
+from agent.config.settings import Settings
 
 
 def check(settings: Settings, document: Document | None = None) -> None:
@@ -41,15 +38,6 @@ def not_active(settings: Settings) -> tuple[str, ...]:
 
 
 def _refused(settings: Settings, document: Document) -> Iterator[Fault]:
-    for number, source in enumerate(settings.sources):
-        place = ("source", number)
-        if isinstance(source, PostSource) and source.kind not in POSTING:
-            yield document.fault(
-                (*place, "kind"),
-                f"this version does not collect {source.kind}",
-                "take this [[source]] out: nothing would be read from it",
-            )
-            continue
     privacy = settings.privacy
     if privacy.identity != "pseudonym":
         yield document.fault(

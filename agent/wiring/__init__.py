@@ -42,6 +42,7 @@ from agent.service.watch import RulesWatch
 from agent.wiring.callbacks import callback_address, callbacks_of
 from agent.wiring.enrolling import Enrolling, client_of
 from agent.wiring.logs import collectors_of, log_from, logs_of, logstore_options, states_of
+from agent.wiring.webservices import look_ups, web_services, web_states
 
 __all__ = [
     "Agent",
@@ -123,7 +124,8 @@ def compile_text(text: str) -> Rulebook:
 def ceilings_of(settings: Settings) -> dict[str, Trust]:
     """Each source's highest trust."""
     found = {source.name: source.trust for source in settings.sources}
-    return found | {source.name + SUFFIX: source.trust for source in settings.log_sources}
+    found |= {source.name + SUFFIX: source.trust for source in settings.log_sources}
+    return found | {source.name + SUFFIX: source.trust for source in settings.web_sources}
 
 
 @contextlib.asynccontextmanager
@@ -241,11 +243,16 @@ def _readers(
     kinds: _Kinds,
     pipeline: Pipeline,
 ) -> dict[str, Collector]:
-    """The readers of what the logs missed and of what was posted; ``stack`` closes them."""
+    """The readers of what the logs and posts missed and of what was posted; ``stack`` closes them."""
     states = states_of(settings, clock, kinds, pipeline.stands)
     for reader in states.values():
         stack.push_async_callback(reader.close)
-    return {**states, **inbox_collectors(settings, inbox, clock, kinds)}
+    services = web_services(settings, clock)
+    for service in services.values():
+        stack.push_async_callback(service.close)
+    asked = look_ups(settings, services, clock, kinds)
+    posts = inbox_collectors(settings, inbox, clock, kinds, asked)
+    return {**states, **web_states(settings, services, clock, kinds), **posts}
 
 
 async def _inbox(stack: contextlib.AsyncExitStack, settings: Settings, pipeline: Pipeline) -> Inbox | None:

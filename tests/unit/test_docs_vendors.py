@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from agent.collectors.systems.registry import SYSTEMS
 from agent.config.kinds import KindTable
 from agent.config.rulefile import load_rules
 from agent.config.settings import load_settings
-from agent.config.support import POSTING, check
+from agent.config.support import check
 from agent.engine.rules import compile_rules
 from agent.engine.stories import run_cases
 from tests.rule_stories import rule, rulebook
@@ -19,7 +20,7 @@ PAGES = {kind: f"{kind}.md" for kind in ("canvas", "kajabi", "learnworlds", "thi
 
 
 def test_every_system_that_posts_has_a_page() -> None:
-    assert {*PAGES, "tool-trigger", "generic"} == POSTING
+    assert {*PAGES, "tool-trigger", "generic"} == SYSTEMS.keys()
 
 
 @pytest.mark.parametrize("kind", sorted(PAGES))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.config.facts import FACTS, LOGSTORE, FactTable
+from agent.config.facts import FACTS, LOGSTORE, MOODLE_WS, FactTable
 from agent.config.kinds import KindTable
 from agent.demo.schema import TABLES
 
@@ -31,7 +31,8 @@ def test_a_lost_table_names_the_facts_that_go_with_it() -> None:
 def test_suppliers_are_known_per_kind() -> None:
     table = FactTable()
     assert table.suppliers("score_pct", "quiz.submitted") >= {LOGSTORE, "thinkific"}
-    assert table.suppliers("late_by", "quiz.submitted") == {LOGSTORE}
+    assert table.suppliers("late_by", "quiz.submitted") == {LOGSTORE, MOODLE_WS}
+    assert table.suppliers("late_by", "assignment.submitted") == {LOGSTORE}
     assert table.suppliers("score_pct", "forum.posted") == frozenset()
     assert table.suppliers("nosuch", "forum.posted") == frozenset()
 

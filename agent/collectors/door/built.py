@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from agent.clock import Clock
-from agent.collectors.base import Collector
+from agent.collectors.base import Collector, LookUps
 from agent.collectors.door.addresses import networks
 from agent.collectors.door.app import Door, DoorSource
 from agent.collectors.door.credentials import Credentials
@@ -20,9 +20,16 @@ from agent.errors import ConfigError
 
 
 def inbox_collectors(
-    settings: Settings, inbox: Inbox | None, clock: Clock, kinds: Callable[[], KindTable]
+    settings: Settings,
+    inbox: Inbox | None,
+    clock: Clock,
+    kinds: Callable[[], KindTable],
+    look_ups: Mapping[str, LookUps],
 ) -> dict[str, Collector]:
-    """A collector for each configured source that posts; without an inbox there are none."""
+    """A collector for each configured source that posts; without an inbox there are none.
+
+    ``look_ups`` says by a source's name who knows what its posts lack.
+    """
     return (
         {}
         if inbox is None
@@ -41,6 +48,7 @@ def inbox_collectors(
                 SYSTEMS[source.kind],
                 kinds,
                 clock,
+                look_ups.get(source.name),
             )
             for source in settings.post_sources
         }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from agent.clock import Clock
+from agent.collectors.base import LookUps
 from agent.collectors.inbox.store import Inbox, Kept
 from agent.collectors.systems.base import Arrival, RefusedPostError, System
 from agent.config.kinds import KindTable
@@ -18,8 +19,14 @@ PAGE_POSTS_MAX = 500
 """Posts in one page."""
 TIDY_S = 3_600.0
 """How often posts that were kept long enough are removed."""
+PAGE_LOOKED_UP_MAX = 50
+"""Posts in one page where each may cost requests: what was found is on disk before the next are asked about."""
 HEARTBEAT_S = 60.0
 """How often a quiet source yields a page."""
+LOOK_AGAIN_S = 60.0
+"""How often posts that lack something are looked at again."""
+OWED_FROM = "look_ups_owed_from"
+"""Counts of a source: the number of the oldest post that is to be looked at again; absent where there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +45,43 @@ class InboxOptions:
     keep_s: int
 
 
+class _Again:
+    """One walk through posts that lack something: when it may begin, after which, and the oldest that still does."""
+
+    __slots__ = ("after", "next_at", "oldest")
+
+    def __init__(self, next_at: float = 0.0) -> None:
+        self.next_at = next_at
+        self.after = 0
+        self.oldest = 0
+
+    def owes(self, numbers: Collection[int]) -> None:
+        """These lack something still."""
+        if numbers:
+            self.oldest = min(*numbers, self.oldest or max(numbers))
+
+
 class InboxCollector:
-    """What one source posted; a `Collector`. ``kinds`` gives the kind table in force."""
+    """What one source posted; a `Collector`. ``kinds`` gives the kind table in force.
+
+    With ``look_ups`` what posts lack is asked for. What cannot be known yet is asked for again: such posts are read a
+    second time, as second sightings of what they told.
+    """
 
     def __init__(
-        self, options: InboxOptions, inbox: Inbox, system: System, kinds: Callable[[], KindTable], clock: Clock
+        self,
+        options: InboxOptions,
+        inbox: Inbox,
+        system: System,
+        kinds: Callable[[], KindTable],
+        clock: Clock,
+        look_ups: LookUps | None = None,
     ) -> None:
         self._options = options
         self._clock = clock
+        self._look_ups = look_ups
+        self._again = _Again()
+        self._most = PAGE_POSTS_MAX if look_ups is None else PAGE_LOOKED_UP_MAX
         self._tidied_at = clock.running() - TIDY_S
         self._inbox = inbox
         self._system = system
@@ -62,24 +98,59 @@ class InboxCollector:
         upto = None if follow else await self._inbox.newest(self.name)
         state = replace(state, fault="", start_at=state.start_at or 0)
         first = True
+        self._again = _Again(next_at=self._clock.running() + (LOOK_AGAIN_S if follow else 0.0))
         while True:
             arrived.clear()
-            posts = await self._inbox.after(self.name, state.position, PAGE_POSTS_MAX)
+            posts = await self._inbox.after(self.name, state.position, self._most)
             posts = [post for post in posts if upto is None or post.number <= upto]
             if posts or first:
                 first = False
-                page = self._page(state, posts, demand())
+                page = await self._read(state, posts, demand())
                 state = page.state
                 yield page
                 await self._tidy(state.position)
-            if len(posts) == PAGE_POSTS_MAX:
+            if len(posts) == self._most:
+                continue
+            if self._is_owed(state):
+                page = await self._looked_at_again(state, demand())
+                state = page.state
+                yield page
                 continue
             if not follow:
                 return
             try:
-                await asyncio.wait_for(arrived.wait(), HEARTBEAT_S)
+                await asyncio.wait_for(arrived.wait(), self._patience(state))
             except TimeoutError:
-                first = True
+                first = not self._is_owed(state)
+
+    def _is_owed(self, state: SourceState) -> bool:
+        """Whether it is time to look again at posts that lack something."""
+        due = OWED_FROM in state.counts and self._clock.running() >= self._again.next_at
+        return due and self._look_ups is not None and self._look_ups.ready()
+
+    def _patience(self, state: SourceState) -> float:
+        if OWED_FROM not in state.counts:
+            return HEARTBEAT_S
+        return min(HEARTBEAT_S, max(self._again.next_at - self._clock.running(), 1.0))
+
+    async def _looked_at_again(self, state: SourceState, demand: Demand) -> Page:
+        """The next of the posts that were read and lack something; after the last of them they rest for a while."""
+        again = self._again
+        again.after = max(again.after, state.counts[OWED_FROM] - 1)
+        posts = await self._inbox.after(self.name, again.after, self._most)
+        posts = [post for post in posts if post.number <= state.position]
+        observations, owed, reached = await self._seen(posts, demand, Counter())
+        again.owes(owed)
+        counts = dict(state.counts)
+        if not reached:  # all that is owed stays owed
+            self._again = _Again(next_at=self._clock.running() + LOOK_AGAIN_S)
+        elif len(posts) == self._most:
+            again.after = posts[-1].number
+        else:
+            counts[OWED_FROM] = again.oldest
+            self._again = _Again(next_at=self._clock.running() + LOOK_AGAIN_S)
+        state = replace(state, counts={name: count for name, count in counts.items() if count})
+        return self._page(state, observations, demand, caught_up=True)
 
     async def _tidy(self, position: int) -> None:
         """Let go of what was read long enough ago; ``position`` is on disk."""
@@ -90,23 +161,42 @@ class InboxCollector:
     async def close(self) -> None:
         """The inbox is closed by whoever opened it."""
 
-    def _page(self, state: SourceState, posts: Sequence[Kept], demand: Demand) -> Page:
+    async def _read(self, state: SourceState, posts: Sequence[Kept], demand: Demand) -> Page:
+        """The page of posts that were not read yet."""
         counts = Counter(state.counts)
         counts["posts_read"] += len(posts)
+        observations, owed, _ = await self._seen(posts, demand, counts)
+        if owed:
+            self._again.owes(owed)
+            counts[OWED_FROM] = min(*owed, counts[OWED_FROM] or max(owed))
+        state = replace(
+            state,
+            position=posts[-1].number if posts else state.position,
+            high_water=max((seen.occurred_at for seen in observations), default=state.high_water),
+            counts={name: count for name, count in counts.items() if count},
+        )
+        return self._page(state, observations, demand, caught_up=len(posts) < self._most)
+
+    async def _seen(
+        self, posts: Sequence[Kept], demand: Demand, counts: Counter[str]
+    ) -> tuple[Sequence[Observation], frozenset[int], bool]:
+        """What posts say, and what was found about it; which to look at again; whether there was any answer."""
         observations = [seen for post in posts for seen in self._observed(post, demand, counts)]
-        position = posts[-1].number if posts else state.position
+        if self._look_ups is None or not observations:
+            return observations, frozenset(), True
+        found = await self._look_ups.add(observations, demand)
+        return found.observations, found.owed, found.reached
+
+    def _page(
+        self, state: SourceState, observations: Sequence[Observation], demand: Demand, *, caught_up: bool
+    ) -> Page:
         return Page(
             source=self.name,
             observations=observations,
-            state=replace(
-                state,
-                position=position,
-                high_water=max((seen.occurred_at for seen in observations), default=state.high_water),
-                counts={name: count for name, count in counts.items() if count},
-            ),
+            state=state,
             rules_version=demand.rules_version,
-            caught_up=len(posts) < PAGE_POSTS_MAX,
-            newest=position,
+            caught_up=caught_up,
+            newest=state.position,
         )
 
     def _observed(self, post: Kept, demand: Demand, counts: Counter[str]) -> list[Observation]:

@@ -17,7 +17,7 @@ from agent.collectors.logstore.dialects.database import Rows, Unreadable
 from agent.collectors.logstore.draft import Draft, Kinds, drafts_of, observation_of
 from agent.collectors.logstore.lookups import look_up
 from agent.collectors.logstore.options import LogstoreOptions
-from agent.collectors.states.tables import RATED, TABLES, Found, Table
+from agent.collectors.states.tables import TABLES, Found, Table, as_told
 from agent.collectors.states.told import Restores, untold_by
 from agent.config.kinds import KindTable
 from agent.engine.sighting.untold import SUFFIX
@@ -156,7 +156,7 @@ class StateCollector:
         for one in original:
             late = frozenset({0} if one.id in doubtful else ())
             for draft in drafts_of([one.row], kinds, demand.facts, start_at=0, backdated=late, seen=Counter()):
-                _told(draft, one)
+                as_told(draft, one)
                 drafts.append((draft, one))
         for number, (draft, _) in enumerate(drafts):
             draft.position = number
@@ -209,13 +209,3 @@ class StateCollector:
             else:
                 async with self._states.snapshot():
                     yield
-
-
-def _told(draft: Draft, one: Found) -> None:
-    """Nobody knows who did it, but for a rating: its rater did, and the author of the post is whom it is about."""
-    if one.event == RATED:
-        draft.kind = "forum.rated"
-        draft.post = draft.object_id
-        draft.people["author"] = str(one.learner)
-    else:
-        draft.people.pop("actor", None)

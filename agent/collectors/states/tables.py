@@ -13,13 +13,15 @@ from fnmatch import fnmatchcase
 import orjson
 
 from agent.collectors.logstore.dialects.database import Row
+from agent.collectors.logstore.draft import Draft
 from agent.collectors.systems import moodle
 from agent.engine.sighting.untold import BADGE, COMPLETED, COMPLETION, GRADED, STATE
 from agent.model import Demand
 
 RATED = r"\mod_forum\rating"
 """Stands where a log row has its event: Moodle writes none for a rating."""
-_COURSE_LEVEL = 50
+COURSE_LEVEL = 50
+"""`contextlevel` of a course."""
 _ORIGIN = "state"
 
 
@@ -66,11 +68,11 @@ class Table:
         return self.event in demand.names
 
 
-def _row(  # noqa: PLR0913 - the columns of the log
+def log_row(  # noqa: PLR0913 - the columns of the log
     event: str,
     *,
     table: str,
-    object_id: int,
+    object_id: int | None,
     level: int,
     instance: int,
     learner: int,
@@ -79,6 +81,7 @@ def _row(  # noqa: PLR0913 - the columns of the log
     user: int = 0,
     other: object = None,
 ) -> Row:
+    """The row of the log that Moodle should have written; its number is 0."""
     text = orjson.dumps(other).decode() if other is not None else None
     return (0, event, table, object_id, level, instance, user, course or 0, learner, 0, text, at, _ORIGIN, None)
 
@@ -93,7 +96,7 @@ def _completion(row: Row) -> Found:
         state=str(state),
         at=at,
         course=course,
-        row=_row(
+        row=log_row(
             COMPLETION,
             table="course_modules_completion",
             object_id=number,
@@ -117,11 +120,11 @@ def _course(row: Row) -> Found:
         state="",
         at=at,
         course=course,
-        row=_row(
+        row=log_row(
             COMPLETED,
             table="course_completions",
             object_id=number,
-            level=_COURSE_LEVEL,
+            level=COURSE_LEVEL,
             instance=course,
             learner=learner,
             at=at,
@@ -141,11 +144,11 @@ def _grade(row: Row) -> Found:
         state=final,
         at=at,
         course=course,
-        row=_row(
+        row=log_row(
             GRADED,
             table="grade_grades",
             object_id=number,
-            level=_COURSE_LEVEL,
+            level=COURSE_LEVEL,
             instance=course,
             learner=learner,
             at=at,
@@ -165,11 +168,11 @@ def _badge(row: Row) -> Found:
         state="",
         at=at,
         course=course,
-        row=_row(
+        row=log_row(
             BADGE,
             table="badge",
             object_id=badge,
-            level=_COURSE_LEVEL,
+            level=COURSE_LEVEL,
             instance=course or 0,
             learner=learner,
             at=at,
@@ -188,7 +191,7 @@ def _rating(row: Row) -> Found:
         state=str(rating),
         at=at,
         course=course,
-        row=_row(
+        row=log_row(
             RATED,
             table="forum_posts",
             object_id=post,
@@ -257,6 +260,16 @@ TABLES: tuple[Table, ...] = (
     ),
 )
 """In this order: lessons before the courses that they complete, both before the grades."""
+
+
+def as_told(draft: Draft, one: Found) -> None:
+    """Nobody knows who did it, but for a rating: its rater did, and the author of the post is whom it is about."""
+    if one.event == RATED:
+        draft.kind = "forum.rated"
+        draft.post = draft.object_id
+        draft.people["author"] = str(one.learner)
+    else:
+        draft.people.pop("actor", None)
 
 
 def events_of(found: Iterable[Found]) -> frozenset[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote_plus
@@ -25,6 +26,7 @@ from agent.collectors.systems.base import (
     observed,
     text_in,
 )
+from agent.collectors.systems.fields import whole
 from agent.config.kinds import KindTable
 from agent.model import EventMark, Fact, Observation, PersonMark
 
@@ -134,7 +136,7 @@ def _act(data: Mapping[str, Any], arrival: Arrival, kinds: KindTable) -> Act:
         post=_post(event, object_id),
         marks=_marks(data, object_id),
         person_marks=_person_marks(people, arrival.site_admins),
-        facts=_facts(event, other, course, text_in(data, "origin"), detail),
+        facts=_facts(event, data, other, course, detail),
         complete=complete,
     )
 
@@ -203,8 +205,11 @@ def _person_marks(people: Mapping[str, str], site_admins: frozenset[int]) -> dic
     return found
 
 
-def _facts(event: str, other: moodle.Other, course: int | None, origin: str | None, detail: str) -> dict[str, Fact]:
+def _facts(
+    event: str, data: Mapping[str, Any], other: moodle.Other, course: int | None, detail: str
+) -> dict[str, Fact]:
     facts: dict[str, Fact] = {}
+    origin = text_in(data, "origin")
     if course:
         facts["course_id"] = str(course)
     if origin:
@@ -213,10 +218,25 @@ def _facts(event: str, other: moodle.Other, course: int | None, origin: str | No
         if detail.isdigit():
             facts["completion_state"] = int(detail)
         facts["overridden"] = bool(other.get("overrideby"))
+    if event == moodle.GRADED:
+        facts |= _grade_facts(data, other)
     if event in moodle.REPLIES or event in moodle.DISCUSSIONS:
         facts["is_reply"] = event in moodle.REPLIES
         if event in moodle.REPLIES and other.get("discussionid"):
             facts["discussion"] = str(other["discussionid"])
     if event in {moodle.ENROLLED, moodle.UNENROLLED} and other.get("enrol"):
         facts["enrol_method"] = str(other["enrol"])
+    return facts
+
+
+def _grade_facts(data: Mapping[str, Any], other: moodle.Other) -> dict[str, Fact]:
+    """The grade as the event tells it, and its item: two grades that agree in it are one."""
+    facts: dict[str, Fact] = {}
+    grade, item = moodle.exact_decimal(other.get("finalgrade")), other.get("itemid")
+    if grade is not None:
+        facts["grade"] = whole(Fraction(grade))
+    if isinstance(item, str | int) and str(item).isascii() and str(item).isdigit():
+        facts["grade_item"] = str(item)
+    if "other_overridden" in data:  # PHP writes false as nothing
+        facts["overridden"] = bool(number_in(data, "other_overridden"))
     return facts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.config.factentry import KAJABI, LEARNWORLDS, LOGSTORE, POSTS, FactEntry
+from agent.config.factentry import ASKED, KAJABI, LEARNWORLDS, LOGSTORE, POSTS, FactEntry
 
 _FORUMS = ("forum.posted",)
 _TEXTS = ("forum.posted", "assignment.submitted")
@@ -15,6 +15,7 @@ WRITTEN: tuple[FactEntry, ...] = (
         type="int",
         unit="words",
         sample="28",
+        suppliers=ASKED,
         tables=("forum_posts", "forum_discussions"),
         meaning="the post's words, as Moodle counted them",
     ),
@@ -24,6 +25,7 @@ WRITTEN: tuple[FactEntry, ...] = (
         type="int",
         unit="characters",
         sample="142",
+        suppliers=ASKED,
         tables=("forum_posts", "forum_discussions"),
         meaning="the post's characters, as Moodle counted them",
     ),
@@ -72,6 +74,7 @@ WRITTEN: tuple[FactEntry, ...] = (
         type="texts",
         unit="",
         sample="constructive",
+        suppliers=ASKED,
         tables=("tag_instance", "tag"),
         meaning="the tags of a post at first sight, in small letters; those that come later are forum.tagged",
     ),
@@ -119,6 +122,7 @@ WRITTEN: tuple[FactEntry, ...] = (
         type="text",
         unit="",
         sample="",
+        suppliers=ASKED,
         tables=("forum_discussions",),
         condition=False,
         meaning="the post (of a discussion its first), a scope of once_per",
@@ -129,6 +133,7 @@ WRITTEN: tuple[FactEntry, ...] = (
         type="text",
         unit="",
         sample="",
+        suppliers=POSTS,
         condition=False,
         meaning="the discussion a reply stands in: deleting it undoes the reply too",
     ),

@@ -7,8 +7,9 @@ event's name, the learner, the object and the state; two sightings that agree in
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from fractions import Fraction
 
 from agent.model import Event, Fact, Observation
 
@@ -29,23 +30,34 @@ AFTER_S = 300
 COURSE_AFTER_S = 86_400
 """The same for courses: cron tells that a course was completed long after the last activity completed it."""
 
+_GRADE_STEP = Fraction(1, 100_000)
+
 Key = tuple[str, str, str, str]
 """(site, event name, learner, object) of a fact; its state is compared where both sightings tell it."""
 
 
-def key_of(seen: Observation) -> Key | None:
-    """By what a fact is known; None for everything that no state table tells, and for ratings (no log row does)."""
-    thing = _object_of(seen)
+def keys_of(seen: Observation) -> tuple[Key, ...]:
+    """By what a fact is known; nothing for all that no state table tells, and for ratings (no log row does).
+
+    A grade is known by its own number, which a database has, and by that of its item, which web services tell.
+    """
     learner = seen.people.get("subject")
-    return None if thing is None or learner is None else (seen.site, seen.lms_event, learner, thing)
+    if learner is None:
+        return ()
+    return tuple((seen.site, seen.lms_event, learner, thing) for thing in _objects_of(seen))
 
 
-def _object_of(seen: Observation) -> str | None:
+def _objects_of(seen: Observation) -> Iterator[str]:
     if seen.lms_event == COMPLETION:
-        return seen.lesson if seen.kind == "lesson.completed" else None
-    if seen.lms_event == COMPLETED:
-        return seen.course
-    return seen.object_id if seen.lms_event in {GRADED, BADGE} else None
+        thing = seen.lesson if seen.kind == "lesson.completed" else None
+    elif seen.lms_event == COMPLETED:
+        thing = seen.course
+    else:
+        thing = seen.object_id if seen.lms_event in {GRADED, BADGE} else None
+    if thing is not None:
+        yield thing
+    if seen.lms_event == GRADED and "grade_item" in seen.facts:
+        yield f"item {seen.facts['grade_item']}"
 
 
 def _state_of(seen: Observation) -> Fact | None:
@@ -65,17 +77,28 @@ def near(state_at: int, told_at: int, event: str) -> bool:
 
 def _is_one(state: Observation, told: Observation) -> bool:
     one, other = _state_of(state), _state_of(told)
-    same = one is None or other is None or one == other
+    same = one is None or other is None or one == other or _same_grade(one, other)
     return same and near(state.occurred_at, told.occurred_at, state.lms_event)
+
+
+def _same_grade(one: Fact, other: Fact) -> bool:
+    """An event can tell a grade unrounded, a state has five decimal places."""
+    if not isinstance(one, int | Fraction) or not isinstance(other, int | Fraction):
+        return False
+    return abs(Fraction(one) - Fraction(other)) < _GRADE_STEP
 
 
 def _by_key(events: Iterable[Event]) -> Mapping[Key, list[Event]]:
     found: defaultdict[Key, list[Event]] = defaultdict(list)
     for event in events:
-        key = key_of(event.seen)
-        if key is not None:
+        for key in keys_of(event.seen):
             found[key].append(event)
     return found
+
+
+def _about(event: Event, known: Mapping[Key, list[Event]]) -> list[Event]:
+    """Those of ``known`` that are about the same thing."""
+    return [one for key in keys_of(event.seen) for one in known.get(key, ())]
 
 
 def around(states: Iterable[Event]) -> list[tuple[int, int]]:
@@ -94,7 +117,7 @@ def names(states: Iterable[Event]) -> list[str]:
 
 
 def _times(events: Iterable[Event]) -> Iterable[tuple[int, str]]:
-    return [(one.seen.occurred_at, one.seen.lms_event) for one in events if key_of(one.seen) is not None]
+    return [(one.seen.occurred_at, one.seen.lms_event) for one in events if keys_of(one.seen)]
 
 
 def whole(ends: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -115,8 +138,7 @@ def unmatched(states: Iterable[Event], recorded: Iterable[Event]) -> list[Event]
         state
         for state in states
         if not any(
-            other.event_id != state.event_id and _is_one(state.seen, other.seen)
-            for other in told.get(key_of(state.seen) or ("", "", "", ""), ())
+            other.event_id != state.event_id and _is_one(state.seen, other.seen) for other in _about(state, told)
         )
     ]
 
@@ -126,9 +148,7 @@ def recognised(events: Iterable[Event], states: Iterable[Event]) -> list[Event]:
     known = _by_key(states)
     found = []
     for event in events:
-        key = key_of(event.seen)
-        of_it = known.get(key, ()) if key is not None else ()
-        state = next((one for one in of_it if _is_one(one.seen, event.seen)), None)
+        state = next((one for one in _about(event, known) if _is_one(one.seen, event.seen)), None)
         found.append(event if state is None else _as_known(event, state))
     return found
 

@@ -46,7 +46,7 @@ def test_every_option_of_the_models_stands_in_the_example(everything: Settings) 
 
     missing = {model.__name__: set(model.model_fields) - names for model, names in written.items()}
     assert not any(missing.values()), missing
-    assert len(written) == 9
+    assert len(written) == 10
 
 
 def test_every_value_it_shows_as_default_is_the_default_of_the_code(everything: Settings, tmp_path: Path) -> None:

@@ -119,6 +119,34 @@ def test_a_trust_that_no_source_reaches_is_refused(tmp_path: Path) -> None:
     assert "the highest is client_reported" in str(caught.value)
 
 
+def posting(**keys: str) -> str:
+    lines = "".join(f"{key} = {value}\n" for key, value in keys.items())
+    return f'[[source]]\nname = "t"\nkind = "tool-trigger"\npath = "/hook"\ntrust = "server_verified"\n{lines}'
+
+
+WEB = '[[source]]\nname = "w"\nkind = "moodle-ws"\nurl = "https://m.example"\ntoken_file = "w.token"\n'
+
+
+@pytest.mark.parametrize(
+    ("source", "most"),
+    [
+        (posting(bearer_token_files='["a"]'), "trusted_source"),
+        (posting(secret_files='["a"]'), "trusted_source"),
+        (posting(allow_ips='["10.0.0.0/8"]'), "client_reported"),
+        (posting(), "unverified"),
+        (WEB + 'trust = "server_verified"\n', "trusted_source"),
+    ],
+)
+def test_a_ceiling_reaches_no_further_than_what_proves_the_events(tmp_path: Path, source: str, most: str) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(f'[agent]\ncampus = "c"\ndata_dir = "data"\n{source}')
+    rules = load_rules_text(HEAD + QUIZ + 'min_trust = "server_verified"\n')
+    with pytest.raises(FaultsError) as caught:
+        require_reachable(rules, load_settings(config))
+    assert f"the highest is {most};" in str(caught.value)
+    require_reachable(load_rules_text(HEAD + QUIZ + f'min_trust = "{most}"\n'), load_settings(config))
+
+
 def test_ten_thousand_rules_load_in_seconds() -> None:
     one = '[[rule]]\nid = "r{n}"\non = "quiz.submitted"\naward = {n}\naudience = {{ courses = ["C{n}"] }}\n'
     begun = perf_counter()

@@ -71,9 +71,7 @@ def test_what_is_required_and_missing_is_told(tmp_path: Path, text: str, missing
     assert fault.startswith(missing)
 
 
-@pytest.mark.parametrize(
-    "kind", ["tool-trigger", "moodle-ws", "learnworlds", "thinkific", "xapi", "canvas", "kajabi", "generic"]
-)
+@pytest.mark.parametrize("kind", ["tool-trigger", "learnworlds", "thinkific", "xapi", "canvas", "kajabi", "generic"])
 def test_every_kind_of_poster_is_a_source_of_trusted_source(tmp_path: Path, kind: str) -> None:
     settings = read(tmp_path, AGENT + POST.replace("tool-trigger", kind))
 
@@ -295,3 +293,45 @@ def test_the_configuration_is_looked_for_here_and_then_told_where_it_was_not(
 def test_a_configuration_that_is_named_and_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no such file"):
         find_config(tmp_path / "none.toml")
+
+
+WEB = '[[source]]\nname = "ws"\nkind = "moodle-ws"\nurl = "https://moodle.example.org/"\ntoken_file = "ws.token"\n'
+
+
+def test_a_web_service_needs_an_address_and_a_token_and_is_gentle_by_itself(tmp_path: Path) -> None:
+    (source,) = read(tmp_path, AGENT + WEB).web_sources
+    assert (source.url, source.token_file) == ("https://moodle.example.org", "ws.token")
+    assert (source.requests_per_s, source.timeout_s, source.cache_s, source.reconcile_s) == (5.0, 30.0, 300, 21_600)
+    assert (source.start_at, source.trust) == ("now", Trust.trusted_source)
+    assert "`token_file` is missing" in "\n".join(told(tmp_path, AGENT + WEB.replace("token_file", "#")))
+
+
+def test_a_web_service_has_the_site_of_the_posts_that_it_completes(tmp_path: Path) -> None:
+    settings = read(tmp_path, AGENT + POST + 'site = "old"\n' + WEB + 'same_site_as = "trigger"\n')
+    assert settings.web_site(settings.web_sources[0]) == "old"
+    alone = read(tmp_path, AGENT + WEB)
+    assert alone.web_site(alone.web_sources[0]) == "ws"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (WEB + 'same_site_as = "moodle"\n' + LOG, "there is no source 'moodle' of kind tool-trigger"),
+        (
+            LOG + POST + 'same_site_as = "moodle"\n' + WEB + 'same_site_as = "trigger"\n',
+            "the posts of 'trigger' are completed by a log table already",
+        ),
+        (POST + WEB + 'same_site_as = "trigger"\nsite = "x"\n', "`site` and `same_site_as` exclude each other"),
+        (WEB + "requests_per_s = 0\n", "requests_per_s"),
+        (WEB.replace("https://", "ftp://"), "this is not the address of a web service"),
+    ],
+)
+def test_what_a_web_service_cannot_be_is_told(tmp_path: Path, text: str, said: str) -> None:
+    assert said in "\n".join(told(tmp_path, AGENT + text))
+
+
+def test_only_one_web_service_completes_the_posts_of_a_source(tmp_path: Path) -> None:
+    both = WEB + 'same_site_as = "trigger"\n'
+    found = told(tmp_path, AGENT + POST + both + both.replace('"ws"', '"other"'))
+    assert all("another moodle-ws source completes the posts of 'trigger' too" in one for one in found)
+    assert len(found) == 2

@@ -15,6 +15,7 @@ WORTH = [
     (Evidence.database_row, Trust.server_verified),
     (Evidence.signature, Trust.trusted_source),
     (Evidence.bearer_token, Trust.trusted_source),
+    (Evidence.web_service, Trust.trusted_source),
     (Evidence.address, Trust.client_reported),
     (Evidence.nothing, Trust.unverified),
 ]

@@ -1,0 +1,277 @@
+"""What a site tells, remembered: structure for a while, what learners did only as long as one page is looked at."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any, TypeVar
+
+import structlog
+
+from agent.clock import Clock
+from agent.collectors.moodlews import shapes
+from agent.collectors.moodlews.client import Parameter, WebService
+from agent.collectors.moodlews.faults import LACKS_RIGHT, NotToldError
+from agent.collectors.moodlews.shapes import NotUnderstoodError
+
+ANSWERS_MAX = 500
+"""Structures of courses that are remembered at once."""
+USERS_PER_REQUEST = 1_000
+USERS_MAX = 200_000
+"""Learners of one course that are asked for."""
+DISCUSSIONS_PER_REQUEST = 100
+DISCUSSIONS_MAX = 20_000
+"""Discussions of one forum that are asked for."""
+FIRST_PAGE = 0
+
+ATTEMPTS = ("mod_quiz_get_user_quiz_attempts", "mod_quiz_get_user_attempts")
+"""Moodle 5.0 renamed it; older ones know only the second."""
+COURSES = "core_course_get_courses_by_field"
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+
+class Answers:
+    """What a site tells, each thing asked once: structure is kept for ``cache_s``, the rest until `forget`.
+
+    Every question answers None where Moodle does not tell it; errors of the whole site are raised (`WebService.call`).
+    """
+
+    def __init__(self, service: WebService, clock: Clock) -> None:
+        self.service = service
+        self._clock = clock
+        self._kept: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
+        self._page: dict[Hashable, Any] = {}
+        self._refused: dict[str, float] = {}
+        self.refusals: dict[str, str] = {}
+
+    def forget(self) -> None:
+        """Another page begins: what learners did is asked anew."""
+        self._page.clear()
+
+    async def module(self, course: int, lesson: int) -> shapes.Module | None:
+        """An activity; one that is not known is asked for anew, since it may be new."""
+        modules = await self.modules(course)
+        if modules is not None and lesson not in modules and not self._is_fresh(("contents", course)):
+            self._kept.pop(("contents", course), None)
+            modules = await self.modules(course)
+        return None if modules is None else modules.get(lesson)
+
+    async def modules(self, course: int) -> dict[int, shapes.Module] | None:
+        """The activities of a course."""
+        return await self._structure(
+            ("contents", course), lambda: self._ask("core_course_get_contents", shapes.contents_of, courseid=course)
+        )
+
+    async def roles(self, course: int, user: int) -> tuple[str, ...] | None:
+        """The short names of somebody's roles in a course; None where who is enrolled is not told, or they are not."""
+        enrolled = await self.enrolled(course)
+        if enrolled is not None and user not in enrolled and not self._is_fresh(("enrolled", course)):
+            self._kept.pop(("enrolled", course), None)
+            enrolled = await self.enrolled(course)
+        return None if enrolled is None else enrolled.get(user)
+
+    async def enrolled(self, course: int) -> dict[int, tuple[str, ...]] | None:
+        """Everybody in a course, with the short names of their roles there."""
+        return await self._structure(("enrolled", course), lambda: self._enrolled(course))
+
+    async def statuses(self, course: int, user: int) -> dict[int, shapes.Status] | None:
+        """How a learner stands in the tracked activities of a course."""
+        return await self._act(
+            ("statuses", course, user),
+            lambda: self._ask(
+                "core_completion_get_activities_completion_status", shapes.statuses_of, courseid=course, userid=user
+            ),
+        )
+
+    async def completed(self, course: int, user: int) -> int | None:
+        """Since when a learner has completed a course."""
+        return await self._act(
+            ("completed", course, user),
+            lambda: self._ask(
+                "core_completion_get_course_completion_status",
+                shapes.course_completed_of,
+                courseid=course,
+                userid=user,
+            ),
+        )
+
+    async def grades(self, course: int, user: int) -> dict[int, shapes.Graded] | None:
+        """A learner's grades in a course, by grade item."""
+        return await self._act(
+            ("grades", course, user),
+            lambda: self._ask(
+                "gradereport_user_get_grade_items",
+                lambda answer: shapes.grades_of(answer, user),
+                courseid=course,
+                userid=user,
+            ),
+        )
+
+    async def attempts(self, quiz: int, user: int) -> dict[int, shapes.Attempt] | None:
+        """A learner's attempts at a quiz."""
+        return await self._act(("attempts", quiz, user), lambda: self._attempts(quiz, user))
+
+    async def quizzes(self, course: int) -> dict[int, shapes.Quiz] | None:
+        """The quizzes of a course."""
+        return await self._structure(
+            ("quizzes", course),
+            lambda: self._ask("mod_quiz_get_quizzes_by_courses", shapes.quizzes_of, courseids=[course]),
+        )
+
+    async def post(self, number: int) -> shapes.Post | None:
+        """A post of a forum."""
+        posts: dict[int, shapes.Post] | None = await self._act(
+            ("post", number), lambda: self._ask("mod_forum_get_discussion_post", shapes.posts_of, postid=number)
+        )
+        return None if posts is None else posts.get(number)
+
+    async def first_post(self, discussion: int) -> shapes.Post | None:
+        """The post that began a discussion."""
+        posts: dict[int, shapes.Post] | None = await self._act(
+            ("posts", discussion),
+            lambda: self._ask("mod_forum_get_discussion_posts", shapes.posts_of, discussionid=discussion),
+        )
+        return next((post for post in (posts or {}).values() if post.parent is None), None)
+
+    async def course(self, number: int) -> shapes.Course | None:
+        """One course."""
+        found: dict[int, shapes.Course] | None = await self._structure(
+            ("course", number), lambda: self._ask(COURSES, shapes.courses_of, field="id", value=number)
+        )
+        return None if found is None else found.get(number)
+
+    async def courses(self) -> dict[int, shapes.Course] | None:
+        """Every course that the token's user sees."""
+        return await self._act(("courses",), lambda: self._ask(COURSES, shapes.courses_of))
+
+    async def categories(self) -> dict[int, tuple[str, tuple[int, ...]]] | None:
+        """Every category: its name, and the way from the top to it."""
+        return await self._structure(
+            ("categories",), lambda: self._ask("core_course_get_categories", shapes.categories_of)
+        )
+
+    async def forums(self, course: int) -> tuple[shapes.Forum, ...] | None:
+        """The forums of a course in which posts are rated."""
+        return await self._structure(
+            ("forums", course),
+            lambda: self._ask("mod_forum_get_forums_by_courses", shapes.forums_of, courseids=[course]),
+        )
+
+    async def discussions(self, forum: int) -> tuple[int, ...]:
+        """The discussions of a forum."""
+        found: list[int] = []
+        for page in range(DISCUSSIONS_MAX // DISCUSSIONS_PER_REQUEST):
+            more = await self._ask(
+                "mod_forum_get_forum_discussions",
+                shapes.discussions_of,
+                forumid=forum,
+                page=page,
+                perpage=DISCUSSIONS_PER_REQUEST,
+            )
+            found.extend(more or ())
+            if not more or len(more) < DISCUSSIONS_PER_REQUEST:
+                break
+        return tuple(found)
+
+    async def rated(self, discussion: int) -> tuple[dict[int, shapes.Post], frozenset[int]]:
+        """The posts of a discussion, and which of them have ratings."""
+        found = await self._ask(
+            "mod_forum_get_discussion_posts",
+            lambda answer: (shapes.posts_of(answer), shapes.rated_of(answer)),
+            discussionid=discussion,
+        )
+        return found or ({}, frozenset())
+
+    async def ratings(self, forum: shapes.Forum, post: int) -> tuple[shapes.Rating, ...]:
+        """The ratings of a post."""
+        found = await self._ask(
+            "core_rating_get_item_ratings",
+            shapes.ratings_of,
+            contextlevel="module",
+            instanceid=forum.lesson,
+            component="mod_forum",
+            ratingarea="post",
+            itemid=post,
+            scaleid=forum.scale,
+            sort="timemodified",
+        )
+        return found or ()
+
+    async def _enrolled(self, course: int) -> dict[int, tuple[str, ...]] | None:
+        found: dict[int, tuple[str, ...]] = {}
+        for first in range(0, USERS_MAX, USERS_PER_REQUEST):
+            options: dict[str, Parameter] = {
+                "userfields": "id,roles",
+                "limitfrom": first,
+                "limitnumber": USERS_PER_REQUEST,
+                "sortby": "id",
+            }
+            more = await self._ask(
+                "core_enrol_get_enrolled_users",
+                shapes.enrolled_of,
+                courseid=course,
+                options=[{"name": name, "value": options[name]} for name in options],
+            )
+            if more is None:
+                return None
+            found.update(more)
+            if len(more) < USERS_PER_REQUEST:
+                break
+        return found
+
+    async def _attempts(self, quiz: int, user: int) -> dict[int, shapes.Attempt] | None:
+        for function in ATTEMPTS:
+            found = await self._ask(
+                function, shapes.attempts_of, quizid=quiz, userid=user, status="all", includepreviews=True
+            )
+            if found is not None:
+                return found
+        return None
+
+    async def _structure(self, key: Hashable, ask: Callable[[], Awaitable[T]]) -> T:
+        asked_at, kept = self._kept.get(key, (-1.0, None))
+        if asked_at >= 0 and self._clock.running() - asked_at < self.service.options.cache_s:
+            known: T = kept
+            return known
+        found = await ask()
+        self._kept[key] = (self._clock.running(), found)
+        self._kept.move_to_end(key)
+        while len(self._kept) > ANSWERS_MAX:
+            self._kept.popitem(last=False)
+        return found
+
+    def _is_fresh(self, key: Hashable) -> bool:
+        """Whether it was asked for the page under way, or within a second."""
+        asked_at, _ = self._kept.get(key, (-1.0, None))
+        return asked_at >= 0 and self._clock.running() - asked_at < 1.0
+
+    async def _act(self, key: Hashable, ask: Callable[[], Awaitable[T]]) -> T:
+        if key not in self._page:
+            self._page[key] = await ask()
+        found: T = self._page[key]
+        return found
+
+    async def _ask(self, function: str, read: Callable[[Any], T], **parameters: Parameter) -> T | None:
+        now = self._clock.running()
+        if now < self._refused.get(function, 0.0):
+            return None
+        try:
+            found = read(await self.service.call(function, **parameters))
+        except NotToldError as error:
+            if error.whole:
+                self._refused[function] = now + self.service.options.cache_s
+            if error.whole or error.code in LACKS_RIGHT:
+                self._tell(function, error.message, error.hint)
+            return None
+        except NotUnderstoodError as error:
+            self._tell(function, error.message, "tell us the version of Moodle")
+            return None
+        return found
+
+    def _tell(self, function: str, why: str, cure: str) -> None:
+        """Told once for each function."""
+        if function not in self.refusals:
+            log.warning("web_service_refused", source=self.service.options.name, function=function, why=why, do=cure)
+        self.refusals[function] = why

@@ -1,0 +1,183 @@
+"""HTTP to Moodle's REST endpoint: one request at a time, paced, bounded; the token stands in the form, nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any
+
+import aiohttp
+import orjson
+
+from agent.clock import Clock
+from agent.collectors.moodlews.faults import NotToldError, fault_of
+from agent.collectors.moodlews.options import WebServiceOptions
+from agent.errors import ConfigError, RewardsError, TransientError
+
+ENDPOINT = "/webservice/rest/server.php"
+ANSWER_BYTES_MAX = 16 * 1024 * 1024
+"""A larger answer is not read."""
+REST_S = 30.0
+"""How long nothing is asked after a fault of the whole site, where the site does not say."""
+REST_S_MAX = 900.0
+_BUSY = frozenset({429, 502, 503, 504})
+_FORBIDDEN = 403
+_OK = 200
+_REDIRECTED = range(300, 400)
+
+Parameter = int | str | bool | list["Parameter"] | dict[str, "Parameter"]
+"""What a function takes; Moodle's form has `courseids[0]=7` for lists and `options[0][name]=…` for tables in them."""
+
+
+class WebService:
+    """One site. Made without a loop, connected at the first request, ended by `close`; shared by all who ask it."""
+
+    def __init__(
+        self,
+        options: WebServiceOptions,
+        clock: Clock,
+        *,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self.options = options
+        self.requests = 0
+        self._clock = clock
+        self._sleep = sleep
+        self._turn = asyncio.Lock()
+        self._next_at = 0.0
+        self._rests_until = 0.0
+        self._trouble: RewardsError | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def trouble(self) -> RewardsError | None:
+        """Why nothing is asked now; None where it is asked."""
+        return self._trouble if self._clock.running() < self._rests_until else None
+
+    async def call(self, function: str, **parameters: Parameter) -> Any:
+        """What a function answers.
+
+        Raises:
+            NotToldError: it is refused, or there is no such thing.
+            TransientError: the site does not answer, or wants to be left alone for a while.
+            ConfigError: the token, the service or the address is wrong.
+        """
+        async with self._turn:
+            if (trouble := self.trouble) is not None:
+                raise trouble
+            await self._pace()
+            try:
+                return await self._asked(function, parameters)
+            except NotToldError:
+                raise
+            except (TransientError, ConfigError) as error:
+                self._rest(error, REST_S)
+                raise
+
+    async def close(self) -> None:
+        """Let go of connections; may be called twice."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _pace(self) -> None:
+        wait = self._next_at - self._clock.running()
+        if wait > 0:
+            await self._sleep(wait)
+        self._next_at = max(self._next_at, self._clock.running()) + 1 / self.options.requests_per_s
+
+    def _rest(self, error: RewardsError, seconds: float) -> None:
+        self._trouble = error
+        self._rests_until = max(self._rests_until, self._clock.running() + min(seconds, REST_S_MAX))
+
+    async def _asked(self, function: str, parameters: Mapping[str, Parameter]) -> Any:
+        place = self.options.place
+        form = {
+            "wstoken": self.options.token().reveal().strip(),
+            "wsfunction": function,
+            "moodlewsrestformat": "json",
+            **dict(_fields(parameters)),
+        }
+        self.requests += 1
+        try:
+            async with self._open().post(self.options.url + ENDPOINT, data=form, allow_redirects=False) as answer:
+                self._judge_status(answer)
+                body = await answer.content.read(ANSWER_BYTES_MAX + 1)
+                while len(body) <= ANSWER_BYTES_MAX and (more := await answer.content.read(ANSWER_BYTES_MAX)):
+                    body += more
+        except TimeoutError as error:
+            raise TransientError(f"{place}: no answer within {self.options.timeout_s:g} s", hint=_LATER) from error
+        except aiohttp.ClientError as error:
+            # What the error says may repeat the request; its sort says enough.
+            raise TransientError(f"{place}: cannot be reached ({type(error).__name__})", hint=_LATER) from None
+        if len(body) > ANSWER_BYTES_MAX:
+            raise NotToldError(function, "answertoolarge")
+        return _read(function, body, place)
+
+    def _judge_status(self, answer: aiohttp.ClientResponse) -> None:
+        place, status = self.options.place, answer.status
+        if status == _OK:
+            return
+        if status in _REDIRECTED:
+            raise ConfigError(f"{place}: the site answers from another address", hint="write that one: url = …")
+        if status == _FORBIDDEN:
+            raise ConfigError(
+                f"{place}: the site answers 403",
+                hint="switch on web services and the protocol REST, and see whether a firewall keeps us out",
+            )
+        if status in _BUSY:
+            error = TransientError(f"{place}: the site answers {status}", hint=_LATER)
+            self._rest(error, _retry_after(answer.headers.get("Retry-After", "")))
+            raise error
+        raise TransientError(f"{place}: the site answers {status}", hint=_LATER)
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            file = self.options.ca_file
+            try:
+                tls = ssl.create_default_context(cafile=file) if file is not None else True
+            except (OSError, ssl.SSLError) as error:
+                raise ConfigError(f"{file}: this certificate cannot be used", hint="see ca_file") from error
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=1, ssl=tls),
+                timeout=aiohttp.ClientTimeout(total=self.options.timeout_s),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+
+_LATER = "nothing is lost: it is asked again later"
+
+
+def _read(function: str, body: bytes, place: str) -> Any:
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise TransientError(
+            f"{place}: what the site answers is not JSON", hint="is url the address of Moodle?"
+        ) from None
+    fault = fault_of(function, found, place)
+    if fault is not None:
+        raise fault
+    return found
+
+
+def _retry_after(text: str) -> float:
+    return float(text) if text.isascii() and text.isdigit() and len(text) <= len("86400") else REST_S
+
+
+def _fields(parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, str]]:
+    for name, value in parameters.items():
+        yield from _field(name, value)
+
+
+def _field(name: str, value: Parameter) -> Iterator[tuple[str, str]]:
+    if isinstance(value, bool):
+        yield name, str(int(value))
+    elif isinstance(value, int | str):
+        yield name, str(value)
+    else:
+        inner = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, each in inner:
+            yield from _field(f"{name}[{key}]", each)

@@ -1,0 +1,38 @@
+"""Forum posts: a discussion counts as its first post; lengths as Moodle counted them, else counted here."""
+
+from __future__ import annotations
+
+from agent.collectors.moodlews.facts.batch import Batch, Look, number_of
+from agent.collectors.moodlews.facts.lengths import letters_in, words_in
+from agent.collectors.moodlews.shapes import Post
+
+REPLY = r"\mod_forum\event\post_created"
+BEGUN = r"\mod_forum\event\discussion_created"
+_FEEDS = ("word_count", "char_count", "tags")
+
+
+async def forums(batch: Batch) -> None:
+    """Name the post of every new discussion; lengths and tags of new posts where they are wanted."""
+    for look in batch.looks:
+        number = number_of(look.seen.object_id)
+        if number is None or look.seen.lms_event not in {REPLY, BEGUN}:
+            continue
+        if look.seen.lms_event == BEGUN:
+            post = await batch.answers.first_post(number) if batch.wants("post", *_FEEDS) else None
+        else:
+            post = await batch.answers.post(number) if batch.wants(*_FEEDS) else None
+        if post is not None:
+            _note(batch, look, post)
+        elif batch.wants(*_FEEDS):
+            batch.owe(look)  # posted from a transaction that is not over yet
+
+
+def _note(batch: Batch, look: Look, post: Post) -> None:
+    look.post = str(post.id)
+    # Forums that show no lengths do not tell them.
+    if batch.wants("word_count"):
+        look.facts["word_count"] = words_in(post.message) if post.words is None else post.words
+    if batch.wants("char_count"):
+        look.facts["char_count"] = letters_in(post.message) if post.characters is None else post.characters
+    if batch.wants("tags"):
+        look.facts["tags"] = post.tags

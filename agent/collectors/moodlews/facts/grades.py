@@ -1,0 +1,58 @@
+"""Grades: an activity's or the course's, how much of the possible it is, which activity."""
+
+from __future__ import annotations
+
+from agent.collectors.moodlews.facts.activities import place
+from agent.collectors.moodlews.facts.batch import Batch, Look, exact, number_of, per_cent
+from agent.collectors.moodlews.shapes import Graded
+from agent.collectors.systems.moodle import GRADED
+
+GRADED_WITHIN_S = 5
+"""A post that does not name its item is about the grade of that moment."""
+
+
+async def grades(batch: Batch) -> None:
+    """Decide the kind of a grade by its item, name its activity, and add the facts of the grade at that time."""
+    for look in batch.looks:
+        if look.seen.lms_event != GRADED or look.course is None or look.learner is None:
+            continue
+        graded = await batch.answers.grades(look.course, look.learner)
+        if graded is None:
+            continue
+        found = _item(look, graded)
+        if found is None:
+            batch.owe(look)
+            continue
+        look.kind = batch.kinds.kind_of(GRADED, found.sort)
+        look.facts["grade_item"] = str(found.item)
+        if found.sort == "mod" and found.lesson is not None:
+            look.lesson = str(found.lesson)
+            await place(batch, look)
+        _note(batch, look, found)
+
+
+def _item(look: Look, graded: dict[int, Graded]) -> Graded | None:
+    """The item that a post names; else the one whose grade is that grade of that moment, where it is the only one."""
+    named = look.facts.get("grade_item")
+    if isinstance(named, str):
+        return graded.get(number_of(named) or 0)
+    grade = look.facts.get("grade")
+    fitting = [
+        one
+        for one in graded.values()
+        if grade is not None and exact(one.grade) == grade and abs(one.at - look.seen.occurred_at) <= GRADED_WITHIN_S
+    ]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _note(batch: Batch, look: Look, found: Graded) -> None:
+    grade = look.facts.get("grade")
+    if batch.wants("overridden") and found.overridden is not None:
+        look.facts.setdefault("overridden", found.overridden)
+    if batch.wants("module") and found.module is not None:
+        look.facts["module"] = found.module
+    least, most = exact(found.least), exact(found.most)
+    if grade is None or isinstance(grade, str | tuple) or least is None or most is None or most == least:
+        return
+    if batch.wants("score_pct"):
+        look.facts["score_pct"] = per_cent(grade - least, most - least)

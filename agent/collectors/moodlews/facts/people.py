@@ -1,0 +1,43 @@
+"""The people of an act: who is staff in its course, and the roles that audiences look at.
+
+Web services tell the roles of whoever is enrolled, at the course. Who is not enrolled there may be a manager of its
+category or of the site, so that their roles are unknown; acts without a course are nobody's as staff.
+"""
+
+from __future__ import annotations
+
+from agent.collectors.moodlews.facts.batch import Batch, Look, number_of
+from agent.collectors.systems.moodle import UNENROLLED, mark_of_id
+
+
+async def people(batch: Batch) -> None:
+    """Mark each person who never earns or is staff; add `roles:<id>` where roles are wanted."""
+    for look in batch.looks:
+        for person in dict.fromkeys(look.seen.people.values()):
+            number = number_of(person)
+            mark = None if number is None else mark_of_id(number, batch.answers.service.options.site_admins)
+            if mark is not None:
+                look.person_marks.setdefault(person, mark)
+    if not batch.wants("staff", "roles"):
+        return
+    for look in batch.looks:
+        if look.course is None:
+            continue
+        for person in dict.fromkeys(look.seen.people.values()):
+            await _person(batch, look, look.course, person)
+
+
+async def _person(batch: Batch, look: Look, course: int, person: str) -> None:
+    number = number_of(person)
+    if number is None or person in look.person_marks:
+        return
+    roles = await batch.answers.roles(course, number)
+    if roles is None:
+        batch.owe(look)  # enrolled by the very act, perhaps
+    elif batch.wants("roles"):
+        look.facts[f"roles:{person}"] = roles
+    if batch.wants("staff"):
+        if roles is None and look.seen.lms_event != UNENROLLED:
+            look.person_marks[person] = "roles_unknown"
+        elif roles is not None and not batch.answers.service.options.staff_roles.isdisjoint(roles):
+            look.person_marks[person] = "staff"

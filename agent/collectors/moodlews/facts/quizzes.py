@@ -1,0 +1,45 @@
+"""Quiz attempts: previews, scores, attempt numbers, closing times."""
+
+from __future__ import annotations
+
+from agent.collectors.moodlews.facts.batch import Batch, Look, exact, number_of, per_cent
+from agent.collectors.moodlews.shapes import Attempt
+from agent.collectors.systems.moodle import QUIZ_MARKED, QUIZ_REGRADED, QUIZ_SUBMITTED
+
+_LOOKED_AT = frozenset({QUIZ_SUBMITTED, QUIZ_REGRADED, QUIZ_MARKED})
+_OVER = frozenset({"finished", "abandoned"})
+
+
+async def quizzes(batch: Batch) -> None:
+    """Mark previews whatever is wanted; score, attempt and lateness where they are."""
+    for look in batch.looks:
+        if look.seen.lms_event not in _LOOKED_AT or look.instance is None or look.learner is None:
+            continue
+        attempts = await batch.answers.attempts(look.instance, look.learner)
+        if attempts is None:
+            continue
+        attempt = attempts.get(number_of(look.seen.object_id) or 0)
+        if attempt is None or attempt.state not in _OVER:
+            batch.owe(look)  # posted from a transaction that is not over yet
+        if attempt is not None:
+            await _note(batch, look, attempt)
+
+
+async def _note(batch: Batch, look: Look, attempt: Attempt) -> None:
+    if attempt.preview:
+        look.marks.add("preview")
+    if batch.wants("attempt"):
+        look.facts["attempt"] = attempt.number
+    if look.course is None or look.instance is None or not batch.wants("score_pct", "late_by", "on_time"):
+        return
+    quiz = (await batch.answers.quizzes(look.course) or {}).get(look.instance)
+    if quiz is None:
+        return
+    most, got = exact(quiz.most), exact(attempt.marks)
+    if batch.wants("score_pct") and attempt.state in _OVER and got is not None and most:
+        look.facts["score_pct"] = per_cent(got, most)
+    if look.seen.lms_event == QUIZ_SUBMITTED and quiz.closes > 0:
+        if batch.wants("late_by"):
+            look.facts["late_by"] = look.seen.occurred_at - quiz.closes
+        if batch.wants("on_time"):
+            look.facts["on_time"] = look.seen.occurred_at <= quiz.closes

@@ -1,0 +1,353 @@
+"""What Moodle's functions answer, taken apart: their documented structures in, small frozen things out. Pure.
+
+Moodle leaves out optional fields, writes null where it hides something, and adds fields with every version: what is not
+needed is not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agent.errors import InvalidInputError
+
+DONE = frozenset({1, 2})
+"""Completion states that count: complete, complete and passed."""
+_ALL = 1
+"""`aggregation` of course completion: 1 all criteria, 2 any."""
+
+
+class NotUnderstoodError(InvalidInputError):
+    """An answer is not of the documented structure; its values are not repeated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    """An activity; ``section`` is the section that counts: of a subsection the one that it lies in."""
+
+    id: int
+    name: str
+    instance: int
+    section: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """How one learner stands in one tracked activity; ``at`` 0 where nothing is known."""
+
+    module: int
+    state: int
+    at: int
+    override_by: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graded:
+    """One learner's grade in one item; ``grade`` as Moodle writes it, None where there is none or it is hidden."""
+
+    item: int
+    sort: str
+    module: str | None
+    lesson: int | None
+    grade: int | float | None
+    at: int
+    least: int | float | None
+    most: int | float | None
+    overridden: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One attempt at a quiz; ``marks`` None where it is not marked or they are hidden."""
+
+    id: int
+    number: int
+    state: str
+    preview: bool
+    marks: int | float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quiz:
+    """What a quiz is marked out of, and when it closes (0: never)."""
+
+    id: int
+    most: int | float | None
+    closes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """A post of a forum; ``message`` never leaves the look-up that counts its words."""
+
+    id: int
+    parent: int | None
+    author: int | None
+    words: int | None
+    characters: int | None
+    message: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rating:
+    """What somebody gave a post: a number of points, or a word of a scale."""
+
+    id: int
+    rater: int
+    rating: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """A course by its names; ``starts`` 0 where it has no start."""
+
+    id: int
+    short_name: str
+    id_number: str
+    starts: int
+    category: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forum:
+    """A forum whose posts may be rated: ``scale`` above 0 is a number of points, below 0 a scale of words."""
+
+    id: int
+    lesson: int
+    scale: int
+
+
+def contents_of(answer: object) -> dict[int, Module]:
+    """`core_course_get_contents`: the activities by course module."""
+    sections = list(_tables(answer))
+    inside = {
+        _int(module, "instance"): _int(section, "id")
+        for section in sections
+        for module in _tables(section.get("modules"))
+        if module.get("modname") == "subsection"
+    }
+    return {
+        _int(module, "id"): Module(
+            id=_int(module, "id"),
+            name=_text(module, "modname"),
+            instance=_int(module, "instance"),
+            section=_section(section, inside),
+        )
+        for section in sections
+        for module in _tables(section.get("modules"))
+    }
+
+
+def _section(section: Mapping[str, Any], inside: Mapping[int, int]) -> int:
+    if section.get("component") == "mod_subsection":
+        return inside.get(_whole(section.get("itemid")) or 0, _int(section, "id"))
+    return _int(section, "id")
+
+
+def statuses_of(answer: object) -> dict[int, Status]:
+    """`core_completion_get_activities_completion_status`: the tracked activities by course module."""
+    return {
+        _int(one, "cmid"): Status(
+            module=_int(one, "cmid"),
+            state=_int(one, "state"),
+            at=_whole(one.get("timecompleted")) or 0,
+            override_by=_whole(one.get("overrideby")),
+        )
+        for one in _tables(_table(answer).get("statuses"))
+    }
+
+
+def course_completed_of(answer: object) -> int | None:
+    """`core_completion_get_course_completion_status`: since when, as far as its criteria tell; None where it is not.
+
+    The moment itself is not told: with all criteria it is that of the last, with any that of the first.
+    """
+    status = _table(_table(answer).get("completionstatus"))
+    times = [
+        at
+        for one in _tables(status.get("completions"))
+        if one.get("complete") and (at := _whole(one.get("timecompleted")))
+    ]
+    if not status.get("completed") or not times:
+        return None
+    return max(times) if status.get("aggregation", _ALL) == _ALL else min(times)
+
+
+def grades_of(answer: object, user: int) -> dict[int, Graded]:
+    """`gradereport_user_get_grade_items`: one learner's grades by grade item."""
+    return {
+        _int(item, "id"): Graded(
+            item=_int(item, "id"),
+            sort=_text(item, "itemtype"),
+            module=item.get("itemmodule") or None,
+            lesson=_whole(item.get("cmid")),
+            grade=_number(item.get("graderaw")),
+            at=_whole(item.get("gradedategraded")) or 0,
+            least=_number(item.get("grademin")),
+            most=_number(item.get("grademax")),
+            overridden=item.get("gradeisoverridden"),
+        )
+        for one in _tables(_table(answer).get("usergrades"))
+        if _int(one, "userid") == user
+        for item in _tables(one.get("gradeitems"))
+    }
+
+
+def attempts_of(answer: object) -> dict[int, Attempt]:
+    """`mod_quiz_get_user_attempts` and its successor: attempts by their number in the site."""
+    return {
+        _int(one, "id"): Attempt(
+            id=_int(one, "id"),
+            number=_int(one, "attempt"),
+            state=_text(one, "state"),
+            preview=bool(_whole(one.get("preview"))),
+            marks=_number(one.get("sumgrades")),
+        )
+        for one in _tables(_table(answer).get("attempts"))
+    }
+
+
+def quizzes_of(answer: object) -> dict[int, Quiz]:
+    """`mod_quiz_get_quizzes_by_courses`."""
+    return {
+        _int(one, "id"): Quiz(
+            id=_int(one, "id"), most=_number(one.get("sumgrades")), closes=_whole(one.get("timeclose")) or 0
+        )
+        for one in _tables(_table(answer).get("quizzes"))
+    }
+
+
+def posts_of(answer: object) -> dict[int, Post]:
+    """`mod_forum_get_discussion_posts`, or `mod_forum_get_discussion_post` with its one."""
+    table = _table(answer)
+    posts = [table["post"]] if "post" in table else table.get("posts")
+    return {_int(one, "id"): _post(one) for one in _tables(posts)}
+
+
+def _post(one: Mapping[str, Any]) -> Post:
+    return Post(
+        id=_int(one, "id"),
+        parent=_whole(one.get("parentid")) if one.get("hasparent") else None,
+        author=_whole(_table(one.get("author") or {}).get("id")),
+        words=_whole(one.get("wordcount")),
+        characters=_whole(one.get("charcount")),
+        message=str(one.get("message") or ""),
+        tags=tuple(dict.fromkeys(_text(tag, "displayname").lower() for tag in _tables(one.get("tags")))),
+    )
+
+
+def rated_of(answer: object) -> frozenset[int]:
+    """`mod_forum_get_discussion_posts`: which of its posts have ratings; where that is not told, all of them."""
+    posts = posts_of(answer)
+    told = _table(answer).get("ratinginfo")
+    ratings = list(_tables(_table(told).get("ratings"))) if isinstance(told, dict) else []
+    counted = {_int(one, "itemid"): _whole(one.get("count")) for one in ratings}
+    return frozenset(number for number in posts if counted.get(number, 1) != 0)
+
+
+def ratings_of(answer: object) -> tuple[Rating, ...]:
+    """`core_rating_get_item_ratings`."""
+    return tuple(
+        Rating(
+            id=_int(one, "id"), rater=_int(one, "userid"), rating=str(one.get("rating")), at=_int(one, "timemodified")
+        )
+        for one in _tables(_table(answer).get("ratings"))
+    )
+
+
+def enrolled_of(answer: object) -> dict[int, tuple[str, ...]]:
+    """`core_enrol_get_enrolled_users`: the short names of each one's roles in the course."""
+    return {
+        _int(one, "id"): tuple(_text(role, "shortname") for role in _tables(one.get("roles") or []))
+        for one in _tables(answer)
+    }
+
+
+def courses_of(answer: object) -> dict[int, Course]:
+    """`core_course_get_courses_by_field`."""
+    return {
+        _int(one, "id"): Course(
+            id=_int(one, "id"),
+            short_name=_text(one, "shortname"),
+            id_number=str(one.get("idnumber") or ""),
+            starts=_whole(one.get("startdate")) or 0,
+            category=_whole(one.get("categoryid")) or 0,
+        )
+        for one in _tables(_table(answer).get("courses"))
+    }
+
+
+def categories_of(answer: object) -> dict[int, tuple[str, tuple[int, ...]]]:
+    """`core_course_get_categories`: name, and the way from the top to it."""
+    return {
+        _int(one, "id"): (
+            _text(one, "name"),
+            tuple(int(part) for part in _text(one, "path").split("/") if part.isdigit()),
+        )
+        for one in _tables(answer)
+    }
+
+
+def forums_of(answer: object) -> tuple[Forum, ...]:
+    """`mod_forum_get_forums_by_courses`: those in which posts are rated."""
+    return tuple(
+        Forum(id=_int(one, "id"), lesson=_int(one, "cmid"), scale=_int(one, "scale"))
+        for one in _tables(answer)
+        if _whole(one.get("assessed"))
+    )
+
+
+def discussions_of(answer: object) -> tuple[int, ...]:
+    """`mod_forum_get_forum_discussions`."""
+    return tuple(_int(one, "discussion") for one in _tables(_table(answer).get("discussions")))
+
+
+def functions_of(answer: object) -> frozenset[str]:
+    """`core_webservice_get_site_info`: what the service holds."""
+    return frozenset(_text(one, "name") for one in _tables(_table(answer).get("functions")))
+
+
+def _tables(found: object) -> Iterator[Mapping[str, Any]]:
+    if not isinstance(found, list):
+        raise NotUnderstoodError("an answer has no list where Moodle documents one")
+    yield from map(_table, found)
+
+
+def _table(found: object) -> Mapping[str, Any]:
+    if not isinstance(found, dict):
+        raise NotUnderstoodError("an answer has no structure where Moodle documents one")
+    return found
+
+
+def _int(table: Mapping[str, Any], name: str) -> int:
+    number = _whole(table.get(name))
+    if number is None:
+        raise NotUnderstoodError(f"an answer has no {name} where Moodle documents one")
+    return number
+
+
+def _whole(value: object) -> int | None:
+    """A whole number, whichever way it is written; PHP hands some out as text."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and value.removeprefix("-").isascii() and value.removeprefix("-").isdigit():
+        return int(value)
+    return None
+
+
+def _number(value: object) -> int | float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else _whole(value)
+
+
+def _text(table: Mapping[str, Any], name: str) -> str:
+    value = table.get(name)
+    if not isinstance(value, str):
+        raise NotUnderstoodError(f"an answer has no {name} where Moodle documents one")
+    return value

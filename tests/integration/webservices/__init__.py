@@ -1,0 +1,1 @@
+"""Moodle asked by web services, as a look-up and as a source."""
