@@ -46,7 +46,8 @@ _SCORING = (CANVAS, GENERIC, THINKIFIC, XAPI)
 
 MODULES = ("course_modules", "modules")
 STAFF_TABLES = ("role_assignments", "role", "context")
-_DUE_TABLES = (*MODULES, "assign", "assign_submission", "assign_user_flags", "quiz", "quiz_attempts")
+_DATES = ("assign_user_flags", "assign_overrides", "quiz_overrides", "groups_members")
+_DUE_TABLES = (*MODULES, "assign", "assign_submission", *_DATES, "quiz", "quiz_attempts")
 
 
 FACTS: tuple[FactEntry, ...] = (
@@ -151,7 +152,7 @@ FACTS: tuple[FactEntry, ...] = (
         suppliers=ASKED,
         tables=_DUE_TABLES,
         web_kinds=_QUIZZES,
-        meaning="seconds past the due date, the learner's extension included; negative when early; absent "
+        meaning="seconds past the learner's due date, extensions and overrides included; negative when early; absent "
         "without a due date",
     ),
     FactEntry(
@@ -163,7 +164,7 @@ FACTS: tuple[FactEntry, ...] = (
         suppliers=(LOGSTORE, MOODLE_WS, CANVAS),
         tables=_DUE_TABLES,
         web_kinds=_QUIZZES,
-        meaning="not later than the due date, the learner's extension included; absent without a due date",
+        meaning="not later than the learner's due date, extensions and overrides included; absent without one",
     ),
     FactEntry(
         name="since_enrolment",

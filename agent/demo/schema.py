@@ -96,6 +96,20 @@ assign_user_flags
   userid assignment locked mailed extensionduedate workflowstate:20? allocatedmarker
   key userid
   key assignment
+assign_overrides
+  assignid groupid? userid? sortorder? allowsubmissionsfromdate? duedate? cutoffdate? timelimit?
+  key assignid
+  key groupid
+  key userid
+quiz_overrides
+  quiz groupid? userid? timeopen? timeclose? timelimit? attempts? password:255?
+  key quiz
+  key groupid
+  key userid
+groups_members
+  groupid userid timeadded component:100 itemid
+  unique userid,groupid
+  key groupid
 forum
   course type:20 name:255 intro:text duedate cutoffdate assessed scale timemodified
   key course

@@ -317,6 +317,70 @@ async def test_lateness_knows_the_learners_extension(site: Site, clock: HandCloc
     assert dict(seen[1].facts) == {"late_by": -3_000, "on_time": True, "attempt": 1}
 
 
+DUE = NOW - 50_000
+ALL_DATES = {35: 0, 36: 1_000, 37: 2_000, 38: 3_000, 39: 1_500, 40: 0, 41: 1_000, 42: None}
+"""Learner → seconds by which their own date lies after everybody's: extension, person, groups; None for no date."""
+
+
+def _assign_dates(site: Site) -> None:
+    put(site, "assign", id=1, course=3, name="a", duedate=DUE)
+    put(site, "assign_user_flags", id=1, userid=36, assignment=1, extensionduedate=DUE + 1_000)
+    overrides = [
+        (36, None, None, DUE + 9_000), (37, None, None, DUE + 2_000), (None, 7, 2, DUE + 9_000),
+        (None, 8, 1, DUE + 1_500), (40, None, None, None), (41, None, None, DUE + 1_000), (42, None, None, 0),
+    ]  # fmt: skip
+    for number, (user, group, order, due) in enumerate(overrides, 1):
+        put(site, "assign_overrides", id=number, assignid=1, userid=user, groupid=group, sortorder=order, duedate=due)
+    put(site, "assign_overrides", id=20, assignid=1, groupid=9, sortorder=3, duedate=DUE + 3_000)
+    members = [(7, 39), (8, 39), (8, 40), (7, 41), (9, 38)]
+    for number, (group, user) in enumerate(members, 1):
+        put(site, "groups_members", id=number, groupid=group, userid=user)
+
+
+def _quiz_dates(site: Site) -> None:
+    put(site, "quiz", id=1, name="q", sumgrades=3, timeclose=DUE)
+    overrides = [
+        (36, None, DUE + 1_000), (37, None, DUE + 2_000), (None, 7, DUE + 1_500), (None, 8, DUE + 500),
+        (40, None, DUE), (41, None, None), (None, 9, DUE + 1_000), (None, 10, 0), (None, 11, DUE + 3_000),
+    ]  # fmt: skip
+    for number, (user, group, closes) in enumerate(overrides, 1):
+        put(site, "quiz_overrides", id=number, quiz=1, userid=user, groupid=group, timeclose=closes)
+    members = [(7, 36), (7, 39), (8, 39), (7, 40), (9, 41), (7, 42), (10, 42), (11, 38)]
+    for number, (group, user) in enumerate(members, 1):
+        put(site, "groups_members", id=number, groupid=group, userid=user)
+
+
+async def test_a_due_date_is_the_learners_own_as_moodle_works_it_out(site: Site, clock: HandClock) -> None:
+    _assign_dates(site)
+    for user in ALL_DATES:
+        put(site, "assign_submission", id=user, assignment=1, userid=user, attemptnumber=0, status="submitted")
+        log(site, user, eventname=moodle.ASSIGN_SUBMITTED, objecttable="assign_submission", objectid=user,
+            userid=user, timecreated=DUE + 1_000)  # fmt: skip
+    async with collecting(site.options(), clock) as collector:
+        seen, _ = await read(collector, demand=wanting(moodle.ASSIGN_SUBMITTED, facts=["late_by"]))
+    late = {one.position: one.facts.get("late_by") for one in seen}
+    assert late == {user: None if later is None else 1_000 - later for user, later in ALL_DATES.items()}
+
+
+async def test_a_quiz_closes_when_it_does_for_the_learner(site: Site, clock: HandClock) -> None:
+    _quiz_dates(site)
+    put(site, "modules", id=16, name="quiz")
+    put(site, "course_modules", id=12, course=3, module=16, instance=1, section=9)
+    for user in ALL_DATES:
+        put(site, "quiz_attempts", id=user, uniqueid=user, quiz=1, userid=user, attempt=1, sumgrades=2)
+        log(site, user, eventname=moodle.QUIZ_SUBMITTED, objecttable="quiz_attempts", objectid=user,
+            relateduserid=user, timecreated=DUE + 1_000, contextlevel=70, contextinstanceid=12)  # fmt: skip
+        log(site, user + 100, eventname=moodle.COMPLETION, relateduserid=user, contextlevel=70, contextinstanceid=12,
+            timecreated=DUE + 1_000, other='{"completionstate":1}')  # fmt: skip
+    async with collecting(site.options(), clock) as collector:
+        demand = wanting(moodle.QUIZ_SUBMITTED, moodle.COMPLETION, facts=["late_by"])
+        seen, _ = await read(collector, demand=demand)
+    late = {one.position: one.facts.get("late_by") for one in seen}
+    expected = {user: None if later is None else 1_000 - later for user, later in ALL_DATES.items()}
+    assert {user: late[user] for user in ALL_DATES} == expected
+    assert {user: late[user + 100] for user in ALL_DATES} == expected
+
+
 async def test_course_facts_name_categories_by_name_and_by_path(site: Site, clock: HandClock) -> None:
     put(site, "course_categories", id=1, name="Campus A", path="/1")
     put(site, "course_categories", id=2, name="Safety", path="/1/2")

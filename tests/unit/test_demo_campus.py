@@ -160,7 +160,7 @@ def real_type(column: Column) -> str:
     return names.get(column.type, rf"varchar\({column.length}\)")
 
 
-NOT_CAPTURED = {"assignsubmission_file", "tag", "tag_instance"}
+NOT_CAPTURED = {"assign_overrides", "quiz_overrides", "assignsubmission_file", "tag", "tag_instance"}
 """Tables of Moodle that the capture has no definition of."""
 
 

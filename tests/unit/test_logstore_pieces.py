@@ -10,6 +10,7 @@ from agent.collectors.logstore.dialects.connect import database_for
 from agent.collectors.logstore.dialects.database import Schema, Unreadable
 from agent.collectors.logstore.grants import grant_statements, log_unreadable, tables_needed
 from agent.collectors.logstore.identity import anchored
+from agent.collectors.logstore.lookups.dates.overrides import assignment_dates, quiz_dates
 from agent.collectors.logstore.options import Limits, LogstoreOptions
 from agent.collectors.logstore.reading.stretch import filter_of
 from agent.collectors.systems import moodle
@@ -89,3 +90,12 @@ def test_only_events_that_need_it_have_their_other_read() -> None:
 def test_rules_that_want_nothing_read_nothing() -> None:
     nothing = Demand(rules_version="v", names=frozenset(), suffixes=frozenset(), facts=frozenset())
     assert filter_of(nothing, SCHEMA).condition == "1 = 0"
+
+
+def test_dates_that_may_not_be_read_leave_dates_open_and_a_table_that_is_not_there_holds_none() -> None:
+    denied = Unreadable(table="assign_overrides", denied=True, reason="denied")
+    absent = Unreadable(table="assign_overrides", denied=False, reason="no such table")
+    assert not assignment_dates({1: 100}, [[], denied, []]).complete
+    assert not quiz_dates({1: 100}, [[], denied]).complete
+    known = assignment_dates({1: 100}, [[(1, 36, 200)], absent, absent])
+    assert (known.complete, known.due(1, 35), known.due(1, 36), known.due(2, 35)) == (True, 100, 200, 0)

@@ -13,7 +13,7 @@ from agent.collectors.logstore.draft import Draft, Kinds
 from agent.collectors.logstore.lookups.activities import activities
 from agent.collectors.logstore.lookups.base import Batch, LookUp
 from agent.collectors.logstore.lookups.courses import courses
-from agent.collectors.logstore.lookups.due import due_dates
+from agent.collectors.logstore.lookups.dates.due import due_dates
 from agent.collectors.logstore.lookups.enrolments import enrolments
 from agent.collectors.logstore.lookups.forums import forums
 from agent.collectors.logstore.lookups.grades import grades

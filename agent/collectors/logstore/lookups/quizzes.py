@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from agent.collectors.logstore.dialects.database import Row
+from collections.abc import Iterable
+
+from agent.collectors.logstore.dialects.database import Query, Row
 from agent.collectors.logstore.draft import Draft
-from agent.collectors.logstore.lookups.base import Batch, LookUp, exact, note_due, per_cent, rows_of
+from agent.collectors.logstore.lookups.base import Batch, LookUp, exact, per_cent, rows_of
+from agent.collectors.logstore.lookups.dates.overrides import quiz_dates, quiz_questions
 from agent.collectors.systems.moodle import QUIZ_SUBMITTED
 
 _ATTEMPTS = "SELECT id, quiz, preview, attempt, sumgrades FROM {quiz_attempts} WHERE id IN ([ids])"
@@ -22,17 +25,25 @@ def quizzes(batch: Batch) -> LookUp:
         _attempt(draft, attempts.get(draft.object_id), batch.facts)
     if not attempts or not batch.wants("score_pct", "late_by", "on_time"):
         return
-    (answer,) = yield [batch.schema.query(_QUIZZES, ids=sorted({row[1] for row in attempts.values()}))]
+    ids = sorted({row[1] for row in attempts.values()})
+    answer, *others = yield [batch.schema.query(_QUIZZES, ids=ids), *_dated(batch, mine, ids)]
     known = {row[0]: (exact(row[1]), row[2]) for row in rows_of(answer)}
+    dates = quiz_dates({quiz: closes for quiz, (_, closes) in known.items()}, others or [[], []])
     for draft in mine:
         row = attempts.get(draft.object_id)
         if row is not None and row[1] in known:
-            most, closes = known[row[1]]
-            got = exact(row[4])
+            most, got = known[row[1]][0], exact(row[4])
             if "score_pct" in batch.facts and got is not None and most:
                 draft.facts["score_pct"] = per_cent(got, most)
             if draft.event == QUIZ_SUBMITTED:
-                note_due(draft, closes, batch.facts)
+                dates.note(draft, row[1], batch.facts)
+
+
+def _dated(batch: Batch, drafts: Iterable[Draft], ids: Iterable[int]) -> list[Query]:
+    """Whose quizzes close at another time, where somebody asks when they do."""
+    if not batch.wants("late_by", "on_time"):
+        return []
+    return quiz_questions(batch.schema, ids, sorted({d.learner for d in drafts if d.learner is not None}))
 
 
 def _attempt(draft: Draft, row: Row | None, facts: frozenset[str]) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from agent.collectors.logstore.dialects.database import Row, Unreadable
+from agent.collectors.logstore.dialects.database import Row
 from agent.collectors.logstore.draft import Draft
 from agent.collectors.logstore.lookups.base import Batch, LookUp, note_due, rows_of
+from agent.collectors.logstore.lookups.dates.overrides import (
+    DueDates,
+    assignment_dates,
+    assignment_questions,
+    quiz_dates,
+    quiz_questions,
+)
 from agent.collectors.systems.moodle import COMPLETION
 
 _SUBMISSIONS = "SELECT id, assignment, attemptnumber FROM {assign_submission} WHERE id IN ([ids])"
 _ASSIGNMENTS = "SELECT id, duedate FROM {assign} WHERE id IN ([ids])"
-_EXTENSIONS = (
-    "SELECT assignment, userid, extensionduedate FROM {assign_user_flags} "
-    "WHERE extensionduedate > 0 AND assignment IN ([ids]) AND userid IN ([users])"
-)
 _CLOSING = "SELECT id, timeclose FROM {quiz} WHERE id IN ([ids])"
 
 
@@ -36,20 +39,20 @@ def due_dates(batch: Batch) -> LookUp:
     ids = sorted(set(assignment_of.values()))
     users = sorted({d.learner for d in (*submitted, *completed) if d.learner is not None})
     closing = sorted({d.instance for d in completed if d.module == "quiz" and d.instance is not None})
-    dates, extensions, closes = yield [
+    dates, closes, *others = yield [
         batch.schema.query(_ASSIGNMENTS, ids=ids),
-        batch.schema.query(_EXTENSIONS, ids=ids, users=users),
         batch.schema.query(_CLOSING, ids=closing),
+        *assignment_questions(batch.schema, ids, users),
+        *(quiz_questions(batch.schema, closing, users) if closing else ()),
     ]
-    due = {row[0]: row[1] for row in rows_of(dates)}
-    if isinstance(extensions, Unreadable):  # without them everybody with an extension would look late
-        return
-    extended = {(row[0], row[1]): row[2] for row in extensions}
-    closing_of = {row[0]: row[1] for row in rows_of(closes)}
-    _assigned((*submitted, *completed), assignment_of, due, extended, batch.facts)
+    assigned = assignment_dates({row[0]: row[1] for row in rows_of(dates)}, others[:3])
+    for draft in (*submitted, *completed):
+        if draft.position in assignment_of:
+            assigned.note(draft, assignment_of[draft.position], batch.facts)
+    of_quizzes = quiz_dates({row[0]: row[1] for row in rows_of(closes)}, others[3:] or [[], []])
     for draft in completed:
         if draft.position not in assignment_of and draft.module is not None:
-            note_due(draft, _expected(draft, closing_of), batch.facts)
+            _expected(draft, of_quizzes, batch.facts)
 
 
 def _submitted(batch: Batch, drafts: Iterable[Draft], rows: Mapping[int, Row]) -> dict[int, int]:
@@ -64,21 +67,9 @@ def _submitted(batch: Batch, drafts: Iterable[Draft], rows: Mapping[int, Row]) -
     return assignment_of
 
 
-def _assigned(
-    drafts: Iterable[Draft],
-    assignment_of: Mapping[int, int],
-    due: Mapping[int, int],
-    extended: Mapping[tuple[int, int | None], int],
-    facts: frozenset[str],
-) -> None:
-    """An extension stands for the due date of its learner."""
-    for draft in drafts:
-        assignment = assignment_of.get(draft.position)
-        if assignment is not None:
-            note_due(draft, extended.get((assignment, draft.learner)) or due.get(assignment, 0), facts)
-
-
-def _expected(draft: Draft, closing_of: Mapping[int, int]) -> int:
-    """When a completion was due: the quiz's end, else the date its teacher expects it by; 0 for none."""
-    closes = closing_of.get(draft.instance, 0) if draft.module == "quiz" and draft.instance is not None else 0
-    return closes or draft.expected
+def _expected(draft: Draft, quizzes: DueDates, facts: frozenset[str]) -> None:
+    """A completion was due at the quiz's end, else at the date its teacher expects it by."""
+    if draft.module == "quiz" and draft.instance is not None and quizzes.due(draft.instance, draft.learner):
+        quizzes.note(draft, draft.instance, facts)
+    else:
+        note_due(draft, draft.expected, facts)

@@ -1,0 +1,1 @@
+"""When something is due, and for whom at another time."""
