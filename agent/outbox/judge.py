@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import orjson
 
+from agent import retry
 from agent.ledger.delivery import Identity, KeptReceipt, Sealed
-from agent.outbox import retry
 from agent.outbox.client import Answer
 from wire import batch, receipt, signing
 from wire.canonical import MalformedError

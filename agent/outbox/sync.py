@@ -12,13 +12,14 @@ from typing import Any
 import aiosqlite
 import structlog
 
+from agent import retry
 from agent.clock import Clock
 from agent.errors import ConfigError, IntegrityError, RewardsError, TransientError
 from agent.ledger import delivery, file
 from agent.ledger.delivery import Identity, Reader, Sealed
 from agent.ledger.money import told
 from agent.ledger.recovery import marks
-from agent.outbox import judge, retry, seal
+from agent.outbox import judge, seal
 from agent.outbox.client import ANSWER_S_MAX, Client
 from agent.outbox.judge import Accepted, Elsewhere, Failed
 from agent.outbox.recovery.box import Lock

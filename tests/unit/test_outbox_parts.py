@@ -8,10 +8,11 @@ from email.utils import format_datetime
 
 import pytest
 
+from agent import retry
 from agent.errors import IntegrityError
 from agent.ledger.delivery import Identity, StoredEntry
 from agent.ledger.recovery.marks import Marks
-from agent.outbox import judge, retry, seal
+from agent.outbox import judge, seal
 from tests.wire_builders import CAMPUS, NOW, an_entry, entries
 from wire import batch, chain
 from wire.receipt import Stand

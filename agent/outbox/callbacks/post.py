@@ -17,9 +17,9 @@ from pathlib import Path
 import aiohttp
 from yarl import URL
 
+from agent import retry
 from agent.config.secrets import Secret
 from agent.errors import ConfigError, TransientError
-from agent.outbox import retry
 from agent.outbox.callbacks.message import Message
 
 ANSWER_S_MAX = 10.0

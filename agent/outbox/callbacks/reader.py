@@ -13,13 +13,13 @@ from typing import Protocol, TypeVar
 import aiosqlite
 import structlog
 
+from agent import retry
 from agent.clock import Clock
 from agent.config.tables.callback import CallbackSettings
 from agent.errors import TransientError
 from agent.ledger import delivery, file
 from agent.ledger.stream import items, positions
 from agent.ledger.stream.items import Position
-from agent.outbox import retry
 from agent.outbox.callbacks.message import From, Known, Message, level_totals, messages
 from agent.outbox.callbacks.post import ANSWER_S_MAX, Post, RefusedError
 

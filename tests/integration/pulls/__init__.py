@@ -1,0 +1,1 @@
+"""Sources that are asked, against real HTTP servers that answer as the vendors document it."""
