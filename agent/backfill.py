@@ -301,7 +301,7 @@ def _demand(rulebook: Rulebook, rule_id: str) -> Demand:
         names=needs.names,
         suffixes=needs.suffixes,
         facts=needs.facts,
-        referrer=rulebook.demand.referrer,
+        profile=rulebook.demand.profile,
     )
 
 

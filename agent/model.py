@@ -28,8 +28,10 @@ def noun(cls: type[T]) -> type[T]:
 Fact = bool | int | str | Fraction | tuple[str, ...]
 """What a condition can look at. Numbers are exact: int, or Fraction where they do not divide."""
 
-Role = Literal["subject", "actor", "author", "purchaser", "referrer"]
-ROLES: tuple[Role, ...] = ("subject", "actor", "author", "purchaser", "referrer")
+Role = Literal["subject", "actor", "author", "purchaser", "referrer", "supervisor"]
+FROM_PROFILE: tuple[Role, ...] = ("referrer", "supervisor")
+"""Roles that no event tells: a custom profile field of the subject names them."""
+ROLES: tuple[Role, ...] = ("subject", "actor", "author", "purchaser", "referrer", "supervisor")
 
 
 class Trust(IntEnum):
@@ -338,7 +340,8 @@ class Demand:
     every component's event; anything else need not be read. ``patterns`` are kinds and wildcards over kinds, for
     sources whose events have no LMS name. ``facts`` are fact names (`config.facts`), of which a collector looks up only
     those it is asked for. ``selectors`` are what audiences name: each must mean one thing.
-    ``referrer`` is the profile field that names who referred somebody, where a rule pays them.
+    ``profile`` gives the profile fields that demanded roles (`referrer`, `supervisor`) and facts (`person_…`) are
+    read from.
     """
 
     rules_version: str
@@ -346,7 +349,7 @@ class Demand:
     suffixes: frozenset[str]
     facts: frozenset[str]
     selectors: tuple[Selector, ...] = ()
-    referrer: str = ""
+    profile: Mapping[str, str] = field(default_factory=dict)
     patterns: frozenset[str] = frozenset()
 
 

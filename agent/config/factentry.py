@@ -21,6 +21,8 @@ KAJABI = "kajabi"
 LEARNWORLDS = "learnworlds"
 THINKIFIC = "thinkific"
 XAPI = "xapi"
+PERSON = "person_"
+"""How the names of facts begin that `[person] facts` reads from custom profile fields."""
 RULES = "the rules"
 """What the engine itself makes known."""
 

@@ -11,7 +11,7 @@ elsewhere: `section` and `post` (scopes), `staff` (person marks), `roles` and `c
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from agent.config.factentry import (
@@ -21,6 +21,7 @@ from agent.config.factentry import (
     LEARNWORLDS,
     LOGSTORE,
     MOODLE_WS,
+    PERSON,
     POSTS,
     RULES,
     THINKIFIC,
@@ -312,6 +313,16 @@ FACTS: tuple[FactEntry, ...] = (
         meaning="becomes the role `referrer`: whom the profile field that `[person]` names points at",
     ),
     FactEntry(
+        name="supervisor",
+        kinds=ANY_KIND,
+        type="text",
+        unit="",
+        sample="",
+        tables=("user_info_field", "user_info_data"),
+        condition=False,
+        meaning="becomes the role `supervisor`: whom the profile field that `[person]` names points at",
+    ),
+    FactEntry(
         name="section",
         kinds=_ACTIVITY,
         type="text",
@@ -323,6 +334,19 @@ FACTS: tuple[FactEntry, ...] = (
         meaning="the section of the activity, a scope of once_per; of a subsection the one that it lies in",
     ),
 )
+
+PROFILE_TABLES = ("user_info_field", "user_info_data")
+
+OF_PERSON = FactEntry(
+    name=PERSON,
+    kinds=ANY_KIND,
+    type="text",
+    unit="",
+    sample="Sales",
+    tables=PROFILE_TABLES,
+    meaning="what a custom profile field says of the learner, as `[person] facts` names it",
+)
+"""Stands for every fact of a person."""
 
 ONLY_FOR: Mapping[str, str] = {
     "assignsubmission_onlinetext": "assignment.*",
@@ -350,8 +374,9 @@ class FactTable:
     entries: tuple[FactEntry, ...] = FACTS
 
     def get(self, name: str) -> FactEntry | None:
-        """The entry of that name."""
-        return next((entry for entry in self.entries if entry.name == name), None)
+        """The entry of that name; facts of a person have the names that `[person] facts` gives them."""
+        found = next((entry for entry in self.entries if entry.name == name), None)
+        return replace(OF_PERSON, name=name) if found is None and name.startswith(PERSON) else found
 
     def names(self) -> frozenset[str]:
         """Every fact that a condition can look at."""

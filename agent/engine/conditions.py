@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import cast
 
 from agent.config.comparison import Comparison, Plain, ValueRef
+from agent.config.factentry import PERSON
 from agent.config.grammar import Number, is_number, number, shown_number
 from agent.config.rulefile import Conditions
 from agent.model import Check, CheckStatus, Fact, Observation
@@ -62,10 +63,10 @@ def told(conditions: Conditions) -> str:
 
 
 def facts_of(conditions: Conditions) -> frozenset[str]:
-    """Every fact they look at, `course_shortname` included where a value differs by course."""
+    """Every fact they look at, also what their values differ by: `course_shortname`, or `@person_…` itself."""
     found = set(conditions.facts())
-    if any(test.refs() for test in conditions.facts().values()):
-        found.add("course_shortname")
+    for ref in frozenset[str]().union(*(test.refs() for test in conditions.facts().values())):
+        found.add(ref if ref.startswith(PERSON) else "course_shortname")
     return frozenset(found.union(*(facts_of(inner) for inner in (*conditions.any, *conditions.none))))
 
 
@@ -188,7 +189,8 @@ def _predicate(test: Comparison, values: Values) -> _Predicate:
         members = [_predicate(member, values) for member in test.members]
         return lambda value, seen: any(member(value, seen) for member in members)
     if isinstance(test.operand, ValueRef):
-        return _by_course(test, values[test.operand.name])
+        ref = test.operand.name
+        return _by_person(test, ref) if ref.startswith(PERSON) else _by_course(test, values[ref])
     fits = _fits(test, test.operand)
     return lambda value, _seen: fits(value)
 
@@ -203,6 +205,16 @@ def _by_course(test: Comparison, table: Mapping[str, Number]) -> _Predicate:
             return None
         fits = each.get(course, default) if isinstance(course, str) else default
         return fits(value) if fits is not None else None
+
+    return predicate
+
+
+def _by_person(test: Comparison, ref: str) -> _Predicate:
+    """Compared with what the learner's own profile says, where that is a number."""
+
+    def predicate(value: Fact, seen: Observation) -> bool | None:
+        said = _numbers(seen.facts.get(ref, ()))
+        return _fits(test, said[0])(value) if said else None
 
     return predicate
 

@@ -17,7 +17,7 @@ from agent.engine.fairness import CompiledCheck, Guard
 from agent.engine.past.undo import Ref, refs_of, undone_by
 from agent.engine.quota import Places, Quota
 from agent.engine.rulebook import CompiledDeny, CompiledRule, Payee, Rulebook, scope_of
-from agent.model import Check, Event, EventMark, HoldKind, Observation, PersonMark, Posting
+from agent.model import FROM_PROFILE, Check, Event, EventMark, HoldKind, Observation, PersonMark, Posting
 
 NEVER_MARKS = (
     ("restored", "never earns: restored from a backup"),
@@ -166,8 +166,8 @@ def _judged(
     found: Places = ()
     postings, act = payee.postings, None
     user = seen.people.get(payee.role)
-    if not user or (payee.role == "referrer" and user == seen.people.get("subject")):
-        reason = f"no {payee.role}"  # nobody refers themselves
+    if not user or (payee.role in FROM_PROFILE and user == seen.people.get("subject")):
+        reason = f"no {payee.role}"  # nobody refers or supervises themselves
     else:
         learner = f"{seen.site}:{user}"
         reason = (

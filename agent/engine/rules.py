@@ -29,7 +29,7 @@ from agent.engine.recognition.compiled import Words, declared, recognition
 from agent.engine.recognition.model import unique
 from agent.engine.rulebook import BADGE, CompiledDeny, CompiledRule, Needs, Once, Payee, Rulebook, once, placeholders
 from agent.engine.schedule import compiling as schedule
-from agent.model import Demand, Role
+from agent.model import FROM_PROFILE, Demand, Role
 
 __all__ = ["Rulebook", "compile_rules"]
 
@@ -280,12 +280,12 @@ class _Compiler:
         for check in self._checks:
             if check.concerns(rule.spec) and not met.isdisjoint((*kinds_of(check.on, self._kinds), *check.on)):
                 facts |= check.facts
-        known = {entry.name for entry in FactTable().entries}
+        table = FactTable()
         return Needs(
             kinds=frozenset(kinds),
             names=frozenset(names),
             suffixes=frozenset(suffixes),
-            facts=frozenset(facts & known),
+            facts=frozenset(fact for fact in facts if table.get(fact) is not None),
             patterns=frozenset(pattern for pattern in met_by if "\\" not in pattern).union(
                 *(one.kinds for one in brought)
             ),
@@ -305,7 +305,7 @@ class _Compiler:
             names=frozenset().union(*(one.names for one in every)),
             suffixes=frozenset().union(*(one.suffixes for one in every)),
             facts=wanted,
-            referrer=self._file.referrer if "referrer" in wanted else "",
+            profile={name: read for name, read in self._file.profile.items() if name in wanted},
             selectors=(
                 *(one for made in self._derivations(every) for one in made.selectors),
                 *(one for placed in self._file.rules for one in filters.selectors(placed)),
@@ -337,8 +337,7 @@ def _facts_of(rule: CompiledRule, kinds: Iterable[str]) -> set[str]:
     for part in rule.spec.award:
         for _, amount in part.amounts:
             found.update(fact for fact, _ in amounts.terms(amount))
-    if any(payee.role == "referrer" for payee in rule.payees):
-        found.add("referrer")
+    found.update(payee.role for payee in rule.payees if payee.role in FROM_PROFILE)
     if rule.form is not None:
         found.update(rule.form.facts)
     for kind in kinds:

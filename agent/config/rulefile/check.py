@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from fractions import Fraction
 
 from agent.config.document import Fault, KeyPath
+from agent.config.factentry import PERSON
 from agent.config.grammar import CALENDAR_WINDOWS, Limit, Number
 from agent.config.kinds import KindTable
 from agent.config.rulefile.award import Computed
@@ -166,6 +167,8 @@ def values(placed: Placed[object], conditions: Conditions, merged: Merged, at: K
     """References to `[value.…]` that is not there."""
     for fact, comparison in conditions.facts().items():
         for ref in sorted(comparison.refs()):
+            if ref.startswith(PERSON):
+                continue
             if ref not in merged.names("value"):
                 yield placed.fault(
                     f"unknown value @{ref}",

@@ -165,8 +165,8 @@ def _remind_after(review: Reviewing | None) -> int:
     return review.remind_after.seconds if review is not None else 0
 
 
-def _referrer(person: Person | None) -> str:
-    return person.referrer.profile_field if person is not None and person.referrer is not None else ""
+def _profile(person: Person | None) -> dict[str, str]:
+    return person.profile if person is not None else {}
 
 
 def _file(merged: Merged, version: str, text: str, warnings: tuple[Fault, ...]) -> RuleFile:
@@ -183,7 +183,7 @@ def _file(merged: Merged, version: str, text: str, warnings: tuple[Fault, ...]) 
         periods={name: placed.it for name, placed in merged.periods.items()},
         currencies=CURRENCIES | {name: placed.it for name, placed in merged.currencies.items()},  # type: ignore[operator]
         programmes=merged.programmes,
-        referrer=_referrer(settings.get("person")),
+        profile=_profile(settings.get("person")),
         safety=settings.get("safety"),
         remind_after=_remind_after(settings.get("review")),
         values={name: placed.it for name, placed in merged.values.items()},

@@ -67,7 +67,7 @@ class RuleFile:
 
     ``version`` is 64 hex digits over the normalised files; ``text`` is what `load_rules_text` reads again.
     ``day_starts_at`` is seconds after midnight, ``week_starts_on`` 0 for monday. ``warnings`` break nothing.
-    ``referrer`` is the profile field that names who referred somebody, empty where none does.
+    ``profile`` gives, by role (`referrer`, `supervisor`) or fact (`person_…`), the profile field it is read from.
     ``remind_after`` is how long (seconds) a decision may be held before somebody is reminded; 0 for never.
     """
 
@@ -92,7 +92,7 @@ class RuleFile:
     challenges: tuple[Placed[Challenge], ...] = ()
     scheduled: tuple[Placed[Scheduled], ...] = ()
     programmes: Mapping[str, Placed[Programme]] = field(default_factory=dict)
-    referrer: str = ""
+    profile: Mapping[str, str] = field(default_factory=dict)
     safety: Safety | None = None
     remind_after: int = 0
     badges: tuple[Placed[Badge], ...] = ()

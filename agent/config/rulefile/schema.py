@@ -126,6 +126,12 @@ WRITTEN: Mapping[str, JsonSchemaValue] = {
     "passing": {"anyOf": [{"type": "number", "minimum": 0, "maximum": 100}, {"const": "completed"}]},
     "_bound": {"type": "number", "exclusiveMinimum": 0},
     "duration": _text(_DURATION, "14d"),
+    "fact_names": {
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"pattern": "^[a-z][a-z0-9_]{0,31}$"},
+        "additionalProperties": _text("[A-Za-z0-9_]{1,255}", "dept"),
+    },
     "field_name": _text("[A-Za-z0-9_]{1,255}", "referredby"),
     "required": _CRITERION | {"examples": [{"badges": ["starter"], "level": "Regular"}]},
     "badge_tags": {

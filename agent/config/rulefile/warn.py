@@ -9,6 +9,7 @@ from itertools import combinations
 
 from agent.config.comparison import Comparison, ValueRef
 from agent.config.document import Fault, KeyPath
+from agent.config.factentry import PERSON
 from agent.config.facts import FactEntry, FactTable
 from agent.config.grammar import Number, is_number
 from agent.config.kinds import BRING_FACTS_OF_THEIR_OWN, DEFAULT_ONCE_PER, KindTable
@@ -18,6 +19,8 @@ from agent.config.rulefile.merged import Merged, Placed
 from agent.config.rulefile.models import Deny, Rule
 from agent.config.rulefile.tables.challenge import Step
 from agent.config.rulefile.tables.condition import Conditions
+from agent.config.rulefile.tables.person import Person
+from agent.model import FROM_PROFILE
 
 PERCENT_MAX = 100
 
@@ -52,21 +55,31 @@ def warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fau
         yield from _amounts(rule, kinds, facts)
     for deny in merged.denies:
         yield from facts_of(deny, kinds, facts)
-    yield from _nobody_refers(merged)
+    yield from _persons(merged)
 
 
-def _nobody_refers(merged: Merged) -> Iterator[Fault]:
-    """Rules that pay who referred somebody, where no profile field says who that is."""
-    if any(key == "person" for key, _, _ in merged.settings()):
-        return
-    hint = 'write [person] with referrer = { profile_field = "…" }; posts that name a referrer pay all the same'
+def _persons(merged: Merged) -> Iterator[Fault]:
+    """Roles and facts that only a profile field could tell, where `[person]` names none for them."""
+    said = [value.profile for key, value, _ in merged.settings() if key == "person" and isinstance(value, Person)]
+    known = frozenset(name for one in said for name in one)
     for rule in merged.rules:
-        paid: list[tuple[str, KeyPath]] = [
-            (part.to or rule.it.recipient, ("award", *part.at)) for part in rule.it.award
-        ]
-        paid += [(rule.it.recipient, ("badge",))] if rule.it.badge else []
-        for at in [at for role, at in paid if role == "referrer"][:1]:
-            yield rule.fault("the log names no referrer", hint, at=at)
+        yield from _nobody_named(rule, known)
+        for fact, comparison, at in _leaves(rule.it.conditions, ("conditions",)):
+            for name in sorted({fact, *comparison.refs()} - known):
+                if name.startswith(PERSON):
+                    short = name.removeprefix(PERSON)
+                    hint = nearest(name, known) or f'write [person] with facts = {{ {short} = "the profile field" }}'
+                    yield rule.fault(f"[person] facts has no {short!r}", hint, at=at)
+
+
+def _nobody_named(rule: Placed[Rule], known: Collection[str]) -> Iterator[Fault]:
+    """A rule that pays who referred or supervises somebody, where no profile field says who that is."""
+    paid: list[tuple[str, KeyPath]] = [(part.to or rule.it.recipient, ("award", *part.at)) for part in rule.it.award]
+    paid += [(rule.it.recipient, ("badge",))] if rule.it.badge else []
+    for role in FROM_PROFILE:
+        hint = f'write [person] with {role} = {{ profile_field = "…" }}; posts that name a {role} pay all the same'
+        for at in [at for paid_role, at in paid if paid_role == role and role not in known][:1]:
+            yield rule.fault(f"the log names no {role}", hint, at=at)
 
 
 def kinds_of(patterns: Iterable[str], kinds: KindTable) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from agent.engine.booking import State
 from agent.engine.challenge.compiled import COMPLETED
 from agent.engine.earning.challenge.count import standing
 from agent.engine.earning.challenge.form import DONE
-from agent.engine.earning.derivation import PREFIX
+from agent.engine.earning.derivation import PREFIX, beside
 from agent.engine.evaluate import Verdict
 from agent.engine.past.undo import Acts
 from agent.engine.quota import Uses
@@ -173,16 +173,13 @@ def _told(made: CompiledChallenge, decision: Decision, seen: Observation, uses: 
 
 
 def _round(made: CompiledChallenge, learner: str, seen: Observation, number: int, at: int) -> Event:
-    """Round ``number``, complete at ``at``: about the learner, whoever referred them beside; of no course.
+    """Round ``number``, complete at ``at``: about the learner, with what is known of them; of no course.
 
     It is believed as far as the challenge asks of its acts, whichever of them was the last.
     """
     user = learner.partition(":")[2]
     name = f"{PREFIX}{COMPLETED}:{made.spec.id}"
-    people = {"subject": user}
-    if seen.people.get("subject") == user and "referrer" in seen.people:
-        people["referrer"] = seen.people["referrer"]
-    about = {fact: value for fact, value in seen.facts.items() if fact.partition(":")[2] in people.values()}
+    people, about = beside(seen, user)
     told = Observation(
         source=seen.source,
         site=seen.site,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from agent.engine import evaluate, trust
-from agent.engine.earning.derivation import PREFIX, TRUST_SLOTS, Derivation, slot_of
+from agent.engine.earning.derivation import PREFIX, TRUST_SLOTS, Derivation, beside, slot_of
 from agent.engine.quota import Uses
 from agent.engine.rulebook import Rulebook
 from agent.model import Event, Observation, StateRequest, Trust, Use, UseKey
@@ -135,8 +135,7 @@ def _whole(derivation: Derivation, members: Mapping[int, int]) -> tuple[int, Tru
 def _made(derivation: Derivation, lifting: Event, at: int, level: Trust) -> Event:
     """The event: about the subject of the act that lifted it, whoever referred them beside; of no course."""
     seen = lifting.seen
-    people = {role: seen.people[role] for role in ("subject", "referrer") if role in seen.people}
-    about = {name: fact for name, fact in seen.facts.items() if name.partition(":")[2] in people.values()}
+    people, about = beside(seen, seen.people["subject"])
     made = Observation(
         source=seen.source,
         site=seen.site,

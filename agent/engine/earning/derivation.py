@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from agent.model import Event, Fact, Selector, Trust
+from agent.config.factentry import PERSON
+from agent.model import FROM_PROFILE, Event, Fact, Observation, Selector, Trust
 
 PREFIX = "derived:"
 """How the LMS event name of every derived event begins; no log has such a name."""
@@ -43,6 +44,20 @@ class Derivation:
     def lms_event(self) -> str:
         """What its events are called."""
         return f"{PREFIX}{self.kind}:{self.name}"
+
+
+def beside(seen: Observation, user: str) -> tuple[dict[str, str], dict[str, Fact]]:
+    """The people and the facts of an act that an event about ``user`` has too: what profiles say, cohorts and roles."""
+    people = {"subject": user}
+    theirs = seen.people.get("subject") == user
+    if theirs:
+        people |= {role: seen.people[role] for role in FROM_PROFILE if role in seen.people}
+    facts = {
+        name: fact
+        for name, fact in seen.facts.items()
+        if name.partition(":")[2] in people.values() or (theirs and name.startswith(PERSON))
+    }
+    return people, facts
 
 
 TRUST_SLOTS = len(Trust)

@@ -149,7 +149,7 @@ def demand_of(rulebooks: Sequence[Rulebook]) -> Demand:
         names=frozenset().union(*(one.names for one in demands)),
         suffixes=frozenset().union(*(one.suffixes for one in demands)),
         facts=frozenset().union(*(one.facts for one in demands)),
-        referrer=next((one.referrer for one in demands if one.referrer), ""),
+        profile={name: read for one in reversed(demands) for name, read in one.profile.items()},
     )
 
 

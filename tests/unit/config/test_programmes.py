@@ -53,7 +53,7 @@ def test_a_programme_that_no_rule_stands_on_asks_for_nothing(rules: str) -> None
 def test_the_profile_field_is_asked_for_only_where_a_rule_pays_the_referrer() -> None:
     person = '[person]\nreferrer = { profile_field = "referredby" }\n'
     paying = rulebook(person + a_rule(award='[{ to = "referrer", points = 5 }]')).demand
-    assert paying.referrer == "referredby"
+    assert paying.profile == {"referrer": "referredby"}
     assert "referrer" in paying.facts
-    assert rulebook(person + a_rule()).demand.referrer == ""
+    assert rulebook(person + a_rule()).demand.profile == {}
     assert "referrer" not in rulebook(person + a_rule()).demand.facts

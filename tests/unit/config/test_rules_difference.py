@@ -86,7 +86,7 @@ def test_what_stands_beside_rules_is_told_by_its_name() -> None:
         ("programme", "onboarding", "changed", ("pass is now 75, was 80",))
     ]
     field = '[person]\nreferrer = { profile_field = "referredby" }\n'
-    assert [one[:3] for one in told(LESSON, field + LESSON)] == [("setting", "referrer", "changed")]
+    assert [one[:3] for one in told(LESSON, field + LESSON)] == [("person", "referrer", "added")]
 
 
 def test_the_example_differs_from_itself_in_nothing_and_from_less_in_what_is_taken_away() -> None:

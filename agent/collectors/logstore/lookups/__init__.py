@@ -18,9 +18,9 @@ from agent.collectors.logstore.lookups.enrolments import enrolments
 from agent.collectors.logstore.lookups.forums import forums
 from agent.collectors.logstore.lookups.grades import grades
 from agent.collectors.logstore.lookups.people import people
+from agent.collectors.logstore.lookups.profiles import profiles
 from agent.collectors.logstore.lookups.progress import progress
 from agent.collectors.logstore.lookups.quizzes import quizzes
-from agent.collectors.logstore.lookups.referrers import referrers
 from agent.collectors.logstore.lookups.writing import writing
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.model import Demand
@@ -50,7 +50,7 @@ async def look_up(
             writing,
             courses,
             enrolments,
-            referrers,
+            profiles,
             people,
             due_dates,
             progress,

@@ -19,11 +19,11 @@ LookUp = Generator[list[Query], list[Answer], None]
 class Batch:
     """The drafts of one page and what is wanted of them. The page bounds every list of ids.
 
-    ``referrer`` is the profile field that names who referred somebody, empty where nobody asks. ``parents`` are
+    ``profile`` gives the profile fields of the roles and facts that are asked for (see `Demand`). ``parents`` are
     sections that lie in another one, and which: the look-up of activities fills it with its first answers.
     """
 
-    __slots__ = ("drafts", "facts", "kinds", "parents", "referrer", "schema", "site_admins", "tables", "text_key")
+    __slots__ = ("drafts", "facts", "kinds", "parents", "profile", "schema", "site_admins", "tables", "text_key")
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Batch:
     ) -> None:
         self.drafts = drafts
         self.facts = demand.facts
-        self.referrer = demand.referrer if "referrer" in demand.facts else ""
+        self.profile = {name: field for name, field in demand.profile.items() if name in demand.facts}
         self.schema = schema
         self.kinds = kinds
         self.site_admins = options.site_admins

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from agent.collectors.logstore.dialects.database import Answer, Query, Row, Schema, Unreadable
 from agent.collectors.logstore.lookups.base import Batch, LookUp, rows_of
-from agent.collectors.logstore.lookups.referrers import ROUNDS
+from agent.collectors.logstore.lookups.profiles import ROUNDS, roles_asked
 from agent.collectors.systems.moodle import GUEST, NOBODY, SYSTEM, TAGGED, mark_of_id
 from agent.model import PersonMark
 
@@ -58,8 +58,8 @@ def people(batch: Batch) -> LookUp:
 
 
 def _rounds_until_known(batch: Batch) -> int:
-    """Whose post was tagged is known after the first answers, who referred somebody after those that name them."""
-    return ROUNDS if batch.referrer else int(any(draft.event == TAGGED for draft in batch.drafts))
+    """Whose post was tagged is known after the first answers, whom a profile names after those that say the name."""
+    return ROUNDS if roles_asked(batch) else int(any(draft.event == TAGGED for draft in batch.drafts))
 
 
 def _role_queries(schema: Schema, ids: list[int], courses: list[int], *, all_roles: bool) -> list[Query]:

@@ -10,7 +10,7 @@ from agent.errors import ConfigError
 from agent.model import Selector
 from tests.sites import VIEWED, HandClock, Site, collecting, log, put, read, wanting
 
-WANTED = replace(wanting(VIEWED, facts=["referrer"]), referrer="referredby")
+WANTED = replace(wanting(VIEWED, facts=["referrer"]), profile={"referrer": "referredby"})
 
 
 def people(site: Site) -> None:
@@ -94,3 +94,33 @@ async def test_a_course_that_a_programme_names_must_be_where_its_others_are(site
     first, second = caught.value.message.splitlines()
     assert first.startswith("rules.toml:4:1: there is no course 'B' in moodle: nobody there could ever complete")
     assert second.startswith("rules.toml:5:1: there is no course 'id:8'")
+
+
+async def test_facts_of_a_learner_come_from_their_profile_and_from_no_other(site: Site, clock: HandClock) -> None:
+    people(site)
+    put(site, "user_info_data", id=1, userid=35, fieldid=2, data=" Sales ")
+    put(site, "user_info_data", id=2, userid=35, fieldid=1, data="44")
+    put(site, "user_info_data", id=3, userid=36, fieldid=2, data="")
+    put(site, "user_info_data", id=4, userid=37, fieldid=2, data="x" * 300)
+    for number, user in enumerate((35, 36, 37), 1):
+        log(site, number, userid=user)
+    fields = {"person_department": "referredby", "person_size": "shoesize", "person_unasked": "shoesize"}
+    wanted = replace(wanting(VIEWED, facts=["person_department", "person_size"]), profile=fields)
+    async with collecting(site.options(), clock) as collector:
+        seen, _ = await read(collector, demand=wanted)
+    facts = [{name: value for name, value in one.facts.items() if name.startswith("person_")} for one in seen]
+    assert facts == [{"person_department": "Sales", "person_size": "44"}, {}, {}]
+
+
+async def test_a_supervisor_and_a_referrer_are_named_by_fields_of_their_own(site: Site, clock: HandClock) -> None:
+    people(site)
+    put(site, "user_info_data", id=1, userid=35, fieldid=2, data="ann")
+    put(site, "user_info_data", id=2, userid=35, fieldid=1, data="bob")
+    log(site, 1)
+    wanted = replace(
+        wanting(VIEWED, facts=["referrer", "supervisor"]),
+        profile={"referrer": "referredby", "supervisor": "shoesize"},
+    )
+    async with collecting(site.options(), clock) as collector:
+        (seen,), _ = await read(collector, demand=wanted)
+    assert seen.people == {"actor": "35", "subject": "35", "referrer": "50", "supervisor": "51"}
