@@ -9,6 +9,7 @@ from typing import Literal
 FactType = Literal["bool", "int", "text", "rational", "texts"]
 """`rational` is int or Fraction; `texts` is a tuple of text."""
 
+ANY_KIND = ("*",)
 LOGSTORE = "moodle-logstore"
 TOOL_TRIGGER = "tool-trigger"
 MOODLE_WS = "moodle-ws"

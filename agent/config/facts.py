@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from agent.config.factentry import (
+    ANY_KIND,
     ASKED,
     CANVAS,
     GENERIC,
@@ -23,13 +24,13 @@ from agent.config.factentry import (
     MOODLE_WS,
     PERSON,
     POSTS,
-    RULES,
     THINKIFIC,
     TOOL_TRIGGER,
     XAPI,
     FactEntry,
     FactType,
 )
+from agent.config.factlines.people import ENGINE, OF_PERSON, PEOPLE
 from agent.config.factlines.vendors import RESULTS, VENDORS
 from agent.config.factlines.written import WRITTEN
 
@@ -41,12 +42,10 @@ _IN_COURSE = (*_ACTIVITY, "course.*", "badge.*")
 # What moves progress: acts that complete, not every look at a page.
 _WORK = ("lesson.completed", "lesson.uncompleted", "quiz.*", "assignment.*", "grade.awarded", "survey.*")
 _DUE = ("assignment.submitted", "quiz.submitted", "lesson.completed")
-ANY_KIND = ("*",)
 _QUIZZES = ("quiz.*",)
 _SCORING = (CANVAS, GENERIC, THINKIFIC, XAPI)
 
 MODULES = ("course_modules", "modules")
-STAFF_TABLES = ("role_assignments", "role", "context")
 _DATES = ("assign_user_flags", "assign_overrides", "quiz_overrides", "groups_members")
 _DUE_TABLES = (*MODULES, "assign", "assign_submission", *_DATES, "quiz", "quiz_attempts")
 
@@ -143,6 +142,8 @@ FACTS: tuple[FactEntry, ...] = (
         "course is completed",
     ),
     *WRITTEN,
+    *PEOPLE,
+    *ENGINE,
     *VENDORS,
     FactEntry(
         name="late_by",
@@ -226,27 +227,6 @@ FACTS: tuple[FactEntry, ...] = (
         meaning="the categories above the course, each by its own name and by its path",
     ),
     FactEntry(
-        name="cohorts",
-        kinds=ANY_KIND,
-        type="texts",
-        unit="",
-        sample="pilot; Pilot group",
-        of_person=True,
-        tables=("cohort", "cohort_members"),
-        meaning="the person's cohorts, each by idnumber and by name",
-    ),
-    FactEntry(
-        name="roles",
-        kinds=ANY_KIND,
-        type="texts",
-        unit="",
-        sample="student",
-        suppliers=ASKED,
-        of_person=True,
-        tables=STAFF_TABLES,
-        meaning="the person's roles (short names and archetypes) at the course, its categories or the site",
-    ),
-    FactEntry(
         name="enrol_method",
         kinds=("course.enrolled", "course.unenrolled"),
         type="text",
@@ -265,17 +245,6 @@ FACTS: tuple[FactEntry, ...] = (
         meaning="how it came about: web, ws (an app or web service) or cli (mostly cron)",
     ),
     FactEntry(
-        name="staff",
-        kinds=ANY_KIND,
-        type="bool",
-        unit="",
-        sample="",
-        suppliers=ASKED,
-        tables=STAFF_TABLES,
-        condition=False,
-        meaning="becomes the person mark `staff` (or `roles_unknown`)",
-    ),
-    FactEntry(
         name="programme",
         kinds=("programme.*",),
         type="text",
@@ -283,44 +252,6 @@ FACTS: tuple[FactEntry, ...] = (
         sample="onboarding",
         suppliers=(*POSTS, LEARNWORLDS),
         meaning="the name of the programme; at LearnWorlds its id",
-    ),
-    FactEntry(
-        name="challenge",
-        kinds=("challenge.completed",),
-        type="text",
-        unit="",
-        sample="onboarding",
-        suppliers=(RULES,),
-        meaning="the id of the challenge that is complete",
-    ),
-    FactEntry(
-        name="rounds",
-        kinds=("challenge.completed",),
-        type="int",
-        unit="times",
-        sample="1",
-        suppliers=(RULES,),
-        meaning="how often it is complete now: 1 for the first time",
-    ),
-    FactEntry(
-        name="referrer",
-        kinds=ANY_KIND,
-        type="text",
-        unit="",
-        sample="",
-        tables=("user_info_field", "user_info_data"),
-        condition=False,
-        meaning="becomes the role `referrer`: whom the profile field that `[person]` names points at",
-    ),
-    FactEntry(
-        name="supervisor",
-        kinds=ANY_KIND,
-        type="text",
-        unit="",
-        sample="",
-        tables=("user_info_field", "user_info_data"),
-        condition=False,
-        meaning="becomes the role `supervisor`: whom the profile field that `[person]` names points at",
     ),
     FactEntry(
         name="section",
@@ -334,19 +265,6 @@ FACTS: tuple[FactEntry, ...] = (
         meaning="the section of the activity, a scope of once_per; of a subsection the one that it lies in",
     ),
 )
-
-PROFILE_TABLES = ("user_info_field", "user_info_data")
-
-OF_PERSON = FactEntry(
-    name=PERSON,
-    kinds=ANY_KIND,
-    type="text",
-    unit="",
-    sample="Sales",
-    tables=PROFILE_TABLES,
-    meaning="what a custom profile field says of the learner, as `[person] facts` names it",
-)
-"""Stands for every fact of a person."""
 
 ONLY_FOR: Mapping[str, str] = {
     "assignsubmission_onlinetext": "assignment.*",

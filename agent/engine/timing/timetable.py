@@ -9,6 +9,8 @@ from agent.config.cron import Cron
 from agent.config.grammar import Window
 from agent.engine.calendar import Calendar
 
+_REPEATED_S = 3 * 3600
+"""Since days are counted here, no clock was set back by more."""
 _FAR = 2**37
 """Seconds: beyond it no calendar counts."""
 
@@ -38,14 +40,24 @@ class Timetable:
     def after(self, at: int) -> int | None:
         """The first nominal time after ``at`` (seconds UTC); None where there is none any more."""
         if self._every is not None:
-            end = self._calendar.ends(self._every, at)
-            return end if end is not None and end > at else None
+            return self._ends_after(self._every, at)
         wall = self._calendar.wall(at)
         while self._cron is not None and (found := self._cron.after(wall)) is not None:
             # An hour that the clock skips or repeats makes two times on the wall one, or an earlier one.
             if (nominal := self._calendar.at(found)) > at:
                 return nominal
             wall = found
+        return None
+
+    def _ends_after(self, every: str, at: int) -> int | None:
+        """The first end of a window after ``at``; None where it is a period that is over.
+
+        Where the clock repeats the hour in which a day begins, the day before comes back for a while after it ended.
+        """
+        for later in (0, _REPEATED_S):
+            end = self._calendar.ends(every, at + later)
+            if end is None or end > at:
+                return end
         return None
 
     def span(self, nominal: int) -> Span:
