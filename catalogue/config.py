@@ -16,11 +16,12 @@ from catalogue.errors import ConfigError
 
 FILE_NAME = "catalogue.toml"
 KEY_NAME = "catalogue.ed25519"
+VOUCHERS_NAME = "vouchers.key"
 DATABASE_NAME = "catalogue.db"
 LISTEN = "127.0.0.1:8734"
 PLACES = (Path(FILE_NAME), Path("/etc/rewards-catalogue") / FILE_NAME)
 
-_KNOWN = {"catalogue": {"data_dir", "listen", "key_file"}, "database": {"url", "password_file"}}
+_KNOWN = {"catalogue": {"data_dir", "listen", "key_file", "vouchers_file"}, "database": {"url", "password_file"}}
 
 EXAMPLE = """\
 # The rewards catalogue. Paths are relative to the file they stand in.
@@ -29,6 +30,7 @@ EXAMPLE = """\
 # data_dir = "."                        # where the key and the embedded database lie
 # listen   = "127.0.0.1:8734"           # put a proxy with TLS in front of it
 # key_file = "catalogue.ed25519"        # signs every receipt; agents pin it: keep a copy in a safe place
+# vouchers_file = "vouchers.key"        # opens the vouchers in the database: keep a copy of it too
 
 [database]
 # url = "sqlite:///catalogue.db"        # or postgresql://rewards@127.0.0.1:5432/rewards
@@ -44,6 +46,7 @@ class Config:
     host: str
     port: int
     key_file: Path
+    vouchers_file: Path
     database: URL
 
 
@@ -92,6 +95,7 @@ def load(path: Path) -> Config:
         host=host,
         port=port,
         key_file=data_dir / _text(path, own, "catalogue.key_file", KEY_NAME),
+        vouchers_file=data_dir / _text(path, own, "catalogue.vouchers_file", VOUCHERS_NAME),
         database=_database(path, document.get("database", {}), data_dir),
     )
 

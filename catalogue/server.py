@@ -14,6 +14,10 @@ from catalogue.app import Door
 from catalogue.config import Config
 from catalogue.errors import ConfigError, UnavailableError
 from catalogue.jobs import Job
+from catalogue.partners.courier import LOOK_S, Courier
+from catalogue.partners.http import HttpAdapter
+from catalogue.redemption.desk import Desk
+from catalogue.redemption.vault import Vault
 from catalogue.store import Store
 from catalogue.wallets import expiry
 from wire import keys
@@ -30,8 +34,9 @@ async def serve(config: Config, *, ready: Callable[[str], None]) -> None:
         ConfigError: the key or the schema is missing, or the address is not ours.
         UnavailableError: the database does not answer, or the port is taken.
     """
-    key = load_key(config)
+    key, safe = load_key(config), Vault.load(config.vouchers_file)
     store = await Store.open(config.database)
+    adapter = HttpAdapter(key)
     # Bodies stay as they were sent: the signature covers their exact bytes.
     runner = web.AppRunner(
         Door(store=store, key=key).app(),
@@ -45,16 +50,20 @@ async def serve(config: Config, *, ready: Callable[[str], None]) -> None:
         site = web.TCPSite(runner, config.host, config.port)
         await _start(site, config)
         with _told_to_stop() as stop:
-            async with jobs.running(_jobs(store)):
+            async with jobs.running(_jobs(store, Courier(Desk(store, safe), adapter))):
                 ready(_address(runner))
                 await stop.wait()
     finally:
         await runner.cleanup()
+        await adapter.close()
         await store.close()
 
 
-def _jobs(store: Store) -> list[Job]:
-    return [Job(name="expiry", every_s=expiry.LOOK_S, work=expiry.Expiry(store).look)]
+def _jobs(store: Store, courier: Courier) -> list[Job]:
+    return [
+        Job(name="expiry", every_s=expiry.LOOK_S, work=expiry.Expiry(store).look),
+        Job(name="courier", every_s=LOOK_S, work=courier.look),
+    ]
 
 
 def load_key(config: Config) -> keys.Key:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from catalogue.cli import agent, books, operate, tenant
+from catalogue.cli import agent, books, operate, partner, redemption, reward, tenant
 
 app = typer.Typer(
     help="The central rewards catalogue: campuses, their agents, their learners' wallets.",
@@ -19,6 +19,11 @@ app.add_typer(tenant.app, name="tenant", help="Campuses.")
 app.add_typer(agent.app, name="agent", help="The campuses' agents.")
 app.add_typer(books.wallet, name="wallet", help="What learners have.")
 app.add_typer(books.ledger, name="ledger", help="What came in.")
+app.add_typer(reward.app, name="reward", help="What points can be spent on.")
+app.add_typer(reward.codes, name="codes", help="Codes that a partner gave beforehand.")
+app.command()(redemption.redeem)
+app.add_typer(redemption.app, name="redemption", help="What points were spent on.")
+app.add_typer(partner.app, name="partner", help="Who makes vouchers for us.")
 
 
 def main() -> None:

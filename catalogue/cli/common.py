@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import getpass
 import json
+import sys
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -14,6 +16,7 @@ import typer
 
 if TYPE_CHECKING:
     from catalogue.config import Config
+    from catalogue.redemption.desk import Desk
     from catalogue.store import Store
 
 P = ParamSpec("P")
@@ -31,10 +34,13 @@ def told(command: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        from catalogue.errors import CatalogueError
+        from catalogue.errors import CatalogueError, RefusedError
 
         try:
             command(*args, **kwargs)
+        except RefusedError as exc:
+            typer.echo(f"rewards-catalogue: refused ({exc.code}): {exc.message}", err=True)
+            raise typer.Exit(1) from None
         except CatalogueError as exc:
             typer.echo(f"rewards-catalogue: {exc}", err=True)
             raise typer.Exit(exc.exit_code) from None
@@ -62,6 +68,34 @@ def with_store(config: Config, work: Callable[[Store], Coroutine[Any, Any, T]]) 
             await store.close()
 
     return asyncio.run(run())
+
+
+def with_desk(config: Config, work: Callable[[Desk], Coroutine[Any, Any, T]]) -> T:
+    """Open the database and the vault, do ``work``, close them."""
+    from catalogue.redemption.desk import Desk
+    from catalogue.redemption.vault import Vault
+
+    safe = Vault.load(config.vouchers_file)
+    return with_store(config, lambda store: work(Desk(store, safe)))
+
+
+def text_of(path: Path) -> str:
+    """The text of a file; `-` is standard input.
+
+    Raises:
+        CatalogueError: it cannot be read as UTF-8.
+    """
+    from catalogue.errors import CatalogueError
+
+    try:
+        return sys.stdin.buffer.read().decode() if str(path) == "-" else path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise CatalogueError(f"{path} cannot be read: {exc}", hint="a text file in UTF-8") from None
+
+
+def operator() -> str:
+    """Who types: what is written down beside an act."""
+    return f"operator {getpass.getuser()}"
 
 
 def now() -> int:

@@ -96,6 +96,7 @@ def _settings_file(data_dir: Path, path: Path) -> None:
 
 def _key(config: Config) -> None:
     from catalogue.errors import ConfigError
+    from catalogue.redemption import vault
     from catalogue.server import load_key
     from wire import keys
 
@@ -108,6 +109,9 @@ def _key(config: Config) -> None:
         except OSError as exc:
             raise ConfigError(f"{config.key_file.parent} cannot be made: {exc.strerror}") from None
     typer.echo(f"key {config.key_file}: {load_key(config).fingerprint} (keep a copy: agents take no other)")
+    if not config.vouchers_file.exists():
+        vault.create(config.vouchers_file)
+        typer.echo(f"key {config.vouchers_file}: written (keep a copy: it opens the vouchers in the database)")
 
 
 async def _upgrade(config: Config) -> bool:

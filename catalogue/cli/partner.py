@@ -1,0 +1,157 @@
+"""`partner add|list|pause|resume|reconcile`: who makes vouchers for us."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from catalogue.cli.common import (
+    ConfigOption,
+    DataDirOption,
+    JsonOption,
+    now,
+    settings,
+    show,
+    text_of,
+    told,
+    with_desk,
+    with_store,
+)
+
+if TYPE_CHECKING:
+    from catalogue.config import Config
+    from catalogue.partners.reconcile import Report
+    from catalogue.redemption.desk import Desk
+    from catalogue.store import Store
+
+app = typer.Typer(no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="The partner, as partner list names it.")]
+
+
+@app.command()
+@told
+def add(
+    partner: Name,
+    url: Annotated[str, typer.Argument(help="Where its orders are posted.")],
+    title: Annotated[str, typer.Option(help="A name for people.")] = "",
+    repeatable: Annotated[
+        bool, typer.Option("--repeatable", help="It knows an order again (Idempotency-Key): asking twice is safe.")
+    ] = False,
+    timeout: Annotated[int, typer.Option(help="How long its answer may take, in seconds.", min=1, max=120)] = 10,
+    owner: Annotated[str, typer.Option(help="The campus whose partner it is; '*' is every campus's.")] = "*",
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Make a partner known, or change it. Orders are signed with the catalogue's key; init prints its fingerprint."""
+
+    async def work(store: Store) -> None:
+        from catalogue.partners import registry
+        from catalogue.partners.breaker import Circuit
+        from catalogue.partners.registry import Partner
+
+        made = Partner(
+            owner=owner,
+            partner=partner,
+            title=title or partner,
+            url=url,
+            repeatable=repeatable,
+            timeout_s=timeout,
+            state="active",
+            circuit=Circuit(),
+        )
+        async with store.writing() as conn:
+            await registry.put(conn, made)
+
+    with_store(settings(config, data_dir), work)
+    again = "an order that got no answer is sent again" if repeatable else "an order that got no answer is sent no more"
+    typer.echo(f"partner {partner} is known; {again}")
+
+
+@app.command(name="list")
+@told
+def list_(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
+    """List partners, how each is doing, and what waits."""
+
+    async def work(store: Store) -> list[dict[str, Any]]:
+        from catalogue.partners import registry
+
+        async with store.reading() as conn:
+            return await registry.listed(conn)
+
+    rows = with_store(settings(config, data_dir), work)
+    show(rows, as_json=as_json, lines=lambda: [_line(row, now()) for row in rows] or ["no partners"])
+
+
+@app.command()
+@told
+def pause(partner: Name, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """Send a partner nothing, and let nobody order from it, until it is resumed."""
+    _set_state(settings(config, data_dir), partner, "paused")
+
+
+@app.command()
+@told
+def resume(partner: Name, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """Let a partner go on; what waits is sent at once."""
+    _set_state(settings(config, data_dir), partner, "active")
+
+
+@app.command()
+@told
+def reconcile(
+    partner: Name,
+    file: Annotated[Path, typer.Argument(help="Its statement: CSV with redemption,status[,code]; - is stdin.")],
+    complete_until: Annotated[
+        str, typer.Option(help="It names every order from before then: what it does not name was never made.")
+    ] = "",
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Settle from a partner's statement what nobody knows, and tell what differs (exit 3)."""
+
+    async def work(desk: Desk) -> Report:
+        from catalogue.errors import CatalogueError
+        from catalogue.partners import reconcile as statement
+        from catalogue.partners import registry
+        from catalogue.rewards import times
+
+        try:
+            until = times.moment(complete_until)
+        except ValueError as exc:
+            raise CatalogueError(f"--complete-until: {exc}") from None
+        lines = statement.read(text_of(file))
+        async with desk.store.reading() as conn:
+            if partner not in {row["partner"] for row in await registry.listed(conn)}:
+                raise CatalogueError(f"there is no partner {partner}", hint="see: rewards-catalogue partner list")
+        return await statement.reconcile(desk, partner, lines, complete_until=until, now=now())
+
+    report = dataclasses.asdict(with_desk(settings(config, data_dir), work))
+    counted = ", ".join(f"{len(report[name])} {name}" for name in ("agreed", "fulfilled", "released"))
+    show(report, as_json=as_json, lines=lambda: [counted, *report["differ"]])
+    if report["differ"]:
+        raise typer.Exit(3)
+
+
+def _set_state(config: Config, partner: str, state: str) -> None:
+    async def work(store: Store) -> None:
+        from catalogue.partners import registry
+
+        async with store.writing() as conn:
+            await registry.set_state(conn, partner, state)
+
+    with_store(config, work)
+    typer.echo(f"partner {partner} is {state}")
+
+
+def _line(row: dict[str, Any], at: int) -> str:
+    state = (
+        row["state"] if row["state"] != "active" or row["open_until"] <= at else f"resting, {row['failures']} failures"
+    )
+    waiting = row["reserved"] + row["doubtful"] + row["sending"] + row["resending"]
+    kind = "repeatable" if row["repeatable"] else "once only"
+    return f"{row['partner']:20} {state:22} {kind:10} {waiting:>5} waiting {row['unknown']:>5} unknown  {row['title']}"

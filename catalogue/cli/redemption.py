@@ -1,0 +1,251 @@
+"""`redeem` and `redemption …`: what points were spent on."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from catalogue.cli.common import (
+    ConfigOption,
+    DataDirOption,
+    JsonOption,
+    iso,
+    now,
+    operator,
+    settings,
+    show,
+    told,
+    with_desk,
+    with_store,
+)
+
+if TYPE_CHECKING:
+    from catalogue.redemption.desk import Desk
+    from catalogue.redemption.records import Redemption
+    from catalogue.store import Store
+
+app = typer.Typer(no_args_is_help=True)
+
+Campus = Annotated[str, typer.Argument(help="The campus.")]
+Name = Annotated[str, typer.Argument(help="The redemption, as redeem and redemption list name it.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why: it is written down.")]
+
+
+@told
+def redeem(
+    campus: Campus,
+    learner: Annotated[str, typer.Argument(help="The pseudonym, as wallet show lists it.")],
+    reward: Annotated[str, typer.Argument(help="The reward, as reward list names it.")],
+    *,
+    key: Annotated[
+        str, typer.Option(help="Your own name for it: asked again under one key, it is the same redemption.")
+    ] = "",
+    currency: Annotated[str, typer.Option(help="What to pay with, where there is more than one price.")] = "",
+    cohort: Annotated[list[str] | None, typer.Option(help="A cohort of the learner; may be given again.")] = None,
+    country: Annotated[str, typer.Option(help="The learner's country: GB.")] = "",
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Spend a learner's points on a reward; prints the voucher, or that the partner was asked for one."""
+
+    async def work(desk: Desk) -> dict[str, Any]:
+        from catalogue.redemption import voucher
+        from catalogue.redemption.checks import Wish
+
+        wish = Wish(
+            campus=campus,
+            learner=learner,
+            reward=reward,
+            key=key or f"cli-{secrets.token_hex(8)}",
+            currency=currency,
+            cohorts=frozenset(cohort or ()),
+            country=country,
+        )
+        return voucher.shown(desk, await desk.redeem(wish, now=now(), by=operator()))
+
+    made = with_desk(settings(config, data_dir), work)
+    show(made, as_json=as_json, lines=lambda: _lines(made))
+
+
+@app.command(name="list")
+@told
+def list_(
+    campus: Campus,
+    learner: Annotated[str | None, typer.Option(help="Only this pseudonym's.")] = None,
+    state: Annotated[str | None, typer.Option(help="Only those that are: reserved, unknown, fulfilled, …")] = None,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List a campus's redemptions, newest first, without their vouchers."""
+
+    async def work(store: Store) -> list[dict[str, Any]]:
+        from catalogue import tenants
+        from catalogue.errors import CatalogueError
+        from catalogue.redemption import records, voucher
+        from catalogue.redemption.states import State
+
+        if state is not None and state not in set(State):
+            raise CatalogueError(f"there is no state {state}", hint=f"states are: {', '.join(State)}")
+        only = None if state is None else State(state)
+        async with store.reading() as conn:
+            await tenants.need_tenant(conn, campus)
+            found = records.listed(conn, campus, learner=learner, state=only)
+            return [voucher.public(one) async for one in found]
+
+    rows = with_store(settings(config, data_dir), work)
+    show(
+        rows,
+        as_json=as_json,
+        lines=lambda: [_line(row) for row in rows] or ["no redemptions"],
+    )
+
+
+@app.command(name="show")
+@told
+def show_(
+    campus: Campus,
+    redemption: Name,
+    qr: Annotated[Path | None, typer.Option(help="Write the voucher as a QR code (SVG) into this file.")] = None,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a redemption, its voucher, and every step that it went."""
+
+    async def work(desk: Desk) -> dict[str, Any]:
+        from catalogue.errors import CatalogueError
+        from catalogue.redemption import records, voucher
+
+        async with desk.store.reading() as conn:
+            one = await records.find(conn, campus, redemption)
+            if one is None:
+                raise CatalogueError(f"campus {campus} has no redemption {redemption}", hint="see: redemption list")
+            return voucher.shown(desk, one) | {"steps": await records.steps(conn, campus, redemption)}
+
+    found = with_desk(settings(config, data_dir), work)
+    if qr is not None:
+        _write_qr(found, qr)
+    show(found, as_json=as_json, lines=lambda: [*_lines(found), *map(_step, found["steps"])])
+
+
+@app.command()
+@told
+def refund(
+    campus: Campus,
+    redemption: Name,
+    reason: Reason,
+    used: Annotated[bool, typer.Option("--used", help="Although the voucher was used.")] = False,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Give the points back although there was a voucher; the voucher is void from now on."""
+
+    async def work(desk: Desk) -> Redemption:
+        return await desk.refund(campus, redemption, now=now(), by=operator(), why=reason, used=used)
+
+    _told_state(with_desk(settings(config, data_dir), work))
+
+
+@app.command()
+@told
+def cancel(
+    campus: Campus, redemption: Name, reason: Reason, config: ConfigOption = None, data_dir: DataDirOption = None
+) -> None:
+    """Give a reservation back that waits for its partner and that nothing was sent for."""
+
+    async def work(desk: Desk) -> Redemption:
+        return await desk.cancel(campus, redemption, now=now(), by=operator(), why=reason)
+
+    _told_state(with_desk(settings(config, data_dir), work))
+
+
+@app.command()
+@told
+def settle(
+    campus: Campus,
+    redemption: Name,
+    outcome: Annotated[str, typer.Argument(help="issued or declined: what the partner says became of it.")],
+    reason: Reason,
+    code: Annotated[str, typer.Option(help="The code that the partner issued.")] = "",
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Say what became of an order that nobody answered (unknown); partner reconcile does it from a statement."""
+
+    async def work(desk: Desk) -> Redemption:
+        from catalogue.errors import CatalogueError
+
+        if outcome not in {"issued", "declined"}:
+            raise CatalogueError(f"{outcome!r} is no outcome", hint="issued or declined")
+        return await desk.settle(
+            campus, redemption, issued=outcome == "issued", code=code, now=now(), by=operator(), why=reason
+        )
+
+    _told_state(with_desk(settings(config, data_dir), work))
+
+
+@app.command()
+@told
+def use(
+    token: Annotated[str, typer.Argument(help="What the learner shows.")],
+    look: Annotated[bool, typer.Option("--look", help="Only say what it is good for.")] = False,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Use a one-time token, as a till would; after that it is good for nothing."""
+
+    async def work(store: Store) -> dict[str, Any]:
+        from catalogue.redemption import tokens, voucher
+
+        act = tokens.look(store, token, now=now()) if look else tokens.use(store, token, now=now(), by=operator())
+        return voucher.public(await act)
+
+    found = with_store(settings(config, data_dir), work)
+    verb = "is good for" if look else "was used for"
+    show(found, as_json=as_json, lines=lambda: [f"the voucher {verb}: {found['title']} ({found['redemption']})"])
+
+
+def _line(row: dict[str, Any]) -> str:
+    paid = f"{row['amount']:>8} {row['currency']:10}"
+    return f"{row['redemption']:26} {row['state']:10} {paid} {iso(row['reserved_at'])}  {row['reward']}"
+
+
+def _told_state(one: Redemption) -> None:
+    typer.echo(f"redemption {one.redemption} is {one.state}")
+
+
+def _lines(made: dict[str, Any]) -> list[str]:
+    lines = [f"{made['redemption']}: {made['title']} for {made['amount']} {made['currency']}, {made['state']}"]
+    if made["code"] or made["token"]:
+        until = f", until {iso(made['expires_at'])}" if made["expires_at"] else ""
+        lines.append(f"  voucher {made['code'] or made['token']}{until}")
+    elif made["state"] in {"reserved", "sending", "doubtful", "resending"}:
+        lines.append(f"  the partner {made['partner']} is asked for it; see: rewards-catalogue redemption show")
+    elif made["state"] == "unknown":
+        lines.append(f"  nobody knows whether {made['partner']} made it: its statement will tell (partner reconcile)")
+    if made["used_at"]:
+        lines.append(f"  used {iso(made['used_at'])}")
+    return lines
+
+
+def _step(step: dict[str, Any]) -> str:
+    return f"  {step['no']:>3} {iso(step['at'])} {step['event']:16} {step['state']:10} {step['by']}  {step['why']}"
+
+
+def _write_qr(found: dict[str, Any], path: Path) -> None:
+    from catalogue.errors import CatalogueError
+    from catalogue.redemption import qr
+
+    text = found["code"] or found["token"]
+    if not text:
+        raise CatalogueError(f"redemption {found['redemption']} has no voucher to show", hint=f"it is {found['state']}")
+    try:
+        path.write_bytes(qr.svg(text))
+    except OSError as exc:
+        raise CatalogueError(f"{path} cannot be written: {exc.strerror}", hint="choose another file") from None

@@ -1,0 +1,353 @@
+"""`reward …` and `codes import`: what points can be spent on."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from catalogue.cli.common import (
+    ConfigOption,
+    DataDirOption,
+    JsonOption,
+    now,
+    settings,
+    show,
+    text_of,
+    told,
+    with_desk,
+    with_store,
+)
+
+if TYPE_CHECKING:
+    from catalogue.redemption.desk import Desk
+    from catalogue.rewards.shelf import Offered
+    from catalogue.store import Store
+
+app = typer.Typer(no_args_is_help=True)
+codes = typer.Typer(no_args_is_help=True)
+
+Owner = Annotated[str, typer.Argument(help="The campus whose reward it is; '*' is every campus's.")]
+Campus = Annotated[str, typer.Argument(help="The campus.")]
+Name = Annotated[str, typer.Argument(help="The reward's id: small letters, digits, '.', '_' and '-'.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="column=cell, as in a sheet (reward export shows them); may be given again."),
+]
+
+
+@app.command()
+@told
+def add(
+    owner: Owner,
+    reward: Name,
+    *,
+    title: Annotated[str, typer.Option(help="What learners read.")],
+    price: Annotated[str, typer.Option(help="What it costs, in smallest units: points=500, or points=500; stars=2")],
+    type_: Annotated[str, typer.Option("--type", help="benefit, discount, giftcard, item, voucher, or your own.")] = "",
+    category: Annotated[str, typer.Option(help="general, or your own.")] = "",
+    handing: Annotated[str, typer.Option(help="display, codes or partner: how the learner gets it.")] = "",
+    partner: Annotated[str, typer.Option(help="The partner that makes it (--handing partner).")] = "",
+    stock: Annotated[str, typer.Option(help="How many each campus has; left out: as many as are asked for.")] = "",
+    tier: Annotated[str, typer.Option(help="Only for learners of this tier: bronze, silver, gold, or your own.")] = "",
+    cells: Set = None,
+    approve: Annotated[bool, typer.Option("--approve", help="Let the owner's learners have it at once.")] = False,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put a reward on the shelf. Learners have it once it is approved for their campus.
+
+    For example: rewards-catalogue reward add uni-example tea --title "A cup of tea" --price points=50 --stock 100
+    """
+    named = {"title": title, "price": price, "type": type_, "category": category, "handing": handing}
+    named |= {"partner": partner, "stock": stock, "tier": tier, "id": reward}
+
+    async def work(store: Store) -> Any:
+        from catalogue import tenants
+        from catalogue.rewards import shelf
+        from catalogue.rewards.model import SHARED
+
+        made = shelf.described(_fields(named, cells))
+        async with store.writing() as conn:
+            if owner != SHARED:
+                await tenants.need_tenant(conn, owner)
+            await shelf.put(conn, owner, made, now=now(), new=True)
+            if approve and owner != SHARED:
+                await shelf.approve(conn, owner, owner, reward, approved=True, now=now())
+        return made.model_dump(mode="json")
+
+    made = with_store(settings(config, data_dir), work)
+    then = "learners can have it" if approve else f"approve it: rewards-catalogue reward approve CAMPUS {reward}"
+    show(
+        made | {"owner": owner}, as_json=as_json, lines=lambda: [f"reward {reward} of {owner} is on the shelf; {then}"]
+    )
+
+
+@app.command()
+@told
+def change(
+    owner: Owner,
+    reward: Name,
+    cells: Set = None,
+    state: Annotated[str, typer.Option(help="draft, active, paused or retired.")] = "",
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Change a reward: what was redeemed keeps what it was redeemed for. An empty cell (--set stock=) clears it."""
+
+    async def work(store: Store) -> None:
+        from catalogue.errors import CatalogueError
+        from catalogue.rewards import sheet, shelf
+
+        async with store.writing() as conn:
+            known = await shelf.find(conn, owner, reward)
+            if known is None:
+                raise CatalogueError(f"{owner} has no reward {reward}", hint="see: rewards-catalogue reward list")
+            await shelf.put(
+                conn,
+                owner,
+                shelf.described(_fields(sheet.cells(known) | {"state": state or known.state}, cells)),
+                now=now(),
+            )
+
+    with_store(settings(config, data_dir), work)
+    typer.echo(f"reward {reward} of {owner} is changed")
+
+
+@app.command(name="list")
+@told
+def list_(
+    campus: Campus,
+    learner: Annotated[str | None, typer.Option(help="Say for each what stands against it for this pseudonym.")] = None,
+    cohort: Annotated[list[str] | None, typer.Option(help="A cohort of the learner; may be given again.")] = None,
+    country: Annotated[str, typer.Option(help="The learner's country: GB.")] = "",
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what a campus may offer: its own rewards and every campus's."""
+
+    async def work(store: Store) -> list[dict[str, Any]]:
+        from catalogue import tenants
+        from catalogue.redemption import facts
+        from catalogue.rewards import shelf
+
+        async with store.reading() as conn:
+            await tenants.need_tenant(conn, campus)
+            found = [one async for one in shelf.shelf(conn, campus)]
+            whose = frozenset(cohort or ())
+            against = [
+                "" if learner is None else await facts.against(conn, campus, learner, one, whose, country, now=now())
+                for one in found
+            ]
+        return [
+            _row(one) | ({} if learner is None else {"against": why}) for one, why in zip(found, against, strict=True)
+        ]
+
+    rows = with_store(settings(config, data_dir), work)
+    show(rows, as_json=as_json, lines=lambda: [_told(row) for row in rows] or ["no rewards"])
+
+
+@app.command()
+@told
+def approve(
+    campus: Campus,
+    reward: Name,
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="No longer.")] = False,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Let a campus's learners have a reward, its own or every campus's: the institution says yes."""
+
+    async def work(store: Store) -> None:
+        from catalogue import tenants
+        from catalogue.errors import CatalogueError
+        from catalogue.rewards import shelf
+
+        async with store.writing() as conn:
+            await tenants.need_tenant(conn, campus)
+            found = await shelf.offered(conn, campus, reward)
+            if found is None:
+                raise CatalogueError(
+                    f"there is no reward {reward}", hint=f"see: rewards-catalogue reward list {campus}"
+                )
+            await shelf.approve(conn, campus, found.owner, reward, approved=not withdraw, now=now())
+
+    with_store(settings(config, data_dir), work)
+    typer.echo(f"reward {reward} is {'withdrawn from' if withdraw else 'approved for'} {campus}")
+
+
+@app.command()
+@told
+def remove(owner: Owner, reward: Name, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """Take a reward off the shelf that nobody ever redeemed."""
+
+    async def work(store: Store) -> None:
+        from catalogue.rewards import shelf
+
+        async with store.writing() as conn:
+            await shelf.remove(conn, owner, reward)
+
+    with_store(settings(config, data_dir), work)
+    typer.echo(f"reward {reward} of {owner} is gone")
+
+
+@app.command(name="import")
+@told
+def import_(
+    owner: Owner,
+    file: Annotated[Path, typer.Argument(help="A sheet as reward export writes it; - is standard input.")],
+    check: Annotated[bool, typer.Option("--check", help="Only say what is wrong with it.")] = False,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Put a whole sheet on the shelf, or nothing of it: every bad cell is told with its line and column."""
+
+    async def work(store: Store) -> int:
+        from catalogue.rewards import sheet, shelf
+
+        found = sheet.read(text_of(file))
+        async with store.writing() as conn:
+            await shelf.put_all(conn, owner, found, now=now())
+            if check:
+                await conn.rollback()
+        return len(found)
+
+    count = with_store(settings(config, data_dir), work)
+    typer.echo(f"{count} rewards {'are right' if check else f'of {owner} are on the shelf'}")
+
+
+@app.command()
+@told
+def export(owner: Owner, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """Write an owner's rewards as a sheet to stdout."""
+
+    async def work(store: Store) -> None:
+        from catalogue.rewards import sheet, shelf
+
+        async with store.reading() as conn:
+            mine = [one.reward async for one in shelf.shelf(conn, owner) if one.owner == owner]
+        sys.stdout.writelines(sheet.write(mine))
+
+    with_store(settings(config, data_dir), work)
+
+
+@app.command()
+@told
+def label(
+    owner: Owner,
+    kind: Annotated[str, typer.Argument(help="type, category, group, brand or tier.")],
+    name: Annotated[str, typer.Argument(help="Small letters, digits, '.', '_' and '-'.")],
+    *,
+    title: Annotated[str, typer.Option(help="What learners read.")] = "",
+    earned: Annotated[str, typer.Option(help="Of a tier: what must have been earned in all: points=200")] = "",
+    badges: Annotated[str, typer.Option(help="Of a tier: badges that are needed: quiz-ace; helper")] = "",
+    remove: Annotated[bool, typer.Option("--remove", help="Forget it; no reward may have it.")] = False,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Make a name that rewards can be sorted by, or change it."""
+
+    async def work(store: Store) -> None:
+        from catalogue.rewards import sheet, shelf
+
+        async with store.writing() as conn:
+            if remove:
+                await shelf.remove_label(conn, owner, kind, name)
+                return
+            gate = sheet.gate({"earned": earned, "badges": badges})
+            await shelf.put_label(
+                conn, owner, shelf.named({"kind": kind, "name": name, "title": title or name, "gate": gate})
+            )
+
+    with_store(settings(config, data_dir), work)
+    typer.echo(f"{kind} {name} of {owner} is {'gone' if remove else 'there'}")
+
+
+@app.command()
+@told
+def labels(
+    campus: Owner, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
+) -> None:
+    """List the names that a campus's rewards can be sorted by."""
+
+    async def work(store: Store) -> list[dict[str, Any]]:
+        from catalogue.rewards import shelf
+
+        async with store.reading() as conn:
+            found = await shelf.labels(conn, campus)
+        return [one.model_dump(mode="json") for _, one in sorted(found.items())]
+
+    rows = with_store(settings(config, data_dir), work)
+    show(rows, as_json=as_json, lines=lambda: [f"{row['kind']:10} {row['name']:24} {row['title']}" for row in rows])
+
+
+@codes.command(name="import")
+@told
+def import_codes(
+    campus: Campus,
+    reward: Name,
+    file: Annotated[
+        Path, typer.Argument(help="A code on each line, or CSV with a header: code,expires_at; - is stdin.")
+    ],
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put codes into a campus's pool for a reward; a code that is there already is left alone."""
+
+    async def work(desk: Desk) -> dict[str, int]:
+        from catalogue.errors import CatalogueError
+        from catalogue.redemption import pool
+        from catalogue.rewards import shelf
+
+        given = pool.read(text_of(file))
+        async with desk.store.writing() as conn:
+            found = await shelf.offered(conn, campus, reward)
+            if found is None or found.reward.handing != "codes":
+                raise CatalogueError(
+                    f"there is no reward {reward} of codes for {campus}", hint="reward add … --handing codes"
+                )
+            new = await pool.add(conn, desk.vault, campus, found.owner, reward, given, now=now())
+            left = await pool.free(conn, campus, found.owner, reward, now=now())
+        return {"read": len(given), "new": new, "free": left}
+
+    found = with_desk(settings(config, data_dir), work)
+    show(
+        found,
+        as_json=as_json,
+        lines=lambda: [f"{found['read']} codes, {found['new']} new; {found['free']} can be given out"],
+    )
+
+
+def _fields(named: dict[str, str], cells: list[str] | None) -> dict[str, Any]:
+    """A description from options and --set cells."""
+    from catalogue.errors import CatalogueError
+    from catalogue.rewards import sheet
+
+    given = dict(named)
+    for cell in cells or ():
+        column, equals, value = cell.partition("=")
+        if not equals or column not in sheet.COLUMNS:
+            raise CatalogueError(f"--set {cell!r} is not column=cell", hint=f"columns are: {', '.join(sheet.COLUMNS)}")
+        given[column] = value
+    said, unread = sheet.fields(given)
+    if unread:
+        told_ = "\n  ".join(f"{column}: {why}" for column, why in unread.items())
+        raise CatalogueError(f"this is no reward:\n  {told_}", hint="see: rewards-catalogue reward add --help")
+    return said
+
+
+def _row(one: Offered) -> dict[str, Any]:
+    return one.reward.model_dump(mode="json") | {"owner": one.owner, "approved": one.approved, "taken": one.taken}
+
+
+def _told(row: dict[str, Any]) -> str:
+    prices = " or ".join(f"{amount} {currency}" for currency, amount in row["price"].items())
+    state = row["state"] if row["state"] != "active" else ("approved" if row["approved"] else "not approved")
+    why = f"  {row['against'] or 'can be had'}" if "against" in row else ""
+    whose = " (every campus's)" if row["owner"] == "*" else ""
+    return f"{row['id']:24} {state:13} {prices:>18}  {row['title']}{whose}{why}"

@@ -1,0 +1,159 @@
+"""A partner's statement held against our redemptions: what was unknown is settled, what differs is told.
+
+The statement is a CSV file with the columns `redemption` and `status` (`issued` or `declined`), and `code` if the
+partner makes codes. Where the partner says that it is complete up to a moment, an order of before that it does not name
+was never fulfilled.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from catalogue import schema
+from catalogue.errors import CatalogueError
+from catalogue.redemption import records, states
+from catalogue.redemption.desk import Desk
+from catalogue.redemption.pool import CODE_CHARS_MAX
+from catalogue.redemption.records import Redemption
+from catalogue.redemption.states import Event, State
+
+LINES_MAX = 1_000_000
+PAGE_ROWS = 500
+BY = "statement"
+ISSUED, DECLINED = "issued", "declined"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of a statement."""
+
+    number: int
+    redemption: str
+    issued: bool
+    code: str
+
+
+@dataclass(slots=True, kw_only=True, frozen=True)
+class Report:
+    """What a statement came to: redemptions by what was done, and what must be looked at."""
+
+    agreed: list[str] = field(default_factory=list)
+    fulfilled: list[str] = field(default_factory=list)
+    released: list[str] = field(default_factory=list)
+    differ: list[str] = field(default_factory=list)
+
+
+def read(text: str) -> dict[str, Line]:
+    """The lines by redemption.
+
+    Raises:
+        CatalogueError: something in it cannot be read; every bad line is told, and nothing was done.
+    """
+    rows = csv.DictReader(io.StringIO(text, newline=""), restkey="", strict=True)
+    lines: dict[str, Line] = {}
+    faults: list[str] = []
+    try:
+        missing = {"redemption", "status"} - set(rows.fieldnames or ())
+        if missing:
+            raise CatalogueError(f"line 1: no column {', '.join(sorted(missing))}", hint="redemption,status,code")
+        for row in rows:
+            line = _line(rows.line_num, row, faults)
+            if line is not None and line.redemption in lines:
+                faults.append(f"line {line.number}: {line.redemption} is there twice")
+            elif line is not None:
+                lines[line.redemption] = line
+            if len(lines) > LINES_MAX:
+                raise CatalogueError(f"more than {LINES_MAX} lines", hint="reconcile it in parts")
+    except csv.Error as exc:
+        faults.append(f"line {rows.line_num}: {exc}")
+    if faults:
+        told = "\n  ".join(faults[:50])
+        raise CatalogueError(f"the statement cannot be read, nothing was done:\n  {told}", hint="mend these lines")
+    return lines
+
+
+def _line(number: int, row: dict[str, str | None], faults: list[str]) -> Line | None:
+    name, status = (row.get("redemption") or "").strip(), (row.get("status") or "").strip().lower()
+    code = (row.get("code") or "").strip()
+    if not name or len(name) > records.NAME_CHARS_MAX:
+        faults.append(f"line {number}: no redemption")
+    elif status not in {ISSUED, DECLINED}:
+        faults.append(f"line {number}: status {status!r} is neither {ISSUED} nor {DECLINED}")
+    elif len(code) > CODE_CHARS_MAX:
+        faults.append(f"line {number}: a code of more than {CODE_CHARS_MAX} characters")
+    else:
+        return Line(number=number, redemption=name, issued=status == ISSUED, code=code)
+    return None
+
+
+async def reconcile(
+    desk: Desk, partner: str, lines: dict[str, Line], *, complete_until: int | None, now: int
+) -> Report:
+    """Go through a partner's redemptions, each in a transaction of its own; again does nothing more."""
+    report = Report()
+    unseen = dict(lines)
+    async for campus, name in _orders(desk, partner):
+        async with desk.store.writing() as conn:
+            one = await records.find(conn, campus, name, lock=True)
+            if one is None:
+                continue
+            line = unseen.pop(name, None)
+            if line is not None:
+                await _said(desk, conn, one, line, report, now=now)
+            elif complete_until is not None and one.reserved_at < complete_until:
+                await _unsaid(desk, conn, one, report, now=now)
+    report.differ.extend(f"{name} (line {line.number}) is none of ours" for name, line in sorted(unseen.items()))
+    return report
+
+
+async def _said(desk: Desk, conn: AsyncConnection, one: Redemption, line: Line, report: Report, *, now: int) -> None:
+    why = f"the partner's statement, line {line.number}"
+    if line.issued:
+        code = line.code or desk.voucher(one)
+        after = await desk.issue(conn, one, code=code, expires_at=None, now=now, by=BY, why=why)
+        if after.state is not State.fulfilled:
+            report.differ.append(f"{one.redemption} is {one.state} here, the partner issued it")
+        elif desk.voucher(after) != code:
+            report.differ.append(f"{one.redemption} has another code here than in the statement")
+        else:
+            (report.agreed if after == one else report.fulfilled).append(one.redemption)
+    elif one.state in states.GIVEN_BACK:
+        report.agreed.append(one.redemption)
+    elif (one.state, Event.declined) in states.TABLE:
+        await desk.happen(conn, one, Event.declined, now=now, by=BY, why=why)
+        report.released.append(one.redemption)
+    else:
+        report.differ.append(f"{one.redemption} is {one.state} here, the partner declined it")
+
+
+async def _unsaid(desk: Desk, conn: AsyncConnection, one: Redemption, report: Report, *, now: int) -> None:
+    """The statement is complete, and does not name it."""
+    if one.state is State.unknown:
+        why = "a complete statement of the partner does not name it"
+        await desk.happen(conn, one, Event.declined, now=now, by=BY, why=why)
+        report.released.append(one.redemption)
+    elif one.state is State.fulfilled:
+        report.differ.append(f"{one.redemption} is fulfilled here, the partner's statement does not name it")
+
+
+async def _orders(desk: Desk, partner: str) -> AsyncIterator[tuple[str, str]]:
+    """(campus, redemption) of every order of a partner."""
+    table = schema.redemption.c
+    at = ("", "")
+    while True:
+        page = select(table.campus, table.redemption).where(table.partner == partner)
+        after = (table.campus > at[0]) | ((table.campus == at[0]) & (table.redemption > at[1]))
+        ordered = page.where(after).order_by(table.campus, table.redemption).limit(PAGE_ROWS)
+        async with desk.store.reading() as conn:
+            rows = (await conn.execute(ordered)).all()
+        for row in rows:
+            yield row.campus, row.redemption
+        if len(rows) < PAGE_ROWS:
+            return
+        at = (rows[-1].campus, rows[-1].redemption)

@@ -1,0 +1,248 @@
+"""The desk: takes points and reserves, gives the voucher or gives the points back. Each act is one transaction.
+
+Locks, in this order: the redemption, the partner, the campus's offer, the wallet, the ledger's number.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from catalogue.errors import RefusedError
+from catalogue.redemption import checks, facts, pool, records, states, vault
+from catalogue.redemption.checks import Refusal, Wish
+from catalogue.redemption.records import Redemption
+from catalogue.redemption.states import Event, ImpossibleError, State
+from catalogue.redemption.vault import Vault
+from catalogue.rewards import shelf
+from catalogue.rewards.shelf import Offered
+from catalogue.store import Store
+from catalogue.wallets import book
+from catalogue.wallets.book import InsufficientError
+
+DAY_S = 86_400
+NAME_BYTES = 12
+TRIES = 3
+TOO_LATE = "issued-too-late"
+"""The step of a voucher that came when the points were back, or when there was another: somebody must look."""
+
+_TAKE = text("UPDATE offer SET taken = taken + :count WHERE campus = :campus AND owner = :owner AND reward = :reward")
+
+
+class Desk:
+    """Redeems, with one vault."""
+
+    def __init__(self, store: Store, safe: Vault) -> None:
+        self.store = store
+        self.vault = safe
+
+    async def redeem(self, wish: Wish, *, now: int, by: str) -> Redemption:
+        """Take the points and reserve; what needs no partner is fulfilled at once. The same key is the same redemption.
+
+        Raises:
+            RefusedError: something stands against it, or the key was used for something else.
+        """
+        for _ in range(TRIES - 1):
+            try:
+                return await self._redeem(wish, now=now, by=by)
+            except DBAPIError as exc:
+                # Somebody asked under this key for another reward at the same time: now theirs is there to be seen.
+                if "unique" not in str(exc).lower():
+                    raise
+        return await self._redeem(wish, now=now, by=by)
+
+    async def _redeem(self, wish: Wish, *, now: int, by: str) -> Redemption:
+        async with self.store.writing() as conn:
+            offered = await shelf.offered(conn, wish.campus, wish.reward, lock=True)
+            known = await records.by_key(conn, wish.campus, wish.key)
+            if known is not None:
+                if known.asked != records.asked(wish):
+                    raise RefusedError(409, "key", "this key was used for something else: choose another")
+                return known
+            if offered is None:
+                raise RefusedError(404, "unknown-reward", f"there is no reward {wish.reward}")
+            refused = checks.refusal(wish, offered.reward, await facts.of(conn, wish, offered, now=now))
+            if refused is not None:
+                raise RefusedError(409, refused.code, refused.message)
+            made = _new(wish, offered, now)
+            await self._take(conn, made, now=now)
+            await records.add(conn, made, by=by)
+            if made.handing == "partner":
+                return made
+            return await self._hand_out(conn, made, offered, now=now, by=by)
+
+    async def happen(
+        self,
+        conn: AsyncConnection,
+        one: Redemption,
+        event: Event,
+        *,
+        now: int,
+        by: str,
+        why: str = "",
+        **changed: Any,
+    ) -> Redemption:
+        """Let something happen to a redemption that is held: its state, its points and its stock move together.
+
+        Raises:
+            ImpossibleError: it cannot happen where it is.
+        """
+        state = states.after(one.state, event)
+        if states.gives_back(one.state, state):
+            changed |= {"ended_at": now, "due_at": None}
+            await self._give_back(conn, one, state, now=now)
+        elif state is State.fulfilled:
+            changed |= {"ended_at": now, "due_at": None}
+        await records.move(conn, one, event, state, at=now, by=by, why=why, **changed)
+        return dataclasses.replace(one, state=state, **changed)
+
+    async def cancel(self, campus: str, name: str, *, now: int, by: str, why: str) -> Redemption:
+        """Give a reservation back that nothing was sent for.
+
+        Raises:
+            RefusedError: there is none, or it is too late.
+        """
+        return await self._by_hand(campus, name, Event.cancel, now=now, by=by, why=why)
+
+    async def refund(self, campus: str, name: str, *, now: int, by: str, why: str, used: bool = False) -> Redemption:
+        """Give the points back although there was a voucher, which is void from now on; again it is the same.
+
+        ``used`` says that this is meant although the voucher was used.
+
+        Raises:
+            RefusedError: there is none, it was used, or there is nothing to give back.
+        """
+        return await self._by_hand(campus, name, Event.refund, now=now, by=by, why=why, used=used)
+
+    async def settle(
+        self, campus: str, name: str, *, issued: bool, code: str = "", now: int, by: str, why: str
+    ) -> Redemption:
+        """Say by hand, or by a statement, what became of an order that nobody knows about.
+
+        Raises:
+            RefusedError: there is none, or nobody asked.
+        """
+        async with self.store.writing() as conn:
+            one = await _held(conn, campus, name)
+            if issued:
+                return await self.issue(conn, one, code=code, expires_at=None, now=now, by=by, why=why)
+            try:
+                return await self.happen(conn, one, Event.declined, now=now, by=by, why=why)
+            except ImpossibleError as exc:
+                raise RefusedError(409, "state", str(exc)) from None
+
+    async def issue(
+        self, conn: AsyncConnection, one: Redemption, *, code: str, expires_at: int | None, now: int, by: str, why: str
+    ) -> Redemption:
+        """There is a voucher: keep it. Said again it changes nothing.
+
+        Where the points are back already, or another voucher is there, that is written down, and nothing else changes.
+        """
+        if one.state is State.fulfilled and self.voucher(one) == code:
+            return one
+        if (one.state, Event.issued) not in states.TABLE:
+            await records.note(conn, one, TOO_LATE, at=now, by=by, why=why)
+            return one
+        ends = expires_at if expires_at is not None else one.voucher_expires_at
+        kept = {"voucher": self.vault.seal(code, one.redemption) if code else None, "voucher_expires_at": ends}
+        token = vault.digest(self.vault.token(one.campus, one.redemption)) if not code else None
+        return await self.happen(conn, one, Event.issued, now=now, by=by, why=why, token_digest=token, **kept)
+
+    def voucher(self, one: Redemption) -> str:
+        """The code that a redemption has or had, or nothing."""
+        return "" if one.voucher is None else self.vault.open(one.voucher, one.redemption)
+
+    def token(self, one: Redemption) -> str:
+        """The one-time token that a redemption has or had, or nothing."""
+        return "" if one.token_digest is None else self.vault.token(one.campus, one.redemption)
+
+    async def _hand_out(
+        self, conn: AsyncConnection, made: Redemption, offered: Offered, *, now: int, by: str
+    ) -> Redemption:
+        """Fulfil what the centre can by itself: a code of the pool, or a token to be shown."""
+        code, ends = "", made.voucher_expires_at
+        if made.handing == "codes":
+            taken = await pool.take(conn, self.vault, made, owner=offered.owner, now=now)
+            if taken is None:
+                raise RefusedError(409, "stock", "there are none left")
+            code, ends = taken.code, taken.expires_at or ends
+        return await self.issue(conn, made, code=code, expires_at=ends, now=now, by=by, why="")
+
+    async def _take(self, conn: AsyncConnection, made: Redemption, *, now: int) -> None:
+        await conn.execute(_TAKE, _offer_of(made) | {"count": 1})
+        try:
+            await book.spend(self.store, conn, made.campus, made.wallet, made.amount, ref=made.spend, now=now)
+        except InsufficientError as exc:
+            message = f"it costs {made.amount} {made.currency}, and there are {exc.available}"
+            raise RefusedError(409, "balance", message) from None
+
+    async def _give_back(self, conn: AsyncConnection, one: Redemption, state: State, *, now: int) -> None:
+        """Points and, where no voucher was made, the place in the stock."""
+        if state is State.released:
+            await conn.execute(_TAKE, _offer_of(one) | {"count": -1})
+        ref = f"{'release' if state is State.released else 'refund'}:{one.redemption}"
+        await book.refund(self.store, conn, one.campus, one.wallet, one.amount, ref=ref, about=one.spend, now=now)
+
+    async def _by_hand(
+        self, campus: str, name: str, event: Event, *, now: int, by: str, why: str, used: bool = True
+    ) -> Redemption:
+        async with self.store.writing() as conn:
+            one = await _held(conn, campus, name)
+            if event is Event.refund and one.state is State.refunded:
+                return one
+            if one.token_used_at is not None and not used:
+                raise RefusedError(409, "used", "its voucher was used: say so if it is to be refunded all the same")
+            try:
+                return await self.happen(conn, one, event, now=now, by=by, why=why)
+            except ImpossibleError as exc:
+                raise RefusedError(409, "state", str(exc)) from None
+
+
+def _new(wish: Wish, offered: Offered, now: int) -> Redemption:
+    reward = offered.reward
+    priced = checks.price(wish, reward)
+    if isinstance(priced, Refusal):
+        raise RefusedError(409, priced.code, priced.message)
+    currency, amount = priced
+    return Redemption(
+        campus=wish.campus,
+        redemption=f"r{secrets.token_hex(NAME_BYTES)}",
+        key=wish.key,
+        asked=records.asked(wish),
+        learner=wish.learner,
+        owner=offered.owner,
+        reward=reward.id,
+        title=reward.title,
+        currency=currency,
+        amount=amount,
+        cost_minor=reward.cost.minor if reward.cost else 0,
+        cost_code=reward.cost.code if reward.cost else "",
+        funding=reward.funding,
+        handing=reward.handing,
+        partner=reward.partner,
+        state=State.reserved,
+        attempts=0,
+        due_at=now if reward.handing == "partner" else None,
+        reserved_at=now,
+        ended_at=None,
+        voucher=None,
+        voucher_expires_at=now + reward.voucher_days * DAY_S,
+        token_digest=None,
+        token_used_at=None,
+    )
+
+
+def _offer_of(one: Redemption) -> dict[str, str]:
+    return {"campus": one.campus, "owner": one.owner, "reward": one.reward}
+
+
+async def _held(conn: AsyncConnection, campus: str, name: str) -> Redemption:
+    one = await records.find(conn, campus, name, lock=True)
+    if one is None:
+        raise RefusedError(404, "unknown-redemption", f"campus {campus} has no redemption {name}")
+    return one

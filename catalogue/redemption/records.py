@@ -1,0 +1,184 @@
+"""Redemptions in the database: found, written, and every step of theirs. Inside the caller's transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, Row, func, insert, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from catalogue import schema
+from catalogue.redemption.checks import Wish
+from catalogue.redemption.states import HELD, Event, State
+
+PAGE_ROWS = 500
+NAME_CHARS_MAX = 100
+WHY_CHARS_MAX = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redemption:
+    """One redemption as it is kept. Times are seconds UTC; ``voucher`` is sealed."""
+
+    campus: str
+    redemption: str
+    key: str
+    asked: bytes
+    learner: str
+    owner: str
+    reward: str
+    title: str
+    currency: str
+    amount: int
+    cost_minor: int
+    cost_code: str
+    funding: str
+    handing: str
+    partner: str
+    state: State
+    attempts: int
+    due_at: int | None
+    reserved_at: int
+    ended_at: int | None
+    voucher: bytes | None
+    voucher_expires_at: int | None
+    token_digest: bytes | None
+    token_used_at: int | None
+
+    @property
+    def wallet(self) -> tuple[str, str]:
+        """(learner, currency)."""
+        return self.learner, self.currency
+
+    @property
+    def spend(self) -> str:
+        """What the ledger calls the spend."""
+        return f"redemption:{self.redemption}"
+
+
+def asked(wish: Wish) -> bytes:
+    """The digest of what is asked for, 32 bytes: under one key one thing."""
+    said = [wish.learner, wish.reward, wish.currency]
+    return hashlib.sha256(orjson.dumps(said)).digest()
+
+
+async def by_key(conn: AsyncConnection, campus: str, key: str) -> Redemption | None:
+    """The redemption that was asked for under a key."""
+    table = schema.redemption
+    row = (await conn.execute(select(table).where(table.c.campus == campus, table.c.key == key))).first()
+    return None if row is None else _read(row)
+
+
+async def find(conn: AsyncConnection, campus: str, name: str, *, lock: bool = False) -> Redemption | None:
+    """A redemption by its name; with ``lock`` held until the transaction ends."""
+    table = schema.redemption
+    wanted = select(table).where(table.c.campus == campus, table.c.redemption == name)
+    row = (await conn.execute(wanted.with_for_update() if lock else wanted)).first()
+    return None if row is None else _read(row)
+
+
+async def by_token(conn: AsyncConnection, campus: str, digest: bytes) -> Redemption | None:
+    """The redemption that a token's digest belongs to, held until the transaction ends."""
+    table = schema.redemption
+    wanted = select(table).where(table.c.campus == campus, table.c.token_digest == digest)
+    row = (await conn.execute(wanted.with_for_update())).first()
+    return None if row is None else _read(row)
+
+
+async def listed(
+    conn: AsyncConnection, campus: str, *, learner: str | None = None, state: State | None = None
+) -> AsyncIterator[Redemption]:
+    """A campus's redemptions, newest first."""
+    table = schema.redemption
+    only = [table.c.campus == campus]
+    only += [table.c.learner == learner] if learner is not None else []
+    only += [table.c.state == state.value] if state is not None else []
+    before: list[ColumnElement[bool]] = []
+    while True:
+        page = select(table).where(*only, *before).order_by(table.c.reserved_at.desc(), table.c.redemption.desc())
+        rows = (await conn.execute(page.limit(PAGE_ROWS))).all()
+        for row in rows:
+            yield _read(row)
+        if len(rows) < PAGE_ROWS:
+            return
+        last = (rows[-1].reserved_at, rows[-1].redemption)
+        before = [tuple_(table.c.reserved_at, table.c.redemption) < tuple_(*last)]
+
+
+async def used(
+    conn: AsyncConnection, campus: str, owner: str, reward: str, *, since: int, learner: str | None = None
+) -> int:
+    """How many redemptions of a reward hold that were reserved since a moment."""
+    table = schema.redemption.c
+    only = [table.campus == campus, table.owner == owner, table.reward == reward, table.reserved_at >= since]
+    only += [table.learner == learner] if learner is not None else []
+    held = table.state.in_(sorted(state.value for state in HELD))
+    return await conn.scalar(select(func.count()).where(*only, held)) or 0
+
+
+async def add(conn: AsyncConnection, made: Redemption, *, by: str) -> None:
+    """Write a new redemption and its first step."""
+    fields = {name: getattr(made, name) for name in Redemption.__slots__}
+    await conn.execute(insert(schema.redemption), fields | {"state": made.state.value})
+    await _step(conn, made, at=made.reserved_at, event="reserve", state=made.state, by=by, why="")
+
+
+async def move(
+    conn: AsyncConnection,
+    one: Redemption,
+    event: Event,
+    state: State,
+    *,
+    at: int,
+    by: str,
+    why: str = "",
+    **changed: Any,
+) -> None:
+    """Write a step of a redemption that is held, and what changed with it."""
+    table = schema.redemption
+    mine = (table.c.campus == one.campus, table.c.redemption == one.redemption)
+    await conn.execute(update(table).where(*mine).values(state=state.value, **changed))
+    await _step(conn, one, at=at, event=event.value, state=state, by=by, why=why)
+
+
+async def note(conn: AsyncConnection, one: Redemption, event: str, *, at: int, by: str, why: str) -> None:
+    """Write down what leaves the state as it is."""
+    await _step(conn, one, at=at, event=event, state=one.state, by=by, why=why)
+
+
+async def used_up(conn: AsyncConnection, one: Redemption, *, at: int, by: str) -> None:
+    """Mark the token of a redemption that is held as used."""
+    table = schema.redemption
+    mine = (table.c.campus == one.campus, table.c.redemption == one.redemption)
+    await conn.execute(update(table).where(*mine).values(token_used_at=at))
+    await note(conn, one, "used", at=at, by=by, why="")
+
+
+async def steps(conn: AsyncConnection, campus: str, name: str) -> list[dict[str, Any]]:
+    """{no, at, event, state, by, why} of every step of a redemption, in order."""
+    table = schema.step.c
+    columns = (table.no, table.at, table.event, table.state, table.by, table.why)
+    rows = await conn.execute(
+        select(*columns).where(table.campus == campus, table.redemption == name).order_by(table.no)
+    )
+    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
+
+
+async def _step(
+    conn: AsyncConnection, one: Redemption, *, at: int, event: str, state: State, by: str, why: str
+) -> None:
+    table = schema.step.c
+    mine = (table.campus == one.campus, table.redemption == one.redemption)
+    no = (await conn.scalar(select(func.max(table.no)).where(*mine)) or 0) + 1
+    place = {"campus": one.campus, "redemption": one.redemption, "no": no}
+    said = {"at": at, "event": event, "state": state.value, "by": by, "why": why[:WHY_CHARS_MAX]}
+    await conn.execute(insert(schema.step), place | said)
+
+
+def _read(row: Row[Any]) -> Redemption:
+    fields = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+    return Redemption(**fields | {"state": State(fields["state"])})

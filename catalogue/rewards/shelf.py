@@ -1,0 +1,235 @@
+"""The shelf: rewards and the names they are sorted by, kept, changed, approved, listed.
+
+Every function works inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import delete, func, select, text, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from catalogue import schema
+from catalogue.errors import CatalogueError
+from catalogue.rewards.model import SHARED, USUAL, Label, Reward, told
+
+PAGE_ROWS = 500
+
+_KEEP = text(
+    "INSERT INTO reward (campus, reward, state, body, changed_at) VALUES (:campus, :reward, :state, :body, :now)"
+    " ON CONFLICT (campus, reward) DO UPDATE SET state = excluded.state, body = excluded.body,"
+    " changed_at = excluded.changed_at"
+)
+_KEEP_LABEL = text(
+    "INSERT INTO label (campus, kind, name, body) VALUES (:campus, :kind, :name, :body)"
+    " ON CONFLICT (campus, kind, name) DO UPDATE SET body = excluded.body"
+)
+_KEEP_OFFER = text(
+    "INSERT INTO offer (campus, owner, reward, approved, approved_at, taken)"
+    " VALUES (:campus, :owner, :reward, :approved, :now, 0)"
+    " ON CONFLICT (campus, owner, reward) DO UPDATE SET approved = excluded.approved,"
+    " approved_at = excluded.approved_at"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """A reward as one campus has it. ``taken`` is how many of the stock are gone."""
+
+    owner: str
+    reward: Reward
+    approved: bool
+    taken: int
+
+
+def described(fields: Mapping[str, Any]) -> Reward:
+    """A reward from what somebody wrote.
+
+    Raises:
+        CatalogueError: something in it is wrong; every fault is told.
+    """
+    try:
+        return Reward.model_validate(fields)
+    except ValidationError as exc:
+        raise CatalogueError(
+            f"this is no reward:{told(exc)}", hint="see: rewards-catalogue reward add --help"
+        ) from None
+
+
+def named(fields: Mapping[str, Any]) -> Label:
+    """A name from what somebody wrote.
+
+    Raises:
+        CatalogueError: something in it is wrong; every fault is told.
+    """
+    try:
+        return Label.model_validate(fields)
+    except ValidationError as exc:
+        raise CatalogueError(
+            f"this is no name:{told(exc)}", hint="see: rewards-catalogue reward label --help"
+        ) from None
+
+
+async def put(conn: AsyncConnection, owner: str, reward: Reward, *, now: int, new: bool = False) -> None:
+    """Keep a reward, in place of the one of its id.
+
+    Raises:
+        CatalogueError: it names what is not there, or is to be ``new`` and is not.
+    """
+    if new and await find(conn, owner, reward.id) is not None:
+        raise CatalogueError(f"reward {reward.id} is there already", hint="change it: rewards-catalogue reward change")
+    unknown = [f"{kind} {name}" for kind, name in await unknown_names(conn, owner, reward)]
+    if unknown:
+        hint = f"make it first: rewards-catalogue reward label {owner} {unknown[0]} --title TITLE"
+        raise CatalogueError(f"reward {reward.id} names what is not there: {', '.join(unknown)}", hint=hint)
+    await _keep(conn, owner, reward, now)
+
+
+async def put_all(conn: AsyncConnection, owner: str, rewards: Sequence[tuple[int, Reward]], *, now: int) -> None:
+    """Keep (line, reward)s of a sheet, all or none.
+
+    Raises:
+        CatalogueError: some name what is not there; all of them are told.
+    """
+    wrong = []
+    for line, reward in rewards:
+        unknown = await unknown_names(conn, owner, reward)
+        wrong += [f"line {line}, {kind}: there is no {kind} {name}" for kind, name in unknown]
+    if wrong:
+        hint = f"make them first: rewards-catalogue reward label {owner} KIND NAME --title TITLE"
+        raise CatalogueError("nothing was imported:\n  " + "\n  ".join(wrong[:100]), hint=hint)
+    for _, reward in rewards:
+        await _keep(conn, owner, reward, now)
+
+
+async def find(conn: AsyncConnection, owner: str, name: str) -> Reward | None:
+    """The reward of an owner by its id."""
+    table = schema.reward.c
+    body = await conn.scalar(select(table.body).where(table.campus == owner, table.reward == name))
+    return None if body is None else Reward.model_validate_json(body)
+
+
+async def remove(conn: AsyncConnection, owner: str, name: str) -> None:
+    """Take a reward off the shelf that nobody ever redeemed; others are retired by changing their state.
+
+    Raises:
+        CatalogueError: there is none, or somebody redeemed it.
+    """
+    table, used = schema.reward.c, schema.redemption.c
+    if await find(conn, owner, name) is None:
+        raise CatalogueError(f"{owner} has no reward {name}", hint="see: rewards-catalogue reward list")
+    mine = select(used.redemption).where(used.owner == owner, used.reward == name)
+    if await conn.scalar((mine if owner == SHARED else mine.where(used.campus == owner)).limit(1)) is not None:
+        hint = f"retire it: rewards-catalogue reward change {owner} {name} --state retired"
+        raise CatalogueError(f"reward {name} was redeemed: it stays in the books", hint=hint)
+    await conn.execute(delete(schema.reward).where(table.campus == owner, table.reward == name))
+    offers = schema.offer.c
+    await conn.execute(delete(schema.offer).where(offers.owner == owner, offers.reward == name))
+
+
+async def approve(conn: AsyncConnection, campus: str, owner: str, name: str, *, approved: bool, now: int) -> None:
+    """Let a campus's learners have a reward, or no longer.
+
+    Raises:
+        CatalogueError: there is no such reward.
+    """
+    if await find(conn, owner, name) is None:
+        raise CatalogueError(f"{owner} has no reward {name}", hint="see: rewards-catalogue reward list")
+    values = {"campus": campus, "owner": owner, "reward": name, "approved": approved, "now": now}
+    await conn.execute(_KEEP_OFFER, values)
+
+
+async def offered(conn: AsyncConnection, campus: str, name: str, *, lock: bool = False) -> Offered | None:
+    """A reward as a campus has it: its own by that id, else the shared one; None where there is neither.
+
+    With ``lock`` the campus's offer is held until the transaction ends: those who want the same wait in a line.
+    """
+    for owner in (campus, SHARED):
+        reward = await find(conn, owner, name)
+        if reward is not None:
+            table = schema.offer.c
+            mine = (table.campus == campus, table.owner == owner, table.reward == name)
+            wanted = select(table.approved, table.taken).where(*mine)
+            row = (await conn.execute(wanted.with_for_update() if lock else wanted)).first()
+            approved, taken = (False, 0) if row is None else row
+            return Offered(owner=owner, reward=reward, approved=bool(approved), taken=taken)
+    return None
+
+
+async def shelf(conn: AsyncConnection, campus: str) -> AsyncIterator[Offered]:
+    """Everything a campus may offer, its own and the shared, by id."""
+    table, offers = schema.reward, schema.offer
+    joined = table.outerjoin(
+        offers,
+        (offers.c.campus == campus) & (offers.c.owner == table.c.campus) & (offers.c.reward == table.c.reward),
+    )
+    columns = (table.c.campus, table.c.reward, table.c.body, offers.c.approved, offers.c.taken)
+    at = ("", "")
+    while True:
+        page = select(*columns).select_from(joined).where(table.c.campus.in_({campus, SHARED}))
+        page = page.where(tuple_(table.c.reward, table.c.campus) > tuple_(*at))
+        rows = (await conn.execute(page.order_by(table.c.reward, table.c.campus).limit(PAGE_ROWS))).all()
+        for row in rows:
+            reward = Reward.model_validate_json(row.body)
+            yield Offered(owner=row.campus, reward=reward, approved=bool(row.approved), taken=row.taken or 0)
+        if len(rows) < PAGE_ROWS:
+            return
+        at = (rows[-1].reward, rows[-1].campus)
+
+
+async def put_label(conn: AsyncConnection, owner: str, label: Label) -> None:
+    """Keep a name, in place of the one that is there."""
+    row = {"campus": owner, "kind": label.kind, "name": label.name, "body": label.model_dump_json()}
+    await conn.execute(_KEEP_LABEL, row)
+
+
+async def remove_label(conn: AsyncConnection, owner: str, kind: str, name: str) -> None:
+    """Forget a name that no reward has.
+
+    Raises:
+        CatalogueError: there is none, or a reward has it.
+    """
+    async for one in shelf(conn, owner):
+        if (kind, name) in names_of(one.reward):
+            raise CatalogueError(f"reward {one.reward.id} has {kind} {name}", hint="change that first")
+    table = schema.label.c
+    mine = (table.campus == owner, table.kind == kind, table.name == name)
+    if not (await conn.execute(delete(schema.label).where(*mine))).rowcount:
+        raise CatalogueError(f"{owner} has no {kind} {name}", hint="see: rewards-catalogue reward labels")
+
+
+async def labels(conn: AsyncConnection, campus: str) -> dict[tuple[str, str], Label]:
+    """Every name that a campus's rewards may have, by (kind, name): its own before the shared, and the usual ones."""
+    table = schema.label.c
+    rows = await conn.execute(
+        select(table.body).where(table.campus.in_({campus, SHARED})).order_by(table.campus != SHARED)
+    )
+    found = [*USUAL, *(Label.model_validate_json(body) for (body,) in rows)]
+    return {(one.kind, one.name): one for one in found}
+
+
+def names_of(reward: Reward) -> list[tuple[str, str]]:
+    """(kind, name) of every name a reward has."""
+    named = [("type", reward.type), ("category", reward.category), ("brand", reward.brand), ("tier", reward.tier)]
+    return [(kind, name) for kind, name in [*named, *(("group", group) for group in reward.groups)] if name]
+
+
+async def _keep(conn: AsyncConnection, owner: str, reward: Reward, now: int) -> None:
+    row = {"campus": owner, "reward": reward.id, "state": reward.state, "body": reward.model_dump_json(), "now": now}
+    await conn.execute(_KEEP, row)
+
+
+async def unknown_names(conn: AsyncConnection, owner: str, reward: Reward) -> list[tuple[str, str]]:
+    """(kind, name) of the names and the partner of a reward that are not there."""
+    known = await labels(conn, owner)
+    unknown = [name for name in names_of(reward) if name not in known]
+    if reward.partner:
+        table = schema.partner.c
+        mine = select(func.count()).where(table.campus.in_({owner, SHARED}), table.partner == reward.partner)
+        if not await conn.scalar(mine):
+            unknown.append(("partner", reward.partner))
+    return unknown

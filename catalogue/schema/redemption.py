@@ -1,0 +1,49 @@
+"""Redemptions, and every step that each went."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, LargeBinary, Table, Text
+
+from catalogue.schema.base import metadata
+
+redemption = Table(
+    "redemption",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("redemption", Text, primary_key=True),
+    Column("key", Text, nullable=False),  # the asker's own name for it: asked again, it is the same redemption
+    Column("asked", LargeBinary, nullable=False),  # digest of what was asked under that key
+    Column("learner", Text, nullable=False),
+    Column("owner", Text, nullable=False),  # the reward's
+    Column("reward", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("cost_minor", BigInteger, nullable=False),
+    Column("cost_code", Text, nullable=False),
+    Column("funding", Text, nullable=False),
+    Column("handing", Text, nullable=False),  # display | codes | partner
+    Column("partner", Text, nullable=False),
+    Column("state", Text, nullable=False),  # catalogue.redemption.states.State
+    Column("attempts", BigInteger, nullable=False),
+    Column("due_at", BigInteger),  # when the courier looks at it: to send, or because an attempt never came back
+    Column("reserved_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("voucher", LargeBinary),  # sealed: what the partner or the pool gave
+    Column("voucher_expires_at", BigInteger),
+    Column("token_digest", LargeBinary),
+    Column("token_used_at", BigInteger),
+)
+
+step = Table(
+    "step",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("redemption", Text, primary_key=True),
+    Column("no", BigInteger, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("state", Text, nullable=False),  # after it
+    Column("by", Text, nullable=False),
+    Column("why", Text, nullable=False),
+)

@@ -1,0 +1,1 @@
+"""Redemptions from the shelf to the voucher, on SQLite and on PostgreSQL."""

@@ -1,0 +1,176 @@
+"""The shelf, the desk and the partners as an operator types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from catalogue.cli.app import app
+from catalogue.config import load
+from catalogue.store import Store
+from catalogue.wallets import book
+from catalogue.wallets.moves import Move
+
+CAMPUS = "uni-example"
+
+
+class Operator:
+    """Types commands against one catalogue."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.runner = CliRunner()
+
+    def types(self, *words: str, code: int = 0, stdin: str | None = None) -> str:
+        result: Result = self.runner.invoke(app, [*words, "--data-dir", str(self.directory)], input=stdin)
+        assert result.exit_code == code, result.output
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        return result.output
+
+    def asks(self, *words: str) -> Any:
+        return json.loads(self.types(*words, "--json"))
+
+
+@pytest.fixture
+def operator(tmp_path: Path) -> Operator:
+    typing = Operator(tmp_path / "c")
+    typing.types("init")
+    typing.types("tenant", "add", CAMPUS)
+    return typing
+
+
+async def give(directory: Path, amount: int) -> None:
+    store = await Store.open(load(directory / "catalogue.toml").database)
+    async with store.writing() as conn:
+        held = await book.hold(store, conn, CAMPUS, [("ann", "points")])
+        await book.write(store, conn, CAMPUS, [Move("ann", "points", "award", amount, "t/1-1", 5)], held, now=5)
+    await store.close()
+
+
+def rich(operator: Operator, amount: int = 500) -> None:
+    import asyncio  # noqa: PLC0415
+
+    asyncio.run(give(operator.directory, amount))
+
+
+def test_a_reward_is_put_on_the_shelf_redeemed_shown_used_and_refunded(operator: Operator, tmp_path: Path) -> None:
+    tea = ("reward", "add", CAMPUS, "tea", "--title", "A cup of tea", "--price", "points=50", "--stock", "3")
+    assert "approve it" in operator.types(*tea)
+    assert "there already" in operator.types(*tea, code=1)
+    assert "not approved" in operator.types("reward", "list", CAMPUS)
+    operator.types("reward", "approve", CAMPUS, "tea")
+    assert "there is less" in operator.types("reward", "list", CAMPUS, "--learner", "ann")
+    assert "refused (balance)" in operator.types("redeem", CAMPUS, "ann", "tea", code=1)
+    rich(operator)
+    assert "can be had" in operator.types("reward", "list", CAMPUS, "--learner", "ann")
+    made = operator.asks("redeem", CAMPUS, "ann", "tea", "--key", "k1")
+    assert operator.asks("redeem", CAMPUS, "ann", "tea", "--key", "k1") == made
+    picture = tmp_path / "voucher.svg"
+    shown = operator.types("redemption", "show", CAMPUS, made["redemption"], "--qr", str(picture))
+    assert made["token"] in shown
+    assert b"<svg" in picture.read_bytes()
+    assert "is good for: A cup of tea" in operator.types("redemption", "use", made["token"], "--look")
+    operator.types("redemption", "use", made["token"])
+    assert "refused (used)" in operator.types("redemption", "use", made["token"], code=1)
+    refund = ("redemption", "refund", CAMPUS, made["redemption"], "--reason", "cold")
+    assert "refused (used)" in operator.types(*refund, code=1)
+    assert "is refunded" in operator.types(*refund, "--used")
+    (row,) = operator.asks("redemption", "list", CAMPUS, "--state", "refunded")
+    assert "token" not in row
+    assert operator.asks("wallet", "show", CAMPUS)[0]["balance"] == 500
+    assert "stays in the books" in operator.types("reward", "remove", CAMPUS, "tea", code=1)
+    operator.types("reward", "change", CAMPUS, "tea", "--state", "retired", "--set", "stock=")
+    assert [one["stock"] for one in operator.asks("reward", "list", CAMPUS)] == [None]
+    assert "refused (inactive)" in operator.types("redeem", CAMPUS, "ann", "tea", code=1)
+
+
+def test_a_sheet_goes_in_whole_or_not_at_all_and_comes_out_again(operator: Operator, tmp_path: Path) -> None:
+    sheet = tmp_path / "rewards.csv"
+    sheet.write_text("id,title,price,brand,tier\ntea,Tea,points=50,acme,gold\npie,Pie,points=5,,\n", encoding="utf-8")
+    told = operator.types("reward", "import", CAMPUS, str(sheet), code=1)
+    assert "line 2, brand: there is no brand acme" in told
+    assert operator.asks("reward", "list", CAMPUS) == []
+    operator.types("reward", "label", CAMPUS, "brand", "acme", "--title", "Acme")
+    assert "2 rewards are right" in operator.types("reward", "import", CAMPUS, str(sheet), "--check")
+    assert operator.asks("reward", "list", CAMPUS) == []
+    operator.types("reward", "import", CAMPUS, str(sheet))
+    out = operator.types("reward", "export", CAMPUS)
+    operator.types("reward", "import", "*", "-", stdin=out, code=1)
+    operator.types("reward", "label", "*", "brand", "acme", "--title", "Acme")
+    operator.types("reward", "import", "*", "-", stdin=out)
+    assert len(operator.asks("reward", "list", CAMPUS)) == 4
+    operator.types("reward", "label", CAMPUS, "tier", "gold", "--earned", "points=9", "--badges", "ace; helper")
+    (gold,) = [one for one in operator.asks("reward", "labels", CAMPUS) if one["name"] == "gold"]
+    assert gold["gate"]["badges"] == ["ace", "helper"]
+    assert "points=x" not in operator.types("reward", "label", CAMPUS, "tier", "x", "--earned", "points=x", code=1)
+
+
+def test_codes_are_imported_once_and_bad_lines_are_told_without_the_code(operator: Operator) -> None:
+    operator.types(
+        "reward", "add", CAMPUS, "card", "--title", "Card", "--price", "points=100", "--handing", "codes", "--approve"
+    )
+    header = "code,expires_at\n"
+    told = operator.types("codes", "import", CAMPUS, "card", "-", stdin=f"{header}SECRET,soon\n", code=1)
+    assert "line 2, expires_at" in told
+    assert "SECRET" not in told
+    given = f"{header}C1,2099-01-01T00:00:00Z\nC2,\n"
+    assert "2 codes, 2 new; 2 can be given out" in operator.types("codes", "import", CAMPUS, "card", "-", stdin=given)
+    assert "3 codes, 1 new; 3 can be" in operator.types("codes", "import", CAMPUS, "card", "-", stdin="C1\nC2\nC3\n")
+    rich(operator)
+    assert operator.asks("redeem", CAMPUS, "ann", "card")["code"] in {"C1", "C2", "C3"}
+
+
+def test_what_nobody_knows_is_settled_by_hand_or_by_a_statement(operator: Operator) -> None:
+    assert "no partners" in operator.types("partner", "list")
+    operator.types("partner", "add", "acme", "http://127.0.0.1:9/orders", "--title", "Acme")
+    assert "no address" in operator.types("partner", "add", "other", "nowhere", code=1)
+    operator.types(
+        *("reward", "add", CAMPUS, "card", "--title", "Card", "--price", "points=100"),
+        *("--handing", "partner", "--partner", "acme", "--approve"),
+    )
+    rich(operator)
+    first, second = (operator.asks("redeem", CAMPUS, "ann", "card")["redemption"] for _ in range(2))
+    assert "2 waiting" in operator.types("partner", "list")
+    assert "is fulfilled" in operator.types(
+        "redemption", "settle", CAMPUS, first, "issued", "--code", "X1", "--reason", "they wrote"
+    )
+    assert "X1" in operator.types("redemption", "show", CAMPUS, first)
+    statement = f"redemption,status,code\n{first},issued,X1\nr-nobody,issued,Y\n"
+    told = operator.types("partner", "reconcile", "acme", "-", stdin=statement, code=3)
+    assert "1 agreed, 0 fulfilled, 0 released" in told
+    assert "r-nobody (line 3) is none of ours" in told
+    operator.types("redemption", "cancel", CAMPUS, second, "--reason", "changed her mind")
+    operator.types("partner", "pause", "acme")
+    assert "refused (partner-paused)" in operator.types("redeem", CAMPUS, "ann", "card", code=1)
+    operator.types("partner", "resume", "acme")
+    assert operator.asks("partner", "list")[0]["state"] == "active"
+    assert "no partner nobody" in operator.types("partner", "pause", "nobody", code=1)
+    assert "no partner nobody" in operator.types("partner", "reconcile", "nobody", "-", stdin=statement, code=1)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("redeem", "nowhere", "ann", "tea"), "unknown-reward"),
+        (("reward", "list", "nowhere"), "no campus nowhere"),
+        (("reward", "add", "nowhere", "tea", "--title", "T", "--price", "points=5"), "no campus nowhere"),
+        (("reward", "add", CAMPUS, "tea", "--title", "T", "--price", "five"), "price: 'five'"),
+        (("reward", "add", CAMPUS, "tea", "--title", "T", "--price", "points=5", "--set", "x=1"), "is not column=cell"),
+        (("reward", "change", CAMPUS, "tea"), "has no reward tea"),
+        (("reward", "approve", CAMPUS, "tea"), "no reward tea"),
+        (("reward", "import", CAMPUS, "/nowhere.csv"), "cannot be read"),
+        (("codes", "import", CAMPUS, "tea", "-"), "no reward tea of codes"),
+        (("redemption", "list", CAMPUS, "--state", "gone"), "states are: reserved"),
+        (("redemption", "show", CAMPUS, "r1"), "no redemption r1"),
+        (("redemption", "refund", CAMPUS, "r1", "--reason", "x"), "no redemption r1"),
+        (("redemption", "settle", CAMPUS, "r1", "perhaps", "--reason", "x"), "issued or declined"),
+    ],
+)
+def test_what_an_operator_does_wrong_is_said_with_the_cure(
+    operator: Operator, words: tuple[str, ...], said: str
+) -> None:
+    assert said in operator.types(*words, code=1, stdin="A\n")

@@ -1,0 +1,1 @@
+"""What can be had for points, and who may have it: the pure parts."""
