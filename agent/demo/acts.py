@@ -145,6 +145,12 @@ class Acts:
             rows += self.complete(user, forum, at)
         return rows
 
+    def tag(self, user: int, forum: Activity, post: int, name: str, at: int) -> LogRow:
+        """Give a post a tag; the row names who gave it, not whose post it is."""
+        tag, instance = self.records.tag(post, forum.context, name, user, at)
+        other = {"tagid": tag, "tagname": name, "tagrawname": name, "itemid": post, "itemtype": "forum_posts"}
+        return self._in_activity(r"\core\event\tag_added", forum, user, at, object_id=instance, other=other)
+
     def give_feedback(self, user: int, feedback: Activity, at: int) -> list[LogRow]:
         """Answer an anonymous questionnaire: the row is marked anonymous and still carries the real ids."""
         other = {"cmid": str(feedback.cm), "instanceid": str(feedback.instance), "anonymous": "1"}

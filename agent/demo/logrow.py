@@ -29,6 +29,7 @@ _SHAPES: Mapping[str, tuple[str | None, str, int]] = {
     r"\core\event\dashboard_viewed": (None, "r", 0),
     r"\core\event\grade_item_updated": ("grade_items", "u", 0),
     r"\core\event\notification_sent": ("notifications", "c", 0),
+    r"\core\event\tag_added": ("tag_instance", "c", 0),
     r"\core\event\user_enrolment_created": ("user_enrolments", "c", 0),
     r"\core\event\user_graded": ("grade_grades", "u", 1),
     r"\core\event\user_loggedin": ("user", "r", 0),

@@ -23,7 +23,8 @@ class Oddities:
 
     def any(self, at: int) -> list[LogRow]:
         """One of them, picked by the campus's own dice."""
-        happenings = (self.guest, self.staff, self.logged_in_as, self.restored, self.queued, self.marking, self.rating)
+        trespass = (self.guest, self.staff, self.logged_in_as, self.restored, self.queued)
+        happenings = (*trespass, self.marking, self.rating, self.tagging)
         return self._acts.rng.choice(happenings)(at)
 
     def guest(self, at: int) -> list[LogRow]:
@@ -102,6 +103,16 @@ class Oddities:
             if running is not None:
                 self._acts.records.rating(running[1], forum.context, TEACHER, self._acts.rng.randint(3, 5), at)
         return []
+
+    def tagging(self, at: int) -> list[LogRow]:
+        """The teacher calls the newest discussions constructive; now and then a learner says so, which is no merit."""
+        rows: list[LogRow] = []
+        for forum in self._course().of("forum"):
+            running = self._acts.records.open_discussion(forum)
+            if running is not None:
+                by = TEACHER if self._acts.rng.random() < 0.8 else self._acts.campus.learners[0]  # noqa: PLR2004 - four in five
+                rows.append(self._acts.tag(by, forum, running[1], "constructive", at))
+        return rows
 
     def _course(self) -> Course:
         return self._acts.rng.choice(self._acts.campus.courses)

@@ -145,5 +145,13 @@ class Records:
         row = {"component": "mod_forum", "ratingarea": "post", "itemid": post, "scaleid": 5, "rating": stars}
         return insert(self._db, "rating", contextid=context, userid=rater, timecreated=at, timemodified=at, **row)
 
+    def tag(self, post: int, context: int, name: str, user: int, at: int) -> tuple[int, int]:
+        """Tag a post: (id of the tag, id of its `tag_instance`)."""
+        found = self._db.execute("SELECT id FROM mdl_tag WHERE name = ?", (name,)).fetchone()
+        tag = int(found[0]) if found else insert(self._db, "tag", userid=user, tagcollid=1, name=name, rawname=name)
+        row = {"component": "mod_forum", "itemtype": "forum_posts", "itemid": post, "tiuserid": user}
+        when = {"timecreated": at, "timemodified": at}
+        return tag, insert(self._db, "tag_instance", tagid=tag, contextid=context, **row, **when)
+
     def _id(self, sql: str, values: tuple[int, ...]) -> int:
         return int(self._db.execute(sql, values).fetchall()[0][0])

@@ -144,7 +144,7 @@ def _tables(what: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> I
             yield Difference(what=what, name=name, change="added", details=(inline(_plain(after[name])),))
         elif name not in after:
             yield Difference(what=what, name=name, change="removed", details=(inline(_plain(before[name])),))
-        elif before[name] != after[name]:
+        elif _meant(before[name]) != _meant(after[name]):
             one, other = _plain(before[name]), _plain(after[name])
             if isinstance(one, Mapping) and isinstance(other, Mapping):
                 details = tuple(_said(key, *pair) for key, pair in _pairs(one, other))
@@ -159,6 +159,11 @@ def _elements(what: str, before: Sequence[Any], after: Sequence[Any]) -> Iterato
         yield Difference(what=what, name="", change="added", details=(text,))
     for text in (old - new).elements():
         yield Difference(what=what, name="", change="removed", details=(text,))
+
+
+def _meant(value: Any) -> Any:
+    """What is said, wherever it stands."""
+    return value.it if isinstance(value, Placed) else value
 
 
 def _texts(elements: Iterable[Any]) -> Counter[str]:

@@ -36,19 +36,29 @@ WITH seen AS (
       WHEN '\mod_assign\event\assessable_submitted' THEN 'assignment.submitted'
       WHEN '\mod_forum\event\post_created' THEN 'forum.posted'
       WHEN '\mod_forum\event\discussion_created' THEN 'forum.posted'
+      WHEN '\core\event\tag_added' THEN 'forum.tagged'
+      WHEN '\core\event\user_graded' THEN 'graded'
     END AS kind,
     CASE WHEN eventname LIKE '\mod_forum\event\%' THEN userid
+         WHEN eventname = '\core\event\tag_added' THEN (
+           SELECT p.userid FROM mdl_tag_instance t JOIN mdl_forum_posts p ON p.id = t.itemid WHERE t.id = objectid)
          WHEN eventname = '\mod_assign\event\assessable_submitted' THEN COALESCE(relateduserid, userid)
          ELSE relateduserid END AS learner,
     CASE WHEN eventname = '\mod_forum\event\discussion_created'
          THEN (SELECT d.firstpost FROM mdl_forum_discussions d WHERE d.id = objectid)
-         WHEN eventname = '\mod_forum\event\post_created' THEN objectid END AS post,
+         WHEN eventname = '\mod_forum\event\post_created' THEN objectid
+         WHEN eventname = '\core\event\tag_added'
+         THEN (SELECT t.itemid FROM mdl_tag_instance t WHERE t.id = objectid) END AS post,
     CASE WHEN json_valid(other) THEN json_extract(other, '$.completionstate')
          WHEN other LIKE '%"completionstate";i:1;%' THEN 1
-         WHEN other LIKE '%"completionstate";i:2;%' THEN 2 END AS state
+         WHEN other LIKE '%"completionstate";i:2;%' THEN 2 END AS state,
+    CASE WHEN eventname <> '\core\event\user_graded' THEN NULL
+         WHEN json_valid(other) THEN json_extract(other, '$.finalgrade')
+         ELSE substr(other, instr(other, '"finalgrade";i:') + 15) END AS grade
   FROM seen
 )
-SELECT id, kind, learner, courseid AS course, contextinstanceid AS activity, post, objectid AS object,
+SELECT id, kind, learner, userid AS actor, CAST(grade AS INTEGER) AS grade, courseid AS course,
+       contextinstanceid AS activity, post, objectid AS object,
        timecreated AS at, local_day(timecreated) AS day
 FROM named
 WHERE kind IS NOT NULL AND (kind <> 'lesson.completed' OR state IN (1, 2))
@@ -102,6 +112,26 @@ WHERE f.kind = 'course.completed' AND f.at - (
   ) <= 86400 * CASE c.shortname WHEN 'BIO101' THEN 30 ELSE 90 END
 ORDER BY f.id
 """
+_TAGGED = """
+SELECT learner, post, day FROM fact
+JOIN mdl_tag_instance i ON i.id = object JOIN mdl_tag t ON t.id = i.tagid AND t.name = 'constructive'
+WHERE kind = 'forum.tagged' AND EXISTS (
+  SELECT 1 FROM mdl_role_assignments ra JOIN mdl_role r ON r.id = ra.roleid JOIN mdl_context x ON x.id = ra.contextid
+  WHERE ra.userid = actor AND r.archetype IN ('manager', 'editingteacher', 'teacher')
+    AND (x.contextlevel = 10 OR (x.contextlevel = 50 AND x.instanceid = course)))
+ORDER BY fact.id
+"""
+_STREAK = """
+SELECT learner, date(day, '-6 days', 'weekday 1') AS monday, day FROM fact
+WHERE kind = 'lesson.completed' AND day NOT BETWEEN '2026-12-24' AND '2027-01-05'
+GROUP BY learner, monday HAVING COUNT(DISTINCT day) >= 5
+"""
+_PROGRAMME = """
+SELECT f.learner, 0, '' FROM fact f
+JOIN mdl_grade_grades g ON g.id = f.object JOIN mdl_grade_items i ON i.id = g.itemid AND i.itemtype = 'course'
+JOIN mdl_course c ON c.id = f.course AND c.shortname IN ('FIRE01', 'CARE201')
+WHERE f.kind = 'graded' AND f.grade >= 80 GROUP BY f.learner HAVING COUNT(DISTINCT c.id) = 2
+"""
 
 COUNTS: Mapping[str, Count] = {
     "lesson-completed": Count(sql=_LESSON, points=10, per_day=3),
@@ -110,8 +140,11 @@ COUNTS: Mapping[str, Count] = {
     "section-mastery": Count(sql=_SECTION, points=10),
     "course-completed": Count(sql=_COURSE, points=50),
     "course-in-time": Count(sql=_IN_TIME, points=15),
+    "weekly-streak": Count(sql=_STREAK, points=20),
+    "constructive-post": Count(sql=_TAGGED, points=5, per_day=1),
+    "programme-complete": Count(sql=_PROGRAMME, points=100),
 }
-"""The shipped rules that pay (two are in shadow, one is off). One that is added there is counted here."""
+"""The shipped rules that pay; the others are in shadow or off. One that is added there is counted here."""
 
 
 def expected(place: Place) -> Counter[tuple[str, str]]:

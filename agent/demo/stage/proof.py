@@ -23,6 +23,8 @@ Points = Mapping[tuple[str, str], int]
 """(rule, learner) → what was paid."""
 
 _DIFFERENCES_TOLD = 3
+_BADGE = "badge:"
+"""How an account of a badge begins; each holds 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,9 @@ class Proof:
 
 def prove(place: Place, campus: Campus) -> Proof:
     """Compare all three, after everything has come to rest and the agent has stopped."""
-    agent_rows = _csv(["rewards-agent", "ledger", "export", "--format", "csv", "--config", place.config], place)
+    agent_rows = _csv(
+        ["rewards-agent", "ledger", "export", "--format", "csv", "--badges", "--config", place.config], place
+    )
     where = ["--data-dir", place.catalogue]
     centre_rows = _csv(["rewards-catalogue", "ledger", "export", CAMPUS, "--format", "csv", *where], place)
     wallets = json.loads(call(["rewards-catalogue", "wallet", "show", CAMPUS, "--json", *where], cwd=place.directory))
@@ -56,7 +60,7 @@ def prove(place: Place, campus: Campus) -> Proof:
 def _log_and_ledger(place: Place, campus: Campus, rows: list[dict[str, str]]) -> tuple[str, list[str]]:
     due = expected(place)
     paid: Counter[tuple[str, str]] = Counter()
-    for row in rows:
+    for row in _money(rows):
         paid[row["rule_id"], row["learner"]] += int(row["amount"])
     sentence = (
         f"Log and ledger agree: SQL over {log_rows(place):,} log rows says {sum(due.values()):,} for "
@@ -64,6 +68,10 @@ def _log_and_ledger(place: Place, campus: Campus, rows: list[dict[str, str]]) ->
         f"{len({rule for rule, _ in due})} rules, and so does the ledger, learner by learner, rule by rule."
     )
     return sentence, list(_unequal("the log", due, "the ledger", paid))
+
+
+def _money(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:
+    return [row for row in rows if not row["currency"].startswith(_BADGE)]
 
 
 def _ledger_and_catalogue(ours: list[dict[str, str]], theirs: list[dict[str, str]]) -> tuple[str, list[str]]:
@@ -78,8 +86,12 @@ def _ledger_and_catalogue(ours: list[dict[str, str]], theirs: list[dict[str, str
     pairs = {(mine["learner"], next_["learner"]) for mine, next_ in _side_by_side(ours, theirs)}
     if len(pairs) != len({mine for mine, _ in pairs}) or len(pairs) != len({other for _, other in pairs}):
         differences.append("one learner has two pseudonyms, or two learners have one")
-    points = sum(int(row["amount"]) for row in ours)
-    sentence = f"Ledger and catalogue agree: {len(sent):,} entries, {points:,} in all, {len(pairs)} pseudonyms."
+    points = sum(int(row["amount"]) for row in _money(ours))
+    badges = len(ours) - len(_money(ours))
+    sentence = (
+        f"Ledger and catalogue agree: {len(sent):,} entries, {points:,} points in all, {badges} badges, "
+        f"{len(pairs)} pseudonyms."
+    )
     return sentence, differences
 
 
@@ -95,7 +107,10 @@ def _catalogue_and_wallets(rows: list[dict[str, str]], wallets: list[dict[str, A
     for row in rows:
         posted[row["currency"], row["learner"]] += int(row["amount"])
     held = {(wallet["currency"], wallet["learner"]): int(wallet["balance"]) for wallet in wallets}
-    sentence = f"The wallets agree: {len(held)} of them hold {sum(held.values()):,}."
+    money = [amount for (currency, _), amount in held.items() if not currency.startswith(_BADGE)]
+    sentence = (
+        f"The wallets agree: {len(money)} of them hold {sum(money):,} points, and {len(held) - len(money)} a badge."
+    )
     return sentence, list(_unequal("its entries", posted, "its wallets", held))
 
 

@@ -15,7 +15,7 @@ from tests.rule_stories import file, rule
 SETS = Path(__file__).parents[3] / "docs" / "sets"
 
 
-@pytest.mark.parametrize("name", ["default", "leaps", "sprint"])
+@pytest.mark.parametrize("name", ["leaps", "sprint"])
 def test_a_set_of_the_manual_loads_without_warnings_and_its_stories_are_true(name: str) -> None:
     rules = load_rules([SETS / f"{name}.toml"])
     assert rules.warnings == ()
