@@ -52,6 +52,7 @@ MOODLE: tuple[KindEntry, ...] = (
     KindEntry(kind="user.logged_in", lms_event=r"\core\event\user_loggedin"),
     KindEntry(kind="course.enrolled", lms_event=r"\core\event\user_enrolment_created"),
     KindEntry(kind="course.unenrolled", lms_event=r"\core\event\user_enrolment_deleted"),
+    KindEntry(kind="course.reset", lms_event=r"\core\event\course_reset_ended", when=("completion",)),
     KindEntry(kind="course.viewed", lms_event=r"\core\event\course_viewed"),
     KindEntry(kind="lesson.viewed", lms_event=r"\event\course_module_viewed", suffix=True),
     KindEntry(kind="badge.awarded", lms_event=r"\core\event\badge_awarded"),

@@ -286,7 +286,8 @@ def _keeps_holds(rule: CompiledRule) -> bool:
 
 def _done_again(refused: Decision, verdict: Verdict, state: State, prefix: str) -> Decision:
     """A later act of a paid scope earns nothing, but an undo between the two must not take the award back."""
-    marks = [undo.mark(undo.key(AGAIN, verdict.rule.id, ref, prefix), verdict.event.seen) for ref in verdict.refs]
+    refs = [ref for ref in verdict.refs if not ref[0].startswith(undo.EVERYONE)]
+    marks = [undo.mark(undo.key(AGAIN, verdict.rule.id, ref, prefix), verdict.event.seen) for ref in refs]
     for mark in marks:
         state.uses.mark(mark)
     return replace(refused, uses=tuple(marks))

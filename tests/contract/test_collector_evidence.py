@@ -583,3 +583,22 @@ async def test_the_other_forum_of_open_lms_is_counted_and_digested_where_it_is_t
         first, answer = (await read(collector, demand=demand))[0]
     assert (first.facts["word_count"], answer.facts["word_count"], answer.facts["reply_to"]) == (18, 3, "36")
     assert "text_digest" in first.facts
+
+
+@pytest.mark.parametrize(
+    ("other", "kind"),
+    [
+        ('{"reset_options":{"id":"3","reset_completion":"1","reset_events":"1"}}', "course.reset"),
+        ('a:1:{s:13:"reset_options";a:1:{s:16:"reset_completion";s:1:"1";}}', "course.reset"),
+        ('{"reset_options":{"id":"3","reset_events":"1"}}', None),
+        ('{"reset_options":[]}', None),
+        ("null", None),
+    ],
+)
+async def test_a_reset_of_a_course_is_one_where_its_completions_were_reset(
+    site: Site, clock: HandClock, other: str, kind: str | None
+) -> None:
+    log(site, 1, eventname=moodle.COURSE_RESET, objecttable=None, objectid=None, relateduserid=None, other=other)
+    async with collecting(site.options(), clock) as collector:
+        (seen,), _ = await read(collector, demand=wanting(moodle.COURSE_RESET))
+    assert (seen.kind, "subject" in seen.people, seen.course) == (kind, False, "3")

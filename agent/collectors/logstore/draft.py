@@ -91,7 +91,7 @@ class Kinds:
         return self._known[key]
 
 
-_BY_DETAIL = frozenset({moodle.COMPLETION, moodle.TAGGED, moodle.ASSIGN_STATUS})
+_BY_DETAIL = frozenset({moodle.COMPLETION, moodle.TAGGED, moodle.ASSIGN_STATUS, moodle.COURSE_RESET})
 """Events whose detail is the word that the table of kinds asks for."""
 
 

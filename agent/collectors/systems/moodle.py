@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 import orjson
 
@@ -29,6 +29,7 @@ ASSIGN_STATUS = r"\mod_assign\event\submission_status_updated"
 ASSIGN_SUBMITTED = r"\mod_assign\event\assessable_submitted"
 TAGGED = r"\core\event\tag_added"
 ENROLLED = r"\core\event\user_enrolment_created"
+COURSE_RESET = r"\core\event\course_reset_ended"
 UNENROLLED = r"\core\event\user_enrolment_deleted"
 
 FORUMS: Mapping[str, str] = {"mod_forum": "forum", "mod_hsuforum": "hsuforum"}
@@ -62,6 +63,7 @@ LEARNER: Mapping[str, Learner] = MappingProxyType(
         ASSIGN_STATUS: "related",
         ENROLLED: "related",
         UNENROLLED: "related",
+        COURSE_RESET: "related",
         TAGGED: "related",
         r"\mod_assign\event\submission_graded": "related",
         r"\core\event\badge_awarded": "related",
@@ -85,10 +87,12 @@ OTHER_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ENROLLED: ("enrol",),
         UNENROLLED: ("enrol",),
         TAGGED: ("tagname", "itemid", "itemtype"),
+        COURSE_RESET: ("reset_options/reset_completion",),
         **dict.fromkeys(sorted(REPLIES), ("discussionid",)),
     }
 )
-"""What is kept of `other`. Events that are not named here never have it fetched: `assessable_uploaded` carries whole
+"""What is kept of `other`; `a/b` is what stands under b in a. Events that are not named here never have it fetched:
+`assessable_uploaded` carries whole
 essays there."""
 
 _GRADE_PLACES = Decimal("0.00001")
@@ -98,6 +102,7 @@ OtherValue = None | bool | int | float | str
 Other = Mapping[str, OtherValue]
 _NOTHING: Other = MappingProxyType({})
 _NESTED = (dict, list)
+_MISSING = object()
 
 
 def decode_other(text: str | None, keys: tuple[str, ...]) -> Other:
@@ -117,7 +122,15 @@ def decode_other(text: str | None, keys: tuple[str, ...]) -> Other:
         found = decode_php(text.encode())
     if not isinstance(found, dict):
         return _NOTHING
-    return {key: found[key] for key in keys if key in found and not isinstance(found[key], _NESTED)}
+    values = {key: _under(found, key) for key in keys}
+    return {key: value for key, value in values.items() if value is not _MISSING and not isinstance(value, _NESTED)}
+
+
+def _under(found: object, key: str) -> Any:
+    """What stands under a key, or under `a/b`."""
+    for part in key.split("/"):
+        found = found.get(part, _MISSING) if isinstance(found, dict) else _MISSING
+    return found
 
 
 def canonical_decimal(value: object) -> str:
@@ -153,11 +166,13 @@ def people_of(event: str, user: int, related: int | None) -> dict[str, str]:
 
 
 def detail_of(event: str, other: Other) -> str:
-    """What is part of the fact: a state, a final grade, a submission's status, what sort was tagged; else empty."""
+    """What is part of the fact: a state, a final grade, a submission's status, what was tagged or reset; else empty."""
     if event == COMPLETION:
         return state_of(other)
     if event == GRADED:
         return canonical_decimal(other.get("finalgrade"))
+    if event == COURSE_RESET:
+        return "completion" if other.get("reset_options/reset_completion") in {True, "1"} else ""
     key = {TAGGED: "itemtype", ASSIGN_STATUS: "newstatus"}.get(event)
     return str(other.get(key) or "") if key else ""
 

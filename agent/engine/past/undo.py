@@ -16,6 +16,9 @@ from agent.model import Award, Decision, Observation, Use, UseKey
 
 OBJECT, UNDONE, AGAIN = "object:", "undone:", "again:"
 
+EVERYONE = "everyone="
+"""How refs begin that are about all learners of a course: what one does again speaks for no other."""
+
 OWNED = frozenset(
     {
         "quiz_attempts",
@@ -33,6 +36,7 @@ OWNED = frozenset(
 _BY: Mapping[str, str] = {
     "lesson.uncompleted": "lesson",
     "course.unenrolled": "course",
+    "course.reset": "everyone",
     "badge.revoked": "badge",
     "forum.post_deleted": "post",
     "forum.discussion_deleted": "discussion",
@@ -46,7 +50,7 @@ When = tuple[int, int]
 
 
 def undone_by(kind: str | None) -> str:
-    """What an undoing event of this kind names: an object, a post, a discussion, a lesson, a course or a badge."""
+    """What an undoing event of this kind names: an object, a post, a lesson, a course, everyone in it or a badge."""
     return _BY.get(kind or "", "object")
 
 
@@ -82,6 +86,11 @@ def _course(seen: Observation) -> Ref | None:
     return _of_learner(seen, "course", seen.course)
 
 
+def _everyone(seen: Observation) -> Ref | None:
+    """Of all learners of a course at once."""
+    return (f"{EVERYONE}{seen.site}:{seen.course}", "") if seen.course else None
+
+
 def _badge(seen: Observation) -> Ref | None:
     return _of_learner(seen, "badge", seen.object_id if seen.object_table == "badge" else None)
 
@@ -93,6 +102,7 @@ _REFS: Mapping[str, Callable[[Observation], Ref | None]] = {
     "lesson": _lesson,
     "course": _course,
     "badge": _badge,
+    "everyone": _everyone,
 }
 
 

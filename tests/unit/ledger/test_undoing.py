@@ -170,3 +170,20 @@ async def test_a_reply_whose_discussion_is_deleted_in_the_same_page_is_taken_bac
         )
         assert agent.entries() == ["award 10", "reversal -10 of 1-1 undone: forum.post_deleted"]
         assert agent.reasons() == ["undone: forum.post_deleted", "nothing to undo"]
+
+
+async def test_a_reset_of_a_course_names_nobody_and_takes_back_of_everybody(tmp_path: Path) -> None:
+    rules = HEAD + rule(more='reverse_on = ["lesson.uncompleted", "course.reset"]\nreview = "always"', name="seen")
+    rules += rule(more='reverse_on = "course.reset"')
+    reset = an_observation(9, kind="course.reset", lms_event="reset", people={"actor": "2"}, lesson=None)
+    others = [an_observation(n, people={"subject": str(n), "actor": str(n)}, lesson="1") for n in (3, 4)]
+    async with running(tmp_path, rules) as agent:
+        await agent.take(done(1), *others)
+        await agent.take(reset)
+        assert agent.balances() == {}
+        assert sum(line.startswith("reversal -10") for line in agent.entries()) == 3
+        assert rows(tmp_path, "SELECT state, count(*) FROM hold GROUP BY 1") == [("superseded", 3)]
+        await agent.take(reset)
+        assert len(agent.entries()) == 6
+        await agent.take(done(10))
+        assert agent.balances() == {"35": 10}
