@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from http import HTTPStatus
 
 import structlog
@@ -46,17 +47,22 @@ class Door:
         self,
         *,
         store: Store,
-        key: Key,
+        key: Key | Callable[[], Key],
         clock: Clock = wall_clock,
         request_s_max: float = REQUEST_S_MAX,
         in_flight_max: int = REQUESTS_IN_FLIGHT_MAX,
     ) -> None:
         self.store = store
-        self.key = key
+        self._key = key
         self.clock = clock
         self.request_s_max = request_s_max
         self.in_flight_max = in_flight_max
         self.in_flight = 0
+
+    @property
+    def key(self) -> Key:
+        """The key that signs now: it may have been rotated since the last answer."""
+        return self._key() if callable(self._key) else self._key
 
     def app(self) -> web.Application:
         """The web application."""
@@ -94,7 +100,7 @@ class Door:
 
     async def where(self, conn: AsyncConnection, sender: tenants.Sender) -> Stand:
         """Where an agent stands."""
-        return await receive.stand(conn, sender)
+        return await receive.stand(conn, sender, now=self.clock())
 
     async def enrol(self, request: web.Request) -> web.Response:
         """Bind a public key, which must have signed the request, to the campus its token is for."""
@@ -143,8 +149,9 @@ class Door:
             sender = await tenants.find_sender(conn, campus, agent, key)
         if sender is None:
             raise RefusedError(401, "unknown-key", "this key is not known here: enrol with a token from the operator")
-        signing.verify_request(seen, body, public=sender.public, key_id=key_id, now=self.clock(), tag=tag)
-        return sender, seen
+        now = self.clock()
+        created = signing.verify_request(seen, body, public=sender.public, key_id=key_id, now=now, tag=tag)
+        return replace(sender, skew_s=created - now), seen
 
     def _stand(self, stand: Stand, answered: Request, *, status: int) -> web.Response:
         return self.bound(receipt.encode_stand(stand), answered, status=status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import ingest, schema
 from catalogue.errors import RefusedError
+from catalogue.proof import sites
 from catalogue.store import Store
 from catalogue.tenants import Sender
 from catalogue.wallets import book, currencies
@@ -45,7 +47,23 @@ async def receive(store: Store, key: Key, sender: Sender, batch: Batch, *, now: 
     if header.environment != sender.environment:
         message = f"campus {sender.campus} is {sender.environment} here, the batch is {header.environment}"
         raise RefusedError(403, "environment", message)
-    sifted = ingest.sift(batch)
+    sifted, reads = ingest.sift(batch), sites.named(header)
+    try:
+        return await _taken(store, key, sender, batch, sifted, reads, now=now)
+    except sites.TakenError as taken:
+        async with store.writing() as conn:
+            await sites.note(conn, sender.campus, taken.name, sender.agent, now=now)
+        message = (
+            f"site {taken.name} is read by {taken.owner} of this campus: stop one of the two agents; if these are two"
+            " sites, give this one a name of its own ([[source]] name)"
+        )
+        raise RefusedError(403, "site-taken", message) from None
+
+
+async def _taken(
+    store: Store, key: Key, sender: Sender, batch: Batch, sifted: ingest.Sifted, reads: Sequence[str], *, now: int
+) -> StoredReceipt | Stand:
+    """One transaction: all of the batch, or where its agent stands."""
     async with store.writing() as conn:
         row = await _lock(conn, sender)
         if row.state != "active":
@@ -55,23 +73,25 @@ async def receive(store: Store, key: Key, sender: Sender, batch: Batch, *, now: 
             return StoredReceipt(body=bytes(known.receipt), headers=json.loads(known.signature))
         why = _why_not(batch, row, known=known is not None)
         if why:
-            return _stand(sender, row, why)
+            return _stand(sender, row, why, now=now)
         await _refuse_a_second_name(conn, batch, row)
+        await sites.claim(conn, sender.campus, sender.agent, reads, now=now)
         held = await book.hold(store, conn, sender.campus, sifted.wallets())
         taken_back = {name: held[name] for name in sifted.reversed()}
         posting = ingest.post(batch, sifted, held, await book.accounts(conn, sender.campus, taken_back))
         stored = _receipt(key, batch, posting, now)
-        await _write(store, conn, batch, posting, stored, now)
+        await _write(store, conn, sender, batch, posting, stored, now)
         await currencies.learn(conn, sender.campus, sifted.terms)
         await book.write(store, conn, sender.campus, posting.moves, held, now=now)
         return stored
 
 
-async def stand(conn: AsyncConnection, sender: Sender) -> Stand:
-    """Where an agent stands."""
+async def stand(conn: AsyncConnection, sender: Sender, *, now: int) -> Stand:
+    """Where an agent stands, and what it must know."""
     mine = (schema.agent.c.campus == sender.campus, schema.agent.c.agent == sender.agent)
     row = (await conn.execute(select(schema.agent).where(*mine))).one()
-    return _stand(sender, row, "")
+    notice = await sites.notice(conn, sender.campus, sender.agent, now=now)
+    return _stand(sender, row, "", now=now, notice=notice)
 
 
 async def _lock(conn: AsyncConnection, sender: Sender) -> Row[Any]:
@@ -126,8 +146,17 @@ def _why_not(batch: Batch, row: Row[Any], *, known: bool) -> str:
     return ""
 
 
-def _stand(sender: Sender, row: Row[Any], why: str) -> Stand:
-    return Stand(campus=sender.campus, agent=sender.agent, epoch=row.epoch, seq=row.seq, head=bytes(row.head), why=why)
+def _stand(sender: Sender, row: Row[Any], why: str, *, now: int, notice: str = "") -> Stand:
+    return Stand(
+        campus=sender.campus,
+        agent=sender.agent,
+        epoch=row.epoch,
+        seq=row.seq,
+        head=bytes(row.head),
+        why=why,
+        at=now,
+        notice=notice,
+    )
 
 
 def _receipt(key: Key, batch: Batch, posting: ingest.Posting, now: int) -> StoredReceipt:
@@ -153,7 +182,13 @@ def _receipt(key: Key, batch: Batch, posting: ingest.Posting, now: int) -> Store
 
 
 async def _write(
-    store: Store, conn: AsyncConnection, batch: Batch, posting: ingest.Posting, stored: StoredReceipt, now: int
+    store: Store,
+    conn: AsyncConnection,
+    sender: Sender,
+    batch: Batch,
+    posting: ingest.Posting,
+    stored: StoredReceipt,
+    now: int,
 ) -> None:
     header = batch.header
     owner = {"campus": header.campus, "agent": header.agent, "epoch": header.epoch}
@@ -171,5 +206,6 @@ async def _write(
     }
     await conn.execute(insert(schema.batch), owner | row)
     mine = (schema.agent.c.campus == header.campus, schema.agent.c.agent == header.agent)
-    moved = {"epoch": header.epoch, "seq": header.last_seq, "head": header.head, "heard_at": now}
+    moved = {"epoch": header.epoch, "seq": header.last_seq, "head": header.head}
+    moved |= {"heard_at": now, "skew_s": sender.skew_s}
     await conn.execute(update(schema.agent).where(*mine).values(moved))

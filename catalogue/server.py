@@ -16,6 +16,7 @@ from catalogue.errors import ConfigError, UnavailableError
 from catalogue.jobs import Job
 from catalogue.partners.courier import LOOK_S, Courier
 from catalogue.partners.http import HttpAdapter
+from catalogue.proof.keys import KeyFile
 from catalogue.redemption.desk import Desk
 from catalogue.redemption.vault import Vault
 from catalogue.store import Store
@@ -34,7 +35,8 @@ async def serve(config: Config, *, ready: Callable[[str], None]) -> None:
         ConfigError: the key or the schema is missing, or the address is not ours.
         UnavailableError: the database does not answer, or the port is taken.
     """
-    key, safe = load_key(config), Vault.load(config.vouchers_file)
+    load_key(config)
+    key, safe = KeyFile(config.key_file), Vault.load(config.vouchers_file)
     store = await Store.open(config.database)
     adapter = HttpAdapter(key)
     # Bodies stay as they were sent: the signature covers their exact bytes.

@@ -31,6 +31,8 @@ class Sender:
     agent_state: str
     key_state: str
     replaced_by: str | None
+    skew_s: int = 0
+    """How far its clock is ahead of ours, as its signature says."""
 
     def check(self) -> None:
         """Refuse what an operator has stopped.
@@ -79,7 +81,7 @@ async def tenants(conn: AsyncConnection) -> list[dict[str, Any]]:
 async def agents(conn: AsyncConnection, campus: str) -> list[dict[str, Any]]:
     """Every agent of a campus and where it stands, by name."""
     await need_tenant(conn, campus)
-    columns = (agent.c.agent, agent.c.state, agent.c.epoch, agent.c.seq, agent.c.heard_at)
+    columns = (agent.c.agent, agent.c.state, agent.c.epoch, agent.c.seq, agent.c.heard_at, agent.c.skew_s)
     rows = await conn.execute(select(*columns).where(agent.c.campus == campus).order_by(agent.c.agent))
     return [dict(row._mapping) for row in rows]  # noqa: SLF001
 

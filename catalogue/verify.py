@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any
 
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import books, schema
+from catalogue.proof import keys, rejected
 from catalogue.store.rows import WalletKey
 from catalogue.wallets import audit
 from wire import chain, entry, receipt, signing
@@ -39,8 +40,9 @@ class Report:
 
 
 async def verify(conn: AsyncConnection, public: bytes, *, now: int, campus: str | None = None) -> Report:
-    """Check one campus or all: ``public`` is the catalogue's key (32 bytes)."""
+    """Check one campus or all: ``public`` is the catalogue's key (32 bytes), whose chain holds those of before."""
     report = Report()
+    publics = await keys.known(conn, public)
     wanted = select(schema.tenant.c.campus).order_by(schema.tenant.c.campus)
     if campus is not None:
         wanted = wanted.where(schema.tenant.c.campus == campus)
@@ -50,7 +52,8 @@ async def verify(conn: AsyncConnection, public: bytes, *, now: int, campus: str 
             select(schema.agent).where(schema.agent.c.campus == name).order_by(schema.agent.c.agent)
         )
         for agent in rows.all():
-            await _Chain(report, agent, sums, public=public, now=now).walk(conn)
+            later = await rejected.accepted(conn, name, agent.agent)
+            await _Chain(report, agent, sums, publics=publics, later=later, now=now).walk(conn)
         report.wallets += await audit.check(conn, name, sums, report.fault)
     return report
 
@@ -58,11 +61,21 @@ async def verify(conn: AsyncConnection, public: bytes, *, now: int, campus: str 
 class _Chain:
     """One agent's batches and entries, walked side by side."""
 
-    def __init__(self, report: Report, agent: Row[Any], sums: dict[WalletKey, int], *, public: bytes, now: int) -> None:
+    def __init__(
+        self,
+        report: Report,
+        agent: Row[Any],
+        sums: dict[WalletKey, int],
+        *,
+        publics: Mapping[str, bytes],
+        later: Collection[tuple[int, int]],
+        now: int,
+    ) -> None:
         self.report = report
         self.agent = agent
         self.sums = sums
-        self.public = public
+        self.publics = publics
+        self.later = later
         self.now = now
         self.seq = 0
         self.head = chain.GENESIS
@@ -89,7 +102,7 @@ class _Chain:
         if batch.first_seq != self.seq + 1 or bytes(batch.previous) != self.head:
             self.report.fault(f"{where}: does not follow {self.seq}")
         bodies: list[bytes] = []
-        rejected: dict[int, str] = {}
+        aside: dict[int, str] = {}
         while self.seq < batch.last_seq:
             row = await anext(entries, None)
             if row is None or row.seq != self.seq + 1:
@@ -98,10 +111,10 @@ class _Chain:
                 return
             self.seq += 1
             bodies.append(bytes(row.body))
-            if row.rejected is None:
+            if row.rejected is not None:
+                aside[row.seq] = row.rejected
+            if row.rejected is None or (row.epoch, row.seq) in self.later:
                 self._sum(where, row.seq, bodies[-1])
-            else:
-                rejected[row.seq] = row.rejected
         self.report.entries += len(bodies)
         self.head = chain.head(self.head, bodies)
         if self.head != bytes(batch.head):
@@ -109,7 +122,7 @@ class _Chain:
             self.head = bytes(batch.head)
         if digest(b"\n".join([bytes(batch.header), *bodies, b""])) != bytes(batch.digest):
             self.report.fault(f"{where}: the stored bytes are not the batch that was received")
-        self._receipt(where, batch, rejected)
+        self._receipt(where, batch, aside)
 
     def _sum(self, where: str, seq: int, body: bytes) -> None:
         try:
@@ -119,17 +132,24 @@ class _Chain:
             return
         self.sums[fields["learner"], fields["currency"]] += fields["amount"]
 
-    def _receipt(self, where: str, batch: Row[Any], rejected: dict[int, str]) -> None:
+    def _signer(self, headers: Mapping[str, str]) -> bytes:
+        key_id = signing.claimed_key_id(headers)
+        if key_id not in self.publics:
+            raise SignatureError(f"key {key_id} never signed here")
+        return self.publics[key_id]
+
+    def _receipt(self, where: str, batch: Row[Any], aside: dict[int, str]) -> None:
         body = bytes(batch.receipt)
         headers = {"Content-Type": receipt.CONTENT_TYPE} | json.loads(batch.signature)
         answer = Response(status_code=200, headers=Headers(headers.items()))
         try:
-            signing.verify_receipt(answer, body, public=self.public, now=max(self.now, batch.received_at))
+            public = self._signer(headers)
+            signing.verify_receipt(answer, body, public=public, now=max(self.now, batch.received_at))
             parsed = receipt.parse_receipt(body)
         except (SignatureError, MalformedError) as exc:
             self.report.fault(f"{where}: its receipt is not ours: {exc}")
             return
-        if parsed.digest != bytes(batch.digest) or {item.seq: item.reason for item in parsed.rejected} != rejected:
+        if parsed.digest != bytes(batch.digest) or {item.seq: item.reason for item in parsed.rejected} != aside:
             self.report.fault(f"{where}: its receipt says something else than the books")
 
 

@@ -13,6 +13,7 @@ from agent.ledger.writer import Writer
 from agent.outbox.client import Client, Place
 from agent.outbox.enrol import enrol
 from agent.outbox.key_file import new_key
+from agent.outbox.recovery.box import Lock
 from agent.outbox.sync import Outbox, Step
 from tests.wire_builders import CAMPUS, append_entries, entries
 
@@ -55,7 +56,14 @@ class Delivering:
 
 @asynccontextmanager
 async def delivering(
-    directory: Path, url: str, token: str = "", *, clock: Clock | None = None, campus: str = CAMPUS
+    directory: Path,
+    url: str,
+    token: str = "",
+    *,
+    clock: Clock | None = None,
+    campus: str = CAMPUS,
+    sites: Sequence[str] = (),
+    lock: Lock | None = None,
 ) -> AsyncIterator[Delivering]:
     """An outbox over the ledger in ``directory``; with a ``token`` it gets a key and enrols first."""
     clock = clock or SystemClock()
@@ -63,7 +71,14 @@ async def delivering(
     client = Client(Place(url=url), key_file=key_file, clock=clock)
     writer = await Writer.open(directory)
     outbox = Outbox(
-        writer=writer, data_dir=directory, client=client, environment="production", clock=clock, jitter=lambda: 0.0
+        writer=writer,
+        data_dir=directory,
+        client=client,
+        environment="production",
+        clock=clock,
+        sites=sites,
+        lock=lock,
+        jitter=lambda: 0.0,
     )
     try:
         if token:

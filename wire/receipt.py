@@ -49,6 +49,7 @@ class Stand:
     """Where the catalogue stands with one agent: ``head`` (32 bytes) after entry ``seq`` of ``epoch``.
 
     ``why`` is empty when it was asked for, else why a batch was not taken. A fresh chain stands at seq 0, genesis.
+    ``at`` is the catalogue's clock (seconds UTC; 0: it does not say), ``notice`` what people at the campus must know.
     """
 
     campus: str
@@ -57,6 +58,8 @@ class Stand:
     seq: int
     head: bytes
     why: str = ""
+    at: int = 0
+    notice: str = ""
 
 
 def encode_receipt(receipt: Receipt) -> bytes:
@@ -117,6 +120,8 @@ def encode_stand(stand: Stand) -> bytes:
             "seq": stand.seq,
             "head": stand.head.hex(),
             "why": stand.why,
+            "at": stand.at,
+            "notice": stand.notice,
         }
     )
 
@@ -135,6 +140,8 @@ def parse_stand(body: bytes) -> Stand:
         seq=canonical.whole(fields, "seq"),
         head=canonical.octets(fields, "head"),
         why=canonical.text(fields, "why", most=REASON_CHARS_MAX, empty=True),
+        at=canonical.whole({"at": 0} | fields, "at"),
+        notice=canonical.text({"notice": ""} | fields, "notice", most=REASON_CHARS_MAX, empty=True),
     )
 
 

@@ -113,14 +113,17 @@ def claimed_key_id(headers: Mapping[str, str]) -> str:
     raise SignatureError("no signature")
 
 
-def verify_request(request: Request, body: bytes, *, public: bytes, key_id: str, now: int, tag: str) -> None:
+def verify_request(request: Request, body: bytes, *, public: bytes, key_id: str, now: int, tag: str) -> int:
     """Check that ``request`` and ``body`` were signed by ``public`` (32 bytes) not long ago, for this purpose.
+
+    Returns when it says it was signed, seconds UTC by the sender's clock.
 
     Raises:
         SignatureError: unsigned, another key, stale, a required part is not covered, or anything was changed.
     """
     components = _REQUEST_WITH_BODY if body else _REQUEST
-    _verify(request, body, components, public=public, key_id=key_id, now=now, age_max=CREATED_AGE_MAX_S, tag=tag)
+    age_max = CREATED_AGE_MAX_S
+    return _verify(request, body, components, public=public, key_id=key_id, now=now, age_max=age_max, tag=tag)
 
 
 def verify_stand(response: Response, body: bytes, *, public: bytes, now: int, tag: str = STAND_TAG) -> None:
@@ -179,13 +182,14 @@ def _verify(
     now: int,
     age_max: int | None,
     tag: str,
-) -> None:
+) -> int:
     verifier = _Verifier(public=public, key_id=key_id, now=now, age_max=age_max)
     try:
         covered = body if "content-digest" in components else None
         verifier.verify(message, max_age=None, expect_tag=tag, require_components=components, body=covered)
     except hms.HTTPMessageSignaturesException as exc:
         raise SignatureError(str(exc)) from None
+    return verifier.created
 
 
 def _signature_headers(headers: Headers) -> dict[str, str]:
@@ -229,12 +233,14 @@ class _Verifier(hms.HTTPMessageVerifier):
         super().__init__(signature_algorithm=hms.algorithms.ED25519, key_resolver=resolver)
         self._now = now
         self._age_max = age_max
+        self.created = 0
 
     def validate_created_and_expires(self, sig_input: Any, max_age: object = None) -> None:  # noqa: ARG002
         """In place of the library's check, which reads the machine's clock and knows one skew for all."""
         created = sig_input.params.get("created")
         if type(created) is not int:
             raise hms.InvalidSignature("the signature does not say when it was made")
+        self.created = created
         if created > self._now + CLOCK_SKEW_MAX_S:
             raise hms.InvalidSignature(f"signed {created - self._now} s in the future: compare both machines' clocks")
         if self._age_max is not None and created < self._now - self._age_max - CLOCK_SKEW_MAX_S:

@@ -23,7 +23,12 @@ CAMPUS = "campus"
 AGENT = "agent_id"
 EPOCH = "epoch"
 CATALOGUE_KEY = "catalogue_key"
+CATALOGUE_KEYS = "catalogue_keys"
 CATALOGUE_URL = "catalogue_url"
+NOTICE = "catalogue_notice"
+"""What the catalogue wants people at the campus to know, or empty."""
+CLOCK = "catalogue_clock"
+"""How many seconds this machine's clock was ahead of the catalogue's when it was last asked."""
 
 _SQL = queries.load("agent.ledger", "delivery.sql")
 
@@ -32,12 +37,16 @@ Unit = Callable[[aiosqlite.Connection], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who this agent is to the catalogue, and the key (32 bytes) that signs the catalogue's answers."""
+    """Who this agent is to the catalogue, and the key (32 bytes) that signs the catalogue's answers.
+
+    ``catalogue_keys`` are all keys of its chain, the newest last: receipts of before were signed by one of them.
+    """
 
     campus: str
     agent: str
     epoch: int
     catalogue_public: bytes
+    catalogue_keys: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +94,7 @@ class KeptReceipt:
 
 async def identity(conn: aiosqlite.Connection) -> Identity | None:
     """Who this agent is, or None where it is not enrolled."""
-    found = await settings(conn, (CAMPUS, AGENT, EPOCH, CATALOGUE_KEY))
+    found = await settings(conn, (CAMPUS, AGENT, EPOCH, CATALOGUE_KEY, CATALOGUE_KEYS))
     if not {CAMPUS, AGENT, CATALOGUE_KEY} <= found.keys():
         return None
     return Identity(
@@ -93,6 +102,7 @@ async def identity(conn: aiosqlite.Connection) -> Identity | None:
         agent=found[AGENT],
         epoch=int(found.get(EPOCH, "1")),
         catalogue_public=bytes.fromhex(found[CATALOGUE_KEY]),
+        catalogue_keys=tuple(bytes.fromhex(key) for key in found.get(CATALOGUE_KEYS, "").split()),
     )
 
 
@@ -174,6 +184,12 @@ def keep_settings(values: Mapping[str, str]) -> Unit:
         await conn.executemany(_SQL["keep_setting"], list(values.items()))
 
     return unit
+
+
+def keep_keys(who: Identity) -> Unit:
+    """A unit that remembers by which keys the catalogue signs."""
+    chain = " ".join(key.hex() for key in who.catalogue_keys)
+    return keep_settings({CATALOGUE_KEY: who.catalogue_public.hex(), CATALOGUE_KEYS: chain})
 
 
 def both(first: Unit, second: Unit) -> Unit:
@@ -290,6 +306,8 @@ def standing(connection: sqlite3.Connection, name: str = CATALOGUE) -> dict[str,
         "last_error": last_error,
         "last_ok_at": last_ok_at,
         "fault": fault,
+        "notice": found.get(NOTICE, ""),
+        "clock_ahead_s": int(found.get(CLOCK, "0")),
     }
 
 

@@ -121,6 +121,14 @@ class Client:
         limit_s = ANSWER_S_MAX
         return await self._send("GET", path, b"", sign, content_type="", limit_s=limit_s, bytes_max=bytes_max)
 
+    async def get_keys(self) -> Answer:
+        """Ask how the catalogue's key came to be another one; what comes proves itself.
+
+        Raises:
+            TransientError: no whole answer came.
+        """
+        return await self._send("GET", "/v1/keys", b"", lambda *_: {}, content_type="", limit_s=CONNECT_S_MAX)
+
     async def post_signed(self, path: str, body: bytes, *, key: Key, key_id: str, tag: str) -> Answer:
         """Send a small message of enrolment or rotation.
 

@@ -10,7 +10,7 @@ from agent.clock import Clock
 from agent.errors import ConfigError, IntegrityError, InvalidInputError, RewardsError, TransientError
 from agent.ledger import delivery
 from agent.ledger.delivery import Identity
-from agent.outbox import judge
+from agent.outbox import judge, succession
 from agent.outbox.client import Answer, Client
 from agent.outbox.key_file import load_key, new_key
 from agent.outbox.writes import Runs
@@ -52,7 +52,7 @@ async def introduce(token_text: str, *, client: Client, campus: str, environment
     body = EnrolRequest(campus=campus, environment=environment, secret=token.secret, public=key.public).encode()
     answer = await client.post_signed("/v1/enrol", body, key=key, key_id=key.fingerprint, tag=signing.ENROL_TAG)
     need_ok(answer, clock)
-    return _proven(answer, token, campus, clock)
+    return await _proven(client, answer, token, campus, clock)
 
 
 async def rotate(*, client: Client, key_file: Path, who: Identity, clock: Clock) -> Key:
@@ -65,6 +65,7 @@ async def rotate(*, client: Client, key_file: Path, who: Identity, clock: Clock)
         TransientError: the catalogue cannot be reached; the old key stays.
         IntegrityError: the answer is not the catalogue's.
     """
+    who = await succession.followed(client, who)
     waiting = key_file.with_name(key_file.name + ".next")
     old = load_key(key_file)
     new = load_key(waiting) if waiting.exists() else new_key(waiting)
@@ -94,11 +95,14 @@ def need_ok(answer: Answer, clock: Clock) -> None:
     raise kind(failed.told, hint="ask the operator of the catalogue")
 
 
-def _proven(answer: Answer, token: Token, campus: str, clock: Clock) -> EnrolAnswer:
+async def _proven(client: Client, answer: Answer, token: Token, campus: str, clock: Clock) -> EnrolAnswer:
     hint = "somebody else answers at [catalogue] url: compare it with what the operator gave you"
     try:
         enrolled = EnrolAnswer.parse(answer.body)
-        if keys.fingerprint(enrolled.catalogue_public) != token.catalogue_fingerprint:
+        named = token.catalogue_fingerprint
+        same = keys.fingerprint(enrolled.catalogue_public) == named
+        # A token from before the catalogue's key was rotated names the old one: the chain leads on.
+        if not same and (await succession.chain(client, named))[-1:] != (enrolled.catalogue_public,):
             raise IntegrityError("the catalogue that answered is not the one this token is from", hint=hint)
         public = enrolled.catalogue_public
         signing.verify_stand(answer.signed(bound=True), answer.body, public=public, now=clock.now())
@@ -114,6 +118,7 @@ def _remember(enrolled: EnrolAnswer, url: str) -> delivery.Unit:
         delivery.CAMPUS: enrolled.campus,
         delivery.AGENT: enrolled.agent,
         delivery.CATALOGUE_KEY: enrolled.catalogue_public.hex(),
+        delivery.CATALOGUE_KEYS: "",
         delivery.CATALOGUE_URL: url,
     }
 

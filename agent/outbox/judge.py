@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -11,6 +12,7 @@ from agent.ledger.delivery import Identity, KeptReceipt, Sealed
 from agent.outbox.client import Answer
 from wire import batch, receipt, signing
 from wire.canonical import MalformedError
+from wire.keys import fingerprint
 from wire.receipt import Stand
 from wire.signing import SignatureError
 
@@ -89,7 +91,7 @@ def compare(stand: Stand, who: Identity, *, newest_seq: int, our_head: bytes | N
 
 
 def _receipt(answer: Answer, who: Identity, sealed: Sealed, now: int) -> KeptReceipt:
-    signing.verify_receipt(answer.signed(bound=False), answer.body, public=who.catalogue_public, now=now)
+    signing.verify_receipt(answer.signed(bound=False), answer.body, public=signer(who, dict(answer.headers)), now=now)
     parsed = receipt.parse_receipt(answer.body)
     about = (parsed.campus, parsed.agent, parsed.epoch, parsed.first_seq, parsed.last_seq, parsed.digest, parsed.head)
     ours = (
@@ -113,6 +115,12 @@ def _stand(answer: Answer, who: Identity, now: int) -> Stand:
     if (stand.campus, stand.agent) != (who.campus, who.agent):
         raise MalformedError("a stand of another agent")
     return stand
+
+
+def signer(who: Identity, headers: Mapping[str, str]) -> bytes:
+    """The catalogue's key (32 bytes) that a receipt says it is signed by; the pinned one where it names no other."""
+    named = signing.claimed_key_id(headers)
+    return next((key for key in who.catalogue_keys if fingerprint(key) == named), who.catalogue_public)
 
 
 def refusal(answer: Answer, now: int) -> Failed:

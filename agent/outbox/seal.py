@@ -11,6 +11,8 @@ from agent.ledger.recovery.marks import Marks
 from wire import batch, chain
 from wire.terms import FIELD, Terms, encode
 
+SITES = "sites"
+"""The header's field that says whose log this agent reads: the catalogue lets each site be one agent's."""
 SEAL_ENTRIES_MAX = batch.BATCH_ENTRIES_MAX
 SEAL_BYTES_MAX = 900_000
 """Entry bytes in one batch: what is sealed cannot be made smaller later, and many proxies stop at a megabyte."""
@@ -23,6 +25,7 @@ def seal(
     *,
     marks: Marks,
     terms: Terms,
+    sites: Sequence[str] = (),
     environment: str,
     now: int,
 ) -> Sealed:
@@ -49,7 +52,7 @@ def seal(
         head=head,
         low_water=marks.low_water,
         environment=environment,
-        extra={FIELD: encode(terms), RESUME: marks.resume()},
+        extra={FIELD: encode(terms), RESUME: marks.resume(), SITES: list(sites)},
     )
     body = batch.encode(header, bodies)
     return Sealed(epoch=who.epoch, first_seq=first_seq, last_seq=last_seq, head=head, body=body, sealed_at=now)

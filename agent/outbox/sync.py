@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,21 @@ from agent.ledger import delivery, file
 from agent.ledger.delivery import Identity, Reader, Sealed
 from agent.ledger.money import told
 from agent.ledger.recovery import marks
-from agent.outbox import judge, seal
+from agent.outbox import judge, seal, succession
 from agent.outbox.client import ANSWER_S_MAX, Client
 from agent.outbox.judge import Accepted, Elsewhere, Failed
 from agent.outbox.recovery.box import Lock
 from agent.outbox.recovery.leaving import Leaving
 from agent.outbox.writes import Runs
+from wire.keys import fingerprint
+from wire.receipt import Stand
 
 POLL_S = 1.0
 """How often the ledger is looked at for new entries, in seconds."""
 STAND_CHECK_S = 900.0
 """How often an idle agent asks where the catalogue stands: a restored one has nothing else to tell it by."""
+SKEW_TOLD_S = 30
+"""From how far apart two clocks are told, in seconds; they are tolerated to `wire.signing.CLOCK_SKEW_MAX_S`."""
 WAIT_S_MAX = 60.0
 """Longest sleep in one piece, in seconds."""
 
@@ -50,7 +54,8 @@ class Step(StrEnum):
 class Outbox:
     """The reader named `catalogue`. Ended by `close`.
 
-    ``lock`` is the public half of the campus's recovery key; ``jitter`` gives numbers in [0, 1).
+    ``sites`` are those that this agent reads, ``lock`` is the public half of the campus's recovery key, ``jitter``
+    gives numbers in [0, 1).
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class Outbox:
         client: Client,
         environment: str,
         clock: Clock,
+        sites: Sequence[str] = (),
         lock: Lock | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -68,6 +74,7 @@ class Outbox:
         self._data_dir = data_dir
         self._client = client
         self._environment = environment
+        self._sites = sites
         self._clock = clock
         self._jitter = jitter
         self._leaving = Leaving(client=client, writer=writer, clock=clock, lock=lock)
@@ -76,6 +83,7 @@ class Outbox:
         self._moved = False
         self._checked: float | None = None
         self._told = ""
+        self._heard_last: Mapping[str, str] = {delivery.NOTICE: "", delivery.CLOCK: "0"}
         self.counts = {"batches": 0, "entries": 0, "rejected": 0, "refused_answers": 0}
 
     async def run(self) -> None:
@@ -127,7 +135,7 @@ class Outbox:
                 return await self._ask(who, reader, limit_s)
             # After sealing: whoever has an entry in the batch is a person by now.
             if (failed := await self._leaving.leave(conn, who)) is not None:
-                return await self._failed(reader, failed)
+                return await self._not_taken(who, reader, failed)
             if sealed is None:
                 return Step.idle
             return await self._send(who, reader, sealed, limit_s)
@@ -178,6 +186,7 @@ class Outbox:
             chosen,
             marks=read,
             terms=await told.within(conn, first_seq, last_seq),
+            sites=self._sites,
             environment=self._environment,
             now=self._clock.now(),
         )
@@ -191,7 +200,7 @@ class Outbox:
             return await self._failed(reader, Failed(told=_line(exc)))
         meant = judge.batch_answer(answer, who, sealed, now=self._clock.now())
         if isinstance(meant, Failed):
-            return await self._failed(reader, meant)
+            return await self._not_taken(who, reader, meant)
         if isinstance(meant, Elsewhere):
             return await self._elsewhere(who, reader, meant)
         return await self._settle(sealed, meant)
@@ -214,8 +223,9 @@ class Outbox:
             return await self._failed(reader, Failed(told=_line(exc)))
         meant = judge.stand_answer(answer, who, now=self._clock.now())
         if isinstance(meant, Failed):
-            return await self._failed(reader, meant)
+            return await self._not_taken(who, reader, meant)
         self._checked = self._clock.running()
+        await self._heard(meant.stand)
         agreed = meant.stand.seq == reader.acked_seq and not await self._what_is_wrong(who, meant)
         if not agreed or reader.fault:
             return await self._elsewhere(who, reader, meant)
@@ -223,6 +233,27 @@ class Outbox:
             await self._writer.run(delivery.forget_failure())
             self._recovered()
         return Step.idle
+
+    async def _not_taken(self, who: Identity, reader: Reader, failed: Failed) -> Step:
+        """An answer that is not the catalogue's may be signed by its next key: that one is believed from now on."""
+        now = await succession.followed(self._client, who) if failed.forged else who
+        if now.catalogue_public == who.catalogue_public:
+            return await self._failed(reader, failed)
+        await self._writer.run(delivery.keep_keys(now))
+        log.warning("catalogue_key_changed", fingerprint=fingerprint(now.catalogue_public))
+        return Step.moved
+
+    async def _heard(self, stand: Stand) -> None:
+        """Keep what the catalogue wants to be known, and how far the two clocks are apart."""
+        ahead = self._clock.now() - stand.at if stand.at else 0
+        told = {delivery.NOTICE: stand.notice, delivery.CLOCK: str(ahead if abs(ahead) >= SKEW_TOLD_S else 0)}
+        if told != self._heard_last:
+            await self._writer.run(delivery.keep_settings(told))
+            self._heard_last = told
+            if stand.notice:
+                log.warning("catalogue_notice", notice=stand.notice)
+            if abs(ahead) >= SKEW_TOLD_S:
+                log.warning("clocks_differ", ahead_s=ahead, do="compare this machine's clock with a time server")
 
     async def _elsewhere(self, who: Identity, reader: Reader, found: Elsewhere) -> Step:
         """The catalogue stands at another place than we thought: go there if it is on our history."""

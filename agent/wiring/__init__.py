@@ -275,6 +275,7 @@ async def _outbox(stack: contextlib.AsyncExitStack, settings: Settings, writer: 
         client=client,
         environment=settings.agent.environment,
         clock=clock,
+        sites=sorted({source.site_name for source in settings.log_sources}),
         lock=read_lock(settings.recovery_file),
     )
     stack.push_async_callback(outbox.close)

@@ -23,7 +23,7 @@ from agent.ledger.recovery.persons import Known
 from agent.ledger.recovery.rebuilding import Rebuilding
 from agent.ledger.verify import verify
 from agent.model import SourceState
-from agent.outbox import enrol
+from agent.outbox import enrol, succession
 from agent.outbox.client import Client
 from agent.outbox.recovery.asking import Asking
 from agent.outbox.recovery.box import RecoveryKey
@@ -87,6 +87,7 @@ async def restore(
         async with client:
             mine, known = _there(data_dir)
             who = await _introduced(settings, wanted, client, mine, clock)
+            who = await succession.followed(client, who)
             asking = Asking(client, who, clock)
             stand = await asking.stand()
             known = await _opened(asking, wanted.key, who, known)
@@ -196,6 +197,7 @@ def _settings(settings: Settings, stand: Stand, who: Identity, now: int) -> dict
         delivery.AGENT: who.agent,
         delivery.EPOCH: str(stand.epoch + 1),
         delivery.CATALOGUE_KEY: who.catalogue_public.hex(),
+        delivery.CATALOGUE_KEYS: " ".join(key.hex() for key in who.catalogue_keys),
         delivery.CATALOGUE_URL: "" if settings.catalogue is None else str(settings.catalogue.url),
         "environment": settings.agent.environment,
         f"restored:{now}": json.dumps({"entries": stand.seq, "head": stand.head.hex(), "epoch": stand.epoch}),

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
+SKEW_TOLD_S = 30
+"""From how far apart two clocks are told, in seconds."""
 Campus = Annotated[str, typer.Argument(help="The campus.")]
 
 
@@ -69,6 +71,7 @@ def list_(
         as_json=as_json,
         lines=lambda: [
             f"{row['agent']:12} {row['state']:8} epoch {row['epoch']} seq {row['seq']}  heard {iso(row['heard_at'])}"
+            + (f"  its clock is {row['skew_s']} s ahead" if abs(row["skew_s"] or 0) >= SKEW_TOLD_S else "")
             for row in rows
         ],
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from catalogue.cli import agent, books, operate, partner, redemption, reward, tenant
+from catalogue.cli import agent, books, operate, partner, proof, redemption, reward, tenant
 
 app = typer.Typer(
     help="The central rewards catalogue: campuses, their agents, their learners' wallets.",
@@ -17,6 +17,9 @@ app.command()(operate.serve)
 app.command()(operate.verify)
 app.add_typer(tenant.app, name="tenant", help="Campuses.")
 app.add_typer(agent.app, name="agent", help="The campuses' agents.")
+app.add_typer(proof.key, name="key", help="The key that signs receipts.")
+app.add_typer(proof.site, name="site", help="Which agent reads which site.")
+app.add_typer(proof.entry, name="entry", help="Entries that were set aside.")
 app.add_typer(books.wallet, name="wallet", help="What learners have.")
 app.add_typer(books.ledger, name="ledger", help="What came in.")
 app.add_typer(reward.app, name="reward", help="What points can be spent on.")

@@ -8,7 +8,7 @@ and digest of the body; `Idempotency-Key` is the redemption. A partner answers 2
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -33,7 +33,7 @@ RETRY_AFTER_S_MAX = 86_400
 class HttpAdapter:
     """Posts orders. Made without a loop, connected at the first order, ended by `close`."""
 
-    def __init__(self, key: Key) -> None:
+    def __init__(self, key: Key | Callable[[], Key]) -> None:
         self._key = key
         self._session: aiohttp.ClientSession | None = None
 
@@ -58,7 +58,8 @@ class HttpAdapter:
         )
         headers = {"Content-Type": "application/json", "Idempotency-Key": order.redemption}
         request = Request(method="POST", url=order.url, headers=Headers(headers.items()))
-        signed = signing.sign_request(request, body, key=self._key, key_id=self._key.fingerprint, created=now, tag=TAG)
+        key = self._key() if callable(self._key) else self._key
+        signed = signing.sign_request(request, body, key=key, key_id=key.fingerprint, created=now, tag=TAG)
         wait = aiohttp.ClientTimeout(total=order.timeout_s, connect=min(order.timeout_s, CONNECT_S_MAX))
         try:
             async with self._connected().post(

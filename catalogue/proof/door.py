@@ -8,9 +8,10 @@ import structlog
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from catalogue.proof import keeping
+from catalogue.proof import keeping, keys
 from catalogue.store import Store
 from catalogue.tenants import Sender
+from wire import keys as wire_keys
 from wire import receipt, signing
 from wire.canonical import MalformedError
 from wire.keeping import CONTENT_TYPE, HISTORY_TYPE, Persons, Takeover
@@ -56,6 +57,13 @@ class KeepingDoor:
         router.add_get("/v1/persons/{after}", self.persons)
         router.add_get("/v1/history/{epoch}/{seq}", self.history)
         router.add_post("/v1/agents/epoch", self.take_over)
+        router.add_get("/v1/keys", self.keys)
+
+    async def keys(self, _request: web.Request) -> web.Response:
+        """Which key followed which: needs no signature, because each link carries two."""
+        async with self._door.store.reading() as conn:
+            chain = await keys.links(conn)
+        return web.Response(body=wire_keys.encode_links(chain), headers={"Content-Type": CONTENT_TYPE})
 
     async def keep(self, request: web.Request) -> web.Response:
         """Keep sealed persons; the answer names none."""

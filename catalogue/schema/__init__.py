@@ -3,15 +3,18 @@
 from catalogue.schema.base import REVISION, metadata
 from catalogue.schema.campus import agent, agent_key, batch, enrolment, entry, tenant
 from catalogue.schema.keeping import sealed_person
+from catalogue.schema.proof import accepted_entry, catalogue_key, site
 from catalogue.schema.redemption import redemption, step
 from catalogue.schema.rewards import code, label, offer, partner, reward
 from catalogue.schema.wallets import currency, ledger, level, movement, wallet
 
 __all__ = [
     "REVISION",
+    "accepted_entry",
     "agent",
     "agent_key",
     "batch",
+    "catalogue_key",
     "code",
     "currency",
     "enrolment",
@@ -26,6 +29,7 @@ __all__ = [
     "redemption",
     "reward",
     "sealed_person",
+    "site",
     "step",
     "tenant",
     "wallet",

@@ -39,6 +39,7 @@ agent = Table(
     Column("head", LargeBinary, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("heard_at", BigInteger),
+    Column("skew_s", BigInteger),  # how far its clock was ahead of ours when it last delivered
     ForeignKeyConstraint(["campus"], ["tenant.campus"]),
 )
 

@@ -14,6 +14,7 @@ from agent.clock import SystemClock
 from agent.outbox.client import Answer, Client, Place
 from catalogue import books, tenants
 from catalogue.app import Door, wall_clock
+from catalogue.proof.keys import KeyFile
 from catalogue.store import Store
 from tests.wire_builders import CAMPUS, a_header
 from wire import batch, chain, enrolment, keys, receipt, signing
@@ -25,7 +26,11 @@ class CatalogueUnderTest(Protocol):
     """A catalogue that listens somewhere, and its operator's side."""
 
     url: str
-    key: keys.Key
+
+    @property
+    def key(self) -> keys.Key:
+        """The key that signs its answers."""
+        ...
 
     async def add_tenant(self, campus: str, environment: str = "production", *, agent: str | None = None) -> str:
         """A token for a campus, which is made known if it is not."""
@@ -47,10 +52,15 @@ class CatalogueUnderTest(Protocol):
 class RealCatalogue:
     """The product itself on a database, in this process."""
 
-    def __init__(self, store: Store, key: keys.Key, url: str) -> None:
+    def __init__(self, store: Store, key_file: KeyFile, url: str) -> None:
         self.store = store
-        self.key = key
+        self._key_file = key_file
         self.url = url
+
+    @property
+    def key(self) -> keys.Key:
+        """As it signs now."""
+        return self._key_file()
 
     async def add_tenant(self, campus: str, environment: str = "production", *, agent: str | None = None) -> str:
         async with self.store.writing() as conn:
@@ -78,7 +88,9 @@ async def running_catalogue(directory: Path, database: str | URL) -> AsyncIterat
     """The product, listening on a free port."""
     store = await Store.open(make_url(database), check_schema=False)
     key_file = directory / "catalogue.ed25519"
-    key = keys.load(key_file) if key_file.exists() else keys.create(key_file)
+    if not key_file.exists():
+        keys.create(key_file)
+    key = KeyFile(key_file)
     runner = web.AppRunner(
         Door(store=store, key=key).app(), access_log=None, auto_decompress=False, shutdown_timeout=1.0
     )

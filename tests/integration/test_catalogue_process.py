@@ -187,7 +187,7 @@ async def test_a_catalogue_that_is_killed_again_and_again_has_everything_once(tm
                 served.end(signal.SIGKILL)
                 await going
                 served.start()
-            assert await agent.drain()
+            assert await agent.outbox.drain(limit_s=20.0)
             assert agent.standing()["acked_seq"] == agent.written == 14_400
         report = json.loads(command("verify", "--config", served.config, "--json").stdout)
         assert (report["entries"], report["faults"]) == (14_400, [])

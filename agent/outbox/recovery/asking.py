@@ -111,7 +111,7 @@ class Asking:
                 name.lower(): value for name, value in page.signature.items()
             }
             signed = Response(status_code=200, headers=Headers(lines.items()))
-            signing.verify_receipt(signed, page.receipt, public=self._who.catalogue_public, now=self._clock.now())
+            signing.verify_receipt(signed, page.receipt, public=judge.signer(self._who, lines), now=self._clock.now())
         except (MalformedError, SignatureError) as exc:
             raise IntegrityError(
                 f"the batch after entry {seq} is not as it was received: {exc}", hint=_BROKEN

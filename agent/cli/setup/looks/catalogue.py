@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ABOUT = "catalogue"
 ANSWER_S_MAX = 10.0
+CLOCK_TOLD_S = 120
 _NOBODY = "not-enrolled"
 """Asked under this name any catalogue refuses, which shows that one is there."""
 
@@ -103,6 +104,12 @@ async def _agreed(client: Client, connection: aiosqlite.Connection, who: Identit
             )
         raise (ConfigError if answer.status in {401, 403} else TransientError)(meant.told)
     stand = meant.stand
+    ahead = now - stand.at if stand.at else 0
+    if abs(ahead) >= CLOCK_TOLD_S:
+        raise TransientError(
+            f"this machine's clock is {ahead} s ahead of the catalogue's",
+            hint="compare it with a time server; beyond 300 s nothing is taken",
+        )
     newest = await delivery.newest_seq(connection)
     wrong = judge.compare(stand, who, newest_seq=newest, our_head=await delivery.head_at(connection, stand.seq))
     if wrong:

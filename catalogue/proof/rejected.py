@@ -1,0 +1,104 @@
+"""Rejected entries: listed with their reasons, and accepted later from the bytes that were stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row, exists, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from catalogue import ingest
+from catalogue.errors import CatalogueError
+from catalogue.ingest import BALANCE_MAX, Author
+from catalogue.schema import accepted_entry, batch, entry
+from catalogue.store import Store
+from catalogue.wallets import book
+from catalogue.wallets.moves import Move, as_movement
+from wire import canonical, terms
+from wire.lots import Account
+
+LISTED_MAX = 1000
+
+
+async def listed(
+    conn: AsyncConnection, campus: str, *, name: str | None = None, after: int = 0
+) -> list[dict[str, Any]]:
+    """{agent, epoch, seq, reason, bytes} of the entries that still move nothing, in key order, at most `LISTED_MAX`."""
+    wanted = select(entry).where(
+        entry.c.campus == campus, entry.c.rejected.is_not(None), ~_accepted(), entry.c.seq > after
+    )
+    if name is not None:
+        wanted = wanted.where(entry.c.agent == name)
+    ordered = wanted.order_by(entry.c.agent, entry.c.epoch, entry.c.seq).limit(LISTED_MAX)
+    return [
+        {
+            "agent": row.agent,
+            "epoch": row.epoch,
+            "seq": row.seq,
+            "reason": row.rejected,
+            "entry": bytes(row.body).decode("utf-8", "replace"),
+        }
+        for row in await conn.execute(ordered)
+    ]
+
+
+async def accept(
+    store: Store, conn: AsyncConnection, campus: str, name: str, seq: int, *, by: str, reason: str, now: int
+) -> dict[str, Any]:
+    """Post the stored bytes of a rejected entry, judged by what this program knows now; what it moved.
+
+    Raises:
+        CatalogueError: there is no such rejected entry, it was accepted before, or it still cannot be posted (why).
+    """
+    row = await _rejected(conn, campus, name, seq)
+    judged = ingest.judge(bytes(row.body), await _author(conn, row), seq=seq)
+    if not isinstance(judged, Move):
+        raise CatalogueError(
+            f"entry {seq} of {name} still cannot be posted: {judged}",
+            hint="a newer rewards-catalogue may know it; else the campus adjusts by hand: rewards-agent ledger adjust",
+        )
+    held = await book.hold(store, conn, campus, [judged.key])
+    after = held[judged.key].balance + judged.amount
+    if abs(after) > BALANCE_MAX:
+        raise CatalogueError(f"entry {seq} of {name}: the wallet would go beyond {BALANCE_MAX}", hint="it stays aside")
+    if judged.kind == "reversal" and judged.amount < 0:
+        account = (await book.accounts(conn, campus, held)).get(judged.key) or Account()
+        judged = judged._replace(waived=account.move(as_movement(judged)))
+    await book.write(store, conn, campus, [judged], held, now=now)
+    place = {"campus": campus, "agent": name, "epoch": row.epoch, "seq": seq}
+    await conn.execute(insert(accepted_entry), place | {"accepted_at": now, "accepted_by": by, "reason": reason})
+    return {"agent": name, "seq": seq, "learner": judged.learner, "currency": judged.currency, "amount": judged.amount}
+
+
+async def accepted(conn: AsyncConnection, campus: str, name: str) -> set[tuple[int, int]]:
+    """(epoch, seq) of an agent's entries that were accepted later."""
+    table = accepted_entry.c
+    rows = await conn.execute(select(table.epoch, table.seq).where(table.campus == campus, table.agent == name))
+    return {(epoch, seq) for epoch, seq in rows}
+
+
+def _accepted() -> Any:
+    table, same = accepted_entry.c, entry.c
+    return exists().where(
+        table.campus == same.campus, table.agent == same.agent, table.epoch == same.epoch, table.seq == same.seq
+    )
+
+
+async def _rejected(conn: AsyncConnection, campus: str, name: str, seq: int) -> Row[Any]:
+    mine = (entry.c.campus == campus, entry.c.agent == name, entry.c.seq == seq)
+    found = (await conn.execute(select(entry).where(*mine, entry.c.rejected.is_not(None), ~_accepted()))).first()
+    if found is None:
+        raise CatalogueError(
+            f"entry {seq} of {name} is not among the rejected ones of {campus}",
+            hint=f"see: rewards-catalogue entry list {campus}",
+        )
+    return found
+
+
+async def _author(conn: AsyncConnection, row: Row[Any]) -> Author:
+    """Who wrote it, with the terms of the batch that it came in."""
+    table = batch.c
+    mine = (table.campus == row.campus, table.agent == row.agent, table.epoch == row.epoch)
+    came = select(table.header).where(*mine, table.first_seq <= row.seq).order_by(table.first_seq.desc()).limit(1)
+    header = canonical.load(bytes((await conn.execute(came)).one().header), what="the header")
+    return Author(agent=row.agent, epoch=row.epoch, terms=terms.parse(header.get(terms.FIELD)))
