@@ -67,7 +67,7 @@ async def receiving(**moods: Any) -> AsyncIterator[Receiver]:
     receiver = Receiver(**moods)
     app = web.Application()
     app.router.add_post("/{anything:.*}", receiver.answer)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
