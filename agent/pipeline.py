@@ -12,15 +12,16 @@ import dataclasses
 import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import aiosqlite
 
 from agent.arriving import sighted
+from agent.arriving.ahead import Ahead, Ready, judged
 from agent.arriving.brought import Brought
 from agent.arriving.recovered import Recovery
+from agent.arriving.tally import Tally
 from agent.clock import Clock
 from agent.engine import booking, evaluate, history, trust
 from agent.engine.derived import fold as derived
@@ -44,7 +45,7 @@ from agent.ledger.record import Behind, Recorder, reserving, totals
 from agent.ledger.writer import Writer
 from agent.model import Decision, Demand, Event, Observation, Outcome, Page, SourceState, StateRequest, Trust
 
-RULEBOOKS_KEPT = 2
+RULEBOOKS_KEPT = 4
 """A page is decided by the rules whose filter fetched it: after a reload the older ones serve what is under way."""
 
 CompileText = Callable[[str], Rulebook]
@@ -52,18 +53,6 @@ CompileText = Callable[[str], Rulebook]
 
 Then = Callable[[aiosqlite.Connection, int, Decision, Decision], Awaitable[None]]
 """(connection of the unit, the number and the held decision, what its approval came to)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
-    """What one page came to: counts of observations, fresh events, entries, and decisions by outcome."""
-
-    source: str
-    observed: int
-    fresh: int
-    entries: int
-    outcomes: Mapping[Outcome, int] = field(default_factory=dict)
-    reasons: Mapping[str, int] = field(default_factory=dict)
 
 
 class Pipeline:
@@ -86,13 +75,13 @@ class Pipeline:
         self._writer = writer
         self._recorder = recorder
         self._data_dir = data_dir
-        self._ceilings = ceilings
         self._compile_text = compile_text
         self._clock = clock
         self._shadow = shadow
         self._rulebooks: dict[str, Rulebook] = {}
         self._version_numbers: dict[str, int] = {}
         self._saved: dict[str, SourceState] = {}
+        self._ahead = Ahead(lambda page: judged(page, ceilings[page.source], self._rulebooks[page.rules_version]))
         self.aliases = Aliases()
         self._states = False
         self._brought = Brought(recorder)
@@ -145,6 +134,10 @@ class Pipeline:
         for version in list(self._rulebooks)[:-RULEBOOKS_KEPT]:
             del self._rulebooks[version]
 
+    def expect(self, page: Page) -> None:
+        """``page`` is the next of its source to be taken: it is judged while the one before it is committed."""
+        self._ahead.expect(page)
+
     async def take(self, page: Page) -> Tally:
         """Record a page with everything that follows from it; when this returns it is on disk.
 
@@ -152,9 +145,7 @@ class Pipeline:
             TransientError: nothing of the page stands (disk full, locked); take it again later.
         """
         rulebook = self._rulebooks[page.rules_version]
-        # Of two sightings of one fact in a page the first is recorded, with what the second adds.
-        events = again.each_once(trust.tag_all(page.observations, self._ceilings[page.source]))
-        verdicts = {event.event_id: evaluate.judge(event, rulebook) for event in events}
+        events, verdicts, ready = self._ahead.of(page)
         now, number = self._clock.now(), self._version_numbers[rulebook.version]
 
         async def unit(connection: aiosqlite.Connection) -> tuple[int, int, Sequence[Decision]]:
@@ -172,7 +163,7 @@ class Pipeline:
                 about = (self._recorder, page, arrived, verdicts, more.events, number)
                 more.numbers.update(await self._recovery.of(connection, *about, now=now))
                 judged = more.judged(arrived, verdicts, rulebook)
-                found = await self._decided(connection, page, arrived, more, judged)
+                found = await self._decided(connection, page, arrived, more, judged, ready)
             await sources.save(connection, page.source, page.state, self._saved.get(page.source), now)
             self._recovery = await self._recovery.passed(connection, page)
             return found
@@ -190,7 +181,13 @@ class Pipeline:
         )
 
     async def _decided(
-        self, connection: aiosqlite.Connection, page: Page, arrived: list[Event], more: Completed, judged: list[Verdict]
+        self,
+        connection: aiosqlite.Connection,
+        page: Page,
+        arrived: list[Event],
+        more: Completed,
+        judged: list[Verdict],
+        ready: Ready,
     ) -> tuple[int, int, Sequence[Decision]]:
         """Decide and record what is news of a page: fresh events, entries, decisions."""
         rulebook, now = self._rulebooks[page.rules_version], self._clock.now()
@@ -199,12 +196,13 @@ class Pipeline:
         async with Behind(connection) as behind:
             past = await self._asked(behind, told.verdicts)
             unseen = [event for event in fresh if event.event_id not in more.numbers]
-            numbers = more.numbers | await self._recorder.see(behind, unseen, now)
+            numbers = more.numbers | await self._recorder.see(behind, unseen, now, ready)
             decisions = again.superseding(booking.book(told.verdicts, await past, shadow=self._shadow), more.said)
             about, version_no = {event.event_id: event for event in fresh}, self._version_numbers[rulebook.version]
             entries = await self._recorder.decide(
                 behind, about | more.events, decisions, numbers=numbers, version_no=version_no, now=now
             )
+            asyncio.get_running_loop().call_soon(self._ahead.use_time)
         await sighted.remember(connection, fresh, numbers, page.source)
         return len(fresh), entries, decisions
 

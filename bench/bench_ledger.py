@@ -21,13 +21,15 @@ from typing import Any
 import orjson
 import psutil
 
+from agent.arriving.tally import Tally
 from agent.clock import SystemClock
 from agent.ledger import file
 from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
-from agent.model import Trust
+from agent.model import Page, SourceState, Trust
 from agent.pipeline import Pipeline
 from agent.service import process
+from agent.service.tail import Tail
 from bench.frame import Comparison, Sample, publish
 from bench.workload import PAGE_ROWS, RULES, SOURCE, pages, rulebook
 
@@ -165,20 +167,39 @@ class Bench:
         return Comparison(unit="entries", bare=tuple(bare_runs), ours=tuple(ours_runs))
 
     async def _take(self, made: Pipeline, reader: sqlite3.Connection, n: int) -> tuple[Sample, list[Rows]]:
+        """``n`` pages as the service takes them: the next one is at hand while one is being written."""
         ready = list(pages(self._done, n * PAGE_ROWS, self._version))
         self._done += n * PAGE_ROWS
         marks = [newest(reader)]
-        wall = 0.0
-        cpu = time.process_time()
-        for page in ready:
-            started = time.perf_counter()
-            tally = await made.take(page)
-            wall += time.perf_counter() - started
+
+        def on_page(_page: Page, tally: Tally) -> None:
             assert tally.entries == PAGE_ROWS, f"every row is paid, but {tally}"
             marks.append(newest(reader))
-        cpu = time.process_time() - cpu
+
+        tail = Tail(source=Ready(ready), ledger=made, demand=made.demand, clock=SystemClock(), on_page=on_page)
+        started, cpu = time.perf_counter(), time.process_time()
+        assert await tail.run(follow=False) is None
+        wall, cpu = time.perf_counter() - started, time.process_time() - cpu
         memory = psutil.Process().memory_info().rss / 1e6
         return Sample(units=n * PAGE_ROWS, wall_s=wall, cpu_s=cpu, peak_mb=memory), written(reader, marks)
+
+
+class Ready:
+    """A source whose pages are all there."""
+
+    name = SOURCE
+
+    def __init__(self, pages: Sequence[Page]) -> None:
+        self._pages = pages
+
+    async def pages(self, _state: SourceState, _demand: object, *, follow: bool) -> AsyncIterator[Page]:
+        """All of them, in order."""
+        assert not follow
+        for page in self._pages:
+            yield page
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
 
 def _write(bare: Bare, rows: list[Rows]) -> Sample:

@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from agent.arriving.tally import Tally
 from agent.engine.rules import Rulebook
 from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
 from agent.model import Observation, Page, SourceState, Trust
-from agent.pipeline import Pipeline, Tally
+from agent.pipeline import Pipeline
 from tests.builders import NOW
 from tests.fakes import ManualClock
 from tests.ledgers import rows

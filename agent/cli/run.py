@@ -13,9 +13,9 @@ import typer
 from agent.cli.frame import ConfigOption, run_async, settings_of
 
 if TYPE_CHECKING:
+    from agent.arriving.tally import Tally
     from agent.config.settings import Settings
     from agent.model import Page
-    from agent.pipeline import Tally
 
 app = typer.Typer()
 

@@ -18,8 +18,9 @@ class Collector(Protocol):
         ...
 
     def pages(self, state: SourceState, demand: Callable[[], Demand], *, follow: bool) -> AsyncIterator[Page]:
-        """Pages from where ``state`` says, in order; when this resumes after a `yield`, that page is on disk.
+        """Pages from where ``state`` says, in order.
 
+        When this resumes after a `yield`, every page before that one is on disk, and that one is being written.
         ``demand`` is asked once per page, so that a reload of the rules takes effect at the next page. With ``follow``
         it polls for ever and yields when something changed (and a heartbeat a minute); without, it ends once it has
         read to the newest number that was there at the start (at least one page is always yielded).

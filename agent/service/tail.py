@@ -47,6 +47,10 @@ class Ledger(Protocol):
         """The state to go on from, as stored."""
         ...
 
+    def expect(self, page: Page) -> None:
+        """``page`` is taken next of its source."""
+        ...
+
     async def take(self, page: Page) -> Any:
         """Record a page; when this returns it is on disk."""
         ...
@@ -157,13 +161,30 @@ class Tail:
         async with contextlib.AsyncExitStack() as stack:
             if isinstance(pages, AsyncGenerator):
                 stack.push_async_callback(pages.aclose)
-            async for page in pages:
-                tally = await self._take(page)
+            await self._take_each(pages)
+
+    async def _take_each(self, pages: AsyncIterator[Page]) -> None:
+        """Take page after page; while one is being written the next is read."""
+        coming = asyncio.ensure_future(_next(pages))
+        taking: asyncio.Future[Any] | None = None
+        try:
+            while (page := await coming) is not None:
+                taking = asyncio.ensure_future(self._take(page))
+                coming = asyncio.ensure_future(_next(pages))
+                await asyncio.wait({taking, coming}, return_when=asyncio.FIRST_COMPLETED)
+                if not taking.done() and coming.exception() is None and (ahead := coming.result()) is not None:
+                    self._ledger.expect(ahead)
+                tally = await taking
                 self._untried = False
                 if self.trouble:
                     log.info("source_recovered", source=self.source.name)
                 self.trouble, self._failing_since, self._backoff_s = "", None, BACKOFF_FIRST_S
                 self._on_page(page, tally)
+        finally:
+            under_way = [task for task in (taking, coming) if task is not None]
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
 
     def _stands(self) -> SourceState:
         try:
@@ -176,3 +197,7 @@ class Tail:
             return await self._ledger.take(page)
         except IntegrityError as exc:
             raise LedgerFaultError(exc) from exc
+
+
+async def _next(pages: AsyncIterator[Page]) -> Page | None:
+    return await anext(pages, None)

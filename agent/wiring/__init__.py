@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from agent.arriving.tally import Tally
 from agent.backfill import Backfill
 from agent.clock import Clock, SystemClock
 from agent.collectors.base import Collector
@@ -33,7 +34,7 @@ from agent.operations import Operations, Rewind
 from agent.outbox.callbacks.reader import Callback
 from agent.outbox.recovery.box import read_lock
 from agent.outbox.sync import Outbox
-from agent.pipeline import Pipeline, Tally
+from agent.pipeline import Pipeline
 from agent.review.noticed import Noticed
 from agent.schedule.expiry import Expiry
 from agent.schedule.runner import Scheduler

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from agent.arriving.tally import Tally
 from agent.metrics import Metrics
 from agent.model import Page
-from agent.pipeline import Tally
 from agent.service.health.app import Health
 from agent.service.health.figures import Figures
 from agent.wiring import Agent

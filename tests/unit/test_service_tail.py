@@ -47,9 +47,13 @@ class MemoryLedger:
     def __init__(self, broken: RewardsError | None = None) -> None:
         self.state = SourceState()
         self.broken = broken
+        self.expected: list[int] = []
 
     def stands(self, source: str) -> SourceState:
         return self.state
+
+    def expect(self, page: Page) -> None:
+        self.expected.append(page.newest)
 
     async def take(self, page: Page) -> str:
         if self.broken is not None:

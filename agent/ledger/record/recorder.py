@@ -14,7 +14,7 @@ from agent.ledger.record.behind import Behind
 from agent.ledger.record.movements import LOWERED, Movement
 from agent.ledger.record.names import NameKind, Names
 from agent.ledger.record.people import People, Person
-from agent.model import Decision, Event, Outcome, Use
+from agent.model import Decision, Event, Observation, Outcome, Use
 from wire import chain
 
 _LAST_NUMBERS = """
@@ -119,13 +119,19 @@ class Recorder:
         async with Behind(connection) as behind:
             return await self.decide(behind, events, decisions, numbers=numbers, version_no=version_no, now=now)
 
-    async def see(self, behind: Behind, events: Sequence[Event], now: int) -> dict[bytes, int]:
-        """Begin to write fresh ``events``; returns their numbers by event_id."""
+    async def see(
+        self,
+        behind: Behind,
+        events: Sequence[Event],
+        now: int,
+        ready: Mapping[bytes, tuple[Observation, bytes]] | None = None,
+    ) -> dict[bytes, int]:
+        """Begin to write fresh ``events``; returns their numbers by event_id. ``ready`` are bytes made before."""
         await self._remember(behind.connection)
         sources = await self._numbers(behind, "source", {event.seen.source for event in events})
         numbers: dict[bytes, int] = {}
         rows = []
-        payloads = codec.encode_events([event.seen for event in events])
+        payloads = _made(events, ready or {}) or codec.encode_events([event.seen for event in events])
         for event_no, (event, payload) in enumerate(zip(events, payloads, strict=True), self._event_no + 1):
             seen, event_id = event.seen, event.event_id
             numbers[event_id] = event_no
@@ -335,3 +341,10 @@ class Recorder:
         ]
         rows.sort()
         await behind.insert("quota_use (meter_no, bucket, person_no, slot, at, amount, seq)", rows)
+
+
+def _made(events: Sequence[Event], ready: Mapping[bytes, tuple[Observation, bytes]]) -> list[bytes]:
+    """The bytes of all ``events``; nothing where one of them is not what it was when its bytes were made."""
+    found = [ready.get(event.event_id) for event in events]
+    payloads = [made[1] for event, made in zip(events, found, strict=True) if made and made[0] is event.seen]
+    return payloads if len(payloads) == len(events) else []
