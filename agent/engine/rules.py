@@ -196,7 +196,9 @@ class _Compiler:
         pays = {AWARDS, *(posting.currency for posting in postings)}
         mine = tuple(quota for quota in own if quota.unit in pays)
         shared = tuple(quota for quota in self._shared_by(rule.group) if quota.unit in pays)
-        brakes = self._brakes([posting.currency for posting in postings], rule.id)
+        # What is decided at a time has no usual of a day: it is braked with everything that its currency issues.
+        by_the_clock = rule.on == (schedule.KIND,)
+        brakes = () if by_the_clock else self._brakes([posting.currency for posting in postings], rule.id)
         quotas = (*mine, *shared, *brakes)
         return Payee(
             role=role, postings=postings, own=(*mine, *brakes), shared=shared, quotas=quotas, pays=amounts.pays(given)

@@ -24,11 +24,11 @@ from agent.ledger.schedule import datasets, runs
 from agent.ledger.schedule.datasets import AsOf
 from agent.ledger.schedule.runs import Run
 from agent.ledger.writer import Writer
-from agent.model import Page
+from agent.model import Outcome, Page
 from agent.pipeline import Pipeline
 from agent.schedule import drawing, due, looking
 from agent.schedule.due import Due
-from agent.schedule.recording import Books
+from agent.schedule.recording import Books, Recorded
 
 LOOK_S = 5.0
 """How often the service looks whether something is due."""
@@ -247,8 +247,7 @@ class Scheduler:
             run = replace(run, report={**run.report, "tickets": sum(found.tickets.values())})
         judged = verdicts(found.winners, each.timed, each.nominal, rulebook)
         recorded = await self._writer.run(partial(self._books.close, run=run, verdicts=judged, now=now))
-        entries = recorded.entries if recorded is not None else 0
-        return Done(run=each.name, state="closed", winners=len(found.winners), entries=entries)
+        return _closed(each.name, len(found.winners), recorded)
 
     def _look(self, timed: Timed, rulebook: Rulebook, of: AsOf) -> looking.Look:
         with file.reading(self._data_dir) as connection:
@@ -322,12 +321,7 @@ class Scheduler:
         judged = verdicts(winners, timed, run.nominal, rulebook)
         drawn = replace(run, report=report, error="")
         recorded = await self._writer.run(partial(self._books.close, run=drawn, verdicts=judged, now=now))
-        done = Done(
-            run=run_name(run.scheduled, run.nominal),
-            state="closed",
-            winners=len(winners),
-            entries=recorded.entries if recorded is not None else 0,
-        )
+        done = _closed(run_name(run.scheduled, run.nominal), len(winners), recorded)
         log.info("scheduled_run", run=done.run, state=done.state, winners=done.winners, entries=done.entries)
         return done
 
@@ -356,6 +350,15 @@ class Scheduler:
             as_of_event=of.event,
             decided_at=self._clock.now(),
         )
+
+
+def _closed(name: str, winners: int, recorded: Recorded | None) -> Done:
+    """A run that is over; what a brake or a budget holds of its prizes is told at once."""
+    held = recorded.outcomes.get(Outcome.held, 0) if recorded is not None else 0
+    if held:
+        do = "look: rewards-agent review list --kind budget"
+        log.warning("issuing_held", reason=f"prizes of {name}", held=held, do=do)
+    return Done(run=name, state="closed", winners=winners, entries=recorded.entries if recorded is not None else 0)
 
 
 def _told(exc: Exception) -> str:

@@ -134,9 +134,14 @@ class Stage:
         }
 
     def _held(self, said: Mapping[str, Any]) -> list[int]:
-        event = self.number_of(said["of"])
+        """What is held of an act (``of``), or by a rule (``rule``)."""
+        event = self.number_of(said["of"]) if "of" in said else None
         with file.reading(self.data_dir) as connection:
-            return [row.decision_no for row in reading.holds(connection) if row.event_no == event]
+            return [
+                row.decision_no
+                for row in reading.holds(connection)
+                if event in {None, row.event_no} and said.get("rule") in {None, row.decision.rule_id}
+            ]
 
     def number_of(self, number: int) -> int:
         """The event number of an act of the story."""

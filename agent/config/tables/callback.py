@@ -21,6 +21,7 @@ CallbackEvent = Literal[
     "challenge.step",
     "challenge.completed",
     "hold",
+    "brake",
 ]
 EVENTS: tuple[str, ...] = get_args(CallbackEvent)
 

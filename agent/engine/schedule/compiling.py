@@ -60,6 +60,7 @@ def _compiled(
         whom=None,
         condition=None,
         onces=run,
+        braked=file.safety is not None,
     )
     nobody = Payee(role=spec.recipient, postings=(), own=(), shared=(), quotas=())
     acts = CompiledRule(

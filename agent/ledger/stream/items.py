@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from agent.ledger import codec
@@ -29,11 +29,13 @@ WHERE e.seq > ? ORDER BY e.seq LIMIT ?
 # `"st":[` cannot stand inside a JSON text without its quotes escaped: it is the key of `Decision.completes`.
 _DECISIONS = """
 SELECT d.decision_no, n.text, r.version, d.role, d.learner, d.outcome, d.reason, d.detail,
-       coalesce(v.occurred_at, 0), coalesce(v.recorded_at, 0), coalesce(p.pseudonym, '')
+       coalesce(v.occurred_at, 0), coalesce(v.recorded_at, 0), coalesce(p.pseudonym, ''),
+       CASE h.kind WHEN 'budget' THEN h.held_at END
 FROM decision d JOIN name n ON n.no = d.rule_no JOIN rules_version r ON r.version_no = d.version_no
 LEFT JOIN event v ON v.event_no = d.event_no
 LEFT JOIN person p ON p.site = substr(d.learner, 1, instr(d.learner, ':') - 1)
   AND p.lms_user = substr(d.learner, instr(d.learner, ':') + 1)
+LEFT JOIN hold h ON h.decision_no = d.decision_no
 WHERE d.decision_no > ? AND d.decision_no <= ?
   AND (d.outcome = 2 OR instr(d.detail, CAST('"st":[' AS BLOB)) > 0)
 ORDER BY d.decision_no LIMIT ?
@@ -49,6 +51,11 @@ FROM entry e
 WHERE e.seq > ? AND e.person_no IN (SELECT value FROM json_each(?))
 GROUP BY 1, 2
 """
+_FIRST_OF_DAY = """
+SELECT min(h.decision_no) FROM hold h JOIN decision d ON d.decision_no = h.decision_no
+WHERE h.kind = 'budget' AND h.held_at >= ? AND h.held_at < ? AND d.reason = ?
+"""
+_DAY_S = 86_400
 _AMOUNTS = "SELECT person_no, currency, amount FROM balance WHERE person_no IN (SELECT value FROM json_each(?))"
 _MOST = """
 SELECT max(total) FROM (
@@ -87,13 +94,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """One decision that completed something of a challenge, or that waits. Times are seconds UTC."""
+    """One decision that completed something of a challenge, or that waits. Times are seconds UTC.
+
+    ``braked`` is whether it is the first of its day (UTC) that a brake or a budget holds for this reason.
+    """
 
     at: Position
     decision: Decision
     pseudonym: str
     occurred_at: int
     recorded_at: int
+    braked: bool = False
 
     @property
     def waits(self) -> bool:
@@ -131,10 +142,21 @@ def after(
             last = told[-1][0]
             rows = _until(rows, last)
         reached = _reached(connection, position.seq, rows, levels) if levels and rows else {}
+        first = _first_of_day(connection, told)
     finally:
         connection.execute("COMMIT")
-    items = list(_merged(rows, told, position, reached))
+    items = [
+        replace(item, braked=True) if isinstance(item, Decided) and item.at.decision_no in first else item
+        for item in _merged(rows, told, position, reached)
+    ]
     return items, Position(rows[-1][0] if rows else position.seq, max(last, position.decision_no))
+
+
+def _first_of_day(connection: sqlite3.Connection, told: Sequence[tuple[Any, ...]]) -> frozenset[int]:
+    """Of decisions, those that were the first of their day to be held back for their reason."""
+    asked = {(row[6], row[11] // _DAY_S * _DAY_S) for row in told if row[11] is not None}
+    found = (connection.execute(_FIRST_OF_DAY, (day, day + _DAY_S, reason)).fetchone()[0] for reason, day in asked)
+    return frozenset(number for number in found if number is not None)
 
 
 def _until(rows: Sequence[tuple[Any, ...]], last: int) -> list[tuple[Any, ...]]:
@@ -201,7 +223,7 @@ def _entry(row: tuple[Any, ...], at: Position, reached: tuple[int, ...]) -> Entr
 
 
 def _decided(row: tuple[Any, ...], at: Position) -> Decided:
-    _, rule, version, role, learner, outcome, reason, detail, occurred_at, recorded_at, pseudonym = row
+    _, rule, version, role, learner, outcome, reason, detail, occurred_at, recorded_at, pseudonym, _ = row
     decision = codec.decode_decision(
         detail,
         event_id=b"",

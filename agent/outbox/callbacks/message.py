@@ -30,6 +30,7 @@ TEMPLATES: Mapping[str, str] = {
     "challenge.step": "{learner} completed step {step} of {steps}: {title}",
     "challenge.completed": "{learner} completed the challenge {title}",
     "hold": "A decision waits: {title} for {learner}: {reason}",
+    "brake": "Issuing is held back, {reason}. Look at what waits: rewards-agent review list --kind budget",
     "test": "A test of the callback from {campus}",
 }
 
@@ -158,6 +159,8 @@ def _of_decision(item: Decided, known: Known) -> _Found:
             yield "challenge.completed", f"{number}.completed", challenge
     if item.waits:
         yield "hold", f"{number}.hold", data
+    if item.braked:
+        yield "brake", f"{number}.brake", {**data, "learner": ""}
 
 
 def _wanted(rule: str, callback: CallbackSettings, known: Known) -> bool:

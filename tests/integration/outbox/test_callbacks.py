@@ -24,6 +24,7 @@ from tests.builders import NOW, an_observation
 from tests.fakes import ManualClock
 from tests.pipelines import Running, running
 from tests.receivers import SECRET, is_signed, receiving
+from tests.rule_stories import rule
 
 RULES = """
 schema = 1
@@ -135,6 +136,21 @@ async def test_everything_is_told_signed_and_in_the_order_in_which_it_happened(t
         assert (step["data"]["step"], step["data"]["steps"]) == (1, 2)
         level = next(one for one in receiver.bodies() if one["type"] == "level")
         assert level["data"]["level"] == "Regular"
+
+
+async def test_a_brake_is_told_once_a_day_whatever_it_holds(tmp_path: Path) -> None:
+    rules = '[budget]\npoints = "10/ever"\n' + rule(more='once_per = "event"')
+    async with receiving() as receiver, running(tmp_path, rules) as made:
+        await made.take(*[lesson(number) for number in range(1, 6)])
+        callback = a_callback(made, settings(receiver.url, on=["brake"]))
+        assert await callback.drain(limit_s=5)
+        await made.take(lesson(6))
+        assert await callback.drain(limit_s=5)
+        await callback.close()
+        (body,) = receiver.bodies()
+        assert body["type"] == "brake"
+        assert body["text"].startswith("Issuing is held back, budget 10 points/ever.")
+        assert body["data"]["learner"] == ""
 
 
 async def test_told_twice_nothing_is_said_again(tmp_path: Path) -> None:
