@@ -77,6 +77,7 @@ async def running(data_dir: Path, rules: Rulebook | str, *, shadow: bool = False
             "moodle": Trust.server_verified,
             "trigger": Trust.trusted_source,
             "moodle/state": Trust.server_verified,
+            "ws/state": Trust.trusted_source,
         },
         compile_text=rulebook,
         clock=ManualClock(NOW),

@@ -1,0 +1,139 @@
+"""What posts lack is asked of the site: at once, later where it is away, and again where it was too early."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.collectors.inbox.collector import OWED_FROM
+from tests.integration.webservices.campus import (
+    LEARNER,
+    QUIZ,
+    STRANGER,
+    TEACHER,
+    attempt,
+    completed,
+    done,
+    hosted,
+    submitted,
+)
+from tests.rule_stories import rule
+
+QUIZ_80 = rule(on="quiz.submitted", more='conditions = { score_pct = ">=60" }')
+LESSON = rule(on="lesson.completed")
+MOODLE_LEARNER = f"{LEARNER}"
+
+
+async def test_a_quiz_is_paid_by_the_score_that_the_site_tells(tmp_path: Path) -> None:
+    async with hosted(tmp_path, QUIZ_80) as at:
+        attempt(at.site, 1, marks=2)
+        attempt(at.site, 2, marks=1)
+        await at.post(submitted(2), submitted(1))
+        assert at.at.balances() == {MOODLE_LEARNER: 10}
+        assert at.at.reasons() == ["condition score_pct >=60"]
+
+
+async def test_a_preview_earns_nothing(tmp_path: Path) -> None:
+    async with hosted(tmp_path, QUIZ_80) as at:
+        attempt(at.site, 1, marks=3, preview=1)
+        await at.post(submitted(1))
+        assert at.at.balances() == {}
+
+
+async def test_a_post_while_the_site_is_away_is_paid_once_when_it_answers_again(tmp_path: Path) -> None:
+    async with hosted(tmp_path, QUIZ_80) as at:
+        attempt(at.site, 1, marks=3)
+        at.web.moods.status = 503
+        await at.post(submitted(1), submitted(1))
+        assert at.at.balances() == {}
+        assert at.pages[-1].state.counts[OWED_FROM] == 1
+        at.web.moods.status = 200
+        await at.read()
+        assert at.at.balances() == {}, "it is left alone for a while"
+        at.clock.at += 3_600 * 24
+        await at.read()
+        assert at.at.balances() == {MOODLE_LEARNER: 10}
+        assert OWED_FROM not in at.pages[-1].state.counts
+        asked = len(at.web.asked)
+        at.clock.at += 3_600
+        await at.read()
+        assert (at.at.balances(), len(at.web.asked)) == ({MOODLE_LEARNER: 10}, asked)
+
+
+async def test_who_is_staff_is_unknown_while_the_site_is_away_and_decided_when_it_answers(tmp_path: Path) -> None:
+    async with hosted(tmp_path, LESSON) as at:
+        at.web.moods.codes["*"] = "sitemaintenance"
+        await at.post(completed(), completed(learner=TEACHER))
+        assert at.at.reasons() == ["roles unknown", "roles unknown"]
+        at.web.moods.codes.clear()
+        at.clock.at += 120
+        await at.read()
+        assert at.at.balances() == {MOODLE_LEARNER: 10}
+        assert at.at.reasons()[2:] == ["never earns: staff"]
+
+
+async def test_somebody_who_is_not_enrolled_is_held_and_paid_once_they_are(tmp_path: Path) -> None:
+    async with hosted(tmp_path, LESSON) as at:
+        await at.post(completed(learner=STRANGER))
+        assert at.at.reasons() == ["roles unknown"]
+        at.site.execute(f"INSERT INTO mdl_user_enrolments (id, enrolid, userid) VALUES (99, 1, {STRANGER})")
+        at.clock.at += 120
+        await at.read()
+        assert at.at.balances() == {f"{STRANGER}": 10}
+
+
+async def test_a_post_from_a_transaction_that_is_not_over_is_looked_at_again(tmp_path: Path) -> None:
+    async with hosted(tmp_path, QUIZ_80) as at:
+        attempt(at.site, 1, marks=None, state="inprogress")
+        await at.post(submitted(1))
+        assert at.at.balances() == {}
+        at.site.execute("UPDATE mdl_quiz_attempts SET state = 'finished', sumgrades = 3")
+        at.clock.at += 120
+        await at.read()
+        assert at.at.balances() == {MOODLE_LEARNER: 10}
+        assert OWED_FROM not in at.pages[-1].state.counts
+
+
+async def test_what_a_post_lacks_for_an_hour_is_not_asked_for_any_more(tmp_path: Path) -> None:
+    async with hosted(tmp_path, QUIZ_80) as at:
+        await at.post(submitted(1))
+        assert OWED_FROM in at.pages[-1].state.counts
+        at.clock.at += 3_600
+        await at.read()
+        assert OWED_FROM not in at.pages[-1].state.counts
+
+
+async def test_a_section_is_finished_by_the_act_itself_however_early_its_post_is(tmp_path: Path) -> None:
+    crossing = rule(on="lesson.completed", more="crosses = { section_progress_pct = 100 }")
+    async with hosted(tmp_path, crossing) as at:
+        done(at.site, QUIZ)
+        await at.post(completed())
+        assert at.at.balances() == {}
+        done(at.site)
+        at.clock.at += 120
+        await at.read()
+        assert at.at.balances() == {MOODLE_LEARNER: 10}
+
+
+@pytest.mark.parametrize("function", ["core_enrol_get_enrolled_users", "core_course_get_contents"])
+async def test_a_function_that_is_refused_costs_only_what_it_feeds(tmp_path: Path, function: str) -> None:
+    rules = rule(name="a") + rule(name="b", more='once_per = "section"')
+    async with hosted(tmp_path, rules) as at:
+        at.web.moods.codes[function] = "accessexception"
+        done(at.site)
+        await at.post(completed())
+        if function == "core_course_get_contents":
+            assert at.at.balances() == {MOODLE_LEARNER: 10}
+            assert at.at.reasons() == ["no section"]
+        else:
+            assert at.at.reasons() == ["roles unknown"] * 2
+
+
+async def test_many_posts_are_recorded_in_pages_that_cost_few_requests(tmp_path: Path) -> None:
+    async with hosted(tmp_path, rule(on="lesson.completed", more='once_per = "section"')) as at:
+        done(at.site)
+        await at.post(*(completed(at=1_795_299_000 + n) for n in range(120)))
+        assert [len(page.observations) for page in at.pages] == [50, 50, 20]
+        assert at.web.functions_asked() == ["core_course_get_contents", "core_enrol_get_enrolled_users"]
+        assert at.at.balances() == {MOODLE_LEARNER: 10}
