@@ -67,13 +67,14 @@ class Site(Protocol):
 
 
 class SqliteSite:
-    """The tables in an SQLite file."""
+    """The tables in an SQLite file, made where it has none."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         with sqlite3.connect(path) as db:
             db.execute("PRAGMA journal_mode = WAL")
-            for statement in sqlite_ddl():
+            founded = db.execute("SELECT EXISTS (SELECT 1 FROM sqlite_master)").fetchone() == (1,)
+            for statement in () if founded else sqlite_ddl():
                 db.execute(statement)
         db.close()
 

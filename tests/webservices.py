@@ -465,7 +465,10 @@ def _body(row: Sequence[Any]) -> bytes:
     return json.dumps({name: quote_plus(value, safe="{}") for name, value in fields.items()}).encode()
 
 
-OTHERS = ("completionstate", "finalgrade", "itemid", "discussionid", "enrol", "overridden", "overrideby")
+OTHERS = (
+    "completionstate", "finalgrade", "itemid", "discussionid", "enrol", "overridden", "overrideby", "tagname",
+    "itemtype", "newstatus",
+)  # fmt: skip
 """What the template takes out of `other`."""
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from agent.cli.frame import run_async
-from agent.cli.setup import files
+from agent.cli.setup import files, hosted
 from agent.cli.setup.hosts import our_host
 from agent.cli.setup.looks.finding import Finding, show
 from agent.cli.setup.looks.source import log_findings
@@ -26,12 +26,14 @@ def tested(settings: Settings, grant_host: str) -> None:
     from agent.wiring import read_rules
 
     _, rulebook = read_rules(settings)
-    findings = run_async(log_findings(settings, rulebook.needs))
+    findings = run_async(log_findings(settings, rulebook.needs)) if settings.log_sources else []
     grants = settings.home / files.GRANTS_FILE
     lacking = any(finding.level == "fail" or "cannot be read" in finding.found for finding in findings)
     if lacking:
         _statements(settings, rulebook, grants, grant_host)
-    _results(findings)
+    if settings.log_sources:
+        _results(findings)
+    hosted.tested(settings, rulebook)
     _next(settings, grants)
 
 
@@ -84,7 +86,7 @@ def _next(settings: Settings, grants: Path) -> None:
     """The steps that are left, in order."""
     home = settings.home
     where = "" if home in {Path.cwd(), files.SYSTEM_HOME} else f" --config {shlex.quote(str(settings.path))}"
-    steps = []
+    steps = hosted.steps(settings)
     if grants.exists():
         quoted = shlex.quote(str(grants))
         client = "psql" if settings.log_sources[0].url.startswith("postgresql:") else "mariadb"

@@ -16,6 +16,7 @@ from agent.cli.setup.looks.finding import Finding, exit_code, show, summary
 from agent.cli.setup.looks.ledger import ledger_findings
 from agent.cli.setup.looks.scheduled import scheduled_findings
 from agent.cli.setup.looks.source import log_findings
+from agent.cli.setup.looks.webservices import web_findings
 from agent.config.rulefile.across.scheduled import hasty
 from agent.errors import RewardsError
 
@@ -31,9 +32,9 @@ app = typer.Typer(rich_markup_mode="markdown")
 def doctor(config: ConfigOption = None, json: JsonOption = False) -> None:
     """Look at everything the agent depends on and say what is wrong and what to do.
 
-    Files, secrets and rules; the database account, what it may read and what rules lose where it may not; how long
-    Moodle keeps its log; clocks; disk; the catalogue; what waits for a person. Changes nothing and may be run at any
-    time, also while the agent runs.
+    Files, secrets and rules; the database account or the web service, what it may read and what rules lose where it
+    may not; how long Moodle keeps its log; clocks; disk; the catalogue; what waits for a person. Changes nothing and
+    may be run at any time, also while the agent runs.
 
     Exit codes: 0 nothing failed (a `look` is no failure); 1 the machine or the network must cure it; 2 an edit must;
     3 somebody must look at a history that is not what it was.
@@ -63,6 +64,7 @@ def looked_at(settings: Settings) -> list[Finding]:
     findings.extend(machine.data_directory(settings.agent.data_dir))
     findings.append(machine.library())
     findings.extend(run_async(log_findings(settings, needs)))
+    findings.extend(run_async(web_findings(settings, needs)))
     findings.extend(ledger_findings(settings))
     findings.extend(scheduled_findings(settings))
     findings.extend(run_async(catalogue_findings(settings)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from dataclasses import dataclass
 from importlib import resources
@@ -12,6 +13,8 @@ from pathlib import Path
 SYSTEM_HOME = Path("/etc/rewards-agent")
 SYSTEM_DATA = Path("/var/lib/rewards-agent")
 PASSWORD_FILE = "moodle-db.password"  # noqa: S105 - the name of a file
+POSTS_TOKEN_FILE = "moodle-posts.token"  # noqa: S105 - as above
+WEB_TOKEN_FILE = "moodle-ws.token"  # noqa: S105 - as above
 GRANTS_FILE = "moodle-grants.sql"
 
 _CONFIG = """\
@@ -27,6 +30,8 @@ rules    = "rules.toml"
 # `rewards-agent events list` show what you expect.
 mode     = "shadow"
 
+{sources}{catalogue}"""
+_LOG = """\
 # Moodle's log table, read by an account that can read and nothing else. To a database on another machine add
 # ?ssl_ca=ca.pem behind the URL, so that nobody in between can listen.
 [[source]]
@@ -36,7 +41,30 @@ url  = {url}
 {password_line}table_prefix = {table_prefix}
 start_at = {start_at}          # now | beginning | "2026-09-01T00:00:00Z"; nothing older ever pays
 site_admins = [{site_admins}]           # Moodle user ids of administrators: they never earn
-{catalogue}"""
+"""
+_HOSTED = """\
+# Where posts arrive. A proxy that speaks TLS stands before it, or certificate_file and private_key_file stand here.
+[http]
+listen = "127.0.0.1:8733"
+
+# What Moodle's plugin tool_trigger posts.
+[[source]]
+name = "moodle"             # learners are called moodle:35 everywhere, so do not change it later
+kind = "tool-trigger"
+path = "/api/public/hook/moodle/event"
+bearer_token_files = ["{posts_token}"]
+site_admins = [{site_admins}]           # Moodle user ids of administrators: they never earn
+
+# Moodle's web services: what no post tells.
+[[source]]
+name = "moodle-ws"
+kind = "moodle-ws"
+url = {url}
+token_file = "{web_token}"
+same_site_as = "moodle"
+start_at = {start_at}          # now | beginning | "2026-09-01T00:00:00Z"; nothing older ever pays
+site_admins = [{site_admins}]
+"""
 _CATALOGUE = """
 [catalogue]
 url = {url}
@@ -61,22 +89,32 @@ class Plan:
     site_admins: tuple[int, ...]
     catalogue_url: str
 
+    @property
+    def hosted(self) -> bool:
+        """Whether the site is named instead of its database, which nobody lets us read."""
+        return self.url.startswith(("http://", "https://"))
+
 
 def config_text(plan: Plan) -> str:
     """config.toml for a plan, not yet checked."""
     data_dir = str(SYSTEM_DATA) if plan.home == SYSTEM_HOME else "data"
-    password = "" if plan.url.startswith("sqlite:") else f'password_file = "{PASSWORD_FILE}"\n'
     catalogue = _CATALOGUE.format(url=_quoted(plan.catalogue_url)) if plan.catalogue_url else _NO_CATALOGUE
     return _CONFIG.format(
-        campus=_quoted(plan.campus),
-        data_dir=_quoted(data_dir),
-        url=_quoted(plan.url),
-        password_line=password,
-        table_prefix=_quoted(plan.table_prefix),
-        start_at=_quoted(plan.start_at),
-        site_admins=", ".join(map(str, plan.site_admins)),
-        catalogue=catalogue,
+        campus=_quoted(plan.campus), data_dir=_quoted(data_dir), sources=_sources(plan), catalogue=catalogue
     )
+
+
+def _sources(plan: Plan) -> str:
+    """Moodle as it is seen: its log table, or posts and web services where the address is that of the site."""
+    said = {
+        "url": _quoted(plan.url),
+        "start_at": _quoted(plan.start_at),
+        "site_admins": ", ".join(map(str, plan.site_admins)),
+    }
+    if plan.hosted:
+        return _HOSTED.format(**said, posts_token=POSTS_TOKEN_FILE, web_token=WEB_TOKEN_FILE)
+    password = "" if plan.url.startswith("sqlite:") else f'password_file = "{PASSWORD_FILE}"\n'
+    return _LOG.format(**said, password_line=password, table_prefix=_quoted(plan.table_prefix))
 
 
 def _quoted(text: str) -> str:
@@ -84,8 +122,13 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def example_rules() -> str:
-    """The rules a new campus begins with: rules.example.toml."""
+def example_rules(*, hosted: bool = False) -> str:
+    """The rules a new campus begins with: rules.example.toml, for a hosted site without what only a log can prove."""
+    text = _example_rules()
+    return re.sub(r'^( *)(?=min_trust *= *"server_verified")', r"\1# ", text, flags=re.MULTILINE) if hosted else text
+
+
+def _example_rules() -> str:
     packaged = resources.files("agent") / "rules.example.toml"
     if packaged.is_file():
         return packaged.read_text(encoding="utf-8")

@@ -41,7 +41,8 @@ def init(  # noqa: PLR0917 - each is an option with a name of its own
         str,
         typer.Option(
             metavar="URL",
-            help="Instead of config.php: mysql://companion_ro@HOST:PORT/DATABASE. The account is made for us.",
+            help="Instead of config.php: mysql://companion_ro@HOST:PORT/DATABASE. The account is made for us. "
+            "Or https://HOST, the site itself, where nobody may read its database.",
         ),
     ] = "",
     table_prefix: Annotated[
@@ -71,6 +72,8 @@ def init(  # noqa: PLR0917 - each is an option with a name of its own
     On the Moodle server: rewards-agent init --campus uni-example --moodle-config /var/www/moodle/config.php
 
     Elsewhere: rewards-agent init --campus uni-example --moodle-url mysql://companion_ro@db.example.org/moodle
+
+    A hosted site: rewards-agent init --campus uni-example --moodle-url https://moodle.example.org
 
     For a service: the same with --dir /etc/rewards-agent
     """
@@ -182,10 +185,14 @@ def _write_rest(settings: Settings) -> None:
 
     rules = settings.home / "rules.toml"
     if settings.agent.rules == "rules.toml":
-        _told(rules, files.write_new(rules, files.example_rules()))
+        _told(rules, files.write_new(rules, files.example_rules(hosted=not settings.log_sources)))
     for source in settings.log_sources:
         if source.password_file:
             path = secret_file(settings.home, source.password_file)
+            _told(path, files.write_new(path, files.new_password() + "\n", secret=True))
+    for post in settings.post_sources:
+        for name in post.bearer_token_files:
+            path = secret_file(settings.home, name)
             _told(path, files.write_new(path, files.new_password() + "\n", secret=True))
     path = settings.key_file
     there = path.exists()

@@ -91,10 +91,6 @@ class Kinds:
         return self._known[key]
 
 
-_BY_DETAIL = frozenset({moodle.COMPLETION, moodle.TAGGED, moodle.ASSIGN_STATUS, moodle.COURSE_RESET})
-"""Events whose detail is the word that the table of kinds asks for."""
-
-
 def drafts_of(
     rows: Iterable[Row],
     kinds: Kinds,
@@ -130,7 +126,7 @@ def drafts_of(
                 seen["rows_unreadable_other"] += 1
         draft = Draft(row, other, moodle.detail_of(event, other))
         if event != moodle.GRADED:
-            draft.kind = kinds.of(event, draft.detail if event in _BY_DETAIL else "")
+            draft.kind = kinds.of(event, draft.detail if event in moodle.BY_DETAIL else "")
         if draft.position in backdated:
             draft.marks.add("backdated")
         _row_facts(draft, row[12], facts)

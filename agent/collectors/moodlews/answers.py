@@ -202,17 +202,11 @@ class Answers:
     async def _enrolled(self, course: int) -> dict[int, tuple[str, ...]] | None:
         found: dict[int, tuple[str, ...]] = {}
         for first in range(0, USERS_MAX, USERS_PER_REQUEST):
-            options: dict[str, Parameter] = {
-                "userfields": "id,roles",
-                "limitfrom": first,
-                "limitnumber": USERS_PER_REQUEST,
-                "sortby": "id",
-            }
             more = await self._ask(
                 "core_enrol_get_enrolled_users",
                 shapes.enrolled_of,
                 courseid=course,
-                options=[{"name": name, "value": options[name]} for name in options],
+                options=enrolled_options(first, USERS_PER_REQUEST),
             )
             if more is None:
                 return None
@@ -275,3 +269,14 @@ class Answers:
         if function not in self.refusals:
             log.warning("web_service_refused", source=self.service.options.name, function=function, why=why, do=cure)
         self.refusals[function] = why
+
+
+def enrolled_options(first: int, number: int) -> list[Parameter]:
+    """So many of a course's people, from one of them on, with nothing but their numbers and roles."""
+    options: dict[str, Parameter] = {
+        "userfields": "id,roles",
+        "limitfrom": first,
+        "limitnumber": number,
+        "sortby": "id",
+    }
+    return [{"name": name, "value": options[name]} for name in options]

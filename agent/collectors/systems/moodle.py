@@ -95,6 +95,9 @@ OTHER_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 `assessable_uploaded` carries whole
 essays there."""
 
+BY_DETAIL = frozenset({COMPLETION, TAGGED, ASSIGN_STATUS, COURSE_RESET})
+"""Events whose detail is the word that the table of kinds asks for."""
+
 _GRADE_PLACES = Decimal("0.00001")
 """Moodle keeps grades as DECIMAL(10,5); events may carry the unrounded float."""
 

@@ -34,6 +34,8 @@ _PLACEHOLDER = re.compile(r"\{[A-Za-z0-9_]+\}")
 _EVENT = re.compile(r"\\[a-z0-9_]+\\event\\[a-z0-9_]+")
 _VIEWED = re.compile(r"\\mod_([a-z0-9_]+)\\event\\course_module_viewed")
 _EVENT_MAX = 255
+_WITH_DETAIL = moodle.BY_DETAIL | {moodle.GRADED}
+"""Events whose key has a part that stands in `other`."""
 _TEMPLATE_HINT = "the workflow's template must name it: rewards-agent init --tool-trigger writes a complete one"
 
 TABLES: Mapping[str, str | None] = MappingProxyType(
@@ -47,6 +49,8 @@ TABLES: Mapping[str, str | None] = MappingProxyType(
         moodle.ENROLLED: "user_enrolments",
         moodle.UNENROLLED: "user_enrolments",
         r"\mod_assign\event\submission_graded": "assign_grades",
+        moodle.TAGGED: "tag_instance",
+        moodle.ASSIGN_STATUS: "assign_submission",
         r"\core\event\user_loggedin": "user",
         r"\core\event\course_viewed": None,
         r"\core\event\badge_awarded": "badge",
@@ -111,7 +115,7 @@ def _act(data: Mapping[str, Any], arrival: Arrival, kinds: KindTable) -> Act:
     other = _other(data)
     detail = moodle.detail_of(event, other)
     table, known = _table(data, event)
-    complete = context is not None and known and (detail != "" or event not in {moodle.COMPLETION, moodle.GRADED})
+    complete = context is not None and known and (detail != "" or event not in _WITH_DETAIL)
     people = moodle.people_of(event, user, related)
     course = number_in(data, "courseid")
     return Act(
@@ -133,7 +137,7 @@ def _act(data: Mapping[str, Any], arrival: Arrival, kinds: KindTable) -> Act:
         object_id=_id(object_id),
         course=_id(course) if course else None,
         lesson=_id(context) if _in_activity(data, event) else None,
-        post=_post(event, object_id),
+        post=_post(event, object_id, other),
         marks=_marks(data, object_id),
         person_marks=_person_marks(people, arrival.site_admins),
         facts=_facts(event, data, other, course, detail),
@@ -168,7 +172,7 @@ def _kind(kinds: KindTable, event: str, detail: str) -> str | None:
     """A grade's kind hangs on its item, which no post tells."""
     if event == moodle.GRADED:
         return None
-    return kinds.kind_of(event, detail if event == moodle.COMPLETION else "")
+    return kinds.kind_of(event, detail if event in moodle.BY_DETAIL else "")
 
 
 def _in_activity(data: Mapping[str, Any], event: str) -> bool:
@@ -178,8 +182,10 @@ def _in_activity(data: Mapping[str, Any], event: str) -> bool:
     return event.startswith(r"\mod_") or event == moodle.COMPLETION
 
 
-def _post(event: str, object_id: int | None) -> str | None:
+def _post(event: str, object_id: int | None, other: moodle.Other) -> str | None:
     """A reply is its own post; the first post of a discussion has no number here, so the discussion stands for it."""
+    if event == moodle.TAGGED:
+        return str(other["itemid"]) if other.get("itemid") else None
     if object_id is None:
         return None
     if event in moodle.POSTS:
@@ -224,6 +230,8 @@ def _facts(
         facts["is_reply"] = event in moodle.REPLIES
         if event in moodle.REPLIES and other.get("discussionid"):
             facts["discussion"] = str(other["discussionid"])
+    if event == moodle.TAGGED and other.get("tagname"):
+        facts["tag"] = str(other["tagname"])
     if event in {moodle.ENROLLED, moodle.UNENROLLED} and other.get("enrol"):
         facts["enrol_method"] = str(other["enrol"])
     return facts

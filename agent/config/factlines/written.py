@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.config.factentry import ASKED, KAJABI, LEARNWORLDS, LOGSTORE, POSTS, FactEntry
+from agent.config.factentry import ASKED, KAJABI, LEARNWORLDS, POSTS, FactEntry
 
 _FORUMS = ("forum.posted",)
 _TEXTS = ("forum.posted", "assignment.submitted")
@@ -84,7 +84,7 @@ WRITTEN: tuple[FactEntry, ...] = (
         type="text",
         unit="",
         sample="constructive",
-        suppliers=(LOGSTORE, KAJABI, LEARNWORLDS),
+        suppliers=(*POSTS, KAJABI, LEARNWORLDS),
         tables=("forum_posts",),
         meaning="the tag that somebody gave a post, in small letters (its learner is the post's author); or a learner, "
         "as it is written there",
@@ -95,6 +95,7 @@ WRITTEN: tuple[FactEntry, ...] = (
         type="bool",
         unit="",
         sample="true",
+        suppliers=ASKED,
         tables=("role_assignments", "role", "context"),
         meaning="whoever gave the tag is staff in that course",
     ),

@@ -1,11 +1,13 @@
-"""A small site with one course, its web services, and posts about it that go through a real inbox into a real ledger."""
+"""A small site with one course and its web services, and posts about it through a real inbox into a real ledger."""
 
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,9 @@ QUIZ, PAGE, FORUM = 101, 102, 103
 def found(site: SqliteSite) -> None:
     """A course with a quiz, a page and a rated forum, a learner and a teacher."""
     put(site, "course", id=1, shortname="site", idnumber="", startdate=0, category=0, fullname="Site")
-    put(site, "course", id=COURSE, shortname="BIO101", idnumber="HS-1", startdate=NOW - 90_000, category=2, fullname="B")
+    put(
+        site, "course", id=COURSE, shortname="BIO101", idnumber="HS-1", startdate=NOW - 90_000, category=2, fullname="B"
+    )
     put(site, "course_categories", id=2, name="Safety", path="/2", parent=0, depth=1)
     put(site, "course_sections", id=SECTION, course=COURSE, section=1, name="One")
     for number, name in enumerate(("quiz", "page", "forum"), 1):
@@ -98,6 +102,7 @@ class Hosted:
     clock: ManualClock
     at: Running
     pages: list[Page] = field(default_factory=list)
+    look_ups: bool = True
 
     async def post(self, *bodies: dict[str, Any]) -> None:
         """Let these be posted, and read."""
@@ -108,10 +113,10 @@ class Hosted:
     async def read(self) -> None:
         """Read what was posted, and what is to be looked at again."""
         options = InboxOptions(
-            name="trigger", site="moodle", backdated_after_s=86_400, site_admins=frozenset({2}), awaits_log=False,
+            name="trigger", site="moodle", backdated_after_s=30 * 86_400, site_admins=frozenset({2}), awaits_log=False,
             pay_before_log=False, keep_s=86_400,
         )  # fmt: skip
-        looking = WebLookUps(self.service, self.clock, KindTable)
+        looking = WebLookUps(self.service, self.clock, KindTable) if self.look_ups else None
         reader = InboxCollector(options, self.inbox, SYSTEMS["tool-trigger"], KindTable, self.clock, looking)
         await self._take(reader)
 
@@ -126,12 +131,24 @@ class Hosted:
             await self.at.pipeline.take(page)
 
 
+@cache
+def _founded() -> bytes:
+    """The file of a founded site, which is the same for every test."""
+    with tempfile.TemporaryDirectory() as directory:
+        site = SqliteSite(Path(directory) / "moodle.db")
+        found(site)
+        site.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return site.path.read_bytes()
+
+
 @asynccontextmanager
-async def hosted(directory: Path, rules: Rulebook | str, **changes: Any) -> AsyncIterator[Hosted]:
-    """A hosted site, founded, under these rules."""
+async def hosted(
+    directory: Path, rules: Rulebook | str, *, look_ups: bool = True, **changes: Any
+) -> AsyncIterator[Hosted]:
+    """A hosted site, founded, under these rules; without ``look_ups`` its posts are all that is known."""
     directory.mkdir(parents=True, exist_ok=True)
+    (directory / "moodle.db").write_bytes(_founded())
     site = SqliteSite(directory / "moodle.db")
-    found(site)
     clock = ManualClock(NOW)
 
     async def sleep(seconds: float) -> None:
@@ -141,7 +158,7 @@ async def hosted(directory: Path, rules: Rulebook | str, **changes: Any) -> Asyn
         inbox = await Inbox.open(directory)
         service = WebService(asking(web, **changes), clock, sleep=sleep)
         try:
-            yield Hosted(site=site, web=web, service=service, inbox=inbox, clock=clock, at=at)
+            yield Hosted(site=site, web=web, service=service, inbox=inbox, clock=clock, at=at, look_ups=look_ups)
         finally:
             await service.close()
             await inbox.close()

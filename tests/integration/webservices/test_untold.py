@@ -28,7 +28,7 @@ from tests.rule_stories import rule
 from tests.sites import NOW, put
 
 LESSON = rule()
-START = {"start_at": NOW - 86_400, "gap_patience_s": 600}
+START: dict[str, Any] = {"start_at": NOW - 86_400, "gap_patience_s": 600}
 """Payment begins a day ago; half of the tests look for the first time before anything happens."""
 
 

@@ -20,7 +20,19 @@ _ENTRIES = {entry.name: entry for entry in FACTS}
 class Look:
     """One observation on its way. ``owed``: something that is about to be known is not known yet."""
 
-    __slots__ = ("facts", "instance", "kind", "lesson", "marks", "owed", "person_marks", "post", "section", "seen")
+    __slots__ = (
+        "facts",
+        "instance",
+        "kind",
+        "lesson",
+        "marks",
+        "owed",
+        "people",
+        "person_marks",
+        "post",
+        "section",
+        "seen",
+    )
 
     def __init__(self, seen: Observation) -> None:
         self.seen = seen
@@ -28,6 +40,7 @@ class Look:
         self.lesson = seen.lesson
         self.section = seen.section
         self.post = seen.post
+        self.people = dict(seen.people)
         self.instance: int | None = None
         self.facts: dict[str, Fact] = dict(seen.facts)
         self.marks: set[EventMark] = set(seen.marks)
@@ -37,7 +50,7 @@ class Look:
     @property
     def learner(self) -> int | None:
         """Whom it is about."""
-        return number_of(self.seen.people.get("subject"))
+        return number_of(self.people.get("subject"))
 
     @property
     def course(self) -> int | None:
@@ -49,6 +62,7 @@ class Look:
         return replace(
             self.seen,
             kind=self.kind,
+            people=self.people,
             lesson=self.lesson,
             section=self.section,
             post=self.post,
@@ -88,7 +102,7 @@ class Batch:
         for look in self.looks:
             look.owed = True
             if "staff" in self.facts and look.course is not None:
-                for person in look.seen.people.values():
+                for person in look.people.values():
                     look.person_marks.setdefault(person, "roles_unknown")
 
 

@@ -14,6 +14,8 @@ _FEEDS = ("word_count", "char_count", "tags")
 async def forums(batch: Batch) -> None:
     """Name the post of every new discussion; lengths and tags of new posts where they are wanted."""
     for look in batch.looks:
+        if look.kind == "forum.tagged":
+            await _author(batch, look)
         number = number_of(look.seen.object_id)
         if number is None or look.seen.lms_event not in {REPLY, BEGUN}:
             continue
@@ -36,3 +38,13 @@ def _note(batch: Batch, look: Look, post: Post) -> None:
         look.facts["char_count"] = letters_in(post.message) if post.characters is None else post.characters
     if batch.wants("tags"):
         look.facts["tags"] = post.tags
+
+
+async def _author(batch: Batch, look: Look) -> None:
+    """The author of the post that was tagged is whom the tag is about; of what cannot be read nobody is."""
+    number = number_of(look.post)
+    post = await batch.answers.post(number) if number is not None else None
+    if post is not None and post.author is not None:
+        look.people |= {"subject": str(post.author), "author": str(post.author)}
+    else:
+        batch.owe(look)

@@ -7,24 +7,34 @@ category or of the site, so that their roles are unknown; acts without a course 
 from __future__ import annotations
 
 from agent.collectors.moodlews.facts.batch import Batch, Look, number_of
-from agent.collectors.systems.moodle import UNENROLLED, mark_of_id
+from agent.collectors.systems.moodle import TAGGED, UNENROLLED, mark_of_id
 
 
 async def people(batch: Batch) -> None:
     """Mark each person who never earns or is staff; add `roles:<id>` where roles are wanted."""
     for look in batch.looks:
-        for person in dict.fromkeys(look.seen.people.values()):
+        for person in dict.fromkeys(look.people.values()):
             number = number_of(person)
             mark = None if number is None else mark_of_id(number, batch.answers.service.options.site_admins)
             if mark is not None:
                 look.person_marks.setdefault(person, mark)
-    if not batch.wants("staff", "roles"):
-        return
     for look in batch.looks:
         if look.course is None:
             continue
-        for person in dict.fromkeys(look.seen.people.values()):
+        if look.seen.lms_event == TAGGED and batch.wants("by_staff"):
+            await _by_staff(batch, look, look.course)
+        if not batch.wants("staff", "roles"):
+            continue
+        for person in dict.fromkeys(look.people.values()):
             await _person(batch, look, look.course, person)
+
+
+async def _by_staff(batch: Batch, look: Look, course: int) -> None:
+    """Whether whoever gave a tag is staff; unknown of those who are not enrolled."""
+    actor = number_of(look.people.get("actor"))
+    roles = await batch.answers.roles(course, actor) if actor is not None else None
+    if roles is not None:
+        look.facts["by_staff"] = not batch.answers.service.options.staff_roles.isdisjoint(roles)
 
 
 async def _person(batch: Batch, look: Look, course: int, person: str) -> None:
