@@ -6,11 +6,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from agent.config.document import FaultsError
 from agent.config.rulefile import load_rules_text
+from agent.config.rulefile.models import RulesPart
 from agent.config.rulefile.schema import WRITTEN, rules_schema
 from tests.json_schema import faults
+from tests.unit.config.test_rules_example import options
 
 EXAMPLE = Path(__file__).parents[3] / "rules.example.toml"
 GOOD = r"""
@@ -169,3 +172,14 @@ def test_every_key_that_a_function_reads_says_what_can_be_written() -> None:
     ]
     assert accepting_all == []
     assert told["$defs"]["Active"]["properties"]["from"] == {"type": "string", "format": "date"}
+
+
+def test_the_schema_knows_exactly_the_keys_of_every_table() -> None:
+    told = rules_schema()
+    described = {"RulesPart": told, **told["$defs"]}
+    read: set[type[BaseModel]] = set()
+    assert set(options(RulesPart, read))
+    assert len(read) > 30
+    for model in read:
+        keys = {field.alias or name for name, field in model.model_fields.items()}
+        assert set(described[model.__name__]["properties"]) == keys, model.__name__
