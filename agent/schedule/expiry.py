@@ -83,16 +83,16 @@ class Expiry:
             pass
         now = self._clock.now()
         for name, currency in self._pipeline.rulebook.currencies.items():
-            if currency.notice and (soon := await self._near(name, now + currency.notice)).lots:
+            if currency.notice and (soon := await self._near(name, now + currency.notice, now)).lots:
                 log.info("expiry_near", currency=name, amount=soon.amount, learners=len(soon.people))
         for name, gone in (await self._over(now)).items():
             if gone.lots:
                 log.info("lots_expired", currency=name, amount=gone.amount, learners=len(gone.people))
 
-    async def _near(self, currency: str, at: int) -> Passed:
+    async def _near(self, currency: str, at: int, now: int) -> Passed:
         soon = Passed()
         for block in await self._writer.run(partial(expiring.untold_blocks, currency=currency, at=at)):
-            soon += await self._writer.run(partial(expiring.tell, block=block, at=at))
+            soon += await self._writer.run(partial(expiring.tell, block=block, at=at, now=now))
         return soon
 
     async def _over(self, now: int) -> dict[str, Passed]:

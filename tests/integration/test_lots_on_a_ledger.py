@@ -15,8 +15,10 @@ from agent.ledger.money import accounts
 from agent.schedule.expiry import Expiry
 from tests.builders import NOW
 from tests.fakes import ManualClock
+from tests.integration.outbox.test_callbacks import a_callback, settings
 from tests.ledgers import rows
 from tests.pipelines import Running, running
+from tests.receivers import receiving
 from tests.rule_stories import ZONE, event, rule
 from wire.lots import Account
 
@@ -204,3 +206,27 @@ async def test_a_clock_that_was_set_lets_nothing_expire_until_it_stands(tmp_path
         assert rows(tmp_path, STATED) == []
         await expiry.look()
         assert len(rows(tmp_path, STATED)) == 1
+
+
+async def test_what_soon_expires_is_told_to_callbacks_once_and_after_what_happened(tmp_path: Path) -> None:
+    async with agent(tmp_path, rules(more='notice = "14d"')) as (here, expiry, clock), receiving() as receiver:
+        await here.take(event(lesson="1").seen, event(lesson="2").seen, event(lesson="2", who="ben").seen)
+        clock.at += 16 * DAY
+        told = settings(receiver.url, on=["award", "expiry"], learner="lms-id")
+        callback = a_callback(here, told)
+        await expiry.look()
+        await expiry.look()
+        assert await callback.drain(limit_s=5)
+        assert [(one["type"], one["data"]["learner"], one["data"]["units"]) for one in receiver.bodies()] == [
+            *[("award", who, 10) for who in ("moodle:ann", "moodle:ann", "moodle:ben")],
+            ("expiry", "moodle:ann", 20),
+            ("expiry", "moodle:ben", 10),
+        ]
+        assert "20 points of moodle:ann expire soon, the first of them 2026-" in receiver.bodies()[3]["text"]
+        await callback.close()
+        again = a_callback(here, told)
+        clock.at += DAY
+        await expiry.look()
+        assert await again.drain(limit_s=5)
+        await again.close()
+        assert len(receiver.bodies()) == 5

@@ -22,6 +22,7 @@ CallbackEvent = Literal[
     "challenge.completed",
     "hold",
     "brake",
+    "expiry",
 ]
 EVENTS: tuple[str, ...] = get_args(CallbackEvent)
 
@@ -33,6 +34,7 @@ WORDS = frozenset(
         "group",
         "currency",
         "amount",
+        "expires_at",
         "badge",
         "level",
         "challenge",

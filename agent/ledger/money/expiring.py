@@ -15,9 +15,13 @@ import aiosqlite
 
 from agent.ledger.money import accounts
 from agent.ledger.money.accounts import Terms, ends_at
+from wire.lots import Lot
 
 BLOCK_ENTRIES = 2_000
 """Entries that one block covers, and that one unit looks at."""
+
+NOTICES_KEPT_S = 30 * 86_400
+"""How long a notice is kept after what it told of was over: a receiver that was away for longer is not told it."""
 
 _NEWEST = "SELECT coalesce(max(seq), 0) FROM entry"
 _LOTS = """
@@ -132,17 +136,35 @@ async def expire(connection: aiosqlite.Connection, block: Block, now: int) -> Pa
     return Passed(lots=len(gone), amount=sum(lot.left for _, lot in gone), people=frozenset(p for p, _ in gone))
 
 
-async def tell(connection: aiosqlite.Connection, block: Block, at: int) -> Passed:
-    """The lots of a block that are over by ``at`` and were not told yet."""
+async def tell(connection: aiosqlite.Connection, block: Block, at: int, now: int) -> Passed:
+    """The lots of a block that are over by ``at`` and were not told yet; a notice is kept for each account."""
     lots, terms = await _of_block(connection, block)
     asked = {ref: person for person, ref, ends in lots if (block.tell_at or 0) <= ends <= at}
     held = await accounts.of_people(connection, set(asked.values()), block.currency, terms)
-    soon = [(person, lot.left) for person, account in held.items() for lot in account.lots if lot.ref in asked]
+    soon = [(person, lot) for person, account in held.items() for lot in account.lots if lot.ref in asked]
+    await _keep_notices(connection, block.currency, soon, now)
     await connection.execute(
         "UPDATE lot_block SET tell_at = ? WHERE currency = ? AND first_seq = ?",
         (_after(lots, at), block.currency, block.first_seq),
     )
-    return Passed(lots=len(soon), amount=sum(left for _, left in soon), people=frozenset(person for person, _ in soon))
+    return Passed(lots=len(soon), amount=sum(lot.left for _, lot in soon), people=frozenset(p for p, _ in soon))
+
+
+async def _keep_notices(
+    connection: aiosqlite.Connection, currency: str, soon: Iterable[tuple[int, Lot]], now: int
+) -> None:
+    """One notice for each person: all that expires, and when the first of it does. Old ones go."""
+    left: defaultdict[int, int] = defaultdict(int)
+    ends: dict[int, int] = {}
+    for person, lot in soon:
+        if lot.left > 0 and lot.expires_at is not None:
+            left[person] += lot.left
+            ends[person] = min(lot.expires_at, ends.get(person, lot.expires_at))
+    await connection.execute("DELETE FROM lot_notice WHERE ends_at < ?", (now - NOTICES_KEPT_S,))
+    await connection.executemany(
+        "INSERT INTO lot_notice (person_no, currency, amount, ends_at, told_at) VALUES (?, ?, ?, ?, ?)",
+        [(person, currency, amount, ends[person], now) for person, amount in sorted(left.items())],
+    )
 
 
 def _after(lots: Iterable[tuple[int, str, int]], at: int) -> int | None:

@@ -1,4 +1,4 @@
-"""What there is to tell after a position: entries, completed steps of challenges, and holds, in the order they came.
+"""What there is to tell after a position: entries, completed steps of challenges, holds, notices, in order.
 
 Entries are never removed. A step or a hold is told from the stored decision; one that retention has removed before a
 receiver took it is not told any more.
@@ -43,7 +43,13 @@ ORDER BY d.decision_no LIMIT ?
 _NEWEST = """
 SELECT coalesce((SELECT max(seq) FROM entry), 0),
        max(coalesce((SELECT max(decision_no) FROM decision), 0),
-           coalesce((SELECT last FROM number_used WHERE of = 'decision'), 0))
+           coalesce((SELECT last FROM number_used WHERE of = 'decision'), 0)),
+       coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'lot_notice'), 0)
+"""
+_NOTICES = """
+SELECT n.notice_no, n.currency, n.amount, n.ends_at, n.told_at, p.pseudonym, p.site || ':' || p.lms_user
+FROM lot_notice n JOIN person p ON p.person_no = n.person_no
+WHERE n.notice_no > ? ORDER BY n.notice_no LIMIT ?
 """
 _LATER = """
 SELECT e.person_no, CAST(e.body AS TEXT) ->> 'currency', sum(CAST(e.body AS TEXT) ->> 'amount')
@@ -65,10 +71,11 @@ SELECT max(total) FROM (
 
 
 class Position(NamedTuple):
-    """How far a receiver was told: the newest entry, and the newest decision."""
+    """How far a receiver was told: the newest entry, the newest decision, the newest notice of what expires."""
 
     seq: int
     decision_no: int
+    notice_no: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +119,20 @@ class Decided:
         return self.decision.outcome is Outcome.held
 
 
-Item = Entry | Decided
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """That something of a learner soon expires: ``amount`` in smallest units, the first of it at ``ends_at``."""
+
+    at: Position
+    currency: str
+    amount: int
+    ends_at: int
+    told_at: int
+    pseudonym: str
+    learner: str
+
+
+Item = Entry | Decided | Notice
 
 
 def newest(connection: sqlite3.Connection) -> Position:
@@ -123,7 +143,7 @@ def newest(connection: sqlite3.Connection) -> Position:
 def after(
     connection: sqlite3.Connection, position: Position, *, levels: Mapping[str, Sequence[int]]
 ) -> tuple[list[Item], Position]:
-    """The next items, at most 2 × `AT_ONCE`, and where to go on: further than the last where there was nothing to tell.
+    """The next items, at most 3 × `AT_ONCE`, and where to go on: further than the last where there was nothing to tell.
 
     ``levels`` are the totals of each currency that somebody wants to hear of. In one read transaction.
 
@@ -143,13 +163,16 @@ def after(
             rows = _until(rows, last)
         reached = _reached(connection, position.seq, rows, levels) if levels and rows else {}
         first = _first_of_day(connection, told)
+        noticed = connection.execute(_NOTICES, (position.notice_no, AT_ONCE)).fetchall()
     finally:
         connection.execute("COMMIT")
     items = [
         replace(item, braked=True) if isinstance(item, Decided) and item.at.decision_no in first else item
         for item in _merged(rows, told, position, reached)
     ]
-    return items, Position(rows[-1][0] if rows else position.seq, max(last, position.decision_no))
+    end = position._replace(seq=rows[-1][0] if rows else position.seq, decision_no=max(last, position.decision_no))
+    notices = [_notice(row, end) for row in noticed]
+    return [*items, *notices], notices[-1].at if notices else end
 
 
 def _first_of_day(connection: sqlite3.Connection, told: Sequence[tuple[Any, ...]]) -> frozenset[int]:
@@ -220,6 +243,19 @@ def _entry(row: tuple[Any, ...], at: Position, reached: tuple[int, ...]) -> Entr
     _, body, _, person_no, learner, message = row
     fields = wire_entry.decode(body)
     return Entry(at=at, fields=fields, learner=learner, person_no=person_no, message=message, reached=reached)
+
+
+def _notice(row: tuple[Any, ...], after_all: Position) -> Notice:
+    number, currency, amount, ends_at, told_at, pseudonym, learner = row
+    return Notice(
+        at=after_all._replace(notice_no=number),
+        currency=currency,
+        amount=amount,
+        ends_at=ends_at,
+        told_at=told_at,
+        pseudonym=pseudonym,
+        learner=learner,
+    )
 
 
 def _decided(row: tuple[Any, ...], at: Position) -> Decided:

@@ -13,7 +13,7 @@ import orjson
 
 from agent.config.rulefile import Level
 from agent.config.tables.callback import CallbackSettings
-from agent.ledger.stream.items import Decided, Entry, Item, Position
+from agent.ledger.stream.items import Decided, Entry, Item, Notice, Position
 
 BODY_BYTES_MAX = 64 * 2**10
 """No message is longer; texts in it are cut before that."""
@@ -30,6 +30,7 @@ TEMPLATES: Mapping[str, str] = {
     "challenge.step": "{learner} completed step {step} of {steps}: {title}",
     "challenge.completed": "{learner} completed the challenge {title}",
     "hold": "A decision waits: {title} for {learner}: {reason}",
+    "expiry": "{amount} {currency} of {learner} expire soon, the first of them {expires_at}",
     "brake": "Issuing is held back, {reason}. Look at what waits: rewards-agent review list --kind budget",
     "test": "A test of the callback from {campus}",
 }
@@ -74,7 +75,7 @@ class Message(NamedTuple):
 
 def messages(item: Item, callback: CallbackSettings, known: Known, sender: From) -> Iterator[Message]:
     """What of an item is to be told, in order."""
-    for event, number, data in _of_entry(item, known) if isinstance(item, Entry) else _of_decision(item, known):
+    for event, number, data in _of(item, known):
         if event not in callback.on or not _wanted(str(data.get("rule", "")), callback, known):
             continue
         told = _person(item, callback)
@@ -106,6 +107,18 @@ def made(
 
 
 _Found = Iterator[tuple[str, str, dict[str, Any]]]
+
+
+def _of(item: Item, known: Known) -> _Found:
+    if isinstance(item, Entry):
+        return _of_entry(item, known)
+    return _of_notice(item, known) if isinstance(item, Notice) else _of_decision(item, known)
+
+
+def _of_notice(notice: Notice, known: Known) -> _Found:
+    moved = _amount(notice.amount, known.decimals.get(notice.currency, 0))
+    data = {"currency": notice.currency, "amount": moved, "units": notice.amount, "expires_at": _utc(notice.ends_at)}
+    yield "expiry", f"n{notice.at.notice_no}.expiry", {**data, "recorded_at": _utc(notice.told_at)}
 
 
 def _of_entry(entry: Entry, known: Known) -> _Found:
@@ -175,6 +188,8 @@ def _person(item: Item, callback: CallbackSettings) -> dict[str, Any]:
         return {"learner": "somebody"}
     if isinstance(item, Entry):
         pseudonym, learner = str(item.fields["learner"]), item.learner
+    elif isinstance(item, Notice):
+        pseudonym, learner = item.pseudonym, item.learner
     else:
         pseudonym, learner = item.pseudonym or "somebody", item.decision.learner
     return {"learner": learner or pseudonym if callback.learner == "lms-id" else pseudonym}
