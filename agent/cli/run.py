@@ -78,12 +78,18 @@ async def _run(settings: Settings, *, until_caught_up: bool) -> int:
                 scheduling=agent.scheduler,
                 listeners=[one for one in (agent.door, health) if one is not None],
                 callbacks=agent.callbacks,
+                pulls=agent.pulls,
                 expiring=agent.expiry,
             )
         else:
             with _catching_up() as watch:
                 code = await service.until_caught_up(
-                    agent.tails(watch.on_page), agent.outbox, agent.scheduler, agent.callbacks, agent.expiry
+                    agent.tails(watch.on_page),
+                    agent.outbox,
+                    agent.scheduler,
+                    agent.callbacks,
+                    agent.expiry,
+                    agent.pulls,
                 )
             watch.report(agent.pipeline.stands)
         logger.info("agent_stopped", code=code)

@@ -12,6 +12,7 @@ from agent.cli.access import ledger_of
 from agent.cli.delivery import callback
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, settings_of, utc
 from agent.cli.scheduled.asked import COLUMNS, standing_of
+from agent.cli.setup.looks.finding import duration
 from agent.errors import RewardsError
 from agent.ledger import delivery, reading, sources
 from agent.ledger.past import promised
@@ -31,6 +32,7 @@ SOURCE_COLUMNS = (
     "updated_at",
     "fault",
 )
+PULL_COLUMNS = ("source", "every", "last_ok_at", "tried_at", "attempts", "facts", "trouble")
 CALLBACK_COLUMNS = ("callback", "waiting", "attempts", "last_ok_at", "last_error")
 
 
@@ -44,6 +46,8 @@ def status(config: ConfigOption = None, json: JsonOption = False) -> None:
     else:
         emit_one(found["agent"], json=False)
         emit(found["sources"], SOURCE_COLUMNS, json=False, empty="no source was read yet")
+        if found["pulls"]:
+            emit(found["pulls"], PULL_COLUMNS, json=False)
         emit_one(found["ledger"], json=False)
         emit_one(found["delivery"], json=False)
         if found["callbacks"]:
@@ -64,6 +68,7 @@ def standing(connection: sqlite3.Connection, settings: Settings) -> dict[str, An
             "data_dir": str(settings.agent.data_dir),
         },
         "sources": [_source(connection, name) for name in sources.names(connection)],
+        "pulls": _pulls(settings),
         "ledger": {**_ledger(connection), "held_too_long": _overdue(connection, settings)},
         "scheduled": standing_of(connection, settings),
         "delivery": {**delivery.standing(connection), "catalogue": _catalogue(settings)},
@@ -93,6 +98,29 @@ def _source(connection: sqlite3.Connection, name: str) -> dict[str, Any]:
         "updated_at": utc(sources.updated_at(connection, name)),
         "fault": state.fault,
     }
+
+
+def _pulls(settings: Settings) -> list[dict[str, Any]]:
+    """How it goes with the systems that are asked."""
+    asked = {source.name: source.pull for source in settings.post_sources if source.pull is not None}
+    if not asked:
+        return []
+    from agent.collectors.inbox.pulls import standings
+    from agent.collectors.inbox.store import FILE_NAME
+
+    known = {one.source: one for one in standings(settings.agent.data_dir / FILE_NAME)}
+    return [
+        {
+            "source": name,
+            "every": duration(pull.every_s),
+            "last_ok_at": utc(one.ok_at or None) if (one := known.get(name)) else None,
+            "tried_at": utc(one.tried_at or None) if one else None,
+            "attempts": one.attempts if one else 0,
+            "facts": one.facts if one else 0,
+            "trouble": one.trouble if one else "never asked yet",
+        }
+        for name, pull in asked.items()
+    ]
 
 
 def _overdue(connection: sqlite3.Connection, settings: Settings) -> int:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, PrivateAttr
 
 from agent.config.document import Document, Fault, FaultsError, Table, examine, load, nearest, shown
 from agent.config.secrets import secret_file
 from agent.config.tables.callback import CallbackSettings
+from agent.config.tables.pull import ASKED, PullSettings
 from agent.config.tables.webservice import WebServiceSource
 from agent.config.values import (
     DatabaseUrl,
@@ -97,16 +98,21 @@ class LogSource(Table):
         return self.site or self.name
 
 
+PostKind = Literal["tool-trigger", "learnworlds", "thinkific", "xapi", "canvas", "kajabi", "generic"]
+
+
 class PostSource(Table):
     """A `[[source]]` that posts to the agent: Moodle's tool_trigger, another LMS, xAPI, or a generic sender.
 
     ``bearer_token_files`` and ``secret_files`` (of systems that sign) are names for `agent.config.secrets`, each one
-    valid, so that they can be changed without a gap; ``allow_ips`` empty lets every address in.
+    valid, so that they can be changed without a gap; ``allow_ips`` empty lets every address in. With ``pull`` its
+    system is asked too, or alone where there is no ``path`` to post to.
     """
 
     name: Name
-    kind: Literal["tool-trigger", "learnworlds", "thinkific", "xapi", "canvas", "kajabi", "generic"]
-    path: DoorPath
+    kind: PostKind
+    path: DoorPath | None = None
+    pull: PullSettings | None = None
     same_site_as: Name | None = None
     pay_before_log: bool = False
     bearer_token_files: tuple[_Text, ...] = ()
@@ -293,6 +299,7 @@ def _crosswise(document: Document) -> Iterator[Fault]:
             yield from _web_faults(document, ("source", number), source, sources)
         else:
             yield from _site_faults(document, ("source", number), source, logs)
+        yield from _way_in_faults(document, ("source", number), source)
     told = document.data.get("callback")
     callbacks = [one if isinstance(one, Mapping) else {} for one in told] if isinstance(told, list) else []
     yield from _twice(document, callbacks, "name", "two callbacks have this name", table="callback")
@@ -314,6 +321,25 @@ def _twice(
         if isinstance(value, str) and first.setdefault(value, number) != number:
             line, _ = document.line_column(document.place((table, first[value], key)).value)
             yield document.fault((table, number, key), message, f"the other stands in line {line}")
+
+
+def _way_in_faults(document: Document, path: tuple[str, int], source: Mapping[str, Any]) -> Iterator[Fault]:
+    """A source posts, or is asked, or both."""
+    kind, pull = source.get("kind"), source.get("pull")
+    if kind not in get_args(PostKind):
+        return
+    if pull is None:
+        if "path" not in source:
+            yield document.fault((*path, "name"), "`path` is missing: where does it post to?", 'path = "/hook/…"')
+    elif kind not in ASKED:
+        told = f"a source of kind {kind} cannot be asked"
+        yield document.fault((*path, "pull"), told, f"these can: {', '.join(sorted(ASKED))}", on="key")
+    elif kind == "learnworlds" and isinstance(pull, Mapping) and "client" not in pull:
+        yield document.fault((*path, "pull"), _NO_CLIENT, _CLIENT, on="key")
+
+
+_NO_CLIENT = "`client` is missing: LearnWorlds wants the school's id"
+_CLIENT = "Settings → Developers → API shows it as Client ID: client = …"
 
 
 def _site_faults(

@@ -28,7 +28,7 @@ def not_active(settings: Settings) -> tuple[str, ...]:
     named = []
     if settings.http is not None and not settings.post_sources and settings.http.status_listen is None:
         named.append("[http]")
-    if settings.http is None and settings.post_sources:
+    if settings.http is None and any(source.path is not None for source in settings.post_sources):
         named.append("[[source]] of systems that post, without [http] to post to")
     if "identity" in settings.model_fields_set:
         named.append("[identity]")

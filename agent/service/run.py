@@ -48,6 +48,23 @@ class Expiring(Protocol):
         ...
 
 
+class Asking(Protocol):
+    """Who asks one system for what it did not post."""
+
+    @property
+    def name(self) -> str:
+        """The source's configured name."""
+        ...
+
+    async def run(self) -> None:
+        """Ask for ever."""
+        ...
+
+    async def catch_up(self) -> RewardsError | None:
+        """Ask once, for all there is; why it could not be had."""
+        ...
+
+
 class Scheduling(Protocol):
     """Who decides what is due at a time."""
 
@@ -87,6 +104,7 @@ async def until_caught_up(
     scheduling: Scheduling | None = None,
     callbacks: Sequence[Deliverer] = (),
     expiring: Expiring | None = None,
+    pulls: Sequence[Asking] = (),
 ) -> int:
     """Read every source to the newest number it had at the start, decide what is due, empty the outbox.
 
@@ -95,7 +113,7 @@ async def until_caught_up(
     SIGTERM and SIGINT end it early with 0: what was recorded stands, the next run goes on from there.
     """
     stop = asyncio.Event()
-    work = asyncio.create_task(_finish(tails, deliverer, scheduling, callbacks, expiring))
+    work = asyncio.create_task(_finish(tails, deliverer, scheduling, callbacks, expiring, pulls))
     with _signals(asyncio.get_running_loop(), stop, _nothing_to_reload):
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -113,8 +131,16 @@ async def _finish(
     scheduling: Scheduling | None,
     callbacks: Sequence[Deliverer],
     expiring: Expiring | None,
+    pulls: Sequence[Asking],
 ) -> int:
-    code = await _to_the_end(tails, deliverer, scheduling)
+    # What they tell stands in the inbox before its sources are read; they do not wait for each other.
+    asked = await asyncio.gather(*(pull.catch_up() for pull in pulls))
+    code = await _to_the_end(
+        tails,
+        deliverer,
+        scheduling,
+        {pull.name: error for pull, error in zip(pulls, asked, strict=True) if error is not None},
+    )
     if expiring is not None:
         await expiring.look()
     # One that is not there keeps no other waiting.
@@ -122,13 +148,18 @@ async def _finish(
     return code
 
 
-async def _to_the_end(tails: Sequence[Tail], deliverer: Deliverer | None, scheduling: Scheduling | None) -> int:
+async def _to_the_end(
+    tails: Sequence[Tail],
+    deliverer: Deliverer | None,
+    scheduling: Scheduling | None,
+    unasked: Mapping[str, RewardsError],
+) -> int:
     # One source after the other, as they are written: side by side their entries would interleave by chance.
     ends = [(tail.source.name, await tail.run(follow=False)) for tail in tails]
-    errors = [error for _, error in ends if error is not None]
+    errors = [*unasked.values(), *(error for _, error in ends if error is not None)]
     for error in errors:
         log.error("source_stopped", message=error.message, do=error.hint)
-    read = [name for name, error in ends if error is None]
+    read = [name for name, error in ends if error is None and name not in unasked]
     if scheduling is not None:
         await scheduling.catch_up(read)
     if deliverer is not None and await deliverer.drain(limit_s=LAST_DELIVERY_S) and scheduling is not None:
@@ -154,6 +185,7 @@ async def serve(  # noqa: PLR0913 - one for each thing that runs beside the othe
     listeners: Sequence[Listener] = (),
     callbacks: Sequence[Deliverer] = (),
     expiring: Expiring | None = None,
+    pulls: Sequence[Asking] = (),
 ) -> int:
     """Run until SIGTERM or SIGINT; SIGHUP reads the rules again, as does a change of their files.
 
@@ -168,6 +200,7 @@ async def serve(  # noqa: PLR0913 - one for each thing that runs beside the othe
     with _signals(loop, stop, reload):
         async with control.listening(data_dir, operations), _open(listeners):
             tasks = [asyncio.create_task(tail.run(follow=True), name=f"tail-{tail.source.name}") for tail in tails]
+            tasks += [asyncio.create_task(pull.run(), name=f"pull-{pull.name}") for pull in pulls]
             if deliverer is not None:
                 tasks.append(asyncio.create_task(_deliver(deliverer), name="deliver"))
             tasks += [asyncio.create_task(_deliver(one), name="callback") for one in callbacks]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,6 +17,8 @@ from agent.collectors.door.built import door_of, inbox_collectors
 from agent.collectors.inbox.importing import Imports
 from agent.collectors.inbox.store import Inbox
 from agent.collectors.logstore.collector import LogstoreCollector
+from agent.collectors.pull.built import pulls_of
+from agent.collectors.pull.driver import Pull
 from agent.config import support
 from agent.config.kinds import KindTable
 from agent.config.rulefile import RuleFile, load_rules, load_rules_text
@@ -72,6 +74,7 @@ class Agent:
     pipeline: Pipeline
     collectors: Mapping[str, Collector]
     door: Door | None
+    pulls: Sequence[Pull]
     outbox: Outbox | None
     scheduler: Scheduler
     expiry: Expiry
@@ -146,8 +149,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
     kinds = _Kinds(file)
     async with contextlib.AsyncExitStack() as stack:
         collectors = collectors_of(settings, clock, kinds)
-        for collector in collectors.values():
-            stack.push_async_callback(collector.close)
+        _closing(stack, collectors.values())
         writer = await Writer.open(settings.agent.data_dir)
         stack.push_async_callback(writer.close)
         await _settle_campus(writer, settings)
@@ -165,6 +167,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
             pipeline=pipeline,
             collectors=collectors | _readers(stack, settings, inbox, clock, kinds, pipeline),
             door=door_of(settings, inbox, clock, kinds),
+            pulls=_asking(stack, settings, inbox, clock, kinds),
             outbox=outbox,
             scheduler=scheduler,
             expiry=expiry,
@@ -254,6 +257,20 @@ def _readers(
     asked = look_ups(settings, services, clock, kinds)
     posts = inbox_collectors(settings, inbox, clock, kinds, asked)
     return {**states, **web_states(settings, services, clock, kinds), **posts}
+
+
+def _closing(stack: contextlib.AsyncExitStack, opened: Iterable[Collector | Pull]) -> None:
+    for one in opened:
+        stack.push_async_callback(one.close)
+
+
+def _asking(
+    stack: contextlib.AsyncExitStack, settings: Settings, inbox: Inbox | None, clock: Clock, kinds: _Kinds
+) -> list[Pull]:
+    """What asks systems for what they did not post; ``stack`` closes it."""
+    pulls = pulls_of(settings, inbox, clock, kinds)
+    _closing(stack, pulls)
+    return pulls
 
 
 async def _inbox(stack: contextlib.AsyncExitStack, settings: Settings, pipeline: Pipeline) -> Inbox | None:

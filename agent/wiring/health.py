@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agent.arriving.tally import Tally
+from agent.collectors.inbox.pulls import standings
+from agent.collectors.inbox.store import FILE_NAME
 from agent.metrics import Metrics
 from agent.model import Page
 from agent.service.health.app import Health
@@ -25,7 +27,12 @@ def watched(agent: Agent) -> tuple[Callable[[Page, Tally], None], Health | None]
         return on_page, None
     door = agent.door
     metrics.registry.register(
-        Figures(agent.settings.agent.data_dir, agent.clock, lambda: door.counts if door is not None else {})
+        Figures(
+            agent.settings.agent.data_dir,
+            agent.clock,
+            lambda: door.counts if door is not None else {},
+            lambda: standings(agent.settings.agent.data_dir / FILE_NAME) if agent.pulls else (),
+        )
     )
     host, _, port = http.status_listen.rpartition(":")
     return on_page, Health((host.strip("[]"), int(port)), agent.settings.agent.data_dir, metrics.registry)

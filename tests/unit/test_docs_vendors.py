@@ -11,6 +11,7 @@ from agent.config.kinds import KindTable
 from agent.config.rulefile import load_rules
 from agent.config.settings import load_settings
 from agent.config.support import check
+from agent.config.tables.pull import ASKED
 from agent.engine.rules import compile_rules
 from agent.engine.stories import run_cases
 from tests.rule_stories import rule, rulebook
@@ -25,12 +26,16 @@ def test_every_system_that_posts_has_a_page() -> None:
 
 @pytest.mark.parametrize("kind", sorted(PAGES))
 def test_the_source_and_the_rules_of_a_vendors_page_are_accepted_as_they_stand(kind: str, tmp_path: Path) -> None:
-    source, *rules = blocks(DOCS / "integrations" / PAGES[kind], "toml")
+    found = blocks(DOCS / "integrations" / PAGES[kind], "toml")
+    sources = [block for block in found if "[[source]]" in block]
+    rules = [block for block in found if block not in sources]
+    assert any("[source.pull]" in source for source in sources) == (kind in ASKED)
     config = tmp_path / "config.toml"
-    config.write_text(f'[agent]\ncampus = "uni-example"\n{source}', encoding="utf-8")
-    settings = load_settings(config)
-    assert [one.kind for one in settings.post_sources] == [kind]
-    check(settings)
+    for source in sources:
+        config.write_text(f'[agent]\ncampus = "uni-example"\n{source}', encoding="utf-8")
+        settings = load_settings(config)
+        assert [one.kind for one in settings.post_sources] == [kind]
+        check(settings)
     file_of_rules = tmp_path / "rules.toml"
     file_of_rules.write_text("\n".join(rules), encoding="utf-8")
     file = load_rules([file_of_rules])

@@ -14,6 +14,7 @@ from agent.cli.setup.looks.callbacks import callback_findings
 from agent.cli.setup.looks.catalogue import catalogue_findings
 from agent.cli.setup.looks.finding import Finding, exit_code, show, summary
 from agent.cli.setup.looks.ledger import ledger_findings
+from agent.cli.setup.looks.pulls import pull_findings
 from agent.cli.setup.looks.scheduled import scheduled_findings
 from agent.cli.setup.looks.source import log_findings
 from agent.cli.setup.looks.webservices import web_findings
@@ -65,6 +66,7 @@ def looked_at(settings: Settings) -> list[Finding]:
     findings.append(machine.library())
     findings.extend(run_async(log_findings(settings, needs)))
     findings.extend(run_async(web_findings(settings, needs)))
+    findings.extend(run_async(pull_findings(settings)))
     findings.extend(ledger_findings(settings))
     findings.extend(scheduled_findings(settings))
     findings.extend(run_async(catalogue_findings(settings)))

@@ -64,7 +64,7 @@ def door_of(settings: Settings, inbox: Inbox | None, clock: Clock, kinds: Callab
     if settings.http is None or inbox is None:
         return None
     return Door(
-        [_source(settings, source) for source in settings.post_sources],
+        [_source(settings, source, source.path) for source in settings.post_sources if source.path is not None],
         inbox,
         clock,
         kinds=kinds,
@@ -74,7 +74,7 @@ def door_of(settings: Settings, inbox: Inbox | None, clock: Clock, kinds: Callab
     )
 
 
-def _source(settings: Settings, source: PostSource) -> DoorSource:
+def _source(settings: Settings, source: PostSource, path: str) -> DoorSource:
     signature = SIGNATURES.get(source.kind)
     if source.secret_files and signature is None:
         raise ConfigError(
@@ -84,7 +84,7 @@ def _source(settings: Settings, source: PostSource) -> DoorSource:
     return DoorSource(
         name=source.name,
         site=source.site_name,
-        path=source.path,
+        path=path,
         credentials=Credentials(
             tokens=tuple(read_secret(settings.home, name) for name in source.bearer_token_files),
             secrets=tuple(read_secret(settings.home, name) for name in source.secret_files),

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from agent.collectors.inbox import pulls
+from agent.collectors.inbox.pulls import Fetched
 from agent.errors import IntegrityError, TransientError
 from agent.model import Evidence
 
@@ -30,7 +32,7 @@ REFUSED_KEPT = 1_000
 REFUSED_BODY_MAX = 4_000
 """Bytes kept of each of them."""
 BUSY_S = 5.0
-_SCHEMA = 1
+_SCHEMA = 2
 
 _TABLES = """
 CREATE TABLE post (
@@ -50,7 +52,6 @@ CREATE TABLE refused (
   body        BLOB NOT NULL
 ) STRICT;
 CREATE INDEX refused_of_source ON refused (source, no);
-PRAGMA user_version = 1;
 """
 _PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA secure_delete = ON")
 _APPEND = "INSERT INTO post (no, source, received_at, evidence, body) VALUES (?, ?, ?, ?, ?)"
@@ -139,6 +140,48 @@ class Inbox:
 
         with contextlib.suppress(sqlite3.Error, RuntimeError):
             await self._hop(kept)
+
+    async def pull_place(self, source: str, now: int) -> tuple[bytes, int]:
+        """Where the asking of a source stands (empty: at its beginning), and when it began: ``now`` for a new one."""
+        return await self._guarded(lambda: pulls.began(self._connection, source, now))
+
+    async def take(
+        self, source: str, evidence: Evidence, fetched: Sequence[Fetched], place: bytes, now: int, *, done: bool
+    ) -> int:
+        """Keep what is new among fetched facts and how far the source was read, in one transaction; how many are new.
+
+        Raises:
+            TransientError: nothing of it is kept.
+        """
+
+        def append(new: Sequence[Fetched]) -> None:
+            connection, last = self._connection, int(self._connection.execute(_LAST).fetchone()[0])
+            rows = enumerate(new, start=last + 1)
+            connection.executemany(
+                _APPEND, [(number, source, each.recorded_at, evidence.value, each.body) for number, each in rows]
+            )
+
+        def taken() -> int:
+            with self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                new = pulls.keep_new(self._connection, source, fetched, now, append)
+                pulls.save(self._connection, source, place, now, new, done=done)
+            self._last += new
+            return new
+
+        new = await self._guarded(taken)
+        if new:
+            self.arrived(source).set()
+        return new
+
+    async def pull_failed(self, source: str, now: int, trouble: str) -> None:
+        """Remember why a source cannot be asked now; never raises."""
+        with contextlib.suppress(sqlite3.Error, RuntimeError):
+            await self._hop(lambda: pulls.failed(self._connection, source, now, trouble))
+
+    async def pull_forget(self, source: str, before: int) -> None:
+        """Let go of what marks the facts that were not told again since a time."""
+        await self._guarded(lambda: pulls.forget(self._connection, source, before))
 
     async def after(self, source: str, number: int, most: int) -> list[Kept]:
         """The posts of a source behind ``number``, in order, at most ``most``.
@@ -242,8 +285,9 @@ def _opened(path: Path, floor: int) -> sqlite3.Connection:
                 f"{path} was written by a newer version (schema {version} of {_SCHEMA})",
                 hint="install that version again",
             )
-        if version == 0:
-            connection.executescript(f"BEGIN IMMEDIATE;{_TABLES}COMMIT;")
+        if version < _SCHEMA:
+            tables = pulls.TABLES if version else _TABLES + pulls.TABLES
+            connection.executescript(f"BEGIN IMMEDIATE;{tables}PRAGMA user_version = {_SCHEMA};COMMIT;")
         # An inbox that was lost must not hand out numbers again that the ledger has passed already.
         (last,) = connection.execute(_LAST).fetchone()
         if last < floor:

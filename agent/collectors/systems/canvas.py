@@ -147,7 +147,6 @@ def _graded(told: _Told) -> Act | None:
         user,
         number,
         str(score),
-        str(told.at),
         people={"subject": user} if grader is None else {"subject": user, "actor": grader},
         object_table="submission",
         object_id=number,

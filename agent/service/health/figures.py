@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Protocol
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -22,17 +23,45 @@ _HOLDS = "SELECT kind, count(*), min(held_at) FROM hold WHERE state = 'open' GRO
 _READERS = "SELECT name, acked_seq, attempts, last_ok_at, fault <> '' FROM reader"
 _HEAD = "SELECT coalesce(max(seq), 0) FROM entry"
 
+
+class Asked(Protocol):
+    """How the asking of one source goes."""
+
+    @property
+    def source(self) -> str:
+        """The source's name."""
+        ...
+
+    @property
+    def ok_at(self) -> int:
+        """When a round was last finished; 0 where none was."""
+        ...
+
+    @property
+    def attempts(self) -> int:
+        """Failed attempts since the last success."""
+        ...
+
+    @property
+    def facts(self) -> int:
+        """Facts that were kept."""
+        ...
+
+
 Posts = Callable[[], Mapping[tuple[str, str], int]]
 """(source, what became of a post) → how many since the start."""
 
 
 class Figures(Collector):
-    """Reads the ledger in ``data_dir`` each time; ``posts`` are the door's counts."""
+    """Reads the ledger in ``data_dir`` each time; ``posts`` are the door's counts, ``asked`` how pulling goes."""
 
-    def __init__(self, data_dir: Path, clock: Clock, posts: Posts) -> None:
+    def __init__(
+        self, data_dir: Path, clock: Clock, posts: Posts, asked: Callable[[], Iterable[Asked]] = tuple
+    ) -> None:
         self._data_dir = data_dir
         self._clock = clock
         self._posts = posts
+        self._asked = asked
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: registering reads no file."""
@@ -47,6 +76,7 @@ class Figures(Collector):
         for (source, result), count in sorted(self._posts().items()):
             posts.add_metric((source, result), count)
         yield posts
+        yield from _of_pulls(self._asked())
         readable = GaugeMetricFamily("rewards_ledger_readable", "1 where the ledger can be read.")
         try:
             with closing(file.open_for_reading(self._data_dir)) as connection:
@@ -99,6 +129,17 @@ def _of_sources(connection: sqlite3.Connection) -> Iterable[Metric]:
         for gauge, value in zip(gauges.values(), values, strict=True):
             gauge.add_metric((source,), value)
     return gauges.values()
+
+
+def _of_pulls(asked: Iterable[Asked]) -> Iterable[Metric]:
+    tries = GaugeMetricFamily("rewards_pull_attempts", "Failed attempts since the last answer.", labels=("source",))
+    ok = GaugeMetricFamily("rewards_pull_ok_timestamp_seconds", "Its last finished round.", labels=("source",))
+    facts = CounterMetricFamily("rewards_pull_facts", "Facts that it told first.", labels=("source",))
+    for one in asked:
+        tries.add_metric((one.source,), one.attempts)
+        ok.add_metric((one.source,), one.ok_at)
+        facts.add_metric((one.source,), one.facts)
+    return tries, ok, facts
 
 
 def _of_readers(connection: sqlite3.Connection) -> Iterable[Metric]:

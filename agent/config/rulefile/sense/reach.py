@@ -41,7 +41,7 @@ def _reached_by(source: Source) -> Trust:
     """The most that what proves its events is worth, within its ceiling; `engine.trust` judges each event."""
     if isinstance(source, LogSource):
         earned = Trust.server_verified
-    elif not isinstance(source, PostSource) or source.bearer_token_files or source.secret_files:
+    elif not isinstance(source, PostSource) or source.bearer_token_files or source.secret_files or source.pull:
         earned = Trust.trusted_source
     elif source.kind == "generic":
         earned = Trust.trusted_source  # what an administrator imports from a file

@@ -1,0 +1,192 @@
+"""Asking one system, round after round: what it tells goes into the inbox, with how far it was read, at once.
+
+Whatever the system does (down, slow, refusing, nonsense) is this source's trouble alone: told, and tried again later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import structlog
+
+from agent.clock import Clock
+from agent.collectors.inbox.pulls import Fetched
+from agent.collectors.inbox.store import Inbox
+from agent.collectors.pull import plan as plans
+from agent.collectors.pull.client import Answer, Client, LaterError
+from agent.collectors.pull.plan import Ask, Plan, Round, Took
+from agent.collectors.systems.base import Arrival, RefusedPostError, System
+from agent.config.kinds import KindTable
+from agent.errors import ConfigError, RewardsError
+from agent.model import Evidence
+from agent.retry import delay_s
+
+MARKS_KEEP_S = 90 * 86_400
+"""How long a fact is remembered that is not told again; the ledger knows it for ever."""
+REFUSED_MAX = 10_000
+"""Refused facts that are not told twice while the agent runs."""
+UNREACHABLE_MAX_S = 30.0
+"""`run --until-caught-up` gives up on a system that cannot be read for this long."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullOptions:
+    """One source as configured; ``start_at`` is a time, `now` (when it was first asked) or `beginning`."""
+
+    name: str
+    site: str
+    every_s: int
+    start_at: Literal["now", "beginning"] | int
+    body_bytes_max: int
+
+
+class Pull:
+    """One system that is asked. ``kinds`` gives the kind table in force, ``chance`` numbers from 0 to 1."""
+
+    def __init__(  # noqa: PLR0913 - what a system is, where its words go, and the rim
+        self,
+        options: PullOptions,
+        plan: Plan,
+        system: System,
+        *,
+        inbox: Inbox,
+        client: Client,
+        kinds: Callable[[], KindTable],
+        clock: Clock,
+        chance: Callable[[], float],
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._options = options
+        self._plan = plan
+        self._system = system
+        self._inbox = inbox
+        self._client = client
+        self._kinds = kinds
+        self._clock = clock
+        self._chance = chance
+        self._sleep = sleep
+        self._attempts = 0
+        self._refused: set[bytes] = set()
+        self.trouble = ""
+
+    @property
+    def name(self) -> str:
+        """The source's configured name."""
+        return self._options.name
+
+    async def run(self) -> None:
+        """Ask for ever: a round, then a rest; after trouble another try, later and later."""
+        while True:
+            error = await self._try()
+            await self._sleep(self._options.every_s if error is None else self._wait_s(error))
+
+    async def catch_up(self) -> RewardsError | None:
+        """One round to its end; why it came to none, after some tries."""
+        until = self._clock.running() + UNREACHABLE_MAX_S
+        while (error := await self._try()) is not None:
+            wait_s = self._wait_s(error)
+            if isinstance(error, ConfigError) or self._clock.running() + wait_s > until:
+                return error
+            await self._sleep(wait_s)
+        return None
+
+    async def close(self) -> None:
+        """Let go of connections; may be called twice."""
+        await self._client.close()
+
+    async def round(self) -> None:
+        """Read from where the last one stood to what there is; each answer is on disk before the next is asked for.
+
+        Raises:
+            TransientError: it does not answer, or the inbox cannot keep it; what was kept stands.
+            ConfigError: an edit cures it.
+            IntegrityError: the inbox is damaged.
+        """
+        now = self._clock.now()
+        kept, began_at = await self._inbox.pull_place(self.name, now)
+        this = plans.began(self._plan, plans.read(kept) if kept else self._beginning(began_at), now)
+        while this.begun:
+            took = await asked(self.name, self._client, self._plan, this, self._clock)
+            now = self._clock.now()
+            facts = [fact for each in took.fetched if (fact := await self._checked(each, this, now)) is not None]
+            this = plans.went_on(self._plan, this, took)
+            await self._inbox.take(
+                self.name, Evidence.bearer_token, facts, plans.written(this), now, done=not this.begun
+            )
+        await self._inbox.pull_forget(self.name, now - MARKS_KEEP_S)
+
+    def _beginning(self, began_at: int) -> Round:
+        at = self._options.start_at
+        start = began_at if at == "now" else 0 if at == "beginning" else at
+        return Round(start=start, since=start)
+
+    async def _try(self) -> RewardsError | None:
+        try:
+            await self.round()
+        except RewardsError as error:
+            self._attempts += 1
+            if self.trouble != error.message:
+                log.warning("source_trouble", source=self.name, trouble=error.message, do=error.hint)
+            self.trouble = error.message
+            await self._inbox.pull_failed(self.name, self._clock.now(), error.message)
+            return error
+        if self.trouble:
+            log.info("source_recovered", source=self.name)
+        self.trouble, self._attempts = "", 0
+        return None
+
+    def _wait_s(self, error: RewardsError) -> float:
+        own = delay_s(self._attempts, self._chance())
+        asked = error.after_s if isinstance(error, LaterError) else None
+        return max(own, float(asked or 0), 1.0)
+
+    async def _checked(self, fact: Fetched, this: Round, now: int) -> Fetched | None:
+        """The fact where its system's mapping finds an act in it that is not before the start."""
+        if fact.body is None:
+            return fact
+        arrival = Arrival(
+            source=self.name,
+            site=self._options.site,
+            number=0,
+            received_at=min(fact.recorded_at, now),
+            evidence=Evidence.bearer_token,
+            body=fact.body,
+        )
+        try:
+            if len(fact.body) > self._options.body_bytes_max:
+                raise RefusedPostError("too_many_values", "a fact is longer than body_bytes_max")  # noqa: TRY301
+            seen = self._system.observations(arrival, self._kinds())
+        except RefusedPostError as error:
+            if fact.mark not in self._refused and len(self._refused) < REFUSED_MAX:
+                self._refused.add(fact.mark)
+                await self._inbox.refuse(self.name, now, error.reason, error.message, fact.body)
+            return None
+        return fact if any(one.occurred_at >= this.start for one in seen) else None
+
+
+async def asked(name: str, client: Client, plan: Plan, this: Round, clock: Clock) -> Took:
+    """What the round's first request comes to.
+
+    Raises:
+        TransientError: it does not answer, or not as it should.
+        ConfigError: an edit cures it.
+    """
+    ask = this.todo[0]
+    answer = await client.get(ask.target)
+    if answer.is_good:
+        return plan.took(ask, answer, this, clock.now())
+    if ask.needed:
+        raise _refused(name, ask, answer)
+    return Took()  # somebody or something was deleted, or is not ours to see
+
+
+def _refused(name: str, ask: Ask, answer: Answer) -> ConfigError:
+    return ConfigError(
+        f"{name}: it answers {answer.status} when it is asked about {ask.what}",
+        hint="is url that of its API, and may this credential read it?",
+    )
