@@ -26,7 +26,7 @@ demo: install ## a whole campus in one terminal: 30 seconds, nothing else needed
 	$(BIN)/rewards-agent demo
 
 test: install servers check ## every gate and every test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 lint: install check ## style, types and import contracts, without the tests
 

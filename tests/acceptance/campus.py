@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests import servers
+from tests import programs, servers
 
-TIME_OUT_S = 110
 VOLATILE = ("recorded_at",)
 """Columns of an export that two honest runs may differ in."""
 
@@ -36,13 +34,7 @@ class Campus:
 
     def command(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `rewards-agent WORDS --config …` to its end."""
-        done = subprocess.run(
-            [sys.executable, "-m", "agent", *words, "--config", str(self.config)],
-            capture_output=True,
-            text=True,
-            timeout=TIME_OUT_S,
-            check=False,
-        )
+        done = programs.run("agent", [*words, "--config", str(self.config)])
         if check and done.returncode != 0:
             raise AssertionError(f"rewards-agent {' '.join(words)} ended with {done.returncode}:\n{done.stderr}")
         return done
@@ -51,14 +43,9 @@ class Campus:
         """Read everything there is; the closing lines."""
         return self.command("run", "--until-caught-up").stderr
 
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
+    def start(self, *words: str) -> programs.Running:
         """Start the agent in the background, in a process group of its own."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "agent", "run", *words, "--config", str(self.config)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        return programs.start("agent", ["run", *words, "--config", str(self.config)], new_session=True)
 
     def export(self) -> list[dict[str, str]]:
         """The ledger's CSV export as rows, without what may differ between two honest runs."""
@@ -102,7 +89,7 @@ def campus(
     return Campus(directory=directory)
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
+def kill(process: programs.Running) -> None:
     """SIGKILL a process that `Campus.start` started, and wait for its end."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
@@ -124,9 +111,7 @@ class Service:
     def __init__(self, at: Campus) -> None:
         self._log = at.directory / "service.log"
         with self._log.open("wb") as stream:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "agent", "run", "--config", str(at.config)], stdout=stream, stderr=stream
-            )
+            self.process = programs.start("agent", ["run", "--config", str(at.config)], stdout=stream, stderr=stream)
 
     def logged(self, event: str) -> list[dict[str, Any]]:
         """Its log lines of one event."""

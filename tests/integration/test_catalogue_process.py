@@ -10,13 +10,13 @@ import random
 import signal
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from tests import programs
 from tests.outboxes import delivering
 from tests.servers import PostgresDatabase, free_port
 from tests.wire_builders import CAMPUS
@@ -25,9 +25,7 @@ from wire import keys
 
 def command(*words: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
     """Run `rewards-catalogue` to its end; its exit code must be ``code``."""
-    done = subprocess.run(
-        [sys.executable, "-m", "catalogue", *map(str, words)], capture_output=True, text=True, check=False
-    )
+    done = programs.run("catalogue", [str(word) for word in words])
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done
@@ -40,20 +38,18 @@ class Served:
         self.config = config
         self.log = log
         self.url = ""
-        self._process: subprocess.Popen[str] | None = None
+        self._process: programs.Running | None = None
 
     def start(self) -> None:
+        reading, writing = os.pipe()
+        self._said = os.fdopen(reading)
         with contextlib.ExitStack() as stack:
+            out = stack.enter_context(os.fdopen(writing, "w"))
             stderr = None if self.log is None else stack.enter_context(self.log.open("w"))
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "catalogue", "serve", "--config", str(self.config)],
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                text=True,
-                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            self._process = programs.start(
+                "catalogue", ["serve", "--config", str(self.config)], stdout=out, stderr=stderr
             )
-        assert self._process.stdout is not None
-        said = self._process.stdout.readline()
+        said = self._said.readline()
         assert said.startswith("listening on http://"), said
         self.url = said.split()[-1]
 
@@ -61,9 +57,8 @@ class Served:
         assert self._process is not None
         self._process.send_signal(how)
         code = self._process.wait(20)
-        assert self._process.stdout is not None
-        assert more is None or self._process.stdout.read() == more
-        self._process.stdout.close()
+        assert more is None or self._said.read() == more
+        self._said.close()
         self._process = None
         return code
 

@@ -7,12 +7,12 @@ import importlib
 import io
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from agent.cli.app import COMMANDS
+from tests import programs
 from tests.helpdesk import RULES, Desk, completed, filled
 from tests.sites import log
 
@@ -36,14 +36,7 @@ def own(books: Desk, tmp_path: Path) -> Desk:
 
 def answered(desk: Desk, words: tuple[str, ...], typed: str) -> subprocess.CompletedProcess[str]:
     """A command that asks something, and what was typed."""
-    return subprocess.run(
-        [sys.executable, "-m", "agent", *words, "--config", str(desk.config)],
-        input=typed,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return programs.run("agent", [*words, "--config", str(desk.config)], stdin=typed)
 
 
 def seqs(desk: Desk, *words: str) -> list[int]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import closing
@@ -18,8 +16,7 @@ from agent.demo.stage.expected import COUNTS, expected
 from agent.demo.stage.place import Place, shipped_rules
 from agent.demo.stage.watch import Watch
 from agent.ledger import file, reading
-
-AGENT = Path(sys.executable).with_name("rewards-agent")
+from tests import programs
 
 
 def lived_in(directory: Path, seed: int, moments: int) -> Place:
@@ -37,8 +34,7 @@ def lived_in(directory: Path, seed: int, moments: int) -> Place:
 
 
 def catch_up(place: Place) -> None:
-    words: list[str | Path] = [AGENT, "run", "--until-caught-up", "--config", place.config]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=100)
+    done = programs.run("agent", ["run", "--until-caught-up", "--config", str(place.config)])
     assert done.returncode == 0, done.stderr
 
 

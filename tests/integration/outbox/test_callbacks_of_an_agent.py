@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests import programs
 from tests.helpdesk import Desk, filled
 from tests.receivers import SECRET, is_signed, receiving
 
@@ -42,7 +42,7 @@ async def command(desk: Desk, *words: str) -> subprocess.CompletedProcess[str]:
 
 async def test_killed_between_sending_and_being_answered_it_sends_the_same_again(campus: Desk, tmp_path: Path) -> None:
     seen: list[str] = []
-    agent: subprocess.Popen[bytes] | None = None
+    agent: programs.Running | None = None
 
     def on_message(number: str) -> None:
         seen.append(number)
@@ -51,8 +51,7 @@ async def test_killed_between_sending_and_being_answered_it_sends_the_same_again
 
     async with receiving(on_message=on_message, delay_s=0.05) as receiver:
         desk = told(campus, tmp_path / "campus", receiver.url)
-        words = [sys.executable, "-m", "agent", "run", "--until-caught-up", "--config", str(desk.config)]
-        agent = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+        agent = programs.start("agent", ["run", "--until-caught-up", "--config", str(desk.config)])
         await asyncio.to_thread(agent.wait, 60)
         assert len(seen) == 3
         done = await command(desk, "run", "--until-caught-up")

@@ -6,7 +6,6 @@ import asyncio
 import json
 import stat
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from agent.cli.app import app
+from tests import programs
 from tests.acceptance.campus import Campus, campus
 from tests.fakes import FakeCatalogue
 from tests.sites import SqliteSite
@@ -75,8 +75,7 @@ async def test_a_token_can_come_from_standard_input_where_nobody_sees_it(tmp_pat
     at.command("key", "new")
 
     def enrol(stdin: str) -> subprocess.CompletedProcess[str]:
-        words = [sys.executable, "-m", "agent", "enrol", "-", "--config", str(at.config)]
-        return subprocess.run(words, input=stdin, capture_output=True, text=True, check=False)
+        return programs.run("agent", ["enrol", "-", "--config", str(at.config)], stdin=stdin)
 
     empty = await asyncio.to_thread(enrol, "")
     assert (empty.returncode, "no token" in empty.stderr) == (1, True)
