@@ -138,7 +138,7 @@ def facts_of(placed: Placed[Rule] | Placed[Deny] | Placed[Step], kinds: KindTabl
             known = {each.name for kind in stood_on for each in facts.for_kind(kind)}
             yield placed.fault(f"no source supplies a fact {fact!r}", nearest(fact, known), at=at)
             continue
-        if stood_on and not any(facts.suppliers(fact, kind) for kind in stood_on):
+        if stood_on and not _free(stood_on) and not any(facts.suppliers(fact, kind) for kind in stood_on):
             yield placed.fault(f"no source supplies {fact} for {' or '.join(stood_on[:3])}", at=at)
         reason = _impossible(comparison, entry)
         if reason:
@@ -158,7 +158,7 @@ def _amounts(rule: Placed[Rule], kinds: KindTable, facts: FactTable) -> Iterator
 def _counted(rule: Placed[Rule], fact: str, kinds: KindTable, facts: FactTable, at: KeyPath) -> Iterator[Fault]:
     entry = facts.get(fact)
     stood_on = kinds_of(rule.it.on, kinds)
-    if entry is None and _free(stood_on):
+    if _free(stood_on) and (entry is None or not any(facts.suppliers(fact, kind) for kind in stood_on)):
         return
     if entry is None or (stood_on and not any(facts.suppliers(fact, kind) for kind in stood_on)):
         known = {each.name for kind in stood_on for each in facts.for_kind(kind)}

@@ -100,6 +100,12 @@ def test_an_audience_that_names_something_twice_is_told() -> None:
     assert "'A' is named twice" in said
 
 
+def test_what_posts_of_forms_bring_is_theirs_also_where_other_kinds_have_a_fact_of_that_name() -> None:
+    deal = '[[rule]]\nid = "d"\non = "submission.received"\nconditions = { amount = ">=5" }\n'
+    assert told(deal + "award = 1\n") == []
+    assert told(deal + 'award = { points = { of = "amount", times = "0.1" } }\n') == []
+
+
 def test_a_check_that_never_looks_at_anything_is_told() -> None:
     (said,) = told(QUIZ + '[[check]]\nid = "c"\nduplicate_text = {}\n')
     assert "check c never looks at anything" in said
