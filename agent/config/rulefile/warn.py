@@ -49,13 +49,40 @@ def default_once_per(kind: str) -> str:
 
 def warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fault]:
     """Everything that is worth a second look."""
+    asking = [(deny, frozenset(kinds_of(deny.it.on, kinds))) for deny in merged.denies if _plain(deny.it.conditions)]
     for rule in merged.rules:
         yield from _limits(rule, kinds)
         yield from facts_of(rule, kinds, facts)
         yield from _amounts(rule, kinds, facts)
+        yield from _waiting(rule, asking, kinds, facts)
     for deny in merged.denies:
         yield from facts_of(deny, kinds, facts)
     yield from _persons(merged)
+
+
+def _plain(conditions: Conditions) -> bool:
+    """Whether there are conditions, and all of them must hold."""
+    return bool(conditions.facts()) and not conditions.any and not conditions.none
+
+
+def _waiting(
+    rule: Placed[Rule], asking: Iterable[tuple[Placed[Deny], Collection[str]]], kinds: KindTable, facts: FactTable
+) -> Iterator[Fault]:
+    """Kinds of which a `[[deny]]` asks only what nothing ever tells: all of the rule would be held for ever."""
+    mine = kinds_of(rule.it.on, kinds)
+    for deny, about in asking:
+        asked = deny.it.conditions.facts()
+        for kind in (one for one in mine if one in about):
+            if all(_never_told(fact, test, kind, facts) for fact, test in asked.items()):
+                what = " and ".join(asked)
+                hint = f"name in [[deny]] in {deny.where} the kinds that it is about, or give it an if_unknown"
+                yield rule.fault(f"nothing tells {what} of {kind}: each is held for ever", hint, at=("on",))
+
+
+def _never_told(fact: str, test: Comparison, kind: str, facts: FactTable) -> bool:
+    entry = facts.get(fact)
+    told = entry is None or fact in OWN_FACTS or entry.applies_to(kind) or _free((kind,))
+    return not told and test.if_unknown not in {"pass", "fail"}
 
 
 def _persons(merged: Merged) -> Iterator[Fault]:

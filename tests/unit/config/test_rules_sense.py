@@ -15,6 +15,7 @@ from agent.config.rulefile.sense.reach import require_reachable
 from agent.config.rulefile.sense.regions import excludes, implies
 from agent.config.settings import load_settings
 from agent.engine.rules import compile_rules
+from tests.rule_stories import file, rule
 
 HEAD = 'schema = 1\ntimezone = "UTC"\n'
 QUIZ = '[[rule]]\nid = "q"\non = "quiz.submitted"\naward = 10\n'
@@ -159,3 +160,14 @@ def test_ten_thousand_rules_load_in_seconds() -> None:
     rules = load_rules_text(HEAD + "".join(one.format(n=n + 1) for n in range(10_000)))
     assert len(compile_rules(rules, KindTable()).rules) == 10_000
     assert perf_counter() - begun < 30
+
+
+def test_a_deny_that_asks_what_nothing_tells_of_a_kind_would_hold_it_for_ever() -> None:
+    tagged = rule("forum.tagged")
+    deny = '[[deny]]\non = "forum.*"\nconditions = { word_count = "<3" }\nreason = "short"\n'
+    assert [one.message for one in file(tagged + deny).warnings] == [
+        "nothing tells word_count of forum.tagged: each is held for ever"
+    ]
+    assert file(tagged + deny.replace("forum.*", "forum.posted")).warnings == ()
+    assert file(tagged + deny.replace('"<3"', '{ is = "<3", if_unknown = "pass" }')).warnings == ()
+    assert file(rule("forum.posted") + deny).warnings == ()
