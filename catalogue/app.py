@@ -17,6 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from catalogue import receive, tenants
 from catalogue.errors import RefusedError
 from catalogue.proof.door import KeepingDoor
+from catalogue.redemption.door import SpendingDoor
+from catalogue.redemption.vault import Vault
 from catalogue.store import Store
 from wire import batch, enrolment, receipt, signing
 from wire.canonical import MalformedError
@@ -48,12 +50,14 @@ class Door:
         *,
         store: Store,
         key: Key | Callable[[], Key],
+        vault: Vault | None = None,
         clock: Clock = wall_clock,
         request_s_max: float = REQUEST_S_MAX,
         in_flight_max: int = REQUESTS_IN_FLIGHT_MAX,
     ) -> None:
         self.store = store
         self._key = key
+        self.vault = vault
         self.clock = clock
         self.request_s_max = request_s_max
         self.in_flight_max = in_flight_max
@@ -73,6 +77,8 @@ class Door:
         app.router.add_post("/v1/batches", self.batches)
         app.router.add_get("/v1/stand", self.stand)
         KeepingDoor(self).add_to(app.router)
+        if self.vault is not None:
+            SpendingDoor(self, self.vault).add_to(app.router)
         return app
 
     async def livez(self, _request: web.Request) -> web.Response:

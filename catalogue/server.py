@@ -41,7 +41,7 @@ async def serve(config: Config, *, ready: Callable[[str], None]) -> None:
     adapter = HttpAdapter(key)
     # Bodies stay as they were sent: the signature covers their exact bytes.
     runner = web.AppRunner(
-        Door(store=store, key=key).app(),
+        Door(store=store, key=key, vault=safe).app(),
         access_log=None,
         auto_decompress=False,
         keepalive_timeout=KEEPALIVE_S,

@@ -27,6 +27,8 @@ STAND_TAG = "rewards-stand"
 KEEP_TAG = "rewards-keep"
 TAKEOVER_TAG = "rewards-takeover"
 KEPT_TAG = "rewards-kept"
+SPEND_TAG = "rewards-spend"
+SPENT_TAG = "rewards-spent"
 
 _REQUEST = ("@method", "@path")
 _REQUEST_WITH_BODY = (*_REQUEST, "content-type", "content-digest")

@@ -9,7 +9,7 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue.proof import keeping, keys
-from catalogue.store import Store
+from catalogue.proving import Proves
 from catalogue.tenants import Sender
 from wire import keys as wire_keys
 from wire import receipt, signing
@@ -21,34 +21,18 @@ from wire.signing import Request
 _DIGITS_MAX = 18
 
 
-class Proves(Protocol):
-    """What is needed of the catalogue's door."""
-
-    store: Store
-
-    def clock(self) -> int:
-        """Seconds since 1970, UTC."""
-        ...
-
-    async def prove(self, request: web.Request, body: bytes, *, tag: str) -> tuple[Sender, Request]:
-        """The agent whose key signed these exact bytes."""
-        ...
+class Knows(Proves, Protocol):
+    """The door, which also knows where agents stand."""
 
     async def where(self, conn: AsyncConnection, sender: Sender) -> Stand:
         """Where an agent stands."""
-        ...
-
-    def bound(
-        self, body: bytes, answered: Request, *, status: int = ..., tag: str = ..., content_type: str = ...
-    ) -> web.Response:
-        """An answer that is true now: signed, and bound to its request."""
         ...
 
 
 class KeepingDoor:
     """Handlers; every request is signed by an agent, every answer by the catalogue."""
 
-    def __init__(self, door: Proves) -> None:
+    def __init__(self, door: Knows) -> None:
         self._door = door
 
     def add_to(self, router: web.UrlDispatcher) -> None:

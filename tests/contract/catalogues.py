@@ -15,6 +15,7 @@ from agent.outbox.client import Answer, Client, Place
 from catalogue import books, tenants
 from catalogue.app import Door, wall_clock
 from catalogue.proof.keys import KeyFile
+from catalogue.redemption.vault import Vault
 from catalogue.store import Store
 from tests.wire_builders import CAMPUS, a_header
 from wire import batch, chain, enrolment, keys, receipt, signing
@@ -92,7 +93,10 @@ async def running_catalogue(directory: Path, database: str | URL) -> AsyncIterat
         keys.create(key_file)
     key = KeyFile(key_file)
     runner = web.AppRunner(
-        Door(store=store, key=key).app(), access_log=None, auto_decompress=False, shutdown_timeout=1.0
+        Door(store=store, key=key, vault=Vault(bytes(32))).app(),
+        access_log=None,
+        auto_decompress=False,
+        shutdown_timeout=1.0,
     )
     try:
         await store.upgrade()

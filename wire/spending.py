@@ -1,0 +1,124 @@
+"""What a campus says when a learner of its own wants to spend: a pseudonym, a wish, and what the campus knows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from wire import canonical
+from wire.canonical import MalformedError
+
+FORMAT = 1
+CONTENT_TYPE = "application/json"
+MESSAGE_BYTES_MAX = 16 * 2**10
+COHORTS_MAX = 100
+WHY_CHARS_MAX = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Which agent asks for whom. ``cohorts`` and ``country`` (two capital letters, or empty) are the campus's word."""
+
+    campus: str
+    agent: str
+    learner: str
+    cohorts: tuple[str, ...] = ()
+    country: str = ""
+
+    def encode(self) -> bytes:
+        """Canonical bytes of the question what there is for this learner."""
+        return canonical.dump(_said(self, {}))
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Read it.
+
+        Raises:
+            MalformedError: it is no such question.
+        """
+        return cls(**_asker(_load(body)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish(Asker):
+    """A reward, please. ``key`` is the agent's own name for it; ``currency`` may be empty where there is one price."""
+
+    key: str
+    reward: str
+    currency: str = ""
+
+    def encode(self) -> bytes:
+        """Canonical bytes of the wish."""
+        return canonical.dump(_said(self, {"key": self.key, "reward": self.reward, "currency": self.currency}))
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Read it.
+
+        Raises:
+            MalformedError: it is no wish.
+        """
+        fields = _load(body)
+        return cls(
+            **_asker(fields),
+            key=canonical.text(fields, "key"),
+            reward=canonical.text(fields, "reward"),
+            currency=canonical.text(fields, "currency", empty=True),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancel(Asker):
+    """This learner no longer wants a redemption that nothing was sent for."""
+
+    redemption: str
+    why: str
+
+    def encode(self) -> bytes:
+        """Canonical bytes of it."""
+        return canonical.dump(_said(self, {"redemption": self.redemption, "why": self.why}))
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Read it.
+
+        Raises:
+            MalformedError: it is no such message.
+        """
+        fields = _load(body)
+        why = canonical.text(fields, "why", most=WHY_CHARS_MAX)
+        return cls(**_asker(fields), redemption=canonical.text(fields, "redemption"), why=why)
+
+
+def _said(asker: Asker, more: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "v": FORMAT,
+        "campus": asker.campus,
+        "agent": asker.agent,
+        "learner": asker.learner,
+        "cohorts": list(asker.cohorts),
+        "country": asker.country,
+        **more,
+    }
+
+
+def _load(body: bytes) -> dict[str, Any]:
+    if len(body) > MESSAGE_BYTES_MAX:
+        raise MalformedError(f"a message of {len(body)} bytes is more than {MESSAGE_BYTES_MAX}")
+    fields = canonical.load(body, what="the message")
+    canonical.version(fields, FORMAT)
+    return fields
+
+
+def _asker(fields: Mapping[str, Any]) -> dict[str, Any]:
+    cohorts = fields.get("cohorts")
+    if not isinstance(cohorts, list) or len(cohorts) > COHORTS_MAX:
+        raise MalformedError(f"field 'cohorts' must be a list of at most {COHORTS_MAX} names")
+    return {
+        "campus": canonical.called(fields, "campus"),
+        "agent": canonical.called(fields, "agent"),
+        "learner": canonical.text(fields, "learner"),
+        "cohorts": tuple(canonical.text({"cohort": name}, "cohort") for name in cohorts),
+        "country": canonical.text(fields, "country", most=2, empty=True),
+    }
