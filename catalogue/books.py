@@ -12,7 +12,7 @@ from catalogue import schema
 from catalogue.store.rows import WalletKey, WalletState
 from catalogue.wallets import book
 from wire import entry
-from wire.lots import Account
+from wire.money.lots import Account
 
 PAGE_ROWS = 1000
 

@@ -9,11 +9,12 @@ from typing import Any
 
 from catalogue.store.rows import EntryRow, WalletKey, WalletState
 from catalogue.wallets.moves import Move, as_movement
-from wire import entry, terms
+from wire import entry
 from wire.batch import Batch
-from wire.lots import Account
+from wire.money import terms
+from wire.money.lots import Account
+from wire.money.terms import Terms
 from wire.receipt import REASON_CHARS_MAX, Rejected
-from wire.terms import Terms
 
 ENTRY_BYTES_MAX = 64 * 2**10
 """Longest entry that can move a wallet, in bytes; a longer one is kept and set aside."""

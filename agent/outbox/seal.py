@@ -9,7 +9,7 @@ from agent.ledger.delivery import Identity, Sealed, StoredEntry
 from agent.ledger.recovery.marks import FIELD as RESUME
 from agent.ledger.recovery.marks import Marks
 from wire import batch, chain
-from wire.terms import FIELD, Terms, encode
+from wire.money.terms import FIELD, Terms, encode
 
 SITES = "sites"
 """The header's field that says whose log this agent reads: the catalogue lets each site be one agent's."""

@@ -14,7 +14,7 @@ from agent.ledger.money import expiring, told
 from agent.ledger.money.expiring import Passed, Wanted
 from agent.ledger.writer import Writer
 from agent.pipeline import Pipeline
-from wire.terms import Currency, Level
+from wire.money.terms import Currency, Level
 
 log = structlog.get_logger()
 

@@ -14,8 +14,9 @@ from catalogue.schema import accepted_entry, batch, entry
 from catalogue.store import Store
 from catalogue.wallets import book
 from catalogue.wallets.moves import Move, as_movement
-from wire import canonical, terms
-from wire.lots import Account
+from wire import canonical
+from wire.money import terms
+from wire.money.lots import Account
 
 LISTED_MAX = 1000
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from catalogue.rewards import gates, times
 from catalogue.rewards.gates import Standing
 from catalogue.rewards.model import Label, Limit, Reward
-from wire.terms import BADGE_PREFIX, Currency
+from wire.money.terms import BADGE_PREFIX, Currency
 
 
 class Refusal(NamedTuple):

@@ -16,7 +16,8 @@ from catalogue.redemption.records import Redemption
 from catalogue.redemption.vault import Vault
 from catalogue.rewards import shelf
 from catalogue.tenants import Sender
-from wire import canonical, signing, spending
+from wire import canonical, signing
+from wire.money import spending
 from wire.signing import Request
 
 Asking = TypeVar("Asking", bound=spending.Asker)

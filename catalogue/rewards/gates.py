@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from catalogue.rewards.model import Gate
-from wire.terms import BADGE_PREFIX, Level
+from wire.money.terms import BADGE_PREFIX, Level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from catalogue import schema
 from catalogue.store import Store
 from catalogue.store.rows import MovementRow, WalletKey, WalletState
 from catalogue.wallets import book, moves
-from wire.lots import OverspentError
+from wire.money.lots import OverspentError
 
 PAGE_ROWS = 5000
 HELD_MAX = 500

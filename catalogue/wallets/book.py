@@ -16,7 +16,7 @@ from catalogue.store import Store
 from catalogue.store.rows import MovementRow, WalletKey, WalletState
 from catalogue.wallets import moves
 from catalogue.wallets.moves import Move
-from wire.lots import Account, OverspentError
+from wire.money.lots import Account, OverspentError
 
 HISTORIES_MAX = 500
 """Wallets whose movements are read in one statement."""

@@ -8,7 +8,7 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue.schema import currency, level
-from wire.terms import BADGE_PREFIX, Change, Currency, Level, Terms, in_force
+from wire.money.terms import BADGE_PREFIX, Change, Currency, Level, Terms, in_force
 
 LAST_SEQ = 2**63 - 1
 """Beyond every entry: terms in force at this seq hold for those to come."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from catalogue.store.rows import MovementRow, WalletKey, WalletRow, WalletState
-from wire.lots import Account, Movement
+from wire.money.lots import Account, Movement
 
 EARNED = frozenset(("award", "reversal", "adjustment"))
 """The kinds that agents write; the others are the centre's."""

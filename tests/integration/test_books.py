@@ -129,7 +129,8 @@ async def test_the_migrations_make_the_tables_that_the_program_thinks_of(real: R
         async with real.store.reading() as conn:
             rows = await conn.execute(table.select())
             assert list(rows.keys()) == [column.name for column in table.columns]
-            assert table.primary_key.columns.keys()[0] == "campus"
+            own = table.name == "catalogue_key"  # the centre's, of no campus
+            assert own or table.primary_key.columns.keys()[0] == "campus"
 
 
 async def test_an_upgrade_of_what_is_new_changes_nothing(real: RealCatalogue, hand: Hand) -> None:

@@ -20,7 +20,7 @@ from tests.ledgers import rows
 from tests.pipelines import Running, running
 from tests.receivers import receiving
 from tests.rule_stories import ZONE, event, rule
-from wire.lots import Account
+from wire.money.lots import Account
 
 DAY = 86_400
 ACT = event().seen.occurred_at

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wire.lots import GRACE_S, Account, OverspentError
+from wire.money.lots import GRACE_S, Account, OverspentError
 
 MOVES = st.lists(
     st.tuples(

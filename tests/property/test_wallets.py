@@ -21,8 +21,8 @@ from catalogue.wallets import audit, book
 from catalogue.wallets.book import InsufficientError
 from tests.wire_builders import CAMPUS, a_header, an_entry
 from wire import batch, chain, keys
-from wire.lots import Account, Movement
-from wire.terms import FIELD, Change, Currency, Terms, encode
+from wire.money.lots import Account, Movement
+from wire.money.terms import FIELD, Change, Currency, Terms, encode
 
 KEY = ("ann", "points")
 LIFE = 20

@@ -15,8 +15,8 @@ from agent.ledger.recovery.marks import Marks
 from agent.outbox import judge, seal
 from tests.wire_builders import CAMPUS, NOW, an_entry, entries
 from wire import batch, chain
+from wire.money.terms import Terms
 from wire.receipt import Stand
-from wire.terms import Terms
 
 WHO = Identity(campus=CAMPUS, agent="agent-1", epoch=2, catalogue_public=bytes(32))
 

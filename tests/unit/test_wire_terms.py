@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wire import canonical, terms
+from wire import canonical
 from wire.canonical import MalformedError
-from wire.terms import Change, Currency, Level, Terms
+from wire.money import terms
+from wire.money.terms import Change, Currency, Level, Terms
 
 OWE, FORGIVE = Change(0, 86_400, "owe"), Change(10, None, "forgive")
 POINTS = Currency(title="Points", decimals=2, worth="0.01 GBP", changes=(OWE, FORGIVE))

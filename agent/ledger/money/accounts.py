@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import aiosqlite
 import orjson
 
-from wire.lots import Account, Movement
+from wire.money.lots import Account, Movement
 
 TERMS = "SELECT currency, since_seq, expires_after, overdraw FROM currency_terms ORDER BY 1, 2"
 _ENTRIES = """

@@ -11,8 +11,8 @@ import orjson
 
 from agent.ledger.money.accounts import TERMS, ends_at
 from agent.ledger.money.accounts import Terms as Since
-from wire import terms
-from wire.terms import Change, Currency, Level, Terms
+from wire.money import terms
+from wire.money.terms import Change, Currency, Level, Terms
 
 _ABOUT = "currencies"
 """The setting that holds what has no history."""

@@ -14,7 +14,7 @@ from catalogue.rewards import shelf
 from tests.contract.catalogues import Hand, RealCatalogue, running_catalogue
 from tests.wire_builders import CAMPUS, entries
 from wire import enrolment, signing
-from wire.spending import Asker, Cancel, Wish
+from wire.money.spending import Asker, Cancel, Wish
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from catalogue import books
 from catalogue.wallets import audit, book, expiry
 from tests.contract.catalogues import Hand, RealCatalogue
 from tests.wire_builders import CAMPUS, an_entry
-from wire.terms import FIELD, Change, Currency, Level, Terms, encode
+from wire.money.terms import FIELD, Change, Currency, Level, Terms, encode
 
 DAY = 86_400
 NOW = 1_790_000_000

@@ -20,7 +20,7 @@ from tests.fakes import ManualClock
 from tests.pipelines import running
 from tests.rule_stories import ZONE, event, rule
 from tests.wire_builders import CAMPUS
-from wire.terms import Level, Terms
+from wire.money.terms import Level, Terms
 
 DAY = 86_400
 ACT = event().seen.occurred_at

@@ -12,8 +12,8 @@ from catalogue.wallets import audit, currencies
 from catalogue.wallets.book import InsufficientError, OverspentError
 from tests.integration.wallets.bank import ANN, DAY, NOW, Bank, terms
 from tests.wire_builders import CAMPUS
-from wire.lots import GRACE_S
-from wire.terms import Change, Currency, Level, Terms
+from wire.money.lots import GRACE_S
+from wire.money.terms import Change, Currency, Level, Terms
 
 
 async def test_an_award_is_a_lot_that_lives_by_the_terms_it_came_with(bank: Bank) -> None:

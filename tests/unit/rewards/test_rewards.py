@@ -13,7 +13,7 @@ from catalogue.redemption.checks import Facts, Wish
 from catalogue.rewards import gates, money, shelf, times
 from catalogue.rewards.gates import Standing
 from catalogue.rewards.model import USUAL, Gate, Label, Reward, Window
-from wire.terms import Currency, Level
+from wire.money.terms import Currency, Level
 
 NOON = int(dt.datetime(2026, 9, 9, 12, tzinfo=dt.UTC).timestamp())  # a Wednesday
 HOUR = 3600

@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterator
 
 from aiohttp import web
 
-from catalogue import jobs
 from catalogue.app import Door
 from catalogue.config import Config
 from catalogue.errors import ConfigError, UnavailableError
-from catalogue.jobs import Job
 from catalogue.partners.courier import LOOK_S, Courier
 from catalogue.partners.http import HttpAdapter
 from catalogue.proof.keys import KeyFile
 from catalogue.redemption.desk import Desk
 from catalogue.redemption.vault import Vault
+from catalogue.server import jobs
+from catalogue.server.jobs import Job
 from catalogue.store import Store
 from catalogue.wallets import expiry
 from wire import keys

@@ -1,0 +1,1 @@
+"""Money on the wire: what an account is made of, the terms of currencies, and a campus that spends."""
