@@ -15,7 +15,7 @@ import aiosqlite
 
 from agent.ledger.money import accounts
 from agent.ledger.money.accounts import Terms, ends_at
-from wire.lots import Lot
+from wire.money.lots import Lot
 
 BLOCK_ENTRIES = 2_000
 """Entries that one block covers, and that one unit looks at."""
