@@ -27,7 +27,7 @@ from agent.engine import booking, evaluate, history, trust
 from agent.engine.derived import fold as derived
 from agent.engine.evaluate import Verdict
 from agent.engine.past import following
-from agent.engine.past.undo import Acts
+from agent.engine.past.undo import Acts, again_keys
 from agent.engine.recognition.record import Record
 from agent.engine.review import approval
 from agent.engine.rulebook import Rulebook
@@ -283,6 +283,9 @@ class Pipeline:
             awards = await undoable.load_awards(connection, request.objects, names, people)
             acts = Acts(awards, await undoable.load_holds(connection, request.objects))
             undone = frozenset(award.learner for found in awards.values() for award in found)
+            if rows := again_keys(awards):
+                more = StateRequest(rows=rows, totals=frozenset(), holds=frozenset())
+                uses = [*uses, *await state.load_uses(connection, more, names, people)]
         past = booking.State.load(uses, holds, acts)
         if request.standing:
             await self._recognise(connection, request, undone, past)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from agent.engine import fairness
 from agent.engine.earning import sets
@@ -161,7 +162,7 @@ def _undone(verdict: Verdict, state: State, prefix: str) -> list[Decision]:
         if undo.later(state.uses.marks(undo.key(AGAIN, rule, ref, prefix)), when):
             again = True
         else:
-            taken += state.acts.take_awards(where, when)
+            taken += state.acts.take_awards(where, when, partial(_done_since, rule, ref, when, state, prefix))
         marks.append(undo.mark(undo.key(UNDONE, rule, ref, prefix), seen))
         state.uses.mark(marks[-1])
     reason = f"no longer true: {verdict.because}" if verdict.because else f"undone: {seen.kind or seen.lms_event}"
@@ -171,6 +172,12 @@ def _undone(verdict: Verdict, state: State, prefix: str) -> list[Decision]:
         decisions = [_decision(verdict, _REFUSED, reason=told or "nothing to undo")]
     decisions[0] = replace(decisions[0], uses=tuple(marks), supersedes=closed)
     return decisions
+
+
+def _done_since(rule: str, ref: undo.Ref, when: undo.When, state: State, prefix: str, award: Award) -> bool:
+    """Whether what an award was for was done again after ``when``, where an undo is about many learners at once."""
+    mine = undo.again_ref(ref, award.learner, award.scope)
+    return undo.later(state.uses.marks(undo.key(AGAIN, rule, mine, prefix)), when)
 
 
 def _reversal(verdict: Verdict, award: Award, reason: str, prefix: str, state: State) -> Decision:
@@ -286,7 +293,7 @@ def _keeps_holds(rule: CompiledRule) -> bool:
 
 def _done_again(refused: Decision, verdict: Verdict, state: State, prefix: str) -> Decision:
     """A later act of a paid scope earns nothing, but an undo between the two must not take the award back."""
-    refs = [ref for ref in verdict.refs if not ref[0].startswith(undo.EVERYONE)]
+    refs = [undo.again_ref(ref, verdict.learner, verdict.scope) for ref in verdict.refs]
     marks = [undo.mark(undo.key(AGAIN, verdict.rule.id, ref, prefix), verdict.event.seen) for ref in refs]
     for mark in marks:
         state.uses.mark(mark)

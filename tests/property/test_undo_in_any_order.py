@@ -10,7 +10,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.engine import booking, evaluate
+from agent.engine import booking, evaluate, trust
 from agent.model import Event, Outcome
 from tests.pipelines import pages, running
 from tests.rule_stories import ZONE, at, event, rule, rulebook
@@ -82,3 +82,68 @@ async def test_wherever_pages_end_the_entries_are_the_same_and_a_replay_appends_
             for page in pages(seen, cuts):
                 await many.take(*page)
             assert many.entries() == one.entries()
+
+
+RESETTING = f'schema = 1\ntimezone = "{ZONE}"\n' + rule(more='reverse_on = ["lesson.uncompleted", "course.reset"]')
+RESETTING_RULES = rulebook(RESETTING)
+WITH_RESETS = st.tuples(ACTS, st.lists(st.integers(0, 6), max_size=3))
+
+
+def told_with_resets(acts: list[Act], resets: list[int]) -> list[Event]:
+    """The same, and the course is reset at these seconds, for everybody."""
+    every = [*told(acts), *(event("course.reset", START + second, "dean", lesson=None) for second in resets)]
+    ordered = sorted(every, key=lambda one: (one.seen.occurred_at, one.seen.position))
+    return [
+        trust.tag(replace(one.seen, position=position, natural_key=(str(position),)), one.trust)
+        for position, one in enumerate(ordered, 1)
+    ]
+
+
+def expected_with_resets(events: list[Event]) -> dict[str, int]:
+    done: dict[tuple[str, str], bool] = {}
+    for one in events:
+        if one.seen.kind == "course.reset":
+            done = dict.fromkeys(done, False)
+        else:
+            done[one.seen.people["subject"], str(one.seen.lesson)] = one.seen.kind == "lesson.completed"
+    found: dict[str, int] = {}
+    for (who, _), still in done.items():
+        found[who] = found.get(who, 0) + 10 * still
+    return {who: amount for who, amount in found.items() if amount}
+
+
+@settings(max_examples=300, deadline=None)
+@given(WITH_RESETS, st.randoms(use_true_random=False))
+def test_resets_of_a_course_count_in_any_order_of_arrival(drawn: tuple[list[Act], list[int]], chance: Random) -> None:
+    events = told_with_resets(*drawn)
+    wanted = expected_with_resets(events)
+    shuffled = list(events)
+    chance.shuffle(shuffled)
+    state = booking.State.load((), {})
+    held: dict[str, int] = {}
+    for one in shuffled:
+        for decision in booking.book(evaluate.judge(one, RESETTING_RULES), state, shadow=False):
+            if decision.outcome in {Outcome.awarded, Outcome.reversed}:
+                who = decision.learner.partition(":")[2]
+                held[who] = held.get(who, 0) + sum(posting.amount for posting in decision.postings)
+    assert {who: amount for who, amount in held.items() if amount} == wanted
+
+
+@settings(max_examples=30, deadline=None)
+@given(WITH_RESETS, st.sets(st.integers(1, 16)), st.randoms(use_true_random=False))
+async def test_resets_of_a_course_end_the_same_wherever_pages_end(
+    drawn: tuple[list[Act], list[int]], cuts: set[int], chance: Random
+) -> None:
+    events = told_with_resets(*drawn)
+    seen = [one.seen for one in events]
+    chance.shuffle(seen)
+    with tempfile.TemporaryDirectory() as directory:
+        async with (
+            running(Path(directory) / "one", RESETTING) as one,
+            running(Path(directory) / "many", RESETTING) as many,
+        ):
+            await one.take(*seen)
+            for page in pages(seen, cuts):
+                await many.take(*page)
+            assert many.entries() == one.entries()
+            assert many.balances() == one.balances() == expected_with_resets(events)

@@ -17,7 +17,7 @@ from agent.model import Award, Decision, Observation, Use, UseKey
 OBJECT, UNDONE, AGAIN = "object:", "undone:", "again:"
 
 EVERYONE = "everyone="
-"""How refs begin that are about all learners of a course: what one does again speaks for no other."""
+"""How refs begin that are about all learners of a course; what one of them does again speaks for no other."""
 
 OWNED = frozenset(
     {
@@ -175,9 +175,9 @@ class Acts:
             waiting[:] = [each._replace(number=number) for number, each in zip(numbers, waiting, strict=True)]
         self._new.clear()
 
-    def take_awards(self, where: UseKey, upto: When) -> list[Award]:
-        """The live awards about an object whose act was no later; they are live no longer."""
-        taken = [award for award in self._awards.get(where, ()) if award.when <= upto]
+    def take_awards(self, where: UseKey, upto: When, kept: Callable[[Award], bool]) -> list[Award]:
+        """The live awards about an object whose act was no later, but for those ``kept``; they are live no longer."""
+        taken = [award for award in self._awards.get(where, ()) if award.when <= upto and not kept(award)]
         for award in taken:
             for use in award.uses:
                 key_of_use = (use.meter, use.bucket, use.learner)
@@ -191,6 +191,21 @@ class Acts:
         taken = tuple(each for each in waiting if each.when <= upto)
         waiting[:] = [each for each in waiting if each.when > upto]
         return taken
+
+
+def again_ref(ref: Ref, learner: str, scope: str) -> Ref:
+    """Where it is kept that somebody did something again: of all learners of a course, each speaks for one scope."""
+    return (f"{ref[0]}|{scope}", learner) if ref[0].startswith(EVERYONE) else ref
+
+
+def again_keys(awards: Mapping[UseKey, Iterable[Award]]) -> frozenset[UseKey]:
+    """What must be known besides of awards that are about all learners of a course."""
+    return frozenset(
+        (meter.replace(OBJECT, AGAIN, 1), *again_ref((bucket, learner), award.learner, award.scope))
+        for (meter, bucket, learner), found in awards.items()
+        if bucket.startswith(EVERYONE)
+        for award in found
+    )
 
 
 def later(marks: Iterable[Use], when: When) -> bool:
