@@ -94,6 +94,10 @@ class Door:
         parsed = batch.parse(body)
         result = await receive.receive(self.store, self.key, sender, parsed, now=self.clock())
         if isinstance(result, Stand):
+            log = structlog.get_logger("catalogue")
+            seqs = f"{parsed.header.first_seq}-{parsed.header.last_seq}"
+            about = {"campus": sender.campus, "agent": sender.agent, "seqs": seqs, "stands_at": result.seq}
+            log.warning("refused", path=request.path, status=409, code=result.why, **about)
             return self._stand(result, proven, status=409)
         return web.Response(body=result.body, headers={"Content-Type": receipt.CONTENT_TYPE} | result.headers)
 
