@@ -17,6 +17,7 @@ from catalogue.wallets import audit
 from wire import chain, entry, receipt, signing
 from wire.batch import digest
 from wire.canonical import MalformedError
+from wire.keeping import key_of
 from wire.signing import Headers, Response, SignatureError
 
 FAULTS_MAX = 100
@@ -31,6 +32,8 @@ class Report:
         self.batches = 0
         self.entries = 0
         self.wallets = 0
+        self.sums: dict[tuple[str, str, str, str], tuple[int, int]] = {}
+        """(campus, day, rule, currency) → how many entries were posted, and how much."""
         self.faults: list[str] = []
 
     def fault(self, text: str) -> None:
@@ -131,6 +134,9 @@ class _Chain:
             self.report.fault(f"{where}: entry {seq} was posted and cannot be read: {exc}")
             return
         self.sums[fields["learner"], fields["currency"]] += fields["amount"]
+        key = (self.agent.campus, *key_of(fields))
+        count, amount = self.report.sums.get(key, (0, 0))
+        self.report.sums[key] = count + 1, amount + fields["amount"]
 
     def _signer(self, headers: Mapping[str, str]) -> bytes:
         key_id = signing.claimed_key_id(headers)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from wire import canonical
+from wire import canonical, entry
 from wire.batch import BATCH_BYTES_MAX
 from wire.canonical import MalformedError
 from wire.receipt import ANSWER_BYTES_MAX
@@ -174,3 +175,79 @@ def _sealed(value: object) -> bytes:
     if len(sealed) > SEALED_BYTES_MAX:
         raise MalformedError(f"a sealed person of {len(sealed)} bytes is more than {SEALED_BYTES_MAX}")
     return sealed
+
+
+SumKey = tuple[str, str, str]
+"""(day of the act in UTC as 2026-09-01, rule, currency)."""
+
+
+def add_up(bodies: Iterable[bytes]) -> dict[SumKey, tuple[int, int]]:
+    """(how many, how much) of entries by day, rule and currency; an entry that cannot be read is counted under "?"."""
+    found: dict[SumKey, tuple[int, int]] = {}
+    for body in bodies:
+        try:
+            fields = entry.decode(body)
+            key, amount = key_of(fields), fields["amount"]
+        except entry.MalformedEntryError:
+            key, amount = ("?", "?", "?"), 0
+        count, total = found.get(key, (0, 0))
+        found[key] = count + 1, total + amount
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """What the catalogue's stored bytes come to after entry ``after``, up to the last of ``heads`` in ``epoch``.
+
+    ``heads`` are the chain's hashes by the last seq of each batch, recomputed from the bytes; ``sums`` are of posted
+    entries, ``aside`` counts those that move nothing. No batch at all: that is the end.
+    """
+
+    after: int
+    epoch: int
+    heads: Mapping[int, bytes]
+    sums: Mapping[SumKey, tuple[int, int]]
+    aside: int
+
+    def encode(self) -> bytes:
+        """Canonical bytes."""
+        return canonical.dump(
+            {
+                "v": FORMAT,
+                "kind": "sums",
+                "after": self.after,
+                "epoch": self.epoch,
+                "heads": [[seq, head.hex()] for seq, head in self.heads.items()],
+                "sums": [[*key, *value] for key, value in sorted(self.sums.items())],
+                "aside": self.aside,
+            }
+        )
+
+    @classmethod
+    def parse(cls, body: bytes) -> Sums:
+        """Read one.
+
+        Raises:
+            MalformedError: it is not one.
+        """
+        fields = _message(body, "sums")
+        try:
+            heads = {int(seq): bytes.fromhex(head) for seq, head in fields["heads"]}
+            sums = {
+                (str(day), str(rule), str(currency)): (int(count), int(total))
+                for day, rule, currency, count, total in fields["sums"]
+            }
+        except (KeyError, TypeError, ValueError):
+            raise MalformedError("the sums cannot be read") from None
+        aside = canonical.whole(fields, "aside")
+        after, epoch = canonical.whole(fields, "after"), canonical.whole(fields, "epoch")
+        return cls(after=after, epoch=epoch, heads=heads, sums=sums, aside=aside)
+
+
+def key_of(fields: Mapping[str, Any]) -> SumKey:
+    """Under what the fields of an entry are counted."""
+    try:
+        day = datetime.fromtimestamp(fields["occurred_at"], UTC).strftime("%Y-%m-%d")
+    except (OverflowError, OSError, ValueError):
+        day = "?"
+    return day, fields["rule"], fields["currency"]

@@ -322,8 +322,8 @@ class Outbox:
 
 
 FAULT_HINT = (
-    "nothing is delivered until both agree again: restore this agent's newest backup, or ask the catalogue's"
-    " operator which history is true"
+    "nothing is delivered until both agree again: put the newest ledger back, or bring back what was delivered:"
+    " rewards-agent restore --from-catalogue (docs/ops/recovery.md)"
 )
 
 

@@ -49,6 +49,9 @@ def serve(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
 @told
 def verify(
     campus: Annotated[str | None, typer.Argument(help="Only this one.")] = None,
+    sums: Annotated[
+        bool, typer.Option("--sums", help="Print counts and sums of posted entries by campus, day, rule and currency.")
+    ] = False,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
@@ -67,10 +70,15 @@ def verify(
 
     report = with_store(found, work)
     counts = {"agents": report.agents, "batches": report.batches, "entries": report.entries, "wallets": report.wallets}
+    names = ("campus", "day", "rule", "currency", "entries", "amount")
+    rows = [dict(zip(names, (*key, *value), strict=True)) for key, value in sorted(report.sums.items())]
+    table = rows if sums else []
+    form = "{campus:24} {day:10} {rule:30} {entries:>8} {amount:>12} {currency}"
     show(
-        counts | {"faults": report.faults},
+        counts | {"faults": report.faults} | ({"sums": table} if sums else {}),
         as_json=as_json,
         lines=lambda: [
+            *(form.format(**row) for row in table),
             ", ".join(f"{count} {name}" for name, count in counts.items()),
             *(report.faults or ["all agree"]),
         ],

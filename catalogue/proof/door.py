@@ -8,7 +8,7 @@ import structlog
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from catalogue.proof import keeping, keys
+from catalogue.proof import keeping, keys, sums
 from catalogue.proving import Proves
 from catalogue.tenants import Sender
 from wire import keys as wire_keys
@@ -42,6 +42,7 @@ class KeepingDoor:
         router.add_get("/v1/history/{epoch}/{seq}", self.history)
         router.add_post("/v1/agents/epoch", self.take_over)
         router.add_get("/v1/keys", self.keys)
+        router.add_get("/v1/sums/{epoch}/{seq}", self.sums)
 
     async def keys(self, _request: web.Request) -> web.Response:
         """Which key followed which: needs no signature, because each link carries two."""
@@ -74,6 +75,14 @@ class KeepingDoor:
         async with self._door.store.reading() as conn:
             page = await keeping.history(conn, sender, epoch, seq)
         return self._door.bound(page.encode(), proven, tag=signing.KEPT_TAG, content_type=HISTORY_TYPE)
+
+    async def sums(self, request: web.Request) -> web.Response:
+        """What the agent's next batches come to."""
+        sender, proven = await self._asked(request)
+        epoch, seq = (_whole(request.match_info[name]) for name in ("epoch", "seq"))
+        async with self._door.store.reading() as conn:
+            found = await sums.after(conn, sender, epoch, seq)
+        return self._door.bound(found.encode(), proven, tag=signing.KEPT_TAG, content_type=CONTENT_TYPE)
 
     async def take_over(self, request: web.Request) -> web.Response:
         """Begin a new epoch where the agent's history ends; answers where it then stands."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,9 @@ import pytest
 from tests import servers
 from tests.acceptance.campus import Campus, campus
 from tests.acceptance.test_capture import RULES
+from tests.acceptance.test_delivery import complete
 from tests.integration.test_catalogue_process import Served, command, serving
+from tests.sites import SqliteSite
 
 CAMPUS = "test-campus"
 FIRST_ROWS = 1_900
@@ -125,8 +129,15 @@ def test_a_wiped_disk_comes_back_from_the_catalogue_with_the_balances_it_would_h
     assert balances(at) == before
     assert at.json("ledger", "verify")["findings"] == []
     assert wallets(catalogue) == Counter(value for value in before.values())
-    report = json.loads(command("verify", "--json", "--config", catalogue.config).stdout)
+    report = json.loads(command("verify", "--sums", "--json", "--config", catalogue.config).stdout)
     assert report["faults"] == []
+    three = at.json("doctor", "reconcile")
+    assert (three["differences"], three["upto"], three["aside"]) == ([], sum(truth.values()), 0)
+    assert [(row["day"], row["rule"], row["currency"], row["entries"], row["amount"]) for row in report["sums"]] == [
+        (row["day"], row["rule"], row["currency"], row["there_entries"], row["there_amount"]) for row in three["books"]
+    ]
+    (moodle,) = three["logs"]
+    assert moodle["acts"] == moodle["recorded"] > 300
 
 
 def sum_of(delivered: Counter[tuple[str, ...]]) -> Counter[tuple[str, str]]:
@@ -134,3 +145,94 @@ def sum_of(delivered: Counter[tuple[str, ...]]) -> Counter[tuple[str, str]]:
     for (learner, _, currency, amount, *_), times in delivered.items():
         found[learner, currency] += int(amount) * times
     return found
+
+
+LESSON = """
+schema = 1
+timezone = "UTC"
+[[rule]]
+id = "lesson"
+on = "lesson.completed"
+award = 10
+"""
+
+
+def test_a_backup_older_than_the_catalogue_is_refused_and_recovered_by_the_documented_command(
+    catalogue: Served, tmp_path: Path
+) -> None:
+    site = SqliteSite(tmp_path / "moodle.db")
+    complete(site, 1)
+    at = campus(tmp_path / "a", f"sqlite:///{site.path}", LESSON, extra=f'[catalogue]\nurl = "{catalogue.url}"')
+    enrolled(at, catalogue)
+    at.catch_up()
+    data, backup = at.directory / "data", tmp_path / "backup"
+    shutil.copytree(data, backup)
+    complete(site, 2)
+    at.catch_up()
+    assert at.json("sync", "status")["acked_seq"] == 6
+    shutil.rmtree(data)
+    shutil.move(backup, data)
+    at.command("ledger", "adjust", "moodle:35", "7", "--reason", "a prize", "--by", "a desk")
+    complete(site, 3)
+    refused = at.command("run", "--until-caught-up", check=False)
+    assert refused.returncode == 3
+    assert "restore --from-catalogue" in refused.stderr, "the cure is named"
+    told = json.loads(at.command("restore", "--from-catalogue", "--yes", "--json").stdout)
+    assert (told["entries"], told["epoch"], told["strangers"]) == (6, 2, 0)
+    assert [(one["amount"], one["reason"]) for one in told["by_hand_again"]] == [(7, "a prize (by a desk)")]
+    assert (Path(told["set_aside"]) / "ledger.db").exists(), "nothing is deleted"
+    at.catch_up()
+    assert at.json("sync", "status")["fault"] == ""
+    assert balances(at) == Counter({(f"moodle:{learner}", "points"): 30 for learner in (35, 36, 37)})
+    assert wallets(catalogue) == Counter({30: 3})
+    report = json.loads(command("verify", "--json", "--config", catalogue.config).stdout)
+    assert (report["entries"], report["faults"]) == (9, [])
+    assert at.json("ledger", "verify")["findings"] == []
+
+
+def test_without_the_recovery_key_nobody_is_made_up_and_the_way_out_is_named(catalogue: Served, tmp_path: Path) -> None:
+    site = SqliteSite(tmp_path / "moodle.db")
+    complete(site, 1)
+    at = campus(tmp_path / "a", f"sqlite:///{site.path}", LESSON, extra=f'[catalogue]\nurl = "{catalogue.url}"')
+    enrolled(at, catalogue)
+    at.catch_up()
+    shutil.rmtree(at.directory / "data")
+    who = at.command("restore", "--from-catalogue", "--yes", check=False)
+    assert (who.returncode, "rewards-catalogue tenant token" in who.stderr) == (2, True)
+    where = ("--config", catalogue.config)
+    given = json.loads(command("tenant", "token", CAMPUS, "--agent", "agent-1", "--json", *where).stdout)["token"]
+    (at.directory / "agent.ed25519").unlink()
+    at.command("key", "new")
+    words = ("restore", "--from-catalogue", "--yes", "--token", given)
+    strangers = at.command(*words, check=False)
+    assert (strangers.returncode, "--recovery-key" in strangers.stderr) == (2, True)
+    assert not (at.directory / "data" / "ledger.db").exists()
+    lost_for_good = json.loads(at.command(*words, "--lose-persons", "--json").stdout)
+    assert (lost_for_good["entries"], lost_for_good["strangers"]) == (3, 3)
+    assert at.json("ledger", "verify")["findings"] == []
+    assert wallets(catalogue) == Counter({10: 3})
+
+
+def test_reconcile_names_the_first_difference_of_each_of_the_three_books(catalogue: Served, tmp_path: Path) -> None:
+    site = SqliteSite(tmp_path / "moodle.db")
+    for lesson in (1, 2, 3):
+        complete(site, lesson)
+    at = campus(tmp_path / "a", f"sqlite:///{site.path}", LESSON, extra=f'[catalogue]\nurl = "{catalogue.url}"')
+    enrolled(at, catalogue)
+    at.catch_up()
+    agreed = at.command("doctor", "reconcile")
+    assert "9 of 9 wanted acts are in the ledger" in agreed.stdout
+    assert "compared up to entry 9" in agreed.stdout
+    with contextlib.closing(sqlite3.connect(at.directory / "data" / "ledger.db")) as ledger:
+        ledger.execute("DELETE FROM event WHERE position = 21")
+        ledger.commit()
+    with contextlib.closing(sqlite3.connect(catalogue.config.parent / "catalogue.db")) as books:
+        books.execute("DROP TRIGGER entry_refuses_update")
+        changed = "CAST(replace(CAST(body AS TEXT), '\"amount\":10', '\"amount\":99') AS BLOB)"
+        books.execute(f"UPDATE entry SET body = {changed} WHERE seq = 5")
+        books.commit()
+    differs = at.command("doctor", "reconcile", "--json", check=False)
+    assert differs.returncode == 3
+    log, entry = json.loads(differs.stdout)["differences"]
+    assert log.startswith("row 21 of moodle ")
+    assert "entry 5 " in entry or "after entry" in entry

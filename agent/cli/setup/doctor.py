@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent.cli.frame import ConfigOption, JsonOption, emit_json, run_async, settings_of
-from agent.cli.setup.looks import machine
+from agent.cli.setup.looks import machine, reconcile
 from agent.cli.setup.looks.callbacks import callback_findings
 from agent.cli.setup.looks.catalogue import catalogue_findings
 from agent.cli.setup.looks.finding import Finding, exit_code, show, summary
@@ -29,18 +30,38 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode="markdown")
 
 
+class What(StrEnum):
+    """What else can be looked at."""
+
+    reconcile = "reconcile"
+
+
 @app.command()
-def doctor(config: ConfigOption = None, json: JsonOption = False) -> None:
+def doctor(
+    what: Annotated[
+        What | None,
+        typer.Argument(metavar="[reconcile]", help="Compare the log, the ledger and the catalogue entry by entry."),
+    ] = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
     """Look at everything the agent depends on and say what is wrong and what to do.
 
     Files, secrets and rules; the database account or the web service, what it may read and what rules lose where it
     may not; how long Moodle keeps its log; clocks; disk; the catalogue; what waits for a person. Changes nothing and
     may be run at any time, also while the agent runs.
 
+    `doctor reconcile` compares three books: every wanted act of Moodle's log with the ledger, every entry of the ledger
+    with the catalogue's, and what both come to by day, rule and currency; the first difference is named. It reads the
+    log again and takes as long as that.
+
     Exit codes: 0 nothing failed (a `look` is no failure); 1 the machine or the network must cure it; 2 an edit must;
     3 somebody must look at a history that is not what it was.
     """
     settings = settings_of(config)
+    if what is What.reconcile:
+        reconcile.show(settings, json=json)
+        return
     findings = looked_at(settings)
     if json:
         emit_json([finding.told() for finding in findings])

@@ -16,7 +16,7 @@ from agent.outbox.enrol import need_ok
 from wire import batch, chain, enrolment, keeping, receipt, signing
 from wire.batch import Batch
 from wire.canonical import MalformedError
-from wire.keeping import Page, Persons, Sealed, Takeover
+from wire.keeping import Page, Persons, Sealed, Sums, Takeover
 from wire.receipt import Stand
 from wire.signing import Headers, Response, SignatureError
 
@@ -86,6 +86,36 @@ class Asking:
             for one in found:
                 yield one
             after = found[-1].name
+
+    async def sums(self) -> AsyncIterator[Sums]:
+        """What the catalogue's stored bytes come to, some batches at a time, to the end.
+
+        Raises:
+            IntegrityError: an answer is not the catalogue's.
+        """
+        epoch, seq = 0, 0
+        while True:
+            answer = await self._get(f"/v1/sums/{epoch}/{seq}", keeping.MESSAGE_BYTES_MAX)
+            try:
+                found = Sums.parse(answer.body)
+            except MalformedError as exc:
+                raise IntegrityError(f"the catalogue's sums cannot be read: {exc}", hint=_HINT) from None
+            if not found.heads:
+                return
+            yield found
+            epoch, seq = found.epoch, max(found.heads)
+
+    async def batch_after(self, epoch: int, seq: int) -> Batch:
+        """The batch that the catalogue has after an entry, as it stands there now: its receipt is not looked at.
+
+        Raises:
+            IntegrityError: the answer is not the catalogue's, or its bytes are no batch any more.
+        """
+        answer = await self._get(f"/v1/history/{epoch}/{seq}", keeping.HISTORY_BYTES_MAX)
+        try:
+            return batch.parse(Page.parse(answer.body).batch)
+        except MalformedError as exc:
+            raise IntegrityError(f"the batch after entry {seq} is no batch any more: {exc}", hint=_BROKEN) from None
 
     async def take_over(self, stand: Stand) -> Stand:
         """Begin the next epoch after ``stand``: whoever goes on from an older copy is refused from now on.
