@@ -34,7 +34,7 @@ from tests.servers import PostgresDatabase, free_port
 from tests.wire_builders import an_entry
 from wire import keys
 from wire.keys import Key
-from wire.terms import Terms
+from wire.money.terms import Terms
 
 CAMPUSES = 5
 AGENTS_EACH = 2
