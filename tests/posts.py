@@ -39,6 +39,7 @@ def door_source(
     """A source that posts."""
     return DoorSource(
         name=name,
+        kind=kind,
         site="moodle",
         path=path,
         credentials=Credentials(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agent.arriving.tally import Tally
+from agent.collectors.door.document import described
 from agent.collectors.inbox.pulls import standings
 from agent.collectors.inbox.store import FILE_NAME
 from agent.metrics import Metrics
@@ -35,4 +36,5 @@ def watched(agent: Agent) -> tuple[Callable[[Page, Tally], None], Health | None]
         )
     )
     host, _, port = http.status_listen.rpartition(":")
-    return on_page, Health((host.strip("[]"), int(port)), agent.settings.agent.data_dir, metrics.registry)
+    document = described(door.sources if door is not None else (), tls=http.certificate_file is not None)
+    return on_page, Health((host.strip("[]"), int(port)), agent.settings.agent.data_dir, metrics.registry, document)

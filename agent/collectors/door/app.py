@@ -7,6 +7,7 @@ why a post was turned away is counted for the administrator.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import ssl
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -17,13 +18,15 @@ from typing import Any
 from aiohttp import web
 
 from agent.clock import Clock
-from agent.collectors.door.addresses import Address, Network, client_of
+from agent.collectors.door.addresses import Address, Network, client_of, read_address, within
 from agent.collectors.door.credentials import Credentials
 from agent.collectors.door.rate import Rate
 from agent.collectors.inbox.store import Inbox
 from agent.collectors.systems.base import Arrival, RefusedPostError, System
 from agent.config.kinds import KindTable
-from agent.errors import ConfigError, IntegrityError, TransientError
+from agent.config.secrets import Secret
+from agent.errors import IntegrityError, TransientError
+from agent.listening.listener import Listener
 from agent.model import Evidence
 
 BODY_BYTES_MAX = 1_048_576
@@ -32,11 +35,8 @@ BODY_S = 10.0
 """Time to send a body."""
 COME_AGAIN_S = 10
 """What a sender is told to wait when we cannot keep a post."""
-HEADER_BYTES_MAX = 8_190
-SHUTDOWN_S = 10.0
-"""How long a post that is under way at the end may take."""
-BODIES_MAX = 256
-"""Bodies that are read at the same time; beyond it a post waits for its turn."""
+BODIES_MAX = 64
+"""Bodies of one source that are read at the same time; beyond it a post waits for its turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,7 @@ class DoorSource:
     """One source that posts: where, with what credentials, how much, and how its posts are understood."""
 
     name: str
+    kind: str
     site: str
     path: str
     credentials: Credentials
@@ -76,15 +77,24 @@ class Door:
         self._clock = clock
         self._kinds = kinds
         self._proxies = tuple(proxies)
-        self._listen = listen
-        self._tls = tls
-        self.port = 0
-        """Where it listens, once it does."""
+        self._listener = Listener(self._take, listen, setting="listen", tls=tls, exempt=self._is_ours)
         self._rates = {source.name: Rate(source.rate_per_s, clock.running()) for source in sources}
-        self._bodies = asyncio.Semaphore(BODIES_MAX)
-        self._runner: web.AppRunner | None = None
+        self._bodies = {source.name: asyncio.Semaphore(BODIES_MAX) for source in sources}
+        self._reading: set[asyncio.Timeout] = set()
+        self._closing = False
+        self._nobody = Credentials(tokens=(Secret(secrets.token_urlsafe()),))
         self.counts: Counter[tuple[str, str]] = Counter()
         """(source, what became of a post) → how many since the start; the name is empty where no source was meant."""
+
+    @property
+    def sources(self) -> Sequence[DoorSource]:
+        """Who may post, and where."""
+        return tuple(self._sources.values())
+
+    @property
+    def port(self) -> int:
+        """Where it listens, once it does."""
+        return self._listener.port
 
     async def open(self) -> None:
         """Listen.
@@ -92,69 +102,74 @@ class Door:
         Raises:
             ConfigError: the address cannot be listened at.
         """
-        app = web.Application(client_max_size=BODY_BYTES_MAX)
-        app.router.add_route("*", "/{path:.*}", self._take)
-        runner = web.AppRunner(
-            app,
-            access_log=None,
-            handle_signals=False,
-            shutdown_timeout=SHUTDOWN_S,
-            max_line_size=HEADER_BYTES_MAX,
-            max_field_size=HEADER_BYTES_MAX,
-        )
-        await runner.setup()
-        host, port = self._listen
-        site = web.TCPSite(runner, host, port, ssl_context=self._tls)
-        try:
-            await site.start()
-        except OSError as error:
-            await runner.cleanup()
-            raise ConfigError(
-                f"[http] listen = {host}:{port} cannot be listened at: {error.strerror or error}",
-                hint="another program may have the port: choose another, or stop it",
-            ) from error
-        self._runner = runner
-        self.port = int(runner.addresses[0][1])
+        await self._listener.open()
 
     async def close(self) -> None:
-        """Take no more, and answer what is under way. May be called twice."""
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            await runner.cleanup()
+        """Take no more, and answer what is under way; a body that is not whole yet is to be posted again.
 
-    async def _take(self, request: web.Request) -> web.Response:
+        May be called twice.
+        """
+        self._closing = True
+        for until in self._reading:
+            until.reschedule(asyncio.get_running_loop().time())
+        await self._listener.close()
+
+    async def _take(self, request: web.BaseRequest) -> web.Response:
+        headers = _joined(request)
+        client = self._client(request)
         source = self._sources.get(request.path)
         if source is None or request.method != "POST":
+            self._nobody.before_the_body(headers, client)  # as long as for a path that there is
             return self._unknown("")
-        headers = {name.lower(): value for name, value in request.headers.items()}
         if source.token_in_address and "authorization" not in headers and "token" in request.query:
             headers["authorization"] = f"Bearer {request.query['token']}"
-        client = self._client(request)
         if not source.credentials.before_the_body(headers, client):
             return self._unknown(source.name)
-        wait_s = self._rates[source.name].take(self._clock.running())
-        if wait_s:
-            self.counts[source.name, "too_many"] += 1
-            return _answer(HTTPStatus.TOO_MANY_REQUESTS, "too_many", retry_after_s=wait_s)
-        body = await self._body(request, source)
+        # Whoever has shown nothing yet uses up nothing of what the source may post, and learns nothing.
+        proven = not source.credentials.proves_by_body
+        body = (self._too_many(source) if proven else None) or await self._body(request, source)
         if isinstance(body, web.Response):
-            return body
+            return body if proven else self._unknown(source.name, close=True)
         evidence = source.credentials.evidence(headers, body)
-        return self._unknown(source.name) if evidence is None else await self._kept(source, evidence, body)
+        if evidence is None:
+            return self._unknown(source.name)
+        return (None if proven else self._too_many(source)) or await self._kept(source, evidence, body)
 
-    async def _body(self, request: web.Request, source: DoorSource) -> bytes | web.Response:
-        if (request.content_length or 0) > source.body_bytes_max:
-            return self._turned_away(source.name, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large")
-        try:
-            async with asyncio.timeout(BODY_S), self._bodies:
-                body = await request.read()
-        except TimeoutError:
-            return self._turned_away(source.name, HTTPStatus.REQUEST_TIMEOUT, "too_slow")
-        except web.HTTPRequestEntityTooLarge:
-            return self._turned_away(source.name, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large")
-        if len(body) > source.body_bytes_max:
+    def _too_many(self, source: DoorSource) -> web.Response | None:
+        wait_s = self._rates[source.name].take(self._clock.running())
+        if not wait_s:
+            return None
+        self.counts[source.name, "too_many"] += 1
+        return _answer(HTTPStatus.TOO_MANY_REQUESTS, "too_many", retry_after_s=wait_s)
+
+    async def _body(self, request: web.BaseRequest, source: DoorSource) -> bytes | web.Response:
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            return self._turned_away(source.name, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "encoded")
+        body: bytes | None = None
+        if (request.content_length or 0) <= source.body_bytes_max:
+            try:
+                body = await self._read(request, source)
+            except TimeoutError:
+                if self._closing:
+                    return self._turned_away(source.name, HTTPStatus.SERVICE_UNAVAILABLE, "closing")
+                return self._turned_away(source.name, HTTPStatus.REQUEST_TIMEOUT, "too_slow")
+            except web.HTTPRequestEntityTooLarge:
+                body = None
+            except web.RequestPayloadError:
+                return self._turned_away(source.name, HTTPStatus.BAD_REQUEST, "broken_body")
+        if body is None or len(body) > source.body_bytes_max:
             return self._turned_away(source.name, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large")
         return body
+
+    async def _read(self, request: web.BaseRequest, source: DoorSource) -> bytes:
+        async with asyncio.timeout(BODY_S) as until:
+            self._reading.add(until)
+            try:
+                async with self._bodies[source.name]:
+                    await _go_on(request)
+                    return await request.read()
+            finally:
+                self._reading.discard(until)
 
     async def _kept(self, source: DoorSource, evidence: Evidence, body: bytes) -> web.Response:
         now = self._clock.now()
@@ -174,20 +189,43 @@ class Door:
         self.counts[source.name, "kept"] += 1
         return _answer(HTTPStatus.OK, "kept", {"number": number})
 
-    def _client(self, request: web.Request) -> Address | None:
+    def _client(self, request: web.BaseRequest) -> Address | None:
         peer = request.transport.get_extra_info("peername") if request.transport is not None else None
         return client_of(peer[0] if peer else None, request.headers.getall("X-Forwarded-For", ()), self._proxies)
 
-    def _unknown(self, source: str) -> web.Response:
+    def _is_ours(self, address: str) -> bool:
+        return within(read_address(address), self._proxies)
+
+    def _unknown(self, source: str, *, close: bool = False) -> web.Response:
         """One answer for paths that do not exist and for credentials that do not fit."""
         self.counts[source, "not_let_in"] += 1
-        return _answer(HTTPStatus.NOT_FOUND, "not_found")
+        answer = _answer(HTTPStatus.NOT_FOUND, "not_found")
+        if close:
+            answer.force_close()
+        return answer
 
     def _turned_away(self, source: str, status: HTTPStatus, reason: str) -> web.Response:
         self.counts[source, reason] += 1
-        answer = _answer(status, reason)
+        retry_after_s = COME_AGAIN_S if status is HTTPStatus.SERVICE_UNAVAILABLE else 0
+        answer = _answer(status, reason, retry_after_s=retry_after_s)
         answer.force_close()
         return answer
+
+
+async def _go_on(request: web.BaseRequest) -> None:
+    """Ask for a body whose sender waits to be let in first, as libcurl does with more than a kilobyte."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer's own has not begun
+
+
+def _joined(request: web.BaseRequest) -> dict[str, str]:
+    """Headers in small letters; one that came twice is both values, and so fits nothing."""
+    headers: dict[str, str] = {}
+    for name, value in request.headers.items():
+        lower = name.lower()
+        headers[lower] = f"{headers[lower]}, {value}" if lower in headers else value
+    return headers
 
 
 def _answer(

@@ -83,6 +83,7 @@ def _source(settings: Settings, source: PostSource, path: str) -> DoorSource:
         )
     return DoorSource(
         name=source.name,
+        kind=source.kind,
         site=source.site_name,
         path=path,
         credentials=Credentials(

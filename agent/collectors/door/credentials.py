@@ -28,6 +28,11 @@ class Credentials:
     allowed: tuple[Network, ...] = ()
     signature: Signature | None = field(default=None)
 
+    @property
+    def proves_by_body(self) -> bool:
+        """Whether nothing is shown before the body is read: only its signature is a credential."""
+        return bool(self.secrets) and not self.tokens
+
     def before_the_body(self, headers: Mapping[str, str], client: Address | None) -> bool:
         """Whether the address and the bearer token let it in; the body is not read for those that do not."""
         if self.allowed and not within(client, self.allowed):

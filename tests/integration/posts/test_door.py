@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from agent.collectors.door import app
+from agent.collectors.inbox import store
 from agent.collectors.inbox.store import FILE_NAME, GROUP_MAX, Inbox
 from agent.collectors.systems.registry import SYSTEMS
 from agent.errors import IntegrityError, TransientError
@@ -91,9 +93,10 @@ async def test_only_allowed_addresses_come_in_also_behind_a_proxy_of_ours(tmp_pa
 
 
 async def test_a_slow_sender_is_turned_away_and_others_are_served_meanwhile(
-    tmp_path: Path, request: pytest.FixtureRequest
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with open_door(tmp_path) as at:
+        monkeypatch.setattr(app, "BODY_S", 1.0)
         reader, writer = await asyncio.open_connection("127.0.0.1", at.door.port)
         head = f"POST {HOOK} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a-token-of-a-throw-away-door\r\n"
         writer.write(f"{head}Content-Length: 100\r\n\r\n".encode() + b"{")
@@ -112,7 +115,10 @@ async def test_posts_of_many_connections_are_each_kept_once(tmp_path: Path) -> N
     assert len(kept(tmp_path)) == 300
 
 
-async def test_when_nothing_can_be_written_a_post_is_503_and_later_ones_are_kept(tmp_path: Path) -> None:
+async def test_when_nothing_can_be_written_a_post_is_503_and_later_ones_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "BUSY_S", 0.2)
     async with open_door(tmp_path) as at:
         with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as holding:
             holding.execute("BEGIN IMMEDIATE")

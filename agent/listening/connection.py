@@ -1,0 +1,125 @@
+"""One connection of somebody who may be slow, broken or hostile: time for a head, and no word about us or of theirs."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+HEAD_S = 10.0
+"""Time to send the head of a request, from its first byte, or from the connection for the first request."""
+CONNECTIONS_MAX = 512
+"""Open at the same time; a process may have 1,024 files on many machines, and the ledger needs some of them."""
+CONNECTIONS_PER_ADDRESS_MAX = 128
+"""Of these, from one address that is no proxy of ours."""
+SERVER = {"Server": "rewards-agent"}
+"""Instead of the names and versions of what we are built with."""
+
+log = structlog.get_logger()
+
+
+class Connections:
+    """How many connections there are, and from where; ``exempt`` says whose number is not limited."""
+
+    def __init__(self, exempt: Callable[[str], bool]) -> None:
+        self._exempt = exempt
+        self._open: Counter[str] = Counter()
+        self.turned_away = 0
+
+    def enter(self, address: str) -> bool:
+        """Count one more; False where it is too many, and then it is not counted."""
+        mine = 0 if self._exempt(address) else self._open[address]
+        if self._open.total() >= CONNECTIONS_MAX or mine >= CONNECTIONS_PER_ADDRESS_MAX:
+            self.turned_away += 1
+            return False
+        self._open[address] += 1
+        return True
+
+    def leave(self, address: str) -> None:
+        """One of these is gone."""
+        self._open[address] -= 1
+        if not self._open[address]:
+            del self._open[address]
+
+
+class Connection(web.RequestHandler):
+    """aiohttp's connection, with a time for heads and answers that tell nothing."""
+
+    __slots__ = ("_address", "_among", "_busy", "_head_by")
+
+    def __init__(self, among: Connections, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._among = among
+        self._address: str | None = None
+        self._head_by: asyncio.TimerHandle | None = None
+        self._busy = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take it, unless there are too many."""
+        peer = transport.get_extra_info("peername")
+        address = str(peer[0]) if peer else ""
+        super().connection_made(transport)
+        if self._among.enter(address):
+            self._address = address
+            self._wait_for_head()
+        else:
+            self.force_close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """It is gone."""
+        if self._address is not None:
+            self._among.leave(self._address)
+            self._address = None
+        self._no_wait()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of a head, or of a body that a handler reads."""
+        if not self._busy and self._head_by is None:
+            self._wait_for_head()
+        super().data_received(data)
+
+    def begun(self) -> None:
+        """A head is whole, its request is being answered."""
+        self._busy = True
+        self._no_wait()
+
+    def ended(self) -> None:
+        """The answer stands."""
+        self._busy = False
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,  # noqa: ARG002 - aiohttp's signature
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - it repeats what was sent
+    ) -> web.StreamResponse:
+        """What is no HTTP, and what we did wrong: neither is repeated to anybody."""
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR and exc is not None:
+            self.log_exception(exc_info=exc)
+        told = "bad_request" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "failed"
+        answer = web.json_response({"error": told}, status=status, headers=SERVER)
+        answer.force_close()
+        return answer
+
+    def log_exception(self, *_: object, **more: Any) -> None:
+        """Where a fault of ours is, without its message: that may repeat a header, and a header may be a secret."""
+        fault = more.get("exc_info")
+        if isinstance(fault, BaseException):
+            last = [f"{step.filename}:{step.lineno}" for step in traceback.extract_tb(fault.__traceback__)[-3:]]
+            log.error("request_failed", fault=type(fault).__name__, at=last)
+
+    def _wait_for_head(self) -> None:
+        self._head_by = asyncio.get_running_loop().call_later(HEAD_S, self.force_close)
+
+    def _no_wait(self) -> None:
+        if self._head_by is not None:
+            self._head_by.cancel()
+            self._head_by = None

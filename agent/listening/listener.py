@@ -1,0 +1,109 @@
+"""A listener: an address, what it answers with, and its limits. The door for posts and the status address are two."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from agent.errors import ConfigError
+from agent.listening.connection import SERVER, Connection, Connections
+
+HEADER_BYTES_MAX = 8_190
+HEADERS_MAX = 64
+IDLE_S = 75.0
+"""How long a connection may rest between two posts: longer than a proxy before us keeps it, which reuses it."""
+SHUTDOWN_S = 10.0
+"""How long a request that is under way at the end may take."""
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.Response]]
+
+
+class Listener:
+    """Answers with ``handler`` at ``listen`` (host and port; 0 takes any that is free).
+
+    ``setting`` is the key in `[http]` that names the address; ``exempt`` says from which addresses (proxies of
+    ours) any number of connections may come.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        listen: tuple[str, int],
+        *,
+        setting: str,
+        tls: ssl.SSLContext | None = None,
+        exempt: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        self._handler = handler
+        self._listen = listen
+        self._setting = setting
+        self._tls = tls
+        self._runner: web.ServerRunner | None = None
+        self.connections = Connections(exempt)
+        self.port = 0
+        """Where it listens, once it does."""
+
+    async def open(self) -> None:
+        """Listen.
+
+        Raises:
+            ConfigError: the address cannot be listened at.
+        """
+        server = _Server(
+            self.connections,
+            self._answer,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=IDLE_S,
+            max_line_size=HEADER_BYTES_MAX,
+            max_field_size=HEADER_BYTES_MAX,
+            max_headers=HEADERS_MAX,
+        )
+        runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=SHUTDOWN_S)
+        await runner.setup()
+        host, port = self._listen
+        try:
+            await web.TCPSite(runner, host, port, ssl_context=self._tls).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise ConfigError(
+                f"[http] {self._setting} = {host}:{port} cannot be listened at: {error.strerror or error}",
+                hint="another program may have the port: choose another, or stop it",
+            ) from error
+        self._runner = runner
+        self.port = int(runner.addresses[0][1])
+
+    async def close(self) -> None:
+        """Take no more, and answer what is under way. May be called twice."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    async def _answer(self, request: web.BaseRequest) -> web.Response:
+        connection = request.protocol
+        if isinstance(connection, Connection):
+            connection.begun()
+        try:
+            answer = await self._handler(request)
+        finally:
+            if isinstance(connection, Connection):
+                connection.ended()
+        answer.headers.update(SERVER)
+        return answer
+
+
+class _Server(web.Server):
+    """aiohttp's, making connections of ours."""
+
+    def __init__(self, connections: Connections, handler: Handler, **options: Any) -> None:
+        super().__init__(handler, **options)
+        self._among = connections
+        self._options = options
+
+    def __call__(self) -> Connection:
+        """A connection for somebody who knocks."""
+        return Connection(self._among, self, loop=asyncio.get_running_loop(), **self._options)

@@ -1,0 +1,190 @@
+"""The door before those who mean harm or know no better: raw bytes over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+
+from agent.collectors.door import app
+from agent.listening import connection
+from tests.posts import HOOK, TOKEN, OpenDoor, a_post, door_source, open_door
+
+HEAD = f"POST {HOOK} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n".encode()
+EMPTY = b"Content-Length: 2\r\n\r\n{}"
+
+
+@asynccontextmanager
+async def knocking(at: OpenDoor) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", at.door.port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def said(at: OpenDoor, data: bytes) -> bytes:
+    async with knocking(at) as (reader, writer):
+        writer.write(data)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+        return head + await reader.readexactly(length)
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n", 400),
+        (HEAD + b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello", 415),
+        (HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", 400),
+        (HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (HEAD + b"X: " + b"a" * 20_000 + b"\r\n\r\n", 400),
+        (HEAD + b"".join(b"X%d: a\r\n" % n for n in range(20_000)) + EMPTY, 400),
+        (HEAD + b"Authorization: Bearer another\r\n" + EMPTY, 404),
+        (b"POST " + HOOK.encode() + b" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer s\xff\xfe\r\n" + EMPTY, 404),
+        (b"POST /%ff%ff/../.. HTTP/1.1\r\nHost: x\r\n" + EMPTY, 404),
+        (b"POST http://[ HTTP/1.1\r\nHost: x\r\n" + EMPTY, 400),
+        (b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 404),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", 404),
+        (b"SECRETSECRET what is this\r\n\r\n", 400),
+    ],
+)
+async def test_what_is_broken_or_ambiguous_gets_a_clear_4xx_and_is_repeated_nowhere(
+    tmp_path: Path, data: bytes, status: int, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with open_door(tmp_path) as at:
+        answer = await said(at, data)
+        assert int(answer.split()[1]) == status
+        assert b"aiohttp" not in answer
+        assert b"SECRET" not in answer
+        assert (await at.post(a_post())).status == 200
+    logged = caplog.text + "".join(capsys.readouterr())
+    assert "Bearer" not in logged
+    assert "SECRET" not in logged
+
+
+async def test_a_compressed_bomb_is_turned_away_before_it_is_unpacked(tmp_path: Path) -> None:
+    bomb = gzip.compress(b"0" * 50_000_000)
+    async with open_door(tmp_path) as at:
+        head = HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
+        assert (await said(at, head + bomb)).endswith(b'{"error": "encoded"}')
+
+
+async def test_a_head_that_never_ends_is_cut_off_also_after_a_good_post(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "HEAD_S", 0.2)
+    async with open_door(tmp_path) as at:
+        for before in (b"", HEAD + EMPTY):
+            async with knocking(at) as (reader, writer):
+                writer.write(before)
+                if before:
+                    await reader.readuntil(b"}")
+                writer.write(b"POST / HTTP/1.1\r\nX: ")
+                assert await asyncio.wait_for(reader.read(), 20) == b""
+        async with knocking(at) as (reader, _):  # one that says nothing at all
+            assert await asyncio.wait_for(reader.read(), 20) == b""
+
+
+async def test_connections_beyond_the_limit_are_dropped_and_room_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "CONNECTIONS_PER_ADDRESS_MAX", 3)
+    async with open_door(tmp_path) as at:
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(3):
+                await stack.enter_async_context(knocking(at))
+            async with knocking(at) as (reader, _):
+                assert await asyncio.wait_for(reader.read(), 20) == b""
+        async with asyncio.timeout(20):
+            assert HTTPStatus.OK in [status async for status in _tried(at)]
+    async with open_door(tmp_path, proxies=["127.0.0.0/8"]) as at, contextlib.AsyncExitStack() as stack:
+        for _ in range(5):
+            await stack.enter_async_context(knocking(at))
+        assert (await at.post(a_post())).status == 200
+
+
+async def _tried(at: OpenDoor) -> AsyncIterator[int]:
+    """Statuses until one is let in: a connection that ended is noticed a moment later."""
+    status = 0
+    while not status:
+        try:
+            status = int((await said(at, HEAD + EMPTY)).split()[1])
+        except (OSError, asyncio.IncompleteReadError):
+            continue
+        yield HTTPStatus.OK if status == HTTPStatus.BAD_REQUEST else status
+
+
+async def test_requests_sent_without_waiting_are_answered_in_their_order(tmp_path: Path) -> None:
+    async with open_door(tmp_path) as at, knocking(at) as (reader, writer):
+        writer.write((HEAD + EMPTY) * 100 + b"GET /end HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        text = await asyncio.wait_for(reader.read(), 20)
+        assert text.count(b"HTTP/1.1 400") == 100
+        assert text.rindex(b"HTTP/1.1 404") > text.rindex(b"HTTP/1.1 400")
+
+
+async def test_who_asks_first_whether_to_go_on_is_told_so_only_with_the_right_token(tmp_path: Path) -> None:
+    async with open_door(tmp_path) as at:
+        async with knocking(at) as (reader, writer):
+            writer.write(HEAD + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            writer.write(b"{}")
+            assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+        wrong = HEAD.replace(TOKEN.encode(), b"wrong")
+        assert (await said(at, wrong + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")).startswith(
+            b"HTTP/1.1 404"
+        )
+
+
+async def test_a_wrong_signature_uses_up_nothing_of_the_rightful_sender_and_learns_nothing(tmp_path: Path) -> None:
+    signing = door_source("shop", kind="thinkific", path="/shop", tokens=(), secrets=("s",), rate_per_s=1)
+    async with open_door(tmp_path, signing) as at:
+        wrong = [await at.post(a_post(), path="/shop", token=None) for _ in range(20)]
+        wrong.append(await at.post(b"x" * 300_000, path="/shop", token=None))
+        wrong.append(await at.post(b"{}", path="/shop", token=None, headers={"Content-Encoding": "br"}))
+        assert {(one.status, one.told["error"]) for one in wrong} == {(404, "not_found")}
+        assert ("shop", "too_many") not in at.door.counts
+
+
+async def test_slow_bodies_of_one_source_hold_up_no_other(tmp_path: Path) -> None:
+    async with (
+        open_door(tmp_path, door_source("slow", path="/slow"), door_source()) as at,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        slow = HEAD.replace(HOOK.encode(), b"/slow") + b"Content-Length: 100\r\n\r\n{"
+        for _ in range(app.BODIES_MAX + 10):
+            _, writer = await stack.enter_async_context(knocking(at))
+            writer.write(slow)
+            await writer.drain()
+        assert (await asyncio.wait_for(at.post(a_post()), app.BODY_S / 2)).status == 200
+
+
+async def test_an_old_token_stays_good_beside_the_new_one_while_both_are_configured(tmp_path: Path) -> None:
+    async with open_door(tmp_path, door_source(tokens=("old-token", "new-token"))) as at:
+        assert [(await at.post(a_post(), token=one)).status for one in ("old-token", "new-token", "newer")] == [
+            200,
+            200,
+            404,
+        ]
+
+
+async def test_half_a_body_when_the_door_closes_is_asked_to_come_again(tmp_path: Path) -> None:
+    async with open_door(tmp_path) as at, knocking(at) as (reader, writer):
+        writer.write(HEAD + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        async with asyncio.timeout(app.BODY_S / 2):
+            await at.door.close()
+            answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert b"Retry-After" in answer
+        assert b'"closing"' in answer
