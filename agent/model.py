@@ -55,10 +55,12 @@ class Evidence(StrEnum):
     nothing = "nothing"
 
 
-EventMark = Literal["restored", "logged_in_as", "preview", "backdated", "unconfirmed"]
-"""What a collector saw about the whole act. `backdated` and `unconfirmed` hold, the others never earn.
+EventMark = Literal["restored", "logged_in_as", "preview", "backdated", "unconfirmed", "partial"]
+"""What a collector saw about the whole act. `backdated` and `unconfirmed` hold, the others never earn, but
+for `partial`, which is only told.
 
-`unconfirmed` is a post about something that a log also tells, and whose row was not seen yet.
+`unconfirmed` is a post about something that a log also tells, and whose row was not seen yet; `partial` is one that
+lacks a part of the fact's key (see `engine.sighting.partial`).
 """
 
 PersonMark = Literal["guest", "nobody", "system", "site_admin", "staff", "roles_unknown", "deleted"]

@@ -21,6 +21,7 @@ from agent.arriving import sighted
 from agent.arriving.ahead import Ahead, Ready, judged
 from agent.arriving.brought import Brought
 from agent.arriving.recovered import Recovery
+from agent.arriving.sighted import Beside
 from agent.arriving.tally import Tally
 from agent.clock import Clock
 from agent.engine import booking, evaluate, history, trust
@@ -31,7 +32,7 @@ from agent.engine.past.undo import Acts, again_keys
 from agent.engine.recognition.record import Record
 from agent.engine.review import approval
 from agent.engine.rulebook import Rulebook
-from agent.engine.sighting import again, untold
+from agent.engine.sighting import again
 from agent.engine.sighting.completed import Completed
 from agent.errors import InvalidInputError
 from agent.ledger import corrections, file, reading, sources, state, undoable, versions
@@ -40,7 +41,6 @@ from agent.ledger.merging import aliases
 from agent.ledger.merging.aliases import Aliases
 from agent.ledger.past import again as past_again
 from agent.ledger.past import membership, promised, standing
-from agent.ledger.past import untold as past_untold
 from agent.ledger.record import Behind, Recorder, reserving, totals
 from agent.ledger.writer import Writer
 from agent.model import Decision, Demand, Event, Observation, Outcome, Page, SourceState, StateRequest, Trust
@@ -83,7 +83,7 @@ class Pipeline:
         self._saved: dict[str, SourceState] = {}
         self._ahead = Ahead(lambda page: judged(page, ceilings[page.source], self._rulebooks[page.rules_version]))
         self.aliases = Aliases()
-        self._states = False
+        self._beside = Beside(states=True, partial=True)
         self._brought = Brought(recorder)
         self._recovery = Recovery()
 
@@ -115,7 +115,7 @@ class Pipeline:
 
         async def unit(connection: aiosqlite.Connection) -> int:
             self.aliases = await aliases.load(connection)
-            self._states = await past_untold.any_states(connection)
+            self._beside = await Beside.load(connection)
             self._recovery = await Recovery.load(connection)
             number = await versions.keep(connection, rulebook.version, text, now)
             await membership.give(
@@ -149,7 +149,7 @@ class Pipeline:
         now, number = self._clock.now(), self._version_numbers[rulebook.version]
 
         async def unit(connection: aiosqlite.Connection) -> tuple[int, int, Sequence[Decision]]:
-            told = await sighted.compared(connection, events, page.source, states=self._states)
+            told = await self._beside.compared(connection, events, page.source, now)
             ours = await self._ours(connection, told, rulebook, verdicts) if self.aliases else told
             known = await past_again.known(connection, ours)
             more = await sighted.completed(connection, ours, known, self.aliases) if known else Completed()
@@ -170,7 +170,6 @@ class Pipeline:
 
         fresh, entries, decisions = await self._writer.run(unit)
         self._saved[page.source] = page.state
-        self._states |= page.source.endswith(untold.SUFFIX)
         return Tally(
             source=page.source,
             observed=len(events),
@@ -203,7 +202,7 @@ class Pipeline:
                 behind, about | more.events, decisions, numbers=numbers, version_no=version_no, now=now
             )
             asyncio.get_running_loop().call_soon(self._ahead.use_time)
-        await sighted.remember(connection, fresh, numbers, page.source)
+        await self._beside.remember(connection, fresh, numbers, page.source)
         return len(fresh), entries, decisions
 
     async def _ours(

@@ -244,6 +244,8 @@ def observed(act: Act, arrival: Arrival) -> Observation:
     marks = act.marks
     if arrival.awaits_log and not (arrival.pay_before_log and act.complete):
         marks |= {"unconfirmed"}
+    if not act.complete:
+        marks |= {"partial"}
     imported = arrival.evidence is Evidence.file  # what happened long ago is what an import is for
     if not imported and act.at < arrival.received_at - arrival.backdated_after_s:
         marks |= {"backdated"}

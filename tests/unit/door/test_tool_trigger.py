@@ -96,7 +96,7 @@ def test_a_post_about_what_a_log_tells_is_unconfirmed() -> None:
 @pytest.mark.parametrize("lacking", ["contextinstanceid", "other_completionstate"])
 def test_a_post_that_lacks_a_part_of_its_key_is_not_paid_before_the_log(lacking: str) -> None:
     found = seen(a_post(**{lacking: None}), awaits_log=True, pay_before_log=True)
-    assert found.marks == {"unconfirmed"}
+    assert found.marks == {"unconfirmed", "partial"}
 
 
 @pytest.mark.parametrize(
