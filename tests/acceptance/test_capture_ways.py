@@ -160,15 +160,6 @@ PROGRAMME = f"""
 PASS_MARK = 15
 """Of a course total of 610: what some of the captured learners have reached."""
 
-OVERRIDES = """
-    CREATE TABLE mdl_assign_overrides (id BIGINT PRIMARY KEY AUTO_INCREMENT, assignid BIGINT NOT NULL DEFAULT 0,
-      groupid BIGINT, userid BIGINT, sortorder BIGINT, allowsubmissionsfromdate BIGINT, duedate BIGINT,
-      cutoffdate BIGINT, timelimit BIGINT);
-    CREATE TABLE mdl_quiz_overrides (id BIGINT PRIMARY KEY AUTO_INCREMENT, quiz BIGINT NOT NULL DEFAULT 0,
-      groupid BIGINT, userid BIGINT, timeopen BIGINT, timeclose BIGINT, timelimit BIGINT, attempts MEDIUMINT,
-      password VARCHAR(255))"""
-"""Two of Moodle 4.5's tables that the capture lacks, as its installer makes them."""
-
 
 def _number(database: servers.MariaDatabase, sql: str) -> int:
     with database.connect() as connection, connection.cursor() as cursor:
@@ -180,8 +171,7 @@ def _number(database: servers.MariaDatabase, sql: str) -> int:
 
 def _dates(database: servers.MariaDatabase) -> None:
     """Deadlines that some met, and extensions and overrides for some who did not, and for some who did."""
-    for statement in OVERRIDES.split(";"):
-        database.execute(statement)
+    servers.add_overrides(database)
     late = r"""
         SELECT s.assignment, s.userid, l.timecreated FROM mdl_logstore_standard_log l
         JOIN mdl_assign_submission s ON s.id = l.objectid

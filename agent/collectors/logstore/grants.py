@@ -24,6 +24,9 @@ PASSWORD_PLACE = "choose-a-long-password"  # noqa: S105 - what stands where the 
 HELPDESK_TABLES = ("user", "course", "course_modules", "course_modules_completion")
 """Read by `learner why` to say who somebody is and whether completion is tracked."""
 
+YOUNG_TABLES = frozenset({"assign_overrides", "quiz_overrides", "tag", "tag_instance"})
+"""Not in every Moodle. Granted last, because a client that runs a file of statements stops at the first that fails."""
+
 STATE_TABLES: Mapping[str, tuple[str, ...]] = {
     "lesson.completed": ("course_modules_completion", "course_modules"),
     "course.completed": ("course_completions",),
@@ -63,7 +66,7 @@ def grant_statements(options: LogstoreOptions, tables: Iterable[str], *, host: s
     statements.append(grant_of(log_url, _log_table(options), "", host))
     if options.log_url is not None:
         statements += _entered(options.url)
-    for table in tables:
+    for table in sorted(tables, key=YOUNG_TABLES.__contains__):
         columns = f" ({', '.join(USER_COLUMNS)})" if table == "user" else ""
         statements.append(grant_of(options.url, f"{options.table_prefix}{table}", columns, host))
     return tuple(statements)
