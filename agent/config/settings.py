@@ -218,7 +218,7 @@ class Settings(Table):
     @property
     def recovery_file(self) -> Path:
         """Where the public half of the campus's recovery key stands, or will."""
-        return self.key_file.with_name("recovery.public")
+        return self.home / "recovery.public"
 
     def rule_files(self) -> tuple[Path, ...]:
         """The files of rules as they are now: globs name what is there today, in the order of their names.

@@ -60,7 +60,7 @@ def parse(low_water: Mapping[str, int], resume: object) -> Marks:
         return Marks(low_water=low_water)
     try:
         return _marks(low_water, resume)
-    except (TypeError, ValueError, KeyError):
+    except (AttributeError, TypeError, ValueError, KeyError):
         raise MalformedError("field 'resume' of the batch cannot be read") from None
 
 
