@@ -139,8 +139,9 @@ def list_(
             await tenants.need_tenant(conn, campus)
             found = [one async for one in shelf.shelf(conn, campus)]
             whose = frozenset(cohort or ())
+            who = await facts.about(conn, campus, learner or "")
             against = [
-                "" if learner is None else await facts.against(conn, campus, learner, one, whose, country, now=now())
+                "" if learner is None else await facts.against(conn, who, one, whose, country, now=now())
                 for one in found
             ]
         return [

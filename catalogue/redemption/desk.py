@@ -9,7 +9,6 @@ import dataclasses
 import secrets
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,6 +19,7 @@ from catalogue.redemption.records import Redemption
 from catalogue.redemption.states import Event, ImpossibleError, State
 from catalogue.redemption.vault import Vault
 from catalogue.rewards import shelf
+from catalogue.rewards.model import Gate
 from catalogue.rewards.shelf import Offered
 from catalogue.store import Store
 from catalogue.wallets import book
@@ -30,8 +30,6 @@ NAME_BYTES = 12
 TRIES = 3
 TOO_LATE = "issued-too-late"
 """The step of a voucher that came when the points were back, or when there was another: somebody must look."""
-
-_TAKE = text("UPDATE offer SET taken = taken + :count WHERE campus = :campus AND owner = :owner AND reward = :reward")
 
 
 class Desk:
@@ -58,23 +56,26 @@ class Desk:
 
     async def _redeem(self, wish: Wish, *, now: int, by: str) -> Redemption:
         async with self.store.writing() as conn:
-            offered = await shelf.offered(conn, wish.campus, wish.reward, lock=True)
             known = await records.by_key(conn, wish.campus, wish.key)
             if known is not None:
                 if known.asked != records.asked(wish):
                     raise RefusedError(409, "key", "this key was used for something else: choose another")
                 return known
-            if offered is None:
+            meant = await shelf.meant(conn, wish.campus, wish.reward)
+            if meant is None:
                 raise RefusedError(404, "unknown-reward", f"there is no reward {wish.reward}")
-            refused = checks.refusal(wish, offered.reward, await facts.of(conn, wish, offered, now=now))
+            gated = bool(meant[1].tier) or meant[1].gate != Gate()
+            who = await facts.about(conn, wish.campus, wish.learner, gated=gated)
+            # From here on others who want the same wait: what can be read before is read before.
+            offered = await shelf.take(conn, wish.campus, *meant)
+            refused = checks.refusal(wish, offered.reward, await facts.of(conn, who, offered, now=now))
             if refused is not None:
                 raise RefusedError(409, refused.code, refused.message)
-            made = _new(wish, offered, now)
+            reserved = _new(wish, offered, now)
+            made = await self._hand_out(conn, reserved, now=now)
+            await records.add(conn, reserved, made, by=by)
             await self._take(conn, made, now=now)
-            await records.add(conn, made, by=by)
-            if made.handing == "partner":
-                return made
-            return await self._hand_out(conn, made, offered, now=now, by=by)
+            return made
 
     async def happen(
         self,
@@ -149,9 +150,8 @@ class Desk:
             await records.note(conn, one, TOO_LATE, at=now, by=by, why=why)
             return one
         ends = expires_at if expires_at is not None else one.voucher_expires_at
-        kept = {"voucher": self.vault.seal(code, one.redemption) if code else None, "voucher_expires_at": ends}
-        token = vault.digest(self.vault.token(one.campus, one.redemption)) if not code else None
-        return await self.happen(conn, one, Event.issued, now=now, by=by, why=why, token_digest=token, **kept)
+        kept = self._kept(one, code, ends)
+        return await self.happen(conn, one, Event.issued, now=now, by=by, why=why, **kept)
 
     def voucher(self, one: Redemption) -> str:
         """The code that a redemption has or had, or nothing."""
@@ -161,20 +161,28 @@ class Desk:
         """The one-time token that a redemption has or had, or nothing."""
         return "" if one.token_digest is None else self.vault.token(one.campus, one.redemption)
 
-    async def _hand_out(
-        self, conn: AsyncConnection, made: Redemption, offered: Offered, *, now: int, by: str
-    ) -> Redemption:
-        """Fulfil what the centre can by itself: a code of the pool, or a token to be shown."""
-        code, ends = "", made.voucher_expires_at
-        if made.handing == "codes":
-            taken = await pool.take(conn, self.vault, made, owner=offered.owner, now=now)
+    async def _hand_out(self, conn: AsyncConnection, one: Redemption, *, now: int) -> Redemption:
+        """Fulfilled by what the centre can do itself, a code of the pool or a token; an order stays as it is."""
+        if one.handing == "partner":
+            return one
+        code, ends = "", one.voucher_expires_at
+        if one.handing == "codes":
+            taken = await pool.take(conn, self.vault, one, now=now)
             if taken is None:
                 raise RefusedError(409, "stock", "there are none left")
             code, ends = taken.code, taken.expires_at or ends
-        return await self.issue(conn, made, code=code, expires_at=ends, now=now, by=by, why="")
+        state = states.after(one.state, Event.issued)
+        return dataclasses.replace(one, state=state, ended_at=now, **self._kept(one, code, ends))
+
+    def _kept(self, one: Redemption, code: str, expires_at: int | None) -> dict[str, Any]:
+        """What is kept of a voucher: a code, encrypted, or the digest of our token."""
+        return {
+            "voucher": self.vault.seal(code, one.redemption) if code else None,
+            "voucher_expires_at": expires_at,
+            "token_digest": None if code else vault.digest(self.vault.token(one.campus, one.redemption)),
+        }
 
     async def _take(self, conn: AsyncConnection, made: Redemption, *, now: int) -> None:
-        await conn.execute(_TAKE, _offer_of(made) | {"count": 1})
         try:
             await book.spend(self.store, conn, made.campus, made.wallet, made.amount, ref=made.spend, now=now)
         except InsufficientError as exc:
@@ -184,7 +192,7 @@ class Desk:
     async def _give_back(self, conn: AsyncConnection, one: Redemption, state: State, *, now: int) -> None:
         """Points and, where no voucher was made, the place in the stock."""
         if state is State.released:
-            await conn.execute(_TAKE, _offer_of(one) | {"count": -1})
+            await shelf.put_back(conn, one.campus, one.owner, one.reward)
         ref = f"{'release' if state is State.released else 'refund'}:{one.redemption}"
         await book.refund(self.store, conn, one.campus, one.wallet, one.amount, ref=ref, about=one.spend, now=now)
 
@@ -235,10 +243,6 @@ def _new(wish: Wish, offered: Offered, now: int) -> Redemption:
         token_digest=None,
         token_used_at=None,
     )
-
-
-def _offer_of(one: Redemption) -> dict[str, str]:
-    return {"campus": one.campus, "owner": one.owner, "reward": one.reward}
 
 
 async def _held(conn: AsyncConnection, campus: str, name: str) -> Redemption:

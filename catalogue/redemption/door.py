@@ -49,10 +49,11 @@ class SpendingDoor:
         found: list[dict[str, Any]] = []
         async with self._door.store.reading() as conn:
             wallets = [row async for row in books.wallets(conn, sender.campus, learner=asker.learner)]
+            who = await facts.about(conn, sender.campus, asker.learner)
             async for one in shelf.shelf(conn, sender.campus):
                 if not one.approved or one.reward.state != "active" or len(found) >= LISTED_MAX:
                     continue
-                against = await facts.against(conn, sender.campus, asker.learner, one, whose, asker.country, now=now)
+                against = await facts.against(conn, who, one, whose, asker.country, now=now)
                 found.append(one.reward.model_dump(mode="json") | {"owner": one.owner, "against": against})
         return self._answer({"rewards": found, "wallets": wallets}, proven)
 

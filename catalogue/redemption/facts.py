@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,55 +14,78 @@ from catalogue.redemption import checks, pool, records
 from catalogue.redemption.checks import Facts, Wish
 from catalogue.rewards import shelf, times
 from catalogue.rewards.gates import Standing
-from catalogue.rewards.model import SHARED, Limit
+from catalogue.rewards.model import SHARED, Label, Limit
 from catalogue.rewards.shelf import Offered
 from catalogue.wallets import currencies
+from wire.money.terms import Currency
 
 
-async def of(conn: AsyncConnection, wish: Wish, offered: Offered, *, now: int) -> Facts:
-    """What there is to know about a wish."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learner:
+    """What holds for a learner whatever the reward is."""
+
+    campus: str
+    learner: str
+    campus_active: bool
+    standing: Standing
+    currencies: Mapping[str, Currency]
+    labels: Mapping[tuple[str, str], Label]
+
+
+async def about(conn: AsyncConnection, campus: str, learner: str, *, gated: bool = True) -> Learner:
+    """What there is to know about a learner; where nothing is ``gated``, not what opens gates."""
+    return Learner(
+        campus=campus,
+        learner=learner,
+        campus_active=await _campus_active(conn, campus),
+        standing=await _standing(conn, campus, learner) if gated else Standing(balances={}, earned={}),
+        currencies=await currencies.of_campus(conn, campus),
+        labels=await shelf.labels(conn, campus) if gated else {},
+    )
+
+
+async def of(conn: AsyncConnection, who: Learner, offered: Offered, *, now: int) -> Facts:
+    """What there is to know when a learner wants a reward."""
     reward, zone = offered.reward, offered.reward.window.timezone
 
     async def count(limit: Limit, learner: str | None) -> int:
         since = times.period_start(limit.per, zone, now)
-        return await records.used(conn, wish.campus, offered.owner, reward.id, since=since, learner=learner)
+        return await records.used(conn, who.campus, offered.owner, reward.id, since=since, learner=learner)
 
     left = None if reward.stock is None else reward.stock - offered.taken
     if reward.handing == "codes":
-        left = await pool.free(conn, wish.campus, offered.owner, reward.id, now=now)
+        left = await pool.free(conn, who.campus, offered.owner, reward.id, now=now)
     return Facts(
         now=now,
         approved=offered.approved,
-        campus_active=await _campus_active(conn, wish.campus),
-        standing=await standing(conn, wish.campus, wish.learner),
-        currencies=await currencies.of_campus(conn, wish.campus),
-        labels=await shelf.labels(conn, wish.campus),
+        campus_active=who.campus_active,
+        standing=who.standing,
+        currencies=who.currencies,
+        labels=who.labels,
         left=left,
-        used_by_learner=tuple([await count(limit, wish.learner) for limit in reward.per_learner]),
+        used_by_learner=tuple([await count(limit, who.learner) for limit in reward.per_learner]),
         used_in_all=tuple([await count(limit, None) for limit in reward.in_all]),
         partner_paused=bool(reward.partner) and await _paused(conn, offered.owner, reward.partner),
     )
 
 
 async def against(
-    conn: AsyncConnection, campus: str, learner: str, one: Offered, cohorts: frozenset[str], country: str, *, now: int
+    conn: AsyncConnection, who: Learner, one: Offered, cohorts: frozenset[str], country: str, *, now: int
 ) -> str:
-    """What stands against a learner's having a reward now, or nothing."""
+    """What stands against a learner's having a reward now, in whatever currency; nothing where it can be had."""
     reward = one.reward
-    wish = Wish(campus=campus, learner=learner, reward=reward.id, key="", cohorts=cohorts, country=country)
-    known = await of(conn, wish, one, now=now)
-    for currency in reward.price:
-        paying = dataclasses.replace(wish, currency=currency)
-        refused = checks.refusal(paying, reward, known)
-        if refused is None and known.standing.balances.get(currency, 0) >= reward.price[currency]:
+    wish = Wish(campus=who.campus, learner=who.learner, reward=reward.id, key="", cohorts=cohorts, country=country)
+    known = await of(conn, who, one, now=now)
+    told = []
+    for currency, amount in reward.price.items():
+        refused = checks.refusal(dataclasses.replace(wish, currency=currency), reward, known)
+        if refused is None and who.standing.balances.get(currency, 0) >= amount:
             return ""
-        if refused is not None:
-            return refused.message
-    prices = " or ".join(f"{amount} {currency}" for currency, amount in reward.price.items())
-    return f"it costs {prices}, and there is less"
+        told.append(f"it costs {amount} {currency}, and there is less" if refused is None else refused.message)
+    return "; ".join(dict.fromkeys(told))
 
 
-async def standing(conn: AsyncConnection, campus: str, learner: str) -> Standing:
+async def _standing(conn: AsyncConnection, campus: str, learner: str) -> Standing:
     """What a learner has."""
     table = schema.wallet.c
     mine = select(table.currency, table.balance, table.earned).where(table.campus == campus, table.learner == learner)

@@ -81,15 +81,15 @@ async def free(conn: AsyncConnection, campus: str, owner: str, reward: str, *, n
     return await conn.scalar(select(func.count()).where(*_free(campus, owner, reward, now))) or 0
 
 
-async def take(conn: AsyncConnection, safe: Vault, made: Redemption, *, owner: str, now: int) -> Code | None:
+async def take(conn: AsyncConnection, safe: Vault, made: Redemption, *, now: int) -> Code | None:
     """The oldest free code, which is this redemption's from now on; the offer is held, so nobody else is looking."""
     table = schema.code
     wanted = select(table.c.digest, table.c.sealed, table.c.expires_at)
-    wanted = wanted.where(*_free(made.campus, owner, made.reward, now))
+    wanted = wanted.where(*_free(made.campus, made.owner, made.reward, now))
     row = (await conn.execute(wanted.order_by(table.c.imported_at, table.c.digest).limit(1))).first()
     if row is None:
         return None
-    mine = (table.c.campus == made.campus, table.c.owner == owner, table.c.reward == made.reward)
+    mine = (table.c.campus == made.campus, table.c.owner == made.owner, table.c.reward == made.reward)
     taken = update(table).where(*mine, table.c.digest == row.digest).values(redemption=made.redemption)
     await conn.execute(taken)
     return Code(safe.open(bytes(row.sealed), bytes(row.digest).hex()), row.expires_at)

@@ -120,11 +120,15 @@ async def used(
     return await conn.scalar(select(func.count()).where(*only, held)) or 0
 
 
-async def add(conn: AsyncConnection, made: Redemption, *, by: str) -> None:
-    """Write a new redemption and its first step."""
+async def add(conn: AsyncConnection, reserved: Redemption, made: Redemption, *, by: str) -> None:
+    """Write a new redemption as it was ``made``, and its steps: reserved, and what it has become since."""
     fields = {name: getattr(made, name) for name in Redemption.__slots__}
     await conn.execute(insert(schema.redemption), fields | {"state": made.state.value})
-    await _step(conn, made, at=made.reserved_at, event="reserve", state=made.state, by=by, why="")
+    common = {"campus": made.campus, "redemption": made.redemption, "at": made.reserved_at, "by": by, "why": ""}
+    rows = [common | {"no": 1, "event": "reserve", "state": reserved.state.value}]
+    if made.state is not reserved.state:
+        rows.append(common | {"no": 2, "event": Event.issued.value, "state": made.state.value})
+    await conn.execute(insert(schema.step), rows)
 
 
 async def move(

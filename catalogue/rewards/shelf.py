@@ -35,6 +35,11 @@ _KEEP_OFFER = text(
     " approved_at = excluded.approved_at"
 )
 
+_TAKE = text(
+    "UPDATE offer SET taken = taken + :count WHERE campus = :campus AND owner = :owner AND reward = :reward"
+    " RETURNING approved, taken"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offered:
@@ -143,21 +148,41 @@ async def approve(conn: AsyncConnection, campus: str, owner: str, name: str, *, 
     await conn.execute(_KEEP_OFFER, values)
 
 
-async def offered(conn: AsyncConnection, campus: str, name: str, *, lock: bool = False) -> Offered | None:
-    """A reward as a campus has it: its own by that id, else the shared one; None where there is neither.
+async def meant(conn: AsyncConnection, campus: str, name: str) -> tuple[str, Reward] | None:
+    """(owner, reward) that a campus means by an id: its own, else the shared one."""
+    table = schema.reward.c
+    wanted = select(table.campus, table.body).where(table.campus.in_({campus, SHARED}), table.reward == name)
+    row = (await conn.execute(wanted.order_by(table.campus == SHARED).limit(1))).first()
+    return None if row is None else (row.campus, Reward.model_validate_json(row.body))
 
-    With ``lock`` the campus's offer is held until the transaction ends: those who want the same wait in a line.
+
+async def offered(conn: AsyncConnection, campus: str, name: str) -> Offered | None:
+    """A reward as a campus has it; None where there is none of that id."""
+    found = await meant(conn, campus, name)
+    if found is None:
+        return None
+    owner, reward = found
+    table = schema.offer.c
+    mine = (table.campus == campus, table.owner == owner, table.reward == name)
+    row = (await conn.execute(select(table.approved, table.taken).where(*mine))).first()
+    approved, taken = (False, 0) if row is None else row
+    return Offered(owner=owner, reward=reward, approved=bool(approved), taken=taken)
+
+
+async def take(conn: AsyncConnection, campus: str, owner: str, reward: Reward) -> Offered:
+    """Take one of a campus's stock: the offer as it was before. It is held until the transaction ends.
+
+    Those who want the same wait in a line here, so stock and limits are counted exactly.
     """
-    for owner in (campus, SHARED):
-        reward = await find(conn, owner, name)
-        if reward is not None:
-            table = schema.offer.c
-            mine = (table.campus == campus, table.owner == owner, table.reward == name)
-            wanted = select(table.approved, table.taken).where(*mine)
-            row = (await conn.execute(wanted.with_for_update() if lock else wanted)).first()
-            approved, taken = (False, 0) if row is None else row
-            return Offered(owner=owner, reward=reward, approved=bool(approved), taken=taken)
-    return None
+    row = (await conn.execute(_TAKE, {"campus": campus, "owner": owner, "reward": reward.id, "count": 1})).first()
+    if row is None:
+        return Offered(owner=owner, reward=reward, approved=False, taken=0)
+    return Offered(owner=owner, reward=reward, approved=bool(row.approved), taken=row.taken - 1)
+
+
+async def put_back(conn: AsyncConnection, campus: str, owner: str, name: str) -> None:
+    """One that was taken is there again."""
+    await conn.execute(_TAKE, {"campus": campus, "owner": owner, "reward": name, "count": -1})
 
 
 async def shelf(conn: AsyncConnection, campus: str) -> AsyncIterator[Offered]:

@@ -39,10 +39,14 @@ class Dialect(Protocol):
         """Append movements in one statement."""
         ...
 
+    async def open_wallets(self, conn: AsyncConnection, campus: str, wallets: Sequence[WalletKey]) -> None:
+        """Make empty wallets where there are none, in key order."""
+        ...
+
     async def hold_wallets(
         self, conn: AsyncConnection, campus: str, wallets: Sequence[WalletKey]
     ) -> dict[WalletKey, WalletState]:
-        """Lock wallets until the transaction ends, opening those that are not there; where each stands."""
+        """Lock those of these wallets that there are, in key order, until the transaction ends; where each stands."""
         ...
 
     async def set_wallets(self, conn: AsyncConnection, campus: str, rows: Sequence[WalletRow]) -> None:

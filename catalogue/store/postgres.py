@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
-from sqlalchemy import URL, text
+from sqlalchemy import URL, insert, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from catalogue import schema
 from catalogue.store.rows import EntryRow, MovementRow, WalletKey, WalletRow, WalletState
 
 CONNECTIONS_MAX = 10
+INSERT_ROWS_MAX = 10
+"""More rows than this are copied."""
 STATEMENT_S_MAX = 60
 """Longest single statement, in seconds."""
 
@@ -60,20 +63,24 @@ class Postgres:
         await _copy(conn, "entry", _ENTRY_COLUMNS, [(campus, agent, epoch, *row) for row in rows])
 
     async def add_movements(self, conn: AsyncConnection, campus: str, rows: list[MovementRow]) -> None:
-        """Append movements by COPY."""
+        """Append movements: a few by INSERT, many by COPY, which asks for the table's types first."""
+        if len(rows) <= INSERT_ROWS_MAX:
+            await conn.execute(insert(schema.movement), [{"campus": campus} | row._asdict() for row in rows])
+            return
         await _copy(conn, "movement", ("campus", *MovementRow._fields), [(campus, *row) for row in rows])
+
+    async def open_wallets(self, conn: AsyncConnection, campus: str, wallets: Sequence[WalletKey]) -> None:
+        """Make empty wallets where there are none, in key order."""
+        await conn.execute(_OPEN_WALLETS, _keys(campus, wallets))
 
     async def hold_wallets(
         self, conn: AsyncConnection, campus: str, wallets: Sequence[WalletKey]
     ) -> dict[WalletKey, WalletState]:
-        """Open those that are not there, then lock all in key order: nobody waits for anybody in a circle.
+        """Lock wallets in key order: nobody waits for anybody in a circle.
 
         Who waits while opening holds only what it opened itself, and who locks needs no more opened.
         """
-        learners, currencies = (list(column) for column in zip(*wallets, strict=True))
-        values = {"campus": campus, "learners": learners, "currencies": currencies}
-        await conn.execute(_OPEN_WALLETS, values)
-        rows = await conn.execute(_HOLD_WALLETS, values)
+        rows = await conn.execute(_HOLD_WALLETS, _keys(campus, wallets))
         return {(learner, currency): WalletState(*state) for learner, currency, *state in rows}
 
     async def set_wallets(self, conn: AsyncConnection, campus: str, rows: Sequence[WalletRow]) -> None:
@@ -82,6 +89,11 @@ class Postgres:
         names = ("learners", "currencies", "balances", "earned", "last_nos", "due_ats")
         values = {name: list(column) for name, column in zip(names, columns, strict=True)}
         await conn.execute(_SET_WALLETS, {"campus": campus} | values)
+
+
+def _keys(campus: str, wallets: Sequence[WalletKey]) -> dict[str, Any]:
+    learners, currencies = (list(column) for column in zip(*wallets, strict=True))
+    return {"campus": campus, "learners": learners, "currencies": currencies}
 
 
 async def _copy(conn: AsyncConnection, table: str, columns: Sequence[str], records: Sequence[tuple[Any, ...]]) -> None:

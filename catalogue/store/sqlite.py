@@ -52,13 +52,16 @@ class Sqlite:
         """Append movements in one prepared statement."""
         await conn.execute(insert(schema.movement), [{"campus": campus} | row._asdict() for row in rows])
 
-    async def hold_wallets(
-        self, conn: AsyncConnection, campus: str, wallets: Sequence[WalletKey]
-    ) -> dict[WalletKey, WalletState]:
-        """Open those that are not there; who writes here is alone."""
+    async def open_wallets(self, conn: AsyncConnection, campus: str, wallets: Sequence[WalletKey]) -> None:
+        """Make empty wallets where there are none."""
         empty = {"campus": campus} | WalletState()._asdict()
         opened = [empty | {"learner": learner, "currency": currency} for learner, currency in wallets]
         await conn.execute(insert(schema.wallet).prefix_with("OR IGNORE"), opened)
+
+    async def hold_wallets(
+        self, conn: AsyncConnection, campus: str, wallets: Sequence[WalletKey]
+    ) -> dict[WalletKey, WalletState]:
+        """Where wallets stand; who writes here is alone."""
         rows = await conn.execute(_HOLD_WALLETS, {"campus": campus, "wanted": json.dumps(list(wallets))})
         return {(learner, currency): WalletState(*state) for learner, currency, *state in rows}
 

@@ -38,10 +38,12 @@ class InsufficientError(Exception):
 
 
 async def hold(
-    store: Store, conn: AsyncConnection, campus: str, keys: Iterable[WalletKey]
+    store: Store, conn: AsyncConnection, campus: str, keys: Iterable[WalletKey], *, opening: bool = True
 ) -> dict[WalletKey, WalletState]:
-    """Lock wallets until the transaction ends, opening those that are not there."""
+    """Lock wallets until the transaction ends; those that are not there are opened, or left out."""
     wanted = sorted(set(keys))
+    if wanted and opening:
+        await store.dialect.open_wallets(conn, campus, wanted)
     return await store.dialect.hold_wallets(conn, campus, wanted) if wanted else {}
 
 
@@ -74,7 +76,10 @@ async def spend(
     Raises:
         InsufficientError: there is less than that.
     """
-    gone, held = await _let_go(conn, campus, await hold(store, conn, campus, [key]), now)
+    found = await hold(store, conn, campus, [key], opening=False)
+    if not found:
+        raise InsufficientError(0)
+    gone, held = await _let_go(conn, campus, found, now)
     available = max(held[key].balance + sum(move.amount for move in gone), 0)
     if amount > available:
         raise InsufficientError(available)

@@ -227,7 +227,7 @@ async def test_a_shared_reward_is_every_campuss_once_it_is_approved_there(shop: 
         await shelf.approve(conn, CAMPUS, "*", "mug", approved=True, now=NOW)
         assert (await shelf.offered(conn, "second", "mug")) is not None
         against = [
-            await facts.against(conn, campus, "ann", one, frozenset(), "", now=NOW)
+            await facts.against(conn, await facts.about(conn, campus, "ann"), one, frozenset(), "", now=NOW)
             for campus in (CAMPUS, "second")
             async for one in shelf.shelf(conn, campus)
         ]
