@@ -164,7 +164,8 @@ class Pipeline:
                 more.numbers.update(await self._recovery.of(connection, *about, now=now))
                 judged = more.judged(arrived, verdicts, rulebook)
                 found = await self._decided(connection, page, arrived, more, judged, ready)
-            await sources.save(connection, page.source, page.state, self._saved.get(page.source), now)
+            before = self._saved.get(page.source)
+            await sources.save(connection, page.source, page.state, before, now, page.observations)
             self._recovery = await self._recovery.passed(connection, page)
             return found
 

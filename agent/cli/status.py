@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -19,6 +21,7 @@ from agent.ledger.past import promised
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings
+    from agent.engine.timing.quiet import Quiet
 
 app = typer.Typer()
 
@@ -30,6 +33,7 @@ SOURCE_COLUMNS = (
     "missing_ids",
     "given_up_ids",
     "updated_at",
+    "quiet_since",
     "fault",
 )
 PULL_COLUMNS = ("source", "every", "last_ok_at", "tried_at", "attempts", "facts", "trouble")
@@ -67,7 +71,7 @@ def standing(connection: sqlite3.Connection, settings: Settings) -> dict[str, An
             "environment": settings.agent.environment,
             "data_dir": str(settings.agent.data_dir),
         },
-        "sources": [_source(connection, name) for name in sources.names(connection)],
+        "sources": _sources(connection, settings),
         "pulls": _pulls(settings),
         "ledger": {**_ledger(connection), "held_too_long": _overdue(connection, settings)},
         "scheduled": standing_of(connection, settings),
@@ -78,6 +82,24 @@ def standing(connection: sqlite3.Connection, settings: Settings) -> dict[str, An
 
 def _catalogue(settings: Settings) -> str:
     return str(settings.catalogue.url) if settings.catalogue is not None else "none configured: nothing is delivered"
+
+
+def _sources(connection: sqlite3.Connection, settings: Settings) -> list[dict[str, Any]]:
+    """Each source, and whether it is quieter than its own weeks; not judged where the rules cannot be read."""
+    from agent.config.rulefile import load_rules
+    from agent.review.feeds import Week, quiet_feeds
+
+    silent: Mapping[str, Quiet] = {}
+    with contextlib.suppress(RewardsError):
+        silent = quiet_feeds(connection, Week.of(load_rules(settings.rule_files())), int(time.time()))
+    return [
+        {
+            **_source(connection, name),
+            "quiet_since": utc(silent[name].since) if name in silent else None,
+            "events_missed": silent[name].expected if name in silent else 0,
+        }
+        for name in sources.names(connection)
+    ]
 
 
 def _source(connection: sqlite3.Connection, name: str) -> dict[str, Any]:

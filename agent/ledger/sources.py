@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 
 import aiosqlite
 import orjson
 
-from agent.model import Anchor, Gap, SourceState
+from agent.ledger.feeds import hours
+from agent.model import Anchor, Gap, Observation, SourceState
 
 _SAVE = """
 INSERT INTO source_state (source, position, high_water, start_at, running_s, proven_at, fault, counts, updated_at)
@@ -21,6 +23,7 @@ _RENAME = (
     "UPDATE source_state SET source = ? WHERE source = ?",
     "UPDATE source_gap SET source = ? WHERE source = ?",
     "UPDATE source_anchor SET source = ? WHERE source = ?",
+    "UPDATE feed_hour SET source = ? WHERE source = ?",
 )
 
 
@@ -87,9 +90,18 @@ async def rename(connection: aiosqlite.Connection, old: str, new: str) -> None:
 
 
 async def save(
-    connection: aiosqlite.Connection, source: str, state: SourceState, before: SourceState | None, now: int
+    connection: aiosqlite.Connection,
+    source: str,
+    state: SourceState,
+    before: SourceState | None,
+    now: int,
+    seen: Iterable[Observation] = (),
 ) -> None:
-    """Write ``state``; of gaps and anchors only what differs from ``before``, the state last saved."""
+    """Write ``state``; of gaps and anchors only what differs from ``before``, the state last saved.
+
+    ``seen`` is what was observed on the way there: it is counted by the hour.
+    """
+    await hours.count(connection, source, (one.occurred_at for one in seen), now)
     await connection.execute(
         _SAVE,
         (

@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 
 from agent.clock import Clock
+from agent.engine.timing.quiet import Quiet
 from agent.ledger import file
 from agent.ledger.past import promised
 
@@ -41,6 +42,14 @@ class Noticed:
         for reason, count in reasons.items():
             if reason.startswith(_BRAKES):
                 self._tell(reason, count)
+
+    def quiet(self, feeds: Mapping[str, Quiet]) -> None:
+        """Feeds that have gone quiet, each told once a day."""
+        for source, silence in feeds.items():
+            if self._new(f"quiet {source}"):
+                hours = (self._clock.now() - silence.since) // _LOOK_S
+                do = "is the site up, its log store on, is it posting? rewards-agent doctor"
+                log.warning("source_quiet", source=source, quiet_hours=hours, expected=silence.expected, do=do)
 
     def remind(self, after_s: int, data_dir: Path) -> None:
         """Tell what is held for longer than ``after_s`` seconds (0: nothing is); looks once an hour at most."""

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import sqlite3
+from collections.abc import Callable, Collection
+from zoneinfo import ZoneInfo
 
 from agent.arriving.tally import Tally
 from agent.collectors.door.document import described
 from agent.collectors.inbox.pulls import standings
 from agent.collectors.inbox.store import FILE_NAME
+from agent.config.rulefile import load_rules
+from agent.errors import RewardsError
 from agent.metrics import Metrics
 from agent.model import Page
+from agent.review.feeds import Week, quiet_feeds
+from agent.review.noticed import Noticed
 from agent.service.health.app import Health
 from agent.service.health.figures import Figures
 from agent.wiring import Agent
@@ -33,8 +40,29 @@ def watched(agent: Agent) -> tuple[Callable[[Page, Tally], None], Health | None]
             agent.clock,
             lambda: door.counts if door is not None else {},
             lambda: standings(agent.settings.agent.data_dir / FILE_NAME) if agent.pulls else (),
+            _Quiet(agent),
         )
     )
     host, _, port = http.status_listen.rpartition(":")
     document = described(door.sources if door is not None else (), tls=http.certificate_file is not None)
     return on_page, Health((host.strip("[]"), int(port)), agent.settings.agent.data_dir, metrics.registry, document)
+
+
+class _Quiet:
+    """Which feeds are quieter than their own weeks: asked by the figures, told in the log once a day."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self._noticed = Noticed(agent.clock)
+        self._version = ""
+        self._week = Week(ZoneInfo("UTC"))
+
+    def __call__(self, connection: sqlite3.Connection) -> Collection[str]:
+        version = self._agent.pipeline.rulebook.version
+        if version != self._version:
+            with contextlib.suppress(RewardsError):  # a file that is being edited: the week of before
+                self._week = Week.of(load_rules(self._agent.settings.rule_files()))
+                self._version = version
+        found = quiet_feeds(connection, self._week, self._agent.clock.now())
+        self._noticed.quiet(found)
+        return set(found)

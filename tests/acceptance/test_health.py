@@ -73,6 +73,8 @@ def test_an_agent_tells_that_it_lives_is_ready_and_what_it_did(tmp_path: Path, s
         assert pseudonym not in text
         assert "moodle:35" not in text
         assert get(port, "/other")[0] == 404
+        assert json.loads(get(port, "/openapi.json")[1])["openapi"] == "3.1.0"
+        assert found['rewards_source_quiet{source="moodle"}'] == 0
 
 
 def test_a_source_that_stands_still_makes_the_agent_unready(tmp_path: Path, site: SqliteSite) -> None:

@@ -16,11 +16,13 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.cli.app import app
+from agent.cli.frame import utc
 from agent.cli.setup.looks import machine
 from agent.cli.setup.looks.catalogue import catalogue_findings
 from agent.cli.setup.looks.finding import Finding
 from agent.cli.setup.looks.ledger import ledger_findings
 from agent.cli.setup.looks.source import log_findings
+from agent.cli.status import standing
 from agent.config.settings import Settings, load_settings
 from agent.wiring import read_rules
 from tests import servers
@@ -272,6 +274,22 @@ def test_what_the_ledger_knows_is_wrong_is_told(tmp_path: Path) -> None:
     (at.directory / "data" / "ledger.db").write_bytes(b"no ledger at all" * 1000)
     (damaged,) = [one for one in ledger_findings(settings) if one.level == "fail"]
     assert (damaged.exit_code, "is damaged" in damaged.found) == (3, True)
+
+
+def test_a_feed_gone_quiet_is_told_with_how_much_is_missed(tmp_path: Path) -> None:
+    at, _, settings = settings_of(tmp_path)
+    at.catch_up()
+    this = int(time.time()) // 3600
+    with sqlite3.connect(at.directory / "data" / "ledger.db") as ledger:
+        ledger.execute("DELETE FROM feed_hour")
+        busy = [("moodle", hour, 10) for hour in range(this - 1300, this - 5)]
+        ledger.executemany("INSERT INTO feed_hour VALUES (?, ?, ?)", busy)
+        ledger.commit()
+        (quiet,) = amiss(list(ledger_findings(settings)))
+        assert "where its own weeks let expect 50 events" in quiet
+        (source,) = standing(ledger, settings)["sources"]
+    assert source["events_missed"] == 50
+    assert source["quiet_since"] == utc((this - 5) * 3600)
 
 
 def test_decisions_that_wait_too_long_for_a_person_are_told(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Protocol
@@ -53,15 +53,25 @@ Posts = Callable[[], Mapping[tuple[str, str], int]]
 
 
 class Figures(Collector):
-    """Reads the ledger in ``data_dir`` each time; ``posts`` are the door's counts, ``asked`` how pulling goes."""
+    """Reads the ledger in ``data_dir`` each time.
+
+    ``posts`` are the door's counts, ``asked`` how pulling goes, ``quiet`` which sources are quieter than
+    their own weeks.
+    """
 
     def __init__(
-        self, data_dir: Path, clock: Clock, posts: Posts, asked: Callable[[], Iterable[Asked]] = tuple
+        self,
+        data_dir: Path,
+        clock: Clock,
+        posts: Posts,
+        asked: Callable[[], Iterable[Asked]] = tuple,
+        quiet: Callable[[sqlite3.Connection], Collection[str]] = lambda _: (),
     ) -> None:
         self._data_dir = data_dir
         self._clock = clock
         self._posts = posts
         self._asked = asked
+        self._quiet = quiet
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: registering reads no file."""
@@ -91,7 +101,23 @@ class Figures(Collector):
         entries.add_metric((), connection.execute(_HEAD).fetchone()[0])
         size = GaugeMetricFamily("rewards_ledger_bytes", "Size of the ledger's file.")
         size.add_metric((), file.ledger_path(self._data_dir).stat().st_size)
-        yield from (entries, size, *_of_sources(connection), *self._of_holds(connection), *_of_readers(connection))
+        yield from (
+            entries,
+            size,
+            *_of_sources(connection),
+            self._of_quiet(connection),
+            *self._of_holds(connection),
+            *_of_readers(connection),
+        )
+
+    def _of_quiet(self, connection: sqlite3.Connection) -> Metric:
+        gauge = GaugeMetricFamily(
+            "rewards_source_quiet", "1 where it tells far less than its own weeks let expect.", labels=("source",)
+        )
+        silent = self._quiet(connection)
+        for name in sources.names(connection):
+            gauge.add_metric((name,), int(name in silent))
+        return gauge
 
     def _of_holds(self, connection: sqlite3.Connection) -> Iterable[Metric]:
         count = GaugeMetricFamily("rewards_holds", "Decisions that wait.", labels=("kind",))

@@ -35,6 +35,7 @@ def ledger_findings(settings: Settings) -> Iterator[Finding]:
             yield Finding(about="ledger", level="ok", found=f"{reading.head(connection)[0]} entries")
             for source in settings.log_sources:
                 yield from _source(connection, source.name)
+            yield from _quiet(connection, settings)
             yield from _held(connection, _remind_after(settings))
             if settings.catalogue is not None:
                 yield from _delivery(delivery.standing(connection))
@@ -73,6 +74,24 @@ def _source(connection: sqlite3.Connection, name: str) -> Iterator[Finding]:
     if given_up:
         found = f"{given_up} ids never appeared and were given up; they are looked for once a day"
         yield Finding(about=about, level="ok", found=found)
+
+
+def _quiet(connection: sqlite3.Connection, settings: Settings) -> Iterator[Finding]:
+    """Feeds that tell far less than their own weeks let expect; not judged where the rules cannot be read."""
+    from agent.config.rulefile import load_rules
+    from agent.review.feeds import Week, quiet_feeds
+
+    with contextlib.suppress(RewardsError):
+        week = Week.of(load_rules(settings.rule_files()))
+        for name, silence in quiet_feeds(connection, week, int(time.time())).items():
+            yield Finding(
+                about=f"source {name}",
+                level="warn",
+                found=f"has told nothing since {utc(silence.since)}, where its own weeks let expect"
+                f" {silence.expected} events",
+                do="is the site up, its cron running, its log store on, its feed posting? If nobody is there: put the"
+                " days into [calendar] closed of the rules",
+            )
 
 
 def _remind_after(settings: Settings) -> int:

@@ -1,0 +1,1 @@
+"""How busy each feed is: its events by the hour."""
