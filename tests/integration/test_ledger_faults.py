@@ -208,6 +208,11 @@ def test_the_newest_migration_is_the_schema_that_the_program_knows() -> None:
     assert sorted(file.migrations()) == list(range(1, file.SCHEMA + 1))
 
 
+def test_no_two_migrations_have_one_number() -> None:
+    folder = Path(file.__file__).parent / "migrations"
+    assert len(list(folder.glob("*.sql"))) == len(file.migrations())
+
+
 async def test_what_only_the_write_ahead_log_holds_is_there_after_a_power_cut(tmp_path: Path) -> None:
     live, after = tmp_path / "live", tmp_path / "after"
     after.mkdir()
