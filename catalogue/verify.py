@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import books, schema
 from catalogue.proof import keys, rejected
+from catalogue.redemption import audit as redemptions
 from catalogue.store.rows import WalletKey
 from catalogue.wallets import audit
 from wire import chain, entry, receipt, signing
@@ -58,6 +59,7 @@ async def verify(conn: AsyncConnection, public: bytes, *, now: int, campus: str 
             later = await rejected.accepted(conn, name, agent.agent)
             await _Chain(report, agent, sums, publics=publics, later=later, now=now).walk(conn)
         report.wallets += await audit.check(conn, name, sums, report.fault)
+        await redemptions.check(conn, name, report.fault)
     return report
 
 

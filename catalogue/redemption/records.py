@@ -18,6 +18,8 @@ from catalogue.redemption.states import HELD, Event, State
 PAGE_ROWS = 500
 NAME_CHARS_MAX = 100
 WHY_CHARS_MAX = 300
+SPEND_PREFIX = "redemption:"
+"""How the ledger's name of a redemption's spend begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,7 @@ class Redemption:
     @property
     def spend(self) -> str:
         """What the ledger calls the spend."""
-        return f"redemption:{self.redemption}"
+        return f"{SPEND_PREFIX}{self.redemption}"
 
 
 def asked(wish: Wish) -> bytes:

@@ -17,6 +17,7 @@ from catalogue.partners.breaker import Circuit
 from catalogue.partners.courier import Courier
 from catalogue.partners.http import HttpAdapter
 from catalogue.partners.reconcile import Report
+from catalogue.redemption import audit as redemptions
 from catalogue.redemption import records, states
 from catalogue.redemption.checks import Wish
 from catalogue.redemption.desk import Desk
@@ -155,6 +156,7 @@ class Shop:
             )
             sums = {(learner, currency): int(amount) for learner, currency, amount in earned}
             await audit.check(conn, CAMPUS, sums, faults.append)
+            await redemptions.check(conn, CAMPUS, faults.append)
             taken = await conn.execute(text("SELECT reward, taken FROM offer"))
             stock = dict(tuple(row) for row in taken)
         assert faults == []

@@ -1,0 +1,58 @@
+"""Redemptions held against the ledger: who was charged has a voucher, waits for one, or has the points back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from catalogue import schema
+from catalogue.redemption import records, states
+from catalogue.redemption.records import SPEND_PREFIX, Redemption
+from catalogue.redemption.states import State
+
+Fault = Callable[[str], None]
+Paid = tuple[str, str, int]
+"""(learner, currency, amount)."""
+
+
+async def check(conn: AsyncConnection, campus: str, fault: Fault) -> None:
+    """Tell what of a campus's redemptions its ledger does not say, and the other way round."""
+    spent, back = await _booked(conn, campus)
+    async for one in records.listed(conn, campus):
+        where = f"{campus}: redemption {one.redemption}"
+        paid = spent.pop(one.spend, None)
+        if paid != (*one.wallet, one.amount):
+            fault(f"{where}: costs {one.amount} {one.currency}, the ledger took {_told(paid)}")
+        wanted = one.amount if one.state in states.GIVEN_BACK else 0
+        returned = back.pop(one.spend, 0)
+        if returned != wanted:
+            fault(f"{where}: is {one.state}, the ledger gave {returned} back instead of {wanted}")
+        if one.state is State.fulfilled and not _has_voucher(one):
+            fault(f"{where}: is fulfilled and has no voucher")
+    for ref in sorted(spent.keys() | back.keys()):
+        fault(f"{campus}: the ledger has {ref}, which is no redemption")
+
+
+async def _booked(conn: AsyncConnection, campus: str) -> tuple[dict[str, Paid], dict[str, int]]:
+    """What the ledger took for redemptions, and what it gave back of each."""
+    table = schema.movement.c
+    spent: dict[str, Paid] = {}
+    back: dict[str, int] = {}
+    columns = (table.kind, table.ref, table.about, table.learner, table.currency, table.amount)
+    rows = await conn.stream(select(*columns).where(table.campus == campus, table.kind.in_(("spend", "refund"))))
+    async for row in rows:
+        if row.kind == "spend" and row.ref.startswith(SPEND_PREFIX):
+            spent[row.ref] = (row.learner, row.currency, -row.amount)
+        elif row.kind == "refund" and row.about.startswith(SPEND_PREFIX):
+            back[row.about] = back.get(row.about, 0) + row.amount
+    return spent, back
+
+
+def _has_voucher(one: Redemption) -> bool:
+    return one.voucher is not None or one.token_digest is not None
+
+
+def _told(paid: Paid | None) -> str:
+    return "nothing" if paid is None else f"{paid[2]} {paid[1]} of {paid[0]}"
