@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 
 import aiosqlite
 
@@ -82,7 +83,7 @@ def _wishes(events: Sequence[Event], verdicts: Verdicts) -> tuple[list[Wish], li
         for number, verdict in enumerate(verdicts.get(event.event_id, ())):
             if verdict.undoes or not verdict.learner:
                 continue
-            wishes.append(Wish(event, verdict.rule.id, verdict.learner, verdict.scope, _alone(verdict)))
+            wishes.append(Wish(event, verdict.rule.id, verdict.learner, verdict.scope, partial(_alone, verdict)))
             places.append((event.event_id, number))
     return wishes, places
 
@@ -97,5 +98,5 @@ def _notes(wishes: Sequence[Wish], paid: Collection[int], old: Collection[bytes]
         note
         for place, wish in enumerate(wishes)
         if place in paid or wish.event.event_id in old
-        for note in wish.alone.notes
+        for note in wish.alone().notes
     ]

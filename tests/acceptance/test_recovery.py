@@ -16,9 +16,9 @@ import pytest
 from tests import servers
 from tests.acceptance.campus import Campus, campus
 from tests.acceptance.test_capture import RULES
-from tests.acceptance.test_delivery import complete
+from tests.acceptance.test_delivery import COMPLETED, complete
 from tests.integration.test_catalogue_process import Served, command, serving
-from tests.sites import SqliteSite
+from tests.sites import SqliteSite, log
 
 CAMPUS = "test-campus"
 FIRST_ROWS = 1_900
@@ -103,16 +103,16 @@ def test_a_wiped_disk_comes_back_from_the_catalogue_with_the_balances_it_would_h
     captured_moodle: servers.MariaDatabase, catalogue: Served, tmp_path: Path
 ) -> None:
     rules = RULES + MORE_RULES
-    log = "mdl_logstore_standard_log"
-    captured_moodle.execute(f"CREATE TABLE later AS SELECT * FROM {log} WHERE id > {FIRST_ROWS}")
-    captured_moodle.execute(f"DELETE FROM {log} WHERE id > {FIRST_ROWS}")
+    table = "mdl_logstore_standard_log"
+    captured_moodle.execute(f"CREATE TABLE later AS SELECT * FROM {table} WHERE id > {FIRST_ROWS}")
+    captured_moodle.execute(f"DELETE FROM {table} WHERE id > {FIRST_ROWS}")
     at = campus(tmp_path / "a", captured_moodle, rules, extra=f'[catalogue]\nurl = "{catalogue.url}"')
     key = enrolled(at, catalogue)
     at.catch_up()
     delivered = paid(at)
     assert at.json("sync", "status")["waiting"] == 0
     catalogue.stop()
-    captured_moodle.execute(f"INSERT INTO {log} SELECT * FROM later")
+    captured_moodle.execute(f"INSERT INTO {table} SELECT * FROM later")
     at.catch_up()
     truth = paid(at)
     assert sum(delivered.values()) > 100, "enough was delivered"
@@ -209,6 +209,55 @@ def test_reconcile_names_the_first_difference_of_each_of_the_three_books(catalog
         books.commit()
     differs = at.command("doctor", "reconcile", "--json", check=False)
     assert differs.returncode == 3
-    log, entry = json.loads(differs.stdout)["differences"]
-    assert log.startswith("row 21 of moodle ")
+    act, entry = json.loads(differs.stdout)["differences"]
+    assert act.startswith("row 21 of moodle ")
     assert "entry 5 " in entry or "after entry" in entry
+
+
+CORRECTED = (
+    LESSON.replace("award = 10\n", 'award = 10\nlimit = "2/day"\nreverse_on = "lesson.uncompleted"\n')
+    + """
+[[badge]]
+id = "two"
+name = "Two"
+all_of = [{ rule = "lesson", at_least = 2 }]
+"""
+)
+
+
+@pytest.mark.soak
+def test_corrections_a_merge_and_a_second_loss_before_the_log_was_read_again_change_no_balance(
+    catalogue: Served, tmp_path: Path
+) -> None:
+    site = SqliteSite(tmp_path / "moodle.db")
+    complete(site, 1)
+    complete(site, 2)
+    at = campus(tmp_path / "a", f"sqlite:///{site.path}", CORRECTED, extra=f'[catalogue]\nurl = "{catalogue.url}"')
+    key = enrolled(at, catalogue)
+    at.catch_up()
+    seq = next(row["seq"] for row in at.export() if row["learner"] == "moodle:36" and row["currency"] == "points")
+    at.command("ledger", "reverse", seq, "--reason", "by mistake", "--by", "a desk")
+    at.command("learner", "merge", "moodle:36", "moodle:35", "--reason", "one person", "--by", "a desk")
+    at.command("sync", "now")
+    delivered = balances(at)
+    complete(site, 3)
+    catalogue.stop()
+    at.catch_up()
+    truth = balances(at)
+    catalogue.start()
+    lost(at, catalogue, key, tmp_path)
+    assert balances(at) == delivered
+    at.command("ledger", "adjust", "moodle:37", "5", "--reason", "between", "--by", "a desk")
+    at.command("sync", "now")
+    at.command("key", "recovery", "--json")
+    assert lost(at, catalogue, key, tmp_path)["epoch"] == 3
+    at.catch_up()
+    truth["moodle:37", "points"] += 5
+    assert balances(at) == truth
+    assert at.json("doctor", "reconcile")["differences"] == []
+    uncompleted = {"eventname": COMPLETED, "objecttable": "course_modules_completion", "objectid": 12}
+    place = {"contextlevel": 70, "contextinstanceid": 1, "relateduserid": 37, "other": '{"completionstate":0}'}
+    log(site, 900, **uncompleted, **place)
+    at.catch_up()
+    assert truth["moodle:37", "points"] - balances(at)["moodle:37", "points"] == 10, "an undo finds what came back"
+    assert at.json("ledger", "verify")["findings"] == []

@@ -21,6 +21,10 @@ from wire import entry as wire_entry
 
 GIVEN = "given:"
 """How the meters begin of badges that criteria gave (see `engine.recognition.model`)."""
+_KNOWN_ALREADY = """
+DELETE FROM restored_award WHERE substr(rule, 1, 6) = 'badge:' OR (event_ref = '' AND scope_ref = '')
+"""
+"""A badge that criteria gave is known by its account, and what people gave by hand has neither act nor scope."""
 _EVENTS_REMEMBERED = 10_000
 
 
@@ -104,6 +108,7 @@ class Rebuilding:
             self._person_no(pseudonym)
         run("UPDATE restored_award SET undone = 1 WHERE first_seq = ?", self._undone)
         self._badge_uses()
+        self._connection.execute(_KNOWN_ALREADY)
         run(
             "INSERT INTO balance (person_no, currency, amount, lifetime) VALUES (?, ?, ?, ?)",
             [(*key, *total) for key, total in sorted(self._sums.balances().items())],

@@ -7,7 +7,7 @@ Its scope and what an undo must know are then known in clear again. Nothing is p
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -69,13 +69,13 @@ class Award(NamedTuple):
 
 
 class Wish(NamedTuple):
-    """One rule's word about one recipient of an act, and what it would use if nothing had happened before."""
+    """One rule's word about one recipient of an act; ``alone`` is what it would do if nothing had happened before."""
 
     event: Event
     rule: str
     learner: str
     scope: str
-    alone: Decision
+    alone: Callable[[], Decision]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,9 +184,10 @@ async def _answers(
         postings[place].append(Posting(currency=fields["currency"], amount=fields["amount"]))
     answers = []
     for place, (wish, award) in enumerate(found):
-        others = tuple(use for use in wish.alone.uses if not use.meter.startswith(ONCE))
+        alone = wish.alone()
+        others = tuple(use for use in alone.uses if not use.meter.startswith(ONCE))
         decision = replace(
-            wish.alone,
+            alone,
             outcome=Outcome.awarded,
             reason="",
             hold=None,
