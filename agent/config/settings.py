@@ -195,6 +195,11 @@ class Settings(Table):
         return tuple(source for source in self.sources if isinstance(source, PostSource))
 
     @property
+    def told_by(self) -> tuple[str, ...]:
+        """Names of the sources that tell what happens as it happens: web services are only asked."""
+        return tuple(source.name for source in self.sources if not isinstance(source, WebServiceSource))
+
+    @property
     def web_sources(self) -> tuple[WebServiceSource, ...]:
         """The sources that are asked by web services."""
         return tuple(source for source in self.sources if isinstance(source, WebServiceSource))

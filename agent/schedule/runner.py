@@ -92,7 +92,7 @@ class Scheduler:
             recorder=recorder,
             pipeline=pipeline,
             data_dir=settings.agent.data_dir,
-            sources=[source.name for source in settings.sources],
+            sources=settings.told_by,
             clock=clock,
             shadow=settings.agent.mode == "shadow",
             signs=settings.catalogue is not None,

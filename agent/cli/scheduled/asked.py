@@ -33,7 +33,7 @@ def standing_of(connection: sqlite3.Connection, settings: Settings) -> list[dict
 
 def listed(connection: sqlite3.Connection, settings: Settings, rulebook: Rulebook) -> list[dict[str, Any]]:
     """Each scheduled reward: its next run and what that waits for, its last one, and the newest error."""
-    names = [source.name for source in settings.sources]
+    names = settings.told_by
     following = due.next_runs(connection, rulebook)
     coming = {each.timed.spec.id: each for each in following}
     found = []

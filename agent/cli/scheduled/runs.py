@@ -101,7 +101,7 @@ def _tried(scheduled: str | None, config: Any, *, json: bool) -> None:
     from agent.schedule.looking import look
 
     settings = settings_of(config)
-    names = [source.name for source in settings.sources]
+    names = settings.told_by
     found = []
     with ledger_of(config) as connection:
         _, rulebook = rules_in_force(settings, connection)

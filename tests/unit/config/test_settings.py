@@ -335,3 +335,7 @@ def test_only_one_web_service_completes_the_posts_of_a_source(tmp_path: Path) ->
     found = told(tmp_path, AGENT + POST + both + both.replace('"ws"', '"other"'))
     assert all("another moodle-ws source completes the posts of 'trigger' too" in one for one in found)
     assert len(found) == 2
+
+
+def test_what_is_decided_at_a_time_waits_for_sources_that_tell_and_not_for_those_that_are_asked(tmp_path: Path) -> None:
+    assert read(tmp_path, AGENT + LOG + POST + WEB).told_by == ("moodle", "trigger")

@@ -42,7 +42,7 @@ def _findings(connection: sqlite3.Connection, settings: Settings) -> Iterator[Fi
         do = f"cure it, then it is tried again by itself: rewards-agent scheduled show {name}"
         yield Finding(about="scheduled", level="warn", found=f"{name} failed: {run.error}", do=do)
     _, rulebook = read_rules(settings)
-    now, names = int(time.time()), [source.name for source in settings.sources]
+    now, names = int(time.time()), settings.told_by
     for each in due.next_runs(connection, rulebook):
         waits = due.waits_for(connection, each, rulebook, names=names, read_at=None, now=now)
         if now - each.at > OVERDUE_S:
