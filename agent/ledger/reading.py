@@ -38,6 +38,7 @@ WHERE v.occurred_at >= :since AND v.occurred_at < :until
     AND EXISTS (SELECT 1 FROM json_each(CAST(v.payload AS TEXT), '$.w') j WHERE j.value = :user)))
 ORDER BY v.event_no DESC LIMIT :newest
 """
+_BEHIND = "WHERE v.event_no > ? ORDER BY v.event_no LIMIT ?"
 _DECISION = """
 SELECT d.decision_no, v.event_id, n.text, r.version, d.role, coalesce(h.learner, d.learner), d.outcome, d.reason,
        d.detail, v.event_no, h.state, h.settled_by, h.note, v.occurred_at, s.text, v.position
@@ -224,6 +225,11 @@ def events(
     site, _, user = learner.partition(":")
     asked = {"site": site, "user": user, "kind": kind, "since": since, "until": until, "newest": newest}
     return [_event(row) for row in connection.execute(_EVENT + _EVENTS_LIKE, asked)]
+
+
+def events_behind(connection: sqlite3.Connection, number: int, most: int) -> list[tuple[int, Event]]:
+    """The events recorded after the one of that number, oldest first, at most ``most``."""
+    return [_event(row) for row in connection.execute(_EVENT + _BEHIND, (number, most))]
 
 
 def event_by_no(connection: sqlite3.Connection, event_no: int) -> Event | None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -294,3 +298,20 @@ def test_the_helpdesk_is_answered_while_the_agent_runs(desk: Desk, tmp_path: Pat
 
     assert given == "entry 7: moodle:35 +2.50 stars\n"
     assert {one["currency"]: one["amount"] for one in shown["balances"]} == {"points": 21, "stars": 275}
+
+
+def test_events_are_followed_as_they_are_recorded_until_somebody_interrupts(desk: Desk, tmp_path: Path) -> None:
+    changed = desk.copy(tmp_path / "campus")
+    words = ["events", "tail", "--json", "-n", "1", "--config", str(changed.config)]
+    with subprocess.Popen([sys.executable, "-m", "agent", *words], stdout=subprocess.PIPE, text=True) as tail:
+        assert tail.stdout is not None
+        before = json.loads(tail.stdout.readline())["log"]
+        changed.catch_up()
+        after = json.loads(tail.stdout.readline())
+        tail.send_signal(signal.SIGINT)
+        assert tail.wait(20) == 0
+    assert (before, after["log"], after["outcomes"]) == ("moodle:15", "moodle:16", {"lesson": "awarded"})
+    line = changed.command("events", "tail", "-n", "1", "--no-follow").stdout
+    assert "moodle:16" in line
+    assert "lesson awarded" in line
+    assert changed.command("events", "tail", "--no-follow", "--kind", "quiz.*").stdout == ""

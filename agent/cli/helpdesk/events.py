@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
+import orjson
 import typer
 
 from agent.cli.access import ledger_of
@@ -56,6 +59,33 @@ def listed(
         for row in rows:
             row["event_id"] = row["event_id"][:_SHORT]
     emit(rows, COLUMNS, json=json, empty="no such events")
+
+
+@app.command()
+def tail(
+    *,
+    learner: LearnerOption = None,
+    kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="Of one kind: quiz.submitted, forum.*")] = "",
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=1_000, help="So many of before, first.")] = 10,
+    follow: Annotated[bool, typer.Option(help="Go on with what is recorded from now on, until Ctrl-C.")] = True,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Watch what is seen and decided as it is recorded: one line for each event, or one JSON object with --json.
+
+    Reads only, and may run beside the agent; Ctrl-C ends it.
+
+    Example: rewards-agent events tail --kind "quiz.*"
+    """
+    from agent.cli.helpdesk import following
+
+    settings = settings_of(config)
+    with ledger_of(config) as connection, contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
+        who = learner_of(settings, connection, learner) if learner else ""
+        for number, event in following.events(connection, learner=who, kind=kind, lines=lines, follow=follow):
+            row = _row(event, _outcomes(connection, number))
+            typer.echo(orjson.dumps(row, default=str).decode() if json else following.line(row))
+            sys.stdout.flush()
 
 
 @app.command()
