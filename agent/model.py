@@ -43,6 +43,18 @@ class Trust(IntEnum):
     server_verified = 3
 
 
+@noun
+class Identifier:
+    """By what a system says who somebody is: ``by`` is `idnumber`, `email` or `username`. Never written down.
+
+    ``shared`` is whether the system itself gives it to several accounts.
+    """
+
+    by: str
+    value: str = field(repr=False)
+    shared: bool = False
+
+
 class Evidence(StrEnum):
     """How an observation reached us. Collectors report it; only `engine.trust` judges it."""
 
@@ -80,6 +92,8 @@ class Observation:
     ``natural_key`` identifies the fact and not the delivery (site excluded; `engine.trust` prefixes it).
     ``course``, ``section``, ``lesson`` (course module) and ``post`` are LMS ids as text.
     ``facts`` are those of first sight. Essay and post text is never among them.
+    ``accounts`` are those of ``people`` whose wallet is that of an account of another site: LMS user id → learner.
+    ``identifiers`` are what the system says of who its users are; they are compared and not kept.
     """
 
     source: str
@@ -100,6 +114,12 @@ class Observation:
     marks: frozenset[EventMark] = frozenset()
     person_marks: Mapping[str, PersonMark] = field(default_factory=dict)
     facts: Mapping[str, Fact] = field(default_factory=dict)
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    identifiers: Mapping[str, tuple[Identifier, ...]] = field(default_factory=dict, repr=False, compare=False)
+
+    def learner(self, user: str) -> str:
+        """Whose wallet an LMS user id of this site stands for: ``<site>:<LMS user id>``."""
+        return self.accounts.get(user) or f"{self.site}:{user}"
 
 
 @noun

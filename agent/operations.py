@@ -163,7 +163,7 @@ class Operations:
                 f"there is no currency {currency!r}", hint=f"the rules know: {', '.join(sorted(known))}"
             )
         guardrails.within(self._pipeline.rulebook, currency, amount)
-        learner = self._pipeline.aliases.learner(learner)
+        learner = self._pipeline.whose.aliases.learner(learner)
 
         async def unit(connection: aiosqlite.Connection) -> int:
             return await corrections.adjust(

@@ -20,9 +20,11 @@ import aiosqlite
 from agent.arriving import sighted
 from agent.arriving.ahead import Ahead, Ready, judged
 from agent.arriving.brought import Brought
+from agent.arriving.linked import Linking
 from agent.arriving.recovered import Recovery
 from agent.arriving.sighted import Beside
 from agent.arriving.tally import Tally
+from agent.arriving.whose import Whose
 from agent.clock import Clock
 from agent.engine import booking, evaluate, history, trust
 from agent.engine.derived import fold as derived
@@ -37,8 +39,6 @@ from agent.engine.sighting.completed import Completed
 from agent.errors import InvalidInputError
 from agent.ledger import corrections, file, reading, sources, state, undoable, versions
 from agent.ledger.corrections import Correction
-from agent.ledger.merging import aliases
-from agent.ledger.merging.aliases import Aliases
 from agent.ledger.past import again as past_again
 from agent.ledger.past import membership, promised, standing
 from agent.ledger.record import Behind, Recorder, reserving, totals
@@ -58,7 +58,8 @@ Then = Callable[[aiosqlite.Connection, int, Decision, Decision], Awaitable[None]
 class Pipeline:
     """Takes pages. One for the whole agent, since all of them end in one ledger.
 
-    ``ceilings`` gives each source's highest trust; ``shadow`` decides and reports everything and pays nothing.
+    ``ceilings`` gives each source's highest trust; ``shadow`` decides and reports everything and pays nothing;
+    ``linking`` says which accounts of several sites are one person's.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Pipeline:
         compile_text: CompileText,
         clock: Clock,
         shadow: bool,
+        linking: Linking | None = None,
     ) -> None:
         self._writer = writer
         self._recorder = recorder
@@ -82,8 +84,9 @@ class Pipeline:
         self._version_numbers: dict[str, int] = {}
         self._saved: dict[str, SourceState] = {}
         self._ahead = Ahead(lambda page: judged(page, ceilings[page.source], self._rulebooks[page.rules_version]))
-        self.aliases = Aliases()
         self._beside = Beside(states=True, partial=True)
+        self.whose = Whose(linking)
+        writer.on_rollback(self.whose.forget)
         self._brought = Brought(recorder)
         self._recovery = Recovery()
 
@@ -114,7 +117,7 @@ class Pipeline:
         now = self._clock.now()
 
         async def unit(connection: aiosqlite.Connection) -> int:
-            self.aliases = await aliases.load(connection)
+            await self.whose.adopt(connection)
             self._beside = await Beside.load(connection)
             self._recovery = await Recovery.load(connection)
             number = await versions.keep(connection, rulebook.version, text, now)
@@ -150,9 +153,9 @@ class Pipeline:
 
         async def unit(connection: aiosqlite.Connection) -> tuple[int, int, Sequence[Decision]]:
             told = await self._beside.compared(connection, events, page.source, now)
-            ours = await self._ours(connection, told, rulebook, verdicts) if self.aliases else told
+            ours = await self.whose.ours(connection, told, rulebook, verdicts, now)
             known = await past_again.known(connection, ours)
-            more = await sighted.completed(connection, ours, known, self.aliases) if known else Completed()
+            more = await sighted.completed(connection, ours, known, self.whose.aliases) if known else Completed()
             arrived = more.news(ours, known) if known else ours
             if arrived and rulebook.derivations:
                 arrived = await self._brought.derived(connection, arrived, rulebook, now, again=False)
@@ -206,18 +209,6 @@ class Pipeline:
         await self._beside.remember(connection, fresh, numbers, page.source)
         return len(fresh), entries, decisions
 
-    async def _ours(
-        self,
-        connection: aiosqlite.Connection,
-        events: Sequence[Event],
-        rulebook: Rulebook,
-        verdicts: dict[bytes, tuple[Verdict, ...]],
-    ) -> list[Event]:
-        """The events of those whose accounts these are now, judged anew into ``verdicts``."""
-        ours = again.each_once(await aliases.recognised(connection, events, self.aliases, trust.event_id))
-        verdicts.update({event.event_id: evaluate.judge(event, rulebook) for event in ours})
-        return ours
-
     async def tell(self, seen: Observation) -> Sequence[Decision]:
         """Record what somebody with a name said by hand, and all that follows; nothing where it is recorded already.
 
@@ -225,7 +216,7 @@ class Pipeline:
             TransientError: nothing of it stands (disk full, locked).
         """
         rulebook = self.rulebook
-        event = trust.tag(self.aliases.of(seen), Trust.server_verified)
+        event = trust.tag(self.whose.aliases.of(seen), Trust.server_verified)
         verdicts = evaluate.judge(event, rulebook)
         now = self._clock.now()
 
@@ -325,7 +316,7 @@ class Pipeline:
         with self._reading() as reader:
             found = promised.promised(reader, decision_no)
         held, event_no, text = found.decision, found.event_no, found.rules_text
-        event = dataclasses.replace(found.event, seen=self.aliases.of(found.event.seen))
+        event = dataclasses.replace(found.event, seen=self.whose.aliases.of(found.event.seen))
         held_under = self._rulebooks.get(held.rules_version) or self._compile_text(text)
         now = self._clock.now()
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from agent.arriving.linked import Linking
 from agent.arriving.tally import Tally
 from agent.engine.rules import Rulebook
 from agent.ledger.record import Recorder
@@ -64,7 +65,9 @@ class Running:
 
 
 @asynccontextmanager
-async def running(data_dir: Path, rules: Rulebook | str, *, shadow: bool = False) -> AsyncIterator[Running]:
+async def running(
+    data_dir: Path, rules: Rulebook | str, *, shadow: bool = False, linking: Linking | None = None
+) -> AsyncIterator[Running]:
     """A pipeline under these rules over the ledger in ``data_dir``, made where there is none."""
     writer = await Writer.open(data_dir)
     recorder = Recorder()
@@ -78,10 +81,13 @@ async def running(data_dir: Path, rules: Rulebook | str, *, shadow: bool = False
             "trigger": Trust.trusted_source,
             "moodle/state": Trust.server_verified,
             "ws/state": Trust.trusted_source,
+            "campus2": Trust.server_verified,
+            "shop": Trust.trusted_source,
         },
         compile_text=rulebook,
         clock=ManualClock(NOW),
         shadow=shadow,
+        linking=linking,
     )
     try:
         text = rules if isinstance(rules, str) else ""

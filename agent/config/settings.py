@@ -216,6 +216,14 @@ class Settings(Table):
         return named if named is not None else tuple(source.name for source in self.log_sources)
 
     @property
+    def links(self) -> bool:
+        """Whether accounts of several sites are looked at: trusted sources of two sites at least."""
+        named = set(self.linking_sources)
+        known: tuple[LogSource | PostSource, ...] = (*self.log_sources, *self.post_sources)
+        sites = {one.site_name for one in known if one.name in named}
+        return len(sites) > 1 and bool(self.identity.link_by)
+
+    @property
     def key_file(self) -> Path:
         """Where the signing key stands, or will: there may be no catalogue yet."""
         return secret_file(self.home, self.catalogue.signing_key_file if self.catalogue is not None else KEY_FILE)

@@ -30,8 +30,8 @@ def not_active(settings: Settings) -> tuple[str, ...]:
         named.append("[http]")
     if settings.http is None and any(source.path is not None for source in settings.post_sources):
         named.append("[[source]] of systems that post, without [http] to post to")
-    if "identity" in settings.model_fields_set:
-        named.append("[identity]")
+    if "identity" in settings.model_fields_set and not settings.links:
+        named.append("[identity], with less than two sites that are trusted to link")
     written = settings.privacy.model_fields_set
     named.extend(f"[privacy] {key}" for key in ("decisions_keep",) if f"{key}_s" in written)
     return tuple(named)

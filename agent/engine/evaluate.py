@@ -116,7 +116,7 @@ def _undoing(event: Event, rule: CompiledRule, rulebook: Rulebook) -> Verdict:
         reason = f"trust {event.trust.name} below {rule.min_trust.name}"
     else:
         reason = "" if refs else f"no {name}"
-    learner = f"{seen.site}:{subject}" if subject else ""
+    learner = seen.learner(subject) if subject else ""
     return Verdict(
         event, rule, rule.payees[0], rulebook.calendar, learner, reason, None, (), "", (), (), refs, undoes=True
     )
@@ -169,7 +169,7 @@ def _judged(
     if not user or (payee.role in FROM_PROFILE and user == seen.people.get("subject")):
         reason = f"no {payee.role}"  # nobody refers or supervises themselves
     else:
-        learner = f"{seen.site}:{user}"
+        learner = seen.learner(user)
         reason = (
             (_never_earns(seen, user, rulebook, waits) if seen.marks or seen.person_marks else "")
             or _inapplicable(seen, rule, user, waits)

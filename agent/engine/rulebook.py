@@ -298,7 +298,7 @@ def _part(name: str, event: Event, moment: Moment, role: Role) -> str | None:
             subject = seen.people.get("subject")
             if subject is None or role == "subject":
                 return None if subject is None else ""
-            return f"{seen.site}:{subject}"
+            return seen.learner(subject)
     bucket = moment.windows.get(name)
     return None if bucket is None else bucket if name in _WINDOWS else ""
 

@@ -93,6 +93,8 @@ def _payload(seen: Observation) -> dict[str, object]:
         payload["m"] = seen.marks
     if seen.person_marks:
         payload["pm"] = seen.person_marks
+    if seen.accounts:
+        payload["ac"] = seen.accounts
     return payload
 
 
@@ -143,6 +145,7 @@ def decode_event(payload: bytes, *, source: str, position: int, occurred_at: int
         post=data.get("p"),
         marks=frozenset(data.get("m", ())),
         person_marks=data.get("pm", {}),
+        accounts=data.get("ac", {}),
         facts={name: _fact(value) for name, value in data["f"].items()},
     )
     return Event(seen=seen, event_id=event_id, trust=Trust(trust))

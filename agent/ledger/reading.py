@@ -49,7 +49,7 @@ JOIN rules_version r ON r.version_no = d.version_no LEFT JOIN hold h ON h.decisi
 _WHOSE = """
 WITH RECURSIVE whose(learner) AS (
   SELECT ? UNION
-  SELECT a.site || ':' || a.lms_user FROM alias a JOIN whose w ON a.site || ':' || a.into_user = w.learner)
+  SELECT a.site || ':' || a.lms_user FROM alias a JOIN whose w ON a.into_site || ':' || a.into_user = w.learner)
 SELECT learner FROM whose
 """
 """A learner and the accounts that were merged into theirs."""

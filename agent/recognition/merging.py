@@ -11,7 +11,7 @@ from agent.clock import Clock
 from agent.errors import InvalidInputError
 from agent.ledger import versions
 from agent.ledger.corrections import Correction
-from agent.ledger.merging import aliases, merge
+from agent.ledger.merging import merge
 from agent.ledger.merging.merge import Merge
 from agent.ledger.merging.plan import Change, Plan
 from agent.ledger.record import Recorder
@@ -62,12 +62,12 @@ class Merging:
             if preview:
                 return root, await merge.plan_of(connection, self._recorder, wanted)
             plan = await merge.carry_out(connection, self._recorder, wanted)
-            self._pipeline.aliases = await aliases.load(connection)
+            await self._pipeline.whose.read(connection)
             return root, plan
 
         root, plan = await self._writer.run(unit if preview else self._following.after(unit, now))
         if not preview:
-            await self._writer.run(self._reload)
+            await self._writer.run(self._pipeline.whose.read)
         changes = plan.changes if plan is not None else ()
         return {
             "from": source,
@@ -79,10 +79,6 @@ class Merging:
             "given_back": _sums(changes, "compensated"),
             "sets": len(plan.sets) if plan is not None else 0,
         }
-
-    async def _reload(self, connection: aiosqlite.Connection) -> None:
-        """What stands now: a unit that was rolled back may have told another story."""
-        self._pipeline.aliases = await aliases.load(connection)
 
     def _most(self, rule_id: str) -> int:
         rule = self._pipeline.rulebook.paying(rule_id)

@@ -44,6 +44,7 @@ from agent.service.tail import Tail
 from agent.service.watch import RulesWatch
 from agent.wiring.callbacks import callback_address, callbacks_of
 from agent.wiring.enrolling import Enrolling, client_of
+from agent.wiring.linking import linking_of
 from agent.wiring.logs import collectors_of, log_from, logs_of, logstore_options, states_of
 from agent.wiring.webservices import look_ups, web_services, web_states
 
@@ -204,6 +205,7 @@ def _pipeline(settings: Settings, writer: Writer, recorder: Recorder, clock: Clo
         compile_text=compile_text,
         clock=clock,
         shadow=settings.agent.mode == "shadow",
+        linking=linking_of(settings),
     )
 
 

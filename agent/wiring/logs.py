@@ -41,6 +41,7 @@ def logstore_options(settings: Settings, source: LogSource) -> LogstoreOptions:
         gap_patience_s=float(source.gap_patience_s),
         backdated_after_s=source.backdated_after_s,
         site_admins=frozenset(source.site_admins),
+        link_by=settings.identity.link_by if settings.links and source.name in settings.linking_sources else (),
         text_key=text_key(settings.agent.data_dir),
         place=f"{settings.path}: [[source]] {source.name}",
     )

@@ -169,7 +169,6 @@ async def test_chains_of_merges_end_where_the_last_one_ends(tmp_path: Path) -> N
     ("source", "target", "told"),
     [
         ("moodle:ann", "moodle:ann", "into itself"),
-        ("moodle:ann", "other:ann", "accounts of two sites"),
         ("moodle:ben", "moodle:cem", "was merged into moodle:ann already"),
         ("ann", "moodle:ben", "no learner"),
     ],

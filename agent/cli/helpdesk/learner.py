@@ -12,12 +12,15 @@ from agent.cli.badges.shelf import lines, shelf
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, run_async, settings_of, utc
 from agent.cli.helpdesk import lots, merging
 from agent.cli.terms.inforce import amount_text, day_of, local, rules_in_force, zone_of
-from agent.cli.terms.who import StudentArgument, aliases_in, person
+from agent.cli.terms.who import StudentArgument, aliases_in, held_links, person
 from agent.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agent.cli.helpdesk.why import Answer, RuleAnswer
     from agent.engine.rulebook import Rulebook
+    from agent.ledger.merging.tags import HeldLink
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="What somebody has, and why.")
 
@@ -50,15 +53,16 @@ def show(
         file, rulebook = rules_in_force(settings, connection)
         who = run_async(person(settings, connection, student, file))
         merged = aliases_in(connection).of_learner(who.learner)
+        waiting = held_links(connection, who.learner)
         found = {**who.facts(), **_standing(connection, who.learner, rulebook, limit)}
     found["merged_from"] = list(merged)
+    found["links_held"] = [{"of": one.learner, "to": list(one.others), "why": one.reason} for one in waiting]
     found["recognition"] = recognised = shelf(settings, rulebook, who.learner, found["badges"])
     if json:
         emit_json(found)
         return
     typer.echo(who.title() + (f", outside the campus {found['pseudonym']}" if found["pseudonym"] else ""))
-    if merged:
-        typer.echo(f"  merged from {', '.join(merged)}")
+    _accounts(merged, waiting)
     now = _now()
     for one in found["balances"]:
         amount, lifetime = (amount_text(one["currency"], one[key], rulebook) for key in ("balance", "lifetime"))
@@ -78,6 +82,13 @@ def show(
     if found["held"]:
         typer.echo(f"{len(found['held'])} held:")
         emit(found["held"], _HELD, json=False)
+
+
+def _accounts(merged: Sequence[str], waiting: Sequence[HeldLink]) -> None:
+    if merged:
+        typer.echo(f"  merged from {', '.join(merged)}")
+    for one in waiting:
+        typer.echo(f"  {one.told}")
 
 
 def _now() -> int:

@@ -9,12 +9,13 @@ import typer
 from agent.cli.access import ByOption, carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, run_async, settings_of, utc
 from agent.cli.terms.inforce import amount_text, rules_in_force, whoever
-from agent.cli.terms.who import account_of, aliases_in, history_of
+from agent.cli.terms.who import account_of, aliases_in, held_links, history_of
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings
 
 _CHANGES = ("change", "of", "rule_id", "amounts", "entries", "why")
+_PROPOSED = ("from", "into", "idnumber", "why")
 _MERGES = ("from", "into", "merged_at", "by", "reason")
 
 
@@ -69,29 +70,35 @@ def merge(
 
 def merges(
     proposed: Annotated[
-        bool, typer.Option("--proposed", help="Instead: accounts of one idnumber in Moodle that are not one here yet.")
+        bool, typer.Option("--proposed", help="Instead: accounts that may be one person, and why nobody guessed.")
     ] = False,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
     """List the accounts that were merged into others, by whom and why; or those that perhaps should be.
 
-    Nothing is merged by itself: whether two accounts are one person is for a person to say.
+    Accounts of several sites are linked where they are first seen, by [identity]; what is doubtful, and what both have
+    earned already, is for a person to say.
 
     Example: rewards-agent learner merges --proposed
     """
     settings = settings_of(config)
     with ledger_of(config) as connection:
         found = connection.execute(
-            "SELECT site || ':' || lms_user, site || ':' || into_user, merged_at, merged_by, reason FROM alias"
+            "SELECT site || ':' || lms_user, into_site || ':' || into_user, merged_at, merged_by, reason FROM alias"
             " ORDER BY merged_at, lms_user"
         ).fetchall()
-        merged = aliases_in(connection)
+        merged, held = aliases_in(connection), held_links(connection)
     if proposed:
         rows = [
             row for row in run_async(_alike(settings)) if merged.learner(row["from"]) != merged.learner(row["into"])
         ]
-        emit(rows, ("from", "into", "idnumber"), json=json, empty="no idnumber is on two accounts")
+        rows += [
+            {"from": one.learner, "into": other, "idnumber": "", "why": one.reason}
+            for one in held
+            for other in one.others
+        ]
+        emit(rows, _PROPOSED, json=json, empty="no idnumber is on two accounts, and no link waits")
         return
     rows = [dict(zip(_MERGES, row, strict=True)) for row in found]
     for row in rows:
@@ -109,5 +116,6 @@ async def _alike(settings: Settings) -> list[dict[str, Any]]:
                 first = oldest.setdefault(idnumber, user)
                 if user != first:
                     site = source.site_name
-                    rows.append({"from": f"{site}:{user}", "into": f"{site}:{first}", "idnumber": idnumber})
+                    row = {"from": f"{site}:{user}", "into": f"{site}:{first}", "idnumber": idnumber}
+                    rows.append({**row, "why": "two accounts of one site have this idnumber"})
     return rows

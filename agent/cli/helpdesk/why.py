@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from agent.cli.helpdesk import asif, unseen
 from agent.cli.helpdesk.told import Told, as_if_told, recorded_told
-from agent.cli.terms.who import Who, history_of
+from agent.cli.terms.who import Who, held_links, history_of
 from agent.errors import ConfigError, InvalidInputError, TransientError
 
 if TYPE_CHECKING:
@@ -97,7 +97,10 @@ async def answered(
             *(_answer(rule.id, told.pop(rule.id, []), rule.spec.title, _why_none(rule, seen)) for rule in rules),
             *(_answer(rule_id, each, "", "") for rule_id, each in told.items()),
         ),
-        remarks=(f"{seen.trouble}: only what is recorded is told",) if seen.trouble else (),
+        remarks=(
+            *((f"{seen.trouble}: only what is recorded is told",) if seen.trouble else ()),
+            *(one.told for one in held_links(connection, question.who.learner)),
+        ),
     )
 
 

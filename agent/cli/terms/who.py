@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from agent.config.rulefile import RuleFile
     from agent.config.settings import LogSource, Settings
     from agent.ledger.merging.aliases import Aliases
+    from agent.ledger.merging.tags import HeldLink
 
 StudentArgument = Annotated[
     str,
@@ -81,6 +82,14 @@ def account_of(settings: Settings, connection: sqlite3.Connection, text: str) ->
 
     known = reading.learner_called(connection, text)
     return known or run_async(ask_moodle(settings, text, None)).learner
+
+
+def held_links(connection: sqlite3.Connection, learner: str = "") -> list[HeldLink]:
+    """The links that wait for a person; those of ``learner``, whichever side they stand on."""
+    from agent.ledger.merging import tags
+
+    found = tags.held(connection)
+    return [one for one in found if not learner or learner in {one.learner, *one.others}]
 
 
 def aliases_in(connection: sqlite3.Connection) -> Aliases:

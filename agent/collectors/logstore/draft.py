@@ -9,7 +9,7 @@ from agent.collectors.logstore.dialects.database import Row
 from agent.collectors.systems import moodle
 from agent.config.kinds import KindTable
 from agent.errors import InvalidInputError
-from agent.model import EventMark, Evidence, Fact, Observation, PersonMark
+from agent.model import EventMark, Evidence, Fact, Identifier, Observation, PersonMark
 
 COLUMNS = (
     "id, eventname, objecttable, objectid, contextlevel, contextinstanceid, userid, courseid, relateduserid, "
@@ -22,9 +22,9 @@ class Draft:
     """One row on its way to an Observation; look-ups fill it in. Slots, not a dataclass: there is one per row."""
 
     __slots__ = (
-        "context_instance", "course", "detail", "event", "expected", "facts", "instance", "kind", "learner", "lesson",
-        "marks", "module", "object_id", "object_table", "origin", "other", "people", "person_marks", "position",
-        "post", "related", "section", "time", "user",
+        "context_instance", "course", "detail", "event", "expected", "facts", "identifiers", "instance", "kind",
+        "learner", "lesson", "marks", "module", "object_id", "object_table", "origin", "other", "people",
+        "person_marks", "position", "post", "related", "section", "time", "user",
     )  # fmt: skip
 
     def __init__(self, row: Row, other: moodle.Other, detail: str) -> None:
@@ -61,6 +61,7 @@ class Draft:
         self.marks: set[EventMark] = set()
         self.facts: dict[str, Fact] = {}
         self.person_marks: dict[str, PersonMark] = {}
+        self.identifiers: dict[str, tuple[Identifier, ...]] = {}
         if real_user:
             self.marks.add("logged_in_as")
         if (
@@ -190,6 +191,7 @@ def observation_of(draft: Draft, *, source: str, site: str) -> Observation:
         marks=frozenset(draft.marks) if draft.marks else _NO_MARKS,
         person_marks=draft.person_marks,
         facts=draft.facts,
+        identifiers=draft.identifiers,
     )
 
 

@@ -77,6 +77,7 @@ class LogstoreOptions:
     gap_patience_s: float = 1_800.0
     backdated_after_s: int = 86_400
     site_admins: frozenset[int] = frozenset()
+    link_by: tuple[str, ...] = ()
     text_key: bytes = field(default=b"", repr=False)
     place: str = "config.toml"
     limits: Limits = field(default_factory=Limits)

@@ -15,7 +15,7 @@ import orjson
 
 from agent.config.kinds import KindTable
 from agent.errors import InvalidInputError
-from agent.model import EventMark, Evidence, Fact, Observation, PersonMark
+from agent.model import EventMark, Evidence, Fact, Identifier, Observation, PersonMark
 
 DEPTH_MAX = 20
 """Lists and tables inside each other."""
@@ -236,6 +236,7 @@ class Act:
     marks: frozenset[EventMark] = frozenset()
     person_marks: Mapping[str, PersonMark] = field(default_factory=dict)
     facts: Mapping[str, Fact] = field(default_factory=dict)
+    identifiers: Mapping[str, tuple[Identifier, ...]] = field(default_factory=dict, repr=False)
     complete: bool = True
 
 
@@ -268,4 +269,20 @@ def observed(act: Act, arrival: Arrival) -> Observation:
         marks=marks,
         person_marks=act.person_marks,
         facts=act.facts,
+        identifiers=act.identifiers,
     )
+
+
+def identified(user: str, data: Mapping[str, Any]) -> dict[str, tuple[Identifier, ...]]:
+    """What the part of a post about a user says of who that is; anything odd says nothing."""
+    said = ((by, data.get(by)) for by in _IDENTIFIERS)
+    found = tuple(
+        Identifier(by=by, value=value)
+        for by, value in said
+        if isinstance(value, str) and 0 < len(value) <= _IDENTIFIER_MAX
+    )
+    return {user: found} if found else {}
+
+
+_IDENTIFIERS = ("idnumber", "email", "username")
+_IDENTIFIER_MAX = 255

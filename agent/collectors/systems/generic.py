@@ -4,7 +4,8 @@
      "context": {"course": {"id": "987"}, "section": {"id": "3"}, "lesson": {"id": "12"}},
      "metrics": {"score_pct": 85}, "trace": {"lms_event_id": "9194694"}}
 
-One object, a list of them, or `{"events": […]}`. Titles and addresses may stand in it and are not kept. A submission's
+One object, a list of them, or `{"events": […]}`. Titles and addresses may stand in it and are not kept; the `idnumber`,
+`email` and `username` of `user` are compared where the source is trusted to link. A submission's
 text is measured and not kept.
 """
 
@@ -22,6 +23,7 @@ from agent.collectors.systems.base import (
     Arrival,
     RefusedPostError,
     epoch_of,
+    identified,
     invalid,
     json_of,
     missing,
@@ -88,6 +90,7 @@ def _act(data: Mapping[str, Any], arrival: Arrival) -> Act:
         section=section,
         lesson=lesson,
         post=post,
+        identifiers=identified(people["subject"], user) if isinstance(user := data.get("user"), dict) else {},
         facts={**_facts(_part(data, "metrics")), **_facts(_part(data, "facts")), **_submitted(submission)},
     )
 

@@ -21,6 +21,7 @@ from agent.collectors.systems.base import (
     Act,
     Arrival,
     RefusedPostError,
+    identified,
     invalid,
     missing,
     object_of,
@@ -119,6 +120,7 @@ class _Told:
             "key": (kind, *key),
             "at": at,
             "person_marks": _marks(user, person),
+            "identifiers": identified(user, {"email": person.get("email")}),
             **more,
         }
         return Act(**fields)

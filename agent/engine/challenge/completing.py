@@ -177,12 +177,16 @@ def _round(made: CompiledChallenge, learner: str, seen: Observation, number: int
 
     It is believed as far as the challenge asks of its acts, whichever of them was the last.
     """
-    user = learner.partition(":")[2]
+    site, _, user = learner.partition(":")
     name = f"{PREFIX}{COMPLETED}:{made.spec.id}"
-    people, about = beside(seen, user)
+    here = next((one for one in seen.people.values() if seen.learner(one) == learner), user)
+    people, about = beside(seen, here)
+    if site != seen.site:  # of an account of another site, which is who they are here too
+        people = {"subject": user}
+        about = {name.replace(f":{here}", f":{user}"): fact for name, fact in about.items()}
     told = Observation(
         source=seen.source,
-        site=seen.site,
+        site=site,
         position=seen.position,
         lms_event=name,
         kind=COMPLETED,
@@ -190,7 +194,12 @@ def _round(made: CompiledChallenge, learner: str, seen: Observation, number: int
         natural_key=(name, user, str(number)),
         occurred_at=at,
         evidence=Evidence.database_row,
-        person_marks={who: mark for who, mark in seen.person_marks.items() if who in people.values()},
+        person_marks={
+            user if who == here else who: mark
+            for who, mark in seen.person_marks.items()
+            if who == here or who in people.values()
+        },
         facts={**about, "challenge": made.spec.id, "rounds": number},
+        accounts=seen.accounts if site == seen.site else {},
     )
     return trust.tag(told, made.spec.min_trust)

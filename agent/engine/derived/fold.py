@@ -110,7 +110,7 @@ def _acts(event: Event, rulebook: Rulebook) -> list[tuple[Derivation, Use]]:
             use = Use(
                 meter=member.meter,
                 bucket=EVER,
-                learner=f"{seen.site}:{subject}",
+                learner=seen.learner(subject),
                 at=seen.occurred_at,
                 amount=1,
                 slot=slot_of(member.slot, event.trust),
@@ -149,5 +149,6 @@ def _made(derivation: Derivation, lifting: Event, at: int, level: Trust) -> Even
         marks=seen.marks,
         person_marks={who: mark for who, mark in seen.person_marks.items() if who in people.values()},
         facts={**about, **derivation.facts},
+        accounts=seen.accounts,
     )
     return trust.tag(made, lifting.trust, claim=level)

@@ -121,7 +121,7 @@ def _whose(spec: FairCheck, seen: Observation, learner: str) -> str:
     if spec.by == "recipient":
         return learner
     actor = seen.people.get("actor")
-    return f"{seen.site}:{actor}" if actor else ""
+    return seen.learner(actor) if actor else ""
 
 
 def _duplicate_text(spec: FairCheck, wanted: DuplicateText) -> _Made:
@@ -205,7 +205,7 @@ def _pair(seen: Observation) -> tuple[str, str] | None:
     taker = answered if isinstance(answered, str) else seen.people.get("subject")
     if not giver or not taker or (answered is None and (seen.kind or "").endswith(".posted")):
         return None
-    return f"{seen.site}:{giver}", f"{seen.site}:{taker}"
+    return seen.learner(giver), seen.learner(taker)
 
 
 def _reciprocal(spec: FairCheck, wanted: Reciprocal) -> _Made:

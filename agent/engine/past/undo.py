@@ -114,7 +114,7 @@ def _owned(seen: Observation, table: str, number: str | None) -> Ref | None:
 
 def _of_learner(seen: Observation, name: str, number: str | None) -> Ref | None:
     subject = seen.people.get("subject")
-    return (f"{name}={seen.site}:{number}", f"{seen.site}:{subject}") if number and subject else None
+    return (f"{name}={seen.site}:{number}", seen.learner(subject)) if number and subject else None
 
 
 def key(meter: str, rule_id: str, ref: Ref, prefix: str) -> UseKey:

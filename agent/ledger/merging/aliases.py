@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import aiosqlite
 
 from agent.ledger.past import again
 from agent.model import Event, Observation
 
-_ALIASES = "SELECT site, lms_user, into_user FROM alias"
+_ALIASES = "SELECT site, lms_user, into_site, into_user FROM alias"
 _USER, _RELATED, _PARTS = 1, 2, 8
 """Where users stand in the natural key of a row of the log."""
 
@@ -26,35 +28,45 @@ Account = tuple[str, str]
 
 
 class Aliases:
-    """Every merged account and whose it is now, chains followed to their end."""
+    """Every account that is another's, of its own or of another site; chains are followed to their end."""
 
-    def __init__(self, merged: Mapping[Account, str] | None = None) -> None:
+    def __init__(self, merged: Mapping[Account, Account] | None = None) -> None:
         merged = merged or {}
         self._roots = {account: _root(account, merged) for account in merged}
-        self._groups: defaultdict[Account, set[str]] = defaultdict(set)
-        for (site, user), root in self._roots.items():
-            self._groups[site, root] |= {root, user}
+        self._groups: defaultdict[Account, set[Account]] = defaultdict(set)
+        for account, root in self._roots.items():
+            self._groups[root] |= {root, account}
 
     def __bool__(self) -> bool:
         return bool(self._roots)
 
+    def root(self, account: Account) -> Account:
+        """The account whose wallet it is: itself where it is nobody's alias."""
+        return self._roots.get(account, account)
+
+    def group(self, account: Account) -> AbstractSet[Account]:
+        """All accounts of one person."""
+        root = self.root(account)
+        return self._groups.get(root, {root})
+
     def learner(self, learner: str) -> str:
         """The learner whose account this is now: itself where it was not merged."""
         site, _, user = learner.partition(":")
-        root = self._roots.get((site, user))
-        return learner if root is None else f"{site}:{root}"
+        return ":".join(self._roots.get((site, user), (site, user)))
 
     def of_learner(self, learner: str) -> tuple[str, ...]:
         """The accounts that were merged into this one, in order."""
         site, _, user = learner.partition(":")
-        return tuple(f"{site}:{one}" for one in sorted(self._groups.get((site, user), ())) if one != user)
+        return tuple(":".join(one) for one in sorted(self._groups.get((site, user), ())) if one != (site, user))
 
     def of(self, seen: Observation) -> Observation:
         """The same observation, of those whose accounts these are now."""
         site, roots = seen.site, self._roots
-        moved = {user: roots[site, user] for user in seen.people.values() if (site, user) in roots}
-        if not moved:
+        ours = {user: roots[site, user] for user in seen.people.values() if (site, user) in roots}
+        if not ours:
             return seen
+        moved = {user: into for user, (where, into) in ours.items() if where == site}
+        away = {user: f"{where}:{into}" for user, (where, into) in ours.items() if where != site}
         facts = dict(seen.facts)
         for name, value in seen.facts.items():
             about, colon, user = name.rpartition(":")
@@ -65,6 +77,7 @@ class Aliases:
             people={role: moved.get(user, user) for role, user in seen.people.items()},
             person_marks={moved.get(user, user): mark for user, mark in seen.person_marks.items()},
             facts=facts,
+            accounts={**seen.accounts, **away},
         )
 
     def spellings(self, seen: Observation) -> list[tuple[str, ...]]:
@@ -79,25 +92,27 @@ class Aliases:
         return [each for each in keys if each != key]
 
     def _spelt(self, site: str, user: str) -> tuple[str, ...]:
-        return tuple(sorted(self._groups.get((site, self._roots.get((site, user), user)), {user})))
+        return tuple(sorted({user} | {one for where, one in self.group((site, user)) if where == site}))
 
 
-def _root(account: Account, merged: Mapping[Account, str]) -> str:
-    site, user = account
-    while (site, user) in merged:
-        user = merged[site, user]
-    return user
+def _root(account: Account, merged: Mapping[Account, Account]) -> Account:
+    while account in merged:
+        account = merged[account]
+    return account
 
 
 async def load(connection: aiosqlite.Connection) -> Aliases:
     """The aliases of this ledger."""
-    rows = await connection.execute_fetchall(_ALIASES)
-    return Aliases({(site, user): into for site, user, into in rows})
+    return _read(await connection.execute_fetchall(_ALIASES))
 
 
 def of_ledger(connection: sqlite3.Connection) -> Aliases:
     """As `load`, for who only reads."""
-    return Aliases({(site, user): into for site, user, into in connection.execute(_ALIASES)})
+    return _read(connection.execute(_ALIASES))
+
+
+def _read(rows: Iterable[Any]) -> Aliases:
+    return Aliases({(site, user): (into_site, into) for site, user, into_site, into in rows})
 
 
 async def recognised(

@@ -18,7 +18,9 @@ from agent.ledger.record import Movement, Recorder
 from agent.ledger.record.people import Person, split_learner
 from agent.model import Award, Decision, Event, Outcome, Posting, Use
 
-_ALIAS = "INSERT INTO alias (site, lms_user, into_user, merged_at, merged_by, reason) VALUES (?, ?, ?, ?, ?, ?)"
+_ALIAS = """
+INSERT INTO alias (site, lms_user, into_site, into_user, merged_at, merged_by, reason) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
 _EVENTS = """
 SELECT v.event_no, v.event_id, n.text, v.position, v.occurred_at, v.trust, v.payload
 FROM json_each(?) w CROSS JOIN event v ON v.event_no = w.value JOIN name n ON n.no = v.source_no
@@ -51,12 +53,10 @@ async def checked(connection: aiosqlite.Connection, source: str, target: str) ->
     """The account that ``target`` is now, or None where ``source`` is that already.
 
     Raises:
-        InvalidInputError: they are one account, of two sites, no learners, or ``source`` is somebody else's already.
+        InvalidInputError: they are one account, no learners, or ``source`` is somebody else's already.
     """
     if not (all(split_learner(source)) and all(split_learner(target))):
         raise InvalidInputError("that is no learner", hint="name the site and the LMS user id of both: moodle:35")
-    if split_learner(source)[0] != split_learner(target)[0]:
-        raise InvalidInputError(f"{source} and {target} are accounts of two sites", hint="merge accounts of one site")
     known = await aliases.load(connection)
     root, whose = known.learner(target), known.learner(source)
     if source == root:
@@ -100,13 +100,18 @@ async def carry_out(connection: aiosqlite.Connection, recorder: Recorder, merge:
             _SETS, (use.bucket, target.person_no, use.slot, use.at, use.amount, use.seq, use.meter)
         )
     await _holds(connection, merge, generations)
-    site, user = split_learner(merge.source)
-    into = split_learner(merge.target)[1]
     said = merge.correction
-    await connection.execute(_ALIAS, (site, user, into, merge.now, said.by, said.reason))
-    # Whose account it is now belongs to what a lost disk would lose: the sealed copy is made anew.
-    await connection.execute("UPDATE person SET kept_under = '' WHERE person_no = ?", (target.person_no,))
+    await alias(connection, merge.source, merge.target, by=said.by, reason=said.reason, now=merge.now)
     return plan
+
+
+async def alias(connection: aiosqlite.Connection, source: str, target: str, *, by: str, reason: str, now: int) -> None:
+    """``source`` is ``target``'s account from now on; what was held because of it waits no longer."""
+    account, into = split_learner(source), split_learner(target)
+    await connection.execute(_ALIAS, (*account, *into, now, by, reason))
+    await connection.execute("DELETE FROM link_held WHERE site = ? AND lms_user = ?", account)
+    # Whose account it is now belongs to what a lost disk would lose: the sealed copy is made anew.
+    await connection.execute("UPDATE person SET kept_under = '' WHERE site = ? AND lms_user = ?", into)
 
 
 class _Made:

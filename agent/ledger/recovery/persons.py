@@ -15,7 +15,8 @@ SELECT person_no, site, lms_user, secret, pseudonym, created_at FROM person
 WHERE kept_under <> ? ORDER BY person_no LIMIT ?
 """
 _ALIASES = """
-SELECT lms_user, merged_at, merged_by, reason FROM alias WHERE site = ? AND into_user = ? ORDER BY lms_user
+SELECT lms_user, merged_at, merged_by, reason, site FROM alias
+WHERE into_site = ? AND into_user = ? ORDER BY site, lms_user
 """
 _ALL = "SELECT person_no, site, lms_user, secret, pseudonym, created_at FROM person"
 
@@ -24,7 +25,8 @@ _ALL = "SELECT person_no, site, lms_user, secret, pseudonym, created_at FROM per
 class Known:
     """Everything that a lost disk would lose of a person. Has no repr that could end in a log.
 
-    ``aliases`` are the accounts that were merged into it: (LMS user, when, by whom, why).
+    ``aliases`` are the accounts that were merged into it: (LMS user, when, by whom, why, of which
+    site).
     """
 
     site: str

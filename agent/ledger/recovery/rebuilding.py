@@ -219,7 +219,9 @@ class Rebuilding:
             (number, person.site, person.lms_user, person.secret, pseudonym, person.created_at),
         )
         self._connection.executemany(
-            "INSERT INTO alias (site, lms_user, into_user, merged_at, merged_by, reason) VALUES (?, ?, ?, ?, ?, ?)",
-            [(person.site, alias[0], person.lms_user, *alias[1:]) for alias in person.aliases],
+            "INSERT INTO alias (into_site, into_user, lms_user, merged_at, merged_by, reason, site)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            # A copy that was sealed before accounts of several sites were one says no site.
+            [(person.site, person.lms_user, *alias[:4], *(alias[4:] or (person.site,))) for alias in person.aliases],
         )
         return number

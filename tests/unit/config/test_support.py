@@ -45,7 +45,7 @@ def test_what_has_no_effect_yet_is_named_where_it_is_written(tmp_path: Path) -> 
     more = '[http]\n[identity]\n[privacy]\npayloads_keep = "1d"\ndecisions_keep = "30d"\n'
     assert support.not_active(read(tmp_path, AGENT + LOG + more)) == (
         "[http]",
-        "[identity]",
+        "[identity], with less than two sites that are trusted to link",
         "[privacy] decisions_keep",
     )
 

@@ -17,7 +17,7 @@ from agent.collectors.logstore.lookups.dates.due import due_dates
 from agent.collectors.logstore.lookups.enrolments import enrolments
 from agent.collectors.logstore.lookups.forums import forums
 from agent.collectors.logstore.lookups.grades import grades
-from agent.collectors.logstore.lookups.people import people
+from agent.collectors.logstore.lookups.people import identities, people
 from agent.collectors.logstore.lookups.profiles import profiles
 from agent.collectors.logstore.lookups.progress import progress
 from agent.collectors.logstore.lookups.quizzes import quizzes
@@ -52,6 +52,7 @@ async def look_up(
             enrolments,
             profiles,
             people,
+            identities,
             due_dates,
             progress,
         )

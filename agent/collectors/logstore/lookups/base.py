@@ -21,9 +21,21 @@ class Batch:
 
     ``profile`` gives the profile fields of the roles and facts that are asked for (see `Demand`). ``parents`` are
     sections that lie in another one, and which: the look-up of activities fills it with its first answers.
+    ``link_by`` names what tells one person from another in several sites.
     """
 
-    __slots__ = ("drafts", "facts", "kinds", "parents", "profile", "schema", "site_admins", "tables", "text_key")
+    __slots__ = (
+        "drafts",
+        "facts",
+        "kinds",
+        "link_by",
+        "parents",
+        "profile",
+        "schema",
+        "site_admins",
+        "tables",
+        "text_key",
+    )
 
     def __init__(
         self,
@@ -40,6 +52,7 @@ class Batch:
         self.kinds = kinds
         self.site_admins = options.site_admins
         self.text_key = options.text_key
+        self.link_by = options.link_by
         self.tables = by_table(drafts)
         self.parents: dict[int, int] = {}
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from agent.collectors.logstore.dialects.database import Answer, Query, Row, Schema, Unreadable
 from agent.collectors.logstore.lookups.base import Batch, LookUp, rows_of
 from agent.collectors.logstore.lookups.profiles import ROUNDS, roles_asked
 from agent.collectors.systems.moodle import GUEST, NOBODY, SYSTEM, TAGGED, mark_of_id
-from agent.model import PersonMark
+from agent.model import Identifier, PersonMark
 
 STAFF_ARCHETYPES = frozenset({"manager", "editingteacher", "teacher"})
 
@@ -26,6 +27,10 @@ _ROLES = (
     "SELECT ra.userid, ra.contextid, r.shortname, r.archetype FROM {role_assignments} ra "
     "JOIN {role} r ON r.id = ra.roleid WHERE ra.userid IN ([ids])"
 )
+_IDENTITIES = "SELECT id, idnumber, email, username FROM {user} WHERE deleted = 0 AND id IN ([ids])"
+_SAID = ("idnumber", "email", "username")
+_ALIKE = "SELECT idnumber, email FROM {user} WHERE deleted = 0 AND (idnumber IN ([marks]) OR email IN ([marks]))"
+_SHARED = ("idnumber", "email")
 _CONTEXTS = "SELECT instanceid, path FROM {context} WHERE contextlevel = 50 AND instanceid IN ([ids])"
 _SYSTEM_CONTEXT = "SELECT path FROM {context} WHERE contextlevel = 10"
 
@@ -55,6 +60,33 @@ def people(batch: Batch) -> LookUp:
         for draft in batch.drafts:
             for person in set(draft.people.values()):
                 draft.facts[f"roles:{person}"] = roles.at(int(person), draft.course)
+
+
+def identities(batch: Batch) -> LookUp:
+    """Add what tells each person from others in every system; what several accounts have is told as shared."""
+    if not batch.link_by:
+        return
+    for _ in range(_rounds_until_known(batch)):
+        yield []
+    ids = sorted({int(one) for draft in batch.drafts for one in draft.people.values()} - {GUEST, NOBODY, SYSTEM})
+    (answer,) = yield [batch.schema.query(_IDENTITIES, ids=ids)] if ids else []
+    said = {str(row[0]): dict(zip(_SAID, map(str, row[1:]), strict=True)) for row in rows_of(answer)}
+    texts = sorted({form for one in said.values() for by in _SHARED for form in (one[by], one[by].lower()) if form})
+    marks = ",".join("?" * len(texts))
+    answers = yield [batch.schema.query(_ALIKE, *texts, *texts, marks=marks)] if texts else []
+    counts = (
+        Counter((by, text.lower()) for row in rows_of(answers[0]) for by, text in zip(_SHARED, row, strict=True))
+        if answers
+        else Counter()
+    )
+    found = {
+        person: tuple(
+            Identifier(by=by, value=one[by], shared=counts[by, one[by].lower()] > 1) for by in batch.link_by if one[by]
+        )
+        for person, one in said.items()
+    }
+    for draft in batch.drafts:
+        draft.identifiers = {person: found[person] for person in draft.people.values() if person in found}
 
 
 def _rounds_until_known(batch: Batch) -> int:

@@ -73,7 +73,7 @@ def _part(name: str, seen: Observation, moment: Moment) -> str | None:
             return f"badge={seen.site}:{seen.object_id}" if seen.object_table == "badge" and seen.object_id else None
         case "subject":
             subject = seen.people.get("subject")
-            return None if subject is None else f"subject={seen.site}:{subject}"
+            return None if subject is None else f"subject={seen.learner(subject)}"
     bucket = moment.windows.get(name)
     return None if bucket is None else f"{name}={bucket}"
 

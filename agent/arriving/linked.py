@@ -1,0 +1,166 @@
+"""Whose wallet an account stands for: accounts of several sites that trusted sources call one person are one person.
+
+An account is linked where it is first seen and nothing contradicts it. What is ambiguous, and what both accounts have
+earned already, waits for a person (docs/adr/0062-one-person-one-wallet.md).
+"""
+
+from __future__ import annotations
+
+import hmac
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+import aiosqlite
+
+from agent.ledger.merging import aliases, merge, tags
+from agent.ledger.merging.aliases import Account, Aliases
+from agent.ledger.merging.tags import Tags
+from agent.model import Event, Identifier
+
+ACCOUNTS_REMEMBERED_MAX = 100_000
+"""Accounts of which the last word is kept in memory, to write only what is news."""
+
+_TAG_DIGITS = 32
+_WORDS = {"email": "e-mail"}
+BY = "[identity]"
+"""Who links, in the list of merges."""
+
+
+def plain(by: str, value: str) -> str:
+    """What is compared: addresses and usernames without their case, `a+b@c.org` apart from `a@c.org`; "" is nothing.
+
+    An idnumber of zeros alone is what an export writes where there is none.
+    """
+    text = unicodedata.normalize("NFC", value).strip()
+    if by == "idnumber":
+        return text if text.strip("0") else ""
+    text = text.casefold()
+    return "" if by == "email" and not all(text.rpartition("@")[::2]) else text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """What is to become of an account: linked ``into`` one, or held for ``reason`` beside ``others``; or neither."""
+
+    into: Account | None = None
+    others: frozenset[Account] = frozenset()
+    reason: str = ""
+    by: str = ""
+
+
+def decide(account: Account, known: Mapping[Account, Tags], merged: Aliases, link_by: Sequence[str]) -> Word:
+    """What the tags in ``known`` say of ``account``, the strongest of ``link_by`` first; nothing is guessed."""
+    mine, ours = known[account], merged.group(account)
+    found: dict[Account, str] = {}
+    others: set[Account] = set()
+    doubt = ""
+    for by in (one for one in link_by if one in mine):
+        tag, shared = mine[by]
+        same = {one: said[by] for one, said in known.items() if by in said and said[by][0] == tag and one not in ours}
+        away = {one for one in same if one[0] != account[0]}
+        if not away:
+            continue
+        others |= same.keys()
+        name = _WORDS.get(by, by)
+        if shared or len(away) < len(same) or any(told for _, told in same.values()):
+            doubt = doubt or f"two accounts of one site have this {name}"
+        for one in sorted(away):
+            found.setdefault(merged.root(one), name)
+            stronger = link_by[: link_by.index(by)]
+            if any(how in known[one] and how in mine and known[one][how][0] != mine[how][0] for how in stronger):
+                doubt = doubt or f"the {name} is the same and the {_WORDS.get(stronger[0], stronger[0])} is not"
+    if len(found) > 1:
+        doubt = doubt or f"two people have this {' or '.join(sorted(set(found.values())))}"
+    for root, by in found.items():
+        twice = {site for site, _ in ours} & {site for site, _ in merged.group(root)}
+        if twice:
+            doubt = doubt or f"they would have two accounts of {', '.join(sorted(twice))}"
+        elif not doubt:
+            return Word(into=root, others=frozenset(others), by=by)
+    return Word(others=frozenset(others), reason=doubt)
+
+
+class Linking:
+    """Links accounts as their first events come in, by the word of ``sources``, in the order of ``link_by``."""
+
+    def __init__(self, *, key: bytes, link_by: Sequence[str], sources: Collection[str]) -> None:
+        self._key = key
+        self._link_by = tuple(link_by)
+        self._sources = frozenset(sources)
+        self._told: dict[Account, Tags] = {}
+
+    async def adopt(self, connection: aiosqlite.Connection) -> None:
+        """Begin: what another key made compares with nothing."""
+        await tags.adopt(connection, hmac.new(self._key, b"name", sha256).hexdigest()[:_TAG_DIGITS])
+
+    def forget(self) -> None:
+        """What was told may not stand on disk."""
+        self._told.clear()
+
+    async def arrived(
+        self, connection: aiosqlite.Connection, events: Iterable[Event], merged: Aliases, now: int
+    ) -> Aliases:
+        """The aliases with those that these events' identifiers add; one query for all that is news."""
+        news = self._news(events)
+        if not news:
+            return merged
+        known = await tags.alike(connection, news.values())
+        before = await tags.of(connection, news)
+        await tags.keep(connection, news)
+        known.update(news)
+        having: set[Account] | None = None
+        for account, told in news.items():
+            self._remember(account, told)
+            word = decide(account, known, merged, self._link_by)
+            if word.into is None and not word.others and account not in before:
+                continue
+            if word.into is not None:
+                having = having if having is not None else await tags.having(connection, self._roots(known, merged))
+                pair = _direction(merged.root(account), word.into, having)
+                if pair is not None:
+                    reason = f"the same {word.by}"
+                    source, target = (":".join(one) for one in pair)
+                    await merge.alias(connection, source, target, by=BY, reason=reason, now=now)
+                    merged = await aliases.load(connection)
+                    continue
+                word = Word(others=word.others, reason=f"the same {word.by}, and both have earned already")
+            await tags.hold(connection, account, word.others, word.reason, now)
+        return merged
+
+    def _news(self, events: Iterable[Event]) -> dict[Account, Tags]:
+        news: dict[Account, Tags] = {}
+        for event in events:
+            seen = event.seen
+            if seen.identifiers and seen.source in self._sources:
+                for user, said in seen.identifiers.items():
+                    told = self._tags(said)
+                    if self._told.get((seen.site, user)) != told:
+                        news[seen.site, user] = told
+        return news
+
+    def _tags(self, said: Iterable[Identifier]) -> Tags:
+        found: dict[str, tuple[str, bool]] = {}
+        for one in said:
+            value = plain(one.by, one.value) if one.by in self._link_by else ""
+            if value:
+                mac = hmac.new(self._key, f"{one.by}\0{value}".encode(), sha256)
+                found[one.by] = mac.hexdigest()[:_TAG_DIGITS], one.shared
+        return found
+
+    def _remember(self, account: Account, told: Tags) -> None:
+        if len(self._told) >= ACCOUNTS_REMEMBERED_MAX:
+            self._told.clear()
+        self._told[account] = told
+
+    @staticmethod
+    def _roots(known: Iterable[Account], merged: Aliases) -> set[Account]:
+        return {root for one in known for root in (one, merged.root(one))}
+
+
+def _direction(account: Account, into: Account, having: Collection[Account]) -> tuple[Account, Account] | None:
+    """Which becomes an alias of which: the one that has nothing. None where both have something."""
+    if account not in having:
+        return account, into
+    return (into, account) if into not in having else None

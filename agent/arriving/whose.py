@@ -1,0 +1,59 @@
+"""Whose accounts those of a page are: merged by a person, or linked from another site; known before it is judged."""
+
+from __future__ import annotations
+
+import aiosqlite
+
+from agent.arriving.linked import Linking
+from agent.engine import evaluate, trust
+from agent.engine.evaluate import Verdict
+from agent.engine.rulebook import Rulebook
+from agent.engine.sighting import again
+from agent.ledger.merging import aliases
+from agent.ledger.merging.aliases import Aliases
+from agent.model import Event
+
+
+class Whose:
+    """The aliases of a ledger in memory. ``linking`` adds to them as events come in; None links nobody."""
+
+    def __init__(self, linking: Linking | None = None) -> None:
+        self.aliases = Aliases()
+        self._linking = linking
+        self._known = False
+
+    def forget(self) -> None:
+        """A unit was rolled back: what is in memory may be another story than what stands on disk."""
+        self._known = False
+        if self._linking is not None:
+            self._linking.forget()
+
+    async def adopt(self, connection: aiosqlite.Connection) -> None:
+        """Begin; inside one of the writer's units."""
+        await self.read(connection)
+        if self._linking is not None:
+            await self._linking.adopt(connection)
+
+    async def read(self, connection: aiosqlite.Connection) -> None:
+        """As they stand."""
+        self.aliases = await aliases.load(connection)
+        self._known = True
+
+    async def ours(
+        self,
+        connection: aiosqlite.Connection,
+        events: list[Event],
+        rulebook: Rulebook,
+        verdicts: dict[bytes, tuple[Verdict, ...]],
+        now: int,
+    ) -> list[Event]:
+        """The events of those whose accounts these are now, judged anew into ``verdicts`` where any is another's."""
+        if not self._known:
+            await self.read(connection)
+        if self._linking is not None:
+            self.aliases = await self._linking.arrived(connection, events, self.aliases, now)
+        if not self.aliases:
+            return events
+        ours = again.each_once(await aliases.recognised(connection, events, self.aliases, trust.event_id))
+        verdicts.update({event.event_id: evaluate.judge(event, rulebook) for event in ours})
+        return ours
