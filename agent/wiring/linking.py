@@ -27,11 +27,9 @@ def linking_of(settings: Settings) -> Linking | None:
 
 def _key(settings: Settings) -> bytes:
     home = settings.agent.data_dir
-    try:
+    if not (home / KEY_FILE).exists():
+        home.mkdir(parents=True, exist_ok=True)
         handle = os.open(home / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        pass
-    else:
         with os.fdopen(handle, "w", encoding="ascii") as file:
             file.write(secrets.token_hex(_KEY_BYTES) + "\n")
     try:

@@ -85,6 +85,7 @@ def test_one_idnumber_on_two_accounts_proposes_a_merge_and_makes_none(
     assert "no idnumber is on two accounts" in agent.command("learner", "merges", "--proposed").stderr
     captured_moodle.execute("UPDATE mdl_user SET idnumber = 'S-77' WHERE id IN (35, 36)")
     proposed = {"from": "moodle:36", "into": "moodle:35", "idnumber": "S-77"}
+    proposed["why"] = "two accounts of one site have this idnumber"
     assert agent.json("learner", "merges", "--proposed") == [proposed]
     assert agent.json("learner", "merges") == []
     agent.command("learner", "merge", "moodle:36", "moodle:35", "--reason", "one idnumber", "--by", "B. Desk")
