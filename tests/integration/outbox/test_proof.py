@@ -28,9 +28,12 @@ from wire import keys as wire_keys
 from wire.entry import AMOUNT_MAX
 
 
-@pytest.fixture
-async def catalogue(tmp_path: Path) -> AsyncIterator[RealCatalogue]:
-    async with running_catalogue(tmp_path, f"sqlite:///{tmp_path}/books.db") as real:
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def catalogue(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RealCatalogue]:
+    url = f"sqlite:///{tmp_path}/books.db"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_database").dsn
+    async with running_catalogue(tmp_path, url) as real:
         yield real
 
 
@@ -246,10 +249,13 @@ async def test_a_history_that_was_changed_at_the_centre_does_not_come_back(
         assert await agent.drain()
         who = await known_as(agent)
         async with catalogue.store.writing() as conn:
-            await conn.exec_driver_sql("DROP TRIGGER entry_refuses_update")
-            await conn.exec_driver_sql(
-                "UPDATE entry SET body = CAST(replace(CAST(body AS TEXT), '10', '99') AS BLOB) WHERE seq = 2"
-            )
+            if conn.dialect.name == "sqlite":
+                await conn.exec_driver_sql("DROP TRIGGER entry_refuses_update")
+                changed = "CAST(replace(CAST(body AS TEXT), '10', '99') AS BLOB)"
+            else:
+                await conn.exec_driver_sql("DROP TRIGGER entry_refuses ON entry")
+                changed = "convert_to(replace(convert_from(body, 'UTF8'), '10', '99'), 'UTF8')"
+            await conn.exec_driver_sql(f"UPDATE entry SET body = {changed} WHERE seq = 2")
         stand = await asked(agent, who).stand()
         with pytest.raises(IntegrityError, match="not as it was received"):
             [found async for found in asked(agent, who).history(stand)]
