@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+from sqlalchemy import make_url
 
+from catalogue.store import Store
 from tests import servers
 
 # A shared machine stalls now and then: how long one example took says nothing about the code.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
+
+
+def make_catalogue(url: str) -> None:
+    """Make the tables of an empty catalogue."""
+
+    async def work() -> None:
+        store = await Store.open(make_url(url), check_schema=False)
+        await store.upgrade()
+        await store.close()
+
+    with ThreadPoolExecutor(1) as beside:  # whoever asks may have a loop of its own running
+        beside.submit(asyncio.run, work()).result()
 
 
 def pytest_runtest_teardown() -> None:
@@ -46,6 +63,32 @@ def mariadb_database(mariadb: servers.MariaDB) -> Iterator[servers.MariaDatabase
 def postgres_database(postgres: servers.Postgres) -> Iterator[servers.PostgresDatabase]:
     """An empty PostgreSQL database for one test."""
     database = postgres.create_database()
+    yield database
+    database.drop()
+
+
+@pytest.fixture(scope="session")
+def catalogue_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty catalogue on SQLite, to be copied: quicker than making one for each test."""
+    path = tmp_path_factory.mktemp("catalogue") / "template.db"
+    make_catalogue(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def _catalogue_template(postgres: servers.Postgres) -> servers.PostgresDatabase:
+    """An empty catalogue on PostgreSQL, to be copied."""
+    database = postgres.create_database()
+    make_catalogue(database.dsn)
+    return database
+
+
+@pytest.fixture
+def catalogue_database(
+    postgres: servers.Postgres, _catalogue_template: servers.PostgresDatabase
+) -> Iterator[servers.PostgresDatabase]:
+    """An empty catalogue on PostgreSQL for one test."""
+    database = postgres.create_database(like=_catalogue_template)
     yield database
     database.drop()
 

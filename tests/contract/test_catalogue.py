@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -18,16 +19,18 @@ from wire import batch, chain, keys, signing
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "fake"])
-async def catalogue(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[CatalogueUnderTest]:
+async def catalogue(
+    request: pytest.FixtureRequest, tmp_path: Path, catalogue_file: Path
+) -> AsyncIterator[CatalogueUnderTest]:
     if request.param == "fake":
         fake = FakeCatalogue(tmp_path)
         await fake.start()
         yield fake
         await fake.stop()
         return
-    url = f"sqlite:///{tmp_path}/books.db"
+    url = f"sqlite:///{shutil.copy(catalogue_file, tmp_path / 'books.db')}"
     if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_database").dsn
+        url = request.getfixturevalue("catalogue_database").dsn
     async with running_catalogue(tmp_path, url) as real:
         yield real
 

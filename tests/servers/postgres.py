@@ -224,10 +224,10 @@ class Postgres:
             raise ServerError(result.stderr)
         return result.stdout.strip()
 
-    def create_database(self, name: str | None = None) -> PostgresDatabase:
-        """A fresh, empty database; a name is made up where none is given."""
+    def create_database(self, name: str | None = None, *, like: PostgresDatabase | None = None) -> PostgresDatabase:
+        """A fresh database, empty or a copy of one that nobody uses; a name is made up where none is given."""
         chosen = name or f"test_{secrets.token_hex(4)}"
-        self.execute(f'CREATE DATABASE "{chosen}"')
+        self.execute(f'CREATE DATABASE "{chosen}"' + (f' TEMPLATE "{like.name}"' if like else ""))
         return PostgresDatabase(server=self, name=chosen)
 
 

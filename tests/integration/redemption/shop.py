@@ -170,13 +170,6 @@ class Shop:
         await self.store.close()
 
 
-async def make_template(path: Path) -> None:
-    """An empty catalogue in a file, to be copied: quicker than making one for each test."""
-    store = await Store.open(make_url(f"sqlite:///{path}"), check_schema=False)
-    await store.upgrade()
-    await store.close()
-
-
 @asynccontextmanager
 async def a_shop(directory: Path, *, url: str = "", template: Path | None = None) -> AsyncIterator[Shop]:
     """A shop on the database at ``url``, or on a copy of ``template`` in ``directory``."""

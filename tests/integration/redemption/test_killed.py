@@ -92,14 +92,14 @@ async def unknown(shop: Shop) -> None:
 )
 @pytest.mark.parametrize("stride", [pytest.param(1, marks=pytest.mark.soak), 4])
 async def test_killed_at_any_statement_it_is_done_whole_or_not_at_all_and_then_once(
-    tmp_path: Path, template: Path, before: Act, act: Act, mood: Mood, end: State, stride: int
+    tmp_path: Path, catalogue_file: Path, before: Act, act: Act, mood: Mood, end: State, stride: int
 ) -> None:
     number = kills = 0
     while True:
         number += stride
         directory = tmp_path / str(number)
         directory.mkdir()
-        async with a_shop(directory, template=template) as shop:
+        async with a_shop(directory, template=catalogue_file) as shop:
             await shop.shelve()
             await shop.shelve("code", handing="codes")
             await shop.stock(["A", "B"])

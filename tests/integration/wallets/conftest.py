@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,10 +14,10 @@ from tests.wire_builders import CAMPUS
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-async def real(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RealCatalogue]:
-    url = f"sqlite:///{tmp_path}/books.db"
+async def real(request: pytest.FixtureRequest, tmp_path: Path, catalogue_file: Path) -> AsyncIterator[RealCatalogue]:
+    url = f"sqlite:///{shutil.copy(catalogue_file, tmp_path / 'books.db')}"
     if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_database").dsn
+        url = request.getfixturevalue("catalogue_database").dsn
     async with running_catalogue(tmp_path, url) as made:
         yield made
 
