@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import receive, tenants
+from catalogue.api.door import ReadingDoor
 from catalogue.errors import RefusedError
 from catalogue.proof.door import KeepingDoor
 from catalogue.redemption.door import SpendingDoor
@@ -77,6 +78,7 @@ class Door:
         app.router.add_post("/v1/batches", self.batches)
         app.router.add_get("/v1/stand", self.stand)
         KeepingDoor(self).add_to(app.router)
+        ReadingDoor(self).add_to(app.router)
         if self.vault is not None:
             SpendingDoor(self, self.vault).add_to(app.router)
         return app

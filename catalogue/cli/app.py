@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from catalogue.cli import agent, books, operate, partner, proof, redemption, reward, tenant
+from catalogue.cli import agent, books, operate, partner, proof, redemption, reward, tenant, token
 
 app = typer.Typer(
     help="The central rewards catalogue: campuses, their agents, their learners' wallets.",
@@ -16,6 +16,7 @@ app.command()(operate.init)
 app.command()(operate.serve)
 app.command()(operate.verify)
 app.add_typer(tenant.app, name="tenant", help="Campuses.")
+app.add_typer(token.app, name="token", help="Who else may read a campus's books, over HTTP.")
 app.add_typer(agent.app, name="agent", help="The campuses' agents.")
 app.add_typer(proof.key, name="key", help="The key that signs receipts.")
 app.add_typer(proof.site, name="site", help="Which agent reads which site.")

@@ -1,5 +1,6 @@
 """The catalogue's tables. The campus comes first in every key, so that campuses can be spread over servers."""
 
+from catalogue.schema.api import api_token
 from catalogue.schema.base import REVISION, metadata
 from catalogue.schema.campus import agent, agent_key, batch, enrolment, entry, tenant
 from catalogue.schema.keeping import sealed_person
@@ -13,6 +14,7 @@ __all__ = [
     "accepted_entry",
     "agent",
     "agent_key",
+    "api_token",
     "batch",
     "catalogue_key",
     "code",

@@ -1,0 +1,134 @@
+"""What is read: a learner's wallets, and the central ledger page by page."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from catalogue.errors import RefusedError
+from catalogue.schema import movement, wallet
+
+PAGE_ROWS = 100
+PAGE_ROWS_MAX = 1000
+TEXT_CHARS_MAX = 200
+DAY_S = 86_400
+WALLETS_MAX = 1000
+"""Most currencies of one learner that are told."""
+_WHOLE = re.compile(r"[0-9]{1,18}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TEXTS = {"user": "learner", "rule": "rule", "source": "source", "currency": "currency"}
+COLUMNS = {
+    "no": "no",
+    "occurred_at": "occurred_at",
+    "posted_at": "posted_at",
+    "user": "learner",
+    "currency": "currency",
+    "kind": "kind",
+    "amount": "amount",
+    "waived": "waived",
+    "rule": "rule",
+    "source": "source",
+    "ref": "ref",
+    "about": "about",
+    "expires_at": "expires_at",
+}
+"""What a row says, and the column of `catalogue.schema.movement` that it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A question to the ledger that was checked: times in seconds since 1970, ``until`` not included."""
+
+    same: Mapping[str, str]
+    since: int | None
+    until: int | None
+    after: int
+    rows: int
+    csv: bool
+
+
+def wanted(query: Mapping[str, str]) -> Wanted:
+    """Check what is asked.
+
+    Raises:
+        RefusedError: (400) a parameter is unknown or cannot be read.
+    """
+    if unknown := set(query) - {*_TEXTS, "from", "until", "after", "limit", "format"}:
+        raise _bad(f"no parameter of this path: {len(unknown)} of those sent")
+    if query.get("format", "json") not in {"json", "csv"}:
+        raise _bad("format is json or csv")
+    until = _day(query, "until")
+    rows = _whole(query, "limit", PAGE_ROWS)
+    if not 1 <= rows <= PAGE_ROWS_MAX:
+        raise _bad(f"limit is 1 to {PAGE_ROWS_MAX}")
+    return Wanted(
+        same={column: text_of(query, name) for name, column in _TEXTS.items() if name in query},
+        since=_day(query, "from"),
+        until=None if until is None else until + DAY_S,
+        after=_whole(query, "after", 0),
+        rows=rows,
+        csv=query.get("format") == "csv",
+    )
+
+
+def text_of(query: Mapping[str, str], name: str) -> str:
+    """A parameter that must be there, and be something a campus can have said."""
+    value = query.get(name, "")
+    if not 1 <= len(value) <= TEXT_CHARS_MAX or not value.isprintable():
+        raise _bad(f"{name} is 1 to {TEXT_CHARS_MAX} printable characters")
+    return value
+
+
+async def points(conn: AsyncConnection, campus: str, learner: str) -> list[dict[str, Any]]:
+    """{currency, balance, earned} of each wallet of a learner; none for one who is not known."""
+    columns = select(wallet.c.currency, wallet.c.balance, wallet.c.earned)
+    mine = columns.where(wallet.c.campus == campus, wallet.c.learner == learner)
+    rows = await conn.execute(mine.order_by(wallet.c.currency).limit(WALLETS_MAX))
+    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
+
+
+async def page(conn: AsyncConnection, campus: str, asked: Wanted) -> tuple[list[dict[str, Any]], int | None]:
+    """(the rows by `COLUMNS` in the order of posting, what to ask ``after`` for the next page or None)."""
+    table = movement.c
+    only = [table.campus == campus, table.no > asked.after]
+    only += [table[column] == value for column, value in asked.same.items()]
+    if asked.since is not None:
+        only.append(table.occurred_at >= asked.since)
+    if asked.until is not None:
+        only.append(table.occurred_at < asked.until)
+    columns = [table[column].label(name) for name, column in COLUMNS.items()]
+    found = await conn.execute(select(*columns).where(*only).order_by(table.no).limit(asked.rows + 1))
+    rows = [dict(row._mapping) for row in found]  # noqa: SLF001 - SQLAlchemy's public name
+    if len(rows) <= asked.rows:
+        return rows, None
+    return rows[: asked.rows], rows[asked.rows - 1]["no"]
+
+
+def _whole(query: Mapping[str, str], name: str, default: int) -> int:
+    if name not in query:
+        return default
+    if not _WHOLE.fullmatch(query[name]):
+        raise _bad(f"{name} is a whole number")
+    return int(query[name])
+
+
+def _day(query: Mapping[str, str], name: str) -> int | None:
+    if name not in query:
+        return None
+    try:
+        if not _DAY.fullmatch(query[name]):
+            raise _bad(f"{name} is a day: YYYY-MM-DD")
+        return calendar.timegm(date.fromisoformat(query[name]).timetuple())
+    except ValueError:
+        raise _bad(f"{name} is a day: YYYY-MM-DD") from None
+
+
+def _bad(why: str) -> RefusedError:
+    return RefusedError(400, "parameter", why)

@@ -1,0 +1,96 @@
+"""`token add|list|revoke`: who else may read a campus's books, over HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from catalogue.cli.common import (
+    ConfigOption,
+    DataDirOption,
+    JsonOption,
+    iso,
+    now,
+    operator,
+    settings,
+    show,
+    told,
+    with_store,
+)
+
+if TYPE_CHECKING:
+    from catalogue.store import Store
+
+app = typer.Typer(no_args_is_help=True)
+
+DAY_S = 86_400
+Campus = Annotated[str, typer.Argument(help="The campus whose books it opens; no other's.")]
+Name = Annotated[str, typer.Argument(help="A name for it, such as power-bi.")]
+
+
+@app.command()
+@told
+def add(
+    campus: Campus,
+    name: Name,
+    scope: Annotated[list[str], typer.Option("--scope", help="points:read or ledger:read; may be repeated.")],
+    days: Annotated[int, typer.Option("--days", min=1, max=3660, help="How long it may be used.")] = 365,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a token and print it, this once: only its hash is kept."""
+    from catalogue.api import tokens
+
+    at = now()
+    until = at + days * DAY_S
+
+    async def work(store: Store) -> str:
+        async with store.writing() as conn:
+            return await tokens.add(conn, campus, name, scope, expires_at=until, by=operator(), now=at)
+
+    text = with_store(settings(config, data_dir), work)
+    show(
+        {"campus": campus, "name": name, "token": text, "expires_at": iso(until)},
+        as_json=as_json,
+        lines=lambda: [f"token {name} of {campus}, until {iso(until)}; it is not shown again:", text],
+    )
+
+
+@app.command(name="list")
+@told
+def list_(
+    campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
+) -> None:
+    """List a campus's tokens, the revoked ones too; never their secrets."""
+    from catalogue.api import tokens
+
+    async def work(store: Store) -> list[dict[str, Any]]:
+        async with store.reading() as conn:
+            return await tokens.listed(conn, campus, now=now())
+
+    rows = with_store(settings(config, data_dir), work)
+    show(
+        rows,
+        as_json=as_json,
+        lines=lambda: [
+            f"{row['name']:24} {row['state']:8} until {iso(row['expires_at'])}  {' '.join(row['scopes'])}"
+            f"  by {row['created_by']}"
+            for row in rows
+        ],
+    )
+
+
+@app.command()
+@told
+def revoke(campus: Campus, name: Name, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """Let a token open nothing from now on."""
+    from catalogue.api import tokens
+
+    async def work(store: Store) -> None:
+        async with store.writing() as conn:
+            await tokens.revoke(conn, campus, name, now=now())
+
+    with_store(settings(config, data_dir), work)
+    typer.echo(f"{name} of {campus} is revoked")

@@ -1,0 +1,1 @@
+"""Reading the catalogue over HTTP, on SQLite and on PostgreSQL."""
