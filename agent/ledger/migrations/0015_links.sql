@@ -1,4 +1,4 @@
--- Schema 14: one person in several sites. An account may be an alias of one of another site.
+-- Schema 15: one person in several sites. An account may be an alias of one of another site.
 ALTER TABLE alias ADD COLUMN into_site TEXT NOT NULL DEFAULT '';
 UPDATE alias SET into_site = site;
 
