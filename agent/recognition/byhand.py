@@ -47,11 +47,11 @@ class ByHand:
             InvalidInputError: there is no such badge or learner, they have it, or ``by`` may not give it (why is said).
         """
         rulebook = self._pipeline.rulebook
-        learner = self._pipeline.whose.aliases.learner(learner)
+        asked, learner = learner, self._pipeline.whose.aliases.learner(learner)
         spec = _known(rulebook, badge)
         _refuse(byhand.not_allowed(spec.assign, by=by, learner=learner))
         if not all(split_learner(learner)):
-            raise InvalidInputError(f"{learner!r} is no learner", hint="name the site and the LMS user id: moodle:35")
+            raise InvalidInputError(f"{asked!r} is no learner", hint="name the site and the LMS user id: moodle:35")
         now = self._clock.now()
         counted = byhand.places(badge, spec.assign, by=by, at=now, calendar=rulebook.calendar)
         reason = Correction(reason=f"given by hand: {message}" if message else "given by hand", by=by).text()

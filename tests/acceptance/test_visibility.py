@@ -88,7 +88,9 @@ def test_two_writers_out_of_order_with_rollbacks_and_slow_inserts_are_paid_to_th
     process = agent.start()
     ledger = agent.directory / "data" / "ledger.db"
     try:
-        wait_until(lambda: ledger.exists() and bool(agent.json("status")["sources"]))
+        # The first look may meet a ledger that is being made.
+        wait_until(lambda: agent.command("status", check=False).returncode == 0)
+        wait_until(lambda: bool(agent.json("status")["sources"]))
         until = time.monotonic() + WRITING_S
         writers = [_Writer(captured_moodle, number, until) for number in (1, 2)]
         for writer in writers:

@@ -9,7 +9,14 @@ Nothing of an installed service is touched. A server whose owner dies is killed 
 
 from __future__ import annotations
 
-from tests.servers.capture import CAPTURE, add_overrides, capture_is_here, load_capture, load_capture_into_postgres
+from tests.servers.capture import (
+    CAPTURE,
+    NOT_CAPTURED,
+    add_overrides,
+    capture_is_here,
+    load_capture,
+    load_capture_into_postgres,
+)
 from tests.servers.mariadb import USER_COLUMNS, MariaDatabase, MariaDB, running_mariadb
 from tests.servers.pgbouncer import running_pgbouncer
 from tests.servers.postgres import Postgres, PostgresDatabase, running_postgres, running_replica
@@ -19,6 +26,7 @@ __all__ = [
     "ADMIN",
     "ADMIN_PASSWORD",
     "CAPTURE",
+    "NOT_CAPTURED",
     "READER",
     "READER_PASSWORD",
     "USER_COLUMNS",

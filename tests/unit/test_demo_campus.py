@@ -19,6 +19,7 @@ from agent.demo.founding import create
 from agent.demo.life import Life
 from agent.demo.logrow import LogRow, php_json, php_serialize, shape
 from agent.demo.schema import TABLES, Column
+from tests.servers import NOT_CAPTURED
 
 NOW = 1_800_000_000
 LOG = "mdl_logstore_standard_log"
@@ -158,10 +159,6 @@ def test_other_is_encoded_as_php_does_it() -> None:
 def real_type(column: Column) -> str:
     names = {"whole": r"(big|tiny|small|medium)?int", "text": "longtext", "decimal": r"decimal\(10,5\)"}
     return names.get(column.type, rf"varchar\({column.length}\)")
-
-
-NOT_CAPTURED = {"assign_overrides", "quiz_overrides", "assignsubmission_file", "tag", "tag_instance"}
-"""Tables of Moodle that the capture has no definition of."""
 
 
 @needs_capture

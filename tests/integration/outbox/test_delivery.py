@@ -262,7 +262,7 @@ async def test_the_real_catalogue_takes_what_the_outbox_sends(tmp_path: Path) ->
     async with running_catalogue(tmp_path, f"sqlite:///{tmp_path}/books.db") as real:
         async with delivering(data_dir, real.url, await real.add_tenant(CAMPUS)) as agent:
             await agent.write(1500)
-            assert await agent.drain()
+            assert await agent.outbox.drain(limit_s=30.0)
             assert agent.outbox.status()["waiting"] == 0
         assert sum((await real.wallets(CAMPUS)).values()) == 15_000
 
