@@ -171,7 +171,6 @@ def _number(database: servers.MariaDatabase, sql: str) -> int:
 
 def _dates(database: servers.MariaDatabase) -> None:
     """Deadlines that some met, and extensions and overrides for some who did not, and for some who did."""
-    servers.add_overrides(database)
     late = r"""
         SELECT s.assignment, s.userid, l.timecreated FROM mdl_logstore_standard_log l
         JOIN mdl_assign_submission s ON s.id = l.objectid

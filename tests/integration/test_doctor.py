@@ -87,7 +87,6 @@ def test_init_prints_statements_that_are_enough_and_then_finds_all_in_order(
     captured_moodle: servers.MariaDatabase, tmp_path: Path
 ) -> None:
     server = captured_moodle.server
-    servers.add_overrides(captured_moodle)
     url = f"mysql://new_ro@127.0.0.1:{server.port}/{captured_moodle.name}"
     words = ["init", "--dir", str(tmp_path), "--campus", "uni", "--moodle-url", url, "--start-at", "beginning"]
     before = CliRunner().invoke(app, words)

@@ -12,7 +12,6 @@ from __future__ import annotations
 from tests.servers.capture import (
     CAPTURE,
     NOT_CAPTURED,
-    add_overrides,
     capture_is_here,
     load_capture,
     load_capture_into_postgres,
@@ -35,7 +34,6 @@ __all__ = [
     "Postgres",
     "PostgresDatabase",
     "ServerError",
-    "add_overrides",
     "capture_is_here",
     "free_port",
     "load_capture",

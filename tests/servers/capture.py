@@ -40,7 +40,7 @@ def load_capture(database: MariaDatabase, *, rows: bool = True, without_rows: Se
     with database.connect(autocommit=False, init_command="SET sql_mode='NO_AUTO_VALUE_ON_ZERO'") as connection:
         with connection.cursor() as cursor:
             cursor.execute("SET unique_checks=0, foreign_key_checks=0")
-            for statement in ddl.split(";\n"):
+            for statement in (*ddl.split(";\n"), *OVERRIDES.split(";")):
                 if statement.strip():
                     cursor.execute(statement)
             for file in sorted((CAPTURE / "mariadb" / "rows").glob("*.jsonl")) if rows else ():
@@ -49,12 +49,6 @@ def load_capture(database: MariaDatabase, *, rows: bool = True, without_rows: Se
                     counts[table] = _insert_lines(cursor, table, file)
         connection.commit()
     return counts
-
-
-def add_overrides(database: MariaDatabase) -> None:
-    """Make the tables that Moodle has and the capture lacks."""
-    for statement in OVERRIDES.split(";"):
-        database.execute(statement)
 
 
 def _insert_lines(cursor: Any, table: str, file: Path) -> int:
@@ -75,6 +69,10 @@ def load_capture_into_postgres(database: PostgresDatabase) -> None:
     """Create the capture's tables as PostgreSQL has them, and fill them with the same rows."""
     ddl = (CAPTURE / "postgres" / "ddl.sql").read_text(encoding="utf-8")
     said = [line for line in ddl.splitlines() if not line.startswith("\\")]
+    kept = OVERRIDES.replace("BIGINT PRIMARY KEY AUTO_INCREMENT", "BIGSERIAL PRIMARY KEY").replace(
+        "MEDIUMINT", "INTEGER"
+    )
+    said.append(kept.replace("TABLE mdl_", "TABLE public.mdl_") + ";")
     for file in sorted((CAPTURE / "mariadb" / "rows").glob("*.jsonl")):
         # The capture withholds this switch, and PostgreSQL takes no empty text for a number.
         lines = file.read_text(encoding="utf-8").replace('"usepassword": ""', '"usepassword": 0').splitlines()
