@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import aiosqlite
 import structlog
 
-from agent.backfill import Backfill
+from agent.backfill.backfill import Backfill
 from agent.clock import Clock
 from agent.collectors.inbox.importing import Imports
 from agent.engine.challenge.byhand import enrolment
@@ -116,6 +116,7 @@ class Operations:
             "key.rotate": self.rotate_key,
             "rules.reload": self.reload,
             "rules.backfill": self._backfill.page,
+            "events.replay": self._backfill.replay,
             "scheduled.run": self.run_scheduled,
             "learner.merge": self._merging.merge,
             "badge.assign": self._badges.assign,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, settings_of, utc
+from agent.cli.mending.backfill import backfill
 from agent.cli.scheduled.draw import app as draw
-from agent.cli.tuning.backfill import backfill
 from agent.cli.tuning.checking import check, compiled_of, try_cases
 from agent.cli.tuning.convert import convert
 from agent.cli.tuning.diff import diff

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from agent.arriving.tally import Tally
-from agent.backfill import Backfill
+from agent.backfill.backfill import Backfill
 from agent.clock import Clock, SystemClock
 from agent.collectors.base import Collector
 from agent.collectors.door.app import Door

@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from agent.backfill import Backfill
+from agent.backfill.backfill import Backfill
 from agent.engine import stories, trust
 from agent.errors import RewardsError
 from agent.ledger import file, reading

@@ -14,6 +14,7 @@ import typer
 from agent.cli.access import ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, run_async, settings_of, utc
 from agent.cli.helpdesk.told import as_if_told, recorded_told
+from agent.cli.mending.replay import replay
 from agent.cli.terms.inforce import SinceOption, UntilOption, local, rules_in_force, span_of, zone_of
 from agent.cli.terms.who import LearnerOption, learner_of
 from agent.errors import InvalidInputError
@@ -29,6 +30,8 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="What 
 COLUMNS = ("occurred_at", "log", "kind", "people", "trust", "outcomes", "event_id")
 _SHORT = 12
 """Digits of an event id that a table shows; enough to ask for it."""
+
+app.command("replay")(replay)
 
 
 @app.command("list")

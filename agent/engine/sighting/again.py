@@ -13,7 +13,7 @@ from dataclasses import replace
 from agent.engine.evaluate import HELD_MARKS, Verdict
 from agent.model import Decision, Event, HoldKind, Observation, Outcome, Said
 
-_WAITING = frozenset({HoldKind.trust, HoldKind.fact, HoldKind.roles, HoldKind.backdated})
+WAITING = frozenset({HoldKind.trust, HoldKind.fact, HoldKind.roles, HoldKind.backdated})
 """What a second sighting can end; a review or a budget it cannot."""
 
 _LACKED = ("no ", "trust ")
@@ -25,7 +25,7 @@ _HELD_MARKS = frozenset(HELD_MARKS)
 def _lacked(word: Said) -> bool:
     """Whether missing trust or a missing fact is why."""
     if word.outcome is Outcome.held:
-        return word.open and word.hold in _WAITING
+        return word.open and word.hold in WAITING
     return word.outcome is Outcome.refused and (word.unknown or word.reason.startswith(_LACKED))
 
 

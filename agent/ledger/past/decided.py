@@ -1,4 +1,4 @@
-"""What one rule said about the events of a page before: its newest word for each recipient, and what it paid."""
+"""What rules said about the events of a page before: their newest words for each recipient, and what they paid."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import aiosqlite
 
 from agent.ledger.record.people import split_learner
-from agent.model import Event, Outcome
+from agent.model import Event, HoldKind, Outcome
 
 _DECIDED = """
-SELECT d.event_no, d.role, d.outcome, r.version, coalesce(h.state, ''), d.decision_no
+SELECT d.event_no, d.role, n.text, d.outcome, d.reason, r.version, coalesce(h.state, ''), h.kind, d.decision_no
 FROM json_each(?) w JOIN decision d ON d.event_no = w.value JOIN rules_version r ON r.version_no = d.version_no
-JOIN name n ON n.no = d.rule_no AND n.kind = 'rule' AND n.text = ? LEFT JOIN hold h ON h.decision_no = d.decision_no
+JOIN name n ON n.no = d.rule_no AND n.kind = 'rule' AND n.text IN (SELECT value FROM json_each(?))
+LEFT JOIN hold h ON h.decision_no = d.decision_no
 ORDER BY d.decision_no
 """
 _SCOPES = """
@@ -39,11 +40,16 @@ CROSS JOIN event v ON v.occurred_at = w.value ->> 0 AND hex(v.event_id) = w.valu
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
-    """The newest decision of the rule for one recipient of one event. ``hold`` is what became of it where it waited."""
+    """The newest decision of a rule for one recipient of one event.
+
+    Where it waited, ``why`` says for what and ``hold`` what became of it; else None and empty.
+    """
 
     outcome: Outcome
+    reason: str
     version: str
     hold: str
+    why: HoldKind | None
     decision_no: int
 
     def stands(self, version: str) -> bool:
@@ -58,13 +64,20 @@ class Word:
 
 
 async def words(
-    connection: aiosqlite.Connection, rule_id: str, event_nos: Iterable[int]
-) -> dict[tuple[int, str], Word]:
-    """(event_no, role) → what the rule said last."""
-    rows = await connection.execute_fetchall(_DECIDED, (json.dumps(list(event_nos)), rule_id))
+    connection: aiosqlite.Connection, rules: Iterable[str], event_nos: Iterable[int]
+) -> dict[tuple[int, str, str], Word]:
+    """(event_no, role, rule id) → what that rule said last."""
+    rows = await connection.execute_fetchall(_DECIDED, (json.dumps(list(event_nos)), json.dumps(sorted(rules))))
     return {
-        (event_no, role): Word(outcome=Outcome(outcome), version=version, hold=hold, decision_no=number)
-        for event_no, role, outcome, version, hold, number in rows
+        (event_no, role, rule): Word(
+            outcome=Outcome(outcome),
+            reason=reason,
+            version=version,
+            hold=hold,
+            why=HoldKind(why) if why else None,
+            decision_no=number,
+        )
+        for event_no, role, rule, outcome, reason, version, hold, why, number in rows
     }
 
 

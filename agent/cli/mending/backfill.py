@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
-import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,13 +12,10 @@ from agent.cli.frame import ConfigOption, JsonOption, emit_json, emit_one, note,
 from agent.errors import ConfigError, InvalidInputError
 
 if TYPE_CHECKING:
-    from agent.cli.tuning.bar import Advance
     from agent.config.settings import Settings
     from agent.engine.rulebook import Rulebook
 
-Ask = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
-"""One page: arguments of `Backfill.page` → what it came to."""
-
+COMMAND = "rules.backfill"
 COUNTS = ("events", "awarded", "held", "refused", "reversed", "stood", "compensated")
 
 
@@ -83,74 +76,21 @@ def backfill(
 
 async def _all(settings: Settings, asked: dict[str, Any], *, really: bool) -> tuple[dict[str, int], Counter[str]]:
     """Page after page to the end: counts, and what is paid per account."""
+    from agent.cli.mending.carried import every_page, on_a_copy, working
     from agent.cli.tuning.bar import bar
 
     counts, postings = dict.fromkeys(COUNTS, 0), Counter[str]()
-    async with _working(settings) if really else _on_a_copy(settings) as ask:
+    async with working(settings, COMMAND) if really else on_a_copy(settings, COMMAND) as ask:
         with bar("backfilling" if really else "looking") as advance:
-            cursor = None
-            while True:
-                page = await ask({**asked, "cursor": cursor})
+
+            def on_page(page: dict[str, Any]) -> None:
                 for name in COUNTS:
                     counts[name] += page[name]
                 postings.update(page["postings"])
-                _advance(advance, page, counts)
-                cursor = page["cursor"]
-                if cursor is None:
-                    return counts, postings
+                advance(page["position"], page["last"], f"{counts['events']:,} events, {counts['awarded']:,} awards")
 
-
-def _advance(advance: Advance, page: dict[str, Any], counts: dict[str, int]) -> None:
-    advance(page["position"], page["last"], f"{counts['events']:,} events, {counts['awarded']:,} awards")
-
-
-@contextlib.asynccontextmanager
-async def _working(settings: Settings) -> AsyncIterator[Ask]:
-    """The running agent, else this process under its lock."""
-    from agent import wiring
-    from agent.errors import BusyError
-    from agent.service import control
-
-    async with contextlib.AsyncExitStack() as stack:
-        try:
-            agent = await stack.enter_async_context(wiring.opened(settings))
-        except BusyError:
-
-            async def ask(arguments: dict[str, Any]) -> dict[str, Any]:
-                answer: dict[str, Any] = await control.ask(settings.agent.data_dir, "rules.backfill", arguments)
-                return answer
-
-            yield ask
-        else:
-            operation = agent.operations.table()["rules.backfill"]
-
-            async def carry_out(arguments: dict[str, Any]) -> dict[str, Any]:
-                answer: dict[str, Any] = await operation(**arguments)
-                return answer
-
-            yield carry_out
-
-
-@contextlib.asynccontextmanager
-async def _on_a_copy(settings: Settings) -> AsyncIterator[Ask]:
-    """The very same, on a copy of the ledger that is thrown away: a preview is exact, and touches nothing."""
-    from agent import wiring
-    from agent.ledger import file
-
-    with tempfile.TemporaryDirectory(prefix="rewards-preview-") as directory:
-        with file.reading(settings.agent.data_dir) as connection:
-            path = file.ledger_path(Path(directory))
-            with contextlib.closing(sqlite3.connect(path)) as copy:
-                connection.backup(copy)
-        elsewhere = settings.agent.model_copy(update={"data_dir": Path(directory)})
-        async with wiring.opened(settings.model_copy(update={"agent": elsewhere})) as agent:
-            operation = agent.operations.table()["rules.backfill"]
-
-            async def ask(arguments: dict[str, Any]) -> dict[str, Any]:
-                answer: dict[str, Any] = await operation(**arguments)
-                return answer
-
-            yield ask
+            await every_page(ask, asked, on_page)
+    return counts, postings
 
 
 def _say_what_lacks(settings: Settings, rulebook: Rulebook, rule: str, source: str) -> None:

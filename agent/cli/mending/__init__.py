@@ -1,0 +1,1 @@
+"""Commands that go back over what was: previewed on a copy, carried out page by page by whoever holds the ledger."""
