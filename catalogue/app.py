@@ -20,6 +20,7 @@ from catalogue.errors import RefusedError
 from catalogue.proof.door import KeepingDoor
 from catalogue.redemption.door import SpendingDoor
 from catalogue.redemption.vault import Vault
+from catalogue.statement.door import StatementDoor
 from catalogue.store import Store
 from wire import batch, enrolment, receipt, signing
 from wire.canonical import MalformedError
@@ -78,6 +79,7 @@ class Door:
         app.router.add_post("/v1/batches", self.batches)
         app.router.add_get("/v1/stand", self.stand)
         KeepingDoor(self).add_to(app.router)
+        StatementDoor(self).add_to(app.router)
         ReadingDoor(self).add_to(app.router)
         if self.vault is not None:
             SpendingDoor(self, self.vault).add_to(app.router)
@@ -182,6 +184,13 @@ class Door:
         answer = Response(status_code=status, headers=Headers(headers.items()), request=answered)
         signed = signing.sign_response(answer, body, key=self.key, created=self.clock(), tag=tag)
         return web.Response(status=status, body=body, headers=headers | signed)
+
+    def dated(self, body: bytes, *, tag: str, content_type: str) -> web.Response:
+        """An answer that names what it is about, so whoever keeps it can prove it: signed, bound to no request."""
+        headers = {"Content-Type": content_type}
+        answer = Response(status_code=200, headers=Headers(headers.items()))
+        signed = signing.sign_response(answer, body, key=self.key, created=self.clock(), tag=tag)
+        return web.Response(body=body, headers=headers | signed)
 
 
 def _guard(door: Door) -> Middleware:

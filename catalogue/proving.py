@@ -29,3 +29,7 @@ class Proves(Protocol):
     ) -> web.Response:
         """An answer that is true now: signed, and bound to its request."""
         ...
+
+    def dated(self, body: bytes, *, tag: str, content_type: str) -> web.Response:
+        """An answer that names what it is about, so whoever keeps it can prove it: signed, bound to no request."""
+        ...

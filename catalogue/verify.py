@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from catalogue import books, schema
 from catalogue.proof import keys, rejected
 from catalogue.redemption import audit as redemptions
+from catalogue.statement import pages as statement
 from catalogue.store.rows import WalletKey
 from catalogue.wallets import audit
 from wire import chain, entry, receipt, signing
@@ -58,6 +59,8 @@ async def verify(conn: AsyncConnection, public: bytes, *, now: int, campus: str 
         for agent in rows.all():
             later = await rejected.accepted(conn, name, agent.agent)
             await _Chain(report, agent, sums, publics=publics, later=later, now=now).walk(conn)
+            for fault in await statement.check(conn, name, agent.agent):
+                report.fault(fault)
         report.wallets += await audit.check(conn, name, sums, report.fault)
         await redemptions.check(conn, name, report.fault)
     return report

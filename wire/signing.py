@@ -29,6 +29,7 @@ TAKEOVER_TAG = "rewards-takeover"
 KEPT_TAG = "rewards-kept"
 SPEND_TAG = "rewards-spend"
 SPENT_TAG = "rewards-spent"
+STATEMENT_TAG = "rewards-statement"
 
 _REQUEST = ("@method", "@path")
 _REQUEST_WITH_BODY = (*_REQUEST, "content-type", "content-digest")
@@ -150,6 +151,17 @@ def verify_receipt(response: Response, body: bytes, *, public: bytes, now: int) 
     """
     key_id = fingerprint(public)
     _verify(response, body, _RESPONSE, public=public, key_id=key_id, now=now, age_max=None, tag=RECEIPT_TAG)
+
+
+def verify_statement(response: Response, body: bytes, *, public: bytes, now: int, fresh: bool = True) -> None:
+    """Check a page of the statement, which names what it follows; ``fresh`` unless it was kept since it came.
+
+    Raises:
+        SignatureError: unsigned, another key, from the future, stale, or anything was changed.
+    """
+    age_max = CREATED_AGE_MAX_S if fresh else None
+    key_id = fingerprint(public)
+    _verify(response, body, _RESPONSE, public=public, key_id=key_id, now=now, age_max=age_max, tag=STATEMENT_TAG)
 
 
 def _sign(

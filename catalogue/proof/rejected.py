@@ -65,9 +65,10 @@ async def accept(
     if judged.kind == "reversal" and judged.amount < 0:
         account = (await book.accounts(conn, campus, held)).get(judged.key) or Account()
         judged = judged._replace(waived=account.move(as_movement(judged)))
-    await book.write(store, conn, campus, [judged], held, now=now)
+    no = await book.write(store, conn, campus, [judged], held, now=now)
     place = {"campus": campus, "agent": name, "epoch": row.epoch, "seq": seq}
-    await conn.execute(insert(accepted_entry), place | {"accepted_at": now, "accepted_by": by, "reason": reason})
+    said = {"accepted_at": now, "accepted_by": by, "reason": reason, "no": no}
+    await conn.execute(insert(accepted_entry), place | said)
     return {"agent": name, "seq": seq, "learner": judged.learner, "currency": judged.currency, "amount": judged.amount}
 
 

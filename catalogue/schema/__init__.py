@@ -4,7 +4,7 @@ from catalogue.schema.api import api_token
 from catalogue.schema.base import REVISION, metadata
 from catalogue.schema.campus import agent, agent_key, batch, enrolment, entry, tenant
 from catalogue.schema.keeping import sealed_person
-from catalogue.schema.proof import accepted_entry, catalogue_key, site
+from catalogue.schema.proof import accepted_entry, catalogue_key, site, statement_page
 from catalogue.schema.redemption import redemption, step
 from catalogue.schema.rewards import code, label, offer, partner, reward
 from catalogue.schema.wallets import currency, ledger, level, movement, wallet
@@ -32,6 +32,7 @@ __all__ = [
     "reward",
     "sealed_person",
     "site",
+    "statement_page",
     "step",
     "tenant",
     "wallet",

@@ -1,4 +1,4 @@
-"""Tables of what is proven: the catalogue's own keys, whose each site is, rejected entries that were accepted later."""
+"""Tables of what is proven: the catalogue's own keys, whose each site is, entries accepted later, told pages."""
 
 from __future__ import annotations
 
@@ -39,4 +39,15 @@ accepted_entry = Table(
     Column("accepted_at", BigInteger, nullable=False),
     Column("accepted_by", Text, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("no", BigInteger),  # the movement that posted it
+)
+
+statement_page = Table(
+    "statement_page",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("agent", Text, primary_key=True),
+    Column("upto", BigInteger, primary_key=True),  # a page that was told ended at this movement
+    Column("head", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["campus", "agent"], ["agent.campus", "agent.agent"]),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -121,6 +122,13 @@ class Hand:
         self.key = keys.create(self.key_file)
         self.clock = SystemClock()
         self.client = Client(Place(url=under_test.url), key_file=self.key_file, clock=self.clock)
+
+    def moved_to(self, other: CatalogueUnderTest) -> Hand:
+        """The same agent, asking another catalogue."""
+        again = copy.copy(self)
+        again.under_test = other
+        again.client = Client(Place(url=other.url), key_file=self.key_file, clock=self.clock)
+        return again
 
     async def enrol(self, token: str, *, environment: str = "production", key: keys.Key | None = None) -> Answer:
         """Enrol, taking the name from a good answer."""

@@ -1,0 +1,1 @@
+"""The way back to campus: what the centre did, told to agents."""
