@@ -360,10 +360,9 @@ class Demand:
 
     ``names`` are full LMS event names, ``suffixes`` endings such as ``\event\course_module_viewed`` that stand for
     every component's event; anything else need not be read. ``patterns`` are kinds and wildcards over kinds, for
-    sources whose events have no LMS name. ``facts`` are fact names (`config.facts`), of which a collector looks up only
-    those it is asked for. ``selectors`` are what audiences name: each must mean one thing.
-    ``profile`` gives the profile fields that demanded roles (`referrer`, `supervisor`) and facts (`person_…`) are
-    read from.
+    sources whose events have no LMS name. ``facts`` are names of `config.facts`: a collector looks up only these.
+    ``selectors`` are what audiences name: each must mean one thing. ``profile``: which fields of profiles are read.
+    ``placed`` gives those of ``names`` that matter in these courses alone (`id:7`); a collector need not heed it.
     """
 
     rules_version: str
@@ -373,6 +372,7 @@ class Demand:
     selectors: tuple[Selector, ...] = ()
     profile: Mapping[str, str] = field(default_factory=dict)
     patterns: frozenset[str] = frozenset()
+    placed: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 UseKey = tuple[str, str, str]

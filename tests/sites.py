@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from agent.clock import Clock
@@ -192,9 +193,20 @@ def put(site: Site, table: str, **columns: object) -> None:
     site.execute(f"INSERT INTO mdl_{table} ({names}) VALUES ({marks})", tuple(columns.values()))
 
 
-def wanting(*names: str, facts: Sequence[str] = (), suffixes: Sequence[str] = ()) -> Demand:
-    """Rules that want these events and facts."""
-    return Demand(rules_version="v1", names=frozenset(names), suffixes=frozenset(suffixes), facts=frozenset(facts))
+def wanting(
+    *names: str,
+    facts: Sequence[str] = (),
+    suffixes: Sequence[str] = (),
+    placed: Mapping[str, frozenset[str]] = MappingProxyType({}),
+) -> Demand:
+    """Rules that want these events and facts, some of them in some courses alone."""
+    return Demand(
+        rules_version="v1",
+        names=frozenset(names),
+        suffixes=frozenset(suffixes),
+        facts=frozenset(facts),
+        placed=placed,
+    )
 
 
 EVERYTHING = Demand(

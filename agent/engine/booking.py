@@ -235,10 +235,9 @@ def _earned(verdict: Verdict, state: State, prefix: str, fair: fairness.Fair | N
     if verdict.act is None:
         return _booked(verdict, state, prefix)
     notes, due = sets.put(verdict.act, verdict.learner, state.uses)
-    if due.awards:
-        decision = _booked(verdict._replace(places=sets.allowed(verdict.places, due)), state, prefix)
-    else:
-        decision = _decision(verdict, _REFUSED, reason=due.told)
+    if not due.awards:
+        return _decision(verdict, _REFUSED, reason=due.told, notes=notes, completes=due.done if notes else ())
+    decision = _booked(verdict._replace(places=sets.allowed(verdict.places, due)), state, prefix)
     return replace(decision, notes=notes, completes=due.done) if notes else decision
 
 
@@ -301,7 +300,14 @@ def _done_again(refused: Decision, verdict: Verdict, state: State, prefix: str) 
 
 
 def _decision(
-    verdict: Verdict, outcome: Outcome, *, reason: str, hold: HoldKind | None = None, until: int | None = None
+    verdict: Verdict,
+    outcome: Outcome,
+    *,
+    reason: str,
+    hold: HoldKind | None = None,
+    until: int | None = None,
+    notes: tuple[Use, ...] = (),
+    completes: tuple[str, ...] = (),
 ) -> Decision:
     return Decision(
         event_id=verdict.event.event_id,
@@ -315,4 +321,6 @@ def _decision(
         until=until,
         hold=hold,
         checks=verdict.checks,
+        notes=notes,
+        completes=completes,
     )

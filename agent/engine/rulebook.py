@@ -136,7 +136,8 @@ class Needs:
     """What one rule asks of the sources.
 
     ``kinds`` its events have; ``names`` and ``suffixes`` of their LMS events; ``facts`` that it, the denials it meets
-    and the question who is staff look at (names of the fact table); ``patterns`` its kinds as it writes them.
+    and the question who is staff look at (names of the fact table); ``patterns`` its kinds as it writes them;
+    ``placed`` those of ``names`` that it needs in some courses alone, and which (see `Demand.placed`).
     """
 
     kinds: frozenset[str]
@@ -144,6 +145,7 @@ class Needs:
     suffixes: frozenset[str]
     facts: frozenset[str]
     patterns: frozenset[str] = frozenset()
+    placed: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def also(self, other: Needs | None) -> Needs:
         """Both together."""
@@ -154,7 +156,19 @@ class Needs:
             names=self.names | other.names,
             suffixes=self.suffixes | other.suffixes,
             facts=self.facts | other.facts,
+            placed=placed((self, other)),
         )
+
+
+def placed(needs: Iterable[Needs]) -> Mapping[str, frozenset[str]]:
+    """The names that nobody needs but in some courses, with all of these courses."""
+    found: dict[str, frozenset[str]] = {}
+    everywhere: set[str] = set()
+    for one in needs:
+        everywhere |= one.names - one.placed.keys()
+        for name, courses in one.placed.items():
+            found[name] = found.get(name, frozenset()) | courses
+    return {name: courses for name, courses in found.items() if name not in everywhere}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

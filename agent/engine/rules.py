@@ -27,7 +27,18 @@ from agent.engine.quota import AWARDS, Quota, Span, Usual
 from agent.engine.recognition import ladder
 from agent.engine.recognition.compiled import Words, declared, recognition
 from agent.engine.recognition.model import unique
-from agent.engine.rulebook import BADGE, CompiledDeny, CompiledRule, Needs, Once, Payee, Rulebook, once, placeholders
+from agent.engine.rulebook import (
+    BADGE,
+    CompiledDeny,
+    CompiledRule,
+    Needs,
+    Once,
+    Payee,
+    Rulebook,
+    once,
+    placed,
+    placeholders,
+)
 from agent.engine.schedule import compiling as schedule
 from agent.model import FROM_PROFILE, Demand, Role
 
@@ -270,8 +281,12 @@ class _Compiler:
                 (suffixes if entry.suffix else names).add(entry.lms_event)
         kinds = kinds_of(rule.spec.on, self._kinds)
         brought = [one for one in self._programmes if one.kind in kinds]
-        for entry in (entry for one in brought for kind in one.kinds for entry in self._kinds.entries_for(kind)):
-            (suffixes if entry.suffix else names).add(entry.lms_event)
+        within: dict[str, frozenset[str]] = {}
+        for one in brought:
+            entries = [entry for kind in one.kinds for entry in self._kinds.entries_for(kind)]
+            suffixes |= {entry.lms_event for entry in entries if entry.suffix}
+            for name in {entry.lms_event for entry in entries if not entry.suffix} - names:
+                within[name] = within.get(name, frozenset()) | one.courses
         met = {*kinds, *rule.spec.on}
         facts = _facts_of(rule, kinds).union(*(one.wants for one in brought)) | (
             set() if self._file.staff_earn else {"staff"}
@@ -285,12 +300,13 @@ class _Compiler:
         table = FactTable()
         return Needs(
             kinds=frozenset(kinds),
-            names=frozenset(names),
+            names=frozenset(names) | within.keys(),
             suffixes=frozenset(suffixes),
             facts=frozenset(fact for fact in facts if table.get(fact) is not None),
             patterns=frozenset(pattern for pattern in met_by if "\\" not in pattern).union(
                 *(one.kinds for one in brought)
             ),
+            placed=within,
         )
 
     def _derivations(self, needs: Iterable[Needs]) -> tuple[Derivation, ...]:
@@ -316,6 +332,7 @@ class _Compiler:
                 *schedule.selectors(self._file),
             ),
             patterns=frozenset().union(*(one.patterns for one in every)),
+            placed=placed(every),
         )
 
 

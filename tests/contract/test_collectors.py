@@ -25,6 +25,7 @@ from tests.sites import (
     collecting,
     log,
     pages_of,
+    put,
     read,
     wanting,
 )
@@ -57,6 +58,34 @@ async def test_a_suffix_takes_its_underscores_literally(site: Site, clock: HandC
     async with collecting(site.options(), clock) as collector:
         seen, _ = await read(collector, demand=wanting(suffixes=[r"\event\course_module_viewed"]))
     assert [one.position for one in seen] == [1]
+
+
+async def test_what_matters_in_some_courses_is_not_read_of_the_others(site: Site, clock: HandClock) -> None:
+    for course, shortname, idnumber in ((3, "FIRE01", ""), (4, "B", "HS-103"), (5, "C", ""), (6, "D", "FIRE01")):
+        put(site, "course", id=course, shortname=shortname, idnumber=idnumber)
+    for course in range(3, 9):
+        log(site, course, courseid=course)
+        log(site, course + 10, courseid=course, eventname=LOGGED_IN)
+    in_some = {VIEWED: frozenset({"FIRE01", "idnumber:HS-103", "id:7"})}
+    async with collecting(site.options(), clock) as collector:
+        seen, state = await read(collector, demand=wanting(VIEWED, LOGGED_IN, placed=in_some))
+    read_of = [one.course for one in seen if one.lms_event == VIEWED]
+    assert set(read_of) >= {"3", "4", "7"}, "a course of that name, of that idnumber, and one that was deleted"
+    assert set(read_of) <= {"3", "4", "6", "7"}, "what is called so otherwise may be read too: the rules look again"
+    assert [one.course for one in seen if one.lms_event == LOGGED_IN] == ["3", "4", "5", "6", "7", "8"]
+    assert state.position == 18
+
+
+async def test_a_course_that_is_named_later_is_read_from_then_on(site: Site, clock: HandClock) -> None:
+    demand = wanting(VIEWED, placed={VIEWED: frozenset({"FIRE01"})})
+    log(site, 1, courseid=3)
+    async with collecting(site.options(), clock) as collector:
+        seen, state = await read(collector, demand=demand)
+        assert seen == []
+        put(site, "course", id=3, shortname="FIRE01")
+        log(site, 2, courseid=3)
+        seen, _ = await read(collector, state, demand)
+    assert [one.position for one in seen] == [2]
 
 
 async def test_reading_again_from_the_end_gives_nothing(site: Site, clock: HandClock) -> None:

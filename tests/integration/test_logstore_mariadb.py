@@ -282,6 +282,23 @@ async def test_a_missing_grant_on_a_look_up_table_costs_its_facts_only(site: Mar
     assert [table.table for table in found.unreadable] == ["quiz"]
 
 
+async def test_where_courses_may_not_be_read_the_acts_of_all_are(site: MariaSite, clock: HandClock) -> None:
+    put(site, "course", id=3, shortname="FIRE01")
+    log(site, 1, courseid=3)
+    log(site, 2, courseid=4)
+    demand = wanting(VIEWED, placed={VIEWED: frozenset({"FIRE01"})})
+    async with collecting(site.options(), clock) as collector:
+        seen, _ = await read(collector, demand=demand)
+    assert [one.position for one in seen] == [1]
+    site.database.revoke_reader("mdl_course")
+    try:
+        async with collecting(site.options(), clock) as collector:
+            seen, _ = await read(collector, demand=demand)
+    finally:
+        site.database.grant_reader()
+    assert [one.position for one in seen] == [1, 2]
+
+
 async def test_a_missing_grant_on_the_log_names_the_grant(site: MariaSite, clock: HandClock) -> None:
     site.database.revoke_reader("mdl_logstore_standard_log")
     try:

@@ -230,7 +230,7 @@ class LogstoreCollector:
             drafts = [*shown, *drafts]
         prompting = prompts(demand)
         if prompting:
-            drafts = [draft for draft in drafts if draft.event not in prompting]
+            drafts = [draft for draft in drafts if draft.event not in prompting or draft.event in demand.names]
         site = self._options.site_name
         return Page(
             source=self.name,
@@ -253,7 +253,9 @@ class LogstoreCollector:
 
     def _filter(self, demand: Demand) -> Filter:
         if demand.rules_version not in self._filters:
-            self._filters = {demand.rules_version: filter_of(demand, self._log.schema, prompts(demand))}
+            beside = self._state is self._log
+            made = filter_of(demand, self._log.schema, prompts(demand), with_courses=beside)
+            self._filters = {demand.rules_version: made}
         return self._filters[demand.rules_version]
 
     def _kinds_now(self) -> Kinds:

@@ -65,13 +65,19 @@ async def require_one_meaning(database: Database, source: str, selectors: Iterab
 
 
 def _queries(database: Database, wanted: Sequence[Selector]) -> Iterable[Query]:
-    courses = [one.name.removeprefix(BY_NUMBER) for one in wanted if one.by == "courses"]
-    numbers = (one.name.removeprefix(_BY_ID) for one in wanted if one.by == "courses" and one.name.startswith(_BY_ID))
-    ids = sorted({int(number) for number in numbers if number.isascii() and number.isdigit()})
+    named = [one.name for one in wanted if one.by == "courses"]
+    courses = [name.removeprefix(BY_NUMBER) for name in named]
+    ids = sorted({number for name in named if (number := id_of(name)) is not None})
     cohorts = [one.name for one in wanted if one.by == "cohorts"]
     for template, names in ((_COURSES, courses), (_CATEGORIES, []), (_COHORTS, cohorts)):
         marks = ",".join("?" * len(names)) or "NULL"
         yield database.schema.query(template, *names, *names, marks=marks, ids=ids)
+
+
+def id_of(selector: str) -> int | None:
+    """The id that `id:7` names; None where a course is named otherwise."""
+    number = selector.removeprefix(_BY_ID)
+    return int(number) if number != selector and number.isascii() and number.isdigit() else None
 
 
 def _gathered(named: Iterable[tuple[str, str]]) -> Meanings:

@@ -125,12 +125,16 @@ def decode_other(text: str | None, keys: tuple[str, ...]) -> Other:
         found = decode_php(text.encode())
     if not isinstance(found, dict):
         return _NOTHING
-    values = {key: _under(found, key) for key in keys}
-    return {key: value for key, value in values.items() if value is not _MISSING and not isinstance(value, _NESTED)}
+    values: dict[str, OtherValue] = {}
+    for key in keys:
+        value = _under(found, key) if "/" in key else found.get(key, _MISSING)
+        if value is not _MISSING and not isinstance(value, _NESTED):
+            values[key] = value
+    return values
 
 
 def _under(found: object, key: str) -> Any:
-    """What stands under a key, or under `a/b`."""
+    """What stands under `a/b`."""
     for part in key.split("/"):
         found = found.get(part, _MISSING) if isinstance(found, dict) else _MISSING
     return found

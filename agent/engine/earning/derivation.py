@@ -41,6 +41,11 @@ class Derivation:
     selectors: tuple[Selector, ...] = ()
 
     @property
+    def courses(self) -> frozenset[str]:
+        """The courses in which the acts lie, as the rules name them."""
+        return frozenset(selector.name for selector in self.selectors if selector.by == "courses")
+
+    @property
     def lms_event(self) -> str:
         """What its events are called."""
         return f"{PREFIX}{self.kind}:{self.name}"

@@ -8,11 +8,11 @@ it by one at most: so a late event pays what it would have paid in time, and nev
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from agent.config.rulefile.earning import Streak
+from agent.config.rulefile.earning import Streak, StreakUnit
 from agent.engine.calendar import Calendar, Moment
 from agent.engine.earning.sets import Due, Form, Members
 from agent.model import Observation
@@ -33,6 +33,9 @@ class StreakCount:
 
     def __init__(self, spec: Streak, calendar: Calendar, closed: Days, weekdays: frozenset[int] | None) -> None:
         self._spec = spec
+        self._unit: StreakUnit = spec.unit
+        self._length = spec.length
+        self._forgiven = spec.forgiven
         self._calendar = calendar
         self._closed = closed
         self._weekdays = weekdays
@@ -43,24 +46,25 @@ class StreakCount:
         day = moment.date
         if self._is_closed(day):
             return "closed day"
-        return (self._calendar.first(self._spec.unit, day) if self._whole else day).toordinal()
+        return (self._calendar.first(self._unit, day) if self._whole else day).toordinal()
 
     def due(self, members: Members, _slot: int) -> Due:
         """How many streaks these members make."""
-        spec = self._spec
         units = self._units(members)
-        if spec.in_ is not None:
-            count, rest = divmod(len(units), spec.length)
+        if self._spec.in_ is not None:
+            count, rest = divmod(len(units), self._length)
         else:
-            count, rest = self._in_a_row(units)
-        if not spec.repeat:
-            count, rest = min(count, 1), rest if not count else spec.length
-        return Due(count, f"streak {rest} of {spec.length} {spec.unit}s")
+            count, rest = self._in_a_row([date.fromordinal(unit) for unit in units])
+        if not self._spec.repeat:
+            count, rest = min(count, 1), rest if not count else self._length
+        return Due(count, f"streak {rest} of {self._length} {self._unit}s")
 
-    def _units(self, members: Members) -> list[date]:
+    def _units(self, members: Members) -> Sequence[int]:
         """The days, weeks or months that count, by their first day, in order."""
-        starts = Counter(self._calendar.first(self._spec.unit, date.fromordinal(slot)) for slot in members)
-        return sorted(start for start, days in starts.items() if self._whole or days >= self._spec.each.days)
+        if self._whole:
+            return sorted(members)
+        starts = Counter(self._calendar.first(self._unit, date.fromordinal(slot)).toordinal() for slot in members)
+        return sorted(start for start, days in starts.items() if days >= self._spec.each.days)
 
     def _in_a_row(self, units: list[date]) -> tuple[int, int]:
         """How many stretches there are at most, and how long the one under way is."""
@@ -70,7 +74,7 @@ class StreakCount:
             now = self._window(unit)
             if now != window:
                 best, window = _merged((_Run(0, run.length), count) for run, count in best.items()), now
-            best = _merged(self._step(best.items(), there=there, forgiven=0 if now is None else self._spec.forgiven))
+            best = _merged(self._step(best.items(), there=there, forgiven=0 if now is None else self._forgiven))
         count = max(best.values())
         return count, max(run.length for run, found in best.items() if found == count)
 
@@ -78,7 +82,7 @@ class StreakCount:
         for run, count in runs:
             if there:
                 length = run.length + 1
-                full = length == self._spec.length
+                full = length == self._length
                 yield _Run(run.forgiven, 0 if full else length), count + full
                 continue
             yield _Run(run.forgiven, 0), count
@@ -94,10 +98,10 @@ class StreakCount:
                 yield unit, True
             elif self._could_count(unit):
                 yield unit, False
-            unit = self._calendar.following(self._spec.unit, unit)
+            unit = self._calendar.following(self._unit, unit)
 
     def _could_count(self, unit: date) -> bool:
-        end = self._calendar.following(self._spec.unit, unit)
+        end = self._calendar.following(self._unit, unit)
         days = (date.fromordinal(n) for n in range(unit.toordinal(), end.toordinal()))
         return sum(not self._is_closed(day) for day in days) >= self._spec.each.days
 

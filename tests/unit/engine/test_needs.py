@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.rule_stories import rulebook
+from tests.rule_stories import rule, rulebook
 
 RULES = r"""
 [[rule]]
@@ -48,3 +48,29 @@ def test_the_demand_is_what_all_rules_need_together() -> None:
     book = rulebook(RULES)
     assert book.demand.names == book.needs["quiz"].names | book.needs["talk"].names
     assert book.demand.facts == {"score_pct", "post", "word_count", "staff"}
+
+
+PROGRAMMES = """[programme.first]
+courses = ["A", "id:7"]
+pass = 80
+[programme.second]
+courses = ["idnumber:B"]
+pass = 50
+[programme.third]
+courses = ["C"]
+pass = "completed"
+"""
+GRADED, COMPLETED = r"\core\event\user_graded", r"\core\event\course_completed"
+
+
+def test_acts_that_only_programmes_look_at_are_needed_in_their_courses() -> None:
+    book = rulebook(PROGRAMMES + rule("programme.completed"))
+    assert book.demand.names == {GRADED, COMPLETED}
+    assert book.demand.placed == {GRADED: {"A", "id:7", "idnumber:B"}, COMPLETED: {"C"}}
+
+
+def test_what_another_rule_wants_of_every_course_is_needed_everywhere() -> None:
+    book = rulebook(PROGRAMMES + rule("programme.completed") + rule("course.completed", name="other"))
+    assert book.needs["r"].placed == {GRADED: {"A", "id:7", "idnumber:B"}, COMPLETED: {"C"}}
+    assert book.demand.placed == {GRADED: {"A", "id:7", "idnumber:B"}}
+    assert rulebook(PROGRAMMES + rule("course.completed")).demand.placed == {}

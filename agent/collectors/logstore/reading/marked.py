@@ -39,7 +39,8 @@ _SUBMITTED = (
 def prompts(demand: Demand) -> frozenset[str]:
     """Events that are read besides those that rules want, since they may complete what was read before."""
     scored = QUIZ_SUBMITTED in demand.names and "score_pct" in demand.facts
-    return frozenset({GRADED}) if scored and GRADED not in demand.names else frozenset()
+    everywhere = GRADED in demand.names and GRADED not in demand.placed
+    return frozenset({GRADED}) if scored and not everywhere else frozenset()
 
 
 async def submissions(reader: Reader, state: Database, drafts: Sequence[Draft], demand: Demand) -> Rows:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from agent.collectors.logstore.dialects.database import Database, Query, Row, Rows, Schema, Unreadable
 from agent.collectors.logstore.draft import COLUMNS
+from agent.collectors.logstore.names import BY_NUMBER, id_of
 from agent.collectors.logstore.options import Limits
 from agent.collectors.logstore.reading.ranges import joined, missing_runs
 from agent.collectors.systems.moodle import OTHER_KEYS
@@ -26,41 +27,66 @@ _LAST = "SELECT id, eventname, userid, timecreated FROM {log} WHERE id <= ? AND 
 _MARKING = "(eventname = ? AND userid > 0 AND userid <> relateduserid AND origin IN ('web', 'ws'))"
 """What cron or a restore writes is nobody's marking; nor is what Moodle marks by itself while the learner submits."""
 
+_WITHIN = (
+    "(eventname = ? AND (courseid IN ([ids]) OR courseid IN "
+    "(SELECT id FROM {course} WHERE shortname IN ([marks]) OR idnumber IN ([marks]))))"
+)
+"""An event that matters in some courses alone; a database may find more than those that are called so to the letter."""
+
 NOTHING = "1 = 0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which rows the rules want, as a condition and its parameters, and how to read their `other`."""
+    """Which rows the rules want, as a condition and its parameters, and how to read their `other`.
+
+    ``tables`` are those that the condition reads; ``wide`` wants the same rows of every course, and reads none.
+    """
 
     condition: str
     params: tuple[str, ...]
     columns: str
     other_params: tuple[str, ...]
+    tables: tuple[str, ...] = ()
+    wide: Filter | None = None
 
     def around(self, query: Query) -> Query:
         """The query with this filter's parameters around its own."""
-        return Query(sql=query.sql, params=(*self.other_params, *query.params, *self.params), tables=query.tables)
+        params = (*self.other_params, *query.params, *self.params)
+        return Query(sql=query.sql, params=params, tables=(*query.tables, *self.tables))
 
 
-def filter_of(demand: Demand, schema: Schema, markings: Collection[str] = ()) -> Filter:
+def filter_of(demand: Demand, schema: Schema, markings: Collection[str] = (), *, with_courses: bool = False) -> Filter:
     """The rows that ``demand`` wants, and of the events ``markings`` those by which one person marked another.
 
-    `other` is read only of events of which something in it is needed.
+    `other` is read only of events of which something in it is needed. ``with_courses`` says that the log's database
+    has the table of courses too, so that what matters in some of them alone is not read of the others.
     """
-    names, suffixes = sorted(demand.names), sorted(demand.suffixes)
+    placed = demand.placed if with_courses else {}
+    names, suffixes = sorted(demand.names - placed.keys()), sorted(demand.suffixes)
     terms = [f"eventname IN ({','.join('?' * len(names))})"] if names else []
     terms += [schema.suffix("eventname", suffix) for suffix in suffixes]
     terms += [_MARKING] * len(markings)
+    within = [_within(name, courses, schema) for name, courses in sorted(placed.items())]
+    terms += [query.sql for query in within]
     read = demand.names | frozenset(markings)
     needed = tuple(name for name in OTHER_KEYS if name in read or name.endswith(tuple(suffixes)))
     other = f"CASE WHEN eventname IN ({','.join('?' * len(needed))}) THEN other END" if needed else "NULL"
     return Filter(
         condition=" OR ".join(terms) or NOTHING,
-        params=(*names, *suffixes, *markings),
+        params=(*names, *suffixes, *markings, *(text for query in within for text in map(str, query.params))),
         columns=COLUMNS.replace("[other]", other),
         other_params=needed,
+        tables=("course",) if within else (),
+        wide=filter_of(demand, schema, markings) if within else None,
     )
+
+
+def _within(name: str, courses: Collection[str], schema: Schema) -> Query:
+    """The condition for events ``name`` in these courses, with its parameters."""
+    called = sorted(selector.removeprefix(BY_NUMBER) for selector in courses)
+    ids = sorted(number for selector in courses if (number := id_of(selector)) is not None)
+    return schema.query(_WITHIN, name, *called, *called, ids=ids, marks=",".join("?" * len(called)) or "NULL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +173,12 @@ class Reader:
             wanted=wanted.condition,
             most=[self.limits.page_rows_max],
         )
-        return await self.ask(wanted.around(template))
+        try:
+            return await self.ask(wanted.around(template))
+        except LogUnreadableError as error:
+            if wanted.wide is None or error.answer.table not in wanted.tables:
+                raise
+            return await self.wanted(wanted.wide, after, upto)
 
     async def prove(self, rows: Sequence[Row], first: int, end: int, high_water: int, now: int) -> Proof:
         """Which of first…end are missing, and which of ``rows`` are backdated.
