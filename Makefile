@@ -8,7 +8,7 @@ LOCK := pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no
         --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint check servers coverage bench soak docs lock clean
+.PHONY: help install demo test lint check servers coverage bench soak docs reference lock clean
 
 help: ## list the doors
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ soak: install servers ## the long tests
 
 docs: install $(VENV)/.docs ## build the manual into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+reference: install ## write the manual's reference pages anew from the code
+	$(BIN)/python -m manual
 
 $(VENV)/.docs: docs/requirements.lock $(VENV)/.installed
 	$(PIP) install --require-hashes --requirement docs/requirements.lock

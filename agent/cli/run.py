@@ -72,7 +72,7 @@ async def _run(settings: Settings, *, until_caught_up: bool) -> int:
                 agent.tails(on_page),
                 agent.outbox,
                 data_dir=settings.agent.data_dir,
-                operations=agent.operations.table(),
+                operations={**agent.operations.table(), **({"door.answers": agent.door.answers} if agent.door else {})},
                 reload=agent.reload,
                 watch=agent.watch,
                 scheduling=agent.scheduler,

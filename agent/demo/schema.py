@@ -42,6 +42,8 @@ course
   key category
   key idnumber
   key shortname
+task_scheduled
+  component:255 classname:255 lastruntime? nextruntime? disabled
 modules
   name:20 visible
   key name

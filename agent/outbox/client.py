@@ -169,9 +169,11 @@ class Client:
                     status=response.status, headers=tuple(response.headers.items()), body=came, request=request
                 )
         except TimeoutError:
-            raise TransientError(f"the catalogue did not answer within {limit_s:.0f} s", hint=_HINT) from None
+            raise TransientError(
+                f"the catalogue did not answer within {limit_s:.0f} s", hint=_HINT, code=_AWAY
+            ) from None
         except (aiohttp.ClientError, OSError, ValueError) as exc:
-            raise TransientError(f"the catalogue cannot be reached: {_said(exc)}", hint=_HINT) from None
+            raise TransientError(f"the catalogue cannot be reached: {_said(exc)}", hint=_HINT, code=_AWAY) from None
 
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -184,6 +186,7 @@ class Client:
 
 
 _HINT = "is [catalogue] url right, and may this machine reach it? entries are kept and delivered later"
+_AWAY = "catalogue-unreachable"
 _Sign = Callable[[Request, bytes, int], dict[str, str]]
 
 

@@ -36,7 +36,7 @@ async def enrol(
         IntegrityError: what answers is not the catalogue that the token names.
     """
     enrolled = await introduce(token_text, client=client, campus=campus, environment=environment, clock=clock)
-    await writer.run(_remember(enrolled, url))
+    await writer.run(_remember(enrolled, url, client.key().fingerprint))
     return enrolled
 
 
@@ -113,13 +113,14 @@ async def _proven(client: Client, answer: Answer, token: Token, campus: str, clo
     return enrolled
 
 
-def _remember(enrolled: EnrolAnswer, url: str) -> delivery.Unit:
+def _remember(enrolled: EnrolAnswer, url: str, fingerprint: str) -> delivery.Unit:
     values = {
         delivery.CAMPUS: enrolled.campus,
         delivery.AGENT: enrolled.agent,
         delivery.CATALOGUE_KEY: enrolled.catalogue_public.hex(),
         delivery.CATALOGUE_KEYS: "",
         delivery.CATALOGUE_URL: url,
+        delivery.AGENT_KEY: fingerprint,
     }
 
     async def unit(conn: aiosqlite.Connection) -> None:

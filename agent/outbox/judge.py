@@ -44,9 +44,13 @@ class Elsewhere:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """Nothing was acknowledged: try later. ``forged`` where an answer posed as one of the catalogue's."""
+    """Nothing was acknowledged: try later. ``forged`` where an answer posed as one of the catalogue's.
+
+    ``code`` is how the catalogue names its refusal, unsigned and only to be shown.
+    """
 
     told: str
+    code: str = ""
     retry_after: int | None = None
     forged: bool = False
 
@@ -128,17 +132,24 @@ def refusal(answer: Answer, now: int) -> Failed:
     told = f"the catalogue answered {answer.status}{_message(answer.body)}"
     hint = _HINTS.get(answer.status, "")
     return Failed(
-        told=f"{told}; {hint}" if hint else told, retry_after=retry.retry_after_s(answer.header("retry-after"), now)
+        told=f"{told}; {hint}" if hint else told,
+        code=_said(answer.body, "error"),
+        retry_after=retry.retry_after_s(answer.header("retry-after"), now),
     )
 
 
 def _message(body: bytes) -> str:
+    message = _said(body, "message")
+    return f": {message}" if message else ""
+
+
+def _said(body: bytes, name: str) -> str:
     """What an error says about itself; it is not signed, so it is shown to a person and decides nothing."""
     try:
         fields = orjson.loads(body)
     except orjson.JSONDecodeError:
         return ""
-    message = fields.get("message") if isinstance(fields, dict) else None
-    if not isinstance(message, str):
+    said = fields.get(name) if isinstance(fields, dict) else None
+    if not isinstance(said, str):
         return ""
-    return ": " + "".join(sign if sign.isprintable() else " " for sign in message[:_TOLD_CHARS_MAX])
+    return "".join(sign if sign.isprintable() else " " for sign in said[:_TOLD_CHARS_MAX])

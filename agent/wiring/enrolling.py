@@ -66,4 +66,5 @@ class Enrolling:
             raise ConfigError("this agent is not enrolled yet", hint="run: rewards-agent enrol TOKEN")
         async with client:
             key = await enrol.rotate(client=client, key_file=settings.key_file, who=who, clock=self._clock)
+        await self._writer.run(delivery.keep_settings({delivery.AGENT_KEY: key.fingerprint}))
         return {"public_key": key.public.hex(), "fingerprint": key.fingerprint}

@@ -28,7 +28,7 @@ def linking_of(settings: Settings) -> Linking | None:
 def _key(settings: Settings) -> bytes:
     home = settings.agent.data_dir
     if not (home / KEY_FILE).exists():
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(home / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="ascii") as file:
             file.write(secrets.token_hex(_KEY_BYTES) + "\n")

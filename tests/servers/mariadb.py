@@ -196,7 +196,13 @@ class MariaDB:
         account = (
             {"user": READER, "password": READER_PASSWORD} if reader else {"user": ADMIN, "password": ADMIN_PASSWORD}
         )
-        defaults: dict[str, Any] = {"charset": "utf8mb4", "autocommit": True, "connect_timeout": 5}
+        # Without TLS, whose trusted certificates take 25 ms to load for each connection.
+        defaults: dict[str, Any] = {
+            "charset": "utf8mb4",
+            "autocommit": True,
+            "connect_timeout": 5,
+            "ssl_disabled": True,
+        }
         return pymysql.connect(host=self.host, port=self.port, database=database, **(defaults | account | options))
 
     def execute(self, sql: str, arguments: Sequence[object] | None = None) -> tuple[tuple[Any, ...], ...]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -13,6 +14,8 @@ from agent.cli.frame import ConfigOption, JsonOption, emit_json, run_async, sett
 from agent.cli.setup.looks import machine, reconcile
 from agent.cli.setup.looks.callbacks import callback_findings
 from agent.cli.setup.looks.catalogue import catalogue_findings
+from agent.cli.setup.looks.edge.certificates import certificate_findings
+from agent.cli.setup.looks.edge.posts import post_findings
 from agent.cli.setup.looks.finding import Finding, exit_code, show, summary
 from agent.cli.setup.looks.ledger import ledger_findings
 from agent.cli.setup.looks.pulls import pull_findings
@@ -20,7 +23,7 @@ from agent.cli.setup.looks.scheduled import scheduled_findings
 from agent.cli.setup.looks.source import log_findings
 from agent.cli.setup.looks.webservices import web_findings
 from agent.config.rulefile.across.scheduled import hasty
-from agent.errors import RewardsError
+from agent.errors import ConfigError, RewardsError
 
 if TYPE_CHECKING:
     from agent.config.rulefile import RuleFile
@@ -58,11 +61,15 @@ def doctor(
     Exit codes: 0 nothing failed (a `look` is no failure); 1 the machine or the network must cure it; 2 an edit must;
     3 somebody must look at a history that is not what it was.
     """
-    settings = settings_of(config)
     if what is What.reconcile:
-        reconcile.show(settings, json=json)
+        reconcile.show(settings_of(config), json=json)
         return
-    findings = looked_at(settings)
+    try:
+        findings = looked_at(settings_of(config))
+    except ConfigError as exc:
+        if not json:
+            raise
+        findings = [Finding.of("configuration", exc, "configuration-invalid")]
     if json:
         emit_json([finding.told() for finding in findings])
     else:
@@ -74,20 +81,24 @@ def doctor(
 def looked_at(settings: Settings) -> list[Finding]:
     """Every finding, from what is nearest to what is farthest."""
     needs: Mapping[str, Needs] = {}
+    zone: ZoneInfo | None = None
     findings = [*_configuration(settings)]
     try:
         rules, rulebook = _rules(settings)
     except RewardsError as exc:
-        findings.append(Finding.of("rules", exc))
+        findings.append(Finding.of("rules", exc, "rules-invalid"))
     else:
-        needs = rulebook.needs
+        needs, zone = rulebook.needs, rules.timezone
         findings.extend(_of_rules(rules, rulebook))
-        findings.extend(Finding(about="rules", level="warn", found=str(fault)) for fault in hasty(rules, settings))
+        findings.extend(_doubtful(fault) for fault in hasty(rules, settings))
     findings.extend(machine.data_directory(settings.agent.data_dir))
     findings.append(machine.library())
-    findings.extend(run_async(log_findings(settings, needs)))
+    findings.extend(machine.files(settings))
+    findings.extend(certificate_findings(settings, int(time.time())))
+    findings.extend(run_async(log_findings(settings, needs, zone)))
     findings.extend(run_async(web_findings(settings, needs)))
     findings.extend(run_async(pull_findings(settings)))
+    findings.extend(run_async(post_findings(settings)))
     findings.extend(ledger_findings(settings))
     findings.extend(scheduled_findings(settings))
     findings.extend(run_async(catalogue_findings(settings)))
@@ -101,7 +112,7 @@ def _configuration(settings: Settings) -> Iterator[Finding]:
     try:
         support.check(settings)
     except RewardsError as exc:
-        yield Finding.of("configuration", exc)
+        yield Finding.of("configuration", exc, "configuration-invalid")
     else:
         told = {"shadow": "decides and reports everything, pays nothing", "live": "pays"}[settings.agent.mode]
         found = f"{settings.path} is in order; mode {settings.agent.mode}: it {told}"
@@ -118,10 +129,15 @@ def _rules(settings: Settings) -> tuple[RuleFile, Rulebook]:
     return read_rules(settings)
 
 
+def _doubtful(fault: object) -> Finding:
+    do = "correct the rules, then: rewards-agent rules check"
+    return Finding(about="rules", level="warn", code="rules-doubtful", found=str(fault), do=do)
+
+
 def _of_rules(rules: RuleFile, rulebook: Rulebook) -> Iterator[Finding]:
     modes = [rule.mode for rule in rulebook.by_id().values()]
     told = ", ".join(f"{modes.count(mode)} {mode}" for mode in ("live", "shadow", "off") if mode in modes)
     yield Finding(about="rules", level="ok", found=f"in order, version {rulebook.version[:12]}: {told or 'none'}")
     for warning in rules.warnings:
-        yield Finding(about="rules", level="warn", found=str(warning))
+        yield _doubtful(warning)
     yield machine.calendar(rules, int(time.time()))

@@ -39,6 +39,19 @@ BODIES_MAX = 64
 """Bodies of one source that are read at the same time; beyond it a post waits for its turn."""
 
 
+_STATUS: Mapping[str, HTTPStatus] = {
+    "kept": HTTPStatus.OK,
+    "not_let_in": HTTPStatus.NOT_FOUND,
+    "too_slow": HTTPStatus.REQUEST_TIMEOUT,
+    "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "encoded": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "too_many": HTTPStatus.TOO_MANY_REQUESTS,
+    "not_kept": HTTPStatus.SERVICE_UNAVAILABLE,
+    "closing": HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""What became of a post → how it was answered; a post refused for any other reason was a bad request."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoorSource:
     """One source that posts: where, with what credentials, how much, and how its posts are understood."""
@@ -90,6 +103,13 @@ class Door:
     def sources(self) -> Sequence[DoorSource]:
         """Who may post, and where."""
         return tuple(self._sources.values())
+
+    async def answers(self) -> list[dict[str, Any]]:
+        """What was answered since the start, for `doctor`: {source, status, count}; no source where none was meant."""
+        told: Counter[tuple[str, int]] = Counter()
+        for (source, result), count in self.counts.items():
+            told[source, int(_STATUS.get(result, HTTPStatus.BAD_REQUEST))] += count
+        return [{"source": source, "status": status, "count": count} for (source, status), count in told.items()]
 
     @property
     def port(self) -> int:

@@ -21,6 +21,9 @@ USER_COLUMNS = (
 PASSWORD_PLACE = "choose-a-long-password"  # noqa: S105 - what stands where the password goes
 """In the statements; to be replaced."""
 
+DOCTOR_TABLES = ("task_scheduled",)
+"""Read by `doctor` to say whether Moodle's cron runs."""
+
 HELPDESK_TABLES = ("user", "course", "course_modules", "course_modules_completion")
 """Read by `learner why` to say who somebody is and whether completion is tracked."""
 
@@ -39,10 +42,11 @@ STATE_TABLES: Mapping[str, tuple[str, ...]] = {
 
 
 def tables_needed(facts: Iterable[str], kinds: Iterable[str] = ()) -> tuple[str, ...]:
-    """The tables (without prefix) that these facts, these kinds and the helpdesk need, besides the log."""
+    """The tables (without prefix) that these facts, these kinds, the helpdesk and `doctor` need, besides the log."""
     met = tuple(kinds)
     states = (STATE_TABLES[kind] for kind in STATE_TABLES if any(fnmatchcase(kind, pattern) for pattern in met))
-    return tuple(sorted({*FactTable().tables_for(facts, met), *chain.from_iterable(states), *HELPDESK_TABLES}))
+    always = (*HELPDESK_TABLES, *DOCTOR_TABLES)
+    return tuple(sorted({*FactTable().tables_for(facts, met), *chain.from_iterable(states), *always}))
 
 
 def without_texts_of_others(tables: Iterable[str], met: Iterable[str]) -> tuple[str, ...]:
@@ -124,11 +128,13 @@ def log_unreadable(answer: Unreadable, options: LogstoreOptions, schema: Schema)
         return ConfigError(
             f"{options.place}: there is no table {table} ({answer.reason})",
             hint=f"correct {prefix} (see $CFG->prefix in Moodle's config.php) or log_table",
+            code="log-table-unreadable",
         )
     grant = grant_of(url, table, "", "<this host>")
     return ConfigError(
         f"{options.place}: the log table {table} may not be read by {_user(url)!r}",
         hint=f"run `{grant}`; or, if Moodle's tables begin otherwise, correct {prefix}",
+        code="log-table-unreadable",
     )
 
 

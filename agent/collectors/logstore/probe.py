@@ -9,6 +9,7 @@ from agent.collectors.logstore.dialects.connect import database_for
 from agent.collectors.logstore.dialects.database import Database, Query, Schema, Unreadable
 from agent.collectors.logstore.grants import log_unreadable, tables_needed
 from agent.collectors.logstore.options import LogstoreOptions
+from agent.collectors.logstore.symptoms import Symptoms, symptoms
 from agent.config.facts import FactTable
 
 RECENT_IDS = 50_000
@@ -65,6 +66,7 @@ class Probe:
     reads_too_much: tuple[str, ...]
     recent: Mapping[str, int]
     tracking: Tracking | None
+    symptoms: Symptoms
 
     @property
     def unreadable(self) -> tuple[TableProbe, ...]:
@@ -101,6 +103,7 @@ async def probe(options: LogstoreOptions, facts: Iterable[str], kinds: Iterable[
             reads_too_much=await _too_much(state, options),
             recent=await _recent(log, last_id),
             tracking=await _tracking(state),
+            symptoms=await symptoms(log, state, after=(last_id or 0) - RECENT_IDS),
         )
     finally:
         await log.close()

@@ -28,7 +28,7 @@ def callback_findings(settings: Settings) -> Iterator[Finding]:
             with file.reading(settings.agent.data_dir) as connection:
                 stands, newest = positions.read(connection, callback.name), items.newest(connection)
         except RewardsError as exc:
-            yield Finding.of(ABOUT, exc)
+            yield Finding.of(ABOUT, exc, "callback-unusable")
             continue
         if stands is None:
             yield Finding(about=ABOUT, level="ok", found=f"{callback.name} is told from the next start on")
@@ -36,7 +36,7 @@ def callback_findings(settings: Settings) -> Iterator[Finding]:
             waiting = newest.seq - stands.at.seq
             found = f"{callback.name} does not take what it is told: {stands.last_error}; {waiting} entries wait"
             do = f"nothing is lost; see the receiver's own log, then: rewards-agent callback test {callback.name}"
-            yield Finding(about=ABOUT, level="warn", found=found, do=do)
+            yield Finding(about=ABOUT, level="warn", code="callback-failing", found=found, do=do)
         else:
             ago = "none yet" if stands.last_ok_at is None else f"{duration(time.time() - stands.last_ok_at)} ago"
             yield Finding(about=ABOUT, level="ok", found=f"{callback.name} took its last message: {ago}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from agent.cli.setup.looks.finding import Finding
@@ -13,11 +13,19 @@ if TYPE_CHECKING:
 
     from agent.config.settings import Settings
     from agent.ledger.delivery import Identity
+    from agent.outbox import judge
     from agent.outbox.client import Client
 
 ABOUT = "catalogue"
 ANSWER_S_MAX = 10.0
 CLOCK_TOLD_S = 120
+_REFUSALS: Mapping[str, tuple[str, str]] = {
+    "unknown-key": ("agent-unknown", "enrol with a token for this agent: rewards-catalogue tenant token CAMPUS"),
+    "revoked": ("agent-revoked", "make a new key and enrol it with a token for this agent"),
+    "suspended": ("campus-suspended", "ask its operator: rewards-catalogue tenant list says so there"),
+    "signature": ("key-refused", "compare both machines' clocks; does a proxy change what is sent?"),
+}
+"""What the catalogue's refusals are called here, and what cures them."""
 _NOBODY = "not-enrolled"
 """Asked under this name any catalogue refuses, which shows that one is there."""
 
@@ -35,16 +43,16 @@ async def catalogue_findings(settings: Settings) -> list[Finding]:
         try:
             key = client.key()
         except RewardsError as exc:
-            return [Finding.of(ABOUT, exc)]
+            return [Finding.of(ABOUT, exc, "signing-key-unusable")]
         findings = [Finding(about=ABOUT, level="ok", found=f"the signing key {key.fingerprint} can be used")]
         try:
             findings.extend(_kept(settings))
         except RewardsError as exc:
-            findings.append(Finding.of(ABOUT, exc))
+            findings.append(Finding.of(ABOUT, exc, "recovery-key-unusable"))
         try:
-            findings.append(await _there(settings, client, clock.now()))
+            findings.extend(await _there(settings, client, clock.now()))
         except RewardsError as exc:
-            findings.append(Finding.of(ABOUT, exc))
+            findings.append(Finding.of(ABOUT, exc, "catalogue-unreachable"))
     return findings
 
 
@@ -59,6 +67,7 @@ def _kept(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             about=ABOUT,
             level="warn",
+            code="recovery-key-missing",
             found="this campus has no recovery key: if the disk is lost, nobody can tell who the pseudonyms are",
             do="make one and print it: rewards-agent key recovery",
         )
@@ -70,28 +79,31 @@ def _kept(settings: Settings) -> Iterator[Finding]:
         yield Finding(about=ABOUT, level="ok", found=told if left else whole)
 
 
-async def _there(settings: Settings, client: Client, now: int) -> Finding:
+async def _there(settings: Settings, client: Client, now: int) -> list[Finding]:
     import aiosqlite
 
-    from agent.ledger import delivery
-    from agent.ledger.file import ledger_path
+    from agent.ledger import delivery, file
 
-    path = ledger_path(settings.agent.data_dir)
+    path = file.ledger_path(settings.agent.data_dir)
     if path.exists():
+        file.open_for_reading(settings.agent.data_dir).close()  # says what is wrong with it, where something is
         async with aiosqlite.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True) as connection:
             who = await delivery.identity(connection)
             if who is not None:
                 return await _agreed(client, connection, who, now)
     await client.get_stand(campus=settings.agent.campus, agent=_NOBODY, limit_s=ANSWER_S_MAX)
-    return Finding(
-        about=ABOUT,
-        level="warn",
-        found="it answers, and this agent is not enrolled: entries wait here",
-        do="get a token from the catalogue's operator, then: rewards-agent enrol TOKEN",
-    )
+    return [
+        Finding(
+            about=ABOUT,
+            level="warn",
+            code="not-enrolled",
+            found="it answers, and this agent is not enrolled: entries wait here",
+            do="get a token from the catalogue's operator, then: rewards-agent enrol TOKEN",
+        )
+    ]
 
 
-async def _agreed(client: Client, connection: aiosqlite.Connection, who: Identity, now: int) -> Finding:
+async def _agreed(client: Client, connection: aiosqlite.Connection, who: Identity, now: int) -> list[Finding]:
     from agent.ledger import delivery
     from agent.outbox import judge
 
@@ -100,24 +112,53 @@ async def _agreed(client: Client, connection: aiosqlite.Connection, who: Identit
     if isinstance(meant, judge.Failed):
         if meant.forged:
             raise IntegrityError(
-                meant.told, hint="does [catalogue] url lead to the catalogue this agent enrolled with?"
+                meant.told,
+                hint="does [catalogue] url lead to the catalogue this agent enrolled with?",
+                code="catalogue-forged",
             )
-        raise (ConfigError if answer.status in {401, 403} else TransientError)(meant.told)
+        raise await _refused(client, connection, meant, edit=answer.status in {401, 403})
     stand = meant.stand
     ahead = now - stand.at if stand.at else 0
     if abs(ahead) >= CLOCK_TOLD_S:
         raise TransientError(
             f"this machine's clock is {ahead} s ahead of the catalogue's",
             hint="compare it with a time server; beyond 300 s nothing is taken",
+            code="clock-skew",
         )
     newest = await delivery.newest_seq(connection)
     wrong = judge.compare(stand, who, newest_seq=newest, our_head=await delivery.head_at(connection, stand.seq))
     if wrong:
         raise IntegrityError(
-            wrong, hint="nothing is delivered; ask its operator which history is true, restore the other"
+            wrong,
+            hint="nothing is delivered; ask its operator which history is true, restore the other",
+            code="ledger-behind" if stand.epoch > who.epoch or stand.seq > newest else "histories-differ",
         )
-    return Finding(
-        about=ABOUT,
-        level="ok",
-        found=f"it answers, knows this agent as {who.agent}, and agrees up to entry {stand.seq} of {newest}",
-    )
+    known = f"it answers, knows this agent as {who.agent}, and agrees up to entry {stand.seq} of {newest}"
+    told = [Finding(about=ABOUT, level="ok", found=known)]
+    acked = (await delivery.reader(connection)).acked_seq
+    if stand.seq < acked:
+        told.append(
+            Finding(
+                about=ABOUT,
+                level="warn",
+                code="catalogue-behind",
+                found=f"it acknowledged entries up to {acked} and has them up to {stand.seq} now: it was put back from"
+                " an older copy",
+                do="what it lacks is sent again by itself; at once: rewards-agent sync now",
+            )
+        )
+    return told
+
+
+async def _refused(
+    client: Client, connection: aiosqlite.Connection, failed: judge.Failed, *, edit: bool
+) -> RewardsError:
+    """What a refusal means to this campus: another key than was enrolled, an agent nobody knows, or their trouble."""
+    from agent.ledger import delivery
+
+    code, hint = _REFUSALS.get(failed.code, ("catalogue-refuses", "ask its operator, who sees why in its log"))
+    enrolled = (await delivery.settings(connection, (delivery.AGENT_KEY,))).get(delivery.AGENT_KEY)
+    if code == "agent-unknown" and enrolled is not None and enrolled != client.key().fingerprint:
+        code = "key-mismatch"
+        hint = f"put back the key that was enrolled ({enrolled}), or enrol again with a token for this agent"
+    return (ConfigError if edit else TransientError)(failed.told, hint=hint, code=code)

@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 import typer
 
+from agent.cli.setup.looks.faults import FAULTS
 from agent.errors import RewardsError
 
 Level = Literal["ok", "warn", "fail"]
@@ -22,6 +23,7 @@ class Finding:
     """One thing that was looked at: how it is, what was found, what to do (empty where nothing).
 
     ``exit_code`` is what a failure ends the command with: 1 the machine cures it, 2 an edit, 3 a person who has looked.
+    ``code`` is what programs know a fault by, one of `faults.FAULTS`; empty where nothing is wrong.
     """
 
     about: str
@@ -29,15 +31,18 @@ class Finding:
     found: str
     do: str = ""
     exit_code: int = 1
+    code: str = ""
 
     @classmethod
-    def of(cls, about: str, exc: RewardsError) -> Self:
-        """An error as a finding."""
-        return cls(about=about, level="fail", found=exc.message, do=exc.hint, exit_code=exc.exit_code)
+    def of(cls, about: str, exc: RewardsError, code: str) -> Self:
+        """An error as a finding; ``code`` where the error has none of its own."""
+        known = exc.code or code
+        do = exc.hint or FAULTS[known].do
+        return cls(about=about, level="fail", found=exc.message, do=do, exit_code=exc.exit_code, code=known)
 
     def told(self) -> dict[str, str]:
         """What of it is for people and programs."""
-        return {"about": self.about, "level": self.level, "found": self.found, "do": self.do}
+        return {"about": self.about, "level": self.level, "code": self.code, "found": self.found, "do": self.do}
 
 
 def show(findings: Iterable[Finding]) -> None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 HELD_DAYS_MAX = 7
 HELD_MAX = 100
+GAPS_MANY = 1_000
+"""A rolled-back request leaves one or two; so many at once are something else."""
+OUTBOX_S = 3_600
 UNREAD_S = 300
 """A running agent notes where each source stands once a minute, also where nothing happens."""
 
@@ -24,13 +27,14 @@ UNREAD_S = 300
 def ledger_findings(settings: Settings) -> Iterator[Finding]:
     """What the ledger says of itself and of what it takes in and gives out."""
     from agent.ledger import delivery, reading
-    from agent.ledger.file import database_error, ledger_path, open_for_reading
+    from agent.ledger.file import database_error, ledger_path, open_for_reading, require_ledger
 
     path = ledger_path(settings.agent.data_dir)
-    if not path.exists():
-        yield Finding(about="ledger", level="ok", found="none yet: the first run makes it")
-        return
     try:
+        require_ledger(settings.agent.data_dir)
+        if not path.exists():
+            yield Finding(about="ledger", level="ok", found="none yet: the first run makes it")
+            return
         with contextlib.closing(open_for_reading(settings.agent.data_dir)) as connection:
             yield Finding(about="ledger", level="ok", found=f"{reading.head(connection)[0]} entries")
             for source in settings.log_sources:
@@ -38,11 +42,13 @@ def ledger_findings(settings: Settings) -> Iterator[Finding]:
             yield from _quiet(connection, settings)
             yield from _held(connection, _remind_after(settings))
             if settings.catalogue is not None:
-                yield from _delivery(delivery.standing(connection))
+                standing = delivery.standing(connection)
+                yield from _delivery(standing)
+                yield from _outbox(connection, standing)
     except RewardsError as exc:
-        yield Finding.of("ledger", exc)
+        yield Finding.of("ledger", exc, "ledger-unusable")
     except sqlite3.Error as exc:
-        yield Finding.of("ledger", database_error(path, exc))
+        yield Finding.of("ledger", database_error(path, exc), "ledger-unusable")
 
 
 def _source(connection: sqlite3.Connection, name: str) -> Iterator[Finding]:
@@ -57,6 +63,7 @@ def _source(connection: sqlite3.Connection, name: str) -> Iterator[Finding]:
         yield Finding(
             about=about,
             level="fail",
+            code="source-stopped",
             found=f"stopped: {state.fault}",
             do=f"find out what happened to the log, then: rewards-agent source accept-rewind {name}",
             exit_code=3,
@@ -67,9 +74,20 @@ def _source(connection: sqlite3.Connection, name: str) -> Iterator[Finding]:
     yield Finding(
         about=about,
         level="warn" if silent else "ok",
+        code="source-unread" if silent else "",
         found=f"read to {state.position}, {duration(age)} ago",
         do="is the agent running? systemctl status rewards-agent" if silent else "",
     )
+    missing = sum(gap.missing for gap in state.gaps if gap.state == "open")
+    if missing >= GAPS_MANY:
+        yield Finding(
+            about=about,
+            level="warn",
+            code="gaps-many",
+            found=f"{missing} ids are missing and waited for",
+            do="do several servers share the table (auto_increment_increment, a sequence's CACHE)? look how it goes on:"
+            " rewards-agent status",
+        )
     given_up = sum(gap.missing for gap in state.gaps if gap.state == "given_up")
     if given_up:
         found = f"{given_up} ids never appeared and were given up; they are looked for once a day"
@@ -87,6 +105,7 @@ def _quiet(connection: sqlite3.Connection, settings: Settings) -> Iterator[Findi
             yield Finding(
                 about=f"source {name}",
                 level="warn",
+                code="feed-quiet",
                 found=f"has told nothing since {utc(silence.since)}, where its own weeks let expect"
                 f" {silence.expected} events",
                 do="is the site up, its cron running, its log store on, its feed posting? If nobody is there: put the"
@@ -113,9 +132,27 @@ def _held(connection: sqlite3.Connection, most_s: int) -> Iterator[Finding]:
     yield Finding(
         about="review",
         level="warn" if many else "ok",
+        code="holds-wait" if many else "",
         found=f"{count} held for a person to decide, the oldest since {utc(oldest)}",
         do="learners wait for them: rewards-agent review list" if many else "",
     )
+
+
+def _outbox(connection: sqlite3.Connection, found: dict[str, Any]) -> Iterator[Finding]:
+    """How long the oldest entry waits that the catalogue did not acknowledge."""
+    from wire.entry import decode
+
+    sql = "SELECT body FROM entry WHERE seq > ? ORDER BY seq LIMIT 1"
+    row = connection.execute(sql, (found["acked_seq"],)).fetchone()
+    oldest = None if row is None else int(decode(row[0])["recorded_at"])
+    if oldest is not None and time.time() - oldest > OUTBOX_S:
+        yield Finding(
+            about="delivery",
+            level="warn",
+            code="outbox-old",
+            found=f"the oldest of {found['waiting']} entries waits since {utc(oldest)}",
+            do="nothing is lost; what stands in its way: rewards-agent sync status",
+        )
 
 
 def _delivery(found: dict[str, Any]) -> Iterator[Finding]:
@@ -123,6 +160,7 @@ def _delivery(found: dict[str, Any]) -> Iterator[Finding]:
         yield Finding(
             about="delivery",
             level="fail",
+            code="delivery-stopped",
             found=f"stopped: {found['fault']}",
             do="nothing is sent until both histories agree: rewards-agent sync status",
             exit_code=3,
@@ -131,6 +169,7 @@ def _delivery(found: dict[str, Any]) -> Iterator[Finding]:
         yield Finding(
             about="delivery",
             level="warn",
+            code="delivery-failing",
             found=f"{found['waiting']} entries wait; the last attempt: {found['last_error']}",
             do="they are delivered by themselves once it answers; now: rewards-agent sync now",
         )
@@ -140,6 +179,7 @@ def _delivery(found: dict[str, Any]) -> Iterator[Finding]:
         yield Finding(
             about="delivery",
             level="warn",
+            code="entries-set-aside",
             found=f"the catalogue set {found['rejected']} entries aside",
             do="rewards-agent sync status --json; its operator can say why",
         )

@@ -15,13 +15,19 @@ from agent.errors import ConfigError
 
 if TYPE_CHECKING:
     from agent.config.rulefile import RuleFile
+    from agent.config.settings import Settings
 
 FREE_BYTES_MIN = 200_000_000
 """Below this the agent may stop at any moment."""
 FREE_BYTES_GOOD = 2_000_000_000
 SQLITE_WITH_WAL_FIX = (3, 51, 3)
 """The first release in which two programs that checkpoint one file cannot hurt it."""
+SQLITE_MIN = (3, 37, 0)
 _FOR_OTHERS = 0o077
+_WRITTEN_BY_ALL = 0o002
+_WRITTEN_BY_GROUP = 0o020
+_OUR_GROUPS = frozenset({0})
+"""root's group is nobody else."""
 
 
 def data_directory(directory: Path) -> Iterator[Finding]:
@@ -29,11 +35,12 @@ def data_directory(directory: Path) -> Iterator[Finding]:
     if not directory.is_dir():
         if directory.exists():
             error = ConfigError(f"{directory} is not a directory", hint="correct [agent] data_dir")
-            yield Finding.of("data directory", error)
+            yield Finding.of("data directory", error, "data-directory-unusable")
             return
         yield Finding(
             about="data directory",
             level="warn",
+            code="data-directory-missing",
             found=f"{directory} is not there yet",
             do=f"the first run makes it; if the agent's user may not: install -d -m 0700 {directory}",
         )
@@ -49,10 +56,14 @@ def _access(directory: Path) -> Finding:
         do = "run doctor as the user that the agent runs as, or make that user the owner: chown -R USER " + str(
             directory
         )
-        return Finding(about="data directory", level="fail", found=found, do=do, exit_code=2)
+        return Finding(
+            about="data directory", level="fail", code="data-directory-unusable", found=found, do=do, exit_code=2
+        )
     if mode & _FOR_OTHERS:
         found = f"other users of this machine may read {directory} (mode {mode:04o}): it says who earned what"
-        return Finding(about="data directory", level="warn", found=found, do=f"chmod 700 {directory}")
+        return Finding(
+            about="data directory", level="warn", code="data-directory-open", found=found, do=f"chmod 700 {directory}"
+        )
     return Finding(about="data directory", level="ok", found=f"{directory} is ours alone")
 
 
@@ -61,17 +72,36 @@ def _room(directory: Path) -> Finding:
     found = f"{free / 1_000_000_000:.1f} GB free" if free > 10**9 else f"{free // 1_000_000} MB free"
     if free < FREE_BYTES_MIN:
         do = "free some space: on a full disk the agent stops (nothing is lost) and goes on when there is room"
-        return Finding(about="disk", level="fail", found=found, do=do)
+        return Finding(about="disk", level="fail", code="disk-full", found=found, do=do)
     if free < FREE_BYTES_GOOD:
-        return Finding(about="disk", level="warn", found=found, do="free some space before it runs out")
+        return Finding(
+            about="disk", level="warn", code="disk-filling", found=found, do="free some space before it runs out"
+        )
     return Finding(about="disk", level="ok", found=found)
 
 
-def library() -> Finding:
+def files(settings: Settings) -> Iterator[Finding]:
+    """Whether somebody else may write what says who is paid for what."""
+    written = [settings.path, *settings.rule_files()] if settings.path.exists() else []
+    for path in dict.fromkeys([*written, *(path.absolute().parent for path in written)]):
+        mode = path.stat().st_mode
+        if mode & _WRITTEN_BY_ALL or (mode & _WRITTEN_BY_GROUP and path.stat().st_gid not in _OUR_GROUPS):
+            found = (
+                f"other users of this machine may write {path} (mode {mode & 0o7777:04o}): they could pay themselves"
+            )
+            yield Finding(about="files", level="warn", code="files-open", found=found, do=f"chmod go-w {path}")
+
+
+def library(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> Finding:
     """The version of SQLite."""
-    fine = sqlite3.sqlite_version_info >= SQLITE_WITH_WAL_FIX
+    told = ".".join(map(str, version))
+    if version < SQLITE_MIN:
+        do = "install a newer libsqlite3 (Debian 12 has one), or a Python that brings its own"
+        found = f"{told} is too old: tables that check their types came with {'.'.join(map(str, SQLITE_MIN))}"
+        return Finding(about="SQLite", level="fail", code="sqlite-old", found=found, do=do, exit_code=2)
+    fine = version >= SQLITE_WITH_WAL_FIX
     remark = "" if fine else "; safe as long as the agent alone writes its ledger: let no other program open it"
-    return Finding(about="SQLite", level="ok", found=f"{sqlite3.sqlite_version}{remark}")
+    return Finding(about="SQLite", level="ok", found=f"{told}{remark}")
 
 
 def calendar(rules: RuleFile, now: int) -> Finding:

@@ -24,7 +24,7 @@ async def pull_findings(settings: Settings) -> list[Finding]:
         try:
             await probe(settings, source, source.pull, SystemClock())
         except RewardsError as exc:
-            findings.append(Finding.of(about, exc))
+            findings.append(Finding.of(about, exc, "system-unreachable"))
         else:
             findings.append(Finding(about=about, level="ok", found="it answers when it is asked, and lets us in"))
     return findings

@@ -40,15 +40,21 @@ def _findings(connection: sqlite3.Connection, settings: Settings) -> Iterator[Fi
     for run in runs.listed(connection, states=("failed",)):
         name = run_name(run.scheduled, run.nominal)
         do = f"cure it, then it is tried again by itself: rewards-agent scheduled show {name}"
-        yield Finding(about="scheduled", level="warn", found=f"{name} failed: {run.error}", do=do)
+        yield Finding(
+            about="scheduled", level="warn", code="scheduled-failed", found=f"{name} failed: {run.error}", do=do
+        )
     _, rulebook = read_rules(settings)
     now, names = int(time.time()), settings.told_by
     for each in due.next_runs(connection, rulebook):
         waits = due.waits_for(connection, each, rulebook, names=names, read_at=None, now=now)
         if now - each.at > OVERDUE_S:
             found = f"{each.name} is not decided yet: {'; '.join(waits) or 'the agent does not run'}"
-            yield Finding(about="scheduled", level="warn", found=found, do="rewards-agent scheduled list")
+            yield Finding(
+                about="scheduled", level="warn", code="scheduled-late", found=found, do="rewards-agent scheduled list"
+            )
     for run in runs.listed(connection, states=("announced",)):
         if now - run.decided_at > OVERDUE_S:
             found = f"draw {run_name(run.scheduled, run.nominal)} waits for the catalogue's receipt"
-            yield Finding(about="scheduled", level="warn", found=found, do="rewards-agent sync status")
+            yield Finding(
+                about="scheduled", level="warn", code="draw-waits", found=found, do="rewards-agent sync status"
+            )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from agent.cli.frame import utc
 from agent.cli.setup.hosts import our_host
 from agent.cli.setup.looks.finding import Finding, duration, named
+from agent.cli.setup.looks.moodle.habits import habit_findings
 from agent.errors import RewardsError
 
 if TYPE_CHECKING:
@@ -33,21 +35,24 @@ _LOST_ANYWAY: Mapping[str, str] = {
     "course": "the helpdesk cannot say where completion tracking is off",
     "course_modules": "the helpdesk cannot say where completion tracking is off",
     "course_modules_completion": "the helpdesk cannot say what a learner completed",
+    "task_scheduled": "a cron that does not run is not noticed",
 }
 """What a table is read for besides the facts of rules."""
 
 NeedsByRule = Mapping[str, "Needs"]
 
 
-async def log_findings(settings: Settings, needs: NeedsByRule) -> list[Finding]:
-    """What each log source looks like; ``needs`` is what the rules ask of it (empty: the rules are not known)."""
+async def log_findings(settings: Settings, needs: NeedsByRule, zone: ZoneInfo | None = None) -> list[Finding]:
+    """What each log source looks like; ``needs`` is what the rules ask of it (empty: the rules are not known) and
+    ``zone`` where they count days.
+    """  # noqa: D205 - one sentence
     findings: list[Finding] = []
     for source in settings.log_sources:
-        findings.extend(await _source(settings, source, needs))
+        findings.extend(await _source(settings, source, needs, zone))
     return findings
 
 
-async def _source(settings: Settings, source: LogSource, needs: NeedsByRule) -> list[Finding]:
+async def _source(settings: Settings, source: LogSource, needs: NeedsByRule, zone: ZoneInfo | None) -> list[Finding]:
     from agent.collectors.logstore.probe import probe
     from agent.wiring import logstore_options
 
@@ -57,7 +62,7 @@ async def _source(settings: Settings, source: LogSource, needs: NeedsByRule) -> 
         facts = {fact for one in needs.values() for fact in one.facts}
         seen = await probe(options, facts, {kind for one in needs.values() for kind in one.kinds})
     except RewardsError as exc:
-        return [Finding.of(about, exc)]
+        return [Finding.of(about, exc, "database-failing")]
     now = int(time.time())
     return [
         Finding(about=about, level="ok", found=f"{seen.server} answers, version {seen.version}"),
@@ -66,6 +71,7 @@ async def _source(settings: Settings, source: LogSource, needs: NeedsByRule) -> 
         *_retention(about, seen, now),
         *_clocks(about, seen, now),
         *_happening(about, seen, needs),
+        *habit_findings(about, seen, zone, now),
     ]
 
 
@@ -77,6 +83,7 @@ def _unreadable(about: str, seen: Probe, options: LogstoreOptions, needs: NeedsB
         yield Finding(
             about=about,
             level="warn",
+            code="grant-missing",
             found=f"table {options.table_prefix}{table.table} cannot be read ({table.reason}): "
             + "; ".join(_lost(table, needs)),
             do=f"a database administrator runs: {statement}",
@@ -100,6 +107,7 @@ def _rights(about: str, seen: Probe) -> Iterator[Finding]:
         yield Finding(
             about=about,
             level="warn",
+            code="write-access",
             found=f"the account may do more than read: {right}",
             do="revoke it: the agent needs SELECT and nothing else",
         )
@@ -107,6 +115,7 @@ def _rights(about: str, seen: Probe) -> Iterator[Finding]:
         yield Finding(
             about=about,
             level="warn",
+            code="reads-too-much",
             found=f"the account may read {what}",
             do="revoke it and grant table by table, as `rewards-agent init` prints it",
         )
@@ -119,6 +128,7 @@ def _retention(about: str, seen: Probe, now: int) -> Iterator[Finding]:
         yield Finding(
             about=about,
             level="warn",
+            code="log-empty",
             found="the log is empty",
             do="is the standard log enabled? Site administration → Plugins → Logging → Manage log stores",
         )
@@ -128,6 +138,7 @@ def _retention(about: str, seen: Probe, now: int) -> Iterator[Finding]:
     yield Finding(
         about=about,
         level="warn" if short else "ok",
+        code="retention-short" if short else "",
         found=f"the log reaches back {days} days, to {utc(seen.oldest_at)} (ids {seen.first_id} … {seen.last_id})",
         do="Moodle deletes older rows; what it deletes before the agent read it is lost, so keep them longer:"
         " Site administration → Plugins → Logging → Standard log → Keep logs for"
@@ -143,6 +154,7 @@ def _clocks(about: str, seen: Probe, now: int) -> Iterator[Finding]:
         yield Finding(
             about=about,
             level="warn",
+            code="clock-skew",
             found=f"the database server's clock is {duration(skew)} {ahead} this machine's",
             do="set both by a time server (timedatectl set-ntp true): the catalogue refuses signatures of another time",
         )
@@ -153,6 +165,7 @@ def _clocks(about: str, seen: Probe, now: int) -> Iterator[Finding]:
         yield Finding(
             about=about,
             level="warn",
+            code="log-in-the-future",
             found=f"its newest row is {duration(age)} in the future of the database server's clock",
             do="set the clock of Moodle's web servers: days and limits are counted by the times they write",
         )
@@ -160,6 +173,7 @@ def _clocks(about: str, seen: Probe, now: int) -> Iterator[Finding]:
         yield Finding(
             about=about,
             level="warn",
+            code="log-silent",
             found=f"its newest row is {duration(age)} old, from {utc(seen.newest_at)}",
             do="is this the live database, and is somebody using the site?",
         )
@@ -176,6 +190,7 @@ def _happening(about: str, seen: Probe, needs: NeedsByRule) -> Iterator[Finding]
         yield Finding(
             about=about,
             level="warn",
+            code="completion-tracking-off",
             found=f"completion tracking is off in all {tracking.courses} courses: never paid are {named(completing)}",
             do="Site administration → Advanced features → Enable completion tracking, then in each course's settings",
         )
@@ -183,6 +198,7 @@ def _happening(about: str, seen: Probe, needs: NeedsByRule) -> Iterator[Finding]
         yield Finding(
             about=about,
             level="warn",
+            code="completion-never-logged",
             found=f"none of the newest {rows} rows completes an activity: unpaid so far are {named(completing)}",
             do="set completion conditions in the activities' settings, or see whether this log store takes such events",
         )

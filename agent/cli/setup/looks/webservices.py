@@ -44,7 +44,7 @@ async def _source(settings: Settings, source: WebServiceSource, needs: NeedsByRu
         finally:
             await service.close()
     except RewardsError as exc:
-        return [*_in_clear(about, source), Finding.of(about, exc)]
+        return [*_in_clear(about, source), Finding.of(about, exc, "web-service-unusable")]
     return [*_in_clear(about, source), *_told(about, seen), *(_lack(about, one, needs) for one in seen.lacking)]
 
 
@@ -54,6 +54,7 @@ def _in_clear(about: str, source: WebServiceSource) -> Iterator[Finding]:
         yield Finding(
             about=about,
             level="warn",
+            code="token-in-clear",
             found="the token goes over the network in clear",
             do="write https:// in its url",
         )
@@ -65,6 +66,7 @@ def _told(about: str, seen: SiteProbe) -> Iterator[Finding]:
         yield Finding(
             about=about,
             level="warn",
+            code="web-service-blind",
             found="its user sees no course, so that nothing is looked up and nothing found",
             do=f"give its role moodle/course:view at the site ({STEPS})",
         )
@@ -72,6 +74,7 @@ def _told(about: str, seen: SiteProbe) -> Iterator[Finding]:
         yield Finding(
             about=about,
             level="warn",
+            code="write-access",
             found=f"the service holds functions that change things: {named(seen.writing)}",
             do="take them out: the agent only reads",
         )
@@ -93,7 +96,13 @@ def _lack(about: str, lack: Lack, needs: NeedsByRule) -> Finding:
         if lack.refused == "not in the service"
         else f"give the role of the service's user {rights} ({STEPS})"
     )
-    return Finding(about=about, level="warn", found=f"{need.function}: {lack.refused}; {'; '.join(parts)}", do=cure)
+    return Finding(
+        about=about,
+        level="warn",
+        code="function-missing",
+        found=f"{need.function}: {lack.refused}; {'; '.join(parts)}",
+        do=cure,
+    )
 
 
 def _kinds(patterns: tuple[str, ...], one: Needs) -> bool:

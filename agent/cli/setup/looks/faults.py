@@ -1,0 +1,279 @@
+"""Every fault that `doctor` knows by name: what it means and what cures it. Data; the manual's page is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+_ON_DISK = """
+configuration-invalid
+  config.toml has faults, or asks for what this version does not do
+  → correct the lines that are named
+rules-invalid
+  the rules have faults; a running agent goes on with the last good ones
+  → `rewards-agent rules check`
+rules-doubtful
+  the rules load, and something in them can hardly be meant so
+  → read the sentence; it says what is unreachable or never acts
+files-open
+  other users of the machine may change the configuration or the rules
+  → `chmod go-w` as told
+secret-missing
+  a file with a password, token or key is not there
+  → write it, mode 0600
+secret-open
+  others may read a secret
+  → `chmod 600` as told; then change the secret
+secret-unusable
+  a secret is empty, no text, or another user's
+  → write it again, mode 0600, owned by the agent's user
+data-directory-missing
+  the directory of the ledger is not there yet
+  → start the agent once, or make it
+data-directory-unusable
+  the directory of the ledger cannot be written
+  → the agent's user must own it
+data-directory-open
+  others may read who earned what
+  → `chmod 700` as told
+disk-full
+  less than 200 MB are left
+  → free some space; nothing is lost meanwhile
+disk-filling
+  less than 2 GB are left
+  → free some space in time
+sqlite-old
+  the machine's SQLite is too old for the ledger
+  → a newer libsqlite3
+ledger-gone
+  there was a ledger, and the file is gone
+  → put a backup back
+ledger-damaged
+  the ledger's file is damaged
+  → put the newest good backup back
+ledger-newer
+  a newer version of the program wrote the ledger
+  → install that version again
+ledger-older
+  the ledger waits for its upgrade
+  → start the agent once
+ledger-locked
+  another program holds the ledger
+  → `lsof` says which
+ledger-unusable
+  the ledger cannot be read
+  → as told
+"""
+_OF_MOODLE = """
+database-unreachable
+  Moodle's database does not answer
+  → start it, or correct `url`
+database-failing
+  the database answers and breaks off
+  → see its own log; the agent tries again
+account-refused
+  wrong user or password, or no account for this host
+  → run `rewards-agent init` again: it prints the statements
+database-unknown
+  there is no such database, or the account may not use it
+  → correct the end of `url`
+certificate-untrusted
+  the database shows a certificate that `ssl_ca` does not vouch for
+  → correct `ssl_ca` or the host's name
+log-table-unreadable
+  wrong table prefix, or no right to read the log
+  → compare `$CFG->prefix`, or run the GRANT
+log-format-unknown
+  the log table lacks columns, or its details are in no known form
+  → see which log store writes it
+grant-missing
+  a table cannot be read; the rules that lose facts are named
+  → run the GRANT that is printed
+write-access
+  the account or the web service may change something
+  → revoke it
+reads-too-much
+  the account may read secrets of Moodle
+  → grant table by table
+log-empty
+  the log has no rows
+  → enable the standard log
+log-store-off
+  the site is in use, and its log is not written
+  → enable the standard log again
+log-silent
+  the newest row is more than a day old
+  → is this the live database?
+log-in-the-future
+  Moodle's web servers are ahead of the database
+  → set their clocks
+retention-short
+  Moodle deletes its log after less than an outage may last
+  → keep logs longer
+clock-skew
+  two machines' clocks disagree
+  → `timedatectl set-ntp true` on both
+time-zone-mismatch
+  the rules count days where the site's people do not live
+  → correct `timezone` in the rules
+cron-silent
+  Moodle's cron does not run
+  → run `admin/cli/cron.php` every minute
+completion-tracking-off
+  no course tracks completion, so nothing is ever completed
+  → enable completion tracking
+completion-never-logged
+  nothing is completed on the site
+  → set completion conditions, or see what the log store takes
+web-service-unusable
+  Moodle's web services do not answer or do not let us in
+  → check address and token
+web-service-blind
+  the service's user sees no course
+  → give its role the right at the site
+function-missing
+  the service lacks a function or its user a right; the rules that lose facts are named
+  → add it
+token-in-clear
+  the service's token goes over the network in clear
+  → write https://
+source-stopped
+  the log is no longer the log it was
+  → find out why, then `rewards-agent source accept-rewind`
+source-unread
+  the source was not read for five minutes
+  → is the agent running?
+gaps-many
+  a thousand ids or more are missing and waited for
+  → compare the servers' auto-increment settings
+feed-quiet
+  a feed tells far less than its own weeks let expect
+  → look at site, cron, log store and posts
+"""
+_AT_THE_EDGES = """
+door-silent
+  nothing answers where posts should be taken
+  → restart the agent, read its journal
+posts-refused
+  posts were answered with something else than 200, by status and reason
+  → compare the sender's address, token and template
+system-unreachable
+  a system that is asked does not answer or does not let us in
+  → check its address and secret
+certificate-expires
+  a certificate ends within three weeks
+  → renew it
+certificate-expired
+  a certificate has ended
+  → renew it, restart
+certificate-unusable
+  a certificate cannot be read
+  → put a PEM file there
+key-old
+  the signing key is more than two years old
+  → `rewards-agent key rotate`
+callback-unusable
+  a callback's secret or address cannot be used
+  → as told
+callback-failing
+  a receiver does not take what it is told
+  → `rewards-agent callback test NAME`
+holds-wait
+  held decisions wait too long for a person
+  → `rewards-agent review list`
+scheduled-failed
+  a scheduled run failed
+  → `rewards-agent scheduled show NAME`
+scheduled-late
+  a scheduled run waits for a source or a person
+  → `rewards-agent scheduled list`
+draw-waits
+  a draw waits for the catalogue's receipt
+  → `rewards-agent sync status`
+signing-key-unusable
+  the signing key is missing, open to others, or no key
+  → `rewards-agent key new`, or `chmod 600`
+recovery-key-missing
+  a lost disk would lose who the pseudonyms are
+  → `rewards-agent key recovery`
+recovery-key-unusable
+  the recovery key's public half cannot be read
+  → put it back
+catalogue-unreachable
+  the catalogue does not answer
+  → nothing, while it is down: it is tried again
+catalogue-refuses
+  the catalogue says no
+  → ask its operator
+catalogue-forged
+  what answers is not the catalogue that was enrolled with
+  → compare `url`; see what stands between
+not-enrolled
+  the catalogue does not know this agent yet
+  → `rewards-agent enrol TOKEN`
+agent-unknown
+  the catalogue does not know this agent's key
+  → enrol again with a token for this agent
+agent-revoked
+  the operator revoked this agent
+  → make a new key, enrol it
+campus-suspended
+  the operator suspended the campus
+  → ask
+key-mismatch
+  the key file is another one than was enrolled
+  → put that one back, or enrol again
+key-refused
+  our signature does not verify there
+  → compare the clocks; see what a proxy changes
+catalogue-behind
+  the catalogue was put back from an older copy
+  → nothing: what it lacks is sent again
+ledger-behind
+  this ledger is an older copy of what was delivered
+  → docs/ops/recovery.md
+histories-differ
+  agent and catalogue keep different histories
+  → docs/ops/recovery.md
+delivery-stopped
+  delivery stopped until both histories agree
+  → `rewards-agent sync status`
+delivery-failing
+  the last delivery failed
+  → it is tried again; `rewards-agent sync now`
+outbox-old
+  entries have waited for the catalogue for more than an hour
+  → `rewards-agent sync status`
+entries-set-aside
+  the catalogue did not book some entries
+  → its operator can say why
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What a code means to an administrator, and what to do first."""
+
+    means: str
+    do: str
+
+
+def _faults(text: str) -> Iterator[tuple[str, Fault]]:
+    """Three lines each: the code, what it means, what to do."""
+    lines = [line.strip() for line in text.strip().splitlines()]
+    for code, means, do in zip(lines[::3], lines[1::3], lines[2::3], strict=True):
+        yield code, Fault(means=means, do=do.removeprefix("→ "))
+
+
+GROUPS: Mapping[str, Mapping[str, Fault]] = MappingProxyType(
+    {
+        "On this machine": MappingProxyType(dict(_faults(_ON_DISK))),
+        "Moodle and its log": MappingProxyType(dict(_faults(_OF_MOODLE))),
+        "Posts, certificates, people, the catalogue": MappingProxyType(dict(_faults(_AT_THE_EDGES))),
+    }
+)
+"""Where a fault lies → code → fault, in the order of the manual."""
+
+FAULTS: Mapping[str, Fault] = MappingProxyType({code: one for group in GROUPS.values() for code, one in group.items()})
+"""Code → what it means and what cures it."""

@@ -1,0 +1,1 @@
+"""How Moodle itself is run, as far as its database shows it."""

@@ -1,0 +1,660 @@
+"""Every fault that may befall a campus, planted one by one: `doctor` names it, says what to do, and ends as agreed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from typer.testing import CliRunner
+
+from agent.cli.app import app
+from agent.cli.setup.looks import machine
+from agent.cli.setup.looks.faults import FAULTS
+from catalogue.cli.app import app as catalogue_app
+from tests import servers
+from tests.acceptance.campus import Campus, campus, serving, wait_until
+from tests.integration.test_catalogue_process import Served
+from tests.integration.test_catalogue_process import serving as serving_catalogue
+from tests.posts import HOOK
+from tests.sites import MariaSite, SqliteSite, log
+
+RULES = """
+schema = 1
+timezone = "Africa/Johannesburg"
+[[rule]]
+id = "lesson"
+on = "lesson.completed"
+award = 10
+[[rule]]
+id = "quiz"
+on = "quiz.submitted"
+conditions = { score_pct = ">=80" }
+award = 10
+"""
+COMPLETED = r"\core\event\course_module_completion_updated"
+HOUR = 3_600
+DAY = 24 * HOUR
+
+
+def told(config: Path) -> tuple[int, list[dict[str, str]]]:
+    """What `doctor --json` says: its exit code, and everything that is not as it should be."""
+    done = CliRunner().invoke(app, ["doctor", "--config", str(config), "--json"])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.output
+    return done.exit_code, [one for one in json.loads(done.stdout) if one["code"]]
+
+
+def assert_found(found: list[dict[str, str]], code: str, words: str, also: tuple[str, ...]) -> None:
+    """It is there, with its words and a remedy, and nothing else is but what must come with it."""
+    mine = [one for one in found if one["code"] == code]
+    assert mine, found
+    assert any(words in f"{one['found']} {one['do']}" for one in mine), mine
+    assert all(one["do"] and one["level"] != "ok" for one in mine), mine
+    assert {one["code"] for one in found} <= {code, *also}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planted:
+    """A fault, how it is planted, and what must be said: its code, words, exit code, and codes that come with it."""
+
+    code: str
+    plant: Callable[[Any], object]
+    words: str
+    exit_code: int = 0
+    also: tuple[str, ...] = field(default=())
+
+    def __repr__(self) -> str:
+        return f"{self.code}: {self.words}"
+
+
+# Moodle and its database.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """A campus beside a Moodle on MariaDB in which all is well."""
+
+    at: Campus
+    site: MariaSite
+    now: int
+
+    def config(self, pattern: str, instead: str) -> None:
+        """Change config.toml."""
+        text, count = re.subn(pattern, instead, self.at.config.read_text())
+        assert count
+        self.at.config.write_text(text)
+
+    def sql(self, *statements: str) -> None:
+        """Change Moodle's database."""
+        for statement in statements:
+            self.site.execute(statement)
+
+    def grant(self, what: str, table: str) -> None:
+        """Give the account a right that it should not have."""
+        self.site.database.execute(f"GRANT {what} ON {table} TO '{servers.READER}'@'127.0.0.1'")
+
+
+def well_run(site: MariaSite, now: int) -> None:
+    """A Moodle in use: three weeks of log, completions, a cron that runs, courses that track."""
+    lesson = {"eventname": COMPLETED, "contextlevel": 70, "relateduserid": 35, "other": '{"completionstate":1}'}
+    log(site, *range(1, 601, 2), **lesson)
+    log(site, *range(2, 601, 2))
+    site.execute(
+        "UPDATE mdl_logstore_standard_log SET contextinstanceid = id,"
+        f" timecreated = {now - 21 * DAY} + id * {21 * DAY // 601}"
+    )
+    site.execute(
+        "INSERT INTO mdl_course (id, category, fullname, shortname, enablecompletion) VALUES (3, 1, 'B', 'B', 1)"
+    )
+    site.execute(
+        "INSERT INTO mdl_course_modules_completion (id, coursemoduleid, userid, completionstate, timemodified)"
+        f" VALUES (1, 7, 35, 1, {now - HOUR})"
+    )
+    site.execute(
+        "INSERT INTO mdl_task_scheduled (id, component, classname, lastruntime, nextruntime, disabled)"
+        rf" VALUES (1, 'moodle', '\core\task\completion_regular_task', {now - 30}, {now + 30}, 0)"
+    )
+    accounts = ", ".join(f"({number}, 'u{number}', 1, 'Africa/Maputo')" for number in range(40, 46))
+    site.execute(f"INSERT INTO mdl_user (id, username, mnethostid, timezone) VALUES {accounts}")
+
+
+@pytest.fixture(scope="module")
+def moodle(mariadb: servers.MariaDB) -> Iterator[MariaSite]:
+    """A Moodle that nobody has used yet."""
+    database = mariadb.create_database()
+    yield MariaSite(database)
+    database.drop()
+
+
+@pytest.fixture
+def beside(moodle: MariaSite, tmp_path: Path) -> Iterator[Beside]:
+    moodle.reset()
+    now = int(time.time())
+    well_run(moodle, now)
+    yield Beside(at=campus(tmp_path, moodle.database, RULES), site=moodle, now=now)
+    with moodle.database.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SET GLOBAL init_connect = ''")
+        if cursor.execute("SHOW COLUMNS FROM mdl_logstore_standard_log LIKE 'come_from'"):
+            cursor.execute("ALTER TABLE mdl_logstore_standard_log CHANGE come_from origin VARCHAR(10)")
+
+
+@pytest.fixture
+def rights(moodle: MariaSite) -> Iterator[None]:
+    """What a test gives and takes of the account's rights is put right after it."""
+    moodle.database.execute("CREATE TABLE mdl_config (id BIGINT)")
+    yield
+    moodle.database.grant_reader()
+    for table in ("mdl_config", "mdl_grade_grades"):
+        moodle.database.revoke_reader(table)
+    moodle.database.execute("DROP TABLE mdl_config")
+    moodle.database.grant_reader()
+
+
+OF_MOODLE = (
+    Planted(
+        code="database-unreachable",
+        plant=lambda at: at.config(r":\d+/", f":{servers.free_port()}/"),
+        words="cannot be reached",
+        exit_code=1,
+    ),
+    Planted(
+        code="account-refused",
+        plant=lambda at: (at.at.directory / "db.password").write_text("wrong"),
+        words="refuses user 'companion_ro' with this password",
+        exit_code=2,
+    ),
+    Planted(
+        code="database-unknown",
+        plant=lambda at: at.config(r"/moodle_\w+", "/absent"),
+        words="knows no database 'absent'",
+        exit_code=2,
+    ),
+    Planted(
+        code="log-table-unreadable",
+        plant=lambda at: at.config("start_at = .*", 'table_prefix = "moo_"'),
+        words="correct table_prefix = 'moo_'",
+        exit_code=2,
+    ),
+    Planted(
+        code="log-format-unknown",
+        plant=lambda at: at.sql("ALTER TABLE mdl_logstore_standard_log CHANGE origin come_from VARCHAR(10)"),
+        words="lacks columns that every standard log has: origin",
+        exit_code=2,
+    ),
+    Planted(
+        code="log-format-unknown",
+        plant=lambda at: at.sql("UPDATE mdl_logstore_standard_log SET other = 'eJyrVkrOzy' WHERE id > 500"),
+        words="of the newest rows are neither JSON nor PHP's serialize",
+    ),
+    Planted(
+        code="log-empty",
+        plant=lambda at: at.sql("DELETE FROM mdl_logstore_standard_log"),
+        words="is the standard log enabled?",
+    ),
+    Planted(
+        code="log-store-off",
+        plant=lambda at: at.sql(f"DELETE FROM mdl_logstore_standard_log WHERE timecreated > {at.now - 10 * HOUR}"),
+        words="the log says nothing since",
+    ),
+    Planted(
+        code="log-silent",
+        plant=lambda at: at.sql(
+            "UPDATE mdl_logstore_standard_log SET timecreated = timecreated - 2 * 86400",
+            "UPDATE mdl_course_modules_completion SET timemodified = timemodified - 2 * 86400",
+        ),
+        words="its newest row is 2 days old",
+    ),
+    Planted(
+        code="log-in-the-future",
+        plant=lambda at: at.sql(f"UPDATE mdl_logstore_standard_log SET timecreated = {at.now + 900} WHERE id = 600"),
+        words="in the future of the database server's clock",
+    ),
+    Planted(
+        code="retention-short",
+        plant=lambda at: at.sql(f"DELETE FROM mdl_logstore_standard_log WHERE timecreated < {at.now - 5 * DAY}"),
+        words="Keep logs for",
+    ),
+    Planted(
+        code="clock-skew",
+        plant=lambda at: at.sql("SET GLOBAL init_connect = 'SET timestamp = UNIX_TIMESTAMP() + 1000'"),
+        words="16 min ahead of this machine's",
+    ),
+    Planted(
+        code="time-zone-mismatch",
+        plant=lambda at: at.sql("UPDATE mdl_user SET timezone = 'Australia/Sydney'"),
+        words="most accounts with a time zone of their own are in Australia/Sydney",
+    ),
+    Planted(
+        code="time-zone-mismatch",
+        plant=lambda at: at.sql(
+            "UPDATE mdl_user SET timezone = '99'",
+            "UPDATE mdl_logstore_standard_log SET timecreated = timecreated - timecreated % 86400 + id % 7200 - 3600"
+            " WHERE id < 590",
+        ),
+        words="falls between 0 and 6 o'clock of Africa/Johannesburg",
+    ),
+    Planted(
+        code="cron-silent",
+        plant=lambda at: at.sql("UPDATE mdl_task_scheduled SET lastruntime = lastruntime - 3 * 3600"),
+        words="Moodle's cron last ran 3 h ago",
+    ),
+    Planted(
+        code="cron-silent",
+        plant=lambda at: at.sql("UPDATE mdl_task_scheduled SET lastruntime = NULL"),
+        words="Moodle's cron has never run",
+    ),
+    Planted(
+        code="completion-tracking-off",
+        plant=lambda at: at.sql("UPDATE mdl_course SET enablecompletion = 0"),
+        words="never paid are lesson",
+    ),
+    Planted(
+        code="completion-never-logged",
+        plant=lambda at: at.sql(
+            r"UPDATE mdl_logstore_standard_log SET eventname = '\\core\\event\\x' WHERE id % 2 = 1"
+        ),
+        words="unpaid so far are lesson",
+    ),
+)
+
+OF_RIGHTS = (
+    Planted(
+        code="grant-missing",
+        plant=lambda at: at.site.database.revoke_reader("mdl_quiz"),
+        words="it feeds score_pct; the rules that look at this: quiz",
+    ),
+    Planted(
+        code="grant-missing",
+        plant=lambda at: at.site.database.revoke_reader("mdl_role"),
+        words="every award is held",
+    ),
+    Planted(
+        code="write-access",
+        plant=lambda at: at.grant("UPDATE", f"`{at.site.database.name}`.`mdl_grade_grades`"),
+        words="the account may do more than read: GRANT SELECT, UPDATE",
+    ),
+    Planted(
+        code="reads-too-much",
+        plant=lambda at: at.grant("SELECT", f"`{at.site.database.name}`.`mdl_config`"),
+        words="the mail server's password",
+    ),
+)
+
+
+def test_a_campus_beside_a_well_run_moodle_has_nothing_amiss(beside: Beside) -> None:
+    code, found = told(beside.at.config)
+    assert (code, [one["code"] for one in found]) == (0, ["data-directory-missing"])
+
+
+@pytest.mark.parametrize("planted", OF_MOODLE, ids=repr)
+def test_what_is_wrong_with_moodle_is_found_and_named(beside: Beside, planted: Planted) -> None:
+    planted.plant(beside)
+    code, found = told(beside.at.config)
+    assert code == planted.exit_code
+    assert_found(found, planted.code, planted.words, ("data-directory-missing", *planted.also))
+
+
+@pytest.mark.parametrize("planted", OF_RIGHTS, ids=repr)
+def test_rights_that_are_missing_or_too_many_are_found_and_named(
+    beside: Beside, rights: None, planted: Planted
+) -> None:
+    planted.plant(beside)
+    code, found = told(beside.at.config)
+    assert code == planted.exit_code == 0
+    assert_found(found, planted.code, planted.words, ("data-directory-missing", *planted.also))
+
+
+# This machine, and the catalogue.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolled:
+    """A campus that has delivered, and its catalogue."""
+
+    at: Campus
+    catalogue: Served
+
+    def path(self, name: str) -> Path:
+        """A file of the campus."""
+        return self.at.directory / name
+
+    def ledger(self, *statements: str) -> None:
+        """Change the ledger behind the agent's back."""
+        with closing(sqlite3.connect(self.path("data/ledger.db"))) as connection, connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def config(self, pattern: str, instead: str) -> None:
+        """Change config.toml."""
+        text, count = re.subn(pattern, instead, self.at.config.read_text())
+        assert count
+        self.at.config.write_text(text)
+
+    def certificate(self, days: int) -> None:
+        """Let the door speak TLS, with a certificate that ends in so many days."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "door")])
+        now = datetime.now(UTC)
+        made = (
+            x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=400))
+            .not_valid_after(now + timedelta(days=days, hours=1))
+            .sign(key, hashes.SHA256())
+        )
+        self.path("door.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+        self.path("door.key").touch()
+        self.config(r"(listen = .*\n)", r'\1certificate_file = "door.pem"\nprivate_key_file = "door.key"\n')
+
+
+def operator(served: Served, *words: str) -> str:
+    """What the operator types at the catalogue."""
+    done = CliRunner().invoke(catalogue_app, [*words, "--config", str(served.config)])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Enrolled]:
+    """A campus that is enrolled and has delivered, with a log, posts and a recovery key."""
+    place = tmp_path_factory.mktemp("planted")
+    site = SqliteSite(place / "moodle.db")
+    for number in (1, 2):
+        completed = {"eventname": COMPLETED, "contextlevel": 70, "other": '{"completionstate":1}'}
+        log(site, number, timecreated=int(time.time()), relateduserid=35, contextinstanceid=number, **completed)
+    with serving_catalogue(place / "catalogue") as served:
+        extra = (
+            f'[[source]]\nname = "trigger"\nkind = "tool-trigger"\npath = "{HOOK}"\nsame_site_as = "moodle"\n'
+            f'bearer_token_files = ["trigger.token"]\n[http]\nlisten = "127.0.0.1:{servers.free_port()}"\n'
+            f'[catalogue]\nurl = "{served.url}"\n'
+        )
+        at = campus(place / "campus", f"sqlite:///{site.path}", RULES, extra=extra)
+        (at.directory / "trigger.token").write_text("a-token-of-a-throw-away-door")
+        (at.directory / "trigger.token").chmod(0o600)
+        added = json.loads(operator(served, "tenant", "add", "test-campus", "--json"))
+        at.command("key", "new")
+        at.command("key", "recovery")
+        at.command("enrol", added["token"])
+        at.catch_up()
+        yield Enrolled(at=at, catalogue=served)
+
+
+@pytest.fixture
+def enrolled(template: Enrolled, tmp_path: Path) -> Enrolled:
+    shutil.copytree(template.at.directory, tmp_path / "campus")
+    (tmp_path / "campus").chmod(0o700)
+    return Enrolled(at=Campus(directory=tmp_path / "campus"), catalogue=template.catalogue)
+
+
+def other_key(at: Enrolled) -> Path:
+    """Another key in the place of the one that was enrolled."""
+    at.path("agent.ed25519").unlink()
+    at.at.command("key", "new")
+    return at.path("agent.ed25519")
+
+
+def older(path: Path, seconds: int) -> None:
+    """As if a file had been written so long ago."""
+    os.utime(path, (time.time() - seconds, time.time() - seconds))
+
+
+HELD = "INSERT INTO hold SELECT * FROM hold"  # replaced below where a hold is needed
+
+OF_THE_CAMPUS = (
+    Planted(
+        code="configuration-invalid",
+        plant=lambda at: at.config("campus = ", "kampus = "),
+        words="kampus",
+        exit_code=2,
+    ),
+    Planted(
+        code="rules-invalid",
+        plant=lambda at: at.path("rules.toml").write_text(RULES + '[[rule]]\nid = "x"\non = "lesson.completed"\n'),
+        words="award",
+        exit_code=2,
+    ),
+    Planted(
+        code="rules-doubtful",
+        plant=lambda at: at.path("rules.toml").write_text(RULES + 'limit = "100/day"\nonce_per = "ever"\n'),
+        words="can never act",
+    ),
+    Planted(code="files-open", plant=lambda at: at.path("rules.toml").chmod(0o666), words="they could pay themselves"),
+    Planted(
+        code="secret-missing", plant=lambda at: at.path("trigger.token").unlink(), words="is not there", exit_code=2
+    ),
+    Planted(code="secret-open", plant=lambda at: at.path("trigger.token").chmod(0o644), words="chmod 600", exit_code=2),
+    Planted(
+        code="secret-unusable", plant=lambda at: at.path("trigger.token").write_text(" \n"), words="empty", exit_code=2
+    ),
+    Planted(code="data-directory-open", plant=lambda at: at.path("data").chmod(0o755), words="chmod 700"),
+    Planted(
+        code="data-directory-unusable",
+        plant=lambda at: at.config('data_dir = "data"', 'data_dir = "rules.toml"'),
+        words="is not a directory",
+        exit_code=2,
+        also=("not-enrolled",),
+    ),
+    Planted(
+        code="ledger-gone",
+        plant=lambda at: [path.unlink() for path in at.path("data").glob("ledger.db*")],
+        words="put a backup back",
+        exit_code=2,
+        also=("not-enrolled",),
+    ),
+    Planted(
+        code="ledger-damaged",
+        plant=lambda at: at.path("data/ledger.db").write_bytes(b"no ledger at all" * 1_000),
+        words="is damaged",
+        exit_code=3,
+        also=("ledger-unusable",),
+    ),
+    Planted(
+        code="ledger-newer",
+        plant=lambda at: at.ledger("PRAGMA user_version = 9999"),
+        words="install that version again",
+        exit_code=3,
+    ),
+    Planted(
+        code="ledger-older",
+        plant=lambda at: at.ledger("PRAGMA user_version = 1"),
+        words="start the agent once",
+        exit_code=2,
+    ),
+    Planted(
+        code="source-stopped",
+        plant=lambda at: at.ledger("UPDATE source_state SET fault = 'the log went back' WHERE source = 'moodle'"),
+        words="rewards-agent source accept-rewind moodle",
+        exit_code=3,
+    ),
+    Planted(
+        code="source-unread",
+        plant=lambda at: at.ledger("UPDATE source_state SET updated_at = updated_at - 7300"),
+        words="is the agent running?",
+    ),
+    Planted(
+        code="gaps-many",
+        plant=lambda at: at.ledger(
+            "INSERT INTO source_gap (source, lo, hi, step, present, opened_running_s, high_water, state)"
+            " VALUES ('moodle', 10, 3009, 1, 0, 0, 0, 'open')"
+        ),
+        words="3000 ids are missing",
+    ),
+    Planted(
+        code="feed-quiet",
+        plant=lambda at: at.ledger(
+            "DELETE FROM feed_hour",
+            "INSERT INTO feed_hour WITH RECURSIVE h(n) AS (VALUES (5) UNION ALL SELECT n + 1 FROM h WHERE n < 1300)"
+            " SELECT 'moodle', unixepoch() / 3600 - n, 10 FROM h",
+        ),
+        words="its own weeks let expect",
+    ),
+    Planted(
+        code="delivery-stopped",
+        plant=lambda at: at.ledger("UPDATE reader SET fault = 'histories differ' WHERE name = 'catalogue'"),
+        words="rewards-agent sync status",
+        exit_code=3,
+    ),
+    Planted(
+        code="delivery-failing",
+        plant=lambda at: at.ledger("UPDATE reader SET last_error = 'answered 500' WHERE name = 'catalogue'"),
+        words="answered 500",
+    ),
+    Planted(
+        code="entries-set-aside",
+        plant=lambda at: at.ledger(
+            "INSERT INTO rejected_entry (reader, seq, reason, received_at)"
+            " VALUES ('catalogue', 1, 'unknown currency', 1)"
+        ),
+        words="set 1 entries aside",
+    ),
+    Planted(
+        code="signing-key-unusable",
+        plant=lambda at: at.path("agent.ed25519").unlink(),
+        words="rewards-agent key new",
+        exit_code=2,
+    ),
+    Planted(code="recovery-key-missing", plant=lambda at: at.path("recovery.public").unlink(), words="key recovery"),
+    Planted(code="key-mismatch", plant=other_key, words="put back the key that was enrolled", exit_code=2),
+    Planted(
+        code="agent-unknown",
+        plant=lambda at: (other_key(at), at.ledger("DELETE FROM setting WHERE key = 'agent_key'")),
+        words="enrol with a token",
+        exit_code=2,
+    ),
+    Planted(
+        code="key-old",
+        plant=lambda at: older(at.path("agent.ed25519"), 3 * 365 * DAY),
+        words="rewards-agent key rotate",
+    ),
+    Planted(
+        code="not-enrolled",
+        plant=lambda at: at.ledger("DELETE FROM setting WHERE key = 'agent_id'"),
+        words="rewards-agent enrol TOKEN",
+    ),
+    Planted(
+        code="catalogue-unreachable",
+        plant=lambda at: at.config(r'url = "http://.*"', f'url = "http://127.0.0.1:{servers.free_port()}"'),
+        words="cannot be reached",
+        exit_code=1,
+    ),
+    Planted(
+        code="catalogue-behind",
+        plant=lambda at: at.ledger("UPDATE reader SET acked_seq = 9 WHERE name = 'catalogue'"),
+        words="put back from an older copy",
+    ),
+    Planted(
+        code="ledger-behind",
+        plant=lambda at: at.ledger("DROP TRIGGER entry_is_never_deleted", "DELETE FROM entry WHERE seq = 2"),
+        words="it is an older copy of what was delivered",
+        exit_code=3,
+    ),
+    Planted(
+        code="histories-differ",
+        plant=lambda at: at.ledger("DROP TRIGGER entry_is_never_changed", "UPDATE entry SET hash = zeroblob(32)"),
+        words="is another one than this ledger's",
+        exit_code=3,
+    ),
+    Planted(code="certificate-expires", plant=lambda at: at.certificate(9), words="ends in 9 days"),
+    Planted(code="certificate-expired", plant=lambda at: at.certificate(-9), words="renew it", exit_code=1),
+    Planted(
+        code="certificate-unusable",
+        plant=lambda at: (at.certificate(9), at.path("door.pem").write_text("nonsense")),
+        words="cannot be read",
+        exit_code=2,
+    ),
+)
+
+
+def test_a_campus_that_has_delivered_has_nothing_amiss(enrolled: Enrolled) -> None:
+    assert told(enrolled.at.config) == (0, [])
+
+
+@pytest.mark.parametrize("planted", OF_THE_CAMPUS, ids=repr)
+def test_what_is_wrong_on_the_campus_is_found_and_named(enrolled: Enrolled, planted: Planted) -> None:
+    planted.plant(enrolled)
+    code, found = told(enrolled.at.config)
+    assert_found(found, planted.code, planted.words, planted.also)
+    assert code == planted.exit_code
+
+
+def test_entries_that_wait_too_long_for_the_catalogue_are_told(enrolled: Enrolled) -> None:
+    enrolled.ledger("UPDATE reader SET acked_seq = 0 WHERE name = 'catalogue'")
+    assert "outbox-old" not in {one["code"] for one in told(enrolled.at.config)[1]}
+
+
+def _takes_connections(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_posts_that_were_turned_away_are_told_by_status_and_a_door_that_is_not_there(enrolled: Enrolled) -> None:
+    port = re.search(r'listen = "127.0.0.1:(\d+)"', enrolled.at.config.read_text())
+    assert port is not None
+
+    def post(body: bytes, token: str) -> int:
+        headers = {"Authorization": f"Bearer {token}"}
+        request = Request(f"http://127.0.0.1:{port[1]}{HOOK}", data=body, headers=headers)
+        try:
+            with urlopen(request, timeout=5) as answer:  # noqa: S310 - our own door
+                return int(answer.status)
+        except HTTPError as error:
+            error.close()
+            return error.code
+
+    with serving(enrolled.at):
+        wait_until(lambda: _takes_connections(int(port[1])))
+        assert post(b"{}", "guessed") == 404
+        assert post(b"{", "a-token-of-a-throw-away-door") == 400
+        code, found = told(enrolled.at.config)
+        assert code == 0
+        answered, refused = [one["found"] for one in found if one["code"] == "posts-refused"]
+        assert answered == "its posts were answered since the start: 400 1 times, 404 1 times"
+        assert refused == "1 posts were refused within a day: not_json"
+        enrolled.config(r'listen = "[^"]*"', f'listen = "127.0.0.1:{servers.free_port()}"')
+        code, found = told(enrolled.at.config)
+        assert code == 1
+        assert "nothing answers at" in next(one["found"] for one in found if one["code"] == "door-silent")
+
+
+def test_what_the_operator_did_is_told_to_the_campus(enrolled: Enrolled) -> None:
+    operator(enrolled.catalogue, "tenant", "suspend", "test-campus")
+    code, found = told(enrolled.at.config)
+    assert_found(found, "campus-suspended", "suspended", ())
+    assert code == 2
+
+
+def test_a_library_that_is_too_old_for_the_ledger_is_told() -> None:
+    found = machine.library((3, 34, 1))
+    assert (found.code, found.exit_code, bool(found.do)) == ("sqlite-old", 2, True)
+    assert machine.library((3, 40, 1)).level == "ok"
+
+
+def test_every_code_that_the_program_uses_has_its_meaning_and_its_remedy() -> None:
+    root = Path(__file__).parents[2] / "agent"
+    used: set[str] = set()
+    for path in root.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        used |= set(re.findall(r'\bcode="([a-z]+(?:-[a-z]+)+)"', text))
+        used |= set(re.findall(r'Finding\.of\([^)]*"([a-z]+(?:-[a-z]+)+)"\)', text))
+        used |= set(re.findall(r'code="([a-z-]+)" if', text))
+    assert used - FAULTS.keys() == set()
+    assert all(fault.means and fault.do for fault in FAULTS.values())
+    planted = {one.code for one in (*OF_MOODLE, *OF_RIGHTS, *OF_THE_CAMPUS)}
+    assert planted <= FAULTS.keys()
+    assert len(planted) >= 45
