@@ -1,0 +1,79 @@
+"""Everything that a ledger holds about one person, table by table, for the person who asks."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from agent import queries
+from agent.ledger.privacy.tables import LEDGER
+from agent.ledger.record.people import split_learner
+
+SQL = queries.load("agent.ledger.privacy", "about.sql")
+_JSON = "_json"
+_PERSONS = """
+SELECT p.person_no FROM json_each(?) w JOIN person p ON p.site = w.value ->> 0 AND p.lms_user = w.value ->> 1
+"""
+
+Account = tuple[str, str]
+"""(site, LMS user id)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """Somebody as the tables know them.
+
+    All ``accounts`` that are one person, the first of them the one that stays; numbers of their rows in `person`, and
+    of the ``events`` that name any of them.
+    """
+
+    accounts: tuple[Account, ...]
+    persons: tuple[int, ...]
+    events: tuple[int, ...]
+
+    def parameters(self, sites: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
+        """For the statements of `about.sql`; ``sites`` are (source, its site)."""
+        lists = {"accounts": self.accounts, "persons": self.persons, "events": self.events, "sites": tuple(sites)}
+        return {name: orjson.dumps(value).decode() for name, value in lists.items()}
+
+
+def accounts_of(connection: sqlite3.Connection, learner: str) -> tuple[Account, ...]:
+    """``learner`` (``<site>:<LMS user id>``) and every account that was merged into it or linked with it."""
+    site, user = split_learner(learner)
+    rows = connection.execute(SQL["accounts"], {"site": site, "lms_user": user}).fetchall()
+    return ((site, user), *sorted({(one, other) for one, other in rows} - {(site, user)}))
+
+
+def subject_of(connection: sqlite3.Connection, accounts: Sequence[Account]) -> Subject:
+    """The person of these accounts; every recorded act is looked at."""
+    listed = orjson.dumps(accounts).decode()
+    persons = [number for (number,) in connection.execute(_PERSONS, (listed,))]
+    events = [number for (number,) in connection.execute(SQL["acts"], {"accounts": listed, "after": 0})]
+    return Subject(accounts=tuple(accounts), persons=tuple(persons), events=tuple(events))
+
+
+def holdings(
+    connection: sqlite3.Connection, subject: Subject, sites: Iterable[tuple[str, str]]
+) -> dict[str, list[dict[str, Any]]]:
+    """By table, what it says about ``subject``; texts in JSON are taken apart, tables that say nothing are empty."""
+    asked = subject.parameters(sites)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for table, kept in LEDGER.items():
+        if kept.holds:
+            cursor = connection.execute(SQL[table], asked)
+            columns = [column[0] for column in cursor.description]
+            found[table] = [_row(dict(zip(columns, row, strict=True))) for row in cursor]
+    return found
+
+
+def _row(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.removesuffix(_JSON): _loaded(value) if name.endswith(_JSON) else value for name, value in row.items()}
+
+
+def _loaded(value: bytes | str | None) -> Any:
+    return None if value is None else json.loads(value)
