@@ -116,17 +116,19 @@ class People:
         wanted = set(learners)
         if len(self._known) + len(self._absent) > self.KEPT_MAX:
             self.forget()
-        missing = wanted - self._known.keys() - self._absent - {""}
+        known, absent = self._known, self._absent
+        # One by one: a difference of sets would go through everybody who is known.
+        missing = [learner for learner in wanted if learner and learner not in known and learner not in absent]
         if missing:
             rows = await connection.execute_fetchall(
                 _FIND, (orjson.dumps([split_learner(learner) for learner in missing]).decode(),)
             )
-            self._absent |= missing
+            absent.update(missing)
             for person_no, site, lms_user, secret, pseudonym in rows:
                 learner = f"{site}:{lms_user}"
-                self._known[learner] = Person(person_no=person_no, learner=learner, secret=secret, pseudonym=pseudonym)
-            self._absent -= self._known.keys()
-        return {learner: self._known[learner] for learner in wanted if learner in self._known}
+                known[learner] = Person(person_no=person_no, learner=learner, secret=secret, pseudonym=pseudonym)
+                absent.discard(learner)
+        return {learner: known[learner] for learner in wanted if learner in known}
 
     async def find_or_make(
         self, connection: aiosqlite.Connection, learners: Iterable[str], now: int
