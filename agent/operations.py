@@ -14,6 +14,7 @@ import aiosqlite
 import structlog
 
 from agent.backfill.backfill import Backfill
+from agent.backfill.requeueing import Requeue
 from agent.clock import Clock
 from agent.collectors.inbox.importing import Imports
 from agent.engine.challenge.byhand import enrolment
@@ -82,6 +83,7 @@ class Operations:
         clock: Clock,
         callbacks: Sequence[Callback] = (),
         imports: Imports | None = None,
+        requeue: Requeue | None = None,
     ) -> None:
         self._writer = writer
         self._recorder = recorder
@@ -95,6 +97,7 @@ class Operations:
         self._clock = clock
         self._callbacks = callbacks
         self._imports = imports
+        self._requeue = requeue
         self._following = Following(pipeline, recorder)
         self._review = Desk(writer, recorder, pipeline, clock)
         self._merging = Merging(writer, recorder, pipeline, self._following, clock)
@@ -125,6 +128,7 @@ class Operations:
             "challenge.enrol": self.enrol_in_challenge,
             "callback.skip": self.skip_message,
             **({"import.events": self._imports.take} if self._imports is not None else {}),
+            **({"events.requeue": self._requeue.page} if self._requeue is not None else {}),
         }
 
     async def enrol_in_challenge(

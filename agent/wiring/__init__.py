@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from agent.arriving.tally import Tally
@@ -27,8 +26,7 @@ from agent.config.settings import Settings
 from agent.engine.rulebook import Rulebook
 from agent.engine.rules import compile_rules
 from agent.engine.sighting.untold import SUFFIX
-from agent.errors import ConfigError, InvalidInputError, TransientError
-from agent.ledger import delivery, sources
+from agent.errors import InvalidInputError, TransientError
 from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
 from agent.model import Page, SourceState, Trust
@@ -43,9 +41,11 @@ from agent.schedule.runner import Scheduler
 from agent.service.tail import Tail
 from agent.service.watch import RulesWatch
 from agent.wiring.callbacks import callback_address, callbacks_of
+from agent.wiring.campus import settle_campus
 from agent.wiring.enrolling import Enrolling, client_of
 from agent.wiring.linking import linking_of
 from agent.wiring.logs import collectors_of, log_from, logs_of, logstore_options, states_of
+from agent.wiring.requeueing import requeue_of
 from agent.wiring.webservices import look_ups, web_services, web_states
 
 __all__ = [
@@ -145,15 +145,13 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
     """
     clock = clock or SystemClock()
     support.check(settings)
-    watch = RulesWatch(settings.rule_files)
     file, rulebook = read_rules(settings)
     kinds = _Kinds(file)
     async with contextlib.AsyncExitStack() as stack:
         collectors = collectors_of(settings, clock, kinds)
         _closing(stack, collectors.values())
-        writer = await Writer.open(settings.agent.data_dir)
-        stack.push_async_callback(writer.close)
-        await _settle_campus(writer, settings)
+        writer = await _writer(stack, settings)
+        await settle_campus(writer, settings)
         pipeline = _pipeline(settings, writer, recorder := Recorder(), clock)
         await pipeline.adopt(rulebook, file.text)
         scheduler, expiry = await _by_the_clock(settings, writer, recorder, pipeline, clock)
@@ -161,12 +159,13 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
         outbox = await _outbox(stack, settings, writer, clock)
         callbacks = await callbacks_of(stack, settings, writer, pipeline, clock)
         reload = _reloading(settings, pipeline, (scheduler, expiry), kinds, clock)
+        readers = _readers(stack, settings, inbox, clock, kinds, pipeline)
         yield Agent(
             settings=settings,
             writer=writer,
             recorder=recorder,
             pipeline=pipeline,
-            collectors=collectors | _readers(stack, settings, inbox, clock, kinds, pipeline),
+            collectors=collectors | readers,
             door=door_of(settings, inbox, clock, kinds),
             pulls=_asking(stack, settings, inbox, clock, kinds),
             outbox=outbox,
@@ -184,15 +183,22 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
                 backfill=_backfill(settings, writer, recorder, pipeline, kinds, clock),
                 scheduler=scheduler,
                 imports=_importing(settings, inbox, clock),
+                requeue=requeue_of(inbox, readers, pipeline=pipeline, writer=writer, ceilings=ceilings_of(settings)),
                 clock=clock,
                 callbacks=callbacks,
             ),
             reload=reload,
-            watch=watch,
+            watch=RulesWatch(settings.rule_files),
             warnings=tuple(map(str, file.warnings)),
             not_active=support.not_active(settings),
             clock=clock,
         )
+
+
+async def _writer(stack: contextlib.AsyncExitStack, settings: Settings) -> Writer:
+    writer = await Writer.open(settings.agent.data_dir)
+    stack.push_async_callback(writer.close)
+    return writer
 
 
 def _pipeline(settings: Settings, writer: Writer, recorder: Recorder, clock: Clock) -> Pipeline:
@@ -362,34 +368,3 @@ def _rewinding(settings: Settings, pipeline: Pipeline, clock: Clock) -> Rewind:
         return found.state, {"rows": found.rows, "rows_to_pay": found.rows_to_pay}
 
     return rewind
-
-
-async def _settle_campus(writer: Writer, settings: Settings) -> None:
-    """A ledger belongs to one campus and one environment for ever: staging points must not reach real wallets.
-
-    Raises:
-        ConfigError: this ledger belongs to another.
-    """
-    mine = {delivery.CAMPUS: settings.agent.campus, "environment": settings.agent.environment}
-    stored: dict[str, str] = {}
-
-    async def unit(connection: Any) -> None:
-        stored.update(await delivery.settings(connection, tuple(mine)))
-        await delivery.keep_settings({key: value for key, value in mine.items() if key not in stored})(connection)
-
-    await writer.run(unit)
-    for key, value in mine.items():
-        if stored.get(key, value) != value:
-            raise ConfigError(
-                f"the ledger in {settings.agent.data_dir} belongs to {key} {stored[key]!r}, not {value!r}",
-                hint=f"set [agent] {key} back, or give this agent a data_dir of its own",
-            )
-    await writer.run(partial(_follow_new_names, settings))
-
-
-async def _follow_new_names(settings: Settings, connection: Any) -> None:
-    """A source that keeps the site of its old name (`site = "old"`) goes on where it stood under that name."""
-    configured = {source.name for source in settings.sources}
-    for source in settings.log_sources:
-        if source.site_name not in configured:
-            await sources.rename(connection, source.site_name, source.name)

@@ -15,6 +15,7 @@ from agent.cli.access import ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, run_async, settings_of, utc
 from agent.cli.helpdesk.told import as_if_told, recorded_told
 from agent.cli.mending.replay import replay
+from agent.cli.mending.requeue import requeue
 from agent.cli.terms.inforce import SinceOption, UntilOption, local, rules_in_force, span_of, zone_of
 from agent.cli.terms.who import LearnerOption, learner_of
 from agent.errors import InvalidInputError
@@ -32,6 +33,7 @@ _SHORT = 12
 """Digits of an event id that a table shows; enough to ask for it."""
 
 app.command("replay")(replay)
+app.command("requeue")(requeue)
 
 
 @app.command("list")

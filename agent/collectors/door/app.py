@@ -198,7 +198,7 @@ class Door:
             source.system.observations(arrival, self._kinds())
         except RefusedPostError as error:
             self.counts[source.name, error.reason] += 1
-            await self._inbox.refuse(source.name, now, error.reason, error.message, body)
+            await self._inbox.refuse(source.name, now, evidence, error.reason, error.message, body)
             told = {"field": error.name, "message": error.message, "hint": error.hint}
             return _answer(HTTPStatus.BAD_REQUEST, error.reason, {name: text for name, text in told.items() if text})
         try:

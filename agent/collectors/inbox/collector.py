@@ -10,7 +10,8 @@ from fnmatch import fnmatchcase
 
 from agent.clock import Clock
 from agent.collectors.base import LookUps
-from agent.collectors.inbox.store import Inbox, Kept
+from agent.collectors.inbox.requeued import Kept
+from agent.collectors.inbox.store import Inbox
 from agent.collectors.systems.base import Arrival, RefusedPostError, System
 from agent.config.kinds import KindTable
 from agent.model import Demand, Observation, Page, SourceState
@@ -201,10 +202,25 @@ class InboxCollector:
 
     def _observed(self, post: Kept, demand: Demand, counts: Counter[str]) -> list[Observation]:
         """What rules want of what a post says."""
+        try:
+            found = self.says(post)
+        except RefusedPostError:
+            counts["posts_unreadable"] += 1  # an older version let it in
+            return []
+        wanted = [seen for seen in found if is_wanted(seen, demand)]
+        counts["events_unwanted"] += len(found) - len(wanted)
+        return wanted
+
+    def says(self, post: Kept) -> Sequence[Observation]:
+        """What a post says, by the mapping and the kinds in force; a post is known by the number that it had first.
+
+        Raises:
+            RefusedPostError: it is not what this system sends.
+        """
         arrival = Arrival(
             source=self.name,
             site=self._options.site,
-            number=post.number,
+            number=post.first,
             received_at=post.received_at,
             evidence=post.evidence,
             body=post.body,
@@ -213,17 +229,10 @@ class InboxCollector:
             awaits_log=self._options.awaits_log,
             pay_before_log=self._options.pay_before_log,
         )
-        try:
-            found = self._system.observations(arrival, self._kinds())
-        except RefusedPostError:
-            counts["posts_unreadable"] += 1  # an older version let it in
-            return []
-        wanted = [seen for seen in found if _wanted(seen, demand)]
-        counts["events_unwanted"] += len(found) - len(wanted)
-        return wanted
+        return self._system.observations(arrival, self._kinds())
 
 
-def _wanted(seen: Observation, demand: Demand) -> bool:
+def is_wanted(seen: Observation, demand: Demand) -> bool:
     """Whether any rule waits for such an event."""
     if seen.lms_event in demand.names or any(seen.lms_event.endswith(suffix) for suffix in demand.suffixes):
         return True

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from agent.collectors.inbox import pulls
+from agent.collectors.inbox import pulls, requeued
+from agent.collectors.inbox.file import LAST, opened, told
 from agent.collectors.inbox.pulls import Fetched
+from agent.collectors.inbox.requeued import Kept, Refused, Sought
 from agent.errors import IntegrityError, TransientError
 from agent.model import Evidence
 
@@ -29,36 +31,12 @@ WAITING_PER_SOURCE_MAX = 2_000
 """Of these, from one source: a flood of one must leave room for the others."""
 REFUSED_KEPT = 1_000
 """Refused posts that are kept for each source, so that somebody can look at what was wrong with them."""
-REFUSED_BODY_MAX = 4_000
-"""Bytes kept of each of them."""
-BUSY_S = 5.0
-_SCHEMA = 2
-
-_TABLES = """
-CREATE TABLE post (
-  no          INTEGER PRIMARY KEY AUTOINCREMENT,
-  source      TEXT NOT NULL,
-  received_at INTEGER NOT NULL,
-  evidence    TEXT NOT NULL,
-  body        BLOB NOT NULL
-) STRICT;
-CREATE INDEX post_of_source ON post (source, no);
-CREATE TABLE refused (
-  no          INTEGER PRIMARY KEY AUTOINCREMENT,
-  source      TEXT NOT NULL,
-  received_at INTEGER NOT NULL,
-  reason      TEXT NOT NULL,
-  told        TEXT NOT NULL,
-  body        BLOB NOT NULL
-) STRICT;
-CREATE INDEX refused_of_source ON refused (source, no);
-"""
-_PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA secure_delete = ON")
+REFUSED_BODY_MAX = 16_384
+"""Bytes kept of each of them; one that is longer cannot be put back in line."""
 _APPEND = "INSERT INTO post (no, source, received_at, evidence, body) VALUES (?, ?, ?, ?, ?)"
-_LAST = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'post'), 0)"
-_NEXT = "SELECT no, received_at, evidence, body FROM post WHERE source = ? AND no > ? ORDER BY no LIMIT ?"
+_NEXT = "SELECT no, received_at, evidence, body, was FROM post WHERE source = ? AND no > ? ORDER BY no LIMIT ?"
 _NEWEST = "SELECT coalesce(max(no), 0) FROM post WHERE source = ?"
-_REFUSE = "INSERT INTO refused (source, received_at, reason, told, body) VALUES (?, ?, ?, ?, ?)"
+_REFUSE = "INSERT INTO refused (source, received_at, reason, told, body, evidence, whole) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _FORGET_REFUSED = """
 DELETE FROM refused
 WHERE source = ?1 AND no <= (SELECT no FROM refused WHERE source = ?1 ORDER BY no DESC LIMIT 1 OFFSET ?2)
@@ -67,16 +45,6 @@ _EXPIRE = "DELETE FROM post WHERE source = ? AND no <= ? AND received_at < ?"
 _EXPIRE_REFUSED = "DELETE FROM refused WHERE received_at < ?"
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """A post as it is kept; ``number`` is unique in the inbox, over all sources."""
-
-    number: int
-    received_at: int
-    evidence: Evidence
-    body: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +66,7 @@ class Inbox:
         self._waiting: list[_Waiting] = []
         self._wake = asyncio.Event()
         self._arrived: dict[str, asyncio.Event] = {}
-        self._last = int(connection.execute(_LAST).fetchone()[0])
+        self._last = int(connection.execute(LAST).fetchone()[0])
         self._closed = False
         self._task = asyncio.create_task(self._work(), name="inbox-writer")
 
@@ -111,7 +79,7 @@ class Inbox:
             IntegrityError: the file is damaged, or newer than this program.
         """
         path = data_dir / FILE_NAME
-        return cls(await asyncio.to_thread(_opened, path, floor), path)
+        return cls(await asyncio.to_thread(opened, path, floor), path)
 
     async def append(self, source: str, received_at: int, evidence: Evidence, body: bytes) -> int:
         """Keep a post; when this returns its number, it is on disk.
@@ -128,9 +96,12 @@ class Inbox:
         # Whoever hangs up has still posted: what is under way is finished and kept.
         return await asyncio.shield(done)
 
-    async def refuse(self, source: str, received_at: int, reason: str, told: str, body: bytes) -> None:
+    async def refuse(
+        self, source: str, received_at: int, evidence: Evidence, reason: str, why: str, body: bytes
+    ) -> None:
         """Keep the beginning of a post that was refused, among the last of its source; never raises."""
-        row = (source, received_at, reason, told, body[:REFUSED_BODY_MAX])
+        whole = len(body) <= REFUSED_BODY_MAX
+        row = (source, received_at, reason, why, body[:REFUSED_BODY_MAX], evidence.value, whole)
 
         def kept() -> None:
             with self._connection:
@@ -155,7 +126,7 @@ class Inbox:
         """
 
         def append(new: Sequence[Fetched]) -> None:
-            connection, last = self._connection, int(self._connection.execute(_LAST).fetchone()[0])
+            connection, last = self._connection, int(self._connection.execute(LAST).fetchone()[0])
             rows = enumerate(new, start=last + 1)
             connection.executemany(
                 _APPEND, [(number, source, each.recorded_at, evidence.value, each.body) for number, each in rows]
@@ -190,7 +161,34 @@ class Inbox:
             TransientError: the file cannot be read now.
         """
         rows = await self._asked(_NEXT, source, number, most)
-        return [Kept(number=row[0], received_at=row[1], evidence=Evidence(row[2]), body=row[3]) for row in rows]
+        return [requeued.kept(row) for row in rows]
+
+    async def refused(self, source: str, sought: Sought, after: int, most: int) -> list[Refused]:
+        """The refused posts of a source that are sought, behind a number of theirs, in order, at most ``most``."""
+        return await self._guarded(lambda: requeued.refused(self._connection, source, sought, after, most))
+
+    async def read(self, source: str, sought: Sought, after: int, upto: int, most: int) -> list[Kept]:
+        """The posts of a source that are sought, with numbers behind ``after`` up to ``upto``, at most ``most``."""
+        return await self._guarded(lambda: requeued.read(self._connection, source, sought, after, upto, most))
+
+    async def requeue(self, source: str, *, posts: Sequence[int], refused: Sequence[int]) -> int:
+        """Put posts and refused posts (their numbers) of a source at the end of the line; how many were there.
+
+        Raises:
+            TransientError: all of it stays as it was.
+        """
+
+        def moved() -> int:
+            with self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                count = requeued.move(self._connection, source, posts=posts, refused=refused, behind=self._last)
+            self._last += count
+            return count
+
+        count = await self._guarded(moved)
+        if count:
+            self.arrived(source).set()
+        return count
 
     async def newest(self, source: str) -> int:
         """The highest number that a source has; 0 where there is none."""
@@ -267,43 +265,7 @@ class Inbox:
         try:
             return await self._hop(work)
         except sqlite3.Error as error:
-            raise _told(self._path, error) from error
+            raise told(self._path, error) from error
 
     async def _hop(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, work)
-
-
-def _opened(path: Path, floor: int) -> sqlite3.Connection:
-    try:
-        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S, check_same_thread=False)
-        path.chmod(0o600)
-        for pragma in _PRAGMAS:
-            connection.execute(pragma)
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > _SCHEMA:
-            raise IntegrityError(
-                f"{path} was written by a newer version (schema {version} of {_SCHEMA})",
-                hint="install that version again",
-            )
-        if version < _SCHEMA:
-            tables = pulls.TABLES if version else _TABLES + pulls.TABLES
-            connection.executescript(f"BEGIN IMMEDIATE;{tables}PRAGMA user_version = {_SCHEMA};COMMIT;")
-        # An inbox that was lost must not hand out numbers again that the ledger has passed already.
-        (last,) = connection.execute(_LAST).fetchone()
-        if last < floor:
-            with connection:
-                connection.execute("BEGIN IMMEDIATE")
-                connection.execute("DELETE FROM sqlite_sequence WHERE name = 'post'")
-                connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('post', ?)", (floor,))
-    except sqlite3.Error as error:
-        raise _told(path, error) from error
-    return connection
-
-
-def _told(path: Path, error: sqlite3.Error) -> TransientError | IntegrityError:
-    damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
-    if (damaged and "malformed" in str(error)) or "not a database" in str(error):
-        return IntegrityError(
-            f"{path} is damaged: {error}", hint="stop the agent, move the file away, and let the systems post again"
-        )
-    return TransientError(f"{path}: {error}", hint="free disk space, or see who holds the file; it is tried again")

@@ -164,7 +164,7 @@ class Pull:
         except RefusedPostError as error:
             if fact.mark not in self._refused and len(self._refused) < REFUSED_MAX:
                 self._refused.add(fact.mark)
-                await self._inbox.refuse(self.name, now, error.reason, error.message, fact.body)
+                await self._inbox.refuse(self.name, now, Evidence.bearer_token, error.reason, error.message, fact.body)
             return None
         return fact if any(one.occurred_at >= this.start for one in seen) else None
 

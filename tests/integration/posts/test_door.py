@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent.collectors.door import app
-from agent.collectors.inbox import store
+from agent.collectors.inbox import file
 from agent.collectors.inbox.store import FILE_NAME, GROUP_MAX, Inbox
 from agent.collectors.systems.registry import SYSTEMS
 from agent.errors import IntegrityError, TransientError
@@ -118,7 +118,7 @@ async def test_posts_of_many_connections_are_each_kept_once(tmp_path: Path) -> N
 async def test_when_nothing_can_be_written_a_post_is_503_and_later_ones_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "BUSY_S", 0.2)
+    monkeypatch.setattr(file, "BUSY_S", 0.2)
     async with open_door(tmp_path) as at:
         with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as holding:
             holding.execute("BEGIN IMMEDIATE")
@@ -157,8 +157,8 @@ async def test_numbers_are_never_given_again_even_when_the_inbox_was_lost(tmp_pa
     assert await inbox.expire("a", upto=3, before=NOW + 1) == 3
     assert await inbox.append("a", NOW, Evidence.nothing, b"{}") == 4
     await inbox.close()
-    for file in tmp_path.iterdir():
-        file.unlink()
+    for path in tmp_path.iterdir():
+        path.unlink()
     again = await Inbox.open(tmp_path, floor=4)
     assert await again.append("a", NOW, Evidence.nothing, b"{}") == 5
     await again.close()

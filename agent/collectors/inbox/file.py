@@ -1,0 +1,88 @@
+"""The file of the inbox: its tables, how older ones are brought up to date, and what its errors mean."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from agent.collectors.inbox import pulls
+from agent.errors import IntegrityError, TransientError
+
+BUSY_S = 5.0
+LAST = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'post'), 0)"
+"""The highest number that a post ever had."""
+
+_POSTS = """
+CREATE TABLE post (
+  no          INTEGER PRIMARY KEY AUTOINCREMENT,
+  source      TEXT NOT NULL,
+  received_at INTEGER NOT NULL,
+  evidence    TEXT NOT NULL,
+  body        BLOB NOT NULL
+) STRICT;
+CREATE INDEX post_of_source ON post (source, no);
+CREATE TABLE refused (
+  no          INTEGER PRIMARY KEY AUTOINCREMENT,
+  source      TEXT NOT NULL,
+  received_at INTEGER NOT NULL,
+  reason      TEXT NOT NULL,
+  told        TEXT NOT NULL,
+  body        BLOB NOT NULL
+) STRICT;
+CREATE INDEX refused_of_source ON refused (source, no);
+"""
+_REQUEUED = """
+ALTER TABLE post ADD COLUMN was INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE refused ADD COLUMN evidence TEXT NOT NULL DEFAULT 'nothing';
+ALTER TABLE refused ADD COLUMN whole INTEGER NOT NULL DEFAULT 0;
+UPDATE refused SET whole = 1 WHERE length(body) < 4000;
+"""
+"""``was`` is the number that a post had first, 0 where it still has it. What refused posts had shown was not kept."""
+
+STEPS = (_POSTS, pulls.TABLES, _REQUEUED)
+"""From each schema to the next, the first from an empty file."""
+
+_PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA secure_delete = ON")
+
+
+def opened(path: Path, floor: int) -> sqlite3.Connection:
+    """Open or make the file, up to date; the next post gets a number above ``floor``.
+
+    Raises:
+        TransientError: the disk is full, the file locked.
+        IntegrityError: the file is damaged, or newer than this program.
+    """
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S, check_same_thread=False)
+        path.chmod(0o600)
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > len(STEPS):
+            raise IntegrityError(
+                f"{path} was written by a newer version (schema {version} of {len(STEPS)})",
+                hint="install that version again",
+            )
+        if version < len(STEPS):
+            steps = "".join(STEPS[version:])
+            connection.executescript(f"BEGIN IMMEDIATE;{steps}PRAGMA user_version = {len(STEPS)};COMMIT;")
+        # An inbox that was lost must not hand out numbers again that the ledger has passed already.
+        (last,) = connection.execute(LAST).fetchone()
+        if last < floor:
+            with connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("DELETE FROM sqlite_sequence WHERE name = 'post'")
+                connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('post', ?)", (floor,))
+    except sqlite3.Error as error:
+        raise told(path, error) from error
+    return connection
+
+
+def told(path: Path, error: sqlite3.Error) -> TransientError | IntegrityError:
+    """What an error of SQLite means for whoever runs the agent."""
+    damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
+    if (damaged and "malformed" in str(error)) or "not a database" in str(error):
+        return IntegrityError(
+            f"{path} is damaged: {error}", hint="stop the agent, move the file away, and let the systems post again"
+        )
+    return TransientError(f"{path}: {error}", hint="free disk space, or see who holds the file; it is tried again")
