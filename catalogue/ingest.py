@@ -98,17 +98,17 @@ def judge(body: bytes, author: Author, *, seq: int) -> Move | str:
 def _move(fields: Mapping[str, Any], author: Author) -> Move:
     currency, amount, seq, at = fields["currency"], fields["amount"], fields["seq"], fields["occurred_at"]
     return Move(
-        learner=fields["learner"],
-        currency=currency,
-        kind=fields["kind"],
-        amount=amount,
-        ref=f"{author.agent}/{fields['entry_id']}",
-        occurred_at=at,
-        about=f"{author.agent}/{fields['reverses']}" if fields["reverses"] else "",
-        expires_at=author.terms.ends_at(currency, seq, at) if amount > 0 else None,
-        owe=author.terms.under(currency, seq).overdraw == "owe",
-        rule=fields["rule"],
-        source=fields["source"],
+        fields["learner"],
+        currency,
+        fields["kind"],
+        amount,
+        f"{author.agent}/{fields['entry_id']}",
+        at,
+        f"{author.agent}/{fields['reverses']}" if fields["reverses"] else "",
+        author.terms.ends_at(currency, seq, at) if amount > 0 else None,
+        author.terms.under(currency, seq).overdraw == "owe",
+        fields["rule"],
+        fields["source"],
     )
 
 
@@ -127,14 +127,15 @@ def post(
     rejected = dict(sifted.rejected)
     moves: list[Move] = []
     for seq, move in sifted.moves:
-        after = running[move.key] + move.amount
+        key = move.key
+        after = running[key] + move.amount
         if abs(after) > BALANCE_MAX:
             rejected[seq] = f"the wallet would go beyond {BALANCE_MAX}"
             continue
-        account = folding.get(move.key)
+        account = folding.get(key)
         if account is not None:
             move = move._replace(waived=account.move(as_movement(move)))  # noqa: PLW2901 - the same, known better
-        running[move.key] = after + move.waived
+        running[key] = after + move.waived
         moves.append(move)
     numbered = enumerate(batch.entries, start=batch.header.first_seq)
     return Posting(

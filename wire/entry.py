@@ -7,6 +7,7 @@ kept because nobody re-serialises an entry: the stored bytes are the truth.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any, Literal
 
 import orjson
@@ -54,6 +55,8 @@ class Template:
 
 _TEXT = ("entry_id", "kind", "learner", "currency", "rule", "rules_version", "source", "trust", "reason", "reverses")
 _WHOLE = ("v", "seq", "amount", "occurred_at", "recorded_at")
+_TYPED = itemgetter(*_TEXT, *_WHOLE)
+_TYPES = (*[str] * len(_TEXT), *[int] * len(_WHOLE))
 
 
 def decode(body: bytes) -> dict[str, Any]:
@@ -70,15 +73,12 @@ def decode(body: bytes) -> dict[str, Any]:
     if not isinstance(fields, dict):
         message = "not a JSON object"
         raise MalformedEntryError(message)
-    for name in _TEXT:
-        if not isinstance(fields.get(name), str):
-            message = f"field {name!r} must be text"
-            raise MalformedEntryError(message)
-    for name in _WHOLE:
-        value = fields.get(name)
-        if not isinstance(value, int) or isinstance(value, bool):
-            message = f"field {name!r} must be a whole number"
-            raise MalformedEntryError(message)
+    try:
+        typed = tuple(map(type, _TYPED(fields))) == _TYPES
+    except KeyError:
+        typed = False
+    if not typed:
+        raise MalformedEntryError(_mistyped(fields))
     if abs(fields["amount"]) > AMOUNT_MAX:
         message = f"amount {fields['amount']} is out of bounds"
         raise MalformedEntryError(message)
@@ -86,3 +86,12 @@ def decode(body: bytes) -> dict[str, Any]:
         message = "not in canonical form (keys sorted and unique, no spaces)"
         raise MalformedEntryError(message)
     return fields
+
+
+def _mistyped(fields: Mapping[str, Any]) -> str:
+    """Which field is missing or of another type."""
+    for name in _TEXT:
+        if not isinstance(fields.get(name), str):
+            return f"field {name!r} must be text"
+    name = next(one for one in _WHOLE if type(fields.get(one)) is not int)
+    return f"field {name!r} must be a whole number"

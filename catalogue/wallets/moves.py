@@ -79,25 +79,9 @@ def number(
         key = move.key
         before = states.get(key) or held[key]
         states[key] = after(before, move, no)
-        rows.append(
-            MovementRow(
-                no=no,
-                posted_at=posted_at,
-                learner=move.learner,
-                currency=move.currency,
-                kind=move.kind,
-                amount=move.amount,
-                waived=move.waived,
-                ref=move.ref,
-                about=move.about,
-                occurred_at=move.occurred_at,
-                expires_at=move.expires_at,
-                owe=move.owe,
-                rule=move.rule,
-                source=move.source,
-                prev_no=before.last_no,
-            )
-        )
+        learner, currency, kind, amount, ref, occurred_at, about, expires_at, owe, rule, source, waived = move
+        said = (kind, amount, waived, ref, about, occurred_at, expires_at, owe, rule, source)
+        rows.append(MovementRow(no, posted_at, learner, currency, *said, before.last_no))
     return rows, states
 
 
