@@ -27,6 +27,8 @@ SPAN_IDS = 1_000
 """Ids of a state table that one page passes."""
 HEARTBEAT_S = 60.0
 """How often a page tells that the source lives while there is nothing to read."""
+BEGUN_LOOK_S = 2.0
+"""How often it is looked whether payment by the log has begun."""
 NEIGHBOURS = 25
 """Rows with lower ids, of other courses, whose times tell roughly when a row was made."""
 
@@ -89,7 +91,7 @@ class StateCollector:
                 yield self._page(state, demand(), (), caught_up=True)
             if not follow:
                 return
-            until = self._clock.running() + (self._every_s if begins is not None else HEARTBEAT_S)
+            until = self._clock.running() + (self._every_s if begins is not None else BEGUN_LOOK_S)
             while (left := until - self._clock.running()) > 0:
                 await asyncio.sleep(min(HEARTBEAT_S, left))
                 yield self._page(state, demand(), (), caught_up=True)
