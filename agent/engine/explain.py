@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 from agent.config.grammar import WEEKDAYS, shown_number
+from agent.config.rulefile import Rule
 from agent.config.rulefile.award import Computed
 from agent.config.rulefile.tables.condition import Active, Audience
 from agent.config.rulefile.tables.review import Review
 from agent.engine.conditions import told
 from agent.engine.fairness import CompiledCheck
 from agent.engine.recognition import model as recognised
-from agent.engine.rulebook import BADGE, CompiledRule, Payee, Rulebook
+from agent.engine.rulebook import BADGE, CompiledDeny, CompiledRule, Payee, Rulebook
 from agent.model import Decision, Outcome, Posting
 
 STAGES = ("no ", "never earns", "mode", "not active", "audience", "deny", "condition", "trust")
@@ -25,13 +26,17 @@ def rule_sentences(rule: CompiledRule, rulebook: Rulebook, *, kind: str | None =
     """What a rule does, a sentence for each of its parts. ``kind`` picks the default of once_per (the rule's first)."""
     spec = rule.spec
     about = kind or next((pattern for pattern in spec.on if "\\" not in pattern), None)
-    said = [f"{spec.title or spec.id}: on {_listed(spec.on, 'or')}."]
+    said = [f"{spec.title or spec.id}: on {_listed(spec.on, 'or')}.", *([spec.description] if spec.description else [])]
     said.extend(_pays(payee, rule, rulebook) for payee in rule.payees)
     conditions = told(spec.conditions)
     if conditions:
         said.append(f"Only where {conditions}.")
     if rule.form is not None:
         said.append(rule.form.said)
+    said.extend(
+        f"Earns nothing{f' where {deny.said}' if deny.said else ''} ({deny.reason})."
+        for deny in _denies(rule, rulebook)
+    )
     if spec.requires is not None:
         said.append(f"Only for who has {recognised.told(rulebook.words.criterion(spec.requires))}.")
     names = rule.once(about).names
@@ -54,9 +59,35 @@ def rule_sentences(rule: CompiledRule, rulebook: Rulebook, *, kind: str | None =
         said.append(f"Taken back when {later} about the same thing no longer meets the conditions.")
     said.extend(_reviewed(spec.review) if spec.review is not None else ())
     said.append(f"An event believed less than {spec.min_trust.name} is held.")
+    said.extend(_belongs(spec))
     if spec.mode != "live":
         said.append("Decides and reports, pays nothing." if spec.mode == "shadow" else "Switched off.")
     return tuple(said)
+
+
+def _belongs(spec: Rule) -> Iterable[str]:
+    """What the learner is told, and what the rule is sorted under."""
+    if spec.message:
+        yield f"Says to the learner: {spec.message}"
+    sorted_as = ([f"group {spec.group}"] if spec.group else []) + (
+        [f"tags {', '.join(spec.tags)}"] if spec.tags else []
+    )
+    if sorted_as:
+        yield f"Counts among {' and '.join(sorted_as)}."
+
+
+def _denies(rule: CompiledRule, rulebook: Rulebook) -> tuple[CompiledDeny, ...]:
+    """The denials that meet one of the rule's events."""
+    met = _met(rule, rulebook)
+    return tuple(
+        deny for deny in rulebook.denies if any(fnmatchcase(one, pattern) for one in met for pattern in deny.on)
+    )
+
+
+def _met(rule: CompiledRule, rulebook: Rulebook) -> frozenset[str]:
+    """The kinds of the rule's events, and what it calls them."""
+    kinds = rulebook.needs[rule.id].kinds if rule.id in rulebook.needs else frozenset[str]()
+    return kinds.union(rule.spec.on)
 
 
 def _reviewed(review: Review) -> Iterable[str]:
@@ -67,8 +98,7 @@ def _reviewed(review: Review) -> Iterable[str]:
 
 def checks_of(rule: CompiledRule, rulebook: Rulebook) -> tuple[CompiledCheck, ...]:
     """The checks that stand before a rule: those that concern it and look at one of its events."""
-    kinds = rulebook.needs[rule.id].kinds if rule.id in rulebook.needs else frozenset()
-    met = {*kinds, *rule.spec.on}
+    met = _met(rule, rulebook)
     return tuple(
         check
         for check in rulebook.checks

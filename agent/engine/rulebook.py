@@ -110,11 +110,12 @@ class CompiledChallenge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledDeny:
-    """Behaviour that never earns. ``condition`` None is always met."""
+    """Behaviour that never earns. ``condition`` None is always met; ``said`` is what it says, in words."""
 
     on: tuple[str, ...]
     reason: str
     condition: Judge | None
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

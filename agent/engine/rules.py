@@ -86,6 +86,7 @@ class _Compiler:
                 on=placed.it.on,
                 reason=f"deny: {placed.it.reason}",
                 condition=conditions.compiled(placed.it.conditions, self._file.values, denying=True),
+                said=conditions.told(placed.it.conditions),
             )
             for placed in self._file.denies
         )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import pytest
+
+from agent.config.rulefile import Rule
 from agent.engine import explain
 from agent.model import Fact, Trust
 from tests.rule_stories import decide, event, rule, rulebook
@@ -54,6 +57,67 @@ def test_what_a_rule_does_not_say_is_not_told() -> None:
     assert "Active until 2026-12-31." in half
     lms = explain.rule_sentences(FULL.rules[3], FULL)
     assert lms[:3] == (r"lms: on \mod_x\event\y.", "The subject gets nothing.", "Pays once for each event and learner.")
+
+
+# What each key adds to a rule that pays for lessons, or what stands in its place.
+KEYS = {
+    "id": 'id = "other"',
+    "on": 'on = "quiz.submitted"',
+    "title": 'title = "Lessons"',
+    "description": 'description = "What is learned is paid."',
+    "award": "award = 11",
+    "conditions": "conditions = { attempt = 1 }",
+    "once_per": 'once_per = "course"',
+    "frequency": "frequency = 2",
+    "limit": 'limit = "3/day"',
+    "cooldown": 'cooldown = "1h"',
+    "min_trust": 'min_trust = "server_verified"',
+    "recipient": 'recipient = "actor"',
+    "reverse_on": 'reverse_on = "lesson.uncompleted"',
+    "reverse_when": 'reverse_when = "no longer true"\nconditions = { attempt = 1 }',
+    "mode": 'mode = "shadow"',
+    "active": "active = { from = 2026-01-01 }",
+    "audience": 'audience = { cohorts = ["D"] }',
+    "badge": 'badge = "ace"',
+    "requires": 'requires = { badges = ["starter"] }',
+    "message": 'message = "Well done"',
+    "group": 'group = "learn"',
+    "tags": 'tags = ["ai"]',
+    "streak": "streak = { weeks = 4 }",
+    "crosses": "crosses = { section_progress_pct = 80 }",
+    "momentum": 'momentum = { lessons = 3, within = "2h" }',
+    "spaced": 'spaced = { days = 3, of = "course" }',
+    "first": "first = true",
+    "comeback": 'comeback = "30d"',
+    "review": 'review = "always"',
+}
+
+
+@pytest.mark.parametrize("key", sorted(set(Rule.model_fields) - {"example"}))
+def test_every_key_of_a_rule_is_told(key: str) -> None:
+    name, value = "r", KEYS[key]
+    lines = {"id": f'id = "{name}"', "on": 'on = "lesson.completed"', "award": "award = 10"} | {key: value}
+    badges = "" if key not in {"badge", "requires"} else '[[badge]]\nid = "ace"\n[[badge]]\nid = "starter"\n'
+    plain, told = (
+        rulebook(badges + "[[rule]]\n" + "\n".join(text)) for text in ([*lines.values()][:3], lines.values())
+    )
+    if key in ("id", "on", "award"):
+        plain = rulebook(rule())
+    said = explain.rule_sentences(told.rules[0], told)
+    assert said != explain.rule_sentences(plain.rules[0], plain)
+    assert set(Rule.model_fields) - {"example"} == set(KEYS), "an example is a case, and `rules test` tells it"
+
+
+def test_what_the_whole_file_does_to_a_rule_is_told_with_it() -> None:
+    book = rulebook(
+        '[[deny]]\non = "lesson.*"\nreason = "practice course"\nconditions = { course_id = "7" }\n'
+        '[[deny]]\non = "quiz.*"\nreason = "other"\n[[cap]]\nlimit = "50 points/day"\n[budget]\npoints = "900/week"\n'
+        + rule()
+    )
+    said = explain.rule_sentences(book.rules[0], book)
+    assert "Earns nothing where course_id 7 (deny: practice course)." in said
+    assert not [one for one in said if "other" in one]
+    assert {"Stops at cap 50 points/day.", "Stops at budget 900 points/week."} <= set(said)
 
 
 RULES = rulebook(
