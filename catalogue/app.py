@@ -14,7 +14,8 @@ from aiohttp.typedefs import Middleware
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from catalogue import receive, tenants
+from catalogue import acts, receive, schema, tenants
+from catalogue.acts import Act
 from catalogue.api.door import ReadingDoor
 from catalogue.errors import RefusedError
 from catalogue.proof.door import KeepingDoor
@@ -124,7 +125,9 @@ class Door:
         now = self.clock()
         key_id = fingerprint(wish.public)
         signing.verify_request(proven, body, public=wish.public, key_id=key_id, now=now, tag=signing.ENROL_TAG)
-        async with self.store.writing() as conn:
+        said = Act(campus=wish.campus, by=f"key {key_id}", at=now, act="agent.enrol")
+        concerned = [acts.rows(table, campus=wish.campus) for table in (schema.agent_key, schema.enrolment)]
+        async with acts.acting(self.store, said, *concerned) as conn:
             agent = await tenants.enrol(conn, wish, now=now)
         structlog.get_logger("catalogue").info("agent enrolled", campus=wish.campus, agent=agent)
         answer = EnrolAnswer(campus=wish.campus, agent=agent, catalogue_public=self.key.public)
@@ -135,8 +138,10 @@ class Door:
         body = await self._small(request)
         sender, proven = await self.prove(request, body, tag=signing.ROTATE_TAG)
         rotation = Rotation.parse(body)
-        async with self.store.writing() as conn:
-            await tenants.rotate(conn, sender, rotation, now=self.clock())
+        now, mine = self.clock(), {"campus": sender.campus, "agent": sender.agent}
+        said = Act(campus=sender.campus, by=f"agent {sender.agent}", at=now, act="agent.key", about=sender.agent)
+        async with acts.acting(self.store, said, acts.rows(schema.agent_key, **mine)) as conn:
+            await tenants.rotate(conn, sender, rotation, now=now)
             where = await self.where(conn, sender)
         structlog.get_logger("catalogue").info("key rotated", campus=sender.campus, agent=sender.agent)
         return self._stand(where, proven, status=200)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from catalogue import books, schema
+from catalogue import acts, books, schema
 from catalogue.proof import keys, rejected
 from catalogue.redemption import audit as redemptions
 from catalogue.statement import pages as statement
@@ -63,6 +63,9 @@ async def verify(conn: AsyncConnection, public: bytes, *, now: int, campus: str 
                 report.fault(fault)
         report.wallets += await audit.check(conn, name, sums, report.fault)
         await redemptions.check(conn, name, report.fault)
+        await acts.check(conn, name, report.fault)
+    if campus is None:
+        await acts.check(conn, acts.EVERYWHERE, report.fault)
     return report
 
 

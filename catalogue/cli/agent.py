@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, iso, now, settings, show, told, with_store
+from catalogue.cli.common import (
+    ConfigOption,
+    DataDirOption,
+    JsonOption,
+    act,
+    iso,
+    now,
+    settings,
+    show,
+    told,
+    with_store,
+)
 
 if TYPE_CHECKING:
     from catalogue.store import Store
@@ -28,7 +39,7 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Make an agent known by its public key, without a token; prints its name and the catalogue's key to pin."""
-    from catalogue import tenants
+    from catalogue import acts, schema, tenants
     from catalogue.errors import CatalogueError
     from catalogue.server import load_key
     from wire import canonical
@@ -41,7 +52,8 @@ def add(
     key = load_key(found)
 
     async def work(store: Store) -> str:
-        async with store.writing() as conn:
+        agents, keys = acts.rows(schema.agent, campus=campus), acts.rows(schema.agent_key, campus=campus)
+        async with acts.acting(store, act(campus, "agent.add"), agents, keys) as conn:
             await tenants.need_tenant(conn, campus)
             return await tenants.add_agent(conn, campus, public, now=now())
 
@@ -86,10 +98,11 @@ def revoke(
     data_dir: DataDirOption = None,
 ) -> None:
     """Take nothing more from an agent; what it sent stays."""
-    from catalogue import tenants
+    from catalogue import acts, schema, tenants
 
     async def work(store: Store) -> None:
-        async with store.writing() as conn:
+        concerned = acts.rows(schema.agent, campus=campus, agent=agent)
+        async with acts.acting(store, act(campus, "agent.revoke", agent), concerned) as conn:
             await tenants.revoke_agent(conn, campus, agent)
 
     with_store(settings(config, data_dir), work)

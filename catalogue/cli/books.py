@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, iso, settings, show, told, with_store
+from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, act, iso, settings, show, told, with_store
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
@@ -117,12 +117,15 @@ def rebuild(
     """Work out every wallet of a campus again from the ledger; says how many were something else."""
 
     async def work(store: Store) -> int:
-        from catalogue import tenants
+        from catalogue import acts, tenants
         from catalogue.wallets import audit
 
-        async with store.reading() as conn:
+        async with store.writing() as conn:
             await tenants.need_tenant(conn, campus)
-        return await audit.rebuild(store, campus)
+            changed = await audit.rebuild(store, conn, campus)
+            if changed:
+                await acts.note(conn, act(campus, "wallet.rebuild"), changed=changed)
+            return changed
 
     changed = with_store(settings(config, data_dir), work)
     show(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import functools
 import getpass
 import json
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 import typer
 
 if TYPE_CHECKING:
+    from catalogue.acts import Act
     from catalogue.config import Config
     from catalogue.redemption.desk import Desk
     from catalogue.store import Store
@@ -98,9 +100,32 @@ def operator() -> str:
     return f"operator {getpass.getuser()}"
 
 
+def act(campus: str, name: str, about: str = "", *, why: str = "") -> Act:
+    """What is being typed now, to be written down with what it changes."""
+    from catalogue.acts import OPERATOR, Act
+
+    return Act(campus=campus, by=f"{OPERATOR}{getpass.getuser()}", at=now(), act=name, about=about, why=why)
+
+
 def now() -> int:
     """Seconds since 1970, UTC."""
     return int(time.time())
+
+
+def day(text: str, option: str) -> int | None:
+    """When a day (2026-09-01, UTC) begins; nothing where nothing is said.
+
+    Raises:
+        CatalogueError: it is none.
+    """
+    from catalogue.errors import CatalogueError
+
+    if not text:
+        return None
+    try:
+        return int(dt.datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=dt.UTC).timestamp())
+    except ValueError:
+        raise CatalogueError(f"{option} {text!r} is no day", hint="such as 2026-09-01") from None
 
 
 def iso(at: int | None) -> str:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, now, settings, show, told, with_store
+from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, act, now, settings, show, told, with_store
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from catalogue.config import Config
     from catalogue.store import Store
     from catalogue.verify import Report
@@ -123,10 +125,14 @@ def _key(config: Config) -> None:
 
 
 async def _upgrade(config: Config) -> bool:
+    from catalogue import acts, schema
     from catalogue.store import Store
+
+    async def noted(conn: AsyncConnection, had: str | None) -> None:
+        await acts.note(conn, act(acts.EVERYWHERE, "database.upgrade"), before=had, schema=schema.REVISION)
 
     store = await Store.open(config.database, check_schema=False)
     try:
-        return await store.upgrade()
+        return await store.upgrade(noted)
     finally:
         await store.close()

@@ -12,7 +12,9 @@ from catalogue.cli.common import (
     ConfigOption,
     DataDirOption,
     JsonOption,
+    act,
     now,
+    operator,
     settings,
     show,
     text_of,
@@ -49,6 +51,7 @@ def add(
     """Make a partner known, or change it. Orders are signed with the catalogue's key; init prints its fingerprint."""
 
     async def work(store: Store) -> None:
+        from catalogue import acts, schema
         from catalogue.partners import registry
         from catalogue.partners.breaker import Circuit
         from catalogue.partners.registry import Partner
@@ -63,7 +66,8 @@ def add(
             state="active",
             circuit=Circuit(),
         )
-        async with store.writing() as conn:
+        concerned = acts.rows(schema.partner, campus=owner, partner=partner)
+        async with acts.acting(store, act(owner, "partner.add", partner), concerned) as conn:
             await registry.put(conn, made)
 
     with_store(settings(config, data_dir), work)
@@ -128,7 +132,7 @@ def reconcile(
         async with desk.store.reading() as conn:
             if partner not in {row["partner"] for row in await registry.listed(conn)}:
                 raise CatalogueError(f"there is no partner {partner}", hint="see: rewards-catalogue partner list")
-        return await statement.reconcile(desk, partner, lines, complete_until=until, now=now())
+        return await statement.reconcile(desk, partner, lines, complete_until=until, now=now(), by=operator())
 
     report = dataclasses.asdict(with_desk(settings(config, data_dir), work))
     counted = ", ".join(f"{len(report[name])} {name}" for name in ("agreed", "fulfilled", "released"))
@@ -139,9 +143,12 @@ def reconcile(
 
 def _set_state(config: Config, partner: str, state: str) -> None:
     async def work(store: Store) -> None:
+        from catalogue import acts, schema
         from catalogue.partners import registry
 
-        async with store.writing() as conn:
+        verb = "pause" if state == "paused" else "resume"
+        concerned = acts.rows(schema.partner, partner=partner)
+        async with acts.acting(store, act(acts.EVERYWHERE, f"partner.{verb}", partner), concerned) as conn:
             await registry.set_state(conn, partner, state)
 
     with_store(config, work)

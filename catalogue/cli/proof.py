@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, iso, now, settings, show, told, with_store
+from catalogue.cli.common import (
+    ConfigOption,
+    DataDirOption,
+    JsonOption,
+    act,
+    iso,
+    now,
+    settings,
+    show,
+    told,
+    with_store,
+)
 
 if TYPE_CHECKING:
     from catalogue.store import Store
@@ -58,13 +69,15 @@ def rotate(config: ConfigOption = None, data_dir: DataDirOption = None, as_json:
     Workers on this machine take the new key by themselves; copy the file to workers on other machines at once. Agents
     that were offline meanwhile, over any number of rotations, follow when they come back. Broken off, run it again.
     """
+    from catalogue import acts, schema
     from catalogue.proof import keys
 
     found = settings(config, data_dir)
     old, new = keys.prepare(found.key_file)
 
     async def work(store: Store) -> None:
-        async with store.writing() as conn:
+        said = act(acts.EVERYWHERE, "key.rotate", f"{old.fingerprint} to {new.fingerprint}")
+        async with acts.acting(store, said, acts.rows(schema.catalogue_key)) as conn:
             await keys.announce(conn, old, new, now=now())
 
     with_store(found, work)
@@ -115,10 +128,13 @@ def accept(
     as_json: JsonOption = False,
 ) -> None:
     """Post an entry that was set aside, from its stored bytes and by what this version knows; dated today."""
+    from catalogue import acts, schema
     from catalogue.proof import rejected
 
     async def work(store: Store) -> dict[str, Any]:
-        async with store.writing() as conn:
+        said = act(campus, "entry.accept", f"{agent} {seq}", why=reason)
+        concerned = acts.rows(schema.accepted_entry, campus=campus, agent=agent, seq=seq)
+        async with acts.acting(store, said, concerned) as conn:
             return await rejected.accept(store, conn, campus, agent, seq, by=by, reason=reason, now=now())
 
     done = with_store(settings(config, data_dir), work)
@@ -162,10 +178,12 @@ def move(
     data_dir: DataDirOption = None,
 ) -> None:
     """Give a site to another agent of its campus; the one that had it is refused from then on."""
+    from catalogue import acts, schema
     from catalogue.proof import sites
 
     async def work(store: Store) -> None:
-        async with store.writing() as conn:
+        concerned = acts.rows(schema.site, campus=campus, site=name)
+        async with acts.acting(store, act(campus, "site.move", f"{name} to {agent}"), concerned) as conn:
             await sites.move(conn, campus, name, agent, now=now())
 
     with_store(settings(config, data_dir), work)

@@ -12,6 +12,7 @@ from catalogue.cli.common import (
     ConfigOption,
     DataDirOption,
     JsonOption,
+    act,
     now,
     settings,
     show,
@@ -22,6 +23,7 @@ from catalogue.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from catalogue.acts import Rows
     from catalogue.redemption.desk import Desk
     from catalogue.rewards.shelf import Offered
     from catalogue.store import Store
@@ -66,12 +68,12 @@ def add(
     named |= {"partner": partner, "stock": stock, "tier": tier, "id": reward}
 
     async def work(store: Store) -> Any:
-        from catalogue import tenants
+        from catalogue import acts, tenants
         from catalogue.rewards import shelf
         from catalogue.rewards.model import SHARED
 
         made = shelf.described(_fields(named, cells))
-        async with store.writing() as conn:
+        async with acts.acting(store, act(owner, "reward.add", reward), *_rows(owner, reward)) as conn:
             if owner != SHARED:
                 await tenants.need_tenant(conn, owner)
             await shelf.put(conn, owner, made, now=now(), new=True)
@@ -99,10 +101,11 @@ def change(
     """Change a reward: what was redeemed keeps what it was redeemed for. An empty cell (--set stock=) clears it."""
 
     async def work(store: Store) -> None:
+        from catalogue import acts
         from catalogue.errors import CatalogueError
         from catalogue.rewards import sheet, shelf
 
-        async with store.writing() as conn:
+        async with acts.acting(store, act(owner, "reward.change", reward), *_rows(owner, reward)) as conn:
             known = await shelf.find(conn, owner, reward)
             if known is None:
                 raise CatalogueError(f"{owner} has no reward {reward}", hint="see: rewards-catalogue reward list")
@@ -164,11 +167,12 @@ def approve(
     """Let a campus's learners have a reward, its own or every campus's: the institution says yes."""
 
     async def work(store: Store) -> None:
-        from catalogue import tenants
+        from catalogue import acts, schema, tenants
         from catalogue.errors import CatalogueError
         from catalogue.rewards import shelf
 
-        async with store.writing() as conn:
+        said = act(campus, "reward.withdraw" if withdraw else "reward.approve", reward)
+        async with acts.acting(store, said, acts.rows(schema.offer, campus=campus, reward=reward)) as conn:
             await tenants.need_tenant(conn, campus)
             found = await shelf.offered(conn, campus, reward)
             if found is None:
@@ -187,9 +191,10 @@ def remove(owner: Owner, reward: Name, config: ConfigOption = None, data_dir: Da
     """Take a reward off the shelf that nobody ever redeemed."""
 
     async def work(store: Store) -> None:
+        from catalogue import acts
         from catalogue.rewards import shelf
 
-        async with store.writing() as conn:
+        async with acts.acting(store, act(owner, "reward.remove", reward), *_rows(owner, reward)) as conn:
             await shelf.remove(conn, owner, reward)
 
     with_store(settings(config, data_dir), work)
@@ -208,13 +213,18 @@ def import_(
     """Put a whole sheet on the shelf, or nothing of it: every bad cell is told with its line and column."""
 
     async def work(store: Store) -> int:
+        from catalogue import acts, schema
         from catalogue.rewards import sheet, shelf
 
         found = sheet.read(text_of(file))
-        async with store.writing() as conn:
-            await shelf.put_all(conn, owner, found, now=now())
-            if check:
+        if check:
+            async with store.writing() as conn:
+                await shelf.put_all(conn, owner, found, now=now())
                 await conn.rollback()
+            return len(found)
+        shelved = acts.rows(schema.reward, campus=owner)
+        async with acts.acting(store, act(owner, "reward.import"), shelved, each=True) as conn:
+            await shelf.put_all(conn, owner, found, now=now())
         return len(found)
 
     count = with_store(settings(config, data_dir), work)
@@ -253,9 +263,11 @@ def label(
     """Make a name that rewards can be sorted by, or change it."""
 
     async def work(store: Store) -> None:
+        from catalogue import acts, schema
         from catalogue.rewards import sheet, shelf
 
-        async with store.writing() as conn:
+        said = act(owner, "label.remove" if remove else "label.put", f"{kind} {name}")
+        async with acts.acting(store, said, acts.rows(schema.label, campus=owner, kind=kind, name=name)) as conn:
             if remove:
                 await shelf.remove_label(conn, owner, kind, name)
                 return
@@ -301,6 +313,7 @@ def import_codes(
     """Put codes into a campus's pool for a reward; a code that is there already is left alone."""
 
     async def work(desk: Desk) -> dict[str, int]:
+        from catalogue import acts
         from catalogue.errors import CatalogueError
         from catalogue.redemption import pool
         from catalogue.rewards import shelf
@@ -314,6 +327,8 @@ def import_codes(
                 )
             new = await pool.add(conn, desk.vault, campus, found.owner, reward, given, now=now())
             left = await pool.free(conn, campus, found.owner, reward, now=now())
+            if new:
+                await acts.note(conn, act(campus, "codes.import", reward), read=len(given), new=new, free=left)
         return {"read": len(given), "new": new, "free": left}
 
     found = with_desk(settings(config, data_dir), work)
@@ -340,6 +355,16 @@ def _fields(named: dict[str, str], cells: list[str] | None) -> dict[str, Any]:
         told_ = "\n  ".join(f"{column}: {why}" for column, why in unread.items())
         raise CatalogueError(f"this is no reward:\n  {told_}", hint="see: rewards-catalogue reward add --help")
     return said
+
+
+def _rows(owner: str, reward: str) -> list[Rows]:
+    """What a change of a reward changes."""
+    from catalogue import acts, schema
+
+    return [
+        acts.rows(schema.reward, campus=owner, reward=reward),
+        acts.rows(schema.offer, owner=owner, reward=reward),
+    ]
 
 
 def _row(one: Offered) -> dict[str, Any]:

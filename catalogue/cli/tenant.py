@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, iso, now, settings, show, told, with_store
+from catalogue.cli.common import (
+    ConfigOption,
+    DataDirOption,
+    JsonOption,
+    act,
+    iso,
+    now,
+    settings,
+    show,
+    told,
+    with_store,
+)
 
 if TYPE_CHECKING:
     from catalogue.config import Config
@@ -30,10 +41,11 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Make a campus known and print the one-time token its agent enrols with."""
-    from catalogue import tenants
+    from catalogue import acts, schema, tenants
 
     async def work(store: Store) -> None:
-        async with store.writing() as conn:
+        concerned = acts.rows(schema.tenant, campus=campus)
+        async with acts.acting(store, act(campus, "tenant.add", campus), concerned) as conn:
             await tenants.add_tenant(conn, campus, title=title or campus, environment=environment, now=now())
 
     found = settings(config, data_dir)
@@ -92,10 +104,13 @@ def resume(campus: Campus, config: ConfigOption = None, data_dir: DataDirOption 
 
 
 def _set_state(config: Config, campus: str, state: str) -> None:
-    from catalogue import tenants
+    from catalogue import acts, schema, tenants
+
+    verb = "suspend" if state == "suspended" else "resume"
 
     async def work(store: Store) -> None:
-        async with store.writing() as conn:
+        concerned = acts.rows(schema.tenant, campus=campus)
+        async with acts.acting(store, act(campus, f"tenant.{verb}", campus), concerned) as conn:
             await tenants.set_tenant_state(conn, campus, state)
 
     with_store(config, work)
@@ -103,14 +118,15 @@ def _set_state(config: Config, campus: str, state: str) -> None:
 
 
 def _print_token(config: Config, campus: str, hours: int, *, as_json: bool, agent: str | None = None) -> None:
-    from catalogue import tenants
+    from catalogue import acts, schema, tenants
     from catalogue.server import load_key
 
     key = load_key(config)
     expires_at = now() + hours * 3600
 
     async def work(store: Store) -> str:
-        async with store.writing() as conn:
+        concerned = acts.rows(schema.enrolment, campus=campus)
+        async with acts.acting(store, act(campus, "tenant.token", agent or ""), concerned) as conn:
             made = await tenants.new_token(conn, campus, key.fingerprint, expires_at=expires_at, name=agent)
             return made.text()
 

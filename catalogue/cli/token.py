@@ -10,6 +10,7 @@ from catalogue.cli.common import (
     ConfigOption,
     DataDirOption,
     JsonOption,
+    act,
     iso,
     now,
     operator,
@@ -41,13 +42,15 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Make a token and print it, this once: only its hash is kept."""
+    from catalogue import acts, schema
     from catalogue.api import tokens
 
     at = now()
     until = at + days * DAY_S
 
     async def work(store: Store) -> str:
-        async with store.writing() as conn:
+        concerned = acts.rows(schema.api_token, campus=campus, name=name)
+        async with acts.acting(store, act(campus, "token.add", name), concerned) as conn:
             return await tokens.add(conn, campus, name, scope, expires_at=until, by=operator(), now=at)
 
     text = with_store(settings(config, data_dir), work)
@@ -86,10 +89,12 @@ def list_(
 @told
 def revoke(campus: Campus, name: Name, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     """Let a token open nothing from now on."""
+    from catalogue import acts, schema
     from catalogue.api import tokens
 
     async def work(store: Store) -> None:
-        async with store.writing() as conn:
+        concerned = acts.rows(schema.api_token, campus=campus, name=name)
+        async with acts.acting(store, act(campus, "token.revoke", name), concerned) as conn:
             await tokens.revoke(conn, campus, name, now=now())
 
     with_store(settings(config, data_dir), work)

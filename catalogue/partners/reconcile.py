@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from catalogue import schema
+from catalogue import acts, schema
+from catalogue.acts import Act
 from catalogue.errors import CatalogueError
 from catalogue.redemption import records, states
 from catalogue.redemption.desk import Desk
@@ -93,9 +94,12 @@ def _line(number: int, row: dict[str, str | None], faults: list[str]) -> Line | 
 
 
 async def reconcile(
-    desk: Desk, partner: str, lines: dict[str, Line], *, complete_until: int | None, now: int
+    desk: Desk, partner: str, lines: dict[str, Line], *, complete_until: int | None, now: int, by: str = BY
 ) -> Report:
-    """Go through a partner's redemptions, each in a transaction of its own; again does nothing more."""
+    """Go through a partner's redemptions, each in a transaction of its own; again does nothing more.
+
+    ``by`` is who brought the statement.
+    """
     report = Report()
     unseen = dict(lines)
     async for campus, name in _orders(desk, partner):
@@ -104,10 +108,12 @@ async def reconcile(
             if one is None:
                 continue
             line = unseen.pop(name, None)
-            if line is not None:
-                await _said(desk, conn, one, line, report, now=now)
-            elif complete_until is not None and one.reserved_at < complete_until:
-                await _unsaid(desk, conn, one, report, now=now)
+            said = Act(campus=campus, by=by, at=now, act="partner.reconcile", about=name)
+            async with acts.recorded(conn, said, acts.rows(schema.redemption, campus=campus, redemption=name)):
+                if line is not None:
+                    await _said(desk, conn, one, line, report, now=now)
+                elif complete_until is not None and one.reserved_at < complete_until:
+                    await _unsaid(desk, conn, one, report, now=now)
     report.differ.extend(f"{name} (line {line.number}) is none of ours" for name, line in sorted(unseen.items()))
     return report
 

@@ -8,6 +8,8 @@ import structlog
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from catalogue import acts, schema
+from catalogue.acts import Act
 from catalogue.proof import keeping, keys, sums
 from catalogue.proving import Proves
 from catalogue.tenants import Sender
@@ -90,7 +92,10 @@ class KeepingDoor:
         sender, proven = await self._door.prove(request, body, tag=signing.TAKEOVER_TAG)
         sender.check()
         message = Takeover.parse(body)
-        async with self._door.store.writing() as conn:
+        by = f"agent {sender.agent}"
+        said = Act(campus=sender.campus, by=by, at=self._door.clock(), act="agent.restore", about=sender.agent)
+        mine = acts.rows(schema.agent, campus=sender.campus, agent=sender.agent)
+        async with acts.acting(self._door.store, said, mine) as conn:
             await keeping.take_over(conn, sender, message)
             where = await self._door.where(conn, sender)
         log = structlog.get_logger("catalogue")

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from catalogue import acts, schema
+from catalogue.acts import Act
 from catalogue.errors import RefusedError
 from catalogue.redemption import checks, facts, pool, records, states, vault
 from catalogue.redemption.checks import Refusal, Wish
@@ -75,6 +78,9 @@ class Desk:
             made = await self._hand_out(conn, reserved, now=now)
             await records.add(conn, reserved, made, by=by)
             await self._take(conn, made, now=now)
+            if acts.typed(by):
+                said = Act(campus=made.campus, by=by, at=now, act="redemption.add", about=made.redemption)
+                await acts.note(conn, said, reward=made.reward, learner=made.learner, amount=made.amount)
             return made
 
     async def happen(
@@ -130,12 +136,18 @@ class Desk:
         """
         async with self.store.writing() as conn:
             one = await _held(conn, campus, name)
-            if issued:
-                return await self.issue(conn, one, code=code, expires_at=None, now=now, by=by, why=why)
-            try:
-                return await self.happen(conn, one, Event.declined, now=now, by=by, why=why)
-            except ImpossibleError as exc:
-                raise RefusedError(409, "state", str(exc)) from None
+            async with _written(conn, one, "settle", now=now, by=by, why=why):
+                return await self._settled(conn, one, issued=issued, code=code, now=now, by=by, why=why)
+
+    async def _settled(
+        self, conn: AsyncConnection, one: Redemption, *, issued: bool, code: str, now: int, by: str, why: str
+    ) -> Redemption:
+        if issued:
+            return await self.issue(conn, one, code=code, expires_at=None, now=now, by=by, why=why)
+        try:
+            return await self.happen(conn, one, Event.declined, now=now, by=by, why=why)
+        except ImpossibleError as exc:
+            raise RefusedError(409, "state", str(exc)) from None
 
     async def issue(
         self, conn: AsyncConnection, one: Redemption, *, code: str, expires_at: int | None, now: int, by: str, why: str
@@ -206,7 +218,8 @@ class Desk:
             if one.token_used_at is not None and not used:
                 raise RefusedError(409, "used", "its voucher was used: say so if it is to be refunded all the same")
             try:
-                return await self.happen(conn, one, event, now=now, by=by, why=why)
+                async with _written(conn, one, event.value, now=now, by=by, why=why):
+                    return await self.happen(conn, one, event, now=now, by=by, why=why)
             except ImpossibleError as exc:
                 raise RefusedError(409, "state", str(exc)) from None
 
@@ -243,6 +256,14 @@ def _new(wish: Wish, offered: Offered, now: int) -> Redemption:
         token_digest=None,
         token_used_at=None,
     )
+
+
+def _written(
+    conn: AsyncConnection, one: Redemption, verb: str, *, now: int, by: str, why: str
+) -> AbstractAsyncContextManager[None]:
+    """What somebody does to a redemption by hand is written down as an act too."""
+    said = Act(campus=one.campus, by=by, at=now, act=f"redemption.{verb}", about=one.redemption, why=why)
+    return acts.recorded(conn, said, acts.rows(schema.redemption, campus=one.campus, redemption=one.redemption))
 
 
 async def _held(conn: AsyncConnection, campus: str, name: str) -> Redemption:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hmac
 from typing import NoReturn
 
+from catalogue import acts, schema
+from catalogue.acts import Act
 from catalogue.errors import RefusedError
 from catalogue.redemption import records, vault
 from catalogue.redemption.records import Redemption
@@ -50,7 +52,10 @@ async def _use(store: Store, token: str, *, now: int, by: str, mark: bool) -> Re
         if one.voucher_expires_at is not None and one.voucher_expires_at <= now:
             raise RefusedError(409, "expired", "this voucher has expired")
         if mark:
-            await records.used_up(conn, one, at=now, by=by)
+            said = Act(campus=one.campus, by=by, at=now, act="redemption.use", about=one.redemption)
+            concerned = acts.rows(schema.redemption, campus=one.campus, redemption=one.redemption)
+            async with acts.recorded(conn, said, concerned):
+                await records.used_up(conn, one, at=now, by=by)
         return one
 
 

@@ -1,5 +1,6 @@
 """The catalogue's tables. The campus comes first in every key, so that campuses can be spread over servers."""
 
+from catalogue.schema.acts import act, act_head
 from catalogue.schema.api import api_token
 from catalogue.schema.base import REVISION, metadata
 from catalogue.schema.campus import agent, agent_key, batch, enrolment, entry, tenant
@@ -12,6 +13,8 @@ from catalogue.schema.wallets import currency, ledger, level, movement, wallet
 __all__ = [
     "REVISION",
     "accepted_entry",
+    "act",
+    "act_head",
     "agent",
     "agent_key",
     "api_token",

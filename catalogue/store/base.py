@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -82,13 +82,18 @@ class Store:
             raise
         return store
 
-    async def upgrade(self) -> bool:
-        """Bring the schema to the newest version in one transaction; says whether anything was to do."""
+    async def upgrade(self, also: Callable[[AsyncConnection, str | None], Awaitable[None]] | None = None) -> bool:
+        """Bring the schema to the newest version in one transaction; says whether anything was to do.
+
+        ``also`` is done in it, and told the version from before.
+        """
         had = await self._revision()
         if had == schema.REVISION:
             return False
         async with self.writing() as conn:
             await conn.run_sync(_upgrade)
+            if also is not None:
+                await also(conn, had)
         return True
 
     @contextlib.asynccontextmanager

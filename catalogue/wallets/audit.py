@@ -105,24 +105,23 @@ async def _lots(
             fault(f"{campus}: a lot of {key[0]} is over at {due}, its wallet is looked at {looked or 'never'}")
 
 
-async def rebuild(store: Store, campus: str) -> int:
-    """Make every wallet of a campus what the ledger says, in one transaction; how many were something else."""
-    async with store.writing() as conn:
-        there = await _wallets(conn, campus)
-        for keys in _chunks(sorted(there)):
-            await book.hold(store, conn, campus, keys)
-        walk = Walk(campus, lambda _: None)
-        async for row in lines(conn, campus):
-            walk.step(row)
-        changed = 0
-        for keys in _chunks(sorted({*there, *walk.states})):
-            await book.hold(store, conn, campus, keys)
-            wanted = {key: walk.states.get(key, WalletState()) for key in keys}
-            for key, account in (await book.accounts(conn, campus, wanted)).items():
-                wanted[key] = wanted[key]._replace(due_at=moves.next_due(account))
-            changed += sum(not _same(there.get(key), wanted[key]) for key in keys)
-            await store.dialect.set_wallets(conn, campus, moves.as_rows(wanted))
-        return changed
+async def rebuild(store: Store, conn: AsyncConnection, campus: str) -> int:
+    """Make every wallet of a campus what the ledger says; how many were something else."""
+    there = await _wallets(conn, campus)
+    for keys in _chunks(sorted(there)):
+        await book.hold(store, conn, campus, keys)
+    walk = Walk(campus, lambda _: None)
+    async for row in lines(conn, campus):
+        walk.step(row)
+    changed = 0
+    for keys in _chunks(sorted({*there, *walk.states})):
+        await book.hold(store, conn, campus, keys)
+        wanted = {key: walk.states.get(key, WalletState()) for key in keys}
+        for key, account in (await book.accounts(conn, campus, wanted)).items():
+            wanted[key] = wanted[key]._replace(due_at=moves.next_due(account))
+        changed += sum(not _same(there.get(key), wanted[key]) for key in keys)
+        await store.dialect.set_wallets(conn, campus, moves.as_rows(wanted))
+    return changed
 
 
 async def lines(conn: AsyncConnection, campus: str, after: int = 0) -> AsyncIterator[MovementRow]:

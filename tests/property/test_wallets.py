@@ -161,7 +161,8 @@ class Story:
         assert [(lot["ref"], lot["left"], lot["expires_at"]) for lot in held["lots"]] == wanted
         assert held["owed"] == self.account.debt
         assert report.faults == []
-        assert await audit.rebuild(self.store, CAMPUS) == 0
+        async with self.store.writing() as conn:
+            assert await audit.rebuild(self.store, conn, CAMPUS) == 0
 
 
 @settings(max_examples=25, deadline=None)

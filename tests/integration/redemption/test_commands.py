@@ -2,37 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from catalogue.cli.app import app
-from catalogue.config import load
-from catalogue.store import Store
-from catalogue.wallets import book
-from catalogue.wallets.moves import Move
-
-CAMPUS = "uni-example"
-
-
-class Operator:
-    """Types commands against one catalogue."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.runner = CliRunner()
-
-    def types(self, *words: str, code: int = 0, stdin: str | None = None) -> str:
-        result: Result = self.runner.invoke(app, [*words, "--data-dir", str(self.directory)], input=stdin)
-        assert result.exit_code == code, result.output
-        assert result.exception is None or isinstance(result.exception, SystemExit)
-        return result.output
-
-    def asks(self, *words: str) -> Any:
-        return json.loads(self.types(*words, "--json"))
+from tests.integration.operator import CAMPUS, Operator
 
 
 @pytest.fixture
@@ -43,20 +17,6 @@ def operator(tmp_path: Path) -> Operator:
     return typing
 
 
-async def give(directory: Path, amount: int) -> None:
-    store = await Store.open(load(directory / "catalogue.toml").database)
-    async with store.writing() as conn:
-        held = await book.hold(store, conn, CAMPUS, [("ann", "points")])
-        await book.write(store, conn, CAMPUS, [Move("ann", "points", "award", amount, "t/1-1", 5)], held, now=5)
-    await store.close()
-
-
-def rich(operator: Operator, amount: int = 500) -> None:
-    import asyncio  # noqa: PLC0415
-
-    asyncio.run(give(operator.directory, amount))
-
-
 def test_a_reward_is_put_on_the_shelf_redeemed_shown_used_and_refunded(operator: Operator, tmp_path: Path) -> None:
     tea = ("reward", "add", CAMPUS, "tea", "--title", "A cup of tea", "--price", "points=50", "--stock", "3")
     assert "approve it" in operator.types(*tea)
@@ -65,7 +25,7 @@ def test_a_reward_is_put_on_the_shelf_redeemed_shown_used_and_refunded(operator:
     operator.types("reward", "approve", CAMPUS, "tea")
     assert "there is less" in operator.types("reward", "list", CAMPUS, "--learner", "ann")
     assert "refused (balance)" in operator.types("redeem", CAMPUS, "ann", "tea", code=1)
-    rich(operator)
+    operator.given(500)
     assert "can be had" in operator.types("reward", "list", CAMPUS, "--learner", "ann")
     made = operator.asks("redeem", CAMPUS, "ann", "tea", "--key", "k1")
     assert operator.asks("redeem", CAMPUS, "ann", "tea", "--key", "k1") == made
@@ -120,7 +80,7 @@ def test_codes_are_imported_once_and_bad_lines_are_told_without_the_code(operato
     given = f"{header}C1,2099-01-01T00:00:00Z\nC2,\n"
     assert "2 codes, 2 new; 2 can be given out" in operator.types("codes", "import", CAMPUS, "card", "-", stdin=given)
     assert "3 codes, 1 new; 3 can be" in operator.types("codes", "import", CAMPUS, "card", "-", stdin="C1\nC2\nC3\n")
-    rich(operator)
+    operator.given(500)
     assert operator.asks("redeem", CAMPUS, "ann", "card")["code"] in {"C1", "C2", "C3"}
 
 
@@ -132,7 +92,7 @@ def test_what_nobody_knows_is_settled_by_hand_or_by_a_statement(operator: Operat
         *("reward", "add", CAMPUS, "card", "--title", "Card", "--price", "points=100"),
         *("--handing", "partner", "--partner", "acme", "--approve"),
     )
-    rich(operator)
+    operator.given(500)
     first, second = (operator.asks("redeem", CAMPUS, "ann", "card")["redemption"] for _ in range(2))
     assert "2 waiting" in operator.types("partner", "list")
     assert "is fulfilled" in operator.types(

@@ -154,9 +154,11 @@ async def test_lost_wallets_are_built_again_from_the_ledger(bank: Bank) -> None:
         await conn.execute(text("DELETE FROM wallet WHERE learner = 'ann'"))
         await conn.execute(text("UPDATE wallet SET balance = 99, due_at = NULL WHERE learner = 'ben'"))
     assert await bank.faults()
-    assert await audit.rebuild(bank.store, CAMPUS) == 2
+    async with bank.store.writing() as conn:
+        assert await audit.rebuild(bank.store, conn, CAMPUS) == 2
     assert (await bank.real.wallets(CAMPUS), await bank.faults()) == (before, [])
-    assert await audit.rebuild(bank.store, CAMPUS) == 0
+    async with bank.store.writing() as conn:
+        assert await audit.rebuild(bank.store, conn, CAMPUS) == 0
     assert await bank.expire(NOW + 30 * DAY) == 3
 
 

@@ -1,0 +1,81 @@
+"""`audit list`: who did what when, and what it changed."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, day, iso, settings, show, told, with_store
+
+if TYPE_CHECKING:
+    from catalogue.store import Store
+
+app = typer.Typer(no_args_is_help=True)
+
+DAY_S = 86_400
+CHANGES_CHARS_MAX = 160
+
+
+@app.callback()
+def group() -> None:
+    """Who did what, and what it changed."""
+
+
+@app.command(name="list")
+@told
+def list_(
+    campus: Annotated[str | None, typer.Argument(help="Only this campus's; '*' is what concerns all.")] = None,
+    *,
+    act: Annotated[str | None, typer.Option(help="Only these: reward.change, or reward for all of them.")] = None,
+    about: Annotated[str | None, typer.Option(help="Only what was done to this: a reward, an agent, …")] = None,
+    by: Annotated[str | None, typer.Option(help="Only this one's acts: 'operator ann', 'agent agent-1', …")] = None,
+    since: Annotated[str, typer.Option("--from", help="The first day (UTC): 2026-09-01.")] = "",
+    until: Annotated[str, typer.Option(help="The last day (UTC), included.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many, the newest.")] = 100,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List acts, newest first: the time, who, what, and each value before and after. Secrets are never written down."""
+    end = day(until, "--until")
+    wanted = {"campus": campus, "act": act, "about": about, "by": by, "since": day(since, "--from")}
+    wanted["until"] = None if end is None else end + DAY_S
+
+    async def work(store: Store) -> list[dict[str, Any]]:
+        from catalogue import acts
+
+        rows = []
+        async with store.reading() as conn:
+            async for row in acts.listed(conn, wanted):
+                rows.append(row)
+                if len(rows) == limit:
+                    break
+        return rows
+
+    rows = with_store(settings(config, data_dir), work)
+    show(rows, as_json=as_json, lines=lambda: [line for row in rows for line in _lines(row)] or ["no acts"])
+
+
+def _lines(row: dict[str, Any]) -> list[str]:
+    why = f"  ({row['why']})" if row["why"] else ""
+    head = f"{iso(row['at'])}  {row['campus']} {row['no']}  {row['by']}: {row['act']} {row['about']}{why}"
+    return [head, *(f"    {line}"[:CHANGES_CHARS_MAX] for line in islice(_changes(row), 20))]
+
+
+def _changes(row: dict[str, Any]) -> list[str]:
+    lines = []
+    for name in sorted({*row["before"], *row["after"]}):
+        was, now = row["before"].get(name), row["after"].get(name)
+        if was is None or now is None:
+            kept = {key: value for key, value in (now or was).items() if value not in (None, "", [], {})}
+            lines.append(f"{'+' if was is None else '-'} {name}: {_short(kept)}")
+            continue
+        lines += [f"{name}: {key} {_short(was.get(key))} → {_short(now.get(key))}" for key in sorted({*was, *now})]
+    return lines
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,61 @@
+"""Somebody who types commands against one catalogue."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+from typer.testing import CliRunner, Result
+
+from catalogue.cli.app import app
+from catalogue.config import load
+from catalogue.store import Store
+from catalogue.wallets import book
+from catalogue.wallets.moves import Move
+
+CAMPUS = "uni-example"
+
+
+class Operator:
+    """Types commands against one catalogue."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.runner = CliRunner()
+
+    def types(self, *words: str, code: int = 0, stdin: str | None = None) -> str:
+        result: Result = self.runner.invoke(app, [*words, "--data-dir", str(self.directory)], input=stdin)
+        assert result.exit_code == code, result.output
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        return result.output
+
+    def asks(self, *words: str) -> Any:
+        return json.loads(self.types(*words, "--json"))
+
+    def given(self, amount: int, learner: str = "ann", at: int = 5) -> None:
+        """Let a learner have earned something."""
+        asyncio.run(_give(self.directory, learner, amount, at))
+
+    def sql(self, *statements: str, **values: Any) -> None:
+        """Change the database behind the catalogue's back."""
+        asyncio.run(_sql(self.directory, statements, values))
+
+
+async def _sql(directory: Path, statements: tuple[str, ...], values: dict[str, Any]) -> None:
+    store = await Store.open(load(directory / "catalogue.toml").database)
+    async with store.writing() as conn:
+        for statement in statements:
+            await conn.execute(text(statement), values)
+    await store.close()
+
+
+async def _give(directory: Path, learner: str, amount: int, at: int) -> None:
+    store = await Store.open(load(directory / "catalogue.toml").database)
+    async with store.writing() as conn:
+        held = await book.hold(store, conn, CAMPUS, [(learner, "points")])
+        ref = f"t/1-{held[learner, 'points'].last_no + 1}"
+        await book.write(store, conn, CAMPUS, [Move(learner, "points", "award", amount, ref, at)], held, now=at)
+    await store.close()
