@@ -1,27 +1,37 @@
 # One image with both programs; the command chooses: rewards-agent (default) or rewards-catalogue.
 #
-#   docker build -t rewards-sidecar .
-#   docker run -v /etc/rewards-agent:/etc/rewards-agent:ro -v rewards-agent:/var/lib/rewards-agent rewards-sidecar
+#   docker build -t rewards-sidecar .                (or: make image)
+#   docker run --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges \
+#     -v /etc/rewards-agent:/etc/rewards-agent:ro -v rewards-agent:/var/lib/rewards-agent rewards-sidecar
 #   docker run --entrypoint rewards-catalogue … rewards-sidecar serve
 #
-# Any image with Python 3.11 or newer serves as base: --build-arg BASE=registry.example/python:3.11-slim
+# Any image with Python 3.11 or newer serves as base: --build-arg BASE=registry.example/python:3.11-slim. Another one may
+# build (it needs the venv module too, and the same Python at the same place): --build-arg BUILD=…
 
 ARG BASE=python:3.11-slim
+ARG BUILD=${BASE}
 
-FROM ${BASE} AS build
+FROM ${BUILD} AS build
+# For machines without the internet: PIP_NO_INDEX=1 and PIP_FIND_LINKS=/wheels, with the wheels mounted there.
+ARG PIP_NO_INDEX=
+ARG PIP_FIND_LINKS=
 WORKDIR /src
-COPY requirements.lock .
-# Every wheel is checked against its hash here; what the programs do not need at run time stays behind.
-RUN python3 -m pip download --disable-pip-version-check --no-cache-dir --only-binary :all: \
-      --require-hashes --requirement requirements.lock --dest /wheels
+COPY requirements.run.lock .
+# Every wheel is checked against its hash here; what is not in the lock is not taken.
+RUN python3 -m venv /pip \
+ && /pip/bin/python -m pip download --disable-pip-version-check --no-cache-dir --only-binary :all: \
+      --require-hashes --requirement requirements.run.lock --dest /locked
 COPY . .
 RUN python3 -m venv --without-pip /opt/rewards \
- && python3 -m pip --python /opt/rewards/bin/python3 --disable-pip-version-check install --no-cache-dir \
-      --no-index --find-links /wheels '.[catalogue]'
+ && PIP_NO_INDEX=1 PIP_FIND_LINKS=/locked /pip/bin/python -m pip --python /opt/rewards/bin/python3 \
+      --disable-pip-version-check install --no-cache-dir '.[catalogue]' \
+ && find /opt/rewards -type d \( -name tests -o -name test \) -path '*/site-packages/*' -prune -exec rm -rf {} +
 
 FROM ${BASE}
 ARG UID=10733
-RUN useradd --uid ${UID} --no-create-home --home-dir /var/lib/rewards-agent --shell /usr/sbin/nologin rewards \
+# Nobody in this image installs or compiles anything; what could is taken out.
+RUN rm -rf /usr/local/lib/python3*/site-packages/pip* /usr/local/bin/pip* /usr/lib/python3*/ensurepip \
+ && useradd --uid ${UID} --no-create-home --home-dir /var/lib/rewards-agent --shell /usr/sbin/nologin rewards \
  && install -d -o rewards -g rewards -m 0700 /var/lib/rewards-agent /var/lib/rewards-catalogue
 COPY --from=build /opt/rewards /opt/rewards
 ENV PATH=/opt/rewards/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1

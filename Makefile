@@ -8,7 +8,7 @@ LOCK := pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no
         --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint check servers coverage bench soak docs reference lock clean
+.PHONY: help install demo test lint image sbom audit check servers coverage bench soak docs reference lock clean
 
 help: ## list the doors
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ soak: install servers ## the long tests
 docs: install $(VENV)/.docs ## build the manual into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
+image: ## build the image with docker, podman or buildah; BASE=debootstrap where no registry can be reached
+	@sh scripts/image.sh $(if $(filter debootstrap,$(BASE)),--debootstrap,$(if $(BASE),--base $(BASE)))
+
 reference: install ## write the manual's reference pages anew from the code
 	$(BIN)/python -m manual
 
@@ -63,6 +66,10 @@ lock: ## resolve the dependencies again and write the lock files; run it with th
 	$(VENV)-lock/bin/python -m pip --disable-pip-version-check install --quiet pip-tools
 	$(VENV)-lock/bin/$(LOCK) --extra catalogue --extra dev --output-file requirements.lock pyproject.toml
 	$(VENV)-lock/bin/$(LOCK) --extra docs --constraint requirements.lock --output-file docs/requirements.lock pyproject.toml
+	$(VENV)-lock/bin/$(LOCK) --extra catalogue --extra build --constraint requirements.lock \
+	    --output-file requirements.run.lock pyproject.toml
+	sed -i '1i # Written by make lock: what an installation downloads, with its hashes; a part of requirements.lock.' \
+	    requirements.run.lock
 	sed -i '1i # Written by make lock: every package of the agent, the catalogue and the tests, with its hashes.' requirements.lock
 	sed -i '1i # Written by make lock: what builds the manual, with the hashes of its files.' docs/requirements.lock
 

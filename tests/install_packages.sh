@@ -23,6 +23,9 @@ want_servers() {
     set -- /usr/lib/postgresql/*/bin/initdb /usr/pgsql-*/bin/initdb
     if ! has initdb && [ ! -x "$1" ] && [ ! -x "$2" ]; then missing="$missing postgresql"; fi
     if ! has pgbouncer; then missing="$missing pgbouncer"; fi
+    # What shows that the units' confinement leaves the agent able to work.
+    if ! has bwrap; then missing="$missing bubblewrap"; fi
+    if ! has systemd-analyze; then missing="$missing systemd"; fi
 }
 
 for what in "${@:-servers}"; do

@@ -10,7 +10,10 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib import metadata
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("agent", "catalogue", "wire")
@@ -246,6 +249,33 @@ def test_every_locked_package_has_a_hash_and_every_dependency_a_lock() -> None:
     assert_none(name for name, hashes in blocks if not hashes)
     assert_none(sorted(names - locked))
     assert "://" not in lock
+
+
+def test_what_an_installation_downloads_is_a_part_of_the_lock_and_enough() -> None:
+    def pins(name: str) -> dict[str, str]:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        found = re.findall(
+            r"^([a-z0-9][a-z0-9._-]*)(?:\[[a-z,]+\])?(==.*(?:\n    --hash=.*)+)", text, flags=re.MULTILINE
+        )
+        return dict(found)
+
+    every, run = pins("requirements.lock"), pins("requirements.run.lock")
+    assert run.items() <= every.items()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted, seen = [*project["dependencies"], *extras["catalogue"], *extras["build"]], set[str]()
+    while wanted:
+        one = Requirement(wanted.pop())
+        key = f"{one.name.lower().replace('_', '-')}{sorted(one.extras)}"
+        if key in seen:
+            continue
+        seen.add(key)
+        for line in metadata.requires(one.name) or ():
+            needs = Requirement(line)
+            if needs.marker is None or any(needs.marker.evaluate({"extra": extra}) for extra in one.extras or {""}):
+                wanted.append(str(needs))
+    names = {re.split(r"\[", key)[0] for key in seen}
+    assert {name.replace(".", "-") for name in names} <= run.keys()
 
 
 def test_every_relative_link_of_the_manual_leads_somewhere() -> None:

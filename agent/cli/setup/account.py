@@ -91,8 +91,8 @@ def _next(settings: Settings, grants: Path) -> None:
         quoted = shlex.quote(str(grants))
         client = "psql" if settings.log_sources[0].url.startswith("postgresql:") else "mariadb"
         steps.append(f"the statements, as the database's administrator: {client} < {quoted} && rm {quoted}")
-    if home == files.SYSTEM_HOME:
-        steps.append(f"let the service read its files: chown -R rewards-agent: {home}")
+    if files.account(home):
+        steps.append(f"let the service read its files: chown -R {files.account(home)}: {home}")
     steps.append(f"rewards-agent doctor{where}")
     steps.append(f'rewards-agent run{where}    (shadow mode: it pays nothing until config.toml says mode = "live")')
     if settings.catalogue is not None:

@@ -12,6 +12,9 @@ from pathlib import Path
 
 SYSTEM_HOME = Path("/etc/rewards-agent")
 SYSTEM_DATA = Path("/var/lib/rewards-agent")
+HOMES = Path("/etc/rewards-agents")
+"""One directory for each campus, where several agents share a machine (`rewards-agent@CAMPUS.service`)."""
+DATAS = Path("/var/lib/rewards-agents")
 PASSWORD_FILE = "moodle-db.password"  # noqa: S105 - the name of a file
 POSTS_TOKEN_FILE = "moodle-posts.token"  # noqa: S105 - as above
 WEB_TOKEN_FILE = "moodle-ws.token"  # noqa: S105 - as above
@@ -95,12 +98,25 @@ class Plan:
         return self.url.startswith(("http://", "https://"))
 
 
+def data_dir(home: Path) -> str:
+    """Where the ledger of a new campus goes: a service may write nothing below /etc."""
+    if home == SYSTEM_HOME:
+        return str(SYSTEM_DATA)
+    return str(DATAS / home.name) if home.parent == HOMES else "data"
+
+
+def account(home: Path) -> str:
+    """The account that the service of this directory runs as; empty where it is no service's."""
+    if home == SYSTEM_HOME:
+        return "rewards-agent"
+    return f"rewards-agent-{home.name}" if home.parent == HOMES else ""
+
+
 def config_text(plan: Plan) -> str:
     """config.toml for a plan, not yet checked."""
-    data_dir = str(SYSTEM_DATA) if plan.home == SYSTEM_HOME else "data"
     catalogue = _CATALOGUE.format(url=_quoted(plan.catalogue_url)) if plan.catalogue_url else _NO_CATALOGUE
     return _CONFIG.format(
-        campus=_quoted(plan.campus), data_dir=_quoted(data_dir), sources=_sources(plan), catalogue=catalogue
+        campus=_quoted(plan.campus), data_dir=_quoted(data_dir(plan.home)), sources=_sources(plan), catalogue=catalogue
     )
 
 

@@ -1,0 +1,121 @@
+"""`scripts/install.sh` on a machine's files: install, again, another release, one more campus, and away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = Path(sys.executable).parents[1]
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Path:
+    """The root of a machine that has accounts and nothing of ours."""
+    if os.geteuid() != 0 or shutil.which("systemd-sysusers") is None:
+        pytest.skip("needs root and systemd-sysusers")
+    root = tmp_path / "machine"
+    (root / "etc").mkdir(parents=True)
+    (root / "etc" / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
+    (root / "etc" / "group").write_text("root:x:0:\n")
+    return root
+
+
+def script(machine: Path, *words: str, check: bool = True, typed: str = "") -> str:
+    """Run it on that machine; what it printed."""
+    command = ["sh", str(ROOT / "scripts" / "install.sh"), *words, "--root", str(machine)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, input=typed)
+    assert (done.returncode == 0) is check, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def everything(machine: Path) -> dict[str, tuple[int, float, str]]:
+    """Every path with its mode, its time, and where a link leads."""
+    found = {}
+    for path in sorted(machine.rglob("*")):
+        at = path.lstat()
+        leads = str(path.readlink()) if path.is_symlink() else ""
+        found[str(path.relative_to(machine))] = (at.st_mode, 0.0 if path.is_dir() else at.st_mtime, leads)
+    return found
+
+
+def test_a_second_installation_changes_nothing(machine: Path) -> None:
+    first = script(machine, "--venv", str(VENV))
+    assert "written  " in first
+    assert "sudo -u rewards-agent rewards-agent init --dir /etc/rewards-agent" in first
+    assert (machine / "opt/rewards/bin/rewards-agent").exists()
+    assert {path.name for path in (machine / "etc/systemd/system").iterdir()} == {
+        path.name for path in (ROOT / "systemd").iterdir() if path.suffix in {".service", ".timer"}
+    }
+    (number,) = [
+        line.split(":")[2]
+        for line in (machine / "etc/passwd").read_text().splitlines()
+        if line.startswith("rewards-agent:")
+    ]
+    config = (machine / "etc/rewards-agent").stat()
+    assert (config.st_uid, config.st_mode & 0o777) == (int(number), 0o750)
+    before = everything(machine)
+    again = script(machine, "--venv", str(VENV))
+    assert "nothing to do" in again
+    assert everything(machine) == before
+
+
+def test_another_release_takes_over_and_the_one_before_stays_for_a_way_back(machine: Path) -> None:
+    releases = machine / "opt/rewards/versions"
+    left = []
+    for name in ("1", "2", "3"):
+        (releases / name / "bin").mkdir(parents=True)
+        (releases / name / "bin" / "rewards-agent").touch(mode=0o755)
+        script(machine, "--venv", str(releases / name))
+        assert (machine / "opt/rewards/current").resolve() == releases / name
+        left.append(sorted(path.name for path in releases.iterdir()))
+    assert left == [["1"], ["1", "2"], ["2", "3"]]
+    assert (machine / "opt/rewards/bin").readlink() == Path("current/bin")
+
+
+def test_each_campus_has_an_account_of_its_own_and_no_odd_name_is_taken(machine: Path) -> None:
+    script(machine, "--venv", str(VENV))
+    for name in ("north", "south-2"):
+        told = script(machine, "campus", name)
+        assert f"systemctl enable --now rewards-agent@{name}" in told
+    owners = {(machine / "etc/rewards-agents" / name).stat().st_uid for name in ("north", "south-2")}
+    assert len(owners) == 2
+    assert "there" not in script(machine, "campus", "north"), "it may be run again"
+    for odd in ("", "../x", "North", "a" * 15, "-x", "a b"):
+        assert "A campus is named by" in script(machine, "campus", odd, check=False)
+
+
+def test_uninstalling_keeps_what_cannot_be_made_again_unless_it_is_told_to_purge(machine: Path) -> None:
+    script(machine, "--venv", str(VENV))
+    script(machine, "campus", "north")
+    ledger = machine / "var/lib/rewards-agent/ledger.db"
+    ledger.parent.mkdir(parents=True)
+    ledger.write_text("the only copy")
+    script(machine, "uninstall")
+    assert not (machine / "opt/rewards").exists()
+    assert not list((machine / "etc/systemd/system").iterdir())
+    assert VENV.exists(), "what was only linked to stays"
+    assert ledger.read_text() == "the only copy"
+    assert (machine / "etc/rewards-agents/north").is_dir()
+    assert "Nothing was removed" in script(machine, "uninstall", "--purge", check=False, typed="yes\n")
+    assert ledger.exists()
+    script(machine, "uninstall", "--purge", typed="purge\n")
+    left = [path for path in everything(machine) if "rewards" in path]
+    assert left == []
+
+
+@pytest.mark.parametrize("words", [("--prefix",), ("remove",), ("--venv", "/nowhere")])
+def test_a_word_that_makes_no_sense_is_told(machine: Path, words: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        ["sh", str(ROOT / "scripts" / "install.sh"), "--root", str(machine), *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in {1, 2}
+    assert done.stderr

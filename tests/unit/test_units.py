@@ -1,0 +1,81 @@
+"""The units as systemd itself sees them: no complaint, and no more exposed than agreed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+UNITS = sorted(path.name for path in (ROOT / "systemd").glob("*.service"))
+TIMERS = sorted(path.name for path in (ROOT / "systemd").glob("*.timer"))
+EXPOSURE_MAX = 1.3
+
+
+@pytest.fixture(scope="module")
+def systemd() -> str:
+    found = shutil.which("systemd-analyze")
+    if found is None:
+        pytest.skip("systemd-analyze is not on this machine")
+    return found
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The units as on a machine where the programs are installed: here a program that is there."""
+    place = tmp_path_factory.mktemp("units")
+    for name in (*UNITS, *TIMERS):
+        text = (ROOT / "systemd" / name).read_text(encoding="utf-8")
+        (place / name).write_text(text.replace("/opt/rewards/bin/", f"{Path(sys.executable).parent}/"))
+    return place
+
+
+def test_systemd_has_nothing_to_say_about_any_unit(systemd: str, installed: Path) -> None:
+    units = [str(installed / name.replace("@.", "@campus.")) for name in (*UNITS, *TIMERS)]
+    for name in (*UNITS, *TIMERS):
+        if "@." in name:
+            (installed / name.replace("@.", "@campus.")).symlink_to(installed / name)
+    done = subprocess.run([systemd, "verify", *units], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_unit_is_exposed_no_more_than_agreed(systemd: str, name: str) -> None:
+    command = [systemd, "security", "--offline=true", "--no-pager", str(ROOT / "systemd" / name)]
+    told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    exposure = re.search(r"Overall exposure level for \S+: ([\d.]+)", told)
+    assert exposure is not None, told
+    assert float(exposure[1]) <= EXPOSURE_MAX
+
+
+@pytest.mark.parametrize("name", [name for name in (*UNITS, *TIMERS) if "@." in name])
+def test_the_unit_of_one_campus_among_several_is_the_plain_one_at_other_places(name: str) -> None:
+    plain = (ROOT / "systemd" / name.replace("@.", ".")).read_text(encoding="utf-8")
+    instance = (ROOT / "systemd" / name).read_text(encoding="utf-8")
+    instance = re.sub(r"# An account for each campus.*\n", "", instance)
+    back = (
+        instance.replace(" of campus %i", "")
+        .replace("rewards-agents/%i", "rewards-agent")
+        .replace("rewards-agent-%i", "rewards-agent")
+    )
+    assert back == plain
+
+
+def test_what_compose_starts_is_confined_and_tells_its_health() -> None:
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    assert set(services) == {"agent", "catalogue", "catalogue-init", "postgres"}
+    for name, service in services.items():
+        if name == "postgres":
+            assert "healthcheck" in service
+            continue
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert {"mem_limit", "pids_limit"} <= service.keys()
+    assert services["catalogue"]["healthcheck"]["test"][0] == "CMD"
+    assert all(port.startswith("127.0.0.1:") for one in services.values() for port in one.get("ports", ()))
