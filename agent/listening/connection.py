@@ -51,13 +51,14 @@ class Connections:
 class Connection(web.RequestHandler):
     """aiohttp's connection, with a time for heads and answers that tell nothing."""
 
-    __slots__ = ("_address", "_among", "_busy", "_head_by")
+    __slots__ = ("_address", "_among", "_busy", "_head_since", "_look")
 
     def __init__(self, among: Connections, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._among = among
         self._address: str | None = None
-        self._head_by: asyncio.TimerHandle | None = None
+        self._head_since: float | None = None
+        self._look: asyncio.TimerHandle | None = None
         self._busy = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -76,19 +77,21 @@ class Connection(web.RequestHandler):
         if self._address is not None:
             self._among.leave(self._address)
             self._address = None
-        self._no_wait()
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Bytes of a head, or of a body that a handler reads."""
-        if not self._busy and self._head_by is None:
+        if not self._busy and self._head_since is None:
             self._wait_for_head()
         super().data_received(data)
 
     def begun(self) -> None:
         """A head is whole, its request is being answered."""
         self._busy = True
-        self._no_wait()
+        self._head_since = None
 
     def ended(self) -> None:
         """The answer stands."""
@@ -117,9 +120,19 @@ class Connection(web.RequestHandler):
             log.error("request_failed", fault=type(fault).__name__, at=last)
 
     def _wait_for_head(self) -> None:
-        self._head_by = asyncio.get_running_loop().call_later(HEAD_S, self.force_close)
+        """From now on; one look at a time is on its way, since heads come and go faster than that."""
+        loop = asyncio.get_running_loop()
+        self._head_since = loop.time()
+        if self._look is None:
+            self._look = loop.call_later(HEAD_S, self._look_for_head)
 
-    def _no_wait(self) -> None:
-        if self._head_by is not None:
-            self._head_by.cancel()
-            self._head_by = None
+    def _look_for_head(self) -> None:
+        self._look = None
+        if self._head_since is None:
+            return
+        loop = asyncio.get_running_loop()
+        left_s = self._head_since + HEAD_S - loop.time()
+        if left_s > 0:
+            self._look = loop.call_later(left_s, self._look_for_head)
+        else:
+            self.force_close()

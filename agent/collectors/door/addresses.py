@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
@@ -29,6 +30,12 @@ def read_address(text: str | None) -> Address | None:
     return mapped or address
 
 
+@lru_cache(1024)
+def _peer(text: str | None) -> Address | None:
+    """The address of who speaks to us, who says much: nobody can write it, so what is remembered stays small."""
+    return read_address(text)
+
+
 def client_of(peer: str | None, forwarded: Iterable[str], proxies: Iterable[Network]) -> Address | None:
     """Who posted: the peer, or what our own proxies say.
 
@@ -37,7 +44,9 @@ def client_of(peer: str | None, forwarded: Iterable[str], proxies: Iterable[Netw
     where it cannot be told.
     """
     trusted = tuple(proxies)
-    client = read_address(peer)
+    client = _peer(peer)
+    if not trusted:
+        return client
     said = [part for value in forwarded for part in value.split(",")]
     while within(client, trusted) and said:
         client = read_address(said.pop())

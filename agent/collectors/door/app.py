@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+import orjson
 from aiohttp import web
 
 from agent.clock import Clock
@@ -182,6 +183,8 @@ class Door:
         return body
 
     async def _read(self, request: web.BaseRequest, source: DoorSource) -> bytes:
+        if request.content.is_eof():  # it came with its head: nobody waits for it
+            return await request.read()
         async with asyncio.timeout(BODY_S) as until:
             self._reading.add(until)
             try:
@@ -232,6 +235,9 @@ class Door:
         return answer
 
 
+_JSON = {"Content-Type": "application/json; charset=utf-8"}
+
+
 async def _go_on(request: web.BaseRequest) -> None:
     """Ask for a body whose sender waits to be let in first, as libcurl does with more than a kilobyte."""
     if request.headers.get("Expect", "").lower() == "100-continue":
@@ -253,4 +259,4 @@ def _answer(
 ) -> web.Response:
     key = "status" if status is HTTPStatus.OK else "error"
     headers = {"Retry-After": str(retry_after_s)} if retry_after_s else {}
-    return web.json_response({key: told, **(more or {})}, status=status, headers=headers)
+    return web.Response(body=orjson.dumps({key: told, **(more or {})}), status=status, headers=_JSON | headers)

@@ -93,8 +93,8 @@ class Inbox:
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(source=source, received_at=received_at, evidence=evidence, body=body, done=done))
         self._wake.set()
-        # Whoever hangs up has still posted: what is under way is finished and kept.
-        return await asyncio.shield(done)
+        # Whoever hangs up has still posted: only the answer is given up, and what is under way is kept.
+        return await done
 
     async def refuse(
         self, source: str, received_at: int, evidence: Evidence, reason: str, why: str, body: bytes

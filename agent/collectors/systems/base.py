@@ -118,6 +118,9 @@ def object_of(body: bytes) -> Mapping[str, Any]:
     return found
 
 
+_NESTED = (dict, list)
+
+
 def _bounded(found: object) -> None:
     level, count = [found], 0
     for _ in range(DEPTH_MAX):
@@ -127,7 +130,7 @@ def _bounded(found: object) -> None:
         level = [
             inner
             for each in level
-            if isinstance(each, dict | list)
+            if isinstance(each, _NESTED)
             for inner in (each.values() if isinstance(each, dict) else each)
         ]
         if not level:
@@ -145,6 +148,9 @@ def invalid(name: str, wanted: str) -> RefusedPostError:
     return RefusedPostError("field_invalid", f"{name} is not {wanted}", name=name, hint=f"send {wanted}")
 
 
+_DIGITS_MAX = len(str(2**63))
+
+
 def number_in(data: Mapping[str, Any], name: str) -> int | None:
     """A whole number under ``name``, written as number or text; None where it is absent, empty or null.
 
@@ -154,15 +160,15 @@ def number_in(data: Mapping[str, Any], name: str) -> int | None:
     value = data.get(name)
     if value is None or value == "":
         return None
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, float) and value.is_integer() and abs(value) <= TIME_MAX:
-        return int(value)
     if isinstance(value, str):
         text = value.strip()
         digits = text.removeprefix("-")
-        if digits.isascii() and digits.isdigit() and len(digits) <= len(str(2**63)):
+        if digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS_MAX:
             return int(text)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        return value
+    elif isinstance(value, float) and value.is_integer() and abs(value) <= TIME_MAX:
+        return int(value)
     raise invalid(name, "a whole number")
 
 

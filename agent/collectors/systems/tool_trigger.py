@@ -91,9 +91,13 @@ def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
     encoded = isinstance(event, str) and "%5C" in event.upper()
     found = {}
     for name, value in data.items():
-        text = unquote_plus(value) if encoded and isinstance(value, str) else value
-        if not (isinstance(text, str) and _PLACEHOLDER.fullmatch(text)):
-            found[name] = text
+        text = value
+        if isinstance(value, str):
+            if encoded and ("%" in value or "+" in value):
+                text = unquote_plus(value)
+            if text[:1] == "{" and _PLACEHOLDER.fullmatch(text):
+                continue
+        found[name] = text
     return found
 
 

@@ -77,7 +77,7 @@ async def test_a_compressed_bomb_is_turned_away_before_it_is_unpacked(tmp_path: 
     bomb = gzip.compress(b"0" * 50_000_000)
     async with open_door(tmp_path) as at:
         head = HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
-        assert (await said(at, head + bomb)).endswith(b'{"error": "encoded"}')
+        assert (await said(at, head + bomb)).endswith(b'{"error":"encoded"}')
 
 
 async def test_a_head_that_never_ends_is_cut_off_also_after_a_good_post(
