@@ -14,6 +14,7 @@ from agent.outbox.client import Client, Place
 from agent.outbox.enrol import enrol
 from agent.outbox.key_file import new_key
 from agent.outbox.recovery.box import Lock
+from agent.outbox.statement.feed import Feed
 from agent.outbox.sync import Outbox, Step
 from tests.wire_builders import CAMPUS, append_entries, entries
 
@@ -24,9 +25,10 @@ LIMIT_S = 0.5
 class Delivering:
     """A ledger and its outbox."""
 
-    def __init__(self, writer: Writer, outbox: Outbox, client: Client, data_dir: Path) -> None:
+    def __init__(self, writer: Writer, outbox: Outbox, feed: Feed, client: Client, data_dir: Path) -> None:
         self.writer = writer
         self.outbox = outbox
+        self.feed = feed
         self.client = client
         self.data_dir = data_dir
         self.written = 0
@@ -47,6 +49,10 @@ class Delivering:
     async def drain(self) -> bool:
         """Everything, now."""
         return await self.outbox.drain(limit_s=LIMIT_S)
+
+    async def hear(self) -> bool:
+        """All that the catalogue did, now."""
+        return await self.feed.drain(limit_s=LIMIT_S)
 
     def standing(self) -> dict[str, Any]:
         """Where delivery stands, from the file."""
@@ -80,6 +86,8 @@ async def delivering(
         lock=lock,
         jitter=lambda: 0.0,
     )
+    back = Client(Place(url=url), key_file=key_file, clock=clock)
+    feed = Feed(writer=writer, data_dir=directory, client=back, clock=clock, jitter=lambda: 0.0)
     try:
         if token:
             new_key(key_file)
@@ -87,7 +95,8 @@ async def delivering(
             await enrol(
                 token, client=client, writer=writer, campus=campus, environment=environment, url=url, clock=clock
             )
-        yield Delivering(writer, outbox, client, directory)
+        yield Delivering(writer, outbox, feed, client, directory)
     finally:
+        await feed.close()
         await outbox.close()
         await writer.close()

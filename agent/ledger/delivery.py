@@ -167,7 +167,7 @@ async def sealed(conn: aiosqlite.Connection, name: str = CATALOGUE) -> Sealed | 
 
 
 async def rejected(conn: aiosqlite.Connection, name: str = CATALOGUE) -> list[tuple[int, str, int]]:
-    """(seq, reason, received at) of every entry the catalogue set aside, in order."""
+    """(seq, reason, received at) of every entry the catalogue set aside and did not accept later, in order."""
     rows = await conn.execute_fetchall(_SQL["rejected"], (name,))
     return [(seq, reason, at) for seq, reason, at in rows]
 
@@ -243,6 +243,8 @@ def settle(kept: KeptReceipt, *, now: int, name: str = CATALOGUE) -> Unit:
         await conn.execute(_SQL["drop_rejected"], (name, receipt.first_seq, receipt.last_seq))
         aside = [(name, item.seq, item.reason, now) for item in receipt.rejected]
         await conn.executemany(_SQL["keep_rejected"], aside)
+        if aside:  # an old receipt that came again: what was accepted since stays accepted
+            await conn.execute(_SQL["accepted_before"], (name, receipt.first_seq, receipt.last_seq))
         await conn.execute(_SQL["move_reader"], (name, receipt.last_seq, now))
         await conn.execute(_SQL["drop_sealed"], (name,))
 
@@ -293,6 +295,7 @@ def standing(connection: sqlite3.Connection, name: str = CATALOGUE) -> dict[str,
     acked_seq, attempts, next_try_at, last_error, last_ok_at, fault = row
     newest = connection.execute(_SQL["newest_seq"]).fetchone()[0]
     under_way = connection.execute(_SQL["sealed"], (name,)).fetchone()
+    aside, accepted = connection.execute(_SQL["rejected_count"], (name,)).fetchone()
     return {
         "enrolled": {CAMPUS, AGENT, CATALOGUE_KEY} <= found.keys(),
         "campus": found.get(CAMPUS, ""),
@@ -302,7 +305,8 @@ def standing(connection: sqlite3.Connection, name: str = CATALOGUE) -> dict[str,
         "acked_seq": acked_seq,
         "waiting": newest - acked_seq,
         "sealed": None if under_way is None else {"first_seq": under_way[1], "last_seq": under_way[2]},
-        "rejected": connection.execute(_SQL["rejected_count"], (name,)).fetchone()[0],
+        "rejected": aside,
+        "accepted_later": accepted,
         "attempts": attempts,
         "next_try_at": next_try_at,
         "last_error": last_error,

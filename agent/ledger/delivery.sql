@@ -22,10 +22,10 @@ GROUP BY s.source
 SELECT epoch, first_seq, last_seq, head, body, sealed_at FROM sealed_batch WHERE reader = ?
 
 -- name: rejected
-SELECT seq, reason, received_at FROM rejected_entry WHERE reader = ? ORDER BY seq
+SELECT seq, reason, received_at FROM rejected_entry WHERE reader = ? AND accepted_no IS NULL ORDER BY seq
 
 -- name: rejected_count
-SELECT count(*) FROM rejected_entry WHERE reader = ?
+SELECT count(*) - count(accepted_no), count(accepted_no) FROM rejected_entry WHERE reader = ?
 
 -- name: receipts
 SELECT epoch, first_seq, last_seq, body, signature, received_at FROM receipt
@@ -50,6 +50,11 @@ DELETE FROM rejected_entry WHERE reader = ? AND seq BETWEEN ? AND ?
 
 -- name: keep_rejected
 INSERT INTO rejected_entry (reader, seq, reason, received_at) VALUES (?, ?, ?, ?)
+
+-- name: accepted_before
+UPDATE rejected_entry SET (accepted_after, accepted_no) =
+  (SELECT after_seq, no FROM centre_live l WHERE l.kind = 'accepted' AND l.entry_seq = rejected_entry.seq)
+WHERE reader = ? AND seq BETWEEN ? AND ?
 
 -- name: move_reader
 INSERT INTO reader (name, acked_seq, last_ok_at) VALUES (?, ?, ?)

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from agent.ledger import projections
+from agent.ledger.centre import proof
 from agent.ledger.record.people import Person
 from wire import chain
 from wire import entry as wire_entry
@@ -104,6 +105,7 @@ class _Walk:
         yield from self._once_keys()
         yield from self._balances()
         yield from self._readers()
+        yield from (Finding(seq=None, what=what) for what in proof.findings(self._connection))
 
     def _entry(self, row: _Row) -> Iterator[Finding]:
         if row.seq != self.seq + 1:

@@ -108,7 +108,13 @@ class Client:
         return await self._send("GET", "/v1/stand", b"", sign, content_type="", limit_s=limit_s)
 
     async def get_signed(
-        self, path: str, *, campus: str, agent: str, bytes_max: int = receipt.ANSWER_BYTES_MAX
+        self,
+        path: str,
+        *,
+        campus: str,
+        agent: str,
+        bytes_max: int = receipt.ANSWER_BYTES_MAX,
+        limit_s: float = ANSWER_S_MAX,
     ) -> Answer:
         """Ask for something of this agent's own; the answer may have ``bytes_max`` bytes.
 
@@ -118,7 +124,6 @@ class Client:
         """
         key = self.key()
         sign = _signer(key, enrolment.agent_key_id(campus, agent, key.fingerprint), signing.ASK_TAG)
-        limit_s = ANSWER_S_MAX
         return await self._send("GET", path, b"", sign, content_type="", limit_s=limit_s, bytes_max=bytes_max)
 
     async def get_keys(self) -> Answer:

@@ -31,9 +31,8 @@ from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
 from agent.model import Page, SourceState, Trust
 from agent.operations import Operations, Rewind
+from agent.outbox.bothways import BothWays
 from agent.outbox.callbacks.reader import Callback
-from agent.outbox.recovery.box import read_lock
-from agent.outbox.sync import Outbox
 from agent.pipeline import Pipeline
 from agent.review.noticed import Noticed
 from agent.schedule.expiry import Expiry
@@ -41,7 +40,11 @@ from agent.schedule.runner import Scheduler
 from agent.service.tail import Tail
 from agent.service.watch import RulesWatch
 from agent.wiring.callbacks import callback_address, callbacks_of
+<<<<<<< HEAD
 from agent.wiring.campus import settle_campus
+=======
+from agent.wiring.catalogue import road_to_catalogue
+>>>>>>> 25deb43 (The campus mirrors the catalogue's signed statement and shows true balances with their date)
 from agent.wiring.enrolling import Enrolling, client_of
 from agent.wiring.linking import linking_of
 from agent.wiring.logs import collectors_of, log_from, logs_of, logstore_options, states_of
@@ -76,7 +79,7 @@ class Agent:
     collectors: Mapping[str, Collector]
     door: Door | None
     pulls: Sequence[Pull]
-    outbox: Outbox | None
+    outbox: BothWays | None
     scheduler: Scheduler
     expiry: Expiry
     callbacks: Sequence[Callback]
@@ -156,7 +159,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
         await pipeline.adopt(rulebook, file.text)
         scheduler, expiry = await _by_the_clock(settings, writer, recorder, pipeline, clock)
         inbox = await _inbox(stack, settings, pipeline)
-        outbox = await _outbox(stack, settings, writer, clock)
+        outbox = await road_to_catalogue(stack, settings, writer, clock)
         callbacks = await callbacks_of(stack, settings, writer, pipeline, clock)
         reload = _reloading(settings, pipeline, (scheduler, expiry), kinds, clock)
         readers = _readers(stack, settings, inbox, clock, kinds, pipeline)
@@ -289,23 +292,6 @@ async def _inbox(stack: contextlib.AsyncExitStack, settings: Settings, pipeline:
     inbox = await Inbox.open(settings.agent.data_dir, floor=floor)
     stack.push_async_callback(inbox.close)
     return inbox
-
-
-async def _outbox(stack: contextlib.AsyncExitStack, settings: Settings, writer: Writer, clock: Clock) -> Outbox | None:
-    client = client_of(settings, clock)
-    if client is None:
-        return None
-    outbox = Outbox(
-        writer=writer,
-        data_dir=settings.agent.data_dir,
-        client=client,
-        environment=settings.agent.environment,
-        clock=clock,
-        sites=sorted({source.site_name for source in settings.log_sources}),
-        lock=read_lock(settings.recovery_file),
-    )
-    stack.push_async_callback(outbox.close)
-    return outbox
 
 
 class _Kinds:

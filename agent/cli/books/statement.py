@@ -9,18 +9,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from agent.ledger.reading import EntryRow
 
+# The centre's lines stand after the newest of our entries that it had when it told them; a waiver is what nobody owes.
 _ROWS = """
-SELECT s.no, s.after_seq, s.currency, s.kind, s.amount, s.of, s.occurred_at, s.recorded_at,
+SELECT 's' || s.no, s.after_seq, s.currency, s.kind, s.amount, s.of, s.occurred_at, s.recorded_at,
        p.site || ':' || p.lms_user, s.person_no,
        (SELECT CAST(e.body AS TEXT) ->> 'learner' FROM entry e WHERE e.person_no = s.person_no LIMIT 1)
 FROM statement s LEFT JOIN person p ON p.person_no = s.person_no
-WHERE s.after_seq >= ? ORDER BY s.after_seq, s.no
+WHERE s.after_seq >= :after AND (SELECT at FROM centre_stand) = 0
+UNION ALL
+SELECT 'c' || l.no, g.seq, l.currency, l.kind, l.amount + l.waived, l.about, l.occurred_at, l.posted_at,
+       p.site || ':' || p.lms_user, p.person_no, l.pseudonym
+FROM (SELECT page_no, CAST(header AS TEXT) ->> 'seq' AS seq FROM centre_page) g
+JOIN centre_live l ON l.page_no = g.page_no LEFT JOIN person p ON p.pseudonym = l.pseudonym
+WHERE g.seq >= :after AND l.amount + l.waived <> 0
+ORDER BY 2, 8, 1
 """
 
 
 def beside(connection: sqlite3.Connection, entries: Iterable[EntryRow], after: int) -> Iterator[EntryRow]:
     """The entries with the statement between them; with an ``after`` only what was stated at or after that entry."""
-    stated = iter(connection.execute(_ROWS, (after,)).fetchall())
+    stated = iter(connection.execute(_ROWS, {"after": after}).fetchall())
     waiting = next(stated, None)
     for entry in entries:
         while waiting is not None and waiting[1] < entry.seq:
@@ -37,7 +45,7 @@ def _row(row: tuple[Any, ...]) -> EntryRow:
 
     no, seq, currency, kind, amount, of, occurred_at, recorded_at, learner, person_no, pseudonym = row
     fields = {
-        "entry_id": f"s{no}",
+        "entry_id": no,
         "occurred_at": occurred_at,
         "recorded_at": recorded_at,
         "rule": "",

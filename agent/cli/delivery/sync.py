@@ -29,14 +29,32 @@ def now(config: ConfigOption = None, json: JsonOption = False) -> None:
 
 @app.command()
 def status(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Where delivery stands; exits with 3 where the catalogue's history is not ours."""
+    """Where delivery stands, and how far the catalogue was heard; exits with 3 where its history is not ours."""
     from agent.ledger import delivery
+    from agent.ledger.centre import mirror
 
     with ledger_of(config) as connection:
-        found = delivery.standing(connection)
+        found = {**delivery.standing(connection), "statement": mirror.told(connection)}
     _show(found, json=json)
     if found["fault"]:
         raise typer.Exit(3)
+
+
+@app.command()
+def lost(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """List what the catalogue told once and no longer knows, because it was put back from an older copy.
+
+    Balances here are those of the catalogue, without these. Give the list to its operator: a spend that is lost is a
+    voucher that was not paid.
+    """
+    from agent.ledger.centre import mirror
+
+    with ledger_of(config) as connection:
+        found = mirror.lost(connection)
+    if not json:
+        found = [{**row, "posted_at": utc(row["posted_at"])} for row in found]
+    columns = ("posted_at", "kind", "learner", "currency", "amount", "ref")
+    emit(found, columns, json=json, empty="nothing was lost")
 
 
 @app.command()
@@ -62,5 +80,10 @@ def show(config: ConfigOption = None, limit: Limit = 20, json: JsonOption = Fals
 
 def _show(found: dict[str, Any], *, json: bool) -> None:
     if not json:
-        found = {key: utc(value or None) if key.endswith("_at") else value for key, value in found.items()}
+        told = {f"statement {key}": value for key, value in found.pop("statement").items()}
+        found = {key: _dated(key, value) for key, value in {**found, **told}.items()}
     emit_one(found, json=json)
+
+
+def _dated(key: str, value: Any) -> Any:
+    return utc(value or None) if key.endswith(("_at", " as_of")) else value

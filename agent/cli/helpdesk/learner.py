@@ -45,8 +45,8 @@ def show(
 ) -> None:
     """Show what somebody has: balances, levels, badges, challenges, the newest entries, and what is held.
 
-    Balances are what was earned less what was taken back and what expired, with the lots that are left and when each
-    expires; what was spent is in the catalogue's wallet.
+    Balances are what was earned less what was taken back, spent and expired, with the lots that are left and when each
+    expires. Where a catalogue keeps the wallets they are as of when it was last heard.
 
     Example: rewards-agent learner show ann@example.org
     """
@@ -66,6 +66,9 @@ def show(
     typer.echo(who.title() + (f", outside the campus {found['pseudonym']}" if found["pseudonym"] else ""))
     _accounts(merged, waiting)
     now = _now()
+    if found["as_of"] and found["balances"]:
+        on_the_way = f", and {found['undelivered']} entries are on their way" if found["undelivered"] else ""
+        typer.echo(f"  as the catalogue had it at {found['as_of']}{on_the_way}")
     for one in found["balances"]:
         amount, lifetime = (amount_text(one["currency"], one[key], rulebook) for key in ("balance", "lifetime"))
         level = f", level {one['level']}" if one["level"] else ""
@@ -108,6 +111,7 @@ def _standing(connection: sqlite3.Connection, learner: str, rulebook: Rulebook, 
     entries = reading.chosen(connection, reading.Choice(learner=learner), limit=limit)
     return {
         "pseudonym": reading.pseudonym_of(connection, learner),
+        **_heard(connection, learner),
         "balances": [
             {
                 "currency": currency,
@@ -136,6 +140,16 @@ def _standing(connection: sqlite3.Connection, learner: str, rulebook: Rulebook, 
             for row in reading.holds(connection, learner=learner)
         ],
     }
+
+
+def _heard(connection: sqlite3.Connection, learner: str) -> dict[str, Any]:
+    """When the catalogue was last heard, and how many of somebody's entries it did not have then."""
+    from agent.ledger.centre import mirror
+
+    heard = mirror.told(connection)
+    if not heard["as_of"]:
+        return {"as_of": None, "undelivered": 0}
+    return {"as_of": utc(heard["as_of"]), "undelivered": mirror.undelivered(connection, learner)}
 
 
 def _level(currency: str, lifetime: int, rulebook: Rulebook) -> str:

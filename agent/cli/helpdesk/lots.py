@@ -16,13 +16,15 @@ _SHOWN = 3
 
 
 def facts(connection: sqlite3.Connection, learner: str, currency: str) -> dict[str, Any]:
-    """The balance after what expired, the lots with anything left, and what is owed."""
+    """The balance after what was spent and expired, the lots with anything left, and what is owed."""
     from agent.ledger.money import accounts
+    from wire.money.lots import Account
 
-    account = accounts.of_learner(connection, learner, currency)
+    balance, known = accounts.held(connection, learner, currency)
+    account = known or Account()
     return {
-        "balance": account.balance,
-        "owed": account.debt,
+        "balance": balance,
+        "owed": account.debt if known else max(-balance, 0),
         "lots": [
             {
                 "entry_id": lot.ref,

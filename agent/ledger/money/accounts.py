@@ -1,4 +1,8 @@
-"""Accounts with their lots, folded from the entries and the statement in the order in which they were written."""
+"""Accounts with their lots, folded from the entries and the statement in the order in which they were written.
+
+Where a catalogue keeps the wallets it writes the statement (`ledger.centre`), and what it set aside counts for nothing;
+the agent's own expiries hold until it was heard for the first time.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +15,32 @@ from typing import Any, NamedTuple
 import aiosqlite
 import orjson
 
-from wire.money.lots import Account, Movement
+from wire.money.lots import Account, Movement, OverspentError
 
 TERMS = "SELECT currency, since_seq, expires_after, overdraw FROM currency_terms ORDER BY 1, 2"
 _ENTRIES = """
-SELECT e.person_no, e.seq, 0 AS no, CAST(e.body AS TEXT) ->> 'kind', CAST(e.body AS TEXT) ->> 'amount',
+SELECT e.person_no, coalesce(r.accepted_after, e.seq), coalesce(r.accepted_no, 0) AS no,
+       CAST(e.body AS TEXT) ->> 'kind', CAST(e.body AS TEXT) ->> 'amount',
        CAST(e.body AS TEXT) ->> 'entry_id', CAST(e.body AS TEXT) ->> 'reverses',
        CAST(e.body AS TEXT) ->> 'occurred_at', coalesce(m.of_seq, e.seq)
 FROM entry e LEFT JOIN lot_moved m ON m.seq = e.seq
+LEFT JOIN rejected_entry r ON r.reader = 'catalogue' AND r.seq = e.seq
 WHERE e.person_no IN (SELECT value FROM json_each(:people)) AND CAST(e.body AS TEXT) ->> 'currency' = :currency
+  AND (r.seq IS NULL OR r.accepted_no IS NOT NULL)
 UNION ALL
 SELECT person_no, after_seq, no, kind, amount, CAST(no AS TEXT), of, occurred_at, after_seq
 FROM statement WHERE person_no IN (SELECT value FROM json_each(:people)) AND currency = :currency
+  AND (SELECT at FROM centre_stand) = 0
+UNION ALL
+SELECT p.person_no, l.after_seq, l.no, l.kind, l.amount, l.ref, l.about, l.occurred_at, l.after_seq
+FROM json_each(:people) w JOIN person p ON p.person_no = w.value
+JOIN centre_live l ON l.pseudonym = p.pseudonym AND l.currency = :currency
+WHERE l.kind NOT IN ('accepted', 'waiver')
 ORDER BY 2, 3
+"""
+_WAIVED = """
+SELECT coalesce(sum(l.waived), 0) FROM person p JOIN centre_live l ON l.pseudonym = p.pseudonym
+WHERE p.site || ':' || p.lms_user = ? AND l.currency = ?
 """
 
 
@@ -51,22 +68,59 @@ def ends_at(terms: Sequence[Terms], seq: int, occurred_at: int) -> int | None:
 def folded(rows: Iterable[tuple[Any, ...]], terms: Sequence[Terms]) -> dict[int, Account]:
     """Accounts by person, from the rows of entries and statement of one currency in order."""
     accounts: defaultdict[int, Account] = defaultdict(Account)
-    for person_no, seq, _, kind, amount, ref, of, at, under_seq in rows:
-        under = in_force(terms, seq)
+    for person_no, _, _, kind, amount, ref, of, at, under_seq in rows:
+        under = in_force(terms, under_seq)
         owe = under is None or under.overdraw == "owe"
         accounts[person_no].move(Movement(kind, amount, ref, of, at, ends_at(terms, under_seq, at), owe))
     return dict(accounts)
 
 
+class Holding(NamedTuple):
+    """What somebody has of a currency, and the account that it is made of.
+
+    Where a catalogue keeps the wallet, ``balance`` is the sum of what both ends booked; ``account`` is None where its
+    lots do not come to that, because the two ends dated or priced them by other terms.
+    """
+
+    balance: int
+    account: Account | None
+
+
 def of_learner(connection: sqlite3.Connection, learner: str, currency: str) -> Account:
-    """One account, for who only reads; an empty one of who is no person."""
+    """One account, for who only reads; an empty one of who is no person.
+
+    Raises:
+        OverspentError: more was spent at the catalogue than there was by the terms that are known here.
+    """
+    person_no, rows = _rows(connection, learner, currency)
+    return folded(rows, _terms(connection, currency)).get(person_no, Account())
+
+
+def held(connection: sqlite3.Connection, learner: str, currency: str) -> Holding:
+    """What a learner has, for who only reads."""
+    person_no, rows = _rows(connection, learner, currency)
+    try:
+        account = folded(rows, _terms(connection, currency)).get(person_no, Account())
+    except OverspentError:
+        account = None
+    ((heard_at,),) = connection.execute("SELECT at FROM centre_stand")
+    if account is not None and not heard_at:
+        return Holding(account.balance, account)
+    (waived,) = connection.execute(_WAIVED, (learner, currency)).fetchone()
+    balance = sum(amount for _, _, _, _, amount, *_ in rows) + waived
+    return Holding(balance, account if account is not None and account.balance == balance else None)
+
+
+def _rows(connection: sqlite3.Connection, learner: str, currency: str) -> tuple[int, list[Any]]:
     person = connection.execute("SELECT person_no FROM person WHERE site || ':' || lms_user = ?", (learner,)).fetchone()
     if person is None:
-        return Account()
-    (person_no,) = person
-    terms = [Terms(*row) for row in connection.execute(TERMS) if row[0] == currency]
-    rows = connection.execute(_ENTRIES, {"people": f"[{person_no}]", "currency": currency})
-    return folded(rows, terms).get(person_no, Account())
+        return 0, []
+    asked = {"people": f"[{person[0]}]", "currency": currency}
+    return person[0], connection.execute(_ENTRIES, asked).fetchall()
+
+
+def _terms(connection: sqlite3.Connection, currency: str) -> list[Terms]:
+    return [Terms(*row) for row in connection.execute(TERMS) if row[0] == currency]
 
 
 async def of_people(

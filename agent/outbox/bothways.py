@@ -1,0 +1,45 @@
+"""Both ways of the one road: the ledger goes to the catalogue, and what the catalogue did comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from agent.outbox.statement.feed import Feed
+from agent.outbox.sync import Outbox
+
+
+class BothWays:
+    """The outbox and the feed of one catalogue. Ended by `close`."""
+
+    def __init__(self, outbox: Outbox, feed: Feed) -> None:
+        self._outbox = outbox
+        self._feed = feed
+
+    async def run(self) -> None:
+        """Deliver and hear for ever; neither waits for the other."""
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._outbox.run(), name="deliver")
+            both.create_task(self._feed.run(), name="hear")
+
+    async def drain(self, *, limit_s: float) -> bool:
+        """Deliver all there is, and hear what there is where that went well; whether the catalogue took it.
+
+        Raises:
+            IntegrityError: the catalogue's history is not ours.
+            ConfigError: the key cannot be used.
+        """
+        delivered = await self._outbox.drain(limit_s=limit_s)
+        if delivered:
+            await self._feed.drain(limit_s=limit_s)
+        return delivered
+
+    def status(self) -> Mapping[str, Any]:
+        """Where both stand, for people."""
+        return {**self._outbox.status(), "statement": self._feed.status()}
+
+    async def close(self) -> None:
+        """Let go of connections; may be called twice."""
+        await self._outbox.close()
+        await self._feed.close()

@@ -1,0 +1,36 @@
+"""The road to the catalogue put together, where one is configured."""
+
+from __future__ import annotations
+
+import contextlib
+
+from agent.clock import Clock
+from agent.config.settings import Settings
+from agent.ledger.writer import Writer
+from agent.outbox.bothways import BothWays
+from agent.outbox.recovery.box import read_lock
+from agent.outbox.statement.feed import Feed
+from agent.outbox.sync import Outbox
+from agent.wiring.enrolling import client_of
+
+
+async def road_to_catalogue(
+    stack: contextlib.AsyncExitStack, settings: Settings, writer: Writer, clock: Clock
+) -> BothWays | None:
+    """Delivery and its way back; ``stack`` closes both. None without a catalogue."""
+    there, back = client_of(settings, clock), client_of(settings, clock)
+    if there is None or back is None:
+        return None
+    data_dir = settings.agent.data_dir
+    outbox = Outbox(
+        writer=writer,
+        data_dir=data_dir,
+        client=there,
+        environment=settings.agent.environment,
+        clock=clock,
+        sites=sorted({source.site_name for source in settings.log_sources}),
+        lock=read_lock(settings.recovery_file),
+    )
+    road = BothWays(outbox, Feed(writer=writer, data_dir=data_dir, client=back, clock=clock))
+    stack.push_async_callback(road.close)
+    return road
