@@ -40,11 +40,8 @@ from agent.schedule.runner import Scheduler
 from agent.service.tail import Tail
 from agent.service.watch import RulesWatch
 from agent.wiring.callbacks import callback_address, callbacks_of
-<<<<<<< HEAD
 from agent.wiring.campus import settle_campus
-=======
 from agent.wiring.catalogue import road_to_catalogue
->>>>>>> 25deb43 (The campus mirrors the catalogue's signed statement and shows true balances with their date)
 from agent.wiring.enrolling import Enrolling, client_of
 from agent.wiring.linking import linking_of
 from agent.wiring.logs import collectors_of, log_from, logs_of, logstore_options, states_of

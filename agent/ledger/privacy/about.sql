@@ -68,6 +68,11 @@ FROM entry e WHERE e.person_no IN (SELECT value FROM json_each(:persons)) ORDER 
 SELECT b.currency, b.amount, b.lifetime AS most_ever
 FROM json_each(:persons) w JOIN balance b ON b.person_no = w.value
 
+-- name: centre_line
+SELECT l.no AS number, l.kind, l.currency, l.amount, l.waived, l.ref, l.about, l.occurred_at, l.posted_at
+FROM json_each(:persons) w JOIN person p ON p.person_no = w.value
+JOIN centre_live l ON l.pseudonym = p.pseudonym ORDER BY l.no
+
 -- name: statement
 SELECT s.kind, s.currency, s.amount, s.of AS of_entry, s.occurred_at, s.recorded_at
 FROM json_each(:persons) w JOIN statement s ON s.person_no = w.value ORDER BY s.no

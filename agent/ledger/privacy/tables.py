@@ -70,6 +70,11 @@ LEDGER: Mapping[str, Table] = {
         fate="kept",
         why="amounts under a number that leads to nobody; lots and sums need them",
     ),
+    "centre_line": Table(
+        holds="what the catalogue did to the wallet: spends, refunds, expiries, under the pseudonym",
+        fate="kept",
+        why="the catalogue's chain stays provable; without the secret the pseudonym leads to nobody",
+    ),
     "lot_notice": Table(
         holds="notices that something expires soon",
         fate="removed",
@@ -122,6 +127,9 @@ LEDGER: Mapping[str, Table] = {
     "sealed_batch": Table(why="the entries of one batch, by pseudonym, until it is acknowledged"),
     "receipt": Table(why="the catalogue's receipts"),
     "rejected_entry": Table(why="numbers of entries that the catalogue set aside, and why"),
+    "centre_page": Table(why="headers and signatures of what the catalogue told"),
+    "centre_void": Table(why="numbers of pages that the catalogue no longer knows"),
+    "centre_stand": Table(why="how far the catalogue was heard"),
     "schedule": Table(why="since when each scheduled reward is in force"),
     "currency_terms": Table(why="how long the units of a currency live"),
     "lot_block": Table(why="when blocks of entries come due"),
