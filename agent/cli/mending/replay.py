@@ -55,7 +55,7 @@ def replay(  # noqa: PLR0917 - each is an option with a name of its own
     stands, and nothing is paid twice, however often this runs. Only entries are added. What waits for a person goes on
     waiting: rewards-agent review list.
 
-    Look first: rewards-agent events replay --since 2026-09-01 --kind "quiz.*"
+    Example: rewards-agent events replay --since 2026-09-01 --kind "quiz.*"
 
     Then: rewards-agent events replay --since 2026-09-01 --kind "quiz.*" --yes --by "B. Desk"
     """
