@@ -46,7 +46,7 @@ def requeue(  # noqa: PLR0917 - each is an option with a name of its own
     `payloads_keep` keeps them, with the mapping and the rules of today. Those go that would tell something new; the
     times are those of their arrival. What is recorded already is paid once all the same.
 
-    Look first: rewards-agent events requeue --source forms --reason field_missing
+    Example: rewards-agent events requeue --source forms --reason field_missing
 
     Then: rewards-agent events requeue --source forms --reason field_missing --yes
     """
