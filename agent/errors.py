@@ -6,17 +6,17 @@ from __future__ import annotations
 class RewardsError(Exception):
     """Base of every error this program raises on purpose.
 
-    ``message`` says what is wrong, ``hint`` what to do next; neither may carry a secret. ``code`` is what programs
+    ``message`` says what is wrong, ``hint`` what to do next; neither may carry a secret. ``fault`` is what programs
     know the fault by, where it has a name of its own (docs/ops/doctor.md lists them).
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", fault: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
-        self.code = code
+        self.fault = fault
 
     def __str__(self) -> str:
         """Both sentences, as they are shown to a person."""

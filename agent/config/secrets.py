@@ -53,13 +53,13 @@ def read_secret(home: Path, name: str) -> Secret:
         raise ConfigError(
             f"the secret {name} is not there: looked for {' and '.join(places)}",
             hint=_write(path),
-            code="secret-missing",
+            fault="secret-missing",
         ) from None
     except OSError as error:
         raise ConfigError(
             f"{path}: this secret cannot be read: {error.strerror}",
             hint=f"ls -l {shlex.quote(str(path))}",
-            code="secret-unusable",
+            fault="secret-unusable",
         ) from None
     try:
         _check_file(path, os.fstat(handle))
@@ -88,7 +88,7 @@ def _places(home: Path, name: str) -> list[Path]:
 def _check_file(path: Path, found: os.stat_result) -> None:
     quoted = shlex.quote(str(path))
     if not stat.S_ISREG(found.st_mode):
-        raise ConfigError(f"{path}: this secret is no file", hint=_write(path), code="secret-unusable")
+        raise ConfigError(f"{path}: this secret is no file", hint=_write(path), fault="secret-unusable")
     owners = {0, os.geteuid()}
     if os.geteuid() == 0:
         owners.add(path.parent.stat().st_uid)  # root looks at what a service's own user keeps
@@ -96,7 +96,7 @@ def _check_file(path: Path, found: os.stat_result) -> None:
         raise ConfigError(
             f"{path}: this secret belongs to another user (id {found.st_uid})",
             hint=f"chown {os.geteuid()} {quoted}",
-            code="secret-unusable",
+            fault="secret-unusable",
         )
     given = os.environ.get("CREDENTIALS_DIRECTORY")
     systemd_guards = given is not None and path.parent == Path(given)
@@ -104,7 +104,7 @@ def _check_file(path: Path, found: os.stat_result) -> None:
         raise ConfigError(
             f"{path}: others may read this secret (mode {stat.S_IMODE(found.st_mode):04o})",
             hint=f"chmod 600 {quoted}",
-            code="secret-open",
+            fault="secret-open",
         )
 
 
@@ -113,14 +113,14 @@ def _text_of(raw: bytes, path: Path) -> str:
         raise ConfigError(
             f"{path}: larger than {SECRET_BYTES_MAX} bytes",
             hint="this is no secret: check the name",
-            code="secret-unusable",
+            fault="secret-unusable",
         )
     try:
         text = raw.decode("utf-8").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
-        raise ConfigError(f"{path}: this secret is not text", hint=_write(path), code="secret-unusable") from None
+        raise ConfigError(f"{path}: this secret is not text", hint=_write(path), fault="secret-unusable") from None
     if not text.strip():
-        raise ConfigError(f"{path}: this secret is empty", hint=_write(path), code="secret-unusable")
+        raise ConfigError(f"{path}: this secret is empty", hint=_write(path), fault="secret-unusable")
     return text
 
 

@@ -121,13 +121,13 @@ def database_error(path: Path, exc: sqlite3.Error) -> RewardsError:
         return TransientError(
             f"{path} is locked by another program",
             hint="only the agent may write it; see who has it open: lsof " + str(path),
-            code="ledger-locked",
+            fault="ledger-locked",
         )
     if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return IntegrityError(
             f"{path} is damaged: {text}",
             hint="stop the agent and put the newest good copy of the data directory in its place",
-            code="ledger-damaged",
+            fault="ledger-damaged",
         )
     return IntegrityError(f"{path}: {text}", hint="run: rewards-agent ledger verify")
 
@@ -157,7 +157,7 @@ def require_ledger(data_dir: Path) -> None:
             f"there was a ledger in {data_dir}, and it is gone",
             hint="put a backup back: rewards-agent restore BACKUP; only to begin anew on purpose, remove "
             f"{data_dir / BEGAN_NAME}",
-            code="ledger-gone",
+            fault="ledger-gone",
         )
 
 
@@ -205,7 +205,7 @@ def open_for_reading(data_dir: Path) -> sqlite3.Connection:
         check_schema(path, version)
         if version < SCHEMA:
             raise ConfigError(
-                f"{path} is not up to date (schema {version} of {SCHEMA})", hint=_START_ONCE, code="ledger-older"
+                f"{path} is not up to date (schema {version} of {SCHEMA})", hint=_START_ONCE, fault="ledger-older"
             )
     except sqlite3.Error as exc:
         connection.close()
@@ -243,7 +243,7 @@ def check_schema(path: Path, version: int) -> None:
         raise IntegrityError(
             f"{path} has schema {version}, this program knows {SCHEMA}",
             hint="it was written by a newer rewards-agent: install that version again",
-            code="ledger-newer",
+            fault="ledger-newer",
         )
 
 

@@ -175,10 +175,10 @@ class Client:
                 )
         except TimeoutError:
             raise TransientError(
-                f"the catalogue did not answer within {limit_s:.0f} s", hint=_HINT, code=_AWAY
+                f"the catalogue did not answer within {limit_s:.0f} s", hint=_HINT, fault=_AWAY
             ) from None
         except (aiohttp.ClientError, OSError, ValueError) as exc:
-            raise TransientError(f"the catalogue cannot be reached: {_said(exc)}", hint=_HINT, code=_AWAY) from None
+            raise TransientError(f"the catalogue cannot be reached: {_said(exc)}", hint=_HINT, fault=_AWAY) from None
 
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:

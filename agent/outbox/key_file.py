@@ -19,7 +19,7 @@ def load_key(path: Path) -> Key:
         return keys.load(path)
     except keys.KeyFileError as exc:
         hint = exc.hint if path.exists() else "make one: rewards-agent key new"
-        raise ConfigError(str(exc), hint=hint, code="signing-key-unusable") from None
+        raise ConfigError(str(exc), hint=hint, fault="signing-key-unusable") from None
 
 
 def new_key(path: Path) -> Key:

@@ -650,9 +650,9 @@ def test_every_code_that_the_program_uses_has_its_meaning_and_its_remedy() -> No
     used: set[str] = set()
     for path in root.rglob("*.py"):
         text = path.read_text(encoding="utf-8")
-        used |= set(re.findall(r'\bcode="([a-z]+(?:-[a-z]+)+)"', text))
+        used |= set(re.findall(r'\b(?:code|fault)="([a-z]+(?:-[a-z]+)+)"', text))
         used |= set(re.findall(r'Finding\.of\([^)]*"([a-z]+(?:-[a-z]+)+)"\)', text))
-        used |= set(re.findall(r'code="([a-z-]+)" if', text))
+        used |= set(re.findall(r'(?:code|fault)="([a-z-]+)" if', text))
     assert used - FAULTS.keys() == set()
     assert all(fault.means and fault.do for fault in FAULTS.values())
     planted = {one.code for one in (*OF_MOODLE, *OF_RIGHTS, *OF_THE_CAMPUS)}

@@ -128,13 +128,13 @@ def log_unreadable(answer: Unreadable, options: LogstoreOptions, schema: Schema)
         return ConfigError(
             f"{options.place}: there is no table {table} ({answer.reason})",
             hint=f"correct {prefix} (see $CFG->prefix in Moodle's config.php) or log_table",
-            code="log-table-unreadable",
+            fault="log-table-unreadable",
         )
     grant = grant_of(url, table, "", "<this host>")
     return ConfigError(
         f"{options.place}: the log table {table} may not be read by {_user(url)!r}",
         hint=f"run `{grant}`; or, if Moodle's tables begin otherwise, correct {prefix}",
-        code="log-table-unreadable",
+        fault="log-table-unreadable",
     )
 
 

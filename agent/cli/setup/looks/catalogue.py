@@ -114,7 +114,7 @@ async def _agreed(client: Client, connection: aiosqlite.Connection, who: Identit
             raise IntegrityError(
                 meant.told,
                 hint="does [catalogue] url lead to the catalogue this agent enrolled with?",
-                code="catalogue-forged",
+                fault="catalogue-forged",
             )
         raise await _refused(client, connection, meant, edit=answer.status in {401, 403})
     stand = meant.stand
@@ -123,7 +123,7 @@ async def _agreed(client: Client, connection: aiosqlite.Connection, who: Identit
         raise TransientError(
             f"this machine's clock is {ahead} s ahead of the catalogue's",
             hint="compare it with a time server; beyond 300 s nothing is taken",
-            code="clock-skew",
+            fault="clock-skew",
         )
     newest = await delivery.newest_seq(connection)
     wrong = judge.compare(stand, who, newest_seq=newest, our_head=await delivery.head_at(connection, stand.seq))
@@ -131,7 +131,7 @@ async def _agreed(client: Client, connection: aiosqlite.Connection, who: Identit
         raise IntegrityError(
             wrong,
             hint="nothing is delivered; ask its operator which history is true, restore the other",
-            code="ledger-behind" if stand.epoch > who.epoch or stand.seq > newest else "histories-differ",
+            fault="ledger-behind" if stand.epoch > who.epoch or stand.seq > newest else "histories-differ",
         )
     known = f"it answers, knows this agent as {who.agent}, and agrees up to entry {stand.seq} of {newest}"
     told = [Finding(about=ABOUT, level="ok", found=known)]
@@ -161,4 +161,4 @@ async def _refused(
     if code == "agent-unknown" and enrolled is not None and enrolled != client.key().fingerprint:
         code = "key-mismatch"
         hint = f"put back the key that was enrolled ({enrolled}), or enrol again with a token for this agent"
-    return (ConfigError if edit else TransientError)(failed.told, hint=hint, code=code)
+    return (ConfigError if edit else TransientError)(failed.told, hint=hint, fault=code)

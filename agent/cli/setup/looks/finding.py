@@ -36,7 +36,7 @@ class Finding:
     @classmethod
     def of(cls, about: str, exc: RewardsError, code: str) -> Self:
         """An error as a finding; ``code`` where the error has none of its own."""
-        known = exc.code or code
+        known = exc.fault or code
         do = exc.hint or FAULTS[known].do
         return cls(about=about, level="fail", found=exc.message, do=do, exit_code=exc.exit_code, code=known)
 

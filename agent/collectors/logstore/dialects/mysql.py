@@ -198,25 +198,25 @@ class MysqlDatabase(ThreadedDatabase):
             return ConfigError(
                 f"{place}: the database at {self._where()} refuses user {user!r} with this password",
                 hint=f"check the user in {self._key} and the password in password_file; this host may lack an account",
-                code="account-refused",
+                fault="account-refused",
             )
         if code in {ER.BAD_DB_ERROR, ER.DBACCESS_DENIED_ERROR}:
             return ConfigError(
                 f"{place}: the server knows no database {self._url.path.lstrip('/')!r} that user {user!r} may use",
                 hint=f"correct the database's name at the end of {self._key}, or grant SELECT on its tables",
-                code="database-unknown",
+                fault="database-unknown",
             )
         if code in _NO_ENTRY:
             return ConfigError(
                 f"{place}: the database at {self._where()} does not let user {user!r} in from this host",
                 hint="create the account for this host, or correct the address in " + self._key,
-                code="account-refused",
+                fault="account-refused",
             )
         reason = error.args[-1] if error.args else error
         return TransientError(
             f"the database at {self._where()} cannot be reached: {reason}",
             hint=f"check that it runs and that {self._key} in {place} names its address; it is tried again",
-            code="database-unreachable",
+            fault="database-unreachable",
         )
 
     def _where(self) -> str:

@@ -266,25 +266,25 @@ class PostgresDatabase:
                 f"{place}: the database at {self._where()} refuses user {user!r} with this password",
                 hint=f"check the user in {self._key} and the password in password_file; "
                 "pg_hba.conf may lack a line for this host",
-                code="account-refused",
+                fault="account-refused",
             )
         if isinstance(error, (asyncpg.InvalidCatalogNameError, asyncpg.InsufficientPrivilegeError)):
             return ConfigError(
                 f"{place}: the server knows no database {self._url.path.lstrip('/')!r} that user {user!r} may use",
                 hint=f"correct the database's name at the end of {self._key}, or grant CONNECT on it",
-                code="database-unknown",
+                fault="database-unknown",
             )
         if isinstance(error, ssl.SSLCertVerificationError):
             return ConfigError(
                 f"{place}: the database at {self._where()} shows a certificate that ssl_ca does not vouch for: "
                 f"{error.verify_message}",
                 hint=f"correct ssl_ca in {self._key}, or the host's name, which must be the certificate's",
-                code="certificate-untrusted",
+                fault="certificate-untrusted",
             )
         return TransientError(
             f"the database at {self._where()} cannot be reached: {error or type(error).__name__}",
             hint=f"check that it runs and that {self._key} in {place} names its address; it is tried again",
-            code="database-unreachable",
+            fault="database-unreachable",
         )
 
     def _where(self) -> str:

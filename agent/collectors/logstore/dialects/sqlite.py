@@ -51,7 +51,7 @@ class SqliteDatabase(ThreadedDatabase):
             raise ConfigError(
                 f"{self._options.place}: there is no SQLite file {self._path}",
                 hint=f"correct the path in {self._key} (an absolute one has four slashes: sqlite:////var/lib/…)",
-                code="database-unknown",
+                fault="database-unknown",
             )
         try:
             connection = sqlite3.connect(
@@ -65,13 +65,13 @@ class SqliteDatabase(ThreadedDatabase):
             connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
         except sqlite3.OperationalError as error:
             raise TransientError(
-                f"{self._path} cannot be opened: {error}", hint="it is tried again", code="database-unreachable"
+                f"{self._path} cannot be opened: {error}", hint="it is tried again", fault="database-unreachable"
             ) from error
         except sqlite3.DatabaseError as error:
             raise ConfigError(
                 f"{self._options.place}: {self._path} is not an SQLite database",
                 hint=f"correct {self._key}",
-                code="database-unknown",
+                fault="database-unknown",
             ) from error
         self._connection = connection
 
