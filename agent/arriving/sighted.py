@@ -111,4 +111,6 @@ async def _matched(
     matched = partial.matched(events, waiting, await past_partial.whole_at(connection, times))
     if matched.told:
         await past_partial.tell(connection, matched.told, matched.settled, now)
+    if matched.completed:
+        await past_partial.complete(connection, matched.completed)
     return matched.events

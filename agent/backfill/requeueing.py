@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from agent.collectors.base import Collector
 from agent.collectors.inbox.collector import InboxCollector, is_wanted
 from agent.collectors.inbox.requeued import Kept, Refused, Sought
 from agent.collectors.inbox.store import Inbox
@@ -42,19 +43,19 @@ class _Looked:
 
 
 class Requeue:
-    """Carries out `events requeue`. ``readers`` are the sources with an inbox, ``ceilings`` their highest trusts."""
+    """Carries out `events requeue`, for those of ``collectors`` that read the inbox; ``ceilings`` are their trusts."""
 
     def __init__(
         self,
         inbox: Inbox | None,
-        readers: Mapping[str, InboxCollector],
+        collectors: Mapping[str, Collector],
         *,
         pipeline: Pipeline,
         writer: Writer,
         ceilings: Mapping[str, Trust],
     ) -> None:
         self._inbox = inbox
-        self._readers = readers
+        self._readers = {name: one for name, one in collectors.items() if isinstance(one, InboxCollector)}
         self._pipeline = pipeline
         self._writer = writer
         self._ceilings = ceilings

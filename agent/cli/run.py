@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from agent.arriving.tally import Tally
     from agent.config.settings import Settings
     from agent.model import Page
+    from agent.wiring import Agent
 
 app = typer.Typer()
 
@@ -50,24 +51,16 @@ async def _run(settings: Settings, *, until_caught_up: bool) -> int:
     from agent.service import process
     from agent.service import run as service
     from agent.wiring.health import watched
+    from agent.wiring.keeping import beside, warn_of_short_keeping
 
     logger = structlog.get_logger()
     async with AsyncExitStack() as stack:
         agent = await stack.enter_async_context(wiring.opened(settings))
         stack.enter_context(process.at_work())
-        for warning in agent.warnings:
-            logger.warning("rules_warning", warning=warning)
-        if agent.not_active:
-            logger.info("not_active_yet", settings=list(agent.not_active))
-        logger.info(
-            "agent_started",
-            campus=settings.agent.campus,
-            mode=settings.agent.mode,
-            rules_version=agent.pipeline.rulebook.version[:12],
-            sources=[source.name for source in settings.sources],
-        )
+        _say_what_starts(agent, logger)
         if not until_caught_up:
             on_page, health = watched(agent)
+            await stack.enter_async_context(beside(warn_of_short_keeping(settings)))
             code = await service.serve(
                 agent.tails(on_page),
                 agent.outbox,
@@ -94,6 +87,20 @@ async def _run(settings: Settings, *, until_caught_up: bool) -> int:
             watch.report(agent.pipeline.stands)
         logger.info("agent_stopped", code=code)
         return code
+
+
+def _say_what_starts(agent: Agent, logger: Any) -> None:
+    for warning in agent.warnings:
+        logger.warning("rules_warning", warning=warning)
+    if agent.not_active:
+        logger.info("not_active_yet", settings=list(agent.not_active))
+    logger.info(
+        "agent_started",
+        campus=agent.settings.agent.campus,
+        mode=agent.settings.agent.mode,
+        rules_version=agent.pipeline.rulebook.version[:12],
+        sources=[source.name for source in agent.settings.sources],
+    )
 
 
 class _Watch:

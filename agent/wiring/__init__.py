@@ -9,6 +9,7 @@ from typing import Any
 
 from agent.arriving.tally import Tally
 from agent.backfill.backfill import Backfill
+from agent.backfill.requeueing import Requeue
 from agent.clock import Clock, SystemClock
 from agent.collectors.base import Collector
 from agent.collectors.door.app import Door
@@ -45,7 +46,6 @@ from agent.wiring.catalogue import road_to_catalogue
 from agent.wiring.enrolling import Enrolling, client_of
 from agent.wiring.linking import linking_of
 from agent.wiring.logs import collectors_of, log_from, logs_of, logstore_options, states_of
-from agent.wiring.requeueing import requeue_of
 from agent.wiring.webservices import look_ups, web_services, web_states
 
 __all__ = [
@@ -183,7 +183,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
                 backfill=_backfill(settings, writer, recorder, pipeline, kinds, clock),
                 scheduler=scheduler,
                 imports=_importing(settings, inbox, clock),
-                requeue=requeue_of(inbox, readers, pipeline=pipeline, writer=writer, ceilings=ceilings_of(settings)),
+                requeue=Requeue(inbox, readers, pipeline=pipeline, writer=writer, ceilings=ceilings_of(settings)),
                 clock=clock,
                 callbacks=callbacks,
             ),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from agent.collectors.logstore.dialects.connect import database_for
 from agent.collectors.logstore.dialects.database import Database, Query, Schema, Unreadable
 from agent.collectors.logstore.grants import log_unreadable, tables_needed
+from agent.collectors.logstore.kept import Kept, kept
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.collectors.logstore.symptoms import Symptoms, symptoms
 from agent.config.facts import FactTable
@@ -20,6 +21,7 @@ _RECENT = "SELECT eventname, COUNT(*) FROM {log} WHERE id > ? GROUP BY eventname
 _TRACKING = "SELECT COUNT(*), SUM(enablecompletion) FROM {course} WHERE category <> 0"
 _TOO_MUCH: Mapping[str, str] = {
     "the config table, with the mail server's password in it": "SELECT id FROM {config} WHERE id = 0",
+    "the settings of plugins, with their passwords in them": "SELECT id FROM {config_plugins} WHERE id = 0",
     "the password column of the user table": "SELECT password FROM {user} WHERE id = 0",
 }
 _LOG = "SELECT MIN(id), MAX(id), MIN(timecreated), MAX(timecreated) FROM {log}"
@@ -66,6 +68,7 @@ class Probe:
     reads_too_much: tuple[str, ...]
     recent: Mapping[str, int]
     tracking: Tracking | None
+    kept: Kept
     symptoms: Symptoms
 
     @property
@@ -103,6 +106,7 @@ async def probe(options: LogstoreOptions, facts: Iterable[str], kinds: Iterable[
             reads_too_much=await _too_much(state, options),
             recent=await _recent(log, last_id),
             tracking=await _tracking(state),
+            kept=await kept(state),
             symptoms=await symptoms(log, state, after=(last_id or 0) - RECENT_IDS),
         )
     finally:

@@ -20,6 +20,8 @@ _LACKED = ("no ", "trust ")
 """How refusals begin that name a part which the event lacked, or a trust that it had not."""
 
 _HELD_MARKS = frozenset(HELD_MARKS)
+_FIRST_ONLY = _HELD_MARKS | {"partial"}
+"""Marks of a sighting that is outranked, which say nothing about the one that does."""
 
 
 def _lacked(word: Said) -> bool:
@@ -56,7 +58,7 @@ def _outranked(first: Observation, second: Observation) -> Observation:
         section=second.section or first.section,
         lesson=second.lesson or first.lesson,
         post=second.post or first.post,
-        marks=(first.marks - _HELD_MARKS) | second.marks,
+        marks=(first.marks - _FIRST_ONLY) | second.marks,
         person_marks={**first.person_marks, **second.person_marks},
         facts={**first.facts, **second.facts},
     )

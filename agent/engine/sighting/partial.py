@@ -7,7 +7,7 @@ stays what it is, and where none does it waits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from agent.model import Event, Observation
@@ -30,12 +30,14 @@ class Lacking:
 class Matched:
     """The events of a page as they are to be taken, and which recorded posts they told: number → event id.
 
-    ``settled`` are those of the posts that only waited for it.
+    ``settled`` are those of the posts that only waited for it. ``completed`` are posts that lack nothing any more: what
+    they lacked was nothing, as in the system's own context, so that their key is the whole one.
     """
 
     events: list[Event]
     told: dict[int, bytes] = field(default_factory=dict)
     settled: frozenset[int] = frozenset()
+    completed: frozenset[int] = frozenset()
 
 
 def lacks(event: Event) -> bool:
@@ -57,14 +59,15 @@ def fits(post: Observation, row: Observation) -> bool:
     return all(mine is None or mine == theirs for mine, theirs in said) and post.people.items() <= row.people.items()
 
 
-def matched(events: Sequence[Event], lacking: Iterable[Lacking], recorded: Iterable[Event]) -> Matched:
+def matched(events: Sequence[Event], lacking: Collection[Lacking], recorded: Iterable[Event]) -> Matched:
     """A page beside what is recorded: ``lacking`` posts, and whole events of the same seconds.
 
     A post that exactly one whole event explains is left out: it adds nothing to it. A whole event that is the only one
     to explain a recorded post tells it; of one that was decided by itself it is another sighting.
     """
     whole = {event.event_id: event for event in recorded} | {e.event_id: e for e in events if not lacks(e)}
-    waiting = list(lacking)
+    completed = {one.number: one for one in lacking if one.event.event_id in whole}
+    waiting = [one for one in lacking if one.number not in completed]
     found, told = [], dict[int, bytes]()
     for event in events:
         if not lacks(event):
@@ -72,7 +75,7 @@ def matched(events: Sequence[Event], lacking: Iterable[Lacking], recorded: Itera
         elif len(_fitting(event, whole.values())) != 1:
             found.append(event)
     settled = frozenset(one.number for one in waiting if one.number in told and not one.paid)
-    return Matched(events=found, told=told, settled=settled)
+    return Matched(events=found, told=told, settled=settled, completed=frozenset(completed))
 
 
 def _fitting(post: Event, whole: Iterable[Event]) -> list[Event]:

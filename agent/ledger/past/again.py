@@ -19,12 +19,15 @@ FROM json_each(?1) w CROSS JOIN event e ON e.occurred_at = w.value AND e.event_i
 JOIN name n ON n.no = e.source_no
 """
 _WORDS = """
-SELECT d.event_no, r.text, d.role, d.decision_no, d.outcome, d.reason, d.detail, h.kind, coalesce(h.state, '')
+SELECT d.event_no, r.text, d.role, d.decision_no, d.outcome, d.reason, d.detail, h.kind,
+       coalesce(h.state = 'open' OR h.note = ?, 0)
 FROM json_each(?) w CROSS JOIN decision d ON d.event_no = w.value
 JOIN name r ON r.no = d.rule_no LEFT JOIN hold h ON h.decision_no = d.decision_no
 ORDER BY d.decision_no
 """
 _KEEP = "UPDATE event SET trust = ?, payload = ? WHERE event_no = ?"
+TOLD_ELSEWHERE = "what it is about was told with its whole key"
+"""Why a post that lacks a part of its key waits no longer; should its own key be told after all, it had only waited."""
 _UNKNOWN = 2
 """How the status of a condition whose fact was not there is written."""
 
@@ -49,8 +52,8 @@ async def known(connection: aiosqlite.Connection, events: Sequence[Event]) -> di
 async def words(connection: aiosqlite.Connection, event_nos: Iterable[int]) -> Mapping[int, list[Said]]:
     """event_no → what each rule said last, to each recipient."""
     newest: dict[tuple[int, str, str], Said] = {}
-    rows = await connection.execute_fetchall(_WORDS, (json.dumps(list(event_nos)),))
-    for event_no, rule_id, role, number, outcome, reason, detail, hold, state in rows:
+    rows = await connection.execute_fetchall(_WORDS, (TOLD_ELSEWHERE, json.dumps(list(event_nos))))
+    for event_no, rule_id, role, number, outcome, reason, detail, hold, waits in rows:
         checks = orjson.loads(detail).get("c", ()) if detail else ()
         newest[event_no, rule_id, role] = Said(
             rule_id=rule_id,
@@ -59,7 +62,7 @@ async def words(connection: aiosqlite.Connection, event_nos: Iterable[int]) -> M
             outcome=Outcome(outcome),
             reason=reason,
             hold=HoldKind(hold) if hold else None,
-            open=state == "open",
+            open=bool(waits),
             unknown=any(check[1] == _UNKNOWN for check in checks),
         )
     found: defaultdict[int, list[Said]] = defaultdict(list)

@@ -49,6 +49,12 @@ def test_a_row_that_is_the_only_one_to_fit_tells_the_post_and_stays_what_it_is()
     assert (found.events, found.told, found.settled) == ([row], {7: row.event_id}, frozenset({7}))
 
 
+def test_a_post_that_lacked_nothing_is_its_row_seen_before_and_no_post_that_was_told() -> None:
+    row, post = event(a_row()), lacking(replace(a_post(), natural_key=a_row().natural_key))
+    found = matched([row], [post], [])
+    assert (found.events, found.told, found.settled, found.completed) == ([row], {}, frozenset(), frozenset({7}))
+
+
 def test_of_two_rows_that_fit_neither_tells_it() -> None:
     one, other = event(a_row()), event(replace(a_row(), natural_key=("b",), lesson="2"))
     for page, recorded in (([one, other], []), ([one], [other])):

@@ -111,6 +111,9 @@ log-in-the-future
 retention-short
   Moodle deletes its log after less than an outage may last
   → keep logs longer
+retries-short
+  what is posted is given up on after less than an outage may last, and no log tells it
+  → let tool_trigger try longer
 clock-skew
   two machines' clocks disagree
   → `timedatectl set-ntp true` on both

@@ -11,6 +11,7 @@ from agent.cli.frame import utc
 from agent.cli.setup.hosts import our_host
 from agent.cli.setup.looks.finding import Finding, duration, named
 from agent.cli.setup.looks.moodle.habits import habit_findings
+from agent.cli.setup.looks.moodle.keeping import keeping_findings
 from agent.errors import RewardsError
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from agent.config.settings import LogSource, Settings
     from agent.engine.rulebook import Needs
 
-RETENTION_DAYS_MIN = 14
-"""A log that is kept for less than this loses rows in an outage that a holiday hides."""
 QUIET_S = 86_400
 SKEW_S = 30
 """Clocks that agree to this are good enough for windows and signatures."""
@@ -55,6 +54,7 @@ async def log_findings(settings: Settings, needs: NeedsByRule, zone: ZoneInfo | 
 async def _source(settings: Settings, source: LogSource, needs: NeedsByRule, zone: ZoneInfo | None) -> list[Finding]:
     from agent.collectors.logstore.probe import probe
     from agent.wiring import logstore_options
+    from agent.wiring.keeping import posts_alone
 
     about = f"source {source.name}"
     try:
@@ -72,6 +72,7 @@ async def _source(settings: Settings, source: LogSource, needs: NeedsByRule, zon
         *_clocks(about, seen, now),
         *_happening(about, seen, needs),
         *habit_findings(about, seen, zone, now),
+        *keeping_findings(about, seen.kept, posts_alone=posts_alone(settings)),
     ]
 
 
@@ -124,6 +125,8 @@ def _rights(about: str, seen: Probe) -> Iterator[Finding]:
 
 
 def _retention(about: str, seen: Probe, now: int) -> Iterator[Finding]:
+    from agent.collectors.logstore.kept import LOG_DAYS_MIN
+
     if seen.newest_at is None or seen.oldest_at is None or seen.first_id is None:
         yield Finding(
             about=about,
@@ -134,7 +137,8 @@ def _retention(about: str, seen: Probe, now: int) -> Iterator[Finding]:
         )
         return
     days = (now - seen.oldest_at) // 86_400
-    short = days < RETENTION_DAYS_MIN and seen.first_id > 1
+    # Where the setting can be read it says more than how far the log reaches back today.
+    short = days < LOG_DAYS_MIN and seen.first_id > 1 and seen.kept.log_days is None
     yield Finding(
         about=about,
         level="warn" if short else "ok",

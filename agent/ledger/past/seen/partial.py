@@ -9,6 +9,7 @@ import aiosqlite
 import orjson
 
 from agent.ledger import codec
+from agent.ledger.past.again import TOLD_ELSEWHERE
 from agent.model import Event
 
 _COLUMNS = "e.event_id, n.text, e.position, e.occurred_at, e.trust, e.payload"
@@ -25,7 +26,7 @@ JOIN name n ON n.no = e.source_no
 WHERE NOT EXISTS (SELECT 1 FROM partial_event p WHERE p.occurred_at = e.occurred_at AND p.event_no = e.event_no)
 """  # noqa: S608 - the columns stand above
 _CLOSE = """
-UPDATE hold SET state = 'superseded', settled_at = ?1, note = 'what it is about was told with its whole key'
+UPDATE hold SET state = 'superseded', settled_at = ?1, note = ?3
 WHERE state = 'open' AND decision_no IN (SELECT decision_no FROM decision WHERE event_no = ?2)
 """
 
@@ -58,7 +59,12 @@ async def tell(connection: aiosqlite.Connection, told: Mapping[int, bytes], sett
     """Remember what these posts turned out to be about; of the ``settled`` nothing waits any longer."""
     pairs = [(event_id, number) for number, event_id in told.items()]
     await connection.executemany("UPDATE partial_event SET told = ? WHERE event_no = ?", pairs)
-    await connection.executemany(_CLOSE, [(now, number) for number in settled])
+    await connection.executemany(_CLOSE, [(now, number, TOLD_ELSEWHERE) for number in settled])
+
+
+async def complete(connection: aiosqlite.Connection, numbers: Iterable[int]) -> None:
+    """These lack nothing any more."""
+    await connection.executemany("DELETE FROM partial_event WHERE event_no = ?", [(number,) for number in numbers])
 
 
 async def keep(connection: aiosqlite.Connection, events: Iterable[Event], numbers: Mapping[bytes, int]) -> None:
