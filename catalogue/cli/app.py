@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from catalogue.cli import agent, audit, books, operate, partner, proof, redemption, reward, tenant, token
+from catalogue.cli.funding import budget
 
 app = typer.Typer(
     help="The central rewards catalogue: campuses, their agents, their learners' wallets.",
@@ -28,6 +29,7 @@ app.add_typer(reward.codes, name="codes", help="Codes that a partner gave before
 app.command()(redemption.redeem)
 app.add_typer(redemption.app, name="redemption", help="What points were spent on.")
 app.add_typer(partner.app, name="partner", help="Who makes vouchers for us.")
+app.add_typer(budget.app, name="budget", help="What the institution pays for.")
 app.add_typer(audit.app, name="audit", help="Who did what, and what it changed.")
 
 

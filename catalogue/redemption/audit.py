@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import schema
-from catalogue.redemption import records, states
+from catalogue.redemption import desk, records, states
 from catalogue.redemption.records import SPEND_PREFIX, Redemption
 from catalogue.redemption.states import State
 
@@ -20,8 +21,12 @@ Paid = tuple[str, str, int]
 async def check(conn: AsyncConnection, campus: str, fault: Fault) -> None:
     """Tell what of a campus's redemptions its ledger does not say, and the other way round."""
     spent, back = await _booked(conn, campus)
+    charged, counted = Counter[tuple[str, ...]](), await _counted(conn, campus)
     async for one in records.listed(conn, campus):
         where = f"{campus}: redemption {one.redemption}"
+        if one.charge is not None and desk.is_charged(one):
+            for scope, name in one.charge.scopes():
+                charged[one.month, scope, name, one.cost_code] += one.cost_minor
         paid = spent.pop(one.spend, None)
         if paid != (*one.wallet, one.amount):
             fault(f"{where}: costs {one.amount} {one.currency}, the ledger took {_told(paid)}")
@@ -31,6 +36,10 @@ async def check(conn: AsyncConnection, campus: str, fault: Fault) -> None:
             fault(f"{where}: is {one.state}, the ledger gave {returned} back instead of {wanted}")
         if one.state is State.fulfilled and not _has_voucher(one):
             fault(f"{where}: is fulfilled and has no voucher")
+    for place in sorted(charged.keys() | counted.keys()):
+        if charged[place] != counted[place]:
+            told = f"counts {counted[place]} hundredths, its redemptions cost {charged[place]}"
+            fault(f"{campus}: the budget of {' '.join(place)} {told}")
     for ref in sorted(spent.keys() | back.keys()):
         fault(f"{campus}: the ledger has {ref}, which is no redemption")
 
@@ -48,6 +57,14 @@ async def _booked(conn: AsyncConnection, campus: str) -> tuple[dict[str, Paid], 
         elif row.kind == "refund" and row.about.startswith(SPEND_PREFIX):
             back[row.about] = back.get(row.about, 0) + row.amount
     return spent, back
+
+
+async def _counted(conn: AsyncConnection, campus: str) -> Counter[tuple[str, ...]]:
+    """What was spent by (month, scope, name, code)."""
+    table = schema.spending.c
+    columns = (table.month, table.scope, table.name, table.code, table.spent)
+    rows = await conn.execute(select(*columns).where(table.campus == campus, table.spent != 0))
+    return Counter({(row.month, row.scope, row.name, row.code): row.spent for row in rows})
 
 
 def _has_voucher(one: Redemption) -> bool:

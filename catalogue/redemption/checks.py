@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from catalogue.funding.budgets import BUDGET_USED_UP, Budget
 from catalogue.rewards import gates, times
 from catalogue.rewards.gates import Standing
 from catalogue.rewards.model import Label, Limit, Reward
@@ -40,6 +41,7 @@ class Wish:
 class Facts:
     """What is known when it is asked. ``left`` of the stock (None: as many as are asked for).
 
+    ``paid_by`` are the budgets that would pay (None: it costs nobody anything); ``needs_a_budget``: one must.
     ``used`` are the redemptions that hold, by limit: the learner's own for ``per_learner``, everybody's for ``in_all``.
     """
 
@@ -52,6 +54,8 @@ class Facts:
     left: int | None
     used_by_learner: tuple[int, ...]
     used_in_all: tuple[int, ...]
+    paid_by: Sequence[Budget] | None = ()
+    needs_a_budget: bool = False
     partner_paused: bool = False
 
 
@@ -75,8 +79,15 @@ def refusal(wish: Wish, reward: Reward, facts: Facts) -> Refusal | None:
         or _not_now(reward, facts.now)
         or _not_reached(reward, facts)
         or _too_often(reward, facts)
+        or _not_paid_for(reward, facts)
         or _not_there(wish, reward, facts)
     )
+
+
+def stopping(reward: Reward, facts: Facts) -> Budget | None:
+    """The budget that stops a reward because it does not reach for it."""
+    cost = reward.cost.minor if reward.cost else 0
+    return next((one for one in facts.paid_by or () if one.stop and cost > one.left), None)
 
 
 def _not_offered(reward: Reward, facts: Facts) -> Refusal | None:
@@ -126,6 +137,12 @@ def _too_often(reward: Reward, facts: Facts) -> Refusal | None:
         if used >= limit.count:
             return Refusal("limit-in-all", f"there are {_limit(limit)} for all learners together")
     return None
+
+
+def _not_paid_for(reward: Reward, facts: Facts) -> Refusal | None:
+    if facts.needs_a_budget and not facts.paid_by:
+        return Refusal("not-funded", "the institution gives only what a budget of its own pays for")
+    return None if stopping(reward, facts) is None else Refusal("budget", BUDGET_USED_UP)
 
 
 def _not_there(wish: Wish, reward: Reward, facts: Facts) -> Refusal | None:

@@ -1,6 +1,6 @@
 """The desk: takes points and reserves, gives the voucher or gives the points back. Each act is one transaction.
 
-Locks, in this order: the redemption, the partner, the campus's offer, the wallet, the ledger's number.
+Locks, in this order: the redemption, the partner, the campus's offer, its budgets, the wallet, the ledger's number.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from catalogue import acts, schema
 from catalogue.acts import Act
 from catalogue.errors import RefusedError
+from catalogue.funding import budgets
+from catalogue.funding.budgets import StoppedError
+from catalogue.funding.months import month_of
 from catalogue.redemption import checks, facts, pool, records, states, vault
 from catalogue.redemption.checks import Refusal, Wish
 from catalogue.redemption.records import Redemption
@@ -50,12 +53,21 @@ class Desk:
         """
         for _ in range(TRIES - 1):
             try:
-                return await self._redeem(wish, now=now, by=by)
+                return await self._funded(wish, now=now, by=by)
             except DBAPIError as exc:
                 # Somebody asked under this key for another reward at the same time: now theirs is there to be seen.
                 if "unique" not in str(exc).lower():
                     raise
-        return await self._redeem(wish, now=now, by=by)
+        return await self._funded(wish, now=now, by=by)
+
+    async def _funded(self, wish: Wish, *, now: int, by: str) -> Redemption:
+        """Redeem; where a budget stops it, that is noted, because what the redemption itself wrote is undone."""
+        try:
+            return await self._redeem(wish, now=now, by=by)
+        except StoppedError as exc:
+            async with self.store.writing() as conn:
+                await budgets.note_stop(conn, exc.charge, exc.budget, now=now)
+            raise RefusedError(409, "budget", str(exc)) from None
 
     async def _redeem(self, wish: Wish, *, now: int, by: str) -> Redemption:
         async with self.store.writing() as conn:
@@ -71,10 +83,17 @@ class Desk:
             who = await facts.about(conn, wish.campus, wish.learner, gated=gated)
             # From here on others who want the same wait: what can be read before is read before.
             offered = await shelf.take(conn, wish.campus, *meant)
-            refused = checks.refusal(wish, offered.reward, await facts.of(conn, who, offered, now=now))
+            known_now = await facts.of(conn, who, offered, now=now)
+            refused = checks.refusal(wish, offered.reward, known_now)
             if refused is not None:
+                stops = checks.stopping(offered.reward, known_now) if refused.code == "budget" else None
+                charge = facts.charge(who, offered.reward, now)
+                if stops is not None and charge is not None:
+                    raise StoppedError(charge, stops)
                 raise RefusedError(409, refused.code, refused.message)
-            reserved = _new(wish, offered, now)
+            reserved = _new(wish, offered, now, month_of(now, who.policy.timezone))
+            if reserved.charge is not None:
+                await budgets.take(conn, reserved.charge, now=now)
             made = await self._hand_out(conn, reserved, now=now)
             await records.add(conn, reserved, made, by=by)
             await self._take(conn, made, now=now)
@@ -202,9 +221,11 @@ class Desk:
             raise RefusedError(409, "balance", message) from None
 
     async def _give_back(self, conn: AsyncConnection, one: Redemption, state: State, *, now: int) -> None:
-        """Points and, where no voucher was made, the place in the stock."""
+        """Points and, where no voucher was made, the place in the stock; and the money, where nobody can ask for it."""
         if state is State.released:
             await shelf.put_back(conn, one.campus, one.owner, one.reward)
+        if one.charge is not None and (state is State.released or _never_left(one)):
+            await budgets.give_back(conn, one.charge)
         ref = f"{'release' if state is State.released else 'refund'}:{one.redemption}"
         await book.refund(self.store, conn, one.campus, one.wallet, one.amount, ref=ref, about=one.spend, now=now)
 
@@ -224,7 +245,7 @@ class Desk:
                 raise RefusedError(409, "state", str(exc)) from None
 
 
-def _new(wish: Wish, offered: Offered, now: int) -> Redemption:
+def _new(wish: Wish, offered: Offered, now: int, month: str) -> Redemption:
     reward = offered.reward
     priced = checks.price(wish, reward)
     if isinstance(priced, Refusal):
@@ -255,7 +276,19 @@ def _new(wish: Wish, offered: Offered, now: int) -> Redemption:
         voucher_expires_at=now + reward.voucher_days * DAY_S,
         token_digest=None,
         token_used_at=None,
+        category=reward.category,
+        month=month if reward.cost else "",
     )
+
+
+def is_charged(one: Redemption) -> bool:
+    """Whether what a redemption cost is still taken out of the budgets of its month."""
+    return one.state in states.HELD or (one.state is State.refunded and not _never_left(one))
+
+
+def _never_left(one: Redemption) -> bool:
+    """Whether its voucher is ours alone and was not used: nobody will send a bill for it."""
+    return one.handing == "display" and one.token_used_at is None
 
 
 def _written(

@@ -10,11 +10,15 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import schema
+from catalogue.funding import budgets, policy
+from catalogue.funding.budgets import Budget, Charge
+from catalogue.funding.months import month_of
+from catalogue.funding.policy import Policy
 from catalogue.redemption import checks, pool, records
 from catalogue.redemption.checks import Facts, Wish
 from catalogue.rewards import shelf, times
 from catalogue.rewards.gates import Standing
-from catalogue.rewards.model import SHARED, Label, Limit
+from catalogue.rewards.model import SHARED, Label, Limit, Reward
 from catalogue.rewards.shelf import Offered
 from catalogue.wallets import currencies
 from wire.money.terms import Currency
@@ -27,6 +31,7 @@ class Learner:
     campus: str
     learner: str
     campus_active: bool
+    policy: Policy
     standing: Standing
     currencies: Mapping[str, Currency]
     labels: Mapping[tuple[str, str], Label]
@@ -34,10 +39,12 @@ class Learner:
 
 async def about(conn: AsyncConnection, campus: str, learner: str, *, gated: bool = True) -> Learner:
     """What there is to know about a learner; where nothing is ``gated``, not what opens gates."""
+    active, said = await _campus(conn, campus)
     return Learner(
         campus=campus,
         learner=learner,
-        campus_active=await _campus_active(conn, campus),
+        campus_active=active,
+        policy=said,
         standing=await _standing(conn, campus, learner) if gated else Standing(balances={}, earned={}),
         currencies=await currencies.of_campus(conn, campus),
         labels=await shelf.labels(conn, campus) if gated else {},
@@ -52,6 +59,7 @@ async def of(conn: AsyncConnection, who: Learner, offered: Offered, *, now: int)
         since = times.period_start(limit.per, zone, now)
         return await records.used(conn, who.campus, offered.owner, reward.id, since=since, learner=learner)
 
+    paid = await _paid_by(conn, who, reward, now)
     left = None if reward.stock is None else reward.stock - offered.taken
     if reward.handing == "codes":
         left = await pool.free(conn, who.campus, offered.owner, reward.id, now=now)
@@ -65,8 +73,18 @@ async def of(conn: AsyncConnection, who: Learner, offered: Offered, *, now: int)
         left=left,
         used_by_learner=tuple([await count(limit, who.learner) for limit in reward.per_learner]),
         used_in_all=tuple([await count(limit, None) for limit in reward.in_all]),
+        paid_by=paid,
+        needs_a_budget=who.policy.needs_a_budget(reward.type),
         partner_paused=bool(reward.partner) and await _paused(conn, offered.owner, reward.partner),
     )
+
+
+def charge(who: Learner, reward: Reward, now: int) -> Charge | None:
+    """What a reward would cost whoever pays for it, in the month that it is now; nothing where it costs nobody."""
+    if reward.cost is None:
+        return None
+    month = month_of(now, who.policy.timezone)
+    return Charge(campus=who.campus, month=month, category=reward.category, reward=reward.id, cost=reward.cost)
 
 
 async def against(
@@ -97,9 +115,19 @@ async def _standing(conn: AsyncConnection, campus: str, learner: str) -> Standin
     )
 
 
-async def _campus_active(conn: AsyncConnection, campus: str) -> bool:
-    table = schema.tenant.c
-    return await conn.scalar(select(table.state).where(table.campus == campus)) == "active"
+async def _campus(conn: AsyncConnection, campus: str) -> tuple[bool, Policy]:
+    """(whether it is active, what it says of its money)."""
+    table, said = schema.tenant, schema.policy
+    joined = table.outerjoin(said, said.c.campus == table.c.campus)
+    columns = select(table.c.state, said.c.timezone, said.c.funded_only).select_from(joined)
+    row = (await conn.execute(columns.where(table.c.campus == campus))).first()
+    return (False, Policy()) if row is None else (row.state == "active", policy.read(row.timezone, row.funded_only))
+
+
+async def _paid_by(conn: AsyncConnection, who: Learner, reward: Reward, now: int) -> list[Budget] | None:
+    """The budgets that would pay for a reward; None where it costs nobody anything."""
+    wanted = charge(who, reward, now)
+    return None if wanted is None else await budgets.covering(conn, wanted)
 
 
 async def _paused(conn: AsyncConnection, owner: str, partner: str) -> bool:

@@ -12,8 +12,10 @@ from sqlalchemy import ColumnElement, Row, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import schema
+from catalogue.funding.budgets import Charge
 from catalogue.redemption.checks import Wish
 from catalogue.redemption.states import HELD, Event, State
+from catalogue.rewards.money import Sum
 
 PAGE_ROWS = 500
 NAME_CHARS_MAX = 100
@@ -50,11 +52,21 @@ class Redemption:
     voucher_expires_at: int | None
     token_digest: bytes | None
     token_used_at: int | None
+    category: str
+    month: str
 
     @property
     def wallet(self) -> tuple[str, str]:
         """(learner, currency)."""
         return self.learner, self.currency
+
+    @property
+    def charge(self) -> Charge | None:
+        """What it cost whoever pays, or nothing."""
+        if not self.month:
+            return None
+        cost = Sum(self.cost_minor, self.cost_code)
+        return Charge(campus=self.campus, month=self.month, category=self.category, reward=self.reward, cost=cost)
 
     @property
     def spend(self) -> str:

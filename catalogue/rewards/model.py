@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from catalogue.rewards import times
-from catalogue.rewards.money import Money
+from catalogue.rewards.money import Money, Sum
 from wire.entry import AMOUNT_MAX
 
 SHARED = "*"
@@ -83,9 +83,13 @@ class Window(Model):
 class Reward(Model):
     """One reward. ``price`` is what it costs, in smallest units of whichever currency the learner pays with.
 
-    ``cost`` is what it costs the one who funds it. ``stock`` is how many each campus has (None: as many as are asked
-    for; of codes, as many as there are). ``valid_from`` and ``valid_until`` bound when it may be redeemed, seconds UTC;
-    a voucher is good for ``voucher_days``. No ``countries`` and no ``cohorts`` is everywhere and everybody.
+    ``cost`` is what it costs the institution, ``learner_pays`` what the learner pays besides the price, and ``value``
+    what it is worth: the rest is the partner's. ``institution`` pays all, a ``discount`` is the partner's alone, of a
+    ``hybrid`` the institution pays a part, so that points buy more than the discount that everybody gets.
+
+    ``stock`` is how many each campus has (None: as many as are asked for; of codes, as many as there are).
+    ``valid_from`` and ``valid_until`` bound when it may be redeemed, seconds UTC; a voucher is good for
+    ``voucher_days``. No ``countries`` and no ``cohorts`` is everywhere and everybody.
     """
 
     id: Slug
@@ -99,6 +103,8 @@ class Reward(Model):
     image: Image = ""
     price: Annotated[dict[Name, Amount], Field(min_length=1, max_length=PRICES_MAX)]
     cost: Money | None = None
+    value: Money | None = None
+    learner_pays: Money | None = None
     funding: Funding = "institution"
     state: State = "active"
     handing: Handing = "display"
@@ -114,15 +120,41 @@ class Reward(Model):
     gate: Gate = Gate()
     cohorts: Annotated[tuple[Name, ...], Field(max_length=NAMES_MAX)] = ()
 
+    @property
+    def saving(self) -> Sum | None:
+        """What the learner saves of its value, where both are known."""
+        if self.value is None:
+            return None
+        return self.value._replace(minor=self.value.minor - (self.learner_pays.minor if self.learner_pays else 0))
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (self.handing == "partner") != bool(self.partner):
             raise ValueError("handing = partner needs a partner, and a partner needs handing = partner")
+        if fault := _who_pays(self):
+            raise ValueError(fault)
         if self.handing == "codes" and self.stock is not None:
             raise ValueError("the stock of codes is how many were imported: leave stock empty")
         if None not in {self.valid_from, self.valid_until} and (self.valid_from or 0) >= (self.valid_until or 0):
             raise ValueError("valid_from must be before valid_until")
         return self
+
+
+def _who_pays(reward: Reward) -> str:
+    """What is wrong with how a reward is paid for, or nothing."""
+    sums = [one for one in (reward.cost, reward.learner_pays, reward.value) if one is not None]
+    if len({one.code for one in sums}) > 1:
+        return "cost, value and learner_pays must be in one currency"
+    if reward.funding == "discount" and reward.cost is not None:
+        return "funding = discount costs the institution nothing: leave cost empty, or make it hybrid"
+    if reward.funding == "hybrid" and reward.cost is None:
+        return "funding = hybrid needs a cost: the part that the institution pays"
+    if reward.funding == "institution" and reward.learner_pays is not None:
+        return "funding = institution leaves the learner nothing to pay: make it hybrid or discount"
+    parts = sum(one.minor for one in (reward.cost, reward.learner_pays) if one is not None)
+    if reward.value is not None and parts > reward.value.minor:
+        return "cost and learner_pays are more than the value"
+    return ""
 
 
 class Label(Model):

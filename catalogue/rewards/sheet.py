@@ -75,6 +75,8 @@ _COLUMNS: dict[str, tuple[tuple[str, ...], Callable[[str], Any], Written]] = {
     "image": (("image",), str, lambda it: it.image),
     "price": (("price",), _pairs, lambda it: _paired(it.price)),
     "cost": (("cost",), str, lambda it: str(it.cost or "")),
+    "value": (("value",), str, lambda it: str(it.value or "")),
+    "learner_pays": (("learner_pays",), str, lambda it: str(it.learner_pays or "")),
     "funding": (("funding",), str, lambda it: it.funding),
     "state": (("state",), str, lambda it: it.state),
     "handing": (("handing",), str, lambda it: it.handing),

@@ -4,6 +4,7 @@ from catalogue.schema.acts import act, act_head
 from catalogue.schema.api import api_token
 from catalogue.schema.base import REVISION, metadata
 from catalogue.schema.campus import agent, agent_key, batch, enrolment, entry, tenant
+from catalogue.schema.funding import budget, budget_alert, policy, spending
 from catalogue.schema.keeping import sealed_person
 from catalogue.schema.proof import accepted_entry, catalogue_key, site, statement_page
 from catalogue.schema.redemption import redemption, step
@@ -19,6 +20,8 @@ __all__ = [
     "agent_key",
     "api_token",
     "batch",
+    "budget",
+    "budget_alert",
     "catalogue_key",
     "code",
     "currency",
@@ -31,10 +34,12 @@ __all__ = [
     "movement",
     "offer",
     "partner",
+    "policy",
     "redemption",
     "reward",
     "sealed_person",
     "site",
+    "spending",
     "statement_page",
     "step",
     "tenant",

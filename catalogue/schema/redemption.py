@@ -33,6 +33,8 @@ redemption = Table(
     Column("voucher_expires_at", BigInteger),
     Column("token_digest", LargeBinary),
     Column("token_used_at", BigInteger),
+    Column("category", Text, nullable=False),  # the reward's, for budgets
+    Column("month", Text, nullable=False),  # whose budgets paid, as the campus counts; '' where it cost nobody anything
 )
 
 step = Table(

@@ -7,16 +7,19 @@ import contextlib
 import signal
 from collections.abc import Callable, Iterator
 
+import structlog
 from aiohttp import web
 
-from catalogue.app import Door
+from catalogue.app import Door, wall_clock
 from catalogue.config import Config
 from catalogue.errors import ConfigError, UnavailableError
+from catalogue.funding import budgets
 from catalogue.partners.courier import LOOK_S, Courier
 from catalogue.partners.http import HttpAdapter
 from catalogue.proof.keys import KeyFile
 from catalogue.redemption.desk import Desk
 from catalogue.redemption.vault import Vault
+from catalogue.rewards.money import Sum
 from catalogue.server import jobs
 from catalogue.server.jobs import Job
 from catalogue.store import Store
@@ -24,6 +27,8 @@ from catalogue.wallets import expiry
 from wire import keys
 
 KEEPALIVE_S = 75.0
+BUDGETS_LOOK_S = 60.0
+"""How often a server looks whether a budget has something to tell, in seconds."""
 SHUTDOWN_S_MAX = 10.0
 """How long requests that are under way may take to finish after SIGTERM, in seconds."""
 
@@ -64,8 +69,19 @@ async def serve(config: Config, *, ready: Callable[[str], None]) -> None:
 def _jobs(store: Store, courier: Courier) -> list[Job]:
     return [
         Job(name="expiry", every_s=expiry.LOOK_S, work=expiry.Expiry(store).look),
+        Job(name="budgets", every_s=BUDGETS_LOOK_S, work=lambda: _tell_budgets(store)),
         Job(name="courier", every_s=LOOK_S, work=courier.look),
     ]
+
+
+async def _tell_budgets(store: Store) -> None:
+    """Write into the log, once over all workers, which budgets are nearly or wholly spent."""
+    async with store.writing() as conn:
+        told = await budgets.untold(conn, now=wall_clock())
+    for one in told:
+        amounts = {"spent": str(Sum(one["spent"], one["code"])), "monthly": str(Sum(one["monthly"], one["code"]))}
+        about = {name: one[name] for name in ("campus", "month", "scope", "name")}
+        structlog.get_logger("catalogue").warning("budget alert", reached=one["what"], **about, **amounts)
 
 
 def load_key(config: Config) -> keys.Key:

@@ -28,6 +28,7 @@ READS = {
     *("serve", "verify", "tenant list", "token list", "agent list", "key show", "site list", "entry list"),
     *("wallet show", "wallet history", "ledger export", "ledger movements", "reward list", "reward export"),
     *("reward labels", "redemption list", "redemption show", "partner list", "audit list"),
+    *("budget list", "budget spent", "budget alerts"),
 }
 PUBLIC = "ab" * 32
 SHEET = "id,title,price\nsheet-1,One,points=5\nsheet-2,Two,points=6\n"
@@ -86,6 +87,7 @@ def test_every_command_that_changes_something_writes_who_did_it_and_what_changed
     story.types("init", act="database.upgrade")
     _campus(story)
     _rewards(story)
+    _budgets(story)
     _redemptions(story)
     _books(story)
     everything = set(commands(typer.main.get_command(app)))
@@ -141,6 +143,12 @@ def _rewards(story: Story) -> None:
             *("--handing", handing, *partner, "--approve"),
         )
     story.types("codes import", CAMPUS, "code", "-", stdin="CODE-1\nCODE-2\n", act="codes.import")
+
+
+def _budgets(story: Story) -> None:
+    story.types("budget set", CAMPUS, "9.00 GBP", act="budget.set")
+    story.types("budget remove", CAMPUS, "GBP", act="budget.remove")
+    story.types("budget policy", CAMPUS, "--timezone", "Europe/London", act="budget.policy")
 
 
 def _redemptions(story: Story) -> None:

@@ -1,0 +1,1 @@
+"""Commands about money: budgets, limits, and what a month came to."""
