@@ -26,6 +26,8 @@ EventName = Literal[
     "delivery_stopped",
     "delivery_trouble",
     "entry_rejected",
+    "learner_erased",
+    "learner_readmitted",
     "expiry_near",
     "expiry_trouble",
     "gap_filled",

@@ -27,6 +27,7 @@ from agent.ledger.writer import Writer
 from agent.model import Outcome, SourceState
 from agent.outbox.callbacks.reader import Callback
 from agent.pipeline import Pipeline
+from agent.privacy.erasing import Erasing
 from agent.recognition.byhand import ByHand
 from agent.recognition.following import Following
 from agent.recognition.merging import Merging
@@ -81,6 +82,7 @@ class Operations:
         backfill: Backfill,
         scheduler: Scheduler,
         clock: Clock,
+        erasing: Erasing,
         callbacks: Sequence[Callback] = (),
         imports: Imports | None = None,
         requeue: Requeue | None = None,
@@ -95,6 +97,7 @@ class Operations:
         self._backfill = backfill
         self._scheduler = scheduler
         self._clock = clock
+        self._erasing = erasing
         self._callbacks = callbacks
         self._imports = imports
         self._requeue = requeue
@@ -122,6 +125,9 @@ class Operations:
             "events.replay": self._backfill.replay,
             "scheduled.run": self.run_scheduled,
             "learner.merge": self._merging.merge,
+            "learner.erase.begin": self._erasing.begin,
+            "learner.erase.finish": self._erasing.finish,
+            "learner.readmit": self._erasing.readmit,
             "badge.assign": self._badges.assign,
             "badge.revoke": self._badges.revoke,
             "badge.settle": self._badges.settle,

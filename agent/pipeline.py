@@ -85,7 +85,7 @@ class Pipeline:
         self._saved: dict[str, SourceState] = {}
         self._ahead = Ahead(lambda page: judged(page, ceilings[page.source], self._rulebooks[page.rules_version]))
         self._beside = Beside(states=True, partial=True)
-        self.whose = Whose(linking)
+        self.whose = Whose(recorder.people, linking)
         writer.on_rollback(self.whose.forget)
         self._brought = Brought(recorder)
         self._recovery = Recovery()
@@ -152,7 +152,8 @@ class Pipeline:
         now, number = self._clock.now(), self._version_numbers[rulebook.version]
 
         async def unit(connection: aiosqlite.Connection) -> tuple[int, int, Sequence[Decision]]:
-            told = await self._beside.compared(connection, events, page.source, now)
+            left = await self.whose.spared(connection, events, rulebook, verdicts)
+            told = await self._beside.compared(connection, left, page.source, now)
             ours = await self.whose.ours(connection, told, rulebook, verdicts, now)
             known = await past_again.known(connection, ours)
             more = await sighted.completed(connection, ours, known, self.whose.aliases) if known else Completed()

@@ -1,26 +1,36 @@
-"""Whose accounts those of a page are: merged by a person, or linked from another site; known before it is judged."""
+"""Whose accounts those of a page are: merged, linked, or erased; known before it is judged."""
 
 from __future__ import annotations
 
 import aiosqlite
 
 from agent.arriving.linked import Linking
+from agent.arriving.spared import spared
 from agent.engine import evaluate, trust
 from agent.engine.evaluate import Verdict
 from agent.engine.rulebook import Rulebook
 from agent.engine.sighting import again
 from agent.ledger.merging import aliases
 from agent.ledger.merging.aliases import Aliases
+from agent.ledger.record import erased
+from agent.ledger.record.erased import Erased
+from agent.ledger.record.people import People
 from agent.model import Event
 
 
 class Whose:
-    """The aliases of a ledger in memory. ``linking`` adds to them as events come in; None links nobody."""
+    """The aliases and marks of a ledger in memory. ``linking`` adds to them as events come in; None links nobody."""
 
-    def __init__(self, linking: Linking | None = None) -> None:
+    def __init__(self, people: People, linking: Linking | None = None) -> None:
         self.aliases = Aliases()
+        self._people = people
         self._linking = linking
         self._known = False
+
+    @property
+    def erased(self) -> Erased:
+        """Who was erased."""
+        return self._people.erased
 
     def forget(self) -> None:
         """A unit was rolled back: what is in memory may be another story than what stands on disk."""
@@ -37,7 +47,24 @@ class Whose:
     async def read(self, connection: aiosqlite.Connection) -> None:
         """As they stand."""
         self.aliases = await aliases.load(connection)
+        self._people.erased = await erased.adopt(connection)
         self._known = True
+
+    async def spared(
+        self,
+        connection: aiosqlite.Connection,
+        events: list[Event],
+        rulebook: Rulebook,
+        verdicts: dict[bytes, tuple[Verdict, ...]],
+    ) -> list[Event]:
+        """The events without whoever was erased; those that are told without somebody are judged into ``verdicts``."""
+        if not self._known:
+            await self.read(connection)
+        if not self.erased:
+            return events
+        left = spared(events, self.erased)
+        verdicts.update({one.event_id: evaluate.judge(one, rulebook) for one in left if one.event_id not in verdicts})
+        return left
 
     async def ours(
         self,

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ from agent.ledger.backup.taking import before_upgrade
 
 Unit = Callable[[aiosqlite.Connection], Awaitable[Any]]
 T = TypeVar("T")
+_Work = Callable[[], Awaitable[Any]]
 UNITS_WAITING_MAX = 16
 
 
@@ -31,7 +33,7 @@ class Writer:
         self._connection = connection
         self._lock = lock
         self._path = path
-        self._queue: asyncio.Queue[tuple[Unit, asyncio.Future[Any]] | None] = asyncio.Queue(UNITS_WAITING_MAX)
+        self._queue: asyncio.Queue[tuple[_Work, asyncio.Future[Any]] | None] = asyncio.Queue(UNITS_WAITING_MAX)
         self._task = asyncio.create_task(self._work(), name="ledger-writer")
         self._ending: asyncio.Task[None] | None = None
         self._forget: list[Callable[[], None]] = []
@@ -77,10 +79,22 @@ class Writer:
             TransientError: the disk is full or the file locked; nothing of the unit stands.
             IntegrityError: SQLite refused for another reason; nothing of the unit stands.
         """
+        return await self._asked(partial(self._transaction, unit))
+
+    async def alone(self, work: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
+        """Run ``work`` on the connection after every unit asked for before, in no transaction: for what allows none.
+
+        Raises:
+            TransientError: the disk is full or the file locked.
+            IntegrityError: SQLite refused for another reason.
+        """
+        return await self._asked(partial(work, self._connection))
+
+    async def _asked(self, work: Callable[[], Awaitable[T]]) -> T:
         if self._closed:
             raise _closed()
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        await self._queue.put((unit, done))
+        await self._queue.put((work, done))
         if self._task.done() and not done.done():
             raise _closed()
         return await _to_the_end(done)
@@ -113,9 +127,9 @@ class Writer:
                 if (item := self._queue.get_nowait()) is not None:
                     item[1].set_exception(_closed())
 
-    async def _settle(self, unit: Unit, done: asyncio.Future[Any]) -> None:
+    async def _settle(self, work: _Work, done: asyncio.Future[Any]) -> None:
         try:
-            result = await self._transaction(unit)
+            result = await work()
         except sqlite3.Error as exc:
             done.set_exception(file.database_error(self._path, exc))
         except asyncio.CancelledError:
@@ -132,7 +146,7 @@ class Writer:
         else:
             done.set_result(result)
 
-    async def _transaction(self, unit: Unit) -> object:
+    async def _transaction(self, unit: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
         try:
             await self._connection.execute("BEGIN IMMEDIATE")
             result = await unit(self._connection)

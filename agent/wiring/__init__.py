@@ -44,6 +44,7 @@ from agent.wiring.callbacks import callback_address, callbacks_of
 from agent.wiring.campus import settle_campus
 from agent.wiring.catalogue import road_to_catalogue
 from agent.wiring.enrolling import Enrolling, client_of
+from agent.wiring.erasing import erasing_of
 from agent.wiring.linking import linking_of
 from agent.wiring.logs import collectors_of, log_from, logs_of, logstore_options, states_of
 from agent.wiring.webservices import look_ups, web_services, web_states
@@ -184,6 +185,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
                 scheduler=scheduler,
                 imports=_importing(settings, inbox, clock),
                 requeue=Requeue(inbox, readers, pipeline=pipeline, writer=writer, ceilings=ceilings_of(settings)),
+                erasing=erasing_of(settings, writer, recorder, pipeline, inbox, clock),
                 clock=clock,
                 callbacks=callbacks,
             ),

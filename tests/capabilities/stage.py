@@ -19,6 +19,7 @@ from agent.ledger.writer import Writer
 from agent.model import Observation, Page, Trust
 from agent.operations import Operations
 from agent.pipeline import Pipeline
+from agent.privacy.erasing import Erasing
 from agent.schedule.runner import Scheduler
 from tests.capabilities.story import Story
 from tests.ledgers import rows
@@ -289,6 +290,7 @@ async def stage(data_dir: Path, rules: str, *, shadow: bool) -> AsyncIterator[St
         reload=_nothing,
         backfill=backfill,
         scheduler=scheduler,
+        erasing=Erasing(writer, recorder, pipeline, inbox=None, sources={}, data_dir=data_dir, clock=clock),
         clock=clock,
     )
     try:

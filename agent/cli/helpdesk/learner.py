@@ -11,6 +11,7 @@ from agent.cli.access import ledger_of
 from agent.cli.badges.shelf import lines, shelf
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, run_async, settings_of, utc
 from agent.cli.helpdesk import lots, merging
+from agent.cli.privacy.erase import erase, readmit
 from agent.cli.privacy.export import export
 from agent.cli.terms.inforce import amount_text, day_of, local, rules_in_force, zone_of
 from agent.cli.terms.who import StudentArgument, aliases_in, held_links, person
@@ -28,6 +29,8 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="What 
 app.command()(merging.merge)
 app.command()(merging.merges)
 app.command()(export)
+app.command()(erase)
+app.command()(readmit)
 
 _RECENT = ("seq", "occurred_at", "rule_id", "amount", "currency", "kind", "reason")
 _HELD = ("decision", "occurred_at", "rule_id", "reason")

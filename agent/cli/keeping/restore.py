@@ -80,6 +80,8 @@ def restore(
 def _put_back(settings: Settings, copy: Path, *, yes: bool, json: bool) -> None:
     from agent.ledger.backup.restoring import restore as put_back
     from agent.ledger.backup.taking import read_manifest
+    from agent.privacy import copies
+    from agent.wiring.erasing import sites_of
 
     manifest = read_manifest(copy)
     if not yes:
@@ -92,6 +94,7 @@ def _put_back(settings: Settings, copy: Path, *, yes: bool, json: bool) -> None:
         campus=settings.agent.campus,
         environment=settings.agent.environment,
         now=int(time.time()),
+        before=lambda fresh: copies.kept_out(settings.agent.data_dir, fresh, sites_of(settings)),
     )
     emit_one(
         {

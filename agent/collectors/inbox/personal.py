@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -87,6 +88,31 @@ def posts_about(
             if parts:
                 row = {"number": number, "source": source, "received_at": received_at, "says": parts}
                 yield {**row, "refused": table == "refused"}
+
+
+def removed(connection: sqlite3.Connection, traits: Traits, sources: Mapping[str, tuple[str, str]]) -> int:
+    """Take somebody out of every post of an inbox; how many posts were changed. The transaction is the caller's.
+
+    Of posts that were refused nothing is needed any more: they go as soon as anything in them may be the person's.
+    """
+    gone, left = [], []
+    for number, source, body in connection.execute("SELECT no, source, body FROM post"):
+        kind, site = sources.get(source, (None, source))
+        rest = without(body, traits.ids.get(site, ()), traits.words, people_of(kind, site))
+        if rest is None:
+            gone.append((number,))
+        elif rest != body:
+            left.append((rest, number))
+    refused = []
+    for number, source, body in connection.execute("SELECT no, source, body FROM refused"):
+        _, site = sources.get(source, (None, source))
+        words = {*traits.words, *traits.ids.get(site, ())}
+        if any(re.search(rb"(?i)(?<![\w])" + re.escape(word.encode()) + rb"(?![\w])", body) for word in words):
+            refused.append((number,))
+    connection.executemany("DELETE FROM post WHERE no = ?", gone)
+    connection.executemany("UPDATE post SET body = ? WHERE no = ?", left)
+    connection.executemany("DELETE FROM refused WHERE no = ?", refused)
+    return len(gone) + len(left) + len(refused)
 
 
 def _parts(body: bytes, ids: Collection[str], words: Collection[str], people: People) -> Iterator[tuple[Any, bool]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from agent.collectors.inbox import pulls, requeued
 from agent.collectors.inbox.file import LAST, opened, told
+from agent.collectors.inbox.personal import Traits, removed
 from agent.collectors.inbox.pulls import Fetched
 from agent.collectors.inbox.requeued import Kept, Refused, Sought
 from agent.errors import IntegrityError, TransientError
@@ -206,6 +207,25 @@ class Inbox:
                 return count
 
         return await self._guarded(removed)
+
+    async def remove(self, traits: Traits, sources: Mapping[str, tuple[str, str]]) -> int:
+        """Take somebody out of every post, and every byte of it out of the file; how many posts were changed.
+
+        ``sources`` give (kind, site) by name.
+
+        Raises:
+            TransientError: nothing of it stands, or the file is not made anew yet: ask again.
+        """
+
+        def work() -> int:
+            with self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                count = removed(self._connection, traits, sources)
+            self._connection.execute("VACUUM")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return count
+
+        return await self._guarded(work)
 
     def arrived(self, source: str) -> asyncio.Event:
         """Set whenever a post of this source was kept; whoever waits for it clears it."""

@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent.errors import ConfigError, IntegrityError, RewardsError
+from agent.errors import ConfigError, RewardsError
 from agent.ledger import file
-from agent.ledger.backup.taking import Manifest, read_manifest, require_whole
-from agent.ledger.verify import verify
+from agent.ledger.backup.taking import Manifest, read_manifest, require_head, require_whole
 
 _ACKED = "SELECT coalesce(max(acked_seq), 0) FROM reader WHERE name = 'catalogue'"
 
@@ -27,8 +26,16 @@ class Restored:
     remarks: tuple[str, ...]
 
 
-def restore(data_dir: Path, copy: Path, *, campus: str, environment: str, now: int) -> Restored:
-    """Put a copy in place of the ledger; the agent must not run.
+def restore(
+    data_dir: Path,
+    copy: Path,
+    *,
+    campus: str,
+    environment: str,
+    now: int,
+    before: Callable[[Path], object] = lambda _: None,
+) -> Restored:
+    """Put a copy in place of the ledger; the agent must not run. ``before`` is done to what is about to be put there.
 
     Raises:
         BusyError: an agent runs on the directory.
@@ -54,7 +61,8 @@ def restore(data_dir: Path, copy: Path, *, campus: str, environment: str, now: i
             for name in manifest.files:
                 shutil.copyfile(copy / name, fresh / name)
                 (fresh / name).chmod(0o600)
-            _require_head(fresh, manifest)
+            require_head(fresh, manifest)
+            before(fresh)
             aside = set_aside(data_dir, now)
             for name in manifest.files:
                 (fresh / name).rename(data_dir / name)
@@ -63,15 +71,6 @@ def restore(data_dir: Path, copy: Path, *, campus: str, environment: str, now: i
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
     return Restored(manifest=manifest, set_aside=aside, remarks=remarks)
-
-
-def _require_head(fresh: Path, manifest: Manifest) -> None:
-    if manifest.schema < file.SCHEMA:
-        return  # the first run brings it up to date, and keeps a copy of what it was
-    with file.reading(fresh) as connection:
-        report = verify(connection)
-    if report.findings or report.head != manifest.head:
-        raise IntegrityError("the backup does not hold when it is read again", hint="take an older one")
 
 
 EVERYTHING = ("ledger.db*", "inbox.db*", "text.key")

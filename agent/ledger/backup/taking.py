@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -14,8 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from agent.errors import IntegrityError
+from agent.errors import IntegrityError, TransientError
 from agent.ledger import file
+from agent.ledger.privacy import statements
 from agent.ledger.verify import verify
 
 FOLDER = "backups"
@@ -25,6 +27,9 @@ KEPT = 14
 BESIDE = ("inbox.db", "text.key")
 """Files beside the ledger that belong into a copy where they are there."""
 MANIFEST = "backup.json"
+LOCK_NAME = "backup.lock"
+PLACES = "backups.places"
+"""Where copies were made, a path in each line: whoever is erased must go from all of them."""
 _PREFIX = "rewards-"
 _BLOCK = 1 << 20
 
@@ -56,7 +61,7 @@ def take(
     """
     name = f"{_PREFIX}{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}"
     partial = to / f".{name}.partial"
-    with file.reading(data_dir) as connection, _told(to):
+    with alone(data_dir), file.reading(data_dir) as connection, _told(to):
         to.mkdir(parents=True, exist_ok=True, mode=0o700)
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(mode=0o700)
@@ -65,14 +70,53 @@ def take(
             for beside in BESIDE:
                 _beside(data_dir / beside, partial / beside)
             manifest = _proven(partial, now, progress)
-            _written(partial / MANIFEST, manifest)
+            write_manifest(partial / MANIFEST, manifest)
             place = _free(to / name)
+            _remember(data_dir, to)
             partial.rename(place)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
         _rotate(to, keep)
     return place, manifest
+
+
+@contextlib.contextmanager
+def alone(data_dir: Path) -> Iterator[None]:
+    """Take or change copies while nobody else does: a copy that is under way would bring back who is being erased.
+
+    Raises:
+        TransientError: somebody else does.
+        ConfigError: the directory cannot be written.
+    """
+    try:
+        handle = os.open(data_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise file.directory_error(data_dir, error) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise TransientError("a backup or an erasure is under way", hint="wait until it has ended") from None
+    finally:
+        os.close(handle)
+
+
+def places(data_dir: Path) -> list[Path]:
+    """Every directory that copies were made in, as far as it was remembered; that of the data directory first."""
+    with contextlib.suppress(OSError):
+        listed = (data_dir / PLACES).read_text(encoding="utf-8").splitlines()
+        return list(dict.fromkeys([data_dir / FOLDER, *(Path(line) for line in listed if line)]))
+    return [data_dir / FOLDER]
+
+
+def _remember(data_dir: Path, to: Path) -> None:
+    place = to.absolute()
+    if place not in places(data_dir) and place != (data_dir / FOLDER).absolute():
+        path = data_dir / PLACES
+        with path.open("a", encoding="utf-8") as opened:
+            opened.write(f"{place}\n")
+        path.chmod(0o600)
 
 
 def copies(of: Path) -> list[Path]:
@@ -118,6 +162,20 @@ def require_whole(copy: Path, manifest: Manifest) -> None:
             )
 
 
+def require_head(fresh: Path, manifest: Manifest) -> None:
+    """See that the ledger of a copy is what the copy says; one of an older schema is not looked into.
+
+    Raises:
+        IntegrityError: it is not.
+    """
+    if manifest.schema < file.SCHEMA:
+        return  # the first run brings it up to date, and keeps a copy of what it was
+    with file.reading(fresh) as connection:
+        report = verify(connection)
+    if report.findings or report.head != manifest.head:
+        raise IntegrityError("the backup does not hold when it is read again", hint="take an older one")
+
+
 def before_upgrade(path: Path, had: int) -> Path | None:
     """Copy a ledger of an older schema before it is brought up to date; None where nothing is to be kept.
 
@@ -144,10 +202,11 @@ def _copied(connection: sqlite3.Connection, path: Path) -> None:
         path.chmod(0o600)
         connection.backup(target)
         target.execute("PRAGMA journal_mode = DELETE")
+        statements.made_anew_if_due(target)
         (found,) = target.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise IntegrityError(f"a copy of {path.name} is damaged: {found}", hint="run: rewards-agent ledger verify")
-    _on_disk(path)
+    on_disk(path)
 
 
 def _beside(path: Path, to: Path) -> None:
@@ -159,7 +218,7 @@ def _beside(path: Path, to: Path) -> None:
     else:
         shutil.copyfile(path, to)
         to.chmod(0o600)
-        _on_disk(to)
+        on_disk(to)
 
 
 def _proven(copy: Path, now: int, progress: Progress) -> Manifest:
@@ -186,13 +245,15 @@ def _proven(copy: Path, now: int, progress: Progress) -> Manifest:
     )
 
 
-def _written(path: Path, manifest: Manifest) -> None:
+def write_manifest(path: Path, manifest: Manifest) -> None:
+    """Let a copy say what it is."""
     path.write_text(json.dumps(asdict(manifest), indent=2) + "\n", encoding="utf-8")
     path.chmod(0o600)
-    _on_disk(path)
+    on_disk(path)
 
 
-def _on_disk(path: Path) -> None:
+def on_disk(path: Path) -> None:
+    """Wait until a file is on disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -8,14 +8,25 @@ WHERE v.event_no > :after AND EXISTS (
   WHERE instr(v.payload, CAST(json_quote(a.value ->> 1) AS BLOB))
     AND coalesce(CAST(v.payload AS TEXT) ->> 'si', n.text) = a.value ->> 0
     AND (EXISTS (SELECT 1 FROM json_each(CAST(v.payload AS TEXT), '$.w') w WHERE w.value = a.value ->> 1)
-      OR EXISTS (SELECT 1 FROM json_each(CAST(v.payload AS TEXT), '$.pm') m WHERE m.key = a.value ->> 1)))
-ORDER BY v.event_no
+      OR EXISTS (SELECT 1 FROM json_each(CAST(v.payload AS TEXT), '$.pm') m WHERE m.key = a.value ->> 1)
+      OR CAST(v.payload AS TEXT) ->> '$.f.reply_to' = a.value ->> 1))
+UNION
+SELECT d.event_no FROM decision d
+WHERE d.event_no > :after AND d.learner IN (
+  SELECT (w.value ->> 0) || ':' || (w.value ->> 1) FROM json_each(:accounts) w)
+ORDER BY 1
 
 -- name: accounts
 WITH RECURSIVE whose(site, lms_user) AS (
   SELECT :site, :lms_user UNION
   SELECT a.site, a.lms_user FROM alias a JOIN whose w ON a.into_site = w.site AND a.into_user = w.lms_user)
 SELECT site, lms_user FROM whose
+
+-- name: everybody
+SELECT p.site, p.lms_user, p.created_at FROM person p
+UNION ALL
+SELECT coalesce(CAST(v.payload AS TEXT) ->> 'si', n.text), w.value, v.recorded_at
+FROM event v JOIN name n ON n.no = v.source_no JOIN json_each(CAST(v.payload AS TEXT), '$.w') w
 
 -- name: person
 SELECT p.site || ':' || p.lms_user AS account, p.pseudonym, p.created_at,
@@ -105,8 +116,8 @@ FROM partial_event p WHERE p.event_no IN (SELECT value FROM json_each(:events))
 -- name: source_anchor
 SELECT a.source, a.position AS number, a.lms_event, a.occurred_at
 FROM source_anchor a WHERE EXISTS (
-  SELECT 1 FROM json_each(:accounts) w JOIN json_each(:sites) s ON s.value ->> 1 = w.value ->> 0
-  WHERE s.value ->> 0 = a.source AND CAST(a.user AS TEXT) = w.value ->> 1)
+  SELECT 1 FROM json_each(:accounts) w WHERE CAST(a.user AS TEXT) = w.value ->> 1
+    AND w.value ->> 0 = coalesce((SELECT s.value ->> 1 FROM json_each(:sites) s WHERE s.value ->> 0 = a.source), a.source))
 
 -- name: scheduled_run
 SELECT r.scheduled, r.nominal AS decided_for_at, r.state

@@ -12,6 +12,7 @@ import orjson
 
 from agent import queries
 from agent.ledger.privacy.tables import LEDGER
+from agent.ledger.record.erased import Account, Erased
 from agent.ledger.record.people import split_learner
 
 SQL = queries.load("agent.ledger.privacy", "about.sql")
@@ -19,9 +20,6 @@ _JSON = "_json"
 _PERSONS = """
 SELECT p.person_no FROM json_each(?) w JOIN person p ON p.site = w.value ->> 0 AND p.lms_user = w.value ->> 1
 """
-
-Account = tuple[str, str]
-"""(site, LMS user id)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +53,21 @@ def subject_of(connection: sqlite3.Connection, accounts: Sequence[Account]) -> S
     persons = [number for (number,) in connection.execute(_PERSONS, (listed,))]
     events = [number for (number,) in connection.execute(SQL["acts"], {"accounts": listed, "after": 0})]
     return Subject(accounts=tuple(accounts), persons=tuple(persons), events=tuple(events))
+
+
+def marked_in(connection: sqlite3.Connection, erased: Erased) -> tuple[Account, ...]:
+    """Accounts in a copy of the ledger that were erased since it was made; who was readmitted is there anew."""
+    first: dict[Account, int] = {}
+    if erased:
+        for site, user, at in connection.execute(SQL["everybody"]):
+            account = (site, str(user))
+            first[account] = min(at, first.get(account, at))
+    found = []
+    for account, at in first.items():
+        span = erased.span(account)
+        if span is not None and (span[1] is None or at < span[1]):
+            found.append(account)
+    return tuple(sorted(found))
 
 
 def holdings(

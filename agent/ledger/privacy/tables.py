@@ -115,6 +115,8 @@ LEDGER: Mapping[str, Table] = {
         fate="kept",
         why="anybody can verify a draw by its list, and the pseudonym leads to nobody",
     ),
+    "suppressed": Table(why="keyed digests of accounts that were erased, so that nothing brings them back"),
+    "forgotten": Table(why="pseudonyms of the erased whose sealed copy the catalogue is still to forget"),
     "name": Table(why="names of rules, meters, sources, kinds and log events"),
     "rules_version": Table(why="texts of the rules"),
     "number_used": Table(why="counters"),

@@ -16,6 +16,9 @@ from typing import Any
 import aiosqlite
 import orjson
 
+from agent.errors import InvalidInputError
+from agent.ledger.record.erased import Erased
+
 SECRET_BYTES = 32
 _PSEUDONYM_BYTES = 15
 _REF_BYTES = 16
@@ -93,13 +96,17 @@ def split_learner(learner: str) -> tuple[str, str]:
 
 
 class People:
-    """Persons by learner, read in bulk and kept in memory; filled and used only inside the writer's units."""
+    """Persons by learner, read in bulk and kept in memory; filled and used only inside the writer's units.
+
+    ``erased`` says who was erased and is made no person again.
+    """
 
     KEPT_MAX = 50_000
 
     def __init__(self) -> None:
         self._known: dict[str, Person] = {}
         self._absent: set[str] = set()
+        self.erased = Erased()
 
     def forget(self) -> None:
         """Drop what is kept in memory (after a rollback, an erasure)."""
@@ -133,12 +140,19 @@ class People:
     async def find_or_make(
         self, connection: aiosqlite.Connection, learners: Iterable[str], now: int
     ) -> dict[str, Person]:
-        """Every one of ``learners`` as a person; who is new gets a secret and a pseudonym at ``now``."""
+        """Every one of ``learners`` as a person; who is new gets a secret and a pseudonym at ``now``.
+
+        Raises:
+            InvalidInputError: somebody was erased.
+        """
         wanted = list(dict.fromkeys(learners))
         found = await self.find(connection, wanted)
         new = [learner for learner in wanted if learner not in found]
         if not new:
             return found
+        for learner in new:
+            if self.erased.bars_now(split_learner(learner)):
+                raise InvalidInputError(f"{learner} was erased", hint=f"first: rewards-agent learner readmit {learner}")
         ((last_no,),) = await connection.execute_fetchall(_LAST_NO)
         made: list[Person] = []
         for number, learner in enumerate(new, last_no + 1):

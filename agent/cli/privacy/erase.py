@@ -1,0 +1,252 @@
+"""`rewards-agent learner erase` and `readmit`: nobody is left of somebody, and nothing brings them back unasked."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agent.cli.access import ByOption, carry_out, ledger_of
+from agent.cli.frame import ConfigOption, JsonOption, emit_json, emit_one, note, run_async, settings_of
+from agent.cli.terms.inforce import amount_text, rules_in_force, whoever
+from agent.cli.terms.who import StudentArgument, person
+from agent.errors import RewardsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agent.cli.terms.who import Who
+    from agent.config.rulefile import RuleFile
+    from agent.config.settings import Settings
+    from agent.engine.rulebook import Rulebook
+
+_WORDS_MAX = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Whom:
+    """Who is meant, all accounts of the person, and what goes: for people before, and for the steps after."""
+
+    title: str
+    learner: str
+    accounts: tuple[tuple[str, str], ...]
+    words: tuple[str, ...]
+    balances: dict[str, str]
+    badges: tuple[str, ...]
+    counts: dict[str, int]
+    erased: bool
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "learner": self.learner,
+            "accounts": [":".join(one) for one in self.accounts],
+            "forfeited": self.balances,
+            "badges": list(self.badges),
+            **self.counts,
+            "marked_before": self.erased,
+        }
+
+
+def erase(
+    student: StudentArgument,
+    also: Annotated[
+        list[str] | None,
+        typer.Option("--also", metavar="TEXT", help="What posts call the person besides: an old address, a username."),
+    ] = None,
+    by: ByOption = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this it is only told what would go.")] = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Take a person out of the ledger, the posts and every backup, for good; the balance is forfeited.
+
+    Without --yes nothing is done: it is told who is meant, what goes and what is forfeited. What stays are amounts
+    under a pseudonym that leads to nobody, so that sums and hashes hold, and a mark: neither the log nor a post, a CSV
+    or an old backup brings the person back until `learner readmit`. Interrupted, run it again: it finishes. The agent
+    may run meanwhile. Copies that were moved elsewhere it cannot reach: what it does not know is told, exit 1.
+
+    Example: rewards-agent learner erase ann@example.org --by "D. Protect" --yes
+    """
+    settings = settings_of(config)
+    with ledger_of(config) as connection:
+        file, rulebook = rules_in_force(settings, connection)
+        whom = _whom(settings, connection, student, file, rulebook, tuple(also or ())[:_WORDS_MAX])
+    if not yes:
+        _told(settings, whom, json=json)
+        return
+    done = _carried_out(config, settings, whom, whoever(by))
+    if json:
+        emit_json(done)
+    else:
+        _done(whom, done)
+    if done["left"]:
+        raise typer.Exit(1)
+
+
+def readmit(student: StudentArgument, by: ByOption = "", config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Let somebody earn again who was erased: from now on, as a new person. What was before stays nobody's.
+
+    Example: rewards-agent learner readmit ann@example.org --by "D. Protect"
+    """
+    settings = settings_of(config)
+    with ledger_of(config) as connection:
+        file, _ = rules_in_force(settings, connection)
+        learner = _named(settings, connection, student, file)[0]
+    done = carry_out(config, "learner.readmit", accounts=[list(learner.split(":", 1))], by=whoever(by))
+    emit_one({"readmitted": learner, **done}, json=json)
+
+
+def _whom(
+    settings: Settings,
+    connection: sqlite3.Connection,
+    student: str,
+    file: RuleFile,
+    rulebook: Rulebook,
+    also: tuple[str, ...],
+) -> _Whom:
+    from agent.ledger import reading
+    from agent.ledger.privacy import holdings
+    from agent.ledger.record import erased
+
+    learner, who = _named(settings, connection, student, file)
+    accounts = holdings.accounts_of(connection, learner)
+    subject = holdings.subject_of(connection, accounts)
+    marks = erased.of_ledger(connection)
+    balances = reading.balances_of(connection, learner)
+    user = who.user if who is not None else None
+    words = (user.username, user.idnumber, user.email) if user is not None else ()
+    return _Whom(
+        title=who.title() if who is not None else learner,
+        learner=learner,
+        accounts=accounts,
+        words=(*words, *also),
+        balances={
+            currency: f"{amount_text(currency, amount, rulebook)} {currency}"
+            for currency, (amount, _) in balances.items()
+            if not currency.startswith("badge:")
+        },
+        badges=tuple(
+            currency.removeprefix("badge:")
+            for currency, (amount, _) in balances.items()
+            if currency.startswith("badge:") and amount > 0
+        ),
+        counts={"acts": len(subject.events), "held": len(reading.holds(connection, learner=learner))},
+        erased=all(marks.bars_now(account) for account in accounts),
+    )
+
+
+def _named(settings: Settings, connection: sqlite3.Connection, student: str, file: RuleFile) -> tuple[str, Who | None]:
+    """The learner meant; an id with its site is taken as it is where neither ledger nor LMS knows it any more."""
+    try:
+        who = run_async(person(settings, connection, student, file))
+    except RewardsError:
+        site, _, user = student.partition(":")
+        if not user or site not in _sites(settings):
+            raise
+        return student, None
+    return who.learner, who
+
+
+def _sites(settings: Settings) -> set[str]:
+    from agent.wiring.erasing import sites_of
+
+    return {site for _, site in sites_of(settings).values()}
+
+
+def _told(settings: Settings, whom: _Whom, *, json: bool) -> None:
+    """What would go."""
+    from agent.privacy import copies
+
+    found = [str(path) for path in copies.all_of(settings.agent.data_dir)]
+    if json:
+        emit_json({**whom.facts(), "copies": found, "done": False})
+        return
+    typer.echo(f"{whom.title} would be erased:")
+    if len(whom.accounts) > 1:
+        typer.echo(f"  all accounts: {', '.join(':'.join(one) for one in whom.accounts)}")
+    typer.echo(f"  forfeited: {', '.join(whom.balances.values()) or 'nothing'}")
+    if whom.badges:
+        typer.echo(f"  badges: {', '.join(whom.badges)}")
+    typer.echo(f"  recorded acts: {whom.counts['acts']}, of them held: {whom.counts['held']}")
+    typer.echo(f"  copies that are written again: {len(found)}")
+    for path in found:
+        typer.echo(f"    {path}")
+    if whom.erased:
+        typer.echo("  marked as erased already: doing it again looks everywhere once more")
+    note("nothing was changed. Hand over what is held first (learner export); then the same with --yes: no way back")
+
+
+def _carried_out(config: Path | None, settings: Settings, whom: _Whom, by: str) -> dict[str, Any]:
+    from agent.cli.tuning.bar import bar
+    from agent.collectors.inbox.personal import Traits
+    from agent.ledger.backup import taking
+    from agent.ledger.record import erased
+    from agent.privacy import copies
+    from agent.wiring.erasing import sites_of
+
+    data_dir = settings.agent.data_dir
+    accounts = [list(account) for account in whom.accounts]
+    with taking.alone(data_dir):
+        marked = carry_out(config, "learner.erase.begin", accounts=accounts, by=by)
+        with ledger_of(config) as connection:
+            marks, rows = erased.of_ledger(connection), erased.rows_of(connection)
+        wanted = copies.Wanted(
+            accounts=whom.accounts,
+            erased=marks,
+            rows=rows,
+            traits=Traits.of(whom.accounts, whom.words),
+            sources=sites_of(settings),
+        )
+        rewritten, left = [], []
+        with bar("writing copies again") as advance:
+            for number, (path, told) in enumerate(copies.cleaned(data_dir, wanted), start=1):
+                advance(number, 0, path.name)
+                if told == "rewritten":
+                    rewritten.append(str(path))
+                elif told != "clean":
+                    left.append(f"{path}: {told}")
+        removed = carry_out(config, "learner.erase.finish", accounts=accounts, words=list(whom.words), by=by)
+    return {
+        **whom.facts(),
+        "done": True,
+        "marked": marked["marked"],
+        "posts": removed["posts"],
+        "pseudonyms": removed["pseudonyms"],
+        "copies_rewritten": rewritten,
+        "left": left,
+        "catalogue": _forgotten(config, settings),
+    }
+
+
+def _forgotten(config: Path | None, settings: Settings) -> str:
+    """Whether the catalogue has let go of the sealed copy: asked at once, else with the next delivery."""
+    if settings.catalogue is None:
+        return "none is configured"
+    try:
+        carry_out(config, "sync.now", limit_s=10.0)
+    except RewardsError as error:
+        return f"not told yet: {error.message}; it is with the next delivery"
+    with ledger_of(config) as connection:
+        waiting = connection.execute("SELECT count(*) FROM forgotten").fetchone()[0]
+    return "forgets the sealed copy with the next delivery" if waiting else "has forgotten the sealed copy"
+
+
+def _done(whom: _Whom, done: dict[str, Any]) -> None:
+    forfeited = ", ".join(whom.balances.values()) or "nothing"
+    typer.echo(f"{whom.learner} is erased; forfeited: {forfeited}")
+    typer.echo(
+        f"{whom.counts['acts']} acts, {done['posts']} posts and {len(done['copies_rewritten'])} copies rewritten"
+    )
+    typer.echo(f"the catalogue {done['catalogue']}")
+    _left(done["left"])
+    note("copies on other machines and tapes are yours to find: see docs/admin/privacy.md")
+
+
+def _left(left: Sequence[str]) -> None:
+    if left:
+        typer.echo("left to you:")
+    for one in left:
+        typer.echo(f"  {one}")

@@ -1,0 +1,154 @@
+"""Who was erased, known again by keyed digests: what is left of a person says nothing to whoever lacks the key."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import blake2s
+from typing import Any
+
+import aiosqlite
+
+KEY = "suppression_key"
+"""The setting that holds the key, hexadecimal."""
+KEY_BYTES = 32
+_REMEMBERED = 100_000
+_KEY = "SELECT value FROM setting WHERE key = 'suppression_key'"
+_ROWS = "SELECT mark, since, until FROM suppressed"
+_MARK = """
+INSERT INTO suppressed (mark, why, since, until, marked_at, marked_by) VALUES (?, 'erased', 0, NULL, ?, ?)
+ON CONFLICT (mark) DO UPDATE
+SET until = NULL, marked_at = excluded.marked_at, marked_by = excluded.marked_by, kept_as = ''
+WHERE until IS NOT NULL
+"""
+_COLUMNS = "mark, why, since, until, marked_at, marked_by, kept_as"
+_LISTED = f"SELECT {_COLUMNS} FROM suppressed ORDER BY mark"  # noqa: S608 - columns alone
+_KEEP = f"INSERT OR REPLACE INTO suppressed ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - columns alone
+_TABLE = "SELECT 1 FROM sqlite_schema WHERE name = 'suppressed'"
+_SET = "INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)"
+_CARRIED = "suppressed_carried"
+"""The setting in which a file of an older schema keeps the marks until it is brought up to date."""
+_LIFT = "UPDATE suppressed SET until = ?, marked_by = ?, kept_as = '' WHERE mark = ? AND until IS NULL"
+
+Account = tuple[str, str]
+"""(site, LMS user id)."""
+
+Row = tuple[bytes, str, int, int | None, int, str, str]
+"""A row of table `suppressed`."""
+
+Span = tuple[int, int | None]
+"""(from, until before) in seconds UTC; None: for ever."""
+
+
+def mark_of(key: bytes, account: Account) -> bytes:
+    """What stays of an account: a MAC under the key of this ledger, 32 bytes."""
+    return blake2s("\0".join(account).encode(), key=key, person=b"mark").digest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Erased:
+    """The marks of one ledger. Has no repr that could end in a log."""
+
+    key: bytes = b""
+    spans: Mapping[bytes, Span] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.spans)
+
+    def span(self, account: Account) -> Span | None:
+        """When acts of an account count for nothing; None where they count."""
+        return self.spans.get(_remembered(self.key, account)) if self.spans else None
+
+    def bars(self, account: Account, at: int) -> bool:
+        """Whether an act of that time (seconds UTC) counts for nothing."""
+        span = self.span(account)
+        return span is not None and span[0] <= at and (span[1] is None or at < span[1])
+
+    def bars_now(self, account: Account) -> bool:
+        """Whether the account is marked and was not readmitted."""
+        span = self.span(account)
+        return span is not None and span[1] is None
+
+    def of_event(self, event_id: bytes) -> bytes:
+        """What stands for the id of an act in which somebody marked took part: it too was a digest of who it was."""
+        return blake2s(event_id, key=self.key, person=b"act").digest()
+
+    def called(self, account: Account) -> str:
+        """What stands for an account where something of somebody else has named it: the same word everywhere."""
+        return f"erased-{mark_of(self.key, account).hex()[:16]}"
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _remembered(key: bytes, account: Account) -> bytes:
+    return mark_of(key, account)
+
+
+def forget_remembered() -> None:
+    """Let go of who was looked for."""
+    _remembered.cache_clear()
+
+
+async def adopt(connection: aiosqlite.Connection) -> Erased:
+    """The marks of this ledger; a ledger that has no key yet gets one. Inside one of the writer's units."""
+    kept = [text for (text,) in await connection.execute_fetchall(_KEY)]
+    if not kept:
+        kept = [secrets.token_bytes(KEY_BYTES).hex()]
+        await connection.execute("INSERT INTO setting (key, value) VALUES (?, ?)", (KEY, kept[0]))
+    for (text,) in list(await connection.execute_fetchall("SELECT value FROM setting WHERE key = ?", (_CARRIED,))):
+        await connection.executemany(_KEEP, [(bytes.fromhex(mark), *rest) for mark, *rest in json.loads(text)])
+        await connection.execute("DELETE FROM setting WHERE key = ?", (_CARRIED,))
+    return _marks(kept[0], await connection.execute_fetchall(_ROWS))
+
+
+def of_ledger(connection: sqlite3.Connection) -> Erased:
+    """As they stand, for who only reads; without a key there are none."""
+    row = connection.execute(_KEY).fetchone()
+    return _marks(row[0], connection.execute(_ROWS)) if row else Erased()
+
+
+def rows_of(connection: sqlite3.Connection) -> tuple[Row, ...]:
+    """All that is kept of the marks, for copies of the ledger."""
+    return tuple(connection.execute(_LISTED)) if connection.execute(_TABLE).fetchone() else ()
+
+
+def carry(connection: sqlite3.Connection, key: bytes, rows: Sequence[Row]) -> bool:
+    """Give a copy of the ledger, of any schema, the marks of the ledger; whether it had not all of them."""
+    kept = connection.execute(_KEY).fetchone()
+    if connection.execute(_TABLE).fetchone():
+        if kept == (key.hex(),) and set(rows) <= set(rows_of(connection)):
+            return False
+        connection.executemany(_KEEP, rows)
+    else:
+        written = json.dumps([(mark.hex(), *rest) for mark, *rest in rows])
+        if connection.execute("SELECT 1 FROM setting WHERE (key, value) = (?, ?)", (_CARRIED, written)).fetchone():
+            return False
+        connection.execute(_SET, (_CARRIED, written))
+    connection.execute(_SET, (KEY, key.hex()))
+    return True
+
+
+def _marks(key: str, rows: Iterable[Any]) -> Erased:
+    return Erased(key=bytes.fromhex(key), spans={bytes(mark): (since, until) for mark, since, until in rows})
+
+
+async def mark(
+    connection: aiosqlite.Connection, erased: Erased, accounts: Collection[Account], by: str, now: int
+) -> int:
+    """Mark accounts for ever; how many were not marked before."""
+    rows = [(mark_of(erased.key, account), now, by) for account in accounts]
+    before = connection.total_changes
+    await connection.executemany(_MARK, rows)
+    return connection.total_changes - before
+
+
+async def lift(
+    connection: aiosqlite.Connection, erased: Erased, accounts: Collection[Account], by: str, now: int
+) -> int:
+    """Let acts from ``now`` on count again; of how many accounts. What was before stays nobody's."""
+    before = connection.total_changes
+    await connection.executemany(_LIFT, [(now, by, mark_of(erased.key, account)) for account in accounts])
+    return connection.total_changes - before

@@ -1,0 +1,164 @@
+"""`learner erase` and `learner readmit` as the agent carries them out, running or not; each step can be repeated.
+
+First the mark: from then on nothing new is recorded. The command then cleans the copies (`copies`), and the rest is
+done here: posts, the ledger in one transaction, and its free pages. What a kill leaves is finished by asking again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+import structlog
+
+from agent.clock import Clock
+from agent.collectors.inbox import store
+from agent.collectors.inbox.personal import Traits, removed
+from agent.collectors.inbox.store import Inbox
+from agent.errors import InvalidInputError, TransientError
+from agent.ledger import file
+from agent.ledger.privacy.removing import Removal, planned
+from agent.ledger.privacy.statements import BYTES_DUE
+from agent.ledger.record import Recorder, erased
+from agent.ledger.record.erased import Account
+from agent.ledger.writer import Writer
+from agent.pipeline import Pipeline
+
+log = structlog.get_logger()
+
+
+class Erasing:
+    """One agent's. ``sources`` give (kind, site) by name; ``inbox`` is None where no source posts."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        recorder: Recorder,
+        pipeline: Pipeline,
+        *,
+        inbox: Inbox | None,
+        sources: Mapping[str, tuple[str, str]],
+        data_dir: Path,
+        clock: Clock,
+    ) -> None:
+        self._writer = writer
+        self._recorder = recorder
+        self._pipeline = pipeline
+        self._inbox = inbox
+        self._sources = sources
+        self._data_dir = data_dir
+        self._clock = clock
+
+    async def begin(self, *, accounts: Sequence[Sequence[str]], by: str) -> dict[str, Any]:
+        """Mark the accounts ([site, LMS user id] each) of one person: from now on their acts make and earn nothing."""
+        named, now = _accounts(accounts), self._clock.now()
+
+        async def unit(connection: aiosqlite.Connection) -> int:
+            marks = await erased.adopt(connection)
+            count = await erased.mark(connection, marks, named, by, now)
+            await self._pipeline.whose.read(connection)
+            return count
+
+        return {"accounts": len(named), "marked": await self._writer.run(unit)}
+
+    async def finish(self, *, accounts: Sequence[Sequence[str]], words: Sequence[str], by: str) -> dict[str, Any]:
+        """Take the person out of the inbox and the ledger, bytes and all; ``words`` are what posts call them.
+
+        Raises:
+            InvalidInputError: the accounts are not marked: `begin` first.
+            TransientError: it is not finished (disk full, another program reads): ask again.
+        """
+        named = _accounts(accounts)
+        if not all(self._pipeline.whose.erased.bars_now(one) for one in named):
+            raise InvalidInputError("these accounts are not marked", hint="run: rewards-agent learner erase")
+        posts = await self._posts(Traits.of(named, words))
+        removal = await self._writer.run(self._unit(named))
+        self._recorder.people.forget()
+        self._pipeline.whose.forget()
+        erased.forget_remembered()
+        await self._writer.run(self._pipeline.whose.read)
+        await self._writer.alone(_every_page_anew)
+        log.info("learner_erased", by=by, acts=removal.acts, posts=posts)
+        return {"acts": removal.acts, "posts": posts, "pseudonyms": list(removal.pseudonyms)}
+
+    async def readmit(self, *, accounts: Sequence[Sequence[str]], by: str) -> dict[str, Any]:
+        """Let acts from now on count again; what was before stays nobody's."""
+        named, now = _accounts(accounts), self._clock.now()
+
+        async def unit(connection: aiosqlite.Connection) -> int:
+            count = await erased.lift(connection, await erased.adopt(connection), named, by, now)
+            await self._pipeline.whose.read(connection)
+            return count
+
+        count = await self._writer.run(unit)
+        if not count:
+            raise InvalidInputError(f"{':'.join(named[0])} is not erased", hint="nothing is to be lifted")
+        log.info("learner_readmitted", by=by)
+        return {"accounts": count, "from": now}
+
+    def _unit(self, accounts: Sequence[Account]) -> Any:
+        sites = [(name, site) for name, (_, site) in self._sources.items()]
+
+        def looked() -> Removal:
+            with file.reading(self._data_dir) as connection:
+                return planned(connection, accounts, self._pipeline.whose.erased, sites)
+
+        async def unit(connection: aiosqlite.Connection) -> Removal:
+            # On a connection of its own, which sees what stands: nobody else can write meanwhile.
+            removal = await asyncio.to_thread(looked)
+            for sql, rows in removal.statements:
+                if rows:
+                    await connection.executemany(sql, rows)
+            await connection.executemany(
+                "INSERT OR IGNORE INTO forgotten VALUES (?)", [(name,) for name in removal.pseudonyms]
+            )
+            await connection.execute("INSERT OR REPLACE INTO setting (key, value) VALUES (?, '1')", (BYTES_DUE,))
+            return removal
+
+        return unit
+
+    async def _posts(self, traits: Traits) -> int:
+        if self._inbox is not None:
+            return await self._inbox.remove(traits, self._sources)
+        path = self._data_dir / store.FILE_NAME
+        return await asyncio.to_thread(_posts_of, path, traits, self._sources) if path.exists() else 0
+
+
+def _posts_of(path: Path, traits: Traits, sources: Mapping[str, tuple[str, str]]) -> int:
+    """The inbox of sources that are no longer configured."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("BEGIN IMMEDIATE")
+        count = removed(connection, traits, sources)
+        connection.execute("COMMIT")
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return count
+
+
+async def _every_page_anew(connection: aiosqlite.Connection) -> None:
+    """Free pages and the write-ahead log hold what was removed until they are written again."""
+    await connection.execute("PRAGMA temp_store = FILE")  # a copy of a large ledger is not to be held in memory
+    try:
+        await connection.execute("VACUUM")
+        ((busy, _, _),) = await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        await connection.execute("PRAGMA temp_store = MEMORY")
+    if busy:
+        raise TransientError(
+            "somebody reads the ledger, so its write-ahead log still holds what was removed",
+            hint="end other commands on this ledger, then run the same again",
+        )
+    await connection.execute("DELETE FROM setting WHERE key = ?", (BYTES_DUE,))
+
+
+def _accounts(accounts: Sequence[Sequence[str]]) -> tuple[Account, ...]:
+    found = tuple((site, user) for site, user in accounts)
+    if not found or not all(site and user for site, user in found):
+        raise InvalidInputError("that is no learner", hint="name the site and the LMS user id: moodle:35")
+    return found
