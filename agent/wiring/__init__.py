@@ -44,9 +44,9 @@ from agent.wiring.callbacks import callback_address, callbacks_of
 from agent.wiring.campus import settle_campus
 from agent.wiring.catalogue import road_to_catalogue
 from agent.wiring.enrolling import Enrolling, client_of
-from agent.wiring.erasing import erasing_of
-from agent.wiring.linking import linking_of
 from agent.wiring.logs import collectors_of, log_from, logs_of, logstore_options, states_of
+from agent.wiring.people.erasing import erasing_of
+from agent.wiring.people.linking import linking_of
 from agent.wiring.webservices import look_ups, web_services, web_states
 
 __all__ = [
@@ -149,8 +149,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
     file, rulebook = read_rules(settings)
     kinds = _Kinds(file)
     async with contextlib.AsyncExitStack() as stack:
-        collectors = collectors_of(settings, clock, kinds)
-        _closing(stack, collectors.values())
+        _closing(stack, (collectors := collectors_of(settings, clock, kinds)).values())
         writer = await _writer(stack, settings)
         await settle_campus(writer, settings)
         pipeline = _pipeline(settings, writer, recorder := Recorder(), clock)

@@ -81,7 +81,7 @@ def _put_back(settings: Settings, copy: Path, *, yes: bool, json: bool) -> None:
     from agent.ledger.backup.restoring import restore as put_back
     from agent.ledger.backup.taking import read_manifest
     from agent.privacy import copies
-    from agent.wiring.erasing import sites_of
+    from agent.wiring.people.erasing import sites_of
 
     manifest = read_manifest(copy)
     if not yes:

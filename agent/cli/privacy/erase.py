@@ -151,7 +151,7 @@ def _named(settings: Settings, connection: sqlite3.Connection, student: str, fil
 
 
 def _sites(settings: Settings) -> set[str]:
-    from agent.wiring.erasing import sites_of
+    from agent.wiring.people.erasing import sites_of
 
     return {site for _, site in sites_of(settings).values()}
 
@@ -185,7 +185,7 @@ def _carried_out(config: Path | None, settings: Settings, whom: _Whom, by: str) 
     from agent.ledger.backup import taking
     from agent.ledger.record import erased
     from agent.privacy import copies
-    from agent.wiring.erasing import sites_of
+    from agent.wiring.people.erasing import sites_of
 
     data_dir = settings.agent.data_dir
     accounts = [list(account) for account in whom.accounts]
