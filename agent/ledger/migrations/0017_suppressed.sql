@@ -1,4 +1,4 @@
--- Schema 16: who was erased: keyed digests, so that neither a log nor a post nor an old copy brings anybody back.
+-- Schema 17: who was erased: keyed digests, so that neither a log nor a post nor an old copy brings anybody back.
 
 -- Acts of a marked account from `since` until before `until` (NULL: for ever) make no person and earn nothing. `kept_as`
 -- is what the catalogue was last told of the row, empty: nothing yet.
