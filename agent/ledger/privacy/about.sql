@@ -88,11 +88,6 @@ JOIN centre_live l ON l.pseudonym = p.pseudonym ORDER BY l.no
 SELECT s.kind, s.currency, s.amount, s.of AS of_entry, s.occurred_at, s.recorded_at
 FROM json_each(:persons) w JOIN statement s ON s.person_no = w.value ORDER BY s.no
 
--- name: centre_line
-SELECT l.kind, l.currency, l.amount, l.waived, l.ref, l.about, l.occurred_at, l.posted_at
-FROM json_each(:persons) w JOIN person p ON p.person_no = w.value JOIN centre_line l ON l.pseudonym = p.pseudonym
-ORDER BY l.page_no, l.no
-
 -- name: lot_notice
 SELECT l.currency, l.amount, l.ends_at, l.told_at
 FROM lot_notice l WHERE l.person_no IN (SELECT value FROM json_each(:persons)) ORDER BY l.notice_no

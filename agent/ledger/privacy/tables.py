@@ -75,11 +75,6 @@ LEDGER: Mapping[str, Table] = {
         fate="kept",
         why="the catalogue's chain stays provable; without the secret the pseudonym leads to nobody",
     ),
-    "centre_line": Table(
-        holds="what the catalogue told of the wallet: spends, refunds, expiries, by pseudonym",
-        fate="kept",
-        why="the catalogue signed these bytes; the pseudonym leads to nobody",
-    ),
     "lot_notice": Table(
         holds="notices that something expires soon",
         fate="removed",
@@ -130,9 +125,6 @@ LEDGER: Mapping[str, Table] = {
     "source_gap": Table(why="ids of the log that were not there"),
     "restored_source": Table(why="how far each source had been read before a restore"),
     "feed_hour": Table(why="counts by source and hour"),
-    "centre_page": Table(why="pages of the catalogue's statement, and their signatures"),
-    "centre_void": Table(why="pages that the catalogue no longer knows"),
-    "centre_stand": Table(why="how far the catalogue was heard"),
     "reader": Table(why="how far each receiver has read"),
     "sealed_batch": Table(why="the entries of one batch, by pseudonym, until it is acknowledged"),
     "receipt": Table(why="the catalogue's receipts"),
