@@ -8,7 +8,7 @@ LOCK := pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no
         --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint image sbom audit check servers coverage bench soak docs reference lock clean
+.PHONY: help install demo test lint image sbom audit check servers coverage bench sim soak docs reference lock clean
 
 help: ## list the doors
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ coverage: install ## how much of the engine its own tests reach; fails under 100
 bench: install servers ## measure, each figure beside its bare limit, into bench/RESULTS.md
 	$(BIN)/python -m bench
 
+sim: install ## play whole systems by seed under virtual time: SEED=7 tells one, SEEDS=200 runs many (FIRST=, MINUTES=)
+	$(BIN)/python -m sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),50) --first $(or $(FIRST),1) $(if $(MINUTES),--minutes $(MINUTES)))
+
 soak: install servers ## the long tests
 	$(BIN)/python -m pytest -m soak --timeout=86400
 
@@ -76,4 +79,4 @@ lock: ## resolve the dependencies again and write the lock files; run it with th
 clean: ## remove everything that can be made again
 	rm -rf $(VENV) $(VENV)-lock build dist site demo-data .coverage
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find agent catalogue wire tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	find agent catalogue wire tests bench sim -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -9,6 +9,8 @@ CAP_S = 900.0
 """Longest wait of our own making, in seconds."""
 RETRY_AFTER_MAX_S = 3600
 """Longest wait the other side may ask for, in seconds: nobody switches a campus off with one header."""
+WAIT_S_MAX = RETRY_AFTER_MAX_S + int(CAP_S)
+"""Longest wait that there ever is, in seconds."""
 _DOUBLINGS_MAX = 20
 
 
@@ -41,3 +43,13 @@ def next_try_at(now: int, attempts: int, random: float, retry_after: int | None)
     # Asked to wait, we wait at least that; the jitter on top keeps agents apart that were all asked the same.
     wait = own if retry_after is None else retry_after + min(own, retry_after)
     return now + max(1, round(wait))
+
+
+def left_s(next_try_at: int, now: int) -> int:
+    """Seconds until an attempt is due, 0 where it is.
+
+    What lies further off than anything we ever wait for was reckoned with a clock that has been set back since: it is
+    due, or a clock that ran a day ahead for a minute would stop us for a day.
+    """
+    left = next_try_at - now
+    return left if 0 < left <= WAIT_S_MAX else 0

@@ -312,7 +312,7 @@ class Outbox:
     async def _wait_s(self) -> int:
         """Seconds until the next attempt is due."""
         reader = await delivery.reader(await self._connection())
-        return reader.next_try_at - self._clock.now()
+        return retry.left_s(reader.next_try_at, self._clock.now())
 
     async def _connection(self) -> aiosqlite.Connection:
         if self._reading is None:

@@ -10,6 +10,7 @@ from typing import Any
 from agent.arriving.tally import Tally
 from agent.backfill.backfill import Backfill
 from agent.backfill.requeueing import Requeue
+from agent.chance import Chance, SystemChance
 from agent.clock import Clock, SystemClock
 from agent.collectors.base import Collector
 from agent.collectors.door.app import Door
@@ -135,7 +136,9 @@ def ceilings_of(settings: Settings) -> dict[str, Trust]:
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Agent]:
+async def opened(
+    settings: Settings, *, clock: Clock | None = None, chance: Chance | None = None
+) -> AsyncIterator[Agent]:
     """Lock the data directory, open the ledger, adopt the rules, make collectors and outbox; close them all at the end.
 
     Raises:
@@ -144,7 +147,7 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
         TransientError: another agent has the directory, the disk is full.
         IntegrityError: the ledger is damaged or newer than this program.
     """
-    clock = clock or SystemClock()
+    clock, chance = clock or SystemClock(), chance or SystemChance()
     support.check(settings)
     file, rulebook = read_rules(settings)
     kinds = _Kinds(file)
@@ -152,11 +155,11 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
         _closing(stack, (collectors := collectors_of(settings, clock, kinds)).values())
         writer = await _writer(stack, settings)
         await settle_campus(writer, settings)
-        pipeline = _pipeline(settings, writer, recorder := Recorder(), clock)
+        pipeline = _pipeline(settings, writer, recorder := Recorder(chance), clock)
         await pipeline.adopt(rulebook, file.text)
         scheduler, expiry = await _by_the_clock(settings, writer, recorder, pipeline, clock)
         inbox = await _inbox(stack, settings, pipeline)
-        outbox = await road_to_catalogue(stack, settings, writer, clock)
+        outbox = await road_to_catalogue(stack, settings, writer, clock, chance)
         callbacks = await callbacks_of(stack, settings, writer, pipeline, clock)
         reload = _reloading(settings, pipeline, (scheduler, expiry), kinds, clock)
         readers = _readers(stack, settings, inbox, clock, kinds, pipeline)

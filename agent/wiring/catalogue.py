@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+from agent.chance import Chance
 from agent.clock import Clock
 from agent.config.settings import Settings
 from agent.ledger.writer import Writer
@@ -15,7 +16,7 @@ from agent.wiring.enrolling import client_of
 
 
 async def road_to_catalogue(
-    stack: contextlib.AsyncExitStack, settings: Settings, writer: Writer, clock: Clock
+    stack: contextlib.AsyncExitStack, settings: Settings, writer: Writer, clock: Clock, chance: Chance
 ) -> BothWays | None:
     """Delivery and its way back; ``stack`` closes both. None without a catalogue."""
     there, back = client_of(settings, clock), client_of(settings, clock)
@@ -30,6 +31,7 @@ async def road_to_catalogue(
         clock=clock,
         sites=sorted({source.site_name for source in settings.log_sources}),
         lock=read_lock(settings.recovery_file),
+        jitter=chance.jitter,
     )
     road = BothWays(outbox, Feed(writer=writer, data_dir=data_dir, client=back, clock=clock))
     stack.push_async_callback(road.close)

@@ -34,6 +34,13 @@ def test_the_longest_wait_doubles_with_every_failure_up_to_the_cap() -> None:
     assert retry.delay_s(1000, 0.0) == retry.CAP_S
 
 
+def test_an_attempt_that_was_put_off_by_a_clock_that_ran_ahead_is_due() -> None:
+    assert retry.left_s(NOW + 30, NOW) == 30
+    assert retry.left_s(NOW, NOW + 30) == 0
+    assert retry.left_s(NOW + retry.WAIT_S_MAX, NOW) == retry.WAIT_S_MAX
+    assert retry.left_s(NOW + 86_400, NOW) == 0
+
+
 def test_the_jitter_spreads_agents_over_the_whole_wait() -> None:
     assert retry.delay_s(5, 0.5) == 8
     assert 0 < retry.delay_s(5, 0.999) < 0.1

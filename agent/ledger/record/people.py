@@ -7,7 +7,6 @@ What hangs on it are MACs: BLAKE2s keyed with the secret (RFC 7693), `person` te
 from __future__ import annotations
 
 import base64
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2s
@@ -16,6 +15,7 @@ from typing import Any
 import aiosqlite
 import orjson
 
+from agent.chance import Chance, SystemChance
 from agent.errors import InvalidInputError
 from agent.ledger.record.erased import Erased
 
@@ -103,7 +103,8 @@ class People:
 
     KEPT_MAX = 50_000
 
-    def __init__(self) -> None:
+    def __init__(self, chance: Chance | None = None) -> None:
+        self._chance = chance or SystemChance()
         self._known: dict[str, Person] = {}
         self._absent: set[str] = set()
         self.erased = Erased()
@@ -156,7 +157,7 @@ class People:
         ((last_no,),) = await connection.execute_fetchall(_LAST_NO)
         made: list[Person] = []
         for number, learner in enumerate(new, last_no + 1):
-            secret = secrets.token_bytes(SECRET_BYTES)
+            secret = self._chance.secret(SECRET_BYTES)
             made.append(Person(person_no=number, learner=learner, secret=secret, pseudonym=pseudonym_of(secret)))
         await connection.executemany(
             "INSERT INTO person (person_no, site, lms_user, secret, pseudonym, created_at) VALUES (?, ?, ?, ?, ?, ?)",

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import aiosqlite
 import orjson
 
+from agent.chance import Chance
 from agent.ledger import codec
 from agent.ledger.record import movements as moving
 from agent.ledger.record import reserving, undoing
@@ -56,9 +57,9 @@ _ENTERED = frozenset({Outcome.awarded, Outcome.reversed})
 class Recorder:
     """Appends to the ledger. Keeps head, numbers, names and persons in memory; `forget` after a rollback."""
 
-    def __init__(self) -> None:
+    def __init__(self, chance: Chance | None = None) -> None:
         self.names = Names()
-        self.people = People()
+        self.people = People(chance)
         self._epoch = 0
         self._seq = -1
         self._hash = chain.GENESIS

@@ -208,4 +208,4 @@ class Callback:
 
     def _wait_s(self) -> int:
         stands = self._stands()
-        return 0 if stands is None else stands.next_try_at - self._clock.now()
+        return 0 if stands is None else retry.left_s(stands.next_try_at, self._clock.now())

@@ -1,0 +1,134 @@
+"""What must hold at the end of every run, whatever happened in it; each look reads files and stored bytes alone."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import make_url
+
+from agent.ledger import delivery, file
+from agent.ledger.verify import verify
+from catalogue import verify as central
+from catalogue.store import Store
+from sim.model import owed
+from sim.world import AGENT, CAMPUS, World
+from wire import keys
+
+_BALANCES = """
+SELECT p.site || ':' || p.lms_user, b.amount FROM balance b JOIN person p USING (person_no) WHERE b.amount <> 0
+"""
+_TWICE = """
+SELECT p.lms_user, CAST(e.body AS TEXT) ->> 'rule', e.event_no, count(*) FROM entry e JOIN person p USING (person_no)
+WHERE CAST(e.body AS TEXT) ->> 'kind' = 'award' GROUP BY 1, 2, 3 HAVING count(*) > 1
+"""
+_SPENT = "SELECT learner, sum(amount) FROM movement WHERE campus = ? AND kind = 'spend' GROUP BY 1"
+_SPENDS = "SELECT learner, kind, amount FROM movement WHERE campus = ? ORDER BY no"
+
+
+def balances(home: Path) -> dict[str, int]:
+    """Learner → points, as the agent's ledger has them."""
+    with file.reading(home / "data") as connection:
+        return dict(connection.execute(_BALANCES).fetchall())
+
+
+def is_settled(world: World) -> bool:
+    """Whether everybody has what they should and the catalogue knows it: the end that every run must come to."""
+    if not (world.agent.runs and world.centre.runs) or world.posting:
+        return False
+    try:
+        with file.reading(world.agent.home / "data") as connection:
+            stands = delivery.standing(connection)
+            newest = connection.execute("SELECT coalesce(max(seq), 0) FROM entry").fetchone()[0]
+    except Exception:  # noqa: BLE001 - a file that is just being made is not settled
+        return False
+    arrived = stands["acked_seq"] == newest and not stands["last_error"] and not stands["fault"]
+    return arrived and balances(world.agent.home) == owed(world.moodle.rows(), world.forms)
+
+
+def differences(world: World) -> list[str]:
+    """Who has something else than they should, and where delivery stands."""
+    should, have = owed(world.moodle.rows(), world.forms), balances(world.agent.home)
+    told = [
+        f"{who} should have {should.get(who, 0)} and has {have.get(who, 0)}"
+        for who in sorted(should.keys() | have.keys())
+        if should.get(who, 0) != have.get(who, 0)
+    ]
+    with file.reading(world.agent.home / "data") as connection:
+        stands = delivery.standing(connection)
+    keep = ("acked_seq", "last_error", "fault", "attempts", "next_try_at")
+    told.append(f"delivery: {json.dumps({name: stands.get(name) for name in keep})}")
+    return told
+
+
+async def faults(world: World) -> list[str]:
+    """Everything that does not hold, in words."""
+    found = list(_ledger(world))
+    found += differences(world)[:-1]
+    found += await _centre(world)
+    return found
+
+
+def _ledger(world: World) -> Iterator[str]:
+    with file.reading(world.agent.home / "data") as connection:
+        for finding in verify(connection).findings:
+            yield f"ledger verify: {finding.seq}: {finding.what}"
+        for user, rule, event, count in connection.execute(_TWICE):
+            yield f"rule {rule} paid event {event} of {user} {count} times"
+
+
+async def _centre(world: World) -> list[str]:
+    home = world.centre.home
+    key = keys.load(home / "catalogue.ed25519")
+    store = await Store.open(make_url(f"sqlite:///{home / 'catalogue.db'}"))
+    try:
+        async with store.reading() as conn:
+            report = await central.verify(conn, key.public, now=world.clocks["catalogue"].now())
+    finally:
+        await store.close()
+    return [f"catalogue verify: {fault}" for fault in report.faults] + _wallets(world)
+
+
+def _wallets(world: World) -> list[str]:
+    with file.reading(world.agent.home / "data") as ledger:
+        ours: dict[str, int] = dict(
+            ledger.execute("SELECT p.pseudonym, b.amount FROM balance b JOIN person p USING (person_no)").fetchall()
+        )
+        chain = [bytes(body) for (body,) in ledger.execute("SELECT body FROM entry ORDER BY seq")]
+    db = sqlite3.connect(world.centre.home / "catalogue.db")
+    try:
+        there = [bytes(body) for (body,) in db.execute(
+            "SELECT body FROM entry WHERE campus = ? AND agent = ? ORDER BY seq", (CAMPUS, AGENT)
+        )]  # fmt: skip
+        wallets = dict(db.execute("SELECT learner, balance FROM wallet WHERE campus = ?", (CAMPUS,)).fetchall())
+        spent = dict(db.execute(_SPENT, (CAMPUS,)).fetchall())
+        found = list(_overspent(db.execute(_SPENDS, (CAMPUS,)).fetchall()))
+    finally:
+        db.close()
+    if chain != there:
+        found.append(f"the catalogue keeps {len(there)} entries, the ledger has {len(chain)}, or they differ")
+    for name in sorted(ours.keys() | wallets.keys()):
+        should = ours.get(name, 0) + spent.get(name, 0)
+        if wallets.get(name, 0) != should:
+            found.append(f"wallet {name} holds {wallets.get(name, 0)}; earned less spent is {should}")
+    return found
+
+
+def _overspent(movements: list[tuple[str, str, int]]) -> Iterator[str]:
+    """Whoever spent what was not there at that moment."""
+    held: Counter[str] = Counter()
+    for learner, kind, amount in movements:
+        held[learner] += amount
+        if kind == "spend" and held[learner] < 0:
+            yield f"wallet {learner} was spent below nought: {held[learner]}"
+
+
+def counts(world: World) -> dict[str, Any]:
+    """How much there was in a run."""
+    with file.reading(world.agent.home / "data") as connection:
+        entries = connection.execute("SELECT count(*) FROM entry").fetchone()[0]
+    return {"rows": len(world.moodle.rows()), "entries": entries, "lives": len(world.agent.lives)}

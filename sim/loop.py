@@ -1,0 +1,233 @@
+"""An event loop whose time is a number: it jumps to the next timer, and every step of a run follows from the seed.
+
+Threads are the one thing here that the machine would schedule, so there are none: what a program gives to a thread (a
+statement for SQLite, a look into a file) is done at once, and the answer is handed on after a virtual delay drawn from
+the seed. Virtual time stands still meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context, copy_context
+from random import Random
+from typing import Any
+
+import aiosqlite
+from aiosqlite import core
+
+from sim.machine import mine, whose
+from sim.network import Network
+
+HOP_S_MAX = 0.003
+"""Longest that an answer is on its way from what would be a thread, in virtual seconds."""
+STEPS_MAX = 5_000_000
+"""A run that has not ended after so many never will."""
+_CONNECT = aiosqlite.Connection._connect.__code__  # noqa: SLF001 - see `VirtualLoop.create_future`
+
+Step = Callable[..., object]
+
+
+class StuckError(RuntimeError):
+    """Nothing is left to do, or it never ends, or something was left to chance."""
+
+
+class VirtualLoop(asyncio.BaseEventLoop):
+    """One run's loop. ``chance`` draws how long answers are on their way."""
+
+    def __init__(self, chance: Random, network: Network) -> None:
+        super().__init__()
+        self._chance = chance
+        self._network = network
+        self._now = 0.0
+        self._numbers = itertools.count()
+        self._due: deque[asyncio.Handle] = deque()
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._last_answer: dict[int, float] = {}
+        self._home = threading.get_ident()
+        self.steps = 0
+        self.calls = 0
+        """Calls into databases and files."""
+        self.troubles: list[str] = []
+        """What nobody handled."""
+        self.set_exception_handler(self._note)
+
+    def time(self) -> float:
+        """Virtual seconds since the beginning."""
+        return self._now
+
+    def call_soon(  # type: ignore[override]
+        self, callback: Step, *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        """As the base class."""
+        handle = asyncio.Handle(callback, args, self, context)
+        self._due.append(handle)
+        return handle
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Step, *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """As the base class."""
+        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        heapq.heappush(self._timers, (when, next(self._numbers), handle))
+        return handle
+
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Step, *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """As the base class."""
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def call_soon_threadsafe(  # type: ignore[override]
+        self, callback: Step, *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        """As `call_soon`: there is no other thread.
+
+        Raises:
+            StuckError: there is one, and what follows from it would not follow from the seed.
+        """
+        if threading.get_ident() != self._home:
+            self.troubles.append(f"a thread that the simulation does not know of asks for {callback}")
+            raise StuckError(self.troubles[-1])
+        return self.call_soon(callback, *args, context=context)
+
+    def create_future(self) -> asyncio.Future[Any]:
+        """As the base class; who asks for one to connect to SQLite is given a queue without a thread behind it."""
+        caller = sys._getframe(1)  # noqa: SLF001 - no other way to tell
+        if caller.f_code is _CONNECT:
+            _AtOnce.instead_of_a_thread(caller.f_locals["self"], self)
+        return super().create_future()
+
+    def create_task(
+        self, coro: Coroutine[Any, Any, Any] | Generator[Any, None, Any], **options: Any
+    ) -> asyncio.Task[Any]:
+        """As the base class; a process keeps its tasks."""
+        task = super().create_task(coro, **options)
+        context = options.get("context")
+        process = whose(context) if context is not None else mine()
+        if process is not None:
+            process.tasks.append(task)
+        return task
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: object, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        """Done at once, told later."""
+        future = super().create_future()
+        self.do(id(executor), future, lambda: func(*args))
+        return future
+
+    def do(self, by: int, future: asyncio.Future[Any] | None, work: Callable[[], Any]) -> None:
+        """Do what a thread would do, and hand its answer on; those of one thread come in their order."""
+        tell: Step
+        try:
+            tell, answer = _set_result, work()
+        except BaseException as exc:  # noqa: BLE001 - as a thread does: told to whoever asked
+            tell, answer = _set_exception, exc
+        self.calls += 1
+        when = max(self._now + self._chance.random() * HOP_S_MAX, self._last_answer.get(by, 0.0))
+        self._last_answer[by] = when
+        if (process := mine()) is not None:
+            process.called()
+        if future is not None:
+            self.call_at(when, tell, future, answer)
+
+    def add_signal_handler(self, sig: int, callback: Step, *args: Any) -> None:  # type: ignore[override]
+        """Signals are sent by whoever plays the operator."""
+        process = mine()
+        if process is not None:
+            context = copy_context()
+            process.signals[sig] = lambda: self.call_soon(callback, *args, context=context)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """Nobody listens any more."""
+        process = mine()
+        return process is not None and process.signals.pop(sig, None) is not None
+
+    async def sock_connect(self, sock: Any, address: Any) -> None:
+        """The way there is looked for when the connection is made."""
+        self._network.aim(sock, address)
+
+    async def create_connection(  # type: ignore[override]
+        self, protocol_factory: Callable[[], Any], **options: Any
+    ) -> Any:
+        """Through the simulated network."""
+        return await self._network.connect(self, protocol_factory, options["sock"])
+
+    async def create_server(  # type: ignore[override]
+        self, protocol_factory: Callable[[], Any], host: Any, port: Any, **_: Any
+    ) -> Any:
+        """At the simulated network."""
+        return self._network.listen(protocol_factory, (host, port))
+
+    async def create_unix_server(self, protocol_factory: Callable[[], Any], path: Any = None, **_: Any) -> Any:
+        """At the simulated network, where nobody asks."""
+        return self._network.listen(protocol_factory, (str(path), 0))
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """It is passed over when its time comes."""
+
+    def _run_once(self) -> None:
+        """One step."""
+        if not self._due:
+            self._to_the_next_timer()
+        handle = self._due.popleft()
+        if handle.cancelled():
+            return
+        process = whose(handle._context)  # type: ignore[attr-defined]  # noqa: SLF001 - where its mark is
+        if process is not None and process.dead:
+            process.parked.append(handle)
+            return
+        self.steps += 1
+        if self.steps > STEPS_MAX:
+            raise StuckError(f"{STEPS_MAX} steps and no end, at {self._now:.1f} s")
+        handle._run()  # noqa: SLF001 - what a loop does
+
+    def _to_the_next_timer(self) -> None:
+        while self._timers and self._timers[0][2].cancelled():
+            heapq.heappop(self._timers)
+        if not self._timers:
+            raise StuckError(f"everybody waits for somebody else, at {self._now:.1f} s")
+        self._now = max(self._now, self._timers[0][0])
+        while self._timers and self._timers[0][0] <= self._now:
+            self._due.append(heapq.heappop(self._timers)[2])
+
+    def _note(self, _loop: asyncio.AbstractEventLoop, about: dict[str, Any]) -> None:
+        process = mine()
+        error = about.get("exception")
+        said = f"{about.get('message')}: {type(error).__name__}: {error}" if error else str(about.get("message"))
+        self.troubles.append(f"{process.name if process else 'simulation'}: {said}")
+
+
+class _AtOnce:
+    """In place of the queue of an aiosqlite connection: what is put into it is done."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+
+    @classmethod
+    def instead_of_a_thread(cls, connection: Any, loop: VirtualLoop) -> None:
+        """Send the connection's thread home before it was asked anything."""
+        queue, connection._tx = connection._tx, cls(loop)  # noqa: SLF001 - of this one connection
+        queue.put_nowait((None, lambda: core._STOP_RUNNING_SENTINEL))  # noqa: SLF001 - what ends it
+        connection._thread.join()  # noqa: SLF001 - as above
+
+    def put_nowait(self, wanted: tuple[asyncio.Future[Any] | None, Callable[[], Any]]) -> None:
+        """Do it, and tell whoever asked."""
+        future, work = wanted
+        self._loop.do(id(self), future, work)
+
+
+def _set_result(future: asyncio.Future[Any], result: Any) -> None:
+    if not future.done():
+        future.set_result(result)
+
+
+def _set_exception(future: asyncio.Future[Any], error: BaseException) -> None:
+    if not future.done():
+        future.set_exception(error)

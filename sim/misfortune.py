@@ -1,0 +1,83 @@
+"""What goes wrong in a run: each kind is drawn or left out by the seed, and comes at times of its own."""
+
+from __future__ import annotations
+
+from random import Random
+
+from sim.world import World
+
+KINDS = ("kill", "restart", "weather", "clock", "replay")
+
+
+class Misfortune:
+    """Draws faults. Which kinds there are is drawn first: a run with few kinds goes deeper than one with all."""
+
+    def __init__(self, world: World, chance: Random) -> None:
+        self._world = world
+        self._chance = chance
+        self._kinds = [kind for kind in KINDS if chance.random() < 0.55]
+        self._often = chance.choice((0.0, 0.05, 0.15, 0.3))
+        for program in (world.agent, world.centre):
+            program.tears = chance.choice((0.0, 0.5, 1.0))
+        world.trace.say(f"misfortunes: {', '.join(self._kinds) or 'none'}; how often: {self._often}")
+
+    async def maybe(self) -> None:
+        """Something goes wrong, or nothing does."""
+        if self._kinds and self._chance.random() < self._often:
+            await {
+                "kill": self._kill,
+                "restart": self._restart,
+                "weather": self._weather,
+                "clock": self._clock,
+                "replay": self._replay,
+            }[self._chance.choice(self._kinds)]()
+
+    async def over(self) -> None:
+        """Calm weather, right clocks."""
+        self._world.network.weather.calm()
+        for clock in self._world.clocks.values():
+            clock.wrong_s = 0
+        for program in (self._world.agent, self._world.centre):
+            if program.runs:
+                program.process.fuse = 0
+        self._world.trace.say("calm")
+
+    def _one(self) -> tuple[str, object]:
+        return self._chance.choice((("agent", self._world.agent), ("catalogue", self._world.centre)))
+
+    async def _kill(self) -> None:
+        program = self._chance.choice((self._world.agent, self._world.agent, self._world.centre))
+        calls = self._chance.choice((0, 3, 10, 40, 200))
+        within = self._chance.randrange(calls) + 1 if calls else 0
+        self._world.trace.fault(f"kill {program.name}", f"within {within} calls")
+        if within:
+            program.kill_within(within)
+        else:
+            program.kill()
+
+    async def _restart(self) -> None:
+        program = self._chance.choice((self._world.agent, self._world.centre))
+        self._world.trace.fault(f"restart {program.name}")
+        program.stop()
+
+    async def _weather(self) -> None:
+        draw, weather = self._chance, self._world.network.weather
+        weather.refused = draw.choice((0.0, 0.0, 0.3, 1.0))
+        weather.cut = draw.choice((0.0, 0.0, 0.05, 0.3))
+        weather.late = draw.choice((0.0, 0.1, 0.5))
+        weather.late_s_max = draw.choice((0.1, 3.0, 70.0))
+        weather.lost = draw.choice((0.0, 0.0, 0.05))
+        self._world.trace.fault("weather", str(weather))
+
+    async def _clock(self) -> None:
+        name = self._chance.choice(tuple(self._world.clocks))
+        clock = self._world.clocks[name]
+        most = self._chance.choice((5, 200, 4_000, 80_000))
+        clock.wrong_s = self._chance.choice((0, self._chance.randrange(-most, most)))
+        self._world.trace.fault(f"clock of {name} jumps", f"to {clock.wrong_s} s")
+
+    async def _replay(self) -> None:
+        taped = self._world.network.taped
+        if taped:
+            self._world.trace.fault("batches sent again")
+            await self._world.network.replay(self._world.loop, bytes(self._chance.choice(taped)))

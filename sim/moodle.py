@@ -1,0 +1,196 @@
+"""A campus's Moodle: learners who act, rows that become visible late, out of order or never, and systems that post."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from agent.demo.schema import sqlite_ddl
+
+BEGAN = 1_795_300_000
+"""The wall time at which every simulation begins, seconds UTC."""
+LEARNERS = tuple(range(31, 37))
+GUEST, ADMIN = 1, 2
+LESSONS = (11, 12, 13, 14)
+COURSE, COURSE_CONTEXT = 3, 84
+
+COMPLETED = r"\core\event\course_module_completion_updated"
+LOGGED_IN = r"\core\event\user_loggedin"
+VIEWED = r"\core\event\course_viewed"
+POSTED = r"\mod_forum\event\post_created"
+DELETED = r"\mod_forum\event\post_deleted"
+UNWANTED = r"\core\event\dashboard_viewed"
+
+Row = dict[str, Any]
+
+_PLAIN: Row = {
+    "eventname": UNWANTED, "component": "core", "action": "viewed", "target": "course", "objecttable": None,
+    "objectid": None, "crud": "r", "edulevel": 2, "contextid": COURSE_CONTEXT, "contextlevel": 50,
+    "contextinstanceid": COURSE, "userid": 0, "courseid": COURSE, "relateduserid": None, "anonymous": 0,
+    "other": "null", "timecreated": 0, "origin": "web", "ip": None, "realuserid": None,
+}  # fmt: skip
+_INSERT = f"INSERT INTO mdl_logstore_standard_log (id, {', '.join(_PLAIN)}) VALUES (?, {', '.join('?' * len(_PLAIN))})"
+
+
+@cache
+def _empty() -> bytes:
+    """A Moodle database without a row."""
+    db = sqlite3.connect(":memory:")
+    for statement in sqlite_ddl():
+        db.execute(statement)
+    found: bytes = db.serialize()
+    db.close()
+    return found
+
+
+@dataclass(slots=True)
+class Moodle:
+    """The site. ``waiting`` are rows whose number is taken and whose transaction is still open."""
+
+    path: Path
+    chance: Random
+    last_id: int = 0
+    last_object: int = 900
+    waiting: dict[int, Row] = field(default_factory=dict)
+    posts: list[tuple[int, int]] = field(default_factory=list)
+    """(post, author) of forum posts that are not deleted."""
+    told: dict[tuple[Any, ...], bool] = field(default_factory=dict)
+    """Which facts were told, and whether by rows that never earn."""
+    db: sqlite3.Connection = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.path.write_bytes(_empty())
+        self.db = sqlite3.connect(self.path, isolation_level=None)
+        self.db.execute("PRAGMA journal_mode = WAL")
+        self.db.execute("PRAGMA synchronous = OFF")
+
+    def begin(self, row: Row) -> int:
+        """Take the next number for a row, which nobody sees yet."""
+        self.last_id += 1
+        self.waiting[self.last_id] = row
+        return self.last_id
+
+    def commit(self, number: int) -> None:
+        """The row can be seen."""
+        row = self.waiting.pop(number)
+        self.db.execute(_INSERT, (number, *row.values()))
+
+    def roll_back(self, number: int) -> None:
+        """The row was never there; its number is used up."""
+        del self.waiting[number]
+
+    def _object(self) -> int:
+        self.last_object += 1
+        return self.last_object
+
+    def act(self, now: int) -> Row:
+        """What somebody does, as a row of the log."""
+        who, kind = self.chance.choice(LEARNERS), self.chance.random()
+        row = _PLAIN | {"userid": who, "timecreated": now - self.chance.randrange(3)}
+        if kind < 0.35:
+            row |= self._completed(who)
+        elif kind < 0.5:
+            row |= {"eventname": LOGGED_IN, "objecttable": "user", "objectid": who, "contextlevel": 10, "courseid": 0}
+        elif kind < 0.7:
+            row |= {"eventname": VIEWED}
+        elif kind < 0.85 or not self.posts:
+            row |= self._posted(who)
+        else:
+            row |= self._deleted() | {"timecreated": now}  # never before its post
+        strange = self._never_earns(row) if self.chance.random() < 0.12 else {}
+        return self._one_fact(row | strange, strange=bool(strange))
+
+    def _one_fact(self, row: Row, *, strange: bool) -> Row:
+        """Two rows of one second are one fact; one that earns and one that never does are kept apart (see the docs)."""
+        key = (row["eventname"], row["userid"], row["objectid"], row["timecreated"])
+        if self.told.setdefault(key, strange) != strange:
+            return row | {"eventname": UNWANTED}
+        return row
+
+    def _completed(self, who: int) -> Row:
+        lesson = self.chance.choice(LESSONS)
+        other = json.dumps({"relateduserid": who, "overrideby": None, "completionstate": 1})
+        return {
+            "eventname": COMPLETED, "objecttable": "course_modules_completion", "objectid": self._object(),
+            "contextid": 200 + lesson, "contextlevel": 70, "contextinstanceid": lesson, "relateduserid": who,
+            "other": other, "crud": "u",
+        }  # fmt: skip
+
+    def _posted(self, who: int) -> Row:
+        post = self._object()
+        self.posts.append((post, who))
+        return _about_post(POSTED, post, None)
+
+    def _deleted(self) -> Row:
+        post, author = self.posts.pop(self.chance.randrange(len(self.posts)))
+        return _about_post(DELETED, post, author) | {"userid": author}
+
+    def _never_earns(self, row: Row) -> Row:
+        """What is like something that earns, and is not."""
+        if row["eventname"] == DELETED:
+            return {}
+        strange: list[Row] = [
+            {"origin": "restore"}, {"origin": None}, {"realuserid": ADMIN}, {"anonymous": 1},
+            {"userid": GUEST} | ({"relateduserid": GUEST} if row["relateduserid"] else {}), {"eventname": UNWANTED},
+        ]  # fmt: skip
+        return self.chance.choice(strange)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.db.close()
+
+    def rows(self) -> list[Row]:
+        """Every row that was committed, in order."""
+        names = ("id", *_PLAIN)
+        found = self.db.execute(f"SELECT {', '.join(names)} FROM mdl_logstore_standard_log ORDER BY id")
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+
+def _about_post(event: str, post: int, author: int | None) -> Row:
+    other = json.dumps({"discussionid": 5, "forumid": 1, "forumtype": "general"})
+    return {
+        "eventname": event, "component": "mod_forum", "objecttable": "forum_posts", "objectid": post, "crud": "c",
+        "contextid": 220, "contextlevel": 70, "contextinstanceid": 20, "relateduserid": author, "other": other,
+    }  # fmt: skip
+
+
+def trigger_post(row: Row) -> bytes:
+    """What Moodle's tool_trigger sends of a completion, in the words of a complete template."""
+    fields = {
+        "eventname": row["eventname"].replace("\\", "%5C"),
+        "userid": str(row["userid"]),
+        "relateduserid": str(row["relateduserid"]),
+        "objecttable": row["objecttable"],
+        "objectid": str(row["objectid"]),
+        "courseid": str(row["courseid"]),
+        "contextinstanceid": str(row["contextinstanceid"]),
+        "contextlevel": str(row["contextlevel"]),
+        "timecreated": str(row["timecreated"]),
+        "anonymous": "0",
+        "realuserid": "",
+        "origin": "web",
+        "other_completionstate": "1",
+    }
+    return json.dumps(fields).encode()
+
+
+def form_post(number: int, learner: int, at: int) -> bytes:
+    """What a form sends that no log knows."""
+    told = {
+        "event": "submission.received",
+        "occurred_at": at,
+        "user": {"id": str(learner)},
+        "submission": {"id": f"s{number}"},
+    }
+    return json.dumps(told).encode()
+
+
+def copied(source: Path, target: Path) -> None:
+    """A directory as a process leaves it that is killed: whole files, without what only lives in memory."""
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("*-shm", "*.sock"))

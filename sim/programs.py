@@ -1,0 +1,258 @@
+"""The two programs as they are installed, each a directory and lives in it: the agent beside Moodle, the catalogue."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any, TypeVar
+
+from aiohttp import web
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import make_url
+
+from agent.config.settings import load_settings
+from agent.errors import RewardsError
+from agent.model import Page
+from agent.service import run as service
+from agent.wiring import opened
+from catalogue.app import Door
+from catalogue.proof.keys import KeyFile
+from catalogue.redemption.vault import Vault
+from catalogue.store import Store
+from sim.loop import VirtualLoop
+from sim.machine import Process
+from sim.moodle import BEGAN, copied
+from sim.trace import Trace
+
+T = TypeVar("T")
+RESTART_S = 5.0
+"""How long the machine waits before it starts a program again."""
+
+
+@dataclass(slots=True)
+class SimClock:
+    """A machine's clocks: the wall's can be wrong, and the one that runs stands still while the machine sleeps."""
+
+    loop: VirtualLoop
+    wrong_s: int = 0
+    asleep_s: float = 0.0
+    idle_s: float = 0.0
+
+    def now(self) -> int:
+        """Seconds UTC, as this machine believes."""
+        return int(BEGAN + self.loop.time() + self.idle_s) + self.wrong_s
+
+    def running(self) -> float:
+        """Seconds that this machine was awake."""
+        return self.loop.time() + self.idle_s - self.asleep_s
+
+
+@dataclass(frozen=True, slots=True)
+class SeededChance:
+    """Secrets and jitter of one agent, from the seed."""
+
+    random: Random
+
+    def secret(self, size: int) -> bytes:
+        """Bytes that nobody in the simulation guesses."""
+        return self.random.randbytes(size)
+
+    def jitter(self) -> float:
+        """A number in [0, 1)."""
+        return self.random.random()
+
+
+@dataclass(slots=True)
+class Program:
+    """One installed program and its supervisor. ``main`` is one life of it; ``home`` is where its files lie now."""
+
+    name: str
+    home: Path
+    main: Callable[[Program], Awaitable[int]]
+    loop: VirtualLoop
+    trace: Trace
+    chance: Random
+    tears: float = 0.0
+    """How likely a kill leaves half of what was being written."""
+    lives: list[Process] = field(default_factory=list)
+    wanted: bool = True
+    _sizes: dict[str, int] = field(default_factory=dict)
+    _over: asyncio.Event = field(default_factory=asyncio.Event)
+    _supervisor: asyncio.Task[None] | None = None
+
+    @property
+    def process(self) -> Process:
+        """The present life, or the last."""
+        return self.lives[-1]
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is alive."""
+        return bool(self.lives) and not self._over.is_set()
+
+    def supervise(self) -> None:
+        """Start it, and again whenever it ends, for as long as it is wanted."""
+        self._supervisor = self.loop.create_task(self._supervise(), name=f"supervisor of {self.name}")
+
+    async def _supervise(self) -> None:
+        while self.wanted:
+            await self._live()
+            await asyncio.sleep(RESTART_S * (0.2 + self.chance.random()))
+
+    async def _live(self) -> None:
+        number = len(self.lives) + 1
+        process = Process(name=f"{self.name}.{number}", on_kill=self._killed, on_near=self._near)
+        self.lives.append(process)
+        self._over = asyncio.Event()
+        self.trace.say(f"{process.name} starts")
+        process.start(self._told, self.loop)
+        await self._over.wait()
+
+    async def _told(self) -> None:
+        """One life, as its operator sees it."""
+        try:
+            code: int | str = await self.main(self)
+        except RewardsError as exc:
+            code = f"{exc.exit_code} {exc.message}"
+        self.trace.say(f"{self.process.name} ends: {code}")
+        self._over.set()
+
+    def _near(self) -> None:
+        self._sizes = {str(path): path.stat().st_size for path in sorted(self.home.rglob("*-wal"))}
+
+    def _killed(self, process: Process) -> None:
+        """What a kill leaves on disk: all that was written, or half of the last of it."""
+        before, self.home = self.home, self.home.with_name(f"{self.name}.{len(self.lives) + 1}")
+        copied(before, self.home)
+        for path in sorted(self.home.rglob("*-wal")):
+            size, had = path.stat().st_size, self._sizes.get(str(before / path.relative_to(self.home)))
+            if had is not None and had < size and self.chance.random() < self.tears:
+                self._tear(path, had, size)
+        self._sizes = {}
+        self.trace.say(f"{process.name} is killed")
+        self._over.set()
+
+    def _tear(self, path: Path, had: int, size: int) -> None:
+        """The machine lost power within this write: its end is missing, or is nothing but noughts."""
+        kept = self.chance.randrange(had, size)
+        with path.open("r+b") as file:
+            file.truncate(kept)
+            if self.chance.random() < 0.5:
+                file.truncate(size)
+        self.trace.fault("torn write", f"{path.name} {kept - had} of {size - had} bytes")
+
+    def kill(self) -> None:
+        """Now, wherever it is."""
+        if self.runs:
+            self.process.kill()
+
+    def kill_within(self, calls: int) -> None:
+        """At one of its next calls into a database or a file."""
+        if self.runs:
+            self.process.fuse = calls + 1
+
+    def stop(self) -> None:
+        """SIGTERM."""
+        handler = self.process.signals.get(signal.SIGTERM) if self.runs else None
+        if handler is not None:
+            handler()
+        elif self.runs:
+            self.process.kill()
+
+    async def down(self) -> None:
+        """Stop it and keep it stopped."""
+        self.wanted = False
+        self.kill()
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
+
+    def up(self) -> None:
+        """Start it again."""
+        self.wanted = True
+        self.supervise()
+
+    async def inside(self, work: Callable[[], Awaitable[T]]) -> T | None:
+        """Have the running process do something; None where it is killed meanwhile."""
+        if not self.runs:
+            return None
+        over = asyncio.create_task(self._over.wait())
+        doing = self.process.start(work, self.loop)
+        await asyncio.wait({over, doing}, return_when=asyncio.FIRST_COMPLETED)
+        over.cancel()
+        return doing.result() if doing.done() else None
+
+
+def write_key(path: Path, chance: Random) -> None:
+    """A signing key from the seed, as the programs keep theirs."""
+    key = Ed25519PrivateKey.from_private_bytes(chance.randbytes(32))
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    path.chmod(0o600)
+
+
+def agent_main(clock: SimClock, chance: SeededChance, token: Callable[[], str]) -> Callable[[Program], Awaitable[int]]:
+    """The real agent, as `rewards-agent run` puts it together; it enrols with ``token`` where there is one."""
+
+    async def main(program: Program) -> int:
+        settings = load_settings(program.home / "config.toml")
+        async with opened(settings, clock=clock, chance=chance) as agent:
+            if said := token():
+                await agent.operations.table()["catalogue.enrol"](token=said)
+
+            def on_page(page: Page, tally: Any) -> None:
+                outcomes = ", ".join(f"{n} {outcome.name}" for outcome, n in sorted(tally.outcomes.items(), key=str))
+                program.trace.say(
+                    f"{program.process.name} page {page.source} to {page.state.position}: {tally.fresh} fresh,"
+                    f" {tally.entries} entries; {outcomes}"
+                )
+
+            return await service.serve(
+                agent.tails(on_page),
+                agent.outbox,
+                data_dir=settings.agent.data_dir,
+                operations=agent.operations.table(),
+                reload=agent.reload,
+                watch=agent.watch,
+                scheduling=agent.scheduler,
+                listeners=[agent.door] if agent.door is not None else [],
+                callbacks=agent.callbacks,
+                pulls=agent.pulls,
+                expiring=agent.expiry,
+            )
+
+    return main
+
+
+class Centre:
+    """The real catalogue on SQLite: its door, on the simulated network."""
+
+    def __init__(self, clock: SimClock, port: int) -> None:
+        self._clock = clock
+        self._port = port
+        self.store: Store
+        self.key: KeyFile
+
+    async def main(self, program: Program) -> int:
+        """One life."""
+        self.store = await Store.open(make_url(f"sqlite:///{program.home / 'catalogue.db'}"))
+        self.key = KeyFile(program.home / "catalogue.ed25519")
+        door = Door(store=self.store, key=self.key, vault=Vault(bytes(32)), clock=self._clock.now)
+        runner = web.AppRunner(door.app(), access_log=None, auto_decompress=False, shutdown_timeout=1.0)
+        stop = asyncio.Event()
+        program.loop.add_signal_handler(signal.SIGTERM, stop.set)
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(self.store.close)
+            stack.push_async_callback(runner.cleanup)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", self._port).start()
+            program.trace.say(f"{program.process.name} listens")
+            await stop.wait()
+        return 0

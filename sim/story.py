@@ -1,0 +1,292 @@
+"""One run: what learners do and what goes wrong, drawn from the seed; then calm weather, and what must hold."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import tempfile
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import structlog
+
+from catalogue.wallets import book
+from sim import checks
+from sim.loop import StuckError
+from sim.machine import mine
+from sim.misfortune import Misfortune
+from sim.model import Form
+from sim.moodle import BEGAN, COMPLETED, LEARNERS, UNWANTED, Row, form_post, trigger_post
+from sim.world import CAMPUS, FORMS, HOOK, World, begin, build
+
+SETTLED_S_MAX = 7_200.0
+"""How long after the last fault everything may take to be right, in virtual seconds: backoffs are part of it."""
+AFTERWARDS_S = 20.0
+"""How long it must stay so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run came to; ``faults`` empty means that all held."""
+
+    seed: str
+    faults: list[str]
+    injected: Counter[str]
+    counts: dict[str, int]
+    trace: str
+    digest: str
+
+
+def run(seed: str, scratch: Path) -> Outcome:
+    """Play one seed. ``scratch`` is a directory that several runs share."""
+    with tempfile.TemporaryDirectory(prefix="sim-", dir=scratch) as name, _quiet_collector():
+        world = build(seed, Path(name), scratch)
+        with _logged(world):
+            try:
+                faults = world.loop.run_until_complete(_play(world))
+            except StuckError as exc:
+                faults = [str(exc)]
+            injected, counts, text, digest = _told(world)
+            _bury(world)
+    return Outcome(seed=seed, faults=faults, injected=injected, counts=counts, trace=text, digest=digest)
+
+
+def _told(world: World) -> tuple[Counter[str], dict[str, int], str, str]:
+    counts: dict[str, int] = {"steps": world.loop.steps, "calls": world.loop.calls}
+    with suppress(Exception):
+        counts |= checks.counts(world)
+    world.trace.say(f"{counts}")
+    return Counter(world.trace.faults), counts, world.trace.text(), world.trace.digest()
+
+
+async def _play(world: World) -> list[str]:
+    await begin(world)
+    await _storm(world)
+    late = await _calm(world)
+    if not late:
+        await asyncio.sleep(AFTERWARDS_S)
+    for program in (world.agent, world.centre):
+        program.wanted = False
+        program.stop()
+    await asyncio.sleep(30)
+    found = late + await checks.faults(world) + world.loop.troubles
+    for fault in found:
+        world.trace.say(f"FAULT {fault}")
+    return found
+
+
+async def _storm(world: World) -> None:
+    """What is done, and what goes wrong meanwhile."""
+    chance = world.chance("story")
+    acting = Acting(world, chance)
+    misfortune = Misfortune(world, world.chance("misfortune"))
+    until = world.loop.time() + chance.uniform(40, 160)
+    acts_s = chance.choice((0.3, 1.0, 3.0))
+    while world.loop.time() < until:
+        await asyncio.sleep(chance.expovariate(1 / acts_s))
+        await acting.once()
+        await misfortune.maybe()
+    await misfortune.over()
+    acting.end()
+
+
+async def _calm(world: World) -> list[str]:
+    """Until all is right; what is not, where it never comes to that."""
+    until, wait = world.loop.time() + SETTLED_S_MAX, 5.0
+    while world.loop.time() < until:
+        await asyncio.sleep(wait)
+        if checks.is_settled(world):
+            world.trace.say("all is right")
+            return []
+        wait = min(wait * 1.2, 60.0)
+    return [f"after {SETTLED_S_MAX:.0f} s of calm: {told}" for told in checks.differences(world)]
+
+
+class Acting:
+    """Learners, Moodle, what posts, and who spends."""
+
+    def __init__(self, world: World, chance: Random) -> None:
+        self._world = world
+        self._chance = chance
+        self._numbers = 0
+        self._jobs: set[asyncio.Task[Any]] = set()
+        self._late_s = chance.choice((1.0, 20.0, 90.0))
+        self._habits = {
+            "late": chance.choice((0.0, 0.2, 0.5)),
+            "rolled back": chance.choice((0.0, 0.1)),
+            "trigger": chance.choice((0.0, 0.5, 1.0)),
+            "twice": chance.choice((0.0, 0.3)),
+            "form": chance.choice((0.0, 0.15)),
+            "spend": chance.choice((0.0, 0.1, 0.3)),
+        }
+
+    def _does(self, habit: str) -> bool:
+        return self._chance.random() < self._habits[habit]
+
+    async def once(self) -> None:
+        """Something happens."""
+        if self._does("form"):
+            self._form()
+        elif self._does("spend"):
+            self._begin(self._spend(self._chance.randrange(1, 25)))
+        else:
+            for _ in range(self._chance.choice((1, 1, 1, 4))):
+                self._act()
+
+    def end(self) -> None:
+        """Every transaction that is open ends now."""
+        for number in sorted(self._world.moodle.waiting):
+            self._world.moodle.commit(number)
+
+    def _begin(self, doing: Awaitable[Any]) -> None:
+        task = asyncio.ensure_future(doing)
+        self._jobs.add(task)
+        task.add_done_callback(self._jobs.discard)
+
+    def _act(self) -> None:
+        world, now = self._world, int(BEGAN + self._world.loop.time())
+        row = world.moodle.act(now)
+        number = world.moodle.begin(row)
+        if self._does("trigger") and _is_told(row):
+            times = 1 + self._does("twice")
+            self._post(HOOK, trigger_post(row), f"of row {number}", times)
+        if self._does("rolled back"):
+            world.trace.fault("row rolled back", str(number))
+            self._later(number, world.moodle.roll_back)
+        elif self._does("late"):
+            world.trace.fault("row visible late", str(number))
+            self._later(number, world.moodle.commit)
+        else:
+            world.moodle.commit(number)
+
+    def _later(self, number: int, then: Callable[[int], None]) -> None:
+        async def wait() -> None:
+            await asyncio.sleep(self._chance.random() * self._late_s)
+            if number in self._world.moodle.waiting:
+                then(number)
+
+        self._begin(wait())
+
+    def _form(self) -> None:
+        self._numbers += 1
+        learner = self._chance.choice(LEARNERS)
+        self._world.forms.append(Form(self._numbers, learner))
+        body = form_post(self._numbers, learner, int(BEGAN + self._world.loop.time()))
+        self._post(FORMS, body, f"of form {self._numbers}", 1 + self._does("twice"))
+
+    def _post(self, path: str, body: bytes, what: str, times: int) -> None:
+        if times > 1:
+            self._world.trace.fault("posted twice", what)
+        task = asyncio.ensure_future(self._world.post(path, body, what, times))
+        self._world.posting.add(task)
+        task.add_done_callback(self._world.posting.discard)
+
+    async def _spend(self, amount: int) -> None:
+        self._numbers += 1
+        world, ref, pick = self._world, f"spend-{self._numbers}", self._chance.random()
+
+        async def spent() -> str:
+            store, now = world.catalogue.store, world.clocks["catalogue"].now()
+            async with store.writing() as conn:
+                rows = await conn.exec_driver_sql("SELECT learner FROM wallet ORDER BY learner")
+                names = [str(row[0]) for row in rows]
+                if not names:
+                    return "nobody"
+                key = (names[int(pick * len(names))], "points")
+                try:
+                    await book.spend(store, conn, CAMPUS, key, amount, ref=ref, now=now)
+                except book.InsufficientError as exc:
+                    return f"only {exc.available}"
+            return "done"
+
+        if world.centre.runs:
+            world.trace.say(f"{ref} of {amount}: {await world.centre.inside(spent)}")
+
+
+def _is_told(row: Row) -> bool:
+    """Whether tool_trigger posts it: completions of real learners, at this campus."""
+    plain = row["origin"] == "web" and not row["anonymous"] and not row["realuserid"]
+    return row["eventname"] == COMPLETED and row["eventname"] != UNWANTED and plain and row["userid"] in LEARNERS
+
+
+@contextmanager
+def _logged(world: World) -> Iterator[None]:
+    """What the programs log becomes part of the trace, under the name of who said it."""
+    root = str(world.root)
+
+    def noted(_logger: Any, _method: str, event: Any) -> Any:
+        name = event.pop("event", "")
+        process = mine()
+        said = " ".join(f"{key}={event[key]!r}" for key in sorted(event))
+        world.trace.say(f"{process.name if process else 'simulation'} {name} {said}".replace(root, "").rstrip())
+        raise structlog.DropEvent
+
+    before, library = structlog.get_config(), logging.getLogger()
+    handlers, level = library.handlers, library.level
+    structlog.configure(processors=[noted], cache_logger_on_first_use=False)
+    library.handlers = [_Library(world)]
+    library.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        library.handlers = handlers
+        library.setLevel(level)
+        structlog.configure(**before)
+
+
+class _Library(logging.Handler):
+    """What the libraries say is noted; an error that a server answered 500 to is a trouble of ours."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(logging.ERROR)
+        self._world = world
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Note it."""
+        self._world.trace.say(f"library {record.name}: {record.getMessage().splitlines()[0]}")
+        if record.name.startswith("aiohttp.server"):
+            self._world.loop.troubles.append(f"{record.name}: {record.exc_info and record.exc_info[1]!r}")
+
+
+@contextmanager
+def _quiet_collector() -> Iterator[None]:
+    """Garbage is collected between runs: what is finalised in the middle of one would not be at the same step again."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _bury(world: World) -> None:
+    """Let everything that is left come to its end, so that threads and files are let go; nobody looks any more."""
+
+    async def end() -> None:
+        world.network.weather.calm()
+        if world.session is not None:
+            await world.session.close()
+        for program in (world.agent, world.centre):
+            for process in program.lives:
+                process.fuse = 0
+                if process.dead:
+                    process.thaw(world.loop)
+        me = asyncio.current_task()
+        for _ in range(100):
+            left = [task for task in asyncio.all_tasks() if task is not me and not task.done()]
+            if not left:
+                break
+            for task in left:
+                task.cancel()
+            await asyncio.sleep(1)
+
+    world.loop.run_until_complete(end())
+    world.loop.run_until_complete(world.loop.shutdown_asyncgens())
+    world.loop.close()
+    world.moodle.close()

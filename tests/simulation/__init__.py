@@ -1,0 +1,1 @@
+"""Whole systems by seed: deterministic simulation, kept small enough for every change."""
