@@ -33,6 +33,6 @@ async def road_to_catalogue(
         lock=read_lock(settings.recovery_file),
         jitter=chance.jitter,
     )
-    road = BothWays(outbox, Feed(writer=writer, data_dir=data_dir, client=back, clock=clock))
+    road = BothWays(outbox, Feed(writer=writer, data_dir=data_dir, client=back, clock=clock, jitter=chance.jitter))
     stack.push_async_callback(road.close)
     return road

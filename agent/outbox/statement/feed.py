@@ -59,7 +59,8 @@ class Feed:
     async def run(self) -> None:
         """Ask for ever; backs off where nothing comes, also after a restart."""
         while True:
-            due = (await mirror.stand(await self._connection())).next_try_at - self._clock.now()
+            stand = await mirror.stand(await self._connection())
+            due = retry.left_s(stand.next_try_at, self._clock.now())
             if due > 0:
                 await asyncio.sleep(min(due, WAIT_S_MAX))
                 continue
