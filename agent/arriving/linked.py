@@ -68,9 +68,9 @@ def decide(account: Account, known: Mapping[Account, Tags], merged: Aliases, lin
             doubt = doubt or f"two accounts of one site have this {name}"
         for one in sorted(away):
             found.setdefault(merged.root(one), name)
-            stronger = link_by[: link_by.index(by)]
-            if any(how in known[one] and how in mine and known[one][how][0] != mine[how][0] for how in stronger):
-                doubt = doubt or f"the {name} is the same and the {_WORDS.get(stronger[0], stronger[0])} is not"
+            apart = [how for how in link_by if how != by and _differ(mine, known[one], how)]
+            if apart:
+                doubt = doubt or f"the {name} is the same and the {_WORDS.get(apart[0], apart[0])} is not"
     if len(found) > 1:
         doubt = doubt or f"two people have this {' or '.join(sorted(set(found.values())))}"
     for root, by in found.items():
@@ -80,6 +80,11 @@ def decide(account: Account, known: Mapping[Account, Tags], merged: Aliases, lin
         elif not doubt:
             return Word(into=root, others=frozenset(others), by=by)
     return Word(others=frozenset(others), reason=doubt)
+
+
+def _differ(mine: Tags, theirs: Tags, how: str) -> bool:
+    """Whether both are told of, and are not the same; what only one site knows contradicts nothing."""
+    return how in mine and how in theirs and mine[how][0] != theirs[how][0]
 
 
 class Linking:

@@ -84,6 +84,7 @@ async def test_a_source_that_is_not_trusted_to_link_pays_nothing_into_anothers_w
     [
         (ANN, True, "two accounts of one site have this idnumber"),
         ({"idnumber": "HR-8", "email": "ann@example.org"}, False, "the e-mail is the same and the idnumber is not"),
+        ({"idnumber": "HR-7", "email": "bob@example.org"}, False, "the idnumber is the same and the e-mail is not"),
     ],
 )
 async def test_what_is_doubtful_is_held_and_each_keeps_a_wallet(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import secrets
+from hashlib import sha256
+from pathlib import Path
 
 from agent.arriving.linked import Linking
 from agent.config.secrets import read_secret
@@ -12,6 +15,7 @@ from agent.errors import ConfigError
 
 KEY_FILE = "link.key"
 _KEY_BYTES = 32
+_NAME_DIGITS = 16
 
 
 def linking_of(settings: Settings) -> Linking | None:
@@ -22,23 +26,69 @@ def linking_of(settings: Settings) -> Linking | None:
     """
     if not settings.links:
         return None
-    return Linking(key=_key(settings), link_by=settings.identity.link_by, sources=settings.linking_sources)
+    return Linking(key=link_key(settings), link_by=settings.identity.link_by, sources=settings.linking_sources)
 
 
-def _key(settings: Settings) -> bytes:
+def key_name(key: bytes) -> str:
+    """What a key is called, where it may be read: the same at every agent that has it."""
+    return hmac.new(key, b"name", sha256).hexdigest()[:_NAME_DIGITS]
+
+
+def link_key(settings: Settings) -> bytes:
+    """The campus's link key, made where there is none.
+
+    Raises:
+        ConfigError: it cannot be read or is none, or others may read it.
+    """
     home = settings.agent.data_dir
     if not (home / KEY_FILE).exists():
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(home / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(_KEY_BYTES) + "\n")
+        write_key(home / KEY_FILE, secrets.token_bytes(_KEY_BYTES))
+    return read_key(home / KEY_FILE)
+
+
+def read_key(path: Path) -> bytes:
+    """The key in a file.
+
+    Raises:
+        ConfigError: as `link_key`.
+    """
     try:
-        key = bytes.fromhex(read_secret(home, KEY_FILE).reveal())
+        key = bytes.fromhex(read_secret(path.parent, path.name).reveal())
     except ValueError:
         key = b""
     if len(key) != _KEY_BYTES:
         raise ConfigError(
-            f"{home / KEY_FILE}: this is no link key: 64 hexadecimal digits",
+            f"{path}: this is no link key: 64 hexadecimal digits",
             hint="copy that of the campus's other agent, or move it away: a new one is made",
         )
     return key
+
+
+def write_key(path: Path, key: bytes) -> None:
+    """Write a key into a file of its own, for its owner alone; never over one that is there.
+
+    Raises:
+        ConfigError: there is such a file, or it cannot be made.
+    """
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}", hint="name a file that is not there") from None
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(key.hex() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def replace_key(settings: Settings, key: bytes) -> Path | None:
+    """Put another key in place; where the one before is kept, or None where there was none."""
+    path = settings.agent.data_dir / KEY_FILE
+    kept = None
+    if path.exists():
+        kept = path.with_name(f"{KEY_FILE}.{key_name(read_key(path))[:8]}")
+        kept.unlink(missing_ok=True)
+        path.rename(kept)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_key(path, key)
+    return kept
