@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from agent.cli.frame import run_async
-from agent.cli.setup import files, hosted
+from agent.cli.setup import files, hosted, workflows
 from agent.cli.setup.hosts import our_host
 from agent.cli.setup.looks.finding import Finding, show
 from agent.cli.setup.looks.source import log_findings
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 _OLD_ACCOUNT = "An account that was there before keeps its old password unless you also run:"
 
 
-def tested(settings: Settings, grant_host: str) -> None:
-    """Test each source's account; where it cannot read everything yet, print and keep what makes it able to."""
+def tested(settings: Settings, grant_host: str) -> bool:
+    """Test each source's account; where it cannot read everything yet, print and keep what makes it able to.
+
+    Returns whether there is a log that can be read.
+    """
     from agent.wiring import read_rules
 
     _, rulebook = read_rules(settings)
@@ -34,7 +37,7 @@ def tested(settings: Settings, grant_host: str) -> None:
     if settings.log_sources:
         _results(findings)
     hosted.tested(settings, rulebook)
-    _next(settings, grants)
+    return bool(settings.log_sources) and not any(finding.level == "fail" for finding in findings)
 
 
 def _statements(settings: Settings, rulebook: Rulebook, path: Path, grant_host: str) -> None:
@@ -82,11 +85,11 @@ def _results(findings: list[Finding]) -> None:
         typer.echo(f"  {finding.found}")
 
 
-def _next(settings: Settings, grants: Path) -> None:
+def next_steps(settings: Settings) -> None:
     """The steps that are left, in order."""
-    home = settings.home
+    home, grants = settings.home, settings.home / files.GRANTS_FILE
     where = "" if home in {Path.cwd(), files.SYSTEM_HOME} else f" --config {shlex.quote(str(settings.path))}"
-    steps = hosted.steps(settings)
+    steps = [*hosted.steps(settings), *workflows.steps(settings)]
     if grants.exists():
         quoted = shlex.quote(str(grants))
         client = "psql" if settings.log_sources[0].url.startswith("postgresql:") else "mariadb"

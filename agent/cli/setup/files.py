@@ -45,7 +45,7 @@ url  = {url}
 start_at = {start_at}          # now | beginning | "2026-09-01T00:00:00Z"; nothing older ever pays
 site_admins = [{site_admins}]           # Moodle user ids of administrators: they never earn
 """
-_HOSTED = """\
+_POSTS = """\
 # Where posts arrive. A proxy that speaks TLS stands before it, or certificate_file and private_key_file stand here.
 [http]
 listen = "127.0.0.1:8733"
@@ -57,6 +57,8 @@ kind = "tool-trigger"
 path = "/api/public/hook/moodle/event"
 bearer_token_files = ["{posts_token}"]
 site_admins = [{site_admins}]           # Moodle user ids of administrators: they never earn
+"""
+_WEB = """\
 
 # Moodle's web services: what no post tells.
 [[source]]
@@ -82,7 +84,7 @@ _NO_CATALOGUE = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What the administrator said."""
+    """What the administrator said; without a ``url`` nothing but posts is seen of Moodle."""
 
     home: Path
     campus: str
@@ -121,14 +123,17 @@ def config_text(plan: Plan) -> str:
 
 
 def _sources(plan: Plan) -> str:
-    """Moodle as it is seen: its log table, or posts and web services where the address is that of the site."""
+    """Moodle as it is seen: its log table; posts and web services where the address is that of the site; or posts."""
     said = {
         "url": _quoted(plan.url),
         "start_at": _quoted(plan.start_at),
         "site_admins": ", ".join(map(str, plan.site_admins)),
     }
+    posts = _POSTS.format(**said, posts_token=POSTS_TOKEN_FILE)
     if plan.hosted:
-        return _HOSTED.format(**said, posts_token=POSTS_TOKEN_FILE, web_token=WEB_TOKEN_FILE)
+        return posts + _WEB.format(**said, web_token=WEB_TOKEN_FILE)
+    if not plan.url:
+        return posts
     password = "" if plan.url.startswith("sqlite:") else f'password_file = "{PASSWORD_FILE}"\n'
     return _LOG.format(**said, password_line=password, table_prefix=_quoted(plan.table_prefix))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.setup import account, files
+from agent.cli.setup import account, files, previewing, workflows
 from agent.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -62,6 +62,16 @@ def init(  # noqa: PLR0917 - each is an option with a name of its own
         str,
         typer.Option(metavar="HOST", help="From where the database sees us come; found out where it is not given."),
     ] = "",
+    tool_trigger: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            help="Where Moodle reaches the agent, https://HOST: writes workflows of the plugin tool_trigger to import.",
+        ),
+    ] = "",
+    preview: Annotated[
+        str, typer.Option(metavar="DAY", help="Tell what the rules would have paid since this day; nothing is written.")
+    ] = "",
 ) -> None:
     """Set up a campus: config.toml, rules.toml, a password for the database and a signing key; touches nothing else.
 
@@ -75,6 +85,8 @@ def init(  # noqa: PLR0917 - each is an option with a name of its own
 
     A hosted site: rewards-agent init --campus uni-example --moodle-url https://moodle.example.org
 
+    Posts alone: rewards-agent init --campus uni-example --tool-trigger https://rewards.example.org
+
     For a service: the same with --dir /etc/rewards-agent
     """
     home = directory.absolute()
@@ -84,7 +96,7 @@ def init(  # noqa: PLR0917 - each is an option with a name of its own
         _kept(config, [option for option, value in (given | {"--catalogue": catalogue}).items() if value])
         settings = _read(config)
     else:
-        campus, url, prefix = _answers(campus, moodle_url, moodle_config)
+        campus, url, prefix = _answers(campus, moodle_url, moodle_config, posts_alone=bool(tool_trigger))
         plan = files.Plan(
             home=home,
             campus=campus,
@@ -96,7 +108,11 @@ def init(  # noqa: PLR0917 - each is an option with a name of its own
         )
         settings = _write_config(plan, config)
     _write_rest(settings)
-    account.tested(settings, grant_host)
+    if tool_trigger:
+        workflows.written(settings, tool_trigger)
+    works = account.tested(settings, grant_host)
+    previewing.offered(settings, preview, possible=works)
+    account.next_steps(settings)
 
 
 def _kept(config: Path, ignored: list[str]) -> None:
@@ -105,10 +121,11 @@ def _kept(config: Path, ignored: list[str]) -> None:
         typer.echo(f"         {', '.join(ignored)} changed nothing: edit that file, or move it away first")
 
 
-def _answers(campus: str, url: str, config: Path | None) -> tuple[str, str, str]:
+def _answers(campus: str, url: str, config: Path | None, *, posts_alone: bool) -> tuple[str, str, str]:
     """Campus, database URL and table prefix, from options, or asked on a terminal."""
     missing = [] if campus else ["--campus"]
-    if not url and config is None:
+    asks = not url and config is None and not posts_alone
+    if asks:
         missing.append("--moodle-config (or --moodle-url)")
     if missing and not sys.stdin.isatty():
         raise ConfigError(
@@ -116,7 +133,7 @@ def _answers(campus: str, url: str, config: Path | None) -> tuple[str, str, str]
             hint="for example: rewards-agent init --campus uni-example --moodle-config /var/www/moodle/config.php",
         )
     campus = campus or typer.prompt("What does the catalogue call this institution (letters, digits, . _ -)?")
-    if not url and config is None:
+    if asks:
         likely = next((place for place in _PLACES if Path(place).is_file()), None)
         said: str = typer.prompt("Where is Moodle's config.php (or mysql://USER@HOST/DATABASE)?", default=likely)
         url, config = (said, None) if "://" in said else ("", Path(said).expanduser())
