@@ -9,12 +9,13 @@
 #   --prefix DIR   where the programs go (/opt/rewards)
 #   --wheels DIR   take packages from here and ask no index: for machines without the internet
 #   --venv DIR     use this virtual environment instead of making one
+#                  (both also from the environment: REWARDS_WHEELS, REWARDS_VENV)
 #   --root DIR     put everything below DIR and start nothing: for making images
 #   --yes          do not ask
 set -eu
 
 here=$(cd "$(dirname "$0")/.." && pwd)
-prefix=/opt/rewards root="" wheels="" venv="" purge="" yes="" action=install campus=""
+prefix=/opt/rewards root="" wheels=${REWARDS_WHEELS:-} venv=${REWARDS_VENV:-} purge="" yes="" action=install campus=""
 python=${PYTHON:-python3}
 units="rewards-agent.service rewards-agent@.service rewards-agent-backup.service rewards-agent-backup@.service
 rewards-agent-backup.timer rewards-agent-backup@.timer rewards-catalogue.service"
@@ -149,7 +150,7 @@ install_() {
 
 next_steps() { # account, directory, unit
     say "" "Next, for the agent:"
-    say "  1. cd $2 && sudo -u $1 rewards-agent init --dir $2"
+    say "  1. cd $2 && rewards-agent init --dir $2 && chown -R $1: $2"
     say "  2. sudo -u $1 rewards-agent doctor --config $2/config.toml"
     say "  3. systemctl enable --now $3 && journalctl -fu $3"
 }

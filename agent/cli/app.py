@@ -23,6 +23,7 @@ COMMANDS: dict[str, Entry] = {
     "demo": Entry("agent.cli.demo", "A whole campus in one terminal: nothing needed, nothing touched."),
     "init": Entry("agent.cli.setup.init", "Set up a campus: configuration, rules, key, database account."),
     "doctor": Entry("agent.cli.setup.doctor", "Say what is wrong and what to do."),
+    "mode": Entry("agent.cli.setup.mode", "Whether this campus pays: shadow, or live."),
     "run": Entry("agent.cli.run", "Read the sources, decide, record, deliver."),
     "status": Entry("agent.cli.status", "Where everything stands: sources, gaps, ledger, holds, delivery."),
     "rules": Entry("agent.cli.rules", "Check, try and explain the rules."),

@@ -47,7 +47,7 @@ def everything(machine: Path) -> dict[str, tuple[int, float, str]]:
 def test_a_second_installation_changes_nothing(machine: Path) -> None:
     first = script(machine, "--venv", str(VENV))
     assert "written  " in first
-    assert "sudo -u rewards-agent rewards-agent init --dir /etc/rewards-agent" in first
+    assert "rewards-agent init --dir /etc/rewards-agent && chown -R rewards-agent: /etc/rewards-agent" in first
     assert (machine / "opt/rewards/bin/rewards-agent").exists()
     assert {path.name for path in (machine / "etc/systemd/system").iterdir()} == {
         path.name for path in (ROOT / "systemd").iterdir() if path.suffix in {".service", ".timer"}

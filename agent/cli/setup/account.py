@@ -97,7 +97,10 @@ def next_steps(settings: Settings) -> None:
     if files.account(home):
         steps.append(f"let the service read its files: chown -R {files.account(home)}: {home}")
     steps.append(f"rewards-agent doctor{where}")
-    steps.append(f'rewards-agent run{where}    (shadow mode: it pays nothing until config.toml says mode = "live")')
+    steps.append(f"rewards-agent run{where}    (shadow mode: it decides and pays nothing)")
+    steps.append(
+        f"rewards-agent mode live{where}    (when `events list` and `status` show what you expect; then restart)"
+    )
     if settings.catalogue is not None:
         steps.append(f"rewards-agent enrol TOKEN{where}    (the catalogue's operator gives the token)")
     typer.echo("\nNext:")

@@ -77,7 +77,7 @@ def init(  # noqa: PLR0917 - each is an option with a name of its own
 
     Files that are there are kept, so it can be run again at any time. It prints the statements that a database
     administrator runs for an account that can read and nothing else, then tests that account. The agent starts in
-    shadow mode: it decides and reports everything and pays nothing until you set mode = "live".
+    shadow mode: it decides and reports everything and pays nothing until you type `rewards-agent mode live`.
 
     On the Moodle server: rewards-agent init --campus uni-example --moodle-config /var/www/moodle/config.php
 

@@ -1,0 +1,67 @@
+"""`rewards-agent mode`: going live is one line of config.toml, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner, Result
+
+from agent.cli.app import app
+from agent.cli.setup.files import Plan, config_text
+from agent.cli.setup.mode import Mode, changed
+from agent.config.settings import load_settings
+
+
+def mode(at: Path, *words: str) -> Result:
+    return CliRunner().invoke(app, ["mode", *words, "--config", str(at)])
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """As `init` writes it."""
+    plan = Plan(
+        home=tmp_path, campus="uni", url="sqlite:///moodle.db", table_prefix="mdl_", start_at="now",
+        site_admins=(2,), catalogue_url="",
+    )  # fmt: skip
+    (tmp_path / "config.toml").write_text(config_text(plan))
+    (tmp_path / "config.toml").chmod(0o640)
+    return tmp_path / "config.toml"
+
+
+def test_going_live_changes_one_word_of_the_file_and_its_rights_stay(config: Path) -> None:
+    before = config.read_text()
+    done = mode(config, "live", "--yes")
+    assert done.exit_code == 0, done.output
+    assert config.read_text() == before.replace('mode     = "shadow"', 'mode     = "live"')
+    assert load_settings(config).agent.mode == "live"
+    assert config.stat().st_mode & 0o777 == 0o640
+    assert mode(config, "shadow", "--yes").exit_code == 0
+    assert config.read_text() == before
+    assert sorted(path.name for path in config.parent.iterdir()) == ["config.toml"]
+
+
+def test_without_a_word_it_tells_and_changes_nothing(config: Path) -> None:
+    before = config.read_text()
+    told = json.loads(mode(config, "--json").stdout)
+    assert told == {"mode": "shadow", "campus": "uni", "decided": {}}
+    assert mode(config, "shadow").exit_code == 0
+    assert config.read_text() == before
+
+
+def test_nobody_goes_live_by_accident(config: Path) -> None:
+    done = mode(config, "live")
+    assert done.exit_code == 2
+    assert "--yes" in done.output
+    assert load_settings(config).agent.mode == "shadow"
+
+
+@given(st.sampled_from(['campus = "x"\n', 'campus = "x"\nmode = "shadow" # now\n', "mode='shadow'\ncampus = 'x'\n"]))
+def test_a_mode_that_is_written_in_any_way_or_not_at_all_is_found(body: str) -> None:
+    rest = '\n[[source]]\nname = "a"\nmode = "shadow"\n'
+    text = changed(f"# mode = here\n[agent]\n{body}{rest}", Mode.live)
+    assert text.endswith(rest), "another table's mode is its own"
+    assert text.count('"live"') == 1
