@@ -14,12 +14,13 @@ import pytest
 from aiohttp import web
 
 from agent.collectors.inbox.pulls import standings
+from agent.collectors.inbox.requeued import Sought
 from agent.collectors.inbox.store import FILE_NAME, Inbox
 from agent.collectors.pull.canvas import CanvasPlan
 from agent.collectors.pull.client import Address, Client
 from agent.collectors.pull.driver import Pull, PullOptions
 from agent.collectors.pull.learnworlds import LearnWorldsPlan
-from agent.collectors.pull.plan import Plan
+from agent.collectors.pull.plan import TRIES_MAX, Plan
 from agent.collectors.pull.xapi import XapiPlan
 from agent.collectors.systems.base import Arrival
 from agent.collectors.systems.registry import SYSTEMS
@@ -28,7 +29,7 @@ from agent.errors import ConfigError, RewardsError
 from agent.model import Evidence, Observation
 from tests.builders import NOW
 from tests.fakes import ManualClock
-from tests.pulled import CANVAS, LEARNWORLDS, LRS, Documented
+from tests.pulled import ANN, CANVAS, LEARNWORLDS, LRS, Documented
 from tests.vendors import Mood, Vendor, vendor
 
 PLANS: Mapping[str, Callable[[], Plan]] = {
@@ -49,7 +50,7 @@ class Campus:
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
     start_at: int = NOW - 86_400
 
-    def pull(self) -> Pull:
+    def pull(self, plan: Plan | None = None) -> Pull:
         async def sleep(seconds: float) -> None:
             self.clock.at += seconds
 
@@ -57,7 +58,7 @@ class Campus:
         options = PullOptions(name="it", site="it", every_s=900, start_at=self.start_at, body_bytes_max=262_144)
         return Pull(
             options,
-            PLANS[self.kind](),
+            plan or PLANS[self.kind](),
             SYSTEMS[self.kind],
             inbox=self.inbox,
             client=Client(address, self.clock, sleep=sleep),
@@ -215,3 +216,34 @@ async def test_what_is_asked_stays_under_the_documented_paths(documented: Docume
     async with opened(documented, tmp_path) as campus:
         await campus.once()
         assert {urlsplit(target).path for target in campus.vendor.asked} <= documented.paths
+
+
+@pytest.mark.parametrize("courses", [("565", "999"), ("sis_course_id:BIO101",)])
+async def test_of_canvas_only_the_courses_that_are_named_are_asked_about(
+    tmp_path: Path, courses: tuple[str, ...]
+) -> None:
+    async with opened(CANVAS, tmp_path) as campus:
+        pull = campus.pull(CanvasPlan("self", quizzes=True, courses=courses))
+        assert await pull.catch_up() is None
+        await pull.close()
+        assert len(await campus.seen()) == len(CANVAS.facts)
+        asked = {urlsplit(target).path for target in campus.vendor.asked}
+        assert not any(path.endswith(("/accounts/self/courses", "/566")) for path in asked)
+        assert {path for path in asked if "/courses/999/" in path} == set()
+
+
+@pytest.mark.parametrize("odd", ["<html>sorry</html>", "7", "{}", "[[]]", '{"data": 7}'])
+async def test_an_answer_that_stays_odd_is_set_aside_and_told_and_the_walk_goes_on(tmp_path: Path, odd: str) -> None:
+    path, aside = "/api/v2/users/" + ANN + "/progress", web.Response
+
+    def answer(request: web.Request) -> web.StreamResponse:
+        return aside(text=odd) if request.path == path else LEARNWORLDS.answer(request)
+
+    async with opened(LEARNWORLDS, tmp_path) as campus:
+        campus.vendor.answers = answer
+        assert await campus.once() is None
+        assert campus.trouble() == ""
+        assert len(await campus.seen()) == len(LEARNWORLDS.facts) - 1
+        (told,) = await campus.inbox.refused("it", Sought(), 0, 10)
+        assert (told.reason, told.body.decode()) == ("answer_odd", odd)
+        assert sum(urlsplit(target).path == path for target in campus.vendor.asked) == TRIES_MAX

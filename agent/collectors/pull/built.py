@@ -65,7 +65,7 @@ def _plan(source: PostSource, pull: PullSettings) -> Plan:
     if source.kind == "xapi":
         return XapiPlan()
     if source.kind == "canvas":
-        return CanvasPlan(pull.account, quizzes=source.path is None)
+        return CanvasPlan(pull.account, quizzes=source.path is None, courses=pull.courses)
     return LearnWorldsPlan()
 
 

@@ -25,15 +25,21 @@ _FINISHED = frozenset({"complete", "pending_review"})
 
 
 class CanvasPlan:
-    """The plan for one account; ``quizzes`` is whether classic quizzes are asked for."""
+    """The plan for one account, or for these ``courses`` alone (ids, or `sis_course_id:BIO101`).
 
-    def __init__(self, account: str, *, quizzes: bool) -> None:
+    ``quizzes`` is whether classic quizzes are asked for.
+    """
+
+    def __init__(self, account: str, *, quizzes: bool, courses: Sequence[str] = ()) -> None:
         self._account = account
         self._quizzes = quizzes
+        self._courses = tuple(courses)
 
     def first(self, this: Round) -> Sequence[Ask]:
         """The courses that have students, whenever the last round was."""
         del this
+        if self._courses:
+            return [Ask(what="course", target=f"api/v1/courses/{quote(one, safe=':')}") for one in self._courses]
         query = [("enrollment_type[]", "student"), ("state[]", "available"), *_PER_PAGE.items()]
         path = f"api/v1/accounts/{quote(self._account, safe='')}/courses"
         return (Ask(what="courses", target=f"{path}?{urlencode(query)}", needed=True),)
@@ -43,10 +49,11 @@ class CanvasPlan:
         found = answered(answer, ask.what)
         if ask.what == "quiz_submissions" and isinstance(found, dict):
             found = found.get("quiz_submissions")
-        rows = listed(found, ask.what)
+        rows = listed([found] if ask.what == "course" else found, ask.what)
         following = _NEXT.search(answer.headers.get("link", ""))
-        follow = [] if following is None else [Ask(what=ask.what, target=following[1], about=ask.about)]
-        if ask.what == "courses":
+        ends = following is None or following[1] == ask.target
+        follow = [] if following is None or ends else [Ask(what=ask.what, target=following[1], about=ask.about)]
+        if ask.what in {"courses", "course"}:
             asks = [each for row in rows for each in self._of_course(words(row.get("id")), this)]
         elif ask.what == "quizzes":
             asks = [each for row in rows for each in _of_quiz(ask.about, words(row.get("id")))]

@@ -14,10 +14,10 @@ import structlog
 
 from agent.clock import Clock
 from agent.collectors.inbox.pulls import Fetched
-from agent.collectors.inbox.store import Inbox
+from agent.collectors.inbox.store import REFUSED_BODY_MAX, Inbox
 from agent.collectors.pull import plan as plans
 from agent.collectors.pull.client import Answer, Client, LaterError
-from agent.collectors.pull.plan import Ask, Plan, Round, Took
+from agent.collectors.pull.plan import Ask, OddAnswerError, Plan, Round, Took
 from agent.collectors.systems.base import Arrival, RefusedPostError, System
 from agent.config.kinds import KindTable
 from agent.errors import ConfigError, RewardsError
@@ -111,7 +111,10 @@ class Pull:
         kept, began_at = await self._inbox.pull_place(self.name, now)
         this = plans.began(self._plan, plans.read(kept) if kept else self._beginning(began_at), now)
         while this.begun:
-            took = await asked(self.name, self._client, self._plan, this, self._clock)
+            try:
+                took = await asked(self.name, self._client, self._plan, this, self._clock)
+            except OddAnswerError as error:
+                took = await self._odd(this, error)
             now = self._clock.now()
             facts = [fact for each in took.fetched if (fact := await self._checked(each, this, now)) is not None]
             this = plans.went_on(self._plan, this, took)
@@ -119,6 +122,21 @@ class Pull:
                 self.name, Evidence.bearer_token, facts, plans.written(this), now, done=not this.begun
             )
         await self._inbox.pull_forget(self.name, now - MARKS_KEEP_S)
+
+    async def _odd(self, this: Round, error: OddAnswerError) -> Took:
+        """What an odd answer comes to: nothing, and told, where it was odd often enough and others do not hang on it.
+
+        Raises:
+            OddAnswerError: it is asked again, after all others.
+        """
+        now, later = self._clock.now(), plans.put_off(this)
+        if later is not None:
+            await self._inbox.take(self.name, Evidence.bearer_token, (), plans.written(later), now, done=False)
+        if later is not None or this.todo[0].needed:
+            raise error
+        log.warning("answer_set_aside", source=self.name, about=this.todo[0].what, told=error.message)
+        await self._inbox.refuse(self.name, now, Evidence.bearer_token, "answer_odd", error.message, error.body)
+        return Took()
 
     def _beginning(self, began_at: int) -> Round:
         at = self._options.start_at
@@ -179,10 +197,16 @@ async def asked(name: str, client: Client, plan: Plan, this: Round, clock: Clock
     ask = this.todo[0]
     answer = await client.get(ask.target)
     if answer.is_good:
-        return plan.took(ask, answer, this, clock.now())
+        try:
+            return plan.took(ask, answer, this, clock.now())
+        except OddAnswerError as error:
+            error.body = answer.body[:REFUSED_BODY_MAX]
+            raise
     if ask.needed:
         raise _refused(name, ask, answer)
-    return Took()  # somebody or something was deleted, or is not ours to see
+    # Somebody or something was deleted, or is not ours to see.
+    log.info("answer_refused", source=name, about=ask.what, status=answer.status)
+    return Took()
 
 
 def _refused(name: str, ask: Ask, answer: Answer) -> ConfigError:

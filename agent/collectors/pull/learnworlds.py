@@ -12,9 +12,10 @@ from urllib.parse import quote, urlencode
 
 from agent.collectors.inbox.pulls import Fetched
 from agent.collectors.pull.client import Answer
-from agent.collectors.pull.plan import Ask, Round, Took, answered, listed, seconds, told, words
-from agent.errors import TransientError
+from agent.collectors.pull.plan import Ask, OddAnswerError, Round, Took, answered, listed, seconds, told, words
 
+PAGES_MAX = 10_000
+"""Pages of one list that are asked for, whatever it says how many there are."""
 OVERLAP_S = 900
 """What is written while a round reads may be missed by it: the next one begins so much earlier."""
 _MARKS = {"admin": "is_admin", "instructor": "is_instructor"}
@@ -40,7 +41,7 @@ class LearnWorldsPlan:
         """One page."""
         found = answered(answer, ask.what)
         if not isinstance(found, dict):
-            raise TransientError(f"what it answers about {ask.what} is no object", hint="is url that of its API?")
+            raise OddAnswerError(f"what it answers about {ask.what} is no object", hint="is url that of its API?")
         rows = listed(found.get("data"), ask.what)
         follow = _following(ask, found.get("meta"))
         if ask.what == "staff":
@@ -66,7 +67,7 @@ def _following(ask: Ask, meta: object) -> list[Ask]:
     """The next page, where there is one: the page is the last word of the query."""
     path, _, page = ask.target.rpartition("page=")
     total = meta.get("totalPages") if isinstance(meta, dict) else None
-    if not isinstance(total, int) or int(page) >= total:
+    if not isinstance(total, int) or int(page) >= min(total, PAGES_MAX):
         return []
     return [Ask(what=ask.what, target=f"{path}page={int(page) + 1}", about=ask.about, needed=ask.needed)]
 

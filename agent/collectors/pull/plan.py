@@ -16,6 +16,18 @@ from agent.errors import IntegrityError, TransientError
 
 TODO_MAX = 50_000
 """Requests that may still be due in one round."""
+ROUND_ASKS_MAX = 200_000
+"""Requests of one round; a system whose pages never end is told, and its next round begins anew."""
+TRIES_MAX = 3
+"""How often an answer may be odd, each time after the others were asked, before it is set aside."""
+LATEST = 253_402_300_799
+"""The last second that a calendar knows."""
+
+
+class OddAnswerError(TransientError):
+    """An answer that came whole and is not what this system answers; ``body`` is how it begins, once it is known."""
+
+    body = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +35,14 @@ class Ask:
     """One request: ``what`` tells the plan what the answer is about, ``about`` whose it is.
 
     Where ``needed`` the round cannot do without it; others may be refused (somebody was deleted meanwhile).
+    ``tries`` counts odd answers.
     """
 
     what: str
     target: str
     about: str = ""
     needed: bool = False
+    tries: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +58,7 @@ class Round:
     begun: int = 0
     number: int = 0
     newest: int = 0
+    asked: int = 0
     todo: tuple[Ask, ...] = ()
     known: Mapping[str, Any] = field(default_factory=dict)
 
@@ -69,7 +84,7 @@ class Plan(Protocol):
         """What a good answer says.
 
         Raises:
-            TransientError: it is not what this system answers.
+            OddAnswerError: it is not what this system answers.
         """
         ...
 
@@ -82,7 +97,7 @@ def began(plan: Plan, this: Round, now: int) -> Round:
     """The round under way, or a new one."""
     if this.begun:
         return this
-    fresh = replace(this, begun=now, newest=0, known={}, todo=())
+    fresh = replace(this, begun=now, newest=0, asked=0, known={}, todo=())
     return replace(fresh, todo=tuple(plan.first(fresh)))
 
 
@@ -93,17 +108,28 @@ def went_on(plan: Plan, this: Round, took: Took | None) -> Round:
     if len(todo) > TODO_MAX:
         raise TransientError(f"more than {TODO_MAX} requests in one round", hint="ask more often: every = …")
     newest = this.newest if took.newest is None else took.newest
-    this = replace(this, todo=todo, newest=newest, known=this.known if took.known is None else took.known)
+    known = this.known if took.known is None else took.known
+    this = replace(this, todo=todo, newest=newest, known=known, asked=this.asked + 1)
+    if this.asked >= ROUND_ASKS_MAX:
+        return replace(Round(start=this.start, since=this.since), number=this.number)
     if todo:
         return this
     since = max(plan.since(this), this.start)
     return Round(start=this.start, since=since, number=this.number + 1)
 
 
+def put_off(this: Round) -> Round | None:
+    """The round with its first request behind all others, since its answer was odd; None where that may not be."""
+    first, *others = this.todo
+    if first.needed or first.tries + 1 >= TRIES_MAX:
+        return None
+    return replace(this, todo=(*others, replace(first, tries=first.tries + 1)))
+
+
 def written(this: Round) -> bytes:
     """A round as the inbox keeps it."""
-    asks = [[ask.what, ask.target, ask.about, ask.needed] for ask in this.todo]
-    names = ("start", "since", "begun", "number", "newest", "known")
+    asks = [[ask.what, ask.target, ask.about, ask.needed, ask.tries] for ask in this.todo]
+    names = ("start", "since", "begun", "number", "newest", "asked", "known")
     return orjson.dumps({**{name: getattr(this, name) for name in names}, "todo": asks})
 
 
@@ -115,7 +141,10 @@ def read(kept: bytes) -> Round:
     """
     try:
         found = orjson.loads(kept)
-        asks = (Ask(what=one[0], target=one[1], about=one[2], needed=one[3]) for one in found.pop("todo"))
+        asks = (
+            Ask(what=what, target=target, about=about, needed=needed, tries=tries[0] if tries else 0)
+            for what, target, about, needed, *tries in found.pop("todo")
+        )
         return Round(**found, todo=tuple(asks))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise IntegrityError(
@@ -142,36 +171,37 @@ def answered(answer: Answer, what: str) -> Any:
     """An answer's JSON.
 
     Raises:
-        TransientError: it is none: half of it, or a page for people.
+        OddAnswerError: it is none: half of it, or a page for people.
     """
     try:
         return orjson.loads(answer.body)
     except orjson.JSONDecodeError:
-        raise TransientError(f"what it answers about {what} is not JSON", hint="is url that of its API?") from None
+        raise OddAnswerError(f"what it answers about {what} is not JSON", hint="is url that of its API?") from None
 
 
 def listed(found: object, what: str) -> list[dict[str, Any]]:
     """A list of objects; what is none among them is left out.
 
     Raises:
-        TransientError: it is no list.
+        OddAnswerError: it is no list.
     """
     if not isinstance(found, list):
-        raise TransientError(f"what it answers about {what} is no list", hint="is url that of its API?")
+        raise OddAnswerError(f"what it answers about {what} is no list", hint="is url that of its API?")
     return [each for each in found if isinstance(each, dict)]
 
 
 def seconds(value: object) -> int | None:
-    """A time as whole seconds: a number, or ISO 8601 with a zone; None for anything else."""
+    """A time as whole seconds since 1970: a number, or ISO 8601 with a zone; None for anything else."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
         return int(value) if 0 <= value < 10**11 else None
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
+        at = int(moment.timestamp()) if moment is not None and moment.tzinfo is not None else -1
+    except (ValueError, OverflowError):
         return None
-    return int(moment.timestamp()) if moment is not None and moment.tzinfo is not None else None
+    return at if 0 <= at <= LATEST else None
 
 
 def iso(at: int) -> str:

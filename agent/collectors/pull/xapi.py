@@ -10,8 +10,7 @@ from urllib.parse import urlencode
 
 from agent.collectors.inbox.pulls import Fetched
 from agent.collectors.pull.client import Answer
-from agent.collectors.pull.plan import Ask, Round, Took, answered, iso, listed, seconds, told, words
-from agent.errors import TransientError
+from agent.collectors.pull.plan import Ask, OddAnswerError, Round, Took, answered, iso, listed, seconds, told, words
 
 OVERLAP_S = 300
 """Statements may become visible later than others that were stored after them."""
@@ -31,9 +30,9 @@ class XapiPlan:
         """One page. Where it is not in order, only the end of the round moves what the next one begins with."""
         found = answered(answer, ask.what)
         if not isinstance(found, dict):
-            raise TransientError("what it answers about statements is no object", hint="is url that of the LRS's xAPI?")
+            raise OddAnswerError("what it answers about statements is no object", hint="is url that of the LRS's xAPI?")
         statements = listed(found.get("statements"), ask.what)
-        stored = [seconds(each.get("stored")) or now for each in statements]
+        stored = [min(seconds(each.get("stored")) or now, now) for each in statements]
         known = dict(this.known)
         known["latest"] = max((*stored, known.get("latest", 0)))
         known["unordered"] = known.get("unordered", False) or stored != sorted(stored)
@@ -44,7 +43,7 @@ class XapiPlan:
         known["complete"] = not more
         return Took(
             fetched=[_fact(each, min(at, now)) for each, at in zip(statements, stored, strict=True)],
-            asks=[Ask(what="statements", target=more)] if more else (),
+            asks=[Ask(what="statements", target=more)] if more not in {"", ask.target} else (),
             known=known,
         )
 

@@ -16,10 +16,14 @@ ASKED = frozenset({"canvas", "learnworlds", "xapi"})
 """The kinds of systems that can be asked."""
 
 
+COURSES_MAX = 1_000
+
+
 class PullSettings(Table):
     """Where a system is asked, how often, and with what: ``token_file`` (bearer), or ``user`` and ``password_file``.
 
-    The files are names for `agent.config.secrets`. ``client`` is LearnWorlds' school id, ``account`` Canvas' account.
+    The files are names for `agent.config.secrets`. ``client`` is LearnWorlds' school id, ``account`` Canvas' account,
+    ``courses`` those of its courses alone (ids, or `sis_course_id:BIO101`; empty: all).
     """
 
     url: WebUrl
@@ -30,6 +34,7 @@ class PullSettings(Table):
     password_file: _Text | None = None
     client: _Text | None = None
     account: _Text = "self"
+    courses: Annotated[tuple[_Text, ...], Field(max_length=COURSES_MAX)] = ()
     requests_per_s: Annotated[float, Field(gt=0, le=100)] = 2.5
     timeout_s: Annotated[float, Field(gt=0, le=600)] = 60.0
     answer_bytes_max: Annotated[int, Field(ge=65_536, le=268_435_456)] = 16_777_216
