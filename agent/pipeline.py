@@ -169,7 +169,7 @@ class Pipeline:
                 judged = more.judged(arrived, verdicts, rulebook)
                 found = await self._decided(connection, page, arrived, more, judged, ready)
             before = self._saved.get(page.source)
-            await sources.save(connection, page.source, page.state, before, now, page.observations)
+            await sources.save(connection, page.source, self.whose.stored(page), before, now, page.observations)
             self._recovery = await self._recovery.passed(connection, page)
             return found
 
@@ -218,6 +218,7 @@ class Pipeline:
         """
         rulebook = self.rulebook
         event = trust.tag(self.whose.aliases.of(seen), Trust.server_verified)
+        self.whose.require(event)
         verdicts = evaluate.judge(event, rulebook)
         now = self._clock.now()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import aiosqlite
 
 from agent.arriving.linked import Linking
@@ -10,12 +12,13 @@ from agent.engine import evaluate, trust
 from agent.engine.evaluate import Verdict
 from agent.engine.rulebook import Rulebook
 from agent.engine.sighting import again
+from agent.errors import InvalidInputError
 from agent.ledger.merging import aliases
 from agent.ledger.merging.aliases import Aliases
 from agent.ledger.record import erased
 from agent.ledger.record.erased import Erased
 from agent.ledger.record.people import People
-from agent.model import Event
+from agent.model import Event, Page, SourceState
 
 
 class Whose:
@@ -26,6 +29,7 @@ class Whose:
         self._people = people
         self._linking = linking
         self._known = False
+        self._sites: dict[str, str] = {}
 
     @property
     def erased(self) -> Erased:
@@ -65,6 +69,23 @@ class Whose:
         left = spared(events, self.erased)
         verdicts.update({one.event_id: evaluate.judge(one, rulebook) for one in left if one.event_id not in verdicts})
         return left
+
+    def stored(self, page: Page) -> SourceState:
+        """The state of a page's source as it is kept: no row of somebody erased is what a log is known by."""
+        for one in page.observations[:1]:
+            self._sites[page.source] = one.site
+        site = self._sites.get(page.source, page.source)
+        kept = tuple(one for one in page.state.anchors if not self.erased.bars((site, str(one.user)), one.occurred_at))
+        return page.state if len(kept) == len(page.state.anchors) else replace(page.state, anchors=kept)
+
+    def require(self, event: Event) -> None:
+        """See that nobody who takes part was erased.
+
+        Raises:
+            InvalidInputError: somebody was.
+        """
+        if spared([event], self.erased) != [event]:
+            raise InvalidInputError("this learner was erased", hint="first: rewards-agent learner readmit")
 
     async def ours(
         self,

@@ -9,6 +9,7 @@ from typing import Any
 
 import aiosqlite
 
+from agent.arriving.spared import spared
 from agent.backfill.asked import Asked, Outcomes
 from agent.clock import Clock
 from agent.engine import booking, evaluate
@@ -71,7 +72,8 @@ class Deciding:
     ) -> list[Event]:
         """Those that are meant, each once and of whom it is now; what a log told that was not recorded, is."""
         aliases = self._pipeline.whose.aliases
-        once = list({event.event_id: event for event in events}.values())
+        left = spared(events, self._pipeline.whose.erased)
+        once = list({event.event_id: event for event in left}.values())
         fresh = await self._recorder.fresh(connection, once) if asked.log else []
         if fresh:
             await self._recorder.record(connection, fresh, [], version_no=version_no, now=self._clock.now())

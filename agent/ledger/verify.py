@@ -12,13 +12,15 @@ from typing import Any, NamedTuple
 
 from agent.ledger import projections
 from agent.ledger.centre import proof
+from agent.ledger.privacy.clearing import ERASED
 from agent.ledger.record.people import Person
 from wire import chain
 from wire import entry as wire_entry
 
 _ENTRIES = """
 SELECT e.seq, e.body, e.hash, e.person_no, e.event_no, e.decision_no,
-       p.site, p.lms_user, p.secret, p.pseudonym, v.event_id, d.event_no, n.text
+       p.site, p.lms_user, p.secret, p.pseudonym,
+       CASE WHEN instr(v.payload, CAST('"er":1' AS BLOB)) = 0 THEN v.event_id END, d.event_no, n.text
 FROM entry e
 LEFT JOIN person p ON p.person_no = e.person_no
 LEFT JOIN event v ON v.event_no = e.event_no
@@ -26,6 +28,7 @@ LEFT JOIN decision d ON d.decision_no = e.decision_no
 LEFT JOIN name n ON n.no = d.rule_no
 WHERE e.seq > ? ORDER BY e.seq LIMIT ?
 """
+# The id of an act in which somebody took part who was erased is another one since (ledger/privacy/clearing.py).
 _ONCE = """
 SELECT substr(n.text, 6), u.bucket, u.slot, u.seq, e.body, p.person_no, p.site, p.lms_user, p.secret, p.pseudonym
 FROM name n CROSS JOIN quota_use u ON u.meter_no = n.no
@@ -165,6 +168,8 @@ class _Walk:
                 )
             taken[seq] = 1
             person = Person(person_no=person_no, learner=f"{site}:{lms_user}", secret=secret, pseudonym=pseudonym)
+            if ERASED in bucket:
+                continue  # it named somebody who is nobody now
             with contextlib.suppress(wire_entry.MalformedEntryError):  # told where the walk came by
                 if person.scope_ref(rule, bucket, slot) != wire_entry.decode(body).get("scope_ref"):
                     what = f"rule {rule} has taken {bucket} (generation {slot}), its entry another"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -188,17 +188,20 @@ def _taken_out(connection: sqlite3.Connection, wanted: Wanted) -> bool:
     return erased.carry(connection, wanted.erased.key, wanted.rows) or plan.changes
 
 
-def kept_out(data_dir: Path, fresh: Path, sources: Mapping[str, tuple[str, str]]) -> int:
+def kept_out(data_dir: Path, fresh: Path, sources: Mapping[str, tuple[str, str]], *, told: Sequence[Row] = ()) -> int:
     """Take whoever was erased out of a backup that is about to be put back; how many accounts were still in it.
 
-    Who that is, the ledger in ``data_dir`` knows best; where there is none, the backup's own marks count.
+    Who that is, the ledger in ``data_dir`` knows best; where there is none, the backup's own marks count, and those
+    that the catalogue has ``told``.
     """
-    marks, rows = _marks_in(data_dir) or _marks_in(fresh) or (Erased(), ())
-    if not rows:
-        return 0
     path = fresh / file.FILE_NAME
     with contextlib.closing(sqlite3.connect(path)) as connection:
+        marks, rows = _marks_in(data_dir) or (erased.of_ledger(connection), erased.rows_of(connection))
+        rows = tuple({row[0]: row for row in (*rows, *told)}.values())
+        marks = Erased.of(marks.key, rows)
         accounts = marked_in(connection, marks)
+    if not marks:
+        return 0
     wanted = Wanted(accounts=accounts, erased=marks, rows=rows, traits=Traits.of(accounts), sources=sources)
     for each in sorted(fresh.glob("*.db")):
         _without(each, wanted)

@@ -7,8 +7,9 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from agent.clock import Clock
 from agent.config.settings import Settings
@@ -17,6 +18,8 @@ from agent.errors import ConfigError, IntegrityError, RewardsError
 from agent.ledger import delivery, file
 from agent.ledger.backup.restoring import set_aside
 from agent.ledger.delivery import Identity
+from agent.ledger.record import erased
+from agent.ledger.record.erased import Erased, Row
 from agent.ledger.recovery import marks, persons
 from agent.ledger.recovery.marks import Marks
 from agent.ledger.recovery.persons import Known
@@ -85,14 +88,14 @@ async def restore(
     file.prepare_directory(data_dir)
     with file.Lock(data_dir), _fresh(data_dir) as fresh:
         async with client:
-            mine, known = _there(data_dir)
-            who = await _introduced(settings, wanted, client, mine, clock)
+            there = _there(data_dir)
+            who = await _introduced(settings, wanted, client, there.settings, clock)
             who = await succession.followed(client, who)
             asking = Asking(client, who, clock)
             stand = await asking.stand()
-            known = await _opened(asking, wanted.key, who, known)
-            filled = await _filled(settings, fresh, asking, stand, known, who, clock, progress)
-            _told_whose(filled, wanted)
+            opened = await _opened(asking, wanted.key, who, there)
+            filled = await _filled(settings, fresh, asking, stand, opened, who, clock, progress)
+            _told_whose(filled, wanted, there)
             await asking.take_over(stand)
         by_hand = _by_hand(data_dir, fresh)
         aside = set_aside(data_dir, clock.now(), ("ledger.db*",))
@@ -103,11 +106,11 @@ async def restore(
         epoch=stand.epoch + 1,
         entries=filled.seq,
         head=filled.head.hex(),
-        persons=len(known),
+        persons=len(opened.known),
         strangers=len(filled.strangers),
         set_aside=aside,
         by_hand=by_hand,
-        remarks=_remarks(settings, filled),
+        remarks=_remarks(settings, filled, opened),
     )
 
 
@@ -125,12 +128,37 @@ def _fresh(data_dir: Path) -> Iterator[Path]:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _there(data_dir: Path) -> tuple[dict[str, str], dict[str, Known]]:
-    """Who this agent is and the persons it knows, as far as a ledger that is there can still tell."""
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class _There:
+    """What a ledger that is there can still tell: who this agent is, whom it knows, who was erased."""
+
+    settings: Mapping[str, str] = field(default_factory=dict)
+    known: Mapping[str, Known] = field(default_factory=dict)
+    erased: frozenset[str] = frozenset()
+    marks_key: bytes = b""
+    marks: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class _Opened:
+    """Everybody by pseudonym, and the marks of those who were erased; without a key they recognise nobody."""
+
+    known: Mapping[str, Known]
+    marks_key: bytes
+    marks: tuple[Row, ...]
+
+
+def _there(data_dir: Path) -> _There:
     with contextlib.suppress(RewardsError, sqlite3.Error), file.reading(data_dir) as connection:
         settings = dict(connection.execute("SELECT key, value FROM setting"))
-        return {name: settings[name] for name in _IDENTITY if name in settings}, persons.all_of(connection)
-    return {}, {}
+        return _There(
+            settings={name: settings[name] for name in _IDENTITY if name in settings},
+            known=persons.all_of(connection),
+            erased=persons.erased_of(connection),
+            marks_key=erased.of_ledger(connection).key,
+            marks=erased.rows_of(connection),
+        )
+    return _There()
 
 
 async def _introduced(
@@ -149,12 +177,48 @@ async def _introduced(
     return Identity(campus=mine[delivery.CAMPUS], agent=mine[delivery.AGENT], epoch=1, catalogue_public=public)
 
 
-async def _opened(asking: Asking, key: RecoveryKey | None, who: Identity, known: dict[str, Known]) -> dict[str, Known]:
-    """Everybody by pseudonym: as the ledger that is there knows them, and all that the recovery key opens."""
-    if key is None:
-        return known
-    opened = {one.name: key.open(one.sealed, campus=who.campus, pseudonym=one.name) async for one in asking.persons()}
-    return known | opened
+async def _opened(asking: Asking, key: RecoveryKey | None, who: Identity, there: _There) -> _Opened:
+    """Everybody as the ledger that is there knows them, and all that the recovery key opens, but for the erased."""
+    kept = {one.name: one.sealed async for one in asking.persons()}
+    found = {row[0]: row for row in there.marks}
+    for name, body in kept.items():
+        if name.startswith(persons.MARK) and name != persons.MARKS_KEY:
+            row = persons.mark_row(name, body)
+            found.setdefault(row[0], row)
+    marks_key, known = there.marks_key, dict(there.known)
+    if key is not None:
+        sealed = kept.get(persons.MARKS_KEY)
+        marks_key = marks_key or (b"" if sealed is None else key.open_bytes(sealed, campus=who.campus))
+        known |= {
+            name: key.open(sealed, campus=who.campus, pseudonym=name)
+            for name, sealed in kept.items()
+            if not name.startswith(persons.MARK)
+        }
+    rows = tuple(found.values())
+    barred = Erased.of(marks_key, rows)
+    left = {name: one for name, one in known.items() if not barred.was((one.site, one.lms_user), one.created_at)}
+    return _Opened(known=left, marks_key=marks_key, marks=rows)
+
+
+async def erased_since(settings: Settings, copy: Path, clock: Clock) -> tuple[Row, ...]:
+    """The marks that the catalogue has, for a backup that is put back where no ledger can tell who was erased since.
+
+    Raises:
+        RewardsError: it cannot be asked, or the backup says of no agent.
+    """
+    client = client_of(settings, clock)
+    place = f"file:{quote(str(copy / file.FILE_NAME))}?mode=ro"
+    with contextlib.closing(sqlite3.connect(place, uri=True)) as connection:
+        kept = dict(connection.execute("SELECT key, value FROM setting"))
+    if client is None or not set(_IDENTITY) <= kept.keys():
+        return ()
+    async with client:
+        public = bytes.fromhex(kept[delivery.CATALOGUE_KEY])
+        who = Identity(campus=kept[delivery.CAMPUS], agent=kept[delivery.AGENT], epoch=1, catalogue_public=public)
+        asking = Asking(client, await succession.followed(client, who), clock)
+        found = [one async for one in asking.persons()]
+    marks = [one for one in found if one.name.startswith(persons.MARK) and one.name != persons.MARKS_KEY]
+    return tuple(persons.mark_row(one.name, one.sealed) for one in marks)
 
 
 async def _filled(
@@ -162,7 +226,7 @@ async def _filled(
     fresh: Path,
     asking: Asking,
     stand: Stand,
-    known: Mapping[str, Known],
+    opened: _Opened,
     who: Identity,
     clock: Clock,
     progress: Progress,
@@ -174,7 +238,7 @@ async def _filled(
         connection.execute("PRAGMA synchronous = FULL")
         file.migrate(connection, path)
         connection.execute("BEGIN IMMEDIATE")
-        filled, newest = Rebuilding(connection, known), Marks()
+        filled, newest = Rebuilding(connection, opened.known), Marks()
         async for found in asking.history(stand):
             filled.add(found.batch.entries, found.kept)
             header = found.batch.header
@@ -183,6 +247,8 @@ async def _filled(
         states = {name: _goes_on(settings, newest, name) for name in newest.low_water}
         kept = _settings(settings, stand, who, clock.now())
         filled.finish(kept, states, newest.scheduled.items(), now=clock.now())
+        if opened.marks_key:
+            erased.carry(connection, opened.marks_key, opened.marks)
         connection.execute("COMMIT")
         report = verify(connection)
     if report.findings or report.head != stand.head.hex():
@@ -219,10 +285,10 @@ def _goes_on(settings: Settings, newest: Marks, source: str) -> tuple[SourceStat
     return SourceState(position=low, start_at=start_at, high_water=high_water), 0
 
 
-def _told_whose(filled: Rebuilding, wanted: Wanted) -> None:
-    if filled.strangers and wanted.key is None and not wanted.lose_persons:
+def _told_whose(filled: Rebuilding, wanted: Wanted, there: _There) -> None:
+    if filled.strangers - there.erased and wanted.key is None and not wanted.lose_persons:
         raise ConfigError(
-            f"nobody here knows who {len(filled.strangers)} of the catalogue's pseudonyms are",
+            f"nobody here knows who {len(filled.strangers - there.erased)} of the catalogue's pseudonyms are",
             hint="give the campus's recovery key: --recovery-key FILE; only where it is lost for good: --lose-persons",
         )
 
@@ -242,7 +308,7 @@ def _by_hand(data_dir: Path, fresh: Path) -> tuple[dict[str, object], ...]:
     return tuple(reversed(found))
 
 
-def _remarks(settings: Settings, filled: Rebuilding) -> tuple[str, ...]:
+def _remarks(settings: Settings, filled: Rebuilding, opened: _Opened) -> tuple[str, ...]:
     told = ["what waited in the review list is no entry: for acts of before, see: rewards-agent rules backfill"]
     posting = [source.name for source in settings.post_sources]
     if posting and not (settings.agent.data_dir / "inbox.db").exists():
@@ -253,5 +319,10 @@ def _remarks(settings: Settings, filled: Rebuilding) -> tuple[str, ...]:
         told.append(
             f"{len(filled.strangers)} pseudonyms lead to nobody (erased, or delivered without a recovery key): their"
             " entries stand, and if they act again they begin anew"
+        )
+    if opened.marks and not opened.marks_key:
+        told.append(
+            f"{len(opened.marks)} accounts were erased, and without the recovery key nobody can tell which: erase them"
+            " again before the agent starts (learner erase), or it takes them for new people"
         )
     return tuple(told)

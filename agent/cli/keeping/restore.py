@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 import time
 from pathlib import Path
@@ -10,10 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.cli.frame import ConfigOption, JsonOption, emit_one, note, run_async, settings_of, utc
-from agent.errors import ConfigError
+from agent.errors import ConfigError, RewardsError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agent.config.settings import Settings
+    from agent.ledger.record.erased import Row
     from agent.wiring.restoring import Wanted
 
 app = typer.Typer()
@@ -88,13 +92,14 @@ def _put_back(settings: Settings, copy: Path, *, yes: bool, json: bool) -> None:
         typer.confirm(
             f"Put back the backup of {utc(manifest.made_at)} with {manifest.entries:,} entries?", abort=True, err=True
         )
+    told = _erased_since(settings, copy)
     done = put_back(
         settings.agent.data_dir,
         copy,
         campus=settings.agent.campus,
         environment=settings.agent.environment,
         now=int(time.time()),
-        before=lambda fresh: copies.kept_out(settings.agent.data_dir, fresh, sites_of(settings)),
+        before=lambda fresh: copies.kept_out(settings.agent.data_dir, fresh, sites_of(settings), told=told),
     )
     emit_one(
         {
@@ -106,6 +111,22 @@ def _put_back(settings: Settings, copy: Path, *, yes: bool, json: bool) -> None:
         },
         json=json,
     )
+
+
+def _erased_since(settings: Settings, copy: Path) -> Sequence[Row]:
+    """Who was erased after the backup: the ledger that is there knows; where it is lost, the catalogue."""
+    from agent.clock import SystemClock
+    from agent.ledger import file
+    from agent.wiring.restoring import erased_since
+
+    if settings.catalogue is None or file.ledger_path(settings.agent.data_dir).exists():
+        return ()
+    try:
+        return run_async(erased_since(settings, copy, SystemClock()))
+    except (RewardsError, sqlite3.Error) as error:
+        note(f"the catalogue cannot say who was erased after this backup: {error}")
+        note("erase them again before the agent starts: rewards-agent learner erase")
+        return ()
 
 
 def _wanted(recovery_key: Path | None, token: str, lose_persons: bool) -> Wanted:

@@ -25,7 +25,12 @@ FROM json_each(?) w CROSS JOIN decision d ON d.event_no = w.value
 JOIN name r ON r.no = d.rule_no LEFT JOIN hold h ON h.decision_no = d.decision_no
 ORDER BY d.decision_no
 """
-_KEEP = "UPDATE event SET trust = ?, payload = ? WHERE event_no = ?"
+# What is marked as another's since an erasure (ledger/privacy/clearing.py) stays so.
+_KEEP = """
+UPDATE event SET trust = ?1, payload = CASE instr(payload, CAST('"er":1' AS BLOB)) WHEN 0 THEN ?2
+  ELSE CAST(json_set(CAST(?2 AS TEXT), '$.er', 1) AS BLOB) END
+WHERE event_no = ?3
+"""
 TOLD_ELSEWHERE = "what it is about was told with its whole key"
 """Why a post that lacks a part of its key waits no longer; should its own key be told after all, it had only waited."""
 _UNKNOWN = 2

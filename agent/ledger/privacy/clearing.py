@@ -14,7 +14,7 @@ V = TypeVar("V")
 
 NAMES_A_PERSON = frozenset({"reply_to"})
 """Facts whose value is an LMS user id."""
-MARK = "erased-"
+ERASED = "erased-"
 """How what stands for an account, or for an act, begins."""
 _SUBJECT = "subject="
 _EVENT = "event="
@@ -35,7 +35,7 @@ class Clearing:
         sites = {site for site, _ in accounts}
         return cls(
             learners={":".join(one): f"{one[0]}:{erased.called(one)}" for one in accounts},
-            acts={before.hex(): MARK + after.hex()[:32] for before, after in events.items()},
+            acts={before.hex(): ERASED + after.hex()[:32] for before, after in events.items()},
             ids={site: frozenset(user for where, user in accounts if where == site) for site in sites},
         )
 
@@ -105,6 +105,7 @@ class Clearing:
         for name in ("pm", "ac"):
             if name in data:
                 data[name] = {user: value for user, value in data[name].items() if user not in gone}
+        data["er"] = 1  # its id is another one, so that what entries say of it can be compared no longer
         return orjson.dumps(data)
 
 

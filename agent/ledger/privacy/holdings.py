@@ -62,12 +62,7 @@ def marked_in(connection: sqlite3.Connection, erased: Erased) -> tuple[Account, 
         for site, user, at in connection.execute(SQL["everybody"]):
             account = (site, str(user))
             first[account] = min(at, first.get(account, at))
-    found = []
-    for account, at in first.items():
-        span = erased.span(account)
-        if span is not None and (span[1] is None or at < span[1]):
-            found.append(account)
-    return tuple(sorted(found))
+    return tuple(sorted(account for account, at in first.items() if erased.was(account, at)))
 
 
 def holdings(

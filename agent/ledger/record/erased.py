@@ -59,6 +59,16 @@ class Erased:
     def __bool__(self) -> bool:
         return bool(self.spans)
 
+    @classmethod
+    def of(cls, key: bytes, rows: Iterable[Row]) -> Erased:
+        """Those of rows of the table; without a key nobody is recognised."""
+        return cls(key=key, spans={row[0]: (row[2], row[3]) for row in rows} if key else {})
+
+    def was(self, account: Account, at: int) -> bool:
+        """Whether what a copy knows of an account since ``at`` is of before it was erased."""
+        span = self.span(account)
+        return span is not None and (span[1] is None or at < span[1])
+
     def span(self, account: Account) -> Span | None:
         """When acts of an account count for nothing; None where they count."""
         return self.spans.get(_remembered(self.key, account)) if self.spans else None
@@ -107,7 +117,7 @@ async def adopt(connection: aiosqlite.Connection) -> Erased:
 def of_ledger(connection: sqlite3.Connection) -> Erased:
     """As they stand, for who only reads; without a key there are none."""
     row = connection.execute(_KEY).fetchone()
-    return _marks(row[0], connection.execute(_ROWS)) if row else Erased()
+    return Erased.of(bytes.fromhex(row[0]), rows_of(connection)) if row else Erased()
 
 
 def rows_of(connection: sqlite3.Connection) -> tuple[Row, ...]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import aiosqlite
+import orjson
 
+from agent.errors import IntegrityError
 from agent.ledger.delivery import Unit
+from agent.ledger.record import erased
+from agent.ledger.record.erased import Row
 
 _PENDING = """
 SELECT person_no, site, lms_user, secret, pseudonym, created_at FROM person
@@ -17,6 +22,10 @@ WHERE kept_under <> ? ORDER BY person_no LIMIT ?
 _ALIASES = """
 SELECT lms_user, merged_at, merged_by, reason, site FROM alias
 WHERE into_site = ? AND into_user = ? ORDER BY site, lms_user
+"""
+_ERASED = """
+SELECT DISTINCT CAST(e.body AS TEXT) ->> 'learner' FROM entry e
+WHERE NOT EXISTS (SELECT 1 FROM person p WHERE p.person_no = e.person_no)
 """
 _ALL = "SELECT person_no, site, lms_user, secret, pseudonym, created_at FROM person"
 
@@ -69,11 +78,100 @@ def kept(persons: Sequence[Known], fingerprint: str) -> Unit:
     return unit
 
 
+MARK = "mark-"
+"""How the names begin under which marks of the erased lie beside sealed persons; a pseudonym has no such letters."""
+MARKS_KEY = MARK + "key"
+"""Under which the key of the marks lies, sealed like a person."""
+_FORGOTTEN = "SELECT pseudonym FROM forgotten ORDER BY pseudonym LIMIT ?"
+_MARKS = """
+SELECT lower(hex(mark)), why, since, until, marked_at, marked_by FROM suppressed
+WHERE kept_as <> coalesce(until, 0) || ' ' || marked_at LIMIT ?
+"""
+_MARK_KEPT = """
+UPDATE suppressed SET kept_as = coalesce(until, 0) || ' ' || marked_at WHERE lower(hex(mark)) = ? AND marked_at = ?
+  AND until IS ?
+"""
+_MARK_KEY_KEPT = "marks_kept_under"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Gone:
+    """What the catalogue is still to be told of the erased.
+
+    Pseudonyms to forget, marks as they are kept there (name, body, and what makes them kept), and the ``key`` of the
+    marks where it was not yet sealed to the recovery key of this fingerprint.
+    """
+
+    pseudonyms: tuple[str, ...]
+    marks: tuple[tuple[str, bytes, tuple[str, int, int | None]], ...]
+    key: bytes
+
+    def __bool__(self) -> bool:
+        return bool(self.pseudonyms or self.marks)
+
+
+async def gone(connection: aiosqlite.Connection, fingerprint: str, limit: int) -> Gone:
+    """At most ``limit`` of each."""
+    names = [name for (name,) in await connection.execute_fetchall(_FORGOTTEN, (limit,))]
+    marks = []
+    for mark, why, since, until, at, by in await connection.execute_fetchall(_MARKS, (limit,)):
+        body = orjson.dumps({"why": why, "since": since, "until": until, "at": at, "by": by})
+        marks.append((_name_of(bytes.fromhex(mark)), body, (mark, at, until)))
+    rows = await connection.execute_fetchall(
+        "SELECT key, value FROM setting WHERE key IN (?, ?)", (erased.KEY, _MARK_KEY_KEPT)
+    )
+    settings: dict[str, str] = {key: value for key, value in rows}  # noqa: C416 - rows
+    sealed = settings.get(_MARK_KEY_KEPT) == fingerprint or not fingerprint
+    return Gone(
+        pseudonyms=tuple(names),
+        marks=tuple(marks),
+        key=b"" if sealed or not marks else bytes.fromhex(settings.get(erased.KEY, "")),
+    )
+
+
+def told(what: Gone, fingerprint: str) -> Unit:
+    """A unit that notes that the catalogue knows it."""
+
+    async def unit(connection: aiosqlite.Connection) -> None:
+        await connection.executemany("DELETE FROM forgotten WHERE pseudonym = ?", [(one,) for one in what.pseudonyms])
+        await connection.executemany(_MARK_KEPT, [row for _, _, row in what.marks])
+        if what.key:
+            await connection.execute(
+                "INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)", (_MARK_KEY_KEPT, fingerprint)
+            )
+
+    return unit
+
+
+def _name_of(mark: bytes) -> str:
+    return MARK + base64.b32encode(mark).decode().rstrip("=").lower()
+
+
+def mark_row(name: str, body: bytes) -> Row:
+    """A mark as the ledger keeps it.
+
+    Raises:
+        IntegrityError: it is none.
+    """
+    try:
+        text = name.removeprefix(MARK).upper()
+        mark, said = base64.b32decode(text + "=" * (-len(text) % 8)), orjson.loads(body)
+        since, until, at = int(said["since"]), said["until"], int(said["at"])
+        return mark, str(said["why"]), since, None if until is None else int(until), at, str(said["by"]), ""
+    except (ValueError, KeyError, TypeError):
+        raise IntegrityError("a mark of somebody erased cannot be read", hint="tell us") from None
+
+
 def waiting(connection: sqlite3.Connection, fingerprint: str) -> tuple[int, int]:
     """(persons in all, those that are not yet kept under this recovery key)."""
     sql = "SELECT count(*), count(*) FILTER (WHERE kept_under <> ?) FROM person"
     total, left = connection.execute(sql, (fingerprint,)).fetchone()
     return int(total), int(left)
+
+
+def erased_of(connection: sqlite3.Connection) -> frozenset[str]:
+    """Pseudonyms of a ledger that lead to nobody: their secrets are gone for good."""
+    return frozenset(name for (name,) in connection.execute(_ERASED))
 
 
 def all_of(connection: sqlite3.Connection) -> dict[str, Known]:

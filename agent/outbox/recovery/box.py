@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from agent.errors import ConfigError, IntegrityError, InvalidInputError
-from agent.ledger.recovery.persons import Known
+from agent.ledger.recovery.persons import MARKS_KEY, Known
 
 FILE_NAME = "recovery.public"
 _WORD = "REWARDS-RECOVERY-1"
@@ -50,6 +50,10 @@ class Lock:
             option=orjson.OPT_SORT_KEYS,
         )
         return _suite().encrypt(body, self.public, info=_info(campus, person.pseudonym))
+
+    def seal_bytes(self, key: bytes, *, campus: str) -> bytes:
+        """The key of the marks of the erased, likewise."""
+        return _suite().encrypt(key, self.public, info=_info(campus, MARKS_KEY))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -92,6 +96,20 @@ class RecoveryKey:
         except (InvalidTag, ValueError, KeyError, TypeError):
             raise IntegrityError(
                 f"the sealed person {pseudonym} does not open with this recovery key",
+                hint="take the recovery key of this campus that was in force; see docs/ops/recovery.md",
+            ) from None
+
+    def open_bytes(self, sealed: bytes, *, campus: str) -> bytes:
+        """What `Lock.seal_bytes` has sealed.
+
+        Raises:
+            IntegrityError: it was sealed to another key, or was changed.
+        """
+        try:
+            return _suite().decrypt(sealed, self.private, info=_info(campus, MARKS_KEY))
+        except (InvalidTag, ValueError):
+            raise IntegrityError(
+                "the key of the marks of the erased does not open with this recovery key",
                 hint="take the recovery key of this campus that was in force; see docs/ops/recovery.md",
             ) from None
 

@@ -38,6 +38,9 @@ class Leaving:
 
     async def leave(self, connection: aiosqlite.Connection, who: Identity) -> Failed | None:
         """Everybody whose copy is not there yet; why it failed, where it did."""
+        failed = await self._forget(connection, who)
+        if failed is not None:
+            return failed
         lock = self._lock
         while lock is not None and self._kept_there:
             found = await persons.pending(connection, lock.fingerprint, PERSONS_AT_ONCE)
@@ -49,6 +52,22 @@ class Leaving:
                 return failed
             if self._kept_there:
                 await self._writer.run(persons.kept(found, lock.fingerprint))
+        return None
+
+    async def _forget(self, connection: aiosqlite.Connection, who: Identity) -> Failed | None:
+        """Have the copies of the erased forgotten, and their marks kept, with the key that they are made under."""
+        lock = self._lock
+        fingerprint = "" if lock is None else lock.fingerprint
+        while self._kept_there and (gone := await persons.gone(connection, fingerprint, PERSONS_AT_ONCE)):
+            kept = [Sealed(name=name, sealed=body) for name, body, _ in gone.marks]
+            if gone.key and lock is not None:
+                kept.append(Sealed(name=persons.MARKS_KEY, sealed=lock.seal_bytes(gone.key, campus=who.campus)))
+            message = Persons(campus=who.campus, agent=who.agent, persons=tuple(kept), gone=gone.pseudonyms)
+            failed = await self._send(who, message)
+            if failed is not None:
+                return failed
+            if self._kept_there:
+                await self._writer.run(persons.told(gone, fingerprint))
         return None
 
     async def _send(self, who: Identity, message: Persons) -> Failed | None:
