@@ -26,6 +26,7 @@ from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
 from agent.model import Outcome, SourceState
 from agent.outbox.callbacks.reader import Callback
+from agent.outbox.redeeming.desk import Redeeming
 from agent.pipeline import Pipeline
 from agent.privacy.erasing import Erasing
 from agent.recognition.byhand import ByHand
@@ -63,6 +64,11 @@ class Sync(Protocol):
 
     def status(self) -> Mapping[str, Any]:
         """Where delivery stands."""
+        ...
+
+    @property
+    def counter(self) -> Redeeming:
+        """Where learners redeem."""
         ...
 
 
@@ -118,6 +124,11 @@ class Operations:
             "ledger.rebuild": self.rebuild,
             "source.accept-rewind": self.accept_rewind,
             "sync.now": self.sync_now,
+            "rewards.offered": self.counter("offered"),
+            "redeem": self.counter("redeem"),
+            "redemption.show": self.counter("show"),
+            "redemption.cancel": self.counter("cancel"),
+            "redemption.settle": self.counter("settle"),
             "catalogue.enrol": self.enrol,
             "key.rotate": self.rotate_key,
             "rules.reload": self.reload,
@@ -270,6 +281,16 @@ class Operations:
             raise _no_catalogue()
         answered = await self._sync.drain(limit_s=limit_s)
         return {"answered": answered, **self._sync.status()}
+
+    def counter(self, name: str) -> Operation:
+        """What the counter does under this name, where there is a catalogue."""
+
+        async def asked(**arguments: Any) -> Any:
+            if self._sync is None:
+                raise _no_catalogue()
+            return await getattr(self._sync.counter, name)(**arguments)
+
+        return asked
 
     async def enrol(self, *, token: str) -> dict[str, Any]:
         """Become known to the catalogue."""

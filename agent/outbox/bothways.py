@@ -6,22 +6,25 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from agent.outbox.redeeming.desk import Redeeming
 from agent.outbox.statement.feed import Feed
 from agent.outbox.sync import Outbox
 
 
 class BothWays:
-    """The outbox and the feed of one catalogue. Ended by `close`."""
+    """The outbox, the feed and the counter of one catalogue. Ended by `close`."""
 
-    def __init__(self, outbox: Outbox, feed: Feed) -> None:
+    def __init__(self, outbox: Outbox, feed: Feed, counter: Redeeming) -> None:
         self._outbox = outbox
         self._feed = feed
+        self._counter = counter
 
     async def run(self) -> None:
         """Deliver and hear for ever; neither waits for the other."""
         async with asyncio.TaskGroup() as both:
             both.create_task(self._outbox.run(), name="deliver")
             both.create_task(self._feed.run(), name="hear")
+            both.create_task(self._counter.run(), name="settle")
 
     async def drain(self, *, limit_s: float) -> bool:
         """Deliver all there is, and hear what there is where that went well; whether the catalogue took it.
@@ -35,6 +38,11 @@ class BothWays:
             await self._feed.drain(limit_s=limit_s)
         return delivered
 
+    @property
+    def counter(self) -> Redeeming:
+        """Where learners redeem."""
+        return self._counter
+
     def status(self) -> Mapping[str, Any]:
         """Where both stand, for people."""
         return {**self._outbox.status(), "statement": self._feed.status()}
@@ -43,3 +51,4 @@ class BothWays:
         """Let go of connections; may be called twice."""
         await self._outbox.close()
         await self._feed.close()
+        await self._counter.close()

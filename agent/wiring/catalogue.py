@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 
 from agent.chance import Chance
 from agent.clock import Clock
@@ -10,17 +11,22 @@ from agent.config.settings import Settings
 from agent.ledger.writer import Writer
 from agent.outbox.bothways import BothWays
 from agent.outbox.recovery.box import read_lock
+from agent.outbox.redeeming.desk import Redeeming
+from agent.outbox.redeeming.talk import Talk
 from agent.outbox.statement.feed import Feed
 from agent.outbox.sync import Outbox
 from agent.wiring.enrolling import client_of
+
+AT_THE_COUNTER_S = 10.0
+"""How long somebody who redeems waits for what is on its way, in seconds."""
 
 
 async def road_to_catalogue(
     stack: contextlib.AsyncExitStack, settings: Settings, writer: Writer, clock: Clock, chance: Chance
 ) -> BothWays | None:
     """Delivery and its way back; ``stack`` closes both. None without a catalogue."""
-    there, back = client_of(settings, clock), client_of(settings, clock)
-    if there is None or back is None:
+    there, back, counter = (client_of(settings, clock) for _ in range(3))
+    if there is None or back is None or counter is None:
         return None
     data_dir = settings.agent.data_dir
     outbox = Outbox(
@@ -33,6 +39,15 @@ async def road_to_catalogue(
         lock=read_lock(settings.recovery_file),
         jitter=chance.jitter,
     )
-    road = BothWays(outbox, Feed(writer=writer, data_dir=data_dir, client=back, clock=clock, jitter=chance.jitter))
+    feed = Feed(writer=writer, data_dir=data_dir, client=back, clock=clock, jitter=chance.jitter)
+    redeeming = Redeeming(
+        talk=Talk(counter, writer, clock),
+        writer=writer,
+        data_dir=data_dir,
+        clock=clock,
+        deliver=partial(outbox.drain, limit_s=AT_THE_COUNTER_S),
+        hear=partial(feed.drain, limit_s=AT_THE_COUNTER_S),
+    )
+    road = BothWays(outbox, feed, redeeming)
     stack.push_async_callback(road.close)
     return road

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+import structlog
 from aiohttp import web
 
 from catalogue import books
@@ -39,6 +40,7 @@ class SpendingDoor:
         router.add_post("/v1/redemptions", self.redeem)
         router.add_get("/v1/redemptions/{redemption}", self.show)
         router.add_post("/v1/redemptions/cancel", self.cancel)
+        router.add_get("/v1/wishes/{key}", self.wished)
 
     async def shelf(self, request: web.Request) -> web.Response:
         """What is offered to a learner, what stands against each, and what the learner has."""
@@ -53,8 +55,9 @@ class SpendingDoor:
             async for one in shelf.shelf(conn, sender.campus):
                 if not one.approved or one.reward.state != "active" or len(found) >= LISTED_MAX:
                     continue
-                against = await facts.against(conn, who, one, whose, asker.country, now=now)
-                found.append(one.reward.model_dump(mode="json") | {"owner": one.owner, "against": against})
+                against, left = await facts.seen(conn, who, one, whose, asker.country, now=now)
+                told = {"owner": one.owner, "against": against, "left": left}
+                found.append(one.reward.model_dump(mode="json") | told)
         return self._answer({"rewards": found, "wallets": wallets}, proven)
 
     async def redeem(self, request: web.Request) -> web.Response:
@@ -66,18 +69,36 @@ class SpendingDoor:
             campus=sender.campus,
             learner=asked.learner,
             reward=asked.reward,
-            key=f"{sender.agent}:{asked.key}",
+            key=_key(sender, asked.key),
             currency=asked.currency,
             cohorts=frozenset(asked.cohorts),
             country=asked.country,
         )
-        made = await self._desk.redeem(wish, now=self._door.clock(), by=sender.agent)
+        try:
+            made = await self._desk.redeem(wish, now=self._door.clock(), by=sender.agent)
+        except RefusedError as refused:
+            # The same wish may have been granted while this one waited for it: then that is the answer.
+            known = await self._wished(sender, asked.key)
+            if known is None or known.asked != records.asked(wish):
+                return self._refused(refused, proven)
+            made = known
         return self._answer(voucher.shown(self._desk, made), proven)
+
+    async def wished(self, request: web.Request) -> web.Response:
+        """What became of a wish that this agent sent under a key; asking makes nothing."""
+        sender, proven = await self._proven(request, await request.read(), tag=signing.ASK_TAG)
+        known = await self._wished(sender, request.match_info["key"])
+        if known is None:
+            return self._refused(RefusedError(404, "unknown-wish", "no wish came under this key"), proven)
+        return self._answer(voucher.shown(self._desk, known), proven)
 
     async def show(self, request: web.Request) -> web.Response:
         """Where a redemption is, with its voucher."""
         sender, proven = await self._proven(request, await request.read(), tag=signing.ASK_TAG)
-        one = await self._find(sender, request.match_info["redemption"])
+        try:
+            one = await self._find(sender, request.match_info["redemption"])
+        except RefusedError as refused:
+            return self._refused(refused, proven)
         return self._answer(voucher.shown(self._desk, one), proven)
 
     async def cancel(self, request: web.Request) -> web.Response:
@@ -85,16 +106,23 @@ class SpendingDoor:
         body = await request.read()
         sender, proven = await self._proven(request, body)
         asked = _own(sender, spending.Cancel.parse(body))
-        one = await self._find(sender, asked.redemption)
-        if one.learner != asked.learner:
-            raise RefusedError(404, "unknown-redemption", f"this learner has no redemption {one.redemption}")
-        now = self._door.clock()
-        back = await self._desk.cancel(sender.campus, one.redemption, now=now, by=sender.agent, why=asked.why)
+        try:
+            one = await self._find(sender, asked.redemption, learner=asked.learner)
+            now = self._door.clock()
+            back = await self._desk.cancel(sender.campus, one.redemption, now=now, by=sender.agent, why=asked.why)
+        except RefusedError as refused:
+            return self._refused(refused, proven)
         return self._answer(voucher.shown(self._desk, back), proven)
 
-    async def _find(self, sender: Sender, name: str) -> Redemption:
+    async def _wished(self, sender: Sender, key: str) -> Redemption | None:
+        async with self._door.store.reading() as conn:
+            return await records.by_key(conn, sender.campus, _key(sender, key))
+
+    async def _find(self, sender: Sender, name: str, *, learner: str | None = None) -> Redemption:
         async with self._door.store.reading() as conn:
             one = await records.find(conn, sender.campus, name)
+        if one is not None and learner not in {None, one.learner}:
+            raise RefusedError(404, "unknown-redemption", f"this learner has no redemption {name}")
         if one is None:
             raise RefusedError(404, "unknown-redemption", "this campus has no such redemption")
         return one
@@ -104,9 +132,23 @@ class SpendingDoor:
         sender.check()
         return sender, proven
 
+    def _refused(self, refused: RefusedError, proven: Request) -> web.Response:
+        """A no that the agent can prove: a wish that was refused is settled by it."""
+        log = structlog.get_logger("catalogue")
+        log.warning("refused", path=proven.url, status=refused.status, code=refused.code, why=refused.message)
+        body = canonical.dump({"error": refused.code, "message": refused.message})
+        content_type = spending.CONTENT_TYPE
+        tag = signing.SPENT_TAG
+        return self._door.bound(body, proven, status=refused.status, tag=tag, content_type=content_type)
+
     def _answer(self, fields: dict[str, Any], proven: Request) -> web.Response:
         body = canonical.dump(fields)
         return self._door.bound(body, proven, tag=signing.SPENT_TAG, content_type=spending.CONTENT_TYPE)
+
+
+def _key(sender: Sender, key: str) -> str:
+    """An agent's own name for a wish, as the campus's redemptions are named by."""
+    return f"{sender.agent}:{key}"
 
 
 def _own(sender: Sender, asked: Asking) -> Asking:

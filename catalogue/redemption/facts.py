@@ -91,6 +91,13 @@ async def against(
     conn: AsyncConnection, who: Learner, one: Offered, cohorts: frozenset[str], country: str, *, now: int
 ) -> str:
     """What stands against a learner's having a reward now, in whatever currency; nothing where it can be had."""
+    return (await seen(conn, who, one, cohorts, country, now=now))[0]
+
+
+async def seen(
+    conn: AsyncConnection, who: Learner, one: Offered, cohorts: frozenset[str], country: str, *, now: int
+) -> tuple[str, int | None]:
+    """(what stands against it, or nothing; how many are left, or None where as many as are asked for)."""
     reward = one.reward
     wish = Wish(campus=who.campus, learner=who.learner, reward=reward.id, key="", cohorts=cohorts, country=country)
     known = await of(conn, who, one, now=now)
@@ -98,9 +105,9 @@ async def against(
     for currency, amount in reward.price.items():
         refused = checks.refusal(dataclasses.replace(wish, currency=currency), reward, known)
         if refused is None and who.standing.balances.get(currency, 0) >= amount:
-            return ""
+            return "", known.left
         told.append(f"it costs {amount} {currency}, and there is less" if refused is None else refused.message)
-    return "; ".join(dict.fromkeys(told))
+    return "; ".join(dict.fromkeys(told)), known.left
 
 
 async def _standing(conn: AsyncConnection, campus: str, learner: str) -> Standing:

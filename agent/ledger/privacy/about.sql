@@ -84,6 +84,11 @@ SELECT l.no AS number, l.kind, l.currency, l.amount, l.waived, l.ref, l.about, l
 FROM json_each(:persons) w JOIN person p ON p.person_no = w.value
 JOIN centre_live l ON l.pseudonym = p.pseudonym ORDER BY l.no
 
+-- name: wish
+SELECT w.reward, w.state, w.asked_at, w.asked_by, w.settled_at, w.redemption, w.title, w.paid, w.paid_currency,
+  w.country, w.cohorts AS cohorts_json, w.why, w.shown_at, w.shown_by
+FROM wish w WHERE w.person_no IN (SELECT value FROM json_each(:persons)) ORDER BY w.wish_no
+
 -- name: statement
 SELECT s.kind, s.currency, s.amount, s.of AS of_entry, s.occurred_at, s.recorded_at
 FROM json_each(:persons) w JOIN statement s ON s.person_no = w.value ORDER BY s.no

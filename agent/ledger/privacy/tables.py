@@ -75,6 +75,11 @@ LEDGER: Mapping[str, Table] = {
         fate="kept",
         why="the catalogue's chain stays provable; without the secret the pseudonym leads to nobody",
     ),
+    "wish": Table(
+        holds="what was asked for in the catalogue of rewards, and what became of it",
+        fate="removed",
+        why="it says what somebody likes; the centre keeps the redemption under the pseudonym",
+    ),
     "lot_notice": Table(
         holds="notices that something expires soon",
         fate="removed",

@@ -1,0 +1,1 @@
+"""Spending on campus: what there is, redeeming, and what became of it."""

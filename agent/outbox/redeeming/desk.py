@@ -1,0 +1,320 @@
+"""The campus's counter: what a learner may have, a wish that comes true once whatever the network does, its voucher."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import aiosqlite
+import structlog
+
+from agent.clock import Clock
+from agent.errors import ConfigError, InvalidInputError, RewardsError, TransientError
+from agent.ledger import delivery, file
+from agent.ledger.centre import wishes
+from agent.ledger.centre.wishes import Granted, Wish
+from agent.ledger.delivery import Identity
+from agent.outbox.redeeming.talk import Said, Talk, Unknown
+from agent.outbox.writes import Runs
+from wire.money import spending
+
+DOUBT_S = 60
+"""How long an attempt that nobody answered may still arrive, in seconds: twice what the catalogue gives a request."""
+TRIES = 3
+SETTLE_S = 30.0
+"""How often open wishes are looked at, in seconds."""
+SETTLED_AT_ONCE = 20
+_UNKNOWN_WISH = "unknown-wish"
+_KEY_BYTES = 12
+
+log = structlog.get_logger()
+
+Before = Callable[[], Awaitable[object]]
+
+
+class Redeeming:
+    """Ended by `close`. ``whose`` gives the account that a merged one is now; ``deliver`` and ``hear`` are the road."""
+
+    def __init__(
+        self,
+        *,
+        talk: Talk,
+        writer: Runs,
+        data_dir: Path,
+        clock: Clock,
+        deliver: Before,
+        hear: Before,
+    ) -> None:
+        self._talk = talk
+        self._writer = writer
+        self._data_dir = data_dir
+        self._clock = clock
+        self._deliver = deliver
+        self._hear = hear
+        self._reading: aiosqlite.Connection | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Find out what became of open wishes, for ever."""
+        while True:
+            await asyncio.sleep(SETTLE_S)
+            try:
+                await self.settle()
+            except RewardsError as exc:
+                log.warning("wishes_trouble", trouble=exc.message)
+
+    async def close(self) -> None:
+        """Let go of connections; may be called twice."""
+        await self._talk.close()
+        if self._reading is not None:
+            await self._reading.close()
+            self._reading = None
+
+    async def offered(self, *, learner: str, cohorts: Sequence[str] = (), country: str = "") -> dict[str, Any]:
+        """What is on offer to a learner (``<site>:<LMS user id>``): {rewards, wallets} as the catalogue has them.
+
+        Raises:
+            TransientError: the catalogue does not answer.
+            InvalidInputError: nobody, or the catalogue refuses.
+        """
+        who, _, pseudonym = await self._asker(learner)
+        asker = spending.Asker(
+            campus=who.campus, agent=who.agent, learner=pseudonym, cohorts=tuple(cohorts), country=country
+        )
+        return (await self._must(self._talk.post(who, "/v1/shelf", asker))).fields
+
+    async def redeem(
+        self,
+        *,
+        learner: str,
+        reward: str,
+        by: str,
+        currency: str = "",
+        cohorts: Sequence[str] = (),
+        country: str = "",
+        key: str = "",
+    ) -> dict[str, Any]:
+        """Spend a learner's points on a reward. With the ``key`` of an open wish, ask for that one again.
+
+        {state, key, …}: granted with the voucher (`code` or `token`), refused or unknown with ``why``.
+
+        Raises:
+            InvalidInputError: nobody, or there is an open wish for this reward, or the key is another wish's.
+        """
+        async with self._one_at_a_time:
+            who, person_no, pseudonym = await self._asker(learner)
+            conn = await self._connection()
+            if key:
+                wish = await self._again(conn, key, person_no, reward)
+            else:
+                open_one = await wishes.still_open(conn, person_no, reward)
+                if open_one is not None:
+                    raise InvalidInputError(
+                        f"nobody knows yet what became of the last wish for {reward}",
+                        hint=f"ask for that one again: --key {open_one.key}; or wait until it is settled:"
+                        " rewards-agent redemption list",
+                    )
+                wish = self._new(person_no, pseudonym, learner, reward, currency, tuple(cohorts), country, by)
+                await self._deliver()  # points of a moment ago are to be spent too
+                await self._writer.run(wishes.add(wish))
+            return await self._sent(who, wish, fresh=not key, by=by)
+
+    async def show(self, *, name: str, by: str, again: bool = False) -> dict[str, Any]:
+        """A granted wish (its key or the redemption's name) with its voucher, which is shown once unless ``again``.
+
+        Raises:
+            InvalidInputError: there is none, or it was shown.
+            TransientError: the catalogue does not answer.
+        """
+        wish = await self._called(name)
+        if wish.state != "granted":
+            raise InvalidInputError(f"this wish is {wish.state}", hint="see: rewards-agent redemption list")
+        if wish.shown_at is not None and not again:
+            raise InvalidInputError(
+                f"its voucher was shown to {wish.shown_by} already", hint="if it is to be shown once more: --again"
+            )
+        who = await self._enrolled()
+        said = await self._must(self._talk.get(who, f"/v1/redemptions/{quote(wish.redemption, safe='')}"))
+        if said.fields.get("learner") != wish.pseudonym:
+            raise InvalidInputError("the catalogue has it as somebody else's", hint="ask its operator")
+        if said.fields.get("code") or said.fields.get("token"):
+            await self._writer.run(wishes.shown(wish.key, by=by, now=self._clock.now()))
+        return _told(wish, said.fields)
+
+    async def cancel(self, *, name: str, by: str, reason: str) -> dict[str, Any]:
+        """Give a redemption back that no partner was asked for yet.
+
+        Raises:
+            InvalidInputError: there is none, or it is too late.
+            TransientError: the catalogue does not answer.
+        """
+        wish, who = await self._called(name), await self._enrolled()
+        message = spending.Cancel(
+            campus=who.campus,
+            agent=who.agent,
+            learner=wish.pseudonym,
+            redemption=wish.redemption or "-",
+            why=f"{reason} ({by})"[: spending.WHY_CHARS_MAX],
+        )
+        said = await self._must(self._talk.post(who, "/v1/redemptions/cancel", message))
+        await self._hear()
+        return _told(wish, said.fields)
+
+    async def settle(self) -> int:
+        """Find out what became of wishes of which no attempt can arrive any more; how many were settled."""
+        async with self._one_at_a_time:
+            conn = await self._connection()
+            who = await delivery.identity(conn)
+            if who is None:
+                return 0
+            settled = 0
+            for wish in await wishes.to_settle(conn, self._clock.now(), SETTLED_AT_ONCE):
+                said = await self._talk.get(who, f"/v1/wishes/{wish.key}")
+                if isinstance(said, Unknown):
+                    break
+                if said.yes:
+                    await self._granted(wish, said.fields)
+                elif said.code == _UNKNOWN_WISH:
+                    why = f"it never arrived at the catalogue; {wish.why}".rstrip("; ")
+                    await self._writer.run(wishes.settle(wish.key, "void", now=self._clock.now(), why=why))
+                else:
+                    break
+                settled += 1
+            return settled
+
+    async def _sent(self, who: Identity, wish: Wish, *, fresh: bool, by: str) -> dict[str, Any]:
+        message = spending.Wish(
+            campus=who.campus,
+            agent=who.agent,
+            learner=wish.pseudonym,
+            cohorts=wish.cohorts,
+            country=wish.country,
+            key=wish.key,
+            reward=wish.reward,
+            currency=wish.currency,
+        )
+        why = ""
+        for _ in range(TRIES):
+            said = await self._talk.post(who, "/v1/redemptions", message)
+            if isinstance(said, Said):
+                break
+            fresh, why = False, said.why
+            await self._writer.run(wishes.doubted(wish.key, until=self._clock.now() + DOUBT_S, why=why))
+        else:
+            return {"state": "unknown", "key": wish.key, "reward": wish.reward, "why": why}
+        if said.yes:
+            await self._granted(wish, said.fields)
+            if said.fields.get("code") or said.fields.get("token"):
+                await self._writer.run(wishes.shown(wish.key, by=by, now=self._clock.now()))
+            await self._hear()
+            return _told(wish, said.fields)
+        return await self._refused(wish, said, fresh=fresh)
+
+    async def _refused(self, wish: Wish, said: Said, *, fresh: bool) -> dict[str, Any]:
+        """A no is the end where no other attempt can still arrive."""
+        now = self._clock.now()
+        kept = await wishes.by_key(await self._connection(), wish.key)
+        answer = {"state": "refused", "key": wish.key, "reward": wish.reward, "code": said.code, "why": said.message}
+        if fresh or kept is None or kept.doubt_until <= now:
+            await self._writer.run(wishes.settle(wish.key, "refused", now=now, why=said.message))
+            return answer
+        return answer | {"state": "unknown", "why": f"{said.message}; an attempt from before may still arrive"}
+
+    async def _granted(self, wish: Wish, fields: dict[str, Any]) -> None:
+        granted = Granted(
+            redemption=str(fields["redemption"]),
+            title=str(fields["title"]),
+            currency=str(fields["currency"]),
+            amount=int(fields["amount"]),
+        )
+        await self._writer.run(wishes.settle(wish.key, "granted", now=self._clock.now(), granted=granted))
+
+    def _new(
+        self,
+        person_no: int,
+        pseudonym: str,
+        learner: str,
+        reward: str,
+        currency: str,
+        cohorts: tuple[str, ...],
+        country: str,
+        by: str,
+    ) -> Wish:
+        now = self._clock.now()
+        return Wish(
+            key=secrets.token_hex(_KEY_BYTES),
+            person_no=person_no,
+            learner=learner,
+            pseudonym=pseudonym,
+            reward=reward,
+            currency=currency,
+            cohorts=cohorts,
+            country=country,
+            asked_at=now,
+            asked_by=by,
+            # Should this process die now, whoever looks waits for what it may have sent.
+            doubt_until=now + DOUBT_S,
+            state="asked",
+            settled_at=None,
+            why="",
+            redemption="",
+            title="",
+            paid_currency="",
+            paid=0,
+            shown_at=None,
+            shown_by="",
+        )
+
+    async def _again(self, conn: aiosqlite.Connection, key: str, person_no: int, reward: str) -> Wish:
+        wish = await wishes.by_key(conn, key)
+        if wish is None or (wish.person_no, wish.reward) != (person_no, reward):
+            raise InvalidInputError(f"{key} is no wish of this learner for {reward}", hint="leave --key out")
+        if wish.state == "granted":
+            raise InvalidInputError("this wish came true", hint=f"its voucher: rewards-agent redemption show {key}")
+        if wish.state != "asked":
+            raise InvalidInputError(f"this wish is {wish.state}: {wish.why}", hint="ask anew, without --key")
+        return wish
+
+    async def _asker(self, learner: str) -> tuple[Identity, int, str]:
+        who = await self._enrolled()
+        found = await wishes.person(await self._connection(), learner)
+        if found is None:
+            raise InvalidInputError(f"{learner} has earned nothing yet", hint="see: rewards-agent learner why")
+        return who, *found
+
+    async def _enrolled(self) -> Identity:
+        who = await delivery.identity(await self._connection())
+        if who is None:
+            raise ConfigError("this agent is not enrolled: nothing can be redeemed", hint="run: rewards-agent enrol")
+        return who
+
+    async def _called(self, name: str) -> Wish:
+        wish = await wishes.called(await self._connection(), name)
+        if wish is None:
+            raise InvalidInputError(f"there is no wish {name}", hint="see: rewards-agent redemption list")
+        return wish
+
+    async def _must(self, asked: Awaitable[Said | Unknown]) -> Said:
+        said = await asked
+        if isinstance(said, Unknown):
+            raise TransientError(said.why, hint="nothing was changed; try again when the catalogue answers")
+        if not said.yes:
+            raise InvalidInputError(said.message, hint="")
+        return said
+
+    async def _connection(self) -> aiosqlite.Connection:
+        if self._reading is None:
+            place = file.ledger_path(self._data_dir).resolve().as_uri() + "?mode=ro"
+            self._reading = await aiosqlite.connect(place, uri=True, isolation_level=None)
+        return self._reading
+
+
+def _told(wish: Wish, fields: dict[str, Any]) -> dict[str, Any]:
+    """What the person at the counter is told of a redemption."""
+    names = ("redemption", "title", "currency", "amount", "code", "token", "expires_at", "used_at")
+    told = {name: fields.get(name) for name in names}
+    return {"state": "granted", "key": wish.key, "reward": wish.reward, "stands": fields.get("state"), **told}
