@@ -1,0 +1,66 @@
+"""A learner's points, from Moodle's log to a voucher in the hand, through the console commands of both programs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.campus import campus
+from tests.acceptance.test_delivery import RULES, complete
+from tests.integration.test_catalogue_process import Served, command, serving
+from tests.sites import SqliteSite
+
+CAMPUS = "test-campus"
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Iterator[Served]:
+    """The real catalogue, serving."""
+    with serving(tmp_path / "catalogue") as served:
+        yield served
+
+
+def test_a_learner_sees_what_there_is_redeems_once_and_the_campus_shows_what_is_left(
+    tmp_path: Path, catalogue: Served
+) -> None:
+    site = SqliteSite(tmp_path / "moodle.db")
+    for lesson in range(1, 8):
+        complete(site, lesson)
+    extra = f'[catalogue]\nurl = "{catalogue.url}"'
+    at = campus(tmp_path / "campus", f"sqlite:///{site.path}", RULES, extra=extra)
+    where = ("--config", catalogue.config)
+    added = json.loads(command("tenant", "add", CAMPUS, "--json", *where).stdout)
+    at.command("key", "new")
+    at.command("enrol", added["token"])
+    reward = ["--title", "A cup of tea", "--price", "points=50", "--stock", "9", "--approve"]
+    command("reward", "add", CAMPUS, "tea", *reward, *where)
+    at.catch_up()
+
+    offered = at.command("rewards", "list", "moodle:35").stdout
+    assert re.search(r"tea +A cup of tea +50 points +9 +can be had", offered), offered
+    bought = at.command("redeem", "moodle:35", "tea", "--by", "desk")
+    voucher = re.search(r"^voucher (\S+), until ", bought.stdout, re.MULTILINE)
+    assert voucher is not None, bought.stdout
+    assert voucher[1] not in bought.stderr
+    refused = at.command("redeem", "moodle:35", "tea", check=False)
+    assert (refused.returncode, refused.stdout) == (1, "refused: it costs 50 points, and there are 20\n")
+
+    points = next(one for one in at.json("learner", "show", "moodle:35")["balances"] if one["currency"] == "points")
+    assert (points["balance"], points["lifetime"]) == (20, 70)
+    shown = at.command("learner", "show", "moodle:35").stdout
+    assert "as the catalogue had it at " in shown
+    first, second = at.json("redemption", "list", "--learner", "moodle:35")[::-1]
+    assert (first["state"], first["paid"], second["state"]) == ("granted", "50 points", "refused")
+    again = at.command("redemption", "show", first["key"], check=False)
+    assert (again.returncode, "was shown to desk already" in again.stderr) == (1, True)
+    assert voucher[1] in at.command("redemption", "show", first["redemption"], "--again").stdout
+    exported = at.command("ledger", "export", "--format", "csv", "--with-statement").stdout
+    assert re.search(r"^\d+,c\d+,.*,moodle:35,,,points,-50,spend,", exported, re.MULTILINE), exported
+    assert at.json("sync", "status")["statement"]["lines"] == 1
+    assert at.json("sync", "lost") == []
+    assert at.command("ledger", "verify").returncode == 0
+    command("redemption", "use", voucher[1], *where)
