@@ -47,6 +47,7 @@ async def road_to_catalogue(
         clock=clock,
         deliver=partial(outbox.drain, limit_s=AT_THE_COUNTER_S),
         hear=partial(feed.drain, limit_s=AT_THE_COUNTER_S),
+        secret=chance.secret,
     )
     road = BothWays(outbox, feed, redeeming)
     stack.push_async_callback(road.close)

@@ -49,7 +49,7 @@ _ALIASES_6 = "FROM alias WHERE (site, lms_user) = (?1, ?2) OR (site, into_user) 
 """Before schema 15 accounts were merged within one site."""
 _TAGS = "FROM account_tag WHERE site = ? AND lms_user = ?"
 _LINKS = "SELECT site, lms_user, others FROM link_held"
-_BY_PERSON = ("quota_use", "undoable", "restored_award", "lot_notice", "person")
+_BY_PERSON = ("quota_use", "undoable", "restored_award", "lot_notice", "wish", "person")
 _BY_EVENT = ("state_event", "partial_event", "event")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ Before = Callable[[], Awaitable[object]]
 
 
 class Redeeming:
-    """Ended by `close`. ``whose`` gives the account that a merged one is now; ``deliver`` and ``hear`` are the road."""
+    """Ended by `close`. ``deliver`` and ``hear`` are the road, ``secret`` gives bytes that nobody can guess."""
 
     def __init__(
         self,
@@ -48,6 +47,7 @@ class Redeeming:
         clock: Clock,
         deliver: Before,
         hear: Before,
+        secret: Callable[[int], bytes],
     ) -> None:
         self._talk = talk
         self._writer = writer
@@ -55,6 +55,7 @@ class Redeeming:
         self._clock = clock
         self._deliver = deliver
         self._hear = hear
+        self._secret = secret
         self._reading: aiosqlite.Connection | None = None
         self._one_at_a_time = asyncio.Lock()
 
@@ -246,7 +247,7 @@ class Redeeming:
     ) -> Wish:
         now = self._clock.now()
         return Wish(
-            key=secrets.token_hex(_KEY_BYTES),
+            key=self._secret(_KEY_BYTES).hex(),
             person_no=person_no,
             learner=learner,
             pseudonym=pseudonym,

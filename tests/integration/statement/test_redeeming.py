@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from agent.chance import SystemChance
 from agent.errors import InvalidInputError, TransientError
 from agent.ledger import file
 from agent.ledger.centre import wishes
@@ -85,6 +86,7 @@ async def a_counter(catalogue: RealCatalogue, directory: Path, *, enrol: bool = 
             clock=clock,
             deliver=campus.deliver,
             hear=campus.hear,
+            secret=SystemChance().secret,
         )
         if enrol:
             await campus.write("ann", 100)
