@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from catalogue.funding import issue
+from catalogue.funding.issue import Room
 from catalogue.store.rows import EntryRow, WalletKey, WalletState
 from catalogue.wallets.moves import Move, as_movement
 from wire import entry
@@ -20,6 +23,9 @@ ENTRY_BYTES_MAX = 64 * 2**10
 """Longest entry that can move a wallet, in bytes; a longer one is kept and set aside."""
 BALANCE_MAX = 10**18
 """No wallet goes beyond this in either direction; nine times more would still fit the column."""
+
+TAKES_BACK = "it takes back an entry that is set aside"
+"""Why a reversal of what moved nothing moves nothing."""
 
 _KINDS = frozenset(("award", "reversal", "adjustment"))
 _ENTRY_ID = re.compile(r"([1-9][0-9]{0,18})-([1-9][0-9]{0,18})")
@@ -42,6 +48,10 @@ class Sifted:
         """Every wallet that would move."""
         return {move.key for _, move in self.moves}
 
+    def taken_back(self) -> set[str]:
+        """The names of the entries that are taken back."""
+        return {move.about for _, move in self.moves if _takes_back(move)}
+
     def reversed(self) -> set[WalletKey]:
         """Those whose lots must be known, because part of what is taken back may be nobody's to pay."""
         return {move.key for _, move in self.moves if _takes_back(move)}
@@ -54,6 +64,13 @@ class Posting:
     rows: list[EntryRow]
     moves: list[Move]
     rejected: tuple[Rejected, ...]
+
+    def given(self) -> Counter[str]:
+        """What was given, by currency."""
+        given: Counter[str] = Counter()
+        for move in self.moves:
+            given[move.currency] += max(move.amount, 0)
+        return given
 
 
 def sift(batch: Batch) -> Sifted:
@@ -112,25 +129,38 @@ def _move(fields: Mapping[str, Any], author: Author) -> Move:
     )
 
 
-def post(
-    batch: Batch,
-    sifted: Sifted,
-    held: Mapping[WalletKey, WalletState],
-    accounts: Mapping[WalletKey, Account],
-) -> Posting:
-    """Book the moves onto the wallets that are held, setting aside what would burst one.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of a batch's campus, held until it is booked: wallets, and the lots of `Sifted.reversed`.
 
-    ``accounts`` are the lots of `Sifted.reversed`, those without any left out; they fold what is booked.
+    ``accounts`` without lots are left out. ``rooms`` is what may still be issued today, by currency, ``aside`` which of
+    `Sifted.taken_back` move nothing here.
     """
-    running = {key: state.balance for key, state in held.items()}
-    folding = {key: accounts.get(key) or Account() for key in sifted.reversed()}
+
+    held: Mapping[WalletKey, WalletState]
+    accounts: Mapping[WalletKey, Account] = field(default_factory=dict)
+    rooms: Mapping[str, Room] = field(default_factory=dict)
+    aside: Collection[str] = ()
+
+
+def post(batch: Batch, sifted: Sifted, known: Known) -> Posting:
+    """Book the moves onto the wallets that are held, setting aside what would burst one or is more than may be issued.
+
+    The lots of ``known`` fold what is booked.
+    """
+    running = {key: state.balance for key, state in known.held.items()}
+    folding = {key: known.accounts.get(key) or Account() for key in sifted.reversed()}
+    gate = _Gate(known) if known.rooms or folding else None
     rejected = dict(sifted.rejected)
     moves: list[Move] = []
     for seq, move in sifted.moves:
         key = move.key
         after = running[key] + move.amount
-        if abs(after) > BALANCE_MAX:
-            rejected[seq] = f"the wallet would go beyond {BALANCE_MAX}"
+        why = f"the wallet would go beyond {BALANCE_MAX}" if abs(after) > BALANCE_MAX else ""
+        if gate is not None:
+            why = gate.stops(move, why)
+        if why:
+            rejected[seq] = why
             continue
         account = folding.get(key)
         if account is not None:
@@ -143,6 +173,28 @@ def post(
         moves=moves,
         rejected=tuple(Rejected(seq=seq, reason=reason) for seq, reason in sorted(rejected.items())),
     )
+
+
+class _Gate:
+    """What may be issued today as a batch uses it up, and what was set aside so far."""
+
+    def __init__(self, known: Known) -> None:
+        self._aside = set(known.aside)
+        self._rooms = known.rooms
+        self._left = {currency: room.left for currency, room in known.rooms.items()}
+
+    def stops(self, move: Move, why: str) -> str:
+        """Why a move must wait for somebody, ``why`` at first, or nothing; then its amount is used up."""
+        left = self._left.get(move.currency)
+        if not why and move.about in self._aside and _takes_back(move):
+            why = TAKES_BACK
+        elif not why and left is not None and move.amount > max(left, 0):
+            why = issue.refusal(self._rooms[move.currency], move.currency)
+        if why:
+            self._aside.add(move.ref)
+        elif left is not None and move.amount > 0:
+            self._left[move.currency] = left - move.amount
+        return why
 
 
 def _takes_back(move: Move) -> bool:

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import ingest, schema
 from catalogue.errors import RefusedError
-from catalogue.proof import sites
+from catalogue.funding import issue
+from catalogue.proof import rejected, sites
 from catalogue.store import Store
 from catalogue.tenants import Sender
 from catalogue.wallets import book, currencies
@@ -81,9 +82,18 @@ async def _taken(
             return _stand(sender, row, why, now=now)
         await _refuse_a_second_name(conn, batch, row)
         await sites.claim(conn, sender.campus, sender.agent, reads, now=now)
+        rooms = await issue.hold(conn, sender.campus, now=now)
         held = await book.hold(store, conn, sender.campus, sifted.wallets())
         taken_back = {name: held[name] for name in sifted.reversed()}
-        posting = ingest.post(batch, sifted, held, await book.accounts(conn, sender.campus, taken_back))
+        known_here = ingest.Known(
+            held=held,
+            accounts=await book.accounts(conn, sender.campus, taken_back),
+            rooms=rooms,
+            aside=await rejected.aside(conn, sender.campus, sender.agent, sifted.taken_back()),
+        )
+        posting = ingest.post(batch, sifted, known_here)
+        if rooms:
+            await issue.count(conn, sender.campus, rooms, posting.given())
         stored = _receipt(key, batch, posting, now)
         await _write(store, conn, sender, batch, posting, stored, now)
         await currencies.learn(conn, sender.campus, sifted.terms)

@@ -142,6 +142,37 @@ def accept(
     show(done, as_json=as_json, lines=lambda: [told_line])
 
 
+@entry.command()
+@told
+def release(
+    campus: Campus,
+    by: Annotated[str, typer.Option("--by", help="Who decides this; it is recorded.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is recorded.")],
+    agent: Annotated[str | None, typer.Option(help="Only this agent's.")] = None,
+    most: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, the oldest first.")] = 1000,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Post entries that were over the issue limit, from their stored bytes; dated today, beside today's limit."""
+    from catalogue import acts, schema
+    from catalogue.proof import rejected
+
+    async def work(store: Store) -> list[dict[str, Any]]:
+        async with store.reading() as conn:
+            waiting = await rejected.over_the_limit(conn, campus, name=agent, most=most)
+        done = []
+        for name, seq in waiting:
+            said = act(campus, "entry.release", f"{name} {seq}", why=reason)
+            concerned = acts.rows(schema.accepted_entry, campus=campus, agent=name, seq=seq)
+            async with acts.acting(store, said, concerned) as conn:
+                done.append(await rejected.accept(store, conn, campus, name, seq, by=by, reason=reason, now=now()))
+        return done
+
+    done = with_store(settings(config, data_dir), work)
+    show(done, as_json=as_json, lines=lambda: [f"{len(done)} entries of {campus} are posted"])
+
+
 @site.command(name="list")
 @told
 def list_sites(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Row, exists, insert, select
+from sqlalchemy import Row, exists, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import ingest
 from catalogue.errors import CatalogueError
-from catalogue.ingest import BALANCE_MAX, Author
+from catalogue.funding.issue import OVER
+from catalogue.ingest import BALANCE_MAX, TAKES_BACK, Author
 from catalogue.schema import accepted_entry, batch, entry
 from catalogue.store import Store
 from catalogue.wallets import book
@@ -19,6 +21,7 @@ from wire.money import terms
 from wire.money.lots import Account
 
 LISTED_MAX = 1000
+SEQ_DIGITS_MAX = 18
 
 
 async def listed(
@@ -43,6 +46,18 @@ async def listed(
     ]
 
 
+async def over_the_limit(
+    conn: AsyncConnection, campus: str, *, name: str | None = None, most: int = LISTED_MAX
+) -> list[tuple[str, int]]:
+    """(agent, seq) of what waits because it was over the issue limit, or takes such an entry back; in order."""
+    why = or_(entry.c.rejected.startswith(OVER), entry.c.rejected == TAKES_BACK)
+    wanted = select(entry.c.agent, entry.c.seq).where(entry.c.campus == campus, why, ~_accepted())
+    if name is not None:
+        wanted = wanted.where(entry.c.agent == name)
+    rows = await conn.execute(wanted.order_by(entry.c.agent, entry.c.epoch, entry.c.seq).limit(most))
+    return [(agent, seq) for agent, seq in rows]
+
+
 async def accept(
     store: Store, conn: AsyncConnection, campus: str, name: str, seq: int, *, by: str, reason: str, now: int
 ) -> dict[str, Any]:
@@ -58,6 +73,10 @@ async def accept(
             f"entry {seq} of {name} still cannot be posted: {judged}",
             hint="a newer rewards-catalogue may know it; else the campus adjusts by hand: rewards-agent ledger adjust",
         )
+    if judged.kind == "reversal" and judged.amount < 0 and await aside(conn, campus, name, {judged.about}):
+        raise CatalogueError(
+            f"entry {seq} of {name} takes back {judged.about}, which is set aside itself", hint="accept that one first"
+        )
     held = await book.hold(store, conn, campus, [judged.key])
     after = held[judged.key].balance + judged.amount
     if abs(after) > BALANCE_MAX:
@@ -70,6 +89,20 @@ async def accept(
     said = {"accepted_at": now, "accepted_by": by, "reason": reason, "no": no}
     await conn.execute(insert(accepted_entry), place | said)
     return {"agent": name, "seq": seq, "learner": judged.learner, "currency": judged.currency, "amount": judged.amount}
+
+
+async def aside(conn: AsyncConnection, campus: str, name: str, refs: Collection[str]) -> set[str]:
+    """Which of these entries of an agent (<agent>/<epoch>-<seq>) move nothing here."""
+    seqs = {int(ref.rpartition("-")[2]): ref for ref in refs if ref.startswith(f"{name}/") and _ends_in_a_seq(ref)}
+    if not seqs:
+        return set()
+    mine = (entry.c.campus == campus, entry.c.agent == name, entry.c.seq.in_(seqs), entry.c.rejected.is_not(None))
+    return {seqs[seq] for seq in await conn.scalars(select(entry.c.seq).where(*mine, ~_accepted()))}
+
+
+def _ends_in_a_seq(ref: str) -> bool:
+    digits = ref.rpartition("-")[2]
+    return digits.isascii() and digits.isdecimal() and len(digits) <= SEQ_DIGITS_MAX
 
 
 async def accepted(conn: AsyncConnection, campus: str, name: str) -> set[tuple[int, int]]:

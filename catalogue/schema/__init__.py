@@ -4,7 +4,7 @@ from catalogue.schema.acts import act, act_head
 from catalogue.schema.api import api_token
 from catalogue.schema.base import REVISION, metadata
 from catalogue.schema.campus import agent, agent_key, batch, enrolment, entry, tenant
-from catalogue.schema.funding import budget, budget_alert, policy, spending
+from catalogue.schema.funding import budget, budget_alert, issue_limit, policy, spending
 from catalogue.schema.keeping import sealed_person
 from catalogue.schema.proof import accepted_entry, catalogue_key, site, statement_page
 from catalogue.schema.redemption import redemption, step
@@ -27,6 +27,7 @@ __all__ = [
     "currency",
     "enrolment",
     "entry",
+    "issue_limit",
     "label",
     "ledger",
     "level",

@@ -53,3 +53,14 @@ budget_alert = Table(
     Column("monthly", BigInteger, nullable=False),
     Column("told_at", BigInteger),  # when a server wrote it into its log
 )
+
+issue_limit = Table(
+    "issue_limit",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("currency", Text, primary_key=True),
+    Column("per_day", BigInteger, nullable=False),  # smallest units that its agents may give on one day
+    Column("day", Text, nullable=False),  # the newest day, as the campus counts, on which something was given
+    Column("issued", BigInteger, nullable=False),  # on that day
+    ForeignKeyConstraint(["campus"], ["tenant.campus"]),
+)

@@ -15,6 +15,7 @@ from catalogue.config import load
 from catalogue.store import Store
 from catalogue.wallets import book
 from catalogue.wallets.moves import Move
+from tests.wire_builders import an_entry
 
 CAMPUS = "uni-example"
 
@@ -42,6 +43,18 @@ class Operator:
     def sql(self, *statements: str, **values: Any) -> None:
         """Change the database behind the catalogue's back."""
         asyncio.run(_sql(self.directory, statements, values))
+
+    def set_aside(self, seq: int, why: str) -> None:
+        """An entry that came in and moved nothing."""
+        place = f"'{CAMPUS}', 'agent-1', 1, {seq}"
+        self.sql(
+            f"INSERT INTO entry VALUES ({place}, :body, :why)",
+            f"INSERT INTO batch VALUES ({place}, {seq}, :none, :header, :none, :none, :none, '{{}}', 5)",
+            body=an_entry(seq),
+            why=why,
+            header=b"{}",
+            none=b"",
+        )
 
 
 async def _sql(directory: Path, statements: tuple[str, ...], values: dict[str, Any]) -> None:

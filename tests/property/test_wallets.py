@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,12 +125,15 @@ class Story:
 
     async def spend(self, amount: int) -> None:
         name = f"spend-{self.counted}"
-        self.let_go()
-        enough = amount <= self.account.available
+        lasting = copy.deepcopy(self.account)
+        for lot in list(lasting.due(self.now)):
+            lasting.expire(lot.ref, lot.left)
+        enough = amount <= lasting.available
         with contextlib.nullcontext() if enough else pytest.raises(InsufficientError):
             async with self.store.writing() as conn:
                 await book.spend(self.store, conn, CAMPUS, KEY, amount, ref=name, now=self.now)
-        if enough:
+        if enough:  # else what is over is still there, and an adjustment may take it first
+            self.let_go()
             self.account.spend(name, amount)
             self.spent[name] = amount
 

@@ -21,14 +21,13 @@ from catalogue.rewards import shelf
 from tests.contract.catalogues import Hand, RealCatalogue
 from tests.integration.operator import CAMPUS, Operator
 from tests.integration.redemption.shop import NOW, Shop
-from tests.wire_builders import an_entry
 from wire import keys
 
 READS = {
     *("serve", "verify", "tenant list", "token list", "agent list", "key show", "site list", "entry list"),
     *("wallet show", "wallet history", "ledger export", "ledger movements", "reward list", "reward export"),
     *("reward labels", "redemption list", "redemption show", "partner list", "audit list"),
-    *("budget list", "budget spent", "budget alerts"),
+    *("budget list", "budget spent", "budget alerts", "issue show"),
 }
 PUBLIC = "ab" * 32
 SHEET = "id,title,price\nsheet-1,One,points=5\nsheet-2,Two,points=6\n"
@@ -148,6 +147,8 @@ def _rewards(story: Story) -> None:
 def _budgets(story: Story) -> None:
     story.types("budget set", CAMPUS, "9.00 GBP", act="budget.set")
     story.types("budget remove", CAMPUS, "GBP", act="budget.remove")
+    story.types("issue limit", CAMPUS, "1000", act="issue.limit")
+    story.types("issue remove", CAMPUS, act="issue.remove")
     story.types("budget policy", CAMPUS, "--timezone", "Europe/London", act="budget.policy")
 
 
@@ -169,15 +170,10 @@ def _redemptions(story: Story) -> None:
 def _books(story: Story) -> None:
     story.operator.sql("UPDATE wallet SET balance = balance + 1")
     story.types("wallet rebuild", CAMPUS, act="wallet.rebuild")
-    story.operator.sql(
-        "INSERT INTO entry VALUES (:campus, 'agent-1', 1, 1, :body, 'newer')",
-        "INSERT INTO batch VALUES (:campus, 'agent-1', 1, 1, 1, :none, :header, :none, :none, :none, '{}', 5)",
-        campus=CAMPUS,
-        body=an_entry(1),
-        header=b"{}",
-        none=b"",
-    )
+    for seq in (1, 2):
+        story.operator.set_aside(seq, "over the issue limit")
     story.types("entry accept", CAMPUS, "agent-1", "1", "--by", "ann", *DONE, act="entry.accept")
+    story.types("entry release", CAMPUS, "--by", "ann", *DONE, act="entry.release")
 
 
 def test_what_was_done_is_found_by_campus_act_day_and_whom(story: Story) -> None:

@@ -1,0 +1,98 @@
+"""`issue limit|remove|show`: how much a campus may issue in a day, and how much of it hands gave."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, act, now, settings, show, told, with_store
+
+if TYPE_CHECKING:
+    from catalogue.funding.issue import Room
+    from catalogue.store import Store
+
+app = typer.Typer(no_args_is_help=True)
+
+Campus = Annotated[str, typer.Argument(help="The campus.")]
+Currency = Annotated[str, typer.Option(help="The currency.")]
+
+
+@app.command()
+@told
+def limit(
+    campus: Campus,
+    per_day: Annotated[int, typer.Argument(help="How much its agents may give in a day, in smallest units.", min=0)],
+    currency: Currency = "points",
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Limit what a campus may issue; what goes over is set aside (entry list) until you release it (entry release).
+
+    What it issued today counts already.
+    """
+
+    async def work(store: Store) -> Room:
+        from catalogue import acts, schema, tenants
+        from catalogue.funding import issue
+
+        concerned = acts.rows(schema.issue_limit, campus=campus, currency=currency)
+        async with acts.acting(store, act(campus, "issue.limit", currency), concerned) as conn:
+            await tenants.need_tenant(conn, campus)
+            return await issue.put(conn, campus, currency, per_day, now=now())
+
+    room = with_store(settings(config, data_dir), work)
+    show(
+        {"campus": campus, "currency": currency, "per_day": per_day, "left": room.left},
+        as_json=as_json,
+        lines=lambda: [f"{campus} may issue {per_day} {currency} a day; {room.left} are left today"],
+    )
+
+
+@app.command()
+@told
+def remove(
+    campus: Campus, currency: Currency = "points", config: ConfigOption = None, data_dir: DataDirOption = None
+) -> None:
+    """Limit a currency of a campus no longer; what was set aside stays aside until it is released."""
+
+    async def work(store: Store) -> None:
+        from catalogue import acts, schema
+        from catalogue.funding import issue
+
+        concerned = acts.rows(schema.issue_limit, campus=campus, currency=currency)
+        async with acts.acting(store, act(campus, "issue.remove", currency), concerned) as conn:
+            await issue.remove(conn, campus, currency)
+
+    with_store(settings(config, data_dir), work)
+    typer.echo(f"{campus} may issue as many {currency} as it likes")
+
+
+@app.command(name="show")
+@told
+def show_(
+    campus: Campus,
+    days: Annotated[int, typer.Option(min=1, max=92, help="So many days back.")] = 14,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what was issued by day and currency, how much of it hands gave, and the limit."""
+
+    async def work(store: Store) -> list[dict[str, Any]]:
+        from catalogue import tenants
+        from catalogue.funding import issue
+
+        async with store.reading() as conn:
+            await tenants.need_tenant(conn, campus)
+            return await issue.by_day(conn, campus, days=days, now=now())
+
+    rows = with_store(settings(config, data_dir), work)
+    show(rows, as_json=as_json, lines=lambda: [_line(row) for row in rows] or ["nothing was issued"])
+
+
+def _line(row: dict[str, Any]) -> str:
+    limited = "" if row["limit"] is None else f"  of {row['limit']} a day"
+    total = row["awarded"] + row["adjusted"]
+    return f"{row['day']}  {total:>12} {row['currency']:12} {row['by_hand']:>3} % by hand{limited}"
