@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from manual.pages import PAGES
+from manual.queries import GROUPS, statements
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -18,3 +19,12 @@ def test_a_reference_page_is_what_make_reference_would_write_now(name: str) -> N
 
 def test_no_reference_page_is_left_without_its_maker() -> None:
     assert {page.name for page in REFERENCE.iterdir()} == PAGES.keys()
+
+
+def test_every_query_to_the_lms_is_on_the_page_for_its_administrator() -> None:
+    found = statements()
+    named = [file for group in GROUPS for file in group.files]
+    assert sorted(named) == sorted(found), "say in manual/queries.py when the queries of a new file are sent"
+    assert sum(map(len, found.values())) > 80
+    page = (REFERENCE / "queries.md").read_text(encoding="utf-8")
+    assert [text for texts in found.values() for text in texts if text not in page] == []
