@@ -8,7 +8,7 @@ LOCK := pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no
         --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint image sbom audit check servers coverage bench sim soak docs reference lock clean
+.PHONY: help install demo test lint image wheel sbom audit check servers coverage bench sim soak docs reference lock clean
 
 help: ## list the doors
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,21 @@ docs: install $(VENV)/.docs ## build the manual into site/
 image: ## build the image with docker, podman or buildah; BASE=debootstrap where no registry can be reached
 	@sh scripts/image.sh $(if $(filter debootstrap,$(BASE)),--debootstrap,$(if $(BASE),--base $(BASE)))
 
+wheel: install ## build the wheel, the same bytes wherever it is built, into dist/
+	$(BIN)/python -m hatchling build --target wheel
+
+sbom: install $(VENV)/.audit ## write the bill of materials (CycloneDX) of what an installation holds into dist/
+	@mkdir -p dist
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --spec-version 1.6 --output-reproducible \
+	    --output-format JSON --output-file dist/sbom.cdx.json requirements.run.lock
+
+audit: install $(VENV)/.audit ## ask whether a security advisory is known for anything an installation holds
+	$(BIN)/pip-audit --disable-pip --require-hashes --requirement requirements.run.lock
+
+$(VENV)/.audit: requirements.audit.lock $(VENV)/.installed
+	$(PIP) install --require-hashes --requirement requirements.audit.lock
+	@touch $@
+
 reference: install ## write the manual's reference pages anew from the code
 	$(BIN)/python -m manual
 
@@ -71,6 +86,9 @@ lock: ## resolve the dependencies again and write the lock files; run it with th
 	$(VENV)-lock/bin/$(LOCK) --extra docs --constraint requirements.lock --output-file docs/requirements.lock pyproject.toml
 	$(VENV)-lock/bin/$(LOCK) --extra catalogue --extra build --constraint requirements.lock \
 	    --output-file requirements.run.lock pyproject.toml
+	$(VENV)-lock/bin/$(LOCK) --extra audit --constraint requirements.lock --output-file requirements.audit.lock pyproject.toml
+	sed -i '1i # Written by make lock: what writes the bill of materials and asks for advisories, with the hashes of its files.' \
+	    requirements.audit.lock
 	sed -i '1i # Written by make lock: what an installation downloads, with its hashes; a part of requirements.lock.' \
 	    requirements.run.lock
 	sed -i '1i # Written by make lock: every package of the agent, the catalogue and the tests, with its hashes.' requirements.lock

@@ -85,6 +85,8 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path} cannot be read: {exc}", hint="check its owner and mode") from None
     except tomli.TOMLDecodeError as exc:
         raise ConfigError(f"{path}: {exc}", hint="mend the line and try again") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: tables inside tables without end", hint="mend the line and try again") from None
     _check_known(path, document)
     own = document.get("catalogue", {})
     base = path.resolve().parent

@@ -112,7 +112,7 @@ def claimed_key_id(headers: Mapping[str, str]) -> str:
     except hms.HTTPMessageSignaturesException as exc:
         if finder.key_id:
             return finder.key_id
-        raise SignatureError(str(exc)) from None
+        raise SignatureError(str(exc) or "a part of the signature cannot be read") from None
     raise SignatureError("no signature")
 
 
@@ -202,7 +202,7 @@ def _verify(
         covered = body if "content-digest" in components else None
         verifier.verify(message, max_age=None, expect_tag=tag, require_components=components, body=covered)
     except hms.HTTPMessageSignaturesException as exc:
-        raise SignatureError(str(exc)) from None
+        raise SignatureError(str(exc) or "a part of the signature cannot be read") from None
     return verifier.created
 
 

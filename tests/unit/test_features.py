@@ -19,6 +19,16 @@ def test_every_test_that_the_list_names_exists() -> None:
     assert named - there == set()
 
 
+def test_every_test_that_the_threat_model_names_exists_and_every_line_names_one() -> None:
+    page = (ROOT / "docs" / "security" / "threat-model.md").read_text(encoding="utf-8")
+    there = {name for file in (ROOT / "tests").rglob("test_*.py") for name in TEST.findall(file.read_text("utf-8"))}
+    rows = [line for line in page.splitlines() if line.startswith("| ") and "shown by |" not in line]
+    named = [set(re.findall(r"`(test_\w+)`", row)) for row in rows]
+    assert len(rows) > 20
+    assert all(named)
+    assert set().union(*named) - there == set()
+
+
 def test_every_command_that_the_list_names_exists() -> None:
     named = set(re.findall(r"`rewards-agent (\w+)", FEATURES))
     assert named

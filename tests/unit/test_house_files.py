@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -83,6 +85,27 @@ def test_make_alone_lists_every_door_with_a_line() -> None:
     doors = {line.split()[1] for line in told.splitlines()}
     assert {"install", "demo", "test", "lint", "bench", "soak", "docs", "clean"} <= doors
     assert all(len(line.split()) > 3 for line in told.splitlines())
+
+
+def test_the_wheel_is_the_same_bytes_wherever_and_whenever_it_is_built(tmp_path: Path) -> None:
+    built = []
+    for number, seed in enumerate(("0", "1")):
+        source = tmp_path / f"{'deeper/' * number}checkout"
+        source.mkdir(parents=True)
+        for name in ("agent", "catalogue", "wire"):
+            shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("pyproject.toml", "README.md", "LICENSE", "config.example.toml", "rules.example.toml"):
+            shutil.copy(ROOT / name, source / name)
+        for path in source.rglob("*"):
+            os.utime(path, (number * 1_000_000, number * 1_000_000_000))
+        command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(source / "dist")]
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "TZ": ("UTC", "Asia/Tokyo")[number], "LC_ALL": "C"}
+        umask = f"umask {('022', '027')[number]} && exec"
+        subprocess.run(
+            ["sh", "-c", f'{umask} "$@"', "sh", *command], cwd=source, env=environment, capture_output=True, check=True
+        )
+        built.append(next((source / "dist").glob("*.whl")).read_bytes())
+    assert built[0] == built[1]
 
 
 def test_the_wheel_carries_all_that_the_programs_read_and_no_test(tmp_path: Path) -> None:

@@ -76,7 +76,9 @@ def opened(path: Path, *, encoding: str = "", delimiter: str = "") -> CsvFile:
         text = codecs.getincrementaldecoder(chosen)().decode(head)  # a letter cut in two at the end is left out
     except (UnicodeDecodeError, LookupError) as error:
         raise _not_text(path, chosen, "in its first rows") from error
-    line = text.lstrip("\ufeff").splitlines()[0]
+    line = next(iter(text.lstrip("\ufeff").splitlines()), "")
+    if not line.strip():
+        raise InvalidInputError(f"{path}: its first line is no heading", hint="the first line names the columns")
     sign = delimiter or max(DELIMITERS, key=lambda one: len(next(csv.reader([line], delimiter=one))))
     columns = tuple(cell.strip().lstrip("\ufeff").lower() for cell in next(csv.reader([line], delimiter=sign)))
     twice = sorted({name for name in columns if name and columns.count(name) > 1})
