@@ -214,6 +214,9 @@ DO UPDATE SET balance = excluded.balance, earned = excluded.earned, last_no = ex
 """
 
 
+_BYTES = "SELECT pg_total_relation_size('entry') + pg_total_relation_size('movement')"
+
+
 class Bench:
     """One catalogue that grows, and its copies."""
 
@@ -340,13 +343,15 @@ async def run(sizes: tuple[int, ...], *, batches: int, repeats: int, seconds: in
                 rates.append(statistics.median(one.rate for one in outcome.ours))
                 replayed = (await bench.again(sent)).rate
                 body.append(f"With {size:,} entries and {WALLETS:,} wallets already there:\n\n{outcome.table()}")
+            stored = await connection.fetchval(_BYTES) / await connection.fetchval("SELECT count(*) FROM entry")
             took = await redeem(centre.store, seconds)
             await connection.close()
     p50, p99 = (1e3 * took[int(len(took) * part)] for part in (0.5, 0.99))
     body.append(
         f"An entry costs {rates[0] / rates[-1]:.2f}× at {sizes[-1]:,} entries of what it costs at {sizes[0]:,}; a batch"
         f" that is sent again {rates[-1] / replayed:.3f}× of a new one. Wanted: ratios of at least {AT_LEAST}, growth"
-        f" of at most {GROWTH_MAX}×, again at most {REPLAY_MAX}×."
+        f" of at most {GROWTH_MAX}×, again at most {REPLAY_MAX}×. An entry with its movement and their indexes takes"
+        f" {stored:,.0f} bytes on disk."
     )
     body.append(
         f"Redeeming at {REDEEMED_A_SECOND}/s for {seconds} s, {len(took):,} learners, with those entries there: p50"
