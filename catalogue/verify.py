@@ -11,6 +11,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import acts, books, schema
+from catalogue.finance import audit as finance
 from catalogue.proof import keys, rejected
 from catalogue.redemption import audit as redemptions
 from catalogue.statement import pages as statement
@@ -63,6 +64,7 @@ async def verify(conn: AsyncConnection, public: bytes, *, now: int, campus: str 
                 report.fault(fault)
         report.wallets += await audit.check(conn, name, sums, report.fault)
         await redemptions.check(conn, name, report.fault)
+        await finance.check(conn, name, report.fault)
         await acts.check(conn, name, report.fault)
     if campus is None:
         await acts.check(conn, acts.EVERYWHERE, report.fault)

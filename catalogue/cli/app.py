@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from catalogue.cli import agent, audit, books, operate, partner, proof, redemption, reward, tenant, token
-from catalogue.cli.funding import budget, issue
+from catalogue.cli.funding import budget, finance, issue
 
 app = typer.Typer(
     help="The central rewards catalogue: campuses, their agents, their learners' wallets.",
@@ -31,6 +31,7 @@ app.add_typer(redemption.app, name="redemption", help="What points were spent on
 app.add_typer(partner.app, name="partner", help="Who makes vouchers for us.")
 app.add_typer(budget.app, name="budget", help="What the institution pays for.")
 app.add_typer(issue.app, name="issue", help="How much a campus may issue in a day.")
+app.add_typer(finance.app, name="finance", help="What a month came to.")
 app.add_typer(audit.app, name="audit", help="Who did what, and what it changed.")
 
 

@@ -108,7 +108,9 @@ def resume(partner: Name, config: ConfigOption = None, data_dir: DataDirOption =
 @told
 def reconcile(
     partner: Name,
-    file: Annotated[Path, typer.Argument(help="Its statement: CSV with redemption,status[,code]; - is stdin.")],
+    file: Annotated[
+        Path, typer.Argument(help="Its statement: CSV with redemption,status[,code][,amount]; - is stdin.")
+    ],
     complete_until: Annotated[
         str, typer.Option(help="It names every order from before then: what it does not name was never made.")
     ] = "",
@@ -136,7 +138,8 @@ def reconcile(
 
     report = dataclasses.asdict(with_desk(settings(config, data_dir), work))
     counted = ", ".join(f"{len(report[name])} {name}" for name in ("agreed", "fulfilled", "released"))
-    show(report, as_json=as_json, lines=lambda: [counted, *report["differ"]])
+    billed = [f"billed {minor // 100}.{minor % 100:02} {code}" for code, minor in sorted(report["billed"].items())]
+    show(report, as_json=as_json, lines=lambda: [", ".join([counted, *billed]), *report["differ"]])
     if report["differ"]:
         raise typer.Exit(3)
 

@@ -42,7 +42,12 @@ def after(month: str) -> str:
 
 
 def end(month: str, timezone: str) -> int:
-    """When a month is over: the first second of the next."""
+    """When a month is over: the first second of the next.
+
+    Raises:
+        ValueError: it is no month.
+    """
+    start(month, timezone)
     return start(after(month), timezone)
 
 

@@ -50,11 +50,16 @@ async def put(conn: AsyncConnection, campus: str, *, timezone: str, funded_only:
     """Keep a campus's policy.
 
     Raises:
-        CatalogueError: there is no such time zone.
+        CatalogueError: there is no such time zone, or months are closed by another.
     """
     try:
         zone = times.zone_name(timezone)
     except ValueError as exc:
         raise CatalogueError(str(exc)) from None
+    closed = select(schema.closed_month.c.month).where(schema.closed_month.c.campus == campus).limit(1)
+    if zone != (await of_campus(conn, campus)).timezone and await conn.scalar(closed) is not None:
+        raise CatalogueError(
+            f"months of {campus} are closed", hint="where months begin can be changed before the first"
+        )
     said = {"campus": campus, "timezone": zone, "funded_only": " ".join(sorted(set(funded_only)))}
     await conn.execute(_KEEP, said)

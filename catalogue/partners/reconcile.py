@@ -1,8 +1,8 @@
 """A partner's statement held against our redemptions: what was unknown is settled, what differs is told.
 
-The statement is a CSV file with the columns `redemption` and `status` (`issued` or `declined`), and `code` if the
-partner makes codes. Where the partner says that it is complete up to a moment, an order of before that it does not name
-was never fulfilled.
+The statement is a CSV file with the columns `redemption` and `status` (`issued` or `declined`), `code` if the partner
+makes codes, and `amount` if it bills: what each costs, such as 4.50 GBP. Where the partner says that it is complete up
+to a moment, an order of before that it does not name was never fulfilled.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from catalogue.redemption.desk import Desk
 from catalogue.redemption.pool import CODE_CHARS_MAX
 from catalogue.redemption.records import Redemption
 from catalogue.redemption.states import Event, State
+from catalogue.rewards import money
+from catalogue.rewards.money import Sum
 
 LINES_MAX = 1_000_000
 PAGE_ROWS = 500
@@ -38,6 +40,7 @@ class Line:
     redemption: str
     issued: bool
     code: str
+    amount: Sum | None = None
 
 
 @dataclass(slots=True, kw_only=True, frozen=True)
@@ -48,6 +51,8 @@ class Report:
     fulfilled: list[str] = field(default_factory=list)
     released: list[str] = field(default_factory=list)
     differ: list[str] = field(default_factory=list)
+    billed: dict[str, int] = field(default_factory=dict)
+    """What the statement bills in all, in hundredths by currency."""
 
 
 def read(text: str) -> dict[str, Line]:
@@ -89,8 +94,19 @@ def _line(number: int, row: dict[str, str | None], faults: list[str]) -> Line | 
     elif len(code) > CODE_CHARS_MAX:
         faults.append(f"line {number}: a code of more than {CODE_CHARS_MAX} characters")
     else:
-        return Line(number=number, redemption=name, issued=status == ISSUED, code=code)
+        amount = _amount(number, row, faults)
+        return Line(number=number, redemption=name, issued=status == ISSUED, code=code, amount=amount)
     return None
+
+
+def _amount(number: int, row: dict[str, str | None], faults: list[str]) -> Sum | None:
+    """What the partner bills for it, or nothing where it does not say."""
+    said = (row.get("amount") or "").strip()
+    try:
+        return money.parse(said) if said else None
+    except ValueError as exc:
+        faults.append(f"line {number}, amount: {exc}")
+        return None
 
 
 async def reconcile(
@@ -120,6 +136,7 @@ async def reconcile(
 
 async def _said(desk: Desk, conn: AsyncConnection, one: Redemption, line: Line, report: Report, *, now: int) -> None:
     why = f"the partner's statement, line {line.number}"
+    _billed(one, line, report)
     if line.issued:
         code = line.code or desk.voucher(one)
         after = await desk.issue(conn, one, code=code, expires_at=None, now=now, by=BY, why=why)
@@ -136,6 +153,16 @@ async def _said(desk: Desk, conn: AsyncConnection, one: Redemption, line: Line, 
         report.released.append(one.redemption)
     else:
         report.differ.append(f"{one.redemption} is {one.state} here, the partner declined it")
+
+
+def _billed(one: Redemption, line: Line, report: Report) -> None:
+    """Hold what the partner bills against what we said that it costs."""
+    if line.amount is None:
+        return
+    cost = Sum(one.cost_minor if line.issued else 0, one.cost_code or line.amount.code)
+    if line.amount != cost:
+        report.differ.append(f"{one.redemption} costs {cost} here, the statement bills {line.amount}")
+    report.billed[line.amount.code] = report.billed.get(line.amount.code, 0) + line.amount.minor
 
 
 async def _unsaid(desk: Desk, conn: AsyncConnection, one: Redemption, report: Report, *, now: int) -> None:

@@ -4,6 +4,7 @@ from catalogue.schema.acts import act, act_head
 from catalogue.schema.api import api_token
 from catalogue.schema.base import REVISION, metadata
 from catalogue.schema.campus import agent, agent_key, batch, enrolment, entry, tenant
+from catalogue.schema.finance import closed_month, month_line
 from catalogue.schema.funding import budget, budget_alert, issue_limit, policy, spending
 from catalogue.schema.keeping import sealed_person
 from catalogue.schema.proof import accepted_entry, catalogue_key, site, statement_page
@@ -23,6 +24,7 @@ __all__ = [
     "budget",
     "budget_alert",
     "catalogue_key",
+    "closed_month",
     "code",
     "currency",
     "enrolment",
@@ -32,6 +34,7 @@ __all__ = [
     "ledger",
     "level",
     "metadata",
+    "month_line",
     "movement",
     "offer",
     "partner",

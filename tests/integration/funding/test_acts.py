@@ -28,6 +28,7 @@ READS = {
     *("wallet show", "wallet history", "ledger export", "ledger movements", "reward list", "reward export"),
     *("reward labels", "redemption list", "redemption show", "partner list", "audit list"),
     *("budget list", "budget spent", "budget alerts", "issue show"),
+    *("finance list", "finance show", "finance export", "finance liability"),
 }
 PUBLIC = "ab" * 32
 SHEET = "id,title,price\nsheet-1,One,points=5\nsheet-2,Two,points=6\n"
@@ -168,6 +169,7 @@ def _redemptions(story: Story) -> None:
 
 
 def _books(story: Story) -> None:
+    story.types("finance close", CAMPUS, "1970-01", act="finance.close")
     story.operator.sql("UPDATE wallet SET balance = balance + 1")
     story.types("wallet rebuild", CAMPUS, act="wallet.rebuild")
     for seq in (1, 2):

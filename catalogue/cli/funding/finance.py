@@ -1,0 +1,267 @@
+"""`finance close|show|list|export|liability`: what a month came to, and what is owed to learners."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from catalogue.cli.common import (
+    ConfigOption,
+    DataDirOption,
+    JsonOption,
+    act,
+    iso,
+    now,
+    operator,
+    settings,
+    show,
+    told,
+    with_store,
+)
+
+if TYPE_CHECKING:
+    from catalogue.finance.closing import Month
+    from catalogue.store import Store
+
+app = typer.Typer(no_args_is_help=True)
+
+Campus = Annotated[str, typer.Argument(help="The campus.")]
+COLUMNS = ("opening", "awarded", "adjusted", "spent", "refunded", "expired", "reversed", "closing")
+
+
+class Form(StrEnum):
+    """How an export is written."""
+
+    csv = "csv"
+    json = "json"
+
+
+@app.command()
+@told
+def close(
+    campus: Campus,
+    month: Annotated[str, typer.Argument(help="Which, such as 2026-09; left out: the first that is open.")] = "",
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Close a month for good: what comes in late falls into the open one. Months are closed in order."""
+
+    async def work(store: Store) -> Month:
+        from catalogue import acts, schema, tenants
+        from catalogue.finance import closing
+
+        concerned = acts.rows(schema.closed_month, campus=campus)
+        async with acts.acting(store, act(campus, "finance.close", month), concerned) as conn:
+            await tenants.need_tenant(conn, campus)
+            return await closing.close(conn, campus, month, now=now(), by=operator())
+
+    _show(with_store(settings(config, data_dir), work), as_json=as_json)
+
+
+@app.command(name="show")
+@told
+def show_(
+    campus: Campus,
+    month: Annotated[str, typer.Argument(help="Which, such as 2026-09; left out: this one, as it stands.")] = "",
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a month came to: opening + issued - spent - expired - reversed = closing, by currency."""
+
+    async def work(store: Store) -> Month:
+        from catalogue import tenants
+        from catalogue.finance import closing
+        from catalogue.funding import months, policy
+
+        async with store.reading() as conn:
+            await tenants.need_tenant(conn, campus)
+            this = months.month_of(now(), (await policy.of_campus(conn, campus)).timezone)
+            return await closing.shown(conn, campus, month or this)
+
+    _show(with_store(settings(config, data_dir), work), as_json=as_json)
+
+
+@app.command(name="list")
+@told
+def list_(
+    campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
+) -> None:
+    """List the months that are closed."""
+
+    async def work(store: Store) -> list[dict[str, Any]]:
+        from catalogue import tenants
+        from catalogue.finance import closing
+
+        async with store.reading() as conn:
+            await tenants.need_tenant(conn, campus)
+            return [_fields(one) async for one in closing.listed(conn, campus)]
+
+    rows = with_store(settings(config, data_dir), work)
+    show(
+        rows,
+        as_json=as_json,
+        lines=lambda: (
+            [f"{row['month']}  closed {iso(row['closed_at'])} by {row['closed_by']}" for row in rows]
+            or ["no month is closed"]
+        ),
+    )
+
+
+@app.command()
+@told
+def export(
+    campus: Campus,
+    month: Annotated[str, typer.Argument(help="Only this one, open or closed.")] = "",
+    movements: Annotated[bool, typer.Option("--movements", help="Every movement of the month, one by one.")] = False,
+    form: Annotated[Form, typer.Option("--format", help="csv or json lines.")] = Form.csv,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write months to stdout, a line for each currency; all that are closed, or one. For the accounts department."""
+    plain = as_json or form is Form.json
+
+    async def work(store: Store) -> None:
+        from catalogue import tenants
+        from catalogue.errors import CatalogueError
+        from catalogue.finance import closing
+
+        async with store.reading() as conn:
+            await tenants.need_tenant(conn, campus)
+            if movements and not month:
+                raise CatalogueError("--movements of which month?", hint=f"finance export {campus} 2026-09 --movements")
+            if movements:
+                await _write_movements(conn, await closing.shown(conn, campus, month), plain=plain)
+                return
+            found = [await closing.shown(conn, campus, month)] if month else closing.listed(conn, campus)
+            rows = [_fields(one) for one in found] if isinstance(found, list) else [_fields(one) async for one in found]
+        _write([{**_of(row), **line} for row in rows for line in row["lines"]], plain=plain)
+
+    with_store(settings(config, data_dir), work)
+
+
+@app.command()
+@told
+def liability(
+    campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
+) -> None:
+    """Show what learners hold now, by the month in which it expires, and what that is worth."""
+
+    async def work(store: Store) -> list[dict[str, Any]]:
+        from catalogue import tenants
+        from catalogue.finance import liability as owed
+        from catalogue.wallets import currencies
+
+        async with store.reading() as conn:
+            await tenants.need_tenant(conn, campus)
+            known = await currencies.of_campus(conn, campus)
+            found = await owed.report(conn, campus)
+        return [
+            {
+                "currency": one.currency,
+                "outstanding": one.outstanding,
+                "value": _text(owed.value(one.outstanding, known.get(one.currency))),
+                "owed_back": one.owed_back,
+                "by_month": [
+                    {"month": month, "amount": amount, "value": _text(owed.value(amount, known.get(one.currency)))}
+                    for month, amount in one.by_month.items()
+                ],
+            }
+            for one in found
+        ]
+
+    rows = with_store(settings(config, data_dir), work)
+    show(rows, as_json=as_json, lines=lambda: [line for row in rows for line in _owed(row)] or ["nothing is owed"])
+
+
+def _show(month: Month, *, as_json: bool) -> None:
+    row = _fields(month)
+    show(row, as_json=as_json, lines=lambda: _lines(row))
+
+
+def _fields(month: Month) -> dict[str, Any]:
+    lines = [
+        {"currency": currency}
+        | {name: getattr(line, name) for name in COLUMNS}
+        | {"issued": line.issued, "worth": month.worth.get(currency, "")}
+        for currency, line in month.lines.items()
+    ]
+    said = {"campus": month.campus, "month": month.month, "state": month.state, "lines": lines}
+    numbers = {"first_no": month.first_no, "last_no": month.last_no, "ends_at": month.ends_at}
+    return said | numbers | {"closed_at": month.closed_at, "closed_by": month.closed_by}
+
+
+def _lines(row: dict[str, Any]) -> list[str]:
+    lines = [f"{row['campus']} {row['month']}: {row['state']}, movements {row['first_no']} to {row['last_no']}"]
+    for line in row["lines"]:
+        net = line["spent"] - line["refunded"]
+        lines += [
+            f"  {line['currency']}",
+            f"    opening   {line['opening']:>14}",
+            f"    issued    {line['issued']:>+14}   ({line['adjusted']:+} by hand)",
+            f"    spent     {-net:>+14}   ({line['refunded']} of {line['spent']} refunded)",
+            f"    expired   {-line['expired']:>+14}",
+            f"    reversed  {-line['reversed']:>+14}",
+            f"    closing   {line['closing']:>14}",
+        ]
+    return lines
+
+
+def _owed(row: dict[str, Any]) -> list[str]:
+    worth = f"  {row['value']}" if row["value"] else ""
+    back = f"  (learners owe {row['owed_back']} back)" if row["owed_back"] else ""
+    lines = [f"{row['currency']:20} {row['outstanding']:>14}{worth}{back}"]
+    for one in row["by_month"]:
+        until = "never expires" if one["month"] == "never" else f"expires in {one['month']}"
+        lines.append(f"  {until:18} {one['amount']:>14}  {one['value']}".rstrip())
+    return lines
+
+
+def _of(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in ("campus", "month", "state")}
+
+
+async def _write_movements(conn: Any, month: Month, *, plain: bool) -> None:
+    from catalogue.store.rows import MovementRow
+    from catalogue.wallets import audit
+
+    out = csv.DictWriter(sys.stdout, MovementRow._fields, lineterminator="\n")
+    if not plain:
+        out.writeheader()
+    async for row in audit.lines(conn, month.campus, month.first_no - 1):
+        if row.no > month.last_no:
+            return
+        fields = row._asdict()
+        if plain:
+            print(json.dumps(fields, sort_keys=True, ensure_ascii=False))  # noqa: T201 - stdout is the product
+        else:
+            times = {name: iso(fields[name]) for name in ("posted_at", "occurred_at", "expires_at")}
+            out.writerow({name: _safe(value) for name, value in (fields | times).items()})
+
+
+def _write(rows: list[dict[str, Any]], *, plain: bool) -> None:
+    if plain:
+        for row in rows:
+            print(json.dumps(row, sort_keys=True, ensure_ascii=False))  # noqa: T201 - stdout is the product
+        return
+    names = ("campus", "month", "state", "currency", *COLUMNS, "issued", "worth")
+    out = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+    out.writeheader()
+    out.writerows({name: _safe(value) for name, value in row.items()} for row in rows)
+
+
+def _safe(value: Any) -> Any:
+    from catalogue.rewards.text import quoted
+
+    return quoted(value) if isinstance(value, str) else value
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
