@@ -136,6 +136,7 @@ class Operations:
             "events.replay": self._backfill.replay,
             "scheduled.run": self.run_scheduled,
             "learner.merge": self._merging.merge,
+            "learner.unlink": self._merging.unlink,
             "learner.erase.begin": self._erasing.begin,
             "learner.erase.finish": self._erasing.finish,
             "learner.readmit": self._erasing.readmit,

@@ -11,7 +11,7 @@ from agent.clock import Clock
 from agent.errors import InvalidInputError
 from agent.ledger import versions
 from agent.ledger.corrections import Correction
-from agent.ledger.merging import merge
+from agent.ledger.merging import merge, unlink
 from agent.ledger.merging.merge import Merge
 from agent.ledger.merging.plan import Change, Plan
 from agent.ledger.record import Recorder
@@ -78,6 +78,47 @@ class Merging:
             "gains": _sums(changes, "moved"),
             "given_back": _sums(changes, "compensated"),
             "sets": len(plan.sets) if plan is not None else 0,
+        }
+
+    async def unlink(self, *, account: str, reason: str, by: str, preview: bool = False) -> dict[str, Any]:
+        """Make ``account`` (``<site>:<LMS user id>``) its own again; with ``preview`` only say what changes.
+
+        Raises:
+            InvalidInputError: see `agent.ledger.merging.unlink.whose`; or no reason was given.
+        """
+        correction = Correction(reason=reason, by=by)
+        if not preview and not (reason.strip() and by.strip()):
+            raise InvalidInputError(
+                "taking apart needs a reason and a name", hint="say --reason and --by: both are kept"
+            )
+        correction.text()
+        now = self._clock.now()
+
+        async def unit(connection: aiosqlite.Connection) -> tuple[str, Plan]:
+            root = await unlink.whose(connection, account)
+            version = self._pipeline.rulebook.version
+            back = Merge(
+                source=root,
+                target=account,
+                correction=correction,
+                most=self._most,
+                version=(version, await versions.number(connection, version)),
+                now=now,
+                word="taken apart",
+            )
+            work = unlink.plan_of if preview else unlink.carry_out
+            plan = await work(connection, self._recorder, back)
+            if not preview:
+                await self._pipeline.whose.read(connection)
+            return root, plan
+
+        root, plan = await self._writer.run(unit if preview else self._following.after(unit, now))
+        return {
+            "account": account,
+            "was": root,
+            "preview": preview,
+            "changes": [_told(one) for one in plan.changes],
+            "gains": _sums(plan.changes, "moved"),
         }
 
     def _most(self, rule_id: str) -> int:

@@ -98,6 +98,13 @@ def test_a_person_of_two_sites_and_a_school_has_one_wallet_and_what_is_doubtful_
     assert "held: two accounts of one site have this e-mail" in shown
     assert at.json("status")["ledger"]["links_held"] == 2
 
+    told = at.command("learner", "unlink", "south:70", "--preview").stdout
+    assert "south:70 would be its own again, no longer moodle:35: 20 points moved" in told
+    done = at.json("learner", "unlink", "south:70", "--reason", "her brother", "--by", "B. Desk")
+    assert (done["was"], done["gains"]) == ("moodle:35", {"points": 20})
+    assert sums(at) == {**found, "moodle:35": 30, "south:70": 20}
+    at.command("ledger", "verify")
+
     _, apart = paid(tmp_path / "b", north, south, '"moodle", "south"')
     assert (apart["moodle:35"], apart["school:a1"]) == (50, 10), "the school is not trusted: nothing of it is Ann's"
     for site in (north, south):

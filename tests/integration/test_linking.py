@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
+from functools import partial
 from itertools import permutations
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from agent.arriving.linked import Linking, plain
 from agent.clock import Clock
 from agent.engine import trust
+from agent.errors import InvalidInputError
 from agent.ledger.merging import tags
 from agent.model import Identifier, Observation, Trust
 from agent.recognition.following import Following
@@ -121,6 +123,46 @@ async def test_a_link_found_after_both_have_earned_waits_for_a_merge_that_settle
         await here.take(did("campus2", "9", 3, ANN), source="campus2")
         assert wallets(tmp_path) == {"moodle:35": 30}, "three a week, of both together"
         assert waiting(tmp_path) == []
+
+
+@pytest.mark.parametrize("merged", [False, True])
+async def test_what_was_linked_by_mistake_is_taken_apart_by_entries_and_not_linked_again(
+    tmp_path: Path, *, merged: bool
+) -> None:
+    async with campus(tmp_path) as here:
+        await here.take(did("moodle", "35", 1, ANN), did("moodle", "35", 2, ANN))
+        early = did("campus2", "9", 1, {} if merged else ANN)
+        await here.take(early, source="campus2")
+        merging = Merging(here.writer, here.recorder, here.pipeline, Following(here.pipeline, here.recorder), clock())
+        if merged:
+            await merging.merge(source="campus2:9", target="moodle:35", reason="one person", by="B. Desk")
+        assert wallets(tmp_path) == {"moodle:35": 30}
+        seen = len(here.entries())
+        asked = partial(merging.unlink, account="campus2:9", reason="her brother", by="B. Desk")
+        told = await asked(preview=True)
+        assert (told["gains"], len(here.entries())) == ({"points": 10}, seen)
+        assert await asked() == {**told, "preview": False}
+        assert wallets(tmp_path) == {"moodle:35": 20, "campus2:9": 10}
+        assert rows(tmp_path, "SELECT * FROM alias") == []
+        assert rows(tmp_path, "SELECT 1 FROM event WHERE CAST(payload AS TEXT) ->> 'ac' <> '{}'") == []
+        assert "taken apart: her brother" in here.entries()[-2]
+        ((who, others, why),) = waiting(tmp_path)
+        assert (who, others, "taken apart" in why) == ("campus2:9", ("moodle:35",), True)
+        await here.take(early, source="campus2")
+        await here.take(did("campus2", "9", 3, ANN), did("campus2", "9", 4, ANN), source="campus2")
+        await here.take(did("moodle", "35", 5, ANN), did("moodle", "35", 6, ANN))
+        assert wallets(tmp_path) == {"moodle:35": 30, "campus2:9": 30}, "three a week, each for itself"
+        with pytest.raises(InvalidInputError, match="neither merged"):
+            await asked()
+
+
+async def test_accounts_of_one_site_are_not_taken_apart(tmp_path: Path) -> None:
+    async with campus(tmp_path) as here:
+        await here.take(did("moodle", "35", 1, {}), did("moodle", "36", 2, {}))
+        merging = Merging(here.writer, here.recorder, here.pipeline, Following(here.pipeline, here.recorder), clock())
+        await merging.merge(source="moodle:36", target="moodle:35", reason="one person", by="B. Desk")
+        with pytest.raises(InvalidInputError, match="of the same site"):
+            await merging.unlink(account="moodle:36", reason="no", by="B. Desk")
 
 
 async def test_an_address_that_was_given_to_somebody_else_pays_into_no_old_wallet(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="What somebody has, and why.")
 
 app.command()(merging.merge)
+app.command()(merging.unlink)
 app.command()(merging.merges)
 app.command()(export)
 app.command()(erase)

@@ -31,7 +31,8 @@ def merge(
     """Make one of two accounts of one person, by entries.
 
     What FROM has is answered there and given to INTO; what both were paid for once is paid once, and the earlier act
-    stands. What FROM does from now on is INTO's. Doing it again changes nothing; there is no way back but by hand.
+    stands. What FROM does from now on is INTO's. Doing it again changes nothing. Accounts of two sites can be taken
+    apart again (learner unlink), those of one only by hand.
 
     Example: rewards-agent learner merge moodle:36 moodle:35 --preview
     """
@@ -66,6 +67,39 @@ def merge(
     typer.echo(f"{result['from']} {verb} {result['into']}: {told(result['gains'])} moved")
     if result["given_back"]:
         typer.echo(f"paid to both, and given back: {told(result['given_back'])}")
+
+
+def unlink(
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account that is its own again: campus2:9")],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is recorded and shown.")] = "",
+    by: ByOption = "",
+    preview: Annotated[bool, typer.Option("--preview", help="Only say what would change.")] = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Take apart what was linked by mistake: an account of another site is its own again, by entries.
+
+    What the common wallet was paid for acts of ACCOUNT is answered there and given to ACCOUNT, and what it does from
+    now on is its own. [identity] does not link it again by itself. Limits that the two had filled together are not
+    decided anew.
+
+    Example: rewards-agent learner unlink campus2:9 --preview
+    """
+    settings = settings_of(config)
+    with ledger_of(config) as connection:
+        _, rulebook = rules_in_force(settings, connection)
+    result = carry_out(config, "learner.unlink", account=account, reason=reason, by=whoever(by), preview=preview)
+    if json:
+        emit_json(result)
+        return
+
+    def told(amounts: dict[str, int]) -> str:
+        return ", ".join(f"{amount_text(name, units, rulebook)} {name}" for name, units in amounts.items()) or "nothing"
+
+    rows = [{**one, "amounts": told(one["amounts"]), "entries": ", ".join(one["entries"])} for one in result["changes"]]
+    emit(rows, _CHANGES, json=False, empty="nothing was earned by it: only later acts are its own")
+    verb = "would be" if preview else "is"
+    typer.echo(f"{result['account']} {verb} its own again, no longer {result['was']}: {told(result['gains'])} moved")
 
 
 def merges(

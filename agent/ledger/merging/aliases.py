@@ -106,13 +106,22 @@ async def load(connection: aiosqlite.Connection) -> Aliases:
     return _read(await connection.execute_fetchall(_ALIASES))
 
 
+async def pairs(connection: aiosqlite.Connection) -> dict[Account, Account]:
+    """Each account that is another's, and whose it was said to be."""
+    return _pairs(await connection.execute_fetchall(_ALIASES))
+
+
 def of_ledger(connection: sqlite3.Connection) -> Aliases:
     """As `load`, for who only reads."""
     return _read(connection.execute(_ALIASES))
 
 
 def _read(rows: Iterable[Any]) -> Aliases:
-    return Aliases({(site, user): (into_site, into) for site, user, into_site, into in rows})
+    return Aliases(_pairs(rows))
+
+
+def _pairs(rows: Iterable[Any]) -> dict[Account, Account]:
+    return {(site, user): (into_site, into) for site, user, into_site, into in rows}
 
 
 async def recognised(

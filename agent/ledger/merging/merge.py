@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,7 @@ VALUES (?, ?, ?, 'expiry', ?, ?, ?, ?)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merge:
-    """Who becomes whom, by whom and why. ``most`` awards a rule pays in one scope."""
+    """Who becomes whom, by whom and why. ``most`` awards a rule pays in one scope; ``word`` begins every reason."""
 
     source: str
     target: str
@@ -47,6 +47,7 @@ class Merge:
     most: Callable[[str], int]
     version: tuple[str, int]
     now: int
+    word: str = "merged"
 
 
 async def checked(connection: aiosqlite.Connection, source: str, target: str) -> str | None:
@@ -80,10 +81,19 @@ async def plan_of(connection: aiosqlite.Connection, recorder: Recorder, merge: M
 async def carry_out(connection: aiosqlite.Connection, recorder: Recorder, merge: Merge) -> Plan:
     """Do it; what was done. The account is an alias from now on."""
     plan = await plan_of(connection, recorder, merge)
+    await given_over(connection, recorder, merge, plan)
+    await _holds(connection, merge, dict(plan.slots))
+    said = merge.correction
+    await alias(connection, merge.source, merge.target, by=said.by, reason=said.reason, now=merge.now)
+    return plan
+
+
+async def given_over(connection: aiosqlite.Connection, recorder: Recorder, merge: Merge, plan: Plan) -> None:
+    """Append what a plan changes, and let the uses that belong to no award be INTO's."""
     people = await recorder.people.find_or_make(connection, [merge.source, merge.target], merge.now)
     source, target = people[merge.source], people[merge.target]
     generations = dict(plan.slots)
-    events = await _events(connection, plan)
+    events = await events_of(connection, [change.paid.event_no for change in plan.changes])
     expired = {of: -amount for of, amount in await connection.execute_fetchall(_EXPIRED, (source.person_no,))}
     for change in plan.changes:
         owner = target if change.of_into else source
@@ -99,10 +109,6 @@ async def carry_out(connection: aiosqlite.Connection, recorder: Recorder, merge:
         await connection.execute(
             _SETS, (use.bucket, target.person_no, use.slot, use.at, use.amount, use.seq, use.meter)
         )
-    await _holds(connection, merge, generations)
-    said = merge.correction
-    await alias(connection, merge.source, merge.target, by=said.by, reason=said.reason, now=merge.now)
-    return plan
 
 
 async def alias(connection: aiosqlite.Connection, source: str, target: str, *, by: str, reason: str, now: int) -> None:
@@ -152,7 +158,7 @@ class _Made:
 
     def _reason(self) -> str:
         why = f" ({self._change.why})" if self._change.why else ""
-        return f"merged{why}: {self._merge.correction.text()}"
+        return f"{self._merge.word}{why}: {self._merge.correction.text()}"
 
     def _uses(self, learner: str) -> tuple[Use, ...]:
         return tuple(
@@ -267,8 +273,9 @@ class _Made:
         )
 
 
-async def _events(connection: aiosqlite.Connection, plan: Plan) -> dict[int, tuple[int, Event]]:
-    numbers = sorted({change.paid.event_no for change in plan.changes if change.paid.event_no})
+async def events_of(connection: aiosqlite.Connection, event_nos: Iterable[int | None]) -> dict[int, tuple[int, Event]]:
+    """Number → number and event, of those that are events."""
+    numbers = sorted({number for number in event_nos if number})
     rows = await connection.execute_fetchall(_EVENTS, (orjson.dumps(numbers).decode(),))
     return {
         number: (
@@ -312,7 +319,18 @@ async def _expired_too(
 
 async def _holds(connection: aiosqlite.Connection, merge: Merge, slots: Mapping[tuple[str, str], int]) -> None:
     """What waits for FROM waits for INTO, but where that keeps a scope which INTO has used already."""
-    for number, promise in list(await connection.execute_fetchall(_HOLDS, (merge.source,))):
+    held = await connection.execute_fetchall(_HOLDS, (merge.source,))
+    await holds_over(connection, merge, slots, [(number, promise) for number, promise in held])
+
+
+async def holds_over(
+    connection: aiosqlite.Connection,
+    merge: Merge,
+    slots: Mapping[tuple[str, str], int],
+    held: Iterable[tuple[int, bytes]],
+) -> None:
+    """As `_holds`, of these: decision numbers and promises."""
+    for number, promise in held:
         said = orjson.loads(promise)
         reserved = said.get("u", ())[: said.get("r", 0)]
         if any((use[0], use[1]) in slots for use in reserved):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Literal, NamedTuple
@@ -79,14 +79,25 @@ class Plan:
     slots: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
-async def planned(connection: aiosqlite.Connection, source: int, target: int, most: Callable[[str], int]) -> Plan:
-    """What becomes of what person ``source`` has when it is ``target``'s; ``most`` awards a rule pays in one scope."""
+Only = Callable[[Sequence[Paid]], Awaitable[Sequence[Paid]]]
+"""What stands → that of it which is to change hands."""
+
+
+async def planned(
+    connection: aiosqlite.Connection, source: int, target: int, most: Callable[[str], int], only: Only | None = None
+) -> Plan:
+    """What becomes of what person ``source`` has when it is ``target``'s; ``most`` awards a rule pays in one scope.
+
+    With ``only`` some of it, and no use that belongs to no award: nobody can say whose that was.
+    """
     rows = [UseRow(*row) for row in await connection.execute_fetchall(_USES, (source, target, source, target))]
     by_seq: defaultdict[int, list[UseRow]] = defaultdict(list)
     for use in rows:
         if use.seq > 0 and not use.freed:
             by_seq[use.seq].append(use)
     mine = _standing(list(await connection.execute_fetchall(_ENTRIES, (source,))), by_seq)
+    if only is not None:
+        mine = list(await only(mine))
     theirs = {
         one.marker: one for one in _standing(list(await connection.execute_fetchall(_ENTRIES, (target,))), by_seq)
     }
@@ -101,7 +112,11 @@ async def planned(connection: aiosqlite.Connection, source: int, target: int, mo
     standing = {one.marker for one in mine}
     return Plan(
         changes=tuple(changes),
-        sets=tuple(use for use in rows if use.person_no == source and not use.freed and use.seq not in standing),
+        sets=tuple(
+            use
+            for use in rows
+            if only is None and use.person_no == source and not use.freed and use.seq not in standing
+        ),
         slots=_newest_slots(rows, target),
     )
 
