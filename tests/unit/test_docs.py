@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
 
 from agent.cli.app import app as agent_app
 from agent.config.kinds import KindTable
@@ -114,6 +115,18 @@ def test_every_link_to_a_heading_finds_it() -> None:
         if anchor not in anchors((page.parent / target).resolve() if target else page)
     ]
     assert lost == []
+
+
+def test_every_alert_names_the_section_that_says_what_to_do_and_every_section_an_alert() -> None:
+    groups = yaml.safe_load((DOCS / "ops" / "alerts.yml").read_text(encoding="utf-8"))["groups"]
+    alerts = {rule["alert"]: rule["annotations"]["runbook"] for group in groups for rule in group["rules"]}
+    page = DOCS / "ops" / "runbooks.md"
+    assert alerts
+    assert {name: f"{where(page)}#{name.lower()}" for name in alerts} == alerts
+    sections = {
+        heading.split()[0] for heading in re.findall(r"^## (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert sections == alerts.keys()
 
 
 def anchors(page: Path) -> set[str]:
