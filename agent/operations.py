@@ -140,6 +140,8 @@ class Operations:
             "learner.erase.begin": self._erasing.begin,
             "learner.erase.finish": self._erasing.finish,
             "learner.readmit": self._erasing.readmit,
+            "learner.opt-out": self._erasing.opt_out,
+            "learner.opt-in": self._erasing.opt_in,
             "badge.assign": self._badges.assign,
             "badge.revoke": self._badges.revoke,
             "badge.settle": self._badges.settle,

@@ -17,7 +17,7 @@ from agent.ledger.merging import aliases
 from agent.ledger.merging.aliases import Aliases
 from agent.ledger.record import erased
 from agent.ledger.record.erased import Erased
-from agent.ledger.record.people import People
+from agent.ledger.record.people import People, split_learner
 from agent.model import Event, Page, SourceState
 
 
@@ -85,7 +85,10 @@ class Whose:
             InvalidInputError: somebody was.
         """
         if spared([event], self.erased) != [event]:
-            raise InvalidInputError("this learner was erased", hint="first: rewards-agent learner readmit")
+            raise InvalidInputError(
+                "this learner was erased, or takes no part",
+                hint="first: rewards-agent learner readmit, or learner opt-in",
+            )
 
     async def ours(
         self,
@@ -103,5 +106,14 @@ class Whose:
         if not self.aliases:
             return events
         ours = again.each_once(await aliases.recognised(connection, events, self.aliases, trust.event_id))
+        ours = [event for event in ours if not self._out(event)]
         verdicts.update({event.event_id: evaluate.judge(event, rulebook) for event in ours})
         return ours
+
+    def _out(self, event: Event) -> bool:
+        """Whether it is the act of an account of somebody who wants no part."""
+        seen = event.seen
+        user = seen.people.get("subject") or seen.people.get("actor")
+        if not user or not self.erased.out:
+            return False
+        return self.erased.is_out(split_learner(seen.learner(user)), seen.occurred_at)

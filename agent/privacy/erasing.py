@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,30 @@ class Erasing:
             raise InvalidInputError(f"{':'.join(named[0])} is not erased", hint="nothing is to be lifted")
         log.info("learner_readmitted", by=by)
         return {"accounts": count, "from": now}
+
+    async def opt_out(self, *, accounts: Sequence[Sequence[str]], by: str) -> dict[str, Any]:
+        """Let what somebody does from now on earn nothing and be shown nowhere; what they have stays."""
+        named, now = _accounts(accounts), self._clock.now()
+        count = await self._taking_part(lambda connection: erased.opt_out(connection, named, by, now))
+        if not count:
+            raise InvalidInputError(f"{':'.join(named[0])} takes no part already", hint="nothing was changed")
+        return {"accounts": count, "from": now}
+
+    async def opt_in(self, *, accounts: Sequence[Sequence[str]]) -> dict[str, Any]:
+        """Let it earn again from now on; what was done meanwhile stays unpaid."""
+        named, now = _accounts(accounts), self._clock.now()
+        count = await self._taking_part(lambda connection: erased.opt_in(connection, named, now))
+        if not count:
+            raise InvalidInputError(f"{':'.join(named[0])} takes part already", hint="nothing was changed")
+        return {"accounts": count, "from": now}
+
+    async def _taking_part(self, change: Callable[[aiosqlite.Connection], Awaitable[int]]) -> int:
+        async def unit(connection: aiosqlite.Connection) -> int:
+            count = await change(connection)
+            await self._pipeline.whose.read(connection)
+            return count
+
+        return await self._writer.run(unit)
 
     def _unit(self, accounts: Sequence[Account]) -> Any:
         sites = [(name, site) for name, (_, site) in self._sources.items()]

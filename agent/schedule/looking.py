@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agent.config.grammar import Number, shown_number
@@ -15,6 +15,7 @@ from agent.engine.schedule import dates, measuring, ranking
 from agent.engine.schedule.compiling import ENROLLED
 from agent.engine.schedule.deciding import Winner
 from agent.engine.timing.timetable import Span
+from agent.ledger.record import erased
 from agent.ledger.schedule import datasets, runs
 from agent.ledger.schedule.datasets import AsOf
 
@@ -43,12 +44,18 @@ class Look:
 
 
 def look(connection: sqlite3.Connection, timed: Timed, rulebook: Rulebook, of: AsOf) -> Look:
-    """What the acts and earnings of the span come to."""
+    """What the acts and earnings of the span come to; who takes no part neither wins nor is compared."""
+    out = erased.out_now(connection)
+    found = _looked(connection, timed, rulebook, of, out)
+    return replace(found, winners=tuple(one for one in found.winners if one.learner not in out)) if out else found
+
+
+def _looked(connection: sqlite3.Connection, timed: Timed, rulebook: Rulebook, of: AsOf, out: Collection[str]) -> Look:
     spec = timed.spec
     if spec.rank is not None:
-        return _ranking(connection, timed, rulebook, of, spec.rank)
+        return _ranking(connection, timed, rulebook, of, spec.rank, out)
     if spec.draw is not None:
-        return _tickets(connection, timed, rulebook, of)
+        return _tickets(connection, timed, rulebook, of, out)
     if spec.attendance is not None:
         return _attendance(connection, timed, rulebook, of)
     if spec.anniversary is not None:
@@ -90,9 +97,12 @@ def _acts(
     return counted.values(), counted.waiting
 
 
-def _ranking(connection: sqlite3.Connection, timed: Timed, rulebook: Rulebook, of: AsOf, rank: Rank) -> Look:
+def _ranking(
+    connection: sqlite3.Connection, timed: Timed, rulebook: Rulebook, of: AsOf, rank: Rank, out: Collection[str]
+) -> Look:
     spec, payees = timed.spec, timed.rule.payees
     values, waiting = _values(connection, timed, rulebook, of, rank)
+    values = {who: value for who, value in values.items() if who not in out}
     placed = ranking.ranked(values, at_least=rank.at_least, places=len(payees), ties=spec.ties)
     prizes = [payee.postings for payee in payees]
     winners = tuple(
@@ -109,11 +119,12 @@ def _ranking(connection: sqlite3.Connection, timed: Timed, rulebook: Rulebook, o
     return Look(winners=winners, values=values, waiting=waiting)
 
 
-def _tickets(connection: sqlite3.Connection, timed: Timed, rulebook: Rulebook, of: AsOf) -> Look:
+def _tickets(connection: sqlite3.Connection, timed: Timed, rulebook: Rulebook, of: AsOf, out: Collection[str]) -> Look:
     draw = timed.spec.draw
     if draw is None:
         return Look()
     values, waiting = _values(connection, timed, rulebook, of, draw.among)
+    values = {who: value for who, value in values.items() if who not in out}
     reached = {who: value for who, value in values.items() if ranking.reaches(value, draw.among.at_least)}
     each = draw.tickets
     tickets = {who: 1 if each is None else int(value / each) for who, value in reached.items()}

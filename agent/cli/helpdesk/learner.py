@@ -13,6 +13,7 @@ from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, run
 from agent.cli.helpdesk import lots, merging
 from agent.cli.privacy.erase import erase, readmit
 from agent.cli.privacy.export import export
+from agent.cli.privacy.participation import opt_in, opt_out
 from agent.cli.terms.inforce import amount_text, day_of, local, rules_in_force, zone_of
 from agent.cli.terms.who import StudentArgument, aliases_in, held_links, person
 from agent.errors import ConfigError
@@ -32,6 +33,8 @@ app.command()(merging.merges)
 app.command()(export)
 app.command()(erase)
 app.command()(readmit)
+app.command("opt-out")(opt_out)
+app.command("opt-in")(opt_in)
 
 _RECENT = ("seq", "occurred_at", "rule_id", "amount", "currency", "kind", "reason")
 _HELD = ("decision", "occurred_at", "rule_id", "reason")
@@ -54,6 +57,8 @@ def show(
 
     Example: rewards-agent learner show ann@example.org
     """
+    from agent.ledger.record.erased import out_now
+
     settings = settings_of(config)
     with ledger_of(config) as connection:
         file, rulebook = rules_in_force(settings, connection)
@@ -61,6 +66,7 @@ def show(
         merged = aliases_in(connection).of_learner(who.learner)
         waiting = held_links(connection, who.learner)
         found = {**who.facts(), **_standing(connection, who.learner, rulebook, limit)}
+        found["takes_part"] = who.learner not in out_now(connection)
     found["merged_from"] = list(merged)
     found["links_held"] = [{"of": one.learner, "to": list(one.others), "why": one.reason} for one in waiting]
     found["recognition"] = recognised = shelf(settings, rulebook, who.learner, found["badges"])
@@ -68,7 +74,7 @@ def show(
         emit_json(found)
         return
     typer.echo(who.title() + (f", outside the campus {found['pseudonym']}" if found["pseudonym"] else ""))
-    _accounts(merged, waiting)
+    _accounts(merged, waiting, takes_part=found["takes_part"])
     now = _now()
     if found["as_of"] and found["balances"]:
         on_the_way = f", and {found['undelivered']} entries are on their way" if found["undelivered"] else ""
@@ -93,7 +99,9 @@ def show(
         emit(found["held"], _HELD, json=False)
 
 
-def _accounts(merged: Sequence[str], waiting: Sequence[HeldLink]) -> None:
+def _accounts(merged: Sequence[str], waiting: Sequence[HeldLink], *, takes_part: bool) -> None:
+    if not takes_part:
+        typer.echo("  takes no part: what they do earns nothing (learner opt-in)")
     if merged:
         typer.echo(f"  merged from {', '.join(merged)}")
     for one in waiting:

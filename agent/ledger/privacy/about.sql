@@ -45,6 +45,10 @@ GROUP BY a.site, a.lms_user ORDER BY a.merged_at
 SELECT t.site || ':' || t.lms_user AS account, t.said_by AS digest_of, t.tag AS digest
 FROM json_each(:accounts) w JOIN account_tag t ON t.site = w.value ->> 0 AND t.lms_user = w.value ->> 1
 
+-- name: opted_out
+SELECT o.site || ':' || o.lms_user AS account, o.since AS since_at, o.until AS until_at, o.said_by
+FROM json_each(:accounts) w JOIN opted_out o ON o.site = w.value ->> 0 AND o.lms_user = w.value ->> 1
+
 -- name: link_held
 SELECT l.site || ':' || l.lms_user AS account, l.others AS may_be_json, l.reason, l.held_at
 FROM link_held l

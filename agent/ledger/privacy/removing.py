@@ -48,6 +48,7 @@ _ALIASES = "FROM alias WHERE (site, lms_user) = (?1, ?2) OR (into_site, into_use
 _ALIASES_6 = "FROM alias WHERE (site, lms_user) = (?1, ?2) OR (site, into_user) = (?1, ?2)"
 """Before schema 15 accounts were merged within one site."""
 _TAGS = "FROM account_tag WHERE site = ? AND lms_user = ?"
+_OUT = "FROM opted_out WHERE site = ? AND lms_user = ?"
 _LINKS = "SELECT site, lms_user, others FROM link_held"
 _BY_PERSON = ("quota_use", "undoable", "restored_award", "lot_notice", "wish", "person")
 _BY_EVENT = ("state_event", "partial_event", "event")
@@ -230,6 +231,8 @@ class _Plan:
             yield from self._there(_ALIASES if "into_site" in self._tables["alias"] else _ALIASES_6)
         if "account_tag" in self._tables:
             yield from self._there(_TAGS)
+        if "opted_out" in self._tables:
+            yield from self._there(_OUT)
 
     def _there(self, of: str) -> Iterator[Statement]:
         """What a table has of any of the accounts."""

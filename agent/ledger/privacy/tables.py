@@ -120,6 +120,11 @@ LEDGER: Mapping[str, Table] = {
         fate="kept",
         why="anybody can verify a draw by its list, and the pseudonym leads to nobody",
     ),
+    "opted_out": Table(
+        holds="since when the person wanted no part, and until when",
+        fate="removed",
+        why="it names the account; the mark says enough",
+    ),
     "suppressed": Table(why="keyed digests of accounts that were erased, so that nothing brings them back"),
     "forgotten": Table(why="pseudonyms of the erased whose sealed copy the catalogue is still to forget"),
     "name": Table(why="names of rules, meters, sources, kinds and log events"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2s
 from typing import Any
@@ -19,6 +20,7 @@ KEY_BYTES = 32
 _REMEMBERED = 100_000
 _KEY = "SELECT value FROM setting WHERE key = 'suppression_key'"
 _ROWS = "SELECT mark, since, until FROM suppressed"
+_OUT = "SELECT site, lms_user, since, until FROM opted_out"
 _MARK = """
 INSERT INTO suppressed (mark, why, since, until, marked_at, marked_by) VALUES (?, 'erased', 0, NULL, ?, ?)
 ON CONFLICT (mark) DO UPDATE
@@ -32,6 +34,13 @@ _TABLE = "SELECT 1 FROM sqlite_schema WHERE name = 'suppressed'"
 _SET = "INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)"
 _CARRIED = "suppressed_carried"
 """The setting in which a file of an older schema keeps the marks until it is brought up to date."""
+_GO_OUT = """
+INSERT INTO opted_out (site, lms_user, since, said_by) SELECT ?1, ?2, ?3, ?4
+WHERE NOT EXISTS (SELECT 1 FROM opted_out WHERE site = ?1 AND lms_user = ?2 AND until IS NULL)
+ON CONFLICT (site, lms_user, since) DO UPDATE SET until = NULL
+"""
+_COME_IN = "UPDATE opted_out SET until = ? WHERE site = ? AND lms_user = ? AND until IS NULL"
+_OUT_NOW = "SELECT site || ':' || lms_user FROM opted_out WHERE until IS NULL"
 _LIFT = "UPDATE suppressed SET until = ?, marked_by = ?, kept_as = '' WHERE mark = ? AND until IS NULL"
 
 Account = tuple[str, str]
@@ -51,13 +60,14 @@ def mark_of(key: bytes, account: Account) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Erased:
-    """The marks of one ledger. Has no repr that could end in a log."""
+    """The marks of one ledger, and when somebody wanted no part (``out``). Has no repr that could end in a log."""
 
     key: bytes = b""
     spans: Mapping[bytes, Span] = field(default_factory=dict)
+    out: Mapping[Account, Sequence[Span]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.spans)
+        return bool(self.spans or self.out)
 
     @classmethod
     def of(cls, key: bytes, rows: Iterable[Row]) -> Erased:
@@ -76,7 +86,11 @@ class Erased:
     def bars(self, account: Account, at: int) -> bool:
         """Whether an act of that time (seconds UTC) counts for nothing."""
         span = self.span(account)
-        return span is not None and span[0] <= at and (span[1] is None or at < span[1])
+        return (span is not None and _holds(span, at)) or self.is_out(account, at)
+
+    def is_out(self, account: Account, at: int) -> bool:
+        """Whether somebody wanted no part at that time (seconds UTC)."""
+        return any(_holds(span, at) for span in self.out.get(account, ()))
 
     def bars_now(self, account: Account) -> bool:
         """Whether the account is marked and was not readmitted."""
@@ -90,6 +104,10 @@ class Erased:
     def called(self, account: Account) -> str:
         """What stands for an account where something of somebody else has named it: the same word everywhere."""
         return f"erased-{mark_of(self.key, account).hex()[:16]}"
+
+
+def _holds(span: Span, at: int) -> bool:
+    return span[0] <= at and (span[1] is None or at < span[1])
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -111,7 +129,10 @@ async def adopt(connection: aiosqlite.Connection) -> Erased:
     for (text,) in list(await connection.execute_fetchall("SELECT value FROM setting WHERE key = ?", (_CARRIED,))):
         await connection.executemany(_KEEP, [(bytes.fromhex(mark), *rest) for mark, *rest in json.loads(text)])
         await connection.execute("DELETE FROM setting WHERE key = ?", (_CARRIED,))
-    return _marks(kept[0], await connection.execute_fetchall(_ROWS))
+    out: defaultdict[Account, list[Span]] = defaultdict(list)
+    for site, user, since, until in await connection.execute_fetchall(_OUT):
+        out[site, user].append((since, until))
+    return replace(_marks(kept[0], await connection.execute_fetchall(_ROWS)), out=dict(out))
 
 
 def of_ledger(connection: sqlite3.Connection) -> Erased:
@@ -162,3 +183,22 @@ async def lift(
     before = connection.total_changes
     await connection.executemany(_LIFT, [(now, by, mark_of(erased.key, account)) for account in accounts])
     return connection.total_changes - before
+
+
+async def opt_out(connection: aiosqlite.Connection, accounts: Collection[Account], by: str, now: int) -> int:
+    """Let acts from ``now`` on earn nothing; of how many accounts that were not out already."""
+    before = connection.total_changes
+    await connection.executemany(_GO_OUT, [(*account, now, by) for account in accounts])
+    return connection.total_changes - before
+
+
+async def opt_in(connection: aiosqlite.Connection, accounts: Collection[Account], now: int) -> int:
+    """Let acts from ``now`` on earn again; of how many accounts. What was meanwhile stays unpaid."""
+    before = connection.total_changes
+    await connection.executemany(_COME_IN, [(now, *account) for account in accounts])
+    return connection.total_changes - before
+
+
+def out_now(connection: sqlite3.Connection) -> frozenset[str]:
+    """Learners who want no part now."""
+    return frozenset(learner for (learner,) in connection.execute(_OUT_NOW))

@@ -285,3 +285,35 @@ def test_what_is_not_known_in_a_place_of_copies_is_left_to_people_and_told(desk:
     assert done.returncode == 1
     (left,) = json.loads(done.stdout)["left"]
     assert left.startswith(f"{strange}: it is nothing that this program made")
+
+
+def test_who_opted_out_earns_nothing_until_they_opt_in_and_keeps_what_they_have(desk: Desk) -> None:
+    before = desk.export()
+    desk.command("learner", "opt-out", "ann", "--by", "D. P.")
+    assert desk.json("learner", "show", "ann")["takes_part"] is False
+    ((since,),) = ledgers.rows(desk.directory / "data", "SELECT since FROM opted_out")
+    again = desk.command("learner", "opt-out", "ann", check=False)
+    assert (again.returncode, "takes no part already" in again.stderr) == (1, True)
+
+    acted(desk, 18, 35, since + 60)
+    acted(desk, 19, 36, since + 60)
+    desk.catch_up()
+    new = desk.export()[len(before) :]
+    assert [row["learner"] for row in new if row["occurred_at"] > "2026-10"] == ["moodle:36"]
+
+    desk.command("learner", "opt-in", "ann")
+    desk.ledger("UPDATE opted_out SET until = ?", since + 120)
+    acted(desk, 23, 35, since + 180)
+    read_again(desk)
+    paid = [
+        row["occurred_at"] for row in desk.export() if row["learner"] == "moodle:35" and row["occurred_at"] > "2026-10"
+    ]
+    assert len(paid) == 1, "what was meanwhile stays unpaid"
+    assert desk.json("learner", "show", "ann")["takes_part"] is True
+
+
+def acted(desk: Desk, number: int, user: int, when: int) -> None:
+    """Somebody completed an activity at a time (seconds UTC)."""
+    completed(desk.moodle, number, user, 10 + number % 5, "09-13T08:00")
+    with sqlite3.connect(desk.moodle.path) as moodle:
+        moodle.execute("UPDATE mdl_logstore_standard_log SET timecreated = ? WHERE id = ?", (when, number))
