@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from random import Random
 
+from sim.operator import Operator
 from sim.world import World
 
-KINDS = ("kill", "restart", "weather", "clock", "replay")
+KINDS = ("kill", "restart", "weather", "clock", "replay", "restore")
 
 
 class Misfortune:
@@ -16,6 +17,7 @@ class Misfortune:
         self._world = world
         self._chance = chance
         self._kinds = [kind for kind in KINDS if chance.random() < 0.55]
+        self._operator = Operator(world, chance)
         self._often = chance.choice((0.0, 0.05, 0.15, 0.3))
         for program in (world.agent, world.centre):
             program.tears = chance.choice((0.0, 0.5, 1.0))
@@ -30,6 +32,7 @@ class Misfortune:
                 "weather": self._weather,
                 "clock": self._clock,
                 "replay": self._replay,
+                "restore": self._restore,
             }[self._chance.choice(self._kinds)]()
 
     async def over(self) -> None:
@@ -40,10 +43,8 @@ class Misfortune:
         for program in (self._world.agent, self._world.centre):
             if program.runs:
                 program.process.fuse = 0
+        await self._operator.done()
         self._world.trace.say("calm")
-
-    def _one(self) -> tuple[str, object]:
-        return self._chance.choice((("agent", self._world.agent), ("catalogue", self._world.centre)))
 
     async def _kill(self) -> None:
         program = self._chance.choice((self._world.agent, self._world.agent, self._world.centre))
@@ -75,6 +76,16 @@ class Misfortune:
         most = self._chance.choice((5, 200, 4_000, 80_000))
         clock.wrong_s = self._chance.choice((0, self._chance.randrange(-most, most)))
         self._world.trace.fault(f"clock of {name} jumps", f"to {clock.wrong_s} s")
+
+    async def _restore(self) -> None:
+        """A backup now, or something that makes one needed."""
+        draw = self._chance.random()
+        if draw < 0.5:
+            self._operator.back_up()
+        elif not self._operator.busy:
+            self._chance.choice(
+                (self._operator.put_back_catalogue, self._operator.put_back_agent, self._operator.lose_agent)
+            )()
 
     async def _replay(self) -> None:
         taped = self._world.network.taped

@@ -59,10 +59,11 @@ VIEWS_A_DAY = 3
 
 
 class Form(NamedTuple):
-    """A form that was sent: its number and whose it is."""
+    """A form that was sent: its number, whose it is and when."""
 
     number: int
     learner: int
+    at: int
 
 
 def owed(rows: Iterable[Row], forms: Iterable[Form]) -> dict[str, int]:

@@ -82,6 +82,7 @@ class Program:
     """How likely a kill leaves half of what was being written."""
     lives: list[Process] = field(default_factory=list)
     wanted: bool = True
+    homes: int = 1
     _sizes: dict[str, int] = field(default_factory=dict)
     _over: asyncio.Event = field(default_factory=asyncio.Event)
     _supervisor: asyncio.Task[None] | None = None
@@ -123,13 +124,19 @@ class Program:
         self.trace.say(f"{self.process.name} ends: {code}")
         self._over.set()
 
+    def moved(self, files: Path) -> None:
+        """Go on in a directory of its own with a copy of ``files``; whoever was killed keeps the old one."""
+        self.homes += 1
+        self.home = self.home.with_name(f"{self.name}.{self.homes}")
+        copied(files, self.home)
+
     def _near(self) -> None:
         self._sizes = {str(path): path.stat().st_size for path in sorted(self.home.rglob("*-wal"))}
 
     def _killed(self, process: Process) -> None:
         """What a kill leaves on disk: all that was written, or half of the last of it."""
-        before, self.home = self.home, self.home.with_name(f"{self.name}.{len(self.lives) + 1}")
-        copied(before, self.home)
+        before = self.home
+        self.moved(before)
         for path in sorted(self.home.rglob("*-wal")):
             size, had = path.stat().st_size, self._sizes.get(str(before / path.relative_to(self.home)))
             if had is not None and had < size and self.chance.random() < self.tears:
@@ -177,6 +184,19 @@ class Program:
         """Start it again."""
         self.wanted = True
         self.supervise()
+
+    async def command(self, work: Callable[[], Awaitable[T]], fuse: int) -> T | None:
+        """Run a command beside the stopped program; None where it is killed, at the latest at the ``fuse``-th call."""
+        process = Process(name=f"{self.name}'s command", on_kill=self._killed, on_near=self._near)
+        process.fuse = fuse
+        self.lives.append(process)
+        self._over = asyncio.Event()
+        over = asyncio.create_task(self._over.wait())
+        doing = process.start(work, self.loop)
+        await asyncio.wait({over, doing}, return_when=asyncio.FIRST_COMPLETED)
+        over.cancel()
+        self._over.set()
+        return doing.result() if doing.done() else None
 
     async def inside(self, work: Callable[[], Awaitable[T]]) -> T | None:
         """Have the running process do something; None where it is killed meanwhile."""
@@ -237,8 +257,13 @@ class Centre:
     def __init__(self, clock: SimClock, port: int) -> None:
         self._clock = clock
         self._port = port
+        self._life: Process | None = None
         self.store: Store
         self.key: KeyFile
+
+    def listens(self, program: Program) -> bool:
+        """Whether its present life takes connections."""
+        return program.runs and program.process is self._life
 
     async def main(self, program: Program) -> int:
         """One life."""
@@ -253,6 +278,6 @@ class Centre:
             stack.push_async_callback(runner.cleanup)
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", self._port).start()
-            program.trace.say(f"{program.process.name} listens")
+            self._life = program.process
             await stop.wait()
         return 0

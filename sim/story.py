@@ -18,11 +18,11 @@ import structlog
 
 from catalogue.wallets import book
 from sim import checks
-from sim.loop import StuckError
 from sim.machine import mine
 from sim.misfortune import Misfortune
 from sim.model import Form
-from sim.moodle import BEGAN, COMPLETED, LEARNERS, UNWANTED, Row, form_post, trigger_post
+from sim.moodle import BEGAN, COMPLETED, LEARNERS, UNWANTED, Row, trigger_post
+from sim.operator import form_body
 from sim.world import CAMPUS, FORMS, HOOK, World, begin, build
 
 SETTLED_S_MAX = 7_200.0
@@ -50,8 +50,8 @@ def run(seed: str, scratch: Path) -> Outcome:
         with _logged(world):
             try:
                 faults = world.loop.run_until_complete(_play(world))
-            except StuckError as exc:
-                faults = [str(exc)]
+            except Exception as exc:  # noqa: BLE001 - whatever it is, it belongs to the seed
+                faults = [f"{type(exc).__name__}: {exc}"]
             injected, counts, text, digest = _told(world)
             _bury(world)
     return Outcome(seed=seed, faults=faults, injected=injected, counts=counts, trace=text, digest=digest)
@@ -176,16 +176,14 @@ class Acting:
     def _form(self) -> None:
         self._numbers += 1
         learner = self._chance.choice(LEARNERS)
-        self._world.forms.append(Form(self._numbers, learner))
-        body = form_post(self._numbers, learner, int(BEGAN + self._world.loop.time()))
-        self._post(FORMS, body, f"of form {self._numbers}", 1 + self._does("twice"))
+        form = Form(self._numbers, learner, int(BEGAN + self._world.loop.time()))
+        self._world.forms.append(form)
+        self._post(FORMS, form_body(form), f"of form {self._numbers}", 1 + self._does("twice"))
 
     def _post(self, path: str, body: bytes, what: str, times: int) -> None:
         if times > 1:
             self._world.trace.fault("posted twice", what)
-        task = asyncio.ensure_future(self._world.post(path, body, what, times))
-        self._world.posting.add(task)
-        task.add_done_callback(self._world.posting.discard)
+        self._world.send(path, body, what, times)
 
     async def _spend(self, amount: int) -> None:
         self._numbers += 1
@@ -205,7 +203,7 @@ class Acting:
                     return f"only {exc.available}"
             return "done"
 
-        if world.centre.runs:
+        if world.catalogue.listens(world.centre):
             world.trace.say(f"{ref} of {amount}: {await world.centre.inside(spent)}")
 
 

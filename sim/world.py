@@ -105,6 +105,12 @@ class World:
         """Draws of their own for each thing, so that another draw in one changes no other."""
         return Random(f"{self.seed}/{about}")
 
+    def send(self, path: str, body: bytes, what: str, times: int) -> None:
+        """Somebody posts, and does not give up."""
+        task = asyncio.ensure_future(self.post(path, body, what, times))
+        self.posting.add(task)
+        task.add_done_callback(self.posting.discard)
+
     async def post(self, path: str, body: bytes, what: str, times: int) -> None:
         """Post until it is taken, as often as the sender thinks it has to."""
         chance = self.chance(f"post {what}")

@@ -18,7 +18,7 @@ from agent.errors import ConfigError, IntegrityError, RewardsError, TransientErr
 from agent.ledger import delivery, file
 from agent.ledger.delivery import Identity, Reader, Sealed
 from agent.ledger.money import told
-from agent.ledger.recovery import marks
+from agent.ledger.recovery import marks, persons
 from agent.outbox import judge, seal, succession
 from agent.outbox.client import ANSWER_S_MAX, Client
 from agent.outbox.judge import Accepted, Elsewhere, Failed
@@ -262,7 +262,11 @@ class Outbox:
             return await self._fault(reader, wrong)
         stand = found.stand
         again = self._moved
-        await self._writer.run(delivery.stand_at(stand.seq, now=self._clock.now()))
+        there = delivery.stand_at(stand.seq, now=self._clock.now())
+        if stand.seq < reader.acked_seq:
+            # It was put back from an older copy, which may lack persons too: they are left with it again.
+            there = delivery.both(there, persons.none_kept())
+        await self._writer.run(there)
         log.warning("catalogue_stands_elsewhere", seq=stand.seq, we_thought=reader.acked_seq, why=stand.why)
         if again:
             # Twice without a delivery in between: two catalogues that disagree must not keep us spinning.

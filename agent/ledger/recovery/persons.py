@@ -143,6 +143,17 @@ def told(what: Gone, fingerprint: str) -> Unit:
     return unit
 
 
+def none_kept() -> Unit:
+    """A unit that notes that the catalogue may have none of persons and marks: it was put back from an older copy."""
+
+    async def unit(connection: aiosqlite.Connection) -> None:
+        await connection.execute("UPDATE person SET kept_under = '' WHERE kept_under <> ''")
+        await connection.execute("UPDATE suppressed SET kept_as = '' WHERE kept_as <> ''")
+        await connection.execute("DELETE FROM setting WHERE key = ?", (_MARK_KEY_KEPT,))
+
+    return unit
+
+
 def _name_of(mark: bytes) -> str:
     return MARK + base64.b32encode(mark).decode().rstrip("=").lower()
 

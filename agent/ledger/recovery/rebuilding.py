@@ -56,6 +56,7 @@ class Rebuilding:
         self._connection = connection
         self._known = known
         self._persons: dict[str, int] = {}
+        self._accounts: dict[tuple[str, str], str] = {}
         self._sums = projections.Sums()
         self._award: _Award | None = None
         self._events: dict[str, int] = {}
@@ -104,8 +105,7 @@ class Rebuilding:
         """
         self._close_award()
         run = self._connection.executemany
-        for pseudonym in self._known.keys() - self._persons.keys():
-            self._person_no(pseudonym)
+        self._without_entries()
         run("UPDATE restored_award SET undone = 1 WHERE first_seq = ?", self._undone)
         self._badge_uses()
         self._connection.execute(_KNOWN_ALREADY)
@@ -114,7 +114,10 @@ class Rebuilding:
             [(*key, *total) for key, total in sorted(self._sums.balances().items())],
         )
         used = [("person", len(self._persons)), ("event", self._event_no), ("decision", self._decision_no)]
-        run("INSERT INTO number_used (of, last) VALUES (?, ?)", used)
+        # A person that gave way has left its number there.
+        run(
+            "INSERT INTO number_used (of, last) VALUES (?, ?) ON CONFLICT (of) DO UPDATE SET last = excluded.last", used
+        )
         run("INSERT INTO setting (key, value) VALUES (?, ?)", list(settings.items()))
         run("INSERT INTO reader (name, acked_seq, last_ok_at) VALUES (?, ?, ?)", [(CATALOGUE, self.seq, now)])
         run("INSERT INTO schedule (scheduled, since, in_force) VALUES (?, ?, 1)", list(runs))
@@ -205,6 +208,26 @@ class Rebuilding:
             [(meters[meter], person, slot, at, seq, seq) for meter, person, slot, at, seq in self._badges],
         )
 
+    def _without_entries(self) -> None:
+        """Who was left with the catalogue and has no entry there yet.
+
+        An older backup that was put back makes persons anew whom it does not know, and leaves them with the catalogue
+        before anybody finds out: an account that has a person keeps it, and of several the newest stands.
+        """
+        for person in sorted(self._known.values(), key=lambda one: (-one.created_at, one.pseudonym)):
+            if person.pseudonym not in self._persons and (person.site, person.lms_user) not in self._accounts:
+                self._person_no(person.pseudonym)
+
+    def _give_way(self, person: Known) -> None:
+        """Whoever had the account before is a stranger: it was begun anew, as after `--lose-persons`."""
+        account = (person.site, person.lms_user)
+        before = self._accounts.get(account)
+        if before is not None:
+            self.strangers.add(before)
+            self._connection.execute("DELETE FROM person WHERE pseudonym = ?", (before,))
+            self._connection.execute("DELETE FROM alias WHERE into_site = ? AND into_user = ?", account)
+        self._accounts[account] = person.pseudonym
+
     def _person_no(self, pseudonym: str) -> int:
         number = self._persons.get(pseudonym)
         if number is not None:
@@ -214,6 +237,7 @@ class Rebuilding:
         if person is None:
             self.strangers.add(pseudonym)
             return number
+        self._give_way(person)
         self._connection.execute(
             "INSERT INTO person (person_no, site, lms_user, secret, pseudonym, created_at) VALUES (?, ?, ?, ?, ?, ?)",
             (number, person.site, person.lms_user, person.secret, pseudonym, person.created_at),

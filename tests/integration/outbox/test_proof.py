@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -259,3 +261,30 @@ async def test_a_history_that_was_changed_at_the_centre_does_not_come_back(
         stand = await asked(agent, who).stand()
         with pytest.raises(IntegrityError, match="not as it was received"):
             [found async for found in asked(agent, who).history(stand)]
+
+
+async def test_persons_who_came_after_the_copy_are_left_again_with_a_catalogue_that_was_put_back(
+    tmp_path: Path,
+) -> None:
+    """A seed of the simulation: the ledger came back without them, and their acts were paid to strangers."""
+    key, books, copy = RecoveryKey.new(), tmp_path / "books.db", tmp_path / "copy.db"
+    home = room(tmp_path)
+    async with running_catalogue(tmp_path, f"sqlite:///{books}") as catalogue:
+        token = await catalogue.add_tenant(CAMPUS)
+        async with delivering(home, catalogue.url, token, lock=key.lock) as agent:
+            await person(agent, 1)
+            await agent.write(1, learner="name1")
+            assert await agent.drain()
+            with closing(sqlite3.connect(books)) as there, closing(sqlite3.connect(copy)) as target:
+                there.backup(target)
+            await person(agent, 2)
+            await agent.write(1, learner="name2")
+            assert await agent.drain()
+    async with (
+        running_catalogue(tmp_path, f"sqlite:///{copy}") as older,
+        delivering(home, older.url, lock=key.lock) as agent,
+    ):
+        assert await agent.drain()
+        assert agent.standing()["acked_seq"] == 2
+        asking = asked(agent, await known_as(agent))
+        assert {one.name async for one in asking.persons()} == {"name1", "name2"}

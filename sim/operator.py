@@ -1,0 +1,199 @@
+"""Who looks after the machines: takes backups, loses disks, puts older copies back, and follows the runbook."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Coroutine
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from agent.config.settings import load_settings
+from agent.errors import IntegrityError, RewardsError
+from agent.ledger import delivery, file
+from agent.ledger.backup.restoring import restore as put_back
+from agent.ledger.backup.taking import copies, take
+from agent.wiring.restoring import Wanted, restore
+from catalogue import tenants
+from sim.model import Form
+from sim.moodle import BEGAN, copied, form_post
+from sim.programs import write_key
+from sim.world import AGENT, CAMPUS, FORMS, World
+from wire import keys
+
+BACKUPS_KEPT = 3
+AGAIN_S = 7.0
+"""How long the operator waits before a command that failed is typed again."""
+LOOKS_S = 40.0
+"""How long after a restore the operator looks whether the catalogue agrees; delivery has found out by then."""
+TRIES_MAX = 200
+UNKNOWN = "this key is not known here"
+"""What the catalogue says to an agent whose key is younger than the copy that was put back."""
+
+
+class Operator:
+    """Does one thing after the other; ``busy`` is what is under way."""
+
+    def __init__(self, world: World, chance: Random) -> None:
+        self._world = world
+        self._chance = chance
+        self._copies: list[Path] = []
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a restore is under way."""
+        return self._task is not None and not self._task.done()
+
+    def back_up(self) -> None:
+        """A verified copy of the agent's ledger, and a copy of the catalogue's file as it lies."""
+        world = self._world
+        data_dir = world.agent.home / "data"
+        try:
+            take(data_dir, world.root / "backups", keep=BACKUPS_KEPT, now=int(BEGAN + world.loop.time()))
+        except RewardsError as exc:
+            world.trace.say(f"no backup: {exc.message}")
+        copy = world.root / f"catalogue-copy.{len(self._copies)}"
+        copied(world.centre.home, copy)
+        self._copies.append(copy)
+        world.trace.say("backups are taken")
+
+    def put_back_catalogue(self) -> None:
+        """The catalogue loses its disk and gets an older copy."""
+        if self._copies:
+            self._begin(self._older_catalogue(self._chance.choice(self._copies)))
+
+    def put_back_agent(self) -> None:
+        """The agent loses its disk and gets a backup; where that is too old, the catalogue's history."""
+        found = copies(self._world.root / "backups") if (self._world.root / "backups").exists() else []
+        if found:
+            self._begin(self._older_agent(self._chance.choice(found)))
+
+    def lose_agent(self) -> None:
+        """The agent loses its disk, and there is no backup."""
+        self._begin(self._lost_agent())
+
+    async def done(self) -> None:
+        """When nothing is under way any more; then the agent's delivery must be sound, or the runbook is followed."""
+        if self._task is not None:
+            await self._task
+        await self._until_agreed()
+
+    def _begin(self, doing: Coroutine[Any, Any, None]) -> None:
+        self._task = asyncio.create_task(doing)
+
+    async def _older_catalogue(self, copy: Path) -> None:
+        world = self._world
+        world.trace.fault("older catalogue put back", copy.name)
+        await world.centre.down()
+        world.centre.moved(copy)
+        world.centre.up()
+
+    async def _older_agent(self, copy: Path) -> None:
+        world = self._world
+        world.trace.fault("older ledger put back", copy.name)
+        await world.agent.down()
+        now = int(BEGAN + world.loop.time())
+        put_back(world.agent.home / "data", copy, campus=CAMPUS, environment="production", now=now)
+        world.agent.up()
+        self._forms_again()
+        await asyncio.sleep(LOOKS_S)
+        await self._until_agreed()
+
+    async def _lost_agent(self) -> None:
+        world = self._world
+        world.trace.fault("agent's disk lost")
+        await world.agent.down()
+        shutil.rmtree(world.agent.home / "data")
+        key = world.agent.home / "agent.ed25519"
+        key.unlink()
+        write_key(key, self._chance)
+        await self._from_catalogue(await self._token())
+        world.agent.up()
+        self._forms_again()
+
+    async def _until_agreed(self) -> None:
+        """The runbook: section B where the catalogue has more or other entries, D where it does not know the key."""
+        for _ in range(TRIES_MAX):
+            fault, trouble = self._status()
+            if fault:
+                self._world.trace.say(f"operator reads: {fault}")
+                await self._world.agent.down()
+                await self._from_catalogue("")
+                self._world.agent.up()
+                self._forms_again()
+            elif UNKNOWN in trouble:
+                self._world.trace.say(f"operator reads: {trouble}")
+                await self._enrol()
+            else:
+                return
+            await asyncio.sleep(LOOKS_S)
+
+    def _status(self) -> tuple[str, str]:
+        try:
+            with file.reading(self._world.agent.home / "data") as connection:
+                stands = delivery.standing(connection)
+                return str(stands["fault"]), str(stands["last_error"])
+        except RewardsError:
+            return "", ""
+
+    async def _enrol(self) -> None:
+        """A token for this very agent; it is used at the next start."""
+        self._world.enrolment = await self._token()
+        self._world.agent.stop()
+        for _ in range(TRIES_MAX):
+            await asyncio.sleep(AGAIN_S)
+            if UNKNOWN not in self._status()[1]:
+                break
+        self._world.enrolment = ""
+
+    async def _from_catalogue(self, token: str) -> None:
+        """`rewards-agent restore --from-catalogue`, typed until it is done."""
+        world = self._world
+
+        async def command() -> str:
+            settings = load_settings(world.agent.home / "config.toml")
+            wanted = Wanted(token=token, key=world.recovery)
+            try:
+                done = await restore(settings, wanted, clock=world.clocks["agent"])
+            except IntegrityError as exc:
+                return f"integrity: {exc.message}"
+            except RewardsError as exc:
+                return f"{type(exc).__name__}: {exc.message}"
+            return f"{done.entries} entries came back"
+
+        for _ in range(TRIES_MAX):
+            said = await world.agent.command(command, self._chance.choice((0, 0, 30, 100)))
+            world.trace.say(f"restore --from-catalogue: {said or 'killed'}")
+            if said is not None and said.endswith("came back"):
+                return
+            await asyncio.sleep(AGAIN_S)
+        world.loop.troubles.append("a ledger did not come back from the catalogue")
+
+    async def _token(self) -> str:
+        """What the catalogue's operator types, until it is done."""
+        world = self._world
+
+        async def made() -> str:
+            async with world.catalogue.store.writing() as conn:
+                now = world.clocks["catalogue"].now()
+                known = keys.load(world.centre.home / "catalogue.ed25519").fingerprint
+                token = await tenants.new_token(conn, CAMPUS, known, expires_at=now + 90_000, name=AGENT)
+            return token.text()
+
+        for _ in range(TRIES_MAX):
+            if world.catalogue.listens(world.centre) and (found := await world.centre.inside(made)):
+                return found
+            await asyncio.sleep(AGAIN_S)
+        return ""
+
+    def _forms_again(self) -> None:
+        """Forms have no log: whoever sent them sends them all once more, as the runbook says."""
+        for form in list(self._world.forms):
+            self._world.send(FORMS, form_body(form), f"of form {form.number} again", 1)
+
+
+def form_body(form: Form) -> bytes:
+    """The same bytes as the first time."""
+    return form_post(form.number, form.learner, form.at)
