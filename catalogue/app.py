@@ -17,6 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from catalogue import acts, receive, schema, tenants
 from catalogue.acts import Act
 from catalogue.api.door import ReadingDoor
+from catalogue.api.guard import PATIENCE, Guard, Patience
+from catalogue.api.shelf import ShelfDoor
 from catalogue.errors import RefusedError
 from catalogue.proof.door import KeepingDoor
 from catalogue.redemption.door import SpendingDoor
@@ -81,7 +83,9 @@ class Door:
         app.router.add_get("/v1/stand", self.stand)
         KeepingDoor(self).add_to(app.router)
         StatementDoor(self).add_to(app.router)
-        ReadingDoor(self).add_to(app.router)
+        guard = Guard(self)
+        ReadingDoor(guard).add_to(app.router)
+        ShelfDoor(guard).add_to(app.router)
         if self.vault is not None:
             SpendingDoor(self, self.vault).add_to(app.router)
         return app
@@ -207,7 +211,8 @@ def _guard(door: Door) -> Middleware:
             return _refusal(RefusedError(503, "busy", "too many requests at once"))
         door.in_flight += 1
         try:
-            async with asyncio.timeout(door.request_s_max):
+            async with asyncio.timeout(door.request_s_max) as limit:
+                request[PATIENCE] = Patience(limit, door.request_s_max)
                 return await handler(request)
         except _SAID as exc:
             refused = _as_refusal(exc)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue.errors import RefusedError
-from catalogue.schema import movement, wallet
+from catalogue.schema import ledger, movement, wallet
 
 PAGE_ROWS = 100
 PAGE_ROWS_MAX = 1000
+SCANNED_MAX = 100_000
+"""Movements that one page looks at: a filter that few of them pass costs no more than one that all do."""
+ALL = "all"
+DIGITS_MAX = 18
 TEXT_CHARS_MAX = 200
 DAY_S = 86_400
 WALLETS_MAX = 1000
@@ -44,14 +48,21 @@ COLUMNS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A question to the ledger that was checked: times in seconds since 1970, ``until`` not included."""
+    """A question to the ledger that was checked: times in seconds since 1970, ``until`` not included.
+
+    ``rows`` None is all.
+    """
 
     same: Mapping[str, str]
     since: int | None
     until: int | None
     after: int
-    rows: int
+    rows: int | None
     csv: bool
+
+    def following(self, after: int) -> Wanted:
+        """The same from another place on, a full page."""
+        return replace(self, after=after, rows=PAGE_ROWS_MAX)
 
 
 def wanted(query: Mapping[str, str]) -> Wanted:
@@ -65,14 +76,17 @@ def wanted(query: Mapping[str, str]) -> Wanted:
     if query.get("format", "json") not in {"json", "csv"}:
         raise _bad("format is json or csv")
     until = _day(query, "until")
-    rows = _whole(query, "limit", PAGE_ROWS)
-    if not 1 <= rows <= PAGE_ROWS_MAX:
-        raise _bad(f"limit is 1 to {PAGE_ROWS_MAX}")
+    everything = query.get("limit") == ALL
+    if everything and query.get("format") != "csv":
+        raise _bad("limit=all is for format=csv")
+    rows = None if everything else whole(query, "limit", PAGE_ROWS)
+    if rows is not None and not 1 <= rows <= PAGE_ROWS_MAX:
+        raise _bad(f"limit is 1 to {PAGE_ROWS_MAX}, or all with format=csv")
     return Wanted(
         same={column: text_of(query, name) for name, column in _TEXTS.items() if name in query},
         since=_day(query, "from"),
         until=None if until is None else until + DAY_S,
-        after=_whole(query, "after", 0),
+        after=whole(query, "after", 0),
         rows=rows,
         csv=query.get("format") == "csv",
     )
@@ -95,23 +109,49 @@ async def points(conn: AsyncConnection, campus: str, learner: str) -> list[dict[
 
 
 async def page(conn: AsyncConnection, campus: str, asked: Wanted) -> tuple[list[dict[str, Any]], int | None]:
-    """(the rows by `COLUMNS` in the order of posting, what to ask ``after`` for the next page or None)."""
+    """(the rows by `COLUMNS` in the order of posting, what to ask ``after`` for the next page or None).
+
+    Numbers have no gaps, so a page looks at a range of them; it may have fewer rows than asked for, or none, and be
+    followed by others. One learner's movements are found along the wallets' own chains.
+    """
+    most = asked.rows or PAGE_ROWS_MAX
+    head = await conn.scalar(select(ledger.c.no).where(ledger.c.campus == campus)) or 0
     table = movement.c
-    only = [table.campus == campus, table.no > asked.after]
-    only += [table[column] == value for column, value in asked.same.items()]
+    only: list[ColumnElement[bool]] = [table[column] == value for column, value in asked.same.items()]
     if asked.since is not None:
         only.append(table.occurred_at >= asked.since)
     if asked.until is not None:
         only.append(table.occurred_at < asked.until)
+    upto = min(asked.after + SCANNED_MAX, head)
+    where = table.no.between(asked.after + 1, upto)
+    if "learner" in asked.same:
+        upto = head
+        where = table.no.in_(await _numbers(conn, campus, asked.same["learner"], asked.after))
     columns = [table[column].label(name) for name, column in COLUMNS.items()]
-    found = await conn.execute(select(*columns).where(*only).order_by(table.no).limit(asked.rows + 1))
+    found = await conn.execute(
+        select(*columns).where(table.campus == campus, where, *only).order_by(table.no).limit(most + 1)
+    )
     rows = [dict(row._mapping) for row in found]  # noqa: SLF001 - SQLAlchemy's public name
-    if len(rows) <= asked.rows:
-        return rows, None
-    return rows[: asked.rows], rows[asked.rows - 1]["no"]
+    if len(rows) > most:
+        return rows[:most], rows[most - 1]["no"]
+    return rows, upto if upto < head else None
 
 
-def _whole(query: Mapping[str, str], name: str, default: int) -> int:
+async def _numbers(conn: AsyncConnection, campus: str, learner: str, after: int) -> Select[tuple[int]]:
+    """The numbers after one of a learner's movements, each wallet's walked back from its newest."""
+    mine = select(wallet.c.last_no).where(wallet.c.campus == campus, wallet.c.learner == learner)
+    newest = [no for no in (await conn.scalars(mine.limit(WALLETS_MAX))).all() if no > after]
+    table = movement
+    chain = select(table.c.no, table.c.prev_no).where(table.c.campus == campus, table.c.no.in_(newest))
+    walked = chain.cte("chain", recursive=True)
+    before = select(table.c.no, table.c.prev_no).where(
+        table.c.campus == campus, table.c.no == walked.c.prev_no, table.c.no > after
+    )
+    return select(walked.union_all(before).c.no)
+
+
+def whole(query: Mapping[str, str], name: str, default: int) -> int:
+    """A parameter that is a whole number."""
     if name not in query:
         return default
     if not _WHOLE.fullmatch(query[name]):

@@ -1,4 +1,4 @@
-"""Tokens that read: made, listed, revoked, proven. Only the hash of a secret is kept."""
+"""Tokens of other programs: made, listed, revoked, proven. Only the hash of a secret is kept."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from catalogue.api.rate import REQUESTS_PER_MINUTE
 from catalogue.errors import CatalogueError, RefusedError
 from catalogue.schema import api_token, tenant
 
-SCOPES = ("points:read", "ledger:read")
+SCOPES = ("points:read", "ledger:read", "rewards:read", "rewards:write")
+PER_MINUTE_MAX = 10_000
 SECRET_BYTES = 32
 TOKEN_CHARS_MAX = 512
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -30,10 +32,19 @@ class Reader:
     campus: str
     name: str
     scopes: frozenset[str]
+    per_minute: int
 
 
 async def add(
-    conn: AsyncConnection, campus: str, name: str, scopes: list[str], *, expires_at: int, by: str, now: int
+    conn: AsyncConnection,
+    campus: str,
+    name: str,
+    scopes: list[str],
+    *,
+    expires_at: int,
+    by: str,
+    now: int,
+    per_minute: int = REQUESTS_PER_MINUTE,
 ) -> str:
     """Make a token; the text of it, which is told this once.
 
@@ -44,13 +55,23 @@ async def add(
         raise CatalogueError(f"{name!r} is no name for a token", hint="small letters, digits, - and _, at most 40")
     if not scopes or set(scopes) - set(SCOPES):
         raise CatalogueError("not a scope", hint=f"one or more of: {', '.join(SCOPES)}")
+    if not 1 <= per_minute <= PER_MINUTE_MAX:
+        raise CatalogueError(f"{per_minute} requests a minute", hint=f"from 1 to {PER_MINUTE_MAX}")
     if await conn.scalar(select(tenant.c.campus).where(tenant.c.campus == campus)) is None:
         raise CatalogueError(f"campus {campus} is not known", hint="rewards-catalogue tenant list names them")
     if await conn.scalar(select(api_token.c.name).where(*_is(campus, name))) is not None:
         raise CatalogueError(f"{campus} has a token {name} already", hint="take another name: revoked ones stay listed")
     secret = secrets.token_hex(SECRET_BYTES)
-    row = {"campus": campus, "name": name, "digest": _digest(secret), "scopes": " ".join(sorted(set(scopes)))}
-    await conn.execute(insert(api_token), row | {"created_at": now, "created_by": by, "expires_at": expires_at})
+    row: dict[str, Any] = {
+        "campus": campus,
+        "name": name,
+        "digest": _digest(secret),
+        "scopes": " ".join(sorted(set(scopes))),
+    }
+    await conn.execute(
+        insert(api_token),
+        row | {"created_at": now, "created_by": by, "expires_at": expires_at, "per_minute": per_minute},
+    )
     return f"{campus}.{name}.{secret}"
 
 
@@ -68,7 +89,7 @@ async def revoke(conn: AsyncConnection, campus: str, name: str, *, now: int) -> 
 
 
 async def listed(conn: AsyncConnection, campus: str, *, now: int) -> list[dict[str, Any]]:
-    """{name, scopes, state, created_at, created_by, expires_at} of each token of a campus, by name."""
+    """{name, scopes, state, created_at, created_by, expires_at, per_minute} of each token of a campus, by name."""
     rows = await conn.execute(select(api_token).where(api_token.c.campus == campus).order_by(api_token.c.name))
     return [
         {
@@ -78,6 +99,7 @@ async def listed(conn: AsyncConnection, campus: str, *, now: int) -> list[dict[s
             "created_at": row.created_at,
             "created_by": row.created_by,
             "expires_at": row.expires_at,
+            "per_minute": row.per_minute,
         }
         for row in rows
     ]
@@ -100,7 +122,7 @@ async def prove(conn: AsyncConnection, text: str, *, now: int) -> Reader:
         raise _unknown()
     if row.state != "active":
         raise RefusedError(403, "suspended", "this campus is suspended here: ask the catalogue's operator")
-    return Reader(campus=campus, name=name, scopes=frozenset(row.scopes.split()))
+    return Reader(campus=campus, name=name, scopes=frozenset(row.scopes.split()), per_minute=row.per_minute)
 
 
 def _unknown() -> RefusedError:

@@ -35,8 +35,12 @@ Name = Annotated[str, typer.Argument(help="A name for it, such as power-bi.")]
 def add(
     campus: Campus,
     name: Name,
-    scope: Annotated[list[str], typer.Option("--scope", help="points:read or ledger:read; may be repeated.")],
+    scope: Annotated[
+        list[str],
+        typer.Option("--scope", help="points:read, ledger:read, rewards:read or rewards:write; may be repeated."),
+    ],
     days: Annotated[int, typer.Option("--days", min=1, max=3660, help="How long it may be used.")] = 365,
+    per_minute: Annotated[int, typer.Option("--per-minute", min=1, max=10_000, help="Requests it may make.")] = 300,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
@@ -51,7 +55,9 @@ def add(
     async def work(store: Store) -> str:
         concerned = acts.rows(schema.api_token, campus=campus, name=name)
         async with acts.acting(store, act(campus, "token.add", name), concerned) as conn:
-            return await tokens.add(conn, campus, name, scope, expires_at=until, by=operator(), now=at)
+            return await tokens.add(
+                conn, campus, name, scope, expires_at=until, by=operator(), now=at, per_minute=per_minute
+            )
 
     text = with_store(settings(config, data_dir), work)
     show(

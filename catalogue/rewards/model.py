@@ -12,6 +12,7 @@ from pydantic import (
     StrictInt,
     StringConstraints,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -33,7 +34,11 @@ Image = Annotated[str, StringConstraints(pattern=r"^(https://[^\s]{1,480})?$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[^;\x00-\x1f]{1,100}$")]
 Amount = Annotated[StrictInt, Field(ge=1, le=AMOUNT_MAX)]
 Count = Annotated[StrictInt, Field(ge=1, le=10**9)]
-Moment = Annotated[int | None, BeforeValidator(times.moment)]
+Moment = Annotated[
+    int | None,
+    BeforeValidator(times.moment),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "integer"}, {"type": "null"}]}),
+]
 Per = Literal["ever", "year", "month", "week", "day"]
 State = Literal["draft", "active", "paused", "retired"]
 Funding = Literal["institution", "discount", "hybrid"]

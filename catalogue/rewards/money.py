@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _FORM = re.compile(r"(0|[1-9][0-9]{0,11})(?:\.([0-9]{1,2}))? ?([A-Z]{3})")
 
@@ -42,5 +42,10 @@ def _read(value: Any) -> Sum | None:
     return parse(value)
 
 
-Money = Annotated[Sum, BeforeValidator(_read), PlainSerializer(str, return_type=str)]
+Money = Annotated[
+    Sum,
+    BeforeValidator(_read),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": f"^{_FORM.pattern}$"}),
+]
 """A field of a model: written and kept as its text."""

@@ -17,5 +17,6 @@ api_token = Table(
     Column("created_by", Text, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
+    Column("per_minute", BigInteger, nullable=False),  # requests, in each process
     ForeignKeyConstraint(["campus"], ["tenant.campus"]),
 )

@@ -135,9 +135,9 @@ async def test_a_token_that_asks_too_often_is_told_when_to_come_back(partner: Pa
 
 
 def test_a_rate_counts_each_token_by_itself_and_each_minute_anew() -> None:
-    rate = Rate(most=2)
-    assert [rate.wait(("c", "eager"), now=at) for at in (60, 61, 70, 119, 120)] == [0, 0, 50, 1, 0]
-    assert rate.wait(("c", "calm"), now=121) == 0
+    rate = Rate()
+    assert [rate.wait(("c", "eager"), now=at, most=2) for at in (60, 61, 70, 119, 120)] == [0, 0, 50, 1, 0]
+    assert rate.wait(("c", "calm"), now=121, most=2) == 0
 
 
 NAMES = ("user", "rule", "source", "currency", "from", "until", "after", "limit", "format", "other")

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import typer
@@ -15,12 +15,15 @@ from sqlalchemy.exc import DBAPIError
 
 from catalogue import acts, schema
 from catalogue.acts import Act, acting
+from catalogue.app import Door
 from catalogue.cli.app import app
 from catalogue.errors import CatalogueError
+from catalogue.redemption.vault import Vault
 from catalogue.rewards import shelf
+from catalogue.store import Store
 from tests.contract.catalogues import Hand, RealCatalogue
 from tests.integration.operator import CAMPUS, Operator
-from tests.integration.redemption.shop import NOW, Shop
+from tests.integration.redemption.shop import KEY, NOW, Shop
 from wire import keys
 
 READS = {
@@ -258,3 +261,35 @@ async def test_what_an_agent_does_to_its_own_keys_is_written_down_too(catalogue:
     await hand.client.close()
     assert [one["act"] for one in found] == ["agent.key", "agent.enrol"]
     assert [one["by"] for one in found] == ["agent agent-1", f"key {old}"]
+
+
+ACTS = {
+    ("POST", "/v1/enrol"): "agent.enrol",
+    ("POST", "/v1/agents/key"): "agent.key",
+    ("POST", "/v1/agents/epoch"): "agent.restore",
+    ("POST", "/v1/redemptions/cancel"): "redemption.cancel",
+    ("PUT", "/api/rewards/{reward}"): "reward.put",
+    ("DELETE", "/api/rewards/{reward}"): "reward.remove",
+    ("PUT", "/api/rewards/{reward}/approval"): "reward.approve",
+    ("DELETE", "/api/rewards/{reward}/approval"): "reward.withdraw",
+}
+OTHERS = {
+    ("POST", "/v1/batches"): "what an agent delivers is a chain itself",
+    ("POST", "/v1/persons"): "sealed for safe-keeping, signed by the agent",
+    ("POST", "/v1/shelf"): "changes nothing",
+    ("POST", "/v1/redemptions"): "what a learner does is told by its steps",
+}
+
+
+def test_every_path_that_changes_something_is_known_to_write_an_act() -> None:
+    store = cast("Store", None)
+    served = {
+        (route.method, route.resource.canonical)
+        for route in Door(store=store, key=KEY, vault=Vault(bytes(32))).app().router.routes()
+        if route.resource is not None and route.method not in {"GET", "HEAD"}
+    }
+    assert served == ACTS.keys() | OTHERS.keys()
+    written = "".join(path.read_text("utf-8") for path in Path(acts.__file__).parent.rglob("*.py"))
+    for act in ACTS.values():
+        noun, _, verb = act.partition(".")
+        assert f'"{act}"' in written or f'f"{noun}.' in written, verb

@@ -1,0 +1,254 @@
+"""Another program keeps a campus's rewards with a token: on each database, over real HTTP."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import aiohttp.web
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from catalogue import acts
+from catalogue.api import reading, tokens
+from catalogue.api.document import document
+from catalogue.rewards import shelf
+from tests.contract.catalogues import Hand, RealCatalogue, running_catalogue
+from tests.integration.wallets.bank import ANN, NOW, Bank
+from tests.wire_builders import CAMPUS
+
+TEA: dict[str, Any] = {"title": "A cup of tea", "price": {"points": 50}, "cost": "1.50 GBP"}
+SHELF = "/api/rewards"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def real(request: pytest.FixtureRequest, tmp_path: Path, catalogue_file: Path) -> AsyncIterator[RealCatalogue]:
+    url = f"sqlite:///{shutil.copy(catalogue_file, tmp_path / 'books.db')}"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("catalogue_database").dsn
+    async with running_catalogue(tmp_path, url) as made:
+        await made.add_tenant(CAMPUS)
+        yield made
+
+
+class Program:
+    """Another program with one token."""
+
+    def __init__(self, real: RealCatalogue, session: aiohttp.ClientSession) -> None:
+        self.real = real
+        self.token = ""
+        self._session = session
+
+    async def enter(self, *scopes: str, name: str = "shop", per_minute: int = 300) -> str:
+        async with self.real.store.writing() as conn:
+            wanted = list(scopes or tokens.SCOPES)
+            self.token = await tokens.add(
+                conn, CAMPUS, name, wanted, expires_at=2**40, by="a test", now=NOW, per_minute=per_minute
+            )
+        return self.token
+
+    async def does(self, method: str, path: str, body: Any = None, **query: str) -> tuple[int, Any]:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
+        if data is not None:
+            headers["Content-Type"] = "application/json"
+        url = f"{self.real.url}{path}"
+        async with self._session.request(method, url, params=query, data=data, headers=headers) as answer:
+            text = await answer.text()
+            return answer.status, json.loads(text) if answer.content_type == "application/json" else text
+
+    async def puts(self, name: str, **fields: Any) -> int:
+        return (await self.does("PUT", f"{SHELF}/{name}", TEA | fields))[0]
+
+
+@pytest.fixture
+async def program(real: RealCatalogue) -> AsyncIterator[Program]:
+    async with aiohttp.ClientSession() as session:
+        made = Program(real, session)
+        await made.enter()
+        yield made
+
+
+async def test_a_program_puts_shows_changes_approves_and_takes_away_a_reward(program: Program) -> None:
+    tea = f"{SHELF}/tea"
+    assert await program.puts("tea") == 201
+    assert await program.puts("tea") == 200
+    status, shown = await program.does("GET", tea)
+    assert (status, shown["cost"], shown["approved"], shown["owner"]) == (200, "1.50 GBP", False, CAMPUS)
+    assert (await program.does("PUT", f"{tea}/approval"))[1]["approved"]
+    assert await program.puts("tea", price={"points": 60}) == 200
+    assert not (await program.does("DELETE", f"{tea}/approval"))[1]["approved"]
+    assert (await program.does("DELETE", tea))[0] == 204
+    assert (await program.does("GET", tea))[0] == 404
+    async with program.real.store.reading() as conn:
+        done = [one async for one in acts.listed(conn, {"campus": CAMPUS, "by": "token shop"})]
+    names = [one["act"] for one in reversed(done)]
+    assert names == ["reward.put", "reward.approve", "reward.put", "reward.withdraw", "reward.remove"], (
+        "what changes something is written down, and the same again is not"
+    )
+
+
+async def test_what_is_wrong_with_a_reward_is_told_and_nothing_is_kept(program: Program) -> None:
+    for body, status, why in (
+        (TEA | {"price": {}}, 400, "price"),
+        (TEA | {"colour": "green"}, 400, "colour"),
+        (TEA | {"funding": "discount"}, 400, "costs the institution nothing"),
+        (TEA | {"brand": "acme"}, 409, "names what is not there"),
+        (b'{"title": "a", "title": "b"}', 400, "twice"),
+        (b"[]", 400, "an object"),
+        (b"{" * 100_000, 413, "bytes"),
+        (b"[" * 60_000, 400, "no JSON"),
+    ):
+        got, told = await program.does("PUT", f"{SHELF}/tea", body)
+        assert (got, why in told["message"]) == (status, True), told
+    assert (await program.does("PUT", f"{SHELF}/ledger", TEA))[0] == 400
+    assert (await program.does("PUT", f"{SHELF}/Tea!", TEA))[0] == 400
+    assert (await program.does("GET", SHELF))[1]["rewards"] == []
+
+
+async def test_the_shelf_is_read_page_by_page_with_filters(program: Program) -> None:
+    for name in ("a", "b", "c", "d"):
+        await program.puts(name, type="item" if name == "c" else "voucher")
+    async with program.real.store.writing() as conn:
+        shared = shelf.described({"id": "b", "title": "Everybody's", "price": {"points": 1}, "state": "paused"})
+        await shelf.put(conn, "*", shared, now=NOW)
+    seen: list[tuple[str, str]] = []
+    query: dict[str, str] = {"limit": "2"}
+    while True:
+        _, page = await program.does("GET", SHELF, **query)
+        seen += [(one["id"], one["owner"]) for one in page["rewards"]]
+        if page["next"] is None:
+            break
+        query["after"] = page["next"]
+    assert seen == [("a", CAMPUS), ("b", "*"), ("b", CAMPUS), ("c", CAMPUS), ("d", CAMPUS)]
+    assert [one["id"] for one in (await program.does("GET", SHELF, type="item"))[1]["rewards"]] == ["c"]
+    assert [one["owner"] for one in (await program.does("GET", SHELF, state="paused"))[1]["rewards"]] == ["*"]
+    names = (await program.does("GET", "/api/reward_types"))[1]["names"]
+    assert {"name": "voucher", "title": "Voucher", "description": ""} in names
+    assert (await program.does("GET", "/api/reward_groups"))[1] == {"names": []}
+
+
+async def test_a_token_that_may_only_read_changes_nothing_and_shared_rewards_are_not_a_campus_s(
+    program: Program,
+) -> None:
+    async with program.real.store.writing() as conn:
+        await shelf.put(conn, "*", shelf.described(TEA | {"id": "all"}), now=NOW)
+    assert (await program.does("DELETE", f"{SHELF}/all"))[0] == 404
+    assert (await program.does("PUT", f"{SHELF}/all/approval"))[1]["owner"] == "*"
+    await program.enter("rewards:read", name="reader")
+    assert (await program.does("GET", f"{SHELF}/all"))[0] == 200
+    for method, path in (("PUT", "all"), ("DELETE", "all"), ("PUT", "all/approval"), ("DELETE", "all/approval")):
+        assert (await program.does(method, f"{SHELF}/{path}", TEA))[0] == 403
+    await program.enter("points:read", name="other")
+    for path in (SHELF, f"{SHELF}/all", "/api/users_rewards", "/api/reward_types"):
+        assert (await program.does("GET", path))[0] == 403
+
+
+async def test_each_token_has_a_rate_of_its_own(program: Program) -> None:
+    await program.enter(name="slow", per_minute=2)
+    statuses = [(await program.does("GET", SHELF))[0] for _ in range(5)]
+    assert statuses.count(200) <= 4, "a minute may end meanwhile"
+    assert 429 in statuses
+
+
+async def test_the_whole_ledger_streams_as_csv_page_after_page(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "PAGE_ROWS_MAX", 4)
+    monkeypatch.setattr(reading, "SCANNED_MAX", 3)
+    hand = Hand(program.real, tmp_path)
+    await hand.enrol(await program.real.add_tenant(CAMPUS))
+    bank = Bank(program.real, hand)
+    await bank.award(*range(1, 11))
+    await bank.award(100, learner="ben")
+    await hand.client.close()
+    for query, amounts in (
+        ({}, [*range(1, 11), 100]),
+        ({"user": ANN}, list(range(1, 11))),
+        ({"user": ANN, "after": "4"}, list(range(5, 11))),
+        ({"user": "ben"}, [100]),
+        ({"rule": "none"}, []),
+        ({"after": "9"}, [10, 100]),
+    ):
+        status, text = await program.does("GET", "/api/rewards/ledger", format="csv", limit="all", **query)
+        assert status == 200
+        assert [int(row["amount"]) for row in csv.DictReader(io.StringIO(text))] == amounts, query
+    assert (await program.does("GET", "/api/rewards/ledger", limit="all"))[0] == 400
+    _, page = await program.does("GET", "/api/rewards/ledger", rule="none", limit="4")
+    assert (page["rows"], page["next"]) == ([], 3), "a page looks at so many movements and no more"
+
+
+PATHS = (SHELF, f"{SHELF}/tea", f"{SHELF}/tea/approval", "/api/reward_types", "/api/users_rewards")
+QUERIES = st.dictionaries(
+    st.sampled_from(["after", "limit", "state", "type", "user", "x"]),
+    st.one_of(st.text(max_size=8), st.sampled_from(["1", "1001", "9" * 19, "5-r1", "5-", "active", "\0"])),
+    max_size=2,
+)
+BODIES = st.one_of(
+    st.none(),
+    st.binary(max_size=20),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*TEA, "id", "stock"]), inner),
+        max_leaves=6,
+    ).map(lambda said: json.dumps(said).encode()),
+    st.dictionaries(
+        st.sampled_from(["stock", "state", "window", "gate", "image"]), st.text(max_size=5), max_size=2
+    ).map(lambda said: json.dumps(TEA | said).encode()),
+)
+
+
+async def test_whatever_is_sent_is_answered_as_the_document_says(program: Program) -> None:
+    asked: list[tuple[str, str, dict[str, str], bytes | None]] = []
+
+    @settings(max_examples=80, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.sampled_from(PATHS), st.sampled_from(["GET", "PUT", "DELETE"]), QUERIES, BODIES)
+    def draw(path: str, method: str, query: dict[str, str], body: bytes | None) -> None:
+        asked.append((path, method, query, body))
+
+    draw()
+    paths = document()["paths"]
+    for path, method, query, body in asked:
+        status, told = await program.does(method, path, body, **query)
+        said = paths[path.replace("/tea", "/{reward}")].get(method.lower())
+        if said is None:
+            assert status == 405
+            continue
+        assert str(status) in said["responses"], (method, path, query, body, told)
+        assert status < 500
+        content = said["responses"][str(status)].get("content", {})
+        if content:
+            assert set(content["application/json"]["schema"]["required"]) <= set(told)
+
+
+def test_the_document_names_every_path_that_is_served_and_no_other() -> None:
+    from catalogue.api.door import ReadingDoor  # noqa: PLC0415
+    from catalogue.api.guard import Guard  # noqa: PLC0415
+    from catalogue.api.shelf import ShelfDoor  # noqa: PLC0415
+
+    app = aiohttp.web.Application()
+
+    class Door:
+        """No books, no clock."""
+
+        store: Any = None
+        clock: Any = None
+
+    for door in (ReadingDoor(Guard(Door())), ShelfDoor(Guard(Door()))):
+        door.add_to(app.router)
+    served = {
+        (route.method.lower(), route.resource.canonical)
+        for route in app.router.routes()
+        if route.resource is not None and route.method != "HEAD"
+    }
+    told = {
+        (method, path) for path, methods in document()["paths"].items() for method in methods if method != "parameters"
+    }
+    assert served - {("get", "/api/openapi.json")} == told
