@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
-import aiohttp
 import orjson
 
 from agent.clock import Clock
+from agent.collectors.exchange import Came, Exchange, Limits, LongAnswerError
 from agent.collectors.moodlews.faults import NotToldError, fault_of
 from agent.collectors.moodlews.options import WebServiceOptions
 from agent.errors import ConfigError, RewardsError, TransientError
+from agent.retry import retry_after_s
 
 ENDPOINT = "/webservice/rest/server.php"
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
@@ -24,6 +24,8 @@ REST_S_MAX = 900.0
 _BUSY = frozenset({429, 502, 503, 504})
 _FORBIDDEN = 403
 _OK = 200
+_HEADERS: Mapping[str, str] = {"Accept-Encoding": "identity"}
+"""What is not packed cannot be larger than it looks."""
 _REDIRECTED = range(300, 400)
 
 Parameter = int | str | bool | list["Parameter"] | dict[str, "Parameter"]
@@ -43,12 +45,17 @@ class WebService:
         self.options = options
         self.requests = 0
         self._clock = clock
-        self._sleep = sleep
-        self._turn = asyncio.Lock()
-        self._next_at = 0.0
+        limits = Limits(
+            name=options.place,
+            hint=_LATER,
+            requests_per_s=options.requests_per_s,
+            answer_s_max=options.timeout_s,
+            answer_bytes_max=ANSWER_BYTES_MAX,
+            ca_file=options.ca_file,
+        )
+        self._exchange = Exchange(limits, clock, sleep=sleep)
         self._rests_until = 0.0
         self._trouble: RewardsError | None = None
-        self._session: aiohttp.ClientSession | None = None
 
     @property
     def trouble(self) -> RewardsError | None:
@@ -63,10 +70,9 @@ class WebService:
             TransientError: the site does not answer, or wants to be left alone for a while.
             ConfigError: the token, the service or the address is wrong.
         """
-        async with self._turn:
+        async with self._exchange.alone():
             if (trouble := self.trouble) is not None:
                 raise trouble
-            await self._pace()
             try:
                 return await self._asked(function, parameters)
             except NotToldError:
@@ -77,22 +83,13 @@ class WebService:
 
     async def close(self) -> None:
         """Let go of connections; may be called twice."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-
-    async def _pace(self) -> None:
-        wait = self._next_at - self._clock.running()
-        if wait > 0:
-            await self._sleep(wait)
-        self._next_at = max(self._next_at, self._clock.running()) + 1 / self.options.requests_per_s
+        await self._exchange.close()
 
     def _rest(self, error: RewardsError, seconds: float) -> None:
         self._trouble = error
         self._rests_until = max(self._rests_until, self._clock.running() + min(seconds, REST_S_MAX))
 
     async def _asked(self, function: str, parameters: Mapping[str, Parameter]) -> Any:
-        place = self.options.place
         form = {
             "wstoken": self.options.token().reveal().strip(),
             "wsfunction": function,
@@ -101,21 +98,13 @@ class WebService:
         }
         self.requests += 1
         try:
-            async with self._open().post(self.options.url + ENDPOINT, data=form, allow_redirects=False) as answer:
-                self._judge_status(answer)
-                body = await answer.content.read(ANSWER_BYTES_MAX + 1)
-                while len(body) <= ANSWER_BYTES_MAX and (more := await answer.content.read(ANSWER_BYTES_MAX)):
-                    body += more
-        except TimeoutError as error:
-            raise TransientError(f"{place}: no answer within {self.options.timeout_s:g} s", hint=_LATER) from error
-        except aiohttp.ClientError as error:
-            # What the error says may repeat the request; its sort says enough.
-            raise TransientError(f"{place}: cannot be reached ({type(error).__name__})", hint=_LATER) from None
-        if len(body) > ANSWER_BYTES_MAX:
-            raise NotToldError(function, "answertoolarge")
-        return _read(function, body, place)
+            came = await self._exchange.ask("POST", self.options.url + ENDPOINT, headers=_HEADERS, form=form)
+        except LongAnswerError:
+            raise NotToldError(function, "answertoolarge") from None
+        self._judge_status(came)
+        return _read(function, came.body, self.options.place)
 
-    def _judge_status(self, answer: aiohttp.ClientResponse) -> None:
+    def _judge_status(self, answer: Came) -> None:
         place, status = self.options.place, answer.status
         if status == _OK:
             return
@@ -128,23 +117,10 @@ class WebService:
             )
         if status in _BUSY:
             error = TransientError(f"{place}: the site answers {status}", hint=_LATER)
-            self._rest(error, _retry_after(answer.headers.get("Retry-After", "")))
+            asked = retry_after_s(answer.headers.get("retry-after"), self._clock.now())
+            self._rest(error, REST_S if asked is None else asked)
             raise error
         raise TransientError(f"{place}: the site answers {status}", hint=_LATER)
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            file = self.options.ca_file
-            try:
-                tls = ssl.create_default_context(cafile=file) if file is not None else True
-            except (OSError, ssl.SSLError) as error:
-                raise ConfigError(f"{file}: this certificate cannot be used", hint="see ca_file") from error
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=1, ssl=tls),
-                timeout=aiohttp.ClientTimeout(total=self.options.timeout_s),
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
-        return self._session
 
 
 _LATER = "nothing is lost: it is asked again later"
@@ -161,10 +137,6 @@ def _read(function: str, body: bytes, place: str) -> Any:
     if fault is not None:
         raise fault
     return found
-
-
-def _retry_after(text: str) -> float:
-    return float(text) if text.isascii() and text.isdigit() and len(text) <= len("86400") else REST_S
 
 
 def _fields(parameters: Mapping[str, Parameter]) -> Iterator[tuple[str, str]]:

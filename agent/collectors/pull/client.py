@@ -6,17 +6,16 @@ General: whoever asks a vendor's API over GET uses it. It judges nothing of what
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Self
 
-import aiohttp
 from yarl import URL
 
 from agent.clock import Clock
+from agent.collectors.exchange import Exchange, Limits
 from agent.errors import ConfigError, TransientError
 from agent.retry import retry_after_s
 
@@ -24,7 +23,6 @@ ANSWER_BYTES_MAX = 16 * 2**20
 """A longer answer is not read to its end."""
 ANSWER_S_MAX = 60.0
 """Longest one answer may take, all of it, in seconds."""
-CONNECT_S_MAX = 10.0
 LOW_REMAINING = 100.0
 """Canvas tells how much may still be asked (`X-Rate-Limit-Remaining`); below this it is asked slowly."""
 LOW_PAUSE_S = 5.0
@@ -82,10 +80,16 @@ class Client:
     ) -> None:
         self._address = address
         self._clock = clock
-        self._sleep = sleep
-        self._turn = asyncio.Lock()
-        self._next_at = 0.0
-        self._session: aiohttp.ClientSession | None = None
+        limits = Limits(
+            name=address.name,
+            hint=_HINT,
+            requests_per_s=address.requests_per_s,
+            answer_s_max=address.answer_s_max,
+            answer_bytes_max=address.answer_bytes_max,
+            ca_file=address.ca_file,
+            proxy=address.proxy,
+        )
+        self._exchange = Exchange(limits, clock, sleep=sleep)
 
     async def __aenter__(self) -> Self:
         return self
@@ -95,9 +99,7 @@ class Client:
 
     async def close(self) -> None:
         """Let go of connections; may be called twice."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._exchange.close()
 
     async def get(self, target: str) -> Answer:
         """The answer to one request, after waiting for its turn.
@@ -110,44 +112,13 @@ class Client:
             ConfigError: it does not let us in, answers from elsewhere, or the target leads elsewhere.
         """
         url = _on_origin(self._address, target)
-        async with self._turn:
-            await self._pace()
-            return await self._asked(url)
-
-    async def _pace(self) -> None:
-        wait = self._next_at - self._clock.running()
-        if wait > 0:
-            await self._sleep(wait)
-        self._next_at = max(self._next_at, self._clock.running()) + 1 / self._address.requests_per_s
-
-    async def _asked(self, url: URL) -> Answer:
-        name, limit_s = self._address.name, self._address.answer_s_max
-        try:
-            async with self._connected().get(
-                url, headers=self._headers(), proxy=self._address.proxy, allow_redirects=False
-            ) as response:
-                return self._judged(response.status, _lowered(response), await self._bounded(response))
-        except TimeoutError:
-            raise TransientError(f"{name}: no whole answer within {limit_s:g} s", hint=_HINT) from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            # What the error says may repeat the request; its sort says enough.
-            raise TransientError(f"{name}: cannot be reached ({type(error).__name__})", hint=_HINT) from None
+        async with self._exchange.alone():
+            came = await self._exchange.ask("GET", url, headers=self._headers())
+            return self._judged(came.status, came.headers, came.body)
 
     def _headers(self) -> dict[str, str]:
         # What is not packed cannot be larger than it looks.
         return {"Accept": "application/json", "Accept-Encoding": "identity", **self._address.headers()}
-
-    async def _bounded(self, response: aiohttp.ClientResponse) -> bytes:
-        most = self._address.answer_bytes_max
-        came = bytearray()
-        async for piece in response.content.iter_chunked(64 * 2**10):
-            came += piece
-            if len(came) > most:
-                response.close()
-                raise TransientError(
-                    f"{self._address.name}: an answer is longer than {most} bytes", hint="is url that of its API?"
-                )
-        return bytes(came)
 
     def _judged(self, status: int, headers: Mapping[str, str], body: bytes) -> Answer:
         name = self._address.name
@@ -175,21 +146,7 @@ class Client:
         except ValueError:
             return
         if remaining < LOW_REMAINING:
-            self._next_at = self._clock.running() + LOW_PAUSE_S
-
-    def _connected(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            tls: ssl.SSLContext | bool = True
-            if self._address.ca_file is not None:
-                tls = _tls(self._address.name, self._address.ca_file)
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=1, ssl=tls),
-                timeout=aiohttp.ClientTimeout(
-                    total=self._address.answer_s_max, connect=min(self._address.answer_s_max, CONNECT_S_MAX)
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
-        return self._session
+            self._exchange.slow_down(LOW_PAUSE_S)
 
 
 def _on_origin(address: Address, target: str) -> URL:
@@ -210,14 +167,3 @@ def _on_origin(address: Address, target: str) -> URL:
             f"{address.name}: its answer leads to another address", hint="only the configured one is asked: see url"
         )
     return url
-
-
-def _lowered(response: aiohttp.ClientResponse) -> dict[str, str]:
-    return {name.lower(): value for name, value in response.headers.items()}
-
-
-def _tls(name: str, file: Path) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=file)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"{name}: {file} is no file of certificates", hint="see ca_file") from error
