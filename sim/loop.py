@@ -49,6 +49,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._due: deque[asyncio.Handle] = deque()
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._last_answer: dict[int, float] = {}
+        self._connections: list[Any] = []
         self._home = threading.get_ident()
         self.steps = 0
         self.calls = 0
@@ -100,7 +101,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """As the base class; who asks for one to connect to SQLite is given a queue without a thread behind it."""
         caller = sys._getframe(1)  # noqa: SLF001 - no other way to tell
         if caller.f_code is _CONNECT:
-            _AtOnce.instead_of_a_thread(caller.f_locals["self"], self)
+            self._connections.append(_AtOnce.instead_of_a_thread(caller.f_locals["self"], self))
         return super().create_future()
 
     def create_task(
@@ -136,6 +137,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
             process.called()
         if future is not None:
             self.call_at(when, tell, future, answer)
+
+    def close(self) -> None:
+        """As the base class; connections that a killed process left open are closed too."""
+        for connection in self._connections:
+            if connection._connection is not None:  # noqa: SLF001 - nobody else can
+                connection._connection.close()  # noqa: SLF001
+                connection._connection = None  # noqa: SLF001
+        super().close()
 
     def add_signal_handler(self, sig: int, callback: Step, *args: Any) -> None:  # type: ignore[override]
         """Signals are sent by whoever plays the operator."""
@@ -211,11 +220,12 @@ class _AtOnce:
         self._loop = loop
 
     @classmethod
-    def instead_of_a_thread(cls, connection: Any, loop: VirtualLoop) -> None:
+    def instead_of_a_thread(cls, connection: Any, loop: VirtualLoop) -> Any:
         """Send the connection's thread home before it was asked anything."""
         queue, connection._tx = connection._tx, cls(loop)  # noqa: SLF001 - of this one connection
         queue.put_nowait((None, lambda: core._STOP_RUNNING_SENTINEL))  # noqa: SLF001 - what ends it
         connection._thread.join()  # noqa: SLF001 - as above
+        return connection
 
     def put_nowait(self, wanted: tuple[asyncio.Future[Any] | None, Callable[[], Any]]) -> None:
         """Do it, and tell whoever asked."""
