@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue.errors import RefusedError
@@ -115,39 +115,54 @@ async def page(conn: AsyncConnection, campus: str, asked: Wanted) -> tuple[list[
     followed by others. One learner's movements are found along the wallets' own chains.
     """
     most = asked.rows or PAGE_ROWS_MAX
-    head = await conn.scalar(select(ledger.c.no).where(ledger.c.campus == campus)) or 0
-    table = movement.c
-    only: list[ColumnElement[bool]] = [table[column] == value for column, value in asked.same.items()]
-    if asked.since is not None:
-        only.append(table.occurred_at >= asked.since)
-    if asked.until is not None:
-        only.append(table.occurred_at < asked.until)
-    upto = min(asked.after + SCANNED_MAX, head)
-    where = table.no.between(asked.after + 1, upto)
     if "learner" in asked.same:
-        upto = head
-        where = table.no.in_(await _numbers(conn, campus, asked.same["learner"], asked.after))
-    columns = [table[column].label(name) for name, column in COLUMNS.items()]
-    found = await conn.execute(
-        select(*columns).where(table.campus == campus, where, *only).order_by(table.no).limit(most + 1)
-    )
-    rows = [dict(row._mapping) for row in found]  # noqa: SLF001 - SQLAlchemy's public name
+        return await _of_learner(conn, campus, asked, most)
+    head = await conn.scalar(select(ledger.c.no).where(ledger.c.campus == campus)) or 0
+    upto = min(asked.after + SCANNED_MAX, head)
+    rows = await _rows(conn, campus, asked, movement.c.no.between(asked.after + 1, upto), most + 1)
     if len(rows) > most:
         return rows[:most], rows[most - 1]["no"]
     return rows, upto if upto < head else None
 
 
-async def _numbers(conn: AsyncConnection, campus: str, learner: str, after: int) -> Select[tuple[int]]:
-    """The numbers after one of a learner's movements, each wallet's walked back from its newest."""
+async def _of_learner(
+    conn: AsyncConnection, campus: str, asked: Wanted, most: int
+) -> tuple[list[dict[str, Any]], int | None]:
+    numbers = await _numbers(conn, campus, asked.same["learner"], asked.after)
+    rows: list[dict[str, Any]] = []
+    for start in range(0, len(numbers), PAGE_ROWS_MAX):
+        some = numbers[start : start + PAGE_ROWS_MAX]
+        rows += await _rows(conn, campus, asked, movement.c.no.in_(some), most + 1)
+        if len(rows) > most:
+            return rows[:most], rows[most - 1]["no"]
+    return rows, None
+
+
+async def _rows(
+    conn: AsyncConnection, campus: str, asked: Wanted, where: ColumnElement[bool], most: int
+) -> list[dict[str, Any]]:
+    table = movement.c
+    only = [table[column] == value for column, value in asked.same.items()]
+    only += [] if asked.since is None else [table.occurred_at >= asked.since]
+    only += [] if asked.until is None else [table.occurred_at < asked.until]
+    columns = [table[column].label(name) for name, column in COLUMNS.items()]
+    wanted = select(*columns).where(table.campus == campus, where, *only).order_by(table.no).limit(most)
+    return [dict(row._mapping) for row in await conn.execute(wanted)]  # noqa: SLF001 - SQLAlchemy's public name
+
+
+async def _numbers(conn: AsyncConnection, campus: str, learner: str, after: int) -> list[int]:
+    """The numbers after one of a learner's movements in order, each wallet's walked back from its newest."""
     mine = select(wallet.c.last_no).where(wallet.c.campus == campus, wallet.c.learner == learner)
     newest = [no for no in (await conn.scalars(mine.limit(WALLETS_MAX))).all() if no > after]
+    if not newest:
+        return []
     table = movement
     chain = select(table.c.no, table.c.prev_no).where(table.c.campus == campus, table.c.no.in_(newest))
     walked = chain.cte("chain", recursive=True)
     before = select(table.c.no, table.c.prev_no).where(
         table.c.campus == campus, table.c.no == walked.c.prev_no, table.c.no > after
     )
-    return select(walked.union_all(before).c.no)
+    return sorted((await conn.scalars(select(walked.union_all(before).c.no))).all())
 
 
 def whole(query: Mapping[str, str], name: str, default: int) -> int:
