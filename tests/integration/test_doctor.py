@@ -119,7 +119,8 @@ async def test_a_missing_grant_names_the_facts_the_rules_and_the_statement(
     captured_moodle: servers.MariaDatabase, tmp_path: Path
 ) -> None:
     at = campus(tmp_path, captured_moodle, RULES)
-    captured_moodle.revoke_reader("mdl_config")
+    for table in ("mdl_config", "mdl_config_plugins"):
+        captured_moodle.revoke_reader(table)
     assert amiss(await looked_at(at)) == []
     captured_moodle.revoke_reader("mdl_quiz")
     captured_moodle.revoke_reader("mdl_role")
@@ -148,6 +149,7 @@ async def test_rights_beyond_reading_what_is_needed_are_told_without_a_hash_of_t
         "the account may do more than read",
         "the account may do more than read",
         "the account may read the config table, with the mail server's password in it",
+        "the account may read the settings of plugins, with their passwords in them",
         "the account may read the password column of the user table",
     ]
     assert "PROCESS" in told[0]
@@ -181,7 +183,8 @@ async def test_what_happens_on_the_site_is_held_against_the_rules(
     captured_moodle: servers.MariaDatabase, tmp_path: Path
 ) -> None:
     at = campus(tmp_path, captured_moodle, RULES)
-    captured_moodle.revoke_reader("mdl_config")
+    for table in ("mdl_config", "mdl_config_plugins"):
+        captured_moodle.revoke_reader(table)
     calm = await looked_at(at)
     assert any("nothing happened that these rules wait for: never" in finding.found for finding in calm)
     captured_moodle.execute(COMPLETIONS)
@@ -204,7 +207,8 @@ async def test_what_happens_on_the_site_is_held_against_the_rules(
 
 async def test_clocks_that_disagree_are_told(captured_moodle: servers.MariaDatabase, tmp_path: Path) -> None:
     at = campus(tmp_path, captured_moodle, RULES)
-    captured_moodle.revoke_reader("mdl_config")
+    for table in ("mdl_config", "mdl_config_plugins"):
+        captured_moodle.revoke_reader(table)
     captured_moodle.execute("UPDATE mdl_logstore_standard_log SET timecreated = UNIX_TIMESTAMP() + 600 WHERE id = 3533")
     (ahead,) = amiss(await looked_at(at))
     assert "its newest row is 9 min in the future" in ahead or "its newest row is 10 min in the future" in ahead

@@ -51,7 +51,8 @@ def show(findings: Iterable[Finding]) -> None:
     for finding in findings:
         sign, colour = _SIGNS[finding.level]
         first, *more = finding.found.splitlines() or [""]
-        typer.echo(f"{typer.style(sign, fg=colour) if colours else sign}  {finding.about}: {first}")
+        code = f" [{finding.code}]" if finding.code else ""
+        typer.echo(f"{typer.style(sign, fg=colour) if colours else sign}  {finding.about}: {first}{code}")
         for line in more:
             typer.echo(f"      {line}")
         if finding.do:
