@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from catalogue import schema
 from catalogue.errors import CatalogueError, RefusedError
 from catalogue.funding import budgets, months, policy
 from catalogue.funding.budgets import Budget
 from catalogue.redemption import facts
+from catalogue.redemption.checks import Wish
+from catalogue.redemption.desk import Desk
 from catalogue.redemption.records import Redemption
 from catalogue.rewards import shelf
 from catalogue.rewards.money import parse
 from catalogue.server.serving import _tell_budgets
+from catalogue.store import Store
 from tests.integration.operator import CAMPUS, Operator
-from tests.integration.redemption.shop import NOW, Shop
+from tests.integration.redemption.shop import NOW, Shop, a_shop
 
 MONTH = months.month_of(NOW, "UTC")
 
@@ -195,6 +199,33 @@ async def test_fifty_spenders_at_once_never_pass_a_stop_and_exactly_what_it_pays
     assert (await spent(shop), await spent(shop, "reward")) == (1700, 1700)
     assert {what for _, what in await alerts(shop)} >= {"80", "stop"}
     await shop.audit()
+
+
+async def test_two_workers_on_postgresql_pass_no_stop_between_them(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    dsn = request.getfixturevalue("catalogue_database").dsn
+    async with a_shop(tmp_path, url=dsn) as one:
+        await one.shelve("tea", cost="1.00 GBP")
+        learners = [f"learner{number}" for number in range(40)]
+        for learner in learners:
+            await one.give(learner, 50)
+        await allow(one, "23.00 GBP")
+        other = await Store.open(make_url(dsn))
+        desks = (one.desk, Desk(other, one.desk.vault))
+
+        async def spend(number: int) -> str:
+            wish = Wish(campus=CAMPUS, learner=learners[number], reward="tea", key=f"k{number}")
+            try:
+                return (await desks[number % 2].redeem(wish, now=one.at, by="test")).state.value
+            except RefusedError as exc:
+                return exc.code
+
+        found = Counter(await asyncio.gather(*(spend(number) for number in range(40))))
+        await other.close()
+        assert found == {"fulfilled": 23, "budget": 17}
+        assert await spent(one) == 2300
+        await one.audit()
 
 
 async def test_an_alert_is_told_once_over_all_workers(shop: Shop) -> None:
