@@ -35,6 +35,10 @@ class Misfortune:
                 "restore": self._restore,
             }[self._chance.choice(self._kinds)]()
 
+    async def looked_after(self) -> None:
+        """The operator reads how delivery stands, and does what the runbook says."""
+        await self._operator.done()
+
     async def over(self) -> None:
         """Calm weather, right clocks."""
         self._world.network.weather.calm()

@@ -67,8 +67,8 @@ def _told(world: World) -> tuple[Counter[str], dict[str, int], str, str]:
 
 async def _play(world: World) -> list[str]:
     await begin(world)
-    await _storm(world)
-    late = await _calm(world)
+    misfortune = await _storm(world)
+    late = await _calm(world, misfortune)
     if not late:
         await asyncio.sleep(AFTERWARDS_S)
     for program in (world.agent, world.centre):
@@ -81,7 +81,7 @@ async def _play(world: World) -> list[str]:
     return found
 
 
-async def _storm(world: World) -> None:
+async def _storm(world: World) -> Misfortune:
     """What is done, and what goes wrong meanwhile."""
     chance = world.chance("story")
     acting = Acting(world, chance)
@@ -94,13 +94,15 @@ async def _storm(world: World) -> None:
         await misfortune.maybe()
     await misfortune.over()
     acting.end()
+    return misfortune
 
 
-async def _calm(world: World) -> list[str]:
+async def _calm(world: World, misfortune: Misfortune) -> list[str]:
     """Until all is right; what is not, where it never comes to that."""
     until, wait = world.loop.time() + SETTLED_S_MAX, 5.0
     while world.loop.time() < until:
         await asyncio.sleep(wait)
+        await misfortune.looked_after()
         if checks.is_settled(world):
             world.trace.say("all is right")
             return []
