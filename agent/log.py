@@ -14,6 +14,8 @@ from structlog.typing import Processor
 EventName = Literal[
     "agent_started",
     "agent_stopped",
+    "answer_refused",
+    "answer_set_aside",
     "batch_refused",
     "callback_recovered",
     "callback_trouble",
@@ -32,6 +34,7 @@ EventName = Literal[
     "gap_given_up",
     "grant_missing",
     "issuing_held",
+    "kept_too_short",
     "learner_erased",
     "learner_readmitted",
     "library",
@@ -56,7 +59,11 @@ EventName = Literal[
     "source_rewound",
     "source_stopped",
     "source_trouble",
+    "statement_recovered",
+    "statement_set_back",
+    "statement_trouble",
     "web_service_refused",
+    "wishes_trouble",
 ]
 """Every event the agent may log; alerts are built on these. `library` is what the code of others says."""
 

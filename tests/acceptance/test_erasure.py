@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import shutil
 import sqlite3
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,8 +19,8 @@ import pytest
 from agent.collectors.inbox.store import Inbox
 from agent.ledger.backup import taking
 from agent.model import Evidence
-from tests import ledgers
-from tests.acceptance.campus import wait_until
+from tests import ledgers, programs
+from tests.acceptance.campus import kill, wait_until
 from tests.acceptance.test_recovery import enrolled
 from tests.helpdesk import RULES, Desk, at, completed, filled
 from tests.integration.test_catalogue_process import Served, command, serving
@@ -197,3 +199,23 @@ def test_while_the_agent_runs_it_is_erased_as_well(catalogue: Served, tmp_path: 
         process.wait(30)
     assert where(desk) == []
     assert "moodle:35" not in earned(desk)
+
+
+def test_killed_at_any_moment_the_same_command_finishes_it(catalogue: Served, tmp_path: Path) -> None:
+    desk, _ = prepared(tmp_path / "a", catalogue)
+    before = entries(desk)
+    words = ["learner", "erase", "moodle:35", "--yes", "--config", str(desk.config)]
+    for moment in (0.6, 0.8, 1.0):
+        with (tmp_path / "said").open("wb") as said:
+            process = programs.start("agent", words, new_session=True, stdout=said, stderr=said)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(moment)
+        kill(process)
+
+    assert desk.json("learner", "erase", "moodle:35", "--yes")["left"] == []
+
+    assert where(desk) == []
+    assert entries(desk) == before
+    desk.command("ledger", "verify")
+    for copy in taking.copies(desk.directory / "data" / "backups"):
+        taking.require_whole(copy, taking.read_manifest(copy))
