@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.collectors.logstore.history import History
+from agent.collectors.logstore.options import Limits
 from agent.collectors.logstore.probe import probe
 from agent.collectors.systems import moodle
 from agent.errors import InvalidInputError
@@ -197,6 +198,32 @@ async def test_a_quiz_that_is_marked_later_is_shown_again_with_its_score(site: S
     assert (second.position, second.natural_key, second.occurred_at) == (1, first.natural_key, first.occurred_at)
     assert second.facts["score_pct"] == 75
     assert state.position == 3
+
+
+async def test_an_attempt_comes_again_right_before_its_mark_and_for_the_first_time_in_its_own_turn(
+    site: Site, clock: HandClock
+) -> None:
+    put(site, "modules", id=16, name="quiz")
+    put(site, "course_modules", id=12, course=3, module=16, instance=2, section=9)
+    put(site, "quiz", id=2, name="Q", sumgrades=4)
+    put(site, "grade_items", id=6, courseid=3, itemtype="mod", itemmodule="quiz", iteminstance=2, grademin=0,
+        grademax=8, gradepass=6)  # fmt: skip
+    attempts = {1: (35, 35), 3: (36, 9), 5: (37, 37)}  # row: learner, who submitted it: 9 is cron's administrator
+    for row, (learner, actor) in attempts.items():
+        put(site, "quiz_attempts", id=row, uniqueid=row, quiz=2, userid=learner, attempt=1, sumgrades=3,
+            state="finished")  # fmt: skip
+        log(site, row, eventname=moodle.QUIZ_SUBMITTED, objecttable="quiz_attempts", objectid=row, userid=actor,
+            relateduserid=learner, contextlevel=70, contextinstanceid=12)  # fmt: skip
+    log(site, 2, 7)
+    for row, learner in ((4, 37), (6, 37), (8, 35), (9, 36), (10, 36)):
+        log(site, row, eventname=moodle.GRADED, objecttable="grade_grades", objectid=row, userid=65,
+            relateduserid=learner, other='{"itemid": 6, "finalgrade": 6}')  # fmt: skip
+    demand = wanting(moodle.QUIZ_SUBMITTED, VIEWED, facts=["score_pct"])
+    for rows, expected in ((100, [1, 2, 3, 5, 7]), (4, [1, 2, 3, 5, 7, 1, 3])):
+        limits = Limits(page_rows_max=rows)
+        async with collecting(site.options(), clock, limits=limits, site_admins=frozenset({9})) as collector:
+            seen, _ = await read(collector, demand=demand)
+        assert [one.position for one in seen] == expected, f"in pages of {rows}"
 
 
 async def test_a_grade_is_that_of_its_moment_and_names_its_activity(site: Site, clock: HandClock) -> None:

@@ -19,7 +19,7 @@ from agent.collectors.logstore.names import require_one_meaning
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.collectors.logstore.reading.filling import Again, Change, fill, read_again
 from agent.collectors.logstore.reading.gaps import GapKeeper, opened
-from agent.collectors.logstore.reading.marked import prompts, submissions
+from agent.collectors.logstore.reading.marked import prompts, submissions, woven
 from agent.collectors.logstore.reading.stretch import Filter, LogUnreadableError, Reader, filter_of
 from agent.collectors.logstore.start import Rewind, again_from, first_state, rewind
 from agent.config.facts import FactTable
@@ -169,6 +169,7 @@ class LogstoreCollector:
             self._filter(demand), position=state.position, high_water=state.high_water, now=now, upto=upto
         )
         step = self._watch.step if stretch.missing else 1
+        before = state.position
         state = replace(
             state,
             position=stretch.upto,
@@ -178,7 +179,7 @@ class LogstoreCollector:
         )
         self._newest_id = stretch.newest
         self._idle = stretch.upto >= (stretch.newest if upto is None else upto)
-        return await self._observed(state, demand, stretch.rows, stretch.backdated, caught_up=self._idle)
+        return await self._observed(state, demand, stretch.rows, stretch.backdated, before=before, caught_up=self._idle)
 
     async def _filled(self, state: SourceState, demand: Demand, changed: list[Change], now: int) -> Page:
         """What appeared in gaps; the position stays."""
@@ -188,7 +189,9 @@ class LogstoreCollector:
         counts = Counter(state.counts)
         counts["ids_filled"] += filling.found
         state = replace(state, gaps=self._gaps.tidied(filling.gaps), counts=dict(counts))
-        return await self._observed(state, demand, filling.rows, filling.backdated, caught_up=False)
+        return await self._observed(
+            state, demand, filling.rows, filling.backdated, before=state.position, caught_up=False
+        )
 
     def _again_of(self, state: SourceState, changed: list[Change]) -> Again | None:
         """The merged gap to read again: the one under way, else the first that changed."""
@@ -207,12 +210,19 @@ class LogstoreCollector:
             self._gaps.hurry()
             gaps = (replace(gap, present=present) if again.stands_for(gap) else gap for gap in state.gaps)
             state = replace(state, gaps=tuple(gap for gap in gaps if gap.missing > 0))
-        return await self._observed(state, demand, rows, backdated, caught_up=False)
+        return await self._observed(state, demand, rows, backdated, before=state.position, caught_up=False)
 
     async def _observed(
-        self, state: SourceState, demand: Demand, rows: Rows, backdated: frozenset[int], *, caught_up: bool
+        self,
+        state: SourceState,
+        demand: Demand,
+        rows: Rows,
+        backdated: frozenset[int],
+        *,
+        before: int,
+        caught_up: bool,
     ) -> Page:
-        """A page of what these rows show, with what is looked up for them."""
+        """A page of what these rows show, with what is looked up for them; ids up to ``before`` were read earlier."""
         counts = Counter(state.counts)
         if rows:
             counts["rows_wanted"] += len(rows)
@@ -220,14 +230,17 @@ class LogstoreCollector:
         drafts = drafts_of(rows, kinds, demand.facts, start_at=state.start_at or 0, backdated=backdated, seen=counts)
         self._facts = demand.facts
         self._lost |= await look_up(self._state, drafts, demand, kinds, self._options)
-        again = await submissions(self._reader, self._state, drafts, demand)
+        again = await submissions(
+            self._reader, self._state, drafts, demand, upto=before, admins=self._options.site_admins
+        )
         if again:
-            counts["rows_shown_again"] += len(again)
             shown = drafts_of(
                 again, kinds, demand.facts, start_at=state.start_at or 0, backdated=frozenset(), seen=Counter()
             )
             self._lost |= await look_up(self._state, shown, demand, kinds, self._options)
-            drafts = [*shown, *drafts]
+            together = woven(drafts, shown)
+            counts["rows_shown_again"] += len(together) - len(drafts)
+            drafts = together
         prompting = prompts(demand)
         if prompting:
             drafts = [draft for draft in drafts if draft.event not in prompting or draft.event in demand.names]

@@ -1,7 +1,8 @@
 """Quizzes that a person marks: the attempt was logged before it had a score, so it is read again when it gets one.
 
 Marking logs a grade of the quiz, given by somebody else than the learner. Where rules look at the scores of quizzes,
-such a row makes us find the rows of the attempts it is about; they are shown a second time, with what is known now.
+such a row makes us find the rows of the attempts it is about; they are shown a second time, with what is known now,
+right before the row that brought them: where the log is cut into pages changes no order.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ ATTEMPTS_MAX = 1_000
 """Attempts that one page shows again at most: what a whole course's regrade brings in one page of the log."""
 
 CRON = 2
-"""Who submits what was left open: cron acts as the first administrator."""
+"""Who submits what was left open: cron acts as the main administrator, who is this one where nobody says otherwise."""
 
 NOBODY = -1
 """Who grades the total of a course."""
@@ -32,7 +33,7 @@ _ATTEMPTS = (
 )
 _SUBMITTED = (
     "SELECT [columns] FROM {log} WHERE userid IN ([people]) AND contextlevel = [level] "
-    "AND contextinstanceid IN ([modules]) AND eventname = ? AND objectid IN ([attempts]) ORDER BY id"
+    "AND contextinstanceid IN ([modules]) AND eventname = ? AND objectid IN ([attempts]) AND id <= ? ORDER BY id"
 )
 
 
@@ -43,8 +44,20 @@ def prompts(demand: Demand) -> frozenset[str]:
     return frozenset({GRADED}) if scored and not everywhere else frozenset()
 
 
-async def submissions(reader: Reader, state: Database, drafts: Sequence[Draft], demand: Demand) -> Rows:
-    """The rows of attempts that somebody marked, as these drafts of grades tell; ``state`` has the look-up tables."""
+async def submissions(
+    reader: Reader,
+    state: Database,
+    drafts: Sequence[Draft],
+    demand: Demand,
+    *,
+    upto: int,
+    admins: frozenset[int],
+) -> Rows:
+    """The rows of attempts that somebody marked, as these drafts of grades tell; ``state`` has the look-up tables.
+
+    Only rows up to the id ``upto``, those that were read before, which are not among ``drafts``: what comes for the
+    first time comes in its own turn. ``admins`` are those as whom cron may act.
+    """
     if QUIZ_SUBMITTED not in demand.names or "score_pct" not in demand.facts:
         return []
     marked = [draft for draft in drafts if _is_marking(draft)]
@@ -58,16 +71,32 @@ async def submissions(reader: Reader, state: Database, drafts: Sequence[Draft], 
     if not attempts:
         return []
     modules = sorted({draft.lesson for draft in marked if draft.lesson is not None})
-    return await reader.ask(
+    rows = await reader.ask(
         reader.database.schema.query(
             _SUBMITTED.replace("[columns]", COLUMNS.replace("[other]", "NULL")),
             QUIZ_SUBMITTED,
-            people=[*learners, CRON],
+            upto,
+            people=sorted({*learners, CRON, *admins}),
             level=[CONTEXT_MODULE],
             modules=modules,
             attempts=sorted(attempts),
         )
     )
+    here = {draft.position for draft in drafts}
+    return [row for row in rows if row[0] not in here]
+
+
+def woven(drafts: Sequence[Draft], shown: Sequence[Draft]) -> list[Draft]:
+    """``drafts`` in order, with each attempt of ``shown`` right before the first of them that marks it."""
+    waiting: dict[tuple[int | None, int | None], list[Draft]] = {}
+    for attempt in shown:
+        waiting.setdefault((attempt.learner, attempt.lesson), []).append(attempt)
+    together: list[Draft] = []
+    for draft in drafts:
+        if waiting and _is_marking(draft):
+            together += waiting.pop((draft.learner, draft.lesson), ())
+        together.append(draft)
+    return together
 
 
 def _is_marking(draft: Draft) -> bool:
