@@ -20,6 +20,7 @@ from catalogue.api.door import ReadingDoor
 from catalogue.api.guard import PATIENCE, Guard, Patience
 from catalogue.api.shelf import ShelfDoor
 from catalogue.errors import RefusedError
+from catalogue.people.door import PeopleDoor
 from catalogue.proof.door import KeepingDoor
 from catalogue.redemption.door import SpendingDoor
 from catalogue.redemption.vault import Vault
@@ -82,6 +83,7 @@ class Door:
         app.router.add_post("/v1/batches", self.batches)
         app.router.add_get("/v1/stand", self.stand)
         KeepingDoor(self).add_to(app.router)
+        PeopleDoor(self).add_to(app.router)
         StatementDoor(self).add_to(app.router)
         guard = Guard(self)
         ReadingDoor(guard).add_to(app.router)

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from catalogue import schema
 from catalogue.store.rows import WalletKey, WalletState
 from catalogue.wallets import book
+from catalogue.wallets import purse as purses
 from wire import entry
 from wire.money.lots import Account
 
@@ -59,6 +60,12 @@ async def wallets(
         if len(rows) < PAGE_ROWS:
             return
         at = (rows[-1].learner, rows[-1].currency)
+
+
+async def purse(conn: AsyncConnection, campus: str, learner: str) -> list[dict[str, Any]]:
+    """{learner, currency, balance} of what the person who has a pseudonym has in all wallets of theirs together."""
+    sums = await purses.sums(conn, campus, learner)
+    return [{"learner": learner, "currency": currency, "balance": balance} for currency, (balance, _) in sums.items()]
 
 
 async def lots(conn: AsyncConnection, campus: str, learner: str, currency: str) -> dict[str, Any]:

@@ -117,7 +117,10 @@ def test_no_function_body_is_longer_than_50_lines() -> None:
 
 
 def test_no_folder_of_code_holds_more_than_12_files() -> None:
-    counts = Counter(path.parent for path in python(*ROOMS) if path.name != "__init__.py")
+    # Numbered migrations are a list that only grows: nobody looks for a place in it.
+    counts = Counter(
+        path.parent for path in python(*ROOMS) if path.name != "__init__.py" and path.parent.name != "versions"
+    )
     assert_none(f"{where(folder)} {n} files" for folder, n in counts.items() if n > FOLDER_FILES_MAX)
 
 

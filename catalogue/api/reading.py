@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue.errors import RefusedError
 from catalogue.schema import ledger, movement, wallet
+from catalogue.wallets import purse
 
 PAGE_ROWS = 100
 PAGE_ROWS_MAX = 1000
@@ -101,11 +102,9 @@ def text_of(query: Mapping[str, str], name: str) -> str:
 
 
 async def points(conn: AsyncConnection, campus: str, learner: str) -> list[dict[str, Any]]:
-    """{currency, balance, earned} of each wallet of a learner; none for one who is not known."""
-    columns = select(wallet.c.currency, wallet.c.balance, wallet.c.earned)
-    mine = columns.where(wallet.c.campus == campus, wallet.c.learner == learner)
-    rows = await conn.execute(mine.order_by(wallet.c.currency).limit(WALLETS_MAX))
-    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
+    """{currency, balance, earned} of the person who is this learner, all wallets of theirs; none for one not known."""
+    sums = sorted((await purse.sums(conn, campus, learner)).items())[:WALLETS_MAX]
+    return [{"currency": currency, "balance": has, "earned": earned} for currency, (has, earned) in sums]
 
 
 async def page(conn: AsyncConnection, campus: str, asked: Wanted) -> tuple[list[dict[str, Any]], int | None]:

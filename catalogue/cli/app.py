@@ -6,6 +6,7 @@ import typer
 
 from catalogue.cli import agent, audit, books, operate, partner, proof, redemption, reward, tenant, token
 from catalogue.cli.funding import budget, finance, issue
+from catalogue.cli.people import links
 
 app = typer.Typer(
     help="The central rewards catalogue: campuses, their agents, their learners' wallets.",
@@ -22,6 +23,9 @@ app.add_typer(agent.app, name="agent", help="The campuses' agents.")
 app.add_typer(proof.key, name="key", help="The key that signs receipts.")
 app.add_typer(proof.site, name="site", help="Which agent reads which site.")
 app.add_typer(proof.entry, name="entry", help="Entries that were set aside.")
+books.wallet.command(name="links")(links.list_links)
+books.wallet.command()(links.link)
+books.wallet.command()(links.unlink)
 app.add_typer(books.wallet, name="wallet", help="What learners have.")
 app.add_typer(books.ledger, name="ledger", help="What came in.")
 app.add_typer(reward.app, name="reward", help="What points can be spent on.")

@@ -58,6 +58,8 @@ def show_wallets(
             rows = [row async for row in books.wallets(conn, campus, learner=learner, currency=currency)]
             if learner is not None:
                 rows = [row | await books.lots(conn, campus, learner, row["currency"]) for row in rows]
+                purse = {row["currency"]: row["balance"] for row in await books.purse(conn, campus, learner)}
+                rows = [row | {"purse": purse[row["currency"]]} for row in rows]
             return rows
 
     rows = with_store(settings(config, data_dir), work)
@@ -68,6 +70,8 @@ def _wallet(row: dict[str, Any]) -> list[str]:
     lines = [f"{row['learner']:40} {row['balance']:>12} {row['currency']}"]
     if row.get("owed"):
         lines.append(f"{'':40} {row['owed']:>12} owed: the next awards repay")
+    if row.get("purse", row["balance"]) != row["balance"]:
+        lines.append(f"{'':40} {row['purse']:>12} in all wallets of this person: see wallet links")
     held = row.get("lots", ())
     return lines + [f"{'':40} {lot['left']:>12} of {lot['ref']}, {_until(lot['expires_at'])}" for lot in held]
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import schema
 from catalogue.errors import RefusedError
+from catalogue.people import links
 from catalogue.schema import sealed_person
 from catalogue.tenants import Sender
 from wire import keeping
@@ -37,6 +38,7 @@ async def keep(conn: AsyncConnection, sender: Sender, message: Persons, *, now: 
         table = sealed_person.c
         owned = (table.campus == sender.campus, table.agent == sender.agent)
         await conn.execute(delete(sealed_person).where(*owned, table.name.in_(message.gone)))
+        await links.forget(conn, sender, message.gone)
 
 
 async def persons(conn: AsyncConnection, sender: Sender, after: str) -> Persons:

@@ -12,15 +12,17 @@ from catalogue import schema
 from catalogue.redemption import desk, records, states
 from catalogue.redemption.records import SPEND_PREFIX, Redemption
 from catalogue.redemption.states import State
+from catalogue.wallets import purse
 
 Fault = Callable[[str], None]
-Paid = tuple[str, str, int]
-"""(learner, currency, amount)."""
+Paid = tuple[Counter[str], str]
+"""(how much of whom, currency)."""
 
 
 async def check(conn: AsyncConnection, campus: str, fault: Fault) -> None:
     """Tell what of a campus's redemptions its ledger does not say, and the other way round."""
     spent, back = await _booked(conn, campus)
+    legs = await purse.all_legs(conn, campus)
     charged, counted = Counter[tuple[str, ...]](), await _counted(conn, campus)
     async for one in records.listed(conn, campus):
         where = f"{campus}: redemption {one.redemption}"
@@ -28,7 +30,8 @@ async def check(conn: AsyncConnection, campus: str, fault: Fault) -> None:
             for scope, name in one.charge.scopes():
                 charged[one.month, scope, name, one.cost_code] += one.cost_minor
         paid = spent.pop(one.spend, None)
-        if paid != (*one.wallet, one.amount):
+        wanted_of = legs.pop(one.spend, Counter({one.learner: one.amount}))
+        if paid is None or paid != (wanted_of, one.currency) or paid[0].total() != one.amount:
             fault(f"{where}: costs {one.amount} {one.currency}, the ledger took {_told(paid)}")
         wanted = one.amount if one.state in states.GIVEN_BACK else 0
         returned = back.pop(one.spend, 0)
@@ -40,8 +43,8 @@ async def check(conn: AsyncConnection, campus: str, fault: Fault) -> None:
         if charged[place] != counted[place]:
             told = f"counts {counted[place]} hundredths, its redemptions cost {charged[place]}"
             fault(f"{campus}: the budget of {' '.join(place)} {told}")
-    for ref in sorted(spent.keys() | back.keys()):
-        fault(f"{campus}: the ledger has {ref}, which is no redemption")
+    for ref in sorted(spent.keys() | back.keys() | legs.keys()):
+        fault(f"{campus}: the books have {ref}, which is no redemption")
 
 
 async def _booked(conn: AsyncConnection, campus: str) -> tuple[dict[str, Paid], dict[str, int]]:
@@ -53,9 +56,11 @@ async def _booked(conn: AsyncConnection, campus: str) -> tuple[dict[str, Paid], 
     rows = await conn.stream(select(*columns).where(table.campus == campus, table.kind.in_(("spend", "refund"))))
     async for row in rows:
         if row.kind == "spend" and row.ref.startswith(SPEND_PREFIX):
-            spent[row.ref] = (row.learner, row.currency, -row.amount)
+            took, _ = spent.setdefault(row.ref.partition(purse.LEG)[0], (Counter(), row.currency))
+            took[row.learner] -= row.amount
         elif row.kind == "refund" and row.about.startswith(SPEND_PREFIX):
-            back[row.about] = back.get(row.about, 0) + row.amount
+            about = row.about.partition(purse.LEG)[0]
+            back[about] = back.get(about, 0) + row.amount
     return spent, back
 
 
@@ -72,4 +77,6 @@ def _has_voucher(one: Redemption) -> bool:
 
 
 def _told(paid: Paid | None) -> str:
-    return "nothing" if paid is None else f"{paid[2]} {paid[1]} of {paid[0]}"
+    if paid is None:
+        return "nothing"
+    return " and ".join(f"{amount} {paid[1]} of {learner}" for learner, amount in sorted(paid[0].items()))

@@ -28,7 +28,7 @@ from catalogue.rewards import shelf
 from catalogue.rewards.model import Gate
 from catalogue.rewards.shelf import Offered
 from catalogue.store import Store
-from catalogue.wallets import book
+from catalogue.wallets import purse
 from catalogue.wallets.book import InsufficientError
 
 DAY_S = 86_400
@@ -215,7 +215,7 @@ class Desk:
 
     async def _take(self, conn: AsyncConnection, made: Redemption, *, now: int) -> None:
         try:
-            await book.spend(self.store, conn, made.campus, made.wallet, made.amount, ref=made.spend, now=now)
+            await purse.spend(self.store, conn, made.campus, made.wallet, made.amount, ref=made.spend, now=now)
         except InsufficientError as exc:
             message = f"it costs {made.amount} {made.currency}, and there are {exc.available}"
             raise RefusedError(409, "balance", message) from None
@@ -227,7 +227,7 @@ class Desk:
         if one.charge is not None and (state is State.released or _never_left(one)):
             await budgets.give_back(conn, one.charge)
         ref = f"{'release' if state is State.released else 'refund'}:{one.redemption}"
-        await book.refund(self.store, conn, one.campus, one.wallet, one.amount, ref=ref, about=one.spend, now=now)
+        await purse.refund(self.store, conn, one.campus, one.wallet, one.amount, ref=ref, about=one.spend, now=now)
 
     async def _by_hand(
         self, campus: str, name: str, event: Event, *, now: int, by: str, why: str, used: bool = True

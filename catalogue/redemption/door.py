@@ -50,7 +50,7 @@ class SpendingDoor:
         now, whose = self._door.clock(), frozenset(asker.cohorts)
         found: list[dict[str, Any]] = []
         async with self._door.store.reading() as conn:
-            wallets = [row async for row in books.wallets(conn, sender.campus, learner=asker.learner)]
+            wallets = await books.purse(conn, sender.campus, asker.learner)
             who = await facts.about(conn, sender.campus, asker.learner)
             async for one in shelf.shelf(conn, sender.campus):
                 if not one.approved or one.reward.state != "active" or len(found) >= LISTED_MAX:

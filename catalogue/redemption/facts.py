@@ -20,16 +20,17 @@ from catalogue.rewards import shelf, times
 from catalogue.rewards.gates import Standing
 from catalogue.rewards.model import SHARED, Label, Limit, Reward
 from catalogue.rewards.shelf import Offered
-from catalogue.wallets import currencies
+from catalogue.wallets import currencies, purse
 from wire.money.terms import Currency
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learner:
-    """What holds for a learner whatever the reward is."""
+    """What holds for a learner whatever the reward is; ``pseudonyms`` are all of the person's, this one too."""
 
     campus: str
     learner: str
+    pseudonyms: tuple[str, ...]
     campus_active: bool
     policy: Policy
     standing: Standing
@@ -43,6 +44,7 @@ async def about(conn: AsyncConnection, campus: str, learner: str, *, gated: bool
     return Learner(
         campus=campus,
         learner=learner,
+        pseudonyms=await purse.names(conn, campus, learner),
         campus_active=active,
         policy=said,
         standing=await _standing(conn, campus, learner) if gated else Standing(balances={}, earned={}),
@@ -55,9 +57,9 @@ async def of(conn: AsyncConnection, who: Learner, offered: Offered, *, now: int)
     """What there is to know when a learner wants a reward."""
     reward, zone = offered.reward, offered.reward.window.timezone
 
-    async def count(limit: Limit, learner: str | None) -> int:
+    async def count(limit: Limit, learners: tuple[str, ...] | None) -> int:
         since = times.period_start(limit.per, zone, now)
-        return await records.used(conn, who.campus, offered.owner, reward.id, since=since, learner=learner)
+        return await records.used(conn, who.campus, offered.owner, reward.id, since=since, learners=learners)
 
     paid = await _paid_by(conn, who, reward, now)
     left = None if reward.stock is None else reward.stock - offered.taken
@@ -71,7 +73,7 @@ async def of(conn: AsyncConnection, who: Learner, offered: Offered, *, now: int)
         currencies=who.currencies,
         labels=who.labels,
         left=left,
-        used_by_learner=tuple([await count(limit, who.learner) for limit in reward.per_learner]),
+        used_by_learner=tuple([await count(limit, who.pseudonyms) for limit in reward.per_learner]),
         used_in_all=tuple([await count(limit, None) for limit in reward.in_all]),
         paid_by=paid,
         needs_a_budget=who.policy.needs_a_budget(reward.type),
@@ -111,13 +113,11 @@ async def seen(
 
 
 async def _standing(conn: AsyncConnection, campus: str, learner: str) -> Standing:
-    """What a learner has."""
-    table = schema.wallet.c
-    mine = select(table.currency, table.balance, table.earned).where(table.campus == campus, table.learner == learner)
-    rows = (await conn.execute(mine)).all()
+    """What a learner has, in all wallets of theirs."""
+    sums = await purse.sums(conn, campus, learner)
     return Standing(
-        balances={row.currency: row.balance for row in rows},
-        earned={row.currency: row.earned for row in rows},
+        balances={currency: balance for currency, (balance, _) in sums.items()},
+        earned={currency: earned for currency, (_, earned) in sums.items()},
         levels=await currencies.levels(conn, campus),
     )
 

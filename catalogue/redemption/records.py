@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,12 +124,12 @@ async def listed(
 
 
 async def used(
-    conn: AsyncConnection, campus: str, owner: str, reward: str, *, since: int, learner: str | None = None
+    conn: AsyncConnection, campus: str, owner: str, reward: str, *, since: int, learners: Collection[str] | None = None
 ) -> int:
-    """How many redemptions of a reward hold that were reserved since a moment."""
+    """How many redemptions of a reward hold that were reserved since a moment, by whomever or by these."""
     table = schema.redemption.c
     only = [table.campus == campus, table.owner == owner, table.reward == reward, table.reserved_at >= since]
-    only += [table.learner == learner] if learner is not None else []
+    only += [table.learner.in_(learners)] if learners is not None else []
     held = table.state.in_(sorted(state.value for state in HELD))
     return await conn.scalar(select(func.count()).where(*only, held)) or 0
 

@@ -7,6 +7,7 @@ from catalogue.schema.campus import agent, agent_key, batch, enrolment, entry, t
 from catalogue.schema.finance import closed_month, month_line
 from catalogue.schema.funding import budget, budget_alert, issue_limit, policy, spending
 from catalogue.schema.keeping import sealed_person
+from catalogue.schema.people import link, link_apart, link_change, link_head, link_held, person_tag, spend_leg
 from catalogue.schema.proof import accepted_entry, catalogue_key, site, statement_page
 from catalogue.schema.redemption import redemption, step
 from catalogue.schema.rewards import code, label, offer, partner, reward
@@ -33,16 +34,23 @@ __all__ = [
     "label",
     "ledger",
     "level",
+    "link",
+    "link_apart",
+    "link_change",
+    "link_head",
+    "link_held",
     "metadata",
     "month_line",
     "movement",
     "offer",
     "partner",
+    "person_tag",
     "policy",
     "redemption",
     "reward",
     "sealed_person",
     "site",
+    "spend_leg",
     "spending",
     "statement_page",
     "step",

@@ -135,6 +135,22 @@ async def history(conn: AsyncConnection, campus: str, newest: Sequence[int]) -> 
     return [MovementRow(*row) for row in rows]
 
 
+async def opened(
+    conn: AsyncConnection, campus: str, held: Mapping[WalletKey, WalletState], now: int
+) -> tuple[list[Move], dict[WalletKey, WalletState], dict[WalletKey, Account]]:
+    """(the expiries that are due in held wallets, the wallets with the days of their next ones, what is then in each).
+
+    Wallets that nothing ever moved are left out of the last.
+    """
+    gone: list[Move] = []
+    dated = dict(held)
+    inside = await accounts(conn, campus, held)
+    for key, account in sorted(inside.items(), key=lambda item: item[0]):
+        gone += moves.expiries(key, account, now)
+        dated[key] = held[key]._replace(due_at=moves.next_due(account))
+    return gone, dated, inside
+
+
 def _is_due(state: WalletState, now: int) -> bool:
     return state.due_at is not None and state.due_at <= now
 
@@ -144,12 +160,8 @@ async def _let_go(
 ) -> tuple[list[Move], dict[WalletKey, WalletState]]:
     """The expiries that are due in held wallets, and the wallets with the days of their next ones."""
     due = {key: state for key, state in held.items() if _is_due(state, now)}
-    gone: list[Move] = []
-    dated = dict(held)
-    for key, account in (await accounts(conn, campus, due)).items():
-        gone += moves.expiries(key, account, now)
-        dated[key] = held[key]._replace(due_at=moves.next_due(account))
-    return gone, dated
+    gone, dated, _ = await opened(conn, campus, due, now)
+    return gone, dict(held) | dated
 
 
 __all__ = [
@@ -159,6 +171,7 @@ __all__ = [
     "history",
     "hold",
     "let_expire",
+    "opened",
     "refund",
     "spend",
     "write",

@@ -1,0 +1,1 @@
+"""Commands about persons with wallets at several agents."""

@@ -1,0 +1,125 @@
+"""`wallet links|link|unlink`: whose wallets at several agents of a campus are one person's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from catalogue.cli.common import (
+    ConfigOption,
+    DataDirOption,
+    JsonOption,
+    act,
+    iso,
+    now,
+    operator,
+    settings,
+    show,
+    told,
+    with_store,
+)
+
+if TYPE_CHECKING:
+    from catalogue.store import Store
+
+Campus = Annotated[str, typer.Argument(help="The campus.")]
+Pseudonym = Annotated[str, typer.Argument(help="As rewards-agent learner show and wallet show name the learner.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is recorded.")]
+
+
+@told
+def list_links(
+    campus: Campus,
+    held: Annotated[bool, typer.Option("--held", help="Only those that wait for somebody to decide.")] = False,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List whose wallets are one person's, and whose may be and wait for somebody to decide."""
+
+    async def work(store: Store) -> dict[str, list[dict[str, Any]]]:
+        from catalogue import tenants
+        from catalogue.people import links
+
+        async with store.reading() as conn:
+            await tenants.need_tenant(conn, campus)
+            return {"linked": await links.listed(conn, campus), "held": await links.held(conn, campus)}
+
+    found = with_store(settings(config, data_dir), work)
+    if held:
+        found["linked"] = []
+    waiting = [f"{row['name']:26} {row['agent']:12} held: {row['reason']}{_beside(row)}" for row in found["held"]]
+    show(found, as_json=as_json, lines=lambda: [*_purses(found["linked"]), *waiting] or ["nobody is linked"])
+
+
+def _purses(rows: list[dict[str, Any]]) -> list[str]:
+    """One line for each name; the names of a purse stand together."""
+    lines, purse = [], ""
+    for row in rows:
+        lead = "one person:" if row["purse"] != purse else ""
+        purse = row["purse"]
+        lines.append(
+            f"{lead:12}{row['name']:26} {row['agent']:12} {iso(row['linked_at'])} {row['why']} ({row['linked_by']})"
+        )
+    return lines
+
+
+def _beside(row: dict[str, Any]) -> str:
+    return f"; beside {', '.join(row['others'])}" if row["others"] else ""
+
+
+@told
+def link(
+    campus: Campus,
+    learner: Pseudonym,
+    other: Pseudonym,
+    reason: Reason,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say that two agents' learners are one person: their wallets are counted and spent as one from now on."""
+    from catalogue import acts, schema, tenants
+    from catalogue.people import links
+
+    async def work(store: Store) -> None:
+        async with store.reading() as conn:
+            await tenants.need_tenant(conn, campus)
+        said = act(campus, "wallet.link", f"{learner} {other}", why=reason)
+        concerned = [acts.rows(table, campus=campus) for table in (schema.link, schema.link_apart)]
+        async with acts.acting(store, said, *concerned) as conn:
+            await links.unite(conn, campus, learner, other, now=now(), by=operator(), why=reason)
+
+    with_store(settings(config, data_dir), work)
+    line = f"{learner} and {other} are one person: undo it with wallet unlink"
+    show({"campus": campus, "linked": [learner, other]}, as_json=as_json, lines=lambda: [line])
+
+
+@told
+def unlink(
+    campus: Campus,
+    learner: Pseudonym,
+    reason: Reason,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say that a learner is another person than those of the linked wallets: each has what its own agent paid it.
+
+    Whatever tags say, they are not linked again but by wallet link.
+    """
+    from catalogue import acts, schema, tenants
+    from catalogue.people import links
+
+    async def work(store: Store) -> list[str]:
+        async with store.reading() as conn:
+            await tenants.need_tenant(conn, campus)
+        said = act(campus, "wallet.unlink", learner, why=reason)
+        concerned = [acts.rows(table, campus=campus) for table in (schema.link, schema.link_apart)]
+        async with acts.acting(store, said, *concerned) as conn:
+            return await links.take_apart(conn, campus, learner, now=now(), by=operator(), why=reason)
+
+    others = with_store(settings(config, data_dir), work)
+    line = f"{learner} is another person than {', '.join(others)}"
+    show({"campus": campus, "unlinked": learner, "others": others}, as_json=as_json, lines=lambda: [line])

@@ -1,0 +1,60 @@
+"""The door of persons: an agent tells what its persons are known by, and asks what they have elsewhere."""
+
+from __future__ import annotations
+
+import structlog
+from aiohttp import web
+
+from catalogue.errors import RefusedError
+from catalogue.people import elsewhere, links
+from catalogue.proving import Proves
+from wire import people, signing
+from wire.canonical import MalformedError
+from wire.people import Noted, People
+
+_DIGITS_MAX = 18
+
+
+class PeopleDoor:
+    """Handlers; every request is signed by an agent, every answer by the catalogue."""
+
+    def __init__(self, door: Proves) -> None:
+        self._door = door
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Make them known."""
+        router.add_post("/v1/people", self.tell)
+        router.add_get("/v1/people/{moved}/{linked}/{after}", self.elsewhere)
+
+    async def tell(self, request: web.Request) -> web.Response:
+        """Keep what persons are known by, and link those who are one."""
+        body = await request.read()
+        sender, proven = await self._door.prove(request, body, tag=signing.KEEP_TAG)
+        sender.check()
+        message = People.parse(body)
+        if (message.campus, message.agent) != (sender.campus, sender.agent):
+            raise RefusedError(
+                403, "not-yours", "the message names another campus or agent than the key that signed it"
+            )
+        async with self._door.store.writing() as conn:
+            others = await links.tell(conn, sender, message, now=self._door.clock())
+        if others:
+            about = {"campus": sender.campus, "agent": sender.agent, "others": others}
+            structlog.get_logger("catalogue").warning("link keys differ", **about)
+        noted = Noted(campus=sender.campus, agent=sender.agent, other_keys=tuple(others))
+        return self._door.bound(noted.encode(), proven, tag=signing.KEPT_TAG, content_type=people.CONTENT_TYPE)
+
+    async def elsewhere(self, request: web.Request) -> web.Response:
+        """What this agent's persons have elsewhere, since it last asked."""
+        sender, proven = await self._door.prove(request, await request.read(), tag=signing.ASK_TAG)
+        sender.check()
+        since = (_whole(request.match_info["moved"]), _whole(request.match_info["linked"]))
+        async with self._door.store.reading() as conn:
+            found = await elsewhere.page(conn, sender, since, request.match_info["after"], now=self._door.clock())
+        return self._door.bound(found.encode(), proven, tag=signing.KEPT_TAG, content_type=people.CONTENT_TYPE)
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS_MAX):
+        raise MalformedError("what was heard is told by two whole numbers")
+    return int(text)

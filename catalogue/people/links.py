@@ -1,0 +1,365 @@
+"""Links in the database: told, made, held, taken apart, forgotten. Inside the caller's transaction.
+
+Whoever changes anything holds the campus's `link_head` first: two agents' messages are judged one after another.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import and_, delete, insert, or_, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from catalogue.errors import RefusedError
+from catalogue.people import judging
+from catalogue.people.judging import Person, Word
+from catalogue.schema import link, link_apart, link_change, link_held, person_tag, wallet
+from catalogue.tenants import Sender
+from wire.people import People, Told
+
+BY_TAG = "tag"
+BY_AGENT = "agent"
+"""Who links: what two agents told alike, or an agent that made one of two accounts."""
+PARAMETERS_MAX = 500
+
+
+class How(NamedTuple):
+    """When (seconds UTC), by whom and why something is changed, and the number of the change."""
+
+    now: int
+    by: str
+    why: str
+    no: int
+
+
+_NEXT = text(
+    "INSERT INTO link_head (campus, no) VALUES (:campus, 1)"
+    " ON CONFLICT (campus) DO UPDATE SET no = link_head.no + 1 RETURNING no"
+)
+
+
+async def tell(conn: AsyncConnection, sender: Sender, message: People, *, now: int) -> list[str]:
+    """Keep what an agent knows its persons by, and link those who are one; agents that use another link key."""
+    no = await _next(conn, sender.campus)
+    mine = await _own(conn, sender, message.people)
+    await _keep(conn, sender, message.key, mine)
+    await _accounts(conn, sender, mine, now=now, no=no)
+    agents = {one.name: sender.agent for one in mine if not one.into}
+    await _judge(conn, sender.campus, agents, now=now, no=no)
+    if not message.key:
+        return []
+    table = person_tag.c
+    others = select(table.agent).where(table.campus == sender.campus, table.agent != sender.agent)
+    return sorted(await conn.scalars(others.where(table.key != message.key).distinct()))
+
+
+async def forget(conn: AsyncConnection, sender: Sender, names: Sequence[str]) -> None:
+    """Let go of everything that ties erased persons of an agent to others; their wallets are nobody's."""
+    owned = (link.c.campus == sender.campus, link.c.agent == sender.agent, link.c.name.in_(names))
+    no = await _next(conn, sender.campus)
+    for name in (await conn.scalars(select(link.c.name).where(*owned))).all():
+        await _leave(conn, sender.campus, name, no=no)
+    for table in (person_tag, link_held, link_change):
+        mine = (table.c.campus == sender.campus, table.c.agent == sender.agent, table.c.name.in_(names))
+        await conn.execute(delete(table).where(*mine))
+    either = or_(link_apart.c.name.in_(names), link_apart.c.other.in_(names))
+    await conn.execute(delete(link_apart).where(link_apart.c.campus == sender.campus, either))
+
+
+async def unite(conn: AsyncConnection, campus: str, one: str, other: str, *, now: int, by: str, why: str) -> None:
+    """Link two persons by hand, whatever their tags say; again changes nothing.
+
+    Raises:
+        RefusedError: nobody has such a wallet, or both are of one agent.
+    """
+    no = await _next(conn, campus)
+    known = await _people(conn, campus, [await _owner(conn, campus, one), await _owner(conn, campus, other)])
+    mine, theirs = known[one], known[other]
+    if mine.purse == theirs.purse and mine.name != theirs.name:
+        return
+    refused = judging.against(mine.purse, theirs.purse, known, ())
+    if refused or mine.name == theirs.name:
+        message = (
+            f"{refused or 'they are one'}: accounts of one agent are made one there, with rewards-agent learner merge"
+        )
+        raise RefusedError(409, "one-agent", message)
+    ours, others = (judging.members(each.purse, known) for each in (mine, theirs))
+    for pair in ((a.name, b.name) for a in ours for b in others):
+        first, second = sorted(pair)
+        same = (link_apart.c.campus == campus, link_apart.c.name == first, link_apart.c.other == second)
+        await conn.execute(delete(link_apart).where(*same))
+    await _link(conn, campus, mine.purse, theirs.purse, known, How(now, by, why, no))
+
+
+async def take_apart(conn: AsyncConnection, campus: str, name: str, *, now: int, by: str, why: str) -> list[str]:
+    """Let a person's wallets be their own again, and never link them by tags; those that they were linked with.
+
+    Raises:
+        RefusedError: they are linked with nobody.
+    """
+    no = await _next(conn, campus)
+    row = (await conn.execute(select(link).where(link.c.campus == campus, link.c.name == name))).first()
+    if row is None:
+        raise RefusedError(404, "not-linked", f"{name} is linked with nobody")
+    if row.account_of:
+        raise RefusedError(409, "account", f"{name} is {row.account_of}'s account at {row.agent}: they stay together")
+    accounts = link.c.account_of == name
+    theirs = await conn.scalars(select(link.c.name).where(link.c.campus == campus, link.c.purse == row.purse, accounts))
+    own = {name, *theirs}
+    left = await _leave(conn, campus, name, no=no, along=own)
+    said = {"campus": campus, "apart_at": now, "apart_by": by, "why": why}
+    pairs = [sorted((each, mate)) for each in sorted(own) for mate in left]
+    upsert = sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert
+    for first, second in pairs:
+        row_of = said | {"name": first, "other": second}
+        await conn.execute(upsert(link_apart).values(row_of).on_conflict_do_nothing())
+    await _judge(conn, campus, {name: row.agent}, now=now, no=no)
+    return left
+
+
+async def listed(conn: AsyncConnection, campus: str) -> list[dict[str, Any]]:
+    """{purse, name, agent, account_of, linked_at, linked_by, why} of everybody who is linked, purse by purse."""
+    table = link.c
+    columns = (table.purse, table.name, table.agent, table.account_of, table.linked_at, table.linked_by, table.why)
+    rows = await conn.execute(select(*columns).where(table.campus == campus).order_by(table.purse, table.name))
+    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
+
+
+async def held(conn: AsyncConnection, campus: str) -> list[dict[str, Any]]:
+    """{name, agent, others, reason, held_at} of everybody whose link waits for somebody, the oldest first."""
+    table = link_held.c
+    columns = (table.name, table.agent, table.others, table.reason, table.held_at)
+    rows = await conn.execute(select(*columns).where(table.campus == campus).order_by(table.held_at, table.name))
+    return [dict(row._mapping) | {"others": json.loads(row.others)} for row in rows]  # noqa: SLF001 - its public name
+
+
+async def _own(conn: AsyncConnection, sender: Sender, people: Sequence[Told]) -> list[Told]:
+    """Those that no other agent told of: a pseudonym is one agent's."""
+    names = [one.name for one in people]
+    foreign: set[str] = set()
+    for table in (person_tag, link):
+        others = (table.c.campus == sender.campus, table.c.agent != sender.agent, table.c.name.in_(names))
+        foreign |= set(await conn.scalars(select(table.c.name).where(*others)))
+    return [one for one in people if one.name not in foreign]
+
+
+async def _keep(conn: AsyncConnection, sender: Sender, key: str, people: Sequence[Told]) -> None:
+    mine = {"campus": sender.campus, "agent": sender.agent}
+    table = person_tag.c
+    names = [one.name for one in people]
+    owned = (table.campus == sender.campus, table.agent == sender.agent, table.name.in_(names))
+    await conn.execute(delete(person_tag).where(*owned))
+    rows = [
+        mine | {"name": one.name, "said_by": tag.said_by, "tag": tag.tag, "shared": tag.shared, "key": key}
+        for one in people
+        for tag in {(each.said_by, each.tag): each for each in one.tags}.values()
+    ]
+    if rows:
+        await conn.execute(insert(person_tag), rows)
+
+
+async def _accounts(conn: AsyncConnection, sender: Sender, people: Sequence[Told], *, now: int, no: int) -> None:
+    """Whose account each is now, as their agent says; what it took apart again is apart here too."""
+    table = link.c
+    named = table.name.in_([one.name for one in people])
+    rows = await conn.execute(select(table.name, table.account_of).where(table.campus == sender.campus, named))
+    before = {row.name: row.account_of for row in rows}
+    for one in people:
+        if before.get(one.name) and one.into != before[one.name]:
+            await _leave(conn, sender.campus, one.name, no=no)
+        if one.into and one.into != one.name and one.into != before.get(one.name):
+            await _one_of_two(conn, sender, one, now=now, no=no)
+
+
+async def _one_of_two(conn: AsyncConnection, sender: Sender, told: Told, *, now: int, no: int) -> None:
+    """An agent made ``told.name`` an account of ``told.into``: what stands on its wallets is that person's."""
+    known = await _people(conn, sender.campus, [(told.name, sender.agent), (told.into, sender.agent)])
+    first, into = known[told.name], known[told.into]
+    if into.agent != sender.agent:
+        return
+    if first.purse != into.purse and judging.against(first.purse, into.purse, _but(known, told.name), ()):
+        # Each is linked with somebody else of one more agent: the account alone goes over.
+        await _leave(conn, sender.campus, told.name, no=no)
+        known = await _people(conn, sender.campus, [(told.name, sender.agent), (told.into, sender.agent)])
+    why = "accounts of one person at their agent"
+    await _link(conn, sender.campus, told.name, told.into, known, How(now, BY_AGENT, why, no))
+    ours = (link.c.campus == sender.campus, link.c.name == told.name)
+    await conn.execute(update(link).where(*ours).values(account_of=told.into))
+
+
+def _but(known: Mapping[str, Person], name: str) -> dict[str, Person]:
+    return {each: one for each, one in known.items() if each != name}
+
+
+async def _judge(conn: AsyncConnection, campus: str, agents: Mapping[str, str], *, now: int, no: int) -> None:
+    """Link who is one by what was told, or say why not; those too who wait because of one of these.
+
+    ``agents`` has the agent of each name.
+    """
+    waiting = {
+        row["name"]: row["agent"] for row in await held(conn, campus) if not agents.keys().isdisjoint(row["others"])
+    }
+    for name, agent in {**agents, **waiting}.items():
+        known = await _alike(conn, campus, name)
+        known.setdefault(name, _person(name, agent, name, ""))
+        if known[name].account_of:
+            continue
+        word = judging.decide(name, known, await _apart(conn, campus, known))
+        if word.into:
+            why = f"the same {word.by}"
+            await _link(conn, campus, known[name].purse, word.into, known, How(now, BY_TAG, why, no))
+        await _hold(conn, campus, known[name], word, now=now, no=no)
+
+
+async def _hold(conn: AsyncConnection, campus: str, one: Person, word: Word, *, now: int, no: int) -> None:
+    ours = (link_held.c.campus == campus, link_held.c.name == one.name)
+    before = (await conn.execute(select(link_held.c.others, link_held.c.reason).where(*ours))).first()
+    others = json.dumps(word.others)
+    if (before is None and not word.reason) or (before is not None and tuple(before) == (others, word.reason)):
+        return
+    await conn.execute(delete(link_held).where(*ours))
+    if word.reason:
+        said = {"others": others, "reason": word.reason, "held_at": now}
+        await conn.execute(insert(link_held), {"campus": campus, "name": one.name, "agent": one.agent, **said})
+    await _changed(conn, campus, [one], no)
+
+
+async def _link(
+    conn: AsyncConnection,
+    campus: str,
+    one: str,
+    other: str,
+    known: Mapping[str, Person],
+    how: How,
+) -> None:
+    """Make two purses one; everybody in them waits no longer."""
+    together = [*judging.members(one, known), *(each for each in judging.members(other, known) if each.purse != one)]
+    purse = min(each.name for each in together)
+    there = set(await conn.scalars(select(link.c.name).where(link.c.campus == campus, link.c.purse.in_((one, other)))))
+    await conn.execute(update(link).where(link.c.campus == campus, link.c.purse.in_((one, other))).values(purse=purse))
+    said = {
+        "campus": campus,
+        "purse": purse,
+        "account_of": "",
+        "linked_at": how.now,
+        "linked_by": how.by,
+        "why": how.why,
+    }
+    new = [said | {"name": each.name, "agent": each.agent} for each in together if each.name not in there]
+    if new:
+        await conn.execute(insert(link), new)
+    names = [each.name for each in together]
+    await conn.execute(delete(link_held).where(link_held.c.campus == campus, link_held.c.name.in_(names)))
+    await _changed(conn, campus, together, how.no)
+
+
+async def _leave(conn: AsyncConnection, campus: str, name: str, *, no: int, along: Collection[str] = ()) -> list[str]:
+    """Take a person out of their purse, with their accounts ``along``; who is left in it."""
+    purse = select(link.c.purse).where(link.c.campus == campus, link.c.name == name).scalar_subquery()
+    rows = (await conn.execute(select(link).where(link.c.campus == campus, link.c.purse == purse))).all()
+    gone = {name, *along}
+    left = [row for row in rows if row.name not in gone]
+    stays = gone if len(gone) > 1 else set()
+    for together in (stays, {row.name for row in left} if len(left) > 1 else set()):
+        ours = (link.c.campus == campus, link.c.name.in_(together))
+        if together:
+            await conn.execute(update(link).where(*ours).values(purse=min(together)))
+    alone = {row.name for row in rows} - stays - ({row.name for row in left} if len(left) > 1 else set())
+    await conn.execute(delete(link).where(link.c.campus == campus, link.c.name.in_(alone)))
+    await _changed(conn, campus, [Person(name=row.name, agent=row.agent, purse="") for row in rows], no)
+    return sorted(row.name for row in left)
+
+
+async def _people(conn: AsyncConnection, campus: str, named: Iterable[tuple[str, str]]) -> dict[str, Person]:
+    """Persons by name with everybody in their purses; of (name, agent) those too of whom nothing is known yet."""
+    named = list(named)
+    purses = select(link.c.purse).where(link.c.campus == campus, link.c.name.in_([name for name, _ in named]))
+    rows = (await conn.execute(select(link).where(link.c.campus == campus, link.c.purse.in_(purses)))).all()
+    found = {row.name: _person(row.name, row.agent, row.purse, row.account_of) for row in rows}
+    for name, agent in named:
+        found.setdefault(name, _person(name, agent, name, ""))
+    return found
+
+
+def _person(name: str, agent: str, purse: str, account_of: str) -> Person:
+    return Person(name=name, agent=agent, purse=purse, account_of=account_of, tags={})
+
+
+async def _alike(conn: AsyncConnection, campus: str, name: str) -> dict[str, Person]:
+    """Everybody who has a tag of this person, of the same link key, and everybody in the purses of all these."""
+    mine, others = person_tag.alias("mine"), person_tag.alias("others")
+    same = and_(*(mine.c[column] == others.c[column] for column in ("campus", "said_by", "tag", "key")))
+    asked = (mine.c.campus == campus, mine.c.name == name)
+    near = select(others.c.name, others.c.agent).select_from(mine.join(others, same)).where(*asked).distinct()
+    named = [(row.name, row.agent) for row in await conn.execute(near)]
+    found = await _people(conn, campus, named)
+    tags: dict[str, dict[str, dict[str, bool]]] = {}
+    wanted = sorted(found)
+    for start in range(0, len(wanted), PARAMETERS_MAX):
+        some = wanted[start : start + PARAMETERS_MAX]
+        for row in await conn.execute(
+            select(person_tag).where(person_tag.c.campus == campus, person_tag.c.name.in_(some))
+        ):
+            tags.setdefault(row.name, {}).setdefault(row.said_by, {})[row.tag] = row.shared
+    return {
+        each: Person(name=each, agent=one.agent, purse=one.purse, account_of=one.account_of, tags=tags.get(each, {}))
+        for each, one in found.items()
+    }
+
+
+async def _apart(conn: AsyncConnection, campus: str, names: Collection[str]) -> set[frozenset[str]]:
+    table = link_apart.c
+    rows = await conn.execute(select(table.name, table.other).where(table.campus == campus, table.name.in_(names)))
+    return {frozenset((row.name, row.other)) for row in rows}
+
+
+async def _owner(conn: AsyncConnection, campus: str, name: str) -> tuple[str, str]:
+    """(name, the agent whose person it is).
+
+    Raises:
+        RefusedError: no agent told of such a person, and no wallet is theirs.
+    """
+    for table in (link, person_tag):
+        agent = await conn.scalar(select(table.c.agent).where(table.c.campus == campus, table.c.name == name).limit(1))
+        if agent is not None:
+            return name, agent
+    movement = await conn.scalar(select(wallet.c.learner).where(wallet.c.campus == campus, wallet.c.learner == name))
+    if movement is None:
+        raise RefusedError(
+            404, "unknown-learner", f"no wallet is {name}'s: rewards-agent learner show names pseudonyms"
+        )
+    return name, await _agent_of(conn, campus, name)
+
+
+async def _agent_of(conn: AsyncConnection, campus: str, name: str) -> str:
+    """The agent whose entry came last into a wallet of somebody no agent told of."""
+    told = text(
+        "WITH RECURSIVE chain (no, kind, ref, prev_no) AS ("
+        " SELECT m.no, m.kind, m.ref, m.prev_no FROM wallet w"
+        " JOIN movement m ON m.campus = w.campus AND m.no = w.last_no"
+        " WHERE w.campus = :campus AND w.learner = :name"
+        " UNION ALL SELECT m.no, m.kind, m.ref, m.prev_no FROM chain c"
+        " JOIN movement m ON m.campus = :campus AND m.no = c.prev_no"
+        " WHERE c.kind IN ('spend', 'expiry', 'refund'))"
+        " SELECT ref FROM chain WHERE kind NOT IN ('spend', 'expiry', 'refund') ORDER BY no DESC LIMIT 1"
+    )
+    ref = await conn.scalar(told, {"campus": campus, "name": name})
+    return str(ref or "").partition("/")[0]
+
+
+async def _changed(conn: AsyncConnection, campus: str, people: Iterable[Person], no: int) -> None:
+    """What holds of these persons is news to their agents."""
+    upsert = sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert
+    statement: Any = upsert(link_change)
+    rows = [{"campus": campus, "name": one.name, "agent": one.agent, "no": no} for one in people]
+    if rows:
+        again = {"no": statement.excluded.no}
+        await conn.execute(statement.on_conflict_do_update(index_elements=["campus", "name"], set_=again), rows)
+
+
+async def _next(conn: AsyncConnection, campus: str) -> int:
+    """The number of what is about to change, held until the transaction ends."""
+    return int((await conn.execute(_NEXT, {"campus": campus})).scalar_one())

@@ -1,0 +1,81 @@
+"""Tables of persons with wallets at several agents: by what they are known, who is one person, and who is not."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKeyConstraint, Table, Text
+
+from catalogue.schema.base import metadata
+
+person_tag = Table(
+    "person_tag",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("agent", Text, primary_key=True),
+    Column("name", Text, primary_key=True),  # the pseudonym
+    Column("said_by", Text, primary_key=True),  # idnumber | username | email
+    Column("tag", Text, primary_key=True),  # a MAC under the campus's link key, which is not here
+    Column("shared", Boolean, nullable=False),  # a system gives it to several accounts
+    Column("key", Text, nullable=False),  # which link key
+    ForeignKeyConstraint(["campus", "agent"], ["agent.campus", "agent.agent"]),
+)
+
+link = Table(
+    "link",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("name", Text, primary_key=True),  # whose wallets are one purse with those of the purse's other names
+    Column("agent", Text, nullable=False),  # who told of it
+    Column("purse", Text, nullable=False),  # the first name in it
+    Column("account_of", Text, nullable=False),  # the name that this account was merged into at its agent, or nothing
+    Column("linked_at", BigInteger, nullable=False),
+    Column("linked_by", Text, nullable=False),
+    Column("why", Text, nullable=False),
+)
+
+link_held = Table(
+    "link_held",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("agent", Text, nullable=False),
+    Column("others", Text, nullable=False),  # the names that it may be one person with, as JSON
+    Column("reason", Text, nullable=False),
+    Column("held_at", BigInteger, nullable=False),
+)
+
+link_apart = Table(
+    "link_apart",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("other", Text, primary_key=True),  # the same pair is not there the other way round: name < other
+    Column("apart_at", BigInteger, nullable=False),
+    Column("apart_by", Text, nullable=False),
+    Column("why", Text, nullable=False),
+)
+
+link_change = Table(
+    "link_change",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("agent", Text, nullable=False),
+    Column("no", BigInteger, nullable=False),  # the newest change of what holds of this name
+)
+
+link_head = Table(
+    "link_head",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("no", BigInteger, nullable=False),  # the newest change
+)
+
+spend_leg = Table(
+    "spend_leg",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("spend", Text, primary_key=True),  # what was taken from several wallets, or from another than the asker's
+    Column("no", BigInteger, primary_key=True),
+    Column("learner", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+)

@@ -1,0 +1,1 @@
+"""One person with wallets at several agents."""
