@@ -48,7 +48,8 @@ bench: install servers ## measure, each figure beside its bare limit, into bench
 sim: install ## play whole systems by seed under virtual time: SEED=7 tells one, SEEDS=200 runs many (FIRST=, MINUTES=)
 	$(BIN)/python -m sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),50) --first $(or $(FIRST),1) $(if $(MINUTES),--minutes $(MINUTES)))
 
-soak: install servers ## the long tests
+soak: install servers ## the long tests, after a long day of a campus on failing machines (MINUTES=, SOAK_SEED=; as root)
+	$(BIN)/python -m soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SOAK_SEED),--seed $(SOAK_SEED))
 	$(BIN)/python -m pytest -m soak --timeout=86400
 
 docs: install $(VENV)/.docs ## build the manual into site/
@@ -97,4 +98,4 @@ lock: ## resolve the dependencies again and write the lock files; run it with th
 clean: ## remove everything that can be made again
 	rm -rf $(VENV) $(VENV)-lock build dist site demo-data .coverage
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find agent catalogue wire tests bench sim -name __pycache__ -type d -prune -exec rm -rf {} +
+	find agent catalogue wire tests bench sim soak -name __pycache__ -type d -prune -exec rm -rf {} +

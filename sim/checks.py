@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,66 +40,82 @@ def is_settled(world: World) -> bool:
     """Whether everybody has what they should and the catalogue knows it: the end that every run must come to."""
     if not (world.agent.runs and world.centre.runs) or world.posting:
         return False
+    home = world.agent.home
+    return is_delivered(home) and balances(home) == owed(world.moodle.rows(), world.forms)
+
+
+def is_delivered(home: Path) -> bool:
+    """Whether the catalogue has answered for the ledger's newest entry, and nothing stands against delivery."""
     try:
-        with file.reading(world.agent.home / "data") as connection:
+        with file.reading(home / "data") as connection:
             stands = delivery.standing(connection)
             newest = connection.execute("SELECT coalesce(max(seq), 0) FROM entry").fetchone()[0]
     except Exception:  # noqa: BLE001 - a file that is just being made is not settled
         return False
-    arrived = stands["acked_seq"] == newest and not stands["last_error"] and not stands["fault"]
-    return arrived and balances(world.agent.home) == owed(world.moodle.rows(), world.forms)
+    return bool(stands["acked_seq"] == newest and not stands["last_error"] and not stands["fault"])
 
 
 def differences(world: World) -> list[str]:
     """Who has something else than they should, and where delivery stands."""
-    should, have = owed(world.moodle.rows(), world.forms), balances(world.agent.home)
-    told = [
+    home = world.agent.home
+    return [*unequal(owed(world.moodle.rows(), world.forms), balances(home)), delivered(home)]
+
+
+def unequal(should: Mapping[str, int], have: Mapping[str, int]) -> list[str]:
+    """Who has something else than they should."""
+    return [
         f"{who} should have {should.get(who, 0)} and has {have.get(who, 0)}"
         for who in sorted(should.keys() | have.keys())
         if should.get(who, 0) != have.get(who, 0)
     ]
-    with file.reading(world.agent.home / "data") as connection:
+
+
+def delivered(home: Path) -> str:
+    """Where delivery stands."""
+    with file.reading(home / "data") as connection:
         stands = delivery.standing(connection)
     keep = ("acked_seq", "last_error", "fault", "attempts", "next_try_at")
-    told.append(f"delivery: {json.dumps({name: stands.get(name) for name in keep})}")
-    return told
+    return f"delivery: {json.dumps({name: stands.get(name) for name in keep})}"
 
 
 async def faults(world: World) -> list[str]:
     """Everything that does not hold, in words."""
-    found = list(_ledger(world))
-    found += differences(world)[:-1]
-    found += await _centre(world)
-    return found
+    home = world.agent.home
+    found = unequal(owed(world.moodle.rows(), world.forms), balances(home))
+    return found + await books(home, world.centre.home, now=world.clocks["catalogue"].now())
 
 
-def _ledger(world: World) -> Iterator[str]:
-    with file.reading(world.agent.home / "data") as connection:
+async def books(home: Path, centre: Path, *, now: int) -> list[str]:
+    """What does not hold in the agent's books, the catalogue's, or between them; ``now`` is the catalogue's time."""
+    return [*_ledger(home), *await _centre(centre, now), *_wallets(home, centre)]
+
+
+def _ledger(home: Path) -> Iterator[str]:
+    with file.reading(home / "data") as connection:
         for finding in verify(connection).findings:
             yield f"ledger verify: {finding.seq}: {finding.what}"
         for user, rule, event, count in connection.execute(_TWICE):
             yield f"rule {rule} paid event {event} of {user} {count} times"
 
 
-async def _centre(world: World) -> list[str]:
-    home = world.centre.home
-    key = keys.load(home / "catalogue.ed25519")
-    store = await Store.open(make_url(f"sqlite:///{home / 'catalogue.db'}"))
+async def _centre(centre: Path, now: int) -> list[str]:
+    key = keys.load(centre / "catalogue.ed25519")
+    store = await Store.open(make_url(f"sqlite:///{centre / 'catalogue.db'}"))
     try:
         async with store.reading() as conn:
-            report = await central.verify(conn, key.public, now=world.clocks["catalogue"].now())
+            report = await central.verify(conn, key.public, now=now)
     finally:
         await store.close()
-    return [f"catalogue verify: {fault}" for fault in report.faults] + _wallets(world)
+    return [f"catalogue verify: {fault}" for fault in report.faults]
 
 
-def _wallets(world: World) -> list[str]:
-    with file.reading(world.agent.home / "data") as ledger:
+def _wallets(home: Path, centre: Path) -> list[str]:
+    with file.reading(home / "data") as ledger:
         ours: dict[str, int] = dict(
             ledger.execute("SELECT p.pseudonym, b.amount FROM balance b JOIN person p USING (person_no)").fetchall()
         )
         chain = [bytes(body) for (body,) in ledger.execute("SELECT body FROM entry ORDER BY seq")]
-    db = sqlite3.connect(world.centre.home / "catalogue.db")
+    db = sqlite3.connect(centre / "catalogue.db")
     try:
         there = [bytes(body) for (body,) in db.execute(
             "SELECT body FROM entry WHERE campus = ? AND agent = ? ORDER BY seq", (CAMPUS, AGENT)

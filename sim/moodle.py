@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -35,7 +36,9 @@ _PLAIN: Row = {
     "contextinstanceid": COURSE, "userid": 0, "courseid": COURSE, "relateduserid": None, "anonymous": 0,
     "other": "null", "timecreated": 0, "origin": "web", "ip": None, "realuserid": None,
 }  # fmt: skip
-_INSERT = f"INSERT INTO mdl_logstore_standard_log (id, {', '.join(_PLAIN)}) VALUES (?, {', '.join('?' * len(_PLAIN))})"
+COLUMNS = ("id", *_PLAIN)
+"""Of a row as it is committed; what is drawn has all but the id, in this order."""
+_INSERT = f"INSERT INTO mdl_logstore_standard_log ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
 
 
 @cache
@@ -50,48 +53,25 @@ def _empty() -> bytes:
 
 
 @dataclass(slots=True)
-class Moodle:
-    """The site. ``waiting`` are rows whose number is taken and whose transaction is still open."""
+class Acts:
+    """What learners do, one after the other, as rows of the log."""
 
-    path: Path
     chance: Random
-    last_id: int = 0
+    learners: Sequence[int] = LEARNERS
+    lessons: Sequence[int] = LESSONS
     last_object: int = 900
-    waiting: dict[int, Row] = field(default_factory=dict)
     posts: list[tuple[int, int]] = field(default_factory=list)
     """(post, author) of forum posts that are not deleted."""
     told: dict[tuple[Any, ...], bool] = field(default_factory=dict)
     """Which facts were told, and whether by rows that never earn."""
-    db: sqlite3.Connection = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.path.write_bytes(_empty())
-        self.db = sqlite3.connect(self.path, isolation_level=None)
-        self.db.execute("PRAGMA journal_mode = WAL")
-        self.db.execute("PRAGMA synchronous = OFF")
-
-    def begin(self, row: Row) -> int:
-        """Take the next number for a row, which nobody sees yet."""
-        self.last_id += 1
-        self.waiting[self.last_id] = row
-        return self.last_id
-
-    def commit(self, number: int) -> None:
-        """The row can be seen."""
-        row = self.waiting.pop(number)
-        self.db.execute(_INSERT, (number, *row.values()))
-
-    def roll_back(self, number: int) -> None:
-        """The row was never there; its number is used up."""
-        del self.waiting[number]
 
     def _object(self) -> int:
         self.last_object += 1
         return self.last_object
 
-    def act(self, now: int) -> Row:
-        """What somebody does, as a row of the log."""
-        who, kind = self.chance.choice(LEARNERS), self.chance.random()
+    def next(self, now: int) -> Row:
+        """What somebody does now."""
+        who, kind = self.chance.choice(self.learners), self.chance.random()
         row = _PLAIN | {"userid": who, "timecreated": now - self.chance.randrange(3)}
         if kind < 0.35:
             row |= self._completed(who)
@@ -114,7 +94,7 @@ class Moodle:
         return row
 
     def _completed(self, who: int) -> Row:
-        lesson = self.chance.choice(LESSONS)
+        lesson = self.chance.choice(self.lessons)
         other = json.dumps({"relateduserid": who, "overrideby": None, "completionstate": 1})
         return {
             "eventname": COMPLETED, "objecttable": "course_modules_completion", "objectid": self._object(),
@@ -141,15 +121,46 @@ class Moodle:
         ]  # fmt: skip
         return self.chance.choice(strange)
 
+
+@dataclass(slots=True)
+class Moodle:
+    """The site. ``waiting`` are rows whose number is taken and whose transaction is still open."""
+
+    path: Path
+    acts: Acts
+    last_id: int = 0
+    waiting: dict[int, Row] = field(default_factory=dict)
+    db: sqlite3.Connection = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.path.write_bytes(_empty())
+        self.db = sqlite3.connect(self.path, isolation_level=None)
+        self.db.execute("PRAGMA journal_mode = WAL")
+        self.db.execute("PRAGMA synchronous = OFF")
+
+    def begin(self, row: Row) -> int:
+        """Take the next number for a row, which nobody sees yet."""
+        self.last_id += 1
+        self.waiting[self.last_id] = row
+        return self.last_id
+
+    def commit(self, number: int) -> None:
+        """The row can be seen."""
+        row = self.waiting.pop(number)
+        self.db.execute(_INSERT, (number, *row.values()))
+
+    def roll_back(self, number: int) -> None:
+        """The row was never there; its number is used up."""
+        del self.waiting[number]
+
     def close(self) -> None:
         """Let go of the file."""
         self.db.close()
 
     def rows(self) -> list[Row]:
         """Every row that was committed, in order."""
-        names = ("id", *_PLAIN)
-        found = self.db.execute(f"SELECT {', '.join(names)} FROM mdl_logstore_standard_log ORDER BY id")
-        return [dict(zip(names, row, strict=True)) for row in found]
+        found = self.db.execute(f"SELECT {', '.join(COLUMNS)} FROM mdl_logstore_standard_log ORDER BY id")
+        return [dict(zip(COLUMNS, row, strict=True)) for row in found]
 
 
 def _about_post(event: str, post: int, author: int | None) -> Row:

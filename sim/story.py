@@ -153,7 +153,7 @@ class Acting:
 
     def _act(self) -> None:
         world, now = self._world, int(BEGAN + self._world.loop.time())
-        row = world.moodle.act(now)
+        row = world.moodle.acts.next(now)
         number = world.moodle.begin(row)
         if self._does("trigger") and _is_told(row):
             times = 1 + self._does("twice")

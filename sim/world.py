@@ -20,7 +20,7 @@ from catalogue import tenants
 from catalogue.store import Store
 from sim.loop import VirtualLoop
 from sim.model import RULES, Form
-from sim.moodle import Moodle
+from sim.moodle import Acts, Moodle
 from sim.network import Network
 from sim.programs import Centre, Program, SeededChance, SimClock, agent_main, write_key
 from sim.trace import Trace
@@ -136,7 +136,7 @@ def build(seed: str, root: Path, scratch: Path) -> World:
     network = Network(Random(f"{seed}/network"), trace, tape_port=CENTRE_PORT)
     loop = VirtualLoop(Random(f"{seed}/loop"), network)
     trace.time = loop.time
-    moodle = Moodle(root / "moodle.db", Random(f"{seed}/moodle"))
+    moodle = Moodle(root / "moodle.db", Acts(Random(f"{seed}/moodle")))
     clocks = {name: SimClock(loop) for name in ("agent", "catalogue")}
     private = X25519PrivateKey.from_private_bytes(Random(f"{seed}/recovery").randbytes(32))
     recovery = RecoveryKey(private=private)

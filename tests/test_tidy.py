@@ -145,7 +145,7 @@ def test_every_text_file_ends_its_lines_with_lf() -> None:
 
 
 def test_every_module_says_first_what_it_is_for() -> None:
-    paths = list(python(*ROOMS, "tests", "bench", "sim"))
+    paths = list(python(*ROOMS, "tests", "bench", "sim", "soak"))
     silent = [
         where(p) for p in paths if not re.match(rb'r?"""[^\n"]', p.read_bytes()) or not ast.get_docstring(tree(p))
     ]
@@ -161,7 +161,7 @@ def test_no_exception_is_passed_over_in_silence() -> None:
 
     faults = [
         where(path, node)
-        for path in python(*ROOMS, "tests", "bench", "sim")
+        for path in python(*ROOMS, "tests", "bench", "sim", "soak")
         for node in ast.walk(tree(path))
         if isinstance(node, ast.ExceptHandler) and silent(node)
     ]
@@ -201,7 +201,7 @@ def test_the_engine_reads_no_clock_and_knows_no_float() -> None:
 
 def test_no_test_and_no_code_uses_mocks() -> None:
     faults = []
-    for path in python(*ROOMS, "tests", "bench", "sim"):
+    for path in python(*ROOMS, "tests", "bench", "sim", "soak"):
         for node in ast.walk(tree(path)):
             names: list[str] = []
             if isinstance(node, ast.Import):

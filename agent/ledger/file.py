@@ -88,6 +88,13 @@ def directory_error(directory: Path, exc: OSError) -> RewardsError:
             f"the disk of {directory} is full",
             hint="free some space: nothing is lost, the agent goes on where it stood",
         )
+    if exc.errno == errno.EROFS and ledger_path(directory).exists():
+        # It could be written once: the machine is in trouble, not the configuration.
+        return TransientError(
+            f"the file system of {directory} has become read-only",
+            hint="see why (dmesg), check it (fsck), mount it again: nothing is lost, the agent goes on where it stood",
+            fault="disk-read-only",
+        )
     if exc.errno == errno.ENOENT:
         return ConfigError(f"{directory} does not exist", hint=f"create it: install -d -m 0700 {directory}")
     if exc.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}:
@@ -113,7 +120,7 @@ def database_error(path: Path, exc: sqlite3.Error) -> RewardsError:
             hint="see the system's log for its disk and memory: nothing is lost, the agent goes on where it stood",
         )
     if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
-        return ConfigError(
+        return _refused_by_the_disk(path.parent) or ConfigError(
             f"{path} cannot be written: {text}",
             hint="the agent's user must own the data directory and every file in it",
         )
@@ -132,12 +139,22 @@ def database_error(path: Path, exc: sqlite3.Error) -> RewardsError:
     return IntegrityError(f"{path}: {text}", hint="run: rewards-agent ledger verify")
 
 
+def _refused_by_the_disk(directory: Path) -> TransientError | None:
+    """The trouble of a file system that is full or read-only, where SQLite only says that it may not write."""
+    try:
+        tempfile.TemporaryFile(dir=directory).close()
+    except OSError as exc:
+        error = directory_error(directory, exc)
+        return error if isinstance(error, TransientError) else None
+    return None
+
+
 def prepare_directory(data_dir: Path) -> None:
     """Make the data directory (0700) if it is not there and see that it can be written.
 
     Raises:
         ConfigError: it cannot be made or written.
-        TransientError: the disk is full.
+        TransientError: the disk is full, or has become read-only.
     """
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -108,13 +108,36 @@ async def test_a_disk_that_is_full_at_the_start_is_told_as_such(small_disk: Path
 
 
 async def test_a_read_only_directory_is_told_with_what_to_do(small_disk: Path) -> None:
-    async with opened(small_disk) as ledger:
-        await ledger.pay(3)
     mount("-o", "remount,ro", str(small_disk))
     with pytest.raises(ConfigError, match="Read-only file system") as told:
         await Writer.open(small_disk)
     assert "name another under [agent] data_dir" in told.value.hint
     assert told.value.exit_code == 2
+
+
+async def test_a_file_system_that_becomes_read_only_is_the_machines_trouble_and_no_fault_of_the_configuration(
+    small_disk: Path,
+) -> None:
+    async with opened(small_disk) as ledger:
+        await ledger.pay(3)
+    mount("-o", "remount,ro", str(small_disk))
+    with pytest.raises(TransientError, match="has become read-only") as told:
+        await Writer.open(small_disk)
+    assert "nothing is lost" in told.value.hint
+    assert told.value.exit_code == 1, "a service tries again"
+    assert isinstance(file.database_error(file.ledger_path(small_disk), refusal("SQLITE_READONLY")), TransientError)
+    mount("-o", "remount,rw", str(small_disk))
+    assert isinstance(file.database_error(file.ledger_path(small_disk), refusal("SQLITE_READONLY")), ConfigError)
+    async with opened(small_disk) as ledger:
+        await ledger.pay(1, first=4)
+    assert found(small_disk) == []
+
+
+def refusal(code: str) -> sqlite3.OperationalError:
+    """What SQLite says."""
+    error = sqlite3.OperationalError("attempt to write a readonly database")
+    error.sqlite_errorname = code
+    return error
 
 
 async def test_a_directory_that_cannot_be_made_is_told_with_what_to_do(tmp_path: Path) -> None:

@@ -53,6 +53,12 @@ def test_a_unit_is_exposed_no_more_than_agreed(systemd: str, name: str) -> None:
     assert float(exposure[1]) <= EXPOSURE_MAX
 
 
+@pytest.mark.parametrize("name", [name for name in UNITS if "backup" not in name])
+def test_a_service_is_never_given_up_on_for_what_the_machine_cures(name: str) -> None:
+    lines = (ROOT / "systemd" / name).read_text(encoding="utf-8").splitlines()
+    assert {"Restart=on-failure", "RestartPreventExitStatus=2 3", "StartLimitIntervalSec=0"} <= set(lines)
+
+
 @pytest.mark.parametrize("name", [name for name in (*UNITS, *TIMERS) if "@." in name])
 def test_the_unit_of_one_campus_among_several_is_the_plain_one_at_other_places(name: str) -> None:
     plain = (ROOT / "systemd" / name.replace("@.", ".")).read_text(encoding="utf-8")

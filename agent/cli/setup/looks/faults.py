@@ -37,6 +37,9 @@ data-directory-unusable
 data-directory-open
   others may read who earned what
   → `chmod 700` as told
+disk-read-only
+  the file system of the ledger is read-only
+  → `dmesg` says why; check it and mount it again; nothing is lost meanwhile
 disk-full
   less than 200 MB are left
   → free some space; nothing is lost meanwhile

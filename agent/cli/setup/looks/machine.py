@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,8 +51,15 @@ def data_directory(directory: Path) -> Iterator[Finding]:
 
 
 def _access(directory: Path) -> Finding:
-    mode = directory.stat().st_mode & 0o777
+    told = directory.stat()
+    mode = told.st_mode & 0o777
     if not os.access(directory, os.W_OK | os.X_OK):
+        if os.geteuid() in {0, told.st_uid} and mode & stat.S_IWUSR:
+            found = f"the file system of {directory} is read-only"
+            do = (
+                "see why (dmesg), check it (fsck) and mount it again; nothing is lost, the agent goes on where it stood"
+            )
+            return Finding(about="data directory", level="fail", code="disk-read-only", found=found, do=do)
         found = f"{directory} cannot be written by this user"
         do = "run doctor as the user that the agent runs as, or make that user the owner: chown -R USER " + str(
             directory
