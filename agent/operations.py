@@ -128,6 +128,8 @@ class Operations:
             "redeem": self.counter("redeem"),
             "redemption.show": self.counter("show"),
             "redemption.cancel": self.counter("cancel"),
+            "allowance.draw": self.counter("draw"),
+            "allowance.return": self.counter("give_back"),
             "redemption.settle": self.counter("settle"),
             "catalogue.enrol": self.enrol,
             "key.rotate": self.rotate_key,

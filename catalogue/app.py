@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import acts, receive, schema, tenants
 from catalogue.acts import Act
+from catalogue.allowance.door import AllowanceDoor
 from catalogue.api.door import ReadingDoor
 from catalogue.api.guard import PATIENCE, Guard, Patience
 from catalogue.api.shelf import ShelfDoor
@@ -89,7 +90,9 @@ class Door:
         ReadingDoor(guard).add_to(app.router)
         ShelfDoor(guard).add_to(app.router)
         if self.vault is not None:
-            SpendingDoor(self, self.vault).add_to(app.router)
+            counter = SpendingDoor(self, self.vault)
+            counter.add_to(app.router)
+            AllowanceDoor(self, counter).add_to(app.router)
         return app
 
     async def livez(self, _request: web.Request) -> web.Response:

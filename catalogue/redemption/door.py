@@ -32,7 +32,7 @@ class SpendingDoor:
 
     def __init__(self, door: Proves, safe: Vault) -> None:
         self._door = door
-        self._desk = Desk(door.store, safe)
+        self.desk = Desk(door.store, safe)
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Make them known."""
@@ -45,8 +45,8 @@ class SpendingDoor:
     async def shelf(self, request: web.Request) -> web.Response:
         """What is offered to a learner, what stands against each, and what the learner has."""
         body = await request.read()
-        sender, proven = await self._proven(request, body)
-        asker = _own(sender, spending.Asker.parse(body))
+        sender, proven = await self.proven(request, body)
+        asker = own(sender, spending.Asker.parse(body))
         now, whose = self._door.clock(), frozenset(asker.cohorts)
         found: list[dict[str, Any]] = []
         async with self._door.store.reading() as conn:
@@ -58,13 +58,25 @@ class SpendingDoor:
                 against, left = await facts.seen(conn, who, one, whose, asker.country, now=now)
                 told = {"owner": one.owner, "against": against, "left": left}
                 found.append(one.reward.model_dump(mode="json") | told)
-        return self._answer({"rewards": found, "wallets": wallets}, proven)
+        return self.answer({"rewards": found, "wallets": wallets}, proven)
 
     async def redeem(self, request: web.Request) -> web.Response:
         """Spend a learner's points; the same key gives the same redemption, voucher and all."""
         body = await request.read()
-        sender, proven = await self._proven(request, body)
-        asked = _own(sender, spending.Wish.parse(body))
+        sender, proven = await self.proven(request, body)
+        asked = own(sender, spending.Wish.parse(body))
+        try:
+            made = await self.granted(sender, asked)
+        except RefusedError as refused:
+            return self.refused(refused, proven)
+        return self.answer(voucher.shown(self.desk, made), proven)
+
+    async def granted(self, sender: Sender, asked: spending.Wish) -> Redemption:
+        """What a wish came to.
+
+        Raises:
+            RefusedError: something stands against it.
+        """
         wish = Wish(
             campus=sender.campus,
             learner=asked.learner,
@@ -75,44 +87,43 @@ class SpendingDoor:
             country=asked.country,
         )
         try:
-            made = await self._desk.redeem(wish, now=self._door.clock(), by=sender.agent)
-        except RefusedError as refused:
+            return await self.desk.redeem(wish, now=self._door.clock(), by=sender.agent)
+        except RefusedError:
             # The same wish may have been granted while this one waited for it: then that is the answer.
             known = await self._wished(sender, asked.key)
             if known is None or known.asked != records.asked(wish):
-                return self._refused(refused, proven)
-            made = known
-        return self._answer(voucher.shown(self._desk, made), proven)
+                raise
+            return known
 
     async def wished(self, request: web.Request) -> web.Response:
         """What became of a wish that this agent sent under a key; asking makes nothing."""
-        sender, proven = await self._proven(request, await request.read(), tag=signing.ASK_TAG)
+        sender, proven = await self.proven(request, await request.read(), tag=signing.ASK_TAG)
         known = await self._wished(sender, request.match_info["key"])
         if known is None:
-            return self._refused(RefusedError(404, "unknown-wish", "no wish came under this key"), proven)
-        return self._answer(voucher.shown(self._desk, known), proven)
+            return self.refused(RefusedError(404, "unknown-wish", "no wish came under this key"), proven)
+        return self.answer(voucher.shown(self.desk, known), proven)
 
     async def show(self, request: web.Request) -> web.Response:
         """Where a redemption is, with its voucher."""
-        sender, proven = await self._proven(request, await request.read(), tag=signing.ASK_TAG)
+        sender, proven = await self.proven(request, await request.read(), tag=signing.ASK_TAG)
         try:
             one = await self._find(sender, request.match_info["redemption"])
         except RefusedError as refused:
-            return self._refused(refused, proven)
-        return self._answer(voucher.shown(self._desk, one), proven)
+            return self.refused(refused, proven)
+        return self.answer(voucher.shown(self.desk, one), proven)
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Give a reservation back that nothing was sent for."""
         body = await request.read()
-        sender, proven = await self._proven(request, body)
-        asked = _own(sender, spending.Cancel.parse(body))
+        sender, proven = await self.proven(request, body)
+        asked = own(sender, spending.Cancel.parse(body))
         try:
             one = await self._find(sender, asked.redemption, learner=asked.learner)
             now = self._door.clock()
-            back = await self._desk.cancel(sender.campus, one.redemption, now=now, by=sender.agent, why=asked.why)
+            back = await self.desk.cancel(sender.campus, one.redemption, now=now, by=sender.agent, why=asked.why)
         except RefusedError as refused:
-            return self._refused(refused, proven)
-        return self._answer(voucher.shown(self._desk, back), proven)
+            return self.refused(refused, proven)
+        return self.answer(voucher.shown(self.desk, back), proven)
 
     async def _wished(self, sender: Sender, key: str) -> Redemption | None:
         async with self._door.store.reading() as conn:
@@ -127,12 +138,13 @@ class SpendingDoor:
             raise RefusedError(404, "unknown-redemption", "this campus has no such redemption")
         return one
 
-    async def _proven(self, request: web.Request, body: bytes, tag: str = signing.SPEND_TAG) -> tuple[Sender, Request]:
+    async def proven(self, request: web.Request, body: bytes, tag: str = signing.SPEND_TAG) -> tuple[Sender, Request]:
+        """Who asks, and may."""
         sender, proven = await self._door.prove(request, body, tag=tag)
         sender.check()
         return sender, proven
 
-    def _refused(self, refused: RefusedError, proven: Request) -> web.Response:
+    def refused(self, refused: RefusedError, proven: Request) -> web.Response:
         """A no that the agent can prove: a wish that was refused is settled by it."""
         log = structlog.get_logger("catalogue")
         log.warning("refused", path=proven.url, status=refused.status, code=refused.code, why=refused.message)
@@ -141,7 +153,8 @@ class SpendingDoor:
         tag = signing.SPENT_TAG
         return self._door.bound(body, proven, status=refused.status, tag=tag, content_type=content_type)
 
-    def _answer(self, fields: dict[str, Any], proven: Request) -> web.Response:
+    def answer(self, fields: dict[str, Any], proven: Request) -> web.Response:
+        """A yes that the agent can prove."""
         body = canonical.dump(fields)
         return self._door.bound(body, proven, tag=signing.SPENT_TAG, content_type=spending.CONTENT_TYPE)
 
@@ -151,7 +164,7 @@ def _key(sender: Sender, key: str) -> str:
     return f"{sender.agent}:{key}"
 
 
-def _own(sender: Sender, asked: Asking) -> Asking:
+def own(sender: Sender, asked: Asking) -> Asking:
     """What was asked, which must name who signed it."""
     if (asked.campus, asked.agent) != (sender.campus, sender.agent):
         raise RefusedError(403, "not-yours", "the message names another campus or agent than the key that signed it")

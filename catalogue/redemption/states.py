@@ -19,7 +19,7 @@ class State(StrEnum):
     resending = "resending"  # an attempt is under way after one that was lost
     unknown = "unknown"  # an attempt was lost; asking again is not safe
     fulfilled = "fulfilled"  # there is a voucher
-    released = "released"  # points are back; there never was a voucher
+    released = "released"  # points are back; nobody ever had a voucher
     refunded = "refunded"  # points are back; the voucher is void
 
 
@@ -35,6 +35,7 @@ class Event(StrEnum):
     cancel = "cancel"  # the learner or an operator no longer wants it
     give_up = "give_up"  # it was tried long enough
     refund = "refund"  # the points go back although there was a voucher
+    returned = "returned"  # the campus gives a voucher back that was made beforehand and that nobody was shown
 
 
 S, E = State, Event
@@ -61,6 +62,7 @@ TABLE: dict[tuple[State, Event], State] = {
     (S.unknown, E.issued): S.fulfilled,
     (S.unknown, E.declined): S.released,
     (S.fulfilled, E.refund): S.refunded,
+    (S.fulfilled, E.returned): S.released,
 }
 """What leads where; whatever is not here is impossible."""
 

@@ -9,7 +9,7 @@ from catalogue.schema.funding import budget, budget_alert, issue_limit, policy, 
 from catalogue.schema.keeping import sealed_person
 from catalogue.schema.people import link, link_apart, link_change, link_head, link_held, person_tag, spend_leg
 from catalogue.schema.proof import accepted_entry, catalogue_key, site, statement_page
-from catalogue.schema.redemption import redemption, step
+from catalogue.schema.redemption import allowance, redemption, step
 from catalogue.schema.rewards import code, label, offer, partner, reward
 from catalogue.schema.wallets import currency, ledger, level, movement, wallet
 
@@ -20,6 +20,7 @@ __all__ = [
     "act_head",
     "agent",
     "agent_key",
+    "allowance",
     "api_token",
     "batch",
     "budget",

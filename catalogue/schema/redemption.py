@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, LargeBinary, Table, Text
 
 from catalogue.schema.base import metadata
 
@@ -48,4 +48,17 @@ step = Table(
     Column("state", Text, nullable=False),  # after it
     Column("by", Text, nullable=False),
     Column("why", Text, nullable=False),
+)
+
+allowance = Table(
+    "allowance",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("redemption", Text, primary_key=True),
+    Column("agent", Text, nullable=False),  # for whom it was made beforehand
+    Column("epoch", BigInteger, nullable=False),  # and for which life of that agent
+    Column("drawn_at", BigInteger, nullable=False),
+    Column("ended", Text),  # spent | returned; NULL: the agent has not said
+    Column("ended_at", BigInteger),
+    ForeignKeyConstraint(["campus", "agent"], ["agent.campus", "agent.agent"]),
 )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.campus import campus
+from tests.acceptance.campus import Campus, campus
 from tests.acceptance.test_delivery import RULES, complete
 from tests.integration.test_catalogue_process import Served, command, serving
 from tests.sites import SqliteSite
@@ -24,9 +25,8 @@ def catalogue(tmp_path: Path) -> Iterator[Served]:
         yield served
 
 
-def test_a_learner_sees_what_there_is_redeems_once_and_the_campus_shows_what_is_left(
-    tmp_path: Path, catalogue: Served
-) -> None:
+def enrolled(tmp_path: Path, catalogue: Served) -> tuple[Campus, tuple[str, ...]]:
+    """A campus whose learners have seventy points each, and a cup of tea for fifty; how the catalogue is commanded."""
     site = SqliteSite(tmp_path / "moodle.db")
     for lesson in range(1, 8):
         complete(site, lesson)
@@ -39,7 +39,13 @@ def test_a_learner_sees_what_there_is_redeems_once_and_the_campus_shows_what_is_
     reward = ["--title", "A cup of tea", "--price", "points=50", "--stock", "9", "--approve"]
     command("reward", "add", CAMPUS, "tea", *reward, *where)
     at.catch_up()
+    return at, tuple(map(str, where))
 
+
+def test_a_learner_sees_what_there_is_redeems_once_and_the_campus_shows_what_is_left(
+    tmp_path: Path, catalogue: Served
+) -> None:
+    at, where = enrolled(tmp_path, catalogue)
     offered = at.command("rewards", "list", "moodle:35").stdout
     assert re.search(r"tea +A cup of tea +50 points +9 +can be had", offered), offered
     bought = at.command("redeem", "moodle:35", "tea", "--by", "desk")
@@ -64,3 +70,27 @@ def test_a_learner_sees_what_there_is_redeems_once_and_the_campus_shows_what_is_
     assert at.json("sync", "lost") == []
     assert at.command("ledger", "verify").returncode == 0
     command("redemption", "use", voucher[1], *where)
+
+
+def test_a_voucher_drawn_beforehand_is_given_out_while_the_catalogue_is_away_and_not_again_from_a_backup(
+    tmp_path: Path, catalogue: Served
+) -> None:
+    at, where = enrolled(tmp_path, catalogue)
+    drawn = at.command("allowance", "draw", "tea", "moodle:35", "moodle:36", "--by", "desk")
+    assert drawn.stdout.count("kept") == 2, drawn.stdout
+    at.command("backup", "--to", str(tmp_path / "copies"))
+    catalogue.end(signal.SIGTERM)
+    given = at.command("redeem", "moodle:35", "tea")
+    assert re.search(r"^A cup of tea for 50 points: kept beforehand\nvoucher \S+, until ", given.stdout), given.stdout
+    away = at.command("redeem", "moodle:35", "tea", check=False)
+    assert (away.returncode, "nobody knows yet" in away.stdout) == (1, True)
+
+    (copy,) = (tmp_path / "copies").iterdir()
+    restored = at.command("restore", str(copy), "--yes")
+    assert "2 vouchers that were kept for learners may have been given out since" in restored.stdout + restored.stderr
+    catalogue.start()
+    at.command("redemption", "settle")
+    assert {one["state"] for one in at.json("allowance", "list")} == {"settled: spent"}
+    assert at.json("allowance", "return") == {"returning": 0, "settled": 0}
+    report = json.loads(command("verify", "--json", *where).stdout)
+    assert report["faults"] == []

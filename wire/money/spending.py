@@ -14,6 +14,12 @@ CONTENT_TYPE = "application/json"
 MESSAGE_BYTES_MAX = 16 * 2**10
 COHORTS_MAX = 100
 WHY_CHARS_MAX = 300
+SETTLED_MAX = 50
+"""Most vouchers of each kind that one message settles."""
+SPENT = "spent"
+RETURNED = "returned"
+NOBODY = "-"
+"""In place of a learner, where a message is about several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +75,63 @@ class Wish(Asker):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Draw(Wish):
+    """A voucher, please, to be kept for when there is no line: for this life of the agent (``epoch``) alone."""
+
+    epoch: int
+
+    def encode(self) -> bytes:
+        """Canonical bytes of it."""
+        more = {"key": self.key, "reward": self.reward, "currency": self.currency, "epoch": self.epoch}
+        return canonical.dump(_said(self, more))
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Read it.
+
+        Raises:
+            MalformedError: it is no such message.
+        """
+        fields = _load(body)
+        return cls(
+            **_asker(fields),
+            key=canonical.text(fields, "key"),
+            reward=canonical.text(fields, "reward"),
+            currency=canonical.text(fields, "currency", empty=True),
+            epoch=canonical.whole(fields, "epoch", least=1),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle(Asker):
+    """What became of vouchers that were made beforehand, by the redemptions' names. ``learner`` is nobody's."""
+
+    epoch: int
+    spent: tuple[str, ...]
+    returned: tuple[str, ...]
+
+    def encode(self) -> bytes:
+        """Canonical bytes of it."""
+        more = {"epoch": self.epoch, SPENT: list(self.spent), RETURNED: list(self.returned)}
+        return canonical.dump(_said(self, more))
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Read it.
+
+        Raises:
+            MalformedError: it is no such message.
+        """
+        fields = _load(body)
+        return cls(
+            **_asker(fields),
+            epoch=canonical.whole(fields, "epoch", least=1),
+            spent=_names(fields, SPENT),
+            returned=_names(fields, RETURNED),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel(Asker):
     """This learner no longer wants a redemption that nothing was sent for."""
 
@@ -89,6 +152,13 @@ class Cancel(Asker):
         fields = _load(body)
         why = canonical.text(fields, "why", most=WHY_CHARS_MAX)
         return cls(**_asker(fields), redemption=canonical.text(fields, "redemption"), why=why)
+
+
+def _names(fields: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    found = fields.get(name)
+    if not isinstance(found, list) or len(found) > SETTLED_MAX:
+        raise MalformedError(f"field {name!r} must be a list of at most {SETTLED_MAX} names")
+    return tuple(canonical.text({"name": one}, "name") for one in found)
 
 
 def _said(asker: Asker, more: Mapping[str, Any]) -> dict[str, Any]:

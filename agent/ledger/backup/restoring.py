@@ -13,6 +13,7 @@ from pathlib import Path
 from agent.errors import ConfigError, RewardsError
 from agent.ledger import file
 from agent.ledger.backup.taking import Manifest, read_manifest, require_head, require_whole
+from agent.ledger.centre import allowances
 
 _ACKED = "SELECT coalesce(max(acked_seq), 0) FROM reader WHERE name = 'catalogue'"
 
@@ -62,6 +63,7 @@ def restore(
                 shutil.copyfile(copy / name, fresh / name)
                 (fresh / name).chmod(0o600)
             require_head(fresh, manifest)
+            kept = in_doubt(fresh)
             before(fresh)
             aside = set_aside(data_dir, now)
             for name in manifest.files:
@@ -70,7 +72,19 @@ def restore(
             raise file.directory_error(data_dir, error) from error
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
-    return Restored(manifest=manifest, set_aside=aside, remarks=remarks)
+    return Restored(manifest=manifest, set_aside=aside, remarks=(*remarks, *kept))
+
+
+def in_doubt(fresh: Path) -> tuple[str, ...]:
+    """Vouchers that the copy keeps may have been given out since it was made: they count as spent."""
+    with contextlib.closing(sqlite3.connect(fresh / file.FILE_NAME)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'allowance'").fetchone():
+            return ()
+        count = allowances.doubt(connection)
+        connection.commit()
+    if not count:
+        return ()
+    return (f"{count} vouchers that were kept for learners may have been given out since: they count as spent",)
 
 
 EVERYTHING = ("ledger.db*", "inbox.db*", "text.key")

@@ -93,6 +93,11 @@ SELECT w.reward, w.state, w.asked_at, w.asked_by, w.settled_at, w.redemption, w.
   w.country, w.cohorts AS cohorts_json, w.why, w.shown_at, w.shown_by
 FROM wish w WHERE w.person_no IN (SELECT value FROM json_each(:persons)) ORDER BY w.wish_no
 
+-- name: allowance
+SELECT a.reward, a.state, a.asked_at, a.asked_by, a.redemption, a.title, a.paid, a.currency, a.country,
+  a.cohorts AS cohorts_json, a.expires_at, a.ended, a.shown_at, a.shown_by, a.why
+FROM allowance a WHERE a.person_no IN (SELECT value FROM json_each(:persons)) ORDER BY a.asked_at, a.key
+
 -- name: statement
 SELECT s.kind, s.currency, s.amount, s.of AS of_entry, s.occurred_at, s.recorded_at
 FROM json_each(:persons) w JOIN statement s ON s.person_no = w.value ORDER BY s.no

@@ -50,7 +50,7 @@ _ALIASES_6 = "FROM alias WHERE (site, lms_user) = (?1, ?2) OR (site, into_user) 
 _TAGS = "FROM account_tag WHERE site = ? AND lms_user = ?"
 _OUT = "FROM opted_out WHERE site = ? AND lms_user = ?"
 _LINKS = "SELECT site, lms_user, others FROM link_held"
-_BY_PERSON = ("quota_use", "undoable", "restored_award", "lot_notice", "wish", "person")
+_BY_PERSON = ("quota_use", "undoable", "restored_award", "lot_notice", "wish", "allowance", "person")
 _BY_EVENT = ("state_event", "partial_event", "event")
 
 

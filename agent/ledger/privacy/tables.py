@@ -80,6 +80,11 @@ LEDGER: Mapping[str, Table] = {
         fate="removed",
         why="it says what somebody likes; the centre keeps the redemption under the pseudonym",
     ),
+    "allowance": Table(
+        holds="vouchers that were made beforehand, and whether they were given out",
+        fate="removed",
+        why="it says what somebody likes; the centre keeps the redemption under the pseudonym",
+    ),
     "lot_notice": Table(
         holds="notices that something expires soon",
         fate="removed",

@@ -15,14 +15,14 @@ from agent.clock import Clock
 from agent.errors import ConfigError, InvalidInputError, RewardsError, TransientError
 from agent.ledger import delivery, file
 from agent.ledger.centre import wishes
+from agent.ledger.centre.allowances import Allowance
 from agent.ledger.centre.wishes import Granted, Wish
 from agent.ledger.delivery import Identity
+from agent.outbox.redeeming.allowances import DOUBT_S, Allowances
 from agent.outbox.redeeming.talk import Said, Talk, Unknown
 from agent.outbox.writes import Runs
 from wire.money import spending
 
-DOUBT_S = 60
-"""How long an attempt that nobody answered may still arrive, in seconds: twice what the catalogue gives a request."""
 TRIES = 3
 SETTLE_S = 30.0
 """How often open wishes are looked at, in seconds."""
@@ -58,6 +58,7 @@ class Redeeming:
         self._secret = secret
         self._reading: aiosqlite.Connection | None = None
         self._one_at_a_time = asyncio.Lock()
+        self._allowances = Allowances(talk, writer, clock, self._connection)
 
     async def run(self) -> None:
         """Find out what became of open wishes, for ever."""
@@ -109,6 +110,8 @@ class Redeeming:
         async with self._one_at_a_time:
             who, person_no, pseudonym = await self._asker(learner)
             conn = await self._connection()
+            if not key and (kept := await self._allowances.give_out(person_no, reward, by=by)) is not None:
+                return kept
             if key:
                 wish = await self._again(conn, key, person_no, reward)
             else:
@@ -124,6 +127,57 @@ class Redeeming:
                 await self._writer.run(wishes.add(wish))
             return await self._sent(who, wish, fresh=not key, by=by)
 
+    async def draw(
+        self,
+        *,
+        learner: str,
+        reward: str,
+        by: str,
+        currency: str = "",
+        cohorts: Sequence[str] = (),
+        country: str = "",
+    ) -> dict[str, Any]:
+        """Have a voucher made beforehand, to be given out when there is no line: {state, key, why, …}.
+
+        Raises:
+            InvalidInputError: nobody.
+        """
+        async with self._one_at_a_time:
+            who, person_no, pseudonym = await self._asker(learner)
+            await self._deliver()
+            wanted = Allowance(
+                key=self._secret(_KEY_BYTES).hex(),
+                person_no=person_no,
+                learner=learner,
+                pseudonym=pseudonym,
+                reward=reward,
+                currency=currency,
+                cohorts=tuple(cohorts),
+                country=country,
+                epoch=who.epoch,
+                asked_at=self._clock.now(),
+                asked_by=by,
+                doubt_until=self._clock.now() + DOUBT_S,
+                redemption="",
+                title="",
+                paid=0,
+                expires_at=None,
+                state="asked",
+                ended="",
+                shown_at=None,
+                shown_by="",
+                why="",
+            )
+            return await self._allowances.draw(who, wanted)
+
+    async def give_back(self, *, key: str = "") -> dict[str, Any]:
+        """Give back what is kept and was not given out, all of it or one: {returning, settled}."""
+        async with self._one_at_a_time:
+            returning = await self._allowances.give_back(key)
+            settled = await self._allowances.settle()
+        await self._hear()
+        return {"returning": returning, "settled": settled}
+
     async def show(self, *, name: str, by: str, again: bool = False) -> dict[str, Any]:
         """A granted wish (its key or the redemption's name) with its voucher, which is shown once unless ``again``.
 
@@ -131,6 +185,9 @@ class Redeeming:
             InvalidInputError: there is none, or it was shown.
             TransientError: the catalogue does not answer.
         """
+        kept = await self._allowances.show_again(name, by=by) if again else None
+        if kept is not None:
+            return kept
         wish = await self._called(name)
         if wish.state != "granted":
             raise InvalidInputError(f"this wish is {wish.state}", hint="see: rewards-agent redemption list")
@@ -166,26 +223,32 @@ class Redeeming:
         return _told(wish, said.fields)
 
     async def settle(self) -> int:
-        """Find out what became of wishes of which no attempt can arrive any more; how many were settled."""
+        """Find out what became of wishes of which no attempt can arrive any more, and settle what was made beforehand.
+
+        Says how many were settled.
+        """
         async with self._one_at_a_time:
-            conn = await self._connection()
-            who = await delivery.identity(conn)
-            if who is None:
-                return 0
-            settled = 0
-            for wish in await wishes.to_settle(conn, self._clock.now(), SETTLED_AT_ONCE):
-                said = await self._talk.get(who, f"/v1/wishes/{wish.key}")
-                if isinstance(said, Unknown):
-                    break
-                if said.yes:
-                    await self._granted(wish, said.fields)
-                elif said.code == _UNKNOWN_WISH:
-                    why = f"it never arrived at the catalogue; {wish.why}".rstrip("; ")
-                    await self._writer.run(wishes.settle(wish.key, "void", now=self._clock.now(), why=why))
-                else:
-                    break
-                settled += 1
-            return settled
+            return await self._allowances.settle() + await self._settle_wishes()
+
+    async def _settle_wishes(self) -> int:
+        conn = await self._connection()
+        who = await delivery.identity(conn)
+        if who is None:
+            return 0
+        settled = 0
+        for wish in await wishes.to_settle(conn, self._clock.now(), SETTLED_AT_ONCE):
+            said = await self._talk.get(who, f"/v1/wishes/{wish.key}")
+            if isinstance(said, Unknown):
+                break
+            if said.yes:
+                await self._granted(wish, said.fields)
+            elif said.code == _UNKNOWN_WISH:
+                why = f"it never arrived at the catalogue; {wish.why}".rstrip("; ")
+                await self._writer.run(wishes.settle(wish.key, "void", now=self._clock.now(), why=why))
+            else:
+                break
+            settled += 1
+        return settled
 
     async def _sent(self, who: Identity, wish: Wish, *, fresh: bool, by: str) -> dict[str, Any]:
         message = spending.Wish(

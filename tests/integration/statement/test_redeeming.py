@@ -17,7 +17,8 @@ from agent.errors import InvalidInputError, TransientError
 from agent.ledger import file
 from agent.ledger.centre import wishes
 from agent.outbox.client import Client, Place
-from agent.outbox.redeeming.desk import DOUBT_S, Redeeming
+from agent.outbox.redeeming.allowances import DOUBT_S
+from agent.outbox.redeeming.desk import Redeeming
 from agent.outbox.redeeming.talk import Talk
 from catalogue.app import wall_clock
 from catalogue.proof import keys
@@ -95,8 +96,10 @@ async def a_counter(catalogue: RealCatalogue, directory: Path, *, enrol: bool = 
                     made = shelf.described({"id": name, "title": name.capitalize(), "price": {"points": 50}} | fields)
                     await shelf.put(conn, CAMPUS, made, now=1)
                     await shelf.approve(conn, CAMPUS, CAMPUS, name, approved=True, now=1)
-        yield Counter(campus, desk, line, catalogue, clock)
-        await desk.close()
+        try:
+            yield Counter(campus, desk, line, catalogue, clock)
+        finally:
+            await desk.close()
 
 
 async def test_points_of_a_moment_ago_become_a_voucher_and_the_campus_shows_what_is_left(

@@ -1,0 +1,164 @@
+"""Vouchers made beforehand: nothing offline spends more than the centre took, and each is settled once."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.errors import IntegrityError
+from agent.ledger import delivery, file
+from agent.ledger.backup import restoring
+from agent.ledger.centre import allowances
+from agent.outbox.redeeming.allowances import DOUBT_S
+from catalogue.app import wall_clock
+from catalogue.rewards import shelf
+from catalogue.verify import verify
+from tests.contract.catalogues import RealCatalogue
+from tests.integration.statement.line import Mood
+from tests.integration.statement.test_feed import copied
+from tests.integration.statement.test_redeeming import ANN, Counter, a_counter
+from tests.wire_builders import CAMPUS
+
+
+async def draw(it: Counter, reward: str = "tea") -> dict[str, Any]:
+    return await it.desk.draw(learner=ANN, reward=reward, by="desk")
+
+
+def states(it: Counter) -> list[tuple[str, str]]:
+    with contextlib.closing(file.open_for_reading(it.campus.agent.data_dir)) as connection:
+        return sorted((one.state, one.ended) for one in allowances.listed(connection))
+
+
+def cut(it: Counter) -> None:
+    """No request of any kind arrives for a long time."""
+    it.line.on, it.line.moods = "/v1/", [Mood.down] * 1000
+
+
+def mend(it: Counter) -> None:
+    it.line.moods = []
+
+
+async def left_of(it: Counter, reward: str) -> int:
+    async with it.catalogue.store.reading() as conn:
+        one = await shelf.offered(conn, CAMPUS, reward)
+    assert one is not None
+    return (one.reward.stock or 0) - one.taken
+
+
+async def faults(catalogue: RealCatalogue) -> list[str]:
+    async with catalogue.store.reading() as conn:
+        return (await verify(conn, catalogue.key.public, now=wall_clock())).faults
+
+
+async def test_what_was_drawn_is_given_out_without_a_line_and_settled_once_when_it_is_back(
+    catalogue: RealCatalogue, tmp_path: Path
+) -> None:
+    async with a_counter(catalogue, tmp_path) as it:
+        assert [(await draw(it))["state"] for _ in range(3)] == ["kept", "kept", "refused"], "100 points are two teas"
+        assert await it.left() == 0
+        cut(it)
+        it.clock.at += 400 * 86_400  # no clock of the agent ends it
+        told = await it.redeem()
+        assert (told["state"], told["stands"]) == ("granted", "kept beforehand")
+        assert told["token"].startswith(f"{CAMPUS}.")
+        again = await it.desk.show(name=told["key"], by="desk", again=True)
+        assert again["token"] == told["token"], "a paper that jammed is printed once more, without a line"
+        assert await it.desk.settle() == 0
+        assert states(it) == [("kept", ""), ("refused", ""), ("shown", "")]
+        it.clock.at -= 400 * 86_400
+        mend(it)
+        assert await it.desk.settle() == 1
+        assert await it.desk.give_back() == {"returning": 1, "settled": 1}
+        assert await it.desk.give_back() == {"returning": 0, "settled": 0}
+        assert states(it) == [("refused", ""), ("settled", "returned"), ("settled", "spent")]
+        assert await it.left() == it.campus.held("ann").balance == 50
+        assert await faults(catalogue) == []
+
+
+@pytest.mark.parametrize("moods", [[Mood.mute], [Mood.down], [Mood.mute, Mood.down]])
+async def test_a_draw_that_nobody_answered_is_asked_again_and_made_once(
+    small_catalogue: RealCatalogue, tmp_path: Path, moods: list[Mood]
+) -> None:
+    async with a_counter(small_catalogue, tmp_path) as it:
+        it.line.on, it.line.moods = "/v1/allowances", [*moods]
+        assert (await draw(it))["state"] == "unknown"
+        while states(it) != [("kept", "")]:
+            await it.desk.settle()
+        assert (await it.made(), await it.left()) == (1, 50)
+
+
+async def test_a_settlement_whose_answer_is_lost_is_told_again_and_changes_nothing(
+    small_catalogue: RealCatalogue, tmp_path: Path
+) -> None:
+    async with a_counter(small_catalogue, tmp_path) as it:
+        assert [(await draw(it))["state"] for _ in range(2)] == ["kept", "kept"]
+        await it.redeem()
+        it.line.on, it.line.moods = "/v1/allowances", [Mood.mute, Mood.mute]
+        assert await it.desk.give_back() == {"returning": 1, "settled": 0}
+        assert await it.desk.settle() == 0
+        assert await it.desk.settle() == 2
+        assert await it.left() == 50
+        assert await faults(small_catalogue) == []
+
+
+async def test_stock_comes_back_with_what_was_not_given_out(small_catalogue: RealCatalogue, tmp_path: Path) -> None:
+    async with a_counter(small_catalogue, tmp_path) as it:
+        assert (await draw(it, "rare"))["state"] == "kept"
+        assert await left_of(it, "rare") == 0
+        await it.desk.give_back()
+        assert (await left_of(it, "rare"), await it.left()) == (1, 100)
+        assert (await it.redeem("rare"))["stands"] == "fulfilled", "the next one is made anew"
+
+
+async def test_a_refused_draw_ends_only_when_no_attempt_can_still_arrive(
+    small_catalogue: RealCatalogue, tmp_path: Path
+) -> None:
+    async with a_counter(small_catalogue, tmp_path) as it:
+        it.line.on, it.line.moods = "/v1/allowances", [Mood.late]
+        assert (await draw(it, "dear"))["state"] == "unknown"
+        await it.desk.settle()
+        assert states(it) == [("asked", "")]
+        await it.campus.write("ann", 2000)
+        await it.campus.deliver()
+        assert await it.line.let_through() == [200]
+        it.clock.at += DOUBT_S + 1
+        await it.desk.settle()
+        assert (states(it), await it.made()) == ([("kept", "")], 1)
+
+
+async def test_a_backup_that_is_put_back_gives_nothing_out_that_may_have_been_given_out_since(
+    small_catalogue: RealCatalogue, tmp_path: Path
+) -> None:
+    room = tmp_path / "a"
+    async with a_counter(small_catalogue, tmp_path) as it:
+        assert (await draw(it))["state"] == "kept"
+        copied(room / file.FILE_NAME, tmp_path / file.FILE_NAME)
+        first = await it.redeem()
+    assert restoring.in_doubt(tmp_path) == (
+        "1 vouchers that were kept for learners may have been given out since: they count as spent",
+    )
+    shutil.copy(tmp_path / file.FILE_NAME, room / file.FILE_NAME)
+    async with a_counter(small_catalogue, tmp_path, enrol=False) as it:
+        assert states(it) == [("shown", "")]
+        assert await it.desk.give_back() == {"returning": 0, "settled": 1}
+        second = await it.redeem()
+        assert (second["stands"], second["redemption"] != first["redemption"]) == ("fulfilled", True), "paid anew"
+        assert (await it.left(), await it.made()) == (0, 2)
+
+
+async def test_another_life_of_the_agent_can_give_nothing_back(small_catalogue: RealCatalogue, tmp_path: Path) -> None:
+    async with a_counter(small_catalogue, tmp_path) as it:
+        assert (await draw(it))["state"] == "kept"
+        async with small_catalogue.store.writing() as conn:
+            await conn.exec_driver_sql("UPDATE agent SET epoch = 2")
+        with pytest.raises(IntegrityError, match="the catalogue knows epoch 2"):
+            await draw(it)
+        assert await it.desk.give_back() == {"returning": 1, "settled": 0}
+        await it.campus.agent.writer.run(delivery.keep_settings({delivery.EPOCH: "2"}))
+        assert await it.desk.settle() == 1
+        assert ("settled", "spent") in states(it)
+        assert await it.left() == 50
