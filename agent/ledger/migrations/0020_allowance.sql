@@ -1,4 +1,4 @@
--- Schema 19: vouchers that the catalogue made beforehand, to be given out when there is no line. Their points are taken
+-- Schema 20: vouchers that the catalogue made beforehand, to be given out when there is no line. Their points are taken
 -- already, so no clock of ours ends them. What becomes of each is told to the catalogue when there is a line again.
 CREATE TABLE allowance (
   key         TEXT PRIMARY KEY,
