@@ -26,7 +26,7 @@ from catalogue.redemption.checks import Wish
 from catalogue.redemption.desk import Desk
 from catalogue.redemption.vault import Vault
 from catalogue.rewards import shelf
-from catalogue.store import Store
+from catalogue.store import Store, months
 from tests.servers import PostgresDatabase, running_postgres
 from wire import batch, chain, enrolment, entry, keys, signing
 from wire.keys import Key
@@ -36,6 +36,8 @@ AT_LEAST, GROWTH_MAX, REPLAY_MAX, P99_MAX_MS = 0.4, 1.25, 0.1, 50
 CAMPUS, AGENT = "bench", "agent-1"
 WALLETS, PRESENT = 100_000, 200
 """Wallets of the campus, and those that one batch moves."""
+MONTHS = 12
+"""Over which the entries that are there already were posted, each in its own partition."""
 REDEEMED_A_SECOND = 100
 _FIRST_AT = 1_790_000_000
 _TABLES = ("entry", "movement", "wallet", "batch")
@@ -161,9 +163,9 @@ class Bare:
         parsed = batch.parse(sent.body)
         header = parsed.header
         seqs = range(header.first_seq, header.last_seq + 1)
-        rows = [(CAMPUS, AGENT, 1, seq, body, None) for seq, body in zip(seqs, parsed.entries, strict=True)]
+        rows = [(CAMPUS, AGENT, 1, seq, body, None, _FIRST_AT) for seq, body in zip(seqs, parsed.entries, strict=True)]
         who = list(sent.moved)
-        alike = ("points", "award", 10, 0), (None, False, "lesson-completed", "moodle", 0)
+        alike = ("points", "award", 10, 0), (None, False, "lesson-completed", "moodle", 0, 0)
         lines = [
             (CAMPUS, no, _FIRST_AT, who[seq % len(who)], *alike[0], f"{AGENT}/1-{seq}", "", _FIRST_AT + seq, *alike[1])
             for no, seq in enumerate(seqs, self._no + 1)
@@ -181,46 +183,54 @@ class Bare:
 
 
 _UPSERT = (
-    "INSERT INTO bare_wallet SELECT $1, learner, 'points', amount, amount, 1, NULL"
+    "INSERT INTO bare_wallet SELECT $1, learner, 'points', amount, amount, 1, NULL, 0"
     " FROM unnest($2::text[], $3::bigint[]) AS now (learner, amount) ON CONFLICT (campus, learner, currency)"
     " DO UPDATE SET balance = bare_wallet.balance + excluded.balance, earned = bare_wallet.earned + excluded.earned"
 )
-_KEEP = "INSERT INTO bare_batch VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+_KEEP = "INSERT INTO bare_batch VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)"
 
 _FILL_ENTRIES = """
-INSERT INTO entry (campus, agent, epoch, seq, body)
+INSERT INTO entry (campus, agent, epoch, seq, body, posted_at)
 SELECT $1, 'agent-0', 1, n, convert_to('{"amount":10,"currency":"points","entry_id":"1-' || n || '","event_ref":"'
   || md5(n::text) || '","generation":0,"kind":"award","learner":"learner' || lpad((n % $4)::text, 17, '0')
   || '","occurred_at":1790000000,"reason":"","recorded_at":1790000001,"reverses":"","rule":"lesson-completed",'
   || '"rules_version":"' || repeat('ab', 32) || '","scope_ref":"' || md5('s' || n) || '","seq":' || n
-  || ',"source":"moodle","trust":"server_verified","v":1}', 'UTF8')
+  || ',"source":"moodle","trust":"server_verified","v":1}', 'UTF8'), $5::bigint + n * $6::bigint / 1000
 FROM generate_series($2::bigint, $3::bigint) n
 """
 _FILL_MOVEMENTS = """
 INSERT INTO movement
-SELECT $1, n, 1790000000, 'learner' || lpad((n % $4)::text, 17, '0'), 'points', 'award', 10, 0, 'agent-0/1-' || n, '',
-  1790000000, NULL, false, 'lesson-completed', 'moodle', greatest(n - $4, 0)
+SELECT $1, n, $5::bigint + n * $6::bigint / 1000, 'learner' || lpad((n % $4)::text, 17, '0'), 'points', 'award',
+  10, 0, 'agent-0/1-' || n, '', 1790000000, NULL, false, 'lesson-completed', 'moodle', greatest(n - $4, 0),
+  CASE WHEN n > $4 THEN $5 + (n - $4) * $6 / 1000 ELSE 0 END
 FROM generate_series($2::bigint, $3::bigint) n
 """
 _FILL_WALLETS = """
 INSERT INTO wallet
 SELECT $1, 'learner' || lpad(n::text, 17, '0'), 'points', 10 * had, 10 * had,
-  CASE WHEN had = 0 THEN 0 ELSE $2::bigint - ($2 - n) % $3 END, NULL
+  CASE WHEN had = 0 THEN 0 ELSE $2::bigint - ($2 - n) % $3 END, NULL,
+  CASE WHEN had = 0 THEN 0 ELSE $4::bigint + ($2 - ($2 - n) % $3) * $5::bigint / 1000 END
 FROM (
   SELECT n, $2::bigint / $3 + (n BETWEEN 1 AND $2 % $3)::integer AS had FROM generate_series(0, $3::bigint - 1) n
 ) counted
 ON CONFLICT (campus, learner, currency)
-DO UPDATE SET balance = excluded.balance, earned = excluded.earned, last_no = excluded.last_no
+DO UPDATE SET balance = excluded.balance, earned = excluded.earned, last_no = excluded.last_no,
+  last_at = excluded.last_at
 """
 
 
-_BYTES = "SELECT pg_total_relation_size('entry') + pg_total_relation_size('movement')"
+_BYTES = (
+    "SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits"
+    " WHERE inhparent IN ('entry'::regclass, 'movement'::regclass) AND inhrelid::regclass::text NOT LIKE '%_pkey'"
+)
 
 
 class Bench:
     """One catalogue that grows, and its copies."""
 
-    def __init__(self, centre: Centre, sender: Sender, connection: asyncpg.Connection) -> None:
+    def __init__(self, centre: Centre, sender: Sender, connection: asyncpg.Connection, *, most: int) -> None:
+        self._since = int(time.time()) - MONTHS * 30 * 86_400
+        self._step_ms = MONTHS * 30 * 86_400_000 // most
         self._centre = centre
         self._sender = sender
         self._db = connection
@@ -230,19 +240,26 @@ class Bench:
     async def fill(self, entries: int) -> None:
         """Let another agent of the campus have sent ``entries``, by SQL alone, and ours nothing."""
         await self._db.execute("SET synchronous_commit = off")
+        async with self._centre.store.writing() as conn:
+            past = {months.of(self._since + number * 14 * 86_400) for number in range(2 * MONTHS + 3)}
+            await self._centre.store.dialect.make_months(conn, sorted(past))
         # What ours sent at the size before goes, past the triggers that keep a ledger from being shortened.
         await self._db.execute("SET session_replication_role = replica")
-        for table in ("entry", "batch"):
+        for table in ("entry", "batch", "batch_key"):
             await self._db.execute(f"DELETE FROM {table} WHERE agent = $1", AGENT)
         await self._db.execute("DELETE FROM movement WHERE no > $1", self._filled)
         await self._db.execute("SET session_replication_role = origin")
         span = (CAMPUS, self._filled + 1, entries)
-        await self._db.execute(_FILL_ENTRIES, *span, WALLETS)
-        await self._db.execute(_FILL_MOVEMENTS, *span, WALLETS)
-        await self._db.execute(_FILL_WALLETS, CAMPUS, entries, WALLETS)
+        dates = (self._since, self._step_ms)
+        await self._db.execute(_FILL_ENTRIES, *span, WALLETS, *dates)
+        await self._db.execute(_FILL_MOVEMENTS, *span, WALLETS, *dates)
+        await self._db.execute(_FILL_WALLETS, CAMPUS, entries, WALLETS, *dates)
         await self._db.execute("UPDATE agent SET seq = $1 WHERE agent = 'agent-0'", entries)
         await self._db.execute(
-            "INSERT INTO ledger VALUES ($1, $2, 1790000000) ON CONFLICT (campus) DO UPDATE SET no = $2", CAMPUS, entries
+            "INSERT INTO ledger VALUES ($1, $2, $3) ON CONFLICT (campus) DO UPDATE SET no = $2",
+            CAMPUS,
+            entries,
+            self._since,
         )
         await self._db.execute("SET synchronous_commit = on")
         await self._bare.begin()
@@ -335,14 +352,15 @@ async def run(sizes: tuple[int, ...], *, batches: int, repeats: int, seconds: in
         database = server.create_database()
         async with opened(database, Path(name)) as (centre, sender):
             connection = await asyncpg.connect(database.dsn)
-            bench = Bench(centre, sender, connection)
+            bench = Bench(centre, sender, connection, most=sizes[-1])
             replayed = 0.0
             for size in sizes:
                 await bench.fill(size)
                 outcome, sent = await bench.post(batches=batches, repeats=repeats)
                 rates.append(statistics.median(one.rate for one in outcome.ours))
                 replayed = (await bench.again(sent)).rate
-                body.append(f"With {size:,} entries and {WALLETS:,} wallets already there:\n\n{outcome.table()}")
+                there = f"{size:,} entries of {MONTHS} months and {WALLETS:,} wallets"
+                body.append(f"With {there} already there:\n\n{outcome.table()}")
             stored = await connection.fetchval(_BYTES) / await connection.fetchval("SELECT count(*) FROM entry")
             took = await redeem(centre.store, seconds)
             await connection.close()

@@ -82,7 +82,7 @@ async def history(conn: AsyncConnection, campus: str, learner: str, currency: st
     """Every movement of one wallet in order, each with the balance after it."""
     found = await _held(conn, campus, learner, currency)
     balance, rows = 0, []
-    for row in await book.history(conn, campus, [state.last_no for state in found.values()]):
+    for row in await book.history(conn, campus, found.values()):
         balance += row.amount + row.waived
         rows.append({**row._asdict(), "balance": balance})
     return rows

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import ColumnElement, Row, Table, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import ingest, schema
@@ -15,6 +15,7 @@ from catalogue.errors import RefusedError
 from catalogue.funding import issue
 from catalogue.proof import rejected, sites
 from catalogue.store import Store
+from catalogue.store.rows import BatchPlace
 from catalogue.tenants import Sender
 from catalogue.wallets import book, currencies
 from wire import receipt, signing
@@ -37,7 +38,7 @@ async def receive(store: Store, key: Key, sender: Sender, batch: Batch, *, now: 
 
     The same bytes again get the stored receipt again. A stand is the answer to a batch that does not follow: another
     one for a known range (``fork``), a gap or an overlap (``not-next``), another history (``history``), an epoch that
-    is over (``epoch``).
+    is over (``epoch``), the same bytes again whose receipt is in the archive (``archived``).
 
     Raises:
         RefusedError: the batch is not the sender's, or of another environment.
@@ -51,8 +52,9 @@ async def receive(store: Store, key: Key, sender: Sender, batch: Batch, *, now: 
     # Looked for before the work: an agent whose answer was lost sends what it sent, and may do so for hours.
     async with store.reading() as conn:
         known = await _known(conn, batch)
-    if known is not None and bytes(known.digest) == batch.digest:
-        return _stored(known)
+        again = await _again(conn, batch, known)
+    if again is not None:
+        return again
     sifted, reads = ingest.sift(batch), sites.named(header)
     try:
         return await _taken(store, key, sender, batch, sifted, reads, now=now)
@@ -75,9 +77,10 @@ async def _taken(
         if row.state != "active":
             raise RefusedError(403, "revoked", f"agent {sender.agent} was revoked: enrol again with a new token")
         known = await _known(conn, batch)
-        if known is not None and bytes(known.digest) == batch.digest:
-            return _stored(known)
-        why = _why_not(batch, row, known=known is not None)
+        again = await _again(conn, batch, known)
+        if again is not None:
+            return again
+        why = _why_not(batch, row, known)
         if why:
             return _stand(sender, row, why, now=now)
         await _refuse_a_second_name(conn, batch, row)
@@ -95,9 +98,11 @@ async def _taken(
         if rooms:
             await issue.count(conn, sender.campus, rooms, posting.given())
         stored = _receipt(key, batch, posting, now)
-        await _write(store, conn, sender, batch, posting, stored, now)
         await currencies.learn(conn, sender.campus, sifted.terms)
-        await book.write(store, conn, sender.campus, posting.moves, held, now=now)
+        # From here on the campus's other batches wait: all of this one is of one date, and so of one month.
+        posted = await book.number(conn, sender.campus, len(posting.moves), now=now)
+        await _write(store, conn, sender, batch, posting, stored, now=now, posted_at=posted.posted_at)
+        await book.write(store, conn, sender.campus, posting.moves, held, posted=posted)
         return stored
 
 
@@ -116,19 +121,29 @@ async def _lock(conn: AsyncConnection, sender: Sender) -> Row[Any]:
 
 
 async def _known(conn: AsyncConnection, batch: Batch) -> Row[Any] | None:
-    header, table = batch.header, schema.batch.c
-    same = select(table.digest, table.receipt, table.signature).where(
-        table.campus == header.campus,
-        table.agent == header.agent,
-        table.epoch == header.epoch,
-        table.first_seq == header.first_seq,
-    )
+    """(digest, posted_at) of the batch that began where this one does, in whatever month it came."""
+    table = schema.batch_key.c
+    same = select(table.digest, table.posted_at).where(*_place(schema.batch_key, batch))
     found: Row[Any] | None = (await conn.execute(same)).first()  # type: ignore[assignment]
     return found
 
 
-def _stored(row: Row[Any]) -> StoredReceipt:
+async def _again(conn: AsyncConnection, batch: Batch, known: Row[Any] | None) -> StoredReceipt | None:
+    """The receipt of these very bytes, if they came before and are not in the archive."""
+    if known is None or bytes(known.digest) != batch.digest:
+        return None
+    table = schema.batch
+    same = select(table.c.receipt, table.c.signature).where(*_place(table, batch), table.c.posted_at == known.posted_at)
+    row = (await conn.execute(same)).first()
+    if row is None:
+        return None
     return StoredReceipt(body=bytes(row.receipt), headers=json.loads(row.signature))
+
+
+def _place(table: Table, batch: Batch) -> tuple[ColumnElement[bool], ...]:
+    header = batch.header
+    names = ("campus", "agent", "epoch", "first_seq")
+    return tuple(table.c[name] == getattr(header, name) for name in names)
 
 
 async def _refuse_a_second_name(conn: AsyncConnection, batch: Batch, row: Row[Any]) -> None:
@@ -151,11 +166,11 @@ async def _refuse_a_second_name(conn: AsyncConnection, batch: Batch, row: Row[An
             raise RefusedError(403, "second-name", message)
 
 
-def _why_not(batch: Batch, row: Row[Any], *, known: bool) -> str:
+def _why_not(batch: Batch, row: Row[Any], known: Row[Any] | None) -> str:
     """Why a batch does not follow where its agent stands, or nothing. A new epoch goes on where the old one ended."""
     header = batch.header
-    if known:
-        return "fork"
+    if known is not None:
+        return "archived" if bytes(known.digest) == batch.digest else "fork"
     if header.epoch < row.epoch:
         return "epoch"
     if header.first_seq != row.seq + 1:
@@ -207,11 +222,15 @@ async def _write(
     batch: Batch,
     posting: ingest.Posting,
     stored: StoredReceipt,
+    *,
     now: int,
+    posted_at: int,
 ) -> None:
     header = batch.header
-    owner = {"campus": header.campus, "agent": header.agent, "epoch": header.epoch}
-    await store.dialect.add_entries(conn, header.campus, header.agent, header.epoch, posting.rows)
+    place = BatchPlace(campus=header.campus, agent=header.agent, epoch=header.epoch, posted_at=posted_at)
+    owner = place._asdict()
+    await store.dialect.add_entries(conn, place, posting.rows)
+    await conn.execute(insert(schema.batch_key), owner | {"first_seq": header.first_seq, "digest": batch.digest})
     row: dict[str, Any] = {
         "first_seq": header.first_seq,
         "last_seq": header.last_seq,

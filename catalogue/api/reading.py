@@ -151,16 +151,16 @@ async def _rows(
 
 async def _numbers(conn: AsyncConnection, campus: str, learner: str, after: int) -> list[int]:
     """The numbers after one of a learner's movements in order, each wallet's walked back from its newest."""
-    mine = select(wallet.c.last_no).where(wallet.c.campus == campus, wallet.c.learner == learner)
-    newest = [no for no in (await conn.scalars(mine.limit(WALLETS_MAX))).all() if no > after]
+    mine = select(wallet.c.last_no, wallet.c.last_at).where(wallet.c.campus == campus, wallet.c.learner == learner)
+    newest = {no: at for no, at in await conn.execute(mine.limit(WALLETS_MAX)) if no > after}
     if not newest:
         return []
     table = movement
-    chain = select(table.c.no, table.c.prev_no).where(table.c.campus == campus, table.c.no.in_(newest))
-    walked = chain.cte("chain", recursive=True)
-    before = select(table.c.no, table.c.prev_no).where(
-        table.c.campus == campus, table.c.no == walked.c.prev_no, table.c.no > after
-    )
+    columns = (table.c.no, table.c.prev_no, table.c.prev_at)
+    last = (table.c.no.in_(newest), table.c.posted_at.in_({*newest.values()}))
+    walked = select(*columns).where(table.c.campus == campus, *last).cte("chain", recursive=True)
+    link = (table.c.no == walked.c.prev_no, table.c.posted_at == walked.c.prev_at)
+    before = select(*columns).where(table.c.campus == campus, *link, table.c.no > after)
     return sorted((await conn.scalars(select(walked.union_all(before).c.no))).all())
 
 

@@ -84,7 +84,7 @@ async def accept(
     if judged.kind == "reversal" and judged.amount < 0:
         account = (await book.accounts(conn, campus, held)).get(judged.key) or Account()
         judged = judged._replace(waived=account.move(as_movement(judged)))
-    no = await book.write(store, conn, campus, [judged], held, now=now)
+    no = await book.post(store, conn, campus, [judged], held, now=now)
     place = {"campus": campus, "agent": name, "epoch": row.epoch, "seq": seq}
     said = {"accepted_at": now, "accepted_by": by, "reason": reason, "no": no}
     await conn.execute(insert(accepted_entry), place | said)

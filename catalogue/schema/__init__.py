@@ -3,7 +3,7 @@
 from catalogue.schema.acts import act, act_head
 from catalogue.schema.api import api_token
 from catalogue.schema.base import REVISION, metadata
-from catalogue.schema.campus import agent, agent_key, batch, enrolment, entry, tenant
+from catalogue.schema.campus import agent, agent_key, batch, batch_key, enrolment, entry, tenant
 from catalogue.schema.finance import closed_month, month_line
 from catalogue.schema.funding import budget, budget_alert, issue_limit, policy, spending
 from catalogue.schema.keeping import sealed_person
@@ -11,7 +11,7 @@ from catalogue.schema.people import link, link_apart, link_change, link_head, li
 from catalogue.schema.proof import accepted_entry, catalogue_key, site, statement_page
 from catalogue.schema.redemption import allowance, redemption, step
 from catalogue.schema.rewards import code, label, offer, partner, reward
-from catalogue.schema.wallets import currency, ledger, level, movement, wallet
+from catalogue.schema.wallets import currency, ledger, level, movement, movement_key, wallet
 
 __all__ = [
     "REVISION",
@@ -23,6 +23,7 @@ __all__ = [
     "allowance",
     "api_token",
     "batch",
+    "batch_key",
     "budget",
     "budget_alert",
     "catalogue_key",
@@ -43,6 +44,7 @@ __all__ = [
     "metadata",
     "month_line",
     "movement",
+    "movement_key",
     "offer",
     "partner",
     "person_tag",

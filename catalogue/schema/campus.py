@@ -71,7 +71,19 @@ batch = Table(
     Column("receipt", LargeBinary, nullable=False),
     Column("signature", Text, nullable=False),
     Column("received_at", BigInteger, nullable=False),
+    Column("posted_at", BigInteger, primary_key=True),  # the date of its movements: whose month it belongs to
     ForeignKeyConstraint(["campus", "agent"], ["agent.campus", "agent.agent"]),
+)
+
+batch_key = Table(
+    "batch_key",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("agent", Text, primary_key=True),
+    Column("epoch", BigInteger, primary_key=True),
+    Column("first_seq", BigInteger, primary_key=True),  # nothing is taken twice, in whatever month it comes again
+    Column("digest", LargeBinary, nullable=False),
+    Column("posted_at", BigInteger, nullable=False),  # where the batch is
 )
 
 entry = Table(
@@ -83,4 +95,5 @@ entry = Table(
     Column("seq", BigInteger, primary_key=True),
     Column("body", LargeBinary, nullable=False),
     Column("rejected", Text),  # why it moved no wallet; NULL for posted entries
+    Column("posted_at", BigInteger, primary_key=True),  # its batch's
 )

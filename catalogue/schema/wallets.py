@@ -20,7 +20,7 @@ movement = Table(
     metadata,
     Column("campus", Text, primary_key=True),
     Column("no", BigInteger, primary_key=True),  # without gaps, in the order of posting
-    Column("posted_at", BigInteger, nullable=False),  # the centre's date
+    Column("posted_at", BigInteger, primary_key=True),  # the centre's date: whose month it belongs to
     Column("learner", Text, nullable=False),
     Column("currency", Text, nullable=False),
     Column("kind", Text, nullable=False),  # award | reversal | adjustment | spend | expiry | refund
@@ -34,6 +34,15 @@ movement = Table(
     Column("rule", Text, nullable=False),  # of an entry, else nothing
     Column("source", Text, nullable=False),  # of an entry, else nothing
     Column("prev_no", BigInteger, nullable=False),  # the same wallet's movement before this one; 0: none
+    Column("prev_at", BigInteger, nullable=False),  # when that one was posted: in which month it is found
+)
+
+movement_key = Table(
+    "movement_key",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("ref", Text, primary_key=True),  # what the centre itself does is done once, in whatever month
+    Column("no", BigInteger, nullable=False),
 )
 
 wallet = Table(
@@ -46,6 +55,7 @@ wallet = Table(
     Column("earned", BigInteger, nullable=False),  # the agents' movements alone, for levels
     Column("last_no", BigInteger, nullable=False),  # its newest movement; 0: none
     Column("due_at", BigInteger),  # no lot of it is over before; NULL: none ever is
+    Column("last_at", BigInteger, nullable=False),  # when its newest movement was posted
 )
 
 currency = Table(

@@ -22,13 +22,15 @@ from catalogue.redemption.vault import Vault
 from catalogue.rewards.money import Sum
 from catalogue.server import jobs
 from catalogue.server.jobs import Job
-from catalogue.store import Store
+from catalogue.store import Store, months
 from catalogue.wallets import expiry
 from wire import keys
 
 KEEPALIVE_S = 75.0
 BUDGETS_LOOK_S = 60.0
 """How often a server looks whether a budget has something to tell, in seconds."""
+MONTHS_LOOK_S = 3600.0
+"""How often a server looks whether the months to come have room, in seconds."""
 SHUTDOWN_S_MAX = 10.0
 """How long requests that are under way may take to finish after SIGTERM, in seconds."""
 
@@ -70,6 +72,7 @@ def _jobs(store: Store, courier: Courier) -> list[Job]:
     return [
         Job(name="expiry", every_s=expiry.LOOK_S, work=expiry.Expiry(store).look),
         Job(name="budgets", every_s=BUDGETS_LOOK_S, work=lambda: _tell_budgets(store)),
+        Job(name="months", every_s=MONTHS_LOOK_S, work=lambda: _make_months(store)),
         Job(name="courier", every_s=LOOK_S, work=courier.look),
     ]
 
@@ -82,6 +85,14 @@ async def _tell_budgets(store: Store) -> None:
         amounts = {"spent": str(Sum(one["spent"], one["code"])), "monthly": str(Sum(one["monthly"], one["code"]))}
         about = {name: one[name] for name in ("campus", "month", "scope", "name")}
         structlog.get_logger("catalogue").warning("budget alert", reached=one["what"], **about, **amounts)
+
+
+async def _make_months(store: Store) -> None:
+    """Make room for this month and the next ones, weeks before they come."""
+    async with store.writing() as conn:
+        made = await store.dialect.make_months(conn, months.coming(wall_clock()))
+    if made:
+        structlog.get_logger("catalogue").info("months made ready", months=made)
 
 
 def load_key(config: Config) -> keys.Key:

@@ -78,14 +78,16 @@ async def _before(
     conn: AsyncConnection, campus: str, late: frozenset[int], rows: Iterable[Row[Any]]
 ) -> Mapping[int, Row[Any]]:
     """By number: of each wallet the movements before these, back to an entry that came in its turn."""
-    wanted = {row.prev_no for row in rows if row.prev_no}
+    wanted = {row.prev_no: row.prev_at for row in rows if row.prev_no}
     if not wanted:
         return {}
     table = movement
-    columns = (table.c.no, table.c.kind, table.c.ref, table.c.prev_no)
-    chain = select(*columns).where(table.c.campus == campus, table.c.no.in_(wanted)).cte("chain", recursive=True)
+    columns = (table.c.no, table.c.kind, table.c.ref, table.c.prev_no, table.c.prev_at)
+    newest = (table.c.no.in_(wanted), table.c.posted_at.in_({*wanted.values()}))
+    chain = select(*columns).where(table.c.campus == campus, *newest).cte("chain", recursive=True)
     further = or_(chain.c.kind.in_(CENTRAL), chain.c.no.in_(late))
-    before = select(*columns).where(and_(table.c.campus == campus, table.c.no == chain.c.prev_no, further))
+    link = (table.c.no == chain.c.prev_no, table.c.posted_at == chain.c.prev_at)
+    before = select(*columns).where(and_(table.c.campus == campus, *link, further))
     found = await conn.execute(select(chain.union(before)))
     return {row.no: row for row in found}
 

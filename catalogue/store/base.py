@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Protocol, Self
@@ -14,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from catalogue import schema
 from catalogue.errors import ConfigError, UnavailableError
-from catalogue.store import postgres, sqlite
-from catalogue.store.rows import EntryRow, MovementRow, WalletKey, WalletRow, WalletState
+from catalogue.store import months, postgres, sqlite
+from catalogue.store.rows import BatchPlace, EntryRow, MovementRow, WalletKey, WalletRow, WalletState
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 CONNECT_S_MAX = 10.0
@@ -25,13 +26,15 @@ CONNECT_S_MAX = 10.0
 class Dialect(Protocol):
     """What differs between the databases: how to connect, and how many rows go in at once."""
 
-    def engines(self, url: URL) -> tuple[AsyncEngine, AsyncEngine]:
-        """(for reading, for writing)."""
+    def engines(self, url: URL, *, patient: bool = False) -> tuple[AsyncEngine, AsyncEngine]:
+        """(for reading, for writing). ``patient`` is for statements that may take hours."""
         ...
 
-    async def add_entries(
-        self, conn: AsyncConnection, campus: str, agent: str, epoch: int, rows: list[EntryRow]
-    ) -> None:
+    async def make_months(self, conn: AsyncConnection, wanted: Sequence[str]) -> list[str]:
+        """Make room for these months (`2026-09`, UTC) where the books are parted by month; those it made."""
+        ...
+
+    async def add_entries(self, conn: AsyncConnection, place: BatchPlace, rows: Sequence[EntryRow]) -> None:
         """Append entries in one statement."""
         ...
 
@@ -57,11 +60,11 @@ class Dialect(Protocol):
 class Store:
     """A connected database. Made by `open`, ended by `close`."""
 
-    def __init__(self, dialect: Dialect, reader: AsyncEngine, writer: AsyncEngine, place: str) -> None:
+    def __init__(self, dialect: Dialect, url: URL) -> None:
         self.dialect = dialect
-        self._reader = reader
-        self._writer = writer
-        self._place = place
+        self._url = url
+        self._reader, self._writer = dialect.engines(url)
+        self._place = url.render_as_string(hide_password=True)
 
     @classmethod
     async def open(cls, url: URL, *, check_schema: bool = True) -> Self:
@@ -72,7 +75,7 @@ class Store:
             UnavailableError: the database does not answer.
         """
         dialect: Dialect = sqlite.Sqlite() if url.get_backend_name() == "sqlite" else postgres.Postgres()
-        store = cls(dialect, *dialect.engines(url), url.render_as_string(hide_password=True))
+        store = cls(dialect, url)
         try:
             revision = await store._revision()
             if check_schema:
@@ -90,10 +93,16 @@ class Store:
         had = await self._revision()
         if had == schema.REVISION:
             return False
-        async with self.writing() as conn:
-            await conn.run_sync(_upgrade)
-            if also is not None:
-                await also(conn, had)
+        _, writer = patient = self.dialect.engines(self._url, patient=True)
+        try:
+            async with writer.begin() as conn:
+                await conn.run_sync(_upgrade)
+                await self.dialect.make_months(conn, months.coming(int(time.time())))
+                if also is not None:
+                    await also(conn, had)
+        finally:
+            for engine in patient:
+                await engine.dispose()
         return True
 
     @contextlib.asynccontextmanager

@@ -11,7 +11,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from catalogue import schema
-from catalogue.store.rows import EntryRow, MovementRow, WalletKey, WalletRow, WalletState
+from catalogue.store import months
+from catalogue.store.rows import BatchPlace, EntryRow, MovementRow, WalletKey, WalletRow, WalletState
 
 CONNECTIONS_MAX = 10
 INSERT_ROWS_MAX = 10
@@ -19,25 +20,27 @@ INSERT_ROWS_MAX = 10
 STATEMENT_S_MAX = 60
 """Longest single statement, in seconds."""
 
-_ENTRY_COLUMNS = ("campus", "agent", "epoch", "seq", "body", "rejected")
+_ENTRY_COLUMNS = ("campus", "agent", "epoch", "posted_at", *EntryRow._fields)
 _OPEN_WALLETS = text(
-    "INSERT INTO wallet (campus, learner, currency, balance, earned, last_no)"
-    " SELECT CAST(:campus AS text), want.learner, want.currency, 0, 0, 0"
+    "INSERT INTO wallet (campus, learner, currency, balance, earned, last_no, last_at)"
+    " SELECT CAST(:campus AS text), want.learner, want.currency, 0, 0, 0, 0"
     " FROM unnest(CAST(:learners AS text[]), CAST(:currencies AS text[])) AS want (learner, currency)"
     " ORDER BY want.learner, want.currency ON CONFLICT DO NOTHING"
 )
 _HOLD_WALLETS = text(
-    "SELECT wallet.learner, wallet.currency, wallet.balance, wallet.earned, wallet.last_no, wallet.due_at"
+    "SELECT wallet.learner, wallet.currency, wallet.balance, wallet.earned, wallet.last_no, wallet.due_at,"
+    " wallet.last_at"
     " FROM unnest(CAST(:learners AS text[]), CAST(:currencies AS text[])) AS want (learner, currency)"
     " JOIN wallet ON wallet.campus = :campus"
     " AND wallet.learner = want.learner AND wallet.currency = want.currency"
     " ORDER BY wallet.learner, wallet.currency FOR UPDATE OF wallet"
 )
 _SET_WALLETS = text(
-    "UPDATE wallet SET balance = now.balance, earned = now.earned, last_no = now.last_no, due_at = now.due_at"
+    "UPDATE wallet SET balance = now.balance, earned = now.earned, last_no = now.last_no, due_at = now.due_at,"
+    " last_at = now.last_at"
     " FROM unnest(CAST(:learners AS text[]), CAST(:currencies AS text[]), CAST(:balances AS bigint[]),"
-    " CAST(:earned AS bigint[]), CAST(:last_nos AS bigint[]), CAST(:due_ats AS bigint[]))"
-    " AS now (learner, currency, balance, earned, last_no, due_at)"
+    " CAST(:earned AS bigint[]), CAST(:last_nos AS bigint[]), CAST(:due_ats AS bigint[]), CAST(:last_ats AS bigint[]))"
+    " AS now (learner, currency, balance, earned, last_no, due_at, last_at)"
     " WHERE wallet.campus = :campus AND wallet.learner = now.learner AND wallet.currency = now.currency"
 )
 
@@ -45,22 +48,24 @@ _SET_WALLETS = text(
 class Postgres:
     """The production database."""
 
-    def engines(self, url: URL) -> tuple[AsyncEngine, AsyncEngine]:
+    def engines(self, url: URL, *, patient: bool = False) -> tuple[AsyncEngine, AsyncEngine]:
         """One pool for both: PostgreSQL lets readers and writers be."""
         engine = create_async_engine(
             url.set(drivername="postgresql+asyncpg"),
             pool_size=CONNECTIONS_MAX,
             max_overflow=0,
             pool_pre_ping=True,
-            connect_args={"command_timeout": STATEMENT_S_MAX},
+            connect_args={"command_timeout": None if patient else STATEMENT_S_MAX},
         )
         return engine, engine
 
-    async def add_entries(
-        self, conn: AsyncConnection, campus: str, agent: str, epoch: int, rows: list[EntryRow]
-    ) -> None:
+    async def make_months(self, conn: AsyncConnection, wanted: Sequence[str]) -> list[str]:
+        """Make their partitions."""
+        return await months.make(conn, wanted)
+
+    async def add_entries(self, conn: AsyncConnection, place: BatchPlace, rows: Sequence[EntryRow]) -> None:
         """Append entries by COPY, twice as fast as the quickest INSERT; part of the transaction like any statement."""
-        await _copy(conn, "entry", _ENTRY_COLUMNS, [(campus, agent, epoch, *row) for row in rows])
+        await _copy(conn, "entry", _ENTRY_COLUMNS, [(*place, *row) for row in rows])
 
     async def add_movements(self, conn: AsyncConnection, campus: str, rows: list[MovementRow]) -> None:
         """Append movements: a few by INSERT, many by COPY, which asks for the table's types first."""
@@ -86,7 +91,7 @@ class Postgres:
     async def set_wallets(self, conn: AsyncConnection, campus: str, rows: Sequence[WalletRow]) -> None:
         """Say where wallets stand that are held."""
         columns = zip(*((row.learner, row.currency, *row.state) for row in rows), strict=True)
-        names = ("learners", "currencies", "balances", "earned", "last_nos", "due_ats")
+        names = ("learners", "currencies", "balances", "earned", "last_nos", "due_ats", "last_ats")
         values = {name: list(column) for name, column in zip(names, columns, strict=True)}
         await conn.execute(_SET_WALLETS, {"campus": campus} | values)
 

@@ -8,6 +8,15 @@ WalletKey = tuple[str, str]
 """(learner, currency)."""
 
 
+class BatchPlace(NamedTuple):
+    """What all entries of one batch have in common; ``posted_at`` is the centre's date of it, seconds UTC."""
+
+    campus: str
+    agent: str
+    epoch: int
+    posted_at: int
+
+
 class EntryRow(NamedTuple):
     """One entry's stored bytes; ``rejected`` is why it moved no wallet, or None."""
 
@@ -34,6 +43,7 @@ class MovementRow(NamedTuple):
     rule: str
     source: str
     prev_no: int
+    prev_at: int
 
 
 class WalletState(NamedTuple):
@@ -43,6 +53,7 @@ class WalletState(NamedTuple):
     earned: int = 0
     last_no: int = 0
     due_at: int | None = None
+    last_at: int = 0
 
 
 class WalletRow(NamedTuple):

@@ -10,7 +10,7 @@ from sqlalchemy import URL, Connection, event, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from catalogue import schema
-from catalogue.store.rows import EntryRow, MovementRow, WalletKey, WalletRow, WalletState
+from catalogue.store.rows import BatchPlace, EntryRow, MovementRow, WalletKey, WalletRow, WalletState
 
 READERS_MAX = 4
 BUSY_TIMEOUT_MS = 10_000
@@ -23,12 +23,14 @@ PRAGMAS = (
 )
 
 _HOLD_WALLETS = text(
-    "SELECT wallet.learner, wallet.currency, wallet.balance, wallet.earned, wallet.last_no, wallet.due_at"
+    "SELECT wallet.learner, wallet.currency, wallet.balance, wallet.earned, wallet.last_no, wallet.due_at,"
+    " wallet.last_at"
     " FROM json_each(:wanted) AS want JOIN wallet ON wallet.campus = :campus"
     " AND wallet.learner = want.value ->> 0 AND wallet.currency = want.value ->> 1"
 )
 _SET_WALLET = text(
-    "UPDATE wallet SET balance = :balance, earned = :earned, last_no = :last_no, due_at = :due_at"
+    "UPDATE wallet SET balance = :balance, earned = :earned, last_no = :last_no, due_at = :due_at,"
+    " last_at = :last_at"
     " WHERE campus = :campus AND learner = :learner AND currency = :currency"
 )
 
@@ -36,16 +38,20 @@ _SET_WALLET = text(
 class Sqlite:
     """The embedded database."""
 
-    def engines(self, url: URL) -> tuple[AsyncEngine, AsyncEngine]:
-        """A pool of readers, and a single connection that writes."""
+    def engines(self, url: URL, *, patient: bool = False) -> tuple[AsyncEngine, AsyncEngine]:
+        """A pool of readers, and a single connection that writes; both are always ``patient``."""
+        del patient
         place = url.set(drivername="sqlite+aiosqlite")
         return _engine(place, READERS_MAX, "BEGIN"), _engine(place, 1, "BEGIN IMMEDIATE")
 
-    async def add_entries(
-        self, conn: AsyncConnection, campus: str, agent: str, epoch: int, rows: list[EntryRow]
-    ) -> None:
+    async def make_months(self, conn: AsyncConnection, wanted: Sequence[str]) -> list[str]:
+        """Nothing: one table holds all months."""
+        del conn, wanted
+        return []
+
+    async def add_entries(self, conn: AsyncConnection, place: BatchPlace, rows: Sequence[EntryRow]) -> None:
         """Append entries in one prepared statement."""
-        owner = {"campus": campus, "agent": agent, "epoch": epoch}
+        owner = place._asdict()
         await conn.execute(insert(schema.entry), [owner | row._asdict() for row in rows])
 
     async def add_movements(self, conn: AsyncConnection, campus: str, rows: list[MovementRow]) -> None:

@@ -41,9 +41,9 @@ class Walk:
         if row.posted_at < self._posted_at:
             self._fault(f"{where}: dated before the one before")
         before = self.states.get(key, WalletState())
-        if row.prev_no != before.last_no:
+        if (row.prev_no, row.prev_at) != (before.last_no, before.last_at):
             self._fault(f"{where}: names {row.prev_no} as its wallet's one before, which is {before.last_no}")
-        state = self.states[key] = moves.after(before, row, row.no)
+        state = self.states[key] = moves.after(before, row, row.no, row.posted_at)
         if row.kind == "spend" and state.balance < 0:
             self._fault(f"{where}: {row.learner} spent more {row.currency} than there were")
         if row.kind in moves.EARNED:

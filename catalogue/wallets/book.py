@@ -6,12 +6,13 @@ number, which is held until the transaction ends: lines become visible in the or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
-from sqlalchemy import select, text
+from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from catalogue.schema import movement
+from catalogue.schema import movement, movement_key
 from catalogue.store import Store
 from catalogue.store.rows import MovementRow, WalletKey, WalletState
 from catalogue.wallets import moves
@@ -27,6 +28,13 @@ _NUMBER = text(
     " CASE WHEN ledger.posted_at > excluded.posted_at THEN ledger.posted_at ELSE excluded.posted_at END"
     " RETURNING no, posted_at"
 )
+
+
+class Posted(NamedTuple):
+    """Numbers of the ledger that are ours until the transaction ends: from ``first_no`` on, dated ``posted_at``."""
+
+    first_no: int
+    posted_at: int
 
 
 class InsufficientError(Exception):
@@ -47,7 +55,34 @@ async def hold(
     return await store.dialect.hold_wallets(conn, campus, wanted) if wanted else {}
 
 
+async def number(conn: AsyncConnection, campus: str, count: int, *, now: int) -> Posted:
+    """Take the next ``count`` numbers of the ledger, dated ``now`` and never before the last one."""
+    numbered = await conn.execute(_NUMBER, {"campus": campus, "count": count, "now": now})
+    last_no, posted_at = numbered.one()
+    return Posted(last_no - count + 1, posted_at)
+
+
 async def write(
+    store: Store,
+    conn: AsyncConnection,
+    campus: str,
+    wanted: Sequence[Move],
+    held: Mapping[WalletKey, WalletState],
+    *,
+    posted: Posted,
+) -> None:
+    """Post movements of wallets that are held under the numbers that were taken for them."""
+    if not wanted:
+        return
+    rows, states = moves.number(wanted, held, first_no=posted.first_no, posted_at=posted.posted_at)
+    await store.dialect.add_movements(conn, campus, rows)
+    own = [{"campus": campus, "ref": row.ref, "no": row.no} for row in rows if row.kind not in moves.EARNED]
+    if own:
+        await conn.execute(insert(movement_key), own)
+    await store.dialect.set_wallets(conn, campus, moves.as_rows(states))
+
+
+async def post(
     store: Store,
     conn: AsyncConnection,
     campus: str,
@@ -56,16 +91,12 @@ async def write(
     *,
     now: int,
 ) -> int:
-    """Post movements of wallets that are held; the number of the first. Dated ``now``, never before the last one."""
+    """Number and write movements of wallets that are held; the number of the first."""
     if not wanted:
         return 0
-    numbered = await conn.execute(_NUMBER, {"campus": campus, "count": len(wanted), "now": now})
-    last_no, posted_at = numbered.one()
-    first_no: int = last_no - len(wanted) + 1
-    rows, states = moves.number(wanted, held, first_no=first_no, posted_at=posted_at)
-    await store.dialect.add_movements(conn, campus, rows)
-    await store.dialect.set_wallets(conn, campus, moves.as_rows(states))
-    return first_no
+    posted = await number(conn, campus, len(wanted), now=now)
+    await write(store, conn, campus, wanted, held, posted=posted)
+    return posted.first_no
 
 
 async def spend(
@@ -83,7 +114,7 @@ async def spend(
     available = max(held[key].balance + sum(move.amount for move in gone), 0)
     if amount > available:
         raise InsufficientError(available)
-    await write(store, conn, campus, [*gone, Move(*key, "spend", -amount, ref, now)], held, now=now)
+    await post(store, conn, campus, [*gone, Move(*key, "spend", -amount, ref, now)], held, now=now)
 
 
 async def refund(
@@ -99,7 +130,7 @@ async def refund(
     made = Move(*key, "refund", amount, ref, now, about=about)
     made = made._replace(waived=account.move(moves.as_movement(made)))
     held[key] = held[key]._replace(due_at=moves.next_due(account))
-    await write(store, conn, campus, [made], held, now=now)
+    await post(store, conn, campus, [made], held, now=now)
 
 
 async def let_expire(store: Store, conn: AsyncConnection, campus: str, keys: Iterable[WalletKey], *, now: int) -> int:
@@ -109,7 +140,7 @@ async def let_expire(store: Store, conn: AsyncConnection, campus: str, keys: Ite
     looked_at = {key: state for key, state in held.items() if _is_due(found[key], now)}
     if looked_at:
         await store.dialect.set_wallets(conn, campus, moves.as_rows(looked_at))
-    await write(store, conn, campus, gone, held, now=now)
+    await post(store, conn, campus, gone, held, now=now)
     return len(gone)
 
 
@@ -118,18 +149,20 @@ async def accounts(
 ) -> dict[WalletKey, Account]:
     """What is in these wallets, lot by lot; those that nothing ever moved are left out."""
     found: dict[WalletKey, Account] = {}
-    newest = [state.last_no for _, state in sorted(held.items()) if state.last_no]
+    newest = [state for _, state in sorted(held.items()) if state.last_no]
     for start in range(0, len(newest), HISTORIES_MAX):
         found |= moves.folded(await history(conn, campus, newest[start : start + HISTORIES_MAX]))
     return found
 
 
-async def history(conn: AsyncConnection, campus: str, newest: Sequence[int]) -> list[MovementRow]:
-    """Every movement of the wallets whose newest are these, in order: each line names the one before."""
+async def history(conn: AsyncConnection, campus: str, states: Collection[WalletState]) -> list[MovementRow]:
+    """Every movement of the wallets that stand so, in order: each line names the one before, and its month."""
     table = movement
     columns = [table.c[name] for name in MovementRow._fields]
-    chain = select(*columns).where(table.c.campus == campus, table.c.no.in_(newest)).cte("chain", recursive=True)
-    before = select(*columns).where(table.c.campus == campus, table.c.no == chain.c.prev_no)
+    newest = (table.c.no.in_({one.last_no for one in states}), table.c.posted_at.in_({one.last_at for one in states}))
+    chain = select(*columns).where(table.c.campus == campus, *newest).cte("chain", recursive=True)
+    link = (table.c.no == chain.c.prev_no, table.c.posted_at == chain.c.prev_at)
+    before = select(*columns).where(table.c.campus == campus, *link)
     chain = chain.union_all(before)
     rows = await conn.execute(select(chain).order_by(chain.c.no))
     return [MovementRow(*row) for row in rows]
@@ -167,11 +200,14 @@ async def _let_go(
 __all__ = [
     "InsufficientError",
     "OverspentError",
+    "Posted",
     "accounts",
     "history",
     "hold",
     "let_expire",
     "opened",
+    "number",
+    "post",
     "refund",
     "spend",
     "write",

@@ -78,14 +78,14 @@ def number(
     for no, move in enumerate(moves, start=first_no):
         key = move.key
         before = states.get(key) or held[key]
-        states[key] = after(before, move, no)
+        states[key] = after(before, move, no, posted_at)
         learner, currency, kind, amount, ref, occurred_at, about, expires_at, owe, rule, source, waived = move
         said = (kind, amount, waived, ref, about, occurred_at, expires_at, owe, rule, source)
-        rows.append(MovementRow(no, posted_at, learner, currency, *said, before.last_no))
+        rows.append(MovementRow(no, posted_at, learner, currency, *said, before.last_no, before.last_at))
     return rows, states
 
 
-def after(before: WalletState, move: Move | MovementRow, no: int) -> WalletState:
+def after(before: WalletState, move: Move | MovementRow, no: int, posted_at: int) -> WalletState:
     """Where a wallet stands after one more movement. Only a credit can bring the day nearer on which a lot is over."""
     due_at = before.due_at
     if move.expires_at is not None and move.amount > 0 and (due_at is None or move.expires_at < due_at):
@@ -95,6 +95,7 @@ def after(before: WalletState, move: Move | MovementRow, no: int) -> WalletState
         earned=before.earned + move.amount if move.kind in EARNED else before.earned,
         last_no=no,
         due_at=due_at,
+        last_at=posted_at,
     )
 
 

@@ -62,7 +62,7 @@ async def spend(
     taken = parts(accounts, amount, first=learner)
     legs = [(owner, part, leg_ref(ref, no)) for no, (owner, part) in enumerate(taken, start=1)]
     wanted = [Move(owner, currency, "spend", -part, leg, now) for owner, part, leg in legs]
-    await book.write(store, conn, campus, [*gone, *wanted], held, now=now)
+    await book.post(store, conn, campus, [*gone, *wanted], held, now=now)
     if [owner for owner, _, _ in legs] != [learner]:
         common = {"campus": campus, "spend": ref}
         rows = [{"no": no, "learner": owner, "amount": part} for no, (owner, part, _) in enumerate(legs, start=1)]

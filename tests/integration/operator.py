@@ -48,8 +48,8 @@ class Operator:
         """An entry that came in and moved nothing."""
         place = f"'{CAMPUS}', 'agent-1', 1, {seq}"
         self.sql(
-            f"INSERT INTO entry VALUES ({place}, :body, :why)",
-            f"INSERT INTO batch VALUES ({place}, {seq}, :none, :header, :none, :none, :none, '{{}}', 5)",
+            f"INSERT INTO entry VALUES ({place}, :body, :why, 5)",
+            f"INSERT INTO batch VALUES ({place}, {seq}, :none, :header, :none, :none, :none, '{{}}', 5, 5)",
             body=an_entry(seq),
             why=why,
             header=b"{}",
@@ -70,5 +70,5 @@ async def _give(directory: Path, learner: str, amount: int, at: int) -> None:
     async with store.writing() as conn:
         held = await book.hold(store, conn, CAMPUS, [(learner, "points")])
         ref = f"t/1-{held[learner, 'points'].last_no + 1}"
-        await book.write(store, conn, CAMPUS, [Move(learner, "points", "award", amount, ref, at)], held, now=at)
+        await book.post(store, conn, CAMPUS, [Move(learner, "points", "award", amount, ref, at)], held, now=at)
     await store.close()

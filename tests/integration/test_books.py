@@ -84,7 +84,7 @@ async def test_entries_and_batches_refuse_to_be_changed(
         ("wallet", "DELETE FROM wallet WHERE learner = 'learner2'", "is missing"),
         (
             "wallet",
-            "INSERT INTO wallet VALUES ('uni-example', 'nobody', 'points', 5, 5, 0, NULL)",
+            "INSERT INTO wallet VALUES ('uni-example', 'nobody', 'points', 5, 5, 0, NULL, 0)",
             "its movements say 0",
         ),
         ("movement", "UPDATE movement SET amount = 11 WHERE no = 3", "the ledger gave learner3 11 points"),
@@ -164,7 +164,7 @@ async def test_export_and_wallets_go_on_over_their_pages(real: RealCatalogue, tm
 async def test_a_wallet_that_would_burst_is_spared_and_the_rest_is_posted(real: RealCatalogue, tmp_path: Path) -> None:
     rich = Hand(real, tmp_path, campus="rich")
     await rich.enrol(await real.add_tenant("rich"))
-    await execute(real, f"INSERT INTO wallet VALUES ('rich', 'r', 'points', {ingest.BALANCE_MAX - 5}, 0, 0, NULL)")
+    await execute(real, f"INSERT INTO wallet VALUES ('rich', 'r', 'points', {ingest.BALANCE_MAX - 5}, 0, 0, NULL, 0)")
     taken = await rich.deliver([an_entry(1, learner="r"), an_entry(2, learner="s"), an_entry(3, learner="r", amount=5)])
     await rich.client.close()
     assert [item.seq for item in taken.rejected] == [1]
@@ -211,16 +211,13 @@ async def test_a_failure_in_the_middle_of_a_batch_leaves_nothing(
     real: RealCatalogue, hand: Hand, tmp_path: Path
 ) -> None:
     before = await real.wallets(CAMPUS)
-    await execute(real, f"INSERT INTO entry VALUES ('{CAMPUS}', 'agent-1', 2, 12, {_blob(real)}, NULL)")
+    later = wall_clock() + 86_400
+    await execute(real, f"INSERT INTO closed_month VALUES ('{CAMPUS}', '2026-09', {later}, 1, 9, 1, 'x')")
     answer = await hand.send(hand.seal([an_entry(seq, entry_id=f"2-{seq}") for seq in (10, 11, 12)], epoch=2))
     assert answer.status == 503
     assert answer.header("retry-after")
     assert await real.wallets(CAMPUS) == before
     assert (await hand.stand()).seq == 9
-
-
-def _blob(real: RealCatalogue) -> str:
-    return "x''" if "sqlite" in type(real.store.dialect).__name__.lower() else "''"
 
 
 async def test_a_database_without_a_catalogue_is_told_with_the_command_that_makes_one(tmp_path: Path) -> None:

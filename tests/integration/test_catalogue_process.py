@@ -232,7 +232,7 @@ def test_changed_books_end_verify_with_three(tmp_path: Path) -> None:
     command("init", "--data-dir", directory)
     command("tenant", "add", CAMPUS, "--data-dir", directory)
     connection = sqlite3.connect(directory / "catalogue.db")
-    connection.execute("INSERT INTO wallet VALUES (?, 'x', 'points', 5, 5, 0, NULL)", (CAMPUS,))
+    connection.execute("INSERT INTO wallet VALUES (?, 'x', 'points', 5, 5, 0, NULL, 0)", (CAMPUS,))
     connection.commit()
     connection.close()
     assert "its movements say 0" in command("verify", "--data-dir", directory, code=3).stdout

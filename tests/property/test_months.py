@@ -85,7 +85,7 @@ class Story:
     async def post(self, move: Move) -> None:
         async with self.store.writing() as conn:
             held = await book.hold(self.store, conn, CAMPUS, [move.key])
-            await book.write(self.store, conn, CAMPUS, [move], held, now=self.now)
+            await book.post(self.store, conn, CAMPUS, [move], held, now=self.now)
 
     async def reverse(self, move: Move) -> None:
         """As a batch does: what nobody owes is worked out from the lots."""
@@ -93,7 +93,7 @@ class Story:
             held = await book.hold(self.store, conn, CAMPUS, [move.key])
             account = (await book.accounts(conn, CAMPUS, held))[move.key]
             made = move._replace(waived=account.move(as_movement(move)))
-            await book.write(self.store, conn, CAMPUS, [made], held, now=self.now)
+            await book.post(self.store, conn, CAMPUS, [made], held, now=self.now)
 
     async def spend(self, learner: str, amount: int, ref: str) -> None:
         try:

@@ -49,7 +49,7 @@ async def faults(shop: Shop) -> list[str]:
 async def post(shop: Shop, *moves: Move) -> None:
     async with shop.store.writing() as conn:
         held = await book.hold(shop.store, conn, CAMPUS, [move.key for move in moves])
-        await book.write(shop.store, conn, CAMPUS, moves, held, now=shop.at)
+        await book.post(shop.store, conn, CAMPUS, moves, held, now=shop.at)
 
 
 def points(kind: str, amount: int, ref: str, *, learner: str = "ann", **more: Any) -> Move:
@@ -119,7 +119,7 @@ async def test_the_database_itself_refuses_to_change_a_closed_month_or_to_post_i
     forged = (
         "INSERT INTO movement SELECT campus, no + 1, posted_at, learner, currency, kind, amount, waived, 'x', about,"
     )
-    forged += " occurred_at, expires_at, owe, rule, source, prev_no FROM movement WHERE no = 1"
+    forged += " occurred_at, expires_at, owe, rule, source, prev_no, prev_at FROM movement WHERE no = 1"
     for statement in (
         "UPDATE closed_month SET closed_by = 'nobody'",
         "DELETE FROM closed_month",

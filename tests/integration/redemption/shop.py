@@ -86,7 +86,7 @@ class Shop:
         async with self.store.writing() as conn:
             held = await book.hold(self.store, conn, CAMPUS, [key])
             ref = f"test/{len(self.given)}-{held[key].last_no}"
-            await book.write(self.store, conn, CAMPUS, [Move(*key, "award", amount, ref, self.at)], held, now=self.at)
+            await book.post(self.store, conn, CAMPUS, [Move(*key, "award", amount, ref, self.at)], held, now=self.at)
         if currency == "points":
             self.given[learner] = self.given.get(learner, 0) + amount
 

@@ -56,7 +56,7 @@ async def shop(config: Path, partner: Partner, points: int) -> Desk:
         await shelf.put(conn, CAMPUS, made, now=1)
         await shelf.approve(conn, CAMPUS, CAMPUS, "card", approved=True, now=1)
         held = await book.hold(store, conn, CAMPUS, [("ann", "points")])
-        await book.write(store, conn, CAMPUS, [Move("ann", "points", "award", points, "t/1-1", 1)], held, now=1)
+        await book.post(store, conn, CAMPUS, [Move("ann", "points", "award", points, "t/1-1", 1)], held, now=1)
     return Desk(store, Vault.load(settings.vouchers_file))
 
 

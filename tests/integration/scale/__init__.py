@@ -1,0 +1,1 @@
+"""Months: what grows is parted by them on PostgreSQL, and old ones go into files."""
