@@ -20,7 +20,7 @@ from agent.errors import ConfigError, InvalidInputError
 if TYPE_CHECKING:
     pass
 
-app = typer.Typer(no_args_is_help=True, help="Check, try and explain the rules.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Check, try and explain the rules.")
 app.command()(check)
 app.command("test")(try_cases)
 app.command()(simulate)
@@ -79,7 +79,7 @@ def facts(
 ) -> None:
     """List the facts that conditions can look at: kind, fact, type, unit, who supplies it, and a real sample.
 
-    Kinds that the rules of a configuration add with [[kind]] are among them where --config names it.
+    Kinds that the rules of a configuration add with `[[kind]]` are among them where --config names it.
     """
     from agent.config.document import nearest
     from agent.config.facts import FactTable

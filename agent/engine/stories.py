@@ -113,13 +113,63 @@ def _when(rule: Rule, file: RuleFile) -> date:
     return next(named, _A_DAY)
 
 
+class _Objects:
+    """What an event is about where a story does not name it: what the event before it about the same thing was.
+
+    A grade and a submission are one object for each learner and lesson, however often they change. An attempt is a new
+    one each time, as is a badge; what undoes or marks one names the newest.
+    """
+
+    def __init__(self) -> None:
+        self._newest: dict[tuple[str, str, str], str] = {}
+
+    def of(self, said: Mapping[str, Any], learner: str, number: int) -> str:
+        """The object of the ``number``-th event of a story."""
+        kind = str(said.get("kind", ""))
+        family = _FAMILIES.get(kind)
+        own = str(said.get("object_id", number))
+        if family is None:
+            return own
+        about = "" if family in _OF_THE_LEARNER else str(said.get(family, number))
+        thing = (learner, kind.partition(".")[0] if family == "lesson" else family, about)
+        if "object_id" not in said and kind not in _ANEW:
+            own = self._newest.get(thing, own)
+        self._newest[thing] = own
+        return own
+
+
+_FAMILIES: Mapping[str, str] = {
+    "quiz.submitted": "lesson",
+    "quiz.attempt_deleted": "lesson",
+    "quiz.regraded": "lesson",
+    "assignment.submitted": "lesson",
+    "assignment.withdrawn": "lesson",
+    "grade.awarded": "lesson",
+    "grade.deleted": "lesson",
+    "course.graded": "course",
+    "badge.awarded": "badge",
+    "badge.revoked": "badge",
+    "order.created": "order",
+    "order.refunded": "order",
+}
+"""By what of an event its object is known in a story."""
+
+_OF_THE_LEARNER = frozenset({"badge", "order"})
+"""Known by the learner alone."""
+
+_ANEW = frozenset({"quiz.submitted", "badge.awarded", "order.created"})
+"""Kinds of which each event is about an object of its own."""
+
+
 def _run(placed: Placed[Case], rulebook: Rulebook) -> CaseResult:
-    case, state = placed.it, booking.State.load((), {})
+    case, state, objects = placed.it, booking.State.load((), {}), _Objects()
     by_event: list[list[Decision]] = []
     failures: list[str] = []
     for number, said in enumerate(case.events, 1):
+        learner = str(said.get("learner", "ann"))
+        known = {**said, "object_id": objects.of(said, learner, number)}
         try:
-            event = event_of(said, str(said.get("learner", "ann")), _A_DAY, number, rulebook)
+            event = event_of(known, learner, _A_DAY, number, rulebook)
         except InvalidInputError as error:
             failures.append(f"event {number}: {error.message}")
             by_event.append([])
@@ -161,14 +211,14 @@ def _unsaid(expected: Iterable[CaseRefusal], outcome: Outcome, by_event: Sequenc
 
 
 def _paid(decisions: Iterable[Decision], *, badges: bool) -> dict[str, int]:
-    """What was awarded in all, per account; badges only where they are spoken of."""
+    """What is left of all awards, per account that is not empty; badges only where they are spoken of."""
     found: defaultdict[str, int] = defaultdict(int)
     for decision in decisions:
         if decision.outcome in {Outcome.awarded, Outcome.reversed}:
             for posting in decision.postings:
                 if badges or not posting.currency.startswith(BADGE):
                     found[posting.currency] += posting.amount
-    return dict(found)
+    return {name: amount for name, amount in found.items() if amount}
 
 
 def _wanted(expected: Mapping[str, Number | str], decimals: Mapping[str, int]) -> dict[str, int | Fraction]:

@@ -100,7 +100,7 @@ def _show(seen: dict[str, dict[str, Any]]) -> None:
 
 
 def try_cases(files: FilesArgument = None, config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Try every [[rule.example]] and play every [[case]] of the rules; exits with 1 where one is not true.
+    """Try every `[[rule.example]]` and play every `[[case]]` of the rules; exits with 1 where one is not true.
 
     Stories may stand in files of their own: name them after the rules, or alone, to try them on the configured rules.
     Nothing is read but the files, and nothing is paid; with files of rules no configuration is needed.

@@ -11,7 +11,7 @@ from agent.config.comparison import Comparison, ValueRef
 from agent.config.document import Fault, KeyPath
 from agent.config.factentry import PERSON
 from agent.config.facts import FactEntry, FactTable
-from agent.config.grammar import Number, is_number
+from agent.config.grammar import Limit, Number, is_number
 from agent.config.kinds import BRING_FACTS_OF_THEIR_OWN, DEFAULT_ONCE_PER, KindTable
 from agent.config.rulefile.award import Computed
 from agent.config.rulefile.check import nearest
@@ -129,12 +129,12 @@ def _limits(rule: Placed[Rule], kinds: KindTable) -> Iterator[Fault]:
         at = ("limit", number)
         if _varies(rule.it, limit.unit):
             continue
-        paid = _paid(rule.it, limit.unit)
-        if limit.unit and not paid:
+        paid = _paid(rule.it, limit)
+        if not paid:
             yield rule.fault(f"{limit.text} can never act", f"the rule awards no {limit.unit}", at=at)
-        elif limit.over == "refuse" and limit.unit and paid > limit.maximum:
-            yield rule.fault(f"{limit.text} refuses every award", f"one award is {limit.unit} {paid}", at=at)
-        elif once in {("ever",), (limit.window.name,)} and max(paid, 1) * frequency <= limit.maximum:
+        elif limit.over == "refuse" and limit.unit and min(paid) > limit.maximum:
+            yield rule.fault(f"{limit.text} refuses every award", f"one award is {limit.unit} {min(paid)}", at=at)
+        elif once in {("ever",), (limit.window.name,)} and max(paid) * frequency <= limit.maximum:
             yield rule.fault(f"{limit.text} can never act", f'once_per = "{once[0]}" allows less anyway', at=at)
     for (first, one), (second, two) in combinations(enumerate(rule.it.limit), 2):
         if (one.window, one.unit, one.for_role) == (two.window, two.unit, two.for_role):
@@ -142,11 +142,13 @@ def _limits(rule: Placed[Rule], kinds: KindTable) -> Iterator[Fault]:
             yield rule.fault("this limit can never act", "a tighter one counts the same", at=("limit", looser))
 
 
-def _paid(rule: Rule, unit: str) -> Number:
-    if not unit:
-        return 1
-    amounts = (amount for part in rule.award for name, amount in part.amounts if name == unit)
-    return max((amount for amount in amounts if not isinstance(amount, Computed)), default=0)
+def _paid(rule: Rule, limit: Limit) -> list[Number]:
+    """What single awards use of a limit: one each, or what each recipient that it is for gets of its currency."""
+    if not limit.unit:
+        return [1]
+    parts = [part for part in rule.award if limit.for_role in {None, part.to or rule.recipient}]
+    amounts = (amount for part in parts for name, amount in part.amounts if name == limit.unit)
+    return [amount for amount in amounts if not isinstance(amount, Computed) and amount]
 
 
 def _varies(rule: Rule, unit: str) -> bool:

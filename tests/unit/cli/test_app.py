@@ -86,6 +86,7 @@ def test_every_command_of_the_list_is_there_and_has_help(tmp_path: Path) -> None
         shown = agent(name, "--help", cwd=tmp_path)
         assert (shown.returncode, shown.stderr) == (0, "")
         assert "install-completion" not in shown.stdout
+        assert " []" not in shown.stdout, "names in double brackets are text, no markup"
 
 
 def test_the_version_is_told(tmp_path: Path) -> None:

@@ -150,3 +150,30 @@ def test_a_story_that_says_nothing_of_badges_does_not_count_them() -> None:
     assert story(spoken.replace('"ace"', '"other"'), rules).failures == (
         "ann should have points 10, badge:other 1 and has points 10, badge:ace 1",
     )
+
+
+@pytest.mark.parametrize(
+    ("rules", "acts", "points"),
+    [
+        (rule("quiz.submitted", 'reverse_on = "quiz.attempt_deleted"'), "quiz.submitted quiz.attempt_deleted", 0),
+        (rule("assignment.submitted", 'reverse_on = "assignment.withdrawn"'),
+         "assignment.submitted assignment.submitted assignment.withdrawn", 0),
+        (rule("grade.awarded", QUIZ + 'reverse_when = "no longer true"'), "grade.awarded:90 grade.awarded:70", 0),
+        (rule("grade.awarded", QUIZ + 'reverse_when = "no longer true"'),
+         "grade.awarded:90 grade.awarded:70 grade.awarded:95", 10),
+        (rule("badge.awarded", 'reverse_on = "badge.revoked"'), "badge.awarded badge.revoked", 0),
+    ],
+)  # fmt: skip
+def test_what_undoes_or_changes_an_act_of_a_story_is_about_the_newest_one_of_that_lesson(
+    rules: str, acts: str, points: int
+) -> None:
+    told = [act.partition(":")[::2] for act in acts.split()]
+    events = [
+        f'{{ learner = "ann", kind = "{kind}", lesson = "5"{f", score_pct = {score}" if score else ""} }}'
+        for kind, score in told
+    ]
+    others = '{ learner = "ben", kind = "quiz.attempt_deleted", lesson = "5" }'
+    body = (
+        f'events = [{", ".join([events[0], others, *events[1:]])}]\nexpect = [{{ learner = "ann", points = {points} }}]'
+    )
+    assert story(body, rules).failures == ()
