@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -156,10 +156,10 @@ def test_a_ceiling_reaches_no_further_than_what_proves_the_events(tmp_path: Path
 
 def test_ten_thousand_rules_load_in_seconds() -> None:
     one = '[[rule]]\nid = "r{n}"\non = "quiz.submitted"\naward = {n}\naudience = {{ courses = ["C{n}"] }}\n'
-    begun = perf_counter()
+    begun = process_time()
     rules = load_rules_text(HEAD + "".join(one.format(n=n + 1) for n in range(10_000)))
     assert len(compile_rules(rules, KindTable()).rules) == 10_000
-    assert perf_counter() - begun < 30
+    assert process_time() - begun < 30
 
 
 def test_a_deny_that_asks_what_nothing_tells_of_a_kind_would_hold_it_for_ever() -> None:
