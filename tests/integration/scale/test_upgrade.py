@@ -22,12 +22,12 @@ from tests.wire_builders import an_entry
 SEPTEMBER, OCTOBER, NOVEMBER = (months.begins(f"2026-{month}") for month in ("09", "10", "11"))
 
 
-def to_the_thirteenth(conn: Connection, rows: dict[str, list[dict[str, Any]]]) -> None:
+def to_the_fourteenth(conn: Connection, rows: dict[str, list[dict[str, Any]]]) -> None:
     """The schema of before, with these rows."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = conn
-    command.upgrade(config, "0013")
+    command.upgrade(config, "0014")
     before = MetaData()
     before.reflect(conn)
     for table in before.sorted_tables:
@@ -67,7 +67,7 @@ async def test_an_upgrade_gives_every_line_its_month_and_changes_none(
     older = await Store.open(make_url(url), check_schema=False)
     try:
         async with older.writing() as conn:
-            await conn.run_sync(to_the_thirteenth, was)
+            await conn.run_sync(to_the_fourteenth, was)
         assert await older.upgrade()
         now = await everything(older)
         async with older.reading() as conn:
@@ -94,7 +94,7 @@ async def test_an_upgrade_that_is_cut_short_leaves_the_books_as_they_were(
 
     try:
         async with older.writing() as conn:
-            await conn.run_sync(to_the_thirteenth, was)
+            await conn.run_sync(to_the_fourteenth, was)
         with pytest.raises(ConnectionError):
             await older.upgrade(cut)
         async with older.reading() as conn:
