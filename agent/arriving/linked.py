@@ -113,7 +113,7 @@ class Linking:
             return merged
         known = await tags.alike(connection, news.values())
         before = await tags.of(connection, news)
-        await tags.keep(connection, news)
+        await tags.keep(connection, {account: told for account, told in news.items() if before.get(account) != told})
         known.update(news)
         having: set[Account] | None = None
         for account, told in news.items():

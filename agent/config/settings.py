@@ -137,11 +137,13 @@ Source = Annotated[LogSource | PostSource | WebServiceSource, Field(discriminato
 class IdentitySettings(Table):
     """`[identity]`: by what one person in several sources is known to be one.
 
-    ``sources_trusted_to_link`` None is every log source; `Settings.linking_sources` resolves it.
+    ``sources_trusted_to_link`` None is every log source; `Settings.linking_sources` resolves it. ``link_agents``: the
+    campus's other agents too, by digests under the link key that they share.
     """
 
     link_by: tuple[Literal["idnumber", "email", "username"], ...] = ("idnumber", "email")
     sources_trusted_to_link: tuple[Name, ...] | None = None
+    link_agents: bool = False
 
 
 class CatalogueSettings(Table):
@@ -217,11 +219,11 @@ class Settings(Table):
 
     @property
     def links(self) -> bool:
-        """Whether accounts of several sites are looked at: trusted sources of two sites at least."""
+        """Whether accounts are looked at: trusted sources of two sites at least, or of one beside other agents."""
         named = set(self.linking_sources)
         known: tuple[LogSource | PostSource, ...] = (*self.log_sources, *self.post_sources)
         sites = {one.site_name for one in known if one.name in named}
-        return len(sites) > 1 and bool(self.identity.link_by)
+        return len(sites) > (0 if self.identity.link_agents else 1) and bool(self.identity.link_by)
 
     @property
     def key_file(self) -> Path:

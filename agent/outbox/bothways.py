@@ -6,18 +6,20 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from agent.outbox.people.telling import Telling
 from agent.outbox.redeeming.desk import Redeeming
 from agent.outbox.statement.feed import Feed
 from agent.outbox.sync import Outbox
 
 
 class BothWays:
-    """The outbox, the feed and the counter of one catalogue. Ended by `close`."""
+    """The outbox, the feed, the counter and what is told of people, of one catalogue. Ended by `close`."""
 
-    def __init__(self, outbox: Outbox, feed: Feed, counter: Redeeming) -> None:
+    def __init__(self, outbox: Outbox, feed: Feed, counter: Redeeming, people: Telling) -> None:
         self._outbox = outbox
         self._feed = feed
         self._counter = counter
+        self._people = people
 
     async def run(self) -> None:
         """Deliver and hear for ever; neither waits for the other."""
@@ -25,6 +27,7 @@ class BothWays:
             both.create_task(self._outbox.run(), name="deliver")
             both.create_task(self._feed.run(), name="hear")
             both.create_task(self._counter.run(), name="settle")
+            both.create_task(self._people.run(), name="people")
 
     async def drain(self, *, limit_s: float) -> bool:
         """Deliver all there is, and hear what there is where that went well; whether the catalogue took it.
@@ -36,6 +39,7 @@ class BothWays:
         delivered = await self._outbox.drain(limit_s=limit_s)
         if delivered:
             await self._feed.drain(limit_s=limit_s)
+            await self._people.drain(limit_s=limit_s)
         return delivered
 
     @property
@@ -52,3 +56,4 @@ class BothWays:
         await self._outbox.close()
         await self._feed.close()
         await self._counter.close()
+        await self._people.close()

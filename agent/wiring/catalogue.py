@@ -10,12 +10,14 @@ from agent.clock import Clock
 from agent.config.settings import Settings
 from agent.ledger.writer import Writer
 from agent.outbox.bothways import BothWays
+from agent.outbox.people.telling import Telling
 from agent.outbox.recovery.box import read_lock
 from agent.outbox.redeeming.desk import Redeeming
 from agent.outbox.redeeming.talk import Talk
 from agent.outbox.statement.feed import Feed
 from agent.outbox.sync import Outbox
 from agent.wiring.enrolling import client_of
+from agent.wiring.people.linking import kin_of
 
 AT_THE_COUNTER_S = 10.0
 """How long somebody who redeems waits for what is on its way, in seconds."""
@@ -25,8 +27,8 @@ async def road_to_catalogue(
     stack: contextlib.AsyncExitStack, settings: Settings, writer: Writer, clock: Clock, chance: Chance
 ) -> BothWays | None:
     """Delivery and its way back; ``stack`` closes both. None without a catalogue."""
-    there, back, counter = (client_of(settings, clock) for _ in range(3))
-    if there is None or back is None or counter is None:
+    there, back, counter, beside = (client_of(settings, clock) for _ in range(4))
+    if there is None or back is None or counter is None or beside is None:
         return None
     data_dir = settings.agent.data_dir
     outbox = Outbox(
@@ -49,6 +51,7 @@ async def road_to_catalogue(
         hear=partial(feed.drain, limit_s=AT_THE_COUNTER_S),
         secret=chance.secret,
     )
-    road = BothWays(outbox, feed, redeeming)
+    people = Telling(client=beside, writer=writer, data_dir=data_dir, clock=clock, kin=kin_of(settings))
+    road = BothWays(outbox, feed, redeeming, people)
     stack.push_async_callback(road.close)
     return road

@@ -10,7 +10,7 @@ import typer
 from agent.cli.access import ledger_of
 from agent.cli.badges.shelf import lines, shelf
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, run_async, settings_of, utc
-from agent.cli.helpdesk import lots, merging
+from agent.cli.helpdesk import beside, lots, merging
 from agent.cli.privacy.erase import erase, readmit
 from agent.cli.privacy.export import export
 from agent.cli.privacy.participation import opt_in, opt_out
@@ -53,7 +53,8 @@ def show(
     """Show what somebody has: balances, levels, badges, challenges, the newest entries, and what is held.
 
     Balances are what was earned less what was taken back, spent and expired, with the lots that are left and when each
-    expires. Where a catalogue keeps the wallets they are as of when it was last heard.
+    expires. Where a catalogue keeps the wallets they are as of when it was last heard, with what the same person has at
+    other agents of the campus.
 
     Example: rewards-agent learner show ann@example.org
     """
@@ -66,6 +67,7 @@ def show(
         merged = aliases_in(connection).of_learner(who.learner)
         waiting = held_links(connection, who.learner)
         found = {**who.facts(), **_standing(connection, who.learner, rulebook, limit)}
+        found["elsewhere"] = beside.facts(connection, who.learner, found["balances"])
         found["takes_part"] = who.learner not in out_now(connection)
     found["merged_from"] = list(merged)
     found["links_held"] = [{"of": one.learner, "to": list(one.others), "why": one.reason} for one in waiting]
@@ -85,7 +87,7 @@ def show(
         typer.echo(f"  {amount} {one['currency']} ({lifetime} earned in all{level})")
         for line in lots.lines(one, rulebook, now):
             typer.echo(f"    {line}")
-    for line in lines(recognised):
+    for line in (*beside.lines(found["elsewhere"], rulebook), *lines(recognised)):
         typer.echo(f"  {line}")
     if not found["balances"] and not found["badges"]:
         typer.echo("  nothing yet")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ from agent.cli.access import ByOption, carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, run_async, settings_of, utc
 from agent.cli.terms.inforce import amount_text, rules_in_force, whoever
 from agent.cli.terms.who import account_of, aliases_in, held_links, history_of
+from agent.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings
@@ -32,13 +34,15 @@ def merge(
 
     What FROM has is answered there and given to INTO; what both were paid for once is paid once, and the earlier act
     stands. What FROM does from now on is INTO's. Doing it again changes nothing. Accounts of two sites can be taken
-    apart again (learner unlink), those of one only by hand.
+    apart again (learner unlink), those of one only by hand. An account that another agent of the campus records stays
+    as it is: its wallet is counted with this one's by the catalogue (rewards-catalogue wallet link).
 
     Example: rewards-agent learner merge moodle:36 moodle:35 --preview
     """
     settings = settings_of(config)
     with ledger_of(config) as connection:
         _, rulebook = rules_in_force(settings, connection)
+        _of_this_agent(settings, connection, source, target)
         accounts = [account_of(settings, connection, text) for text in (source, target)]
     result = carry_out(
         config,
@@ -67,6 +71,27 @@ def merge(
     typer.echo(f"{result['from']} {verb} {result['into']}: {told(result['gains'])} moved")
     if result["given_back"]:
         typer.echo(f"paid to both, and given back: {told(result['given_back'])}")
+
+
+def _of_this_agent(settings: Settings, connection: sqlite3.Connection, *accounts: str) -> None:
+    """See that none is of a site that another agent records: there are no entries of it here to move.
+
+    Raises:
+        InvalidInputError: one is.
+    """
+    known = {source.site_name for source in settings.log_sources}
+    known |= {source.site_name for source in settings.post_sources}
+    known |= {settings.web_site(source) for source in settings.web_sources}
+    known |= {site for (site,) in connection.execute("SELECT DISTINCT site FROM person")}
+    for account in accounts:
+        site, colon, _ = account.rpartition(":")
+        if colon and site not in known:
+            raise InvalidInputError(
+                f"this agent records no site {site!r}: it has {', '.join(sorted(known))}",
+                hint=f"if another agent of the campus does, both accounts stay as they are and share a wallet at the"
+                f" catalogue: rewards-catalogue wallet link {settings.agent.campus} PSEUDONYM PSEUDONYM; learner show"
+                " names the pseudonym at each agent (docs/admin/people.md)",
+            )
 
 
 def unlink(
@@ -112,10 +137,13 @@ def merges(
     """List the accounts that were merged into others, by whom and why; or those that perhaps should be.
 
     Accounts of several sites are linked where they are first seen, by [identity]; what is doubtful, and what both have
-    earned already, is for a person to say.
+    earned already, is for a person to say. What is doubtful about somebody at another agent of the campus is decided at
+    the catalogue: rewards-catalogue wallet link.
 
     Example: rewards-agent learner merges --proposed
     """
+    from agent.ledger.centre import elsewhere
+
     settings = settings_of(config)
     with ledger_of(config) as connection:
         found = connection.execute(
@@ -123,6 +151,7 @@ def merges(
             " ORDER BY merged_at, lms_user"
         ).fetchall()
         merged, held = aliases_in(connection), held_links(connection)
+        elsewhere_held = elsewhere.held(connection)
     if proposed:
         rows = [
             row for row in run_async(_alike(settings)) if merged.learner(row["from"]) != merged.learner(row["into"])
@@ -131,6 +160,9 @@ def merges(
             {"from": one.learner, "into": other, "idnumber": "", "why": one.reason}
             for one in held
             for other in one.others
+        ]
+        rows += [
+            {"from": learner, "into": "at another agent", "idnumber": "", "why": why} for learner, why in elsewhere_held
         ]
         emit(rows, _PROPOSED, json=json, empty="no idnumber is on two accounts, and no link waits")
         return

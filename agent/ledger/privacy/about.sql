@@ -45,6 +45,14 @@ GROUP BY a.site, a.lms_user ORDER BY a.merged_at
 SELECT t.site || ':' || t.lms_user AS account, t.said_by AS digest_of, t.tag AS digest
 FROM json_each(:accounts) w JOIN account_tag t ON t.site = w.value ->> 0 AND t.lms_user = w.value ->> 1
 
+-- name: link_untold
+SELECT u.site || ':' || u.lms_user AS account
+FROM json_each(:accounts) w JOIN link_untold u ON u.site = w.value ->> 0 AND u.lms_user = w.value ->> 1
+
+-- name: elsewhere
+SELECT e.mates AS wallets_of_json, e.wallets AS sums_json, e.held AS not_linked_because
+FROM json_each(:persons) w JOIN elsewhere e ON e.person_no = w.value
+
 -- name: opted_out
 SELECT o.site || ':' || o.lms_user AS account, o.since AS since_at, o.until AS until_at, o.said_by
 FROM json_each(:accounts) w JOIN opted_out o ON o.site = w.value ->> 0 AND o.lms_user = w.value ->> 1

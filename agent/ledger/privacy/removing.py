@@ -50,7 +50,13 @@ _ALIASES_6 = "FROM alias WHERE (site, lms_user) = (?1, ?2) OR (site, into_user) 
 _TAGS = "FROM account_tag WHERE site = ? AND lms_user = ?"
 _OUT = "FROM opted_out WHERE site = ? AND lms_user = ?"
 _LINKS = "SELECT site, lms_user, others FROM link_held"
-_BY_PERSON = ("quota_use", "undoable", "restored_award", "lot_notice", "wish", "allowance", "person")
+_UNTOLD = "DELETE FROM link_untold WHERE site = ? AND lms_user = ?"
+_TOLD_OF = """
+SELECT 1 FROM link_untold WHERE (site, lms_user) = (?1, ?2)
+UNION ALL SELECT 1 FROM account_tag WHERE (site, lms_user) = (?1, ?2)
+UNION ALL SELECT 1 FROM alias WHERE (site, lms_user) = (?1, ?2) OR (into_site, into_user) = (?1, ?2)
+"""
+_BY_PERSON = ("quota_use", "undoable", "restored_award", "lot_notice", "wish", "allowance", "elsewhere", "person")
 _BY_EVENT = ("state_event", "partial_event", "event")
 
 
@@ -233,6 +239,12 @@ class _Plan:
             yield from self._there(_TAGS)
         if "opted_out" in self._tables:
             yield from self._there(_OUT)
+        if "link_untold" in self._tables:
+            # Also what the statements before let the ledger note: that their aliases and digests are gone.
+            yield (
+                _UNTOLD,
+                sorted(one for one in self.subject.accounts if self._connection.execute(_TOLD_OF, one).fetchone()),
+            )
 
     def _there(self, of: str) -> Iterator[Statement]:
         """What a table has of any of the accounts."""

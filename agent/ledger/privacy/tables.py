@@ -40,6 +40,16 @@ LEDGER: Mapping[str, Table] = {
         fate="removed",
         why="it names accounts; of links of others the account is taken out",
     ),
+    "link_untold": Table(
+        holds="that the catalogue is still to be told what the account is known by, in keyed digests",
+        fate="removed",
+        why="it names the account",
+    ),
+    "elsewhere": Table(
+        holds="sums of what the person has at other agents of the campus, and the pseudonyms there",
+        fate="removed",
+        why="it ties the person to wallets elsewhere",
+    ),
     "event": Table(
         holds="acts as they were seen: when, what, who took part, looked-up facts",
         fate="removed",
@@ -147,6 +157,7 @@ LEDGER: Mapping[str, Table] = {
     "centre_page": Table(why="headers and signatures of what the catalogue told"),
     "centre_void": Table(why="numbers of pages that the catalogue no longer knows"),
     "centre_stand": Table(why="how far the catalogue was heard"),
+    "elsewhere_stand": Table(why="how far the catalogue was heard of other agents' wallets"),
     "schedule": Table(why="since when each scheduled reward is in force"),
     "currency_terms": Table(why="how long the units of a currency live"),
     "lot_block": Table(why="when blocks of entries come due"),

@@ -12,6 +12,7 @@ from agent.arriving.linked import Linking
 from agent.config.secrets import read_secret
 from agent.config.settings import Settings
 from agent.errors import ConfigError
+from agent.ledger.merging.untold import Kin
 
 KEY_FILE = "link.key"
 _KEY_BYTES = 32
@@ -27,6 +28,18 @@ def linking_of(settings: Settings) -> Linking | None:
     if not settings.links:
         return None
     return Linking(key=link_key(settings), link_by=settings.identity.link_by, sources=settings.linking_sources)
+
+
+def kin_of(settings: Settings) -> Kin:
+    """What the campus's other agents may compare: tags only where `[identity] link_agents` says so.
+
+    Raises:
+        ConfigError: as `linking_of`.
+    """
+    if not (settings.identity.link_agents and settings.links):
+        return Kin(campus=settings.agent.campus)
+    key = link_key(settings)
+    return Kin(campus=settings.agent.campus, key=key, key_name=key_name(key))
 
 
 def key_name(key: bytes) -> str:

@@ -49,6 +49,7 @@ async def catalogue_findings(settings: Settings) -> list[Finding]:
             findings.extend(_kept(settings))
         except RewardsError as exc:
             findings.append(Finding.of(ABOUT, exc, "recovery-key-unusable"))
+        findings.extend(_linked(settings))
         try:
             findings.extend(await _there(settings, client, clock.now()))
         except RewardsError as exc:
@@ -77,6 +78,30 @@ def _kept(settings: Settings) -> Iterator[Finding]:
         told = f"{left} of {total} persons are not sealed at the catalogue yet: they are before the next delivery"
         whole = f"all {total} persons are sealed at the catalogue" if total else "there are no persons yet"
         yield Finding(about=ABOUT, level="ok", found=told if left else whole)
+
+
+def _linked(settings: Settings) -> Iterator[Finding]:
+    """Whether the campus's agents compare people under one key, as they were told last."""
+    from agent.ledger import file
+    from agent.ledger.centre import elsewhere
+
+    if not settings.identity.link_agents or not file.ledger_path(settings.agent.data_dir).exists():
+        return
+    try:
+        with file.reading(settings.agent.data_dir) as connection:
+            others = elsewhere.other_keys(connection)
+    except RewardsError:
+        return  # what is wrong with the ledger is said where it is looked at
+    if others:
+        yield Finding(
+            about=ABOUT,
+            level="warn",
+            code="link-keys-differ",
+            found=f"{', '.join(others)} compares people under another link key: nobody is linked with its learners",
+            do="carry one key to all agents of the campus: rewards-agent key link",
+        )
+    else:
+        yield Finding(about=ABOUT, level="ok", found="people are compared with those of the campus's other agents")
 
 
 async def _there(settings: Settings, client: Client, now: int) -> list[Finding]:

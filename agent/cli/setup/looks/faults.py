@@ -233,6 +233,9 @@ key-mismatch
 key-refused
   our signature does not verify there
   → compare the clocks; see what a proxy changes
+link-keys-differ
+  another agent of the campus compares people under another link key
+  → carry one key to all of them: `rewards-agent key link`
 catalogue-behind
   the catalogue was put back from an older copy
   → nothing: what it lacks is sent again

@@ -1,0 +1,1 @@
+"""Persons with wallets at several agents: told of, and heard of."""

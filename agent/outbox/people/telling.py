@@ -1,0 +1,174 @@
+"""The loop of persons: tells the catalogue by what they are known, and hears what they have at other agents."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import aiosqlite
+import structlog
+
+from agent.clock import Clock
+from agent.errors import RewardsError
+from agent.ledger import delivery, file
+from agent.ledger.centre import elsewhere
+from agent.ledger.delivery import Identity
+from agent.ledger.merging import untold
+from agent.ledger.merging.untold import Kin
+from agent.outbox import judge
+from agent.outbox.client import ANSWER_S_MAX, Answer, Client
+from agent.outbox.judge import Failed
+from agent.outbox.writes import Runs
+from wire import enrolment, people, signing
+from wire.canonical import MalformedError
+from wire.people import FIRST, Noted, Page, People
+from wire.signing import SignatureError
+
+POLL_S = 60.0
+"""How often the catalogue is told and asked, in seconds."""
+PAGES_MAX = 10_000
+"""Most pages that one listing may have."""
+_OK = 200
+_NOT_FOUND = 404
+
+log = structlog.get_logger()
+
+
+class Telling:
+    """Ended by `close`. ``kin`` says whether tags are told at all."""
+
+    def __init__(self, *, client: Client, writer: Runs, data_dir: Path, clock: Clock, kin: Kin) -> None:
+        self._client = client
+        self._writer = writer
+        self._data_dir = data_dir
+        self._clock = clock
+        self._kin = kin
+        self._reading: aiosqlite.Connection | None = None
+        self._one_at_a_time = asyncio.Lock()
+        self._begun = False
+        self._told = ""
+        self._other_keys: tuple[str, ...] | None = None
+
+    async def run(self) -> None:
+        """Tell and hear for ever."""
+        while True:
+            await self.drain(limit_s=ANSWER_S_MAX)
+            await asyncio.sleep(POLL_S)
+
+    async def drain(self, *, limit_s: float) -> bool:
+        """Tell and hear all there is, now; False where that did not go (tried once, told).
+
+        ``limit_s`` bounds each single question. Without enrolment there is nobody to tell.
+        """
+        async with self._one_at_a_time:
+            try:
+                failed = await self._all(limit_s)
+            except RewardsError as exc:
+                failed = Failed(told=f"{exc.message}; {exc.hint}" if exc.hint else exc.message)
+            if failed is None and self._told:
+                log.info("people_recovered")
+            elif failed is not None and failed.told != self._told:
+                log.warning("people_trouble", trouble=failed.told)
+            self._told = "" if failed is None else failed.told
+            return failed is None
+
+    async def close(self) -> None:
+        """Let go of connections; may be called twice."""
+        await self._client.close()
+        if self._reading is not None:
+            await self._reading.close()
+            self._reading = None
+
+    async def _all(self, limit_s: float) -> Failed | None:
+        conn = await self._connection()
+        who = await delivery.identity(conn)
+        if who is None:
+            return None
+        if not self._begun:
+            await self._writer.run(untold.under(self._kin))
+            self._begun = True
+        while waiting := await untold.next_ones(conn, self._kin, people.TOLD_MAX // 2):
+            failed = await self._tell(who, waiting) if waiting.people else None
+            if failed is not None:
+                return failed
+            await self._writer.run(untold.told(waiting.accounts))
+        return await self._hear(conn, who, limit_s)
+
+    async def _tell(self, who: Identity, waiting: untold.Waiting) -> Failed | None:
+        key = self._client.key()
+        message = People(campus=who.campus, agent=who.agent, key=self._kin.key_name, people=waiting.people)
+        key_id = enrolment.agent_key_id(who.campus, who.agent, key.fingerprint)
+        answer = await self._client.post_signed(
+            "/v1/people", message.encode(), key=key, key_id=key_id, tag=signing.KEEP_TAG
+        )
+        refused = self._refused(answer, who)
+        if refused is not None:
+            return refused
+        try:
+            noted = Noted.parse(answer.body)
+        except MalformedError as exc:
+            return Failed(told=f"the catalogue's answer cannot be read: {exc}")
+        if noted.other_keys != self._other_keys:
+            self._other_keys = noted.other_keys
+            await self._writer.run(elsewhere.keep_other_keys(noted.other_keys))
+            if noted.other_keys:
+                log.warning("link_keys_differ", agents=list(noted.other_keys), do="rewards-agent key link")
+        return None
+
+    async def _hear(self, conn: aiosqlite.Connection, who: Identity, limit_s: float) -> Failed | None:
+        place = await elsewhere.stand(conn)
+        upto, after = None, FIRST
+        for _ in range(PAGES_MAX):
+            page = await self._page(who, f"/v1/people/{place[0]}/{place[1]}/{after}", limit_s)
+            if isinstance(page, Failed):
+                return page
+            if page.since == (0, 0) != place:
+                # It was put back from an older copy: what it knew since is told again.
+                await self._writer.run(untold.all_again())
+                place = page.since
+            whole = page.since == (0, 0)
+            stuck = page.more and not page.people and (whole or page.upto == place)
+            if page.since != place or stuck:
+                return Failed(told="the catalogue answered with something else than was asked for")
+            await self._writer.run(elsewhere.keep(page))
+            upto = (upto or page.upto) if whole else page.upto
+            if not page.more:
+                break
+            place, after = (place, page.people[-1].name) if whole else (page.upto, FIRST)
+        await self._writer.run(elsewhere.heard(upto or place, self._clock.now()))
+        return None
+
+    async def _page(self, who: Identity, path: str, limit_s: float) -> Page | Failed:
+        answer = await self._client.get_signed(
+            path, campus=who.campus, agent=who.agent, bytes_max=people.PAGE_BYTES_MAX, limit_s=limit_s
+        )
+        refused = self._refused(answer, who)
+        if refused is not None:
+            return refused
+        try:
+            page = Page.parse(answer.body)
+        except MalformedError as exc:
+            return Failed(told=f"the catalogue's answer cannot be read: {exc}")
+        mine = (page.campus, page.agent) == (who.campus, who.agent)
+        return page if mine else Failed(told="the catalogue answered with what is another agent's")
+
+    def _refused(self, answer: Answer, who: Identity) -> Failed | None:
+        """Why an answer is not to be believed, or nothing."""
+        if answer.status == _NOT_FOUND:
+            return Failed(told="the catalogue is of an older version and links nobody across agents")
+        now = self._clock.now()
+        if answer.status != _OK:
+            return judge.refusal(answer, now)
+        try:
+            signing.verify_stand(
+                answer.signed(bound=True), answer.body, public=who.catalogue_public, now=now, tag=signing.KEPT_TAG
+            )
+        except SignatureError as exc:
+            return Failed(told=f"an answer was refused that is not the catalogue's: {exc}", forged=True)
+        return None
+
+    async def _connection(self) -> aiosqlite.Connection:
+        if self._reading is None:
+            place = file.ledger_path(self._data_dir).resolve().as_uri() + "?mode=ro"
+            self._reading = await aiosqlite.connect(place, uri=True, isolation_level=None)
+        return self._reading
