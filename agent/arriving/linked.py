@@ -143,6 +143,10 @@ class Linking:
                     told = self._tags(said)
                     if self._told.get((seen.site, user)) != told:
                         news[seen.site, user] = told
+            if seen.source in self._sources:
+                # Their address may be a successor's: who is deleted is known by nothing any more.
+                gone = ((seen.site, user) for user, mark in seen.person_marks.items() if mark == "deleted")
+                news |= {account: {} for account in gone if self._told.get(account) != {}}
         return news
 
     def _tags(self, said: Iterable[Identifier]) -> Tags:

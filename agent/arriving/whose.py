@@ -8,17 +8,18 @@ import aiosqlite
 
 from agent.arriving.linked import Linking
 from agent.arriving.spared import spared
+from agent.config.kinds import DELETED
 from agent.engine import evaluate, trust
 from agent.engine.evaluate import Verdict
 from agent.engine.rulebook import Rulebook
 from agent.engine.sighting import again
 from agent.errors import InvalidInputError
 from agent.ledger.merging import aliases
-from agent.ledger.merging.aliases import Aliases
+from agent.ledger.merging.aliases import Account, Aliases
 from agent.ledger.record import erased
 from agent.ledger.record.erased import Erased
 from agent.ledger.record.people import People, split_learner
-from agent.model import Event, Page, SourceState
+from agent.model import Event, Page, SourceState, Trust
 
 
 class Whose:
@@ -103,6 +104,9 @@ class Whose:
             await self.read(connection)
         if self._linking is not None:
             self.aliases = await self._linking.arrived(connection, events, self.aliases, now)
+        gone = [account for event in events if (account := _deleted(event)) is not None]
+        if gone and await erased.deleted(connection, gone):
+            self._people.erased = await erased.adopt(connection)
         if not self.aliases:
             return events
         ours = again.each_once(await aliases.recognised(connection, events, self.aliases, trust.event_id))
@@ -117,3 +121,12 @@ class Whose:
         if not user or not self.erased.out:
             return False
         return self.erased.is_out(split_learner(seen.learner(user)), seen.occurred_at)
+
+
+def _deleted(event: Event) -> Account | None:
+    """The account that its system says is deleted, where the event can be believed."""
+    subject = event.seen.people.get("subject")
+    doubtful = event.trust < Trust.trusted_source or "unconfirmed" in event.seen.marks
+    if event.seen.kind != DELETED or subject is None or doubtful:
+        return None
+    return event.seen.site, subject

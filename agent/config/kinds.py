@@ -26,6 +26,9 @@ _COMPLETION = r"\core\event\course_module_completion_updated"
 _SUBMISSION = r"\mod_assign\event\submission_status_updated"
 _GRADED = r"\core\event\user_graded"
 
+DELETED = "user.deleted"
+"""An account is no more: from then on nothing of it earns, whichever way it comes."""
+
 MOODLE: tuple[KindEntry, ...] = (
     KindEntry(kind="lesson.completed", lms_event=_COMPLETION, when=("1", "2")),
     KindEntry(kind="lesson.uncompleted", lms_event=_COMPLETION, when=("0",)),
@@ -50,6 +53,8 @@ MOODLE: tuple[KindEntry, ...] = (
     KindEntry(kind="course.graded", lms_event=_GRADED, when=("course",)),
     KindEntry(kind="grade.deleted", lms_event=r"\core\event\grade_deleted"),
     KindEntry(kind="user.logged_in", lms_event=r"\core\event\user_loggedin"),
+    KindEntry(kind="user.updated", lms_event=r"\core\event\user_updated"),
+    KindEntry(kind=DELETED, lms_event=r"\core\event\user_deleted"),
     KindEntry(kind="course.enrolled", lms_event=r"\core\event\user_enrolment_created"),
     KindEntry(kind="course.unenrolled", lms_event=r"\core\event\user_enrolment_deleted"),
     KindEntry(kind="course.reset", lms_event=r"\core\event\course_reset_ended", when=("completion",)),

@@ -13,7 +13,7 @@ from agent.collectors.base import LookUps
 from agent.collectors.inbox.requeued import Kept
 from agent.collectors.inbox.store import Inbox
 from agent.collectors.systems.base import Arrival, RefusedPostError, System
-from agent.config.kinds import KindTable
+from agent.config.kinds import DELETED, KindTable
 from agent.model import Demand, Observation, Page, SourceState
 
 PAGE_POSTS_MAX = 500
@@ -233,7 +233,9 @@ class InboxCollector:
 
 
 def is_wanted(seen: Observation, demand: Demand) -> bool:
-    """Whether any rule waits for such an event."""
+    """Whether any rule waits for such an event; that an account is deleted concerns all of them."""
+    if seen.kind == DELETED:
+        return True
     if seen.lms_event in demand.names or any(seen.lms_event.endswith(suffix) for suffix in demand.suffixes):
         return True
     return seen.kind is not None and any(fnmatchcase(seen.kind, pattern) for pattern in demand.patterns)

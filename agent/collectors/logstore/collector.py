@@ -22,11 +22,16 @@ from agent.collectors.logstore.reading.gaps import GapKeeper, opened
 from agent.collectors.logstore.reading.marked import prompts, submissions, woven
 from agent.collectors.logstore.reading.stretch import Filter, LogUnreadableError, Reader, filter_of
 from agent.collectors.logstore.start import Rewind, again_from, first_state, rewind
+from agent.collectors.systems.moodle import USER_DELETED, USER_UPDATED
 from agent.config.facts import FactTable
 from agent.config.kinds import KindTable
 from agent.model import Demand, Page, SourceState
 
 _NEWEST = "SELECT MAX(id) FROM {log}"
+
+
+ACCOUNTS = frozenset({USER_UPDATED, USER_DELETED})
+"""Events that say who somebody is, or is no more; read where that links accounts."""
 
 
 class LogstoreCollector:
@@ -267,7 +272,10 @@ class LogstoreCollector:
     def _filter(self, demand: Demand) -> Filter:
         if demand.rules_version not in self._filters:
             beside = self._state is self._log
-            made = filter_of(demand, self._log.schema, prompts(demand), with_courses=beside)
+            # Whose idnumber or address is another now is looked at then, not when they next do something.
+            told = ACCOUNTS if self._options.link_by else frozenset[str]()
+            wanted = replace(demand, names=demand.names | told)
+            made = filter_of(wanted, self._log.schema, prompts(demand), with_courses=beside)
             self._filters = {demand.rules_version: made}
         return self._filters[demand.rules_version]
 

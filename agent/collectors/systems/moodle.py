@@ -30,6 +30,8 @@ ASSIGN_SUBMITTED = r"\mod_assign\event\assessable_submitted"
 TAGGED = r"\core\event\tag_added"
 ENROLLED = r"\core\event\user_enrolment_created"
 COURSE_RESET = r"\core\event\course_reset_ended"
+USER_UPDATED = r"\core\event\user_updated"
+USER_DELETED = r"\core\event\user_deleted"
 UNENROLLED = r"\core\event\user_enrolment_deleted"
 
 FORUMS: Mapping[str, str] = {"mod_forum": "forum", "mod_hsuforum": "hsuforum"}
@@ -63,6 +65,8 @@ LEARNER: Mapping[str, Learner] = MappingProxyType(
         ASSIGN_STATUS: "related",
         ENROLLED: "related",
         UNENROLLED: "related",
+        USER_UPDATED: "related",
+        USER_DELETED: "related",
         COURSE_RESET: "related",
         TAGGED: "related",
         r"\mod_assign\event\submission_graded": "related",

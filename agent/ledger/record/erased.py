@@ -17,6 +17,8 @@ import aiosqlite
 KEY = "suppression_key"
 """The setting that holds the key, hexadecimal."""
 KEY_BYTES = 32
+BY_DELETION = "user.deleted"
+"""Who says that an account takes no part, where its system deleted it."""
 _REMEMBERED = 100_000
 _KEY = "SELECT value FROM setting WHERE key = 'suppression_key'"
 _ROWS = "SELECT mark, since, until FROM suppressed"
@@ -189,6 +191,16 @@ async def opt_out(connection: aiosqlite.Connection, accounts: Collection[Account
     """Let acts from ``now`` on earn nothing; of how many accounts that were not out already."""
     before = connection.total_changes
     await connection.executemany(_GO_OUT, [(*account, now, by) for account in accounts])
+    return connection.total_changes - before
+
+
+async def deleted(connection: aiosqlite.Connection, accounts: Collection[Account]) -> int:
+    """Let no act of these accounts earn any more, of before neither; of how many that were not out already.
+
+    What was paid stands.
+    """
+    before = connection.total_changes
+    await connection.executemany(_GO_OUT, [(*account, 0, BY_DELETION) for account in accounts])
     return connection.total_changes - before
 
 

@@ -33,8 +33,10 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     desk.command("backup", "--to", str(desk.directory / "elsewhere"))
     shutil.copy(data / "ledger.db", data / "backups" / "ledger-schema-3.db")
     with sqlite3.connect(data / "backups" / "ledger-schema-3.db") as old:
-        for table in ("suppressed", "forgotten", "alias", "link_held", "account_tag", "lot_notice", "partial_event"):
+        later = ("suppressed", "forgotten", "alias", "link_held", "account_tag", "lot_notice", "partial_event")
+        for table in (*later, "link_untold", "elsewhere"):
             old.execute(f"DROP TABLE {table}")
+        old.execute("DROP TRIGGER person_is_news")
     aside = data / "set-aside-20261101T000000Z"
     aside.mkdir()
     shutil.copy(data / "ledger.db", aside / "ledger.db")
