@@ -19,6 +19,9 @@ from catalogue.acts import Act
 from catalogue.allowance.door import AllowanceDoor
 from catalogue.api.door import ReadingDoor
 from catalogue.api.guard import PATIENCE, Guard, Patience
+from catalogue.api.recognition.choosing import ChoosingDoor
+from catalogue.api.recognition.given import GivenDoor
+from catalogue.api.recognition.remarks import RemarksDoor
 from catalogue.api.shelf import ShelfDoor
 from catalogue.errors import RefusedError
 from catalogue.people.door import PeopleDoor
@@ -89,6 +92,8 @@ class Door:
         guard = Guard(self)
         ReadingDoor(guard).add_to(app.router)
         ShelfDoor(guard).add_to(app.router)
+        for made in (GivenDoor, RemarksDoor, ChoosingDoor):
+            made(guard).add_to(app.router)
         if self.vault is not None:
             counter = SpendingDoor(self, self.vault)
             counter.add_to(app.router)

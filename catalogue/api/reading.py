@@ -24,6 +24,7 @@ ALL = "all"
 DIGITS_MAX = 18
 TEXT_CHARS_MAX = 200
 DAY_S = 86_400
+YEAR_DAYS = 366
 WALLETS_MAX = 1000
 """Most currencies of one learner that are told."""
 _WHOLE = re.compile(r"[0-9]{1,18}")
@@ -76,7 +77,7 @@ def wanted(query: Mapping[str, str]) -> Wanted:
         raise _bad(f"no parameter of this path: {len(unknown)} of those sent")
     if query.get("format", "json") not in {"json", "csv"}:
         raise _bad("format is json or csv")
-    until = _day(query, "until")
+    until = day_of(query, "until")
     everything = query.get("limit") == ALL
     if everything and query.get("format") != "csv":
         raise _bad("limit=all is for format=csv")
@@ -85,7 +86,7 @@ def wanted(query: Mapping[str, str]) -> Wanted:
         raise _bad(f"limit is 1 to {PAGE_ROWS_MAX}, or all with format=csv")
     return Wanted(
         same={column: text_of(query, name) for name, column in _TEXTS.items() if name in query},
-        since=_day(query, "from"),
+        since=day_of(query, "from"),
         until=None if until is None else until + DAY_S,
         after=whole(query, "after", 0),
         rows=rows,
@@ -173,7 +174,8 @@ def whole(query: Mapping[str, str], name: str, default: int) -> int:
     return int(query[name])
 
 
-def _day(query: Mapping[str, str], name: str) -> int | None:
+def day_of(query: Mapping[str, str], name: str) -> int | None:
+    """When the day of a parameter begins, UTC."""
     if name not in query:
         return None
     try:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -13,23 +12,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from catalogue import acts, schema
 from catalogue.acts import Act
 from catalogue.api import reading
-from catalogue.api.guard import FRESH, Guard, TooOftenError
+from catalogue.api.asked import Answer, answer, body_of, limit_of, only, patient
+from catalogue.api.guard import FRESH, Guard
 from catalogue.api.tokens import Reader
 from catalogue.errors import CatalogueError, RefusedError
 from catalogue.rewards import shelf
 from catalogue.rewards.shelf import Offered
 
-BODY_BYTES_MAX = 64 * 2**10
-PAGE_ROWS = 100
-PAGE_ROWS_MAX = 1000
 KINDS = {"reward_types": "type", "reward_categories": "category", "reward_groups": "group"}
 """What the names that rewards are sorted by are called here."""
 REDEEMED = ("redemption", "user", "reward", "title", "currency", "amount", "state", "reserved_at", "ended_at")
 STATES = ("draft", "active", "paused", "retired")
 RESERVED = frozenset(("ledger",))
 """Ids that would stand in the way of other paths."""
-
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class ShelfDoor:
@@ -40,21 +35,21 @@ class ShelfDoor:
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Make them known; after the paths that begin alike."""
-        router.add_get("/api/rewards", _patient(self.list))
+        router.add_get("/api/rewards", patient(self.list))
         for path, kind in KINDS.items():
-            router.add_get(f"/api/{path}", _patient(self._names(kind)))
-        router.add_get("/api/users_rewards", _patient(self.redeemed))
-        router.add_get("/api/rewards/{reward}", _patient(self.show))
-        router.add_put("/api/rewards/{reward}", _patient(self.put))
-        router.add_delete("/api/rewards/{reward}", _patient(self.remove))
-        router.add_put("/api/rewards/{reward}/approval", _patient(self.approve))
-        router.add_delete("/api/rewards/{reward}/approval", _patient(self.withdraw))
+            router.add_get(f"/api/{path}", patient(self._names(kind)))
+        router.add_get("/api/users_rewards", patient(self.redeemed))
+        router.add_get("/api/rewards/{reward}", patient(self.show))
+        router.add_put("/api/rewards/{reward}", patient(self.put))
+        router.add_delete("/api/rewards/{reward}", patient(self.remove))
+        router.add_put("/api/rewards/{reward}/approval", patient(self.approve))
+        router.add_delete("/api/rewards/{reward}/approval", patient(self.withdraw))
 
     async def list(self, request: web.Request) -> web.Response:
         """A page of what the campus may offer, by id."""
         reader = await self._guard.reader(request, "rewards:read")
-        query = _only(request.query, {"after", "limit", "state", "type", "category"})
-        limit, after = _limit(query), query.get("after", "")
+        query = only(request.query, {"after", "limit", "state", "type", "category"})
+        limit, after = limit_of(query), query.get("after", "")
         if query.get("state", "active") not in STATES:
             raise RefusedError(400, "parameter", f"state is one of {', '.join(STATES)}")
         found: list[Offered] = []
@@ -65,19 +60,19 @@ class ShelfDoor:
                 if len(found) > limit:
                     break
         more = _place(found[limit - 1]) if len(found) > limit else None
-        return _json({"rewards": [_shown(one) for one in found[:limit]], "next": more})
+        return answer({"rewards": [_shown(one) for one in found[:limit]], "next": more})
 
     async def show(self, request: web.Request) -> web.Response:
         """One reward."""
         reader = await self._guard.reader(request, "rewards:read")
         async with self._guard.store.reading() as conn:
-            return _json(_shown(await _find(conn, reader.campus, request.match_info["reward"])))
+            return answer(_shown(await _find(conn, reader.campus, request.match_info["reward"])))
 
     async def put(self, request: web.Request) -> web.Response:
         """Keep a reward of the campus's own, in place of the one of its id; the same again changes nothing."""
         reader = await self._guard.reader(request, "rewards:write")
         name = request.match_info["reward"]
-        described = _described(await _body(request) | {"id": name})
+        described = _described(await body_of(request) | {"id": name})
         if name in RESERVED:
             raise RefusedError(400, "reward", f"{name} cannot be the id of a reward")
         async with self._acting(reader, "reward.put", name) as conn:
@@ -85,7 +80,7 @@ class ShelfDoor:
             if had != described:
                 await _kept(shelf.put(conn, reader.campus, described, now=self._guard.now()))
             found = await _find(conn, reader.campus, name)
-        return _json(_shown(found), status=200 if had is not None else 201)
+        return answer(_shown(found), status=200 if had is not None else 201)
 
     async def remove(self, request: web.Request) -> web.Response:
         """Take a reward of the campus's own away that nobody redeemed."""
@@ -114,23 +109,23 @@ class ShelfDoor:
                 owner, now = found.owner, self._guard.now()
                 await _kept(shelf.approve(conn, reader.campus, owner, name, approved=approved, now=now))
             found = await _find(conn, reader.campus, name)
-        return _json(_shown(found))
+        return answer(_shown(found))
 
     async def redeemed(self, request: web.Request) -> web.Response:
         """A page of redemptions, the oldest first, without their vouchers."""
         reader = await self._guard.reader(request, "rewards:read")
-        query = _only(request.query, {"after", "limit", "user", "reward"})
-        limit = _limit(query)
+        query = only(request.query, {"after", "limit", "user", "reward"})
+        limit = limit_of(query)
         async with self._guard.store.reading() as conn:
             rows = await _redemptions(conn, reader.campus, query, limit + 1)
         more = f"{rows[limit - 1]['reserved_at']}-{rows[limit - 1]['redemption']}" if len(rows) > limit else None
-        return _json({"rows": rows[:limit], "next": more})
+        return answer({"rows": rows[:limit], "next": more})
 
     def _names(self, kind: str) -> Answer:
         async def names(request: web.Request) -> web.Response:
             """The names of one kind that rewards are sorted by."""
             reader = await self._guard.reader(request, "rewards:read")
-            _only(request.query, set())
+            only(request.query, set())
             async with self._guard.store.reading() as conn:
                 found = await shelf.labels(conn, reader.campus)
             told = [
@@ -138,7 +133,7 @@ class ShelfDoor:
                 for _, one in sorted(found.items())
                 if one.kind == kind
             ]
-            return _json({"names": told})
+            return answer({"names": told})
 
         return names
 
@@ -150,18 +145,6 @@ class ShelfDoor:
             acts.rows(schema.reward, campus=reader.campus, reward=name),
             acts.rows(schema.offer, campus=reader.campus, reward=name),
         )
-
-
-def _patient(handler: Answer) -> Answer:
-    """With an answer for who asks too often."""
-
-    async def answered(request: web.Request) -> web.StreamResponse:
-        try:
-            return await handler(request)
-        except TooOftenError as exc:
-            return exc.answer()
-
-    return answered
 
 
 async def _redemptions(conn: AsyncConnection, campus: str, query: Mapping[str, str], rows: int) -> list[dict[str, Any]]:
@@ -186,28 +169,6 @@ async def _find(conn: AsyncConnection, campus: str, name: str) -> Offered:
     return found
 
 
-async def _body(request: web.Request) -> dict[str, Any]:
-    if request.content_type != "application/json":
-        raise RefusedError(415, "body", "send application/json")
-    body = await request.read()
-    if len(body) > BODY_BYTES_MAX:
-        raise RefusedError(413, "body", f"more than {BODY_BYTES_MAX} bytes")
-    try:
-        said = json.loads(body, object_pairs_hook=_once)
-    except (ValueError, RecursionError) as exc:
-        raise RefusedError(400, "body", f"this is no JSON: {str(exc)[:100]}") from None
-    if not isinstance(said, dict):
-        raise RefusedError(400, "body", "a reward is an object")
-    return said
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key is there twice")
-    return found
-
-
 def _described(fields: dict[str, Any]) -> Any:
     try:
         return shelf.described(fields)
@@ -222,21 +183,6 @@ async def _kept(act: Awaitable[None]) -> None:
         raise RefusedError(409, "reward", exc.message) from None
 
 
-def _only(query: Mapping[str, str], known: set[str]) -> Mapping[str, str]:
-    if unknown := set(query) - known:
-        raise RefusedError(400, "parameter", f"no parameter of this path: {len(unknown)} of those sent")
-    for name in query:
-        reading.text_of(query, name)
-    return query
-
-
-def _limit(query: Mapping[str, str]) -> int:
-    limit = reading.whole(query, "limit", PAGE_ROWS)
-    if not 1 <= limit <= PAGE_ROWS_MAX:
-        raise RefusedError(400, "parameter", f"limit is 1 to {PAGE_ROWS_MAX}")
-    return limit
-
-
 def _place(one: Offered) -> str:
     """Where a reward stands in the list: by id, an own one after the shared one of its id."""
     return f"{one.reward.id} {one.owner}"
@@ -248,10 +194,6 @@ def _matches(one: Offered, query: Mapping[str, str]) -> bool:
 
 def _shown(one: Offered) -> dict[str, Any]:
     return one.reward.model_dump(mode="json") | {"owner": one.owner, "approved": one.approved, "taken": one.taken}
-
-
-def _json(said: Any, *, status: int = 200) -> web.Response:
-    return web.json_response(said, status=status, headers=FRESH)
 
 
 def _unknown(name: str) -> RefusedError:

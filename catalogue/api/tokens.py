@@ -16,7 +16,15 @@ from catalogue.api.rate import REQUESTS_PER_MINUTE
 from catalogue.errors import CatalogueError, RefusedError
 from catalogue.schema import api_token, tenant
 
-SCOPES = ("points:read", "ledger:read", "rewards:read", "rewards:write")
+SCOPES = (
+    "points:read",
+    "ledger:read",
+    "rewards:read",
+    "rewards:write",
+    "recognition:read",
+    "recognition:write",
+    "recognition:moderate",
+)
 PER_MINUTE_MAX = 10_000
 SECRET_BYTES = 32
 TOKEN_CHARS_MAX = 512

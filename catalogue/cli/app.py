@@ -7,6 +7,7 @@ import typer
 from catalogue.cli import agent, audit, books, operate, partner, proof, redemption, reward, tenant, token
 from catalogue.cli.funding import budget, finance, issue
 from catalogue.cli.people import links
+from catalogue.cli.recognition import award, kudos, tag
 
 app = typer.Typer(
     help="The central rewards catalogue: campuses, their agents, their learners' wallets.",
@@ -36,6 +37,9 @@ app.add_typer(partner.app, name="partner", help="Who makes vouchers for us.")
 app.add_typer(budget.app, name="budget", help="What the institution pays for.")
 app.add_typer(issue.app, name="issue", help="How much a campus may issue in a day.")
 app.add_typer(finance.app, name="finance", help="What a month came to.")
+app.add_typer(kudos.app, name="kudos", help="What learners thank each other for.")
+app.add_typer(award.app, name="award", help="What learners are recognised for by hand.")
+app.add_typer(tag.app, name="tag", help="What kudos are for.")
 app.add_typer(audit.app, name="audit", help="Who did what, and what it changed.")
 
 

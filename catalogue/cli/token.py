@@ -37,7 +37,11 @@ def add(
     name: Name,
     scope: Annotated[
         list[str],
-        typer.Option("--scope", help="points:read, ledger:read, rewards:read or rewards:write; may be repeated."),
+        typer.Option(
+            "--scope",
+            help="points:read, ledger:read, rewards:read, rewards:write, recognition:read, recognition:write or"
+            " recognition:moderate; may be repeated.",
+        ),
     ],
     days: Annotated[int, typer.Option("--days", min=1, max=3660, help="How long it may be used.")] = 365,
     per_minute: Annotated[int, typer.Option("--per-minute", min=1, max=10_000, help="Requests it may make.")] = 300,

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from catalogue import schema
 from catalogue.errors import RefusedError
 from catalogue.people import links
+from catalogue.recognition import erasing
 from catalogue.schema import sealed_person
 from catalogue.tenants import Sender
 from wire import keeping
@@ -19,7 +20,7 @@ from wire.keeping import Page, Persons, Sealed, Takeover
 
 
 async def keep(conn: AsyncConnection, sender: Sender, message: Persons, *, now: int) -> None:
-    """Keep the persons of a message in place of older copies, and forget those that are gone.
+    """Keep the persons of a message in place of older copies, and forget those that are gone, and their words.
 
     Raises:
         RefusedError: the message is another agent's.
@@ -39,6 +40,7 @@ async def keep(conn: AsyncConnection, sender: Sender, message: Persons, *, now: 
         owned = (table.campus == sender.campus, table.agent == sender.agent)
         await conn.execute(delete(sealed_person).where(*owned, table.name.in_(message.gone)))
         await links.forget(conn, sender, message.gone)
+        await erasing.erase(conn, sender.campus, message.gone)
 
 
 async def persons(conn: AsyncConnection, sender: Sender, after: str) -> Persons:

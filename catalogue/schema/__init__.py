@@ -6,9 +6,26 @@ from catalogue.schema.base import REVISION, metadata
 from catalogue.schema.campus import agent, agent_key, batch, batch_key, enrolment, entry, tenant
 from catalogue.schema.finance import closed_month, month_line
 from catalogue.schema.funding import budget, budget_alert, issue_limit, policy, spending
-from catalogue.schema.keeping import sealed_person
-from catalogue.schema.people import link, link_apart, link_change, link_head, link_held, person_tag, spend_leg
+from catalogue.schema.people import (
+    link,
+    link_apart,
+    link_change,
+    link_head,
+    link_held,
+    person_tag,
+    sealed_person,
+    spend_leg,
+)
 from catalogue.schema.proof import accepted_entry, catalogue_key, site, statement_page
+from catalogue.schema.recognition import (
+    kudos_tag,
+    liking,
+    recognition,
+    recognition_choice,
+    recognition_head,
+    recognition_policy,
+    remark,
+)
 from catalogue.schema.redemption import allowance, redemption, step
 from catalogue.schema.rewards import code, label, offer, partner, reward
 from catalogue.schema.wallets import currency, ledger, level, movement, movement_key, wallet
@@ -33,9 +50,11 @@ __all__ = [
     "enrolment",
     "entry",
     "issue_limit",
+    "kudos_tag",
     "label",
     "ledger",
     "level",
+    "liking",
     "link",
     "link_apart",
     "link_change",
@@ -49,7 +68,12 @@ __all__ = [
     "partner",
     "person_tag",
     "policy",
+    "recognition",
+    "recognition_choice",
+    "recognition_head",
+    "recognition_policy",
     "redemption",
+    "remark",
     "reward",
     "sealed_person",
     "site",

@@ -1,8 +1,8 @@
-"""Tables of persons with wallets at several agents: by what they are known, who is one person, and who is not."""
+"""Tables of persons: sealed copies of them, and who with wallets at several agents is one person, and who is not."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKeyConstraint, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKeyConstraint, LargeBinary, Table, Text
 
 from catalogue.schema.base import metadata
 
@@ -78,4 +78,15 @@ spend_leg = Table(
     Column("no", BigInteger, primary_key=True),
     Column("learner", Text, nullable=False),
     Column("amount", BigInteger, nullable=False),
+)
+
+sealed_person = Table(
+    "sealed_person",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("agent", Text, primary_key=True),
+    Column("name", Text, primary_key=True),  # the pseudonym
+    Column("sealed", LargeBinary, nullable=False),
+    Column("kept_at", BigInteger, nullable=False),
+    ForeignKeyConstraint(["campus", "agent"], ["agent.campus", "agent.agent"]),
 )

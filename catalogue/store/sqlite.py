@@ -19,6 +19,7 @@ PRAGMAS = (
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA recursive_triggers = ON",  # else INSERT OR REPLACE slips past the triggers that guard the books
+    "PRAGMA secure_delete = ON",  # what is erased is not to be read in free pages
     f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
 )
 

@@ -24,7 +24,7 @@ def test_every_reference_stays_within_the_campus() -> None:
 
 
 def test_every_index_that_must_be_unique_begins_with_the_campus() -> None:
-    text = "".join(path.read_text(encoding="utf-8") for path in sorted((MIGRATIONS / "versions").glob("*.py")))
+    text = "".join(path.read_text(encoding="utf-8") for path in sorted((MIGRATIONS / "versions").rglob("*.py")))
     unique = re.findall(r"create_index\(\s*\"(\w+)\",\s*\"\w+\",\s*\[\"(\w+)\"[^)]*unique=True", text)
     assert unique, "there are some"
     assert [name for name, first in unique if first != "campus"] == []

@@ -231,6 +231,9 @@ async def test_whatever_is_sent_is_answered_as_the_document_says(program: Progra
 def test_the_document_names_every_path_that_is_served_and_no_other() -> None:
     from catalogue.api.door import ReadingDoor  # noqa: PLC0415
     from catalogue.api.guard import Guard  # noqa: PLC0415
+    from catalogue.api.recognition.choosing import ChoosingDoor  # noqa: PLC0415
+    from catalogue.api.recognition.given import GivenDoor  # noqa: PLC0415
+    from catalogue.api.recognition.remarks import RemarksDoor  # noqa: PLC0415
     from catalogue.api.shelf import ShelfDoor  # noqa: PLC0415
 
     app = aiohttp.web.Application()
@@ -241,8 +244,8 @@ def test_the_document_names_every_path_that_is_served_and_no_other() -> None:
         store: Any = None
         clock: Any = None
 
-    for door in (ReadingDoor(Guard(Door())), ShelfDoor(Guard(Door()))):
-        door.add_to(app.router)
+    for door in (ReadingDoor, ShelfDoor, GivenDoor, RemarksDoor, ChoosingDoor):
+        door(Guard(Door())).add_to(app.router)
     served = {
         (route.method.lower(), route.resource.canonical)
         for route in app.router.routes()

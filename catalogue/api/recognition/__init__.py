@@ -1,0 +1,1 @@
+"""Recognition over HTTP: kudos, awards, likes, comments, tags, and what campuses and learners choose."""

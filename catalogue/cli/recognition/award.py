@@ -1,0 +1,106 @@
+"""`award …`: what a campus recognises learners for by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, show, told
+from catalogue.cli.recognition.shared import (
+    AWARD,
+    Campus,
+    KeyOption,
+    LimitOption,
+    Number,
+    Reason,
+    SinceOption,
+    UntilOption,
+    ViewerOption,
+    lines,
+    moderates,
+    print_listed,
+    print_one,
+    wish,
+)
+
+if TYPE_CHECKING:
+    from catalogue.recognition.moderating import Moderator
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+@told
+def give(
+    campus: Campus,
+    badge: Annotated[str, typer.Argument(help="What for: a badge of the campus, or the award's own name.")],
+    receiver: Annotated[str, typer.Argument(help="Who gets it: a pseudonym, as wallet show lists it.")],
+    *,
+    giver: Annotated[str, typer.Option(help="The learner who gives it; without it the campus does.")] = "",
+    message: Annotated[str, typer.Option(help="What is said with it. Write no names into it.")] = "",
+    seen: Annotated[str, typer.Option(help="Who may see it: campus or pair.")] = "",
+    key: KeyOption = "",
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put an award on record, with who gave it and what was said; learners can like it and say something.
+
+    It moves no points and gives no badge: on the campus, rewards-agent badge assign does that.
+
+    Example: rewards-catalogue award give uni-example shine 8f3a… --message "For helping the new ones"
+    """
+
+    async def work(who: Moderator) -> Any:
+        from catalogue.recognition import seeing
+        from catalogue.recognition.seeing import Viewer
+
+        asked = wish(campus, AWARD, giver=giver, receiver=receiver, about=badge, message=message, seen=seen, key=key)
+        one, _ = await who.award(asked)
+        async with who.store.reading() as conn:
+            return (await seeing.shown(conn, campus, [one], Viewer(all=True)))[0]
+
+    made = moderates(campus, config, data_dir, work)
+    show(made, as_json=as_json, lines=lambda: lines(made))
+
+
+@app.command(name="list")
+@told
+def list_(
+    campus: Campus,
+    *,
+    user: Annotated[str | None, typer.Option(help="Only those that this pseudonym gave or got.")] = None,
+    badge: Annotated[str | None, typer.Option(help="Only these.")] = None,
+    viewer: ViewerOption = None,
+    since: SinceOption = "",
+    until: UntilOption = "",
+    limit: LimitOption = 100,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List awards, the newest first, with giver, receiver, message, and who took which back and why."""
+    print_listed(
+        campus, AWARD, config, data_dir, viewer=viewer, since=since, until=until, as_json=as_json, user=user,
+        about=badge, limit=limit,
+    )  # fmt: skip
+
+
+@app.command(name="show")
+@told
+def show_(
+    campus: Campus, no: Number, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
+) -> None:
+    """Show one with who likes it and every comment."""
+    print_one(campus, no, AWARD, config, data_dir, as_json=as_json)
+
+
+@app.command()
+@told
+def revoke(
+    campus: Campus, no: Number, reason: Reason, config: ConfigOption = None, data_dir: DataDirOption = None
+) -> None:
+    """Take an award back for good; who, when and why stays on record (audit list)."""
+    one = moderates(campus, config, data_dir, lambda who: who.moderate(no, "revoke", why=reason, kind=AWARD))
+    typer.echo(f"award {no} of {campus} is {one.state}")

@@ -1,0 +1,273 @@
+"""`kudos …`: what learners thank each other for, and how a campus looks after it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, now, settings, show, told, with_store
+from catalogue.cli.recognition.shared import (
+    KUDOS,
+    Campus,
+    KeyOption,
+    LimitOption,
+    Number,
+    Reason,
+    SinceOption,
+    UntilOption,
+    ViewerOption,
+    lines,
+    moderates,
+    print_listed,
+    print_one,
+    wish,
+)
+
+if TYPE_CHECKING:
+    from catalogue.recognition.moderating import Moderator
+    from catalogue.store import Store
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+@told
+def give(
+    campus: Campus,
+    giver: Annotated[str, typer.Argument(help="Who gives: a pseudonym, as wallet show lists it.")],
+    receiver: Annotated[str, typer.Argument(help="Who gets them: another one.")],
+    say: Annotated[str, typer.Argument(help="A tag and, if you like, a message: '#helpful Thank you for your notes'.")],
+    *,
+    seen: Annotated[str, typer.Option(help="Who may see them: campus, pair or anonymous.")] = "",
+    key: KeyOption = "",
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give kudos from one learner to another, within the campus's limits. Nobody gives them to themselves.
+
+    Learners do this on their campus (rewards-agent kudos give) or in their LMS (POST /api/user_kudos).
+
+    Example: rewards-catalogue kudos give uni-example 8f3a… 02bc… "#helpful Thank you for your notes"
+    """
+
+    async def work(store: Store) -> list[dict[str, Any]]:
+        from catalogue import tenants
+        from catalogue.recognition import giving, seeing, words
+        from catalogue.recognition.seeing import Viewer
+
+        typed = words.said(say)
+        asked = wish(
+            campus, KUDOS, giver=giver, receiver=receiver, about=typed.tag, message=typed.text, seen=seen, key=key
+        )
+        async with store.writing() as conn:
+            await tenants.need_tenant(conn, campus)
+            one, _ = await giving.give(conn, asked, now=now())
+            return await seeing.shown(conn, campus, [one], Viewer(all=True))
+
+    (made,) = with_store(settings(config, data_dir), work)
+    show(made, as_json=as_json, lines=lambda: lines(made))
+
+
+@app.command(name="list")
+@told
+def list_(
+    campus: Campus,
+    *,
+    user: Annotated[str | None, typer.Option(help="Only those that this pseudonym gave or got.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only those with this tag.")] = None,
+    viewer: ViewerOption = None,
+    since: SinceOption = "",
+    until: UntilOption = "",
+    limit: LimitOption = 100,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List kudos, the newest first; without --as also the hidden ones, and who gave anonymous ones."""
+    about = None if tag is None else tag.removeprefix("#")
+    print_listed(
+        campus, KUDOS, config, data_dir, viewer=viewer, since=since, until=until, as_json=as_json, user=user,
+        about=about, limit=limit,
+    )  # fmt: skip
+
+
+@app.command(name="show")
+@told
+def show_(
+    campus: Campus, no: Number, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
+) -> None:
+    """Show one with who likes it and every comment."""
+    print_one(campus, no, KUDOS, config, data_dir, as_json=as_json)
+
+
+def _moderated(do: str, doc: str) -> None:
+    @told
+    def command(
+        campus: Campus, no: Number, reason: Reason, config: ConfigOption = None, data_dir: DataDirOption = None
+    ) -> None:
+        one = moderates(campus, config, data_dir, lambda who: who.moderate(no, do, why=reason))
+        typer.echo(f"{one.kind} {no} of {campus} is {one.state}")
+
+    command.__doc__ = doc
+    app.command(name=do)(command)
+
+
+_moderated("hide", "Let nobody see kudos or an award until it is shown again (unhide).")
+_moderated("revoke", "Take kudos or an award back for good; what rules paid for kudos is taken back on the campus.")
+
+
+@app.command()
+@told
+def unhide(
+    campus: Campus, no: Number, reason: Reason, config: ConfigOption = None, data_dir: DataDirOption = None
+) -> None:
+    """Show kudos or an award again that was hidden."""
+    one = moderates(campus, config, data_dir, lambda who: who.moderate(no, "show", why=reason))
+    typer.echo(f"{one.kind} {no} of {campus} is {one.state}")
+
+
+@app.command()
+@told
+def comment(
+    campus: Campus,
+    no: Number,
+    comment: Annotated[int, typer.Argument(help="Which comment, as kudos show numbers them; 0 is the message.", min=0)],
+    do: Annotated[str, typer.Argument(help="hide or show.")],
+    reason: Reason,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Hide a comment on kudos or an award, or the message itself, or show it again."""
+    moderates(campus, config, data_dir, lambda who: who.moderate_comment(no, comment, do, why=reason))
+    typer.echo(f"comment {comment} on {no}: {do}")
+
+
+@app.command()
+@told
+def trends(
+    campus: Campus,
+    days: Annotated[int, typer.Option(min=1, max=366, help="So many days back.")] = 7,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the tags used most lately, and how often in as many days before; kudos between two alone count in none."""
+
+    async def work(store: Store) -> list[dict[str, Any]]:
+        from catalogue import tenants
+        from catalogue.recognition import seeing
+
+        async with store.reading() as conn:
+            await tenants.need_tenant(conn, campus)
+            return await seeing.trends(conn, campus, days=days, now=now())
+
+    rows = with_store(settings(config, data_dir), work)
+    show(
+        rows,
+        as_json=as_json,
+        lines=lambda: (
+            [f"#{row['tag']:31} {row['kudos']:>7}  {row['kudos'] - row['before']:>+7}  {row['title']}" for row in rows]
+            or ["no kudos"]
+        ),
+    )
+
+
+@app.command()
+@told
+def stats(
+    campus: Campus,
+    user: Annotated[str, typer.Argument(help="The pseudonym.")],
+    days: Annotated[int, typer.Option(min=1, max=366, help="So many days back.")] = 30,
+    viewer: ViewerOption = None,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what one learner gave and got lately, for a digest."""
+
+    async def work(store: Store) -> dict[str, Any]:
+        from catalogue.recognition import seeing
+        from catalogue.recognition.seeing import Viewer
+
+        sees = Viewer(all=True) if viewer is None else Viewer(learner=viewer)
+        async with store.reading() as conn:
+            return await seeing.stats(conn, campus, user, sees, days=days, now=now())
+
+    found = with_store(settings(config, data_dir), work)
+    tags = ", ".join(f"#{tag} {count}" for tag, count in found["tags"].items()) or "-"
+    show(
+        found,
+        as_json=as_json,
+        lines=lambda: [
+            f"{user} in {days} days: gave {found['given']} kudos, got {found['received']}, awards {found['awards']},",
+            f"  liked {found['likes']} times,",
+            f"  got for {tags}",
+        ],
+    )
+
+
+@app.command()
+@told
+def choose(
+    campus: Campus,
+    user: Annotated[str, typer.Argument(help="The pseudonym.")],
+    shown: Annotated[str, typer.Argument(help="campus, pair (who gave and who got alone), or none: takes no part.")],
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Keep what a learner chose: who may see what they get, or that they take no part."""
+
+    async def work(who: Moderator) -> None:
+        from catalogue.recognition import choices
+
+        async with who.store.writing() as conn:
+            await choices.choose(conn, campus, user, shown, now=who.now)
+
+    moderates(campus, config, data_dir, work)
+    typer.echo(f"{user} of {campus}: {shown}")
+
+
+@app.command()
+@told
+def policy(
+    campus: Campus,
+    change: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME=VALUE]...", help="kudos=false, words=false, per_giver=10/1d, per_pair=2/7d, …"),
+    ] = None,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a campus lets happen, or change it.
+
+    kudos: at all. words: messages and comments, not tags alone. custom_tags: tags that nobody offered. anonymous: kudos
+    that do not say from whom. seen: who sees kudos whose giver does not say (campus or pair). per_giver, per_pair and
+    comments: how many in a rolling time, such as 10/1d or 3/12h.
+
+    Example: rewards-catalogue kudos policy uni-example words=false per_giver=5/1d
+    """
+
+    async def work(who: Moderator) -> Any:
+        from catalogue.errors import CatalogueError
+        from catalogue.recognition import policy as policies
+
+        said: dict[str, Any] = {}
+        for one in change or ():
+            name, given, value = one.partition("=")
+            if not given:
+                raise CatalogueError(f"{one!r} says nothing", hint="NAME=VALUE, such as words=false")
+            said[name] = {"true": True, "false": False}.get(value, value)
+        if said:
+            return await who.change_policy(said)
+        async with who.store.reading() as conn:
+            return await policies.of_campus(conn, campus)
+
+    rules = moderates(campus, config, data_dir, work).told()
+    show(rules, as_json=as_json, lines=lambda: [f"{name:12} {_plain(value)}" for name, value in rules.items()])
+
+
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

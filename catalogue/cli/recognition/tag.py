@@ -1,0 +1,69 @@
+"""`tag …`: what kudos are for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, settings, show, told, with_store
+from catalogue.cli.recognition.shared import Campus, moderates
+
+if TYPE_CHECKING:
+    from catalogue.store import Store
+
+app = typer.Typer(no_args_is_help=True)
+
+Tag = Annotated[str, typer.Argument(help="One word: helpful, or #helpful.")]
+
+
+@app.command(name="list")
+@told
+def list_(
+    campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
+) -> None:
+    """List the tags that a campus offers or blocks; where custom_tags is on, learners may use others as well."""
+
+    async def work(store: Store) -> list[dict[str, Any]]:
+        from catalogue import tenants
+        from catalogue.recognition import tags
+
+        async with store.reading() as conn:
+            await tenants.need_tenant(conn, campus)
+            return tags.listed(await tags.of_campus(conn, campus))
+
+    rows = with_store(settings(config, data_dir), work)
+    show(rows, as_json=as_json, lines=lambda: [f"#{row['tag']:31} {row['state']:8} {row['title']}" for row in rows])
+
+
+@app.command()
+@told
+def put(
+    campus: Campus,
+    tag: Tag,
+    title: Annotated[str, typer.Option(help="What it is for, as people read it.")] = "",
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Offer a tag, or call it something else.
+
+    Example: rewards-catalogue tag put uni-example lab-safety --title "Keeps the lab safe"
+    """
+    moderates(campus, config, data_dir, lambda who: who.put_tag(tag, title=title))
+    typer.echo(f"#{tag.removeprefix('#')} is offered at {campus}")
+
+
+@app.command()
+@told
+def block(campus: Campus, tag: Tag, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """Let nobody use a tag, and show it in no trend; kudos that have it stay."""
+    moderates(campus, config, data_dir, lambda who: who.put_tag(tag, state="blocked"))
+    typer.echo(f"#{tag.removeprefix('#')} is blocked at {campus}")
+
+
+@app.command()
+@told
+def remove(campus: Campus, tag: Tag, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """Forget what was said of a tag: a predefined one is offered as it was, another one is a custom one."""
+    moderates(campus, config, data_dir, lambda who: who.remove_tag(tag))
+    typer.echo(f"nothing is said of #{tag.removeprefix('#')} at {campus} any more")

@@ -1,0 +1,43 @@
+"""What is taken away when learners are erased: their words and what was said to them, their likes, their names here.
+
+No act tells of it: it would say for ever who was erased, and when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Text, cast, delete, literal, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from catalogue import schema
+from catalogue.recognition import records
+from catalogue.recognition.records import ERASED
+from catalogue.schema import liking, recognition, remark
+
+
+async def erase(conn: AsyncConnection, campus: str, learners: Sequence[str]) -> int:
+    """Take these pseudonyms out of a campus's recognition; how many recognitions there were. Again changes nothing."""
+    if not learners:
+        return 0
+    await records.hold(conn, campus)
+    table = recognition.c
+    theirs = (table.campus == campus, or_(table.giver.in_(learners), table.receiver.in_(learners)))
+    about = select(table.no).where(*theirs)
+
+    def of_them(learner: ColumnElement[str], number: ColumnElement[int]) -> ColumnElement[bool]:
+        """Their own, or about what they gave or got."""
+        return or_(learner.in_(learners), number.in_(about))
+
+    await conn.execute(delete(remark).where(remark.c.campus == campus, of_them(remark.c.author, remark.c.recognition)))
+    await conn.execute(delete(liking).where(liking.c.campus == campus, of_them(liking.c.learner, liking.c.recognition)))
+    chose = schema.recognition_choice.c
+    await conn.execute(delete(schema.recognition_choice).where(chose.campus == campus, chose.learner.in_(learners)))
+    gone = {"state": ERASED, "about": "", "why": "", "key": literal("erased ") + cast(table.no, Text)}
+    both = await conn.execute(update(recognition).where(*theirs).values(**gone).returning(table.no))
+    count = len(both.all())
+    for column in (table.giver, table.receiver):
+        await conn.execute(
+            update(recognition).where(table.campus == campus, column.in_(learners)).values({column.name: ""})
+        )
+    return count

@@ -1,0 +1,107 @@
+"""What those who look after a campus do: awards by hand, hiding, revoking, tags and policy. Each is an act on record.
+
+What is written down are states and pseudonyms, never words: those stand where they can be taken away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from catalogue import acts, schema
+from catalogue.acts import Act
+from catalogue.errors import RefusedError
+from catalogue.recognition import giving, policy, records, remarks, tags, words
+from catalogue.recognition.giving import Wish
+from catalogue.recognition.policy import Policy
+from catalogue.recognition.records import Recognition
+from catalogue.store import Store
+
+HIDE, SHOW, REVOKE = "hide", "show", "revoke"
+DOINGS = (HIDE, SHOW, REVOKE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moderator:
+    """Who looks after a campus: ``by`` as acts name them, ``now`` in seconds UTC."""
+
+    store: Store
+    campus: str
+    by: str
+    now: int
+
+    async def award(self, wish: Wish) -> tuple[Recognition, bool]:
+        """Give an award, and whether it is new.
+
+        Raises:
+            RefusedError: something stands against it.
+        """
+        concerned = acts.rows(schema.recognition, campus=self.campus, key=wish.key)
+        async with acts.acting(self.store, self._act("award.give", wish.about), concerned) as conn:
+            return await giving.give(conn, wish, now=self.now)
+
+    async def moderate(self, no: int, do: str, *, why: str, kind: str | None = None) -> Recognition:
+        """Hide one, show it again, or revoke it for good.
+
+        Raises:
+            RefusedError: there is none, or it cannot be.
+        """
+        if do not in DOINGS:
+            raise RefusedError(400, "do", f"what is to be done is {', '.join(DOINGS)}")
+        said = self._act(f"{kind or 'recognition'}.{do}", str(no), why=giving.reason(why))
+        concerned = acts.rows(schema.recognition, campus=self.campus, no=no)
+        async with acts.acting(self.store, said, concerned) as conn:
+            await records.need(conn, self.campus, no, kind=kind)
+            if do == SHOW:
+                return await giving.show(conn, self.campus, no)
+            doing = giving.hide if do == HIDE else giving.revoke
+            return await doing(conn, self.campus, no, why=why, by=self.by, now=self.now)
+
+    async def moderate_comment(self, no: int, comment: int, do: str, *, why: str) -> None:
+        """Hide a comment (0: the message), or show it again.
+
+        Raises:
+            RefusedError: there is none.
+        """
+        if do not in {HIDE, SHOW}:
+            raise RefusedError(400, "do", f"what is to be done is {HIDE} or {SHOW}")
+        said = self._act(f"comment.{do}", f"{no} {comment}", why=giving.reason(why))
+        concerned = acts.rows(schema.remark, campus=self.campus, recognition=no, no=comment)
+        async with acts.acting(self.store, said, concerned) as conn:
+            await remarks.moderate(conn, self.campus, no, comment, hidden=do == HIDE)
+
+    async def put_tag(self, name: str, *, title: str = "", state: str = tags.OFFERED) -> None:
+        """Offer or block a tag.
+
+        Raises:
+            RefusedError: it cannot be.
+        """
+        plain = words.tag(name)
+        concerned = acts.rows(schema.kudos_tag, campus=self.campus, tag=plain)
+        async with acts.acting(self.store, self._act("kudos-tag.put", plain), concerned) as conn:
+            await tags.put(conn, self.campus, plain, title=title, state=state, now=self.now)
+
+    async def remove_tag(self, name: str) -> None:
+        """Forget what was said of a tag.
+
+        Raises:
+            RefusedError: nothing was.
+        """
+        plain = words.tag(name)
+        concerned = acts.rows(schema.kudos_tag, campus=self.campus, tag=plain)
+        async with acts.acting(self.store, self._act("kudos-tag.remove", plain), concerned) as conn:
+            await tags.remove(conn, self.campus, plain)
+
+    async def change_policy(self, said: Mapping[str, Any]) -> Policy:
+        """Keep the policy with what is said.
+
+        Raises:
+            RefusedError: it cannot be so.
+        """
+        concerned = acts.rows(schema.recognition_policy, campus=self.campus)
+        async with acts.acting(self.store, self._act("kudos-policy.change"), concerned) as conn:
+            return await policy.change(conn, self.campus, said)
+
+    def _act(self, name: str, about: str = "", *, why: str = "") -> Act:
+        return Act(campus=self.campus, by=self.by, at=self.now, act=name, about=about, why=why)

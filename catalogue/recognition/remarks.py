@@ -1,0 +1,139 @@
+"""Likes and comments: by whoever may see what they are about. Every function works in the caller's transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from catalogue.errors import RefusedError
+from catalogue.recognition import choices, policy, records, seeing, words
+from catalogue.recognition.giving import KEY_CHARS_MAX, NAME_CHARS_MAX
+from catalogue.recognition.records import HIDDEN, SHOWN
+from catalogue.recognition.seeing import Viewer
+from catalogue.schema import liking, remark
+
+COMMENTS_MAX = 500
+"""Comments on one recognition."""
+
+_LIKE = text(
+    "INSERT INTO liking (campus, recognition, learner, at) VALUES (:campus, :recognition, :learner, :now)"
+    " ON CONFLICT (campus, recognition, learner) DO NOTHING"
+)
+
+
+async def like(conn: AsyncConnection, campus: str, no: int, learner: str, *, now: int) -> None:
+    """Like one, once; again changes nothing.
+
+    Raises:
+        RefusedError: it cannot be seen, or is the learner's own doing.
+    """
+    one = await _seen(conn, campus, no, learner)
+    if one.giver == learner:
+        raise RefusedError(409, "self", "nobody likes what they gave themselves")
+    await conn.execute(_LIKE, {"campus": campus, "recognition": no, "learner": learner, "now": now})
+
+
+async def unlike(conn: AsyncConnection, campus: str, no: int, learner: str) -> None:
+    """Like it no longer; again changes nothing."""
+    table = liking.c
+    await conn.execute(delete(liking).where(table.campus == campus, table.recognition == no, table.learner == learner))
+
+
+async def likes(
+    conn: AsyncConnection, campus: str, no: int, viewer: Viewer, *, after: str, rows: int
+) -> list[dict[str, Any]]:
+    """{user, at} of who likes it, by pseudonym.
+
+    Raises:
+        RefusedError: the viewer may not see it.
+    """
+    await seeing.need(conn, campus, no, viewer)
+    table = liking.c
+    only = (table.campus == campus, table.recognition == no, table.learner > after, seeing.takes_part(table.learner))
+    found = await conn.execute(select(table.learner, table.at).where(*only).order_by(table.learner).limit(rows))
+    return [{"user": row.learner, "at": row.at} for row in found]
+
+
+async def comment(
+    conn: AsyncConnection, campus: str, no: int, learner: str, *, key: str, typed: str, now: int
+) -> tuple[dict[str, Any], bool]:
+    """Say something about one, and whether it is new; the same key again is the same comment.
+
+    Raises:
+        RefusedError: it cannot be seen, there are too many, or what is said cannot be.
+    """
+    if not 1 <= len(key) <= KEY_CHARS_MAX * 2 or not key.isprintable():
+        raise RefusedError(400, "key", f"key is 1 to {KEY_CHARS_MAX} printable characters")
+    plain = words.text(typed, most=words.COMMENT_CHARS_MAX)
+    if not plain:
+        raise RefusedError(400, "text", "a comment says something")
+    await records.hold(conn, campus)
+    await _seen(conn, campus, no, learner)
+    table = remark.c
+    here = (table.campus == campus, table.recognition == no, table.no > 0)
+    known = (await conn.execute(select(remark).where(*here, table.author == learner, table.key == key))).first()
+    if known is not None:
+        return _told(known), False
+    rules = await policy.of_campus(conn, campus)
+    if not rules.words:
+        raise RefusedError(409, "no-words", "comments are not written here")
+    since = (table.campus == campus, table.author == learner, table.at > now - rules.comments.seconds, table.no > 0)
+    if await conn.scalar(select(func.count()).select_from(remark).where(*since)) >= rules.comments.most:  # type: ignore[operator]
+        raise RefusedError(409, "limit-comments", f"{rules.comments} comments are written")
+    last = await conn.scalar(select(func.max(table.no)).where(*here)) or 0
+    if last >= COMMENTS_MAX:
+        raise RefusedError(409, "comments", f"there are {COMMENTS_MAX} comments already")
+    row = {"campus": campus, "recognition": no, "no": last + 1, "key": key, "author": learner, "at": now}
+    await conn.execute(insert(remark), row | {"state": SHOWN, "text": plain})
+    return {"id": last + 1, "user": learner, "at": now, "text": plain, "state": SHOWN}, True
+
+
+async def comments(
+    conn: AsyncConnection, campus: str, no: int, viewer: Viewer, *, after: int, rows: int
+) -> list[dict[str, Any]]:
+    """{id, user, at, text, state} of comments in their order; who looks after them sees the hidden ones too.
+
+    Raises:
+        RefusedError: the viewer may not see it.
+    """
+    await seeing.need(conn, campus, no, viewer)
+    table = remark.c
+    only = [table.campus == campus, table.recognition == no, table.no > after]
+    only += [] if viewer.all else [table.state == SHOWN, seeing.takes_part(table.author)]
+    found = await conn.execute(select(remark).where(*only).order_by(table.no).limit(rows))
+    return [_told(row) for row in found]
+
+
+async def withdraw(conn: AsyncConnection, campus: str, no: int, comment: int, learner: str) -> None:
+    """Take one's own comment away, its words with it; again changes nothing."""
+    table = remark.c
+    mine = (table.campus == campus, table.recognition == no, table.no == comment, table.no > 0, table.author == learner)
+    await conn.execute(delete(remark).where(*mine))
+
+
+async def moderate(conn: AsyncConnection, campus: str, no: int, comment: int, *, hidden: bool) -> None:
+    """Hide a comment, or the message (0), or show it again.
+
+    Raises:
+        RefusedError: there is none.
+    """
+    table = remark.c
+    mine = (table.campus == campus, table.recognition == no, table.no == comment)
+    found = await conn.execute(
+        update(remark).where(*mine).values(state=HIDDEN if hidden else SHOWN).returning(table.no)
+    )
+    if found.first() is None:
+        raise RefusedError(404, "unknown-comment", "there is no such comment")
+
+
+async def _seen(conn: AsyncConnection, campus: str, no: int, learner: str) -> records.Recognition:
+    if not 1 <= len(learner) <= NAME_CHARS_MAX or not learner.isprintable():
+        raise RefusedError(400, "user", f"user is 1 to {NAME_CHARS_MAX} printable characters")
+    await choices.need_part(conn, campus, learner)
+    return await seeing.need(conn, campus, no, Viewer(learner=learner))
+
+
+def _told(row: Any) -> dict[str, Any]:
+    return {"id": row.no, "user": row.author, "at": row.at, "text": row.text, "state": row.state}

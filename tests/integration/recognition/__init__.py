@@ -1,0 +1,1 @@
+"""Kudos and awards at the centre, on each database."""
