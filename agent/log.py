@@ -12,6 +12,7 @@ import structlog
 from structlog.typing import Processor
 
 EventName = Literal[
+    "acts_forgotten",
     "agent_started",
     "agent_stopped",
     "answer_refused",
@@ -30,6 +31,7 @@ EventName = Literal[
     "entry_rejected",
     "expiry_near",
     "expiry_trouble",
+    "forgetting_trouble",
     "gap_filled",
     "gap_given_up",
     "grant_missing",

@@ -158,6 +158,7 @@ class Pipeline:
             known = await past_again.known(connection, ours)
             more = await sighted.completed(connection, ours, known, self.whose.aliases) if known else Completed()
             arrived = more.news(ours, known) if known else ours
+            arrived = self.whose.still_news(arrived, known)
             if arrived and rulebook.derivations:
                 arrived = await self._brought.derived(connection, arrived, rulebook, now, again=False)
                 made = (event for event in arrived if event.event_id not in verdicts)

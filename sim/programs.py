@@ -245,7 +245,7 @@ def agent_main(clock: SimClock, chance: SeededChance, token: Callable[[], str]) 
                 listeners=[agent.door] if agent.door is not None else [],
                 callbacks=agent.callbacks,
                 pulls=agent.pulls,
-                expiring=agent.expiry,
+                ending=agent.ending,
             )
 
     return main

@@ -161,9 +161,10 @@ class Program:
             await asyncio.sleep(RESTART_S)
 
     def send(self, how: signal.Signals) -> None:
-        """A signal to the life that runs, if one does."""
+        """A signal to the life that runs, if one does. Its end is the supervisor's to hear of, and nobody else's."""
         if self._process is not None:
-            self._process.send_signal(how)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, how)
 
     async def down(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Stop it, until it is `up` again."""

@@ -187,8 +187,12 @@ def _looked_after(asking: socket.socket) -> Callable[[], None]:
     """Fork once more, tell the new process's id and how it ended; returns only in that process."""
     text, files, _, _ = socket.recv_fds(asking, _REQUEST_BYTES, 3)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    request = json.loads(text)
+    begun, begins = os.pipe()
     child = os.fork()
     if child:
+        os.close(begins)
+        os.read(begun, 1)  # until it leads its session: whoever is told its number may signal the group
         for file in files:
             os.close(file)
         with contextlib.suppress(BrokenPipeError):
@@ -196,14 +200,16 @@ def _looked_after(asking: socket.socket) -> Callable[[], None]:
             code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             asking.sendall(f"{code}\n".encode())
         os._exit(0)
+    if request["session"]:
+        os.setsid()
+    for each in (begun, begins):
+        os.close(each)
     asking.close()
-    return functools.partial(_become, json.loads(text), files)
+    return functools.partial(_become, request, files)
 
 
 def _become(request: dict[str, Any], files: Sequence[int]) -> None:
     """Be what was asked for."""
-    if request["session"]:
-        os.setsid()
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)

@@ -1,7 +1,8 @@
-"""Whose accounts those of a page are: merged, linked, or erased; known before it is judged."""
+"""Whose accounts those of a page are, merged, linked, or erased, and what is forgotten: known before it is judged."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import aiosqlite
@@ -16,6 +17,8 @@ from agent.engine.sighting import again
 from agent.errors import InvalidInputError
 from agent.ledger.merging import aliases
 from agent.ledger.merging.aliases import Account, Aliases
+from agent.ledger.privacy import retention
+from agent.ledger.privacy.retention import Forgotten
 from agent.ledger.record import erased
 from agent.ledger.record.erased import Erased
 from agent.ledger.record.people import People, split_learner
@@ -27,6 +30,7 @@ class Whose:
 
     def __init__(self, people: People, linking: Linking | None = None) -> None:
         self.aliases = Aliases()
+        self._forgotten = Forgotten()
         self._people = people
         self._linking = linking
         self._known = False
@@ -53,6 +57,7 @@ class Whose:
         """As they stand."""
         self.aliases = await aliases.load(connection)
         self._people.erased = await erased.adopt(connection)
+        self._forgotten = await retention.load(connection)
         self._known = True
 
     async def spared(
@@ -113,6 +118,16 @@ class Whose:
         ours = [event for event in ours if not self._out(event)]
         verdicts.update({event.event_id: evaluate.judge(event, rulebook) for event in ours})
         return ours
+
+    def still_news(self, events: list[Event], known: Collection[bytes]) -> list[Event]:
+        """The events without those that may have been decided and forgotten; ``known`` are ids of recorded ones."""
+        if not self._forgotten:
+            return events
+        return [
+            event
+            for event in events
+            if event.event_id in known or not self._forgotten.covers(event.seen.site, event.seen.occurred_at)
+        ]
 
     def _out(self, event: Event) -> bool:
         """Whether it is the act of an account of somebody who wants no part."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json as json_text
+import os
 import sys
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -44,8 +46,17 @@ def settings_of(config: Path | None) -> Settings:
 
 
 def run_async(coro: Coroutine[Any, Any, Result]) -> Result:
-    """Run a command's asynchronous part to its end; Ctrl-C cancels it, waits for its clean-up, and exits with 130."""
-    return asyncio.run(coro)
+    """Run a command's asynchronous part to its end; Ctrl-C cancels it, waits for its clean-up, and exits with 130.
+
+    Where memory ran out the process ends at once, with 1: what is committed stands. A loop that broke leaves threads
+    that wait for it, and they would keep a dead agent from being started again.
+    """
+    try:
+        return asyncio.run(coro)
+    except MemoryError:
+        with contextlib.suppress(MemoryError):
+            typer.echo("memory ran out; nothing is lost, start it again with more (MemoryMax= of the unit)", err=True)
+        os._exit(1)
 
 
 def console(*, err: bool = False) -> Console:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from agent.wiring import Agent
 
 app = typer.Typer()
+_TOLD_TO_STOP = "told to stop"
 
 
 @app.command()
@@ -45,6 +46,21 @@ def run(
 
 
 async def _run(settings: Settings, *, until_caught_up: bool) -> int:
+    """The exit code. SIGTERM while files are still being opened closes them again: 0, as at any other time."""
+    import asyncio
+    import signal
+
+    working = asyncio.create_task(_work(settings, until_caught_up=until_caught_up))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, working.cancel, _TOLD_TO_STOP)
+    try:
+        return await working
+    except asyncio.CancelledError as exc:
+        if exc.args != (_TOLD_TO_STOP,):
+            raise
+        return 0
+
+
+async def _work(settings: Settings, *, until_caught_up: bool) -> int:
     import structlog
 
     from agent import wiring
@@ -72,7 +88,7 @@ async def _run(settings: Settings, *, until_caught_up: bool) -> int:
                 listeners=[one for one in (agent.door, health) if one is not None],
                 callbacks=agent.callbacks,
                 pulls=agent.pulls,
-                expiring=agent.expiry,
+                ending=agent.ending,
             )
         else:
             with _catching_up() as watch:
@@ -81,7 +97,7 @@ async def _run(settings: Settings, *, until_caught_up: bool) -> int:
                     agent.outbox,
                     agent.scheduler,
                     agent.callbacks,
-                    agent.expiry,
+                    agent.ending,
                     agent.pulls,
                 )
             watch.report(agent.pipeline.stands)

@@ -161,7 +161,7 @@ class PrivacySettings(Table):
     identity: Literal["pseudonym", "username", "email"] = "pseudonym"
     participation: Literal["opt-out", "opt-in"] = "opt-out"
     payloads_keep_s: Seconds = Field(30 * 86_400, alias="payloads_keep")
-    decisions_keep_s: Seconds = Field(400 * 86_400, alias="decisions_keep")
+    decisions_keep_s: Seconds = Field(400 * 86_400, ge=7 * 86_400, alias="decisions_keep")
 
 
 class Settings(Table):

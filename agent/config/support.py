@@ -32,8 +32,6 @@ def not_active(settings: Settings) -> tuple[str, ...]:
         named.append("[[source]] of systems that post, without [http] to post to")
     if "identity" in settings.model_fields_set and not settings.links:
         named.append("[identity], with less than two sites that are trusted to link")
-    written = settings.privacy.model_fields_set
-    named.extend(f"[privacy] {key}" for key in ("decisions_keep",) if f"{key}_s" in written)
     return tuple(named)
 
 

@@ -36,14 +36,14 @@ class Deliverer(Protocol):
         ...
 
 
-class Expiring(Protocol):
-    """Lots whose time is over."""
+class Ending(Protocol):
+    """What is over at a time: lots, and what is remembered of acts."""
 
     async def run(self) -> None:
         """Look for them for ever."""
         ...
 
-    async def look(self) -> None:
+    async def look(self) -> object:
         """Let those go that are over now."""
         ...
 
@@ -103,7 +103,7 @@ async def until_caught_up(
     deliverer: Deliverer | None,
     scheduling: Scheduling | None = None,
     callbacks: Sequence[Deliverer] = (),
-    expiring: Expiring | None = None,
+    ending: Sequence[Ending] = (),
     pulls: Sequence[Asking] = (),
 ) -> int:
     """Read every source to the newest number it had at the start, decide what is due, empty the outbox.
@@ -113,7 +113,7 @@ async def until_caught_up(
     SIGTERM and SIGINT end it early with 0: what was recorded stands, the next run goes on from there.
     """
     stop = asyncio.Event()
-    work = asyncio.create_task(_finish(tails, deliverer, scheduling, callbacks, expiring, pulls))
+    work = asyncio.create_task(_finish(tails, deliverer, scheduling, callbacks, ending, pulls))
     with _signals(asyncio.get_running_loop(), stop, _nothing_to_reload):
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -130,7 +130,7 @@ async def _finish(
     deliverer: Deliverer | None,
     scheduling: Scheduling | None,
     callbacks: Sequence[Deliverer],
-    expiring: Expiring | None,
+    ending: Sequence[Ending],
     pulls: Sequence[Asking],
 ) -> int:
     # What they tell stands in the inbox before its sources are read; they do not wait for each other.
@@ -141,8 +141,8 @@ async def _finish(
         scheduling,
         {pull.name: error for pull, error in zip(pulls, asked, strict=True) if error is not None},
     )
-    if expiring is not None:
-        await expiring.look()
+    for one in ending:
+        await one.look()
     # One that is not there keeps no other waiting.
     await asyncio.gather(*(one.drain(limit_s=LAST_DELIVERY_S) for one in callbacks))
     return code
@@ -184,7 +184,7 @@ async def serve(  # noqa: PLR0913 - one for each thing that runs beside the othe
     scheduling: Scheduling | None = None,
     listeners: Sequence[Listener] = (),
     callbacks: Sequence[Deliverer] = (),
-    expiring: Expiring | None = None,
+    ending: Sequence[Ending] = (),
     pulls: Sequence[Asking] = (),
 ) -> int:
     """Run until SIGTERM or SIGINT; SIGHUP reads the rules again, as does a change of their files.
@@ -206,8 +206,7 @@ async def serve(  # noqa: PLR0913 - one for each thing that runs beside the othe
             tasks += [asyncio.create_task(_deliver(one), name="callback") for one in callbacks]
             if scheduling is not None:
                 tasks.append(asyncio.create_task(scheduling.run(), name="schedule"))
-            if expiring is not None:
-                tasks.append(asyncio.create_task(expiring.run(), name="expiry"))
+            tasks += [asyncio.create_task(one.run(), name="ending") for one in ending]
             tasks.append(asyncio.create_task(_watchdog(), name="watchdog"))
             tasks.append(asyncio.create_task(watch.run(partial(_read_again, reload)), name="rules"))
             notify("READY=1")

@@ -38,7 +38,9 @@ from agent.outbox.callbacks.reader import Callback
 from agent.pipeline import Pipeline
 from agent.review.noticed import Noticed
 from agent.schedule.expiry import Expiry
+from agent.schedule.forgetting import Forgetting
 from agent.schedule.runner import Scheduler
+from agent.service.run import Ending
 from agent.service.tail import Tail
 from agent.service.watch import RulesWatch
 from agent.wiring.callbacks import callback_address, callbacks_of
@@ -80,7 +82,7 @@ class Agent:
     pulls: Sequence[Pull]
     outbox: BothWays | None
     scheduler: Scheduler
-    expiry: Expiry
+    ending: Sequence[Ending]
     callbacks: Sequence[Callback]
     operations: Operations
     reload: Callable[[], Awaitable[str]]
@@ -173,7 +175,7 @@ async def opened(
             pulls=_asking(stack, settings, inbox, clock, kinds),
             outbox=outbox,
             scheduler=scheduler,
-            expiry=expiry,
+            ending=(expiry, _forgetting(settings, writer, pipeline, clock)),
             callbacks=callbacks,
             operations=Operations(
                 writer=writer,
@@ -228,6 +230,11 @@ async def _by_the_clock(
     expiry = Expiry(writer, pipeline, clock, active=settings.catalogue is None)
     await expiry.adopt()
     return scheduler, expiry
+
+
+def _forgetting(settings: Settings, writer: Writer, pipeline: Pipeline, clock: Clock) -> Forgetting:
+    keep_s = settings.privacy.decisions_keep_s
+    return Forgetting(writer, pipeline, clock, data_dir=settings.agent.data_dir, keep_s=keep_s)
 
 
 def _backfill(

@@ -22,6 +22,8 @@ from agent.errors import ConfigError, IntegrityError
 from agent.ledger import delivery, file, sources
 from agent.ledger.merging import aliases
 from agent.ledger.past import again
+from agent.ledger.privacy import retention
+from agent.ledger.privacy.retention import Forgotten
 from agent.model import Event, Page, SourceState
 from agent.outbox import succession
 from agent.outbox.recovery.asking import Asking
@@ -61,6 +63,7 @@ class Log:
     acts: int
     recorded: int
     before_the_rules: int
+    forgotten: int
     missing: int
     first: str = ""
 
@@ -156,7 +159,7 @@ async def log(settings: Settings, source: LogSource, rulebook: Rulebook, clock: 
     with file.reading(settings.agent.data_dir) as connection:
         stands = sources.load(connection, source.name)
         spans = {name: (low, high) for name, low, high in connection.execute(_SPANS, (source.name,))}
-    counted = _Counted(spans)
+        counted = _Counted(spans, retention.read(connection))
     if stands is not None:
         collector = LogstoreCollector(logstore_options(settings, source), clock)
         begin = SourceState(position=UNPLACED, start_at=stands.start_at or 0)
@@ -174,9 +177,10 @@ async def log(settings: Settings, source: LogSource, rulebook: Rulebook, clock: 
 class _Counted:
     """Acts of a log, looked up in the ledger page by page."""
 
-    def __init__(self, spans: Mapping[str, tuple[int, int]]) -> None:
+    def __init__(self, spans: Mapping[str, tuple[int, int]], gone: Forgotten) -> None:
         self._spans = spans
-        self._acts = self._recorded = self._before = self._missing = 0
+        self._gone = gone
+        self._acts = self._recorded = self._before = self._forgotten = self._missing = 0
         self._first = ""
 
     async def count(self, reading: aiosqlite.Connection, events: list[Event]) -> None:
@@ -192,6 +196,8 @@ class _Counted:
             low, high = self._spans.get(event.seen.lms_event, (0, -1))
             if event.event_id in known:
                 self._recorded += 1
+            elif self._gone.covers(event.seen.site, event.seen.occurred_at):
+                self._forgotten += 1
             elif not low <= event.seen.position <= high:
                 self._before += 1
             else:
@@ -207,6 +213,7 @@ class _Counted:
             acts=self._acts,
             recorded=self._recorded,
             before_the_rules=self._before,
+            forgotten=self._forgotten,
             missing=self._missing,
             first=self._first,
         )

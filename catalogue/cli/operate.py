@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,7 +47,13 @@ def serve(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     def ready(address: str) -> None:
         typer.echo(f"listening on {address}")
 
-    asyncio.run(server.serve(settings(config, data_dir), ready=ready))
+    try:
+        asyncio.run(server.serve(settings(config, data_dir), ready=ready))
+    except MemoryError:
+        # A loop that broke leaves threads that wait for it, and would keep a dead server from being started again.
+        with contextlib.suppress(MemoryError):
+            typer.echo("memory ran out; nothing is lost, start it again with more (MemoryMax= of the unit)", err=True)
+        os._exit(1)
 
 
 @told

@@ -218,9 +218,7 @@ async def _live_row(
     if act is None:
         return {**answer, "why": unseen.why_unwanted(row)}
     (event,) = asif.believed(settings, [act])
-    why = unseen.why_undecided(
-        connection, source.name, position=position, occurred_at=act.occurred_at, event_id=event.event_id
-    )
+    why = unseen.why_undecided(connection, event)
     if recorded := list(_recorded(connection, rulebook, event.event_id.hex())):
         return {**recorded[0], "why": why}
     decisions = (await asif.judged(settings, rulebook, [event], ()))[event.event_id]

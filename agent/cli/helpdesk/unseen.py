@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 from agent.cli.frame import utc
 from agent.collectors.systems.moodle import TIME_MAX
 from agent.ledger import reading, sources
+from agent.ledger.privacy import retention
 
 if TYPE_CHECKING:
     from agent.collectors.logstore.history import LoggedRow
-    from agent.model import GapState, SourceState
+    from agent.model import Event, GapState, SourceState
 
 _FROM_THEN_ON = "rules decide what is read after they are loaded"
 FUTURE = "the agent has never read this source: start it with rewards-agent run"
 
 
-def why_undecided(
-    connection: sqlite3.Connection, source: str, *, position: int, occurred_at: int, event_id: bytes
-) -> str:
-    """Why an act that the rules want has no decision. ``event_id`` tells the same fact under another log id."""
-    twin = reading.event_by_id(connection, event_id, occurred_at)
+def why_undecided(connection: sqlite3.Connection, event: Event) -> str:
+    """Why an act that the rules want has no decision; its id tells the same fact under another log id."""
+    source, position, occurred_at = event.seen.source, event.seen.position, event.seen.occurred_at
+    twin = reading.event_by_id(connection, event.event_id, occurred_at)
     if twin is not None:
         other = twin[1].seen
         if (other.source, other.position) == (source, position):
@@ -32,6 +32,8 @@ def why_undecided(
         return FUTURE
     if state.start_at is not None and occurred_at < state.start_at:
         return f"it happened before payment began ({utc(state.start_at)}, start_at): nothing older ever pays"
+    if position <= state.position and retention.read(connection).covers(event.seen.site, occurred_at):
+        return "it earned nothing and is forgotten, as all such acts of its time are ([privacy] decisions_keep)"
     return _not_read(state, position) or f"no rule wanted such events when the agent read this id: {_FROM_THEN_ON}"
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from agent.config.rulefile import RuleFile
     from agent.config.settings import LogSource, Settings
     from agent.engine.rulebook import CompiledRule, Rulebook
-    from agent.model import Event, Observation
+    from agent.model import Observation
 
 _COMPLETIONS = ("lesson.completed", "course.completed")
 _COMPLETION_EVENTS = (r"\core\event\course_module_completion_updated", r"\core\event\course_completed")
@@ -182,19 +182,9 @@ async def _as_if(
     for event in events:
         for decision in by_event[event.event_id]:
             if decision.learner in {question.who.learner, ""} and question.rule in {None, decision.rule_id}:
-                undecided = _undecided(connection, event) if decision.learner else ""
+                undecided = unseen.why_undecided(connection, event) if decision.learner else ""
                 found.append(as_if_told(event, decision, rulebook, undecided))
     return found
-
-
-def _undecided(connection: sqlite3.Connection, event: Event) -> str:
-    return unseen.why_undecided(
-        connection,
-        event.seen.source,
-        position=event.seen.position,
-        occurred_at=event.seen.occurred_at,
-        event_id=event.event_id,
-    )
 
 
 def _answer(rule_id: str, told: Sequence[Told], title: str, why_none: str) -> RuleAnswer:

@@ -142,3 +142,22 @@ def test_a_cell_shows_lists_tables_and_truth_in_words() -> None:
     assert text_of(["a", 1]) == "a, 1"
     assert text_of({"points": 10, "reputation": 5}) == "points 10, reputation 5"
     assert (text_of(True), text_of(False), text_of(None)) == ("yes", "no", "")
+
+
+OUT_OF_MEMORY = """
+import threading
+from agent.cli.frame import run_async
+
+async def work():
+    threading.Thread(target=threading.Event().wait).start()
+    raise MemoryError
+
+run_async(work())
+"""
+
+
+def test_where_memory_ran_out_the_process_ends_although_threads_of_it_still_wait() -> None:
+    root = Path(__file__).parents[3]
+    command = [sys.executable, "-c", OUT_OF_MEMORY]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, "memory ran out; nothing is lost" in done.stderr) == (1, True)

@@ -46,7 +46,6 @@ def test_what_has_no_effect_yet_is_named_where_it_is_written(tmp_path: Path) -> 
     assert support.not_active(read(tmp_path, AGENT + LOG + more)) == (
         "[http]",
         "[identity], with less than two sites that are trusted to link",
-        "[privacy] decisions_keep",
     )
 
 
