@@ -131,13 +131,13 @@ class Centre:
         """What the handler of `/v1/batches` does."""
         key_id = signing.claimed_key_id(dict(sent.request.headers.items()))
         now = int(time.time())
-        async with self.store.reading() as conn:
+        async with self.store.glancing() as conn:
             sender = await tenants.find_sender(conn, *enrolment.split_key_id(key_id))
         assert sender is not None
         signing.verify_request(
             sent.request, sent.body, public=sender.public, key_id=key_id, now=now, tag=signing.BATCH_TAG
         )
-        taken = await receive.receive(self.store, self._key, sender, batch.parse(sent.body), now=now)
+        taken = await receive.receive(self.store, self._key, sender, batch.envelope(sent.body), now=now)
         assert isinstance(taken, receive.StoredReceipt), taken
 
 

@@ -110,11 +110,11 @@ class Door:
         body = await request.read()
         sender, proven = await self.prove(request, body, tag=signing.BATCH_TAG)
         sender.check()
-        parsed = batch.parse(body)
-        result = await receive.receive(self.store, self.key, sender, parsed, now=self.clock())
+        sent = batch.envelope(body)
+        result = await receive.receive(self.store, self.key, sender, sent, now=self.clock())
         if isinstance(result, Stand):
             log = structlog.get_logger("catalogue")
-            seqs = f"{parsed.header.first_seq}-{parsed.header.last_seq}"
+            seqs = f"{sent.header.first_seq}-{sent.header.last_seq}"
             about = {"campus": sender.campus, "agent": sender.agent, "seqs": seqs, "stands_at": result.seq}
             log.warning("refused", path=request.path, status=409, code=result.why, **about)
             return self._stand(result, proven, status=409)
@@ -178,7 +178,7 @@ class Door:
             campus, agent, key = enrolment.split_key_id(key_id)
         except MalformedError as exc:
             raise SignatureError(str(exc)) from None
-        async with self.store.reading() as conn:
+        async with self.store.glancing() as conn:
             sender = await tenants.find_sender(conn, campus, agent, key)
         if sender is None:
             raise RefusedError(401, "unknown-key", "this key is not known here: enrol with a token from the operator")

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any
 
 from catalogue.funding import issue
@@ -16,7 +17,7 @@ from wire import entry
 from wire.batch import Batch
 from wire.money import terms
 from wire.money.lots import Account
-from wire.money.terms import Terms
+from wire.money.terms import Change, Terms
 from wire.receipt import REASON_CHARS_MAX, Rejected
 
 ENTRY_BYTES_MAX = 64 * 2**10
@@ -30,6 +31,9 @@ TAKES_BACK = "it takes back an entry that is set aside"
 _KINDS = frozenset(("award", "reversal", "adjustment"))
 _ENTRY_ID = re.compile(r"([1-9][0-9]{0,18})-([1-9][0-9]{0,18})")
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
+# A named tuple's own constructor costs three times as much as this, and each entry makes two of them.
+_move_of = Move._make
+_row_of = EntryRow._make
 
 
 Numbered = tuple[int, Move]
@@ -46,7 +50,7 @@ class Sifted:
 
     def wallets(self) -> set[WalletKey]:
         """Every wallet that would move."""
-        return {move.key for _, move in self.moves}
+        return {move[:2] for _, move in self.moves}
 
     def taken_back(self) -> set[str]:
         """The names of the entries that are taken back."""
@@ -82,9 +86,9 @@ def sift(batch: Batch) -> Sifted:
     moves: list[Numbered] = []
     rejected: dict[int, str] = {}
     said = terms.parse(batch.header.extra.get(terms.FIELD))
-    writer = Author(agent=batch.header.agent, epoch=batch.header.epoch, terms=said)
+    judge = Judge(Author(agent=batch.header.agent, epoch=batch.header.epoch, terms=said))
     for seq, body in enumerate(batch.entries, start=batch.header.first_seq):
-        judged = judge(body, writer, seq=seq)
+        judged = judge(body, seq=seq)
         if isinstance(judged, Move):
             moves.append((seq, judged))
         else:
@@ -101,32 +105,83 @@ class Author:
     terms: Terms
 
 
-def judge(body: bytes, author: Author, *, seq: int) -> Move | str:
-    """What one entry does that stands at ``seq``, or why it does nothing."""
-    if len(body) > ENTRY_BYTES_MAX:
-        return f"{len(body)} bytes are more than an entry may have ({ENTRY_BYTES_MAX})"
-    try:
-        fields = entry.decode(body)
-    except (entry.MalformedEntryError, TypeError, ValueError, RecursionError) as exc:
-        return str(exc)[:REASON_CHARS_MAX] or "unreadable"
-    return _fault(fields, epoch=author.epoch, seq=seq) or _move(fields, author)
+class Judge:
+    """Judges one author's entries. A wallet's name that was sound once, and terms that never change, are known."""
 
+    __slots__ = ("_author", "_begins", "_sound", "_steady")
 
-def _move(fields: Mapping[str, Any], author: Author) -> Move:
-    currency, amount, seq, at = fields["currency"], fields["amount"], fields["seq"], fields["occurred_at"]
-    return Move(
-        fields["learner"],
-        currency,
-        fields["kind"],
-        amount,
-        f"{author.agent}/{fields['entry_id']}",
-        at,
-        f"{author.agent}/{fields['reverses']}" if fields["reverses"] else "",
-        author.terms.ends_at(currency, seq, at) if amount > 0 else None,
-        author.terms.under(currency, seq).overdraw == "owe",
-        fields["rule"],
-        fields["source"],
-    )
+    def __init__(self, author: Author) -> None:
+        self._author = author
+        self._begins = f"{author.epoch}-"
+        self._sound: set[WalletKey] = set()
+        self._steady: dict[str, Change] = {}
+
+    def __call__(self, body: bytes, *, seq: int) -> Move | str:
+        """What an entry does that stands at ``seq``, or why it does nothing."""
+        if len(body) > ENTRY_BYTES_MAX:
+            return f"{len(body)} bytes are more than an entry may have ({ENTRY_BYTES_MAX})"
+        try:
+            fields = entry.decode(body)
+        except (entry.MalformedEntryError, TypeError, ValueError, RecursionError) as exc:
+            return str(exc)[:REASON_CHARS_MAX] or "unreadable"
+        why = self._misplaced(fields, seq) or self._meaningless(fields)
+        return why or self._move(fields, seq)
+
+    def _misplaced(self, fields: Mapping[str, Any], seq: int) -> str:
+        """Why an entry that can be read must not stand where it does, or nothing."""
+        if fields["v"] != entry.FORMAT:
+            return f"format version {fields['v']} is not known here"
+        if fields["seq"] != seq:
+            return f"it says seq {fields['seq']} and stands at {seq}"
+        if fields["entry_id"] == f"{self._begins}{seq}":
+            return ""
+        named = _ENTRY_ID.fullmatch(fields["entry_id"])
+        if named is None or int(named[2]) != seq or int(named[1]) > self._author.epoch:
+            return "its entry_id is not <epoch>-<seq> of where it stands"
+        return ""
+
+    def _meaningless(self, fields: Mapping[str, Any]) -> str:
+        """Why an entry cannot be posted wherever it stands, or nothing."""
+        if fields["kind"] not in _KINDS:
+            return "its kind is not known here"
+        if fields["kind"] == "reversal" and not fields["reverses"]:
+            return "a reversal that names no entry"
+        key = fields["learner"], fields["currency"]
+        if key in self._sound:
+            return ""
+        if not all(map(_NAME.fullmatch, key)):
+            return "learner and currency must have 1 to 100 characters and no control characters"
+        self._sound.add(key)
+        return ""
+
+    def _move(self, fields: Mapping[str, Any], seq: int) -> Move:
+        currency, amount, at = fields["currency"], fields["amount"], fields["occurred_at"]
+        change = self._steady.get(currency) or self._under(currency, seq)
+        agent, reverses = self._author.agent, fields["reverses"]
+        return _move_of(
+            (
+                fields["learner"],
+                currency,
+                fields["kind"],
+                amount,
+                f"{agent}/{fields['entry_id']}",
+                at,
+                f"{agent}/{reverses}" if reverses else "",
+                self._author.terms.ends_at(change, seq, at) if amount > 0 else None,
+                change.overdraw == "owe",
+                fields["rule"],
+                fields["source"],
+                0,
+            )
+        )
+
+    def _under(self, currency: str, seq: int) -> Change:
+        """The terms that an entry of a currency was written under; kept where they hold for all of its entries."""
+        change = self._author.terms.under(currency, seq)
+        known = self._author.terms.currencies.get(currency)
+        if known is None or len(known.changes) <= 1:
+            self._steady[currency] = change
+        return change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,22 +209,23 @@ def post(batch: Batch, sifted: Sifted, known: Known) -> Posting:
     rejected = dict(sifted.rejected)
     moves: list[Move] = []
     for seq, move in sifted.moves:
-        key = move.key
+        key = move[:2]
         after = running[key] + move.amount
-        why = f"the wallet would go beyond {BALANCE_MAX}" if abs(after) > BALANCE_MAX else ""
+        why = "" if -BALANCE_MAX <= after <= BALANCE_MAX else f"the wallet would go beyond {BALANCE_MAX}"
         if gate is not None:
             why = gate.stops(move, why)
         if why:
             rejected[seq] = why
             continue
-        account = folding.get(key)
-        if account is not None:
-            move = move._replace(waived=account.move(as_movement(move)))  # noqa: PLW2901 - the same, known better
-        running[key] = after + move.waived
+        if key in folding:
+            move = move._replace(waived=folding[key].move(as_movement(move)))  # noqa: PLW2901 - the same, known better
+            after += move.waived
+        running[key] = after
         moves.append(move)
-    numbered = enumerate(batch.entries, start=batch.header.first_seq)
+    seqs = range(batch.header.first_seq, batch.header.last_seq + 1)
+    reasons = map(rejected.get, seqs) if rejected else repeat(None)
     return Posting(
-        rows=[EntryRow(seq, body, rejected.get(seq)) for seq, body in numbered],
+        rows=[*map(_row_of, zip(seqs, batch.entries, reasons, strict=False))],
         moves=moves,
         rejected=tuple(Rejected(seq=seq, reason=reason) for seq, reason in sorted(rejected.items())),
     )
@@ -199,29 +255,3 @@ class _Gate:
 
 def _takes_back(move: Move) -> bool:
     return move.kind == "reversal" and move.amount < 0
-
-
-def _fault(fields: Mapping[str, Any], *, epoch: int, seq: int) -> str:
-    """Why an entry that can be read must not be posted, or nothing."""
-    return _misplaced(fields, epoch=epoch, seq=seq) or _meaningless(fields)
-
-
-def _misplaced(fields: Mapping[str, Any], *, epoch: int, seq: int) -> str:
-    if fields["v"] != entry.FORMAT:
-        return f"format version {fields['v']} is not known here"
-    if fields["seq"] != seq:
-        return f"it says seq {fields['seq']} and stands at {seq}"
-    named = _ENTRY_ID.fullmatch(fields["entry_id"])
-    if named is None or int(named[2]) != seq or int(named[1]) > epoch:
-        return "its entry_id is not <epoch>-<seq> of where it stands"
-    return ""
-
-
-def _meaningless(fields: Mapping[str, Any]) -> str:
-    if fields["kind"] not in _KINDS:
-        return "its kind is not known here"
-    if fields["kind"] == "reversal" and not fields["reverses"]:
-        return "a reversal that names no entry"
-    if not _NAME.fullmatch(fields["learner"]) or not _NAME.fullmatch(fields["currency"]):
-        return "learner and currency must have 1 to 100 characters and no control characters"
-    return ""

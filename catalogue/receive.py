@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, insert, select, update
+from sqlalchemy import Row, and_, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import ingest, schema
@@ -19,10 +19,28 @@ from catalogue.store.rows import BatchPlace
 from catalogue.tenants import Sender
 from catalogue.wallets import book, currencies
 from wire import receipt, signing
-from wire.batch import Batch
+from wire.batch import Batch, Envelope, Header
 from wire.keys import Key
 from wire.receipt import Receipt, Stand
 from wire.signing import Headers, Response
+
+# Asked with every batch, and so put together once.
+_AGENT = select(schema.agent).where(
+    schema.agent.c.campus == bindparam("campus"), schema.agent.c.agent == bindparam("agent")
+)
+_AGENT_HELD = _AGENT.with_for_update()
+_AGENT_MOVED = update(schema.agent).where(
+    schema.agent.c.campus == bindparam("of_campus"), schema.agent.c.agent == bindparam("of_agent")
+)
+_PLACE = ("campus", "agent", "epoch", "first_seq")
+_WHERE_IT_IS = tuple(schema.batch.c[name] == schema.batch_key.c[name] for name in (*_PLACE, "posted_at"))
+_KNOWN = (
+    select(schema.batch_key.c.digest, schema.batch.c.receipt, schema.batch.c.signature)
+    .select_from(schema.batch_key.outerjoin(schema.batch, and_(*_WHERE_IT_IS)))
+    .where(*(schema.batch_key.c[name] == bindparam(name) for name in _PLACE))
+)
+_KEEP_KEY = insert(schema.batch_key)
+_KEEP = insert(schema.batch)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +51,7 @@ class StoredReceipt:
     headers: dict[str, str]
 
 
-async def receive(store: Store, key: Key, sender: Sender, batch: Batch, *, now: int) -> StoredReceipt | Stand:
+async def receive(store: Store, key: Key, sender: Sender, sent: Envelope, *, now: int) -> StoredReceipt | Stand:
     """Take a proven batch into the books, or say where its agent stands.
 
     The same bytes again get the stored receipt again. A stand is the answer to a batch that does not follow: another
@@ -42,19 +60,21 @@ async def receive(store: Store, key: Key, sender: Sender, batch: Batch, *, now: 
 
     Raises:
         RefusedError: the batch is not the sender's, or of another environment.
+        MalformedError: its entries are not what its header says, or its header says what cannot be.
     """
-    header = batch.header
+    header = sent.header
     if (header.campus, header.agent) != (sender.campus, sender.agent):
         raise RefusedError(403, "not-yours", "the batch names another campus or agent than the key that signed it")
     if header.environment != sender.environment:
         message = f"campus {sender.campus} is {sender.environment} here, the batch is {header.environment}"
         raise RefusedError(403, "environment", message)
     # Looked for before the work: an agent whose answer was lost sends what it sent, and may do so for hours.
-    async with store.reading() as conn:
-        known = await _known(conn, batch)
-        again = await _again(conn, batch, known)
+    async with store.glancing() as conn:
+        known = await _known(conn, header)
+    again = _again(known, sent.digest)
     if again is not None:
         return again
+    batch = sent.open()
     sifted, reads = ingest.sift(batch), sites.named(header)
     try:
         return await _taken(store, key, sender, batch, sifted, reads, now=now)
@@ -76,13 +96,14 @@ async def _taken(
         row = await _lock(conn, sender)
         if row.state != "active":
             raise RefusedError(403, "revoked", f"agent {sender.agent} was revoked: enrol again with a new token")
-        known = await _known(conn, batch)
-        again = await _again(conn, batch, known)
-        if again is not None:
-            return again
-        why = _why_not(batch, row, known)
+        why = _why_not(batch, row)
         if why:
-            return _stand(sender, row, why, now=now)
+            # Only one that does not follow can have come before, in the meantime by another worker.
+            known = await _known(conn, batch.header)
+            again = _again(known, batch.digest)
+            if again is not None:
+                return again
+            return _stand(sender, row, why if known is None else _came_before(known, batch.digest), now=now)
         await _refuse_a_second_name(conn, batch, row)
         await sites.claim(conn, sender.campus, sender.agent, reads, now=now)
         rooms = await issue.hold(conn, sender.campus, now=now)
@@ -108,42 +129,32 @@ async def _taken(
 
 async def stand(conn: AsyncConnection, sender: Sender, *, now: int) -> Stand:
     """Where an agent stands, and what it must know."""
-    mine = (schema.agent.c.campus == sender.campus, schema.agent.c.agent == sender.agent)
-    row = (await conn.execute(select(schema.agent).where(*mine))).one()
+    row = (await conn.execute(_AGENT, {"campus": sender.campus, "agent": sender.agent})).one()
     notice = await sites.notice(conn, sender.campus, sender.agent, now=now)
     return _stand(sender, row, "", now=now, notice=notice)
 
 
 async def _lock(conn: AsyncConnection, sender: Sender) -> Row[Any]:
     """The agent's row, held until the transaction ends: batches of one agent are taken one after the other."""
-    mine = (schema.agent.c.campus == sender.campus, schema.agent.c.agent == sender.agent)
-    return (await conn.execute(select(schema.agent).where(*mine).with_for_update())).one()
+    return (await conn.execute(_AGENT_HELD, {"campus": sender.campus, "agent": sender.agent})).one()
 
 
-async def _known(conn: AsyncConnection, batch: Batch) -> Row[Any] | None:
-    """(digest, posted_at) of the batch that began where this one does, in whatever month it came."""
-    table = schema.batch_key.c
-    same = select(table.digest, table.posted_at).where(*_place(schema.batch_key, batch))
-    found: Row[Any] | None = (await conn.execute(same)).first()  # type: ignore[assignment]
+async def _known(conn: AsyncConnection, header: Header) -> Row[Any] | None:
+    """(digest, receipt, signature) of the batch that began where this one does; no receipt where that is archived."""
+    place = {name: getattr(header, name) for name in _PLACE}
+    found: Row[Any] | None = (await conn.execute(_KNOWN, place)).first()  # type: ignore[assignment]
     return found
 
 
-async def _again(conn: AsyncConnection, batch: Batch, known: Row[Any] | None) -> StoredReceipt | None:
+def _again(known: Row[Any] | None, digest: bytes) -> StoredReceipt | None:
     """The receipt of these very bytes, if they came before and are not in the archive."""
-    if known is None or bytes(known.digest) != batch.digest:
+    if known is None or bytes(known.digest) != digest or known.receipt is None:
         return None
-    table = schema.batch
-    same = select(table.c.receipt, table.c.signature).where(*_place(table, batch), table.c.posted_at == known.posted_at)
-    row = (await conn.execute(same)).first()
-    if row is None:
-        return None
-    return StoredReceipt(body=bytes(row.receipt), headers=json.loads(row.signature))
+    return StoredReceipt(body=bytes(known.receipt), headers=json.loads(known.signature))
 
 
-def _place(table: Table, batch: Batch) -> tuple[ColumnElement[bool], ...]:
-    header = batch.header
-    names = ("campus", "agent", "epoch", "first_seq")
-    return tuple(table.c[name] == getattr(header, name) for name in names)
+def _came_before(known: Row[Any], digest: bytes) -> str:
+    return "archived" if bytes(known.digest) == digest else "fork"
 
 
 async def _refuse_a_second_name(conn: AsyncConnection, batch: Batch, row: Row[Any]) -> None:
@@ -166,11 +177,9 @@ async def _refuse_a_second_name(conn: AsyncConnection, batch: Batch, row: Row[An
             raise RefusedError(403, "second-name", message)
 
 
-def _why_not(batch: Batch, row: Row[Any], known: Row[Any] | None) -> str:
+def _why_not(batch: Batch, row: Row[Any]) -> str:
     """Why a batch does not follow where its agent stands, or nothing. A new epoch goes on where the old one ended."""
     header = batch.header
-    if known is not None:
-        return "archived" if bytes(known.digest) == batch.digest else "fork"
     if header.epoch < row.epoch:
         return "epoch"
     if header.first_seq != row.seq + 1:
@@ -230,7 +239,7 @@ async def _write(
     place = BatchPlace(campus=header.campus, agent=header.agent, epoch=header.epoch, posted_at=posted_at)
     owner = place._asdict()
     await store.dialect.add_entries(conn, place, posting.rows)
-    await conn.execute(insert(schema.batch_key), owner | {"first_seq": header.first_seq, "digest": batch.digest})
+    await conn.execute(_KEEP_KEY, owner | {"first_seq": header.first_seq, "digest": batch.digest})
     row: dict[str, Any] = {
         "first_seq": header.first_seq,
         "last_seq": header.last_seq,
@@ -242,8 +251,7 @@ async def _write(
         "signature": json.dumps(stored.headers, sort_keys=True),
         "received_at": now,
     }
-    await conn.execute(insert(schema.batch), owner | row)
-    mine = (schema.agent.c.campus == header.campus, schema.agent.c.agent == header.agent)
+    await conn.execute(_KEEP, owner | row)
     moved = {"epoch": header.epoch, "seq": header.last_seq, "head": header.head}
     moved |= {"heard_at": now, "skew_s": sender.skew_s}
-    await conn.execute(update(schema.agent).where(*mine).values(moved))
+    await conn.execute(_AGENT_MOVED, {"of_campus": header.campus, "of_agent": header.agent} | moved)

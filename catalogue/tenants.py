@@ -6,7 +6,7 @@ import hmac
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue.errors import CatalogueError, RefusedError
@@ -17,6 +17,25 @@ from wire.keys import fingerprint
 
 TOKEN_HOURS = 72
 """How long an enrolment token may be used, by default."""
+
+# Asked with every request, and so put together once.
+_SENDER = (
+    select(
+        tenant.c.environment,
+        agent_key.c.public,
+        tenant.c.state.label("tenant_state"),
+        agent.c.state.label("agent_state"),
+        agent_key.c.state.label("key_state"),
+        agent_key.c.replaced_by,
+    )
+    .join(agent, (agent.c.campus == agent_key.c.campus) & (agent.c.agent == agent_key.c.agent))
+    .join(tenant, tenant.c.campus == agent_key.c.campus)
+    .where(
+        agent_key.c.campus == bindparam("campus"),
+        agent_key.c.agent == bindparam("agent"),
+        agent_key.c.fingerprint == bindparam("key"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,20 +167,7 @@ async def revoke_agent(conn: AsyncConnection, campus: str, name: str) -> None:
 
 async def find_sender(conn: AsyncConnection, campus: str, name: str, key: str) -> Sender | None:
     """The agent whose key a message names, or None."""
-    found = (
-        select(
-            tenant.c.environment,
-            agent_key.c.public,
-            tenant.c.state.label("tenant_state"),
-            agent.c.state.label("agent_state"),
-            agent_key.c.state.label("key_state"),
-            agent_key.c.replaced_by,
-        )
-        .join(agent, (agent.c.campus == agent_key.c.campus) & (agent.c.agent == agent_key.c.agent))
-        .join(tenant, tenant.c.campus == agent_key.c.campus)
-        .where(agent_key.c.campus == campus, agent_key.c.agent == name, agent_key.c.fingerprint == key)
-    )
-    row = await _one(conn, found)
+    row = (await conn.execute(_SENDER, {"campus": campus, "agent": name, "key": key})).first()
     return None if row is None else Sender(campus=campus, agent=name, **row._mapping)  # noqa: SLF001
 
 

@@ -92,26 +92,52 @@ def encode(header: Header, entries: Sequence[bytes]) -> bytes:
     return b"\n".join(lines)
 
 
-def parse(body: bytes, *, bytes_max: int = BATCH_BYTES_MAX, entries_max: int = BATCH_ENTRIES_MAX) -> Batch:
-    """Read a batch; the chain over its entries is recomputed, the entries themselves are not yet looked into.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """A batch whose header was read and whose entries were not: enough to know whether it came before."""
+
+    header: Header
+    header_body: bytes
+    below: bytes
+    digest: bytes
+
+    def open(self) -> Batch:
+        """The batch; the chain over its entries is recomputed, the entries themselves are not yet looked into.
+
+        Raises:
+            MalformedBatchError: counts or hashes do not fit.
+        """
+        entries = tuple(self.below.split(b"\n")[:-1])
+        _check_range(self.header, entries)
+        return Batch(header=self.header, header_body=self.header_body, entries=entries, digest=self.digest)
+
+
+def envelope(body: bytes, *, bytes_max: int = BATCH_BYTES_MAX, entries_max: int = BATCH_ENTRIES_MAX) -> Envelope:
+    """Read what a batch says about itself.
 
     Raises:
-        MalformedBatchError: too large, cut short, not canonical, counts or hashes that do not fit.
+        MalformedBatchError: too large, cut short, or not canonical.
     """
     if len(body) > bytes_max:
         raise MalformedBatchError(f"{len(body)} bytes are more than the {bytes_max} of batch_bytes_max")
     if not body.endswith(b"\n"):
         raise MalformedBatchError("the last line is cut short")
-    header_body, _, rest = body.partition(b"\n")
+    header_body, _, below = body.partition(b"\n")
     if len(header_body) > HEADER_BYTES_MAX:
         raise MalformedBatchError(f"a header of {len(header_body)} bytes is more than {HEADER_BYTES_MAX}")
-    lines = rest.count(b"\n")
+    lines = below.count(b"\n")
     if lines > entries_max:
         raise MalformedBatchError(f"{lines} entries are more than the {entries_max} of batch_entries_max")
-    header = _header(header_body)
-    entries = tuple(rest.split(b"\n")[:-1])
-    _check_range(header, entries)
-    return Batch(header=header, header_body=header_body, entries=entries, digest=digest(body))
+    return Envelope(header=_header(header_body), header_body=header_body, below=below, digest=digest(body))
+
+
+def parse(body: bytes, *, bytes_max: int = BATCH_BYTES_MAX, entries_max: int = BATCH_ENTRIES_MAX) -> Batch:
+    """Read a batch at once.
+
+    Raises:
+        MalformedBatchError: as for its `envelope`, or counts or hashes do not fit.
+    """
+    return envelope(body, bytes_max=bytes_max, entries_max=entries_max).open()
 
 
 def _header(body: bytes) -> Header:

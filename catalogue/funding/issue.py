@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import bindparam, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import schema
@@ -29,6 +29,14 @@ DAYS_MAX = 92
 _KEEP = text(
     "INSERT INTO issue_limit (campus, currency, per_day, day, issued) VALUES (:campus, :currency, :per_day, '', 0)"
     " ON CONFLICT (campus, currency) DO UPDATE SET per_day = excluded.per_day"
+)
+
+_LIMITS = (
+    select(schema.issue_limit, schema.policy.c.timezone)
+    .select_from(schema.issue_limit.outerjoin(schema.policy, schema.policy.c.campus == schema.issue_limit.c.campus))
+    .where(schema.issue_limit.c.campus == bindparam("campus"))
+    .order_by(schema.issue_limit.c.currency)
+    .with_for_update(of=schema.issue_limit)
 )
 
 
@@ -52,12 +60,8 @@ def refusal(room: Room, currency: str) -> str:
 
 async def hold(conn: AsyncConnection, campus: str, *, now: int) -> dict[str, Room]:
     """What a campus may still issue today, by currency; held until the transaction ends. No limit, no entry."""
-    table, said = schema.issue_limit, schema.policy
-    joined = table.outerjoin(said, said.c.campus == table.c.campus)
-    wanted = select(table, said.c.timezone).select_from(joined).where(table.c.campus == campus)
-    rows = await conn.execute(wanted.order_by(table.c.currency).with_for_update(of=table))
     rooms = {}
-    for row in rows:
+    for row in await conn.execute(_LIMITS, {"campus": campus}):
         today = day_of(now, row.timezone or policy.TIMEZONE)
         rooms[row.currency] = Room(row.per_day, row.issued if row.day == today else 0, today)
     return rooms

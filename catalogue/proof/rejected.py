@@ -67,7 +67,7 @@ async def accept(
         CatalogueError: there is no such rejected entry, it was accepted before, or it still cannot be posted (why).
     """
     row = await _rejected(conn, campus, name, seq)
-    judged = ingest.judge(bytes(row.body), await _author(conn, row), seq=seq)
+    judged = ingest.Judge(await _author(conn, row))(bytes(row.body), seq=seq)
     if not isinstance(judged, Move):
         raise CatalogueError(
             f"entry {seq} of {name} still cannot be posted: {judged}",

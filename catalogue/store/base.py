@@ -11,11 +11,12 @@ from typing import Protocol, Self
 
 from sqlalchemy import URL, Connection, inspect, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import schema
 from catalogue.errors import ConfigError, UnavailableError
 from catalogue.store import months, postgres, sqlite
+from catalogue.store.engines import Engines
 from catalogue.store.rows import BatchPlace, EntryRow, MovementRow, WalletKey, WalletRow, WalletState
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
@@ -26,8 +27,8 @@ CONNECT_S_MAX = 10.0
 class Dialect(Protocol):
     """What differs between the databases: how to connect, and how many rows go in at once."""
 
-    def engines(self, url: URL, *, patient: bool = False) -> tuple[AsyncEngine, AsyncEngine]:
-        """(for reading, for writing). ``patient`` is for statements that may take hours."""
+    def engines(self, url: URL, *, patient: bool = False) -> Engines:
+        """Connections for each purpose; none is made yet. ``patient`` is for statements that may take hours."""
         ...
 
     async def make_months(self, conn: AsyncConnection, wanted: Sequence[str]) -> list[str]:
@@ -42,8 +43,10 @@ class Dialect(Protocol):
         """Append movements in one statement."""
         ...
 
-    async def open_wallets(self, conn: AsyncConnection, campus: str, wallets: Sequence[WalletKey]) -> None:
-        """Make empty wallets where there are none, in key order."""
+    async def open_wallets(
+        self, conn: AsyncConnection, campus: str, wallets: Sequence[WalletKey]
+    ) -> dict[WalletKey, WalletState]:
+        """Lock wallets in key order until the transaction ends, made where there are none; where each stands."""
         ...
 
     async def hold_wallets(
@@ -63,7 +66,7 @@ class Store:
     def __init__(self, dialect: Dialect, url: URL) -> None:
         self.dialect = dialect
         self._url = url
-        self._reader, self._writer = dialect.engines(url)
+        self._engines = dialect.engines(url)
         self._place = url.render_as_string(hide_password=True)
 
     @classmethod
@@ -93,9 +96,9 @@ class Store:
         had = await self._revision()
         if had == schema.REVISION:
             return False
-        _, writer = patient = self.dialect.engines(self._url, patient=True)
+        patient = self.dialect.engines(self._url, patient=True)
         try:
-            async with writer.begin() as conn:
+            async with patient.writing.begin() as conn:
                 await conn.run_sync(_upgrade)
                 await self.dialect.make_months(conn, months.coming(int(time.time())))
                 if also is not None:
@@ -108,23 +111,29 @@ class Store:
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that only looks."""
-        async with self._reader.connect() as conn, conn.begin():
+        async with self._engines.reading.connect() as conn, conn.begin():
+            yield conn
+
+    @contextlib.asynccontextmanager
+    async def glancing(self) -> AsyncIterator[AsyncConnection]:
+        """A look of one statement, which needs no transaction around it and is spared its beginning and its end."""
+        async with self._engines.glancing.connect() as conn, conn.begin():
             yield conn
 
     @contextlib.asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that is committed when its block ends, and undone when it fails."""
-        async with self._writer.begin() as conn:
+        async with self._engines.writing.begin() as conn:
             yield conn
 
     async def close(self) -> None:
         """Let go of all connections; may be called twice."""
-        await self._reader.dispose()
-        await self._writer.dispose()
+        await self._engines.reading.dispose()
+        await self._engines.writing.dispose()
 
     async def _revision(self) -> str | None:
         try:
-            async with asyncio.timeout(CONNECT_S_MAX), self._reader.connect() as conn:
+            async with asyncio.timeout(CONNECT_S_MAX), self._engines.reading.connect() as conn:
                 return await conn.run_sync(_current)
         except TimeoutError:
             raise UnavailableError(

@@ -10,6 +10,7 @@ from sqlalchemy import URL, Connection, event, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from catalogue import schema
+from catalogue.store.engines import Engines
 from catalogue.store.rows import BatchPlace, EntryRow, MovementRow, WalletKey, WalletRow, WalletState
 
 READERS_MAX = 4
@@ -39,11 +40,12 @@ _SET_WALLET = text(
 class Sqlite:
     """The embedded database."""
 
-    def engines(self, url: URL, *, patient: bool = False) -> tuple[AsyncEngine, AsyncEngine]:
+    def engines(self, url: URL, *, patient: bool = False) -> Engines:
         """A pool of readers, and a single connection that writes; both are always ``patient``."""
         del patient
         place = url.set(drivername="sqlite+aiosqlite")
-        return _engine(place, READERS_MAX, "BEGIN"), _engine(place, 1, "BEGIN IMMEDIATE")
+        reading = _engine(place, READERS_MAX, "BEGIN")
+        return Engines(reading=reading, glancing=reading, writing=_engine(place, 1, "BEGIN IMMEDIATE"))
 
     async def make_months(self, conn: AsyncConnection, wanted: Sequence[str]) -> list[str]:
         """Nothing: one table holds all months."""
@@ -59,11 +61,14 @@ class Sqlite:
         """Append movements in one prepared statement."""
         await conn.execute(insert(schema.movement), [{"campus": campus} | row._asdict() for row in rows])
 
-    async def open_wallets(self, conn: AsyncConnection, campus: str, wallets: Sequence[WalletKey]) -> None:
-        """Make empty wallets where there are none."""
+    async def open_wallets(
+        self, conn: AsyncConnection, campus: str, wallets: Sequence[WalletKey]
+    ) -> dict[WalletKey, WalletState]:
+        """Where wallets stand, made where there are none."""
         empty = {"campus": campus} | WalletState()._asdict()
         opened = [empty | {"learner": learner, "currency": currency} for learner, currency in wallets]
         await conn.execute(insert(schema.wallet).prefix_with("OR IGNORE"), opened)
+        return await self.hold_wallets(conn, campus, wallets)
 
     async def hold_wallets(
         self, conn: AsyncConnection, campus: str, wallets: Sequence[WalletKey]

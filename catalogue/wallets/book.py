@@ -50,9 +50,10 @@ async def hold(
 ) -> dict[WalletKey, WalletState]:
     """Lock wallets until the transaction ends; those that are not there are opened, or left out."""
     wanted = sorted(set(keys))
-    if wanted and opening:
-        await store.dialect.open_wallets(conn, campus, wanted)
-    return await store.dialect.hold_wallets(conn, campus, wanted) if wanted else {}
+    if not wanted:
+        return {}
+    holding = store.dialect.open_wallets if opening else store.dialect.hold_wallets
+    return await holding(conn, campus, wanted)
 
 
 async def number(conn: AsyncConnection, campus: str, count: int, *, now: int) -> Posted:

@@ -29,11 +29,13 @@ _KEEP_LEVEL = text(
 
 async def learn(conn: AsyncConnection, campus: str, said: Terms) -> None:
     """Keep what a batch says; a currency that it does not name stays as it was. Writes only what is new."""
+    if not said.currencies:
+        return
     known = await of_campus(conn, campus)
     changed = {name: one for name, one in sorted(said.currencies.items()) if known.get(name) != _kept(one)}
     for name, one in changed.items():
         await conn.execute(_KEEP, {"campus": campus, "currency": name} | _values(one))
-    if said.currencies and set(await levels(conn, campus)) != set(said.levels):
+    if set(await levels(conn, campus)) != set(said.levels):
         await conn.execute(delete(level).where(level.c.campus == campus))
         for step in said.levels:
             await conn.execute(_KEEP_LEVEL, {"campus": campus} | step._asdict())

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from catalogue.store.rows import MovementRow, WalletKey, WalletRow, WalletState
 from wire.money.lots import Account, Movement
 
 EARNED = frozenset(("award", "reversal", "adjustment"))
 """The kinds that agents write; the others are the centre's."""
+
+_BALANCE, _EARNED, _LAST_NO, _DUE_AT, _LAST_AT = range(len(WalletState._fields))
+_row_of = MovementRow._make
 
 
 class Move(NamedTuple):
@@ -74,15 +77,22 @@ def number(
 ) -> tuple[list[MovementRow], dict[WalletKey, WalletState]]:
     """The lines of the ledger from ``first_no`` on, each with its wallet's one before, and where wallets then stand."""
     rows: list[MovementRow] = []
-    states: dict[WalletKey, WalletState] = {}
+    standing: dict[WalletKey, list[Any]] = {}
     for no, move in enumerate(moves, start=first_no):
-        key = move.key
-        before = states.get(key) or held[key]
-        states[key] = after(before, move, no, posted_at)
         learner, currency, kind, amount, ref, occurred_at, about, expires_at, owe, rule, source, waived = move
+        at = standing.get((learner, currency))
+        if at is None:
+            at = standing[learner, currency] = list(held[learner, currency])
         said = (kind, amount, waived, ref, about, occurred_at, expires_at, owe, rule, source)
-        rows.append(MovementRow(no, posted_at, learner, currency, *said, before.last_no, before.last_at))
-    return rows, states
+        rows.append(_row_of((no, posted_at, learner, currency, *said, at[_LAST_NO], at[_LAST_AT])))
+        # As `after` has it, in place: a batch has a thousand of these.
+        at[_BALANCE] += amount + waived
+        at[_EARNED] += amount if kind in EARNED else 0
+        at[_LAST_NO] = no
+        at[_LAST_AT] = posted_at
+        if expires_at is not None and amount > 0 and (at[_DUE_AT] is None or expires_at < at[_DUE_AT]):
+            at[_DUE_AT] = expires_at
+    return rows, {key: WalletState(*at) for key, at in standing.items()}
 
 
 def after(before: WalletState, move: Move | MovementRow, no: int, posted_at: int) -> WalletState:

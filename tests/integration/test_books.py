@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -234,7 +235,9 @@ async def test_the_receive_function_answers_a_known_batch_without_writing(real: 
     async with real.store.reading() as conn:
         sender = await tenants.find_sender(conn, CAMPUS, "agent-1", hand.key.fingerprint)
     assert sender is not None
-    again = batch.parse(hand.seal(entries(1, 5), first=1, previous=bytes(32)))
+    again = batch.envelope(hand.seal(entries(1, 5), first=1, previous=bytes(32)))
     answer = await receive.receive(real.store, real.key, sender, again, now=5)
     assert isinstance(answer, receive.StoredReceipt)
     assert b'"received_at":5' not in answer.body
+    unopened = dataclasses.replace(again, below=b"nothing of this is looked at")
+    assert await receive.receive(real.store, real.key, sender, unopened, now=5) == answer

@@ -116,7 +116,7 @@ class Story:
             key_state="active",
             replaced_by=None,
         )
-        made = batch.parse(batch.encode(header, [body]))
+        made = batch.envelope(batch.encode(header, [body]))
         assert isinstance(
             await receive.receive(self.store, self.key, sender, made, now=self.now), receive.StoredReceipt
         )

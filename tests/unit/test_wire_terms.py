@@ -27,8 +27,8 @@ def test_terms_come_back_from_a_header_as_they_were() -> None:
 def test_terms_hold_for_the_entries_after_their_seq_and_the_first_for_all_before() -> None:
     assert [terms.in_force(POINTS.changes, seq) for seq in (1, 10, 11)] == [OWE, OWE, FORGIVE]
     assert terms.in_force((FORGIVE,), 3) == FORGIVE
-    assert SAID.ends_at("points", 3, 100) == 86_500
-    assert [SAID.ends_at("points", seq, 100) for seq in (7, 8, 11)] == [None, 5, None]
+    assert SAID.ends_at(SAID.under("points", 3), 3, 100) == 86_500
+    assert [SAID.ends_at(SAID.under("points", seq), seq, 100) for seq in (7, 8, 11)] == [None, 5, None]
     assert SAID.under("fame", 1) == terms.UNTOLD
 
 

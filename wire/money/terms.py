@@ -72,12 +72,14 @@ class Terms:
         about = self.currencies.get(currency)
         return in_force(about.changes, seq) if about is not None else UNTOLD
 
-    def ends_at(self, currency: str, seq: int, occurred_at: int) -> int | None:
-        """When the lot is over that the entry ``seq`` opened for an act at ``occurred_at``; None is never."""
+    def ends_at(self, change: Change, seq: int, occurred_at: int) -> int | None:
+        """When the lot is over that the entry ``seq`` opened under ``change`` for an act at ``occurred_at``.
+
+        None is never.
+        """
         if seq in self.lots:
             return self.lots[seq]
-        after = self.under(currency, seq).expires_after
-        return None if after is None else occurred_at + after
+        return None if change.expires_after is None else occurred_at + change.expires_after
 
 
 def in_force(changes: Sequence[Change], seq: int) -> Change:

@@ -75,5 +75,5 @@ async def test_a_lot_that_a_merge_moved_is_told_with_its_own_end(tmp_path: Path)
 
         both, last = await here.writer.run(unit)
     assert both.lots == {2: ACT + 30 * DAY}
-    assert [both.ends_at("points", seq, ACT) for seq in (1, 2)] == [ACT + 30 * DAY] * 2
+    assert [both.ends_at(both.under("points", seq), seq, ACT) for seq in (1, 2)] == [ACT + 30 * DAY] * 2
     assert [change.overdraw for change in last.currencies["points"].changes] == ["forgive"]
