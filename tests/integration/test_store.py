@@ -30,6 +30,7 @@ async def ended_by_the_server(store: Store, database: PostgresDatabase) -> tuple
     told = asyncio.Event()
     async with store.reading() as conn:
         driver = (await conn.get_raw_connection()).driver_connection
+        assert driver is not None
         driver.add_termination_listener(lambda _: told.set())
         was = await backend(conn)
     database.execute(f"SELECT pg_terminate_backend({was})")

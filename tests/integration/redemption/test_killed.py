@@ -30,7 +30,7 @@ def killed_at(shop: Shop, number: int) -> Iterator[list[int]]:
         if seen[0] == number:
             raise KilledError
 
-    engine = shop.store._writer.sync_engine  # noqa: SLF001 - a kill asks nobody's leave
+    engine = shop.store._engines.writing.sync_engine  # noqa: SLF001 - a kill asks nobody's leave
     event.listen(engine, "before_cursor_execute", count)
     try:
         yield seen
