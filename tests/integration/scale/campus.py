@@ -58,7 +58,7 @@ class Campus:
 
     async def send(self, body: bytes, *, at: int) -> StoredReceipt | Stand:
         """The bytes of a batch, as they are."""
-        return await receive.receive(self.store, self.key, self.sender(), batch.parse(body), now=at)
+        return await receive.receive(self.store, self.key, self.sender(), batch.envelope(body), now=at)
 
     def sender(self) -> Sender:
         """Whom the centre takes it for."""
