@@ -399,6 +399,97 @@ def _enrolled(site: FakeMoodle, form: Mapping[str, str]) -> Any:
     return [{"id": user, "fullname": "", "roles": roles.get(user, [])} for (user,) in users]
 
 
+def _listed(form: Mapping[str, str], name: str) -> str:
+    return ", ".join(str(int(value)) for key, value in form.items() if key.startswith(f"{name}[")) or "-1"
+
+
+def _assignments(site: FakeMoodle, form: Mapping[str, str]) -> Any:
+    if form.get("includenotenrolledcourses") != "1":
+        return {"courses": [], "warnings": []}  # the token's user is enrolled nowhere
+    rows = site.ask(f"SELECT id, course, name, duedate FROM mdl_assign WHERE course IN ({_listed(form, 'courseids')})")
+    return {
+        "courses": [
+            {
+                "id": course, "fullname": "", "shortname": "", "timemodified": 0,
+                "assignments": [
+                    {
+                        "id": number, "cmid": 0, "course": of, "name": name, "nosubmissions": 0, "submissiondrafts": 0,
+                        "duedate": due, "allowsubmissionsfromdate": 0, "grade": 100, "timemodified": 0, "cutoffdate": 0,
+                        "gradingduedate": 0, "teamsubmission": 0, "maxattempts": -1, "configs": [],
+                    }
+                    for number, of, name, due in rows
+                    if of == course
+                ],
+            }
+            for course in sorted({row[1] for row in rows})
+        ],
+        "warnings": [],
+    }  # fmt: skip
+
+
+def _submission(row: Sequence[Any]) -> dict[str, Any]:
+    number, assignment, user, nth, status = row
+    return {
+        "id": number, "userid": user, "attemptnumber": nth, "timecreated": 0, "timemodified": 0, "timestarted": None,
+        "status": status, "groupid": 0, "assignment": assignment, "latest": 1, "plugins": [],
+    }  # fmt: skip
+
+
+def _submission_status(site: FakeMoodle, form: Mapping[str, str]) -> Any:
+    assignment, user = int(form["assignid"]), int(form["userid"])
+    rows = site.ask(
+        "SELECT id, assignment, userid, attemptnumber, status FROM mdl_assign_submission "
+        f"WHERE assignment = {assignment} AND userid = {user} ORDER BY attemptnumber"
+    )
+    extended = site.ask(
+        f"SELECT extensionduedate FROM mdl_assign_user_flags WHERE assignment = {assignment} AND userid = {user}"
+    )
+    made = [_submission(row) for row in rows]
+    last: dict[str, Any] = {
+        **({"submission": made[-1]} if made else {}), "submissiongroupmemberswhoneedtosubmit": [],
+        "submissionsenabled": True, "locked": False, "graded": False, "canedit": False, "caneditowner": False,
+        "cansubmit": False, "extensionduedate": extended[0][0] if extended else 0, "timelimit": 0,
+        "blindmarking": False, "gradingstatus": "notgraded", "usergroups": [],
+    }  # fmt: skip
+    earlier = [{"attemptnumber": one["attemptnumber"], "submission": one} for one in made[:-1]]
+    return {"lastattempt": last, **({"previousattempts": earlier} if earlier else {}), "warnings": []}
+
+
+def _cohorts(site: FakeMoodle, _: Mapping[str, str]) -> Any:
+    return [
+        {"id": number, "name": name, "idnumber": idnumber, "description": "", "descriptionformat": 1, "visible": True}
+        for number, name, idnumber in site.ask("SELECT id, name, idnumber FROM mdl_cohort")
+    ]
+
+
+def _cohort_members(site: FakeMoodle, form: Mapping[str, str]) -> Any:
+    numbers = _listed(form, "cohortids")
+    rows = site.ask(f"SELECT cohortid, userid FROM mdl_cohort_members WHERE cohortid IN ({numbers})")
+    wanted = [int(value) for key, value in form.items() if key.startswith("cohortids[")]
+    return [{"cohortid": one, "userids": [user for cohort, user in rows if cohort == one]} for one in wanted]
+
+
+def _open_posts(site: FakeMoodle, form: Mapping[str, str]) -> Any:
+    rows = site.ask(
+        "SELECT id, discussion, parent, userid, created, modified, message FROM mdl_hsuforum_posts "
+        f"WHERE discussion = {int(form['discussionid'])}"
+    )
+    if not rows:
+        raise MoodleError("invalidrecord", "dml_missing_record_exception")
+    return {
+        "posts": [
+            {
+                "id": number, "discussion": discussion, "parent": parent, "userid": user, "created": created,
+                "modified": modified, "mailed": 0, "subject": "", "message": message, "messageformat": 1,
+                "messagetrust": 0, "attachment": "", "totalscore": 0, "mailnow": 0, "children": [], "canreply": False,
+                "postread": False, "userfullname": "",
+            }
+            for number, discussion, parent, user, created, modified, message in rows
+        ],
+        "warnings": [],
+    }  # fmt: skip
+
+
 Function = Callable[[FakeMoodle, Mapping[str, str]], Any]
 FUNCTIONS: Mapping[str, Function] = {
     "core_webservice_get_site_info": _site_info,
@@ -415,6 +506,11 @@ FUNCTIONS: Mapping[str, Function] = {
     "mod_forum_get_forums_by_courses": _forums,
     "mod_forum_get_forum_discussions": _discussions,
     "core_rating_get_item_ratings": _ratings,
+    "mod_assign_get_assignments": _assignments,
+    "mod_assign_get_submission_status": _submission_status,
+    "core_cohort_get_cohorts": _cohorts,
+    "core_cohort_get_cohort_members": _cohort_members,
+    "mod_hsuforum_get_forum_discussion_posts": _open_posts,
     "core_enrol_get_enrolled_users": _enrolled,
 }
 """What a Moodle 4.5 has of what is asked; the successor of one of them came with 5.0."""

@@ -43,6 +43,7 @@ _IN_COURSE = (*_ACTIVITY, "course.*", "badge.*")
 _WORK = ("lesson.completed", "lesson.uncompleted", "quiz.*", "assignment.*", "grade.awarded", "survey.*")
 _DUE = ("assignment.submitted", "quiz.submitted", "lesson.completed")
 _QUIZZES = ("quiz.*",)
+_DATED = ("quiz.*", "assignment.submitted")
 _SCORING = (CANVAS, GENERIC, THINKIFIC, XAPI)
 
 MODULES = ("course_modules", "modules")
@@ -69,7 +70,7 @@ FACTS: tuple[FactEntry, ...] = (
         unit="",
         sample="2",
         suppliers=(LOGSTORE, MOODLE_WS, CANVAS, THINKIFIC),
-        web_kinds=_QUIZZES,
+        web_kinds=_DATED,
         meaning="which attempt of this learner it is; the first is 1",
         tables=("quiz_attempts", "assign_submission"),
     ),
@@ -153,7 +154,7 @@ FACTS: tuple[FactEntry, ...] = (
         sample="-86400",
         suppliers=ASKED,
         tables=_DUE_TABLES,
-        web_kinds=_QUIZZES,
+        web_kinds=_DATED,
         meaning="seconds past the learner's due date, extensions and overrides included; negative when early; absent "
         "without a due date",
     ),
@@ -165,7 +166,7 @@ FACTS: tuple[FactEntry, ...] = (
         sample="true",
         suppliers=(LOGSTORE, MOODLE_WS, CANVAS),
         tables=_DUE_TABLES,
-        web_kinds=_QUIZZES,
+        web_kinds=_DATED,
         meaning="not later than the learner's due date, extensions and overrides included; absent without one",
     ),
     FactEntry(

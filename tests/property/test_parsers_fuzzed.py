@@ -38,7 +38,7 @@ from catalogue.errors import CatalogueError
 from catalogue.rewards import sheet
 from tests.unit.door.test_tool_trigger import arrival
 from tests.wire_builders import a_batch, an_entry
-from wire import batch, draw, enrolment, entry, keeping, keys, receipt, signing, statement
+from wire import batch, draw, enrolment, entry, keeping, keys, people, receipt, signing, statement
 from wire.signing import Headers, Request, SignatureError
 
 ROOT = Path(__file__).parents[2]
@@ -196,6 +196,16 @@ PARSERS: Mapping[str, Parser] = {
     "a rotation": Parser(parse=enrolment.Rotation.parse, refuses=(ValueError,), seeds=(b'{"v":1}',)),
     "links of keys": Parser(parse=keys.parse_links, refuses=(ValueError,), seeds=(b'{"v":1,"links":[]}',)),
     "a page of history": Parser(parse=keeping.Page.parse, refuses=(ValueError,), seeds=(b"{}\n{}\n{}",)),
+    "what an agent tells of people": Parser(
+        parse=people.People.parse,
+        refuses=(ValueError,),
+        seeds=(b'{"agent":"a","campus":"c","key":"","kind":"people","people":{"p":{"into":"","tags":[]}},"v":1}',),
+    ),
+    "what people have elsewhere": Parser(
+        parse=people.Page.parse,
+        refuses=(ValueError,),
+        seeds=(b'{"after":"-","kind":"elsewhere","more":false,"people":{},"since":[0,0],"upto":[1,1],"v":1}',),
+    ),
     "a token": Parser(
         parse=lambda data: enrolment.Token.parse(text(data)), refuses=(ValueError,), seeds=(b"rewards-enrol-1.a.b.c",)
     ),

@@ -32,7 +32,8 @@ def test_suppliers_are_known_per_kind() -> None:
     table = FactTable()
     assert table.suppliers("score_pct", "quiz.submitted") >= {LOGSTORE, "thinkific"}
     assert table.suppliers("late_by", "quiz.submitted") == {LOGSTORE, MOODLE_WS}
-    assert table.suppliers("late_by", "assignment.submitted") == {LOGSTORE}
+    assert table.suppliers("late_by", "assignment.submitted") == {LOGSTORE, MOODLE_WS}
+    assert table.suppliers("late_by", "lesson.completed") == {LOGSTORE}
     assert table.suppliers("score_pct", "forum.posted") == frozenset()
     assert table.suppliers("nosuch", "forum.posted") == frozenset()
 

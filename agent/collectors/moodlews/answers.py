@@ -12,7 +12,7 @@ from agent.clock import Clock
 from agent.collectors.moodlews import shapes
 from agent.collectors.moodlews.client import Parameter, WebService
 from agent.collectors.moodlews.faults import LACKS_RIGHT, NotToldError
-from agent.collectors.moodlews.shapes import NotUnderstoodError
+from agent.collectors.moodlews.typed import NotUnderstoodError
 
 ANSWERS_MAX = 500
 """Structures of courses that are remembered at once."""
@@ -23,6 +23,9 @@ DISCUSSIONS_PER_REQUEST = 100
 DISCUSSIONS_MAX = 20_000
 """Discussions of one forum that are asked for."""
 FIRST_PAGE = 0
+COHORTS_PER_REQUEST = 20
+COHORTS_MAX = 2_000
+"""Cohorts of a site whose members are asked for; a site with more tells none."""
 
 ATTEMPTS = ("mod_quiz_get_user_quiz_attempts", "mod_quiz_get_user_attempts")
 """Moodle 5.0 renamed it; older ones know only the second."""
@@ -135,6 +138,38 @@ class Answers:
         )
         return next((post for post in (posts or {}).values() if post.parent is None), None)
 
+    async def open_posts(self, discussion: int) -> dict[int, shapes.Post] | None:
+        """The posts of a discussion of Open Forum, of Open LMS."""
+        return await self._act(
+            ("open posts", discussion),
+            lambda: self._ask("mod_hsuforum_get_forum_discussion_posts", shapes.open_posts_of, discussionid=discussion),
+        )
+
+    async def assignments(self, course: int) -> dict[int, int] | None:
+        """When each assignment of a course is due, 0 for never; for whom it is another date is not told here."""
+        return await self._structure(
+            ("assignments", course),
+            lambda: self._ask(
+                "mod_assign_get_assignments",
+                shapes.assignments_of,
+                courseids=[course],
+                includenotenrolledcourses=True,
+            ),
+        )
+
+    async def handed_in(self, assignment: int, user: int) -> shapes.HandedIn | None:
+        """What a learner handed in, and whether they have longer."""
+        return await self._act(
+            ("handed in", assignment, user),
+            lambda: self._ask(
+                "mod_assign_get_submission_status", shapes.handed_in_of, assignid=assignment, userid=user
+            ),
+        )
+
+    async def cohorts(self) -> dict[int, tuple[str, ...]] | None:
+        """The names of everybody's cohorts, each by idnumber and by name; who is in none is not there."""
+        return await self._structure(("cohorts",), self._cohorts)
+
     async def course(self, number: int) -> shapes.Course | None:
         """One course."""
         found: dict[int, shapes.Course] | None = await self._structure(
@@ -213,6 +248,22 @@ class Answers:
             found.update(more)
             if len(more) < USERS_PER_REQUEST:
                 break
+        return found
+
+    async def _cohorts(self) -> dict[int, tuple[str, ...]] | None:
+        named = await self._ask("core_cohort_get_cohorts", shapes.cohorts_of)
+        if named is None or len(named) > COHORTS_MAX:
+            return None
+        found: dict[int, tuple[str, ...]] = {}
+        numbers = sorted(named)
+        for first in range(0, len(numbers), COHORTS_PER_REQUEST):
+            some = numbers[first : first + COHORTS_PER_REQUEST]
+            members = await self._ask("core_cohort_get_cohort_members", shapes.members_of, cohortids=[*some])
+            if members is None:
+                return None
+            for number in some:
+                for user in members.get(number, ()):
+                    found[user] = tuple(dict.fromkeys((*found.get(user, ()), *named[number])))
         return found
 
     async def _attempts(self, quiz: int, user: int) -> dict[int, shapes.Attempt] | None:

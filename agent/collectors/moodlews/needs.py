@@ -28,7 +28,7 @@ class Need:
     """One function: the facts (of the fact table) and the kinds that are lost without it.
 
     ``kinds`` are those of which something is found that no post told. ``capabilities`` come on top of `CAPABILITIES`.
-    ``instead`` is a function of an older Moodle that will do.
+    ``instead`` is a function of an older Moodle that will do; ``elsewhere`` says that not every Moodle has it.
     """
 
     function: str
@@ -37,6 +37,7 @@ class Need:
     capabilities: tuple[str, ...] = ()
     always: bool = False
     instead: str = ""
+    elsewhere: bool = False
 
 
 _PROGRESS = frozenset({"section_progress_pct", "course_progress_pct"})
@@ -101,6 +102,24 @@ NEEDS: tuple[Need, ...] = (
         function="mod_forum_get_forum_discussions", kinds=("forum.rated",), capabilities=("mod/forum:viewdiscussion",)
     ),
     Need(
+        function="mod_hsuforum_get_forum_discussion_posts",
+        facts=_LENGTHS - {"tags"} | {"post"},
+        capabilities=("mod/hsuforum:viewdiscussion", "mod/hsuforum:viewqandawithoutposting"),
+        elsewhere=True,
+    ),
+    Need(
+        function="mod_assign_get_assignments",
+        facts=frozenset({"late_by", "on_time"}),
+        capabilities=("mod/assign:view",),
+    ),
+    Need(
+        function="mod_assign_get_submission_status",
+        facts=frozenset({"late_by", "on_time", "attempt"}),
+        capabilities=("mod/assign:view", "mod/assign:viewgrades"),
+    ),
+    Need(function="core_cohort_get_cohorts", facts=frozenset({"cohorts"}), capabilities=("moodle/cohort:view",)),
+    Need(function="core_cohort_get_cohort_members", facts=frozenset({"cohorts"}), capabilities=("moodle/cohort:view",)),
+    Need(
         function="core_rating_get_item_ratings",
         kinds=("forum.rated",),
         capabilities=("moodle/rating:view", "moodle/rating:viewany", "moodle/rating:viewall", "mod/forum:viewrating"),
@@ -124,6 +143,9 @@ _OF_KIND = {
     "mod_quiz_get_quizzes_by_courses": ("quiz.*",),
     "mod_forum_get_discussion_post": ("forum.*",),
     "mod_forum_get_discussion_posts": ("forum.*",),
+    "mod_hsuforum_get_forum_discussion_posts": ("forum.*",),
+    "mod_assign_get_assignments": ("assignment.*",),
+    "mod_assign_get_submission_status": ("assignment.*",),
 }
 """Functions whose facts also come from elsewhere: they are needed for these kinds alone."""
 

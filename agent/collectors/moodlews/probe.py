@@ -12,7 +12,7 @@ from agent.collectors.moodlews.answers import enrolled_options
 from agent.collectors.moodlews.client import Parameter, WebService
 from agent.collectors.moodlews.faults import LACKS_RIGHT, NotToldError
 from agent.collectors.moodlews.needs import SITE_INFO, Need, wanted
-from agent.collectors.moodlews.shapes import NotUnderstoodError
+from agent.collectors.moodlews.typed import NotUnderstoodError
 from agent.collectors.systems.moodle import SITE_COURSE
 from agent.errors import ConfigError
 
@@ -56,7 +56,7 @@ async def probe(service: WebService, facts: Iterable[str], kinds: Iterable[str])
     lacking = [
         Lack(need=need, refused="not in the service")
         for need in wanted(facts, kinds)
-        if held.isdisjoint({need.function, need.instead})
+        if held.isdisjoint({need.function, need.instead}) and not need.elsewhere
     ]
     seen = await _tried(service, "core_course_get_courses_by_field", shapes.courses_of)
     courses = sorted((seen[0] or {}).keys() - {SITE_COURSE})
@@ -80,7 +80,7 @@ async def _refused(service: WebService, need: Need, course: int) -> str:
         return (await _tried(service, need.function, lambda _: None, courseid=course))[1]
     if need.function == _ENROLLED:
         return (await _one_enrolled(service, course))[1]
-    if need.function in {"mod_quiz_get_quizzes_by_courses", "mod_forum_get_forums_by_courses"}:
+    if need.function in _OF_COURSES:
         return (await _tried(service, need.function, lambda _: None, courseids=[course]))[1]
     if need.function in _OF_LEARNERS:
         enrolled, _ = await _one_enrolled(service, course)
@@ -96,6 +96,9 @@ async def _one_enrolled(service: WebService, course: int) -> tuple[dict[int, tup
 
 
 _ENROLLED = "core_enrol_get_enrolled_users"
+_OF_COURSES = frozenset(
+    {"mod_quiz_get_quizzes_by_courses", "mod_forum_get_forums_by_courses", "mod_assign_get_assignments"}
+)
 _OF_LEARNERS = frozenset(
     {
         "core_completion_get_activities_completion_status",

@@ -6,20 +6,21 @@ needed is not looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agent.errors import InvalidInputError
+from agent.collectors.moodlews.typed import integer as _int
+from agent.collectors.moodlews.typed import number as _number
+from agent.collectors.moodlews.typed import table as _table
+from agent.collectors.moodlews.typed import tables as _tables
+from agent.collectors.moodlews.typed import text as _text
+from agent.collectors.moodlews.typed import whole as _whole
 
 DONE = frozenset({1, 2})
 """Completion states that count: complete, complete and passed."""
 _ALL = 1
 """`aggregation` of course completion: 1 all criteria, 2 any."""
-
-
-class NotUnderstoodError(InvalidInputError):
-    """An answer is not of the documented structure; its values are not repeated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,7 @@ class Quiz:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """A post of a forum; ``message`` never leaves the look-up that counts its words."""
+    """A post of a forum; ``message`` never leaves the look-up that counts its words. ``tags`` None: not told."""
 
     id: int
     parent: int | None
@@ -87,7 +88,7 @@ class Post:
     words: int | None
     characters: int | None
     message: str
-    tags: tuple[str, ...]
+    tags: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +119,14 @@ class Forum:
     id: int
     lesson: int
     scale: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandedIn:
+    """What one learner handed in: ``attempts`` by submission, from 0 on; ``extended`` is an own due date, 0: none."""
+
+    attempts: Mapping[int, int]
+    extended: int
 
 
 def contents_of(answer: object) -> dict[int, Module]:
@@ -305,49 +314,59 @@ def discussions_of(answer: object) -> tuple[int, ...]:
     return tuple(_int(one, "discussion") for one in _tables(_table(answer).get("discussions")))
 
 
+def open_posts_of(answer: object) -> dict[int, Post]:
+    """`mod_hsuforum_get_forum_discussion_posts`: Open Forum counts nothing and tells no tags."""
+    return {
+        _int(one, "id"): Post(
+            id=_int(one, "id"),
+            parent=_whole(one.get("parent")) or None,
+            author=_whole(one.get("userid")),
+            words=None,
+            characters=None,
+            message=str(one.get("message") or ""),
+            tags=None,
+        )
+        for one in _tables(_table(answer).get("posts"))
+    }
+
+
+def assignments_of(answer: object) -> dict[int, int]:
+    """`mod_assign_get_assignments`: when each assignment is due for whom nothing else is said, 0 for never."""
+    return {
+        _int(one, "id"): _whole(one.get("duedate")) or 0
+        for course in _tables(_table(answer).get("courses"))
+        for one in _tables(course.get("assignments"))
+    }
+
+
+def handed_in_of(answer: object) -> HandedIn:
+    """`mod_assign_get_submission_status`: a learner's attempts, a team's too, and the extension that was granted."""
+    found = _table(answer)
+    last = _table(found.get("lastattempt") or {})
+    earlier = [*_tables(found.get("previousattempts") or []), last]
+    made = [one[name] for one in earlier for name in ("submission", "teamsubmission") if one.get(name)]
+    return HandedIn(
+        attempts={_int(one, "id"): _int(one, "attemptnumber") for one in _tables(made)},
+        extended=_whole(last.get("extensionduedate")) or 0,
+    )
+
+
+def cohorts_of(answer: object) -> dict[int, tuple[str, ...]]:
+    """`core_cohort_get_cohorts`: by what each is named, its idnumber first."""
+    return {
+        _int(one, "id"): tuple(name for name in (str(one.get("idnumber") or ""), _text(one, "name")) if name)
+        for one in _tables(answer)
+    }
+
+
+def members_of(answer: object) -> dict[int, frozenset[int]]:
+    """`core_cohort_get_cohort_members`: who is in each cohort."""
+    return {
+        _int(one, "cohortid"): frozenset(user for user in map(_whole, one.get("userids") or ()) if user is not None)
+        for one in _tables(answer)
+    }
+
+
 def functions_of(answer: object) -> frozenset[str]:
     """`core_webservice_get_site_info`: what the service holds."""
     return frozenset(_text(one, "name") for one in _tables(_table(answer).get("functions")))
-
-
-def _tables(found: object) -> Iterator[Mapping[str, Any]]:
-    if not isinstance(found, list):
-        raise NotUnderstoodError("an answer has no list where Moodle documents one")
-    yield from map(_table, found)
-
-
-def _table(found: object) -> Mapping[str, Any]:
-    if not isinstance(found, dict):
-        raise NotUnderstoodError("an answer has no structure where Moodle documents one")
-    return found
-
-
-def _int(table: Mapping[str, Any], name: str) -> int:
-    number = _whole(table.get(name))
-    if number is None:
-        raise NotUnderstoodError(f"an answer has no {name} where Moodle documents one")
-    return number
-
-
-def _whole(value: object) -> int | None:
-    """A whole number, whichever way it is written; PHP hands some out as text."""
-    if isinstance(value, bool):
-        return int(value)
-    if isinstance(value, int):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str) and value.removeprefix("-").isascii() and value.removeprefix("-").isdigit():
-        return int(value)
-    return None
-
-
-def _number(value: object) -> int | float | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else _whole(value)
-
-
-def _text(table: Mapping[str, Any], name: str) -> str:
-    value = table.get(name)
-    if not isinstance(value, str):
-        raise NotUnderstoodError(f"an answer has no {name} where Moodle documents one")
-    return value

@@ -189,7 +189,9 @@ def _in_activity(data: Mapping[str, Any], event: str) -> bool:
 def _post(event: str, object_id: int | None, other: moodle.Other) -> str | None:
     """A reply is its own post; the first post of a discussion has no number here, so the discussion stands for it."""
     if event == moodle.TAGGED:
-        return str(other["itemid"]) if other.get("itemid") else None
+        # By its number alone a post of Open Forum would be taken for one of Moodle's forum, and of its author.
+        ours = other.get("itemtype") != "hsuforum_posts"
+        return str(other["itemid"]) if other.get("itemid") and ours else None
     if object_id is None:
         return None
     if event in moodle.POSTS:

@@ -14,6 +14,7 @@ PEOPLE: tuple[FactEntry, ...] = (
         type="texts",
         unit="",
         sample="pilot; Pilot group",
+        suppliers=ASKED,
         of_person=True,
         tables=("cohort", "cohort_members"),
         meaning="the person's cohorts, each by idnumber and by name",

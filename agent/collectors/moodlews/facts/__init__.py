@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from agent.collectors.base import LookedUp
 from agent.collectors.moodlews.answers import Answers
 from agent.collectors.moodlews.facts.activities import activities
+from agent.collectors.moodlews.facts.assignments import assignments
 from agent.collectors.moodlews.facts.batch import Batch, Look
 from agent.collectors.moodlews.facts.courses import courses
 from agent.collectors.moodlews.facts.forums import forums
@@ -23,7 +24,7 @@ from agent.model import Demand, Observation
 
 __all__ = ["look_up"]
 
-_LOOKS = (activities, quizzes, grades, forums, courses, people, progress)
+_LOOKS = (activities, quizzes, assignments, grades, forums, courses, people, progress)
 
 
 async def look_up(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from agent.collectors.moodlews.facts.batch import Batch, Look, number_of
 
+_PLACED = frozenset({"quiz_attempts", "assign_submission"})
+"""Of what happens there the look-ups ask by the activity's own number."""
 _FEEDS = ("module", "section", "section_progress_pct")
 
 
 async def activities(batch: Batch) -> None:
     """Fill in section and instance of what stands in an activity, and its sort where it is wanted."""
     for look in batch.looks:
-        needed = look.seen.object_table == "quiz_attempts" or batch.wants(*_FEEDS)
+        needed = look.seen.object_table in _PLACED or batch.wants(*_FEEDS)
         if look.lesson is not None and needed:
             await place(batch, look)
 

@@ -8,6 +8,8 @@ from agent.collectors.moodlews.shapes import Post
 
 REPLY = r"\mod_forum\event\post_created"
 BEGUN = r"\mod_forum\event\discussion_created"
+OPEN_REPLY = r"\mod_hsuforum\event\post_created"
+OPEN_BEGUN = r"\mod_hsuforum\event\discussion_created"
 _FEEDS = ("word_count", "char_count", "tags")
 
 
@@ -17,6 +19,8 @@ async def forums(batch: Batch) -> None:
         if look.kind == "forum.tagged":
             await _author(batch, look)
         number = number_of(look.seen.object_id)
+        if number is not None and look.seen.lms_event in {OPEN_REPLY, OPEN_BEGUN}:
+            await _open(batch, look, number)
         if number is None or look.seen.lms_event not in {REPLY, BEGUN}:
             continue
         if look.seen.lms_event == BEGUN:
@@ -36,8 +40,24 @@ def _note(batch: Batch, look: Look, post: Post) -> None:
         look.facts["word_count"] = words_in(post.message) if post.words is None else post.words
     if batch.wants("char_count"):
         look.facts["char_count"] = letters_in(post.message) if post.characters is None else post.characters
-    if batch.wants("tags"):
+    if batch.wants("tags") and post.tags is not None:
         look.facts["tags"] = post.tags
+
+
+async def _open(batch: Batch, look: Look, number: int) -> None:
+    """A post of Open Forum is found among those of its discussion."""
+    begun = look.seen.lms_event == OPEN_BEGUN
+    discussion = number if begun else number_of(str(look.seen.facts.get("discussion", "")))
+    if discussion is None or not (batch.wants(*_FEEDS) or (begun and batch.wants("post"))):
+        return
+    posts = await batch.answers.open_posts(discussion)
+    if posts is None:
+        return  # it is another forum's site, or does not tell
+    post = next((one for one in posts.values() if one.parent is None), None) if begun else posts.get(number)
+    if post is not None:
+        _note(batch, look, post)
+    else:
+        batch.owe(look)
 
 
 async def _author(batch: Batch, look: Look) -> None:

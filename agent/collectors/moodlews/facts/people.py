@@ -11,13 +11,14 @@ from agent.collectors.systems.moodle import TAGGED, UNENROLLED, mark_of_id
 
 
 async def people(batch: Batch) -> None:
-    """Mark each person who never earns or is staff; add `roles:<id>` where roles are wanted."""
+    """Mark each person who never earns or is staff; add `roles:<id>` and `cohorts:<id>` where they are wanted."""
     for look in batch.looks:
         for person in dict.fromkeys(look.people.values()):
             number = number_of(person)
             mark = None if number is None else mark_of_id(number, batch.answers.service.options.site_admins)
             if mark is not None:
                 look.person_marks.setdefault(person, mark)
+    await _cohorts(batch)
     for look in batch.looks:
         if look.course is None:
             continue
@@ -27,6 +28,18 @@ async def people(batch: Batch) -> None:
             continue
         for person in dict.fromkeys(look.people.values()):
             await _person(batch, look, look.course, person)
+
+
+async def _cohorts(batch: Batch) -> None:
+    """Add `cohorts:<id>` of everybody; where they are not told nothing is known of anybody's."""
+    found = await batch.answers.cohorts() if batch.wants("cohorts") else None
+    if found is None:
+        return
+    for look in batch.looks:
+        for person in dict.fromkeys(look.people.values()):
+            number = number_of(person)
+            if number is not None:
+                look.facts[f"cohorts:{person}"] = found.get(number, ())
 
 
 async def _by_staff(batch: Batch, look: Look, course: int) -> None:

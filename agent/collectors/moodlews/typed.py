@@ -1,0 +1,60 @@
+"""An answer of Moodle's taken apart value by value: of the documented type, or not understood. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from agent.errors import InvalidInputError
+
+
+class NotUnderstoodError(InvalidInputError):
+    """An answer is not of the documented structure; its values are not repeated."""
+
+
+def tables(found: object) -> Iterator[Mapping[str, Any]]:
+    """The structures of a list."""
+    if not isinstance(found, list):
+        raise NotUnderstoodError("an answer has no list where Moodle documents one")
+    yield from map(table, found)
+
+
+def table(found: object) -> Mapping[str, Any]:
+    """A structure."""
+    if not isinstance(found, dict):
+        raise NotUnderstoodError("an answer has no structure where Moodle documents one")
+    return found
+
+
+def integer(fields: Mapping[str, Any], name: str) -> int:
+    """A whole number that must be there."""
+    number = whole(fields.get(name))
+    if number is None:
+        raise NotUnderstoodError(f"an answer has no {name} where Moodle documents one")
+    return number
+
+
+def whole(value: object) -> int | None:
+    """A whole number, whichever way it is written; PHP hands some out as text."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and value.removeprefix("-").isascii() and value.removeprefix("-").isdigit():
+        return int(value)
+    return None
+
+
+def number(value: object) -> int | float | None:
+    """A number, or nothing."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else whole(value)
+
+
+def text(fields: Mapping[str, Any], name: str) -> str:
+    """A text that must be there."""
+    value = fields.get(name)
+    if not isinstance(value, str):
+        raise NotUnderstoodError(f"an answer has no {name} where Moodle documents one")
+    return value
