@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from agent.engine.calendar import Calendar
 from agent.engine.timing.timetable import Timetable
 from agent.model import Outcome
+from tests.effort import examples
 from tests.rule_stories import decide, event, rule, rulebook
 
 HOUR, DAY = 3600, 86_400
@@ -57,7 +58,7 @@ AROUND = st.integers(-3 * 96, 3 * 96).map(lambda quarter: quarter * 900)
 NEAR = st.lists(st.one_of(AROUND, st.integers(-2 * DAY, 2 * DAY), st.integers(-HOUR, HOUR)), min_size=1, max_size=30)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(near_a_change(), NEAR, st.sampled_from(STARTS))
 @example(SAMOA, [-1, 0, 1], 0)
 @example(HAVANA, [-HOUR, -1, 0, HOUR - 1, HOUR], 0)
@@ -70,7 +71,7 @@ def test_a_moment_belongs_to_the_day_on_the_wall(where: tuple[str, int], offsets
         assert calendar.moment(at).windows["week"] == f"W{wall.date() - timedelta(days=wall.weekday())}"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(near_a_change(), NEAR, st.sampled_from(STARTS), st.sampled_from(["day", "week", "month"]))
 @example(SAMOA, [-1, 0], 0, "day")
 @example(HAVANA, [0, 1], HOUR // 2, "day")
@@ -88,7 +89,7 @@ def test_what_is_due_at_the_end_of_a_window_is_always_due_again(
         assert span.begin < span.end == nominal
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(near_a_change(), NEAR, st.sampled_from(STARTS), st.randoms(use_true_random=False))
 @example(SAMOA, [-DAY, -1, 0, DAY], 0, Random(0))
 def test_a_limit_a_day_pays_each_day_of_the_wall_once(
@@ -105,7 +106,7 @@ def test_a_limit_a_day_pays_each_day_of_the_wall_once(
     assert paid == Counter(set(days.values()))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(near_a_change(), st.integers(0, DAY - 1), st.randoms(use_true_random=False), st.sampled_from(STARTS))
 def test_an_act_on_each_day_of_the_wall_is_a_streak_over_any_change(
     where: tuple[str, int], second: int, random: object, starts: int

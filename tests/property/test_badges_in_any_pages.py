@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from agent.ledger import file
 from agent.ledger.verify import verify
+from tests.effort import examples
 from tests.ledgers import rows
 from tests.pipelines import Running, pages, running
 from tests.property.test_undo_in_any_order import ACTS, Act, told
@@ -50,7 +51,7 @@ async def played(acts: list[Act], cuts: set[int], where: str) -> list[tuple[obje
         return written(ledger)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(ACTS, st.sets(st.integers(1, 13)))
 async def test_wherever_pages_end_the_same_badges_are_given_and_taken_by_the_same_entries(
     acts: list[Act], cuts: set[int]

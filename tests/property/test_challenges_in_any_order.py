@@ -13,6 +13,7 @@ from agent.engine import booking, evaluate
 from agent.engine.earning.challenge.count import standing
 from agent.engine.earning.challenge.slots import parts
 from agent.model import Event, Outcome, Use
+from tests.effort import examples
 from tests.rule_stories import at, event, rulebook
 
 START = at("2026-10-05T12:00:00", "Europe/Berlin")
@@ -80,7 +81,7 @@ def played(pages: Sequence[Sequence[Event]]) -> tuple[Counter[tuple[str, str, in
     return paid, kept
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(EVENTS, st.randoms(use_true_random=False), st.lists(st.integers(1, 49), max_size=6))
 def test_any_order_and_any_split_end_with_the_same_awards(events: list[Event], random: object, cuts: list[int]) -> None:
     in_time, _ = played([sorted(events, key=lambda one: one.seen.occurred_at)])
@@ -91,7 +92,7 @@ def test_any_order_and_any_split_end_with_the_same_awards(events: list[Event], r
     assert all(count == 1 for count in in_time.values())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(EVENTS)
 def test_one_more_act_is_never_less_and_one_round_more_at_most(events: list[Event]) -> None:
     _, kept = played([events])

@@ -12,6 +12,7 @@ from agent.engine import booking, evaluate
 from agent.engine.fairness import texts
 from agent.engine.rules import Rulebook
 from agent.model import Decision, Event, Outcome, Use
+from tests.effort import examples
 from tests.rule_stories import at, event, rule, rulebook
 
 START = at("2026-10-05T12:00:00")
@@ -67,7 +68,7 @@ def remembered(made: Decision) -> tuple[Use, ...]:
     return made.reserves if made.outcome is Outcome.held else made.uses
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(EVENTS, st.randoms(use_true_random=False))
 def test_no_window_ever_lets_more_through_than_the_velocity(drawn: list, random: object) -> None:  # type: ignore[type-arg]
     events = events_of(drawn)
@@ -91,7 +92,7 @@ HELD_BETWEEN_PAGES: list[tuple[int, str, str, dict[str, str], dict[str, str]]] =
 """The fourth act is held for its suspicion and keeps lesson 2: the fifth, an hour later, finds it taken."""
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(EVENTS, st.lists(st.integers(1, 39), max_size=6))
 @example(HELD_BETWEEN_PAGES, [4])
 def test_any_split_into_pages_comes_to_the_same_decisions(drawn: list, cuts: list[int]) -> None:  # type: ignore[type-arg]

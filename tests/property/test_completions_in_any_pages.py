@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from agent.engine import evaluate
 from agent.engine.whatif.memory import Memory
 from agent.model import Decision, Event, Outcome
+from tests.effort import examples
 from tests.property.test_challenges_in_any_order import EVENTS, STEPS
 from tests.rule_stories import rulebook
 
@@ -54,7 +55,7 @@ def played(pages: Sequence[Sequence[Event]], rules: object = RULES) -> list[Deci
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(EVENTS, st.lists(st.integers(1, 49), max_size=8))
 def test_any_split_into_pages_comes_to_the_same_decisions(events: list[Event], cuts: list[int]) -> None:
     borders = [0, *sorted(set(cuts)), 50]
@@ -62,7 +63,7 @@ def test_any_split_into_pages_comes_to_the_same_decisions(events: list[Event], c
     assert played(parts) == played([events])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(EVENTS, st.randoms(use_true_random=False))
 def test_in_any_order_of_arrival_each_round_is_told_once(events: list[Event], random: object) -> None:
     in_time = sorted(events, key=lambda one: one.seen.occurred_at)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from agent.engine import booking, evaluate
 from agent.engine.rules import Rulebook
 from agent.model import Decision, Event, Outcome, Trust, Use, UseKey
+from tests.effort import examples
 from tests.rule_stories import at, decide, event, rule, rulebook
 
 HOUR, DAY = 3600, 86_400
@@ -62,7 +63,7 @@ def fullest_calendar(times: Sequence[tuple[int, int]], window: str) -> int:
     return max(sums.values(), default=0)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(EVENTS)
 def test_no_limit_cap_cooldown_or_budget_is_exceeded_in_any_order_of_arrival(events: list[Event]) -> None:
     decisions = decide(RULES, events)
@@ -83,7 +84,7 @@ def test_no_limit_cap_cooldown_or_budget_is_exceeded_in_any_order_of_arrival(eve
         assert fullest_calendar(shadow, "day") <= 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(EVENTS)
 def test_what_is_paid_is_paid_once_per_rule_learner_scope_and_generation(events: list[Event]) -> None:
     decisions = [d for d in decide(RULES, events) if d.outcome is Outcome.awarded]
@@ -137,7 +138,7 @@ def comparable(decisions: Iterable[Decision]) -> list[tuple[object, ...]]:
     ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(EVENTS, st.lists(st.integers(1, 39), max_size=6))
 def test_splitting_the_stream_into_pages_anywhere_changes_nothing(events: list[Event], cuts: list[int]) -> None:
     whole, pages = Book(), Book()
@@ -149,7 +150,7 @@ def test_splitting_the_stream_into_pages_anywhere_changes_nothing(events: list[E
     assert pages.holds == whole.holds
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(EVENTS)
 def test_the_same_input_gives_the_same_decisions(events: list[Event]) -> None:
     assert decide(RULES, events) == decide(RULES, events)
@@ -164,7 +165,7 @@ FIXED = rulebook(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(EVENTS, st.randoms(use_true_random=False))
 def test_fixed_awards_with_scopes_and_a_calendar_limit_pay_the_same_in_any_order(
     events: list[Event], random: object
@@ -182,7 +183,7 @@ def _sums(decisions: Iterable[Decision]) -> dict[tuple[str, str], int]:
     return dict(sums)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(EVENTS)
 def test_replaying_a_stream_over_its_own_uses_pays_nothing_more(events: list[Event]) -> None:
     book = Book()

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from agent.ledger import codec, projections, reading
 from agent.model import Decision, Event, Evidence, HoldKind, Outcome, Posting, Trust
 from tests.builders import a_decision, a_hold, an_award, an_event, an_observation, points
+from tests.effort import examples
 from tests.ledgers import Ledger, found, opened, page, rows
 
 LEARNERS = ("35", "36", "37")
@@ -215,7 +216,7 @@ async def compare(ledger: Ledger, model: Model) -> None:
     assert rows(data_dir, "SELECT * FROM balance ORDER BY 1, 2") == before
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(steps, max_size=10))
 def test_whatever_happens_between_pages_the_ledger_holds_those_that_were_committed_once(story: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as data_dir:

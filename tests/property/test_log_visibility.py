@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from agent.collectors.logstore.options import Limits
 from agent.model import SourceState
+from tests.effort import examples
 from tests.sites import UNWANTED, VIEWED, HandClock, SqliteSite, collecting, log, read
 
 NEVER = 99
@@ -23,7 +24,7 @@ Rows = list[tuple[int, bool]]
 ROWS = st.lists(st.tuples(st.sampled_from((0, 0, 0, 1, 2, 3, NEVER)), st.booleans()), min_size=1, max_size=40)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(ROWS, st.sets(st.integers(0, 3)), st.booleans())
 def test_every_committed_wanted_row_is_observed_in_any_order_of_visibility(
     rows: Rows, crashes: set[int], tiny: bool

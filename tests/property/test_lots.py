@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.effort import examples
 from wire.money.lots import GRACE_S, Account, OverspentError
 
 MOVES = st.lists(
@@ -70,7 +71,7 @@ class _Books:
             assert not list(self.account.due(which * 10))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(MOVES)
 def test_any_interleaving_keeps_the_sums_exact_and_no_spending_goes_below_zero(moves: list[Move]) -> None:
     books = _Books()

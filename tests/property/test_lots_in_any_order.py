@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from agent.ledger import file, projections
 from agent.ledger.money import accounts
 from agent.schedule.expiry import Expiry
+from tests.effort import examples
 from tests.fakes import ManualClock
 from tests.ledgers import rows
 from tests.pipelines import running
@@ -26,7 +27,7 @@ TEXT = (
 ACTS = st.lists(st.tuples(st.integers(0, 30), st.booleans()), min_size=1, max_size=8)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(acts=ACTS, waits=st.lists(st.integers(0, 12), min_size=8, max_size=8), end=st.integers(0, 60))
 async def test_what_is_left_is_what_was_earned_in_the_last_days_whatever_arrived_when(
     acts: list[tuple[int, bool]], waits: list[int], end: int

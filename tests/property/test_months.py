@@ -20,6 +20,7 @@ from catalogue.store import Store
 from catalogue.wallets import book, dates
 from catalogue.wallets.book import InsufficientError
 from catalogue.wallets.moves import Move, as_movement
+from tests.effort import examples
 from tests.wire_builders import CAMPUS
 
 DAY = 86_400
@@ -154,7 +155,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("months")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(acts=ACTS)
 def test_in_any_story_every_month_adds_up_and_opens_where_one_ended(
     catalogue_file: Path, directory: Path, acts: list[Act]
@@ -164,7 +165,7 @@ def test_in_any_story_every_month_adds_up_and_opens_where_one_ended(
 
 
 @pytest.mark.soak
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(acts=ACTS)
 def test_in_five_hundred_stories_every_month_adds_up(catalogue_file: Path, directory: Path, acts: list[Act]) -> None:
     play(catalogue_file, directory, acts)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from agent.engine import booking, evaluate
 from agent.model import Event, Outcome
+from tests.effort import examples
 from tests.pipelines import pages, running
 from tests.rule_stories import ZONE, at, event, rule, rulebook
 
@@ -40,7 +41,7 @@ def told(grades: list[tuple[str, str, int, int]]) -> list[Event]:
     return events
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(GRADES, st.randoms(use_true_random=False))
 def test_in_any_order_of_arrival_the_last_grade_counts(grades: list[tuple[str, str, int, int]], chance: Random) -> None:
     events = told(grades)
@@ -59,7 +60,7 @@ def test_in_any_order_of_arrival_the_last_grade_counts(grades: list[tuple[str, s
     }
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(grades=GRADES, cuts=st.sets(st.integers(1, 13)))
 async def test_wherever_pages_end_the_entries_are_the_same_and_a_replay_appends_none(
     grades: list[tuple[str, str, int, int]], cuts: set[int]

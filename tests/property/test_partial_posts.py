@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from agent.model import Observation
 from tests.builders import an_observation
+from tests.effort import examples
 from tests.ledgers import rows
 from tests.pipelines import running
 from tests.rule_stories import rule
@@ -55,7 +56,7 @@ SIGHTINGS = {
 }
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.lists(st.tuples(st.integers(1, ACTS), st.sampled_from(sorted(SIGHTINGS))), min_size=1, max_size=12))
 def test_any_interleaving_pays_what_the_log_alone_pays(deliveries: list[tuple[int, str]]) -> None:
     async def told(*sorts: str) -> tuple[dict[str, int], int]:
@@ -70,7 +71,7 @@ def test_any_interleaving_pays_what_the_log_alone_pays(deliveries: list[tuple[in
     assert asyncio.run(told(*SIGHTINGS)) == asyncio.run(told("row"))
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     st.sampled_from(["short", "empty"]).flatmap(lambda sort: st.permutations(["row", sort, sort, "row"])), st.booleans()
 )

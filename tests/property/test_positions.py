@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.config.document import Document, KeyPath, parse
+from tests.effort import examples
 
 NAMES = st.one_of(
     st.from_regex(r"[A-Za-z0-9_-]{1,5}", fullmatch=True),
@@ -145,7 +146,7 @@ def is_key(written: str, name: str) -> bool:
 
 
 @given(files())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_every_key_path_that_tomli_yields_has_a_place_where_the_text_is_that_key_and_that_value(text: str) -> None:
     document = parse(text.encode(), Path("rules.toml"))
 
@@ -157,7 +158,7 @@ def test_every_key_path_that_tomli_yields_has_a_place_where_the_text_is_that_key
 
 
 @given(files(), st.integers(0, 10_000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_line_and_column_lead_back_to_the_offset_they_were_made_from(text: str, at: int) -> None:
     document = parse(text.encode(), Path("rules.toml"))
     offset = min(at, len(document.text))
@@ -169,7 +170,7 @@ def test_line_and_column_lead_back_to_the_offset_they_were_made_from(text: str, 
 
 
 @given(files())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_windows_line_ends_change_no_line_and_no_column(text: str) -> None:
     plain = parse(text.encode(), Path("rules.toml"))
     windows = parse(text.replace("\n", "\r\n").encode(), Path("rules.toml"))

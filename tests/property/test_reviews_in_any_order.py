@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.model import Evidence, Observation
+from tests.effort import examples
 from tests.ledgers import rows
 from tests.pipelines import Running, running
 from tests.rule_stories import rule
@@ -59,7 +60,7 @@ async def play(agent: Running, steps: list[tuple[str, object]]) -> list[Observat
     return taken
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(STEPS)
 async def test_no_limit_is_exceeded_and_a_replay_appends_nothing(steps: list[tuple[str, object]]) -> None:
     with tempfile.TemporaryDirectory() as directory:
@@ -71,7 +72,7 @@ async def test_no_limit_is_exceeded_and_a_replay_appends_nothing(steps: list[tup
             assert (agent.entries(), agent.reasons()) == before
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(
     acts=st.lists(
         st.tuples(st.sampled_from(["lesson.completed", "lesson.viewed"]), st.sampled_from("123456")), max_size=12

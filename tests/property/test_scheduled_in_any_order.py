@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.model import Observation
+from tests.effort import examples
 from tests.pipelines import pages
 from tests.rule_stories import at, event
 from tests.schedules import RULES, SUNDAY, office
@@ -51,7 +52,7 @@ async def prizes(seen: list[Observation], cuts: list[int], looks: int) -> dict[s
 
 
 @given(ACTS, st.randoms(use_true_random=False), st.lists(st.integers(1, 29), max_size=4), st.integers(0, 4))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_any_order_of_arrival_before_settle_is_over_gives_the_same_winners(
     acts: list[tuple[str, int, int]], shuffled: random.Random, cuts: list[int], looks: int
 ) -> None:

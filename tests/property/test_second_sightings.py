@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.model import Observation
+from tests.effort import examples
 from tests.pipelines import running
 from tests.rule_stories import rule
 from tests.unit.ledger.test_second_sightings import a_post, a_row
@@ -22,7 +23,7 @@ def sightings(number: int) -> tuple[tuple[str, Observation], tuple[str, Observat
     return ("moodle", a_row(number)), ("trigger", a_post(number))
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(
     deliveries=st.lists(st.tuples(st.integers(1, ACTS), st.booleans()), min_size=1, max_size=14),
     cuts=st.lists(st.booleans(), min_size=14, max_size=14),

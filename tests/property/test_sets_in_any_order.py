@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from agent.engine import booking, evaluate
 from agent.model import Decision, Event, Outcome, Use
+from tests.effort import examples
 from tests.rule_stories import at, event, rule, rulebook
 
 START = at("2026-10-05T12:00:00", "Europe/Berlin")
@@ -62,7 +63,7 @@ def awards(pages: Sequence[Sequence[Event]]) -> Counter[tuple[str, str, str, int
     return paid
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(EVENTS, st.randoms(use_true_random=False), st.lists(st.integers(1, 59), max_size=6))
 def test_any_order_and_any_split_end_with_the_same_awards(events: list[Event], random: object, cuts: list[int]) -> None:
     in_time = awards([sorted(events, key=lambda one: one.seen.occurred_at)])

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from agent.ledger import file
 from catalogue.wallets.book import InsufficientError, OverspentError
 from tests.contract.catalogues import RealCatalogue, running_catalogue
+from tests.effort import examples
 from tests.integration.statement import centre
 from tests.integration.statement.campus import LEARNERS, Campus, a_campus
 from tests.integration.statement.test_feed import copied
@@ -125,7 +126,7 @@ class Story:
                     assert await campus.hear()
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(12), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(acts=st.lists(ACTS, max_size=25))
 def test_after_catching_up_the_campus_shows_the_wallets_of_the_catalogue(
     catalogue_file: Path, acts: list[tuple[str, Any, Any]]

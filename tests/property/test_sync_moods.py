@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.outbox.sync import Step
+from tests.effort import examples
 from tests.fakes import FakeCatalogue, ManualClock, Mood
 from tests.outboxes import Delivering, delivering
 from tests.wire_builders import CAMPUS, entries
@@ -105,7 +106,7 @@ async def play(acts: list[tuple[str, Any]], directory: Path) -> None:
         await fake.stop()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(ACTS, max_size=14))
 def test_whatever_happens_on_the_way_everything_arrives_once(acts: list[tuple[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as name:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from agent.engine import booking, evaluate, trust
 from agent.model import Event, Outcome
+from tests.effort import examples
 from tests.pipelines import pages, running
 from tests.rule_stories import ZONE, at, event, rule, rulebook
 
@@ -45,7 +46,7 @@ def expected(events: list[Event]) -> dict[tuple[str, str], int]:
     return {key: 10 for key, kind in last.items() if kind == "lesson.completed"}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(ACTS, st.randoms(use_true_random=False))
 def test_in_any_order_of_arrival_the_last_word_of_the_log_counts(acts: list[Act], chance: Random) -> None:
     events = told(acts)
@@ -63,7 +64,7 @@ def test_in_any_order_of_arrival_the_last_word_of_the_log_counts(acts: list[Act]
     assert {key: amount for key, amount in held.items() if amount} == wanted
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(acts=ACTS, cuts=st.sets(st.integers(1, 13)), backwards=st.booleans())
 async def test_wherever_pages_end_the_entries_are_the_same_and_a_replay_appends_none(
     acts: list[Act], cuts: set[int], *, backwards: bool
@@ -112,7 +113,7 @@ def expected_with_resets(events: list[Event]) -> dict[str, int]:
     return {who: amount for who, amount in found.items() if amount}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(WITH_RESETS, st.randoms(use_true_random=False))
 def test_resets_of_a_course_count_in_any_order_of_arrival(drawn: tuple[list[Act], list[int]], chance: Random) -> None:
     events = told_with_resets(*drawn)
@@ -129,7 +130,7 @@ def test_resets_of_a_course_count_in_any_order_of_arrival(drawn: tuple[list[Act]
     assert {who: amount for who, amount in held.items() if amount} == wanted
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(WITH_RESETS, st.sets(st.integers(1, 16)), st.randoms(use_true_random=False))
 async def test_resets_of_a_course_end_the_same_wherever_pages_end(
     drawn: tuple[list[Act], list[int]], cuts: set[int], chance: Random

@@ -20,6 +20,7 @@ from catalogue.tenants import Sender
 from catalogue.verify import verify
 from catalogue.wallets import audit, book
 from catalogue.wallets.book import InsufficientError
+from tests.effort import examples
 from tests.wire_builders import CAMPUS, a_header, an_entry
 from wire import batch, chain, keys
 from wire.money.lots import Account, Movement
@@ -169,7 +170,7 @@ class Story:
             assert await audit.rebuild(self.store, conn, CAMPUS) == 0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(acts=ACTS)
 def test_in_any_story_the_books_hold_what_the_lots_hold_and_verify(template: Path, acts: list[Act]) -> None:
     async def play() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from agent import __version__
 from agent.cli.app import COMMANDS
+from tests import programs
 
 CONFIG = '[agent]\ncampus = "uni"\n[[source]]\nname = "moodle"\nkind = "moodle-logstore"\nurl = "sqlite:///log.db"\n'
 RULES = 'schema = 1\ntimezone = "UTC"\n[[rule]]\nid = "lesson"\non = "lesson.completed"\naward = 10\n'
@@ -45,9 +46,7 @@ def slow() -> None:
 
 def agent(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run the command in a directory."""
-    command = [sys.executable, "-m", "agent", *words]
-    environment = {"PYTHONPATH": str(Path(__file__).parents[3]), "PATH": "/usr/bin:/bin", "COLUMNS": "100"}
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return programs.run("agent", words, cwd=cwd, env={"PATH": "/usr/bin:/bin", "COLUMNS": "100"})
 
 
 @pytest.fixture

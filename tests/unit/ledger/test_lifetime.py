@@ -13,6 +13,7 @@ from agent.ledger import corrections, file, projections, reading
 from agent.ledger.corrections import Correction
 from agent.ledger.verify import verify
 from tests.builders import NOW
+from tests.effort import examples
 from tests.ledgers import Ledger, opened
 
 WHY = Correction(reason="because", by="desk")
@@ -61,7 +62,7 @@ async def test_only_a_person_lowers_it_to_what_is_left(tmp_path: Path) -> None:
         assert stands(ledger) == (10, 10)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.tuples(st.integers(-50, 50).filter(bool), st.booleans()), min_size=1, max_size=12))
 async def test_what_is_kept_is_what_the_entries_add_up_to(moves: list[tuple[int, bool]]) -> None:
     with tempfile.TemporaryDirectory() as directory:

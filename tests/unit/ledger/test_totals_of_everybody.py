@@ -16,6 +16,7 @@ from agent.ledger import corrections, file, projections
 from agent.ledger.corrections import Correction
 from agent.model import Observation
 from tests.builders import NOW
+from tests.effort import examples
 from tests.ledgers import rows
 from tests.pipelines import Running, running
 from tests.rule_stories import rule
@@ -78,7 +79,7 @@ def the_same(agent: Running) -> None:
     }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(steps=STEPS)
 async def test_the_totals_are_what_the_uses_come_to_whatever_happens(steps: list[tuple[str, int, int]]) -> None:
     with tempfile.TemporaryDirectory() as directory:

@@ -15,6 +15,7 @@ from agent.engine import booking, evaluate
 from agent.model import Event, Outcome
 from agent.review.noticed import Noticed
 from tests.builders import NOW
+from tests.effort import examples
 from tests.pipelines import running
 from tests.rule_stories import decide, event, file, line, play, rule, rulebook
 from tests.schedules import TwoClocks
@@ -123,7 +124,7 @@ async def test_rules_that_get_a_brake_later_know_what_was_usual(tmp_path: Path) 
         assert len(open_holds(agent)) == 3
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 9), st.sampled_from(["ann", "ben"])), max_size=40))
 def test_no_day_ever_issues_more_than_the_brake_of_that_moment_allows(acts: list[tuple[int, str]]) -> None:
     paid: dict[int, int] = {}
