@@ -188,8 +188,8 @@ def find_events(connection: sqlite3.Connection, wanted: str) -> list[tuple[int, 
     ``wanted`` is an event id (hex, or its beginning of at least 8 digits), ``source:number`` or a bare number of the
     source's log.
     """
-    if wanted.isdecimal() or (":" in wanted and wanted.rpartition(":")[2].isdecimal()):
-        source, _, number = wanted.rpartition(":")
+    source, _, number = wanted.rpartition(":")
+    if number.isdecimal() and int(number) < 2**63:
         rows = connection.execute(
             _EVENT + "WHERE v.position = ? AND (? = '' OR n.text = ?) ORDER BY v.event_no LIMIT 20",
             (int(number), source, source),

@@ -487,8 +487,12 @@ async def test_the_helpdesk_finds_people_and_their_acts(site: Site) -> None:
             await history.the_user("s1@example.test")
         with pytest.raises(InvalidInputError, match="nobody"):
             await history.the_user("nosuch")
+        typed = ("Student01", " S1@Example.Test ", "9" * 30, "9223372036854775808", " ")
+        known = [[found.user_id for found in await history.find_user(text)] for text in typed]
+        assert known == [["35"], ["36", "35"], [], [], []], "capitals are the same, and no text is too long"
         tracking = await history.completion_tracking("BIO101")
         nothing = await history.completion_tracking("999")
+        assert await history.completion_tracking("9" * 30) is None
     finally:
         await history.close()
     assert (one.user_id, one.matched) == ("35", "idnumber")

@@ -109,11 +109,12 @@ def test_a_fact_that_was_logged_twice_is_explained_by_the_row_that_counted(desk:
 
 
 def test_what_is_no_event_at_all_ends_with_one_and_says_how_to_ask(desk: Desk) -> None:
-    done = desk.command("events", "explain", "nonsense", check=False)
+    for what in ("nonsense", "9" * 30):
+        done = desk.command("events", "explain", what, check=False)
 
-    assert done.returncode == 1
-    assert "no recorded event is called 'nonsense'" in done.stderr
-    assert "moodle:1234" in done.stderr
+        assert done.returncode == 1
+        assert f"no recorded event is called {what!r}" in done.stderr
+        assert "moodle:1234" in done.stderr
 
 
 def test_an_event_whose_rule_came_later_says_so(desk: Desk, tmp_path: Path) -> None:
@@ -152,7 +153,7 @@ def test_a_learner_has_balances_levels_badges_entries_and_holds(desk: Desk) -> N
     assert "11 points (11 earned in all, level Regular)" in text
 
 
-@pytest.mark.parametrize("called", ["moodle:35", "35", "ann", "S35", "ann@example.org"])
+@pytest.mark.parametrize("called", ["moodle:35", "35", "ann", "S35", "ann@example.org", "Ann@Example.ORG", " ANN "])
 def test_a_person_is_found_by_everything_a_helpdesk_may_have_in_hand(desk: Desk, called: str) -> None:
     assert desk.json("learner", "show", called)["learner"] == "moodle:35"
 
@@ -169,6 +170,9 @@ def test_a_person_is_found_by_the_pseudonym_that_the_catalogue_knows(desk: Desk)
         ("nobody", "Moodle knows nobody with the username, idnumber, e-mail or id 'nobody'"),
         ("cid", "'cid' is more than one person: id 37 (cid, by username); id 39 (sam, by idnumber)"),
         ("moodle:99", "Moodle has no user with the id 99"),
+        ("", "Moodle knows nobody with the username, idnumber, e-mail or id ''"),
+        ("9" * 30, "Moodle knows nobody with the username, idnumber, e-mail or id '999"),
+        ("moodle:9223372036854775808", "Moodle has no user with the id 9223372036854775808"),
         ("canvas:35", "there is no site 'canvas'"),
     ],
 )
@@ -243,6 +247,8 @@ def test_why_looks_at_one_course_only_where_one_is_named(desk: Desk) -> None:
     [
         (("--rule", "leson"), 2, "did you mean lesson?"),
         (("--on", "yesterdy"), 1, "'yesterdy' is not a day"),
+        (("--on", "9999-12-31"), 1, "'9999-12-31' is not a day"),
+        (("--course", "9" * 30), 1, "Moodle has no course '999"),
     ],
 )
 def test_a_slip_of_the_pen_is_answered_with_what_was_meant(

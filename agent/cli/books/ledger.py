@@ -289,7 +289,7 @@ def _seq_of(connection: sqlite3.Connection, text: str) -> int:
     from agent.ledger import reading
 
     _, _, number = text.rpartition("-")
-    if number.isdecimal():
+    if number.isdecimal() and int(number) < 2**63:
         found = next(reading.entries(connection, after=int(number) - 1, badges=True), None)
         if found is not None and found.seq == int(number) and text in {number, found.fields["entry_id"]}:
             return found.seq

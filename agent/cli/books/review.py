@@ -190,6 +190,9 @@ def _chosen(
             hint="see: rewards-agent review list",
         )
     if numbers:
+        for number in numbers:
+            if not 0 < number < 2**63:
+                raise InvalidInputError(f"there is no decision {number}", hint="see: rewards-agent review list")
         return list(dict.fromkeys(numbers))
     settings = settings_of(config)
     with ledger_of(config) as connection:

@@ -177,9 +177,11 @@ async def _live(
     Raises:
         InvalidInputError: it is no log id of a configured source.
     """
+    from agent.collectors.logstore.history import ID_MAX
+
     name, _, number = what.rpartition(":")
     sources = [source for source in settings.log_sources if name in {"", source.name}]
-    if not number.isdecimal() or not sources:
+    if not number.isdecimal() or int(number) > ID_MAX or not sources:
         known = ", ".join(source.name for source in settings.log_sources)
         raise InvalidInputError(
             f"no recorded event is called {what!r}",

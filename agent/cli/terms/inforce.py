@@ -79,9 +79,12 @@ def day_of(text: str | None, rulebook: Rulebook, now: int) -> date:
     if text == "yesterday":
         return today - timedelta(days=1)
     try:
-        return date.fromisoformat(str(text))
+        day = date.fromisoformat(str(text))
     except ValueError:
-        raise InvalidInputError(f"{text!r} is not a day", hint=f"write it as {today.isoformat()}") from None
+        day = date.max
+    if not date.min.year < day.year < date.max.year:
+        raise InvalidInputError(f"{text!r} is not a day", hint=f"write it as {today.isoformat()}")
+    return day
 
 
 def span_of(since: str | None, until: str | None, rulebook: Rulebook) -> tuple[int, int]:

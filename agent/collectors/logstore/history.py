@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -45,6 +45,15 @@ _COURSES_MAX = 20
 
 Matched = Literal["id", "username", "idnumber", "email"]
 _MATCHES: tuple[Matched, ...] = ("id", "username", "idnumber", "email")
+_MATCHED: Mapping[Matched, str] = {
+    "id": "id = ?",
+    "username": "LOWER(username) = LOWER(?)",
+    "idnumber": "idnumber = ?",
+    "email": "LOWER(email) = LOWER(?)",
+}
+
+ID_MAX = 2**63 - 1
+"""The highest id of any table of Moodle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,12 +202,17 @@ class History:
     async def find_user(self, text: str) -> list[FoundUser]:
         """Everybody whose id, username, idnumber or e-mail is ``text``, each once, ids first.
 
+        Usernames and e-mails are the same in capitals, as they are to Moodle.
+
         Raises:
             ConfigError: the user table may not be read.
             TransientError: the database cannot be reached.
         """
-        columns = [column for column in _MATCHES if column != "id" or (text.isascii() and text.isdigit())]
-        queries = [self._state.schema.query(_PEOPLE, _value(column, text), match=f"{column} = ?") for column in columns]
+        text = text.strip()
+        columns = [column for column in _MATCHES if text and (column != "id" or _is_id(text))]
+        queries = [
+            self._state.schema.query(_PEOPLE, _value(column, text), match=_MATCHED[column]) for column in columns
+        ]
         answers = await self._state.fetch_all(queries)
         found: dict[int, FoundUser] = {}
         for column, answer in zip(columns, answers, strict=True):
@@ -236,12 +250,10 @@ class History:
 
     async def completion_tracking(self, course: str) -> Tracking | None:
         """Whether a course, named by id or short name, tracks completion; None where there is no such course."""
-        by_id = course.isascii() and course.isdigit()
-        match = "id = ?" if by_id else "shortname = ?"
-        (answer,) = await self._state.fetch_all(
-            [self._state.schema.query(_COURSE, int(course) if by_id else course, match=match)]
-        )
-        rows = self._rows(answer)
+        queries = [self._state.schema.query(_COURSE, course, match="shortname = ?")]
+        if _is_id(course):
+            queries.insert(0, self._state.schema.query(_COURSE, int(course), match="id = ?"))
+        rows = [row for answer in await self._state.fetch_all(queries) for row in self._rows(answer)]
         if not rows:
             return None
         number, shortname, enabled = rows[0]
@@ -266,6 +278,10 @@ class History:
                 hint="`rewards-agent doctor` prints the GRANT statements that this needs",
             )
         return answer
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdigit() and int(text) <= ID_MAX
 
 
 def _value(column: Matched, text: str) -> str | int:

@@ -77,6 +77,8 @@ async def test_an_entry_that_cannot_be_read_is_named(filled: Ledger) -> None:
         ("nowhere:1", []),
         ("12345678", []),
         ("moodle:²", []),
+        ("moodle:9223372036854775808", []),
+        ("9" * 30, []),
         ("", []),
     ],
 )
