@@ -22,6 +22,7 @@ from sqlalchemy import insert, make_url
 
 from bench.frame import Comparison, Sample, publish
 from catalogue import receive, schema, tenants
+from catalogue.proof import sites
 from catalogue.redemption.checks import Wish
 from catalogue.redemption.desk import Desk
 from catalogue.redemption.vault import Vault
@@ -30,6 +31,8 @@ from catalogue.store import Store, months
 from tests.servers import PostgresDatabase, running_postgres
 from wire import batch, chain, enrolment, entry, keys, signing
 from wire.keys import Key
+from wire.money import terms
+from wire.money.terms import Change, Currency, Level, Terms
 from wire.signing import Headers, Request
 
 AT_LEAST, GROWTH_MAX, REPLAY_MAX, P99_MAX_MS = 0.4, 1.25, 0.1, 50
@@ -41,6 +44,12 @@ MONTHS = 12
 REDEEMED_A_SECOND = 100
 _FIRST_AT = 1_790_000_000
 _TABLES = ("entry", "movement", "wallet", "batch")
+_YEAR_S = 365 * 86_400
+_SAID = Terms(
+    currencies={"points": Currency(title="Points", worth="0.01 GBP", changes=(Change(0, _YEAR_S, "owe"),))},
+    levels=(Level("Newcomer", "points", 0), Level("Regular", "points", 1_000)),
+)
+"""What a campus's agents say of its currencies in every batch."""
 
 
 def learner(number: int) -> str:
@@ -84,6 +93,7 @@ class Sender:
             head=self._head,
             low_water={"moodle": self._seq},
             environment="production",
+            extra={terms.FIELD: terms.encode(_SAID), sites.FIELD: ["moodle"]},
         )
         body = batch.encode(header, bodies)
         request = Request(
@@ -165,10 +175,10 @@ class Bare:
         seqs = range(header.first_seq, header.last_seq + 1)
         rows = [(CAMPUS, AGENT, 1, seq, body, None, _FIRST_AT) for seq, body in zip(seqs, parsed.entries, strict=True)]
         who = list(sent.moved)
-        alike = ("points", "award", 10, 0), (None, False, "lesson-completed", "moodle", 0, 0)
+        alike = ("points", "award", 10, 0), (True, "lesson-completed", "moodle", 0, 0)
         lines = [
-            (CAMPUS, no, _FIRST_AT, who[seq % len(who)], *alike[0], f"{AGENT}/1-{seq}", "", _FIRST_AT + seq, *alike[1])
-            for no, seq in enumerate(seqs, self._no + 1)
+            (CAMPUS, no, _FIRST_AT, who[seq % len(who)], *alike[0], f"{AGENT}/1-{seq}", "", at, at + _YEAR_S, *alike[1])
+            for no, (seq, at) in enumerate(((seq, _FIRST_AT + seq) for seq in seqs), self._no + 1)
         ]
         self._no += len(lines)
         amounts = [sent.moved[name] for name in who]
@@ -293,8 +303,11 @@ class Bench:
         return Sample(units=units, wall_s=time.perf_counter() - started, cpu_s=time.process_time() - cpu)
 
 
-async def redeem(store: Store, seconds: int) -> list[float]:
-    """Seconds that each redemption took that was asked for, a hundred begun in each second by as many learners."""
+async def redeem(store: Store, seconds: int) -> tuple[list[float], float]:
+    """Seconds that each redemption took that was asked for, a hundred begun in each second by as many learners.
+
+    And the seconds of this process's time that each cost.
+    """
     now = int(time.time())
     made = shelf.described({"id": "tea", "title": "Tea", "price": {"points": 5}})
     async with store.writing() as conn:
@@ -309,12 +322,12 @@ async def redeem(store: Store, seconds: int) -> list[float]:
         await desk.redeem(wish, now=int(time.time()), by="bench")
         took.append(time.perf_counter() - started)
 
-    begun = time.perf_counter()
+    begun, cpu = time.perf_counter(), time.process_time()
     async with asyncio.TaskGroup() as tasks:
         for number in range(seconds * REDEEMED_A_SECOND):
             await asyncio.sleep(max(begun + number / REDEEMED_A_SECOND - time.perf_counter(), 0))
             tasks.create_task(one(number))
-    return sorted(took)
+    return sorted(took), (time.process_time() - cpu) / len(took)
 
 
 @asynccontextmanager
@@ -362,7 +375,7 @@ async def run(sizes: tuple[int, ...], *, batches: int, repeats: int, seconds: in
                 there = f"{size:,} entries of {MONTHS} months and {WALLETS:,} wallets"
                 body.append(f"With {there} already there:\n\n{outcome.table()}")
             stored = await connection.fetchval(_BYTES) / await connection.fetchval("SELECT count(*) FROM entry")
-            took = await redeem(centre.store, seconds)
+            took, cpu_s = await redeem(centre.store, seconds)
             await connection.close()
     p50, p99 = (1e3 * took[int(len(took) * part)] for part in (0.5, 0.99))
     body.append(
@@ -373,7 +386,8 @@ async def run(sizes: tuple[int, ...], *, batches: int, repeats: int, seconds: in
     )
     body.append(
         f"Redeeming at {REDEEMED_A_SECOND}/s for {seconds} s, {len(took):,} learners, with those entries there: p50"
-        f" {p50:.1f} ms, p99 {p99:.1f} ms, slowest {1e3 * took[-1]:.1f} ms. Wanted: p99 under {P99_MAX_MS} ms."
+        f" {p50:.1f} ms, p99 {p99:.1f} ms, slowest {1e3 * took[-1]:.1f} ms, {1e3 * cpu_s:.1f} ms of the worker each."
+        f" Wanted: p99 under {P99_MAX_MS} ms."
     )
     return "\n\n".join(body)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from catalogue.funding.budgets import BUDGET_USED_UP, Budget
 from catalogue.rewards import gates, times
 from catalogue.rewards.gates import Standing
 from catalogue.rewards.model import Label, Limit, Reward
-from wire.money.terms import BADGE_PREFIX, Currency
+from wire.money.terms import BADGE_PREFIX
 
 
 class Refusal(NamedTuple):
@@ -41,6 +41,7 @@ class Wish:
 class Facts:
     """What is known when it is asked. ``left`` of the stock (None: as many as are asked for).
 
+    ``unspendable`` are the campus's currencies that buy nothing.
     ``paid_by`` are the budgets that would pay (None: it costs nobody anything); ``needs_a_budget``: one must.
     ``used`` are the redemptions that hold, by limit: the learner's own for ``per_learner``, everybody's for ``in_all``.
     """
@@ -49,7 +50,7 @@ class Facts:
     approved: bool
     campus_active: bool
     standing: Standing
-    currencies: Mapping[str, Currency]
+    unspendable: Collection[str]
     labels: Mapping[tuple[str, str], Label]
     left: int | None
     used_by_learner: tuple[int, ...]
@@ -153,8 +154,7 @@ def _not_there(wish: Wish, reward: Reward, facts: Facts) -> Refusal | None:
     priced = price(wish, reward)
     if isinstance(priced, Refusal):
         return priced
-    known = facts.currencies.get(priced[0])
-    if priced[0].startswith(BADGE_PREFIX) or (known is not None and not known.spendable):
+    if priced[0].startswith(BADGE_PREFIX) or priced[0] in facts.unspendable:
         return Refusal("not-spendable", f"{priced[0]} cannot be spent")
     return None
 

@@ -1,6 +1,7 @@
 """The desk: takes points and reserves, gives the voucher or gives the points back. Each act is one transaction.
 
-Locks, in this order: the redemption, the partner, the campus's offer, its budgets, the wallet, the ledger's number.
+Locks, in this order: the redemption, the partner, the wallets, the campus's offer and its codes, its budgets, the
+ledger's number. What one learner alone waits for comes first, what all wait for comes last (docs/adr/0082).
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ from catalogue.funding import budgets
 from catalogue.funding.budgets import StoppedError
 from catalogue.funding.months import month_of
 from catalogue.redemption import checks, facts, pool, records, states, vault
-from catalogue.redemption.checks import Refusal, Wish
+from catalogue.redemption.checks import Facts, Refusal, Wish
+from catalogue.redemption.facts import Learner
 from catalogue.redemption.records import Redemption
 from catalogue.redemption.states import Event, ImpossibleError, State
 from catalogue.redemption.vault import Vault
 from catalogue.rewards import shelf
-from catalogue.rewards.model import Gate
 from catalogue.rewards.shelf import Offered
 from catalogue.store import Store
-from catalogue.wallets import purse
-from catalogue.wallets.book import InsufficientError
+from catalogue.wallets import book, purse
+from catalogue.wallets.book import InsufficientError, Prepared
 
 DAY_S = 86_400
 NAME_BYTES = 12
@@ -71,32 +72,27 @@ class Desk:
 
     async def _redeem(self, wish: Wish, *, now: int, by: str) -> Redemption:
         async with self.store.writing() as conn:
-            known = await records.by_key(conn, wish.campus, wish.key)
-            if known is not None:
-                if known.asked != records.asked(wish):
+            found = await facts.asked(conn, wish)
+            if found is not None and found.known is not None:
+                if found.known.asked != records.asked(wish):
                     raise RefusedError(409, "key", "this key was used for something else: choose another")
-                return known
-            meant = await shelf.meant(conn, wish.campus, wish.reward)
-            if meant is None:
+                return found.known
+            if found is None or found.offered is None:
                 raise RefusedError(404, "unknown-reward", f"there is no reward {wish.reward}")
-            gated = bool(meant[1].tier) or meant[1].gate != Gate()
-            who = await facts.about(conn, wish.campus, wish.learner, gated=gated)
-            # From here on others who want the same wait: what can be read before is read before.
-            offered = await shelf.take(conn, wish.campus, *meant)
-            known_now = await facts.of(conn, who, offered, now=now)
-            refused = checks.refusal(wish, offered.reward, known_now)
-            if refused is not None:
-                stops = checks.stopping(offered.reward, known_now) if refused.code == "budget" else None
-                charge = facts.charge(who, offered.reward, now)
-                if stops is not None and charge is not None:
-                    raise StoppedError(charge, stops)
-                raise RefusedError(409, refused.code, refused.message)
+            who, offered = found.who, found.offered
+            _check(wish, offered, who, facts.before(who, offered, now=now))
             reserved = _new(wish, offered, now, month_of(now, who.policy.timezone))
-            if reserved.charge is not None:
-                await budgets.take(conn, reserved.charge, now=now)
-            made = await self._hand_out(conn, reserved, now=now)
+            made = self._shown(reserved, now=now) if reserved.handing == "display" else reserved
             await records.add(conn, reserved, made, by=by)
-            await self._take(conn, made, now=now)
+            spend = await self._ready(conn, made, who, now=now)
+            # From here on others who want the same wait: all that could be done before is done.
+            offered = await shelf.take(conn, wish.campus, offered.owner, offered.reward)
+            _check(wish, offered, who, await facts.of(conn, who, offered, now=now, but=made.redemption))
+            if made.handing == "codes":
+                made = await self._given_a_code(conn, made, now=now, by=by)
+            if made.charge is not None:
+                await budgets.take(conn, made.charge, now=now)
+            await book.post(self.store, conn, made.campus, *spend, now=now)
             if acts.typed(by):
                 said = Act(campus=made.campus, by=by, at=now, act="redemption.add", about=made.redemption)
                 await acts.note(conn, said, reward=made.reward, learner=made.learner, amount=made.amount)
@@ -119,12 +115,12 @@ class Desk:
             ImpossibleError: it cannot happen where it is.
         """
         state = states.after(one.state, event)
-        if states.gives_back(one.state, state):
-            changed |= {"ended_at": now, "due_at": None}
-            await self._give_back(conn, one, state, now=now)
-        elif state is State.fulfilled:
+        back = states.gives_back(one.state, state)
+        if back or state is State.fulfilled:
             changed |= {"ended_at": now, "due_at": None}
         await records.move(conn, one, event, state, at=now, by=by, why=why, **changed)
+        if back:
+            await self._give_back(conn, one, state, now=now)
         return dataclasses.replace(one, state=state, **changed)
 
     async def cancel(self, campus: str, name: str, *, now: int, by: str, why: str) -> Redemption:
@@ -192,18 +188,18 @@ class Desk:
         """The one-time token that a redemption has or had, or nothing."""
         return "" if one.token_digest is None else self.vault.token(one.campus, one.redemption)
 
-    async def _hand_out(self, conn: AsyncConnection, one: Redemption, *, now: int) -> Redemption:
-        """Fulfilled by what the centre can do itself, a code of the pool or a token; an order stays as it is."""
-        if one.handing == "partner":
-            return one
-        code, ends = "", one.voucher_expires_at
-        if one.handing == "codes":
-            taken = await pool.take(conn, self.vault, one, now=now)
-            if taken is None:
-                raise RefusedError(409, "stock", "there are none left")
-            code, ends = taken.code, taken.expires_at or ends
-        state = states.after(one.state, Event.issued)
-        return dataclasses.replace(one, state=state, ended_at=now, **self._kept(one, code, ends))
+    def _shown(self, one: Redemption, *, now: int) -> Redemption:
+        """Fulfilled by a token of ours."""
+        kept = self._kept(one, "", one.voucher_expires_at)
+        return dataclasses.replace(one, state=states.after(one.state, Event.issued), ended_at=now, **kept)
+
+    async def _given_a_code(self, conn: AsyncConnection, one: Redemption, *, now: int, by: str) -> Redemption:
+        """Fulfilled by a code of the pool."""
+        taken = await pool.take(conn, self.vault, one, now=now)
+        if taken is None:
+            raise RefusedError(409, "stock", "there are none left")
+        kept = self._kept(one, taken.code, taken.expires_at or one.voucher_expires_at)
+        return await self.happen(conn, one, Event.issued, now=now, by=by, **kept)
 
     def _kept(self, one: Redemption, code: str, expires_at: int | None) -> dict[str, Any]:
         """What is kept of a voucher: a code, encrypted, or the digest of our token."""
@@ -213,21 +209,25 @@ class Desk:
             "token_digest": None if code else vault.digest(self.vault.token(one.campus, one.redemption)),
         }
 
-    async def _take(self, conn: AsyncConnection, made: Redemption, *, now: int) -> None:
+    async def _ready(self, conn: AsyncConnection, made: Redemption, who: Learner, *, now: int) -> Prepared:
+        """The spend, of wallets that are held from now on."""
+        asked = (self.store, conn, made.campus, made.wallet, made.amount)
         try:
-            await purse.spend(self.store, conn, made.campus, made.wallet, made.amount, ref=made.spend, now=now)
+            return await purse.spending(*asked, owners=who.pseudonyms, ref=made.spend, now=now)
         except InsufficientError as exc:
             message = f"it costs {made.amount} {made.currency}, and there are {exc.available}"
             raise RefusedError(409, "balance", message) from None
 
     async def _give_back(self, conn: AsyncConnection, one: Redemption, state: State, *, now: int) -> None:
         """Points and, where no voucher was made, the place in the stock; and the money, where nobody can ask for it."""
+        ref = f"{'release' if state is State.released else 'refund'}:{one.redemption}"
+        asked = (self.store, conn, one.campus, one.wallet, one.amount)
+        refund = await purse.refunding(*asked, ref=ref, about=one.spend, now=now)
         if state is State.released:
             await shelf.put_back(conn, one.campus, one.owner, one.reward)
         if one.charge is not None and (state is State.released or _never_left(one)):
             await budgets.give_back(conn, one.charge)
-        ref = f"{'release' if state is State.released else 'refund'}:{one.redemption}"
-        await purse.refund(self.store, conn, one.campus, one.wallet, one.amount, ref=ref, about=one.spend, now=now)
+        await book.post(self.store, conn, one.campus, *refund, now=now)
 
     async def _by_hand(
         self, campus: str, name: str, event: Event, *, now: int, by: str, why: str, used: bool = True
@@ -243,6 +243,23 @@ class Desk:
                     return await self.happen(conn, one, event, now=now, by=by, why=why)
             except ImpossibleError as exc:
                 raise RefusedError(409, "state", str(exc)) from None
+
+
+def _check(wish: Wish, offered: Offered, who: Learner, known: Facts) -> None:
+    """See that nothing of what is known stands against a wish.
+
+    Raises:
+        RefusedError: something does.
+        StoppedError: a budget does.
+    """
+    refused = checks.refusal(wish, offered.reward, known)
+    if refused is None:
+        return
+    stops = checks.stopping(offered.reward, known) if refused.code == "budget" else None
+    charge = facts.charge(who, offered.reward, known.now)
+    if stops is not None and charge is not None:
+        raise StoppedError(charge, stops)
+    raise RefusedError(409, refused.code, refused.message)
 
 
 def _new(wish: Wish, offered: Offered, now: int, month: str) -> Redemption:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import schema
@@ -16,12 +17,16 @@ from catalogue.funding.months import month_of
 from catalogue.funding.policy import Policy
 from catalogue.redemption import checks, pool, records
 from catalogue.redemption.checks import Facts, Wish
+from catalogue.redemption.records import Redemption
 from catalogue.rewards import shelf, times
 from catalogue.rewards.gates import Standing
-from catalogue.rewards.model import SHARED, Label, Limit, Reward
+from catalogue.rewards.model import SHARED, Gate, Label, Limit, Reward
 from catalogue.rewards.shelf import Offered
 from catalogue.wallets import currencies, purse
-from wire.money.terms import Currency
+
+_BETWEEN = "\x1f"
+"""No name has it in it."""
+_KNOWN = "known_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,48 +39,97 @@ class Learner:
     campus_active: bool
     policy: Policy
     standing: Standing
-    currencies: Mapping[str, Currency]
+    unspendable: frozenset[str]
     labels: Mapping[tuple[str, str], Label]
 
 
-async def about(conn: AsyncConnection, campus: str, learner: str, *, gated: bool = True) -> Learner:
-    """What there is to know about a learner; where nothing is ``gated``, not what opens gates."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What one look tells when a learner asks: whether that was asked before, what is meant, and by whom."""
+
+    known: Redemption | None
+    offered: Offered | None
+    who: Learner
+
+
+async def asked(conn: AsyncConnection, wish: Wish) -> Asked | None:
+    """What there is to know before anybody has to wait; None where there is no such campus."""
+    named = {"campus": wish.campus, "learner": wish.learner, "reward": wish.reward, "key": wish.key}
+    row = (await conn.execute(_ASKED, named)).first()
+    if row is None:
+        return None
+    offered = None
+    if row.body is not None:
+        reward = shelf.read(row.body)
+        offered = Offered(owner=row.owner, reward=reward, approved=bool(row.approved), taken=row.taken or 0)
+    gated = offered is not None and (bool(offered.reward.tier) or offered.reward.gate != Gate())
+    pseudonyms: tuple[str, ...] = (wish.learner,)
+    if row.purse is not None:
+        pseudonyms = await purse.names(conn, wish.campus, wish.learner)
+    who = Learner(
+        campus=wish.campus,
+        learner=wish.learner,
+        pseudonyms=pseudonyms,
+        campus_active=row.campus_state == "active",
+        policy=policy.read(row.timezone, row.funded_only),
+        standing=await _standing(conn, wish.campus, wish.learner) if gated else Standing(balances={}, earned={}),
+        unspendable=_split(row.unspendable),
+        labels=await shelf.labels(conn, wish.campus) if gated else {},
+    )
+    return Asked(known=records.read(row, _KNOWN), offered=offered, who=who)
+
+
+async def about(conn: AsyncConnection, campus: str, learner: str) -> Learner:
+    """What there is to know about a learner."""
     active, said = await _campus(conn, campus)
+    unspendable = await conn.scalar(select(_unspendable(campus)))
     return Learner(
         campus=campus,
         learner=learner,
         pseudonyms=await purse.names(conn, campus, learner),
         campus_active=active,
         policy=said,
-        standing=await _standing(conn, campus, learner) if gated else Standing(balances={}, earned={}),
-        currencies=await currencies.of_campus(conn, campus),
-        labels=await shelf.labels(conn, campus) if gated else {},
+        standing=await _standing(conn, campus, learner),
+        unspendable=_split(unspendable),
+        labels=await shelf.labels(conn, campus),
     )
 
 
-async def of(conn: AsyncConnection, who: Learner, offered: Offered, *, now: int) -> Facts:
-    """What there is to know when a learner wants a reward."""
-    reward, zone = offered.reward, offered.reward.window.timezone
-
-    async def count(limit: Limit, learners: tuple[str, ...] | None) -> int:
-        since = times.period_start(limit.per, zone, now)
-        return await records.used(conn, who.campus, offered.owner, reward.id, since=since, learners=learners)
-
-    paid = await _paid_by(conn, who, reward, now)
-    left = None if reward.stock is None else reward.stock - offered.taken
-    if reward.handing == "codes":
-        left = await pool.free(conn, who.campus, offered.owner, reward.id, now=now)
+def before(who: Learner, offered: Offered, *, now: int) -> Facts:
+    """What needs no waiting: without limits, budgets, partners and codes, which `of` looks at."""
+    reward = offered.reward
     return Facts(
         now=now,
         approved=offered.approved,
         campus_active=who.campus_active,
         standing=who.standing,
-        currencies=who.currencies,
+        unspendable=who.unspendable,
         labels=who.labels,
+        left=None if reward.stock is None or reward.handing == "codes" else reward.stock - offered.taken,
+        used_by_learner=(0,) * len(reward.per_learner),
+        used_in_all=(0,) * len(reward.in_all),
+    )
+
+
+async def of(conn: AsyncConnection, who: Learner, offered: Offered, *, now: int, but: str = "") -> Facts:
+    """What there is to know when a learner wants a reward; the redemption ``but`` counts for nothing."""
+    reward, zone = offered.reward, offered.reward.window.timezone
+
+    async def count(limit: Limit, learners: tuple[str, ...] | None) -> int:
+        since = times.period_start(limit.per, zone, now)
+        asked = (conn, who.campus, offered.owner, reward.id)
+        return await records.used(*asked, since=since, learners=learners, but=but)
+
+    known = before(who, offered, now=now)
+    left = known.left
+    if reward.handing == "codes":
+        left = await pool.free(conn, who.campus, offered.owner, reward.id, now=now)
+    return dataclasses.replace(
+        known,
         left=left,
         used_by_learner=tuple([await count(limit, who.pseudonyms) for limit in reward.per_learner]),
         used_in_all=tuple([await count(limit, None) for limit in reward.in_all]),
-        paid_by=paid,
+        paid_by=await _paid_by(conn, who, reward, now),
         needs_a_budget=who.policy.needs_a_budget(reward.type),
         partner_paused=bool(reward.partner) and await _paused(conn, offered.owner, reward.partner),
     )
@@ -141,3 +195,46 @@ async def _paused(conn: AsyncConnection, owner: str, partner: str) -> bool:
     table = schema.partner.c
     found = select(table.state).where(table.campus.in_({owner, SHARED}), table.partner == partner)
     return await conn.scalar(found.order_by(table.campus == SHARED)) == "paused"
+
+
+def _unspendable(campus: Any) -> Any:
+    """The campus's currencies that buy nothing, in one text."""
+    table = schema.currency.c
+    named = select(func.aggregate_strings(table.currency, _BETWEEN))
+    return named.where(table.campus == campus, table.spendable.is_(False)).scalar_subquery()
+
+
+def _split(names: str | None) -> frozenset[str]:
+    return frozenset(names.split(_BETWEEN)) if names else frozenset()
+
+
+def _asked() -> Any:
+    """All that is asked for before anything is held, at once: the more often somebody waits, the longer all do."""
+    campus: Any = bindparam("campus")
+    tenant, said, meant, offer = schema.tenant, schema.policy, schema.reward, schema.offer
+    known, link = schema.redemption, schema.link
+    whose = select(link.c.purse).where(link.c.campus == campus, link.c.name == bindparam("learner")).scalar_subquery()
+    columns = (
+        tenant.c.state.label("campus_state"),
+        said.c.timezone,
+        said.c.funded_only,
+        meant.c.campus.label("owner"),
+        meant.c.body,
+        offer.c.approved,
+        offer.c.taken,
+        whose.label("purse"),
+        _unspendable(campus).label("unspendable"),
+        *(column.label(f"{_KNOWN}{column.name}") for column in known.c),
+    )
+    same = (offer.c.campus == tenant.c.campus) & (offer.c.owner == meant.c.campus) & (offer.c.reward == meant.c.reward)
+    joined = (
+        tenant.outerjoin(said, said.c.campus == tenant.c.campus)
+        .outerjoin(meant, meant.c.campus.in_((tenant.c.campus, SHARED)) & (meant.c.reward == bindparam("reward")))
+        .outerjoin(offer, same)
+        .outerjoin(known, (known.c.campus == tenant.c.campus) & (known.c.key == bindparam("key")))
+    )
+    asked = select(*columns).select_from(joined).where(tenant.c.campus == campus)
+    return asked.order_by(meant.c.campus == SHARED).limit(1)
+
+
+_ASKED = _asked()

@@ -124,12 +124,20 @@ async def listed(
 
 
 async def used(
-    conn: AsyncConnection, campus: str, owner: str, reward: str, *, since: int, learners: Collection[str] | None = None
+    conn: AsyncConnection,
+    campus: str,
+    owner: str,
+    reward: str,
+    *,
+    since: int,
+    learners: Collection[str] | None = None,
+    but: str = "",
 ) -> int:
-    """How many redemptions of a reward hold that were reserved since a moment, by whomever or by these."""
+    """How many redemptions of a reward hold that were reserved since a moment, by whomever or by these, ``but`` one."""
     table = schema.redemption.c
     only = [table.campus == campus, table.owner == owner, table.reward == reward, table.reserved_at >= since]
     only += [table.learner.in_(learners)] if learners is not None else []
+    only += [table.redemption != but] if but else []
     held = table.state.in_(sorted(state.value for state in HELD))
     return await conn.scalar(select(func.count()).where(*only, held)) or 0
 
@@ -195,6 +203,12 @@ async def _step(
     place = {"campus": one.campus, "redemption": one.redemption, "no": no}
     said = {"at": at, "event": event, "state": state.value, "by": by, "why": why[:WHY_CHARS_MAX]}
     await conn.execute(insert(schema.step), place | said)
+
+
+def read(row: Row[Any], prefix: str) -> Redemption | None:
+    """The redemption among the columns of a row whose labels begin with ``prefix``; None where it has none."""
+    fields = {name: getattr(row, f"{prefix}{name}") for name in Redemption.__slots__}
+    return None if fields["redemption"] is None else Redemption(**fields | {"state": State(fields["state"])})
 
 
 def _read(row: Row[Any]) -> Redemption:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,6 +19,8 @@ from catalogue.errors import CatalogueError
 from catalogue.rewards.model import SHARED, USUAL, Label, Reward, told
 
 PAGE_ROWS = 500
+REWARDS_READ_MAX = 1000
+"""Rewards that a process remembers having read."""
 
 _KEEP = text(
     "INSERT INTO reward (campus, reward, state, body, changed_at) VALUES (:campus, :reward, :state, :body, :now)"
@@ -79,6 +82,12 @@ def named(fields: Mapping[str, Any]) -> Label:
         ) from None
 
 
+@lru_cache(maxsize=REWARDS_READ_MAX)
+def read(body: str) -> Reward:
+    """A reward as it is kept; the same text is the same reward, which nothing changes."""
+    return Reward.model_validate_json(body)
+
+
 async def put(conn: AsyncConnection, owner: str, reward: Reward, *, now: int, new: bool = False) -> None:
     """Keep a reward, in place of the one of its id.
 
@@ -115,7 +124,7 @@ async def find(conn: AsyncConnection, owner: str, name: str) -> Reward | None:
     """The reward of an owner by its id."""
     table = schema.reward.c
     body = await conn.scalar(select(table.body).where(table.campus == owner, table.reward == name))
-    return None if body is None else Reward.model_validate_json(body)
+    return None if body is None else read(body)
 
 
 async def remove(conn: AsyncConnection, owner: str, name: str) -> None:
@@ -153,7 +162,7 @@ async def meant(conn: AsyncConnection, campus: str, name: str) -> tuple[str, Rew
     table = schema.reward.c
     wanted = select(table.campus, table.body).where(table.campus.in_({campus, SHARED}), table.reward == name)
     row = (await conn.execute(wanted.order_by(table.campus == SHARED).limit(1))).first()
-    return None if row is None else (row.campus, Reward.model_validate_json(row.body))
+    return None if row is None else (row.campus, read(row.body))
 
 
 async def offered(conn: AsyncConnection, campus: str, name: str) -> Offered | None:
@@ -199,7 +208,7 @@ async def shelf(conn: AsyncConnection, campus: str) -> AsyncIterator[Offered]:
         page = page.where(tuple_(table.c.reward, table.c.campus) > tuple_(*at))
         rows = (await conn.execute(page.order_by(table.c.reward, table.c.campus).limit(PAGE_ROWS))).all()
         for row in rows:
-            reward = Reward.model_validate_json(row.body)
+            reward = read(row.body)
             yield Offered(owner=row.campus, reward=reward, approved=bool(row.approved), taken=row.taken or 0)
         if len(rows) < PAGE_ROWS:
             return

@@ -43,6 +43,15 @@ class Dialect(Protocol):
         """Append movements in one statement."""
         ...
 
+    async def post_few(
+        self, conn: AsyncConnection, campus: str, rows: Sequence[MovementRow], wallets: Sequence[WalletRow], *, now: int
+    ) -> int:
+        """Number and append some movements and let their wallets follow, which are held; the newest number.
+
+        The numbers given count back from it (`catalogue.store.numbers`).
+        """
+        ...
+
     async def open_wallets(
         self, conn: AsyncConnection, campus: str, wallets: Sequence[WalletKey]
     ) -> dict[WalletKey, WalletState]:

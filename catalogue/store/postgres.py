@@ -7,18 +7,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import asyncpg
-from sqlalchemy import URL, Engine, event, insert, text
+from sqlalchemy import URL, Engine, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from catalogue import schema
-from catalogue.store import months
+from catalogue.store import months, numbers
 from catalogue.store.engines import Engines
 from catalogue.store.rows import BatchPlace, EntryRow, MovementRow, WalletKey, WalletRow, WalletState
 
 CONNECTIONS_MAX = 10
-INSERT_ROWS_MAX = 10
-"""More rows than this are copied."""
 STATEMENT_S_MAX = 60
 """Longest single statement, in seconds."""
 IDLE_S = 5.0
@@ -42,13 +39,41 @@ _LOOK_AT_WALLETS = (
 )
 _OPENED_WALLETS = text(_LOOK_AT_WALLETS)
 _HOLD_WALLETS = text(f"{_LOOK_AT_WALLETS} ORDER BY wallet.learner, wallet.currency FOR UPDATE OF wallet")
+_TEXTS = ("learner", "currency", "kind", "ref", "about", "rule", "source")
+_LINE = tuple(name for name in MovementRow._fields if name != "posted_at")
+_STANDS = ("learner", "currency", *WalletState._fields)
+
+
+def _unnested(alias: str, names: Iterable[str]) -> str:
+    """Rows out of arrays, each called as the alias and its column."""
+    kinds = {"owe": "boolean"} | dict.fromkeys(_TEXTS, "text")
+    arrays = ", ".join(f"CAST(:{alias}_{name} AS {kinds.get(name, 'bigint')}[])" for name in names)
+    return f"unnest({arrays}) AS {alias} ({', '.join(names)})"
+
+
 _SET_WALLETS = text(
-    "UPDATE wallet SET balance = now.balance, earned = now.earned, last_no = now.last_no, due_at = now.due_at,"
-    " last_at = now.last_at"
-    " FROM unnest(CAST(:learners AS text[]), CAST(:currencies AS text[]), CAST(:balances AS bigint[]),"
-    " CAST(:earned AS bigint[]), CAST(:last_nos AS bigint[]), CAST(:due_ats AS bigint[]), CAST(:last_ats AS bigint[]))"
-    " AS now (learner, currency, balance, earned, last_no, due_at, last_at)"
-    " WHERE wallet.campus = :campus AND wallet.learner = now.learner AND wallet.currency = now.currency"
+    "UPDATE wallet SET balance = stands.balance, earned = stands.earned, last_no = stands.last_no,"  # noqa: S608 - own names
+    f" due_at = stands.due_at, last_at = stands.last_at FROM {_unnested('stands', _STANDS)}"
+    " WHERE wallet.campus = :campus AND wallet.learner = stands.learner AND wallet.currency = stands.currency"
+)
+# The number is taken first, because all else asks for it, and nothing but the end of the transaction comes after.
+_POST_FEW = text(
+    f"WITH newest AS ({numbers.SQL}), line AS (SELECT * FROM {_unnested('line', _LINE)}), posted AS ("  # noqa: S608 - own names
+    "INSERT INTO movement (campus, no, posted_at, learner, currency, kind, amount, waived, ref, about, occurred_at,"
+    " expires_at, owe, rule, source, prev_no, prev_at)"
+    " SELECT CAST(:campus AS text), newest.no + 1 + line.no, newest.posted_at, line.learner, line.currency, line.kind,"
+    " line.amount, line.waived, line.ref, line.about, line.occurred_at, line.expires_at, line.owe, line.rule,"
+    " line.source, CASE WHEN line.prev_no < 0 THEN newest.no + 1 + line.prev_no ELSE line.prev_no END,"
+    " CASE WHEN line.prev_no < 0 THEN newest.posted_at ELSE line.prev_at END FROM newest, line"
+    "), own AS ("
+    "INSERT INTO movement_key (campus, ref, no) SELECT CAST(:campus AS text), line.ref, newest.no + 1 + line.no"
+    " FROM newest, line WHERE line.kind = ANY (CAST(:central AS text[]))"
+    "), moved AS ("
+    "UPDATE wallet SET balance = stands.balance, earned = stands.earned, due_at = stands.due_at,"
+    " last_no = newest.no + 1 + stands.last_no, last_at = newest.posted_at"
+    f" FROM newest, {_unnested('stands', _STANDS)}"
+    " WHERE wallet.campus = :campus AND wallet.learner = stands.learner AND wallet.currency = stands.currency"
+    ") SELECT no FROM newest"
 )
 
 
@@ -75,11 +100,16 @@ class Postgres:
         await _copy(conn, "entry", _ENTRY_COLUMNS, [(*place, *row) for row in rows])
 
     async def add_movements(self, conn: AsyncConnection, campus: str, rows: list[MovementRow]) -> None:
-        """Append movements: a few by INSERT, many by COPY, which asks for the table's types first."""
-        if len(rows) <= INSERT_ROWS_MAX:
-            await conn.execute(insert(schema.movement), [{"campus": campus} | row._asdict() for row in rows])
-            return
+        """Append movements by COPY, which asks for the table's types first."""
         await _copy(conn, "movement", ("campus", *MovementRow._fields), [(campus, *row) for row in rows])
+
+    async def post_few(
+        self, conn: AsyncConnection, campus: str, rows: Sequence[MovementRow], wallets: Sequence[WalletRow], *, now: int
+    ) -> int:
+        """One statement: the number is what a whole campus waits for."""
+        said = {"campus": campus, "count": len(rows), "now": now, "central": sorted(numbers.CENTRAL)}
+        posted = await conn.execute(_POST_FEW, said | _columns("line", _LINE, rows) | _wallet_columns(wallets))
+        return int(posted.scalar_one())
 
     async def open_wallets(
         self, conn: AsyncConnection, campus: str, wallets: Sequence[WalletKey]
@@ -100,10 +130,17 @@ class Postgres:
 
     async def set_wallets(self, conn: AsyncConnection, campus: str, rows: Sequence[WalletRow]) -> None:
         """Say where wallets stand that are held."""
-        columns = zip(*((row.learner, row.currency, *row.state) for row in rows), strict=True)
-        names = ("learners", "currencies", "balances", "earned", "last_nos", "due_ats", "last_ats")
-        values = {name: list(column) for name, column in zip(names, columns, strict=True)}
-        await conn.execute(_SET_WALLETS, {"campus": campus} | values)
+        await conn.execute(_SET_WALLETS, {"campus": campus} | _wallet_columns(rows))
+
+
+def _columns(alias: str, names: Iterable[str], rows: Sequence[Any]) -> dict[str, list[Any]]:
+    """Rows as an array for each column, called as `_unnested` calls it."""
+    return {f"{alias}_{name}": [getattr(row, name) for row in rows] for name in names}
+
+
+def _wallet_columns(rows: Sequence[WalletRow]) -> dict[str, list[Any]]:
+    keys = _columns("stands", ("learner", "currency"), rows)
+    return keys | _columns("stands", WalletState._fields, [row.state for row in rows])
 
 
 def _states(rows: Iterable[Any]) -> dict[WalletKey, WalletState]:

@@ -1,7 +1,8 @@
 """Moving wallets: hold them, look at what is in them, write lines into the ledger. Inside the caller's transaction.
 
-Locks are always taken in this order: the agent, rewards and budgets, wallets in key order, and last the ledger's
-number, which is held until the transaction ends: lines become visible in the order of their numbers, without gaps.
+Locks are always taken in one order (docs/adr/0082): wallets in key order, then what many want at once, and last the
+ledger's number, which is held until the transaction ends: lines become visible in the order of their numbers, without
+gaps. So whoever spends or gives back first prepares it, then takes from stock and budgets, and then posts.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue.schema import movement, movement_key
-from catalogue.store import Store
+from catalogue.store import Store, numbers
 from catalogue.store.rows import MovementRow, WalletKey, WalletState
 from catalogue.wallets import moves
 from catalogue.wallets.moves import Move
@@ -21,13 +22,8 @@ from wire.money.lots import Account, OverspentError
 
 HISTORIES_MAX = 500
 """Wallets whose movements are read in one statement."""
-
-_NUMBER = text(
-    "INSERT INTO ledger (campus, no, posted_at) VALUES (:campus, :count, :now)"
-    " ON CONFLICT (campus) DO UPDATE SET no = ledger.no + excluded.no, posted_at ="
-    " CASE WHEN ledger.posted_at > excluded.posted_at THEN ledger.posted_at ELSE excluded.posted_at END"
-    " RETURNING no, posted_at"
-)
+FEW_MAX = 10
+"""As many movements are posted in one statement, with number, keys and wallets; more are copied."""
 
 
 class Posted(NamedTuple):
@@ -58,9 +54,8 @@ async def hold(
 
 async def number(conn: AsyncConnection, campus: str, count: int, *, now: int) -> Posted:
     """Take the next ``count`` numbers of the ledger, dated ``now`` and never before the last one."""
-    numbered = await conn.execute(_NUMBER, {"campus": campus, "count": count, "now": now})
-    last_no, posted_at = numbered.one()
-    return Posted(last_no - count + 1, posted_at)
+    newest, posted_at = await numbers.take(conn, campus, count, now=now)
+    return Posted(newest - count + 1, posted_at)
 
 
 async def write(
@@ -95,15 +90,35 @@ async def post(
     """Number and write movements of wallets that are held; the number of the first."""
     if not wanted:
         return 0
+    if len(wanted) <= FEW_MAX:
+        rows, states = moves.number(wanted, held, first_no=-len(wanted), posted_at=0)
+        newest = await store.dialect.post_few(conn, campus, rows, moves.as_rows(states), now=now)
+        return newest - len(rows) + 1
     posted = await number(conn, campus, len(wanted), now=now)
     await write(store, conn, campus, wanted, held, posted=posted)
     return posted.first_no
 
 
-async def spend(
+class Prepared(NamedTuple):
+    """Movements of wallets that are held, ready to be posted."""
+
+    moves: Sequence[Move]
+    held: Mapping[WalletKey, WalletState]
+
+
+class Back(NamedTuple):
+    """So much of the spend ``about`` that is to go back into its lots; ``ref`` names it, once."""
+
+    key: WalletKey
+    amount: int
+    ref: str
+    about: str
+
+
+async def spending(
     store: Store, conn: AsyncConnection, campus: str, key: WalletKey, amount: int, *, ref: str, now: int
-) -> None:
-    """Take ``amount`` out of the lots that expire first; what is over goes before. ``ref`` names it, once.
+) -> Prepared:
+    """Hold a wallet and get ready to take ``amount`` out of it; what is over goes before. ``ref`` names it, once.
 
     Raises:
         InsufficientError: there is less than that.
@@ -115,23 +130,47 @@ async def spend(
     available = max(held[key].balance + sum(move.amount for move in gone), 0)
     if amount > available:
         raise InsufficientError(available)
-    await post(store, conn, campus, [*gone, Move(*key, "spend", -amount, ref, now)], held, now=now)
+    return Prepared([*gone, Move(*key, "spend", -amount, ref, now)], held)
+
+
+async def refunding(store: Store, conn: AsyncConnection, campus: str, backs: Sequence[Back], *, now: int) -> Prepared:
+    """Hold wallets and get ready to give back into them.
+
+    Raises:
+        OverspentError: more than was spent and not given back yet.
+    """
+    held = await hold(store, conn, campus, [back.key for back in backs])
+    known = await accounts(conn, campus, held)
+    made: list[Move] = []
+    for key, amount, ref, about in backs:
+        account = known.setdefault(key, Account())
+        move = Move(*key, "refund", amount, ref, now, about=about)
+        made.append(move._replace(waived=account.move(moves.as_movement(move))))
+        held[key] = held[key]._replace(due_at=moves.next_due(account))
+    return Prepared(made, held)
+
+
+async def spend(
+    store: Store, conn: AsyncConnection, campus: str, key: WalletKey, amount: int, *, ref: str, now: int
+) -> None:
+    """Take ``amount`` out of the lots that expire first, at once.
+
+    Raises:
+        InsufficientError: there is less than that.
+    """
+    await post(store, conn, campus, *await spending(store, conn, campus, key, amount, ref=ref, now=now), now=now)
 
 
 async def refund(
     store: Store, conn: AsyncConnection, campus: str, key: WalletKey, amount: int, *, ref: str, about: str, now: int
 ) -> None:
-    """Give ``amount`` of the spend ``about`` back into its lots. ``ref`` names it, once.
+    """Give ``amount`` of the spend ``about`` back into its lots, at once.
 
     Raises:
         OverspentError: that is more than it spent and was not given back yet.
     """
-    held = await hold(store, conn, campus, [key])
-    account = (await accounts(conn, campus, held)).get(key, Account())
-    made = Move(*key, "refund", amount, ref, now, about=about)
-    made = made._replace(waived=account.move(moves.as_movement(made)))
-    held[key] = held[key]._replace(due_at=moves.next_due(account))
-    await post(store, conn, campus, [made], held, now=now)
+    back = Back(key, amount, ref, about)
+    await post(store, conn, campus, *await refunding(store, conn, campus, [back], now=now), now=now)
 
 
 async def let_expire(store: Store, conn: AsyncConnection, campus: str, keys: Iterable[WalletKey], *, now: int) -> int:
@@ -199,9 +238,11 @@ async def _let_go(
 
 
 __all__ = [
+    "Back",
     "InsufficientError",
     "OverspentError",
     "Posted",
+    "Prepared",
     "accounts",
     "history",
     "hold",
@@ -210,6 +251,8 @@ __all__ = [
     "opened",
     "post",
     "refund",
+    "refunding",
     "spend",
+    "spending",
     "write",
 ]

@@ -75,7 +75,10 @@ def next_due(account: Account) -> int | None:
 def number(
     moves: Sequence[Move], held: Mapping[WalletKey, WalletState], *, first_no: int, posted_at: int
 ) -> tuple[list[MovementRow], dict[WalletKey, WalletState]]:
-    """The lines of the ledger from ``first_no`` on, each with its wallet's one before, and where wallets then stand."""
+    """The lines of the ledger from ``first_no`` on, each with its wallet's one before, and where wallets then stand.
+
+    Numbers below zero count back from the newest that is to be (`catalogue.store.numbers`).
+    """
     rows: list[MovementRow] = []
     standing: dict[WalletKey, list[Any]] = {}
     for no, move in enumerate(moves, start=first_no):

@@ -17,7 +17,7 @@ from catalogue.schema import link, spend_leg, wallet
 from catalogue.store import Store
 from catalogue.store.rows import WalletKey
 from catalogue.wallets import book
-from catalogue.wallets.book import InsufficientError
+from catalogue.wallets.book import Back, InsufficientError, Prepared
 from catalogue.wallets.moves import Move
 from wire.money.lots import Account
 
@@ -41,19 +41,27 @@ async def sums(conn: AsyncConnection, campus: str, learner: str) -> dict[str, tu
     return {row.currency: (int(row.has), int(row.earned)) for row in rows}
 
 
-async def spend(
-    store: Store, conn: AsyncConnection, campus: str, key: WalletKey, amount: int, *, ref: str, now: int
-) -> None:
-    """Take ``amount`` out of the lots of the person's wallets that expire first. ``ref`` names it, once.
+async def spending(
+    store: Store,
+    conn: AsyncConnection,
+    campus: str,
+    key: WalletKey,
+    amount: int,
+    *,
+    owners: Sequence[str],
+    ref: str,
+    now: int,
+) -> Prepared:
+    """Hold the wallets of all ``owners``, who are one person, and get ready to take ``amount`` from what expires first.
+
+    ``ref`` names it, once.
 
     Raises:
         InsufficientError: there is less than that in all of them together.
     """
     learner, currency = key
-    owners = await names(conn, campus, learner)
-    if owners == (learner,):
-        await book.spend(store, conn, campus, key, amount, ref=ref, now=now)
-        return
+    if tuple(owners) == (learner,):
+        return await book.spending(store, conn, campus, key, amount, ref=ref, now=now)
     found = await book.hold(store, conn, campus, [(owner, currency) for owner in owners], opening=False)
     gone, held, accounts = await book.opened(conn, campus, found, now)
     available = max(sum(account.balance for account in accounts.values()), 0)
@@ -62,24 +70,29 @@ async def spend(
     taken = parts(accounts, amount, first=learner)
     legs = [(owner, part, leg_ref(ref, no)) for no, (owner, part) in enumerate(taken, start=1)]
     wanted = [Move(owner, currency, "spend", -part, leg, now) for owner, part, leg in legs]
-    await book.post(store, conn, campus, [*gone, *wanted], held, now=now)
     if [owner for owner, _, _ in legs] != [learner]:
         common = {"campus": campus, "spend": ref}
         rows = [{"no": no, "learner": owner, "amount": part} for no, (owner, part, _) in enumerate(legs, start=1)]
         await conn.execute(insert(spend_leg), [common | row for row in rows])
+    return Prepared([*gone, *wanted], held)
 
 
-async def refund(
+async def refunding(
     store: Store, conn: AsyncConnection, campus: str, key: WalletKey, amount: int, *, ref: str, about: str, now: int
-) -> None:
-    """Give all of the spend ``about`` back to the wallets that it was taken from. ``ref`` names it, once.
+) -> Prepared:
+    """Hold the wallets that the spend ``about`` was taken from and get ready to give all of it back to them.
+
+    ``ref`` names it, once.
 
     Raises:
         OverspentError: it was given back already.
     """
-    for no, (owner, part) in enumerate(await legs_of(conn, campus, about) or [(key[0], amount)], start=1):
-        wallet_key, again, spent = (owner, key[1]), leg_ref(ref, no), leg_ref(about, no)
-        await book.refund(store, conn, campus, wallet_key, part, ref=again, about=spent, now=now)
+    legs = await legs_of(conn, campus, about) or [(key[0], amount)]
+    backs = [
+        Back((owner, key[1]), part, leg_ref(ref, no), leg_ref(about, no))
+        for no, (owner, part) in enumerate(legs, start=1)
+    ]
+    return await book.refunding(store, conn, campus, backs, now=now)
 
 
 async def legs_of(conn: AsyncConnection, campus: str, spent: str) -> list[tuple[str, int]]:

@@ -1,0 +1,125 @@
+"""The line before what all want is short, and nobody waits in a circle: locks are taken in one order (ADR 82)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event, insert, text
+
+from catalogue import schema
+from catalogue.errors import RefusedError
+from catalogue.wallets import book
+from catalogue.wallets.moves import Move
+from tests.integration.redemption.shop import CAMPUS, Shop, a_shop
+from tests.servers import PostgresDatabase
+
+ROUNDS = 12
+
+
+@pytest.fixture
+async def shop(tmp_path: Path, catalogue_database: PostgresDatabase) -> AsyncIterator[Shop]:
+    """Only PostgreSQL knows lines: on SQLite whoever writes is alone."""
+    async with a_shop(tmp_path, url=catalogue_database.dsn) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def listened(shop: Shop) -> Iterator[list[str]]:
+    """Every statement that is asked, by how it begins."""
+    asked: list[str] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(statement)
+
+    engine = shop.store._engines.writing.sync_engine  # noqa: SLF001 - what it asks is what others wait for
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield asked
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+async def test_others_who_want_the_same_reward_wait_for_two_statements_and_the_commit(shop: Shop) -> None:
+    await shop.shelve(stock=5)
+    await shop.give("ann", 100)
+    with listened(shop) as asked:
+        await shop.redeem()
+    begin = (
+        "SELECT tenant.",
+        "INSERT INTO redemption",
+        "INSERT INTO step",
+        "SELECT wallet.",
+        "UPDATE offer",
+        "WITH newest",
+    )
+    assert [next(one for one in begin if statement.startswith(one)) for statement in asked] == list(begin)
+
+
+async def test_what_cannot_be_granted_is_refused_before_anybody_waits_for_it(shop: Shop) -> None:
+    await shop.shelve(stock=5)
+    await shop.shelve("gone", stock=0)
+    await shop.give("ann", 40)
+    for reward in ("gone", "tea"):
+        with listened(shop) as asked, pytest.raises(RefusedError):
+            await shop.redeem(reward=reward)
+        assert not [statement for statement in asked if "offer SET" in statement]
+
+
+async def linked(shop: Shop, *names: str) -> None:
+    """These pseudonyms are one person's."""
+    one = {
+        "campus": CAMPUS,
+        "purse": names[0],
+        "agent": "",
+        "account_of": "",
+        "linked_at": 0,
+        "linked_by": "",
+        "why": "",
+    }
+    async with shop.store.writing() as conn:
+        await conn.execute(insert(schema.link), [one | {"name": name} for name in names])
+
+
+async def batch(shop: Shop, *names: str) -> None:
+    """As a batch moves wallets: all held, then numbered, then written."""
+    async with shop.store.writing() as conn:
+        keys = [(name, "points") for name in names]
+        held = await book.hold(shop.store, conn, CAMPUS, keys)
+        posted = await book.number(conn, CAMPUS, len(keys), now=shop.at)
+        moves = [Move(*key, "award", 10, f"b/{posted.first_no}-{number}", shop.at) for number, key in enumerate(keys)]
+        await book.write(shop.store, conn, CAMPUS, moves, held, posted=posted)
+
+
+async def test_spends_refunds_and_batches_of_the_same_wallets_never_wait_in_a_circle(
+    shop: Shop, catalogue_database: PostgresDatabase
+) -> None:
+    await shop.shelve(price={"points": 60}, cost="1.00 GBP")
+    await shop.shelve("mug", price={"points": 60}, cost="1.00 GBP", per_learner=[{"count": 90, "per": "day"}])
+    for name in ("ann", "bob"):
+        await shop.give(name, 40)
+    await linked(shop, "ann", "bob")
+
+    async def there_and_back(learner: str, reward: str) -> None:
+        """Each takes something of both wallets."""
+        for _ in range(ROUNDS):
+            with contextlib.suppress(RefusedError):
+                made = await shop.redeem(learner, reward)
+                await shop.desk.refund(CAMPUS, made.redemption, now=shop.at, by="test", why="sent back")
+
+    async def batches(learner: str) -> None:
+        for number in range(ROUNDS):
+            await batch(shop, learner, f"new{number // 3}")
+
+    spenders = [there_and_back(*who) for who in (("ann", "tea"), ("bob", "mug"), ("bob", "tea"))]
+    await asyncio.gather(*spenders, batches("ann"), batches("bob"))
+    async with shop.store.writing() as conn:
+        counted = (
+            "SELECT pg_stat_force_next_flush(), deadlocks FROM pg_stat_database WHERE datname = current_database()"
+        )
+        assert (await conn.execute(text(counted))).one().deadlocks == 0
+    assert await shop.balance("ann") + await shop.balance("bob") == 2 * 40 + 2 * 10 * ROUNDS
