@@ -70,6 +70,8 @@ def cleaned(data_dir: Path, wanted: Wanted) -> Iterator[tuple[Path, str]]:
     The caller holds `taking.alone`.
     """
     for place in taking.places(data_dir):
+        if not place.is_dir() and place == data_dir / taking.FOLDER:
+            continue  # nobody made a copy yet
         if not place.is_dir():
             yield place, "it is not there: if copies were moved elsewhere, remove them yourself"
             continue
