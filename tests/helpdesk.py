@@ -38,6 +38,7 @@ title = "Lesson completed"
 on = "lesson.completed"
 award = 10
 limit = "1/day"
+message = "Well done, {learner.first_name}: {course}"
 
 [[rule]]
 id = "post"

@@ -95,6 +95,9 @@ def test_the_export_as_json_has_a_line_for_each_entry_with_the_same_names(books:
 
     assert [json.loads(line)["seq"] for line in lines] == [3, 5]
     assert ",".join(json.loads(lines[0])) == HEADER
+    listed = json.loads(books.command("ledger", "export", "--json", "--after", "2").stdout)
+    assert listed == [json.loads(line) for line in lines]
+    assert json.loads(books.command("ledger", "export", "--json", "--after", "99").stdout) == []
 
 
 def test_a_reason_that_a_spreadsheet_would_calculate_is_exported_with_a_quote(own: Desk) -> None:

@@ -197,6 +197,7 @@ def test_why_lists_each_rule_with_its_outcome_on_that_day(desk: Desk) -> None:
         "resting": "nothing",
     }
     assert [one["reason"] for one in rules["lesson"]["others"]] == ["limit 1/day"]
+    assert rules["lesson"]["nearest"]["message"] == "Well done, Ann: 3", "the name is filled in where it is read"
     assert rules["post"]["nearest"]["checks"] == [{"condition": "word_count >=20", "status": "passed", "seen": "30"}]
     assert rules["resting"]["sentence"] == "This rule is switched off (mode = off)."
 

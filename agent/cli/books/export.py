@@ -1,4 +1,4 @@
-"""The ledger as rows for others: the contract's columns as CSV, or as JSON lines; written as they are read."""
+"""The ledger as rows for others: the contract's columns as CSV, JSON lines or a JSON list; written as they are read."""
 
 from __future__ import annotations
 
@@ -44,4 +44,16 @@ def write_json_lines(entries: Iterable[EntryRow], out: BinaryIO) -> None:
     import orjson
 
     out.writelines(orjson.dumps(row_of(entry), option=orjson.OPT_APPEND_NEWLINE) for entry in entries)
+    out.flush()
+
+
+def write_json_list(entries: Iterable[EntryRow], out: BinaryIO) -> None:
+    """One JSON list with an object in each line, keys in the contract's order."""
+    import orjson
+
+    out.write(b"[")
+    for number, entry in enumerate(entries):
+        out.write(b",\n" if number else b"\n")
+        out.write(orjson.dumps(row_of(entry)))
+    out.write(b"\n]\n")
     out.flush()

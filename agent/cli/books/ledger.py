@@ -95,6 +95,7 @@ def export(
     ] = False,
     after: Annotated[int, typer.Option("--after", metavar="SEQ", min=0, help="Only entries after this seq.")] = 0,
     config: ConfigOption = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON list of all entries, for programs.")] = False,
 ) -> None:
     """Write the whole ledger to standard output, one row for each entry, oldest first.
 
@@ -107,9 +108,9 @@ def export(
     Example: rewards-agent ledger export --format csv > ledger.csv
     """
     from agent.cli.books import statement
-    from agent.cli.books.export import write_csv, write_json_lines
+    from agent.cli.books.export import write_csv, write_json_lines, write_json_list
 
-    write = write_csv if form == "csv" else write_json_lines
+    write = write_json_list if json else write_csv if form == "csv" else write_json_lines
     with ledger_of(config) as connection:
         total = _newest(connection)
         with _progress("exporting", total, shown=not sys.stdout.isatty()) as progress:

@@ -228,6 +228,7 @@ def _known(rule: str | None, rulebook: Rulebook) -> None:
 
 
 def _facts(answer: Answer, zone: str) -> dict[str, Any]:
+    names = answer.question.who.names()
     return {
         **answer.question.who.facts(),
         "day": answer.question.day.isoformat(),
@@ -243,8 +244,8 @@ def _facts(answer: Answer, zone: str) -> dict[str, Any]:
                 "outcome": one.outcome,
                 "recorded": one.nearest.recorded if one.nearest else False,
                 "sentence": one.sentence,
-                "nearest": one.nearest.facts() if one.nearest else None,
-                "others": [other.facts() for other in one.others],
+                "nearest": one.nearest.facts(names) if one.nearest else None,
+                "others": [other.facts(names) for other in one.others],
             }
             for one in answer.rules
         ],

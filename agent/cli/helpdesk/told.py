@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +34,10 @@ class Told:
     entries: tuple[int, ...] = ()
     hold_state: str = ""
 
-    def facts(self) -> dict[str, Any]:
-        """For JSON."""
+    def facts(self, names: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """For JSON; ``names`` are the learner's, for the message."""
+        from agent.config.rulefile.messages import addressed
+
         decision = self.decision
         return {
             "rule": decision.rule_id,
@@ -50,7 +53,7 @@ class Told:
             ],
             "postings": {posting.currency: posting.amount for posting in decision.postings},
             "scope": decision.scope,
-            "message": decision.message,
+            "message": addressed(decision.message, names or {}),
             "rules_version": decision.rules_version,
             "recorded": self.recorded,
             "undecided": self.undecided,

@@ -51,6 +51,15 @@ class Who:
         gone = ", deleted in Moodle" if self.user.deleted else ", suspended in Moodle" if self.user.suspended else ""
         return f"{name} ({self.user.username}, {self.learner}{gone})"
 
+    def names(self) -> dict[str, str]:
+        """What messages may say of the person; of one that Moodle was not asked about, the learner's id."""
+        from agent.config.rulefile.messages import LEARNER_WORDS
+
+        if self.user is None:
+            return dict.fromkeys(LEARNER_WORDS, self.learner)
+        said = (self.user.first_name, self.user.last_name, self.user.username)
+        return dict(zip(LEARNER_WORDS, said, strict=True))
+
     def facts(self) -> dict[str, Any]:
         """For JSON."""
         if self.user is None:

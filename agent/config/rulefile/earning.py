@@ -77,6 +77,7 @@ class Streak(_Table):
             raise MisfitError("a day is one day", "`each` belongs to weeks and months", at=("each",))
         if self.in_ in {"day", *_UNITS} and self.in_ not in _WIDER[self.unit]:
             raise MisfitError(f"{self.unit}s are not counted in a {self.in_}", "name a wider window", at=("in",))
+        self._fits()
         if self.forgive is None:
             return self
         if self.in_ is not None:
@@ -86,6 +87,27 @@ class Streak(_Table):
             hint = f'such as forgive = {{ {self.unit}s = 1, per = "year" }}'
             raise MisfitError(f"a streak of {self.unit}s forgives {self.unit}s", hint, at=("forgive",))
         return self
+
+    def _fits(self) -> None:
+        """No window has more days, weeks or months than it can have."""
+        if self.each.days > _LONGEST.get(("day", self.unit), self.each.days):
+            raise MisfitError(
+                f"a {self.unit} has no {self.each.days} days", "such as each = { days = 3 }", at=("each",)
+            )
+        if self.in_ is not None and self.length > _LONGEST.get((self.unit, self.in_), self.length):
+            hint = f'such as {{ {self.unit}s = 5, in = "{self.in_}" }}'
+            raise MisfitError(f"a {self.in_} has no {self.length} {self.unit}s", hint, at=(f"{self.unit}s",))
+
+
+_LONGEST = {
+    ("day", "week"): 7,
+    ("day", "month"): 31,
+    ("day", "year"): 366,
+    ("week", "month"): 6,
+    ("week", "year"): 54,
+    ("month", "year"): 12,
+}
+"""At most so many (of the first, in the second), the cut ones at both ends among them."""
 
 
 class Momentum(_Table):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
 from functools import cache
@@ -16,6 +17,7 @@ from agent.config.kinds import BRING_FACTS_OF_THEIR_OWN, DEFAULT_ONCE_PER, KindT
 from agent.config.rulefile.award import Computed
 from agent.config.rulefile.check import nearest
 from agent.config.rulefile.merged import Merged, Placed
+from agent.config.rulefile.messages import LEARNER_WORDS
 from agent.config.rulefile.models import Deny, Rule
 from agent.config.rulefile.tables.challenge import Step
 from agent.config.rulefile.tables.condition import Conditions
@@ -26,6 +28,9 @@ PERCENT_MAX = 100
 
 OWN_FACTS = ("kind", "lms_event", "source", "site", "course", "section", "lesson", "post", "object_id", "object_table")
 """What every observation says of itself; conditions may look at it like at any fact."""
+
+
+_IN_BRACES = re.compile(r"\{([^{}]*)\}")
 
 
 def once_per_of(rule: Rule, kinds: Iterable[str]) -> tuple[str, ...]:
@@ -55,6 +60,7 @@ def warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fau
         yield from facts_of(rule, kinds, facts)
         yield from _amounts(rule, kinds, facts)
         yield from _waiting(rule, asking, kinds, facts)
+        yield from _told(rule, kinds, facts)
     for deny in merged.denies:
         yield from facts_of(deny, kinds, facts)
     yield from _persons(merged)
@@ -172,6 +178,18 @@ def facts_of(placed: Placed[Rule] | Placed[Deny] | Placed[Step], kinds: KindTabl
         reason = _impossible(comparison, entry)
         if reason:
             yield placed.fault(f"{fact} {comparison.text} can never be met", reason, at=at)
+
+
+def _told(rule: Placed[Rule], kinds: KindTable, facts: FactTable) -> Iterator[Fault]:
+    """Words in braces of a message that nothing fills in."""
+    stood_on = kinds_of(rule.it.on, kinds)
+    told = {each.name for kind in stood_on for each in facts.for_kind(kind)}
+    known = {*LEARNER_WORDS, *OWN_FACTS, *told}
+    for name in dict.fromkeys(_IN_BRACES.findall(rule.it.message)):
+        own = name.startswith(PERSON) or ((_free(stood_on) or not stood_on) and "learner." not in name)
+        if name not in known and not own:
+            hint = nearest(name, known) or "the facts: rewards-agent rules facts"
+            yield rule.fault(f"nothing fills in {{{name}}}", hint, at=("message",))
 
 
 def _amounts(rule: Placed[Rule], kinds: KindTable, facts: FactTable) -> Iterator[Fault]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from agent.config.rulefile import Level
+from agent.config.rulefile.messages import LEARNER_WORDS, addressed
 from agent.config.tables.callback import CallbackSettings
 from agent.ledger.stream.items import Decided, Entry, Item, Notice, Position
 
@@ -79,6 +80,9 @@ def messages(item: Item, callback: CallbackSettings, known: Known, sender: From)
         if event not in callback.on or not _wanted(str(data.get("rule", "")), callback, known):
             continue
         told = _person(item, callback)
+        names = dict.fromkeys(LEARNER_WORDS, str(told["learner"]))
+        if "message" in data:
+            data["message"] = addressed(data["message"], names)
         yield made(event, number, {**told, **data}, item.at, callback, sender)
 
 

@@ -46,6 +46,7 @@ title = "Lesson completed"
 on = "lesson.completed"
 award = 10
 group = "learn"
+message = "Well done, {learner.first_name}"
 reverse_on = "lesson.uncompleted"
 
 [[rule]]
@@ -266,7 +267,7 @@ async def test_who_is_not_there_is_told_without_the_address(tmp_path: Path) -> N
 
 
 async def test_chat_systems_get_what_they_take(tmp_path: Path) -> None:
-    words = {"award": "{learner}: {amount} <{currency}>"}
+    words = {"award": "{message}: {amount} <{currency}>"}
     async with receiving() as receiver, told(tmp_path, lesson(1)) as made:
         for form in ("slack", "teams"):
             told_as = settings(receiver.url, name=form, format=form, learner="none", template=words)
@@ -274,8 +275,8 @@ async def test_chat_systems_get_what_they_take(tmp_path: Path) -> None:
             await callback.drain(limit_s=5)
             await callback.close()
         slack, teams = receiver.bodies()
-        assert slack == {"text": "somebody: 10 &lt;points&gt;"}
-        assert teams["attachments"][0]["content"]["body"][0]["text"] == "somebody: 10 <points>"
+        assert slack == {"text": "Well done, somebody: 10 &lt;points&gt;"}
+        assert teams["attachments"][0]["content"]["body"][0]["text"] == "Well done, somebody: 10 <points>"
 
 
 async def test_rules_and_groups_leave_the_rest_out(tmp_path: Path) -> None:

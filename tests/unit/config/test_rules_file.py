@@ -177,6 +177,8 @@ WARNED = [
     ("conditions = { on_time = 3 }", "on_time 3 can never be met"),
     ('conditions = { none = [{ section_progres_pct = "<5" }] }', "no source supplies a fact 'section_progres_pct'"),
     ('conditions = { word_count = ">=3" }', "no source supplies word_count for lesson.completed"),
+    ('message = "Hi {learner.nme}, {section_progress_pct} %"', "nothing fills in {learner.nme}"),
+    ('message = "{section_progres_pct} %"', "nothing fills in {section_progres_pct}"),
     ("conditions = { staff = true }", "no source supplies a fact 'staff'"),
 ]
 
@@ -203,6 +205,7 @@ FINE = [
     'conditions = { late_by = "<= @window", section_progress_pct = "80..100" }',
     'conditions = { section_progress_pct = "<= @window" }',
     'conditions = { on_time = { is = true, if_unknown = "pass" } }',
+    'message = "{learner.first_name} {learner.last_name}: {section_progress_pct} % of {section}"',
 ]
 
 
