@@ -23,6 +23,7 @@ EventName = Literal[
     "catalogue_key_changed",
     "catalogue_notice",
     "catalogue_stands_elsewhere",
+    "choice_not_told",
     "clock_jumped",
     "clocks_differ",
     "delivery_recovered",

@@ -32,6 +32,7 @@ from agent.privacy.erasing import Erasing
 from agent.recognition.byhand import ByHand
 from agent.recognition.following import Following
 from agent.recognition.merging import Merging
+from agent.recognition.thanking import Asks, Thanking
 from agent.review.desk import Desk
 from agent.schedule.runner import Scheduler
 from agent.service.control import Operation
@@ -69,6 +70,11 @@ class Sync(Protocol):
     @property
     def counter(self) -> Redeeming:
         """Where learners redeem."""
+        ...
+
+    @property
+    def asking(self) -> Asks:
+        """What recognition asks of the catalogue."""
         ...
 
 
@@ -110,6 +116,8 @@ class Operations:
         self._following = Following(pipeline, recorder)
         self._review = Desk(writer, recorder, pipeline, clock)
         self._merging = Merging(writer, recorder, pipeline, self._following, clock)
+        thanking = None if sync is None else Thanking(writer, recorder, pipeline, sync.asking, clock)
+        self._thanking = thanking
         self._badges = ByHand(writer, recorder, pipeline, self._following, clock)
 
     def table(self) -> dict[str, Operation]:
@@ -142,8 +150,10 @@ class Operations:
             "learner.erase.begin": self._erasing.begin,
             "learner.erase.finish": self._erasing.finish,
             "learner.readmit": self._erasing.readmit,
-            "learner.opt-out": self._erasing.opt_out,
+            "learner.opt-out": self.opt_out,
             "learner.opt-in": self._erasing.opt_in,
+            "kudos.give": self.thanks("give"),
+            "kudos.does": self.thanks("does"),
             "badge.assign": self._badges.assign,
             "badge.revoke": self._badges.revoke,
             "badge.settle": self._badges.settle,
@@ -296,6 +306,23 @@ class Operations:
             return await getattr(self._sync.counter, name)(**arguments)
 
         return asked
+
+    def thanks(self, name: str) -> Operation:
+        """What is done about kudos under this name, where there is a catalogue."""
+
+        async def asked(**arguments: Any) -> Any:
+            if self._thanking is None:
+                raise _no_catalogue()
+            return await getattr(self._thanking, name)(**arguments)
+
+        return asked
+
+    async def opt_out(self, *, accounts: Sequence[Sequence[str]], by: str) -> dict[str, Any]:
+        """Let somebody take no part from now on; in kudos, at the catalogue, neither."""
+        done = await self._erasing.opt_out(accounts=accounts, by=by)
+        if self._thanking is None:
+            return done
+        return done | {"catalogue": await self._thanking.parted(accounts=accounts)}
 
     async def enrol(self, *, token: str) -> dict[str, Any]:
         """Become known to the catalogue."""

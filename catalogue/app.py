@@ -26,6 +26,7 @@ from catalogue.api.shelf import ShelfDoor
 from catalogue.errors import RefusedError
 from catalogue.people.door import PeopleDoor
 from catalogue.proof.door import KeepingDoor
+from catalogue.recognition.door import RecognitionDoor
 from catalogue.redemption.door import SpendingDoor
 from catalogue.redemption.vault import Vault
 from catalogue.statement.door import StatementDoor
@@ -89,6 +90,7 @@ class Door:
         KeepingDoor(self).add_to(app.router)
         PeopleDoor(self).add_to(app.router)
         StatementDoor(self).add_to(app.router)
+        RecognitionDoor(self).add_to(app.router)
         guard = Guard(self)
         ReadingDoor(guard).add_to(app.router)
         ShelfDoor(guard).add_to(app.router)

@@ -42,6 +42,7 @@ COMMANDS: dict[str, Entry] = {
     "rewards": Entry("agent.cli.spending.offers", "What somebody can have for their points."),
     "redeem": Entry("agent.cli.spending.redeem", "Spend somebody's points, and show the voucher once."),
     "redemption": Entry("agent.cli.spending.redemption", "What learners asked for, and what became of it."),
+    "kudos": Entry("agent.cli.kudos.commands", "Learners thank each other; who may see it, and what is taken back."),
     "allowance": Entry("agent.cli.spending.allowance", "Vouchers made beforehand, for when there is no line."),
     "sync": Entry("agent.cli.delivery.sync", "Delivery to the catalogue: now, where it stands, what goes out."),
     "backup": Entry("agent.cli.keeping.backup", "Copy the ledger, and read the copy again before it counts."),

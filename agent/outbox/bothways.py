@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.outbox.people.telling import Telling
+from agent.outbox.recognising.asking import Asking
 from agent.outbox.redeeming.desk import Redeeming
 from agent.outbox.statement.feed import Feed
 from agent.outbox.sync import Outbox
@@ -15,11 +16,12 @@ from agent.outbox.sync import Outbox
 class BothWays:
     """The outbox, the feed, the counter and what is told of people, of one catalogue. Ended by `close`."""
 
-    def __init__(self, outbox: Outbox, feed: Feed, counter: Redeeming, people: Telling) -> None:
+    def __init__(self, outbox: Outbox, feed: Feed, counter: Redeeming, people: Telling, asking: Asking) -> None:
         self._outbox = outbox
         self._feed = feed
         self._counter = counter
         self._people = people
+        self._asking = asking
 
     async def run(self) -> None:
         """Deliver and hear for ever; neither waits for the other."""
@@ -47,6 +49,11 @@ class BothWays:
         """Where learners redeem."""
         return self._counter
 
+    @property
+    def asking(self) -> Asking:
+        """What recognition asks."""
+        return self._asking
+
     def status(self) -> Mapping[str, Any]:
         """Where both stand, for people."""
         return {**self._outbox.status(), "statement": self._feed.status()}
@@ -57,3 +64,4 @@ class BothWays:
         await self._feed.close()
         await self._counter.close()
         await self._people.close()
+        await self._asking.close()

@@ -11,6 +11,7 @@ from agent.config.settings import Settings
 from agent.ledger.writer import Writer
 from agent.outbox.bothways import BothWays
 from agent.outbox.people.telling import Telling
+from agent.outbox.recognising.asking import Asking
 from agent.outbox.recovery.box import read_lock
 from agent.outbox.redeeming.desk import Redeeming
 from agent.outbox.redeeming.talk import Talk
@@ -27,8 +28,8 @@ async def road_to_catalogue(
     stack: contextlib.AsyncExitStack, settings: Settings, writer: Writer, clock: Clock, chance: Chance
 ) -> BothWays | None:
     """Delivery and its way back; ``stack`` closes both. None without a catalogue."""
-    there, back, counter, beside = (client_of(settings, clock) for _ in range(4))
-    if there is None or back is None or counter is None or beside is None:
+    there, back, counter, beside, thanks = (client_of(settings, clock) for _ in range(5))
+    if there is None or back is None or counter is None or beside is None or thanks is None:
         return None
     data_dir = settings.agent.data_dir
     outbox = Outbox(
@@ -52,6 +53,12 @@ async def road_to_catalogue(
         secret=chance.secret,
     )
     people = Telling(client=beside, writer=writer, data_dir=data_dir, clock=clock, kin=kin_of(settings))
-    road = BothWays(outbox, feed, redeeming, people)
+    asking = Asking(
+        talk=Talk(thanks, writer, clock),
+        data_dir=data_dir,
+        deliver=partial(outbox.drain, limit_s=AT_THE_COUNTER_S),
+        secret=chance.secret,
+    )
+    road = BothWays(outbox, feed, redeeming, people, asking)
     stack.push_async_callback(road.close)
     return road

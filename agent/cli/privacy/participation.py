@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent.cli.access import ByOption, carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit_one, run_async, settings_of, utc
@@ -16,23 +16,32 @@ if TYPE_CHECKING:
 def opt_out(student: StudentArgument, by: ByOption = "", config: ConfigOption = None, json: JsonOption = False) -> None:
     """Let somebody take no part from now on: what they do is not recorded, earns nothing and is in no ranking.
 
+    Nor do they give or get kudos: the catalogue is told at once.
+
     What they have stays theirs; whoever wants that gone as well asks for `learner erase`.
 
     Example: rewards-agent learner opt-out ann@example.org --by "D. Protect"
     """
     learner, accounts = _whom(config, student)
     done = carry_out(config, "learner.opt-out", accounts=accounts, by=whoever(by))
-    emit_one({"takes no part": learner, "from": utc(done["from"])}, json=json)
+    emit_one({"takes no part": learner, "from": utc(done["from"]), **_catalogue(done)}, json=json)
 
 
 def opt_in(student: StudentArgument, config: ConfigOption = None, json: JsonOption = False) -> None:
     """Let somebody who took no part earn again from now on. What was meanwhile stays unpaid.
+
+    Kudos are a choice of their own: `kudos choose` says who sees them.
 
     Example: rewards-agent learner opt-in ann@example.org
     """
     learner, accounts = _whom(config, student)
     done = carry_out(config, "learner.opt-in", accounts=accounts)
     emit_one({"takes part": learner, "from": utc(done["from"])}, json=json)
+
+
+def _catalogue(done: dict[str, Any]) -> dict[str, Any]:
+    """Whether the catalogue was told, where there is one: kudos from and to this learner."""
+    return {"catalogue": done["catalogue"]} if "catalogue" in done else {}
 
 
 def _whom(config: Path | None, student: str) -> tuple[str, list[list[str]]]:

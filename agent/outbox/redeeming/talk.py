@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -18,7 +18,6 @@ from agent.outbox.writes import Runs
 from wire import canonical, enrolment, signing
 from wire.canonical import MalformedError
 from wire.keys import fingerprint
-from wire.money.spending import Asker
 from wire.signing import SignatureError
 
 _OK = 200
@@ -48,6 +47,14 @@ class Unknown:
     why: str
 
 
+class Message(Protocol):
+    """What can be asked for."""
+
+    def encode(self) -> bytes:
+        """Canonical bytes."""
+        ...
+
+
 class Talk:
     """One agent's questions and wishes."""
 
@@ -56,7 +63,7 @@ class Talk:
         self._writer = writer
         self._clock = clock
 
-    async def post(self, who: Identity, path: str, message: Asker) -> Said | Unknown:
+    async def post(self, who: Identity, path: str, message: Message) -> Said | Unknown:
         """Ask or wish for something."""
 
         async def send(key_id: str) -> Answer:

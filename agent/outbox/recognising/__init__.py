@@ -1,0 +1,1 @@
+"""Recognition on campus: learners thank each other through the catalogue, which learns pseudonyms."""
