@@ -68,7 +68,7 @@ MOODLE: tuple[KindEntry, ...] = (
 WITHOUT_LMS_EVENT: tuple[str, ...] = (
     "forum.rated", "submission.received", "user.registered", "programme.completed", "challenge.completed",
     "course.progressed", "user.updated", "lead.created", "order.created", "order.refunded",
-    "tag.added", "tag.removed", "certificate.awarded",
+    "tag.added", "tag.removed", "certificate.awarded", "kudos.given", "kudos.revoked",
     "lesson.passed", "lesson.failed", "lesson.scored", "lesson.progressed", "lesson.started", "lesson.ended",
     "course.passed", "course.failed", "course.scored", "course.started", "course.ended", "statement.voided",
 )  # fmt: skip

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, PrivateAttr
 
+from agent.config import ways_in
 from agent.config.document import Document, Fault, FaultsError, Table, examine, load, nearest, shown
 from agent.config.secrets import secret_file
 from agent.config.tables.callback import CallbackSettings
-from agent.config.tables.pull import ASKED, PullSettings
+from agent.config.tables.pull import PullSettings
 from agent.config.tables.webservice import WebServiceSource
 from agent.config.values import (
     DatabaseUrl,
@@ -147,12 +148,16 @@ class IdentitySettings(Table):
 
 
 class CatalogueSettings(Table):
-    """`[catalogue]`: where wallets are kept. Without this table the agent records and delivers nothing."""
+    """`[catalogue]`: where wallets are kept. Without this table the agent records and delivers nothing.
+
+    ``kudos`` names the source of kind generic through which kudos come as events.
+    """
 
     url: WebUrl
     signing_key_file: _Text = KEY_FILE
     proxy: WebUrl | None = None
     ca_file: FilePath | None = None
+    kudos: Name | None = None
 
 
 class PrivacySettings(Table):
@@ -314,7 +319,9 @@ def _crosswise(document: Document) -> Iterator[Fault]:
             yield from _web_faults(document, ("source", number), source, sources)
         else:
             yield from _site_faults(document, ("source", number), source, logs)
-        yield from _way_in_faults(document, ("source", number), source)
+        if source.get("kind") in get_args(PostKind):
+            yield from ways_in.faults_of(document, ("source", number), source)
+    yield from ways_in.kudos_faults(document, sources)
     told = document.data.get("callback")
     callbacks = [one if isinstance(one, Mapping) else {} for one in told] if isinstance(told, list) else []
     yield from _twice(document, callbacks, "name", "two callbacks have this name", table="callback")
@@ -336,25 +343,6 @@ def _twice(
         if isinstance(value, str) and first.setdefault(value, number) != number:
             line, _ = document.line_column(document.place((table, first[value], key)).value)
             yield document.fault((table, number, key), message, f"the other stands in line {line}")
-
-
-def _way_in_faults(document: Document, path: tuple[str, int], source: Mapping[str, Any]) -> Iterator[Fault]:
-    """A source posts, or is asked, or both."""
-    kind, pull = source.get("kind"), source.get("pull")
-    if kind not in get_args(PostKind):
-        return
-    if pull is None:
-        if "path" not in source:
-            yield document.fault((*path, "name"), "`path` is missing: where does it post to?", 'path = "/hook/…"')
-    elif kind not in ASKED:
-        told = f"a source of kind {kind} cannot be asked"
-        yield document.fault((*path, "pull"), told, f"these can: {', '.join(sorted(ASKED))}", on="key")
-    elif kind == "learnworlds" and isinstance(pull, Mapping) and "client" not in pull:
-        yield document.fault((*path, "pull"), _NO_CLIENT, _CLIENT, on="key")
-
-
-_NO_CLIENT = "`client` is missing: LearnWorlds wants the school's id"
-_CLIENT = "Settings → Developers → API shows it as Client ID: client = …"
 
 
 def _site_faults(

@@ -40,7 +40,7 @@ from agent.review.noticed import Noticed
 from agent.schedule.expiry import Expiry
 from agent.schedule.forgetting import Forgetting
 from agent.schedule.runner import Scheduler
-from agent.service.run import Ending
+from agent.service.run import Asking, Ending
 from agent.service.tail import Tail
 from agent.service.watch import RulesWatch
 from agent.wiring.callbacks import callback_address, callbacks_of
@@ -49,6 +49,7 @@ from agent.wiring.catalogue import road_to_catalogue
 from agent.wiring.enrolling import Enrolling, client_of
 from agent.wiring.logs import collectors_of, log_from, logs_of, logstore_options, states_of
 from agent.wiring.people.erasing import erasing_of
+from agent.wiring.people.kudos import kudos_heard
 from agent.wiring.people.linking import linking_of
 from agent.wiring.webservices import look_ups, web_services, web_states
 
@@ -79,7 +80,7 @@ class Agent:
     pipeline: Pipeline
     collectors: Mapping[str, Collector]
     door: Door | None
-    pulls: Sequence[Pull]
+    pulls: Sequence[Asking]
     outbox: BothWays | None
     scheduler: Scheduler
     ending: Sequence[Ending]
@@ -172,7 +173,7 @@ async def opened(
             pipeline=pipeline,
             collectors=collectors | readers,
             door=door_of(settings, inbox, clock, kinds),
-            pulls=_asking(stack, settings, inbox, clock, kinds),
+            pulls=[*_asking(stack, settings, inbox, clock, kinds), *kudos_heard(settings, outbox, inbox, clock)],
             outbox=outbox,
             scheduler=scheduler,
             ending=(expiry, _forgetting(settings, writer, pipeline, clock)),

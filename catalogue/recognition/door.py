@@ -10,7 +10,7 @@ from aiohttp import web
 
 from catalogue.errors import RefusedError
 from catalogue.proving import Proves
-from catalogue.recognition import choices, giving, remarks, seeing, tags, words
+from catalogue.recognition import choices, feed, giving, remarks, seeing, tags, words
 from catalogue.recognition.giving import Wish
 from catalogue.recognition.moderating import Moderator
 from catalogue.recognition.records import KUDOS, Recognition
@@ -144,6 +144,12 @@ class RecognitionDoor:
             offered = tags.listed(await tags.of_campus(conn, deed.campus))
         return {"days": days, "used": used, "offered": offered}
 
+    async def lines(self, deed: Deed) -> dict[str, Any]:
+        """What was given and taken back after a number, for rules of the campus."""
+        async with self._door.store.reading() as conn:
+            found, upto, more = await feed.lines(conn, deed.campus, _whole(deed, "after"), ROWS_MAX)
+        return {"lines": found, "next": upto, "more": more}
+
     async def moderate(self, deed: Deed) -> dict[str, Any]:
         """Hide one, show it again, or revoke it; with a number of a comment, hide or show that."""
         who = Moderator(store=self._door.store, campus=deed.campus, by=_by(deed), now=self._now())
@@ -177,6 +183,7 @@ DOINGS: dict[str, Doing] = {
     "show": RecognitionDoor.shown,
     "stats": RecognitionDoor.stats,
     "trends": RecognitionDoor.trends,
+    "lines": RecognitionDoor.lines,
     "moderate": RecognitionDoor.moderate,
 }
 """What an agent can ask for, by the name of its act."""

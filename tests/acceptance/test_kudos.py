@@ -16,6 +16,23 @@ from tests.sites import SqliteSite
 
 CAMPUS = "test-campus"
 ANN, BEN = "moodle:35", "moodle:36"
+THANKED = """
+[[rule]]
+id         = "thanked"
+on         = "kudos.given"
+conditions = { tag = "helpful" }
+award      = 3
+reverse_on = "kudos.revoked"
+"""
+HEARD = """
+kudos = "kudos"
+
+[[source]]
+name           = "kudos"
+kind           = "generic"
+same_site_as   = "moodle"
+pay_before_log = true
+"""
 
 
 @pytest.fixture
@@ -36,10 +53,11 @@ class Centre:
 
 
 def enrolled(tmp_path: Path, catalogue: Served) -> tuple[Campus, Centre]:
-    """A campus where Ann has earned something and Ben nothing yet."""
+    """A campus of two learners, whose rules pay who is thanked for help."""
     site = SqliteSite(tmp_path / "moodle.db")
     complete(site, 1)
-    at = campus(tmp_path / "campus", f"sqlite:///{site.path}", RULES, extra=f'[catalogue]\nurl = "{catalogue.url}"')
+    extra = f'[catalogue]\nurl = "{catalogue.url}"{HEARD}'
+    at = campus(tmp_path / "campus", f"sqlite:///{site.path}", RULES + THANKED, extra=extra)
     centre = Centre(("--config", str(catalogue.config)))
     added = centre.asks("tenant", "add", CAMPUS)
     at.command("key", "new")
@@ -48,20 +66,30 @@ def enrolled(tmp_path: Path, catalogue: Served) -> tuple[Campus, Centre]:
     return at, centre
 
 
+def points(at: Campus, learner: str) -> int:
+    """What a learner has on campus."""
+    found = at.json("learner", "show", learner)["balances"]
+    return sum(one["balance"] for one in found if one["currency"] == "points")
+
+
 def test_learners_thank_each_other_and_the_centre_learns_pseudonyms_words_and_nothing_once_they_are_erased(
     tmp_path: Path, catalogue: Served
 ) -> None:
     at, centre = enrolled(tmp_path, catalogue)
+    earned = points(at, BEN)
     first = at.json("kudos", "give", ANN, BEN, "#helpful Thank you", "--key", "one")
     again = at.json("kudos", "give", ANN, BEN, "#helpful Thank you", "--key", "one")
     assert (first["giver"], first["receiver"], again["id"]) == (ANN, BEN, first["id"])
     assert "themselves" in at.command("kudos", "give", ANN, ANN, "#helpful", check=False).stderr
+    at.catch_up()
     at.command("kudos", "like", BEN, "1")
     at.command("kudos", "comment", BEN, "1", "You are welcome")
     (shown,) = at.json("kudos", "list", "--as", BEN)
     assert (shown["giver"], shown["likes"], shown["comments"], shown["message"]) == (ANN, 1, 1, "Thank you")
     assert at.json("kudos", "show", "1")["said"][0]["user"] == BEN
     assert at.json("kudos", "stats", BEN)["tags"] == {"helpful": 1}
+
+    assert points(at, BEN) == earned + 3, "who is thanked has what the rule pays, once for each kudos"
 
     there = centre.asks("kudos", "list", CAMPUS)
     assert there[0]["message"] == "Thank you"
@@ -72,6 +100,10 @@ def test_learners_thank_each_other_and_the_centre_learns_pseudonyms_words_and_no
     assert (act["by"].split()[0], act["why"]) == ("agent", "a joke that hurt")
     at.command("kudos", "moderate", "1", "show", "--reason", "they talked")
 
+    at.command("kudos", "take-back", ANN, "1")
+    at.catch_up()
+    assert points(at, BEN) == earned, "and no longer once they are taken back"
+    assert at.json("kudos", "give", ANN, BEN, "#thanks", "--seen", "anonymous")["id"] == 3
     assert at.json("learner", "opt-out", BEN)["catalogue"] == "told"
     assert "takes no part" in at.command("kudos", "give", ANN, BEN, "#thanks", check=False).stderr
     assert centre.asks("kudos", "list", CAMPUS, "--as", "") == []

@@ -80,14 +80,14 @@ WRITTEN: tuple[FactEntry, ...] = (
     ),
     FactEntry(
         name="tag",
-        kinds=("forum.tagged", "tag.added", "tag.removed"),
+        kinds=("forum.tagged", "tag.added", "tag.removed", "kudos.given", "kudos.revoked"),
         type="text",
         unit="",
         sample="constructive",
         suppliers=(*POSTS, KAJABI, LEARNWORLDS),
         tables=("forum_posts",),
         meaning="the tag that somebody gave a post, in small letters (its learner is the post's author); or a learner, "
-        "as it is written there",
+        "as it is written there; or of kudos",
     ),
     FactEntry(
         name="by_staff",

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from catalogue import acts, schema
-from catalogue.recognition import policy
+from catalogue.recognition import feed, policy
 from tests.integration.recognition.people import ANN, BEN, CAT, COMMENTS, DAN, KUDOS, LIKES, Program
 
 AWARDS = "/api/awards"
@@ -105,6 +105,19 @@ async def test_whoever_has_a_pseudonym_at_each_of_two_agents_is_one_giver(lms: P
     await lms.refused("limit-pair", await lms.gives(BEN, DAN))
     await lms.does("PUT", f"/api/kudos_choices/{DAN}", {"shown": "none"})
     await lms.refused("takes-no-part", await lms.gives(CAT, ANN))
+
+
+async def test_what_was_given_and_taken_back_is_told_in_one_order(lms: Program) -> None:
+    first, second = await lms.gave(ANN, BEN), await lms.gave(ANN, CAT)
+    await lms.does("POST", AWARDS, {"key": "1", "receiver": BEN, "badge": "shine"})
+    await lms.does("DELETE", f"{KUDOS}/{first}", user=ANN)
+    told, after, more = [], 0, True
+    while more:
+        async with lms.real.store.reading() as conn:
+            lines, after, more = await feed.lines(conn, lms.campus, after, 2)
+        told += [(line["no"], line["what"], line["of"]) for line in lines]
+    assert told == [(1, "given", first), (2, "given", second), (4, "revoked", first)]
+    assert after == 4
 
 
 async def test_many_at_once_give_no_more_than_the_limit(lms: Program) -> None:

@@ -157,6 +157,17 @@ def test_two_who_rate_each_other_are_refused() -> None:
     assert found[3:] == ["refused reciprocal within 7d", "+1 points", "+1 points"]
 
 
+def test_friends_who_thank_each_other_by_turns_are_held() -> None:
+    text = check('on = "kudos.given"\nreciprocal = { within = "30d", times = 2 }\nthen = "hold"') + rule("kudos.given")
+    pairs = [("ann", "ben"), ("ben", "ann"), ("ann", "ben"), ("ben", "ann"), ("eve", "ann")]
+    given = [
+        event("kudos.given", START + n, got, obj=("object", str(n)), people={"subject": got, "actor": gave}, position=n)
+        for n, (gave, got) in enumerate(pairs, 1)
+    ]
+    found = outcomes(text, *given)
+    assert [one.split()[0] for one in found[3:]] == ["held", "+10"], found
+
+
 def test_two_who_always_answer_each_other_are_seen() -> None:
     text = check('reciprocal = { within = "1d" }') + POSTS
     first = event("forum.posted", START, "ann", post="1", facts={"reply_to": "ben"}, position=1)

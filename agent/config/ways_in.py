@@ -1,0 +1,45 @@
+"""By which way facts come in through a source that posts: to a path, by being asked, or as kudos from the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from agent.config.document import Document, Fault
+from agent.config.tables.pull import ASKED
+
+_NO_CLIENT = "`client` is missing: LearnWorlds wants the school's id"
+_CLIENT = "Settings → Developers → API shows it as Client ID: client = …"
+
+
+def faults_of(document: Document, path: tuple[str, int], source: Mapping[str, Any]) -> Iterator[Fault]:
+    """A source posts, or is asked, or both."""
+    kind, pull = source.get("kind"), source.get("pull")
+    if pull is None:
+        if "path" not in source and not _hears_kudos(document, source):
+            yield document.fault((*path, "name"), "`path` is missing: where does it post to?", 'path = "/hook/…"')
+    elif kind not in ASKED:
+        told = f"a source of kind {kind} cannot be asked"
+        yield document.fault((*path, "pull"), told, f"these can: {', '.join(sorted(ASKED))}", on="key")
+    elif kind == "learnworlds" and isinstance(pull, Mapping) and "client" not in pull:
+        yield document.fault((*path, "pull"), _NO_CLIENT, _CLIENT, on="key")
+
+
+def kudos_faults(document: Document, sources: list[Mapping[str, Any]]) -> Iterator[Fault]:
+    """Kudos come through a source that takes events of any kind."""
+    kudos = _kudos(document)
+    generic = [str(one.get("name")) for one in sources if one.get("kind") == "generic"]
+    if isinstance(kudos, str) and kudos not in generic:
+        message = f"there is no source {kudos!r} of kind generic"
+        known = f"there are: {', '.join(generic)}" if generic else 'add a [[source]] with kind = "generic"'
+        yield document.fault(("catalogue", "kudos"), message, known)
+
+
+def _kudos(document: Document) -> object:
+    """Through which source kudos come, as it is written."""
+    catalogue = document.data.get("catalogue")
+    return catalogue.get("kudos") if isinstance(catalogue, Mapping) else None
+
+
+def _hears_kudos(document: Document, source: Mapping[str, Any]) -> bool:
+    return source.get("kind") == "generic" and "pull" not in source and source.get("name") == _kudos(document)
