@@ -25,13 +25,16 @@ def operator(tmp_path: Path, catalogue_file: Path) -> Operator:
 
 
 def of_the_page() -> list[tuple[list[str], list[str]]]:
-    """Each command of the page, and what it is shown to answer."""
+    """Each command of the page for the catalogue, and what it is shown to answer."""
     found: list[tuple[list[str], list[str]]] = []
+    ours = False
     for block in re.findall(r"```console\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL):
         for line in block.splitlines():
+            if line.startswith("$ "):
+                ours = line.startswith("$ rewards-catalogue ")
             if line.startswith("$ rewards-catalogue "):
                 found.append((shlex.split(line.removeprefix("$ rewards-catalogue ")), []))
-            elif found and not line.startswith("$ "):
+            elif ours and not line.startswith("$ "):
                 found[-1][1].append(line)
     return found
 
