@@ -7,6 +7,7 @@ import contextlib
 import json as json_text
 import os
 import sys
+import textwrap
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -137,6 +138,14 @@ def _jsonable(value: Any) -> Any:
 
 
 def _table(heads: Sequence[str], listed: Sequence[Sequence[str]]) -> None:
+    """A table where no word has to be broken for it, else row by row; columns that say nothing are left out."""
+    full = [number for number in range(len(heads)) if any(row[number] for row in listed)]
+    heads, listed = [heads[number] for number in full], [[row[number] for number in full] for row in listed]
+    screen = console()
+    words = [max(map(_longest_word, column)) for column in zip(heads, *listed, strict=True)]
+    if sum(words) + _BETWEEN * len(words) > screen.width:
+        _one_by_one(heads, listed, screen.width)
+        return
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -144,10 +153,30 @@ def _table(heads: Sequence[str], listed: Sequence[Sequence[str]]) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for number, head in enumerate(heads):
         figures = all(row[number].lstrip("-").isdecimal() for row in listed if row[number])
-        table.add_column(head, justify="right" if figures else "left", overflow="fold")
+        table.add_column(head, justify="right" if figures else "left", min_width=words[number], overflow="fold")
     for row in listed:
         table.add_row(*(Text(cell) for cell in row))
-    console().print(table)
+    screen.print(table)
+
+
+_BETWEEN = 3
+"""Columns of the screen that a column of a table takes besides its words."""
+
+
+def _longest_word(text: str) -> int:
+    return max(map(len, text.split(" ")))
+
+
+def _one_by_one(heads: Sequence[str], listed: Sequence[Sequence[str]], width: int) -> None:
+    """Each row as lines of name and value, a line without words between two rows."""
+    wide = max(map(len, heads)) + 2
+    for row in listed:
+        for number, (head, cell) in enumerate(zip(heads, row, strict=True)):
+            label = f"{'  ' if number else ''}{head}"
+            parts = textwrap.wrap(cell, max(width - wide - 2, 10)) if cell else []
+            for line, part in enumerate(parts):
+                typer.echo(f"{'' if line else label:<{wide}}  {part}")
+        typer.echo("")
 
 
 def _aligned(heads: Sequence[str], listed: Sequence[Sequence[str]]) -> None:

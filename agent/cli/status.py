@@ -37,6 +37,7 @@ SOURCE_COLUMNS = (
     "fault",
 )
 PULL_COLUMNS = ("source", "every", "last_ok_at", "tried_at", "attempts", "facts", "trouble")
+NO_CATALOGUE = "none configured: nothing is delivered"
 CALLBACK_COLUMNS = ("callback", "waiting", "attempts", "last_ok_at", "last_error")
 
 
@@ -53,13 +54,20 @@ def status(config: ConfigOption = None, json: JsonOption = False) -> None:
         if found["pulls"]:
             emit(found["pulls"], PULL_COLUMNS, json=False)
         emit_one(found["ledger"], json=False)
-        emit_one(found["delivery"], json=False)
+        emit_one(_told(found["delivery"]), json=False)
         if found["callbacks"]:
             emit(found["callbacks"], CALLBACK_COLUMNS, json=False)
         if found["scheduled"]:
             emit(found["scheduled"], COLUMNS, json=False)
     if any(source["fault"] for source in found["sources"]) or found["delivery"]["fault"]:
         raise typer.Exit(3)
+
+
+def _told(delivery: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a person needs of delivery: no line for what is not there, one line where there is no catalogue."""
+    if not delivery["enrolled"] and delivery["catalogue"] == NO_CATALOGUE:
+        return {"catalogue": NO_CATALOGUE}
+    return {name: value for name, value in delivery.items() if value not in ("", None)}
 
 
 def standing(connection: sqlite3.Connection, settings: Settings) -> dict[str, Any]:
@@ -81,7 +89,7 @@ def standing(connection: sqlite3.Connection, settings: Settings) -> dict[str, An
 
 
 def _catalogue(settings: Settings) -> str:
-    return str(settings.catalogue.url) if settings.catalogue is not None else "none configured: nothing is delivered"
+    return str(settings.catalogue.url) if settings.catalogue is not None else NO_CATALOGUE
 
 
 def _sources(connection: sqlite3.Connection, settings: Settings) -> list[dict[str, Any]]:

@@ -54,7 +54,6 @@ def test_the_proof_names_a_row_that_was_not_paid(played: tuple[Path, subprocess.
     directory, _ = played
     place = Place(directory=directory, port=0)
     campus = Campus(path=place.moodle, learners=(), usernames={}, contexts={}, courses=(), enrolled={})
-    assert prove(place, campus).differences == ()
     with closing(sqlite3.connect(place.moodle)) as db, db:
         db.execute(
             "INSERT INTO mdl_logstore_standard_log (eventname, objectid, contextlevel, contextinstanceid, userid, "

@@ -23,7 +23,7 @@ id = "lesson"
 on = "lesson.completed"
 award = 10
 """
-WRITING_S = 60.0
+WRITING_S = 20.0
 INSERT = (
     "INSERT INTO mdl_logstore_standard_log"
     " (eventname, component, action, target, objecttable, objectid, crud, edulevel, contextid, contextlevel,"

@@ -8,7 +8,6 @@ import random
 import shutil
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +17,10 @@ import pytest
 from agent.errors import BusyError, ConfigError, IntegrityError, TransientError
 from agent.ledger import file, verify
 from agent.ledger.writer import Writer
+from tests import programs
 from tests.builders import awards_for, some_events
 from tests.ledgers import Ledger, content, found, opened, rows
 
-ROOT = Path(__file__).resolve().parents[2]
 DISK_KIB, BALLAST_KIB = 6_144, 4_096
 KILLS = 32
 
@@ -48,16 +47,16 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def second_agent(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
+def second_agent(data_dir: Path) -> Iterator[programs.Running]:
     """Another process that has the ledger open and writes to it; killed at the end where it still runs."""
-    command = [sys.executable, "-m", "tests.ledger_process", str(data_dir)]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "open\n"
-            yield process
-        finally:
-            process.kill()
+    with contextlib.ExitStack() as stack:
+        typed, _typing = (stack.enter_context(os.fdopen(end, mode)) for end, mode in zip(os.pipe(), "rw", strict=True))
+        said, saying = (stack.enter_context(os.fdopen(end, mode)) for end, mode in zip(os.pipe(), "rw", strict=True))
+        process = programs.start("tests.ledger_process", [str(data_dir)], stdin=typed, stdout=saying)
+        stack.callback(process.wait)
+        stack.callback(process.kill)
+        assert said.readline() == "open\n"
+        yield process
 
 
 async def fill(ledger: Ledger) -> tuple[int, TransientError]:

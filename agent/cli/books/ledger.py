@@ -27,6 +27,7 @@ from agent.errors import InvalidInputError
 if TYPE_CHECKING:
     import sqlite3
 
+    from agent.config.settings import Settings
     from agent.ledger.reading import EntryRow
 
 app = typer.Typer(
@@ -78,7 +79,14 @@ def listed(
     if not json:
         for row in rows:
             row["amount"] = amount_text(row["currency"], row["amount"], rulebook)
-    emit(rows, LIST_COLUMNS, json=json, empty="no such entries")
+    emit(rows, LIST_COLUMNS, json=json, empty=_none(settings))
+
+
+def _none(settings: Settings) -> str:
+    """Why there is nothing to list."""
+    if settings.agent.mode == "shadow":
+        return "no such entries: in shadow mode nothing is paid; what would be: rewards-agent events list"
+    return "no such entries"
 
 
 @app.command()

@@ -70,7 +70,7 @@ def grant_statements(options: LogstoreOptions, tables: Iterable[str], *, host: s
     statements.append(grant_of(log_url, _log_table(options), "", host))
     if options.log_url is not None:
         statements += _entered(options.url)
-    for table in sorted(tables, key=YOUNG_TABLES.__contains__):
+    for table in sorted(tables, key=lambda table: (table in YOUNG_TABLES, table)):
         columns = f" ({', '.join(USER_COLUMNS)})" if table == "user" else ""
         statements.append(grant_of(options.url, f"{options.table_prefix}{table}", columns, host))
     return tuple(statements)

@@ -82,7 +82,7 @@ def test_help_imports_no_command_and_none_of_the_heavy_libraries() -> None:
 
 def test_every_command_of_the_list_is_there_and_has_help(tmp_path: Path) -> None:
     for name in COMMANDS:
-        shown = agent(name, "--help", cwd=tmp_path)
+        shown = programs.run("agent", [name, "--help"], cwd=tmp_path)
         assert (shown.returncode, shown.stderr) == (0, "")
         assert "install-completion" not in shown.stdout
         assert " []" not in shown.stdout, "names in double brackets are text, no markup"

@@ -117,21 +117,33 @@ def test_one_thing_is_shown_line_by_line(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out == "open gaps  2\nok         yes\nseen\n"
 
 
-def test_on_a_terminal_a_table_fits_its_width_and_loses_nothing() -> None:
+def on_a_terminal(rows: str, columns: str, width: int) -> str:
+    """What `emit` shows on a terminal of that width, without its colours."""
     ours, theirs = os.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 60, 0, 0))
-    script = (
-        "from agent.cli.frame import emit\n"
-        "emit([{'who': 'moodle:35', 'why': 'w' * 90, 'points': 10}], ('who', 'why', 'points'), json=False)\n"
-    )
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
+    script = f"from agent.cli.frame import emit\nemit({rows}, {columns}, json=False)\n"
     environment = {"PYTHONPATH": str(Path(__file__).parents[3]), "TERM": "xterm", "PATH": "/usr/bin"}
     subprocess.run([sys.executable, "-c", script], stdout=theirs, env=environment, timeout=60, check=True)
     os.close(theirs)
     shown = re.sub(r"\x1b\[[0-9;]*m", "", os.read(ours, 100_000).decode())
     os.close(ours)
+    assert all(len(line) <= width for line in shown.splitlines())
+    return shown
 
-    assert all(len(line) <= 60 for line in shown.splitlines())
+
+def test_on_a_terminal_a_table_fits_its_width_and_loses_nothing() -> None:
+    shown = on_a_terminal("[{'who': 'moodle:35', 'why': 'w ' * 90, 'points': 10}]", "('who', 'why', 'points')", 60)
     assert shown.count("w") == 90 + "who why".count("w")
+    assert shown.splitlines()[1].split() == ["who", "why", "points"]
+
+
+def test_where_words_would_be_broken_rows_are_told_one_by_one_without_what_is_empty() -> None:
+    row = "{'at': '2026-09-01T00:00:00Z', 'log': 'moodle:3532', 'fault': '', 'why': 'w' * 90}"
+    shown = on_a_terminal(f"[{row}, {row}]", "('at', 'log', 'fault', 'why')", 60)
+    assert shown.count("2026-09-01T00:00:00Z") == 2
+    assert shown.count("  log  moodle:3532") == 2
+    assert shown.count("w") == 2 * (90 + "why".count("w"))
+    assert "fault" not in shown
 
 
 def test_times_are_told_in_utc() -> None:

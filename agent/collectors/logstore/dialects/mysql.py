@@ -197,7 +197,8 @@ class MysqlDatabase(ThreadedDatabase):
         if code in _ACCESS:
             return ConfigError(
                 f"{place}: the database at {self._where()} refuses user {user!r} with this password",
-                hint=f"check the user in {self._key} and the password in password_file; this host may lack an account",
+                hint=f"check the user in {self._key} and the password in password_file; this host may lack an account, "
+                "and one that was there before `init` kept its password (ALTER USER … IDENTIFIED BY …)",
                 fault="account-refused",
             )
         if code in {ER.BAD_DB_ERROR, ER.DBACCESS_DENIED_ERROR}:
