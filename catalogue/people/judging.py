@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from wire.people import SAID_BY
 
@@ -84,6 +84,13 @@ def against(one: str, other: str, known: Mapping[str, Person], apart: Collection
 def members(purse: str, known: Mapping[str, Person]) -> list[Person]:
     """Whose wallets a purse has."""
     return [one for one in known.values() if one.purse == purse]
+
+
+def joined(one: str, other: str, known: Mapping[str, Person]) -> list[Person]:
+    """Everybody of two purses in one, which is called by its first name."""
+    together = [each for each in known.values() if each.purse in {one, other}]
+    purse = min(each.name for each in together)
+    return [replace(each, purse=purse) for each in together]
 
 
 def _alike(mine: Person, other: Person, by: str) -> bool:

@@ -6,13 +6,15 @@ Whoever changes anything holds the campus's `link_head` first: two agents' messa
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, delete, insert, or_, select, text, update
+from sqlalchemy import and_, bindparam, delete, insert, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from catalogue import schema
 from catalogue.errors import RefusedError
 from catalogue.people import judging
 from catalogue.people.judging import Person, Word
@@ -140,8 +142,10 @@ async def _own(conn: AsyncConnection, sender: Sender, people: Sequence[Told]) ->
     """Those that no other agent told of: a pseudonym is one agent's."""
     names = [one.name for one in people]
     foreign: set[str] = set()
+    every = schema.agent.c
+    agents = select(every.agent).where(every.campus == sender.campus, every.agent != sender.agent)
     for table in (person_tag, link):
-        others = (table.c.campus == sender.campus, table.c.agent != sender.agent, table.c.name.in_(names))
+        others = (table.c.campus == sender.campus, table.c.agent.in_(agents), table.c.name.in_(names))
         foreign |= set(await conn.scalars(select(table.c.name).where(*others)))
     return [one for one in people if one.name not in foreign]
 
@@ -185,7 +189,8 @@ async def _one_of_two(conn: AsyncConnection, sender: Sender, told: Told, *, now:
         await _leave(conn, sender.campus, told.name, no=no)
         known = await _people(conn, sender.campus, [(told.name, sender.agent), (told.into, sender.agent)])
     why = "accounts of one person at their agent"
-    await _link(conn, sender.campus, told.name, told.into, known, How(now, BY_AGENT, why, no))
+    pair = (known[told.name].purse, known[told.into].purse)
+    await _link(conn, sender.campus, *pair, known, How(now, BY_AGENT, why, no))
     ours = (link.c.campus == sender.campus, link.c.name == told.name)
     await conn.execute(update(link).where(*ours).values(account_of=told.into))
 
@@ -199,61 +204,72 @@ async def _judge(conn: AsyncConnection, campus: str, agents: Mapping[str, str], 
 
     ``agents`` has the agent of each name.
     """
-    waiting = {
-        row["name"]: row["agent"] for row in await held(conn, campus) if not agents.keys().isdisjoint(row["others"])
-    }
-    for name, agent in {**agents, **waiting}.items():
-        known = await _alike(conn, campus, name)
-        known.setdefault(name, _person(name, agent, name, ""))
+    waits = {row["name"]: row for row in await held(conn, campus)}
+    because = {name: row["agent"] for name, row in waits.items() if not agents.keys().isdisjoint(row["others"])}
+    concerned = {**agents, **because}
+    known = await _alike(conn, campus, concerned)
+    apart = await _apart(conn, campus, known)
+    changed: dict[str, Person] = {}
+    made: dict[str, str] = {}
+    alone = {name for name, one in known.items() if len(judging.members(one.purse, known)) == 1}
+    for name in concerned:
         if known[name].account_of:
             continue
-        word = judging.decide(name, known, await _apart(conn, campus, known))
+        word = judging.decide(name, known, apart)
         if word.into:
-            why = f"the same {word.by}"
-            await _link(conn, campus, known[name].purse, word.into, known, How(now, BY_TAG, why, no))
-        await _hold(conn, campus, known[name], word, now=now, no=no)
+            for one in judging.joined(known[name].purse, word.into, known):
+                made.setdefault(one.name, f"the same {word.by}")
+                known[one.name] = one
+                waits.pop(one.name, None)
+                changed.pop(one.name, None)
+            continue
+        before = waits.get(name)
+        said = None if before is None else (tuple(before["others"]), before["reason"])
+        if said != ((word.others, word.reason) if word.reason else None):
+            changed[name] = known[name]
+            await _hold(conn, campus, known[name], word, now)
+    rows = [(known[name], name in alone, why) for name, why in made.items()]
+    await _written(conn, campus, rows, How(now, BY_TAG, "", no))
+    await _changed(conn, campus, changed.values(), no)
 
 
-async def _hold(conn: AsyncConnection, campus: str, one: Person, word: Word, *, now: int, no: int) -> None:
-    ours = (link_held.c.campus == campus, link_held.c.name == one.name)
-    before = (await conn.execute(select(link_held.c.others, link_held.c.reason).where(*ours))).first()
-    others = json.dumps(word.others)
-    if (before is None and not word.reason) or (before is not None and tuple(before) == (others, word.reason)):
-        return
-    await conn.execute(delete(link_held).where(*ours))
+async def _hold(conn: AsyncConnection, campus: str, one: Person, word: Word, now: int) -> None:
+    """Let a link wait for somebody; without a reason none waits any longer."""
+    await conn.execute(delete(link_held).where(link_held.c.campus == campus, link_held.c.name == one.name))
     if word.reason:
-        said = {"others": others, "reason": word.reason, "held_at": now}
+        said = {"others": json.dumps(word.others), "reason": word.reason, "held_at": now}
         await conn.execute(insert(link_held), {"campus": campus, "name": one.name, "agent": one.agent, **said})
-    await _changed(conn, campus, [one], no)
 
 
 async def _link(
-    conn: AsyncConnection,
-    campus: str,
-    one: str,
-    other: str,
-    known: Mapping[str, Person],
-    how: How,
+    conn: AsyncConnection, campus: str, one: str, other: str, known: Mapping[str, Person], how: How
 ) -> None:
     """Make two purses one; everybody in them waits no longer."""
-    together = [*judging.members(one, known), *(each for each in judging.members(other, known) if each.purse != one)]
-    purse = min(each.name for each in together)
-    there = set(await conn.scalars(select(link.c.name).where(link.c.campus == campus, link.c.purse.in_((one, other)))))
-    await conn.execute(update(link).where(link.c.campus == campus, link.c.purse.in_((one, other))).values(purse=purse))
-    said = {
-        "campus": campus,
-        "purse": purse,
-        "account_of": "",
-        "linked_at": how.now,
-        "linked_by": how.by,
-        "why": how.why,
-    }
-    new = [said | {"name": each.name, "agent": each.agent} for each in together if each.name not in there]
-    if new:
-        await conn.execute(insert(link), new)
-    names = [each.name for each in together]
-    await conn.execute(delete(link_held).where(link_held.c.campus == campus, link_held.c.name.in_(names)))
-    await _changed(conn, campus, together, how.no)
+    together = judging.joined(one, other, known)
+    alone = {purse for purse in (one, other) if len(judging.members(purse, known)) == 1}
+    rows = [(each, known[each.name].purse in alone, how.why) for each in together]
+    await _written(conn, campus, rows, how)
+
+
+async def _written(conn: AsyncConnection, campus: str, people: Sequence[tuple[Person, bool, str]], how: How) -> None:
+    """Write persons with the purse that they are in now: each with whether they were in none, and why they are."""
+    if not people:
+        return
+    said = {"account_of": "", "linked_at": how.now, "linked_by": how.by}
+    rows = [
+        said | {"campus": campus, "name": one.name, "agent": one.agent, "purse": one.purse, "why": why}
+        for one, alone, why in people
+        if alone
+    ]
+    if rows:
+        await conn.execute(insert(link), rows)
+    moved = [{"of": campus, "who": one.name, "into": one.purse} for one, alone, _ in people if not alone]
+    if moved:
+        ours = (link.c.campus == bindparam("of"), link.c.name == bindparam("who"))
+        await conn.execute(update(link).where(*ours).values(purse=bindparam("into")), moved)
+    waited = (link_held.c.campus == campus, link_held.c.name.in_([one.name for one, _, _ in people]))
+    await conn.execute(delete(link_held).where(*waited))
+    await _changed(conn, campus, [one for one, _, _ in people], how.no)
 
 
 async def _leave(conn: AsyncConnection, campus: str, name: str, *, no: int, along: Collection[str] = ()) -> list[str]:
@@ -288,32 +304,47 @@ def _person(name: str, agent: str, purse: str, account_of: str) -> Person:
     return Person(name=name, agent=agent, purse=purse, account_of=account_of, tags={})
 
 
-async def _alike(conn: AsyncConnection, campus: str, name: str) -> dict[str, Person]:
-    """Everybody who has a tag of this person, of the same link key, and everybody in the purses of all these."""
+async def _alike(conn: AsyncConnection, campus: str, agents: Mapping[str, str]) -> dict[str, Person]:
+    """These names, everybody who has a tag of theirs of the same link key, and everybody in the purses of all these.
+
+    ``agents`` has the agent of each name: keys begin with it.
+    """
+    named = dict(agents)
     mine, others = person_tag.alias("mine"), person_tag.alias("others")
     same = and_(*(mine.c[column] == others.c[column] for column in ("campus", "said_by", "tag", "key")))
-    asked = (mine.c.campus == campus, mine.c.name == name)
-    near = select(others.c.name, others.c.agent).select_from(mine.join(others, same)).where(*asked).distinct()
-    named = [(row.name, row.agent) for row in await conn.execute(near)]
-    found = await _people(conn, campus, named)
+    near = select(others.c.name, others.c.agent).select_from(mine.join(others, same)).distinct()
+    for agent, some in _by_agent(agents):
+        asked = (mine.c.campus == campus, mine.c.agent == agent, mine.c.name.in_(some))
+        named |= {row.name: row.agent for row in await conn.execute(near.where(*asked))}
+    found: dict[str, Person] = {}
+    for _, some in _by_agent(dict.fromkeys(named, "")):
+        found |= await _people(conn, campus, [(name, named[name]) for name in some])
     tags: dict[str, dict[str, dict[str, bool]]] = {}
-    wanted = sorted(found)
-    for start in range(0, len(wanted), PARAMETERS_MAX):
-        some = wanted[start : start + PARAMETERS_MAX]
-        for row in await conn.execute(
-            select(person_tag).where(person_tag.c.campus == campus, person_tag.c.name.in_(some))
-        ):
+    table = person_tag.c
+    for agent, some in _by_agent({name: one.agent for name, one in found.items()}):
+        theirs = (table.campus == campus, table.agent == agent, table.name.in_(some))
+        for row in await conn.execute(select(person_tag).where(*theirs)):
             tags.setdefault(row.name, {}).setdefault(row.said_by, {})[row.tag] = row.shared
-    return {
-        each: Person(name=each, agent=one.agent, purse=one.purse, account_of=one.account_of, tags=tags.get(each, {}))
-        for each, one in found.items()
-    }
+    return {name: replace(one, tags=tags.get(name, {})) for name, one in found.items()}
+
+
+def _by_agent(agents: Mapping[str, str]) -> Iterator[tuple[str, Sequence[str]]]:
+    """The names of each agent, not too many at once."""
+    names: dict[str, list[str]] = {}
+    for name, agent in sorted(agents.items()):
+        names.setdefault(agent, []).append(name)
+    for agent, all_of_it in names.items():
+        for start in range(0, len(all_of_it), PARAMETERS_MAX):
+            yield agent, all_of_it[start : start + PARAMETERS_MAX]
 
 
 async def _apart(conn: AsyncConnection, campus: str, names: Collection[str]) -> set[frozenset[str]]:
     table = link_apart.c
-    rows = await conn.execute(select(table.name, table.other).where(table.campus == campus, table.name.in_(names)))
-    return {frozenset((row.name, row.other)) for row in rows}
+    found: set[frozenset[str]] = set()
+    for _, some in _by_agent(dict.fromkeys(names, "")):
+        wanted = select(table.name, table.other).where(table.campus == campus, table.name.in_(some))
+        found |= {frozenset((row.name, row.other)) for row in await conn.execute(wanted)}
+    return found
 
 
 async def _owner(conn: AsyncConnection, campus: str, name: str) -> tuple[str, str]:
