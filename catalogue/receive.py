@@ -120,9 +120,10 @@ async def _taken(
             await issue.count(conn, sender.campus, rooms, posting.given())
         stored = _receipt(key, batch, posting, now)
         await currencies.learn(conn, sender.campus, sifted.terms)
+        await _go_on(conn, sender, batch.header, now=now)
         # From here on the campus's other batches wait: all of this one is of one date, and so of one month.
         posted = await book.number(conn, sender.campus, len(posting.moves), now=now)
-        await _write(store, conn, sender, batch, posting, stored, now=now, posted_at=posted.posted_at)
+        await _write(store, conn, batch, posting, stored, now=now, posted_at=posted.posted_at)
         await book.write(store, conn, sender.campus, posting.moves, held, posted=posted)
         return stored
 
@@ -227,7 +228,6 @@ def _receipt(key: Key, batch: Batch, posting: ingest.Posting, now: int) -> Store
 async def _write(
     store: Store,
     conn: AsyncConnection,
-    sender: Sender,
     batch: Batch,
     posting: ingest.Posting,
     stored: StoredReceipt,
@@ -252,6 +252,10 @@ async def _write(
         "received_at": now,
     }
     await conn.execute(_KEEP, owner | row)
+
+
+async def _go_on(conn: AsyncConnection, sender: Sender, header: Header, *, now: int) -> None:
+    """The agent, which is held, stands after this batch."""
     moved = {"epoch": header.epoch, "seq": header.last_seq, "head": header.head}
     moved |= {"heard_at": now, "skew_s": sender.skew_s}
     await conn.execute(_AGENT_MOVED, {"of_campus": header.campus, "of_agent": header.agent} | moved)
