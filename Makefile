@@ -84,7 +84,7 @@ $(VENV)/.docs: docs/requirements.lock $(VENV)/.installed
 lock: ## resolve the dependencies again and write the lock files; run it with the oldest Python we support, Debian 12's
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip --disable-pip-version-check install --quiet pip-tools
-	$(VENV)-lock/bin/$(LOCK) --extra catalogue --extra dev --output-file requirements.lock pyproject.toml
+	$(VENV)-lock/bin/$(LOCK) --extra catalogue --extra parquet --extra dev --output-file requirements.lock pyproject.toml
 	$(VENV)-lock/bin/$(LOCK) --extra docs --constraint requirements.lock --output-file docs/requirements.lock pyproject.toml
 	$(VENV)-lock/bin/$(LOCK) --extra catalogue --extra build --constraint requirements.lock \
 	    --output-file requirements.run.lock pyproject.toml

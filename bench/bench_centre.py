@@ -18,6 +18,7 @@ from pathlib import Path
 from random import Random
 
 import asyncpg
+import psutil
 from sqlalchemy import insert, make_url
 
 from bench.frame import Comparison, Sample, publish
@@ -238,7 +239,11 @@ _BYTES = (
 class Bench:
     """One catalogue that grows, and its copies."""
 
-    def __init__(self, centre: Centre, sender: Sender, connection: asyncpg.Connection, *, most: int) -> None:
+    def __init__(
+        self, centre: Centre, sender: Sender, connection: asyncpg.Connection, *, datadir: Path, most: int
+    ) -> None:
+        self._server = psutil.Process(int((datadir / "postmaster.pid").read_text(encoding="utf-8").split()[0]))
+        self.server_us: list[float] = []
         self._since = int(time.time()) - MONTHS * 30 * 86_400
         self._step_ms = MONTHS * 30 * 86_400_000 // most
         self._centre = centre
@@ -296,11 +301,17 @@ class Bench:
         return await self._taken(sent)
 
     async def _taken(self, sent: Sequence[Signed]) -> Sample:
+        served = self._served_s()
         cpu, started = time.process_time(), time.perf_counter()
         for one in sent:
             await self._centre.take(one)
         units = len(sent) * batch.BATCH_ENTRIES_MAX
+        self.server_us.append(1e6 * (self._served_s() - served) / units)
         return Sample(units=units, wall_s=time.perf_counter() - started, cpu_s=time.process_time() - cpu)
+
+    def _served_s(self) -> float:
+        """CPU seconds that PostgreSQL has used, its connections and its own work."""
+        return sum(sum(one.cpu_times()[:2]) for one in (self._server, *self._server.children()))
 
 
 async def redeem(store: Store, seconds: int) -> tuple[list[float], float]:
@@ -365,15 +376,17 @@ async def run(sizes: tuple[int, ...], *, batches: int, repeats: int, seconds: in
         database = server.create_database()
         async with opened(database, Path(name)) as (centre, sender):
             connection = await asyncpg.connect(database.dsn)
-            bench = Bench(centre, sender, connection, most=sizes[-1])
+            bench = Bench(centre, sender, connection, datadir=server.datadir, most=sizes[-1])
             replayed = 0.0
             for size in sizes:
                 await bench.fill(size)
                 outcome, sent = await bench.post(batches=batches, repeats=repeats)
+                server_us = statistics.median(bench.server_us[-repeats:])
                 rates.append(statistics.median(one.rate for one in outcome.ours))
                 replayed = (await bench.again(sent)).rate
                 there = f"{size:,} entries of {MONTHS} months and {WALLETS:,} wallets"
-                body.append(f"With {there} already there:\n\n{outcome.table()}")
+                served = f"PostgreSQL itself used {server_us:.0f} CPU µs an entry of ours."
+                body.append(f"With {there} already there:\n\n{outcome.table()}\n{served}")
             stored = await connection.fetchval(_BYTES) / await connection.fetchval("SELECT count(*) FROM entry")
             took, cpu_s = await redeem(centre.store, seconds)
             await connection.close()

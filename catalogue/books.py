@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import schema
 from catalogue.store.rows import WalletKey, WalletState
-from catalogue.wallets import book
+from catalogue.wallets import book, carried
 from catalogue.wallets import purse as purses
 from wire import entry
 from wire.money.lots import Account
@@ -79,10 +79,12 @@ async def lots(conn: AsyncConnection, campus: str, learner: str, currency: str) 
 
 
 async def history(conn: AsyncConnection, campus: str, learner: str, currency: str) -> list[dict[str, Any]]:
-    """Every movement of one wallet in order, each with the balance after it."""
+    """Every movement of one wallet that is here in order, each with the balance after it."""
     found = await _held(conn, campus, learner, currency)
-    balance, rows = 0, []
-    for row in await book.history(conn, campus, found.values()):
+    lines = await book.history(conn, campus, found.values())
+    before = await carried.after(conn, campus, book.ends(lines, found.values()))
+    balance, rows = sum(one.state.balance for one in before.values()), []
+    for row in lines:
         balance += row.amount + row.waived
         rows.append({**row._asdict(), "balance": balance})
     return rows
@@ -95,14 +97,16 @@ async def _held(conn: AsyncConnection, campus: str, learner: str, currency: str)
     return {} if row is None else {(learner, currency): WalletState(*row)}
 
 
-async def entries(conn: AsyncConnection, campus: str, agent: str | None = None) -> AsyncIterator[Row[Any]]:
-    """(agent, epoch, seq, body, rejected) of every entry of a campus, in key order."""
+async def entries(
+    conn: AsyncConnection, campus: str, agent: str | None = None, *, after: tuple[str, int, int] = ("", 0, 0)
+) -> AsyncIterator[Row[Any]]:
+    """(agent, epoch, seq, body, rejected) of every entry of a campus after one (agent, epoch, seq), in key order."""
     table = schema.entry.c
-    at: tuple[str, int, int] = ("", 0, 0)
+    at = after
     only = [table.campus == campus] if agent is None else [table.campus == campus, table.agent == agent]
     while True:
-        after = tuple_(table.agent, table.epoch, table.seq) > tuple_(*at)
-        page = select(table.agent, table.epoch, table.seq, table.body, table.rejected).where(*only, after)
+        later = tuple_(table.agent, table.epoch, table.seq) > tuple_(*at)
+        page = select(table.agent, table.epoch, table.seq, table.body, table.rejected).where(*only, later)
         ordered = page.order_by(table.agent, table.epoch, table.seq).limit(PAGE_ROWS)
         rows: list[Any] = list((await conn.execute(ordered)).all())
         for row in rows:

@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import acts, books, schema
 from catalogue.finance import audit as finance
-from catalogue.proof import keys, rejected
+from catalogue.proof import archived, keys, rejected
 from catalogue.redemption import audit as redemptions
 from catalogue.statement import pages as statement
 from catalogue.store.rows import WalletKey
-from catalogue.wallets import audit
+from catalogue.wallets import audit, carried
 from wire import chain, entry, receipt, signing
 from wire.batch import digest
 from wire.canonical import MalformedError
@@ -37,6 +37,8 @@ class Report:
         self.wallets = 0
         self.sums: dict[tuple[str, str, str, str], tuple[int, int]] = {}
         """(campus, day, rule, currency) → how many entries were posted, and how much."""
+        self.archived: dict[str, str] = {}
+        """By campus: what was not looked at, because it is in the archive alone."""
         self.faults: list[str] = []
 
     def fault(self, text: str) -> None:
@@ -54,12 +56,16 @@ async def verify(conn: AsyncConnection, public: bytes, *, now: int, campus: str 
         wanted = wanted.where(schema.tenant.c.campus == campus)
     for name in (await conn.scalars(wanted)).all():
         sums: dict[WalletKey, int] = defaultdict(int)
+        begins = await carried.begins(conn, name)
+        if begins.no:
+            report.archived[name] = begins.told(name)
         rows = await conn.execute(
             select(schema.agent).where(schema.agent.c.campus == name).order_by(schema.agent.c.agent)
         )
         for agent in rows.all():
-            later = await rejected.accepted(conn, name, agent.agent)
-            await _Chain(report, agent, sums, publics=publics, later=later, now=now).walk(conn)
+            later = await rejected.accepted(conn, name, agent.agent, begins.no)
+            start = await archived.start(conn, name, agent.agent)
+            await _Chain(report, agent, sums, publics=publics, later=later, start=start, now=now).walk(conn)
             for fault in await statement.check(conn, name, agent.agent):
                 report.fault(fault)
         report.wallets += await audit.check(conn, name, sums, report.fault)
@@ -82,6 +88,7 @@ class _Chain:
         *,
         publics: Mapping[str, bytes],
         later: Collection[tuple[int, int]],
+        start: archived.Start,
         now: int,
     ) -> None:
         self.report = report
@@ -90,8 +97,9 @@ class _Chain:
         self.publics = publics
         self.later = later
         self.now = now
-        self.seq = 0
-        self.head = chain.GENESIS
+        self.start = start
+        self.seq = start.seq
+        self.head = start.head
 
     @property
     def name(self) -> str:
@@ -99,8 +107,10 @@ class _Chain:
 
     async def walk(self, conn: AsyncConnection) -> None:
         self.report.agents += 1
-        entries = books.entries(conn, self.agent.campus, self.agent.agent)
-        async for batch in _batches(conn, self.agent):
+        await self._kept(conn)
+        place = self.agent.agent, self.start.epoch, self.start.seq
+        entries = books.entries(conn, self.agent.campus, self.agent.agent, after=place)
+        async for batch in _batches(conn, self.agent, self.start.seq):
             self.report.batches += 1
             await self._batch(batch, entries)
         if await anext(entries, None) is not None:
@@ -109,6 +119,16 @@ class _Chain:
             self.report.fault(
                 f"{self.name}: stands at {self.agent.seq}, its entries end at {self.seq} or in another hash"
             )
+
+    async def _kept(self, conn: AsyncConnection) -> None:
+        """What stayed here of archived batches because it was set aside, and was accepted since."""
+        if not self.start.seq:
+            return
+        async for row in books.entries(conn, self.agent.campus, self.agent.agent):
+            if row.seq > self.start.seq:
+                return
+            if (row.epoch, row.seq) in self.later:
+                self._sum(f"{self.name} seq {row.seq}", row.seq, bytes(row.body))
 
     async def _batch(self, batch: Row[Any], entries: AsyncIterator[Row[Any]]) -> None:
         where = f"{self.name} seq {batch.first_seq} to {batch.last_seq}"
@@ -169,8 +189,8 @@ class _Chain:
             self.report.fault(f"{where}: its receipt says something else than the books")
 
 
-async def _batches(conn: AsyncConnection, agent: Row[Any]) -> AsyncIterator[Row[Any]]:
+async def _batches(conn: AsyncConnection, agent: Row[Any], after: int) -> AsyncIterator[Row[Any]]:
     table = schema.batch.c
-    mine = (table.campus == agent.campus, table.agent == agent.agent)
+    mine = (table.campus == agent.campus, table.agent == agent.agent, table.first_seq > after)
     async for row in await conn.stream(select(schema.batch).where(*mine).order_by(table.epoch, table.first_seq)):
         yield row

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from catalogue.cli import agent, audit, books, operate, partner, proof, redemption, reward, tenant, token
+from catalogue.cli.archive import commands as archive
 from catalogue.cli.funding import budget, finance, issue
 from catalogue.cli.people import links
 from catalogue.cli.recognition import award, kudos, tag
@@ -40,6 +41,7 @@ app.add_typer(finance.app, name="finance", help="What a month came to.")
 app.add_typer(kudos.app, name="kudos", help="What learners thank each other for.")
 app.add_typer(award.app, name="award", help="What learners are recognised for by hand.")
 app.add_typer(tag.app, name="tag", help="What kudos are for.")
+app.add_typer(archive.app, name="archive", help="Old months, in files.")
 app.add_typer(audit.app, name="audit", help="Who did what, and what it changed.")
 
 

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, act, iso, settings, show, told, with_store
+from catalogue.cli.common import (
+    ConfigOption,
+    DataDirOption,
+    JsonOption,
+    act,
+    iso,
+    note_archived,
+    settings,
+    show,
+    told,
+    with_store,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
@@ -97,6 +108,7 @@ def history(
 
         async with store.reading() as conn:
             await tenants.need_tenant(conn, campus)
+            await note_archived(conn, campus)
             return await books.history(conn, campus, learner, currency)
 
     rows = with_store(settings(config, data_dir), work)
@@ -162,6 +174,7 @@ def export(
             await tenants.need_tenant(conn, campus)
             if form is Format.csv:
                 out.writeheader()
+            await note_archived(conn, campus)
             async for row in books.entries(conn, campus, agent):
                 _write(out, row, form)
         sys.stdout.flush()
@@ -190,6 +203,7 @@ def movements(
         plain = as_json or form is Lines.json
         async with store.reading() as conn:
             await tenants.need_tenant(conn, campus)
+            await note_archived(conn, campus)
             if not plain:
                 out.writeheader()
             async for row in audit.lines(conn, campus, after):

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 import typer
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from catalogue.acts import Act
     from catalogue.config import Config
     from catalogue.redemption.desk import Desk
@@ -79,6 +81,15 @@ def with_desk(config: Config, work: Callable[[Desk], Coroutine[Any, Any, T]]) ->
 
     safe = Vault.load(config.vouchers_file)
     return with_store(config, lambda store: work(Desk(store, safe)))
+
+
+async def note_archived(conn: AsyncConnection, campus: str) -> None:
+    """Say on stderr what of a campus's books is not written, because it is in the archive alone."""
+    from catalogue.wallets import carried
+
+    begins = await carried.begins(conn, campus)
+    if begins.month:
+        typer.echo(f"note: {begins.told(campus)}", err=True)
 
 
 def text_of(path: Path) -> str:

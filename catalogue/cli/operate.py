@@ -85,11 +85,12 @@ def verify(
     table = rows if sums else []
     form = "{campus:24} {day:10} {rule:30} {entries:>8} {amount:>12} {currency}"
     show(
-        counts | {"faults": report.faults} | ({"sums": table} if sums else {}),
+        counts | {"faults": report.faults, "archived": sorted(report.archived)} | ({"sums": table} if sums else {}),
         as_json=as_json,
         lines=lambda: [
             *(form.format(**row) for row in table),
             ", ".join(f"{count} {name}" for name, count in counts.items()),
+            *(f"{line}; archive verify looks at its files" for line in report.archived.values()),
             *(report.faults or ["all agree"]),
         ],
     )

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from catalogue import schema
 from catalogue.errors import RefusedError
 from catalogue.people import links
+from catalogue.proof import archived
 from catalogue.recognition import erasing
 from catalogue.schema import sealed_person
 from catalogue.tenants import Sender
@@ -58,8 +59,9 @@ async def history(conn: AsyncConnection, sender: Sender, epoch: int, seq: int) -
     """The agent's first batch after entry ``seq`` of ``epoch``, as it was received.
 
     Raises:
-        RefusedError: there is none.
+        RefusedError: there is none, or it is in the archive.
     """
+    await archived.need(conn, sender.campus, sender.agent, seq)
     table = schema.batch.c
     later = or_(table.epoch > epoch, and_(table.epoch == epoch, table.first_seq > seq))
     wanted = select(schema.batch).where(table.campus == sender.campus, table.agent == sender.agent, later)

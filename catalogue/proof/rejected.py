@@ -105,10 +105,11 @@ def _ends_in_a_seq(ref: str) -> bool:
     return digits.isascii() and digits.isdecimal() and len(digits) <= SEQ_DIGITS_MAX
 
 
-async def accepted(conn: AsyncConnection, campus: str, name: str) -> set[tuple[int, int]]:
-    """(epoch, seq) of an agent's entries that were accepted later."""
+async def accepted(conn: AsyncConnection, campus: str, name: str, after: int = 0) -> set[tuple[int, int]]:
+    """(epoch, seq) of an agent's entries that were accepted later, by movements after a number."""
     table = accepted_entry.c
-    rows = await conn.execute(select(table.epoch, table.seq).where(table.campus == campus, table.agent == name))
+    mine = (table.campus == campus, table.agent == name, or_(table.no.is_(None), table.no > after))
+    rows = await conn.execute(select(table.epoch, table.seq).where(*mine))
     return {(epoch, seq) for epoch, seq in rows}
 
 

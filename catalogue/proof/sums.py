@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import schema
-from catalogue.proof import rejected
+from catalogue.proof import archived, rejected
 from catalogue.tenants import Sender
 from wire import chain
 from wire.keeping import Sums, add_up
@@ -15,7 +15,12 @@ BATCHES_AT_ONCE = 20
 
 
 async def after(conn: AsyncConnection, sender: Sender, epoch: int, seq: int) -> Sums:
-    """The sums of the agent's next batches after entry ``seq`` of ``epoch``, from the bytes alone."""
+    """The sums of the agent's next batches after entry ``seq`` of ``epoch``, from the bytes alone.
+
+    Raises:
+        RefusedError: part of them is in the archive.
+    """
+    await archived.need(conn, sender.campus, sender.agent, seq)
     batch, entry = schema.batch.c, schema.entry.c
     later = (batch.epoch > epoch) | ((batch.epoch == epoch) & (batch.first_seq > seq))
     mine = (batch.campus == sender.campus, batch.agent == sender.agent)

@@ -4,7 +4,7 @@ from catalogue.schema.acts import act, act_head
 from catalogue.schema.api import api_token
 from catalogue.schema.base import REVISION, metadata
 from catalogue.schema.campus import agent, agent_key, batch, batch_key, enrolment, entry, tenant
-from catalogue.schema.finance import closed_month, month_line
+from catalogue.schema.finance import archived_chain, archived_month, carried_wallet, closed_month, month_line
 from catalogue.schema.funding import budget, budget_alert, issue_limit, policy, spending
 from catalogue.schema.people import (
     link,
@@ -39,10 +39,13 @@ __all__ = [
     "agent_key",
     "allowance",
     "api_token",
+    "archived_chain",
+    "archived_month",
     "batch",
     "batch_key",
     "budget",
     "budget_alert",
+    "carried_wallet",
     "catalogue_key",
     "closed_month",
     "code",

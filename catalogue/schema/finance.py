@@ -1,8 +1,8 @@
-"""Months that are closed: what each came to, which nothing changes any more."""
+"""Months that are closed: what each came to, which nothing changes any more; and those of them that are in files."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, LargeBinary, Table, Text
 
 from catalogue.schema.base import metadata
 
@@ -35,4 +35,45 @@ month_line = Table(
     Column("closing", BigInteger, nullable=False),
     Column("worth", Text, nullable=False),  # of one unit on the day it was closed
     ForeignKeyConstraint(["campus", "month"], ["closed_month.campus", "closed_month.month"]),
+)
+
+archived_month = Table(
+    "archived_month",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("month", Text, primary_key=True),  # 2026-09, UTC
+    Column("first_no", BigInteger, nullable=False),  # its movements; first_no = last_no + 1 where there are none
+    Column("last_no", BigInteger, nullable=False),
+    Column("entries", BigInteger, nullable=False),
+    Column("batches", BigInteger, nullable=False),
+    Column("manifest", LargeBinary, nullable=False),  # SHA-256 of the file that says what the others hold
+    Column("made_at", BigInteger, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("gone_at", BigInteger),  # since when its rows are in the files alone; NULL: they are here too
+    ForeignKeyConstraint(["campus"], ["tenant.campus"]),
+)
+
+archived_chain = Table(
+    "archived_chain",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("month", Text, primary_key=True),
+    Column("agent", Text, primary_key=True),
+    Column("epoch", BigInteger, nullable=False),  # of its last batch of the month
+    Column("seq", BigInteger, nullable=False),
+    Column("head", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["campus", "month"], ["archived_month.campus", "archived_month.month"]),
+)
+
+carried_wallet = Table(
+    "carried_wallet",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("no", BigInteger, primary_key=True, autoincrement=False),  # the wallet as it stood after this movement
+    Column("learner", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("balance", BigInteger, nullable=False),
+    Column("earned", BigInteger, nullable=False),
+    Column("posted_at", BigInteger, nullable=False),
+    Column("account", LargeBinary, nullable=False),  # its lots, debts and spends: zlib over JSON
 )

@@ -9,10 +9,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import schema
+from catalogue.errors import RefusedError
 from catalogue.schema import statement_page
 from catalogue.statement import lines
 from catalogue.store import Store
 from catalogue.tenants import Sender
+from catalogue.wallets import carried
 from wire import chain, statement
 from wire.statement import Header
 
@@ -46,8 +48,8 @@ async def page(store: Store, sender: Sender, after: int, head: bytes, *, now: in
 async def check(conn: AsyncConnection, campus: str, agent: str) -> list[str]:
     """What does not agree between the ends of pages that were given out and the ledger as it is."""
     table = statement_page.c
-    mine = (table.campus == campus, table.agent == agent)
-    at: tuple[int, bytes] = _NOWHERE
+    at = await _begins(conn, campus, agent)
+    mine = (table.campus == campus, table.agent == agent, table.upto > at[0])
     for row in (await conn.execute(select(table.upto, table.head).where(*mine).order_by(table.upto))).all():
         at = await _walked(conn, campus, agent, at, row.upto)
         if at[1] != bytes(row.head):
@@ -66,7 +68,29 @@ async def _mark(conn: AsyncConnection, campus: str, agent: str, no: int) -> tupl
     table = statement_page.c
     mine = (table.campus == campus, table.agent == agent, table.upto <= no)
     row = (await conn.execute(select(table.upto, table.head).where(*mine).order_by(table.upto.desc()).limit(1))).first()
-    return _NOWHERE if row is None else (row.upto, bytes(row.head))
+    start = await _begins(conn, campus, agent)
+    if no < start[0]:
+        raise RefusedError(410, "archived", (await carried.begins(conn, campus)).told(campus))
+    return start if row is None or row.upto < start[0] else (row.upto, bytes(row.head))
+
+
+async def _begins(conn: AsyncConnection, campus: str, agent: str) -> tuple[int, bytes]:
+    """Where the statement begins that can be worked out: where the archive ends. Who came later had no line before."""
+    start = (await carried.begins(conn, campus)).no
+    if not start:
+        return _NOWHERE
+    table = statement_page.c
+    mine = (table.campus == campus, table.agent == agent, table.upto == start)
+    head = await conn.scalar(select(table.head).where(*mine))
+    return start, chain.GENESIS if head is None else bytes(head)
+
+
+async def mark(conn: AsyncConnection, campus: str, agent: str, upto: int) -> None:
+    """Remember where an agent's statement stands after movement ``upto``, before those up to it go into the archive."""
+    _, head = await _walked(conn, campus, agent, await _mark(conn, campus, agent, upto), upto)
+    insert = sqlite.insert if conn.dialect.name == "sqlite" else postgresql.insert
+    row = {"campus": campus, "agent": agent, "upto": upto, "head": head}
+    await conn.execute(insert(statement_page).values(row).on_conflict_do_nothing())
 
 
 async def _walked(

@@ -86,7 +86,11 @@ class Postgres:
             url.set(drivername="postgresql+asyncpg"),
             pool_size=CONNECTIONS_MAX,
             max_overflow=0,
-            connect_args={"command_timeout": None if patient else STATEMENT_S_MAX},
+            connect_args={
+                "command_timeout": None if patient else STATEMENT_S_MAX,
+                # Every statement names its keys; planning one anew over all months costs more than it can win.
+                "server_settings": {"plan_cache_mode": "force_generic_plan"},
+            },
         )
         _try_before_use(engine.sync_engine)
         return Engines(reading=engine, glancing=engine.execution_options(isolation_level="AUTOCOMMIT"), writing=engine)

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from catalogue import schema
 from catalogue.store import Store
 from catalogue.store.rows import MovementRow, WalletKey, WalletState
-from catalogue.wallets import book, moves
+from catalogue.wallets import book, carried, moves
 from wire.money.lots import OverspentError
 
 PAGE_ROWS = 5000
@@ -22,13 +22,13 @@ Fault = Callable[[str], None]
 
 
 class Walk:
-    """The ledger of one campus from its first line: what wallets must be, and what cannot be true."""
+    """The ledger of one campus from its first line that is here: what wallets must be, and what cannot be true."""
 
-    def __init__(self, campus: str, fault: Fault) -> None:
+    def __init__(self, campus: str, fault: Fault, states: Mapping[WalletKey, WalletState], no: int) -> None:
         self.campus = campus
-        self.states: dict[WalletKey, WalletState] = {}
+        self.states = dict(states)
         self.earned: defaultdict[WalletKey, int] = defaultdict(int)
-        self.no = 0
+        self.no = no
         self._posted_at = 0
         self._fault = fault
 
@@ -53,9 +53,7 @@ class Walk:
 
 async def check(conn: AsyncConnection, campus: str, entries: Mapping[WalletKey, int], fault: Fault) -> int:
     """Hold the ledger against the sums of the entries, and the wallets against the ledger; how many wallets."""
-    walk = Walk(campus, fault)
-    async for row in lines(conn, campus):
-        walk.step(row)
+    walk = await _walked(conn, campus, fault)
     head = await conn.scalar(select(schema.ledger.c.no).where(schema.ledger.c.campus == campus)) or 0
     if head != walk.no:
         fault(f"{campus}: the ledger stands at {head}, its movements end at {walk.no}")
@@ -69,6 +67,14 @@ async def check(conn: AsyncConnection, campus: str, entries: Mapping[WalletKey, 
     for keys in _chunks(sorted(walk.states)):
         await _lots(conn, campus, {key: walk.states[key] for key in keys}, there, fault)
     return len(there)
+
+
+async def _walked(conn: AsyncConnection, campus: str, fault: Fault) -> Walk:
+    start = (await carried.begins(conn, campus)).no
+    walk = Walk(campus, fault, await carried.states(conn, campus, start) if start else {}, start)
+    async for row in lines(conn, campus, start):
+        walk.step(row)
+    return walk
 
 
 def _compare(campus: str, key: WalletKey, there: WalletState | None, wanted: WalletState, fault: Fault) -> None:
@@ -110,9 +116,7 @@ async def rebuild(store: Store, conn: AsyncConnection, campus: str) -> int:
     there = await _wallets(conn, campus)
     for keys in _chunks(sorted(there)):
         await book.hold(store, conn, campus, keys)
-    walk = Walk(campus, lambda _: None)
-    async for row in lines(conn, campus):
-        walk.step(row)
+    walk = await _walked(conn, campus, lambda _: None)
     changed = 0
     for keys in _chunks(sorted({*there, *walk.states})):
         await book.hold(store, conn, campus, keys)

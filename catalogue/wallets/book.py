@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from catalogue.schema import movement, movement_key
 from catalogue.store import Store, numbers
 from catalogue.store.rows import MovementRow, WalletKey, WalletState
-from catalogue.wallets import moves
+from catalogue.wallets import carried, moves
 from catalogue.wallets.moves import Move
 from wire.money.lots import Account, OverspentError
 
@@ -191,8 +191,21 @@ async def accounts(
     found: dict[WalletKey, Account] = {}
     newest = [state for _, state in sorted(held.items()) if state.last_no]
     for start in range(0, len(newest), HISTORIES_MAX):
-        found |= moves.folded(await history(conn, campus, newest[start : start + HISTORIES_MAX]))
+        some = newest[start : start + HISTORIES_MAX]
+        rows = await history(conn, campus, some)
+        before = await carried.after(conn, campus, ends(rows, some))
+        found |= moves.folded(rows, {one.key: one.account for one in before.values()})
     return found
+
+
+def ends(rows: Iterable[MovementRow], states: Iterable[WalletState]) -> set[int]:
+    """The movements before these histories that are not here: what the wallets are carried over from."""
+    first: dict[WalletKey, int] = {}
+    numbers: set[int] = set()
+    for row in rows:
+        first.setdefault((row.learner, row.currency), row.prev_no)
+        numbers.add(row.no)
+    return {no for no in first.values() if no} | {one.last_no for one in states if one.last_no not in numbers}
 
 
 async def history(conn: AsyncConnection, campus: str, states: Collection[WalletState]) -> list[MovementRow]:
@@ -244,6 +257,7 @@ __all__ = [
     "Posted",
     "Prepared",
     "accounts",
+    "ends",
     "history",
     "hold",
     "let_expire",

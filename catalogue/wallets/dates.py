@@ -6,11 +6,18 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue.schema import ledger, movement
+from catalogue.wallets import carried
 
 
 async def last_before(conn: AsyncConnection, campus: str, at: int) -> int:
-    """The number of a campus's last movement that was posted before a moment; 0 where none was."""
-    low, high = 0, await conn.scalar(select(ledger.c.no).where(ledger.c.campus == campus)) or 0
+    """The number of a campus's last movement that was posted before a moment; 0 where none was.
+
+    Of moments before the ledger begins that is here, the last one that is not.
+    """
+    low, high = (
+        (await carried.begins(conn, campus)).no,
+        await conn.scalar(select(ledger.c.no).where(ledger.c.campus == campus)) or 0,
+    )
     while low < high:
         middle = (low + high + 1) // 2
         if await posted_at(conn, campus, middle) < at:

@@ -42,9 +42,9 @@ def as_movement(move: Move | MovementRow) -> Movement:
     return Movement(move.kind, move.amount, move.ref, move.about, move.occurred_at, move.expires_at, move.owe)
 
 
-def folded(rows: Iterable[MovementRow]) -> dict[WalletKey, Account]:
-    """Accounts by wallet, from movements in order."""
-    accounts: dict[WalletKey, Account] = {}
+def folded(rows: Iterable[MovementRow], carried: Mapping[WalletKey, Account]) -> dict[WalletKey, Account]:
+    """Accounts by wallet, from movements in order and what was carried over from before them."""
+    accounts = dict(carried)
     for row in rows:
         account = accounts.get((row.learner, row.currency))
         if account is None:

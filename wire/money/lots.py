@@ -8,7 +8,7 @@ in order; folding it again from the first movement gives the same account.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 GRACE_S = 14 * 86_400
 """How much longer a lot lives, in seconds, that was over when what was spent of it came back."""
@@ -59,6 +59,22 @@ class Account:
         self._waived = 0
         self._lots: dict[str, Lot] = {}
         self._spends: dict[str, list[tuple[str, int]]] = {}
+
+    def dump(self) -> list[Any]:
+        """All that was folded, for JSON: `load` goes on from there as if it had folded it itself."""
+        lots = [[one.ref, one.amount, one.expires_at, one.left, one.expired, one.waived] for one in self._lots.values()]
+        return [self.debt, self._waived, lots, [[ref, parts] for ref, parts in self._spends.items() if parts]]
+
+    @classmethod
+    def load(cls, dumped: list[Any]) -> Self:
+        """What `dump` gave."""
+        account = cls()
+        account.debt, account._waived, lots, spends = dumped
+        for ref, amount, expires_at, left, expired, waived in lots:
+            lot = account._lots[ref] = Lot(ref, amount, expires_at, order=len(account._lots))
+            lot.left, lot.expired, lot.waived = left, expired, waived
+        account._spends = {ref: [(name, part) for name, part in parts] for ref, parts in spends}
+        return account
 
     @property
     def lots(self) -> tuple[Lot, ...]:

@@ -229,9 +229,13 @@ def _of(row: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _write_movements(conn: Any, month: Month, *, plain: bool) -> None:
+    from catalogue.errors import CatalogueError
     from catalogue.store.rows import MovementRow
-    from catalogue.wallets import audit
+    from catalogue.wallets import audit, carried
 
+    begins = await carried.begins(conn, month.campus)
+    if month.first_no <= min(begins.no, month.last_no):
+        raise CatalogueError(begins.told(month.campus), hint="what the month came to is here: finance show")
     out = csv.DictWriter(sys.stdout, MovementRow._fields, lineterminator="\n")
     if not plain:
         out.writeheader()

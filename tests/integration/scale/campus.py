@@ -79,7 +79,7 @@ class Campus:
 
     async def refund(self, learner: str, amount: int, about: str, *, at: int) -> None:
         async with self.store.writing() as conn:
-            key, ref = (learner, "points"), f"back:{about}"
+            key, ref = (learner, "points"), f"back:{about}:{at}"
             await book.refund(self.store, conn, self.name, key, amount, ref=ref, about=about, now=at)
 
     async def verified(self, *, at: int) -> Report:

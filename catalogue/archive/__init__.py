@@ -1,0 +1,1 @@
+"""Months in files: written, read back, and only then let go of."""

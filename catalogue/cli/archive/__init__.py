@@ -1,0 +1,1 @@
+"""`archive list|make|verify|drop|load`."""
