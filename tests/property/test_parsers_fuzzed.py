@@ -39,6 +39,7 @@ from catalogue.rewards import sheet
 from tests.unit.door.test_tool_trigger import arrival
 from tests.wire_builders import a_batch, an_entry
 from wire import batch, draw, enrolment, entry, keeping, keys, people, receipt, signing, statement
+from wire.recognition import deed
 from wire.signing import Headers, Request, SignatureError
 
 ROOT = Path(__file__).parents[2]
@@ -200,6 +201,11 @@ PARSERS: Mapping[str, Parser] = {
         parse=people.People.parse,
         refuses=(ValueError,),
         seeds=(b'{"agent":"a","campus":"c","key":"","kind":"people","people":{"p":{"into":"","tags":[]}},"v":1}',),
+    ),
+    "what a campus asks of recognition": Parser(
+        parse=deed.Deed.parse,
+        refuses=(ValueError,),
+        seeds=(b'{"act":"give","agent":"a","campus":"c","fields":{"id":1,"say":"#a b"},"learner":"p","v":1}',),
     ),
     "what people have elsewhere": Parser(
         parse=people.Page.parse,

@@ -251,6 +251,7 @@ def test_a_renamed_source_keeps_its_site(tmp_path: Path) -> None:
         (f'{LOG}{POST}site = "a"\nsame_site_as = "moodle"\n', "11:8"),
         (f'{LOG}{LOG.replace("moodle", "second", 1)}site = "moodle"\n', "11:8"),
         (f"{LOG}{POST}pay_before_log = true\n", "11:1"),
+        (f'{LOG}[catalogue]\nurl = "https://a.example"\nkudos = "moodle"\n', "9:9"),
         (f'{LOG}[identity]\nsources_trusted_to_link = ["moodle", "modle"]\n', "8:38"),
     ],
 )
@@ -258,6 +259,14 @@ def test_what_contradicts_another_source_is_told(tmp_path: Path, text: str, wher
     (fault,) = told(tmp_path, AGENT + text)
 
     assert fault.startswith(f"{where}: ")
+
+
+def test_a_source_through_which_kudos_come_needs_no_path(tmp_path: Path) -> None:
+    heard = '[[source]]\nname = "kudos"\nkind = "generic"\n'
+    catalogue = '[catalogue]\nurl = "https://a.example"\nkudos = "kudos"\n'
+
+    assert read(tmp_path, AGENT + LOG + heard + catalogue).post_sources[0].path is None
+    assert len(told(tmp_path, AGENT + LOG + heard)) == 1
 
 
 def test_contradictions_are_told_together_with_wrong_values(tmp_path: Path) -> None:
