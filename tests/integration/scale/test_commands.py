@@ -74,6 +74,7 @@ def test_a_month_is_written_listed_verified_let_go_of_and_brought_back(
     assert typist.types("archive", "list")[0] == "no month is archived\n"
     written = f"2026-09  {CAMPUS}: 3 entries, 2 batches, 3 movements written and read back\n"
     assert typist.types("archive", "make", "2026-09")[0] == written
+    assert [row["act"] for row in typist.asks("audit", "list", CAMPUS)] == ["archive.make"]
     assert [(row["month"], row["gone_at"]) for row in typist.asks("archive", "list")] == [("2026-09", None)]
     assert typist.asks("archive", "verify") == {"months": 1, "faults": []}
     if "sqlite" in request.node.name:
