@@ -19,6 +19,7 @@ from agent.engine.challenge import completing
 from agent.engine.challenge.compiled import ENROLLED, WITHDRAWN, lms_event
 from agent.engine.derived import fold
 from agent.engine.fairness import texts
+from agent.engine.review.story import ruling_of, settle
 from agent.engine.rulebook import BADGE, CompiledRule, Rulebook
 from agent.errors import InvalidInputError
 from agent.model import ROLES, Decision, Event, Evidence, Fact, Observation, Outcome, Role, Trust
@@ -163,26 +164,35 @@ _ANEW = frozenset({"quiz.submitted", "badge.awarded", "order.created"})
 
 def _run(placed: Placed[Case], rulebook: Rulebook) -> CaseResult:
     case, state, objects = placed.it, booking.State.load((), {}), _Objects()
+    events: list[Event | None] = []
     by_event: list[list[Decision]] = []
     failures: list[str] = []
     for number, said in enumerate(case.events, 1):
-        learner = str(said.get("learner", "ann"))
-        known = {**said, "object_id": objects.of(said, learner, number)}
+        event, decisions = None, list[Decision]()
         try:
-            event = event_of(known, learner, _A_DAY, number, rulebook)
+            if (ruling := ruling_of(said)) is not None:
+                decisions = settle(ruling, by_event, events, rulebook, state)
+            else:
+                learner = str(said.get("learner", "ann"))
+                known = {**said, "object_id": objects.of(said, learner, number)}
+                event = event_of(known, learner, _A_DAY, number, rulebook)
+                decisions = _decided(event, rulebook, state)
         except InvalidInputError as error:
             failures.append(f"event {number}: {error.message}")
-            by_event.append([])
-            continue
-        brought = fold.fold([event], rulebook, state.uses).events
-        judged = [verdict for each in brought for verdict in evaluate.judge(each, rulebook)]
-        if (wanted := completing.wants(judged, rulebook)) is not None:
-            judged = completing.fold(judged, rulebook, state.uses.copied(wanted.rows), shadow=False).verdicts
-        by_event.append(booking.book(judged, state, shadow=False))
+        events.append(event)
+        by_event.append(decisions)
     failures.extend(_unpaid(case, by_event, rulebook))
     failures.extend(_unsaid(case.refused, Outcome.refused, by_event))
     failures.extend(_unsaid(case.held, Outcome.held, by_event))
     return CaseResult(name=case.name, where=placed.where, failures=tuple(failures))
+
+
+def _decided(event: Event, rulebook: Rulebook, state: booking.State) -> list[Decision]:
+    brought = fold.fold([event], rulebook, state.uses).events
+    judged = [verdict for each in brought for verdict in evaluate.judge(each, rulebook)]
+    if (wanted := completing.wants(judged, rulebook)) is not None:
+        judged = completing.fold(judged, rulebook, state.uses.copied(wanted.rows), shadow=False).verdicts
+    return booking.book(judged, state, shadow=False)
 
 
 def _unpaid(case: Case, by_event: Sequence[Sequence[Decision]], rulebook: Rulebook) -> Iterator[str]:

@@ -109,9 +109,9 @@ def export(
 
     Columns: seq, entry_id, occurred_at, recorded_at, learner, rule_id, rules_version, currency, amount, kind, event_id,
     source, trust, reason, reverses. Times are UTC; amounts are whole smallest units. What is appended meanwhile is left
-    to the next export (see --after). With --with-statement what expired stands beside: under the
-    seq of the newest entry before it, an entry_id s1, s2 … of its own, its lot under reverses. Of the
-    catalogue's movements the campus has no feed yet.
+    to the next export (see --after). With --with-statement what expired, and what the catalogue says was spent, given
+    back and expired, stands beside: under the seq of the newest entry before it, with an entry_id of its own (s1 or c1,
+    s2 …), and what it is about under reverses.
 
     Example: rewards-agent ledger export --format csv > ledger.csv
     """

@@ -177,3 +177,67 @@ def test_what_undoes_or_changes_an_act_of_a_story_is_about_the_newest_one_of_tha
         f'events = [{", ".join([events[0], others, *events[1:]])}]\nexpect = [{{ learner = "ann", points = {points} }}]'
     )
     assert story(body, rules).failures == ()
+
+
+_EVIDENCE = rule("submission.received", 'once_per = "event"\nreview = "always"\nlimit = "2/month"\n', name="s")
+_SENT = '{ at = 2026-09-07T09:00:00, learner = "ann", kind = "submission.received", form = "x" }'
+
+
+@pytest.mark.parametrize(
+    ("rulings", "points", "refused"),
+    [
+        ("{ approve = 1 }", 10, ""),
+        ("{ reject = 1 }", 0, '{ event = 3, rule = "s", because = "rejected" }'),
+        ('{ approve = 1, rule = "s" }, { approve = 2 }', 20, ""),
+        ("{ reject = 1 }, " + _SENT + ", { approve = 2 }, { approve = 4 }", 20, ""),
+        (_SENT, 0, '{ event = 3, rule = "s", because = "limit 2/month" }'),
+    ],
+)
+def test_a_story_tells_what_a_reviewer_decides_and_what_that_comes_to(rulings: str, points: int, refused: str) -> None:
+    body = f'events = [{_SENT}, {_SENT}, {rulings}]\nexpect = [{{ learner = "ann", points = {points} }}]\n'
+    assert story(f"{body}refused = [{refused}]", _EVIDENCE).failures == ()
+
+
+def test_an_approval_over_a_cap_pays_nothing_and_one_of_a_badge_rule_gives_the_badge() -> None:
+    capped = rule("lesson.completed", 'min_trust = "server_verified"', name="a") + rule("forum.posted", name="b")
+    body = (
+        'events = [{ kind = "lesson.completed", trust = "unverified" }, { kind = "forum.posted" }, { approve = 1 }]\n'
+        'refused = [{ event = 3, rule = "a", because = "cap 10 points/ever" }]\n'
+        'expect = [{ learner = "ann", points = 10 }]'
+    )
+    assert story(body, capped + '[[cap]]\nlimit = "10 points/ever"\n').failures == ()
+    badge = 'events = [{ kind = "lesson.completed" }, { approve = 1 }]\n'
+    paid = 'expect = [{ learner = "ann", points = 10, badge = "ace" }]'
+    assert story(badge + paid, rule(more='badge = "ace"\nreview = "always"')).failures == ()
+
+
+def test_what_is_undone_or_paid_before_a_ruling_waits_no_longer_and_what_was_approved_is_undone() -> None:
+    quiz = rule("quiz.submitted", 'review = "always"\nreverse_on = "quiz.attempt_deleted"')
+    did = '{ learner = "ann", kind = "quiz.submitted", lesson = "5" }'
+    gone = did.replace("submitted", "attempt_deleted")
+    nothing = 'expect = [{ learner = "ann" }]'
+    assert story(f"events = [{did}, {{ approve = 1 }}, {gone}]\n{nothing}", quiz).failures == ()
+    late = "event 3: what r held of event 1 is settled already"
+    assert story(f"events = [{did}, {gone}, {{ approve = 1 }}]\n{nothing}", quiz).failures == (late,)
+    doubted = '{ kind = "lesson.completed", lesson = "5", trust = "unverified" }'
+    sure = '{ kind = "lesson.completed", lesson = "5" }'
+    assert story(f"events = [{doubted}, {sure}, {{ approve = 1 }}]", rule()).failures == (late,)
+
+
+@pytest.mark.parametrize(
+    ("ruling", "told"),
+    [
+        ("{ approve = 9 }", "event 9 is not held"),
+        ('{ approve = 1, rule = "t" }', "event 1 is not held by t"),
+        (
+            "{ approve = true }",
+            'write { approve = 2, rule = "…" } or { reject = 2 }, with the number of an event before',
+        ),
+        ("{ approve = 1, reject = 1 }", "write { approve = 2"),
+        ('{ approve = 1, learner = "ben" }', "learner says nothing beside approve"),
+        ("{ approve = 1 }, { reject = 1 }", "what s held of event 1 is settled already"),
+    ],
+)
+def test_a_ruling_about_what_does_not_wait_is_a_failure_of_its_story(ruling: str, told: str) -> None:
+    *_, failure = story(f"events = [{_SENT}, {ruling}]", _EVIDENCE).failures
+    assert failure.partition(": ")[2].startswith(told)

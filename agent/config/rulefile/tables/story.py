@@ -52,7 +52,10 @@ class CaseRefusal(Model):
 
 
 class Case(Model):
-    """A story with time, run by `rules test`."""
+    """A story with time, run by `rules test`.
+
+    Among the ``events`` `{ approve = 2 }` and `{ reject = 2, rule = "…" }` settle what was held of the second.
+    """
 
     name: StrictStr
     events: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)]

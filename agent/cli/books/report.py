@@ -1,0 +1,147 @@
+"""`rewards-agent report`: what a week, a term or a year came to, beside the same time before it."""
+
+from __future__ import annotations
+
+import time
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agent.cli.access import ledger_of
+from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, settings_of, utc
+from agent.cli.terms.inforce import amount_text, rules_in_force, span_of
+from agent.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
+
+    from agent.engine.rulebook import Rulebook
+    from agent.ledger.tally.counts import RuleCount
+
+app = typer.Typer(rich_markup_mode="markdown", help="What a span of days came to, beside the days before it.")
+
+DAYS_MAX = 3_660
+RULE_COLUMNS = ("rule", "acts", "awarded", "held", "refused", "hit_pct", "before", "learners", "paid")
+MONEY_COLUMNS = ("currency", "issued", "before", "taken_back", "spent", "redemptions", "expired")
+SOURCE_COLUMNS = ("source", "events", "before", "newest_act")
+
+
+@app.command()
+def report(
+    *,
+    days: Annotated[int, typer.Option("--days", min=1, max=DAYS_MAX, help="So many days: 7, or 91 for a quarter.")] = 7,
+    until: Annotated[
+        str, typer.Option("--until", metavar="DAY", help="The last day; else today, as far as it is.")
+    ] = "",
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show what the last days came to: what was seen, what each rule paid, held and refused, what was issued and spent.
+
+    Days are the institution's (the zone of the rules), by the time of the act. Under `before` stands the same for as
+    many days before. `hit pct` is how many of a hundred acts that a rule looked at it paid. No name is shown, so it may
+    be handed on; amounts in --json are whole smallest units.
+
+    Example: rewards-agent report --days 91 --until 2026-09-30
+    """
+    settings = settings_of(config)
+    with ledger_of(config) as connection:
+        _, rulebook = rules_in_force(settings, connection)
+        last = _day(until, rulebook)
+        begin = last - timedelta(days=days - 1)
+        before = begin - timedelta(days=days)
+        now_span = span_of(begin.isoformat(), last.isoformat(), rulebook)
+        span_before = span_of(before.isoformat(), (begin - timedelta(days=1)).isoformat(), rulebook)
+        told = _told(connection, now_span, span_before, [rule.id for rule in rulebook.rules])
+    if json:
+        emit_json({"since": begin.isoformat(), "until": last.isoformat(), "days": days, **told})
+        return
+    note(f"{begin} to {last}, beside the {days} days before")
+    for heading, rows, columns in (
+        ("Seen", told["sources"], SOURCE_COLUMNS),
+        ("By rule", _shown_rules(told["rules"], rulebook), RULE_COLUMNS),
+        ("Why not, most often", [row for row in told["rules"] if row["why_not"]], ("rule", "why_not")),
+        ("By currency", _shown_money(told["currencies"], rulebook), MONEY_COLUMNS),
+    ):
+        typer.echo(f"\n{heading}")
+        emit(rows, columns, json=False, empty="  nothing")
+
+
+def _day(text: str, rulebook: Rulebook) -> date:
+    if not text:
+        return rulebook.calendar.day(int(time.time()))
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InvalidInputError(f"{text!r} is no day", hint="write 2026-09-30") from None
+
+
+def _told(
+    connection: sqlite3.Connection, span: tuple[int, int], before: tuple[int, int], rules: list[str]
+) -> dict[str, Any]:
+    """All of it, as `--json` prints it."""
+    from dataclasses import asdict
+
+    from agent.ledger.tally import counts
+
+    seen_before = {one.source: one.events for one in counts.sources(connection, *before)}
+    seen = {one.source: one for one in counts.sources(connection, *span)}
+    found, found_before = counts.rules(connection, *span), counts.rules(connection, *before)
+    money, money_before = counts.money(connection, *span), counts.money(connection, *before)
+    order = {rule: number for number, rule in enumerate(rules)}
+    named = sorted({*rules, *found, *found_before}, key=lambda rule: (order.get(rule, len(order)), rule))
+    return {
+        "sources": [
+            {
+                "source": name,
+                "events": seen[name].events if name in seen else 0,
+                "before": seen_before.get(name, 0),
+                "newest_act": utc(seen[name].newest) if name in seen else "",
+            }
+            for name in sorted({*seen, *seen_before})
+        ],
+        "rules": [_rule(rule, found.get(rule), found_before.get(rule)) for rule in named],
+        "currencies": [
+            {
+                "currency": name,
+                "before": money_before[name].issued if name in money_before else 0,
+                **asdict(money.get(name) or counts.NOTHING),
+            }
+            for name in sorted({*money, *money_before})
+        ],
+    }
+
+
+def _rule(rule: str, one: RuleCount | None, before: RuleCount | None) -> dict[str, Any]:
+    from agent.ledger.tally import counts
+
+    one = one or counts.RuleCount()
+    return {
+        "rule": rule,
+        "acts": one.asked,
+        "awarded": one.awarded + one.shadow,
+        "of_them_shadow": one.shadow,
+        "held": one.held,
+        "refused": one.refused,
+        "reversed": one.reversed,
+        "hit_pct": one.hit_pct,
+        "before": before.awarded + before.shadow if before else 0,
+        "learners": one.learners,
+        "paid": dict(sorted(one.paid.items())),
+        "why_not": one.why_not,
+    }
+
+
+def _shown_rules(rows: list[dict[str, Any]], rulebook: Rulebook) -> list[dict[str, Any]]:
+    return [{**row, "paid": _amounts(row["paid"], rulebook)} for row in rows]
+
+
+def _amounts(paid: Mapping[str, int], rulebook: Rulebook) -> str:
+    return ", ".join(f"{amount_text(account, amount, rulebook)} {account}" for account, amount in paid.items())
+
+
+def _shown_money(rows: list[dict[str, Any]], rulebook: Rulebook) -> list[dict[str, Any]]:
+    amounts = ("issued", "before", "taken_back", "spent", "expired", "refunded")
+    return [{**row, **{name: amount_text(row["currency"], row[name], rulebook) for name in amounts}} for row in rows]

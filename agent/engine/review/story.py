@@ -1,0 +1,102 @@
+"""What a person decides in the middle of a story: what is held is approved or rejected, as in the ledger. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from agent.engine.booking import State
+from agent.engine.past import following, undo
+from agent.engine.review import approval
+from agent.engine.rulebook import Rulebook
+from agent.errors import InvalidInputError
+from agent.model import Decision, Event, Outcome
+
+REJECTED = "rejected"
+_ACTS = ("approve", "reject")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """That the decision about an event (counted from 1) by ``rule`` (empty: the only one that is held) is settled."""
+
+    event: int
+    rule: str
+    approved: bool
+
+
+def ruling_of(said: Mapping[str, Any]) -> Ruling | None:
+    """The ruling that a story tells; None where it tells an event.
+
+    Raises:
+        InvalidInputError: it tells neither.
+    """
+    acts = [act for act in _ACTS if act in said]
+    if not acts:
+        return None
+    event, rule = said[acts[0]], said.get("rule", "")
+    if len(acts) > 1 or not isinstance(event, int) or isinstance(event, bool) or not isinstance(rule, str):
+        raise InvalidInputError(
+            'write { approve = 2, rule = "…" } or { reject = 2 }, with the number of an event before'
+        )
+    if beyond := sorted(said.keys() - {*_ACTS, "rule", "at"}):
+        raise InvalidInputError(f"{beyond[0]} says nothing beside {acts[0]}")
+    return Ruling(event=event, rule=rule, approved=acts[0] == "approve")
+
+
+def settle(
+    ruling: Ruling,
+    before: Sequence[Sequence[Decision]],
+    events: Sequence[Event | None],
+    rulebook: Rulebook,
+    state: State,
+) -> list[Decision]:
+    """The decisions that a ruling comes to; ``state`` goes along.
+
+    Raises:
+        InvalidInputError: nothing is held there.
+    """
+    held, event = _held(ruling, before, events)
+    key, objects = (held.rule_id, held.learner, held.scope), [use for use in held.uses if undo.is_object(use)]
+    waiting = [
+        state.acts.take_holds((use.meter, use.bucket, use.learner), (use.at, use.amount)) for use in objects
+    ]  # what was undone or paid since waits no longer
+    if not (all(waiting) and (held.reserves or key in state.holds)):
+        raise InvalidInputError(f"what {held.rule_id} held of event {ruling.event} is settled already")
+    for use in held.reserves:
+        state.uses.release(use)
+    if not ruling.approved:
+        state.holds.pop(key, None)
+        return [_rejected(held)]
+    decision = approval.approve(held, rulebook, rulebook, state)
+    if decision.outcome is Outcome.awarded and objects:
+        state.acts.paid(objects, undo.award_of(decision, event.seen, 1))
+    return [decision, *following.after([decision], event, held.role, rulebook.recognition, state)]
+
+
+def _held(
+    ruling: Ruling, before: Sequence[Sequence[Decision]], events: Sequence[Event | None]
+) -> tuple[Decision, Event]:
+    known = 1 <= ruling.event <= len(before)
+    about = before[ruling.event - 1] if known else ()
+    event = events[ruling.event - 1] if known else None
+    held = [one for one in about if one.outcome is Outcome.held and ruling.rule in {"", one.rule_id}]
+    if event is None or len(held) != 1:
+        told = "waits by several rules: say which, rule = …" if held else "is not held"
+        by = f" by {ruling.rule}" if ruling.rule and not held else ""
+        raise InvalidInputError(f"event {ruling.event} {told}{by}")
+    mine = _what(held[0])
+    if any(_what(one) == mine for each in before[ruling.event :] for one in each):
+        raise InvalidInputError(f"what {held[0].rule_id} held of event {ruling.event} is settled already")
+    return held[0], event
+
+
+def _what(decision: Decision) -> tuple[bytes, str, str]:
+    return decision.event_id, decision.rule_id, decision.role
+
+
+def _rejected(held: Decision) -> Decision:
+    return replace(
+        held, outcome=Outcome.refused, reason=REJECTED, hold=None, postings=(), uses=(), reserves=(), message=""
+    )

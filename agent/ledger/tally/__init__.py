@@ -1,0 +1,1 @@
+"""How much of what there was in a span of time: events, decisions, amounts, spending."""
