@@ -51,7 +51,7 @@ class RuleCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Money:
-    """What moved in a currency, smallest units: ``issued`` and ``taken_back`` here, the rest as the statement has it."""
+    """What moved in a currency, smallest units: ``issued`` and ``taken_back`` here, the rest by the statement."""
 
     issued: int
     taken_back: int
