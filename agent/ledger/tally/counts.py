@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent import queries
@@ -25,7 +26,7 @@ class SourceCount:
     arrived: int
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleCount:
     """What came of a rule, and what ``learners`` were paid by it.
 
@@ -41,7 +42,7 @@ class RuleCount:
     reversed: int = 0
     why_not: str = ""
     learners: int = 0
-    paid: dict[str, int] = field(default_factory=dict)
+    paid: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def hit_pct(self) -> int | None:
@@ -74,36 +75,35 @@ def sources(connection: sqlite3.Connection, since: int, until: int) -> list[Sour
 def rules(connection: sqlite3.Connection, since: int, until: int) -> dict[str, RuleCount]:
     """What each rule that decided or paid came to, by its id; `manual` and badges among them."""
     span = {"since": since, "until": until}
-    found: defaultdict[str, RuleCount] = defaultdict(RuleCount)
+    decided: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for rule, outcome, held, count in connection.execute(_SQL["decisions"], span):
-        _decided(found[rule], Outcome(outcome), held, count)
+        decided[rule].update(_counted(Outcome(outcome), held, count))
+    why_not: dict[str, str] = {}
     for rule, reason, _ in connection.execute(_SQL["reasons"], {**span, "refused": int(Outcome.refused)}):
-        found[rule].why_not = found[rule].why_not or reason
-    for rule, account, kind, amount, _, learners in connection.execute(_SQL["booked"], span):
+        why_not.setdefault(rule, reason)
+    paid: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    learners: Counter[str] = Counter()
+    for rule, account, kind, amount, _, people in connection.execute(_SQL["booked"], span):
         if account.startswith(DRAW_PREFIX):
             continue
-        one = found[rule]
-        one.paid[account] = one.paid.get(account, 0) + amount
+        paid[rule][account] += amount
         if kind == AWARD:
-            one.learners = max(one.learners, learners)
-    return dict(found)
+            learners[rule] = max(learners[rule], people)
+    return {
+        rule: RuleCount(**decided[rule], why_not=why_not.get(rule, ""), learners=learners[rule], paid=dict(paid[rule]))
+        for rule in {*decided, *paid}
+    }
 
 
-def _decided(one: RuleCount, outcome: Outcome, held: str, count: int) -> None:
+def _counted(outcome: Outcome, held: str, count: int) -> dict[str, int]:
+    """What so many decisions count as; what came of a hold that is settled by another decision is that one's."""
     if outcome is Outcome.reversed:
-        one.reversed += count
-        return
+        return {"reversed": count}
     if outcome is Outcome.held and held in {"approved", "superseded"}:
-        return  # what came of it is a decision of its own
-    one.asked += count
-    if outcome is Outcome.awarded:
-        one.awarded += count
-    elif outcome is Outcome.shadow:
-        one.shadow += count
-    elif outcome is Outcome.held and held != "rejected":
-        one.held += count
-    else:
-        one.refused += count
+        return {}
+    counted_as = {Outcome.awarded: "awarded", Outcome.shadow: "shadow", Outcome.refused: "refused"}
+    name = "refused" if held == "rejected" else counted_as.get(outcome, "held")
+    return {"asked": count, name: count}
 
 
 def money(connection: sqlite3.Connection, since: int, until: int) -> dict[str, Money]:
