@@ -1,4 +1,4 @@
-"""What those who look after a campus do: awards by hand, hiding, revoking, tags and policy. Each is an act on record.
+"""What those who look after a campus do: giving by hand, hiding, revoking, tags and policy. Each is an act on record.
 
 What is written down are states and pseudonyms, never words: those stand where they can be taken away.
 """
@@ -12,7 +12,7 @@ from typing import Any
 from catalogue import acts, schema
 from catalogue.acts import Act
 from catalogue.errors import RefusedError
-from catalogue.recognition import giving, policy, records, remarks, tags, words
+from catalogue.recognition import choices, giving, policy, records, remarks, tags, words
 from catalogue.recognition.giving import Wish
 from catalogue.recognition.policy import Policy
 from catalogue.recognition.records import Recognition
@@ -31,14 +31,14 @@ class Moderator:
     by: str
     now: int
 
-    async def award(self, wish: Wish) -> tuple[Recognition, bool]:
-        """Give an award, and whether it is new.
+    async def give(self, wish: Wish) -> tuple[Recognition, bool]:
+        """Give an award, or kudos in a learner's place, and whether they are new.
 
         Raises:
             RefusedError: something stands against it.
         """
         concerned = acts.rows(schema.recognition, campus=self.campus, key=wish.key)
-        async with acts.acting(self.store, self._act("award.give", wish.about), concerned) as conn:
+        async with acts.acting(self.store, self._act(f"{wish.kind}.give", wish.about), concerned) as conn:
             return await giving.give(conn, wish, now=self.now)
 
     async def moderate(self, no: int, do: str, *, why: str, kind: str | None = None) -> Recognition:
@@ -92,6 +92,16 @@ class Moderator:
         concerned = acts.rows(schema.kudos_tag, campus=self.campus, tag=plain)
         async with acts.acting(self.store, self._act("kudos-tag.remove", plain), concerned) as conn:
             await tags.remove(conn, self.campus, plain)
+
+    async def choose(self, learner: str, shown: str) -> None:
+        """Keep in a learner's place what that learner chose.
+
+        Raises:
+            RefusedError: it is no choice.
+        """
+        concerned = acts.rows(schema.recognition_choice, campus=self.campus, learner=learner)
+        async with acts.acting(self.store, self._act("kudos.choose", learner), concerned) as conn:
+            await choices.choose(conn, self.campus, learner, shown, now=self.now)
 
     async def change_policy(self, said: Mapping[str, Any]) -> Policy:
         """Keep the policy with what is said.

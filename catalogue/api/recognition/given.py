@@ -55,7 +55,7 @@ class GivenDoor:
         wish = _wish(reader, AWARD, await body_of(request))
         async with self._guard.store.reading() as conn:
             await need_known(conn, reader.campus, wish.giver, wish.receiver)
-        one, new = await moderator(self._guard, reader).award(wish)
+        one, new = await moderator(self._guard, reader).give(wish)
         async with self._guard.store.reading() as conn:
             told = await _told(conn, one, Viewer(all=True))
         return answer(told, status=201 if new else 200)

@@ -57,7 +57,7 @@ def give(
         from catalogue.recognition.seeing import Viewer
 
         asked = wish(campus, AWARD, giver=giver, receiver=receiver, about=badge, message=message, seen=seen, key=key)
-        one, _ = await who.award(asked)
+        one, _ = await who.give(asked)
         async with who.store.reading() as conn:
             return (await seeing.shown(conn, campus, [one], Viewer(all=True)))[0]
 

@@ -52,21 +52,19 @@ def give(
     Example: rewards-catalogue kudos give uni-example 8f3a… 02bc… "#helpful Thank you for your notes"
     """
 
-    async def work(store: Store) -> list[dict[str, Any]]:
-        from catalogue import tenants
-        from catalogue.recognition import giving, seeing, words
+    async def work(who: Moderator) -> list[dict[str, Any]]:
+        from catalogue.recognition import seeing, words
         from catalogue.recognition.seeing import Viewer
 
         typed = words.said(say)
         asked = wish(
             campus, KUDOS, giver=giver, receiver=receiver, about=typed.tag, message=typed.text, seen=seen, key=key
         )
-        async with store.writing() as conn:
-            await tenants.need_tenant(conn, campus)
-            one, _ = await giving.give(conn, asked, now=now())
+        one, _ = await who.give(asked)
+        async with who.store.reading() as conn:
             return await seeing.shown(conn, campus, [one], Viewer(all=True))
 
-    (made,) = with_store(settings(config, data_dir), work)
+    (made,) = moderates(campus, config, data_dir, work)
     show(made, as_json=as_json, lines=lambda: lines(made))
 
 
@@ -218,14 +216,7 @@ def choose(
     data_dir: DataDirOption = None,
 ) -> None:
     """Keep what a learner chose: who may see what they get, or that they take no part."""
-
-    async def work(who: Moderator) -> None:
-        from catalogue.recognition import choices
-
-        async with who.store.writing() as conn:
-            await choices.choose(conn, campus, user, shown, now=who.now)
-
-    moderates(campus, config, data_dir, work)
+    moderates(campus, config, data_dir, lambda who: who.choose(user, shown))
     typer.echo(f"{user} of {campus}: {shown}")
 
 
