@@ -68,18 +68,16 @@ class Evidence(StrEnum):
 
 
 EventMark = Literal["restored", "logged_in_as", "preview", "backdated", "unconfirmed", "partial"]
-"""What a collector saw about the whole act. `backdated` and `unconfirmed` hold, the others never earn, but
-for `partial`, which is only told.
-
-`unconfirmed` is a post about something that a log also tells, and whose row was not seen yet; `partial` is one that
-lacks a part of the fact's key (see `engine.sighting.partial`).
+"""What a collector saw about the whole act: `backdated` and `unconfirmed` hold, `partial` is told, others never earn.
+`unconfirmed` is a post whose row in a log was not seen yet; `partial` lacks a part of its key (`sighting.partial`).
 """
 
-PersonMark = Literal["guest", "nobody", "system", "site_admin", "staff", "roles_unknown", "deleted"]
-"""What a collector saw about one person in this event; at most one each, the first that applies in this order.
-
-`roles_unknown` holds; `site_admin` and `staff` are waived by `[defaults] staff_earn`; `deleted`, the last, is
-only told, because what somebody did before leaving was done; the others never earn.
+PersonMark = Literal[
+    "guest", "nobody", "system", "not_agreed", "agreement_unknown", "site_admin", "staff", "roles_unknown", "deleted"
+]  # fmt: skip
+"""What is known of one person in this event; at most one each, the first that applies in this order. Unknown holds;
+`site_admin` and `staff` are waived by `[defaults] staff_earn`; `deleted`, the last, is only told, because what somebody
+did before leaving was done; the others never earn. `agent.arriving.agreed` says who has agreed.
 """
 
 
@@ -94,6 +92,7 @@ class Observation:
     ``facts`` are those of first sight. Essay and post text is never among them.
     ``accounts`` are those of ``people`` whose wallet is that of an account of another site: LMS user id → learner.
     ``identifiers`` are what the system says of who its users are; they are compared and not kept.
+    ``agreed`` is since when (seconds UTC) each has agreed by the LMS's word, None for not; neither is this kept.
     """
 
     source: str
@@ -116,6 +115,7 @@ class Observation:
     facts: Mapping[str, Fact] = field(default_factory=dict)
     accounts: Mapping[str, str] = field(default_factory=dict)
     identifiers: Mapping[str, tuple[Identifier, ...]] = field(default_factory=dict, repr=False, compare=False)
+    agreed: Mapping[str, int | None] = field(default_factory=dict, repr=False, compare=False)
 
     def learner(self, user: str) -> str:
         """Whose wallet an LMS user id of this site stands for: ``<site>:<LMS user id>``."""

@@ -18,6 +18,7 @@ from pathlib import Path
 import aiosqlite
 
 from agent.arriving import sighted
+from agent.arriving.agreed import Consents
 from agent.arriving.ahead import Ahead, Ready, judged
 from agent.arriving.brought import Brought
 from agent.arriving.linked import Linking
@@ -59,10 +60,10 @@ class Pipeline:
     """Takes pages. One for the whole agent, since all of them end in one ledger.
 
     ``ceilings`` gives each source's highest trust; ``shadow`` decides and reports everything and pays nothing;
-    ``linking`` says which accounts of several sites are one person's.
+    ``linking`` says which accounts of several sites are one person's; ``consents`` who has agreed, None asks nobody.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a page is judged by, each by its name
         self,
         writer: Writer,
         recorder: Recorder,
@@ -73,6 +74,7 @@ class Pipeline:
         clock: Clock,
         shadow: bool,
         linking: Linking | None = None,
+        consents: Consents | None = None,
     ) -> None:
         self._writer = writer
         self._recorder = recorder
@@ -85,7 +87,7 @@ class Pipeline:
         self._saved: dict[str, SourceState] = {}
         self._ahead = Ahead(lambda page: judged(page, ceilings[page.source], self._rulebooks[page.rules_version]))
         self._beside = Beside(states=True, partial=True)
-        self.whose = Whose(recorder.people, linking)
+        self.whose = Whose(recorder.people, linking, consents)
         writer.on_rollback(self.whose.forget)
         self._brought = Brought(recorder)
         self._recovery = Recovery()
@@ -319,6 +321,7 @@ class Pipeline:
         with self._reading() as reader:
             found = promised.promised(reader, decision_no)
         held, event_no, text = found.decision, found.event_no, found.rules_text
+        approval.require_agreement(held, found.event.seen)
         event = dataclasses.replace(found.event, seen=self.whose.aliases.of(found.event.seen))
         held_under = self._rulebooks.get(held.rules_version) or self._compile_text(text)
         now = self._clock.now()

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from agent.arriving.agreed import Consents
 from agent.arriving.linked import Linking
 from agent.arriving.tally import Tally
 from agent.engine.rules import Rulebook
@@ -66,7 +67,12 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    data_dir: Path, rules: Rulebook | str, *, shadow: bool = False, linking: Linking | None = None
+    data_dir: Path,
+    rules: Rulebook | str,
+    *,
+    shadow: bool = False,
+    linking: Linking | None = None,
+    consents: Consents | None = None,
 ) -> AsyncIterator[Running]:
     """A pipeline under these rules over the ledger in ``data_dir``, made where there is none."""
     writer = await Writer.open(data_dir)
@@ -88,6 +94,7 @@ async def running(
         clock=ManualClock(NOW),
         shadow=shadow,
         linking=linking,
+        consents=consents,
     )
     try:
         text = rules if isinstance(rules, str) else ""

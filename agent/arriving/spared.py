@@ -47,6 +47,7 @@ def without(seen: Observation, gone: frozenset[str]) -> Observation:
         facts=facts_without(seen.facts, gone),
         accounts=_left(seen.accounts, gone),
         identifiers=_left(seen.identifiers, gone),
+        agreed=_left(seen.agreed, gone),
     )
 
 

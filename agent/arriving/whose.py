@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import aiosqlite
 
+from agent.arriving.agreed import Consents, not_agreed
 from agent.arriving.linked import Linking
 from agent.arriving.spared import spared
 from agent.config.kinds import DELETED
@@ -19,20 +20,24 @@ from agent.ledger.merging import aliases
 from agent.ledger.merging.aliases import Account, Aliases
 from agent.ledger.privacy import retention
 from agent.ledger.privacy.retention import Forgotten
-from agent.ledger.record import erased
+from agent.ledger.record import agreed, erased
 from agent.ledger.record.erased import Erased
 from agent.ledger.record.people import People, split_learner
 from agent.model import Event, Page, SourceState, Trust
 
 
 class Whose:
-    """The aliases and marks of a ledger in memory. ``linking`` adds to them as events come in; None links nobody."""
+    """The aliases and marks of a ledger in memory. ``linking`` adds to them as events come in; None links nobody.
 
-    def __init__(self, people: People, linking: Linking | None = None) -> None:
+    ``consents`` say who has agreed to take part; None asks nobody.
+    """
+
+    def __init__(self, people: People, linking: Linking | None = None, consents: Consents | None = None) -> None:
         self.aliases = Aliases()
         self._forgotten = Forgotten()
         self._people = people
         self._linking = linking
+        self._consents = consents
         self._known = False
         self._sites: dict[str, str] = {}
 
@@ -49,6 +54,7 @@ class Whose:
 
     async def adopt(self, connection: aiosqlite.Connection) -> None:
         """Begin; inside one of the writer's units."""
+        await agreed.ask(connection, first=self._consents is not None)
         await self.read(connection)
         if self._linking is not None:
             await self._linking.adopt(connection)
@@ -58,6 +64,8 @@ class Whose:
         self.aliases = await aliases.load(connection)
         self._people.erased = await erased.adopt(connection)
         self._forgotten = await retention.load(connection)
+        if self._consents is not None:
+            await self._consents.read(connection)
         self._known = True
 
     async def spared(
@@ -88,13 +96,28 @@ class Whose:
         """See that nobody who takes part was erased.
 
         Raises:
-            InvalidInputError: somebody was.
+            InvalidInputError: somebody was, or has not agreed where learners are asked first.
         """
         if spared([event], self.erased) != [event]:
             raise InvalidInputError(
                 "this learner was erased, or takes no part",
                 hint="first: rewards-agent learner readmit, or learner opt-in",
             )
+
+        if self._consents is not None and (without := not_agreed(event.seen, self._consents)):
+            raise InvalidInputError(
+                f"{min(without)} has not agreed to take part", hint="first: rewards-agent learner opt-in"
+            )
+
+    def takes_part(self, account: Account, at: int) -> bool:
+        """Whether an account takes part at that time (seconds UTC): not erased, not out, agreed where that is asked."""
+        if self.erased.bars(account, at):
+            return False
+        return self._consents is None or self._consents.stands(account, at)
+
+    async def agreed(self, connection: aiosqlite.Connection, events: list[Event]) -> list[Event]:
+        """The events with a mark on whoever had not agreed; as they are where nobody is asked."""
+        return events if self._consents is None else await self._consents.marked(connection, events)
 
     async def ours(
         self,
@@ -113,11 +136,23 @@ class Whose:
         if gone and await erased.deleted(connection, gone):
             self._people.erased = await erased.adopt(connection)
         if not self.aliases:
-            return events
+            return await self._judged_as_agreed(connection, events, rulebook, verdicts)
         ours = again.each_once(await aliases.recognised(connection, events, self.aliases, trust.event_id))
-        ours = [event for event in ours if not self._out(event)]
+        ours = await self.agreed(connection, [event for event in ours if not self._out(event)])
         verdicts.update({event.event_id: evaluate.judge(event, rulebook) for event in ours})
         return ours
+
+    async def _judged_as_agreed(
+        self,
+        connection: aiosqlite.Connection,
+        events: list[Event],
+        rulebook: Rulebook,
+        verdicts: dict[bytes, tuple[Verdict, ...]],
+    ) -> list[Event]:
+        found = await self.agreed(connection, events)
+        changed = (one for one, before in zip(found, events, strict=True) if one is not before)
+        verdicts.update({one.event_id: evaluate.judge(one, rulebook) for one in changed})
+        return found
 
     def still_news(self, events: list[Event], known: Collection[bytes]) -> list[Event]:
         """The events without those that may have been decided and forgotten; ``known`` are ids of recorded ones."""

@@ -160,11 +160,19 @@ class CatalogueSettings(Table):
     kudos: Name | None = None
 
 
+class AgreedSettings(Table):
+    """`[privacy] agreed`: what says in the LMS that somebody agreed: a cohort they are in, a custom profile field."""
+
+    cohorts: tuple[_Text, ...] = ()
+    profile_field: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,255}$")] | None = None
+
+
 class PrivacySettings(Table):
     """`[privacy]`: what leaves the campus, who takes part, and how long what a source sent is kept (seconds)."""
 
     identity: Literal["pseudonym", "username", "email"] = "pseudonym"
     participation: Literal["opt-out", "opt-in"] = "opt-out"
+    agreed: AgreedSettings = AgreedSettings()
     payloads_keep_s: Seconds = Field(30 * 86_400, alias="payloads_keep")
     decisions_keep_s: Seconds = Field(400 * 86_400, ge=7 * 86_400, alias="decisions_keep")
 

@@ -43,9 +43,22 @@ def _refused(settings: Settings, document: Document) -> Iterator[Fault]:
             f"this version lets only pseudonyms leave the campus, never a learner's {privacy.identity}",
             'write identity = "pseudonym", or leave it out',
         )
-    if privacy.participation != "opt-out":
+    agreed = privacy.agreed
+    if (agreed.cohorts or agreed.profile_field) and privacy.participation != "opt-in":
         yield document.fault(
-            ("privacy", "participation"),
-            "this version cannot ask learners first: it would pay those who never agreed",
-            'write participation = "opt-out", or do not run it until every learner agreed',
+            ("privacy", "agreed"),
+            'who has agreed matters where learners are asked first, and participation is "opt-out"',
+            'write participation = "opt-in", or leave agreed out',
+        )
+    if agreed.cohorts and not (settings.log_sources or settings.web_sources):
+        yield document.fault(
+            ("privacy", "agreed", "cohorts"),
+            "no source can tell who is in a cohort: that takes a log table or web services of Moodle",
+            "leave it out, and name who has agreed: rewards-agent learner opt-in --file",
+        )
+    if agreed.profile_field and not settings.log_sources:
+        yield document.fault(
+            ("privacy", "agreed", "profile_field"),
+            "no source can read profile fields: that takes a log table of Moodle",
+            "leave it out; name a cohort, or who has agreed: rewards-agent learner opt-in --file",
         )

@@ -30,7 +30,10 @@ NEVER_PEOPLE: Mapping[PersonMark, str] = {
     "system": "never earns: system",
     "site_admin": "never earns: site admin",
     "staff": "never earns: staff",
+    "not_agreed": "never earns: not agreed",
 }
+AGREEMENT_UNKNOWN = "agreement unknown"
+"""What waits until it is known whether somebody has agreed; nobody can approve it in their place."""
 HELD_MARKS: Mapping[EventMark, tuple[HoldKind, str]] = {
     "unconfirmed": (HoldKind.trust, "waits for its log row"),
     "backdated": (HoldKind.backdated, "backdated"),
@@ -234,6 +237,9 @@ def _never_earns(seen: Observation, user: str, rulebook: Rulebook, waits: list[_
         waits.extend(wait for mark, wait in HELD_MARKS.items() if mark in seen.marks)
     person = seen.person_marks.get(user)
     if person is None or (rulebook.staff_earn and person in WAIVED_BY_STAFF_EARN):
+        return ""
+    if person == "agreement_unknown":
+        waits.append((HoldKind.fact, AGREEMENT_UNKNOWN))
         return ""
     if person == "roles_unknown":
         waits.append((HoldKind.roles, "roles unknown"))

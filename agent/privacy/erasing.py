@@ -24,7 +24,8 @@ from agent.errors import InvalidInputError, TransientError
 from agent.ledger import file
 from agent.ledger.privacy.removing import Removal, planned
 from agent.ledger.privacy.statements import BYTES_DUE
-from agent.ledger.record import Recorder, erased
+from agent.ledger.record import Recorder, agreed, erased
+from agent.ledger.record.agreed import How
 from agent.ledger.record.erased import Account
 from agent.ledger.writer import Writer
 from agent.pipeline import Pipeline
@@ -104,16 +105,29 @@ class Erasing:
     async def opt_out(self, *, accounts: Sequence[Sequence[str]], by: str) -> dict[str, Any]:
         """Let what somebody does from now on earn nothing and be shown nowhere; what they have stays."""
         named, now = _accounts(accounts), self._clock.now()
-        count = await self._taking_part(lambda connection: erased.opt_out(connection, named, by, now))
+
+        async def change(connection: aiosqlite.Connection) -> int:
+            await agreed.withdraw(connection, named, now)
+            return await erased.opt_out(connection, named, by, now)
+
+        count = await self._taking_part(change)
         if not count:
             raise InvalidInputError(f"{':'.join(named[0])} takes no part already", hint="nothing was changed")
         return {"accounts": count, "from": now}
 
-    async def opt_in(self, *, accounts: Sequence[Sequence[str]]) -> dict[str, Any]:
-        """Let it earn again from now on; what was done meanwhile stays unpaid."""
+    async def opt_in(self, *, accounts: Sequence[Sequence[str]], by: str = "", how: How = "hand") -> dict[str, Any]:
+        """Let it earn from now on, by a learner's word; what was done before stays unpaid.
+
+        From a list (``how`` is `file`) the accounts are those of many, and some may take part already.
+        """
         named, now = _accounts(accounts), self._clock.now()
-        count = await self._taking_part(lambda connection: erased.opt_in(connection, named, now))
-        if not count:
+
+        async def change(connection: aiosqlite.Connection) -> int:
+            came = await erased.opt_in(connection, named, now)
+            return came + await agreed.agree(connection, named, how=how, by=by, now=now)
+
+        count = await self._taking_part(change)
+        if not count and how == "hand":
             raise InvalidInputError(f"{':'.join(named[0])} takes part already", hint="nothing was changed")
         return {"accounts": count, "from": now}
 

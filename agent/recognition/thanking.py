@@ -105,7 +105,7 @@ class Thanking:
                 raise InvalidInputError(
                     f"{learner!r} is no learner", hint="name the site and the LMS user id: moodle:35"
                 )
-            if not looks and self._pipeline.whose.erased.bars(split_learner(learner), now):
+            if not looks and not self._pipeline.whose.takes_part(split_learner(learner), now):
                 raise InvalidInputError(f"{learner} takes no part", hint="see: rewards-agent learner opt-in")
 
         async def unit(connection: aiosqlite.Connection) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,8 @@ from agent.engine.schedule import dates, measuring, ranking
 from agent.engine.schedule.compiling import ENROLLED
 from agent.engine.schedule.deciding import Winner
 from agent.engine.timing.timetable import Span
-from agent.ledger.record import erased
+from agent.ledger.record import agreed, erased
+from agent.ledger.record.agreed import Absent
 from agent.ledger.schedule import datasets, runs
 from agent.ledger.schedule.datasets import AsOf
 
@@ -45,12 +46,12 @@ class Look:
 
 def look(connection: sqlite3.Connection, timed: Timed, rulebook: Rulebook, of: AsOf) -> Look:
     """What the acts and earnings of the span come to; who takes no part neither wins nor is compared."""
-    out = erased.out_now(connection)
+    out = agreed.absent(connection, erased.out_now(connection))
     found = _looked(connection, timed, rulebook, of, out)
     return replace(found, winners=tuple(one for one in found.winners if one.learner not in out)) if out else found
 
 
-def _looked(connection: sqlite3.Connection, timed: Timed, rulebook: Rulebook, of: AsOf, out: Collection[str]) -> Look:
+def _looked(connection: sqlite3.Connection, timed: Timed, rulebook: Rulebook, of: AsOf, out: Absent) -> Look:
     spec = timed.spec
     if spec.rank is not None:
         return _ranking(connection, timed, rulebook, of, spec.rank, out)
@@ -98,7 +99,7 @@ def _acts(
 
 
 def _ranking(
-    connection: sqlite3.Connection, timed: Timed, rulebook: Rulebook, of: AsOf, rank: Rank, out: Collection[str]
+    connection: sqlite3.Connection, timed: Timed, rulebook: Rulebook, of: AsOf, rank: Rank, out: Absent
 ) -> Look:
     spec, payees = timed.spec, timed.rule.payees
     values, waiting = _values(connection, timed, rulebook, of, rank)
@@ -119,7 +120,7 @@ def _ranking(
     return Look(winners=winners, values=values, waiting=waiting)
 
 
-def _tickets(connection: sqlite3.Connection, timed: Timed, rulebook: Rulebook, of: AsOf, out: Collection[str]) -> Look:
+def _tickets(connection: sqlite3.Connection, timed: Timed, rulebook: Rulebook, of: AsOf, out: Absent) -> Look:
     draw = timed.spec.draw
     if draw is None:
         return Look()

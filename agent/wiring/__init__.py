@@ -47,7 +47,7 @@ from agent.wiring.callbacks import callback_address, callbacks_of
 from agent.wiring.campus import settle_campus
 from agent.wiring.catalogue import road_to_catalogue
 from agent.wiring.enrolling import Enrolling, client_of
-from agent.wiring.logs import collectors_of, log_from, logs_of, logstore_options, states_of
+from agent.wiring.logs import collectors_of, consents_of, log_from, logs_of, logstore_options, states_of
 from agent.wiring.people.erasing import erasing_of
 from agent.wiring.people.kudos import kudos_heard
 from agent.wiring.people.linking import linking_of
@@ -219,6 +219,7 @@ def _pipeline(settings: Settings, writer: Writer, recorder: Recorder, clock: Clo
         clock=clock,
         shadow=settings.agent.mode == "shadow",
         linking=linking_of(settings),
+        consents=consents_of(settings),
     )
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from agent.arriving.agreed import Consents
 from agent.clock import Clock
 from agent.collectors.logstore.collector import LogstoreCollector
-from agent.collectors.logstore.options import LogstoreOptions
+from agent.collectors.logstore.options import Asked, LogstoreOptions
 from agent.collectors.states.collector import StateCollector
 from agent.config.kinds import KindTable
 from agent.config.secrets import read_secret
@@ -42,9 +43,28 @@ def logstore_options(settings: Settings, source: LogSource) -> LogstoreOptions:
         backdated_after_s=source.backdated_after_s,
         site_admins=frozenset(source.site_admins),
         link_by=settings.identity.link_by if settings.links and source.name in settings.linking_sources else (),
+        asked=asked_of(settings),
         text_key=text_key(settings.agent.data_dir),
         place=f"{settings.path}: [[source]] {source.name}",
     )
+
+
+def asked_of(settings: Settings) -> Asked | None:
+    """What says in the LMS that somebody agreed; None where nothing there does."""
+    told = settings.privacy.agreed
+    if not (told.cohorts or told.profile_field):
+        return None
+    return Asked(cohorts=told.cohorts, profile_field=told.profile_field)
+
+
+def consents_of(settings: Settings) -> Consents | None:
+    """Who has agreed, where learners are asked first: what web services cannot tell of a site waits for nothing."""
+    if settings.privacy.participation != "opt-in":
+        return None
+    tellers = {source.site_name for source in settings.log_sources} if asked_of(settings) is not None else set[str]()
+    if settings.privacy.agreed.cohorts:
+        tellers |= {settings.web_site(source) for source in settings.web_sources}
+    return Consents(tellers)
 
 
 def collectors_of(settings: Settings, clock: Clock, kinds: Callable[[], KindTable]) -> dict[str, LogstoreCollector]:

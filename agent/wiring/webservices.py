@@ -36,6 +36,7 @@ def web_service_options(settings: Settings, source: WebServiceSource) -> WebServ
         gap_patience_s=source.gap_patience_s,
         site_admins=frozenset(source.site_admins),
         staff_roles=frozenset(source.staff_roles),
+        agreed_cohorts=settings.privacy.agreed.cohorts,
         ca_file=source.ca_file,
         place=f"{settings.path}: [[source]] {source.name}",
     )

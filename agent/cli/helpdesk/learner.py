@@ -58,6 +58,7 @@ def show(
 
     Example: rewards-agent learner show ann@example.org
     """
+    from agent.ledger.record.agreed import absent
     from agent.ledger.record.erased import out_now
 
     settings = settings_of(config)
@@ -68,7 +69,7 @@ def show(
         waiting = held_links(connection, who.learner)
         found = {**who.facts(), **_standing(connection, who.learner, rulebook, limit)}
         found["elsewhere"] = beside.facts(connection, who.learner, found["balances"])
-        found["takes_part"] = who.learner not in out_now(connection)
+        found["takes_part"] = who.learner not in absent(connection, out_now(connection))
     found["merged_from"] = list(merged)
     found["links_held"] = [{"of": one.learner, "to": list(one.others), "why": one.reason} for one in waiting]
     found["recognition"] = recognised = shelf(settings, rulebook, who.learner, found["badges"])

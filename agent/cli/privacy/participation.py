@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from agent.cli.access import ByOption, carry_out, ledger_of
-from agent.cli.frame import ConfigOption, JsonOption, emit_one, run_async, settings_of, utc
+import typer
+
+from agent.cli.access import ByOption, carry_out, ledger_of, reached
+from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, run_async, settings_of, utc
 from agent.cli.terms.inforce import rules_in_force, whoever
-from agent.cli.terms.who import StudentArgument, person
+from agent.cli.terms.who import StudentArgument, aliases_in, person
+from agent.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
+
+    from agent.cli.privacy.consents import Agreement
+    from agent.collectors.csvfile.checked import Fault
+    from agent.config.settings import Settings
+
+SHOWN = 20
+"""Faults that are shown."""
+AT_ONCE = 500
+"""Learners that are recorded in one transaction."""
+_COLUMNS = ("row", "column", "value", "problem", "remedy")
 
 
 def opt_out(student: StudentArgument, by: ByOption = "", config: ConfigOption = None, json: JsonOption = False) -> None:
@@ -27,16 +41,89 @@ def opt_out(student: StudentArgument, by: ByOption = "", config: ConfigOption = 
     emit_one({"takes no part": learner, "from": utc(done["from"]), **_catalogue(done)}, json=json)
 
 
-def opt_in(student: StudentArgument, config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Let somebody who took no part earn again from now on. What was meanwhile stays unpaid.
+def opt_in(
+    student: Annotated[
+        str,
+        typer.Argument(metavar="[STUDENT]", help="Username, idnumber, e-mail, LMS id, moodle:35 or pseudonym."),
+    ] = "",
+    file: Annotated[
+        Path | None, typer.Option("--file", metavar="FILE", help="A CSV file of everybody who agreed, with a heading.")
+    ] = None,
+    source: Annotated[
+        str, typer.Option(metavar="NAME", help="The [[source]] whose user ids the file names, where Moodle has none.")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Look at the file; change nothing.")] = False,
+    by: ByOption = "",
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let somebody who agreed, or who took no part, earn from now on. What they did before stays unpaid.
+
+    A file has a column learner, distinct_id, email, username or idnumber, and may have consent (yes or no). Bad rows
+    are told by row and column, the good ones are recorded; then the exit code is 1. The same file a second time
+    changes nothing.
 
     Kudos are a choice of their own: `kudos choose` says who sees them.
 
     Example: rewards-agent learner opt-in ann@example.org
+
+    Look first: rewards-agent learner opt-in --file consents.csv --dry-run
     """
+    if file is not None:
+        _from_file(config, file, source=source, by=whoever(by), dry_run=dry_run, json=json, student=student)
+        return
+    if not student or dry_run or source:
+        raise InvalidInputError(
+            "--dry-run and --source go with --file" if student else "nobody is named",
+            hint="name a student, or a file: --file consents.csv",
+        )
     learner, accounts = _whom(config, student)
-    done = carry_out(config, "learner.opt-in", accounts=accounts)
+    done = carry_out(config, "learner.opt-in", accounts=accounts, by=whoever(by))
     emit_one({"takes part": learner, "from": utc(done["from"])}, json=json)
+
+
+def _from_file(
+    config: Path | None, file: Path, *, source: str, by: str, dry_run: bool, json: bool, student: str
+) -> None:
+    if student:
+        raise InvalidInputError("a student and a file are two things", hint="leave one of them out")
+    settings = settings_of(config)
+    good, bad = run_async(_read(settings, config, file, source))
+    count = 0 if dry_run else _agreed(settings, good, by)
+    heading = {"file": str(file), "good rows": len(good), "bad rows": len({one.row for one in bad}), "new": count}
+    if json:
+        emit_json({**heading, "faults": [dict(zip(_COLUMNS, fault, strict=True)) for fault in bad]})
+    else:
+        shown = [dict(zip(_COLUMNS, fault, strict=True)) for fault in bad[:SHOWN]]
+        emit(shown, _COLUMNS, json=False, empty="no cell is wrong")
+        if len(bad) > SHOWN:
+            note(f"… and {len(bad) - SHOWN:,} more; --json has them all")
+        emit_one(heading, json=False)
+        if dry_run:
+            note("nothing was changed: look at it, then again without --dry-run")
+    raise typer.Exit(1 if bad else 0)
+
+
+async def _read(
+    settings: Settings, config: Path | None, file: Path, source: str
+) -> tuple[list[Agreement], list[Fault]]:
+    from agent.cli.privacy.consents import Consents, people_of
+
+    with ledger_of(config) as connection:
+        async with people_of(settings, connection, source) as people:
+            return await Consents(file).read(people)
+
+
+def _agreed(settings: Settings, good: Sequence[Agreement], by: str) -> int:
+    """Record them, some at a time; how many accounts took no part before."""
+    import asyncio
+
+    count = 0
+    with asyncio.Runner() as runner, reached(runner, settings) as ask:
+        for at in range(0, len(good), AT_ONCE):
+            accounts = [account for one in good[at : at + AT_ONCE] for account in one.accounts]
+            count += ask("learner.opt-in", accounts=accounts, by=by, how="file")["accounts"]
+    return count
 
 
 def _catalogue(done: dict[str, Any]) -> dict[str, Any]:
@@ -50,6 +137,15 @@ def _whom(config: Path | None, student: str) -> tuple[str, list[list[str]]]:
 
     settings = settings_of(config)
     with ledger_of(config) as connection:
+        site, colon, user = student.partition(":")
+        if (
+            colon
+            and user
+            and site
+            in {one.site_name for one in settings.post_sources} - {one.site_name for one in settings.log_sources}
+        ):
+            learner = aliases_in(connection).learner(student)
+            return learner, [list(account) for account in holdings.accounts_of(connection, learner)]
         file, _ = rules_in_force(settings, connection)
         learner = run_async(person(settings, connection, student, file)).learner
         return learner, [list(account) for account in holdings.accounts_of(connection, learner)]

@@ -46,6 +46,7 @@ def _statements(settings: Settings, rulebook: Rulebook, path: Path, grant_host: 
         grant_statements,
         password_changed,
         tables_needed,
+        tables_of_agreement,
         without_texts_of_others,
     )
     from agent.wiring import logstore_options
@@ -57,7 +58,8 @@ def _statements(settings: Settings, rulebook: Rulebook, path: Path, grant_host: 
             continue
         host = grant_host or our_host(options.url)
         met = {kind for needs in rulebook.needs.values() for kind in needs.kinds}
-        tables = without_texts_of_others({*tables_needed(rulebook.demand.facts), *tables_needed((), met)}, met)
+        asked = tables_of_agreement(options.asked)
+        tables = without_texts_of_others({*tables_needed(rulebook.demand.facts), *tables_needed((), met), *asked}, met)
         statements = grant_statements(options, tables, host=host)
         typer.echo("\nA database administrator runs, once:\n")
         for statement in statements:

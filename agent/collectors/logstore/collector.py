@@ -25,7 +25,7 @@ from agent.collectors.logstore.start import Rewind, again_from, first_state, rew
 from agent.collectors.systems.moodle import USER_DELETED, USER_UPDATED
 from agent.config.facts import FactTable
 from agent.config.kinds import KindTable
-from agent.model import Demand, Page, SourceState
+from agent.model import Demand, Page, Selector, SourceState
 
 _NEWEST = "SELECT MAX(id) FROM {log}"
 
@@ -130,7 +130,9 @@ class LogstoreCollector:
             ConfigError: it cannot, and what to edit.
             TransientError: it cannot be reached.
         """
-        await require_one_meaning(self._state, self.name, demand.selectors)
+        asked = () if self._options.asked is None else self._options.asked.cohorts
+        named = (Selector(by="cohorts", name=name, where=f"{self._options.place}: [privacy] agreed") for name in asked)
+        await require_one_meaning(self._state, self.name, (*demand.selectors, *named))
 
     async def close(self) -> None:
         """Let go of connections; may be called twice."""

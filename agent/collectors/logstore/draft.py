@@ -22,8 +22,8 @@ class Draft:
     """One row on its way to an Observation; look-ups fill it in. Slots, not a dataclass: there is one per row."""
 
     __slots__ = (
-        "context_instance", "course", "detail", "event", "expected", "facts", "identifiers", "instance", "kind",
-        "learner", "lesson", "marks", "module", "object_id", "object_table", "origin", "other", "people",
+        "agreed", "context_instance", "course", "detail", "event", "expected", "facts", "identifiers", "instance",
+        "kind", "learner", "lesson", "marks", "module", "object_id", "object_table", "origin", "other", "people",
         "person_marks", "position", "post", "related", "section", "time", "user",
     )  # fmt: skip
 
@@ -61,6 +61,7 @@ class Draft:
         self.marks: set[EventMark] = set()
         self.facts: dict[str, Fact] = {}
         self.person_marks: dict[str, PersonMark] = {}
+        self.agreed: dict[str, int | None] = {}
         self.identifiers: dict[str, tuple[Identifier, ...]] = {}
         if real_user:
             self.marks.add("logged_in_as")
@@ -192,6 +193,7 @@ def observation_of(draft: Draft, *, source: str, site: str) -> Observation:
         person_marks=draft.person_marks,
         facts=draft.facts,
         identifiers=draft.identifiers,
+        agreed=draft.agreed,
     )
 
 

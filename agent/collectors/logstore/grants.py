@@ -8,7 +8,7 @@ from itertools import chain
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from agent.collectors.logstore.dialects.database import Schema, Unreadable
-from agent.collectors.logstore.options import LogstoreOptions
+from agent.collectors.logstore.options import Asked, LogstoreOptions
 from agent.config.facts import ONLY_FOR, FactTable
 from agent.errors import ConfigError
 
@@ -41,12 +41,24 @@ STATE_TABLES: Mapping[str, tuple[str, ...]] = {
 """Read for these kinds to find what the log missed."""
 
 
+AGREEMENT = "agreement"
+"""What tables feed that say who has agreed to take part; no fact of an act."""
+
+
 def tables_needed(facts: Iterable[str], kinds: Iterable[str] = ()) -> tuple[str, ...]:
     """The tables (without prefix) that these facts, these kinds, the helpdesk and `doctor` need, besides the log."""
     met = tuple(kinds)
     states = (STATE_TABLES[kind] for kind in STATE_TABLES if any(fnmatchcase(kind, pattern) for pattern in met))
     always = (*HELPDESK_TABLES, *DOCTOR_TABLES)
     return tuple(sorted({*FactTable().tables_for(facts, met), *chain.from_iterable(states), *always}))
+
+
+def tables_of_agreement(asked: Asked | None) -> tuple[str, ...]:
+    """The tables (without prefix) in which the LMS says who has agreed to take part."""
+    if asked is None:
+        return ()
+    cohorts = ("cohort", "cohort_members") if asked.cohorts else ()
+    return (*cohorts, *(("user_info_data", "user_info_field") if asked.profile_field else ()))
 
 
 def without_texts_of_others(tables: Iterable[str], met: Iterable[str]) -> tuple[str, ...]:

@@ -53,12 +53,20 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What says in the LMS that somebody agreed to take part: being in a cohort, a custom profile field."""
+
+    cohorts: tuple[str, ...] = ()
+    profile_field: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogstoreOptions:
     """One `moodle-logstore` source as configured.
 
     ``start_at`` is `now`, `beginning` or seconds since 1970. ``place`` says where the source is configured, for
-    messages (`config.toml: [[source]] moodle`). ``text_key`` is what digests of
-    texts are made with. Passwords and that key never show in its repr.
+    messages (`config.toml: [[source]] moodle`). ``asked`` is where learners agree; None asks
+    nobody. ``text_key`` is what digests of texts are made with. Passwords and that key never show in its repr.
 
     Raises:
         ConfigError: a table prefix or name holds something else than letters, digits and `_`.
@@ -78,6 +86,7 @@ class LogstoreOptions:
     backdated_after_s: int = 86_400
     site_admins: frozenset[int] = frozenset()
     link_by: tuple[str, ...] = ()
+    asked: Asked | None = None
     text_key: bytes = field(default=b"", repr=False)
     place: str = "config.toml"
     limits: Limits = field(default_factory=Limits)

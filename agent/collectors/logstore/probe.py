@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from agent.collectors.logstore.dialects.connect import database_for
 from agent.collectors.logstore.dialects.database import Database, Query, Schema, Unreadable
-from agent.collectors.logstore.grants import log_unreadable, tables_needed
+from agent.collectors.logstore.grants import AGREEMENT, log_unreadable, tables_needed, tables_of_agreement
 from agent.collectors.logstore.kept import Kept, kept
-from agent.collectors.logstore.options import LogstoreOptions
+from agent.collectors.logstore.options import Asked, LogstoreOptions
 from agent.collectors.logstore.symptoms import Symptoms, symptoms
 from agent.config.facts import FactTable
 
@@ -95,7 +95,7 @@ async def probe(options: LogstoreOptions, facts: Iterable[str], kinds: Iterable[
         return Probe(
             server=await log.server(),
             version=await log.version(),
-            tables=await _tables(state, wanted, of_kinds),
+            tables=await _tables(state, wanted, of_kinds, options.asked),
             too_many_rights=await state.rights_to_write(),
             first_id=first_id,
             last_id=last_id,
@@ -133,16 +133,19 @@ async def _too_much(state: Database, options: LogstoreOptions) -> tuple[str, ...
     return tuple(what for what, answer in zip(_TOO_MUCH, answers, strict=True) if not isinstance(answer, Unreadable))
 
 
-async def _tables(database: Database, facts: frozenset[str], kinds: tuple[str, ...]) -> tuple[TableProbe, ...]:
+async def _tables(
+    database: Database, facts: frozenset[str], kinds: tuple[str, ...], asked: Asked | None
+) -> tuple[TableProbe, ...]:
     feeds = FactTable().tables_for(facts, kinds)
-    names = tables_needed(facts, kinds)
+    consent = tables_of_agreement(asked)
+    names = sorted({*tables_needed(facts, kinds), *consent})
     answers = await database.fetch_all([_question(database.schema, name) for name in names])
     return tuple(
         TableProbe(
             table=name,
             readable=not isinstance(answer, Unreadable),
             reason=answer.reason if isinstance(answer, Unreadable) else "",
-            facts=feeds.get(name, frozenset()),
+            facts=feeds.get(name, frozenset()) | ({AGREEMENT} if name in consent else set()),
         )
         for name, answer in zip(names, answers, strict=True)
     )

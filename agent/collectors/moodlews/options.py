@@ -29,5 +29,6 @@ class WebServiceOptions:
     gap_patience_s: int = 1_800
     site_admins: frozenset[int] = frozenset()
     staff_roles: frozenset[str] = frozenset()
+    agreed_cohorts: tuple[str, ...] = ()
     ca_file: Path | None = None
     place: str = ""

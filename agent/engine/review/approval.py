@@ -15,7 +15,8 @@ from agent.engine.quota import Places
 from agent.engine.recognition import asked
 from agent.engine.review.adjusting import adjusted
 from agent.engine.rulebook import CompiledRule, Payee, Rulebook, names_in, once
-from agent.model import Decision, Outcome, StateRequest, Use, UseKey
+from agent.errors import InvalidInputError
+from agent.model import Decision, Observation, Outcome, StateRequest, Use, UseKey
 
 
 def wants(decision: Decision, held_under: Rulebook, now: Rulebook) -> StateRequest:
@@ -28,6 +29,20 @@ def wants(decision: Decision, held_under: Rulebook, now: Rulebook) -> StateReque
     key = (decision.rule_id, decision.learner, decision.scope)
     request = StateRequest(rows=frozenset(rows), totals=frozenset(totals), holds=frozenset({key}))
     return request if now.recognition is None else asked.of(request, now.recognition, [decision.learner])
+
+
+def require_agreement(decision: Decision, seen: Observation) -> None:
+    """See that no approval stands for the agreement of a learner who is asked first.
+
+    Raises:
+        InvalidInputError: whether the learner of a held decision had agreed is not known.
+    """
+    lacking = {seen.learner(user) for user, mark in seen.person_marks.items() if mark == "agreement_unknown"}
+    if decision.learner in lacking:
+        raise InvalidInputError(
+            f"{decision.learner} may not have agreed to take part, and nobody can agree for them",
+            hint="where they did agree: rewards-agent learner opt-in, for what they do from then on",
+        )
 
 
 def approve(

@@ -11,10 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from agent.engine.evaluate import HELD_MARKS, Verdict
-from agent.model import Decision, Event, HoldKind, Observation, Outcome, Said
+from agent.model import Decision, Event, HoldKind, Observation, Outcome, PersonMark, Said
 
 WAITING = frozenset({HoldKind.trust, HoldKind.fact, HoldKind.roles, HoldKind.backdated})
 """What a second sighting can end; a review or a budget it cannot."""
+
+_UNSURE: frozenset[PersonMark] = frozenset({"roles_unknown", "agreement_unknown"})
+"""Marks of who could not be told about; a sighting that can tell outdoes them."""
 
 _LACKED = ("no ", "trust ")
 """How refusals begin that name a part which the event lacked, or a trust that it had not."""
@@ -59,9 +62,14 @@ def _outranked(first: Observation, second: Observation) -> Observation:
         lesson=second.lesson or first.lesson,
         post=second.post or first.post,
         marks=(first.marks - _FIRST_ONLY) | second.marks,
-        person_marks={**first.person_marks, **second.person_marks},
+        person_marks={**_agreement_told(first.person_marks), **second.person_marks},
         facts={**first.facts, **second.facts},
     )
+
+
+def _agreement_told(marks: Mapping[str, PersonMark]) -> dict[str, PersonMark]:
+    """The marks without the doubt whether somebody agreed, which every sighting that has it raises by itself."""
+    return {person: mark for person, mark in marks.items() if mark != "agreement_unknown"}
 
 
 def _completed(first: Observation, second: Observation) -> Observation:
@@ -71,11 +79,9 @@ def _completed(first: Observation, second: Observation) -> Observation:
     """
     same_row = (first.source, first.position) == (second.source, second.position)
     marks = (first.marks & second.marks & _HELD_MARKS) | ((first.marks | second.marks) - _HELD_MARKS)
-    told = {person: mark for person, mark in first.person_marks.items() if mark != "roles_unknown"}
+    told = {person: mark for person, mark in first.person_marks.items() if mark not in _UNSURE}
     unsure = first.person_marks.keys() - told.keys()
-    again = {
-        person: mark for person, mark in second.person_marks.items() if person in unsure or mark != "roles_unknown"
-    }
+    again = {person: mark for person, mark in second.person_marks.items() if person in unsure or mark not in _UNSURE}
     return replace(
         first,
         kind=first.kind or second.kind,

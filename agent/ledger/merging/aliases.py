@@ -76,6 +76,7 @@ class Aliases:
             seen,
             people={role: moved.get(user, user) for role, user in seen.people.items()},
             person_marks={moved.get(user, user): mark for user, mark in seen.person_marks.items()},
+            agreed={moved.get(user, user): since for user, since in seen.agreed.items()},
             facts=facts,
             accounts={**seen.accounts, **away},
         )

@@ -57,6 +57,10 @@ FROM json_each(:persons) w JOIN elsewhere e ON e.person_no = w.value
 SELECT o.site || ':' || o.lms_user AS account, o.since AS since_at, o.until AS until_at, o.said_by
 FROM json_each(:accounts) w JOIN opted_out o ON o.site = w.value ->> 0 AND o.lms_user = w.value ->> 1
 
+-- name: agreed
+SELECT a.site || ':' || a.lms_user AS account, a.how, a.since AS since_at, a.until AS until_at, a.said_by
+FROM json_each(:accounts) w JOIN agreed a ON a.site = w.value ->> 0 AND a.lms_user = w.value ->> 1
+
 -- name: link_held
 SELECT l.site || ':' || l.lms_user AS account, l.others AS may_be_json, l.reason, l.held_at
 FROM link_held l

@@ -140,6 +140,11 @@ LEDGER: Mapping[str, Table] = {
         fate="removed",
         why="it names the account; the mark says enough",
     ),
+    "agreed": Table(
+        holds="since when the person agreed to take part, until when, and by whose word",
+        fate="removed",
+        why="it names the account; the mark says enough",
+    ),
     "suppressed": Table(why="keyed digests of accounts that were erased, so that nothing brings them back"),
     "forgotten": Table(why="pseudonyms of the erased whose sealed copy the catalogue is still to forget"),
     "name": Table(why="names of rules, meters, sources, kinds and log events"),

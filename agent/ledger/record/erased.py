@@ -212,5 +212,5 @@ async def opt_in(connection: aiosqlite.Connection, accounts: Collection[Account]
 
 
 def out_now(connection: sqlite3.Connection) -> frozenset[str]:
-    """Learners who want no part now."""
+    """Learners who said that they want no part now."""
     return frozenset(learner for (learner,) in connection.execute(_OUT_NOW))

@@ -26,14 +26,14 @@ def test_everything_that_cannot_be_honoured_is_refused_at_once_with_its_place(tm
         AGENT
         + '[[source]]\nname = "moodle"\nkind = "moodle-logstore"\nurl = "postgresql://ro@db/moodle"\n'
         + POST
-        + '[privacy]\nidentity = "email"\nparticipation = "opt-in"\n'
+        + '[privacy]\nidentity = "email"\nagreed = { cohorts = ["rewards"] }\n'
     )
     with pytest.raises(FaultsError) as caught:
         support.check(read(tmp_path, text))
     told = [(fault.line, fault.column, fault.message) for fault in caught.value.faults]
     assert told == [
         (12, 12, "this version lets only pseudonyms leave the campus, never a learner's email"),
-        (13, 17, "this version cannot ask learners first: it would pay those who never agreed"),
+        (13, 10, 'who has agreed matters where learners are asked first, and participation is "opt-out"'),
     ]
     assert all(fault.hint for fault in caught.value.faults)
 

@@ -185,6 +185,9 @@ callback-unusable
 callback-failing
   a receiver does not take what it is told
   → `rewards-agent callback test NAME`
+nobody-agreed
+  learners are asked first and nobody has agreed, so that nobody earns
+  → `rewards-agent learner opt-in`, or a cohort or profile field in `[privacy] agreed`
 holds-wait
   held decisions wait too long for a person
   → `rewards-agent review list`

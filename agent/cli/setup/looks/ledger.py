@@ -40,6 +40,7 @@ def ledger_findings(settings: Settings) -> Iterator[Finding]:
             for source in settings.log_sources:
                 yield from _source(connection, source.name)
             yield from _quiet(connection, settings)
+            yield from _agreed(connection, settings)
             yield from _held(connection, _remind_after(settings))
             if settings.catalogue is not None:
                 standing = delivery.standing(connection)
@@ -49,6 +50,29 @@ def ledger_findings(settings: Settings) -> Iterator[Finding]:
         yield Finding.of("ledger", exc, "ledger-unusable")
     except sqlite3.Error as exc:
         yield Finding.of("ledger", database_error(path, exc), "ledger-unusable")
+
+
+def _agreed(connection: sqlite3.Connection, settings: Settings) -> Iterator[Finding]:
+    """Where learners are asked first: how many have agreed."""
+    from agent.ledger.record import agreed
+
+    if settings.privacy.participation != agreed.OPT_IN:
+        return
+    counts = agreed.counts(connection)
+    told = ", ".join(f"{counts[how]} {words}" for how, words in _AGREED_BY.items() if how in counts)
+    if told:
+        yield Finding(about="agreed", level="ok", found=f"of those whose acts were seen or who were named: {told}")
+        return
+    yield Finding(
+        about="agreed",
+        level="warn",
+        code="nobody-agreed",
+        found='participation is "opt-in" and nobody has agreed, so that nobody earns',
+        do="rewards-agent learner opt-in STUDENT, or --file consents.csv; see docs/admin/privacy.md",
+    )
+
+
+_AGREED_BY = {"hand": "by hand", "file": "from a file", "lms": "by what the LMS says"}
 
 
 def _source(connection: sqlite3.Connection, name: str) -> Iterator[Finding]:

@@ -92,7 +92,11 @@ def _unreadable(about: str, seen: Probe, options: LogstoreOptions, needs: NeedsB
 
 
 def _lost(table: TableProbe, needs: NeedsByRule) -> Iterator[str]:
-    facts = table.facts - {"staff"}
+    from agent.collectors.logstore.grants import AGREEMENT
+
+    facts = table.facts - {"staff", AGREEMENT}
+    if AGREEMENT in table.facts:
+        yield "who has agreed cannot be told, so that acts of everybody else are held"
     if "staff" in table.facts:
         yield "who is staff cannot be told, so every award is held"
     if facts:

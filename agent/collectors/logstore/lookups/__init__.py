@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from agent.collectors.logstore.dialects.database import Database, Unreadable
 from agent.collectors.logstore.draft import Draft, Kinds
 from agent.collectors.logstore.lookups.activities import activities
+from agent.collectors.logstore.lookups.agreement import agreement
 from agent.collectors.logstore.lookups.base import Batch, LookUp
 from agent.collectors.logstore.lookups.courses import courses
 from agent.collectors.logstore.lookups.dates.due import due_dates
@@ -53,6 +54,7 @@ async def look_up(
             profiles,
             people,
             identities,
+            agreement,
             due_dates,
             progress,
         )

@@ -21,10 +21,11 @@ class Batch:
 
     ``profile`` gives the profile fields of the roles and facts that are asked for (see `Demand`). ``parents`` are
     sections that lie in another one, and which: the look-up of activities fills it with its first answers.
-    ``link_by`` names what tells one person from another in several sites.
+    ``link_by`` names what tells one person from another in several sites, ``asked`` what says that somebody agreed.
     """
 
     __slots__ = (
+        "asked",
         "drafts",
         "facts",
         "kinds",
@@ -53,6 +54,7 @@ class Batch:
         self.site_admins = options.site_admins
         self.text_key = options.text_key
         self.link_by = options.link_by
+        self.asked = options.asked
         self.tables = by_table(drafts)
         self.parents: dict[int, int] = {}
 

@@ -37,7 +37,7 @@ _SYSTEM_CONTEXT = "SELECT path FROM {context} WHERE contextlevel = 10"
 
 def people(batch: Batch) -> LookUp:
     """Mark each person of each draft; add `cohorts:<id>` and `roles:<id>` where they are wanted."""
-    for _ in range(_rounds_until_known(batch)):
+    for _ in range(rounds_until_known(batch)):
         yield []
     ids = sorted({int(one) for draft in batch.drafts for one in draft.people.values()} - {GUEST, NOBODY, SYSTEM})
     courses = sorted({draft.course for draft in batch.drafts if draft.course is not None})
@@ -66,7 +66,7 @@ def identities(batch: Batch) -> LookUp:
     """Add what tells each person from others in every system; what several accounts have is told as shared."""
     if not batch.link_by:
         return
-    for _ in range(_rounds_until_known(batch)):
+    for _ in range(rounds_until_known(batch)):
         yield []
     ids = sorted({int(one) for draft in batch.drafts for one in draft.people.values()} - {GUEST, NOBODY, SYSTEM})
     (answer,) = yield [batch.schema.query(_IDENTITIES, ids=ids)] if ids else []
@@ -89,7 +89,7 @@ def identities(batch: Batch) -> LookUp:
         draft.identifiers = {person: found[person] for person in draft.people.values() if person in found}
 
 
-def _rounds_until_known(batch: Batch) -> int:
+def rounds_until_known(batch: Batch) -> int:
     """Whose post was tagged is known after the first answers, whom a profile names after those that say the name."""
     return ROUNDS if roles_asked(batch) else int(any(draft.event == TAGGED for draft in batch.drafts))
 

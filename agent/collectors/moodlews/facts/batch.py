@@ -21,6 +21,7 @@ class Look:
     """One observation on its way. ``owed``: something that is about to be known is not known yet."""
 
     __slots__ = (
+        "agreed",
         "facts",
         "instance",
         "kind",
@@ -45,6 +46,7 @@ class Look:
         self.facts: dict[str, Fact] = dict(seen.facts)
         self.marks: set[EventMark] = set(seen.marks)
         self.person_marks: dict[str, PersonMark] = dict(seen.person_marks)
+        self.agreed: dict[str, int | None] = dict(seen.agreed)
         self.owed = False
 
     @property
@@ -69,6 +71,7 @@ class Look:
             facts=self.facts,
             marks=frozenset(self.marks),
             person_marks=self.person_marks,
+            agreed=self.agreed,
         )
 
 

@@ -31,14 +31,21 @@ async def people(batch: Batch) -> None:
 
 
 async def _cohorts(batch: Batch) -> None:
-    """Add `cohorts:<id>` of everybody; where they are not told nothing is known of anybody's."""
-    found = await batch.answers.cohorts() if batch.wants("cohorts") else None
+    """Add `cohorts:<id>` of everybody; where they are not told nothing is known of anybody's.
+
+    Who is in a cohort of those that agreed has agreed.
+    """
+    agree = batch.answers.service.options.agreed_cohorts
+    found = await batch.answers.cohorts() if agree or batch.wants("cohorts") else None
     if found is None:
         return
     for look in batch.looks:
         for person in dict.fromkeys(look.people.values()):
             number = number_of(person)
-            if number is not None:
+            if number is not None and agree:
+                # They do not tell since when: it counts from when it is seen.
+                look.agreed[person] = None if set(agree).isdisjoint(found.get(number, ())) else 0
+            if number is not None and batch.wants("cohorts"):
                 look.facts[f"cohorts:{person}"] = found.get(number, ())
 
 
