@@ -55,6 +55,7 @@ GROUPS = (
         " the ids of that page alone; only those that a rule in force asks for.",
         (
             "lookups/activities.py",
+            "lookups/agreement.py",
             "lookups/courses.py",
             "lookups/dates/due.py",
             "lookups/dates/overrides.py",

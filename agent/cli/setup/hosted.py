@@ -30,7 +30,8 @@ def tested(settings: Settings, rulebook: Rulebook) -> None:
         show(run_async(web_findings(settings, rulebook.needs)))
         return
     kinds = {kind for needs in rulebook.needs.values() for kind in needs.kinds}
-    needed = list(wanted(rulebook.demand.facts, kinds))
+    facts = rulebook.demand.facts | ({"cohorts"} if settings.privacy.agreed.cohorts else set())
+    needed = list(wanted(facts, kinds))
     rights = dict.fromkeys((*CAPABILITIES, *(right for need in needed for right in need.capabilities)))
     typer.echo("\nIn Moodle, a service with these functions (Site administration → Server → Web services):\n")
     for need in needed:

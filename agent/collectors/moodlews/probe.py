@@ -52,6 +52,7 @@ async def probe(service: WebService, facts: Iterable[str], kinds: Iterable[str])
             f"{service.options.place}: Moodle refuses the token or its service: {error.code}",
             hint=f"has the token expired, may it be used from here, and does the service hold {SITE_INFO}?",
         ) from error
+    facts = frozenset(facts) | ({"cohorts"} if service.options.agreed_cohorts else set())
     held = shapes.functions_of(info)
     lacking = [
         Lack(need=need, refused="not in the service")

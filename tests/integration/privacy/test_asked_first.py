@@ -55,9 +55,17 @@ def paid_since(desk: Desk, when: str = "2026-10") -> list[str]:
     return [row["learner"] for row in desk.export() if row["occurred_at"] > when]
 
 
+def agreement(desk: Desk) -> list[dict[str, str]]:
+    """What `doctor` says of who has agreed."""
+    looked = desk.command("doctor", "--json", check=False)
+    return [one for one in json.loads(looked.stdout) if one["about"] == "agreed"]
+
+
 def test_who_has_agreed_earns_by_cohort_by_profile_or_by_hand_and_nobody_else(desk: Desk) -> None:
     now = int(time.time())
     before = paid_since(desk, "2026-09-12")
+    (nobody,) = agreement(desk)
+    assert (nobody["code"], nobody["level"]) == ("nobody-agreed", "warn")
     put(desk.moodle, "cohort_members", id=1, cohortid=4, userid=36, timeadded=now - 600)
     put(desk.moodle, "user_info_data", id=1, userid=37, fieldid=1, data="1")
     acted(desk, 18, 36, now - 900)
@@ -72,9 +80,9 @@ def test_who_has_agreed_earns_by_cohort_by_profile_or_by_hand_and_nobody_else(de
     assert "not agreed" in desk.command("events", "explain", "19").stdout
     assert desk.json("learner", "show", "ann")["takes_part"] is False
     assert desk.json("learner", "show", "ben")["takes_part"] is True
-    looked = desk.command("doctor", "--json", check=False)
-    told = [one["found"] for one in json.loads(looked.stdout) if one["about"] == "agreed"]
-    assert told == ["of those whose acts were seen or who were named: 2 by what the LMS says"]
+    assert [one["found"] for one in agreement(desk)] == [
+        "of those whose acts were seen or who were named: 2 by what the LMS says"
+    ]
 
     desk.command("learner", "opt-in", "ann", "--by", "D. P.")
     ((since, by),) = ledgers.rows(desk.directory / "data", "SELECT since, said_by FROM agreed WHERE how = 'hand'")

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from agent.arriving.agreed import Consents
 from agent.collectors.inbox.collector import InboxCollector, InboxOptions
 from agent.collectors.inbox.store import Inbox
 from agent.collectors.moodlews.client import WebService
@@ -143,7 +144,7 @@ def _founded() -> bytes:
 
 @asynccontextmanager
 async def hosted(
-    directory: Path, rules: Rulebook | str, *, look_ups: bool = True, **changes: Any
+    directory: Path, rules: Rulebook | str, *, look_ups: bool = True, consents: Consents | None = None, **changes: Any
 ) -> AsyncIterator[Hosted]:
     """A hosted site, founded, under these rules; without ``look_ups`` its posts are all that is known."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -154,7 +155,7 @@ async def hosted(
     async def sleep(seconds: float) -> None:
         clock.at += seconds
 
-    async with fake_moodle(site.execute) as web, running(directory / "data", rules) as at:
+    async with fake_moodle(site.execute) as web, running(directory / "data", rules, consents=consents) as at:
         inbox = await Inbox.open(directory)
         service = WebService(asking(web, **changes), clock, sleep=sleep)
         try:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agent.arriving.agreed import Consents
 from tests.integration.webservices.campus import COURSE, LEARNER, Hosted, hosted
 from tests.integration.webservices.campus import submitted as posted
 from tests.rule_stories import rule
@@ -19,6 +20,7 @@ HANDED_IN = r"\mod_assign\event\assessable_submitted"
 ON_TIME = rule(on="assignment.submitted", more='conditions = { on_time = true }\nonce_per = "event"')
 LATE = rule(on="assignment.submitted", more='conditions = { late_by = ">0" }\nonce_per = "event"')
 THIRD = rule(on="assignment.submitted", more='conditions = { attempt = 3 }\nonce_per = "event"')
+SUBMITTED = rule(on="assignment.submitted", more='once_per = "event"')
 PILOT = rule(on="assignment.submitted", more='audience = { cohorts = ["pilot"] }\nonce_per = "event"')
 LONG = rule(on="forum.posted", more='conditions = { word_count = ">=5" }')
 TAGGED = rule(on="forum.tagged", more='min_trust = "trusted_source"')
@@ -85,6 +87,22 @@ async def test_cohorts_open_audiences_and_are_asked_for_once(tmp_path: Path) -> 
         assert at.at.balances() == {"35": 20}
         asked = at.web.functions_asked()
         assert asked.count("core_cohort_get_cohorts") == asked.count("core_cohort_get_cohort_members") == 1
+
+
+async def test_a_cohort_that_web_services_tell_is_an_agreement_and_silence_is_none(tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"consents": Consents({"campus"}), "agreed_cohorts": ("pilot",)}
+    async with hosted(tmp_path / "told", SUBMITTED, **asked) as at:
+        assignment(at)
+        put(at.site, "cohort", id=5, name="Pilot group", idnumber="pilot")
+        put(at.site, "cohort_members", id=1, cohortid=5, userid=LEARNER)
+        await at.post(hand_in(at, 1, DUE), hand_in(at, 2, DUE, learner=36))
+        assert at.at.balances() == {"35": 10}
+        assert at.at.reasons() == ["never earns: not agreed"]
+    async with hosted(tmp_path / "silent", SUBMITTED, **asked) as at:
+        assignment(at)
+        at.web.moods.codes["core_cohort_get_cohorts"] = "nopermissions"
+        await at.post(hand_in(at, 1, DUE))
+        assert at.at.balances() == {}
 
 
 async def test_where_cohorts_are_not_told_nobody_is_taken_to_be_in_none(tmp_path: Path) -> None:
