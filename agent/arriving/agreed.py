@@ -54,6 +54,21 @@ class Consents:
             await self.read(connection)
         return [self._marked(event) for event in events]
 
+    def marked_again(self, event: Event) -> Event:
+        """An act of before that is judged anew, by what is kept of that time: what the LMS says now proves nothing."""
+        seen = event.seen
+        marks = dict(seen.person_marks)
+        for user in dict.fromkeys(seen.people.values()):
+            if marks.get(user) not in NOBODY_TO_ASK and not self._had_agreed(seen, user):
+                marks[user] = "not_agreed"
+        return event if marks == seen.person_marks else replace(event, seen=replace(seen, person_marks=marks))
+
+    def _had_agreed(self, seen: Observation, user: str) -> bool:
+        at, since = seen.occurred_at, seen.agreed.get(user)
+        accounts = ((seen.site, user), split_learner(seen.learner(user)))
+        kept = any(self._known.at(one, at) or self._known.was_seen(one, at) for one in accounts)
+        return kept or (bool(since) and since is not None and since <= at)
+
     def _marked(self, event: Event) -> Event:
         seen = event.seen
         marks = dict(seen.person_marks)

@@ -119,6 +119,10 @@ class Whose:
         """The events with a mark on whoever had not agreed; as they are where nobody is asked."""
         return events if self._consents is None else await self._consents.marked(connection, events)
 
+    def agreed_then(self, events: list[Event]) -> list[Event]:
+        """As `agreed`, for acts of before that are judged anew."""
+        return events if self._consents is None else [self._consents.marked_again(event) for event in events]
+
     async def ours(
         self,
         connection: aiosqlite.Connection,

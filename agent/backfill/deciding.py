@@ -74,11 +74,9 @@ class Deciding:
         aliases = self._pipeline.whose.aliases
         left = spared(events, self._pipeline.whose.erased)
         once = list({event.event_id: event for event in left}.values())
+        once = self._pipeline.whose.agreed_then(once)
         fresh = await self._recorder.fresh(connection, once) if asked.log else []
         if fresh:
-            fresh = await self._pipeline.whose.agreed(connection, fresh)
-            marked = {event.event_id: event for event in fresh}
-            once = [marked.get(event.event_id, event) for event in once]
             await self._recorder.record(connection, fresh, [], version_no=version_no, now=self._clock.now())
         if aliases:
             once = [replace(event, seen=aliases.of(event.seen)) for event in once]

@@ -19,7 +19,7 @@ OPT_IN = "opt-in"
 How = Literal["hand", "file"]
 """By whose word: a person's about one learner, or a list of many."""
 
-_SPANS = "SELECT site, lms_user, since, until FROM agreed WHERE how <> 'lms'"
+_SPANS = "SELECT site, lms_user, since, until, how FROM agreed"
 _TOLD = "SELECT site || ':' || lms_user, since FROM agreed WHERE how = 'lms' AND until IS NULL"
 _AGREE = """
 INSERT INTO agreed (site, lms_user, how, since, said_by) SELECT ?1, ?2, ?3, ?4, ?5
@@ -46,26 +46,36 @@ GROUP BY how
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Agreed:
-    """By account when people's word held; ``told`` are learners of whom the LMS says so, since which act (seconds UTC).
+    """By account when people's word held, in ``spans``. Times are seconds UTC. No repr: it names people.
 
-    No repr: it names people.
+    ``told`` are learners of whom the LMS says so, since which act; ``seen`` is between which acts it said so.
     """
 
     spans: Mapping[Account, Sequence[Span]] = field(default_factory=dict)
     told: Mapping[str, int] = field(default_factory=dict)
+    seen: Mapping[Account, Sequence[Span]] = field(default_factory=dict)
 
     def at(self, account: Account, at: int) -> bool:
         """Whether somebody's word stands for that time (seconds UTC)."""
-        return any(since <= at and (until is None or at < until) for since, until in self.spans.get(account, ()))
+        return _within(self.spans.get(account, ()), at)
+
+    def was_seen(self, account: Account, at: int) -> bool:
+        """Whether the LMS said so of acts of that time (seconds UTC)."""
+        return _within(self.seen.get(account, ()), at)
+
+
+def _within(spans: Sequence[Span], at: int) -> bool:
+    return any(since <= at and (until is None or at < until) for since, until in spans)
 
 
 async def load(connection: aiosqlite.Connection) -> Agreed:
     """As it stands."""
     spans: defaultdict[Account, list[Span]] = defaultdict(list)
-    for site, user, since, until in await connection.execute_fetchall(_SPANS):
-        spans[site, user].append((since, until))
+    seen: defaultdict[Account, list[Span]] = defaultdict(list)
+    for site, user, since, until, how in await connection.execute_fetchall(_SPANS):
+        (seen if how == "lms" else spans)[site, user].append((since, until))
     told = {str(learner): int(since) for learner, since in await connection.execute_fetchall(_TOLD)}
-    return Agreed(spans=dict(spans), told=told)
+    return Agreed(spans=dict(spans), seen=dict(seen), told=told)
 
 
 async def ask(connection: aiosqlite.Connection, *, first: bool) -> None:

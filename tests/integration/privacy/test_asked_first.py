@@ -13,11 +13,11 @@ import pytest
 
 from agent.arriving.agreed import Consents
 from agent.errors import InvalidInputError
-from agent.ledger import corrections
+from agent.ledger import corrections, file
 from agent.ledger.record import agreed
 from agent.model import Evidence, Observation
 from tests import ledgers
-from tests.builders import an_observation
+from tests.builders import an_event, an_observation
 from tests.helpdesk import Desk, filled
 from tests.integration.privacy.test_erase import acted, read_again
 from tests.pipelines import Running, running
@@ -206,3 +206,28 @@ async def test_where_nobody_is_asked_everything_is_as_it_was(tmp_path: Path) -> 
     async with running(tmp_path, RULES) as at:
         await at.take(an_act(agreed={"35": None}))
         assert at.balances() == {"35": 10}
+
+
+async def test_what_was_done_before_stays_unpaid_when_a_log_or_the_record_is_judged_anew(tmp_path: Path) -> None:
+    async with running(tmp_path, RULES, consents=Consents({"moodle"})) as at:
+        whose = at.pipeline.whose
+        await at.take(an_act(3, agreed={"35": 0}))
+        before, after = (an_event(number, people={"subject": "35"}, agreed={"35": 0}) for number in (1, 4))
+        dated = an_event(1, people={"subject": "36"}, agreed={"36": 1})
+        never = an_event(4, people={"subject": "37"})
+        marks = [dict(one.seen.person_marks) for one in whose.agreed_then([before, after, dated, never])]
+        assert marks == [{"35": "not_agreed"}, {}, {}, {"37": "not_agreed"}]
+
+
+async def test_who_has_not_agreed_is_in_no_ranking_and_given_nothing_by_hand(tmp_path: Path) -> None:
+    async with running(tmp_path, RULES, consents=Consents({"moodle"})) as at:
+        await at.take(an_act(agreed={"35": 1}))
+        with file.reading(tmp_path) as connection:
+            out = agreed.absent(connection, frozenset())
+        assert ("moodle:35" in out, "moodle:36" in out) == (False, True)
+        told = an_observation(2)
+        with pytest.raises(InvalidInputError, match="moodle:36 has not agreed to take part"):
+            await at.pipeline.tell(replace(told, people={"subject": "36"}))
+    async with running(tmp_path, RULES):
+        with file.reading(tmp_path) as connection:
+            assert not agreed.absent(connection, frozenset())
