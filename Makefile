@@ -7,8 +7,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 LOCK := pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
         --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
 
+# Hundreds of short processes are started by the tests: compiled once, not each time, whatever the environment says.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint image wheel sbom audit check servers coverage bench sim soak docs reference lock clean
+.PHONY: help install demo test tests lint image wheel sbom audit check servers coverage bench sim soak docs reference lock clean
 
 help: ## list the doors
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +28,10 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 demo: install ## a whole campus in one terminal: 30 seconds, nothing else needed
 	$(BIN)/rewards-agent demo
 
-test: install servers check ## every gate and every test
+test: install servers ## every gate and every test, side by side
+	@$(MAKE) --no-print-directory --jobs 2 check tests
+
+tests:
 	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 lint: install check ## style, types and import contracts, without the tests

@@ -13,7 +13,7 @@ from catalogue.redemption.checks import Facts, Wish
 from catalogue.rewards import gates, money, shelf, times
 from catalogue.rewards.gates import Standing
 from catalogue.rewards.model import USUAL, Gate, Label, Reward, Window
-from wire.money.terms import Currency, Level
+from wire.money.terms import Level
 
 NOON = int(dt.datetime(2026, 9, 9, 12, tzinfo=dt.UTC).timestamp())  # a Wednesday
 HOUR = 3600
@@ -29,7 +29,7 @@ def facts(**changes: Any) -> Facts:
         "approved": True,
         "campus_active": True,
         "standing": Standing(balances={"points": 100, "badge:ace": 1}, earned={"points": 300}),
-        "currencies": {},
+        "unspendable": (),
         "labels": {(one.kind, one.name): one for one in USUAL},
         "left": None,
         "used_by_learner": (),
@@ -82,7 +82,7 @@ def test_a_plain_reward_can_be_had() -> None:
         ({"price": {"points": 5, "stars": 1}}, {}, "price"),
         ({"price": {"points": 5, "stars": 1}}, {"asked": wish(currency="stars")}, ""),
         ({}, {"asked": wish(currency="stars")}, "price"),
-        ({}, {"currencies": {"points": Currency(spendable=False)}}, "not-spendable"),
+        ({}, {"unspendable": {"points"}}, "not-spendable"),
         ({"price": {"badge:ace": 1}}, {}, "not-spendable"),
     ],
 )
