@@ -32,7 +32,8 @@ test: install servers ## every gate and every test, side by side
 	@$(MAKE) --no-print-directory --jobs 2 check tests
 
 tests:
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	@room=$$(sh tests/room.sh) && trap 'rm -rf "$$room"' EXIT && \
+	TMPDIR=$$room $(BIN)/python -m pytest -n 5 --dist loadfile
 
 lint: install check ## style, types and import contracts, without the tests
 

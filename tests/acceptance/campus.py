@@ -7,6 +7,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -108,10 +109,11 @@ def wait_until(true: Any, within_s: float = 30.0) -> None:
 class Service:
     """The agent as a service, with what it logs."""
 
-    def __init__(self, at: Campus) -> None:
+    def __init__(self, at: Campus, **env: str) -> None:
         self._log = at.directory / "service.log"
         with self._log.open("wb") as stream:
-            self.process = programs.start("agent", ["run", "--config", str(at.config)], stdout=stream, stderr=stream)
+            words = ["run", "--config", str(at.config)]
+            self.process = programs.start("agent", words, stdout=stream, stderr=stream, env=os.environ | env)
 
     def logged(self, event: str) -> list[dict[str, Any]]:
         """Its log lines of one event."""
@@ -131,12 +133,15 @@ class Service:
 
 @contextmanager
 def serving(at: Campus) -> Iterator[Service]:
-    """The agent, running; gone at the end whatever happens."""
-    service = Service(at)
-    try:
-        wait_until(lambda: service.said("agent_started"))
-        yield service
-    finally:
-        if service.process.poll() is None:
-            service.process.kill()
-            service.process.wait()
+    """The agent, running and listening, as it tells systemd; gone at the end whatever happens."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind("")  # a name of its own
+        manager.settimeout(30)
+        service = Service(at, NOTIFY_SOCKET=f"@{manager.getsockname()[1:].decode()}")
+        try:
+            assert manager.recv(100) == b"READY=1"
+            yield service
+        finally:
+            if service.process.poll() is None:
+                service.process.kill()
+                service.process.wait()
