@@ -154,6 +154,7 @@ def test_a_ceiling_reaches_no_further_than_what_proves_the_events(tmp_path: Path
     require_reachable(load_rules_text(HEAD + QUIZ + f'min_trust = "{most}"\n'), load_settings(config))
 
 
+@pytest.mark.soak
 def test_ten_thousand_rules_load_in_seconds() -> None:
     one = '[[rule]]\nid = "r{n}"\non = "quiz.submitted"\naward = {n}\naudience = {{ courses = ["C{n}"] }}\n'
     begun = process_time()
