@@ -14,6 +14,7 @@ if [ -w "$in_memory" ] && [ "$(free_kib "$in_memory")" -gt "$needed_kib" ] && [ 
     if "$try" 2>/dev/null; then place=$in_memory; fi
     rm -f "$try"
 fi
-room=$(mktemp -d "$place/rewards-tests-XXXXXX")
+# A short name: sockets live below it, and their paths may have a hundred characters.
+room=$(mktemp -d "$place/rXXXXXX")
 chmod 755 "$room" # the database servers run as another user
 echo "$room"
