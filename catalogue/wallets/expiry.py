@@ -6,7 +6,7 @@ Several workers may look at once: wallets are held, and what one let go the othe
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import structlog
@@ -59,19 +59,23 @@ async def _due(conn: AsyncConnection, campus: str, now: int) -> Sequence[WalletK
 
 
 class Expiry:
-    """The look that a server does again and again; a clock that jumped is not believed at once."""
+    """The look that a server does again and again; a clock that jumped is not believed at once.
 
-    def __init__(self, store: Store) -> None:
+    ``wall`` tells the seconds since 1970.
+    """
+
+    def __init__(self, store: Store, wall: Callable[[], float] = time.time) -> None:
         self._store = store
-        self._offset = time.time() - time.monotonic()
+        self._wall = wall
+        self._offset = wall() - time.monotonic()
 
     async def look(self) -> None:
         """Let everything go that is over."""
-        offset = time.time() - time.monotonic()
+        offset = self._wall() - time.monotonic()
         jumped, self._offset = offset - self._offset, offset
         log = structlog.get_logger("catalogue")
         if abs(jumped) > JUMP_S:
             log.warning("clock jumped", seconds=round(jumped))
             return
-        for campus, lots in await look(self._store, now=int(time.time())):
+        for campus, lots in await look(self._store, now=int(self._wall())):
             log.info("lots expired", campus=campus, lots=lots)

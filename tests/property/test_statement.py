@@ -57,7 +57,8 @@ class Story:
         self.made = self.copied_at = 0
         self.day = 0
 
-    async def play(self, acts: list[tuple[str, Any, Any]]) -> None:
+    async def play(self, acts: list[tuple[str, Any, Any]]) -> tuple[dict[str, int], dict[str, int]]:
+        """What the campus shows each learner to have, and what the catalogue has, after catching up."""
         async with (
             self.running() as catalogue,
             a_campus(self.room, catalogue, await catalogue.add_tenant(CAMPUS)) as it,
@@ -78,6 +79,11 @@ class Story:
         async with self.running() as catalogue, a_campus(self.room, catalogue) as campus:
             assert await campus.sync()
             await campus.must_agree(catalogue)
+            there = await catalogue.wallets(CAMPUS)
+            return (
+                {learner: campus.held(learner).balance for learner in LEARNERS},
+                {learner: there.get((learner, "points"), 0) for learner in LEARNERS},
+            )
 
     def running(self) -> contextlib.AbstractAsyncContextManager[RealCatalogue]:
         return running_catalogue(self.directory, f"sqlite:///{self.directory / BOOKS}")
@@ -133,4 +139,5 @@ def test_after_catching_up_the_campus_shows_the_wallets_of_the_catalogue(
 ) -> None:
     with tempfile.TemporaryDirectory() as name:
         shutil.copy(catalogue_file, Path(name) / BOOKS)
-        asyncio.run(Story(Path(name)).play(acts))
+        here, there = asyncio.run(Story(Path(name)).play(acts))
+    assert here == there

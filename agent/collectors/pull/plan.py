@@ -14,7 +14,7 @@ from agent.collectors.inbox.pulls import Fetched
 from agent.collectors.pull.client import Answer
 from agent.errors import IntegrityError, TransientError
 
-TODO_MAX = 50_000
+DUE_MAX = 50_000
 """Requests that may still be due in one round."""
 ROUND_ASKS_MAX = 200_000
 """Requests of one round; a system whose pages never end is told, and its next round begins anew."""
@@ -105,8 +105,8 @@ def went_on(plan: Plan, this: Round, took: Took | None) -> Round:
     """The round after its first request: answered, or refused (None); over where nothing is due."""
     took = took or Took()
     todo = (*took.asks, *this.todo[1:])
-    if len(todo) > TODO_MAX:
-        raise TransientError(f"more than {TODO_MAX} requests in one round", hint="ask more often: every = …")
+    if len(todo) > DUE_MAX:
+        raise TransientError(f"more than {DUE_MAX} requests in one round", hint="ask more often: every = …")
     newest = this.newest if took.newest is None else took.newest
     known = this.known if took.known is None else took.known
     this = replace(this, todo=todo, newest=newest, known=known, asked=this.asked + 1)

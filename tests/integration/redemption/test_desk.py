@@ -151,6 +151,7 @@ async def test_a_code_that_is_over_is_not_given_out(shop: Shop) -> None:
     await shop.stock(["A"], expires_at=NOW)
     await shop.give("ann", 500)
     await refused(shop, "stock", reward="code")
+    assert (await shop.all(), await shop.balance()) == ([], 500)
 
 
 async def test_a_refund_gives_points_back_once_and_not_for_a_used_voucher_unless_it_is_meant(shop: Shop) -> None:
@@ -184,6 +185,7 @@ async def test_limits_hold_and_a_refund_frees_them(shop: Shop) -> None:
     await refused(shop, "limit-in-all", learner="ben")
     await shop.desk.refund(CAMPUS, first.redemption, now=shop.at, by="test", why="sent back")
     await shop.redeem("ben")
+    assert [await shop.balance(learner) for learner in ("ann", "ben", "cem")] == [450, 450, 500]
     await shop.audit()
 
 
