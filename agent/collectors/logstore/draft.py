@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from agent.collectors.logstore.dialects.database import Row
+from agent.collectors.numbers import whole_number
 from agent.collectors.systems import moodle
 from agent.config.kinds import KindTable
 from agent.errors import InvalidInputError
@@ -148,8 +149,8 @@ def _row_facts(draft: Draft, origin: str | None, facts: frozenset[str]) -> None:
     if "course_id" in facts and draft.course is not None:
         into["course_id"] = str(draft.course)
     if event == moodle.COMPLETION:
-        if "completion_state" in facts and draft.detail.isdigit():
-            into["completion_state"] = int(draft.detail)
+        if "completion_state" in facts and (state := whole_number(draft.detail)) is not None:
+            into["completion_state"] = state
         if "overridden" in facts:
             into["overridden"] = bool(other.get("overrideby"))
     elif event in moodle.REPLIES or event in moodle.DISCUSSIONS:

@@ -14,6 +14,7 @@ from agent.collectors.logstore.grants import log_unreadable
 from agent.collectors.logstore.lookups import look_up
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.collectors.logstore.reading.stretch import filter_of
+from agent.collectors.numbers import whole_number
 from agent.collectors.systems.moodle import SITE_COURSE
 from agent.config.kinds import KindTable
 from agent.errors import ConfigError, InvalidInputError
@@ -281,7 +282,8 @@ class History:
 
 
 def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and int(text) <= ID_MAX
+    number = whole_number(text)
+    return number is not None and number <= ID_MAX
 
 
 def _value(column: Matched, text: str) -> str | int:

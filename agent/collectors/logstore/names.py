@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from agent.collectors.logstore.dialects.database import Database, Query, Rows, Unreadable
+from agent.collectors.numbers import whole_number
 from agent.errors import ConfigError
 from agent.model import Selector
 
@@ -77,7 +78,7 @@ def _queries(database: Database, wanted: Sequence[Selector]) -> Iterable[Query]:
 def id_of(selector: str) -> int | None:
     """The id that `id:7` names; None where a course is named otherwise."""
     number = selector.removeprefix(_BY_ID)
-    return int(number) if number != selector and number.isascii() and number.isdigit() else None
+    return whole_number(number) if number != selector else None
 
 
 def _gathered(named: Iterable[tuple[str, str]]) -> Meanings:

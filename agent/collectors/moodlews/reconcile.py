@@ -16,7 +16,7 @@ from agent.collectors.moodlews.answers import Answers
 from agent.collectors.moodlews.client import WebService
 from agent.collectors.moodlews.copies import Place
 from agent.collectors.moodlews.facts import look_up
-from agent.collectors.moodlews.facts.batch import exact
+from agent.collectors.numbers import exact
 from agent.collectors.states.tables import Found, as_told
 from agent.collectors.systems.moodle import SITE_COURSE
 from agent.config.kinds import KindTable

@@ -16,6 +16,7 @@ from agent.collectors.moodlews.typed import table as _table
 from agent.collectors.moodlews.typed import tables as _tables
 from agent.collectors.moodlews.typed import text as _text
 from agent.collectors.moodlews.typed import whole as _whole
+from agent.collectors.numbers import whole_number
 
 DONE = frozenset({1, 2})
 """Completion states that count: complete, complete and passed."""
@@ -294,7 +295,7 @@ def categories_of(answer: object) -> dict[int, tuple[str, tuple[int, ...]]]:
     return {
         _int(one, "id"): (
             _text(one, "name"),
-            tuple(int(part) for part in _text(one, "path").split("/") if part.isdigit()),
+            tuple(number for part in _text(one, "path").split("/") if (number := whole_number(part)) is not None),
         )
         for one in _tables(answer)
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from agent.collectors.numbers import whole_number
 from agent.errors import InvalidInputError
 
 
@@ -42,9 +43,7 @@ def whole(value: object) -> int | None:
         return value
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str) and value.removeprefix("-").isascii() and value.removeprefix("-").isdigit():
-        return int(value)
-    return None
+    return whole_number(value, signed=True) if isinstance(value, str) else None
 
 
 def number(value: object) -> int | float | None:

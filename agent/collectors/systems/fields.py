@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from agent.collectors import numbers
 from agent.collectors.systems.base import TIME_MAX, epoch_of, invalid, missing, text_in
 from agent.model import Fact
 
 ID_MAX = 500
 """Characters of an id; in xAPI they are whole addresses."""
-_NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?")
-_LARGEST = 10**15
+_NUMBER = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 
 
 def part(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -62,24 +61,16 @@ def exact(data: Mapping[str, Any], name: str) -> int | Fraction | None:
     value = data.get(name)
     if value is None or value == "":
         return None
-    text = value.strip() if isinstance(value, str) else str(value)
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
+    written = not isinstance(value, str) or _NUMBER.fullmatch(value.strip())
+    number = numbers.exact(value) if written else None
+    if number is None:
         raise invalid(name, "a number")
-    if not _NUMBER.fullmatch(text):
-        if isinstance(value, str) or not abs(value) < _LARGEST:
-            raise invalid(name, "a number")
-        text = f"{Decimal(text):f}"
-    return whole(Fraction(text))
+    return number
 
 
 def per_cent(share: Fraction | int) -> int | Fraction:
     """A share of one as per cent."""
-    return whole(Fraction(share) * 100)
-
-
-def whole(number: Fraction) -> int | Fraction:
-    """An int where it is one."""
-    return number.numerator if number.denominator == 1 else number
+    return numbers.whole(Fraction(share) * 100)
 
 
 def moment(data: Mapping[str, Any], names: tuple[str, ...], received_at: int) -> int | None:

@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
+from agent.collectors.numbers import exact
 from agent.collectors.systems.base import (
     EVENTS_MAX,
     Act,
@@ -147,9 +146,8 @@ def _fact(name: str, value: Any) -> Fact:
     match value:
         case bool() | int():
             return value
-        case float():
-            exact = Fraction(Decimal(str(value)))
-            return exact.numerator if exact.denominator == 1 else exact
+        case float() if (number := exact(value)) is not None:
+            return number
         case str() if len(value) <= _FACT_TEXT_MAX:
             return value
         case list() if len(value) <= _LISTED_MAX and all(isinstance(x, str) and len(x) <= _ID_MAX for x in value):

@@ -6,12 +6,13 @@ Everything here is data or arithmetic over one event; nothing is looked up.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal
 from types import MappingProxyType
 from typing import Any, Literal
 
 import orjson
 
+from agent.collectors.numbers import decimal_of
 from agent.collectors.systems.php import decode_php
 from agent.errors import InvalidInputError
 from agent.model import PersonMark
@@ -146,22 +147,11 @@ def _under(found: object, key: str) -> Any:
 
 def canonical_decimal(value: object) -> str:
     """A grade as Moodle stores it, in one spelling: `100`, `100.0` and `"100.00000"` are all `100`; none is empty."""
-    number = exact_decimal(value)
+    number = decimal_of(value)
     if number is None:
         return ""
     rounded = number.quantize(_GRADE_PLACES, rounding=ROUND_HALF_UP).normalize()
     return format(rounded or Decimal(0), "f")
-
-
-def exact_decimal(value: object) -> Decimal | None:
-    """A number as it is written (a float as its shortest decimal); None for null, text and truth values."""
-    if value is None or isinstance(value, bool):
-        return None
-    try:
-        number = value if isinstance(value, Decimal) else Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() and abs(number) < Decimal(10) ** 15 else None
 
 
 def people_of(event: str, user: int, related: int | None) -> dict[str, str]:

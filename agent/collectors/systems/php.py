@@ -7,6 +7,9 @@ from agent.errors import InvalidInputError
 DEPTH_MAX = 16
 """Nested arrays at most; Moodle's own events nest two deep."""
 
+_NUMBER_MAX = 40
+"""Characters of a number; PHP's integers have 64 bits, its floats 17 digits and an exponent."""
+
 PhpValue = None | bool | int | float | str | dict[int | str, "PhpValue"]
 
 
@@ -38,6 +41,8 @@ def _value(data: bytes, at: int, depth: int) -> tuple[PhpValue, int]:
 
 def _scalar(data: bytes, tag: bytes, at: int) -> tuple[PhpValue, int]:
     text, end = _until(data, at + 2, b";")
+    if len(text) > _NUMBER_MAX:
+        raise InvalidInputError(f"PHP data has a number of more than {_NUMBER_MAX} characters at byte {at}")
     try:
         if tag == b"i:":
             return int(text), end

@@ -14,8 +14,9 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
+from agent.collectors.numbers import whole
 from agent.collectors.systems.base import Act, Arrival, missing, object_of, observed, text_in
-from agent.collectors.systems.fields import exact, id_in, known, moment, needed, part, per_cent, whole
+from agent.collectors.systems.fields import exact, id_in, known, moment, needed, part, per_cent
 from agent.config.kinds import KindTable
 from agent.model import Fact, Observation
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote_plus
 
+from agent.collectors.numbers import exact, whole_number
 from agent.collectors.systems import moodle
 from agent.collectors.systems.base import (
+    TEXT_MAX,
     Act,
     Arrival,
     epoch_of,
@@ -26,7 +27,6 @@ from agent.collectors.systems.base import (
     observed,
     text_in,
 )
-from agent.collectors.systems.fields import whole
 from agent.config.kinds import KindTable
 from agent.model import EventMark, Fact, Observation, PersonMark
 
@@ -154,11 +154,12 @@ def _id(number: int | None) -> str | None:
 
 
 def _other(data: Mapping[str, Any]) -> moodle.Other:
-    """`other_…` fields, the only way in which a template can send what stands in `other`."""
+    """`other_…` fields, the only way in which a template can send what stands in `other`; none is a whole essay."""
     return {
         name.removeprefix("other_"): value
         for name, value in data.items()
         if name.startswith("other_") and value != "" and (value is None or isinstance(value, str | int | float))
+        if not isinstance(value, str) or len(value) <= TEXT_MAX
     }
 
 
@@ -227,8 +228,9 @@ def _facts(
     if origin:
         facts["origin"] = origin
     if event == moodle.COMPLETION:
-        if detail.isdigit():
-            facts["completion_state"] = int(detail)
+        state = whole_number(detail)
+        if state is not None:
+            facts["completion_state"] = state
         facts["overridden"] = bool(other.get("overrideby"))
     if event == moodle.GRADED:
         facts |= _grade_facts(data, other)
@@ -246,10 +248,10 @@ def _facts(
 def _grade_facts(data: Mapping[str, Any], other: moodle.Other) -> dict[str, Fact]:
     """The grade as the event tells it, and its item: two grades that agree in it are one."""
     facts: dict[str, Fact] = {}
-    grade, item = moodle.exact_decimal(other.get("finalgrade")), other.get("itemid")
+    grade, item = exact(other.get("finalgrade")), other.get("itemid")
     if grade is not None:
-        facts["grade"] = whole(Fraction(grade))
-    if isinstance(item, str | int) and str(item).isascii() and str(item).isdigit():
+        facts["grade"] = grade
+    if isinstance(item, str | int) and whole_number(str(item)) is not None:
         facts["grade_item"] = str(item)
     if "other_overridden" in data:  # PHP writes false as nothing
         facts["overridden"] = bool(number_in(data, "other_overridden"))

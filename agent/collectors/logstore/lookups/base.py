@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from decimal import Decimal
 from fractions import Fraction
 
 from agent.collectors.logstore.dialects.database import Answer, Query, Rows, Schema, Unreadable
 from agent.collectors.logstore.draft import Draft, Kinds, by_table
 from agent.collectors.logstore.options import LogstoreOptions
-from agent.collectors.systems.moodle import exact_decimal
+from agent.collectors.numbers import whole
 from agent.model import Demand
 
 LookUp = Generator[list[Query], list[Answer], None]
@@ -74,17 +73,6 @@ class Batch:
 def rows_of(answer: Answer) -> Rows:
     """The rows, none where the table could not be read."""
     return [] if isinstance(answer, Unreadable) else answer
-
-
-def exact(value: object) -> int | Fraction | None:
-    """A number from a database or an event, exact: a whole one as int. None where it is no number."""
-    number = value if isinstance(value, Decimal) else exact_decimal(value)
-    return None if number is None else whole(Fraction(number))
-
-
-def whole(value: Fraction) -> int | Fraction:
-    """The same number, as int where it is one."""
-    return value.numerator if value.denominator == 1 else value
 
 
 def per_cent(part: int | Fraction, base: int | Fraction) -> int | Fraction:

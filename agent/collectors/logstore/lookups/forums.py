@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from agent.collectors.logstore.draft import Draft
-from agent.collectors.logstore.lookups.base import Batch, LookUp, exact, rows_of
+from agent.collectors.logstore.lookups.base import Batch, LookUp, rows_of
+from agent.collectors.numbers import exact
 from agent.collectors.systems.moodle import DISCUSSIONS, REPLIES, TAGGED
 
 _FIRST_POSTS = {

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from agent.collectors.logstore.dialects.database import Row
 from agent.collectors.logstore.draft import Draft
 from agent.collectors.logstore.lookups.activities import MODULES
-from agent.collectors.logstore.lookups.base import Batch, LookUp, exact, per_cent, rows_of
+from agent.collectors.logstore.lookups.base import Batch, LookUp, per_cent, rows_of
+from agent.collectors.numbers import exact, whole_number
 from agent.collectors.systems.moodle import GRADED
 
 _GRADES = "SELECT id, itemid, finalgrade FROM {grade_grades} WHERE id IN ([ids])"
@@ -90,4 +91,4 @@ def _number(value: object) -> int | None:
     """An id out of `other`, where it may stand as text."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else None
+    return whole_number(value) if isinstance(value, str) else None

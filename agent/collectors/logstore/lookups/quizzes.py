@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from agent.collectors.logstore.dialects.database import Query, Row
 from agent.collectors.logstore.draft import Draft
-from agent.collectors.logstore.lookups.base import Batch, LookUp, exact, per_cent, rows_of
+from agent.collectors.logstore.lookups.base import Batch, LookUp, per_cent, rows_of
 from agent.collectors.logstore.lookups.dates.overrides import quiz_dates, quiz_questions
+from agent.collectors.numbers import exact
 from agent.collectors.systems.moodle import QUIZ_SUBMITTED
 
 _ATTEMPTS = "SELECT id, quiz, preview, attempt, sumgrades FROM {quiz_attempts} WHERE id IN ([ids])"

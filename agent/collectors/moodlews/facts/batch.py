@@ -7,7 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from agent.collectors.moodlews.answers import Answers
-from agent.collectors.systems.moodle import exact_decimal
+from agent.collectors.numbers import whole, whole_number
 from agent.config.facts import FACTS
 from agent.config.kinds import KindTable
 from agent.model import Demand, EventMark, Fact, Observation, PersonMark
@@ -111,18 +111,7 @@ class Batch:
 
 def number_of(text: str | None) -> int | None:
     """An id as Moodle has it; None where it is none."""
-    return int(text) if text is not None and text.isascii() and text.isdigit() else None
-
-
-def exact(value: object) -> int | Fraction | None:
-    """A number as Moodle wrote it, exact: JSON's `6.66667` is the decimal, not what a float makes of it."""
-    number = exact_decimal(value)
-    return None if number is None else whole(Fraction(number))
-
-
-def whole(value: Fraction) -> int | Fraction:
-    """The same number, as int where it is one."""
-    return value.numerator if value.denominator == 1 else value
+    return None if text is None else whole_number(text)
 
 
 def per_cent(part: int | Fraction, base: int | Fraction) -> int | Fraction:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from agent.collectors.moodlews.facts.activities import place
-from agent.collectors.moodlews.facts.batch import Batch, Look, exact, number_of, per_cent
+from agent.collectors.moodlews.facts.batch import Batch, Look, number_of, per_cent
 from agent.collectors.moodlews.shapes import Graded
+from agent.collectors.numbers import exact
 from agent.collectors.systems.moodle import GRADED
 
 GRADED_WITHIN_S = 5

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from agent.collectors.moodlews.facts.batch import Batch, Look, exact, number_of, per_cent
+from agent.collectors.moodlews.facts.batch import Batch, Look, number_of, per_cent
 from agent.collectors.moodlews.shapes import Attempt
+from agent.collectors.numbers import exact
 from agent.collectors.systems.moodle import QUIZ_MARKED, QUIZ_REGRADED, QUIZ_SUBMITTED
 
 _LOOKED_AT = frozenset({QUIZ_SUBMITTED, QUIZ_REGRADED, QUIZ_MARKED})

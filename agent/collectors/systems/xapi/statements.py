@@ -14,6 +14,7 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
+from agent.collectors.numbers import whole
 from agent.collectors.systems.base import (
     EVENTS_MAX,
     Act,
@@ -25,7 +26,7 @@ from agent.collectors.systems.base import (
     observed,
     text_in,
 )
-from agent.collectors.systems.fields import exact, id_in, known, moment, needed, part, per_cent, whole
+from agent.collectors.systems.fields import exact, id_in, known, moment, needed, part, per_cent
 from agent.collectors.systems.xapi.duration import seconds_of
 from agent.config.kinds import KindTable
 from agent.model import Fact, Observation
