@@ -174,6 +174,7 @@ class Pipeline:
             before = self._saved.get(page.source)
             await sources.save(connection, page.source, self.whose.stored(page), before, now, page.observations)
             self._recovery = await self._recovery.passed(connection, page)
+            asyncio.get_running_loop().call_soon(self._ahead.use_time)  # while the disk takes it
             return found
 
         fresh, entries, decisions = await self._writer.run(unit)
@@ -209,7 +210,6 @@ class Pipeline:
             entries = await self._recorder.decide(
                 behind, about | more.events, decisions, numbers=numbers, version_no=version_no, now=now
             )
-            asyncio.get_running_loop().call_soon(self._ahead.use_time)
         await self._beside.remember(connection, fresh, numbers, page.source)
         return len(fresh), entries, decisions
 

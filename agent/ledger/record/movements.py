@@ -45,6 +45,11 @@ _TRUST = {trust: trust.name for trust in Trust}
 """A member's name is slow to look up."""
 
 
+def count_of(decision: Decision) -> int:
+    """How many movements an awarded or reversed decision makes."""
+    return sum([1 for posting in decision.postings if posting.amount])
+
+
 def of_award(decision: Decision, event: Event, person: Person, event_no: int, decision_no: int) -> list[Movement]:
     """The movements of an awarded decision, one for each posting that is not zero, in the rule's order."""
     seen, trust = event.seen, _TRUST[event.trust]

@@ -15,7 +15,7 @@ from agent.ledger.record.behind import Behind
 from agent.ledger.record.movements import LOWERED, Movement
 from agent.ledger.record.names import NameKind, Names
 from agent.ledger.record.people import People, Person
-from agent.model import Decision, Event, Observation, Outcome, Use
+from agent.model import Award, Decision, Event, Observation, Outcome, Use
 from wire import chain
 
 _LAST_NUMBERS = """
@@ -219,47 +219,39 @@ class Recorder:
         people = self.people.known(learners)
         if len(people) < len(learners):
             people = await self.people.find_or_make(await behind.quiet(), learners, now)
-        movements: list[Movement] = []
         uses: list[tuple[Use, int]] = []
         markers: dict[int, int] = {}
         seq = self._seq
         for decision_no, decision in booked:
-            new = self._movements(decision, events, people, numbers, decision_no, markers, first_no)
-            movements.extend(new)
-            marker = markers[decision_no] = seq + 1 if new else -decision_no
-            seq += len(new)
+            n = moving.count_of(decision) if decision.outcome in _ENTERED else 0
+            marker = markers[decision_no] = seq + 1 if n else -decision_no
+            seq += n
             for use in decision.reserves or decision.uses:
                 uses.append((use, marker))  # noqa: PERF401 - a generator for two of them costs more
+        # Uses first: they are most of the work, and are written while the entries are made.
         await self._write_uses(behind, uses, people)
+        movements: list[Movement] = []
+        for decision_no, decision in booked:
+            if decision.outcome in _ENTERED:
+                event_id, award = decision.event_id, decision.reverses
+                about = (decision, events[event_id], people[decision.learner], numbers[event_id], decision_no)
+                movements += (
+                    moving.of_award(*about)
+                    if award is None
+                    else moving.of_reversal(*about, self._answered(award, markers, first_no))
+                )
         await self._append(behind, movements, now)
         await undoing.remember(behind, [(markers[no], d) for no, d in booked if not d.reserves], people)
         await undoing.free(behind, self.names, undoing.taken_back(booked, markers, first_no), people)
         return len(movements)
 
-    def _movements(
-        self,
-        decision: Decision,
-        events: Mapping[bytes, Event],
-        people: Mapping[str, Person],
-        numbers: Mapping[bytes, int],
-        decision_no: int,
-        markers: Mapping[int, int],
-        first_no: int,
-    ) -> list[Movement]:
-        """The entries of one decision; ``markers`` are those of the decisions before it."""
-        if decision.outcome not in _ENTERED:
-            return []
-        event_id = decision.event_id
-        about = (decision, events[event_id], people[decision.learner], numbers[event_id], decision_no)
-        award = decision.reverses
-        if award is None:
-            return moving.of_award(*about)
-        entries = award.entries
-        if not award.marker:
-            first = markers[first_no - 1 + award.number]
-            count = sum(1 for posting in award.postings if posting.amount)
-            entries = tuple(f"{self._epoch}-{first + n}" for n in range(count))
-        return moving.of_reversal(*about, entries)
+    def _answered(self, award: Award, markers: Mapping[int, int], first_no: int) -> Sequence[str]:
+        """The ids of the entries of an award; ``markers`` are those of the decisions of this page."""
+        if award.marker:
+            return award.entries
+        first = markers[first_no - 1 + award.number]
+        count = sum(1 for posting in award.postings if posting.amount)
+        return [f"{self._epoch}-{first + n}" for n in range(count)]
 
     async def _write_notes(self, behind: Behind, decisions: Iterable[Decision], now: int) -> None:
         """Members of sets belong to no entry (seq 0), so that no reversal takes them away; one that is there stays."""
