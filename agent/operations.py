@@ -22,6 +22,7 @@ from agent.engine.money import guardrails
 from agent.errors import ConfigError, InvalidInputError
 from agent.ledger import corrections, delivery, projections
 from agent.ledger.corrections import Correction
+from agent.ledger.money import accounts
 from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
 from agent.model import Outcome, SourceState
@@ -199,10 +200,13 @@ class Operations:
             raise InvalidInputError(
                 f"there is no currency {currency!r}", hint=f"the rules know: {', '.join(sorted(known))}"
             )
-        guardrails.within(self._pipeline.rulebook, currency, amount)
+        rulebook = self._pipeline.rulebook
+        guardrails.within(rulebook, currency, amount)
         learner = self._pipeline.whose.aliases.learner(learner)
 
         async def unit(connection: aiosqlite.Connection) -> int:
+            balance = await accounts.balance_in(connection, learner, currency)
+            guardrails.covered(rulebook, currency, amount, balance=balance)
             return await corrections.adjust(
                 connection,
                 self._recorder,

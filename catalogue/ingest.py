@@ -58,7 +58,7 @@ class Sifted:
 
     def reversed(self) -> set[WalletKey]:
         """Those whose lots must be known, because part of what is taken back may be nobody's to pay."""
-        return {move.key for _, move in self.moves if _takes_back(move)}
+        return {move.key for _, move in self.moves if may_waive(move)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +251,11 @@ class _Gate:
         elif left is not None and move.amount > 0:
             self._left[move.currency] = left - move.amount
         return why
+
+
+def may_waive(move: Move) -> bool:
+    """Whether what a move takes may be nobody's to pay: a reversal, or by hand where nothing is owed."""
+    return move.amount < 0 and (move.kind == "reversal" or not move.owe)
 
 
 def _takes_back(move: Move) -> bool:

@@ -27,7 +27,7 @@ LOOK_S = 3_600.0
 
 def terms_of(rulebook: Rulebook) -> dict[str, Wanted]:
     """The terms under which the rules open lots."""
-    return {name: Wanted(one.expires_after, one.overdraw) for name, one in rulebook.currencies.items()}
+    return {name: Wanted(one.expires_after, one.in_debt) for name, one in rulebook.currencies.items()}
 
 
 def named_by(rulebook: Rulebook) -> dict[str, Currency]:

@@ -81,7 +81,7 @@ async def accept(
     after = held[judged.key].balance + judged.amount
     if abs(after) > BALANCE_MAX:
         raise CatalogueError(f"entry {seq} of {name}: the wallet would go beyond {BALANCE_MAX}", hint="it stays aside")
-    if judged.kind == "reversal" and judged.amount < 0:
+    if ingest.may_waive(judged):
         account = (await book.accounts(conn, campus, held)).get(judged.key) or Account()
         judged = judged._replace(waived=account.move(as_movement(judged)))
     no = await book.post(store, conn, campus, [judged], held, now=now)

@@ -25,12 +25,12 @@ movement = Table(
     Column("currency", Text, nullable=False),
     Column("kind", Text, nullable=False),  # award | reversal | adjustment | spend | expiry | refund
     Column("amount", BigInteger, nullable=False),
-    Column("waived", BigInteger, nullable=False),  # what of a reversal nobody owes, what of a refund is not given twice
+    Column("waived", BigInteger, nullable=False),  # taken back and owed by nobody; of a refund: not given twice
     Column("ref", Text, nullable=False),  # its name: <agent>/<entry_id> for an entry
     Column("about", Text, nullable=False),  # the name of the lot or the spend it concerns, or nothing
     Column("occurred_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),  # of a credit: when its lot is over; NULL is never
-    Column("owe", Boolean, nullable=False),  # of a reversal: what was spent is owed, not forgiven
+    Column("owe", Boolean, nullable=False),  # taken back and not there: it is owed, not forgiven
     Column("rule", Text, nullable=False),  # of an entry, else nothing
     Column("source", Text, nullable=False),  # of an entry, else nothing
     Column("prev_no", BigInteger, nullable=False),  # the same wallet's movement before this one; 0: none

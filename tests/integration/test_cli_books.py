@@ -165,6 +165,22 @@ def test_an_adjustment_that_makes_no_sense_is_refused(books: Desk, words: tuple[
     assert done.stderr.startswith(told)
 
 
+def test_nothing_is_taken_by_hand_below_zero_where_the_currency_forgives_or_is_never_spent(own: Desk) -> None:
+    forgives = '[currency.points]\noverdraw = "forgive"\n\n[currency.stars]\nspendable = false'
+    (own.directory / "rules.toml").write_text(RULES.replace("[currency.stars]", forgives))
+
+    below = own.command("ledger", "adjust", "ann", "-12", "--reason", "x", check=False)
+    stars = own.command("ledger", "adjust", "ann", "-0.26", "--currency", "stars", "--reason", "x", check=False)
+    taken = own.command("ledger", "adjust", "ann", "-11", "--reason", "x").stdout
+
+    assert (below.returncode, stars.returncode) == (1, 1)
+    assert below.stderr.startswith("the balance is 11 points: taking 12 would leave -1\n")
+    assert '[currency.points] overdraw = "forgive"; take at most 11' in below.stderr
+    assert stars.stderr.startswith("the balance is 0.25 stars: taking 0.26 would leave -0.01\n")
+    assert "[currency.stars] spendable = false; take at most 0.25" in stars.stderr
+    assert taken == "entry 6: moodle:35 -11 points\n"
+
+
 def test_a_correction_without_a_reason_is_refused(books: Desk) -> None:
     done = books.command("ledger", "reverse", "1", "--reason", " ", check=False)
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.effort import examples
-from wire.money.lots import GRACE_S, Account, OverspentError
+from wire.money.lots import GRACE_S, Account, Movement, OverspentError
 
 MOVES = st.lists(
     st.tuples(
@@ -41,7 +41,7 @@ class _Books:
             self.credits[str(number)] = amount
             self.sum += amount
         elif what == "take":
-            self.account.take(amount)
+            self.account.take(amount, owe=flag)
             self.sum -= amount
         elif what == "spend":
             if amount > before:
@@ -116,6 +116,16 @@ def test_what_was_spent_of_a_reversed_award_is_owed_or_forgiven(*, owe: bool, ba
     with contextlib.suppress(OverspentError):
         account.spend("b", 1)
     assert account.balance == balance
+    account.credit("next", 10, None)
+    assert account.balance == after
+
+
+@pytest.mark.parametrize(("owe", "balance", "after"), [(True, -6, 4), (False, 0, 10)])
+def test_what_is_taken_by_hand_and_is_not_there_is_owed_or_forgiven(*, owe: bool, balance: int, after: int) -> None:
+    account = Account()
+    account.credit("award", 4, None)
+    account.move(Movement("adjustment", -10, "by hand", "", 0, None, owe))
+    assert (account.balance, account.available) == (balance, 0)
     account.credit("next", 10, None)
     assert account.balance == after
 

@@ -89,7 +89,7 @@ class Story:
                 self.account.reverse(ref, given, owe=flag)
             case "take":
                 await self.entry(-amount, kind="adjustment", owe=flag)
-                self.account.take(amount)
+                self.account.take(amount, owe=flag)
             case "spend":
                 await self.spend(amount)
             case "refund" if self.spent:

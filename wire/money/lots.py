@@ -18,7 +18,8 @@ class Movement(NamedTuple):
     """One movement of one account as it is kept: signed ``amount``, ``at`` seconds UTC.
 
     ``kind`` is award, reversal or adjustment (of an agent's chain), spend, expiry or refund (the other book). ``ref``
-    is its name, ``about`` the name of the lot or the spend it concerns. ``owe`` tells of a reversal whose loss it is.
+    is its name, ``about`` the name of the lot or the spend it concerns. ``owe`` tells of what is taken back whose loss
+    it is where it is not there any more.
     """
 
     kind: str
@@ -50,8 +51,8 @@ class Lot:
 class Account:
     """One currency of one person. ``debt`` is what was taken back beyond what was there; the next credits repay it.
 
-    While there is a debt there is nothing left in any lot. ``waived`` in all is what a reversal took back and nobody
-    owes, because it had expired or was forgiven: `balance` is the sum of all movements plus that.
+    While there is a debt there is nothing left in any lot. ``waived`` in all is what was taken back and nobody owes,
+    because it had expired or was forgiven: `balance` is the sum of all movements plus that.
     """
 
     def __init__(self) -> None:
@@ -116,7 +117,7 @@ class Account:
             case "reversal":
                 self.reverse(about, -amount, owe=owe)
             case _:
-                self.take(-amount)
+                self.take(-amount, owe=owe)
         return self._waived - before
 
     def credit(self, ref: str, amount: int, expires_at: int | None) -> None:
@@ -125,9 +126,13 @@ class Account:
         self._lots[ref] = lot
         self._give(lot, amount)
 
-    def take(self, amount: int) -> None:
-        """Take back by hand; what is not there is owed."""
-        self.debt += amount - sum(part for _, part in self._draw(amount))
+    def take(self, amount: int, *, owe: bool = True) -> None:
+        """Take back by hand; what is not there is owed, or nobody's to pay."""
+        missing = amount - sum(part for _, part in self._draw(amount))
+        if owe:
+            self.debt += missing
+        else:
+            self._waived += missing
 
     def reverse(self, ref: str, amount: int, *, owe: bool) -> None:
         """Take a credit back: what is left of its lot, and what was spent of it where that is owed.
@@ -136,7 +141,7 @@ class Account:
         """
         lot = self._lots.get(ref)
         if lot is None:
-            self.take(amount)
+            self.take(amount, owe=owe)
             return
         found = min(lot.left, amount)
         lot.left -= found

@@ -23,3 +23,23 @@ def within(rulebook: Rulebook, currency: str, amount: int) -> None:
             f"one adjustment moves at most {shown(terms.adjust_max)} {currency}",
             hint=f"the rules say so: [currency.{currency}] adjust_max; a programme owner may raise it",
         )
+
+
+def covered(rulebook: Rulebook, currency: str, amount: int, *, balance: int) -> None:
+    """Refuse to take more by hand than the ``balance`` (smallest units), where the currency lets nobody owe.
+
+    Raises:
+        InvalidInputError: that would leave less than nothing; what there is, and the key that says so.
+    """
+    terms = rulebook.currencies.get(currency)
+    left = balance + amount
+    if amount >= 0 or left >= 0 or terms is None or terms.in_debt == "owe":
+        return
+    unit = 10**terms.decimals
+    key = 'overdraw = "forgive"' if terms.spendable else "spendable = false"
+    most = f"take at most {shown(Fraction(balance, unit))}" if balance > 0 else "there is nothing to take"
+    raise InvalidInputError(
+        f"the balance is {shown(Fraction(balance, unit))} {currency}: taking {shown(Fraction(-amount, unit))} would"
+        f" leave {shown(Fraction(left, unit))}",
+        hint=f"nobody owes {currency}, the rules say so: [currency.{currency}] {key}; {most}",
+    )

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import aiosqlite
 import orjson
 
+from agent.ledger.record.people import split_learner
 from wire.money.lots import Account, Movement, OverspentError
 
 TERMS = "SELECT currency, since_seq, expires_after, overdraw FROM currency_terms ORDER BY 1, 2"
@@ -38,9 +39,11 @@ JOIN centre_live l ON l.pseudonym = p.pseudonym AND l.currency = :currency
 WHERE l.kind NOT IN ('accepted', 'waiver')
 ORDER BY 2, 3
 """
+_PERSON = "SELECT person_no FROM person WHERE site = ? AND lms_user = ?"
+_HEARD = "SELECT at FROM centre_stand"
 _WAIVED = """
 SELECT coalesce(sum(l.waived), 0) FROM person p JOIN centre_live l ON l.pseudonym = p.pseudonym
-WHERE p.site || ':' || p.lms_user = ? AND l.currency = ?
+WHERE p.person_no = ? AND l.currency = ?
 """
 
 
@@ -99,20 +102,39 @@ def of_learner(connection: sqlite3.Connection, learner: str, currency: str) -> A
 def held(connection: sqlite3.Connection, learner: str, currency: str) -> Holding:
     """What a learner has, for who only reads."""
     person_no, rows = _rows(connection, learner, currency)
+    ((heard_at,),) = connection.execute(_HEARD)
+    ((waived,),) = connection.execute(_WAIVED, (person_no, currency))
+    return _holding(rows, _terms(connection, currency), waived if heard_at else None)
+
+
+async def balance_in(connection: aiosqlite.Connection, learner: str, currency: str) -> int:
+    """What a learner has, inside one of the writer's units; of who is no person 0, below zero is owed."""
+    people = list(await connection.execute_fetchall(_PERSON, split_learner(learner)))
+    if not people:
+        return 0
+    ((person_no,),) = people
+    asked = {"people": f"[{person_no}]", "currency": currency}
+    rows = [tuple(row) for row in await connection.execute_fetchall(_ENTRIES, asked)]
+    terms = [Terms(*row) for row in await connection.execute_fetchall(TERMS) if row[0] == currency]
+    ((heard_at,),) = await connection.execute_fetchall(_HEARD)
+    ((waived,),) = await connection.execute_fetchall(_WAIVED, (person_no, currency))
+    return _holding(rows, terms, waived if heard_at else None).balance
+
+
+def _holding(rows: Sequence[tuple[Any, ...]], terms: Sequence[Terms], waived: int | None) -> Holding:
+    """Of one person's rows; ``waived`` is what the centre says that nobody owes, None where it was never heard."""
     try:
-        account = folded(rows, _terms(connection, currency)).get(person_no, Account())
+        account = next(iter(folded(rows, terms).values()), Account())
     except OverspentError:
         account = None
-    ((heard_at,),) = connection.execute("SELECT at FROM centre_stand")
-    if account is not None and not heard_at:
+    if account is not None and waived is None:
         return Holding(account.balance, account)
-    (waived,) = connection.execute(_WAIVED, (learner, currency)).fetchone()
-    balance = sum(amount for _, _, _, _, amount, *_ in rows) + waived
+    balance = sum(amount for _, _, _, _, amount, *_ in rows) + (waived or 0)
     return Holding(balance, account if account is not None and account.balance == balance else None)
 
 
 def _rows(connection: sqlite3.Connection, learner: str, currency: str) -> tuple[int, list[Any]]:
-    person = connection.execute("SELECT person_no FROM person WHERE site || ':' || lms_user = ?", (learner,)).fetchone()
+    person = connection.execute(_PERSON, split_learner(learner)).fetchone()
     if person is None:
         return 0, []
     asked = {"people": f"[{person[0]}]", "currency": currency}

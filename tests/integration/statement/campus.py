@@ -93,6 +93,12 @@ class Campus:
         with contextlib.closing(file.open_for_reading(self.agent.data_dir)) as connection:
             return accounts.held(connection, f"moodle:{learner}", "points")
 
+    async def balance_in_a_unit(self, learner: str) -> int:
+        """What a correction by hand looks at before it takes."""
+        return await self.agent.writer.run(
+            lambda connection: accounts.balance_in(connection, f"moodle:{learner}", "points")
+        )
+
     def told(self) -> dict[str, Any]:
         with contextlib.closing(file.open_for_reading(self.agent.data_dir)) as connection:
             return mirror.told(connection)

@@ -68,6 +68,29 @@ async def test_an_entry_accepted_later_counts_here_from_then_on(small_catalogue:
         await campus.must_agree(small_catalogue)
 
 
+async def test_what_was_taken_by_hand_and_spent_at_the_centre_meanwhile_is_owed_at_neither_end(
+    small_catalogue: RealCatalogue, tmp_path: Path
+) -> None:
+    async with a_campus(tmp_path / "a", small_catalogue, await small_catalogue.add_tenant(CAMPUS)) as campus:
+        await campus.terms(None, "forgive")
+        await campus.write("ann", 100)
+        assert await campus.sync()
+        await centre.spend(small_catalogue, "ann", 70, "spend:r1")
+        assert await campus.balance_in_a_unit("ann") == 100, "nobody has heard yet"
+        await campus.write("ann", -100, kind="adjustment", reason="typed twice")
+        assert await campus.sync()
+        await campus.must_agree(small_catalogue)
+        assert campus.held("ann").balance == 0
+        await campus.write("ann", 5)
+        assert await campus.sync()
+        await campus.must_agree(small_catalogue)
+        assert campus.held("ann").balance == 5, "the next award repays nothing"
+        await centre.spend(small_catalogue, "ann", 3, "spend:r2")
+        assert await campus.sync()
+        assert await campus.balance_in_a_unit("ann") == campus.held("ann").balance == 2
+        assert await campus.balance_in_a_unit("nobody") == 0
+
+
 async def test_a_page_that_was_changed_or_is_somebody_elses_is_not_believed(
     small_catalogue: RealCatalogue, tmp_path: Path
 ) -> None:

@@ -9,8 +9,6 @@ import pytest
 from agent.config.document import FaultsError
 from agent.config.kinds import KindTable
 from agent.engine import evaluate, explain
-from agent.engine.money import guardrails
-from agent.errors import InvalidInputError
 from agent.model import Event, Fact
 from tests.rule_stories import decide, event, play, rule, rulebook
 
@@ -154,13 +152,3 @@ def test_a_submission_put_back_to_draft_or_removed_is_withdrawn() -> None:
     handed_in = event("assignment.submitted", obj=("assign_submission", "5"))
     drawn = event("assignment.withdrawn", "2026-09-07T10:00:00", obj=("assign_submission", "5"))
     assert play(text, handed_in, drawn)[1] == "ann reversed undone: assignment.withdrawn"
-
-
-def test_nobody_adjusts_beyond_what_the_rules_allow() -> None:
-    rules = rulebook(rule() + "[currency.points]\ndecimals = 1\nadjust_max = 50\n")
-    guardrails.within(rules, "points", -500)
-    guardrails.within(rulebook(rule()), "points", 10**9)
-    with pytest.raises(InvalidInputError, match="at most 50 points"):
-        guardrails.within(rules, "points", 501)
-    with pytest.raises(FaultsError):
-        rulebook(rule() + "[currency.points]\nadjust_max = 0\n")

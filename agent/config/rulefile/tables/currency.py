@@ -23,7 +23,7 @@ class Currency(Model):
     """A currency; whole units unless ``decimals`` says otherwise. ``expires_after`` None is never (seconds).
 
     ``notice`` is how long before a lot expires that is told (seconds); ``adjust_max`` is the most that one adjustment
-    by hand gives or takes, None is no bound.
+    by hand gives or takes, None is no bound. ``overdraw`` says what becomes of what is taken back and was spent.
     """
 
     title: StrictStr = ""
@@ -34,6 +34,11 @@ class Currency(Model):
     adjust_max: Annotated[Number | None, PlainValidator(_bound)] = None
     notice: Annotated[int | None, PlainValidator(grammar.duration)] = None
     overdraw: Literal["owe", "forgive"] = "owe"
+
+    @property
+    def in_debt(self) -> Literal["owe", "forgive"]:
+        """``overdraw`` as it holds: what is never spent never owes."""
+        return self.overdraw if self.spendable else "forgive"
 
 
 class Level(Model):
