@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 import time
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ import typer
 
 from agent.cli.access import ledger_of
 from agent.cli.delivery import callback
-from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, settings_of, utc
+from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, settings_of, utc
 from agent.cli.scheduled.asked import COLUMNS, standing_of
 from agent.cli.setup.looks.finding import duration
 from agent.errors import RewardsError
@@ -20,6 +19,7 @@ from agent.ledger import delivery, reading, sources
 from agent.ledger.past import promised
 
 if TYPE_CHECKING:
+    from agent.config.rulefile import RuleFile
     from agent.config.settings import Settings
     from agent.engine.timing.quiet import Quiet
 
@@ -50,6 +50,8 @@ def status(config: ConfigOption = None, json: JsonOption = False) -> None:
         emit_json(found)
     else:
         emit_one(found["agent"], json=False)
+        for warning in found["rules"]["held_for_ever"]:
+            note(f"warning: {warning}")
         emit(found["sources"], SOURCE_COLUMNS, json=False, empty="no source was read yet")
         if found["pulls"]:
             emit(found["pulls"], PULL_COLUMNS, json=False)
@@ -71,7 +73,8 @@ def _told(delivery: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def standing(connection: sqlite3.Connection, settings: Settings) -> dict[str, Any]:
-    """Agent, sources, ledger and delivery, each as what JSON can carry."""
+    """Agent, rules, sources, ledger and delivery, each as what JSON can carry."""
+    rules = _rules(settings)
     return {
         "agent": {
             "campus": settings.agent.campus,
@@ -79,9 +82,10 @@ def standing(connection: sqlite3.Connection, settings: Settings) -> dict[str, An
             "environment": settings.agent.environment,
             "data_dir": str(settings.agent.data_dir),
         },
-        "sources": _sources(connection, settings),
+        "rules": {"held_for_ever": _held_for_ever(rules, settings)},
+        "sources": _sources(connection, rules),
         "pulls": _pulls(settings),
-        "ledger": {**_ledger(connection), "held_too_long": _overdue(connection, settings)},
+        "ledger": {**_ledger(connection), "held_too_long": _overdue(connection, rules)},
         "scheduled": standing_of(connection, settings),
         "delivery": {**delivery.standing(connection), "catalogue": _catalogue(settings)},
         "callbacks": callback.standing(connection, settings),
@@ -92,14 +96,30 @@ def _catalogue(settings: Settings) -> str:
     return str(settings.catalogue.url) if settings.catalogue is not None else NO_CATALOGUE
 
 
-def _sources(connection: sqlite3.Connection, settings: Settings) -> list[dict[str, Any]]:
-    """Each source, and whether it is quieter than its own weeks; not judged where the rules cannot be read."""
+def _rules(settings: Settings) -> RuleFile | None:
+    """The rules as they are written now; None where they cannot be read, which is no matter of this command's."""
     from agent.config.rulefile import load_rules
+
+    try:
+        return load_rules(settings.rule_files())
+    except RewardsError:
+        return None
+
+
+def _held_for_ever(rules: RuleFile | None, settings: Settings) -> list[str]:
+    """Where the rules ask for a trust that no source reaches."""
+    from agent.config.rulefile.sense.reach import unreached
+
+    return [str(fault) for fault in unreached(rules, settings)] if rules is not None else []
+
+
+def _sources(connection: sqlite3.Connection, rules: RuleFile | None) -> list[dict[str, Any]]:
+    """Each source, and whether it is quieter than its own weeks; not judged where the rules cannot be read."""
     from agent.review.feeds import Week, quiet_feeds
 
     silent: Mapping[str, Quiet] = {}
-    with contextlib.suppress(RewardsError):
-        silent = quiet_feeds(connection, Week.of(load_rules(settings.rule_files())), int(time.time()))
+    if rules is not None:
+        silent = quiet_feeds(connection, Week.of(rules), int(time.time()))
     return [
         {
             **_source(connection, name),
@@ -153,14 +173,9 @@ def _pulls(settings: Settings) -> list[dict[str, Any]]:
     ]
 
 
-def _overdue(connection: sqlite3.Connection, settings: Settings) -> int:
+def _overdue(connection: sqlite3.Connection, rules: RuleFile | None) -> int:
     """Decisions that are held for longer than the rules want; 0 where they do not say how long."""
-    from agent.config.rulefile import load_rules
-
-    try:
-        after_s = load_rules(settings.rule_files()).remind_after
-    except RewardsError:
-        return 0
+    after_s = rules.remind_after if rules is not None else 0
     return promised.overdue(connection, int(time.time()) - after_s)[0] if after_s else 0
 
 

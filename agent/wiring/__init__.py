@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from agent.arriving.tally import Tally
 from agent.backfill.backfill import Backfill
 from agent.backfill.requeueing import Requeue
@@ -23,7 +25,7 @@ from agent.collectors.pull.driver import Pull
 from agent.config import support
 from agent.config.kinds import KindTable
 from agent.config.rulefile import RuleFile, load_rules, load_rules_text
-from agent.config.rulefile.sense.reach import require_reachable
+from agent.config.rulefile.sense.reach import warned
 from agent.config.settings import Settings
 from agent.engine.rulebook import Rulebook
 from agent.engine.rules import compile_rules
@@ -65,6 +67,8 @@ __all__ = [
     "opened",
     "read_rules",
 ]
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,14 +119,13 @@ class Agent:
 
 
 def read_rules(settings: Settings) -> tuple[RuleFile, Rulebook]:
-    """The configured rules, loaded and compiled.
+    """The configured rules, loaded and compiled; a rule that no source can satisfy is among their warnings.
 
     Raises:
         FaultsError: everything that is wrong in them, with positions.
         ConfigError: a file is not there or not readable.
     """
-    file = load_rules(settings.rule_files())
-    require_reachable(file, settings)
+    file = warned(load_rules(settings.rule_files()), settings)
     return file, compile_rules(file, KindTable())
 
 
@@ -339,6 +342,8 @@ def _reloading(
         file, rulebook = read_rules(settings)
         await _suits_the_sources(settings, rulebook, clock)
         await pipeline.adopt(rulebook, file.text)
+        for warning in file.warnings:
+            log.warning("rules_warning", warning=str(warning))
         for each in followers:
             await each.adopt()
         kinds.replace(file)

@@ -76,6 +76,23 @@ def test_what_can_never_act_is_told_with_its_place(at: Campus, case: str) -> Non
     assert told in done.stdout + done.stderr
 
 
+def test_a_trust_that_no_source_reaches_holds_and_loses_nothing(tmp_path: Path, site: SqliteSite) -> None:
+    # A written min_trust above every ceiling once stopped the agent, and even `review approve`.
+    held = campus(tmp_path / "held", f"sqlite:///{site.path}", RULES, extra='trust = "client_reported"')
+    (held.directory / "rules.toml").write_text(f'{RULES}min_trust = "server_verified"\n')
+    told = "no configured source reaches min_trust server_verified"
+    assert "rules_warning" in (said := held.catch_up())
+    assert told in said
+    refused = held.command("rules", "check", check=False)
+    assert (refused.returncode, told in refused.stderr) == (2, True)
+    (waiting,) = held.json("review", "list")
+    assert waiting["reason"] == "trust client_reported below server_verified"
+    (warning,) = held.json("status")["rules"]["held_for_ever"]
+    assert told in warning
+    held.command("review", "approve", str(waiting["decision"]), "--by", "desk", "--reason", "I saw it done")
+    assert balance(held) == 10
+
+
 def test_ten_thousand_rules_are_read() -> None:
     rules = [f'[[rule]]\nid = "r{number}"\non = "lesson.completed"\naward = 1\n' for number in range(MANY)]
     head = 'schema = 1\ntimezone = "UTC"\n'

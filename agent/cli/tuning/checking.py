@@ -42,13 +42,16 @@ def check(
     rules that others make pointless, limits that never act. With --site the database is asked, read-only: names that
     mean nothing there are warnings, names that mean several things are faults.
 
+    With a configuration a `min_trust` that none of its sources reaches is a fault, too: the agent runs with such a
+    rule, and holds all of it for approval.
+
     Example: rewards-agent rules check --site
     """
     from agent.config.document import FaultsError
     from agent.config.rulefile.across.scheduled import hasty
 
     try:
-        rules, _ = compiled_of(files, config)
+        rules = _in_order(files, config)
     except FaultsError as error:
         if json:
             emit_json({"ok": False, "faults": [_told(fault) for fault in error.faults], "warnings": []})
@@ -139,20 +142,33 @@ def _has_rules(path: Path) -> bool:
 
 
 def compiled_of(files: Sequence[Path] | None, config: Path | None) -> tuple[RuleFile, Rulebook]:
-    """The rules of these files, else of the configuration; where one is named, its sources must reach what they ask.
+    """The rules of these files, else of the configuration.
 
     Raises:
         ConfigError: they have faults, or there is no such file.
     """
     from agent.config.kinds import KindTable
     from agent.config.rulefile import load_rules
-    from agent.config.rulefile.sense.reach import require_reachable
     from agent.engine.rules import compile_rules
 
     rules = load_rules(tuple(files) if files else settings_of(config).rule_files())
-    if not files or config is not None:
-        require_reachable(rules, settings_of(config))
     return rules, compile_rules(rules, KindTable())
+
+
+def _in_order(files: Sequence[Path] | None, config: Path | None) -> RuleFile:
+    """The rules, in order for the configuration's sources where one is named or its rules are checked.
+
+    Raises:
+        ConfigError: they have faults, ask for a trust that no source reaches, or there is no such file.
+    """
+    from agent.config.document import FaultsError
+    from agent.config.rulefile.sense.reach import unreached
+
+    rules, _ = compiled_of(files, config)
+    held = unreached(rules, settings_of(config)) if not files or config is not None else ()
+    if held:
+        raise FaultsError(held)
+    return rules
 
 
 def _told(fault: Fault) -> dict[str, object]:

@@ -8,12 +8,11 @@ from time import process_time
 import pytest
 
 from agent.config.comparison import comparison
-from agent.config.document import FaultsError
 from agent.config.kinds import KindTable
 from agent.config.rulefile import load_rules_text
-from agent.config.rulefile.sense.reach import require_reachable
+from agent.config.rulefile.sense.reach import unreached, warned
 from agent.config.rulefile.sense.regions import excludes, implies
-from agent.config.settings import load_settings
+from agent.config.settings import Settings, load_settings
 from agent.engine.rules import compile_rules
 from tests.rule_stories import file, rule
 
@@ -113,17 +112,40 @@ def test_a_check_that_never_looks_at_anything_is_told() -> None:
     assert told(POST + '[[check]]\nid = "c"\nduplicate_text = {}\n') == []
 
 
-def test_a_trust_that_no_source_reaches_is_refused(tmp_path: Path) -> None:
-    config = tmp_path / "config.toml"
-    source = '[[source]]\nname = "m"\nkind = "moodle-logstore"\nurl = "sqlite:///m.db"\ntrust = "client_reported"\n'
+def configured(directory: Path, source: str) -> Settings:
+    """A campus with this source."""
+    config = directory / "config.toml"
     config.write_text(f'[agent]\ncampus = "c"\ndata_dir = "data"\n{source}')
-    settings = load_settings(config)
-    require_reachable(load_rules_text(HEAD + QUIZ), settings)
-    require_reachable(load_rules_text(HEAD + QUIZ + 'mode = "off"\nmin_trust = "server_verified"\n'), settings)
-    with pytest.raises(FaultsError) as caught:
-        require_reachable(load_rules_text(HEAD + QUIZ + 'min_trust = "server_verified"\n'), settings)
-    assert "rules.toml:7:13: no configured source reaches min_trust server_verified" in str(caught.value)
-    assert "the highest is client_reported" in str(caught.value)
+    return load_settings(config)
+
+
+DOUBTED = '[[source]]\nname = "m"\nkind = "moodle-logstore"\nurl = "sqlite:///m.db"\ntrust = "client_reported"\n'
+STRICT = 'min_trust = "server_verified"\n'
+
+
+def test_a_trust_that_no_source_reaches_is_a_warning_at_its_place_and_no_fault(tmp_path: Path) -> None:
+    settings = configured(tmp_path, DOUBTED)
+    for fine in ("", 'mode = "off"\n' + STRICT):
+        assert unreached(load_rules_text(HEAD + QUIZ + fine), settings) == ()
+    (warning,) = warned(load_rules_text(HEAD + QUIZ + STRICT), settings).warnings
+    assert str(warning).startswith("rules.toml:7:13: no configured source reaches min_trust server_verified")
+    assert "the highest is client_reported" in str(warning)
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ('[[challenge]]\nid = "c"\nbadge = "b"\nstep = [{ on = "quiz.submitted" }]\n', 1),
+        ('[[scheduled]]\nid = "s"\nevery = "week"\nrank = { by = "days with quiz.submitted" }\nplaces = [5]\n', 1),
+        ('[[scheduled]]\nid = "s"\nevery = "week"\nrank = { by = "points earned" }\nplaces = [5]\n', 0),
+    ],
+)
+def test_challenges_and_what_is_scheduled_are_told_of_a_trust_that_no_act_reaches(
+    tmp_path: Path, table: str, told: int
+) -> None:
+    key, rest = table.split("\n", 1)
+    rules = load_rules_text(f"{HEAD}{key}\n{STRICT}{rest}")
+    assert len(unreached(rules, configured(tmp_path, DOUBTED))) == told
 
 
 def posting(**keys: str) -> str:
@@ -145,13 +167,10 @@ WEB = '[[source]]\nname = "w"\nkind = "moodle-ws"\nurl = "https://m.example"\nto
     ],
 )
 def test_a_ceiling_reaches_no_further_than_what_proves_the_events(tmp_path: Path, source: str, most: str) -> None:
-    config = tmp_path / "config.toml"
-    config.write_text(f'[agent]\ncampus = "c"\ndata_dir = "data"\n{source}')
-    rules = load_rules_text(HEAD + QUIZ + 'min_trust = "server_verified"\n')
-    with pytest.raises(FaultsError) as caught:
-        require_reachable(rules, load_settings(config))
-    assert f"the highest is {most};" in str(caught.value)
-    require_reachable(load_rules_text(HEAD + QUIZ + f'min_trust = "{most}"\n'), load_settings(config))
+    settings = configured(tmp_path, source)
+    (fault,) = unreached(load_rules_text(HEAD + QUIZ + STRICT), settings)
+    assert f"the highest is {most};" in str(fault)
+    assert unreached(load_rules_text(HEAD + QUIZ + f'min_trust = "{most}"\n'), settings) == ()
 
 
 @pytest.mark.soak

@@ -2,35 +2,44 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
-from agent.config.document import Fault, FaultsError
-from agent.config.rulefile.merged import RuleFile
+from agent.config.document import Fault
+from agent.config.rulefile.merged import Placed, RuleFile
+from agent.config.rulefile.models import Rule
+from agent.config.rulefile.tables.challenge import Challenge
+from agent.config.rulefile.tables.scheduled import Scheduled
 from agent.config.settings import LogSource, PostSource, Settings, Source
 from agent.model import Trust
 
 
-def require_reachable(rules: RuleFile, settings: Settings) -> None:
-    """Refuse rules that could only ever hold.
+def unreached(rules: RuleFile, settings: Settings) -> tuple[Fault, ...]:
+    """Each rule, challenge and scheduled rule whose `min_trust` is above what any configured source may claim.
 
-    Raises:
-        FaultsError: a rule's `min_trust` is above what any configured source may claim; every such rule at once.
+    What they decide is held, never lost: somebody may approve it, a source that reaches them may still come. So an
+    agent runs with them and warns; whoever asks whether rules are in order is told that these are not.
     """
-    faults = tuple(_beyond(rules, settings))
-    if faults:
-        raise FaultsError(faults)
+    return tuple(_beyond(rules, settings))
+
+
+def warned(rules: RuleFile, settings: Settings) -> RuleFile:
+    """The rules, with a warning for each that no source reaches."""
+    return dataclasses.replace(rules, warnings=tuple(sorted((*rules.warnings, *unreached(rules, settings)))))
 
 
 def _beyond(rules: RuleFile, settings: Settings) -> Iterator[Fault]:
     if not settings.sources:
         return
     most = max(map(_reached_by, settings.sources))
-    for rule in rules.rules:
+    counting = (one for one in rules.scheduled if one.it.among is None or one.it.among.by.how != "earned")
+    asking: tuple[Placed[Rule | Challenge | Scheduled], ...] = (*rules.rules, *rules.challenges, *counting)
+    for placed in asking:
         # What is left out may be meant: a source whose every award a person approves.
-        written = "min_trust" in rule.it.model_fields_set
-        if written and rule.it.mode != "off" and rule.it.min_trust > most:
-            yield rule.fault(
-                f"no configured source reaches min_trust {rule.it.min_trust.name}: all would be held for ever",
+        written = "min_trust" in placed.it.model_fields_set
+        if written and placed.it.mode != "off" and placed.it.min_trust > most:
+            yield placed.fault(
+                f"no configured source reaches min_trust {placed.it.min_trust.name}: all would be held for ever",
                 f"the highest is {most.name}; lower min_trust, or see `trust` and what proves each [[source]]"
                 f" in {settings.path}: only a log table reaches server_verified, a token or signature trusted_source",
                 at=("min_trust",),
