@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import aiosqlite
@@ -21,7 +21,7 @@ from agent.ledger.merging.aliases import Account, Aliases
 from agent.ledger.privacy import retention
 from agent.ledger.privacy.retention import Forgotten
 from agent.ledger.record import agreed, erased
-from agent.ledger.record.erased import Erased
+from agent.ledger.record.erased import Erased, Span
 from agent.ledger.record.people import People, split_learner
 from agent.model import Event, Page, SourceState, Trust
 
@@ -136,15 +136,32 @@ class Whose:
             await self.read(connection)
         if self._linking is not None:
             self.aliases = await self._linking.arrived(connection, events, self.aliases, now)
-        gone = [account for event in events if (account := _deleted(event)) is not None]
-        if gone and await erased.deleted(connection, gone):
+        gone = [(account, event.seen.occurred_at) for event in events if (account := _deleted(event)) is not None]
+        if gone and await erased.delete(connection, gone):
             self._people.erased = await erased.adopt(connection)
+            events = self._until_deleted(events, rulebook, verdicts)
         if not self.aliases:
             return await self._judged_as_agreed(connection, events, rulebook, verdicts)
         ours = again.each_once(await aliases.recognised(connection, events, self.aliases, trust.event_id))
         ours = await self.agreed(connection, [event for event in ours if not self._out(event)])
         verdicts.update({event.event_id: evaluate.judge(event, rulebook) for event in ours})
         return ours
+
+    def _until_deleted(
+        self, events: list[Event], rulebook: Rulebook, verdicts: dict[bytes, tuple[Verdict, ...]]
+    ) -> list[Event]:
+        """The events of a page without those of an account that come after its deletion, wherever the page is cut."""
+        met: dict[Account, Sequence[Span]] = {}
+        # Grows as the deletions are met: what stands before one in the log was done before it.
+        so_far = replace(self.erased, deleted=met)
+        left: list[Event] = []
+        for event in events:
+            left += spared([event], so_far) if met else [event]
+            account = _deleted(event)
+            if account is not None:
+                met[account] = self.erased.deleted.get(account, ())
+        verdicts.update({one.event_id: evaluate.judge(one, rulebook) for one in left if one.event_id not in verdicts})
+        return left
 
     async def _judged_as_agreed(
         self,

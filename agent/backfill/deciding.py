@@ -72,7 +72,7 @@ class Deciding:
     ) -> list[Event]:
         """Those that are meant, each once and of whom it is now; what a log told that was not recorded, is."""
         aliases = self._pipeline.whose.aliases
-        left = spared(events, self._pipeline.whose.erased)
+        left = spared(events, self._pipeline.whose.erased.by_now())
         once = list({event.event_id: event for event in left}.values())
         once = self._pipeline.whose.agreed_then(once)
         fresh = await self._recorder.fresh(connection, once) if asked.log else []

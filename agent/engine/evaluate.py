@@ -32,6 +32,7 @@ NEVER_PEOPLE: Mapping[PersonMark, str] = {
     "staff": "never earns: staff",
     "not_agreed": "never earns: not agreed",
 }
+"""Not among them: `deleted`, which a look-up says of now and not of when they acted; since when, their log tells."""
 AGREEMENT_UNKNOWN = "agreement unknown"
 """What waits until it is known whether somebody has agreed; nobody can approve it in their place."""
 HELD_MARKS: Mapping[EventMark, tuple[HoldKind, str]] = {

@@ -76,6 +76,14 @@ def test_a_later_rule_pays_for_what_was_recorded_once_and_a_preview_only_looks(a
     at.command("ledger", "verify")
 
 
+def test_who_is_deleted_by_now_gets_nothing_for_what_was_before(at: Campus, site: SqliteSite) -> None:
+    log(site, 8, eventname=r"\core\event\user_deleted", userid=2, relateduserid=36, timecreated=FIRST + 2 * DAY)
+    at.catch_up()
+    rules(at, LESSON + LATER)
+    at.json("rules", "backfill", "--rule", "course-work", *SINCE, "--yes")
+    assert paid(at) == {**FIRST_PAID, ("course-work", "moodle:35"): 2}
+
+
 def test_what_an_older_version_refused_is_decided_anew(at: Campus) -> None:
     rules(at, LESSON.replace("3/day", "4/day"))
     told = at.json("rules", "backfill", "--rule", "lesson", *SINCE, "--yes")

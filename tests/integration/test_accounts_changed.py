@@ -5,21 +5,24 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.arriving.linked import Linking
 from agent.collectors.inbox.collector import is_wanted
 from agent.collectors.systems.moodle import USER_DELETED, USER_UPDATED
 from agent.config.kinds import KindTable
 from agent.ledger.merging import tags
-from agent.model import Evidence, Identifier, Observation
+from agent.ledger.record import erased
+from agent.model import Evidence, Identifier, Observation, SourceState
 from tests.integration.test_linking import campus, did, waiting, wallets
 from tests.ledgers import rows
-from tests.pipelines import running
+from tests.pipelines import Running, running
 from tests.rule_stories import event
-from tests.sites import LOGGED_IN, HandClock, SqliteSite, collecting, log, put, read, wanting
+from tests.sites import LOGGED_IN, HandClock, SqliteSite, collecting, log, pages_of, put, read, wanting
 
 RULES = (
     'schema = 1\ntimezone = "UTC"\n[[rule]]\nid = "lesson"\non = "lesson.completed"\naward = 10\n'
@@ -48,13 +51,15 @@ def test_moodle_tells_both_and_posts_of_a_deletion_are_taken_whatever_rules_want
     assert not is_wanted(changed("moodle", "7", "user.updated"), nothing)
 
 
-async def test_a_log_that_links_is_read_for_accounts_that_changed_and_another_is_not(tmp_path: Path) -> None:
+async def test_every_log_is_read_for_deletions_and_one_that_links_for_accounts_that_changed(tmp_path: Path) -> None:
     site = SqliteSite(tmp_path / "moodle.db")
     put(site, "user", id=35, username="ann", idnumber="", email="new@x.org")
     about = {"userid": 2, "relateduserid": 35, "objecttable": "user", "objectid": 35, "courseid": 0}
     log(site, 1, eventname=USER_UPDATED, **about)
     log(site, 2, eventname=LOGGED_IN, userid=35, objecttable="user", objectid=35, courseid=0)
-    for link_by, wanted in ((("email",), ["user.updated", "user.logged_in"]), ((), ["user.logged_in"])):
+    log(site, 3, eventname=USER_DELETED, **about)
+    always = ["user.logged_in", "user.deleted"]
+    for link_by, wanted in ((("email",), ["user.updated", *always]), ((), always)):
         async with collecting(site.options(), HandClock(), link_by=link_by) as collector:
             seen, _ = await read(collector, None, wanting(LOGGED_IN))
         assert [one.kind for one in seen] == wanted
@@ -84,19 +89,96 @@ async def test_a_deleted_account_is_known_by_nothing_so_that_no_successor_gets_i
         assert wallets(tmp_path) == {"moodle:35": 10, "campus2:9": 10}
 
 
-async def test_a_deleted_account_earns_nothing_more_however_its_acts_are_read_again(tmp_path: Path) -> None:
-    async with running(tmp_path, RULES) as here:
-        await here.take(did("moodle", "35", 1, {}))
+DAILY = 'schema = 1\ntimezone = "UTC"\n[[rule]]\nid = "login"\non = "user.logged_in"\naward = 10\nonce_per = "event"\n'
+START = 1_795_200_000
+
+
+def logged_in(site: SqliteSite, number: int, user: int, after_s: int) -> None:
+    about = {"objecttable": "user", "objectid": user, "courseid": 0, "timecreated": START + after_s}
+    log(site, number, eventname=LOGGED_IN, userid=user, **about)
+
+
+def deleted(site: SqliteSite, number: int, user: int, after_s: int) -> None:
+    about = {"relateduserid": user, "objecttable": "user", "objectid": user, "courseid": 0}
+    log(site, number, eventname=USER_DELETED, userid=2, timecreated=START + after_s, **about)
+
+
+def a_site(path: Path) -> SqliteSite:
+    """A log in which ann (35) is deleted while bob (36) goes on: her acts pay up to row 2, row 6 is in a gap."""
+    site = SqliteSite(path)
+    put(site, "user", id=35, username="ann@x.org.1795200010", idnumber="", email="", deleted=1)
+    put(site, "user", id=36, username="bob", idnumber="", email="bob@x.org", deleted=0)
+    logged_in(site, 1, 35, 0)
+    logged_in(site, 2, 35, 10)
+    deleted(site, 3, 35, 10)
+    logged_in(site, 4, 36, 10)
+    logged_in(site, 5, 35, 10)
+    logged_in(site, 7, 35, 30)
+    logged_in(site, 8, 36, 40)
+    return site
+
+
+async def caught_up(here: Running, site: SqliteSite, rows_max: int, state: SourceState | None = None) -> SourceState:
+    """Where the log stands when everything in it is recorded, in pages of at most ``rows_max`` rows."""
+    options = replace(site.options(), limits=replace(site.options().limits, page_rows_max=rows_max))
+    async with collecting(options, HandClock()) as collector:
+        pages = await pages_of(collector, state, here.pipeline.demand())
+    here.pipeline.stands("moodle")
+    for page in pages:
+        await here.pipeline.take(page)
+    return pages[-1].state
+
+
+LINKS = Linking(key=b"k" * 32, link_by=("email",), sources=("moodle", "campus2"))
+
+
+@pytest.mark.parametrize(("rows_max", "linking"), [(1, None), (100, None), (100, LINKS)])
+async def test_who_is_deleted_earns_for_what_was_done_before_and_nothing_after_wherever_pages_end(
+    tmp_path: Path, rows_max: int, linking: Linking | None
+) -> None:
+    site = a_site(tmp_path / "moodle.db")
+    async with running(tmp_path, DAILY, linking=linking) as here:
+        state = await caught_up(here, site, rows_max)
+        assert here.balances() == {"35": 20, "36": 20}
+        told = rows(tmp_path, "SELECT lms_user, since, until, said_by FROM opted_out")
+        assert told == [("35", START + 10, None, "user.deleted")]
+        logged_in(site, 6, 35, 5)
+        logged_in(site, 9, 35, 60)
+        await caught_up(here, site, rows_max, state)
+        assert here.balances() == {"35": 30, "36": 20}, "the row of before that came late counts, a new one does not"
+        await caught_up(here, site, 100)
+        assert here.balances() == {"35": 30, "36": 20}, "read again from the beginning"
+    async with running(tmp_path, DAILY) as here:
+        await caught_up(here, site, 100)
+        assert here.balances() == {"35": 30, "36": 20}
+
+
+async def test_a_deletion_that_was_a_mistake_and_was_lifted_stays_lifted_when_its_row_is_read_again(
+    tmp_path: Path,
+) -> None:
+    site = a_site(tmp_path / "moodle.db")
+    async with running(tmp_path, DAILY) as here:
+        await caught_up(here, site, 100)
+        await here.writer.run(partial(erased.opt_in, accounts=[("moodle", "35")], now=START + 50))
+    async with running(tmp_path, DAILY) as here:
+        logged_in(site, 9, 35, 60)
+        await caught_up(here, site, 100)
+        assert here.balances() == {"35": 30, "36": 20}
+
+
+async def test_who_has_another_account_earns_on_there_when_the_one_that_names_the_wallet_is_deleted(
+    tmp_path: Path,
+) -> None:
+    async with campus(tmp_path) as here:
+        await here.take(did("moodle", "35", 1, {"email": "ann@x"}))
+        await here.take(did("campus2", "9", 2, {"email": "ann@x"}), source="campus2")
+        assert wallets(tmp_path) == {"moodle:35": 20}
         await here.take(changed("moodle", "35", "user.deleted"))
-        late = did("moodle", "35", 2, {})
-        await here.take(late, did("moodle", "36", 2, {}))
-        assert here.balances() == {"35": 10, "36": 10}, "what was paid stands"
-        assert rows(tmp_path, "SELECT lms_user, since, until, said_by FROM opted_out") == [
-            ("35", 0, None, "user.deleted")
-        ]
-    async with running(tmp_path, RULES) as here:
-        await here.take(did("moodle", "35", 3, {}))
-        assert here.balances() == {"35": 10, "36": 10}
+        later = replace(
+            did("campus2", "9", 3, {"email": "ann@x"}), occurred_at=did("moodle", "1", 1, {}).occurred_at + 86_400
+        )
+        await here.take(later, source="campus2")
+        assert wallets(tmp_path) == {"moodle:35": 30}, "an account was deleted and not the person"
 
 
 @pytest.mark.parametrize("doubt", [{"marks": frozenset({"unconfirmed"})}, {"evidence": Evidence.address}])

@@ -1,4 +1,4 @@
-"""Workflows of Moodle's plugin tool_trigger, ready to be imported: one file for each event that the rules wait for.
+"""Workflows of Moodle's plugin tool_trigger, ready to be imported: one file for each event that the agent waits for.
 
 The form is that of the plugin's own export: *Event Trigger → Import workflow*. The token stands in each file, so each
 is a secret.
@@ -73,11 +73,12 @@ def workflow(event: str, url: str, token: str) -> dict[str, Any]:
 
 
 def written(settings: Settings, base: str) -> None:
-    """Write a workflow for every event that the rules wait for, and say what is left to be done with them.
+    """Write a workflow for every event that the rules wait for and for deletions, and say what is left to do with them.
 
     Raises:
         ConfigError: no source takes posts of tool_trigger, or ``base`` is no address of a server.
     """
+    from agent.collectors.systems.moodle import USER_DELETED
     from agent.config.secrets import read_secret
     from agent.wiring import read_rules
 
@@ -87,9 +88,10 @@ def written(settings: Settings, base: str) -> None:
     demand = read_rules(settings)[1].demand
     folder = settings.home / FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
-    for path, event in _files(folder, sorted(demand.names)):
+    events = sorted(demand.names | {USER_DELETED})  # nobody earns any more whose account is deleted
+    for path, event in _files(folder, events):
         _write(path, json.dumps(workflow(event, address, token), indent=1) + "\n")
-    typer.echo(f"written  {folder}: {len(demand.names)} workflows that post to {address}")
+    typer.echo(f"written  {folder}: {len(events)} workflows that post to {address}")
     if demand.suffixes:
         told = ", ".join(sorted(demand.suffixes))
         typer.echo(

@@ -30,8 +30,11 @@ from agent.model import Demand, Page, Selector, SourceState
 _NEWEST = "SELECT MAX(id) FROM {log}"
 
 
-ACCOUNTS = frozenset({USER_UPDATED, USER_DELETED})
-"""Events that say who somebody is, or is no more; read where that links accounts."""
+ALWAYS = frozenset({USER_DELETED})
+"""Events that are read whatever rules want: nobody earns any more whose account is deleted."""
+
+LINKING = frozenset({USER_UPDATED})
+"""Events that say who somebody is, read where that links accounts."""
 
 
 class LogstoreCollector:
@@ -275,8 +278,8 @@ class LogstoreCollector:
         if demand.rules_version not in self._filters:
             beside = self._state is self._log
             # Whose idnumber or address is another now is looked at then, not when they next do something.
-            told = ACCOUNTS if self._options.link_by else frozenset[str]()
-            wanted = replace(demand, names=demand.names | told)
+            told = LINKING if self._options.link_by else frozenset[str]()
+            wanted = replace(demand, names=demand.names | ALWAYS | told)
             made = filter_of(wanted, self._log.schema, prompts(demand), with_courses=beside)
             self._filters = {demand.rules_version: made}
         return self._filters[demand.rules_version]

@@ -22,7 +22,7 @@ BY_DELETION = "user.deleted"
 _REMEMBERED = 100_000
 _KEY = "SELECT value FROM setting WHERE key = 'suppression_key'"
 _ROWS = "SELECT mark, since, until FROM suppressed"
-_OUT = "SELECT site, lms_user, since, until FROM opted_out"
+_OUT = "SELECT site, lms_user, since, until, said_by FROM opted_out"
 _MARK = """
 INSERT INTO suppressed (mark, why, since, until, marked_at, marked_by) VALUES (?, 'erased', 0, NULL, ?, ?)
 ON CONFLICT (mark) DO UPDATE
@@ -40,6 +40,11 @@ _GO_OUT = """
 INSERT INTO opted_out (site, lms_user, since, said_by) SELECT ?1, ?2, ?3, ?4
 WHERE NOT EXISTS (SELECT 1 FROM opted_out WHERE site = ?1 AND lms_user = ?2 AND until IS NULL)
 ON CONFLICT (site, lms_user, since) DO UPDATE SET until = NULL
+"""
+_GONE = """
+INSERT INTO opted_out (site, lms_user, since, said_by) SELECT ?1, ?2, ?3, ?4
+WHERE NOT EXISTS (SELECT 1 FROM opted_out WHERE site = ?1 AND lms_user = ?2 AND since <= ?3 AND until IS NULL)
+ON CONFLICT (site, lms_user, since) DO NOTHING
 """
 _COME_IN = "UPDATE opted_out SET until = ? WHERE site = ? AND lms_user = ? AND until IS NULL"
 _OUT_NOW = "SELECT site || ':' || lms_user FROM opted_out WHERE until IS NULL"
@@ -62,14 +67,18 @@ def mark_of(key: bytes, account: Account) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Erased:
-    """The marks of one ledger, and when somebody wanted no part (``out``). Has no repr that could end in a log."""
+    """The marks of one ledger, when somebody wanted no part (``out``), and since when accounts are ``deleted``.
+
+    Has no repr that could end in a log.
+    """
 
     key: bytes = b""
     spans: Mapping[bytes, Span] = field(default_factory=dict)
     out: Mapping[Account, Sequence[Span]] = field(default_factory=dict)
+    deleted: Mapping[Account, Sequence[Span]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.spans or self.out)
+        return bool(self.spans or self.out or self.deleted)
 
     @classmethod
     def of(cls, key: bytes, rows: Iterable[Row]) -> Erased:
@@ -88,11 +97,21 @@ class Erased:
     def bars(self, account: Account, at: int) -> bool:
         """Whether an act of that time (seconds UTC) counts for nothing."""
         span = self.span(account)
-        return (span is not None and _holds(span, at)) or self.is_out(account, at)
+        return (span is not None and _holds(span, at)) or self.is_out(account, at) or self.is_deleted(account, at)
 
     def is_out(self, account: Account, at: int) -> bool:
         """Whether somebody wanted no part at that time (seconds UTC)."""
         return any(_holds(span, at) for span in self.out.get(account, ()))
+
+    def is_deleted(self, account: Account, at: int) -> bool:
+        """Whether its system had deleted the account by that time (seconds UTC)."""
+        return any(_holds(span, at) for span in self.deleted.get(account, ()))
+
+    def by_now(self) -> Erased:
+        """As they are where the past is decided anew: who is deleted now gets nothing more for acts of before."""
+        ever: Sequence[Span] = [(0, None)]
+        still = {account: ever for account, spans in self.deleted.items() if any(until is None for _, until in spans)}
+        return replace(self, deleted={**self.deleted, **still}) if still else self
 
     def bars_now(self, account: Account) -> bool:
         """Whether the account is marked and was not readmitted."""
@@ -131,10 +150,8 @@ async def adopt(connection: aiosqlite.Connection) -> Erased:
     for (text,) in list(await connection.execute_fetchall("SELECT value FROM setting WHERE key = ?", (_CARRIED,))):
         await connection.executemany(_KEEP, [(bytes.fromhex(mark), *rest) for mark, *rest in json.loads(text)])
         await connection.execute("DELETE FROM setting WHERE key = ?", (_CARRIED,))
-    out: defaultdict[Account, list[Span]] = defaultdict(list)
-    for site, user, since, until in await connection.execute_fetchall(_OUT):
-        out[site, user].append((since, until))
-    return replace(_marks(kept[0], await connection.execute_fetchall(_ROWS)), out=dict(out))
+    out, gone = _absences(await connection.execute_fetchall(_OUT))
+    return replace(_marks(kept[0], await connection.execute_fetchall(_ROWS)), out=out, deleted=gone)
 
 
 def of_ledger(connection: sqlite3.Connection) -> Erased:
@@ -162,6 +179,15 @@ def carry(connection: sqlite3.Connection, key: bytes, rows: Sequence[Row]) -> bo
         connection.execute(_SET, (_CARRIED, written))
     connection.execute(_SET, (KEY, key.hex()))
     return True
+
+
+def _absences(rows: Iterable[Any]) -> tuple[dict[Account, list[Span]], dict[Account, list[Span]]]:
+    """When people wanted no part, and when accounts were deleted, of rows of table `opted_out`."""
+    out: defaultdict[Account, list[Span]] = defaultdict(list)
+    gone: defaultdict[Account, list[Span]] = defaultdict(list)
+    for site, user, since, until, said_by in rows:
+        (gone if said_by == BY_DELETION else out)[site, user].append((since, until))
+    return dict(out), dict(gone)
 
 
 def _marks(key: str, rows: Iterable[Any]) -> Erased:
@@ -194,13 +220,13 @@ async def opt_out(connection: aiosqlite.Connection, accounts: Collection[Account
     return connection.total_changes - before
 
 
-async def deleted(connection: aiosqlite.Connection, accounts: Collection[Account]) -> int:
-    """Let no act of these accounts earn any more, of before neither; of how many that were not out already.
+async def delete(connection: aiosqlite.Connection, accounts: Iterable[tuple[Account, int]]) -> int:
+    """Let no act of these accounts earn from when they were deleted (seconds UTC) on; how many were not out by then.
 
-    What was paid stands.
+    What they did before counts whenever it is read, and what was paid stands.
     """
     before = connection.total_changes
-    await connection.executemany(_GO_OUT, [(*account, 0, BY_DELETION) for account in accounts])
+    await connection.executemany(_GONE, [(*account, since, BY_DELETION) for account, since in accounts])
     return connection.total_changes - before
 
 

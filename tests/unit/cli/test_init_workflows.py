@@ -45,7 +45,8 @@ def test_posts_alone_need_no_database_and_get_a_workflow_for_each_event_that_a_r
     assert [source.kind for source in settings.sources] == ["tool-trigger"]
     made = {path.name: json.loads(path.read_text()) for path in (home / "tool-trigger").iterdir()}
     assert "core_event_course_module_completion_updated.json" in made
-    assert {one["event"] for one in made.values()} >= {COMPLETED, r"\core\event\course_completed"}
+    told = {COMPLETED, r"\core\event\course_completed", r"\core\event\user_deleted"}
+    assert {one["event"] for one in made.values()} >= told, "what rules wait for, and who is deleted"
     token = (home / "moodle-posts.token").read_text().strip()
     for one in made.values():
         (step,) = one["steps"].values()
