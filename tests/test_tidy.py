@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import re
 import subprocess
 import sys
@@ -52,8 +53,13 @@ def texts() -> Iterator[tuple[Path, str]]:
 
 @cache
 def tree(path: Path) -> ast.Module:
-    """One Python file, parsed."""
-    return ast.parse(path.read_bytes(), filename=str(path))
+    """One Python file, parsed; all of them are kept, so that looking through them for cycles is a waste."""
+    gc.disable()
+    try:
+        return ast.parse(path.read_bytes(), filename=str(path))
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def python(*folders: str) -> Iterator[Path]:
@@ -69,9 +75,15 @@ def where(path: Path, node: ast.AST | int = 0) -> str:
     return f"{path.relative_to(ROOT)}:{line}"
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All that one Python file consists of."""
+    return tuple(ast.walk(tree(path)))
+
+
 def functions(path: Path) -> Iterator[Function]:
     """Every function of a file, nested ones and methods too."""
-    return (node for node in ast.walk(tree(path)) if isinstance(node, Function))
+    return (node for node in nodes(path) if isinstance(node, Function))
 
 
 def called(node: ast.AST) -> str:
@@ -163,7 +175,7 @@ def test_no_exception_is_passed_over_in_silence() -> None:
     faults = [
         where(path, node)
         for path in python(*ROOMS, "tests", "bench", "sim", "soak")
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.ExceptHandler) and silent(node)
     ]
     assert_none(faults)
@@ -173,7 +185,7 @@ def test_every_dataclass_is_frozen_with_slots_and_keywords() -> None:
     wanted = {"frozen", "slots", "kw_only"}
     faults = []
     for path in python(*ROOMS):
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             for mark in node.decorator_list if isinstance(node, ast.ClassDef) else ():
                 bare = isinstance(mark, ast.Name) and mark.id == "dataclass"
                 given = {k.arg for k in mark.keywords if _is_true(k.value)} if isinstance(mark, ast.Call) else set()
@@ -194,7 +206,7 @@ def test_the_engine_reads_no_clock_and_knows_no_float() -> None:
         where(path, node)
         for path in python("agent")
         if path.relative_to(ROOT).parts[1] == "engine"
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if called(node) in clocks or (isinstance(node, ast.Constant) and isinstance(node.value, float))
     ]
     assert_none(faults)
@@ -203,7 +215,7 @@ def test_the_engine_reads_no_clock_and_knows_no_float() -> None:
 def test_no_test_and_no_code_uses_mocks() -> None:
     faults = []
     for path in python(*ROOMS, "tests", "bench", "sim", "soak"):
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             names: list[str] = []
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
@@ -223,6 +235,7 @@ def test_every_test_asserts_something() -> None:
     assert_none(silent)
 
 
+@cache
 def _asserting_helpers(path: Path) -> set[str]:
     return {function.name for function in functions(path) if _asserts(function, set())}
 
