@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from agent.arriving.linked import Linking
+from agent.cli.helpdesk.absence import Absences
 from agent.collectors.inbox.collector import is_wanted
 from agent.collectors.systems.moodle import USER_DELETED, USER_UPDATED
 from agent.config.kinds import KindTable
@@ -159,11 +160,19 @@ async def test_a_deletion_that_was_a_mistake_and_was_lifted_stays_lifted_when_it
     site = a_site(tmp_path / "moodle.db")
     async with running(tmp_path, DAILY) as here:
         await caught_up(here, site, 100)
+        assert absent(tmp_path).startswith("was deleted in the LMS on 2026-11-20T")
         await here.writer.run(partial(erased.opt_in, accounts=[("moodle", "35")], now=START + 50))
     async with running(tmp_path, DAILY) as here:
         logged_in(site, 9, 35, 60)
         await caught_up(here, site, 100)
-        assert here.balances() == {"35": 30, "36": 20}
+        assert (here.balances(), absent(tmp_path)) == ({"35": 30, "36": 20}, "")
+
+
+def absent(data_dir: Path) -> str:
+    """What the helpdesk reads of ann's absence."""
+    with closing(sqlite3.connect(data_dir / "ledger.db")) as connection:
+        found = Absences(connection).now("moodle:35")
+    return found.told if found is not None else ""
 
 
 async def test_who_has_another_account_earns_on_there_when_the_one_that_names_the_wallet_is_deleted(

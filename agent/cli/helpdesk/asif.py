@@ -32,14 +32,19 @@ def believed(settings: Settings, acts: Iterable[Observation]) -> list[Event]:
 
 
 async def judged(
-    settings: Settings, rulebook: Rulebook, events: Sequence[Event], decided: Decided
+    settings: Settings, rulebook: Rulebook, events: Sequence[Event], decided: Decided, never: Mapping[bytes, str]
 ) -> Mapping[bytes, list[Decision]]:
-    """Event id → what each rule that has not ``decided`` it would say; each visible to the next, as in a page."""
+    """Event id → what each rule that has not ``decided`` it would say; each visible to the next, as in a page.
+
+    ``never`` says of events whose learner takes no part why they earn nothing.
+    """
     from agent.engine import booking, evaluate
 
     verdicts: dict[bytes, list[Verdict]] = {
         event.event_id: [
-            verdict for verdict in evaluate.judge(event, rulebook) if (event.event_id, verdict.rule.id) not in decided
+            verdict if event.event_id not in never else verdict._replace(reason=never[event.event_id], hold=None)
+            for verdict in evaluate.judge(event, rulebook)
+            if (event.event_id, verdict.rule.id) not in decided
         ]
         for event in events
     }

@@ -199,6 +199,7 @@ async def _live_row(
     position: int,
 ) -> dict[str, Any]:
     from agent.cli.helpdesk import asif, unseen
+    from agent.cli.helpdesk.absence import Absences
     from agent.cli.terms.who import history_of
     from agent.collectors.systems.moodle import TIME_MAX
 
@@ -220,10 +221,12 @@ async def _live_row(
     if act is None:
         return {**answer, "why": unseen.why_unwanted(row)}
     (event,) = asif.believed(settings, [act])
-    why = unseen.why_undecided(connection, event)
+    absence = Absences(connection).of_event(event)
+    why = unseen.why_undecided(connection, event) if absence is None else absence.told
     if recorded := list(_recorded(connection, rulebook, event.event_id.hex())):
         return {**recorded[0], "why": why}
-    decisions = (await asif.judged(settings, rulebook, [event], ()))[event.event_id]
+    never = {event.event_id: absence.reason} if absence is not None else {}
+    decisions = (await asif.judged(settings, rulebook, [event], (), never))[event.event_id]
     told = [as_if_told(event, decision, rulebook, why) for decision in decisions]
     decided = {one.decision.rule_id for one in told}
     answer["event"] = _event_facts(act, event)

@@ -21,6 +21,7 @@ from agent.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from agent.cli.helpdesk.absence import Absence
     from agent.cli.helpdesk.why import Answer, RuleAnswer
     from agent.engine.rulebook import Rulebook
     from agent.ledger.merging.tags import HeldLink
@@ -58,8 +59,7 @@ def show(
 
     Example: rewards-agent learner show ann@example.org
     """
-    from agent.ledger.record.agreed import absent
-    from agent.ledger.record.erased import out_now
+    from agent.cli.helpdesk.absence import Absences
 
     settings = settings_of(config)
     with ledger_of(config) as connection:
@@ -69,7 +69,9 @@ def show(
         waiting = held_links(connection, who.learner)
         found = {**who.facts(), **_standing(connection, who.learner, rulebook, limit)}
         found["elsewhere"] = beside.facts(connection, who.learner, found["balances"])
-        found["takes_part"] = who.learner not in absent(connection, out_now(connection))
+        absence = Absences(connection).now(who.learner)
+        found["takes_part"] = absence is None
+        found["absent"] = absence.why if absence is not None else ""
     found["merged_from"] = list(merged)
     found["links_held"] = [{"of": one.learner, "to": list(one.others), "why": one.reason} for one in waiting]
     found["recognition"] = recognised = shelf(settings, rulebook, who.learner, found["badges"])
@@ -77,7 +79,7 @@ def show(
         emit_json(found)
         return
     typer.echo(who.title() + (f", outside the campus {found['pseudonym']}" if found["pseudonym"] else ""))
-    _accounts(merged, waiting, takes_part=found["takes_part"])
+    _accounts(merged, waiting, absence)
     now = _now()
     if found["as_of"] and found["balances"]:
         on_the_way = f", and {found['undelivered']} entries are on their way" if found["undelivered"] else ""
@@ -90,7 +92,7 @@ def show(
             typer.echo(f"    {line}")
     for line in (*beside.lines(found["elsewhere"], rulebook), *lines(recognised)):
         typer.echo(f"  {line}")
-    if not found["balances"] and not found["badges"]:
+    if not found["balances"] and not found["badges"] and found["absent"] != "erased":
         typer.echo("  nothing yet")
     for one in found["challenges"]:
         typer.echo(f"  {one['told']}")
@@ -102,9 +104,9 @@ def show(
         emit(found["held"], _HELD, json=False)
 
 
-def _accounts(merged: Sequence[str], waiting: Sequence[HeldLink], *, takes_part: bool) -> None:
-    if not takes_part:
-        typer.echo("  takes no part: what they do earns nothing (learner opt-in)")
+def _accounts(merged: Sequence[str], waiting: Sequence[HeldLink], absence: Absence | None) -> None:
+    if absence is not None:
+        typer.echo(f"  {absence.told}")
     if merged:
         typer.echo(f"  merged from {', '.join(merged)}")
     for one in waiting:

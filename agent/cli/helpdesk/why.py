@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from agent.cli.helpdesk import asif, unseen
+from agent.cli.helpdesk.absence import Absences
 from agent.cli.helpdesk.told import Told, as_if_told, recorded_told
 from agent.cli.terms.who import Who, held_links, history_of
 from agent.errors import ConfigError, InvalidInputError, TransientError
@@ -88,6 +89,7 @@ async def answered(
     for one in await _as_if(settings, connection, rulebook, question, told, seen.acts):
         told[one.decision.rule_id].append(one)
     rules = [rule for name, rule in rulebook.by_id().items() if question.rule in {None, name}]
+    absence = Absences(connection).now(question.who.learner)
     return Answer(
         question=question,
         since=since,
@@ -99,6 +101,7 @@ async def answered(
         ),
         remarks=(
             *((f"{seen.trouble}: only what is recorded is told",) if seen.trouble else ()),
+            *((f"{question.who.learner} {absence.told}",) if absence is not None else ()),
             *(one.told for one in held_links(connection, question.who.learner)),
         ),
     )
@@ -177,14 +180,21 @@ async def _as_if(
     """What the rules would say of the acts that they did not decide, for this person or for a role that is missing."""
     events = asif.believed(settings, acts)
     decided = {(one.decision.event_id, rule) for rule, each in told.items() for one in each}
-    found: list[Told] = []
-    by_event = await asif.judged(settings, rulebook, events, decided)
+    absences = Absences(connection)
+    absent = {event.event_id: found for event in events if (found := absences.of_event(event)) is not None}
+    never = {event_id: found.reason for event_id, found in absent.items()}
+    by_event = await asif.judged(settings, rulebook, events, decided, never)
+    answers: list[Told] = []
     for event in events:
         for decision in by_event[event.event_id]:
             if decision.learner in {question.who.learner, ""} and question.rule in {None, decision.rule_id}:
-                undecided = unseen.why_undecided(connection, event) if decision.learner else ""
-                found.append(as_if_told(event, decision, rulebook, undecided))
-    return found
+                absence = absent.get(event.event_id)
+                if absence is not None:
+                    undecided = absence.told
+                else:
+                    undecided = unseen.why_undecided(connection, event) if decision.learner else ""
+                answers.append(as_if_told(event, decision, rulebook, undecided))
+    return answers
 
 
 def _answer(rule_id: str, told: Sequence[Told], title: str, why_none: str) -> RuleAnswer:

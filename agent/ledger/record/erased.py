@@ -33,6 +33,7 @@ _COLUMNS = "mark, why, since, until, marked_at, marked_by, kept_as"
 _LISTED = f"SELECT {_COLUMNS} FROM suppressed ORDER BY mark"  # noqa: S608 - columns alone
 _KEEP = f"INSERT OR REPLACE INTO suppressed ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - columns alone
 _TABLE = "SELECT 1 FROM sqlite_schema WHERE name = 'suppressed'"
+_OUT_TABLE = "SELECT 1 FROM sqlite_schema WHERE name = 'opted_out'"
 _SET = "INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)"
 _CARRIED = "suppressed_carried"
 """The setting in which a file of an older schema keeps the marks until it is brought up to date."""
@@ -157,7 +158,9 @@ async def adopt(connection: aiosqlite.Connection) -> Erased:
 def of_ledger(connection: sqlite3.Connection) -> Erased:
     """As they stand, for who only reads; without a key there are none."""
     row = connection.execute(_KEY).fetchone()
-    return Erased.of(bytes.fromhex(row[0]), rows_of(connection)) if row else Erased()
+    marked = Erased.of(bytes.fromhex(row[0]), rows_of(connection)) if row else Erased()
+    out, gone = _absences(connection.execute(_OUT)) if connection.execute(_OUT_TABLE).fetchone() else ({}, {})
+    return replace(marked, out=out, deleted=gone)
 
 
 def rows_of(connection: sqlite3.Connection) -> tuple[Row, ...]:

@@ -134,6 +134,26 @@ def read_again(desk: Desk) -> None:
     desk.catch_up()
 
 
+def test_the_helpdesk_says_of_who_was_erased_that_nothing_of_them_counts(erased: tuple[Desk, Any]) -> None:
+    desk, _ = erased
+    gone = "was erased: nothing of them is kept, and nothing earns (rewards-agent learner readmit)"
+
+    shown = desk.command("learner", "show", "ann").stdout
+    assert (gone in shown, "nothing yet" in shown) == (True, False)
+    assert [desk.json("learner", "show", "ann")[key] for key in ("takes_part", "absent")] == [False, "erased"]
+
+    why = desk.json("learner", "why", "ann", "--on", "2026-09-07", "--rule", "lesson")
+    assert why["remarks"] == [f"moodle:35 {gone}"]
+    (lesson,) = why["rules"]
+    assert (lesson["outcome"], lesson["nearest"]["outcome"]) == ("not recorded", "refused")
+    assert lesson["sentence"] == "lesson would give moodle:35 nothing: never earns: erased."
+    assert lesson["nearest"]["undecided"] == gone
+
+    (row,) = desk.json("events", "explain", "moodle:2")
+    assert (row["recorded"], row["why"]) == (False, gone)
+    assert {one["outcome"] for one in row["decisions"]} == {"refused"}
+
+
 def test_nobody_who_was_erased_is_paid_by_hand_and_the_refusal_says_what_to_do(erased: tuple[Desk, Any]) -> None:
     desk, _ = erased
     words = ("moodle:35", "5", "--currency", "points", "--reason", "a gift", "--by", "B")
@@ -300,6 +320,10 @@ def test_who_opted_out_earns_nothing_until_they_opt_in_and_keeps_what_they_have(
     acted(desk, 18, 35, since + 60)
     acted(desk, 19, 36, since + 60)
     desk.catch_up()
+    (row,) = desk.json("events", "explain", "moodle:18")
+    assert row["why"].startswith("takes no part since ")
+    assert [one["reason"] for one in row["decisions"]] == ["never earns: opted out"]
+    assert "takes no part since" in desk.command("learner", "show", "ann").stdout
     new = desk.export()[len(before) :]
     assert [row["learner"] for row in new if row["occurred_at"] > "2026-10"] == ["moodle:36"]
 
