@@ -22,6 +22,7 @@ from agent.collectors.inbox.store import Inbox
 from agent.collectors.logstore.collector import LogstoreCollector
 from agent.collectors.pull.built import pulls_of
 from agent.collectors.pull.driver import Pull
+from agent.collectors.systems.registry import SYSTEMS
 from agent.config import support
 from agent.config.kinds import KindTable
 from agent.config.rulefile import RuleFile, load_rules, load_rules_text
@@ -191,7 +192,7 @@ async def opened(
                 reload=reload,
                 backfill=_backfill(settings, writer, recorder, pipeline, kinds, clock),
                 scheduler=scheduler,
-                imports=_importing(settings, inbox, clock),
+                imports=_importing(settings, inbox, kinds, clock),
                 requeue=Requeue(inbox, readers, pipeline=pipeline, writer=writer, ceilings=ceilings_of(settings)),
                 erasing=erasing_of(settings, writer, recorder, pipeline, inbox, clock),
                 clock=clock,
@@ -257,10 +258,10 @@ def _backfill(
     )
 
 
-def _importing(settings: Settings, inbox: Inbox | None, clock: Clock) -> Imports | None:
+def _importing(settings: Settings, inbox: Inbox | None, kinds: _Kinds, clock: Clock) -> Imports | None:
     """What takes imported events, for the sources that speak the canonical schema."""
     names = frozenset(source.name for source in settings.post_sources if source.kind == "generic")
-    return Imports(inbox, names, clock) if inbox is not None else None
+    return Imports(inbox, names, SYSTEMS["generic"], kinds, clock) if inbox is not None else None
 
 
 def _readers(

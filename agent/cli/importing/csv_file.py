@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +17,10 @@ from agent.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from agent.cli.importing.files import Paper
-    from agent.collectors.csvfile.checked import Chunk, Fault, Ids, Wanted
+    from agent.collectors.csvfile.cells import Problem
+    from agent.collectors.csvfile.checked import Chunk
+    from agent.collectors.csvfile.ids import Ids
+    from agent.collectors.csvfile.judging import Fault, Wanted
     from agent.collectors.csvfile.source import CsvFile
     from agent.collectors.csvfile.table import Layout
     from agent.config.settings import Settings
@@ -28,10 +31,14 @@ app = typer.Typer(
 
 SHOWN = 20
 """Faults that are shown; the others are counted, and a report has them all."""
-EVENTS_AT_ONCE = 2_000
+ASKED_BYTES_MAX = 500_000
+"""What a running agent is given at once."""
 _COLUMNS = ("row", "column", "value", "problem", "remedy")
+_COLUMN_OF = {"event": "event", "occurred_at": "time"}
+"""Fields of canonical events that are cells of one column."""
 
-Take = Callable[[Sequence[Any]], None]
+Take = Callable[[Sequence[Any]], Mapping[int, tuple[str, "Problem"]]]
+"""Takes events; what it refused: their places, each with its column and problem."""
 
 
 @app.callback()
@@ -64,9 +71,13 @@ def csv_file(  # noqa: PLR0917 - each is an option with a name of its own
     ignore_column: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="A column that is not looked at; may be repeated.")
     ] = None,
+    mixed_ids: Annotated[
+        bool,
+        typer.Option("--mixed-ids", help="Learners' ids of several forms are meant: digits, text, leading zeros."),
+    ] = False,
     from_row: Annotated[int, typer.Option(metavar="N", min=2, help="Go on at this row.")] = 2,
     delimiter: Annotated[
-        str, typer.Option(metavar="SIGN", help="What stands between cells, where it is not found.")
+        str, typer.Option(metavar="SIGN", help="What stands between cells, where it is not found: a sign, or tab.")
     ] = "",
     encoding: Annotated[str, typer.Option(metavar="NAME", help="How the file is encoded, where it is not found.")] = "",
     config: ConfigOption = None,
@@ -87,14 +98,15 @@ def csv_file(  # noqa: PLR0917 - each is an option with a name of its own
     """
     from agent.cli.importing.files import Paper
     from agent.collectors.csvfile import source as csv_source
-    from agent.collectors.csvfile.checked import Ids, Wanted
+    from agent.collectors.csvfile.ids import Ids
+    from agent.collectors.csvfile.judging import Wanted
     from agent.collectors.csvfile.table import layout
 
     opened = csv_source.opened(file, encoding=encoding, delimiter=delimiter)
     found = layout(opened.columns, ignore=ignore_column or ())
     wanted = Wanted(now=int(time.time()), zone=_zone(timezone), known=_known(courses), consent=require_consent)
     settings = _settings(config, source) if apply else None
-    work = _Import(file=opened, found=found, wanted=wanted, ids=Ids())
+    work = _Import(file=opened, found=found, wanted=wanted, ids=Ids.of(opened, found, mixed=mixed_ids))
     with Paper(report, corrected, opened.columns, opened.delimiter) as paper, _taking(settings, source) as take:
         work.run(take, paper, from_row)
     heading: dict[str, Any] = {
@@ -133,20 +145,15 @@ class _Import:
         from agent.cli.tuning.bar import bar
         from agent.collectors.csvfile.checked import chunks
 
-        waiting: list[Any] = []
         try:
             with bar("rows") as advance:
-                for chunk in chunks(self.file, self.found, self.wanted, self.ids, from_row=from_row):
-                    waiting.extend(chunk.events)
-                    if len(waiting) >= EVENTS_AT_ONCE:
-                        take(waiting)
-                        waiting = []
+                for judged in chunks(self.file, self.found, self.wanted, self.ids, from_row=from_row):
+                    chunk = judged.without(take(judged.events))
                     paper.add(chunk.faults, chunk.bad)
                     self._count(chunk)
                     advance(self.last, 0, f"{self.last:,} rows, {self.tally['bad']:,} bad")
-                take(waiting)
         except KeyboardInterrupt:
-            note(f"stopped behind row {self.last}; to go on: --from-row {max(2, self.last - EVENTS_AT_ONCE)}")
+            note(f"stopped behind row {self.last}; to go on: --from-row {self.last + 1}")
             raise
 
     def _count(self, chunk: Chunk) -> None:
@@ -175,7 +182,7 @@ def _zone(name: str) -> ZoneInfo | None:
         return None
     try:
         return ZoneInfo(name)
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, OSError) as error:  # a folder of zones is no zone: Europe
         raise InvalidInputError(f"--timezone: there is no zone {name!r}", hint="such as Africa/Johannesburg") from error
 
 
@@ -209,11 +216,37 @@ def _settings(config: Path | None, source: str) -> Settings:
 def _taking(settings: Settings | None, source: str) -> Iterator[Take]:
     """Where good rows go: to the running agent, or into the inbox under its lock; nowhere where nothing is applied."""
     if settings is None:
-        yield lambda _events: None
+        yield lambda _events: {}
         return
     import asyncio
 
     from agent.cli.access import reached
+    from agent.collectors.csvfile.cells import Problem
 
     with asyncio.Runner() as runner, reached(runner, settings) as carry_out:
-        yield lambda events: carry_out("import.events", source=source, events=list(events)) if events else None
+
+        def take(events: Sequence[Any]) -> Mapping[int, tuple[str, Problem]]:
+            refused = {}
+            for first, piece in pieces(events):
+                answer = carry_out("import.events", source=source, events=piece)
+                for each in answer["refused"]:
+                    problem = Problem(each["problem"], each["remedy"] or "correct it and import it again")
+                    refused[first + each["event"]] = (_COLUMN_OF.get(each["field"], ""), problem)
+            return refused
+
+        yield take
+
+
+def pieces(events: Sequence[Any]) -> Iterator[tuple[int, list[Any]]]:
+    """Events as many as may be asked at once, with the place of the first."""
+    import orjson
+
+    first, size = 0, 0
+    for place, event in enumerate(events):
+        more = len(orjson.dumps(event))
+        if size + more > ASKED_BYTES_MAX:
+            yield first, list(events[first:place])
+            first, size = place, 0
+        size += more
+    if first < len(events):
+        yield first, list(events[first:])

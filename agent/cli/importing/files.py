@@ -9,7 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from agent.collectors.csvfile.checked import Fault
+from agent.collectors.csvfile.judging import Fault
+from agent.collectors.csvfile.table import OURS
 from agent.errors import InvalidInputError
 
 REPORT_COLUMNS = ("row", "column", "value", "problem", "remedy")
@@ -26,17 +27,18 @@ class Paper:
         self._stack = ExitStack()
         self._report = self._open(report, ",")
         self._corrected = self._open(corrected, delimiter)
-        self._width = len(columns)
+        self._columns = len(columns)
+        self._kept = [place for place, name in enumerate(columns) if name not in OURS]
         if self._report is not None:
             self._report.writerow(REPORT_COLUMNS)
         if self._corrected is not None:
-            self._corrected.writerow([*columns, "problem", "remedy"])
+            self._corrected.writerow([*(columns[place] for place in self._kept), *OURS])
 
     def _open(self, path: Path | None, delimiter: str) -> Any:
         if path is None:
             return None
         try:
-            file = self._stack.enter_context(path.open("x", encoding="utf-8", newline=""))
+            file = self._stack.enter_context(path.open("x", encoding="utf-8", errors="replace", newline=""))
         except FileExistsError:
             raise InvalidInputError(f"{path} is there already", hint="name another file, or remove that one") from None
         except OSError as error:
@@ -56,9 +58,14 @@ class Paper:
         told = list(faults)
         if self._report is not None:
             self._report.writerows(told)
-        if self._corrected is not None:
-            for number, row in bad:
-                mine = [fault for fault in told if fault.row == number]
-                cells = [*row, *[""] * (self._width - len(row))][: self._width]
-                problems = "; ".join(f"{fault.column}: {fault.told}" for fault in mine)
-                self._corrected.writerow([*cells, problems, "; ".join(fault.remedy for fault in mine)])
+        if self._corrected is None:
+            return
+        mine: dict[int, list[Fault]] = {}
+        for each in told:
+            mine.setdefault(each.row, []).append(each)
+        for number, row in bad:
+            cells = [row[place] if place < len(row) else "" for place in self._kept]
+            problems = "; ".join(f"{one.column}: {one.told}" if one.column else one.told for one in mine[number])
+            remedies = "; ".join(one.remedy for one in mine[number])
+            # Cells that the heading has no column for stay behind our own: still too many, until somebody has looked.
+            self._corrected.writerow([*cells, problems, remedies, *row[self._columns :]])

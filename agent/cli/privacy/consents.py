@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from agent.collectors.csvfile import cells
 from agent.collectors.csvfile import source as csv_source
-from agent.collectors.csvfile.checked import Fault
+from agent.collectors.csvfile.judging import Fault, fault, misplaced
 from agent.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Consents:
         self._places = {
             name: self._file.columns.index(name) for name in (self.column, "consent") if name in self._file.columns
         }
+        self._needed = max(self._places.values()) + 1
         self._rows: dict[str, int] = {}
 
     async def read(self, people: People) -> tuple[list[Agreement], list[Fault]]:
@@ -69,7 +70,9 @@ class Consents:
         return good, bad
 
     async def _judged(self, number: int, row: Sequence[str], people: People) -> Agreement | list[Fault]:
-        said = {name: row[place].strip() if place < len(row) else "" for name, place in self._places.items()}
+        if (shifted := misplaced(row, len(self._file.columns), self._needed)) is not None:
+            return [fault(number, "", "", shifted)]
+        said = {name: row[place].strip() for name, place in self._places.items()}
         faults = [*_refused(number, said)]
         called = said[self.column]
         if not called:
@@ -90,7 +93,7 @@ class Consents:
 def _refused(number: int, said: Mapping[str, str]) -> Iterator[Fault]:
     wrong = cells.consent(said["consent"]) if "consent" in said else None
     if wrong is not None:
-        yield Fault(number, "consent", said["consent"], wrong.told, wrong.remedy)
+        yield fault(number, "consent", said["consent"], wrong)
 
 
 class People:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agent.cli.privacy.consents import Agreement
-    from agent.collectors.csvfile.checked import Fault
+    from agent.collectors.csvfile.judging import Fault
     from agent.config.settings import Settings
 
 SHOWN = 20

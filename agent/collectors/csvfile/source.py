@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,7 @@ class CsvFile:
                 for number, cells in enumerate(reader, start=2):
                     if any(cells):
                         yield number, cells
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
             raise _not_text(self.path, self.encoding, f"somewhere behind row {number}") from error
         except csv.Error as error:
             raise InvalidInputError(
@@ -64,27 +65,59 @@ def opened(path: Path, *, encoding: str = "", delimiter: str = "") -> CsvFile:
         InvalidInputError: it is not there, empty, not text, or has no heading that could be one.
     """
     csv.field_size_limit(CELL_MAX)
+    sign, chosen = _sign(delimiter), _encoding(encoding)
     try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
+        with path.open("rb") as raw:
+            head = raw.read(_HEAD_BYTES)
+        if not head.strip():
+            raise InvalidInputError(f"{path} is empty", hint="export it again")
+        chosen = chosen or next((name for bom, name in _BOMS if head.startswith(bom)), "utf-8")
+        with path.open(encoding=chosen, newline="") as file:
+            line = next(iter(file.read(_HEAD_BYTES).lstrip("\ufeff").splitlines()), "")
     except OSError as error:
         raise InvalidInputError(f"{path} cannot be read: {error.strerror}", hint="check the path") from error
-    if not head.strip():
-        raise InvalidInputError(f"{path} is empty", hint="export it again")
-    chosen = encoding or next((name for bom, name in _BOMS if head.startswith(bom)), "utf-8")
-    try:
-        text = codecs.getincrementaldecoder(chosen)().decode(head)  # a letter cut in two at the end is left out
-    except (UnicodeDecodeError, LookupError) as error:
+    except UnicodeError as error:
         raise _not_text(path, chosen, "in its first rows") from error
-    line = next(iter(text.lstrip("\ufeff").splitlines()), "")
     if not line.strip():
         raise InvalidInputError(f"{path}: its first line is no heading", hint="the first line names the columns")
-    sign = delimiter or max(DELIMITERS, key=lambda one: len(next(csv.reader([line], delimiter=one))))
-    columns = tuple(cell.strip().lstrip("\ufeff").lower() for cell in next(csv.reader([line], delimiter=sign)))
+    try:
+        sign = sign or max(DELIMITERS, key=lambda one: len(next(csv.reader([line], delimiter=one))))
+        columns = tuple(cell.strip().lstrip("\ufeff").lower() for cell in next(csv.reader([line], delimiter=sign)))
+    except csv.Error as error:
+        raise InvalidInputError(f"{path}: its heading cannot be read: {error}", hint="look at its quotes") from error
     twice = sorted({name for name in columns if name and columns.count(name) > 1})
     if twice:
         raise InvalidInputError(f"{path}: column {twice[0]!r} stands there twice", hint="rename or remove one of them")
     return CsvFile(path=path, encoding=chosen, delimiter=sign, columns=columns)
+
+
+def _sign(said: str) -> str:
+    """The delimiter that is meant: a sign, or a word for it; empty where nothing is said.
+
+    Raises:
+        InvalidInputError: nothing can be divided by it.
+    """
+    meant = {word: sign for sign, word in _NAMES.items()} | {"\\t": "\t"}
+    sign = meant.get(said.lower(), said)
+    if len(sign) > 1 or sign.isalnum() or sign in {'"', "\n", "\r", " ", "\0"}:
+        raise InvalidInputError(
+            f"--delimiter: {said!r} divides no cells", hint=f"one sign, or one of: {', '.join(_NAMES.values())}"
+        )
+    return sign
+
+
+def _encoding(said: str) -> str:
+    """An encoding of text; empty where nothing is said.
+
+    Raises:
+        InvalidInputError: there is none of that name.
+    """
+    try:
+        with io.TextIOWrapper(io.BytesIO(), encoding=said or "utf-8"):
+            return said
+    except (LookupError, ValueError) as error:
+        hint = "such as utf-8, utf-16, cp1252 or latin-1"
+        raise InvalidInputError(f"--encoding: {said!r} is no encoding of text", hint=hint) from error
 
 
 def called(delimiter: str) -> str:

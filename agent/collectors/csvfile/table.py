@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Literal
 
-from agent.collectors.csvfile import cells
+from agent.collectors.csvfile import cells, who
 from agent.collectors.csvfile.cells import Check
 from agent.errors import InvalidInputError
 
@@ -46,20 +46,20 @@ EVENTS: Mapping[str, Check | None] = MappingProxyType(
         "time_on_task_sec": cells.number,
         "event_id": cells.identifier,
         "source": None,
-        "email": cells.mail,
-        "first_name": cells.name,
-        "last_name": cells.name,
-        "name": cells.name,
+        "email": who.mail,
+        "first_name": who.name,
+        "last_name": who.name,
+        "name": who.name,
         "consent": None,
     }
 )
 USERS: Mapping[str, Check | None] = MappingProxyType(
     {
-        "distinct_id": cells.user,
-        "email": cells.mail,
-        "first_name": cells.name,
-        "last_name": cells.name,
-        "name": cells.name,
+        "distinct_id": cells.newcomer,
+        "email": who.mail,
+        "first_name": who.name,
+        "last_name": who.name,
+        "name": who.name,
         "cohort": cells.identifier,
         "department": cells.identifier,
         "start_date": None,
@@ -82,7 +82,7 @@ class Layout:
     ignored: tuple[str, ...]
 
     def cell(self, row: Sequence[str], column: str) -> str:
-        """A cell without spaces around it; empty where the file has no such column."""
+        """A cell without spaces around it; empty where the row has none."""
         place = self.places.get(column)
         return row[place].strip() if place is not None and place < len(row) else ""
 
@@ -103,6 +103,8 @@ def layout(columns: Sequence[str], *, ignore: Sequence[str] = ()) -> Layout:
             near = get_close_matches(name, [*known, *ALIASES], n=1)
             meant = f", did you mean {near[0]!r}?" if near else ""
             faults.append(f"column {written!r} is not known{meant}" if written else "a column has no heading")
+    same = sorted({name for name in names if name in known and names.count(name) > 1})
+    faults += [f"several columns mean {name!r}: leave all but one out" for name in same]
     if faults:
         raise InvalidInputError(
             f"the heading of this file of {sort} is not as expected: {'; '.join(faults)}",
@@ -112,9 +114,7 @@ def layout(columns: Sequence[str], *, ignore: Sequence[str] = ()) -> Layout:
     return Layout(sort=sort, places=places, ignored=tuple(name for name in names if name not in known))
 
 
-def checks(found: Layout) -> tuple[tuple[str, int, Check], ...]:
-    """(column, place, check) of every cell that can be judged alone."""
+def checks(found: Layout) -> tuple[tuple[str, Check], ...]:
+    """(column, check) of every cell that can be judged alone."""
     known = EVENTS if found.sort == "events" else USERS
-    return tuple(
-        (column, place, check) for column, place in found.places.items() if (check := known[column]) is not None
-    )
+    return tuple((column, check) for column in found.places if (check := known[column]) is not None)

@@ -32,9 +32,11 @@ from agent.collectors.systems.base import (
 from agent.config.kinds import KindTable
 from agent.model import ROLES, Fact, Observation
 
-_KIND = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
+KIND = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
+"""A kind of event: dotted past tense."""
 _FACT = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_ID_MAX = 200
+ID_MAX = 200
+"""Characters of an id, and of the name of an event."""
 _FACTS_MAX = 50
 _FACT_TEXT_MAX = 500
 _LISTED_MAX = 50
@@ -63,10 +65,10 @@ def _events(body: bytes) -> Iterator[Mapping[str, Any]]:
 
 
 def _act(data: Mapping[str, Any], arrival: Arrival) -> Act:
-    kind = text_in(data, "event", most=_ID_MAX)
+    kind = text_in(data, "event", most=ID_MAX)
     if kind is None:
         raise missing("event", "a kind such as course.completed: rewards-agent rules facts lists them")
-    if not _KIND.fullmatch(kind):
+    if not KIND.fullmatch(kind):
         raise invalid("event", "a kind such as course.completed")
     if "occurred_at" not in data:
         raise missing("occurred_at")
@@ -78,7 +80,7 @@ def _act(data: Mapping[str, Any], arrival: Arrival) -> Act:
     number = _id(submission, "id") or _id(trace, "lms_event_id") or _id(data, "id")
     about = ("id", number) if number else ("at", course or "", section or "", lesson or "", post or "", str(at))
     return Act(
-        name=text_in(trace, "lms_eventname", most=_ID_MAX) or kind,
+        name=text_in(trace, "lms_eventname", most=ID_MAX) or kind,
         kind=kind,
         people=people,
         key=(kind, people["subject"], *about),
@@ -104,7 +106,7 @@ def _part(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _id(data: Mapping[str, Any], name: str) -> str | None:
-    return text_in(data, name, most=_ID_MAX)
+    return text_in(data, name, most=ID_MAX)
 
 
 def _place(data: Mapping[str, Any], name: str) -> str | None:
@@ -150,7 +152,7 @@ def _fact(name: str, value: Any) -> Fact:
             return number
         case str() if len(value) <= _FACT_TEXT_MAX:
             return value
-        case list() if len(value) <= _LISTED_MAX and all(isinstance(x, str) and len(x) <= _ID_MAX for x in value):
+        case list() if len(value) <= _LISTED_MAX and all(isinstance(x, str) and len(x) <= ID_MAX for x in value):
             return tuple(value)
     raise invalid(name, f"a number, a truth value, a text of at most {_FACT_TEXT_MAX} characters, or a list of texts")
 
@@ -167,7 +169,7 @@ def _submitted(submission: Mapping[str, Any]) -> dict[str, Fact]:
     if isinstance(files, list):
         found["file_count"] = len(files)
         digests = [each.get("sha256") if isinstance(each, dict) else each for each in files]
-        found["file_digests"] = tuple(str(one)[:_ID_MAX] for one in digests[:_LISTED_MAX] if isinstance(one, str))
+        found["file_digests"] = tuple(str(one)[:ID_MAX] for one in digests[:_LISTED_MAX] if isinstance(one, str))
     address = text_in(submission, "url", most=_FACT_TEXT_MAX)
     if address is not None:
         found["url"] = address

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from agent.collectors.csvfile import source
-from agent.collectors.csvfile.checked import Chunk, Ids, Wanted, chunks
+from agent.collectors.csvfile.cells import Problem
+from agent.collectors.csvfile.checked import Chunk, chunks
+from agent.collectors.csvfile.ids import Ids
+from agent.collectors.csvfile.judging import Wanted
 from agent.collectors.csvfile.table import layout
 from agent.errors import InvalidInputError
 from tests.builders import NOW
@@ -24,9 +27,14 @@ def written(directory: Path, text: str | bytes) -> Path:
     return path
 
 
-def judged(path: Path, ids: Ids | None = None, **wanted: Any) -> list[Chunk]:
+def ids_of(path: Path, *, mixed: bool = False) -> Ids:
     file = source.opened(path)
-    return list(chunks(file, layout(file.columns), Wanted(now=NOW, **wanted), ids or Ids()))
+    return Ids.of(file, layout(file.columns), mixed=mixed)
+
+
+def judged(path: Path, *, mixed: bool = False, **wanted: Any) -> list[Chunk]:
+    file = source.opened(path)
+    return list(chunks(file, layout(file.columns), Wanted(now=NOW, **wanted), ids_of(path, mixed=mixed)))
 
 
 def told(path: Path, **wanted: Any) -> list[tuple[int, str, str]]:
@@ -35,7 +43,7 @@ def told(path: Path, **wanted: Any) -> list[tuple[int, str, str]]:
 
 def test_a_good_row_becomes_a_canonical_event(tmp_path: Path) -> None:
     (chunk,) = judged(written(tmp_path, HEAD + GOOD))
-    assert chunk.faults == []
+    assert list(chunk.faults) == []
     assert chunk.events == [
         {
             "event": "lesson.completed",
@@ -73,6 +81,7 @@ def test_encoding_byte_order_mark_and_delimiter_are_found_out(
         (b"event,distinct_id,tme\n", "'time' is missing; column 'tme' is not known, did you mean 'time'"),
         (b"event,distinct_id,time,time\n", "stands there twice"),
         (b"event,distinct_id,time,,x\n", "a column has no heading"),
+        (b"event,distinct_id,user_id,time\n", "several columns mean 'distinct_id'"),
     ],
 )
 def test_a_file_that_is_not_what_it_should_be_is_told_with_what_to_do(
@@ -94,7 +103,26 @@ def test_the_same_row_again_names_the_first_one(tmp_path: Path) -> None:
     text = HEAD + GOOD + bare + GOOD.replace("U-1", "U-2") + bare
     assert told(written(tmp_path, text)) == [
         (4, "event_id", "the same as row 2"),
-        (5, "event_id", "the same as row 3"),
+        (5, "distinct_id", "the same as row 3"),
+    ]
+
+
+def test_the_same_moment_is_the_same_however_it_is_written(tmp_path: Path) -> None:
+    times = ("2026-03-01T09:00:00Z", "1772355600", "2026-03-01T11:00:00+02:00", "1772355601")
+    text = "event,distinct_id,time,post_id\n" + "".join(f"forum.posted,U-1,{at},\n" for at in times)
+    assert [row for row, _, _ in told(written(tmp_path, text))] == [3, 4]
+    others = "event,distinct_id,time,post_id\n" + "".join(f"forum.posted,U-1,{times[0]},p{n}\n" for n in range(2))
+    assert told(written(tmp_path, others)) == []
+
+
+def test_a_row_with_cells_too_many_may_have_shifted_and_is_not_taken(tmp_path: Path) -> None:
+    text = "event,distinct_id,time\n" + "".join(
+        f"forum.posted,U-{n},{NOW}{rest}\n" for n, rest in enumerate(("", ",,", ",x", ",, y "))
+    )
+    faults = [fault for chunk in judged(written(tmp_path, text)) for fault in chunk.faults]
+    assert [(fault.row, fault.value, fault.told) for fault in faults] == [
+        (4, "x", "the row has 4 cells, the heading 3"),
+        (5, " |  y ", "the row has 5 cells, the heading 3"),
     ]
 
 
@@ -115,12 +143,40 @@ def test_without_consent_a_row_does_not_count(tmp_path: Path) -> None:
     assert told(written(tmp_path, HEAD + GOOD), consent=True) == [(2, "consent", "the learner has not agreed")]
 
 
-def test_ids_of_several_forms_are_remarked(tmp_path: Path) -> None:
-    ids = Ids()
-    rows = "".join(GOOD.replace("U-1", who).replace("e1", who) for who in ("U-1", "007", "7"))
-    judged(written(tmp_path, HEAD + rows), ids)
-    (remark,) = ids.remarks()
-    assert "leading zeros (row 3)" in remark
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (("11", "12", "x"), {4: "is text, most are digits"}),
+        (("x", "y", "12"), {4: "is all digits, most are not"}),
+        (("11", "12", "013"), {4: "has leading zeros, most have none"}),
+        (("0011", "0012", "13"), {4: "has no leading zeros, others have"}),
+        (("0011", "1012", "0013", "21013"), {}),
+        (("007", "012"), {}),
+        (("U-1", "x@y.org", "z"), {}),
+    ],
+)
+def test_an_id_that_looks_otherwise_than_most_is_told_by_its_row(
+    tmp_path: Path, found: tuple[str, ...], said: dict[int, str]
+) -> None:
+    path = written(tmp_path, HEAD + "".join(GOOD.replace("U-1", one).replace("e1", one) for one in found))
+    faults = [fault for chunk in judged(path) for fault in chunk.faults]
+    assert {(fault.row, fault.column, fault.value) for fault in faults} == {
+        (row, "distinct_id", found[row - 2]) for row in said
+    }
+    assert all(said[fault.row] in fault.told and "--mixed-ids" in fault.remedy for fault in faults)
+    assert [len(chunk.good) for chunk in judged(path, mixed=True)] == [len(found)]
+
+
+def test_what_the_ids_of_a_file_look_like_is_remarked(tmp_path: Path) -> None:
+    def remarks(*found: str) -> list[str]:
+        rows = "".join(GOOD.replace("U-1", one).replace("e1", one) for one in found)
+        return ids_of(written(tmp_path, HEAD + rows)).remarks()
+
+    assert remarks("1", "2") == []
+    (mixed,) = remarks("U-1", "007", "7", "8")
+    assert "1 text (row 2), 2 digits (row 4), 1 digits with leading zeros (row 3)" in mixed
+    (padded,) = remarks("007", "008")
+    assert padded.startswith("2 ids have leading zeros, the first in row 2: they are kept")
 
 
 def test_users_are_checked_and_become_a_greeting(tmp_path: Path) -> None:
@@ -129,7 +185,7 @@ def test_users_are_checked_and_become_a_greeting(tmp_path: Path) -> None:
         "1,Ann Smith,ann@example.org,,\n"
     )
     (chunk,) = judged(written(tmp_path, text))
-    assert [(fault.row, fault.column) for fault in chunk.faults] == [(3, "email"), (3, "name"), (4, "")]
+    assert [(fault.row, fault.column) for fault in chunk.faults] == [(3, "email"), (3, "name"), (4, "distinct_id")]
     (event,) = chunk.events
     assert (event["event"], event["id"], event["facts"]) == ("user.registered", "user:1", {"cohort": "2026"})
 
@@ -139,15 +195,50 @@ def test_rows_that_were_corrected_are_taken_with_the_columns_that_we_added(tmp_p
     assert [len(chunk.events) for chunk in judged(written(tmp_path, text))] == [1]
 
 
+def test_a_row_that_the_agent_refuses_after_all_is_told_like_any_other(tmp_path: Path) -> None:
+    rows = GOOD + GOOD.replace("e1", "e2").replace("L1", "") + GOOD.replace("e1", "e3")
+    (chunk,) = judged(written(tmp_path, HEAD + rows))
+    less = chunk.without({1: ("event", Problem("event is unknown", "see the list"))})
+    assert [one.row for one in less.good] == [2]
+    assert [(fault.row, fault.column, fault.value) for fault in less.faults] == [
+        (3, "lesson_id", ""),
+        (4, "event", "lesson.completed"),
+    ]
+    assert [number for number, _ in less.bad] == [3, 4]
+
+
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     def peak(rows: int) -> int:
         path = written(tmp_path, HEAD + "".join(GOOD.replace("e1", f"e{n}") for n in range(rows)))
         file = source.opened(path)
         tracemalloc.start()
-        for _ in chunks(file, layout(file.columns), Wanted(now=NOW), Ids()):
+        for _ in chunks(file, layout(file.columns), Wanted(now=NOW), ids_of(path)):
             pass
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return most
 
-    assert peak(12_000) < 1.5 * peak(3_000)
+    assert peak(5_000) < 1.5 * peak(2_000)
+
+
+@pytest.mark.parametrize("said", ["ab", '"', "\n", "x", " "])
+def test_a_delimiter_that_divides_nothing_is_told(tmp_path: Path, said: str) -> None:
+    with pytest.raises(InvalidInputError, match="divides no cells"):
+        source.opened(written(tmp_path, HEAD + GOOD), delimiter=said)
+
+
+def test_a_delimiter_may_be_named_by_its_word(tmp_path: Path) -> None:
+    path = written(tmp_path, (HEAD + GOOD).replace(",", "\t"))
+    assert [source.opened(path, delimiter=said).delimiter for said in ("tab", "\\t", "\t", "")] == ["\t"] * 4
+
+
+@pytest.mark.parametrize("said", ["base64", "hex", "rot13", "nope", "zlib"])
+def test_an_encoding_that_is_none_of_text_is_told(tmp_path: Path, said: str) -> None:
+    with pytest.raises(InvalidInputError, match="is no encoding of text"):
+        source.opened(written(tmp_path, HEAD + GOOD), encoding=said)
+
+
+@pytest.mark.parametrize("said", ["utf-16", "utf-32", "undefined", "punycode", "idna"])
+def test_a_file_that_is_no_text_in_the_encoding_said_is_told(tmp_path: Path, said: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"not text in {said}"):
+        source.opened(written(tmp_path, HEAD + GOOD + "\xe9" * 9), encoding=said)
