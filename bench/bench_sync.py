@@ -23,7 +23,7 @@ from agent.ledger import file
 from agent.ledger.writer import Writer
 from agent.outbox.client import Client
 from agent.outbox.client import Place as Address
-from agent.outbox.enrol import enrol
+from agent.outbox.enrol import Wish, enrol
 from agent.outbox.sync import Outbox
 from bench.bench_ledger import pipeline
 from bench.frame import Comparison, Sample, publish
@@ -101,15 +101,9 @@ class Bench:
         )
         try:
             if token:
-                await enrol(
-                    token,
-                    client=client,
-                    writer=writer,
-                    campus=CAMPUS,
-                    environment="production",
-                    url=url,
-                    clock=clock,
-                )
+                wish = Wish(campus=CAMPUS, environment="production", url=url)
+                data_dir = self._place.data_dir
+                await enrol(token, wish, client=client, writer=writer, data_dir=data_dir, clock=clock)
             yield outbox
         finally:
             await outbox.close()

@@ -144,9 +144,9 @@ class Door:
         said = Act(campus=wish.campus, by=f"key {key_id}", at=now, act="agent.enrol")
         concerned = [acts.rows(table, campus=wish.campus) for table in (schema.agent_key, schema.enrolment)]
         async with acts.acting(self.store, said, *concerned) as conn:
-            agent = await tenants.enrol(conn, wish, now=now)
-        structlog.get_logger("catalogue").info("agent enrolled", campus=wish.campus, agent=agent)
-        answer = EnrolAnswer(campus=wish.campus, agent=agent, catalogue_public=self.key.public)
+            agent, epoch = await tenants.enrol(conn, wish, now=now)
+        structlog.get_logger("catalogue").info("agent enrolled", campus=wish.campus, agent=agent, epoch=epoch)
+        answer = EnrolAnswer(campus=wish.campus, agent=agent, catalogue_public=self.key.public, epoch=epoch)
         return self.bound(answer.encode(), proven, status=200)
 
     async def rotate(self, request: web.Request) -> web.Response:

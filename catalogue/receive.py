@@ -59,7 +59,7 @@ async def receive(store: Store, key: Key, sender: Sender, sent: Envelope, *, now
     is over (``epoch``), the same bytes again whose receipt is in the archive (``archived``).
 
     Raises:
-        RefusedError: the batch is not the sender's, or of another environment.
+        RefusedError: the batch is not the sender's, of another environment, or of an epoch from before its key.
         MalformedError: its entries are not what its header says, or its header says what cannot be.
     """
     header = sent.header
@@ -68,6 +68,7 @@ async def receive(store: Store, key: Key, sender: Sender, sent: Envelope, *, now
     if header.environment != sender.environment:
         message = f"campus {sender.campus} is {sender.environment} here, the batch is {header.environment}"
         raise RefusedError(403, "environment", message)
+    sender.may_sign(header.epoch)
     # Looked for before the work: an agent whose answer was lost sends what it sent, and may do so for hours.
     async with store.glancing() as conn:
         known = await _known(conn, header)

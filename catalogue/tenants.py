@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,6 +27,7 @@ _SENDER = (
         agent.c.state.label("agent_state"),
         agent_key.c.state.label("key_state"),
         agent_key.c.replaced_by,
+        agent_key.c.epoch.label("key_epoch"),
     )
     .join(agent, (agent.c.campus == agent_key.c.campus) & (agent.c.agent == agent_key.c.agent))
     .join(tenant, tenant.c.campus == agent_key.c.campus)
@@ -50,8 +51,23 @@ class Sender:
     agent_state: str
     key_state: str
     replaced_by: str | None
+    key_epoch: int = 1
+    """The first epoch that its key signs."""
     skew_s: int = 0
     """How far its clock is ahead of ours, as its signature says."""
+
+    def may_sign(self, epoch: int) -> None:
+        """Refuse what is of an epoch from before this key.
+
+        Raises:
+            RefusedError: the key came with a new token, and the epoch that it begins is a later one.
+        """
+        if epoch < self.key_epoch:
+            message = (
+                f"this key came with a new token and signs from epoch {self.key_epoch} on: update rewards-agent and"
+                " enrol once more, with the same token"
+            )
+            raise RefusedError(403, "new-epoch", message)
 
     def check(self) -> None:
         """Refuse what an operator has stopped.
@@ -144,13 +160,20 @@ async def new_token(
     return token
 
 
+class Enrolled(NamedTuple):
+    """What became of an enrolment: the agent's name, and the first epoch that the key signs."""
+
+    agent: str
+    epoch: int
+
+
 async def add_agent(conn: AsyncConnection, campus: str, public: bytes, *, now: int) -> str:
     """Make a new agent of a known campus and its key known; returns the agent's name."""
     count = await conn.scalar(select(func.count()).select_from(agent).where(agent.c.campus == campus))
     name = f"agent-{(count or 0) + 1}"
     row: dict[str, Any] = {"campus": campus, "agent": name, "state": "active", "epoch": 1, "seq": 0}
     await conn.execute(insert(agent), row | {"head": chain.GENESIS, "created_at": now})
-    await _add_key(conn, campus, name, public, now)
+    await _add_key(conn, campus, name, public, now, epoch=1)
     return name
 
 
@@ -171,8 +194,10 @@ async def find_sender(conn: AsyncConnection, campus: str, name: str, key: str) -
     return None if row is None else Sender(campus=campus, agent=name, **row._mapping)  # noqa: SLF001
 
 
-async def enrol(conn: AsyncConnection, request: EnrolRequest, *, now: int) -> str:
-    """Bind the public key of a proven request to its campus; returns the agent's name, again for the same key.
+async def enrol(conn: AsyncConnection, request: EnrolRequest, *, now: int) -> Enrolled:
+    """Bind the public key of a proven request to its campus; the same key again gets the same answer.
+
+    A key in place of one that was lost begins the agent's next epoch: nothing of the present one is taken from it.
 
     Raises:
         RefusedError: the token is unknown, used up or expired, or the campus is suspended or of another environment.
@@ -184,22 +209,24 @@ async def enrol(conn: AsyncConnection, request: EnrolRequest, *, now: int) -> st
         raise RefusedError(403, "token", f"this token does not enrol an agent of {request.campus}")
     if row.used_at is not None:
         if row.fingerprint == fingerprint(request.public):
-            return str(row.agent)
+            return Enrolled(str(row.agent), await _first_epoch(conn, request, str(row.agent)))
         raise RefusedError(403, "token", "this token was used already: ask for a new one")
     if row.expires_at < now:
         raise RefusedError(403, "token", "this token has expired: ask for a new one")
     await _check_tenant(conn, request)
     if row.agent is None:
-        name = await add_agent(conn, request.campus, request.public, now=now)
+        name, epoch = await add_agent(conn, request.campus, request.public, now=now), 1
     else:
         name = str(row.agent)
-        await _replace_keys(conn, request.campus, name, request.public, now)
+        known = (agent.c.campus == request.campus, agent.c.agent == name)
+        found = await conn.execute(select(agent.c.epoch).where(*known).with_for_update())
+        epoch = int(found.scalar_one()) + 1
+        await _replace_keys(conn, request.campus, name, request.public, now, epoch=epoch)
         # The operator gave a token for this very agent: a revocation was meant for the key it had.
-        again = update(agent).where(agent.c.campus == request.campus, agent.c.agent == name)
-        await conn.execute(again.values(state="active"))
+        await conn.execute(update(agent).where(*known).values(state="active"))
     used = {"agent": name, "fingerprint": fingerprint(request.public), "used_at": now}
     await conn.execute(update(enrolment).where(*mine).values(used))
-    return name
+    return Enrolled(name, epoch)
 
 
 async def rotate(conn: AsyncConnection, sender: Sender, rotation: Rotation, *, now: int) -> None:
@@ -213,7 +240,7 @@ async def rotate(conn: AsyncConnection, sender: Sender, rotation: Rotation, *, n
     if sender.key_state != "active" and sender.replaced_by == fingerprint(rotation.public):
         return
     sender.check()
-    await _replace_keys(conn, sender.campus, sender.agent, rotation.public, now)
+    await _replace_keys(conn, sender.campus, sender.agent, rotation.public, now, epoch=sender.key_epoch)
 
 
 async def _check_tenant(conn: AsyncConnection, request: EnrolRequest) -> None:
@@ -226,19 +253,25 @@ async def _check_tenant(conn: AsyncConnection, request: EnrolRequest) -> None:
         )
 
 
-async def _replace_keys(conn: AsyncConnection, campus: str, name: str, public: bytes, now: int) -> None:
-    """From here on only ``public`` signs for this agent."""
+async def _first_epoch(conn: AsyncConnection, request: EnrolRequest, name: str) -> int:
+    """The first epoch that a key signs which is known already."""
+    sender = await find_sender(conn, request.campus, name, fingerprint(request.public))
+    return 1 if sender is None else sender.key_epoch
+
+
+async def _replace_keys(conn: AsyncConnection, campus: str, name: str, public: bytes, now: int, *, epoch: int) -> None:
+    """From here on only ``public`` signs for this agent, nothing of before ``epoch``."""
     new = fingerprint(public)
     if await find_sender(conn, campus, name, new):
         raise RefusedError(403, "rotation", "this key was in use before: make a new one")
     mine = (agent_key.c.campus == campus, agent_key.c.agent == name, agent_key.c.state == "active")
     await conn.execute(update(agent_key).where(*mine).values(state="retired", replaced_by=new))
-    await _add_key(conn, campus, name, public, now)
+    await _add_key(conn, campus, name, public, now, epoch=epoch)
 
 
-async def _add_key(conn: AsyncConnection, campus: str, name: str, public: bytes, now: int) -> None:
+async def _add_key(conn: AsyncConnection, campus: str, name: str, public: bytes, now: int, *, epoch: int) -> None:
     row: dict[str, Any] = {"campus": campus, "agent": name, "fingerprint": fingerprint(public), "public": public}
-    await conn.execute(insert(agent_key), row | {"state": "active", "created_at": now})
+    await conn.execute(insert(agent_key), row | {"state": "active", "created_at": now, "epoch": epoch})
 
 
 async def _one(conn: AsyncConnection, statement: Any) -> Row[Any] | None:

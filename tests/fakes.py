@@ -16,6 +16,7 @@ from wire import batch, chain, enrolment, entry, keys, receipt, signing
 from wire.batch import Batch
 from wire.canonical import MalformedError
 from wire.enrolment import EnrolAnswer, EnrolRequest, Rotation, Token
+from wire.keeping import Takeover
 from wire.receipt import Receipt, Rejected, Stand
 from wire.signing import Headers, Request, Response, SignatureError
 
@@ -61,6 +62,7 @@ class Books:
         self.replaced: dict[str, str] = {}
         self.active = True
         self.epoch = 1
+        self.begins = 1
         self.seq = 0
         self.head = chain.GENESIS
         self.entries: list[bytes] = []
@@ -105,6 +107,7 @@ class FakeCatalogue:
         app.router.add_get("/v1/stand", self._guarded(self._stand))
         app.router.add_post("/v1/enrol", self._guarded(self._enrol))
         app.router.add_post("/v1/agents/key", self._guarded(self._rotate))
+        app.router.add_post("/v1/agents/epoch", self._guarded(self._take_over))
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
@@ -193,6 +196,8 @@ class FakeCatalogue:
             raise RefusedError(403, "not yours")
         if header.environment != self.tenants[campus]["environment"]:
             raise RefusedError(403, "another environment")
+        if header.epoch < books.begins:
+            raise RefusedError(403, "an epoch from before this key")
         if self.mood is Mood.foreign:
             return self._bound(self._where(campus, agent, books, "history"), seen, 409)
         if self.mood in {Mood.forged, Mood.unsigned, Mood.replayed}:
@@ -244,10 +249,13 @@ class FakeCatalogue:
         name = token["agent"] or f"agent-{1 + sum(owner == wish.campus for owner, _ in self.books)}"
         books = self.books.setdefault((wish.campus, name), Books(wish.public))
         if token["used_by"] is None:
+            if token["agent"] is not None and key_id in {*books.keys, *books.replaced}:
+                raise RefusedError(403, "this key was in use before")
+            books.begins = 1 if token["agent"] is None else books.epoch + 1
             books.keys = {key_id: wish.public}
             books.active = True
         token.update(agent=name, used_by=key_id)
-        answer = EnrolAnswer(campus=wish.campus, agent=name, catalogue_public=self.key.public)
+        answer = EnrolAnswer(campus=wish.campus, agent=name, catalogue_public=self.key.public, epoch=books.begins)
         return self._bound(answer.encode(), seen, 200)
 
     async def _rotate(self, body: bytes, seen: Request) -> web.Response:
@@ -263,6 +271,14 @@ class FakeCatalogue:
         books.keys = {new: rotation.public}
         books.replaced[signer] = new
         return self._bound(self._where(rotation.campus, rotation.agent, books, ""), seen, 200)
+
+    async def _take_over(self, body: bytes, seen: Request) -> web.Response:
+        campus, agent, books = self._prove(seen, body, signing.TAKEOVER_TAG)
+        wish = Takeover.parse(body)
+        if (wish.seq, wish.head) != (books.seq, books.head) or wish.epoch - books.epoch not in {0, 1}:
+            raise RefusedError(409, "elsewhere")
+        books.epoch = wish.epoch
+        return self._bound(self._where(campus, agent, books, ""), seen, 200)
 
     def _prove(self, seen: Request, body: bytes, tag: str) -> tuple[str, str, Books]:
         key_id = signing.claimed_key_id(dict(seen.headers.items()))

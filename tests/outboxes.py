@@ -11,7 +11,7 @@ from agent.clock import Clock, SystemClock
 from agent.ledger import delivery, file
 from agent.ledger.writer import Writer
 from agent.outbox.client import Client, Place
-from agent.outbox.enrol import enrol
+from agent.outbox.enrol import Wish, enrol
 from agent.outbox.key_file import new_key
 from agent.outbox.recovery.box import Lock
 from agent.outbox.statement.feed import Feed
@@ -91,10 +91,8 @@ async def delivering(
     try:
         if token:
             new_key(key_file)
-            environment = "production"
-            await enrol(
-                token, client=client, writer=writer, campus=campus, environment=environment, url=url, clock=clock
-            )
+            wish = Wish(campus=campus, environment="production", url=url)
+            await enrol(token, wish, client=client, writer=writer, data_dir=directory, clock=clock)
         yield Delivering(writer, outbox, feed, client, directory)
     finally:
         await feed.close()

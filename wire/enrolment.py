@@ -95,16 +95,26 @@ class EnrolRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolAnswer:
-    """The name the catalogue knows this agent by, and the key (32 bytes) that will sign its answers."""
+    """The name the catalogue knows this agent by, and the key (32 bytes) that will sign its answers.
+
+    ``epoch`` is the first that the agent's key may sign: 1 for a new agent, the next for a key in place of a lost one.
+    """
 
     campus: str
     agent: str
     catalogue_public: bytes
+    epoch: int = 1
 
     def encode(self) -> bytes:
         """Canonical bytes."""
         return canonical.dump(
-            {"v": FORMAT, "campus": self.campus, "agent": self.agent, "catalogue_public": self.catalogue_public.hex()}
+            {
+                "v": FORMAT,
+                "campus": self.campus,
+                "agent": self.agent,
+                "catalogue_public": self.catalogue_public.hex(),
+                "epoch": self.epoch,
+            }
         )
 
     @classmethod
@@ -120,6 +130,8 @@ class EnrolAnswer:
             campus=canonical.called(fields, "campus"),
             agent=canonical.called(fields, "agent"),
             catalogue_public=canonical.octets(fields, "catalogue_public", length=PUBLIC_BYTES),
+            # A catalogue of before begins none.
+            epoch=canonical.whole(fields, "epoch", least=1) if "epoch" in fields else 1,
         )
 
 

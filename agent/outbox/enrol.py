@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiosqlite
 
 from agent.clock import Clock
-from agent.errors import ConfigError, IntegrityError, InvalidInputError, RewardsError, TransientError
+from agent.errors import ConfigError, IntegrityError, InvalidInputError
 from agent.ledger import delivery
 from agent.ledger.delivery import Identity
 from agent.outbox import judge, succession
 from agent.outbox.client import Answer, Client
 from agent.outbox.key_file import load_key, new_key
+from agent.outbox.recovery import beginning
+from agent.outbox.recovery.beginning import Beginning, Begun
 from agent.outbox.writes import Runs
 from wire import enrolment, keys, signing
 from wire.canonical import MalformedError
@@ -20,24 +24,55 @@ from wire.enrolment import EnrolAnswer, EnrolRequest, Rotation, Token
 from wire.keys import Key
 from wire.signing import SignatureError
 
-_OK = 200
-_SERVER_ERROR = 500
+_KEPT = (delivery.CAMPUS, delivery.AGENT, delivery.AGENT_KEY, delivery.EPOCH)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """As what an agent wants to be known, and where."""
+
+    campus: str
+    environment: str
+    url: str
 
 
 async def enrol(
-    token_text: str, *, client: Client, writer: Runs, campus: str, environment: str, url: str, clock: Clock
-) -> EnrolAnswer:
+    token_text: str,
+    wish: Wish,
+    *,
+    client: Client,
+    writer: Runs,
+    data_dir: Path,
+    clock: Clock,
+    forget: Callable[[], None] = lambda: None,
+) -> tuple[EnrolAnswer, Begun]:
     """Bind this agent's key to its campus and pin the catalogue's key, which the token names; the ledger keeps both.
+
+    A key in place of a lost one begins the agent's next epoch (`recovery.beginning`). Whoever remembers the epoch must
+    ``forget`` it. Broken off anywhere, the same token finishes it.
 
     Raises:
         InvalidInputError: this is not a token.
         ConfigError: the catalogue refuses it, or this ledger was already delivered under another name.
         TransientError: the catalogue cannot be reached.
-        IntegrityError: what answers is not the catalogue that the token names.
+        IntegrityError: what answers is not the catalogue that the token names, or its history is not this ledger's.
     """
-    enrolled = await introduce(token_text, client=client, campus=campus, environment=environment, clock=clock)
-    await writer.run(_remember(enrolled, url, client.key().fingerprint))
-    return enrolled
+    enrolled = await introduce(token_text, client=client, campus=wish.campus, environment=wish.environment, clock=clock)
+    mine = client.key().fingerprint
+    async with beginning.reading(data_dir) as conn:
+        kept = await delivery.settings(conn, _KEPT)
+        _need_one_name(kept, (await delivery.reader(conn)).acked_seq, enrolled)
+        epoch = int(kept.get(delivery.EPOCH, "1"))
+        begun = Begun(epoch=epoch)
+        another_key = enrolled.epoch > 1 and kept.get(delivery.AGENT_KEY) != mine
+        if another_key or enrolled.epoch > epoch:
+            who = Identity(
+                campus=enrolled.campus, agent=enrolled.agent, epoch=epoch, catalogue_public=enrolled.catalogue_public
+            )
+            begins = Beginning(client=client, writer=writer, clock=clock, conn=conn)
+            begun = await begins.begin(who, enrolled.epoch)
+    await writer.run(_remember(enrolled, wish.url, mine, begun.epoch, forget))
+    return enrolled, begun
 
 
 async def introduce(token_text: str, *, client: Client, campus: str, environment: str, clock: Clock) -> EnrolAnswer:
@@ -51,7 +86,7 @@ async def introduce(token_text: str, *, client: Client, campus: str, environment
     key = client.key()
     body = EnrolRequest(campus=campus, environment=environment, secret=token.secret, public=key.public).encode()
     answer = await client.post_signed("/v1/enrol", body, key=key, key_id=key.fingerprint, tag=signing.ENROL_TAG)
-    need_ok(answer, clock)
+    judge.need_ok(answer, clock.now())
     return await _proven(client, answer, token, campus, clock)
 
 
@@ -72,27 +107,13 @@ async def rotate(*, client: Client, key_file: Path, who: Identity, clock: Clock)
     body = Rotation.make(who.campus, who.agent, new).encode()
     key_id = enrolment.agent_key_id(who.campus, who.agent, old.fingerprint)
     answer = await client.post_signed("/v1/agents/key", body, key=old, key_id=key_id, tag=signing.ROTATE_TAG)
-    need_ok(answer, clock)
+    judge.need_ok(answer, clock.now())
     meant = judge.stand_answer(answer, who, now=clock.now())
     if isinstance(meant, judge.Failed):
         raise IntegrityError(meant.told, hint="the old key stays; look at what stands between us and the catalogue")
     waiting.replace(key_file)
     keys.sync_directory(key_file.parent)
     return new
-
-
-def need_ok(answer: Answer, clock: Clock) -> None:
-    """See that an answer is a yes.
-
-    Raises:
-        ConfigError: the catalogue refuses.
-        TransientError: it cannot, now.
-    """
-    if answer.status == _OK:
-        return
-    failed = judge.refusal(answer, clock.now())
-    kind: type[RewardsError] = TransientError if answer.status >= _SERVER_ERROR else ConfigError
-    raise kind(failed.told, hint="ask the operator of the catalogue")
 
 
 async def _proven(client: Client, answer: Answer, token: Token, campus: str, clock: Clock) -> EnrolAnswer:
@@ -113,7 +134,23 @@ async def _proven(client: Client, answer: Answer, token: Token, campus: str, clo
     return enrolled
 
 
-def _remember(enrolled: EnrolAnswer, url: str, fingerprint: str) -> delivery.Unit:
+def _need_one_name(kept: Mapping[str, str], acked_seq: int, enrolled: EnrolAnswer) -> None:
+    """See that what was delivered under a name stays with it.
+
+    Raises:
+        ConfigError: this ledger was delivered under another one.
+    """
+    name = kept.get(delivery.CAMPUS), kept.get(delivery.AGENT)
+    if acked_seq and name != (enrolled.campus, enrolled.agent):
+        raise ConfigError(
+            f"this ledger was delivered as {name[1]} of {name[0]}; as {enrolled.agent} it would be paid again",
+            hint=f"ask for a token for it: rewards-catalogue tenant token {name[0]} --agent {name[1]}",
+        )
+
+
+def _remember(
+    enrolled: EnrolAnswer, url: str, fingerprint: str, epoch: int, forget: Callable[[], None]
+) -> delivery.Unit:
     values = {
         delivery.CAMPUS: enrolled.campus,
         delivery.AGENT: enrolled.agent,
@@ -121,18 +158,14 @@ def _remember(enrolled: EnrolAnswer, url: str, fingerprint: str) -> delivery.Uni
         delivery.CATALOGUE_KEYS: "",
         delivery.CATALOGUE_URL: url,
         delivery.AGENT_KEY: fingerprint,
+        delivery.EPOCH: str(epoch),
     }
 
     async def unit(conn: aiosqlite.Connection) -> None:
-        before = await delivery.settings(conn, (delivery.CAMPUS, delivery.AGENT))
-        reader = await delivery.reader(conn)
-        name = before.get(delivery.CAMPUS), before.get(delivery.AGENT)
-        if reader.acked_seq and name != (enrolled.campus, enrolled.agent):
-            raise ConfigError(
-                f"this ledger was delivered as {name[1]} of {name[0]}; as {enrolled.agent} it would be paid again",
-                hint=f"ask for a token for it: rewards-catalogue tenant token {name[0]} --agent {name[1]}",
-            )
+        _need_one_name(await delivery.settings(conn, _KEPT), (await delivery.reader(conn)).acked_seq, enrolled)
         await delivery.keep_settings(values)(conn)
         await delivery.drop_sealed()(conn)
+        await delivery.forget_failure()(conn)
+        forget()
 
     return unit

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import orjson
 
 from agent import retry
+from agent.errors import ConfigError, RewardsError, TransientError
 from agent.ledger.delivery import Identity, KeptReceipt, Sealed
 from agent.outbox.client import Answer
 from wire import batch, receipt, signing
@@ -18,6 +19,7 @@ from wire.signing import SignatureError
 
 _OK = 200
 _CONFLICT = 409
+_SERVER_ERROR = 500
 _TOLD_CHARS_MAX = 200
 
 _HINTS = {
@@ -125,6 +127,19 @@ def signer(who: Identity, headers: Mapping[str, str]) -> bytes:
     """The catalogue's key (32 bytes) that a receipt says it is signed by; the pinned one where it names no other."""
     named = signing.claimed_key_id(headers)
     return next((key for key in who.catalogue_keys if fingerprint(key) == named), who.catalogue_public)
+
+
+def need_ok(answer: Answer, now: int) -> None:
+    """See that an answer is a yes.
+
+    Raises:
+        ConfigError: the catalogue refuses.
+        TransientError: it cannot, now.
+    """
+    if answer.status == _OK:
+        return
+    kind: type[RewardsError] = TransientError if answer.status >= _SERVER_ERROR else ConfigError
+    raise kind(refusal(answer, now).told, hint="ask the operator of the catalogue")
 
 
 def refusal(answer: Answer, now: int) -> Failed:

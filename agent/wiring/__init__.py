@@ -188,7 +188,7 @@ async def opened(
                 pipeline=pipeline,
                 rewind=_rewinding(settings, pipeline, clock),
                 sync=outbox,
-                enrolling=Enrolling(settings, writer, clock) if settings.catalogue is not None else None,
+                enrolling=Enrolling(settings, writer, clock, recorder.forget) if settings.catalogue else None,
                 reload=reload,
                 backfill=_backfill(settings, writer, recorder, pipeline, kinds, clock),
                 scheduler=scheduler,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import aiosqlite
@@ -29,12 +30,13 @@ def client_of(settings: Settings, clock: Clock) -> Client | None:
 
 
 class Enrolling:
-    """Becoming known to the catalogue, and changing the key that it knows."""
+    """Becoming known to the catalogue, and changing the key that it knows; ``forget`` what was read of the epoch."""
 
-    def __init__(self, settings: Settings, writer: Writer, clock: Clock) -> None:
+    def __init__(self, settings: Settings, writer: Writer, clock: Clock, forget: Callable[[], None]) -> None:
         self._settings = settings
         self._writer = writer
         self._clock = clock
+        self._forget = forget
 
     async def enrol(self, token: str) -> Mapping[str, Any]:
         """See `outbox.enrol.enrol`."""
@@ -43,16 +45,21 @@ class Enrolling:
         if client is None or settings.catalogue is None:
             raise ConfigError(f"{settings.path} has no [catalogue]", hint="add it, then enrol")
         async with client:
-            answer = await enrol.enrol(
-                token,
-                client=client,
-                writer=self._writer,
+            wish = enrol.Wish(
                 campus=settings.agent.campus,
                 environment=settings.agent.environment,
                 url=str(settings.catalogue.url),
-                clock=self._clock,
             )
-        return {"campus": answer.campus, "agent": answer.agent}
+            answer, begun = await enrol.enrol(
+                token,
+                wish,
+                client=client,
+                writer=self._writer,
+                data_dir=settings.agent.data_dir,
+                clock=self._clock,
+                forget=self._forget,
+            )
+        return {"campus": answer.campus, "agent": answer.agent, **asdict(begun)}
 
     async def rotate(self) -> Mapping[str, Any]:
         """See `outbox.enrol.rotate`."""

@@ -93,13 +93,15 @@ class KeepingDoor:
         sender.check()
         message = Takeover.parse(body)
         by = f"agent {sender.agent}"
-        said = Act(campus=sender.campus, by=by, at=self._door.clock(), act="agent.restore", about=sender.agent)
+        said = Act(campus=sender.campus, by=by, at=self._door.clock(), act="agent.epoch", about=sender.agent)
         mine = acts.rows(schema.agent, campus=sender.campus, agent=sender.agent)
         async with acts.acting(self._door.store, said, mine) as conn:
             await keeping.take_over(conn, sender, message)
             where = await self._door.where(conn, sender)
         log = structlog.get_logger("catalogue")
-        log.info("agent restored", campus=sender.campus, agent=sender.agent, epoch=message.epoch, seq=message.seq)
+        log.info(
+            "agent begins an epoch", campus=sender.campus, agent=sender.agent, epoch=message.epoch, seq=message.seq
+        )
         return self._door.bound(receipt.encode_stand(where), proven)
 
     async def _asked(self, request: web.Request) -> tuple[Sender, Request]:

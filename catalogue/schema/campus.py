@@ -53,6 +53,7 @@ agent_key = Table(
     Column("state", Text, nullable=False),  # active | retired
     Column("replaced_by", Text),
     Column("created_at", BigInteger, nullable=False),
+    Column("epoch", BigInteger, nullable=False),  # the first one that it signs
     ForeignKeyConstraint(["campus", "agent"], ["agent.campus", "agent.agent"]),
 )
 

@@ -91,6 +91,6 @@ def test_a_voucher_drawn_beforehand_is_given_out_while_the_catalogue_is_away_and
     catalogue.start()
     at.command("redemption", "settle")
     assert {one["state"] for one in at.json("allowance", "list")} == {"settled: spent"}
-    assert at.json("allowance", "return") == {"returning": 0, "settled": 0}
+    assert at.json("allowance", "return") == {"returning": 0, "settled": 0, "staying": 0}
     report = json.loads(command("verify", "--json", *where).stdout)
     assert report["faults"] == []

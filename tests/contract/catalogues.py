@@ -21,6 +21,7 @@ from catalogue.store import Store
 from tests.wire_builders import CAMPUS, a_header
 from wire import batch, chain, enrolment, keys, receipt, signing
 from wire.enrolment import EnrolAnswer, EnrolRequest, Rotation, Token
+from wire.keeping import Takeover
 from wire.receipt import Receipt, Stand
 
 
@@ -116,6 +117,7 @@ class Hand:
         self.under_test = under_test
         self.campus = campus
         self.agent = ""
+        self.epoch = 1
         self.seq = 0
         self.head = chain.GENESIS
         self.key_file = directory / f"{campus}-{len(list(directory.iterdir()))}.ed25519"
@@ -139,7 +141,8 @@ class Hand:
             "/v1/enrol", body, key=key, key_id=key.fingerprint, tag=signing.ENROL_TAG
         )
         if answer.status == 200:
-            self.agent = EnrolAnswer.parse(answer.body).agent
+            known = EnrolAnswer.parse(answer.body)
+            self.agent, self.epoch = known.agent, known.epoch
         return answer
 
     async def send(self, body: bytes) -> Answer:
@@ -155,7 +158,7 @@ class Hand:
 
     def seal(self, bodies: Sequence[bytes], **changes: Any) -> bytes:
         """The next entries as a batch."""
-        fields = {"campus": self.campus, "agent": self.agent} | changes
+        fields: dict[str, Any] = {"campus": self.campus, "agent": self.agent, "epoch": self.epoch} | changes
         first, previous = fields.pop("first", self.seq + 1), fields.pop("previous", self.head)
         return batch.encode(a_header(bodies, first=first, previous=previous, **fields), bodies)
 
@@ -165,6 +168,14 @@ class Hand:
         key_id = enrolment.agent_key_id(self.campus, self.agent, self.key.fingerprint)
         return await self.client.post_signed(
             "/v1/agents/key", body, key=self.key, key_id=key_id, tag=signing.ROTATE_TAG
+        )
+
+    async def take_over(self, epoch: int) -> Answer:
+        """Begin an epoch where this hand's own chain ends."""
+        wish = Takeover(campus=self.campus, agent=self.agent, epoch=epoch, seq=self.seq, head=self.head)
+        key_id = enrolment.agent_key_id(self.campus, self.agent, self.key.fingerprint)
+        return await self.client.post_signed(
+            "/v1/agents/epoch", wish.encode(), key=self.key, key_id=key_id, tag=signing.TAKEOVER_TAG
         )
 
     async def stand(self) -> Stand:

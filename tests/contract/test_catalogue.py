@@ -323,16 +323,49 @@ async def test_a_rotated_key_takes_over_and_the_old_one_is_refused(
     assert hand.receipt(answer).accepted == 1
 
 
-async def test_an_agent_that_lost_its_key_goes_on_with_a_token_for_its_name(
+async def in_place_of(hand: Hand, catalogue: CatalogueUnderTest, directory: Path) -> Hand:
+    """A hand with another key for the same agent, its history known; the epoch that it may sign is not begun."""
+    again = Hand(catalogue, directory)
+    token = await catalogue.add_tenant(CAMPUS, agent=hand.agent)
+    answers = [await again.enrol(token) for _ in range(2)]
+    assert [answer.status for answer in answers] == [200, 200]
+    assert answers[0].body == answers[1].body, "an answer that was lost is given again"
+    assert (again.agent, again.epoch) == (hand.agent, hand.epoch + 1)
+    again.seq, again.head = hand.seq, hand.head
+    return again
+
+
+async def test_an_agent_that_lost_its_key_goes_on_in_its_next_epoch_with_a_token_for_its_name(
     catalogue: CatalogueUnderTest, hand: Hand, tmp_path: Path
 ) -> None:
     await hand.deliver(entries(1, 3))
-    again = Hand(catalogue, tmp_path)
-    assert (await again.enrol(await catalogue.add_tenant(CAMPUS, agent=hand.agent))).status == 200
-    assert again.agent == hand.agent
-    again.seq, again.head = hand.seq, hand.head
+    again = await in_place_of(hand, catalogue, tmp_path)
+    assert (await again.send(again.seal(entries(4, 5), epoch=1))).status == 403, (
+        "the epoch of the lost key takes no more"
+    )
+    assert again.stands(await again.take_over(2), status=200).epoch == 2
     assert (await again.deliver(entries(4, 5))).accepted == 2
     assert (await hand.send(hand.seal(entries(4, 5)))).status == 401
+    assert (await again.send(again.seal(entries(1, 3), epoch=1, first=1, previous=chain.GENESIS))).status == 403
+    newer = keys.create(tmp_path / "newer")
+    assert (await again.rotate(newer)).status == 200
+    await again.client.close()
+    again.client = Client(Place(url=catalogue.url), key_file=tmp_path / "newer", clock=again.clock)
+    assert (await again.send(again.seal(entries(6, 6), epoch=1))).status == 403, "nor from a key that followed"
+    assert (await again.deliver(entries(6, 6))).accepted == 1
+    await again.client.close()
+
+
+async def test_a_new_key_begins_no_epoch_on_another_history(
+    catalogue: CatalogueUnderTest, hand: Hand, tmp_path: Path
+) -> None:
+    await hand.deliver(entries(1, 3))
+    again = await in_place_of(hand, catalogue, tmp_path)
+    again.seq, again.head = 2, chain.head(chain.GENESIS, entries(1, 2))
+    assert (await again.take_over(2)).status == 409, "an older copy"
+    again.seq, again.head = 3, bytes(32)
+    assert (await again.take_over(2)).status == 409
+    assert (await again.stand()).epoch == 1
     await again.client.close()
 
 
@@ -341,9 +374,8 @@ async def test_a_revoked_agent_comes_back_with_a_new_key_and_a_token_for_its_nam
 ) -> None:
     await hand.deliver(entries(1, 3))
     await catalogue.revoke(CAMPUS, hand.agent)
-    again = Hand(catalogue, tmp_path)
-    assert (await again.enrol(await catalogue.add_tenant(CAMPUS, agent=hand.agent))).status == 200
-    again.seq, again.head = hand.seq, hand.head
+    again = await in_place_of(hand, catalogue, tmp_path)
+    assert (await again.take_over(again.epoch)).status == 200
     assert (await again.deliver(entries(4, 5))).accepted == 2
     await again.client.close()
 

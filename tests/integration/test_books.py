@@ -187,7 +187,7 @@ async def test_an_expired_token_enrols_nobody(real: RealCatalogue, tmp_path: Pat
         wish = EnrolRequest(campus="late", environment="production", secret=token.secret, public=public)
         with pytest.raises(RefusedError, match="expired"):
             await tenants.enrol(conn, wish, now=201)
-        assert await tenants.enrol(conn, wish, now=200) == "agent-1"
+        assert await tenants.enrol(conn, wish, now=200) == ("agent-1", 1)
 
 
 async def test_only_the_digest_of_a_token_is_kept(real: RealCatalogue, hand: Hand) -> None:

@@ -33,12 +33,26 @@ def enrol(
     Needs [catalogue] in config.toml and a key (`rewards-agent init` or `key new` makes it). What was recorded before is
     delivered afterwards: nothing is lost by waiting.
 
+    With a token for the name that this agent has (`rewards-catalogue tenant token CAMPUS --agent NAME`) a new key takes
+    the place of one that is lost. The agent goes on in its next epoch: what had arrived is confirmed, what had not is
+    sealed anew, and vouchers that are kept stay for their learners and cannot be given back any more.
+
     Others on this machine can see a command line; `rewards-agent enrol - < token` keeps the token out of it.
     """
     if token == STANDARD_INPUT:
         token = sys.stdin.readline(TOKEN_CHARS_MAX).strip()
         if not token:
             raise InvalidInputError("standard input held no token", hint="rewards-agent enrol - < FILE")
-    emit_one(carry_out(config, "catalogue.enrol", token=token), json=json)
-    if not json:
-        note("enrolled: entries are delivered from now on; at once: rewards-agent sync now")
+    told = carry_out(config, "catalogue.enrol", token=token)
+    if json:
+        emit_one(told, json=True)
+        return
+    emit_one({name: value for name, value in told.items() if value}, json=False)
+    if told["epoch"] > 1:
+        note(f"this key signs from epoch {told['epoch']} on; the key before it is refused")
+    if told["staying"]:
+        note(
+            f"{told['staying']} vouchers are kept from before: they count as spent, redeem gives them to their"
+            " learners, and they cannot be given back (rewards-agent allowance list)"
+        )
+    note("enrolled: entries are delivered from now on; at once: rewards-agent sync now")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from agent.cli.access import ByOption, carry_out, ledger_of
-from agent.cli.frame import ConfigOption, JsonOption, emit, emit_one, settings_of, utc
+from agent.cli.frame import ConfigOption, JsonOption, emit, emit_one, note, settings_of, utc
 from agent.cli.spending.offers import CohortOption, CountryOption
 from agent.cli.spending.redeem import RewardArgument
 from agent.cli.terms.inforce import whoever
@@ -91,4 +91,10 @@ def give_back(
 
     Example: rewards-agent allowance return
     """
-    emit_one(carry_out(config, "allowance.return", key=key), json=json)
+    told = carry_out(config, "allowance.return", key=key)
+    emit_one(told, json=json)
+    if told["staying"] and not json:
+        note(
+            f"{told['staying']} were made in an epoch before and cannot be given back: they count as spent, and redeem"
+            " gives them to their learners"
+        )

@@ -145,13 +145,22 @@ def show_again(name: str, *, by: str, now: int) -> Callable[[aiosqlite.Connectio
     return unit
 
 
-def give_back(key: str = "") -> Callable[[aiosqlite.Connection], Awaitable[int]]:
-    """A unit that no longer gives out what is kept (all, or one): it is to be told to the catalogue. How many."""
+def give_back(key: str = "", *, epoch: int) -> Callable[[aiosqlite.Connection], Awaitable[int]]:
+    """A unit that no longer gives out what was drawn in ``epoch`` and is kept (all, or one); how many.
+
+    The catalogue is to be told. It would refuse those of an epoch before, so they stay for whom they were made.
+    """
 
     async def unit(conn: aiosqlite.Connection) -> int:
-        return len(list(await conn.execute_fetchall(_SQL["give_back"], {"key": key})))
+        return len(list(await conn.execute_fetchall(_SQL["give_back"], {"key": key, "epoch": epoch})))
 
     return unit
+
+
+async def kept_before(conn: aiosqlite.Connection, epoch: int) -> int:
+    """How many are kept that only an epoch before ``epoch`` could give back: they stay for whom they were made."""
+    ((count,),) = await conn.execute_fetchall(_SQL["kept_before"], (epoch,))
+    return int(count)
 
 
 def settle(redemption: str, state: str, ended: str, why: str = "") -> Unit:
@@ -166,6 +175,15 @@ def settle(redemption: str, state: str, ended: str, why: str = "") -> Unit:
 def doubt(connection: sqlite3.Connection) -> int:
     """Of a backup that is put back: what it keeps may have been given out since, so it counts as spent. How many."""
     return connection.execute(_SQL["doubt"], (RESTORED, "what was given out since the backup is not known")).rowcount
+
+
+def all_in_doubt(who: str, why: str) -> Unit:
+    """A unit that counts what is kept as spent: ``who`` may have had it, and ``why`` that is not known here."""
+
+    async def unit(conn: aiosqlite.Connection) -> None:
+        await conn.execute(_SQL["doubt"], (who, why))
+
+    return unit
 
 
 def _allowance(row: Any) -> Allowance:

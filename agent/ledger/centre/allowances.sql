@@ -22,7 +22,11 @@ UPDATE allowance SET shown_at = ?, shown_by = ?
 WHERE (key = ? OR (redemption <> '' AND redemption = ?)) AND state = 'shown' AND voucher <> '' RETURNING key, voucher
 
 -- name: give_back
-UPDATE allowance SET state = 'returning' WHERE state = 'kept' AND (:key = '' OR key = :key) RETURNING key
+UPDATE allowance SET state = 'returning'
+WHERE state = 'kept' AND (:key = '' OR key = :key) AND epoch >= :epoch RETURNING key
+
+-- name: kept_before
+SELECT count(*) FROM allowance WHERE state = 'kept' AND epoch < ?
 
 -- name: settle
 UPDATE allowance SET state = 'settled', ended = ?, why = ?, voucher = '' WHERE redemption = ? AND state = ?

@@ -12,7 +12,6 @@ from agent.errors import IntegrityError
 from agent.ledger.delivery import Identity, KeptReceipt
 from agent.outbox import judge
 from agent.outbox.client import Answer, Client
-from agent.outbox.enrol import need_ok
 from wire import batch, chain, enrolment, keeping, receipt, signing
 from wire.batch import Batch
 from wire.canonical import MalformedError
@@ -51,13 +50,16 @@ class Asking:
         """
         return self._stand(await self._client.get_stand(campus=self._who.campus, agent=self._who.agent))
 
-    async def history(self, stand: Stand) -> AsyncIterator[Delivered]:
-        """Every batch up to ``stand``, in order: receipts are genuine, and the chain is whole from its first entry on.
+    async def history(
+        self, stand: Stand, *, epoch: int = 0, seq: int = 0, head: bytes = chain.GENESIS
+    ) -> AsyncIterator[Delivered]:
+        """Every batch up to ``stand``, in order: receipts are genuine, and the chain is whole from where it begins.
+
+        That is the first entry, or the one after ``seq`` of ``epoch``, where the chain had ``head`` (32 bytes).
 
         Raises:
             IntegrityError: it is not; nothing after that is given.
         """
-        epoch, seq, head = 0, 0, chain.GENESIS
         while seq < stand.seq:
             found = await self._page(epoch, seq)
             header = found.batch.header
@@ -118,7 +120,7 @@ class Asking:
             raise IntegrityError(f"the batch after entry {seq} is no batch any more: {exc}", hint=_BROKEN) from None
 
     async def take_over(self, stand: Stand) -> Stand:
-        """Begin the next epoch after ``stand``: whoever goes on from an older copy is refused from now on.
+        """Begin the next epoch after ``stand``: what is of the one before is refused from now on, whoever sends it.
 
         Raises:
             IntegrityError: the answer is not the catalogue's.
@@ -156,7 +158,7 @@ class Asking:
     async def _get(self, path: str, bytes_max: int) -> Answer:
         who = self._who
         answer = await self._client.get_signed(path, campus=who.campus, agent=who.agent, bytes_max=bytes_max)
-        need_ok(answer, self._clock)
+        judge.need_ok(answer, self._clock.now())
         now = self._clock.now()
         try:
             signing.verify_stand(
@@ -167,7 +169,7 @@ class Asking:
         return answer
 
     def _stand(self, answer: Answer) -> Stand:
-        need_ok(answer, self._clock)
+        judge.need_ok(answer, self._clock.now())
         meant = judge.stand_answer(answer, self._who, now=self._clock.now())
         if isinstance(meant, judge.Failed):
             raise IntegrityError(meant.told, hint=_HINT)

@@ -54,9 +54,9 @@ class Allowances:
         one = None if found is None else await allowances.by_key(await self._reading(), found[0])
         return None if one is None or found is None else _granted(one, found[1])
 
-    async def give_back(self, key: str = "") -> int:
-        """No longer give out what is kept; the catalogue gets it back when there is a line. How many."""
-        return await self._writer.run(allowances.give_back(key))
+    async def give_back(self, key: str = "", *, epoch: int) -> int:
+        """No longer give out what was drawn in ``epoch``; the catalogue gets it back when there is a line. How many."""
+        return await self._writer.run(allowances.give_back(key, epoch=epoch))
 
     async def settle(self) -> int:
         """Ask again for what nobody answered, and tell what became of the others; how many were settled."""
@@ -70,9 +70,14 @@ class Allowances:
             if told["state"] == "unknown":
                 return settled
             settled += 1
+        return settled + await self.tell(who)
+
+    async def tell(self, who: Identity) -> int:
+        """Say which were given out and which come back, as many as one message holds; how many were settled."""
+        conn = await self._reading()
         shown = await allowances.in_state(conn, "shown", spending.SETTLED_MAX)
         returning = await allowances.in_state(conn, "returning", spending.SETTLED_MAX)
-        return settled + await self._told(who, shown, returning)
+        return await self._told(who, shown, returning)
 
     async def _asked(self, who: Identity, one: Allowance, *, fresh: bool = False) -> dict[str, Any]:
         message = spending.Draw(
@@ -84,7 +89,7 @@ class Allowances:
             key=one.key,
             reward=one.reward,
             currency=one.currency,
-            epoch=one.epoch,
+            epoch=who.epoch,
         )
         said = await self._talk.post(who, "/v1/allowances", message)
         told = {"key": one.key, "learner": one.learner, "reward": one.reward}

@@ -14,7 +14,7 @@ import structlog
 from agent.clock import Clock
 from agent.errors import ConfigError, InvalidInputError, RewardsError, TransientError
 from agent.ledger import delivery, file
-from agent.ledger.centre import wishes
+from agent.ledger.centre import allowances, wishes
 from agent.ledger.centre.allowances import Allowance
 from agent.ledger.centre.wishes import Granted, Wish
 from agent.ledger.delivery import Identity
@@ -171,12 +171,17 @@ class Redeeming:
             return await self._allowances.draw(who, wanted)
 
     async def give_back(self, *, key: str = "") -> dict[str, Any]:
-        """Give back what is kept and was not given out, all of it or one: {returning, settled}."""
+        """Give back what is kept and was not given out, all of it or one: {returning, settled, staying}.
+
+        ``staying`` are of an epoch before: the catalogue takes them back from nobody, and `redeem` gives them out.
+        """
         async with self._one_at_a_time:
-            returning = await self._allowances.give_back(key)
+            epoch = (await self._enrolled()).epoch
+            returning = await self._allowances.give_back(key, epoch=epoch)
             settled = await self._allowances.settle()
         await self._hear()
-        return {"returning": returning, "settled": settled}
+        staying = await allowances.kept_before(await self._connection(), epoch)
+        return {"returning": returning, "settled": settled, "staying": staying}
 
     async def show(self, *, name: str, by: str, again: bool = False) -> dict[str, Any]:
         """A granted wish (its key or the redemption's name) with its voucher, which is shown once unless ``again``.

@@ -295,7 +295,7 @@ async def test_what_an_agent_does_to_its_own_keys_is_written_down_too(catalogue:
 ACTS = {
     ("POST", "/v1/enrol"): "agent.enrol",
     ("POST", "/v1/agents/key"): "agent.key",
-    ("POST", "/v1/agents/epoch"): "agent.restore",
+    ("POST", "/v1/agents/epoch"): "agent.epoch",
     ("POST", "/v1/redemptions/cancel"): "redemption.cancel",
     ("PUT", "/api/rewards/{reward}"): "reward.put",
     ("DELETE", "/api/rewards/{reward}"): "reward.remove",

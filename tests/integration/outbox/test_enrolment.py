@@ -6,7 +6,8 @@ import pytest
 
 from agent.errors import ConfigError, IntegrityError, InvalidInputError, TransientError
 from agent.ledger import delivery
-from agent.outbox.enrol import enrol, rotate
+from agent.outbox.enrol import Wish, enrol, rotate
+from agent.outbox.key_file import new_key
 from agent.outbox.sync import Step
 from tests.fakes import FakeCatalogue, ManualClock, Mood
 from tests.integration.outbox.conftest import points
@@ -28,9 +29,8 @@ async def test_enrolment_pins_the_key_that_the_token_names(fake: FakeCatalogue, 
 async def again(agent: Delivering, fake: FakeCatalogue, token: str) -> None:
     """Enrol once more."""
     client, clock = agent.client, ManualClock()
-    await enrol(
-        token, client=client, writer=agent.writer, campus=CAMPUS, environment="production", url=fake.url, clock=clock
-    )
+    wish = Wish(campus=CAMPUS, environment="production", url=fake.url)
+    await enrol(token, wish, client=client, writer=agent.writer, data_dir=agent.data_dir, clock=clock)
 
 
 async def test_a_delivered_ledger_does_not_take_another_name(agent: Delivering, fake: FakeCatalogue) -> None:
@@ -39,10 +39,14 @@ async def test_a_delivered_ledger_does_not_take_another_name(agent: Delivering, 
     with pytest.raises(ConfigError, match="paid again") as caught:
         await again(agent, fake, await fake.add_tenant(CAMPUS))
     assert "--agent agent-1" in caught.value.hint
+    key_file = agent.data_dir / "agent.ed25519"
+    key_file.unlink()
+    new_key(key_file)
     await again(agent, fake, await fake.add_tenant(CAMPUS, agent="agent-1"))
     await agent.write(2)
     assert await agent.drain()
     assert await points(fake) == 40
+    assert agent.standing()["epoch"] == fake.books[CAMPUS, "agent-1"].epoch == 2
 
 
 async def test_a_used_token_and_a_dead_catalogue_are_told_apart(agent: Delivering, fake: FakeCatalogue) -> None:

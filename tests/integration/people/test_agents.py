@@ -18,7 +18,7 @@ from agent.ledger.corrections import Correction
 from agent.ledger.merging import merge
 from agent.ledger.merging.untold import Kin
 from agent.outbox.client import Client, Place
-from agent.outbox.enrol import enrol
+from agent.outbox.enrol import Wish, enrol
 from agent.outbox.key_file import new_key
 from agent.outbox.people.telling import Telling
 from agent.outbox.sync import Outbox
@@ -81,10 +81,10 @@ async def an_agent(
         try:
             if not key_file.exists():
                 new_key(key_file)
-                about = {"campus": CAMPUS, "environment": "production", "url": real.url}
+                wish = Wish(campus=CAMPUS, environment="production", url=real.url)
                 async with client() as asking:
                     token = await real.add_tenant(CAMPUS)
-                    await enrol(token, client=asking, writer=here.writer, clock=clock, **about)
+                    await enrol(token, wish, client=asking, writer=here.writer, data_dir=directory, clock=clock)
             yield Agent(here=here, outbox=outbox, telling=telling)
         finally:
             await telling.close()

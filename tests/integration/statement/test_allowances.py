@@ -72,8 +72,8 @@ async def test_what_was_drawn_is_given_out_without_a_line_and_settled_once_when_
         it.clock.at -= 400 * 86_400
         mend(it)
         assert await it.desk.settle() == 1
-        assert await it.desk.give_back() == {"returning": 1, "settled": 1}
-        assert await it.desk.give_back() == {"returning": 0, "settled": 0}
+        assert await it.desk.give_back() == {"returning": 1, "settled": 1, "staying": 0}
+        assert await it.desk.give_back() == {"returning": 0, "settled": 0, "staying": 0}
         assert states(it) == [("refused", ""), ("settled", "returned"), ("settled", "spent")]
         assert await it.left() == it.campus.held("ann").balance == 50
         assert await faults(catalogue) == []
@@ -98,7 +98,7 @@ async def test_a_settlement_whose_answer_is_lost_is_told_again_and_changes_nothi
         assert [(await draw(it))["state"] for _ in range(2)] == ["kept", "kept"]
         await it.redeem()
         it.line.on, it.line.moods = "/v1/allowances", [Mood.mute, Mood.mute]
-        assert await it.desk.give_back() == {"returning": 1, "settled": 0}
+        assert await it.desk.give_back() == {"returning": 1, "settled": 0, "staying": 0}
         assert await it.desk.settle() == 0
         assert await it.desk.settle() == 2
         assert await it.left() == 50
@@ -144,7 +144,7 @@ async def test_a_backup_that_is_put_back_gives_nothing_out_that_may_have_been_gi
     shutil.copy(tmp_path / file.FILE_NAME, room / file.FILE_NAME)
     async with a_counter(small_catalogue, tmp_path, enrol=False) as it:
         assert states(it) == [("shown", "")]
-        assert await it.desk.give_back() == {"returning": 0, "settled": 1}
+        assert await it.desk.give_back() == {"returning": 0, "settled": 1, "staying": 0}
         second = await it.redeem()
         assert (second["stands"], second["redemption"] != first["redemption"]) == ("fulfilled", True), "paid anew"
         assert (await it.left(), await it.made()) == (0, 2)
@@ -157,7 +157,7 @@ async def test_another_life_of_the_agent_can_give_nothing_back(small_catalogue: 
             await conn.exec_driver_sql("UPDATE agent SET epoch = 2")
         with pytest.raises(IntegrityError, match="the catalogue knows epoch 2"):
             await draw(it)
-        assert await it.desk.give_back() == {"returning": 1, "settled": 0}
+        assert await it.desk.give_back() == {"returning": 1, "settled": 0, "staying": 0}
         await it.campus.agent.writer.run(delivery.keep_settings({delivery.EPOCH: "2"}))
         assert await it.desk.settle() == 1
         assert ("settled", "spent") in states(it)

@@ -9,7 +9,7 @@ import aiosqlite
 from agent.clock import SystemClock
 from agent.ledger.money import told
 from agent.outbox.client import Client, Place
-from agent.outbox.enrol import enrol
+from agent.outbox.enrol import Wish, enrol
 from agent.outbox.key_file import new_key
 from agent.outbox.sync import Outbox
 from agent.schedule.expiry import Expiry
@@ -42,8 +42,8 @@ async def deliver(directory: Path, real: RealCatalogue, text: str, lesson: str, 
         outbox = Outbox(writer=here.writer, data_dir=directory, client=client, environment="production", clock=clock)
         if token:
             new_key(directory / "agent.ed25519")
-            wish = {"campus": CAMPUS, "environment": "production", "url": real.url}
-            await enrol(token, client=client, writer=here.writer, clock=clock, **wish)
+            wish = Wish(campus=CAMPUS, environment="production", url=real.url)
+            await enrol(token, wish, client=client, writer=here.writer, data_dir=directory, clock=clock)
         assert await outbox.drain(limit_s=5)
         await outbox.close()
 
