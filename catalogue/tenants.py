@@ -122,13 +122,28 @@ async def agents(conn: AsyncConnection, campus: str) -> list[dict[str, Any]]:
 
 
 async def need_tenant(conn: AsyncConnection, campus: str) -> None:
-    """See that a campus is known, and lock it until the transaction ends.
+    """See that a campus is known. Locks nothing: campuses never go.
 
     Raises:
         CatalogueError: it is not.
     """
-    if not await _one(conn, select(tenant.c.campus).where(tenant.c.campus == campus).with_for_update()):
+    _known(campus, await _one(conn, select(tenant.c.state).where(tenant.c.campus == campus)))
+
+
+async def hold_tenant(conn: AsyncConnection, campus: str) -> str:
+    """Lock a campus against others who hold it until the transaction ends; its state. Its books go on meanwhile.
+
+    Raises:
+        CatalogueError: it is not known.
+    """
+    held = select(tenant.c.state).where(tenant.c.campus == campus).with_for_update(key_share=True)
+    return str(_known(campus, await _one(conn, held)).state)
+
+
+def _known(campus: str, row: Row[Any] | None) -> Row[Any]:
+    if row is None:
         raise CatalogueError(f"there is no campus {campus}", hint="see: rewards-catalogue tenant list")
+    return row
 
 
 async def set_tenant_state(conn: AsyncConnection, campus: str, state: str) -> None:
@@ -137,7 +152,7 @@ async def set_tenant_state(conn: AsyncConnection, campus: str, state: str) -> No
     Raises:
         CatalogueError: there is no such campus.
     """
-    await need_tenant(conn, campus)
+    await hold_tenant(conn, campus)
     await conn.execute(update(tenant).where(tenant.c.campus == campus).values(state=state))
 
 
@@ -244,7 +259,7 @@ async def rotate(conn: AsyncConnection, sender: Sender, rotation: Rotation, *, n
 
 
 async def _check_tenant(conn: AsyncConnection, request: EnrolRequest) -> None:
-    row = await _one(conn, select(tenant).where(tenant.c.campus == request.campus).with_for_update())
+    row = await _one(conn, select(tenant).where(tenant.c.campus == request.campus).with_for_update(key_share=True))
     if row is None or row.state != "active":
         raise RefusedError(403, "suspended", f"campus {request.campus} is suspended here")
     if row.environment != request.environment:

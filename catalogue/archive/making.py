@@ -55,6 +55,7 @@ async def make(store: Store, place: Place, *, now: int, by: str) -> dict[str, An
             "sums": await reading.sums(conn, place.campus, place.month),
             "chains": await _chains(conn, place.campus, place.month),
         }
+    async with store.reading() as conn:
         there = await reading.counts(conn, place.campus, place.month)
     if {table: digest.rows for table, digest in digests.items()} != there:
         raise IntegrityError(f"{place.folder}: the month changed while it was written", hint="run it again")

@@ -130,15 +130,20 @@ def history(
 def rebuild(
     campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
 ) -> None:
-    """Work out every wallet of a campus again from the ledger; says how many were something else."""
+    """Work out every wallet of a campus again from the ledger; says how many were something else.
+
+    May be run while batches come in: only wallets that are wrong are held.
+    """
 
     async def work(store: Store) -> int:
         from catalogue import acts, tenants
         from catalogue.wallets import audit
 
-        async with store.writing() as conn:
+        async with store.reading() as conn:
             await tenants.need_tenant(conn, campus)
-            changed = await audit.rebuild(store, conn, campus)
+            found = await audit.astray(conn, campus)
+        async with store.writing() as conn:
+            changed = await audit.rebuild(store, conn, campus, found)
             if changed:
                 await acts.note(conn, act(campus, "wallet.rebuild"), changed=changed)
             return changed

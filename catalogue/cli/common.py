@@ -60,14 +60,26 @@ def settings(config: Path | None, data_dir: Path | None) -> Config:
 
 
 def with_store(config: Config, work: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
-    """Open the database, do ``work``, close it."""
+    """Open the database, do ``work``, close it.
+
+    Raises:
+        UnavailableError: the database ends it, or takes no writes.
+    """
 
     async def run() -> T:
+        from sqlalchemy.exc import DBAPIError
+
+        from catalogue.errors import UnavailableError
         from catalogue.store import Store
 
         store = await Store.open(config.database)
         try:
             return await work(store)
+        except DBAPIError as exc:
+            said = str(exc.orig).partition("\n")[0].rpartition(">: ")[2]
+            replica = "this command changes something: give it the primary, not a replica"
+            hint = replica if "read-only" in said else "is the database running?"
+            raise UnavailableError(f"the database refused: {said}", hint=hint) from None
         finally:
             await store.close()
 

@@ -119,7 +119,10 @@ class Store:
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that only looks."""
+        """A transaction that only looks: all its statements see one moment, and it locks and writes nothing.
+
+        Both are the database's business (a snapshot that is read only), so a replica serves it as well.
+        """
         async with self._engines.reading.connect() as conn, conn.begin():
             yield conn
 

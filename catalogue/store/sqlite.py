@@ -25,6 +25,8 @@ PRAGMAS = (
     f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
 )
 
+READ_ONLY = "PRAGMA query_only = ON"
+
 _HOLD_WALLETS = text(
     "SELECT wallet.learner, wallet.currency, wallet.balance, wallet.earned, wallet.last_no, wallet.due_at,"
     " wallet.last_at"
@@ -45,8 +47,8 @@ class Sqlite:
         """A pool of readers, and a single connection that writes; both are always ``patient``."""
         del patient
         place = url.set(drivername="sqlite+aiosqlite")
-        reading = _engine(place, READERS_MAX, "BEGIN")
-        return Engines(reading=reading, glancing=reading, writing=_engine(place, 1, "BEGIN IMMEDIATE"))
+        reading = _engine(place, READERS_MAX, "BEGIN", (*PRAGMAS, READ_ONLY))
+        return Engines(reading=reading, glancing=reading, writing=_engine(place, 1, "BEGIN IMMEDIATE", PRAGMAS))
 
     async def make_months(self, conn: AsyncConnection, wanted: Sequence[str]) -> list[str]:
         """Nothing: one table holds all months."""
@@ -99,7 +101,7 @@ class Sqlite:
         await conn.execute(_SET_WALLET, values)
 
 
-def _engine(place: URL, connections: int, begin: str) -> AsyncEngine:
+def _engine(place: URL, connections: int, begin: str, pragmas: Sequence[str]) -> AsyncEngine:
     engine = create_async_engine(place, pool_size=connections, max_overflow=0)
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -107,7 +109,7 @@ def _engine(place: URL, connections: int, begin: str) -> AsyncEngine:
         # The driver's own transactions begin too late and too weak; `begin` below does it.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in PRAGMAS:
+        for pragma in pragmas:
             cursor.execute(pragma)
         cursor.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -111,21 +112,56 @@ async def _lots(
             fault(f"{campus}: a lot of {key[0]} is over at {due}, its wallet is looked at {looked or 'never'}")
 
 
-async def rebuild(store: Store, conn: AsyncConnection, campus: str) -> int:
-    """Make every wallet of a campus what the ledger says; how many were something else."""
-    there = await _wallets(conn, campus)
-    for keys in _chunks(sorted(there)):
-        await book.hold(store, conn, campus, keys)
+class Astray(NamedTuple):
+    """Wallets that say something else than their ledger, and the walk that found them."""
+
+    walk: Walk
+    keys: Sequence[WalletKey]
+
+
+async def astray(conn: AsyncConnection, campus: str) -> Astray:
+    """Look for the wallets of a campus that are not what the ledger says; locks nothing.
+
+    ``conn`` must see one moment (`Store.reading`): a wallet that was born while it looked is not astray.
+    """
     walk = await _walked(conn, campus, lambda _: None)
-    changed = 0
+    there = await _wallets(conn, campus)
+    found: list[WalletKey] = []
     for keys in _chunks(sorted({*there, *walk.states})):
-        await book.hold(store, conn, campus, keys)
-        wanted = {key: walk.states.get(key, WalletState()) for key in keys}
-        for key, account in (await book.accounts(conn, campus, wanted)).items():
-            wanted[key] = wanted[key]._replace(due_at=moves.next_due(account))
-        changed += sum(not _same(there.get(key), wanted[key]) for key in keys)
-        await store.dialect.set_wallets(conn, campus, moves.as_rows(wanted))
+        wanted = await _dated(conn, campus, walk, keys)
+        found += [key for key in keys if not _same(there.get(key), wanted[key])]
+    return Astray(walk, found)
+
+
+async def rebuild(store: Store, conn: AsyncConnection, campus: str, found: Astray) -> int:
+    """Make the wallets that were found astray what the ledger says; how many still were something else.
+
+    Only those are held and touched: what happened to them since they were looked at is walked through under the lock,
+    and everybody else goes on, learners who are new among them.
+    """
+    held: dict[WalletKey, WalletState] = {}
+    for keys in _chunks(found.keys):
+        held |= await book.hold(store, conn, campus, keys)
+    async for row in lines(conn, campus, found.walk.no):
+        found.walk.step(row)
+    changed = 0
+    for keys in _chunks(found.keys):
+        wanted = await _dated(conn, campus, found.walk, keys)
+        wrong = {key: state for key, state in wanted.items() if not _same(held.get(key), state)}
+        if wrong:
+            await store.dialect.set_wallets(conn, campus, moves.as_rows(wrong))
+        changed += len(wrong)
     return changed
+
+
+async def _dated(
+    conn: AsyncConnection, campus: str, walk: Walk, keys: Sequence[WalletKey]
+) -> dict[WalletKey, WalletState]:
+    """Where these wallets must stand, each with the day of its next expiry."""
+    wanted = {key: walk.states.get(key, WalletState()) for key in keys}
+    for key, account in (await book.accounts(conn, campus, wanted)).items():
+        wanted[key] = wanted[key]._replace(due_at=moves.next_due(account))
+    return wanted
 
 
 async def lines(conn: AsyncConnection, campus: str, after: int = 0) -> AsyncIterator[MovementRow]:

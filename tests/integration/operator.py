@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import typer
 from sqlalchemy import text
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from catalogue.cli.app import app
 from catalogue.config import load
@@ -20,18 +23,42 @@ from tests.wire_builders import an_entry
 CAMPUS = "uni-example"
 
 
+# Made once: making all commands takes longer than most of them do.
+commands = functools.cache(lambda: typer.main.get_command(app))
+
+
+class Answer(NamedTuple):
+    """What a command said; ``both`` is as a terminal shows it."""
+
+    code: int
+    out: str
+    err: str
+    both: str
+
+
+def typed(*words: str, stdin: str | None = None) -> Answer:
+    """Run one command of `rewards-catalogue`, in this process."""
+    code: Any = 0
+    with CliRunner().isolation(input=stdin) as said:
+        try:
+            commands().main(args=list(words), prog_name="rewards-catalogue")
+        except SystemExit as end:
+            code = end.code
+        sys.stdout.flush()
+        sys.stderr.flush()
+        return Answer(code, *(stream.getvalue().decode() for stream in said))
+
+
 class Operator:
     """Types commands against one catalogue."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.runner = CliRunner()
 
     def types(self, *words: str, code: int = 0, stdin: str | None = None) -> str:
-        result: Result = self.runner.invoke(app, [*words, "--data-dir", str(self.directory)], input=stdin)
-        assert result.exit_code == code, result.output
-        assert result.exception is None or isinstance(result.exception, SystemExit)
-        return result.output
+        answer = typed(*words, "--data-dir", str(self.directory), stdin=stdin)
+        assert answer.code == code, answer.both
+        return answer.both
 
     def asks(self, *words: str) -> Any:
         return json.loads(self.types(*words, "--json"))

@@ -206,13 +206,15 @@ def policy(
         from catalogue import acts, schema, tenants
         from catalogue.funding import policy as policies
 
-        concerned = acts.rows(schema.policy, campus=campus)
-        async with acts.acting(store, act(campus, "budget.policy", campus), concerned) as conn:
-            await tenants.need_tenant(conn, campus)
-            was = await policies.of_campus(conn, campus)
-            types = [] if free else funded_only or was.funded_only
-            if timezone or funded_only or free:
+        if timezone or funded_only or free:
+            concerned = acts.rows(schema.policy, campus=campus)
+            async with acts.acting(store, act(campus, "budget.policy", campus), concerned) as conn:
+                await tenants.hold_tenant(conn, campus)
+                was = await policies.of_campus(conn, campus)
+                types = [] if free else funded_only or was.funded_only
                 await policies.put(conn, campus, timezone=timezone or was.timezone, funded_only=types)
+        async with store.reading() as conn:
+            await tenants.need_tenant(conn, campus)
             is_ = await policies.of_campus(conn, campus)
         return {"campus": campus, "timezone": is_.timezone, "funded_only": sorted(is_.funded_only)}
 

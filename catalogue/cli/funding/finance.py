@@ -58,7 +58,7 @@ def close(
 
         concerned = acts.rows(schema.closed_month, campus=campus)
         async with acts.acting(store, act(campus, "finance.close", month), concerned) as conn:
-            await tenants.need_tenant(conn, campus)
+            await tenants.hold_tenant(conn, campus)
             return await closing.close(conn, campus, month, now=now(), by=operator())
 
     _show(with_store(settings(config, data_dir), work), as_json=as_json)

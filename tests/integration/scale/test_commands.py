@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import make_url
-from typer.testing import CliRunner
 
-from catalogue.cli.app import app
 from catalogue.finance import closing
 from catalogue.store import Store, months
+from tests.integration.operator import typed
 from tests.integration.scale.campus import Campus
 from tests.servers import PostgresDatabase
 from tests.wire_builders import CAMPUS
@@ -47,9 +46,9 @@ class Typist:
         self.directory = directory
 
     def types(self, *words: str, code: int = 0) -> tuple[str, str]:
-        done = CliRunner().invoke(app, [*words, "--data-dir", str(self.directory)])
-        assert done.exit_code == code, done.output
-        return done.stdout, done.stderr
+        done = typed(*words, "--data-dir", str(self.directory))
+        assert done.code == code, done.both
+        return done.out, done.err
 
     def asks(self, *words: str, code: int = 0) -> Any:
         return json.loads(self.types(*words, "--json", code=code)[0])

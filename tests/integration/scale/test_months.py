@@ -143,7 +143,7 @@ async def test_a_wallets_history_is_looked_for_in_the_months_that_have_it(parted
     await make(parted_campus.store, "2026-09", "2026-10")
     await parted_campus.deliver({"learner": "ann"}, at=SEPTEMBER + 5)
     await parted_campus.deliver({"learner": "ann"}, at=OCTOBER + 5)
-    async with parted_campus.store.reading() as conn:
+    async with parted_campus.store.writing() as conn:
         held = await parted_campus.store.dialect.hold_wallets(conn, CAMPUS, [("ann", "points")])
         rows = await book.history(conn, CAMPUS, held.values())
     assert [(row.no, row.prev_no, row.prev_at) for row in rows] == [(1, 0, 0), (2, 1, SEPTEMBER + 5)]

@@ -53,6 +53,13 @@ class Bank:
     async def expire(self, at: int) -> int:
         return sum(one.lots for one in await expiry.look(self.store, now=at))
 
+    async def rebuild(self) -> int:
+        """Make every wallet what the ledger says; how many were something else."""
+        async with self.store.reading() as conn:
+            found = await audit.astray(conn, CAMPUS)
+        async with self.store.writing() as conn:
+            return await audit.rebuild(self.store, conn, CAMPUS, found)
+
     async def balance(self, learner: str = ANN) -> int:
         return (await self.real.wallets(CAMPUS)).get((learner, "points"), 0)
 

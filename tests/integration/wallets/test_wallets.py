@@ -154,12 +154,33 @@ async def test_lost_wallets_are_built_again_from_the_ledger(bank: Bank) -> None:
         await conn.execute(text("DELETE FROM wallet WHERE learner = 'ann'"))
         await conn.execute(text("UPDATE wallet SET balance = 99, due_at = NULL WHERE learner = 'ben'"))
     assert await bank.faults()
-    async with bank.store.writing() as conn:
-        assert await audit.rebuild(bank.store, conn, CAMPUS) == 2
+    assert await bank.rebuild() == 2
     assert (await bank.real.wallets(CAMPUS), await bank.faults()) == (before, [])
-    async with bank.store.writing() as conn:
-        assert await audit.rebuild(bank.store, conn, CAMPUS) == 0
+    assert await bank.rebuild() == 0
     assert await bank.expire(NOW + 30 * DAY) == 3
+
+
+async def test_wallets_that_move_or_are_born_while_others_are_built_again_are_left_as_they_are(bank: Bank) -> None:
+    await bank.award(10, 20)
+    await bank.award(5, learner="ben")
+    async with bank.store.writing() as conn:
+        await conn.execute(text("UPDATE wallet SET balance = 99 WHERE learner = 'ben'"))
+        await conn.execute(text("DELETE FROM wallet WHERE learner = 'ann'"))
+    async with bank.store.reading() as conn:
+        assert await conn.scalar(text("SELECT count(*) FROM wallet")) == 1
+        await bank.award(1, learner="newbie")
+        found = await audit.astray(conn, CAMPUS)
+        assert found.keys == [("ann", "points"), ("ben", "points")]
+        await bank.award(2, learner="newbie")
+        await bank.award(3, learner="newer")
+        async with bank.store.writing() as changing:
+            await changing.execute(text("UPDATE wallet SET balance = 5 WHERE learner = 'ben'"))
+        await bank.award(7, learner="ben")
+    async with bank.store.writing() as conn:
+        assert await audit.rebuild(bank.store, conn, CAMPUS, found) == 1, "ben's was made right meanwhile"
+    balances = {learner: balance for (learner, _), balance in (await bank.real.wallets(CAMPUS)).items()}
+    assert balances == {"ann": 30, "ben": 12, "newbie": 3, "newer": 3}
+    assert await bank.faults() == []
 
 
 async def test_the_centre_knows_currencies_and_levels_as_the_newest_batch_has_them(bank: Bank) -> None:
