@@ -23,7 +23,7 @@ from catalogue.api.recognition.choosing import ChoosingDoor
 from catalogue.api.recognition.given import GivenDoor
 from catalogue.api.recognition.remarks import RemarksDoor
 from catalogue.api.shelf import ShelfDoor
-from catalogue.errors import RefusedError
+from catalogue.errors import ConfigError, IntegrityError, RefusedError
 from catalogue.people.door import PeopleDoor
 from catalogue.proof.door import KeepingDoor
 from catalogue.recognition.door import RecognitionDoor
@@ -32,7 +32,7 @@ from catalogue.redemption.vault import Vault
 from catalogue.statement.door import StatementDoor
 from catalogue.store import Store
 from wire import batch, enrolment, receipt, signing
-from wire.canonical import MalformedError
+from wire.canonical import NUL, MalformedError
 from wire.enrolment import EnrolAnswer, EnrolRequest, Rotation
 from wire.keys import Key, fingerprint
 from wire.receipt import Stand
@@ -43,6 +43,8 @@ REQUEST_S_MAX = 30.0
 REQUESTS_IN_FLIGHT_MAX = 32
 """Most requests at once; more are asked to come back. Bounds memory at this many bodies."""
 RETRY_AFTER_S = 2
+DATA_ERRORS = "22"
+"""How PostgreSQL's codes begin for values that cannot be kept as they are."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Clock = Callable[[], int]
@@ -219,6 +221,8 @@ def _guard(door: Door) -> Middleware:
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if NUL in request.path:
+            return _refusal(RefusedError(404, "http", "nothing here has a name with the character NUL in it"))
         if door.in_flight >= door.in_flight_max:
             return _refusal(RefusedError(503, "busy", "too many requests at once"))
         door.in_flight += 1
@@ -237,7 +241,17 @@ def _guard(door: Door) -> Middleware:
     return guarded
 
 
-_SAID = (RefusedError, SignatureError, MalformedError, web.HTTPException, TimeoutError, SQLAlchemyError, OSError)
+_SAID = (
+    RefusedError,
+    SignatureError,
+    MalformedError,
+    web.HTTPException,
+    TimeoutError,
+    SQLAlchemyError,
+    OSError,
+    IntegrityError,
+    ConfigError,
+)
 """What becomes an answer; anything else is a fault of this program (500, with its trace in the log)."""
 
 
@@ -252,7 +266,19 @@ def _as_refusal(exc: Exception) -> RefusedError:
         return RefusedError(exc.status, "http", exc.reason)
     if isinstance(exc, TimeoutError):
         return RefusedError(503, "slow", "not done in time")
-    structlog.get_logger("catalogue").error("the database failed", kind=type(exc).__name__, said=_first_line(exc))
+    return _as_failure(exc)
+
+
+def _as_failure(exc: Exception) -> RefusedError:
+    """What is nobody's wish: the operator's turn, a value that no database takes, or the database itself."""
+    log = structlog.get_logger("catalogue")
+    if isinstance(exc, IntegrityError | ConfigError):
+        log.error("somebody must look", said=exc.message, hint=exc.hint)
+        return RefusedError(503, "operator", "the catalogue's operator must put something right first")
+    if isinstance(exc, DBAPIError) and str(getattr(exc.orig, "sqlstate", None)).startswith(DATA_ERRORS):
+        # What the database says of it quotes what was sent.
+        return RefusedError(400, "malformed", "something in it cannot be kept: a number too large, or no text")
+    log.error("the database failed", kind=type(exc).__name__, said=_first_line(exc))
     return RefusedError(503, "database", "the catalogue's database does not answer")
 
 

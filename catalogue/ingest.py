@@ -13,7 +13,7 @@ from catalogue.funding import issue
 from catalogue.funding.issue import Room
 from catalogue.store.rows import EntryRow, WalletKey, WalletState
 from catalogue.wallets.moves import Move, as_movement
-from wire import entry
+from wire import canonical, entry
 from wire.batch import Batch
 from wire.money import terms
 from wire.money.lots import Account
@@ -106,14 +106,14 @@ class Author:
 
 
 class Judge:
-    """Judges one author's entries. A wallet's name that was sound once, and terms that never change, are known."""
+    """Judges one author's entries. Names that were sound once, and terms that never change, are known."""
 
     __slots__ = ("_author", "_begins", "_sound", "_steady")
 
     def __init__(self, author: Author) -> None:
         self._author = author
         self._begins = f"{author.epoch}-"
-        self._sound: set[WalletKey] = set()
+        self._sound: set[tuple[str, str, str, str]] = set()
         self._steady: dict[str, Change] = {}
 
     def __call__(self, body: bytes, *, seq: int) -> Move | str:
@@ -146,13 +146,13 @@ class Judge:
             return "its kind is not known here"
         if fields["kind"] == "reversal" and not fields["reverses"]:
             return "a reversal that names no entry"
-        key = fields["learner"], fields["currency"]
-        if key in self._sound:
-            return ""
-        if not all(map(_NAME.fullmatch, key)):
-            return "learner and currency must have 1 to 100 characters and no control characters"
-        self._sound.add(key)
-        return ""
+        if not -canonical.WHOLE_MAX <= fields["occurred_at"] <= canonical.WHOLE_MAX:
+            return "its time is beyond what can be kept"
+        names = fields["learner"], fields["currency"], fields["rule"], fields["source"]
+        why = "" if names in self._sound else _unnameable(*names)
+        if not why:
+            self._sound.add(names)
+        return why
 
     def _move(self, fields: Mapping[str, Any], seq: int) -> Move:
         currency, amount, at = fields["currency"], fields["amount"], fields["occurred_at"]
@@ -256,6 +256,13 @@ class _Gate:
 def may_waive(move: Move) -> bool:
     """Whether what a move takes may be nobody's to pay: a reversal, or by hand where nothing is owed."""
     return move.amount < 0 and (move.kind == "reversal" or not move.owe)
+
+
+def _unnameable(learner: str, currency: str, rule: str, source: str) -> str:
+    """Why nothing can be kept under these names, or nothing."""
+    if not (_NAME.fullmatch(learner) and _NAME.fullmatch(currency)):
+        return "learner and currency must have 1 to 100 characters and no control characters"
+    return "its rule or source holds the character NUL" if canonical.NUL in rule + source else ""
 
 
 def _takes_back(move: Move) -> bool:

@@ -355,7 +355,8 @@ def _readable(body: bytes, seq: int) -> dict[str, Any] | str:
     sound = fields["v"] == 1 and fields["seq"] == seq and fields["entry_id"].endswith(f"-{seq}")
     named = fields["learner"].isprintable() and fields["currency"].isprintable() and fields["learner"]
     known = fields["kind"] in {"award", "adjustment"} or (fields["kind"] == "reversal" and fields["reverses"])
-    return fields if sound and named and known else "not an entry for this place"
+    kept = "\0" not in fields["rule"] + fields["source"] and abs(fields["occurred_at"]) < 2**63
+    return fields if sound and named and known and kept else "not an entry for this place"
 
 
 def _again(answer: web.Response) -> web.Response:

@@ -13,6 +13,8 @@ NAME_CHARS_MAX = 100
 WHOLE_MAX = 2**63 - 1
 """Largest number that every database at either end can hold."""
 HASH_BYTES = 32
+NUL = "\0"
+"""The one character that not every database can keep in a text."""
 
 CAMPUS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 """What a campus or an agent may be called: it travels in key ids and in paths."""
@@ -52,13 +54,15 @@ def text(fields: Mapping[str, Any], name: str, *, most: int = NAME_CHARS_MAX, em
     """A text field of at most ``most`` characters.
 
     Raises:
-        MalformedError: it is missing, of another type, too long, or empty where it may not be.
+        MalformedError: it is missing, of another type, too long, empty where it may not be, or cannot be kept.
     """
     value = fields.get(name)
     if not isinstance(value, str):
         raise MalformedError(f"field {name!r} must be text")
     if len(value) > most or (not value and not empty):
         raise MalformedError(f"field {name!r} must have {'at most' if empty else '1 to'} {most} characters")
+    if NUL in value:
+        raise MalformedError(f"field {name!r} must not hold the character NUL")
     return value
 
 

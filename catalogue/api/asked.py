@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -12,8 +12,11 @@ from catalogue.api import reading
 from catalogue.api.guard import FRESH, TooOftenError
 from catalogue.api.reading import PAGE_ROWS, PAGE_ROWS_MAX
 from catalogue.errors import RefusedError
+from wire.canonical import NUL
 
 BODY_BYTES_MAX = 64 * 2**10
+HALVES = ("\ud800", "\udfff")
+"""Surrogates: JSON can write one by itself, and no database can keep it."""
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -47,7 +50,26 @@ async def body_of(request: web.Request) -> dict[str, Any]:
         raise RefusedError(400, "body", f"this is no JSON: {str(exc)[:100]}") from None
     if not isinstance(said, dict):
         raise RefusedError(400, "body", "send an object")
+    if not all(map(_can_be_kept, _texts(said))):
+        raise RefusedError(400, "body", "there is a text in it with the character NUL, or with half a character")
     return said
+
+
+def _texts(said: Any) -> Iterator[str]:
+    """Every text in what was sent, the names of fields too."""
+    left = [said]
+    while left:
+        one = left.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, dict):
+            left += [*one, *one.values()]
+        elif isinstance(one, list):
+            left += one
+
+
+def _can_be_kept(text: str) -> bool:
+    return NUL not in text and not any(HALVES[0] <= one <= HALVES[1] for one in text)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

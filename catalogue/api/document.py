@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from catalogue.api import agents
 from catalogue.api.openapi import DAY, LIMIT, TEXT, WHOLE, closed, doing, parameter
 from catalogue.api.reading import COLUMNS
 from catalogue.api.recognition.document import paths as recognition_paths
@@ -27,8 +28,12 @@ def document() -> dict[str, Any]:
             "/api/rewards/ledger": {"get": doing("The ledger (scope ledger:read)", _filters(), _PAGE, csv=True)},
             **_shelf_paths(),
             **recognition_paths(),
+            **agents.paths(),
         },
-        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}, "schemas": schemas},
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}, "signature": agents.SIGNATURE},
+            "schemas": schemas,
+        },
     }
 
 

@@ -18,7 +18,7 @@ _REFUSALS = {
     "413": "The body is too large",
     "415": "The body is not JSON",
     "429": "Too many requests with this token; Retry-After says how many seconds to wait",
-    "503": "Busy, or the database does not answer; Retry-After says how many seconds to wait",
+    "503": "Busy, the database does not answer, or the operator must look; Retry-After says how many seconds to wait",
 }
 
 
@@ -33,7 +33,7 @@ LIMIT = {
     "schema": WHOLE | {"minimum": 1, "maximum": PAGE_ROWS_MAX, "default": PAGE_ROWS},
     "description": "Rows of a page",
 }
-_REFUSAL = closed(error={"type": "string"}, message={"type": "string"})
+REFUSAL = closed(error={"type": "string"}, message={"type": "string"})
 
 
 def parameter(name: str, schema: dict[str, Any], about: str) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def doing(about: str, parameters: list[dict[str, Any]], answer: dict[str, Any], 
     if csv:
         kinds["text/csv"] = {"schema": {"type": "string"}}
     refusals = {
-        status: {"description": why, "content": {"application/json": {"schema": _REFUSAL}}}
+        status: {"description": why, "content": {"application/json": {"schema": REFUSAL}}}
         for status, why in _REFUSALS.items()
     }
     good = {"200": {"description": "What was asked for", "content": kinds}}

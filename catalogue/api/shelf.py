@@ -17,11 +17,14 @@ from catalogue.api.guard import FRESH, Guard
 from catalogue.api.tokens import Reader
 from catalogue.errors import CatalogueError, RefusedError
 from catalogue.rewards import shelf
+from catalogue.rewards.model import SLUG
 from catalogue.rewards.shelf import Offered
 
 KINDS = {"reward_types": "type", "reward_categories": "category", "reward_groups": "group"}
 """What the names that rewards are sorted by are called here."""
 REDEEMED = ("redemption", "user", "reward", "title", "currency", "amount", "state", "reserved_at", "ended_at")
+SORTED_BY = frozenset(("type", "category"))
+"""Parameters that only the reward itself answers: a page looks at as many rewards as it takes."""
 STATES = ("draft", "active", "paused", "retired")
 RESERVED = frozenset(("ledger",))
 """Ids that would stand in the way of other paths."""
@@ -50,12 +53,15 @@ class ShelfDoor:
         reader = await self._guard.reader(request, "rewards:read")
         query = only(request.query, {"after", "limit", "state", "type", "category"})
         limit, after = limit_of(query), query.get("after", "")
-        if query.get("state", "active") not in STATES:
+        state = query.get("state", "")
+        if "state" in query and state not in STATES:
             raise RefusedError(400, "parameter", f"state is one of {', '.join(STATES)}")
+        name, _, owner = after.partition(" ")
+        rows = shelf.PAGE_ROWS if SORTED_BY & set(query) else limit + 1
         found: list[Offered] = []
         async with self._guard.store.reading() as conn:
-            async for one in shelf.shelf(conn, reader.campus):
-                if _place(one) > after and _matches(one, query):
+            async for one in shelf.shelf(conn, reader.campus, after=(name, owner), state=state, rows=rows):
+                if _matches(one, query):
                     found.append(one)
                 if len(found) > limit:
                     break
@@ -65,8 +71,9 @@ class ShelfDoor:
     async def show(self, request: web.Request) -> web.Response:
         """One reward."""
         reader = await self._guard.reader(request, "rewards:read")
+        name = _name(request)
         async with self._guard.store.reading() as conn:
-            return answer(_shown(await _find(conn, reader.campus, request.match_info["reward"])))
+            return answer(_shown(await _find(conn, reader.campus, name)))
 
     async def put(self, request: web.Request) -> web.Response:
         """Keep a reward of the campus's own, in place of the one of its id; the same again changes nothing."""
@@ -85,7 +92,7 @@ class ShelfDoor:
     async def remove(self, request: web.Request) -> web.Response:
         """Take a reward of the campus's own away that nobody redeemed."""
         reader = await self._guard.reader(request, "rewards:write")
-        name = request.match_info["reward"]
+        name = _name(request)
         async with self._acting(reader, "reward.remove", name) as conn:
             if await shelf.find(conn, reader.campus, name) is None:
                 raise _unknown(name)
@@ -102,7 +109,7 @@ class ShelfDoor:
 
     async def _approve(self, request: web.Request, *, approved: bool) -> web.Response:
         reader = await self._guard.reader(request, "rewards:write")
-        name = request.match_info["reward"]
+        name = _name(request)
         async with self._acting(reader, "reward.approve" if approved else "reward.withdraw", name) as conn:
             found = await _find(conn, reader.campus, name)
             if found.approved != approved:
@@ -169,6 +176,18 @@ async def _find(conn: AsyncConnection, campus: str, name: str) -> Offered:
     return found
 
 
+def _name(request: web.Request) -> str:
+    """The id in the path.
+
+    Raises:
+        RefusedError: (404) no reward can have it.
+    """
+    name = request.match_info["reward"]
+    if not SLUG.fullmatch(name):
+        raise _unknown("of that name")
+    return name
+
+
 def _described(fields: dict[str, Any]) -> Any:
     try:
         return shelf.described(fields)
@@ -189,7 +208,7 @@ def _place(one: Offered) -> str:
 
 
 def _matches(one: Offered, query: Mapping[str, str]) -> bool:
-    return all(getattr(one.reward, name) == query[name] for name in ("state", "type", "category") if name in query)
+    return all(getattr(one.reward, name) == query[name] for name in SORTED_BY if name in query)
 
 
 def _shown(one: Offered) -> dict[str, Any]:

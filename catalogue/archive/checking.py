@@ -54,8 +54,8 @@ def _movements(place: Place, said: dict[str, Any]) -> list[str]:
         added = sums[row["currency"], row["kind"]]
         for at, value in enumerate((1, row["amount"], row["waived"])):
             added[at] += value
-    told = [[*key, *value] for key, value in sorted(sums.items())]
-    faults = [] if told == said["sums"] else ["its movements come to other sums"]
+    told = sorted([*key, *value] for key, value in sums.items())
+    faults = [] if told == sorted(said["sums"]) else ["its movements come to other sums"]
     return faults if no == said["last_no"] else [*faults, f"its movements end at {no}, not {said['last_no']}"]
 
 

@@ -45,8 +45,8 @@ async def sums(conn: AsyncConnection, campus: str, month: str) -> list[list[Any]
     table = TABLES["movement"].c
     columns = (table.currency, table.kind, func.count(), func.sum(table.amount), func.sum(table.waived))
     mine = select(*columns).where(*_within(campus, month, "movement")).group_by(table.currency, table.kind)
-    rows = await conn.execute(mine.order_by(table.currency, table.kind))
-    return [[currency, kind, count, int(amount), int(waived)] for currency, kind, count, amount, waived in rows]
+    rows = await conn.execute(mine)
+    return sorted([currency, kind, count, int(amount), int(waived)] for currency, kind, count, amount, waived in rows)
 
 
 async def campuses(conn: AsyncConnection, month: str) -> list[str]:

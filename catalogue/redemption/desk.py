@@ -7,6 +7,7 @@ ledger's number. What one learner alone waits for comes first, what all wait for
 from __future__ import annotations
 
 import dataclasses
+import hmac
 import secrets
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -181,12 +182,25 @@ class Desk:
         return await self.happen(conn, one, Event.issued, now=now, by=by, why=why, **kept)
 
     def voucher(self, one: Redemption) -> str:
-        """The code that a redemption has or had, or nothing."""
+        """The code that a redemption has or had, or nothing.
+
+        Raises:
+            IntegrityError: it was sealed with another secret.
+        """
         return "" if one.voucher is None else self.vault.open(one.voucher, one.redemption)
 
     def token(self, one: Redemption) -> str:
-        """The one-time token that a redemption has or had, or nothing."""
-        return "" if one.token_digest is None else self.vault.token(one.campus, one.redemption)
+        """The one-time token that a redemption has or had, or nothing.
+
+        Raises:
+            IntegrityError: it was made with another secret.
+        """
+        if one.token_digest is None:
+            return ""
+        token = self.vault.token(one.campus, one.redemption)
+        if not hmac.compare_digest(bytes(one.token_digest), vault.digest(token)):
+            raise vault.locked(one.redemption)
+        return token
 
     def _shown(self, one: Redemption, *, now: int) -> Redemption:
         """Fulfilled by a token of ours."""

@@ -52,9 +52,11 @@ class SpendingDoor:
         async with self._door.store.reading() as conn:
             wallets = await books.purse(conn, sender.campus, asker.learner)
             who = await facts.about(conn, sender.campus, asker.learner)
-            async for one in shelf.shelf(conn, sender.campus):
-                if not one.approved or one.reward.state != "active" or len(found) >= LISTED_MAX:
+            async for one in shelf.shelf(conn, sender.campus, state="active"):
+                if not one.approved:
                     continue
+                if len(found) >= LISTED_MAX:
+                    break
                 against, left = await facts.seen(conn, who, one, whose, asker.country, now=now)
                 told = {"owner": one.owner, "against": against, "left": left}
                 found.append(one.reward.model_dump(mode="json") | told)

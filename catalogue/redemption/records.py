@@ -103,6 +103,14 @@ async def by_token(conn: AsyncConnection, campus: str, digest: bytes) -> Redempt
     return None if row is None else _read(row)
 
 
+async def one_with_a_voucher(conn: AsyncConnection) -> Redemption | None:
+    """Any, of whatever campus."""
+    table = schema.redemption.c
+    wanted = select(schema.redemption).where(table.voucher.is_not(None) | table.token_digest.is_not(None)).limit(1)
+    row = (await conn.execute(wanted)).first()
+    return None if row is None else _read(row)
+
+
 async def listed(
     conn: AsyncConnection, campus: str, *, learner: str | None = None, state: State | None = None
 ) -> AsyncIterator[Redemption]:

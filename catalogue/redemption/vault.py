@@ -75,9 +75,14 @@ class Vault:
         try:
             return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], about.encode()).decode()
         except InvalidTag:
-            raise IntegrityError(
-                f"the voucher of {about} cannot be opened", hint="was vouchers.key replaced? put back your copy of it"
-            ) from None
+            raise locked(about) from None
+
+
+def locked(about: str) -> IntegrityError:
+    """What is to be done about a voucher that this secret does not open."""
+    return IntegrityError(
+        f"the voucher of {about} cannot be opened", hint="was vouchers.key replaced? put back your copy of it"
+    )
 
 
 def create(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -26,12 +27,19 @@ PRICES_MAX = 10
 NAMES_MAX = 50
 LIMITS_MAX = 10
 
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
-Title = Annotated[str, StringConstraints(min_length=1, max_length=120)]
-Text = Annotated[str, StringConstraints(max_length=4000)]
+SLUG = re.compile(r"^[a-z0-9][a-z0-9._-]{0,62}$")
+_TITLE = r"^[^\x00-\x1f\x7f]{1,120}$"
+_TEXT = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]{0,4000}$"
+_LEVEL = r"^[^\x00-\x1f\x7f]{0,100}$"
+_IMAGE = r"^(https://[^\s\x00-\x1f\x7f]{1,480})?$"
+
+Slug = Annotated[str, StringConstraints(pattern=SLUG.pattern)]
+Title = Annotated[str, StringConstraints(pattern=_TITLE)]
+Text = Annotated[str, StringConstraints(pattern=_TEXT)]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
-Image = Annotated[str, StringConstraints(pattern=r"^(https://[^\s]{1,480})?$")]
+Image = Annotated[str, StringConstraints(pattern=_IMAGE)]
 Name = Annotated[str, StringConstraints(pattern=r"^[^;\x00-\x1f]{1,100}$")]
+Level = Annotated[str, StringConstraints(pattern=_LEVEL)]
 Amount = Annotated[StrictInt, Field(ge=1, le=AMOUNT_MAX)]
 Count = Annotated[StrictInt, Field(ge=1, le=10**9)]
 Moment = Annotated[
@@ -67,7 +75,7 @@ class Gate(Model):
     badges: Annotated[tuple[Name, ...], Field(max_length=NAMES_MAX)] = ()
     any_of: Annotated[tuple[Name, ...], Field(max_length=NAMES_MAX)] = ()
     any_count: Annotated[StrictInt, Field(ge=1, le=NAMES_MAX)] = 1
-    level: Annotated[str, StringConstraints(max_length=100)] = ""
+    level: Level = ""
     earned: Annotated[dict[Name, Amount], Field(max_length=PRICES_MAX)] = {}
 
     @model_validator(mode="after")
@@ -187,10 +195,13 @@ USUAL = (
 
 
 _FORMS = {
-    r"^[a-z0-9][a-z0-9._-]{0,62}$": "small letters, digits, '.', '_' and '-', at most 63",
+    SLUG.pattern: "small letters, digits, '.', '_' and '-', at most 63",
     r"^[A-Z]{2}$": "a country is two capital letters, such as GB",
     r"^[^;\x00-\x1f]{1,100}$": "a name has 1 to 100 characters and no semicolon",
-    r"^(https://[^\s]{1,480})?$": "an image is an address that begins with https://",
+    _TITLE: "a title is one line of 1 to 120 characters that can be shown",
+    _TEXT: "a text has at most 4000 characters that can be shown",
+    _LEVEL: "a level is one line of at most 100 characters that can be shown",
+    _IMAGE: "an image is an address that begins with https://",
 }
 
 

@@ -5,18 +5,23 @@ Every function works inside the caller's transaction.
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from sqlalchemy import delete, func, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import schema
 from catalogue.errors import CatalogueError
 from catalogue.rewards.model import SHARED, USUAL, Label, Reward, told
+from catalogue.rewards.text import readable
+from catalogue.store.order import Bytewise
+
+Kept = TypeVar("Kept", bound=BaseModel)
 
 PAGE_ROWS = 500
 REWARDS_READ_MAX = 1000
@@ -85,7 +90,15 @@ def named(fields: Mapping[str, Any]) -> Label:
 @lru_cache(maxsize=REWARDS_READ_MAX)
 def read(body: str) -> Reward:
     """A reward as it is kept; the same text is the same reward, which nothing changes."""
-    return Reward.model_validate_json(body)
+    return _read(Reward, body)
+
+
+def _read(model: type[Kept], body: str) -> Kept:
+    """What is kept, also from before it was held to what can be shown."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError:
+        return model.model_validate(readable(json.loads(body)))
 
 
 async def put(conn: AsyncConnection, owner: str, reward: Reward, *, now: int, new: bool = False) -> None:
@@ -194,25 +207,33 @@ async def put_back(conn: AsyncConnection, campus: str, owner: str, name: str) ->
     await conn.execute(_TAKE, {"campus": campus, "owner": owner, "reward": name, "count": -1})
 
 
-async def shelf(conn: AsyncConnection, campus: str) -> AsyncIterator[Offered]:
-    """Everything a campus may offer, its own and the shared, by id."""
+async def shelf(
+    conn: AsyncConnection, campus: str, *, after: tuple[str, str] = ("", ""), state: str = "", rows: int = PAGE_ROWS
+) -> AsyncIterator[Offered]:
+    """Everything a campus may offer, its own and the shared, in the order of (id, owner) and after one of these.
+
+    ``state`` is the one that is asked for, if any; ``rows`` are read at a time.
+    """
     table, offers = schema.reward, schema.offer
     joined = table.outerjoin(
         offers,
         (offers.c.campus == campus) & (offers.c.owner == table.c.campus) & (offers.c.reward == table.c.reward),
     )
     columns = (table.c.campus, table.c.reward, table.c.body, offers.c.approved, offers.c.taken)
-    at = ("", "")
+    mine = select(*columns).select_from(joined).where(table.c.campus.in_({campus, SHARED}))
+    if state:
+        mine = mine.where(table.c.state == state)
+    place = (Bytewise(table.c.reward), Bytewise(table.c.campus))
+    at = after
     while True:
-        page = select(*columns).select_from(joined).where(table.c.campus.in_({campus, SHARED}))
-        page = page.where(tuple_(table.c.reward, table.c.campus) > tuple_(*at))
-        rows = (await conn.execute(page.order_by(table.c.reward, table.c.campus).limit(PAGE_ROWS))).all()
-        for row in rows:
+        page = mine.where(tuple_(*place) > tuple_(*at)).order_by(*place).limit(rows)
+        found = (await conn.execute(page)).all()
+        for row in found:
             reward = read(row.body)
             yield Offered(owner=row.campus, reward=reward, approved=bool(row.approved), taken=row.taken or 0)
-        if len(rows) < PAGE_ROWS:
+        if len(found) < rows:
             return
-        at = (rows[-1].reward, rows[-1].campus)
+        at = (found[-1].reward, found[-1].campus)
 
 
 async def put_label(conn: AsyncConnection, owner: str, label: Label) -> None:
@@ -242,7 +263,7 @@ async def labels(conn: AsyncConnection, campus: str) -> dict[tuple[str, str], La
     rows = await conn.execute(
         select(table.body).where(table.campus.in_({campus, SHARED})).order_by(table.campus != SHARED)
     )
-    found = [*USUAL, *(Label.model_validate_json(body) for (body,) in rows)]
+    found = [*USUAL, *(_read(Label, body) for (body,) in rows)]
     return {(one.kind, one.name): one for one in found}
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+_SIGNS = dict.fromkeys((*range(0x20), 0x7F), "\ufffd") | dict.fromkeys(map(ord, "\t\n\r"), " ")
 
 
 def iso(at: int | None) -> str:
@@ -20,3 +22,12 @@ def quoted(text: str) -> str:
 def plain(text: str) -> str:
     """A text without that quote."""
     return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULAS) else text
+
+
+def readable(said: Any) -> Any:
+    """What JSON says with a sign in place of each character that cannot be shown, such as NUL."""
+    if isinstance(said, str):
+        return said.translate(_SIGNS)
+    if isinstance(said, dict):
+        return {name: readable(one) for name, one in said.items()}
+    return [readable(one) for one in said] if isinstance(said, list) else said

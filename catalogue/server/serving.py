@@ -12,11 +12,12 @@ from aiohttp import web
 
 from catalogue.app import Door, wall_clock
 from catalogue.config import Config
-from catalogue.errors import ConfigError, UnavailableError
+from catalogue.errors import ConfigError, IntegrityError, UnavailableError
 from catalogue.funding import budgets
 from catalogue.partners.courier import LOOK_S, Courier
 from catalogue.partners.http import HttpAdapter
 from catalogue.proof.keys import KeyFile
+from catalogue.redemption import records
 from catalogue.redemption.desk import Desk
 from catalogue.redemption.vault import Vault
 from catalogue.rewards.money import Sum
@@ -61,11 +62,24 @@ async def serve(config: Config, *, ready: Callable[[str], None]) -> None:
         with _told_to_stop() as stop:
             async with jobs.running(_jobs(store, Courier(Desk(store, safe), adapter))):
                 ready(_address(runner))
+                await look_at_vouchers(Desk(store, safe))
                 await stop.wait()
     finally:
         await runner.cleanup()
         await adapter.close()
         await store.close()
+
+
+async def look_at_vouchers(desk: Desk) -> None:
+    """Say so where the vouchers in the database were sealed with another secret; everything else can go on."""
+    async with desk.store.reading() as conn:
+        one = await records.one_with_a_voucher(conn)
+    try:
+        if one is not None:
+            desk.voucher(one)
+            desk.token(one)
+    except IntegrityError as exc:
+        structlog.get_logger("catalogue").error("vouchers cannot be opened", said=exc.message, hint=exc.hint)
 
 
 def _jobs(store: Store, courier: Courier) -> list[Job]:

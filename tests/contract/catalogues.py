@@ -87,15 +87,17 @@ class RealCatalogue:
 
 
 @asynccontextmanager
-async def running_catalogue(directory: Path, database: str | URL) -> AsyncIterator[RealCatalogue]:
-    """The product, listening on a free port."""
+async def running_catalogue(
+    directory: Path, database: str | URL, *, secret: bytes = bytes(32)
+) -> AsyncIterator[RealCatalogue]:
+    """The product, listening on a free port; ``secret`` opens its vouchers."""
     store = await Store.open(make_url(database), check_schema=False)
     key_file = directory / "catalogue.ed25519"
     if not key_file.exists():
         keys.create(key_file)
     key = KeyFile(key_file)
     runner = web.AppRunner(
-        Door(store=store, key=key, vault=Vault(bytes(32))).app(),
+        Door(store=store, key=key, vault=Vault(secret)).app(),
         access_log=None,
         auto_decompress=False,
         shutdown_timeout=1.0,

@@ -124,14 +124,18 @@ async def test_bad_entries_are_set_aside_with_reasons_and_the_chain_goes_on(
         10: b"",
         11: an_entry(11)[:-1] + b',"zz":1,"zz":1}',
         12: an_entry(12, learner=""),
+        14: an_entry(14, rule="a\x00b"),
+        15: an_entry(15, source="\x00"),
+        16: an_entry(16, occurred_at=2**63),
+        17: an_entry(17, occurred_at=-(2**63)),
     }
-    bodies = [bad.get(seq, an_entry(seq)) for seq in range(1, 14)]
+    bodies = [bad.get(seq, an_entry(seq)) for seq in range(1, 18)]
     taken = await hand.deliver(bodies)
     assert [item.seq for item in taken.rejected] == sorted(bad)
     assert all(item.reason for item in taken.rejected)
     assert taken.accepted == 2
-    assert (await hand.deliver(entries(14, 15))).accepted == 2
-    wanted = {("learner1", "points"): 20, ("learner6", "points"): 10, ("learner0", "points"): 10}
+    assert (await hand.deliver(entries(18, 19))).accepted == 2
+    wanted = dict.fromkeys([(f"learner{number}", "points") for number in (1, 4, 5, 6)], 10)
     assert await catalogue.wallets(CAMPUS) == wanted
 
 

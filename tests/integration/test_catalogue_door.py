@@ -13,16 +13,18 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 
 from agent.clock import SystemClock
 from agent.errors import ConfigError, TransientError
 from agent.outbox.client import Client, Place
 from catalogue.app import Door
 from catalogue.store import Store
+from tests.servers import PostgresDatabase
 from tests.wire_builders import CAMPUS, a_batch
 from wire import keys
 
@@ -98,6 +100,28 @@ async def test_what_is_not_there_is_told_in_json(tmp_path: Path) -> None:
             async with session.request(method, url + path) as response:
                 assert response.status == status
                 assert (await response.json())["error"] == "http"
+
+
+async def test_a_value_that_postgresql_cannot_keep_is_a_bad_question_and_no_outage(
+    tmp_path: Path, catalogue_database: PostgresDatabase
+) -> None:
+    store = await Store.open(make_url(catalogue_database.dsn))
+    door = Door(store=store, key=keys.create(tmp_path / "catalogue.ed25519"))
+    app = door.app()
+
+    async def asked(request: web.Request) -> web.Response:
+        async with store.reading() as conn:
+            value: str | int = request.query["text"] if "text" in request.query else int(request.query["number"])
+            kind = "text" if isinstance(value, str) else "bigint"
+            await conn.execute(text(f"SELECT CAST(:value AS {kind})"), {"value": value})
+        return web.Response()
+
+    app.router.add_get("/asked", asked)
+    async with TestServer(app) as server, aiohttp.ClientSession() as session:
+        for query, status in (({"text": "a"}, 200), ({"text": "\0"}, 400), ({"number": str(2**64)}, 400)):
+            async with session.get(server.make_url("/asked"), params=query) as answer:
+                assert answer.status == status
+    await store.close()
 
 
 @contextlib.asynccontextmanager

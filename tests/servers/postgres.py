@@ -224,10 +224,17 @@ class Postgres:
             raise ServerError(result.stderr)
         return result.stdout.strip()
 
-    def create_database(self, name: str | None = None, *, like: PostgresDatabase | None = None) -> PostgresDatabase:
-        """A fresh database, empty or a copy of one that nobody uses; a name is made up where none is given."""
+    def create_database(
+        self, name: str | None = None, *, like: PostgresDatabase | None = None, icu: str = ""
+    ) -> PostgresDatabase:
+        """A fresh database, empty or a copy of one that nobody uses; a name is made up where none is given.
+
+        With ``icu`` it orders texts as people of that locale do, not by their bytes.
+        """
         chosen = name or f"test_{secrets.token_hex(4)}"
-        self.execute(f'CREATE DATABASE "{chosen}"' + (f' TEMPLATE "{like.name}"' if like else ""))
+        template = f' TEMPLATE "{like.name}"' if like else ""
+        order = f" TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE '{icu}'" if icu else ""
+        self.execute(f'CREATE DATABASE "{chosen}"{template}{order}')
         return PostgresDatabase(server=self, name=chosen)
 
 

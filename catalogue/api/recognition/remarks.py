@@ -74,7 +74,7 @@ class RemarksDoor:
         only_these(said, {"recognition", "user", "key", "text"})
         no, user, typed = said.get("recognition"), field(said, "user"), field(said, "text", most=1000)
         key = f"{reader.name}:{field(said, 'key', most=giving.KEY_CHARS_MAX)}"
-        if type(no) is not int:
+        if type(no) is not int or not 0 <= no < 10**reading.DIGITS_MAX:
             raise RefusedError(400, "body", "recognition is the id of kudos or of an award")
         async with self._guard.store.writing() as conn:
             await need_known(conn, reader.campus, user)

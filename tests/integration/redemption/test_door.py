@@ -10,7 +10,11 @@ import orjson
 import pytest
 
 from agent.outbox.client import Answer
+from catalogue.redemption import pool
+from catalogue.redemption.desk import Desk
+from catalogue.redemption.vault import Vault
 from catalogue.rewards import shelf
+from catalogue.server import serving
 from tests.contract.catalogues import Hand, RealCatalogue, running_catalogue
 from tests.wire_builders import CAMPUS, entries
 from wire import enrolment, signing
@@ -108,3 +112,31 @@ async def test_only_what_waits_can_be_cancelled_and_by_its_learner_alone(hand: H
     assert (late.status, b"not possible" in late.body) == (409, True)
     gone = await hand.client.get_signed("/v1/redemptions/r0", campus=CAMPUS, agent=hand.agent)
     assert gone.status == 404
+
+
+async def test_vouchers_of_another_key_are_told_to_the_operator_and_asked_for_again_later(
+    hand: Hand, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = hand.under_test
+    assert isinstance(real, RealCatalogue)
+    card = shelf.described({"id": "card", "title": "Card", "price": {"points": 50}, "handing": "codes"})
+    async with real.store.writing() as conn:
+        await shelf.put(conn, CAMPUS, card, now=1)
+        await shelf.approve(conn, CAMPUS, CAMPUS, "card", approved=True, now=1)
+        await pool.add(conn, Vault(bytes(32)), CAMPUS, CAMPUS, "card", [pool.Code("abc", None)], now=1)
+    made = [
+        said(hand, await post(hand, "/v1/redemptions", wish(hand, reward=name, key=name))) for name in ("tea", "card")
+    ]
+    async with running_catalogue(tmp_path, f"sqlite:///{tmp_path}/books.db", secret=b"x" * 32) as other:
+        there = hand.moved_to(other)
+        for one in made:
+            answer = await there.client.get_signed(
+                f"/v1/redemptions/{one['redemption']}", campus=CAMPUS, agent=hand.agent
+            )
+            assert (answer.status, orjson.loads(answer.body)["error"]) == (503, "operator")
+            assert "put back your copy of it" in capsys.readouterr().out
+        await serving.look_at_vouchers(Desk(other.store, Vault(b"x" * 32)))
+        assert "vouchers cannot be opened" in capsys.readouterr().out
+        await there.client.close()
+    await serving.look_at_vouchers(Desk(real.store, Vault(bytes(32))))
+    assert "cannot be opened" not in capsys.readouterr().out

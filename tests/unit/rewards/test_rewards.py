@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import Any
 
 import pytest
@@ -177,6 +178,22 @@ def test_every_fault_of_a_description_is_told_at_once() -> None:
         "per_learner.0.per",
     ):
         assert part in said
+
+
+def test_what_cannot_be_shown_is_in_no_text_and_a_description_may_have_lines() -> None:
+    wrong = {"title": "a\x00b", "description": "\x1b[1m", "image": "https://a/\x00", "gate": {"level": "a\nb"}}
+    for name, value in wrong.items():
+        with pytest.raises(CatalogueError, match=name):
+            shelf.described({"id": "tea", "title": "Tea", "price": {"points": 50}} | {name: value})
+    with pytest.raises(CatalogueError, match="title"):
+        shelf.named({"kind": "tier", "name": "gold", "title": "a\x7fb"})
+    assert a_reward(description="one\r\ntwo\tthree").description == "one\r\ntwo\tthree"
+
+
+def test_what_was_kept_before_texts_were_looked_at_is_read_with_signs_in_their_place() -> None:
+    old = {"id": "tea", "title": "a\x00\nb", "description": "c\x1b", "price": {"points": 50}}
+    found = shelf.read(json.dumps(old))
+    assert (found.title, found.description) == ("a\ufffd b", "c\ufffd")
 
 
 @pytest.mark.parametrize(
