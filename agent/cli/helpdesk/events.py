@@ -14,6 +14,7 @@ import typer
 from agent.cli.access import ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, run_async, settings_of, utc
 from agent.cli.helpdesk.told import as_if_told, recorded_told
+from agent.cli.helpdesk.uncounted import uncounted
 from agent.cli.mending.replay import replay
 from agent.cli.mending.requeue import requeue
 from agent.cli.terms.inforce import SinceOption, UntilOption, local, rules_in_force, span_of, zone_of
@@ -161,6 +162,7 @@ def _recorded(connection: sqlite3.Connection, rulebook: Rulebook, what: str) -> 
         yield {
             "recorded": True,
             "why": "",
+            "uncounted": uncounted(event),
             "event": _event_facts(event.seen, event),
             "at": event.seen.occurred_at,
             "decisions": [one.facts() for one in told],
@@ -205,6 +207,7 @@ async def _live_row(
 
     answer: dict[str, Any] = {
         "recorded": False,
+        "uncounted": "",
         "event": {"log": f"{source.name}:{position}"},
         "decisions": [],
         "newer_rules": [],
@@ -221,8 +224,9 @@ async def _live_row(
     if act is None:
         return {**answer, "why": unseen.why_unwanted(row)}
     (event,) = asif.believed(settings, [act])
+    answer["uncounted"] = uncounted(event)
     absence = Absences(connection).of_event(event)
-    why = unseen.why_undecided(connection, event) if absence is None else absence.told
+    why = unseen.why_undecided(connection, event, rulebook) if absence is None else absence.told
     if recorded := list(_recorded(connection, rulebook, event.event_id.hex())):
         return {**recorded[0], "why": why}
     never = {event.event_id: absence.reason} if absence is not None else {}
@@ -255,6 +259,8 @@ def _sentences(answer: Mapping[str, Any]) -> Iterator[str]:
         yield decision["sentence"] + (f" {decision['since']}" if decision["since"] else "")
     for rule in answer["newer_rules"]:
         yield f"{rule} is newer than this event: rules decide what is read after they are loaded."
+    if answer["uncounted"] not in {"", answer["why"]}:
+        yield f"{answer['uncounted']}."
     others: Sequence[str] = answer["other_rules"]
     if answer["recorded"] and others:
         yield f"Not about such events: {', '.join(others)}."

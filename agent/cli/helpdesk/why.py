@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from agent.cli.helpdesk import asif, unseen
 from agent.cli.helpdesk.absence import Absences
 from agent.cli.helpdesk.told import Told, as_if_told, recorded_told
+from agent.cli.helpdesk.uncounted import uncounted
 from agent.cli.terms.who import Who, held_links, history_of
+from agent.config.kinds import KindTable
 from agent.errors import ConfigError, InvalidInputError, TransientError
 
 if TYPE_CHECKING:
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
     from agent.config.rulefile import RuleFile
     from agent.config.settings import LogSource, Settings
     from agent.engine.rulebook import CompiledRule, Rulebook
-    from agent.model import Observation
+    from agent.model import Event, Observation
 
+_NEAR_MAX = 3
+"""Acts of another sort that are told where a rule's own are missing."""
 _COMPLETIONS = ("lesson.completed", "course.completed")
 _COMPLETION_EVENTS = (r"\core\event\course_module_completion_updated", r"\core\event\course_completed")
 
@@ -86,8 +90,10 @@ async def answered(
     if source is not None:
         seen, course = await _asked(settings, source, file, rulebook, question, since, until)
     told = _recorded(connection, rulebook, question, course, since, until)
-    for one in await _as_if(settings, connection, rulebook, question, told, seen.acts):
+    events = asif.believed(settings, seen.acts)
+    for one in await _as_if(settings, connection, rulebook, question, told, events):
         told[one.decision.rule_id].append(one)
+    near = _Near(events, question.who.user_id, KindTable().extended(file.kinds))
     rules = [rule for name, rule in rulebook.by_id().items() if question.rule in {None, name}]
     absence = Absences(connection).now(question.who.learner)
     return Answer(
@@ -96,7 +102,7 @@ async def answered(
         until=until,
         course=seen.tracking[0].shortname if course is not None and seen.tracking else question.course or "",
         rules=(
-            *(_answer(rule.id, told.pop(rule.id, []), rule.spec.title, _why_none(rule, seen)) for rule in rules),
+            *(_answer(rule.id, told.pop(rule.id, []), rule.spec.title, _why_none(rule, seen, near)) for rule in rules),
             *(_answer(rule_id, each, "", "") for rule_id, each in told.items()),
         ),
         remarks=(
@@ -175,10 +181,9 @@ async def _as_if(
     rulebook: Rulebook,
     question: Question,
     told: defaultdict[str, list[Told]],
-    acts: Sequence[Observation],
+    events: Sequence[Event],
 ) -> list[Told]:
     """What the rules would say of the acts that they did not decide, for this person or for a role that is missing."""
-    events = asif.believed(settings, acts)
     decided = {(one.decision.event_id, rule) for rule, each in told.items() for one in each}
     absences = Absences(connection)
     absent = {event.event_id: found for event in events if (found := absences.of_event(event)) is not None}
@@ -192,7 +197,7 @@ async def _as_if(
                 if absence is not None:
                     undecided = absence.told
                 else:
-                    undecided = unseen.why_undecided(connection, event) if decision.learner else ""
+                    undecided = unseen.why_undecided(connection, event, rulebook) if decision.learner else ""
                 answers.append(as_if_told(event, decision, rulebook, undecided))
     return answers
 
@@ -216,11 +221,34 @@ def _answer(rule_id: str, told: Sequence[Told], title: str, why_none: str) -> Ru
     )
 
 
-def _why_none(rule: CompiledRule, seen: _Seen) -> str:
+class _Near:
+    """Acts of somebody that have the name of what a rule asks for, and are something else."""
+
+    def __init__(self, events: Sequence[Event], user_id: str, kinds: KindTable) -> None:
+        self._events = [(event, said) for event in events if (said := uncounted(event))]
+        self._user = user_id
+        self._kinds = kinds
+
+    def to(self, rule: CompiledRule) -> str:
+        """What each of them was, a few of many; empty where there is none."""
+        named = {entry.lms_event for pattern in rule.spec.on for entry in self._kinds.entries_for(pattern)}
+        roles = [payee.role for payee in rule.payees]
+        found = [
+            f"{event.seen.source}:{event.seen.position}: {said}"
+            for event, said in self._events
+            if event.seen.lms_event in named and self._user in map(event.seen.people.get, roles)
+        ]
+        more = f"; and {len(found) - _NEAR_MAX} more" if len(found) > _NEAR_MAX else ""
+        return "; ".join(found[:_NEAR_MAX]) + more
+
+
+def _why_none(rule: CompiledRule, seen: _Seen, near: _Near) -> str:
     if rule.mode == "off":
         return "This rule is switched off (mode = off)."
     if seen.trouble:
         return "Nothing is recorded."
+    if told := near.to(rule):
+        return f"No act in Moodle that counts. {told}."
     untracked = [told for one in seen.tracking if (told := _untracked(one))] if _is_completion(rule) else []
     if untracked:
         return f"No such act in Moodle: {'; '.join(untracked)}."
