@@ -67,18 +67,17 @@ class Evidence(StrEnum):
     nothing = "nothing"
 
 
-EventMark = Literal["restored", "logged_in_as", "preview", "backdated", "unconfirmed", "partial"]
-"""What a collector saw about the whole act: `backdated` and `unconfirmed` hold, `partial` is told, others never earn.
-`unconfirmed` is a post whose row in a log was not seen yet; `partial` lacks a part of its key (`sighting.partial`).
-"""
+EventMark = Literal["restored", "logged_in_as", "preview", "preview_unknown", "backdated", "unconfirmed", "partial"]
+"""What a collector saw about the whole act: `backdated`, `unconfirmed` and `preview_unknown` hold, `partial` is told,
+others never earn. `unconfirmed` is a post whose row in a log was not seen yet; `partial` lacks a part of its key
+(`sighting.partial`)."""
 
 PersonMark = Literal[
     "guest", "nobody", "system", "not_agreed", "agreement_unknown", "site_admin", "staff", "roles_unknown", "deleted"
 ]  # fmt: skip
 """What is known of one person in this event; at most one each, the first that applies in this order. Unknown holds;
-`site_admin` and `staff` are waived by `[defaults] staff_earn`; `deleted`, the last, is only told, because what somebody
-did before leaving was done; the others never earn. `agent.arriving.agreed` says who has agreed.
-"""
+`site_admin` and `staff` are waived by `[defaults] staff_earn`; `deleted` is only told, since what somebody did before
+leaving was done; the others never earn. `agent.arriving.agreed` says who has agreed."""
 
 
 @noun
@@ -124,10 +123,7 @@ class Observation:
 
 @noun
 class Event:
-    """An observation with its identity and its trust. Only `engine.trust.tag` makes one.
-
-    ``event_id`` is the SHA-256 of the natural key, 32 bytes.
-    """
+    """An observation with its identity (SHA-256 of the natural key, 32 bytes) and trust, by `engine.trust.tag` alone."""
 
     seen: Observation
     event_id: bytes
@@ -309,8 +305,8 @@ class SourceState:
     """How far a source is read: everything a collector needs to go on after a restart.
 
     ``start_at`` is when payment begins (resolved and stored at the first connection), ``running_s`` how long the agent
-    has been tailing this source in all, ``proven_at`` when given-up gaps were last proven again.
-    ``fault`` is the integrity fault that stopped it, or empty.
+    has been tailing this source in all, ``proven_at`` when given-up gaps were last proven again. ``fault`` is the
+    integrity fault that stopped it, or empty. Of the ids ``unsure`` (after, up to) not everything could be looked up.
     """
 
     position: int = 0
@@ -322,6 +318,7 @@ class SourceState:
     anchors: tuple[Anchor, ...] = ()
     gaps: tuple[Gap, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
+    unsure: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,6 +328,7 @@ class Page:
     ``state`` replaces the stored state in the transaction that records ``observations`` (its ``counts`` are totals).
     ``rules_version`` names the rules whose filter fetched it: it is decided by those. ``caught_up`` is true where
     nothing more was there to read; ``newest`` is the newest number there was (0 where the collector cannot tell).
+    ``again`` shows what was read before: what of it is not recorded was not wanted then.
     """
 
     source: str
@@ -339,6 +337,7 @@ class Page:
     rules_version: str
     caught_up: bool
     newest: int = 0
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -161,6 +161,8 @@ class Pipeline:
             more = await sighted.completed(connection, ours, known, self.whose.aliases) if known else Completed()
             arrived = more.news(ours, known) if known else ours
             arrived = self.whose.still_news(arrived, known)
+            if page.again:
+                arrived = [event for event in arrived if event.event_id in known]
             if arrived and rulebook.derivations:
                 arrived = await self._brought.derived(connection, arrived, rulebook, now, again=False)
                 made = (event for event in arrived if event.event_id not in verdicts)
@@ -172,7 +174,7 @@ class Pipeline:
                 judged = more.judged(arrived, verdicts, rulebook)
                 found = await self._decided(connection, page, arrived, more, judged, ready)
             before = self._saved.get(page.source)
-            await sources.save(connection, page.source, self.whose.stored(page), before, now, page.observations)
+            await sources.save(connection, page.source, self.whose.stored(page), before, now, () if page.again else page.observations)
             self._recovery = await self._recovery.passed(connection, page)
             asyncio.get_running_loop().call_soon(self._ahead.use_time)  # while the disk takes it
             return found

@@ -38,6 +38,7 @@ AGREEMENT_UNKNOWN = "agreement unknown"
 HELD_MARKS: Mapping[EventMark, tuple[HoldKind, str]] = {
     "unconfirmed": (HoldKind.trust, "waits for its log row"),
     "backdated": (HoldKind.backdated, "backdated"),
+    "preview_unknown": (HoldKind.fact, "preview unknown"),
 }
 WAIVED_BY_STAFF_EARN: frozenset[PersonMark] = frozenset({"site_admin", "staff", "roles_unknown"})
 

@@ -24,6 +24,7 @@ _RENAME = (
     "UPDATE source_gap SET source = ? WHERE source = ?",
     "UPDATE source_anchor SET source = ? WHERE source = ?",
     "UPDATE feed_hour SET source = ? WHERE source = ?",
+    "UPDATE source_unsure SET source = ? WHERE source = ?",
 )
 
 
@@ -43,6 +44,7 @@ def load(connection: sqlite3.Connection, source: str) -> SourceState | None:
     anchors = connection.execute(
         "SELECT position, lms_event, user, occurred_at FROM source_anchor WHERE source = ? ORDER BY position", (source,)
     ).fetchall()
+    unsure = connection.execute("SELECT after, upto FROM source_unsure WHERE source = ?", (source,)).fetchone()
     return SourceState(
         position=row[0],
         high_water=row[1],
@@ -58,6 +60,7 @@ def load(connection: sqlite3.Connection, source: str) -> SourceState | None:
         anchors=tuple(
             Anchor(position=position, lms_event=name, user=user, occurred_at=at) for position, name, user, at in anchors
         ),
+        unsure=unsure or (0, 0),
     )
 
 
@@ -97,7 +100,7 @@ async def save(
     now: int,
     seen: Iterable[Observation] = (),
 ) -> None:
-    """Write ``state``; of gaps and anchors only what differs from ``before``, the state last saved.
+    """Write ``state``; of gaps, anchors and what is unsure only what differs from ``before``, the state last saved.
 
     ``seen`` is what was observed on the way there: it is counted by the hour.
     """
@@ -142,3 +145,5 @@ async def save(
             "INSERT INTO source_anchor (source, position, lms_event, user, occurred_at) VALUES (?, ?, ?, ?, ?)",
             [(source, a.position, a.lms_event, a.user, a.occurred_at) for a in new_anchors - old_anchors],
         )
+    if state.unsure != (before.unsure if before else (0, 0)):
+        await connection.execute("INSERT OR REPLACE INTO source_unsure VALUES (?, ?, ?)", (source, *state.unsure))

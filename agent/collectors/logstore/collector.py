@@ -21,6 +21,7 @@ from agent.collectors.logstore.reading.filling import Again, Change, fill, read_
 from agent.collectors.logstore.reading.gaps import GapKeeper, opened
 from agent.collectors.logstore.reading.marked import prompts, submissions, woven
 from agent.collectors.logstore.reading.stretch import Filter, LogUnreadableError, Reader, filter_of
+from agent.collectors.logstore.reading.unsure import SURE, narrowed, widened
 from agent.collectors.logstore.start import Rewind, again_from, first_state, rewind
 from agent.collectors.systems.moodle import USER_DELETED, USER_UPDATED
 from agent.config.facts import FactTable
@@ -65,11 +66,13 @@ class LogstoreCollector:
         self._gaps = GapKeeper(self._reader, options.gap_patience_s, clock)
         self._filters: dict[str, Filter] = {}
         self._lost: dict[str, Unreadable] = {}
+        self._lost_last: dict[str, Unreadable] = {}
         self._facts: frozenset[str] = frozenset()
         self._mark = clock.running()
         self._idle = False
         self._newest_id = 0
         self._again: Again | None = None
+        self._look_again_at = 0.0
 
     @property
     def name(self) -> str:
@@ -78,13 +81,13 @@ class LogstoreCollector:
 
     @property
     def degraded(self) -> Mapping[str, frozenset[str]]:
-        """Tables (without prefix) that could not be read since the start, and the demanded facts lost with each."""
+        """Tables (without prefix) that could not be read when last needed, and the demanded facts lost with each."""
         feeds = FactTable().tables_for(self._facts, ())
         return {table: feeds.get(table, frozenset()) for table in sorted(self._lost)}
 
     async def pages(self, state: SourceState, demand: Callable[[], Demand], *, follow: bool) -> AsyncIterator[Page]:
         """Pages from where ``state`` says; see `Collector.pages`."""
-        self._mark = self._clock.running()
+        self._mark = self._look_again_at = self._clock.running()
         self._watch.forget()
         self._gaps.forget()
         self._idle = False
@@ -162,7 +165,9 @@ class LogstoreCollector:
         now = self._clock.now()
         state, changed = await self._gaps.looked_at(state, running=running, now=now)
         self._again = self._again_of(state, changed)
-        quiet = self._idle and not changed and self._again is None and not self._watch.is_due(running)
+        # With new rows coming in these come first; a run that ends has the time before it begins.
+        unsure = state.unsure != SURE and running >= self._look_again_at and (self._idle or upto is not None)
+        quiet = self._idle and not (changed or unsure) and self._again is None and not self._watch.is_due(running)
         if quiet and await self._newest() <= state.position:
             return self._page(state, demand, caught_up=True)
         async with self._snapshots():
@@ -171,6 +176,8 @@ class LogstoreCollector:
                 return await self._read_again(state, demand, self._again, now)
             if changed:
                 return await self._filled(state, demand, changed, now)
+            if unsure:
+                return await self._looked_again(state, demand, running)
             return await self._tail(state, demand, upto, now)
 
     async def _tail(self, state: SourceState, demand: Demand, upto: int | None, now: int) -> Page:
@@ -202,6 +209,22 @@ class LogstoreCollector:
         return await self._observed(
             state, demand, filling.rows, filling.backdated, before=state.position, caught_up=False
         )
+
+    async def _looked_again(self, state: SourceState, demand: Demand, running: float) -> Page:
+        """The first rows of those that could not be looked up; where they still cannot, later.
+
+        Whether a row is backdated was found when it was new: it is called so again, and stays what it was.
+        """
+        rows = await self._reader.wanted(self._filter(demand), *state.unsure)
+        backdated = frozenset(int(row[0]) for row in rows)
+        page = await self._observed(state, demand, rows, backdated, before=state.position, caught_up=False)
+        if self._lost_last:
+            self._look_again_at = running + self._limits.look_again_s
+            return self._page(state, demand, caught_up=self._idle)
+        self._lost, self._idle = {}, False
+        found = narrowed(page.state, rows, self._limits.page_rows_max)
+        counts = {**state.counts, "rows_looked_up_again": state.counts.get("rows_looked_up_again", 0) + len(rows)}
+        return replace(page, state=replace(found, counts=counts), again=True)
 
     def _again_of(self, state: SourceState, changed: list[Change]) -> Again | None:
         """The merged gap to read again: the one under way, else the first that changed."""
@@ -239,7 +262,9 @@ class LogstoreCollector:
         kinds = self._kinds_now()
         drafts = drafts_of(rows, kinds, demand.facts, start_at=state.start_at or 0, backdated=backdated, seen=counts)
         self._facts = demand.facts
-        self._lost |= await look_up(self._state, drafts, demand, kinds, self._options)
+        self._lost_last = await look_up(self._state, drafts, demand, kinds, self._options)
+        self._lost |= self._lost_last
+        state = widened(state, rows, self._lost_last)
         again = await submissions(
             self._reader, self._state, drafts, demand, upto=before, admins=self._options.site_admins
         )

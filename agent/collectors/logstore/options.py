@@ -40,6 +40,8 @@ class Limits:
     """Anchors in all; the oldest go first."""
     anchor_check_s: float = 60.0
     """How often anchors are read again."""
+    look_again_s: float = 600.0
+    """How often it is tried to look up what could not be looked up."""
     heartbeat_s: float = 60.0
     """How often a quiet source yields a page."""
     replica_patience_s: float = 60.0

@@ -153,6 +153,7 @@ LEDGER: Mapping[str, Table] = {
     "quota_total": Table(why="what everybody together has used of a budget"),
     "source_state": Table(why="how far each source is read"),
     "source_gap": Table(why="ids of the log that were not there"),
+    "source_unsure": Table(why="ids of the log of which not everything could be looked up"),
     "restored_source": Table(why="how far each source had been read before a restore"),
     "feed_hour": Table(why="counts by source and hour"),
     "reader": Table(why="how far each receiver has read"),

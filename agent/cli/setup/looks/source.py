@@ -28,7 +28,7 @@ ROWS_TELLING = 200
 COMPLETION = r"\core\event\course_module_completion_updated"
 _LOST_ANYWAY: Mapping[str, str] = {
     "user": "deleted accounts are not noticed and the helpdesk finds nobody by name",
-    "quiz_attempts": "previews of a quiz are taken for attempts",
+    "quiz_attempts": "attempts at a quiz are held, since any may be a preview",
     "grade_items": "no grade can be read",
     "forum_discussions": "a discussion cannot be told from its first post",
     "course": "the helpdesk cannot say where completion tracking is off",

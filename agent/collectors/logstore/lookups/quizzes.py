@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agent.collectors.logstore.dialects.database import Query, Row
+from agent.collectors.logstore.dialects.database import Query, Row, Unreadable
 from agent.collectors.logstore.draft import Draft
 from agent.collectors.logstore.lookups.base import Batch, LookUp, per_cent, rows_of
 from agent.collectors.logstore.lookups.dates.overrides import quiz_dates, quiz_questions
@@ -16,12 +16,15 @@ _QUIZZES = "SELECT id, sumgrades, timeclose FROM {quiz} WHERE id IN ([ids])"
 
 
 def quizzes(batch: Batch) -> LookUp:
-    """Mark previews whatever is wanted; score, attempt and lateness where they are."""
+    """Mark previews whatever is wanted, also that nobody can tell; score, attempt and lateness where they are."""
     mine = batch.of_table("quiz_attempts")
     if not mine:
         return
     (answer,) = yield [batch.schema.query(_ATTEMPTS, ids=sorted({draft.object_id for draft in mine}))]
     attempts = {row[0]: row for row in rows_of(answer)}
+    if isinstance(answer, Unreadable):
+        for draft in mine:
+            draft.marks.add("preview_unknown")
     for draft in mine:
         _attempt(draft, attempts.get(draft.object_id), batch.facts)
     if not attempts or not batch.wants("score_pct", "late_by", "on_time"):
