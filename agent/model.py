@@ -123,7 +123,7 @@ class Observation:
 
 @noun
 class Event:
-    """An observation with its identity (SHA-256 of the natural key, 32 bytes) and trust, by `engine.trust.tag` alone."""
+    """An observation with its identity (SHA-256 of the natural key, 32 bytes) and trust: `engine.trust.tag`."""
 
     seen: Observation
     event_id: bytes

@@ -174,7 +174,9 @@ class Pipeline:
                 judged = more.judged(arrived, verdicts, rulebook)
                 found = await self._decided(connection, page, arrived, more, judged, ready)
             before = self._saved.get(page.source)
-            await sources.save(connection, page.source, self.whose.stored(page), before, now, () if page.again else page.observations)
+            await sources.save(
+                connection, page.source, self.whose.stored(page), before, now, () if page.again else page.observations
+            )
             self._recovery = await self._recovery.passed(connection, page)
             asyncio.get_running_loop().call_soon(self._ahead.use_time)  # while the disk takes it
             return found

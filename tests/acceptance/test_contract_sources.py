@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from tests.acceptance.campus import Campus, campus
-from tests.sites import LOGGED_IN, NOW, SqliteSite, log
+from tests.sites import LOGGED_IN, NOW, VIEWED, SqliteSite, log, put
 
 RULES = """
 schema = 1
@@ -68,3 +68,27 @@ def test_of_two_rows_of_one_fact_the_first_is_recorded_and_judged(tmp_path: Path
     agent.catch_up()
     assert [row["learner"] for row in agent.export()] == ["moodle:5001"]
     assert "log-in-as" in agent.command("events", "explain", "moodle:3").stdout
+
+
+def test_a_grant_that_comes_late_decides_what_waited_for_it_and_nothing_else(tmp_path: Path) -> None:
+    site = SqliteSite(tmp_path / "moodle.sqlite")
+    log(site, 1, eventname=LOGGED_IN, userid=5001)
+    log(site, 2, eventname=LOGGED_IN, userid=5002)
+    log(site, 3, eventname=VIEWED, userid=5001)
+    put(site, "role", id=3, shortname="teacher", archetype="teacher")
+    put(site, "context", id=1, contextlevel=10, path="/1")
+    put(site, "role_assignments", id=1, roleid=3, contextid=1, userid=5002)
+    site.execute("ALTER TABLE mdl_role_assignments RENAME TO away")
+    agent = campus(tmp_path / "a", f"sqlite:///{site.path}", RULES)
+    agent.catch_up()
+    assert [one["reason"] for one in agent.json("review", "list")] == ["roles unknown"] * 2
+    agent.catch_up()
+    assert agent.export() == []
+    site.execute("ALTER TABLE away RENAME TO mdl_role_assignments")
+    rules = agent.directory / "rules.toml"
+    rules.write_text(RULES + '[[rule]]\nid = "view"\non = "course.viewed"\naward = 1\n')
+    agent.catch_up()
+    assert [(row["learner"], row["rule_id"]) for row in agent.export()] == [("moodle:5001", "login")]
+    assert "never earns: staff" in agent.command("events", "explain", "moodle:2").stdout
+    assert agent.json("review", "list") == []
+    assert len(agent.json("events", "list")) == 2, "what no rule wanted then is not read now"

@@ -144,3 +144,13 @@ async def test_what_a_person_settled_is_not_decided_again(tmp_path: Path) -> Non
         await at.writer.run(reject)
         await at.take(a_row())
         assert at.entries() == []
+
+
+async def test_an_attempt_that_may_be_a_preview_waits_until_that_is_known(tmp_path: Path) -> None:
+    again = frozenset({"backdated"})
+    async with running(tmp_path, LESSON) as at:
+        await at.take(*(a_row(n, marks=frozenset({"preview_unknown"})) for n in (1, 2)))
+        assert at.reasons() == ["preview unknown", "preview unknown"]
+        await at.take(a_row(1, marks=again), a_row(2, marks=again | {"preview"}))
+        assert at.entries() == ["award 10"], "whether a row is backdated was found when it was new"
+        assert at.reasons()[-1] == "never earns: quiz preview"

@@ -22,7 +22,7 @@ def widened(state: SourceState, rows: Collection[Row], lost: Collection[str]) ->
         return state
     ids = [row[0] for row in rows]
     after, upto = state.unsure if state.unsure != SURE else (min(ids) - 1, max(ids))
-    return replace(state, unsure=(min(after, min(ids) - 1), max(upto, max(ids))))
+    return replace(state, unsure=(min(after, *(one - 1 for one in ids)), max(upto, *ids)))
 
 
 def narrowed(state: SourceState, rows: Collection[Row], most: int) -> SourceState:

@@ -1,0 +1,74 @@
+"""A table that cannot be read for a while: its rows are shown again, with everything known, when it can be read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+from agent.collectors.logstore.options import Limits
+from agent.collectors.systems.moodle import QUIZ_SUBMITTED
+from agent.model import SourceState
+from tests.sites import VIEWED, HandClock, Site, collecting, log, pages_of, put, wanting
+
+STAFF = wanting(VIEWED, facts=["staff"])
+AWAY = "ALTER TABLE mdl_role_assignments RENAME TO away"
+BACK = "ALTER TABLE away RENAME TO mdl_role_assignments"
+
+
+async def test_what_could_not_be_looked_up_is_shown_again_once_it_can_be(site: Site, clock: HandClock) -> None:
+    log(site, 1, 2, 3, 4, 5, eventname=VIEWED)
+    site.execute(AWAY)
+    limits = Limits(page_rows_max=2)
+    async with collecting(site.options(), clock, limits=limits) as collector:
+        blind = await pages_of(collector, demand=STAFF)
+        assert {mark for page in blind for one in page.observations for mark in one.person_marks.values()} == {
+            "roles_unknown"
+        }
+        stood = blind[-1].state
+        assert (stood.position, stood.unsure) == (5, (0, 5))
+        still = await pages_of(collector, stood, STAFF)
+        assert ([page.again for page in still], still[-1].state.unsure) == ([False], (0, 5)), "nothing is known yet"
+        site.execute(BACK)
+        log(site, 6, eventname=VIEWED)
+        pages = await pages_of(collector, stood, STAFF)
+    again = [page for page in pages if page.again]
+    assert [[one.position for one in page.observations] for page in again] == [[1, 2], [3, 4], [5]]
+    assert not any(one.person_marks for page in pages for one in page.observations)
+    assert [page.state.unsure for page in again] == [(2, 5), (4, 5), (0, 0)]
+    assert [page.state.position for page in again] == [5, 5, 5], "where the log is read goes on by itself"
+    assert [one.position for page in pages if not page.again for one in page.observations] == [6]
+    assert pages[-1].state.counts["rows_wanted"] == 6
+    assert not collector.degraded
+
+
+async def test_while_the_agent_follows_new_rows_come_between(site: Site, clock: HandClock) -> None:
+    log(site, 1, 2, 3, eventname=VIEWED)
+    limits = Limits(page_rows_max=1)
+    options = replace(site.options(), poll_interval_s=0.01, limits=limits)
+    seen: list[tuple[bool, int]] = []
+    async with collecting(options, clock) as collector:
+        async for page in collector.pages(
+            SourceState(position=3, start_at=0, unsure=(0, 3)), lambda: STAFF, follow=True
+        ):
+            for one in page.observations:
+                seen.append((page.again, one.position))
+                if one.position < 3 and page.again:
+                    log(site, one.position + 3, eventname=VIEWED)
+            if page.state.unsure == (0, 0) and page.state.position == 5:
+                break
+    assert [position for again, position in seen if again] == [1, 2, 3]
+    assert any(first[0] and not second[0] for first, second in pairwise(seen[:-1])), "new rows did not have to wait"
+
+
+async def test_whether_an_attempt_was_a_preview_is_unknown_without_the_attempts(site: Site, clock: HandClock) -> None:
+    put(site, "quiz_attempts", id=1, uniqueid=1, quiz=2, userid=35, preview=1)
+    log(site, 1, eventname=QUIZ_SUBMITTED, objecttable="quiz_attempts", objectid=1, relateduserid=35)
+    site.execute("ALTER TABLE mdl_quiz_attempts RENAME TO away")
+    async with collecting(site.options(), clock) as collector:
+        (page,) = await pages_of(collector, demand=wanting(QUIZ_SUBMITTED))
+        assert [set(one.marks) for one in page.observations] == [{"preview_unknown"}]
+        site.execute("ALTER TABLE away RENAME TO mdl_quiz_attempts")
+        shown = await pages_of(collector, page.state, wanting(QUIZ_SUBMITTED))
+    assert [(page.again, set(one.marks)) for page in shown for one in page.observations] == [
+        (True, {"backdated", "preview"})
+    ]
