@@ -24,6 +24,7 @@ from agent.config.factentry import (
     MOODLE_WS,
     PERSON,
     POSTS,
+    RULES,
     THINKIFIC,
     TOOL_TRIGGER,
     XAPI,
@@ -288,9 +289,10 @@ discussion counts as its first post, deleted people never earn."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactTable:
-    """The table in force."""
+    """The table in force. ``sources`` are the kinds of `[[source]]` that there are; None where nobody says."""
 
     entries: tuple[FactEntry, ...] = FACTS
+    sources: frozenset[str] | None = None
 
     def get(self, name: str) -> FactEntry | None:
         """The entry of that name; facts of a person have the names that `[person] facts` gives them."""
@@ -306,9 +308,18 @@ class FactTable:
         return tuple(entry for entry in self.entries if entry.condition and entry.applies_to(kind))
 
     def suppliers(self, name: str, kind: str) -> frozenset[str]:
-        """Source kinds that can supply the fact for events of this kind; empty where none can."""
+        """Source kinds that there are and that can supply the fact for events of this kind; empty where none can.
+
+        What posts the canonical schema may send any fact with its events.
+        """
         entry = self.get(name)
-        return entry.suppliers_for(kind) if entry is not None else frozenset()
+        able = entry.suppliers_for(kind) if entry is not None else frozenset()
+        return able if self.sources is None or not able else (able | {GENERIC}) & (self.sources | {RULES})
+
+    def elsewhere(self, name: str, kinds: Iterable[str]) -> tuple[str, ...]:
+        """Kinds of source that would supply the fact for events of these kinds, whether there are any or not."""
+        entry = self.get(name)
+        return tuple(sorted({one for kind in kinds for one in entry.suppliers_for(kind)})) if entry is not None else ()
 
     def tables_for(self, facts: Iterable[str], kinds: Iterable[str]) -> Mapping[str, frozenset[str]]:
         """Table (without prefix) → the demanded facts that are lost where it cannot be read.

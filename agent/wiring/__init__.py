@@ -26,7 +26,7 @@ from agent.collectors.systems.registry import SYSTEMS
 from agent.config import support
 from agent.config.kinds import KindTable
 from agent.config.rulefile import RuleFile, load_rules, load_rules_text
-from agent.config.rulefile.sense.reach import warned
+from agent.config.rulefile.sense.reach import facts_told, warned
 from agent.config.settings import Settings
 from agent.engine.rulebook import Rulebook
 from agent.engine.rules import compile_rules
@@ -126,7 +126,7 @@ def read_rules(settings: Settings) -> tuple[RuleFile, Rulebook]:
         FaultsError: everything that is wrong in them, with positions.
         ConfigError: a file is not there or not readable.
     """
-    file = warned(load_rules(settings.rule_files()), settings)
+    file = warned(load_rules(settings.rule_files(), facts=facts_told(settings)), settings)
     return file, compile_rules(file, KindTable())
 
 

@@ -39,8 +39,8 @@ def check(
     """Tell every fault of the rules at once, as FILE:LINE:COLUMN; exits with 2 where there is one.
 
     Examples in the rules are tried. Warnings are told too and break nothing: conditions that contradict each other,
-    rules that others make pointless, limits that never act. With --site the database is asked, read-only: names that
-    mean nothing there are warnings, names that mean several things are faults.
+    rules that others make pointless, limits that never act, facts that no configured source supplies. With --site the
+    database is asked, read-only: names that mean nothing there are warnings, names that mean several things are faults.
 
     With a configuration a `min_trust` that none of its sources reaches is a fault, too: the agent runs with such a
     rule, and holds all of it for approval.
@@ -142,16 +142,19 @@ def _has_rules(path: Path) -> bool:
 
 
 def compiled_of(files: Sequence[Path] | None, config: Path | None) -> tuple[RuleFile, Rulebook]:
-    """The rules of these files, else of the configuration.
+    """The rules of these files, else of the configuration, in the light of its sources where one is named.
 
     Raises:
         ConfigError: they have faults, or there is no such file.
     """
     from agent.config.kinds import KindTable
     from agent.config.rulefile import load_rules
+    from agent.config.rulefile.sense.reach import facts_told
     from agent.engine.rules import compile_rules
 
-    rules = load_rules(tuple(files) if files else settings_of(config).rule_files())
+    settings = settings_of(config) if not files or config is not None else None
+    facts = facts_told(settings) if settings is not None else None
+    rules = load_rules(tuple(files or ()) or settings_of(config).rule_files(), facts=facts)
     return rules, compile_rules(rules, KindTable())
 
 

@@ -87,7 +87,7 @@ def _waiting(
 
 def _never_told(fact: str, test: Comparison, kind: str, facts: FactTable) -> bool:
     entry = facts.get(fact)
-    told = entry is None or fact in OWN_FACTS or entry.applies_to(kind) or _free((kind,))
+    told = entry is None or fact in OWN_FACTS or facts.suppliers(fact, kind) or _free((kind,))
     return not told and test.if_unknown not in {"pass", "fail"}
 
 
@@ -173,19 +173,37 @@ def facts_of(placed: Placed[Rule] | Placed[Deny] | Placed[Step], kinds: KindTabl
             known = {each.name for kind in stood_on for each in facts.for_kind(kind)}
             yield placed.fault(f"no source supplies a fact {fact!r}", nearest(fact, known), at=at)
             continue
-        if stood_on and not _free(stood_on) and not any(facts.suppliers(fact, kind) for kind in stood_on):
-            yield placed.fault(f"no source supplies {fact} for {' or '.join(stood_on[:3])}", at=at)
+        told = not stood_on or _free(stood_on) or any(facts.suppliers(fact, kind) for kind in stood_on)
+        minded = comparison.if_unknown in {"pass", "fail"} and facts.elsewhere(fact, stood_on)
+        if not told and not minded:
+            yield placed.fault(*unsupplied(fact, stood_on, facts), at=at)
         reason = _impossible(comparison, entry)
         if reason:
             yield placed.fault(f"{fact} {comparison.text} can never be met", reason, at=at)
 
 
+def unsupplied(fact: str, stood_on: Iterable[str], facts: FactTable) -> tuple[str, str]:
+    """What is told of a fact that no source supplies for these kinds, and which kind of source would."""
+    kinds = tuple(stood_on)
+    able = facts.elsewhere(fact, kinds)
+    about = f"{fact} for {' or '.join(kinds[:3])}"
+    if not able:
+        return f"no source supplies {about}", ""
+    return (
+        f"no configured source supplies {about}",
+        f"a [[source]] of kind {' or '.join(able)} would; what lacks it is held",
+    )
+
+
 def _told(rule: Placed[Rule], kinds: KindTable, facts: FactTable) -> Iterator[Fault]:
     """Words in braces of a message that nothing fills in."""
+    words = dict.fromkeys(_IN_BRACES.findall(rule.it.message))
+    if not words:
+        return
     stood_on = kinds_of(rule.it.on, kinds)
-    told = {each.name for kind in stood_on for each in facts.for_kind(kind)}
+    told = {each.name for kind in stood_on for each in facts.for_kind(kind) if facts.suppliers(each.name, kind)}
     known = {*LEARNER_WORDS, *OWN_FACTS, *told}
-    for name in dict.fromkeys(_IN_BRACES.findall(rule.it.message)):
+    for name in words:
         own = name.startswith(PERSON) or ((_free(stood_on) or not stood_on) and "learner." not in name)
         if name not in known and not own:
             hint = nearest(name, known) or "the facts: rewards-agent rules facts"
@@ -207,7 +225,10 @@ def _counted(rule: Placed[Rule], fact: str, kinds: KindTable, facts: FactTable, 
     stood_on = kinds_of(rule.it.on, kinds)
     if _free(stood_on) and (entry is None or not any(facts.suppliers(fact, kind) for kind in stood_on)):
         return
-    if entry is None or (stood_on and not any(facts.suppliers(fact, kind) for kind in stood_on)):
+    supplied = any(facts.suppliers(fact, kind) for kind in stood_on)
+    if entry is not None and stood_on and not supplied and facts.elsewhere(fact, stood_on):
+        yield rule.fault(*unsupplied(fact, stood_on, facts), at=at)
+    elif entry is None or (stood_on and not supplied):
         known = {each.name for kind in stood_on for each in facts.for_kind(kind)}
         yield rule.fault(f"no source supplies a fact {fact!r} here", nearest(fact, known), at=at)
     elif entry.type not in {"int", "rational"}:

@@ -7,13 +7,15 @@ from time import process_time
 
 import pytest
 
+from agent.cli.tuning.checking import compiled_of
 from agent.config.comparison import comparison
 from agent.config.kinds import KindTable
 from agent.config.rulefile import load_rules_text
-from agent.config.rulefile.sense.reach import unreached, warned
+from agent.config.rulefile.sense.reach import facts_told, unreached, warned
 from agent.config.rulefile.sense.regions import excludes, implies
 from agent.config.settings import Settings, load_settings
 from agent.engine.rules import compile_rules
+from agent.wiring import read_rules
 from tests.rule_stories import file, rule
 
 HEAD = 'schema = 1\ntimezone = "UTC"\n'
@@ -191,3 +193,57 @@ def test_a_deny_that_asks_what_nothing_tells_of_a_kind_would_hold_it_for_ever() 
     assert file(tagged + deny.replace("forum.*", "forum.posted")).warnings == ()
     assert file(tagged + deny.replace('"<3"', '{ is = "<3", if_unknown = "pass" }')).warnings == ()
     assert file(rule("forum.posted") + deny).warnings == ()
+
+
+TRIGGER = posting(bearer_token_files='["a"]')
+FORMS = '[[source]]\nname = "f"\nkind = "generic"\npath = "/f"\nbearer_token_files = ["a"]\n'
+LOG = '[[source]]\nname = "m"\nkind = "moodle-logstore"\nurl = "sqlite:///m.db"\n'
+LONG = '[[rule]]\nid = "p"\non = "forum.posted"\naward = 1\nconditions = { word_count = ">=20" }\n'
+SHORT = '[[deny]]\non = "forum.posted"\nconditions = { word_count = "<3" }\nreason = "too short"\n'
+RANKED = '[[scheduled]]\nid = "s"\nevery = "week"\nrank = { by = "sum of word_count in forum.posted" }\nplaces = [5]\n'
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        (LONG, ["no configured source supplies word_count for forum.posted"]),
+        (
+            POST + SHORT,
+            [
+                "nothing tells word_count of forum.posted: each is held for ever",
+                "no configured source supplies word_count for forum.posted",
+            ],
+        ),
+        (POST.replace("award = 5", 'award = { points = { of = "word_count", times = "0.1" } }'),
+         ["no configured source supplies word_count for forum.posted"]),
+        (POST + 'message = "{word_count} words"\n', ["nothing fills in {word_count}"]),
+        (RANKED, ["no configured source supplies word_count for forum.posted"]),
+        (LONG.replace('">=20"', '{ is = ">=20", if_unknown = "pass" }'), []),
+        (POST, []),
+    ],
+)  # fmt: skip
+def test_a_fact_that_no_configured_source_supplies_is_warned_of(tmp_path: Path, rules: str, said: list[str]) -> None:
+    def warnings(*sources: str) -> list[str]:
+        facts = facts_told(configured(tmp_path, "".join(sources)))
+        return [fault.message for fault in load_rules_text(HEAD + rules, facts=facts).warnings]
+
+    assert warnings(TRIGGER) == said
+    assert warnings(LOG) == []
+    assert warnings(TRIGGER, WEB.replace('"w.token"', '"w.token"\nsame_site_as = "t"')) == []
+    assert warnings(TRIGGER, FORMS) == []  # whoever posts the canonical schema may send it
+
+
+def test_rules_check_and_the_agent_look_at_the_configured_sources(tmp_path: Path) -> None:
+    settings = configured(tmp_path, TRIGGER)
+    (tmp_path / "rules.toml").write_text(HEAD + LONG)
+    for rules in (compiled_of(None, settings.path)[0], read_rules(settings)[0]):
+        assert [fault.message for fault in rules.warnings] == [
+            "no configured source supplies word_count for forum.posted"
+        ]
+    assert compiled_of([tmp_path / "rules.toml"], None)[0].warnings == ()
+
+
+def test_whoever_is_warned_of_a_missing_fact_is_told_which_kind_of_source_has_it(tmp_path: Path) -> None:
+    facts = facts_told(configured(tmp_path, TRIGGER))
+    (warning,) = load_rules_text(HEAD + LONG, facts=facts).warnings
+    assert "a [[source]] of kind moodle-logstore or moodle-ws would; what lacks it is held" in str(warning)

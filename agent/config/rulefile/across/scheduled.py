@@ -14,6 +14,7 @@ from agent.config.kinds import KindTable
 from agent.config.rulefile.check import nearest
 from agent.config.rulefile.merged import Merged, Placed, RuleFile
 from agent.config.rulefile.tables.scheduled import Among, Rank, Scheduled
+from agent.config.rulefile.warn import unsupplied
 from agent.config.settings import Settings
 
 _ANY_DAY = datetime(2026, 1, 1)  # noqa: DTZ001 - a wall clock, which has no zone
@@ -46,8 +47,8 @@ def warnings(merged: Merged, facts: FactTable) -> Iterator[Fault]:
         for _, among in _compared(spec):
             if among.by.fact and not facts.suppliers(among.by.fact, among.by.what):
                 known = {each.name for each in facts.for_kind(among.by.what)}
-                hint = nearest(among.by.fact, known)
-                yield placed.fault(f"no source supplies {among.by.fact} for {among.by.what}", hint)
+                told, who = unsupplied(among.by.fact, (among.by.what,), facts)
+                yield placed.fault(told, who or nearest(among.by.fact, known))
         if spec.among is not None and spec.among.by.how == "earned" and spec.conditions.model_fields_set:
             yield placed.fault("`conditions` can never act", "what was earned has no facts", at=("conditions",))
         if not merged.rules and spec.among is not None and spec.among.by.how == "earned":

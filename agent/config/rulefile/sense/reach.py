@@ -1,4 +1,4 @@
-"""What the rules ask and the configured sources cannot give: a trust that none of them reaches."""
+"""What the rules ask and the configured sources cannot give: a trust that none reaches, facts that none tells."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from agent.config.document import Fault
+from agent.config.facts import FactTable
 from agent.config.rulefile.merged import Placed, RuleFile
 from agent.config.rulefile.models import Rule
 from agent.config.rulefile.tables.challenge import Challenge
@@ -21,6 +22,11 @@ def unreached(rules: RuleFile, settings: Settings) -> tuple[Fault, ...]:
     agent runs with them and warns; whoever asks whether rules are in order is told that these are not.
     """
     return tuple(_beyond(rules, settings))
+
+
+def facts_told(settings: Settings) -> FactTable:
+    """The table of facts, of which those that no configured source can supply are warned of."""
+    return FactTable(sources=frozenset(source.kind for source in settings.sources) or None)
 
 
 def warned(rules: RuleFile, settings: Settings) -> RuleFile:
