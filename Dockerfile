@@ -40,6 +40,6 @@ WORKDIR /var/lib/rewards-agent
 VOLUME ["/var/lib/rewards-agent"]
 EXPOSE 8733
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["rewards-agent", "status", "--json"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["rewards-agent", "status", "--live", "--json"]
 ENTRYPOINT ["rewards-agent"]
 CMD ["run"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from agent.cli.access import ledger_of
 from agent.cli.delivery import callback
-from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, settings_of, utc
+from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, run_async, settings_of, utc
 from agent.cli.scheduled.asked import COLUMNS, standing_of
 from agent.cli.setup.looks.finding import duration
 from agent.errors import RewardsError
@@ -42,8 +42,22 @@ CALLBACK_COLUMNS = ("callback", "waiting", "attempts", "last_ok_at", "last_error
 
 
 @app.command()
-def status(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Where everything stands: sources, gaps, ledger, holds, delivery. Exits with 3 where something has a fault."""
+def status(
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask the running agent first; 1 where none answers within five seconds.")
+    ] = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Where everything stands: sources, gaps, ledger, holds, delivery. Exits with 3 where something has a fault.
+
+    It reads the ledger's file, so it tells the same whether an agent runs or not. With --live it ends with 1 unless an
+    agent is at work and answers: that is what a supervisor or a container's health check asks.
+
+    Example: rewards-agent status --live
+    """
+    if live:
+        run_async(_require_alive(settings_of(config)))
     with ledger_of(config) as connection:
         found = standing(connection, settings_of(config))
     if json:
@@ -63,6 +77,17 @@ def status(config: ConfigOption = None, json: JsonOption = False) -> None:
             emit(found["scheduled"], COLUMNS, json=False)
     if any(source["fault"] for source in found["sources"]) or found["delivery"]["fault"]:
         raise typer.Exit(3)
+
+
+async def _require_alive(settings: Settings) -> None:
+    """See that an agent answers.
+
+    Raises:
+        TransientError: none does, or not in time.
+    """
+    from agent.service import control
+
+    await control.ask(settings.agent.data_dir, control.ALIVE, {}, within_s=control.ALIVE_WITHIN_S)
 
 
 def _told(delivery: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -22,6 +22,10 @@ SOCKET_NAME = "agent.sock"
 BODY_BYTES_MAX = 1_000_000
 ANSWER_WITHIN_S = 600
 
+ALIVE = "agent.alive"
+"""The command that changes nothing and is answered at once by every agent that works."""
+ALIVE_WITHIN_S = 5.0
+
 Operation = Callable[..., Awaitable[Any]]
 """Takes keyword arguments that JSON can carry, returns what JSON can carry."""
 
@@ -43,10 +47,11 @@ def _short_path(data_dir: Path) -> Iterator[str]:
 @contextlib.asynccontextmanager
 async def listening(data_dir: Path, operations: Mapping[str, Operation]) -> AsyncIterator[None]:
     """Answer commands while the block runs. A socket left by a killed agent is replaced (the lock is ours)."""
+    known = {ALIVE: _alive, **operations}
 
     async def answer(request: web.Request) -> web.Response:
         asked = orjson.loads(await request.read())
-        operation = operations.get(asked.get("command", ""))
+        operation = known.get(asked.get("command", ""))
         if operation is None:
             return _failure(InvalidInputError(f"this agent knows no command {asked.get('command')!r}"))
         try:
@@ -79,14 +84,19 @@ def _failure(exc: RewardsError) -> web.Response:
     return web.Response(status=422, body=orjson.dumps({"error": error}), content_type="application/json")
 
 
-async def ask(data_dir: Path, command: str, arguments: Mapping[str, Any]) -> Any:
+async def _alive() -> dict[str, Any]:
+    """That it works: who answers."""
+    return {"process": os.getpid()}
+
+
+async def ask(data_dir: Path, command: str, arguments: Mapping[str, Any], *, within_s: float = ANSWER_WITHIN_S) -> Any:
     """Have the running agent carry out ``command``; returns its result.
 
     Raises:
-        TransientError: an agent holds the lock but does not answer.
+        TransientError: no agent answers, or not ``within_s`` seconds.
         RewardsError: what the operation itself raised.
     """
-    timeout = aiohttp.ClientTimeout(total=ANSWER_WITHIN_S, sock_connect=5)
+    timeout = aiohttp.ClientTimeout(total=within_s, sock_connect=5)
     try:
         with _short_path(data_dir) as short:
             async with (
@@ -98,7 +108,7 @@ async def ask(data_dir: Path, command: str, arguments: Mapping[str, Any]) -> Any
                 answered = orjson.loads(await response.read())
     except (OSError, aiohttp.ClientError, TimeoutError) as exc:
         raise TransientError(
-            f"the agent that works on {data_dir} does not answer: {exc}",
+            f"the agent that works on {data_dir} does not answer: {str(exc) or type(exc).__name__}",
             hint="if it has just started or is stopping, try again; else restart it",
         ) from exc
     if "error" in answered:

@@ -84,4 +84,5 @@ def test_what_compose_starts_is_confined_and_tells_its_health() -> None:
         assert service["security_opt"] == ["no-new-privileges:true"]
         assert {"mem_limit", "pids_limit"} <= service.keys()
     assert services["catalogue"]["healthcheck"]["test"][0] == "CMD"
+    assert services["agent"]["healthcheck"]["test"] == ["CMD", "rewards-agent", "status", "--live", "--json"]
     assert all(port.startswith("127.0.0.1:") for one in services.values() for port in one.get("ports", ()))

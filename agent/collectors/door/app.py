@@ -13,14 +13,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from aiohttp import web
 
 from agent.clock import Clock
 from agent.collectors.door.addresses import Address, Network, client_of, read_address, within
-from agent.collectors.door.credentials import Credentials
+from agent.collectors.door.credentials import Credentials, Lacking
 from agent.collectors.door.rate import Rate
 from agent.collectors.inbox.store import Inbox
 from agent.collectors.systems.base import Arrival, RefusedPostError, System
@@ -42,7 +42,9 @@ BODIES_MAX = 64
 
 _STATUS: Mapping[str, HTTPStatus] = {
     "kept": HTTPStatus.OK,
-    "not_let_in": HTTPStatus.NOT_FOUND,
+    "path": HTTPStatus.NOT_FOUND,
+    "address": HTTPStatus.NOT_FOUND,
+    "credential": HTTPStatus.NOT_FOUND,
     "too_slow": HTTPStatus.REQUEST_TIMEOUT,
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "encoded": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -99,6 +101,7 @@ class Door:
         self._nobody = Credentials(tokens=(Secret(secrets.token_urlsafe()),))
         self.counts: Counter[tuple[str, str]] = Counter()
         """(source, what became of a post) → how many since the start; the name is empty where no source was meant."""
+        self._strangers: dict[str, str] = {}
 
     @property
     def sources(self) -> Sequence[DoorSource]:
@@ -106,11 +109,16 @@ class Door:
         return tuple(self._sources.values())
 
     async def answers(self) -> list[dict[str, Any]]:
-        """What was answered since the start, for `doctor`: {source, status, count}; no source where none was meant."""
-        told: Counter[tuple[str, int]] = Counter()
-        for (source, result), count in self.counts.items():
-            told[source, int(_STATUS.get(result, HTTPStatus.BAD_REQUEST))] += count
-        return [{"source": source, "status": status, "count": count} for (source, status), count in told.items()]
+        """What was answered since the start, for `doctor`: {source, status, result, count}.
+
+        No source where none was meant; what was refused for its `address` has the newest of these as `from`.
+        """
+        return [
+            {"source": source, "status": int(_STATUS.get(result, HTTPStatus.BAD_REQUEST)), "result": result}
+            | {"count": count}
+            | ({"from": self._strangers[source]} if result == "address" else {})
+            for (source, result), count in self.counts.items()
+        ]
 
     @property
     def port(self) -> int:
@@ -141,19 +149,22 @@ class Door:
         source = self._sources.get(request.path)
         if source is None or request.method != "POST":
             self._nobody.before_the_body(headers, client)  # as long as for a path that there is
-            return self._unknown("")
+            return self._unknown("", "path")
         if source.token_in_address and "authorization" not in headers and "token" in request.query:
             headers["authorization"] = f"Bearer {request.query['token']}"
-        if not source.credentials.before_the_body(headers, client):
-            return self._unknown(source.name)
+        lacking = source.credentials.before_the_body(headers, client)
+        if lacking is not None:
+            if lacking == "address":
+                self._strangers[source.name] = "an address that cannot be read" if client is None else str(client)
+            return self._unknown(source.name, lacking)
         # Whoever has shown nothing yet uses up nothing of what the source may post, and learns nothing.
         proven = not source.credentials.proves_by_body
         body = (self._too_many(source) if proven else None) or await self._body(request, source)
         if isinstance(body, web.Response):
-            return body if proven else self._unknown(source.name, close=True)
+            return body if proven else self._unknown(source.name, "credential", close=True)
         evidence = source.credentials.evidence(headers, body)
         if evidence is None:
-            return self._unknown(source.name)
+            return self._unknown(source.name, "credential")
         return (None if proven else self._too_many(source)) or await self._kept(source, evidence, body)
 
     def _too_many(self, source: DoorSource) -> web.Response | None:
@@ -219,9 +230,9 @@ class Door:
     def _is_ours(self, address: str) -> bool:
         return within(read_address(address), self._proxies)
 
-    def _unknown(self, source: str, *, close: bool = False) -> web.Response:
-        """One answer for paths that do not exist and for credentials that do not fit."""
-        self.counts[source, "not_let_in"] += 1
+    def _unknown(self, source: str, why: Lacking | Literal["path"], *, close: bool = False) -> web.Response:
+        """One answer for paths that do not exist, for addresses and for credentials that do not fit."""
+        self.counts[source, why] += 1
         answer = _answer(HTTPStatus.NOT_FOUND, "not_found")
         if close:
             answer.force_close()

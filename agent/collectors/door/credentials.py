@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from agent.collectors.door.addresses import Address, Network, within
 from agent.collectors.systems.base import Signature
@@ -13,6 +14,9 @@ from agent.config.secrets import Secret
 from agent.model import Evidence
 
 _BEARER = "bearer "
+
+Lacking = Literal["address", "credential"]
+"""Why somebody is not let in: who posts from elsewhere, or shows nothing that fits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +37,15 @@ class Credentials:
         """Whether nothing is shown before the body is read: only its signature is a credential."""
         return bool(self.secrets) and not self.tokens
 
-    def before_the_body(self, headers: Mapping[str, str], client: Address | None) -> bool:
-        """Whether the address and the bearer token let it in; the body is not read for those that do not."""
-        if self.allowed and not within(client, self.allowed):
-            return False
-        return not self.tokens or self._has_token(headers)
+    def before_the_body(self, headers: Mapping[str, str], client: Address | None) -> Lacking | None:
+        """What of bearer token and address does not let it in, None where both do; for those the body is read.
+
+        The token is looked at first, so that `address` is said of senders that are proven to be ours, where tokens can
+        prove it.
+        """
+        if self.tokens and not self._has_token(headers):
+            return "credential"
+        return "address" if self.allowed and not within(client, self.allowed) else None
 
     def evidence(self, headers: Mapping[str, str], body: bytes) -> Evidence | None:
         """What a post that got past `before_the_body` is worth; None where its signature does not fit."""

@@ -43,7 +43,7 @@ async def test_an_unknown_path_and_a_wrong_token_get_the_same_answer(tmp_path: P
             await at.post(a_post(), method="GET"),
         ]
         assert {(one.status, json.dumps(one.told)) for one in wrong} == {(404, '{"error": "not_found"}')}
-        assert at.door.counts["trigger", "not_let_in"] == 2
+        assert at.door.counts == {("", "path"): 2, ("trigger", "credential"): 2}
     assert kept(tmp_path) == []
 
 
@@ -91,6 +91,10 @@ async def test_only_allowed_addresses_come_in_also_behind_a_proxy_of_ours(tmp_pa
         assert (await at.post(a_post())).status == 404
         assert (await at.post(a_post(), headers={"X-Forwarded-For": "203.0.113.7"})).status == 200
         assert (await at.post(a_post(), headers={"X-Forwarded-For": "203.0.113.7, 192.0.2.1"})).status == 404
+        # Who cannot show the token is a stranger, wherever it stands: its address is nobody's to be let in.
+        assert (await at.post(a_post(), token="wrong", headers={"X-Forwarded-For": "192.0.2.9"})).status == 404
+        told = {one["result"]: (one["count"], one.get("from")) for one in await at.door.answers()}
+        assert told == {"kept": (1, None), "address": (2, "192.0.2.1"), "credential": (1, None)}
 
 
 async def test_a_slow_sender_is_turned_away_and_others_are_served_meanwhile(

@@ -43,22 +43,22 @@ def test_the_client_is_the_first_address_from_the_end_that_is_no_proxy_of_ours(
 def test_any_of_several_tokens_lets_in_and_nothing_else_does() -> None:
     door = Credentials(tokens=(Secret("old"), Secret("new")))
     for shown in ("Bearer old", "bearer new", "Bearer  new "):
-        assert door.before_the_body({"authorization": shown}, None)
+        assert door.before_the_body({"authorization": shown}, None) is None
     for shown in ("Bearer", "Bearer ", "old", "Basic old", "Bearer older", "Bearer \udcff", ""):
-        assert not door.before_the_body({"authorization": shown}, None)
-    assert not door.before_the_body({}, None)
+        assert door.before_the_body({"authorization": shown}, None) == "credential"
+    assert door.before_the_body({}, None) == "credential"
     assert door.evidence({}, b"") is Evidence.bearer_token
 
 
 def test_an_allowed_address_alone_is_worth_little_and_is_asked_for_besides_a_token() -> None:
     alone = Credentials(allowed=networks(["10.0.0.0/8"]))
-    assert alone.before_the_body({}, read_address("10.1.2.3"))
-    assert not alone.before_the_body({}, read_address("192.0.2.1"))
-    assert not alone.before_the_body({}, None)
+    assert alone.before_the_body({}, read_address("10.1.2.3")) is None
+    assert alone.before_the_body({}, read_address("192.0.2.1")) == "address"
+    assert alone.before_the_body({}, None) == "address"
     assert alone.evidence({}, b"") is Evidence.address
     both = Credentials(allowed=networks(["10.0.0.0/8"]), tokens=(Secret("t"),))
-    assert not both.before_the_body({}, read_address("10.1.2.3"))
-    assert not both.before_the_body({"authorization": "Bearer t"}, read_address("192.0.2.1"))
+    assert both.before_the_body({}, read_address("10.1.2.3")) == "credential"
+    assert both.before_the_body({"authorization": "Bearer t"}, read_address("192.0.2.1")) == "address"
     assert Credentials().evidence({}, b"") is Evidence.nothing
 
 

@@ -158,12 +158,21 @@ feed-quiet
   → look at site, cron, log store and posts
 """
 _AT_THE_EDGES = """
+agent-not-running
+  posts should be taken, and no agent answers; it fails where no log tells the same acts as well
+  → start the agent, read its journal
 door-silent
   nothing answers where posts should be taken
   → restart the agent, read its journal
+posts-address
+  posts came from an address that `allow_ips` does not let in; the newest is named
+  → add the sender to `allow_ips`, or your proxy to `trusted_proxies`
+posts-credential
+  posts showed no token or signature that fits
+  → compare the sender's with the files named in config.toml
 posts-refused
   posts were answered with something else than 200, by status and reason
-  → compare the sender's address, token and template
+  → read the reasons: mostly the sender's template
 system-unreachable
   a system that is asked does not answer or does not let us in
   → check its address and secret

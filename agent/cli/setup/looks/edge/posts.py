@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agent.cli.setup.looks.finding import Finding, named
@@ -19,9 +19,14 @@ ANSWER_S_MAX = 5.0
 REFUSED_S = 86_400
 """Refusals of a day count; older ones were looked at or have passed."""
 _KEPT, _NOT_FOUND = 200, 404
+_BY_RESULT: Mapping[str, str] = {
+    "credential": "a wrong token or signature: compare what the sender shows with the files named in config.toml",
+    "address": "if it is the sender, add it to allow_ips; if it is your proxy, name it in [http] trusted_proxies",
+}
+"""What is done about those that get one and the same answer."""
 _BY_STATUS: Mapping[int, str] = {
     400: "the sender's template says something else than its system should: see docs/integrations/",
-    404: "a wrong path or token: compare the address and the token that the sender uses with those in config.toml",
+    404: "a wrong path, token or address: restart the agent, which is older than this command and cannot say which",
     408: "bodies come too slowly: see the network between the sender and here",
     413: "bodies are larger than body_bytes_max",
     415: "send bodies uncompressed",
@@ -38,11 +43,13 @@ async def post_findings(settings: Settings) -> list[Finding]:
     secrets = [one for one in settings.post_sources if one.path is not None]
     unusable = [found for source in secrets for found in _secrets(settings, source)]
     counts = await _counts(settings)
-    findings = [*([await _door(settings)] if counts is not None else [])]
-    told = _answered(counts) if counts else {}
+    findings = [_unanswered(settings) if counts is None else await _door(settings)]
+    told: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for one in counts or ():
+        told[one["source"]].append(one)
     for name in sources:
-        findings.extend(_source(name, told.get(name, {}), _refused(settings, name)))
-    if told.get(""):
+        findings.extend(_source(name, told[name], _refused(settings, name)))
+    if told[""]:
         found = f"requests to paths where nothing is posted were answered: {_codes(told[''])}"
         do = "scanners do that; if it is a sender of yours, compare its address with path in config.toml"
         findings.append(Finding(about="door", level="ok", found=found, do=do))
@@ -61,14 +68,30 @@ def _secrets(settings: Settings, source: PostSource) -> Iterator[Finding]:
 
 
 async def _counts(settings: Settings) -> list[dict[str, Any]] | None:
-    """What the running agent's door answered since its start; None where no agent runs."""
+    """What the running agent's door answered since its start; None where no agent answers."""
     from agent.service import control
 
+    within_s = control.ALIVE_WITHIN_S
     try:
-        counts: list[dict[str, Any]] = await control.ask(settings.agent.data_dir, "door.answers", {})
+        counts: list[dict[str, Any]] = await control.ask(settings.agent.data_dir, "door.answers", {}, within_s=within_s)
     except (RewardsError, OSError):
         return None
     return counts
+
+
+def _unanswered(settings: Settings) -> Finding:
+    """No agent is there to take posts: a failure where it has worked before and no log tells them as well."""
+    from agent.ledger import file
+
+    worked = file.ledger_path(settings.agent.data_dir).exists()
+    alone = any(source.path is not None and source.same_site_as is None for source in settings.post_sources)
+    return Finding(
+        about="door",
+        level="fail" if worked and alone else "warn",
+        code="agent-not-running",
+        found=f"no agent answers at {settings.agent.data_dir}: what is posted is not taken",
+        do="start it: systemctl start rewards-agent; if it runs and does not answer, restart it",
+    )
 
 
 async def _door(settings: Settings) -> Finding:
@@ -107,32 +130,24 @@ async def _door(settings: Settings) -> Finding:
     return Finding(about="door", level="ok", found=f"it answers at {listen}; that senders reach it, only they can show")
 
 
-def _answered(counts: list[dict[str, Any]]) -> dict[str, dict[int, int]]:
-    """Source → status → how many."""
-    told: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    for one in counts:
-        told[one["source"]][one["status"]] += one["count"]
-    return told
-
-
-def _codes(counts: Mapping[int, int]) -> str:
+def _codes(answers: Iterable[Mapping[str, Any]]) -> str:
+    counts: Counter[int] = Counter()
+    for one in answers:
+        counts[one["status"]] += one["count"]
     return ", ".join(f"{status} {count} times" for status, count in sorted(counts.items()))
 
 
-def _source(name: str, counts: Mapping[int, int], refused: Mapping[str, int]) -> Iterator[Finding]:
+def _source(name: str, answers: Sequence[Mapping[str, Any]], refused: Mapping[str, int]) -> Iterator[Finding]:
     about = f"source {name}"
-    wrong = {status: count for status, count in counts.items() if status != _KEPT}
+    told = f"its posts were answered since the start: {_codes(answers)}"
+    yield from (_stopped(about, one) for one in answers if one.get("result") in _BY_RESULT)
+    wrong = [one for one in answers if one["status"] != _KEPT and one.get("result") not in _BY_RESULT]
     if wrong:
-        worst = max(wrong, key=lambda status: wrong[status])
-        yield Finding(
-            about=about,
-            level="warn",
-            code="posts-refused",
-            found=f"its posts were answered since the start: {_codes(counts)}",
-            do=_BY_STATUS.get(worst, "see the reasons: rewards-agent status"),
-        )
-    elif counts:
-        yield Finding(about=about, level="ok", found=f"its posts were answered since the start: {_codes(counts)}")
+        worst = max(wrong, key=lambda one: int(one["count"]))["status"]
+        do = _BY_STATUS.get(worst, "see the reasons: rewards-agent status")
+        yield Finding(about=about, level="warn", code="posts-refused", found=told, do=do)
+    elif answers:
+        yield Finding(about=about, level="ok", found=told)
     elif not refused:
         yield Finding(about=about, level="ok", found="nothing was posted since the agent started, or it does not run")
     if refused:
@@ -143,6 +158,21 @@ def _source(name: str, counts: Mapping[int, int], refused: Mapping[str, int]) ->
             found=f"{sum(refused.values())} posts were refused within a day: {named(refused)}",
             do=_BY_STATUS[400],
         )
+
+
+def _stopped(about: str, answer: Mapping[str, Any]) -> Finding:
+    """Posts that were not let in: by whom, or with what."""
+    if answer["result"] == "address":
+        found = f"{answer['count']} posts came from where allow_ips lets nobody in, the last from {answer['from']}"
+    else:
+        found = f"{answer['count']} posts showed no credential that fits"
+    return Finding(
+        about=about,
+        level="warn",
+        code="posts-address" if answer["result"] == "address" else "posts-credential",
+        found=f"{found} (answered {answer['status']})",
+        do=_BY_RESULT[answer["result"]],
+    )
 
 
 def _refused(settings: Settings, name: str) -> dict[str, int]:
