@@ -18,7 +18,7 @@ from catalogue import acts, receive, schema, tenants
 from catalogue.acts import Act
 from catalogue.allowance.door import AllowanceDoor
 from catalogue.api.door import ReadingDoor
-from catalogue.api.guard import PATIENCE, Guard, Patience
+from catalogue.api.guard import PATIENCE, SLOT, Guard, Patience, Slot
 from catalogue.api.recognition.choosing import ChoosingDoor
 from catalogue.api.recognition.given import GivenDoor
 from catalogue.api.recognition.remarks import RemarksDoor
@@ -225,7 +225,7 @@ def _guard(door: Door) -> Middleware:
             return _refusal(RefusedError(404, "http", "nothing here has a name with the character NUL in it"))
         if door.in_flight >= door.in_flight_max:
             return _refusal(RefusedError(503, "busy", "too many requests at once"))
-        door.in_flight += 1
+        request[SLOT] = slot = Slot(door)
         try:
             async with asyncio.timeout(door.request_s_max) as limit:
                 request[PATIENCE] = Patience(limit, door.request_s_max)
@@ -236,7 +236,7 @@ def _guard(door: Door) -> Middleware:
             log.warning("refused", path=request.path, status=refused.status, code=refused.code, why=refused.message)
             return _refusal(refused)
         finally:
-            door.in_flight -= 1
+            slot.leave()
 
     return guarded
 

@@ -11,6 +11,16 @@ from catalogue.api.recognition.document import paths as recognition_paths
 from catalogue.api.shelf import KINDS, REDEEMED, STATES
 from catalogue.rewards.model import Reward
 
+_MEANS = {
+    "user": "The pseudonym whose wallet moved; one of several where the person has several",
+    "ref": (
+        "The movement's name, never given twice: `<agent>/<entry_id>` where an agent's entry made it, with the entry_id"
+        " of that agent's `ledger export`, whose row has the event_id; else the centre's own name for what it did."
+        " Events are known on campus alone."
+    ),
+    "about": "The ref of the lot or the spend that it concerns, or nothing",
+    "waived": "What of it moves nothing: amount and waived of all rows add up to the balance",
+}
 _NUMBERS = ("no", "occurred_at", "posted_at", "amount", "waived")
 
 
@@ -42,7 +52,10 @@ def _shelf_paths() -> dict[str, Any]:
     page = [parameter("after", TEXT, "`next` of the page before"), LIMIT]
     kinds = [parameter(name, TEXT, "Only rewards with this") for name in ("type", "category")]
     states = parameter("state", {"enum": list(STATES)}, "Only rewards that are this")
-    redeemed = [parameter(name, TEXT, "Only redemptions with this") for name in ("user", "reward")]
+    redeemed = [
+        parameter("user", TEXT, "Only redemptions of the person who has this pseudonym"),
+        parameter("reward", TEXT, "Only redemptions of this reward"),
+    ]
     put = doing(f"Keep a reward of the campus's own {writes}; 201 where it is new", [], _SHOWN)
     put["requestBody"] = {"required": True, "content": {"application/json": {"schema": _REWARD}}}
     put["responses"] |= {"201": put["responses"]["200"]}
@@ -76,9 +89,12 @@ def _without_id(described: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cell(name: str) -> dict[str, Any]:
+    kind: dict[str, Any] = {"type": "string"}
     if name == "expires_at":
-        return {"type": ["integer", "null"]}
-    return WHOLE if name in _NUMBERS else {"type": "string"}
+        kind = {"type": ["integer", "null"]}
+    elif name in _NUMBERS:
+        kind = WHOLE
+    return kind | ({"description": _MEANS[name]} if name in _MEANS else {})
 
 
 def _of_redemption(name: str) -> dict[str, Any]:
@@ -104,7 +120,8 @@ _REDEMPTIONS = closed(rows={"type": "array", "items": _REDEMPTION}, next=_NEXT)
 
 def _filters() -> list[dict[str, Any]]:
     return [
-        *(parameter(name, TEXT, "Only rows with this") for name in ("user", "rule", "source", "currency")),
+        parameter("user", TEXT, "Only rows of the person who has this pseudonym, of all wallets of theirs"),
+        *(parameter(name, TEXT, "Only rows with this") for name in ("rule", "source", "currency")),
         parameter("from", DAY, "The first day (UTC) on which it happened"),
         parameter("until", DAY, "The last day (UTC) on which it happened, included"),
         parameter("after", WHOLE | {"minimum": 0, "maximum": 10**18 - 1}, "`next` of the page before"),

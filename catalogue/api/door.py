@@ -10,7 +10,7 @@ from aiohttp import web
 
 from catalogue.api import reading
 from catalogue.api.document import document
-from catalogue.api.guard import FRESH, PATIENCE, Guard, TooOftenError
+from catalogue.api.guard import FRESH, PATIENCE, Exports, Guard, TooOftenError
 from catalogue.errors import RefusedError
 from catalogue.rewards.text import quoted
 
@@ -20,6 +20,7 @@ class ReadingDoor:
 
     def __init__(self, guard: Guard) -> None:
         self._guard = guard
+        self._exports = Exports()
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Make them known."""
@@ -52,7 +53,8 @@ class ReadingDoor:
             return exc.answer()
         asked = reading.wanted(request.query)
         if asked.rows is None:
-            return await self._stream(request, reader.campus, asked)
+            with self._exports.one(request, reader.campus):
+                return await self._stream(request, reader.campus, asked)
         async with self._guard.store.reading() as conn:
             rows, after = await reading.page(conn, reader.campus, asked)
         if not asked.csv:

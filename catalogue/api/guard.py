@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
 from aiohttp import web
@@ -14,6 +17,9 @@ from catalogue.store import Store
 
 BEARER = "bearer "
 FRESH = {"Cache-Control": "no-store"}
+EXPORTS_MAX = 8
+"""Most answers that are sent page by page at once, in this process; agents and other requests are not kept waiting."""
+EXPORTS_OF_CAMPUS_MAX = 2
 
 
 class Patience(NamedTuple):
@@ -29,6 +35,54 @@ class Patience(NamedTuple):
 
 PATIENCE = web.RequestKey("patience", Patience)
 """Where a request keeps how long it may still take."""
+
+
+class Counts(Protocol):
+    """Knows how many requests there are at once."""
+
+    in_flight: int
+
+
+class Slot:
+    """One of the requests that may be at once. Whoever is kept by a slow reader leaves it to those who are not."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts: Counts | None = counts
+        counts.in_flight += 1
+
+    def leave(self) -> None:
+        """Another may come in; again changes nothing."""
+        if self._counts is not None:
+            self._counts.in_flight -= 1
+            self._counts = None
+
+
+SLOT = web.RequestKey("slot", Slot)
+"""Where a request keeps its slot."""
+
+
+class Exports:
+    """How many answers are being sent page by page: few, because each takes as long as its reader likes."""
+
+    def __init__(self) -> None:
+        self._sending: Counter[str] = Counter()
+
+    @contextlib.contextmanager
+    def one(self, request: web.Request, campus: str) -> Iterator[None]:
+        """Send one of a campus's, out of the way of other requests.
+
+        Raises:
+            RefusedError: (503) as many as may be are being sent.
+        """
+        if self._sending[campus] >= EXPORTS_OF_CAMPUS_MAX or self._sending.total() >= EXPORTS_MAX:
+            raise RefusedError(503, "busy", f"{self._sending[campus]} exports of this campus are being sent already")
+        request[SLOT].leave()
+        self._sending[campus] += 1
+        try:
+            yield
+        finally:
+            self._sending[campus] -= 1
+            self._sending += Counter()  # forgets those who have none
 
 
 class Knows(Protocol):

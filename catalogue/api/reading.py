@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -112,7 +112,8 @@ async def page(conn: AsyncConnection, campus: str, asked: Wanted) -> tuple[list[
     """(the rows by `COLUMNS` in the order of posting, what to ask ``after`` for the next page or None).
 
     Numbers have no gaps, so a page looks at a range of them; it may have fewer rows than asked for, or none, and be
-    followed by others. One learner's movements are found along the wallets' own chains.
+    followed by others. A learner's movements are found along the chains of all wallets of the person who is that
+    learner, so that they add up to `points`.
     """
     most = asked.rows or PAGE_ROWS_MAX
     if "learner" in asked.same:
@@ -128,11 +129,13 @@ async def page(conn: AsyncConnection, campus: str, asked: Wanted) -> tuple[list[
 async def _of_learner(
     conn: AsyncConnection, campus: str, asked: Wanted, most: int
 ) -> tuple[list[dict[str, Any]], int | None]:
-    numbers = await _numbers(conn, campus, asked.same["learner"], asked.after)
+    names = await purse.names(conn, campus, asked.same["learner"])
+    numbers = await _numbers(conn, campus, names, asked.after)
+    rest = replace(asked, same={column: value for column, value in asked.same.items() if column != "learner"})
     rows: list[dict[str, Any]] = []
     for start in range(0, len(numbers), PAGE_ROWS_MAX):
         some = numbers[start : start + PAGE_ROWS_MAX]
-        rows += await _rows(conn, campus, asked, movement.c.no.in_(some), most + 1)
+        rows += await _rows(conn, campus, rest, movement.c.no.in_(some), most + 1)
         if len(rows) > most:
             return rows[:most], rows[most - 1]["no"]
     return rows, None
@@ -150,9 +153,9 @@ async def _rows(
     return [dict(row._mapping) for row in await conn.execute(wanted)]  # noqa: SLF001 - SQLAlchemy's public name
 
 
-async def _numbers(conn: AsyncConnection, campus: str, learner: str, after: int) -> list[int]:
-    """The numbers after one of a learner's movements in order, each wallet's walked back from its newest."""
-    mine = select(wallet.c.last_no, wallet.c.last_at).where(wallet.c.campus == campus, wallet.c.learner == learner)
+async def _numbers(conn: AsyncConnection, campus: str, names: Collection[str], after: int) -> list[int]:
+    """The numbers after one of a person's movements in order, each wallet's walked back from its newest."""
+    mine = select(wallet.c.last_no, wallet.c.last_at).where(wallet.c.campus == campus, wallet.c.learner.in_(names))
     newest = {no: at for no, at in await conn.execute(mine.limit(WALLETS_MAX)) if no > after}
     if not newest:
         return []

@@ -19,6 +19,7 @@ from catalogue.errors import CatalogueError, RefusedError
 from catalogue.rewards import shelf
 from catalogue.rewards.model import SLUG
 from catalogue.rewards.shelf import Offered
+from catalogue.wallets import purse
 
 KINDS = {"reward_types": "type", "reward_categories": "category", "reward_groups": "group"}
 """What the names that rewards are sorted by are called here."""
@@ -157,7 +158,8 @@ class ShelfDoor:
 async def _redemptions(conn: AsyncConnection, campus: str, query: Mapping[str, str], rows: int) -> list[dict[str, Any]]:
     table = schema.redemption.c
     only = [table.campus == campus]
-    only += [table.learner == reading.text_of(query, "user")] if "user" in query else []
+    if "user" in query:
+        only.append(table.learner.in_(await purse.names(conn, campus, query["user"])))
     only += [table.reward == reading.text_of(query, "reward")] if "reward" in query else []
     if "after" in query:
         at, _, name = query["after"].partition("-")
