@@ -6,9 +6,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import typer
 
@@ -104,7 +105,7 @@ def csv_file(  # noqa: PLR0917 - each is an option with a name of its own
 
     opened = csv_source.opened(file, encoding=encoding, delimiter=delimiter)
     found = layout(opened.columns, ignore=ignore_column or ())
-    wanted = Wanted(now=int(time.time()), zone=_zone(timezone), known=_known(courses), consent=require_consent)
+    wanted = Wanted(now=int(time.time()), zone=zone_of(timezone), known=_known(courses), consent=require_consent)
     settings = _settings(config, source) if apply else None
     work = _Import(file=opened, found=found, wanted=wanted, ids=Ids.of(opened, found, mixed=mixed_ids))
     with Paper(report, corrected, opened.columns, opened.delimiter) as paper, _taking(settings, source) as take:
@@ -177,13 +178,20 @@ def _tell(
         note("nothing was imported: look at it, then again with --apply")
 
 
-def _zone(name: str) -> ZoneInfo | None:
+def zone_of(name: str) -> ZoneInfo | None:
+    """The time zone of this name; None where there is no name.
+
+    Raises:
+        InvalidInputError: there is none.
+    """
     if not name:
         return None
     try:
         return ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:  # a folder of zones is no zone: Europe
-        raise InvalidInputError(f"--timezone: there is no zone {name!r}", hint="such as Africa/Johannesburg") from error
+    except (KeyError, ValueError, OSError) as error:  # Europe is a folder of zones
+        near = get_close_matches(name, sorted(available_timezones()), n=1)
+        hint = f"did you mean {near[0]}?" if near else "such as Africa/Johannesburg"
+        raise InvalidInputError(f"--timezone: there is no zone {name!r}", hint=hint) from error
 
 
 def _known(path: Path | None) -> frozenset[tuple[str, str]] | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+_DRESSED = re.compile(r"(?:\[([^\[\]]+)\]|([0-9.]+))(?::[0-9]{1,5})?")
+"""In brackets, with a port, or both; an IPv6 address without brackets is neither."""
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -21,9 +24,14 @@ def within(address: Address | None, allowed: Iterable[Network]) -> bool:
 
 
 def read_address(text: str | None) -> Address | None:
-    """An address as a peer or a header gives it, also an IPv4 one dressed as IPv6; None for anything else."""
+    """An address as a peer or a header gives it, also an IPv4 one dressed as IPv6; None for anything else.
+
+    Some proxies add the port that their client spoke from: `203.0.113.1:5678`, `[2001:db8::1]:5678`. It says nothing.
+    """
+    written = (text or "").strip()
+    dressed = _DRESSED.fullmatch(written)
     try:
-        address = ip_address((text or "").strip().strip("[]"))
+        address = ip_address(dressed[1] or dressed[2] if dressed else written)
     except ValueError:
         return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None

@@ -6,8 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from agent.cli.importing.csv_file import zone_of
 from agent.collectors.csvfile import cells, moments, who
 from agent.collectors.csvfile.cells import Check, Problem
+from agent.errors import InvalidInputError
 from tests.builders import NOW
 
 
@@ -130,3 +132,12 @@ def test_times_are_seconds_or_iso_with_a_zone_or_in_the_zone_that_is_said() -> N
     assert moments.moment("1788220800", now=NOW, zone=None) == 1_788_220_800
     assert moments.moment("2026-09-01T02:00:00+02:00", now=NOW, zone=None) == 1_788_220_800
     assert moments.moment("2026-09-01 02:00:00", now=NOW, zone=zone) == 1_788_220_800
+
+
+@pytest.mark.parametrize("name", ["Europe", "Europe/Nowhere", "../etc/passwd", "/etc", "\0"])
+def test_a_zone_that_is_none_is_told_with_what_to_do(name: str) -> None:
+    with pytest.raises(InvalidInputError, match="--timezone: there is no zone") as caught:
+        zone_of(name)
+    assert caught.value.hint
+    assert str(zone_of("Europe/London")) == "Europe/London"
+    assert zone_of("") is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
+from ipaddress import ip_address
 
 import pytest
 
@@ -30,14 +31,23 @@ def signed(body: bytes, headers: Mapping[str, str], secret: bytes) -> bool:
         ("127.0.0.1", ["1.2.3.4", "203.0.113.1"], "203.0.113.1"),
         ("127.0.0.1", [], "127.0.0.1"),
         ("::ffff:192.0.2.9", [], "192.0.2.9"),
+        ("127.0.0.1", ["203.0.113.1:5678"], "203.0.113.1"),
+        ("127.0.0.1", ["1.2.3.4:1, 203.0.113.1:65535, 10.0.0.5:443"], "203.0.113.1"),
+        ("127.0.0.1", ["[2001:db8::1]:5678"], "2001:db8::1"),
+        ("127.0.0.1", ["[2001:db8::1]"], "2001:db8::1"),
+        ("127.0.0.1", ["2001:db8::1:5678"], "2001:db8::1:5678"),
+        ("127.0.0.1", ["[::ffff:203.0.113.1]:80"], "203.0.113.1"),
         ("127.0.0.1", ["rubbish"], None),
+        ("127.0.0.1", ["203.0.113.1:"], None),
+        ("127.0.0.1", ["203.0.113.1:http"], None),
+        ("127.0.0.1", ["[2001:db8::1"], None),
         (None, ["203.0.113.1"], None),
     ],
 )
 def test_the_client_is_the_first_address_from_the_end_that_is_no_proxy_of_ours(
     peer: str | None, forwarded: list[str], client: str | None
 ) -> None:
-    assert client_of(peer, forwarded, PROXIES) == read_address(client)
+    assert client_of(peer, forwarded, PROXIES) == (ip_address(client) if client else None)
 
 
 def test_any_of_several_tokens_lets_in_and_nothing_else_does() -> None:

@@ -107,5 +107,5 @@ def _chosen(zones: Mapping[str, int]) -> ZoneInfo | None:
         return None
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # Europe is a folder of zones
         return None
