@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import sqlite3
 import time
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -136,7 +138,7 @@ def test_every_rule_pays_exactly_what_sql_counts_and_a_second_run_pays_nothing(
             ((expected,),) = cursor.fetchall()
             assert expected > 0, f"{rule}: the capture shows nothing of this"
             assert paid[rule] == expected, f"{rule}: paid {paid[rule]}, SQL counts {expected}"
-    per_day = _three_a_day(shared_capture)
+    per_day = three_a_day(shared_capture)
     assert paid["lesson-three-a-day"] == per_day
     reputation = [row for row in rows if row["currency"] == "reputation"]
     assert [row["amount"] for row in reputation] == ["7"] * paid["course"]
@@ -145,10 +147,10 @@ def test_every_rule_pays_exactly_what_sql_counts_and_a_second_run_pays_nothing(
     assert agent.json("ledger", "verify")["findings"] == []
 
 
-def _three_a_day(database: servers.MariaDatabase) -> int:
-    """In order of the log, first completions of a lesson by a learner, at most three each day."""
+def three_a_day(database: servers.MariaDatabase, ahead_s: int = 0) -> int:
+    """In order of the log, first completions of a lesson by a learner, at most three each day of a zone."""
     rows = database.execute(
-        f"SELECT {LEARNER}, l.contextinstanceid, DATE(FROM_UNIXTIME(l.timecreated)), l.other"
+        f"SELECT {LEARNER}, l.contextinstanceid, FLOOR((l.timecreated + {ahead_s}) / 86400), l.other"
         " FROM mdl_logstore_standard_log l"
         rf" WHERE l.eventname = '\\core\\event\\course_module_completion_updated' AND {EARNS} ORDER BY l.id".replace(
             "%%", "%"
@@ -200,19 +202,36 @@ def long_history(captured_moodle: servers.MariaDatabase) -> servers.MariaDatabas
     return captured_moodle
 
 
-def _catch_up_with_kills(agent: Campus, kills: int) -> int:
-    """Start and SIGKILL until ``kills`` have landed in a running agent, then let one end; how many landed."""
+def _position(agent: Campus) -> int:
+    """How far the log is read, by what is committed; -1 before the first page."""
+    with (
+        contextlib.suppress(sqlite3.OperationalError),
+        contextlib.closing(sqlite3.connect(f"file:{agent.directory / 'data' / 'ledger.db'}?mode=ro", uri=True)) as db,
+    ):
+        return int(db.execute("SELECT coalesce(max(position), -1) FROM source_state").fetchone()[0])
+    return -1
+
+
+def _catch_up_with_kills(agent: Campus, kills: int) -> tuple[int, int]:
+    """Start and SIGKILL until ``kills`` have landed in a running agent, then let one end.
+
+    By turns at any moment and while a page is being taken; how many landed, and between how many different pages.
+    """
     chance = random.Random(kills)
-    landed = 0
-    for _ in range(3 * kills):
+    landed, stood = 0, {-1}
+    for number in range(3 * kills):
         process = agent.start("--until-caught-up")
         time.sleep(chance.uniform(0.1, 0.6))
+        before = max(stood)
+        while number % 2 and process.poll() is None and _position(agent) == before:
+            time.sleep(chance.uniform(0.001, 0.02))
         landed += process.poll() is None
         kill(process)
+        stood.add(_position(agent))
         if landed == kills:
             break
     agent.catch_up()
-    return landed
+    return landed, len(stood)
 
 
 @pytest.mark.timeout(400)
@@ -220,6 +239,7 @@ def test_fifty_kills_at_random_moments_change_nothing(long_history: servers.Mari
     calm = campus(tmp_path / "calm", long_history, RULES)
     calm.catch_up()
     stormy = campus(tmp_path / "stormy", long_history, RULES)
-    assert _catch_up_with_kills(stormy, kills=50) == 50
+    landed, stood = _catch_up_with_kills(stormy, kills=50)
+    assert (landed, stood > 10) == (50, True), f"{landed} kills between {stood} pages"
     assert stormy.export() == calm.export()
     assert stormy.json("ledger", "verify")["findings"] == []
