@@ -49,3 +49,13 @@ class IntegrityError(RewardsError):
     """History is not what it was (exit 3): stop this part, tell, never repair silently."""
 
     exit_code = 3
+
+
+class ConstraintError(IntegrityError):
+    """The ledger's own rules refused a row; nothing of what it came with stands."""
+
+
+class UnexpectedError(RewardsError):
+    """What this program does not expect, a fault of its own (exit 1): told to its makers, and tried again."""
+
+    exit_code = 1

@@ -1,8 +1,7 @@
 """The nouns that flow through the house, frozen. Times are whole seconds since 1970, UTC; amounts are integers.
 
-    Observation → Event → Decision → Entry
-
-Made by: a collector, `engine.trust.tag`, `engine.booking.book`, `ledger.append`, in this order.
+Observation → Event → Decision → Entry
+(made by a collector, `engine.trust.tag`, `engine.booking.book`, `ledger.append`)
 """
 
 from __future__ import annotations
@@ -12,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from fractions import Fraction
 from typing import Literal, TypeVar, dataclass_transform
+
+from agent.apart import Aside
 
 T = TypeVar("T")
 
@@ -27,7 +28,6 @@ def noun(cls: type[T]) -> type[T]:
 
 Fact = bool | int | str | Fraction | tuple[str, ...]
 """What a condition can look at. Numbers are exact: int, or Fraction where they do not divide."""
-
 Role = Literal["subject", "actor", "author", "purchaser", "referrer", "supervisor"]
 FROM_PROFILE: tuple[Role, ...] = ("referrer", "supervisor")
 """Roles that no event tells: a custom profile field of the subject names them."""
@@ -45,12 +45,9 @@ class Trust(IntEnum):
 
 @noun
 class Identifier:
-    """By what a system says who somebody is: ``by`` is `idnumber`, `email` or `username`. Never written down.
+    """By what a system says who somebody is; never written down. ``shared``: several accounts have it there."""
 
-    ``shared`` is whether the system itself gives it to several accounts.
-    """
-
-    by: str
+    by: str  # idnumber, email or username
     value: str = field(repr=False)
     shared: bool = False
 
@@ -325,9 +322,9 @@ class SourceState:
 class Page:
     """What one read of a source gives: observations in order of their numbers, and where the source then stands.
 
-    ``state`` replaces the stored state in the transaction that records ``observations`` (its ``counts`` are totals).
-    ``rules_version`` names the rules whose filter fetched it: it is decided by those. ``caught_up`` is true where
-    nothing more was there to read; ``newest`` is the newest number there was (0 where the collector cannot tell).
+    ``state`` replaces the stored one in the transaction that records ``observations``, but not for a ``part``; its
+    ``counts`` are totals. ``rules_version`` are the rules that decide it: their filter fetched it. ``newest`` is the
+    newest number there was (0: cannot be told), ``caught_up`` that no more was there, ``set_aside`` what failed.
     ``again`` shows what was read before: what of it is not recorded was not wanted then.
     """
 
@@ -338,6 +335,8 @@ class Page:
     caught_up: bool
     newest: int = 0
     again: bool = False
+    set_aside: Sequence[Aside] = ()
+    part: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -376,7 +375,6 @@ class Demand:
 
 UseKey = tuple[str, str, str]
 """(meter, bucket, learner) of `Use`."""
-
 HoldKey = tuple[str, str, str]
 """(rule_id, learner, scope) of a held `Decision`."""
 

@@ -40,6 +40,7 @@ from agent.engine.sighting.completed import Completed
 from agent.errors import InvalidInputError
 from agent.ledger import corrections, file, reading, sources, state, undoable, versions
 from agent.ledger.corrections import Correction
+from agent.ledger.feeds import aside
 from agent.ledger.past import again as past_again
 from agent.ledger.past import membership, promised, standing
 from agent.ledger.record import Behind, Recorder, reserving, totals
@@ -173,16 +174,18 @@ class Pipeline:
                 more.numbers.update(await self._recovery.of(connection, *about, now=now))
                 judged = more.judged(arrived, verdicts, rulebook)
                 found = await self._decided(connection, page, arrived, more, judged, ready)
-            before = self._saved.get(page.source)
-            await sources.save(
-                connection, page.source, self.whose.stored(page), before, now, () if page.again else page.observations
-            )
-            self._recovery = await self._recovery.passed(connection, page)
+            if page.set_aside:
+                await aside.keep(connection, page.source, page.set_aside, now)
+            if not page.part:
+                before, seen = self._saved.get(page.source), () if page.again else page.observations
+                await sources.save(connection, page.source, self.whose.stored(page), before, now, seen)
+                self._recovery = await self._recovery.passed(connection, page)
             asyncio.get_running_loop().call_soon(self._ahead.use_time)  # while the disk takes it
             return found
 
         fresh, entries, decisions = await self._writer.run(unit)
-        self._saved[page.source] = page.state
+        if not page.part:
+            self._saved[page.source] = page.state
         return Tally(
             source=page.source,
             observed=len(events),
@@ -381,8 +384,7 @@ class Pipeline:
 
     async def replace_state(self, source: str, replacement: SourceState) -> None:
         """Let ``source`` go on from another state (an integrity fault, or a log that was accepted anew)."""
-        before = self.stands(source)
-        now = self._clock.now()
+        before, now = self.stands(source), self._clock.now()
 
         async def unit(connection: aiosqlite.Connection) -> None:
             await sources.save(connection, source, replacement, before, now)

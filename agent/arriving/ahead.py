@@ -6,6 +6,7 @@ order of pages, and all that is decided, stay what they are. (docs/adr/0030)
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -54,7 +55,9 @@ class Ahead:
         """Judge one of the pages that are expected."""
         for source, (page, done) in self._expected.items():
             if done is None:
-                self._expected[source] = (page, self._judge(page))
+                # What cannot be judged fails again where it is taken, and is told there.
+                with contextlib.suppress(Exception):
+                    self._expected[source] = (page, self._judge(page))
                 return
 
     def of(self, page: Page) -> Judged:

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-from agent.errors import BusyError, ConfigError, IntegrityError, RewardsError, TransientError
+from agent.errors import BusyError, ConfigError, ConstraintError, IntegrityError, RewardsError, TransientError
 
 FILE_NAME = "ledger.db"
 LOCK_NAME = "agent.lock"
 BEGAN_NAME = "ledger.began"
-SCHEMA = 23
+SCHEMA = 24
 """The newest migration this program knows; stored in `PRAGMA user_version`."""
 
 BUSY_TIMEOUT_MS = 5_000
@@ -136,7 +136,9 @@ def database_error(path: Path, exc: sqlite3.Error) -> RewardsError:
             hint="stop the agent and put the newest good copy of the data directory in its place",
             fault="ledger-damaged",
         )
-    return IntegrityError(f"{path}: {text}", hint="run: rewards-agent ledger verify")
+    refused = code.startswith(("SQLITE_CONSTRAINT", "SQLITE_TOOBIG", "SQLITE_MISMATCH"))
+    error = ConstraintError if refused else IntegrityError
+    return error(f"{path}: {text}", hint="run: rewards-agent ledger verify")
 
 
 def _refused_by_the_disk(directory: Path) -> TransientError | None:

@@ -25,6 +25,7 @@ _RENAME = (
     "UPDATE source_anchor SET source = ? WHERE source = ?",
     "UPDATE feed_hour SET source = ? WHERE source = ?",
     "UPDATE source_unsure SET source = ? WHERE source = ?",
+    "UPDATE set_aside SET source = ? WHERE source = ?",
 )
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
 
-from agent.errors import RewardsError, TransientError
+from agent import apart
+from agent.errors import RewardsError, TransientError, UnexpectedError
 from agent.service import control
 from agent.service.notify import notify, watchdog_interval_s
 from agent.service.tail import Tail
@@ -20,6 +21,10 @@ from agent.service.watch import RulesWatch
 
 LAST_DELIVERY_S = 10.0
 """How long `--until-caught-up` waits for a catalogue that does not answer."""
+AGAIN_FIRST_S = 5.0
+AGAIN_MAX_S = 300.0
+"""After how long a part of the agent that failed by a fault of this program is begun again."""
+REPORT = "nothing is lost, it is begun again; update the agent, or report this line to its makers"
 
 log = structlog.get_logger()
 
@@ -134,7 +139,7 @@ async def _finish(
     pulls: Sequence[Asking],
 ) -> int:
     # What they tell stands in the inbox before its sources are read; they do not wait for each other.
-    asked = await asyncio.gather(*(pull.catch_up() for pull in pulls))
+    asked = await asyncio.gather(*(_asked(pull) for pull in pulls))
     code = await _to_the_end(
         tails,
         deliverer,
@@ -199,16 +204,15 @@ async def serve(  # noqa: PLR0913 - one for each thing that runs beside the othe
     loop = asyncio.get_running_loop()
     with _signals(loop, stop, reload):
         async with control.listening(data_dir, operations), _open(listeners):
-            tasks = [asyncio.create_task(tail.run(follow=True), name=f"tail-{tail.source.name}") for tail in tails]
-            tasks += [asyncio.create_task(pull.run(), name=f"pull-{pull.name}") for pull in pulls]
-            if deliverer is not None:
-                tasks.append(asyncio.create_task(_deliver(deliverer), name="deliver"))
-            tasks += [asyncio.create_task(_deliver(one), name="callback") for one in callbacks]
-            if scheduling is not None:
-                tasks.append(asyncio.create_task(scheduling.run(), name="schedule"))
-            tasks += [asyncio.create_task(one.run(), name="ending") for one in ending]
+            tasks: list[asyncio.Task[object]] = []
+            tasks += [asyncio.create_task(tail.run(follow=True), name=f"tail-{tail.source.name}") for tail in tails]
+            tasks += [_going_on(f"pull-{pull.name}", pull.run) for pull in pulls]
+            tasks += [_going_on("deliver", partial(_deliver, one)) for one in ([deliverer] if deliverer else [])]
+            tasks += [_going_on("callback", partial(_deliver, one)) for one in callbacks]
+            tasks += [_going_on("schedule", one.run) for one in ([scheduling] if scheduling else [])]
+            tasks += [_going_on("ending", one.run) for one in ending]
             tasks.append(asyncio.create_task(_watchdog(), name="watchdog"))
-            tasks.append(asyncio.create_task(watch.run(partial(_read_again, reload)), name="rules"))
+            tasks.append(_going_on("rules", partial(watch.run, partial(_read_again, reload))))
             notify("READY=1")
             try:
                 code = await _until(stop, tasks)
@@ -236,6 +240,39 @@ async def _until(stop: asyncio.Event, tasks: Sequence[asyncio.Task[object]]) -> 
     finally:
         stopping.cancel()
     return 0
+
+
+def _going_on(name: str, work: Callable[[], Coroutine[Any, Any, object]]) -> asyncio.Task[object]:
+    """A task that does ``work``; where that fails by a fault of this program it is told and begun again, later."""
+
+    async def again() -> object:
+        wait_s = AGAIN_FIRST_S
+        while True:
+            try:
+                return await work()
+            except Exception as error:
+                if not apart.is_of_data(error):
+                    raise
+                _tell(name, error)
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, AGAIN_MAX_S)
+
+    return asyncio.create_task(again(), name=name)
+
+
+def _tell(part: str, error: Exception) -> None:
+    log.error("part_failed", part=part, fault=apart.fault_of(error), way=apart.way_to(error), do=REPORT)
+
+
+async def _asked(pull: Asking) -> RewardsError | None:
+    """Ask one system once; why it could not be had."""
+    try:
+        return await pull.catch_up()
+    except Exception as error:
+        if not apart.is_of_data(error):
+            raise
+        _tell(f"pull-{pull.name}", error)
+        return UnexpectedError(f"{pull.name} cannot be asked: {apart.fault_of(error)}", hint=REPORT)
 
 
 async def _deliver(deliverer: Deliverer) -> None:

@@ -9,9 +9,11 @@ from typing import Any, Protocol
 
 import structlog
 
+from agent import apart
 from agent.clock import Clock
-from agent.errors import ConfigError, IntegrityError, RewardsError, TransientError
+from agent.errors import ConfigError, IntegrityError, RewardsError, TransientError, UnexpectedError
 from agent.model import Demand, Page, SourceState
+from agent.service.aside import Careful
 
 UNREACHABLE_MAX_S = 30.0
 """`run --until-caught-up` gives up on a source that cannot be reached for this long."""
@@ -82,8 +84,10 @@ class Tail:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.source = source
-        self.trouble = ""
+        self.trouble: RewardsError | None = None
+        """Why it cannot be read or recorded now; None where it can."""
         self._ledger = ledger
+        self._careful = Careful(ledger, clock)
         self._demand = demand
         self._clock = clock
         self._on_page = on_page
@@ -96,7 +100,8 @@ class Tail:
         """Follow the source; returns why it stopped, or None where it was read to its end.
 
         With ``follow`` no trouble of the source ends it but a fault of the configuration at its very first try: it is
-        told and tried again, and after an integrity fault it waits until somebody has accepted the log anew.
+        told and tried again, and after an integrity fault it waits until somebody has accepted the log anew. So is what
+        this program does not expect: it ends no other source.
 
         Raises:
             IntegrityError: with ``follow``, the ledger itself is damaged.
@@ -119,7 +124,7 @@ class Tail:
                 raise fault.cause from None
             return True, fault.cause
         except IntegrityError as exc:
-            self.trouble = str(exc)
+            self.trouble = exc
             log.error("source_fault", source=self.source.name, fault=exc.message, do=exc.hint)
             await self._remember_fault(exc)
             if not follow:
@@ -128,7 +133,31 @@ class Tail:
             return False, exc
         except (TransientError, ConfigError) as exc:
             return self._judge(exc, follow=follow), exc
+        except Exception as exc:
+            if not apart.is_of_data(exc):
+                raise
+            return self._judge(unexpected := self._unexpected(exc), follow=follow), unexpected
         return True, None
+
+    def _unexpected(self, exc: Exception) -> UnexpectedError:
+        """A fault of this program, told once with the way to it."""
+        found = UnexpectedError(
+            f"{self.source.name} cannot go on: {apart.fault_of(exc)}",
+            hint="nothing is lost, it is tried again; update the agent, or report this line to its makers",
+        )
+        if not self._is_known(found):
+            self.trouble = found
+            log.error(
+                "source_failed",
+                source=self.source.name,
+                fault=apart.fault_of(exc),
+                way=apart.way_to(exc),
+                do=found.hint,
+            )
+        return found
+
+    def _is_known(self, error: RewardsError) -> bool:
+        return self.trouble is not None and self.trouble.message == error.message
 
     async def _remember_fault(self, exc: IntegrityError) -> None:
         if not self._ledger.stands(self.source.name).fault:
@@ -139,17 +168,17 @@ class Tail:
             await self._sleep(FAULT_LOOK_S)
         self._backoff_s = BACKOFF_FIRST_S
 
-    def _judge(self, exc: TransientError | ConfigError, *, follow: bool) -> bool:
+    def _judge(self, exc: TransientError | ConfigError | UnexpectedError, *, follow: bool) -> bool:
         now = self._clock.running()
         first, self._untried = self._untried, False
         if self._failing_since is None:
             self._failing_since = now
-        if self.trouble != exc.message:
+        if not self._is_known(exc):
             log.warning("source_trouble", source=self.source.name, trouble=exc.message, do=exc.hint)
-        self.trouble = exc.message
+        self.trouble = exc
         if follow:
             return first and isinstance(exc, ConfigError)
-        return isinstance(exc, ConfigError) or now - self._failing_since >= UNREACHABLE_MAX_S
+        return not isinstance(exc, TransientError) or now - self._failing_since >= UNREACHABLE_MAX_S
 
     async def _read(self, *, follow: bool) -> None:
         state = self._stands()
@@ -178,7 +207,7 @@ class Tail:
                 self._untried = False
                 if self.trouble:
                     log.info("source_recovered", source=self.source.name)
-                self.trouble, self._failing_since, self._backoff_s = "", None, BACKOFF_FIRST_S
+                self.trouble, self._failing_since, self._backoff_s = None, None, BACKOFF_FIRST_S
                 self._on_page(page, tally)
         finally:
             under_way = [task for task in (taking, coming) if task is not None]
@@ -194,7 +223,7 @@ class Tail:
 
     async def _take(self, page: Page) -> Any:
         try:
-            return await self._ledger.take(page)
+            return await self._careful.take(page)
         except IntegrityError as exc:
             raise LedgerFaultError(exc) from exc
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from agent.clock import SystemClock
-from agent.errors import ConfigError, IntegrityError, RewardsError, TransientError
+from agent.errors import ConfigError, IntegrityError, RewardsError, TransientError, UnexpectedError
 from agent.model import Demand, Page, SourceState
 from agent.service.tail import UNREACHABLE_MAX_S, Tail
 
@@ -20,7 +20,7 @@ class ScriptedSource:
 
     name = "moodle"
 
-    def __init__(self, *script: RewardsError) -> None:
+    def __init__(self, *script: Exception) -> None:
         self.script = list(script)
         self.calls = 0
         self.closed = 0
@@ -141,3 +141,27 @@ async def test_a_damaged_ledger_stops_the_agent_and_is_no_fault_of_the_source(fo
     else:
         assert isinstance(await tail.run(follow=False), IntegrityError)
     assert ledger.state.fault == ""
+
+
+async def test_what_the_program_does_not_expect_is_trouble_of_that_source_and_tried_again() -> None:
+    source, ledger = ScriptedSource(ZeroDivisionError(), KeyError("ann@example.org")), MemoryLedger()
+    troubles: list[str] = []
+    tail = tail_of(source, ledger, lambda: troubles.append(str(tail.trouble)))
+    assert await tail.run(follow=True) is None
+    assert (source.calls, ledger.state.position, tail.trouble) == (3, 1, None)
+    assert [trouble.partition(" at ")[0] for trouble in troubles] == [
+        "moodle cannot go on: ZeroDivisionError",
+        "moodle cannot go on: KeyError",
+    ]
+    assert "ann@example.org" not in "".join(troubles)
+
+
+async def test_catching_up_goes_on_with_other_sources_where_one_meets_what_is_not_expected() -> None:
+    error = await tail_of(ScriptedSource(ZeroDivisionError()), MemoryLedger()).run(follow=False)
+    assert isinstance(error, UnexpectedError)
+    assert error.exit_code == 1
+
+
+async def test_memory_that_ran_out_ends_the_agent() -> None:
+    with pytest.raises(MemoryError):
+        await tail_of(ScriptedSource(MemoryError()), MemoryLedger()).run(follow=True)

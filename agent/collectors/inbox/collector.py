@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
+from agent import apart
+from agent.apart import Aside
 from agent.clock import Clock
-from agent.collectors.base import LookUps
+from agent.collectors.base import LookedUp, LookUps
 from agent.collectors.inbox.requeued import Kept
 from agent.collectors.inbox.store import Inbox
 from agent.collectors.systems.base import Arrival, RefusedPostError, System
+from agent.collectors.systems.understood import understood
 from agent.config.kinds import DELETED, KindTable
 from agent.model import Demand, Observation, Page, SourceState
 
@@ -22,6 +25,8 @@ TIDY_S = 3_600.0
 """How often posts that were kept long enough are removed."""
 PAGE_LOOKED_UP_MAX = 50
 """Posts in one page where each may cost requests: what was found is on disk before the next are asked about."""
+PAGE_ASIDE_MAX = 10
+"""Events of one page that are set aside at most because asking about them fails."""
 HEARTBEAT_S = 60.0
 """How often a quiet source yields a page."""
 LOOK_AGAIN_S = 60.0
@@ -140,7 +145,8 @@ class InboxCollector:
         again.after = max(again.after, state.counts[OWED_FROM] - 1)
         posts = await self._inbox.after(self.name, again.after, self._most)
         posts = [post for post in posts if post.number <= state.position]
-        observations, owed, reached = await self._seen(posts, demand, Counter())
+        aside: list[Aside] = []
+        observations, owed, reached = await self._seen(posts, demand, Counter(), aside)
         again.owes(owed)
         counts = dict(state.counts)
         if not reached:  # all that is owed stays owed
@@ -151,7 +157,7 @@ class InboxCollector:
             counts[OWED_FROM] = again.oldest
             self._again = _Again(next_at=self._clock.running() + LOOK_AGAIN_S)
         state = replace(state, counts={name: count for name, count in counts.items() if count})
-        return self._page(state, observations, demand, caught_up=True)
+        return self._page(state, observations, demand, caught_up=True, set_aside=aside)
 
     async def _tidy(self, position: int) -> None:
         """Let go of what was read long enough ago; ``position`` is on disk."""
@@ -166,7 +172,8 @@ class InboxCollector:
         """The page of posts that were not read yet."""
         counts = Counter(state.counts)
         counts["posts_read"] += len(posts)
-        observations, owed, _ = await self._seen(posts, demand, counts)
+        aside: list[Aside] = []
+        observations, owed, _ = await self._seen(posts, demand, counts, aside)
         if owed:
             self._again.owes(owed)
             counts[OWED_FROM] = min(*owed, counts[OWED_FROM] or max(owed))
@@ -176,20 +183,42 @@ class InboxCollector:
             high_water=max((seen.occurred_at for seen in observations), default=state.high_water),
             counts={name: count for name, count in counts.items() if count},
         )
-        return self._page(state, observations, demand, caught_up=len(posts) < self._most)
+        return self._page(state, observations, demand, caught_up=len(posts) < self._most, set_aside=aside)
 
     async def _seen(
-        self, posts: Sequence[Kept], demand: Demand, counts: Counter[str]
+        self, posts: Sequence[Kept], demand: Demand, counts: Counter[str], aside: list[Aside]
     ) -> tuple[Sequence[Observation], frozenset[int], bool]:
-        """What posts say, and what was found about it; which to look at again; whether there was any answer."""
-        observations = [seen for post in posts for seen in self._observed(post, demand, counts)]
-        if self._look_ups is None or not observations:
+        """What posts say, and what was found about it; which to look at again; whether there was any answer.
+
+        What cannot be read goes into ``aside``.
+        """
+        observations = [seen for post in posts for seen in self._observed(post, demand, counts, aside)]
+        look_ups = self._look_ups
+        if look_ups is None or not observations:
             return observations, frozenset(), True
-        found = await self._look_ups.add(observations, demand)
-        return found.observations, found.owed, found.reached
+
+        async def add(part: Sequence[Observation]) -> LookedUp:
+            return await look_ups.add(part, demand)
+
+        found, failed = await apart.by_halves(observations, add, most=PAGE_ASIDE_MAX)
+        aside += [
+            Aside(position=one.position, what=one.kind or one.lms_event, fault=apart.fault_of(error))
+            for one, error in failed
+        ]
+        return (
+            [seen for part in found for seen in part.observations],
+            frozenset().union(*(part.owed for part in found)),
+            all(part.reached for part in found),
+        )
 
     def _page(
-        self, state: SourceState, observations: Sequence[Observation], demand: Demand, *, caught_up: bool
+        self,
+        state: SourceState,
+        observations: Sequence[Observation],
+        demand: Demand,
+        *,
+        caught_up: bool,
+        set_aside: Sequence[Aside],
     ) -> Page:
         return Page(
             source=self.name,
@@ -198,14 +227,16 @@ class InboxCollector:
             rules_version=demand.rules_version,
             caught_up=caught_up,
             newest=state.position,
+            set_aside=set_aside,
         )
 
-    def _observed(self, post: Kept, demand: Demand, counts: Counter[str]) -> list[Observation]:
-        """What rules want of what a post says."""
+    def _observed(self, post: Kept, demand: Demand, counts: Counter[str], aside: list[Aside]) -> list[Observation]:
+        """What rules want of what a post says; one that cannot be read any more goes into ``aside``."""
         try:
             found = self.says(post)
-        except RefusedPostError:
-            counts["posts_unreadable"] += 1  # an older version let it in
+        except RefusedPostError as error:  # an older version let it in
+            counts["posts_unreadable"] += 1
+            aside.append(Aside(position=post.first, what="", fault=f"{error.reason}: {error.message}"))
             return []
         wanted = [seen for seen in found if is_wanted(seen, demand)]
         counts["events_unwanted"] += len(found) - len(wanted)
@@ -215,7 +246,7 @@ class InboxCollector:
         """What a post says, by the mapping and the kinds in force; a post is known by the number that it had first.
 
         Raises:
-            RefusedPostError: it is not what this system sends.
+            RefusedPostError: it is not what this system sends, or this version fails on it.
         """
         arrival = Arrival(
             source=self.name,
@@ -229,7 +260,7 @@ class InboxCollector:
             awaits_log=self._options.awaits_log,
             pay_before_log=self._options.pay_before_log,
         )
-        return self._system.observations(arrival, self._kinds())
+        return understood(self._system, arrival, self._kinds())
 
 
 def is_wanted(seen: Observation, demand: Demand) -> bool:

@@ -12,6 +12,7 @@ import orjson
 
 from agent.collectors.systems.base import Arrival, RefusedPostError
 from agent.collectors.systems.registry import SYSTEMS
+from agent.collectors.systems.understood import understood
 from agent.config.kinds import KindTable
 from agent.model import Evidence
 
@@ -69,7 +70,7 @@ def people_of(kind: str | None, site: str) -> People:
             return ()
         arrival = Arrival(source=site, site=site, number=0, received_at=2**40, evidence=Evidence.nothing, body=body)
         try:
-            return {user for seen in system.observations(arrival, KindTable()) for user in seen.people.values()}
+            return {user for seen in understood(system, arrival, KindTable()) for user in seen.people.values()}
         except RefusedPostError:
             return ()
 

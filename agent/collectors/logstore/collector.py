@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 
+from agent import apart
+from agent.apart import Aside
 from agent.clock import Clock
 from agent.collectors.logstore.dialects.connect import database_for
-from agent.collectors.logstore.dialects.database import Database, Rows, Unreadable
+from agent.collectors.logstore.dialects.database import Database, Row, Rows, Unreadable
 from agent.collectors.logstore.draft import Kinds, drafts_of, observation_of
 from agent.collectors.logstore.grants import log_unreadable
 from agent.collectors.logstore.identity import Watch, anchored
@@ -26,10 +28,13 @@ from agent.collectors.logstore.start import Rewind, again_from, first_state, rew
 from agent.collectors.systems.moodle import USER_DELETED, USER_UPDATED
 from agent.config.facts import FactTable
 from agent.config.kinds import KindTable
-from agent.model import Demand, Page, Selector, SourceState
+from agent.model import Demand, Observation, Page, Selector, SourceState
 
 _NEWEST = "SELECT MAX(id) FROM {log}"
 
+
+PAGE_ASIDE_MAX = 10
+"""Rows of one page that are set aside at most: where more fail, it is no fault of theirs."""
 
 ALWAYS = frozenset({USER_DELETED})
 """Events that are read whatever rules want: nobody earns any more whose account is deleted."""
@@ -259,19 +264,39 @@ class LogstoreCollector:
         counts = Counter(state.counts)
         if rows:
             counts["rows_wanted"] += len(rows)
-        kinds = self._kinds_now()
-        drafts = drafts_of(rows, kinds, demand.facts, start_at=state.start_at or 0, backdated=backdated, seen=counts)
-        self._facts = demand.facts
-        self._lost_last = await look_up(self._state, drafts, demand, kinds, self._options)
-        self._lost |= self._lost_last
+
+        async def part(some: Sequence[Row]) -> list[Observation]:
+            seen, counted = await self._drafted(some, demand, backdated, start_at=state.start_at or 0, before=before)
+            counts.update(counted)
+            return seen
+
+        self._lost_last = {}
+        found, failed = await apart.by_halves(rows, part, most=PAGE_ASIDE_MAX)
         state = widened(state, rows, self._lost_last)
+        return Page(
+            source=self.name,
+            observations=[seen for each in found for seen in each],
+            state=replace(state, counts=dict(counts)),
+            rules_version=demand.rules_version,
+            caught_up=caught_up,
+            newest=self._newest_id,
+            set_aside=[Aside(position=row[0], what=row[1], fault=apart.fault_of(error)) for row, error in failed],
+        )
+
+    async def _drafted(
+        self, rows: Sequence[Row], demand: Demand, backdated: frozenset[int], *, start_at: int, before: int
+    ) -> tuple[list[Observation], Counter[str]]:
+        """What rows show, with what is looked up for them and what they show again; and counts."""
+        counts, kinds = Counter[str](), self._kinds_now()
+        drafts = drafts_of(rows, kinds, demand.facts, start_at=start_at, backdated=backdated, seen=counts)
+        self._facts = demand.facts
+        self._lost_last |= await look_up(self._state, drafts, demand, kinds, self._options)
+        self._lost |= self._lost_last
         again = await submissions(
             self._reader, self._state, drafts, demand, upto=before, admins=self._options.site_admins
         )
         if again:
-            shown = drafts_of(
-                again, kinds, demand.facts, start_at=state.start_at or 0, backdated=frozenset(), seen=Counter()
-            )
+            shown = drafts_of(again, kinds, demand.facts, start_at=start_at, backdated=frozenset(), seen=Counter())
             self._lost |= await look_up(self._state, shown, demand, kinds, self._options)
             together = woven(drafts, shown)
             counts["rows_shown_again"] += len(together) - len(drafts)
@@ -280,14 +305,7 @@ class LogstoreCollector:
         if prompting:
             drafts = [draft for draft in drafts if draft.event not in prompting or draft.event in demand.names]
         site = self._options.site_name
-        return Page(
-            source=self.name,
-            observations=[observation_of(draft, source=self.name, site=site) for draft in drafts],
-            state=replace(state, counts=dict(counts)),
-            rules_version=demand.rules_version,
-            caught_up=caught_up,
-            newest=self._newest_id,
-        )
+        return [observation_of(draft, source=self.name, site=site) for draft in drafts], counts
 
     def _page(self, state: SourceState, demand: Demand, *, caught_up: bool) -> Page:
         return Page(

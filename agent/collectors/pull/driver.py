@@ -19,6 +19,7 @@ from agent.collectors.pull import plan as plans
 from agent.collectors.pull.client import Answer, Client, LaterError
 from agent.collectors.pull.plan import Ask, OddAnswerError, Plan, Round, Took
 from agent.collectors.systems.base import Arrival, RefusedPostError, System
+from agent.collectors.systems.understood import understood
 from agent.config.kinds import KindTable
 from agent.errors import ConfigError, RewardsError
 from agent.model import Evidence
@@ -178,7 +179,7 @@ class Pull:
         try:
             if len(fact.body) > self._options.body_bytes_max:
                 raise RefusedPostError("too_many_values", "a fact is longer than body_bytes_max")  # noqa: TRY301
-            seen = self._system.observations(arrival, self._kinds())
+            seen = understood(self._system, arrival, self._kinds())
         except RefusedPostError as error:
             if fact.mark not in self._refused and len(self._refused) < REFUSED_MAX:
                 self._refused.add(fact.mark)

@@ -41,6 +41,7 @@ Reason = Literal[
     "time_invalid",
     "time_in_the_future",
     "event_unknown",
+    "not_readable",
 ]
 """Why a post is refused, for machines; the closed list."""
 

@@ -156,6 +156,7 @@ LEDGER: Mapping[str, Table] = {
     "source_unsure": Table(why="ids of the log of which not everything could be looked up"),
     "restored_source": Table(why="how far each source had been read before a restore"),
     "feed_hour": Table(why="counts by source and hour"),
+    "set_aside": Table(why="places in a log or inbox, and where in the program they failed"),
     "reader": Table(why="how far each receiver has read"),
     "sealed_batch": Table(why="the entries of one batch, by pseudonym, until it is acknowledged"),
     "receipt": Table(why="the catalogue's receipts"),

@@ -11,6 +11,7 @@ from agent.collectors.logstore.names import BY_NUMBER, id_of
 from agent.collectors.logstore.options import Limits
 from agent.collectors.logstore.reading.ranges import joined, missing_runs
 from agent.collectors.systems.moodle import OTHER_KEYS
+from agent.errors import ConfigError
 from agent.model import Anchor, Demand
 
 _BOUNDS = "SELECT (SELECT MIN(id) FROM {log} WHERE id > ?), (SELECT MAX(id) FROM {log})"
@@ -271,7 +272,7 @@ class Reader:
         return found
 
 
-class LogUnreadableError(Exception):
+class LogUnreadableError(ConfigError):
     """The log table cannot be read; `explain` turns it into a ConfigError that says what to do."""
 
     def __init__(self, answer: Unreadable) -> None:
