@@ -58,6 +58,21 @@ path = "/api/public/hook/moodle/event"
 bearer_token_files = ["{posts_token}"]
 site_admins = [{site_admins}]           # Moodle user ids of administrators: they never earn
 """
+_TRIGGER = """\
+
+# Where posts arrive. A proxy that speaks TLS stands before it, or certificate_file and private_key_file stand here.
+[http]
+listen = "127.0.0.1:8733"
+
+# What Moodle's plugin tool_trigger posts: seen at once, and paid once, when the log shows the same act.
+[[source]]
+name = "trigger"
+kind = "tool-trigger"
+path = "/api/public/hook/moodle/event"
+same_site_as = "moodle"
+bearer_token_files = ["{posts_token}"]
+site_admins = [{site_admins}]
+"""
 _WEB = """\
 
 # Moodle's web services: what no post tells.
@@ -84,7 +99,7 @@ _NO_CATALOGUE = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What the administrator said; without a ``url`` nothing but posts is seen of Moodle."""
+    """What the administrator said; without a ``url`` nothing but posts is seen of Moodle, with ``posts`` they too."""
 
     home: Path
     campus: str
@@ -93,6 +108,7 @@ class Plan:
     start_at: str
     site_admins: tuple[int, ...]
     catalogue_url: str
+    posts: bool = False
 
     @property
     def hosted(self) -> bool:
@@ -123,7 +139,7 @@ def config_text(plan: Plan) -> str:
 
 
 def _sources(plan: Plan) -> str:
-    """Moodle as it is seen: its log table; posts and web services where the address is that of the site; or posts."""
+    """Moodle as it is seen: its log table, with posts beside it or not; posts and web services of a site; or posts."""
     said = {
         "url": _quoted(plan.url),
         "start_at": _quoted(plan.start_at),
@@ -135,7 +151,8 @@ def _sources(plan: Plan) -> str:
     if not plan.url:
         return posts
     password = "" if plan.url.startswith("sqlite:") else f'password_file = "{PASSWORD_FILE}"\n'
-    return _LOG.format(**said, password_line=password, table_prefix=_quoted(plan.table_prefix))
+    log = _LOG.format(**said, password_line=password, table_prefix=_quoted(plan.table_prefix))
+    return log + _TRIGGER.format(**said, posts_token=POSTS_TOKEN_FILE) if plan.posts else log
 
 
 def _quoted(text: str) -> str:

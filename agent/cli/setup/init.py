@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.cli.setup import account, files, previewing, workflows
-from agent.errors import ConfigError
+from agent.errors import ConfigError, InvalidInputError
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings
@@ -87,14 +87,19 @@ def init(  # noqa: PLR0917 - each is an option with a name of its own
 
     Posts alone: rewards-agent init --campus uni-example --tool-trigger https://rewards.example.org
 
+    Posts beside the log: the same with --moodle-config or --moodle-url
+
     For a service: the same with --dir /etc/rewards-agent
     """
+    _sensible(tool_trigger, preview)
     home = directory.absolute()
     config = home / "config.toml"
     if config.exists():
         given = {"--campus": campus, "--moodle-config": moodle_config, "--moodle-url": moodle_url}
         _kept(config, [option for option, value in (given | {"--catalogue": catalogue}).items() if value])
         settings = _read(config)
+        if tool_trigger:
+            workflows.require_source(settings)
     else:
         campus, url, prefix = _answers(campus, moodle_url, moodle_config, posts_alone=bool(tool_trigger))
         plan = files.Plan(
@@ -105,6 +110,7 @@ def init(  # noqa: PLR0917 - each is an option with a name of its own
             start_at=start_at,
             site_admins=(2,) if site_admin is None else tuple(site_admin),
             catalogue_url=catalogue,
+            posts=bool(tool_trigger),
         )
         settings = _write_config(plan, config)
     _write_rest(settings)
@@ -113,6 +119,23 @@ def init(  # noqa: PLR0917 - each is an option with a name of its own
     works = account.tested(settings, grant_host)
     previewing.offered(settings, preview, possible=works)
     account.next_steps(settings)
+
+
+def _sensible(tool_trigger: str, preview: str) -> None:
+    """See that options which are used last can be used, before anything is written.
+
+    Raises:
+        ConfigError: one cannot.
+    """
+    from agent.cli.terms.inforce import require_instant
+
+    if tool_trigger:
+        workflows.require_address(tool_trigger)
+    if preview:
+        try:
+            require_instant(preview)
+        except InvalidInputError as exc:
+            raise ConfigError(f"--preview: {exc.message}", hint=exc.hint) from None
 
 
 def _kept(config: Path, ignored: list[str]) -> None:

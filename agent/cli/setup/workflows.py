@@ -72,6 +72,24 @@ def workflow(event: str, url: str, token: str) -> dict[str, Any]:
     }
 
 
+def require_address(base: str) -> None:
+    """See that workflows can post to ``base``, before anything is written.
+
+    Raises:
+        ConfigError: it is no address of a server.
+    """
+    _address(base, "")
+
+
+def require_source(settings: Settings) -> None:
+    """See that something takes these posts.
+
+    Raises:
+        ConfigError: no source takes posts of tool_trigger.
+    """
+    _source(settings)
+
+
 def written(settings: Settings, base: str) -> None:
     """Write a workflow for every event that the rules wait for and for deletions, and say what is left to do with them.
 

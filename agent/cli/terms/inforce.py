@@ -9,6 +9,7 @@ import sqlite3
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -18,6 +19,7 @@ from agent.errors import ConfigError, InvalidInputError
 if TYPE_CHECKING:
     from agent.config.rulefile import RuleFile
     from agent.config.settings import Settings
+    from agent.engine.calendar import Calendar
     from agent.engine.rulebook import Rulebook
 
 ByOption = Annotated[
@@ -93,12 +95,22 @@ def span_of(since: str | None, until: str | None, rulebook: Rulebook) -> tuple[i
     Raises:
         InvalidInputError: one of them is neither a day nor a time.
     """
-    begin = _instant(since, rulebook, end=False) if since else 0
-    return begin, _instant(until, rulebook, end=True) if until else 2**62
+    begin = _instant(since, rulebook.calendar, end=False) if since else 0
+    return begin, _instant(until, rulebook.calendar, end=True) if until else 2**62
 
 
-def _instant(text: str, rulebook: Rulebook, *, end: bool) -> int:
-    calendar = rulebook.calendar
+def require_instant(text: str) -> None:
+    """See that a text is a day or a time, whatever the rules' calendar will make of it.
+
+    Raises:
+        InvalidInputError: it is neither.
+    """
+    from agent.engine.calendar import Calendar
+
+    _instant(text, Calendar(ZoneInfo("UTC")), end=False)
+
+
+def _instant(text: str, calendar: Calendar, *, end: bool) -> int:
     try:
         if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
             return calendar.starts(date.fromisoformat(text) + timedelta(days=1 if end else 0))

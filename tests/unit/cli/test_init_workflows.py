@@ -96,15 +96,44 @@ def test_what_is_no_address_of_a_server_is_told(tmp_path: Path, base: str) -> No
     done = init("--dir", tmp_path / "home", "--campus", "uni", "--tool-trigger", base)
     assert done.exit_code == 2
     assert "this is no address of a server" in done.output
+    assert not (tmp_path / "home").exists(), "nothing was written, and no recovery key was shown and lost"
+
+
+@pytest.mark.parametrize("day", ["2026-13-99", "soon", "2026-09-01T25:00"])
+def test_a_preview_since_no_day_is_told_before_anything_is_written(tmp_path: Path, day: str) -> None:
+    done = init("--dir", tmp_path / "home", "--campus", "uni", "--tool-trigger", BASE, "--preview", day)
+    assert (done.exit_code, f"--preview: '{day}' is neither a day nor a time" in done.output) == (2, True)
+    assert not (tmp_path / "home").exists()
+
+
+def test_posts_beside_the_log_are_of_the_same_site_and_all_that_is_left_to_do_is_told(tmp_path: Path) -> None:
+    php = tmp_path / "config.php"
+    php.write_text("<?php $CFG->dbtype = 'mariadb'; $CFG->dbhost = '127.0.0.1'; $CFG->dbname = 'moodle';")
+    words = ("--dir", tmp_path / "home", "--campus", "uni", "--tool-trigger", BASE)
+    done = init(*words, "--moodle-config", php, "--grant-host", "127.0.0.1")
+    assert done.exit_code == 0, done.output
+    assert "REWARDS-RECOVERY-1-" in done.output
+    assert "GRANT SELECT ON" in done.output
+    assert "Import workflow, each file of" in done.output
+    settings = load_settings(tmp_path / "home" / "config.toml")
+    assert [(one.name, one.kind) for one in settings.sources] == [
+        ("moodle", "moodle-logstore"),
+        ("trigger", "tool-trigger"),
+    ]
+    (trigger,) = settings.post_sources
+    assert (trigger.same_site_as, trigger.path) == ("moodle", PATH)
+    assert init(*words).exit_code == 0, "it can be run again"
 
 
 def test_a_campus_without_such_a_source_is_told_what_to_add(tmp_path: Path) -> None:
     site = SqliteSite(tmp_path / "moodle.db")
     words = ["--dir", tmp_path / "home", "--campus", "uni"]
     assert init(*words, "--moodle-url", f"sqlite:///{site.path}").exit_code == 0
+    (tmp_path / "home" / "rules.toml").unlink()
     done = init(*words, "--tool-trigger", BASE)
     assert done.exit_code == 2
     assert "has no [[source]] of kind tool-trigger" in done.output
+    assert not (tmp_path / "home" / "rules.toml").exists(), "it is told before anything is written"
 
 
 def test_a_preview_tells_what_the_semester_would_have_paid_and_writes_nothing(tmp_path: Path) -> None:
