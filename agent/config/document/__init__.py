@@ -3,6 +3,7 @@
 from agent.config.document.faults import Fault, FaultsError, MisfitError
 from agent.config.document.file import Document, load, parse, shown
 from agent.config.document.positions import KeyPath, NotTomlOneError, Place, positions
+from agent.config.document.salvage import salvage
 from agent.config.document.schema import known_keys, nearest
 from agent.config.document.validation import Table, examine, validate
 
@@ -21,6 +22,7 @@ __all__ = [
     "nearest",
     "parse",
     "positions",
+    "salvage",
     "shown",
     "validate",
 ]

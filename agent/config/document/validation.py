@@ -53,13 +53,21 @@ def examine(
     document: Document, model: type[Model], *, context: Mapping[str, Any] | None = None
 ) -> tuple[Model | None, tuple[Fault, ...]]:
     """``document`` as ``model``, or None and its faults: for sets of documents whose faults are told together."""
+    value, faults = located(document, model, context=context)
+    return value, tuple(sorted({fault for _, fault in faults}))
+
+
+def located(
+    document: Document, model: type[Model], *, context: Mapping[str, Any] | None = None
+) -> tuple[Model | None, list[tuple[KeyPath, Fault]]]:
+    """``document`` as ``model``, or None and its faults, each with the path of what does not fit or is missing."""
     try:
-        return model.model_validate(document.data, context=context), ()
+        return model.model_validate(document.data, context=context), []
     except ValidationError as error:
         listed = error.errors(include_url=False)
         found = [_Misfit(details, document.data) for details in listed if not _only_follows(details)]
-    faults = (_fault(one, document, model) for one in _without_wrong_branches(found, document.data))
-    return None, tuple(sorted(set(faults)))
+    misfits = _without_wrong_branches(found, document.data)
+    return None, [(one.path, _fault(one, document, model)) for one in misfits]
 
 
 def _only_follows(details: ErrorDetails) -> bool:

@@ -64,7 +64,7 @@ def _settings(merged: Merged, *, complete: bool) -> Iterator[Fault]:
             yield placed.fault(f"{key} differs from {where}", "say it in one file, or the same in each")
     for part in merged.parts[:1]:
         for key, meant in (("schema", "schema = 1"), ("timezone", 'timezone = "Africa/Johannesburg"')):
-            written = any(key in each.document.data for each in merged.parts)
+            written = any(key in each.written.data for each in merged.parts)
             if complete and not written:
                 yield part.document.fault((), f"`{key}` is missing", f"write {meant}")
 

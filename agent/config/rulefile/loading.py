@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
@@ -10,9 +9,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from agent.config.document import Document, Fault, FaultsError, load, parse, validate
+from agent.config.document import Document, Fault, FaultsError, load, parse, salvage
+from agent.config.document.salvage import Instead
 from agent.config.facts import FactTable
 from agent.config.kinds import KindTable
 from agent.config.rulefile import check, warn
@@ -27,6 +25,15 @@ from agent.errors import ConfigError
 
 _HEADER = "#### file {name} ({size} characters) ####\n"
 _HEADED = re.compile(r"#### file (.+) \((\d+) characters\) ####\n")
+_INSTEAD: Instead = {
+    "rule": {
+        "id": {"id": "0.faulty"},
+        "on": {"on": [r"\faulty\event\on"]},
+        "award": {"award": 0},
+        "badge": {"award": 0},
+    }
+}
+"""What stands in for faulty keys of a rule while its other faults are looked for."""
 
 
 def load_rules(paths: Sequence[Path], *, kinds: KindTable | None = None, facts: FactTable | None = None) -> RuleFile:
@@ -73,11 +80,9 @@ def _rules(documents: Sequence[Document], broken: list[Fault], kinds: KindTable,
     faults = list(broken)
     parts = []
     for document in documents:
-        try:
-            parts.append(Part(document=document, model=validate(document, RulesPart)))
-        except FaultsError as error:
-            faults.extend(error.faults)
-            parts.append(_readable(document))
+        left, model, found = salvage(document, RulesPart, _INSTEAD)
+        faults.extend(found)
+        parts.append(Part(document=left, model=model, written=document))
     merged, doubled = merge(parts)
     faults.extend(doubled)
     table = kinds.extended(merged.kind_entries())
@@ -100,45 +105,6 @@ def _warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fa
     yield from challenges.warnings(merged, kinds, facts)
     yield from completions.warnings(merged)
     yield from scheduled.warnings(merged, facts)
-
-
-def _readable(document: Document) -> Part:
-    """What is in order of a file that is not, so that faults of meaning are told in the same breath.
-
-    Keys with faults are taken out; then tables that need them.
-    """
-    data: dict[str, Any] = copy.deepcopy(dict(document.data))
-    while True:
-        kept = {
-            key: [n for n, each in enumerate(value) if each is not None] for key, value in data.items() if _many(value)
-        }
-        good = {key: [value[n] for n in kept[key]] if key in kept else value for key, value in data.items()}
-        try:
-            return Part(document=document, model=RulesPart.model_validate(good), kept=kept)
-        except ValidationError as error:
-            for details in error.errors(include_url=False):
-                _take_out(data, details["loc"], kept)
-
-
-def _many(value: Any) -> bool:
-    return isinstance(value, list)
-
-
-def _take_out(data: dict[str, Any], at: tuple[str | int, ...], kept: dict[str, list[int]]) -> None:
-    """Remove the key a fault lies in; the whole table where the fault is its own (a key that is missing, say)."""
-    key, name = str(at[0]), at[1] if len(at) > 1 else None
-    inside: Any = data.get(key)
-    if isinstance(inside, list) and isinstance(name, int):
-        element = kept[key][name]
-        table = inside[element]
-        if isinstance(table, dict) and len(at) > 2 and at[2] in table:  # noqa: PLR2004 - a key of the table
-            del table[at[2]]
-        else:
-            inside[element] = None
-    elif isinstance(inside, dict) and name in inside:
-        del inside[name]
-    else:
-        data.pop(key, None)
 
 
 def _version(documents: Sequence[Document]) -> tuple[str, str]:

@@ -50,15 +50,11 @@ class Placed(Generic[T_co]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One file as its model, with the numbers its list elements have in the file (where faulty ones were left out)."""
+    """One file as its model: ``document`` without what is faulty, ``written`` with it."""
 
     document: Document
     model: RulesPart
-    kept: Mapping[str, Sequence[int]] = field(default_factory=dict)
-
-    def at(self, key: str, number: int) -> KeyPath:
-        """The path of the ``number``-th kept element of a list."""
-        return (key, self.kept[key][number] if key in self.kept else number)
+    written: Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +120,7 @@ class Merged:
 
     def names(self, key: str) -> frozenset[str]:
         """The names that the files give under `[key.…]`, faulty ones included."""
-        given = (part.document.data.get(key) for part in self.parts)
+        given = (part.written.data.get(key) for part in self.parts)
         return frozenset(name for table in given if isinstance(table, dict) for name in table)
 
     def currency_names(self) -> frozenset[str]:
@@ -138,10 +134,10 @@ class Merged:
     def written(self, key: str) -> Iterable[Placed[Mapping[str, object]]]:
         """Every element of a list of tables as it was written, faulty ones included."""
         for part in self.parts:
-            listed = part.document.data.get(key)
+            listed = part.written.data.get(key)
             for number, element in enumerate(listed if isinstance(listed, list) else ()):
                 if isinstance(element, dict):
-                    yield Placed(it=element, document=part.document, path=(key, number))
+                    yield Placed(it=element, document=part.written, path=(key, number))
 
     def groups(self) -> frozenset[str]:
         """The groups that rules are in."""
@@ -219,4 +215,4 @@ def _tables(
 def _elements(key: str, of: Callable[[RulesPart], Sequence[T]], parts: Sequence[Part]) -> Iterable[Placed[T]]:
     for part in parts:
         for number, model in enumerate(of(part.model)):
-            yield Placed(it=model, document=part.document, path=part.at(key, number))
+            yield Placed(it=model, document=part.document, path=(key, number))

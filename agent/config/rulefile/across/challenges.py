@@ -66,7 +66,7 @@ def _badge(challenge: Placed[Challenge], merged: Merged) -> Iterator[Fault]:
     known = {
         str(badge.get("id"))
         for part in merged.parts
-        for badge in part.document.data.get("badge") or ()
+        for badge in part.written.data.get("badge") or ()
         if isinstance(badge, dict)
     }
     if challenge.it.badge is not None and known and challenge.it.badge not in known:
