@@ -341,14 +341,12 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selector:
-    """A name in an audience. ``by`` is the key it stands under, ``where`` the place (`rules.toml:12:3`).
+    """What rules call something in the LMS, at a place (`rules.toml:12:3`); ``of`` is whose name it is (a rule's)."""
 
-    One of a ``programme`` must be there in a source that has any of its courses.
-    """
-
-    by: Literal["courses", "categories", "cohorts"]
+    by: Literal["courses", "categories", "cohorts", "roles"]
     name: str
     where: str
+    of: str = ""
     programme: str = ""
 
 
@@ -359,7 +357,7 @@ class Demand:
     ``names`` are full LMS event names, ``suffixes`` endings such as ``\event\course_module_viewed`` that stand for
     every component's event; anything else need not be read. ``patterns`` are kinds and wildcards over kinds, for
     sources whose events have no LMS name. ``facts`` are names of `config.facts`: a collector looks up only these.
-    ``selectors`` are what audiences name: each must mean one thing. ``profile``: which fields of profiles are read.
+    ``selectors`` are names in the LMS: each must mean one thing. ``profile``: which fields of profiles are read.
     ``placed`` gives those of ``names`` that matter in these courses alone (`id:7`); a collector need not heed it.
     """
 

@@ -68,6 +68,7 @@ async def _work(settings: Settings, *, until_caught_up: bool) -> int:
     from agent.service import run as service
     from agent.wiring.health import watched
     from agent.wiring.keeping import beside, warn_of_short_keeping
+    from agent.wiring.naming import warn_of_names
 
     logger = structlog.get_logger()
     async with AsyncExitStack() as stack:
@@ -77,6 +78,7 @@ async def _work(settings: Settings, *, until_caught_up: bool) -> int:
         if not until_caught_up:
             on_page, health = watched(agent)
             await stack.enter_async_context(beside(warn_of_short_keeping(settings)))
+            await stack.enter_async_context(beside(warn_of_names(settings, agent.pipeline.rulebook)))
             code = await service.serve(
                 agent.tails(on_page),
                 agent.outbox,
@@ -100,6 +102,8 @@ async def _work(settings: Settings, *, until_caught_up: bool) -> int:
                     agent.ending,
                     agent.pulls,
                 )
+            if not code:
+                await warn_of_names(settings, agent.pipeline.rulebook)
             watch.report(agent.pipeline.stands)
         logger.info("agent_stopped", code=code)
         return code

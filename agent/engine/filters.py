@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from agent.config.grammar import WEEKDAYS
+from agent.config.grammar import WEEKDAYS, Number
 from agent.config.rulefile import Challenge, Placed, Rule, Scheduled
 from agent.config.rulefile.tables.condition import Active, Audience
 from agent.engine.calendar import Calendar
@@ -109,13 +109,26 @@ def selectors(placed: Placed[Rule] | Placed[Challenge] | Placed[Scheduled]) -> I
     spec = placed.it.audience
     if spec is None or placed.it.mode == "off":
         return
-    named: tuple[tuple[Literal["courses", "categories", "cohorts"], tuple[str, ...] | None], ...] = (
-        ("courses", spec.courses), ("categories", spec.categories), ("cohorts", spec.cohorts)
-    )  # fmt: skip
-    for by, names in named:
+    named: tuple[tuple[Literal["courses", "categories", "cohorts", "roles"], str, tuple[str, ...] | None], ...] = (
+        ("courses", "courses", spec.courses),
+        ("categories", "categories", spec.categories),
+        ("cohorts", "cohorts", spec.cohorts),
+        ("roles", "except_roles", spec.except_roles),
+    )
+    for by, key, names in named:
         for number, name in enumerate(names or ()):
-            place = placed.fault("", at=("audience", by, number))
-            yield Selector(by=by, name=name, where=f"{place.file}:{place.line}:{place.column}")
+            place = placed.fault("", at=("audience", key, number))
+            yield Selector(by=by, name=name, where=f"{place.file}:{place.line}:{place.column}", of=placed.it.id)
+
+
+def valued(values: Mapping[str, Placed[Mapping[str, Number]]]) -> Iterable[Selector]:
+    """The courses for which a value has a number of their own."""
+    for name, placed in values.items():
+        for course in placed.it:
+            if course != "default":
+                place = placed.fault("", at=(course,))
+                where = f"{place.file}:{place.line}:{place.column}"
+                yield Selector(by="courses", name=course, where=where, of=f"value {name}")
 
 
 def course_of(selector: str) -> Callable[[Observation], bool]:

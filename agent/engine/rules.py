@@ -65,6 +65,7 @@ class _Compiler:
         self._file = file
         self._kinds = kinds
         self._calendar = self._in_zone(file.timezone)
+        self._values = file.numbers
         self._decimals = {name: currency.decimals for name, currency in file.currencies.items()}
         self._budgets = tuple(self._budget(limit) for limit in file.budgets.values())
         self._shared: dict[str | None, tuple[Quota, ...]] = {}
@@ -85,7 +86,7 @@ class _Compiler:
             CompiledDeny(
                 on=placed.it.on,
                 reason=f"deny: {placed.it.reason}",
-                condition=conditions.compiled(placed.it.conditions, self._file.values, denying=True),
+                condition=conditions.compiled(placed.it.conditions, self._values, denying=True),
                 said=conditions.told(placed.it.conditions),
             )
             for placed in self._file.denies
@@ -150,10 +151,10 @@ class _Compiler:
             payees=self._payees(rule),
             when=None if active is None else filters.active(active, self._zoned, self._calendar),
             whom=None if audience is None else filters.audience(audience),
-            condition=conditions.compiled(rule.conditions, self._file.values),
+            condition=conditions.compiled(rule.conditions, self._values),
             onces=_onces(rule, form, kinds),
             undo_by=self._undo_by(rule),
-            doubt=conditions.compiled(rule.conditions, self._file.values, denying=True) if rule.reverse_when else None,
+            doubt=conditions.compiled(rule.conditions, self._values, denying=True) if rule.reverse_when else None,
             told_again=self._told_again(rule),
             form=form,
             recognition=self._recognition,
@@ -331,6 +332,7 @@ class _Compiler:
                 *(one for made in self._file.challenges for one in filters.selectors(made)),
                 *(one for made in self._file.challenges for one in challenge.selectors(made)),
                 *schedule.selectors(self._file),
+                *filters.valued(self._file.values),
             ),
             patterns=frozenset().union(*(one.patterns for one in every)),
             placed=placed(every),

@@ -31,7 +31,7 @@ from agent.config.settings import Settings
 from agent.engine.rulebook import Rulebook
 from agent.engine.rules import compile_rules
 from agent.engine.sighting.untold import SUFFIX
-from agent.errors import InvalidInputError, TransientError
+from agent.errors import InvalidInputError
 from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
 from agent.model import Page, SourceState, Trust
@@ -51,6 +51,7 @@ from agent.wiring.campus import settle_campus
 from agent.wiring.catalogue import road_to_catalogue
 from agent.wiring.enrolling import Enrolling, client_of
 from agent.wiring.logs import collectors_of, consents_of, log_from, logs_of, logstore_options, states_of
+from agent.wiring.naming import doubts, names_of
 from agent.wiring.people.erasing import erasing_of
 from agent.wiring.people.kudos import kudos_heard
 from agent.wiring.people.linking import linking_of
@@ -168,7 +169,7 @@ async def opened(
         inbox = await _inbox(stack, settings, pipeline)
         outbox = await road_to_catalogue(stack, settings, writer, clock, chance)
         callbacks = await callbacks_of(stack, settings, writer, pipeline, clock)
-        reload = _reloading(settings, pipeline, (scheduler, expiry), kinds, clock)
+        reload = _reloading(settings, pipeline, (scheduler, expiry), kinds)
         readers = _readers(stack, settings, inbox, clock, kinds, pipeline)
         yield Agent(
             settings=settings,
@@ -322,29 +323,16 @@ class _Kinds:
         return self._table
 
 
-async def _suits_the_sources(settings: Settings, rulebook: Rulebook, clock: Clock) -> None:
-    """What cannot be reached now says nothing against new rules; a name that means two things there does.
-
-    Raises:
-        ConfigError: the rules name something that is ambiguous in a source.
-    """
-    for collector in collectors_of(settings, clock, KindTable).values():
-        try:
-            with contextlib.suppress(TransientError):
-                await collector.require(rulebook.demand)
-        finally:
-            await collector.close()
-
-
 def _reloading(
-    settings: Settings, pipeline: Pipeline, followers: Sequence[Scheduler | Expiry], kinds: _Kinds, clock: Clock
+    settings: Settings, pipeline: Pipeline, followers: Sequence[Scheduler | Expiry], kinds: _Kinds
 ) -> Callable[[], Awaitable[str]]:
     async def reload() -> str:
         file, rulebook = read_rules(settings)
-        await _suits_the_sources(settings, rulebook, clock)
+        # What cannot be reached now says nothing against new rules; a name that means two things there does.
+        found = await names_of(settings, rulebook)
         await pipeline.adopt(rulebook, file.text)
-        for warning in file.warnings:
-            log.warning("rules_warning", warning=str(warning))
+        for warning in (*map(str, file.warnings), *doubts(settings, found)):
+            log.warning("rules_warning", warning=warning)
         for each in followers:
             await each.adopt()
         kinds.replace(file)

@@ -10,7 +10,7 @@ import pytest
 from agent.config.rulefile import load_rules_text
 from tests.acceptance.campus import Campus, campus, serving, wait_until
 from tests.acceptance.test_bad_input import RULES, balance, complete
-from tests.sites import SqliteSite
+from tests.sites import SqliteSite, put
 
 STEP = 'step = [{ on = "course.viewed" }]\n'
 REFUSED = {
@@ -91,6 +91,46 @@ def test_a_trust_that_no_source_reaches_holds_and_loses_nothing(tmp_path: Path, 
     assert told in warning
     held.command("review", "approve", str(waiting["decision"]), "--by", "desk", "--reason", "I saw it done")
     assert balance(held) == 10
+
+
+PROGRAMME = '[programme.start]\ncourses = [{courses}]\n[[rule]]\nid = "p"\non = "programme.completed"\naward = 5\n'
+MISSING = {
+    "a course of a programme": (
+        '"BIO1", "GONE"',
+        "rules.toml:8:20: 'GONE' is none of the courses in moodle: nobody there can complete the programme start",
+    ),
+    "every course of a programme": (
+        '"GONE"',
+        "rules.toml:8:12: 'GONE' is none of the courses in moodle, nor is any other of the programme start known",
+    ),
+}
+"""Names of a programme, and what is told of them."""
+
+
+@pytest.mark.parametrize("case", MISSING)
+def test_what_is_not_in_the_lms_costs_the_programme_and_never_the_source(
+    at: Campus, site: SqliteSite, case: str
+) -> None:
+    courses, told = MISSING[case]
+    put(site, "course", id=7, shortname="BIO1")
+    (at.directory / "rules.toml").write_text(RULES + PROGRAMME.format(courses=courses))
+    assert told in at.catch_up()
+    assert balance(at) == 10
+    (finding,) = (one for one in at.json("doctor") if one["code"] == "name-unknown")
+    assert (finding["level"], told in finding["found"]) == ("warn", True)
+    (unknown,) = at.json("rules", "check", "--site")["site"]["moodle"]["unknown"]
+    assert (unknown["rule"], unknown["key"], unknown["name"]) == ("programme start", "courses", "GONE")
+
+
+def test_new_rules_that_name_what_is_not_there_are_adopted_and_it_is_told(at: Campus, site: SqliteSite) -> None:
+    with serving(at) as service:
+        wait_until(lambda: balance(at) == 10)
+        (at.directory / "rules.toml").write_text(RULES + PROGRAMME.format(courses='"GONE"'))
+        service.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: service.said("rules_adopted"))
+        assert MISSING["every course of a programme"][1] in service.logged("rules_warning")[0]["warning"]
+        complete(site, 2, 2)
+        wait_until(lambda: balance(at) == 20)
 
 
 def test_ten_thousand_rules_are_read() -> None:

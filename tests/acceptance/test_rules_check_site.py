@@ -73,6 +73,68 @@ def test_each_audience_is_counted_in_the_lms_and_unknown_names_are_told(at: Camp
     assert shown.stdout.split("\n")[1].split() == ["everywhere", "3", "3"]
 
 
+EVERYWHERE = """
+schema = 1
+timezone = "UTC"
+
+[value.window]
+default = "14d"
+BIO1 = "7d"
+NO-VALUE = "7d"
+
+[programme.start]
+courses = ["NO-PROGRAMME"]
+
+[[rule]]
+id = "late"
+on = "assignment.submitted"
+conditions = { since_enrolment = "<= @window" }
+award = 1
+audience = { except_roles = ["teacher", "no-role"] }
+
+[[rule]]
+id = "started"
+on = "programme.completed"
+award = 1
+
+[[challenge]]
+id = "tour"
+step = [{ on = "course.viewed" }]
+enrol = { cohorts = ["pilot", "no-cohort"] }
+
+[[scheduled]]
+id = "best"
+every = "week"
+rank = { by = "points earned", course = "NO-RANK" }
+audience = { categories = ["no-category"] }
+places = [5]
+"""
+
+
+def test_names_are_looked_for_wherever_rules_have_them(at: Campus, tmp_path: Path) -> None:
+    site = SqliteSite.__new__(SqliteSite)
+    site.path = tmp_path / "moodle.db"
+    put(site, "role", id=3, shortname="editor", archetype="teacher")
+    (at.directory / "rules.toml").write_text(EVERYWHERE)
+    seen = at.json("rules", "check", "--site")["site"]["moodle"]
+    assert {(one["rule"], one["key"], one["name"]) for one in seen["unknown"]} == {
+        ("value window", "courses", "NO-VALUE"),
+        ("programme start", "courses", "NO-PROGRAMME"),
+        ("late", "roles", "no-role"),
+        ("tour", "cohorts", "no-cohort"),
+        ("best", "courses", "NO-RANK"),
+        ("best", "categories", "no-category"),
+    }
+    assert [(one["rule"], one["cohorts"], one["people"]) for one in seen["audiences"]] == [
+        ("late", None, 3),
+        ("started", None, 3),
+        ("tour", 1, 2),
+        ("best", None, 0),
+    ]
+    shown = at.command("rules", "check", "--site").stderr
+    assert "'NO-PROGRAMME' is none of the courses there, nor is any other of the programme start known" in shown
+
+
 def test_a_name_that_means_two_things_is_a_fault(at: Campus, tmp_path: Path) -> None:
     site = SqliteSite.__new__(SqliteSite)
     site.path = tmp_path / "moodle.db"

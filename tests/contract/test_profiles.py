@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.errors import ConfigError
+from agent.collectors.logstore.names import meant
 from agent.model import Selector
 from tests.sites import VIEWED, HandClock, Site, collecting, log, put, read, wanting
 
@@ -79,21 +79,21 @@ async def test_without_the_right_to_a_table_only_that_role_is_lost(site: Site, c
     assert seen.people == {"actor": "35", "subject": "35"}
 
 
-async def test_a_course_that_a_programme_names_must_be_where_its_others_are(site: Site, clock: HandClock) -> None:
+async def test_what_rules_name_is_looked_for_in_the_lms(site: Site) -> None:
     put(site, "course", id=7, shortname="A", idnumber="HS-1")
-    names = ("A", "idnumber:HS-1", "id:7", "B", "id:8")
-    selectors = tuple(
-        Selector(by="courses", name=name, where=f"rules.toml:{line}:1", programme="onboarding")
-        for line, name in enumerate(names, 1)
-    )
-    async with collecting(site.options(), clock) as collector:
-        await collector.require(replace(WANTED, selectors=selectors[:3]))
-        await collector.require(replace(WANTED, selectors=selectors[3:]))
-        with pytest.raises(ConfigError) as caught:
-            await collector.require(replace(WANTED, selectors=selectors))
-    first, second = caught.value.message.splitlines()
-    assert first.startswith("rules.toml:4:1: there is no course 'B' in moodle: nobody there could ever complete")
-    assert second.startswith("rules.toml:5:1: there is no course 'id:8'")
+    put(site, "cohort", id=4, name="pilot", idnumber="")
+    put(site, "role", id=3, shortname="tutor", archetype="teacher")
+    courses = ("A", "idnumber:HS-1", "id:7", "B", "idnumber:A", "id:8")
+    named = [
+        *(Selector(by="courses", name=name, where="rules.toml:4:1", programme="onboarding") for name in courses),
+        *(Selector(by="cohorts", name=name, where="rules.toml:9:1") for name in ("pilot", "crew")),
+        *(Selector(by="roles", name=name, where="rules.toml:9:1") for name in ("tutor", "teacher", "janitor")),
+    ]
+    found = await meant(site.options(), named)
+    assert {one.selector.name for one in found if not one.means} == {"B", "idnumber:A", "id:8", "crew", "janitor"}
+    assert [one.means for one in found if one.selector.by == "roles"] == [("role tutor",), ("role teacher",), ()]
+    site.execute("DROP TABLE mdl_cohort")
+    assert {one.selector.by for one in await meant(site.options(), named)} == {"courses", "roles"}
 
 
 async def test_facts_of_a_learner_come_from_their_profile_and_from_no_other(site: Site, clock: HandClock) -> None:

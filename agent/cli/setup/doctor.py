@@ -18,6 +18,7 @@ from agent.cli.setup.looks.edge.certificates import certificate_findings
 from agent.cli.setup.looks.edge.posts import post_findings
 from agent.cli.setup.looks.finding import Finding, exit_code, show, summary
 from agent.cli.setup.looks.ledger import ledger_findings
+from agent.cli.setup.looks.names import name_findings
 from agent.cli.setup.looks.pulls import pull_findings
 from agent.cli.setup.looks.scheduled import scheduled_findings
 from agent.cli.setup.looks.source import log_findings
@@ -82,6 +83,7 @@ def looked_at(settings: Settings) -> list[Finding]:
     """Every finding, from what is nearest to what is farthest."""
     needs: Mapping[str, Needs] = {}
     zone: ZoneInfo | None = None
+    rulebook: Rulebook | None = None
     findings = [*_configuration(settings)]
     try:
         rules, rulebook = _rules(settings)
@@ -96,6 +98,7 @@ def looked_at(settings: Settings) -> list[Finding]:
     findings.extend(machine.files(settings))
     findings.extend(certificate_findings(settings, int(time.time())))
     findings.extend(run_async(log_findings(settings, needs, zone)))
+    findings.extend(run_async(name_findings(settings, rulebook)) if rulebook is not None else ())
     findings.extend(run_async(web_findings(settings, needs)))
     findings.extend(run_async(pull_findings(settings)))
     findings.extend(run_async(post_findings(settings)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,11 +13,13 @@ from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one,
 from agent.errors import ConfigError
 
 if TYPE_CHECKING:
-    from agent.collectors.logstore.reached import Named
+    from agent.collectors.logstore.names import Named
     from agent.config.document import Fault
     from agent.config.rulefile import RuleFile
+    from agent.config.rulefile.tables.condition import Audience
     from agent.config.settings import Settings
     from agent.engine.rulebook import Rulebook
+    from agent.model import Selector
 
 FilesArgument = Annotated[
     list[Path] | None,
@@ -31,7 +33,7 @@ def check(
     *,
     site: Annotated[
         bool,
-        typer.Option("--site", help="Count in the LMS how many courses, cohorts and people each audience matches."),
+        typer.Option("--site", help="Look in the LMS what names mean there, and count whom each audience matches."),
     ] = False,
     config: ConfigOption = None,
     json: JsonOption = False,
@@ -40,7 +42,8 @@ def check(
 
     Examples in the rules are tried. Warnings are told too and break nothing: conditions that contradict each other,
     rules that others make pointless, limits that never act, facts that no configured source supplies. With --site the
-    database is asked, read-only: names that mean nothing there are warnings, names that mean several things are faults.
+    database is asked, read-only: names of courses, categories, cohorts and roles that mean nothing there are warnings,
+    names that mean several things are faults.
 
     With a configuration a `min_trust` that none of its sources reaches is a fault, too: the agent runs with such a
     rule, and holds all of it for approval.
@@ -51,14 +54,14 @@ def check(
     from agent.config.rulefile.across.scheduled import hasty
 
     try:
-        rules = _in_order(files, config)
+        rules, rulebook = _in_order(files, config)
     except FaultsError as error:
         if json:
             emit_json({"ok": False, "faults": [_told(fault) for fault in error.faults], "warnings": []})
             raise typer.Exit(error.exit_code) from None
         raise
     found = (*rules.warnings, *(() if files else hasty(rules, settings_of(config))))
-    seen = run_async(_site(settings_of(config), rules)) if site else {}
+    seen = run_async(_site(settings_of(config), rules, rulebook)) if site else {}
     ok = not any(one["ambiguous"] for one in seen.values())
     if json:
         told = {"ok": ok, "faults": [], "warnings": [_told(fault) for fault in found]}
@@ -72,24 +75,43 @@ def check(
         raise typer.Exit(ConfigError.exit_code)
 
 
-async def _site(settings: Settings, rules: RuleFile) -> dict[str, dict[str, Any]]:
+async def _site(settings: Settings, rules: RuleFile, rulebook: Rulebook) -> dict[str, dict[str, Any]]:
     """For each log source: whom the audiences reach, and the names that mean nothing or several things."""
+    from agent.collectors.logstore.names import meant, unknown
     from agent.collectors.logstore.reached import reached
     from agent.wiring import logstore_options
 
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
+    named: dict[str, Sequence[Named]] = {}
     for source in settings.log_sources:
-        reach, named = await reached(logstore_options(settings, source), rules.rules)
+        options = logstore_options(settings, source)
+        reach = await reached(options, _audiences(rules))
+        named[source.name] = await meant(options, rulebook.demand.selectors)
         found[source.name] = {
             "audiences": [{key: getattr(one, key) for key in _REACH} for one in reach],
-            "unknown": [_named(one) for one in named if not one.means],
-            "ambiguous": [_named(one) for one in named if len(one.means) > 1],
+            "unknown": [],
+            "ambiguous": [_named(one.selector, one.means) for one in named[source.name] if len(one.means) > 1],
         }
+    for one in unknown(named):
+        found[one.source]["unknown"].append(_named(one.selector) | {"told": one.told("there")})
     return found
 
 
-def _named(one: Named) -> dict[str, object]:
-    return {"rule": one.rule, "where": one.where, "key": one.by, "name": one.name, "means": list(one.means)}
+def _audiences(rules: RuleFile) -> Iterator[tuple[str, Audience | None]]:
+    """Every rule's; of challenges and scheduled rewards those that have one."""
+    for rule in rules.rules:
+        if rule.it.mode != "off":
+            yield rule.it.id, rule.it.audience
+    for challenge in rules.challenges:
+        if challenge.it.mode != "off" and challenge.it.whom is not None:
+            yield challenge.it.id, challenge.it.whom
+    for scheduled in rules.scheduled:
+        if scheduled.it.mode != "off" and scheduled.it.audience is not None:
+            yield scheduled.it.id, scheduled.it.audience
+
+
+def _named(one: Selector, means: Sequence[str] = ()) -> dict[str, object]:
+    return {"rule": one.of, "where": one.where, "key": one.by, "name": one.name, "means": list(means)}
 
 
 def _show(seen: dict[str, dict[str, Any]]) -> None:
@@ -97,7 +119,7 @@ def _show(seen: dict[str, dict[str, Any]]) -> None:
         note(f"in {source}, as it is now (people: not deleted; roles are not looked at):")
         emit(found["audiences"], _REACH, json=False, empty="no rules")
         for one in found["unknown"]:
-            note(f"warning: {one['where']}: {one['name']!r} is none of the {one['key']} there")
+            note(f"warning: {one['told']}")
         for one in found["ambiguous"]:
             note(f"{one['where']}: {one['name']!r} is ambiguous: it means {'; '.join(one['means'])}")
 
@@ -158,7 +180,7 @@ def compiled_of(files: Sequence[Path] | None, config: Path | None) -> tuple[Rule
     return rules, compile_rules(rules, KindTable())
 
 
-def _in_order(files: Sequence[Path] | None, config: Path | None) -> RuleFile:
+def _in_order(files: Sequence[Path] | None, config: Path | None) -> tuple[RuleFile, Rulebook]:
     """The rules, in order for the configuration's sources where one is named or its rules are checked.
 
     Raises:
@@ -167,11 +189,11 @@ def _in_order(files: Sequence[Path] | None, config: Path | None) -> RuleFile:
     from agent.config.document import FaultsError
     from agent.config.rulefile.sense.reach import unreached
 
-    rules, _ = compiled_of(files, config)
+    rules, rulebook = compiled_of(files, config)
     held = unreached(rules, settings_of(config)) if not files or config is not None else ()
     if held:
         raise FaultsError(held)
-    return rules
+    return rules, rulebook
 
 
 def _told(fault: Fault) -> dict[str, object]:

@@ -17,7 +17,7 @@ from agent.collectors.logstore.draft import Kinds, drafts_of, observation_of
 from agent.collectors.logstore.grants import log_unreadable
 from agent.collectors.logstore.identity import Watch, anchored
 from agent.collectors.logstore.lookups import look_up
-from agent.collectors.logstore.names import require_one_meaning
+from agent.collectors.logstore.names import agreed, meanings, require_one_meaning
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.collectors.logstore.reading.filling import Again, Change, fill, read_again
 from agent.collectors.logstore.reading.gaps import GapKeeper, opened
@@ -28,7 +28,7 @@ from agent.collectors.logstore.start import Rewind, again_from, first_state, rew
 from agent.collectors.systems.moodle import USER_DELETED, USER_UPDATED
 from agent.config.facts import FactTable
 from agent.config.kinds import KindTable
-from agent.model import Demand, Observation, Page, Selector, SourceState
+from agent.model import Demand, Observation, Page, SourceState
 
 _NEWEST = "SELECT MAX(id) FROM {log}"
 
@@ -135,15 +135,15 @@ class LogstoreCollector:
                 return await rewind(self._reader, self.name, stored, self._clock.now())
 
     async def require(self, demand: Demand) -> None:
-        """See that this source can serve ``demand``: every name in an audience must mean one thing here.
+        """See that this source can serve ``demand``: nothing that it names may mean several things here.
+
+        What means nothing here costs the rules that name it and nothing else.
 
         Raises:
             ConfigError: it cannot, and what to edit.
             TransientError: it cannot be reached.
         """
-        asked = () if self._options.asked is None else self._options.asked.cohorts
-        named = (Selector(by="cohorts", name=name, where=f"{self._options.place}: [privacy] agreed") for name in asked)
-        await require_one_meaning(self._state, self.name, (*demand.selectors, *named))
+        require_one_meaning(self.name, await meanings(self._state, (*demand.selectors, *agreed(self._options))))
 
     async def close(self) -> None:
         """Let go of connections; may be called twice."""

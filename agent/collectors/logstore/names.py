@@ -1,10 +1,13 @@
-"""What audiences name must mean one thing: a name that several courses, categories or cohorts share is a fault."""
+"""What rules call something in the LMS: a name that several things share is a fault, one that means nothing a doubt."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+from agent.collectors.logstore.dialects.connect import database_for
 from agent.collectors.logstore.dialects.database import Database, Query, Rows, Unreadable
+from agent.collectors.logstore.options import LogstoreOptions
 from agent.collectors.numbers import whole_number
 from agent.errors import ConfigError
 from agent.model import Selector
@@ -15,6 +18,7 @@ _COURSES = (
 )
 _CATEGORIES = "SELECT id, name, path FROM {course_categories} ORDER BY id"
 _COHORTS = "SELECT id, name, idnumber FROM {cohort} WHERE name IN ([marks]) OR idnumber IN ([marks])"
+_ROLES = "SELECT id, shortname, archetype FROM {role} ORDER BY id"
 BY_NUMBER = "idnumber:"
 """Before a course's idnumber."""
 _BY_ID = "id:"
@@ -25,54 +29,121 @@ _CURES: Mapping[str, str] = {
 }
 
 Meanings = Mapping[str, Sequence[str]]
-"""What an audience can write → each thing that it means, as a person would tell it."""
+"""What can be written → each thing that it means, as a person would tell it."""
 
 
-async def require_one_meaning(database: Database, source: str, selectors: Iterable[Selector]) -> None:
-    """See that no selector means several things in this LMS, and that what a programme names is there.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A name and everything it means in one LMS: none is unknown, several are ambiguous."""
 
-    A table that cannot be read says nothing.
+    selector: Selector
+    means: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """A name that means nothing in ``source``. ``alone``: no source has any course of its programme."""
+
+    selector: Selector
+    source: str
+    alone: bool = False
+
+    def told(self, place: str = "") -> str:
+        """In a sentence with its place in the file; ``place`` is how the source is called in it."""
+        one = self.selector
+        said = f"{one.where}: {one.name!r} is none of the {one.by} {place or f'in {self.source}'}"
+        if one.programme and self.alone:
+            return f"{said}, nor is any other of the programme {one.programme} known: nobody can complete it"
+        return f"{said}: nobody there can complete the programme {one.programme}" if one.programme else said
+
+
+def require_one_meaning(source: str, named: Iterable[Named]) -> None:
+    """See that no name means several things in this LMS.
 
     Raises:
         ConfigError: some do; each is told with the place it stands at.
+    """
+    faults = []
+    for one in named:
+        if len(one.means) > 1:
+            cure = _CURES[one.selector.by].format(first=one.means[0].partition(" ")[0])
+            said = f"{one.selector.where}: {one.selector.name!r} is ambiguous in {source}"
+            faults.append(f"{said}: it means {'; '.join(one.means)}; {cure}")
+    if faults:
+        raise ConfigError("\n".join(faults), hint="a name must mean one thing; correct the file or the LMS")
+
+
+def unknown(found: Mapping[str, Sequence[Named]]) -> Iterator[Unknown]:
+    """What means nothing, of the names of several sources, in written order.
+
+    A name that means something in one source is no other's, and one that a source says nothing of may be there. The
+    courses of a programme stand together: each must be where any of them is.
+    """
+    means = {source: {one.selector: bool(one.means) for one in each} for source, each in found.items()}
+    homes = {(source, one.programme) for source, each in means.items() for one, known in each.items() if known}
+    settled = {programme for _, programme in homes if programme}
+    for one in dict.fromkeys(selector for each in means.values() for selector in each):
+        lacking = [source for source, each in means.items() if each.get(one) is False]
+        if one.programme in settled:
+            yield from (Unknown(selector=one, source=each) for each in lacking if (each, one.programme) in homes)
+        elif len(lacking) == len(means):
+            yield from (Unknown(selector=one, source=source, alone=True) for source in lacking)
+
+
+async def meant(options: LogstoreOptions, selectors: Iterable[Selector]) -> tuple[Named, ...]:
+    """`meanings` on a connection of its own, with what `[privacy] agreed` names.
+
+    Raises:
+        ConfigError: the database refuses us.
+        TransientError: it cannot be reached.
+    """
+    database = database_for(options)
+    try:
+        return await meanings(database, (*selectors, *agreed(options)))
+    finally:
+        await database.close()
+
+
+def agreed(options: LogstoreOptions) -> Iterator[Selector]:
+    """The cohorts whose members have agreed to take part."""
+    for name in () if options.asked is None else options.asked.cohorts:
+        yield Selector(by="cohorts", name=name, where=f"{options.place}: [privacy] agreed", of="[privacy] agreed")
+
+
+async def meanings(database: Database, selectors: Iterable[Selector]) -> tuple[Named, ...]:
+    """What names mean in this LMS; of a table that cannot be read nothing is said.
+
+    Raises:
         TransientError: the database cannot be reached.
     """
     wanted = tuple(dict.fromkeys(selectors))
     if not wanted:
-        return
+        return ()
+    asked = {by: query for by, query in _queries(database, wanted).items() if any(one.by == by for one in wanted)}
     async with database.snapshot():
-        answers = await database.fetch_all([*_queries(database, wanted)])
-    courses, categories, cohorts = ([] if isinstance(answer, Unreadable) else answer for answer in answers)
+        answers = await database.fetch_all([*asked.values()])
     means = {
-        "courses": meaning_of_courses(courses),
-        "categories": meaning_of_categories(categories),
-        "cohorts": meaning_of_cohorts(cohorts),
+        by: _READ[by](answer) for by, answer in zip(asked, answers, strict=True) if not isinstance(answer, Unreadable)
     }
-    # A programme of which another site has all the courses is none of this one's.
-    here = {one.programme for one in wanted if one.programme and means[one.by].get(one.name)}
-    faults = []
-    for one in wanted:
-        found = means[one.by].get(one.name, ())
-        if one.programme in here and not found:
-            told = f"{one.where}: there is no course {one.name!r} in {source}: nobody there could ever complete"
-            faults.append(f"{told} the programme {one.programme}; correct the name, or take the course out")
-        if len(found) > 1:
-            cure = _CURES[one.by].format(first=found[0].partition(" ")[0])
-            faults.append(f"{one.where}: {one.name!r} is ambiguous in {source}: it means {'; '.join(found)}; {cure}")
-    if faults:
-        raise ConfigError(
-            "\n".join(faults), hint="audiences and programmes must name one thing; correct the file or the LMS"
-        )
+    return tuple(Named(selector=one, means=tuple(means[one.by].get(one.name, ()))) for one in wanted if one.by in means)
 
 
-def _queries(database: Database, wanted: Sequence[Selector]) -> Iterable[Query]:
+def _queries(database: Database, wanted: Sequence[Selector]) -> Mapping[str, Query]:
     named = [one.name for one in wanted if one.by == "courses"]
     courses = [name.removeprefix(BY_NUMBER) for name in named]
     ids = sorted({number for name in named if (number := id_of(name)) is not None})
     cohorts = [one.name for one in wanted if one.by == "cohorts"]
-    for template, names in ((_COURSES, courses), (_CATEGORIES, []), (_COHORTS, cohorts)):
+
+    def query(template: str, names: Sequence[str] = ()) -> Query:
         marks = ",".join("?" * len(names)) or "NULL"
-        yield database.schema.query(template, *names, *names, marks=marks, ids=ids)
+        return database.schema.query(template, *names, *names, marks=marks, ids=ids)
+
+    return {
+        "courses": query(_COURSES, courses),
+        "categories": query(_CATEGORIES),
+        "cohorts": query(_COHORTS, cohorts),
+        "roles": query(_ROLES),
+    }
 
 
 def id_of(selector: str) -> int | None:
@@ -115,3 +186,16 @@ def meaning_of_cohorts(rows: Rows) -> Meanings:
         for row in rows
         for name in (row[1], row[2])
     )
+
+
+def meaning_of_roles(rows: Rows) -> Meanings:
+    """Rows of (id, short name, archetype). An archetype stands for each of its roles, and that is one meaning."""
+    return {name: (f"role {name}",) for row in rows for name in row[1:3] if name}
+
+
+_READ: Mapping[str, Callable[[Rows], Meanings]] = {
+    "courses": meaning_of_courses,
+    "categories": meaning_of_categories,
+    "cohorts": meaning_of_cohorts,
+    "roles": meaning_of_roles,
+}

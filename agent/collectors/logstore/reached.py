@@ -8,17 +8,9 @@ from dataclasses import dataclass
 from agent.collectors.logstore.dialects.connect import database_for
 from agent.collectors.logstore.dialects.database import Answer, Database, Query, Rows, Unreadable
 from agent.collectors.logstore.lookups.base import rows_of
-from agent.collectors.logstore.names import (
-    BY_NUMBER,
-    Meanings,
-    meaning_of_categories,
-    meaning_of_cohorts,
-    meaning_of_courses,
-)
+from agent.collectors.logstore.names import BY_NUMBER
 from agent.collectors.logstore.options import LogstoreOptions
-from agent.config.rulefile import Placed, Rule
-from agent.engine.filters import selectors
-from agent.model import Selector
+from agent.config.rulefile.tables.condition import Audience
 
 _COURSES = "SELECT id, shortname, idnumber, category FROM {course} WHERE id <> 1"
 _CATEGORIES = "SELECT id, name, path FROM {course_categories} ORDER BY id"
@@ -40,19 +32,8 @@ _EVERYBODY = "SELECT COUNT(*) FROM {user} WHERE deleted = 0 AND id > 2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
-    """A name in an audience, its place, and everything it means here: none is unknown, several are ambiguous."""
-
-    rule: str
-    by: str
-    name: str
-    where: str
-    means: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """How many courses, cohorts and people the audience of a rule matches; None where that cannot be read.
+    """How many courses, cohorts and people an audience matches; ``rule`` is whose. None where that cannot be read.
 
     Without names of courses or cohorts all of them are matched, and ``cohorts`` is None. Roles are not looked at.
     """
@@ -63,8 +44,8 @@ class Reach:
     people: int | None
 
 
-async def reached(options: LogstoreOptions, rules: Iterable[Placed[Rule]]) -> tuple[list[Reach], list[Named]]:
-    """Each rule's reach, and every name that its audience gives.
+async def reached(options: LogstoreOptions, audiences: Iterable[tuple[str, Audience | None]]) -> list[Reach]:
+    """The reach of each (whose, audience).
 
     Raises:
         ConfigError: the database refuses us.
@@ -77,9 +58,7 @@ async def reached(options: LogstoreOptions, rules: Iterable[Placed[Rule]]) -> tu
                 [database.schema.query(sql) for sql in (_COURSES, _CATEGORIES, _COHORTS)]
             )
             campus = _Campus(answers)
-            listed = [rule for rule in rules if rule.it.mode != "off"]
-            reach = [await campus.reach(database, rule) for rule in listed]
-        return reach, [campus.named(rule.it.id, one) for rule in listed for one in selectors(rule)]
+            return [await campus.reach(database, *each) for each in audiences]
     finally:
         await database.close()
 
@@ -91,28 +70,15 @@ class _Campus:
         self._readable = [not isinstance(answer, Unreadable) for answer in answers]
         self._courses, categories, self._cohorts = (rows_of(answer) for answer in answers)
         self._paths = {row[0]: frozenset(int(part) for part in str(row[2]).split("/") if part) for row in categories}
-        self._means: dict[str, Meanings] = {
-            "courses": meaning_of_courses(self._courses),
-            "categories": meaning_of_categories(categories),
-            "cohorts": meaning_of_cohorts(self._cohorts),
-        }
         self._in_category = _named_categories(categories)
 
-    def named(self, rule: str, one: Selector) -> Named:
-        """What a name means; a course by its id means itself."""
-        means = tuple(self._means[one.by].get(one.name, ()))
-        if one.by == "courses" and one.name.startswith("id:"):
-            means = tuple(f"{row[0]} ({row[1]})" for row in self._courses if f"id:{row[0]}" == one.name)
-        return Named(rule=rule, by=one.by, name=one.name, where=one.where, means=means)
-
-    async def reach(self, database: Database, rule: Placed[Rule]) -> Reach:
+    async def reach(self, database: Database, rule: str, spec: Audience | None) -> Reach:
         """The courses and cohorts of an audience, and who is in both."""
-        spec = rule.it.audience
         courses = self._chosen(spec.courses, spec.categories) if spec is not None else None
         cohorts = self._members(spec.cohorts) if spec is not None and spec.cohorts is not None else None
         (answer,) = await database.fetch_all([_people(database, courses, cohorts)])
         return Reach(
-            rule=rule.it.id,
+            rule=rule,
             courses=len(self._courses if courses is None else courses) if self._readable[0] else None,
             cohorts=None if cohorts is None or not self._readable[2] else len(cohorts),
             people=None if isinstance(answer, Unreadable) else int(answer[0][0]),

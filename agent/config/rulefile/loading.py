@@ -152,7 +152,7 @@ def _file(merged: Merged, version: str, text: str, warnings: tuple[Fault, ...]) 
         profile=_profile(settings.get("person")),
         safety=settings.get("safety"),
         remind_after=_remind_after(settings.get("review")),
-        values={name: placed.it for name, placed in merged.values.items()},
+        values=merged.values,
         levels=tuple(placed.it for placed in merged.levels),
         budgets={name: placed.it for name, placed in merged.budgets.items()},
         kinds=merged.kind_entries(),

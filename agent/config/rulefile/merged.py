@@ -76,7 +76,7 @@ class RuleFile:
     closed: tuple[tuple[date, date], ...]
     periods: Mapping[str, Period]
     currencies: Mapping[str, Currency]
-    values: Mapping[str, Mapping[str, Number]]
+    values: Mapping[str, Placed[Mapping[str, Number]]]
     levels: tuple[Level, ...]
     budgets: Mapping[str, Limit]
     kinds: tuple[KindEntry, ...]
@@ -94,6 +94,11 @@ class RuleFile:
     badges: tuple[Placed[Badge], ...] = ()
     tiers: tuple[Placed[Tier], ...] = ()
     warnings: tuple[Fault, ...] = ()
+
+    @property
+    def numbers(self) -> Mapping[str, Mapping[str, Number]]:
+        """`[value.NAME]`: `default` and course short names → number (durations in seconds)."""
+        return {name: placed.it for name, placed in self.values.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

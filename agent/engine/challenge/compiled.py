@@ -68,7 +68,8 @@ def selectors(placed: Placed[Challenge]) -> Iterator[Selector]:
         return
     for number, name in enumerate(spec.whom.cohorts or ()):
         place = placed.fault("", at=("enrol", "cohorts", number))
-        yield Selector(by="cohorts", name=name, where=f"{place.file}:{place.line}:{place.column}")
+        where = f"{place.file}:{place.line}:{place.column}"
+        yield Selector(by="cohorts", name=name, where=where, of=spec.id)
 
 
 def _one(

@@ -99,4 +99,5 @@ def _facts(courses: Iterable[str]) -> Iterable[str]:
 def _selectors(programme: str, placed: Placed[Programme]) -> Iterable[Selector]:
     for number, name in enumerate(placed.it.courses):
         place = placed.fault("", at=("courses", number))
-        yield Selector(by="courses", name=name, where=f"{place.file}:{place.line}:{place.column}", programme=programme)
+        where = f"{place.file}:{place.line}:{place.column}"
+        yield Selector(by="courses", name=name, where=where, of=f"programme {programme}", programme=programme)

@@ -72,7 +72,7 @@ def _compiled(
         payees=(nobody,),
         when=None,
         whom=_whom(spec),
-        condition=conditions.compiled(spec.conditions, file.values),
+        condition=conditions.compiled(spec.conditions, file.numbers),
         onces={None: once(own, ("event",))},
     )
     table = Timetable(calendar, every=spec.every, cron=cron, over=spec.over)
@@ -164,5 +164,5 @@ def selectors(file: RuleFile) -> tuple[Selector, ...]:
             at = ("rank", "course") if placed.it.rank is not None else ("draw", "among", "course")
             place = placed.fault("", at=at)
             where = f"{place.file}:{place.line}:{place.column}"
-            found.append(Selector(by="courses", name=among.course, where=where))
+            found.append(Selector(by="courses", name=among.course, where=where, of=placed.it.id))
     return tuple(found)

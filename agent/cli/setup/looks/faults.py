@@ -99,6 +99,12 @@ write-access
 reads-too-much
   the account may read secrets of Moodle
   → grant table by table
+name-ambiguous
+  what the rules call a course, category or cohort is the name of several; the source is not read with them
+  → name it by its id, path or idnumber
+name-unknown
+  the rules name what is not there: nobody is paid for it, or a programme cannot be completed
+  → correct the name or take it out; `rewards-agent rules check --site`
 log-empty
   the log has no rows
   → enable the standard log
