@@ -9,6 +9,7 @@ import aiosqlite
 import structlog
 
 from agent.clock import Clock
+from agent.engine.recognition.carried import carried
 from agent.engine.rulebook import Rulebook
 from agent.ledger.money import expiring, told
 from agent.ledger.money.expiring import Passed, Wanted
@@ -62,7 +63,8 @@ class Expiry:
 
         async def unit(connection: aiosqlite.Connection) -> None:
             await expiring.keep_terms(connection, terms_of(rulebook))
-            await told.keep(connection, named_by(rulebook), levels_of(rulebook))
+            tiers = carried(rulebook.words, rulebook.tiers)
+            await told.keep(connection, named_by(rulebook), levels_of(rulebook), tiers)
 
         await self._writer.run(unit)
 

@@ -123,7 +123,7 @@ def _not_reached(reward: Reward, facts: Facts) -> Refusal | None:
     tier = facts.labels.get(("tier", reward.tier)) if reward.tier else None
     if reward.tier and tier is None:
         return Refusal("tier", f"there is no tier {reward.tier}")
-    needed = gates.missing(tier.gate, facts.standing) if tier is not None else []
+    needed = gates.of_tier(tier, facts.standing) if tier is not None else []
     if tier is not None and needed:
         return Refusal("tier", f"it is for {tier.title}: still needed: {', '.join(needed)}")
     needed = gates.missing(reward.gate, facts.standing)

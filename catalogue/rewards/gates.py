@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from catalogue.rewards.model import Gate
+from pydantic import ValidationError
+
+from catalogue.rewards.model import Gate, Label
 from wire.money.terms import BADGE_PREFIX, Level
+from wire.money.tiers import Tier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,3 +43,26 @@ def missing(gate: Gate, standing: Standing) -> list[str]:
         if short > 0:
             needed.append(f"{short} more {currency} earned")
     return needed
+
+
+def of_tier(label: Label, standing: Standing) -> list[str]:
+    """What is still needed to be of a tier, likewise."""
+    short = {currency: least - standing.balances.get(currency, 0) for currency, least in sorted(label.current.items())}
+    needed = missing(label.gate, standing)
+    needed += [f"{more} more {currency} at once" for currency, more in short.items() if more > 0]
+    return needed + [f"{what} (which only the campus can judge)" for what in label.on_campus]
+
+
+def told(name: str, tier: Tier) -> Label:
+    """A tier of a campus's own rules under the name that rewards have for it."""
+    title = tier.name[:_TITLE_CHARS_MAX]
+    try:
+        gate = Gate(earned=dict(tier.lifetime), badges=tier.badges, any_of=tier.any_of, any_count=tier.any_count)
+        return Label(
+            kind="tier", name=name, title=title, gate=gate, current=dict(tier.current), on_campus=tier.on_campus
+        )
+    except ValidationError:
+        return Label(kind="tier", name=name, title=name, on_campus=("what its rules ask",))
+
+
+_TITLE_CHARS_MAX = 120

@@ -171,13 +171,19 @@ def _who_pays(reward: Reward) -> str:
 
 
 class Label(Model):
-    """A name that rewards are sorted by. ``gate`` is for tiers: what a learner must have to be of it."""
+    """A name that rewards are sorted by. ``gate`` is for tiers: what a learner must have to be of it.
+
+    A tier that the campus's own rules name may ask for a balance too (``current``, by currency), and for what only the
+    campus can judge (``on_campus``, in words): nobody is let past that here.
+    """
 
     kind: Literal["type", "category", "group", "brand", "tier"]
     name: Slug
     title: Title
     description: Text = ""
     gate: Gate = Gate()
+    current: Annotated[dict[Name, Amount], Field(max_length=NAMES_MAX)] = {}
+    on_campus: Annotated[tuple[str, ...], Field(max_length=NAMES_MAX)] = ()
 
 
 _TIERS = (("bronze", 50), ("silver", 200), ("gold", 500))

@@ -17,9 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import schema
 from catalogue.errors import CatalogueError
+from catalogue.rewards import gates
 from catalogue.rewards.model import SHARED, USUAL, Label, Reward, told
 from catalogue.rewards.text import readable
 from catalogue.store.order import Bytewise
+from catalogue.wallets import currencies
 
 Kept = TypeVar("Kept", bound=BaseModel)
 
@@ -237,7 +239,15 @@ async def shelf(
 
 
 async def put_label(conn: AsyncConnection, owner: str, label: Label) -> None:
-    """Keep a name, in place of the one that is there."""
+    """Keep a name, in place of the one that is there.
+
+    Raises:
+        CatalogueError: it is a tier that the campus's own rules name.
+    """
+    if label.kind == "tier" and label.name in await currencies.tiers(conn, owner):
+        raise CatalogueError(
+            f"the rules of {owner} say what {label.name} is", hint="change [[tier]] in the campus's rules.toml"
+        )
     row = {"campus": owner, "kind": label.kind, "name": label.name, "body": label.model_dump_json()}
     await conn.execute(_KEEP_LABEL, row)
 
@@ -258,12 +268,16 @@ async def remove_label(conn: AsyncConnection, owner: str, kind: str, name: str) 
 
 
 async def labels(conn: AsyncConnection, campus: str) -> dict[tuple[str, str], Label]:
-    """Every name that a campus's rewards may have, by (kind, name): its own before the shared, and the usual ones."""
+    """Every name that a campus's rewards may have, by (kind, name): its own before the shared, and the usual ones.
+
+    A tier is what the campus's rules say of it, where they name it: that is what its learners are told.
+    """
     table = schema.label.c
     rows = await conn.execute(
         select(table.body).where(table.campus.in_({campus, SHARED})).order_by(table.campus != SHARED)
     )
     found = [*USUAL, *(_read(Label, body) for (body,) in rows)]
+    found += [gates.told(name, one) for name, one in (await currencies.tiers(conn, campus)).items()]
     return {(one.kind, one.name): one for one in found}
 
 

@@ -28,7 +28,7 @@ from catalogue.schema.recognition import (
 )
 from catalogue.schema.redemption import allowance, redemption, step
 from catalogue.schema.rewards import code, label, offer, partner, reward
-from catalogue.schema.wallets import currency, ledger, level, movement, movement_key, wallet
+from catalogue.schema.wallets import currency, ledger, level, movement, movement_key, tier, wallet
 
 __all__ = [
     "REVISION",
@@ -85,5 +85,6 @@ __all__ = [
     "statement_page",
     "step",
     "tenant",
+    "tier",
     "wallet",
 ]

@@ -72,6 +72,15 @@ currency = Table(
     ForeignKeyConstraint(["campus"], ["tenant.campus"]),
 )
 
+tier = Table(
+    "tier",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("name", Text, primary_key=True),  # as rewards name it: small letters and hyphens
+    Column("body", Text, nullable=False),
+    ForeignKeyConstraint(["campus"], ["tenant.campus"]),
+)
+
 level = Table(
     "level",
     metadata,

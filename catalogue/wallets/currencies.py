@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from catalogue.schema import currency, level
+from catalogue.schema import currency, level, tier
+from wire import canonical
+from wire.money import tiers as as_tier
 from wire.money.terms import BADGE_PREFIX, Change, Currency, Level, Terms, in_force
+from wire.money.tiers import Tier
 
 LAST_SEQ = 2**63 - 1
 """Beyond every entry: terms in force at this seq hold for those to come."""
+
+_APART = re.compile(r"[^a-z0-9._-]+")
+_NAME_CHARS_MAX = 63
 
 # Two agents of one campus may say the same at the same time.
 _KEEP = text(
@@ -20,6 +29,10 @@ _KEEP = text(
     " ON CONFLICT (campus, currency) DO UPDATE SET title = excluded.title, decimals = excluded.decimals,"
     " spendable = excluded.spendable, worth = excluded.worth, expires_after = excluded.expires_after,"
     " overdraw = excluded.overdraw"
+)
+_KEEP_TIER = text(
+    "INSERT INTO tier (campus, name, body) VALUES (:campus, :name, :body)"
+    " ON CONFLICT (campus, name) DO UPDATE SET body = excluded.body"
 )
 _KEEP_LEVEL = text(
     "INSERT INTO level (campus, name, currency, least) VALUES (:campus, :name, :currency, :least)"
@@ -39,6 +52,10 @@ async def learn(conn: AsyncConnection, campus: str, said: Terms) -> None:
         await conn.execute(delete(level).where(level.c.campus == campus))
         for step in said.levels:
             await conn.execute(_KEEP_LEVEL, {"campus": campus} | step._asdict())
+    if said.tiers is not None and (wanted := named(said.tiers)) != await tiers(conn, campus):
+        await conn.execute(delete(tier).where(tier.c.campus == campus))
+        for name, meant in wanted.items():
+            await conn.execute(_KEEP_TIER, {"campus": campus, "name": name, "body": _body(meant)})
 
 
 async def of_campus(conn: AsyncConnection, campus: str) -> dict[str, Currency]:
@@ -57,6 +74,27 @@ async def levels(conn: AsyncConnection, campus: str) -> tuple[Level, ...]:
     """A campus's levels, by currency and from the lowest."""
     found = select(level.c.name, level.c.currency, level.c.least).where(level.c.campus == campus)
     return tuple(Level(*row) for row in await conn.execute(found.order_by(level.c.currency, level.c.least)))
+
+
+async def tiers(conn: AsyncConnection, campus: str) -> dict[str, Tier]:
+    """The tiers that a campus's rules name, by the name that rewards have for them."""
+    found = await conn.execute(select(tier.c.name, tier.c.body).where(tier.c.campus == campus).order_by(tier.c.name))
+    return {name: as_tier.parse(canonical.load(body.encode(), what="a tier")) for name, body in found}
+
+
+def named(said: Iterable[Tier]) -> dict[str, Tier]:
+    """By the name that rewards have for each: `Gold Star` is `gold-star`; the first of one name, in order."""
+    found: dict[str, Tier] = {}
+    for one in said:
+        plain = unicodedata.normalize("NFKD", one.name).encode("ascii", "ignore").decode().casefold()
+        name = _APART.sub("-", plain).strip("-._")[:_NAME_CHARS_MAX]
+        if name:
+            found.setdefault(name, one)
+    return dict(sorted(found.items()))
+
+
+def _body(one: Tier) -> str:
+    return canonical.dump(as_tier.encode(one)).decode()
 
 
 def _values(one: Currency) -> dict[str, Any]:

@@ -13,10 +13,14 @@ from wire import canonical
 from wire.canonical import MalformedError
 from wire.money import terms
 from wire.money.terms import Change, Currency, Level, Terms
+from wire.money.tiers import Tier
 
 OWE, FORGIVE = Change(0, 86_400, "owe"), Change(10, None, "forgive")
 POINTS = Currency(title="Points", decimals=2, worth="0.01 GBP", changes=(OWE, FORGIVE))
-SAID = Terms(currencies={"points": POINTS}, levels=(Level("Scholar", "points", 100),), lots={7: None, 8: 5})
+GOLD = Tier(name="Gold", lifetime={"points": 800}, badges=("ace",), any_of=("a", "b"), on_campus=("an award of quiz",))
+SAID = Terms(
+    currencies={"points": POINTS}, levels=(Level("Scholar", "points", 100),), tiers=(GOLD,), lots={7: None, 8: 5}
+)
 
 
 def test_terms_come_back_from_a_header_as_they_were() -> None:
@@ -49,10 +53,32 @@ def test_what_does_not_fit_is_cut_but_never_what_money_hangs_on() -> None:
     assert {one.changes for one in cut.currencies.values()} == {POINTS.changes}
 
 
+def test_tiers_go_before_what_money_hangs_on_and_are_then_not_told_instead_of_none() -> None:
+    many = tuple(dataclasses.replace(GOLD, name=f"{no} {'n' * 90}", badges=("b" * 100,) * 50) for no in range(50))
+    assert terms.fitting(dataclasses.replace(SAID, tiers=many)).tiers is None
+    assert terms.fitting(dataclasses.replace(SAID, tiers=(GOLD,) * 60)).tiers == (GOLD,) * 50
+
+
+def test_an_agent_of_before_tells_nothing_of_tiers() -> None:
+    fields = terms.encode(dataclasses.replace(SAID, tiers=None))
+    assert "tiers" not in fields
+    assert terms.parse(fields).tiers is None
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
         ((), []),
+        (("tiers",), {}),
+        (("tiers",), [terms.encode(SAID)["tiers"][0]] * 51),
+        (("tiers", 0), "Gold"),
+        (("tiers", 0, "name"), ""),
+        (("tiers", 0, "lifetime"), []),
+        (("tiers", 0, "lifetime", "points"), 0),
+        (("tiers", 0, "badges"), ["b"] * 51),
+        (("tiers", 0, "any_of"), ["a", 5]),
+        (("tiers", 0, "any_count"), 3),
+        (("tiers", 0, "on_campus"), [1]),
         (("currencies",), []),
         (("currencies", "points"), 5),
         (("currencies", "points", "decimals"), 7),

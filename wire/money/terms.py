@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from wire import canonical
 from wire.canonical import MalformedError
+from wire.money import tiers as tier_of
+from wire.money.tiers import TIERS_MAX, Tier
 
 FIELD = "terms"
 """The header's field."""
@@ -61,10 +63,14 @@ class Level(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """All of it. ``lots`` are the ends of lots that keep the terms of another entry, by seq (None: never)."""
+    """All of it. ``lots`` are the ends of lots that keep the terms of another entry, by seq (None: never).
+
+    ``tiers`` are None where nothing is said of them: what was said before holds.
+    """
 
     currencies: Mapping[str, Currency] = field(default_factory=dict)
     levels: tuple[Level, ...] = ()
+    tiers: tuple[Tier, ...] | None = None
     lots: Mapping[int, int | None] = field(default_factory=dict)
 
     def under(self, currency: str, seq: int) -> Change:
@@ -107,22 +113,24 @@ def encode(terms: Terms) -> dict[str, Any]:
         for name, one in terms.currencies.items()
     }
     lots = {str(seq): at for seq, at in terms.lots.items()}
-    return {"currencies": currencies, "levels": [list(level) for level in terms.levels], "lots": lots}
+    said = {"currencies": currencies, "levels": [list(level) for level in terms.levels], "lots": lots}
+    return said if terms.tiers is None else said | {"tiers": [tier_of.encode(one) for one in terms.tiers]}
 
 
 def fitting(terms: Terms) -> Terms:
-    """As much of it as a header holds: names are cut, titles and levels go first, and what money hangs on stays."""
+    """As much of it as a header holds: names are cut, titles, levels and tiers go first, what money hangs on stays."""
     currencies = {
         name: replace(one, title=one.title[: canonical.NAME_CHARS_MAX], worth=one.worth[: canonical.NAME_CHARS_MAX])
         for name, one in sorted(terms.currencies.items())[:CURRENCIES_MAX]
     }
     levels = tuple(one for one in terms.levels if len(one.name) <= canonical.NAME_CHARS_MAX)[:LEVELS_MAX]
-    cut = replace(terms, currencies=currencies, levels=levels)
+    tiers = None if terms.tiers is None else terms.tiers[:TIERS_MAX]
+    cut = replace(terms, currencies=currencies, levels=levels, tiers=tiers)
     if len(canonical.dump(encode(cut))) <= FIELD_BYTES_MAX:
         return cut
-    return replace(
-        cut, currencies={name: replace(one, title="", worth="") for name, one in currencies.items()}, levels=()
-    )
+    bare = {name: replace(one, title="", worth="") for name, one in currencies.items()}
+    cut = replace(cut, currencies=bare, levels=())
+    return cut if len(canonical.dump(encode(cut))) <= FIELD_BYTES_MAX else replace(cut, tiers=None)
 
 
 def parse(fields: Any) -> Terms:
@@ -137,9 +145,11 @@ def parse(fields: Any) -> Terms:
     currencies = _bounded(known["currencies"], dict, "currencies", CURRENCIES_MAX)
     levels = _bounded(known["levels"], list, "levels", LEVELS_MAX)
     lots = _bounded(known["lots"], dict, "lots", LOTS_MAX)
+    tiers = _bounded(known["tiers"], list, "tiers", TIERS_MAX) if "tiers" in known else None
     return Terms(
         currencies={canonical.text({"currency": name}, "currency"): _currency(one) for name, one in currencies.items()},
         levels=tuple(_level(one) for one in levels),
+        tiers=None if tiers is None else tuple(tier_of.parse(one) for one in tiers),
         lots={_seq(name): _time(at) for name, at in lots.items()},
     )
 

@@ -11,8 +11,9 @@ import orjson
 
 from agent.ledger.money.accounts import TERMS, ends_at
 from agent.ledger.money.accounts import Terms as Since
-from wire.money import terms
+from wire.money import terms, tiers
 from wire.money.terms import Change, Currency, Level, Terms
+from wire.money.tiers import Tier
 
 _ABOUT = "currencies"
 """The setting that holds what has no history."""
@@ -23,9 +24,14 @@ FROM lot_moved m JOIN entry e ON e.seq = m.seq WHERE m.seq BETWEEN ? AND ?
 """
 
 
-async def keep(connection: aiosqlite.Connection, currencies: Mapping[str, Currency], levels: Sequence[Level]) -> None:
-    """Keep what the rules in force say of currencies, without the terms; part of a unit."""
-    about = terms.encode(Terms(currencies=currencies, levels=tuple(levels)))
+async def keep(
+    connection: aiosqlite.Connection,
+    currencies: Mapping[str, Currency],
+    levels: Sequence[Level],
+    climbed: Sequence[Tier] = (),
+) -> None:
+    """Keep what the rules in force say of currencies, levels and tiers, without the terms; part of a unit."""
+    about = terms.encode(Terms(currencies=currencies, levels=tuple(levels), tiers=tuple(climbed)))
     await connection.execute(_KEEP, (_ABOUT, orjson.dumps(about, option=orjson.OPT_SORT_KEYS).decode()))
 
 
@@ -49,7 +55,7 @@ async def within(connection: aiosqlite.Connection, first_seq: int, last_seq: int
         )
     moved = await connection.execute_fetchall(_MOVED, (first_seq, last_seq))
     lots = {seq: ends_at(since[currency], of_seq, at) for seq, currency, at, of_seq in moved}
-    return terms.fitting(Terms(currencies=currencies, levels=about.levels, lots=lots))
+    return terms.fitting(Terms(currencies=currencies, levels=about.levels, tiers=about.tiers, lots=lots))
 
 
 def _stored(fields: Mapping[str, Any]) -> Terms:
@@ -58,4 +64,9 @@ def _stored(fields: Mapping[str, Any]) -> Terms:
         name: Currency(title=one["title"], decimals=one["decimals"], spendable=one["spendable"], worth=one["worth"])
         for name, one in fields["currencies"].items()
     }
-    return Terms(currencies=currencies, levels=tuple(Level(*one) for one in fields["levels"]))
+    kept = fields.get("tiers")  # a ledger of before has none
+    return Terms(
+        currencies=currencies,
+        levels=tuple(Level(*one) for one in fields["levels"]),
+        tiers=None if kept is None else tuple(tiers.parse(one) for one in kept),
+    )

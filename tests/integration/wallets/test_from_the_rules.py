@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import aiosqlite
+import pytest
 
 from agent.clock import SystemClock
 from agent.ledger.money import told
@@ -14,6 +15,10 @@ from agent.outbox.key_file import new_key
 from agent.outbox.sync import Outbox
 from agent.schedule.expiry import Expiry
 from catalogue import books
+from catalogue.errors import CatalogueError
+from catalogue.redemption import facts
+from catalogue.rewards import gates, shelf
+from catalogue.rewards.model import Gate
 from catalogue.wallets import currencies
 from tests.contract.catalogues import RealCatalogue, running_catalogue
 from tests.fakes import ManualClock
@@ -61,6 +66,34 @@ async def test_lots_at_the_centre_end_as_the_rules_said_when_they_were_earned(tm
             assert await currencies.levels(conn, CAMPUS) == (Level("Scholar", "points", 30),)
     assert [lot["expires_at"] for lot in held["lots"]] == [ACT + 30 * DAY, ACT + 60 * DAY]
     assert (points.title, points.worth, points.decimals) == ("Stars", "0.02 GBP", 1)
+
+
+async def test_rewards_for_a_tier_are_gated_by_what_the_campuss_own_rules_say_of_it(tmp_path: Path) -> None:
+    gold = '[[tier]]\nname = "Gold"\nfrom = 80\nrequires = { badges = ["ace"] }\n'
+    badge = '[[badge]]\nid = "ace"\nname = "Ace"\nall_of = [{ rule = "r", at_least = 50 }]\n'
+    more = '[[tier]]\nname = "Étoile du Nord"\nfrom = 1\nof = "current"\n'
+    async with running_catalogue(tmp_path, f"sqlite:///{tmp_path}/books.db") as real:
+        data = tmp_path / "agent"
+        data.mkdir()
+        await deliver(data, real, rules("30d") + badge + gold + more, "1", await real.add_tenant(CAMPUS))
+        async with real.store.reading() as conn:
+            known = await shelf.labels(conn, CAMPUS)
+            (wallet,) = [row async for row in books.wallets(conn, CAMPUS)]
+            who = await facts.about(conn, CAMPUS, wallet["learner"])
+        assert known["tier", "gold"].gate == Gate(earned={"points": 800}, badges=("ace",))
+        assert known["tier", "silver"].gate == Gate(earned={"points": 200}), "the rules say nothing of silver"
+        assert known["tier", "etoile-du-nord"].current == {"points": 10}
+        assert gates.of_tier(known["tier", "gold"], who.standing) == ["the badge ace", "700 more points earned"]
+        assert gates.of_tier(known["tier", "etoile-du-nord"], who.standing) == []
+        async with real.store.writing() as conn:
+            with pytest.raises(CatalogueError, match="the rules of uni-example say what gold is"):
+                await shelf.put_label(conn, CAMPUS, shelf.named({"kind": "tier", "name": "gold", "title": "Gold"}))
+            await shelf.put_label(conn, CAMPUS, shelf.named({"kind": "tier", "name": "silver", "title": "Silver"}))
+        await deliver(data, real, rules("30d"), "2")
+        async with real.store.reading() as conn:
+            known = await shelf.labels(conn, CAMPUS)
+        assert known["tier", "gold"].gate == Gate(earned={"points": 500}), "the rules no longer name it"
+        assert ("tier", "etoile-du-nord") not in known
 
 
 async def test_a_lot_that_a_merge_moved_is_told_with_its_own_end(tmp_path: Path) -> None:

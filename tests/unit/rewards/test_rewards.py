@@ -15,6 +15,7 @@ from catalogue.rewards import gates, money, shelf, times
 from catalogue.rewards.gates import Standing
 from catalogue.rewards.model import USUAL, Gate, Label, Reward, Window
 from wire.money.terms import Level
+from wire.money.tiers import Tier
 
 NOON = int(dt.datetime(2026, 9, 9, 12, tzinfo=dt.UTC).timestamp())  # a Wednesday
 HOUR = 3600
@@ -109,6 +110,14 @@ def test_a_closed_gate_says_what_is_still_needed(gate: Gate, needed: list[str]) 
     levels = (Level("Scholar", "points", 300), Level("Star", "points", 301))
     standing = Standing(balances={"badge:ace": 1}, earned={"points": 300}, levels=levels)
     assert gates.missing(gate, standing) == needed
+
+
+def test_what_only_the_campus_can_judge_is_never_open_here_and_says_so() -> None:
+    standing = Standing(balances={"points": 5}, earned={"points": 900})
+    tier = gates.told("gold", Tier(name="Gold", lifetime={"points": 800}, current={"points": 7}, on_campus=("a rule",)))
+    assert gates.of_tier(tier, standing) == ["2 more points at once", "a rule (which only the campus can judge)"]
+    strange = gates.told("gold", Tier(name="Gold", badges=("a;b",)))
+    assert gates.of_tier(strange, standing) == ["what its rules ask (which only the campus can judge)"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalogue.errors import CatalogueError
-from catalogue.rewards import sheet
-from catalogue.rewards.model import Reward
+from catalogue.rewards import sheet, shelf
+from catalogue.rewards.model import USUAL, Reward
 
 SLUG = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,8}", fullmatch=True)
 TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=30).filter(
@@ -99,3 +101,15 @@ pie,Pie,points=5,,,,,,,surplus
 def test_a_sheet_that_is_none_is_told_so(text: str, wrong: str) -> None:
     with pytest.raises(CatalogueError, match=wrong):
         sheet.read(text)
+
+
+def test_the_manuals_shelf_of_examples_has_something_for_each_tier() -> None:
+    page = (Path(__file__).parents[3] / "docs/admin/rewards.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```csv\n(.*?)```", page, re.DOTALL)
+    rewards = [reward for _, reward in sheet.read(shown)]
+    tiers = {one.name: one.gate.earned["points"] for one in USUAL if one.kind == "tier"}
+    assert {one.tier for one in rewards} == tiers.keys() == {"bronze", "silver", "gold"}
+    assert {(kind, name) for one in rewards for kind, name in shelf.names_of(one)} <= {
+        (one.kind, one.name) for one in USUAL
+    }
+    assert all(one.price["points"] <= tiers[one.tier] for one in rewards), "who reaches a tier can have what is in it"
