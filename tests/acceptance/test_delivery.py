@@ -133,7 +133,9 @@ def test_while_the_catalogue_is_down_the_agent_works_on_and_delivers_later(
     at.catch_up()
     assert waiting(at) == 12
     clear = at.command("sync", "show").stdout
-    assert "lesson" in clear
+    told_apart = at.json("sync", "show")
+    assert [json.loads(line) for line in clear.splitlines()] == told_apart, "each line is one entry, to the byte"
+    assert {entry["rule"] for entry in told_apart} == {"lesson"}
     assert "moodle:35" not in clear, "what leaves the campus names nobody"
     catalogue.start()
     at.command("sync", "now")

@@ -241,7 +241,12 @@ def reverse(
     until: UntilOption = None,
     preview: Annotated[bool, typer.Option("--preview", help="With --rule: say what it is, change nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With --rule: do not ask before.")] = False,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stands in the entry.")] = "",
+    reason: Annotated[
+        str,
+        typer.Option(
+            "--reason", metavar="TEXT", help="Why; it stands in the entry, and goes to the catalogue: no names."
+        ),
+    ] = "",
     by: ByOption = "",
     config: ConfigOption = None,
     json: JsonOption = False,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from agent.cli.access import carry_out, ledger_of
-from agent.cli.frame import ConfigOption, JsonOption, emit, emit_one, note, utc
+from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, utc
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -59,7 +59,10 @@ def lost(config: ConfigOption = None, json: JsonOption = False) -> None:
 
 @app.command()
 def show(config: ConfigOption = None, limit: Limit = 20, json: JsonOption = False) -> None:
-    """Print in clear what goes out next, for whoever must know what leaves the campus: pseudonyms, no names."""
+    """Print in clear what goes out next, for whoever must know what leaves the campus: one line for each entry.
+
+    Learners are pseudonyms. A `reason` that somebody wrote by hand goes out as they wrote it, with who gave it.
+    """
     import orjson
 
     from agent.ledger import delivery
@@ -67,15 +70,14 @@ def show(config: ConfigOption = None, limit: Limit = 20, json: JsonOption = Fals
     with ledger_of(config) as connection:
         acked = delivery.standing(connection)["acked_seq"]
         rows = connection.execute("SELECT body FROM entry WHERE seq > ? ORDER BY seq LIMIT ?", (acked, limit))
-        entries = [orjson.loads(body) for (body,) in rows]
-    if not json:
-        note(f"{len(entries)} entries after {acked}, exactly as they will be sent; each line is one entry")
-    emit(
-        entries,
-        ("entry_id", "learner", "rule", "currency", "amount", "kind", "occurred_at"),
-        json=json,
-        empty="everything is delivered",
-    )
+        bodies = [body for (body,) in rows]
+    if json:
+        emit_json([orjson.loads(body) for body in bodies])
+    elif not bodies:
+        note("everything is delivered")
+    else:
+        note(f"{len(bodies)} entries after {acked}, to the byte as they will be sent; each line is one entry")
+        typer.echo(b"\n".join(bodies).decode())
 
 
 def _show(found: dict[str, Any], *, json: bool) -> None:
