@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from catalogue.acts import EVERYWHERE
 from catalogue.errors import CatalogueError, RefusedError
 from catalogue.schema import agent, agent_key, enrolment, tenant
 from wire import canonical, chain
@@ -128,6 +129,16 @@ async def need_tenant(conn: AsyncConnection, campus: str) -> None:
         CatalogueError: it is not.
     """
     _known(campus, await _one(conn, select(tenant.c.state).where(tenant.c.campus == campus)))
+
+
+async def need_owner(conn: AsyncConnection, owner: str) -> None:
+    """See that who is to own something is a known campus, or all of them (`EVERYWHERE`).
+
+    Raises:
+        CatalogueError: it is not.
+    """
+    if owner != EVERYWHERE:
+        await need_tenant(conn, owner)
 
 
 async def hold_tenant(conn: AsyncConnection, campus: str) -> str:

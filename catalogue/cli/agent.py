@@ -77,7 +77,7 @@ def list_(
         async with store.reading() as conn:
             return await tenants.agents(conn, campus)
 
-    rows = with_store(settings(config, data_dir), work)
+    rows = with_store(settings(config, data_dir), work, campus=campus)
     show(
         rows,
         as_json=as_json,
@@ -105,5 +105,5 @@ def revoke(
         async with acts.acting(store, act(campus, "agent.revoke", agent), concerned) as conn:
             await tenants.revoke_agent(conn, campus, agent)
 
-    with_store(settings(config, data_dir), work)
+    with_store(settings(config, data_dir), work, campus=campus)
     typer.echo(f"{agent} of {campus} is revoked")

@@ -55,7 +55,7 @@ def list_(
                     break
         return rows
 
-    rows = with_store(settings(config, data_dir), work)
+    rows = with_store(settings(config, data_dir), work, owner="*" if campus is None else campus)
     show(rows, as_json=as_json, lines=lambda: [line for row in rows for line in _lines(row)] or ["no acts"])
 
 

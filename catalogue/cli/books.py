@@ -62,10 +62,9 @@ def show_wallets(
     """Show balances, by learner and currency; of one learner also which part of it expires when."""
 
     async def work(store: Store) -> list[dict[str, Any]]:
-        from catalogue import books, tenants
+        from catalogue import books
 
         async with store.reading() as conn:
-            await tenants.need_tenant(conn, campus)
             rows = [row async for row in books.wallets(conn, campus, learner=learner, currency=currency)]
             if learner is not None:
                 rows = [row | await books.lots(conn, campus, learner, row["currency"]) for row in rows]
@@ -73,7 +72,7 @@ def show_wallets(
                 rows = [row | {"purse": purse[row["currency"]]} for row in rows]
             return rows
 
-    rows = with_store(settings(config, data_dir), work)
+    rows = with_store(settings(config, data_dir), work, campus=campus)
     show(rows, as_json=as_json, lines=lambda: [line for row in rows for line in _wallet(row)] or ["no wallets"])
 
 
@@ -104,14 +103,13 @@ def history(
     """Show every movement of one wallet in order, and the balance after each."""
 
     async def work(store: Store) -> list[dict[str, Any]]:
-        from catalogue import books, tenants
+        from catalogue import books
 
         async with store.reading() as conn:
-            await tenants.need_tenant(conn, campus)
             await note_archived(conn, campus)
             return await books.history(conn, campus, learner, currency)
 
-    rows = with_store(settings(config, data_dir), work)
+    rows = with_store(settings(config, data_dir), work, campus=campus)
     show(
         rows,
         as_json=as_json,
@@ -136,11 +134,10 @@ def rebuild(
     """
 
     async def work(store: Store) -> int:
-        from catalogue import acts, tenants
+        from catalogue import acts
         from catalogue.wallets import audit
 
         async with store.reading() as conn:
-            await tenants.need_tenant(conn, campus)
             found = await audit.astray(conn, campus)
         async with store.writing() as conn:
             changed = await audit.rebuild(store, conn, campus, found)
@@ -148,7 +145,7 @@ def rebuild(
                 await acts.note(conn, act(campus, "wallet.rebuild"), changed=changed)
             return changed
 
-    changed = with_store(settings(config, data_dir), work)
+    changed = with_store(settings(config, data_dir), work, campus=campus)
     show(
         {"campus": campus, "changed": changed},
         as_json=as_json,
@@ -172,11 +169,10 @@ def export(
     form = Format.json if as_json else form
 
     async def work(store: Store) -> None:
-        from catalogue import books, tenants
+        from catalogue import books
 
         out = csv.DictWriter(sys.stdout, books.COLUMNS, lineterminator="\n")
         async with store.reading() as conn:
-            await tenants.need_tenant(conn, campus)
             if form is Format.csv:
                 out.writeheader()
             await note_archived(conn, campus)
@@ -184,7 +180,7 @@ def export(
                 _write(out, row, form)
         sys.stdout.flush()
 
-    with_store(settings(config, data_dir), work)
+    with_store(settings(config, data_dir), work, campus=campus)
 
 
 @ledger.command()
@@ -200,14 +196,12 @@ def movements(
     """Write the central ledger to stdout: what agents booked and what the centre did, in the order of posting."""
 
     async def work(store: Store) -> None:
-        from catalogue import tenants
         from catalogue.store.rows import MovementRow
         from catalogue.wallets import audit
 
         out = csv.DictWriter(sys.stdout, MovementRow._fields, lineterminator="\n")
         plain = as_json or form is Lines.json
         async with store.reading() as conn:
-            await tenants.need_tenant(conn, campus)
             await note_archived(conn, campus)
             if not plain:
                 out.writeheader()
@@ -218,7 +212,7 @@ def movements(
                 else:
                     out.writerow({name: _safe(value) for name, value in (fields | _times(fields)).items()})
 
-    with_store(settings(config, data_dir), work)
+    with_store(settings(config, data_dir), work, campus=campus)
 
 
 def _times(fields: dict[str, Any]) -> dict[str, str]:

@@ -59,21 +59,29 @@ def settings(config: Path | None, data_dir: Path | None) -> Config:
     return find(config, data_dir)
 
 
-def with_store(config: Config, work: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
+def with_store(
+    config: Config, work: Callable[[Store], Coroutine[Any, Any, T]], *, campus: str | None = None, owner: str = "*"
+) -> T:
     """Open the database, do ``work``, close it.
 
+    ``campus`` is whom it concerns; ``owner`` may be all of them as well (`*`).
+
     Raises:
+        CatalogueError: there is no such campus.
         UnavailableError: the database ends it, or takes no writes.
     """
 
     async def run() -> T:
         from sqlalchemy.exc import DBAPIError
 
+        from catalogue import tenants
         from catalogue.errors import UnavailableError
         from catalogue.store import Store
 
         store = await Store.open(config.database)
         try:
+            async with store.glancing() as conn:
+                await (tenants.need_owner(conn, owner) if campus is None else tenants.need_tenant(conn, campus))
             return await work(store)
         except DBAPIError as exc:
             said = str(exc.orig).partition("\n")[0].rpartition(">: ")[2]
@@ -86,13 +94,13 @@ def with_store(config: Config, work: Callable[[Store], Coroutine[Any, Any, T]]) 
     return asyncio.run(run())
 
 
-def with_desk(config: Config, work: Callable[[Desk], Coroutine[Any, Any, T]]) -> T:
-    """Open the database and the vault, do ``work``, close them."""
+def with_desk(config: Config, work: Callable[[Desk], Coroutine[Any, Any, T]], *, campus: str | None = None) -> T:
+    """Open the database and the vault, do ``work`` for a campus that is there, close them."""
     from catalogue.redemption.desk import Desk
     from catalogue.redemption.vault import Vault
 
     safe = Vault.load(config.vouchers_file)
-    return with_store(config, lambda store: work(Desk(store, safe)))
+    return with_store(config, lambda store: work(Desk(store, safe)), campus=campus)
 
 
 async def note_archived(conn: AsyncConnection, campus: str) -> None:

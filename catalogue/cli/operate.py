@@ -78,7 +78,7 @@ def verify(
         async with store.reading() as conn:
             return await check(conn, key.public, now=now(), campus=campus)
 
-    report = with_store(found, work)
+    report = with_store(found, work, campus=campus)
     counts = {"agents": report.agents, "batches": report.batches, "entries": report.entries, "wallets": report.wallets}
     names = ("campus", "day", "rule", "currency", "entries", "amount")
     rows = [dict(zip(names, (*key, *value), strict=True)) for key, value in sorted(report.sums.items())]

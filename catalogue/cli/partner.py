@@ -70,7 +70,7 @@ def add(
         async with acts.acting(store, act(owner, "partner.add", partner), concerned) as conn:
             await registry.put(conn, made)
 
-    with_store(settings(config, data_dir), work)
+    with_store(settings(config, data_dir), work, owner=owner)
     again = "an order that got no answer is sent again" if repeatable else "an order that got no answer is sent no more"
     typer.echo(f"partner {partner} is known; {again}")
 

@@ -99,15 +99,13 @@ def list_entries(
     as_json: JsonOption = False,
 ) -> None:
     """List entries that were set aside and move no wallet, each with its reason."""
-    from catalogue import tenants
     from catalogue.proof import rejected
 
     async def work(store: Store) -> list[dict[str, Any]]:
         async with store.reading() as conn:
-            await tenants.need_tenant(conn, campus)
             return await rejected.listed(conn, campus, name=agent)
 
-    rows = with_store(settings(config, data_dir), work)
+    rows = with_store(settings(config, data_dir), work, campus=campus)
     show(
         rows,
         as_json=as_json,
@@ -137,7 +135,7 @@ def accept(
         async with acts.acting(store, said, concerned) as conn:
             return await rejected.accept(store, conn, campus, agent, seq, by=by, reason=reason, now=now())
 
-    done = with_store(settings(config, data_dir), work)
+    done = with_store(settings(config, data_dir), work, campus=campus)
     told_line = f"{done['amount']} {done['currency']} for {done['learner']}: entry {seq} of {agent} is posted"
     show(done, as_json=as_json, lines=lambda: [told_line])
 
@@ -169,7 +167,7 @@ def release(
                 done.append(await rejected.accept(store, conn, campus, name, seq, by=by, reason=reason, now=now()))
         return done
 
-    done = with_store(settings(config, data_dir), work)
+    done = with_store(settings(config, data_dir), work, campus=campus)
     show(done, as_json=as_json, lines=lambda: [f"{len(done)} entries of {campus} are posted"])
 
 
@@ -179,15 +177,13 @@ def list_sites(
     campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
 ) -> None:
     """List a campus's sites, which agent reads each, and who wanted one besides."""
-    from catalogue import tenants
     from catalogue.proof import sites
 
     async def work(store: Store) -> list[dict[str, Any]]:
         async with store.reading() as conn:
-            await tenants.need_tenant(conn, campus)
             return await sites.listed(conn, campus)
 
-    rows = with_store(settings(config, data_dir), work)
+    rows = with_store(settings(config, data_dir), work, campus=campus)
     show(
         rows,
         as_json=as_json,
@@ -217,5 +213,5 @@ def move(
         async with acts.acting(store, act(campus, "site.move", f"{name} to {agent}"), concerned) as conn:
             await sites.move(conn, campus, name, agent, now=now())
 
-    with_store(settings(config, data_dir), work)
+    with_store(settings(config, data_dir), work, campus=campus)
     typer.echo(f"site {name} of {campus} is read by {agent}")

@@ -68,20 +68,18 @@ def add(
     named |= {"partner": partner, "stock": stock, "tier": tier, "id": reward}
 
     async def work(store: Store) -> Any:
-        from catalogue import acts, tenants
+        from catalogue import acts
         from catalogue.rewards import shelf
         from catalogue.rewards.model import SHARED
 
         made = shelf.described(_fields(named, cells))
         async with acts.acting(store, act(owner, "reward.add", reward), *_rows(owner, reward)) as conn:
-            if owner != SHARED:
-                await tenants.need_tenant(conn, owner)
             await shelf.put(conn, owner, made, now=now(), new=True)
             if approve and owner != SHARED:
                 await shelf.approve(conn, owner, owner, reward, approved=True, now=now())
         return made.model_dump(mode="json")
 
-    made = with_store(settings(config, data_dir), work)
+    made = with_store(settings(config, data_dir), work, owner=owner)
     then = "learners can have it" if approve else f"approve it: rewards-catalogue reward approve CAMPUS {reward}"
     show(
         made | {"owner": owner}, as_json=as_json, lines=lambda: [f"reward {reward} of {owner} is on the shelf; {then}"]
@@ -116,7 +114,7 @@ def change(
                 now=now(),
             )
 
-    with_store(settings(config, data_dir), work)
+    with_store(settings(config, data_dir), work, owner=owner)
     typer.echo(f"reward {reward} of {owner} is changed")
 
 
@@ -134,12 +132,10 @@ def list_(
     """List what a campus may offer: its own rewards and every campus's."""
 
     async def work(store: Store) -> list[dict[str, Any]]:
-        from catalogue import tenants
         from catalogue.redemption import facts
         from catalogue.rewards import shelf
 
         async with store.reading() as conn:
-            await tenants.need_tenant(conn, campus)
             found = [one async for one in shelf.shelf(conn, campus)]
             whose = frozenset(cohort or ())
             who = await facts.about(conn, campus, learner or "")
@@ -151,7 +147,7 @@ def list_(
             _row(one) | ({} if learner is None else {"against": why}) for one, why in zip(found, against, strict=True)
         ]
 
-    rows = with_store(settings(config, data_dir), work)
+    rows = with_store(settings(config, data_dir), work, campus=campus)
     show(rows, as_json=as_json, lines=lambda: [_told(row) for row in rows] or ["no rewards"])
 
 
@@ -167,13 +163,12 @@ def approve(
     """Let a campus's learners have a reward, its own or every campus's: the institution says yes."""
 
     async def work(store: Store) -> None:
-        from catalogue import acts, schema, tenants
+        from catalogue import acts, schema
         from catalogue.errors import CatalogueError
         from catalogue.rewards import shelf
 
         said = act(campus, "reward.withdraw" if withdraw else "reward.approve", reward)
         async with acts.acting(store, said, acts.rows(schema.offer, campus=campus, reward=reward)) as conn:
-            await tenants.need_tenant(conn, campus)
             found = await shelf.offered(conn, campus, reward)
             if found is None:
                 raise CatalogueError(
@@ -181,7 +176,7 @@ def approve(
                 )
             await shelf.approve(conn, campus, found.owner, reward, approved=not withdraw, now=now())
 
-    with_store(settings(config, data_dir), work)
+    with_store(settings(config, data_dir), work, campus=campus)
     typer.echo(f"reward {reward} is {'withdrawn from' if withdraw else 'approved for'} {campus}")
 
 
@@ -197,7 +192,7 @@ def remove(owner: Owner, reward: Name, config: ConfigOption = None, data_dir: Da
         async with acts.acting(store, act(owner, "reward.remove", reward), *_rows(owner, reward)) as conn:
             await shelf.remove(conn, owner, reward)
 
-    with_store(settings(config, data_dir), work)
+    with_store(settings(config, data_dir), work, owner=owner)
     typer.echo(f"reward {reward} of {owner} is gone")
 
 
@@ -227,7 +222,7 @@ def import_(
             await shelf.put_all(conn, owner, found, now=now())
         return len(found)
 
-    count = with_store(settings(config, data_dir), work)
+    count = with_store(settings(config, data_dir), work, owner=owner)
     typer.echo(f"{count} rewards {'are right' if check else f'of {owner} are on the shelf'}")
 
 
@@ -243,7 +238,7 @@ def export(owner: Owner, config: ConfigOption = None, data_dir: DataDirOption = 
             mine = [one.reward async for one in shelf.shelf(conn, owner) if one.owner == owner]
         sys.stdout.writelines(sheet.write(mine))
 
-    with_store(settings(config, data_dir), work)
+    with_store(settings(config, data_dir), work, owner=owner)
 
 
 @app.command()
@@ -276,7 +271,7 @@ def label(
                 conn, owner, shelf.named({"kind": kind, "name": name, "title": title or name, "gate": gate})
             )
 
-    with_store(settings(config, data_dir), work)
+    with_store(settings(config, data_dir), work, owner=owner)
     typer.echo(f"{kind} {name} of {owner} is {'gone' if remove else 'there'}")
 
 
@@ -294,7 +289,7 @@ def labels(
             found = await shelf.labels(conn, campus)
         return [one.model_dump(mode="json") for _, one in sorted(found.items())]
 
-    rows = with_store(settings(config, data_dir), work)
+    rows = with_store(settings(config, data_dir), work, owner=campus)
     show(rows, as_json=as_json, lines=lambda: [f"{row['kind']:10} {row['name']:24} {row['title']}" for row in rows])
 
 
@@ -331,7 +326,7 @@ def import_codes(
                 await acts.note(conn, act(campus, "codes.import", reward), read=len(given), new=new, free=left)
         return {"read": len(given), "new": new, "free": left}
 
-    found = with_desk(settings(config, data_dir), work)
+    found = with_desk(settings(config, data_dir), work, campus=campus)
     show(
         found,
         as_json=as_json,

@@ -63,7 +63,7 @@ def add(
                 conn, campus, name, scope, expires_at=until, by=operator(), now=at, per_minute=per_minute
             )
 
-    text = with_store(settings(config, data_dir), work)
+    text = with_store(settings(config, data_dir), work, campus=campus)
     show(
         {"campus": campus, "name": name, "token": text, "expires_at": iso(until)},
         as_json=as_json,
@@ -83,7 +83,7 @@ def list_(
         async with store.reading() as conn:
             return await tokens.listed(conn, campus, now=now())
 
-    rows = with_store(settings(config, data_dir), work)
+    rows = with_store(settings(config, data_dir), work, campus=campus)
     show(
         rows,
         as_json=as_json,
@@ -107,5 +107,5 @@ def revoke(campus: Campus, name: Name, config: ConfigOption = None, data_dir: Da
         async with acts.acting(store, act(campus, "token.revoke", name), concerned) as conn:
             await tokens.revoke(conn, campus, name, now=now())
 
-    with_store(settings(config, data_dir), work)
+    with_store(settings(config, data_dir), work, campus=campus)
     typer.echo(f"{name} of {campus} is revoked")

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,20 @@ CAMPUS = "uni-example"
 
 # Made once: making all commands takes longer than most of them do.
 commands = functools.cache(lambda: typer.main.get_command(app))
+
+
+def every_command() -> Iterator[tuple[str, Any]]:
+    """Each command by its name (`wallet show`), in the order of the help."""
+    yield from _within(commands(), ())
+
+
+def _within(group: Any, before: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    inside = getattr(group, "commands", None)
+    if inside is None:
+        yield " ".join(before), group
+    else:
+        for word, one in inside.items():
+            yield from _within(one, (*before, word))
 
 
 class Answer(NamedTuple):

@@ -14,7 +14,7 @@ from catalogue import books, tenants
 from catalogue.app import wall_clock
 from catalogue.verify import verify
 from tests.contract.catalogues import Hand, RealCatalogue, running_catalogue
-from tests.integration.operator import CAMPUS, Operator, commands
+from tests.integration.operator import CAMPUS, Operator, every_command
 from tests.servers import PostgresDatabase
 from tests.wire_builders import an_entry, entries
 
@@ -154,7 +154,7 @@ def test_every_command_that_only_reads_may_ask_a_replica(tmp_path: Path, catalog
 
 
 def test_every_command_is_known_to_read_or_to_change() -> None:
-    assert set(_commands(commands())) == {*READS, *CHANGES}
+    assert {name for name, _ in every_command()} == {*READS, *CHANGES}
 
 
 async def _delivered(directory: Path, url: str) -> None:
@@ -163,10 +163,3 @@ async def _delivered(directory: Path, url: str) -> None:
         await hand.enrol(await real.add_tenant(CAMPUS))
         await hand.deliver(entries(1, 5))
         await hand.client.close()
-
-
-def _commands(group: object, before: tuple[str, ...] = ()) -> list[str]:
-    inside = getattr(group, "commands", None)
-    if inside is None:
-        return [" ".join(before)]
-    return [name for word, one in inside.items() for name in _commands(one, (*before, word))]

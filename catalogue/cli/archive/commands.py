@@ -106,7 +106,7 @@ def make(
             made.append({"month": month, "campus": name, "rows": rows})
         return made
 
-    rows = with_store(found, work)
+    rows = with_store(found, work, campus=campus)
     form = "{month}  {campus}: {entry} entries, {batch} batches, {movement} movements written and read back"
     show(
         rows,

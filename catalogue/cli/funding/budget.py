@@ -54,7 +54,7 @@ def set_(
     """
 
     async def work(store: Store) -> Budget:
-        from catalogue import acts, schema, tenants
+        from catalogue import acts, schema
         from catalogue.errors import CatalogueError
         from catalogue.funding import budgets, policy
         from catalogue.funding.months import month_of
@@ -68,7 +68,6 @@ def set_(
         place = {"campus": campus, "scope": scope, "name": name, "code": amount.code}
         said = act(campus, "budget.set", _told(scope, name))
         async with acts.acting(store, said, acts.rows(schema.budget, **place)) as conn:
-            await tenants.need_tenant(conn, campus)
             await _check_name(conn, campus, scope, name)
             wanted = budgets.Budget(
                 scope=scope,
@@ -82,7 +81,7 @@ def set_(
             month = month_of(now(), (await policy.of_campus(conn, campus)).timezone)
             return await budgets.put(conn, campus, wanted, month=month, now=now())
 
-    kept = with_store(settings(config, data_dir), work)
+    kept = with_store(settings(config, data_dir), work, campus=campus)
     show(_row(kept), as_json=as_json, lines=lambda: [_line(_row(kept))])
 
 
@@ -108,7 +107,7 @@ def remove(
         async with acts.acting(store, act(campus, "budget.remove", _told(scope, name)), concerned) as conn:
             await budgets.remove(conn, campus, scope, name, code)
 
-    with_store(settings(config, data_dir), work)
+    with_store(settings(config, data_dir), work, campus=campus)
     typer.echo(f"the budget of {campus} for {_told(scope, name)} in {code} is gone")
 
 
@@ -124,14 +123,12 @@ def list_(
     """List a campus's budgets: what was spent of each this month, and what is left."""
 
     async def work(store: Store) -> list[dict[str, Any]]:
-        from catalogue import tenants
         from catalogue.funding import budgets
 
         async with store.reading() as conn:
-            await tenants.need_tenant(conn, campus)
             return [_row(one) for one in await budgets.listed(conn, campus, await _month(conn, campus, month))]
 
-    rows = with_store(settings(config, data_dir), work)
+    rows = with_store(settings(config, data_dir), work, campus=campus)
     show(rows, as_json=as_json, lines=lambda: [_line(row) for row in rows] or ["no budgets"])
 
 
@@ -147,16 +144,14 @@ def spent(
     """Show what redemptions of a month cost, for the campus, by category and by reward, budget or not."""
 
     async def work(store: Store) -> list[dict[str, Any]]:
-        from catalogue import tenants
         from catalogue.funding import budgets
         from catalogue.rewards.money import Sum
 
         async with store.reading() as conn:
-            await tenants.need_tenant(conn, campus)
             found = await budgets.spent(conn, campus, await _month(conn, campus, month))
         return [row | {"spent": str(Sum(row["spent"], row["code"]))} for row in found]
 
-    rows = with_store(settings(config, data_dir), work)
+    rows = with_store(settings(config, data_dir), work, campus=campus)
     show(
         rows,
         as_json=as_json,
@@ -174,14 +169,12 @@ def alerts(
     """List which budgets were nearly or wholly spent, and which refused somebody, newest first."""
 
     async def work(store: Store) -> list[dict[str, Any]]:
-        from catalogue import tenants
         from catalogue.funding import budgets
 
         async with store.reading() as conn:
-            await tenants.need_tenant(conn, campus)
             return await budgets.alerts(conn, campus)
 
-    rows = with_store(settings(config, data_dir), work)
+    rows = with_store(settings(config, data_dir), work, campus=campus)
     show(rows, as_json=as_json, lines=lambda: [_alert(row) for row in rows] or ["nothing to tell"])
 
 
@@ -214,11 +207,10 @@ def policy(
                 types = [] if free else funded_only or was.funded_only
                 await policies.put(conn, campus, timezone=timezone or was.timezone, funded_only=types)
         async with store.reading() as conn:
-            await tenants.need_tenant(conn, campus)
             is_ = await policies.of_campus(conn, campus)
         return {"campus": campus, "timezone": is_.timezone, "funded_only": sorted(is_.funded_only)}
 
-    found = with_store(settings(config, data_dir), work)
+    found = with_store(settings(config, data_dir), work, campus=campus)
     only = ", ".join(found["funded_only"]) or "nothing"
     show(
         found,

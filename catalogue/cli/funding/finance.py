@@ -76,16 +76,14 @@ def show_(
     """Show what a month came to: opening + issued - spent - expired - reversed = closing, by currency."""
 
     async def work(store: Store) -> Month:
-        from catalogue import tenants
         from catalogue.finance import closing
         from catalogue.funding import months, policy
 
         async with store.reading() as conn:
-            await tenants.need_tenant(conn, campus)
             this = months.month_of(now(), (await policy.of_campus(conn, campus)).timezone)
             return await closing.shown(conn, campus, month or this)
 
-    _show(with_store(settings(config, data_dir), work), as_json=as_json)
+    _show(with_store(settings(config, data_dir), work, campus=campus), as_json=as_json)
 
 
 @app.command(name="list")
@@ -96,14 +94,12 @@ def list_(
     """List the months that are closed."""
 
     async def work(store: Store) -> list[dict[str, Any]]:
-        from catalogue import tenants
         from catalogue.finance import closing
 
         async with store.reading() as conn:
-            await tenants.need_tenant(conn, campus)
             return [_fields(one) async for one in closing.listed(conn, campus)]
 
-    rows = with_store(settings(config, data_dir), work)
+    rows = with_store(settings(config, data_dir), work, campus=campus)
     show(
         rows,
         as_json=as_json,
@@ -129,12 +125,10 @@ def export(
     plain = as_json or form is Form.json
 
     async def work(store: Store) -> None:
-        from catalogue import tenants
         from catalogue.errors import CatalogueError
         from catalogue.finance import closing
 
         async with store.reading() as conn:
-            await tenants.need_tenant(conn, campus)
             if movements and not month:
                 raise CatalogueError("--movements of which month?", hint=f"finance export {campus} 2026-09 --movements")
             if movements:
@@ -144,7 +138,7 @@ def export(
             rows = [_fields(one) for one in found] if isinstance(found, list) else [_fields(one) async for one in found]
         _write([{**_of(row), **line} for row in rows for line in row["lines"]], plain=plain)
 
-    with_store(settings(config, data_dir), work)
+    with_store(settings(config, data_dir), work, campus=campus)
 
 
 @app.command()
@@ -155,12 +149,10 @@ def liability(
     """Show what learners hold now, by the month in which it expires, and what that is worth."""
 
     async def work(store: Store) -> list[dict[str, Any]]:
-        from catalogue import tenants
         from catalogue.finance import liability as owed
         from catalogue.wallets import currencies
 
         async with store.reading() as conn:
-            await tenants.need_tenant(conn, campus)
             known = await currencies.of_campus(conn, campus)
             found = await owed.report(conn, campus)
         return [
@@ -177,7 +169,7 @@ def liability(
             for one in found
         ]
 
-    rows = with_store(settings(config, data_dir), work)
+    rows = with_store(settings(config, data_dir), work, campus=campus)
     show(rows, as_json=as_json, lines=lambda: [line for row in rows for line in _owed(row)] or ["nothing is owed"])
 
 

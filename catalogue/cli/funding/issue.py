@@ -34,15 +34,14 @@ def limit(
     """
 
     async def work(store: Store) -> Room:
-        from catalogue import acts, schema, tenants
+        from catalogue import acts, schema
         from catalogue.funding import issue
 
         concerned = acts.rows(schema.issue_limit, campus=campus, currency=currency)
         async with acts.acting(store, act(campus, "issue.limit", currency), concerned) as conn:
-            await tenants.need_tenant(conn, campus)
             return await issue.put(conn, campus, currency, per_day, now=now())
 
-    room = with_store(settings(config, data_dir), work)
+    room = with_store(settings(config, data_dir), work, campus=campus)
     show(
         {"campus": campus, "currency": currency, "per_day": per_day, "left": room.left},
         as_json=as_json,
@@ -65,7 +64,7 @@ def remove(
         async with acts.acting(store, act(campus, "issue.remove", currency), concerned) as conn:
             await issue.remove(conn, campus, currency)
 
-    with_store(settings(config, data_dir), work)
+    with_store(settings(config, data_dir), work, campus=campus)
     typer.echo(f"{campus} may issue as many {currency} as it likes")
 
 
@@ -81,14 +80,12 @@ def show_(
     """Show what was issued by day and currency, how much of it hands gave, and the limit."""
 
     async def work(store: Store) -> list[dict[str, Any]]:
-        from catalogue import tenants
         from catalogue.funding import issue
 
         async with store.reading() as conn:
-            await tenants.need_tenant(conn, campus)
             return await issue.by_day(conn, campus, days=days, now=now())
 
-    rows = with_store(settings(config, data_dir), work)
+    rows = with_store(settings(config, data_dir), work, campus=campus)
     show(rows, as_json=as_json, lines=lambda: [_line(row) for row in rows] or ["nothing was issued"])
 
 

@@ -39,14 +39,12 @@ def list_links(
     """List whose wallets are one person's, and whose may be and wait for somebody to decide."""
 
     async def work(store: Store) -> dict[str, list[dict[str, Any]]]:
-        from catalogue import tenants
         from catalogue.people import links
 
         async with store.reading() as conn:
-            await tenants.need_tenant(conn, campus)
             return {"linked": await links.listed(conn, campus), "held": await links.held(conn, campus)}
 
-    found = with_store(settings(config, data_dir), work)
+    found = with_store(settings(config, data_dir), work, campus=campus)
     if held:
         found["linked"] = []
     waiting = [f"{row['name']:26} {row['agent']:12} held: {row['reason']}{_beside(row)}" for row in found["held"]]
@@ -80,18 +78,16 @@ def link(
     as_json: JsonOption = False,
 ) -> None:
     """Say that two agents' learners are one person: their wallets are counted and spent as one from now on."""
-    from catalogue import acts, schema, tenants
+    from catalogue import acts, schema
     from catalogue.people import links
 
     async def work(store: Store) -> None:
-        async with store.reading() as conn:
-            await tenants.need_tenant(conn, campus)
         said = act(campus, "wallet.link", f"{learner} {other}", why=reason)
         concerned = [acts.rows(table, campus=campus) for table in (schema.link, schema.link_apart)]
         async with acts.acting(store, said, *concerned) as conn:
             await links.unite(conn, campus, learner, other, now=now(), by=operator(), why=reason)
 
-    with_store(settings(config, data_dir), work)
+    with_store(settings(config, data_dir), work, campus=campus)
     line = f"{learner} and {other} are one person: undo it with wallet unlink"
     show({"campus": campus, "linked": [learner, other]}, as_json=as_json, lines=lambda: [line])
 
@@ -109,17 +105,15 @@ def unlink(
 
     Whatever tags say, they are not linked again but by wallet link.
     """
-    from catalogue import acts, schema, tenants
+    from catalogue import acts, schema
     from catalogue.people import links
 
     async def work(store: Store) -> list[str]:
-        async with store.reading() as conn:
-            await tenants.need_tenant(conn, campus)
         said = act(campus, "wallet.unlink", learner, why=reason)
         concerned = [acts.rows(table, campus=campus) for table in (schema.link, schema.link_apart)]
         async with acts.acting(store, said, *concerned) as conn:
             return await links.take_apart(conn, campus, learner, now=now(), by=operator(), why=reason)
 
-    others = with_store(settings(config, data_dir), work)
+    others = with_store(settings(config, data_dir), work, campus=campus)
     line = f"{learner} is another person than {', '.join(others)}"
     show({"campus": campus, "unlinked": learner, "others": others}, as_json=as_json, lines=lambda: [line])

@@ -154,14 +154,12 @@ def trends(
     """Show the tags used most lately, and how often in as many days before; kudos between two alone count in none."""
 
     async def work(store: Store) -> list[dict[str, Any]]:
-        from catalogue import tenants
         from catalogue.recognition import seeing
 
         async with store.reading() as conn:
-            await tenants.need_tenant(conn, campus)
             return await seeing.trends(conn, campus, days=days, now=now())
 
-    rows = with_store(settings(config, data_dir), work)
+    rows = with_store(settings(config, data_dir), work, campus=campus)
     show(
         rows,
         as_json=as_json,
@@ -193,7 +191,7 @@ def stats(
         async with store.reading() as conn:
             return await seeing.stats(conn, campus, user, sees, days=days, now=now())
 
-    found = with_store(settings(config, data_dir), work)
+    found = with_store(settings(config, data_dir), work, campus=campus)
     tags = ", ".join(f"#{tag} {count}" for tag, count in found["tags"].items()) or "-"
     show(
         found,

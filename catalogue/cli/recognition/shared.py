@@ -37,14 +37,11 @@ def moderates(
     """Let the operator do something for a campus that is there."""
 
     async def work(store: Store) -> Any:
-        from catalogue import tenants
         from catalogue.recognition.moderating import Moderator
 
-        async with store.reading() as conn:
-            await tenants.need_tenant(conn, campus)
         return await do(Moderator(store=store, campus=campus, by=operator(), now=now()))
 
-    return with_store(settings(config, data_dir), work)
+    return with_store(settings(config, data_dir), work, campus=campus)
 
 
 def wish(campus: str, kind: str, *, giver: str, receiver: str, about: str, message: str, seen: str, key: str) -> Wish:
@@ -81,17 +78,15 @@ def print_listed(
     begin = day(since, "--from")
 
     async def work(store: Store) -> list[dict[str, Any]]:
-        from catalogue import tenants
         from catalogue.recognition import seeing
         from catalogue.recognition.seeing import Viewer, Wanted
 
         wanted = Wanted(kind=kind, since=begin, until=None if end is None else end + DAY_S, rows=rows, **only)
         sees = Viewer(all=True) if viewer is None else Viewer(learner=viewer)
         async with store.reading() as conn:
-            await tenants.need_tenant(conn, campus)
             return await seeing.listed(conn, campus, wanted, sees)
 
-    found = with_store(settings(config, data_dir), work)
+    found = with_store(settings(config, data_dir), work, campus=campus)
     show(found, as_json=as_json, lines=lambda: [line for one in found for line in lines(one)] or ["none"])
 
 
@@ -110,7 +105,7 @@ def print_one(campus: str, no: int, kind: str, config: Path | None, data_dir: Pa
             said = await remarks.comments(conn, campus, no, sees, after=0, rows=remarks.COMMENTS_MAX)
         return told | {"liked_by": [like["user"] for like in liked], "said": said}
 
-    found = with_store(settings(config, data_dir), work)
+    found = with_store(settings(config, data_dir), work, campus=campus)
     show(found, as_json=as_json, lines=lambda: [*lines(found), *_more(found)])
 
 

@@ -25,14 +25,12 @@ def list_(
     """List the tags that a campus offers or blocks; where custom_tags is on, learners may use others as well."""
 
     async def work(store: Store) -> list[dict[str, Any]]:
-        from catalogue import tenants
         from catalogue.recognition import tags
 
         async with store.reading() as conn:
-            await tenants.need_tenant(conn, campus)
             return tags.listed(await tags.of_campus(conn, campus))
 
-    rows = with_store(settings(config, data_dir), work)
+    rows = with_store(settings(config, data_dir), work, campus=campus)
     show(rows, as_json=as_json, lines=lambda: [f"#{row['tag']:31} {row['state']:8} {row['title']}" for row in rows])
 
 

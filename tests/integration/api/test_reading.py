@@ -254,6 +254,6 @@ def test_an_operator_makes_lists_and_revokes_tokens(tmp_path: Path) -> None:
     assert made["token"].rsplit(".", 1)[1] not in listed
     assert "already" in types("token", "add", CAMPUS, "power-bi", "--scope", "ledger:read", code=1)
     assert "points:read" in types("token", "add", CAMPUS, "b", "--scope", "everything", code=1)
-    assert "not known" in types("token", "add", "nowhere", "b", "--scope", "ledger:read", code=1)
+    assert "no campus nowhere" in types("token", "add", "nowhere", "b", "--scope", "ledger:read", code=1)
     types("token", "revoke", CAMPUS, "power-bi")
     assert [row["state"] for row in json.loads(types("token", "list", CAMPUS, "--json"))] == ["revoked"]

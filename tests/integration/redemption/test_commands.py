@@ -113,7 +113,7 @@ def test_what_nobody_knows_is_settled_by_hand_or_by_a_statement(operator: Operat
 
 
 WRONG = [
-    (("redeem", "nowhere", "ann", "tea"), "unknown-reward"),
+    (("redeem", "nowhere", "ann", "tea"), "no campus nowhere"),
     (("reward", "list", "nowhere"), "no campus nowhere"),
     (("reward", "add", "nowhere", "tea", "--title", "T", "--price", "points=5"), "no campus nowhere"),
     (("reward", "add", CAMPUS, "tea", "--title", "T", "--price", "five"), "price: 'five'"),

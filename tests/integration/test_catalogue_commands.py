@@ -1,0 +1,62 @@
+"""What holds of all commands of `rewards-catalogue`: names are kept, and no campus is believed that is not there."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.operator import CAMPUS, Operator, every_command
+
+OWNERS = ("audit list", "partner add", "reward")
+"""What may concern all campuses, and so be asked of `*`."""
+WORDS = {"public_key": "a" * 64, "file": "-"} | dict.fromkeys(("comment", "no", "per_day", "seq"), "1")
+"""What is typed for arguments that are looked at before any campus is."""
+
+
+@pytest.fixture
+def operator(tmp_path: Path, catalogue_file: Path) -> Operator:
+    shutil.copy(catalogue_file, tmp_path / "catalogue.db")
+    made = Operator(tmp_path)
+    made.types("init")
+    made.types("tenant", "add", CAMPUS)
+    return made
+
+
+def of_a_campus(campus: str) -> Iterator[list[str]]:
+    """Every command that is typed for a campus, typed for this one."""
+    for name, command in every_command():
+        whose = next((param.name for param in command.params if param.name in {"campus", "owner"}), None)
+        if whose is not None and name != "tenant add":
+            yield [*name.split(), *_asked(command.params, whose, campus)]
+
+
+def _asked(params: list[Any], whose: str, campus: str) -> Iterator[str]:
+    """Words for what a command must be told, and the campus."""
+    for param in params:
+        if param.name == whose or param.required:
+            if param.param_type_name == "option":
+                yield param.opts[0]
+            yield campus if param.name == whose else WORDS.get(param.name, "x")
+
+
+def test_a_campus_that_is_not_there_is_never_believed(operator: Operator) -> None:
+    before = operator.asks("audit", "list")
+    commands = list(of_a_campus("nowhere"))
+    assert len(commands) > 50
+    for words in commands:
+        assert "there is no campus nowhere" in operator.types(*words, code=1, stdin=""), words
+    assert operator.asks("audit", "list") == before
+    assert operator.asks("partner", "list") == []
+
+
+def test_all_campuses_together_are_no_campus_but_own_rewards_and_partners(operator: Operator) -> None:
+    for words in of_a_campus("*"):
+        if not " ".join(words).startswith(OWNERS):
+            assert "there is no campus *" in operator.types(*words, code=1, stdin=""), words
+    operator.types("reward", "label", "*", "brand", "acme")
+    operator.types("partner", "add", "acme", "https://partner.example/orders", "--owner", "*")
+    assert {row["act"] for row in operator.asks("audit", "list", "*")} == {"label.put", "partner.add"}
