@@ -17,8 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from catalogue import acts, receive, schema, tenants
 from catalogue.acts import Act
 from catalogue.allowance.door import AllowanceDoor
+from catalogue.api import versions
 from catalogue.api.door import ReadingDoor
 from catalogue.api.guard import PATIENCE, SLOT, Guard, Patience, Slot
+from catalogue.api.labels import LabelsDoor
 from catalogue.api.recognition.choosing import ChoosingDoor
 from catalogue.api.recognition.given import GivenDoor
 from catalogue.api.recognition.remarks import RemarksDoor
@@ -96,8 +98,9 @@ class Door:
         guard = Guard(self)
         ReadingDoor(guard).add_to(app.router)
         ShelfDoor(guard).add_to(app.router)
-        for made in (GivenDoor, RemarksDoor, ChoosingDoor):
+        for made in (LabelsDoor, GivenDoor, RemarksDoor, ChoosingDoor):
             made(guard).add_to(app.router)
+        versions.add_to(app.router)
         if self.vault is not None:
             counter = SpendingDoor(self, self.vault)
             counter.add_to(app.router)

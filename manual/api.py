@@ -11,11 +11,13 @@ from agent.collectors.door.document import described as door_document
 from agent.collectors.systems.registry import SYSTEMS
 from agent.config.secrets import Secret
 from catalogue.api.document import document as catalogue_document
+from catalogue.api.versions import VERSIONED
 
 _HEAD = """# Every HTTP path
 
 Made from the OpenAPI documents that the programs serve: the catalogue at `/api/openapi.json`, an agent at
-`/openapi.json` of its status address, there with the paths and credentials of its own configuration.
+`/openapi.json` of its status address, there with the paths and credentials of its own configuration. What begins with
+`/api/` at the catalogue is served under `/api/v1/` too.
 """
 
 
@@ -38,6 +40,8 @@ def api_page() -> str:
 
 def _paths(document: Mapping[str, Any]) -> Iterator[str]:
     for path, methods in document["paths"].items():
+        if path.startswith(VERSIONED):
+            continue
         for method, one in methods.items():
             if not isinstance(one, Mapping) or "responses" not in one:
                 continue

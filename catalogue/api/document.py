@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from catalogue.api import agents
+from catalogue.api import agents, labels, versions
 from catalogue.api.openapi import DAY, LIMIT, TEXT, WHOLE, closed, doing, parameter
-from catalogue.api.reading import COLUMNS
+from catalogue.api.reading import COLUMNS, PAGE_ROWS_MAX
 from catalogue.api.recognition.document import paths as recognition_paths
-from catalogue.api.shelf import KINDS, REDEEMED, STATES
+from catalogue.api.shelf import REDEEMED, STATES
 from catalogue.rewards.model import Reward
+from catalogue.rewards.shelf import TIER
 
+_ABOUT = (
+    "Every path is served as /api/v1/… and, by the same handlers, as /api/… without the version. Within version 1"
+    " paths, parameters that need not be sent, fields of answers and codes of errors may be added, and nothing is taken"
+    " away: pass over fields that you do not know. What agents ask for under /v1 is signed."
+)
 _MEANS = {
     "user": "The pseudonym whose wallet moved; one of several where the person has several",
     "ref": (
@@ -26,24 +32,29 @@ _NUMBERS = ("no", "occurred_at", "posted_at", "amount", "waived")
 
 def document() -> dict[str, Any]:
     """The document."""
-    user = parameter("user", TEXT, "The learner's pseudonym") | {"required": True}
     described = Reward.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas = described.pop("$defs", {}) | {"Reward": _without_id(described)}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Rewards catalogue", "version": "1"},
+        "info": {"title": "Rewards catalogue", "version": "1", "description": _ABOUT},
         "security": [{"token": []}],
-        "paths": {
-            "/api/user/points": {"get": doing("What one learner has (scope points:read)", [user], _POINTS)},
-            "/api/rewards/ledger": {"get": doing("The ledger (scope ledger:read)", _filters(), _PAGE, csv=True)},
-            **_shelf_paths(),
-            **recognition_paths(),
-            **agents.paths(),
-        },
+        "paths": versions.both(_api_paths()) | agents.paths(),
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}, "signature": agents.SIGNATURE},
             "schemas": schemas,
         },
+    }
+
+
+def _api_paths() -> dict[str, Any]:
+    """What programs with a token ask for, by its name without the version."""
+    user = parameter("user", TEXT, "The learner's pseudonym") | {"required": True}
+    return {
+        "/api/user/points": {"get": doing("What one learner has (scope points:read)", [user], _POINTS)},
+        "/api/rewards/ledger": {"get": doing("The ledger (scope ledger:read)", _filters(), _PAGE, csv=True)},
+        **_shelf_paths(),
+        **_label_paths(),
+        **recognition_paths(),
     }
 
 
@@ -59,17 +70,13 @@ def _shelf_paths() -> dict[str, Any]:
     put = doing(f"Keep a reward of the campus's own {writes}; 201 where it is new", [], _SHOWN)
     put["requestBody"] = {"required": True, "content": {"application/json": {"schema": _REWARD}}}
     put["responses"] |= {"201": put["responses"]["200"]}
-    gone = doing(f"Take a reward away that nobody redeemed {writes}", [], _SHOWN)
-    gone["responses"] = {"204": {"description": "It is gone"}} | {
-        status: said for status, said in gone["responses"].items() if status != "200"
-    }
+    gone = _gone(doing(f"Take a reward away that nobody redeemed {writes}", [], _SHOWN))
     where = [parameter("reward", TEXT, "Its id") | {"in": "path", "required": True}]
-    names = {f"/api/{path}": {"get": doing(f"Names of this kind {reads}", [], _NAMES)} for path in KINDS}
     approval = {
         "put": doing(f"Let the campus's learners have it {writes}", [], _SHOWN),
         "delete": doing(f"No longer {writes}", [], _SHOWN),
     }
-    return names | {
+    return {
         "/api/rewards": {"get": doing(f"What the campus may offer {reads}", [*page, states, *kinds], _SHELF)},
         "/api/rewards/{reward}": {
             "parameters": where,
@@ -80,6 +87,35 @@ def _shelf_paths() -> dict[str, Any]:
         "/api/rewards/{reward}/approval": {"parameters": where} | approval,
         "/api/users_rewards": {"get": doing(f"What learners redeemed {reads}", [*page, *redeemed], _REDEMPTIONS)},
     }
+
+
+def _label_paths() -> dict[str, Any]:
+    """Those of the names that rewards are sorted by."""
+    page = [parameter("after", TEXT, "`next` of the page before"), LIMIT | {"schema": _MANY}]
+    where = [parameter("name", TEXT, "The name") | {"in": "path", "required": True}]
+    found: dict[str, Any] = {}
+    for path, kind in labels.PATHS.items():
+        gate = {"gate": {"$ref": "#/components/schemas/Gate"}} if kind == TIER else {}
+        told = {key: {"type": "string"} for key in ("name", "title", "description", "owner")}
+        shown = closed(**told, **(_OF_TIERS if gate else {}))
+        sent = closed(title={"type": "string"}, description={"type": "string"}, **gate) | {"required": ["title"]}
+        put = doing(f"Keep a {kind} of the campus's own (scope rewards:write); 201 where it is new", [], shown)
+        put["requestBody"] = {"required": True, "content": {"application/json": {"schema": sent}}}
+        put["responses"] |= {"201": put["responses"]["200"]}
+        listed = closed(names={"type": "array", "items": shown}, next=_NEXT)
+        found[path] = {"get": doing(f"Every {kind} that rewards may have (scope rewards:read)", page, listed)}
+        found[f"{path}/{{name}}"] = {
+            "parameters": where,
+            "get": doing(f"One {kind} (scope rewards:read)", [], shown),
+            "put": put,
+            "delete": _gone(doing(f"Forget a {kind} of the campus's own (scope rewards:write)", [], shown)),
+        }
+    return found
+
+
+def _gone(operation: dict[str, Any]) -> dict[str, Any]:
+    said = {status: told for status, told in operation["responses"].items() if status != "200"}
+    return operation | {"responses": {"204": {"description": "It is gone"}} | said}
 
 
 def _without_id(described: dict[str, Any]) -> dict[str, Any]:
@@ -112,8 +148,16 @@ _OF_OFFER = {"id": {"type": "string"}, "owner": {"type": "string"}, "approved": 
 _SHOWN: dict[str, Any] = {"type": "object", "required": list(_OF_OFFER), "properties": _OF_OFFER}
 _NEXT = {"type": ["string", "null"]}
 _SHELF = closed(rewards={"type": "array", "items": _SHOWN}, next=_NEXT)
-_NAME = closed(name={"type": "string"}, title={"type": "string"}, description={"type": "string"})
-_NAMES = closed(names={"type": "array", "items": _NAME})
+_OF_TIERS: dict[str, dict[str, Any]] = {
+    "gate": {"type": "object", "description": "What a learner must have"},
+    "current": {"type": "object", "description": "Balances that the campus's rules ask for, by currency"},
+    "on_campus": {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "What the campus's rules ask for that only the campus knows",
+    },
+}
+_MANY = WHOLE | {"minimum": 1, "maximum": PAGE_ROWS_MAX, "default": PAGE_ROWS_MAX}
 _REDEMPTION = closed(**{name: _of_redemption(name) for name in REDEEMED})
 _REDEMPTIONS = closed(rows={"type": "array", "items": _REDEMPTION}, next=_NEXT)
 

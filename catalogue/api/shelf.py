@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from catalogue import acts, schema
 from catalogue.acts import Act
 from catalogue.api import reading
-from catalogue.api.asked import Answer, answer, body_of, limit_of, only, patient
+from catalogue.api.asked import answer, body_of, limit_of, only, patient
 from catalogue.api.guard import FRESH, Guard
 from catalogue.api.tokens import Reader
 from catalogue.errors import CatalogueError, RefusedError
@@ -21,8 +21,6 @@ from catalogue.rewards.model import SLUG
 from catalogue.rewards.shelf import Offered
 from catalogue.wallets import purse
 
-KINDS = {"reward_types": "type", "reward_categories": "category", "reward_groups": "group"}
-"""What the names that rewards are sorted by are called here."""
 REDEEMED = ("redemption", "user", "reward", "title", "currency", "amount", "state", "reserved_at", "ended_at")
 SORTED_BY = frozenset(("type", "category"))
 """Parameters that only the reward itself answers: a page looks at as many rewards as it takes."""
@@ -40,8 +38,6 @@ class ShelfDoor:
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Make them known; after the paths that begin alike."""
         router.add_get("/api/rewards", patient(self.list))
-        for path, kind in KINDS.items():
-            router.add_get(f"/api/{path}", patient(self._names(kind)))
         router.add_get("/api/users_rewards", patient(self.redeemed))
         router.add_get("/api/rewards/{reward}", patient(self.show))
         router.add_put("/api/rewards/{reward}", patient(self.put))
@@ -128,22 +124,6 @@ class ShelfDoor:
             rows = await _redemptions(conn, reader.campus, query, limit + 1)
         more = f"{rows[limit - 1]['reserved_at']}-{rows[limit - 1]['redemption']}" if len(rows) > limit else None
         return answer({"rows": rows[:limit], "next": more})
-
-    def _names(self, kind: str) -> Answer:
-        async def names(request: web.Request) -> web.Response:
-            """The names of one kind that rewards are sorted by."""
-            reader = await self._guard.reader(request, "rewards:read")
-            only(request.query, set())
-            async with self._guard.store.reading() as conn:
-                found = await shelf.labels(conn, reader.campus)
-            told = [
-                {"name": one.name, "title": one.title, "description": one.description}
-                for _, one in sorted(found.items())
-                if one.kind == kind
-            ]
-            return answer({"names": told})
-
-        return names
 
     def _acting(self, reader: Reader, act: str, name: str) -> Any:
         said = Act(campus=reader.campus, by=f"token {reader.name}", at=self._guard.now(), act=act, about=name)

@@ -9,7 +9,7 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import delete, func, select, text, tuple_
@@ -26,6 +26,11 @@ from catalogue.wallets import currencies
 Kept = TypeVar("Kept", bound=BaseModel)
 
 PAGE_ROWS = 500
+TIER = "tier"
+RULES = ""
+"""The owner of tiers that a campus's rules name: changed there."""
+LABELS_MAX = 10_000
+"""Most names of one kind that one owner has."""
 REWARDS_READ_MAX = 1000
 """Rewards that a process remembers having read."""
 
@@ -59,6 +64,16 @@ class Offered:
     reward: Reward
     approved: bool
     taken: int
+
+
+class Owned(NamedTuple):
+    """A name with whose it is: a campus's, everybody's (`SHARED`, the usual ones too), or the campus's rules'."""
+
+    owner: str
+    label: Label
+
+
+_USUAL = tuple(Owned(SHARED, one) for one in USUAL)
 
 
 def described(fields: Mapping[str, Any]) -> Reward:
@@ -242,29 +257,45 @@ async def put_label(conn: AsyncConnection, owner: str, label: Label) -> None:
     """Keep a name, in place of the one that is there.
 
     Raises:
-        CatalogueError: it is a tier that the campus's own rules name.
+        CatalogueError: it is a tier that the campus's own rules name, or there are too many of its kind.
     """
-    if label.kind == "tier" and label.name in await currencies.tiers(conn, owner):
+    if label.kind == TIER and label.name in await currencies.tiers(conn, owner):
         raise CatalogueError(
             f"the rules of {owner} say what {label.name} is", hint="change [[tier]] in the campus's rules.toml"
         )
+    table = schema.label.c
+    others = select(func.count()).where(table.campus == owner, table.kind == label.kind, table.name != label.name)
+    if (await conn.scalar(others) or 0) >= LABELS_MAX:
+        raise CatalogueError(f"{owner} has {LABELS_MAX} names of this kind", hint="remove what no reward has")
     row = {"campus": owner, "kind": label.kind, "name": label.name, "body": label.model_dump_json()}
     await conn.execute(_KEEP_LABEL, row)
 
 
 async def remove_label(conn: AsyncConnection, owner: str, kind: str, name: str) -> None:
-    """Forget a name that no reward has.
+    """Forget a name that no reward has, or that is there without its owner too.
 
     Raises:
         CatalogueError: there is none, or a reward has it.
     """
-    async for one in shelf(conn, owner):
-        if (kind, name) in names_of(one.reward):
-            raise CatalogueError(f"reward {one.reward.id} has {kind} {name}", hint="change that first")
+    if not await _is_anothers(conn, owner, kind, name):
+        async for one in shelf(conn, owner):
+            if (kind, name) in names_of(one.reward):
+                raise CatalogueError(f"reward {one.reward.id} has {kind} {name}", hint="change that first")
     table = schema.label.c
     mine = (table.campus == owner, table.kind == kind, table.name == name)
     if not (await conn.execute(delete(schema.label).where(*mine))).rowcount:
         raise CatalogueError(f"{owner} has no {kind} {name}", hint="see: rewards-catalogue reward labels")
+
+
+async def _is_anothers(conn: AsyncConnection, owner: str, kind: str, name: str) -> bool:
+    """Whether a name is there without its owner too: shared, usual, or a tier of the campus's rules."""
+    if any((one.kind, one.name) == (kind, name) for one in USUAL):
+        return True
+    if kind == TIER and name in await currencies.tiers(conn, owner):
+        return True
+    table = schema.label.c
+    shared = select(table.name).where(table.campus == SHARED, table.kind == kind, table.name == name)
+    return owner != SHARED and await conn.scalar(shared) is not None
 
 
 async def labels(conn: AsyncConnection, campus: str) -> dict[tuple[str, str], Label]:
@@ -272,13 +303,18 @@ async def labels(conn: AsyncConnection, campus: str) -> dict[tuple[str, str], La
 
     A tier is what the campus's rules say of it, where they name it: that is what its learners are told.
     """
+    return {key: one.label for key, one in (await owned(conn, campus)).items()}
+
+
+async def owned(conn: AsyncConnection, campus: str) -> dict[tuple[str, str], Owned]:
+    """The same with whose each is."""
     table = schema.label.c
     rows = await conn.execute(
-        select(table.body).where(table.campus.in_({campus, SHARED})).order_by(table.campus != SHARED)
+        select(table.campus, table.body).where(table.campus.in_({campus, SHARED})).order_by(table.campus != SHARED)
     )
-    found = [*USUAL, *(_read(Label, body) for (body,) in rows)]
-    found += [gates.told(name, one) for name, one in (await currencies.tiers(conn, campus)).items()]
-    return {(one.kind, one.name): one for one in found}
+    found = [*_USUAL, *(Owned(row.campus, _read(Label, row.body)) for row in rows)]
+    found += [Owned(RULES, gates.told(name, one)) for name, one in (await currencies.tiers(conn, campus)).items()]
+    return {(one.label.kind, one.label.name): one for one in found}
 
 
 def names_of(reward: Reward) -> list[tuple[str, str]]:

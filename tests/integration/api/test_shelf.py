@@ -15,7 +15,7 @@ import pytest
 from yarl import URL
 
 from catalogue import acts
-from catalogue.api import reading, tokens
+from catalogue.api import labels, reading, tokens
 from catalogue.api.document import document
 from catalogue.app import Door
 from catalogue.redemption.vault import Vault
@@ -131,8 +131,86 @@ async def test_the_shelf_is_read_page_by_page_with_filters(program: Program) -> 
     assert [one["id"] for one in (await program.does("GET", SHELF, type="item"))[1]["rewards"]] == ["c"]
     assert [one["owner"] for one in (await program.does("GET", SHELF, state="paused"))[1]["rewards"]] == ["*"]
     names = (await program.does("GET", "/api/reward_types"))[1]["names"]
-    assert {"name": "voucher", "title": "Voucher", "description": ""} in names
-    assert (await program.does("GET", "/api/reward_groups"))[1] == {"names": []}
+    assert {"name": "voucher", "title": "Voucher", "description": "", "owner": "*"} in names
+    assert (await program.does("GET", "/api/reward_groups"))[1] == {"names": [], "next": None}
+
+
+async def test_a_program_makes_shows_changes_and_forgets_the_names_that_rewards_are_sorted_by(program: Program) -> None:
+    for path, kind in labels.PATHS.items():
+        one = f"{path}/ours"
+        assert (await program.does("GET", one))[0] == 404
+        assert (await program.does("PUT", one, {"title": "Ours", "description": "a"}))[0] == 201
+        assert (await program.does("PUT", one, {"title": "Ours", "description": "a"}))[0] == 200
+        shown = (await program.does("PUT", one, {"title": "Ours!"}))[1]
+        assert (shown["name"], shown["title"], shown["description"], shown["owner"]) == ("ours", "Ours!", "", CAMPUS)
+        assert (await program.does("GET", one))[1] == shown
+        assert shown in (await program.does("GET", path))[1]["names"]
+        assert await program.puts(
+            "tea", **{"groups" if kind == "group" else kind: ["ours"] if kind == "group" else "ours"}
+        ) in {200, 201}
+        status, told = await program.does("DELETE", one)
+        assert (status, told["message"]) == (409, f"reward tea has {kind} ours")
+        assert await program.puts("tea") == 200
+        assert (await program.does("DELETE", one))[0] == 204
+        assert (await program.does("DELETE", one))[0] == 404
+    async with program.real.store.reading() as conn:
+        done = [one["act"] async for one in acts.listed(conn, {"campus": CAMPUS, "act": "label"})]
+    assert done == ["label.remove", "label.put", "label.put"] * len(labels.PATHS)
+
+
+async def test_a_campuses_own_tier_stands_before_the_usual_one_until_it_is_taken_away(program: Program) -> None:
+    gold = "/api/reward_tiers/gold"
+    usual = (await program.does("GET", gold))[1]
+    assert (usual["owner"], usual["gate"]["earned"]) == ("*", {"points": 500})
+    assert (await program.does("DELETE", gold))[0] == 404
+    status, own = await program.does("PUT", gold, {"title": "Gold", "gate": {"earned": {"points": 800}}})
+    assert (status, own["owner"], own["gate"]["earned"]) == (201, CAMPUS, {"points": 800})
+    assert await program.puts("tea", tier="gold") == 201
+    assert (await program.does("DELETE", gold))[0] == 204
+    assert (await program.does("GET", gold))[1] == usual
+
+
+async def test_names_that_cannot_be_are_refused_and_many_are_read_page_by_page(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brands = "/api/reward_brands"
+    for name, body, status in (
+        ("acme", {"title": ""}, 400),
+        ("acme", {"title": "a", "gate": {}}, 400),
+        ("acme", {"title": "a", "kind": "tier"}, 400),
+        ("acme", {}, 400),
+        ("Acme", {"title": "a"}, 400),
+    ):
+        assert (await program.does("PUT", f"{brands}/{name}", body))[0] == status
+    for name in ("c", "a-b", "a_b", "a1"):
+        assert (await program.does("PUT", f"{brands}/{name}", {"title": name}))[0] == 201
+    seen: list[str] = []
+    query: dict[str, str] = {"limit": "3"}
+    while (page := (await program.does("GET", brands, **query))[1])["next"] is not None:
+        seen += [one["name"] for one in page["names"]]
+        query["after"] = page["next"]
+    assert [*seen, *(one["name"] for one in page["names"])] == ["a-b", "a1", "a_b", "c"]
+    monkeypatch.setattr(shelf, "LABELS_MAX", 4)
+    assert (await program.does("PUT", f"{brands}/d", {"title": "d"}))[0] == 409
+    assert (await program.does("PUT", f"{brands}/c", {"title": "d"}))[0] == 200
+    await program.enter("rewards:read", name="reader")
+    assert (await program.does("GET", f"{brands}/c"))[0] == 200
+    for way in ("PUT", "DELETE"):
+        assert (await program.does(way, f"{brands}/c", {"title": "d"}))[0] == 403
+
+
+async def test_every_path_is_served_under_the_version_by_the_same_handlers(program: Program) -> None:
+    assert (await program.does("PUT", "/api/v1/rewards/tea", TEA))[0] == 201
+    assert (await program.does("GET", "/api/v1/rewards/tea"))[1] == (await program.does("GET", f"{SHELF}/tea"))[1]
+    assert (await program.does("GET", "/api/v1/rewards/ledger"))[1] == {"rows": [], "next": None}
+    assert (await program.does("GET", "/api/v1/openapi.json"))[1] == document()
+    assert (await program.does("GET", "/api/v2/rewards"))[0] == 404
+    paths = document()["paths"]
+    assert all(
+        paths[path.replace("/api/", "/api/v1/")] == said
+        for path, said in paths.items()
+        if path.startswith("/api/") and "/v1/" not in path
+    )
 
 
 async def test_a_token_that_may_only_read_changes_nothing_and_shared_rewards_are_not_a_campus_s(
@@ -214,4 +292,4 @@ async def test_the_document_names_every_path_that_is_served_and_no_other(real: R
     told = {
         (method, path) for path, methods in document()["paths"].items() for method in methods if method != "parameters"
     }
-    assert served - {("get", "/api/openapi.json"), ("get", "/livez")} == told
+    assert served - {("get", f"/api/{version}openapi.json") for version in ("", "v1/")} - {("get", "/livez")} == told

@@ -15,6 +15,8 @@ from sqlalchemy.exc import DBAPIError
 
 from catalogue import acts, schema
 from catalogue.acts import Act, acting
+from catalogue.api import labels
+from catalogue.api.versions import PREFIX, VERSIONED
 from catalogue.app import Door
 from catalogue.cli.app import app
 from catalogue.errors import CatalogueError
@@ -301,6 +303,8 @@ ACTS = {
     ("DELETE", "/api/rewards/{reward}"): "reward.remove",
     ("PUT", "/api/rewards/{reward}/approval"): "reward.approve",
     ("DELETE", "/api/rewards/{reward}/approval"): "reward.withdraw",
+    **{("PUT", f"{path}/{{name}}"): "label.put" for path in labels.PATHS},
+    **{("DELETE", f"{path}/{{name}}"): "label.remove" for path in labels.PATHS},
     ("POST", "/api/awards"): "award.give",
     ("POST", "/api/awards/{id}/moderation"): "award.hide",
     ("POST", "/api/user_kudos/{id}/moderation"): "kudos.hide",
@@ -333,7 +337,7 @@ OTHERS = {
 def test_every_path_that_changes_something_is_known_to_write_an_act() -> None:
     store = cast("Store", None)
     served = {
-        (route.method, route.resource.canonical)
+        (route.method, route.resource.canonical.replace(VERSIONED, PREFIX))
         for route in Door(store=store, key=KEY, vault=Vault(bytes(32))).app().router.routes()
         if route.resource is not None and route.method not in {"GET", "HEAD"}
     }

@@ -89,6 +89,11 @@ async def test_rewards_for_a_tier_are_gated_by_what_the_campuss_own_rules_say_of
             with pytest.raises(CatalogueError, match="the rules of uni-example say what gold is"):
                 await shelf.put_label(conn, CAMPUS, shelf.named({"kind": "tier", "name": "gold", "title": "Gold"}))
             await shelf.put_label(conn, CAMPUS, shelf.named({"kind": "tier", "name": "silver", "title": "Silver"}))
+        async with real.store.reading() as conn:
+            whose = {
+                name: one.owner for (kind, name), one in (await shelf.owned(conn, CAMPUS)).items() if kind == "tier"
+            }
+        assert whose == {"bronze": "*", "silver": CAMPUS, "gold": shelf.RULES, "etoile-du-nord": shelf.RULES}
         await deliver(data, real, rules("30d"), "2")
         async with real.store.reading() as conn:
             known = await shelf.labels(conn, CAMPUS)
