@@ -200,8 +200,21 @@ async def _opened(asking: Asking, key: RecoveryKey | None, who: Identity, there:
     return _Opened(known=left, marks_key=marks_key, marks=rows)
 
 
-async def erased_since(settings: Settings, copy: Path, clock: Clock) -> tuple[Row, ...]:
-    """The marks that the catalogue has, for a backup that is put back where no ledger can tell who was erased since.
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Since:
+    """What the catalogue knows of after a backup was made.
+
+    ``marks`` are of who was erased; ``seq`` is the last entry that it has, in a ``later`` history than the backup's
+    where the agent came back from the catalogue meanwhile.
+    """
+
+    marks: tuple[Row, ...] = ()
+    seq: int = 0
+    later: bool = False
+
+
+async def since(settings: Settings, copy: Path, clock: Clock) -> Since:
+    """What the catalogue knows better than a backup that is put back where no ledger can tell.
 
     Raises:
         RewardsError: it cannot be asked, or the backup says of no agent.
@@ -211,14 +224,19 @@ async def erased_since(settings: Settings, copy: Path, clock: Clock) -> tuple[Ro
     with contextlib.closing(sqlite3.connect(place, uri=True)) as connection:
         kept = dict(connection.execute("SELECT key, value FROM setting"))
     if client is None or not set(_IDENTITY) <= kept.keys():
-        return ()
+        return Since()
     async with client:
         public = bytes.fromhex(kept[delivery.CATALOGUE_KEY])
         who = Identity(campus=kept[delivery.CAMPUS], agent=kept[delivery.AGENT], epoch=1, catalogue_public=public)
         asking = Asking(client, await succession.followed(client, who), clock)
+        stand = await asking.stand()
         found = [one async for one in asking.persons()]
     marks = [one for one in found if one.name.startswith(persons.MARK) and one.name != persons.MARKS_KEY]
-    return tuple(persons.mark_row(one.name, one.sealed) for one in marks)
+    return Since(
+        marks=tuple(persons.mark_row(one.name, one.sealed) for one in marks),
+        seq=stand.seq,
+        later=stand.epoch > int(kept.get(delivery.EPOCH, 1)),
+    )
 
 
 async def _filled(

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from agent.cli.app import app
 from tests import servers
 from tests.acceptance.campus import Campus, campus
 from tests.acceptance.test_capture import RULES
@@ -166,10 +168,16 @@ def test_a_backup_older_than_the_catalogue_is_refused_and_recovered_by_the_docum
     at.catch_up()
     data, backup = at.directory / "data", tmp_path / "backup"
     shutil.copytree(data, backup)
+    kept = Path(at.json("backup", "--to", str(tmp_path / "kept"))["backup"])
     complete(site, 2)
     at.catch_up()
     assert at.json("sync", "status")["acked_seq"] == 6
     shutil.rmtree(data)
+    told_first = CliRunner().invoke(app, ["restore", str(kept), "--config", str(at.config)], input="n\n")
+    assert (told_first.exit_code, data.exists()) == (1, False), "who reads it and says no has lost nothing"
+    acknowledged = "the catalogue has acknowledged entry 6, and this backup ends at 3"
+    assert acknowledged in told_first.stderr.partition("Put back the backup")[0]
+    assert "rewards-agent restore --from-catalogue" in told_first.stderr
     shutil.move(backup, data)
     at.command("ledger", "adjust", "moodle:35", "7", "--reason", "a prize", "--by", "a desk")
     complete(site, 3)
@@ -180,6 +188,8 @@ def test_a_backup_older_than_the_catalogue_is_refused_and_recovered_by_the_docum
     assert (told["entries"], told["epoch"], told["strangers"]) == (6, 2, 0)
     assert [(one["amount"], one["reason"]) for one in told["by_hand_again"]] == [(7, "a prize (by a desk)")]
     assert (Path(told["set_aside"]) / "ledger.db").exists(), "nothing is deleted"
+    told_first = CliRunner().invoke(app, ["restore", str(kept), "--config", str(at.config)], input="n\n")
+    assert "acknowledged entry 6 of a later history, and this backup ends at 3" in told_first.stderr
     at.catch_up()
     assert at.json("sync", "status")["fault"] == ""
     assert balances(at) == Counter({(f"moodle:{learner}", "points"): 30 for learner in (35, 36, 37)})

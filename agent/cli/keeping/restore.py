@@ -14,11 +14,8 @@ from agent.cli.frame import ConfigOption, JsonOption, emit_one, note, run_async,
 from agent.errors import ConfigError, RewardsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from agent.config.settings import Settings
-    from agent.ledger.record.erased import Row
-    from agent.wiring.restoring import Wanted
+    from agent.wiring.restoring import Since, Wanted
 
 app = typer.Typer()
 
@@ -59,7 +56,8 @@ def restore(
     """Put a backup in place of the ledger. Stop the agent first; the files that are there are set aside, not deleted.
 
     The backup is checked before anything is touched: its files must be those that were made, of this campus, and not of
-    a newer program. Then the agent reads Moodle's log again from where the backup stands.
+    a newer program. Then the agent reads Moodle's log again from where the backup stands. Where the catalogue has more
+    than the backup, that is told first, and what to do instead.
 
     Example: rewards-agent restore /var/backups/rewards-agent/rewards-20261121T020000Z
 
@@ -82,24 +80,31 @@ def restore(
 
 
 def _put_back(settings: Settings, copy: Path, *, yes: bool, json: bool) -> None:
+    from agent.ledger.backup.restoring import acknowledged, outrun
     from agent.ledger.backup.restoring import restore as put_back
     from agent.ledger.backup.taking import read_manifest
     from agent.privacy import copies
     from agent.wiring.people.erasing import sites_of
+    from agent.wiring.restoring import Since
 
     manifest = read_manifest(copy)
+    here = acknowledged(settings.agent.data_dir, copy)
+    told = _asked(settings, copy) if here is None else Since(seq=here[0], later=here[1])
+    warning = outrun(manifest, told.seq, later=told.later)
+    if warning:
+        note(warning)
     if not yes:
         typer.confirm(
             f"Put back the backup of {utc(manifest.made_at)} with {manifest.entries:,} entries?", abort=True, err=True
         )
-    told = _erased_since(settings, copy)
     done = put_back(
         settings.agent.data_dir,
         copy,
         campus=settings.agent.campus,
         environment=settings.agent.environment,
         now=int(time.time()),
-        before=lambda fresh: copies.kept_out(settings.agent.data_dir, fresh, sites_of(settings), told=told),
+        before=lambda fresh: copies.kept_out(settings.agent.data_dir, fresh, sites_of(settings), told=told.marks),
+        warning=warning,
     )
     emit_one(
         {
@@ -113,20 +118,20 @@ def _put_back(settings: Settings, copy: Path, *, yes: bool, json: bool) -> None:
     )
 
 
-def _erased_since(settings: Settings, copy: Path) -> Sequence[Row]:
-    """Who was erased after the backup: the ledger that is there knows; where it is lost, the catalogue."""
+def _asked(settings: Settings, copy: Path) -> Since:
+    """What the catalogue knows of after the backup, where no ledger that is there does."""
     from agent.clock import SystemClock
-    from agent.ledger import file
-    from agent.wiring.restoring import erased_since
+    from agent.wiring.restoring import Since, since
 
-    if settings.catalogue is None or file.ledger_path(settings.agent.data_dir).exists():
-        return ()
+    if settings.catalogue is None:
+        return Since()
     try:
-        return run_async(erased_since(settings, copy, SystemClock()))
+        return run_async(since(settings, copy, SystemClock()))
     except (RewardsError, sqlite3.Error) as error:
-        note(f"the catalogue cannot say who was erased after this backup: {error}")
+        note(f"the catalogue cannot say who was erased and what was delivered after this backup: {error}")
         note("erase them again before the agent starts: rewards-agent learner erase")
-        return ()
+        note("if it then says that histories differ: rewards-agent restore --from-catalogue")
+        return Since()
 
 
 def _wanted(recovery_key: Path | None, token: str, lose_persons: bool) -> Wanted:

@@ -9,12 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 from agent.errors import ConfigError, RewardsError
-from agent.ledger import file
+from agent.ledger import delivery, file
 from agent.ledger.backup.taking import Manifest, read_manifest, require_head, require_whole
 from agent.ledger.centre import allowances
 
+_EPOCH = "SELECT value FROM setting WHERE key = ?"
 _ACKED = "SELECT coalesce(max(acked_seq), 0) FROM reader WHERE name = 'catalogue'"
 
 
@@ -35,8 +37,11 @@ def restore(
     environment: str,
     now: int,
     before: Callable[[Path], object] = lambda _: None,
+    warning: str = "",
 ) -> Restored:
     """Put a copy in place of the ledger; the agent must not run. ``before`` is done to what is about to be put there.
+
+    ``warning`` is what else is to be known (see `outrun`).
 
     Raises:
         BusyError: an agent runs on the directory.
@@ -54,7 +59,6 @@ def restore(
     require_whole(copy, manifest)
     file.prepare_directory(data_dir)
     with file.Lock(data_dir):
-        remarks = _remarks(data_dir, manifest)
         fresh = data_dir / ".restoring"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700)
@@ -72,7 +76,8 @@ def restore(
             raise file.directory_error(data_dir, error) from error
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
-    return Restored(manifest=manifest, set_aside=aside, remarks=(*remarks, *kept))
+    told = (*_LOST, *([warning] if warning else []), *kept)
+    return Restored(manifest=manifest, set_aside=aside, remarks=told)
 
 
 def in_doubt(fresh: Path) -> tuple[str, ...]:
@@ -102,18 +107,38 @@ def set_aside(data_dir: Path, now: int, patterns: Sequence[str] = EVERYTHING) ->
     return aside
 
 
-def _remarks(data_dir: Path, manifest: Manifest) -> tuple[str, ...]:
-    """What the files that are there know better than the copy; nothing where they cannot be read."""
-    told = [
-        "what people did by hand after the backup (adjust, reverse, approve, reject) is lost: do it again",
-        "posts of systems that arrived after the backup are lost; rows of Moodle's log are read again",
-    ]
-    with contextlib.suppress(RewardsError, sqlite3.Error):
-        with file.reading(data_dir) as connection:
-            (acked,) = connection.execute(_ACKED).fetchone()
-        if acked > manifest.entries:
-            told.append(
-                f"the catalogue has acknowledged entry {acked}, and this backup ends at {manifest.entries}: delivery "
-                "will stop there, because two histories would differ; restore the newest history if there is one"
-            )
-    return tuple(told)
+_LOST = (
+    "what people did by hand after the backup (adjust, reverse, approve, reject) is lost: do it again",
+    "posts of systems that arrived after the backup are lost; rows of Moodle's log are read again",
+)
+
+
+def acknowledged(data_dir: Path, copy: Path) -> tuple[int, bool] | None:
+    """Up to which entry the catalogue has what the ledger that is there delivered, and whether in a later history.
+
+    None where that ledger cannot be read.
+    """
+    with contextlib.suppress(RewardsError, sqlite3.Error), file.reading(data_dir) as connection:
+        (acked,) = connection.execute(_ACKED).fetchone()
+        with contextlib.closing(
+            sqlite3.connect(f"file:{quote(str(copy / file.FILE_NAME))}?mode=ro", uri=True)
+        ) as other:
+            return int(acked), epoch_of(connection) > epoch_of(other)
+    return None
+
+
+def epoch_of(connection: sqlite3.Connection) -> int:
+    """Which history of its agent a ledger is: one that came back from the catalogue is a later one."""
+    row = connection.execute(_EPOCH, (delivery.EPOCH,)).fetchone()
+    return int(row[0]) if row is not None else 1
+
+
+def outrun(manifest: Manifest, acked: int, *, later: bool = False) -> str:
+    """What to know where the catalogue has more than the copy, or a ``later`` history of this agent; else nothing."""
+    if acked <= manifest.entries and not later:
+        return ""
+    what = f"entry {acked}" + (" of a later history" if later else "")
+    return (
+        f"the catalogue has acknowledged {what}, and this backup ends at {manifest.entries}: with it delivery stops, "
+        "because two histories would differ; instead: rewards-agent restore --from-catalogue"
+    )
