@@ -302,7 +302,7 @@ class SourceState:
     """How far a source is read: everything a collector needs to go on after a restart.
 
     ``start_at`` is when payment begins (resolved and stored at the first connection), ``running_s`` how long the agent
-    has been tailing this source in all, ``proven_at`` when given-up gaps were last proven again. ``fault`` is the
+    has been tailing this source in all, ``proven_at`` when what was passed was last looked at again. ``fault`` is the
     integrity fault that stopped it, or empty. Of the ids ``unsure`` (after, up to) not everything could be looked up.
     """
 

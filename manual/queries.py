@@ -83,7 +83,9 @@ GROUPS = (
     ),
     _Group(
         "What the log missed",
-        "Every quarter of an hour (`reconcile`), by keyset slices of the primary key, never a whole table at once.",
+        "Every quarter of an hour (`reconcile`), by keyset slices of the primary key, never a whole table at once. Once"
+        " a day `course_completions` is looked through two weeks back, and where something new is found there, the log"
+        " three hours at a time.",
         ("states/collector.py", "states/tables.py", "states/told.py"),
     ),
     _Group(

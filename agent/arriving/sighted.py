@@ -54,7 +54,7 @@ async def compared(connection: aiosqlite.Connection, events: list[Event], source
         return untold.unmatched(events, recorded)
     if not states:
         return events
-    found = await past_untold.states(connection, untold.around_told(events))
+    found = await past_untold.states(connection, untold.around_told(events), untold.names(events))
     return untold.recognised(events, found) if found else events
 
 

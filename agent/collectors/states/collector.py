@@ -17,8 +17,10 @@ from agent.collectors.logstore.dialects.database import Rows, Unreadable
 from agent.collectors.logstore.draft import Draft, Kinds, drafts_of, observation_of
 from agent.collectors.logstore.lookups import look_up
 from agent.collectors.logstore.options import LogstoreOptions
+from agent.collectors.states import late
+from agent.collectors.states.late import Late
 from agent.collectors.states.tables import TABLES, Found, Table, as_told
-from agent.collectors.states.told import Restores, untold_by
+from agent.collectors.states.told import PAUSE_S, Restores, untold_by, untold_until
 from agent.config.kinds import KindTable
 from agent.engine.sighting.untold import SUFFIX
 from agent.model import Demand, Observation, Page, SourceState
@@ -72,6 +74,7 @@ class StateCollector:
         self._begins = begins
         self._log = database_for(options, log=True)
         self._states = self._log if options.log_url is None else database_for(options)
+        self._late = Late()
 
     @property
     def name(self) -> str:
@@ -84,7 +87,11 @@ class StateCollector:
         while True:
             begins = self._begins()
             if begins is not None:
+                first = not state.high_water
                 async for page in self._walked(replace(state, start_at=begins), demand):
+                    state = page.state
+                    yield page
+                async for page in self._looked_back(state, demand, first=first):
                     state = page.state
                     yield page
             else:
@@ -114,6 +121,60 @@ class StateCollector:
         state = replace(state, high_water=max(state.high_water, sweep.until))
         yield self._page(state, demand(), (), caught_up=True)
 
+    async def _looked_back(
+        self, state: SourceState, demand: Callable[[], Demand], *, first: bool
+    ) -> AsyncGenerator[Page, None]:
+        """Once a day: what came into the tables behind all walks. There is none where the ``first`` was just made."""
+        now = self._clock.now()
+        if now - state.proven_at < late.EVERY_S:
+            return
+        since = max((state.start_at or 0) - 1, now - late.BACK_S)
+        for table in () if first else TABLES:
+            if not table.late or not table.wanted(demand()):
+                continue
+            counts = Counter(state.counts)
+            found = await self._behind(table, since, state.high_water - 2 * int(self._options.gap_patience_s), counts)
+            untold = await untold_until(self._log, found, now)
+            restores = Restores(since=since, began=now)
+            state = replace(state, counts=dict(counts))
+            for start in range(0, len(untold), SPAN_IDS):
+                page = await self._late_page(table, untold[start : start + SPAN_IDS], restores, state, demand())
+                state = page.state
+                yield page
+            self._late.passed(found, now)
+        self._late.forget(now)
+        yield self._page(replace(state, proven_at=now), demand(), (), caught_up=True)
+
+    async def _behind(self, table: Table, since: int, until: int, counts: Counter[str]) -> list[Found]:
+        """The rows of a table between two times that were never looked at, its slices one short transaction each."""
+        found: list[Found] = []
+        async with self._states.snapshot():
+            ((lowest, newest),) = await self._ask(_NEWEST.replace("[table]", table.name), counts) or [(None, None)]
+        after = (lowest or 1) - 1
+        while after < (newest or 0) and len(found) < late.ROWS_MAX:
+            async with self._states.snapshot():
+                rows = await self._ask(table.rows, counts, after, after + SPAN_IDS, since, until)
+            found += self._late.new(map(table.found, rows))
+            after += SPAN_IDS
+            await asyncio.sleep(PAUSE_S)
+        return found
+
+    async def _late_page(
+        self, table: Table, found: Sequence[Found], restores: Restores, state: SourceState, demand: Demand
+    ) -> Page:
+        """Rows that came late; who is later than a late row of the log may be is held, as that one is."""
+        counts = Counter(state.counts)
+        async with self._snapshots():
+            drafts = await self._drafts(table, found, restores, state, demand, counts)
+        held = self._clock.now() - self._options.backdated_after_s - late.EVERY_S
+        first = state.position + 1
+        seen = [self._observation(draft, one, first + n) for n, (draft, one) in enumerate(drafts)]
+        seen = [replace(one, marks=one.marks | {"backdated"}) if one.occurred_at < held else one for one in seen]
+        counts["states_late"] += len(seen)
+        return self._page(
+            replace(state, position=state.position + len(found), counts=dict(counts)), demand, seen, caught_up=False
+        )
+
     async def _slice(self, sweep: _Sweep, table: Table, state: SourceState, demand: Demand) -> Page:
         """The next ids of a table, in one short transaction; the sweep goes on to the next table after its last."""
         if not table.wanted(demand):
@@ -126,8 +187,11 @@ class StateCollector:
                 sweep.after, sweep.newest = (lowest or 1) - 1, newest or 0
             after, upto = sweep.after, min(sweep.newest, sweep.after + SPAN_IDS)
             rows = await self._ask(table.rows, counts, after, upto, sweep.since, sweep.until)
-            found = await untold_by(self._log, [table.found(row) for row in rows]) if rows else []
+            there = [table.found(row) for row in rows]
+            found = await untold_by(self._log, there) if there else []
             drafts = await self._drafts(table, found, sweep.restores, state, demand, counts) if found else []
+        if table.late:
+            self._late.passed(there, self._clock.now())
         sweep.after = upto
         if upto >= sweep.newest:
             sweep.table, sweep.after = sweep.table + 1, None

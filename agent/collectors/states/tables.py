@@ -60,6 +60,7 @@ class Table:
     rows: str
     ids: str
     found: Callable[[Row], Found]
+    late: bool = False
 
     def wanted(self, demand: Demand) -> bool:
         """Whether any rule waits for what this table tells."""
@@ -225,6 +226,7 @@ TABLES: tuple[Table, ...] = (
         ids="SELECT t.id, t.timecompleted, t.course FROM {course_completions} t "
         "WHERE t.id > ? AND t.id <= ? AND t.timecompleted IS NOT NULL ORDER BY t.id",
         found=_course,
+        late=True,  # cron writes when the last criterion was met
     ),
     Table(
         name="grade_grades",

@@ -2,6 +2,7 @@ r"""What the log says about rows of state tables: which of them it told, and wha
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from agent.collectors.logstore.dialects.database import Database, Rows, Unreadable
@@ -13,6 +14,10 @@ from agent.errors import InvalidInputError, TransientError
 RESTORED = r"\core\event\course_restored"
 STRETCHES_MAX = 50
 """Stretches of time in one query on the log."""
+PIECE_S = 3 * 3_600
+"""Of a stretch that is looked at bit by bit."""
+PAUSE_S = 0.02
+"""Between two short transactions of a look that nobody waits for."""
 
 _OLDEST = "SELECT MIN(timecreated) FROM {log}"
 _TOLD = (
@@ -70,28 +75,56 @@ async def untold_by(log: Database, found: Sequence[Found]) -> list[Found]:
     Raises:
         TransientError: connection lost, time-out, or the log cannot be read.
     """
-    names = sorted(events_of(found))
-    told: dict[tuple[str, int | None, str, str], list[int]] = {}
+    told = _Told(found)
     ends = _stretches(found)
-    for start in range(0, len(ends) if names else 0, STRETCHES_MAX):
-        stretches = ends[start : start + STRETCHES_MAX]
+    for start in range(0, len(ends), STRETCHES_MAX):
+        await told.look(log, ends[start : start + STRETCHES_MAX])
+    return told.untold(found)
+
+
+async def untold_until(log: Database, found: Sequence[Found], now: int) -> list[Found]:
+    """As `untold_by`, for rows of any age: a few hours of the log in each of many short transactions."""
+    told = _Told(found)
+    for first, last in _stretches(found):
+        for begin in range(first, min(last, now) + 1, PIECE_S):
+            async with log.snapshot():
+                await told.look(log, [(begin, min(begin + PIECE_S - 1, last))])
+            await asyncio.sleep(PAUSE_S)
+    return told.untold(found)
+
+
+class _Told:
+    """What the log says about some rows, as far as it was looked at: of what, and when."""
+
+    def __init__(self, found: Sequence[Found]) -> None:
+        self._names = sorted(events_of(found))
+        self._at: dict[tuple[str, int | None, str, str], list[int]] = {}
+
+    async def look(self, log: Database, stretches: Sequence[tuple[int, int]]) -> None:
+        """Read what the log says in some stretches of time."""
+        if not self._names:
+            return
         query = log.schema.query(
             _TOLD,
-            *names,
+            *self._names,
             *(time for stretch in stretches for time in stretch),
-            names=", ".join("?" * len(names)),
+            names=", ".join("?" * len(self._names)),
             stretches=" OR ".join(["timecreated BETWEEN ? AND ?"] * len(stretches)),
         )
         for event, related, object_id, instance, other, at in _rows(*await log.fetch_all([query])):
             thing = object_id if event in {untold.GRADED, untold.BADGE} else instance
-            told.setdefault((event, related, str(thing), _state(event, other)), []).append(at)
-    return [
-        one
-        for one in found
-        if not any(
-            untold.near(one.at, at, one.event) for at in told.get((one.event, one.learner, one.object, one.state), ())
-        )
-    ]
+            self._at.setdefault((event, related, str(thing), _state(event, other)), []).append(at)
+
+    def untold(self, found: Sequence[Found]) -> list[Found]:
+        """Those of which it says nothing."""
+        return [
+            one
+            for one in found
+            if not any(
+                untold.near(one.at, at, one.event)
+                for at in self._at.get((one.event, one.learner, one.object, one.state), ())
+            )
+        ]
 
 
 def _state(event: str, other: str | None) -> str:

@@ -27,8 +27,9 @@ BEFORE_S = 300
 """How much older than the state its log row may be."""
 AFTER_S = 300
 """How much younger."""
-COURSE_AFTER_S = 86_400
-"""The same for courses: cron tells that a course was completed long after the last activity completed it."""
+COURSE_AFTER_S = 14 * 86_400
+"""The same for courses: cron tells that a course was completed long after the last activity completed it, the longer
+the longer it stood still."""
 
 _GRADE_STEP = Fraction(1, 100_000)
 
@@ -111,9 +112,9 @@ def around_told(events: Iterable[Event]) -> list[tuple[int, int]]:
     return whole((at - after_s(event), at + BEFORE_S) for at, event in _times(events))
 
 
-def names(states: Iterable[Event]) -> list[str]:
-    """What the events about these states are called."""
-    return sorted({state.seen.lms_event for state in states})
+def names(events: Iterable[Event]) -> list[str]:
+    """What those of the events are called that tell a state."""
+    return sorted({one.seen.lms_event for one in events if keys_of(one.seen)})
 
 
 def _times(events: Iterable[Event]) -> Iterable[tuple[int, str]]:

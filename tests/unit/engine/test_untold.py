@@ -84,11 +84,16 @@ async def test_another_learner_another_lesson_and_another_time_are_other_facts(t
         assert at.balances() == {"35": 30, "36": 10}
 
 
-async def test_cron_tells_hours_later_that_a_course_was_completed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", ["log", "state"])
+@pytest.mark.parametrize("later_s", [7_200, 10 * 86_400])
+async def test_cron_tells_hours_or_days_later_that_a_course_was_completed(
+    tmp_path: Path, first: str, later_s: int
+) -> None:
     def course(seen: Observation) -> Observation:
         return replace(seen, lms_event=COMPLETED, kind="course.completed", lesson=None)
 
+    told = (course(logged(NOW + later_s)), "moodle"), (course(state()), "moodle/state")
     async with running(tmp_path, RULES) as at:
-        await at.take(course(logged(NOW + 7_200)))
-        await at.take(course(state()), source="moodle/state")
+        for seen, source in told if first == "log" else reversed(told):
+            await at.take(seen, source=source)
         assert at.balances() == {"35": 100}

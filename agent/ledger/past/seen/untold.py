@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
 
 import aiosqlite
 import orjson
@@ -22,6 +21,7 @@ _STATES = """
 SELECT DISTINCT e.event_id, n.text, e.position, e.occurred_at, e.trust, e.payload
 FROM json_each(?1) w CROSS JOIN state_event s ON s.occurred_at BETWEEN w.value ->> 0 AND w.value ->> 1
 JOIN event e ON e.event_no = s.event_no JOIN name n ON n.no = e.source_no
+WHERE EXISTS (SELECT 1 FROM json_each(?2) s WHERE instr(e.payload, CAST(s.value AS BLOB)) > 0)
 """
 
 
@@ -35,17 +35,14 @@ async def recorded(
     connection: aiosqlite.Connection, stretches: Sequence[tuple[int, int]], names: Sequence[str]
 ) -> list[Event]:
     """The recorded events of these LMS names in these stretches of time."""
-    if not stretches:
-        return []
-    spoken = orjson.dumps([orjson.dumps(name).decode() for name in names]).decode()
-    return _events(await connection.execute_fetchall(_RECORDED, (orjson.dumps(stretches).decode(), spoken)))
+    return await _events(connection, _RECORDED, stretches, names)
 
 
-async def states(connection: aiosqlite.Connection, stretches: Sequence[tuple[int, int]]) -> list[Event]:
-    """The recorded events in these stretches of time that came from a state table."""
-    if not stretches:
-        return []
-    return _events(await connection.execute_fetchall(_STATES, (orjson.dumps(stretches).decode(),)))
+async def states(
+    connection: aiosqlite.Connection, stretches: Sequence[tuple[int, int]], names: Sequence[str]
+) -> list[Event]:
+    """Those of them that came from a state table."""
+    return await _events(connection, _STATES, stretches, names)
 
 
 async def keep(connection: aiosqlite.Connection, events: Collection[Event], numbers: Mapping[bytes, int]) -> None:
@@ -56,8 +53,15 @@ async def keep(connection: aiosqlite.Connection, events: Collection[Event], numb
     )
 
 
-def _events(rows: Iterable[Sequence[Any]]) -> list[Event]:
+async def _events(
+    connection: aiosqlite.Connection, sql: str, stretches: Sequence[tuple[int, int]], names: Sequence[str]
+) -> list[Event]:
+    if not stretches or not names:
+        return []
+    spoken = orjson.dumps([orjson.dumps(name).decode() for name in names]).decode()
     return [
         codec.decode_event(payload, source=source, position=position, occurred_at=at, event_id=event_id, trust=trust)
-        for event_id, source, position, at, trust, payload in rows
+        for event_id, source, position, at, trust, payload in await connection.execute_fetchall(
+            sql, (orjson.dumps(stretches).decode(), spoken)
+        )
     ]
