@@ -59,6 +59,12 @@ class Running:
             for kind, amount, reverses, reason in rows(self.data_dir, sql)
         ]
 
+    def sources(self) -> list[str]:
+        """The source of every entry, in order."""
+        return [
+            found for (found,) in rows(self.data_dir, "SELECT CAST(body AS TEXT) ->> 'source' FROM entry ORDER BY seq")
+        ]
+
     def reasons(self) -> list[str]:
         """The reason of every decision that has one, in order."""
         sql = "SELECT reason FROM decision WHERE reason <> '' ORDER BY decision_no"

@@ -8,6 +8,7 @@ from typing import Self
 
 import aiosqlite
 
+from agent.config.ways_in import SUFFIX
 from agent.engine.sighting import again, partial, untold
 from agent.engine.sighting.completed import Completed
 from agent.ledger.merging.aliases import Aliases
@@ -49,7 +50,7 @@ async def compared(connection: aiosqlite.Connection, events: list[Event], source
 
     ``states`` is whether any recorded event came from a state table.
     """
-    if source.endswith(untold.SUFFIX):
+    if source.endswith(SUFFIX):
         recorded = await past_untold.recorded(connection, untold.around(events), untold.names(events))
         return untold.unmatched(events, recorded)
     if not states:
@@ -89,7 +90,7 @@ class Beside:
         self, connection: aiosqlite.Connection, fresh: Collection[Event], numbers: Mapping[bytes, int], source: str
     ) -> None:
         """Keep which of the events just recorded are to be compared with later ones."""
-        if source.endswith(untold.SUFFIX):
+        if source.endswith(SUFFIX):
             await past_untold.keep(connection, fresh, numbers)
             self.states = True
         lacking = [event for event in fresh if partial.lacks(event)]

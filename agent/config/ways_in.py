@@ -1,4 +1,4 @@
-"""By which way facts come in through a source that posts: to a path, by being asked, or as kudos from the catalogue."""
+"""By which way facts come in: a source's posts to a path, by being asked, as kudos from the catalogue; state tables."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ from typing import Any
 from agent.config.document import Document, Fault
 from agent.config.tables.pull import ASKED
 
+SUFFIX = "/state"
+"""Ends the name of the reader of a source's state tables; no configured source has such a name."""
 _NO_CLIENT = "`client` is missing: LearnWorlds wants the school's id"
 _CLIENT = "Settings → Developers → API shows it as Client ID: client = …"
+
+
+def configured(source: str) -> str:
+    """The name that a source has in the configuration, whichever of its readers is meant."""
+    return source.removesuffix(SUFFIX)
 
 
 def faults_of(document: Document, path: tuple[str, int], source: Mapping[str, Any]) -> Iterator[Fault]:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from agent.config.rulefile import RuleFile
-from agent.engine.sighting.untold import SUFFIX
+from agent.config.ways_in import SUFFIX
 from agent.engine.timing.quiet import Quiet, quiet
 from agent.ledger import sources
 from agent.ledger.feeds import hours

@@ -28,9 +28,9 @@ from agent.config.kinds import KindTable
 from agent.config.rulefile import RuleFile, load_rules, load_rules_text
 from agent.config.rulefile.sense.reach import facts_told, warned
 from agent.config.settings import Settings
+from agent.config.ways_in import SUFFIX
 from agent.engine.rulebook import Rulebook
 from agent.engine.rules import compile_rules
-from agent.engine.sighting.untold import SUFFIX
 from agent.errors import InvalidInputError
 from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer

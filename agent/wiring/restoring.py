@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from agent.clock import Clock
 from agent.config.settings import Settings
-from agent.engine.sighting.untold import SUFFIX
+from agent.config.ways_in import SUFFIX
 from agent.errors import ConfigError, IntegrityError, RewardsError
 from agent.ledger import delivery, file
 from agent.ledger.backup.restoring import set_aside

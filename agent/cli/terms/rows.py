@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agent.cli.frame import utc
+from agent.config.ways_in import configured
 
 if TYPE_CHECKING:
     from agent.ledger.reading import EntryRow
@@ -16,7 +17,7 @@ COLUMNS = (
 
 
 def row_of(entry: EntryRow) -> dict[str, Any]:
-    """An entry in the contract's columns."""
+    """An entry in the contract's columns. Older bytes name a reader of state tables, no configured source."""
     fields = entry.fields
     return {
         "seq": entry.seq,
@@ -30,7 +31,7 @@ def row_of(entry: EntryRow) -> dict[str, Any]:
         "amount": fields["amount"],
         "kind": fields["kind"],
         "event_id": entry.event_id,
-        "source": fields["source"],
+        "source": configured(fields["source"]),
         "trust": fields["trust"],
         "reason": fields["reason"],
         "reverses": fields["reverses"],

@@ -20,7 +20,8 @@ from agent.collectors.numbers import exact
 from agent.collectors.states.tables import Found, as_told
 from agent.collectors.systems.moodle import SITE_COURSE
 from agent.config.kinds import KindTable
-from agent.engine.sighting.untold import COMPLETED, COMPLETION, GRADED, SUFFIX
+from agent.config.ways_in import SUFFIX
+from agent.engine.sighting.untold import COMPLETED, COMPLETION, GRADED
 from agent.errors import TransientError
 from agent.model import Demand, Evidence, Observation, Page, SourceState
 

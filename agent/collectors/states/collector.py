@@ -22,7 +22,7 @@ from agent.collectors.states.late import Late
 from agent.collectors.states.tables import TABLES, Found, Table, as_told
 from agent.collectors.states.told import PAUSE_S, Restores, untold_by, untold_until
 from agent.config.kinds import KindTable
-from agent.engine.sighting.untold import SUFFIX
+from agent.config.ways_in import SUFFIX
 from agent.model import Demand, Observation, Page, SourceState
 
 SPAN_IDS = 1_000

@@ -15,8 +15,6 @@ from agent.model import Event, Fact, Observation
 
 STATE = "state"
 """The first part of a key that a state table gave."""
-SUFFIX = "/state"
-"""Ends the name of the source that reads the state tables of a log source."""
 
 COMPLETION = r"\core\event\course_module_completion_updated"
 COMPLETED = r"\core\event\course_completed"

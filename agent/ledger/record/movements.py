@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from agent.config.ways_in import configured
 from agent.errors import IntegrityError
 from agent.ledger.record.people import Macs, Person
 from agent.model import Decision, Event, Trust
@@ -61,7 +62,7 @@ def of_award(decision: Decision, event: Event, person: Person, event_no: int, de
             posting.amount,
             decision.rule_id,
             decision.rules_version,
-            seen.source,
+            configured(seen.source),
             trust,
             seen.occurred_at,
             event.event_id,
@@ -90,7 +91,7 @@ def of_reversal(
             amount=posting.amount,
             rule_id=decision.rule_id,
             rules_version=decision.rules_version,
-            source=seen.source,
+            source=configured(seen.source),
             trust=event.trust.name,
             occurred_at=seen.occurred_at,
             event_id=event.event_id,
