@@ -120,6 +120,17 @@ def shown_number(value: Number) -> str:
     return f"{sign}{digits[:-5]}.{digits[-5:]}".rstrip("0").rstrip(".")
 
 
+def shown_duration(seconds: Number) -> str:
+    """A length of time for people, as rules write it, every unit that there is: `14d`, `15m 39s`, `-2h` for early."""
+    if isinstance(seconds, Fraction):
+        seconds = round(seconds)
+    left, said = abs(seconds), []
+    for unit in "dhms":
+        count, left = divmod(left, UNIT_SECONDS[unit])
+        said.append(f"{count}{unit}" if count else "")
+    return ("-" if seconds < 0 else "") + (" ".join(part for part in said if part) or "0s")
+
+
 def is_duration(text: str) -> bool:
     """Whether `duration` would read it."""
     return _DURATION.fullmatch(text) is not None

@@ -10,17 +10,21 @@ import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import cast
+from typing import TypeVar, cast
 
 from agent.config.comparison import Comparison, Plain, ValueRef
 from agent.config.factentry import PERSON
-from agent.config.grammar import Number, is_number, number, shown_number
+from agent.config.facts import FACTS
+from agent.config.grammar import Number, is_number, number, shown_duration, shown_number
 from agent.config.rulefile import Conditions
 from agent.model import Check, CheckStatus, Fact, Observation
 
+T = TypeVar("T")
 Values = Mapping[str, Mapping[str, Number]]
 """`[value.NAME]`: `default` and course short names → number (durations in seconds)."""
 
+_DURATIONS = frozenset(entry.name for entry in FACTS if entry.unit == "s")
+"""Facts that are a length of time, in seconds."""
 _SEEN_MAX = 512
 """A leaf remembers what it said about so many values of its fact; facts of a campus repeat."""
 
@@ -88,6 +92,13 @@ def shown(value: Fact) -> str:
     return value if isinstance(value, str) else shown_number(value)
 
 
+def _shown_as(fact: str, value: Fact) -> str:
+    """The value of a fact in its own unit."""
+    if fact in _DURATIONS and isinstance(value, (int, Fraction)) and not isinstance(value, bool):
+        return shown_duration(value)
+    return shown(value)
+
+
 def _all(parts: Sequence[Judge]) -> Judge:
     """Every part is asked, so that each condition is told; what is definitely not met outweighs what is unknown."""
 
@@ -143,11 +154,12 @@ def _leaf(fact: str, test: Comparison, values: Values, *, denying: bool) -> Judg
     remembered: dict[Hashable, tuple[Unmet | None, Check]] = {}
 
     def answer(value: Fact, seen: Observation) -> tuple[Unmet | None, Check]:
-        fits = predicate(value, seen)
+        fits, had = predicate(value, seen), _shown_as(fact, value)
+        asked = f"{text}{_meant(fact, test, values, seen)}" if by_course else text
         if fits is None:
-            return unset, Check(text=text, status="unknown", seen=shown(value))
+            return unset, Check(text=asked, status="unknown", seen=had)
         status: CheckStatus = "passed" if fits else "failed"
-        return (None if fits else failed), Check(text=text, status=status, seen=shown(value))
+        return (None if fits else failed), Check(text=asked, status=status, seen=had)
 
     not_there = Check(text=text, status="unknown", seen="")
 
@@ -171,6 +183,29 @@ def _leaf(fact: str, test: Comparison, values: Values, *, denying: bool) -> Judg
         return unmet
 
     return judge
+
+
+def _meant(fact: str, test: Comparison, values: Values, seen: Observation) -> str:
+    """What the named values are for this event: ` (14d)`, ` (@low 5, @high 9)`; nothing where that is unknown."""
+    found = {ref: _value_of(ref, values, seen) for ref in sorted(test.refs())}
+    said = {ref: _shown_as(fact, value) for ref, value in found.items() if value is not None}
+    if len(found) == 1:
+        return "".join(f" ({value})" for value in said.values())
+    return f" ({', '.join(f'@{ref} {value}' for ref, value in said.items())})" if said else ""
+
+
+def _value_of(ref: str, values: Values, seen: Observation) -> Number | None:
+    if ref.startswith(PERSON):
+        return next(iter(_numbers(seen.facts.get(ref, ()))), None)
+    return _of_course(values[ref], seen)
+
+
+def _of_course(each: Mapping[str, T], seen: Observation) -> T | None:
+    """What stands for the event's course; None where that is not known and makes a difference."""
+    course, default = seen.facts.get("course_shortname"), each.get("default")
+    if course is None and seen.course is not None and len(each) > (default is not None):
+        return None
+    return each.get(course, default) if isinstance(course, str) else default
 
 
 def _unknown(fact: str, test: Comparison, text: str, *, denying: bool) -> Unmet | None:
@@ -197,13 +232,9 @@ def _predicate(test: Comparison, values: Values) -> _Predicate:
 
 def _by_course(test: Comparison, table: Mapping[str, Number]) -> _Predicate:
     each = {course: _fits(test, operand) for course, operand in table.items()}
-    default = each.get("default")
 
     def predicate(value: Fact, seen: Observation) -> bool | None:
-        course = seen.facts.get("course_shortname")
-        if course is None and seen.course is not None and len(each) > (default is not None):
-            return None
-        fits = each.get(course, default) if isinstance(course, str) else default
+        fits = _of_course(each, seen)
         return fits(value) if fits is not None else None
 
     return predicate

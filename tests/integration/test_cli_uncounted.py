@@ -21,6 +21,13 @@ id = "programme"
 on = "programme.completed"
 award = 100
 """
+QUIZ = """
+[[rule]]
+id = "quiz"
+on = "quiz.submitted"
+conditions = { score_pct = ">=60" }
+award = 10
+"""
 STATES = {
     3: '{"relateduserid":"36","overrideby":null,"completionstate":3}',
     4: 'a:3:{s:13:"relateduserid";i:36;s:10:"overrideby";N;s:15:"completionstate";i:0;}',
@@ -55,7 +62,11 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     for number, other in STATES.items():
         done = {"objecttable": "course_modules_completion", "objectid": 22, "contextlevel": 70, "contextinstanceid": 12}
         log(site, number, eventname=LESSON, other=other, timecreated=at("09-07T09:00") + number, **done, **ben)
-    made = campus(directory / "campus", f"sqlite:///{site.path}", RULES + PROGRAMME)
+    put(site, "quiz", id=1, course=3, name="Q", sumgrades=3, grade=10)
+    put(site, "quiz_attempts", id=5, quiz=1, userid=36, attempt=1, sumgrades=2, state="finished", preview=0)
+    tried = {"objecttable": "quiz_attempts", "objectid": 5, "contextlevel": 70, "contextinstanceid": 13}
+    log(site, 7, eventname=r"\mod_quiz\event\attempt_submitted", timecreated=at("09-07T10:00"), **tried, **ben)
+    made = campus(directory / "campus", f"sqlite:///{site.path}", RULES + PROGRAMME + QUIZ)
     made.catch_up()
     return Desk(directory=made.directory)
 
@@ -83,3 +94,10 @@ def test_why_tells_the_state_of_a_completion_that_earned_nothing(desk: Desk, tmp
     )
     (post,) = desk.json(*words[:-1], "post")["rules"]
     assert post["sentence"] == "No such act in Moodle."
+
+
+def test_a_fact_is_a_number_for_programs_with_its_exact_text_beside_it(desk: Desk) -> None:
+    # It was the text "200/3".
+    (answer,) = desk.json("events", "explain", "7")
+    assert answer["event"]["facts"]["score_pct"] == 66.66667
+    assert answer["event"]["facts_exact"] == {"score_pct": "200/3"}

@@ -6,6 +6,7 @@ import contextlib
 import sqlite3
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
@@ -19,6 +20,7 @@ from agent.cli.mending.replay import replay
 from agent.cli.mending.requeue import requeue
 from agent.cli.terms.inforce import SinceOption, UntilOption, local, rules_in_force, span_of, zone_of
 from agent.cli.terms.who import LearnerOption, learner_of
+from agent.config.grammar import shown_number
 from agent.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -148,8 +150,18 @@ def _event_facts(seen: Observation, event: Event) -> dict[str, Any]:
         "lesson": seen.lesson,
         "post": seen.post,
         "trust": event.trust.name,
-        "facts": dict(seen.facts),
+        "facts": {name: _number(value) if isinstance(value, Fraction) else value for name, value in seen.facts.items()},
+        "facts_exact": {name: str(value) for name, value in seen.facts.items() if _is_rounded(value)},
     }
+
+
+def _number(value: Fraction) -> float:
+    """A number that JSON has: to five places, as people are told it."""
+    return float(shown_number(value))
+
+
+def _is_rounded(value: object) -> bool:
+    return isinstance(value, Fraction) and Fraction(shown_number(value)) != value
 
 
 def _recorded(connection: sqlite3.Connection, rulebook: Rulebook, what: str) -> Iterator[dict[str, Any]]:

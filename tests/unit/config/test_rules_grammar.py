@@ -36,6 +36,11 @@ READ = [
     (grammar.shown_number, Fraction(-200, 3), "-66.66667"),
     (grammar.shown_number, Fraction(1, 2), "0.5"),
     (grammar.shown_number, 12, "12"),
+    (grammar.shown_duration, 939, "15m 39s"),
+    (grammar.shown_duration, -7_200, "-2h"),
+    (grammar.shown_duration, Fraction(2_419_201, 2), "14d"),
+    (grammar.shown_duration, 93_784, "1d 2h 3m 4s"),
+    (grammar.shown_duration, 0, "0s"),
 ]
 
 

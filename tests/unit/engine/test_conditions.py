@@ -6,8 +6,8 @@ from fractions import Fraction
 
 import pytest
 
-from agent.model import Fact
-from tests.rule_stories import event, play, rule
+from agent.model import Event, Fact
+from tests.rule_stories import decide, event, play, rule, rulebook
 
 MET: list[tuple[str, Fact]] = [
     ('">=80"', 80),
@@ -150,6 +150,22 @@ BY_COURSE: list[tuple[str, int, dict[str, Fact], str | None, str]] = [
 def test_a_value_differs_by_course(test: str, days: int, facts: dict[str, Fact], course: str | None, told: str) -> None:
     rules = WINDOW + rule(more=f'conditions = {{ f = "{test}" }}\nonce_per = "event"')
     assert play(rules, event(course=course, facts={"f": days * 86_400, **facts})) == [told]
+
+
+def checked(rules: str, seen: Event) -> list[tuple[str, str]]:
+    """What each condition says it asked and saw."""
+    return [(check.text, check.seen) for one in decide(rulebook(rules), [seen]) for check in one.checks]
+
+
+def test_lengths_of_time_and_named_values_are_told_as_people_read_them() -> None:
+    rules = WINDOW + rule(more='conditions = { since_enrolment = "<= @window" }\nonce_per = "event"')
+    late = event(facts={"since_enrolment": 939, "course_shortname": "BIO101"})
+    assert checked(rules, late) == [("since_enrolment <= @window (7d)", "15m 39s")]
+    unknown = event(facts={"since_enrolment": 939})
+    assert checked(rules, unknown) == [("since_enrolment <= @window", "15m 39s")]
+    values = "[value.low]\ndefault = 1\n[value.high]\ndefault = 9\n"
+    both = values + rule(more='conditions = { f = ["@low", "@high"] }')
+    assert checked(both, event(facts={"f": 9})) == [("f one of @low, @high (@high 9, @low 1)", "9")]
 
 
 def test_conditions_can_look_at_what_the_observation_says_of_itself() -> None:
