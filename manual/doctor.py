@@ -20,7 +20,7 @@ $ rewards-agent doctor --json
 
 With `--json` each finding has a `code`, empty where all is well. Codes do not change between versions, so that a
 monitor can act on them; messages may. Run it as the agent's own user, who sees what the agent sees:
-`sudo -u rewards-agent rewards-agent doctor`.
+`runuser -u rewards-agent -- rewards-agent doctor`.
 """
 
 

@@ -151,7 +151,7 @@ install_() {
 next_steps() { # account, directory, unit
     say "" "Next, for the agent:"
     say "  1. cd $2 && rewards-agent init --dir $2 && chown -R $1: $2"
-    say "  2. sudo -u $1 rewards-agent doctor --config $2/config.toml"
+    say "  2. runuser -u $1 -- rewards-agent doctor --config $2/config.toml"
     say "  3. systemctl enable --now $3 && journalctl -fu $3"
 }
 

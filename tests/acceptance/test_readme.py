@@ -41,7 +41,8 @@ case "$1" in
 esac
 """
 SYSTEMCTL = SYSTEMCTL.replace("/run-agent", "/var/agent.pid")
-SUDO = '#!/bin/sh\n[ "$1" = -u ] && shift 2\nexec "$@"\n'
+RUNUSER = '#!/bin/sh\n[ "$1 $3" = "-u --" ] && shift 3\nexec "$@"\n'
+APT_GET = '#!/bin/sh\n[ "$1 $2" = "install -y" ] && shift 2 && echo "$@" >>/var/packages\n'
 
 
 def steps() -> list[list[str]]:
@@ -72,7 +73,8 @@ class Machine:
         login = f"-h127.0.0.1 -P{port} -u{servers.ADMIN} -p{servers.ADMIN_PASSWORD}"
         self._program("mariadb", f'#!/bin/sh\nexec {client} {login} "$@"\n')
         self._program("systemctl", SYSTEMCTL)
-        self._program("sudo", SUDO)
+        self._program("runuser", RUNUSER)
+        self._program("apt-get", APT_GET)
 
     def _program(self, name: str, text: str) -> None:
         (self.place / "bin" / name).write_text(text)
@@ -139,9 +141,10 @@ def complete(moodle: servers.MariaDatabase, lesson: int) -> None:
 
 def test_the_steps_of_the_readme_lead_to_the_first_decision_and_then_to_the_first_award(machine: Machine) -> None:
     first, look, live = steps()
-    assert first[0] == "sh scripts/install.sh"
+    assert first[1] == "sh scripts/install.sh"
     assert "mode live" in live[0]
     machine.type(*first)
+    assert (machine.place / "var/packages").read_text() == "python3 python3-venv\n", "what a fresh machine may lack"
     wait_until((machine.place / "var/lib/rewards-agent/ledger.db").exists, FIRST_S)
     wait_until(lambda: json.loads(machine.type("rewards-agent status --json"))["sources"], FIRST_S)
     complete(machine.moodle, 9_001)

@@ -50,10 +50,14 @@ def typed() -> Iterator[tuple[str, str, list[str]]]:
         lines = [line for body in blocks(page, "console") for line in body.splitlines() if line[:2] in {"$ ", "# "}]
         for line in lines:
             for part in line[2:].split("&&"):
-                words = re.sub(r"^ *sudo -u \S+ ", "", part).strip()
+                words = re.sub(r"^ *runuser -u \S+ -- ", "", part).strip()
                 call = CALL.match(words) or re.match(r"^\S*/(rewards-agent|rewards-catalogue)(?= |$)(.*)", words)
                 if call:
                     yield where(page), call[1], shlex.split(SHELL.split(call[2])[0])
+
+
+def test_no_page_asks_for_sudo_which_a_fresh_machine_may_lack() -> None:
+    assert [where(page) for page in PAGES if "sudo -" in page.read_text(encoding="utf-8")] == []
 
 
 def told() -> Iterator[tuple[str, str, list[str]]]:
