@@ -6,8 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import aiosqlite
+
+from agent.backfill.taking import Taking
 from agent.collectors.base import Collector
 from agent.collectors.inbox.collector import InboxCollector, is_wanted
 from agent.collectors.inbox.requeued import Kept, Refused, Sought
@@ -16,6 +20,8 @@ from agent.collectors.systems.base import RefusedPostError
 from agent.engine import trust
 from agent.engine.sighting import again
 from agent.errors import InvalidInputError
+from agent.ledger import file
+from agent.ledger.feeds import aside
 from agent.ledger.past import again as past_again
 from agent.ledger.writer import Writer
 from agent.model import Event, Trust
@@ -32,6 +38,7 @@ class _Looked:
     """One post with what it would come to now: `new`, `adds`, `recorded`, `unwanted`, `cut`, or why it is refused."""
 
     number: int
+    first: int
     sort: str
     received_at: int
     told: str
@@ -53,12 +60,16 @@ class Requeue:
         pipeline: Pipeline,
         writer: Writer,
         ceilings: Mapping[str, Trust],
+        taking: Taking,
+        data_dir: Path,
     ) -> None:
         self._inbox = inbox
         self._readers = {name: one for name, one in collectors.items() if isinstance(one, InboxCollector)}
         self._pipeline = pipeline
         self._writer = writer
         self._ceilings = ceilings
+        self._taking = taking
+        self._data_dir = data_dir
 
     async def page(
         self,
@@ -79,15 +90,19 @@ class Requeue:
         Raises:
             InvalidInputError: the source has no inbox.
         """
+        if source in self._taking.sources:
+            return await self._taking.page(source=source, sought=sought, really=really, cursor=cursor)
         if self._inbox is None or source not in self._readers:
             raise InvalidInputError(
-                f"source {source!r} keeps no posts",
-                hint="a log is read again by: rewards-agent rules backfill --log; recorded events: events replay",
+                f"source {source!r} keeps no posts, and is no log",
+                hint="recorded events are decided again by: rewards-agent events replay",
             )
         at = cursor or {"sort": sorts[0], "no": 0, "upto": self._pipeline.stands(source).position}
         found, last = await self._found(source, Sought(**sought), at)
         goes = [one for one in found if one.now in NEWS or (every and one.readable)]
         moved = await self._moved(source, goes) if really else 0
+        if really and at["sort"] == "read":
+            await self._writer.run(partial(_no_longer_aside, source, goes, await self._inbox.oldest(source)))
         return {
             "cursor": _after(at, sorts, last),
             "looked": Counter(one.now.partition(":")[0] for one in found),
@@ -110,11 +125,12 @@ class Requeue:
             cut = {one.number for one in turned_away if not one.whole}
         else:
             posts = await inbox.read(source, sought, at["no"], at["upto"], POSTS_AT_ONCE)
-            told, cut = [""] * len(posts), set[int]()
+            told, cut = self._faults(source, posts), set[int]()
         now = await self._say(source, posts)
         found = [
             _Looked(
                 number=post.number,
+                first=post.first,
                 sort=at["sort"],
                 received_at=post.received_at,
                 told=why,
@@ -123,6 +139,12 @@ class Requeue:
             for post, why, says in zip(posts, told, now, strict=True)
         ]
         return found, posts[-1].number if len(posts) == POSTS_AT_ONCE else None
+
+    def _faults(self, source: str, posts: Sequence[Kept]) -> list[str]:
+        """Why posts that were read stand aside; empty for those that do not."""
+        with file.reading(self._data_dir) as connection:
+            found = [aside.at(connection, source, post.first) for post in posts]
+        return ["" if one is None else f"set aside: {one.fault}" for one in found]
 
     async def _say(self, source: str, posts: Sequence[Kept]) -> list[str]:
         """What each post would come to if it were read now."""
@@ -143,6 +165,12 @@ class Requeue:
             return 0
         numbers = {sort: [one.number for one in goes if one.sort == sort] for sort in SORTS}
         return await self._inbox.requeue(source, posts=numbers["read"], refused=numbers["refused"])
+
+
+async def _no_longer_aside(source: str, goes: Sequence[_Looked], oldest: int, connection: aiosqlite.Connection) -> None:
+    """What goes back in line stands aside no more, nor what is kept no longer."""
+    await aside.forget(connection, source, [one.first for one in goes])
+    await aside.forget_before(connection, source, oldest)
 
 
 async def _known(events: Sequence[Event], connection: Any) -> Mapping[bytes, tuple[int, Event]]:

@@ -13,9 +13,11 @@ from agent.cli.access import ledger_of
 from agent.cli.delivery import callback
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, run_async, settings_of, utc
 from agent.cli.scheduled.asked import COLUMNS, standing_of
+from agent.cli.setup.looks.edge.aside import failing
 from agent.cli.setup.looks.finding import duration
 from agent.errors import RewardsError
 from agent.ledger import delivery, reading, sources
+from agent.ledger.feeds import aside
 from agent.ledger.past import promised
 
 if TYPE_CHECKING:
@@ -32,9 +34,11 @@ SOURCE_COLUMNS = (
     "open_gaps",
     "missing_ids",
     "given_up_ids",
+    "set_aside",
     "updated_at",
     "quiet_since",
     "fault",
+    "failing",
 )
 PULL_COLUMNS = ("source", "every", "last_ok_at", "tried_at", "attempts", "facts", "trouble")
 NO_CATALOGUE = "none configured: nothing is delivered"
@@ -52,14 +56,19 @@ def status(
     """Where everything stands: sources, gaps, ledger, holds, delivery. Exits with 3 where something has a fault.
 
     It reads the ledger's file, so it tells the same whether an agent runs or not. With --live it ends with 1 unless an
-    agent is at work and answers: that is what a supervisor or a container's health check asks.
+    agent is at work and answers: that is what a supervisor or a container's health check asks; the agent then tells
+    which sources it fails on, too.
 
     Example: rewards-agent status --live
     """
+    now: Mapping[str, tuple[str, str]] = {}
     if live:
         run_async(_require_alive(settings_of(config)))
+        now = run_async(failing(settings_of(config)))
     with ledger_of(config) as connection:
         found = standing(connection, settings_of(config))
+    for source in found["sources"]:
+        source["failing"] = now.get(source["source"], ("", ""))[0]
     if json:
         emit_json(found)
     else:
@@ -143,11 +152,13 @@ def _sources(connection: sqlite3.Connection, rules: RuleFile | None) -> list[dic
     from agent.review.feeds import Week, quiet_feeds
 
     silent: Mapping[str, Quiet] = {}
+    apart = {one.source: one.count for one in aside.sums(connection)}
     if rules is not None:
         silent = quiet_feeds(connection, Week.of(rules), int(time.time()))
     return [
         {
             **_source(connection, name),
+            "set_aside": apart.get(name, 0),
             "quiet_since": utc(silent[name].since) if name in silent else None,
             "events_missed": silent[name].expected if name in silent else 0,
         }

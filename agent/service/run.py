@@ -16,7 +16,7 @@ from agent import apart
 from agent.errors import RewardsError, TransientError, UnexpectedError
 from agent.service import control
 from agent.service.notify import notify, watchdog_interval_s
-from agent.service.tail import Tail
+from agent.service.tail import Tail, failing
 from agent.service.watch import RulesWatch
 
 LAST_DELIVERY_S = 10.0
@@ -203,7 +203,8 @@ async def serve(  # noqa: PLR0913 - one for each thing that runs beside the othe
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     with _signals(loop, stop, reload):
-        async with control.listening(data_dir, operations), _open(listeners):
+        asked: dict[str, control.Operation] = {**operations, "sources.failing": partial(_failing, tails)}
+        async with control.listening(data_dir, asked), _open(listeners):
             tasks: list[asyncio.Task[object]] = []
             tasks += [asyncio.create_task(tail.run(follow=True), name=f"tail-{tail.source.name}") for tail in tails]
             tasks += [_going_on(f"pull-{pull.name}", pull.run) for pull in pulls]
@@ -240,6 +241,10 @@ async def _until(stop: asyncio.Event, tasks: Sequence[asyncio.Task[object]]) -> 
     finally:
         stopping.cancel()
     return 0
+
+
+async def _failing(tails: Sequence[Tail]) -> list[dict[str, Any]]:
+    return failing(tails)
 
 
 def _going_on(name: str, work: Callable[[], Coroutine[Any, Any, object]]) -> asyncio.Task[object]:

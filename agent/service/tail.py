@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 import structlog
@@ -226,6 +226,15 @@ class Tail:
             return await self._careful.take(page)
         except IntegrityError as exc:
             raise LedgerFaultError(exc) from exc
+
+
+def failing(tails: Sequence[Tail]) -> list[dict[str, Any]]:
+    """The sources that cannot go on by a fault of this program: {source, trouble, do}."""
+    return [
+        {"source": tail.source.name, "trouble": tail.trouble.message, "do": tail.trouble.hint}
+        for tail in tails
+        if isinstance(tail.trouble, UnexpectedError)
+    ]
 
 
 async def _next(pages: AsyncIterator[Page]) -> Page | None:

@@ -12,6 +12,7 @@ import structlog
 from agent.arriving.tally import Tally
 from agent.backfill.backfill import Backfill
 from agent.backfill.requeueing import Requeue
+from agent.backfill.taking import Taking
 from agent.chance import Chance, SystemChance
 from agent.clock import Clock, SystemClock
 from agent.collectors.base import Collector
@@ -50,7 +51,7 @@ from agent.wiring.callbacks import callback_address, callbacks_of
 from agent.wiring.campus import settle_campus
 from agent.wiring.catalogue import road_to_catalogue
 from agent.wiring.enrolling import Enrolling, client_of
-from agent.wiring.logs import collectors_of, consents_of, log_from, logs_of, logstore_options, states_of
+from agent.wiring.logs import act_at, collectors_of, consents_of, log_from, logs_of, logstore_options, states_of
 from agent.wiring.naming import doubts, names_of
 from agent.wiring.people.erasing import erasing_of
 from agent.wiring.people.kudos import kudos_heard
@@ -194,7 +195,7 @@ async def opened(
                 backfill=_backfill(settings, writer, recorder, pipeline, kinds, clock),
                 scheduler=scheduler,
                 imports=_importing(settings, inbox, kinds, clock),
-                requeue=Requeue(inbox, readers, pipeline=pipeline, writer=writer, ceilings=ceilings_of(settings)),
+                requeue=_requeue(settings, inbox, readers, pipeline, writer, kinds),
                 erasing=erasing_of(settings, writer, recorder, pipeline, inbox, clock),
                 clock=clock,
                 callbacks=callbacks,
@@ -256,6 +257,33 @@ def _backfill(
         ceilings=ceilings_of(settings),
         clock=clock,
         shadow=settings.agent.mode == "shadow",
+    )
+
+
+def _requeue(
+    settings: Settings,
+    inbox: Inbox | None,
+    readers: Mapping[str, Collector],
+    pipeline: Pipeline,
+    writer: Writer,
+    kinds: _Kinds,
+) -> Requeue:
+    data_dir = settings.agent.data_dir
+    taking = Taking(
+        act_at(settings, kinds),
+        late_s={source.name: source.backdated_after_s for source in settings.log_sources},
+        pipeline=pipeline,
+        writer=writer,
+        data_dir=data_dir,
+    )
+    return Requeue(
+        inbox,
+        readers,
+        pipeline=pipeline,
+        writer=writer,
+        ceilings=ceilings_of(settings),
+        taking=taking,
+        data_dir=data_dir,
     )
 
 

@@ -7,14 +7,16 @@ from dataclasses import replace
 from functools import partial
 
 from agent.arriving.agreed import Consents
+from agent.backfill.taking import ActAt
 from agent.clock import Clock
 from agent.collectors.logstore.collector import LogstoreCollector
+from agent.collectors.logstore.history import History
 from agent.collectors.logstore.options import Asked, LogstoreOptions
 from agent.collectors.states.collector import StateCollector
 from agent.config.kinds import KindTable
 from agent.config.secrets import read_secret
 from agent.config.settings import LogSource, Settings
-from agent.model import SourceState
+from agent.model import Demand, Observation, SourceState
 from agent.wiring.textkey import keep_text_key, text_key
 
 
@@ -116,6 +118,20 @@ def log_from(
     """
     options = replace(logstore_options(settings, source), start_at=since or "beginning")
     return LogstoreCollector(options, clock, kinds)
+
+
+def act_at(settings: Settings, kinds: Callable[[], KindTable]) -> ActAt:
+    """Reads one row of a configured log with its look-ups, on a connection of its own."""
+    logs = {source.name: source for source in settings.log_sources}
+
+    async def found(source: str, position: int, demand: Demand) -> Observation | None:
+        history = History(logstore_options(settings, logs[source]), kinds())
+        try:
+            return await history.act_at(position, demand)
+        finally:
+            await history.close()
+
+    return found
 
 
 def logs_of(

@@ -139,6 +139,6 @@ def test_a_source_without_posts_or_a_number_without_its_sort_is_told_what_to_do(
     refused = at.command("events", "requeue", check=False)
     assert (refused.returncode, "config.toml has: trigger, forms" in refused.stderr) == (1, True)
     refused = at.command("events", "requeue", "--source", "moodle", check=False)
-    assert (refused.returncode, "rules backfill --log" in refused.stderr) == (1, True)
+    assert (refused.returncode, "keeps no posts, and is no log" in refused.stderr) == (1, True)
     refused = at.command("events", "requeue", "--source", "forms", "--id", "1", check=False)
     assert (refused.returncode, "--refused or --read" in refused.stderr) == (1, True)

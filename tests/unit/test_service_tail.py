@@ -10,7 +10,7 @@ import pytest
 from agent.clock import SystemClock
 from agent.errors import ConfigError, IntegrityError, RewardsError, TransientError, UnexpectedError
 from agent.model import Demand, Page, SourceState
-from agent.service.tail import UNREACHABLE_MAX_S, Tail
+from agent.service.tail import UNREACHABLE_MAX_S, Tail, failing
 
 NOTHING = Demand(rules_version="v", names=frozenset(), suffixes=frozenset(), facts=frozenset())
 
@@ -146,8 +146,9 @@ async def test_a_damaged_ledger_stops_the_agent_and_is_no_fault_of_the_source(fo
 async def test_what_the_program_does_not_expect_is_trouble_of_that_source_and_tried_again() -> None:
     source, ledger = ScriptedSource(ZeroDivisionError(), KeyError("ann@example.org")), MemoryLedger()
     troubles: list[str] = []
-    tail = tail_of(source, ledger, lambda: troubles.append(str(tail.trouble)))
+    tail = tail_of(source, ledger, lambda: troubles.extend(one["trouble"] for one in failing([tail])))
     assert await tail.run(follow=True) is None
+    assert failing([tail]) == []
     assert (source.calls, ledger.state.position, tail.trouble) == (3, 1, None)
     assert [trouble.partition(" at ")[0] for trouble in troubles] == [
         "moodle cannot go on: ZeroDivisionError",

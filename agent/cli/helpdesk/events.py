@@ -117,9 +117,8 @@ def explain(
     settings = settings_of(config)
     with ledger_of(config) as connection:
         file, rulebook = rules_in_force(settings, connection)
-        answers = [*_recorded(connection, rulebook, what)] or run_async(
-            _live(settings, connection, file, rulebook, what)
-        )
+        answers = [*_recorded(connection, rulebook, what)] or [*_aside(connection, what)]
+        answers = answers or run_async(_live(settings, connection, file, rulebook, what))
     if json:
         emit_json(answers)
         return
@@ -181,6 +180,29 @@ def _recorded(connection: sqlite3.Connection, rulebook: Rulebook, what: str) -> 
             "newer_rules": [rule for rule in matching if rule not in decided],
             "other_rules": [rule for rule in rulebook.by_id() if rule not in {*matching, *decided}],
         }
+
+
+def _aside(connection: sqlite3.Connection, what: str) -> Iterator[dict[str, Any]]:
+    """What stands aside under this number: a row of a log, or a post."""
+    from agent.cli.helpdesk import unseen
+    from agent.collectors.numbers import whole_number
+    from agent.ledger import sources
+    from agent.ledger.feeds import aside
+
+    name, _, text = what.rpartition(":")
+    number = whole_number(text)
+    for source in sources.names(connection) if number is not None else ():
+        kept = aside.at(connection, source, number or 0) if name in {"", source} else None
+        if kept is not None:
+            yield {
+                "recorded": False,
+                "why": unseen.why_aside(source, kept),
+                "uncounted": "",
+                "event": {"log": f"{source}:{kept.position}", "lms_event": kept.what or "a post"},
+                "decisions": [],
+                "newer_rules": [],
+                "other_rules": [],
+            }
 
 
 async def _live(

@@ -15,6 +15,7 @@ from agent.ledger.privacy import retention
 if TYPE_CHECKING:
     from agent.collectors.logstore.history import LoggedRow
     from agent.engine.rulebook import Rulebook
+    from agent.ledger.feeds.aside import Kept
     from agent.model import Event, GapState, SourceState
 
 _FROM_THEN_ON = "rules decide what is read after they are loaded"
@@ -94,6 +95,14 @@ def why_missing(connection: sqlite3.Connection, source: str, position: int, ids:
         return "the log has no such row"
     watched = "the agent watches for it" if gap == "open" else "the agent looks again once a day"
     return f"the log has no such row: it was rolled back, or is not committed yet; {watched}"
+
+
+def why_aside(source: str, kept: Kept) -> str:
+    """Why something stands aside, and what to do."""
+    return (
+        f"it was set aside on {utc(kept.at)}, because version {kept.version} of the agent failed on it ({kept.fault});"
+        f" update the agent, then: rewards-agent events requeue --source {source}"
+    )
 
 
 def why_unwanted(row: LoggedRow) -> str:

@@ -1,4 +1,4 @@
-"""`rewards-agent events requeue`: posts that were refused or told nothing, put back in line."""
+"""`rewards-agent events requeue`: what was refused, told nothing or was set aside, put back in line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLUMNS = ("id", "was", "received_at", "told", "now")
 
 def requeue(  # noqa: PLR0917 - each is an option with a name of its own
     source: Annotated[
-        str, typer.Option("--source", metavar="NAME", help="The source; needed where several have posts.")
+        str, typer.Option("--source", metavar="NAME", help="The source; needed where several have posts, or of a log.")
     ] = "",
     refused: Annotated[bool, typer.Option("--refused", help="Only those that the door refused.")] = False,
     read: Annotated[bool, typer.Option("--read", help="Only those that were let in and read.")] = False,
@@ -42,6 +42,8 @@ def requeue(  # noqa: PLR0917 - each is an option with a name of its own
 ) -> None:
     """Put posts back in line, after a mapping, the rules or `[[kind]]` were mended. Shows which; --yes does it.
 
+    Of a log (--source moodle) it is the rows that an older version failed on and set aside: doctor tells of them.
+
     Looks at posts that the door refused (the last 1,000 of each source) and at those that were read, as long as
     `payloads_keep` keeps them, with the mapping and the rules of today. Those go that would tell something new; the
     times are those of their arrival. What is recorded already is paid once all the same.
@@ -57,7 +59,9 @@ def requeue(  # noqa: PLR0917 - each is an option with a name of its own
     begin, end = span_of(since, until, read_rules(settings)[1])
     asked = {
         "source": _source(settings, source),
-        "sorts": _sorts(refused=refused or bool(reason), read=read, reason=reason, ids=ids or ()),
+        "sorts": ["aside"]
+        if source in {log.name for log in settings.log_sources}
+        else _sorts(refused=refused or bool(reason), read=read, reason=reason, ids=ids or ()),
         "sought": {"since": begin, "until": end, "ids": list(ids or ()), "reason": reason},
         "every": every,
         "really": yes,

@@ -36,6 +36,7 @@ REFUSED_BODY_MAX = 16_384
 """Bytes kept of each of them; one that is longer cannot be put back in line."""
 _APPEND = "INSERT INTO post (no, source, received_at, evidence, body) VALUES (?, ?, ?, ?, ?)"
 _NEXT = "SELECT no, received_at, evidence, body, was FROM post WHERE source = ? AND no > ? ORDER BY no LIMIT ?"
+_OLDEST = "SELECT coalesce(min(no), 0) FROM post WHERE source = ?"
 _NEWEST = "SELECT coalesce(max(no), 0) FROM post WHERE source = ?"
 _REFUSE = "INSERT INTO refused (source, received_at, reason, told, body, evidence, whole) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _FORGET_REFUSED = """
@@ -194,6 +195,11 @@ class Inbox:
     async def newest(self, source: str) -> int:
         """The highest number that a source has; 0 where there is none."""
         rows = await self._asked(_NEWEST, source)
+        return int(rows[0][0])
+
+    async def oldest(self, source: str) -> int:
+        """The lowest number of what is kept of a source; 0 where nothing is."""
+        rows = await self._asked(_OLDEST, source)
         return int(rows[0][0])
 
     async def expire(self, source: str, *, upto: int, before: int) -> int:

@@ -64,6 +64,11 @@ async def forget(connection: aiosqlite.Connection, source: str, positions: Seque
     )
 
 
+async def forget_before(connection: aiosqlite.Connection, source: str, oldest: int) -> None:
+    """What stood before the ``oldest`` that a source still keeps (0: it keeps nothing) can never be taken."""
+    await connection.execute("DELETE FROM set_aside WHERE source = ?1 AND (position < ?2 OR ?2 = 0)", (source, oldest))
+
+
 def page(connection: sqlite3.Connection, source: str, after: int, most: int) -> list[Kept]:
     """What is set aside of a source behind a position, in order."""
     return [_kept(row) for row in connection.execute(_PAGE, (source, after + 1, most))]

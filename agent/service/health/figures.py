@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from agent.clock import Clock
 from agent.errors import RewardsError
 from agent.ledger import file, sources
+from agent.ledger.feeds import aside
 
 FREE_BYTES_MIN = 200_000_000
 """Below this much room on the disk the agent is not ready."""
@@ -138,8 +139,10 @@ def _of_sources(connection: sqlite3.Connection) -> Iterable[Metric]:
             ("updated_timestamp_seconds", "When a page of it was last recorded."),
             ("missing_ids", "Ids that are waited for."),
             ("fault", "1 where it stands still until somebody accepts its log."),
+            ("set_aside", "Events and posts that could not be taken, until they are put back in line."),
         )
     }
+    apart = {one.source: one.count for one in aside.sums(connection)}
     for source in sources.names(connection):
         state = sources.load(connection, source)
         if state is None:
@@ -151,6 +154,7 @@ def _of_sources(connection: sqlite3.Connection) -> Iterable[Metric]:
             sources.updated_at(connection, source) or 0,
             missing,
             int(bool(state.fault)),
+            apart.get(source, 0),
         )
         for gauge, value in zip(gauges.values(), values, strict=True):
             gauge.add_metric((source,), value)

@@ -153,6 +153,12 @@ token-in-clear
 source-stopped
   the log is no longer the log it was
   → find out why, then `rewards-agent source accept-rewind`
+source-failing
+  the program fails on a source in a way that it does not expect; other sources go on
+  → update the agent, or report the line to its makers; it is tried again by itself
+events-set-aside
+  events or posts could not be taken and stand aside with their place and reason; all others went on
+  → update the agent, then `rewards-agent events requeue --source NAME`
 source-unread
   the source was not read for five minutes
   → is the agent running?
