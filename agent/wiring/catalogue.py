@@ -18,6 +18,7 @@ from agent.outbox.redeeming.talk import Talk
 from agent.outbox.statement.feed import Feed
 from agent.outbox.sync import Outbox
 from agent.wiring.enrolling import client_of
+from agent.wiring.people.belonging import tellers_of
 from agent.wiring.people.linking import kin_of
 
 AT_THE_COUNTER_S = 10.0
@@ -51,6 +52,7 @@ async def road_to_catalogue(
         deliver=partial(outbox.drain, limit_s=AT_THE_COUNTER_S),
         hear=partial(feed.drain, limit_s=AT_THE_COUNTER_S),
         secret=chance.secret,
+        tellers=tellers_of(stack, settings, clock),
     )
     people = Telling(client=beside, writer=writer, data_dir=data_dir, clock=clock, kin=kin_of(settings))
     asking = Asking(

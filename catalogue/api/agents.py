@@ -44,7 +44,9 @@ def paths() -> dict[str, Any]:
 
 def _delivering() -> dict[str, Any]:
     wish = _message(campus=_CALLED, environment=_NAME, secret=_NAME, public=_hex(32))
-    enrolled = closed(v=_FORMAT, campus=_CALLED, agent=_CALLED, catalogue_public=_hex(32))
+    enrolled = closed(
+        v=_FORMAT, campus=_CALLED, agent=_CALLED, catalogue_public=_hex(32), epoch=_NUMBER | {"minimum": 1}
+    )
     rotation = _message(**_OWNER, public=_hex(32), proof=_hex(64))
     taken = _asking("Entries in order: a header and a line each", signing.BATCH_TAG, _RECEIPT)
     taken["requestBody"] = {"required": True, "content": {batch.CONTENT_TYPE: {"schema": _ANY}}}
@@ -114,9 +116,11 @@ def _spending() -> dict[str, Any]:
     one = _asking("Where a redemption is, with its voucher", signing.ASK_TAG, _REDEMPTION)
     wished = _asking("What became of a wish; asking makes nothing", signing.ASK_TAG, _REDEMPTION)
     shelf = closed(rewards={"type": "array", "items": _OBJECT}, wallets={"type": "array", "items": _OBJECT})
+    gated = closed(cohorts={"type": "array", "items": _ANY})
     settled = closed(against={"type": "object", "additionalProperties": _ANY})
     asked = {
         "/v1/shelf": ("What is offered to a learner, and what stands against it", {}, shelf),
+        "/v1/shelf/cohorts": ("Which cohorts a reward, or all on offer, asks for", {"reward": _SHORT}, gated),
         "/v1/redemptions": ("Spend a learner's points; the same key again is the same redemption", wanted, _REDEMPTION),
         "/v1/redemptions/cancel": ("Give a reservation back", {"redemption": _NAME, "why": why}, _REDEMPTION),
         "/v1/allowances": ("Have a voucher made beforehand", wanted | epoch, _REDEMPTION),

@@ -37,6 +37,7 @@ class SpendingDoor:
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Make them known."""
         router.add_post("/v1/shelf", self.shelf)
+        router.add_post("/v1/shelf/cohorts", self.cohorts)
         router.add_post("/v1/redemptions", self.redeem)
         router.add_get("/v1/redemptions/{redemption}", self.show)
         router.add_post("/v1/redemptions/cancel", self.cancel)
@@ -61,6 +62,21 @@ class SpendingDoor:
                 told = {"owner": one.owner, "against": against, "left": left}
                 found.append(one.reward.model_dump(mode="json") | told)
         return self.answer({"rewards": found, "wallets": wallets}, proven)
+
+    async def cohorts(self, request: web.Request) -> web.Response:
+        """Which cohorts a reward asks for, or all that is on offer: the campus says of a learner no more than that."""
+        body = await request.read()
+        sender, proven = await self.proven(request, body)
+        asked = own(sender, spending.Gated.parse(body))
+        async with self._door.store.reading() as conn:
+            if asked.reward:
+                meant = await shelf.offered(conn, sender.campus, asked.reward)
+                found = set(meant.reward.cohorts if meant is not None else ())
+            else:
+                found = set()
+                async for one in shelf.shelf(conn, sender.campus, state="active"):
+                    found |= set(one.reward.cohorts if one.approved else ())
+        return self.answer({"cohorts": sorted(found)}, proven)
 
     async def redeem(self, request: web.Request) -> web.Response:
         """Spend a learner's points; the same key gives the same redemption, voucher and all."""

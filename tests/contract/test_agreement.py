@@ -6,6 +6,7 @@ import pytest
 
 from agent.collectors.logstore.lookups.agreement import agreed_since
 from agent.collectors.logstore.options import Asked
+from agent.collectors.logstore.reading.members import cohorts_of
 from agent.errors import ConfigError
 from tests.sites import VIEWED, HandClock, Site, collecting, log, put, read, wanting
 
@@ -68,3 +69,12 @@ async def test_a_cohort_of_two_meanings_is_nobodys_agreement(site: Site, clock: 
 )  # fmt: skip
 def test_only_a_clear_yes_or_a_date_is_an_agreement(text: str, since: int | None) -> None:
     assert agreed_since(text) == since
+
+
+async def test_in_which_cohorts_somebody_is_can_be_asked_at_any_moment(site: Site) -> None:
+    people(site)
+    assert await cohorts_of(site.options(), "35") == frozenset({"rewards", "Rewards"})
+    assert await cohorts_of(site.options(), "37") == frozenset({"Others"})
+    assert await cohorts_of(site.options(), "36") == await cohorts_of(site.options(), "ann") == frozenset()
+    site.execute("DROP TABLE mdl_cohort_members")
+    assert await cohorts_of(site.options(), "35") is None, "what cannot be read is not known"

@@ -47,6 +47,27 @@ class Asker:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gated(Asker):
+    """Which cohorts does a reward ask for, or, where it is empty, all that is on offer?"""
+
+    reward: str = ""
+
+    def encode(self) -> bytes:
+        """Canonical bytes of the question."""
+        return canonical.dump(_said(self, {"reward": self.reward}))
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Read it.
+
+        Raises:
+            MalformedError: it is no such question.
+        """
+        fields = _load(body)
+        return cls(**_asker(fields), reward=canonical.text(fields, "reward", empty=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wish(Asker):
     """A reward, please. ``key`` is the agent's own name for it; ``currency`` may be empty where there is one price."""
 

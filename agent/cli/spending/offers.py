@@ -15,7 +15,11 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="What 
 
 CohortOption = Annotated[
     list[str] | None,
-    typer.Option("--cohort", metavar="NAME", help="A cohort that the learner is in, for rewards that ask for one."),
+    typer.Option(
+        "--cohort",
+        metavar="NAME",
+        help="A cohort that the learner is in, where no source can tell; else the LMS is asked.",
+    ),
 ]
 CountryOption = Annotated[
     str, typer.Option("--country", metavar="CC", help="Where the learner is, such as GB, for rewards that ask for it.")

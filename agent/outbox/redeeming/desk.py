@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +19,7 @@ from agent.ledger.centre.allowances import Allowance
 from agent.ledger.centre.wishes import Granted, Wish
 from agent.ledger.delivery import Identity
 from agent.outbox.redeeming.allowances import DOUBT_S, Allowances
+from agent.outbox.redeeming.belonging import Belonging, Tells
 from agent.outbox.redeeming.talk import Said, Talk, Unknown
 from agent.outbox.writes import Runs
 from wire.money import spending
@@ -36,7 +37,10 @@ Before = Callable[[], Awaitable[object]]
 
 
 class Redeeming:
-    """Ended by `close`. ``deliver`` and ``hear`` are the road, ``secret`` gives bytes that nobody can guess."""
+    """Ended by `close`. ``deliver`` and ``hear`` are the road, ``secret`` gives bytes that nobody can guess.
+
+    ``tellers`` say in which cohorts somebody is, by site.
+    """
 
     def __init__(
         self,
@@ -48,8 +52,10 @@ class Redeeming:
         deliver: Before,
         hear: Before,
         secret: Callable[[int], bytes],
+        tellers: Mapping[str, Tells] | None = None,
     ) -> None:
         self._talk = talk
+        self._belonging = Belonging(talk, tellers or {})
         self._writer = writer
         self._data_dir = data_dir
         self._clock = clock
@@ -84,9 +90,8 @@ class Redeeming:
             InvalidInputError: nobody, or the catalogue refuses.
         """
         who, _, pseudonym = await self._asker(learner)
-        asker = spending.Asker(
-            campus=who.campus, agent=who.agent, learner=pseudonym, cohorts=tuple(cohorts), country=country
-        )
+        known = await self._belonging.told(await self._connection(), who, learner, pseudonym, cohorts, "")
+        asker = spending.Asker(campus=who.campus, agent=who.agent, learner=pseudonym, cohorts=known, country=country)
         return (await self._must(self._talk.post(who, "/v1/shelf", asker))).fields
 
     async def redeem(
@@ -122,7 +127,8 @@ class Redeeming:
                         hint=f"ask for that one again: --key {open_one.key}; or wait until it is settled:"
                         " rewards-agent redemption list",
                     )
-                wish = self._new(person_no, pseudonym, learner, reward, currency, tuple(cohorts), country, by)
+                known = await self._belonging.told(conn, who, learner, pseudonym, cohorts, reward)
+                wish = self._new(person_no, pseudonym, learner, reward, currency, known, country, by)
                 await self._deliver()  # points of a moment ago are to be spent too
                 await self._writer.run(wishes.add(wish))
             return await self._sent(who, wish, fresh=not key, by=by)
@@ -144,6 +150,7 @@ class Redeeming:
         """
         async with self._one_at_a_time:
             who, person_no, pseudonym = await self._asker(learner)
+            known = await self._belonging.told(await self._connection(), who, learner, pseudonym, cohorts, reward)
             await self._deliver()
             wanted = Allowance(
                 key=self._secret(_KEY_BYTES).hex(),
@@ -152,7 +159,7 @@ class Redeeming:
                 pseudonym=pseudonym,
                 reward=reward,
                 currency=currency,
-                cohorts=tuple(cohorts),
+                cohorts=known,
                 country=country,
                 epoch=who.epoch,
                 asked_at=self._clock.now(),

@@ -319,6 +319,7 @@ OTHERS = {
     ("POST", "/v1/batches"): "what an agent delivers is a chain itself",
     ("POST", "/v1/persons"): "sealed for safe-keeping, signed by the agent",
     ("POST", "/v1/shelf"): "changes nothing",
+    ("POST", "/v1/shelf/cohorts"): "changes nothing",
     ("POST", "/v1/redemptions"): "what a learner does is told by its steps",
     ("POST", "/v1/allowances"): "a redemption: told by its steps",
     ("POST", "/v1/allowances/settle"): "told by the allowance and the redemption's steps",
