@@ -89,6 +89,11 @@ GROUPS = (
         ("states/collector.py", "states/tables.py", "states/told.py"),
     ),
     _Group(
+        "Somebody redeems",
+        "Once for each wish, draw or list of rewards at a campus with a catalogue, by Moodle's own index of `userid`.",
+        ("reading/members.py",),
+    ),
+    _Group(
         "Beginning",
         "Once, at the first connection or after `source accept-rewind`. One of them looks through the log's times.",
         ("start.py",),
