@@ -16,21 +16,18 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 import orjson
-import structlog
 from aiohttp import web
 
-from agent import apart
 from agent.clock import Clock
 from agent.collectors.door.addresses import Address, Network, client_of, read_address, within
 from agent.collectors.door.credentials import Credentials, Lacking
 from agent.collectors.door.rate import Rate
+from agent.collectors.inbox.readable import require_readable
 from agent.collectors.inbox.store import Inbox
 from agent.collectors.systems.base import Arrival, RefusedPostError, System
-from agent.collectors.systems.understood import not_readable, understood
 from agent.config.kinds import KindTable
 from agent.config.secrets import Secret
 from agent.errors import IntegrityError, TransientError
-from agent.ledger import codec
 from agent.listening.listener import Listener
 from agent.model import Evidence
 
@@ -43,8 +40,6 @@ COME_AGAIN_S = 10
 BODIES_MAX = 64
 """Bodies of one source that are read at the same time; beyond it a post waits for its turn."""
 
-
-log = structlog.get_logger()
 
 _STATUS: Mapping[str, HTTPStatus] = {
     "kept": HTTPStatus.OK,
@@ -215,7 +210,7 @@ class Door:
         now = self._clock.now()
         arrival = Arrival(source=source.name, site=source.site, number=0, received_at=now, evidence=evidence, body=body)
         try:
-            self._readable(source, arrival)
+            require_readable(source.system, arrival, self._kinds())
         except RefusedPostError as error:
             self.counts[source.name, error.reason] += 1
             await self._inbox.refuse(source.name, now, evidence, error.reason, error.message, body)
@@ -228,23 +223,6 @@ class Door:
             return _answer(HTTPStatus.SERVICE_UNAVAILABLE, "not_kept", retry_after_s=COME_AGAIN_S)
         self.counts[source.name, "kept"] += 1
         return _answer(HTTPStatus.OK, "kept", {"number": number})
-
-    def _readable(self, source: DoorSource, arrival: Arrival) -> None:
-        """See that a post can be read and kept: what is answered 200 stops nothing that comes after it.
-
-        Raises:
-            RefusedPostError: it cannot.
-        """
-        try:
-            said = understood(source.system, arrival, self._kinds())
-            codec.encode_events(said)
-        except RefusedPostError as error:
-            if error.reason == "not_readable":
-                log.error("post_failed", source=source.name, fault=error.message, do=error.hint)
-            raise
-        except (TypeError, ValueError, RecursionError) as error:
-            log.error("post_failed", source=source.name, fault=apart.fault_of(error), way=apart.way_to(error))
-            raise not_readable(error) from error
 
     def _client(self, request: web.BaseRequest) -> Address | None:
         peer = request.transport.get_extra_info("peername") if request.transport is not None else None

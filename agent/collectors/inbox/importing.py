@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from agent.clock import Clock
+from agent.collectors.inbox.readable import require_readable
 from agent.collectors.inbox.store import Inbox
 from agent.collectors.systems.base import EVENTS_MAX, VALUES_MAX, Arrival, RefusedPostError, System
 from agent.config.kinds import KindTable
@@ -64,7 +65,7 @@ class Imports:
         try:
             body = _post([event for _, event in part])
             arrival = Arrival(source=source, site=source, number=0, received_at=now, evidence=Evidence.file, body=body)
-            self._system.observations(arrival, self._kinds())
+            require_readable(self._system, arrival, self._kinds())
         except InvalidInputError as error:
             if len(part) == 1:
                 return {part[0][0]: error}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ from agent.cli.importing.csv_file import ASKED_BYTES_MAX, pieces
 from agent.collectors.inbox.collector import InboxCollector, InboxOptions
 from agent.collectors.inbox.importing import Imports
 from agent.collectors.inbox.store import Inbox
-from agent.collectors.systems.base import VALUES_MAX
+from agent.collectors.systems.base import VALUES_MAX, Arrival
+from agent.collectors.systems.generic import Generic
 from agent.collectors.systems.registry import SYSTEMS
 from agent.config.kinds import KindTable
 from agent.model import Demand, Observation, SourceState
@@ -78,3 +80,22 @@ def test_a_running_agent_is_asked_for_no_more_at_once_than_it_takes() -> None:
     events = [{"id": "x" * (ASKED_BYTES_MAX // 3)} for _ in range(7)]
     assert [(first, len(piece)) for first, piece in pieces(events)] == [(0, 2), (2, 2), (4, 2), (6, 1)]
     assert list(pieces([])) == []
+
+
+class Failing(Generic):
+    """A mapping with a fault: it stumbles over one learner."""
+
+    def observations(self, arrival: Arrival, kinds: KindTable) -> Sequence[Observation]:
+        """As it should be, but for that one."""
+        found = super().observations(arrival, kinds)
+        if any(one.people["subject"] == "U-2" for one in found):
+            raise KeyError("U-2")
+        return found
+
+
+async def test_an_event_on_which_this_version_fails_is_refused_and_spoils_none_beside_it(tmp_path: Path) -> None:
+    inbox = await Inbox.open(tmp_path)
+    taking = Imports(inbox, ["forms"], Failing(), KindTable, ManualClock(NOW))
+    answer = await taking.take(source="forms", events=[an_event(number) for number in range(5)])
+    assert (answer["kept"], [each["event"] for each in answer["refused"]]) == (4, [2])
+    await inbox.close()
