@@ -16,6 +16,8 @@ from wire import canonical, chain
 from wire.enrolment import EnrolRequest, Rotation, Token
 from wire.keys import fingerprint
 
+CLOSED = "closed"
+"""The state of a campus that nothing comes from any more, for good."""
 TOKEN_HOURS = 72
 """How long an enrolment token may be used, by default."""
 
@@ -74,7 +76,7 @@ class Sender:
         """Refuse what an operator has stopped.
 
         Raises:
-            RefusedError: the campus is suspended, the agent revoked, or the key retired.
+            RefusedError: the campus is suspended or closed, the agent revoked, or the key retired.
         """
         if self.key_state != "active":
             raise RefusedError(
@@ -82,10 +84,28 @@ class Sender:
             )
         if self.agent_state != "active":
             raise RefusedError(403, "revoked", f"agent {self.agent} was revoked: enrol again with a new token")
-        if self.tenant_state != "active":
-            raise RefusedError(
-                403, "suspended", f"campus {self.campus} is suspended here: ask the catalogue's operator"
-            )
+        need_active(self.campus, self.tenant_state)
+
+
+def need_active(campus: str, state: str) -> None:
+    """Refuse, with its state as the code, what a campus that is not active may not have.
+
+    Raises:
+        RefusedError: it is suspended or closed.
+    """
+    refuse_closed(campus, state)
+    if state != "active":
+        raise RefusedError(403, state, f"campus {campus} is {state} here: ask the catalogue's operator")
+
+
+def refuse_closed(campus: str, state: str) -> None:
+    """Refuse what no campus may have that was closed.
+
+    Raises:
+        RefusedError: it was.
+    """
+    if state == CLOSED:
+        raise RefusedError(403, CLOSED, f"campus {campus} was closed here for good")
 
 
 async def add_tenant(conn: AsyncConnection, campus: str, *, title: str, environment: str, now: int) -> None:
@@ -96,8 +116,12 @@ async def add_tenant(conn: AsyncConnection, campus: str, *, title: str, environm
     """
     if not canonical.CAMPUS.fullmatch(campus):
         raise CatalogueError(f"{campus!r} cannot be a campus", hint="letters, digits, '.', '_' and '-', at most 63")
-    if await _one(conn, select(tenant.c.campus).where(tenant.c.campus == campus)):
-        raise CatalogueError(f"campus {campus} is there already", hint=f"rewards-catalogue tenant token {campus}")
+    there = await _one(conn, select(tenant.c.state).where(tenant.c.campus == campus))
+    if there is not None:
+        again = "its books are kept under its name: take another" if there.state == CLOSED else ""
+        raise CatalogueError(
+            f"campus {campus} is there already", hint=again or f"rewards-catalogue tenant token {campus}"
+        )
     row = {"campus": campus, "title": title, "environment": environment, "state": "active", "created_at": now}
     await conn.execute(insert(tenant), row)
 
@@ -122,13 +146,13 @@ async def agents(conn: AsyncConnection, campus: str) -> list[dict[str, Any]]:
     return [dict(row._mapping) for row in rows]  # noqa: SLF001
 
 
-async def need_tenant(conn: AsyncConnection, campus: str) -> None:
-    """See that a campus is known. Locks nothing: campuses never go.
+async def need_tenant(conn: AsyncConnection, campus: str) -> str:
+    """See that a campus is known; its state. Locks nothing: campuses never go.
 
     Raises:
         CatalogueError: it is not.
     """
-    _known(campus, await _one(conn, select(tenant.c.state).where(tenant.c.campus == campus)))
+    return str(_known(campus, await _one(conn, select(tenant.c.state).where(tenant.c.campus == campus))).state)
 
 
 async def need_owner(conn: AsyncConnection, owner: str) -> None:
@@ -158,12 +182,16 @@ def _known(campus: str, row: Row[Any] | None) -> Row[Any]:
 
 
 async def set_tenant_state(conn: AsyncConnection, campus: str, state: str) -> None:
-    """Suspend a campus or let it go on.
+    """Suspend a campus, let it go on, or close it.
 
     Raises:
         CatalogueError: there is no such campus.
+        RefusedError: it was closed, which is for good.
     """
-    await hold_tenant(conn, campus)
+    was = await hold_tenant(conn, campus)
+    if was == state:
+        return
+    refuse_closed(campus, was)
     await conn.execute(update(tenant).where(tenant.c.campus == campus).values(state=state))
 
 
@@ -174,8 +202,9 @@ async def new_token(
 
     Raises:
         CatalogueError: there is no such campus or agent.
+        RefusedError: the campus is closed.
     """
-    await need_tenant(conn, campus)
+    refuse_closed(campus, await need_tenant(conn, campus))
     if name is not None and not await _one(
         conn, select(agent.c.agent).where(agent.c.campus == campus, agent.c.agent == name)
     ):
@@ -270,9 +299,9 @@ async def rotate(conn: AsyncConnection, sender: Sender, rotation: Rotation, *, n
 
 
 async def _check_tenant(conn: AsyncConnection, request: EnrolRequest) -> None:
-    row = await _one(conn, select(tenant).where(tenant.c.campus == request.campus).with_for_update(key_share=True))
-    if row is None or row.state != "active":
-        raise RefusedError(403, "suspended", f"campus {request.campus} is suspended here")
+    held = select(tenant).where(tenant.c.campus == request.campus).with_for_update(key_share=True)
+    row = _known(request.campus, await _one(conn, held))
+    need_active(request.campus, row.state)
     if row.environment != request.environment:
         raise RefusedError(
             403, "environment", f"campus {request.campus} is {row.environment} here, the agent is {request.environment}"

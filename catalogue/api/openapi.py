@@ -12,7 +12,7 @@ WHOLE = {"type": "integer"}
 _REFUSALS = {
     "400": "A parameter cannot be read",
     "401": "The token is missing, unknown, over or revoked",
-    "403": "The token lacks the scope, or the campus is suspended",
+    "403": "The token lacks the scope, or the campus is suspended or closed",
     "404": "There is nothing of that name",
     "409": "It cannot be done as things are; the message says why",
     "413": "The body is too large",

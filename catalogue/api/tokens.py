@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from catalogue import tenants
 from catalogue.api.rate import REQUESTS_PER_MINUTE
 from catalogue.errors import CatalogueError, RefusedError
 from catalogue.schema import api_token, tenant
@@ -58,6 +59,7 @@ async def add(
 
     Raises:
         CatalogueError: the campus is unknown, the name is taken or unfit, or a scope is not one of `SCOPES`.
+        RefusedError: the campus is closed.
     """
     if not _NAME.fullmatch(name):
         raise CatalogueError(f"{name!r} is no name for a token", hint="small letters, digits, - and _, at most 40")
@@ -65,8 +67,7 @@ async def add(
         raise CatalogueError("not a scope", hint=f"one or more of: {', '.join(SCOPES)}")
     if not 1 <= per_minute <= PER_MINUTE_MAX:
         raise CatalogueError(f"{per_minute} requests a minute", hint=f"from 1 to {PER_MINUTE_MAX}")
-    if await conn.scalar(select(tenant.c.campus).where(tenant.c.campus == campus)) is None:
-        raise CatalogueError(f"campus {campus} is not known", hint="rewards-catalogue tenant list names them")
+    tenants.refuse_closed(campus, await tenants.need_tenant(conn, campus))
     if await conn.scalar(select(api_token.c.name).where(*_is(campus, name))) is not None:
         raise CatalogueError(f"{campus} has a token {name} already", hint="take another name: revoked ones stay listed")
     secret = secrets.token_hex(SECRET_BYTES)
@@ -117,7 +118,7 @@ async def prove(conn: AsyncConnection, text: str, *, now: int) -> Reader:
     """Whose token this is.
 
     Raises:
-        RefusedError: nobody's, or no longer; or the campus is suspended.
+        RefusedError: nobody's, or no longer; or the campus is suspended or closed.
     """
     parts = text.rsplit(".", _PARTS - 1)
     if len(text) > TOKEN_CHARS_MAX or len(parts) != _PARTS or not text.isprintable():
@@ -128,8 +129,7 @@ async def prove(conn: AsyncConnection, text: str, *, now: int) -> Reader:
     same = hmac.compare_digest(_digest(secret), bytes(row.digest) if row is not None else _NOBODY)
     if row is None or not same or row.revoked_at is not None or row.expires_at <= now:
         raise _unknown()
-    if row.state != "active":
-        raise RefusedError(403, "suspended", "this campus is suspended here: ask the catalogue's operator")
+    tenants.need_active(campus, row.state)
     return Reader(campus=campus, name=name, scopes=frozenset(row.scopes.split()), per_minute=row.per_minute)
 
 

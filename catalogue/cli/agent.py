@@ -54,7 +54,7 @@ def add(
     async def work(store: Store) -> str:
         agents, keys = acts.rows(schema.agent, campus=campus), acts.rows(schema.agent_key, campus=campus)
         async with acts.acting(store, act(campus, "agent.add"), agents, keys) as conn:
-            await tenants.hold_tenant(conn, campus)
+            tenants.refuse_closed(campus, await tenants.hold_tenant(conn, campus))
             return await tenants.add_agent(conn, campus, public, now=now())
 
     name = with_store(found, work)

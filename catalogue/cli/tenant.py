@@ -1,4 +1,4 @@
-"""`tenant add|token|list|suspend|resume`: campuses."""
+"""`tenant add|token|list|suspend|resume|close`: campuses."""
 
 from __future__ import annotations
 
@@ -103,18 +103,74 @@ def resume(campus: Campus, config: ConfigOption = None, data_dir: DataDirOption 
     _set_state(settings(config, data_dir), campus, "active")
 
 
+@app.command()
+@told
+def close(
+    campus: Campus,
+    check: Annotated[bool, typer.Option("--check", help="Only say what it leaves behind.")] = False,
+    reason: Annotated[str, typer.Option("--reason", help="Why: it is written down.")] = "",
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """End a campus for good: nobody enrols, delivers, reads by a token or redeems there again.
+
+    Its books stay: exports, verify, refunds and month-end go on, and what a partner was asked for still comes.
+    """
+    found = settings(config, data_dir)
+
+    async def work(store: Store) -> dict[str, Any]:
+        left = await _left(store, campus)
+        if not check:
+            await _put_state(store, campus, "closed", why=reason)
+        return left
+
+    left = with_store(found, work, campus=campus)
+    state = "would be closed" if check else "is closed"
+    show(left | {"campus": campus, "checked": check}, as_json=as_json, lines=lambda: _farewell(campus, state, left))
+
+
+async def _left(store: Store, campus: str) -> dict[str, Any]:
+    """What a campus leaves behind: {outstanding: {currency: amount}, under_way, aside, agents}."""
+    from catalogue import tenants
+    from catalogue.finance import liability
+    from catalogue.proof import rejected
+    from catalogue.redemption import records
+
+    async with store.reading() as conn:
+        owed = {one.currency: one.outstanding for one in await liability.report(conn, campus)}
+        return {
+            "outstanding": owed,
+            "under_way": await records.under_way(conn, campus),
+            "aside": await rejected.count(conn, campus),
+            "agents": sum(row["state"] == "active" for row in await tenants.agents(conn, campus)),
+        }
+
+
+def _farewell(campus: str, state: str, left: dict[str, Any]) -> list[str]:
+    owed = ", ".join(f"{amount} {currency}" for currency, amount in sorted(left["outstanding"].items())) or "nothing"
+    return [
+        f"{campus} {state}: {left['agents']} agents would deliver, learners hold {owed}",
+        f"  {left['under_way']} redemptions wait for a partner: they end as always (redemption list {campus})",
+        f"  {left['aside']} entries are set aside (entry list {campus})",
+        f"  its books stay: finance export {campus}, ledger export {campus}, redemption refund {campus} …",
+    ]
+
+
 def _set_state(config: Config, campus: str, state: str) -> None:
+    with_store(config, lambda store: _put_state(store, campus, state), campus=campus)
+    typer.echo(f"{campus} is {state}")
+
+
+_VERBS = {"active": "resume", "suspended": "suspend", "closed": "close"}
+
+
+async def _put_state(store: Store, campus: str, state: str, *, why: str = "") -> None:
     from catalogue import acts, schema, tenants
 
-    verb = "suspend" if state == "suspended" else "resume"
-
-    async def work(store: Store) -> None:
-        concerned = acts.rows(schema.tenant, campus=campus)
-        async with acts.acting(store, act(campus, f"tenant.{verb}", campus), concerned) as conn:
-            await tenants.set_tenant_state(conn, campus, state)
-
-    with_store(config, work)
-    typer.echo(f"{campus} is {state}")
+    concerned = acts.rows(schema.tenant, campus=campus)
+    async with acts.acting(store, act(campus, f"tenant.{_VERBS[state]}", campus, why=why), concerned) as conn:
+        await tenants.set_tenant_state(conn, campus, state)
 
 
 def _print_token(config: Config, campus: str, hours: int, *, as_json: bool, agent: str | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Row, exists, insert, or_, select
+from sqlalchemy import Row, exists, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import ingest
@@ -44,6 +44,12 @@ async def listed(
         }
         for row in await conn.execute(ordered)
     ]
+
+
+async def count(conn: AsyncConnection, campus: str) -> int:
+    """How many entries of a campus still move nothing."""
+    aside = (entry.c.campus == campus, entry.c.rejected.is_not(None), ~_accepted())
+    return int(await conn.scalar(select(func.count()).select_from(entry).where(*aside)) or 0)
 
 
 async def over_the_limit(

@@ -48,7 +48,7 @@ class Facts:
 
     now: int
     approved: bool
-    campus_active: bool
+    campus_state: str
     standing: Standing
     unspendable: Collection[str]
     labels: Mapping[tuple[str, str], Label]
@@ -92,8 +92,8 @@ def stopping(reward: Reward, facts: Facts) -> Budget | None:
 
 
 def _not_offered(reward: Reward, facts: Facts) -> Refusal | None:
-    if not facts.campus_active:
-        return Refusal("suspended", "this campus is suspended here")
+    if facts.campus_state != "active":
+        return Refusal(facts.campus_state, f"this campus is {facts.campus_state} here")
     if reward.state != "active":
         return Refusal("inactive", f"it is {reward.state}")
     if not facts.approved:

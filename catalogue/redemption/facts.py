@@ -36,7 +36,7 @@ class Learner:
     campus: str
     learner: str
     pseudonyms: tuple[str, ...]
-    campus_active: bool
+    campus_state: str
     policy: Policy
     standing: Standing
     unspendable: frozenset[str]
@@ -70,7 +70,7 @@ async def asked(conn: AsyncConnection, wish: Wish) -> Asked | None:
         campus=wish.campus,
         learner=wish.learner,
         pseudonyms=pseudonyms,
-        campus_active=row.campus_state == "active",
+        campus_state=row.campus_state,
         policy=policy.read(row.timezone, row.funded_only),
         standing=await _standing(conn, wish.campus, wish.learner) if gated else Standing(balances={}, earned={}),
         unspendable=_split(row.unspendable),
@@ -81,13 +81,13 @@ async def asked(conn: AsyncConnection, wish: Wish) -> Asked | None:
 
 async def about(conn: AsyncConnection, campus: str, learner: str) -> Learner:
     """What there is to know about a learner."""
-    active, said = await _campus(conn, campus)
+    state, said = await _campus(conn, campus)
     unspendable = await conn.scalar(select(_unspendable(campus)))
     return Learner(
         campus=campus,
         learner=learner,
         pseudonyms=await purse.names(conn, campus, learner),
-        campus_active=active,
+        campus_state=state,
         policy=said,
         standing=await _standing(conn, campus, learner),
         unspendable=_split(unspendable),
@@ -101,7 +101,7 @@ def before(who: Learner, offered: Offered, *, now: int) -> Facts:
     return Facts(
         now=now,
         approved=offered.approved,
-        campus_active=who.campus_active,
+        campus_state=who.campus_state,
         standing=who.standing,
         unspendable=who.unspendable,
         labels=who.labels,
@@ -176,13 +176,13 @@ async def _standing(conn: AsyncConnection, campus: str, learner: str) -> Standin
     )
 
 
-async def _campus(conn: AsyncConnection, campus: str) -> tuple[bool, Policy]:
-    """(whether it is active, what it says of its money)."""
+async def _campus(conn: AsyncConnection, campus: str) -> tuple[str, Policy]:
+    """(its state, what it says of its money)."""
     table, said = schema.tenant, schema.policy
     joined = table.outerjoin(said, said.c.campus == table.c.campus)
     columns = select(table.c.state, said.c.timezone, said.c.funded_only).select_from(joined)
     row = (await conn.execute(columns.where(table.c.campus == campus))).first()
-    return (False, Policy()) if row is None else (row.state == "active", policy.read(row.timezone, row.funded_only))
+    return ("suspended", Policy()) if row is None else (row.state, policy.read(row.timezone, row.funded_only))
 
 
 async def _paid_by(conn: AsyncConnection, who: Learner, reward: Reward, now: int) -> list[Budget] | None:

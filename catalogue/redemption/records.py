@@ -95,6 +95,14 @@ async def find(conn: AsyncConnection, campus: str, name: str, *, lock: bool = Fa
     return None if row is None else _read(row)
 
 
+async def under_way(conn: AsyncConnection, campus: str) -> int:
+    """How many redemptions of a campus hold points and have no voucher yet."""
+    table = schema.redemption.c
+    waiting = [state.value for state in sorted(HELD - {State.fulfilled})]
+    counted = select(func.count()).where(table.campus == campus, table.state.in_(waiting))
+    return int(await conn.scalar(counted) or 0)
+
+
 async def by_token(conn: AsyncConnection, campus: str, digest: bytes) -> Redemption | None:
     """The redemption that a token's digest belongs to, held until the transaction ends."""
     table = schema.redemption

@@ -12,7 +12,7 @@ tenant = Table(
     Column("campus", Text, primary_key=True),
     Column("title", Text, nullable=False),
     Column("environment", Text, nullable=False),
-    Column("state", Text, nullable=False),  # active | suspended
+    Column("state", Text, nullable=False),  # active | suspended | closed
     Column("created_at", BigInteger, nullable=False),
 )
 

@@ -11,6 +11,12 @@ import pytest
 
 from tests.integration.operator import CAMPUS, Operator, every_command
 
+CONTRACT = """
+init · serve · tenant add|list|suspend|close · agent add|revoke · wallet show · ledger export · reward add|list ·
+codes import · redeem · redemption list|refund · partner list|pause|reconcile · budget set · finance close|export ·
+verify
+"""
+"""The commands that others build on: more may come, none of these goes or is called otherwise."""
 OWNERS = ("audit list", "partner add", "reward")
 """What may concern all campuses, and so be asked of `*`."""
 WORDS = {"public_key": "a" * 64, "file": "-"} | dict.fromkeys(("comment", "no", "per_day", "seq"), "1")
@@ -41,6 +47,15 @@ def _asked(params: list[Any], whose: str, campus: str) -> Iterator[str]:
             if param.param_type_name == "option":
                 yield param.opts[0]
             yield campus if param.name == whose else WORDS.get(param.name, "x")
+
+
+def test_the_commands_that_others_build_on_are_there() -> None:
+    promised = set()
+    for group in CONTRACT.split("·"):
+        *first, last = group.split()
+        promised |= {" ".join([*first, name]) for name in last.split("|")}
+    assert len(promised) == 23
+    assert promised - {name for name, _ in every_command()} == set()
 
 
 def test_a_campus_that_is_not_there_is_never_believed(operator: Operator) -> None:

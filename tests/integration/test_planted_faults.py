@@ -687,6 +687,10 @@ def test_what_the_operator_did_is_told_to_the_campus(enrolled: Enrolled) -> None
     code, found = told(enrolled.at.config)
     assert_found(found, "campus-suspended", "suspended", ())
     assert code == 2
+    operator(enrolled.catalogue, "tenant", "close", "test-campus")
+    code, found = told(enrolled.at.config)
+    assert_found(found, "campus-closed", "closed", ())
+    assert code == 2
 
 
 def test_a_library_that_is_too_old_for_the_ledger_is_told() -> None:

@@ -70,7 +70,8 @@ CHANGES = {
     *("kudos hide", "kudos revoke", "kudos unhide", "partner add", "partner pause", "partner reconcile"),
     *("partner resume", "redemption cancel", "redemption refund", "redemption settle", "redemption use"),
     *("reward add", "reward approve", "reward change", "reward import", "reward label", "reward remove"),
-    *("site move", "tag block", "tag put", "tag remove", "tenant add", "tenant resume", "tenant suspend"),
+    *("site move", "tag block", "tag put", "tag remove", "tenant add", "tenant close", "tenant resume"),
+    "tenant suspend",
     *("tenant token", "token add", "token revoke", "wallet link", "wallet rebuild", "wallet unlink"),
 }
 """Commands that change something, and need the primary."""

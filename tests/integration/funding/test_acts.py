@@ -117,6 +117,8 @@ def _campus(story: Story) -> None:
     story.types("tenant token", CAMPUS, act="tenant.token")
     story.types("tenant suspend", CAMPUS, act="tenant.suspend")
     story.types("tenant resume", CAMPUS, act="tenant.resume")
+    story.operator.types("tenant", "add", "gone")
+    story.types("tenant close", "gone", act="tenant.close")
     story.types("agent add", CAMPUS, PUBLIC, act="agent.add")
     story.types("agent add", CAMPUS, "cd" * 32, act="agent.add")
     said = story.types("token add", CAMPUS, "bi", "--scope", "points:read", act="token.add")

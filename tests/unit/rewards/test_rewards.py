@@ -29,7 +29,7 @@ def facts(**changes: Any) -> Facts:
     fields: dict[str, Any] = {
         "now": NOON,
         "approved": True,
-        "campus_active": True,
+        "campus_state": "active",
         "standing": Standing(balances={"points": 100, "badge:ace": 1}, earned={"points": 300}),
         "unspendable": (),
         "labels": {(one.kind, one.name): one for one in USUAL},
@@ -59,7 +59,8 @@ def test_a_plain_reward_can_be_had() -> None:
     [
         ({"state": "paused"}, {}, "inactive"),
         ({}, {"approved": False}, "not-approved"),
-        ({}, {"campus_active": False}, "suspended"),
+        ({}, {"campus_state": "suspended"}, "suspended"),
+        ({}, {"campus_state": "closed"}, "closed"),
         ({"cohorts": ["pilot"]}, {}, "not-visible"),
         ({"cohorts": ["pilot"]}, {"asked": wish(cohorts=frozenset(("pilot",)))}, ""),
         ({"countries": ["GB"]}, {"asked": wish(country="FR")}, "country"),

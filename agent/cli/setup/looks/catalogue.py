@@ -23,6 +23,7 @@ _REFUSALS: Mapping[str, tuple[str, str]] = {
     "unknown-key": ("agent-unknown", "enrol with a token for this agent: rewards-catalogue tenant token CAMPUS"),
     "revoked": ("agent-revoked", "make a new key and enrol it with a token for this agent"),
     "suspended": ("campus-suspended", "ask its operator: rewards-catalogue tenant list says so there"),
+    "closed": ("campus-closed", "its operator ended it there for good: take [catalogue] out of config.toml, or ask"),
     "signature": ("key-refused", "compare both machines' clocks; does a proxy change what is sent?"),
 }
 """What the catalogue's refusals are called here, and what cures them."""

@@ -251,6 +251,9 @@ agent-revoked
 campus-suspended
   the operator suspended the campus
   → ask
+campus-closed
+  the operator closed the campus at the catalogue, for good
+  → ask; without `[catalogue]` the agent records and delivers nothing
 key-mismatch
   the key file is another one than was enrolled
   → put that one back, or enrol again
