@@ -67,7 +67,7 @@ class _Compiler:
         self._calendar = self._in_zone(file.timezone)
         self._values = file.numbers
         self._decimals = {name: currency.decimals for name, currency in file.currencies.items()}
-        self._budgets = tuple(self._budget(limit) for limit in file.budgets.values())
+        self._budgets = tuple(self._budget(limit) for limits in file.budgets.values() for limit in limits)
         self._shared: dict[str | None, tuple[Quota, ...]] = {}
         self._recognition = recognition(file, self._calendar)
         self._programmes = programme.compiled(file.programmes)
@@ -211,7 +211,9 @@ class _Compiler:
         shared = tuple(quota for quota in self._shared_by(rule.group) if quota.unit in pays)
         # What is decided at a time has no usual of a day: it is braked with everything that its currency issues.
         by_the_clock = rule.on == (schedule.KIND,)
-        brakes = () if by_the_clock else self._brakes([posting.currency for posting in postings], rule.id)
+        usual = () if by_the_clock else self._brakes([posting.currency for posting in postings], rule.id)
+        budgets = (self._budget(limit, rule.id) for limit in rule.budget)
+        brakes = (*(budget for budget in budgets if budget.unit in pays), *usual)
         quotas = (*mine, *shared, *brakes)
         return Payee(
             role=role, postings=postings, own=(*mine, *brakes), shared=shared, quotas=quotas, pays=amounts.pays(given)
@@ -255,9 +257,10 @@ class _Compiler:
             self._shared[group] = (*caps, *self._budgets, *self._brakes(self._decimals))
         return self._shared[group]
 
-    def _budget(self, limit: Limit) -> Quota:
-        quota = self._quota("budget", limit, f"budget {limit.text}")
-        return replace(quota, over="hold", everyone=True)
+    def _budget(self, limit: Limit, rule: str = "") -> Quota:
+        """Everybody's together, by all rules or by one; what goes over is held."""
+        owner, whose = (f"budget:{rule}", f" of {rule}") if rule else ("budget", "")
+        return replace(self._quota(owner, limit, f"budget {limit.text}{whose}"), over="hold", everyone=True)
 
     def _quota(self, owner: str, limit: Limit, label: str) -> Quota:
         window = limit.window

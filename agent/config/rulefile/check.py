@@ -137,9 +137,10 @@ def _windows(rule: Placed[Rule], merged: Merged) -> Iterator[Fault]:
 
 
 def limits(rule: Placed[Rule] | Placed[Challenge], merged: Merged) -> Iterator[Fault]:
-    """Limits over windows or of currencies that are not there."""
-    for number, limit in enumerate(rule.it.limit):
-        yield from _limit(rule, limit, merged, ("limit", number))
+    """Limits and budgets over windows or of currencies that are not there."""
+    for key in ("limit", "budget"):
+        for number, limit in enumerate(getattr(rule.it, key, ())):
+            yield from _limit(rule, limit, merged, (key, number))
 
 
 def _streak(rule: Placed[Rule], merged: Merged) -> Iterator[Fault]:
@@ -192,4 +193,5 @@ def _caps(merged: Merged) -> Iterator[Fault]:
 def _budgets(merged: Merged) -> Iterator[Fault]:
     for name, budget in merged.budgets.items():
         yield from _currency(budget, name, merged, ())
-        yield from _limit(budget, budget.it, merged, ())
+        for limit in budget.it:
+            yield from _limit(budget, limit, merged, ())

@@ -35,6 +35,7 @@ from agent.config.rulefile.types import (
     Name,
     On,
     Operand,
+    OwnBudget,
     PeriodName,
     Scope,
     Span,
@@ -56,6 +57,7 @@ class Rule(Model):
     once_per: Annotated[tuple[Scope, ...], ListOf] | None = None
     frequency: Annotated[StrictInt, Field(ge=1, le=1_000_000)] = 1
     limit: Limits = ()
+    budget: OwnBudget = ()
     cooldown: Span | None = None
     min_trust: TrustName = Trust.trusted_source
     recipient: Role = "subject"

@@ -77,7 +77,13 @@ WRITTEN: Mapping[str, JsonSchemaValue] = {
     "_operand": {"anyOf": [{"type": "number"}, _text(f"{_NUMBER}|{_DURATION}", "14d")]},
     "_trust": {"enum": list(Trust.__members__)},
     "_expected": {"type": ["number", "string"]},
-    "_budget": {"type": "object", "additionalProperties": _text(_LIMIT, "50000/week")},
+    "_budget": {
+        "type": "object",
+        "additionalProperties": {
+            "anyOf": [_text(_LIMIT, "50000/week"), {"type": "array", "items": _text(_LIMIT, "50000/week")}]
+        },
+    },
+    "_own_budget": _text(_LIMIT, "500 points/day"),
     "comparison": _COMPARISON,
     "weekday": _text(_WEEKDAY, "mon"),
     "hours": _text(rf"{_CLOCK} *- *({_CLOCK}|24:00)", "08:00-18:00"),

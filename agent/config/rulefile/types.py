@@ -125,18 +125,36 @@ def _expected(value: Any) -> Number | str:
     return value if found is None else found
 
 
-def _budget(value: Any) -> dict[str, Limit]:
+def _budget(value: Any) -> dict[str, tuple[Limit, ...]]:
     if not isinstance(value, dict):
         raise MisfitError("a budget is a table", '[budget] with points = "50000/week"')
-    found: dict[str, Limit] = {}
-    for currency, text in value.items():
-        try:
-            found[currency] = grammar.limit(text, unit=currency)
-        except MisfitError as error:
-            raise MisfitError(error.message, error.hint, at=(currency, *error.at)) from None
-        if found[currency].unit != currency:
-            raise MisfitError(f"a budget of {currency} counts {currency}", 'such as "50000/week"', at=(currency,))
+    found: dict[str, tuple[Limit, ...]] = {}
+    for currency, given in value.items():
+        if isinstance(given, list):
+            found[currency] = tuple(_of_currency(one, currency, (currency, n)) for n, one in enumerate(given))
+        else:
+            found[currency] = (_of_currency(given, currency, (currency,)),)
     return found
+
+
+def _of_currency(value: Any, currency: str, at: tuple[str | int, ...]) -> Limit:
+    try:
+        limit = _held_over(grammar.limit(value, unit=currency))
+    except MisfitError as error:
+        raise MisfitError(error.message, error.hint, at=(*at, *error.at)) from None
+    if limit.unit != currency:
+        raise MisfitError(f"a budget of {currency} counts {currency}", 'such as "50000/week"', at=at)
+    return limit
+
+
+def _own_budget(value: Any) -> Limit:
+    return _held_over(grammar.limit(value))
+
+
+def _held_over(limit: Limit) -> Limit:
+    if limit.over != "refuse" or limit.for_role is not None:
+        raise MisfitError("a budget is everybody's, and what goes over it is held", 'such as "500 points/day"')
+    return limit
 
 
 Identifier = Annotated[str, PlainValidator(_identifier)]
@@ -158,4 +176,5 @@ Expiry = Annotated[int | None, PlainValidator(_expiry)]
 Operand = Annotated[Number, PlainValidator(_operand)]
 TrustName = Annotated[Trust, PlainValidator(_trust)]
 Expected = Annotated[Number | str, PlainValidator(_expected)]
-Budget = Annotated[dict[str, Limit], PlainValidator(_budget)]
+Budget = Annotated[dict[str, tuple[Limit, ...]], PlainValidator(_budget)]
+OwnBudget = Annotated[tuple[Annotated[Limit, PlainValidator(_own_budget)], ...], BeforeValidator(_listed)]

@@ -92,6 +92,7 @@ def as_rule(spec: Scheduled) -> Rule:
         badge=first.badge if first is not None else spec.badge,
         once_per=(RUN,),
         limit=spec.limit,
+        budget=spec.budget,
         cooldown=spec.cooldown,
         min_trust=spec.min_trust,
         mode=spec.mode,

@@ -74,7 +74,7 @@ def test_settings_tables_and_lists_are_compared_too() -> None:
     assert told(old, new) == [
         ("setting", "day_starts_at", "changed", ("it is now 14400, was 0",)),
         ("currency", "points", "changed", ('worth is now "0.02 GBP", was "0.01 GBP"',)),
-        ("budget", "points", "added", ('"500 points/week"',)),
+        ("budget", "points", "added", ('["500 points/week"]',)),
         ("cap", "", "added", ('{ limit = "90 points/week" }',)),
         ("cap", "", "removed", ('{ limit = "100 points/week" }',)),
     ]

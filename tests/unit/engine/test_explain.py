@@ -71,6 +71,7 @@ KEYS = {
     "frequency": "frequency = 2",
     "limit": 'limit = "3/day"',
     "cooldown": 'cooldown = "1h"',
+    "budget": 'budget = "500 points/day"',
     "min_trust": 'min_trust = "server_verified"',
     "recipient": 'recipient = "actor"',
     "reverse_on": 'reverse_on = "lesson.uncompleted"',
@@ -111,13 +112,17 @@ def test_every_key_of_a_rule_is_told(key: str) -> None:
 def test_what_the_whole_file_does_to_a_rule_is_told_with_it() -> None:
     book = rulebook(
         '[[deny]]\non = "lesson.*"\nreason = "practice course"\nconditions = { course_id = "7" }\n'
-        '[[deny]]\non = "quiz.*"\nreason = "other"\n[[cap]]\nlimit = "50 points/day"\n[budget]\npoints = "900/week"\n'
-        + rule()
+        '[[deny]]\non = "quiz.*"\nreason = "other"\n[[cap]]\nlimit = "50 points/day"\n'
+        '[budget]\npoints = ["900/week", "200/day"]\n' + rule()
     )
     said = explain.rule_sentences(book.rules[0], book)
     assert "Earns nothing where course_id 7 (deny: practice course)." in said
     assert not [one for one in said if "other" in one]
-    assert {"Stops at cap 50 points/day.", "Stops at budget 900 points/week."} <= set(said)
+    assert {
+        "Stops at cap 50 points/day.",
+        "Stops at budget 900 points/week.",
+        "Stops at budget 200 points/day.",
+    } <= set(said)
 
 
 RULES = rulebook(

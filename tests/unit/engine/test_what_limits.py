@@ -280,6 +280,19 @@ def test_a_cap_without_a_group_is_over_all_rules_and_can_trim_and_count_awards()
     assert play(rules, event()) == ["ann +10 points", "ann +5 points"]
 
 
+def test_a_budget_of_one_rule_holds_what_that_rule_issues_beyond_it_and_no_other() -> None:
+    rules = rulebook(rule(more='budget = ["15 points/week", "2/day"]') + rule(name="other"))
+    found = decide(rules, [event(), event(who="ben")])
+    assert [(one.rule_id, one.outcome.name, one.reason) for one in found] == [
+        ("r", "awarded", ""),
+        ("other", "awarded", ""),
+        ("r", "held", "budget 15 points/week of r"),
+        ("other", "awarded", ""),
+    ]
+    meters = {(use.meter, use.learner) for use in found[0].uses if use.meter.startswith("budget")}
+    assert meters == {("budget:r:points/week", ""), ("budget:r:awards/day", "")}
+
+
 def test_what_exceeds_the_budget_is_held_and_counts_everybody() -> None:
     rules = rulebook('[budget]\npoints = "15/week"\n' + rule())
     paid, held = decide(rules, [event(), event(who="ben")])

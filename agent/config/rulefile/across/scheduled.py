@@ -138,9 +138,9 @@ def _amounts(placed: Placed[Scheduled], merged: Merged) -> Iterator[Fault]:
 
 
 def _limits(placed: Placed[Scheduled], merged: Merged) -> Iterator[Fault]:
-    for number, limit in enumerate(placed.it.limit):
-        at: KeyPath = ("limit", number)
-        yield from _limit(placed, limit, merged, at)
+    for key in ("limit", "budget"):
+        for number, limit in enumerate(getattr(placed.it, key)):
+            yield from _limit(placed, limit, merged, (key, number))
 
 
 def _limit(placed: Placed[Scheduled], limit: Limit, merged: Merged, at: KeyPath) -> Iterator[Fault]:

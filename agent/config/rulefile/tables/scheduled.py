@@ -13,7 +13,7 @@ from agent.config.document import MisfitError
 from agent.config.grammar import Duration, Number, Window
 from agent.config.rulefile.award import AwardPart, Computed, award_parts
 from agent.config.rulefile.tables.condition import Audience, Conditions
-from agent.config.rulefile.types import Course, Identifier, Kind, Limits, Model, Name, Span, TrustName
+from agent.config.rulefile.types import Course, Identifier, Kind, Limits, Model, Name, OwnBudget, Span, TrustName
 from agent.model import Role, Trust
 
 FORMS = ("rank", "attendance", "anniversary", "inactivity", "draw")
@@ -229,6 +229,7 @@ class Scheduled(Model):
     recipient: Role = "subject"
     audience: Audience | None = None
     limit: Limits = ()
+    budget: OwnBudget = ()
     cooldown: Span | None = None
     mode: Literal["live", "shadow", "off"] = "live"
     message: Annotated[StrictStr, Field(max_length=500)] = ""
