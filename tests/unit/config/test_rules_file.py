@@ -147,7 +147,10 @@ TABLES = [
     ("[[kind]]\nkind = \"forum.*\"\nlms_event = '\\x'", "4: 'forum.*' is not a kind"),
     ("budget = 5", "3: a budget is a table"),
     ('[budget]\npoints = ["5/day", "5 stars/day"]', "4: a budget of points counts points"),
-    ('[budget]\npoints = { of = "5 points/day", over = "trim" }', "4: a budget is everybody's"),
+    (
+        '[budget]\npoints = { of = "5 points/day", over = "trim" }',
+        "4: a budget is everybody's, and what goes over it is held",
+    ),
     ("[value.w]\ndefault = true", "4: True is neither a number nor a duration"),
     ('[value.w]\ndefault = "soon"', "4: 'soon' is neither a number nor a duration"),
     ("[period.p]\nfrom = 2026-02-01\nuntil = 2026-01-01", "5: ends before it begins"),
