@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from agent.ledger.privacy.clearing import NAMES_A_PERSON, facts_without
 from agent.ledger.record.erased import Erased
+from agent.ledger.record.people import split_learner
 from agent.model import Event, Observation
 
 T = TypeVar("T")
@@ -22,6 +23,15 @@ def spared(events: Sequence[Event], erased: Erased) -> list[Event]:
         return list(events)
     found = (_spared(event, erased) for event in events)
     return [event for event in found if event is not None]
+
+
+def left_by_its_person(event: Event, erased: Erased) -> bool:
+    """Whether it is an act of any account of somebody who wants no part; accounts are known as one by now."""
+    seen = event.seen
+    user = seen.people.get("subject") or seen.people.get("actor")
+    if not user or not erased.out:
+        return False
+    return erased.is_out(split_learner(seen.learner(user)), seen.occurred_at)
 
 
 def _spared(event: Event, erased: Erased) -> Event | None:

@@ -9,7 +9,7 @@ import aiosqlite
 
 from agent.arriving.agreed import Consents, not_agreed
 from agent.arriving.linked import Linking
-from agent.arriving.spared import spared
+from agent.arriving.spared import left_by_its_person, spared
 from agent.config.kinds import DELETED
 from agent.engine import evaluate, trust
 from agent.engine.evaluate import Verdict
@@ -22,7 +22,7 @@ from agent.ledger.privacy import retention
 from agent.ledger.privacy.retention import Forgotten
 from agent.ledger.record import agreed, erased
 from agent.ledger.record.erased import Erased, Span
-from agent.ledger.record.people import People, split_learner
+from agent.ledger.record.people import People
 from agent.model import Event, Page, SourceState, Trust
 
 
@@ -143,7 +143,7 @@ class Whose:
         if not self.aliases:
             return await self._judged_as_agreed(connection, events, rulebook, verdicts)
         ours = again.each_once(await aliases.recognised(connection, events, self.aliases, trust.event_id))
-        ours = await self.agreed(connection, [event for event in ours if not self._out(event)])
+        ours = await self.agreed(connection, [event for event in ours if not left_by_its_person(event, self.erased)])
         verdicts.update({event.event_id: evaluate.judge(event, rulebook) for event in ours})
         return ours
 
@@ -184,14 +184,6 @@ class Whose:
             for event in events
             if event.event_id in known or not self._forgotten.covers(event.seen.site, event.seen.occurred_at)
         ]
-
-    def _out(self, event: Event) -> bool:
-        """Whether it is the act of an account of somebody who wants no part."""
-        seen = event.seen
-        user = seen.people.get("subject") or seen.people.get("actor")
-        if not user or not self.erased.out:
-            return False
-        return self.erased.is_out(split_learner(seen.learner(user)), seen.occurred_at)
 
 
 def _deleted(event: Event) -> Account | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import aiosqlite
 
 from agent.arriving import sighted
+from agent.arriving.spared import left_by_its_person, spared
 from agent.clock import Clock
 from agent.collectors.logstore.collector import LogstoreCollector
 from agent.config.settings import LogSource, Settings
@@ -21,9 +22,12 @@ from agent.engine.timing.timetable import utc
 from agent.errors import ConfigError, IntegrityError
 from agent.ledger import delivery, file, sources
 from agent.ledger.merging import aliases
+from agent.ledger.merging.aliases import Aliases
 from agent.ledger.past import again
 from agent.ledger.privacy import retention
 from agent.ledger.privacy.retention import Forgotten
+from agent.ledger.record import erased
+from agent.ledger.record.erased import Erased
 from agent.model import Event, Page, SourceState
 from agent.outbox import succession
 from agent.outbox.recovery.asking import Asking
@@ -57,13 +61,17 @@ class Books:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Log:
-    """One source and the ledger: wanted acts up to where it is read, those recorded, those of before the rules."""
+    """One source and the ledger: wanted acts up to where it is read, those recorded, those of before the rules.
+
+    ``absent`` are of those who were erased, take no part or were deleted.
+    """
 
     source: str
     acts: int
     recorded: int
     before_the_rules: int
     forgotten: int
+    absent: int
     missing: int
     first: str = ""
 
@@ -159,7 +167,7 @@ async def log(settings: Settings, source: LogSource, rulebook: Rulebook, clock: 
     with file.reading(settings.agent.data_dir) as connection:
         stands = sources.load(connection, source.name)
         spans = {name: (low, high) for name, low, high in connection.execute(_SPANS, (source.name,))}
-        counted = _Counted(spans, retention.read(connection))
+        counted = _Counted(spans, retention.read(connection), erased.of_ledger(connection))
     if stands is not None:
         collector = LogstoreCollector(logstore_options(settings, source), clock)
         begin = SourceState(position=UNPLACED, start_at=stands.start_at or 0)
@@ -177,10 +185,11 @@ async def log(settings: Settings, source: LogSource, rulebook: Rulebook, clock: 
 class _Counted:
     """Acts of a log, looked up in the ledger page by page."""
 
-    def __init__(self, spans: Mapping[str, tuple[int, int]], gone: Forgotten) -> None:
+    def __init__(self, spans: Mapping[str, tuple[int, int]], gone: Forgotten, marks: Erased) -> None:
         self._spans = spans
         self._gone = gone
-        self._acts = self._recorded = self._before = self._forgotten = self._missing = 0
+        self._marks = marks
+        self._acts = self._recorded = self._before = self._forgotten = self._absent = self._missing = 0
         self._first = ""
 
     async def count(self, reading: aiosqlite.Connection, events: list[Event]) -> None:
@@ -188,14 +197,21 @@ class _Counted:
             return
         source = events[0].seen.source
         told = await sighted.compared(reading, events, source, states=True)
+        # Those in which somebody takes part who was erased stand there without that person, under another id.
+        left = [next(iter(spared([event], self._marks)), None) for event in told]
         merged = await aliases.load(reading)
-        ours = await aliases.recognised(reading, told, merged, trust.event_id) if merged else told
-        known = await again.known(reading, ours)
-        for event in ours:
+        ours = await _recognised(reading, told, merged)
+        theirs = await _recognised(reading, [one for one in left if one is not None], merged)
+        known = await again.known(reading, [*ours, *theirs])
+        parted = iter(theirs)
+        for event, one in zip(ours, left, strict=True):
             self._acts += 1
             low, high = self._spans.get(event.seen.lms_event, (0, -1))
-            if event.event_id in known:
+            other = None if one is None else next(parted)
+            if event.event_id in known or (other is not None and other.event_id in known):
                 self._recorded += 1
+            elif other is None or left_by_its_person(other, self._marks):
+                self._absent += 1
             elif self._gone.covers(event.seen.site, event.seen.occurred_at):
                 self._forgotten += 1
             elif not low <= event.seen.position <= high:
@@ -214,9 +230,14 @@ class _Counted:
             recorded=self._recorded,
             before_the_rules=self._before,
             forgotten=self._forgotten,
+            absent=self._absent,
             missing=self._missing,
             first=self._first,
         )
+
+
+async def _recognised(reading: aiosqlite.Connection, events: Sequence[Event], merged: Aliases) -> Sequence[Event]:
+    return await aliases.recognised(reading, events, merged, trust.event_id) if merged else events
 
 
 def _asked(page: Page, source: LogSource, stands: SourceState) -> list[Event]:

@@ -324,6 +324,8 @@ def test_who_opted_out_earns_nothing_until_they_opt_in_and_keeps_what_they_have(
     assert row["why"].startswith("takes no part since ")
     assert [one["reason"] for one in row["decisions"]] == ["never earns: opted out"]
     assert "takes no part since" in desk.command("learner", "show", "ann").stdout
+    (log,) = desk.json("doctor", "reconcile")["logs"]
+    assert (log["absent"], log["missing"]) == (1, 0), "what is left out on purpose is no difference"
     new = desk.export()[len(before) :]
     assert [row["learner"] for row in new if row["occurred_at"] > "2026-10"] == ["moodle:36"]
 

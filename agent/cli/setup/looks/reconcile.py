@@ -71,6 +71,7 @@ def _lines(logs: list[Log], books: Books | None) -> list[str]:
         f"log {log.source}: {log.recorded} of {log.acts} wanted acts are in the ledger"
         + (f", {log.before_the_rules} are of a time when no rule asked for them" if log.before_the_rules else "")
         + (f", {log.forgotten} earned nothing and are forgotten ([privacy] decisions_keep)" if log.forgotten else "")
+        + (f", {log.absent} are of people who were erased, deleted or take no part" if log.absent else "")
         + (f", {log.missing} are missing" if log.missing else "")
         for log in logs
     ]
