@@ -324,7 +324,12 @@ def _discussion_posts(site: FakeMoodle, form: Mapping[str, str]) -> Any:
     ratings = [
         {"itemid": post, "scaleid": 10, "userid": 0, "count": count, "canrate": False} for post, count in counted
     ]
-    info = {"contextid": 0, "component": "mod_forum", "ratingarea": "post", "scales": [], "ratings": ratings}
+    (scale,) = site.ask(
+        f"SELECT f.scale FROM mdl_forum f JOIN mdl_forum_discussions d ON d.forum = f.id WHERE d.id = {discussion}"
+    ) or [(0,)]
+    items = [{"value": place, "name": word} for place, word in _scale(site, scale[0]).items()]
+    scales = [{"id": -scale[0], "max": len(items), "isnumeric": False, "items": items}] if items else []
+    info = {"contextid": 0, "component": "mod_forum", "ratingarea": "post", "scales": scales, "ratings": ratings}
     return {"posts": posts, "forumid": 0, "courseid": 0, "ratinginfo": info, "warnings": []}
 
 
@@ -364,7 +369,17 @@ def _discussions(site: FakeMoodle, form: Mapping[str, str]) -> Any:
     }
 
 
+def _scale(site: FakeMoodle, scale: int) -> Mapping[int, str]:
+    """The words of a scale of words by their places, as Moodle's `make_menu_from_list` has them."""
+    if scale >= 0:
+        return {}
+    ((words,),) = site.ask(f"SELECT scale FROM mdl_scale WHERE id = {-scale}")
+    return dict(enumerate(map(str.strip, words.split(",")), 1))
+
+
 def _ratings(site: FakeMoodle, form: Mapping[str, str]) -> Any:
+    most = int(form["scaleid"])
+    menu = _scale(site, most) or {points: f"{points} / {most}" for points in range(most + 1)}
     rows = site.ask(
         "SELECT id, userid, rating, timemodified FROM mdl_rating WHERE component = 'mod_forum' "
         f"AND ratingarea = 'post' AND itemid = {int(form['itemid'])} ORDER BY timemodified"
@@ -372,7 +387,8 @@ def _ratings(site: FakeMoodle, form: Mapping[str, str]) -> Any:
     return {
         "ratings": [
             {
-                "id": number, "userid": user, "userpictureurl": "", "userfullname": "", "rating": str(rating),
+                "id": number, "userid": user, "userpictureurl": "", "userfullname": "",
+                "rating": menu[min(rating, max(menu))],
                 "timemodified": at,
             }
             for number, user, rating, at in rows

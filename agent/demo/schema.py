@@ -173,6 +173,9 @@ rating
   contextid component:100 ratingarea:50 itemid scaleid rating userid timecreated timemodified
   key component,ratingarea,contextid,itemid
   key userid
+scale
+  courseid userid name:255 scale:text description:text descriptionformat timemodified
+  key courseid
 badge
   name:255 description:text? timecreated timemodified usercreated usermodified issuername:255 expiredate? type courseid?
   message:text status version:255?

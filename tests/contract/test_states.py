@@ -98,3 +98,34 @@ async def test_what_every_walk_has_seen_is_not_looked_at_again_by_the_daily_look
         again.state = replace(look.state, proven_at=0)
         (same,) = await again.seen()
         assert same.natural_key == first.natural_key
+
+
+async def test_a_rating_says_how_much_by_points_or_scale_and_whether_a_teacher_gave_it(
+    site: Site, clock: HandClock
+) -> None:
+    at = NOW - 7_200
+    log(site, 1, timecreated=at - 3_600)
+    put(site, "role", id=3, shortname="editingteacher", archetype="editingteacher")
+    put(site, "context", id=84, contextlevel=50, instanceid=3, path="/1/84")
+    put(site, "context", id=90, contextlevel=70, instanceid=70, path="/1/84/90")
+    put(site, "role_assignments", id=1, roleid=3, contextid=84, userid=40)
+    put(site, "forum_discussions", id=50, course=3, forum=7, name="D", firstpost=60, userid=35)
+    put(
+        site, "forum_posts", id=60, discussion=50, parent=0, userid=35, created=at, modified=at, subject="S", message=""
+    )
+    put(site, "scale", id=2, name="Ways of knowing", scale="Separate,Mixed,Constructive")
+    given = {"contextid": 90, "component": "mod_forum", "ratingarea": "post", "itemid": 60}
+    times = {"timecreated": at, "timemodified": at}
+    for number, (rater, value, scale) in enumerate(((40, 3, -2), (36, 4, 5), (37, 2, -9)), 1):
+        put(site, "rating", id=number, userid=rater, rating=value, scaleid=scale, **given, **times)
+    async with looking(site, clock) as look:
+        seen = await look.seen()
+    facts = {
+        one.people["actor"]: {name: one.facts.get(name) for name in ("rating", "rating_pct", "rating_word", "by_staff")}
+        for one in seen
+    }
+    assert facts == {
+        "40": {"rating": 3, "rating_pct": 100, "rating_word": "constructive", "by_staff": True},
+        "36": {"rating": 4, "rating_pct": 80, "rating_word": None, "by_staff": False},
+        "37": {"rating": 2, "rating_pct": None, "rating_word": None, "by_staff": False},
+    }

@@ -210,14 +210,10 @@ class Answers:
                 break
         return tuple(found)
 
-    async def rated(self, discussion: int) -> tuple[dict[int, shapes.Post], frozenset[int]]:
+    async def discussion(self, number: int) -> shapes.Discussion:
         """The posts of a discussion, and which of them have ratings."""
-        found = await self._ask(
-            "mod_forum_get_discussion_posts",
-            lambda answer: (shapes.posts_of(answer), shapes.rated_of(answer)),
-            discussionid=discussion,
-        )
-        return found or ({}, frozenset())
+        found = await self._ask("mod_forum_get_discussion_posts", shapes.discussion_of, discussionid=number)
+        return found or shapes.Discussion(posts={}, rated=frozenset(), words=())
 
     async def ratings(self, forum: shapes.Forum, post: int) -> tuple[shapes.Rating, ...]:
         """The ratings of a post."""

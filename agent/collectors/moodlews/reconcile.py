@@ -145,10 +145,10 @@ class WebServiceStates:
         found: list[_Placed] = []
         for forum in await self._answers.forums(course) or ():
             for discussion in await self._answers.discussions(forum.id):
-                posts, rated = await self._answers.rated(discussion)
-                for post in sorted(rated):
-                    for rating in await self._answers.ratings(forum, post):
-                        one = told.rating(course, forum, posts[post], rating)
+                there = await self._answers.discussion(discussion)
+                for post in sorted(there.rated):
+                    for given in await self._answers.ratings(forum, post):
+                        one = told.rating(course, forum, there.posts[post], given, there.words)
                         if one is not None and walk.since < one.at <= walk.until:
                             found.append((one, forum.lesson))
         return found
@@ -186,6 +186,7 @@ class WebServiceStates:
             grade = exact(one.state)
             if grade is not None:
                 facts["grade"] = grade
+        facts.update(one.facts)
         return replace(seen, natural_key=one.natural_key, evidence=Evidence.web_service, facts=facts)
 
     def _page(self, state: SourceState, demand: Demand, seen: Sequence[Observation], *, caught_up: bool) -> Page:

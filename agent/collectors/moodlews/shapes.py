@@ -249,13 +249,31 @@ def _post(one: Mapping[str, Any]) -> Post:
     )
 
 
-def rated_of(answer: object) -> frozenset[int]:
-    """`mod_forum_get_discussion_posts`: which of its posts have ratings; where that is not told, all of them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discussion:
+    """The posts of a discussion, which of them are ``rated``, and the ``words`` of the scale, where that is told."""
+
+    posts: Mapping[int, Post]
+    rated: frozenset[int]
+    words: tuple[str, ...]
+
+
+def discussion_of(answer: object) -> Discussion:
+    """`mod_forum_get_discussion_posts`: where ratings are not told, all of its posts may have some.
+
+    The words of a scale are told to whoever may rate.
+    """
     posts = posts_of(answer)
     told = _table(answer).get("ratinginfo")
-    ratings = list(_tables(_table(told).get("ratings"))) if isinstance(told, dict) else []
-    counted = {_int(one, "itemid"): _whole(one.get("count")) for one in ratings}
-    return frozenset(number for number in posts if counted.get(number, 1) != 0)
+    about = _table(told) if isinstance(told, dict) else {}
+    counted = {_int(one, "itemid"): _whole(one.get("count")) for one in _tables(about.get("ratings") or [])}
+    items = [list(_tables(one.get("items") or [])) for one in _tables(about.get("scales") or [])]
+    placed = {_int(item, "value"): _text(item, "name") for item in (items[0] if len(items) == 1 else ())}
+    return Discussion(
+        posts=posts,
+        rated=frozenset(number for number in posts if counted.get(number, 1) != 0),
+        words=tuple(placed[place] for place in sorted(placed)) if set(placed) == set(range(1, len(placed) + 1)) else (),
+    )
 
 
 def ratings_of(answer: object) -> tuple[Rating, ...]:

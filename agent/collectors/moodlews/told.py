@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from agent.collectors.moodlews import shapes
-from agent.collectors.states.tables import COURSE_LEVEL, RATED, Found, log_row
+from agent.collectors.rating import of_text
+from agent.collectors.states.tables import COURSE_LEVEL, Found, log_row
 from agent.collectors.systems import moodle
+from agent.collectors.systems.moodle import RATED
 from agent.engine.sighting.untold import COMPLETED, COMPLETION, GRADED
 
 _PAID_SORTS = frozenset({"mod", "course"})
@@ -89,8 +91,10 @@ def grades(course: int, learner: int, graded: Iterable[shapes.Graded]) -> Iterat
             )
 
 
-def rating(course: int, forum: shapes.Forum, post: shapes.Post, one: shapes.Rating) -> Found | None:
-    """What somebody gave a post; None where nobody is known to have written it."""
+def rating(
+    course: int, forum: shapes.Forum, post: shapes.Post, one: shapes.Rating, words: Sequence[str]
+) -> Found | None:
+    """What somebody gave a post, in ``words`` of the forum's scale; None where nobody is known as its author."""
     if post.author is None:
         return None
     return Found(
@@ -99,6 +103,7 @@ def rating(course: int, forum: shapes.Forum, post: shapes.Post, one: shapes.Rati
         learner=post.author,
         object=f"{post.id} by {one.rater}",
         state=one.rating,
+        facts=of_text(one.rating, words),
         at=one.at,
         course=course,
         row=log_row(

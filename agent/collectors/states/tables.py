@@ -6,8 +6,8 @@ every act. Nobody is named as its actor but the rater of a rating, because the t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 import orjson
@@ -15,11 +15,10 @@ import orjson
 from agent.collectors.logstore.dialects.database import Row
 from agent.collectors.logstore.draft import Draft
 from agent.collectors.systems import moodle
+from agent.collectors.systems.moodle import RATED
 from agent.engine.sighting.untold import BADGE, COMPLETED, COMPLETION, GRADED, STATE
-from agent.model import Demand
+from agent.model import Demand, Fact
 
-RATED = r"\mod_forum\rating"
-"""Stands where a log row has its event: Moodle writes none for a rating."""
 COURSE_LEVEL = 50
 """`contextlevel` of a course."""
 _ORIGIN = "state"
@@ -29,7 +28,8 @@ _ORIGIN = "state"
 class Found:
     """One row of a state table. ``state`` is the completion state, the grade or the rating as text, else empty.
 
-    ``row`` is what the log should have had (`agent.collectors.logstore.draft.COLUMNS`); its number is 0.
+    ``facts`` are known of it already, ``other`` is what look-ups need to know. ``row`` is what the log should have had
+    (`agent.collectors.logstore.draft.COLUMNS`); its number is 0.
     """
 
     id: int
@@ -40,6 +40,8 @@ class Found:
     at: int
     course: int | None
     row: Row
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    other: moodle.Other = field(default_factory=dict)
 
     @property
     def natural_key(self) -> tuple[str, ...]:
@@ -183,7 +185,7 @@ def _badge(row: Row) -> Found:
 
 
 def _rating(row: Row) -> Found:
-    number, at, author, course, post, rater, rating, module = row
+    number, at, author, course, post, rater, rating, module, scale = row
     return Found(
         id=number,
         event=RATED,
@@ -203,6 +205,7 @@ def _rating(row: Row) -> Found:
             course=course,
             user=rater,
         ),
+        other={"rating": rating, "scaleid": scale},
     )
 
 
@@ -250,7 +253,7 @@ TABLES: tuple[Table, ...] = (
     Table(
         name="rating",
         event=RATED,
-        rows="SELECT t.id, t.timemodified, p.userid, d.course, p.id, t.userid, t.rating, x.instanceid "
+        rows="SELECT t.id, t.timemodified, p.userid, d.course, p.id, t.userid, t.rating, x.instanceid, t.scaleid "
         "FROM {rating} t JOIN {forum_posts} p ON p.id = t.itemid "
         "JOIN {forum_discussions} d ON d.id = p.discussion JOIN {context} x ON x.id = t.contextid "
         "WHERE t.id > ? AND t.id <= ? AND t.timemodified > ? AND t.timemodified <= ? "
@@ -268,6 +271,7 @@ def as_told(draft: Draft, one: Found) -> None:
     """Nobody knows who did it, but for a rating: its rater did, and the author of the post is whom it is about."""
     if one.event == RATED:
         draft.kind = "forum.rated"
+        draft.other = one.other
         draft.post = draft.object_id
         draft.people["author"] = str(one.learner)
     else:

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Sequence
 
 from agent.collectors.logstore.dialects.database import Database, Rows, Unreadable
-from agent.collectors.states.tables import RATED, Found, events_of
+from agent.collectors.states.tables import Found, events_of
 from agent.collectors.systems import moodle
+from agent.collectors.systems.moodle import RATED
 from agent.engine.sighting import untold
 from agent.errors import InvalidInputError, TransientError
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 from agent.collectors.states.collector import StateCollector
@@ -15,6 +16,7 @@ from tests.fakes import ManualClock
 from tests.sites import EVERYTHING, options_for
 
 NOW = 1_795_300_000
+GIVEN = ("rating", "rating_pct", "by_staff")
 DEMAND = replace(EVERYTHING, patterns=frozenset({"forum.*"}))
 
 UNTOLD = r"""
@@ -56,13 +58,25 @@ async def test_every_rating_but_a_restored_one_is_found_with_its_rater_and_the_a
 ) -> None:
     seen, _ = await walked(shared_capture)
     stored = shared_capture.execute(
-        "SELECT r.userid, p.userid, p.id FROM mdl_rating r JOIN mdl_forum_posts p ON p.id = r.itemid "
+        "SELECT r.userid, p.userid, p.id, r.rating, r.scaleid, EXISTS (SELECT 1 FROM mdl_role_assignments a "
+        "JOIN mdl_role o ON o.id = a.roleid JOIN mdl_context c ON c.id = a.contextid WHERE a.userid = r.userid AND "
+        "o.archetype IN ('manager', 'editingteacher', 'teacher') AND (c.contextlevel = 10 OR c.contextlevel = 50 AND "
+        "c.instanceid = d.course)) FROM mdl_rating r JOIN mdl_forum_posts p ON p.id = r.itemid "
         "JOIN mdl_forum_discussions d ON d.id = p.discussion WHERE d.course NOT IN (SELECT courseid FROM "
         r"mdl_logstore_standard_log WHERE eventname = '\\core\\event\\course_restored')"
     )
     assert len(stored) == 8
-    rated = Counter((one.people["actor"], one.people["author"], one.post) for one in seen if one.kind == "forum.rated")
-    assert rated == Counter((str(rater), str(author), str(post)) for rater, author, post in stored)
+    assert all(row[4] > 0 for row in stored), "all of them are points"
+    rated = Counter(
+        (one.people["actor"], one.people["author"], one.post, *(one.facts[name] for name in GIVEN))
+        for one in seen
+        if one.kind == "forum.rated"
+    )
+    assert rated == Counter(
+        (str(rater), str(author), str(post), value, Fraction(100 * value, most), bool(staff))
+        for rater, author, post, value, most, staff in stored
+    )
+    assert {staff for *_, staff in rated} == {True}
 
 
 def test_the_agent_pays_what_the_log_missed_once_however_often_it_looks(

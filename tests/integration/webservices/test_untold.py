@@ -180,10 +180,22 @@ async def test_grades_and_completed_courses_are_found_and_are_one_with_their_pos
         assert grade.lesson == str(QUIZ)
 
 
-async def test_a_rating_is_found_with_its_rater_and_the_author(tmp_path: Path) -> None:
-    rules = '[[rule]]\nid = "r"\non = "forum.rated"\naward = 5\nrecipient = "author"\n'
+RATED = {
+    "points": (10, 8, 'rating = ">=8", rating_pct = 80, by_staff = true'),
+    "a scale": (-2, 3, 'rating_word = "constructive", rating_pct = 100, by_staff = true'),
+}
+
+
+@pytest.mark.parametrize("how", RATED)
+async def test_a_rating_is_found_with_its_rater_the_author_and_what_it_says(tmp_path: Path, how: str) -> None:
+    scale, given, conditions = RATED[how]
+    rules = (
+        f'[[rule]]\nid = "r"\non = "forum.rated"\naward = 5\nrecipient = "author"\nconditions = {{ {conditions} }}\n'
+    )
     async with hosted(tmp_path, rules, **START) as at:
         await began(at)
+        at.site.execute("UPDATE mdl_forum SET scale = ? WHERE id = 7", (scale,))
+        put(at.site, "scale", id=2, name="Ways of knowing", scale="Separate,Mixed, Constructive")
         put(at.site, "forum_discussions", id=50, course=COURSE, forum=7, name="D", firstpost=60, userid=LEARNER)
         for number in (60, 61):
             put(
@@ -191,8 +203,8 @@ async def test_a_rating_is_found_with_its_rater_and_the_author(tmp_path: Path) -
                 created=NOW, modified=NOW, subject="S", message="Hello",
             )  # fmt: skip
         put(
-            at.site, "rating", id=1, contextid=1, component="mod_forum", ratingarea="post", itemid=61, scaleid=10,
-            rating=8, userid=TEACHER, timecreated=NOW + 50, timemodified=NOW + 50,
+            at.site, "rating", id=1, contextid=1, component="mod_forum", ratingarea="post", itemid=61, scaleid=scale,
+            rating=given, userid=TEACHER, timecreated=NOW + 50, timemodified=NOW + 50,
         )  # fmt: skip
         at.clock.at += 1_200
         await at.walk()

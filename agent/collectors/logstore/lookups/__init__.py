@@ -16,7 +16,7 @@ from agent.collectors.logstore.lookups.base import Batch, LookUp
 from agent.collectors.logstore.lookups.courses import courses
 from agent.collectors.logstore.lookups.dates.due import due_dates
 from agent.collectors.logstore.lookups.enrolments import enrolments
-from agent.collectors.logstore.lookups.forums import forums
+from agent.collectors.logstore.lookups.forums import forums, ratings
 from agent.collectors.logstore.lookups.grades import grades
 from agent.collectors.logstore.lookups.people import identities, people
 from agent.collectors.logstore.lookups.profiles import profiles
@@ -48,6 +48,7 @@ async def look_up(
             quizzes,
             grades,
             forums,
+            ratings,
             writing,
             courses,
             enrolments,

@@ -1,12 +1,14 @@
-"""Forum posts: a discussion counts as its first post; lengths as Moodle counted them. Texts are never read."""
+"""Forum posts: a discussion counts as its first post; lengths as Moodle counted them; what ratings say. No texts."""
 
 from __future__ import annotations
 
+from agent.collectors import rating
 from agent.collectors.logstore.draft import Draft
 from agent.collectors.logstore.lookups.base import Batch, LookUp, rows_of
 from agent.collectors.numbers import exact
-from agent.collectors.systems.moodle import DISCUSSIONS, REPLIES, TAGGED
+from agent.collectors.systems.moodle import DISCUSSIONS, RATED, REPLIES, TAGGED
 
+_SCALES = "SELECT id, scale FROM {scale} WHERE id IN ([ids])"
 _FIRST_POSTS = {
     "forum": "SELECT id, firstpost FROM {forum_discussions} WHERE id IN ([ids])",
     "hsuforum": "SELECT id, firstpost FROM {hsuforum_discussions} WHERE id IN ([ids])",
@@ -67,3 +69,19 @@ def _authors(batch: Batch, tagged: list[Draft]) -> LookUp:
         if author is not None:
             draft.people |= {"subject": author, "author": author}
             draft.learner = int(author)
+
+
+def ratings(batch: Batch) -> LookUp:
+    """What each rating says, by the points or the scale that it was given in; a scale's number is kept below zero."""
+    rated = [draft for draft in batch.drafts if draft.event == RATED]
+    if not rated or not batch.wants(*rating.FACTS):
+        return
+    given = [(draft, exact(draft.other.get("rating")), exact(draft.other.get("scaleid"))) for draft in rated]
+    scales = sorted({-scale for _, _, scale in given if isinstance(scale, int) and scale < 0})
+    answers = yield [batch.schema.query(_SCALES, ids=scales)] if scales else []
+    words = {row[0]: rating.words_of(str(row[1])) for answer in answers for row in rows_of(answer)}
+    for draft, value, scale in given:
+        if not isinstance(value, int) or not isinstance(scale, int):
+            continue
+        found = rating.of_points(value, scale) if scale >= 0 else rating.of_word(value, words.get(-scale, ()))
+        draft.facts |= {name: fact for name, fact in found.items() if name in batch.facts}

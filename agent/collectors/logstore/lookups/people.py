@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from agent.collectors.logstore.dialects.database import Answer, Query, Row, Schema, Unreadable
 from agent.collectors.logstore.lookups.base import Batch, LookUp, rows_of
 from agent.collectors.logstore.lookups.profiles import ROUNDS, roles_asked
-from agent.collectors.systems.moodle import GUEST, NOBODY, SYSTEM, TAGGED, mark_of_id
+from agent.collectors.systems.moodle import GUEST, NOBODY, RATED, SYSTEM, TAGGED, mark_of_id
 from agent.model import Identifier, PersonMark
 
 STAFF_ARCHETYPES = frozenset({"manager", "editingteacher", "teacher"})
+
+_GIVEN = frozenset({TAGGED, RATED})
+"""What somebody gave to a learner's post: whether they are staff is asked."""
 
 _DELETED = "SELECT id FROM {user} WHERE deleted = 1 AND id IN ([ids])"
 _COHORTS = (
@@ -54,7 +57,7 @@ def people(batch: Batch) -> LookUp:
     _mark(batch, deleted, roles if "staff" in batch.facts else None)
     if roles is not None and roles.readable and "by_staff" in batch.facts:
         for draft in batch.drafts:
-            if draft.event == TAGGED:
+            if draft.event in _GIVEN:
                 draft.facts["by_staff"] = roles.is_staff(draft.user, draft.course)
     if roles is not None and roles.readable and "roles" in batch.facts:
         for draft in batch.drafts:

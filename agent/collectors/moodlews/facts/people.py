@@ -7,7 +7,7 @@ category or of the site, so that their roles are unknown; acts without a course 
 from __future__ import annotations
 
 from agent.collectors.moodlews.facts.batch import Batch, Look, number_of
-from agent.collectors.systems.moodle import TAGGED, UNENROLLED, mark_of_id
+from agent.collectors.systems.moodle import RATED, TAGGED, UNENROLLED, mark_of_id
 
 
 async def people(batch: Batch) -> None:
@@ -22,7 +22,7 @@ async def people(batch: Batch) -> None:
     for look in batch.looks:
         if look.course is None:
             continue
-        if look.seen.lms_event == TAGGED and batch.wants("by_staff"):
+        if look.seen.lms_event in {TAGGED, RATED} and batch.wants("by_staff"):
             await _by_staff(batch, look, look.course)
         if not batch.wants("staff", "roles"):
             continue
@@ -50,7 +50,7 @@ async def _cohorts(batch: Batch) -> None:
 
 
 async def _by_staff(batch: Batch, look: Look, course: int) -> None:
-    """Whether whoever gave a tag is staff; unknown of those who are not enrolled."""
+    """Whether whoever gave a tag or a rating is staff; unknown of those who are not enrolled."""
     actor = number_of(look.people.get("actor"))
     roles = await batch.answers.roles(course, actor) if actor is not None else None
     if roles is not None:
