@@ -11,8 +11,8 @@ from importlib import resources
 from agent.collectors.csvfile.cells import Problem
 
 _NAME_MAX = 200
-_PLAIN_NAME = re.compile(r"[A-Za-z .,'’\-]+")
-"""Nearly every name: of those nothing more is asked than whether it has letters, and small ones."""
+_PLAIN_NAME = re.compile(r"[A-Za-zÀ-ÖØ-öø-ſ .,'’\-]+")
+"""Nearly every name in Latin letters: of those nothing more is asked than whether it has letters, and small ones."""
 _IN_NAMES = frozenset("'’‘.,-‐‑()·・׳")
 _NO_PART_OF_A_NAME = re.compile("C[cnos]|N[dlo]|P[cdefios]|S[ckmo]")
 """Unicode's general categories: controls, numbers, punctuation, signs."""
@@ -25,6 +25,9 @@ _LOCAL = re.compile(r"[^\s@.,:;<>()\[\]\\\"]+(?:\.[^\s@.,:;<>()\[\]\\\"]+)*")
 """What may stand before the @: words with single dots between them."""
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"(?:{_LABEL}\.)+({_LABEL})")
+_WORD = r"[a-z0-9_+'-]+"
+_PLAIN_MAIL = re.compile(rf"{_WORD}(?:\.{_WORD})*@(?:{_LABEL}\.)+({_LABEL})")
+"""Nearly every address: if it is not too long and its end is known, nothing more is asked."""
 
 
 def name(cell: str) -> Problem | None:
@@ -42,16 +45,16 @@ def _of_a_name(cell: str) -> Iterator[Problem]:
             yield Problem("the name holds an emoji", "take it out")
         if any(sign not in _IN_NAMES and _NO_PART_OF_A_NAME.match(unicodedata.category(sign)) for sign in cell):
             yield Problem("the name holds digits or signs", "check that the columns have not shifted")
-    letters = sum(sign.isalpha() for sign in cell)
-    if not letters:
+    if not any(sign.isalpha() for sign in cell):
         yield Problem("the name has no letters", "write the name, or leave the column out")
-    if letters > _SHORT and cell.isupper():
+    if cell.isupper() and sum(sign.isalpha() for sign in cell) > _SHORT:
         yield Problem("the name is all capitals", "write it as the person does")
 
 
 def mail(cell: str) -> Problem | None:
     """An e-mail address."""
-    return next(_of_an_address(cell), None)
+    plain = _PLAIN_MAIL.fullmatch(cell) if len(cell) <= _LOCAL_MAX else None
+    return None if plain is not None and plain[1] in top_level_domains() else next(_of_an_address(cell), None)
 
 
 def _of_an_address(cell: str) -> Iterator[Problem]:

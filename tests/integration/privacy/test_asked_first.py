@@ -113,6 +113,7 @@ def test_a_file_of_who_agreed_is_looked_at_first_and_bad_rows_are_told(desk: Des
     file = desk.directory / "consents.csv"
     file.write_text(
         "email,consent\nann@example.org,yes\nnobody@example.org,yes\nben@example.org,no\n,yes\nANN@example.org,x\n"
+        "ben@example.org,yes,no\n"
     )
     words = ("learner", "opt-in", "--file", str(file))
     looked = desk.command(*words, "--dry-run", "--json", check=False)
@@ -123,6 +124,7 @@ def test_a_file_of_who_agreed_is_looked_at_first_and_bad_rows_are_told(desk: Des
         (4, "consent", "the learner has not agreed"),
         (5, "email", "nobody is named"),
         (6, "email", "the same learner as in row 2"),
+        (7, "", "the row has 3 cells, the heading 2"),
     ]
     assert (told["good rows"], told["new"]) == (1, 0)
     assert ledgers.rows(desk.directory / "data", "SELECT count(*) FROM agreed") == [(0,)]
