@@ -238,7 +238,7 @@ def _step(step: dict[str, Any]) -> str:
 
 def _write_qr(found: dict[str, Any], path: Path) -> None:
     from catalogue.errors import CatalogueError
-    from catalogue.redemption import qr
+    from wire.money import qr
 
     text = found["code"] or found["token"]
     if not text:

@@ -14,6 +14,7 @@ from tests.acceptance.campus import Campus, campus
 from tests.acceptance.test_delivery import RULES, complete
 from tests.integration.test_catalogue_process import Served, command, serving
 from tests.sites import SqliteSite
+from wire.money import qr
 
 CAMPUS = "test-campus"
 
@@ -48,11 +49,18 @@ def test_a_learner_sees_what_there_is_redeems_once_and_the_campus_shows_what_is_
     at, where = enrolled(tmp_path, catalogue)
     offered = at.command("rewards", "list", "moodle:35").stdout
     assert re.search(r"tea +A cup of tea +50 points +9 +can be had", offered), offered
-    bought = at.command("redeem", "moodle:35", "tea", "--by", "desk")
+    picture, none = tmp_path / "tea.svg", tmp_path / "none.svg"
+    none.write_text("somebody's")
+    taken = at.command("redeem", "moodle:35", "tea", "--qr", str(none), check=False)
+    assert (taken.returncode, "is there already" in taken.stderr, none.read_text()) == (2, True, "somebody's")
+    none.unlink()
+    bought = at.command("redeem", "moodle:35", "tea", "--by", "desk", "--qr", str(picture))
     voucher = re.search(r"^voucher (\S+), until ", bought.stdout, re.MULTILINE)
     assert voucher is not None, bought.stdout
     assert voucher[1] not in bought.stderr
-    refused = at.command("redeem", "moodle:35", "tea", check=False)
+    assert (picture.read_bytes(), picture.stat().st_mode & 0o777) == (qr.svg(voucher[1]), 0o600)
+    refused = at.command("redeem", "moodle:35", "tea", "--qr", str(none), check=False)
+    assert not none.exists(), "what was not granted is not drawn"
     assert (refused.returncode, refused.stdout) == (1, "refused: it costs 50 points, and there are 20\n")
 
     points = next(one for one in at.json("learner", "show", "moodle:35")["balances"] if one["currency"] == "points")
@@ -63,7 +71,9 @@ def test_a_learner_sees_what_there_is_redeems_once_and_the_campus_shows_what_is_
     assert (first["state"], first["paid"], second["state"]) == ("granted", "50 points", "refused")
     again = at.command("redemption", "show", first["key"], check=False)
     assert (again.returncode, "was shown to desk already" in again.stderr) == (1, True)
-    assert voucher[1] in at.command("redemption", "show", first["redemption"], "--again").stdout
+    shown_again = at.command("redemption", "show", first["redemption"], "--again", "--qr", str(none))
+    assert voucher[1] in shown_again.stdout
+    assert none.read_bytes() == picture.read_bytes()
     exported = at.command("ledger", "export", "--format", "csv", "--with-statement").stdout
     assert re.search(r"^\d+,c\d+,.*,moodle:35,,,points,-50,spend,", exported, re.MULTILINE), exported
     assert at.json("sync", "status")["statement"]["lines"] == 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from agent.cli.access import ByOption, carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit_json, note, settings_of, utc
 from agent.cli.spending.offers import CohortOption, CountryOption
+from agent.cli.spending.picture import QrOption, picture
 from agent.cli.terms.inforce import whoever
 from agent.cli.terms.who import StudentArgument, learner_of
 
@@ -31,6 +33,7 @@ def redeem(
     key: Annotated[
         str, typer.Option("--key", metavar="KEY", help="Ask again for the wish of this key, whose end nobody knows.")
     ] = "",
+    qr: QrOption = None,
     by: ByOption = "",
     config: ConfigOption = None,
     json: JsonOption = False,
@@ -43,28 +46,44 @@ def redeem(
 
     Exits with 0 where it was granted, 1 where it was refused or nobody knows.
 
-    Example: rewards-agent redeem ann@example.org tea
+    Example: rewards-agent redeem ann@example.org tea --qr tea.svg
     """
     settings = settings_of(config)
     with ledger_of(config) as connection:
         learner = learner_of(settings, connection, student)
-    told = carry_out(
-        config,
-        "redeem",
-        learner=learner,
-        reward=reward,
-        currency=currency,
-        cohorts=cohort or [],
-        country=country,
-        key=key,
-        by=whoever(by),
-    )
-    if json:
-        emit_json(told)
-    else:
-        tell(told)
+    with picture(qr) as draw:
+        told = carry_out(
+            config,
+            "redeem",
+            learner=learner,
+            reward=reward,
+            currency=currency,
+            cohorts=cohort or [],
+            country=country,
+            key=key,
+            by=whoever(by),
+        )
+        if json:
+            emit_json(told)
+        else:
+            tell(told)
+        drawn(told, draw, qr)
     if told["state"] != "granted":
         raise typer.Exit(1)
+
+
+def drawn(told: Mapping[str, Any], draw: Callable[[str], bool], qr: Path | None) -> None:
+    """Draw the voucher, after it was told: a full disk takes it from nobody."""
+    voucher = (told.get("code") or told.get("token") or "") if told["state"] == "granted" else ""
+    if qr is None:
+        return
+    if not voucher:
+        note(f"there is nothing to draw yet: {qr} was not written")
+        return
+    try:
+        draw(voucher)
+    except OSError as exc:
+        note(f"{qr} cannot be written ({exc.strerror}): rewards-agent redemption show {told['key']} --again --qr FILE")
 
 
 def tell(told: Mapping[str, Any]) -> None:

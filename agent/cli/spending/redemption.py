@@ -8,7 +8,8 @@ import typer
 
 from agent.cli.access import ByOption, ReasonOption, carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, settings_of, utc
-from agent.cli.spending.redeem import tell
+from agent.cli.spending.picture import QrOption, picture
+from agent.cli.spending.redeem import drawn, tell
 from agent.cli.terms.inforce import whoever
 from agent.cli.terms.who import LearnerOption, learner_of
 
@@ -62,6 +63,7 @@ def show(
     again: Annotated[
         bool, typer.Option("--again", help="Also where it was shown before; who did it is recorded.")
     ] = False,
+    qr: QrOption = None,
     by: ByOption = "",
     config: ConfigOption = None,
     json: JsonOption = False,
@@ -70,11 +72,13 @@ def show(
 
     Example: rewards-agent redemption show 5f2c9a7d11e04b7aa8c3d002
     """
-    told = carry_out(config, "redemption.show", name=name, by=whoever(by), again=again)
-    if json:
-        emit_json(told)
-    else:
-        tell(told)
+    with picture(qr) as draw:
+        told = carry_out(config, "redemption.show", name=name, by=whoever(by), again=again)
+        if json:
+            emit_json(told)
+        else:
+            tell(told)
+        drawn(told, draw, qr)
 
 
 @app.command()

@@ -12,9 +12,10 @@ from catalogue.partners import breaker
 from catalogue.partners.breaker import Circuit
 from catalogue.partners.http import meant
 from catalogue.partners.orders import Declined, Issued, Lost, NotSent
-from catalogue.redemption import qr, states, vault
+from catalogue.redemption import states, vault
 from catalogue.redemption.states import GIVEN_BACK, TABLE, UNDER_WAY, WAITING, Event, ImpossibleError, State
 from catalogue.redemption.vault import Vault
+from wire.money import qr
 
 SAFE = Vault(bytes(32))
 

@@ -1,4 +1,4 @@
-"""A voucher as a picture that a till can read: a QR code in SVG."""
+"""A voucher as a picture that a till can read: a QR code in SVG, the same from campus and centre."""
 
 from __future__ import annotations
 
