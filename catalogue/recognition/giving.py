@@ -135,14 +135,16 @@ def _again(rate: Rate, oldest: int | None) -> str:
 async def revoke(
     conn: AsyncConnection, campus: str, no: int, *, why: str, by: str, now: int, giver: str | None = None
 ) -> Recognition:
-    """Take one back for good: its ``giver``, or whoever looks after the campus; again changes nothing.
+    """Take one back for good: its ``giver``, under any pseudonym of theirs, or whoever looks after the campus.
+
+    Again changes nothing.
 
     Raises:
         RefusedError: there is none, or it is not the giver's.
     """
     last = await records.hold(conn, campus)
     one = await records.need(conn, campus, no)
-    if giver is not None and (one.kind != KUDOS or one.giver != giver):
+    if giver is not None and (one.kind != KUDOS or one.giver not in await purse.names(conn, campus, giver)):
         raise records.unknown()
     if one.state != REVOKED:
         ended = {"ended_no": last + 1, "ended_at": now, "ended_by": by, "why": reason(why)}

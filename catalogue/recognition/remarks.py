@@ -1,7 +1,11 @@
-"""Likes and comments: by whoever may see what they are about. Every function works in the caller's transaction."""
+"""Likes and comments: by whoever may see what they are about. Every function works in the caller's transaction.
+
+One person may have a pseudonym at each agent of the campus: what holds of one holds of all.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import delete, func, insert, select, text, update
@@ -13,6 +17,7 @@ from catalogue.recognition.giving import KEY_CHARS_MAX, NAME_CHARS_MAX
 from catalogue.recognition.records import HIDDEN, SHOWN
 from catalogue.recognition.seeing import Viewer
 from catalogue.schema import liking, remark
+from catalogue.wallets import purse
 
 COMMENTS_MAX = 500
 """Comments on one recognition."""
@@ -29,16 +34,21 @@ async def like(conn: AsyncConnection, campus: str, no: int, learner: str, *, now
     Raises:
         RefusedError: it cannot be seen, or is the learner's own doing.
     """
-    one = await _seen(conn, campus, no, learner)
-    if one.giver == learner:
+    names = await purse.names(conn, campus, learner)
+    one = await _seen(conn, campus, no, learner, names)
+    if one.giver in names:
         raise RefusedError(409, "self", "nobody likes what they gave themselves")
-    await conn.execute(_LIKE, {"campus": campus, "recognition": no, "learner": learner, "now": now})
+    table = liking.c
+    mine = (table.campus == campus, table.recognition == no, table.learner.in_(names))
+    if await conn.scalar(select(table.learner).where(*mine).limit(1)) is None:
+        await conn.execute(_LIKE, {"campus": campus, "recognition": no, "learner": learner, "now": now})
 
 
 async def unlike(conn: AsyncConnection, campus: str, no: int, learner: str) -> None:
-    """Like it no longer; again changes nothing."""
+    """Like it no longer, under whichever pseudonym it was; again changes nothing."""
     table = liking.c
-    await conn.execute(delete(liking).where(table.campus == campus, table.recognition == no, table.learner == learner))
+    mine = table.learner.in_(await purse.names(conn, campus, learner))
+    await conn.execute(delete(liking).where(table.campus == campus, table.recognition == no, mine))
 
 
 async def likes(
@@ -70,7 +80,8 @@ async def comment(
     if not plain:
         raise RefusedError(400, "text", "a comment says something")
     await records.hold(conn, campus)
-    await _seen(conn, campus, no, learner)
+    names = await purse.names(conn, campus, learner)
+    await _seen(conn, campus, no, learner, names)
     table = remark.c
     here = (table.campus == campus, table.recognition == no, table.no > 0)
     known = (await conn.execute(select(remark).where(*here, table.author == learner, table.key == key))).first()
@@ -79,7 +90,7 @@ async def comment(
     rules = await policy.of_campus(conn, campus)
     if not rules.words:
         raise RefusedError(409, "no-words", "comments are not written here")
-    since = (table.campus == campus, table.author == learner, table.at > now - rules.comments.seconds, table.no > 0)
+    since = (table.campus == campus, table.author.in_(names), table.at > now - rules.comments.seconds, table.no > 0)
     if await conn.scalar(select(func.count()).select_from(remark).where(*since)) >= rules.comments.most:  # type: ignore[operator]
         raise RefusedError(409, "limit-comments", f"{rules.comments} comments are written")
     last = await conn.scalar(select(func.max(table.no)).where(*here)) or 0
@@ -109,7 +120,8 @@ async def comments(
 async def withdraw(conn: AsyncConnection, campus: str, no: int, comment: int, learner: str) -> None:
     """Take one's own comment away, its words with it; again changes nothing."""
     table = remark.c
-    mine = (table.campus == campus, table.recognition == no, table.no == comment, table.no > 0, table.author == learner)
+    own = table.author.in_(await purse.names(conn, campus, learner))
+    mine = (table.campus == campus, table.recognition == no, table.no == comment, table.no > 0, own)
     await conn.execute(delete(remark).where(*mine))
 
 
@@ -128,10 +140,11 @@ async def moderate(conn: AsyncConnection, campus: str, no: int, comment: int, *,
         raise RefusedError(404, "unknown-comment", "there is no such comment")
 
 
-async def _seen(conn: AsyncConnection, campus: str, no: int, learner: str) -> records.Recognition:
+async def _seen(conn: AsyncConnection, campus: str, no: int, learner: str, names: Sequence[str]) -> records.Recognition:
+    """The one of a number, for a learner who takes part under all of their ``names`` and may see it."""
     if not 1 <= len(learner) <= NAME_CHARS_MAX or not learner.isprintable():
         raise RefusedError(400, "user", f"user is 1 to {NAME_CHARS_MAX} printable characters")
-    await choices.need_part(conn, campus, learner)
+    await choices.need_part(conn, campus, *names)
     return await seeing.need(conn, campus, no, Viewer(learner=learner))
 
 

@@ -65,8 +65,15 @@ def may_see(viewer: Viewer) -> ColumnElement[bool]:
         return table.state != ERASED
     if not viewer.learner:
         return open_to_all()
-    own = and_(table.state == SHOWN, or_(table.giver == viewer.learner, table.receiver == viewer.learner))
-    return or_(open_to_all(), own)
+    own = or_(*(_is(column, viewer.learner) for column in (table.giver, table.receiver)))
+    return or_(open_to_all(), and_(table.state == SHOWN, own))
+
+
+def _is(column: ColumnElement[Any], learner: str) -> ColumnElement[bool]:
+    """Whether a learner of a recognition is this one, under any pseudonym of theirs."""
+    this, other = schema.link.alias(), schema.link.alias()
+    same = (this.c.campus == recognition.c.campus, other.c.campus == this.c.campus, other.c.purse == this.c.purse)
+    return or_(column == learner, exists().where(*same, this.c.name == learner, other.c.name == column))
 
 
 def gave(learner: str, viewer: Viewer) -> ColumnElement[bool]:

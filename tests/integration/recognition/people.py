@@ -10,7 +10,7 @@ from sqlalchemy import insert
 
 from catalogue.api import tokens
 from catalogue.app import wall_clock
-from catalogue.schema import wallet
+from catalogue.schema import link, wallet
 from tests.contract.catalogues import RealCatalogue
 
 ANN, BEN, CAT, DAN = LEARNERS = ("ann", "ben", "cat", "dan")
@@ -25,6 +25,21 @@ async def open_campus(real: RealCatalogue, campus: str) -> str:
     async with real.store.writing() as conn:
         await conn.execute(insert(wallet), [empty | {"learner": learner} for learner in LEARNERS])
     return campus
+
+
+async def linked(real: RealCatalogue, campus: str, *names: str) -> None:
+    """These pseudonyms are one person's, at several agents of the campus."""
+    one = {
+        "campus": campus,
+        "agent": "",
+        "purse": names[0],
+        "account_of": "",
+        "linked_at": 5,
+        "linked_by": "",
+        "why": "",
+    }
+    async with real.store.writing() as conn:
+        await conn.execute(insert(link), [one | {"name": name} for name in names])
 
 
 class Program:

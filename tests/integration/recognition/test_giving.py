@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
 from catalogue import acts, schema
 from catalogue.recognition import feed, policy
-from tests.integration.recognition.people import ANN, BEN, CAT, COMMENTS, DAN, KUDOS, LIKES, Program
+from tests.integration.recognition.people import ANN, BEN, CAT, COMMENTS, DAN, KUDOS, LIKES, Program, linked
 
 AWARDS = "/api/awards"
 POLICY = "/api/kudos_policy"
@@ -87,17 +87,7 @@ async def test_a_giver_s_limits_hold_and_free_with_time(lms: Program) -> None:
 
 async def test_whoever_has_a_pseudonym_at_each_of_two_agents_is_one_giver(lms: Program) -> None:
     await lms.does("PATCH", POLICY, {"per_pair": "1/7d"})
-    one = {
-        "campus": lms.campus,
-        "agent": "",
-        "purse": ANN,
-        "account_of": "",
-        "linked_at": 5,
-        "linked_by": "",
-        "why": "",
-    }
-    async with lms.real.store.writing() as conn:
-        await conn.execute(insert(schema.link), [one | {"name": name} for name in (ANN, DAN)])
+    await linked(lms.real, lms.campus, ANN, DAN)
     await lms.refused("self", await lms.gives(ANN, DAN))
     await lms.gave(ANN, BEN)
     await lms.refused("limit-pair", await lms.gives(DAN, BEN))
@@ -105,6 +95,15 @@ async def test_whoever_has_a_pseudonym_at_each_of_two_agents_is_one_giver(lms: P
     await lms.refused("limit-pair", await lms.gives(BEN, DAN))
     await lms.does("PUT", f"/api/kudos_choices/{DAN}", {"shown": "none"})
     await lms.refused("takes-no-part", await lms.gives(CAT, ANN))
+
+
+async def test_a_giver_takes_back_under_either_pseudonym_what_they_gave_under_one(lms: Program) -> None:
+    given, other = await lms.gave(ANN, BEN), await lms.gave(CAT, BEN)
+    assert (await lms.does("DELETE", f"{KUDOS}/{given}", user=DAN))[0] == 404
+    await linked(lms.real, lms.campus, ANN, DAN)
+    assert (await lms.does("DELETE", f"{KUDOS}/{given}", user=DAN))[0] in {200, 204}
+    assert (await lms.does("DELETE", f"{KUDOS}/{other}", user=DAN))[0] == 404
+    assert await lms.sees() == [(other, CAT)]
 
 
 async def test_what_was_given_and_taken_back_is_told_in_one_order(lms: Program) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from catalogue import schema
 from catalogue.schema import metadata
 from tests.contract.catalogues import Hand
-from tests.integration.recognition.people import ANN, BEN, CAT, COMMENTS, DAN, KUDOS, LIKES, Program
+from tests.integration.recognition.people import ANN, BEN, CAT, COMMENTS, DAN, KUDOS, LIKES, Program, linked
 from tests.integration.recognition.test_giving import aged
 from wire import enrolment, signing
 from wire.keeping import Persons
@@ -104,6 +104,26 @@ async def test_likes_count_once_and_comments_are_said_hidden_and_taken_away(lms:
     assert (await lms.does("POST", f"{COMMENTS}/{given}/9/moderation", {"do": "hide", "why": "x"}))[0] == 404
     await lms.does("PATCH", "/api/kudos_policy", {"comments": "1/1d"})
     await lms.refused("limit-comments", await said(lms, given, CAT, "again"))
+
+
+async def test_one_person_likes_comments_and_sees_as_one_under_each_of_their_pseudonyms(lms: Program) -> None:
+    given, pair = await lms.gave(ANN, BEN), await lms.gave(BEN, ANN, seen="pair")
+    assert (await lms.does("PUT", f"{LIKES}/{pair}/{DAN}"))[0] == 404, "a stranger sees nothing of it"
+    await linked(lms.real, lms.campus, ANN, DAN)
+    await lms.refused("self", await lms.does("PUT", f"{LIKES}/{given}/{DAN}"))
+    for learner in (ANN, DAN):
+        assert (await lms.does("PUT", f"{LIKES}/{pair}/{learner}"))[0] == 204
+    assert (await lms.does("GET", f"{KUDOS}/{pair}", viewer=DAN))[1]["likes"] == 1
+    assert (pair, BEN) in await lms.sees(DAN)
+    await lms.does("DELETE", f"{LIKES}/{pair}/{DAN}")
+    assert (await lms.does("GET", f"{KUDOS}/{pair}", viewer=ANN))[1]["likes"] == 0
+    await lms.does("PATCH", "/api/kudos_policy", {"comments": "1/1d"})
+    assert (await said(lms, given, ANN, "glad to"))[0] == 201
+    await lms.refused("limit-comments", await said(lms, given, DAN, "again"))
+    assert (await lms.does("DELETE", f"{COMMENTS}/{given}/1", user=DAN))[0] == 204
+    assert await comments(lms, given) == []
+    await lms.does("PUT", f"{CHOICES}/{ANN}", {"shown": "none"})
+    await lms.refused("takes-no-part", await lms.does("PUT", f"{LIKES}/{pair}/{DAN}"))
 
 
 async def test_trends_and_statistics_count_what_may_be_seen(lms: Program) -> None:
