@@ -15,7 +15,7 @@ from agent.cli.tuning.convert import convert
 from agent.cli.tuning.diff import diff
 from agent.cli.tuning.schema import schema
 from agent.cli.tuning.simulate import simulate
-from agent.errors import ConfigError, InvalidInputError
+from agent.errors import InvalidInputError
 
 if TYPE_CHECKING:
     pass
@@ -51,7 +51,7 @@ def explain(
     ids = (*rulebook.by_id(), *(timed.spec.id for timed in rulebook.scheduled))
     if rule is not None and rule not in ids:
         likely = nearest(rule, ids)
-        raise ConfigError(
+        raise InvalidInputError(
             f"there is no rule {rule}", hint=f"did you mean {likely}?" if likely else f"the rules: {', '.join(ids)}"
         )
     challenges = {one.spec.id: challenge_sentences(one, rulebook) for one in rulebook.challenges}
@@ -94,7 +94,7 @@ def facts(
     if kind is not None and kind not in kinds:
         likely = nearest(kind, tuple(kinds))
         hint = f"did you mean {likely}?" if likely else f"known: {', '.join(kinds)}"
-        raise ConfigError(f"there is no kind {kind}", hint=hint)
+        raise InvalidInputError(f"there is no kind {kind}", hint=hint)
     table = FactTable()
     rows = [
         {

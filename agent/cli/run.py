@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -123,6 +123,12 @@ def _say_what_starts(agent: Agent, logger: Any) -> None:
     )
 
 
+def reached(pages: Iterable[Page]) -> tuple[int, int]:
+    """How many numbers of all sources are read, and how many there are to read: never fewer than are read."""
+    read = [(page.state.position, max(page.newest, page.state.position)) for page in pages]
+    return sum(position for position, _ in read), sum(newest for _, newest in read)
+
+
 class _Watch:
     """What a catch-up has come to, for the bar and the closing lines."""
 
@@ -165,8 +171,7 @@ def _catching_up() -> Iterator[_Watch]:
         task = progress.add_task("catching up", total=None, told="")
 
         def advance(now: _Watch) -> None:
-            newest = max((page.newest or page.state.position for page in now.sources.values()), default=0)
-            position = sum(page.state.position for page in now.sources.values())
+            position, newest = reached(now.sources.values())
             told = f"{position:,} of {newest:,} ids, {now.counts['entries']:,} entries"
             progress.update(task, completed=position, total=newest or None, told=told)
 

@@ -106,13 +106,15 @@ def checks_of(rule: CompiledRule, rulebook: Rulebook) -> tuple[CompiledCheck, ..
     )
 
 
-def decision_sentence(decision: Decision, rulebook: Rulebook | None = None, *, as_if: bool = False) -> str:
+def decision_sentence(
+    decision: Decision, rulebook: Rulebook | None = None, *, as_if: bool = False, settled: bool = False
+) -> str:
     """Why a decision is what it is, in one sentence. ``rulebook`` gives times their zone (else UTC).
 
-    ``as_if`` is for what was never recorded: nothing of it was given.
+    ``as_if`` is for what was never recorded: nothing of it was given. ``settled`` is for what is held no more.
     """
     who = decision.learner or "nobody"
-    gave, holds = ("would give", "would hold") if as_if else ("gave", "holds")
+    gave, holds = ("would give", "would hold") if as_if else ("gave", "held" if settled else "holds")
     match decision.outcome:
         case Outcome.awarded:
             why = f": {decision.reason}" if decision.reason else ""
@@ -171,8 +173,8 @@ def _amount(posting: Posting, decimals: int) -> str:
         return f"the badge {posting.currency.removeprefix(BADGE)}"
     if not decimals:
         return f"{posting.amount} {posting.currency}"
-    whole, part = divmod(posting.amount, 10**decimals)
-    return f"{whole}.{part:0{decimals}d} {posting.currency}"
+    whole, part = divmod(abs(posting.amount), 10**decimals)
+    return f"{'-' if posting.amount < 0 else ''}{whole}.{part:0{decimals}d} {posting.currency}"
 
 
 def _is_brake(label: str) -> bool:

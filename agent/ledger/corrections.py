@@ -106,7 +106,8 @@ async def adjust(
     if not all(split_learner(learner)):
         raise InvalidInputError(f"{learner!r} is no learner", hint="name the site and the LMS user id: moodle:35")
     if not amount or abs(amount) > wire_entry.AMOUNT_MAX:
-        raise InvalidInputError(f"{amount} is no amount to adjust by", hint="give a whole number other than 0")
+        hint = f"give a whole number from 1 to {wire_entry.AMOUNT_MAX}, or below zero to take"
+        raise InvalidInputError(f"{amount} is no amount to adjust by", hint=hint)
     person = (await recorder.people.find_or_make(connection, [learner], now))[learner]
     movement = Movement(
         kind="adjustment",

@@ -383,6 +383,6 @@ def _rewinding(settings: Settings, pipeline: Pipeline, clock: Clock) -> Rewind:
             found = await collector.rewound(pipeline.stands(source))
         finally:
             await collector.close()
-        return found.state, {"rows": found.rows, "rows_to_pay": found.rows_to_pay}
+        return found.state, {"rows": found.rows, "rows_to_read_again": found.rows_to_read}
 
     return rewind

@@ -287,7 +287,7 @@ async def test_an_accepted_rewind_reads_again_what_was_to_pay(site: Site, clock:
     async with collecting(site.options(), clock) as collector:
         found = await collector.rewound(stored)
         seen, _ = await read(collector, found.state)
-    assert (found.first_id, found.last_id, found.rows, found.rows_to_pay) == (1, 3, 3, 2)
+    assert (found.first_id, found.last_id, found.rows, found.rows_to_read) == (1, 3, 3, 2)
     assert ([one.position for one in seen], found.state.start_at) == ([2, 3], NOW - 100)
 
 

@@ -155,7 +155,11 @@ def test_an_adjustment_gives_and_takes_with_reason_and_name(own: Desk) -> None:
         (("ann", "NaN"), "'NaN' is not an amount"),
         (("ann", "1", "--currency", "gold"), "there is no currency 'gold'"),
         (("moodle:99", "1"), "Moodle has no user with the id 99"),
-        (("ann", "0"), "0 is no amount to adjust by"),
+        (("ann", "0"), "0 points is no amount that an entry can have\n  from 1 to 1000000000000000, or below zero"),
+        (("ann", "9223372036854775807"), "9223372036854775807 points is no amount that an entry can have"),
+        (("ann", "1e3"), "'1e3' is not an amount"),
+        (("ann", "1_000"), "'1_000' is not an amount"),
+        (("ann", "\N{FULLWIDTH DIGIT ONE}0"), "'\N{FULLWIDTH DIGIT ONE}0' is not an amount"),
     ],
 )
 def test_an_adjustment_that_makes_no_sense_is_refused(books: Desk, words: tuple[str, ...], told: str) -> None:
@@ -163,6 +167,24 @@ def test_an_adjustment_that_makes_no_sense_is_refused(books: Desk, words: tuple[
 
     assert done.returncode == 1
     assert done.stderr.startswith(told)
+
+
+def test_an_adjustment_in_shadow_mode_says_that_it_counts(own: Desk) -> None:
+    own.config.write_text(own.config.read_text().replace("[agent]\n", '[agent]\nmode = "shadow"\n'))
+
+    done = own.command("ledger", "adjust", "ann", "1", "--reason", "x")
+
+    assert "in shadow mode rules pay nothing; what somebody gives or takes by hand counts" in done.stderr
+    assert done.stdout == "entry 6: moodle:35 +1 points\n"
+
+
+def test_what_was_taken_back_is_told_as_such_where_somebody_asks_why(own: Desk) -> None:
+    own.command("ledger", "reverse", "1", "--reason", "typed twice", "--yes")
+
+    (lesson,) = own.json("learner", "why", "ann", "--on", "2026-09-07", "--rule", "lesson")["rules"]
+
+    assert (lesson["outcome"], lesson["nearest"]["outcome"]) == ("reversed", "awarded")
+    assert "Reversed by entry 6." in lesson["nearest"]["since"]
 
 
 def test_nothing_is_taken_by_hand_below_zero_where_the_currency_forgives_or_is_never_spent(own: Desk) -> None:
@@ -257,6 +279,9 @@ def test_approving_pays_and_rejecting_does_not_and_both_are_told_later(own: Desk
     assert approved == f"{ben}: approved, paid 10 points\n"
     assert rejected == f"{ann}: rejected, nothing is paid\n"
     assert seqs(own, "--learner", "ben") == [6, 5]
+    assert "lesson held 10 points for moodle:36: backdated. It was approved by B. Desk." in (
+        own.command("events", "explain", "moodle:12").stdout
+    )
     assert "It was rejected by B. Desk: not hers." in own.command("events", "explain", "moodle:14").stdout
     assert [row["settled_by"] for row in own.json("review", "list", "--state", "rejected")] == ["B. Desk"]
     assert len(own.json("review", "list")) == 1
@@ -314,6 +339,7 @@ def test_a_log_that_was_emptied_is_accepted_after_a_preview(own: Desk) -> None:
     assert "log last id         29" in preview.stdout
     assert "Read the log of moodle again" in preview.stderr
     assert (accepted["position"], accepted["rows_to_read_again"]) == (0, 29)
+    assert "rows_to_pay" not in accepted, "they are read, and few of them pay"
     assert after.returncode == 0
     ((kept,),) = own.ledger("SELECT value FROM setting WHERE key LIKE 'rewound:moodle:%'")
     assert json.loads(kept)["by"] == "A. Admin"

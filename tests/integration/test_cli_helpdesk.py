@@ -246,7 +246,7 @@ def test_why_looks_at_one_course_only_where_one_is_named(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (("--rule", "leson"), 2, "did you mean lesson?"),
+        (("--rule", "leson"), 1, "did you mean lesson?"),
         (("--on", "yesterdy"), 1, "'yesterdy' is not a day"),
         (("--on", "9999-12-31"), 1, "'9999-12-31' is not a day"),
         (("--course", "9" * 30), 1, "Moodle has no course '999"),

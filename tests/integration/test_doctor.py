@@ -131,6 +131,14 @@ async def test_a_missing_grant_names_the_facts_the_rules_and_the_statement(
     assert "who is staff cannot be told, so every award is held" in role
 
 
+async def test_a_table_that_a_file_lacks_is_nothing_that_a_grant_could_give(tmp_path: Path) -> None:
+    at, site, _ = settings_of(tmp_path)
+    site.execute("DROP TABLE mdl_role")
+    (role,) = amiss([finding for finding in await looked_at(at) if finding.code == "grant-missing"])
+    assert "mdl_role cannot be read" in role
+    assert role.endswith("→ a file has no accounts: copy the table into it, or correct table_prefix")
+
+
 async def test_rights_beyond_reading_what_is_needed_are_told_without_a_hash_of_the_password(
     captured_moodle: servers.MariaDatabase, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from agent.cli.access import ReasonOption, carry_out, ledger_of
-from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, settings_of
+from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, settings_of
 from agent.cli.terms.inforce import (
     ByOption,
     SinceOption,
@@ -204,7 +204,8 @@ def adjust(
 ) -> None:
     """Give or take by hand. The entry says why and by whom; nothing that stands is changed.
 
-    A level follows from the most that somebody ever had, so taking away leaves it, except with --lower-level.
+    A level follows from the most that somebody ever had, so taking away leaves it, except with --lower-level. In shadow
+    mode it counts all the same, and says so: rules pay nothing there, people do.
 
     Example: rewards-agent ledger adjust ann@example.org 25 --reason "won the poster prize" --by "B. Desk"
     """
@@ -224,6 +225,8 @@ def adjust(
         by=whoever(by),
         lower_level=lower_level,
     )
+    if settings.agent.mode == "shadow":
+        note("in shadow mode rules pay nothing; what somebody gives or takes by hand counts, and is delivered")
     if json:
         emit_json(result)
     else:

@@ -107,5 +107,5 @@ def _preview(seen: Rewind, stored: SourceState | None, events: int) -> dict[str,
         "log_last_at": utc(seen.last_at),
         "log_rows": seen.rows,
         "payment_began_at": utc(seen.start_at),
-        "rows_to_read_again": seen.rows_to_pay,
+        "rows_to_read_again": seen.rows_to_read,
     }

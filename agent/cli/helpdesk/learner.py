@@ -16,7 +16,7 @@ from agent.cli.privacy.export import export
 from agent.cli.privacy.participation import opt_in, opt_out
 from agent.cli.terms.inforce import amount_text, day_of, local, rules_in_force, zone_of
 from agent.cli.terms.who import StudentArgument, aliases_in, held_links, person
-from agent.errors import ConfigError
+from agent.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -227,7 +227,7 @@ def _known(rule: str | None, rulebook: Rulebook) -> None:
     if rule is not None and rule not in ids:
         likely = nearest(rule, ids)
         hint = f"did you mean {likely}?" if likely else f"the rules: {', '.join(ids)}"
-        raise ConfigError(f"there is no rule {rule}", hint=hint)
+        raise InvalidInputError(f"there is no rule {rule}", hint=hint)
 
 
 def _facts(answer: Answer, zone: str) -> dict[str, Any]:

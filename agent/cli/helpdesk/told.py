@@ -20,7 +20,7 @@ class Told:
     """``sentence`` is why; ``since`` what happened later (reversed, settled), or empty.
 
     ``recorded`` is False for what the rules would say; ``undecided`` is then why they never did. ``at`` (seconds UTC)
-    and ``log`` are those of the act.
+    and ``log`` are those of the act. ``taken_back`` is that every entry of it was reversed.
     """
 
     decision: Decision
@@ -33,6 +33,16 @@ class Told:
     undecided: str = ""
     entries: tuple[int, ...] = ()
     hold_state: str = ""
+    taken_back: bool = False
+
+    @property
+    def standing(self) -> str:
+        """What stands of it now: the outcome, unless it was reversed, settled or never recorded."""
+        if not self.recorded:
+            return "not recorded"
+        if self.taken_back:
+            return "reversed"
+        return self.hold_state if self.hold_state not in {"", "open"} else self.decision.outcome.name
 
     def facts(self, names: Mapping[str, str] | None = None) -> dict[str, Any]:
         """For JSON; ``names`` are the learner's, for the message."""
@@ -77,7 +87,7 @@ def recorded_told(connection: sqlite3.Connection, row: DecisionRow, rulebook: Ru
     booked = [] if made_none else reading.booked(connection, row)
     return Told(
         decision=row.decision,
-        sentence=decision_sentence(row.decision, rulebook),
+        sentence=decision_sentence(row.decision, rulebook, settled=row.hold_state not in {"", "open"}),
         recorded=True,
         at=row.occurred_at,
         log=f"{row.source}:{row.position}",
@@ -85,6 +95,7 @@ def recorded_told(connection: sqlite3.Connection, row: DecisionRow, rulebook: Ru
         since=" ".join(part for part in (_booked(booked), _settled(row)) if part),
         entries=tuple(seq for seq, _ in booked),
         hold_state=row.hold_state,
+        taken_back=bool(booked) and all(by is not None for _, by in booked),
     )
 
 

@@ -205,16 +205,19 @@ async def _as_if(
 def _answer(rule_id: str, told: Sequence[Told], title: str, why_none: str) -> RuleAnswer:
     """One rule's answer; recorded decisions come before what the rules would say."""
     from agent.engine.explain import nearest_miss
+    from agent.model import Outcome
 
     if not told:
         return RuleAnswer(rule=rule_id, title=title or rule_id, outcome="nothing", sentence=why_none)
     recorded = [one for one in told if one.recorded]
-    best = nearest_miss(one.decision for one in recorded or told)
+    best = nearest_miss(one.decision for one in recorded if not one.taken_back)
+    if best is None or best.outcome in {Outcome.refused, Outcome.reversed}:
+        best = nearest_miss(one.decision for one in recorded or told)
     nearest = next(one for one in told if one.decision is best)
     return RuleAnswer(
         rule=rule_id,
         title=title or rule_id,
-        outcome=nearest.decision.outcome.name if nearest.recorded else "not recorded",
+        outcome=nearest.standing,
         sentence=nearest.sentence,
         nearest=nearest,
         others=tuple(sorted((one for one in told if one is not nearest), key=lambda one: one.at)),

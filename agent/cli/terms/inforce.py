@@ -7,7 +7,8 @@ import os
 import re
 import sqlite3
 from datetime import date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ import typer
 
 from agent.cli.frame import note
 from agent.errors import ConfigError, InvalidInputError
+from wire.entry import AMOUNT_MAX
 
 if TYPE_CHECKING:
     from agent.config.rulefile import RuleFile
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from agent.engine.calendar import Calendar
     from agent.engine.rulebook import Rulebook
 
+_AMOUNT = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{1,20})?")
+"""As people write an amount; not 1e3, not 1_000, no digits of other scripts."""
 ByOption = Annotated[
     str, typer.Option("--by", metavar="NAME", help="Who decides this; without it, who is logged in. It is recorded.")
 ]
@@ -140,19 +144,19 @@ def smallest_units(text: str, currency: str, rulebook: Rulebook) -> int:
     """An amount as people write it, in the currency's smallest unit.
 
     Raises:
-        InvalidInputError: it is no number, or finer than the currency; or there is no such currency.
+        InvalidInputError: it is no number, nothing, too much or finer than the currency; or there is no such currency.
     """
     known = rulebook.decimals
     if currency not in known:
         raise InvalidInputError(
             f"there is no currency {currency!r}", hint=f"the rules know: {', '.join(sorted(known))}"
         )
-    try:
-        units = Decimal(text).scaleb(known[currency])
-        whole = int(units)
-    except (InvalidOperation, ValueError, OverflowError):
-        raise InvalidInputError(f"{text!r} is not an amount", hint="write a number such as 10 or -2.50") from None
-    if units != whole:
-        finest = Decimal(1).scaleb(-known[currency])
+    if not _AMOUNT.fullmatch(text):
+        raise InvalidInputError(f"{text!r} is not an amount", hint="write a number such as 10 or -2.50")
+    units, finest = Fraction(text) * 10 ** known[currency], Decimal(1).scaleb(-known[currency])
+    if units.denominator != 1:
         raise InvalidInputError(f"{text} {currency} is finer than the currency", hint=f"its smallest unit is {finest}")
-    return whole
+    if not 0 < abs(units) <= AMOUNT_MAX:
+        hint = f"from {finest} to {amount_text(currency, AMOUNT_MAX, rulebook)}, or below zero to take"
+        raise InvalidInputError(f"{text} {currency} is no amount that an entry can have", hint=hint)
+    return int(units)

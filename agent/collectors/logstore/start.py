@@ -52,7 +52,7 @@ def _kept(position: int, oldest: int | None, overlap: int) -> int:
 class Rewind:
     """What the log looks like now, and the state that reads it again.
 
-    Ids and times are None where the log is empty; ``rows_to_pay`` is how many rows are not older than ``start_at``,
+    Ids and times are None where the log is empty; ``rows_to_read`` is how many rows are not older than ``start_at``,
     when payment began: they are read again, and what was paid before is recognised and not paid twice.
     """
 
@@ -63,7 +63,7 @@ class Rewind:
     last_at: int | None
     rows: int
     start_at: int
-    rows_to_pay: int
+    rows_to_read: int
     state: SourceState
 
 
@@ -81,7 +81,7 @@ async def rewind(reader: Reader, name: str, stored: SourceState, now: int) -> Re
         last_at=last_at,
         rows=rows,
         start_at=start_at,
-        rows_to_pay=after[0][0],
+        rows_to_read=after[0][0],
         state=SourceState(
             position=_kept(0, first_id, reader.limits.start_overlap_ids),
             start_at=start_at,

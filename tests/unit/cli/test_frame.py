@@ -35,6 +35,7 @@ def code_of(error: BaseException) -> int:
     [
         (RewardsError("x"), 1),
         (TransientError("x"), 1),
+        (BrokenPipeError(), 0),
         (ConfigError("x"), 2),
         (IntegrityError("x"), 3),
         (OSError(28, "No space left on device", "/data"), 1),
@@ -64,7 +65,7 @@ def test_what_the_system_refuses_is_told_with_the_file(capsys: pytest.CaptureFix
     assert capsys.readouterr().err.startswith("/data/ledger: No space left on device\n")
 
 
-@pytest.mark.parametrize("error", [ValueError("a mistake"), BrokenPipeError(), KeyboardInterrupt()])
+@pytest.mark.parametrize("error", [ValueError("a mistake"), KeyboardInterrupt()])
 def test_what_is_nobody_s_purpose_passes_through(error: BaseException) -> None:
     with pytest.raises(type(error)), told():
         raise error

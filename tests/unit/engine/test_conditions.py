@@ -165,6 +165,8 @@ def test_lengths_of_time_and_named_values_are_told_as_people_read_them() -> None
     assert checked(rules, unknown) == [("since_enrolment <= @window", "15m 39s")]
     values = "[value.low]\ndefault = 1\n[value.high]\ndefault = 9\n"
     both = values + rule(more='conditions = { f = ["@low", "@high"] }')
+    own = '[person]\nfacts = { quota = "q" }\n' + rule(more='conditions = { f = ">= @person_quota" }')
+    assert checked(own, event(facts={"f": 9, "person_quota": "7.5"})) == [("f >= @person_quota (7.5)", "9")]
     assert checked(both, event(facts={"f": 9})) == [("f one of @low, @high (@high 9, @low 1)", "9")]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from agent.config.rulefile import Rule
 from agent.engine import explain
-from agent.model import Fact, Trust
+from agent.model import Fact, Posting, Trust
 from tests.rule_stories import decide, event, rule, rulebook
 
 FULL = rulebook(
@@ -156,6 +156,18 @@ def test_a_decision_is_told_in_one_sentence() -> None:
     assert explain.decision_sentence(shadow) == "r would have given moodle:ann 10 points (shadow)."
     (nobody,) = decide(rulebook(rule(more='recipient = "referrer"')), [event()])
     assert explain.decision_sentence(nobody) == "r gave nobody nothing: no referrer."
+
+
+def test_what_is_held_no_more_was_held() -> None:
+    (waiting,) = decide(rulebook(rule()), [event(level=Trust.unverified)])
+    assert explain.decision_sentence(waiting, settled=True).startswith("r held 10 points for moodle:ann: ")
+
+
+def test_an_amount_below_zero_is_told_with_its_own_fractions() -> None:
+    # -150 hundredths were "-2.50": rounded down, then the rest.
+    rules = rulebook("[currency.stars]\ndecimals = 2\n" + rule())
+    told = explain.amounts([Posting(currency="stars", amount=amount) for amount in (-150, -5, 250)], rules)
+    assert told == "-1.50 stars, -0.05 stars, 2.50 stars"
 
 
 def test_what_was_never_recorded_is_told_as_what_would_be() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from agent.cli.frame import utc
@@ -80,14 +81,17 @@ def _unreadable(about: str, seen: Probe, options: LogstoreOptions, needs: NeedsB
     from agent.collectors.logstore.grants import grant_statements
 
     for table in seen.unreadable:
-        statement = grant_statements(options, [table.table], host=our_host(options.url))[-1]
+        do = "a file has no accounts: copy the table into it, or correct table_prefix"
+        if urlsplit(options.url).scheme != "sqlite":
+            statement = grant_statements(options, [table.table], host=our_host(options.url))[-1]
+            do = f"a database administrator runs: {statement}"
         yield Finding(
             about=about,
             level="warn",
             code="grant-missing",
             found=f"table {options.table_prefix}{table.table} cannot be read ({table.reason}): "
             + "; ".join(_lost(table, needs)),
-            do=f"a database administrator runs: {statement}",
+            do=do,
         )
 
 
