@@ -138,7 +138,7 @@ class Whose:
             self.aliases = await self._linking.arrived(connection, events, self.aliases, now)
         gone = [(account, event.seen.occurred_at) for event in events if (account := _deleted(event)) is not None]
         if gone and await erased.delete(connection, gone):
-            self._people.erased = await erased.adopt(connection)
+            self._people.erased = self.erased.and_deleted(gone)
             events = self._until_deleted(events, rulebook, verdicts)
         if not self.aliases:
             return await self._judged_as_agreed(connection, events, rulebook, verdicts)

@@ -260,7 +260,7 @@ async def _live_row(
     (event,) = asif.believed(settings, [act])
     answer["uncounted"] = uncounted(event)
     absence = Absences(connection).of_event(event)
-    why = unseen.why_undecided(connection, event, rulebook) if absence is None else absence.told
+    why = unseen.why_undecided(connection, event, rulebook) if absence is None else f"the learner {absence.told}"
     if recorded := list(_recorded(connection, rulebook, event.event_id.hex())):
         return {**recorded[0], "why": why}
     never = {event.event_id: absence.reason} if absence is not None else {}

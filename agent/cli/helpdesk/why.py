@@ -195,7 +195,7 @@ async def _as_if(
             if decision.learner in {question.who.learner, ""} and question.rule in {None, decision.rule_id}:
                 absence = absent.get(event.event_id)
                 if absence is not None:
-                    undecided = absence.told
+                    undecided = f"the learner {absence.told}"
                 else:
                     undecided = unseen.why_undecided(connection, event, rulebook) if decision.learner else ""
                 answers.append(as_if_told(event, decision, rulebook, undecided))

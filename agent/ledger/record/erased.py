@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
-from collections import defaultdict
+import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -108,6 +108,15 @@ class Erased:
         """Whether its system had deleted the account by that time (seconds UTC)."""
         return any(_holds(span, at) for span in self.deleted.get(account, ()))
 
+    def and_deleted(self, accounts: Iterable[tuple[Account, int]]) -> Erased:
+        """As they are once `delete` has written the same: a site that deletes a whole year reads nothing again."""
+        gone = dict(self.deleted)
+        for account, since in accounts:
+            spans = gone.get(account, ())
+            if all(since != span[0] for span in spans):
+                gone[account] = (*spans, (since, None))
+        return replace(self, deleted=gone)
+
     def by_now(self) -> Erased:
         """As they are where the past is decided anew: who is deleted now gets nothing more for acts of before."""
         ever: Sequence[Span] = [(0, None)]
@@ -184,13 +193,14 @@ def carry(connection: sqlite3.Connection, key: bytes, rows: Sequence[Row]) -> bo
     return True
 
 
-def _absences(rows: Iterable[Any]) -> tuple[dict[Account, list[Span]], dict[Account, list[Span]]]:
+def _absences(rows: Iterable[Any]) -> tuple[dict[Account, tuple[Span, ...]], dict[Account, tuple[Span, ...]]]:
     """When people wanted no part, and when accounts were deleted, of rows of table `opted_out`."""
-    out: defaultdict[Account, list[Span]] = defaultdict(list)
-    gone: defaultdict[Account, list[Span]] = defaultdict(list)
+    out: dict[Account, tuple[Span, ...]] = {}
+    gone: dict[Account, tuple[Span, ...]] = {}
     for site, user, since, until, said_by in rows:
-        (gone if said_by == BY_DELETION else out)[site, user].append((since, until))
-    return dict(out), dict(gone)
+        about, account = gone if said_by == BY_DELETION else out, (sys.intern(site), user)
+        about[account] = (*about.get(account, ()), (since, until))
+    return out, gone
 
 
 def _marks(key: str, rows: Iterable[Any]) -> Erased:

@@ -147,10 +147,10 @@ def test_the_helpdesk_says_of_who_was_erased_that_nothing_of_them_counts(erased:
     (lesson,) = why["rules"]
     assert (lesson["outcome"], lesson["nearest"]["outcome"]) == ("not recorded", "refused")
     assert lesson["sentence"] == "lesson would give moodle:35 nothing: never earns: erased."
-    assert lesson["nearest"]["undecided"] == gone
+    assert lesson["nearest"]["undecided"] == f"the learner {gone}"
 
     (row,) = desk.json("events", "explain", "moodle:2")
-    assert (row["recorded"], row["why"]) == (False, gone)
+    assert (row["recorded"], row["why"]) == (False, f"the learner {gone}")
     assert {one["outcome"] for one in row["decisions"]} == {"refused"}
 
 
@@ -321,7 +321,7 @@ def test_who_opted_out_earns_nothing_until_they_opt_in_and_keeps_what_they_have(
     acted(desk, 19, 36, since + 60)
     desk.catch_up()
     (row,) = desk.json("events", "explain", "moodle:18")
-    assert row["why"].startswith("takes no part since ")
+    assert row["why"].startswith("the learner takes no part since ")
     assert [one["reason"] for one in row["decisions"]] == ["never earns: opted out"]
     assert "takes no part since" in desk.command("learner", "show", "ann").stdout
     (log,) = desk.json("doctor", "reconcile")["logs"]
