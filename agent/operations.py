@@ -137,6 +137,7 @@ class Operations:
             "redeem": self.counter("redeem"),
             "redemption.show": self.counter("show"),
             "redemption.cancel": self.counter("cancel"),
+            "redemption.use": self.counter("use"),
             "allowance.draw": self.counter("draw"),
             "allowance.return": self.counter("give_back"),
             "redemption.settle": self.counter("settle"),

@@ -20,11 +20,12 @@ from catalogue.allowance.door import AllowanceDoor
 from catalogue.api import versions
 from catalogue.api.door import ReadingDoor
 from catalogue.api.guard import PATIENCE, SLOT, Guard, Patience, Slot
-from catalogue.api.labels import LabelsDoor
 from catalogue.api.recognition.choosing import ChoosingDoor
 from catalogue.api.recognition.given import GivenDoor
 from catalogue.api.recognition.remarks import RemarksDoor
-from catalogue.api.shelf import ShelfDoor
+from catalogue.api.rewards.labels import LabelsDoor
+from catalogue.api.rewards.shelf import ShelfDoor
+from catalogue.api.rewards.vouchers import VouchersDoor
 from catalogue.errors import ConfigError, IntegrityError, RefusedError
 from catalogue.people.door import PeopleDoor
 from catalogue.proof.door import KeepingDoor
@@ -98,7 +99,7 @@ class Door:
         guard = Guard(self)
         ReadingDoor(guard).add_to(app.router)
         ShelfDoor(guard).add_to(app.router)
-        for made in (LabelsDoor, GivenDoor, RemarksDoor, ChoosingDoor):
+        for made in (LabelsDoor, VouchersDoor, GivenDoor, RemarksDoor, ChoosingDoor):
             made(guard).add_to(app.router)
         versions.add_to(app.router)
         if self.vault is not None:

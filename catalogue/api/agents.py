@@ -105,6 +105,7 @@ def _people() -> dict[str, Any]:
 
 def _spending() -> dict[str, Any]:
     wanted = {"key": _NAME, "reward": _NAME, "currency": _SHORT}
+    till = {"token": _ANY | {"minLength": 1, "maxLength": spending.TOKEN_CHARS_MAX}, "key": _SHORT, "by": _SHORT}
     epoch = {"epoch": _NUMBER | {"minimum": 1}}
     names = _list(_NAME, spending.SETTLED_MAX)
     why = _ANY | {"minLength": 1, "maxLength": spending.WHY_CHARS_MAX}
@@ -123,6 +124,8 @@ def _spending() -> dict[str, Any]:
         "/v1/shelf/cohorts": ("Which cohorts a reward, or all on offer, asks for", {"reward": _SHORT}, gated),
         "/v1/redemptions": ("Spend a learner's points; the same key again is the same redemption", wanted, _REDEMPTION),
         "/v1/redemptions/cancel": ("Give a reservation back", {"redemption": _NAME, "why": why}, _REDEMPTION),
+        "/v1/vouchers/look": ("What a voucher is good for that a learner shows", till, _GOOD_FOR),
+        "/v1/vouchers/use": ("Use it, once; the same key again is the same use", till, _GOOD_FOR),
         "/v1/allowances": ("Have a voucher made beforehand", wanted | epoch, _REDEMPTION),
         "/v1/allowances/settle": ("What became of those", epoch | {"spent": names, "returned": names}, settled),
     }
@@ -203,6 +206,7 @@ _RECEIPT = closed(
     rejected={"type": "array", "items": closed(seq=WHOLE, reason=_ANY)},
 )
 _WHEN = {"type": ["integer", "null"]}
+_GOOD_FOR = closed(redemption=_ANY, reward=_ANY, title=_ANY, expires_at=_WHEN, used_at=_WHEN)
 _REDEMPTION = closed(
     **dict.fromkeys(voucher.FIELDS, _ANY)
     | dict.fromkeys(("amount", "attempts", "reserved_at"), WHOLE)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from catalogue.api import agents, labels, versions
+from catalogue.api import agents, versions
 from catalogue.api.openapi import DAY, LIMIT, TEXT, WHOLE, closed, doing, parameter
 from catalogue.api.reading import COLUMNS, PAGE_ROWS_MAX
 from catalogue.api.recognition.document import paths as recognition_paths
-from catalogue.api.shelf import REDEEMED, STATES
+from catalogue.api.rewards import labels, vouchers
+from catalogue.api.rewards.shelf import REDEEMED, STATES
 from catalogue.rewards.model import Reward
 from catalogue.rewards.shelf import TIER
+from wire.canonical import NAME_CHARS_MAX
+from wire.money.spending import TOKEN_CHARS_MAX
 
 _ABOUT = (
     "Every path is served as /api/v1/… and, by the same handlers, as /api/… without the version. Within version 1"
@@ -54,6 +57,7 @@ def _api_paths() -> dict[str, Any]:
         "/api/rewards/ledger": {"get": doing("The ledger (scope ledger:read)", _filters(), _PAGE, csv=True)},
         **_shelf_paths(),
         **_label_paths(),
+        **_till_paths(),
         **recognition_paths(),
     }
 
@@ -111,6 +115,22 @@ def _label_paths() -> dict[str, Any]:
             "delete": _gone(doing(f"Forget a {kind} of the campus's own (scope rewards:write)", [], shown)),
         }
     return found
+
+
+def _till_paths() -> dict[str, Any]:
+    """Those of vouchers that learners show."""
+    text = {"type": "string", "minLength": 1}
+    token = text | {"maxLength": TOKEN_CHARS_MAX, "description": "What the learner shows"}
+    key = text | {"maxLength": NAME_CHARS_MAX, "description": "The till's own name for this use: again, it is the same"}
+    when = {"type": ["integer", "null"]}
+    told = closed(
+        **{name: {"type": "string"} for name in ("redemption", "reward", "title")}, expires_at=when, used_at=when
+    )
+    look = doing("What a voucher is good for (scope vouchers:use)", [], told)
+    use = doing("Use a voucher, once (scope vouchers:use)", [], told)
+    for operation, sent in ((look, closed(token=token)), (use, closed(token=token, key=key) | {"required": ["token"]})):
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": sent}}}
+    return {vouchers.LOOK: {"post": look}, vouchers.USE: {"post": use}}
 
 
 def _gone(operation: dict[str, Any]) -> dict[str, Any]:

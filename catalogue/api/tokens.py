@@ -22,6 +22,7 @@ SCOPES = (
     "ledger:read",
     "rewards:read",
     "rewards:write",
+    "vouchers:use",
     "recognition:read",
     "recognition:write",
     "recognition:moderate",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import structlog
@@ -10,7 +11,7 @@ from aiohttp import web
 from catalogue import books
 from catalogue.errors import RefusedError
 from catalogue.proving import Proves
-from catalogue.redemption import facts, records, voucher
+from catalogue.redemption import facts, records, tokens, voucher
 from catalogue.redemption.checks import Wish
 from catalogue.redemption.desk import Desk
 from catalogue.redemption.records import Redemption
@@ -42,6 +43,8 @@ class SpendingDoor:
         router.add_get("/v1/redemptions/{redemption}", self.show)
         router.add_post("/v1/redemptions/cancel", self.cancel)
         router.add_get("/v1/wishes/{key}", self.wished)
+        router.add_post("/v1/vouchers/look", self.look)
+        router.add_post("/v1/vouchers/use", self.use)
 
     async def shelf(self, request: web.Request) -> web.Response:
         """What is offered to a learner, what stands against each, and what the learner has."""
@@ -142,6 +145,35 @@ class SpendingDoor:
         except RefusedError as refused:
             return self.refused(refused, proven)
         return self.answer(voucher.shown(self.desk, back), proven)
+
+    async def look(self, request: web.Request) -> web.Response:
+        """What a voucher of the campus is good for, which a learner shows there."""
+
+        async def looked(sender: Sender, asked: spending.Till, now: int) -> Redemption:
+            return await tokens.look(self._door.store, asked.token, now=now, campus=sender.campus)
+
+        return await self._at_the_till(request, looked)
+
+    async def use(self, request: web.Request) -> web.Response:
+        """Use it, once; the same key again is the same use."""
+
+        async def used(sender: Sender, asked: spending.Till, now: int) -> Redemption:
+            who = {"campus": sender.campus, "by": f"agent {sender.agent}", "key": asked.key, "why": asked.by}
+            return await tokens.use(self._door.store, asked.token, now=now, **who)
+
+        return await self._at_the_till(request, used)
+
+    async def _at_the_till(
+        self, request: web.Request, doing: Callable[[Sender, spending.Till, int], Awaitable[Redemption]]
+    ) -> web.Response:
+        body = await request.read()
+        sender, proven = await self.proven(request, body)
+        asked = own(sender, spending.Till.parse(body))
+        try:
+            found = await doing(sender, asked, self._door.clock())
+        except RefusedError as refused:
+            return self.refused(refused, proven)
+        return self.answer(voucher.good_for(found), proven)
 
     async def _wished(self, sender: Sender, key: str) -> Redemption | None:
         async with self._door.store.reading() as conn:

@@ -20,6 +20,8 @@ from catalogue.rewards.money import Sum
 PAGE_ROWS = 500
 NAME_CHARS_MAX = 100
 WHY_CHARS_MAX = 300
+USED = "used"
+"""The step of a token that was used."""
 SPEND_PREFIX = "redemption:"
 """How the ledger's name of a redemption's spend begins."""
 
@@ -103,11 +105,11 @@ async def under_way(conn: AsyncConnection, campus: str) -> int:
     return int(await conn.scalar(counted) or 0)
 
 
-async def by_token(conn: AsyncConnection, campus: str, digest: bytes) -> Redemption | None:
-    """The redemption that a token's digest belongs to, held until the transaction ends."""
+async def by_token(conn: AsyncConnection, campus: str, digest: bytes, *, lock: bool) -> Redemption | None:
+    """The redemption that a token's digest belongs to; with ``lock`` held until the transaction ends."""
     table = schema.redemption
     wanted = select(table).where(table.c.campus == campus, table.c.token_digest == digest)
-    row = (await conn.execute(wanted.with_for_update())).first()
+    row = (await conn.execute(wanted.with_for_update() if lock else wanted)).first()
     return None if row is None else _read(row)
 
 
@@ -192,12 +194,19 @@ async def note(conn: AsyncConnection, one: Redemption, event: str, *, at: int, b
     await _step(conn, one, at=at, event=event, state=one.state, by=by, why=why)
 
 
-async def used_up(conn: AsyncConnection, one: Redemption, *, at: int, by: str) -> None:
+async def used_up(conn: AsyncConnection, one: Redemption, *, at: int, by: str, why: str) -> None:
     """Mark the token of a redemption that is held as used."""
     table = schema.redemption
     mine = (table.c.campus == one.campus, table.c.redemption == one.redemption)
     await conn.execute(update(table).where(*mine).values(token_used_at=at))
-    await note(conn, one, "used", at=at, by=by, why="")
+    await note(conn, one, USED, at=at, by=by, why=why)
+
+
+async def was_used(conn: AsyncConnection, one: Redemption, *, by: str, why: str) -> bool:
+    """Whether it was these who used it."""
+    table = schema.step.c
+    mine = (table.campus == one.campus, table.redemption == one.redemption, table.event == USED)
+    return await conn.scalar(select(table.no).where(*mine, table.by == by, table.why == why)) is not None
 
 
 async def steps(conn: AsyncConnection, campus: str, name: str) -> list[dict[str, Any]]:

@@ -31,6 +31,17 @@ def public(one: Redemption) -> dict[str, Any]:
     return {name: getattr(one, name) for name in FIELDS} | {"state": one.state.value}
 
 
+def good_for(one: Redemption) -> dict[str, Any]:
+    """What a till is told: not whose it is, nor what was paid for it."""
+    return {
+        "redemption": one.redemption,
+        "reward": one.reward,
+        "title": one.title,
+        "expires_at": one.voucher_expires_at,
+        "used_at": one.token_used_at,
+    }
+
+
 def shown(desk: Desk, one: Redemption) -> dict[str, Any]:
     """What the learner gets: `code` is a partner's, `token` is ours, used once; empty where there is none."""
     there = one.state is State.fulfilled

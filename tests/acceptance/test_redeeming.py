@@ -79,7 +79,11 @@ def test_a_learner_sees_what_there_is_redeems_once_and_the_campus_shows_what_is_
     assert at.json("sync", "status")["statement"]["lines"] == 1
     assert at.json("sync", "lost") == []
     assert at.command("ledger", "verify").returncode == 0
-    command("redemption", "use", voucher[1], *where)
+    looked = at.command("redemption", "use", voucher[1], "--look").stdout
+    assert looked.startswith("the voucher is good for: A cup of tea (r"), looked
+    assert at.json("redemption", "use", voucher[1], "--by", "cafe")["title"] == "A cup of tea"
+    late = command("redemption", "use", voucher[1], *where, code=1)
+    assert "was used already, at 20" in late.stderr
 
 
 def test_a_voucher_drawn_beforehand_is_given_out_while_the_catalogue_is_away_and_not_again_from_a_backup(

@@ -14,6 +14,8 @@ CONTENT_TYPE = "application/json"
 MESSAGE_BYTES_MAX = 16 * 2**10
 COHORTS_MAX = 100
 WHY_CHARS_MAX = 300
+TOKEN_CHARS_MAX = 200
+"""Longest one-time token that a learner can show."""
 SETTLED_MAX = 50
 """Most vouchers of each kind that one message settles."""
 SPENT = "spent"
@@ -173,6 +175,37 @@ class Cancel(Asker):
         fields = _load(body)
         why = canonical.text(fields, "why", most=WHY_CHARS_MAX)
         return cls(**_asker(fields), redemption=canonical.text(fields, "redemption"), why=why)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Till(Asker):
+    """A voucher that a learner shows: look at it, or use it. ``learner`` is nobody's.
+
+    ``key`` is the agent's own name for this use, empty where it is only looked at; ``by`` is who stands at the till.
+    """
+
+    token: str
+    key: str
+    by: str
+
+    def encode(self) -> bytes:
+        """Canonical bytes of it."""
+        return canonical.dump(_said(self, {"token": self.token, "key": self.key, "by": self.by}))
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Read it.
+
+        Raises:
+            MalformedError: it is no such message.
+        """
+        fields = _load(body)
+        return cls(
+            **_asker(fields),
+            token=canonical.text(fields, "token", most=TOKEN_CHARS_MAX),
+            key=canonical.text(fields, "key", empty=True),
+            by=canonical.text(fields, "by", empty=True),
+        )
 
 
 def _names(fields: Mapping[str, Any], name: str) -> tuple[str, ...]:

@@ -94,6 +94,35 @@ def cancel(
 
 
 @app.command()
+def use(
+    voucher: Annotated[str, typer.Argument(metavar="VOUCHER", help="What the learner shows; - reads it from stdin.")],
+    look: Annotated[bool, typer.Option("--look", help="Only say what it is good for.")] = False,
+    key: Annotated[
+        str, typer.Option("--key", metavar="KEY", help="The same use again, whose answer did not come.")
+    ] = "",
+    by: ByOption = "",
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Use a voucher of this campus that a learner shows: from then on it is good for nothing.
+
+    The catalogue is asked, signed by this agent, and writes down who did it. `-` keeps the voucher out of the history
+    of the shell.
+
+    Example: rewards-agent redemption use uni-example.pk3v5m --by "Campus café"
+    """
+    shown = typer.get_text_stream("stdin").readline().strip() if voucher == "-" else voucher.strip()
+    told = carry_out(config, "redemption.use", token=shown, by=whoever(by), look=look, key=key)
+    if json:
+        emit_json(told)
+    else:
+        until = f", until {utc(told['expires_at'])}" if look and told["expires_at"] is not None else ""
+        typer.echo(
+            f"the voucher {'is good' if look else 'was used'} for: {told['title']} ({told['redemption']}){until}"
+        )
+
+
+@app.command()
 def settle(config: ConfigOption = None, json: JsonOption = False) -> None:
     """Ask now what became of wishes that nobody knows the end of; a running agent does it by itself.
 

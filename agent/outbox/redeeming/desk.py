@@ -21,6 +21,7 @@ from agent.ledger.delivery import Identity
 from agent.outbox.redeeming.allowances import DOUBT_S, Allowances
 from agent.outbox.redeeming.belonging import Belonging, Tells
 from agent.outbox.redeeming.talk import Said, Talk, Unknown
+from agent.outbox.redeeming.till import Till
 from agent.outbox.writes import Runs
 from wire.money import spending
 
@@ -65,6 +66,7 @@ class Redeeming:
         self._reading: aiosqlite.Connection | None = None
         self._one_at_a_time = asyncio.Lock()
         self._allowances = Allowances(talk, writer, clock, self._connection)
+        self.use = Till(talk, self._enrolled, secret).use
 
     async def run(self) -> None:
         """Find out what became of open wishes, for ever."""

@@ -15,9 +15,13 @@ import pytest
 from yarl import URL
 
 from catalogue import acts
-from catalogue.api import labels, reading, tokens
+from catalogue.api import reading, tokens
 from catalogue.api.document import document
-from catalogue.app import Door
+from catalogue.api.rewards import labels
+from catalogue.app import Door, wall_clock
+from catalogue.redemption import records
+from catalogue.redemption.checks import Wish
+from catalogue.redemption.desk import Desk
 from catalogue.redemption.vault import Vault
 from catalogue.rewards import shelf
 from tests.contract.catalogues import Hand, RealCatalogue, running_catalogue
@@ -168,6 +172,48 @@ async def test_a_campuses_own_tier_stands_before_the_usual_one_until_it_is_taken
     assert await program.puts("tea", tier="gold") == 201
     assert (await program.does("DELETE", gold))[0] == 204
     assert (await program.does("GET", gold))[1] == usual
+
+
+async def test_a_till_looks_at_a_voucher_of_its_campus_and_uses_it_once(program: Program, tmp_path: Path) -> None:
+    hand = Hand(program.real, tmp_path)
+    await hand.enrol(await program.real.add_tenant(CAMPUS))
+    await Bank(program.real, hand).award(200, at=wall_clock())
+    await hand.client.close()
+    await program.puts("tea")
+    await program.does("PUT", f"{SHELF}/tea/approval")
+    desk = Desk(program.real.store, Vault(bytes(32)))
+    wish = Wish(campus=CAMPUS, learner=ANN, reward="tea", key="1")
+    made = await desk.redeem(wish, now=wall_clock(), by="a test")
+    sent = {"token": desk.token(made)}
+    await program.enter("rewards:write", name="writer")
+    assert (await program.does("POST", "/api/vouchers/use", sent))[0] == 403
+    till = await program.enter("vouchers:use", name="till")
+    status, seen = await program.does("POST", "/api/vouchers/look", sent)
+    assert (status, seen["redemption"], seen["title"], seen["used_at"]) == (200, made.redemption, TEA["title"], None)
+    await program.real.add_tenant("elsewhere")
+    async with program.real.store.writing() as conn:
+        program.token = await tokens.add(
+            conn, "elsewhere", "till", ["vouchers:use"], expires_at=2**40, by="a test", now=NOW
+        )
+    for path in ("look", "use"):
+        status, told = await program.does("POST", f"/api/vouchers/{path}", sent)
+        assert (status, told["error"]) == (404, "unknown-token"), "another campus's till"
+    program.token = till
+    status, used = await program.does("POST", "/api/vouchers/use", sent | {"key": "sale 7"})
+    assert (status, used["used_at"] is not None) == (200, True)
+    assert (await program.does("POST", "/api/v1/vouchers/use", sent | {"key": "sale 7"})) == (200, used)
+    for path, said in (("look", sent), ("use", sent), ("use", sent | {"key": "sale 8"})):
+        status, told = await program.does("POST", f"/api/vouchers/{path}", said)
+        assert (status, told["error"]) == (409, "used")
+    for wrong in ({}, {"token": 1}, {"token": ""}, sent | {"key": ""}, sent | {"more": "x"}, {"token": "x" * 201}):
+        assert (await program.does("POST", "/api/vouchers/use", wrong))[0] == 400
+    async with program.real.store.reading() as conn:
+        (act,) = [one async for one in acts.listed(conn, {"campus": CAMPUS, "act": "redemption.use"})]
+        steps = [one["event"] for one in await records.steps(conn, CAMPUS, made.redemption)]
+    assert (act["by"], steps.count("used")) == ("token till", 1)
+    await desk.refund(CAMPUS, made.redemption, now=wall_clock(), by="a test", why="x", used=True)
+    status, told = await program.does("POST", "/api/vouchers/use", sent | {"key": "sale 7"})
+    assert (status, told["error"]) == (409, "void")
 
 
 async def test_names_that_cannot_be_are_refused_and_many_are_read_page_by_page(

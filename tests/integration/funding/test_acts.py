@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from catalogue import acts, schema
 from catalogue.acts import Act, acting
-from catalogue.api import labels
+from catalogue.api.rewards import labels
 from catalogue.api.versions import PREFIX, VERSIONED
 from catalogue.app import Door
 from catalogue.cli.app import app
@@ -307,6 +307,8 @@ ACTS = {
     ("DELETE", "/api/rewards/{reward}/approval"): "reward.withdraw",
     **{("PUT", f"{path}/{{name}}"): "label.put" for path in labels.PATHS},
     **{("DELETE", f"{path}/{{name}}"): "label.remove" for path in labels.PATHS},
+    ("POST", "/api/vouchers/use"): "redemption.use",
+    ("POST", "/v1/vouchers/use"): "redemption.use",
     ("POST", "/api/awards"): "award.give",
     ("POST", "/api/awards/{id}/moderation"): "award.hide",
     ("POST", "/api/user_kudos/{id}/moderation"): "kudos.hide",
@@ -322,6 +324,8 @@ OTHERS = {
     ("POST", "/v1/persons"): "sealed for safe-keeping, signed by the agent",
     ("POST", "/v1/shelf"): "changes nothing",
     ("POST", "/v1/shelf/cohorts"): "changes nothing",
+    ("POST", "/v1/vouchers/look"): "changes nothing",
+    ("POST", "/api/vouchers/look"): "changes nothing",
     ("POST", "/v1/redemptions"): "what a learner does is told by its steps",
     ("POST", "/v1/allowances"): "a redemption: told by its steps",
     ("POST", "/v1/allowances/settle"): "told by the allowance and the redemption's steps",

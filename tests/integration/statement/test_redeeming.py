@@ -20,6 +20,7 @@ from agent.outbox.client import Client, Place
 from agent.outbox.redeeming.allowances import DOUBT_S
 from agent.outbox.redeeming.desk import Redeeming
 from agent.outbox.redeeming.talk import Talk
+from catalogue import acts
 from catalogue.app import wall_clock
 from catalogue.proof import keys
 from catalogue.redemption import records
@@ -133,6 +134,37 @@ async def test_an_answer_that_is_lost_is_asked_for_again_under_the_same_key(
         assert told["state"] == "granted"
         assert (await it.made(), await it.left()) == (1, 50)
         assert len(it.line.seen) == len(moods) + 1
+
+
+async def test_a_voucher_that_a_learner_shows_is_used_once_at_the_campuss_till_whatever_is_lost(
+    small_catalogue: RealCatalogue, tmp_path: Path
+) -> None:
+    async with a_counter(small_catalogue, tmp_path) as it:
+        made = await it.redeem()
+        token, it.line.on = made["token"], "/v1/vouchers"
+        seen = await it.desk.use(token=token, by="cafe", look=True)
+        assert (seen["title"], seen["used_at"], seen["key"]) == (made["title"], None, "")
+        it.line.moods = [Mood.down] * 3
+        with pytest.raises(TransientError) as nobody_knows:
+            await it.desk.use(token=token, by="cafe", key="mine")
+        assert "--key mine" in nobody_knows.value.hint
+        it.line.moods = [Mood.forged, Mood.mute]
+        used = await it.desk.use(token=token, by="cafe", key="mine")
+        assert used["used_at"] is not None
+        assert it.line.seen.count("/v1/vouchers/use") == 6, "asked again until an answer came that the catalogue signed"
+        assert await it.desk.use(token=token, by="cafe", key="mine") == used
+        for more in ({}, {"key": "another"}, {"look": True}):
+            with pytest.raises(InvalidInputError, match="was used already"):
+                await it.desk.use(token=token, by="cafe", **more)
+        for wrong in ("", "x\0", "x" * 201):
+            with pytest.raises(InvalidInputError, match="printable"):
+                await it.desk.use(token=wrong, by="cafe")
+        for nothing in ("x", f"elsewhere.{token.partition('.')[2]}", token[:-1]):
+            with pytest.raises(InvalidInputError, match="no voucher of ours"):
+                await it.desk.use(token=nothing, by="cafe")
+        async with it.catalogue.store.reading() as conn:
+            (act,) = [one async for one in acts.listed(conn, {"campus": CAMPUS, "act": "redemption.use"})]
+        assert (act["by"], act["why"], act["about"]) == ("agent agent-1", "cafe", made["redemption"])
 
 
 async def test_what_nobody_answered_is_unknown_and_settled_without_spending_anything(

@@ -1,0 +1,1 @@
+"""The doors of rewards: the shelf, the names it is sorted by, and vouchers at a till."""
