@@ -15,7 +15,7 @@ from agent.collectors.door.addresses import networks
 from agent.collectors.door.app import Door, DoorSource
 from agent.collectors.door.credentials import Credentials
 from agent.collectors.inbox.store import Inbox
-from agent.collectors.systems.registry import SIGNATURES, SYSTEMS, TOKEN_IN_ADDRESS
+from agent.collectors.systems.registry import SIGNATURES, SIGNED_IN, SYSTEMS, TOKEN_IN_ADDRESS
 from agent.config.kinds import KindTable
 from agent.config.secrets import Secret
 from tests.builders import NOW
@@ -47,6 +47,7 @@ def door_source(
             secrets=tuple(map(Secret, secrets)),
             allowed=networks(allow),
             signature=SIGNATURES.get(kind),
+            signed_in=SIGNED_IN.get(kind, ""),
         ),
         system=SYSTEMS[kind],
         rate_per_s=rate_per_s,

@@ -11,6 +11,7 @@ import secrets
 import ssl
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal
@@ -22,6 +23,7 @@ from agent.clock import Clock
 from agent.collectors.door.addresses import Address, Network, client_of, read_address, within
 from agent.collectors.door.credentials import Credentials, Lacking
 from agent.collectors.door.rate import Rate
+from agent.collectors.door.turns import Turns
 from agent.collectors.inbox.readable import require_readable
 from agent.collectors.inbox.store import Inbox
 from agent.collectors.systems.base import Arrival, RefusedPostError, System
@@ -39,6 +41,10 @@ COME_AGAIN_S = 10
 """What a sender is told to wait when we cannot keep a post."""
 BODIES_MAX = 64
 """Bodies of one source that are read at the same time; beyond it a post waits for its turn."""
+UNPROVEN_S = 3.0
+"""Time to send a body that alone can prove who sends it."""
+UNPROVEN_MAX = 4
+"""Such bodies that are read at the same time from one address; beyond it they wait for their turn."""
 
 
 _STATUS: Mapping[str, HTTPStatus] = {
@@ -54,6 +60,11 @@ _STATUS: Mapping[str, HTTPStatus] = {
     "closing": HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """What became of a post → how it was answered; a post refused for any other reason was a bad request."""
+
+
+_Lacking = Lacking | Literal["path"]
+_Refusal = tuple[HTTPStatus, str]
+"""How a body that was not read is answered, and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +108,7 @@ class Door:
         self._listener = Listener(self._take, listen, setting="listen", tls=tls, exempt=self._is_ours)
         self._rates = {source.name: Rate(source.rate_per_s, clock.running()) for source in sources}
         self._bodies = {source.name: asyncio.Semaphore(BODIES_MAX) for source in sources}
+        self._strange = Turns(UNPROVEN_MAX)
         self._reading: set[asyncio.Timeout] = set()
         self._closing = False
         self._nobody = Credentials(tokens=(Secret(secrets.token_urlsafe()),))
@@ -150,23 +162,60 @@ class Door:
         source = self._sources.get(request.path)
         if source is None or request.method != "POST":
             self._nobody.before_the_body(headers, client)  # as long as for a path that there is
-            return self._unknown("", "path")
+            return await self._not_let_in(request, headers, client, "", "path")
         if source.token_in_address and "authorization" not in headers and "token" in request.query:
             headers["authorization"] = f"Bearer {request.query['token']}"
         lacking = source.credentials.before_the_body(headers, client)
         if lacking is not None:
             if lacking == "address":
                 self._strangers[source.name] = "an address that cannot be read" if client is None else str(client)
-            return self._unknown(source.name, lacking)
-        # Whoever has shown nothing yet uses up nothing of what the source may post, and learns nothing.
-        proven = not source.credentials.proves_by_body
-        body = (self._too_many(source) if proven else None) or await self._body(request, source)
-        if isinstance(body, web.Response):
-            return body if proven else self._unknown(source.name, "credential", close=True)
+            return await self._not_let_in(request, headers, client, source.name, lacking)
+        if source.credentials.proves_by_body:
+            return await self._signed(request, source, headers, client)
+        if (wait := self._too_many(source)) is not None:
+            return wait
+        body = await self._body(request, source, self._bodies[source.name], BODY_S)
+        if not isinstance(body, bytes):
+            return self._turned_away(source.name, *body)
+        evidence = source.credentials.evidence(headers, body)
+        return self._unknown(source.name, "credential") if not evidence else await self._kept(source, evidence, body)
+
+    async def _signed(
+        self, request: web.BaseRequest, source: DoorSource, headers: Mapping[str, str], client: Address | None
+    ) -> web.Response:
+        """A post of which only the body can be the proof: until then it uses up nothing of what the source may post."""
+        if not source.credentials.may_prove(headers):
+            return await self._not_let_in(request, headers, client, source.name, "credential")
+        body = await self._unproven(request, source, client)
+        if not isinstance(body, bytes):
+            return self._unread(source.name, "credential", body)
         evidence = source.credentials.evidence(headers, body)
         if evidence is None:
             return self._unknown(source.name, "credential")
-        return (None if proven else self._too_many(source)) or await self._kept(source, evidence, body)
+        return self._too_many(source) or await self._kept(source, evidence, body)
+
+    async def _not_let_in(
+        self,
+        request: web.BaseRequest,
+        headers: Mapping[str, str],
+        client: Address | None,
+        source: str,
+        lacking: _Lacking,
+    ) -> web.Response:
+        """Turn away after as much as where a body could have been the proof: nobody learns where that is."""
+        signing = (one for one in self._sources.values() if one.credentials.may_prove(headers))
+        like = next(signing, None) if request.method == "POST" else None
+        if like is not None:
+            body = await self._unproven(request, like, client)
+            if not isinstance(body, bytes):
+                return self._unread(source, lacking, body)
+            like.credentials.evidence(headers, body)
+        return self._unknown(source, lacking)
+
+    def _unread(self, source: str, lacking: _Lacking, why: _Refusal) -> web.Response:
+        if why[1] == "closing":
+            return self._turned_away(source, *why)
+        return self._unknown(source, lacking, close=True)
 
     def _too_many(self, source: DoorSource) -> web.Response | None:
         wait_s = self._rates[source.name].take(self._clock.running())
@@ -175,32 +224,41 @@ class Door:
         self.counts[source.name, "too_many"] += 1
         return _answer(HTTPStatus.TOO_MANY_REQUESTS, "too_many", retry_after_s=wait_s)
 
-    async def _body(self, request: web.BaseRequest, source: DoorSource) -> bytes | web.Response:
+    async def _unproven(self, request: web.BaseRequest, source: DoorSource, client: Address | None) -> bytes | _Refusal:
+        """The body of somebody who has shown nothing yet: little time, and few at once from one address."""
+        return await self._body(request, source, self._strange.of(str(client)), UNPROVEN_S)
+
+    async def _body(
+        self, request: web.BaseRequest, source: DoorSource, turn: AbstractAsyncContextManager[object], within_s: float
+    ) -> bytes | _Refusal:
+        """The body as far as the source may send it, read when it is its ``turn``; else why not."""
         if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-            return self._turned_away(source.name, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "encoded")
+            return HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "encoded"
         body: bytes | None = None
         if (request.content_length or 0) <= source.body_bytes_max:
             try:
-                body = await self._read(request, source)
+                body = await self._read(request, turn, within_s)
             except TimeoutError:
                 if self._closing:
-                    return self._turned_away(source.name, HTTPStatus.SERVICE_UNAVAILABLE, "closing")
-                return self._turned_away(source.name, HTTPStatus.REQUEST_TIMEOUT, "too_slow")
+                    return HTTPStatus.SERVICE_UNAVAILABLE, "closing"
+                return HTTPStatus.REQUEST_TIMEOUT, "too_slow"
             except web.HTTPRequestEntityTooLarge:
                 body = None
             except web.RequestPayloadError:
-                return self._turned_away(source.name, HTTPStatus.BAD_REQUEST, "broken_body")
+                return HTTPStatus.BAD_REQUEST, "broken_body"
         if body is None or len(body) > source.body_bytes_max:
-            return self._turned_away(source.name, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large")
+            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large"
         return body
 
-    async def _read(self, request: web.BaseRequest, source: DoorSource) -> bytes:
+    async def _read(
+        self, request: web.BaseRequest, turn: AbstractAsyncContextManager[object], within_s: float
+    ) -> bytes:
         if request.content.is_eof():  # it came with its head: nobody waits for it
             return await request.read()
-        async with asyncio.timeout(BODY_S) as until:
+        async with asyncio.timeout(within_s) as until:
             self._reading.add(until)
             try:
-                async with self._bodies[source.name]:
+                async with turn:
                     await _go_on(request)
                     return await request.read()
             finally:
@@ -231,7 +289,7 @@ class Door:
     def _is_ours(self, address: str) -> bool:
         return within(read_address(address), self._proxies)
 
-    def _unknown(self, source: str, why: Lacking | Literal["path"], *, close: bool = False) -> web.Response:
+    def _unknown(self, source: str, why: _Lacking, *, close: bool = False) -> web.Response:
         """One answer for paths that do not exist, for addresses and for credentials that do not fit."""
         self.counts[source, why] += 1
         answer = _answer(HTTPStatus.NOT_FOUND, "not_found")

@@ -12,7 +12,7 @@ from agent.collectors.door.app import Door, DoorSource
 from agent.collectors.door.credentials import Credentials
 from agent.collectors.inbox.collector import InboxCollector, InboxOptions
 from agent.collectors.inbox.store import Inbox
-from agent.collectors.systems.registry import SIGNATURES, SYSTEMS, TOKEN_IN_ADDRESS
+from agent.collectors.systems.registry import SIGNATURES, SIGNED_IN, SYSTEMS, TOKEN_IN_ADDRESS
 from agent.config.kinds import KindTable
 from agent.config.secrets import read_secret, secret_file
 from agent.config.settings import HttpSettings, PostSource, Settings
@@ -91,6 +91,7 @@ def _source(settings: Settings, source: PostSource, path: str) -> DoorSource:
             secrets=tuple(read_secret(settings.home, name) for name in source.secret_files),
             allowed=networks(source.allow_ips),
             signature=signature,
+            signed_in=SIGNED_IN.get(source.kind, ""),
         ),
         system=SYSTEMS[source.kind],
         rate_per_s=source.rate_limit_per_s,

@@ -24,18 +24,24 @@ class Credentials:
     """What one source asks for: everything that is configured must fit.
 
     ``tokens`` and ``secrets`` are all valid at once, so that they can be changed without a gap; ``allowed`` empty lets
-    every address in; ``signature`` is how its system signs, None where it does not.
+    every address in; ``signature`` is how its system signs, None where it does not, ``signed_in`` the header (in small
+    letters) that every signed post of it shows, empty where the body alone may.
     """
 
     tokens: tuple[Secret, ...] = ()
     secrets: tuple[Secret, ...] = ()
     allowed: tuple[Network, ...] = ()
     signature: Signature | None = field(default=None)
+    signed_in: str = ""
 
     @property
     def proves_by_body(self) -> bool:
         """Whether nothing is shown before the body is read: only its signature is a credential."""
         return bool(self.secrets) and not self.tokens
+
+    def may_prove(self, headers: Mapping[str, str]) -> bool:
+        """Whether the body could still be the proof: it is not read for those that lack the header beside it."""
+        return self.proves_by_body and (not self.signed_in or self.signed_in in headers)
 
     def before_the_body(self, headers: Mapping[str, str], client: Address | None) -> Lacking | None:
         """What of bearer token and address does not let it in, None where both do; for those the body is read.

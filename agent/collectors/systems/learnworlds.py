@@ -34,6 +34,8 @@ from agent.model import Fact, Observation, PersonMark
 
 HEADER = "learnworlds-webhook-signature"
 _TAGS_MAX = 200
+_ENVELOPE = frozenset({"version", "type", "topic", "trigger", "school_id", "signature"})
+"""What stands around an act; in legacy posts beside it."""
 
 
 def is_signed(body: bytes, headers: Mapping[str, str], secret: bytes) -> bool:
@@ -106,11 +108,23 @@ class _Told:
 
     def at(self, *places: tuple[Mapping[str, Any], str]) -> int:
         """The first time that is told; where none is, when the post came."""
-        for data, name in places:
-            found = moment(data, (name,), self.arrival.received_at)
-            if found is not None:
-                return found
-        return self.arrival.received_at
+        found = self._told_at(places)
+        return self.arrival.received_at if found is None else found
+
+    def once(self, *places: tuple[Mapping[str, Any], str]) -> str:
+        """What tells an act from the next of its sort: the first time that is told; where none is, all that is told.
+
+        When a post came says nothing of the act: sent again, it would be another one.
+        """
+        found = self._told_at(places)
+        if found is not None:
+            return str(found)
+        said = {name: value for name, value in self.data.items() if name not in _ENVELOPE}
+        return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+
+    def _told_at(self, places: Sequence[tuple[Mapping[str, Any], str]]) -> int | None:
+        found = (moment(data, (name,), self.arrival.received_at) for data, name in places)
+        return next((at for at in found if at is not None), None)
 
     def act(self, kind: str, user: str, *key: str, at: int, person: Mapping[str, Any], **more: Any) -> Act:
         fields: dict[str, Any] = {
@@ -162,9 +176,9 @@ def _unenrolled(told: _Told) -> Sequence[Act]:
         raise missing("data.product.id")
     if product and text_in(product, "type") not in {None, "course"}:
         return ()
-    at = told.at((told.data, "date"))
-    act = told.act("course.unenrolled", user, user, course, str(at), at=at, person=told.person(), course=course)
-    return (act,)
+    place = (told.data, "date")
+    key, at = (user, course, told.once(place)), told.at(place)
+    return (told.act("course.unenrolled", user, *key, at=at, person=told.person(), course=course),)
 
 
 def _bought(told: _Told) -> Sequence[Act]:
@@ -212,10 +226,10 @@ def _programme(told: _Told) -> Sequence[Act]:
     user, programme = told.user(), id_in(part(told.data, "learningProgram"), "id")
     if programme is None:
         raise missing("data.learningProgram.id")
-    at = told.at((told.data, "completed_at"))
+    place = (told.data, "completed_at")
+    key, at = (user, programme, told.once(place)), told.at(place)
     facts = {"programme": programme}
-    act = told.act("programme.completed", user, user, programme, str(at), at=at, person=told.person(), facts=facts)
-    return (act,)
+    return (told.act("programme.completed", user, *key, at=at, person=told.person(), facts=facts),)
 
 
 def _tagged(told: _Told) -> Sequence[Act]:
@@ -246,7 +260,7 @@ def _tagged(told: _Told) -> Sequence[Act]:
 
 def _user(kind: str, told: _Told) -> Sequence[Act]:
     user, at = told.user(), told.arrival.received_at
-    key = (user,) if kind == "user.registered" else (user, str(at))
+    key = (user,) if kind == "user.registered" else (user, told.once())
     return (told.act(kind, user, *key, at=at, person=told.person()),)
 
 

@@ -32,5 +32,8 @@ SIGNATURES: Mapping[str, Signature] = MappingProxyType(
 )
 """How systems sign their posts; the others cannot."""
 
+SIGNED_IN: Mapping[str, str] = MappingProxyType({"thinkific": thinkific.HEADER})
+"""The header that every signed post shows; a system that is not named may carry its signature in the body."""
+
 TOKEN_IN_ADDRESS: frozenset[str] = frozenset({"canvas", "kajabi"})
 """Systems that can send nothing but a body: their token may stand in the address, as `?token=`."""

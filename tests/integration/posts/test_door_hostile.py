@@ -188,3 +188,62 @@ async def test_half_a_body_when_the_door_closes_is_asked_to_come_again(tmp_path:
         assert answer.startswith(b"HTTP/1.1 503")
         assert b"Retry-After" in answer
         assert b'"closing"' in answer
+
+
+SIGNING = {"thinkific": {"X-Thinkific-Hmac-Sha256": "00"}, "learnworlds": {}}
+"""Systems that sign their posts, with what a post shows before its body can be the proof."""
+
+
+async def asked_first(at: OpenDoor, path: str, headers: dict[str, str], body: bytes) -> tuple[bytes, bytes]:
+    """What is said to who asks whether to go on, and after the body, without its date."""
+    async with knocking(at) as (reader, writer):
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\n{lines}Expect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.encode())
+        first = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+        if not first.startswith(b"HTTP/1.1 100"):
+            return b"", first.split(b"Date:")[0]
+        writer.write(body)
+        return first, (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)).split(b"Date:")[0]
+
+
+@pytest.mark.parametrize("kind", SIGNING)
+@pytest.mark.parametrize("shows", [True, False], ids=["with a header", "without"])
+async def test_where_a_body_alone_is_the_proof_nobody_learns_which_paths_there_are(
+    tmp_path: Path, kind: str, shows: bool
+) -> None:
+    signing = door_source("shop", kind=kind, path="/shop", tokens=(), secrets=("s",))
+    headers = SIGNING[kind] if shows else {}
+    async with open_door(tmp_path, signing, door_source()) as at:
+        told = {await asked_first(at, path, headers, b"{}") for path in ("/shop", "/nothing", HOOK)}
+        large = {await asked_first(at, path, headers, b" " * 300_000) for path in ("/shop", "/nothing", HOOK)}
+        assert at.door.counts["shop", "credential"] == 2
+    assert (len(told), len(large)) == (1, 1)
+    ((first, then),) = told
+    assert bool(first) is (shows or kind == "learnworlds")
+    assert then.startswith(b"HTTP/1.1 404")
+
+
+async def test_who_has_shown_nothing_keeps_no_rightful_sender_of_another_address_waiting(tmp_path: Path) -> None:
+    school = door_source("school", kind="learnworlds", path="/school", tokens=(), secrets=("s",))
+    body = b'{"type":"userUpdated","data":{"user":{"id":"7"}}}'
+    async with open_door(tmp_path, school) as at, contextlib.AsyncExitStack() as stack:
+        for _ in range(app.BODIES_MAX + 10):
+            _, writer = await asyncio.open_connection("127.0.0.1", at.door.port, local_addr=("127.0.0.2", 0))
+            stack.callback(writer.close)
+            writer.write(b"POST /school HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            await writer.drain()
+        posting = at.post(body, path="/school", token=None, headers={"Learnworlds-Webhook-Signature": "v1=s"})
+        assert (await asyncio.wait_for(posting, app.UNPROVEN_S / 2)).status == 200
+
+
+async def test_a_slow_body_of_who_has_shown_nothing_is_cut_off_soon_and_told_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "UNPROVEN_S", 0.1)
+    school = door_source("school", kind="learnworlds", path="/school", tokens=(), secrets=("s",))
+    async with open_door(tmp_path, school) as at:
+        for path in ("/school", "/nothing"):
+            async with knocking(at) as (reader, writer):
+                writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{{".encode())
+                assert (await asyncio.wait_for(reader.readline(), 20)).startswith(b"HTTP/1.1 404")

@@ -18,6 +18,7 @@ from agent.collectors.systems.base import RefusedPostError
 from agent.collectors.systems.registry import SYSTEMS
 from agent.config.kinds import KindTable
 from agent.ledger import codec
+from tests.builders import NOW
 from tests.posts import a_post
 from tests.unit.door import test_canvas, test_generic, test_kajabi, test_learnworlds, test_thinkific, test_xapi
 from tests.unit.door.test_tool_trigger import arrival
@@ -50,6 +51,9 @@ EXAMPLES: dict[str, list[Any]] = {
         test_learnworlds.hook("productBought", {"payment": test_learnworlds.PAYMENT, "user": test_learnworlds.USER}),
         test_learnworlds.hook("awardedCertificate", {"certificate": test_learnworlds.CERTIFICATE}),
         test_learnworlds.hook("userTagAdded", test_learnworlds.USER),
+        test_learnworlds.hook("userUpdated", {"user": test_learnworlds.USER}),
+        test_learnworlds.hook("userUnenrolledFromProduct", {"user": {"id": "7"}, "product": {"id": "c"}}),
+        test_learnworlds.hook("learningProgramCompleted", {"user": {"id": "7"}, "learningProgram": {"id": "p"}}),
     ],
     "kajabi": [
         test_kajabi.hook(test_kajabi.CONTACT, test_kajabi.TAGGED),
@@ -108,6 +112,17 @@ def spoiled(example: Any, place: tuple[Any, ...], spoil: Any) -> bytes:
 
 def test_every_system_has_examples() -> None:
     assert set(EXAMPLES) == set(SYSTEMS)
+
+
+@pytest.mark.parametrize("kind", sorted(EXAMPLES))
+def test_a_post_that_is_sent_again_later_tells_the_same_facts(kind: str) -> None:
+    for example in EXAMPLES[kind]:
+        body = json.dumps(example).encode()
+        first, again = (
+            [seen.natural_key for seen in SYSTEMS[kind].observations(arrival(body, received_at=at), KindTable())]
+            for at in (NOW, NOW + 100_000)
+        )
+        assert first == again != []
 
 
 @pytest.mark.parametrize("kind", sorted(EXAMPLES))
