@@ -20,6 +20,9 @@ from hypothesis import strategies as st
 
 from agent.cli.setup import moodle_config
 from agent.collectors.csvfile import source as csv_source
+from agent.collectors.csvfile.checked import chunks
+from agent.collectors.csvfile.ids import Ids
+from agent.collectors.csvfile.judging import Wanted
 from agent.collectors.csvfile.table import layout
 from agent.collectors.door.addresses import client_of, networks
 from agent.collectors.systems.moodle import decode_other
@@ -76,10 +79,10 @@ def in_file(parse: Callable[[Path], object], name: str) -> Callable[[bytes], obj
 
 
 def read_csv(path: Path) -> object:
-    """A sheet of events: its form, its columns, its rows."""
+    """A sheet of events: its form, its columns, its rows, judged."""
     file = csv_source.opened(path)
-    layout(file.columns)
-    return list(file.rows())
+    found = layout(file.columns)
+    return list(chunks(file, found, Wanted(now=NOW), Ids.of(file, found)))
 
 
 def posted(kind: str) -> Callable[[bytes], object]:

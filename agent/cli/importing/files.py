@@ -57,7 +57,7 @@ class Paper:
         """Write what is wrong with some rows."""
         told = list(faults)
         if self._report is not None:
-            self._report.writerows(told)
+            self._report.writerows(map(_lines, told))
         if self._corrected is None:
             return
         mine: dict[int, list[Fault]] = {}
@@ -68,4 +68,9 @@ class Paper:
             problems = "; ".join(f"{one.column}: {one.told}" if one.column else one.told for one in mine[number])
             remedies = "; ".join(one.remedy for one in mine[number])
             # Cells that the heading has no column for stay behind our own: still too many, until somebody has looked.
-            self._corrected.writerow([*cells, problems, remedies, *row[self._columns :]])
+            self._corrected.writerow(_lines([*cells, problems, remedies, *row[self._columns :]]))
+
+
+def _lines(cells: Iterable[Any]) -> list[Any]:
+    """Cells in which every line ends with LF: with rows that end so, a bare CR would not be quoted."""
+    return [cell.replace("\r\n", "\n").replace("\r", "\n") if isinstance(cell, str) else cell for cell in cells]

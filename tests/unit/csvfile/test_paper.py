@@ -32,3 +32,9 @@ def test_cells_too_many_are_not_lost_and_stay_too_many(tmp_path: Path) -> None:
 
 def test_what_is_no_text_can_be_written_all_the_same(tmp_path: Path) -> None:
     assert corrected(tmp_path / "first.csv", COLUMNS, ["a.b", "\ud800", "x"])[0][1] == "?"
+
+
+def test_a_cell_of_several_lines_stays_one_cell(tmp_path: Path) -> None:
+    for number, said in enumerate(("a\rb", "a\r\nb", "a\nb")):
+        (row,) = corrected(tmp_path / f"{number}.csv", COLUMNS, ["a.b", said, "x"])
+        assert row[1:3] == ["a\nb", "x"]
