@@ -2,7 +2,8 @@
 
 Every walk looks at what was changed lately, by the row's own time. Where that is not the time at which the row was
 written (cron completes a course as of the day on which its last criterion was met), a row can come in behind all walks.
-So once a day the tables are looked through further back, a slice at a time, and only what is new there is asked about.
+So once a day the tables are looked through further back, a slice at a time, and only what is new there is asked about
+(docs/adr/0093).
 """
 
 from __future__ import annotations
