@@ -1,4 +1,4 @@
-"""`key show|rotate`, `entry list|accept`, `site list|move`: the catalogue's key, what is set aside, whose sites."""
+"""`key show|rotate`, `entry list|accept|release`, `site list|move`: the key, what is set aside, whose sites."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ from catalogue.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from catalogue.acts import Act
+    from catalogue.config import Config
+    from catalogue.proof.accepting import Settled
+    from catalogue.proof.rejected import Wanted
     from catalogue.store import Store
 
 key = typer.Typer(no_args_is_help=True)
@@ -28,6 +32,14 @@ site = typer.Typer(no_args_is_help=True)
 
 Campus = Annotated[str, typer.Argument(help="The campus.")]
 Agent = Annotated[str, typer.Argument(help="As agent list names it.")]
+OnlyAgent = Annotated[str | None, typer.Option("--agent", help="Only this agent's.")]
+Because = Annotated[str, typer.Option(help="Only those whose reason, as entry list shows it, has this in it.")]
+After = Annotated[str, typer.Option(metavar="PLACE", help="Only those after this one: agent-1/1-1001.")]
+Most = Annotated[int, typer.Option(min=1, max=100_000, help="Try at most so many, the first ones.")]
+By = Annotated[str, typer.Option("--by", help="Who decides this; it is recorded.")]
+Why = Annotated[str, typer.Option("--reason", help="Why; it is recorded.")]
+TOLD_MAX = 20
+"""So many of those that stay aside are told one by one."""
 
 
 @key.command(name="show")
@@ -93,19 +105,30 @@ def rotate(config: ConfigOption = None, data_dir: DataDirOption = None, as_json:
 @told
 def list_entries(
     campus: Campus,
-    agent: Annotated[str | None, typer.Option(help="Only this agent.")] = None,
+    agent: OnlyAgent = None,
+    because: Because = "",
+    after: After = "",
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 1000,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List entries that were set aside and move no wallet, each with its reason."""
+    """List entries that were set aside and move no wallet, each with its reason. Where there are more, that is said."""
     from catalogue.proof import rejected
+    from catalogue.proof.rejected import Place, Wanted
 
-    async def work(store: Store) -> list[dict[str, Any]]:
+    wanted = Wanted(agent=agent, because=because, after=Place.parse(after))
+
+    async def work(store: Store) -> tuple[list[dict[str, Any]], int]:
         async with store.reading() as conn:
-            return await rejected.listed(conn, campus, name=agent)
+            found = await rejected.listed(conn, campus, wanted, most=limit + 1)
+            return found, await rejected.count(conn, campus, wanted)
 
-    rows = with_store(settings(config, data_dir), work, campus=campus)
+    found, total = with_store(settings(config, data_dir), work, campus=campus)
+    rows = found[:limit]
+    if len(found) > limit:
+        last = Place(*(rows[-1][name] for name in Place._fields))
+        typer.echo(f"note: {total} are aside in all; the next: --after {last}", err=True)
     show(
         rows,
         as_json=as_json,
@@ -117,25 +140,47 @@ def list_entries(
 @told
 def accept(
     campus: Campus,
-    agent: Agent,
-    seq: Annotated[int, typer.Argument(min=1, help="The entry, as entry list names it.")],
-    by: Annotated[str, typer.Option("--by", help="Who decides this; it is recorded.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is recorded.")],
+    agent: Annotated[str | None, typer.Argument(help="As agent list names it; with --all only its entries.")] = None,
+    seq: Annotated[int | None, typer.Argument(min=1, help="The entry, as entry list names it.")] = None,
+    *,
+    by: By,
+    reason: Why,
+    every: Annotated[bool, typer.Option("--all", help="All that --because and --after leave, in order.")] = False,
+    because: Because = "",
+    after: After = "",
+    most: Most = 1000,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Post an entry that was set aside, from its stored bytes and by what this version knows; dated today."""
+    """Post an entry that was set aside, from its stored bytes and by what this version knows; dated today.
+
+    With --all many of them, one by one: what cannot be posted stays aside and is told, the rest goes on (exit 1).
+
+    Example: rewards-catalogue entry accept uni-example --all --because "would go beyond" --by Ann --reason "room again"
+    """
     from catalogue import acts, schema
+    from catalogue.errors import CatalogueError
     from catalogue.proof import rejected
+    from catalogue.proof.rejected import Place, Wanted
+
+    found = settings(config, data_dir)
+    if every and seq is None:
+        wanted = Wanted(agent=agent, because=because, after=Place.parse(after))
+        _accept_all(found, act(campus, "entry.accept", why=reason), wanted, by=by, most=most, as_json=as_json)
+        return
+    if every or agent is None or seq is None or because or after:
+        raise CatalogueError(
+            "which entries?", hint=f"entry accept {campus} AGENT SEQ, or --all with --because, --after"
+        )
 
     async def work(store: Store) -> dict[str, Any]:
         said = act(campus, "entry.accept", f"{agent} {seq}", why=reason)
         concerned = acts.rows(schema.accepted_entry, campus=campus, agent=agent, seq=seq)
         async with acts.acting(store, said, concerned) as conn:
-            return await rejected.accept(store, conn, campus, agent, seq, by=by, reason=reason, now=now())
+            return await rejected.accept(store, conn, campus, agent, seq, by=by, reason=reason, now=said.at)
 
-    done = with_store(settings(config, data_dir), work, campus=campus)
+    done = with_store(found, work, campus=campus)
     told_line = f"{done['amount']} {done['currency']} for {done['learner']}: entry {seq} of {agent} is posted"
     show(done, as_json=as_json, lines=lambda: [told_line])
 
@@ -144,31 +189,53 @@ def accept(
 @told
 def release(
     campus: Campus,
-    by: Annotated[str, typer.Option("--by", help="Who decides this; it is recorded.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is recorded.")],
-    agent: Annotated[str | None, typer.Option(help="Only this agent's.")] = None,
-    most: Annotated[int, typer.Option(min=1, max=1000, help="At most so many, the oldest first.")] = 1000,
+    *,
+    by: By,
+    reason: Why,
+    agent: OnlyAgent = None,
+    after: After = "",
+    most: Most = 1000,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Post entries that were over the issue limit, from their stored bytes; dated today, beside today's limit."""
-    from catalogue import acts, schema
-    from catalogue.proof import rejected
+    """Post entries that were over the issue limit, from their stored bytes; dated today, beside today's limit.
 
-    async def work(store: Store) -> list[dict[str, Any]]:
-        async with store.reading() as conn:
-            waiting = await rejected.over_the_limit(conn, campus, name=agent, most=most)
-        done = []
-        for name, seq in waiting:
-            said = act(campus, "entry.release", f"{name} {seq}", why=reason)
-            concerned = acts.rows(schema.accepted_entry, campus=campus, agent=name, seq=seq)
-            async with acts.acting(store, said, concerned) as conn:
-                done.append(await rejected.accept(store, conn, campus, name, seq, by=by, reason=reason, now=now()))
-        return done
+    What cannot be posted stays aside and is told, the rest goes on (exit 1).
+    """
+    from catalogue.proof.rejected import Place, Wanted
 
-    done = with_store(settings(config, data_dir), work, campus=campus)
-    show(done, as_json=as_json, lines=lambda: [f"{len(done)} entries of {campus} are posted"])
+    wanted = Wanted(agent=agent, over=True, after=Place.parse(after))
+    said = act(campus, "entry.release", why=reason)
+    _accept_all(settings(config, data_dir), said, wanted, by=by, most=most, as_json=as_json)
+
+
+def _accept_all(found: Config, said: Act, wanted: Wanted, *, by: str, most: int, as_json: bool) -> None:
+    from catalogue.proof.accepting import accept_all
+
+    done = with_store(found, lambda store: accept_all(store, said, wanted, by=by, most=most), campus=said.campus)
+    after = str(done.last) if done.more or done.stopped else None
+    show(
+        {"posted": done.posted, "aside": done.aside, "next": after, "stopped": done.stopped},
+        as_json=as_json,
+        lines=lambda: _settled(done, said.campus, after),
+    )
+    if done.aside or done.stopped:
+        raise typer.Exit(1)
+
+
+def _settled(done: Settled, campus: str, after: str | None) -> list[str]:
+    lines = [f"{len(done.posted)} entries of {campus} are posted"]
+    if done.aside:
+        lines.append(f"{len(done.aside)} stay aside:")
+        lines += [f"  {one['why']}" for one in done.aside[:TOLD_MAX]]
+    if len(done.aside) > TOLD_MAX:
+        lines.append(f"  … and {len(done.aside) - TOLD_MAX} more: see them all with --json")
+    if done.stopped:
+        lines.append(f"the database ended it: {done.stopped}")
+    if after is not None:
+        lines.append(f"there are more: go on with --after {after}")
+    return lines
 
 
 @site.command(name="list")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
 
-from sqlalchemy import Row, exists, func, insert, or_, select
+from sqlalchemy import ColumnElement, Row, exists, func, insert, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import ingest
@@ -24,16 +25,61 @@ LISTED_MAX = 1000
 SEQ_DIGITS_MAX = 18
 
 
+class Place(NamedTuple):
+    """Where an entry stands: in words `agent-1/1-1001`, its agent, epoch and number."""
+
+    agent: str = ""
+    epoch: int = 0
+    seq: int = 0
+
+    def __str__(self) -> str:
+        """As it is typed and told."""
+        return f"{self.agent}/{self.epoch}-{self.seq}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` wrote; nothing is before the first entry.
+
+        Raises:
+            CatalogueError: that is no place.
+        """
+        agent, slash, rest = text.rpartition("/")
+        epoch, dash, seq = rest.partition("-")
+        if not text:
+            return cls()
+        if not agent or not slash or not dash or not all(_is_number(part) for part in (epoch, seq)):
+            raise CatalogueError(
+                f"{text!r} is no entry", hint="AGENT/EPOCH-SEQ, as entry list tells it: agent-1/1-1001"
+            )
+        return cls(agent, int(epoch), int(seq))
+
+
+BEGINNING = Place()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which entries that still move nothing: those after ``after``, of one agent, whose reason has ``because`` in it.
+
+    ``over`` are those alone that were over the issue limit, or take such an entry back.
+    """
+
+    agent: str | None = None
+    because: str = ""
+    over: bool = False
+    after: Place = BEGINNING
+
+
+EVERY = Wanted()
+
+
 async def listed(
-    conn: AsyncConnection, campus: str, *, name: str | None = None, after: int = 0
+    conn: AsyncConnection, campus: str, wanted: Wanted = EVERY, *, most: int = LISTED_MAX
 ) -> list[dict[str, Any]]:
-    """{agent, epoch, seq, reason, bytes} of the entries that still move nothing, in key order, at most `LISTED_MAX`."""
-    wanted = select(entry).where(
-        entry.c.campus == campus, entry.c.rejected.is_not(None), ~_accepted(), entry.c.seq > after
-    )
-    if name is not None:
-        wanted = wanted.where(entry.c.agent == name)
-    ordered = wanted.order_by(entry.c.agent, entry.c.epoch, entry.c.seq).limit(LISTED_MAX)
+    """{agent, epoch, seq, reason, entry} of the entries that still move nothing, in key order, at most so many."""
+    table = entry.c
+    later = tuple_(table.agent, table.epoch, table.seq) > tuple_(*wanted.after)
+    found = select(entry).where(*_aside(campus, wanted), later).order_by(table.agent, table.epoch, table.seq)
     return [
         {
             "agent": row.agent,
@@ -42,26 +88,26 @@ async def listed(
             "reason": row.rejected,
             "entry": bytes(row.body).decode("utf-8", "replace"),
         }
-        for row in await conn.execute(ordered)
+        for row in await conn.execute(found.limit(most))
     ]
 
 
-async def count(conn: AsyncConnection, campus: str) -> int:
-    """How many entries of a campus still move nothing."""
-    aside = (entry.c.campus == campus, entry.c.rejected.is_not(None), ~_accepted())
-    return int(await conn.scalar(select(func.count()).select_from(entry).where(*aside)) or 0)
+async def count(conn: AsyncConnection, campus: str, wanted: Wanted = EVERY) -> int:
+    """How many entries still move nothing, wherever a list of them begins."""
+    return int(await conn.scalar(select(func.count()).select_from(entry).where(*_aside(campus, wanted))) or 0)
 
 
-async def over_the_limit(
-    conn: AsyncConnection, campus: str, *, name: str | None = None, most: int = LISTED_MAX
-) -> list[tuple[str, int]]:
-    """(agent, seq) of what waits because it was over the issue limit, or takes such an entry back; in order."""
-    why = or_(entry.c.rejected.startswith(OVER), entry.c.rejected == TAKES_BACK)
-    wanted = select(entry.c.agent, entry.c.seq).where(entry.c.campus == campus, why, ~_accepted())
-    if name is not None:
-        wanted = wanted.where(entry.c.agent == name)
-    rows = await conn.execute(wanted.order_by(entry.c.agent, entry.c.epoch, entry.c.seq).limit(most))
-    return [(agent, seq) for agent, seq in rows]
+def _aside(campus: str, wanted: Wanted) -> Iterator[ColumnElement[bool]]:
+    why = entry.c.rejected
+    yield entry.c.campus == campus
+    yield why.is_not(None)
+    yield ~_accepted()
+    if wanted.agent is not None:
+        yield entry.c.agent == wanted.agent
+    if wanted.because:
+        yield func.lower(why).contains(wanted.because.lower(), autoescape=True)
+    if wanted.over:
+        yield or_(why.startswith(OVER), why == TAKES_BACK)
 
 
 async def accept(
@@ -107,7 +153,10 @@ async def aside(conn: AsyncConnection, campus: str, name: str, refs: Collection[
 
 
 def _ends_in_a_seq(ref: str) -> bool:
-    digits = ref.rpartition("-")[2]
+    return _is_number(ref.rpartition("-")[2])
+
+
+def _is_number(digits: str) -> bool:
     return digits.isascii() and digits.isdecimal() and len(digits) <= SEQ_DIGITS_MAX
 
 

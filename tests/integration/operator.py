@@ -86,13 +86,13 @@ class Operator:
         """Change the database behind the catalogue's back."""
         asyncio.run(_sql(self.directory, statements, values))
 
-    def set_aside(self, seq: int, why: str) -> None:
+    def set_aside(self, seq: int, why: str, body: bytes = b"") -> None:
         """An entry that came in and moved nothing."""
         place = f"'{CAMPUS}', 'agent-1', 1, {seq}"
         self.sql(
             f"INSERT INTO entry VALUES ({place}, :body, :why, 5)",
             f"INSERT INTO batch VALUES ({place}, {seq}, :none, :header, :none, :none, :none, '{{}}', 5, 5)",
-            body=an_entry(seq),
+            body=body or an_entry(seq),
             why=why,
             header=b"{}",
             none=b"",

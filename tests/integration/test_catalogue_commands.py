@@ -21,6 +21,7 @@ OWNERS = ("audit list", "partner add", "reward")
 """What may concern all campuses, and so be asked of `*`."""
 WORDS = {"public_key": "a" * 64, "file": "-"} | dict.fromkeys(("comment", "no", "per_day", "seq"), "1")
 """What is typed for arguments that are looked at before any campus is."""
+BESIDES = {"entry accept": ("--all",)}
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def of_a_campus(campus: str) -> Iterator[list[str]]:
     for name, command in every_command():
         whose = next((param.name for param in command.params if param.name in {"campus", "owner"}), None)
         if whose is not None and name != "tenant add":
-            yield [*name.split(), *_asked(command.params, whose, campus)]
+            yield [*name.split(), *_asked(command.params, whose, campus), *BESIDES.get(name, ())]
 
 
 def _asked(params: list[Any], whose: str, campus: str) -> Iterator[str]:

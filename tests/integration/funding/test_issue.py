@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from catalogue import acts
+from catalogue.acts import Act
 from catalogue.app import wall_clock
 from catalogue.errors import CatalogueError
 from catalogue.funding import issue
-from catalogue.proof import rejected
+from catalogue.proof import accepting, rejected
+from catalogue.proof.accepting import accept_all
+from catalogue.proof.rejected import Wanted
 from catalogue.verify import verify
 from catalogue.wallets import dates
 from tests.contract.catalogues import Hand, running_catalogue
@@ -72,7 +76,7 @@ async def test_what_goes_over_the_limit_is_set_aside_and_the_chain_goes_on(bank:
     await accept(bank, 3)
     assert await bank.balance() == 120
     async with bank.store.reading() as conn:
-        assert await rejected.over_the_limit(conn, CAMPUS) == [("agent-1", 5), ("agent-1", 6)]
+        assert [row["seq"] for row in await rejected.listed(conn, CAMPUS, Wanted(over=True))] == [5, 6]
     assert await faults(bank) == []
 
 
@@ -122,10 +126,16 @@ async def test_a_moment_is_found_in_the_ledger_by_halving(bank: Bank) -> None:
         assert await dates.last_before(conn, "nobody", 2**40) == 0
 
 
-def test_what_is_over_the_limit_is_released_by_command(tmp_path: Path) -> None:
-    operator = Operator(tmp_path / "c")
-    operator.types("init")
-    operator.types("tenant", "add", CAMPUS)
+@pytest.fixture
+def operator(tmp_path: Path, catalogue_file: Path) -> Operator:
+    shutil.copy(catalogue_file, tmp_path / "catalogue.db")
+    made = Operator(tmp_path)
+    made.types("init")
+    made.types("tenant", "add", CAMPUS)
+    return made
+
+
+def test_what_is_over_the_limit_is_released_by_command(operator: Operator) -> None:
     assert "may issue 10 points a day; 10 are left" in operator.types("issue", "limit", CAMPUS, "10")
     assert "nothing was issued" in operator.types("issue", "show", CAMPUS)
     operator.types("agent", "add", CAMPUS, "ab" * 32)
@@ -140,3 +150,53 @@ def test_what_is_over_the_limit_is_released_by_command(tmp_path: Path) -> None:
     assert "0 % by hand  of 10 a day" in shown
     assert "as many points as it likes" in operator.types("issue", "remove", CAMPUS)
     assert "no limit for points" in operator.types("issue", "remove", CAMPUS, code=1)
+
+
+async def test_what_cannot_be_posted_stays_aside_and_the_rest_is_posted_in_order(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accepting, "LISTED_MAX", 2)
+    await limit(bank, 10)
+    await send(bank, 10, 20, 30)
+    await send(bank, 5, kind="gift")
+    await send(bank, 40, 50)
+    said = Act(campus=CAMPUS, by="operator ann", at=wall_clock(), act="entry.accept", why="a big day")
+    some = await accept_all(bank.store, said, Wanted(because="ISSUE LIMIT"), by="ann", most=1)
+    assert [one["seq"] for one in some.posted] == [2]
+    assert (some.aside, str(some.last), some.more) == ([], "agent-1/1-2", True)
+    rest = await accept_all(bank.store, said, Wanted(after=some.last), by="ann", most=1000)
+    assert [one["seq"] for one in rest.posted] == [3, 5, 6]
+    (aside,) = rest.aside
+    assert (aside["seq"], "still cannot be posted" in aside["why"]) == (4, True)
+    assert (rest.more, rest.stopped) == (False, "")
+    assert await bank.balance() == 150
+    assert await faults(bank) == []
+    async with bank.store.reading() as conn:
+        done = [(one["act"], one["about"], one["why"]) async for one in acts.listed(conn, {"act": "entry.accept"})]
+    assert sorted(done) == [("entry.accept", f"agent-1 {seq}", "a big day") for seq in (2, 3, 5, 6)]
+
+
+def test_many_that_are_aside_are_listed_page_by_page_and_accepted_by_their_reason(operator: Operator) -> None:
+    operator.types("agent", "add", CAMPUS, "ab" * 32)
+    for seq in (1, 2, 4):
+        operator.set_aside(seq, f"over the issue limit: {seq}0 a day")
+    operator.set_aside(3, "it cannot be read", b"nonsense")
+    operator.set_aside(5, "its kind is not known here")
+    why = ("--by", "ann", "--reason", "a big day")
+    page = operator.types("entry", "list", CAMPUS, "--limit", "2")
+    assert "note: 5 are aside in all; the next: --after agent-1/1-2" in page
+    rest = operator.types("entry", "list", CAMPUS, "--after", "agent-1/1-2")
+    assert (len(rest.splitlines()), "note:" in rest) == (3, False)
+    assert "not known" in operator.types("entry", "list", CAMPUS, "--because", "KIND")
+    assert "AGENT/EPOCH-SEQ" in operator.types("entry", "list", CAMPUS, "--after", "2", code=1)
+    for words in ((), ("agent-1",), ("agent-1", "1", "--all"), ("agent-1", "1", "--because", "x")):
+        assert "which entries?" in operator.types("entry", "accept", CAMPUS, *words, *why, code=1)
+    told = operator.types("entry", "accept", CAMPUS, "--all", "--because", "limit: 20", *why)
+    assert told == f"1 entries of {CAMPUS} are posted\n"
+    told = operator.types("entry", "release", CAMPUS, "--most", "1", *why)
+    assert "there are more: go on with --after agent-1/1-1" in told
+    told = operator.types("entry", "accept", CAMPUS, "agent-1", "--all", *why, code=1)
+    posted, aside, which = told.splitlines()
+    assert (posted, aside) == (f"2 entries of {CAMPUS} are posted", "1 stay aside:")
+    assert "entry 3 of agent-1 still cannot be posted" in which
+    assert operator.asks("entry", "list", CAMPUS)[0]["seq"] == 3
