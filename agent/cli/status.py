@@ -15,7 +15,7 @@ from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one,
 from agent.cli.scheduled.asked import COLUMNS, standing_of
 from agent.cli.setup.looks.edge.aside import failing
 from agent.cli.setup.looks.finding import duration
-from agent.errors import RewardsError
+from agent.errors import RewardsError, TransientError
 from agent.ledger import delivery, reading, sources
 from agent.ledger.feeds import aside
 from agent.ledger.past import promised
@@ -96,7 +96,13 @@ async def _require_alive(settings: Settings) -> None:
     """
     from agent.service import control
 
-    await control.ask(settings.agent.data_dir, control.ALIVE, {}, within_s=control.ALIVE_WITHIN_S)
+    try:
+        await control.ask(settings.agent.data_dir, control.ALIVE, {}, within_s=control.ALIVE_WITHIN_S)
+    except TransientError as exc:
+        raise TransientError(
+            f"no agent is at work on {settings.agent.data_dir}, or it does not answer",
+            hint="start it, or restart it: systemctl restart rewards-agent; why it is so: journalctl -u rewards-agent",
+        ) from exc
 
 
 def _told(delivery: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from agent.cli.frame import run_async
+from agent.cli.setup import workflows
 from agent.cli.setup.looks.finding import show
 from agent.cli.setup.looks.webservices import web_findings
 from agent.config.secrets import secret_file
@@ -48,7 +49,7 @@ def steps(settings: Settings) -> list[str]:
     for path in _untold(settings):
         quoted = shlex.quote(str(path))
         found.append(f"the service's token into {quoted} (chmod 600), step by step in {PAGES[0]}; then init again")
-    if settings.web_sources and settings.post_sources:
+    if settings.web_sources and settings.post_sources and not (settings.home / workflows.FOLDER).is_dir():
         found.append(f"the workflows that post, with the token of posts: {PAGES[1]}")
     return found
 
