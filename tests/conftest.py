@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -91,6 +91,14 @@ def catalogue_database(
     database = postgres.create_database(like=_catalogue_template)
     yield database
     database.drop()
+
+
+@pytest.fixture
+def catalogue_databases(
+    postgres: servers.Postgres, _catalogue_template: servers.PostgresDatabase
+) -> Callable[[], servers.PostgresDatabase]:
+    """Makes empty catalogues on PostgreSQL, as many as a test wants; whoever asks drops each."""
+    return lambda: postgres.create_database(like=_catalogue_template)
 
 
 @pytest.fixture(scope="session")

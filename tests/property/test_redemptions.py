@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -20,30 +20,41 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from catalogue.errors import RefusedError
-from catalogue.partners.courier import Name
+from catalogue.partners.courier import Courier, Name
 from catalogue.partners.orders import Order, Outcome
 from catalogue.redemption.records import Redemption
 from catalogue.redemption.states import State
 from tests.integration.redemption.shop import CAMPUS, Shop, a_shop
 from tests.partner import Mood
+from tests.servers import PostgresDatabase
 
 T = TypeVar("T")
 LEARNERS = ("ann", "ben")
-QUICK = sorted(set(Mood) - {Mood.slow})
-"""Slow is left to the tests of the courier: it takes a second of real time, and ends as mute does."""
+WORKERS = st.integers(0, 1)
+Databases = Callable[[], PostgresDatabase]
 
 
 class Redemptions(RuleBasedStateMachine):
-    """One shop through one story."""
+    """One shop through one story: on a copy of ``template``, or with two workers on one of ``databases``.
 
-    template: ClassVar[Path]
+    Partners are ``slow`` where a story may take its time: a real time-out is a second, and ends as mute does.
+    """
+
+    template: ClassVar[Path | None] = None
+    databases: ClassVar[Databases | None] = None
+    slow: ClassVar[bool] = False
 
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.directory = Path(tempfile.mkdtemp())
-        self.opened: AbstractAsyncContextManager[Shop] = a_shop(self.directory, template=self.template)
+        databases = type(self).databases
+        self.database = None if databases is None else databases()
+        url = "" if self.database is None else self.database.dsn
+        self.opened: AbstractAsyncContextManager[Shop] = a_shop(self.directory, url=url, template=self.template)
         self.shop = self.run(self.opened.__aenter__())
+        if self.database is not None:
+            self.run(self.shop.hire(self.database.dsn))
         self.known: list[Redemption] = []
         self.claimed: list[tuple[Name, Order]] = []
         self.answered: list[tuple[Name, Order, Outcome]] = []
@@ -86,19 +97,26 @@ class Redemptions(RuleBasedStateMachine):
             if isinstance(one, Redemption):
                 self.known.append(one)
 
-    @rule(mood=st.sampled_from(QUICK))
+    @rule(mood=st.sampled_from(sorted(Mood)))
     def mood(self, mood: Mood) -> None:
-        self.shop.partner.mood = mood
+        self.shop.partner.mood = Mood.mute if mood is Mood.slow and not self.slow else mood
+
+    @rule(worker=WORKERS)
+    def a_courier_works(self, worker: int) -> None:
+        self.run(self._courier(worker).round())
 
     @rule()
-    def a_courier_works(self) -> None:
-        self.run(self.shop.courier.round())
+    def all_couriers_work_at_once(self) -> None:
+        async def work() -> None:
+            await asyncio.gather(*(courier.round() for _, courier in self.shop.workers))
 
-    @rule(which=st.integers(0, 20))
-    def a_courier_claims_and_stalls(self, which: int) -> None:
+        self.run(work())
+
+    @rule(which=st.integers(0, 20), worker=WORKERS)
+    def a_courier_claims_and_stalls(self, which: int, worker: int) -> None:
         if self.known:
             name = Name(CAMPUS, self.known[which % len(self.known)].redemption)
-            order = self.run(self.shop.courier.claim(name, now=self.shop.at))
+            order = self.run(self._courier(worker).claim(name, now=self.shop.at))
             if order is not None:
                 self.claimed.append((name, order))
 
@@ -110,11 +128,11 @@ class Redemptions(RuleBasedStateMachine):
                 outcome = self.run(self.shop.adapter.order(order, now=self.shop.at))
                 self.answered.append((name, order, outcome))
 
-    @rule()
-    def a_stalled_courier_writes_down_what_came(self) -> None:
+    @rule(worker=WORKERS)
+    def a_stalled_courier_writes_down_what_came(self, worker: int) -> None:
         if self.answered:
             name, order, outcome = self.answered.pop()
-            self.run(self.shop.courier.settle(name, order, outcome, now=self.shop.at))
+            self.run(self._courier(worker).settle(name, order, outcome, now=self.shop.at))
 
     @rule()
     def the_couriers_are_killed(self) -> None:
@@ -152,6 +170,8 @@ class Redemptions(RuleBasedStateMachine):
             self.run(self.opened.__aexit__(None, None, None))
             self.loop.close()
             shutil.rmtree(self.directory)
+            if self.database is not None:
+                self.database.drop()
 
     async def _end(self) -> None:
         self.shop.partner.mood = Mood.normal
@@ -165,6 +185,9 @@ class Redemptions(RuleBasedStateMachine):
             made = self.shop.partner.made.get(one.redemption)
             assert (made is not None) == (one.state is State.fulfilled) or one.handing != "partner"
         await self.shop.audit()
+
+    def _courier(self, worker: int) -> Courier:
+        return self.shop.workers[worker % len(self.shop.workers)][1]
 
     def _refusal(self, work: Coroutine[Any, Any, Redemption]) -> str:
         """Why it was refused, or nothing; what was made is known from now on."""
@@ -180,15 +203,15 @@ class Redemptions(RuleBasedStateMachine):
         return next(one for one in self.known if one.redemption == name.redemption)
 
 
-def stories(template: Path, *, examples: int, steps: int) -> None:
+def stories(*, examples: int, steps: int, **about: object) -> None:
     """Play so many stories of so many steps."""
-    machine = type("Story", (Redemptions,), {"template": template})
+    machine = type("Story", (Redemptions,), about)
     how = settings(max_examples=examples, stateful_step_count=steps, deadline=None)
     run_state_machine_as_test(machine, settings=how)
 
 
 def test_in_any_story_nobody_overspends_is_charged_for_nothing_or_gets_two_vouchers(catalogue_file: Path) -> None:
-    stories(catalogue_file, examples=6, steps=20)
+    stories(examples=4, steps=20, template=catalogue_file)
     assert catalogue_file.exists()
 
 
@@ -197,5 +220,43 @@ def test_in_any_story_nobody_overspends_is_charged_for_nothing_or_gets_two_vouch
 def test_in_a_hundred_stories_nobody_overspends_or_is_charged_for_nothing(
     catalogue_file: Path,
 ) -> None:
-    stories(catalogue_file, examples=100, steps=40)
+    stories(examples=100, steps=40, template=catalogue_file, slow=True)
     assert catalogue_file.exists()
+
+
+def on_postgresql(databases: Databases, *, slow: bool = True) -> type[Redemptions]:
+    """A story of two workers on one database."""
+    return type("Story", (Redemptions,), {"databases": staticmethod(databases), "slow": slow})
+
+
+def test_two_workers_on_postgresql_sell_nothing_twice_while_a_partner_is_slow_and_couriers_are_killed(
+    catalogue_databases: Databases,
+) -> None:
+    story = on_postgresql(catalogue_databases)()
+    try:
+        story.open(repeatable=False, points=150)
+        story.fifty_at_once("ann", "card")
+        assert len(story.known) == 3, "what she has is three cards"
+        story.mood(Mood.slow)
+        story.all_couriers_work_at_once()
+        assert {state for one in story.known for state in (story.run(story.shop.now_is(one)).state,)} == {State.unknown}
+        story.mood(Mood.normal)
+        story.fifty_at_once("ben", "card")
+        story.a_courier_claims_and_stalls(3, 0)
+        story.a_courier_claims_and_stalls(4, 1)
+        story.a_stalled_courier_sends_and_stalls_again()
+        story.the_couriers_are_killed()
+        story.time_goes_by(4_000)
+        story.all_couriers_work_at_once()
+        story.nothing_is_wrong()
+    finally:
+        story.teardown()
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_in_fifty_stories_of_two_workers_on_postgresql_nobody_overspends_or_is_charged_for_nothing(
+    catalogue_databases: Databases,
+) -> None:
+    stories(examples=50, steps=40, databases=staticmethod(catalogue_databases), slow=True)
+    assert catalogue_databases is not None

@@ -48,8 +48,17 @@ class Shop:
         self.adapter = HttpAdapter(key)
         self.partner = Partner(key.public, key.fingerprint, now=lambda: self.at)
         self.courier = Courier(self.desk, self.adapter, clock=lambda: self.at, jitter=lambda: 0.0)
+        self.workers = [(self.desk, self.courier)]
+        self._others: list[Store] = []
         self.given: dict[str, int] = {}
         self._wishes = 0
+
+    async def hire(self, url: str) -> None:
+        """Another worker, with connections of its own to the same books; learners come to each in turn."""
+        other = await Store.open(make_url(url))
+        self._others.append(other)
+        desk = Desk(other, Vault(bytes(32)))
+        self.workers.append((desk, Courier(desk, self.adapter, clock=lambda: self.at, jitter=lambda: 0.0)))
 
     async def open(self, campus: str = CAMPUS) -> None:
         async with self.store.writing() as conn:
@@ -94,7 +103,8 @@ class Shop:
         self._wishes += 1
         key = key or f"wish-{self._wishes}"
         asked = Wish(campus=CAMPUS, learner=learner, reward=reward, key=key, **wish)
-        return await self.desk.redeem(asked, now=self.at, by="test")
+        desk, _ = self.workers[self._wishes % len(self.workers)]
+        return await desk.redeem(asked, now=self.at, by="test")
 
     async def stock(self, codes: Iterable[str], reward: str = "code", expires_at: int | None = None) -> int:
         async with self.store.writing() as conn:
@@ -167,6 +177,8 @@ class Shop:
     async def close(self) -> None:
         await self.partner.stop()
         await self.adapter.close()
+        for other in self._others:
+            await other.close()
         await self.store.close()
 
 

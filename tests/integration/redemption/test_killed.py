@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from catalogue.partners.courier import Name
 from catalogue.redemption.states import State
 from tests.integration.redemption.shop import CAMPUS, Shop, a_shop
 from tests.partner import Mood
+from tests.servers import PostgresDatabase
 
 
 class KilledError(Exception):
@@ -39,6 +40,23 @@ def killed_at(shop: Shop, number: int) -> Iterator[list[int]]:
 
 
 Act = Callable[[Shop], Awaitable[object]]
+
+
+@contextlib.asynccontextmanager
+async def a_shop_on(
+    directory: Path, template: Path, databases: Callable[[], PostgresDatabase] | None
+) -> AsyncIterator[Shop]:
+    """A shop on a copy of ``template``, or on a database of its own that is dropped at the end."""
+    if databases is None:
+        async with a_shop(directory, template=template) as shop:
+            yield shop
+        return
+    database = databases()
+    try:
+        async with a_shop(directory, url=database.dsn) as shop:
+            yield shop
+    finally:
+        database.drop()
 
 
 async def display(shop: Shop) -> object:
@@ -90,16 +108,33 @@ async def unknown(shop: Shop) -> None:
     ],
     ids=["display", "code", "issued", "declined", "statement", "refund"],
 )
-@pytest.mark.parametrize("stride", [pytest.param(1, marks=pytest.mark.soak), 4])
+@pytest.mark.parametrize(
+    "stride",
+    [
+        pytest.param(1, marks=pytest.mark.soak, id="sqlite-each"),
+        pytest.param(-1, marks=[pytest.mark.soak, pytest.mark.timeout(1200)], id="postgresql-each"),
+        pytest.param(4, id="sqlite-each-fourth"),
+    ],
+)
 async def test_killed_at_any_statement_it_is_done_whole_or_not_at_all_and_then_once(
-    tmp_path: Path, catalogue_file: Path, before: Act, act: Act, mood: Mood, end: State, stride: int
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    catalogue_file: Path,
+    before: Act,
+    act: Act,
+    mood: Mood,
+    end: State,
+    stride: int,
 ) -> None:
+    """A negative ``stride`` is on PostgreSQL."""
     number = kills = 0
+    databases = request.getfixturevalue("catalogue_databases") if stride < 0 else None
+    stride = abs(stride)
     while True:
         number += stride
         directory = tmp_path / str(number)
         directory.mkdir()
-        async with a_shop(directory, template=catalogue_file) as shop:
+        async with a_shop_on(directory, catalogue_file, databases) as shop:
             await shop.shelve()
             await shop.shelve("code", handing="codes")
             await shop.stock(["A", "B"])
