@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeVar, cast
 
@@ -34,10 +34,19 @@ OWN_FACTS = ("kind", "lms_event", "source", "site", "course", "section", "lesson
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unmet:
-    """Why conditions are not met (``holds`` False), or why it cannot be said (True). ``text`` is the reason."""
+    """Why conditions are not met (``holds`` False), or why it cannot be said (True). ``text`` is the reason.
+
+    ``lacking``: nothing but a missing fact says that they are not met, and nobody wrote that it should.
+    """
 
     text: str
     holds: bool
+    lacking: bool = False
+
+    @property
+    def weight(self) -> int:
+        """What is definitely not met outweighs what must wait, and that what only lacks a fact."""
+        return 0 if self.lacking else 1 if self.holds else 2
 
 
 Judge = Callable[[Observation, list[Check]], Unmet | None]
@@ -100,13 +109,13 @@ def _shown_as(fact: str, value: Fact) -> str:
 
 
 def _all(parts: Sequence[Judge]) -> Judge:
-    """Every part is asked, so that each condition is told; what is definitely not met outweighs what is unknown."""
+    """Every part is asked, so that each condition is told; the first of those that weigh most is why."""
 
     def judge(seen: Observation, checks: list[Check]) -> Unmet | None:
         worst: Unmet | None = None
         for part in parts:
             unmet = part(seen, checks)
-            if unmet is not None and (worst is None or (worst.holds and not unmet.holds)):
+            if unmet is not None and (worst is None or worst.weight < unmet.weight):
                 worst = unmet
         return worst
 
@@ -116,15 +125,18 @@ def _all(parts: Sequence[Judge]) -> Judge:
 def _any(tables: Sequence[Conditions], values: Values, *, denying: bool) -> Judge:
     judges = [compiled(inner, values, denying=denying) for inner in tables]
     no = Unmet(text=f"condition any of ({'; '.join(told(inner) for inner in tables)})", holds=False)
+    lacking = replace(no, lacking=True)
 
     def judge(seen: Observation, checks: list[Check]) -> Unmet | None:
         best: Unmet | None = no
         for inner in judges:
             unmet = inner(seen, checks) if inner is not None else None
-            if unmet is None:
+            if unmet is None or best is None:
                 best = None
-            elif unmet.holds and best is no:
+            elif unmet.holds and not best.holds:
                 best = unmet
+            elif unmet.lacking and best is no:
+                best = lacking
         return best
 
     return judge
@@ -215,7 +227,7 @@ def _unknown(fact: str, test: Comparison, text: str, *, denying: bool) -> Unmet 
         return None
     if choice == "hold":
         return Unmet(text=f"fact {fact} unknown", holds=True)
-    return Unmet(text=f"condition {text} ({fact} unknown)", holds=False)
+    return Unmet(text=f"condition {text} ({fact} unknown)", holds=False, lacking=test.if_unknown is None)
 
 
 def _predicate(test: Comparison, values: Values) -> _Predicate:

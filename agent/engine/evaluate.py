@@ -1,7 +1,7 @@
 """What needs no past: never-earns, mode, active, audience, deny, conditions, trust, scope. The first that fails is why.
 
 What is unknown rather than failed holds, but only where nothing after it fails: a decision is not kept waiting for a
-fact that could not save it.
+fact that could not save it. A condition that is not met for want of a fact alone has not failed: it ends no waiting.
 """
 
 from __future__ import annotations
@@ -274,7 +274,7 @@ def _unfit(seen: Observation, rule: CompiledRule, denied: Unmet | None, checks: 
     unmet = rule.condition(seen, checks) if rule.condition is not None else None
     if unmet is None:
         return ""
-    if not unmet.holds:
+    if not (unmet.holds or (unmet.lacking and waits)):
         return unmet.text
     waits.append((HoldKind.fact, unmet.text))
     return ""

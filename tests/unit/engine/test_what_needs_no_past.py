@@ -186,6 +186,28 @@ def test_if_unknown_says_what_an_unknown_fact_comes_to_in_deny(choice: str, told
     assert play(deny + rule("forum.posted"), post(None)) == [told]
 
 
+@pytest.mark.parametrize(
+    ("conditions", "facts", "told"),
+    [
+        ('{ word_count = ">=20" }', {}, "ann held fact word_count unknown"),
+        ('{ char_count = ">=20" }', {}, "ann held fact word_count unknown"),
+        ('{ any = [{ word_count = ">=20" }, { is_reply = true }] }', {}, "ann held fact word_count unknown"),
+        ('{ word_count = ">=20", is_reply = true }', {"is_reply": False}, "ann refused condition is_reply true"),
+        (
+            '{ word_count = { is = ">=20", if_unknown = "fail" } }',
+            {},
+            "ann refused condition word_count >=20 (word_count unknown)",
+        ),
+    ],
+)
+def test_a_condition_that_only_lacks_a_fact_does_not_outweigh_a_denial_that_might_apply(
+    conditions: str, facts: dict[str, Fact], told: str
+) -> None:
+    rules = DENY + rule("forum.posted", f"conditions = {conditions}")
+    assert play(rules, post(None, **facts)) == [told]
+    assert play(rules, post(2, **facts)) == ["ann refused deny: too short to count"]
+
+
 def test_a_denial_that_applies_outweighs_one_that_might() -> None:
     always = '[[deny]]\non = "forum.*"\nreason = "not here"\n'
     other = '[[deny]]\non = "forum.*"\nconditions = { char_count = "<9" }\nreason = "short"\n'

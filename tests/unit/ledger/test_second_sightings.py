@@ -62,6 +62,22 @@ async def test_a_log_row_that_came_first_is_paid_and_its_post_adds_nothing(tmp_p
         assert (holds(at), trusts(at)) == ([], [("moodle", "server_verified")])
 
 
+@pytest.mark.parametrize(
+    ("words", "entries", "last"), [(25, ["award 10"], ""), (2, [], "deny: too short"), (9, [], ">=20")]
+)
+async def test_a_fact_that_a_denial_and_a_condition_wait_for_decides_both(
+    tmp_path: Path, words: int, entries: list[str], last: str
+) -> None:
+    both = HOLDING.replace("[[deny]]", 'conditions = { word_count = ">=20" }\n[[deny]]')
+    posted = a_row(kind="forum.posted", post="9")
+    async with running(tmp_path, both) as at:
+        await at.take(posted)
+        assert (at.reasons(), holds(at)) == (["fact word_count unknown"], [("fact", "open")])
+        await at.take(replace(posted, facts={**posted.facts, "word_count": words}))
+        assert (at.entries(), holds(at)) == (entries, [("fact", "superseded")])
+        assert last in at.reasons()[-1]
+
+
 async def test_what_is_never_corroborated_stays_held_and_reserves_nothing(tmp_path: Path) -> None:
     async with running(tmp_path, rule(more='once_per = "day"')) as at:
         await at.take(a_post(1), source="trigger")
