@@ -18,7 +18,7 @@ from agent.engine.recognition import model as recognised
 from agent.engine.rulebook import BADGE, CompiledDeny, CompiledRule, Payee, Rulebook
 from agent.model import Decision, Outcome, Posting
 
-STAGES = ("no ", "never earns", "mode", "not active", "audience", "deny", "condition", "trust")
+STAGES = ("no ", "never earns", "mode", "active", "audience", "deny", "condition", "trust")
 """How reasons begin, in the order in which they are asked; anything else is a quota, the last to be asked."""
 
 

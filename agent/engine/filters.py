@@ -39,13 +39,13 @@ def active(spec: Active, calendars: Callable[[str], Calendar], calendar: Calenda
     def when(at: int) -> str | None:
         moment = own.moment(at)
         if first is not None and moment.date < first:
-            return f"not active: before {first.isoformat()}"
+            return f"active: before {first.isoformat()}"
         if last is not None and moment.date > last:
-            return f"not active: after {last.isoformat()}"
+            return f"active: after {last.isoformat()}"
         if weekdays is not None and moment.weekday not in weekdays:
-            return f"not active: not on {WEEKDAYS[moment.weekday]}"
+            return f"active: not on {WEEKDAYS[moment.weekday]}"
         if span is not None and not _within(own.time_of_day(at), *span):
-            return f"not active: outside {_clock(span[0])}-{_clock(span[1])}"
+            return f"active: outside {_clock(span[0])}-{_clock(span[1])}"
         return None
 
     return when

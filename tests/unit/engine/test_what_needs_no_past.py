@@ -92,20 +92,20 @@ def test_a_shadow_rule_keeps_nobody_waiting() -> None:
 
 
 ACTIVE = [
-    ("{ from = 2026-09-08 }", "2026-09-07T23:59:59", "not active: before 2026-09-08"),
+    ("{ from = 2026-09-08 }", "2026-09-07T23:59:59", "active: before 2026-09-08"),
     ("{ from = 2026-09-08 }", "2026-09-08T00:00:00", ""),
     ("{ until = 2026-09-08 }", "2026-09-08T23:59:59", ""),
-    ("{ until = 2026-09-08 }", "2026-09-09T00:00:00", "not active: after 2026-09-08"),
+    ("{ until = 2026-09-08 }", "2026-09-09T00:00:00", "active: after 2026-09-08"),
     ('{ days = ["mon", "tuesday"] }', "2026-09-08T12:00:00", ""),
-    ('{ days = ["mon", "tue"] }', "2026-09-09T12:00:00", "not active: not on wed"),
+    ('{ days = ["mon", "tue"] }', "2026-09-09T12:00:00", "active: not on wed"),
     ('{ hours = "08:00-18:00" }', "2026-09-08T08:00:00", ""),
     ('{ hours = "08:00-18:00" }', "2026-09-08T17:59:59", ""),
-    ('{ hours = "08:00-18:00" }', "2026-09-08T18:00:00", "not active: outside 08:00-18:00"),
+    ('{ hours = "08:00-18:00" }', "2026-09-08T18:00:00", "active: outside 08:00-18:00"),
     ('{ hours = "22:00-02:00" }', "2026-09-08T23:00:00", ""),
     ('{ hours = "22:00-02:00" }', "2026-09-08T01:59:59", ""),
-    ('{ hours = "22:00-02:00" }', "2026-09-08T02:00:00", "not active: outside 22:00-02:00"),
+    ('{ hours = "22:00-02:00" }', "2026-09-08T02:00:00", "active: outside 22:00-02:00"),
     ('{ hours = "18:00-24:00" }', "2026-09-08T23:59:59", ""),
-    ('{ hours = "08:00-18:00", zone = "America/New_York" }', "2026-09-08T08:00:00", "not active: outside 08:00-18:00"),
+    ('{ hours = "08:00-18:00", zone = "America/New_York" }', "2026-09-08T08:00:00", "active: outside 08:00-18:00"),
     ('{ hours = "08:00-18:00", zone = "America/New_York" }', "2026-09-08T14:00:00", ""),
 ]
 
@@ -274,7 +274,7 @@ def test_each_later_stage_is_the_reason_once_the_earlier_ones_pass() -> None:
         ]
     )
     assert play(rules, short) == [
-        "ann refused not active: after 2020-01-01",
+        "ann refused active: after 2020-01-01",
         "ann refused audience: cohorts",
         "ann refused deny: too short to count",
     ]
