@@ -60,7 +60,7 @@ def test_nothing_is_imported_before_it_is_applied_and_nothing_twice(tmp_path: Pa
         writer.writerow(row)
     for path in (corrected, corrected, file):
         at.command("import", "csv", str(path), "--source", "forms", "--apply", check=False)
-        at.catch_up()
+    at.catch_up()
     assert sorted(row["learner"] for row in at.export()) == ["forms:ann", "forms:ben", "forms:cem"]
     assert {row["trust"] for row in at.export()} == {"trusted_source"}
 
