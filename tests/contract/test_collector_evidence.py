@@ -118,6 +118,22 @@ async def test_a_row_from_a_clock_gone_wrong_makes_no_later_one_look_old(site: S
     assert state.high_water == NOW - 30 * 86_400
 
 
+async def test_an_elder_a_little_ahead_of_the_clock_is_an_elder_whenever_the_log_is_read(
+    site: Site, clock: HandClock
+) -> None:
+    # Elders later than the machine's clock did not count, so that a log read at once paid what it held a week later.
+    day = 86_400
+    log(site, 1, timecreated=NOW + 2 * day)
+    log(site, 2, 3, timecreated=NOW)
+    log(site, 4, timecreated=NOW + day)
+    for days_later in (0, 9):
+        clock.wall = NOW + days_later * day
+        async with collecting(site.options(), clock, backdated_after_s=day) as collector:
+            seen, state = await read(collector)
+        assert [one.position for one in seen if "backdated" in one.marks] == [2, 3]
+        assert state.high_water == NOW + 2 * day
+
+
 async def test_a_row_that_fills_a_gap_is_compared_with_its_own_elders(site: Site, clock: HandClock) -> None:
     day = 86_400
     log(site, 1, timecreated=NOW - 9 * day)

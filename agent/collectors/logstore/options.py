@@ -22,6 +22,8 @@ class Limits:
     """Ids that one page passes at most."""
     block_ids: int = 100
     """Ids whose presence is proven by one count; only where it is short are ids listed."""
+    ahead_max_s: int = 7 * 86_400
+    """How far ahead of this machine's clock a row is still taken for an elder; what is later has a clock gone wrong."""
     start_overlap_ids: int = 5_000
     """How far below the newest id a source starts: rows committed late may still appear there."""
     gap_ranges_max: int = 1_000

@@ -137,8 +137,8 @@ class Reader:
     async def tail(self, wanted: Filter, *, position: int, high_water: int, now: int, upto: int | None) -> Stretch:
         """The next stretch after ``position``, at most to ``upto``. Call it inside a snapshot.
 
-        What is later than ``now`` does not count as newest, lest one row from a clock gone wrong make all after it
-        look old.
+        What is later than ``now`` by more than `ahead_max_s` does not count as newest, lest one row from a clock gone
+        wrong make all after it look old.
         """
         ((first, newest),) = await self._ask(_BOUNDS, position)
         end = min(newest or 0, upto) if upto is not None else newest or 0
@@ -188,8 +188,10 @@ class Reader:
         """
         size = self.limits.block_ids
         schema = self.database.schema
+        # Where the log itself is ahead already, it is the machine's clock that is behind.
+        believed = max(now, high_water) + self.limits.ahead_max_s
         counts, last = await self.ask_all(
-            [schema.query(_BLOCKS, now, first - 1, end, block=[size]), schema.query(_LAST, end, first - 1)]
+            [schema.query(_BLOCKS, believed, first - 1, end, block=[size]), schema.query(_LAST, end, first - 1)]
         )
         counted = {row[0]: row for row in counts}
         blocks = _blocks(first, end, size)
@@ -208,7 +210,7 @@ class Reader:
         missing.extend(await self._holes([one for one in blocks if one[0] in short]))
         looked = await self._listed([one for one in blocks if one[0] - one[0] % size in doubtful])
         for (lo, _), found in looked.items():
-            backdated |= self._exactly(rows, found, waters[lo - lo % size][0], now)
+            backdated |= self._exactly(rows, found, waters[lo - lo % size][0], believed)
         return Proof(
             missing=joined(missing),
             high_water=high,
@@ -217,14 +219,14 @@ class Reader:
             waters=waters,
         )
 
-    def _exactly(self, rows: Sequence[Row], listed: Rows, high_water: int, now: int) -> set[int]:
+    def _exactly(self, rows: Sequence[Row], listed: Rows, high_water: int, believed: int) -> set[int]:
         """Which of ``rows`` in this block are older than the newest before them, row by row."""
         times = {row[0]: row[11] for row in rows}
         found: set[int] = set()
         for position, time in listed:
             if position in times and time < high_water - self.backdated_after_s:
                 found.add(position)
-            high_water = max(high_water, time if time <= now else 0)
+            high_water = max(high_water, time if time <= believed else 0)
         return found
 
     async def _holes(self, blocks: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
