@@ -39,8 +39,8 @@ def add(
         list[str],
         typer.Option(
             "--scope",
-            help="points:read, ledger:read, rewards:read, rewards:write, recognition:read, recognition:write or"
-            " recognition:moderate; may be repeated.",
+            help="points:read, ledger:read, rewards:read, rewards:write, vouchers:use, recognition:read,"
+            " recognition:write or recognition:moderate; may be repeated.",
         ),
     ],
     days: Annotated[int, typer.Option("--days", min=1, max=3660, help="How long it may be used.")] = 365,

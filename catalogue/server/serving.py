@@ -32,6 +32,8 @@ BUDGETS_LOOK_S = 60.0
 """How often a server looks whether a budget has something to tell, in seconds."""
 MONTHS_LOOK_S = 3600.0
 """How often a server looks whether the months to come have room, in seconds."""
+VOUCHERS_LOOK_S = 3600.0
+"""How often a server looks whether it can open the vouchers in the database, in seconds."""
 SHUTDOWN_S_MAX = 10.0
 """How long requests that are under way may take to finish after SIGTERM, in seconds."""
 
@@ -60,9 +62,9 @@ async def serve(config: Config, *, ready: Callable[[str], None]) -> None:
         site = web.TCPSite(runner, config.host, config.port)
         await _start(site, config)
         with _told_to_stop() as stop:
-            async with jobs.running(_jobs(store, Courier(Desk(store, safe), adapter))):
+            desk = Desk(store, safe)
+            async with jobs.running(_jobs(desk, Courier(desk, adapter))):
                 ready(_address(runner))
-                await look_at_vouchers(Desk(store, safe))
                 await stop.wait()
     finally:
         await runner.cleanup()
@@ -82,11 +84,13 @@ async def look_at_vouchers(desk: Desk) -> None:
         structlog.get_logger("catalogue").error("vouchers cannot be opened", said=exc.message, hint=exc.hint)
 
 
-def _jobs(store: Store, courier: Courier) -> list[Job]:
+def _jobs(desk: Desk, courier: Courier) -> list[Job]:
+    store = desk.store
     return [
         Job(name="expiry", every_s=expiry.LOOK_S, work=expiry.Expiry(store).look),
         Job(name="budgets", every_s=BUDGETS_LOOK_S, work=lambda: _tell_budgets(store)),
         Job(name="months", every_s=MONTHS_LOOK_S, work=lambda: _make_months(store)),
+        Job(name="vouchers", every_s=VOUCHERS_LOOK_S, work=lambda: look_at_vouchers(desk)),
         Job(name="courier", every_s=LOOK_S, work=courier.look),
     ]
 

@@ -20,6 +20,8 @@ from catalogue.store.engines import Engines
 from catalogue.store.rows import BatchPlace, EntryRow, MovementRow, WalletKey, WalletRow, WalletState
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
+ENCODING = "UTF8"
+"""How PostgreSQL must keep texts."""
 CONNECT_S_MAX = 10.0
 """How long an operator waits for an unreachable database, in seconds."""
 
@@ -187,6 +189,9 @@ def _current(conn: Connection) -> str | None:
 
 
 def _upgrade(conn: Connection) -> None:
+    if conn.dialect.name == "postgresql" and (encoding := conn.scalar(text("SHOW server_encoding"))) != ENCODING:
+        hint = f"make it anew: createdb --template template0 --encoding {ENCODING} --locale C"
+        raise ConfigError(f"the database keeps texts in {encoding}, which cannot hold every name", hint=hint)
     # Only `init` needs it, and it takes a fifth of a second to load.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config as AlembicConfig  # noqa: PLC0415

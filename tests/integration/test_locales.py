@@ -13,6 +13,7 @@ from sqlalchemy import make_url, text
 from catalogue.api import tokens
 from catalogue.archive import making
 from catalogue.archive.files import Place
+from catalogue.errors import ConfigError
 from catalogue.finance import closing
 from catalogue.rewards import shelf
 from catalogue.store import Store, months
@@ -73,6 +74,17 @@ async def pages(url: str, token: str, limit: int) -> list[str]:
             if page["next"] is None:
                 return found
             asked["after"] = page["next"]
+
+
+async def test_a_database_that_cannot_hold_every_name_is_refused_with_how_to_make_one(postgres: Postgres) -> None:
+    postgres.execute("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
+    database = PostgresDatabase(server=postgres, name="latin")
+    store = await Store.open(make_url(database.dsn), check_schema=False)
+    with pytest.raises(ConfigError, match="LATIN1") as refused:
+        await store.upgrade()
+    assert "--encoding UTF8" in refused.value.hint
+    await store.close()
+    database.drop()
 
 
 async def test_wallets_are_held_in_one_order_however_many_statements_it_takes(peoples_order: PostgresDatabase) -> None:

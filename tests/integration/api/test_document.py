@@ -147,6 +147,7 @@ def test_whatever_is_asked_is_answered_as_the_document_says(served: Served, data
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 @effort(max_examples=2000, suppress_health_check=list(HealthCheck), deadline=None)
 @given(data=st.data())
 def test_whatever_is_asked_for_long_is_answered_as_the_document_says(served: Served, data: st.DataObject) -> None:

@@ -246,6 +246,8 @@ def test_an_operator_makes_lists_and_revokes_tokens(tmp_path: Path) -> None:
         assert result.exit_code == code, result.output
         return result.output
 
+    told = CliRunner().invoke(app, ["token", "add", "--help"], env={"COLUMNS": "400"}).output
+    assert [scope for scope in tokens.SCOPES if scope not in told] == []
     types("init")
     types("tenant", "add", CAMPUS)
     made = json.loads(types("token", "add", CAMPUS, "power-bi", "--scope", "ledger:read", "--json"))
