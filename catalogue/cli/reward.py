@@ -280,17 +280,22 @@ def label(
 def labels(
     campus: Owner, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
 ) -> None:
-    """List the names that a campus's rewards can be sorted by."""
+    """List the names that a campus's rewards can be sorted by, and what each tier asks for."""
 
     async def work(store: Store) -> list[dict[str, Any]]:
-        from catalogue.rewards import shelf
+        from catalogue.rewards import gates, shelf
 
         async with store.reading() as conn:
             found = await shelf.labels(conn, campus)
-        return [one.model_dump(mode="json") for _, one in sorted(found.items())]
+        return [one.model_dump(mode="json") | {"asks": gates.asked_of(one)} for _, one in sorted(found.items())]
 
     rows = with_store(settings(config, data_dir), work, owner=campus)
-    show(rows, as_json=as_json, lines=lambda: [f"{row['kind']:10} {row['name']:24} {row['title']}" for row in rows])
+    show(rows, as_json=as_json, lines=lambda: [_label(row) for row in rows])
+
+
+def _label(row: dict[str, Any]) -> str:
+    asks = f"  for {', '.join(row['asks'])}" if row["asks"] else ""
+    return f"{row['kind']:10} {row['name']:24} {row['title']}{asks}"
 
 
 @codes.command(name="import")

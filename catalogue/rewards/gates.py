@@ -53,6 +53,17 @@ def of_tier(label: Label, standing: Standing) -> list[str]:
     return needed + [f"{what} (which only the campus can judge)" for what in label.on_campus]
 
 
+def asked_of(label: Label) -> list[str]:
+    """What a tier asks for, a phrase for each."""
+    gate = label.gate
+    asked = [f"{least} {currency} earned in all" for currency, least in sorted(gate.earned.items())]
+    asked += [f"{least} {currency} at once" for currency, least in sorted(label.current.items())]
+    asked += [f"the badge {name}" for name in gate.badges]
+    asked += [f"{gate.any_count} of the badges {', '.join(gate.any_of)}"] if gate.any_of else []
+    asked += [f"the level {gate.level}"] if gate.level else []
+    return asked + [f"{what} (which only the campus can judge)" for what in label.on_campus]
+
+
 def told(name: str, tier: Tier) -> Label:
     """A tier of a campus's own rules under the name that rewards have for it."""
     title = tier.name[:_TITLE_CHARS_MAX]

@@ -52,7 +52,7 @@ def enrol(
         note(f"this key signs from epoch {told['epoch']} on; the key before it is refused")
     if told["staying"]:
         note(
-            f"{told['staying']} vouchers are kept from before: they count as spent, redeem gives them to their"
-            " learners, and they cannot be given back (rewards-agent allowance list)"
+            f"vouchers kept from before: {told['staying']}; they count as spent, redeem gives them to their learners,"
+            " and they cannot be given back (rewards-agent allowance list)"
         )
     note("enrolled: entries are delivered from now on; at once: rewards-agent sync now")

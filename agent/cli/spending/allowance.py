@@ -95,6 +95,6 @@ def give_back(
     emit_one(told, json=json)
     if told["staying"] and not json:
         note(
-            f"{told['staying']} were made in an epoch before and cannot be given back: they count as spent, and redeem"
-            " gives them to their learners"
+            f"not given back: {told['staying']} of an epoch before; they count as spent, and redeem gives them to their"
+            " learners"
         )

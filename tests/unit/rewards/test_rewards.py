@@ -117,6 +117,8 @@ def test_what_only_the_campus_can_judge_is_never_open_here_and_says_so() -> None
     standing = Standing(balances={"points": 5}, earned={"points": 900})
     tier = gates.told("gold", Tier(name="Gold", lifetime={"points": 800}, current={"points": 7}, on_campus=("a rule",)))
     assert gates.of_tier(tier, standing) == ["2 more points at once", "a rule (which only the campus can judge)"]
+    asked = ["800 points earned in all", "7 points at once", "a rule (which only the campus can judge)"]
+    assert gates.asked_of(tier) == asked
     strange = gates.told("gold", Tier(name="Gold", badges=("a;b",)))
     assert gates.of_tier(strange, standing) == ["what its rules ask (which only the campus can judge)"]
 
