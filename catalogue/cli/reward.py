@@ -25,6 +25,7 @@ from catalogue.cli.common import (
 if TYPE_CHECKING:
     from catalogue.acts import Rows
     from catalogue.redemption.desk import Desk
+    from catalogue.rewards.model import Reward
     from catalogue.rewards.shelf import Offered
     from catalogue.store import Store
 
@@ -228,17 +229,24 @@ def import_(
 
 @app.command()
 @told
-def export(owner: Owner, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+def export(
+    owner: Owner, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
+) -> None:
     """Write an owner's rewards as a sheet to stdout."""
 
-    async def work(store: Store) -> None:
-        from catalogue.rewards import sheet, shelf
+    async def work(store: Store) -> list[Reward]:
+        from catalogue.rewards import shelf
 
         async with store.reading() as conn:
-            mine = [one.reward async for one in shelf.shelf(conn, owner) if one.owner == owner]
-        sys.stdout.writelines(sheet.write(mine))
+            return [one.reward async for one in shelf.shelf(conn, owner) if one.owner == owner]
 
-    with_store(settings(config, data_dir), work, owner=owner)
+    from catalogue.rewards import sheet
+
+    mine = with_store(settings(config, data_dir), work, owner=owner)
+    if as_json:
+        show([one.model_dump(mode="json") | {"owner": owner} for one in mine], as_json=True, lines=list)
+        return
+    sys.stdout.writelines(sheet.write(mine))
 
 
 @app.command()

@@ -35,7 +35,7 @@ from tests import servers
 from tests.acceptance.campus import Campus, campus, serving, wait_until
 from tests.integration.test_catalogue_process import Served
 from tests.integration.test_catalogue_process import serving as serving_catalogue
-from tests.posts import HOOK
+from tests.posts import HOOK, a_post
 from tests.sites import MariaSite, SqliteSite, log
 
 RULES = """
@@ -603,6 +603,9 @@ def test_entries_that_wait_too_long_for_the_catalogue_are_told(enrolled: Enrolle
     assert "outbox-old" not in {one["code"] for one in told(enrolled.at.config)[1]}
 
 
+LINE_CUT = ("catalogue-unreachable", "delivery-failing")
+
+
 def _takes_connections(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -652,6 +655,28 @@ def test_a_sender_whose_address_is_not_let_in_is_named_with_what_to_edit(enrolle
         _, found = told(enrolled.at.config)
     words = "the last from 127.0.0.1 (answered 404) if it is the sender, add it to allow_ips"
     assert_found(found, "posts-address", words, ())
+
+
+def test_posts_that_no_log_holds_are_told_until_the_catalogue_has_what_they_earned(enrolled: Enrolled) -> None:
+    enrolled.config('same_site_as = "moodle"\n', "")
+    enrolled.config(r'url = "http://.*"', f'url = "http://127.0.0.1:{servers.free_port()}"')
+    port = re.search(r'listen = "127.0.0.1:(\d+)"', enrolled.at.config.read_text())
+    assert port is not None
+    body = json.dumps(a_post(objectid="7", contextinstanceid="7", timecreated=str(int(time.time()) - 5))).encode()
+    headers = {"Authorization": "Bearer a-token-of-a-throw-away-door"}
+    with serving(enrolled.at):
+        wait_until(lambda: _takes_connections(int(port[1])))
+        with urlopen(Request(f"http://127.0.0.1:{port[1]}{HOOK}", data=body, headers=headers), timeout=5) as answer:
+            assert answer.status == 200
+        wait_until(lambda: len(enrolled.at.export()) == 3)
+    _, found = told(enrolled.at.config)
+    assert_found(found, "posts-undelivered", "1 entries are not delivered and 0 posts not read", LINE_CUT)
+    enrolled.ledger("UPDATE source_state SET position = 0 WHERE source = 'trigger'")
+    assert_found(told(enrolled.at.config)[1], "posts-undelivered", "and 1 posts not read", LINE_CUT)
+    enrolled.ledger("UPDATE source_state SET position = 1 WHERE source = 'trigger'")
+    enrolled.config(r'url = "http://.*"', f'url = "{enrolled.catalogue.url}"')
+    enrolled.at.catch_up()
+    assert told(enrolled.at.config)[1] == []
 
 
 def live(config: Path) -> Result:

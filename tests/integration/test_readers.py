@@ -154,6 +154,11 @@ def test_every_command_that_only_reads_may_ask_a_replica(tmp_path: Path, catalog
     assert "give it the primary" in operator.types("tenant", "suspend", CAMPUS, code=1)
 
 
+def test_every_command_that_only_reads_answers_machines_too() -> None:
+    options = {name: {option for param in command.params for option in param.opts} for name, command in every_command()}
+    assert [name for name in READS if "--json" not in options[name]] == []
+
+
 def test_every_command_is_known_to_read_or_to_change() -> None:
     assert {name for name, _ in every_command()} == {*READS, *CHANGES}
 

@@ -59,6 +59,10 @@ def test_a_sheet_goes_in_whole_or_not_at_all_and_comes_out_again(operator: Opera
     assert operator.asks("reward", "list", CAMPUS) == []
     operator.types("reward", "import", CAMPUS, str(sheet))
     out = operator.types("reward", "export", CAMPUS)
+    assert [(one["id"], one["price"]) for one in operator.asks("reward", "export", CAMPUS)] == [
+        ("pie", {"points": 5}),
+        ("tea", {"points": 50}),
+    ]
     operator.types("reward", "import", "*", "-", stdin=out, code=1)
     operator.types("reward", "label", "*", "brand", "acme", "--title", "Acme")
     operator.types("reward", "import", "*", "-", stdin=out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from agent.cli.setup.looks.edge.undelivered import undelivered_findings
 from agent.cli.setup.looks.finding import Finding
 from agent.errors import ConfigError, IntegrityError, RewardsError, TransientError
 
@@ -51,6 +52,7 @@ async def catalogue_findings(settings: Settings) -> list[Finding]:
         except RewardsError as exc:
             findings.append(Finding.of(ABOUT, exc, "recovery-key-unusable"))
         findings.extend(_linked(settings))
+        findings.extend(undelivered_findings(settings))
         try:
             findings.extend(await _there(settings, client, clock.now()))
         except RewardsError as exc:

@@ -260,6 +260,9 @@ key-mismatch
 key-refused
   our signature does not verify there
   → compare the clocks; see what a proxy changes
+posts-undelivered
+  posts that no log holds are on this disk alone: a lost disk would take them with it
+  → `rewards-agent sync now`; see why it does not deliver: `rewards-agent sync status`
 link-keys-differ
   another agent of the campus compares people under another link key
   → carry one key to all of them: `rewards-agent key link`
