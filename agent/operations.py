@@ -21,6 +21,7 @@ from agent.engine.challenge.byhand import enrolment
 from agent.engine.money import guardrails
 from agent.errors import ConfigError, InvalidInputError
 from agent.ledger import corrections, delivery, projections
+from agent.ledger.acts.journal import Journal
 from agent.ledger.corrections import Correction
 from agent.ledger.money import accounts
 from agent.ledger.record import Recorder
@@ -114,6 +115,7 @@ class Operations:
         self._callbacks = callbacks
         self._imports = imports
         self._requeue = requeue
+        self._journal = Journal(writer, clock)
         self._following = Following(pipeline, recorder)
         self._review = Desk(writer, recorder, pipeline, clock)
         self._merging = Merging(writer, recorder, pipeline, self._following, clock)
@@ -122,7 +124,10 @@ class Operations:
         self._badges = ByHand(writer, recorder, pipeline, self._following, clock)
 
     def table(self) -> dict[str, Operation]:
-        """Command name → operation."""
+        """Command name → operation; what is an act is written down."""
+        return {name: self._journal.kept(name, operation) for name, operation in self._every().items()}
+
+    def _every(self) -> dict[str, Operation]:
         return {
             "review.approve": self._review.approve,
             "review.reject": self._review.reject,

@@ -47,6 +47,7 @@ COMMANDS: dict[str, Entry] = {
     "allowance": Entry("agent.cli.spending.allowance", "Vouchers made beforehand, for when there is no line."),
     "sync": Entry("agent.cli.delivery.sync", "Delivery to the catalogue: now, where it stands, what goes out."),
     "backup": Entry("agent.cli.keeping.backup", "Copy the ledger, and read the copy again before it counts."),
+    "audit": Entry("agent.cli.keeping.audit", "What administrators had this agent do."),
     "restore": Entry("agent.cli.keeping.restore", "Put a backup, or what the catalogue has, in place of the ledger."),
 }
 """Every word after `rewards-agent`, in the order `--help` shows them."""

@@ -17,6 +17,7 @@ import orjson
 from aiohttp import web
 
 from agent.errors import ConfigError, IntegrityError, InvalidInputError, RewardsError, TransientError
+from agent.ledger.acts import journal
 
 SOCKET_NAME = "agent.sock"
 BODY_BYTES_MAX = 1_000_000
@@ -54,6 +55,7 @@ async def listening(data_dir: Path, operations: Mapping[str, Operation]) -> Asyn
         operation = known.get(asked.get("command", ""))
         if operation is None:
             return _failure(InvalidInputError(f"this agent knows no command {asked.get('command')!r}"))
+        journal.ASKING.set(str(asked.get("account", "")))
         try:
             result = await operation(**asked.get("arguments", {}))
         except RewardsError as exc:
@@ -102,7 +104,8 @@ async def ask(data_dir: Path, command: str, arguments: Mapping[str, Any], *, wit
             async with (
                 aiohttp.ClientSession(connector=aiohttp.UnixConnector(short), timeout=timeout) as session,
                 session.post(
-                    "http://agent/v1/command", data=orjson.dumps({"command": command, "arguments": dict(arguments)})
+                    "http://agent/v1/command",
+                    data=orjson.dumps({"command": command, "arguments": dict(arguments), "account": journal.account()}),
                 ) as response,
             ):
                 answered = orjson.loads(await response.read())

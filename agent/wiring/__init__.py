@@ -33,6 +33,7 @@ from agent.config.ways_in import SUFFIX
 from agent.engine.rulebook import Rulebook
 from agent.engine.rules import compile_rules
 from agent.errors import InvalidInputError
+from agent.ledger.acts.journal import Journal
 from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
 from agent.model import Page, SourceState, Trust
@@ -162,8 +163,7 @@ async def opened(
     kinds = _Kinds(file)
     async with contextlib.AsyncExitStack() as stack:
         _closing(stack, (collectors := collectors_of(settings, clock, kinds)).values())
-        writer = await _writer(stack, settings)
-        await settle_campus(writer, settings)
+        writer = await _writer(stack, settings, clock)
         pipeline = _pipeline(settings, writer, recorder := Recorder(chance), clock)
         await pipeline.adopt(rulebook, file.text)
         scheduler, expiry = await _by_the_clock(settings, writer, recorder, pipeline, clock)
@@ -208,9 +208,12 @@ async def opened(
         )
 
 
-async def _writer(stack: contextlib.AsyncExitStack, settings: Settings) -> Writer:
+async def _writer(stack: contextlib.AsyncExitStack, settings: Settings, clock: Clock) -> Writer:
+    """The ledger, as that of this campus, and in which mode it goes on."""
     writer = await Writer.open(settings.agent.data_dir)
     stack.push_async_callback(writer.close)
+    await settle_campus(writer, settings)
+    await Journal(writer, clock).mode(settings.agent.mode)
     return writer
 
 

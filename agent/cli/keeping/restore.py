@@ -80,6 +80,7 @@ def restore(
 
 
 def _put_back(settings: Settings, copy: Path, *, yes: bool, json: bool) -> None:
+    from agent.ledger.acts.journal import noted
     from agent.ledger.backup.restoring import acknowledged, outrun
     from agent.ledger.backup.restoring import restore as put_back
     from agent.ledger.backup.taking import read_manifest
@@ -106,6 +107,8 @@ def _put_back(settings: Settings, copy: Path, *, yes: bool, json: bool) -> None:
         before=lambda fresh: copies.kept_out(settings.agent.data_dir, fresh, sites_of(settings), told=told.marks),
         warning=warning,
     )
+    about = {"backup": copy.name, "entries": done.manifest.entries}
+    run_async(noted(settings.agent.data_dir, "restore", about, int(time.time())))
     emit_one(
         {
             "restored": str(copy),
@@ -147,6 +150,7 @@ def _wanted(recovery_key: Path | None, token: str, lose_persons: bool) -> Wanted
 def _fetched(settings: Settings, wanted: Wanted, *, yes: bool, json: bool) -> None:
     from agent.cli.tuning.bar import bar
     from agent.clock import SystemClock
+    from agent.ledger.acts.journal import noted
     from agent.wiring.restoring import restore as fetch
 
     if not yes:
@@ -160,6 +164,8 @@ def _fetched(settings: Settings, wanted: Wanted, *, yes: bool, json: bool) -> No
                 progress=lambda here, of: advance(here, of, f"{here:,} of {of:,}"),
             )
         )
+    about = {"from": "catalogue", "epoch": done.epoch, "entries": done.entries}
+    run_async(noted(settings.agent.data_dir, "restore", about, int(time.time())))
     emit_one(
         {
             "restored": "catalogue",

@@ -170,5 +170,6 @@ LEDGER: Mapping[str, Table] = {
     "lot_block": Table(why="when blocks of entries come due"),
     "lot_listed": Table(why="how far blocks were made"),
     "lot_moved": Table(why="numbers of entries that a merge gave"),
+    "act": Table(why="what administrators did, by their own names; no learner is named"),
     "setting": Table(why="facts about the ledger, and who changed it by hand"),
 }

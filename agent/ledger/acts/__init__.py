@@ -1,0 +1,1 @@
+"""What administrators did: an append-only list."""
