@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import aiosqlite
 
-from agent.errors import TransientError
+from agent.errors import ConstraintError, RewardsError, TransientError
 from agent.ledger import file
 from agent.ledger.backup.taking import before_upgrade
 
@@ -38,6 +38,8 @@ class Writer:
         self._ending: asyncio.Task[None] | None = None
         self._forget: list[Callable[[], None]] = []
         self._closed = False
+        self.trouble: RewardsError | None = None
+        """Why the newest unit could not be written (a full disk, a lock, damage); None where it could be."""
 
     @classmethod
     async def open(cls, data_dir: Path) -> Writer:
@@ -131,7 +133,10 @@ class Writer:
         try:
             result = await work()
         except sqlite3.Error as exc:
-            done.set_exception(file.database_error(self._path, exc))
+            error = file.database_error(self._path, exc)
+            if not isinstance(error, ConstraintError):  # which is about what was written
+                self.trouble = error
+            done.set_exception(error)
         except asyncio.CancelledError:
             writer = asyncio.current_task()
             if writer is not None and writer.cancelling():
@@ -144,6 +149,7 @@ class Writer:
             done.set_exception(_closed())
             raise
         else:
+            self.trouble = None
             done.set_result(result)
 
     async def _transaction(self, unit: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:

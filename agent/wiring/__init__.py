@@ -178,7 +178,7 @@ async def opened(
             recorder=recorder,
             pipeline=pipeline,
             collectors=collectors | readers,
-            door=door_of(settings, inbox, clock, kinds),
+            door=door_of(settings, inbox, clock, kinds, stuck=lambda: writer.trouble is not None),
             pulls=[*_asking(stack, settings, inbox, clock, kinds), *kudos_heard(settings, outbox, inbox, clock)],
             outbox=outbox,
             scheduler=scheduler,

@@ -7,7 +7,6 @@ import os
 import random
 import shutil
 import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,31 +18,11 @@ from agent.ledger import file, verify
 from agent.ledger.writer import Writer
 from tests import programs
 from tests.builders import awards_for, some_events
+from tests.disks import mount
 from tests.ledgers import Ledger, content, found, opened, rows
 
-DISK_KIB, BALLAST_KIB = 6_144, 4_096
+BALLAST_KIB = 4_096
 KILLS = 32
-
-
-def mount(*arguments: str) -> None:
-    """Run mount, or skip the test where this account may not."""
-    done = subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"cannot mount a small disk here: {done.stderr.strip()}")
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of six megabytes."""
-    if os.geteuid():
-        pytest.skip("only root may mount a small disk")
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount("-t", "tmpfs", "-o", f"size={DISK_KIB}k", "rewards-test", str(place))
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "--lazy", place], check=True)
 
 
 @contextlib.contextmanager

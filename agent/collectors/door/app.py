@@ -86,7 +86,8 @@ class DoorSource:
 class Door:
     """Where systems post, at ``listen`` (host and port; 0 takes any that is free).
 
-    ``kinds`` gives the kind table in force; ``proxies`` are believed about who the client is.
+    ``kinds`` gives the kind table in force; ``proxies`` are believed about who the client is. While the ledger is
+    ``stuck`` no post is kept: whoever sends it keeps it meanwhile, and the inbox does not take the room that is left.
     """
 
     def __init__(
@@ -99,12 +100,14 @@ class Door:
         listen: tuple[str, int],
         tls: ssl.SSLContext | None = None,
         proxies: Sequence[Network] = (),
+        stuck: Callable[[], bool] = lambda: False,
     ) -> None:
         self._sources = {source.path: source for source in sources}
         self._inbox = inbox
         self._clock = clock
         self._kinds = kinds
         self._proxies = tuple(proxies)
+        self._stuck = stuck
         self._listener = Listener(self._take, listen, setting="listen", tls=tls, exempt=self._is_ours)
         self._rates = {source.name: Rate(source.rate_per_s, clock.running()) for source in sources}
         self._bodies = {source.name: asyncio.Semaphore(BODIES_MAX) for source in sources}
@@ -275,8 +278,10 @@ class Door:
             told = {"field": error.name, "message": error.message, "hint": error.hint}
             return _answer(HTTPStatus.BAD_REQUEST, error.reason, {name: text for name, text in told.items() if text})
         try:
-            number = await self._inbox.append(source.name, now, evidence, body)
+            number = 0 if self._stuck() else await self._inbox.append(source.name, now, evidence, body)
         except (TransientError, IntegrityError):
+            number = 0
+        if not number:
             self.counts[source.name, "not_kept"] += 1
             return _answer(HTTPStatus.SERVICE_UNAVAILABLE, "not_kept", retry_after_s=COME_AGAIN_S)
         self.counts[source.name, "kept"] += 1

@@ -55,8 +55,17 @@ def inbox_collectors(
     )
 
 
-def door_of(settings: Settings, inbox: Inbox | None, clock: Clock, kinds: Callable[[], KindTable]) -> Door | None:
+def door_of(
+    settings: Settings,
+    inbox: Inbox | None,
+    clock: Clock,
+    kinds: Callable[[], KindTable],
+    *,
+    stuck: Callable[[], bool],
+) -> Door | None:
     """The door as configured, not yet listening; None without `[http]` or where no source posts.
+
+    ``stuck`` says whether the ledger cannot be written now.
 
     Raises:
         ConfigError: a secret cannot be read, or certificate and key do not belong together.
@@ -71,6 +80,7 @@ def door_of(settings: Settings, inbox: Inbox | None, clock: Clock, kinds: Callab
         listen=_address(settings.http),
         tls=_tls(settings, settings.http),
         proxies=networks(settings.http.trusted_proxies),
+        stuck=stuck,
     )
 
 
