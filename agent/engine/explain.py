@@ -41,9 +41,8 @@ def rule_sentences(rule: CompiledRule, rulebook: Rulebook, *, kind: str | None =
         said.append(f"Only for who has {recognised.told(rulebook.words.criterion(spec.requires))}.")
     names = rule.once(about).names
     often = "once" if spec.frequency == 1 else f"{spec.frequency} times"
-    said.append(
-        f"Pays {often} for each {_listed(names, 'and')} and learner." if names != ("ever",) else f"Pays {often}."
-    )
+    each = f"Pays {often} for each {_listed(names, 'and')} and learner." if names != ("ever",) else f"Pays {often}."
+    said.append((rule.form.often if rule.form is not None else "") or each)
     if spec.audience is not None:
         said.append(_whom(spec.audience))
     if spec.active is not None:

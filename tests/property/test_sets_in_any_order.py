@@ -23,6 +23,8 @@ FORMS = (
     'streak = { weeks = 2, each = { days = 2 }, forgive = { weeks = 1, per = "month" }, repeat = true }',
     "streak = { months = 2 }",
     'momentum = { lessons = 2, within = "6h", repeat = true }',
+    'momentum = { lessons = 2, within = "12h" }',
+    'momentum = { lessons = 3, within = "24h" }',
     "spaced = { days = 2, apart = 2 }",
     "first = true",
     "crosses = { section_progress_pct = 50 }",

@@ -111,7 +111,7 @@ _LONGEST = {
 
 
 class Momentum(_Table):
-    """So many different lessons within a time, inside one day."""
+    """So many different lessons within a time, over midnight too."""
 
     lessons: Annotated[StrictInt, Field(ge=2, le=100)]
     within: Annotated[Duration, PlainValidator(grammar.written_duration)]
@@ -120,7 +120,7 @@ class Momentum(_Table):
     @model_validator(mode="after")
     def _within_a_day(self) -> Momentum:
         if self.within.seconds > grammar.UNIT_SECONDS["d"]:
-            raise MisfitError("momentum is counted inside one day", "within at most 24h", at=("within",))
+            raise MisfitError("momentum is lessons within hours", "within at most 24h", at=("within",))
         return self
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
 from itertools import pairwise
@@ -19,8 +19,9 @@ from agent.engine.earning.sets import Due, Form, Members
 from agent.engine.earning.streaks import Days
 from agent.model import Observation
 
-_LESSON_BITS = 45
-_DAY_S = 86_400
+_LESSON_BITS = 38
+_TIME_BITS = 25
+"""Seconds of more than a year: no two of its acts at one time of two days are one."""
 
 
 def compiled(rule: Rule, calendar: Calendar, closed: Days) -> Form | None:
@@ -31,7 +32,7 @@ def compiled(rule: Rule, calendar: Calendar, closed: Days) -> Form | None:
     if rule.crosses is not None:
         return _crossing(rule.id, *rule.crosses)
     if rule.momentum is not None:
-        return _momentum(rule.id, rule.momentum)
+        return _momentum(rule.id, rule.momentum, calendar)
     if rule.spaced is not None:
         return _spaced(rule.id, rule.spaced)
     if rule.first:
@@ -73,39 +74,62 @@ def _crossing(rule_id: str, fact: str, threshold: Number) -> Form:
     return replace(once, slot=slot, facts=frozenset({fact}))
 
 
-def _momentum(rule_id: str, spec: Momentum) -> Form:
-    """The set of a day: which lesson when. Bursts that share no lesson's time are counted, greedily by their end."""
+def _momentum(rule_id: str, spec: Momentum, calendar: Calendar) -> Form:
+    """The set of a year: which lesson when. Bursts that share no time are counted, greedily by their end.
+
+    Without ``repeat`` no two of them end on one day. That is the largest number that there can be, and an act that
+    makes it larger is in one of them: no other act is worth anything.
+    """
 
     def slot(seen: Observation, _moment: Moment) -> int | str:
         if seen.lesson is None:
             return "no lesson"
         digest = hashlib.blake2b(f"{seen.site}:{seen.lesson}".encode(), digest_size=8).digest()
         lesson = int.from_bytes(digest, "big") % (1 << _LESSON_BITS)
-        return (seen.occurred_at % _DAY_S) << _LESSON_BITS | lesson
+        return (seen.occurred_at % (1 << _TIME_BITS)) << _LESSON_BITS | lesson
 
-    def due(members: Members, _slot: int) -> Due:
-        count, most = _bursts(sorted((at, slot % (1 << _LESSON_BITS)) for slot, at in members.items()), spec)
-        return Due(count if spec.repeat else min(count, 1), f"momentum {most} of {spec.lessons} lessons")
+    def day(at: int) -> int:
+        return calendar.moment(at).date.toordinal()
+
+    def due(members: Members, own: int) -> Due:
+        acts = sorted((at, slot) for slot, at in members.items())
+        count, inside, told = _bursts(acts, own, spec, None if spec.repeat else day)
+        return Due(count if inside else 0, f"momentum {told}")
 
     return Form(
         meter=f"acts:{rule_id}",
         slot=slot,
         due=due,
-        said=f"Needs {spec.lessons} different lessons within {spec.within.text} of a day.",
-        scope=("day",),
+        said=f"Needs {spec.lessons} different lessons within {spec.within.text}.",
+        scope=("year",),
+        often="Pays each time." if spec.repeat else "Pays once a day.",
+        keeps_holds=True,
     )
 
 
-def _bursts(acts: Iterable[tuple[int, int]], spec: Momentum) -> tuple[int, int]:
-    """How many bursts there are at most, and how many lessons the newest has under way."""
-    count = 0
-    latest: dict[int, int] = {}
-    for at, lesson in acts:
-        latest[lesson] = at
-        latest = {each: when for each, when in latest.items() if at - when < spec.within.seconds}
-        if len(latest) == spec.lessons:
-            count, latest = count + 1, {}
-    return count, len(latest)
+def _bursts(
+    acts: Iterable[tuple[int, int]], own: int, spec: Momentum, day: Callable[[int], int] | None
+) -> tuple[int, bool, str]:
+    """How many bursts there are at most, whether ``own`` is in one, and how far it had come with that act.
+
+    ``acts`` are times with slots, in order; with ``day`` each burst ends on a day of its own.
+    """
+    count, inside, told, ended = 0, False, "", -1
+    latest: dict[int, tuple[int, int]] = {}
+    for at, slot in acts:
+        latest[slot % (1 << _LESSON_BITS)] = at, slot
+        latest = {lesson: act for lesson, act in latest.items() if at - act[0] < spec.within.seconds}
+        if slot == own:
+            told = f"{min(len(latest), spec.lessons)} of {spec.lessons} lessons"
+        if len(latest) < spec.lessons:
+            continue
+        if day is not None and (today := day(at)) == ended:
+            told = "once a day" if slot == own else told
+            continue
+        ended = today if day is not None else ended
+        count, inside = count + 1, inside or any(act[1] == own for act in latest.values())
+        latest = {}
+    return count, inside, told
 
 
 def _spaced(rule_id: str, spec: Spaced) -> Form:

@@ -42,6 +42,8 @@ class Form:
     also where that award was refused. ``scope`` names what the set stands for (None: the rule's own once_per).
     ``facts`` are those that ``slot`` looks at.
 
+    ``often`` says how often it pays, where that does not follow from the scope.
+
     ``over`` tells what is due where a member of a time can change nothing any more: it is not kept then. ``mark`` is
     the slot of what the completion of another set brings about at a time. With ``keeps_holds`` an award leaves what
     waits open, because it may belong to the next one.
@@ -52,6 +54,7 @@ class Form:
     due: Callable[[Members, int], Due]
     said: str
     scope: tuple[str, ...] | None = None
+    often: str = ""
     facts: frozenset[str] = frozenset()
     lifts: str = ""
     over: Callable[[Members, int], Due | None] | None = None

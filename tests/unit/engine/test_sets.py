@@ -171,6 +171,37 @@ def test_momentum_can_repeat_within_a_day() -> None:
     assert paid(text, [event(when=MONDAY + n * 60, lesson=str(n)) for n in range(5)]) == [1, 3]
 
 
+def test_momentum_goes_on_over_midnight_and_no_lesson_counts_twice() -> None:
+    late = MONDAY + 14 * 3600 + 2400  # twenty to midnight, where MONDAY is nine in the morning
+    text = rule(more='momentum = { lessons = 2, within = "2h" }')
+    over = [event(when=late, lesson="1"), event(when=late + 2400, lesson="2")]
+    assert [decision.outcome.name for decision in decide(rulebook(text), over)] == ["refused", "awarded"]
+    assert len(paid(text, reversed(over))) == 1
+    # The lesson of twenty to midnight belongs to Monday's award: Tuesday needs two of its own.
+    three = [event(when=late - 1200, lesson="0"), *over]
+    assert paid(text, three) == [1]
+    assert paid(text, [*three, event(when=late + 3000, lesson="3")]) == [1, 3]
+
+
+def test_momentum_pays_once_a_day_and_the_rest_of_a_day_counts_for_the_next() -> None:
+    late = MONDAY + 14 * 3600
+    text = rule(more='momentum = { lessons = 2, within = "2h" }')
+    acts = [event(when=late + n * 1200, lesson=str(n)) for n in range(4)]
+    assert play(text, *acts)[-1] == "ann +10 points"
+    assert paid(text, acts) == [1, 3]
+    inside = [event(when=MONDAY + n * 60, lesson=str(n)) for n in range(4)]
+    assert play(text, *inside)[-1] == "ann refused momentum once a day"
+
+
+def test_an_award_that_was_taken_back_is_not_given_for_a_lesson_by_itself() -> None:
+    text = rule(more='momentum = { lessons = 2, within = "2h" }')
+    rules = rulebook('[[cap]]\nlimit = "10 points/day"\n' + rule(name="other", award="10") + text)
+    acts = [event(when=MONDAY + n * 60, lesson=str(n)) for n in range(2)]
+    later = event(when=MONDAY + 5 * DAY, lesson="9")
+    told = [d.reason for d in decide(rules, [*acts, later]) if d.rule_id == "r"]
+    assert told == ["momentum 1 of 2 lessons", "cap 10 points/day", "momentum 1 of 2 lessons"]
+
+
 def test_spaced_learning_needs_separate_days_of_the_same_course() -> None:
     text = rule(more="spaced = { days = 3, apart = 2 }")
     assert paid(text, on(0, 1, 2, 3, 4, 9)) == [4]
@@ -237,7 +268,9 @@ def test_the_sources_are_asked_for_what_a_form_looks_at() -> None:
             "Needs 4 weeks with acts on 2 days each in a row; 1 missed in each year do no harm; pays for each streak.",
         ),
         ("crosses = { section_progress_pct = 80 }", "Only the act that lifts section_progress_pct to 80."),
-        ('momentum = { lessons = 3, within = "2h" }', "Needs 3 different lessons within 2h of a day."),
+        ('momentum = { lessons = 3, within = "2h" }', "Needs 3 different lessons within 2h."),
+        ('momentum = { lessons = 3, within = "2h" }', "Pays once a day."),
+        ('momentum = { lessons = 3, within = "2h", repeat = true }', "Pays each time."),
         ("spaced = { days = 3 }", "Needs the same course on 3 days."),
         (
             "spaced = { days = 3, apart = 2 }",
@@ -271,7 +304,7 @@ def test_each_form_is_told_in_a_sentence(more: str, said: str) -> None:
         ("streak = { days = 5 }\nfirst = true", "`streak` and `first` in one rule"),
         ("crosses = 80", "a crossing is one fact and a number"),
         ('crosses = { section_progress_pct = "much" }', "'much' is not a number"),
-        ('momentum = { lessons = 3, within = "25h" }', "momentum is counted inside one day"),
+        ('momentum = { lessons = 3, within = "25h" }', "momentum is lessons within hours"),
         ('comeback = "36h"', "'36h' is not a number of whole days"),
     ],
 )
