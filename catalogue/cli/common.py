@@ -7,6 +7,7 @@ import datetime as dt
 import functools
 import getpass
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Coroutine
@@ -34,7 +35,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 
 
 def told(command: Callable[P, None]) -> Callable[P, None]:
-    """Errors of ours become a sentence on stderr and their exit code."""
+    """Errors of ours become a sentence on stderr and their exit code; a reader that goes away (`| head`) is none."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -42,6 +43,10 @@ def told(command: Callable[P, None]) -> Callable[P, None]:
 
         try:
             command(*args, **kwargs)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _stop_writing()
+            raise typer.Exit(0) from None
         except RefusedError as exc:
             typer.echo(f"rewards-catalogue: refused ({exc.code}): {exc.message}", err=True)
             raise typer.Exit(1) from None
@@ -50,6 +55,14 @@ def told(command: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(exc.exit_code) from None
 
     return run
+
+
+def _stop_writing() -> None:
+    """Whoever reads has seen enough: what is left of the answer goes nowhere."""
+    if sys.__stdout__ is not None and sys.stdout is sys.__stdout__:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.__stdout__.fileno())
+        os.close(nowhere)
 
 
 def settings(config: Path | None, data_dir: Path | None) -> Config:
