@@ -170,6 +170,13 @@ class Answers:
         """The names of everybody's cohorts, each by idnumber and by name; who is in none is not there."""
         return await self._structure(("cohorts",), self._cohorts)
 
+    async def cohorts_of(self, user: str) -> frozenset[str] | None:
+        """The cohorts of one user, as they were told within ``cache_s``."""
+        known = await self.cohorts()
+        if known is None:
+            return None
+        return frozenset(known.get(int(user), ()) if user.isascii() and user.isdecimal() else ())
+
     async def course(self, number: int) -> shapes.Course | None:
         """One course."""
         found: dict[int, shapes.Course] | None = await self._structure(

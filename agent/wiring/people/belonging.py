@@ -25,15 +25,7 @@ def tellers_of(stack: contextlib.AsyncExitStack, settings: Settings, clock: Cloc
     for web in settings.web_sources:
         service = WebService(web_service_options(settings, web), clock)
         stack.push_async_callback(service.close)
-        found[settings.web_site(web)] = partial(_by_web, Answers(service, clock))
+        found[settings.web_site(web)] = Answers(service, clock).cohorts_of
     for source in settings.log_sources:
         found[source.site_name] = partial(cohorts_of, logstore_options(settings, source))
     return found
-
-
-async def _by_web(answers: Answers, user: str) -> frozenset[str] | None:
-    """As the site's web services tell it; what they told stays good for their `cache_s`."""
-    known = await answers.cohorts()
-    if known is None or not (user.isascii() and user.isdecimal()):
-        return None
-    return frozenset(known.get(int(user), ()))

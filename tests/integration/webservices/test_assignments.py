@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from agent.arriving.agreed import Consents
+from agent.collectors.moodlews.answers import Answers
 from tests.integration.webservices.campus import COURSE, LEARNER, Hosted, hosted
 from tests.integration.webservices.campus import submitted as posted
 from tests.rule_stories import rule
@@ -87,6 +88,17 @@ async def test_cohorts_open_audiences_and_are_asked_for_once(tmp_path: Path) -> 
         assert at.at.balances() == {"35": 20}
         asked = at.web.functions_asked()
         assert asked.count("core_cohort_get_cohorts") == asked.count("core_cohort_get_cohort_members") == 1
+
+
+async def test_in_which_cohorts_somebody_is_is_told_to_whoever_asks(tmp_path: Path) -> None:
+    async with hosted(tmp_path, PILOT) as at:
+        put(at.site, "cohort", id=5, name="Pilot group", idnumber="pilot")
+        put(at.site, "cohort_members", id=1, cohortid=5, userid=LEARNER)
+        answers = Answers(at.service, at.clock)
+        assert await answers.cohorts_of(str(LEARNER)) == frozenset({"pilot", "Pilot group"})
+        assert await answers.cohorts_of("36") == await answers.cohorts_of("ann") == frozenset()
+        at.web.moods.codes["core_cohort_get_cohorts"] = "nopermissions"
+        assert await Answers(at.service, at.clock).cohorts_of(str(LEARNER)) is None, "what is not told is not known"
 
 
 async def test_a_cohort_that_web_services_tell_is_an_agreement_and_silence_is_none(tmp_path: Path) -> None:
