@@ -9,10 +9,12 @@ from datetime import date, datetime, time
 from fractions import Fraction
 from typing import Any
 
-from agent.config.document import Fault
+from agent.config.document import Fault, MisfitError
 from agent.config.facts import FactTable
 from agent.config.grammar import Number, duration_or_zero, is_duration, shown_number, toml_number
+from agent.config.kinds import KindTable
 from agent.config.rulefile import Case, Example, Placed, Rule, RuleFile
+from agent.config.rulefile.across.stories import Names, slips
 from agent.config.rulefile.tables.story import CaseRefusal
 from agent.engine import booking, evaluate, trust
 from agent.engine.challenge import completing
@@ -64,7 +66,8 @@ def untrue_examples(file: RuleFile, rulebook: Rulebook) -> list[Fault]:
 
 def run_cases(file: RuleFile, rulebook: Rulebook) -> tuple[CaseResult, ...]:
     """Every story of the file, each on an empty ledger."""
-    return tuple(_run(placed, rulebook) for placed in file.cases)
+    names = Names.of(file, KindTable().extended(file.kinds))
+    return tuple(_run(placed, rulebook, names) for placed in file.cases)
 
 
 def _told_of(example: Example, compiled: CompiledRule, file: RuleFile, rulebook: Rulebook) -> str:
@@ -72,8 +75,8 @@ def _told_of(example: Example, compiled: CompiledRule, file: RuleFile, rulebook:
     alone = _alone(compiled, example.event, rulebook)
     try:
         event = event_of(example.event, "ann", _when(compiled.spec, file), 1, rulebook)
-    except InvalidInputError as error:
-        return error.message
+    except (InvalidInputError, MisfitError) as error:
+        return _sentence(error)
     verdicts = evaluate.judge(event, alone)
     if not verdicts:
         return f"the rule is not about {event.seen.kind or event.seen.lms_event}"
@@ -162,11 +165,11 @@ _ANEW = frozenset({"quiz.submitted", "badge.awarded", "order.created"})
 """Kinds of which each event is about an object of its own."""
 
 
-def _run(placed: Placed[Case], rulebook: Rulebook) -> CaseResult:
+def _run(placed: Placed[Case], rulebook: Rulebook, names: Names) -> CaseResult:
     case, state, objects = placed.it, booking.State.load((), {}), _Objects()
     events: list[Event | None] = []
     by_event: list[list[Decision]] = []
-    failures: list[str] = []
+    failures = [f"{slip.message}, {slip.hint}" if slip.hint else slip.message for slip in slips(placed, names)]
     for number, said in enumerate(case.events, 1):
         event, decisions = None, list[Decision]()
         try:
@@ -177,14 +180,18 @@ def _run(placed: Placed[Case], rulebook: Rulebook) -> CaseResult:
                 known = {**said, "object_id": objects.of(said, learner, number)}
                 event = event_of(known, learner, _A_DAY, number, rulebook)
                 decisions = _decided(event, rulebook, state)
-        except InvalidInputError as error:
-            failures.append(f"event {number}: {error.message}")
+        except (InvalidInputError, MisfitError) as error:
+            failures.append(f"event {number}: {_sentence(error)}")
         events.append(event)
         by_event.append(decisions)
-    failures.extend(_unpaid(case, by_event, rulebook))
-    failures.extend(_unsaid(case.refused, Outcome.refused, by_event))
-    failures.extend(_unsaid(case.held, Outcome.held, by_event))
+    failures.extend(_unpaid(case, by_event, rulebook, names))
+    failures.extend(_unsaid(case.refused, Outcome.refused, by_event, names))
+    failures.extend(_unsaid(case.held, Outcome.held, by_event, names))
     return CaseResult(name=case.name, where=placed.where, failures=tuple(failures))
+
+
+def _sentence(error: InvalidInputError | MisfitError) -> str:
+    return f"{error.message} ({error.hint})" if error.hint else error.message
 
 
 def _decided(event: Event, rulebook: Rulebook, state: booking.State) -> list[Decision]:
@@ -195,8 +202,10 @@ def _decided(event: Event, rulebook: Rulebook, state: booking.State) -> list[Dec
     return booking.book(judged, state, shadow=False)
 
 
-def _unpaid(case: Case, by_event: Sequence[Sequence[Decision]], rulebook: Rulebook) -> Iterator[str]:
+def _unpaid(case: Case, by_event: Sequence[Sequence[Decision]], rulebook: Rulebook, names: Names) -> Iterator[str]:
     for expected in case.expect:
+        if expected.rule is not None and expected.rule not in names.rules:
+            continue
         learner = f"{_SITE}:{expected.learner}"
         mine = [
             decision
@@ -211,10 +220,13 @@ def _unpaid(case: Case, by_event: Sequence[Sequence[Decision]], rulebook: Rulebo
             yield f"{expected.learner} should have {_shown(wanted)}{from_rule} and has {_shown(given)}"
 
 
-def _unsaid(expected: Iterable[CaseRefusal], outcome: Outcome, by_event: Sequence[Sequence[Decision]]) -> Iterator[str]:
+def _unsaid(
+    expected: Iterable[CaseRefusal], outcome: Outcome, by_event: Sequence[Sequence[Decision]], names: Names
+) -> Iterator[str]:
     for each in expected:
-        decisions = by_event[each.event - 1] if each.event <= len(by_event) else []
-        mine = [decision for decision in decisions if decision.rule_id == each.rule]
+        if each.event > len(by_event) or each.rule not in names.rules:
+            continue
+        mine = [decision for decision in by_event[each.event - 1] if decision.rule_id == each.rule]
         if not any(d.outcome is outcome and d.reason.startswith(each.because) for d in mine):
             found = "; ".join(f"{d.outcome.name} {d.reason}".strip() for d in mine) or "not decided by this rule"
             yield f"event {each.event} should be {outcome.name} by {each.rule} ({each.because}) and is: {found}"

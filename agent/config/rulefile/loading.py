@@ -14,7 +14,7 @@ from agent.config.document.salvage import Instead
 from agent.config.facts import FactTable
 from agent.config.kinds import KindTable
 from agent.config.rulefile import check, warn
-from agent.config.rulefile.across import badges, challenges, checks, completions, reviews, scheduled
+from agent.config.rulefile.across import badges, challenges, checks, completions, reviews, scheduled, stories
 from agent.config.rulefile.merged import CURRENCIES, Merged, Part, RuleFile, merge
 from agent.config.rulefile.models import Defaults, RulesPart
 from agent.config.rulefile.sense import impossible, shadowed
@@ -105,6 +105,9 @@ def _warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fa
     yield from challenges.warnings(merged, kinds, facts)
     yield from completions.warnings(merged)
     yield from scheduled.warnings(merged, facts)
+    names = stories.Names.of(merged, kinds)
+    for case in merged.cases:
+        yield from stories.slips(case, names)
 
 
 def _version(documents: Sequence[Document]) -> tuple[str, str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 
+from agent.config.grammar import Number, shown_number, toml_number
 from agent.engine.booking import State
 from agent.engine.past import following, undo
 from agent.engine.review import approval
@@ -19,11 +21,15 @@ _ACTS = ("approve", "reject")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
-    """That the decision about an event (counted from 1) by ``rule`` (empty: the only one that is held) is settled."""
+    """That the decision about an event (counted from 1) by ``rule`` (empty: the only one that is held) is settled.
+
+    ``amounts`` are approved instead of those that were promised, by currency and as they are written in `award`.
+    """
 
     event: int
     rule: str
     approved: bool
+    amounts: Mapping[str, Number]
 
 
 def ruling_of(said: Mapping[str, Any]) -> Ruling | None:
@@ -38,11 +44,16 @@ def ruling_of(said: Mapping[str, Any]) -> Ruling | None:
     event, rule = said[acts[0]], said.get("rule", "")
     if len(acts) > 1 or not isinstance(event, int) or isinstance(event, bool) or not isinstance(rule, str):
         raise InvalidInputError(
-            'write { approve = 2, rule = "…" } or { reject = 2 }, with the number of an event before'
+            'write { approve = 2, rule = "…" }, { approve = 2, points = 30 } or { reject = 2 },'
+            " with the number of an event before"
         )
-    if beyond := sorted(said.keys() - {*_ACTS, "rule", "at"}):
-        raise InvalidInputError(f"{beyond[0]} says nothing beside {acts[0]}")
-    return Ruling(event=event, rule=rule, approved=acts[0] == "approve")
+    approved, amounts = acts[0] == "approve", dict[str, Number]()
+    for name in sorted(said.keys() - {*_ACTS, "rule", "at"}):
+        amount = toml_number(said[name]) if approved else None
+        if amount is None:
+            raise InvalidInputError(f"{name} says nothing beside {acts[0]}")
+        amounts[name] = amount
+    return Ruling(event=event, rule=rule, approved=approved, amounts=amounts)
 
 
 def settle(
@@ -55,9 +66,10 @@ def settle(
     """The decisions that a ruling comes to; ``state`` goes along.
 
     Raises:
-        InvalidInputError: nothing is held there.
+        InvalidInputError: nothing is held there, or other amounts are approved than the rule allows.
     """
     held, event = _held(ruling, before, events)
+    wanted = {name: _smallest(name, amount, rulebook.decimals) for name, amount in ruling.amounts.items()}
     key, objects = (held.rule_id, held.learner, held.scope), [use for use in held.uses if undo.is_object(use)]
     waiting = [
         state.acts.take_holds((use.meter, use.bucket, use.learner), (use.at, use.amount)) for use in objects
@@ -69,10 +81,17 @@ def settle(
     if not ruling.approved:
         state.holds.pop(key, None)
         return [_rejected(held)]
-    decision = approval.approve(held, rulebook, rulebook, state)
+    decision = approval.approve(held, rulebook, rulebook, state, wanted)
     if decision.outcome is Outcome.awarded and objects:
         state.acts.paid(objects, undo.award_of(decision, event.seen, 1))
     return [decision, *following.after([decision], event, held.role, rulebook.recognition, state)]
+
+
+def _smallest(currency: str, amount: Number, decimals: Mapping[str, int]) -> int:
+    scaled = Fraction(amount) * 10 ** decimals.get(currency, 0)
+    if scaled.denominator != 1:
+        raise InvalidInputError(f"{shown_number(amount)} is finer than {currency} can be")
+    return int(scaled)
 
 
 def _held(

@@ -124,17 +124,80 @@ def test_a_true_story_has_no_failures() -> None:
 def test_every_untrue_sentence_of_a_story_is_told() -> None:
     body = (
         'expect = [{ learner = "ann", rule = "r", points = 30 }, { learner = "ben", points = 9 }]\n'
-        'refused = [{ event = 1, rule = "r", because = "limit 2/day" }, { event = 9, rule = "r", because = "x" }]\n'
-        'held = [{ event = 4, rule = "r", because = "trust" }, { event = 1, rule = "zzz", because = "x" }]'
+        'refused = [{ event = 1, rule = "r", because = "limit 2/day" }]\n'
+        'held = [{ event = 4, rule = "r", because = "trust" }, { event = 1, rule = "s", because = "x" }]'
     )
-    assert story(_THREE + body).failures == (
+    rules = rule(more=_TWICE) + rule("forum.posted", name="s")
+    assert story(_THREE + body, rules).failures == (
         "ann should have points 30 from r and has points 20",
         "ben should have points 9 and has points 10",
         "event 1 should be refused by r (limit 2/day) and is: awarded",
-        "event 9 should be refused by r (x) and is: not decided by this rule",
         "event 4 should be held by r (trust) and is: refused limit 2/day",
-        "event 1 should be held by zzz (x) and is: not decided by this rule",
+        "event 1 should be held by s (x) and is: not decided by this rule",
     )
+
+
+SLIPS = [
+    (
+        'events = [{ kind = "lesson.complete" }]',
+        "unknown kind 'lesson.complete', did you mean 'lesson.completed'?",
+        '"lesson.complete"',
+    ),
+    (
+        r"events = [{ kind = '\core\event\x' }]",
+        r"unknown kind '\\core\\event\\x', an LMS name is lms_event = '\…'",
+        r"'\core",
+    ),
+    (
+        'events = [{ kind = "lesson.completed" }]\nexpect = [{ learner = "ann", rule = "lesson", points = 0 }]',
+        "no rule 'lesson', did you mean 'lessons'?",
+        '"lesson", p',
+    ),
+    (
+        'events = [{ kind = "lesson.completed" }]\nexpect = [{ learner = "ann", points = 10, pionts = 0 }]',
+        "unknown currency 'pionts', did you mean 'points'?",
+        "0 }",
+    ),
+    (
+        'events = [{ kind = "lesson.completed" }]\nrefused = [{ event = 1, rule = "lessns", because = "x" }]',
+        "no rule 'lessns', did you mean 'lessons'?",
+        '"lessns"',
+    ),
+    (
+        'events = [{ kind = "lesson.completed" }]\nheld = [{ event = 99, rule = "lessons", because = "x" }]',
+        "there is no event 99, the story has 1 event",
+        "99",
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "told", "at"), SLIPS)
+def test_a_story_that_names_what_is_not_there_fails_with_the_nearest_name_and_is_warned_of_where_it_stands(
+    body: str, told: str, at: str
+) -> None:
+    rules = rule(name="lessons")
+    assert story(body, rules).failures == (told,)
+    text = f'{rules}[[case]]\nname = "a story"\n{body}\n'
+    (warning,) = file(text).warnings
+    assert f"{warning.message}, {warning.hint}" == told
+    assert file(text).rules[0].document.text.splitlines()[warning.line - 1][warning.column - 1 :].startswith(at)
+
+
+def test_a_story_may_speak_of_all_that_decides() -> None:
+    rules = (
+        rule(more='badge = "ace"')
+        + '[[challenge]]\nid = "c"\naward = 1\n[[challenge.step]]\non = "quiz.submitted"\n'
+        + '[[badge]]\nid = "ace"\n[programme.p]\ncourses = ["A"]\npass = "completed"\n'
+    )
+    body = 'events = [{ kind = "lesson.completed" }, { kind = "programme.completed", programme = "p" }]\n'
+    for name in ("c", "badge:ace"):
+        expect = f'expect = [{{ learner = "ann", rule = "{name}" }}]'
+        assert story(body + expect, rules).failures == ()
+
+
+def test_a_number_that_nothing_can_be_is_a_failure_of_its_story() -> None:
+    (failure,) = story('events = [{ kind = "lesson.completed", score_pct = 1234567890123456 }]').failures
+    assert failure.startswith("event 1: 1234567890123456 is too large")
 
 
 def test_an_event_that_cannot_be_is_a_failure_of_its_story() -> None:
@@ -198,6 +261,15 @@ def test_a_story_tells_what_a_reviewer_decides_and_what_that_comes_to(rulings: s
     assert story(f"{body}refused = [{refused}]", _EVIDENCE).failures == ()
 
 
+def test_a_story_tells_that_another_amount_is_approved_than_was_promised() -> None:
+    range_ = _EVIDENCE.replace('"always"', '{ when = "always", adjust = "5..30" }')
+    coins = "[currency.points]\ndecimals = 2\n"
+    body = f'events = [{_SENT}, {{ approve = 1, points = %s }}]\nexpect = [{{ learner = "ann", points = %s }}]'
+    for rules, amount in ((range_, "30"), (coins + range_, "5.25"), (_EVIDENCE, "3")):
+        assert story(body % (amount, amount), rules).failures == ()
+    assert story(body % ("30", "10"), range_).failures == ("ann should have points 10 and has points 30",)
+
+
 def test_an_approval_over_a_cap_pays_nothing_and_one_of_a_badge_rule_gives_the_badge() -> None:
     capped = rule("lesson.completed", 'min_trust = "server_verified"', name="a") + rule("forum.posted", name="b")
     body = (
@@ -231,10 +303,15 @@ def test_what_is_undone_or_paid_before_a_ruling_waits_no_longer_and_what_was_app
         ('{ approve = 1, rule = "t" }', "event 1 is not held by t"),
         (
             "{ approve = true }",
-            'write { approve = 2, rule = "…" } or { reject = 2 }, with the number of an event before',
+            'write { approve = 2, rule = "…" }, { approve = 2, points = 30 } or { reject = 2 }, with the number',
         ),
         ("{ approve = 1, reject = 1 }", "write { approve = 2"),
         ('{ approve = 1, learner = "ben" }', "learner says nothing beside approve"),
+        ("{ reject = 1, points = 5 }", "points says nothing beside reject"),
+        ("{ approve = 1, pionts = 5 }", "decision promises no pionts (its currencies: points)"),
+        ("{ approve = 1, points = 11 }", "11 points is outside the guardrails (rule s allows 1 points to 10 points)"),
+        ("{ approve = 1, points = 0 }", "0 points is outside the guardrails"),
+        ("{ approve = 1, points = 2.5 }", "2.5 is finer than points can be"),
         ("{ approve = 1 }, { reject = 1 }", "what s held of event 1 is settled already"),
     ],
 )

@@ -54,7 +54,8 @@ class CaseRefusal(Model):
 class Case(Model):
     """A story with time, run by `rules test`.
 
-    Among the ``events`` `{ approve = 2 }` and `{ reject = 2, rule = "…" }` settle what was held of the second.
+    Among the ``events`` `{ approve = 2 }`, `{ approve = 2, points = 30 }` and `{ reject = 2, rule = "…" }` settle what
+    was held of the second.
     """
 
     name: StrictStr
