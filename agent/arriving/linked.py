@@ -17,7 +17,7 @@ import aiosqlite
 from agent.ledger.merging import aliases, merge, tags
 from agent.ledger.merging.aliases import Account, Aliases
 from agent.ledger.merging.tags import Tags
-from agent.model import Event, Identifier
+from agent.model import Event, Evidence, Identifier
 
 ACCOUNTS_REMEMBERED_MAX = 100_000
 """Accounts of which the last word is kept in memory, to write only what is news."""
@@ -87,6 +87,18 @@ def _differ(mine: Tags, theirs: Tags, how: str) -> bool:
     return how in mine and how in theirs and mine[how][0] != theirs[how][0]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _News:
+    """What is said of an account: by a log all there is, by a post what it happens to mention (``partly``)."""
+
+    tags: Tags
+    partly: bool = False
+
+    def beside(self, told: Tags | None) -> bool:
+        """Whether it adds to what was ``told``, or changes it."""
+        return told != self.tags if told is None or not self.partly else {**told, **self.tags} != told
+
+
 class Linking:
     """Links accounts as their first events come in, by the word of ``sources``, in the order of ``link_by``."""
 
@@ -108,11 +120,12 @@ class Linking:
         self, connection: aiosqlite.Connection, events: Iterable[Event], merged: Aliases, now: int
     ) -> Aliases:
         """The aliases with those that these events' identifiers add; one query for all that is news."""
-        news = self._news(events)
-        if not news:
+        said = self._news(events)
+        if not said:
             return merged
+        before = await tags.of(connection, said)
+        news = {one: {**before.get(one, {}), **new.tags} if new.partly else new.tags for one, new in said.items()}
         known = await tags.alike(connection, news.values())
-        before = await tags.of(connection, news)
         await tags.keep(connection, {account: told for account, told in news.items() if before.get(account) != told})
         known.update(news)
         having: set[Account] | None = None
@@ -134,19 +147,20 @@ class Linking:
             await tags.hold(connection, account, word.others, word.reason, now)
         return merged
 
-    def _news(self, events: Iterable[Event]) -> dict[Account, Tags]:
-        news: dict[Account, Tags] = {}
-        for event in events:
-            seen = event.seen
-            if seen.identifiers and seen.source in self._sources:
-                for user, said in seen.identifiers.items():
-                    told = self._tags(said)
-                    if self._told.get((seen.site, user)) != told:
-                        news[seen.site, user] = told
-            if seen.source in self._sources:
-                # Their address may be a successor's: who is deleted is known by nothing any more.
-                gone = ((seen.site, user) for user, mark in seen.person_marks.items() if mark == "deleted")
-                news |= {account: {} for account in gone if self._told.get(account) != {}}
+    def _news(self, events: Iterable[Event]) -> dict[Account, _News]:
+        news: dict[Account, _News] = {}
+        for seen in (event.seen for event in events if event.seen.source in self._sources):
+            partly = seen.evidence is not Evidence.database_row
+            for user, said in seen.identifiers.items():
+                account = (seen.site, user)
+                new, earlier = _News(tags=self._tags(said), partly=partly), news.get(account)
+                if partly and earlier is not None:
+                    new = _News(tags={**earlier.tags, **new.tags}, partly=earlier.partly)
+                if earlier is not None or new.beside(self._told.get(account)):
+                    news[account] = new
+            # Their address may be a successor's: who is deleted is known by nothing any more.
+            gone = ((seen.site, user) for user, mark in seen.person_marks.items() if mark == "deleted")
+            news |= {account: _News(tags={}) for account in gone if self._told.get(account) != {}}
         return news
 
     def _tags(self, said: Iterable[Identifier]) -> Tags:

@@ -20,7 +20,7 @@ from agent.clock import Clock
 from agent.engine import trust
 from agent.errors import InvalidInputError
 from agent.ledger.merging import tags
-from agent.model import Identifier, Observation, Trust
+from agent.model import Evidence, Identifier, Observation, Trust
 from agent.recognition.following import Following
 from agent.recognition.merging import Merging
 from tests.builders import NOW
@@ -70,6 +70,18 @@ async def test_accounts_that_trusted_sources_call_one_person_share_a_wallet_and_
         assert here.reasons() == ["limit 3/week"]
         aliases = "SELECT site, lms_user, into_site, into_user, merged_by, reason FROM alias"
         assert rows(tmp_path, aliases) == [("shop", "a1", "moodle", "35", "[identity]", "the same e-mail")]
+
+
+async def test_what_posts_say_of_somebody_bit_by_bit_adds_up_and_a_log_says_all_there_is(tmp_path: Path) -> None:
+    async with campus(tmp_path) as here:
+        await here.take(did("moodle", "35", 1, ANN))
+        for lesson, said in enumerate(({"username": "ann"}, {"email": "ann@old.org"}, {"idnumber": "HR-7"}), start=1):
+            post = replace(did("shop", "a1", lesson, said), evidence=Evidence.bearer_token)
+            await here.take(post, source="shop")
+        assert waiting(tmp_path) == [("shop:a1", ("moodle:35",), "the idnumber is the same and the e-mail is not")]
+        await here.take(did("moodle", "35", 2, {"idnumber": "HR-8"}))
+        known = "SELECT site, group_concat(said_by) FROM (SELECT * FROM account_tag ORDER BY said_by) GROUP BY site"
+        assert rows(tmp_path, known) == [("moodle", "idnumber"), ("shop", "email,idnumber")]
 
 
 async def test_a_source_that_is_not_trusted_to_link_pays_nothing_into_anothers_wallet(tmp_path: Path) -> None:

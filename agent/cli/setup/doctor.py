@@ -16,6 +16,7 @@ from agent.cli.setup.looks.callbacks import callback_findings
 from agent.cli.setup.looks.catalogue import catalogue_findings
 from agent.cli.setup.looks.edge.aside import aside_findings
 from agent.cli.setup.looks.edge.certificates import certificate_findings
+from agent.cli.setup.looks.edge.linking import linking_findings
 from agent.cli.setup.looks.edge.posts import post_findings
 from agent.cli.setup.looks.finding import Finding, exit_code, show, summary
 from agent.cli.setup.looks.ledger import ledger_findings
@@ -103,6 +104,7 @@ def looked_at(settings: Settings) -> list[Finding]:
     findings.extend(run_async(web_findings(settings, needs)))
     findings.extend(run_async(pull_findings(settings)))
     findings.extend(run_async(post_findings(settings)))
+    findings.extend(linking_findings(settings))
     findings.extend(ledger_findings(settings))
     findings.extend(run_async(aside_findings(settings)))
     findings.extend(scheduled_findings(settings))

@@ -17,6 +17,7 @@ from agent.collectors.systems.base import (
     Act,
     Arrival,
     RefusedPostError,
+    identified,
     json_of,
     missing,
     observed,
@@ -86,9 +87,24 @@ class _Told:
             "key": ("canvas", kind, *key),
             "at": self.at,
             "course": self.course(),
+            "identifiers": identified(user, self._known_by(user)),
             **more,
         }
         return Act(**fields)
+
+    def _known_by(self, user: str) -> Mapping[str, Any]:
+        """What is said of the learner: beside an act of their own the SIS id and login, beside progress the address.
+
+        Somebody who acts as a learner has a login of their own.
+        """
+        said: dict[str, Any] = {}
+        acting = self.id(self.metadata, "user_id")
+        if acting == user and self.id(self.metadata, "real_user_id") in {None, user}:
+            said = {"idnumber": self.metadata.get("user_sis_id"), "username": self.metadata.get("user_login")}
+        person = self.body.get("user")
+        if isinstance(person, dict) and self.id(person, "id") == user:
+            said["email"] = person.get("email")
+        return said
 
 
 def _is_number(text: str) -> bool:

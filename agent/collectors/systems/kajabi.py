@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from agent.collectors.systems.base import Act, Arrival, invalid, missing, object_of, observed, text_in
+from agent.collectors.systems.base import Act, Arrival, identified, invalid, missing, object_of, observed, text_in
 from agent.collectors.systems.fields import by_email, id_in, part
 from agent.config.kinds import KindTable
 from agent.model import Observation
@@ -33,7 +33,7 @@ class Kajabi:
         if kind is None:
             return ()
         parts = list(_parts(post))
-        learner, tag = _learner(parts), _tag(parts)
+        (learner, told), tag = _learner(parts), _tag(parts)
         act = Act(
             name=rf"\kajabi\event\{kind.replace('.', '_')}",
             kind=kind,
@@ -43,6 +43,7 @@ class Kajabi:
             object_table="tag",
             object_id=tag,
             facts={"tag": tag},
+            identifiers=identified(learner, told),
         )
         return (observed(act, arrival),)
 
@@ -70,8 +71,8 @@ def _parts(post: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
         raise invalid("payload", "a list or an object")
 
 
-def _learner(parts: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
-    """The contact's id; where a post has none, a digest of its address."""
+def _learner(parts: Sequence[tuple[str, Mapping[str, Any]]]) -> tuple[str, Mapping[str, Any]]:
+    """The contact's id, or where a post has none a digest of its address; and what stands beside it."""
     contacts = [fields for name, fields in parts if name == "contact"]
     posts = [fields for name, fields in parts if name == "post"]
     for fields, names in (
@@ -81,11 +82,11 @@ def _learner(parts: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
         for name in names:
             found = id_in(fields, name)
             if found is not None:
-                return found
+                return found, {"email": fields.get("email")}
     for fields in (*contacts, *posts):
         email = text_in(fields, "email")
         if email is not None:
-            return by_email(email)
+            return by_email(email), {"email": email}
     raise missing("contact.id", "the contact's id, or the same address in every post")
 
 

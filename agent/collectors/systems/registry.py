@@ -32,6 +32,18 @@ SIGNATURES: Mapping[str, Signature] = MappingProxyType(
 )
 """How systems sign their posts; the others cannot."""
 
+IDENTIFIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "canvas": ("idnumber", "email", "username"),
+        "generic": ("idnumber", "email", "username"),
+        "kajabi": ("email",),
+        "learnworlds": ("email",),
+        "thinkific": ("email",),
+        "xapi": ("email",),
+    }
+)
+"""What the posts of a system can say of who somebody is; those of the others say nothing."""
+
 SIGNED_IN: Mapping[str, str] = MappingProxyType({"thinkific": thinkific.HEADER})
 """The header that every signed post shows; a system that is not named may carry its signature in the body."""
 

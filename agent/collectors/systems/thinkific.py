@@ -15,10 +15,10 @@ from types import MappingProxyType
 from typing import Any
 
 from agent.collectors.numbers import whole
-from agent.collectors.systems.base import Act, Arrival, missing, object_of, observed, text_in
+from agent.collectors.systems.base import Act, Arrival, identified, missing, object_of, observed, text_in
 from agent.collectors.systems.fields import exact, id_in, known, moment, needed, part, per_cent
 from agent.config.kinds import KindTable
-from agent.model import Fact, Observation
+from agent.model import Fact, Identifier, Observation
 
 HEADER = "x-thinkific-hmac-sha256"
 
@@ -78,9 +78,17 @@ class _Told:
             "course": self.about("course"),
             "section": self.about("chapter"),
             "facts": known(facts or {}),
+            "identifiers": self._identified(more.get("people", {}).get("subject")),
             **more,
         }
         return Act(**fields)
+
+    def _identified(self, subject: str | None) -> Mapping[str, tuple[Identifier, ...]]:
+        """By which address the learner is known; that of a lead is nobody's yet."""
+        person = self.payload if self.topic.startswith("user.") else part(self.payload, "user")
+        if subject is None or id_in(person, "id") != subject:
+            return {}
+        return identified(subject, {"email": person.get("email")})
 
 
 def _topic(envelope: Mapping[str, Any]) -> str:

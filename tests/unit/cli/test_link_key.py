@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
 from agent.cli.app import app
+from agent.cli.setup.looks.edge.linking import linking_findings
+from agent.config.settings import load_settings
 from agent.ledger.file import Lock
 from agent.wiring.people.linking import KEY_FILE
 
@@ -73,3 +76,23 @@ def test_a_key_is_neither_written_over_nor_taken_from_what_is_none_nor_while_the
     with Lock(tmp_path / "one" / "data"):
         assert fails("--from", str(good)) == 1
     assert key(config)["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("kind", "link_by", "do"),
+    [
+        ("kajabi", '["idnumber", "email"]', None),
+        ("kajabi", '["idnumber"]', 'or add "email" to link_by'),
+        ("tool-trigger", '["idnumber", "email"]', "take it out of [identity] sources_trusted_to_link"),
+    ],
+)
+def test_doctor_names_a_source_that_is_trusted_to_link_and_tells_nothing_to_link_by(
+    tmp_path: Path, kind: str, link_by: str, do: str | None
+) -> None:
+    config = agent(tmp_path / "one")
+    with config.open("a") as file:
+        file.write(f'[[source]]\nname = "school"\nkind = "{kind}"\npath = "/s"\nbearer_token_files = ["s.token"]\n')
+        file.write(f'[identity]\nlink_by = {link_by}\nsources_trusted_to_link = ["moodle", "school"]\n')
+    found = list(linking_findings(load_settings(config)))
+    assert [one.code for one in found] == ["link-says-nothing"] * (do is not None)
+    assert all(one.about == "source school" and do in one.do for one in found if do)

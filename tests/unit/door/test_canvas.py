@@ -11,7 +11,7 @@ import pytest
 from agent.collectors.systems.base import RefusedPostError
 from agent.collectors.systems.registry import SYSTEMS
 from agent.config.kinds import KindTable
-from agent.model import Observation
+from agent.model import Identifier, Observation
 from tests.unit.door.test_tool_trigger import arrival
 
 METADATA = {
@@ -88,6 +88,19 @@ def test_each_live_event_becomes_its_kind_of_one_learner_and_course_however_ids_
 def test_signing_in_is_told_by_the_metadata_alone() -> None:
     (found,) = seen(told("logged_in", {"redirect_url": "https://example.com"}, context_type="Account"))
     assert (found.kind, found.people, found.course) == ("user.logged_in", {"subject": "1122"}, None)
+
+
+def test_beside_an_act_of_the_learner_canvas_says_who_that_is_and_of_nobody_elses() -> None:
+    told_by = {"user_sis_id": "HR-7"}
+    (done,) = seen(told("submission_created", SUBMISSION, **told_by))
+    said = [Identifier(by="idnumber", value="HR-7"), Identifier(by="username", value="ann@example.com")]
+    assert dict(done.identifiers) == {"1122": tuple(said)}
+    (progress,) = seen(told("course_completed", PROGRESS, user_id=None))
+    assert dict(progress.identifiers) == {"1122": (Identifier(by="email", value="ann@example.com"),)}
+    (graded,) = seen(told("grade_change", GRADE, user_id="21070000000000987", **told_by))
+    (acted_for,) = seen(told("submission_created", SUBMISSION, real_user_id="21070000000000001", **told_by))
+    assert not graded.identifiers
+    assert not acted_for.identifiers
 
 
 def test_somebody_of_another_shard_keeps_the_whole_number() -> None:

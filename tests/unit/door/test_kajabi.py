@@ -11,7 +11,7 @@ import pytest
 from agent.collectors.systems.base import RefusedPostError
 from agent.collectors.systems.registry import SYSTEMS
 from agent.config.kinds import KindTable
-from agent.model import Observation
+from agent.model import Identifier, Observation
 from tests.posts import TOKEN, door_source, open_door
 from tests.unit.door.test_tool_trigger import arrival
 
@@ -66,6 +66,14 @@ def test_somebody_without_a_number_is_known_by_a_digest_of_the_address() -> None
     (two,) = seen({"event": "tag_added", "tag": TAG, "contact": {"email": "sample@example.com "}})
     assert one.natural_key == two.natural_key
     assert "sample" not in repr(one).lower()
+    assert dict(one.identifiers) == {one.people["subject"]: (Identifier(by="email", value="Sample@Example.com"),)}
+
+
+def test_the_address_of_a_contact_says_who_that_is_and_an_address_elsewhere_does_not() -> None:
+    (found,) = seen(hook(TAGGED, CONTACT))
+    assert dict(found.identifiers) == {"77": (Identifier(by="email", value="sample@example.com"),)}
+    (found,) = seen({"event": "tag_added", "tag": TAG, "contact": {"id": 77}, "email": "coach@example.com"})
+    assert not found.identifiers
 
 
 @pytest.mark.parametrize("event", ["purchase", "form_submission", "order_created", "payment_succeeded", "new"])

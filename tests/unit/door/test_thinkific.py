@@ -14,7 +14,7 @@ import pytest
 from agent.collectors.systems.base import RefusedPostError
 from agent.collectors.systems.registry import SIGNATURES, SYSTEMS
 from agent.config.kinds import KindTable
-from agent.model import Observation
+from agent.model import Identifier, Observation
 from tests.posts import door_source, open_door
 from tests.rule_stories import event, play, rule
 from tests.unit.door.test_tool_trigger import arrival
@@ -138,6 +138,16 @@ def test_the_end_of_a_course_is_one_fact_by_whichever_topic_it_is_told() -> None
 def test_a_lead_is_not_the_user_of_the_same_number() -> None:
     (found,) = seen(hook("lead.created", {"id": 123456, "email": "robert@example.com"}))
     assert found.people == {"subject": "lead-123456"}
+    assert not found.identifiers, "anybody may type an address"
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload"),
+    [("lesson.completed", LESSON), ("enrollment.progress", ENROLMENT), ("order.created", ORDER), ("user.signin", USER)],
+)
+def test_the_address_of_a_thinkific_user_says_who_that_is(topic: str, payload: dict[str, Any]) -> None:
+    (found,) = seen(hook(topic, payload))
+    assert dict(found.identifiers) == {"123456": (Identifier(by="email", value="robert@example.com"),)}
 
 
 @pytest.mark.parametrize("topic", ["product.updated", "app.uninstalled", "something.new", "course.updated"])

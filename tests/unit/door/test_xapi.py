@@ -13,7 +13,7 @@ from agent.collectors.systems.base import RefusedPostError
 from agent.collectors.systems.registry import SYSTEMS
 from agent.collectors.systems.xapi.duration import seconds_of
 from agent.config.kinds import KindTable
-from agent.model import Observation
+from agent.model import Identifier, Observation
 from tests.rule_stories import at, event, play, rule
 from tests.unit.door.test_tool_trigger import arrival
 
@@ -183,3 +183,10 @@ def test_a_voided_statement_takes_back_what_it_had_earned_whoever_voids_it() -> 
     voided = event("statement.voided", later, people={"actor": "the LRS"}, obj=("statement", NUMBER), position=2)
     assert play(rules, act, voided) == ["ann +10 points", "ann reversed undone: statement.voided"]
     assert play(rules, voided, act)[-1] == "ann refused undone"
+
+
+def test_an_actor_who_is_an_address_is_known_by_it_and_an_account_is_not() -> None:
+    found = one(actor={"mbox": "mailto:Ann@example.com"})
+    assert dict(found.identifiers) == {found.people["subject"]: (Identifier(by="email", value="Ann@example.com"),)}
+    account = {"homePage": "https://lms.example.com", "name": "35"}
+    assert not one(actor={"account": account, "mbox": "mailto:ann@example.com"}).identifiers

@@ -263,6 +263,9 @@ key-refused
 posts-undelivered
   posts that no log holds are on this disk alone: a lost disk would take them with it
   → `rewards-agent sync now`; see why it does not deliver: `rewards-agent sync status`
+link-says-nothing
+  a source that is trusted to say who is who tells nothing that `link_by` compares: its learners are linked with nobody
+  → take it out of `sources_trusted_to_link`, or add to `link_by` what it tells
 link-keys-differ
   another agent of the campus compares people under another link key
   → carry one key to all of them: `rewards-agent key link`

@@ -20,6 +20,7 @@ from agent.collectors.systems.base import (
     Act,
     Arrival,
     RefusedPostError,
+    identified,
     invalid,
     json_of,
     missing,
@@ -114,6 +115,7 @@ def _act(data: Mapping[str, Any], arrival: Arrival) -> Act | None:
         course=course,
         lesson=None if is_course else about,
         facts=_facts(part(data, "result")),
+        identifiers=identified(learner, {"email": _address(data["actor"])}),
     )
 
 
@@ -173,6 +175,12 @@ def _agent(actor: Mapping[str, Any], name: str) -> str | None:
     if openid is None:
         raise missing(f"{name}.account", "an account, mbox, mbox_sha1sum or openid")
     return openid
+
+
+def _address(actor: Mapping[str, Any]) -> str | None:
+    """The address of an agent that is known by nothing else; beside an account it names nobody."""
+    mbox = None if actor.get("account") else actor.get("mbox")
+    return mbox.strip().removeprefix("mailto:") if isinstance(mbox, str) else None
 
 
 def _teacher(data: Mapping[str, Any]) -> dict[str, str]:
