@@ -38,8 +38,8 @@ def _is(value: Any, kind: str) -> bool:
             return isinstance(value, str | date | datetime | time)
         case "array":
             return isinstance(value, list)
-    assert kind == "object", kind
-    return isinstance(value, dict)
+    assert kind in {"object", "null"}, kind
+    return isinstance(value, dict if kind == "object" else type(None))
 
 
 def _object(value: Any, _told: Any, schema: Any, root: Any, at: str) -> Iterator[str]:

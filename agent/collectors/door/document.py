@@ -10,51 +10,9 @@ from typing import Any, get_args
 
 from agent import __version__
 from agent.collectors.door.app import DoorSource
-from agent.collectors.systems.base import EVENTS_MAX, Reason
+from agent.collectors.door.bodies import BODIES
+from agent.collectors.systems.base import Reason
 
-_TEXT_OR_NUMBER: Mapping[str, Any] = {"type": ["string", "integer"]}
-_EVENT: Mapping[str, Any] = {
-    "type": "object",
-    "required": ["event", "occurred_at", "user"],
-    "properties": {
-        "event": {"type": "string", "pattern": r"^[a-z0-9_]+(\.[a-z0-9_]+)+$"},
-        "occurred_at": {
-            "type": ["string", "integer"],
-            "description": "ISO 8601 with its offset, or seconds since 1970",
-        },
-        "user": {"type": "object", "required": ["id"], "properties": {"id": _TEXT_OR_NUMBER}},
-        "context": {"type": "object"},
-        "metrics": {"type": "object"},
-        "trace": {"type": "object"},
-    },
-}
-_BODIES: Mapping[str, Mapping[str, Any]] = {
-    "generic": {
-        "anyOf": [
-            _EVENT,
-            {"type": "array", "items": _EVENT, "maxItems": EVENTS_MAX},
-            {
-                "type": "object",
-                "required": ["events"],
-                "properties": {"events": {"type": "array", "items": _EVENT, "maxItems": EVENTS_MAX}},
-            },
-        ]
-    },
-    "tool-trigger": {
-        "type": "object",
-        "required": ["eventname", "timecreated"],
-        "properties": {
-            "eventname": {"type": "string", "description": "as the template sends it, URL-encoded or not"},
-            "userid": _TEXT_OR_NUMBER,
-            "timecreated": _TEXT_OR_NUMBER,
-        },
-    },
-    "xapi": {
-        "anyOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}, "maxItems": EVENTS_MAX}],
-        "description": "a statement, or several (xAPI 1.0.3 and 2.0)",
-    },
-}
-_VENDORS_OWN: Mapping[str, Any] = {"type": "object", "description": "what the vendor's webhook sends, as it documents"}
 _WAIT: Mapping[str, Any] = {
     "Retry-After": {"description": "seconds to wait", "required": True, "schema": {"type": "integer", "minimum": 1}}
 }
@@ -109,7 +67,7 @@ def _operation(source: DoorSource) -> dict[str, Any]:
         "security": _security(source),
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": dict(_BODIES.get(source.kind, _VENDORS_OWN))}},
+            "content": {"application/json": {"schema": dict(BODIES[source.kind])}},
         },
         "responses": answers,
     }

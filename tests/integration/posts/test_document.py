@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from agent.collectors.door.bodies import BODIES
 from agent.collectors.door.document import described
 from agent.collectors.systems.registry import SYSTEMS
 from tests.json_schema import faults
 from tests.posts import OpenDoor, door_source, open_door
+from tests.unit.door.test_spoiled_posts import EXAMPLES
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +50,13 @@ def test_every_other_answer_is_in_the_document_too(running: tuple[asyncio.Runner
         answer = runner.run(at.post(body, path="/generic", headers=headers, **shown))
         seen[answer.status] = answer_fits(document, "/generic", answer.status, answer.told)
     assert seen == {404: [], 413: [], 415: []}
+
+
+@pytest.mark.parametrize("kind", sorted(SYSTEMS))
+def test_what_each_system_posts_is_what_the_document_says_of_it(kind: str) -> None:
+    schema = BODIES[kind]
+    assert [list(faults(example, schema, schema)) for example in EXAMPLES[kind]] == [[]] * len(EXAMPLES[kind])
+    assert list(faults({}, schema, schema))
 
 
 def test_the_document_names_every_source_and_what_it_must_show() -> None:

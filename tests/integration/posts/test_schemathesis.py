@@ -44,7 +44,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenDoor]:
 
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
 @pytest.mark.parametrize("kind", sorted(SYSTEMS))
-@effort(max_examples=10, suppress_health_check=list(HealthCheck))
+@effort(max_examples=3, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_what_the_served_document_allows_and_what_it_forbids_is_answered_as_it_says(
     door: OpenDoor, kind: str, mode: GenerationMode, data: st.DataObject
