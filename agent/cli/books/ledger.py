@@ -207,6 +207,8 @@ def adjust(
     A level follows from the most that somebody ever had, so taking away leaves it, except with --lower-level. In shadow
     mode it counts all the same, and says so: rules pay nothing there, people do.
 
+    More than there is can be taken only in a currency that may be owed (overdraw): what is never spent may not.
+
     Example: rewards-agent ledger adjust ann@example.org 25 --reason "won the poster prize" --by "B. Desk"
     """
     settings = settings_of(config)
