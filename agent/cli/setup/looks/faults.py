@@ -84,6 +84,9 @@ database-unknown
 certificate-untrusted
   the database shows a certificate that `ssl_ca` does not vouch for
   → correct `ssl_ca` or the host's name
+tls-missing
+  `ssl_ca` asks for TLS, and the database speaks none
+  → give the server a certificate, or take `ssl_ca` out
 log-table-unreadable
   wrong table prefix, or no right to read the log
   → compare `$CFG->prefix`, or run the GRANT

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import ssl
-from collections.abc import Mapping
 from contextlib import suppress
 from urllib.parse import SplitResult, parse_qs, unquote
 
@@ -12,6 +10,7 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.constants import CR, ER
 
+from agent.collectors.logstore.dialects import tls
 from agent.collectors.logstore.dialects.database import Answer, Query, Schema, ThreadedDatabase, Unreadable
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.errors import ConfigError, RewardsError, TransientError
@@ -107,7 +106,7 @@ class MysqlDatabase(ThreadedDatabase):
                 read_timeout=limits.statement_s + limits.connect_s,
                 write_timeout=limits.statement_s,
                 autocommit=True,
-                ssl=self._tls(query),
+                ssl=tls.context_of(query, self._options.place, self._key),
             )
         except (pymysql.err.OperationalError, pymysql.err.InternalError, OSError) as error:
             raise self._refused(error) from error
@@ -117,18 +116,6 @@ class MysqlDatabase(ThreadedDatabase):
             connection.close()
             raise self._failed(error) from error
         self._connection = connection
-
-    def _tls(self, query: Mapping[str, str]) -> ssl.SSLContext | None:
-        """Verify the server where a CA is named; without one the connection is made as the server offers it."""
-        if "ssl_ca" not in query:
-            return None
-        try:
-            return ssl.create_default_context(cafile=query["ssl_ca"])
-        except OSError as error:
-            raise ConfigError(
-                f"{self._options.place}: {self._key}: ssl_ca={query['ssl_ca']} cannot be read: {error.strerror}",
-                hint="name a file with the certificate authority of the database server (PEM)",
-            ) from error
 
     def _prepare(self, connection: Connection[pymysql.cursors.Cursor]) -> None:
         """Bounds that the server keeps for us: a page must never make Moodle wait."""
@@ -213,6 +200,9 @@ class MysqlDatabase(ThreadedDatabase):
                 hint="create the account for this host, or correct the address in " + self._key,
                 fault="account-refused",
             )
+        untrusted = tls.refused(error, self._where(), place, self._key)
+        if untrusted is not None:
+            return untrusted
         reason = error.args[-1] if error.args else error
         return TransientError(
             f"the database at {self._where()} cannot be reached: {reason}",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
@@ -17,6 +16,7 @@ from urllib.parse import SplitResult, parse_qs, unquote
 
 import asyncpg
 
+from agent.collectors.logstore.dialects import tls
 from agent.collectors.logstore.dialects.database import Answer, Query, Rows, Schema, Unreadable
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.errors import ConfigError, RewardsError, TransientError
@@ -163,6 +163,7 @@ class PostgresDatabase:
 
     async def _dialled(self) -> Any:
         limits, url = self._options.limits, self._url
+        verified = tls.context_of(self._query, self._options.place, self._key)
         return await asyncpg.connect(
             host=self._query.get("unix_socket") or url.hostname or "127.0.0.1",
             port=url.port or 5432,
@@ -172,20 +173,8 @@ class PostgresDatabase:
             timeout=limits.connect_s,
             command_timeout=limits.statement_s + limits.connect_s,
             statement_cache_size=0,
-            **self._tls(),
+            **({} if verified is None else {"ssl": verified}),
         )
-
-    def _tls(self) -> Mapping[str, Any]:
-        """Verify the server where a CA is named; without one the connection is made as the server offers it."""
-        if "ssl_ca" not in self._query:
-            return {}
-        try:
-            return {"ssl": ssl.create_default_context(cafile=self._query["ssl_ca"])}
-        except OSError as error:
-            raise ConfigError(
-                f"{self._options.place}: {self._key}: ssl_ca={self._query['ssl_ca']} cannot be read: {error.strerror}",
-                hint="name a file with the certificate authority of the database server (PEM)",
-            ) from error
 
     async def _begin(self, isolation: str) -> None:
         """Bounds that the server keeps for us: a page must never make Moodle wait."""
@@ -274,13 +263,9 @@ class PostgresDatabase:
                 hint=f"correct the database's name at the end of {self._key}, or grant CONNECT on it",
                 fault="database-unknown",
             )
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return ConfigError(
-                f"{place}: the database at {self._where()} shows a certificate that ssl_ca does not vouch for: "
-                f"{error.verify_message}",
-                hint=f"correct ssl_ca in {self._key}, or the host's name, which must be the certificate's",
-                fault="certificate-untrusted",
-            )
+        untrusted = tls.refused(error, self._where(), place, self._key)
+        if untrusted is not None:
+            return untrusted
         return TransientError(
             f"the database at {self._where()} cannot be reached: {error or type(error).__name__}",
             hint=f"check that it runs and that {self._key} in {place} names its address; it is tried again",

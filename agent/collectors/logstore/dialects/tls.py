@@ -1,0 +1,53 @@
+"""TLS to a database: whom the URL's `ssl_ca` vouches for, and why a server is not let in.
+
+Without `ssl_ca` a connection is made as the server offers it; with it nothing is said to a server that is not verified.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+
+from agent.errors import ConfigError
+
+_NONE_OFFERED = ("SSL is required but the server doesn't support it", "rejected SSL upgrade")
+"""How pymysql and asyncpg say that a server speaks no TLS."""
+
+
+def context_of(query: Mapping[str, str], place: str, key: str) -> ssl.SSLContext | None:
+    """What verifies the server of a URL with this ``query``; None where it names no authority.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds no certificate.
+    """
+    file = query.get("ssl_ca")
+    if file is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=file)
+    except OSError as error:
+        reason = "no certificate is in it" if isinstance(error, ssl.SSLError) else error.strerror
+        raise ConfigError(
+            f"{place}: {key}: ssl_ca={file} cannot be read: {reason}",
+            hint="name a file with the certificate authority of the database server (PEM)",
+            fault="certificate-unusable",
+        ) from error
+
+
+def refused(error: Exception, where: str, place: str, key: str) -> ConfigError | None:
+    """The server's certificate, or that it has none, as what an edit cures; None where something else is wrong."""
+    cause = getattr(error, "original_exception", error)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return ConfigError(
+            f"{place}: the database at {where} shows a certificate that ssl_ca does not vouch for: "
+            f"{cause.verify_message}",
+            hint=f"correct ssl_ca in {key}, or the host's name, which must be the certificate's",
+            fault="certificate-untrusted",
+        )
+    if any(words in str(error) for words in _NONE_OFFERED):
+        return ConfigError(
+            f"{place}: the database at {where} speaks no TLS, and {key} asks for it with ssl_ca",
+            hint=f"give the server a certificate, or take ssl_ca out of {key} where nobody in between can listen",
+            fault="tls-missing",
+        )
+    return None
