@@ -61,7 +61,7 @@ def explain(
         if rule in (None, name)
     }
     said |= {t.spec.id: scheduled_sentences(t, rulebook) for t in rulebook.scheduled if rule in (None, t.spec.id)}
-    said |= of_book(rulebook.badges.values(), rulebook.tiers, rulebook.words) if rule is None else {}
+    said |= of_book(rulebook.badges.values(), rulebook.tiers, rulebook.levels, rulebook.words) if rule is None else {}
     if json:
         emit_json([{"rule": name, "sentences": list(sentences)} for name, sentences in said.items()])
         return

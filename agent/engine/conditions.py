@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from types import MappingProxyType
 from typing import TypeVar, cast
 
 from agent.config.comparison import Comparison, Plain, ValueRef
@@ -27,6 +28,9 @@ _DURATIONS = frozenset(entry.name for entry in FACTS if entry.unit == "s")
 """Facts that are a length of time, in seconds."""
 _SEEN_MAX = 512
 """A leaf remembers what it said about so many values of its fact; facts of a campus repeat."""
+
+_COURSES_MAX = 8
+"""So many courses with a value of their own are named in a sentence."""
 
 OWN_FACTS = ("kind", "lms_event", "source", "site", "course", "section", "lesson", "post", "object_id", "object_table")
 """What an observation says of itself, besides its facts."""
@@ -66,13 +70,27 @@ def compiled(conditions: Conditions, values: Values, *, denying: bool = False) -
     return _all(parts)
 
 
-def told(conditions: Conditions) -> str:
-    """All of them in one line: `word_count >=30 and is_reply true`."""
-    parts = [f"{fact} {test.text}" for fact, test in conditions.facts().items()]
+def told(conditions: Conditions, values: Values = MappingProxyType({})) -> str:
+    """All of them in one line: `word_count >=30 and is_reply true`; with ``values`` also what the named ones are."""
+    parts = [f"{fact} {test.text}{_named(fact, test, values)}" for fact, test in conditions.facts().items()]
     if conditions.any:
-        parts.append(f"any of ({'; '.join(told(inner) for inner in conditions.any)})")
-    parts.extend(f"not ({told(inner)})" for inner in conditions.none)
+        parts.append(f"any of ({'; '.join(told(inner, values) for inner in conditions.any)})")
+    parts.extend(f"not ({told(inner, values)})" for inner in conditions.none)
     return " and ".join(parts)
+
+
+def _named(fact: str, test: Comparison, values: Values) -> str:
+    """` (@window is 14d, in BIO101 7d)`: what the named values are everywhere, and where they differ."""
+    said = []
+    for ref in sorted(test.refs() & values.keys()):
+        courses = [name for name in values[ref] if name != "default"]
+        each = [f"in {name} {_shown_as(fact, values[ref][name])}" for name in courses[:_COURSES_MAX]]
+        if "default" in values[ref]:
+            each.insert(0, _shown_as(fact, values[ref]["default"]))
+        if (more := len(courses) - _COURSES_MAX) > 0:
+            each.append(f"and others in {more} more")
+        said.append(f"@{ref} is {', '.join(each)}")
+    return f" ({'; '.join(said)})" if said else ""
 
 
 def facts_of(conditions: Conditions) -> frozenset[str]:

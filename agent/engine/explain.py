@@ -28,7 +28,7 @@ def rule_sentences(rule: CompiledRule, rulebook: Rulebook, *, kind: str | None =
     about = kind or next((pattern for pattern in spec.on if "\\" not in pattern), None)
     said = [f"{spec.title or spec.id}: on {_listed(spec.on, 'or')}.", *([spec.description] if spec.description else [])]
     said.extend(_pays(payee, rule, rulebook) for payee in rule.payees)
-    conditions = told(spec.conditions)
+    conditions = told(spec.conditions, rulebook.values)
     if conditions:
         said.append(f"Only where {conditions}.")
     if rule.form is not None:
@@ -41,14 +41,13 @@ def rule_sentences(rule: CompiledRule, rulebook: Rulebook, *, kind: str | None =
         said.append(f"Only for who has {recognised.told(rulebook.words.criterion(spec.requires))}.")
     names = rule.once(about).names
     often = "once" if spec.frequency == 1 else f"{spec.frequency} times"
-    each = f"Pays {often} for each {_listed(names, 'and')} and learner." if names != ("ever",) else f"Pays {often}."
+    each = f"Pays {often}{_for_each(names)}."
     said.append((rule.form.often if rule.form is not None else "") or each)
     if spec.audience is not None:
-        said.append(_whom(spec.audience))
+        said.append(whom(spec.audience))
     if spec.active is not None:
         said.append(_when(spec.active))
-    labels = dict.fromkeys(quota.label for payee in rule.payees for quota in payee.quotas)
-    said.extend(f"Stops at {label}." for label in labels if _is_brake(label))
+    said.extend(brakes(rule))
     does = {"refuse": "Refused", "hold": "Held for review", "flag": "Noted"}
     said.extend(f"{does[check.then]} at {check.label} (check {check.id})." for check in checks_of(rule, rulebook))
     if spec.reverse_on:
@@ -62,6 +61,28 @@ def rule_sentences(rule: CompiledRule, rulebook: Rulebook, *, kind: str | None =
     if spec.mode != "live":
         said.append("Decides and reports, pays nothing." if spec.mode == "shadow" else "Switched off.")
     return tuple(said)
+
+
+def _for_each(names: Sequence[str]) -> str:
+    if names == ("ever",):
+        return ""
+    return " for each event" if names == ("event",) else f" for each {_listed(names, 'and')} and learner"
+
+
+def brakes(rule: CompiledRule) -> Iterable[str]:
+    """What each recipient's awards stop at, and what becomes of what goes over where it is not refused."""
+    said = dict[str, None]()
+    for payee in rule.payees:
+        for quota in payee.quotas:
+            if quota.label.startswith(_BRAKES):
+                only = quota.meter.startswith(f"limit:{rule.id}:{payee.role}:")
+                whose = f" for the {payee.role}" if only else ""
+                said[f"Stops at {quota.label}{whose}{_OVER[quota.over]}."] = None
+    return said
+
+
+_BRAKES = ("limit", "cooldown", "cap", "budget", "safety")
+_OVER = {"refuse": "", "trim": "; what goes over is cut to fit", "hold": "; what goes over is held for review"}
 
 
 def _belongs(spec: Rule) -> Iterable[str]:
@@ -176,11 +197,8 @@ def _amount(posting: Posting, decimals: int) -> str:
     return f"{'-' if posting.amount < 0 else ''}{whole}.{part:0{decimals}d} {posting.currency}"
 
 
-def _is_brake(label: str) -> bool:
-    return label.startswith(("limit", "cooldown", "cap", "budget", "safety"))
-
-
-def _whom(spec: Audience) -> str:
+def whom(spec: Audience) -> str:
+    """For whom a rule, challenge or scheduled reward is."""
     parts = [
         f"{key} {_listed(values, 'or')}"
         for key, values in (("courses", spec.courses), ("categories", spec.categories), ("cohorts", spec.cohorts))

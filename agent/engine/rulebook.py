@@ -10,7 +10,7 @@ from agent.config.rulefile import Challenge, Level, Rule, Scheduled
 from agent.config.rulefile.tables.badge import Badge, Tier
 from agent.config.rulefile.tables.currency import Currency
 from agent.engine.calendar import Calendar, Moment
-from agent.engine.conditions import Judge, fact_of, shown
+from agent.engine.conditions import Judge, Values, fact_of, shown
 from agent.engine.earning.amounts import Pays
 from agent.engine.earning.challenge.form import Counting
 from agent.engine.earning.derivation import Derivation
@@ -218,6 +218,7 @@ class Rulebook:
     listened: Mapping[str, CompiledChallenge] = field(default_factory=dict)
     currencies: Mapping[str, Currency] = field(default_factory=dict)
     remind_after: int = 0
+    values: Values = field(default_factory=dict)
     _matches: dict[tuple[str | None, str], Matched] = field(default_factory=dict)
 
     def matching(self, seen: Observation) -> Matched:

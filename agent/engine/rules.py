@@ -87,7 +87,7 @@ class _Compiler:
                 on=placed.it.on,
                 reason=f"deny: {placed.it.reason}",
                 condition=conditions.compiled(placed.it.conditions, self._values, denying=True),
-                said=conditions.told(placed.it.conditions),
+                said=conditions.told(placed.it.conditions, self._values),
             )
             for placed in self._file.denies
         )
@@ -122,6 +122,7 @@ class _Compiler:
             listened=challenge.listened(challenges, needs.values()),
             currencies=dict(self._file.currencies),
             remind_after=self._file.remind_after,
+            values=self._values,
         )
 
     def _looked_at(self) -> frozenset[str]:

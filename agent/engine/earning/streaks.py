@@ -135,6 +135,7 @@ def form(spec: Streak, rule_id: str, calendar: Calendar, closed: Days, weekdays:
         due=counting.due,
         said=_said(spec),
         scope=(spec.in_ or "ever",),
+        often="Pays for each such streak." if spec.repeat else "",
     )
 
 
@@ -144,4 +145,4 @@ def _said(spec: Streak) -> str:
     said = f"Needs {spec.length} {spec.unit}s{each} {where}"
     if spec.forgive is not None:
         said += f"; {spec.forgiven} missed in each {spec.forgive.per} do no harm"
-    return said + ("; pays for each streak." if spec.repeat else ".")
+    return f"{said}."

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from agent.config.grammar import Window, shown_number
 from agent.config.rulefile.tables.scheduled import Among, Rank, Scheduled
 from agent.engine.conditions import told
-from agent.engine.explain import amounts
+from agent.engine.explain import amounts, brakes, whom
 from agent.engine.rulebook import Rulebook, Timed
 
 _TIES = {
@@ -20,7 +20,7 @@ _TIES = {
 def sentences(timed: Timed, rulebook: Rulebook) -> tuple[str, ...]:
     """What a scheduled reward does, a sentence for each of its parts."""
     spec = timed.spec
-    return (f"{spec.title or spec.id}: {_when(spec)}.", *_what(timed, rulebook), *_bounds(timed))
+    return (f"{spec.title or spec.id}: {_when(spec)}.", *_what(timed, rulebook), *_bounds(timed, rulebook))
 
 
 def _when(spec: Scheduled) -> str:
@@ -46,8 +46,9 @@ def _what(timed: Timed, rulebook: Rulebook) -> Iterator[str]:
         what = f"{spec.attendance.days} days" if spec.attendance.days is not None else f"{spec.attendance.weeks} weeks"
         yield f"Who has {spec.attendance.of} on {what} of it gets {prizes[0]}."
     elif spec.anniversary is not None:
-        years = f" number {', '.join(map(str, spec.anniversary.years))}" if spec.anniversary.years else ""
-        yield f"Who has an anniversary{years} of their {spec.anniversary.of} gets {prizes[0]}, once for each year."
+        ago = " or ".join(map(str, spec.anniversary.years)) or "whole"
+        years = "year" if spec.anniversary.years == (1,) else "years"
+        yield f"Whose {spec.anniversary.of} is {ago} {years} ago to the day gets {prizes[0]}, once for each year."
     elif spec.inactivity is not None:
         gets = "" if prizes[0] == "nothing" else f", and gets {prizes[0]}"
         of = f" of {spec.inactivity.of}" if spec.inactivity.of else ""
@@ -74,15 +75,16 @@ def _among(among: Rank | Among) -> str:
     return ", ".join(parts)
 
 
-def _bounds(timed: Timed) -> Iterator[str]:
+def _bounds(timed: Timed, rulebook: Rulebook) -> Iterator[str]:
     spec = timed.spec
-    conditions = told(spec.conditions)
+    if spec.audience is not None:
+        yield whom(spec.audience)
+    conditions = told(spec.conditions, rulebook.values)
     if conditions:
         yield f"Only acts count where {conditions}."
     if spec.among is not None and not spec.counts:
         yield "Its prizes do not count into rankings."
-    labels = dict.fromkeys(quota.label for payee in timed.rule.payees for quota in payee.quotas)
-    yield from (f"Stops at {label}." for label in labels if label.startswith(("limit", "cooldown", "cap", "budget")))
+    yield from brakes(timed.rule)
     if spec.mode == "shadow":
         yield "Decides and reports, pays nothing."
 

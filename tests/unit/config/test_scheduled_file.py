@@ -107,6 +107,24 @@ def test_it_is_told_in_plain_sentences() -> None:
         assert all(said.endswith(".") for said in sentences(book.scheduled[0], book))
 
 
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (
+            "anniversary = { years = [1] }",
+            "Whose first act is 1 year ago to the day gets 5 points, once for each year.",
+        ),
+        ('anniversary = { of = "enrolment", years = [1, 5] }', "Whose enrolment is 1 or 5 years ago to the day gets 5"),
+        ("anniversary = {}", "Whose first act is whole years ago to the day gets 5 points"),
+        ('anniversary = {}\naudience = { cohorts = ["pilot"] }', "For cohorts pilot."),
+        ('anniversary = {}\nbudget = "9 points/day"', "Stops at budget 9 points/day of s; what goes over is held"),
+    ],
+)
+def test_all_of_a_scheduled_reward_is_told(more: str, told: str) -> None:
+    book = rulebook(one(f"{more}\naward = 5"))
+    assert [said for said in sentences(book.scheduled[0], book) if said.startswith(told)]
+
+
 def test_a_change_is_told_by_rules_diff() -> None:
     old, new = load_rules_text(one(RANK)), load_rules_text(one("rank = {}\nplaces = [7]"))
     assert {change.what for change in differences(old, new)} == {"scheduled"}

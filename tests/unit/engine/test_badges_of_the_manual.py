@@ -23,7 +23,7 @@ def test_the_small_examples_are_one_file_that_loads() -> None:
     assert "Only for who has the badge Quiz ace and 5000 reputation earned in all for level Regular." in rule_sentences(
         book.rules[0], book
     )
-    told = of_book(book.badges.values(), book.tiers, book.words)
+    told = of_book(book.badges.values(), book.tiers, book.levels, book.words)
     level = "5000 reputation earned in all for level Regular"
     assert told["tier Gold"] == (f"Tier Gold: 500 points earned in all and the badge Quiz ace and {level}.",)
     assert told["badge shine-nominee"][1:] == (
@@ -31,6 +31,19 @@ def test_the_small_examples_are_one_file_that_loads() -> None:
         "By one giver at most 5/month.",
         "By all givers at most 20/year.",
     )
+
+
+def test_who_may_be_given_a_badge_and_what_levels_are_reached_with_is_told() -> None:
+    book = rulebook(
+        '[[badge]]\nid = "shine"\nassign = { by = ["Dean"], to = ["moodle:7", "moodle:8"] }\n[currency.reputation]\n'
+        '[[level]]\nname = "Newcomer"\ncurrency = "reputation"\nfrom = 0\n'
+        '[[level]]\nname = "Regular"\ncurrency = "reputation"\nfrom = 5000\nperk = "a desk"\n'
+        'description = "Here often."\n'
+    )
+    told = of_book(book.badges.values(), book.tiers, book.levels, book.words)
+    assert "Given by hand only to moodle:7, moodle:8." in told["badge shine"]
+    assert told["level Newcomer"] == ("Reached with 0 reputation earned in all.",)
+    assert told["level Regular"] == ("Reached with 5000 reputation earned in all.", "Brings: a desk.", "Here often.")
 
 
 def test_the_story_of_the_whole_set_is_true() -> None:

@@ -56,7 +56,7 @@ def test_what_a_rule_does_not_say_is_not_told() -> None:
     assert "For cohorts D." in half
     assert "Active until 2026-12-31." in half
     lms = explain.rule_sentences(FULL.rules[3], FULL)
-    assert lms[:3] == (r"lms: on \mod_x\event\y.", "The subject gets nothing.", "Pays once for each event and learner.")
+    assert lms[:3] == (r"lms: on \mod_x\event\y.", "The subject gets nothing.", "Pays once for each event.")
 
 
 # What each key adds to a rule that pays for lessons, or what stands in its place.
@@ -120,9 +120,37 @@ def test_what_the_whole_file_does_to_a_rule_is_told_with_it() -> None:
     assert not [one for one in said if "other" in one]
     assert {
         "Stops at cap 50 points/day.",
-        "Stops at budget 900 points/week.",
-        "Stops at budget 200 points/day.",
+        "Stops at budget 900 points/week; what goes over is held for review.",
+        "Stops at budget 200 points/day; what goes over is held for review.",
     } <= set(said)
+
+
+def test_what_a_limit_does_with_what_goes_over_and_for_whom_it_is_are_told() -> None:
+    limits = 'limit = [{ of = "60 points/30d", over = "trim", for = "referrer" }, "5/day"]'
+    book = rulebook(rule(more=limits, award='[{ to = "referrer", points = 50 }, { points = 10 }]'))
+    said = [one for one in explain.rule_sentences(book.rules[0], book) if one.startswith("Stops")]
+    assert said == [
+        "Stops at limit 60 points/30d for the referrer; what goes over is cut to fit.",
+        "Stops at limit 5/day.",
+    ]
+
+
+def test_named_values_are_told_with_what_they_are_and_where_they_differ() -> None:
+    conditions = 'conditions = { since_enrolment = "<= @window", none = [{ since_start = "> @each" }] }'
+    several = "".join(f'C{number} = "{number}d"\n' for number in range(1, 12))
+    book = rulebook(
+        '[value.window]\ndefault = "14d"\nBIO101 = "7d"\n[value.low]\nBIO101 = 3\n[value.each]\n'
+        + several
+        + rule("course.completed", conditions)
+        + '[[deny]]\non = "course.*"\nreason = "few"\nconditions = { course_participants = "< @low" }\n'
+    )
+    said = explain.rule_sentences(book.rules[0], book)
+    ways = ", ".join(f"in C{number} {number}d" for number in range(1, 9))
+    assert (
+        "Only where since_enrolment <= @window (@window is 14d, in BIO101 7d)"
+        f" and not (since_start > @each (@each is {ways}, and others in 3 more))." in said
+    )
+    assert "Earns nothing where course_participants < @low (@low is in BIO101 3) (deny: few)." in said
 
 
 RULES = rulebook(

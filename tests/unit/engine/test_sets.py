@@ -265,8 +265,9 @@ def test_the_sources_are_asked_for_what_a_form_looks_at() -> None:
         ('streak = { days = 5, in = "week" }', "Needs 5 days within week."),
         (
             'streak = { weeks = 4, each = { days = 2 }, forgive = { weeks = 1, per = "year" }, repeat = true }',
-            "Needs 4 weeks with acts on 2 days each in a row; 1 missed in each year do no harm; pays for each streak.",
+            "Needs 4 weeks with acts on 2 days each in a row; 1 missed in each year do no harm.",
         ),
+        ("streak = { days = 5, repeat = true }", "Pays for each such streak."),
         ("crosses = { section_progress_pct = 80 }", "Only the act that lifts section_progress_pct to 80."),
         ('momentum = { lessons = 3, within = "2h" }', "Needs 3 different lessons within 2h."),
         ('momentum = { lessons = 3, within = "2h" }', "Pays once a day."),

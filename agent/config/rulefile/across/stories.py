@@ -12,6 +12,8 @@ from agent.config.rulefile.merged import CURRENCIES, Merged, Placed, RuleFile
 from agent.config.rulefile.tables.story import Case
 
 _RULINGS = ("approve", "reject")
+_BY_HAND = ("challenge.enrolled", "challenge.withdrawn")
+"""What stories tell and no rule can stand on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +30,7 @@ class Names:
         rules = [one.it.id for one in file.rules] + [one.it.id for one in file.challenges]
         badges = {one.it.id for one in file.badges} | {one.it.badge for one in file.rules if one.it.badge}
         return Names(
-            kinds=frozenset(kinds.kinds()),
+            kinds=frozenset((*kinds.kinds(), *_BY_HAND)),
             rules=frozenset(rules).union(
                 (one.it.id for one in file.scheduled),
                 (f"badge:{name}" for name in badges),
