@@ -66,7 +66,7 @@ LISTED_MAX = 100
 """Of a list that is an argument, so many are written down."""
 
 DONE = "done"
-_ONLY_LOOKS = ("preview", "dry_run")
+_ONLY_LOOKS = ("preview", "dry_run", "look")
 
 _BEGUN = "INSERT INTO act (at, what, said_by, account, about) VALUES (?, ?, ?, ?, ?) RETURNING act_no"
 _ENDED = "UPDATE act SET outcome = ?, ended_at = ? WHERE act_no = ?"
