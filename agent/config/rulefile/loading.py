@@ -17,7 +17,7 @@ from agent.config.rulefile import check, warn
 from agent.config.rulefile.across import badges, challenges, checks, completions, reviews, scheduled, stories
 from agent.config.rulefile.merged import CURRENCIES, Merged, Part, RuleFile, merge
 from agent.config.rulefile.models import Defaults, RulesPart
-from agent.config.rulefile.sense import impossible, shadowed
+from agent.config.rulefile.sense import idle, impossible, shadowed
 from agent.config.rulefile.tables.calendar import ClosedDays
 from agent.config.rulefile.tables.person import Person
 from agent.config.rulefile.tables.review import Reviewing
@@ -102,6 +102,7 @@ def _warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fa
     yield from warn.warnings(merged, kinds, facts)
     yield from impossible.warnings(merged, facts)
     yield from shadowed.warnings(merged, kinds)
+    yield from idle.warnings(merged, kinds, facts)
     yield from challenges.warnings(merged, kinds, facts)
     yield from completions.warnings(merged)
     yield from scheduled.warnings(merged, facts)

@@ -137,7 +137,8 @@ def _limits(rule: Placed[Rule], kinds: KindTable) -> Iterator[Fault]:
             continue
         paid = _paid(rule.it, limit)
         if not paid:
-            yield rule.fault(f"{limit.text} can never act", f"the rule awards no {limit.unit}", at=at)
+            whom = f" to the {limit.for_role}" if limit.for_role is not None else ""
+            yield rule.fault(f"{limit.text} can never act", f"the rule awards no {limit.unit}{whom}", at=at)
         elif limit.over == "refuse" and limit.unit and min(paid) > limit.maximum:
             yield rule.fault(f"{limit.text} refuses every award", f"one award is {limit.unit} {min(paid)}", at=at)
         elif once in {("ever",), (limit.window.name,)} and max(paid) * frequency <= limit.maximum:

@@ -9,8 +9,9 @@ import pytest
 
 from agent.cli.tuning.checking import compiled_of
 from agent.config.comparison import comparison
+from agent.config.facts import FactTable
 from agent.config.kinds import KindTable
-from agent.config.rulefile import load_rules_text
+from agent.config.rulefile import load_rules, load_rules_text
 from agent.config.rulefile.sense.reach import facts_told, unreached, warned
 from agent.config.rulefile.sense.regions import excludes, implies
 from agent.config.settings import Settings, load_settings
@@ -247,3 +248,81 @@ def test_whoever_is_warned_of_a_missing_fact_is_told_which_kind_of_source_has_it
     facts = facts_told(configured(tmp_path, TRIGGER))
     (warning,) = load_rules_text(HEAD + LONG, facts=facts).warnings
     assert "a [[source]] of kind moodle-logstore or moodle-ws would; what lacks it is held" in str(warning)
+
+
+LESSON = '[[rule]]\nid = "l"\non = "lesson.completed"\naward = 10\n'
+LOGIN = LESSON.replace("lesson.completed", "user.logged_in")
+PROGRAMME = '[[rule]]\nid = "l"\non = "programme.completed"\naward = 10\n'
+ALPHA = '[programme.alpha]\ncourses = ["A"]\npass = "completed"\n'
+LEVEL = '[currency.stars]\n[[level]]\nname = "High"\ncurrency = "stars"\nfrom = 10\n'
+BOTH = 'award = [{ to = "referrer", points = 5 }, { points = 1 }]\n'
+FOR = 'limit = { of = "60 points/30d", for = "referrer" }\n'
+ASKS = '[[rule]]\nid = "h"\non = "quiz.submitted"\naward = 1\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (PROGRAMME, "5:6 no programme is ever completed here (write [programme.NAME]"),
+        (
+            PROGRAMME + 'conditions = { programme = "alfa" }\n' + ALPHA,
+            "there is no [programme.alfa] (did you mean 'alpha'?)",
+        ),
+        (LESSON + 'once_per = "post"\n', "rule l can never pay (lesson.completed has no post: each is refused)"),
+        (LESSON + 'once_per = ["day", "programme"]\n', "rule l can never pay (lesson.completed has no programme"),
+        (LOGIN + 'once_per = "course"\n', "rule l can never pay (user.logged_in has no course: each is refused)"),
+        (LESSON + FOR, "60 points/30d can never act (the rule awards no points to the referrer)"),
+        (LESSON + FOR.replace("60 points", "6"), "6/30d can never act (the rule pays no referrer)"),
+        (LESSON + 'cooldown = "1d"\nlimit = "3/day"\n', "3/day can never act (cooldown 1d allows 2/day anyway)"),
+        (LESSON + 'cooldown = "1d"\nlimit = "7/7d"\n', "7/7d can never act (cooldown 1d allows 7/7d anyway)"),
+        (LESSON + 'cooldown = "1h"\nlimit = "1/7d"\n', "this cooldown can never act (limit 1/7d waits longer anyway)"),
+        (
+            LESSON + 'active = { from = 2026-09-07, until = 2026-09-09, days = ["sat", "sun"] }\n',
+            "rule l can never pay (there is no sat or sun from 2026-09-07 until 2026-09-09)",
+        ),
+        (
+            LESSON + 'requires = { level = "High" }\n' + LEVEL,
+            "nobody reaches level 'High' (it is reached with stars, and nothing here awards stars)",
+        ),
+        (LESSON.replace("10", "0"), "rule l pays nothing (no badge, tier or `requires` asks for it either)"),
+        (LESSON + "conditions = { any = [] }\n", "`any` is empty: it asks for nothing (leave it out)"),
+        (LESSON + "conditions = { any = [{ none = [] }] }\n", "`none` is empty: it asks for nothing (leave it out)"),
+        (
+            LESSON.replace('"l"', '"lesson-complete"') + QUIZ.replace('"q"', '"lesson-completed"'),
+            "the id lesson-completed looks like another (rule lesson-complete",
+        ),
+    ],
+)  # fmt: skip
+def test_what_can_never_act_or_never_be_had_is_told_with_its_place(text: str, said: str) -> None:
+    (found,) = told(text)
+    assert said in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PROGRAMME + 'conditions = { programme = "alpha" }\n' + ALPHA,
+        PROGRAMME + 'once_per = ["programme", "day"]\n' + ALPHA,
+        LESSON + 'once_per = ["lesson", "course", "day"]\n',
+        LESSON.replace("lesson.completed", "*.completed") + 'once_per = "programme"\n' + ALPHA,
+        LESSON.replace("award = 10\n", BOTH) + FOR + '[person]\nreferrer = { profile_field = "x" }\n',
+        LESSON + 'cooldown = "1d"\nlimit = ["1/day", "6/7d", "20 points/day", "3/ever"]\n',
+        LESSON + 'cooldown = "1h"\nlimit = "2/7d"\n',
+        LESSON + 'cooldown = "1h"\nlimit = "1/7d"\nreverse_on = "lesson.uncompleted"\n',
+        LESSON + 'active = { from = 2026-09-07, until = 2026-09-12, days = ["sat"] }\n',
+        LESSON + 'requires = { level = "High" }\n' + LEVEL + ASKS.replace("award = 1", "award = { stars = 1 }"),
+        LESSON.replace("10", "0") + 'tags = ["t"]\n' + ASKS + 'requires = { tag = "t" }\n',
+        LESSON.replace("10", "0") + 'mode = "off"\n',
+        LESSON.replace('"l"', '"week-1"') + QUIZ.replace('"q"', '"week-2"'),
+    ],
+)
+def test_what_can_act_and_be_had_is_left_alone(text: str) -> None:
+    assert told(text) == []
+
+
+def test_a_campus_with_learnworlds_hears_of_programmes_that_its_rules_do_not_know(tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(HEAD + PROGRAMME + 'conditions = { programme = "from-there" }\n')
+    for kind, count in (("learnworlds", 0), ("thinkific", 1)):
+        found = load_rules((path,), facts=FactTable(sources=frozenset({kind}))).warnings
+        assert len([one for one in found if "programme is ever" in one.message]) == count

@@ -22,7 +22,7 @@ def faults(merged: Merged) -> Iterator[Fault]:
     by_id = {placed.it.id: placed for placed in merged.challenges}
     for listening in _listening(merged):
         named = listening.it.conditions.facts().get(_FACT)
-        for name in sorted(_named(named) - by_id.keys()):
+        for name in sorted(outright(named) - by_id.keys()):
             yield listening.fault(f"unknown challenge {name!r}", nearest(name, by_id), at=("conditions", _FACT))
     for challenge in merged.challenges:
         for step in steps(challenge):
@@ -57,12 +57,12 @@ def _listening(merged: Merged) -> Iterator[Placed[Rule] | Placed[Step]]:
                 yield step
 
 
-def _named(said: Comparison | None) -> frozenset[str]:
+def outright(said: Comparison | None) -> frozenset[str]:
     """The ids that a condition names outright."""
     if said is None:
         return frozenset()
     if said.op == "one of":
-        return frozenset().union(*(_named(member) for member in said.members))
+        return frozenset().union(*(outright(member) for member in said.members))
     plain = isinstance(said.operand, str) and "*" not in said.operand and said.op in {"=", "!="}
     return frozenset({str(said.operand)}) if plain else frozenset()
 

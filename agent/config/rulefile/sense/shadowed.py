@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -94,10 +95,16 @@ def _same(rules: Sequence[Placed[Rule]]) -> Iterator[Fault]:
 def _alike(rules: Sequence[Placed[Rule]]) -> Iterator[Fault]:
     first: dict[str, Placed[Rule]] = {}
     for rule in rules:
-        other = first.setdefault(rule.it.id.translate(_MARKS), rule)
+        other = first.setdefault(_bare(rule.it.id), rule)
         if other.it.id != rule.it.id:
             hint = f"rule {other.it.id} in {other.where} is easily taken for it"
             yield rule.fault(f"the id {rule.it.id} looks like another", hint, at=("id",))
 
 
-_MARKS = str.maketrans("", "", ".-_")
+def _bare(name: str) -> str:
+    """An id without what is overlooked: what stands between its words, and how they end (`complete`, `completed`)."""
+    return "".join(_ENDING.sub("", word) for word in _MARKS.split(name))
+
+
+_MARKS = re.compile("[._-]")
+_ENDING = re.compile(r"(?<=[a-z]{4})(?:e|s|es|ed|d)$")
