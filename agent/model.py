@@ -43,11 +43,15 @@ class Trust(IntEnum):
     server_verified = 3
 
 
+CLAIMED = "external_ids"
+"""By what a system says which account of another site its user has there."""
+
+
 @noun
 class Identifier:
     """By what a system says who somebody is; never written down. ``shared``: several accounts have it there."""
 
-    by: str  # idnumber, email or username
+    by: str  # idnumber, email, username; or CLAIMED, the value being the site and id of an account there: site:id
     value: str = field(repr=False)
     shared: bool = False
 

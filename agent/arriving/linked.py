@@ -17,7 +17,7 @@ import aiosqlite
 from agent.ledger.merging import aliases, merge, tags
 from agent.ledger.merging.aliases import Account, Aliases
 from agent.ledger.merging.tags import Tags
-from agent.model import Event, Evidence, Identifier
+from agent.model import CLAIMED, Event, Evidence, Identifier
 
 ACCOUNTS_REMEMBERED_MAX = 100_000
 """Accounts of which the last word is kept in memory, to write only what is news."""
@@ -50,8 +50,39 @@ class Word:
     by: str = ""
 
 
-def decide(account: Account, known: Mapping[Account, Tags], merged: Aliases, link_by: Sequence[str]) -> Word:
-    """What the tags in ``known`` say of ``account``, the strongest of ``link_by`` first; nothing is guessed."""
+def decide(
+    account: Account,
+    known: Mapping[Account, Tags],
+    merged: Aliases,
+    link_by: Sequence[str],
+    claimed: Collection[Account] = (),
+) -> Word:
+    """What the tags in ``known`` say of ``account``, the strongest of ``link_by`` first; nothing is guessed.
+
+    ``claimed`` are accounts of other sites that are said to be the same person's: what else is told must agree.
+    """
+    found, others, doubt = _alike(account, known, merged, link_by)
+    for one in sorted(claimed):
+        others.add(one)
+        found.setdefault(merged.root(one), f"id at {one[0]}")
+        apart = [how for how in link_by if _differ(known[account], known[one], how)]
+        if apart:
+            doubt = doubt or f"the id at {one[0]} is another's: the {_WORDS.get(apart[0], apart[0])} is not the same"
+    if len(found) > 1:
+        doubt = doubt or f"two people have this {' or '.join(sorted(set(found.values())))}"
+    for root, by in found.items():
+        twice = {site for site, _ in merged.group(account)} & {site for site, _ in merged.group(root)}
+        if twice:
+            doubt = doubt or f"they would have two accounts of {', '.join(sorted(twice))}"
+        elif not doubt:
+            return Word(into=root, others=frozenset(others), by=by)
+    return Word(others=frozenset(others), reason=doubt)
+
+
+def _alike(
+    account: Account, known: Mapping[Account, Tags], merged: Aliases, link_by: Sequence[str]
+) -> tuple[dict[Account, str], set[Account], str]:
+    """(Whose wallets the tags lead to and by what, the accounts that have them too, why that is doubtful)."""
     mine, ours = known[account], merged.group(account)
     found: dict[Account, str] = {}
     others: set[Account] = set()
@@ -71,15 +102,7 @@ def decide(account: Account, known: Mapping[Account, Tags], merged: Aliases, lin
             apart = [how for how in link_by if how != by and _differ(mine, known[one], how)]
             if apart:
                 doubt = doubt or f"the {name} is the same and the {_WORDS.get(apart[0], apart[0])} is not"
-    if len(found) > 1:
-        doubt = doubt or f"two people have this {' or '.join(sorted(set(found.values())))}"
-    for root, by in found.items():
-        twice = {site for site, _ in ours} & {site for site, _ in merged.group(root)}
-        if twice:
-            doubt = doubt or f"they would have two accounts of {', '.join(sorted(twice))}"
-        elif not doubt:
-            return Word(into=root, others=frozenset(others), by=by)
-    return Word(others=frozenset(others), reason=doubt)
+    return found, others, doubt
 
 
 def _differ(mine: Tags, theirs: Tags, how: str) -> bool:
@@ -92,6 +115,7 @@ class _News:
     """What is said of an account: by a log all there is, by a post what it happens to mention (``partly``)."""
 
     tags: Tags
+    claims: frozenset[Account] = frozenset()
     partly: bool = False
 
     def beside(self, told: Tags | None) -> bool:
@@ -104,9 +128,11 @@ class Linking:
 
     def __init__(self, *, key: bytes, link_by: Sequence[str], sources: Collection[str]) -> None:
         self._key = key
-        self._link_by = tuple(link_by)
+        self._link_by = tuple(by for by in link_by if by != CLAIMED)
+        self._claiming = CLAIMED in link_by
         self._sources = frozenset(sources)
         self._told: dict[Account, Tags] = {}
+        self._claimed: dict[Account, frozenset[Account]] = {}
 
     async def adopt(self, connection: aiosqlite.Connection) -> None:
         """Begin: what another key made compares with nothing."""
@@ -115,6 +141,7 @@ class Linking:
     def forget(self) -> None:
         """What was told may not stand on disk."""
         self._told.clear()
+        self._claimed.clear()
 
     async def arrived(
         self, connection: aiosqlite.Connection, events: Iterable[Event], merged: Aliases, now: int
@@ -128,10 +155,12 @@ class Linking:
         known = await tags.alike(connection, news.values())
         await tags.keep(connection, {account: told for account, told in news.items() if before.get(account) != told})
         known.update(news)
+        elsewhere = await self._elsewhere(connection, said, known)
         having: set[Account] | None = None
         for account, told in news.items():
-            self._remember(account, told)
-            word = decide(account, known, merged, self._link_by)
+            claimed = said[account].claims & elsewhere
+            self._remember(account, told, claimed)
+            word = decide(account, known, merged, self._link_by, claimed - merged.group(account))
             if word.into is None and not word.others and account not in before:
                 continue
             if word.into is not None:
@@ -153,10 +182,13 @@ class Linking:
             partly = seen.evidence is not Evidence.database_row
             for user, said in seen.identifiers.items():
                 account = (seen.site, user)
-                new, earlier = _News(tags=self._tags(said), partly=partly), news.get(account)
+                claims = self._claims(seen.site, said)
+                new, earlier = _News(tags=self._tags(said), claims=claims, partly=partly), news.get(account)
                 if partly and earlier is not None:
-                    new = _News(tags={**earlier.tags, **new.tags}, partly=earlier.partly)
-                if earlier is not None or new.beside(self._told.get(account)):
+                    both = earlier.claims | claims
+                    new = _News(tags={**earlier.tags, **new.tags}, claims=both, partly=earlier.partly)
+                unheard = not claims <= self._claimed.get(account, frozenset())
+                if earlier is not None or unheard or new.beside(self._told.get(account)):
                     news[account] = new
             # Their address may be a successor's: who is deleted is known by nothing any more.
             gone = ((seen.site, user) for user, mark in seen.person_marks.items() if mark == "deleted")
@@ -172,10 +204,29 @@ class Linking:
                 found[one.by] = mac.hexdigest()[:_TAG_DIGITS], one.shared
         return found
 
-    def _remember(self, account: Account, told: Tags) -> None:
+    def _claims(self, site: str, said: Iterable[Identifier]) -> frozenset[Account]:
+        if not self._claiming:
+            return frozenset()
+        named = (one.value.partition(":") for one in said if one.by == CLAIMED)
+        return frozenset((there, user) for there, _, user in named if there and user and there != site)
+
+    @staticmethod
+    async def _elsewhere(
+        connection: aiosqlite.Connection, said: Mapping[Account, _News], known: dict[Account, Tags]
+    ) -> frozenset[Account]:
+        """The claimed accounts that are there: one that nobody has seen may be a slip of the pen."""
+        claims = {one for new in said.values() for one in new.claims}
+        if not claims:
+            return frozenset()
+        known.update({one: told for one, told in (await tags.of(connection, claims)).items() if one not in known})
+        there = await tags.having(connection, claims)
+        known.update({one: {} for one in there if one not in known})
+        return frozenset(claims & known.keys())
+
+    def _remember(self, account: Account, told: Tags, claimed: frozenset[Account]) -> None:
         if len(self._told) >= ACCOUNTS_REMEMBERED_MAX:
-            self._told.clear()
-        self._told[account] = told
+            self.forget()
+        self._told[account], self._claimed[account] = told, claimed
 
     @staticmethod
     def _roots(known: Iterable[Account], merged: Aliases) -> set[Account]:

@@ -142,7 +142,7 @@ class IdentitySettings(Table):
     campus's other agents too, by digests under the link key that they share.
     """
 
-    link_by: tuple[Literal["idnumber", "email", "username"], ...] = ("idnumber", "email")
+    link_by: tuple[Literal["idnumber", "email", "username", "external_ids"], ...] = ("idnumber", "email")
     sources_trusted_to_link: tuple[Name, ...] | None = None
     link_agents: bool = False
 

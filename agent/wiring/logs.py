@@ -16,7 +16,7 @@ from agent.collectors.states.collector import StateCollector
 from agent.config.kinds import KindTable
 from agent.config.secrets import read_secret
 from agent.config.settings import LogSource, Settings
-from agent.model import Demand, Observation, SourceState
+from agent.model import CLAIMED, Demand, Observation, SourceState
 from agent.wiring.textkey import keep_text_key, text_key
 
 
@@ -44,7 +44,7 @@ def logstore_options(settings: Settings, source: LogSource) -> LogstoreOptions:
         gap_patience_s=float(source.gap_patience_s),
         backdated_after_s=source.backdated_after_s,
         site_admins=frozenset(source.site_admins),
-        link_by=settings.identity.link_by if settings.links and source.name in settings.linking_sources else (),
+        link_by=_compared(settings) if settings.links and source.name in settings.linking_sources else (),
         asked=asked_of(settings),
         text_key=text_key(settings.agent.data_dir),
         place=f"{settings.path}: [[source]] {source.name}",
@@ -140,3 +140,8 @@ def logs_of(
     """Source and time (seconds UTC) → a collector of its own that looks at that log from then on."""
     logs = {source.name: source for source in settings.log_sources}
     return lambda name, since: log_from(settings, logs[name], since, clock, kinds)
+
+
+def _compared(settings: Settings) -> tuple[str, ...]:
+    """What a table of users can tell of `link_by`: an account there has no ids elsewhere."""
+    return tuple(by for by in settings.identity.link_by if by != CLAIMED)

@@ -72,6 +72,34 @@ async def test_accounts_that_trusted_sources_call_one_person_share_a_wallet_and_
         assert rows(tmp_path, aliases) == [("shop", "a1", "moodle", "35", "[identity]", "the same e-mail")]
 
 
+async def test_an_account_that_a_trusted_source_names_outright_shares_its_wallet_where_nothing_speaks_against_it(
+    tmp_path: Path,
+) -> None:
+    linking = Linking(key=b"k" * 32, link_by=("idnumber", "external_ids"), sources=SITES)
+
+    def post(who: str, lesson: int, at: str, **said: str) -> Observation:
+        return replace(did("shop", who, lesson, {"external_ids": at, **said}), evidence=Evidence.bearer_token)
+
+    async with running(tmp_path, RULES, linking=linking) as here:
+        await here.take(did("moodle", "35", 1, ANN), did("moodle", "36", 1, {"idnumber": "HR-8"}))
+        await here.take(post("a1", 1, "moodle:35"), source="shop")
+        await here.take(post("a2", 1, "moodle:36", idnumber="HR-9"), source="shop")
+        await here.take(post("a3", 1, "moodle:37"), post("a4", 1, "moodle:35"), source="shop")
+        assert wallets(tmp_path) == {"moodle:35": 20, "moodle:36": 10, "shop:a2": 10, "shop:a3": 10, "shop:a4": 10}
+        assert waiting(tmp_path) == [
+            ("shop:a2", ("moodle:36",), "the id at moodle is another's: the idnumber is not the same"),
+            ("shop:a4", ("moodle:35",), "they would have two accounts of shop"),
+        ]
+        assert found(tmp_path) == []
+
+
+async def test_an_account_is_not_linked_by_its_id_elsewhere_unless_that_is_asked_for(tmp_path: Path) -> None:
+    async with campus(tmp_path) as here:
+        await here.take(did("moodle", "35", 1, ANN))
+        await here.take(did("shop", "a1", 1, {"external_ids": "moodle:35"}), source="shop")
+        assert wallets(tmp_path) == {"moodle:35": 10, "shop:a1": 10}
+
+
 async def test_what_posts_say_of_somebody_bit_by_bit_adds_up_and_a_log_says_all_there_is(tmp_path: Path) -> None:
     async with campus(tmp_path) as here:
         await here.take(did("moodle", "35", 1, ANN))

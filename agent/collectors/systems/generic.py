@@ -4,9 +4,9 @@
      "context": {"course": {"id": "987"}, "section": {"id": "3"}, "lesson": {"id": "12"}},
      "metrics": {"score_pct": 85}, "trace": {"lms_event_id": "9194694"}}
 
-One object, a list of them, or `{"events": […]}`. Titles and addresses may stand in it and are not kept; the `idnumber`,
-`email` and `username` of `user` are compared where the source is trusted to link. A submission's
-text is measured and not kept.
+One object, a list of them, or `{"events": […]}`. Titles and addresses may stand in it and are not kept; what `user`
+says of who that is (`idnumber`, `email`, `username`, `external_ids`: `{"moodle": "35"}`, an account at another site) is
+compared where the source is trusted to link. A submission's text is measured and not kept.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from agent.collectors.systems.base import (
     text_in,
 )
 from agent.config.kinds import KindTable
-from agent.model import ROLES, Fact, Observation
+from agent.model import CLAIMED, ROLES, Fact, Identifier, Observation
 
 KIND = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
 """A kind of event: dotted past tense."""
@@ -40,6 +40,7 @@ ID_MAX = 200
 _FACTS_MAX = 50
 _FACT_TEXT_MAX = 500
 _LISTED_MAX = 50
+_ELSEWHERE_MAX = 20
 
 
 class Generic:
@@ -91,9 +92,23 @@ def _act(data: Mapping[str, Any], arrival: Arrival) -> Act:
         section=section,
         lesson=lesson,
         post=post,
-        identifiers=identified(people["subject"], user) if isinstance(user := data.get("user"), dict) else {},
+        identifiers=_known_by(people["subject"], data.get("user")),
         facts={**_facts(_part(data, "metrics")), **_facts(_part(data, "facts")), **_submitted(submission)},
     )
+
+
+def _known_by(subject: str, user: object) -> Mapping[str, tuple[Identifier, ...]]:
+    """What is said of who the learner is, with the accounts at other sites; anything odd says nothing."""
+    if not isinstance(user, dict):
+        return {}
+    said = user.get("external_ids")
+    elsewhere = tuple(
+        Identifier(by=CLAIMED, value=f"{site}:{number}")
+        for site, number in list(said.items() if isinstance(said, dict) else ())[:_ELSEWHERE_MAX]
+        if isinstance(number, str | int) and not isinstance(number, bool) and 0 < len(f"{number}") <= ID_MAX
+    )
+    found = (*identified(subject, user).get(subject, ()), *elsewhere)
+    return {subject: found} if found else {}
 
 
 def _part(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:

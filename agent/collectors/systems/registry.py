@@ -35,7 +35,7 @@ SIGNATURES: Mapping[str, Signature] = MappingProxyType(
 IDENTIFIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "canvas": ("idnumber", "email", "username"),
-        "generic": ("idnumber", "email", "username"),
+        "generic": ("idnumber", "email", "username", "external_ids"),
         "kajabi": ("email",),
         "learnworlds": ("email",),
         "thinkific": ("email",),

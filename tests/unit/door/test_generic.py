@@ -11,7 +11,7 @@ import pytest
 from agent.collectors.systems.base import RefusedPostError
 from agent.collectors.systems.registry import SYSTEMS
 from agent.config.kinds import KindTable
-from agent.model import Observation
+from agent.model import CLAIMED, Identifier, Observation
 from tests.builders import NOW
 from tests.unit.door.test_tool_trigger import arrival
 
@@ -48,6 +48,15 @@ def test_the_canonical_schema_becomes_an_observation_with_exact_facts() -> None:
     assert found.facts == {"progress_pct": 100, "score_pct": Fraction(667, 10)}
     assert found.natural_key == ("course.completed", "12345", "id", "9194694")
     assert found.occurred_at == 1_790_000_000 - 0 + (found.occurred_at - NOW)
+
+
+def test_the_accounts_of_a_user_at_other_sites_are_told_and_odd_ones_are_not() -> None:
+    (found,) = seen(
+        event(user={"id": "1", "external_ids": {"moodle": 35, "canvas": "x" * 201, "lms": None, "b": True}})
+    )
+    assert dict(found.identifiers) == {"1": (Identifier(by=CLAIMED, value="moodle:35"),)}
+    (found,) = seen(event(user={"id": "1", "external_ids": ["moodle"]}))
+    assert not found.identifiers
 
 
 def test_several_events_in_one_post_keep_their_order() -> None:
