@@ -33,20 +33,27 @@ app.add_typer(draw)
 
 @app.command()
 def explain(
-    rule: Annotated[str | None, typer.Argument(metavar="[RULE]", help="One rule's id.")] = None,
+    rule: Annotated[
+        str | None, typer.Argument(metavar="[RULE|FILE]", help="One rule's id, or a file of rules (.toml).")
+    ] = None,
     files: Annotated[
         list[Path] | None, typer.Option("--file", metavar="FILE", help="Files of rules instead of the configured ones.")
     ] = None,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Say in plain sentences what each rule does, with the defaults it left unsaid."""
+    """Say in plain sentences what each rule does, with the defaults it left unsaid.
+
+    Example: rewards-agent rules explain rules.toml
+    """
     from agent.config.document import nearest
     from agent.engine.challenge.told import challenge_sentences
     from agent.engine.explain import rule_sentences
     from agent.engine.recognition.sentences import of_book
     from agent.engine.schedule.telling import sentences as scheduled_sentences
 
+    if rule is not None and Path(rule).suffix == ".toml":
+        files, rule = [Path(rule), *(files or ())], None
     _, rulebook = compiled_of(files, config)
     ids = (*rulebook.by_id(), *(timed.spec.id for timed in rulebook.scheduled))
     if rule is not None and rule not in ids:

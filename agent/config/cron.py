@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from apscheduler.triggers.cron import CronTrigger
@@ -10,6 +11,14 @@ from apscheduler.triggers.cron import CronTrigger
 from agent.config.document import MisfitError
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_FIELDS: Mapping[str, tuple[str, str]] = {
+    "minute": ("minute", "0 to 59"),
+    "hour": ("hour", "0 to 23"),
+    "day": ("day", "1 to 31"),
+    "month": ("month", "1 to 12, or JAN to DEC"),
+    "day_of_week": ("weekday", "0 to 7, or SUN to SAT"),
+}
+"""By the library's name of each field what it is called and can be; `*`, `*/5`, `1-5` and lists besides."""
 _NUMBER = re.compile(r"(?<![/\d])\d+")
 
 
@@ -23,20 +32,31 @@ class Cron:
     __slots__ = ("_trigger", "text")
 
     def __init__(self, text: str) -> None:
-        minute, hour, day, month, weekday = text.split()
+        written = dict(zip(_FIELDS, text.split(), strict=True))
         self.text = text
-        try:
-            self._trigger = CronTrigger(
-                minute=minute, hour=hour, day=day, month=month, day_of_week=_by_name(weekday), timezone=UTC
-            )
-        except (ValueError, KeyError, IndexError) as error:
-            raise MisfitError(f"{text!r} is not a cron line: {error}", 'such as "0 18 * * FRI"') from None
+        for field, value in written.items():
+            if _trigger({field: value}) is None:
+                told, can_be = _FIELDS[field]
+                raise MisfitError(f"{text!r} is not a cron line: the {told} cannot be {value!r}", f"it is {can_be}")
+        trigger = _trigger(written)
+        if trigger is None:
+            raise MisfitError(f"{text!r} is not a cron line", 'such as "0 18 * * FRI"')
+        self._trigger = trigger
 
     def after(self, wall: datetime) -> datetime | None:
         """The first time after ``wall`` (both without a zone); None where it never fires again."""
         before = wall.replace(tzinfo=UTC)
         found = self._trigger.get_next_fire_time(before, before)
         return None if found is None else found.replace(tzinfo=None)
+
+
+def _trigger(fields: Mapping[str, str]) -> CronTrigger | None:
+    """The library's trigger; None where it cannot be one."""
+    named = {field: _by_name(value) if field == "day_of_week" else value for field, value in fields.items()}
+    try:
+        return CronTrigger(**named, timezone=UTC)
+    except (ValueError, KeyError, IndexError):
+        return None
 
 
 def _by_name(weekday: str) -> str:

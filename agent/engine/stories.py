@@ -90,9 +90,10 @@ def _compared(example: Example, decisions: Sequence[Decision], decimals: Mapping
     reasons = [decision.reason for decision in decisions if decision.reason]
     why = f" ({'; '.join(reasons)})" if reasons else ""
     if example.expect is not None and _wanted(example.expect, decimals) != given:
-        return f"it expects {_shown(_wanted(example.expect, decimals))}, the rule gives {_shown(given)}{why}"
+        wanted = _shown(_wanted(example.expect, decimals), decimals)
+        return f"it expects {wanted}, the rule gives {_shown(given, decimals)}{why}"
     if example.because is not None and not any(reason.startswith(example.because) for reason in reasons):
-        return f"it expects the reason {example.because!r}, the rule gives {_shown(given)}{why}"
+        return f"it expects the reason {example.because!r}, the rule gives {_shown(given, decimals)}{why}"
     return ""
 
 
@@ -217,7 +218,8 @@ def _unpaid(case: Case, by_event: Sequence[Sequence[Decision]], rulebook: Rulebo
         given, wanted = _paid(mine, badges="badge" in said), _wanted(said, rulebook.decimals)
         if given != wanted:
             from_rule = f" from {expected.rule}" if expected.rule else ""
-            yield f"{expected.learner} should have {_shown(wanted)}{from_rule} and has {_shown(given)}"
+            should, has = (_shown(amounts, rulebook.decimals) for amounts in (wanted, given))
+            yield f"{expected.learner} should have {should}{from_rule} and has {has}"
 
 
 def _unsaid(
@@ -254,8 +256,10 @@ def _wanted(expected: Mapping[str, Number | str], decimals: Mapping[str, int]) -
     return found
 
 
-def _shown(amounts: Mapping[str, Number]) -> str:
-    return ", ".join(f"{name} {shown_number(amount)}" for name, amount in amounts.items()) or "nothing"
+def _shown(amounts: Mapping[str, Number], decimals: Mapping[str, int]) -> str:
+    """As `expect` is written, not in smallest units."""
+    written = {name: Fraction(amount) / 10 ** decimals.get(name, 0) for name, amount in amounts.items()}
+    return ", ".join(f"{name} {shown_number(amount)}" for name, amount in written.items()) or "nothing"
 
 
 def event_of(said: Mapping[str, Any], learner: str, day: date, number: int, rulebook: Rulebook) -> Event:

@@ -51,7 +51,9 @@ def listed(config: ConfigOption = None, json: JsonOption = False) -> None:
 @app.command()
 def show(
     badge: BadgeArgument,
-    limit: Annotated[int, typer.Option("--limit", min=0, help="So many of those who have it at most.")] = 50,
+    limit: Annotated[
+        int, typer.Option("--limit", min=0, max=1_000_000, help="So many of those who have it at most.")
+    ] = 50,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:

@@ -48,7 +48,7 @@ def listed(
     since: SinceOption = None,
     until: UntilOption = None,
     oldest: Annotated[bool, typer.Option("--oldest", help="The oldest first, instead of the newest.")] = False,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="So many entries at most.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="So many entries at most.")] = 50,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:

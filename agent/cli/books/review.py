@@ -72,7 +72,7 @@ def listed(
         typer.Option("--state", help="What became of them."),
     ] = "open",
     counts: Annotated[bool, typer.Option("--counts", help="Only how many, by rule and reason.")] = False,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="So many at most.")] = 100,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="So many at most.")] = 100,
     csv: CsvOption = False,
     config: ConfigOption = None,
     json: JsonOption = False,

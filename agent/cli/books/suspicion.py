@@ -22,7 +22,7 @@ def flags(
     learner: LearnerOption = None,
     check: Annotated[str, typer.Option("--check", metavar="CHECK", help="Of this [[check]] only.")] = "",
     since: SinceOption = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="So many at most.")] = 100,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="So many at most.")] = 100,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:

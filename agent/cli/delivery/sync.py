@@ -15,7 +15,7 @@ app = typer.Typer(
     help="Delivery to the catalogue: now, where it stands, what goes out.",
 )
 
-Limit = Annotated[int, typer.Option("--limit", min=1, help="Show at most so many entries.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="Show at most so many entries.")]
 
 
 @app.command()

@@ -46,7 +46,7 @@ def listed(
     kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="Of one kind: quiz.submitted, forum.*")] = "",
     since: SinceOption = None,
     until: UntilOption = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="So many at most.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="So many at most.")] = 50,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:

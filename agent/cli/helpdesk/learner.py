@@ -47,7 +47,7 @@ _OTHERS_MAX = 10
 @app.command()
 def show(
     student: StudentArgument,
-    limit: Annotated[int, typer.Option("--limit", min=0, help="So many recent entries at most.")] = 10,
+    limit: Annotated[int, typer.Option("--limit", min=0, max=1_000_000, help="So many recent entries at most.")] = 10,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:

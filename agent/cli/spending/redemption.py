@@ -24,7 +24,7 @@ NameArgument = Annotated[str, typer.Argument(metavar="KEY", help="The wish's key
 @app.command("list")
 def listed(
     learner: LearnerOption = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="So many at most.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="So many at most.")] = 50,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:

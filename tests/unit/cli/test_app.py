@@ -160,6 +160,21 @@ def test_rules_are_explained_in_sentences_with_the_defaults_they_left_unsaid(cam
     assert [rule["rule"] for rule in json.loads(as_json.stdout)] == ["lesson"]
 
 
+def test_rules_in_a_file_are_explained_without_a_configuration(
+    campus: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    told = agent("rules", "explain", str(campus / "rules.toml"), cwd=tmp_path_factory.mktemp("elsewhere"))
+    assert told.returncode == 0
+    assert told.stdout == agent("rules", "explain", cwd=campus).stdout
+
+
+def test_a_limit_beyond_what_can_be_counted_is_refused_in_a_sentence(campus: Path) -> None:
+    done = agent("ledger", "list", "--limit", "9" * 20, cwd=campus)
+    assert done.returncode == 2
+    assert "not in the range" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_rule_that_is_not_there_is_answered_with_the_nearest(campus: Path) -> None:
     done = agent("rules", "explain", "leson", cwd=campus)
 

@@ -27,7 +27,14 @@ FAULTS = {
             f'[[challenge]]\nid = "a"\n{HEARS}conditions = {{ challenge = "b" }}\n'
             f'[[challenge]]\nid = "b"\n{HEARS}conditions = {{ challenge = "a*" }}\n'
         ),
-        ["6:6 the challenges go in a circle", "11:6 the challenges go in a circle"],
+        ["6:6 the challenges go in a circle"],
+    ),
+    "what comes next, of three in a circle": (
+        "".join(
+            f'[[challenge]]\nid = "{one}"\nnext = "{then}"\n{STEP}'
+            for one, then in (("a", "b"), ("b", "c"), ("c", "a"))
+        ),
+        ["5:8 the challenges go in a circle"],
     ),
     "what comes next, and back": (
         (

@@ -42,6 +42,8 @@ RANK = "rank = {}\nplaces = [5]"
         (one(RANK, 'every = "fortnight"'), "unknown window 'fortnight'"),
         (one(RANK, 'every = "ever"'), "'ever' never ends"),
         (one(RANK, 'cron = "0 25 * * *"'), "'0 25 * * *' is not a cron line"),
+        (one(RANK, 'cron = "99 * * * *"'), "the minute cannot be '99'"),
+        (one(RANK, 'cron = "0 18 * * FRY"'), "the weekday cannot be 'FRY'"),
         (one(RANK, 'cron = "@daily"'), "'@daily' is not a cron line"),
         (one(RANK, 'cron = "0 0 30 2 *"'), "'0 0 30 2 *' never fires"),
         (one(RANK).replace('id = "s"', 'id = "r"'), "'r' stands in rules.toml:3 already"),

@@ -75,6 +75,11 @@ UNTRUE = [
         example('kind = "quiz.submitted", score_pct = 85', 'because = "limit 3/day"'),
         "it expects the reason 'limit 3/day', the rule gives points 10",
     ),
+    (
+        "[currency.coin]\ndecimals = 2\n"
+        + example('kind = "quiz.submitted"', "expect = { coin = 1.5 }", more="", award="{ coin = 0.25 }"),
+        "it expects coin 1.5, the rule gives coin 0.25",
+    ),
     (example('kind = "forum.posted"', "expect = {}"), "the rule is not about forum.posted"),
     (example(r"lms_event = '\mod_x\event\y'", "expect = {}"), r"the rule is not about \mod_x\event\y"),
     (example("score_pct = 85", "expect = {}"), "an event needs a kind"),
@@ -202,6 +207,12 @@ def test_a_number_that_nothing_can_be_is_a_failure_of_its_story() -> None:
 
 def test_an_event_that_cannot_be_is_a_failure_of_its_story() -> None:
     assert story('events = [{ learner = "ann" }]').failures == ("event 1: an event needs a kind",)
+
+
+def test_a_story_tells_amounts_as_they_are_written() -> None:
+    rules = "[currency.coin]\ndecimals = 2\n" + rule(award="{ coin = 0.25 }")
+    body = 'events = [{ kind = "lesson.completed" }]\nexpect = [{ learner = "ann", coin = 2 }]'
+    assert story(body, rules).failures == ("ann should have coin 2 and has coin 0.25",)
 
 
 def test_a_story_that_says_nothing_of_badges_does_not_count_them() -> None:

@@ -125,6 +125,7 @@ def _room(challenge: Challenge) -> tuple[int | None, str]:
 
 def _next(merged: Merged) -> Iterator[Fault]:
     by_id = {placed.it.id: placed for placed in merged.challenges}
+    told_before: set[str] = set()
     for challenge in merged.challenges:
         name = challenge.it.next
         if name is None:
@@ -137,7 +138,8 @@ def _next(merged: Merged) -> Iterator[Fault]:
             told = f"{name} is for the {following.it.recipient}, this one for the {challenge.it.recipient}"
             yield challenge.fault("what comes next is for somebody else", told, at=("next",))
         circle = _circle(challenge.it.id, by_id)
-        if circle:
+        if circle and told_before.isdisjoint(circle):
+            told_before.update(circle)
             told = " → ".join(f"{one} ({by_id[one].where})" for one in circle)
             yield challenge.fault("the challenges go in a circle", f"{told} → {circle[0]}", at=("next",))
 

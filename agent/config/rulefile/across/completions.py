@@ -24,11 +24,13 @@ def faults(merged: Merged) -> Iterator[Fault]:
         named = listening.it.conditions.facts().get(_FACT)
         for name in sorted(outright(named) - by_id.keys()):
             yield listening.fault(f"unknown challenge {name!r}", nearest(name, by_id), at=("conditions", _FACT))
+    told_before: set[frozenset[str]] = set()
     for challenge in merged.challenges:
         for step in steps(challenge):
             for begin in sorted(_feeding(step.it, by_id)):
                 way = _way(challenge.it.id, begin, by_id)
-                if way:
+                if way and frozenset(way) not in told_before:
+                    told_before.add(frozenset(way))
                     told = " → ".join(f"{one} ({by_id[one].where})" for one in way)
                     yield step.fault("the challenges go in a circle", f"{told} → {way[0]}", at=("on",))
 
