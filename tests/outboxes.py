@@ -18,8 +18,10 @@ from agent.outbox.statement.feed import Feed
 from agent.outbox.sync import Outbox, Step
 from tests.wire_builders import CAMPUS, append_entries, entries
 
-LIMIT_S = 0.5
-"""Nobody on loopback needs longer; the slow mood takes a second."""
+LIMIT_S = 10.0
+"""Nobody on loopback needs longer, not on a busy machine either."""
+BRIEF_S = 0.5
+"""Shorter than what the slow mood takes."""
 
 
 class Delivering:
@@ -42,9 +44,9 @@ class Delivering:
         await append_entries(self.writer, bodies)
         self.written += len(bodies)
 
-    async def step(self) -> Step:
+    async def step(self, limit_s: float = LIMIT_S) -> Step:
         """One attempt."""
-        return await self.outbox.step(limit_s=LIMIT_S)
+        return await self.outbox.step(limit_s=limit_s)
 
     async def drain(self) -> bool:
         """Everything, now."""

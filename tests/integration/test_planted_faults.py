@@ -657,6 +657,35 @@ def test_a_sender_whose_address_is_not_let_in_is_named_with_what_to_edit(enrolle
     assert_found(found, "posts-address", words, ())
 
 
+def live(config: Path) -> Result:
+    """What a container's health check asks."""
+    return CliRunner().invoke(app, ["status", "--live", "--json", "--config", str(config)])
+
+
+@pytest.mark.parametrize(("beside", "code"), [("same_site_as", 0), ("# same_site_as", 1)], ids=["with a log", "alone"])
+def test_an_agent_that_takes_posts_and_does_not_run_is_told(enrolled: Enrolled, beside: str, code: int) -> None:
+    enrolled.config(r"same_site_as", beside)
+    done = CliRunner().invoke(app, ["doctor", "--config", str(enrolled.at.config), "--json"])
+    assert done.exit_code == code, f"only a log tells later what nobody took: {done.stdout}"
+    found = [one for one in json.loads(done.stdout) if one["code"]]
+    assert_found(found, "agent-not-running", "no agent answers", ())
+
+
+def test_a_health_check_fails_where_no_agent_is_there_or_it_does_not_answer(
+    enrolled: Enrolled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = live(enrolled.at.config)
+    assert (dead.exit_code, "does not answer" in dead.stderr) == (1, True)
+    assert CliRunner().invoke(app, ["status", "--config", str(enrolled.at.config)]).exit_code == 0
+    with serving(enrolled.at) as service:
+        assert live(enrolled.at.config).exit_code == 0
+        monkeypatch.setattr(control, "ALIVE_WITHIN_S", 0.2)
+        service.process.send_signal(signal.SIGSTOP)
+        assert live(enrolled.at.config).exit_code == 1
+        service.process.send_signal(signal.SIGCONT)
+
+
+# It delivers to the catalogue that all of them share: after those that deliver nothing.
 def test_posts_that_no_log_holds_are_told_until_the_catalogue_has_what_they_earned(enrolled: Enrolled) -> None:
     enrolled.config('same_site_as = "moodle"\n', "")
     enrolled.config(r'url = "http://.*"', f'url = "http://127.0.0.1:{servers.free_port()}"')
@@ -677,34 +706,6 @@ def test_posts_that_no_log_holds_are_told_until_the_catalogue_has_what_they_earn
     enrolled.config(r'url = "http://.*"', f'url = "{enrolled.catalogue.url}"')
     enrolled.at.catch_up()
     assert told(enrolled.at.config)[1] == []
-
-
-def live(config: Path) -> Result:
-    """What a container's health check asks."""
-    return CliRunner().invoke(app, ["status", "--live", "--json", "--config", str(config)])
-
-
-@pytest.mark.parametrize(("beside", "code"), [("same_site_as", 0), ("# same_site_as", 1)], ids=["with a log", "alone"])
-def test_an_agent_that_takes_posts_and_does_not_run_is_told(enrolled: Enrolled, beside: str, code: int) -> None:
-    enrolled.config(r"same_site_as", beside)
-    done = CliRunner().invoke(app, ["doctor", "--config", str(enrolled.at.config), "--json"])
-    assert done.exit_code == code, "only a log tells later what nobody took"
-    found = [one for one in json.loads(done.stdout) if one["code"]]
-    assert_found(found, "agent-not-running", "no agent answers", ())
-
-
-def test_a_health_check_fails_where_no_agent_is_there_or_it_does_not_answer(
-    enrolled: Enrolled, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    dead = live(enrolled.at.config)
-    assert (dead.exit_code, "does not answer" in dead.stderr) == (1, True)
-    assert CliRunner().invoke(app, ["status", "--config", str(enrolled.at.config)]).exit_code == 0
-    with serving(enrolled.at) as service:
-        assert live(enrolled.at.config).exit_code == 0
-        monkeypatch.setattr(control, "ALIVE_WITHIN_S", 0.2)
-        service.process.send_signal(signal.SIGSTOP)
-        assert live(enrolled.at.config).exit_code == 1
-        service.process.send_signal(signal.SIGCONT)
 
 
 def test_what_the_operator_did_is_told_to_the_campus(enrolled: Enrolled) -> None:

@@ -13,6 +13,7 @@ from wire.batch import Header, MalformedBatchError
 
 SEQ = st.integers(1, 2**40)
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,30}", fullmatch=True)
+SOURCES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=30)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -32,7 +33,7 @@ def batches(draw: st.DrawFn) -> tuple[Header, list[bytes]]:
         campus=draw(NAMES),
         agent=draw(NAMES),
         epoch=draw(SEQ),
-        low_water=draw(st.dictionaries(st.text(min_size=1, max_size=30), st.integers(0, 2**62), max_size=4)),
+        low_water=draw(st.dictionaries(SOURCES, st.integers(0, 2**62), max_size=4)),
         extra=extra,
     )
     return header, bodies

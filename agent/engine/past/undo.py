@@ -9,6 +9,7 @@ order they arrive: paid if and only if the last act is later than the last undo.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 from typing import NamedTuple
 
 from agent.engine.conditions import fact_of
@@ -176,8 +177,12 @@ class Acts:
         self._new.clear()
 
     def take_awards(self, where: UseKey, upto: When, kept: Callable[[Award], bool]) -> list[Award]:
-        """The live awards about an object whose act was no later, but for those ``kept``; they are live no longer."""
-        taken = [award for award in self._awards.get(where, ()) if award.when <= upto and not kept(award)]
+        """The live awards about an object whose act was no later, but for those ``kept``; they are live no longer.
+
+        The oldest act first, as the ledger gives them: where pages end changes no order.
+        """
+        mine = sorted(self._awards.get(where, ()), key=attrgetter("when"))
+        taken = [award for award in mine if award.when <= upto and not kept(award)]
         for award in taken:
             for use in award.uses:
                 key_of_use = (use.meter, use.bucket, use.learner)

@@ -21,7 +21,7 @@ from agent.outbox.sync import Step
 from tests.contract.catalogues import running_catalogue
 from tests.fakes import FakeCatalogue, ManualClock, Mood
 from tests.integration.outbox.conftest import points
-from tests.outboxes import LIMIT_S, Delivering, delivering
+from tests.outboxes import BRIEF_S, LIMIT_S, Delivering, delivering
 from tests.wire_builders import CAMPUS, an_entry, entries
 from wire import keys, receipt, signing
 from wire.signing import Headers, Response
@@ -54,7 +54,7 @@ async def test_trouble_on_the_way_acknowledges_nothing_and_the_same_bytes_go_aga
 ) -> None:
     await agent.write(5)
     fake.mood = mood
-    assert await agent.step() is Step.failed
+    assert await agent.step(BRIEF_S if mood is Mood.slow else LIMIT_S) is Step.failed
     under_way = agent.standing()
     assert (under_way["acked_seq"], under_way["attempts"], under_way["sealed"]) == (
         0,
