@@ -33,7 +33,7 @@ test: install servers ## every gate and every test, side by side
 
 tests:
 	@room=$$(sh tests/room.sh) && trap 'rm -rf "$$room"' EXIT && \
-	TMPDIR=$$room $(BIN)/python -m pytest -n 5 --dist loadfile
+	TMPDIR=$$room $(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder
 
 lint: install check ## style, types and import contracts, without the tests
 

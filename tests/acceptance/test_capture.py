@@ -185,7 +185,7 @@ def test_what_a_restore_a_reset_or_a_regrade_repeats_is_not_paid_again(
         assert paid[f"moodle:{learner}"] <= courses
 
 
-DAYS_OF_HISTORY = 30
+DAYS_OF_HISTORY = 24
 
 
 @pytest.fixture
@@ -221,7 +221,7 @@ def _catch_up_with_kills(agent: Campus, kills: int) -> tuple[int, int]:
     landed, stood = 0, {-1}
     for number in range(3 * kills):
         process = agent.start("--until-caught-up")
-        time.sleep(chance.uniform(0.1, 0.6))
+        time.sleep(chance.uniform(0.05, 0.35))
         before = max(stood)
         while number % 2 and process.poll() is None and _position(agent) == before:
             time.sleep(chance.uniform(0.001, 0.02))
