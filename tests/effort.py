@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-EFFORT_PCT = int(os.environ.get("REWARDS_EFFORT_PCT", "50"))
+EFFORT_PCT = int(os.environ.get("REWARDS_EFFORT_PCT", "35"))
 FEWEST = 10
 
 

@@ -22,7 +22,7 @@ from tests.disks import mount
 from tests.ledgers import Ledger, content, found, opened, rows
 
 BALLAST_KIB = 4_096
-KILLS = 32
+KILLS = 20
 
 
 @contextlib.contextmanager
