@@ -10,7 +10,7 @@ from collections.abc import Iterator
 TURN_S = 0.000_5
 """How long SQLite's thread waits for its turn while a page is computed; the interpreter's default is ten times this."""
 
-YOUNG_MAX = 50_000
+YOUNG_MAX = 10_000
 """Objects made before cycles are sought among them. A page makes some 30,000, which end with it without being sought;
 at the interpreter's default of 700 a tenth of its time went into looking through them."""
 
