@@ -86,12 +86,11 @@ def _told(
 
     from agent.ledger.tally import counts
 
-    seen_before = {one.source: one.events for one in counts.sources(connection, *before)}
-    seen = {one.source: one for one in counts.sources(connection, *span)}
-    found, found_before = counts.rules(connection, *span), counts.rules(connection, *before)
-    money, money_before = counts.money(connection, *span), counts.money(connection, *before)
+    now, earlier = counts.of(connection, *span), counts.of(connection, *before)
+    seen_before = {one.source: one.events for one in earlier.sources}
+    seen = {one.source: one for one in now.sources}
     order = {rule: number for number, rule in enumerate(rules)}
-    named = sorted({*rules, *found, *found_before}, key=lambda rule: (order.get(rule, len(order)), rule))
+    named = sorted({*rules, *now.rules, *earlier.rules}, key=lambda rule: (order.get(rule, len(order)), rule))
     return {
         "sources": [
             {
@@ -102,14 +101,14 @@ def _told(
             }
             for name in sorted({*seen, *seen_before})
         ],
-        "rules": [_rule(rule, found.get(rule), found_before.get(rule)) for rule in named],
+        "rules": [_rule(rule, now.rules.get(rule), earlier.rules.get(rule)) for rule in named],
         "currencies": [
             {
                 "currency": name,
-                "before": money_before[name].issued if name in money_before else 0,
-                **asdict(money.get(name) or counts.NOTHING),
+                "before": earlier.money.get(name, counts.NOTHING).issued,
+                **asdict(now.money.get(name, counts.NOTHING)),
             }
-            for name in sorted({*money, *money_before})
+            for name in sorted({*now.money, *earlier.money})
         ],
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent import queries
@@ -14,6 +14,9 @@ from agent.model import Outcome
 
 _SQL = queries.load("agent.ledger.tally", "counts.sql")
 AWARD = "award"
+
+_Booked = tuple[str, str, str, int, int]
+"""(rule, account, kind of entry, sum of amounts, how many people): what was given and what was taken stand apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,15 +69,27 @@ class Money:
 NOTHING = Money(issued=0, taken_back=0, spent=0, redemptions=0, spenders=0, refunded=0, expired=0)
 
 
-def sources(connection: sqlite3.Connection, since: int, until: int) -> list[SourceCount]:
-    """What each source told of a span, by name."""
-    found = connection.execute(_SQL["sources"], {"since": since, "until": until})
-    return [SourceCount(source=row[0], events=row[1], newest=row[2], arrived=row[3]) for row in found]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What a span came to: by source, by rule (by its id; `manual` among them), and by currency that moved."""
+
+    sources: list[SourceCount]
+    rules: dict[str, RuleCount]
+    money: dict[str, Money]
 
 
-def rules(connection: sqlite3.Connection, since: int, until: int) -> dict[str, RuleCount]:
-    """What each rule that decided or paid came to, by its id; `manual` and badges among them."""
+def of(connection: sqlite3.Connection, since: int, until: int) -> Tally:
+    """What there was from ``since`` until before ``until`` (seconds UTC). Every entry is read, once."""
     span = {"since": since, "until": until}
+    booked = connection.execute(_SQL["booked"], span).fetchall()
+    return Tally(
+        sources=_sources(connection, span),
+        rules=_rules(connection, span, booked),
+        money=_money(connection, span, booked),
+    )
+
+
+def _rules(connection: sqlite3.Connection, span: Mapping[str, int], booked: Sequence[_Booked]) -> dict[str, RuleCount]:
     decided: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for rule, outcome, held, count in connection.execute(_SQL["decisions"], span):
         decided[rule].update(_counted(Outcome(outcome), held, count))
@@ -83,7 +98,7 @@ def rules(connection: sqlite3.Connection, since: int, until: int) -> dict[str, R
         why_not.setdefault(rule, reason)
     paid: defaultdict[str, Counter[str]] = defaultdict(Counter)
     learners: Counter[str] = Counter()
-    for rule, account, kind, amount, _, people in connection.execute(_SQL["booked"], span):
+    for rule, account, kind, amount, people in booked:
         if account.startswith(DRAW_PREFIX):
             continue
         paid[rule][account] += amount
@@ -106,24 +121,27 @@ def _counted(outcome: Outcome, held: str, count: int) -> dict[str, int]:
     return {"asked": count, name: count}
 
 
-def money(connection: sqlite3.Connection, since: int, until: int) -> dict[str, Money]:
-    """What moved in each currency that moved."""
-    span = {"since": since, "until": until}
-    booked: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for _, account, _, amount, _, _ in connection.execute(_SQL["booked"], span):
+def _sources(connection: sqlite3.Connection, span: Mapping[str, int]) -> list[SourceCount]:
+    found = connection.execute(_SQL["sources"], span)
+    return [SourceCount(source=row[0], events=row[1], newest=row[2], arrived=row[3]) for row in found]
+
+
+def _money(connection: sqlite3.Connection, span: Mapping[str, int], booked: Sequence[_Booked]) -> dict[str, Money]:
+    moved: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for _, account, _, amount, _ in booked:
         if not account.startswith((BADGE_PREFIX, DRAW_PREFIX)):
-            booked[account][amount < 0] += abs(amount)
+            moved[account][amount < 0] += abs(amount)
     spent = {(currency, kind): row for currency, kind, *row in connection.execute(_SQL["spent"], span)}
     nothing = [0, 0, 0]
     return {
         currency: Money(
-            issued=booked[currency][0],
-            taken_back=booked[currency][1],
+            issued=moved[currency][0],
+            taken_back=moved[currency][1],
             spent=-spent.get((currency, "spend"), nothing)[0],
             redemptions=spent.get((currency, "spend"), nothing)[1],
             spenders=spent.get((currency, "spend"), nothing)[2],
             refunded=spent.get((currency, "refund"), nothing)[0],
             expired=-sum(row[0] for (one, kind), row in spent.items() if (one, kind) == (currency, "expiry")),
         )
-        for currency in sorted({*booked, *(currency for currency, _ in spent)})
+        for currency in sorted({*moved, *(currency for currency, _ in spent)})
     }

@@ -18,13 +18,13 @@ WHERE v.occurred_at >= :since AND v.occurred_at < :until AND d.outcome = :refuse
 GROUP BY 1, 2 ORDER BY 3 DESC, 2
 
 -- name: booked
-SELECT e.rule, e.currency, e.kind, sum(e.amount), count(*), count(DISTINCT e.person_no)
+SELECT e.rule, e.currency, e.kind, sum(e.amount), count(DISTINCT e.person_no)
 FROM (
   SELECT person_no, CAST(body AS TEXT) ->> 'rule' AS rule, CAST(body AS TEXT) ->> 'currency' AS currency,
     CAST(body AS TEXT) ->> 'kind' AS kind, CAST(body AS TEXT) ->> 'amount' AS amount,
     CAST(body AS TEXT) ->> 'occurred_at' AS at
   FROM entry
-) e WHERE e.at >= :since AND e.at < :until GROUP BY 1, 2, 3
+) e WHERE e.at >= :since AND e.at < :until GROUP BY 1, 2, 3, e.amount < 0
 
 -- name: spent
 SELECT currency, kind, sum(amount), count(*), count(DISTINCT whose) FROM (
