@@ -40,8 +40,9 @@ def list_(
 ) -> None:
     """List acts, newest first: when, what, who, and what it came to.
 
-    An act is written down before it is done. `not known`: the agent ended meanwhile, so look whether it was done.
-    Learners, reasons and secrets are not written here; an entry or a hold that is named leads to them.
+    An act is written down before it is done. `not known`: the agent ended meanwhile, or it failed (a full disk, no
+    answer of the catalogue), so look whether it was done. Learners, reasons and secrets are not written here; an entry
+    or a hold that is named leads to them.
 
     Example: rewards-agent audit list --what review --since 2026-09-01
     """

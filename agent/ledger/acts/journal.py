@@ -20,7 +20,7 @@ import aiosqlite
 import orjson
 
 from agent.clock import Clock
-from agent.errors import RewardsError
+from agent.errors import ConfigError, ConstraintError, InvalidInputError
 from agent.ledger.writer import Writer
 
 Operation = Callable[..., Awaitable[Any]]
@@ -66,6 +66,8 @@ LISTED_MAX = 100
 """Of a list that is an argument, so many are written down."""
 
 DONE = "done"
+_REFUSALS = (InvalidInputError, ConfigError, ConstraintError)
+"""Errors after which nothing is changed; of others (no line, a full disk) nobody knows how far it came."""
 _ONLY_LOOKS = ("preview", "dry_run", "look")
 
 _BEGUN = "INSERT INTO act (at, what, said_by, account, about) VALUES (?, ?, ?, ?, ?) RETURNING act_no"
@@ -83,7 +85,8 @@ ORDER BY act_no DESC LIMIT ?
 class Act:
     """One row. Times are seconds UTC; ``by`` is the name that was given, ``account`` that of the operating system.
 
-    ``outcome`` is `done`, `refused` (nothing was changed), or empty where the agent ended before it was known.
+    ``outcome`` is `done`, `refused` (nothing was changed), or empty where it is not known: the agent ended, or it
+    failed.
     """
 
     act_no: int
@@ -117,7 +120,7 @@ class Journal:
             number = await self._begun(command, arguments, names)
             try:
                 result = await operation(**arguments)
-            except RewardsError:
+            except _REFUSALS:
                 await self._ended(number, "refused")
                 raise
             await self._ended(number, DONE)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from agent.errors import InvalidInputError
+from agent.errors import InvalidInputError, TransientError
 from agent.ledger import file
 from agent.ledger.acts import journal
 from agent.ledger.acts.journal import ACTS, Act, Journal
@@ -66,9 +66,12 @@ async def test_an_act_stands_before_it_is_done_and_says_then_what_it_came_to(des
     assert act.account
 
 
-async def test_what_is_refused_says_so_and_what_is_cut_off_says_nothing(desk: Desk) -> None:
+async def test_what_is_refused_says_so_and_what_failed_or_is_cut_off_says_nothing(desk: Desk) -> None:
     async def refuse() -> None:
         raise InvalidInputError("no")
+
+    async def fail() -> None:
+        raise TransientError("the catalogue did not answer")
 
     async def die() -> None:
         raise asyncio.CancelledError
@@ -77,7 +80,9 @@ async def test_what_is_refused_says_so_and_what_is_cut_off_says_nothing(desk: De
         await desk.journal.kept("ledger.reverse", doing(refuse))(seq=4, reason="", by="owner")
     with pytest.raises(asyncio.CancelledError):
         await desk.journal.kept("ledger.reverse", doing(die))(seq=5, reason="", by="owner")
-    assert [(act.about["seq"], act.outcome) for act in desk.acts()] == [(5, ""), (4, "refused")]
+    with pytest.raises(TransientError):
+        await desk.journal.kept("ledger.reverse", doing(fail))(seq=6, reason="", by="owner")
+    assert [(act.about["seq"], act.outcome) for act in desk.acts()] == [(6, ""), (5, ""), (4, "refused")]
 
 
 async def test_what_only_looks_or_goes_on_is_no_act_of_its_own(desk: Desk) -> None:
