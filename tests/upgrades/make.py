@@ -35,8 +35,8 @@ BY_HAND = (
     ("ledger", "adjust", f"moodle:{LEARNERS[0]}", "7", "--reason", "a prize", "--by", "owner"),
     ("ledger", "reverse", "3", "--reason", "a mistake", "--by", "owner"),
     ("review", "approve", "1", "--by", "owner"),
-    ("learner", "merge", f"moodle:{LEARNERS[3]}", "--into", f"moodle:{LEARNERS[2]}", "--yes", "--reason", "twice"),
-    ("learner", "opt-out", f"moodle:{LEARNERS[1]}", "--yes"),
+    ("learner", "merge", f"moodle:{LEARNERS[3]}", f"moodle:{LEARNERS[2]}", "--reason", "twice", "--by", "owner"),
+    ("learner", "opt-out", f"moodle:{LEARNERS[1]}", "--by", "owner"),
 )
 """What administrators do then; a program that does not know one refuses it."""
 
@@ -67,7 +67,8 @@ def _play(at: Path) -> None:
         if _says(at, "run", "--until-caught-up") == 0:
             break
     for words in BY_HAND:
-        _says(at, *words)
+        if _says(at, *words) != 0:
+            print("refused:", *words[:2])
 
 
 def _says(at: Path, *words: str) -> int:

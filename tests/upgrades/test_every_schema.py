@@ -67,7 +67,7 @@ def _nothing(*_told: object) -> None:
     """Nobody watches."""
 
 
-def test_there_is_a_ledger_of_every_schema_before_this_one() -> None:
+def test_there_is_a_ledger_of_every_schema_so_far() -> None:
     assert {*map(int, KEPT)} == {*range(1, file.SCHEMA + 1)} - NEVER_RELEASED, "python -m tests.upgrades.make HEAD"
 
 
