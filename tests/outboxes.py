@@ -9,6 +9,7 @@ from typing import Any
 
 from agent.clock import Clock, SystemClock
 from agent.ledger import delivery, file
+from agent.ledger.delivery import Identity
 from agent.ledger.writer import Writer
 from agent.outbox.client import Client, Place
 from agent.outbox.enrol import Wish, enrol
@@ -56,10 +57,24 @@ class Delivering:
         """All that the catalogue did, now."""
         return await self.feed.drain(limit_s=LIMIT_S)
 
+    async def identity(self) -> Identity:
+        """As whom the catalogue knows it, from the file."""
+        async with file.connect_for_reading(self.data_dir) as conn:
+            who = await delivery.identity(conn)
+        assert who is not None
+        return who
+
     def standing(self) -> dict[str, Any]:
         """Where delivery stands, from the file."""
         with closing(file.open_for_reading(self.data_dir)) as connection:
             return delivery.standing(connection)
+
+
+def room(tmp_path: Path, name: str = "agent") -> Path:
+    """A directory of an agent's own."""
+    made = tmp_path / name
+    made.mkdir()
+    return made
 
 
 @asynccontextmanager

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Self
-from urllib.parse import quote
+
+import aiosqlite
 
 from agent.errors import BusyError, ConfigError, ConstraintError, IntegrityError, RewardsError, TransientError
 
@@ -203,6 +204,16 @@ WRITER_PRAGMAS = (
 )
 
 
+def read_only(path: Path) -> str:
+    """The URI under which SQLite opens a database file and never writes it, whatever characters the path has."""
+    return f"{path.resolve().as_uri()}?mode=ro"
+
+
+def connect_for_reading(data_dir: Path) -> aiosqlite.Connection:
+    """A connection to look at the ledger while it is written elsewhere: to be awaited, or entered by ``async with``."""
+    return aiosqlite.connect(read_only(ledger_path(data_dir)), uri=True, isolation_level=None)
+
+
 def open_for_reading(data_dir: Path) -> sqlite3.Connection:
     """A read-only connection for one command; sees a consistent picture inside each transaction.
 
@@ -214,7 +225,7 @@ def open_for_reading(data_dir: Path) -> sqlite3.Connection:
     if not path.exists():
         raise ConfigError(f"there is no ledger in {data_dir} yet", hint=_START_ONCE)
     try:
-        connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_MS / 1000)
+        connection = sqlite3.connect(read_only(path), uri=True, timeout=BUSY_TIMEOUT_MS / 1000)
     except sqlite3.Error as exc:
         raise database_error(path, exc) from exc
     try:

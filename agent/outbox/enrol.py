@@ -10,12 +10,11 @@ import aiosqlite
 
 from agent.clock import Clock
 from agent.errors import ConfigError, IntegrityError, InvalidInputError
-from agent.ledger import delivery
+from agent.ledger import delivery, file
 from agent.ledger.delivery import Identity
 from agent.outbox import judge, succession
 from agent.outbox.client import Answer, Client
 from agent.outbox.key_file import load_key, new_key
-from agent.outbox.recovery import beginning
 from agent.outbox.recovery.beginning import Beginning, Begun
 from agent.outbox.writes import Runs
 from wire import enrolment, keys, signing
@@ -59,7 +58,7 @@ async def enrol(
     """
     enrolled = await introduce(token_text, client=client, campus=wish.campus, environment=wish.environment, clock=clock)
     mine = client.key().fingerprint
-    async with beginning.reading(data_dir) as conn:
+    async with file.connect_for_reading(data_dir) as conn:
         kept = await delivery.settings(conn, _KEPT)
         _need_one_name(kept, (await delivery.reader(conn)).acked_seq, enrolled)
         epoch = int(kept.get(delivery.EPOCH, "1"))

@@ -6,13 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-import aiosqlite
-
 from agent.clock import Clock
 from agent.config.settings import Settings
 from agent.errors import ConfigError
-from agent.ledger import delivery
-from agent.ledger.file import ledger_path
+from agent.ledger import delivery, file
 from agent.ledger.writer import Writer
 from agent.outbox import enrol
 from agent.outbox.client import Client, Place
@@ -67,7 +64,7 @@ class Enrolling:
         client = client_of(settings, self._clock)
         if client is None or settings.catalogue is None:
             raise ConfigError(f"{settings.path} has no [catalogue]", hint="add it, then enrol")
-        async with aiosqlite.connect(f"file:{ledger_path(settings.agent.data_dir)}?mode=ro", uri=True) as connection:
+        async with file.connect_for_reading(settings.agent.data_dir) as connection:
             who = await delivery.identity(connection)
         if who is None:
             raise ConfigError("this agent is not enrolled yet", hint="run: rewards-agent enrol TOKEN")

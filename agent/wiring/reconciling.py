@@ -254,6 +254,5 @@ def _asked(page: Page, source: LogSource, stands: SourceState) -> list[Event]:
 @asynccontextmanager
 async def _connected(settings: Settings) -> AsyncIterator[aiosqlite.Connection]:
     """The ledger, read-only."""
-    place = file.ledger_path(settings.agent.data_dir).resolve().as_uri() + "?mode=ro"
-    async with aiosqlite.connect(place, uri=True, isolation_level=None) as connection:
+    async with file.connect_for_reading(settings.agent.data_dir) as connection:
         yield connection

@@ -9,7 +9,6 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
 
 from agent.clock import Clock
 from agent.config.settings import Settings
@@ -220,8 +219,7 @@ async def since(settings: Settings, copy: Path, clock: Clock) -> Since:
         RewardsError: it cannot be asked, or the backup says of no agent.
     """
     client = client_of(settings, clock)
-    place = f"file:{quote(str(copy / file.FILE_NAME))}?mode=ro"
-    with contextlib.closing(sqlite3.connect(place, uri=True)) as connection:
+    with contextlib.closing(sqlite3.connect(file.read_only(copy / file.FILE_NAME), uri=True)) as connection:
         kept = dict(connection.execute("SELECT key, value FROM setting"))
     if client is None or not set(_IDENTITY) <= kept.keys():
         return Since()

@@ -18,6 +18,7 @@ from catalogue.app import Door, wall_clock
 from catalogue.proof.keys import KeyFile
 from catalogue.redemption.vault import Vault
 from catalogue.store import Store
+from catalogue.verify import verify
 from tests.wire_builders import CAMPUS, a_header
 from wire import batch, chain, enrolment, keys, receipt, signing
 from wire.enrolment import EnrolAnswer, EnrolRequest, Rotation, Token
@@ -84,6 +85,11 @@ class RealCatalogue:
     async def wallets(self, campus: str) -> dict[tuple[str, str], int]:
         async with self.store.reading() as conn:
             return {(row["learner"], row["currency"]): row["balance"] async for row in books.wallets(conn, campus)}
+
+    async def faults(self) -> list[str]:
+        """What `verify` finds wrong in its books."""
+        async with self.store.reading() as conn:
+            return (await verify(conn, self.key.public, now=wall_clock())).faults
 
 
 @asynccontextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from agent.cli.frame import run_async
 
@@ -75,16 +74,14 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 async def _numbers(settings: Settings, learner: str, names: Collection[str]) -> Mapping[tuple[str, str], int]:
-    import aiosqlite
 
     from agent.ledger import file
     from agent.ledger.past import standing
     from agent.ledger.record.names import Names
     from agent.ledger.record.people import People
 
-    path = quote(str(file.ledger_path(settings.agent.data_dir)))
     async with contextlib.AsyncExitStack() as stack:
-        connection = await stack.enter_async_context(aiosqlite.connect(f"file:{path}?mode=ro", uri=True))
+        connection = await stack.enter_async_context(file.connect_for_reading(settings.agent.data_dir))
         found = await standing.load(connection, Names(), People(), wanted=names, given=(), learners=[learner])
     return found.numbers
 

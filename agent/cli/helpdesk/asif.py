@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings
@@ -54,7 +53,6 @@ async def judged(
 
 
 async def _past(settings: Settings, verdicts: Sequence[Verdict], *, shadow: bool) -> State:
-    import aiosqlite
 
     from agent.engine import booking
     from agent.engine.recognition.record import Record
@@ -63,9 +61,8 @@ async def _past(settings: Settings, verdicts: Sequence[Verdict], *, shadow: bool
     from agent.ledger.record.names import Names
     from agent.ledger.record.people import People
 
-    path = quote(str(file.ledger_path(settings.agent.data_dir)))
     async with contextlib.AsyncExitStack() as stack:
-        connection = await stack.enter_async_context(aiosqlite.connect(f"file:{path}?mode=ro", uri=True))
+        connection = await stack.enter_async_context(file.connect_for_reading(settings.agent.data_dir))
         await connection.execute("PRAGMA temp_store = MEMORY")
         request = booking.wants(verdicts, shadow=shadow)
         uses = await state.load_uses(connection, request, Names(), People())

@@ -72,17 +72,16 @@ def _everything(settings: Settings, connection: sqlite3.Connection, who: Who) ->
 
 def _posts(settings: Settings, subject: Subject, who: Who) -> Iterator[dict[str, Any]]:
     """What is kept of what systems posted about the person."""
-    from urllib.parse import quote
-
     from agent.collectors.inbox import store
     from agent.collectors.inbox.personal import Traits, posts_about
+    from agent.ledger import file
 
     path = settings.agent.data_dir / store.FILE_NAME
     if not path.exists():
         return
     words = () if who.user is None else (who.user.username, who.user.idnumber, who.user.email)
     sources = {source.name: (source.kind, source.site_name) for source in settings.post_sources}
-    with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as inbox:
+    with contextlib.closing(sqlite3.connect(file.read_only(path), uri=True)) as inbox:
         yield from posts_about(inbox, Traits.of(subject.accounts, words), sources)
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import quote
 
 from agent.errors import ConfigError, RewardsError
 from agent.ledger import delivery, file
@@ -18,6 +17,10 @@ from agent.ledger.centre import allowances
 
 _EPOCH = "SELECT value FROM setting WHERE key = ?"
 _ACKED = "SELECT coalesce(max(acked_seq), 0) FROM reader WHERE name = 'catalogue'"
+_LOST = (
+    "what people did by hand after the backup (adjust, reverse, approve, reject) is lost: do it again",
+    "posts of systems that arrived after the backup are lost; rows of Moodle's log are read again",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +110,6 @@ def set_aside(data_dir: Path, now: int, patterns: Sequence[str] = EVERYTHING) ->
     return aside
 
 
-_LOST = (
-    "what people did by hand after the backup (adjust, reverse, approve, reject) is lost: do it again",
-    "posts of systems that arrived after the backup are lost; rows of Moodle's log are read again",
-)
-
-
 def acknowledged(data_dir: Path, copy: Path) -> tuple[int, bool] | None:
     """Up to which entry the catalogue has what the ledger that is there delivered, and whether in a later history.
 
@@ -120,9 +117,7 @@ def acknowledged(data_dir: Path, copy: Path) -> tuple[int, bool] | None:
     """
     with contextlib.suppress(RewardsError, sqlite3.Error), file.reading(data_dir) as connection:
         (acked,) = connection.execute(_ACKED).fetchone()
-        with contextlib.closing(
-            sqlite3.connect(f"file:{quote(str(copy / file.FILE_NAME))}?mode=ro", uri=True)
-        ) as other:
+        with contextlib.closing(sqlite3.connect(file.read_only(copy / file.FILE_NAME), uri=True)) as other:
             return int(acked), epoch_of(connection) > epoch_of(other)
     return None
 

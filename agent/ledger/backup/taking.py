@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import quote
 
 from agent.errors import IntegrityError, TransientError
 from agent.ledger import file
@@ -190,7 +189,7 @@ def before_upgrade(path: Path, had: int) -> Path | None:
         to.mkdir(exist_ok=True, mode=0o700)
         partial = copy.with_suffix(".partial")
         partial.unlink(missing_ok=True)
-        with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
+        with contextlib.closing(sqlite3.connect(file.read_only(path), uri=True)) as connection:
             _copied(connection, partial)
         partial.replace(copy)
     return copy
@@ -213,7 +212,7 @@ def _beside(path: Path, to: Path) -> None:
     if not path.exists():
         return
     if path.suffix == ".db":
-        with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
+        with contextlib.closing(sqlite3.connect(file.read_only(path), uri=True)) as connection:
             _copied(connection, to)
     else:
         shutil.copyfile(path, to)

@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import aiosqlite
-
 from agent.errors import ConfigError, InvalidInputError, TransientError
 from agent.ledger import delivery, file
 from agent.outbox.redeeming.talk import Said, Talk, Unknown
@@ -46,8 +44,7 @@ class Asking:
         """
         if first:
             await self._deliver()
-        place = file.ledger_path(self._data_dir).resolve().as_uri() + "?mode=ro"
-        async with aiosqlite.connect(place, uri=True, isolation_level=None) as connection:
+        async with file.connect_for_reading(self._data_dir) as connection:
             who = await delivery.identity(connection)
         if who is None:
             raise ConfigError("this agent is not enrolled: nobody can be recognised", hint="run: rewards-agent enrol")

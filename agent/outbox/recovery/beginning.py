@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import aiosqlite
 
 from agent.clock import Clock
 from agent.errors import ConfigError, IntegrityError, TransientError
-from agent.ledger import delivery, file
+from agent.ledger import delivery
 from agent.ledger.centre import allowances
 from agent.ledger.delivery import Identity, KeptReceipt
 from agent.outbox import judge, succession
@@ -121,11 +120,3 @@ def _settled(kept: KeptReceipt, *, now: int) -> Callable[[aiosqlite.Connection],
             await delivery.settle(kept, now=now)(conn)
 
     return unit
-
-
-@contextlib.asynccontextmanager
-async def reading(data_dir: Path) -> AsyncIterator[aiosqlite.Connection]:
-    """The ledger to look at, while it is written elsewhere."""
-    place = file.ledger_path(data_dir).resolve().as_uri() + "?mode=ro"
-    async with aiosqlite.connect(place, uri=True, isolation_level=None) as conn:
-        yield conn

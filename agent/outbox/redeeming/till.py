@@ -32,12 +32,9 @@ class Till:
             InvalidInputError: it is good for nothing, or the catalogue refuses.
             TransientError: the catalogue does not answer; with what key to ask again.
         """
-        for name, said_of, most in (
-            ("the voucher", token, spending.TOKEN_CHARS_MAX),
-            ("--key", key or "-", NAME_CHARS_MAX),
-        ):
-            if not 1 <= len(said_of) <= most or not said_of.isprintable():
-                raise InvalidInputError(f"{name} has 1 to {most} printable characters", hint="type it as it is shown")
+        _require_printable("the voucher", token, spending.TOKEN_CHARS_MAX)
+        if key:
+            _require_printable("--key", key, NAME_CHARS_MAX)
         who = await self._enrolled()
         key = "" if look else key or self._secret(_KEY_BYTES).hex()
         message = spending.Till(
@@ -55,3 +52,8 @@ class Till:
         if not said.yes:
             raise InvalidInputError(said.message, hint="")
         return said.fields | {"key": key}
+
+
+def _require_printable(name: str, text: str, most: int) -> None:
+    if not 1 <= len(text) <= most or not text.isprintable():
+        raise InvalidInputError(f"{name} has 1 to {most} printable characters", hint="type it as it is shown")

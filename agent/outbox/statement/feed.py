@@ -169,8 +169,7 @@ class Feed:
 
     async def _connection(self) -> aiosqlite.Connection:
         if self._reading is None:
-            place = file.ledger_path(self._data_dir).resolve().as_uri() + "?mode=ro"
-            self._reading = await aiosqlite.connect(place, uri=True, isolation_level=None)
+            self._reading = await file.connect_for_reading(self._data_dir)
         return self._reading
 
 

@@ -16,7 +16,6 @@ from catalogue.funding import issue
 from catalogue.proof import accepting, rejected
 from catalogue.proof.accepting import accept_all
 from catalogue.proof.rejected import Wanted
-from catalogue.verify import verify
 from catalogue.wallets import dates
 from tests.contract.catalogues import Hand, running_catalogue
 from tests.integration.operator import Operator
@@ -60,11 +59,6 @@ async def accept(bank: Bank, seq: int) -> None:
         )
 
 
-async def faults(bank: Bank) -> list[str]:
-    async with bank.store.reading() as conn:
-        return (await verify(conn, bank.real.key.public, now=wall_clock())).faults
-
-
 async def test_what_goes_over_the_limit_is_set_aside_and_the_chain_goes_on(bank: Bank) -> None:
     await bank.award(40)
     assert (await limit(bank, 100)).left == 60, "what was issued today counts already"
@@ -72,12 +66,12 @@ async def test_what_goes_over_the_limit_is_set_aside_and_the_chain_goes_on(bank:
     assert await send(bank, 50, 20, 10, 1) == [(3, why), (5, why)]
     assert await send(bank, 5) == [(6, why)], "the next batch finds what this one left"
     assert await bank.balance() == 100
-    assert await faults(bank) == []
+    assert await bank.real.faults() == []
     await accept(bank, 3)
     assert await bank.balance() == 120
     async with bank.store.reading() as conn:
         assert [row["seq"] for row in await rejected.listed(conn, CAMPUS, Wanted(over=True))] == [5, 6]
-    assert await faults(bank) == []
+    assert await bank.real.faults() == []
 
 
 async def test_an_award_that_is_set_aside_is_taken_back_without_making_a_debt(bank: Bank) -> None:
@@ -96,7 +90,7 @@ async def test_an_award_that_is_set_aside_is_taken_back_without_making_a_debt(ba
     await accept(bank, 1)
     await accept(bank, 2)
     assert await bank.balance() == 0
-    assert await faults(bank) == []
+    assert await bank.real.faults() == []
 
 
 async def test_a_new_day_has_new_room_and_other_currencies_have_no_limit(bank: Bank) -> None:
@@ -170,7 +164,7 @@ async def test_what_cannot_be_posted_stays_aside_and_the_rest_is_posted_in_order
     assert (aside["seq"], "still cannot be posted" in aside["why"]) == (4, True)
     assert (rest.more, rest.stopped) == (False, "")
     assert await bank.balance() == 150
-    assert await faults(bank) == []
+    assert await bank.real.faults() == []
     async with bank.store.reading() as conn:
         done = [(one["act"], one["about"], one["why"]) async for one in acts.listed(conn, {"act": "entry.accept"})]
     assert sorted(done) == [("entry.accept", f"agent-1 {seq}", "a big day") for seq in (2, 3, 5, 6)]

@@ -13,21 +13,18 @@ from agent.clock import SystemClock
 from agent.errors import IntegrityError, TransientError
 from agent.ledger import delivery, file
 from agent.ledger.centre import allowances
-from agent.ledger.delivery import Identity
 from agent.outbox.client import Client, Place
 from agent.outbox.enrol import Wish, enrol
 from agent.outbox.key_file import new_key
 from agent.outbox.recovery.asking import Asking
-from agent.outbox.recovery.beginning import Begun, reading
+from agent.outbox.recovery.beginning import Begun
 from agent.outbox.sync import Outbox, Step
 from catalogue import acts, tenants
-from catalogue.app import wall_clock
-from catalogue.verify import verify
 from tests.contract.catalogues import RealCatalogue, running_catalogue
 from tests.integration.statement.line import Mood, a_line
 from tests.integration.statement.test_redeeming import ANN, Counter, a_counter
 from tests.ledgers import rows
-from tests.outboxes import Delivering, delivering
+from tests.outboxes import Delivering, delivering, room
 from tests.pipelines import running
 from tests.rule_stories import ZONE, event, rule
 from tests.wire_builders import CAMPUS, an_entry
@@ -40,12 +37,6 @@ async def catalogue(tmp_path: Path, catalogue_file: Path) -> AsyncIterator[RealC
     shutil.copy(catalogue_file, tmp_path / "books.db")
     async with running_catalogue(tmp_path, f"sqlite:///{tmp_path}/books.db") as real:
         yield real
-
-
-def room(tmp_path: Path, name: str = "agent") -> Path:
-    made = tmp_path / name
-    made.mkdir()
-    return made
 
 
 async def lost_key(agent: Delivering, catalogue: RealCatalogue) -> str:
@@ -70,11 +61,6 @@ async def there(catalogue: RealCatalogue) -> tuple[int, int]:
     async with catalogue.store.reading() as conn:
         (row,) = await tenants.agents(conn, CAMPUS)
     return row["epoch"], row["seq"]
-
-
-async def faults(catalogue: RealCatalogue) -> list[str]:
-    async with catalogue.store.reading() as conn:
-        return (await verify(conn, catalogue.key.public, now=wall_clock())).faults
 
 
 async def test_a_new_key_brings_the_receipts_that_were_lost_and_seals_anew_what_never_arrived(
@@ -104,7 +90,7 @@ async def test_a_new_key_brings_the_receipts_that_were_lost_and_seals_anew_what_
         assert await again(agent, token, line.url) == Begun(epoch=3), "the same token again begins nothing"
     assert await there(catalogue) == (3, 7)
     assert sum((await catalogue.wallets(CAMPUS)).values()) == 60
-    assert await faults(catalogue) == []
+    assert await catalogue.faults() == []
     async with catalogue.store.reading() as conn:
         told = [one["act"] async for one in acts.listed(conn, {"campus": CAMPUS})]
     assert told.count("agent.epoch") == 2
@@ -132,7 +118,7 @@ async def test_an_enrolment_that_broke_off_anywhere_is_finished_by_the_same_toke
             assert agent.standing()["acked_seq"] == epoch
         assert await agent.drain()
     assert await there(catalogue) == (6, 5)
-    assert await faults(catalogue) == []
+    assert await catalogue.faults() == []
 
 
 async def test_a_new_key_with_an_older_ledger_is_told_how_to_bring_back_what_was_delivered(
@@ -208,7 +194,7 @@ async def test_entries_that_a_running_agent_writes_after_it_are_named_by_the_new
         "2-2",
     ]
     assert await there(catalogue) == (2, 2)
-    assert await faults(catalogue) == []
+    assert await catalogue.faults() == []
 
 
 def states(it: Counter) -> list[tuple[str, str]]:
@@ -242,7 +228,7 @@ async def test_vouchers_of_the_epoch_that_ends_are_settled_or_stay_for_their_lea
         assert (await it.desk.draw(learner=ANN, reward="tea", by="desk"))["state"] == "kept"
         assert await it.desk.give_back() == {"returning": 1, "settled": 1, "staying": 1}
         assert await it.left() == 50
-    assert await faults(catalogue) == []
+    assert await catalogue.faults() == []
 
 
 async def test_a_draw_that_nobody_answered_in_the_old_epoch_is_found_in_the_new_one(
@@ -263,9 +249,7 @@ async def test_a_ledger_that_slept_through_another_life_counts_what_it_keeps_as_
     async with a_counter(catalogue, tmp_path) as it:
         assert (await it.desk.draw(learner=ANN, reward="tea", by="desk"))["state"] == "kept"
         agent = it.campus.agent
-        async with reading(agent.data_dir) as conn:
-            who = await delivery.identity(conn)
-        assert isinstance(who, Identity)
+        who = await agent.identity()
         async with Client(
             Place(url=catalogue.url), key_file=agent.data_dir / "agent.ed25519", clock=it.clock
         ) as client:

@@ -12,7 +12,7 @@ import pytest
 
 from agent.clock import SystemClock
 from agent.errors import ConfigError, IntegrityError
-from agent.ledger import delivery, file
+from agent.ledger import file
 from agent.ledger.delivery import Identity
 from agent.ledger.recovery import persons
 from agent.outbox.recovery.asking import Asking
@@ -22,9 +22,8 @@ from catalogue import tenants
 from catalogue.app import wall_clock
 from catalogue.errors import CatalogueError
 from catalogue.proof import keys, rejected, sites
-from catalogue.verify import verify
 from tests.contract.catalogues import RealCatalogue, running_catalogue
-from tests.outboxes import Delivering, delivering
+from tests.outboxes import Delivering, delivering, room
 from tests.wire_builders import CAMPUS, an_entry
 from wire import keys as wire_keys
 from wire.entry import AMOUNT_MAX
@@ -43,34 +42,12 @@ LIMIT_S = 30.0
 """A thousand entries take their time on a busy machine."""
 
 
-def room(tmp_path: Path, name: str = "agent") -> Path:
-    made = tmp_path / name
-    made.mkdir()
-    return made
-
-
 async def rotated(catalogue: RealCatalogue, path: Path) -> None:
     """As `rewards-catalogue key rotate` does, while the workers run."""
     old, new = keys.prepare(path)
     async with catalogue.store.writing() as conn:
         await keys.announce(conn, old, new, now=wall_clock())
     keys.take_over(path)
-
-
-async def known_as(agent: Delivering) -> Identity:
-    found: list[Identity | None] = []
-
-    async def unit(conn: object) -> None:
-        found.append(await delivery.identity(conn))  # type: ignore[arg-type]
-
-    await agent.writer.run(unit)
-    assert found[0] is not None
-    return found[0]
-
-
-async def faults(catalogue: RealCatalogue) -> list[str]:
-    async with catalogue.store.reading() as conn:
-        return (await verify(conn, catalogue.key.public, now=wall_clock())).faults
 
 
 async def test_an_agent_that_slept_through_two_rotations_follows_the_chain_of_keys(
@@ -87,7 +64,7 @@ async def test_an_agent_that_slept_through_two_rotations_follows_the_chain_of_ke
         assert catalogue.key.public != first
         await agent.write(5)
         assert await agent.drain()
-        who = await known_as(agent)
+        who = await agent.identity()
         assert (who.catalogue_public, len(who.catalogue_keys)) == (catalogue.key.public, 3)
         assert agent.standing()["acked_seq"] == 10
         history = [found async for found in asked(agent, who).history(await asked(agent, who).stand())]
@@ -95,7 +72,7 @@ async def test_an_agent_that_slept_through_two_rotations_follows_the_chain_of_ke
     async with delivering(room(tmp_path, "late"), catalogue.url, late_token) as late:
         await late.write(1, learner="somebody-else")
         assert await late.drain(), "a token from before the rotations is good"
-    assert await faults(catalogue) == []
+    assert await catalogue.faults() == []
 
 
 async def test_a_key_that_nothing_leads_to_is_never_believed(catalogue: RealCatalogue, tmp_path: Path) -> None:
@@ -132,7 +109,7 @@ async def test_a_site_is_one_agents_and_both_are_told(catalogue: RealCatalogue, 
         assert await one.drain(), "what a revoked agent read is free"
     async with catalogue.store.reading() as conn:
         assert [(row["site"], row["agent"]) for row in await sites.listed(conn, CAMPUS)] == [("moodle", "agent-1")]
-    assert await faults(catalogue) == []
+    assert await catalogue.faults() == []
 
 
 async def test_a_rejected_entry_is_accepted_later_from_its_stored_bytes(
@@ -153,7 +130,7 @@ async def test_a_rejected_entry_is_accepted_later_from_its_stored_bytes(
         assert (await catalogue.wallets(CAMPUS))["rich", "points"] == 1000 * AMOUNT_MAX - 1
         with pytest.raises(CatalogueError, match="not among the rejected"):
             await accepted(catalogue, 1001)
-    assert await faults(catalogue) == []
+    assert await catalogue.faults() == []
 
 
 async def accepted(catalogue: RealCatalogue, seq: int) -> dict[str, object]:
@@ -210,7 +187,7 @@ async def test_persons_are_kept_sealed_before_their_first_entry_is_delivered(
         assert await agent.step() is Step.delivered
         await person(agent, 2)
         assert await agent.drain(), "and without an entry"
-        who = await known_as(agent)
+        who = await agent.identity()
         found = {
             one.name: key.open(one.sealed, campus=CAMPUS, pseudonym=one.name)
             async for one in asked(agent, who).persons()
@@ -230,7 +207,7 @@ async def test_a_takeover_ends_the_life_before_and_only_from_the_true_history(
     async with delivering(room(tmp_path), catalogue.url, await catalogue.add_tenant(CAMPUS)) as agent:
         await agent.write(3)
         assert await agent.drain()
-        who = await known_as(agent)
+        who = await agent.identity()
         stand = await asked(agent, who).stand()
         with pytest.raises(ConfigError, match="another history"):
             await asked(agent, who).take_over(replace(stand, head=b"x" * 32))
@@ -249,7 +226,7 @@ async def test_a_history_that_was_changed_at_the_centre_does_not_come_back(
     async with delivering(room(tmp_path), catalogue.url, await catalogue.add_tenant(CAMPUS)) as agent:
         await agent.write(3)
         assert await agent.drain()
-        who = await known_as(agent)
+        who = await agent.identity()
         async with catalogue.store.writing() as conn:
             if conn.dialect.name == "sqlite":
                 await conn.exec_driver_sql("DROP TRIGGER entry_refuses_update")
@@ -286,5 +263,5 @@ async def test_persons_who_came_after_the_copy_are_left_again_with_a_catalogue_t
     ):
         assert await agent.drain()
         assert agent.standing()["acked_seq"] == 2
-        asking = asked(agent, await known_as(agent))
+        asking = asked(agent, await agent.identity())
         assert {one.name async for one in asking.persons()} == {"name1", "name2"}

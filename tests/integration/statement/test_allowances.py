@@ -14,9 +14,7 @@ from agent.ledger import delivery, file
 from agent.ledger.backup import restoring
 from agent.ledger.centre import allowances
 from agent.outbox.redeeming.allowances import DOUBT_S
-from catalogue.app import wall_clock
 from catalogue.rewards import shelf
-from catalogue.verify import verify
 from tests.contract.catalogues import RealCatalogue
 from tests.integration.statement.line import Mood
 from tests.integration.statement.test_feed import copied
@@ -49,11 +47,6 @@ async def left_of(it: Counter, reward: str) -> int:
     return (one.reward.stock or 0) - one.taken
 
 
-async def faults(catalogue: RealCatalogue) -> list[str]:
-    async with catalogue.store.reading() as conn:
-        return (await verify(conn, catalogue.key.public, now=wall_clock())).faults
-
-
 async def test_what_was_drawn_is_given_out_without_a_line_and_settled_once_when_it_is_back(
     catalogue: RealCatalogue, tmp_path: Path
 ) -> None:
@@ -76,7 +69,7 @@ async def test_what_was_drawn_is_given_out_without_a_line_and_settled_once_when_
         assert await it.desk.give_back() == {"returning": 0, "settled": 0, "staying": 0}
         assert states(it) == [("refused", ""), ("settled", "returned"), ("settled", "spent")]
         assert await it.left() == it.campus.held("ann").balance == 50
-        assert await faults(catalogue) == []
+        assert await catalogue.faults() == []
 
 
 @pytest.mark.parametrize("moods", [[Mood.mute], [Mood.down], [Mood.mute, Mood.down]])
@@ -102,7 +95,7 @@ async def test_a_settlement_whose_answer_is_lost_is_told_again_and_changes_nothi
         assert await it.desk.settle() == 0
         assert await it.desk.settle() == 2
         assert await it.left() == 50
-        assert await faults(small_catalogue) == []
+        assert await small_catalogue.faults() == []
 
 
 async def test_stock_comes_back_with_what_was_not_given_out(small_catalogue: RealCatalogue, tmp_path: Path) -> None:

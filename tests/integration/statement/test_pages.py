@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from catalogue.app import wall_clock
 from catalogue.statement import lines
-from catalogue.verify import verify
 from tests.contract.catalogues import Hand, RealCatalogue, running_catalogue
 from tests.integration.statement import centre
 from tests.wire_builders import CAMPUS, an_entry, entries
@@ -26,11 +24,6 @@ async def enrolled(catalogue: RealCatalogue, directory: Path, campus: str = CAMP
 
 def kinds(page: Page) -> list[tuple[str, str, int, int]]:
     return [(line.kind, line.learner, line.amount, line.waived) for line, _ in page.lines]
-
-
-async def faults(catalogue: RealCatalogue) -> list[str]:
-    async with catalogue.store.reading() as conn:
-        return (await verify(conn, catalogue.key.public, now=wall_clock())).faults
 
 
 async def test_spends_refunds_and_waivers_are_told_with_the_entry_that_they_follow(
@@ -54,7 +47,7 @@ async def test_spends_refunds_and_waivers_are_told_with_the_entry_that_they_foll
     assert page.header.head == chain.head(chain.GENESIS, (body for _, body in page.lines))
     later = await centre.told(hand, page.header.upto, page.header.head)
     assert (later.lines, later.header.head) == ((), page.header.head)
-    assert await faults(catalogue) == []
+    assert await catalogue.faults() == []
     await hand.client.close()
 
 
@@ -117,7 +110,7 @@ async def test_pages_are_bounded_and_follow_one_another(
         if not page.header.more:
             break
     assert found == [f"spend:{number}" for number in range(5)]
-    assert await faults(small_catalogue) == []
+    assert await small_catalogue.faults() == []
     await hand.client.close()
     await other.client.close()
 

@@ -108,14 +108,12 @@ def _linked(settings: Settings) -> Iterator[Finding]:
 
 
 async def _there(settings: Settings, client: Client, now: int) -> list[Finding]:
-    import aiosqlite
 
     from agent.ledger import delivery, file
 
-    path = file.ledger_path(settings.agent.data_dir)
-    if path.exists():
+    if file.ledger_path(settings.agent.data_dir).exists():
         file.open_for_reading(settings.agent.data_dir).close()  # says what is wrong with it, where something is
-        async with aiosqlite.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True) as connection:
+        async with file.connect_for_reading(settings.agent.data_dir) as connection:
             who = await delivery.identity(connection)
             if who is not None:
                 return await _agreed(client, connection, who, now)

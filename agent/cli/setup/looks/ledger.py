@@ -22,6 +22,7 @@ GAPS_MANY = 1_000
 OUTBOX_S = 3_600
 UNREAD_S = 300
 """A running agent notes where each source stands once a minute, also where nothing happens."""
+_AGREED_BY = {"hand": "by hand", "file": "from a file", "lms": "by what the LMS says"}
 
 
 def ledger_findings(settings: Settings) -> Iterator[Finding]:
@@ -70,9 +71,6 @@ def _agreed(connection: sqlite3.Connection, settings: Settings) -> Iterator[Find
         found='participation is "opt-in" and nobody has agreed, so that nobody earns',
         do="rewards-agent learner opt-in STUDENT, or --file consents.csv; see docs/admin/privacy.md",
     )
-
-
-_AGREED_BY = {"hand": "by hand", "file": "from a file", "lms": "by what the LMS says"}
 
 
 def _source(connection: sqlite3.Connection, name: str) -> Iterator[Finding]:

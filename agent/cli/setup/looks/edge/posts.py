@@ -178,13 +178,14 @@ def _stopped(about: str, answer: Mapping[str, Any]) -> Finding:
 def _refused(settings: Settings, name: str) -> dict[str, int]:
     """Reason → how many posts of a source were refused for it within a day."""
     from agent.collectors.inbox.store import FILE_NAME
+    from agent.ledger import file
 
     path = settings.agent.data_dir / FILE_NAME
     if not path.exists():
         return {}
     sql = "SELECT reason, count(*) FROM refused WHERE source = ? AND received_at > ? GROUP BY reason"
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        with contextlib.closing(sqlite3.connect(file.read_only(path), uri=True)) as connection:
             return dict(connection.execute(sql, (name, int(time.time()) - REFUSED_S)).fetchall())
     except sqlite3.Error:
         return {}  # the ledger's look tells what is wrong with the directory

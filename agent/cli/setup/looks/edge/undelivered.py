@@ -52,13 +52,14 @@ def undelivered_findings(settings: Settings) -> Iterator[Finding]:
 def _unread(settings: Settings, positions: Mapping[str, int]) -> int:
     """How many posts of these sources wait in the inbox behind where each was read to."""
     from agent.collectors.inbox.store import FILE_NAME
+    from agent.ledger import file
 
     path = settings.agent.data_dir / FILE_NAME
     if not path.exists():
         return 0
     sql = "SELECT count(*) FROM post WHERE source = ? AND no > ?"
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        with contextlib.closing(sqlite3.connect(file.read_only(path), uri=True)) as connection:
             return sum(int(connection.execute(sql, place).fetchone()[0]) for place in positions.items())
     except sqlite3.Error:
         return 0  # the ledger's look tells what is wrong with the directory
