@@ -31,6 +31,8 @@ ConfigOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
+LIMIT_MAX = 1_000_000
+"""Most rows that --limit can ask for: a number that SQLite and memory can hold."""
 
 Result = TypeVar("Result")
 

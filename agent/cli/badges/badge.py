@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent.cli.access import ReasonOption, carry_out, ledger_of
-from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, settings_of, utc
+from agent.cli.frame import LIMIT_MAX, ConfigOption, JsonOption, emit, emit_json, emit_one, note, settings_of, utc
 from agent.cli.terms.inforce import ByOption, rules_in_force, whoever
 from agent.cli.terms.who import learner_of
 from agent.errors import InvalidInputError
@@ -52,7 +52,7 @@ def listed(config: ConfigOption = None, json: JsonOption = False) -> None:
 def show(
     badge: BadgeArgument,
     limit: Annotated[
-        int, typer.Option("--limit", min=0, max=1_000_000, help="So many of those who have it at most.")
+        int, typer.Option("--limit", min=0, max=LIMIT_MAX, help="So many of those who have it at most.")
     ] = 50,
     config: ConfigOption = None,
     json: JsonOption = False,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from agent.cli.access import ReasonOption, carry_out, ledger_of
-from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, settings_of
+from agent.cli.frame import LIMIT_MAX, ConfigOption, JsonOption, emit, emit_json, emit_one, note, settings_of
 from agent.cli.terms.inforce import (
     ByOption,
     SinceOption,
@@ -48,7 +48,7 @@ def listed(
     since: SinceOption = None,
     until: UntilOption = None,
     oldest: Annotated[bool, typer.Option("--oldest", help="The oldest first, instead of the newest.")] = False,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="So many entries at most.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=LIMIT_MAX, help="So many entries at most.")] = 50,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:

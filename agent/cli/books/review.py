@@ -15,7 +15,7 @@ from agent.cli.access import carry_out, ledger_of
 from agent.cli.books import sheet
 from agent.cli.books.applying import apply
 from agent.cli.books.suspicion import anomalies, flags
-from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, settings_of, text_of, utc
+from agent.cli.frame import LIMIT_MAX, ConfigOption, JsonOption, emit, emit_json, note, settings_of, text_of, utc
 from agent.cli.terms.inforce import ByOption, amount_text, rules_in_force, whoever
 from agent.cli.terms.who import LearnerOption, learner_of
 from agent.errors import InvalidInputError
@@ -72,7 +72,7 @@ def listed(
         typer.Option("--state", help="What became of them."),
     ] = "open",
     counts: Annotated[bool, typer.Option("--counts", help="Only how many, by rule and reason.")] = False,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="So many at most.")] = 100,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=LIMIT_MAX, help="So many at most.")] = 100,
     csv: CsvOption = False,
     config: ConfigOption = None,
     json: JsonOption = False,

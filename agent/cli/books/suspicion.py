@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from agent.cli.access import ledger_of
-from agent.cli.frame import ConfigOption, JsonOption, emit, note, settings_of, utc
+from agent.cli.frame import LIMIT_MAX, ConfigOption, JsonOption, emit, note, settings_of, utc
 from agent.cli.terms.inforce import SinceOption, rules_in_force, span_of
 from agent.cli.terms.who import LearnerOption, learner_of
 
@@ -22,7 +22,7 @@ def flags(
     learner: LearnerOption = None,
     check: Annotated[str, typer.Option("--check", metavar="CHECK", help="Of this [[check]] only.")] = "",
     since: SinceOption = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="So many at most.")] = 100,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=LIMIT_MAX, help="So many at most.")] = 100,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from agent.cli.access import carry_out, ledger_of
-from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, utc
+from agent.cli.frame import LIMIT_MAX, ConfigOption, JsonOption, emit, emit_json, emit_one, note, utc
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,7 +15,7 @@ app = typer.Typer(
     help="Delivery to the catalogue: now, where it stands, what goes out.",
 )
 
-Limit = Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="Show at most so many entries.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=LIMIT_MAX, help="Show at most so many entries.")]
 
 
 @app.command()

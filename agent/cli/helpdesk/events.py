@@ -13,7 +13,7 @@ import orjson
 import typer
 
 from agent.cli.access import ledger_of
-from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, run_async, settings_of, utc
+from agent.cli.frame import LIMIT_MAX, ConfigOption, JsonOption, emit, emit_json, run_async, settings_of, utc
 from agent.cli.helpdesk.told import as_if_told, recorded_told
 from agent.cli.helpdesk.uncounted import uncounted
 from agent.cli.mending.replay import replay
@@ -46,7 +46,7 @@ def listed(
     kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="Of one kind: quiz.submitted, forum.*")] = "",
     since: SinceOption = None,
     until: UntilOption = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="So many at most.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=LIMIT_MAX, help="So many at most.")] = 50,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:

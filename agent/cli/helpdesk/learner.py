@@ -9,7 +9,7 @@ import typer
 
 from agent.cli.access import ledger_of
 from agent.cli.badges.shelf import lines, shelf
-from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, run_async, settings_of, utc
+from agent.cli.frame import LIMIT_MAX, ConfigOption, JsonOption, emit, emit_json, note, run_async, settings_of, utc
 from agent.cli.helpdesk import beside, lots, merging
 from agent.cli.privacy.erase import erase, readmit
 from agent.cli.privacy.export import export
@@ -47,7 +47,7 @@ _OTHERS_MAX = 10
 @app.command()
 def show(
     student: StudentArgument,
-    limit: Annotated[int, typer.Option("--limit", min=0, max=1_000_000, help="So many recent entries at most.")] = 10,
+    limit: Annotated[int, typer.Option("--limit", min=0, max=LIMIT_MAX, help="So many recent entries at most.")] = 10,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:

@@ -137,15 +137,11 @@ def _whom(config: Path | None, student: str) -> tuple[str, list[list[str]]]:
 
     settings = settings_of(config)
     with ledger_of(config) as connection:
-        site, colon, user = student.partition(":")
-        if (
-            colon
-            and user
-            and site
-            in {one.site_name for one in settings.post_sources} - {one.site_name for one in settings.log_sources}
-        ):
+        site, _, user = student.partition(":")
+        without_log = {one.site_name for one in settings.post_sources} - {one.site_name for one in settings.log_sources}
+        if user and site in without_log:
             learner = aliases_in(connection).learner(student)
-            return learner, [list(account) for account in holdings.accounts_of(connection, learner)]
-        file, _ = rules_in_force(settings, connection)
-        learner = run_async(person(settings, connection, student, file)).learner
+        else:
+            file, _ = rules_in_force(settings, connection)
+            learner = run_async(person(settings, connection, student, file)).learner
         return learner, [list(account) for account in holdings.accounts_of(connection, learner)]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from agent.cli.access import ByOption, ReasonOption, carry_out, ledger_of
-from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, settings_of, utc
+from agent.cli.frame import LIMIT_MAX, ConfigOption, JsonOption, emit, emit_json, emit_one, settings_of, utc
 from agent.cli.spending.picture import QrOption, picture
 from agent.cli.spending.redeem import drawn, tell
 from agent.cli.terms.inforce import whoever
@@ -24,7 +24,7 @@ NameArgument = Annotated[str, typer.Argument(metavar="KEY", help="The wish's key
 @app.command("list")
 def listed(
     learner: LearnerOption = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="So many at most.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=LIMIT_MAX, help="So many at most.")] = 50,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:

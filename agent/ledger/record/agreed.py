@@ -12,9 +12,8 @@ import aiosqlite
 
 from agent.ledger.record.erased import Account, Span
 
-ASKED = "participation"
-"""The setting that says `opt-in` where nobody earns who has not agreed."""
 OPT_IN = "opt-in"
+"""What `participation` says, in config.toml and in the ledger's setting, where nobody earns who has not agreed."""
 
 How = Literal["hand", "file"]
 """By whose word: a person's about one learner, or a list of many."""

@@ -251,5 +251,5 @@ async def opt_in(connection: aiosqlite.Connection, accounts: Collection[Account]
 
 
 def out_now(connection: sqlite3.Connection) -> frozenset[str]:
-    """Learners who said that they want no part now."""
+    """Learners who take no part now: by their own word, or because their system deleted them."""
     return frozenset(learner for (learner,) in connection.execute(_OUT_NOW))

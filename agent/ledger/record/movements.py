@@ -8,7 +8,7 @@ from typing import NamedTuple
 from agent.config.ways_in import configured
 from agent.errors import IntegrityError
 from agent.ledger.record.people import Macs, Person
-from agent.model import Decision, Event, Trust
+from agent.model import Award, Decision, Event, Trust
 from wire import entry as wire_entry
 
 BADGE_PREFIX = "badge:"
@@ -46,9 +46,9 @@ _TRUST = {trust: trust.name for trust in Trust}
 """A member's name is slow to look up."""
 
 
-def count_of(decision: Decision) -> int:
-    """How many movements an awarded or reversed decision makes."""
-    return sum([1 for posting in decision.postings if posting.amount])
+def count_of(made: Decision | Award) -> int:
+    """How many movements an awarded or reversed decision makes, or an award made."""
+    return sum([1 for posting in made.postings if posting.amount])
 
 
 def of_award(decision: Decision, event: Event, person: Person, event_no: int, decision_no: int) -> list[Movement]:

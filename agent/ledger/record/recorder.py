@@ -223,9 +223,9 @@ class Recorder:
         markers: dict[int, int] = {}
         seq = self._seq
         for decision_no, decision in booked:
-            n = moving.count_of(decision) if decision.outcome in _ENTERED else 0
-            marker = markers[decision_no] = seq + 1 if n else -decision_no
-            seq += n
+            count = moving.count_of(decision) if decision.outcome in _ENTERED else 0
+            marker = markers[decision_no] = seq + 1 if count else -decision_no
+            seq += count
             for use in decision.reserves or decision.uses:
                 uses.append((use, marker))  # noqa: PERF401 - a generator for two of them costs more
         # Uses first: they are most of the work, and are written while the entries are made.
@@ -250,8 +250,7 @@ class Recorder:
         if award.marker:
             return award.entries
         first = markers[first_no - 1 + award.number]
-        count = sum(1 for posting in award.postings if posting.amount)
-        return [f"{self._epoch}-{first + n}" for n in range(count)]
+        return [f"{self._epoch}-{first + n}" for n in range(moving.count_of(award))]
 
     async def _write_notes(self, behind: Behind, decisions: Iterable[Decision], now: int) -> None:
         """Members of sets belong to no entry (seq 0), so that no reversal takes them away; one that is there stays."""
