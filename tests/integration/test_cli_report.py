@@ -82,5 +82,6 @@ def test_people_read_it_as_tables_and_a_day_that_is_none_is_told(desk: Desk) -> 
     ]  # fmt: skip
     assert "1 points, 0.25 stars" in shown.stdout
     assert "beside the 2 days before" in shown.stderr
-    refused = desk.command("report", "--until", "yesterday", check=False)
-    assert (refused.returncode, "'yesterday' is no day" in refused.stderr) == (1, True)
+    for wrong in ("yesterday", "0001-01-05", "9999-12-31"):
+        refused = desk.command("report", "--until", wrong, check=False)
+        assert (refused.returncode, f"'{wrong}' is n" in refused.stderr) == (1, True)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode="markdown", help="What a span of days came to, beside the days before it.")
 
 DAYS_MAX = 3_660
+YEAR_MIN = 1970
+"""Acts are counted in seconds since then; the days before it stay days that a calendar knows."""
 RULE_COLUMNS = ("rule", "acts", "awarded", "held", "refused", "hit_pct", "before", "learners", "paid")
 MONEY_COLUMNS = ("currency", "issued", "before", "taken_back", "spent", "redemptions", "expired")
 SOURCE_COLUMNS = ("source", "events", "before", "newest_act")
@@ -73,9 +75,12 @@ def _day(text: str, rulebook: Rulebook) -> date:
     if not text:
         return rulebook.calendar.day(int(time.time()))
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
-        raise InvalidInputError(f"{text!r} is no day", hint="write 2026-09-30") from None
+        day = date.min
+    if day.year < YEAR_MIN:
+        raise InvalidInputError(f"{text!r} is no day to report of", hint="write 2026-09-30")
+    return day
 
 
 def _told(

@@ -7,6 +7,7 @@ where they belong, and go where their person goes.
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import aiosqlite
-import orjson
 
 from agent.clock import Clock
 from agent.errors import ConfigError, ConstraintError, InvalidInputError
@@ -64,6 +64,8 @@ ACTS: Mapping[str, tuple[str, ...]] = {
 
 LISTED_MAX = 100
 """Of a list that is an argument, so many are written down."""
+CHARS_MAX = 300
+"""Of a text that is an argument, or names who asked, so much is written down."""
 
 DONE = "done"
 _REFUSALS = (InvalidInputError, ConfigError, ConstraintError)
@@ -141,7 +143,7 @@ class Journal:
 
     async def _begun(self, command: str, arguments: Mapping[str, Any], names: tuple[str, ...]) -> int:
         told = {name: _short(arguments[name]) for name in names if arguments.get(name) not in (None, "", [], ())}
-        row = (self._clock.now(), command, str(arguments.get("by", "")), account(), orjson.dumps(told).decode())
+        row = (self._clock.now(), command, _short(str(arguments.get("by") or "")), account(), _json(told))
 
         async def unit(connection: aiosqlite.Connection) -> int:
             ((number,),) = await connection.execute_fetchall(_BEGUN, row)
@@ -158,7 +160,7 @@ class Journal:
 
 async def note(connection: aiosqlite.Connection, what: str, about: Mapping[str, Any], now: int) -> None:
     """Write down what is done already, inside one of the writer's units."""
-    await connection.execute(_NOTED, (now, what, account(), orjson.dumps(dict(about)).decode(), now))
+    await connection.execute(_NOTED, (now, what, account(), _json(about), now))
 
 
 async def noted(data_dir: Path, what: str, about: Mapping[str, Any], now: int) -> None:
@@ -185,7 +187,7 @@ def listed(connection: sqlite3.Connection, *, since: int, what: str, by: str, ne
             what=command,
             by=said_by,
             account=name,
-            about=orjson.loads(about),
+            about=json.loads(about),
             outcome=outcome,
             ended_at=ended_at,
         )
@@ -204,6 +206,14 @@ def account() -> str:
 
 
 def _short(value: Any) -> Any:
-    if isinstance(value, list | tuple) and len(value) > LISTED_MAX:
-        return [*value[:LISTED_MAX], f"and {len(value) - LISTED_MAX} more"]
+    """What of an argument is written down. It was checked by nobody yet: whatever it is, the operation is to refuse."""
+    if isinstance(value, str):
+        return value[:CHARS_MAX].encode(errors="replace").decode()
+    if isinstance(value, list | tuple):
+        more = [f"and {len(value) - LISTED_MAX} more"] if len(value) > LISTED_MAX else []
+        return [*map(_short, value[:LISTED_MAX]), *more]
     return value
+
+
+def _json(about: Mapping[str, Any]) -> str:
+    return json.dumps(dict(about), ensure_ascii=False, separators=(",", ":"))

@@ -85,6 +85,21 @@ async def test_what_is_refused_says_so_and_what_failed_or_is_cut_off_says_nothin
     assert [(act.about["seq"], act.outcome) for act in desk.acts()] == [(6, ""), (5, ""), (4, "refused")]
 
 
+@pytest.mark.parametrize("by", ["\udcff", "x" * 10_000, None])
+async def test_what_nobody_checked_yet_is_written_down_as_far_as_it_can_be_and_refused_by_the_operation(
+    desk: Desk, by: str | None
+) -> None:
+    async def refuse() -> None:
+        raise InvalidInputError("no")
+
+    asked = desk.journal.kept("review.reject", doing(refuse))
+    with pytest.raises(InvalidInputError):
+        await asked(decisions=[10**30, "\udcff", ["y" * 10_000]], by=by)
+    (act,) = desk.acts()
+    assert (act.about["decisions"], act.outcome) == ([10**30, "?", ["y" * 300]], "refused")
+    assert len(act.by) <= 300
+
+
 async def test_what_only_looks_or_goes_on_is_no_act_of_its_own(desk: Desk) -> None:
     async def nothing() -> None:
         return None
