@@ -16,7 +16,6 @@ from catalogue.app import wall_clock
 from catalogue.errors import CatalogueError, RefusedError
 from catalogue.finance import closing
 from catalogue.funding import months
-from catalogue.verify import verify
 from tests.contract.catalogues import Hand, RealCatalogue, running_catalogue
 from tests.integration.operator import Operator
 from tests.integration.redemption.shop import a_shop

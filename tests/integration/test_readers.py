@@ -11,8 +11,6 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from catalogue import books, tenants
-from catalogue.app import wall_clock
-from catalogue.verify import verify
 from tests.contract.catalogues import Hand, RealCatalogue, running_catalogue
 from tests.integration.operator import CAMPUS, Operator, every_command
 from tests.servers import PostgresDatabase
