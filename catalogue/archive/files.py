@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -86,19 +87,34 @@ class Digest:
         return self._hash.hexdigest()
 
 
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Tell what the disk refuses."""
+    try:
+        yield
+    except OSError as exc:
+        why = exc.strerror or str(exc)
+        raise CatalogueError(f"{path} cannot be written: {why}", hint="make room there, or name another --dir") from None
+
+
 async def write(path: Path, table: str, pages: AsyncIterator[list[Row]]) -> Digest:
-    """Write one table's rows, page by page, to the disk itself; what was written."""
+    """Write one table's rows, page by page, to the disk itself; what was written.
+
+    Raises:
+        CatalogueError: the disk does not take it.
+    """
     pa = library()
     kinds = {BigInteger: pa.int64(), Boolean: pa.bool_(), LargeBinary: pa.binary()}
     fields = [(one.name, kinds.get(type(one.type), pa.string())) for one in TABLES[table].columns]
     shape = pa.schema([pa.field(name, kind) for name, kind in fields])
     digest = Digest()
-    with pa.parquet.ParquetWriter(path, shape, compression="zstd") as writer:
-        async for page in pages:
-            arrays = [pa.array([row[at] for row in page], type=field.type) for at, field in enumerate(shape)]
-            writer.write_batch(pa.record_batch(arrays, schema=shape))
-            digest.add(page)
-    _sync(path)
+    with _writing(path):
+        with pa.parquet.ParquetWriter(path, shape, compression="zstd") as writer:
+            async for page in pages:
+                arrays = [pa.array([row[at] for row in page], type=field.type) for at, field in enumerate(shape)]
+                writer.write_batch(pa.record_batch(arrays, schema=shape))
+                digest.add(page)
+        _sync(path)
     return digest
 
 
@@ -162,26 +178,29 @@ def begin(place: Place) -> Place:
         CatalogueError: it cannot be made.
     """
     beside = Place(root=place.root, month=place.month, campus=f".{place.campus}.new")
-    try:
+    with _writing(beside.folder):
         if beside.folder.exists():
             shutil.rmtree(beside.folder)
         beside.folder.mkdir(mode=0o700, parents=True)
-    except OSError as exc:
-        raise CatalogueError(f"{beside.folder} cannot be made: {exc.strerror}", hint="see --dir") from None
     return beside
 
 
 def seal(beside: Place, place: Place, said: dict[str, Any]) -> bytes:
-    """Write the manifest and give the set its name; the manifest's SHA-256."""
+    """Write the manifest and give the set its name; the manifest's SHA-256.
+
+    Raises:
+        CatalogueError: the disk does not take it.
+    """
     text = json.dumps(said, sort_keys=True, indent=1).encode() + b"\n"
     path = beside.folder / MANIFEST
-    path.write_bytes(text)
-    _sync(path)
-    if place.folder.exists():
-        shutil.rmtree(place.folder)
-    beside.folder.rename(place.folder)
-    _sync(place.folder)
-    _sync(place.folder.parent)
+    with _writing(path):
+        path.write_bytes(text)
+        _sync(path)
+        if place.folder.exists():
+            shutil.rmtree(place.folder)
+        beside.folder.rename(place.folder)
+        _sync(place.folder)
+        _sync(place.folder.parent)
     return hashlib.sha256(text).digest()
 
 

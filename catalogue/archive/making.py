@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from catalogue import schema
+from catalogue import acts, schema
+from catalogue.acts import Act
 from catalogue.archive import checking, files, reading
 from catalogue.archive.files import TABLES, Place, Row
 from catalogue.errors import CatalogueError, IntegrityError
@@ -20,8 +21,10 @@ from catalogue.wallets import carried, dates
 from catalogue.wallets.carried import Folding
 
 
-async def make(store: Store, place: Place, *, now: int, by: str) -> dict[str, Any]:
+async def make(store: Store, place: Place, act: Act) -> dict[str, Any]:
     """Write a month of a campus, read it back, and note that it is there; its manifest. Nothing is removed.
+
+    ``act`` is written down with that: whose it is, when, and what made it.
 
     Raises:
         CatalogueError: a month of it is open, an older one is not archived, or the files cannot be written.
@@ -40,7 +43,7 @@ async def make(store: Store, place: Place, *, now: int, by: str) -> dict[str, An
             "v": files.VERSION,
             "campus": place.campus,
             "month": place.month,
-            "made_at": now,
+            "made_at": act.at,
             "schema": schema.REVISION,
             "first_no": first_no,
             "last_no": last_no,
@@ -63,7 +66,7 @@ async def make(store: Store, place: Place, *, now: int, by: str) -> dict[str, An
     faults = checking.check(place, manifest)
     if faults:
         raise IntegrityError(f"{place.folder}: {faults[0]}", hint="the disk does not keep what it is given")
-    await _note(store, place, said, manifest, now=now, by=by)
+    await _note(store, place, said, manifest, act)
     return said
 
 
@@ -96,7 +99,7 @@ async def _chains(conn: AsyncConnection, campus: str, month: str) -> list[dict[s
     return [found[name] for name in sorted(found)]
 
 
-async def _note(store: Store, place: Place, said: dict[str, Any], manifest: bytes, *, now: int, by: str) -> None:
+async def _note(store: Store, place: Place, said: dict[str, Any], manifest: bytes, act: Act) -> None:
     """Keep in the database where everything stands at the month's end, so that the books can begin there."""
     campus, last_no = place.campus, said["last_no"]
     async with store.writing() as conn:
@@ -108,21 +111,26 @@ async def _note(store: Store, place: Place, said: dict[str, Any], manifest: byte
         agents = await conn.scalars(select(schema.agent.c.agent).where(schema.agent.c.campus == campus))
         for agent in agents.all():
             await pages.mark(conn, campus, agent, last_no)
-        mine = (archived_month.c.campus == campus, archived_month.c.month == place.month)
-        if await conn.scalar(select(archived_month.c.month).where(*mine)) is not None:
-            await conn.execute(archived_month.update().where(*mine).values(manifest=manifest, made_at=now, made_by=by))
-            return
-        key = {"campus": campus, "month": place.month}
-        counted = {"entries": said["files"]["entry"]["rows"], "batches": said["files"]["batch"]["rows"]}
-        numbers = {"first_no": said["first_no"], "last_no": last_no}
-        made = {"manifest": manifest, "made_at": now, "made_by": by}
-        await conn.execute(insert(archived_month), key | counted | numbers | made)
-        heads = [
-            key | {"agent": one["agent"], "epoch": one["epoch"], "seq": one["seq"], "head": bytes.fromhex(one["head"])}
-            for one in said["chains"]
-        ]
-        if heads:
-            await conn.execute(insert(archived_chain), heads)
+        await _keep(conn, place, said, {"manifest": manifest, "made_at": act.at, "made_by": act.by})
+        await acts.note(conn, act, last_no=last_no)
+
+
+async def _keep(conn: AsyncConnection, place: Place, said: dict[str, Any], made: dict[str, Any]) -> None:
+    """The month, and where chains stood at its end; made again it has the same rows in other files."""
+    mine = (archived_month.c.campus == place.campus, archived_month.c.month == place.month)
+    if await conn.scalar(select(archived_month.c.month).where(*mine)) is not None:
+        await conn.execute(archived_month.update().where(*mine).values(made))
+        return
+    key = {"campus": place.campus, "month": place.month}
+    counted = {"entries": said["files"]["entry"]["rows"], "batches": said["files"]["batch"]["rows"]}
+    numbers = {"first_no": said["first_no"], "last_no": said["last_no"]}
+    await conn.execute(insert(archived_month), key | counted | numbers | made)
+    heads = [
+        key | {"agent": one["agent"], "epoch": one["epoch"], "seq": one["seq"], "head": bytes.fromhex(one["head"])}
+        for one in said["chains"]
+    ]
+    if heads:
+        await conn.execute(insert(archived_chain), heads)
 
 
 async def _movements(conn: AsyncConnection, place: Place) -> AsyncIterator[list[MovementRow]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from sqlalchemy import Row, delete, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from catalogue import acts
+from catalogue.acts import Act
 from catalogue.archive import checking, files, making, reading
 from catalogue.archive.files import TABLES, Place
 from catalogue.errors import CatalogueError, IntegrityError, UnavailableError
@@ -36,8 +39,8 @@ _KEPT = {
 """What stays: entries that were set aside can be accepted later; an agent's first tells its history from others'."""
 
 
-async def drop(store: Store, root: Path, month: str, *, now: int) -> list[str]:
-    """Let go of a month's rows whose files were just read back; whose they were.
+async def drop(store: Store, root: Path, month: str, act: Act) -> list[str]:
+    """Let go of a month's rows whose files were just read back; whose they were. ``act`` is written down with that.
 
     Raises:
         CatalogueError: it is not archived for every campus that has something in it, or is not the oldest.
@@ -57,6 +60,7 @@ async def drop(store: Store, root: Path, month: str, *, now: int) -> list[str]:
             part = f"{partition(table, month)} AS {table}"
             kept = f"SELECT {table}.* FROM {part} WHERE {which}"  # noqa: S608 - own names
             await conn.execute(text(f"CREATE TEMPORARY TABLE kept_{table} AS {kept}"))
+        await acts.note(conn, act, campuses=len(made))
         await _alone(conn)
         for table in TABLES:
             await conn.execute(text(f"ALTER TABLE {table} DETACH PARTITION {partition(table, month)}"))
@@ -65,37 +69,42 @@ async def drop(store: Store, root: Path, month: str, *, now: int) -> list[str]:
             await conn.execute(text(f"INSERT INTO {table} SELECT * FROM kept_{table}"))  # noqa: S608 - own names
         for table in _KEPT:
             await conn.execute(text(f"DROP TABLE kept_{table}"))
-        gone = update(archived_month).where(archived_month.c.month == month).values(gone_at=now)
-        await conn.execute(gone)
+        await conn.execute(update(archived_month).where(archived_month.c.month == month).values(gone_at=act.at))
         for row in made.values():
             await _forget_older(conn, row.campus, row.last_no)
     return sorted(made)
 
 
-async def load(store: Store, root: Path, month: str) -> list[str]:
+async def load(store: Store, root: Path, month: str, act: Act) -> list[str]:
     """Bring a month back, and before it all later ones that are in files alone; the months, newest first.
+
+    ``act`` is written down with each. What wallets carry into them is worked out from the files of months before.
 
     Raises:
         CatalogueError: it is not in the archive alone.
-        IntegrityError: a file is not what it was.
+        IntegrityError: a file is not what it was, of these months or of one before them.
     """
     async with store.reading() as conn:
         _need_parts(conn)
         table = archived_month.c
         found = select(table.month).where(table.gone_at.is_not(None), table.month >= month).distinct()
         wanted = sorted(await conn.scalars(found), reverse=True)
-    if month not in wanted:
-        raise CatalogueError(f"{month} is not in the archive alone", hint="see: rewards-catalogue archive list")
+        if month not in wanted:
+            raise CatalogueError(f"{month} is not in the archive alone", hint="see: rewards-catalogue archive list")
+        read = (await conn.execute(select(archived_month).where(table.month <= wanted[0]))).all()
+    for row in read:
+        _need_sound(Place(root=root, month=row.month, campus=row.campus), row)
     for one in wanted:
-        await _load(store, root, one)
+        await _load(store, root, one, replace(act, about=one))
     return wanted
 
 
-async def _load(store: Store, root: Path, month: str) -> None:
+async def _load(store: Store, root: Path, month: str, act: Act) -> None:
+    """Bring one month back whose files, and those of the months before it, are sound."""
     async with store.writing() as conn:
+        await acts.note(conn, act)
         rows = (await conn.execute(select(archived_month).where(archived_month.c.month == month))).all()
         for row in rows:
-            _need_sound(Place(root=root, month=month, campus=row.campus), row)
             await _carry(conn, root, row)
         for table in TABLES:
             part = partition(table, month)

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from sqlalchemy import make_url, text
 
+from catalogue.acts import Act
 from catalogue.api import tokens
 from catalogue.archive import making
 from catalogue.archive.files import Place
@@ -57,7 +58,8 @@ async def test_in_any_locale_every_reward_and_every_sum_is_found(
         async with real.store.writing() as conn:
             await closing.close(conn, CAMPUS, now=DECEMBER, by="a test")
         place = Place(root=tmp_path / "archive", month="2026-09", campus=CAMPUS)
-        made = await making.make(real.store, place, now=DECEMBER, by="a test")
+        act = Act(campus=CAMPUS, by="a test", at=DECEMBER, act="archive.make")
+        made = await making.make(real.store, place, act)
         assert [currency for currency, *_ in made["sums"]] == sorted(CURRENCIES)
 
 

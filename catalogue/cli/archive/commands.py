@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,8 +14,6 @@ from catalogue.cli.common import (
     JsonOption,
     act,
     iso,
-    now,
-    operator,
     settings,
     show,
     told,
@@ -23,8 +21,13 @@ from catalogue.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from sqlalchemy import Row
+
+    from catalogue.acts import Act
     from catalogue.config import Config
     from catalogue.store import Store
+
+    Moving = Callable[[Store, Path, str, Act], Coroutine[Any, Any, list[str]]]
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -41,13 +44,7 @@ def list_(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: 
     """List the months that are in files, and whether their rows are in the database too."""
 
     async def work(store: Store) -> list[dict[str, Any]]:
-        from sqlalchemy import select
-
-        from catalogue.schema import archived_month
-
-        table = archived_month.c
-        async with store.reading() as conn:
-            rows = (await conn.execute(select(archived_month).order_by(table.month, table.campus))).all()
+        rows = await _archived(store)
         return [
             {
                 "month": row.month,
@@ -72,6 +69,17 @@ def list_(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: 
     )
 
 
+async def _archived(store: Store) -> Sequence[Row[Any]]:
+    """Every month of a campus that is in files, the oldest first."""
+    from sqlalchemy import select
+
+    from catalogue.schema import archived_month
+
+    table = archived_month.c
+    async with store.reading() as conn:
+        return (await conn.execute(select(archived_month).order_by(table.month, table.campus))).all()
+
+
 def _where(row: dict[str, Any]) -> str:
     return f"files, made {iso(row['made_at'])}" + (" and database" if row["gone_at"] is None else " alone")
 
@@ -90,7 +98,6 @@ def make(
     found = settings(config, data_dir)
 
     async def work(store: Store) -> list[dict[str, Any]]:
-        from catalogue import acts
         from catalogue.archive import making, reading
         from catalogue.archive.files import Place
 
@@ -99,9 +106,8 @@ def make(
         async with store.reading() as conn:
             wanted = [campus] if campus else await reading.campuses(conn, month)
         for name in wanted:
-            said = await making.make(store, Place(root=root, month=month, campus=name), now=now(), by=operator())
-            async with store.writing() as conn:
-                await acts.note(conn, act(name, "archive.make", month), last_no=said["last_no"])
+            place = Place(root=root, month=month, campus=name)
+            said = await making.make(store, place, act(name, "archive.make", month))
             rows = {table: said["files"][table]["rows"] for table in said["files"]}
             made.append({"month": month, "campus": name, "rows": rows})
         return made
@@ -128,16 +134,13 @@ def verify(
     found = settings(config, data_dir)
 
     async def work(store: Store) -> dict[str, Any]:
-        from sqlalchemy import select
-
         from catalogue.archive import checking
         from catalogue.archive.files import Place
-        from catalogue.schema import archived_month
+        from catalogue.errors import CatalogueError
 
-        table = archived_month.c
-        wanted = select(archived_month).order_by(table.campus, table.month)
-        async with store.reading() as conn:
-            rows = (await conn.execute(wanted if month is None else wanted.where(table.month == month))).all()
+        rows = [row for row in await _archived(store) if month in {None, row.month}]
+        if month is not None and not rows:
+            raise CatalogueError(f"{month} is not archived", hint="see: rewards-catalogue archive list")
         root, faults = _root(found, directory), []
         for row in rows:
             place = Place(root=root, month=row.month, campus=row.campus)
@@ -164,18 +167,9 @@ def drop(
     as_json: JsonOption = False,
 ) -> None:
     """Let go of a month's rows in the database, once its files were read back again. The oldest first; PostgreSQL."""
-    found = settings(config, data_dir)
+    from catalogue.archive import moving
 
-    async def work(store: Store, root: Path) -> list[str]:
-        from catalogue import acts
-        from catalogue.archive import moving
-
-        campuses = await moving.drop(store, root, month, now=now())
-        async with store.writing() as conn:
-            await acts.note(conn, act(acts.EVERYWHERE, "archive.drop", month), campuses=len(campuses))
-        return campuses
-
-    campuses = _moved(found, month, directory, work)
+    campuses = _moved("archive.drop", moving.drop, month, directory, settings(config, data_dir))
     show(
         {"month": month, "campuses": campuses},
         as_json=as_json,
@@ -193,25 +187,19 @@ def load(
     as_json: JsonOption = False,
 ) -> None:
     """Bring a month back into the database, and those after it; the files stay. `drop` lets go of them again."""
-    found = settings(config, data_dir)
+    from catalogue.archive import moving
 
-    async def work(store: Store, root: Path) -> list[str]:
-        from catalogue import acts
-        from catalogue.archive import moving
-
-        months = await moving.load(store, root, month)
-        async with store.writing() as conn:
-            await acts.note(conn, act(acts.EVERYWHERE, "archive.load", month), months=len(months))
-        return months
-
-    months = _moved(found, month, directory, work)
+    months = _moved("archive.load", moving.load, month, directory, settings(config, data_dir))
     show({"months": months}, as_json=as_json, lines=lambda: [f"{one} is here again" for one in months])
 
 
-def _moved(found: Config, month: str, directory: Path | None, work: Callable[[Store, Path], Any]) -> list[str]:
+def _moved(name: str, do: Moving, month: str, directory: Path | None, found: Config) -> list[str]:
+    """Let a month go or come; whose, or which months."""
+    from catalogue.acts import EVERYWHERE
+
     _check(month)
-    moved: list[str] = with_store(found, lambda store: work(store, _root(found, directory)))
-    return moved
+    said = act(EVERYWHERE, name, month)
+    return with_store(found, lambda store: do(store, _root(found, directory), month, said))
 
 
 def _root(found: Config, directory: Path | None) -> Path:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from catalogue import acts, books
+from catalogue.acts import Act
 from catalogue.archive import checking, files, making, moving
 from catalogue.archive.files import Place
 from catalogue.errors import CatalogueError, IntegrityError, RefusedError
@@ -19,6 +20,7 @@ from catalogue.receive import StoredReceipt
 from catalogue.statement import pages
 from catalogue.store import months
 from catalogue.wallets import audit, dates
+from tests.disks import DISK_KIB, small_disk_at
 from tests.integration.scale.campus import Campus
 from tests.wire_builders import CAMPUS, an_entry
 from wire import chain, statement
@@ -26,6 +28,10 @@ from wire.receipt import Stand
 
 SEPTEMBER, OCTOBER, NOVEMBER, DECEMBER = (months.begins(f"2026-{month}") for month in ("09", "10", "11", "12"))
 NEVER = 10**12
+
+
+def said(verb: str, campus: str = acts.EVERYWHERE) -> Act:
+    return Act(campus=campus, by="test", at=DECEMBER, act=f"archive.{verb}")
 
 
 async def close(campus: Campus, *, until: str, at: int = DECEMBER) -> None:
@@ -39,13 +45,13 @@ async def made(campus: Campus, root: Path, *wanted: str) -> list[dict[str, Any]]
     found = []
     for month in wanted:
         place = Place(root=root, month=month, campus=campus.name)
-        found.append(await making.make(campus.store, place, now=DECEMBER, by="test"))
+        found.append(await making.make(campus.store, place, said("make", campus.name)))
     return found
 
 
 async def dropped(campus: Campus, root: Path, *wanted: str) -> None:
     for month in wanted:
-        assert await moving.drop(campus.store, root, month, now=DECEMBER) == [campus.name]
+        assert await moving.drop(campus.store, root, month, said("drop")) == [campus.name]
 
 
 async def live(campus: Campus) -> None:
@@ -129,7 +135,7 @@ async def test_wallets_go_on_from_what_they_carried_over(parted_campus: Campus, 
     async with campus.store.writing() as conn:
         assert await audit.rebuild(campus.store, conn, CAMPUS, found) == 2
     after = await asked(campus)
-    assert await moving.load(campus.store, tmp_path, "2026-09") == ["2026-10", "2026-09"]
+    assert await moving.load(campus.store, tmp_path, "2026-09", said("load")) == ["2026-10", "2026-09"]
     assert await asked(campus) == after
     assert (await campus.verified(at=DECEMBER)).faults == []
 
@@ -148,11 +154,17 @@ async def test_what_is_brought_back_is_what_went(parted_campus: Campus, tmp_path
     await dropped(parted_campus, tmp_path, "2026-09", "2026-10")
     assert await rows() != before
     with pytest.raises(CatalogueError, match="not in the archive alone"):
-        await moving.load(parted_campus.store, tmp_path, "2026-11")
-    assert await moving.load(parted_campus.store, tmp_path, "2026-10") == ["2026-10"]
+        await moving.load(parted_campus.store, tmp_path, "2026-11", said("load"))
+    older = tmp_path / "2026-09" / CAMPUS / "movement.parquet"
+    whole = older.read_bytes()
+    older.write_bytes(whole[:-1])
+    with pytest.raises(IntegrityError, match="was changed"):
+        await moving.load(parted_campus.store, tmp_path, "2026-10", said("load"))
+    older.write_bytes(whole)
+    assert await moving.load(parted_campus.store, tmp_path, "2026-10", said("load")) == ["2026-10"]
     assert (await parted_campus.verified(at=DECEMBER)).faults == []
     await dropped(parted_campus, tmp_path, "2026-10")
-    await moving.load(parted_campus.store, tmp_path, "2026-09")
+    await moving.load(parted_campus.store, tmp_path, "2026-09", said("load"))
     assert await rows() == before
     assert (await parted_campus.verified(at=DECEMBER)).entries == 8
 
@@ -207,12 +219,12 @@ async def test_only_what_is_closed_and_follows_goes_into_files(parted_campus: Ca
     await other.deliver({}, at=SEPTEMBER + 9)
     await made(parted_campus, tmp_path, "2026-09", "2026-09", "2026-10")
     with pytest.raises(CatalogueError, match="not archived for 1 campuses, such as elsewhere"):
-        await moving.drop(parted_campus.store, tmp_path, "2026-09", now=DECEMBER)
+        await moving.drop(parted_campus.store, tmp_path, "2026-09", said("drop"))
     await close(other, until="2026-09")
     await made(other, tmp_path, "2026-09")
     with pytest.raises(CatalogueError, match="2026-09 is older"):
-        await moving.drop(parted_campus.store, tmp_path, "2026-10", now=DECEMBER)
-    assert await moving.drop(parted_campus.store, tmp_path, "2026-09", now=DECEMBER) == ["elsewhere", CAMPUS]
+        await moving.drop(parted_campus.store, tmp_path, "2026-10", said("drop"))
+    assert await moving.drop(parted_campus.store, tmp_path, "2026-09", said("drop")) == ["elsewhere", CAMPUS]
     with pytest.raises(CatalogueError, match="in the archive alone"):
         await made(parted_campus, tmp_path, "2026-09")
     assert (await parted_campus.verified(at=DECEMBER)).faults == []
@@ -234,7 +246,7 @@ async def test_nothing_goes_whose_file_is_not_what_was_written(
         whole = path.read_bytes()
         path.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
     with pytest.raises(IntegrityError, match=wrong):
-        await moving.drop(parted_campus.store, tmp_path, "2026-09", now=DECEMBER)
+        await moving.drop(parted_campus.store, tmp_path, "2026-09", said("drop"))
     assert (await parted_campus.verified(at=DECEMBER)).entries == 8
 
 
@@ -245,7 +257,19 @@ async def test_rows_that_no_file_has_are_not_let_go_of(parted_campus: Campus, tm
         forged = "SELECT campus, agent, epoch, 99, body, rejected, posted_at FROM entry WHERE seq = 2"
         await conn.execute(text(f"INSERT INTO entry {forged}"))
     with pytest.raises(IntegrityError, match="has 6 rows of uni-example, its file 5"):
-        await moving.drop(parted_campus.store, tmp_path, "2026-09", now=DECEMBER)
+        await moving.drop(parted_campus.store, tmp_path, "2026-09", said("drop"))
+
+
+async def test_a_disk_that_is_full_is_told_and_nothing_is_archived(campus: Campus, tmp_path: Path) -> None:
+    await live(campus)
+    with small_disk_at(tmp_path / "disk") as disk:
+        with pytest.raises(OSError, match="No space"):
+            (disk / "rest").write_bytes(bytes(2 * DISK_KIB * 2**10))
+        with pytest.raises(CatalogueError, match=r"cannot be written: .*No space"):
+            await made(campus, disk, "2026-09")
+        (disk / "rest").unlink()
+        (manifest,) = await made(campus, disk, "2026-09")
+    assert manifest["files"]["entry"]["rows"] == 5
 
 
 async def test_a_batch_comes_in_while_a_month_goes(parted_campus: Campus, tmp_path: Path) -> None:
@@ -264,13 +288,13 @@ async def test_an_embedded_catalogue_writes_files_and_keeps_its_months(
     campus: Campus, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     await live(campus)
-    (said,) = await made(campus, tmp_path, "2026-09")
+    (manifested,) = await made(campus, tmp_path, "2026-09")
     place = Place(root=tmp_path, month="2026-09", campus=CAMPUS)
     manifest = bytes.fromhex(files.hashed(place.folder / files.MANIFEST))
     assert checking.check(place, manifest) == []
-    assert said["sums"] == [["points", "award", 4, 37, 0], ["points", "spend", 1, -15, 0]]
+    assert manifested["sums"] == [["points", "award", 4, 37, 0], ["points", "spend", 1, -15, 0]]
     if "sqlite" in request.node.name:
         with pytest.raises(CatalogueError, match="keeps all its months"):
-            await moving.drop(campus.store, tmp_path, "2026-09", now=DECEMBER)
+            await moving.drop(campus.store, tmp_path, "2026-09", said("drop"))
     async with campus.store.writing() as conn:
         await acts.check(conn, CAMPUS, pytest.fail)

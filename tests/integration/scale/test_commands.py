@@ -101,6 +101,7 @@ def test_a_month_is_written_listed_verified_let_go_of_and_brought_back(
 def test_a_changed_file_and_a_wrong_month_are_told(typist: Typist) -> None:
     typist.types("archive", "make", "2026-09")
     assert "is no month such as" in typist.types("archive", "make", "September", code=1)[1]
+    assert "2026-08 is not archived" in typist.types("archive", "verify", "2026-08", code=1)[1]
     assert "open month" in typist.types("archive", "make", "2026-10", code=1)[1]
     file = typist.directory / "archive" / "2026-09" / CAMPUS / "movement.parquet"
     file.write_bytes(file.read_bytes()[:-1])
