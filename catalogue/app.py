@@ -33,7 +33,7 @@ from catalogue.recognition.door import RecognitionDoor
 from catalogue.redemption.door import SpendingDoor
 from catalogue.redemption.vault import Vault
 from catalogue.statement.door import StatementDoor
-from catalogue.store import Store
+from catalogue.store import Store, database_said
 from wire import batch, enrolment, receipt, signing
 from wire.canonical import NUL, MalformedError
 from wire.enrolment import EnrolAnswer, EnrolRequest, Rotation
@@ -282,14 +282,8 @@ def _as_failure(exc: Exception) -> RefusedError:
     if isinstance(exc, DBAPIError) and str(getattr(exc.orig, "sqlstate", None)).startswith(DATA_ERRORS):
         # What the database says of it quotes what was sent.
         return RefusedError(400, "malformed", "something in it cannot be kept: a number too large, or no text")
-    log.error("the database failed", kind=type(exc).__name__, said=_first_line(exc))
+    log.error("the database failed", kind=type(exc).__name__, said=database_said(exc))
     return RefusedError(503, "database", "the catalogue's database does not answer")
-
-
-def _first_line(exc: Exception) -> str:
-    """What a database said, without the statement and its values."""
-    cause = exc.orig if isinstance(exc, DBAPIError) and exc.orig is not None else exc
-    return (str(cause).splitlines() or [""])[0]
 
 
 def _seen(request: web.Request) -> Request:

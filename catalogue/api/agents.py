@@ -26,9 +26,10 @@ SIGNATURE = {
 _REFUSALS = {
     "400": "The message or the path cannot be read",
     "401": "Not signed, not by a key that is known, too long ago, or for another purpose",
-    "403": "The campus is suspended, the agent revoked, or the message another's",
+    "403": "The campus is suspended or closed, the agent revoked, or the message another's",
     "404": "There is nothing of that name",
     "409": "It cannot be done as things are; the message says why",
+    "410": "It is in the archive; the message says how the operator brings it back",
     "413": "The message is too large",
     "503": "Busy, the database does not answer, or the operator must look; Retry-After says how many seconds to wait",
 }

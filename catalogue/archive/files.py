@@ -94,7 +94,9 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as exc:
         why = exc.strerror or str(exc)
-        raise CatalogueError(f"{path} cannot be written: {why}", hint="make room there, or name another --dir") from None
+        raise CatalogueError(
+            f"{path} cannot be written: {why}", hint="make room there, or name another --dir"
+        ) from None
 
 
 async def write(path: Path, table: str, pages: AsyncIterator[list[Row]]) -> Digest:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from catalogue.cli.common import (
+    Campus,
     ConfigOption,
     DataDirOption,
     JsonOption,
@@ -16,17 +17,19 @@ from catalogue.cli.common import (
     settings,
     show,
     told,
+    with_reading,
     with_store,
 )
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from catalogue.store import Store
 
 app = typer.Typer(no_args_is_help=True)
 
 SKEW_TOLD_S = 30
 """From how far apart two clocks are told, in seconds."""
-Campus = Annotated[str, typer.Argument(help="The campus.")]
 
 
 @app.command()
@@ -73,11 +76,10 @@ def list_(
     """List a campus's agents and where each stands."""
     from catalogue import tenants
 
-    async def work(store: Store) -> list[dict[str, Any]]:
-        async with store.reading() as conn:
-            return await tenants.agents(conn, campus)
+    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
+        return await tenants.agents(conn, campus)
 
-    rows = with_store(settings(config, data_dir), work, campus=campus)
+    rows = with_reading(settings(config, data_dir), look, campus=campus)
     show(
         rows,
         as_json=as_json,

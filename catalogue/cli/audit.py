@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, day, iso, settings, show, told, with_store
+from catalogue.cli.common import (
+    ConfigOption,
+    DataDirOption,
+    JsonOption,
+    day,
+    iso,
+    settings,
+    show,
+    told,
+    with_reading,
+)
 
 if TYPE_CHECKING:
-    from catalogue.store import Store
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -44,18 +54,17 @@ def list_(
     wanted = {"campus": campus, "act": act, "about": about, "by": by, "since": day(since, "--from")}
     wanted["until"] = None if end is None else end + DAY_S
 
-    async def work(store: Store) -> list[dict[str, Any]]:
+    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue import acts
 
         rows = []
-        async with store.reading() as conn:
-            async for row in acts.listed(conn, wanted):
-                rows.append(row)
-                if len(rows) == limit:
-                    break
+        async for row in acts.listed(conn, wanted):
+            rows.append(row)
+            if len(rows) == limit:
+                break
         return rows
 
-    rows = with_store(settings(config, data_dir), work, owner="*" if campus is None else campus)
+    rows = with_reading(settings(config, data_dir), look, owner="*" if campus is None else campus)
     show(rows, as_json=as_json, lines=lambda: [line for row in rows for line in _lines(row)] or ["no acts"])
 
 

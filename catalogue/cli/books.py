@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,27 +9,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from catalogue.cli.common import (
+    Campus,
     ConfigOption,
     DataDirOption,
+    Form,
     JsonOption,
+    Lines,
     act,
     iso,
     note_archived,
     settings,
     show,
     told,
+    with_reading,
     with_store,
 )
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
     from catalogue.store import Store
 
 wallet = typer.Typer(no_args_is_help=True)
 ledger = typer.Typer(no_args_is_help=True)
-
-Campus = Annotated[str, typer.Argument(help="The campus.")]
 
 
 class Format(StrEnum):
@@ -40,13 +40,6 @@ class Format(StrEnum):
     csv = "csv"
     json = "json"
     raw = "raw"
-
-
-class Lines(StrEnum):
-    """How movements are written."""
-
-    csv = "csv"
-    json = "json"
 
 
 @wallet.command(name="show")
@@ -61,18 +54,17 @@ def show_wallets(
 ) -> None:
     """Show balances, by learner and currency; of one learner also which part of it expires when."""
 
-    async def work(store: Store) -> list[dict[str, Any]]:
+    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue import books
 
-        async with store.reading() as conn:
-            rows = [row async for row in books.wallets(conn, campus, learner=learner, currency=currency)]
-            if learner is not None:
-                rows = [row | await books.lots(conn, campus, learner, row["currency"]) for row in rows]
-                purse = {row["currency"]: row["balance"] for row in await books.purse(conn, campus, learner)}
-                rows = [row | {"purse": purse[row["currency"]]} for row in rows]
-            return rows
+        rows = [row async for row in books.wallets(conn, campus, learner=learner, currency=currency)]
+        if learner is not None:
+            rows = [row | await books.lots(conn, campus, learner, row["currency"]) for row in rows]
+            purse = {row["currency"]: row["balance"] for row in await books.purse(conn, campus, learner)}
+            rows = [row | {"purse": purse[row["currency"]]} for row in rows]
+        return rows
 
-    rows = with_store(settings(config, data_dir), work, campus=campus)
+    rows = with_reading(settings(config, data_dir), look, campus=campus)
     show(rows, as_json=as_json, lines=lambda: [line for row in rows for line in _wallet(row)] or ["no wallets"])
 
 
@@ -102,14 +94,13 @@ def history(
 ) -> None:
     """Show every movement of one wallet in order, and the balance after each."""
 
-    async def work(store: Store) -> list[dict[str, Any]]:
+    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue import books
 
-        async with store.reading() as conn:
-            await note_archived(conn, campus)
-            return await books.history(conn, campus, learner, currency)
+        await note_archived(conn, campus)
+        return await books.history(conn, campus, learner, currency)
 
-    rows = with_store(settings(config, data_dir), work, campus=campus)
+    rows = with_reading(settings(config, data_dir), look, campus=campus)
     show(
         rows,
         as_json=as_json,
@@ -168,19 +159,19 @@ def export(
     """Write every entry that came in, in order, to stdout."""
     form = Format.json if as_json else form
 
-    async def work(store: Store) -> None:
+    async def look(conn: AsyncConnection) -> None:
         from catalogue import books
 
-        out = csv.DictWriter(sys.stdout, books.COLUMNS, lineterminator="\n")
-        async with store.reading() as conn:
-            if form is Format.csv:
-                out.writeheader()
-            await note_archived(conn, campus)
-            async for row in books.entries(conn, campus, agent):
-                _write(out, row, form)
+        out = None if form is Format.raw else Lines(books.COLUMNS, plain=form is Format.json)
+        await note_archived(conn, campus)
+        async for row in books.entries(conn, campus, agent):
+            if out is None:
+                sys.stdout.buffer.write(bytes(row.body) + b"\n")
+            else:
+                out.write(books.as_columns(row))
         sys.stdout.flush()
 
-    with_store(settings(config, data_dir), work, campus=campus)
+    with_reading(settings(config, data_dir), look, campus=campus)
 
 
 @ledger.command()
@@ -188,51 +179,20 @@ def export(
 def movements(
     campus: Campus,
     after: Annotated[int, typer.Option(help="Only those after this number.", min=0)] = 0,
-    form: Annotated[Lines, typer.Option("--format", help="csv or json lines.")] = Lines.csv,
+    form: Annotated[Form, typer.Option("--format", help="csv or json lines.")] = Form.csv,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the central ledger to stdout: what agents booked and what the centre did, in the order of posting."""
 
-    async def work(store: Store) -> None:
+    async def look(conn: AsyncConnection) -> None:
         from catalogue.store.rows import MovementRow
         from catalogue.wallets import audit
 
-        out = csv.DictWriter(sys.stdout, MovementRow._fields, lineterminator="\n")
-        plain = as_json or form is Lines.json
-        async with store.reading() as conn:
-            await note_archived(conn, campus)
-            if not plain:
-                out.writeheader()
-            async for row in audit.lines(conn, campus, after):
-                fields = row._asdict()
-                if plain:
-                    print(json.dumps(fields, sort_keys=True, ensure_ascii=False))  # noqa: T201 - stdout is the product
-                else:
-                    out.writerow({name: _safe(value) for name, value in (fields | _times(fields)).items()})
+        out = Lines(MovementRow._fields, plain=as_json or form is Form.json)
+        await note_archived(conn, campus)
+        async for row in audit.lines(conn, campus, after):
+            out.write(row._asdict())
 
-    with_store(settings(config, data_dir), work, campus=campus)
-
-
-def _times(fields: dict[str, Any]) -> dict[str, str]:
-    return {name: iso(fields[name]) for name in ("posted_at", "occurred_at", "expires_at")}
-
-
-def _write(out: csv.DictWriter[str], row: Row[Any], form: Format) -> None:
-    from catalogue import books
-
-    if form is Format.raw:
-        sys.stdout.buffer.write(bytes(row.body) + b"\n")
-        return
-    fields = books.as_columns(row)
-    if form is Format.json:
-        print(json.dumps(fields, sort_keys=True, ensure_ascii=False))  # noqa: T201 - stdout is the product
-        return
-    times = {name: iso(fields[name]) for name in ("occurred_at", "recorded_at") if isinstance(fields[name], int)}
-    out.writerow({name: _safe(value) for name, value in (fields | times).items()})
-
-
-def _safe(value: Any) -> Any:
-    """Texts that a spreadsheet would take for a formula are quoted; numbers stay numbers."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    with_reading(settings(config, data_dir), look, campus=campus)

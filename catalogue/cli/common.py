@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import datetime as dt
 import functools
 import getpass
@@ -10,7 +11,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
@@ -31,6 +33,7 @@ ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="The settings file.", show_default="./catalogue.toml, then /etc/…")
 ]
 DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="The directory that init made, instead.")]
+Campus = Annotated[str, typer.Argument(help="The campus.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
 
 
@@ -89,7 +92,7 @@ def with_store(
 
         from catalogue import tenants
         from catalogue.errors import UnavailableError
-        from catalogue.store import Store
+        from catalogue.store import Store, database_said
 
         store = await Store.open(config.database)
         try:
@@ -97,7 +100,7 @@ def with_store(
                 await (tenants.need_owner(conn, owner) if campus is None else tenants.need_tenant(conn, campus))
             return await work(store)
         except DBAPIError as exc:
-            said = str(exc.orig).partition("\n")[0].rpartition(">: ")[2]
+            said = database_said(exc)
             replica = "this command changes something: give it the primary, not a replica"
             hint = replica if "read-only" in said else "is the database running?"
             raise UnavailableError(f"the database refused: {said}", hint=hint) from None
@@ -105,6 +108,22 @@ def with_store(
             await store.close()
 
     return asyncio.run(run())
+
+
+def with_reading(
+    config: Config,
+    look: Callable[[AsyncConnection], Coroutine[Any, Any, T]],
+    *,
+    campus: str | None = None,
+    owner: str = "*",
+) -> T:
+    """What ``look`` finds in one reading of the database; the rest as in `with_store`."""
+
+    async def work(store: Store) -> T:
+        async with store.reading() as conn:
+            return await look(conn)
+
+    return with_store(config, work, campus=campus, owner=owner)
 
 
 def with_desk(config: Config, work: Callable[[Desk], Coroutine[Any, Any, T]], *, campus: str | None = None) -> T:
@@ -184,3 +203,34 @@ def show(value: Any, *, as_json: bool, lines: Callable[[], list[str]]) -> None:
         return
     for line in lines():
         typer.echo(line)
+
+
+class Form(StrEnum):
+    """How rows are written that may be many: for spreadsheets, or line by line as JSON."""
+
+    csv = "csv"
+    json = "json"
+
+
+_TIMES = ("occurred_at", "recorded_at", "posted_at", "expires_at")
+
+
+class Lines:
+    """Rows on stdout as they come: CSV with ``names`` on top, or ``plain``, each a line of JSON."""
+
+    def __init__(self, names: Sequence[str], *, plain: bool) -> None:
+        from catalogue.rewards.text import quoted
+
+        self._quoted = quoted
+        self._out = None if plain else csv.DictWriter(sys.stdout, names, lineterminator="\n")
+        if self._out is not None:
+            self._out.writeheader()
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """The next one. In CSV times are dates, and a text that a spreadsheet would take for a formula is quoted."""
+        if self._out is None:
+            print(json.dumps(row, sort_keys=True, ensure_ascii=False))  # noqa: T201 - stdout is the product
+            return
+        times = {name: iso(row[name]) for name in _TIMES if isinstance(row.get(name), int)}
+        cells = ((name, times.get(name, cell)) for name, cell in row.items())
+        self._out.writerow({name: self._quoted(cell) if isinstance(cell, str) else cell for name, cell in cells})

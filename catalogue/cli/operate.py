@@ -10,13 +10,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, act, now, settings, show, told, with_store
+from catalogue.cli.common import (
+    ConfigOption,
+    DataDirOption,
+    JsonOption,
+    act,
+    now,
+    settings,
+    show,
+    told,
+    with_reading,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from catalogue.config import Config
-    from catalogue.store import Store
     from catalogue.verify import Report
 
 
@@ -72,13 +81,12 @@ def verify(
     found = settings(config, data_dir)
     key = load_key(found)
 
-    async def work(store: Store) -> Report:
+    async def look(conn: AsyncConnection) -> Report:
         from catalogue.verify import verify as check
 
-        async with store.reading() as conn:
-            return await check(conn, key.public, now=now(), campus=campus)
+        return await check(conn, key.public, now=now(), campus=campus)
 
-    report = with_store(found, work, campus=campus)
+    report = with_reading(found, look, campus=campus)
     counts = {"agents": report.agents, "batches": report.batches, "entries": report.entries, "wallets": report.wallets}
     names = ("campus", "day", "rule", "currency", "entries", "amount")
     rows = [dict(zip(names, (*key, *value), strict=True)) for key, value in sorted(report.sums.items())]

@@ -20,10 +20,13 @@ from catalogue.cli.common import (
     text_of,
     told,
     with_desk,
+    with_reading,
     with_store,
 )
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from catalogue.config import Config
     from catalogue.partners.reconcile import Report
     from catalogue.redemption.desk import Desk
@@ -80,13 +83,12 @@ def add(
 def list_(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
     """List partners, how each is doing, and what waits."""
 
-    async def work(store: Store) -> list[dict[str, Any]]:
+    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.partners import registry
 
-        async with store.reading() as conn:
-            return await registry.listed(conn)
+        return await registry.listed(conn)
 
-    rows = with_store(settings(config, data_dir), work)
+    rows = with_reading(settings(config, data_dir), look)
     show(rows, as_json=as_json, lines=lambda: [_line(row, now()) for row in rows] or ["no partners"])
 
 

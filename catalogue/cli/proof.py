@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from catalogue.cli.common import (
+    Campus,
     ConfigOption,
     DataDirOption,
     JsonOption,
@@ -16,10 +17,13 @@ from catalogue.cli.common import (
     settings,
     show,
     told,
+    with_reading,
     with_store,
 )
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from catalogue.acts import Act
     from catalogue.config import Config
     from catalogue.proof.accepting import Settled
@@ -30,7 +34,6 @@ key = typer.Typer(no_args_is_help=True)
 entry = typer.Typer(no_args_is_help=True)
 site = typer.Typer(no_args_is_help=True)
 
-Campus = Annotated[str, typer.Argument(help="The campus.")]
 Agent = Annotated[str, typer.Argument(help="As agent list names it.")]
 OnlyAgent = Annotated[str | None, typer.Option("--agent", help="Only this agent's.")]
 Because = Annotated[str, typer.Option(help="Only those whose reason, as entry list shows it, has this in it.")]
@@ -53,16 +56,15 @@ def show_key(config: ConfigOption = None, data_dir: DataDirOption = None, as_jso
     found = settings(config, data_dir)
     signs = load_key(found)
 
-    async def work(store: Store) -> list[dict[str, Any]]:
-        async with store.reading() as conn:
-            chain = await keys.links(conn)
+    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
+        chain = await keys.links(conn)
         return [
             {"fingerprint": fingerprint(link.old), "public": link.old.hex(), "until": iso(link.made_at)}
             for link in chain
             if link.old != signs.public
         ]
 
-    before = with_store(found, work)
+    before = with_reading(found, look)
     show(
         {"fingerprint": signs.fingerprint, "public": signs.public.hex(), "before": before},
         as_json=as_json,
@@ -119,12 +121,11 @@ def list_entries(
 
     wanted = Wanted(agent=agent, because=because, after=Place.parse(after))
 
-    async def work(store: Store) -> tuple[list[dict[str, Any]], int]:
-        async with store.reading() as conn:
-            found = await rejected.listed(conn, campus, wanted, most=limit + 1)
-            return found, await rejected.count(conn, campus, wanted)
+    async def look(conn: AsyncConnection) -> tuple[list[dict[str, Any]], int]:
+        found = await rejected.listed(conn, campus, wanted, most=limit + 1)
+        return found, await rejected.count(conn, campus, wanted)
 
-    found, total = with_store(settings(config, data_dir), work, campus=campus)
+    found, total = with_reading(settings(config, data_dir), look, campus=campus)
     rows = found[:limit]
     if len(found) > limit:
         last = Place(*(rows[-1][name] for name in Place._fields))
@@ -246,11 +247,10 @@ def list_sites(
     """List a campus's sites, which agent reads each, and who wanted one besides."""
     from catalogue.proof import sites
 
-    async def work(store: Store) -> list[dict[str, Any]]:
-        async with store.reading() as conn:
-            return await sites.listed(conn, campus)
+    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
+        return await sites.listed(conn, campus)
 
-    rows = with_store(settings(config, data_dir), work, campus=campus)
+    rows = with_reading(settings(config, data_dir), look, campus=campus)
     show(
         rows,
         as_json=as_json,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from catalogue.cli.common import (
+    Campus,
     ConfigOption,
     DataDirOption,
     JsonOption,
@@ -19,17 +20,19 @@ from catalogue.cli.common import (
     show,
     told,
     with_desk,
+    with_reading,
     with_store,
 )
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from catalogue.redemption.desk import Desk
     from catalogue.redemption.records import Redemption
     from catalogue.store import Store
 
 app = typer.Typer(no_args_is_help=True)
 
-Campus = Annotated[str, typer.Argument(help="The campus.")]
 Name = Annotated[str, typer.Argument(help="The redemption, as redeem and redemption list name it.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why: it is written down.")]
 
@@ -83,7 +86,7 @@ def list_(
 ) -> None:
     """List a campus's redemptions, newest first, without their vouchers."""
 
-    async def work(store: Store) -> list[dict[str, Any]]:
+    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.errors import CatalogueError
         from catalogue.redemption import records, voucher
         from catalogue.redemption.states import State
@@ -91,11 +94,10 @@ def list_(
         if state is not None and state not in set(State):
             raise CatalogueError(f"there is no state {state}", hint=f"states are: {', '.join(State)}")
         only = None if state is None else State(state)
-        async with store.reading() as conn:
-            found = records.listed(conn, campus, learner=learner, state=only)
-            return [voucher.public(one) async for one in found]
+        found = records.listed(conn, campus, learner=learner, state=only)
+        return [voucher.public(one) async for one in found]
 
-    rows = with_store(settings(config, data_dir), work, campus=campus)
+    rows = with_reading(settings(config, data_dir), look, campus=campus)
     show(
         rows,
         as_json=as_json,

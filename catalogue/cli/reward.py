@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from catalogue.cli.common import (
+    Campus,
     ConfigOption,
     DataDirOption,
     JsonOption,
@@ -19,10 +20,13 @@ from catalogue.cli.common import (
     text_of,
     told,
     with_desk,
+    with_reading,
     with_store,
 )
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from catalogue.acts import Rows
     from catalogue.redemption.desk import Desk
     from catalogue.rewards.model import Reward
@@ -33,7 +37,6 @@ app = typer.Typer(no_args_is_help=True)
 codes = typer.Typer(no_args_is_help=True)
 
 Owner = Annotated[str, typer.Argument(help="The campus whose reward it is; '*' is every campus's.")]
-Campus = Annotated[str, typer.Argument(help="The campus.")]
 Name = Annotated[str, typer.Argument(help="The reward's id: small letters, digits, '.', '_' and '-'.")]
 Set = Annotated[
     list[str] | None,
@@ -132,23 +135,21 @@ def list_(
 ) -> None:
     """List what a campus may offer: its own rewards and every campus's."""
 
-    async def work(store: Store) -> list[dict[str, Any]]:
+    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.redemption import facts
         from catalogue.rewards import shelf
 
-        async with store.reading() as conn:
-            found = [one async for one in shelf.shelf(conn, campus)]
-            whose = frozenset(cohort or ())
-            who = await facts.about(conn, campus, learner or "")
-            against = [
-                "" if learner is None else await facts.against(conn, who, one, whose, country, now=now())
-                for one in found
-            ]
+        found = [one async for one in shelf.shelf(conn, campus)]
+        whose = frozenset(cohort or ())
+        who = await facts.about(conn, campus, learner or "")
+        against = [
+            "" if learner is None else await facts.against(conn, who, one, whose, country, now=now()) for one in found
+        ]
         return [
             _row(one) | ({} if learner is None else {"against": why}) for one, why in zip(found, against, strict=True)
         ]
 
-    rows = with_store(settings(config, data_dir), work, campus=campus)
+    rows = with_reading(settings(config, data_dir), look, campus=campus)
     show(rows, as_json=as_json, lines=lambda: [_told(row) for row in rows] or ["no rewards"])
 
 
@@ -233,20 +234,16 @@ def export(
     owner: Owner, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
 ) -> None:
     """Write an owner's rewards as a sheet to stdout."""
+    from catalogue.rewards import sheet, shelf
 
-    async def work(store: Store) -> list[Reward]:
-        from catalogue.rewards import shelf
+    async def look(conn: AsyncConnection) -> list[Reward]:
+        return [one.reward async for one in shelf.shelf(conn, owner) if one.owner == owner]
 
-        async with store.reading() as conn:
-            return [one.reward async for one in shelf.shelf(conn, owner) if one.owner == owner]
-
-    from catalogue.rewards import sheet
-
-    mine = with_store(settings(config, data_dir), work, owner=owner)
+    mine = with_reading(settings(config, data_dir), look, owner=owner)
     if as_json:
         show([one.model_dump(mode="json") | {"owner": owner} for one in mine], as_json=True, lines=list)
-        return
-    sys.stdout.writelines(sheet.write(mine))
+    else:
+        sys.stdout.writelines(sheet.write(mine))
 
 
 @app.command()
@@ -290,14 +287,13 @@ def labels(
 ) -> None:
     """List the names that a campus's rewards can be sorted by, and what each tier asks for."""
 
-    async def work(store: Store) -> list[dict[str, Any]]:
+    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.rewards import gates, shelf
 
-        async with store.reading() as conn:
-            found = await shelf.labels(conn, campus)
+        found = await shelf.labels(conn, campus)
         return [one.model_dump(mode="json") | {"asks": gates.asked_of(one)} for _, one in sorted(found.items())]
 
-    rows = with_store(settings(config, data_dir), work, owner=campus)
+    rows = with_reading(settings(config, data_dir), look, owner=campus)
     show(rows, as_json=as_json, lines=lambda: [_label(row) for row in rows])
 
 

@@ -16,10 +16,13 @@ from catalogue.cli.common import (
     settings,
     show,
     told,
+    with_reading,
     with_store,
 )
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from catalogue.config import Config
     from catalogue.store import Store
 
@@ -73,11 +76,10 @@ def list_(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: 
     """List every campus."""
     from catalogue import tenants
 
-    async def work(store: Store) -> list[dict[str, Any]]:
-        async with store.reading() as conn:
-            return await tenants.tenants(conn)
+    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
+        return await tenants.tenants(conn)
 
-    rows = with_store(settings(config, data_dir), work)
+    rows = with_reading(settings(config, data_dir), look)
     show(
         rows,
         as_json=as_json,

@@ -17,10 +17,13 @@ from catalogue.cli.common import (
     settings,
     show,
     told,
+    with_reading,
     with_store,
 )
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from catalogue.store import Store
 
 app = typer.Typer(no_args_is_help=True)
@@ -79,11 +82,10 @@ def list_(
     """List a campus's tokens, the revoked ones too; never their secrets."""
     from catalogue.api import tokens
 
-    async def work(store: Store) -> list[dict[str, Any]]:
-        async with store.reading() as conn:
-            return await tokens.listed(conn, campus, now=now())
+    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
+        return await tokens.listed(conn, campus, now=now())
 
-    rows = with_store(settings(config, data_dir), work, campus=campus)
+    rows = with_reading(settings(config, data_dir), look, campus=campus)
     show(
         rows,
         as_json=as_json,

@@ -13,7 +13,7 @@ from catalogue.errors import CatalogueError
 from catalogue.proof import rejected
 from catalogue.proof.rejected import LISTED_MAX, Place, Wanted
 from catalogue.schema import accepted_entry
-from catalogue.store import Store
+from catalogue.store import Store, database_said
 
 
 class Settled:
@@ -64,7 +64,7 @@ async def _one(store: Store, said: Act, row: dict[str, Any], done: Settled, *, b
     except CatalogueError as exc:
         done.aside.append({"agent": name, "epoch": row["epoch"], "seq": seq, "why": exc.message})
     except DBAPIError as exc:
-        done.stopped = str(exc.orig).partition("\n")[0]
+        done.stopped = database_said(exc)
         return False
     else:
         done.posted.append(moved)

@@ -11,6 +11,8 @@ from catalogue.rewards.model import Gate, Label
 from wire.money.terms import BADGE_PREFIX, Level
 from wire.money.tiers import Tier
 
+_TITLE_CHARS_MAX = 120
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
@@ -74,6 +76,3 @@ def told(name: str, tier: Tier) -> Label:
         )
     except ValidationError:
         return Label(kind="tier", name=name, title=name, on_campus=("what its rules ask",))
-
-
-_TITLE_CHARS_MAX = 120

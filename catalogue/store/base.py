@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ ENCODING = "UTF8"
 """How PostgreSQL must keep texts."""
 CONNECT_S_MAX = 10.0
 """How long an operator waits for an unreachable database, in seconds."""
+_KIND = re.compile(r"^<class '[^']*'>: ")
 
 
 class Dialect(Protocol):
@@ -171,9 +173,14 @@ class Store:
             )
 
 
+def database_said(exc: Exception) -> str:
+    """What a database said, in one line: without the statement, its values, and the driver's name for it."""
+    cause = exc.orig if isinstance(exc, DBAPIError) and exc.orig is not None else exc
+    return _KIND.sub("", str(cause).partition("\n")[0]) or type(cause).__name__
+
+
 def _unusable(place: str, exc: Exception) -> ConfigError | UnavailableError:
-    cause = exc.orig if isinstance(exc, DBAPIError) else exc
-    said = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+    said = database_said(exc)
     if any(
         word in said for word in ("password", "authentication", "does not exist", "unable to open", "not a database")
     ):

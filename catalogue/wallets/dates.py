@@ -14,10 +14,8 @@ async def last_before(conn: AsyncConnection, campus: str, at: int) -> int:
 
     Of moments before the ledger begins that is here, the last one that is not.
     """
-    low, high = (
-        (await carried.begins(conn, campus)).no,
-        await conn.scalar(select(ledger.c.no).where(ledger.c.campus == campus)) or 0,
-    )
+    low = (await carried.begins(conn, campus)).no
+    high = await conn.scalar(select(ledger.c.no).where(ledger.c.campus == campus)) or 0
     while low < high:
         middle = (low + high + 1) // 2
         if await posted_at(conn, campus, middle) < at:

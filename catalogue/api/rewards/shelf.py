@@ -139,7 +139,7 @@ async def _redemptions(conn: AsyncConnection, campus: str, query: Mapping[str, s
     table = schema.redemption.c
     only = [table.campus == campus]
     if "user" in query:
-        only.append(table.learner.in_(await purse.names(conn, campus, query["user"])))
+        only.append(table.learner.in_(await purse.names(conn, campus, reading.text_of(query, "user"))))
     only += [table.reward == reading.text_of(query, "reward")] if "reward" in query else []
     if "after" in query:
         at, _, name = query["after"].partition("-")

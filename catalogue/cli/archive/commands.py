@@ -17,11 +17,13 @@ from catalogue.cli.common import (
     settings,
     show,
     told,
+    with_reading,
     with_store,
 )
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
     from catalogue.acts import Act
     from catalogue.config import Config
@@ -43,8 +45,7 @@ NAME = "archive"
 def list_(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
     """List the months that are in files, and whether their rows are in the database too."""
 
-    async def work(store: Store) -> list[dict[str, Any]]:
-        rows = await _archived(store)
+    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         return [
             {
                 "month": row.month,
@@ -57,10 +58,10 @@ def list_(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: 
                 "manifest": bytes(row.manifest).hex(),
                 "gone_at": row.gone_at,
             }
-            for row in rows
+            for row in await _archived(conn)
         ]
 
-    rows = with_store(settings(config, data_dir), work)
+    rows = with_reading(settings(config, data_dir), look)
     form = "{month}  {campus:24} {entries:>10} entries  {movements:>10} movements  {where}"
     show(
         rows,
@@ -69,15 +70,14 @@ def list_(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: 
     )
 
 
-async def _archived(store: Store) -> Sequence[Row[Any]]:
+async def _archived(conn: AsyncConnection) -> Sequence[Row[Any]]:
     """Every month of a campus that is in files, the oldest first."""
     from sqlalchemy import select
 
     from catalogue.schema import archived_month
 
     table = archived_month.c
-    async with store.reading() as conn:
-        return (await conn.execute(select(archived_month).order_by(table.month, table.campus))).all()
+    return (await conn.execute(select(archived_month).order_by(table.month, table.campus))).all()
 
 
 def _where(row: dict[str, Any]) -> str:
@@ -138,7 +138,8 @@ def verify(
         from catalogue.archive.files import Place
         from catalogue.errors import CatalogueError
 
-        rows = [row for row in await _archived(store) if month in {None, row.month}]
+        async with store.reading() as conn:
+            rows = [row for row in await _archived(conn) if month in {None, row.month}]
         if month is not None and not rows:
             raise CatalogueError(f"{month} is not archived", hint="see: rewards-catalogue archive list")
         root, faults = _root(found, directory), []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from catalogue.cli.common import (
+    Campus,
     ConfigOption,
     DataDirOption,
     JsonOption,
@@ -16,16 +17,18 @@ from catalogue.cli.common import (
     settings,
     show,
     told,
+    with_reading,
     with_store,
 )
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from catalogue.funding.budgets import Budget
     from catalogue.store import Store
 
 app = typer.Typer(no_args_is_help=True)
 
-Campus = Annotated[str, typer.Argument(help="The campus.")]
 Category = Annotated[str, typer.Option(help="Only for rewards of this category.")]
 Reward = Annotated[str, typer.Option(help="Only for this reward.")]
 Month = Annotated[str, typer.Option(help="Another month than this one: 2026-09.")]
@@ -122,13 +125,12 @@ def list_(
 ) -> None:
     """List a campus's budgets: what was spent of each this month, and what is left."""
 
-    async def work(store: Store) -> list[dict[str, Any]]:
+    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.funding import budgets
 
-        async with store.reading() as conn:
-            return [_row(one) for one in await budgets.listed(conn, campus, await _month(conn, campus, month))]
+        return [_row(one) for one in await budgets.listed(conn, campus, await _month(conn, campus, month))]
 
-    rows = with_store(settings(config, data_dir), work, campus=campus)
+    rows = with_reading(settings(config, data_dir), look, campus=campus)
     show(rows, as_json=as_json, lines=lambda: [_line(row) for row in rows] or ["no budgets"])
 
 
@@ -143,15 +145,14 @@ def spent(
 ) -> None:
     """Show what redemptions of a month cost, for the campus, by category and by reward, budget or not."""
 
-    async def work(store: Store) -> list[dict[str, Any]]:
+    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.funding import budgets
         from catalogue.rewards.money import Sum
 
-        async with store.reading() as conn:
-            found = await budgets.spent(conn, campus, await _month(conn, campus, month))
+        found = await budgets.spent(conn, campus, await _month(conn, campus, month))
         return [row | {"spent": str(Sum(row["spent"], row["code"]))} for row in found]
 
-    rows = with_store(settings(config, data_dir), work, campus=campus)
+    rows = with_reading(settings(config, data_dir), look, campus=campus)
     show(
         rows,
         as_json=as_json,
@@ -168,13 +169,12 @@ def alerts(
 ) -> None:
     """List which budgets were nearly or wholly spent, and which refused somebody, newest first."""
 
-    async def work(store: Store) -> list[dict[str, Any]]:
+    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.funding import budgets
 
-        async with store.reading() as conn:
-            return await budgets.alerts(conn, campus)
+        return await budgets.alerts(conn, campus)
 
-    rows = with_store(settings(config, data_dir), work, campus=campus)
+    rows = with_reading(settings(config, data_dir), look, campus=campus)
     show(rows, as_json=as_json, lines=lambda: [_alert(row) for row in rows] or ["nothing to tell"])
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import sys
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from catalogue.cli.common import (
+    Campus,
     ConfigOption,
     DataDirOption,
+    Form,
     JsonOption,
+    Lines,
     act,
     iso,
     now,
@@ -21,24 +20,19 @@ from catalogue.cli.common import (
     settings,
     show,
     told,
+    with_reading,
     with_store,
 )
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from catalogue.finance.closing import Month
     from catalogue.store import Store
 
 app = typer.Typer(no_args_is_help=True)
 
-Campus = Annotated[str, typer.Argument(help="The campus.")]
 COLUMNS = ("opening", "awarded", "adjusted", "spent", "refunded", "expired", "reversed", "closing")
-
-
-class Form(StrEnum):
-    """How an export is written."""
-
-    csv = "csv"
-    json = "json"
 
 
 @app.command()
@@ -75,15 +69,14 @@ def show_(
 ) -> None:
     """Show what a month came to: opening + issued - spent - expired - reversed = closing, by currency."""
 
-    async def work(store: Store) -> Month:
+    async def look(conn: AsyncConnection) -> Month:
         from catalogue.finance import closing
         from catalogue.funding import months, policy
 
-        async with store.reading() as conn:
-            this = months.month_of(now(), (await policy.of_campus(conn, campus)).timezone)
-            return await closing.shown(conn, campus, month or this)
+        this = months.month_of(now(), (await policy.of_campus(conn, campus)).timezone)
+        return await closing.shown(conn, campus, month or this)
 
-    _show(with_store(settings(config, data_dir), work, campus=campus), as_json=as_json)
+    _show(with_reading(settings(config, data_dir), look, campus=campus), as_json=as_json)
 
 
 @app.command(name="list")
@@ -93,13 +86,12 @@ def list_(
 ) -> None:
     """List the months that are closed."""
 
-    async def work(store: Store) -> list[dict[str, Any]]:
+    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.finance import closing
 
-        async with store.reading() as conn:
-            return [_fields(one) async for one in closing.listed(conn, campus)]
+        return [_fields(one) async for one in closing.listed(conn, campus)]
 
-    rows = with_store(settings(config, data_dir), work, campus=campus)
+    rows = with_reading(settings(config, data_dir), look, campus=campus)
     show(
         rows,
         as_json=as_json,
@@ -124,21 +116,20 @@ def export(
     """Write months to stdout, a line for each currency; all that are closed, or one. For the accounts department."""
     plain = as_json or form is Form.json
 
-    async def work(store: Store) -> None:
+    async def look(conn: AsyncConnection) -> None:
         from catalogue.errors import CatalogueError
         from catalogue.finance import closing
 
-        async with store.reading() as conn:
-            if movements and not month:
-                raise CatalogueError("--movements of which month?", hint=f"finance export {campus} 2026-09 --movements")
-            if movements:
-                await _write_movements(conn, await closing.shown(conn, campus, month), plain=plain)
-                return
-            found = [await closing.shown(conn, campus, month)] if month else closing.listed(conn, campus)
-            rows = [_fields(one) for one in found] if isinstance(found, list) else [_fields(one) async for one in found]
+        if movements and not month:
+            raise CatalogueError("--movements of which month?", hint=f"finance export {campus} 2026-09 --movements")
+        if movements:
+            await _write_movements(conn, await closing.shown(conn, campus, month), plain=plain)
+            return
+        found = [await closing.shown(conn, campus, month)] if month else closing.listed(conn, campus)
+        rows = [_fields(one) for one in found] if isinstance(found, list) else [_fields(one) async for one in found]
         _write([{**_of(row), **line} for row in rows for line in row["lines"]], plain=plain)
 
-    with_store(settings(config, data_dir), work, campus=campus)
+    with_reading(settings(config, data_dir), look, campus=campus)
 
 
 @app.command()
@@ -148,13 +139,12 @@ def liability(
 ) -> None:
     """Show what learners hold now, by the month in which it expires, and what that is worth."""
 
-    async def work(store: Store) -> list[dict[str, Any]]:
+    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.finance import liability as owed
         from catalogue.wallets import currencies
 
-        async with store.reading() as conn:
-            known = await currencies.of_campus(conn, campus)
-            found = await owed.report(conn, campus)
+        known = await currencies.of_campus(conn, campus)
+        found = await owed.report(conn, campus)
         return [
             {
                 "currency": one.currency,
@@ -169,7 +159,7 @@ def liability(
             for one in found
         ]
 
-    rows = with_store(settings(config, data_dir), work, campus=campus)
+    rows = with_reading(settings(config, data_dir), look, campus=campus)
     show(rows, as_json=as_json, lines=lambda: [line for row in rows for line in _owed(row)] or ["nothing is owed"])
 
 
@@ -228,35 +218,17 @@ async def _write_movements(conn: Any, month: Month, *, plain: bool) -> None:
     begins = await carried.begins(conn, month.campus)
     if month.first_no <= min(begins.no, month.last_no):
         raise CatalogueError(begins.told(month.campus), hint="what the month came to is here: finance show")
-    out = csv.DictWriter(sys.stdout, MovementRow._fields, lineterminator="\n")
-    if not plain:
-        out.writeheader()
+    out = Lines(MovementRow._fields, plain=plain)
     async for row in audit.lines(conn, month.campus, month.first_no - 1):
         if row.no > month.last_no:
             return
-        fields = row._asdict()
-        if plain:
-            print(json.dumps(fields, sort_keys=True, ensure_ascii=False))  # noqa: T201 - stdout is the product
-        else:
-            times = {name: iso(fields[name]) for name in ("posted_at", "occurred_at", "expires_at")}
-            out.writerow({name: _safe(value) for name, value in (fields | times).items()})
+        out.write(row._asdict())
 
 
 def _write(rows: list[dict[str, Any]], *, plain: bool) -> None:
-    if plain:
-        for row in rows:
-            print(json.dumps(row, sort_keys=True, ensure_ascii=False))  # noqa: T201 - stdout is the product
-        return
-    names = ("campus", "month", "state", "currency", *COLUMNS, "issued", "worth")
-    out = csv.DictWriter(sys.stdout, names, lineterminator="\n")
-    out.writeheader()
-    out.writerows({name: _safe(value) for name, value in row.items()} for row in rows)
-
-
-def _safe(value: Any) -> Any:
-    from catalogue.rewards.text import quoted
-
-    return quoted(value) if isinstance(value, str) else value
+    out = Lines(("campus", "month", "state", "currency", *COLUMNS, "issued", "worth"), plain=plain)
+    for row in rows:
+        out.write(row)
 
 
 def _text(value: Any) -> str:

@@ -6,15 +6,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, act, now, settings, show, told, with_store
+from catalogue.cli.common import (
+    Campus,
+    ConfigOption,
+    DataDirOption,
+    JsonOption,
+    act,
+    now,
+    settings,
+    show,
+    told,
+    with_reading,
+    with_store,
+)
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from catalogue.funding.issue import Room
     from catalogue.store import Store
 
 app = typer.Typer(no_args_is_help=True)
 
-Campus = Annotated[str, typer.Argument(help="The campus.")]
 Currency = Annotated[str, typer.Option(help="The currency.")]
 
 
@@ -79,13 +92,12 @@ def show_(
 ) -> None:
     """Show what was issued by day and currency, how much of it hands gave, and the limit."""
 
-    async def work(store: Store) -> list[dict[str, Any]]:
+    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.funding import issue
 
-        async with store.reading() as conn:
-            return await issue.by_day(conn, campus, days=days, now=now())
+        return await issue.by_day(conn, campus, days=days, now=now())
 
-    rows = with_store(settings(config, data_dir), work, campus=campus)
+    rows = with_reading(settings(config, data_dir), look, campus=campus)
     show(rows, as_json=as_json, lines=lambda: [_line(row) for row in rows] or ["nothing was issued"])
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from catalogue.cli.common import (
+    Campus,
     ConfigOption,
     DataDirOption,
     JsonOption,
@@ -17,13 +18,15 @@ from catalogue.cli.common import (
     settings,
     show,
     told,
+    with_reading,
     with_store,
 )
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from catalogue.store import Store
 
-Campus = Annotated[str, typer.Argument(help="The campus.")]
 Pseudonym = Annotated[str, typer.Argument(help="As rewards-agent learner show and wallet show name the learner.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is recorded.")]
 
@@ -38,13 +41,12 @@ def list_links(
 ) -> None:
     """List whose wallets are one person's, and whose may be and wait for somebody to decide."""
 
-    async def work(store: Store) -> dict[str, list[dict[str, Any]]]:
+    async def look(conn: AsyncConnection) -> dict[str, list[dict[str, Any]]]:
         from catalogue.people import links
 
-        async with store.reading() as conn:
-            return {"linked": await links.listed(conn, campus), "held": await links.held(conn, campus)}
+        return {"linked": await links.listed(conn, campus), "held": await links.held(conn, campus)}
 
-    found = with_store(settings(config, data_dir), work, campus=campus)
+    found = with_reading(settings(config, data_dir), look, campus=campus)
     if held:
         found["linked"] = []
     waiting = [f"{row['name']:26} {row['agent']:12} held: {row['reason']}{_beside(row)}" for row in found["held"]]

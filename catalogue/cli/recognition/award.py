@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, show, told
+from catalogue.cli.common import Campus, ConfigOption, DataDirOption, JsonOption, show, told
 from catalogue.cli.recognition.shared import (
     AWARD,
-    Campus,
     KeyOption,
     LimitOption,
     Number,

@@ -6,10 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, now, settings, show, told, with_store
+from catalogue.cli.common import (
+    Campus,
+    ConfigOption,
+    DataDirOption,
+    JsonOption,
+    now,
+    settings,
+    show,
+    told,
+    with_reading,
+)
 from catalogue.cli.recognition.shared import (
     KUDOS,
-    Campus,
     KeyOption,
     LimitOption,
     Number,
@@ -25,8 +34,9 @@ from catalogue.cli.recognition.shared import (
 )
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from catalogue.recognition.moderating import Moderator
-    from catalogue.store import Store
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -153,13 +163,12 @@ def trends(
 ) -> None:
     """Show the tags used most lately, and how often in as many days before; kudos between two alone count in none."""
 
-    async def work(store: Store) -> list[dict[str, Any]]:
+    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.recognition import seeing
 
-        async with store.reading() as conn:
-            return await seeing.trends(conn, campus, days=days, now=now())
+        return await seeing.trends(conn, campus, days=days, now=now())
 
-    rows = with_store(settings(config, data_dir), work, campus=campus)
+    rows = with_reading(settings(config, data_dir), look, campus=campus)
     show(
         rows,
         as_json=as_json,
@@ -183,15 +192,14 @@ def stats(
 ) -> None:
     """Show what one learner gave and got lately, for a digest."""
 
-    async def work(store: Store) -> dict[str, Any]:
+    async def look(conn: AsyncConnection) -> dict[str, Any]:
         from catalogue.recognition import seeing
         from catalogue.recognition.seeing import Viewer
 
         sees = Viewer(all=True) if viewer is None else Viewer(learner=viewer)
-        async with store.reading() as conn:
-            return await seeing.stats(conn, campus, user, sees, days=days, now=now())
+        return await seeing.stats(conn, campus, user, sees, days=days, now=now())
 
-    found = with_store(settings(config, data_dir), work, campus=campus)
+    found = with_reading(settings(config, data_dir), look, campus=campus)
     tags = ", ".join(f"#{tag} {count}" for tag, count in found["tags"].items()) or "-"
     show(
         found,

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import day, iso, now, operator, settings, show, with_store
+from catalogue.cli.common import day, iso, now, operator, settings, show, with_reading, with_store
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from catalogue.recognition.giving import Wish
     from catalogue.recognition.moderating import Moderator
     from catalogue.store import Store
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 DAY_S = 86_400
 KUDOS, AWARD = "kudos", "award"
 
-Campus = Annotated[str, typer.Argument(help="The campus.")]
 Number = Annotated[int, typer.Argument(metavar="ID", help="As the list has it.", min=1)]
 Reason = Annotated[str, typer.Option("--reason", help="Why: it is written down. Write no names into it.")]
 ViewerOption = Annotated[
@@ -77,35 +78,33 @@ def print_listed(
     end, rows = day(until, "--until"), only.pop("limit")
     begin = day(since, "--from")
 
-    async def work(store: Store) -> list[dict[str, Any]]:
+    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.recognition import seeing
         from catalogue.recognition.seeing import Viewer, Wanted
 
         wanted = Wanted(kind=kind, since=begin, until=None if end is None else end + DAY_S, rows=rows, **only)
         sees = Viewer(all=True) if viewer is None else Viewer(learner=viewer)
-        async with store.reading() as conn:
-            return await seeing.listed(conn, campus, wanted, sees)
+        return await seeing.listed(conn, campus, wanted, sees)
 
-    found = with_store(settings(config, data_dir), work, campus=campus)
+    found = with_reading(settings(config, data_dir), look, campus=campus)
     show(found, as_json=as_json, lines=lambda: [line for one in found for line in lines(one)] or ["none"])
 
 
 def print_one(campus: str, no: int, kind: str, config: Path | None, data_dir: Path | None, *, as_json: bool) -> None:
     """Print one with who likes it and what was said of it."""
 
-    async def work(store: Store) -> dict[str, Any]:
+    async def look(conn: AsyncConnection) -> dict[str, Any]:
         from catalogue.recognition import remarks, seeing
         from catalogue.recognition.seeing import Viewer
 
         sees = Viewer(all=True)
-        async with store.reading() as conn:
-            one = await seeing.need(conn, campus, no, sees, kind=kind)
-            told = (await seeing.shown(conn, campus, [one], sees))[0]
-            liked = await remarks.likes(conn, campus, no, sees, after="", rows=1000)
-            said = await remarks.comments(conn, campus, no, sees, after=0, rows=remarks.COMMENTS_MAX)
+        one = await seeing.need(conn, campus, no, sees, kind=kind)
+        told = (await seeing.shown(conn, campus, [one], sees))[0]
+        liked = await remarks.likes(conn, campus, no, sees, after="", rows=1000)
+        said = await remarks.comments(conn, campus, no, sees, after=0, rows=remarks.COMMENTS_MAX)
         return told | {"liked_by": [like["user"] for like in liked], "said": said}
 
-    found = with_store(settings(config, data_dir), work, campus=campus)
+    found = with_reading(settings(config, data_dir), look, campus=campus)
     show(found, as_json=as_json, lines=lambda: [*lines(found), *_more(found)])
 
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, settings, show, told, with_store
-from catalogue.cli.recognition.shared import Campus, moderates
+from catalogue.cli.common import Campus, ConfigOption, DataDirOption, JsonOption, settings, show, told, with_reading
+from catalogue.cli.recognition.shared import moderates
 
 if TYPE_CHECKING:
-    from catalogue.store import Store
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -24,13 +24,12 @@ def list_(
 ) -> None:
     """List the tags that a campus offers or blocks; where custom_tags is on, learners may use others as well."""
 
-    async def work(store: Store) -> list[dict[str, Any]]:
+    async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.recognition import tags
 
-        async with store.reading() as conn:
-            return tags.listed(await tags.of_campus(conn, campus))
+        return tags.listed(await tags.of_campus(conn, campus))
 
-    rows = with_store(settings(config, data_dir), work, campus=campus)
+    rows = with_reading(settings(config, data_dir), look, campus=campus)
     show(rows, as_json=as_json, lines=lambda: [f"#{row['tag']:31} {row['state']:8} {row['title']}" for row in rows])
 
 
