@@ -181,13 +181,12 @@ class Acts:
 
         The oldest act first, as the ledger gives them: where pages end changes no order.
         """
-        mine = sorted(self._awards.get(where, ()), key=attrgetter("when"))
-        taken = [award for award in mine if award.when <= upto and not kept(award)]
-        for award in taken:
-            for use in award.uses:
-                key_of_use = (use.meter, use.bucket, use.learner)
-                if key_of_use in self._awards:
-                    self._awards[key_of_use] = [each for each in self._awards[key_of_use] if each != award]
+        mine = self._awards.get(where, ())
+        taken = sorted((one for one in mine if one.when <= upto and not kept(one)), key=attrgetter("when"))
+        gone = frozenset(taken)
+        for found in {(use.meter, use.bucket, use.learner) for award in taken for use in award.uses}:
+            if found in self._awards:
+                self._awards[found] = [award for award in self._awards[found] if award not in gone]
         return taken
 
     def take_holds(self, where: UseKey, upto: When) -> tuple[Waiting, ...]:
