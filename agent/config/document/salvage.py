@@ -139,8 +139,6 @@ class _Work:
 
 
 def _has(value: Any, step: str | int) -> bool:
-    return (
-        step in value
-        if isinstance(value, dict)
-        else isinstance(value, list) and isinstance(step, int) and (step < len(value))
-    )
+    if isinstance(value, dict):
+        return step in value
+    return isinstance(value, list) and isinstance(step, int) and step < len(value)

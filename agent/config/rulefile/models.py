@@ -83,7 +83,7 @@ class Rule(Model):
     @model_validator(mode="after")
     def _pays_something(self) -> Rule:
         if not self.award and self.badge is None:
-            raise MisfitError(f"rule {self.id!r} gives nothing", "it needs `award` or `badge`", at=("award",))
+            raise MisfitError("the rule gives nothing", "it needs `award` or `badge`", at=("award",))
         if self.once_per is not None and (not self.once_per or len(set(self.once_per)) < len(self.once_per)):
             hint = 'such as ["lesson", "day"]'
             raise MisfitError("once_per names nothing, or something twice", hint, at=("once_per",))

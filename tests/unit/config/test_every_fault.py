@@ -33,6 +33,11 @@ def test_a_rule_without_an_award_that_can_be_read_is_read_for_all_else(award: st
     assert any(one.startswith("6:9 ") and "fortnight" in one for one in found)
 
 
+def test_what_stands_in_for_a_missing_id_is_never_told() -> None:
+    found = told('[[rule]]\non = "lesson.completed"\n')
+    assert found == ["3:1 `id` is missing from [[rule]]", "3:1 the rule gives nothing"]
+
+
 def test_a_bad_element_of_a_list_hides_no_other() -> None:
     found = told(RULE + 'limit = ["-1/day", "3/fortnight", "x/day"]\non_ = 1\n')
     assert [one.partition(" ")[0] for one in found] == ["7:10", "7:20", "7:35", "8:1"]

@@ -110,7 +110,7 @@ def test_nearest_names_are_offered() -> None:
 SINGLE = [
     ('id = "A B"\non = "lesson.completed"\naward = 1', "4: 'A B' is not an id"),
     ('id = "r"\non = "Lesson Completed"\naward = 1', "5: 'Lesson Completed' is neither a kind nor an LMS event"),
-    ('id = "r"\non = "lesson.completed"', "3: rule 'r' gives nothing"),
+    ('id = "r"\non = "lesson.completed"', "3: the rule gives nothing"),
     ('id = "r"\non = "lesson.completed"\naward = 1\nmin_trust = "high"', "7: 'high' is not a trust"),
     ('id = "r"\non = "lesson.completed"\naward = 1\nonce_per = []', "7: once_per names nothing, or something twice"),
     (
