@@ -57,6 +57,7 @@ def warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fau
     asking = [(deny, frozenset(kinds_of(deny.it.on, kinds))) for deny in merged.denies if _plain(deny.it.conditions)]
     for rule in merged.rules:
         yield from _limits(rule, kinds)
+        yield from _budgets(rule)
         yield from facts_of(rule, kinds, facts)
         yield from _amounts(rule, kinds, facts)
         yield from _waiting(rule, asking, kinds, facts)
@@ -147,6 +148,18 @@ def _limits(rule: Placed[Rule], kinds: KindTable) -> Iterator[Fault]:
         if (one.window, one.unit, one.for_role) == (two.window, two.unit, two.for_role):
             looser = first if one.maximum > two.maximum else second
             yield rule.fault("this limit can never act", "a tighter one counts the same", at=("limit", looser))
+
+
+def _budgets(rule: Placed[Rule]) -> Iterator[Fault]:
+    """Budgets of what the rule does not award, and those that one award is above."""
+    for number, budget in enumerate(rule.it.budget):
+        if _varies(rule.it, budget.unit):
+            continue
+        paid, at = _paid(rule.it, budget), ("budget", number)
+        if not paid:
+            yield rule.fault(f"{budget.text} can never act", f"the rule awards no {budget.unit}", at=at)
+        elif budget.unit and min(paid) > budget.maximum:
+            yield rule.fault(f"{budget.text} holds every award", f"one award is {budget.unit} {min(paid)}", at=at)
 
 
 def _paid(rule: Rule, limit: Limit) -> list[Number]:

@@ -273,6 +273,8 @@ ASKS = '[[rule]]\nid = "h"\non = "quiz.submitted"\naward = 1\n'
         (LOGIN + 'once_per = "course"\n', "rule l can never pay (user.logged_in has no course: each is refused)"),
         (LESSON + FOR, "60 points/30d can never act (the rule awards no points to the referrer)"),
         (LESSON + FOR.replace("60 points", "6"), "6/30d can never act (the rule pays no referrer)"),
+        (LESSON + "budget = '5 stars/day'\n[currency.stars]\n", "5 stars/day can never act (the rule awards no stars)"),
+        (LESSON + 'budget = ["50 points/day", "9 points/ever"]\n', "9 points/ever holds every award (one award"),
         (LESSON + 'cooldown = "1d"\nlimit = "3/day"\n', "3/day can never act (cooldown 1d allows 2/day anyway)"),
         (LESSON + 'cooldown = "1d"\nlimit = "7/7d"\n', "7/7d can never act (cooldown 1d allows 7/7d anyway)"),
         (LESSON + 'cooldown = "1h"\nlimit = "1/7d"\n', "this cooldown can never act (limit 1/7d waits longer anyway)"),
@@ -313,6 +315,9 @@ def test_what_can_never_act_or_never_be_had_is_told_with_its_place(text: str, sa
         LESSON + 'requires = { level = "High" }\n' + LEVEL + ASKS.replace("award = 1", "award = { stars = 1 }"),
         LESSON.replace("10", "0") + 'tags = ["t"]\n' + ASKS + 'requires = { tag = "t" }\n',
         LESSON.replace("10", "0") + 'mode = "off"\n',
+        LESSON + 'budget = ["10 points/day", "1/day"]\n',
+        LESSON + 'mode = "off"\nconditions = { any = [] }\n',
+        PROGRAMME + 'mode = "off"\n',
         LESSON.replace('"l"', '"week-1"') + QUIZ.replace('"q"', '"week-2"'),
     ],
 )

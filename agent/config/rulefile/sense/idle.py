@@ -10,6 +10,7 @@ from agent.config.document import Fault, KeyPath
 from agent.config.facts import FactTable
 from agent.config.grammar import UNIT_SECONDS, WEEKDAYS, Limit, Window
 from agent.config.kinds import KindTable
+from agent.config.rulefile.across.challenges import steps
 from agent.config.rulefile.across.completions import outright
 from agent.config.rulefile.check import nearest
 from agent.config.rulefile.merged import Merged, Placed
@@ -53,12 +54,9 @@ def warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fau
                 told = f"it is reached with {currency}, and nothing here awards {currency}"
                 yield rule.fault(f"nobody reaches level {wish.name!r}", told, at=("requires", *wish.at))
         yield from _pays_nothing(rule, looked_at)
-    steps = (
-        Placed(it=step, document=placed.document, path=(*placed.path, "step", number))
-        for placed in merged.challenges
-        for number, step in enumerate(placed.it.step)
-    )
-    asking: tuple[Placed[Rule | Step], ...] = (*merged.rules, *steps)
+    asking: list[Placed[Rule] | Placed[Step]] = [rule for rule in merged.rules if rule.it.mode != "off"]
+    for challenge in merged.challenges:
+        asking.extend(steps(challenge) if challenge.it.mode != "off" else ())
     brought = facts.sources is not None and _BRINGS_PROGRAMMES in facts.sources
     for one in asking:
         yield from _empty(one, one.it.conditions, ("conditions",))
@@ -97,7 +95,7 @@ def _pays_nothing(rule: Placed[Rule], looked_at: Collection[tuple[str, str]]) ->
         yield rule.fault(f"rule {it.id} pays nothing", hint, at=("award",))
 
 
-def _programmes(one: Placed[Rule | Step], known: Collection[str]) -> Iterator[Fault]:
+def _programmes(one: Placed[Rule] | Placed[Step], known: Collection[str]) -> Iterator[Fault]:
     """Listening to the completion of programmes that are not there."""
     if not known:
         hint = "write [programme.NAME] with its courses; only LearnWorlds tells of programmes of its own"
@@ -170,7 +168,7 @@ def _never_active(rule: Placed[Rule]) -> Iterator[Fault]:
         yield rule.fault(f"rule {rule.it.id} can never pay", told, at=("active", "days"))
 
 
-def _empty(one: Placed[Rule | Step], conditions: Conditions, at: KeyPath) -> Iterator[Fault]:
+def _empty(one: Placed[Rule] | Placed[Step], conditions: Conditions, at: KeyPath) -> Iterator[Fault]:
     """`any` and `none` that are written and hold nothing."""
     for key in ("any", "none"):
         inner: tuple[Conditions, ...] = getattr(conditions, key)
