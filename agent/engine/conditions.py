@@ -18,6 +18,7 @@ from agent.config.factentry import PERSON
 from agent.config.facts import FACTS
 from agent.config.grammar import Number, is_number, number, shown_duration, shown_number
 from agent.config.rulefile import Conditions
+from agent.config.rulefile.warn import OWN_FACTS
 from agent.model import Check, CheckStatus, Fact, Observation
 
 T = TypeVar("T")
@@ -31,9 +32,6 @@ _SEEN_MAX = 512
 
 _COURSES_MAX = 8
 """So many courses with a value of their own are named in a sentence."""
-
-OWN_FACTS = ("kind", "lms_event", "source", "site", "course", "section", "lesson", "post", "object_id", "object_table")
-"""What an observation says of itself, besides its facts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,11 +26,8 @@ def challenge_sentences(made: CompiledChallenge, rulebook: Rulebook) -> tuple[st
         per = " and ".join(slots.per_of(step, kind))
         what = f"{step.title}: " if step.title else ""
         often = f"{step.count} of {' or '.join(step.on)}" if step.count > 1 else " or ".join(step.on)
-        where = (
-            f" where {told(step.conditions, rulebook.values)}"
-            if step.conditions.facts() or told(step.conditions)
-            else ""
-        )
+        conditions = told(step.conditions, rulebook.values)
+        where = f" where {conditions}" if conditions else ""
         said.append(f"Step {number}: {what}{often}{where}{f', each {per} once' if step.count > 1 else ''}.")
     said.extend(_terms(made))
     # What a rule says of payment, audience and limits holds for the challenge as it does for its first step.

@@ -40,9 +40,7 @@ class Form:
 
     ``due`` counts from the members. With ``lifts`` only the act that adds something new is paid, and a member stands
     also where that award was refused. ``scope`` names what the set stands for (None: the rule's own once_per).
-    ``facts`` are those that ``slot`` looks at.
-
-    ``often`` says how often it pays, where that does not follow from the scope.
+    ``facts`` are those that ``slot`` looks at; ``often`` says how often it pays, where the scope does not tell.
 
     ``over`` tells what is due where a member of a time can change nothing any more: it is not kept then. ``mark`` is
     the slot of what the completion of another set brings about at a time. With ``keeps_holds`` an award leaves what

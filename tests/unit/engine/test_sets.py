@@ -193,7 +193,7 @@ def test_momentum_pays_once_a_day_and_the_rest_of_a_day_counts_for_the_next() ->
     assert play(text, *inside)[-1] == "ann refused momentum once a day"
 
 
-def test_an_award_that_was_taken_back_is_not_given_for_a_lesson_by_itself() -> None:
+def test_an_award_that_a_cap_refused_is_not_given_for_a_lesson_by_itself() -> None:
     text = rule(more='momentum = { lessons = 2, within = "2h" }')
     rules = rulebook('[[cap]]\nlimit = "10 points/day"\n' + rule(name="other", award="10") + text)
     acts = [event(when=MONDAY + n * 60, lesson=str(n)) for n in range(2)]
