@@ -6,7 +6,7 @@ marked so and waits; it is never taken for a yes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 import aiosqlite
@@ -51,37 +51,21 @@ class Consents:
             self._hear(event.seen, news)
         if news.yes or news.no:
             await agreed.told(connection, news.yes, news.no)
-            await self.read(connection)
-        return [self._marked(event) for event in events]
+            self._known = self._known.and_told(news.yes, news.no)
+        return [_remarked(event, self._mark) for event in events]
 
     def marked_again(self, event: Event) -> Event:
         """An act of before that is judged anew, by what is kept of that time: what the LMS says now proves nothing."""
-        seen = event.seen
-        marks = dict(seen.person_marks)
-        for user in dict.fromkeys(seen.people.values()):
-            if marks.get(user) not in NOBODY_TO_ASK and not self._had_agreed(seen, user):
-                marks[user] = "not_agreed"
-        return event if marks == seen.person_marks else replace(event, seen=replace(seen, person_marks=marks))
+        return _remarked(event, self._mark_of_then)
 
-    def _had_agreed(self, seen: Observation, user: str) -> bool:
+    def _mark_of_then(self, seen: Observation, user: str) -> PersonMark | None:
         at, since = seen.occurred_at, seen.agreed.get(user)
-        accounts = ((seen.site, user), split_learner(seen.learner(user)))
-        kept = any(self._known.at(one, at) or self._known.was_seen(one, at) for one in accounts)
-        return kept or (bool(since) and since is not None and since <= at)
-
-    def _marked(self, event: Event) -> Event:
-        seen = event.seen
-        marks = dict(seen.person_marks)
-        for user in dict.fromkeys(seen.people.values()):
-            if marks.get(user) not in NOBODY_TO_ASK:
-                mark = self._mark(seen, user)
-                if mark is not None:
-                    marks[user] = mark
-        return event if marks == seen.person_marks else replace(event, seen=replace(seen, person_marks=marks))
+        kept = any(self._known.at(one, at) or self._known.was_seen(one, at) for one in _accounts(seen, user))
+        return None if kept or (since is not None and 0 < since <= at) else "not_agreed"
 
     def _mark(self, seen: Observation, user: str) -> PersonMark | None:
         at = seen.occurred_at
-        if any(self._known.at(account, at) for account in ((seen.site, user), split_learner(seen.learner(user)))):
+        if any(self._known.at(account, at) for account in _accounts(seen, user)):
             return None
         if user in seen.agreed:
             since = seen.agreed[user]
@@ -100,6 +84,22 @@ class Consents:
                     news.no[account] = at
             elif since <= at and learner not in self._known.told:
                 news.yes[account] = min(at, news.yes.get(account, at))
+
+
+def _accounts(seen: Observation, user: str) -> tuple[Account, Account]:
+    """The account that acted, and the one that it counts for."""
+    return (seen.site, user), split_learner(seen.learner(user))
+
+
+def _remarked(event: Event, mark_of: Callable[[Observation, str], PersonMark | None]) -> Event:
+    """The event with what ``mark_of`` says of each of its people; those that it says nothing of stay as they are."""
+    seen = event.seen
+    marks = dict(seen.person_marks)
+    for user in dict.fromkeys(seen.people.values()):
+        mark = mark_of(seen, user) if marks.get(user) not in NOBODY_TO_ASK else None
+        if mark is not None:
+            marks[user] = mark
+    return event if marks == seen.person_marks else replace(event, seen=replace(seen, person_marks=marks))
 
 
 def not_agreed(seen: Observation, consents: Consents) -> Collection[str]:

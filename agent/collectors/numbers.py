@@ -12,6 +12,7 @@ BELOW_DIGITS_MAX = 15
 """Digits before the point of a number that may have some behind it: what a float holds exactly."""
 PLACES_MAX = 30
 """Digits behind the point; what is left of a number beyond them is rounded away, so `1e-5000` is 0."""
+_LARGEST = 2**63
 _TEXT_MAX = 40
 _DIGITS = re.compile(rf"[0-9]{{1,{DIGITS_MAX}}}")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
@@ -20,8 +21,9 @@ _ROUNDED = Context(prec=BELOW_DIGITS_MAX + PLACES_MAX, rounding=ROUND_HALF_EVEN)
 
 
 def whole_number(text: str, *, signed: bool = False) -> int | None:
-    """A whole number in plain digits; None for anything else, `²` and five thousand digits included."""
-    return int(text) if _DIGITS.fullmatch(text.removeprefix("-") if signed else text) else None
+    """A whole number of 64 bits in plain digits; None for anything else, `²` and five thousand digits included."""
+    number = int(text) if _DIGITS.fullmatch(text.removeprefix("-") if signed else text) else None
+    return number if number is not None and -_LARGEST <= number < _LARGEST else None
 
 
 def decimal_of(value: object) -> Decimal | None:

@@ -28,7 +28,7 @@ def of_word(place: int, words: Sequence[str]) -> Mapping[str, Fact]:
     found: dict[str, Fact] = {"rating": place}
     if 1 <= place <= len(words):
         found["rating_word"] = words[place - 1].lower()
-    if words and len(words) > 1:
+    if len(words) > 1:
         found["rating_pct"] = _per_cent(place - 1, len(words) - 1)
     return found
 

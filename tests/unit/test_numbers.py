@@ -45,11 +45,17 @@ def test_whatever_is_written_a_number_has_digits_that_can_be_told(written: objec
     assert 10**numbers.PLACES_MAX % found.denominator == 0
 
 
-@pytest.mark.parametrize("text", ["²", "٣", "", "-", "--5", "+5", "1_000", " 5", "5.0", "9" * 20])
+@pytest.mark.parametrize("text", ["²", "٣", "", "-", "--5", "+5", "1_000", " 5", "5.0", "9" * 20, str(2**63)])
 def test_what_is_no_whole_number_in_plain_digits_is_none(text: str) -> None:
     assert numbers.whole_number(text) is None
     assert numbers.whole_number(text, signed=True) is None
     assert whole(text) is None
+
+
+def test_a_whole_number_is_one_that_a_database_can_hold() -> None:
+    least, most = -(2**63), 2**63 - 1
+    assert (numbers.whole_number(str(least), signed=True), numbers.whole_number(str(most))) == (least, most)
+    assert numbers.whole_number(str(least - 1), signed=True) is None
 
 
 def test_a_sign_is_read_where_one_may_stand() -> None:

@@ -291,16 +291,16 @@ class LogstoreCollector:
         drafts = drafts_of(rows, kinds, demand.facts, start_at=start_at, backdated=backdated, seen=counts)
         self._facts = demand.facts
         self._lost_last |= await look_up(self._state, drafts, demand, kinds, self._options)
-        self._lost |= self._lost_last
         again = await submissions(
             self._reader, self._state, drafts, demand, upto=before, admins=self._options.site_admins
         )
         if again:
             shown = drafts_of(again, kinds, demand.facts, start_at=start_at, backdated=frozenset(), seen=Counter())
-            self._lost |= await look_up(self._state, shown, demand, kinds, self._options)
+            self._lost_last |= await look_up(self._state, shown, demand, kinds, self._options)
             together = woven(drafts, shown)
             counts["rows_shown_again"] += len(together) - len(drafts)
             drafts = together
+        self._lost |= self._lost_last
         prompting = prompts(demand)
         if prompting:
             drafts = [draft for draft in drafts if draft.event not in prompting or draft.event in demand.names]

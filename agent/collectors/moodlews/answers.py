@@ -13,6 +13,7 @@ from agent.collectors.moodlews import shapes
 from agent.collectors.moodlews.client import Parameter, WebService
 from agent.collectors.moodlews.faults import LACKS_RIGHT, NotToldError
 from agent.collectors.moodlews.typed import NotUnderstoodError
+from agent.collectors.numbers import whole_number
 
 ANSWERS_MAX = 500
 """Structures of courses that are remembered at once."""
@@ -175,7 +176,8 @@ class Answers:
         known = await self.cohorts()
         if known is None:
             return None
-        return frozenset(known.get(int(user), ()) if user.isascii() and user.isdecimal() else ())
+        number = whole_number(user)
+        return frozenset(() if number is None else known.get(number, ()))
 
     async def course(self, number: int) -> shapes.Course | None:
         """One course."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
 
 import aiosqlite
 
@@ -61,6 +61,17 @@ class Agreed:
     def was_seen(self, account: Account, at: int) -> bool:
         """Whether the LMS said so of acts of that time (seconds UTC)."""
         return _within(self.seen.get(account, ()), at)
+
+    def and_told(self, yes: Mapping[Account, int], no: Mapping[Account, int]) -> Self:
+        """As it is once `told` has written the same: whoever is seen for the first time costs no reading of all."""
+        told, seen = dict(self.told), dict(self.seen)
+        for account, at in no.items():
+            told.pop(":".join(account), None)
+            seen[account] = [(since, at if until is None else until) for since, until in seen.get(account, ())]
+        for account, at in yes.items():
+            told[":".join(account)] = at
+            seen[account] = [*(span for span in seen.get(account, ()) if span[0] != at), (at, None)]
+        return replace(self, told=told, seen=seen)
 
 
 def _within(spans: Sequence[Span], at: int) -> bool:

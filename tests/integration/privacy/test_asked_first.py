@@ -204,6 +204,30 @@ async def test_a_yes_without_a_time_counts_from_the_first_act_that_was_seen_with
         assert at.balances() == {"35": 10}
 
 
+async def test_what_the_lms_tells_is_known_without_reading_everybody_again(tmp_path: Path) -> None:
+    ann, ben = ("moodle", "35"), ("moodle", "36")
+    told = [
+        ({ann: 100, ben: 100}, {}), ({}, {ann: 150}), ({ann: 100}, {}),
+        ({}, {ann: 200, ben: 90}), ({ann: 50}, {}), ({ben: 300}, {ann: 250}),
+    ]  # fmt: skip
+
+    async def unit(connection: aiosqlite.Connection) -> None:
+        await agreed.agree(connection, [ann], how="hand", by="b", now=10)
+        known = await agreed.load(connection)
+        for yes, no in told:
+            await agreed.told(connection, yes, no)
+            known = known.and_told(yes, no)
+            assert in_order(known) == in_order(await agreed.load(connection))
+
+    async with running(tmp_path, RULES) as at:
+        await at.writer.run(unit)
+
+
+def in_order(known: agreed.Agreed) -> agreed.Agreed:
+    """The same with its spans as they follow each other."""
+    return replace(known, seen={account: sorted(spans) for account, spans in known.seen.items()})
+
+
 async def test_where_nobody_is_asked_everything_is_as_it_was(tmp_path: Path) -> None:
     async with running(tmp_path, RULES) as at:
         await at.take(an_act(agreed={"35": None}))

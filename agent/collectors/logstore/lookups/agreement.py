@@ -6,13 +6,14 @@ from agent.collectors.logstore.dialects.database import Answer, Unreadable
 from agent.collectors.logstore.lookups.base import Batch, LookUp
 from agent.collectors.logstore.lookups.people import rounds_until_known
 from agent.collectors.logstore.options import Asked
+from agent.collectors.numbers import whole_number
+from agent.collectors.systems.base import TIME_MAX
 from agent.collectors.systems.moodle import GUEST, NOBODY, SYSTEM
 
 YES = frozenset({"1", "yes", "y", "true", "on"})
 """What a profile field says where it says yes; a checkbox that is ticked says 1."""
 _DATE_MIN = 86_400
 """A date field holds seconds since 1970."""
-_DATE_DIGITS_MAX = 11
 
 _MEMBERS = (
     "SELECT m.userid, m.timeadded, c.idnumber, c.name FROM {cohort_members} m JOIN {cohort} c ON c.id = m.cohortid "
@@ -74,6 +75,5 @@ def agreed_since(text: str) -> int | None:
     word = text.strip().lower()
     if word in YES:
         return 0
-    if word.isascii() and word.isdigit() and len(word) <= _DATE_DIGITS_MAX and int(word) >= _DATE_MIN:
-        return int(word)
-    return None
+    at = whole_number(word)
+    return at if at is not None and _DATE_MIN <= at <= TIME_MAX else None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from agent.collectors.logstore.dialects.connect import database_for
 from agent.collectors.logstore.dialects.database import Unreadable
 from agent.collectors.logstore.options import LogstoreOptions
+from agent.collectors.numbers import whole_number
 
 _COHORTS = "SELECT c.idnumber, c.name FROM {cohort_members} m JOIN {cohort} c ON c.id = m.cohortid WHERE m.userid = ?"
-_DIGITS_MAX = 18
 
 
 async def cohorts_of(options: LogstoreOptions, user: str) -> frozenset[str] | None:
@@ -17,11 +17,12 @@ async def cohorts_of(options: LogstoreOptions, user: str) -> frozenset[str] | No
         ConfigError: the database refuses us.
         TransientError: it cannot be reached.
     """
-    if not (user.isascii() and user.isdecimal() and len(user) <= _DIGITS_MAX):
+    number = whole_number(user)
+    if number is None:
         return frozenset()
     database = database_for(options)
     try:
-        (answer,) = await database.fetch_all([database.schema.query(_COHORTS, int(user))])
+        (answer,) = await database.fetch_all([database.schema.query(_COHORTS, number)])
     finally:
         await database.close()
     if isinstance(answer, Unreadable):

@@ -35,7 +35,7 @@ async def _cohorts(batch: Batch) -> None:
 
     Who is in a cohort of those that agreed has agreed.
     """
-    agree = batch.answers.service.options.agreed_cohorts
+    agree = frozenset(batch.answers.service.options.agreed_cohorts)
     found = await batch.answers.cohorts() if agree or batch.wants("cohorts") else None
     if found is None:
         return
@@ -44,7 +44,7 @@ async def _cohorts(batch: Batch) -> None:
             number = number_of(person)
             if number is not None and agree:
                 # They do not tell since when: it counts from when it is seen.
-                look.agreed[person] = None if set(agree).isdisjoint(found.get(number, ())) else 0
+                look.agreed[person] = None if agree.isdisjoint(found.get(number, ())) else 0
             if number is not None and batch.wants("cohorts"):
                 look.facts[f"cohorts:{person}"] = found.get(number, ())
 

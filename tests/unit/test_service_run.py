@@ -1,0 +1,86 @@
+"""The parts of the agent beside its sources: one that fails by a fault of this program ends no other."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from agent.errors import RewardsError
+from agent.service import run
+from agent.service.watch import RulesWatch
+from tests.unit.test_service_tail import MemoryLedger, ScriptedSource, tail_of
+
+
+class Stumbling:
+    """Asks a system, and fails as often as it is told to; then it ends the service."""
+
+    name = "shop"
+
+    def __init__(self, times: int, error: Exception) -> None:
+        self.left = times
+        self.error = error
+
+    def stumble(self) -> None:
+        if self.left:
+            self.left -= 1
+            raise self.error
+
+    async def run(self) -> None:
+        self.stumble()
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.Event().wait()
+
+    async def catch_up(self) -> RewardsError | None:
+        self.stumble()
+        return None
+
+
+async def nothing() -> None:
+    """No rules are read again."""
+
+
+async def served(directory: Path, part: Stumbling, ledger: MemoryLedger) -> int:
+    return await run.serve(
+        [tail_of(ScriptedSource(), ledger)],
+        None,
+        data_dir=directory,
+        operations={},
+        reload=nothing,
+        watch=RulesWatch(list),
+        pulls=[part],
+    )
+
+
+async def test_a_part_that_fails_by_a_fault_is_told_and_begun_again_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "AGAIN_FIRST_S", 0.0)
+    part, ledger = Stumbling(2, KeyError("ann@example.org")), MemoryLedger()
+    with capture_logs() as told:
+        assert await served(tmp_path, part, ledger) == 0
+    assert (part.left, ledger.state.position) == (0, 1)
+    failed = [one for one in told if one["event"] == "part_failed"]
+    assert [one["part"] for one in failed] == ["pull-shop"] * 2
+    assert all(one["fault"].startswith("KeyError at agent/service/run.py:") for one in failed)
+    assert "ann@example.org" not in str(told)
+
+
+async def test_memory_that_ran_out_is_no_fault_of_a_part_and_ends_the_agent(tmp_path: Path) -> None:
+    with pytest.raises(MemoryError):
+        await served(tmp_path, Stumbling(1, MemoryError()), MemoryLedger())
+
+
+async def test_catching_up_reads_the_sources_where_a_system_cannot_be_asked_by_a_fault() -> None:
+    ledger = MemoryLedger()
+    with capture_logs() as told:
+        code = await run.until_caught_up(
+            [tail_of(ScriptedSource(), ledger)], None, pulls=[Stumbling(1, ZeroDivisionError())]
+        )
+    assert (code, ledger.state.position) == (1, 1)
+    stopped = [one for one in told if one["event"] == "source_stopped"]
+    assert [one["message"].partition(" at ")[0] for one in stopped] == ["shop cannot be asked: ZeroDivisionError"]
