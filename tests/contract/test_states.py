@@ -83,6 +83,20 @@ async def test_a_course_that_cron_completed_late_is_found_by_the_daily_look_once
         assert await look.seen() == []
 
 
+async def test_late_rows_that_lie_far_apart_are_looked_at_apart_so_that_no_question_spans_the_table(
+    site: Site, clock: HandClock
+) -> None:
+    log(site, 1, timecreated=NOW - 30 * 24 * HOUR)
+    async with looking(site, clock) as look:
+        await look.seen()
+        clock.pass_s(24 * HOUR)
+        for number, learner in ((1, 35), (1_000, 36), (1_001, 37), (900_000, 38)):
+            completed(site, number, learner, clock.now() - 4 * HOUR)
+        pages = [page async for page in look.collector.pages(look.state, lambda: DEMAND, follow=False)]
+    parts = [[one.people["subject"] for one in page.observations] for page in pages]
+    assert [part for part in parts if part] == [["35", "36"], ["37"], ["38"]]
+
+
 async def test_what_every_walk_has_seen_is_not_looked_at_again_by_the_daily_look(site: Site, clock: HandClock) -> None:
     log(site, 1, timecreated=NOW - 30 * 24 * HOUR)
     async with looking(site, clock) as look:

@@ -137,8 +137,8 @@ class StateCollector:
             untold = await untold_until(self._log, found, now)
             restores = Restores(since=since, began=now)
             state = replace(state, counts=dict(counts))
-            for start in range(0, len(untold), SPAN_IDS):
-                page = await self._late_page(table, untold[start : start + SPAN_IDS], restores, state, demand())
+            for part in late.near_by(untold, SPAN_IDS):
+                page = await self._late_page(table, part, restores, state, demand())
                 state = page.state
                 yield page
             self._late.passed(found, now)

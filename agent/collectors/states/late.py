@@ -8,7 +8,7 @@ So once a day the tables are looked through further back, a slice at a time, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from agent.collectors.states.tables import Found
 from agent.engine.sighting.untold import COURSE_AFTER_S
@@ -40,3 +40,15 @@ class Late:
     def new(self, found: Iterable[Found]) -> list[Found]:
         """Those that were not."""
         return [one for one in found if (one.event, one.id, one.at) not in self._known]
+
+
+def near_by(found: Iterable[Found], span_ids: int) -> Iterator[Sequence[Found]]:
+    """Rows by ascending id in parts that each lie within so many ids: what is asked about their neighbours is short."""
+    part: list[Found] = []
+    for one in found:
+        if part and one.id >= part[0].id + span_ids:
+            yield part
+            part = []
+        part.append(one)
+    if part:
+        yield part
