@@ -102,7 +102,6 @@ async def load(store: Store, root: Path, month: str, act: Act) -> list[str]:
 async def _load(store: Store, root: Path, month: str, act: Act) -> None:
     """Bring one month back whose files, and those of the months before it, are sound."""
     async with store.writing() as conn:
-        await acts.note(conn, act)
         rows = (await conn.execute(select(archived_month).where(archived_month.c.month == month))).all()
         for row in rows:
             await _carry(conn, root, row)
@@ -111,6 +110,7 @@ async def _load(store: Store, root: Path, month: str, act: Act) -> None:
             await conn.execute(text(f"CREATE TABLE {part} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)"))
             for row in rows:
                 await _copy(conn, part, table, Place(root=root, month=month, campus=row.campus))
+        await acts.note(conn, act)
         await _alone(conn)
         for table in TABLES:
             await _attach(conn, table, month)

@@ -1,4 +1,4 @@
-"""`wallet show` and `ledger export`: what the books say."""
+"""`wallet show|history|rebuild`, `ledger export|movements`: what the books say."""
 
 from __future__ import annotations
 

@@ -324,6 +324,8 @@ async def test_a_character_that_no_database_can_keep_is_a_bad_question_and_never
             status, told = await program.does("PUT" if path.startswith(SHELF) else "POST", path, said)
             assert (status, told["error"]) == (400, "body"), (path, text)
     assert await program.puts("tea") == 201
+    for user in ("", "a\nb"):
+        assert (await program.does("GET", "/api/users_rewards", user=user))[1]["error"] == "parameter"
     much = {"recognition": 10**30, "user": ANN, "key": "1", "text": "x"}
     assert (await program.does("POST", "/api/rewards_comments", much))[0] == 400
 
