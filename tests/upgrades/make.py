@@ -34,7 +34,7 @@ start_at = "beginning"
 BY_HAND = (
     ("ledger", "adjust", f"moodle:{LEARNERS[0]}", "7", "--reason", "a prize", "--by", "owner"),
     ("ledger", "reverse", "3", "--reason", "a mistake", "--by", "owner"),
-    ("review", "approve", "1", "--by", "owner"),
+    ("review", "approve", "6", "--by", "owner"),
     ("learner", "merge", f"moodle:{LEARNERS[3]}", f"moodle:{LEARNERS[2]}", "--reason", "twice", "--by", "owner"),
     ("learner", "opt-out", f"moodle:{LEARNERS[1]}", "--by", "owner"),
 )
