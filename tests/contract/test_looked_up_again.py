@@ -6,9 +6,9 @@ from dataclasses import replace
 from itertools import pairwise
 
 from agent.collectors.logstore.options import Limits
-from agent.collectors.systems.moodle import QUIZ_SUBMITTED
+from agent.collectors.systems.moodle import GRADED, QUIZ_SUBMITTED
 from agent.model import SourceState
-from tests.sites import VIEWED, HandClock, Site, collecting, log, pages_of, put, wanting
+from tests.sites import NOW, VIEWED, HandClock, Site, collecting, log, pages_of, put, wanting
 
 STAFF = wanting(VIEWED, facts=["staff"])
 AWAY = "ALTER TABLE mdl_role_assignments RENAME TO away"
@@ -72,3 +72,28 @@ async def test_whether_an_attempt_was_a_preview_is_unknown_without_the_attempts(
     assert [(page.again, set(one.marks)) for page in shown for one in page.observations] == [
         (True, {"backdated", "preview"})
     ]
+
+
+async def test_a_mark_that_came_while_quizzes_could_not_be_read_brings_its_score_once_they_can_be(
+    site: Site, clock: HandClock
+) -> None:
+    put(site, "modules", id=16, name="quiz")
+    put(site, "course_modules", id=12, course=3, module=16, instance=2, section=9)
+    put(site, "quiz", id=2, name="Q", sumgrades=4)
+    put(site, "quiz_attempts", id=1, uniqueid=1, quiz=2, userid=35, attempt=1, sumgrades=None, state="finished")
+    put(site, "grade_items", id=6, courseid=3, itemtype="mod", itemmodule="quiz", iteminstance=2, grademin=0,
+        grademax=8, gradepass=6)  # fmt: skip
+    log(site, 1, eventname=QUIZ_SUBMITTED, objecttable="quiz_attempts", objectid=1, relateduserid=35,
+        contextlevel=70, contextinstanceid=12)  # fmt: skip
+    demand = wanting(QUIZ_SUBMITTED, facts=["score_pct"])
+    async with collecting(site.options(), clock) as collector:
+        (first,) = await pages_of(collector, demand=demand)
+        site.execute("UPDATE mdl_quiz_attempts SET sumgrades = 3")
+        site.execute("ALTER TABLE mdl_quiz RENAME TO away")
+        log(site, 2, eventname=GRADED, objecttable="grade_grades", objectid=1, userid=65, relateduserid=35,
+            other='{"itemid": 6, "finalgrade": 6}', timecreated=NOW - 50)  # fmt: skip
+        blind = await pages_of(collector, first.state, demand)
+        site.execute("ALTER TABLE away RENAME TO mdl_quiz")
+        shown = await pages_of(collector, blind[-1].state, demand)
+    assert [one.facts.get("score_pct") for page in (first, *blind) for one in page.observations] == [None, None]
+    assert [(page.again, one.facts.get("score_pct")) for page in shown for one in page.observations] == [(True, 75)]
