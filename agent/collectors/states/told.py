@@ -3,7 +3,7 @@ r"""What the log says about rows of state tables: which of them it told, and wha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from agent.collectors.logstore.dialects.database import Database, Rows, Unreadable
 from agent.collectors.states.tables import Found, events_of
@@ -15,8 +15,10 @@ from agent.errors import InvalidInputError, TransientError
 RESTORED = r"\core\event\course_restored"
 STRETCHES_MAX = 50
 """Stretches of time in one query on the log."""
+LOOKED_S = 7 * 86_400
+"""So many seconds of the log are read at once: stretches of many rows are together as long as the log."""
 PIECE_S = 3 * 3_600
-"""Of a stretch that is looked at bit by bit."""
+"""So many where nobody waits."""
 PAUSE_S = 0.02
 """Between two short transactions of a look that nobody waits for."""
 
@@ -77,21 +79,38 @@ async def untold_by(log: Database, found: Sequence[Found]) -> list[Found]:
         TransientError: connection lost, time-out, or the log cannot be read.
     """
     told = _Told(found)
-    ends = _stretches(found)
-    for start in range(0, len(ends), STRETCHES_MAX):
-        await told.look(log, ends[start : start + STRETCHES_MAX])
+    for stretches in packed(_stretches(found), LOOKED_S):
+        await told.look(log, stretches)
     return told.untold(found)
 
 
 async def untold_until(log: Database, found: Sequence[Found], now: int) -> list[Found]:
     """As `untold_by`, for rows of any age: a few hours of the log in each of many short transactions."""
     told = _Told(found)
-    for first, last in _stretches(found):
-        for begin in range(first, min(last, now) + 1, PIECE_S):
-            async with log.snapshot():
-                await told.look(log, [(begin, min(begin + PIECE_S - 1, last))])
-            await asyncio.sleep(PAUSE_S)
+    begun = [(first, min(last, now)) for first, last in _stretches(found)]
+    for stretches in packed(begun, PIECE_S):
+        async with log.snapshot():
+            await told.look(log, stretches)
+        await asyncio.sleep(PAUSE_S)
     return told.untold(found)
+
+
+def packed(stretches: Iterable[tuple[int, int]], most_s: int) -> Iterator[list[tuple[int, int]]]:
+    """The stretches (first and last second) cut and put together, at most ``most_s`` seconds of the log at a time."""
+    packed: list[tuple[int, int]] = []
+    room = most_s
+    for begin, last in stretches:
+        first = begin
+        while first <= last:
+            end = min(last, first + room - 1)
+            packed.append((first, end))
+            room -= end - first + 1
+            first = end + 1
+            if not room or len(packed) == STRETCHES_MAX:
+                yield packed
+                packed, room = [], most_s
+    if packed:
+        yield packed
 
 
 class _Told:
@@ -99,7 +118,9 @@ class _Told:
 
     def __init__(self, found: Sequence[Found]) -> None:
         self._names = sorted(events_of(found))
-        self._at: dict[tuple[str, int | None, str, str], list[int]] = {}
+        self._at: dict[tuple[str, int | None, str, str], list[int]] = {
+            (one.event, one.learner, one.object, one.state): [] for one in found
+        }
 
     async def look(self, log: Database, stretches: Sequence[tuple[int, int]]) -> None:
         """Read what the log says in some stretches of time."""
@@ -114,7 +135,9 @@ class _Told:
         )
         for event, related, object_id, instance, other, at in _rows(*await log.fetch_all([query])):
             thing = object_id if event in {untold.GRADED, untold.BADGE} else instance
-            self._at.setdefault((event, related, str(thing), _state(event, other)), []).append(at)
+            about = self._at.get((event, related, str(thing), _state(event, other)))
+            if about is not None:
+                about.append(at)
 
     def untold(self, found: Sequence[Found]) -> list[Found]:
         """Those of which it says nothing."""
@@ -122,8 +145,7 @@ class _Told:
             one
             for one in found
             if not any(
-                untold.near(one.at, at, one.event)
-                for at in self._at.get((one.event, one.learner, one.object, one.state), ())
+                untold.near(one.at, at, one.event) for at in self._at[one.event, one.learner, one.object, one.state]
             )
         ]
 
