@@ -51,11 +51,15 @@ async def compared(connection: aiosqlite.Connection, events: list[Event], source
     ``states`` is whether any recorded event came from a state table.
     """
     if source.endswith(SUFFIX):
-        recorded = await past_untold.recorded(connection, untold.around(events), untold.names(events))
+        recorded = await past_untold.recorded(
+            connection, untold.around(events), untold.names(events), untold.learners(events)
+        )
         return untold.unmatched(events, recorded)
     if not states:
         return events
-    found = await past_untold.states(connection, untold.around_told(events), untold.names(events))
+    found = await past_untold.states(
+        connection, untold.around_told(events), untold.names(events), untold.learners(events)
+    )
     return untold.recognised(events, found) if found else events
 
 

@@ -115,6 +115,11 @@ def names(events: Iterable[Event]) -> list[str]:
     return sorted({one.seen.lms_event for one in events if keys_of(one.seen)})
 
 
+def learners(events: Iterable[Event]) -> list[str]:
+    """Whose states they tell."""
+    return sorted({one.seen.people["subject"] for one in events if keys_of(one.seen)})
+
+
 def _times(events: Iterable[Event]) -> Iterable[tuple[int, str]]:
     return [(one.seen.occurred_at, one.seen.lms_event) for one in events if keys_of(one.seen)]
 

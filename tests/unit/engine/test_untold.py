@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import aiosqlite
 import pytest
 
 from agent.engine.sighting.untold import COMPLETED, COMPLETION
+from agent.ledger.past.seen import untold as past_untold
 from agent.model import Observation
 from tests.builders import NOW, an_observation
 from tests.pipelines import running
@@ -82,6 +84,19 @@ async def test_another_learner_another_lesson_and_another_time_are_other_facts(t
         await at.take(replace(logged(), lesson="13", natural_key=("b",)))
         await at.take(logged(NOW + 3_600))
         assert at.balances() == {"35": 30, "36": 10}
+
+
+async def test_of_what_is_recorded_only_the_acts_of_the_same_learners_are_read(tmp_path: Path) -> None:
+    async with running(tmp_path, RULES) as at:
+        await at.take(logged())
+        await at.take(replace(logged(), people={"subject": "36", "actor": "2"}, natural_key=("a",)))
+        around, of = [(NOW - 300, NOW + 300)], [COMPLETION]
+
+        async def unit(connection: aiosqlite.Connection) -> list[str]:
+            read = await past_untold.recorded(connection, around, of, ["36", "3", "2"])
+            return [one.seen.people["subject"] for one in read]
+
+        assert await at.writer.run(unit) == ["36"]
 
 
 @pytest.mark.parametrize("first", ["log", "state"])
