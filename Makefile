@@ -106,4 +106,4 @@ lock: ## resolve the dependencies again and write the lock files; run it with th
 clean: ## remove everything that can be made again
 	rm -rf $(VENV) $(VENV)-lock build dist site demo-data .coverage
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find agent catalogue wire tests bench sim soak -name __pycache__ -type d -prune -exec rm -rf {} +
+	find agent catalogue machine wire tests bench sim soak -name __pycache__ -type d -prune -exec rm -rf {} +

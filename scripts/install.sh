@@ -66,7 +66,7 @@ accounts() { if [ -n "$root" ]; then systemd-sysusers --root="$root"; else syste
 
 release() { # what this checkout is: its version and a digest of everything that is installed
     version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$here/pyproject.toml")
-    digest=$(cd "$here" && find agent catalogue wire pyproject.toml requirements.run.lock config.example.toml \
+    digest=$(cd "$here" && find agent catalogue machine wire pyproject.toml requirements.run.lock config.example.toml \
         rules.example.toml -type f ! -name '*.pyc' -print | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-12)
     printf '%s-%s' "$version" "$digest"
 }
@@ -89,7 +89,7 @@ programs() { # a virtual environment of its own for each release; one that is wh
         $pip download --only-binary :all: --require-hashes --requirement "$here/requirements.run.lock" --dest "$found"
     fi
     mkdir "$work/source" # a build leaves files behind: not in the checkout
-    (cd "$here" && cp -r agent catalogue wire pyproject.toml README.md LICENSE ./*.example.toml "$work/source")
+    (cd "$here" && cp -r agent catalogue machine wire pyproject.toml README.md LICENSE ./*.example.toml "$work/source")
     "$python" -m venv --without-pip "$place"
     # Only the versions that the lock names; what was downloaded was checked against its hashes.
     constraints >"$work/constraints"

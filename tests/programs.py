@@ -160,7 +160,7 @@ def _end(process: subprocess.Popen[bytes], place: str) -> None:
 
 
 def _import_all() -> None:
-    for package in ("wire", "agent", "catalogue"):
+    for package in ("wire", "machine", "agent", "catalogue"):
         for module in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):
             if not module.name.endswith(("__main__", ".env")) and ".versions." not in module.name:
                 importlib.import_module(module.name)

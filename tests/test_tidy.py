@@ -17,7 +17,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("agent", "catalogue", "wire")
+ROOMS = ("agent", "catalogue", "machine", "wire")
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 50
 FOLDER_FILES_MAX = 12

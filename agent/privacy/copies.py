@@ -21,6 +21,7 @@ from agent.ledger.privacy.holdings import marked_in
 from agent.ledger.privacy.removing import planned
 from agent.ledger.record import erased
 from agent.ledger.record.erased import Account, Erased, Row
+from machine import copies as kept
 
 _NEW, _OLD = ".erased", ".before"
 _LEFT_OVER = (".*.partial", "*.partial", f".*{_NEW}")
@@ -132,7 +133,7 @@ def _backup(copy: Path, wanted: Wanted) -> bool:
         if not any(changed):
             return False
         taking.require_head(new, manifest)
-        files = {name: taking.digest(new / name) for name in manifest.files}
+        files = {name: kept.digest(new / name) for name in manifest.files}
         taking.write_manifest(new / taking.MANIFEST, replace(manifest, files=files))
         copy.rename(old)
         new.rename(copy)
@@ -156,7 +157,7 @@ def _replaced(path: Path, wanted: Wanted) -> bool:
             target.execute("PRAGMA journal_mode = DELETE")
         if not _without(new, wanted):
             return False
-        taking.on_disk(new)
+        kept.on_disk(new)
         new.replace(path)
         for beside in ("-wal", "-shm", "-journal"):
             path.with_name(path.name + beside).unlink(missing_ok=True)
@@ -174,7 +175,7 @@ def _without(path: Path, wanted: Wanted) -> bool:
         connection.execute("COMMIT")
         if changed:
             statements.made_anew(connection)
-    taking.on_disk(path)
+    kept.on_disk(path)
     return changed
 
 

@@ -13,11 +13,12 @@ from typing import Any, Protocol
 import structlog
 
 from agent import apart
-from agent.errors import RewardsError, TransientError, UnexpectedError
+from agent.errors import ConfigError, RewardsError, TransientError, UnexpectedError
 from agent.service import control
-from agent.service.notify import notify, watchdog_interval_s
 from agent.service.tail import Tail, failing
 from agent.service.watch import RulesWatch
+from machine.listening.listener import CannotListenError
+from machine.notify import notify, watchdog_interval_s
 
 LAST_DELIVERY_S = 10.0
 """How long `--until-caught-up` waits for a catalogue that does not answer."""
@@ -98,7 +99,10 @@ class Listener(Protocol):
 async def _open(listeners: Iterable[Listener]) -> AsyncIterator[None]:
     async with contextlib.AsyncExitStack() as stack:
         for listener in listeners:
-            await listener.open()
+            try:
+                await listener.open()
+            except CannotListenError as error:
+                raise ConfigError(error.message, hint=error.hint) from error
             stack.push_async_callback(listener.close)
         yield
 

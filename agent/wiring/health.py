@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Callable, Collection
+from functools import partial
 from zoneinfo import ZoneInfo
+
+from aiohttp import web
+from prometheus_client.exposition import generate_latest
 
 from agent.arriving.tally import Tally
 from agent.collectors.door.document import described
@@ -17,12 +22,12 @@ from agent.metrics import Metrics
 from agent.model import Page
 from agent.review.feeds import Week, quiet_feeds
 from agent.review.noticed import Noticed
-from agent.service.health.app import Health
-from agent.service.health.figures import Figures
+from agent.service.health.figures import Figures, unready
 from agent.wiring import Agent
+from machine.status import Status
 
 
-def watched(agent: Agent) -> tuple[Callable[[Page, Tally], None], Health | None]:
+def watched(agent: Agent) -> tuple[Callable[[Page, Tally], None], Status | None]:
     """What each page is to be told to, and the listener that answers with it; None where none is configured."""
     metrics = Metrics()
 
@@ -44,8 +49,20 @@ def watched(agent: Agent) -> tuple[Callable[[Page, Tally], None], Health | None]
         )
     )
     host, _, port = http.status_listen.rpartition(":")
+    # It names the paths at which posts are taken, which the door itself tells nobody.
     document = described(door.sources if door is not None else (), tls=http.certificate_file is not None)
-    return on_page, Health((host.strip("[]"), int(port)), agent.settings.agent.data_dir, metrics.registry, document)
+
+    async def openapi(_: web.BaseRequest) -> web.Response:
+        return web.json_response(document)
+
+    return on_page, Status(
+        (host.strip("[]"), int(port)),
+        program="rewards-agent",
+        setting="[http] status_listen",
+        unready=partial(asyncio.to_thread, unready, agent.settings.agent.data_dir),
+        figures=partial(asyncio.to_thread, generate_latest, metrics.registry),
+        more={"/openapi.json": openapi},
+    )
 
 
 class _Quiet:

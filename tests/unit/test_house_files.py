@@ -92,7 +92,7 @@ def test_the_wheel_is_the_same_bytes_wherever_and_whenever_it_is_built(tmp_path:
     for number, seed in enumerate(("0", "1")):
         source = tmp_path / f"{'deeper/' * number}checkout"
         source.mkdir(parents=True)
-        for name in ("agent", "catalogue", "wire"):
+        for name in ("agent", "catalogue", "machine", "wire"):
             shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("pyproject.toml", "README.md", "LICENSE", "config.example.toml", "rules.example.toml"):
             shutil.copy(ROOT / name, source / name)
@@ -113,7 +113,7 @@ def test_the_wheel_carries_all_that_the_programs_read_and_no_test(tmp_path: Path
     subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
         carried = set(wheel.namelist())
-    rooms = ("agent", "catalogue", "wire")
+    rooms = ("agent", "catalogue", "machine", "wire")
     read = [path for room in rooms for path in (ROOT / room).rglob("*") if path.suffix in {".py", ".sql", ".typed"}]
     missing = {path.relative_to(ROOT).as_posix() for path in read} - carried
     assert missing == set()

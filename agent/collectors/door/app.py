@@ -30,8 +30,8 @@ from agent.collectors.systems.base import Arrival, RefusedPostError, System
 from agent.config.kinds import KindTable
 from agent.config.secrets import Secret
 from agent.errors import IntegrityError, TransientError
-from agent.listening.listener import Listener
 from agent.model import Evidence
+from machine.listening.listener import Listener
 
 BODY_BYTES_MAX = 1_048_576
 """The most that any source can be allowed to post at once."""
@@ -108,7 +108,9 @@ class Door:
         self._kinds = kinds
         self._proxies = tuple(proxies)
         self._stuck = stuck
-        self._listener = Listener(self._take, listen, setting="listen", tls=tls, exempt=self._is_ours)
+        self._listener = Listener(
+            self._take, listen, program="rewards-agent", setting="[http] listen", tls=tls, exempt=self._is_ours
+        )
         self._rates = {source.name: Rate(source.rate_per_s, clock.running()) for source in sources}
         self._bodies = {source.name: asyncio.Semaphore(BODIES_MAX) for source in sources}
         self._strange = Turns(UNPROVEN_MAX)
@@ -145,7 +147,7 @@ class Door:
         """Listen.
 
         Raises:
-            ConfigError: the address cannot be listened at.
+            CannotListenError: the address is taken, or not ours.
         """
         await self._listener.open()
 

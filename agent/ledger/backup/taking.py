@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.errors import IntegrityError, TransientError
 from agent.ledger import file
 from agent.ledger.privacy import statements
 from agent.ledger.verify import verify
+from machine import copies as kept
 
 FOLDER = "backups"
 """Where copies go inside the data directory when no other place is named."""
@@ -30,7 +29,6 @@ LOCK_NAME = "backup.lock"
 PLACES = "backups.places"
 """Where copies were made, a path in each line: whoever is erased must go from all of them."""
 _PREFIX = "rewards-"
-_BLOCK = 1 << 20
 
 Progress = Callable[[int], None]
 
@@ -58,7 +56,7 @@ def take(
         TransientError: the disk is full.
         IntegrityError: the copy does not hold; nothing of it stays, and the older ones do.
     """
-    name = f"{_PREFIX}{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}"
+    name = kept.name(_PREFIX, now)
     partial = to / f".{name}.partial"
     with alone(data_dir), file.reading(data_dir) as connection, _told(to):
         to.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -70,13 +68,13 @@ def take(
                 _beside(data_dir / beside, partial / beside)
             manifest = _proven(partial, now, progress)
             write_manifest(partial / MANIFEST, manifest)
-            place = _free(to / name)
+            place = kept.free(to / name)
             _remember(data_dir, to)
             partial.rename(place)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
-        _rotate(to, keep)
+        kept.rotate(copies(to), keep)
     return place, manifest
 
 
@@ -120,8 +118,7 @@ def _remember(data_dir: Path, to: Path) -> None:
 
 def copies(of: Path) -> list[Path]:
     """The copies in a directory, the newest first."""
-    found = [path for path in of.glob(f"{_PREFIX}*") if (path / MANIFEST).is_file()]
-    return sorted(found, key=lambda path: path.name, reverse=True)
+    return kept.newest_first(of, _PREFIX, MANIFEST)
 
 
 def read_manifest(copy: Path) -> Manifest:
@@ -138,27 +135,16 @@ def read_manifest(copy: Path) -> Manifest:
         ) from error
 
 
-def digest(path: Path) -> str:
-    """The SHA-256 of a file, hex."""
-    found = hashlib.sha256()
-    with path.open("rb") as opened:
-        while block := opened.read(_BLOCK):
-            found.update(block)
-    return found.hexdigest()
-
-
 def require_whole(copy: Path, manifest: Manifest) -> None:
     """See that a copy's files are those it was made of.
 
     Raises:
         IntegrityError: one is missing or was changed.
     """
-    for name, expected in manifest.files.items():
-        path = copy / name
-        if Path(name).name != name or not path.is_file() or digest(path) != expected:
-            raise IntegrityError(
-                f"{path} is missing or is not the file that was backed up", hint="take another backup, an older one"
-            )
+    if (changed := kept.changed(copy, manifest.files)) is not None:
+        raise IntegrityError(
+            f"{changed} is missing or is not the file that was backed up", hint="take another backup, an older one"
+        )
 
 
 def require_head(fresh: Path, manifest: Manifest) -> None:
@@ -205,7 +191,7 @@ def _copied(connection: sqlite3.Connection, path: Path) -> None:
         (found,) = target.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise IntegrityError(f"a copy of {path.name} is damaged: {found}", hint="run: rewards-agent ledger verify")
-    on_disk(path)
+    kept.on_disk(path)
 
 
 def _beside(path: Path, to: Path) -> None:
@@ -217,7 +203,7 @@ def _beside(path: Path, to: Path) -> None:
     else:
         shutil.copyfile(path, to)
         to.chmod(0o600)
-        on_disk(to)
+        kept.on_disk(to)
 
 
 def _proven(copy: Path, now: int, progress: Progress) -> Manifest:
@@ -240,7 +226,7 @@ def _proven(copy: Path, now: int, progress: Progress) -> Manifest:
         environment=settings.get("environment", ""),
         entries=report.entries,
         head=report.head,
-        files={path.name: digest(path) for path in sorted(copy.iterdir())},
+        files={path.name: kept.digest(path) for path in sorted(copy.iterdir())},
     )
 
 
@@ -248,27 +234,7 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
     """Let a copy say what it is."""
     path.write_text(json.dumps(asdict(manifest), indent=2) + "\n", encoding="utf-8")
     path.chmod(0o600)
-    on_disk(path)
-
-
-def on_disk(path: Path) -> None:
-    """Wait until a file is on disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _free(place: Path) -> Path:
-    """The name, with a number behind it where copies of the same second are there; names sort by age."""
-    same = [path.name.partition("_")[2] for path in place.parent.glob(f"{place.name}*")]
-    return place.with_name(f"{place.name}_{max(int(number or 1) for number in same) + 1:03}") if same else place
-
-
-def _rotate(folder: Path, keep: int) -> None:
-    for old in copies(folder)[max(1, keep) :]:
-        shutil.rmtree(old)
+    kept.on_disk(path)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from agent.collectors.door import app
-from agent.listening import connection
+from machine.listening import connection
 from tests.posts import HOOK, TOKEN, OpenDoor, a_post, door_source, open_door
 
 HEAD = f"POST {HOOK} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n".encode()

@@ -1,4 +1,4 @@
-"""A listener: an address, what it answers with, and its limits. The door for posts and the status address are two."""
+"""A listener: an address, what it answers with, and its limits. The agent's door and a status address are two."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from agent.errors import ConfigError
-from agent.listening.connection import SERVER, Connection, Connections
+from machine.listening.connection import Connection, Connections
 
 HEADER_BYTES_MAX = 8_190
 HEADERS_MAX = 64
@@ -22,11 +21,20 @@ SHUTDOWN_S = 10.0
 Handler = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
 
+class CannotListenError(Exception):
+    """An address cannot be listened at; says so in words, and ``hint`` what to do."""
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
 class Listener:
     """Answers with ``handler`` at ``listen`` (host and port; 0 takes any that is free).
 
-    ``setting`` is the key in `[http]` that names the address; ``exempt`` says from which addresses (proxies of
-    ours) any number of connections may come.
+    ``program`` is who we say we are; ``setting`` names the address in the configuration; ``exempt`` says from which
+    addresses (proxies of ours) any number of connections may come.
     """
 
     def __init__(
@@ -34,6 +42,7 @@ class Listener:
         handler: Handler,
         listen: tuple[str, int],
         *,
+        program: str,
         setting: str,
         tls: ssl.SSLContext | None = None,
         exempt: Callable[[str], bool] = lambda _: False,
@@ -43,7 +52,7 @@ class Listener:
         self._setting = setting
         self._tls = tls
         self._runner: web.ServerRunner | None = None
-        self.connections = Connections(exempt)
+        self.connections = Connections(exempt, {"Server": program})
         self.port = 0
         """Where it listens, once it does."""
 
@@ -51,7 +60,7 @@ class Listener:
         """Listen.
 
         Raises:
-            ConfigError: the address cannot be listened at.
+            CannotListenError: the address is taken, or not ours.
         """
         server = _Server(
             self.connections,
@@ -70,8 +79,8 @@ class Listener:
             await web.TCPSite(runner, host, port, ssl_context=self._tls).start()
         except OSError as error:
             await runner.cleanup()
-            raise ConfigError(
-                f"[http] {self._setting} = {host}:{port} cannot be listened at: {error.strerror or error}",
+            raise CannotListenError(
+                f"{self._setting} = {host}:{port} cannot be listened at: {error.strerror or error}",
                 hint="another program may have the port: choose another, or stop it",
             ) from error
         self._runner = runner
@@ -92,7 +101,7 @@ class Listener:
         finally:
             if isinstance(connection, Connection):
                 connection.ended()
-        answer.headers.update(SERVER)
+        answer.headers.update(self.connections.server)
         return answer
 
 

@@ -1,41 +1,42 @@
-"""`/livez`, `/readyz`, `/metrics` and `/openapi.json` on a listener of their own, apart from the door."""
+"""`/livez`, `/readyz`, `/metrics` and what a program adds, on a listener apart from its other ones. Nobody is named."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
-from pathlib import Path
-from typing import Any
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from agent.listening.listener import Handler, Listener
-from agent.service.health.figures import unready
+from machine.listening.listener import Handler, Listener
 
 
-class Health:
-    """Answers at ``listen`` (host and port; 0 takes any that is free) what ``registry`` counts.
+class Status:
+    """Answers at ``listen`` (host and port; 0 takes any that is free).
 
-    ``document`` describes the door in OpenAPI: it names the paths at which posts are taken, which the door itself tells
-    nobody.
+    ``unready`` tells why the program is not ready, in sentences, none where it is; ``figures`` makes what Prometheus
+    reads; ``more`` are other addresses of the program's own.
     """
 
     def __init__(
-        self, listen: tuple[str, int], data_dir: Path, registry: CollectorRegistry, document: Mapping[str, Any]
+        self,
+        listen: tuple[str, int],
+        *,
+        program: str,
+        setting: str,
+        unready: Callable[[], Awaitable[Sequence[str]]],
+        figures: Callable[[], Awaitable[bytes]],
+        more: Mapping[str, Handler] | None = None,
     ) -> None:
-        self._data_dir = data_dir
-        self._registry = registry
-        self._document = dict(document)
+        self._unready = unready
+        self._made = figures
         self._answers: Mapping[str, Handler] = {
             "/livez": self._alive,
             "/readyz": self._ready,
             "/metrics": self._figures,
-            "/openapi.json": self._described,
+            **(more or {}),
         }
-        self._listener = Listener(self._answer, listen, setting="status_listen")
+        self._listener = Listener(self._answer, listen, program=program, setting=setting)
 
     @property
     def port(self) -> int:
@@ -46,7 +47,7 @@ class Health:
         """Listen.
 
         Raises:
-            ConfigError: the address cannot be listened at.
+            CannotListenError: the address is taken, or not ours.
         """
         await self._listener.open()
 
@@ -66,13 +67,9 @@ class Health:
         return web.json_response({"alive": True})
 
     async def _ready(self, _: web.BaseRequest) -> web.Response:
-        reasons = await asyncio.to_thread(unready, self._data_dir)
+        reasons = list(await self._unready())
         status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
         return web.json_response({"ready": not reasons, "reasons": reasons}, status=status)
 
     async def _figures(self, _: web.BaseRequest) -> web.Response:
-        body = await asyncio.to_thread(generate_latest, self._registry)
-        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    async def _described(self, _: web.BaseRequest) -> web.Response:
-        return web.json_response(self._document)
+        return web.Response(body=await self._made(), headers={"Content-Type": CONTENT_TYPE_LATEST})

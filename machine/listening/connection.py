@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -18,17 +18,18 @@ CONNECTIONS_MAX = 512
 """Open at the same time; a process may have 1,024 files on many machines, and the ledger needs some of them."""
 CONNECTIONS_PER_ADDRESS_MAX = 128
 """Of these, from one address that is no proxy of ours."""
-SERVER = {"Server": "rewards-agent"}
-"""Instead of the names and versions of what we are built with."""
-
 log = structlog.get_logger()
 
 
 class Connections:
-    """How many connections there are, and from where; ``exempt`` says whose number is not limited."""
+    """How many connections there are, and from where; ``exempt`` says whose number is not limited.
 
-    def __init__(self, exempt: Callable[[str], bool]) -> None:
+    ``server`` is the header that says who we are, instead of the names and versions of what we are built with.
+    """
+
+    def __init__(self, exempt: Callable[[str], bool], server: Mapping[str, str]) -> None:
         self._exempt = exempt
+        self.server = server
         self._open: Counter[str] = Counter()
         self.turned_away = 0
 
@@ -108,7 +109,7 @@ class Connection(web.RequestHandler):
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR and exc is not None:
             self.log_exception(exc_info=exc)
         told = "bad_request" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "failed"
-        answer = web.json_response({"error": told}, status=status, headers=SERVER)
+        answer = web.json_response({"error": told}, status=status, headers=self._among.server)
         answer.force_close()
         return answer
 

@@ -1,1 +1,0 @@
-"""Listening over HTTP, hardened once for everything in the agent that does."""

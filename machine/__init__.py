@@ -1,0 +1,1 @@
+"""What agent and catalogue both need of the machine they run on; knows neither of them."""

@@ -1,0 +1,1 @@
+"""Listening over HTTP, hardened once for everything of ours that does."""
