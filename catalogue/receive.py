@@ -59,7 +59,8 @@ async def receive(store: Store, key: Key, sender: Sender, sent: Envelope, *, now
     is over (``epoch``), the same bytes again whose receipt is in the archive (``archived``).
 
     Raises:
-        RefusedError: the batch is not the sender's, of another environment, or of an epoch from before its key.
+        RefusedError: the batch is not the sender's, of another environment, or of an epoch from before its key, whose
+            own was not begun.
         MalformedError: its entries are not what its header says, or its header says what cannot be.
     """
     header = sent.header
@@ -68,7 +69,8 @@ async def receive(store: Store, key: Key, sender: Sender, sent: Envelope, *, now
     if header.environment != sender.environment:
         message = f"campus {sender.campus} is {sender.environment} here, the batch is {header.environment}"
         raise RefusedError(403, "environment", message)
-    sender.may_sign(header.epoch)
+    if header.epoch < sender.key_epoch:
+        return await _from_before_its_key(store, sender, now=now)
     # Looked for before the work: an agent whose answer was lost sends what it sent, and may do so for hours.
     async with store.glancing() as conn:
         known = await _known(conn, header)
@@ -87,6 +89,23 @@ async def receive(store: Store, key: Key, sender: Sender, sent: Envelope, *, now
             " sites, give this one a name of its own ([[source]] name)"
         )
         raise RefusedError(403, "site-taken", message) from None
+
+
+async def _from_before_its_key(store: Store, sender: Sender, *, now: int) -> Stand:
+    """Where an agent stands whose key begins a later epoch than the batch is of: an older copy of it sent this.
+
+    Raises:
+        RefusedError: that epoch was not begun, and whoever has the key has to do that first.
+    """
+    async with store.glancing() as conn:
+        row = (await conn.execute(_AGENT, {"campus": sender.campus, "agent": sender.agent})).one()
+    if row.epoch < sender.key_epoch:
+        message = (
+            f"this key came with a new token and signs from epoch {sender.key_epoch} on: update rewards-agent and enrol"
+            " once more, with the same token"
+        )
+        raise RefusedError(403, "new-epoch", message)
+    return _stand(sender, row, "epoch", now=now)
 
 
 async def _taken(

@@ -59,19 +59,6 @@ class Sender:
     skew_s: int = 0
     """How far its clock is ahead of ours, as its signature says."""
 
-    def may_sign(self, epoch: int) -> None:
-        """Refuse what is of an epoch from before this key.
-
-        Raises:
-            RefusedError: the key came with a new token, and the epoch that it begins is a later one.
-        """
-        if epoch < self.key_epoch:
-            message = (
-                f"this key came with a new token and signs from epoch {self.key_epoch} on: update rewards-agent and"
-                " enrol once more, with the same token"
-            )
-            raise RefusedError(403, "new-epoch", message)
-
     def check(self) -> None:
         """Refuse what an operator has stopped.
 

@@ -137,6 +137,29 @@ async def test_a_new_key_with_an_older_ledger_is_told_how_to_bring_back_what_was
     assert await there(catalogue) == (1, 3), "nothing was taken over"
 
 
+async def test_a_ledger_of_before_the_new_key_that_is_put_back_is_told_to_bring_back_what_was_delivered(
+    catalogue: RealCatalogue, tmp_path: Path
+) -> None:
+    # Found by the simulator, seeds 31 and 37: it was told for ever to enrol again, with a token long used.
+    older = tmp_path / "older"
+    async with delivering(room(tmp_path), catalogue.url, await catalogue.add_tenant(CAMPUS)) as agent:
+        await agent.write(2)
+        assert await agent.drain()
+        await agent.append([an_entry(3)])
+        shutil.copytree(agent.data_dir, older, ignore=shutil.ignore_patterns("*-shm"))
+        await again(agent, await lost_key(agent, catalogue), catalogue.url)
+        assert await agent.drain()
+    shutil.copy(agent.data_dir / "agent.ed25519", older)
+    async with delivering(older, catalogue.url) as agent:
+        assert await agent.step() is Step.fault
+        assert "knows epoch 2 of this agent, this ledger is of epoch 1" in agent.standing()["fault"]
+        with pytest.raises(IntegrityError) as caught:
+            await agent.drain()
+        assert "restore --from-catalogue" in caught.value.hint
+    assert await there(catalogue) == (2, 3)
+    assert await catalogue.faults() == []
+
+
 async def test_a_catalogue_from_an_older_copy_gets_the_agents_own_epoch_back(
     catalogue: RealCatalogue, tmp_path: Path
 ) -> None:
