@@ -29,7 +29,7 @@ from catalogue.api.rewards.vouchers import VouchersDoor
 from catalogue.errors import ConfigError, IntegrityError, RefusedError
 from catalogue.people.door import PeopleDoor
 from catalogue.proof.door import KeepingDoor
-from catalogue.recognition.door import RecognitionDoor
+from catalogue.recognition.agents.door import RecognitionDoor
 from catalogue.redemption.door import SpendingDoor
 from catalogue.redemption.vault import Vault
 from catalogue.statement.door import StatementDoor

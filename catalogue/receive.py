@@ -14,6 +14,7 @@ from catalogue import ingest, schema
 from catalogue.errors import RefusedError
 from catalogue.funding import issue
 from catalogue.proof import rejected, sites
+from catalogue.recognition.agents import badges
 from catalogue.store import Store
 from catalogue.store.rows import BatchPlace
 from catalogue.tenants import Sender
@@ -141,6 +142,7 @@ async def _taken(
         stored = _receipt(key, batch, posting, now)
         await currencies.learn(conn, sender.campus, sifted.terms)
         await _go_on(conn, sender, batch.header, now=now)
+        await badges.follow(conn, sender.campus, sender.agent, posting.moves)
         # From here on the campus's other batches wait: all of this one is of one date, and so of one month.
         posted = await book.number(conn, sender.campus, len(posting.moves), now=now)
         await _write(store, conn, batch, posting, stored, now=now, posted_at=posted.posted_at)

@@ -135,7 +135,7 @@ class Outbox:
             if reader.fault:
                 return await self._ask(who, reader, limit_s)
             # After sealing: whoever has an entry in the batch is a person by now.
-            if (failed := await self._leaving.leave(conn, who)) is not None:
+            if (failed := await self._leaving.leave(conn, who, behind=sealed is not None)) is not None:
                 return await self._not_taken(who, reader, failed)
             if sealed is None:
                 return Step.idle

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from catalogue.api.openapi import REFUSAL, WHOLE, closed
-from catalogue.recognition.door import DOINGS
+from catalogue.recognition.agents.door import DOINGS
 from catalogue.redemption import voucher
 from wire import batch, people, receipt, signing, statement
 from wire.canonical import CAMPUS, HASH_BYTES, NAME_CHARS_MAX, WHOLE_MAX

@@ -13,6 +13,7 @@ from catalogue import ingest
 from catalogue.errors import CatalogueError
 from catalogue.funding.issue import OVER
 from catalogue.ingest import BALANCE_MAX, TAKES_BACK, Author
+from catalogue.recognition.agents import badges
 from catalogue.schema import accepted_entry, batch, entry
 from catalogue.store import Store
 from catalogue.wallets import book
@@ -136,6 +137,7 @@ async def accept(
     if ingest.may_waive(judged):
         account = (await book.accounts(conn, campus, held)).get(judged.key) or Account()
         judged = judged._replace(waived=account.move(as_movement(judged)))
+    await badges.follow(conn, campus, name, [judged])
     no = await book.post(store, conn, campus, [judged], held, now=now)
     place = {"campus": campus, "agent": name, "epoch": row.epoch, "seq": seq}
     said = {"accepted_at": now, "accepted_by": by, "reason": reason, "no": no}

@@ -18,6 +18,7 @@ from catalogue.errors import RefusedError
 CAMPUS, PAIR, ANONYMOUS, NONE = "campus", "pair", "anonymous", "none"
 """Who may see something: everybody of the campus, giver and receiver, everybody but not from whom; nobody."""
 SEEN = (CAMPUS, PAIR, ANONYMOUS)
+_CHOICES = {"seen": SEEN, "badges": SEEN[:2]}
 _UNITS = {"h": 3600, "d": 86_400}
 _RATE = re.compile(r"([0-9]{1,4})/([0-9]{1,3})([hd])")
 COUNT_MAX = 1000
@@ -63,13 +64,17 @@ COMMENTS = Rate(30, "1d")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """``seen`` is who sees kudos whose giver does not say; ``words`` whether messages and comments may be written."""
+    """``seen`` is who sees kudos whose giver does not say; ``words`` whether messages and comments may be written.
+
+    ``badges`` is who sees the awards of the badges that agents give: nobody asked the learners, so at first they alone.
+    """
 
     kudos: bool = True
     words: bool = True
     custom_tags: bool = True
     anonymous: bool = True
     seen: str = CAMPUS
+    badges: str = PAIR
     per_giver: Rate = PER_GIVER
     per_pair: Rate = PER_PAIR
     comments: Rate = COMMENTS
@@ -91,7 +96,7 @@ class Policy:
         for name, value in said.items():
             if kinds[name] is Rate:
                 new[name] = Rate.parse(value)
-            elif not isinstance(value, kinds[name]) or (name == "seen" and value not in SEEN):
+            elif not isinstance(value, kinds[name]) or value not in _CHOICES.get(name, (value,)):
                 raise RefusedError(400, "policy", f"{name} is {' or '.join(_allowed(name))}")
             else:
                 new[name] = value
@@ -106,7 +111,7 @@ def _plain(value: Any) -> Any:
 
 
 def _allowed(name: str) -> tuple[str, ...]:
-    return SEEN if name == "seen" else ("true", "false")
+    return _CHOICES.get(name, ("true", "false"))
 
 
 async def of_campus(conn: AsyncConnection, campus: str) -> Policy:

@@ -23,6 +23,10 @@ on         = "kudos.given"
 conditions = { tag = "helpful" }
 award      = 3
 reverse_on = "kudos.revoked"
+
+[[badge]]
+id   = "shine"
+name = "Shine"
 """
 HEARD = """
 kudos = "kudos"
@@ -81,13 +85,18 @@ def test_learners_thank_each_other_and_the_centre_learns_pseudonyms_words_and_no
     again = at.json("kudos", "give", ANN, BEN, "#helpful Thank you", "--key", "one")
     assert (first["giver"], first["receiver"], again["id"]) == (ANN, BEN, first["id"])
     assert "themselves" in at.command("kudos", "give", ANN, ANN, "#helpful", check=False).stderr
+    at.command("badge", "assign", "shine", "--learner", BEN, "--message", "a fine idea", "--by", "B. Desk")
     at.catch_up()
     at.command("kudos", "like", BEN, "1")
     at.command("kudos", "comment", BEN, "1", "You are welcome")
     (shown,) = at.json("kudos", "list", "--as", BEN)
     assert (shown["giver"], shown["likes"], shown["comments"], shown["message"]) == (ANN, 1, 1, "Thank you")
     assert at.json("kudos", "show", "1")["said"][0]["user"] == BEN
-    assert at.json("kudos", "stats", BEN)["tags"] == {"helpful": 1}
+    stats = at.json("kudos", "stats", BEN)
+    assert (stats["tags"], stats["awards"]) == ({"helpful": 1}, 1), "a badge given by hand is an award there"
+    (award,) = at.json("kudos", "list", "--awards", "--as", BEN)
+    assert (award["receiver"], award["badge"], award["message"], award["state"]) == (BEN, "shine", "", "shown")
+    assert at.json("kudos", "list", "--awards", "--as", ANN) == []
 
     assert points(at, BEN) == earned + 3, "who is thanked has what the rule pays, once for each kudos"
 
@@ -101,9 +110,13 @@ def test_learners_thank_each_other_and_the_centre_learns_pseudonyms_words_and_no
     at.command("kudos", "moderate", "1", "show", "--reason", "they talked")
 
     at.command("kudos", "take-back", ANN, "1")
+    at.command("badge", "revoke", "shine", "--learner", BEN, "--reason", "withdrawn", "--by", "Dean")
     at.catch_up()
+    assert at.json("kudos", "list", "--awards", "--as", BEN) == []
+    (award,) = centre.asks("award", "list", CAMPUS)
+    assert (award["state"], award["ended_by"], award["why"]) == ("revoked", award["given_by"], "")
     assert points(at, BEN) == earned, "and no longer once they are taken back"
-    assert at.json("kudos", "give", ANN, BEN, "#thanks", "--seen", "anonymous")["id"] == 3
+    assert at.json("kudos", "give", ANN, BEN, "#thanks", "--seen", "anonymous")["id"] == 5
     assert at.json("learner", "opt-out", BEN)["catalogue"] == "told"
     assert "takes no part" in at.command("kudos", "give", ANN, BEN, "#thanks", check=False).stderr
     assert centre.asks("kudos", "list", CAMPUS, "--as", "") == []

@@ -54,7 +54,7 @@ def listed(
     viewer: Annotated[
         str | None, typer.Option("--as", metavar="STUDENT", help="As this learner sees them; else all, the hidden too.")
     ] = None,
-    awards: Annotated[bool, typer.Option("--awards", help="Awards by hand instead.")] = False,
+    awards: Annotated[bool, typer.Option("--awards", help="Awards instead, badges among them.")] = False,
     limit: Annotated[int, typer.Option("--limit", min=1, max=200, help="So many at most.")] = 50,
     config: ConfigOption = None,
     json: JsonOption = False,

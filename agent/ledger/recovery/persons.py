@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import aiosqlite
@@ -82,7 +82,9 @@ MARK = "mark-"
 """How the names begin under which marks of the erased lie beside sealed persons; a pseudonym has no such letters."""
 MARKS_KEY = MARK + "key"
 """Under which the key of the marks lies, sealed like a person."""
-_FORGOTTEN = "SELECT pseudonym FROM forgotten ORDER BY pseudonym LIMIT ?"
+_FORGOTTEN = """
+SELECT pseudonym FROM forgotten WHERE pseudonym NOT IN (SELECT value FROM json_each(?)) ORDER BY pseudonym LIMIT ?
+"""
 _MARKS = """
 SELECT lower(hex(mark)), why, since, until, marked_at, marked_by FROM suppressed
 WHERE kept_as <> coalesce(until, 0) || ' ' || marked_at LIMIT ?
@@ -110,9 +112,10 @@ class Gone:
         return bool(self.pseudonyms or self.marks)
 
 
-async def gone(connection: aiosqlite.Connection, fingerprint: str, limit: int) -> Gone:
-    """At most ``limit`` of each."""
-    names = [name for (name,) in await connection.execute_fetchall(_FORGOTTEN, (limit,))]
+async def gone(connection: aiosqlite.Connection, fingerprint: str, limit: int, but: Collection[str] = ()) -> Gone:
+    """At most ``limit`` of each, without the pseudonyms of ``but``."""
+    left_out = orjson.dumps(sorted(but)).decode()
+    names = [name for (name,) in await connection.execute_fetchall(_FORGOTTEN, (left_out, limit))]
     marks = []
     for mark, why, since, until, at, by in await connection.execute_fetchall(_MARKS, (limit,)):
         body = orjson.dumps({"why": why, "since": since, "until": until, "at": at, "by": by})
@@ -129,11 +132,13 @@ async def gone(connection: aiosqlite.Connection, fingerprint: str, limit: int) -
     )
 
 
-def told(what: Gone, fingerprint: str) -> Unit:
-    """A unit that notes that the catalogue knows it."""
+def told(what: Gone, fingerprint: str, *, for_good: bool) -> Unit:
+    """A unit that notes that the catalogue knows it; pseudonyms that are not told ``for_good`` will be told again."""
 
     async def unit(connection: aiosqlite.Connection) -> None:
-        await connection.executemany("DELETE FROM forgotten WHERE pseudonym = ?", [(one,) for one in what.pseudonyms])
+        if for_good:
+            gone = [(one,) for one in what.pseudonyms]
+            await connection.executemany("DELETE FROM forgotten WHERE pseudonym = ?", gone)
         await connection.executemany(_MARK_KEPT, [row for _, _, row in what.marks])
         if what.key:
             await connection.execute(

@@ -35,10 +35,17 @@ class Leaving:
         self._clock = clock
         self._lock = lock
         self._kept_there = True
+        self._told_early: set[str] = set()
 
-    async def leave(self, connection: aiosqlite.Connection, who: Identity) -> Failed | None:
-        """Everybody whose copy is not there yet; why it failed, where it did."""
-        failed = await self._forget(connection, who)
+    async def leave(self, connection: aiosqlite.Connection, who: Identity, *, behind: bool) -> Failed | None:
+        """Everybody whose copy is not there yet; why it failed, where it did.
+
+        ``behind`` is whether entries are still to be delivered. Some may be of who is to be forgotten, and would put
+        them on record anew: they are forgotten at once, and once more when there are no such entries any more.
+        """
+        if not behind:
+            self._told_early.clear()
+        failed = await self._forget(connection, who, for_good=not behind)
         if failed is not None:
             return failed
         lock = self._lock
@@ -54,11 +61,12 @@ class Leaving:
                 await self._writer.run(persons.kept(found, lock.fingerprint))
         return None
 
-    async def _forget(self, connection: aiosqlite.Connection, who: Identity) -> Failed | None:
+    async def _forget(self, connection: aiosqlite.Connection, who: Identity, *, for_good: bool) -> Failed | None:
         """Have the copies of the erased forgotten, and their marks kept, with the key that they are made under."""
         lock = self._lock
         fingerprint = "" if lock is None else lock.fingerprint
-        while self._kept_there and (gone := await persons.gone(connection, fingerprint, PERSONS_AT_ONCE)):
+        early = self._told_early
+        while self._kept_there and (gone := await persons.gone(connection, fingerprint, PERSONS_AT_ONCE, early)):
             kept = [Sealed(name=name, sealed=body) for name, body, _ in gone.marks]
             if gone.key and lock is not None:
                 kept.append(Sealed(name=persons.MARKS_KEY, sealed=lock.seal_bytes(gone.key, campus=who.campus)))
@@ -67,7 +75,8 @@ class Leaving:
             if failed is not None:
                 return failed
             if self._kept_there:
-                await self._writer.run(persons.told(gone, fingerprint))
+                await self._writer.run(persons.told(gone, fingerprint, for_good=for_good))
+                early.update(() if for_good else gone.pseudonyms)
         return None
 
     async def _send(self, who: Identity, message: Persons) -> Failed | None:

@@ -46,7 +46,7 @@ def give(
 ) -> None:
     """Put an award on record, with who gave it and what was said; learners can like it and say something.
 
-    It moves no points and gives no badge: on the campus, rewards-agent badge assign does that.
+    It moves no points and gives no badge: on the campus, rewards-agent badge assign does that, and makes an award here.
 
     Example: rewards-catalogue award give uni-example shine 8f3a… --message "For helping the new ones"
     """

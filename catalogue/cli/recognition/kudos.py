@@ -241,8 +241,9 @@ def policy(
     """Show what a campus lets happen, or change it.
 
     kudos: at all. words: messages and comments, not tags alone. custom_tags: tags that nobody offered. anonymous: kudos
-    that do not say from whom. seen: who sees kudos whose giver does not say (campus or pair). per_giver, per_pair and
-    comments: how many in a rolling time, such as 10/1d or 3/12h.
+    that do not say from whom. seen: who sees kudos whose giver does not say (campus or pair). badges: who sees awards
+    of badges that the campus gives (pair: the learner alone). per_giver, per_pair and comments: how many in a rolling
+    time, such as 10/1d or 3/12h.
 
     Example: rewards-catalogue kudos policy uni-example words=false per_giver=5/1d
     """

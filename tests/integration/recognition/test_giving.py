@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import select, update
 
 from catalogue import acts, schema
-from catalogue.recognition import feed, policy
+from catalogue.recognition import policy
+from catalogue.recognition.agents import feed
 from tests.integration.recognition.people import ANN, BEN, CAT, COMMENTS, DAN, KUDOS, LIKES, Program, linked
 
 AWARDS = "/api/awards"

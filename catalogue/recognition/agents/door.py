@@ -10,7 +10,8 @@ from aiohttp import web
 
 from catalogue.errors import RefusedError
 from catalogue.proving import Proves
-from catalogue.recognition import choices, feed, giving, remarks, seeing, tags, words
+from catalogue.recognition import choices, giving, remarks, seeing, tags, words
+from catalogue.recognition.agents import feed
 from catalogue.recognition.giving import Wish
 from catalogue.recognition.moderating import Moderator
 from catalogue.recognition.records import KUDOS, Recognition
