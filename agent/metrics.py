@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, disable_created_metrics
 
 
 class Metrics:
     """The counters of one process, in a registry of their own. Made at the rim and handed down."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # a second series beside each counter, when it began: nobody asks for them
         self.registry = CollectorRegistry()
         self._pages = Counter("rewards_pages", "Pages recorded.", ("source",), registry=self.registry)
         self._events = Counter("rewards_events", "Events recorded.", ("source",), registry=self.registry)

@@ -145,14 +145,15 @@ install_() {
     else
         say "nothing to do: this release is installed"
     fi
-    [ -f "$root/etc/rewards-agent/config.toml" ] || next_steps rewards-agent /etc/rewards-agent rewards-agent
+    [ -f "$root/etc/rewards-agent/config.toml" ] || \
+        next_steps rewards-agent /etc/rewards-agent rewards-agent rewards-agent-backup.timer
 }
 
-next_steps() { # account, directory, unit
+next_steps() { # account, directory, unit, its nightly backup
     say "" "Next, for the agent:"
     say "  1. cd $2 && rewards-agent init --dir $2 && chown -R $1: $2"
     say "  2. runuser -u $1 -- rewards-agent doctor --config $2/config.toml"
-    say "  3. systemctl enable --now $3 && journalctl -fu $3"
+    say "  3. systemctl enable --now $3 $4 && journalctl -fu $3"
 }
 
 # ---- one more campus
@@ -170,7 +171,7 @@ campus_() {
     accounts
     install -d -m 755 "$root/etc/rewards-agents"
     directory_of "$account" "/etc/rewards-agents/$campus"
-    next_steps "$account" "/etc/rewards-agents/$campus" "rewards-agent@$campus"
+    next_steps "$account" "/etc/rewards-agents/$campus" "rewards-agent@$campus" "rewards-agent-backup@$campus.timer"
 }
 
 # ---- uninstall

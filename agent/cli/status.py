@@ -17,6 +17,7 @@ from agent.cli.setup.looks.edge.aside import failing
 from agent.cli.setup.looks.finding import duration
 from agent.errors import RewardsError, TransientError
 from agent.ledger import delivery, reading, sources
+from agent.ledger.backup import taking
 from agent.ledger.feeds import aside
 from agent.ledger.past import promised
 
@@ -78,7 +79,7 @@ def status(
         emit(found["sources"], SOURCE_COLUMNS, json=False, empty="no source was read yet")
         if found["pulls"]:
             emit(found["pulls"], PULL_COLUMNS, json=False)
-        emit_one(found["ledger"], json=False)
+        emit_one(found["ledger"] | {"last_backup": _told_backup(found["backup"])}, json=False)
         emit_one(_told(found["delivery"]), json=False)
         if found["callbacks"]:
             emit(found["callbacks"], CALLBACK_COLUMNS, json=False)
@@ -105,6 +106,21 @@ async def _require_alive(settings: Settings) -> None:
         ) from exc
 
 
+def _backup(settings: Settings) -> dict[str, Any]:
+    """The last backup that counted; ``old`` where it is older than it may be, or none was ever made."""
+    last, within_s = taking.newest(settings.agent.data_dir), settings.agent.backup_within_s
+    return {
+        "made_at": utc(last.made_at if last else None),
+        "place": last.place if last else "",
+        "old": within_s is not None and (last is None or time.time() - last.made_at > within_s),
+    }
+
+
+def _told_backup(backup: Mapping[str, Any]) -> str:
+    what = f"{backup['made_at']} in {backup['place']}" if backup["made_at"] else "none yet"
+    return f"{what}; what to do: rewards-agent doctor" if backup["old"] else what
+
+
 def _told(delivery: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a person needs of delivery: no line for what is not there, one line where there is no catalogue."""
     if not delivery["enrolled"] and delivery["catalogue"] == NO_CATALOGUE:
@@ -126,6 +142,7 @@ def standing(connection: sqlite3.Connection, settings: Settings) -> dict[str, An
         "sources": _sources(connection, rules),
         "pulls": _pulls(settings),
         "ledger": {**_ledger(connection), "held_too_long": _overdue(connection, rules)},
+        "backup": _backup(settings),
         "scheduled": standing_of(connection, settings),
         "delivery": {**delivery.standing(connection), "catalogue": _catalogue(settings)},
         "callbacks": callback.standing(connection, settings),

@@ -44,7 +44,8 @@ _Poll = Annotated[float, Field(gt=0, le=3600)]
 class AgentSettings(Table):
     """`[agent]`: who this agent is, where it keeps its ledger, and whether it pays.
 
-    ``rules`` are paths and globs as written; `Settings.rule_files` resolves them.
+    ``rules`` are paths and globs as written; `Settings.rule_files` resolves them. ``backup_within_s`` None is off: the
+    ledger is copied by something else than `rewards-agent backup`.
     """
 
     campus: Name
@@ -52,6 +53,7 @@ class AgentSettings(Table):
     rules: _Text | Annotated[tuple[_Text, ...], Field(min_length=1)] = "rules.toml"
     mode: Literal["live", "shadow"] = "live"
     environment: Literal["production", "staging"] = "production"
+    backup_within_s: SecondsOrOff = Field(172_800, alias="backup_within")
 
 
 class HttpSettings(Table):

@@ -46,6 +46,7 @@ def watched(agent: Agent) -> tuple[Callable[[Page, Tally], None], Status | None]
             lambda: door.counts if door is not None else {},
             lambda: standings(agent.settings.agent.data_dir / FILE_NAME) if agent.pulls else (),
             _Quiet(agent),
+            backups=agent.settings.agent.backup_within_s is not None,
         )
     )
     host, _, port = http.status_listen.rpartition(":")

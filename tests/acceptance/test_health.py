@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -67,6 +68,9 @@ def test_an_agent_tells_that_it_lives_is_ready_and_what_it_did(tmp_path: Path, s
         assert found['rewards_decisions_total{outcome="awarded"}'] == 7
         assert found["rewards_entries_total"] == len(at.export())
         assert found["rewards_disk_free_bytes"] > 0
+        assert found["rewards_backup_timestamp_seconds"] == 0
+        at.command("backup")
+        assert time.time() - figures(port)["rewards_backup_timestamp_seconds"] < 600
         _, text = get(port, "/metrics")
         with closing(sqlite3.connect(at.directory / "data" / "ledger.db")) as connection:
             (pseudonym,) = connection.execute("SELECT pseudonym FROM person LIMIT 1").fetchone()
@@ -118,7 +122,10 @@ def test_every_figure_that_alerts_and_dashboard_ask_for_is_there(tmp_path: Path,
     assert {name for name in asked if name not in declared} == set()
     counters = set(re.findall(r"^# TYPE (rewards_\w+)_total counter", text, re.MULTILINE))
     ours = {f"{name}_total" for name in counters} | set(re.findall(r"^# TYPE (rewards_\w+) gauge", text, re.MULTILINE))
-    assert {name for name in ours if not name.endswith("_created")} - asked == set(), "nobody would look at it"
+    assert ours - asked == set(), "nobody would look at it"
+    page = (folder.parent / "reference" / "metrics.md").read_text()
+    documented = set(re.findall(r"^\| `(rewards_\w+)`", page, re.MULTILINE))
+    assert ours - documented == set(), "a figure that the manual does not tell"
     assert {name for name in told if name not in declared} == set()
 
 

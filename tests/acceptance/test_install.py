@@ -82,7 +82,7 @@ def test_each_campus_has_an_account_of_its_own_and_no_odd_name_is_taken(machine:
     script(machine, "--venv", str(VENV))
     for name in ("north", "south-2"):
         told = script(machine, "campus", name)
-        assert f"systemctl enable --now rewards-agent@{name}" in told
+        assert f"systemctl enable --now rewards-agent@{name} rewards-agent-backup@{name}.timer" in told
     owners = {(machine / "etc/rewards-agents" / name).stat().st_uid for name in ("north", "south-2")}
     assert len(owners) == 2
     assert "there" not in script(machine, "campus", "north"), "it may be run again"

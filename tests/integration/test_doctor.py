@@ -24,6 +24,7 @@ from agent.cli.setup.looks.ledger import ledger_findings
 from agent.cli.setup.looks.source import log_findings
 from agent.cli.status import standing
 from agent.config.settings import Settings, load_settings
+from agent.ledger.backup import taking
 from agent.wiring import read_rules
 from tests import servers
 from tests.acceptance.campus import Campus, campus
@@ -73,6 +74,12 @@ async def looked_at(at: Campus) -> list[Finding]:
 def amiss(findings: list[Finding]) -> list[str]:
     """What is not as it should be, with what to do."""
     return [f"{finding.found} → {finding.do}" for finding in findings if finding.level != "ok"]
+
+
+def back_up(settings: Settings) -> None:
+    """A backup of now, as `rewards-agent backup` takes it."""
+    data_dir = settings.agent.data_dir
+    taking.take(data_dir, data_dir / taking.FOLDER, keep=1, now=int(time.time()))
 
 
 def settings_of(tmp_path: Path, extra: str = "") -> tuple[Campus, SqliteSite, Settings]:
@@ -271,6 +278,10 @@ def test_what_the_ledger_knows_is_wrong_is_told(tmp_path: Path) -> None:
     at, _, settings = settings_of(tmp_path)
     assert [one.found for one in ledger_findings(settings)] == ["none yet: the first run makes it"]
     at.catch_up()
+    assert [one.split(" →")[0] for one in amiss(list(ledger_findings(settings)))] == [
+        "none was ever made: a lost disk would take the ledger with it"
+    ]
+    back_up(settings)
     assert amiss(list(ledger_findings(settings))) == []
     with sqlite3.connect(at.directory / "data" / "ledger.db") as ledger:
         ledger.execute("UPDATE source_state SET updated_at = updated_at - 7300")
@@ -291,6 +302,7 @@ def test_what_the_ledger_knows_is_wrong_is_told(tmp_path: Path) -> None:
 def test_a_feed_gone_quiet_is_told_with_how_much_is_missed(tmp_path: Path) -> None:
     at, _, settings = settings_of(tmp_path)
     at.catch_up()
+    back_up(settings)
     this = int(time.time()) // 3600
     with sqlite3.connect(at.directory / "data" / "ledger.db") as ledger:
         ledger.execute("DELETE FROM feed_hour")

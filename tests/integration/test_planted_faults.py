@@ -377,7 +377,7 @@ def operator(served: Served, *words: str) -> str:
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Enrolled]:
-    """A campus that is enrolled and has delivered, with a log, posts and a recovery key."""
+    """A campus that is enrolled, has delivered and was backed up, with a log, posts and a recovery key."""
     place = tmp_path_factory.mktemp("planted")
     site = SqliteSite(place / "moodle.db")
     for number in (1, 2):
@@ -397,6 +397,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Enrolled]:
         at.command("key", "recovery")
         at.command("enrol", added["token"])
         at.catch_up()
+        at.command("backup")
         yield Enrolled(at=at, catalogue=served)
 
 
@@ -417,6 +418,13 @@ def other_key(at: Enrolled) -> Path:
 def older(path: Path, seconds: int) -> None:
     """As if a file had been written so long ago."""
     os.utime(path, (time.time() - seconds, time.time() - seconds))
+
+
+def last_backup(at: Enrolled, days: int) -> Path:
+    """As if the last backup had been made so many days ago."""
+    path = at.path("data/backup.last")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"made_at": int(time.time()) - days * DAY}))
+    return path
 
 
 HELD = "INSERT INTO hold SELECT * FROM hold"  # replaced below where a hold is needed
@@ -481,6 +489,12 @@ OF_THE_CAMPUS = (
         words="start the agent once",
         exit_code=2,
     ),
+    Planted(
+        code="backup-old",
+        plant=lambda at: (at.path("data/backup.last").unlink(), shutil.rmtree(at.path("data/backups"))),
+        words="none was ever made",
+    ),
+    Planted(code="backup-old", plant=lambda at: last_backup(at, 3), words="3 days ago"),
     Planted(
         code="source-stopped",
         plant=lambda at: at.ledger("UPDATE source_state SET fault = 'the log went back' WHERE source = 'moodle'"),
@@ -596,6 +610,26 @@ def test_what_is_wrong_on_the_campus_is_found_and_named(enrolled: Enrolled, plan
     code, found = told(enrolled.at.config)
     assert_found(found, planted.code, planted.words, planted.also)
     assert code == planted.exit_code
+
+
+def test_a_backup_is_asked_for_only_where_nothing_else_copies_the_ledger(enrolled: Enrolled) -> None:
+    def status() -> dict[str, Any]:
+        done = CliRunner().invoke(app, ["status", "--json", "--config", str(enrolled.at.config)])
+        found: dict[str, Any] = json.loads(done.stdout)["backup"]
+        return found
+
+    last_backup(enrolled, 3)
+    assert status()["old"]
+    enrolled.config(r"(campus = .*\n)", r'\1backup_within = "off"' + "\n")
+    assert told(enrolled.at.config) == (0, [])
+    assert not status()["old"]
+
+
+def test_backups_that_an_older_release_made_are_known_by_what_lies_there(enrolled: Enrolled) -> None:
+    enrolled.path("data/backup.last").unlink()
+    assert told(enrolled.at.config) == (0, [])
+    enrolled.path("data/backup.last").write_text("no JSON")
+    assert told(enrolled.at.config) == (0, [])
 
 
 def test_entries_that_wait_too_long_for_the_catalogue_are_told(enrolled: Enrolled) -> None:

@@ -45,6 +45,13 @@ def test_a_unit_gives_its_service_no_more_than_it_needs(name: str) -> None:
     assert {"MemoryMax", "TasksMax"} <= settings.keys()
 
 
+@pytest.mark.parametrize("name", ["rewards-agent", "rewards-agent@"])
+def test_a_unit_and_the_install_script_agree_who_may_read_the_configuration(name: str) -> None:
+    script = (ROOT / "scripts" / "install.sh").read_text(encoding="utf-8")
+    (mode,) = re.findall(r"^    install -d -m (\d+) \"\$root\$2\"$", script, re.MULTILINE)
+    assert unit(name)["ConfigurationDirectoryMode"] == [mode.rjust(4, "0")]
+
+
 @pytest.mark.parametrize("name", UNITS)
 def test_a_unit_starts_a_program_of_this_project(name: str) -> None:
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]

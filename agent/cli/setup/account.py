@@ -96,15 +96,36 @@ def next_steps(settings: Settings) -> None:
         quoted = shlex.quote(str(grants))
         client = "psql" if settings.log_sources[0].url.startswith("postgresql:") else "mariadb"
         steps.append(f"the statements, as the database's administrator: {client} < {quoted} && rm {quoted}")
-    if files.account(home):
-        steps.append(f"let the service read its files: chown -R {files.account(home)}: {home}")
-    steps.append(f"rewards-agent doctor{where}")
-    steps.append(f"rewards-agent run{where}    (shadow mode: it decides and pays nothing)")
-    steps.append(
-        f"rewards-agent mode live{where}    (when `events list` and `status` show what you expect; then restart)"
-    )
+    account = files.account(home)
+    steps += _of_service(account, home, where) if account else _by_hand(where)
     if settings.catalogue is not None:
-        steps.append(f"rewards-agent enrol TOKEN{where}    (the catalogue's operator gives the token)")
+        as_it = f"runuser -u {account} -- " if account else ""
+        steps.append(f"{as_it}rewards-agent enrol TOKEN{where}    (the catalogue's operator gives the token)")
     typer.echo("\nNext:")
     for number, step in enumerate(steps, start=1):
         typer.echo(f"  {number}. {step}")
+
+
+_MEANT = "when `events list` and `status` show what you expect"
+
+
+def _of_service(account: str, home: Path, where: str) -> list[str]:
+    """What is left where systemd runs the agent, as an account of its own."""
+    campus = f"@{home.name}" if home.parent == files.HOMES else ""
+    unit, backup = f"rewards-agent{campus}", f"rewards-agent-backup{campus}.timer"
+    return [
+        f"let the service read its files: chown -R {account}: {home}",
+        f"runuser -u {account} -- rewards-agent doctor{where}",
+        f"systemctl enable --now {unit} {backup}    (shadow mode: it decides and pays nothing; a backup every night)",
+        f"runuser -u {account} -- rewards-agent mode live --yes{where} && systemctl restart {unit}    ({_MEANT})",
+    ]
+
+
+def _by_hand(where: str) -> list[str]:
+    """What is left where somebody starts the agent by hand."""
+    return [
+        f"rewards-agent doctor{where}",
+        f"rewards-agent run{where}    (shadow mode: it decides and pays nothing)",
+        f"rewards-agent mode live{where}    ({_MEANT}; then restart)",
+        f"every night, by cron: rewards-agent backup --to DIR{where}    (on another disk)",
+    ]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from agent.errors import IntegrityError, TransientError
 from agent.ledger import file
+from agent.ledger.backup.last import Last, remember, remembered
 from agent.ledger.privacy import statements
 from agent.ledger.verify import verify
 from machine import copies as kept
@@ -69,8 +70,9 @@ def take(
             manifest = _proven(partial, now, progress)
             write_manifest(partial / MANIFEST, manifest)
             place = kept.free(to / name)
-            _remember(data_dir, to)
+            _place_kept(data_dir, to)
             partial.rename(place)
+            remember(data_dir, Last(made_at=now, place=str(place.absolute()), entries=manifest.entries))
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
@@ -107,7 +109,21 @@ def places(data_dir: Path) -> list[Path]:
     return [data_dir / FOLDER]
 
 
-def _remember(data_dir: Path, to: Path) -> None:
+def newest(data_dir: Path) -> Last | None:
+    """The last backup that counted: the remembered one, else the newest that lies where copies were made.
+
+    An older release remembered nothing; None where no backup is known.
+    """
+    if (last := remembered(data_dir)) is not None:
+        return last
+    with contextlib.suppress(OSError, IntegrityError):
+        lying = [(found[0], read_manifest(found[0])) for place in places(data_dir) if (found := copies(place))]
+        known = [Last(made_at=one.made_at, place=str(copy), entries=one.entries) for copy, one in lying]
+        return max(known, key=lambda one: one.made_at, default=None)
+    return None
+
+
+def _place_kept(data_dir: Path, to: Path) -> None:
     place = to.absolute()
     if place not in places(data_dir) and place != (data_dir / FOLDER).absolute():
         path = data_dir / PLACES

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from agent.clock import Clock
 from agent.errors import RewardsError
 from agent.ledger import file, sources
+from agent.ledger.backup.taking import newest
 from agent.ledger.feeds import aside
 
 FREE_BYTES_MIN = 200_000_000
@@ -57,7 +58,7 @@ class Figures(Collector):
     """Reads the ledger in ``data_dir`` each time.
 
     ``posts`` are the door's counts, ``asked`` how pulling goes, ``quiet`` which sources are quieter than
-    their own weeks.
+    their own weeks; ``backups`` is whether anybody asks for backups of ours.
     """
 
     def __init__(
@@ -67,12 +68,15 @@ class Figures(Collector):
         posts: Posts,
         asked: Callable[[], Iterable[Asked]] = tuple,
         quiet: Callable[[sqlite3.Connection], Collection[str]] = lambda _: (),
+        *,
+        backups: bool = True,
     ) -> None:
         self._data_dir = data_dir
         self._clock = clock
         self._posts = posts
         self._asked = asked
         self._quiet = quiet
+        self._backups = backups
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: registering reads no file."""
@@ -88,6 +92,11 @@ class Figures(Collector):
             posts.add_metric((source, result), count)
         yield posts
         yield from _of_pulls(self._asked())
+        if self._backups:
+            made = GaugeMetricFamily("rewards_backup_timestamp_seconds", "When the last backup was made; 0 for never.")
+            last = newest(self._data_dir)
+            made.add_metric((), last.made_at if last is not None else 0)
+            yield made
         readable = GaugeMetricFamily("rewards_ledger_readable", "1 where the ledger can be read.")
         try:
             with closing(file.open_for_reading(self._data_dir)) as connection:

@@ -67,6 +67,9 @@ ledger-locked
 ledger-unusable
   the ledger cannot be read
   → as told
+backup-old
+  no backup was ever made, or the last one is older than `[agent] backup_within`
+  → `systemctl enable --now rewards-agent-backup.timer`; at once: `rewards-agent backup`
 """
 _OF_MOODLE = """
 database-unreachable

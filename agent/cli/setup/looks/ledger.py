@@ -38,6 +38,7 @@ def ledger_findings(settings: Settings) -> Iterator[Finding]:
             return
         with contextlib.closing(open_for_reading(settings.agent.data_dir)) as connection:
             yield Finding(about="ledger", level="ok", found=f"{reading.head(connection)[0]} entries")
+            yield from _backup(settings)
             for source in settings.log_sources:
                 yield from _source(connection, source.name)
             yield from _quiet(connection, settings)
@@ -51,6 +52,34 @@ def ledger_findings(settings: Settings) -> Iterator[Finding]:
         yield Finding.of("ledger", exc, "ledger-unusable")
     except sqlite3.Error as exc:
         yield Finding.of("ledger", database_error(path, exc), "ledger-unusable")
+
+
+def _backup(settings: Settings) -> Iterator[Finding]:
+    """When the last backup was made, and whether it is too old; silent where something else copies the ledger."""
+    from agent.ledger.backup.taking import newest
+
+    within_s = settings.agent.backup_within_s
+    if within_s is None:
+        return
+    last = newest(settings.agent.data_dir)
+    if last is None:
+        found = "none was ever made: a lost disk would take the ledger with it"
+    else:
+        age = int(time.time()) - last.made_at
+        gone = "" if last.is_there else ", which is not there any more"
+        found = f"the last one was made {duration(age)} ago: {last.place}{gone}"
+        if age <= within_s:
+            yield Finding(about="backup", level="ok", found=found)
+            return
+    yield Finding(
+        about="backup",
+        level="warn",
+        code="backup-old",
+        found=found,
+        do="every night: systemctl enable --now rewards-agent-backup.timer (why it failed: journalctl -u"
+        " rewards-agent-backup); at once: rewards-agent backup --to DIR. Where something else copies the ledger:"
+        ' [agent] backup_within = "off"',
+    )
 
 
 def _agreed(connection: sqlite3.Connection, settings: Settings) -> Iterator[Finding]:
