@@ -11,7 +11,8 @@ class Metrics:
     """The counters of one process, in a registry of their own. Made at the rim and handed down."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # a second series beside each counter, when it began: nobody asks for them
+        # Else each counter has a second series, when it began, which nobody asks for.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._pages = Counter("rewards_pages", "Pages recorded.", ("source",), registry=self.registry)
         self._events = Counter("rewards_events", "Events recorded.", ("source",), registry=self.registry)

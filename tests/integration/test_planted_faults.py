@@ -491,7 +491,7 @@ OF_THE_CAMPUS = (
     ),
     Planted(
         code="backup-old",
-        plant=lambda at: (at.path("data/backup.last").unlink(), shutil.rmtree(at.path("data/backups"))),
+        plant=lambda at: [shutil.move(path, at.at.directory) for path in at.path("data").glob("backup*s*")],
         words="none was ever made",
     ),
     Planted(code="backup-old", plant=lambda at: last_backup(at, 3), words="3 days ago"),
