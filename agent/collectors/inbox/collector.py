@@ -21,10 +21,12 @@ from agent.model import Demand, Observation, Page, SourceState
 
 PAGE_POSTS_MAX = 500
 """Posts in one page."""
+PAGE_EVENTS_MAX = 1_000
+"""Events after which a page is full: the post that reaches it, which may tell 500, is its last."""
 TIDY_S = 3_600.0
 """How often posts that were kept long enough are removed."""
 PAGE_LOOKED_UP_MAX = 50
-"""Posts in one page where each may cost requests: what was found is on disk before the next are asked about."""
+"""Posts, and events, of a page where each may cost requests: what was found is on disk before more is asked."""
 PAGE_ASIDE_MAX = 10
 """Events of one page that are set aside at most because asking about them fails."""
 HEARTBEAT_S = 60.0
@@ -39,7 +41,7 @@ OWED_FROM = "look_ups_owed_from"
 class InboxOptions:
     """One posting source as configured; ``site`` is the name that its ids belong to.
 
-    Posts that were read are kept for ``keep_s``; the rest as in `Arrival`.
+    Posts that were read are kept for ``keep_s``, a page holds ``page_posts_max`` at most; the rest as in `Arrival`.
     """
 
     name: str
@@ -49,6 +51,7 @@ class InboxOptions:
     awaits_log: bool
     pay_before_log: bool
     keep_s: int
+    page_posts_max: int = PAGE_POSTS_MAX
 
 
 class _Again:
@@ -87,7 +90,8 @@ class InboxCollector:
         self._clock = clock
         self._look_ups = look_ups
         self._again = _Again()
-        self._most = PAGE_POSTS_MAX if look_ups is None else PAGE_LOOKED_UP_MAX
+        self._most = options.page_posts_max if look_ups is None else PAGE_LOOKED_UP_MAX
+        self._full = PAGE_EVENTS_MAX if look_ups is None else PAGE_LOOKED_UP_MAX
         self._tidied_at = clock.running() - TIDY_S
         self._inbox = inbox
         self._system = system
@@ -107,16 +111,17 @@ class InboxCollector:
         self._again = _Again(next_at=self._clock.running() + (LOOK_AGAIN_S if follow else 0.0))
         while True:
             arrived.clear()
+            newest = await self._inbox.newest(self.name) if upto is None else upto
             posts = await self._inbox.after(self.name, state.position, self._most)
-            posts = [post for post in posts if upto is None or post.number <= upto]
+            posts = [post for post in posts if post.number <= newest]
             if posts or first:
                 first = False
-                page = await self._read(state, posts, demand())
+                page = await self._read(state, posts, newest, demand())
                 state = page.state
                 yield page
                 await self._tidy(state.position)
-            if len(posts) == self._most:
-                continue
+                if not page.caught_up:
+                    continue
             if self._is_owed(state):
                 page = await self._looked_at_again(state, demand())
                 state = page.state
@@ -146,13 +151,14 @@ class InboxCollector:
         posts = await self._inbox.after(self.name, again.after, self._most)
         posts = [post for post in posts if post.number <= state.position]
         aside: list[Aside] = []
-        observations, owed, reached = await self._seen(posts, demand, Counter(), aside)
+        last, said = self._said(posts, demand, Counter(), aside)
+        observations, owed, reached = await self._looked_up(said, demand, aside)
         again.owes(owed)
         counts = dict(state.counts)
         if not reached:  # all that is owed stays owed
             self._again = _Again(next_at=self._clock.running() + LOOK_AGAIN_S)
-        elif len(posts) == self._most:
-            again.after = posts[-1].number
+        elif 0 < last < state.position:
+            again.after = last
         else:
             counts[OWED_FROM] = again.oldest
             self._again = _Again(next_at=self._clock.running() + LOOK_AGAIN_S)
@@ -168,31 +174,48 @@ class InboxCollector:
     async def close(self) -> None:
         """The inbox is closed by whoever opened it."""
 
-    async def _read(self, state: SourceState, posts: Sequence[Kept], demand: Demand) -> Page:
-        """The page of posts that were not read yet."""
+    async def _read(self, state: SourceState, posts: Sequence[Kept], newest: int, demand: Demand) -> Page:
+        """The page of the first of the posts that were not read yet, of which ``newest`` is the last."""
         counts = Counter(state.counts)
-        counts["posts_read"] += len(posts)
         aside: list[Aside] = []
-        observations, owed, _ = await self._seen(posts, demand, counts, aside)
+        last, said = self._said(posts, demand, counts, aside)
+        observations, owed, _ = await self._looked_up(said, demand, aside)
         if owed:
             self._again.owes(owed)
             counts[OWED_FROM] = min(*owed, counts[OWED_FROM] or max(owed))
         state = replace(
             state,
-            position=posts[-1].number if posts else state.position,
+            position=last or state.position,
             high_water=max((seen.occurred_at for seen in observations), default=state.high_water),
             counts={name: count for name, count in counts.items() if count},
         )
-        return self._page(state, observations, demand, caught_up=len(posts) < self._most, set_aside=aside)
+        caught_up = not posts or state.position >= newest
+        return self._page(state, observations, demand, caught_up=caught_up, set_aside=aside)
 
-    async def _seen(
+    def _said(
         self, posts: Sequence[Kept], demand: Demand, counts: Counter[str], aside: list[Aside]
-    ) -> tuple[Sequence[Observation], frozenset[int], bool]:
-        """What posts say, and what was found about it; which to look at again; whether there was any answer.
+    ) -> tuple[int, list[Observation]]:
+        """What the first posts say, until it fills a page, and the number of the last of them; 0 where there is none.
 
         What cannot be read goes into ``aside``.
         """
-        observations = [seen for post in posts for seen in self._observed(post, demand, counts, aside)]
+        last = 0
+        found: list[Observation] = []
+        for post in posts:
+            found += self._observed(post, demand, counts, aside)
+            counts["posts_read"] += 1
+            last = post.number
+            if len(found) >= self._full:
+                break
+        return last, found
+
+    async def _looked_up(
+        self, observations: Sequence[Observation], demand: Demand, aside: list[Aside]
+    ) -> tuple[Sequence[Observation], frozenset[int], bool]:
+        """What was found about observations; which posts to look at again; whether there was any answer.
+
+        What nothing can be found about goes into ``aside``.
+        """
         look_ups = self._look_ups
         if look_ups is None or not observations:
             return observations, frozenset(), True

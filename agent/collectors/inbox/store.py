@@ -24,6 +24,8 @@ from agent.errors import IntegrityError, TransientError
 from agent.model import Evidence
 
 FILE_NAME = "inbox.db"
+READ_BYTES_MAX = 4_194_304
+"""Bytes of posts after which no more are read at once."""
 GROUP_MAX = 2_000
 """Posts in one commit at most."""
 WAITING_MAX = 5_000
@@ -157,13 +159,23 @@ class Inbox:
         await self._guarded(lambda: pulls.forget(self._connection, source, before))
 
     async def after(self, source: str, number: int, most: int) -> list[Kept]:
-        """The posts of a source behind ``number``, in order, at most ``most``.
+        """The posts of a source behind ``number``, in order, at most ``most``, fewer where they are large.
 
         Raises:
             TransientError: the file cannot be read now.
         """
-        rows = await self._asked(_NEXT, source, number, most)
-        return [requeued.kept(row) for row in rows]
+
+        def read() -> list[Kept]:
+            found, size = [], 0
+            with contextlib.closing(self._connection.execute(_NEXT, (source, number, most))) as rows:
+                for row in rows:
+                    found.append(requeued.kept(row))
+                    size += len(found[-1].body)
+                    if size >= READ_BYTES_MAX:
+                        break
+            return found
+
+        return await self._guarded(read)
 
     async def refused(self, source: str, sought: Sought, after: int, most: int) -> list[Refused]:
         """The refused posts of a source that are sought, behind a number of theirs, in order, at most ``most``."""
