@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from agent.engine.rulebook import Timed
+from agent.engine.schedule import deciding
 from agent.engine.schedule.deciding import Winner
 from agent.errors import IntegrityError
 from agent.ledger.delivery import CATALOGUE
@@ -79,18 +80,9 @@ def drawn(connection: sqlite3.Connection, run: Run, timed: Timed, seed: Seed) ->
     announced = timed.spec.draw
     rounds = draw.rounds(seed.text, tickets, int(run.report.get("to_win", announced.winners if announced else 0)))
     names = [one.winner for one in rounds if one.winner]
-    known, payees = datasets.learners(connection, names), timed.rule.payees
-    winners = [
-        Winner(
-            learner=known[name],
-            value=tickets[name],
-            place=place + 1,
-            prizes=(min(place, len(payees) - 1),),
-            postings=payees[min(place, len(payees) - 1)].postings,
-        )
-        for place, name in enumerate(names)
-        if name in known
-    ]
+    known = datasets.learners(connection, names)
+    values = {learner: tickets[name] for name, learner in known.items()}
+    winners = deciding.drawn((known.get(name, "") for name in names), values, timed)
     report = {
         **run.report,
         "winners": len(winners),

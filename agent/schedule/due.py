@@ -4,34 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
-from agent.engine.rulebook import Rulebook, Timed
-from agent.engine.timing.timetable import Span, run_name, utc
+from agent.engine.rulebook import Rulebook
+from agent.engine.schedule.coming import Due, due_at, matters
+from agent.engine.timing.timetable import Span, utc
 from agent.ledger import sources
 from agent.ledger.schedule import datasets, runs
 
 HOLDS_TOLD_MAX = 5
 FAR_FUTURE = 2**40
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
-    """A run to come: its nominal time, what it looks at, and from when on it may be decided (seconds UTC)."""
-
-    timed: Timed
-    nominal: int
-    span: Span
-
-    @property
-    def at(self) -> int:
-        """When `settle` is over."""
-        return self.nominal + self.timed.spec.settle.seconds
-
-    @property
-    def name(self) -> str:
-        """`week-champion@2026-09-13T22:00:00Z`."""
-        return run_name(self.timed.spec.id, self.nominal)
 
 
 def next_runs(connection: sqlite3.Connection, rulebook: Rulebook) -> list[Due]:
@@ -45,7 +26,7 @@ def next_runs(connection: sqlite3.Connection, rulebook: Rulebook) -> list[Due]:
         after = max(since[name], newest.get(name, -FAR_FUTURE), first)
         nominal = timed.timetable.after(after)
         if nominal is not None:
-            found.append(Due(timed=timed, nominal=nominal, span=timed.timetable.span(nominal)))
+            found.append(due_at(timed, nominal))
     return sorted(found, key=lambda due: due.at)
 
 
@@ -92,43 +73,12 @@ def waits_for(
     return found + _holds(connection, due, rulebook)
 
 
-def first_of_all(each: Due, coming: Sequence[Due]) -> list[str]:
-    """Runs whose prizes count into this one and are not decided yet."""
-    among = each.timed.spec.among
-    if among is None or among.by.how != "earned":
-        return []
-    return [
-        f"{other.name} is not decided yet, and its prizes count"
-        for other in coming
-        if other.timed is not each.timed
-        and other.timed.spec.counts
-        and each.span.begin <= other.nominal < each.span.end
-    ]
-
-
 def _holds(connection: sqlite3.Connection, due: Due, rulebook: Rulebook) -> list[str]:
     """Decisions that wait for somebody and could still change what it compares."""
-    among = due.timed.spec.among
     held = runs.held(connection, due.span.begin, due.span.end)
-    if among is not None and among.by.how == "earned":
-        held = [one for one in held if among.by.what in one[2]]
-        if among.group is not None:
-            held = [one for one in held if _in_group(rulebook, one[1], among.group)]
-    else:
-        held = [one for one in held if _about(rulebook, one[1], due.timed)]
+    held = [one for one in held if matters(due.timed, one[1], one[2], rulebook)]
     if not held:
         return []
     numbers = ", ".join(str(number) for number, _, _ in held[:HOLDS_TOLD_MAX])
     more = f" and {len(held) - HOLDS_TOLD_MAX} more" if len(held) > HOLDS_TOLD_MAX else ""
     return [f"{len(held)} held decisions about acts of its time: {numbers}{more} (rewards-agent review list)"]
-
-
-def _in_group(rulebook: Rulebook, rule_id: str, group: str) -> bool:
-    rule = rulebook.paying(rule_id)
-    return rule is None or rule.spec.group == group
-
-
-def _about(rulebook: Rulebook, rule_id: str, timed: Timed) -> bool:
-    """Whether a rule is about the acts that are counted; a rule that is gone might have been."""
-    needs = rulebook.needs.get(rule_id)
-    return needs is None or not timed.kinds or not timed.kinds.isdisjoint(needs.kinds)

@@ -15,7 +15,9 @@ import structlog
 from agent.clock import Clock
 from agent.config.settings import Settings
 from agent.engine.rulebook import Rulebook, Timed
+from agent.engine.schedule.coming import Due, due_at, first_of_all
 from agent.engine.schedule.deciding import verdicts
+from agent.engine.schedule.looking import Look
 from agent.engine.timing.timetable import run_name
 from agent.errors import ConfigError, RewardsError, TransientError
 from agent.ledger import file
@@ -27,7 +29,6 @@ from agent.ledger.writer import Writer
 from agent.model import Outcome, Page
 from agent.pipeline import Pipeline
 from agent.schedule import drawing, due, looking
-from agent.schedule.due import Due
 from agent.schedule.recording import Books, Recorded
 
 LOOK_S = 5.0
@@ -164,7 +165,7 @@ class Scheduler:
             coming = due.next_runs(connection, rulebook)
             for each in coming:
                 reasons = due.waits_for(connection, each, rulebook, names=self._sources, read_at=self._read_at, now=now)
-                reasons += due.first_of_all(each, coming)
+                reasons += first_of_all(each, coming)
                 if not reasons:
                     empty = self._empty(connection, each, now) if due.is_empty(connection, each) else ()
                     break
@@ -184,7 +185,7 @@ class Scheduler:
             nominal = first.timed.timetable.after(found[-1].nominal)
             if nominal is None:
                 break
-            each = Due(timed=first.timed, nominal=nominal, span=first.timed.timetable.span(nominal))
+            each = due_at(first.timed, nominal)
             if each.at > now or not due.is_empty(connection, each):
                 break
             if any(self._read_at.get(name, -1) < each.at for name in self._sources):
@@ -249,7 +250,7 @@ class Scheduler:
         recorded = await self._writer.run(partial(self._books.close, run=run, verdicts=judged, now=now))
         return _closed(each.name, len(found.winners), recorded)
 
-    def _look(self, timed: Timed, rulebook: Rulebook, of: AsOf) -> looking.Look:
+    def _look(self, timed: Timed, rulebook: Rulebook, of: AsOf) -> Look:
         with file.reading(self._data_dir) as connection:
             return looking.look(connection, timed, rulebook, of)
 

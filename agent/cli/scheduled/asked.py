@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.cli.frame import utc
 from agent.cli.terms.inforce import rules_in_force
+from agent.engine.schedule.coming import first_of_all
 from agent.engine.timing.timetable import run_name
 from agent.errors import ConfigError, InvalidInputError
 from agent.ledger.schedule import runs
@@ -46,7 +47,7 @@ def listed(connection: sqlite3.Connection, settings: Settings, rulebook: Ruleboo
         waits = (
             [
                 *due.waits_for(connection, each, rulebook, names=names, read_at=None, now=int(time.time())),
-                *due.first_of_all(each, following),
+                *first_of_all(each, following),
             ]
             if each
             else []

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import sqlite3
 
     from agent.engine.rulebook import Rulebook
+    from agent.engine.schedule.looking import Look
     from agent.ledger.schedule.runs import Run
-    from agent.schedule.looking import Look
 
 app = typer.Typer(no_args_is_help=True, help="Rankings, attendance, draws: what is due, what was decided.")
 
@@ -128,7 +128,7 @@ def _tried(scheduled: str | None, config: Any, *, json: bool) -> None:
 
 
 def _would(seen: Look, rulebook: Rulebook) -> dict[str, Any]:
-    from agent.schedule.looking import told
+    from agent.engine.schedule.looking import told
 
     winners = []
     for winner in seen.winners:

@@ -122,7 +122,8 @@ def _awards(wish: Wish, rules: tuple[str, ...], of: str) -> Criterion:
 def declared(file: RuleFile) -> Mapping[str, Badge]:
     """Every badge by its id; one that rules name and nobody declares has only that."""
     rules: list[Rule | Challenge] = [*(placed.it for placed in file.rules), *(placed.it for placed in file.challenges)]
-    named = {rule.badge: Badge(id=rule.badge) for rule in rules if rule.badge is not None}
+    names = [rule.badge for rule in rules] + [badge for placed in file.scheduled for badge in placed.it.badges]
+    named = {name: Badge(id=name) for name in names if name is not None}
     return named | {placed.it.id: placed.it for placed in file.badges}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.config.grammar import Number
@@ -27,6 +27,22 @@ class Winner:
     prizes: tuple[int, ...]
     postings: tuple[Posting, ...]
     anniversary: int = 0
+
+
+def drawn(names: Iterable[str], values: Mapping[str, Number], timed: Timed) -> list[Winner]:
+    """Who is drawn, in that order, with the prize of each; who is not among ``values`` has won and cannot be paid."""
+    payees = timed.rule.payees
+    return [
+        Winner(
+            learner=name,
+            value=values[name],
+            place=place + 1,
+            prizes=(min(place, len(payees) - 1),),
+            postings=payees[min(place, len(payees) - 1)].postings,
+        )
+        for place, name in enumerate(names)
+        if name in values
+    ]
 
 
 def verdicts(winners: Iterable[Winner], timed: Timed, nominal: int, rulebook: Rulebook) -> list[Verdict]:

@@ -144,6 +144,16 @@ def test_every_untrue_sentence_of_a_story_is_told() -> None:
 
 SLIPS = [
     (
+        'events = [{ kind = "quiz.submitted", scor_pct = 85 }]',
+        "no source supplies a fact 'scor_pct', did you mean 'score_pct'?",
+        "85 }",
+    ),
+    (
+        'events = [{ kind = "lesson.completed", lessn = "1" }]',
+        "no source supplies a fact 'lessn', did you mean 'lesson'?",
+        '"1" }',
+    ),
+    (
         'events = [{ kind = "lesson.complete" }]',
         "unknown kind 'lesson.complete', did you mean 'lesson.completed'?",
         '"lesson.complete"',
@@ -198,6 +208,24 @@ def test_a_story_may_speak_of_all_that_decides() -> None:
     for name in ("c", "badge:ace"):
         expect = f'expect = [{{ learner = "ann", rule = "{name}" }}]'
         assert story(body + expect, rules).failures == ()
+
+
+def test_a_story_may_tell_facts_of_a_form_and_those_that_its_rules_look_at() -> None:
+    rules = rule(more='conditions = { shade = "red" }')
+    events = 'events = [{ kind = "submission.received", anything = 1 }, { kind = "lesson.completed", shade = "red" }]'
+    assert story(f'{events}\nexpect = [{{ learner = "ann", points = 10 }}]', rules).failures == ()
+
+
+def test_who_says_what_somebody_has_of_one_currency_says_nothing_of_others() -> None:
+    rules = "[currency.reputation]\n" + rule(award="{ points = 10, reputation = 5 }")
+    events = 'events = [{ kind = "lesson.completed" }]\n'
+    assert story(f'{events}expect = [{{ learner = "ann", points = 10 }}]', rules).failures == ()
+    for expect, told in (
+        ('{ learner = "ann" }', "ann should have nothing and has points 10, reputation 5"),
+        ('{ learner = "ann", rule = "r", points = 10 }', "ann should have points 10 from r and has points 10, reput"),
+    ):
+        (failure,) = story(f"{events}expect = [{expect}]", rules).failures
+        assert failure.startswith(told)
 
 
 def test_a_number_that_nothing_can_be_is_a_failure_of_its_story() -> None:
@@ -317,7 +345,7 @@ def test_what_is_undone_or_paid_before_a_ruling_waits_no_longer_and_what_was_app
             'write { approve = 2, rule = "…" }, { approve = 2, points = 30 } or { reject = 2 }, with the number',
         ),
         ("{ approve = 1, reject = 1 }", "write { approve = 2"),
-        ('{ approve = 1, learner = "ben" }', "learner says nothing beside approve"),
+        ('{ approve = 1, learner = "ben" }', "event 1 is not held for ben"),
         ("{ reject = 1, points = 5 }", "points says nothing beside reject"),
         ("{ approve = 1, pionts = 5 }", "decision promises no pionts (its currencies: points)"),
         ("{ approve = 1, points = 11 }", "11 points is outside the guardrails (rule s allows 1 points to 10 points)"),

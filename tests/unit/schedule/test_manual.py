@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from agent.engine.stories import run_cases
 from tests.rule_stories import event, file, rule, rulebook
 from tests.schedules import lesson, office
 
@@ -14,6 +15,7 @@ WRITTEN = "\n".join(re.findall(r"^```toml\n(.*?)^```$", PAGE, re.MULTILINE | re.
 
 async def test_the_rewards_of_the_manual_load_and_pay(tmp_path: Path) -> None:
     rules = rule(name="lesson") + WRITTEN
+    assert [told.failures for told in run_cases(file(rules), rulebook(rules))] == [()]
     warned = [warning.message for warning in file(rules).warnings]
     assert warned == []
     assert len(rulebook(rules).scheduled) == 6

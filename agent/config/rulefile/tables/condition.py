@@ -26,6 +26,10 @@ class Conditions(Model):
         """Name of the fact → what it is compared with, in written order."""
         return dict(self.__pydantic_extra__ or {})
 
+    def names(self) -> frozenset[str]:
+        """Every fact that is named, also inside `any` and `none`."""
+        return frozenset(self.facts()).union(*(inner.names() for inner in (*self.any, *self.none)))
+
 
 class Active(Model):
     """When a rule applies, by the event's own time. Days are included, the end of the hours is not."""

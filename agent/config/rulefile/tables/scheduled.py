@@ -246,6 +246,12 @@ class Scheduled(Model):
         """Who is compared, and by what, where somebody is."""
         return self.rank if self.rank is not None else self.draw.among if self.draw is not None else None
 
+    @property
+    def badges(self) -> tuple[str, ...]:
+        """Those that it gives."""
+        given = (self.badge, *(prize.badge for prize in self.places))
+        return tuple(badge for badge in given if badge is not None)
+
     @model_validator(mode="after")
     def _is_one_thing(self) -> Scheduled:
         given = [form for form in FORMS if getattr(self, form) is not None]

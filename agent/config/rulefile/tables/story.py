@@ -55,7 +55,8 @@ class Case(Model):
     """A story with time, run by `rules test`.
 
     Among the ``events`` `{ approve = 2 }`, `{ approve = 2, points = 30 }` and `{ reject = 2, rule = "…" }` settle what
-    was held of the second.
+    was held of the second, and `{ at = 2026-09-16T12:00:00, run = "week-champion" }` carries out a
+    `[[scheduled]]`; `{ assign = "helper", learner = "ann", by = "tom" }` gives a badge by hand.
     """
 
     name: StrictStr

@@ -8,26 +8,29 @@ from fractions import Fraction
 from typing import Any
 
 from agent.config.grammar import Number, shown_number, toml_number
-from agent.engine.booking import State
 from agent.engine.past import following, undo
 from agent.engine.review import approval
-from agent.engine.rulebook import Rulebook
+from agent.engine.stories.teller import Teller
+from agent.engine.stories.told import SITE
 from agent.errors import InvalidInputError
-from agent.model import Decision, Event, Outcome
+from agent.model import Decision, Outcome
 
 REJECTED = "rejected"
 _ACTS = ("approve", "reject")
+_SEVERAL = "one rule for several: say whose, learner"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
     """That the decision about an event (counted from 1) by ``rule`` (empty: the only one that is held) is settled.
 
-    ``amounts`` are approved instead of those that were promised, by currency and as they are written in `award`.
+    ``learner`` says whose, where a run holds prizes of several (empty: whoever's). ``amounts`` are approved instead of
+    those that were promised, by currency and as they are written in `award`.
     """
 
     event: int
     rule: str
+    learner: str
     approved: bool
     amounts: Mapping[str, Number]
 
@@ -41,34 +44,31 @@ def ruling_of(said: Mapping[str, Any]) -> Ruling | None:
     acts = [act for act in _ACTS if act in said]
     if not acts:
         return None
-    event, rule = said[acts[0]], said.get("rule", "")
-    if len(acts) > 1 or not isinstance(event, int) or isinstance(event, bool) or not isinstance(rule, str):
+    event, rule, learner = said[acts[0]], said.get("rule", ""), said.get("learner", "")
+    texts = isinstance(rule, str) and isinstance(learner, str)
+    if len(acts) > 1 or not isinstance(event, int) or isinstance(event, bool) or not texts:
         raise InvalidInputError(
             'write { approve = 2, rule = "…" }, { approve = 2, points = 30 } or { reject = 2 },'
             " with the number of an event before"
         )
     approved, amounts = acts[0] == "approve", dict[str, Number]()
-    for name in sorted(said.keys() - {*_ACTS, "rule", "at"}):
+    for name in sorted(said.keys() - {*_ACTS, "rule", "learner", "at"}):
         amount = toml_number(said[name]) if approved else None
         if amount is None:
             raise InvalidInputError(f"{name} says nothing beside {acts[0]}")
         amounts[name] = amount
-    return Ruling(event=event, rule=rule, approved=approved, amounts=amounts)
+    return Ruling(event=event, rule=rule, learner=learner, approved=approved, amounts=amounts)
 
 
-def settle(
-    ruling: Ruling,
-    before: Sequence[Sequence[Decision]],
-    events: Sequence[Event | None],
-    rulebook: Rulebook,
-    state: State,
-) -> list[Decision]:
-    """The decisions that a ruling comes to; ``state`` goes along.
+def settle(ruling: Ruling, teller: Teller) -> list[Decision]:
+    """The decisions that a ruling comes to.
 
     Raises:
         InvalidInputError: nothing is held there, or other amounts are approved than the rule allows.
     """
-    held, event = _held(ruling, before, events)
+    rulebook, state = teller.rulebook, teller.state
+    held = _held(ruling, teller.told)
+    event = teller.events[held.event_id]
     wanted = {name: _smallest(name, amount, rulebook.decimals) for name, amount in ruling.amounts.items()}
     key, objects = (held.rule_id, held.learner, held.scope), [use for use in held.uses if undo.is_object(use)]
     waiting = [
@@ -94,21 +94,24 @@ def _smallest(currency: str, amount: Number, decimals: Mapping[str, int]) -> int
     return int(scaled)
 
 
-def _held(
-    ruling: Ruling, before: Sequence[Sequence[Decision]], events: Sequence[Event | None]
-) -> tuple[Decision, Event]:
-    known = 1 <= ruling.event <= len(before)
-    about = before[ruling.event - 1] if known else ()
-    event = events[ruling.event - 1] if known else None
-    held = [one for one in about if one.outcome is Outcome.held and ruling.rule in {"", one.rule_id}]
-    if event is None or len(held) != 1:
-        told = "waits by several rules: say which, rule = …" if held else "is not held"
+def _held(ruling: Ruling, before: Sequence[Sequence[Decision]]) -> Decision:
+    about = before[ruling.event - 1] if 1 <= ruling.event <= len(before) else ()
+    whose = f"{SITE}:{ruling.learner}" if ruling.learner else ""
+    held = [
+        one
+        for one in about
+        if one.outcome is Outcome.held and ruling.rule in {"", one.rule_id} and whose in {"", one.learner}
+    ]
+    if len(held) != 1:
+        several = "several rules: say which, rule" if len({one.rule_id for one in held}) > 1 else _SEVERAL
+        told = f"waits by {several} = …" if held else "is not held"
         by = f" by {ruling.rule}" if ruling.rule and not held else ""
-        raise InvalidInputError(f"event {ruling.event} {told}{by}")
+        whom = f" for {ruling.learner}" if ruling.learner and not held else ""
+        raise InvalidInputError(f"event {ruling.event} {told}{by}{whom}")
     mine = _what(held[0])
     if any(_what(one) == mine for each in before[ruling.event :] for one in each):
         raise InvalidInputError(f"what {held[0].rule_id} held of event {ruling.event} is settled already")
-    return held[0], event
+    return held[0]
 
 
 def _what(decision: Decision) -> tuple[bytes, str, str]:
