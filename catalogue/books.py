@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, select, tuple_
+from sqlalchemy import ColumnElement, Row, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import schema
 from catalogue.store.rows import WalletKey, WalletState
 from catalogue.wallets import book, carried
 from catalogue.wallets import purse as purses
+from catalogue.wallets.moves import EARNED
 from wire import entry
 from wire.money.lots import Account
 
@@ -114,6 +115,47 @@ async def entries(
         if len(rows) < PAGE_ROWS:
             return
         at = (rows[-1].agent, rows[-1].epoch, rows[-1].seq)
+
+
+async def events(conn: AsyncConnection, campus: str, rows: Sequence[Row[Any]]) -> dict[str, str]:
+    """By the name of a movement of these the reference of its event, where an agent's entry made it and is here.
+
+    Looked for among what was posted when the ``rows`` were; then elsewhere, because an entry that was set aside is of
+    the month in which it came.
+    """
+    wanted = {row.ref: place for row in rows if row.kind in EARNED and (place := _place(row.ref)) is not None}
+    if not wanted:
+        return {}
+    dates = [row.posted_at for row in rows]
+    when = schema.entry.c.posted_at
+    found = await _references(conn, campus, wanted, when.between(min(dates), max(dates)))
+    late = {ref: place for ref, place in wanted.items() if ref not in found}
+    return found | (await _references(conn, campus, late, true()) if late else {})
+
+
+async def _references(
+    conn: AsyncConnection, campus: str, wanted: Mapping[str, tuple[str, int, int]], when: ColumnElement[bool]
+) -> dict[str, str]:
+    table = schema.entry.c
+    seqs: dict[tuple[str, int], list[int]] = {}
+    for agent, epoch, seq in wanted.values():
+        seqs.setdefault((agent, epoch), []).append(seq)
+    found: dict[str, str] = {}
+    for (agent, epoch), some in seqs.items():
+        mine = (table.campus == campus, table.agent == agent, table.epoch == epoch, table.seq.in_(some), when)
+        for seq, body in await conn.execute(select(table.seq, table.body).where(*mine)):
+            try:
+                found[f"{agent}/{epoch}-{seq}"] = str(entry.decode(bytes(body)).get("event_ref", ""))
+            except entry.MalformedEntryError:
+                continue
+    return found
+
+
+def _place(ref: str) -> tuple[str, int, int] | None:
+    """Agent, epoch and seq of an entry by its movement's name."""
+    agent, _, rest = ref.rpartition("/")
+    epoch, _, seq = rest.partition("-")
+    return (agent, int(epoch), int(seq)) if agent and epoch.isdecimal() and seq.isdecimal() else None
 
 
 def as_columns(row: Row[Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from catalogue.api import agents, versions
 from catalogue.api.openapi import DAY, LIMIT, TEXT, WHOLE, closed, doing, parameter
-from catalogue.api.reading import COLUMNS, PAGE_ROWS_MAX
+from catalogue.api.reading import COLUMNS, EVENT, PAGE_ROWS_MAX
 from catalogue.api.recognition.document import paths as recognition_paths
 from catalogue.api.rewards import labels, vouchers
 from catalogue.api.rewards.shelf import REDEEMED, STATES
@@ -24,8 +24,11 @@ _MEANS = {
     "user": "The pseudonym whose wallet moved; one of several where the person has several",
     "ref": (
         "The movement's name, never given twice: `<agent>/<entry_id>` where an agent's entry made it, with the entry_id"
-        " of that agent's `ledger export`, whose row has the event_id; else the centre's own name for what it did."
-        " Events are known on campus alone."
+        " of that agent's `ledger export`; else the centre's own name for what it did."
+    ),
+    EVENT: (
+        "The event that it is about, of an agent's entry that an event made: the same in each row that one event of one"
+        " learner made, and made under a secret of that learner's. What the event was is known on campus alone."
     ),
     "about": "The ref of the lot or the spend that it concerns, or nothing",
     "waived": "What of it moves nothing: amount and waived of all rows add up to the balance",
@@ -161,7 +164,7 @@ def _of_redemption(name: str) -> dict[str, Any]:
 
 _WALLET = closed(currency={"type": "string"}, balance=WHOLE, earned=WHOLE)
 _POINTS = closed(user={"type": "string"}, wallets={"type": "array", "items": _WALLET})
-_ROW = closed(**{name: _cell(name) for name in COLUMNS})
+_ROW = closed(**{name: _cell(name) for name in (*COLUMNS, EVENT)})
 _PAGE = closed(rows={"type": "array", "items": _ROW}, next={"type": ["integer", "null"]})
 _REWARD = {"$ref": "#/components/schemas/Reward"}
 _OF_OFFER = {"id": {"type": "string"}, "owner": {"type": "string"}, "approved": {"type": "boolean"}, "taken": WHOLE}

@@ -82,7 +82,7 @@ class ReadingDoor:
 def _table(rows: list[dict[str, Any]], *, header: bool = True) -> str:
     """The rows as CSV; a text that a spreadsheet would run as a formula is quoted with an apostrophe."""
     out = io.StringIO()
-    writer = csv.DictWriter(out, list(reading.COLUMNS))
+    writer = csv.DictWriter(out, [*reading.COLUMNS, reading.EVENT])
     if header:
         writer.writeheader()
     safe = ({name: quoted(value) if isinstance(value, str) else value for name, value in row.items()} for row in rows)

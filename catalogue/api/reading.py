@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from catalogue import books
 from catalogue.errors import RefusedError
-from catalogue.schema import ledger, movement, wallet
-from catalogue.wallets import purse
+from catalogue.schema import ledger, movement
+from catalogue.wallets import pages, purse
 
 PAGE_ROWS = 100
 PAGE_ROWS_MAX = 1000
@@ -46,6 +48,8 @@ COLUMNS = {
     "expires_at": "expires_at",
 }
 """What a row says, and the column of `catalogue.schema.movement` that it is."""
+EVENT = "event_id"
+"""What a row says besides: the event that it is about, under its learner's own secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,11 +113,11 @@ async def points(conn: AsyncConnection, campus: str, learner: str) -> list[dict[
 
 
 async def page(conn: AsyncConnection, campus: str, asked: Wanted) -> tuple[list[dict[str, Any]], int | None]:
-    """(the rows by `COLUMNS` in the order of posting, what to ask ``after`` for the next page or None).
+    """(the rows by `COLUMNS` and `EVENT` in the order of posting, what to ask ``after`` for the next page or None).
 
     Numbers have no gaps, so a page looks at a range of them; it may have fewer rows than asked for, or none, and be
-    followed by others. A learner's movements are found along the chains of all wallets of the person who is that
-    learner, so that they add up to `points`.
+    followed by others. A learner's movements are those of all wallets of the person who is that learner, so that they
+    add up to `points`.
     """
     most = asked.rows or PAGE_ROWS_MAX
     if "learner" in asked.same:
@@ -129,43 +133,38 @@ async def page(conn: AsyncConnection, campus: str, asked: Wanted) -> tuple[list[
 async def _of_learner(
     conn: AsyncConnection, campus: str, asked: Wanted, most: int
 ) -> tuple[list[dict[str, Any]], int | None]:
-    names = await purse.names(conn, campus, asked.same["learner"])
-    numbers = await _numbers(conn, campus, names, asked.after)
-    rest = replace(asked, same={column: value for column, value in asked.same.items() if column != "learner"})
-    rows: list[dict[str, Any]] = []
-    for start in range(0, len(numbers), PAGE_ROWS_MAX):
-        some = numbers[start : start + PAGE_ROWS_MAX]
-        rows += await _rows(conn, campus, rest, movement.c.no.in_(some), most + 1)
-        if len(rows) > most:
-            return rows[:most], rows[most - 1]["no"]
-    return rows, None
+    same = dict(asked.same)
+    names = await purse.names(conn, campus, same.pop("learner"))
+    rest = replace(asked, same=same)
+    found = await pages.page(
+        conn, campus, names, asked.after, most, currency=same.get("currency"), only=partial(_only, rest)
+    )
+    rows, after = found
+    return await _told(conn, campus, rows), after
 
 
 async def _rows(
     conn: AsyncConnection, campus: str, asked: Wanted, where: ColumnElement[bool], most: int
 ) -> list[dict[str, Any]]:
     table = movement.c
+    wanted = select(movement).where(table.campus == campus, where, *_only(asked, table)).order_by(table.no).limit(most)
+    return await _told(conn, campus, (await conn.execute(wanted)).all())
+
+
+def _only(asked: Wanted, table: Any) -> list[ColumnElement[bool]]:
+    """What is asked of a row, on the columns of `catalogue.schema.movement`."""
     only = [table[column] == value for column, value in asked.same.items()]
     only += [] if asked.since is None else [table.occurred_at >= asked.since]
-    only += [] if asked.until is None else [table.occurred_at < asked.until]
-    columns = [table[column].label(name) for name, column in COLUMNS.items()]
-    wanted = select(*columns).where(table.campus == campus, where, *only).order_by(table.no).limit(most)
-    return [dict(row._mapping) for row in await conn.execute(wanted)]  # noqa: SLF001 - SQLAlchemy's public name
+    return only + ([] if asked.until is None else [table.occurred_at < asked.until])
 
 
-async def _numbers(conn: AsyncConnection, campus: str, names: Collection[str], after: int) -> list[int]:
-    """The numbers after one of a person's movements in order, each wallet's walked back from its newest."""
-    mine = select(wallet.c.last_no, wallet.c.last_at).where(wallet.c.campus == campus, wallet.c.learner.in_(names))
-    newest = {no: at for no, at in await conn.execute(mine.limit(WALLETS_MAX)) if no > after}
-    if not newest:
-        return []
-    table = movement
-    columns = (table.c.no, table.c.prev_no, table.c.prev_at)
-    last = (table.c.no.in_(newest), table.c.posted_at.in_({*newest.values()}))
-    walked = select(*columns).where(table.c.campus == campus, *last).cte("chain", recursive=True)
-    link = (table.c.no == walked.c.prev_no, table.c.posted_at == walked.c.prev_at)
-    before = select(*columns).where(table.c.campus == campus, *link, table.c.no > after)
-    return sorted((await conn.scalars(select(walked.union_all(before).c.no))).all())
+async def _told(conn: AsyncConnection, campus: str, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:
+    """Rows by `COLUMNS`, each with the event that it is about."""
+    events = await books.events(conn, campus, rows)
+    return [
+        {name: getattr(row, column) for name, column in COLUMNS.items()} | {EVENT: events.get(row.ref, "")}
+        for row in rows
+    ]
 
 
 def whole(query: Mapping[str, str], name: str, default: int) -> int:

@@ -106,6 +106,26 @@ async def test_a_token_reads_points_and_the_ledger_page_by_page_with_filters(par
         assert [row["amount"] for row in (await partner.page(token, **query))["rows"]] == amounts, query
 
 
+async def test_a_row_names_the_event_that_its_entry_carries_and_what_no_event_made_names_none(
+    partner: Partner, tmp_path: Path
+) -> None:
+    hand = Hand(partner.real, tmp_path)
+    await hand.enrol(await partner.real.add_tenant(CAMPUS))
+    bank = Bank(partner.real, hand)
+    await bank.award(1, event_ref="aa" * 32)
+    await bank.award(2, event_ref="")
+    await bank.spend(3)
+    token = await partner.token()
+    page = await partner.page(token, user=ANN)
+    told = [(row["kind"], row["event_id"]) for row in page["rows"]]
+    first = [("award", "cd" * 32)] * 3
+    assert told == [*first, ("award", "aa" * 32), ("award", ""), ("spend", "")]
+    assert [row for row in (await partner.page(token))["rows"] if row["user"] == ANN] == page["rows"]
+    _status, body, _headers = await partner.ask(LEDGER, token, format="csv", limit="all", user=ANN)
+    assert [row["event_id"] for row in csv.DictReader(io.StringIO(body))] == [event for _, event in told]
+    await hand.client.close()
+
+
 async def test_the_ledger_as_csv_is_the_same_page(partner: Partner) -> None:
     token = await partner.token()
     status, body, headers = await partner.ask(LEDGER, token, format="csv", limit="3")
