@@ -27,6 +27,7 @@ from catalogue.api.rewards.labels import LabelsDoor
 from catalogue.api.rewards.shelf import ShelfDoor
 from catalogue.api.rewards.vouchers import VouchersDoor
 from catalogue.errors import ConfigError, IntegrityError, RefusedError
+from catalogue.health.counts import NO_ROUTE, Counts
 from catalogue.people.door import PeopleDoor
 from catalogue.proof.door import KeepingDoor
 from catalogue.recognition.agents.door import RecognitionDoor
@@ -41,6 +42,8 @@ from wire.keys import Key, fingerprint
 from wire.receipt import Stand
 from wire.signing import Headers, Request, Response, SignatureError
 
+GONE = 499
+"""How a request is counted whose sender went away before its answer; nobody is answered with it."""
 REQUEST_S_MAX = 30.0
 """Longest one request may take, its body included, in seconds."""
 REQUESTS_IN_FLIGHT_MAX = 32
@@ -51,6 +54,8 @@ DATA_ERRORS = "22"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Clock = Callable[[], int]
+
+log = structlog.get_logger()
 
 
 def wall_clock() -> int:
@@ -70,6 +75,7 @@ class Door:
         clock: Clock = wall_clock,
         request_s_max: float = REQUEST_S_MAX,
         in_flight_max: int = REQUESTS_IN_FLIGHT_MAX,
+        counts: Counts | None = None,
     ) -> None:
         self.store = store
         self._key = key
@@ -77,7 +83,7 @@ class Door:
         self.clock = clock
         self.request_s_max = request_s_max
         self.in_flight_max = in_flight_max
-        self.in_flight = 0
+        self.counts = Counts() if counts is None else counts
 
     @property
     def key(self) -> Key:
@@ -121,11 +127,17 @@ class Door:
         sent = batch.envelope(body)
         result = await receive.receive(self.store, self.key, sender, sent, now=self.clock())
         if isinstance(result, Stand):
-            log = structlog.get_logger("catalogue")
-            seqs = f"{sent.header.first_seq}-{sent.header.last_seq}"
-            about = {"campus": sender.campus, "agent": sender.agent, "seqs": seqs, "stands_at": result.seq}
-            log.warning("refused", path=request.path, status=409, code=result.why, **about)
+            log.warning(
+                "request_refused",
+                status=409,
+                code=result.why,
+                campus=sender.campus,
+                agent=sender.agent,
+                seqs=f"{sent.header.first_seq}-{sent.header.last_seq}",
+                stands_at=result.seq,
+            )
             return self._stand(result, proven, status=409)
+        self.counts.entries(posted=result.posted, aside=result.aside)
         return web.Response(body=result.body, headers={"Content-Type": receipt.CONTENT_TYPE} | result.headers)
 
     async def stand(self, request: web.Request) -> web.Response:
@@ -151,7 +163,7 @@ class Door:
         concerned = [acts.rows(table, campus=wish.campus) for table in (schema.agent_key, schema.enrolment)]
         async with acts.acting(self.store, said, *concerned) as conn:
             agent, epoch = await tenants.enrol(conn, wish, now=now)
-        structlog.get_logger("catalogue").info("agent enrolled", campus=wish.campus, agent=agent, epoch=epoch)
+        log.info("agent_enrolled", campus=wish.campus, agent=agent, epoch=epoch)
         answer = EnrolAnswer(campus=wish.campus, agent=agent, catalogue_public=self.key.public, epoch=epoch)
         return self.bound(answer.encode(), proven, status=200)
 
@@ -165,7 +177,7 @@ class Door:
         async with acts.acting(self.store, said, acts.rows(schema.agent_key, **mine)) as conn:
             await tenants.rotate(conn, sender, rotation, now=now)
             where = await self.where(conn, sender)
-        structlog.get_logger("catalogue").info("key rotated", campus=sender.campus, agent=sender.agent)
+        log.info("key_rotated", campus=sender.campus, agent=sender.agent)
         return self._stand(where, proven, status=200)
 
     async def _small(self, request: web.Request) -> bytes:
@@ -224,25 +236,37 @@ def _guard(door: Door) -> Middleware:
     """Bounds around every handler, and refusals as answers."""
 
     @web.middleware
+    async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
+        route, began, status = _route(request), time.monotonic(), HTTPStatus.INTERNAL_SERVER_ERROR.value
+        try:
+            with structlog.contextvars.bound_contextvars(route=route):
+                answer = await guarded(request, handler)
+            status = answer.status
+            return answer
+        except asyncio.CancelledError:
+            status = GONE
+            raise
+        finally:
+            door.counts.request(route, status, time.monotonic() - began)
+
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         if NUL in request.path:
             return _refusal(RefusedError(404, "http", "nothing here has a name with the character NUL in it"))
-        if door.in_flight >= door.in_flight_max:
+        if door.counts.in_flight >= door.in_flight_max:
             return _refusal(RefusedError(503, "busy", "too many requests at once"))
-        request[SLOT] = slot = Slot(door)
+        request[SLOT] = slot = Slot(door.counts)
         try:
             async with asyncio.timeout(door.request_s_max) as limit:
                 request[PATIENCE] = Patience(limit, door.request_s_max)
                 return await handler(request)
         except _SAID as exc:
             refused = _as_refusal(exc)
-            log = structlog.get_logger("catalogue")
-            log.warning("refused", path=request.path, status=refused.status, code=refused.code, why=refused.message)
+            log.warning("request_refused", status=refused.status, code=refused.code, why=refused.message)
             return _refusal(refused)
         finally:
             slot.leave()
 
-    return guarded
+    return counted
 
 
 _SAID = (
@@ -275,15 +299,20 @@ def _as_refusal(exc: Exception) -> RefusedError:
 
 def _as_failure(exc: Exception) -> RefusedError:
     """What is nobody's wish: the operator's turn, a value that no database takes, or the database itself."""
-    log = structlog.get_logger("catalogue")
     if isinstance(exc, IntegrityError | ConfigError):
-        log.error("somebody must look", said=exc.message, hint=exc.hint)
+        log.error("operator_needed", said=exc.message, hint=exc.hint)
         return RefusedError(503, "operator", "the catalogue's operator must put something right first")
     if isinstance(exc, DBAPIError) and str(getattr(exc.orig, "sqlstate", None)).startswith(DATA_ERRORS):
         # What the database says of it quotes what was sent.
         return RefusedError(400, "malformed", "something in it cannot be kept: a number too large, or no text")
-    log.error("the database failed", kind=type(exc).__name__, said=database_said(exc))
+    log.error("database_failed", kind=type(exc).__name__, said=database_said(exc))
     return RefusedError(503, "database", "the catalogue's database does not answer")
+
+
+def _route(request: web.Request) -> str:
+    """What was asked for, as the router writes it: nobody who is named in an address gets into figures or the log."""
+    resource = request.match_info.route.resource
+    return NO_ROUTE if resource is None else f"{request.method} {resource.canonical}"
 
 
 def _seen(request: web.Request) -> Request:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +14,22 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from catalogue.errors import ConfigError
+from catalogue.log import LEVELS
 
 FILE_NAME = "catalogue.toml"
 KEY_NAME = "catalogue.ed25519"
 VOUCHERS_NAME = "vouchers.key"
 DATABASE_NAME = "catalogue.db"
 LISTEN = "127.0.0.1:8734"
+STATUS_LISTEN = "127.0.0.1:8736"
 PLACES = (Path(FILE_NAME), Path("/etc/rewards-catalogue") / FILE_NAME)
 
-_KNOWN = {"catalogue": {"data_dir", "listen", "key_file", "vouchers_file"}, "database": {"url", "password_file"}}
+_KNOWN = {
+    "catalogue": {"data_dir", "listen", "status_listen", "key_file", "vouchers_file", "log_level", "backup_within"},
+    "database": {"url", "password_file"},
+}
+_UNITS_S = {"m": 60, "h": 3_600, "d": 86_400}
+_DURATION = re.compile(r"([1-9]\d{0,5})([mhd])")
 
 EXAMPLE = """\
 # The rewards catalogue. Paths are relative to the file they stand in.
@@ -29,8 +37,11 @@ EXAMPLE = """\
 [catalogue]
 # data_dir = "."                        # where the key and the embedded database lie
 # listen   = "127.0.0.1:8734"           # put a proxy with TLS in front of it
+# status_listen = "127.0.0.1:8736"      # no default: where it tells how it is: /livez, /readyz, /metrics (Prometheus)
 # key_file = "catalogue.ed25519"        # signs every receipt; agents pin it: keep a copy in a safe place
 # vouchers_file = "vouchers.key"        # opens the vouchers in the database: keep a copy of it too
+# log_level = "info"                    # debug | info | warning | error
+# backup_within = "2d"                  # an older newest backup is told; "off" where something else copies the database
 
 [database]
 # url = "sqlite:///catalogue.db"        # or postgresql://rewards@127.0.0.1:5432/rewards
@@ -40,11 +51,17 @@ EXAMPLE = """\
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Checked settings. ``database`` holds the password, if any; its own text form hides it."""
+    """Checked settings. ``database`` holds the password, if any; its own text form hides it.
+
+    ``backup_within_s`` None is off: something else than `rewards-catalogue backup` copies the database.
+    """
 
     data_dir: Path
     host: str
     port: int
+    status_listen: tuple[str, int] | None = None
+    log_level: str = "info"
+    backup_within_s: int | None = 2 * 86_400
     key_file: Path
     vouchers_file: Path
     database: URL
@@ -91,11 +108,15 @@ def load(path: Path) -> Config:
     own = document.get("catalogue", {})
     base = path.resolve().parent
     data_dir = base / _text(path, own, "catalogue.data_dir", ".")
-    host, port = _listen(path, _text(path, own, "catalogue.listen", LISTEN))
+    host, port = _listen(path, own, "catalogue.listen", LISTEN)
+    status = _listen(path, own, "catalogue.status_listen", STATUS_LISTEN) if "status_listen" in own else None
     return Config(
         data_dir=data_dir,
         host=host,
         port=port,
+        status_listen=status,
+        log_level=_level(path, _text(path, own, "catalogue.log_level", "info")),
+        backup_within_s=_within(path, _text(path, own, "catalogue.backup_within", "2d")),
         key_file=data_dir / _text(path, own, "catalogue.key_file", KEY_NAME),
         vouchers_file=data_dir / _text(path, own, "catalogue.vouchers_file", VOUCHERS_NAME),
         database=_database(path, document.get("database", {}), data_dir),
@@ -122,11 +143,29 @@ def _text(path: Path, table: dict[str, Any], key: str, default: str) -> str:
     return value
 
 
-def _listen(path: Path, text: str) -> tuple[str, int]:
+def _listen(path: Path, table: dict[str, Any], key: str, default: str) -> tuple[str, int]:
+    text = _text(path, table, key, default)
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004 - the largest port there is
-        raise ConfigError(f"{path}: catalogue.listen {text!r} is not HOST:PORT", hint=f'for example: "{LISTEN}"')
+        raise ConfigError(f"{path}: {key} {text!r} is not HOST:PORT", hint=f'for example: "{default}"')
     return host.strip("[]"), int(port)
+
+
+def _level(path: Path, text: str) -> str:
+    if text not in LEVELS:
+        raise ConfigError(f"{path}: catalogue.log_level cannot be {text!r}", hint=f"one of {', '.join(LEVELS)}")
+    return text
+
+
+def _within(path: Path, text: str) -> int | None:
+    if text == "off":
+        return None
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise ConfigError(
+            f"{path}: catalogue.backup_within {text!r} is no time", hint='such as "36h" or "2d"; or "off"'
+        )
+    return int(found[1]) * _UNITS_S[found[2]]
 
 
 def _database(path: Path, table: dict[str, Any], data_dir: Path) -> URL:

@@ -1,26 +1,45 @@
-"""Logs on standard error: JSON for a journal, readable lines on a terminal. Campuses and agents by name, no persons."""
+"""What the catalogue may log, by name: a closed list, on which alerts are built. Campuses and agents, no persons."""
 
 from __future__ import annotations
 
 import logging
-import sys
-from typing import TextIO
+from typing import Literal, TextIO, get_args
 
-import structlog
+from machine import log
+
+EventName = Literal[
+    "agent_began_epoch",
+    "agent_enrolled",
+    "budget_alert",
+    "catalogue_started",
+    "catalogue_stopped",
+    "clock_jumped",
+    "database_away",
+    "database_back",
+    "database_failed",
+    "job_failed",
+    "key_rotated",
+    "library",
+    "link_keys_differ",
+    "lots_expired",
+    "months_made",
+    "operator_needed",
+    "request_failed",
+    "request_refused",
+    "settings_adopted",
+    "settings_refused",
+    "settings_wait",
+    "voucher_too_late",
+    "vouchers_unreadable",
+]
+"""Every event the catalogue may log. `library` is what the code of others says."""
+
+EVENTS: frozenset[str] = frozenset(get_args(EventName))
+
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+"""From which level on something is written: `log_level` in the settings."""
 
 
-def configure(stream: TextIO | None = None) -> None:
-    """Send this program's log to ``stream`` (standard error); standard output is for what commands print."""
-    out = stream or sys.stderr
-    ending = structlog.dev.ConsoleRenderer() if out.isatty() else structlog.processors.JSONRenderer(sort_keys=True)
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            ending,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(out),
-        cache_logger_on_first_use=False,
-    )
+def start(level: str = "info", *, stream: TextIO | None = None) -> None:
+    """Begin logging for this process, or go on at another level; standard output is for what commands print."""
+    log.start(level=LEVELS[level], stream=stream)

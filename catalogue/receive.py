@@ -50,6 +50,10 @@ class StoredReceipt:
 
     body: bytes
     headers: dict[str, str]
+    posted: int = 0
+    """Entries that went to wallets with it; none where it was given before."""
+    aside: int = 0
+    """Entries that were set aside with it."""
 
 
 async def receive(store: Store, key: Key, sender: Sender, sent: Envelope, *, now: int) -> StoredReceipt | Stand:
@@ -227,6 +231,7 @@ def _stand(sender: Sender, row: Row[Any], why: str, *, now: int, notice: str = "
 
 def _receipt(key: Key, batch: Batch, posting: ingest.Posting, now: int) -> StoredReceipt:
     header = batch.header
+    aside = len(posting.rejected)
     body = receipt.encode_receipt(
         Receipt(
             campus=header.campus,
@@ -236,15 +241,14 @@ def _receipt(key: Key, batch: Batch, posting: ingest.Posting, now: int) -> Store
             last_seq=header.last_seq,
             digest=batch.digest,
             head=header.head,
-            accepted=len(batch.entries) - len(posting.rejected),
+            accepted=len(batch.entries) - aside,
             rejected=posting.rejected,
             received_at=now,
         )
     )
     answer = Response(status_code=200, headers=Headers([("Content-Type", receipt.CONTENT_TYPE)]))
-    return StoredReceipt(
-        body=body, headers=signing.sign_response(answer, body, key=key, created=now, tag=signing.RECEIPT_TAG)
-    )
+    headers = signing.sign_response(answer, body, key=key, created=now, tag=signing.RECEIPT_TAG)
+    return StoredReceipt(body=body, headers=headers, posted=len(batch.entries) - aside, aside=aside)
 
 
 async def _write(

@@ -9,6 +9,7 @@ from manual.api import api_page
 from manual.cli import cli_page
 from manual.configuration import config_page, rules_page
 from manual.doctor import doctor_page
+from manual.log import log_page
 from manual.metrics import metrics_page
 from manual.personal import personal_page
 from manual.queries import queries_page
@@ -18,6 +19,7 @@ PAGES: Mapping[str, Callable[[], str]] = MappingProxyType(
         "api.md": api_page,
         "cli.md": cli_page,
         "config.md": config_page,
+        "log.md": log_page,
         "metrics.md": metrics_page,
         "rules.md": rules_page,
         "doctor.md": doctor_page,

@@ -48,16 +48,22 @@ def init(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
 
 @told
 def serve(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
-    """Take batches until SIGTERM; prints the address once it listens."""
+    """Take batches until SIGTERM; prints the address once it listens.
+
+    SIGHUP reads the settings again: the level of the log, the database's password, the vouchers' key and backup_within
+    are taken on at once; of the rest it says that a restart is needed.
+    """
     from catalogue import log, server
 
-    log.configure()
+    log.start()
+    found = settings(config, data_dir)
+    log.start(found.log_level)
 
     def ready(address: str) -> None:
         typer.echo(f"listening on {address}")
 
     try:
-        asyncio.run(server.serve(settings(config, data_dir), ready=ready))
+        asyncio.run(server.serve(found, ready=ready, again=lambda: settings(config, data_dir)))
     except MemoryError:
         # A loop that broke leaves threads that wait for it, and would keep a dead server from being started again.
         with contextlib.suppress(MemoryError):

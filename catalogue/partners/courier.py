@@ -27,6 +27,8 @@ from catalogue.redemption.records import Redemption
 from catalogue.redemption.states import Event, State
 from catalogue.rewards.money import Sum
 
+log = structlog.get_logger()
+
 LOOK_S = 1.0
 """How often a server looks whether something is due, in seconds."""
 ORDERS_MAX = 20
@@ -61,11 +63,6 @@ class Courier:
         self._clock = clock
         self._jitter = jitter
         self._at_once = asyncio.Semaphore(AT_ONCE_MAX)
-
-    async def look(self) -> None:
-        """Do all that is due now."""
-        while await self.round():
-            pass
 
     async def round(self) -> int:
         """Do some of what is due; how many were looked at. Takes as long as the slowest partner may."""
@@ -143,8 +140,7 @@ class Courier:
             conn, one, code=outcome.code, expires_at=outcome.expires_at, now=now, by=BY, why="the partner's answer"
         )
         if after.state is not State.fulfilled or self._desk.voucher(after) != outcome.code:
-            log = structlog.get_logger("catalogue")
-            log.error("voucher too late", campus=one.campus, redemption=one.redemption, state=one.state, step=TOO_LATE)
+            log.error("voucher_too_late", campus=one.campus, redemption=one.redemption, state=one.state, step=TOO_LATE)
 
     async def _claimed(self, conn: AsyncConnection, one: Redemption, partner: Partner, *, now: int) -> Order:
         lease = partner.timeout_s + LEASE_S

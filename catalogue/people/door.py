@@ -12,6 +12,8 @@ from wire import people, signing
 from wire.canonical import MalformedError
 from wire.people import Noted, People
 
+log = structlog.get_logger()
+
 _DIGITS_MAX = 18
 
 
@@ -39,8 +41,7 @@ class PeopleDoor:
         async with self._door.store.writing() as conn:
             others = await links.tell(conn, sender, message, now=self._door.clock())
         if others:
-            about = {"campus": sender.campus, "agent": sender.agent, "others": others}
-            structlog.get_logger("catalogue").warning("link keys differ", **about)
+            log.warning("link_keys_differ", campus=sender.campus, agent=sender.agent, others=others)
         noted = Noted(campus=sender.campus, agent=sender.agent, other_keys=tuple(others))
         return self._door.bound(noted.encode(), proven, tag=signing.KEPT_TAG, content_type=people.CONTENT_TYPE)
 

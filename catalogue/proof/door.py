@@ -20,6 +20,8 @@ from wire.keeping import CONTENT_TYPE, HISTORY_TYPE, Persons, Takeover
 from wire.receipt import Stand
 from wire.signing import Request
 
+log = structlog.get_logger()
+
 _DIGITS_MAX = 18
 
 
@@ -98,10 +100,7 @@ class KeepingDoor:
         async with acts.acting(self._door.store, said, mine) as conn:
             await keeping.take_over(conn, sender, message)
             where = await self._door.where(conn, sender)
-        log = structlog.get_logger("catalogue")
-        log.info(
-            "agent begins an epoch", campus=sender.campus, agent=sender.agent, epoch=message.epoch, seq=message.seq
-        )
+        log.info("agent_began_epoch", campus=sender.campus, agent=sender.agent, epoch=message.epoch, seq=message.seq)
         return self._door.bound(receipt.encode_stand(where), proven)
 
     async def _asked(self, request: web.Request) -> tuple[Sender, Request]:

@@ -22,6 +22,8 @@ from wire import canonical, signing
 from wire.money import spending
 from wire.signing import Request
 
+log = structlog.get_logger()
+
 Asking = TypeVar("Asking", bound=spending.Asker)
 
 LISTED_MAX = 1000
@@ -196,8 +198,7 @@ class SpendingDoor:
 
     def refused(self, refused: RefusedError, proven: Request) -> web.Response:
         """A no that the agent can prove: a wish that was refused is settled by it."""
-        log = structlog.get_logger("catalogue")
-        log.warning("refused", path=proven.url, status=refused.status, code=refused.code, why=refused.message)
+        log.warning("request_refused", status=refused.status, code=refused.code, why=refused.message)
         body = canonical.dump({"error": refused.code, "message": refused.message})
         content_type = spending.CONTENT_TYPE
         tag = signing.SPENT_TAG

@@ -52,6 +52,13 @@ class Vault:
             raise ConfigError(f"{path} holds no secret of {SECRET_BYTES} bytes", hint="put back your copy of it")
         return cls(secret)
 
+    def become(self, other: Vault) -> bool:
+        """Work with the secret of another from now on; whether that is not the same."""
+        if hmac.compare_digest(self._token_key, other._token_key):
+            return False
+        self._token_key, self._code_key, self._cipher = other._token_key, other._code_key, other._cipher
+        return True
+
     def token(self, campus: str, redemption: str) -> str:
         """The token of a redemption, the same whenever it is asked for: an answer that was lost can be given again."""
         made = hmac.new(self._token_key, f"{campus}\n{redemption}".encode(), hashlib.sha256).digest()[:TOKEN_BYTES]

@@ -5,26 +5,34 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import structlog
 from aiohttp import web
 
 from catalogue.app import Door, wall_clock
 from catalogue.config import Config
-from catalogue.errors import ConfigError, IntegrityError, UnavailableError
+from catalogue.errors import ConfigError, UnavailableError
 from catalogue.funding import budgets
-from catalogue.partners.courier import LOOK_S, Courier
+from catalogue.health.counts import Counts
+from catalogue.partners import courier
+from catalogue.partners.courier import Courier
 from catalogue.partners.http import HttpAdapter
 from catalogue.proof.keys import KeyFile
-from catalogue.redemption import records
 from catalogue.redemption.desk import Desk
 from catalogue.redemption.vault import Vault
 from catalogue.rewards.money import Sum
-from catalogue.server import jobs
+from catalogue.server import jobs, vouchers
 from catalogue.server.jobs import Job
+from catalogue.server.pulse import Pulse
+from catalogue.server.reloading import Reloading
+from catalogue.server.status import Told
+from catalogue.server.vouchers import Vouchers
 from catalogue.store import Store, months
 from catalogue.wallets import expiry
+from machine.listening.listener import CannotListenError
+from machine.notify import notify
+from machine.status import Status
 from wire import keys
 
 KEEPALIVE_S = 75.0
@@ -32,66 +40,99 @@ BUDGETS_LOOK_S = 60.0
 """How often a server looks whether a budget has something to tell, in seconds."""
 MONTHS_LOOK_S = 3600.0
 """How often a server looks whether the months to come have room, in seconds."""
-VOUCHERS_LOOK_S = 3600.0
-"""How often a server looks whether it can open the vouchers in the database, in seconds."""
 SHUTDOWN_S_MAX = 10.0
 """How long requests that are under way may take to finish after SIGTERM, in seconds."""
 
+log = structlog.get_logger()
 
-async def serve(config: Config, *, ready: Callable[[str], None]) -> None:
+
+async def serve(config: Config, *, ready: Callable[[str], None], again: Callable[[], Config]) -> None:
     """Listen until SIGTERM or SIGINT; ``ready`` is told the address once connections are taken.
 
+    SIGHUP reads the settings with ``again``.
+
     Raises:
-        ConfigError: the key or the schema is missing, or the address is not ours.
+        ConfigError: the key or the schema is missing, or an address is not ours.
         UnavailableError: the database does not answer, or the port is taken.
     """
     load_key(config)
     key, safe = KeyFile(config.key_file), Vault.load(config.vouchers_file)
-    store = await Store.open(config.database)
-    adapter = HttpAdapter(key)
-    # Bodies stay as they were sent: the signature covers their exact bytes.
-    runner = web.AppRunner(
-        Door(store=store, key=key, vault=safe).app(),
-        access_log=None,
-        auto_decompress=False,
-        keepalive_timeout=KEEPALIVE_S,
-        shutdown_timeout=SHUTDOWN_S_MAX,
+    async with contextlib.AsyncExitStack() as stack:
+        store = await Store.open(config.database)
+        stack.push_async_callback(store.close)
+        adapter = HttpAdapter(key)
+        stack.push_async_callback(adapter.close)
+        counts, desk = Counts(), Desk(store, safe)
+        # Bodies stay as they were sent: the signature covers their exact bytes.
+        runner = web.AppRunner(
+            Door(store=store, key=key, vault=safe, counts=counts).app(),
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=KEEPALIVE_S,
+            shutdown_timeout=SHUTDOWN_S_MAX,
+        )
+        stack.push_async_callback(runner.cleanup)
+        await runner.setup()
+        await _start(web.TCPSite(runner, config.host, config.port), config)
+        reload = Reloading(config, again, store=store, vault=safe)
+        stop = stack.enter_context(_told(reload))
+        sealed = Vouchers(desk)
+        workers = await stack.enter_async_context(jobs.running(_jobs(desk, Courier(desk, adapter), sealed)))
+        told = Told(lambda: reload.config, store, counts, workers, sealed)
+        await stack.enter_async_context(_open(config, told))
+        address = _address(runner)
+        await stack.enter_async_context(_beating(Pulse(store, f"listening on {address}")))
+        ready(address)
+        notify(f"READY=1\nSTATUS=listening on {address}")
+        log.info("catalogue_started", address=address, database=config.database.get_backend_name())
+        await stop.wait()
+        notify("STOPPING=1")
+    log.info("catalogue_stopped")
+
+
+@contextlib.asynccontextmanager
+async def _open(config: Config, told: Told) -> AsyncIterator[None]:
+    """The address at which machines ask how we are, where there is one."""
+    if config.status_listen is None:
+        yield
+        return
+    setting = "catalogue.status_listen"
+    status = Status(
+        config.status_listen,
+        program="rewards-catalogue",
+        setting=setting,
+        unready=told.unready,
+        figures=told.figures,
     )
     try:
-        await runner.setup()
-        site = web.TCPSite(runner, config.host, config.port)
-        await _start(site, config)
-        with _told_to_stop() as stop:
-            desk = Desk(store, safe)
-            async with jobs.running(_jobs(desk, Courier(desk, adapter))):
-                ready(_address(runner))
-                await stop.wait()
-    finally:
-        await runner.cleanup()
-        await adapter.close()
-        await store.close()
-
-
-async def look_at_vouchers(desk: Desk) -> None:
-    """Say so where the vouchers in the database were sealed with another secret; everything else can go on."""
-    async with desk.store.reading() as conn:
-        one = await records.one_with_a_voucher(conn)
+        await status.open()
+    except CannotListenError as exc:
+        raise ConfigError(exc.message, hint=exc.hint) from None
     try:
-        if one is not None:
-            desk.voucher(one)
-            desk.token(one)
-    except IntegrityError as exc:
-        structlog.get_logger("catalogue").error("vouchers cannot be opened", said=exc.message, hint=exc.hint)
+        yield
+    finally:
+        await status.close()
 
 
-def _jobs(desk: Desk, courier: Courier) -> list[Job]:
+@contextlib.asynccontextmanager
+async def _beating(pulse: Pulse) -> AsyncIterator[None]:
+    """Systemd hears that we live while the block lasts."""
+    task = asyncio.create_task(pulse.run(), name="pulse")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _jobs(desk: Desk, carrying: Courier, sealed: Vouchers) -> list[Job]:
     store = desk.store
     return [
         Job(name="expiry", every_s=expiry.LOOK_S, work=expiry.Expiry(store).look),
         Job(name="budgets", every_s=BUDGETS_LOOK_S, work=lambda: _tell_budgets(store)),
         Job(name="months", every_s=MONTHS_LOOK_S, work=lambda: _make_months(store)),
-        Job(name="vouchers", every_s=VOUCHERS_LOOK_S, work=lambda: look_at_vouchers(desk)),
-        Job(name="courier", every_s=LOOK_S, work=courier.look),
+        Job(name="vouchers", every_s=vouchers.LOOK_S, work=sealed.look),
+        Job(name="courier", every_s=courier.LOOK_S, work=carrying.round, needed=True),
     ]
 
 
@@ -100,9 +141,16 @@ async def _tell_budgets(store: Store) -> None:
     async with store.writing() as conn:
         told = await budgets.untold(conn, now=wall_clock())
     for one in told:
-        amounts = {"spent": str(Sum(one["spent"], one["code"])), "monthly": str(Sum(one["monthly"], one["code"]))}
-        about = {name: one[name] for name in ("campus", "month", "scope", "name")}
-        structlog.get_logger("catalogue").warning("budget alert", reached=one["what"], **about, **amounts)
+        log.warning(
+            "budget_alert",
+            reached=one["what"],
+            campus=one["campus"],
+            month=one["month"],
+            scope=one["scope"],
+            name=one["name"],
+            spent=str(Sum(one["spent"], one["code"])),
+            monthly=str(Sum(one["monthly"], one["code"])),
+        )
 
 
 async def _make_months(store: Store) -> None:
@@ -110,7 +158,7 @@ async def _make_months(store: Store) -> None:
     async with store.writing() as conn:
         made = await store.dialect.make_months(conn, months.coming(wall_clock()))
     if made:
-        structlog.get_logger("catalogue").info("months made ready", months=made)
+        log.info("months_made", months=made)
 
 
 def load_key(config: Config) -> keys.Key:
@@ -145,12 +193,12 @@ def _address(runner: web.AppRunner) -> str:
 
 
 @contextlib.contextmanager
-def _told_to_stop() -> Iterator[asyncio.Event]:
-    """Set once we are told to stop; listening before anybody learns that we are there."""
+def _told(reload: Callable[[], None]) -> Iterator[asyncio.Event]:
+    """Set once we are told to stop; listening to signals before anybody learns that we are there."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    told = (signal.SIGTERM, signal.SIGINT)
-    for number in told:
-        loop.add_signal_handler(number, stop.set)
+    told = {signal.SIGTERM: stop.set, signal.SIGINT: stop.set, signal.SIGHUP: reload}
+    for number, act in told.items():
+        loop.add_signal_handler(number, act)
     try:
         yield stop
     finally:

@@ -8,11 +8,11 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
-from sqlalchemy import URL, Connection, inspect, text
+from sqlalchemy import URL, Connection, event, inspect, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from catalogue import schema
 from catalogue.errors import ConfigError, UnavailableError
@@ -81,6 +81,8 @@ class Store:
         self._url = url
         self._engines = dialect.engines(url)
         self._place = url.render_as_string(hide_password=True)
+        for engine in (self._engines.writing, self._engines.probing):
+            _ask_each_time(engine, lambda: self._url.password)
 
     @classmethod
     async def open(cls, url: URL, *, check_schema: bool = True) -> Self:
@@ -142,14 +144,27 @@ class Store:
         async with self._engines.writing.begin() as conn:
             yield conn
 
+    def adopt_password(self, url: URL) -> None:
+        """Make connections with the password of ``url`` from now on; those that there are go on."""
+        self._url = self._url.set(password=url.password)
+
+    async def stands(self) -> None:
+        """See that the database answers and has this program's schema, over a connection of its own.
+
+        Raises:
+            ConfigError: the schema is another, or it does not let us in.
+            UnavailableError: it does not answer.
+        """
+        self._check(await self._revision(self._engines.probing))
+
     async def close(self) -> None:
         """Let go of all connections; may be called twice."""
         await self._engines.reading.dispose()
         await self._engines.writing.dispose()
 
-    async def _revision(self) -> str | None:
+    async def _revision(self, engine: AsyncEngine | None = None) -> str | None:
         try:
-            async with asyncio.timeout(CONNECT_S_MAX), self._engines.reading.connect() as conn:
+            async with asyncio.timeout(CONNECT_S_MAX), (engine or self._engines.reading).connect() as conn:
                 return await conn.run_sync(_current)
         except TimeoutError:
             raise UnavailableError(
@@ -171,6 +186,15 @@ class Store:
                 f"{self._place} has schema {revision}, this program knows {schema.REVISION}",
                 hint="it was upgraded by a newer rewards-catalogue: install that version again",
             )
+
+
+def _ask_each_time(engine: AsyncEngine, password: Callable[[], object]) -> None:
+    """Let each new connection be made with the password of then."""
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def given(_dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]) -> None:
+        if "password" in parameters:
+            parameters["password"] = password()
 
 
 def database_said(exc: Exception) -> str:

@@ -13,3 +13,5 @@ class Engines(NamedTuple):
     reading: AsyncEngine
     glancing: AsyncEngine
     writing: AsyncEngine
+    probing: AsyncEngine
+    """Makes a connection each time: whether the database answers is not whether the others are busy."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import asyncpg
-from sqlalchemy import URL, Engine, event, text
+from sqlalchemy import URL, Engine, NullPool, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
@@ -99,7 +99,14 @@ class Postgres:
             },
         )
         _try_before_use(engine.sync_engine)
+        probing = create_async_engine(
+            url.set(drivername="postgresql+asyncpg"),
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",
+            connect_args={"command_timeout": STATEMENT_S_MAX},
+        )
         return Engines(
+            probing=probing,
             reading=engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True),
             glancing=engine.execution_options(isolation_level="AUTOCOMMIT"),
             writing=engine,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import URL, Connection, event, insert, text
+from sqlalchemy import URL, Connection, NullPool, event, insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from catalogue import schema
@@ -26,6 +26,7 @@ PRAGMAS = (
 )
 
 READ_ONLY = "PRAGMA query_only = ON"
+PROBING = (READ_ONLY, f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
 
 _HOLD_WALLETS = text(
     "SELECT wallet.learner, wallet.currency, wallet.balance, wallet.earned, wallet.last_no, wallet.due_at,"
@@ -48,7 +49,8 @@ class Sqlite:
         del patient
         place = url.set(drivername="sqlite+aiosqlite")
         reading = _engine(place, READERS_MAX, "BEGIN", (*PRAGMAS, READ_ONLY))
-        return Engines(reading=reading, glancing=reading, writing=_engine(place, 1, "BEGIN IMMEDIATE", PRAGMAS))
+        writing = _engine(place, 1, "BEGIN IMMEDIATE", PRAGMAS)
+        return Engines(reading=reading, glancing=reading, writing=writing, probing=_engine(place, 0, "BEGIN", PROBING))
 
     async def make_months(self, conn: AsyncConnection, wanted: Sequence[str]) -> list[str]:
         """Nothing: one table holds all months."""
@@ -102,7 +104,10 @@ class Sqlite:
 
 
 def _engine(place: URL, connections: int, begin: str, pragmas: Sequence[str]) -> AsyncEngine:
-    engine = create_async_engine(place, pool_size=connections, max_overflow=0)
+    if connections:
+        engine = create_async_engine(place, pool_size=connections, max_overflow=0)
+    else:
+        engine = create_async_engine(place, poolclass=NullPool)
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

@@ -18,6 +18,8 @@ from catalogue.store import Store
 from catalogue.store.rows import WalletKey
 from catalogue.wallets import book
 
+log = structlog.get_logger()
+
 LOOK_S = 300.0
 """Lots go by the second; within minutes of it is soon enough. A spend looks for itself."""
 WALLETS_MAX = 200
@@ -73,9 +75,8 @@ class Expiry:
         """Let everything go that is over."""
         offset = self._wall() - time.monotonic()
         jumped, self._offset = offset - self._offset, offset
-        log = structlog.get_logger("catalogue")
         if abs(jumped) > JUMP_S:
-            log.warning("clock jumped", seconds=round(jumped))
+            log.warning("clock_jumped", seconds=round(jumped))
             return
         for campus, lots in await look(self._store, now=int(self._wall())):
-            log.info("lots expired", campus=campus, lots=lots)
+            log.info("lots_expired", campus=campus, lots=lots)

@@ -38,32 +38,32 @@ class Served:
         self.config = config
         self.log = log
         self.url = ""
-        self._process: programs.Running | None = None
+        self.process: programs.Running | None = None
 
-    def start(self) -> None:
+    def start(self, **env: str) -> None:
         reading, writing = os.pipe()
         self._said = os.fdopen(reading)
         with contextlib.ExitStack() as stack:
             out = stack.enter_context(os.fdopen(writing, "w"))
             stderr = None if self.log is None else stack.enter_context(self.log.open("w"))
-            self._process = programs.start(
-                "catalogue", ["serve", "--config", str(self.config)], stdout=out, stderr=stderr
+            self.process = programs.start(
+                "catalogue", ["serve", "--config", str(self.config)], stdout=out, stderr=stderr, env=os.environ | env
             )
         said = self._said.readline()
         assert said.startswith("listening on http://"), said
         self.url = said.split()[-1]
 
     def end(self, how: signal.Signals, *, more: str | None = None) -> int:
-        assert self._process is not None
-        self._process.send_signal(how)
-        code = self._process.wait(20)
+        assert self.process is not None
+        self.process.send_signal(how)
+        code = self.process.wait(20)
         assert more is None or self._said.read() == more
         self._said.close()
-        self._process = None
+        self.process = None
         return code
 
     def stop(self) -> None:
-        if self._process is not None:
+        if self.process is not None:
             self.end(signal.SIGKILL)
 
 
@@ -109,7 +109,9 @@ async def test_the_log_goes_to_standard_error_as_json_and_standard_output_says_o
             assert response.status == 401
         assert served.end(signal.SIGTERM, more="") == 0
         logged = [json.loads(line) for line in (tmp_path / "log").read_text(encoding="utf-8").splitlines()]
-        assert [(line["event"], line["status"]) for line in logged] == [("refused", 401)]
+        began, refused, ended = logged
+        assert (began["event"], ended["event"]) == ("catalogue_started", "catalogue_stopped")
+        assert (refused["event"], refused["status"], refused["route"]) == ("request_refused", 401, "POST /v1/batches")
 
 
 async def test_livez_answers_while_it_lives(tmp_path: Path) -> None:

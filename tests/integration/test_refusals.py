@@ -190,7 +190,7 @@ async def test_what_must_not_be_taken_is_refused_with_a_reason_logged_once_and_c
             answer = (await response.read()).decode()
             assert (response.status, why.lower() in answer.lower()) == (status, True), answer
     (line,) = logged
-    assert (line["event"], line["status"], line["log_level"]) == ("refused", status, "warning")
+    assert (line["event"], line["status"], line["log_level"]) == ("request_refused", status, "warning")
     assert await everything(catalogue) == before
 
 
@@ -210,7 +210,7 @@ async def test_a_body_of_a_gigabyte_is_refused_after_a_few_megabytes(catalogue: 
         assert b" 413 " in await answered
     writer.close()
     assert sent < GIGABYTE / 20
-    assert [(line["event"], line["status"]) for line in logged] == [("refused", 413)]
+    assert [(line["event"], line["status"]) for line in logged] == [("request_refused", 413)]
     assert await everything(catalogue) == before
 
 

@@ -177,7 +177,7 @@ class Redemptions(RuleBasedStateMachine):
         self.shop.partner.mood = Mood.normal
         for _ in range(6):
             self.shop.at += 90_000
-            await self.shop.courier.look()
+            await self.shop.carry()
         report = await self.shop.reconcile(complete_until=self.shop.at)
         assert report.differ == []
         for one in await self.shop.all():

@@ -44,4 +44,4 @@ async def test_a_clock_that_was_set_is_not_believed_until_the_next_look(tmp_path
         await expiry.look()
         await expiry.look()
     await store.close()
-    assert [line["event"] for line in logs] == ["clock jumped"]
+    assert [line["event"] for line in logs] == ["clock_jumped"]

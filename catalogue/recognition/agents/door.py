@@ -21,6 +21,8 @@ from wire import canonical, signing
 from wire.recognition.deed import CONTENT_TYPE, PATH, Deed
 from wire.signing import Request
 
+log = structlog.get_logger()
+
 ROWS_MAX = 200
 DAYS_MAX = 366
 
@@ -49,8 +51,7 @@ class RecognitionDoor:
                 raise RefusedError(400, "act", f"nothing is done that is called {deed.act}: is this catalogue older?")  # noqa: TRY301
             answer, status = await doing(self, deed), 200
         except RefusedError as refused:
-            log = structlog.get_logger("catalogue")
-            log.warning("refused", path=proven.url, status=refused.status, code=refused.code, why=refused.message)
+            log.warning("request_refused", status=refused.status, code=refused.code, why=refused.message)
             answer, status = {"error": refused.code, "message": refused.message[:300]}, refused.status
         return self._answer(answer, proven, status)
 

@@ -60,6 +60,11 @@ class Shop:
         desk = Desk(other, Vault(bytes(32)))
         self.workers.append((desk, Courier(desk, self.adapter, clock=lambda: self.at, jitter=lambda: 0.0)))
 
+    async def carry(self) -> None:
+        """Do all that is due now."""
+        while await self.courier.round():
+            pass
+
     async def open(self, campus: str = CAMPUS) -> None:
         async with self.store.writing() as conn:
             await tenants.add_tenant(conn, campus, title="", environment="production", now=0)

@@ -14,7 +14,7 @@ from catalogue.redemption import pool
 from catalogue.redemption.desk import Desk
 from catalogue.redemption.vault import Vault
 from catalogue.rewards import shelf
-from catalogue.server import serving
+from catalogue.server.vouchers import Vouchers
 from tests.contract.catalogues import Hand, RealCatalogue, running_catalogue
 from tests.wire_builders import CAMPUS, entries
 from wire import enrolment, signing
@@ -135,8 +135,8 @@ async def test_vouchers_of_another_key_are_told_to_the_operator_and_asked_for_ag
             )
             assert (answer.status, orjson.loads(answer.body)["error"]) == (503, "operator")
             assert "put back your copy of it" in capsys.readouterr().out
-        await serving.look_at_vouchers(Desk(other.store, Vault(b"x" * 32)))
-        assert "vouchers cannot be opened" in capsys.readouterr().out
+        await Vouchers(Desk(other.store, Vault(b"x" * 32))).look()
+        assert "vouchers_unreadable" in capsys.readouterr().out
         await there.client.close()
-    await serving.look_at_vouchers(Desk(real.store, Vault(bytes(32))))
+    await Vouchers(Desk(real.store, Vault(bytes(32)))).look()
     assert "cannot be opened" not in capsys.readouterr().out

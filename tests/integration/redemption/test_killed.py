@@ -92,7 +92,7 @@ async def unknown(shop: Shop) -> None:
     one = await shop.redeem(reward="card")
     await shop.courier.claim(Name(CAMPUS, one.redemption), now=shop.at)
     shop.at += 999
-    await shop.courier.look()
+    await shop.carry()
     assert (await shop.now_is(one)).state in {State.unknown, State.doubtful}
 
 
@@ -157,7 +157,7 @@ async def finish(shop: Shop, act: Act, end: State) -> None:
     await act(shop)
     for _ in range(4):
         shop.at += 200
-        await shop.courier.look()
+        await shop.carry()
     (one,) = await shop.all()
     assert one.state in {end, State.unknown}
     if one.state is State.unknown:

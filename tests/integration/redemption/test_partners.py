@@ -30,7 +30,7 @@ async def state(shop: Shop, one: Redemption) -> State:
 async def test_an_order_is_signed_and_its_code_becomes_the_voucher(shop: Shop) -> None:
     (one,) = await ordered(shop)
     assert (one.state, await shop.balance()) == (State.reserved, 0)
-    await shop.courier.look()
+    await shop.carry()
     found = await shop.now_is(one)
     assert (found.state, shop.desk.voucher(found)) == (State.fulfilled, shop.partner.made[one.redemption][0])
     (order,) = shop.partner.orders
@@ -43,7 +43,7 @@ async def test_an_order_is_signed_and_its_code_becomes_the_voucher(shop: Shop) -
 async def test_a_partner_that_declines_gives_the_points_back(shop: Shop) -> None:
     (one,) = await ordered(shop)
     shop.partner.mood = Mood.declining
-    await shop.courier.look()
+    await shop.carry()
     assert (await state(shop, one), await shop.balance()) == (State.released, 50)
     await shop.audit()
 
@@ -56,7 +56,7 @@ async def test_a_lost_answer_is_asked_for_again_where_the_partner_knows_an_order
     assert (await state(shop, one), await shop.balance()) == (State.doubtful, 0)
     shop.partner.mood = Mood.normal
     shop.at += 60
-    await shop.courier.look()
+    await shop.carry()
     assert await state(shop, one) is State.fulfilled
     assert shop.partner.posts[one.redemption] == 2
     await shop.audit()
@@ -69,7 +69,7 @@ async def test_a_lost_answer_is_never_asked_for_again_where_it_might_be_made_twi
     await shop.courier.round()
     shop.partner.mood = Mood.normal
     shop.at += 99 * DAY
-    await shop.courier.look()
+    await shop.carry()
     assert (await state(shop, one), shop.partner.posts[one.redemption]) == (State.unknown, 1)
     report = await shop.reconcile(complete_until=shop.at)
     made = mood in {Mood.mute, Mood.late_error}
@@ -84,7 +84,7 @@ async def test_an_order_that_surely_did_not_arrive_is_sent_again_and_given_back_
     await shop.courier.round()
     assert await state(shop, one) is State.reserved
     shop.at = NOW + breaker.GIVE_UP_S
-    await shop.courier.look()
+    await shop.carry()
     assert (await state(shop, one), await shop.balance()) == (State.released, 50)
     assert await shop.steps(one) == ["reserve", "claim", "not_sent", "give_up"]
     await shop.audit()
@@ -97,7 +97,7 @@ async def test_a_partner_that_is_busy_is_asked_again_when_it_says(shop: Shop) ->
     assert (await shop.now_is(one)).due_at == NOW + 600
     shop.partner.mood = Mood.normal
     shop.at += 600
-    await shop.courier.look()
+    await shop.carry()
     assert await state(shop, one) is State.fulfilled
     await shop.audit()
 
@@ -107,7 +107,7 @@ async def test_what_is_in_doubt_too_long_is_for_the_statement(shop: Shop) -> Non
     shop.partner.mood = Mood.mute
     await shop.courier.round()
     shop.at += breaker.DOUBT_S
-    await shop.courier.look()
+    await shop.carry()
     assert await state(shop, one) is State.unknown
     assert (await shop.reconcile()).fulfilled == [one.redemption]
     await shop.audit()
@@ -123,12 +123,12 @@ async def test_a_courier_that_is_killed_before_or_after_sending_leaves_nobody_ch
     assert order is not None
     await shop.adapter.order(order, now=NOW)
     shop.at += LEASE_S
-    await shop.courier.look()
+    await shop.carry()
     assert await state(shop, before) is State.sending, "its lease is not over"
     shop.at += 1
-    await shop.courier.look()
+    await shop.carry()
     shop.at += 60
-    await shop.courier.look()
+    await shop.carry()
     if not repeatable:
         assert {await state(shop, before), await state(shop, after)} == {State.unknown}
         await shop.reconcile(complete_until=shop.at)
@@ -145,7 +145,7 @@ async def test_an_answer_that_comes_after_the_lease_is_still_believed(shop: Shop
     assert order is not None
     outcome = await shop.adapter.order(order, now=NOW)
     shop.at += 99
-    await shop.courier.look()
+    await shop.carry()
     assert await state(shop, one) is State.unknown
     await shop.courier.settle(name, order, outcome, now=shop.at)
     await shop.courier.settle(name, order, outcome, now=shop.at)
@@ -159,7 +159,7 @@ async def test_a_voucher_that_comes_when_the_points_are_back_is_written_down_and
     order = await shop.courier.claim(name, now=NOW)
     assert order is not None
     shop.at += 99
-    await shop.courier.look()
+    await shop.carry()
     await shop.desk.settle(CAMPUS, one.redemption, issued=False, now=shop.at, by="test", why="they said so")
     await shop.courier.settle(name, order, await shop.adapter.order(order, now=NOW), now=shop.at)
     assert (await state(shop, one), await shop.balance()) == (State.released, 50)
@@ -192,7 +192,7 @@ async def test_a_partner_that_fails_is_left_alone_and_tried_with_one_order(shop:
     shop.partner.mood = Mood.normal
     for _ in range(20):
         shop.at += 120
-        await shop.courier.look()
+        await shop.carry()
     assert {await state(shop, one) for one in cards} == {State.fulfilled}
     async with shop.store.reading() as conn:
         (row,) = await registry.listed(conn)
@@ -212,7 +212,7 @@ async def test_a_paused_partner_gets_nothing_and_nobody_can_order(shop: Shop) ->
     async with shop.store.writing() as conn:
         await registry.set_state(conn, "acme", "active")
     shop.at += 60
-    await shop.courier.look()
+    await shop.carry()
     assert await state(shop, one) is State.fulfilled
 
 
@@ -228,7 +228,7 @@ async def test_a_reservation_can_be_taken_back_until_it_is_sent(shop: Shop) -> N
 
 async def test_a_statement_tells_what_differs_and_again_does_nothing_more(shop: Shop) -> None:
     cards = await ordered(shop, repeatable=False, count=4)
-    await shop.courier.look()
+    await shop.carry()
     same, other, silent, declined = cards
     code = shop.partner.made[same.redemption][0]
     lines = ["redemption,status,code", f"{same.redemption},issued,{code}", f"{other.redemption},ISSUED,other"]
