@@ -58,7 +58,7 @@ class SpendingDoor:
         async with self._door.store.reading() as conn:
             wallets = await books.purse(conn, sender.campus, asker.learner)
             who = await facts.about(conn, sender.campus, asker.learner)
-            async for one in shelf.shelf(conn, sender.campus, state="active"):
+            async for one in shelf.shelf(conn, sender.campus, shelf.Asked(state="active")):
                 if not one.approved:
                     continue
                 if len(found) >= LISTED_MAX:
@@ -79,7 +79,7 @@ class SpendingDoor:
                 found = set(meant.reward.cohorts if meant is not None else ())
             else:
                 found = set()
-                async for one in shelf.shelf(conn, sender.campus, state="active"):
+                async for one in shelf.shelf(conn, sender.campus, shelf.Asked(state="active")):
                     found |= set(one.reward.cohorts if one.approved else ())
         return self.answer({"cohorts": sorted(found)}, proven)
 

@@ -35,9 +35,10 @@ REWARDS_READ_MAX = 1000
 """Rewards that a process remembers having read."""
 
 _KEEP = text(
-    "INSERT INTO reward (campus, reward, state, body, changed_at) VALUES (:campus, :reward, :state, :body, :now)"
+    "INSERT INTO reward (campus, reward, state, body, changed_at, type, category)"
+    " VALUES (:campus, :reward, :state, :body, :now, :type, :category)"
     " ON CONFLICT (campus, reward) DO UPDATE SET state = excluded.state, body = excluded.body,"
-    " changed_at = excluded.changed_at"
+    " changed_at = excluded.changed_at, type = excluded.type, category = excluded.category"
 )
 _KEEP_LABEL = text(
     "INSERT INTO label (campus, kind, name, body) VALUES (:campus, :kind, :name, :body)"
@@ -224,13 +225,24 @@ async def put_back(conn: AsyncConnection, campus: str, owner: str, name: str) ->
     await conn.execute(_TAKE, {"campus": campus, "owner": owner, "reward": name, "count": -1})
 
 
-async def shelf(
-    conn: AsyncConnection, campus: str, *, after: tuple[str, str] = ("", ""), state: str = "", rows: int = PAGE_ROWS
-) -> AsyncIterator[Offered]:
-    """Everything a campus may offer, its own and the shared, in the order of (id, owner) and after one of these.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Which rewards: those of a state, a type, a category; None is any."""
 
-    ``state`` is the one that is asked for, if any; ``rows`` are read at a time.
-    """
+    state: str | None = None
+    type: str | None = None
+    category: str | None = None
+
+
+ANY = Asked()
+FIRST = ("", "")
+"""The place before every reward."""
+
+
+async def page(
+    conn: AsyncConnection, campus: str, *, rows: int, after: tuple[str, str] = FIRST, asked: Asked = ANY
+) -> list[Offered]:
+    """The next ``rows`` of what a campus may offer, its own and the shared, in the order of (id, owner)."""
     table, offers = schema.reward, schema.offer
     joined = table.outerjoin(
         offers,
@@ -238,19 +250,29 @@ async def shelf(
     )
     columns = (table.c.campus, table.c.reward, table.c.body, offers.c.approved, offers.c.taken)
     mine = select(*columns).select_from(joined).where(table.c.campus.in_({campus, SHARED}))
-    if state:
-        mine = mine.where(table.c.state == state)
+    for column, wanted in (
+        (table.c.state, asked.state),
+        (table.c.type, asked.type),
+        (table.c.category, asked.category),
+    ):
+        mine = mine if wanted is None else mine.where(column == wanted)
     place = (Bytewise(table.c.reward), Bytewise(table.c.campus))
-    at = after
-    while True:
-        page = mine.where(tuple_(*place) > tuple_(*at)).order_by(*place).limit(rows)
-        found = (await conn.execute(page)).all()
-        for row in found:
-            reward = read(row.body)
-            yield Offered(owner=row.campus, reward=reward, approved=bool(row.approved), taken=row.taken or 0)
-        if len(found) < rows:
-            return
-        at = (found[-1].reward, found[-1].campus)
+    found = await conn.execute(mine.where(tuple_(*place) > tuple_(*after)).order_by(*place).limit(rows))
+    return [
+        Offered(owner=row.campus, reward=read(row.body), approved=bool(row.approved), taken=row.taken or 0)
+        for row in found
+    ]
+
+
+async def shelf(conn: AsyncConnection, campus: str, asked: Asked = ANY) -> AsyncIterator[Offered]:
+    """All of it, page after page."""
+    found = await page(conn, campus, rows=PAGE_ROWS, asked=asked)
+    while found:
+        for one in found:
+            yield one
+        after = (found[-1].reward.id, found[-1].owner)
+        full = len(found) == PAGE_ROWS
+        found = await page(conn, campus, rows=PAGE_ROWS, after=after, asked=asked) if full else []
 
 
 async def put_label(conn: AsyncConnection, owner: str, label: Label) -> None:
@@ -325,7 +347,7 @@ def names_of(reward: Reward) -> list[tuple[str, str]]:
 
 async def _keep(conn: AsyncConnection, owner: str, reward: Reward, now: int) -> None:
     row = {"campus": owner, "reward": reward.id, "state": reward.state, "body": reward.model_dump_json(), "now": now}
-    await conn.execute(_KEEP, row)
+    await conn.execute(_KEEP, row | {"type": reward.type, "category": reward.category})
 
 
 async def unknown_names(conn: AsyncConnection, owner: str, reward: Reward) -> list[tuple[str, str]]:

@@ -18,6 +18,8 @@ reward = Table(
     Column("state", Text, nullable=False),  # draft | active | paused | retired
     Column("body", Text, nullable=False),  # catalogue.rewards.model.Reward as JSON
     Column("changed_at", BigInteger, nullable=False),
+    Column("type", Text, nullable=False),  # as the body has it, like the category
+    Column("category", Text, nullable=False),
 )
 
 label = Table(

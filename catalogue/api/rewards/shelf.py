@@ -18,12 +18,11 @@ from catalogue.api.tokens import Reader
 from catalogue.errors import CatalogueError, RefusedError
 from catalogue.rewards import shelf
 from catalogue.rewards.model import SLUG
-from catalogue.rewards.shelf import Offered
+from catalogue.rewards.shelf import Asked, Offered
 from catalogue.wallets import purse
 
 REDEEMED = ("redemption", "user", "reward", "title", "currency", "amount", "state", "reserved_at", "ended_at")
-SORTED_BY = frozenset(("type", "category"))
-"""Parameters that only the reward itself answers: a page looks at as many rewards as it takes."""
+SORTED_BY = ("type", "category")
 STATES = ("draft", "active", "paused", "retired")
 RESERVED = frozenset(("ledger",))
 """Ids that would stand in the way of other paths."""
@@ -50,18 +49,14 @@ class ShelfDoor:
         reader = await self._guard.reader(request, "rewards:read")
         query = only(request.query, {"after", "limit", "state", "type", "category"})
         limit, after = limit_of(query), query.get("after", "")
-        state = query.get("state", "")
-        if "state" in query and state not in STATES:
+        if "state" in query and query["state"] not in STATES:
             raise RefusedError(400, "parameter", f"state is one of {', '.join(STATES)}")
+        asked = Asked(
+            state=query.get("state"), **{name: reading.text_of(query, name) for name in SORTED_BY if name in query}
+        )
         name, _, owner = after.partition(" ")
-        rows = shelf.PAGE_ROWS if SORTED_BY & set(query) else limit + 1
-        found: list[Offered] = []
         async with self._guard.store.reading() as conn:
-            async for one in shelf.shelf(conn, reader.campus, after=(name, owner), state=state, rows=rows):
-                if _matches(one, query):
-                    found.append(one)
-                if len(found) > limit:
-                    break
+            found = await shelf.page(conn, reader.campus, after=(name, owner), asked=asked, rows=limit + 1)
         more = _place(found[limit - 1]) if len(found) > limit else None
         return answer({"rewards": [_shown(one) for one in found[:limit]], "next": more})
 
@@ -187,10 +182,6 @@ async def _kept(act: Awaitable[None]) -> None:
 def _place(one: Offered) -> str:
     """Where a reward stands in the list: by id, an own one after the shared one of its id."""
     return f"{one.reward.id} {one.owner}"
-
-
-def _matches(one: Offered, query: Mapping[str, str]) -> bool:
-    return all(getattr(one.reward, name) == query[name] for name in SORTED_BY if name in query)
 
 
 def _shown(one: Offered) -> dict[str, Any]:

@@ -133,6 +133,16 @@ async def test_the_shelf_is_read_page_by_page_with_filters(program: Program) -> 
         query["after"] = page["next"]
     assert seen == [("a", CAMPUS), ("b", "*"), ("b", CAMPUS), ("c", CAMPUS), ("d", CAMPUS)]
     assert [one["id"] for one in (await program.does("GET", SHELF, type="item"))[1]["rewards"]] == ["c"]
+    _, page = await program.does("GET", SHELF, type="voucher", category="general", limit="2", after=f"a {CAMPUS}")
+    assert ([one["id"] for one in page["rewards"]], page["next"]) == (["b", "d"], None), (
+        "no page is short before the end"
+    )
+    assert (await program.does("GET", SHELF, type="voucher", category="food"))[1]["rewards"] == []
+    await program.puts("c", type="voucher")
+    assert (await program.does("GET", SHELF, type="item"))[1]["rewards"] == []
+    async with program.real.store.reading() as conn:
+        vouchers = await shelf.page(conn, CAMPUS, rows=2, asked=shelf.Asked(type="voucher"))
+    assert [one.reward.id for one in vouchers] == ["a", "b"], "the database reads no other"
     assert [one["owner"] for one in (await program.does("GET", SHELF, state="paused"))[1]["rewards"]] == ["*"]
     names = (await program.does("GET", "/api/reward_types"))[1]["names"]
     assert {"name": "voucher", "title": "Voucher", "description": "", "owner": "*"} in names

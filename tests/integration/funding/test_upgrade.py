@@ -18,7 +18,7 @@ from tests.integration.redemption.shop import NOW
 from tests.wire_builders import CAMPUS
 
 MONTH = months.month_of(NOW, "UTC")
-REWARD = '{{"id": "{0}", "title": "T", "price": {{"points": 5}}, "funding": "{1}", "cost": {2}, "category": "general"}}'
+REWARD = '{{"id": "{0}", "title": "T", "price": {{"points": 5}}, "funding": "{1}", "cost": {2}, "category": "{3}"}}'
 
 
 def to_the_eighth(conn: Connection) -> None:
@@ -53,7 +53,7 @@ async def test_an_upgrade_counts_what_was_spent_and_leaves_every_reward_readable
             ("off", "discount", '"2.00 GBP"'),
             ("half", "hybrid", "null"),
         ):
-            body = {"body": REWARD.format(name, funding, cost)}
+            body = {"body": REWARD.format(name, funding, cost, "food" if name == "off" else "general")}
             await conn.execute(text(f"INSERT INTO reward VALUES ('{CAMPUS}', '{name}', 'active', :body, 1)"), body)
         for number, (state, handing) in enumerate(
             [("fulfilled", "display"), ("released", "display"), ("refunded", "display"), ("refunded", "codes")]
@@ -65,8 +65,10 @@ async def test_an_upgrade_counts_what_was_spent_and_leaves_every_reward_readable
     async with store.reading() as conn:
         rows = {row["scope"]: row["spent"] for row in await budgets.spent(conn, CAMPUS, MONTH)}
         found = {one.reward.id: one.reward async for one in shelf.shelf(conn, CAMPUS)}
+        food = await shelf.page(conn, CAMPUS, rows=9, asked=shelf.Asked(type="benefit", category="food"))
         await audit.check(conn, CAMPUS, faults.append)
     await store.close()
     assert rows == {"campus": 400, "category": 400, "reward": 400}
     assert (found["off"].cost, found["half"].funding) == (None, "institution")
+    assert [one.reward.id for one in food] == ["off"]
     assert [fault for fault in faults if "budget" in fault] == []
