@@ -54,9 +54,13 @@ class Asked:
 
 @dataclass(slots=True, kw_only=True)
 class Moods:
-    """What a site does instead of answering. ``codes``: by function, or `*` for all; ``status``: an HTTP status."""
+    """What a site does instead of answering. ``codes``: by function, or `*` for all; ``status``: an HTTP status.
+
+    ``closed`` are courses that the service's user may not see.
+    """
 
     codes: dict[str, str] = field(default_factory=dict)
+    closed: set[int] = field(default_factory=set)
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes | None = None
@@ -97,6 +101,8 @@ class FakeMoodle:
             raise MoodleError(code, "webservice_access_exception")
         if code is not None:
             raise MoodleError(code)
+        if form.get("courseid", "").isdigit() and int(form["courseid"]) in self.moods.closed:
+            raise MoodleError("requireloginerror", "require_login_exception")
         if function not in FUNCTIONS:
             raise MoodleError("invalidrecord", "dml_missing_record_exception")
         return FUNCTIONS[function](self, form)

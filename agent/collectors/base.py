@@ -41,12 +41,13 @@ class Collector(Protocol):
 class LookedUp:
     """Observations with what was found about them; ``owed`` are the positions of those to look at again.
 
-    ``reached`` is whether whoever was asked answered at all.
+    ``reached`` is whether whoever was asked answered at all, ``refused`` that something they know was not told to us.
     """
 
     observations: Sequence[Observation]
     owed: frozenset[int]
     reached: bool
+    refused: bool = False
 
 
 class LookUps(Protocol):

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from agent.collectors.states.collector import StateCollector
 from agent.config.kinds import KindTable
-from agent.model import Observation, SourceState
+from agent.model import Demand, Observation, Page, SourceState
 from tests.sites import EVERYTHING, NOW, HandClock, Site, log, put
 
 DEMAND = replace(EVERYTHING, patterns=frozenset({"forum.*"}))
@@ -22,11 +22,15 @@ class Looking:
         self.collector = StateCollector(site.options(), clock, KindTable, every_s=900.0, begins=lambda: 0)
         self.state = SourceState()
 
+    async def pages(self, demand: Demand = DEMAND) -> list[Page]:
+        """Another walk."""
+        pages = [page async for page in self.collector.pages(self.state, lambda: demand, follow=False)]
+        self.state = pages[-1].state
+        return pages
+
     async def seen(self) -> list[Observation]:
         """What another walk finds."""
-        pages = [page async for page in self.collector.pages(self.state, lambda: DEMAND, follow=False)]
-        self.state = pages[-1].state
-        return [one for page in pages for one in page.observations]
+        return [one for page in await self.pages() for one in page.observations]
 
 
 @asynccontextmanager
@@ -143,3 +147,48 @@ async def test_a_rating_says_how_much_by_points_or_scale_and_whether_a_teacher_g
         "36": {"rating": 4, "rating_pct": 80, "rating_word": None, "by_staff": False},
         "37": {"rating": 2, "rating_pct": None, "rating_word": None, "by_staff": False},
     }
+
+
+async def test_what_a_state_table_tells_while_roles_cannot_be_read_is_shown_again_once_they_can_be(
+    site: Site, clock: HandClock
+) -> None:
+    demand = replace(DEMAND, facts=frozenset({"staff"}))
+    log(site, 1, timecreated=NOW - 30 * 24 * HOUR)
+    for number, learner in enumerate((35, 36), 1):
+        completed(site, number, learner, NOW - number * HOUR)
+    site.execute("ALTER TABLE mdl_role_assignments RENAME TO away")
+    async with looking(site, clock) as look:
+        blind = await look.pages(demand)
+        assert [mark for page in blind for one in page.observations for mark in one.person_marks.values()] == [
+            "roles_unknown", "roles_unknown"
+        ]  # fmt: skip
+        assert look.state.unsure == (NOW - 2 * HOUR - 1, NOW - HOUR)
+        clock.pass_s(2 * HOUR)
+        assert not any(page.again for page in await look.pages(demand)), "nothing is known yet"
+        site.execute("ALTER TABLE away RENAME TO mdl_role_assignments")
+        shown = [page for page in await look.pages(demand) if page.again]
+        assert [one.people["subject"] for page in shown for one in page.observations] == ["35", "36"]
+        assert not any(one.person_marks for page in shown for one in page.observations)
+        assert look.state.unsure == (0, 0)
+        assert not any(page.again for page in await look.pages(demand))
+
+
+async def test_what_came_into_a_state_table_while_it_could_not_be_read_is_found_once_it_can_be(
+    site: Site, clock: HandClock
+) -> None:
+    log(site, 1, timecreated=NOW - 30 * 24 * HOUR)
+    async with looking(site, clock) as look:
+        assert await look.seen() == []
+        site.execute("ALTER TABLE mdl_course_completions RENAME TO away")
+        for _ in range(3):
+            clock.pass_s(3 * HOUR)
+            assert await look.seen() == []
+        since = look.state.counts["course_completions_unread_since"]
+        assert NOW - 2 * HOUR < since < NOW
+        site.execute("ALTER TABLE away RENAME TO mdl_course_completions")
+        completed(site, 1, 35, NOW + HOUR)
+        completed(site, 2, 36, NOW - 24 * HOUR)
+        assert [(one.people["subject"], *one.marks) for one in await look.seen()] == [("35",)]
+        assert "course_completions_unread_since" not in look.state.counts
+        clock.pass_s(3 * HOUR)
+        assert await look.seen() == []

@@ -12,10 +12,12 @@ from agent import apart
 from agent.apart import Aside
 from agent.clock import Clock
 from agent.collectors.base import LookedUp, LookUps
+from agent.collectors.inbox.refused_facts import Refusals, behind
 from agent.collectors.inbox.requeued import Kept
 from agent.collectors.inbox.store import Inbox
 from agent.collectors.systems.base import Arrival, RefusedPostError, System
 from agent.collectors.systems.understood import understood
+from agent.collectors.unsure import SURE, widened
 from agent.config.kinds import DELETED, KindTable
 from agent.model import Demand, Observation, Page, SourceState
 
@@ -73,8 +75,8 @@ class _Again:
 class InboxCollector:
     """What one source posted; a `Collector`. ``kinds`` gives the kind table in force.
 
-    With ``look_ups`` what posts lack is asked for. What cannot be known yet is asked for again: such posts are read a
-    second time, as second sightings of what they told.
+    With ``look_ups`` what posts lack is asked for. What cannot be known yet, or is refused to us, is asked for again:
+    such posts are read a second time, as second sightings of what they told.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class InboxCollector:
         self._clock = clock
         self._look_ups = look_ups
         self._again = _Again()
+        self._refusals = Refusals(0.0)
         self._most = options.page_posts_max if look_ups is None else PAGE_LOOKED_UP_MAX
         self._full = PAGE_EVENTS_MAX if look_ups is None else PAGE_LOOKED_UP_MAX
         self._tidied_at = clock.running() - TIDY_S
@@ -109,6 +112,7 @@ class InboxCollector:
         state = replace(state, fault="", start_at=state.start_at or 0)
         first = True
         self._again = _Again(next_at=self._clock.running() + (LOOK_AGAIN_S if follow else 0.0))
+        self._refusals = Refusals(self._clock.running())
         while True:
             arrived.clear()
             newest = await self._inbox.newest(self.name) if upto is None else upto
@@ -127,22 +131,33 @@ class InboxCollector:
                 state = page.state
                 yield page
                 continue
+            if self._is_refused(state):
+                page = await self._asked_again(state, demand())
+                state = page.state
+                yield page
+                continue
             if not follow:
                 return
             try:
                 await asyncio.wait_for(arrived.wait(), self._patience(state))
             except TimeoutError:
-                first = not self._is_owed(state)
+                first = not (self._is_owed(state) or self._is_refused(state))
 
     def _is_owed(self, state: SourceState) -> bool:
         """Whether it is time to look again at posts that lack something."""
         due = OWED_FROM in state.counts and self._clock.running() >= self._again.next_at
         return due and self._look_ups is not None and self._look_ups.ready()
 
+    def _is_refused(self, state: SourceState) -> bool:
+        """Whether it is time to ask again about posts of which something was refused to us."""
+        due = self._refusals.is_due(state, self._clock.running())
+        return due and self._look_ups is not None and self._look_ups.ready()
+
     def _patience(self, state: SourceState) -> float:
-        if OWED_FROM not in state.counts:
-            return HEARTBEAT_S
-        return min(HEARTBEAT_S, max(self._again.next_at - self._clock.running(), 1.0))
+        running, left = self._clock.running(), HEARTBEAT_S
+        if OWED_FROM in state.counts:
+            left = min(left, max(self._again.next_at - running, 1.0))
+        return min(left, self._refusals.left_s(running)) if state.unsure != SURE else left
 
     async def _looked_at_again(self, state: SourceState, demand: Demand) -> Page:
         """The next of the posts that were read and lack something; after the last of them they rest for a while."""
@@ -152,10 +167,10 @@ class InboxCollector:
         posts = [post for post in posts if post.number <= state.position]
         aside: list[Aside] = []
         last, said = self._said(posts, demand, Counter(), aside)
-        observations, owed, reached = await self._looked_up(said, demand, aside)
-        again.owes(owed)
+        found = await self._looked_up(said, demand, aside)
+        again.owes(found.owed)
         counts = dict(state.counts)
-        if not reached:  # all that is owed stays owed
+        if not found.reached:  # all that is owed stays owed
             self._again = _Again(next_at=self._clock.running() + LOOK_AGAIN_S)
         elif 0 < last < state.position:
             again.after = last
@@ -163,7 +178,18 @@ class InboxCollector:
             counts[OWED_FROM] = again.oldest
             self._again = _Again(next_at=self._clock.running() + LOOK_AGAIN_S)
         state = replace(state, counts={name: count for name, count in counts.items() if count})
-        return self._page(state, observations, demand, caught_up=True, set_aside=aside)
+        return self._page(state, found.observations, demand, caught_up=True, set_aside=aside)
+
+    async def _asked_again(self, state: SourceState, demand: Demand) -> Page:
+        """The next of the posts of which something was refused; what of them is not recorded was not wanted then."""
+        posts = await self._inbox.after(self.name, behind(state), self._most)
+        posts = [post for post in posts if post.number <= state.unsure[1]]
+        last, said = self._said(posts, demand, Counter(), [])
+        found = await self._looked_up(said, demand, [])
+        numbers = [post.number for post in posts if post.number <= last]
+        refused = bool(numbers) and (found.refused or not found.reached)
+        state = self._refusals.went(state, numbers, last, self._clock.running(), refused=refused)
+        return replace(self._page(state, found.observations, demand, caught_up=True, set_aside=()), again=True)
 
     async def _tidy(self, position: int) -> None:
         """Let go of what was read long enough ago; ``position`` is on disk."""
@@ -179,10 +205,14 @@ class InboxCollector:
         counts = Counter(state.counts)
         aside: list[Aside] = []
         last, said = self._said(posts, demand, counts, aside)
-        observations, owed, _ = await self._looked_up(said, demand, aside)
+        found = await self._looked_up(said, demand, aside)
+        observations, owed = found.observations, found.owed
         if owed:
             self._again.owes(owed)
             counts[OWED_FROM] = min(*owed, counts[OWED_FROM] or max(owed))
+        if found.refused:
+            self._refusals.met(self._clock.running())
+            state = widened(state, [post.number for post in posts if post.number <= last], lost=True)
         state = replace(
             state,
             position=last or state.position,
@@ -209,16 +239,11 @@ class InboxCollector:
                 break
         return last, found
 
-    async def _looked_up(
-        self, observations: Sequence[Observation], demand: Demand, aside: list[Aside]
-    ) -> tuple[Sequence[Observation], frozenset[int], bool]:
-        """What was found about observations; which posts to look at again; whether there was any answer.
-
-        What nothing can be found about goes into ``aside``.
-        """
+    async def _looked_up(self, observations: Sequence[Observation], demand: Demand, aside: list[Aside]) -> LookedUp:
+        """What was found about observations; that about which nothing can be found goes into ``aside``."""
         look_ups = self._look_ups
         if look_ups is None or not observations:
-            return observations, frozenset(), True
+            return LookedUp(observations=observations, owed=frozenset(), reached=True)
 
         async def add(part: Sequence[Observation]) -> LookedUp:
             return await look_ups.add(part, demand)
@@ -228,10 +253,11 @@ class InboxCollector:
             Aside(position=one.position, what=one.kind or one.lms_event, fault=apart.fault_of(error))
             for one, error in failed
         ]
-        return (
-            [seen for part in found for seen in part.observations],
-            frozenset().union(*(part.owed for part in found)),
-            all(part.reached for part in found),
+        return LookedUp(
+            observations=[seen for part in found for seen in part.observations],
+            owed=frozenset().union(*(part.owed for part in found)),
+            reached=all(part.reached for part in found),
+            refused=any(part.refused for part in found),
         )
 
     def _page(

@@ -23,9 +23,9 @@ from agent.collectors.logstore.reading.filling import Again, Change, fill, read_
 from agent.collectors.logstore.reading.gaps import GapKeeper, opened
 from agent.collectors.logstore.reading.marked import prompts, submissions, woven
 from agent.collectors.logstore.reading.stretch import Filter, LogUnreadableError, Reader, filter_of
-from agent.collectors.logstore.reading.unsure import SURE, narrowed, widened
 from agent.collectors.logstore.start import Rewind, again_from, first_state, rewind
 from agent.collectors.systems.moodle import USER_DELETED, USER_UPDATED
+from agent.collectors.unsure import SURE, narrowed, widened
 from agent.config.facts import FactTable
 from agent.config.kinds import KindTable
 from agent.model import Demand, Observation, Page, SourceState
@@ -227,7 +227,7 @@ class LogstoreCollector:
             self._look_again_at = running + self._limits.look_again_s
             return self._page(state, demand, caught_up=self._idle)
         self._lost, self._idle = {}, False
-        found = narrowed(page.state, rows, self._limits.page_rows_max)
+        found = narrowed(page.state, [row[0] for row in rows], self._limits.page_rows_max)
         counts = {**state.counts, "rows_looked_up_again": state.counts.get("rows_looked_up_again", 0) + len(rows)}
         return replace(page, state=replace(found, counts=counts), again=True)
 
@@ -272,7 +272,7 @@ class LogstoreCollector:
 
         self._lost_last = {}
         found, failed = await apart.by_halves(rows, part, most=PAGE_ASIDE_MAX)
-        state = widened(state, rows, self._lost_last)
+        state = widened(state, [row[0] for row in rows], lost=bool(self._lost_last))
         return Page(
             source=self.name,
             observations=[seen for each in found for seen in each],

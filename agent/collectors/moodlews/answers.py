@@ -31,6 +31,20 @@ COHORTS_MAX = 2_000
 ATTEMPTS = ("mod_quiz_get_user_quiz_attempts", "mod_quiz_get_user_attempts")
 """Moodle 5.0 renamed it; older ones know only the second."""
 COURSES = "core_course_get_courses_by_field"
+CONTENTS = "core_course_get_contents"
+STATUSES = "core_completion_get_activities_completion_status"
+COURSE_STATUS = "core_completion_get_course_completion_status"
+GRADE_ITEMS = "gradereport_user_get_grade_items"
+ENROLLED = "core_enrol_get_enrolled_users"
+RATINGS = (
+    "mod_forum_get_forums_by_courses",
+    "mod_forum_get_forum_discussions",
+    "mod_forum_get_discussion_posts",
+    "core_rating_get_item_ratings",
+)
+"""What it takes to find ratings."""
+
+_NEVER: tuple[float, Any, frozenset[str]] = (-1.0, None, frozenset())
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -45,14 +59,21 @@ class Answers:
     def __init__(self, service: WebService, clock: Clock) -> None:
         self.service = service
         self._clock = clock
-        self._kept: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[float, Any, frozenset[str]]] = OrderedDict()
         self._page: dict[Hashable, Any] = {}
+        self._lost: set[str] = set()
         self._refused: dict[str, float] = {}
         self.refusals: dict[str, str] = {}
 
     def forget(self) -> None:
         """Another page begins: what learners did is asked anew."""
         self._page.clear()
+        self._lost.clear()
+
+    @property
+    def lost(self) -> frozenset[str]:
+        """Functions that were refused since `forget`, now or when what is remembered was asked."""
+        return frozenset(self._lost)
 
     async def module(self, course: int, lesson: int) -> shapes.Module | None:
         """An activity; one that is not known is asked for anew, since it may be new."""
@@ -65,7 +86,7 @@ class Answers:
     async def modules(self, course: int) -> dict[int, shapes.Module] | None:
         """The activities of a course."""
         return await self._structure(
-            ("contents", course), lambda: self._ask("core_course_get_contents", shapes.contents_of, courseid=course)
+            ("contents", course), lambda: self._ask(CONTENTS, shapes.contents_of, courseid=course)
         )
 
     async def roles(self, course: int, user: int) -> tuple[str, ...] | None:
@@ -84,9 +105,7 @@ class Answers:
         """How a learner stands in the tracked activities of a course."""
         return await self._act(
             ("statuses", course, user),
-            lambda: self._ask(
-                "core_completion_get_activities_completion_status", shapes.statuses_of, courseid=course, userid=user
-            ),
+            lambda: self._ask(STATUSES, shapes.statuses_of, courseid=course, userid=user),
         )
 
     async def completed(self, course: int, user: int) -> int | None:
@@ -94,7 +113,7 @@ class Answers:
         return await self._act(
             ("completed", course, user),
             lambda: self._ask(
-                "core_completion_get_course_completion_status",
+                COURSE_STATUS,
                 shapes.course_completed_of,
                 courseid=course,
                 userid=user,
@@ -106,7 +125,7 @@ class Answers:
         return await self._act(
             ("grades", course, user),
             lambda: self._ask(
-                "gradereport_user_get_grade_items",
+                GRADE_ITEMS,
                 lambda answer: shapes.grades_of(answer, user),
                 courseid=course,
                 userid=user,
@@ -243,7 +262,7 @@ class Answers:
         found: dict[int, tuple[str, ...]] = {}
         for first in range(0, USERS_MAX, USERS_PER_REQUEST):
             more = await self._ask(
-                "core_enrol_get_enrolled_users",
+                ENROLLED,
                 shapes.enrolled_of,
                 courseid=course,
                 options=enrolled_options(first, USERS_PER_REQUEST),
@@ -277,16 +296,22 @@ class Answers:
                 function, shapes.attempts_of, quizid=quiz, userid=user, status="all", includepreviews=True
             )
             if found is not None:
+                self._lost.difference_update(ATTEMPTS)
                 return found
         return None
 
     async def _structure(self, key: Hashable, ask: Callable[[], Awaitable[T]]) -> T:
-        asked_at, kept = self._kept.get(key, (-1.0, None))
+        asked_at, kept, lost = self._kept.get(key, _NEVER)
         if asked_at >= 0 and self._clock.running() - asked_at < self.service.options.cache_s:
             known: T = kept
+            self._lost |= lost
             return known
-        found = await ask()
-        self._kept[key] = (self._clock.running(), found)
+        before, self._lost = self._lost, set()
+        try:
+            found = await ask()
+            self._kept[key] = (self._clock.running(), found, frozenset(self._lost))
+        finally:
+            self._lost |= before
         self._kept.move_to_end(key)
         while len(self._kept) > ANSWERS_MAX:
             self._kept.popitem(last=False)
@@ -294,7 +319,7 @@ class Answers:
 
     def _is_fresh(self, key: Hashable) -> bool:
         """Whether it was asked for the page under way, or within a second."""
-        asked_at, _ = self._kept.get(key, (-1.0, None))
+        asked_at, *_ = self._kept.get(key, _NEVER)
         return asked_at >= 0 and self._clock.running() - asked_at < 1.0
 
     async def _act(self, key: Hashable, ask: Callable[[], Awaitable[T]]) -> T:
@@ -306,6 +331,7 @@ class Answers:
     async def _ask(self, function: str, read: Callable[[Any], T], **parameters: Parameter) -> T | None:
         now = self._clock.running()
         if now < self._refused.get(function, 0.0):
+            self._lost.add(function)
             return None
         try:
             found = read(await self.service.call(function, **parameters))
@@ -322,6 +348,7 @@ class Answers:
 
     def _tell(self, function: str, why: str, cure: str) -> None:
         """Told once for each function."""
+        self._lost.add(function)
         if function not in self.refusals:
             log.warning("web_service_refused", source=self.service.options.name, function=function, why=why, do=cure)
         self.refusals[function] = why

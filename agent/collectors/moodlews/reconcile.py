@@ -12,13 +12,14 @@ from types import MappingProxyType
 from agent.clock import Clock
 from agent.collectors.logstore.draft import Kinds, drafts_of, observation_of
 from agent.collectors.moodlews import copies, shapes, told
-from agent.collectors.moodlews.answers import Answers
+from agent.collectors.moodlews.answers import ENROLLED, Answers
 from agent.collectors.moodlews.client import WebService
 from agent.collectors.moodlews.copies import Place
 from agent.collectors.moodlews.facts import look_up
+from agent.collectors.moodlews.walk import Walk
 from agent.collectors.numbers import exact
 from agent.collectors.states.tables import Found, as_told
-from agent.collectors.systems.moodle import SITE_COURSE
+from agent.collectors.systems.moodle import RATED, SITE_COURSE
 from agent.config.kinds import KindTable
 from agent.config.ways_in import SUFFIX
 from agent.engine.sighting.untold import COMPLETED, COMPLETION, GRADED
@@ -34,6 +35,9 @@ _COUNTED: Mapping[copies.Verdict, str] = MappingProxyType(
     {"original": "states_seen", "doubtful": "states_doubtful", "copied": "states_copied"}
 )
 
+_OF_LEARNERS = frozenset({COMPLETION, COMPLETED, GRADED})
+"""What is asked learner by learner."""
+
 _Placed = tuple[Found, int | None]
 """A fact, and the activity that it stands in."""
 
@@ -43,6 +47,9 @@ class WebServiceStates:
 
     Only what has stood for the source's ``gap_patience`` is looked at: its post may be on the way. A walk that was
     broken off is done again: what it told is recognised.
+
+    What is refused to us is asked for again at each walk: what was told without it is shown again when it is known, and
+    where nothing of a sort was told in a whole walk, all that happened since is looked at once it is.
     """
 
     def __init__(self, service: WebService, clock: Clock, kinds: Callable[[], KindTable], *, every_s: float) -> None:
@@ -85,7 +92,7 @@ class WebServiceStates:
         """One walk through every course. Only its last page moves the time up to which everything is looked at."""
         began = self._clock.now()
         patience = self._options.gap_patience_s
-        walk = _Walk(
+        walk = Walk(
             since=max((state.start_at or 0) - 1, state.high_water - 2 * patience), until=began - patience, state=state
         )
         self._answers.forget()
@@ -102,14 +109,17 @@ class WebServiceStates:
             async for page in self._course(walk, course, demand):
                 yield page
         anchors = copies.marked(state.anchors, modules=modules, courses=courses, at=began)
-        end = replace(walk.state, anchors=anchors, high_water=max(state.high_water, walk.until))
+        end = replace(walk.over(), anchors=anchors, high_water=max(state.high_water, walk.until))
         yield self._page(end, demand(), (), caught_up=True)
 
-    async def _course(self, walk: _Walk, course: int, demand: Callable[[], Demand]) -> AsyncIterator[Page]:
+    async def _course(self, walk: Walk, course: int, demand: Callable[[], Demand]) -> AsyncIterator[Page]:
         """What is new in one course, some learners a page."""
         wanted = demand()
         if walk.until > walk.since and _looks_at_learners(wanted):
+            self._answers.forget()
             learners = sorted(await self._answers.enrolled(course) or ())
+            if ENROLLED in self._answers.lost:
+                walk.refused |= wanted.names & _OF_LEARNERS
             for first in range(0, len(learners), LEARNERS_AT_ONCE):
                 wanted = demand()
                 self._answers.forget()
@@ -118,14 +128,29 @@ class WebServiceStates:
                     for learner in learners[first : first + LEARNERS_AT_ONCE]
                     for one in await self._of_learner(walk, course, learner, wanted)
                 ]
-                if found or self._clock.running() >= walk.told_at + HEARTBEAT_S:
-                    yield await self._told(walk, found, wanted)
+                async for page in self._parted(walk, course, found, wanted):
+                    yield page
         if walk.until > walk.since and any(fnmatchcase("forum.rated", pattern) for pattern in wanted.patterns):
+            self._answers.forget()
             found = await self._ratings(walk, course)
             if found:
-                yield await self._told(walk, found, wanted)
+                async for page in self._parted(walk, course, found, wanted):
+                    yield page
 
-    async def _of_learner(self, walk: _Walk, course: int, learner: int, demand: Demand) -> list[_Placed]:
+    async def _parted(self, walk: Walk, course: int, found: Sequence[_Placed], demand: Demand) -> AsyncIterator[Page]:
+        """What is new, and what is to be shown again, each in a page of its own."""
+        new = [one for one in found if walk.is_new(one[0])]
+        if new or self._clock.running() >= walk.told_at + HEARTBEAT_S:
+            yield await self._told(walk, new, demand)
+        older = [one for one in found if not walk.is_new(one[0])]
+        if older and course in walk.blind:
+            walk.unsure(one for one, _ in older)
+        elif older:
+            page = await self._told(walk, older, demand)
+            walk.blind |= {course} if self._answers.lost else set()
+            yield replace(page, again=True)
+
+    async def _of_learner(self, walk: Walk, course: int, learner: int, demand: Demand) -> list[_Placed]:
         """What a learner did in a course within the time that is looked at, each with the activity it stands in."""
         found: list[Found] = []
         graded: Iterable[shapes.Graded] = ()
@@ -138,9 +163,10 @@ class WebServiceStates:
         if GRADED in demand.names:
             graded = (await self._answers.grades(course, learner) or {}).values()
             found.extend(told.grades(course, learner, graded))
-        return [(one, told.lesson_of(one, graded)) for one in found if walk.since < one.at <= walk.until]
+        walk.asked(demand.names & _OF_LEARNERS, self._answers.lost)
+        return [(one, told.lesson_of(one, graded)) for one in found if walk.looks_at(one)]
 
-    async def _ratings(self, walk: _Walk, course: int) -> list[_Placed]:
+    async def _ratings(self, walk: Walk, course: int) -> list[_Placed]:
         """The ratings of a course's posts within the time that is looked at."""
         found: list[_Placed] = []
         for forum in await self._answers.forums(course) or ():
@@ -149,15 +175,17 @@ class WebServiceStates:
                 for post in sorted(there.rated):
                     for given in await self._answers.ratings(forum, post):
                         one = told.rating(course, forum, there.posts[post], given, there.words)
-                        if one is not None and walk.since < one.at <= walk.until:
+                        if one is not None and walk.looks_at(one):
                             found.append((one, forum.lesson))
+        walk.asked({RATED}, self._answers.lost)
         return found
 
-    async def _told(self, walk: _Walk, found: Sequence[_Placed], demand: Demand) -> Page:
+    async def _told(self, walk: Walk, found: Sequence[_Placed], demand: Demand) -> Page:
         """The page of what was found: copies put aside, the rest with what is looked up."""
         counts = Counter(walk.state.counts)
         kinds = Kinds(self._kinds())
         seen: list[Observation] = []
+        told_of: list[Found] = []
         for one, lesson in found:
             if one.course is None:
                 continue
@@ -170,9 +198,12 @@ class WebServiceStates:
                 as_told(draft, one)
                 draft.position = walk.state.position + len(seen) + 1
                 seen.append(self._observation(observation_of(draft, source=self.name, site=self._options.site), one))
+                told_of.append(one)
         looked_up = await look_up(seen, demand, self._answers, self._kinds(), self._clock.now())
         if not looked_up.reached and (trouble := self._service.trouble) is not None:
             raise trouble  # the walk is done again: nobody else would look at these a second time
+        if looked_up.refused:
+            walk.unsure(told_of)
         walk.state = replace(
             walk.state, position=walk.state.position + len(seen), counts={name: n for name, n in counts.items() if n}
         )
@@ -200,17 +231,5 @@ class WebServiceStates:
         )
 
 
-class _Walk:
-    """One walk: what was changed after ``since`` and not after ``until``; the state that its last page told."""
-
-    __slots__ = ("since", "state", "told_at", "until")
-
-    def __init__(self, *, since: int, until: int, state: SourceState) -> None:
-        self.since = since
-        self.until = until
-        self.state = state
-        self.told_at = 0.0
-
-
 def _looks_at_learners(demand: Demand) -> bool:
-    return not demand.names.isdisjoint({COMPLETION, COMPLETED, GRADED})
+    return not demand.names.isdisjoint(_OF_LEARNERS)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import islice
 from statistics import median_low
+from types import MappingProxyType
 
 from agent.clock import Clock
 from agent.collectors.logstore.dialects.connect import database_for
@@ -21,6 +22,7 @@ from agent.collectors.states import late
 from agent.collectors.states.late import Late
 from agent.collectors.states.tables import TABLES, Found, Table, as_told
 from agent.collectors.states.told import PAUSE_S, Restores, untold_by, untold_until
+from agent.collectors.unsure import SURE, unread_since, widened
 from agent.config.kinds import KindTable
 from agent.config.ways_in import SUFFIX
 from agent.model import Demand, Observation, Page, SourceState
@@ -38,17 +40,38 @@ _NEWEST = "SELECT MIN(id), MAX(id) FROM {[table]}"
 
 
 class _Sweep:
-    """One walk: what was changed after ``since`` and not after ``until``, at which table it is, and after which id."""
+    """One walk: what was changed after ``since`` and not after ``until``, at which table it is, and after which id.
 
-    __slots__ = ("after", "newest", "restores", "since", "table", "until")
+    Of a table that could not be read for a while all since then is looked at: ``unread`` says after when. ``lost`` are
+    tables that cannot be read in this walk.
+    """
 
-    def __init__(self, since: int, until: int) -> None:
+    __slots__ = ("after", "lost", "newest", "restores", "since", "table", "unread", "until")
+
+    def __init__(self, since: int, until: int, unread: Mapping[str, int] = MappingProxyType({})) -> None:
         self.since = since
         self.until = until
-        self.restores = Restores(since=since, began=until)
+        self.unread = unread
+        self.restores = Restores(since=min(since, *unread.values()) if unread else since, began=until)
         self.table = 0
         self.after: int | None = None
         self.newest = 0
+        self.lost: set[str] = set()
+
+    @property
+    def over(self) -> bool:
+        """Whether every table was walked through."""
+        return self.table >= len(TABLES) or self.until <= self.since
+
+    def since_of(self, table: Table) -> int:
+        """After when a table's rows are looked at."""
+        return min(self.since, self.unread.get(table.name, self.since))
+
+    def still_unread(self, demand: Demand) -> dict[str, int]:
+        """Of which tables that are wanted nothing could be read, and since when."""
+        return {
+            table.name: self.since_of(table) for table in TABLES if table.name in self.lost and table.wanted(demand)
+        }
 
 
 class StateCollector:
@@ -56,6 +79,9 @@ class StateCollector:
 
     ``begins`` tells when payment by that log begins, None as long as it was never read. Only what has stood for the
     log's ``gap_patience`` is looked at. A walk that was broken off is done again: what it told is recognised.
+
+    What a table that cannot be read costs is looked for again, at each walk: what would have been looked up in it, and,
+    where it is one of the tables that are walked through, all that was changed since.
     """
 
     def __init__(
@@ -75,6 +101,7 @@ class StateCollector:
         self._log = database_for(options, log=True)
         self._states = self._log if options.log_url is None else database_for(options)
         self._late = Late()
+        self._blind = False
 
     @property
     def name(self) -> str:
@@ -88,7 +115,11 @@ class StateCollector:
             begins = self._begins()
             if begins is not None:
                 first = not state.high_water
-                async for page in self._walked(replace(state, start_at=begins), demand):
+                state = replace(state, start_at=begins)
+                async for page in self._looked_again(state, demand):
+                    state = page.state
+                    yield page
+                async for page in self._walked(state, demand):
                     state = page.state
                     yield page
                 async for page in self._looked_back(state, demand, first=first):
@@ -112,14 +143,34 @@ class StateCollector:
         """One walk through every wanted table. Only its last page moves the time up to which everything is compared."""
         patience = int(self._options.gap_patience_s)
         since = max((state.start_at or 0) - 1, state.high_water - 2 * patience)
-        sweep = _Sweep(since=since, until=self._clock.now() - patience)
-        while sweep.table < len(TABLES) and sweep.until > sweep.since:
+        marks = {table.name: state.counts.get(unread_since(table.name)) for table in TABLES}
+        unread = {name: after for name, after in marks.items() if after is not None}
+        sweep = _Sweep(since=since, until=self._clock.now() - patience, unread=unread)
+        while not sweep.over:
             page = await self._slice(sweep, TABLES[sweep.table], state, demand())
             state = page.state
             if page.observations:
                 yield page
-        state = replace(state, high_water=max(state.high_water, sweep.until))
+        counts = {name: count for name, count in state.counts.items() if name not in set(map(unread_since, marks))}
+        still = sweep.still_unread(demand()) if sweep.over and sweep.table else unread
+        counts |= {unread_since(name): after for name, after in still.items()}
+        state = replace(state, high_water=max(state.high_water, sweep.until), counts=counts)
         yield self._page(state, demand(), (), caught_up=True)
+
+    async def _looked_again(self, state: SourceState, demand: Callable[[], Demand]) -> AsyncGenerator[Page, None]:
+        """What was told while something about it could not be looked up: shown again, where it can be now."""
+        if state.unsure == SURE:
+            return
+        sweep = _Sweep(*state.unsure)
+        while not sweep.over:
+            page = await self._slice(sweep, TABLES[sweep.table], state, demand())
+            if self._blind or sweep.lost:
+                return
+            counts = Counter(page.state.counts)
+            counts["states_looked_up_again"] += len(page.observations)
+            state = replace(page.state, unsure=SURE if sweep.over else state.unsure, counts=dict(counts))
+            if page.observations or sweep.over:
+                yield replace(page, state=state, again=True)
 
     async def _looked_back(
         self, state: SourceState, demand: Callable[[], Demand], *, first: bool
@@ -171,9 +222,14 @@ class StateCollector:
         seen = [self._observation(draft, one, first + n) for n, (draft, one) in enumerate(drafts)]
         seen = [replace(one, marks=one.marks | {"backdated"}) if one.occurred_at < held else one for one in seen]
         counts["states_late"] += len(seen)
+        state = self._unsure(state, [one for _, one in drafts])
         return self._page(
             replace(state, position=state.position + len(found), counts=dict(counts)), demand, seen, caught_up=False
         )
+
+    def _unsure(self, state: SourceState, found: Sequence[Found]) -> SourceState:
+        """The state after something about these could not be looked up, where that was so."""
+        return widened(state, [one.at for one in found], lost=self._blind)
 
     async def _slice(self, sweep: _Sweep, table: Table, state: SourceState, demand: Demand) -> Page:
         """The next ids of a table, in one short transaction; the sweep goes on to the next table after its last."""
@@ -181,15 +237,18 @@ class StateCollector:
             sweep.table, sweep.after = sweep.table + 1, None
             return self._page(state, demand, (), caught_up=False)
         counts = Counter(state.counts)
+        unreadable, self._blind = counts["tables_unreadable"], False
         async with self._snapshots():
             if sweep.after is None:
                 ((lowest, newest),) = await self._ask(_NEWEST.replace("[table]", table.name), counts) or [(None, None)]
                 sweep.after, sweep.newest = (lowest or 1) - 1, newest or 0
             after, upto = sweep.after, min(sweep.newest, sweep.after + SPAN_IDS)
-            rows = await self._ask(table.rows, counts, after, upto, sweep.since, sweep.until)
+            rows = await self._ask(table.rows, counts, after, upto, sweep.since_of(table), sweep.until)
             there = [table.found(row) for row in rows]
             found = await untold_by(self._log, there) if there else []
             drafts = await self._drafts(table, found, sweep.restores, state, demand, counts) if found else []
+        if counts["tables_unreadable"] > unreadable:
+            sweep.lost.add(table.name)
         if table.late:
             self._late.passed(there, self._clock.now())
         sweep.after = upto
@@ -197,6 +256,7 @@ class StateCollector:
             sweep.table, sweep.after = sweep.table + 1, None
         first = state.position + 1
         seen = [self._observation(draft, one, first + n) for n, (draft, one) in enumerate(drafts)]
+        state = self._unsure(state, [one for _, one in drafts])
         state = replace(state, position=state.position + len(rows), counts=dict(counts))
         return self._page(state, demand, seen, caught_up=False)
 
@@ -226,7 +286,7 @@ class StateCollector:
                 drafts.append((draft, one))
         for number, (draft, _) in enumerate(drafts):
             draft.position = number
-        await look_up(self._states, [draft for draft, _ in drafts], demand, kinds, self._options)
+        self._blind = bool(await look_up(self._states, [draft for draft, _ in drafts], demand, kinds, self._options))
         return drafts
 
     async def _doubtful(

@@ -19,6 +19,7 @@ from tests.integration.webservices.campus import (
     submitted,
 )
 from tests.rule_stories import rule
+from tests.sites import NOW
 
 QUIZ_80 = rule(on="quiz.submitted", more='conditions = { score_pct = ">=60" }')
 LESSON = rule(on="lesson.completed")
@@ -137,3 +138,63 @@ async def test_many_posts_are_recorded_in_pages_that_cost_few_requests(tmp_path:
         assert [len(page.observations) for page in at.pages] == [50, 50, 20]
         assert at.web.functions_asked() == ["core_course_get_contents", "core_enrol_get_enrolled_users"]
         assert at.at.balances() == {MOODLE_LEARNER: 10}
+
+
+ENROLLED, ATTEMPTS = "core_enrol_get_enrolled_users", "mod_quiz_get_user_quiz_attempts"
+LONG_AGO = NOW - 7_200
+"""An act that is not about to be saved any more."""
+
+
+async def test_what_waits_for_a_right_is_paid_or_refused_once_it_is_given_however_late(tmp_path: Path) -> None:
+    async with hosted(tmp_path, LESSON) as at:
+        at.web.moods.codes[ENROLLED] = "nopermissions"
+        await at.post(
+            completed(at=LONG_AGO), completed(learner=TEACHER, at=LONG_AGO), completed(learner=36, at=LONG_AGO)
+        )
+        assert at.at.reasons() == ["roles unknown"] * 3
+        for _ in range(3):
+            at.clock.at += 3_600
+            asked = len(at.web.asked)
+            await at.read()
+            assert len(at.web.asked) - asked <= 2, "a right that is never given costs little"
+        assert at.pages[-1].state.unsure != (0, 0)
+        at.web.moods.codes.clear()
+        at.clock.at += 3_600
+        await at.read()
+        assert at.at.balances() == {MOODLE_LEARNER: 10, "36": 10}
+        assert at.at.reasons()[3:] == ["never earns: staff"]
+        assert at.pages[-1].state.unsure == (0, 0)
+        asked = len(at.web.asked)
+        at.clock.at += 3_600
+        await at.read()
+        assert len(at.web.asked) == asked
+
+
+async def test_a_course_that_stays_closed_to_us_keeps_no_other_waiting(tmp_path: Path) -> None:
+    async with hosted(tmp_path, LESSON) as at:
+        at.web.moods.codes[ENROLLED] = "nopermissions"
+        closed = [completed(lesson=300 + n, learner=36, at=LONG_AGO, courseid="9") for n in range(61)]
+        await at.post(*closed[:-1], completed(at=LONG_AGO), closed[-1])
+        at.web.moods.codes.clear()
+        at.web.moods.closed = {9}
+        at.clock.at += 3_600
+        await at.read()
+        assert at.at.balances() == {}, "the first page is of the closed course, and then there is a rest"
+        at.clock.at += 3_600
+        await at.read()
+        assert at.at.balances() == {MOODLE_LEARNER: 10}
+        assert at.pages[-1].state.unsure == (0, 62)
+
+
+async def test_a_preview_is_not_taken_for_an_attempt_where_attempts_are_not_told(tmp_path: Path) -> None:
+    async with hosted(tmp_path, rule(on="quiz.submitted")) as at:
+        attempt(at.site, 1, marks=3, preview=1)
+        attempt(at.site, 2, marks=3)
+        at.web.moods.codes |= {ATTEMPTS: "nopermissions", "mod_quiz_get_user_attempts": "accessexception"}
+        await at.post(submitted(1), submitted(2))
+        assert (at.at.balances(), at.at.reasons()) == ({}, ["preview unknown"] * 2)
+        at.web.moods.codes.clear()
+        at.clock.at += 3_600
+        await at.read()
+        assert at.at.balances() == {MOODLE_LEARNER: 10}
+        assert at.at.reasons()[2:] == ["never earns: quiz preview"]

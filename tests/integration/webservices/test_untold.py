@@ -243,3 +243,39 @@ async def test_only_what_rules_want_is_asked_for(tmp_path: Path) -> None:
         await began(at)
         await at.walk()
     assert set(at.web.functions_asked()) == {"core_course_get_courses_by_field", "core_course_get_contents"}
+
+
+async def test_what_a_walk_found_while_a_right_was_missing_is_shown_again_once_it_is_given(tmp_path: Path) -> None:
+    async with hosted(tmp_path, rule(more='once_per = "section"'), **START) as at:
+        await began(at)
+        at.web.moods.codes["core_enrol_get_enrolled_users"] = "nopermissions"
+        done(at.site, at=NOW + 60)
+        await at.walk()
+        assert told(at) == [], "nobody knows who is in the course"
+        at.clock.at += 86_400
+        at.web.moods.codes = {"core_course_get_contents": "nopermissions"}
+        await at.walk()
+        assert at.at.reasons() == ["no section"]
+        assert at.pages[-1].state.unsure == (NOW + 59, NOW + 60)
+        at.clock.at += 86_400
+        at.web.moods.codes.clear()
+        await at.walk()
+        assert at.at.balances() == {"35": 10}
+        assert at.pages[-1].state.unsure == (0, 0)
+
+
+async def test_what_happened_while_completions_were_refused_is_found_when_they_are_told(tmp_path: Path) -> None:
+    async with hosted(tmp_path, LESSON, **START) as at:
+        await began(at)
+        at.web.moods.codes["core_completion_get_activities_completion_status"] = "nopermissions"
+        done(at.site, at=NOW + 60)
+        for _ in range(2):
+            at.clock.at += 86_400
+            await at.walk()
+        since = at.pages[-1].state.counts["completions_unread_since"]
+        assert since < NOW + 60
+        at.web.moods.codes.clear()
+        at.clock.at += 900
+        await at.walk()
+        assert at.at.balances() == {"35": 10}
+        assert "completions_unread_since" not in at.pages[-1].state.counts

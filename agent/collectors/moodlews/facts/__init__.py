@@ -49,4 +49,5 @@ async def look_up(
         observations=[look.told() for look in batch.looks],
         owed=frozenset(look.seen.position for look in batch.looks if look.owed),
         reached=reached,
+        refused=bool(answers.lost),
     )

@@ -8,12 +8,15 @@ from fractions import Fraction
 
 from agent.collectors.moodlews.answers import Answers
 from agent.collectors.numbers import whole, whole_number
+from agent.collectors.systems.moodle import QUIZ_MARKED, QUIZ_REGRADED, QUIZ_SUBMITTED
 from agent.config.facts import FACTS
 from agent.config.kinds import KindTable
 from agent.model import Demand, EventMark, Fact, Observation, PersonMark
 
 SETTLES_S = 3_600
 """A post can be here before what it tells is saved. So long after the act it is looked at again."""
+QUIZ_EVENTS = frozenset({QUIZ_SUBMITTED, QUIZ_REGRADED, QUIZ_MARKED})
+"""Acts about an attempt, which may be a teacher's preview."""
 _ENTRIES = {entry.name: entry for entry in FACTS}
 
 
@@ -101,9 +104,11 @@ class Batch:
             look.owed = True
 
     def owe_all(self) -> None:
-        """Nothing can be known now: look at all of it again, and believe nobody to be no teacher."""
+        """Nothing can be known now: look at all of it again, and believe nobody to be no teacher, nor at work."""
         for look in self.looks:
             look.owed = True
+            if look.seen.lms_event in QUIZ_EVENTS:
+                look.marks.add("preview_unknown")
             if "staff" in self.facts and look.course is not None:
                 for person in look.people.values():
                     look.person_marks.setdefault(person, "roles_unknown")

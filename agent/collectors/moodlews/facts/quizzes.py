@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from agent.collectors.moodlews.facts.batch import Batch, Look, number_of, per_cent
+from agent.collectors.moodlews.answers import ATTEMPTS, CONTENTS
+from agent.collectors.moodlews.facts.batch import QUIZ_EVENTS, Batch, Look, number_of, per_cent
 from agent.collectors.moodlews.shapes import Attempt
 from agent.collectors.numbers import exact
-from agent.collectors.systems.moodle import QUIZ_MARKED, QUIZ_REGRADED, QUIZ_SUBMITTED
+from agent.collectors.systems.moodle import QUIZ_SUBMITTED
 
-_LOOKED_AT = frozenset({QUIZ_SUBMITTED, QUIZ_REGRADED, QUIZ_MARKED})
 _OVER = frozenset({"finished", "abandoned"})
 
 
 async def quizzes(batch: Batch) -> None:
     """Mark previews whatever is wanted; score, attempt and lateness where they are."""
     for look in batch.looks:
-        if look.seen.lms_event not in _LOOKED_AT or look.instance is None or look.learner is None:
+        if look.seen.lms_event not in QUIZ_EVENTS or look.learner is None:
             continue
-        attempts = await batch.answers.attempts(look.instance, look.learner)
+        known = look.instance is not None
+        attempts = await batch.answers.attempts(look.instance, look.learner) if look.instance is not None else None
         if attempts is None:
+            if not batch.answers.lost.isdisjoint(ATTEMPTS if known else {CONTENTS}):
+                look.marks.add("preview_unknown")
             continue
         attempt = attempts.get(number_of(look.seen.object_id) or 0)
         if attempt is None or attempt.state not in _OVER:
