@@ -11,12 +11,13 @@ from types import MappingProxyType
 
 from agent.clock import Clock
 from agent.collectors.logstore.draft import Kinds, drafts_of, observation_of
-from agent.collectors.moodlews import copies, shapes, told
+from agent.collectors.moodlews import shapes
 from agent.collectors.moodlews.answers import ENROLLED, Answers
 from agent.collectors.moodlews.client import WebService
-from agent.collectors.moodlews.copies import Place
 from agent.collectors.moodlews.facts import look_up
-from agent.collectors.moodlews.walk import Walk
+from agent.collectors.moodlews.walking import copies, told
+from agent.collectors.moodlews.walking.copies import Place
+from agent.collectors.moodlews.walking.walk import Walk
 from agent.collectors.numbers import exact
 from agent.collectors.states.tables import Found, as_told
 from agent.collectors.systems.moodle import RATED, SITE_COURSE
