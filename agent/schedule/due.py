@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 
 from agent.engine.rulebook import Rulebook
-from agent.engine.schedule.coming import Due, due_at, matters
+from agent.engine.schedule.coming import Due, due_at, matters, settled_by_nothing
 from agent.engine.timing.timetable import Span, utc
 from agent.ledger import sources
 from agent.ledger.schedule import datasets, runs
@@ -40,9 +40,8 @@ def again(connection: sqlite3.Connection, rulebook: Rulebook) -> Iterator[tuple[
 
 
 def is_empty(connection: sqlite3.Connection, due: Due) -> bool:
-    """Whether nothing at all happened in its span, where that settles it: who is absent did nothing either."""
-    spec = due.timed.spec
-    if spec.anniversary is not None or spec.inactivity is not None:
+    """Whether nothing at all happened in its span, where that settles it."""
+    if not settled_by_nothing(due.timed):
         return False
     first = datasets.first_act(connection, due.span.begin)
     return first is None or first >= due.span.end

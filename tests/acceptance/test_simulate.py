@@ -23,6 +23,20 @@ MORE = (
     + '[[rule]]\nid = "login"\non = "user.logged_in"\naward = 1\n'
     + '[budget]\npoints = "100/ever"\n'
 )
+TIMED = """
+[[scheduled]]
+id = "day"
+every = "day"
+settle = "1s"
+rank = { by = "acts with lesson.completed" }
+places = [7]
+[[scheduled]]
+id = "raffle"
+every = "day"
+settle = "1s"
+draw = { winners = 1, seed = "chain" }
+award = 5
+"""
 COMPLETED = r"\core\event\course_module_completion_updated"
 DAY = 86_400
 FIRST = 1_795_046_400  # 2026-11-19T00:00:00Z
@@ -36,7 +50,7 @@ def at(tmp_path: Path) -> Campus:
         put(site, "user", id=user, username=f"u{user}", deleted=0, idnumber="", firstname="A", lastname="B", email="")
     done = {"eventname": COMPLETED, "objecttable": "course_modules_completion", "contextlevel": 70}
     for n in range(1, 7):
-        user, when = (35, FIRST + n) if n < 6 else (36, FIRST + DAY)
+        user, when = (35, FIRST + n) if n < 6 else (36, FIRST + DAY + 2)
         row = {"objectid": n, "contextinstanceid": n, "relateduserid": user, "userid": user, "timecreated": when}
         log(site, n, other='{"completionstate":1}', **done, **row)
     log(site, 7, eventname=r"\core\event\user_loggedin", userid=36, timecreated=FIRST + DAY + 9)
@@ -104,8 +118,21 @@ def test_other_rules_are_compared_with_those_that_run(at: Campus) -> None:
     assert any("as of now instead of as of then" in remark and "staff" in remark for remark in told["remarks"])
 
 
-def test_what_no_rule_asked_for_is_not_in_the_ledger_and_that_is_told(at: Campus) -> None:
-    told = at.json("rules", "simulate", "--rules", new_rules(at), "--from", "ledger")
+def test_what_no_rule_asked_for_is_not_in_the_ledger_and_what_is_decided_at_a_time_is_told_apart(at: Campus) -> None:
+    words = (
+        "rules",
+        "simulate",
+        "--rules",
+        new_rules(at, MORE.replace("100/ever", "500/ever") + TIMED),
+        "--until",
+        "2026-11-20",
+    )
+    told = at.json(*words, "--from", "ledger")
+    assert "day" not in {row["rule"] for row in told["rules"]}
+    paid = {"awards": 1, "learners": 1, "amount": "7", "against": "0", "difference": "+7"}
+    assert told["scheduled"][0] | {"runs": 1} == {"scheduled": "day", "runs": 1, "currency": "points"} | paid
+    assert told["drawn"][0] | {"runs": 1} == {"scheduled": "raffle", "runs": 1, "winners": 1, "prizes": {"points": "5"}}
+    assert "raffle: who is drawn is chance, so that its prizes are in nobody's figures and no total" in told["remarks"]
     assert "login" not in {row["rule"] for row in told["rules"]}
     assert any(r"\core\event\user_loggedin" in remark and "--from log" in remark for remark in told["remarks"])
 

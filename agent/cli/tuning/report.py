@@ -79,20 +79,51 @@ class Report:
     def by_rule(self) -> list[dict[str, Any]]:
         """One row for each rule and account, the rules' own order first."""
         order = {rule.id: n for trial in reversed(self.trials) for n, rule in enumerate(trial.rulebook.rules)}
-        keys = {*self.found.awards, *(self.other.awards if self.other else ())}
-        rows = []
-        for rule, account in sorted(keys, key=lambda key: (order.get(key[0], 0), key)):
-            awards, units = self.found.awards.get((rule, account), (0, 0))
-            row = {
-                "rule": rule,
-                "currency": account,
-                "awards": awards,
-                "learners": self.found.paid_by(rule),
-                "amount": self.amount(account, units),
-            }
-            against = self.other.awards.get((rule, account), (0, 0))[1] if self.other else None
-            rows.append(row | self._compared(account, units, against))
+        keys = [key for key in self._paying() if key[0] not in self._timed()]
+        return [
+            {"rule": rule} | self._paid(rule, account)
+            for rule, account in sorted(keys, key=lambda key: (order.get(key[0], 0), key))
+        ]
+
+    def scheduled(self) -> list[dict[str, Any]]:
+        """One row for each scheduled reward and account, in their own order; one without prizes has none."""
+        paying, rows = self._paying(), list[dict[str, Any]]()
+        for name in self._timed():
+            mine = sorted(account for rule, account in paying if rule == name)
+            runs = {"scheduled": name, "runs": self.found.scheduled[name].count if name in self.found.scheduled else 0}
+            rows.extend(runs | self._paid(name, account) for account in mine or ("",))
         return rows
+
+    def drawn(self) -> list[dict[str, Any]]:
+        """What draws would pay to whom chance picks."""
+        return [
+            {
+                "scheduled": name,
+                "runs": runs.count,
+                "winners": runs.drawn,
+                "prizes": {account: self.amount(account, units) for account, units in sorted(runs.chance.items())},
+            }
+            for name, runs in self.found.scheduled.items()
+            if runs.drawn
+        ]
+
+    def _timed(self) -> list[str]:
+        """Every scheduled reward."""
+        return list(dict.fromkeys(timed.spec.id for trial in self.trials for timed in trial.rulebook.scheduled))
+
+    def _paying(self) -> set[tuple[str, str]]:
+        return {*self.found.awards, *(self.other.awards if self.other else ())}
+
+    def _paid(self, rule: str, account: str) -> dict[str, Any]:
+        awards, units = self.found.awards.get((rule, account), (0, 0))
+        row = {
+            "currency": account,
+            "awards": awards,
+            "learners": self.found.paid_by(rule),
+            "amount": self.amount(account, units),
+        }
+        against = self.other.awards.get((rule, account), (0, 0))[1] if self.other else None
+        return row | self._compared(account, units, against)
 
     def gainers(self) -> list[dict[str, Any]]:
         """The biggest gainers of each currency."""
@@ -180,6 +211,8 @@ class Report:
                 "learners": len(self.found.gainers()),
                 "totals": self.totals(),
                 "rules": self.by_rule(),
+                "scheduled": self.scheduled(),
+                "drawn": self.drawn(),
                 "shadow": self.in_shadow(),
                 "gainers": self.gainers(),
                 "held": self.held(),
@@ -199,6 +232,9 @@ class Report:
         costs = ("cost", *(("cost_against",) if self.other else ())) if self.prices else ()
         _section("What it comes to", self.totals(), ("currency", "learners", "amount", *compared, *costs))
         _section("By rule", self.by_rule(), ("rule", "currency", "awards", "learners", "amount", *compared))
+        timed = ("scheduled", "runs", "currency", "awards", "learners", "amount", *compared)
+        _section("Scheduled: decided at a time", self.scheduled(), timed)
+        _section("Drawn by chance, in no other figure", self.drawn(), ("scheduled", "runs", "winners", "prizes"))
         _section("In shadow: decided, not paid", self.in_shadow(), ("rule", "currency", "awards", "amount"))
         _section("Who gains most", self.gainers(), ("learner", "currency", "amount", *compared))
         for account in self.accounts():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+import time
+from collections.abc import Container, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -68,12 +69,13 @@ def simulate(
 ) -> None:
     """Tell who would gain what by rules, over what was recorded or straight from the log. Nothing is written.
 
-    The rules count as in force from the first event: earlier ones fill limits, those since --since are counted.
+    The rules count as in force from the first event: earlier ones fill limits, those since --since are counted. What is
+    [[scheduled]] is carried out as soon as it has settled.
 
     Example: rewards-agent rules simulate --rules autumn.toml --since 2026-09-01 --price "0.01 GBP"
     """
     from agent.cli.terms.inforce import span_of
-    from agent.cli.tuning import worth
+    from agent.cli.tuning import remarks, worth
     from agent.cli.tuning.report import Report
     from agent.engine.whatif.trial import Trial
 
@@ -84,17 +86,23 @@ def simulate(
             origin = Origin.ledger if ledger is not None else Origin.log
         sets = _sets(rules, against, settings, ledger)
         begin, end = span_of(since, until, sets[0][1])
-        trials = [Trial(rulebook, since=begin, until=end) for _, rulebook in sets]
+        absent = _absent(ledger)
+        trials = [Trial(rulebook, since=begin, until=end, absent=absent) for _, rulebook in sets]
         prices = worth.prices(sets[0][0], price or ())
         if origin is Origin.ledger and ledger is None:
             raise InvalidInputError("there is no ledger yet", hint="use --from log")
         _fold(origin, settings, ledger, sets, trials, begin, end)
+        now = int(time.time())
+        unsettled, *_ = [trial.finish(now) for trial in trials]
         report = Report(
             heading=_heading(origin, since, until, sets, trials),
             trials=trials,
             names=("these rules", "against")[: len(sets)],
             prices=prices,
-            remarks=_remarks(origin, settings, ledger, sets, begin),
+            remarks=[
+                *remarks.of_runs(trials[0].findings, unsettled),
+                *remarks.of_origin(settings, ledger if origin is Origin.ledger else None, sets, begin),
+            ],
         )
     if csv is not None:
         report.write_csv(csv)
@@ -111,6 +119,13 @@ def _ledger(settings: Settings, stack: contextlib.ExitStack) -> sqlite3.Connecti
 
     data_dir = settings.agent.data_dir
     return stack.enter_context(file.reading(data_dir)) if file.ledger_path(data_dir).exists() else None
+
+
+def _absent(ledger: sqlite3.Connection | None) -> Container[str]:
+    """Who takes no part by now, as far as this agent knows."""
+    from agent.ledger.record import agreed, erased
+
+    return agreed.absent(ledger, erased.out_now(ledger)) if ledger is not None else frozenset()
 
 
 def _sets(
@@ -167,32 +182,3 @@ def _heading(
     if len(sets) > 1:
         heading["against"] = sets[1][0].version[:12]
     return heading | {"events": trials[0].events}
-
-
-def _remarks(
-    origin: Origin, settings: Settings, ledger: sqlite3.Connection | None, sets: Sequence[Rules], begin: int
-) -> list[str]:
-    from agent.cli.tuning import history
-    from agent.engine.whatif.trial import demand_of, looked_up
-
-    rulebooks = [rulebook for _, rulebook in sets]
-    said = []
-    if any(rulebook.scheduled for rulebook in rulebooks):
-        said.append("what is [[scheduled]] is left out: rewards-agent scheduled run --dry-run tells it")
-    if origin is Origin.log:
-        facts = looked_up(demand_of(rulebooks))
-        if facts:
-            said.append(f"as of now instead of as of then, because the log does not tell them: {', '.join(facts)}")
-        if begin:
-            said.append("what happened before --since is not known: once_per and limits count from there")
-        if settings.post_sources:
-            said.append("posted events are not in a log: --from ledger has them")
-    elif ledger is not None:
-        names, facts_absent = history.lacking(ledger, rulebooks)
-        if names:
-            listed = ", ".join(sorted(names))
-            said.append(f"not recorded all the time, since no rule asked for it: {listed}; --from log reads it")
-        if facts_absent:
-            listed = ", ".join(sorted(facts_absent))
-            said.append(f"not looked up all the time, so unknown where it is missing: {listed}; --from log looks it up")
-    return said

@@ -33,6 +33,11 @@ def due_at(timed: Timed, nominal: int) -> Due:
     return Due(timed=timed, nominal=nominal, span=timed.timetable.span(nominal))
 
 
+def settled_by_nothing(timed: Timed) -> bool:
+    """Whether a time without any act settles it; not where absence counts: who is absent did nothing either."""
+    return timed.spec.anniversary is None and timed.spec.inactivity is None
+
+
 def first_of_all(each: Due, coming: Sequence[Due]) -> list[str]:
     """Runs whose prizes count into this one and are not decided yet."""
     among = each.timed.spec.among

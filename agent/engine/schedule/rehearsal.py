@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 
 from agent.engine.evaluate import Verdict
 from agent.engine.rulebook import Rulebook, Timed
 from agent.engine.schedule import deciding
-from agent.engine.schedule.coming import Due, due_at, first_of_all
+from agent.engine.schedule.coming import Due, due_at, first_of_all, settled_by_nothing
 from agent.engine.schedule.compiling import kinds_of
 from agent.engine.schedule.looking import Look, look
 from agent.engine.schedule.remembered import Remembered
@@ -29,10 +29,10 @@ class Ran:
 
 
 class Rehearsal:
-    """Which runs are carried out when, as the agent would that reads everything at once."""
+    """Which runs are carried out when, as the agent would that reads everything at once; without who is ``absent``."""
 
-    def __init__(self, rulebook: Rulebook) -> None:
-        self.past = Remembered(rulebook.scheduled)
+    def __init__(self, rulebook: Rulebook, absent: Container[str] = frozenset()) -> None:
+        self.past = Remembered(rulebook.scheduled, absent)
         self._rulebook = rulebook
         self._newest: dict[str, int] = {}
         self._coming: dict[str, Due | None] = {}
@@ -64,10 +64,11 @@ class Rehearsal:
     def run(self, due: Due) -> Ran:
         """Carry out a run: the next of its reward is the one to come."""
         name = due.timed.spec.id
-        found = look(self.past.over(due.span), due.span, due.timed, self._rulebook)
+        empty = settled_by_nothing(due.timed) and self.past.is_empty(due.span)
+        found = Look() if empty else look(self.past.over(due.span), due.span, due.timed, self._rulebook)
         self._newest[name] = due.nominal
         self._coming.pop(name, None)
-        self.past.forget(self._needed())
+        self.past.forget(self._needed(), min((each.span.begin for each in self.coming()), default=NEVER))
         verdicts = deciding.verdicts(found.winners, due.timed, due.nominal, self._rulebook)
         return Ran(due=due, found=found, verdicts=verdicts)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
@@ -50,11 +51,13 @@ class _Rows(Generic[_T]):
 class Remembered:
     """Acts and awards in any order, each kept as long as a run to come can look at it.
 
-    ``first_act`` is when (seconds UTC) the earliest was, None before there is one.
+    ``first_act`` is when (seconds UTC) the earliest was, None before there is one; who is ``absent`` takes no part.
     """
 
-    def __init__(self, scheduled: Iterable[Timed]) -> None:
+    def __init__(self, scheduled: Iterable[Timed], absent: Container[str] = frozenset()) -> None:
+        self._absent = absent
         self.first_act: int | None = None
+        self._times = array("q")
         self._acts: dict[str, _Rows[Event]] = {}
         self._firsts: dict[tuple[str, Role], dict[str, Event]] = {}
         self._earned: dict[str, _Rows[Earned]] = {}
@@ -75,6 +78,7 @@ class Remembered:
             return
         at, kind = seen.occurred_at, seen.kind or ""
         self.first_act = at if self.first_act is None else min(at, self.first_act)
+        insort(self._times, at)
         for name in {kind, ""} & self._acts.keys():
             self._acts[name].add(at, event)
         for (name, role), firsts in self._firsts.items():
@@ -100,8 +104,17 @@ class Remembered:
             act = next((row.act for row in mine), act)
         rows.add(at, Earned(learner=one.learner, rule=one.rule_id, amount=amount, act=act))
 
-    def forget(self, before: Mapping[str, int]) -> None:
-        """Let go of what is older than any run to come looks at, by kind or currency: all that is not named."""
+    def is_empty(self, span: Span) -> bool:
+        """Whether nothing at all happened in a span."""
+        first = bisect_left(self._times, span.begin)
+        return first == len(self._times) or self._times[first] >= span.end
+
+    def forget(self, before: Mapping[str, int], spans: int) -> None:
+        """Let go of what is older than any run to come looks at, by kind or currency: all that is not named.
+
+        No span to come begins before ``spans`` (seconds UTC).
+        """
+        del self._times[: bisect_left(self._times, spans)]
         for name, acts in self._acts.items():
             acts.forget(before.get(name, _NEVER))
         for name, earned in self._earned.items():
@@ -109,22 +122,22 @@ class Remembered:
 
     def over(self, span: Span) -> Stretch:
         """What a run looks at."""
-        return Stretch(span, self._acts, self._firsts, self._earned)
+        return Stretch(span, self._absent, self._acts, self._firsts, self._earned)
 
 
 class Stretch:
-    """A span of it, as a `looking.Past`. Everybody takes part, and prizes count as the rules of now say."""
-
-    absent: frozenset[str] = frozenset()
+    """A span of it, as a `looking.Past`. Prizes count as the rules of now say."""
 
     def __init__(
         self,
         span: Span,
+        absent: Container[str],
         acts: Mapping[str, _Rows[Event]],
         firsts: Mapping[tuple[str, Role], Mapping[str, Event]],
         earned: Mapping[str, _Rows[Earned]],
     ) -> None:
         self._span = span
+        self.absent = absent
         self._acts = acts
         self._firsts = firsts
         self._earned = earned

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent.config.facts import FactTable
@@ -11,10 +11,16 @@ from agent.engine import evaluate
 from agent.engine.challenge import completing
 from agent.engine.derived import fold as derived
 from agent.engine.rulebook import BADGE, Rulebook
+from agent.engine.schedule.coming import Due
+from agent.engine.schedule.compiling import SOURCE
 from agent.engine.whatif.memory import Memory
+from agent.engine.whatif.timed import Runs, Timed
 from agent.model import Decision, Demand, Event, Observation, Outcome, Posting
 
 _HELD, _REFUSED, _SHADOW, _REVERSED = Outcome.held, Outcome.refused, Outcome.shadow, Outcome.reversed
+
+FOREVER = 2**62
+"""Seconds UTC that nothing reaches."""
 
 Tallies = dict[tuple[str, str], list[int]]
 """(rule, account) → [awards, amount in smallest units]."""
@@ -36,7 +42,8 @@ class Findings:
     ``awards`` and ``shadow`` (what rules in shadow would have given) are per rule and account; ``gains`` is
     account → learner → amount; ``learners`` counts each rule's awards by learner; ``refused`` counts (rule, reason).
     What was undone is taken off the amounts again; the awards stay counted.
-    ``waiting`` are the holds that no later award closed, by their number.
+    ``waiting`` are the holds that no later award closed, by their number; ``scheduled`` is what the runs of each
+    scheduled reward came to, whose prizes are among the awards too.
     """
 
     awards: Tallies = field(default_factory=dict)
@@ -45,6 +52,7 @@ class Findings:
     learners: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
     waiting: dict[int, Waiting] = field(default_factory=dict)
+    scheduled: dict[str, Runs] = field(default_factory=dict)
 
     def gainers(self) -> set[str]:
         """Everybody who gains anything."""
@@ -75,7 +83,9 @@ class Trial:
     UTC, ``until`` excluded. The agent's own mode does not matter: a rule that is live counts as paying.
     """
 
-    def __init__(self, rulebook: Rulebook, *, since: int = 0, until: int = 2**62) -> None:
+    def __init__(
+        self, rulebook: Rulebook, *, since: int = 0, until: int = FOREVER, absent: Container[str] = frozenset()
+    ) -> None:
         self.rulebook = rulebook
         self.findings = Findings()
         self.events = 0
@@ -84,20 +94,59 @@ class Trial:
         self._until = until
         self._number = 0
         self._made: set[bytes] = set()
+        self._timed = Timed(rulebook, absent) if rulebook.scheduled else None
 
     def take(self, events: Iterable[Event]) -> None:
-        """Decide a page of events, in order; they are fresh (no event is given twice)."""
-        verdicts: list[evaluate.Verdict] = []
-        for event in self._brought(events):
-            if event.seen.occurred_at < self._until:
-                verdicts.extend(evaluate.judge(event, self.rulebook))
+        """Decide a page of events, in order; they are fresh (no event is given twice). Prizes are decided again."""
+        acts = [event for event in events if event.seen.source != SOURCE]
+        if self._timed is None:
+            self._decide(acts)
+            return
+        page: list[Event] = []
+        for event in acts:
+            at = event.seen.occurred_at
+            if at >= self._until:
+                continue
+            if self._timed.is_due(at):
+                self._decide(page)
+                self._carry_out(at)
+                page = []
+            page.append(event)
+        self._decide(page)
+
+    def finish(self, now: int) -> list[Due]:
+        """Carry out what is due at ``now`` (at the latest at the end); what ended by then and has not settled yet."""
+        if self._timed is None:
+            return []
+        end = min(now, self._until)
+        self._carry_out(end)
+        return [due for due in self._timed.coming() if self._since <= due.nominal <= end]
+
+    def _decide(self, page: Sequence[Event]) -> None:
+        happened = [event for event in self._brought(page) if event.seen.occurred_at < self._until]
+        verdicts = [verdict for event in happened for verdict in evaluate.judge(event, self.rulebook)]
         told = self._memory.completed(verdicts, self.rulebook)
         again = [event.event_id for event in told.events if event.event_id in self._made]
         self._made.update(event.event_id for event in told.events)
         verdicts = told.without(again).verdicts
         times = {verdict.event.event_id: verdict.event.seen.occurred_at for verdict in verdicts}
         self.events += sum(at >= self._since for at in times.values())
-        self._count(times, self._memory.book(verdicts))
+        decisions = self._memory.book(verdicts)
+        if self._timed is not None:
+            completed = [event for event in told.events if event.event_id not in again]
+            self._timed.take([*happened, *completed], decisions, verdicts)
+        self._count(times, decisions)
+
+    def _carry_out(self, now: int) -> None:
+        """What is due by a time, in its order."""
+        timed = self._timed
+        while timed is not None and (ran := timed.next(now)) is not None:
+            decisions = self._memory.book(ran.verdicts)
+            timed.take((), decisions, ran.verdicts)
+            self._count({verdict.event.event_id: ran.due.nominal for verdict in ran.verdicts}, decisions)
+            if ran.due.nominal >= self._since:
+                name, runs = ran.due.timed.spec.id, self.findings.scheduled
+                runs[name] = runs.get(name, Runs()).and_(ran, waits=timed.would_wait(ran.due))
 
     def _brought(self, events: Iterable[Event]) -> Sequence[Event]:
         """With what they bring about; what the ledger recorded of that counts only where it was not brought about."""
