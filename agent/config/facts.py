@@ -128,7 +128,7 @@ FACTS: tuple[FactEntry, ...] = (
         unit="%",
         sample="80",
         suppliers=ASKED,
-        tables=("course_modules", "course_modules_completion", "course_sections"),
+        tables=(*MODULES, "course_modules_completion", "course_sections"),
         meaning="how much of the section's tracked activities the learner had completed by then; a subsection's count "
         "into the section that it lies in",
     ),
@@ -262,7 +262,7 @@ FACTS: tuple[FactEntry, ...] = (
         unit="",
         sample="",
         suppliers=ASKED,
-        tables=("course_modules", "course_sections"),
+        tables=(*MODULES, "course_sections"),
         condition=False,
         meaning="the section of the activity, a scope of once_per; of a subsection the one that it lies in",
     ),

@@ -177,7 +177,7 @@ def _judged(
         learner = seen.learner(user)
         reason = (
             (_never_earns(seen, user, rulebook, waits) if seen.marks or seen.person_marks else "")
-            or _inapplicable(seen, rule, user, waits)
+            or _inapplicable(seen, rule, user, checks, waits)
             or _unfit(seen, rule, denied, checks, waits)
         )
         if payee.pays is not None and not reason:
@@ -249,8 +249,8 @@ def _never_earns(seen: Observation, user: str, rulebook: Rulebook, waits: list[_
     return NEVER_PEOPLE.get(person, "")
 
 
-def _inapplicable(seen: Observation, rule: CompiledRule, user: str, waits: list[_Wait]) -> str:
-    """Mode, active, audience."""
+def _inapplicable(seen: Observation, rule: CompiledRule, user: str, checks: list[Check], waits: list[_Wait]) -> str:
+    """Mode, active, audience. What an audience asks for and is not known is told as a check that is unknown."""
     if rule.mode == "off":
         return "mode off"
     inactive = rule.when(seen.occurred_at) if rule.when is not None else None
@@ -262,6 +262,8 @@ def _inapplicable(seen: Observation, rule: CompiledRule, user: str, waits: list[
     if outside.unknown_roles:
         waits.append((HoldKind.roles, outside.reason))
         return ""
+    if outside.unknown:
+        checks.append(Check(text=outside.reason, status="unknown", seen=""))
     return outside.reason
 
 

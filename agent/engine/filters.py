@@ -21,10 +21,14 @@ Whom = Callable[[Observation, str], "Outside | None"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """``reason`` such as `audience: courses`; ``unknown_roles`` where the LMS would not tell, which holds."""
+    """``reason`` such as `audience: courses`; ``unknown_roles`` where the LMS would not tell, which holds.
+
+    ``unknown`` says that what the audience asks for was not there: a later sighting that brings it is judged anew.
+    """
 
     reason: str
     unknown_roles: bool = False
+    unknown: bool = False
 
 
 def active(spec: Active, calendars: Callable[[str], Calendar], calendar: Calendar) -> When:
@@ -63,10 +67,17 @@ def _clock(seconds: int) -> str:
 
 
 _SELECTED_BY = {"idnumber": "course_idnumber", "id": "course_id"}
+_ALWAYS = "course_shortname"
+"""What every course has."""
+_UNTOLD = frozenset({"unconfirmed", "partial"})
+"""Marks of an event that may have a course which it does not say."""
 
 
 def audience(spec: Audience) -> Whom:
-    """Every key given must fit; a fact that is not there does not, except that unknown roles hold."""
+    """Every key given must fit; a fact that is not there does not, except that unknown roles hold.
+
+    What certainly does not fit is told before what is unknown: nothing that comes later changes that.
+    """
     tests: list[Whom] = []
     if spec.courses is not None:
         tests.append(_courses(spec.courses))
@@ -83,9 +94,10 @@ def audience(spec: Audience) -> Whom:
         worst: Outside | None = None
         for test in tests:
             outside = test(seen, user)
-            if outside is not None and not outside.unknown_roles:
+            if outside is not None and not (outside.unknown_roles or outside.unknown):
                 return outside
-            worst = worst or outside
+            if worst is None or (outside is not None and worst.unknown_roles):
+                worst = outside
         return worst
 
     return whom
@@ -95,7 +107,10 @@ def audience_facts(spec: Audience) -> Iterable[str]:
     """The facts an audience needs."""
     for selector in spec.courses or ():
         prefix, colon, _ = selector.partition(":")
-        yield _SELECTED_BY.get(prefix, "course_shortname") if colon else "course_shortname"
+        by = _SELECTED_BY.get(prefix, _ALWAYS) if colon else _ALWAYS
+        yield by
+        if by == "course_idnumber":  # a course without one has its short name all the same: so we know that we know it
+            yield _ALWAYS
     if spec.categories is not None:
         yield "course_categories"
     if spec.cohorts is not None:
@@ -142,8 +157,9 @@ def _courses(selectors: Iterable[str]) -> Whom:
     for selector in selectors:
         prefix, colon, rest = selector.partition(":")
         by = _SELECTED_BY.get(prefix) if colon else None
-        wanted.setdefault(by or "course_shortname", set()).add(rest if by else selector)
-    no = Outside(reason="audience: courses")
+        wanted.setdefault(by or _ALWAYS, set()).add(rest if by else selector)
+    no, unknown = Outside(reason="audience: courses"), Outside(reason="audience: courses", unknown=True)
+    looked_up = not wanted.keys() <= {"course_id"}
 
     def whom(seen: Observation, _user: str) -> Outside | None:
         facts: Mapping[str, object] = seen.facts
@@ -153,17 +169,26 @@ def _courses(selectors: Iterable[str]) -> Whom:
                 value = seen.course
             if value in values:
                 return None
-        return no
+        return unknown if _untold(seen, _ALWAYS if looked_up else None) else no
 
     return whom
 
 
+def _untold(seen: Observation, fact: str | None) -> bool:
+    """Whether the event's course was not said, or was and the ``fact`` about it was not there."""
+    if seen.course is None:
+        return not _UNTOLD.isdisjoint(seen.marks)
+    return fact is not None and fact not in seen.facts
+
+
 def _among(key: str, wanted: frozenset[str], of: Callable[[Observation, str], object]) -> Whom:
-    no = Outside(reason=f"audience: {key}")
+    no, unknown = Outside(reason=f"audience: {key}"), Outside(reason=f"audience: {key}", unknown=True)
 
     def whom(seen: Observation, user: str) -> Outside | None:
         value = of(seen, user)
-        return None if isinstance(value, tuple) and not wanted.isdisjoint(value) else no
+        if isinstance(value, tuple):
+            return no if wanted.isdisjoint(value) else None
+        return unknown if key == "cohorts" or _untold(seen, "course_categories") else no
 
     return whom
 

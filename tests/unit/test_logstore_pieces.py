@@ -7,18 +7,28 @@ from itertools import pairwise
 import pytest
 
 from agent.collectors.logstore.dialects.connect import database_for
-from agent.collectors.logstore.dialects.database import Schema, Unreadable
+from agent.collectors.logstore.dialects.database import Answer, Schema, Unreadable
+from agent.collectors.logstore.draft import Draft, Kinds
 from agent.collectors.logstore.grants import grant_statements, log_unreadable, tables_needed
 from agent.collectors.logstore.identity import anchored
+from agent.collectors.logstore.lookups.activities import activities
+from agent.collectors.logstore.lookups.base import Batch
 from agent.collectors.logstore.lookups.dates.overrides import assignment_dates, quiz_dates
 from agent.collectors.logstore.options import Limits, LogstoreOptions
 from agent.collectors.logstore.reading.stretch import filter_of
 from agent.collectors.systems import moodle
+from agent.config.kinds import KindTable
 from agent.errors import ConfigError
 from agent.model import Anchor, Demand
 
 OPTIONS = LogstoreOptions(name="moodle", url="mysql://companion_ro@db:3306/campus", password="s3cret")
 SCHEMA = Schema(prefix="mdl_", log_table="mdl_logstore_standard_log")
+
+
+def a_draft(*, user: int = 35, time: int = 90) -> Draft:
+    """A completion of activity 8 in course 3."""
+    row = (1, moodle.COMPLETION, "course_modules_completion", 1, moodle.CONTEXT_MODULE, 8, user, 3, user, 0, None, time)
+    return Draft((*row, "web", None), {}, "1")
 
 
 def an_anchor(position: int) -> Anchor:
@@ -92,10 +102,53 @@ def test_rules_that_want_nothing_read_nothing() -> None:
     assert filter_of(nothing, SCHEMA).condition == "1 = 0"
 
 
-def test_dates_that_may_not_be_read_leave_dates_open_and_a_table_that_is_not_there_holds_none() -> None:
-    denied = Unreadable(table="assign_overrides", denied=True, reason="denied")
-    absent = Unreadable(table="assign_overrides", denied=False, reason="no such table")
-    assert not assignment_dates({1: 100}, [[], denied, []]).complete
-    assert not quiz_dates({1: 100}, [[], denied]).complete
-    known = assignment_dates({1: 100}, [[(1, 36, 200)], absent, absent])
-    assert (known.complete, known.due(1, 35), known.due(1, 36), known.due(2, 35)) == (True, 100, 200, 0)
+DENIED = Unreadable(table="assign_overrides", denied=True, reason="denied")
+ABSENT = Unreadable(table="assign_overrides", denied=False, reason="no such table")
+
+
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        ([[], ABSENT, ABSENT], {35: {"late_by": -10, "on_time": True}, 36: {"late_by": -10, "on_time": True}}),
+        ([[(1, 36, 60)], DENIED, DENIED], {35: {}, 36: {"late_by": 30, "on_time": False}}),
+        ([[], [(1, 36, 60)], DENIED], {35: {}, 36: {"late_by": 30, "on_time": False}}),
+        ([DENIED, [(1, 36, 60)], []], {35: {"on_time": True}, 36: {}}),
+    ],
+)
+def test_a_date_that_may_be_another_one_for_the_learner_is_not_told(
+    answers: list[Answer], told: dict[int, dict[str, object]]
+) -> None:
+    """An override may be earlier than everybody's date, and paid who was late by it; an extension never is."""
+    dates = assignment_dates({1: 100}, answers)
+    for learner, facts in told.items():
+        draft = a_draft(user=learner)
+        dates.note(draft, 1, frozenset({"late_by", "on_time"}))
+        assert draft.facts == facts
+
+
+def test_a_quiz_whose_overrides_may_not_be_read_closes_nobody_knows_when() -> None:
+    draft = a_draft()
+    quiz_dates({1: 100}, [[], DENIED]).note(draft, 1, frozenset({"on_time"}))
+    assert draft.facts == {}
+
+
+@pytest.mark.parametrize(
+    ("names", "nested", "section"),
+    [
+        ([(16, "page"), (30, "subsection")], DENIED, None),
+        (DENIED, DENIED, None),
+        ([(16, "page")], DENIED, 5),
+        ([(16, "page"), (30, "subsection")], ABSENT, 5),
+        ([(16, "page"), (30, "subsection")], [(5, 1)], 1),
+    ],
+)
+def test_an_activity_that_may_lie_in_a_subsection_is_in_no_section_until_that_can_be_read(
+    names: Answer, nested: Answer, section: int | None
+) -> None:
+    draft = a_draft()
+    demand = Demand(rules_version="v", names=frozenset(), suffixes=frozenset(), facts=frozenset({"section"}))
+    look = activities(Batch([draft], demand, SCHEMA, Kinds(KindTable()), OPTIONS))
+    next(look)
+    with pytest.raises(StopIteration):
+        look.send([[(8, 16, 5, 8, 0)], names, nested])
+    assert draft.section == section

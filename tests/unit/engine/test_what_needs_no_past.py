@@ -145,6 +145,37 @@ def test_a_rule_is_for_its_audience_only(audience: str, facts: dict[str, Fact], 
     assert play(rule(more=f"audience = {audience}"), event(facts=facts)) == [told]
 
 
+@pytest.mark.parametrize(
+    ("audience", "facts", "marks", "unknown"),
+    [
+        ('{ courses = ["CHEM"] }', {}, [], True),
+        ('{ courses = ["idnumber:X"] }', {}, [], True),
+        ('{ courses = ["idnumber:X"] }', {"course_shortname": "BIO101"}, [], False),
+        ('{ courses = ["id:2"] }', {}, [], False),
+        ('{ courses = ["CHEM"] }', BIO, [], False),
+        ('{ categories = ["Fire"] }', {}, [], True),
+        ('{ categories = ["Fire"] }', {"course_categories": ()}, [], False),
+        ('{ cohorts = ["pilot"] }', {}, [], True),
+        ('{ cohorts = ["pilot"] }', {"cohorts:ann": ()}, [], False),
+        ('{ courses = ["CHEM"], cohorts = ["pilot"] }', {"cohorts:ann": ()}, [], False),
+        ('{ cohorts = ["pilot"], except_roles = ["teacher"] }', {}, [], True),
+    ],
+)
+def test_an_audience_that_is_not_known_says_so_and_one_that_certainly_does_not_fit_does_not(
+    audience: str, facts: dict[str, Fact], marks: list[EventMark], unknown: bool
+) -> None:
+    (said,) = decide(rulebook(rule(more=f"audience = {audience}")), [event(facts=facts, marks=marks)])
+    assert said.reason.startswith("audience: ")
+    assert [(check.text, check.status) for check in said.checks] == ([(said.reason, "unknown")] if unknown else [])
+
+
+def test_what_happened_in_no_course_is_in_none_unless_a_post_may_have_left_it_out() -> None:
+    for key in ('courses = ["CHEM"]', 'courses = ["id:2"]', 'categories = ["Fire"]'):
+        rules = rulebook(rule(more=f"audience = {{ {key} }}"))
+        row, post = decide(rules, [event(course=None), event(course=None, marks=["unconfirmed"])])
+        assert (row.checks, [check.status for check in post.checks]) == ((), ["unknown"])
+
+
 def test_roles_that_cannot_be_read_hold_unless_the_rest_of_the_audience_does_not_fit() -> None:
     assert play(rule(more='audience = { except_roles = ["teacher"] }'), event()) == ["ann held roles unknown"]
     both = 'audience = { except_roles = ["teacher"], cohorts = ["pilot"] }'

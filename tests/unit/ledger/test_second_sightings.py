@@ -102,6 +102,28 @@ async def test_the_row_says_what_the_post_could_not(tmp_path: Path) -> None:
         assert at.entries() == ["award 10"]
 
 
+@pytest.mark.parametrize(
+    ("audience", "fact", "seen", "paid"),
+    [
+        ('courses = ["BIO101"]', "course_shortname", "BIO101", ["award 10"]),
+        ('courses = ["CHEM"]', "course_shortname", "BIO101", []),
+        ('categories = ["Fire"]', "course_categories", ("Fire",), ["award 10"]),
+        ('cohorts = ["pilot"]', "cohorts:35", ("pilot",), ["award 10"]),
+        ('cohorts = ["pilot"]', "cohorts:35", (), []),
+    ],
+)
+async def test_a_post_does_not_say_whom_a_rule_is_for_and_its_row_does(
+    tmp_path: Path, audience: str, fact: str, seen: str | tuple[str, ...], paid: list[str]
+) -> None:
+    """A post that came first shut every rule with an audience for its act: nobody was paid who should have been."""
+    async with running(tmp_path, rule(more=f"audience = {{ {audience} }}")) as at:
+        await at.take(a_post(facts={}), source="trigger")
+        assert [reason.split(":")[0] for reason in at.reasons()] == ["audience"]
+        for _ in range(2):
+            await at.take(a_row(facts={fact: seen}))
+        assert at.entries() == paid
+
+
 @pytest.mark.parametrize(("score", "paid"), [(85, ["award 10"]), (60, [])])
 async def test_an_essay_that_is_marked_later_is_decided_then(tmp_path: Path, score: int, paid: list[str]) -> None:
     async with running(tmp_path, QUIZ) as at:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.collectors.logstore.dialects.database import Query
+from agent.collectors.logstore.dialects.database import Answer, Query, Unreadable
 from agent.collectors.logstore.lookups.base import Batch, LookUp, rows_of
 
 MODULES = "SELECT id, name FROM {modules}"
@@ -29,6 +29,7 @@ def activities(batch: Batch) -> LookUp:
     ]
     batch.parents.update((row[0], row[1]) for answer in nested for row in rows_of(answer))
     name_of = {row[0]: str(row[1]) for row in rows_of(names)}
+    batch.nested = not any(map(_kept_from_us, nested)) or (bool(name_of) and "subsection" not in name_of.values())
     by_id = {row[0]: row for row in rows_of(found)}
     for draft in mine:
         row = by_id.get(draft.lesson)
@@ -37,6 +38,11 @@ def activities(batch: Batch) -> LookUp:
             draft.section, draft.instance, draft.expected = batch.section_of(row[2]), row[3], row[4]
             if "module" in batch.facts and draft.module is not None:
                 draft.facts["module"] = draft.module
+
+
+def _kept_from_us(answer: Answer) -> bool:
+    """Whether the account may not read it; what is not there holds nothing."""
+    return isinstance(answer, Unreadable) and answer.denied
 
 
 def _subsections(batch: Batch) -> list[Query]:

@@ -19,7 +19,8 @@ class Batch:
     """The drafts of one page and what is wanted of them. The page bounds every list of ids.
 
     ``profile`` gives the profile fields of the roles and facts that are asked for (see `Demand`). ``parents`` are
-    sections that lie in another one, and which: the look-up of activities fills it with its first answers.
+    sections that lie in another one, and which: the look-up of activities fills it with its first answers, or says
+    with ``nested`` that nobody may tell us.
     ``link_by`` names what tells one person from another in several sites, ``asked`` what says that somebody agreed.
     """
 
@@ -29,6 +30,7 @@ class Batch:
         "facts",
         "kinds",
         "link_by",
+        "nested",
         "parents",
         "profile",
         "schema",
@@ -56,14 +58,15 @@ class Batch:
         self.asked = options.asked
         self.tables = by_table(drafts)
         self.parents: dict[int, int] = {}
+        self.nested = True
 
     def wants(self, *names: str) -> bool:
         """Whether any of these facts is demanded."""
         return not self.facts.isdisjoint(names)
 
-    def section_of(self, section: int) -> int:
-        """The section that counts: of a subsection the one that it lies in."""
-        return self.parents.get(section, section)
+    def section_of(self, section: int) -> int | None:
+        """The section that counts: of a subsection the one that it lies in; None where that may not be read."""
+        return self.parents.get(section, section) if self.nested else None
 
     def of_table(self, table: str) -> list[Draft]:
         """The drafts whose object lies in ``table`` and is named."""

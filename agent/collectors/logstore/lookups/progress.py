@@ -37,13 +37,13 @@ def progress(batch: Batch) -> LookUp:
         return
     ids = sorted({draft.course for draft in (*of_section, *of_course) if draft.course is not None})
     (answer,) = yield [batch.schema.query(_TRACKED, ids=ids, listing=batch.schema.listing("id"))]
-    modules: dict[tuple[str, int], list[int]] = {}
+    modules: dict[tuple[str, int | None], list[int]] = {}
     for course, section, listed in rows_of(answer):
         there = [int(module) for module in str(listed).split(",")]
         modules.setdefault((_COURSE, course), []).extend(there)
         modules.setdefault((_SECTION, batch.section_of(section)), []).extend(there)
     yield []  # an activity that was graded is placed in its section by the answers of this round
-    places = [(draft, _SECTION, batch.section_of(draft.section)) for draft in of_section if draft.section is not None]
+    places = [(draft, _SECTION, draft.section) for draft in of_section if draft.section is not None]
     places += [(draft, _COURSE, draft.course) for draft in of_course if draft.course is not None]
     tracked = [(draft, name, modules[name, place]) for draft, name, place in places if (name, place) in modules]
     wanted: dict[int, set[int]] = {}

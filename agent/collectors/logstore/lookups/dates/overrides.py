@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.collectors.logstore.dialects.database import Answer, Query, Row, Schema, Unreadable
@@ -32,12 +32,16 @@ _Key = tuple[int, int]
 class DueDates:
     """When activities of one sort are due, and for whom at another time: seconds since 1970, 0 for never.
 
-    ``complete`` is false where the account may not read who has another date.
+    ``own`` are the dates of ``of_one`` that stand whatever else there is. Of others nothing is certain where the
+    account may not read overrides (``hidden``), and only that they are no earlier where it may not read extensions
+    (``later``).
     """
 
     of_all: Mapping[int, int]
     of_one: Mapping[_Key, int]
-    complete: bool
+    own: Collection[_Key]
+    hidden: bool
+    later: bool = False
 
     def due(self, instance: int, learner: int | None) -> int:
         """When it is due for this learner."""
@@ -47,12 +51,15 @@ class DueDates:
     def note(self, draft: Draft, instance: int, facts: frozenset[str]) -> None:
         """Add what the learner's own date says.
 
-        Who looks late where not all dates could be read may have had more time: then nothing is added, and a
-        condition on it is unknown.
+        An override may be earlier than everybody's date, so without it there is nothing to say. An extension is later:
+        who was in time without it was in time, and who was late may have had more time.
         """
         due = self.due(instance, draft.learner)
-        if self.complete or (instance, draft.learner) in self.of_one or draft.time <= due:
+        certain = (instance, draft.learner) in self.own
+        if certain or not (self.hidden or self.later):
             note_due(draft, due, facts)
+        elif not self.hidden and draft.time <= due and "on_time" in facts:
+            draft.facts["on_time"] = True
 
 
 def assignment_questions(schema: Schema, ids: Iterable[int], users: Iterable[int]) -> list[Query]:
@@ -72,7 +79,10 @@ def assignment_dates(of_all: Mapping[int, int], answers: Sequence[Answer]) -> Du
         found[row[0], row[1]] = row[2]
     found.update({(row[0], row[1]): row[2] for row in rows_of(persons)})
     found.update({(row[0], row[1]): row[2] for row in rows_of(extensions)})
-    return DueDates(of_all=of_all, of_one=_given(found), complete=_readable(extensions, persons, groups))
+    extended = {(row[0], row[1]) for row in rows_of(extensions)}
+    later = not _readable(extensions)
+    own = extended if later else extended | {(row[0], row[1]) for row in rows_of(persons)}
+    return DueDates(of_all=of_all, of_one=_given(found), own=own, hidden=not _readable(persons, groups), later=later)
 
 
 def quiz_questions(schema: Schema, ids: Iterable[int], users: Iterable[int]) -> list[Query]:
@@ -88,8 +98,8 @@ def quiz_dates(of_all: Mapping[int, int], answers: Sequence[Answer]) -> DueDates
     for row in rows_of(groups):
         if row[2] is not None:
             given[row[0], row[1]] = _kinder(given.get((row[0], row[1])), row)
-    given.update(_given({(row[0], row[1]): row[2] for row in rows_of(persons)}))
-    return DueDates(of_all=of_all, of_one=given, complete=_readable(persons, groups))
+    own = _given({(row[0], row[1]): row[2] for row in rows_of(persons)})
+    return DueDates(of_all=of_all, of_one=given | own, own=own.keys(), hidden=not _readable(persons, groups))
 
 
 def _kinder(before: int | None, row: Row) -> int:
