@@ -115,9 +115,8 @@ class Door:
         return app
 
     async def livez(self, _request: web.Request) -> web.Response:
-        """Answer while this process and its database live."""
-        async with self.store.reading():
-            return web.json_response({"ok": True})
+        """Answer while this process lives. It asks no database: whether that answers is what `/readyz` tells."""
+        return web.json_response({"ok": True})
 
     async def batches(self, request: web.Request) -> web.Response:
         """Take one signed batch; answer a signed receipt (200) or a signed stand (409)."""

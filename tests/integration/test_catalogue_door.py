@@ -19,7 +19,7 @@ from agent.errors import ConfigError, TransientError
 from agent.outbox.client import Client, Place
 from catalogue.app import Door
 from catalogue.store import Store
-from tests.servers import PostgresDatabase
+from tests.servers import Postgres, PostgresDatabase
 from tests.servers.authority import certified
 from tests.wire_builders import CAMPUS, a_batch
 from wire import keys
@@ -76,6 +76,24 @@ async def test_more_requests_than_fit_are_asked_to_come_back(tmp_path: Path) -> 
         assert (await slow).status == 401
         async with session.get(f"{url}/livez") as response:
             assert response.status == 200
+
+
+async def test_it_is_alive_whatever_becomes_of_its_database(tmp_path: Path, postgres: Postgres) -> None:
+    database = postgres.create_database()
+    store = await Store.open(make_url(database.dsn), check_schema=False)
+    database.drop()
+    runner = web.AppRunner(Door(store=store, key=keys.create(tmp_path / "key")).app(), access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{url}/livez") as response:
+            assert response.status == 200
+        headers = {"Authorization": f"Bearer {CAMPUS}.bi.{'a' * 40}"}
+        async with session.get(f"{url}/api/user/points?user=ann", headers=headers) as response:
+            assert (response.status, (await response.json())["error"]) == (503, "database")
+    await runner.cleanup()
+    await store.close()
 
 
 async def test_a_request_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
