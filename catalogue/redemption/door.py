@@ -69,19 +69,20 @@ class SpendingDoor:
         return self.answer({"rewards": found, "wallets": wallets}, proven)
 
     async def cohorts(self, request: web.Request) -> web.Response:
-        """Which cohorts a reward asks for, or all that is on offer: the campus says of a learner no more than that."""
+        """Which cohorts and countries a reward asks for, or all that is on offer: the campus says no more than that."""
         body = await request.read()
         sender, proven = await self.proven(request, body)
         asked = own(sender, spending.Gated.parse(body))
         async with self._door.store.reading() as conn:
             if asked.reward:
                 meant = await shelf.offered(conn, sender.campus, asked.reward)
-                found = set(meant.reward.cohorts if meant is not None else ())
+                found = [meant.reward] if meant is not None else []
             else:
-                found = set()
-                async for one in shelf.shelf(conn, sender.campus, shelf.Asked(state="active")):
-                    found |= set(one.reward.cohorts if one.approved else ())
-        return self.answer({"cohorts": sorted(found)}, proven)
+                offered = shelf.shelf(conn, sender.campus, shelf.Asked(state="active"))
+                found = [one.reward async for one in offered if one.approved]
+        cohorts = sorted({name for one in found for name in one.cohorts})
+        countries = sorted({name for one in found for name in one.countries})
+        return self.answer({"cohorts": cohorts, "countries": countries}, proven)
 
     async def redeem(self, request: web.Request) -> web.Response:
         """Spend a learner's points; the same key gives the same redemption, voucher and all."""

@@ -8,7 +8,7 @@ import typer
 
 from agent.cli.access import ByOption, carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_one, note, settings_of, utc
-from agent.cli.spending.offers import CohortOption, CountryOption
+from agent.cli.spending.offers import CohortOption, CountryOption, say_what_was_typed
 from agent.cli.spending.redeem import RewardArgument
 from agent.cli.terms.inforce import whoever
 from agent.cli.terms.who import learner_of
@@ -47,6 +47,8 @@ def draw(
     asked = {"reward": reward, "currency": currency, "cohorts": cohort or [], "country": country, "by": whoever(by)}
     told = [carry_out(config, "allowance.draw", learner=learner, **asked) for learner in learners]
     emit(told, DREW, json=json)
+    if not json:
+        say_what_was_typed(told[0])
     if any(one["state"] != "kept" for one in told):
         raise typer.Exit(1)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from agent.cli.access import carry_out, ledger_of
-from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, settings_of
+from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, settings_of
 from agent.cli.terms.who import StudentArgument, learner_of
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="What somebody can have for their points.")
@@ -22,7 +22,12 @@ CohortOption = Annotated[
     ),
 ]
 CountryOption = Annotated[
-    str, typer.Option("--country", metavar="CC", help="Where the learner is, such as GB, for rewards that ask for it.")
+    str,
+    typer.Option(
+        "--country",
+        metavar="CC",
+        help="Where the learner is, such as GB, where no source can tell; else the LMS is asked.",
+    ),
 ]
 COLUMNS = ("reward", "title", "price", "left", "now")
 
@@ -54,8 +59,15 @@ def listed(
         emit_json(found)
         return
     has = ", ".join(f"{wallet['balance']} {wallet['currency']}" for wallet in found["wallets"] if _spent(wallet))
+    say_what_was_typed(found)
     typer.echo(f"{learner} has {has or 'nothing'} at the catalogue")
     emit([_row(one) for one in found["rewards"]], COLUMNS, json=False, empty="nothing is on offer")
+
+
+def say_what_was_typed(told: Mapping[str, Any]) -> None:
+    """What nobody but the person at the counter says of the learner."""
+    if typed := told.get("by_hand"):
+        note(f"{' and '.join(typed)}: as typed here, because no source can tell")
 
 
 def _spent(wallet: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ import typer
 
 from agent.cli.access import ByOption, carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit_json, note, settings_of, utc
-from agent.cli.spending.offers import CohortOption, CountryOption
+from agent.cli.spending.offers import CohortOption, CountryOption, say_what_was_typed
 from agent.cli.spending.picture import QrOption, picture
 from agent.cli.terms.inforce import whoever
 from agent.cli.terms.who import StudentArgument, learner_of
@@ -88,6 +88,7 @@ def drawn(told: Mapping[str, Any], draw: Callable[[str], bool], qr: Path | None)
 
 def tell(told: Mapping[str, Any]) -> None:
     """What became of a wish, for the person at the counter."""
+    say_what_was_typed(told)
     if told["state"] == "granted":
         typer.echo(f"{told['title']} for {told['amount']} {told['currency']}: {told['stands']}")
         voucher = told["code"] or told["token"]

@@ -19,7 +19,7 @@ from agent.ledger.centre.allowances import Allowance
 from agent.ledger.centre.wishes import Granted, Wish
 from agent.ledger.delivery import Identity
 from agent.outbox.redeeming.allowances import DOUBT_S, Allowances
-from agent.outbox.redeeming.belonging import Belonging, Tells
+from agent.outbox.redeeming.belonging import Belonging, Claim, Teller
 from agent.outbox.redeeming.talk import Said, Talk, Unknown
 from agent.outbox.redeeming.till import Till
 from agent.outbox.writes import Runs
@@ -40,7 +40,7 @@ Before = Callable[[], Awaitable[object]]
 class Redeeming:
     """Ended by `close`. ``deliver`` and ``hear`` are the road, ``secret`` gives bytes that nobody can guess.
 
-    ``tellers`` say in which cohorts somebody is, by site.
+    ``tellers`` say in which cohorts and which country somebody is, by site.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Redeeming:
         deliver: Before,
         hear: Before,
         secret: Callable[[int], bytes],
-        tellers: Mapping[str, Tells] | None = None,
+        tellers: Mapping[str, Teller] | None = None,
     ) -> None:
         self._talk = talk
         self._belonging = Belonging(talk, tellers or {})
@@ -92,9 +92,11 @@ class Redeeming:
             InvalidInputError: nobody, or the catalogue refuses.
         """
         who, _, pseudonym = await self._asker(learner)
-        known = await self._belonging.told(await self._connection(), who, learner, pseudonym, cohorts, "")
-        asker = spending.Asker(campus=who.campus, agent=who.agent, learner=pseudonym, cohorts=known, country=country)
-        return (await self._must(self._talk.post(who, "/v1/shelf", asker))).fields
+        typed = Claim(tuple(cohorts), country.upper())
+        known = await self._belonging.told(await self._connection(), who, learner, pseudonym, typed, "")
+        mine = {"learner": pseudonym, "cohorts": known.cohorts, "country": known.country}
+        asker = spending.Asker(campus=who.campus, agent=who.agent, **mine)  # type: ignore[arg-type]
+        return known.told((await self._must(self._talk.post(who, "/v1/shelf", asker))).fields)
 
     async def redeem(
         self,
@@ -116,11 +118,11 @@ class Redeeming:
         """
         async with self._one_at_a_time:
             who, person_no, pseudonym = await self._asker(learner)
-            conn = await self._connection()
+            conn, typed = await self._connection(), Claim(tuple(cohorts), country.upper())
             if not key and (kept := await self._allowances.give_out(person_no, reward, by=by)) is not None:
                 return kept
             if key:
-                wish = await self._again(conn, key, person_no, reward)
+                wish, known = await self._again(conn, key, person_no, reward), Claim()
             else:
                 open_one = await wishes.still_open(conn, person_no, reward)
                 if open_one is not None:
@@ -129,11 +131,11 @@ class Redeeming:
                         hint=f"ask for that one again: --key {open_one.key}; or wait until it is settled:"
                         " rewards-agent redemption list",
                     )
-                known = await self._belonging.told(conn, who, learner, pseudonym, cohorts, reward)
-                wish = self._new(person_no, pseudonym, learner, reward, currency, known, country, by)
+                known = await self._belonging.told(conn, who, learner, pseudonym, typed, reward)
+                wish = self._new(person_no, pseudonym, learner, reward, currency, known, by)
                 await self._deliver()  # points of a moment ago are to be spent too
                 await self._writer.run(wishes.add(wish))
-            return await self._sent(who, wish, fresh=not key, by=by)
+            return known.told(await self._sent(who, wish, fresh=not key, by=by))
 
     async def draw(
         self,
@@ -152,7 +154,8 @@ class Redeeming:
         """
         async with self._one_at_a_time:
             who, person_no, pseudonym = await self._asker(learner)
-            known = await self._belonging.told(await self._connection(), who, learner, pseudonym, cohorts, reward)
+            typed = Claim(tuple(cohorts), country.upper())
+            known = await self._belonging.told(await self._connection(), who, learner, pseudonym, typed, reward)
             await self._deliver()
             wanted = Allowance(
                 key=self._secret(_KEY_BYTES).hex(),
@@ -161,8 +164,8 @@ class Redeeming:
                 pseudonym=pseudonym,
                 reward=reward,
                 currency=currency,
-                cohorts=known,
-                country=country,
+                cohorts=known.cohorts,
+                country=known.country,
                 epoch=who.epoch,
                 asked_at=self._clock.now(),
                 asked_by=by,
@@ -177,7 +180,7 @@ class Redeeming:
                 shown_by="",
                 why="",
             )
-            return await self._allowances.draw(who, wanted)
+            return known.told(await self._allowances.draw(who, wanted))
 
     async def give_back(self, *, key: str = "") -> dict[str, Any]:
         """Give back what is kept and was not given out, all of it or one: {returning, settled, staying}.
@@ -318,8 +321,7 @@ class Redeeming:
         learner: str,
         reward: str,
         currency: str,
-        cohorts: tuple[str, ...],
-        country: str,
+        known: Claim,
         by: str,
     ) -> Wish:
         now = self._clock.now()
@@ -330,8 +332,8 @@ class Redeeming:
             pseudonym=pseudonym,
             reward=reward,
             currency=currency,
-            cohorts=cohorts,
-            country=country,
+            cohorts=known.cohorts,
+            country=known.country,
             asked_at=now,
             asked_by=by,
             # Should this process die now, whoever looks waits for what it may have sent.

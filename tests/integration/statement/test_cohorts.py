@@ -1,4 +1,4 @@
-"""Rewards for a cohort: the LMS says who is in it, not whoever stands at the counter."""
+"""Rewards for a cohort or a country: the LMS says who is in it, not whoever stands at the counter."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import aiosqlite
 import pytest
 
 from agent.chance import SystemChance
-from agent.collectors.logstore.reading.members import cohorts_of
+from agent.collectors.logstore.reading.members import cohorts_of, countries_of
 from agent.errors import InvalidInputError, TransientError
 from agent.ledger import file
 from agent.ledger.centre import wishes
 from agent.outbox.client import Client, Place
-from agent.outbox.redeeming.belonging import Tells
+from agent.outbox.redeeming.belonging import Teller
 from agent.outbox.redeeming.desk import Redeeming
 from agent.outbox.redeeming.talk import Talk
 from catalogue.rewards import shelf
@@ -35,14 +35,14 @@ async def _away(_user: str) -> frozenset[str]:
 
 
 @asynccontextmanager
-async def asking(it: Counter, tellers: dict[str, Tells]) -> AsyncIterator[Redeeming]:
+async def asking(it: Counter, tellers: dict[str, Teller]) -> AsyncIterator[Redeeming]:
     """A counter that can ask the LMS; Ann is user 35 there, and somebody in an app too."""
     agent = it.campus.agent
 
     async def known(conn: aiosqlite.Connection) -> None:
         await conn.execute("UPDATE person SET lms_user = '35' WHERE lms_user = 'ann'")
         await conn.execute(
-            "INSERT INTO alias (site, lms_user, into_user, merged_at, merged_by, reason, into_site)"
+            "INSERT OR IGNORE INTO alias (site, lms_user, into_user, merged_at, merged_by, reason, into_site)"
             " VALUES ('app', 'ann', '35', 1, 'x', 'x', 'moodle')"
         )
 
@@ -83,10 +83,21 @@ def site(tmp_path: Path) -> SqliteSite:
     return moodle
 
 
+def telling(moodle: SqliteSite) -> Teller:
+    """What its tables say."""
+    return Teller(partial(cohorts_of, moodle.options()), partial(countries_of, moodle.options()))
+
+
 def sent(it: Counter) -> list[tuple[str, ...]]:
     """The cohorts of each wish, newest first."""
     with contextlib.closing(file.open_for_reading(it.campus.agent.data_dir)) as connection:
         return [one.cohorts for one in wishes.listed(connection)]
+
+
+def countries_sent(it: Counter) -> list[str]:
+    """The country of each wish, newest first."""
+    with contextlib.closing(file.open_for_reading(it.campus.agent.data_dir)) as connection:
+        return [one.country for one in wishes.listed(connection)]
 
 
 async def redeem(desk: Redeeming, reward: str, *cohorts: str) -> dict[str, Any]:
@@ -99,7 +110,7 @@ async def test_where_the_lms_tells_cohorts_it_is_asked_and_nobody_can_claim_anot
     moodle = site(tmp_path)
     async with a_counter(small_catalogue, tmp_path) as it:
         await shelve(it)
-        async with asking(it, {"moodle": partial(cohorts_of, moodle.options())}) as desk:
+        async with asking(it, {"moodle": telling(moodle)}) as desk:
             await it.campus.deliver()
             offered = await desk.offered(learner=ANN)
             against = {one["id"]: one["against"] for one in offered["rewards"]}
@@ -127,9 +138,43 @@ async def test_where_no_source_tells_cohorts_they_are_typed_as_before(
     moodle.execute("DROP TABLE mdl_cohort_members")
     async with a_counter(small_catalogue, tmp_path) as it:
         await shelve(it)
-        async with asking(it, {"moodle": partial(cohorts_of, moodle.options())}) as desk:
+        async with asking(it, {"moodle": telling(moodle)}) as desk:
             assert (await redeem(desk, "choir-mug", "choir"))["state"] == "granted"
         assert sent(it) == [("choir",)]
+
+
+async def test_where_the_lms_knows_the_country_it_is_asked_and_another_is_refused_else_it_is_said_to_be_typed(
+    small_catalogue: RealCatalogue, tmp_path: Path
+) -> None:
+    moodle = site(tmp_path)
+    moodle.execute("ALTER TABLE mdl_user ADD COLUMN country TEXT")
+    put(moodle, "user", id=35, username="ann", country="GB")
+
+    async def here(desk: Redeeming, reward: str, country: str = "") -> dict[str, Any]:
+        return await desk.redeem(learner=ANN, reward=reward, by="desk", country=country)
+
+    async with a_counter(small_catalogue, tmp_path) as it:
+        async with it.catalogue.store.writing() as conn:
+            for name, countries in (("gb-mug", ["GB", "IE"]), ("fr-mug", ["FR"])):
+                fields = {"id": name, "title": name, "price": {"points": 10}, "countries": countries}
+                await shelf.put(conn, CAMPUS, shelf.described(fields), now=1)
+                await shelf.approve(conn, CAMPUS, CAMPUS, name, approved=True, now=1)
+        async with asking(it, {"moodle": telling(moodle)}) as desk:
+            with pytest.raises(InvalidInputError, match="is not in FR, says the LMS"):
+                await here(desk, "fr-mug", "FR")
+            assert (await here(desk, "fr-mug"))["state"] == "refused"
+            granted = [await here(desk, "gb-mug"), await here(desk, "gb-mug", "gb"), await here(desk, "tea")]
+            assert [(one["state"], one.get("by_hand")) for one in granted] == [("granted", None)] * 3
+            offered = await desk.offered(learner=ANN)
+            assert [one["id"] for one in offered["rewards"] if not one["against"]] == ["gb-mug"]
+            told = ["", "GB", "GB", ""]
+            assert countries_sent(it) == told, "the centre learns it where the reward asks for it, and where it fits"
+            moodle.execute("UPDATE mdl_user SET country = ''")
+            typed = await here(desk, "fr-mug", "FR")
+            assert (typed["state"], typed["by_hand"]) == ("granted", ["country"])
+        async with asking(it, {"moodle": Teller(_away, _away)}) as desk:
+            with pytest.raises(TransientError, match="cannot be asked now for countries"):
+                await here(desk, "gb-mug", "GB")
 
 
 async def test_while_the_lms_cannot_be_asked_nobody_is_let_in_by_word_of_mouth(
@@ -137,7 +182,7 @@ async def test_while_the_lms_cannot_be_asked_nobody_is_let_in_by_word_of_mouth(
 ) -> None:
     async with a_counter(small_catalogue, tmp_path) as it:
         await shelve(it)
-        async with asking(it, {"moodle": _away}) as desk:
+        async with asking(it, {"moodle": Teller(_away, _away)}) as desk:
             with pytest.raises(TransientError, match="moodle cannot be asked now"):
                 await redeem(desk, "pilot-mug", "pilot")
             assert (await redeem(desk, "pilot-mug"))["state"] == "refused"
@@ -152,7 +197,7 @@ async def test_another_account_of_the_same_person_tells_cohorts_too(
 
     async with a_counter(small_catalogue, tmp_path) as it:
         await shelve(it)
-        tellers: dict[str, Tells] = {"moodle": partial(cohorts_of, site(tmp_path).options()), "app": app}
+        tellers: dict[str, Teller] = {"moodle": telling(site(tmp_path)), "app": Teller(cohorts=app)}
         async with asking(it, tellers) as desk:
             assert (await redeem(desk, "choir-mug"))["state"] == "granted"
         assert sent(it) == [("choir",)]

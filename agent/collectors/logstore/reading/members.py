@@ -1,6 +1,9 @@
-"""In which cohorts somebody is, asked of a site's tables at this moment."""
+"""In which cohorts and which country somebody is, asked of a site's tables at this moment."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 from agent.collectors.logstore.dialects.connect import database_for
 from agent.collectors.logstore.dialects.database import Unreadable
@@ -8,6 +11,7 @@ from agent.collectors.logstore.options import LogstoreOptions
 from agent.collectors.numbers import whole_number
 
 _COHORTS = "SELECT c.idnumber, c.name FROM {cohort_members} m JOIN {cohort} c ON c.id = m.cohortid WHERE m.userid = ?"
+_COUNTRY = "SELECT u.country FROM {user} u WHERE u.id = ?"
 
 
 async def cohorts_of(options: LogstoreOptions, user: str) -> frozenset[str] | None:
@@ -17,14 +21,29 @@ async def cohorts_of(options: LogstoreOptions, user: str) -> frozenset[str] | No
         ConfigError: the database refuses us.
         TransientError: it cannot be reached.
     """
+    rows = await _asked(options, _COHORTS, user)
+    return None if rows is None else frozenset(str(text) for row in rows for text in row if text)
+
+
+async def countries_of(options: LogstoreOptions, user: str) -> frozenset[str] | None:
+    """The country in a user's profile, two capital letters; None where it says none, or may not be read.
+
+    Raises:
+        ConfigError: the database refuses us.
+        TransientError: it cannot be reached.
+    """
+    rows = await _asked(options, _COUNTRY, user)
+    return frozenset(str(country).upper() for (country,) in rows or () if country) or None
+
+
+async def _asked(options: LogstoreOptions, sql: str, user: str) -> Sequence[Sequence[Any]] | None:
+    """The rows of one user; none of what is no user, None where the tables cannot be read."""
     number = whole_number(user)
     if number is None:
-        return frozenset()
+        return ()
     database = database_for(options)
     try:
-        (answer,) = await database.fetch_all([database.schema.query(_COHORTS, number)])
+        (answer,) = await database.fetch_all([database.schema.query(sql, number)])
     finally:
         await database.close()
-    if isinstance(answer, Unreadable):
-        return None
-    return frozenset(str(text) for row in answer for text in row if text)
+    return None if isinstance(answer, Unreadable) else answer
