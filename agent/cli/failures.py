@@ -64,4 +64,6 @@ def _cure(error: OSError) -> str:
     """What helps against what the system says."""
     if isinstance(error, PermissionError):
         return "run this as the user that the agent runs as"
+    if isinstance(error, FileNotFoundError):
+        return "check the path"
     return "" if error.strerror is None else "the system says so: free the space, the port or the file, and try again"

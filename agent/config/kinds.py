@@ -103,7 +103,9 @@ class KindTable:
 
     def entries_for(self, pattern: str) -> tuple[KindEntry, ...]:
         """The entries whose kind a rule's `on` pattern (`lesson.completed`, `forum.*`) matches."""
-        return tuple(entry for entry in self.entries if fnmatchcase(entry.kind, pattern))
+        if "*" in pattern:
+            return tuple(entry for entry in self.entries if fnmatchcase(entry.kind, pattern))
+        return tuple(entry for entry in self.entries if entry.kind == pattern)
 
 
 RETOLD: Mapping[str, tuple[str, ...]] = {"quiz.submitted": ("quiz.regraded",)}

@@ -14,8 +14,8 @@ from agent.config.support import check
 from agent.config.tables.pull import ASKED
 from agent.engine.rules import compile_rules
 from agent.engine.stories import run_cases
+from tests.pages import DOCS, blocks
 from tests.rule_stories import rule, rulebook
-from tests.unit.test_docs import DOCS, blocks
 
 PAGES = {kind: f"{kind}.md" for kind in ("canvas", "kajabi", "learnworlds", "thinkific", "xapi")}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from agent.collectors.moodlews.needs import CAPABILITIES, NEEDS
 from agent.config.settings import load_settings
 from agent.config.support import check
-from tests.unit.test_docs import DOCS, blocks
+from tests.pages import DOCS, blocks
 
 PAGE = DOCS / "integrations" / "moodle-web-services.md"
 

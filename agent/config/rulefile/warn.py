@@ -119,11 +119,14 @@ def _nobody_named(rule: Placed[Rule], known: Collection[str]) -> Iterator[Fault]
 def kinds_of(patterns: Iterable[str], kinds: KindTable) -> tuple[str, ...]:
     """The kinds that `on` patterns stand for; LMS names stand for the kinds their rows have."""
     found: list[str] = []
+    known = kinds.kinds()
     for pattern in patterns:
         if "\\" in pattern:
             found.extend(entry.kind for entry in kinds.entries if entry.lms_event == pattern)
-        else:
-            found.extend(sorted(kind for kind in kinds.kinds() if fnmatchcase(kind, pattern)))
+        elif "*" in pattern:
+            found.extend(sorted(kind for kind in known if fnmatchcase(kind, pattern)))
+        elif pattern in known:
+            found.append(pattern)
     return tuple(dict.fromkeys(found))
 
 

@@ -27,8 +27,8 @@ from tests.integration.webservices.campus import (
 )
 from tests.integration.webservices.campus import submitted as posted
 from tests.ledgers import rows
+from tests.pages import DOCS
 from tests.sites import NOW, put
-from tests.unit.test_docs import DOCS
 
 DAY_S = 86_400
 MONDAY = 1_795_392_000 - 7 * DAY_S

@@ -55,6 +55,11 @@ def faults(text: str) -> list[str]:
     return [f"{fault.line}: {fault.message}" for fault in caught.value.faults]
 
 
+@pytest.mark.parametrize("name", ["Europe", "right/UTC", "posixrules", "../UTC", "/etc/localtime", "zone.tab"])
+def test_a_file_of_tzdata_that_is_no_zone_is_none_here(name: str) -> None:
+    assert faults(f'schema = 1\ntimezone = "{name}"\n') == [f"2: {name!r} is not an IANA time zone"]
+
+
 def test_the_least_file_has_a_schema_a_timezone_and_rules_with_id_on_and_award() -> None:
     rules = load_rules_text(HEAD + '[[rule]]\nid = "r"\non = "lesson.completed"\naward = 10\n')
     (only,) = rules.rules
