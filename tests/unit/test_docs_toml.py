@@ -77,7 +77,9 @@ def test_the_settings_of_a_page_are_accepted_as_they_stand(page: Path, tmp_path:
         head = "" if "agent" in read else '[agent]\ncampus = "uni-example"\n'
         config = tmp_path / "config.toml"
         config.write_text(f"{head}{body}{others}", encoding="utf-8")
-        check(load_settings(config))
+        settings = load_settings(config)
+        check(settings)
+        assert settings.agent.campus == "uni-example"
 
 
 @pytest.mark.parametrize("page", [page for page in with_toml(OF_CATALOGUE) if page in CATALOGUES], ids=where)
