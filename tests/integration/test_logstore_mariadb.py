@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,10 +22,13 @@ from agent.collectors.logstore.dialects.mysql import MysqlDatabase
 from agent.collectors.logstore.grants import grant_statements, tables_needed
 from agent.collectors.logstore.options import Limits, LogstoreOptions
 from agent.collectors.logstore.probe import probe
+from agent.collectors.logstore.start import Rewind
 from agent.collectors.systems import moodle
 from agent.errors import ConfigError, IntegrityError, TransientError
 from agent.model import SourceState
 from tests import servers
+from tests.pipelines import Running, running
+from tests.rule_stories import rule
 from tests.sites import (
     EVERYTHING,
     LOG_DEFAULTS,
@@ -53,6 +57,13 @@ def site(shared_site: MariaSite) -> Iterator[MariaSite]:
     shared_site.execute("TRUNCATE mdl_logstore_standard_log")
     yield shared_site
     shared_site.reset()
+
+
+@pytest.fixture(scope="module")
+def elder() -> Iterator[servers.MariaDB]:
+    """A second server, which may be set up otherwise than the session's."""
+    with servers.running_mariadb("--server-id=2") as server:
+        yield server
 
 
 @pytest.fixture
@@ -170,25 +181,139 @@ async def test_two_writers_out_of_order_with_rollbacks_lose_no_committed_row(sit
     assert sorted(seen) == positions(site)
 
 
-async def test_a_sequence_that_steps_by_3_makes_two_gaps_and_not_two_a_row(tmp_path: Path, clock: HandClock) -> None:
-    with servers.running_mariadb("--auto-increment-increment=3", "--auto-increment-offset=2") as server:
-        site = MariaSite(server.create_database())
-        with site.database.connect() as writer:
-            async with collecting(site.options(), clock) as collector:
-                write(writer, 40)
-                seen, state = await read(collector)
-                for _ in range(30):
-                    write(writer)
-                    more, state = await read(collector, state)
-                    seen += more
-                assert len(seen) == 70
-                assert len(state.gaps) <= 4
-                assert {gap.step for gap in state.gaps} <= {1, 3}
-                (lost,) = [gap.lo + 3 for gap in state.gaps if gap.hi > 100 and gap.lo % 3 == 0]
-                log(site, lost)
-                clock.pass_s(5)
-                late, state = await read(collector, state)
-        assert [one.position for one in late] == [lost]
+@pytest.fixture
+def galera(elder: servers.MariaDB) -> Iterator[MariaSite]:
+    """A site whose server gives every third id, as one of three nodes of a cluster does."""
+    elder.execute("SET GLOBAL auto_increment_increment = 3, GLOBAL auto_increment_offset = 2")
+    site = MariaSite(elder.create_database())
+    yield site
+    elder.execute("SET GLOBAL auto_increment_increment = 1, GLOBAL auto_increment_offset = 1")
+    site.database.drop()
+
+
+async def test_a_sequence_that_steps_by_3_makes_two_gaps_and_not_two_a_row(galera: MariaSite, clock: HandClock) -> None:
+    with galera.database.connect() as writer:
+        async with collecting(galera.options(), clock) as collector:
+            write(writer, 40)
+            seen, state = await read(collector)
+            for _ in range(30):
+                write(writer)
+                more, state = await read(collector, state)
+                seen += more
+            assert len(seen) == 70
+            assert len(state.gaps) <= 4
+            assert {gap.step for gap in state.gaps} <= {1, 3}
+            (lost,) = [gap.lo + 3 for gap in state.gaps if gap.hi > 100 and gap.lo % 3 == 0]
+            log(galera, lost)
+            clock.pass_s(5)
+            late, state = await read(collector, state)
+    assert [one.position for one in late] == [lost]
+
+
+@dataclass(slots=True, kw_only=True)
+class Failover:
+    """One address before two servers whose logs are the same up to row 20; the newer one has 22. A ledger beside it."""
+
+    newer: MariaSite
+    older: MariaSite
+    address: servers.FloatingAddress
+    clock: HandClock
+    collector: LogstoreCollector
+    at: Running
+
+    def to(self, site: MariaSite) -> None:
+        """Let the address lead to one of them."""
+        self.address.fail_over(site.database.server.port)
+
+    async def read(self) -> None:
+        """Take what there is, as a service does that tries again; a fault is remembered."""
+        for _ in range(8):
+            self.clock.pass_s(30)
+            try:
+                async for page in self.collector.pages(
+                    self.at.pipeline.stands("moodle"), self.at.pipeline.demand, follow=False
+                ):
+                    await self.at.pipeline.take(page)
+            except TransientError:
+                continue
+            except IntegrityError as error:
+                await self.at.pipeline.stop_source("moodle", error.message)
+                raise
+            return
+        raise AssertionError("it stays transient")
+
+    async def accept(self) -> Rewind:
+        """What `source accept-rewind` does."""
+        for _ in range(2):
+            with contextlib.suppress(TransientError):
+                found = await self.collector.rewound(self.at.pipeline.stands("moodle"))
+                await self.at.pipeline.replace_state("moodle", found.state)
+                return found
+        raise AssertionError("it stays transient")
+
+
+@pytest.fixture(scope="module")
+def older(shared_site: MariaSite, elder: servers.MariaDB) -> Iterator[MariaSite]:
+    """The same database on the second server."""
+    site = MariaSite(elder.create_database(shared_site.database.name))
+    yield site
+    site.database.drop()
+
+
+@pytest.fixture
+async def failover(site: MariaSite, older: MariaSite, clock: HandClock, tmp_path: Path) -> AsyncIterator[Failover]:
+    older.execute("TRUNCATE mdl_logstore_standard_log")
+    for each, last in ((site, 22), (older, 20)):
+        log(each, *range(1, last + 1))
+        each.execute("UPDATE mdl_logstore_standard_log SET userid = 100 + id")
+    server = site.database.server
+    async with (
+        servers.floating_address(server.port) as address,
+        running(tmp_path, rule("course.viewed", 'once_per = "event"')) as at,
+    ):
+        url = site.options().url.replace(f":{server.port}/", f":{address.port}/")
+        async with collecting(site.options(), clock, url=url) as collector:
+            yield Failover(newer=site, older=older, address=address, clock=clock, collector=collector, at=at)
+
+
+async def test_an_older_replica_that_stands_in_is_a_fault_and_on_return_reading_goes_on_where_it_stood(
+    failover: Failover,
+) -> None:
+    await failover.read()
+    failover.to(failover.older)
+    with pytest.raises(IntegrityError, match=r"row 22 was .* user 122 .*, and the log ends at row 20") as caught:
+        await failover.read()
+    assert "source accept-rewind moodle" in caught.value.hint
+    failover.to(failover.newer)
+    log(failover.newer, 23, userid=123)
+    found = await failover.accept()
+    assert (found.the_same, found.rows_to_read, found.state.position) == (True, 1, 22)
+    await failover.read()
+    assert failover.at.balances() == {str(100 + number): 10 for number in range(1, 24)}
+
+
+async def test_an_older_replica_that_was_promoted_and_written_to_skips_and_pays_nothing_twice_there_and_back(
+    failover: Failover,
+) -> None:
+    await failover.read()
+    failover.to(failover.older)
+    for number in (21, 22, 23, 24):
+        log(failover.older, number, userid=200 + number)
+    with pytest.raises(IntegrityError, match=r"row 22 was .* user 122 .*, and is .* user 222"):
+        await failover.read()
+    assert len(failover.at.balances()) == 22
+    found = await failover.accept()
+    assert (found.the_same, found.rows_to_read) == (False, 24)
+    await failover.read()
+    everybody = {str(100 + number): 10 for number in range(1, 23)} | {str(200 + n): 10 for n in range(21, 25)}
+    assert failover.at.balances() == everybody
+    failover.to(failover.newer)
+    log(failover.newer, *range(23, 26), userid=300)
+    with pytest.raises(IntegrityError, match=r"row 24 was .* user 224 .*, and is .* user 300"):
+        await failover.read()
+    await failover.accept()
+    await failover.read()
+    assert failover.at.balances() == {**everybody, "300": 10}, "three rows that are one fact"
 
 
 async def test_truncate_and_regrowth_past_the_cursor_is_told_and_nothing_is_read(

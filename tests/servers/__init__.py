@@ -9,6 +9,7 @@ Nothing of an installed service is touched. A server whose owner dies is killed 
 
 from __future__ import annotations
 
+from tests.servers.address import FloatingAddress, floating_address
 from tests.servers.capture import (
     CAPTURE,
     NOT_CAPTURED,
@@ -29,12 +30,14 @@ __all__ = [
     "READER",
     "READER_PASSWORD",
     "USER_COLUMNS",
+    "FloatingAddress",
     "MariaDB",
     "MariaDatabase",
     "Postgres",
     "PostgresDatabase",
     "ServerError",
     "capture_is_here",
+    "floating_address",
     "free_port",
     "load_capture",
     "load_capture_into_postgres",

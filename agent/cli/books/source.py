@@ -38,8 +38,9 @@ def accept_rewind(
     """Read a source's log again from where payment began, after it stopped because it was not the same log any more.
 
     First it shows what the log looks like now. Say yes only if that is the log you mean: a database restored on
-    purpose, a log that was emptied. What was paid before is recognised and not paid twice. Nothing happens before you
-    say yes; who said it is recorded. A running agent goes on by itself.
+    purpose, a log that was emptied. What was paid before is recognised and not paid twice. Where it is the log it was
+    again (an older replica stood in for it for a while), reading goes on where it stood. Nothing happens before you say
+    yes; who said it is recorded. A running agent goes on by itself.
 
     Example: rewards-agent source accept-rewind moodle --by "B. Admin"
     """
@@ -57,13 +58,19 @@ def accept_rewind(
     if not preview["fault"]:
         raise InvalidInputError(f"source {name!r} has no fault: there is nothing to accept", hint=_WHERE)
     if not yes:
-        typer.confirm(f"Read the log of {name} again, as it is now?", abort=True, err=True)
+        asked = (
+            "It is the log it was. Go on where it stood"
+            if seen.the_same
+            else f"Read the log of {name} again, as it is now"
+        )
+        typer.confirm(f"{asked}?", abort=True, err=True)
     result = carry_out(config, "source.accept-rewind", source=name, by=whoever(by))
     if json:
         emit_json({**preview, **result})
     else:
         typer.echo(
-            f"{name} is read again from id {result['position'] + 1}: at once where the agent runs, else next time"
+            f"{name} is read {'on' if seen.the_same else 'again'} from id {result['position'] + 1}: "
+            "at once where the agent runs, else next time"
         )
 
 
@@ -106,6 +113,7 @@ def _preview(seen: Rewind, stored: SourceState | None, events: int) -> dict[str,
         "log_first_at": utc(seen.first_at),
         "log_last_at": utc(seen.last_at),
         "log_rows": seen.rows,
+        "log_is_the_same": seen.the_same,
         "payment_began_at": utc(seen.start_at),
         "rows_to_read_again": seen.rows_to_read,
     }

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from agent.collectors.logstore.identity import verified
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.collectors.logstore.reading.stretch import Reader
+from agent.errors import IntegrityError
 from agent.model import SourceState
 
 _BOUNDS = "SELECT (SELECT MIN(id) FROM {log}), (SELECT MAX(id) FROM {log})"
 _SINCE = "SELECT MIN(id) FROM {log} WHERE timecreated >= ?"
 _SPAN = "SELECT MIN(id), MAX(id), MIN(timecreated), MAX(timecreated), COUNT(*) FROM {log}"
 _AFTER = "SELECT COUNT(*) FROM {log} WHERE timecreated >= ?"
+_BEHIND = "SELECT COUNT(*) FROM {log} WHERE id > ?"
 
 
 async def first_state(reader: Reader, options: LogstoreOptions, now: int) -> SourceState:
@@ -53,7 +56,8 @@ class Rewind:
     """What the log looks like now, and the state that reads it again.
 
     Ids and times are None where the log is empty; ``rows_to_read`` is how many rows are not older than ``start_at``,
-    when payment began: they are read again, and what was paid before is recognised and not paid twice.
+    when payment began: they are read again, and what was paid before is recognised and not paid twice. Where the log is
+    ``the_same`` again (the server that is read stands at its address once more), reading goes on where it stood.
     """
 
     source: str
@@ -65,14 +69,18 @@ class Rewind:
     start_at: int
     rows_to_read: int
     state: SourceState
+    the_same: bool = False
 
 
 async def rewind(reader: Reader, name: str, stored: SourceState, now: int) -> Rewind:
     """The preview and the fresh state of `source accept-rewind`; nothing is changed by asking."""
     schema = reader.database.schema
     start_at = stored.start_at if stored.start_at is not None else now
-    span, after = await reader.ask_all([schema.query(_SPAN), schema.query(_AFTER, start_at)])
+    span, after, behind = await reader.ask_all(
+        [schema.query(_SPAN), schema.query(_AFTER, start_at), schema.query(_BEHIND, stored.position)]
+    )
     first_id, last_id, first_at, last_at, rows = span[0]
+    the_same = await _is_the_same(reader, name, stored)
     return Rewind(
         source=name,
         first_id=first_id,
@@ -81,8 +89,11 @@ async def rewind(reader: Reader, name: str, stored: SourceState, now: int) -> Re
         last_at=last_at,
         rows=rows,
         start_at=start_at,
-        rows_to_read=after[0][0],
-        state=SourceState(
+        rows_to_read=behind[0][0] if the_same else after[0][0],
+        the_same=the_same,
+        state=replace(stored, fault="")
+        if the_same
+        else SourceState(
             position=_kept(0, first_id, reader.limits.start_overlap_ids),
             start_at=start_at,
             running_s=stored.running_s,
@@ -90,3 +101,12 @@ async def rewind(reader: Reader, name: str, stored: SourceState, now: int) -> Re
             counts=stored.counts,
         ),
     )
+
+
+async def _is_the_same(reader: Reader, name: str, stored: SourceState) -> bool:
+    """Whether every row that is remembered stands where it stood."""
+    try:
+        kept = await verified(reader, stored.anchors, name)
+    except IntegrityError:
+        return False
+    return bool(kept)

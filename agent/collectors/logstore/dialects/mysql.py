@@ -134,7 +134,10 @@ class MysqlDatabase(ThreadedDatabase):
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
     def _begin(self) -> None:
-        self._execute(_BEGIN, None)
+        try:
+            self._execute(_BEGIN, None)
+        except pymysql.MySQLError as error:
+            raise self._failed(error) from error
 
     def _end(self) -> None:
         if self._connection is not None:

@@ -76,7 +76,11 @@ class SqliteDatabase(ThreadedDatabase):
         self._connection = connection
 
     def _begin(self) -> None:
-        self._cursor("BEGIN", ())
+        try:
+            self._cursor("BEGIN", ())
+        except sqlite3.Error as error:
+            self._drop()
+            raise TransientError(f"{self._path}: {error}", hint="it is tried again") from error
 
     def _end(self) -> None:
         if self._connection is not None:
