@@ -43,40 +43,32 @@ def amounts_of(postings: Iterable[Posting]) -> dict[str, int]:
 
 
 def answer_to(claim: Claim, state: State) -> Answer:
-    """Asks every quota in order; only when all agree is anything used."""
+    """Asks every quota in order, each about what those before it left; only when all agree is anything used."""
     learner, at, postings, places, calendar, prefix, approved, _ = claim
     amounts, uses = amounts_of(postings), state.uses
     totals = uses.totals
     asked: _Asked = []
-    trims = False
     for quota, bucket in places:
-        asked.append((quota, quota.key(bucket, learner, prefix)))
-        if quota.over == "trim":
-            trims = True
-    emptied = _trim(asked, amounts, claim, state) if trims else None
-    for quota, key in asked:
-        needed = 1 if quota is emptied else amounts[quota.unit]
+        key = quota.key(bucket, learner, prefix)
+        asked.append((quota, key))
+        needed = amounts[quota.unit]
         if needed <= 0 or (quota.span is not ROLLING and totals.get(key, 0) + needed <= quota.maximum):
             continue
-        if uses.room(quota, key, at) < needed and not (approved and quota.over == "hold"):
-            if quota.span is ROLLING:
-                return Answer(quota=quota, until=uses.free_at(quota, key, at, needed))
-            return Answer(quota=quota, until=until(quota, calendar, at))
+        room = uses.room(quota, key, at)
+        if room >= needed or (approved and quota.over == "hold"):
+            continue
+        if quota.over == "trim":
+            amounts[quota.unit] = room
+            if any(amounts[posting.currency] for posting in postings):
+                continue
+            needed = 1
+        if quota.span is ROLLING:
+            return Answer(quota=quota, until=uses.free_at(quota, key, at, needed))
+        return Answer(quota=quota, until=until(quota, calendar, at))
     return _use(asked, amounts, claim, uses)
 
 
 _Asked = list[tuple[Quota, UseKey]]
-
-
-def _trim(asked: _Asked, amounts: dict[str, int], claim: Claim, state: State) -> Quota | None:
-    """Lowers ``amounts`` to what fits the quotas that trim; returns the one that leaves nothing at all to pay."""
-    for quota, key in asked:
-        if quota.over != "trim" or not amounts[quota.unit]:
-            continue
-        amounts[quota.unit] = min(amounts[quota.unit], state.uses.room(quota, key, claim.at))
-        if not any(amounts[posting.currency] for posting in claim.postings):
-            return quota
-    return None
 
 
 def _use(asked: _Asked, amounts: dict[str, int], claim: Claim, known: Uses) -> Answer:

@@ -191,6 +191,18 @@ def test_a_trimmed_award_is_counted_as_what_was_paid_and_a_tighter_limit_refuses
     assert told == ["ann +10 points", "ann +5 points", "ann refused limit 20 points/week"]
 
 
+def test_limits_and_caps_are_asked_in_their_order_so_one_that_refuses_is_not_helped_by_a_later_one_that_trims() -> None:
+    trims = '[[cap]]\nlimit = { of = "5 points/day", over = "trim" }\n'
+    assert play(trims + rule(more='limit = "8 points/day"'), event()) == ["ann refused limit 8 points/day"]
+    assert play(trims + rule(more='limit = { of = "9 points/day", over = "trim" }'), event()) == ["ann +5 points"]
+    either_way = (
+        '[{ of = "5 points/day", over = "trim" }, "8 points/7d"]',
+        '["8 points/7d", { of = "5 points/day", over = "trim" }]',
+    )
+    told = [play(rule(more=f"limit = {limits}"), event()) for limits in either_way]
+    assert told == [["ann +5 points"], ["ann refused limit 8 points/7d"]]
+
+
 def test_once_per_is_the_reason_before_a_trimmed_limit() -> None:
     rules = rule(more='limit = { of = "10 points/day", over = "trim" }')
     assert play(rules, event(), event(key="2")) == ["ann +10 points", "ann refused once_per lesson"]
