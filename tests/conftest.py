@@ -45,6 +45,15 @@ def mariadb() -> Iterator[servers.MariaDB]:
 
 
 @pytest.fixture(scope="session")
+def mysql() -> Iterator[servers.MySQL]:
+    """A private MySQL server of this session, where this machine has MySQL."""
+    if servers.mysqld() is None:
+        pytest.skip(servers.MYSQL_ABSENT)
+    with servers.running_mysql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def postgres() -> Iterator[servers.Postgres]:
     """A private PostgreSQL server of this session."""
     with servers.running_postgres() as server:

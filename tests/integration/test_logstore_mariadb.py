@@ -512,6 +512,29 @@ async def test_a_statement_that_takes_too_long_is_transient(site: MariaSite, clo
             await asyncio.gather(*(read(collector, demand=EVERYTHING) for _ in range(20)))
 
 
+@pytest.mark.parametrize(
+    ("code", "told", "again"), [(3024, "took longer than", 1), (1969, "took longer than", 1), (4031, "it says 4031", 2)]
+)
+async def test_what_mysql_says_of_time_and_idleness_is_understood(
+    site: MariaSite, code: int, told: str, again: int
+) -> None:
+    site.database.execute(
+        "CREATE FUNCTION says() RETURNS INT DETERMINISTIC BEGIN "
+        f"SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {code}, MESSAGE_TEXT = 'it says {code}'; RETURN 1; END"
+    )
+    options = site.options()
+    account = options.url.replace(servers.READER, servers.ADMIN)
+    database = MysqlDatabase(options, urlsplit(account), servers.ADMIN_PASSWORD)
+    try:
+        with pytest.raises(TransientError, match=told):
+            await database.fetch_all([Query(sql="SELECT says()")])
+        await database.fetch_all([Query(sql="SELECT 1")])
+        assert database.generation == again, "a connection that the server gave up is made again"
+    finally:
+        await database.close()
+        site.database.execute("DROP FUNCTION says")
+
+
 async def test_a_cancelled_read_leaves_no_transaction_behind(site: MariaSite, clock: HandClock) -> None:
     log(site, *range(1, 500))
     async with collecting(site.options(), clock) as collector:

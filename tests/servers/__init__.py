@@ -18,6 +18,8 @@ from tests.servers.capture import (
     load_capture_into_postgres,
 )
 from tests.servers.mariadb import USER_COLUMNS, MariaDatabase, MariaDB, running_mariadb
+from tests.servers.mysql import ABSENT as MYSQL_ABSENT
+from tests.servers.mysql import MySQL, mysqld, running_mysql
 from tests.servers.pgbouncer import running_pgbouncer
 from tests.servers.postgres import Postgres, PostgresDatabase, running_postgres, running_replica
 from tests.servers.process import ADMIN, ADMIN_PASSWORD, READER, READER_PASSWORD, ServerError, free_port
@@ -26,6 +28,7 @@ __all__ = [
     "ADMIN",
     "ADMIN_PASSWORD",
     "CAPTURE",
+    "MYSQL_ABSENT",
     "NOT_CAPTURED",
     "READER",
     "READER_PASSWORD",
@@ -33,6 +36,7 @@ __all__ = [
     "FloatingAddress",
     "MariaDB",
     "MariaDatabase",
+    "MySQL",
     "Postgres",
     "PostgresDatabase",
     "ServerError",
@@ -41,7 +45,9 @@ __all__ = [
     "free_port",
     "load_capture",
     "load_capture_into_postgres",
+    "mysqld",
     "running_mariadb",
+    "running_mysql",
     "running_pgbouncer",
     "running_postgres",
     "running_replica",

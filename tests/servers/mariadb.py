@@ -115,7 +115,7 @@ class MariaDB:
                 "--no-defaults",
                 f"--datadir={self.datadir}",
                 f"--tmpdir={self._scratch}",
-                *_as_root("--user=root"),
+                *as_root("--user=root"),
                 "--skip-test-db",
                 "--skip-name-resolve",
                 "--auth-root-authentication-method=normal",
@@ -145,7 +145,7 @@ class MariaDB:
                 "--no-defaults",
                 f"--datadir={self.datadir}",
                 f"--tmpdir={self._scratch}",
-                *_as_root("--user=root"),
+                *as_root("--user=root"),
                 "--bind-address=127.0.0.1",
                 f"--port={self.port}",
                 "--skip-networking=0",
@@ -218,7 +218,8 @@ class MariaDB:
         return MariaDatabase(server=self, name=chosen)
 
 
-def _as_root(*options: str) -> tuple[str, ...]:
+def as_root(*options: str) -> tuple[str, ...]:
+    """Options that a server wants where root starts it."""
     return options if os.geteuid() == 0 else ()
 
 
