@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
-from sqlalchemy import make_url
 
-from catalogue.store import Store
 from tests import servers
+from tests.empty import empty_catalogue, make_catalogue
 
 # A shared machine stalls now and then: how long one example took says nothing about the code.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
-
-
-def make_catalogue(url: str) -> None:
-    """Make the tables of an empty catalogue."""
-
-    async def work() -> None:
-        store = await Store.open(make_url(url), check_schema=False)
-        await store.upgrade()
-        await store.close()
-
-    with ThreadPoolExecutor(1) as beside:  # whoever asks may have a loop of its own running
-        beside.submit(asyncio.run, work()).result()
 
 
 def pytest_runtest_teardown() -> None:
@@ -80,7 +65,7 @@ def postgres_database(postgres: servers.Postgres) -> Iterator[servers.PostgresDa
 def catalogue_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty catalogue on SQLite, to be copied: quicker than making one for each test."""
     path = tmp_path_factory.mktemp("catalogue") / "template.db"
-    make_catalogue(f"sqlite:///{path}")
+    path.write_bytes(empty_catalogue())
     return path
 
 

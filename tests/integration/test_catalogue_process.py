@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 
 from tests import programs
+from tests.empty import empty_catalogue
 from tests.outboxes import delivering
 from tests.servers import PostgresDatabase, free_port
 from tests.wire_builders import CAMPUS
@@ -74,6 +75,9 @@ def serving(directory: Path, *, database: str = "", log: Path | None = None) -> 
     config = directory / "catalogue.toml"
     url = f'\n[database]\nurl = "{database}"\n' if database else "\n"
     config.write_text(f'[catalogue]\nlisten = "127.0.0.1:{free_port()}"{url}', encoding="utf-8")
+    if not database:
+        (directory / "catalogue.db").touch(0o600)
+        (directory / "catalogue.db").write_bytes(empty_catalogue())
     command("init", "--config", config)
     served = Served(config, log)
     served.start()

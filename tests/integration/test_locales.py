@@ -18,8 +18,8 @@ from catalogue.errors import ConfigError
 from catalogue.finance import closing
 from catalogue.rewards import shelf
 from catalogue.store import Store, months
-from tests.conftest import make_catalogue
 from tests.contract.catalogues import running_catalogue
+from tests.empty import make_catalogue
 from tests.integration.scale.campus import Campus
 from tests.servers import Postgres, PostgresDatabase
 from tests.wire_builders import CAMPUS

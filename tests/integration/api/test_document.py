@@ -24,8 +24,8 @@ from schemathesis.specs.openapi.checks import response_schema_conformance, statu
 
 from catalogue.api import tokens
 from catalogue.api.document import document
-from tests.conftest import make_catalogue
 from tests.contract.catalogues import Hand, RealCatalogue, running_catalogue
+from tests.empty import make_catalogue
 from tests.integration.recognition.people import ANN, CAT, COMMENTS, LIKES, Program, open_campus
 from tests.servers import Postgres
 from tests.wire_builders import CAMPUS, an_entry
