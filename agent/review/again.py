@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from itertools import groupby
 
 import aiosqlite
 
-from agent.engine import booking, evaluate
+from agent.engine import booking
 from agent.engine.evaluate import Verdict
-from agent.engine.rulebook import Rulebook
+from agent.engine.review import set_free
 from agent.errors import ConfigError
 from agent.ledger import versions
 from agent.ledger.past import again as past_again
 from agent.ledger.past import refused
 from agent.ledger.past.refused import Refusal
 from agent.ledger.record import Recorder
-from agent.model import Decision, Event, Outcome, Use, UseKey
+from agent.model import Decision, Event, Use, UseKey
 from agent.pipeline import Pipeline
 
 
@@ -56,13 +55,8 @@ class Again:
             rulebook = self._pipeline.rulebook_of(refusal.version)
         except ConfigError:
             return None  # that version's rules cannot be read any more: what they said stands
-        verdict = _verdict(refusal, rulebook)
-        if verdict is None or verdict.reason:
-            return None
-        for quota, bucket in verdict.places:
-            if quota.label == refusal.reason and not freed.isdisjoint(quota.keys(bucket, verdict.learner, "")):
-                return verdict
-        return None
+        said = (refusal.event, refusal.rule_id, refusal.role, refusal.reason)
+        return set_free.blocked(*said, rulebook=rulebook, freed=freed)
 
     async def _last_words(self, connection: aiosqlite.Connection, event_nos: Iterable[int]) -> frozenset[int]:
         """The numbers of the newest decisions about these events."""
@@ -73,10 +67,9 @@ class Again:
         self, connection: aiosqlite.Connection, version: str, again: Sequence[tuple[Refusal, Verdict]], now: int
     ) -> list[Decision]:
         shadow = self._pipeline.shadow
-        # Its checks have spoken when it came: what happened since is not held against it.
-        verdicts = [verdict._replace(guards=()) for _, verdict in again]
+        verdicts = [verdict for _, verdict in again]
         past = await self._pipeline.past(connection, booking.wants(verdicts, shadow=shadow))
-        decisions = _without_refused(booking.book(verdicts, past, shadow=shadow))
+        decisions = set_free.otherwise(booking.book(verdicts, past, shadow=shadow))
         events: dict[bytes, Event] = {refusal.event.event_id: refusal.event for refusal, _ in again}
         await self._recorder.settle(
             connection,
@@ -87,24 +80,3 @@ class Again:
             now=now,
         )
         return decisions
-
-
-def _verdict(refusal: Refusal, rulebook: Rulebook) -> Verdict | None:
-    judged = evaluate.judge(refusal.event, rulebook)
-    wanted = (refusal.rule_id, refusal.role)
-    return next((one for one in judged if not one.undoes and (one.rule.id, one.payee.role) == wanted), None)
-
-
-def _without_refused(decisions: Sequence[Decision]) -> list[Decision]:
-    """What is not refused again; what names another decision of the list names it at its new place."""
-    kept = [number for number, decision in enumerate(decisions, 1) if decision.outcome is not Outcome.refused]
-    place = {number: new for new, number in enumerate(kept, 1)}
-    found = []
-    for number in kept:
-        decision = decisions[number - 1]
-        supersedes = tuple(no if no > 0 else -place[-no] for no in decision.supersedes)
-        award = decision.reverses
-        if award is not None and award.number:
-            award = replace(award, number=place[award.number])
-        found.append(replace(decision, supersedes=supersedes, reverses=award))
-    return found

@@ -8,8 +8,9 @@ from fractions import Fraction
 from typing import Any
 
 from agent.config.grammar import Number, shown_number, toml_number
+from agent.engine import booking
 from agent.engine.past import following, undo
-from agent.engine.review import approval
+from agent.engine.review import approval, set_free
 from agent.engine.stories.teller import Teller
 from agent.engine.stories.told import SITE
 from agent.errors import InvalidInputError
@@ -80,11 +81,12 @@ def settle(ruling: Ruling, teller: Teller) -> list[Decision]:
         state.uses.release(use)
     if not ruling.approved:
         state.holds.pop(key, None)
-        return [_rejected(held)]
+        return [_rejected(held), *_set_free(held, teller)]
     decision = approval.approve(held, rulebook, rulebook, state, wanted)
     if decision.outcome is Outcome.awarded and objects:
         state.acts.paid(objects, undo.award_of(decision, event.seen, 1))
-    return [decision, *following.after([decision], event, held.role, rulebook.recognition, state)]
+    decided = [decision, *following.after([decision], event, held.role, rulebook.recognition, state)]
+    return decided if decision.postings == held.postings else [*decided, *_set_free(held, teller)]
 
 
 def _smallest(currency: str, amount: Number, decimals: Mapping[str, int]) -> int:
@@ -94,28 +96,47 @@ def _smallest(currency: str, amount: Number, decimals: Mapping[str, int]) -> int
     return int(scaled)
 
 
-def _held(ruling: Ruling, before: Sequence[Sequence[Decision]]) -> Decision:
-    about = before[ruling.event - 1] if 1 <= ruling.event <= len(before) else ()
-    whose = f"{SITE}:{ruling.learner}" if ruling.learner else ""
-    held = [
+def _set_free(held: Decision, teller: Teller) -> list[Decision]:
+    """What had been refused because of a hold is decided again, the oldest arrival first."""
+    freed = {(use.meter, use.bucket, use.learner) for use in held.reserves}
+    said = [one for each in teller.told for one in each]
+    since = {(*_what(one), one.reason) for one in said[said.index(held) :] if one.outcome is Outcome.refused}
+    last = {_what(one): one for one in said}
+    arrived = {event_id: number for number, event_id in enumerate(teller.events)}
+    verdicts = []
+    for one in sorted(last.values(), key=lambda one: arrived.get(one.event_id, 0)):
+        if one.learner == held.learner and (*_what(one), one.reason) in since and one.outcome is Outcome.refused:
+            about = (teller.events[one.event_id], one.rule_id, one.role, one.reason)
+            verdict = set_free.blocked(*about, rulebook=teller.rulebook, freed=freed)
+            verdicts += [verdict] if verdict is not None else []
+    return set_free.otherwise(booking.book(verdicts, teller.state, shadow=False))
+
+
+def _held(ruling: Ruling, told: Sequence[Sequence[Decision]]) -> Decision:
+    """What waits of an entry, though it may wait only since something before it was rejected."""
+    about = told[ruling.event - 1] if 1 <= ruling.event <= len(told) else ()
+    events, whose = {one.event_id for one in about}, f"{SITE}:{ruling.learner}" if ruling.learner else ""
+    mine = [
         one
-        for one in about
-        if one.outcome is Outcome.held and ruling.rule in {"", one.rule_id} and whose in {"", one.learner}
+        for each in told
+        for one in each
+        if one.event_id in events and ruling.rule in {"", one.rule_id} and whose in {"", one.learner}
     ]
-    if len(held) != 1:
-        several = "several rules: say which, rule" if len({one.rule_id for one in held}) > 1 else _SEVERAL
-        told = f"waits by {several} = …" if held else "is not held"
-        by = f" by {ruling.rule}" if ruling.rule and not held else ""
-        whom = f" for {ruling.learner}" if ruling.learner and not held else ""
-        raise InvalidInputError(f"event {ruling.event} {told}{by}{whom}")
-    mine = _what(held[0])
-    if any(_what(one) == mine for each in before[ruling.event :] for one in each):
-        raise InvalidInputError(f"what {held[0].rule_id} held of event {ruling.event} is settled already")
-    return held[0]
+    held = [one for one in {_what(one): one for one in mine}.values() if one.outcome is Outcome.held]
+    if len(held) == 1:
+        return held[0]
+    was = [one for one in mine if one.outcome is Outcome.held]
+    if was and not held:
+        raise InvalidInputError(f"what {was[0].rule_id} held of event {ruling.event} is settled already")
+    several = "several rules: say which, rule" if len({one.rule_id for one in held}) > 1 else _SEVERAL
+    waits = f"waits by {several} = …" if held else "is not held"
+    by = f" by {ruling.rule}" if ruling.rule and not held else ""
+    whom = f" for {ruling.learner}" if ruling.learner and not held else ""
+    raise InvalidInputError(f"event {ruling.event} {waits}{by}{whom}")
 
 
-def _what(decision: Decision) -> tuple[bytes, str, str]:
-    return decision.event_id, decision.rule_id, decision.role
+def _what(decision: Decision) -> tuple[bytes, str, str, str]:
+    return decision.event_id, decision.rule_id, decision.role, decision.learner
 
 
 def _rejected(held: Decision) -> Decision:

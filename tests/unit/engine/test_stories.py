@@ -300,6 +300,22 @@ def test_a_story_tells_what_a_reviewer_decides_and_what_that_comes_to(rulings: s
     assert story(f"{body}refused = [{refused}]", _EVIDENCE).failures == ()
 
 
+def test_what_a_rejection_sets_free_in_a_story_is_decided_again_as_in_the_ledger() -> None:
+    third = f"events = [{_SENT}, {_SENT}, {_SENT}, {_SENT}, {{ reject = 1 }}, {{ approve = 3 }}, {{ approve = 2 }}]\n"
+    told = (
+        'refused = [{ event = 3, rule = "s", because = "limit 2/month" }]\nexpect = [{ learner = "ann", points = 20 }]'
+    )
+    assert story(third + told, _EVIDENCE).failures == ()
+    late = story(third.replace("approve = 3", "approve = 4"), _EVIDENCE).failures
+    assert late == ("event 6: event 4 is not held",)
+    other = rule("lesson.completed", name="p", award="7") + '[[cap]]\nlimit = "10 points/day"\n'
+    did = '{ at = 2026-09-07T10:00:00, learner = "ann", kind = "lesson.completed" }'
+    for ruling in ("{ reject = 1 }", "{ approve = 1, points = 3 }"):
+        body = f"events = [{_SENT}, {did}, {did.replace('ann', 'ben')}, {ruling}]\n"
+        told = 'expect = [{ learner = "ann", rule = "p", points = 7 }, { learner = "ben", points = 7 }]'
+        assert story(f"{body}{told}", other + _EVIDENCE).failures == ()
+
+
 def test_a_story_tells_that_another_amount_is_approved_than_was_promised() -> None:
     range_ = _EVIDENCE.replace('"always"', '{ when = "always", adjust = "5..30" }')
     coins = "[currency.points]\ndecimals = 2\n"

@@ -1,0 +1,43 @@
+"""What a hold for review kept from others: refusals to decide again once that is free. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from agent.engine import evaluate
+from agent.engine.evaluate import Verdict
+from agent.engine.rulebook import Rulebook
+from agent.model import Decision, Event, Outcome, UseKey
+
+
+def blocked(
+    event: Event, rule_id: str, role: str, reason: str, *, rulebook: Rulebook, freed: Collection[UseKey]
+) -> Verdict | None:
+    """The verdict to book again, where the quota that refused it (``reason``) counts in what was ``freed``.
+
+    Its checks have spoken when it came: what happened since is not held against it.
+    """
+    judged = evaluate.judge(event, rulebook)
+    verdict = next((one for one in judged if not one.undoes and (one.rule.id, one.payee.role) == (rule_id, role)), None)
+    if verdict is None or verdict.reason:
+        return None
+    for quota, bucket in verdict.places:
+        if quota.label == reason and not set(freed).isdisjoint(quota.keys(bucket, verdict.learner, "")):
+            return verdict._replace(guards=())
+    return None
+
+
+def otherwise(decisions: Sequence[Decision]) -> list[Decision]:
+    """What is not refused again; what names another decision of the list names it at its new place."""
+    kept = [number for number, decision in enumerate(decisions, 1) if decision.outcome is not Outcome.refused]
+    place = {number: new for new, number in enumerate(kept, 1)}
+    found = []
+    for number in kept:
+        decision = decisions[number - 1]
+        supersedes = tuple(no if no > 0 else -place[-no] for no in decision.supersedes)
+        award = decision.reverses
+        if award is not None and award.number:
+            award = replace(award, number=place[award.number])
+        found.append(replace(decision, supersedes=supersedes, reverses=award))
+    return found
