@@ -18,7 +18,8 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 prefix=/opt/rewards root="" wheels=${REWARDS_WHEELS:-} venv=${REWARDS_VENV:-} purge="" yes="" action=install campus=""
 python=${PYTHON:-python3}
 units="rewards-agent.service rewards-agent@.service rewards-agent-backup.service rewards-agent-backup@.service
-rewards-agent-backup.timer rewards-agent-backup@.timer rewards-catalogue.service"
+rewards-agent-backup.timer rewards-agent-backup@.timer rewards-catalogue.service rewards-catalogue-backup.service
+rewards-catalogue-backup.timer"
 
 say() { printf '%s\n' "$@"; }
 fail() { printf '%s\n' "$*" >&2; exit "${code:-1}"; }
@@ -198,7 +199,7 @@ uninstall_() {
     fi
     rm -rf "$root"/etc/rewards-agent "$root"/etc/rewards-agents "$root"/etc/rewards-catalogue
     rm -rf "$root"/var/lib/rewards-agent "$root"/var/lib/rewards-agents "$root"/var/lib/rewards-catalogue
-    rm -rf "$root"/var/backups/rewards-agent "$root"/var/backups/rewards-agents
+    rm -rf "$root"/var/backups/rewards-agent "$root"/var/backups/rewards-agents "$root"/var/backups/rewards-catalogue
     for file in "$root"/usr/lib/sysusers.d/rewards.conf "$root"/usr/lib/sysusers.d/rewards-agent-*.conf; do
         [ -f "$file" ] || continue
         for account in $(awk '/^u / { print $2 }' "$file"); do

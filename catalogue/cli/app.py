@@ -7,6 +7,7 @@ import typer
 from catalogue.cli import agent, audit, books, operate, partner, proof, redemption, reward, tenant, token
 from catalogue.cli.archive import commands as archive
 from catalogue.cli.funding import budget, finance, issue
+from catalogue.cli.keeping import backup
 from catalogue.cli.people import links
 from catalogue.cli.recognition import award, kudos, tag
 
@@ -19,6 +20,8 @@ app = typer.Typer(
 app.command()(operate.init)
 app.command()(operate.serve)
 app.command()(operate.verify)
+app.command()(backup.backup)
+app.command()(backup.restore)
 app.add_typer(tenant.app, name="tenant", help="Campuses.")
 app.add_typer(token.app, name="token", help="Who else may read a campus's books, over HTTP.")
 app.add_typer(agent.app, name="agent", help="The campuses' agents.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import MetaData
 
-REVISION = "0022"
+REVISION = "0023"
 """The newest migration this program knows."""
 
 metadata = MetaData()

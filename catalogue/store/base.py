@@ -144,6 +144,11 @@ class Store:
         async with self._engines.writing.begin() as conn:
             yield conn
 
+    async def has_tables(self) -> bool:
+        """Whether there is anything in the database."""
+        async with self._engines.reading.connect() as conn:
+            return bool(await conn.run_sync(lambda one: inspect(one).get_table_names()))
+
     def adopt_password(self, url: URL) -> None:
         """Make connections with the password of ``url`` from now on; those that there are go on."""
         self._url = self._url.set(password=url.password)

@@ -1,0 +1,119 @@
+"""SQLite: copied online in one read transaction, put back as a file while nobody has the old one open."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from catalogue.errors import ConfigError, IntegrityError, UnavailableError
+from machine import copies
+
+
+class Embedded:
+    """Copies of the embedded database."""
+
+    file = "catalogue.db"
+
+    async def dump(self, conn: AsyncConnection, url: URL, to: Path) -> None:
+        """Copy it while servers write.
+
+        Raises:
+            IntegrityError: the copy is damaged.
+            UnavailableError: the disk is full.
+        """
+        del conn
+        await asyncio.to_thread(_copied, Path(url.database or ""), to)
+
+    async def load(self, copy: Path, url: URL, aside: Path, hold: Callable[[URL], Awaitable[None]]) -> Path | None:
+        """Let the file of a copy take the place of the one that is there, which is set aside.
+
+        Raises:
+            ConfigError: a server has it open.
+            UnavailableError: the disk is full, or cannot be written.
+        """
+        path = Path(url.database or "")
+        fresh = path.with_name(f".{path.name}.restoring")
+        try:
+            await asyncio.to_thread(_laid_beside, copy, fresh, path)
+            await hold(url.set(database=str(fresh)))
+            return await asyncio.to_thread(_in_place, fresh, path, aside)
+        finally:
+            fresh.unlink(missing_ok=True)
+
+
+def finish(path: Path) -> None:
+    """Leave nothing of a database beside its file; it is on disk when this returns."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    for left in path.parent.glob(f"{path.name}-*"):
+        left.unlink()
+    copies.on_disk(path)
+
+
+def _copied(path: Path, to: Path) -> None:
+    to.touch(mode=0o600)
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as source, contextlib.closing(sqlite3.connect(to)) as target:
+            source.backup(target)
+            (found,) = target.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.OperationalError as exc:
+        raise UnavailableError(f"{to} cannot be written: {exc}", hint="make room on its disk, then try again") from None
+    if found != "ok":
+        raise IntegrityError(f"a copy of {path} is damaged: {found}", hint="run: rewards-catalogue verify")
+
+
+def _laid_beside(copy: Path, fresh: Path, path: Path) -> None:
+    if path.exists():
+        _require_alone(path)
+    with _told(fresh):
+        fresh.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.copyfile(copy, fresh)
+        fresh.chmod(0o600)
+
+
+def _in_place(fresh: Path, path: Path, aside: Path) -> Path | None:
+    finish(fresh)
+    if path.exists():
+        _require_alone(path)
+    with _told(path):
+        there = _set_aside(path, aside)
+        fresh.rename(path)
+        copies.on_disk(path.parent)
+    return there
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise UnavailableError(f"{path} cannot be written: {exc.strerror}", hint="check its disk and owner") from None
+
+
+def _set_aside(path: Path, aside: Path) -> Path | None:
+    if not path.exists():
+        return None
+    aside.mkdir(mode=0o700, parents=True)
+    for one in (path, *path.parent.glob(f"{path.name}-*")):
+        one.rename(aside / one.name)
+    return aside
+
+
+def _require_alone(path: Path) -> None:
+    """Only who is alone with a database may end its write-ahead log."""
+    with contextlib.closing(sqlite3.connect(path, timeout=0)) as connection:
+        try:
+            alone = connection.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
+        except sqlite3.OperationalError:
+            alone = False
+        except sqlite3.DatabaseError:
+            return  # damaged: what is left of it is set aside as it is
+    if not alone:
+        raise ConfigError(f"{path} is in use", hint="stop the service first: systemctl stop rewards-catalogue")

@@ -1,0 +1,78 @@
+"""Putting a copy back: nothing is overwritten, what is there then is proven, and what it cannot know is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import URL
+
+from catalogue import acts, schema
+from catalogue.acts import Act
+from catalogue.backup.copies import Manifest, kind_of, proven, require_known
+from catalogue.config import Config
+from catalogue.store import Store
+from machine import copies
+from wire.keys import fingerprint
+
+LOST = (
+    "what agents delivered after the backup comes again by itself: each learns where it stands and sends the rest",
+    "what was redeemed after it is not here: hold partners' statements against it: rewards-catalogue partner reconcile",
+    "what operators and learners did at the centre after it (rewards, budgets, refunds, kudos) is lost: do it again",
+    "who was erased at a campus after it is in it again, as a pseudonym: ask the campuses whether there was anybody",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What was put back, where the files went that were there (None: there were none), and what to know."""
+
+    manifest: Manifest
+    set_aside: Path | None
+    remarks: tuple[str, ...]
+
+
+async def restore(config: Config, copy: Path, *, public: bytes, said: Act) -> Restored:
+    """Put a copy in place of an embedded database, or into an empty one of PostgreSQL; no server may run meanwhile.
+
+    ``public`` is the catalogue's key of today; ``said`` is who asked, and is written down among the acts.
+
+    Raises:
+        ConfigError: a server runs, the database is not empty, or the copy is of a newer program or another database.
+        IntegrityError: the copy is damaged, or does not hold when it is read again. An embedded database is as it
+            was then; one of PostgreSQL is full of it.
+        UnavailableError: the disk is full, or the database does not answer.
+    """
+    manifest = Manifest.read(copy)
+    require_known(manifest, copy, config.database)
+    manifest.require_whole(copy)
+    kind = kind_of(config.database)
+    aside = config.data_dir / copies.name("set-aside-", said.at)
+    mine = manifest.schema == schema.REVISION
+
+    async def hold(there: URL) -> None:
+        if mine:
+            manifest.require_same(await proven(there, bytes.fromhex(manifest.key), now=said.at))
+
+    there = await kind.load(copy / kind.file, config.database, copies.free(aside), hold)
+    remarks = list(LOST)
+    if mine:
+        await _noted(config, said, copy, manifest)
+    else:
+        remarks.append(f"it has schema {manifest.schema}: run rewards-catalogue init, then rewards-catalogue verify")
+    if manifest.key != public.hex():
+        remarks.append(
+            f"the key that signs now ({fingerprint(public)}) is not the one of the backup"
+            f" ({fingerprint(bytes.fromhex(manifest.key))}): put back that one and rotate again, else agents that have"
+            " not met the new one must enrol anew"
+        )
+    return Restored(manifest=manifest, set_aside=there, remarks=tuple(remarks))
+
+
+async def _noted(config: Config, said: Act, copy: Path, manifest: Manifest) -> None:
+    store = await Store.open(config.database)
+    try:
+        async with store.writing() as conn:
+            await acts.note(conn, said, backup=copy.name, made_at=manifest.made_at, entries=manifest.entries)
+    finally:
+        await store.close()

@@ -1,0 +1,149 @@
+"""Copies of the catalogue: taken while agents deliver, proven, rotated, put back, refused where they do not hold."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from tests import programs
+from tests.contract.catalogues import Hand
+from tests.integration.service.managed import Managed, managed
+from tests.integration.test_catalogue_process import a_token, command
+from tests.servers import Postgres, PostgresDatabase
+from tests.wire_builders import CAMPUS, an_entry
+from wire import keys
+
+WALLET = "learner1"
+
+
+def copies(to: Path) -> list[Path]:
+    return sorted(path for path in to.iterdir() if not path.name.startswith("."))
+
+
+def backup(it: Managed, to: Path, *, keep: int = 5) -> dict[str, Any]:
+    words = ("backup", "--to", to, "--keep", str(keep), "--config", it.config, "--json")
+    return cast("dict[str, Any]", json.loads(command(*words).stdout))
+
+
+def balance(it: Managed) -> int:
+    shown = json.loads(command("wallet", "show", CAMPUS, WALLET, "--config", it.config, "--json").stdout)
+    return int(shown[0]["balance"])
+
+
+async def an_agent(it: Managed) -> Hand:
+    key = keys.load(it.config.parent / "catalogue.ed25519")
+    hand = Hand(cast("Any", SimpleNamespace(url=it.served.url, key=key)), it.config.parent)
+    await hand.enrol(await asyncio.to_thread(a_token, it.config))
+    return hand
+
+
+async def deliver(hand: Hand, first: int) -> None:
+    """Twenty more for the same learner."""
+    await hand.deliver([an_entry(seq, learner=WALLET) for seq in range(first, first + 20)])
+
+
+@pytest.fixture
+def other_database(postgres: Postgres) -> Iterator[PostgresDatabase]:
+    made = postgres.create_database()
+    yield made
+    made.drop()
+
+
+async def test_a_copy_that_was_taken_while_an_agent_delivers_brings_back_every_wallet(tmp_path: Path) -> None:
+    to = tmp_path / "copies"
+    with managed(tmp_path / "c") as it:
+        hand = await an_agent(it)
+        await deliver(hand, 1)
+        made = await asyncio.to_thread(backup, it, to)
+        assert (made["entries"], made["wallets"], made["kept"]) == (20, 1, 1)
+        assert it.figures()["rewards_catalogue_backup_timestamp_seconds"] > 0
+        await deliver(hand, 21)
+        assert await asyncio.to_thread(balance, it) == 400
+        in_use = await asyncio.to_thread(command, "restore", made["backup"], "--yes", "--config", it.config, code=2)
+        assert "stop the service first" in in_use.stderr
+        await asyncio.to_thread(it.served.end, signal.SIGTERM)
+        putting = ("restore", made["backup"], "--yes", "--config", it.config, "--json")
+        told = json.loads((await asyncio.to_thread(command, *putting)).stdout)
+        assert Path(told["set_aside"], "catalogue.db").is_file()
+        assert any("partner reconcile" in remark for remark in told["remarks"])
+        assert await asyncio.to_thread(balance, it) == 200
+        await asyncio.to_thread(it.start)
+        stand = await hand.stand()
+        assert stand.seq == 20, "the agent learns where it stands, and sends the rest again"
+        hand.seq, hand.head = stand.seq, stand.head
+        await deliver(hand, 21)
+        assert await asyncio.to_thread(balance, it) == 400
+        await hand.client.close()
+        words = ("audit", "list", "--act", "database", "--config", it.config, "--json")
+        acts = json.loads((await asyncio.to_thread(command, *words)).stdout)
+        assert [act["act"] for act in acts] == ["database.restore", "database.upgrade"]
+
+
+def test_copies_beyond_those_kept_go_and_what_was_changed_is_no_copy(tmp_path: Path) -> None:
+    it, to = Managed(tmp_path, ""), tmp_path / "copies"
+    command("init", "--config", it.config)
+    made = [backup(it, to, keep=2)["backup"] for _ in range(3)]
+    it.close()
+    assert [str(path) for path in copies(to)] == made[1:]
+    with closing(sqlite3.connect(copies(to)[0] / "catalogue.db")) as connection:
+        connection.execute("CREATE TABLE more (x)")
+        connection.commit()
+    refused = command("restore", copies(to)[0], "--yes", "--config", it.config, code=3)
+    assert "is not the file that was backed up" in refused.stderr
+    assert "is no backup of a catalogue" in command("restore", to, "--yes", "--config", it.config, code=3).stderr
+    assert not list(tmp_path.glob("set-aside-*"))
+
+
+def test_books_that_do_not_agree_make_no_backup_and_the_older_ones_stay(tmp_path: Path) -> None:
+    it, to = Managed(tmp_path, ""), tmp_path / "copies"
+    command("init", "--config", it.config)
+    command("tenant", "add", CAMPUS, "--config", it.config)
+    kept = backup(it, to)["backup"]
+    it.close()
+    with closing(sqlite3.connect(tmp_path / "catalogue.db")) as connection:
+        connection.execute("INSERT INTO wallet VALUES (?, 'x', 'points', 5, 5, 0, NULL, 0)", (CAMPUS,))
+        connection.commit()
+    refused = command("backup", "--to", to, "--config", it.config, code=3)
+    assert "the books do not agree, so their backup does not count" in refused.stderr
+    assert [str(path) for path in to.iterdir()] == [kept]
+
+
+async def test_a_dump_of_postgresql_fills_a_fresh_database_that_verifies(
+    tmp_path: Path, postgres_database: PostgresDatabase, other_database: PostgresDatabase
+) -> None:
+    to = tmp_path / "copies"
+    with managed(tmp_path / "c", database=postgres_database.dsn) as it:
+        hand = await an_agent(it)
+        await deliver(hand, 1)
+        delivering = asyncio.create_task(deliver(hand, 21))
+        made = await asyncio.to_thread(backup, it, to)
+        await delivering
+        await hand.client.close()
+        assert made["entries"] in {20, 40}
+        assert made["files"] == ["catalogue.dump"]
+        putting = ("restore", made["backup"], "--yes", "--config", it.config)
+        full = await asyncio.to_thread(command, *putting, code=2)
+        assert "nothing is overwritten" in full.stderr
+        await asyncio.to_thread(it.served.end, signal.SIGTERM)
+        text = it.config.read_text(encoding="utf-8")
+        it.config.write_text(text.replace(postgres_database.dsn, other_database.dsn), encoding="utf-8")
+        told = json.loads((await asyncio.to_thread(command, *putting, "--json")).stdout)
+        assert (told["entries"], told["set_aside"]) == (made["entries"], "")
+        report = json.loads((await asyncio.to_thread(command, "verify", "--config", it.config, "--json")).stdout)
+        assert (report["entries"], report["faults"]) == (made["entries"], [])
+        nowhere = os.environ | {"PATH": str(tmp_path)}
+        words = ["backup", "--to", str(to), "--config", str(it.config)]
+        without = await asyncio.to_thread(programs.run, "catalogue", words, env=nowhere)
+        assert without.returncode == 2
+        assert "apt-get install postgresql-client" in without.stderr
+        assert len(copies(to)) == 1
