@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Row, and_, bindparam, insert, select, update
@@ -50,9 +50,9 @@ class StoredReceipt:
 
     body: bytes
     headers: dict[str, str]
-    posted: int = 0
+    posted: int = field(default=0, compare=False)
     """Entries that went to wallets with it; none where it was given before."""
-    aside: int = 0
+    aside: int = field(default=0, compare=False)
     """Entries that were set aside with it."""
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import socket
 
+SEND_S = 0.1
+"""How long a manager that does not read may keep us, in seconds; then it is not told."""
+
 
 def notify(state: str) -> None:
     """Send ``state`` (``READY=1``, ``STOPPING=1``, ``WATCHDOG=1`` …) to the service manager that started us."""
@@ -14,11 +17,12 @@ def notify(state: str) -> None:
     if address.startswith("@"):
         address = "\0" + address[1:]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+        sender.settimeout(SEND_S)
         try:
             sender.connect(address)
             sender.sendall(state.encode())
         except OSError:
-            return  # the manager is gone; there is nobody left to tell
+            return  # the manager is gone, or hangs: whoever waits for us must not
 
 
 def watchdog_interval_s() -> float | None:

@@ -40,6 +40,7 @@ class Managed:
 
     def start(self, watchdog_s: float = 1.0) -> None:
         """Start it, and wait until it says that it is ready."""
+        self.hush()
         name = f"@{self._manager.getsockname()[1:].decode()}"
         self.served.start(NOTIFY_SOCKET=name, WATCHDOG_USEC=str(int(watchdog_s * 1_000_000)))
         assert self.heard("READY=1")
@@ -73,14 +74,14 @@ class Managed:
         return samples(self.get("/metrics")[1])
 
     def reload(self) -> list[dict[str, object]]:
-        """Send SIGHUP; what was logged while it took effect."""
+        """Send SIGHUP; what was logged of the settings."""
         before = len(self.logged())
         assert self.served.process is not None
         self.hush()
         self.served.process.send_signal(signal.SIGHUP)
         assert self.heard("RELOADING=1")
         assert self.heard("READY=1")
-        return self.logged()[before:]
+        return [line for line in self.logged()[before:] if str(line["event"]).startswith("settings_")]
 
     def logged(self) -> list[dict[str, object]]:
         """Its log."""

@@ -1,0 +1,30 @@
+"""Telling the service manager how we are, whoever it is and however it is."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from machine.notify import notify
+
+
+def test_a_manager_that_does_not_read_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind("")
+        monkeypatch.setenv("NOTIFY_SOCKET", f"@{manager.getsockname()[1:].decode()}")
+        notify("READY=1")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+            other.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                while other.sendto(b"WATCHDOG=1", manager.getsockname()):
+                    pass
+        notify("STOPPING=1")
+        assert manager.recv(100) == b"READY=1"
+
+
+def test_a_manager_that_is_gone_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", "@rewards-nobody-listens-here")
+    notify("READY=1")
+    monkeypatch.delenv("NOTIFY_SOCKET")
+    assert notify("READY=1") is None  # type: ignore[func-returns-value]
