@@ -52,7 +52,11 @@ def count_of(made: Decision | Award) -> int:
 
 
 def of_award(decision: Decision, event: Event, person: Person, event_no: int, decision_no: int) -> list[Movement]:
-    """The movements of an awarded decision, one for each posting that is not zero, in the rule's order."""
+    """The movements of an awarded decision, one for each posting that is not zero, in the rule's order.
+
+    What was said when somebody approved another amount stands with the decision: an amount that was awarded needs no
+    reason. A badge that follows from others keeps what it followed from.
+    """
     seen, trust = event.seen, _TRUST[event.trust]
     return [
         Movement(
@@ -70,7 +74,7 @@ def of_award(decision: Decision, event: Event, person: Person, event_no: int, de
             decision_no,
             decision.scope,
             decision.generation,
-            decision.reason,
+            decision.reason if posting.currency.startswith(BADGE_PREFIX) else "",
         )
         for posting in decision.postings
         if posting.amount

@@ -38,12 +38,14 @@ async def test_an_amount_is_approved_inside_the_guardrails_only(
         assert open_holds(agent) == ([] if told == "awarded" else [1])
 
 
-async def test_the_entry_says_what_was_promised_and_what_was_approved(tmp_path: Path) -> None:
+async def test_the_decision_says_what_was_promised_and_what_was_approved_and_its_entry_gives_no_reason(tmp_path: Path) -> None:
     async with running(tmp_path, HEAD + rule(more=ADJUST, award="50")) as agent:
         await agent.take(act(1))
         await desk(agent).approve(decisions=[1], by="B. Desk", amounts={"points": 40})
-        said = "SELECT CAST(body AS TEXT) ->> 'reason', CAST(body AS TEXT) ->> 'amount' FROM entry"
-        assert rows(tmp_path, said) == [("approved 40 points of 50 points promised", 40)]
+        paid = "SELECT CAST(body AS TEXT) ->> 'reason', CAST(body AS TEXT) ->> 'amount' FROM entry"
+        assert rows(tmp_path, paid) == [("", 40)]
+        said = "SELECT d.reason FROM decision d JOIN entry e USING (decision_no)"
+        assert rows(tmp_path, said) == [("approved 40 points of 50 points promised",)]
 
 
 async def test_an_unknown_currency_is_refused_and_the_known_ones_named(tmp_path: Path) -> None:
