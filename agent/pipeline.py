@@ -356,6 +356,7 @@ class Pipeline:
                 numbers={event.event_id: event_no},
                 version_no=number,
                 now=now,
+                approved=True,
             )
             if followed:
                 await self._recorder.settle(

@@ -12,10 +12,11 @@ from agent.config.rulefile import Rule
 from agent.config.rulefile.award import Computed
 from agent.config.rulefile.tables.condition import Active, Audience
 from agent.config.rulefile.tables.review import Review
+from agent.engine import words
 from agent.engine.conditions import told
 from agent.engine.fairness import CompiledCheck
 from agent.engine.recognition import model as recognised
-from agent.engine.rulebook import BADGE, CompiledDeny, CompiledRule, Payee, Rulebook
+from agent.engine.rulebook import CompiledDeny, CompiledRule, Payee, Rulebook
 from agent.model import Decision, Outcome, Posting
 
 STAGES = ("no ", "never earns", "mode", "active", "audience", "deny", "condition", "trust")
@@ -161,8 +162,8 @@ def _opposite(decision: Decision, rulebook: Rulebook | None) -> str:
 
 def amounts(postings: Sequence[Posting], rulebook: Rulebook | None = None) -> str:
     """`10 points, the badge quiz-ace`."""
-    decimals = rulebook.decimals if rulebook is not None else {}
-    return ", ".join(_amount(posting, decimals.get(posting.currency, 0)) for posting in postings) or "nothing"
+    listed = ((posting.currency, posting.amount) for posting in postings)
+    return words.amounts(listed, rulebook.currencies if rulebook is not None else {})
 
 
 def nearest_miss(decisions: Iterable[Decision]) -> Decision | None:
@@ -186,15 +187,6 @@ def _pays(payee: Payee, rule: CompiledRule, rulebook: Rulebook) -> str:
     ]
     fixed = [amounts([posting], rulebook) for posting in payee.postings if posting.amount]
     return f"The {payee.role} gets {', '.join((*fixed, *computed)) or 'nothing'}."
-
-
-def _amount(posting: Posting, decimals: int) -> str:
-    if posting.currency.startswith(BADGE):
-        return f"the badge {posting.currency.removeprefix(BADGE)}"
-    if not decimals:
-        return f"{posting.amount} {posting.currency}"
-    whole, part = divmod(abs(posting.amount), 10**decimals)
-    return f"{'-' if posting.amount < 0 else ''}{whole}.{part:0{decimals}d} {posting.currency}"
 
 
 def whom(spec: Audience) -> str:

@@ -72,5 +72,5 @@ def known_names(rulebook: Rulebook) -> Known:
         groups={name: rule.spec.group for name, rule in rules.items() if rule.spec.group},
         steps={made.spec.id: len(made.spec.step) for made in rulebook.challenges},
         levels=rulebook.levels,
-        decimals=rulebook.decimals,
+        currencies=rulebook.currencies,
     )

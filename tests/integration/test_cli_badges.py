@@ -105,7 +105,7 @@ def test_what_a_rule_requires_is_told_of_acts_that_were_not_decided(campus: Desk
         (answer,) = campus.json("learner", "why", who, "--on", day, "--rule", "bonus")["rules"]
         return str(answer["sentence"])
 
-    assert why("ann", "2026-09-12") == "bonus would give moodle:35 1 points."
+    assert why("ann", "2026-09-12") == "bonus would give moodle:35 1 point."
     assert why("ben", "2026-09-10") == "bonus would give moodle:36 nothing: requires the badge Starter: not yet."
 
 

@@ -175,7 +175,7 @@ def test_an_adjustment_in_shadow_mode_says_that_it_counts(own: Desk) -> None:
     done = own.command("ledger", "adjust", "ann", "1", "--reason", "x")
 
     assert "in shadow mode rules pay nothing; what somebody gives or takes by hand counts" in done.stderr
-    assert done.stdout == "entry 6: moodle:35 +1 points\n"
+    assert done.stdout == "entry 6: moodle:35 +1 point\n"
 
 
 def test_what_was_taken_back_is_told_as_such_where_somebody_asks_why(own: Desk) -> None:

@@ -49,7 +49,7 @@ def test_an_event_that_earned_is_explained_in_a_sentence_for_each_rule(desk: Des
     told = explained(desk, "moodle:4")
 
     assert "moodle:4: forum.posted, 2026-09-07 11:30:00 Africa/Johannesburg" in told
-    assert "post gave moodle:35 1 points, 0.25 stars. word_count >=20 passed, seen 30. Entries 2, 3." in told
+    assert "post gave moodle:35 1 point, 0.25 stars. word_count >=20 passed, seen 30. Entries 2, 3." in told
     assert "Not about such events: lesson, starter, resting." in told
 
 
@@ -126,7 +126,7 @@ def test_an_event_whose_rule_came_later_says_so(desk: Desk, tmp_path: Path) -> N
     late = why(changed, "ann", "--on", "2026-09-07", "--rule", "late")["late"]
     assert late["outcome"] == "not recorded"
     assert late["nearest"]["undecided"].startswith("the rule is newer than this act")
-    assert late["nearest"]["sentence"] == "late would give moodle:35 1 points."
+    assert late["nearest"]["sentence"] == "late would give moodle:35 1 point."
 
 
 def test_a_row_in_a_gap_that_was_given_up_says_so(desk: Desk, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from agent.cli.terms.inforce import (
     SinceOption,
     UntilOption,
     amount_text,
+    amounts_text,
     rules_in_force,
     smallest_units,
     span_of,
@@ -232,7 +233,8 @@ def adjust(
     if json:
         emit_json(result)
     else:
-        typer.echo(f"entry {result['seq']}: {who} {_signed(currency, units, rulebook)} {currency}")
+        moved = f"{'+' if units > 0 else ''}{amounts_text({currency: units}, rulebook)}"
+        typer.echo(f"entry {result['seq']}: {who} {moved}")
 
 
 @app.command()

@@ -10,12 +10,11 @@ import typer
 
 from agent.cli.access import ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, settings_of, utc
-from agent.cli.terms.inforce import amount_text, rules_in_force, span_of
+from agent.cli.terms.inforce import amount_text, amounts_text, rules_in_force, span_of
 from agent.errors import InvalidInputError
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping
 
     from agent.engine.rulebook import Rulebook
     from agent.ledger.tally.counts import RuleCount
@@ -139,11 +138,7 @@ def _rule(rule: str, one: RuleCount | None, before: RuleCount | None) -> dict[st
 
 
 def _shown_rules(rows: list[dict[str, Any]], rulebook: Rulebook) -> list[dict[str, Any]]:
-    return [{**row, "paid": _amounts(row["paid"], rulebook)} for row in rows]
-
-
-def _amounts(paid: Mapping[str, int], rulebook: Rulebook) -> str:
-    return ", ".join(f"{amount_text(account, amount, rulebook)} {account}" for account, amount in paid.items())
+    return [{**row, "paid": amounts_text(row["paid"], rulebook) if row["paid"] else ""} for row in rows]
 
 
 def _shown_money(rows: list[dict[str, Any]], rulebook: Rulebook) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import typer
 
 from agent.cli.access import carry_out, ledger_of
 from agent.cli.frame import emit_json, note, settings_of
-from agent.cli.terms.inforce import amount_text, rules_in_force, span_of, whoever
+from agent.cli.terms.inforce import amounts_text, rules_in_force, span_of, whoever
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +51,6 @@ def reverse_rule(
 def _sentence(found: dict[str, Any], rulebook: Rulebook) -> str:
     if not found["entries"]:
         return f"nothing that {found['rule']} paid in that time still stands"
-    paid = ", ".join(f"{amount_text(name, units, rulebook)} {name}" for name, units in found["amounts"].items())
+    paid = amounts_text(found["amounts"], rulebook)
     erased = f"; {found['erased']} awards of erased persons stay as they are" if found["erased"] else ""
     return f"{found['rule']}: {found['awards']} awards to {found['learners']} learners, {paid}{erased}"

@@ -16,7 +16,7 @@ from agent.cli.books import sheet
 from agent.cli.books.applying import apply
 from agent.cli.books.suspicion import anomalies, flags
 from agent.cli.frame import LIMIT_MAX, ConfigOption, JsonOption, emit, emit_json, note, settings_of, text_of, utc
-from agent.cli.terms.inforce import ByOption, amount_text, rules_in_force, whoever
+from agent.cli.terms.inforce import ByOption, amount_text, amounts_text, rules_in_force, whoever
 from agent.cli.terms.who import LearnerOption, learner_of
 from agent.errors import InvalidInputError
 from agent.model import HoldKind
@@ -294,13 +294,15 @@ def _settle(
     if json:
         emit_json(results)
     else:
+        with ledger_of(config) as connection:
+            _, rulebook = rules_in_force(settings_of(config), connection)
         for result in results:
-            typer.echo(_line(result))
+            typer.echo(_line(result, rulebook))
     if any(result["outcome"] == "refused" for result in results):
         raise typer.Exit(1)
 
 
-def _line(result: dict[str, Any]) -> str:
+def _line(result: dict[str, Any], rulebook: Rulebook) -> str:
     number = result["decision"]
     if result["outcome"] == "refused":
         hint = f" ({result['hint']})" if result.get("hint") else ""
@@ -309,5 +311,4 @@ def _line(result: dict[str, Any]) -> str:
         return f"{result['learner']}: {result['count']} decided again: what had blocked it is rejected"
     if result["outcome"] == "rejected":
         return f"{number}: rejected, nothing is paid"
-    paid = ", ".join(f"{amount} {currency}" for currency, amount in result["postings"].items())
-    return f"{number}: approved, paid {paid or 'nothing'}"
+    return f"{number}: approved, paid {amounts_text(result['postings'], rulebook)}"

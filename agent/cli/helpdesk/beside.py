@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agent.cli.frame import utc
-from agent.cli.terms.inforce import amount_text
+from agent.cli.terms.inforce import amount_text, called
 
 if TYPE_CHECKING:
     from agent.engine.rulebook import Rulebook
@@ -37,6 +37,6 @@ def lines(beside: Mapping[str, Any], rulebook: Rulebook) -> Iterator[str]:
         yield f"one person with {len(beside['wallets'])} wallets more (of {agents}), as of {beside['as_of']}"
     for one in beside["sums"]:
         there, together = (amount_text(one["currency"], one[key], rulebook) for key in ("balance", "together"))
-        yield f"  {there} {one['currency']} there: {together} in all"
+        yield f"  {there} {called(one['currency'], one['balance'], rulebook)} there: {together} in all"
     if beside["held"]:
         yield f"perhaps one person with somebody at another agent, not linked: {beside['held']}"

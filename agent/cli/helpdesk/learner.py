@@ -14,7 +14,7 @@ from agent.cli.helpdesk import beside, lots, merging
 from agent.cli.privacy.erase import erase, readmit
 from agent.cli.privacy.export import export
 from agent.cli.privacy.participation import opt_in, opt_out
-from agent.cli.terms.inforce import amount_text, day_of, local, rules_in_force, zone_of
+from agent.cli.terms.inforce import amount_text, called, day_of, local, rules_in_force, zone_of
 from agent.cli.terms.who import StudentArgument, aliases_in, held_links, person
 from agent.errors import InvalidInputError
 
@@ -87,7 +87,8 @@ def show(
     for one in found["balances"]:
         amount, lifetime = (amount_text(one["currency"], one[key], rulebook) for key in ("balance", "lifetime"))
         level = f", level {one['level']}" if one["level"] else ""
-        typer.echo(f"  {amount} {one['currency']} ({lifetime} earned in all{level})")
+        of = called(one["currency"], one["balance"], rulebook)
+        typer.echo(f"  {amount} {of} ({lifetime} earned in all{level})")
         for line in lots.lines(one, rulebook, now):
             typer.echo(f"    {line}")
     for line in (*beside.lines(found["elsewhere"], rulebook), *lines(recognised)):

@@ -48,6 +48,7 @@ def lines(one: Mapping[str, Any], rulebook: Rulebook, now: int) -> Iterator[str]
     ends = [lot for lot in one["lots"] if lot["expires"] is not None]
     for lot in ends[:_SHOWN]:
         soon = ", soon" if notice is not None and lot["expires"] <= now + notice else ""
-        yield f"{amount_text(currency, lot['left'], rulebook)} expire on {local(lot['expires'], rulebook)}{soon}"
+        verb = "expires" if lot["left"] == 10 ** rulebook.decimals.get(currency, 0) else "expire"
+        yield f"{amount_text(currency, lot['left'], rulebook)} {verb} on {local(lot['expires'], rulebook)}{soon}"
     if len(ends) > _SHOWN:
         yield f"and {len(ends) - _SHOWN} more lots expire later: --json shows all"

@@ -9,7 +9,7 @@ import typer
 
 from agent.cli.access import ByOption, carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, run_async, settings_of, utc
-from agent.cli.terms.inforce import amount_text, rules_in_force, whoever
+from agent.cli.terms.inforce import amounts_text, rules_in_force, whoever
 from agent.cli.terms.who import account_of, aliases_in, held_links, history_of
 from agent.errors import InvalidInputError
 
@@ -60,17 +60,15 @@ def merge(
         typer.echo(f"{result['from']} is {result['into']} already: nothing changes")
         return
 
-    def told(amounts: dict[str, int]) -> str:
-        return ", ".join(f"{amount_text(name, units, rulebook)} {name}" for name, units in amounts.items()) or "nothing"
-
     rows: list[dict[str, Any]] = [
-        {**one, "amounts": told(one["amounts"]), "entries": ", ".join(one["entries"])} for one in result["changes"]
+        {**one, "amounts": amounts_text(one["amounts"], rulebook), "entries": ", ".join(one["entries"])}
+        for one in result["changes"]
     ]
     emit(rows, _CHANGES, json=False, empty="nothing was earned by the first: only later acts change hands")
     verb = "would be" if preview else "is"
-    typer.echo(f"{result['from']} {verb} {result['into']}: {told(result['gains'])} moved")
+    typer.echo(f"{result['from']} {verb} {result['into']}: {amounts_text(result['gains'], rulebook)} moved")
     if result["given_back"]:
-        typer.echo(f"paid to both, and given back: {told(result['given_back'])}")
+        typer.echo(f"paid to both, and given back: {amounts_text(result['given_back'], rulebook)}")
 
 
 def _of_this_agent(settings: Settings, connection: sqlite3.Connection, *accounts: str) -> None:
@@ -118,13 +116,14 @@ def unlink(
         emit_json(result)
         return
 
-    def told(amounts: dict[str, int]) -> str:
-        return ", ".join(f"{amount_text(name, units, rulebook)} {name}" for name, units in amounts.items()) or "nothing"
-
-    rows = [{**one, "amounts": told(one["amounts"]), "entries": ", ".join(one["entries"])} for one in result["changes"]]
+    rows = [
+        {**one, "amounts": amounts_text(one["amounts"], rulebook), "entries": ", ".join(one["entries"])}
+        for one in result["changes"]
+    ]
     emit(rows, _CHANGES, json=False, empty="nothing was earned by it: only later acts are its own")
     verb = "would be" if preview else "is"
-    typer.echo(f"{result['account']} {verb} its own again, no longer {result['was']}: {told(result['gains'])} moved")
+    moved = amounts_text(result["gains"], rulebook)
+    typer.echo(f"{result['account']} {verb} its own again, no longer {result['was']}: {moved} moved")
 
 
 def merges(

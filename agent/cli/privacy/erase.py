@@ -11,7 +11,7 @@ import typer
 
 from agent.cli.access import ByOption, carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit_json, emit_one, note, run_async, settings_of
-from agent.cli.terms.inforce import amount_text, rules_in_force, whoever
+from agent.cli.terms.inforce import amounts_text, rules_in_force, whoever
 from agent.cli.terms.who import StudentArgument, person
 from agent.errors import RewardsError
 
@@ -124,7 +124,7 @@ def _whom(
         accounts=accounts,
         words=(*words, *also),
         balances={
-            currency: f"{amount_text(currency, amount, rulebook)} {currency}"
+            currency: amounts_text({currency: amount}, rulebook)
             for currency, (amount, _) in balances.items()
             if not currency.startswith("badge:")
         },

@@ -9,7 +9,7 @@ import typer
 from agent.cli.access import carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, settings_of, utc
 from agent.cli.scheduled.asked import COLUMNS, listed, run_called
-from agent.cli.terms.inforce import amount_text, rules_in_force
+from agent.cli.terms.inforce import amounts_text, rules_in_force
 from agent.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -133,13 +133,9 @@ def _would(seen: Look, rulebook: Rulebook) -> dict[str, Any]:
     winners = []
     for winner in seen.winners:
         one = told(winner)
-        winners.append({**one, "gets": _amounts(one.pop("postings"), rulebook)})
+        winners.append({**one, "gets": amounts_text(one.pop("postings"), rulebook)})
     drawn = {} if seen.tickets is None else {"tickets": sum(seen.tickets.values())}
     return {"compared": len(seen.values or ()), **drawn, "not_believed": seen.waiting, "winners": winners}
-
-
-def _amounts(postings: dict[str, int], rulebook: Rulebook) -> str:
-    return ", ".join(f"{amount_text(name, amount, rulebook)} {name}" for name, amount in postings.items()) or "nothing"
 
 
 def _told(connection: sqlite3.Connection, run: Run) -> dict[str, Any]:
@@ -171,7 +167,7 @@ def _decided(connection: sqlite3.Connection, run: Run, rulebook: Rulebook) -> li
             "decision": number,
             "learner": decision.learner,
             "outcome": decision.outcome.name,
-            "gets": _amounts({posting.currency: posting.amount for posting in decision.postings}, rulebook),
+            "gets": amounts_text({posting.currency: posting.amount for posting in decision.postings}, rulebook),
             "reason": decision.reason,
             "message": decision.message,
         }

@@ -6,6 +6,7 @@ import getpass
 import os
 import re
 import sqlite3
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -138,6 +139,20 @@ def amount_text(currency: str, amount: int, rulebook: Rulebook) -> str:
     """An amount as people write it: `10`, `-2.50`."""
     decimals = 0 if currency.startswith(_BADGE) else rulebook.decimals.get(currency, 0)
     return f"{Decimal(amount).scaleb(-decimals):.{decimals}f}"
+
+
+def amounts_text(amounts: Mapping[str, int], rulebook: Rulebook) -> str:
+    """Amounts by account, in words: `10 points, the badge quiz-ace`; `nothing` where there are none."""
+    from agent.engine import words
+
+    return words.amounts(amounts.items(), rulebook.currencies)
+
+
+def called(currency: str, units: int, rulebook: Rulebook) -> str:
+    """What so many smallest units of a currency are called."""
+    from agent.engine import words
+
+    return words.name(currency, units, rulebook.currencies)
 
 
 def smallest_units(text: str, currency: str, rulebook: Rulebook) -> int:

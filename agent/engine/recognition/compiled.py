@@ -13,6 +13,7 @@ from agent.config.rulefile import Challenge, Rule, RuleFile
 from agent.config.rulefile.tables.badge import Badge, Tier
 from agent.config.rulefile.tables.criteria import Of, Wish
 from agent.config.rulefile.tables.currency import Level
+from agent.engine import words
 from agent.engine.calendar import Calendar
 from agent.engine.recognition.model import (
     BADGE,
@@ -43,7 +44,12 @@ class Words:
         self._badges = {placed.it.id: placed.it for placed in file.badges}
         self._levels = {level.name: level for level in file.levels}
         self._tiers = {placed.it.name: placed.it for placed in file.tiers}
-        self._decimals = {name: currency.decimals for name, currency in file.currencies.items()}
+        self.currencies = file.currencies
+
+    def unit(self, currency: str) -> int:
+        """How many smallest units make one."""
+        terms = self.currencies.get(currency)
+        return 10**terms.decimals if terms is not None else 1
 
     def criterion(self, wish: Wish) -> Criterion:
         """A wish over a learner's standing."""
@@ -105,10 +111,10 @@ class Words:
     }
 
     def _total(self, currency: str, amount: Number, of: Of, why: str = "") -> Criterion:
-        unit = 10 ** self._decimals.get(currency, 0)
+        unit = self.unit(currency)
         begin, said = (LIFETIME, "earned in all") if of == "lifetime" else (BALANCE, "now")
         needed = ceil(Fraction(amount) * unit)
-        told = f"{currency} {said}{why}"
+        told = f"{words.name(currency, needed, self.currencies)} {said}{why}"
         return Measure(names=(f"{begin}{currency}",), needed=needed, told=told, unit=unit, amount=True)
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from agent.engine import words
 from agent.engine.quota import Quota, Span
 
-BADGE = "badge:"
+BADGE = words.BADGE
 """Before the id of a badge: a badge is an account."""
 
 RULE, BALANCE, LIFETIME = "rule:", "balance:", "lifetime:"

@@ -8,6 +8,7 @@ from agent.config.rulefile.tables.badge import Badge, Tier
 from agent.config.rulefile.tables.currency import Level
 from agent.engine.recognition.compiled import Words
 from agent.engine.recognition.model import told
+from agent.engine.words import name
 
 
 def of_book(
@@ -15,7 +16,7 @@ def of_book(
 ) -> dict[str, tuple[str, ...]]:
     """Every badge that says more than its id, every level and every tier, by what it is called."""
     said = {f"badge {one.id}": badge_sentences(one, words) for one in badges if len(one.model_fields_set) > 1}
-    said |= {f"level {one.name}": level_sentences(one) for one in levels}
+    said |= {f"level {one.name}": level_sentences(one, words) for one in levels}
     return said | {f"tier {one.name}": (tier_sentence(one, words),) for one in tiers}
 
 
@@ -40,9 +41,10 @@ def badge_sentences(badge: Badge, words: Words) -> tuple[str, ...]:
     return tuple(said)
 
 
-def level_sentences(level: Level) -> tuple[str, ...]:
+def level_sentences(level: Level, words: Words) -> tuple[str, ...]:
     """What a level is reached with, and what it stands for."""
-    said = [f"Reached with {level.from_} {level.currency} earned in all."]
+    called = name(level.currency, level.from_ * words.unit(level.currency), words.currencies)
+    said = [f"Reached with {level.from_} {called} earned in all."]
     said.extend([f"Brings: {level.perk}."] if level.perk else [])
     return (*said, *([level.description] if level.description else []))
 

@@ -51,11 +51,12 @@ def count_of(made: Decision | Award) -> int:
     return sum([1 for posting in made.postings if posting.amount])
 
 
-def of_award(decision: Decision, event: Event, person: Person, event_no: int, decision_no: int) -> list[Movement]:
+def of_award(
+    decision: Decision, event: Event, person: Person, event_no: int, decision_no: int, *, plain: bool = False
+) -> list[Movement]:
     """The movements of an awarded decision, one for each posting that is not zero, in the rule's order.
 
-    What was said when somebody approved another amount stands with the decision: an amount that was awarded needs no
-    reason. A badge that follows from others keeps what it followed from.
+    ``plain`` ones give no reason, whatever the decision's is.
     """
     seen, trust = event.seen, _TRUST[event.trust]
     return [
@@ -74,7 +75,7 @@ def of_award(decision: Decision, event: Event, person: Person, event_no: int, de
             decision_no,
             decision.scope,
             decision.generation,
-            decision.reason if posting.currency.startswith(BADGE_PREFIX) else "",
+            "" if plain else decision.reason,
         )
         for posting in decision.postings
         if posting.amount

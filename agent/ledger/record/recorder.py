@@ -115,10 +115,16 @@ class Recorder:
         numbers: Mapping[bytes, int],
         version_no: int,
         now: int,
+        approved: bool = False,
     ) -> int:
-        """Write ``decisions`` about recorded events (``numbers``: event_id → event_no); returns entries appended."""
+        """Write ``decisions`` about recorded events (``numbers``: event_id → event_no); returns entries appended.
+
+        What was said when they were ``approved`` stands with the decisions: an award needs no reason.
+        """
         async with Behind(connection) as behind:
-            return await self.decide(behind, events, decisions, numbers=numbers, version_no=version_no, now=now)
+            return await self.decide(
+                behind, events, decisions, numbers=numbers, version_no=version_no, now=now, plain=approved
+            )
 
     async def see(
         self,
@@ -151,13 +157,14 @@ class Recorder:
         numbers: Mapping[bytes, int],
         version_no: int,
         now: int,
+        plain: bool = False,
     ) -> int:
         """Begin to write ``decisions`` (see `settle`) and all that follows from them; returns entries appended."""
         await self._remember(behind.connection)
         first_decision = self._decision_no + 1
         await self._write_decisions(behind, decisions, numbers, version_no)
         closed = await self._write_holds(behind, decisions, first_decision, now)
-        entries = await self._book(behind, events, decisions, numbers, first_decision, now)
+        entries = await self._book(behind, events, decisions, numbers, first_decision, now, plain=plain)
         await self._write_notes(behind, decisions, now)
         if closed:
             await reserving.release(await behind.quiet(), self.names, self.people, closed)
@@ -206,6 +213,8 @@ class Recorder:
         numbers: Mapping[bytes, int],
         first_no: int,
         now: int,
+        *,
+        plain: bool,
     ) -> int:
         booked = [
             (no, d)
@@ -236,7 +245,7 @@ class Recorder:
                 event_id, award = decision.event_id, decision.reverses
                 about = (decision, events[event_id], people[decision.learner], numbers[event_id], decision_no)
                 movements += (
-                    moving.of_award(*about)
+                    moving.of_award(*about, plain=plain)
                     if award is None
                     else moving.of_reversal(*about, self._answered(award, markers, first_no))
                 )

@@ -14,6 +14,7 @@ import orjson
 from agent.config.rulefile import Level
 from agent.config.rulefile.messages import LEARNER_WORDS, addressed
 from agent.config.tables.callback import CallbackSettings
+from agent.engine import words
 from agent.ledger.stream.items import Decided, Entry, Item, Notice, Position
 
 BODY_BYTES_MAX = 64 * 2**10
@@ -22,16 +23,16 @@ _TEXT_MAX = 4_000
 _FIELD_MAX = 1_000
 
 TEMPLATES: Mapping[str, str] = {
-    "award": "{learner} earned {amount} {currency}: {title}",
-    "reversal": "{amount} {currency} for {learner}, {title}: {reason}",
-    "adjustment": "{amount} {currency} for {learner}, by hand: {reason}",
+    "award": "{learner} earned {amount} {called}: {title}",
+    "reversal": "{amount} {called} for {learner}, {title}: {reason}",
+    "adjustment": "{amount} {called} for {learner}, by hand: {reason}",
     "badge": "{learner} got the badge {badge}",
     "badge.revoked": "The badge {badge} of {learner} was taken back: {reason}",
     "level": "{learner} reached {level}",
     "challenge.step": "{learner} completed step {step} of {steps}: {title}",
     "challenge.completed": "{learner} completed the challenge {title}",
     "hold": "A decision waits: {title} for {learner}: {reason}",
-    "expiry": "{amount} {currency} of {learner} expire soon, the first of them {expires_at}",
+    "expiry": "{amount} {called} of {learner} expire soon, the first of them {expires_at}",
     "brake": "Issuing is held back, {reason}. Look at what waits: rewards-agent review list --kind budget",
     "test": "A test of the callback from {campus}",
 }
@@ -39,13 +40,23 @@ TEMPLATES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What the rules in force say of names: rule id → title and group, steps of challenges, levels, decimals."""
+    """What the rules in force say of names: rule id → title and group, steps of challenges, levels, currencies."""
 
     titles: Mapping[str, str] = field(default_factory=dict)
     groups: Mapping[str, str] = field(default_factory=dict)
     steps: Mapping[str, int] = field(default_factory=dict)
     levels: Sequence[Level] = ()
-    decimals: Mapping[str, int] = field(default_factory=dict)
+    currencies: words.Currencies = field(default_factory=dict)
+
+    def unit(self, currency: str) -> int:
+        """How many smallest units make one."""
+        terms = self.currencies.get(currency)
+        return 10**terms.decimals if terms is not None else 1
+
+    def moved(self, currency: str, units: int) -> dict[str, Any]:
+        """An amount, as a message tells it; what so much is called is for its text."""
+        amount, called = words.amount(currency, units, self.currencies).split(" ", 1)
+        return {"currency": currency, "amount": amount, "units": units, "called": called}
 
 
 def level_totals(known: Known) -> dict[str, list[int]]:
@@ -53,8 +64,7 @@ def level_totals(known: Known) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     for level in known.levels:
         if level.from_:
-            unit = 10 ** known.decimals.get(level.currency, 0)
-            found.setdefault(level.currency, []).append(level.from_ * unit)
+            found.setdefault(level.currency, []).append(level.from_ * known.unit(level.currency))
     return found
 
 
@@ -120,8 +130,7 @@ def _of(item: Item, known: Known) -> _Found:
 
 
 def _of_notice(notice: Notice, known: Known) -> _Found:
-    moved = _amount(notice.amount, known.decimals.get(notice.currency, 0))
-    data = {"currency": notice.currency, "amount": moved, "units": notice.amount, "expires_at": _utc(notice.ends_at)}
+    data = {**known.moved(notice.currency, notice.amount), "expires_at": _utc(notice.ends_at)}
     yield "expiry", f"n{notice.at.notice_no}.expiry", {**data, "recorded_at": _utc(notice.told_at)}
 
 
@@ -143,11 +152,10 @@ def _of_entry(entry: Entry, known: Known) -> _Found:
     if entry.badge:
         yield "badge" if amount > 0 else "badge.revoked", f"{number}.badge", {**data, "badge": entry.badge}
         return
-    moved = {"currency": currency, "amount": _amount(amount, known.decimals.get(currency, 0)), "units": amount}
     event = str(fields["kind"])
-    yield event, f"{number}.{event}", {**data, **moved}
+    yield event, f"{number}.{event}", {**data, **known.moved(currency, amount)}
     if entry.reached:
-        unit = 10 ** known.decimals.get(currency, 0)
+        unit = known.unit(currency)
         for level in sorted(known.levels, key=lambda each: each.from_):
             if level.currency == currency and level.from_ * unit in entry.reached:
                 yield "level", f"{number}.level.{level.from_}", {**data, "currency": currency, "level": level.name}
@@ -226,12 +234,6 @@ def _card(text: str) -> dict[str, Any]:
 
 def _cut(value: Any) -> Any:
     return value[:_FIELD_MAX] if isinstance(value, str) else value
-
-
-def _amount(amount: int, decimals: int) -> str:
-    whole, part = divmod(abs(amount), 10**decimals)
-    sign = "-" if amount < 0 else ""
-    return f"{sign}{whole}.{part:0{decimals}d}" if decimals else f"{sign}{whole}"
 
 
 def _utc(seconds: int) -> str:

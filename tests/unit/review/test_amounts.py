@@ -38,7 +38,9 @@ async def test_an_amount_is_approved_inside_the_guardrails_only(
         assert open_holds(agent) == ([] if told == "awarded" else [1])
 
 
-async def test_the_decision_says_what_was_promised_and_what_was_approved_and_its_entry_gives_no_reason(tmp_path: Path) -> None:
+async def test_the_decision_says_what_was_promised_and_approved_and_its_entry_gives_no_reason(
+    tmp_path: Path,
+) -> None:
     async with running(tmp_path, HEAD + rule(more=ADJUST, award="50")) as agent:
         await agent.take(act(1))
         await desk(agent).approve(decisions=[1], by="B. Desk", amounts={"points": 40})

@@ -23,10 +23,12 @@ class Currency(Model):
     """A currency; whole units unless ``decimals`` says otherwise. ``expires_after`` None is never (seconds).
 
     ``notice`` is how long before a lot expires that is told (seconds); ``adjust_max`` is the most that one adjustment
-    by hand gives or takes, None is no bound. ``overdraw`` says what becomes of what is taken back and was spent.
+    by hand gives or takes, None is no bound. ``one`` is what one of it is called (`coin` of `coins`).
+    ``overdraw`` says what becomes of what is taken back and was spent.
     """
 
     title: StrictStr = ""
+    one: Annotated[StrictStr, Field(max_length=64)] = ""
     spendable: StrictBool = True
     decimals: Annotated[StrictInt, Field(ge=0, le=6)] = 0
     expires_after: Expiry = None
