@@ -333,14 +333,16 @@ class Pipeline:
         held_under = self._rulebooks.get(held.rules_version) or self._compile_text(text)
         now = self._clock.now()
 
+        source = event.seen.source
+
         async def unit(connection: aiosqlite.Connection) -> Decision:
             await corrections.close_hold(
                 connection, decision_no=decision_no, state="approved", correction=correction, now=now
             )
             names, people = self._recorder.names, self._recorder.people
             await reserving.release(connection, names, people, [decision_no], forget=True)
-            past = await self.past(connection, approval.wants(held, held_under, self.rulebook))
-            decision = approval.approve(held, held_under, self.rulebook, past, wanted)
+            past = await self.past(connection, approval.wants(held, held_under, self.rulebook, source=source))
+            decision = approval.approve(held, held_under, self.rulebook, past, wanted, source=source)
             followed = following.after([decision], event, held.role, self.rulebook.recognition, past)
             # What it adds to a set is believed now, whether or not the set is complete.
             if decision.outcome is not Outcome.awarded and not decision.notes:
@@ -349,24 +351,11 @@ class Pipeline:
                     hint="reject it, or adjust by hand: rewards-agent ledger adjust",
                 )
             number = await versions.keep(connection, held.rules_version, text, now)
-            await self._recorder.settle(
-                connection,
-                {event.event_id: event},
-                [decision],
-                numbers={event.event_id: event_no},
-                version_no=number,
-                now=now,
-                approved=True,
-            )
+            settle, about = self._recorder.settle, {event.event_id: event}
+            settle = partial(settle, connection, about, numbers={event.event_id: event_no}, now=now)
+            await settle([decision], version_no=number, approved=True)
             if followed:
-                await self._recorder.settle(
-                    connection,
-                    {event.event_id: event},
-                    followed,
-                    numbers={event.event_id: event_no},
-                    version_no=self._version_numbers[self.rulebook.version],
-                    now=now,
-                )
+                await settle(followed, version_no=self._version_numbers[self.rulebook.version])
             await self.follow(connection, [decision], {event.event_id: event})
             if then is not None:
                 await then(connection, decision_no, held, decision)

@@ -60,11 +60,12 @@ def event(
     level: Trust = Trust.server_verified,
     facts: Mapping[str, Fact] | None = None,
     position: int = 1,
+    source: str = "moodle",
 ) -> Event:
     """An event of Moodle's log; its identity is everything it says, and ``key``."""
     seconds = at(when) if isinstance(when, str) else when
     seen = Observation(
-        source="moodle",
+        source=source,
         site="moodle",
         position=position,
         lms_event=lms_event,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from agent.config.ways_in import configured
 from agent.engine import fairness
 from agent.engine.calendar import Calendar, Moment
 from agent.engine.conditions import Unmet
@@ -188,7 +189,7 @@ def _judged(
             once = rule.once(seen.kind)
             scope, lacking = scope_of(once.names, event, moment, payee.role)
             if not lacking:
-                found = places((once.quota, *payee.quotas), seen.occurred_at, moment, scope)
+                found = places((once.quota, *payee.quotas), seen.occurred_at, moment, scope, seen.source)
                 if rule.form is not None:
                     act, reason = _act(rule.form, scope, seen, moment)
             elif not waits:
@@ -282,6 +283,13 @@ def _unfit(seen: Observation, rule: CompiledRule, denied: Unmet | None, checks: 
     return ""
 
 
-def places(quotas: tuple[Quota, ...], at: int, moment: Moment, scope: str) -> Places:
-    """Where an award at ``at`` is counted; quotas of periods that are not now are left out."""
-    return tuple([(quota, bucket) for quota in quotas if (bucket := quota.bucket(at, moment, scope)) is not None])
+def places(quotas: tuple[Quota, ...], at: int, moment: Moment, scope: str, source: str) -> Places:
+    """Where an award at ``at`` is counted; quotas of periods that are not now, or of other sources, are left out."""
+    return tuple(
+        [
+            (quota, bucket)
+            for quota in quotas
+            if (bucket := quota.bucket(at, moment, scope)) is not None
+            and (not quota.sources or configured(source) in quota.sources)
+        ]
+    )

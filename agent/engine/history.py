@@ -11,18 +11,19 @@ from agent.model import Use
 
 
 def uses_of(
-    rulebook: Rulebook, rule_id: str, learner: str, occurred_at: int, amounts: Mapping[str, int]
+    rulebook: Rulebook, rule_id: str, learner: str, occurred_at: int, amounts: Mapping[str, int], source: str = ""
 ) -> Iterable[Use]:
     """The uses that an award of old takes from today's quotas, `once:` ones left out.
 
-    ``amounts`` are what was paid per currency. A rule that no longer exists still counts in caps over all rules.
-    Entries do not tell the recipient's role: where a rule has several, the one whose currencies fit is taken.
+    ``amounts`` are what was paid per currency, ``source`` is whose act it was. A rule that no
+    longer exists still counts in caps over all rules. Entries do not tell the recipient's role: where a rule has
+    several, the one whose currencies fit is taken.
     """
     moment = rulebook.calendar.moment(occurred_at)
     counted = {AWARDS: 1, **amounts}
     return tuple(
         quota.use(bucket, learner, occurred_at, counted[quota.unit])
-        for quota, bucket in places(_quotas_for(rulebook, rule_id, amounts), occurred_at, moment, "")
+        for quota, bucket in places(_quotas_for(rulebook, rule_id, amounts), occurred_at, moment, "", source)
         if counted.get(quota.unit, 0) > 0
     )
 

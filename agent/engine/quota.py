@@ -64,7 +64,8 @@ class Quota:
     ``meter`` names its uses and says what it counts in, but not how many are allowed: another maximum keeps its
     history. ``windows`` are the calendar windows (all of a scope's), ``window_s`` the length of a rolling span.
     ``everyone`` counts all learners together; ``keeps_reversed`` counts reversed awards too. ``label`` is the reason.
-    Where there is a ``usual``, the maximum is worked out from the days before.
+    Where there is a ``usual``, the maximum is worked out from the days before. ``sources`` are those (as configured)
+    whose acts it counts, empty for all.
     """
 
     meter: str
@@ -78,6 +79,7 @@ class Quota:
     everyone: bool = False
     keeps_reversed: bool = False
     usual: Usual | None = None
+    sources: frozenset[str] = frozenset()
 
     def bucket(self, at: int, moment: Moment, scope: str) -> str | None:
         """Where a use at ``at`` is counted; None where this quota does not apply (outside its period)."""

@@ -11,7 +11,7 @@ from agent.config.document import FaultsError
 from agent.config.facts import FactTable
 from agent.config.grammar import Duration, Limit, Number, shown_number
 from agent.config.kinds import RETOLD, KindTable
-from agent.config.rulefile import Rule, RuleFile
+from agent.config.rulefile import Cap, Rule, RuleFile
 from agent.config.rulefile.warn import default_once_per, kinds_of
 from agent.engine import conditions, fairness, filters, stories
 from agent.engine.calendar import Calendar
@@ -250,13 +250,19 @@ class _Compiler:
         """Caps in written order, then budgets."""
         if group not in self._shared:
             caps = [
-                self._quota(f"cap:{placed.it.group or '*'}", limit, f"cap {limit.text}")
+                self._cap(placed.it, limit)
                 for placed in self._file.caps
                 if placed.it.group in {None, group}
                 for limit in placed.it.limit
             ]
             self._shared[group] = (*caps, *self._budgets, *self._brakes(self._decimals))
         return self._shared[group]
+
+    def _cap(self, cap: Cap, limit: Limit) -> Quota:
+        sources = sorted(set(cap.source or ()))
+        of, told = (f"@{'+'.join(sources)}", f" from {' or '.join(sources)}") if sources else ("", "")
+        quota = self._quota(f"cap:{cap.group or '*'}{of}", limit, f"cap {limit.text}{told}")
+        return replace(quota, sources=frozenset(sources))
 
     def _budget(self, limit: Limit, rule: str = "") -> Quota:
         """Everybody's together, by all rules or by one; what goes over is held."""

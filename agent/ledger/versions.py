@@ -17,9 +17,9 @@ from agent.ledger.record.people import Person
 from agent.ledger.record.undoing import COOLDOWN
 from agent.model import Use
 
-UsesOf = Callable[[str, str, int, Mapping[str, int]], Iterable[Use]]
-"""(rule_id, learner, occurred_at, {currency: amount}) → the uses that such an award takes under the rules now in force,
-`once:` uses (which every award has from its first day) left out."""
+UsesOf = Callable[[str, str, int, Mapping[str, int], str], Iterable[Use]]
+"""(rule_id, learner, occurred_at, {currency: amount}, source) → the uses that such an award takes under the rules now
+in force, `once:` uses (which every award has from its first day) left out."""
 
 _ENTRIES_AT_ONCE = 5_000
 _PAID = """
@@ -83,7 +83,7 @@ def _uses(rows: list[aiosqlite.Row], reversed_ids: set[str], uses_of: UsesOf) ->
     undone = first["entry_id"] in reversed_ids
     person = Person(person_no=person_no, learner=f"{site}:{lms_user}", secret=secret, pseudonym=pseudonym)
     amounts = {e["currency"]: e["amount"] for e in entries if not e["currency"].startswith(BADGE_PREFIX)}
-    for use in uses_of(first["rule"], person.learner, first["occurred_at"], amounts):
+    for use in uses_of(first["rule"], person.learner, first["occurred_at"], amounts, first["source"]):
         if not undone or use.meter.startswith(COOLDOWN):
             yield use, seq, person
 

@@ -21,6 +21,7 @@ HEAD = 'schema = 1\ntimezone = "Europe/Berlin"\nday_starts_at = "04:00"\n'
 RULES = rulebook(
     HEAD
     + '[budget]\npoints = "120/week"\n[[cap]]\ngroup = "g"\nlimit = "70 points/week"\n[[cap]]\nlimit = "6/3d"\n'
+    + '[[cap]]\nsource = ["forms", "moodle-web"]\nlimit = "25 points/week"\n'
     + rule(name="a", more='group = "g"\nlimit = ["2/day", { of = "35 points/2d", over = "trim" }]\ncooldown = "1h"')
     + rule(name="b", more='group = "g"\nonce_per = ["section", "day"]\nfrequency = 2\nlimit = "3/30h"', award="7")
     + rule(name="c", more='once_per = "ever"\nbadge = "ace"\nmin_trust = "server_verified"')
@@ -34,6 +35,7 @@ EVENTS = st.lists(
         who=st.sampled_from(["ann", "ben"]),
         lesson=st.sampled_from([None, "1", "2", "3", "4", "5", "6"]),
         section=st.sampled_from(["1", "2"]),
+        source=st.sampled_from(["moodle", "forms", "moodle-web"]),
         level=st.sampled_from([Trust.server_verified, Trust.server_verified, Trust.trusted_source, Trust.unverified]),
     ),
     max_size=40,
@@ -63,6 +65,16 @@ def fullest_calendar(times: Sequence[tuple[int, int]], window: str) -> int:
     return max(sums.values(), default=0)
 
 
+def of_capped_sources(events: Iterable[Event], decisions: Iterable[Decision], who: str) -> list[tuple[int, int]]:
+    """(time, points) of what a learner was paid for acts of the sources that a cap names."""
+    capped = {one.event_id for one in events if one.seen.source != "moodle"}
+    return [
+        (d.uses[0].at, sum(p.amount for p in d.postings if p.currency == "points"))
+        for d in decisions
+        if d.outcome is Outcome.awarded and d.learner == who and d.event_id in capped
+    ]
+
+
 @settings(max_examples=examples(300), deadline=None)
 @given(EVENTS)
 def test_no_limit_cap_cooldown_or_budget_is_exceeded_in_any_order_of_arrival(events: list[Event]) -> None:
@@ -80,6 +92,7 @@ def test_no_limit_cap_cooldown_or_budget_is_exceeded_in_any_order_of_arrival(eve
         assert sum(name == "c" for name, _, _ in mine) <= 1
         assert fullest_calendar([(when, points) for name, when, points in mine if name in "ab"], "week") <= 70
         assert fullest([(when, 1) for _, when, _ in mine], 3 * DAY) <= 6
+        assert fullest_calendar(of_capped_sources(events, decisions, who), "week") <= 25
         shadow = [(when, 1) for _, learner, when, _ in awarded(decisions, outcome=Outcome.shadow) if learner == who]
         assert fullest_calendar(shadow, "day") <= 1
 

@@ -52,6 +52,7 @@ def check(
     """
     from agent.config.document import FaultsError
     from agent.config.rulefile.across.scheduled import hasty
+    from agent.config.rulefile.sense.reach import unheard
 
     try:
         rules, rulebook = _in_order(files, config)
@@ -60,7 +61,8 @@ def check(
             emit_json({"ok": False, "faults": [_told(fault) for fault in error.faults], "warnings": []})
             raise typer.Exit(error.exit_code) from None
         raise
-    found = (*rules.warnings, *(() if files else hasty(rules, settings_of(config))))
+    unknown = unheard(rules, settings_of(config)) if not files or config is not None else ()
+    found = sorted((*rules.warnings, *unknown, *(() if files else hasty(rules, settings_of(config)))))
     seen = run_async(_site(settings_of(config), rules, rulebook)) if site else {}
     ok = not any(one["ambiguous"] for one in seen.values())
     if json:

@@ -116,10 +116,14 @@ class Deny(Model):
 
 
 class Cap(Model):
-    """A limit over all rules of a group (over all rules where ``group`` is left out), for each learner."""
+    """A limit over all rules of a group (over all rules where ``group`` is left out), for each learner.
+
+    ``source`` names those sources whose acts count in it, as in `config.toml`; left out, every act does.
+    """
 
     limit: Annotated[Limits, Field(min_length=1)]
     group: Name | None = None
+    source: Annotated[tuple[Name, ...], ListOf, Field(min_length=1)] | None = None
 
 
 class KindModel(Model):

@@ -19,12 +19,12 @@ from agent.errors import InvalidInputError
 from agent.model import Decision, Observation, Outcome, StateRequest, Use, UseKey
 
 
-def wants(decision: Decision, held_under: Rulebook, now: Rulebook) -> StateRequest:
-    """What must be read of the past to `approve` this held decision."""
+def wants(decision: Decision, held_under: Rulebook, now: Rulebook, *, source: str = "") -> StateRequest:
+    """What must be read of the past to `approve` this held decision about an act of a source."""
     rows: set[UseKey] = set()
     totals: set[UseKey] = set()
     if decision.uses:
-        ask(_approved_places(decision, held_under, now), decision.learner, "", rows, totals)
+        ask(_approved_places(decision, held_under, now, source), decision.learner, "", rows, totals)
         rows.update((act.form.meter, act.scope, decision.learner) for act in _acts_in(decision, held_under))
     key = (decision.rule_id, decision.learner, decision.scope)
     request = StateRequest(rows=frozenset(rows), totals=frozenset(totals), holds=frozenset({key}))
@@ -46,9 +46,15 @@ def require_agreement(decision: Decision, seen: Observation) -> None:
 
 
 def approve(
-    decision: Decision, held_under: Rulebook, now: Rulebook, state: State, wanted: Mapping[str, int] | None = None
+    decision: Decision,
+    held_under: Rulebook,
+    now: Rulebook,
+    state: State,
+    wanted: Mapping[str, int] | None = None,
+    *,
+    source: str = "",
 ) -> Decision:
-    """What approving a held decision comes to: awarded, or refused with the quota that is full by now.
+    """What approving a held decision about an act of a ``source`` comes to: awarded, or refused with the full quota.
 
     Pays what the version that held it promised; caps are those of the version in force. An approval is above the
     budget, and counts in it. `supersedes` names every open hold of the scope, the approved one among them.
@@ -65,7 +71,7 @@ def approve(
     settled = replace(decision, outcome=Outcome.refused, hold=None, postings=(), uses=(), reserves=(), message="")
     if not decision.uses:
         return replace(settled, reason="no scope: the event lacks what the rule counts by")
-    found = _approved_places(decision, held_under, now)
+    found = _approved_places(decision, held_under, now, source)
     notes: tuple[Use, ...] = ()
     for act in _acts_in(decision, held_under):
         notes, due = sets.put(act, decision.learner, state.uses, approved=True)
@@ -119,7 +125,7 @@ def _acts_in(decision: Decision, held_under: Rulebook) -> tuple[Act, ...]:
     return () if act is None else (act,)
 
 
-def _approved_places(decision: Decision, held_under: Rulebook, now: Rulebook) -> Places:
+def _approved_places(decision: Decision, held_under: Rulebook, now: Rulebook, source: str) -> Places:
     """The rule's own quotas as they were promised, the shared ones as they are now."""
     at = decision.uses[0].at
     rule, payee = _promised(decision, held_under)
@@ -127,8 +133,8 @@ def _approved_places(decision: Decision, held_under: Rulebook, now: Rulebook) ->
     pays = amounts_of(decision.postings)
     shared = tuple(quota for quota in now.shared(rule.spec.group) if quota.unit in pays)
     return (
-        *places(own, at, held_under.calendar.moment(at), decision.scope),
-        *places(shared, at, now.calendar.moment(at), decision.scope),
+        *places(own, at, held_under.calendar.moment(at), decision.scope, source),
+        *places(shared, at, now.calendar.moment(at), decision.scope, source),
     )
 
 

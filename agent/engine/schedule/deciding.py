@@ -65,7 +65,7 @@ def _verdict(winner: Winner, timed: Timed, nominal: int, rulebook: Rulebook) -> 
         hold=None,
         checks=(),
         scope=scope,
-        places=places((quota, *payee.quotas), nominal, moment, scope),
+        places=places((quota, *payee.quotas), nominal, moment, scope, SOURCE),
         postings=winner.postings,
     )
 

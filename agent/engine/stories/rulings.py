@@ -82,7 +82,7 @@ def settle(ruling: Ruling, teller: Teller) -> list[Decision]:
     if not ruling.approved:
         state.holds.pop(key, None)
         return [_rejected(held), *_set_free(held, teller)]
-    decision = approval.approve(held, rulebook, rulebook, state, wanted)
+    decision = approval.approve(held, rulebook, rulebook, state, wanted, source=event.seen.source)
     if decision.outcome is Outcome.awarded and objects:
         state.acts.paid(objects, undo.award_of(decision, event.seen, 1))
     decided = [decision, *following.after([decision], event, held.role, rulebook.recognition, state)]

@@ -47,7 +47,7 @@ def event_of(said: Mapping[str, Any], learner: str, day: date, number: int, rule
     people.update({role: str(said[role]) for role in ROLES if role in said})
     badge = str(said.get("kind", "")).startswith("badge.")
     seen = Observation(
-        source=SITE,
+        source=str(said.get("source", SITE)),
         site=SITE,
         position=number,
         lms_event=str(said.get("lms_event", "") or _of_challenge(said)),

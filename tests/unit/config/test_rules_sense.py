@@ -12,7 +12,7 @@ from agent.config.comparison import comparison
 from agent.config.facts import FactTable
 from agent.config.kinds import KindTable
 from agent.config.rulefile import load_rules, load_rules_text
-from agent.config.rulefile.sense.reach import facts_told, unreached, warned
+from agent.config.rulefile.sense.reach import facts_told, unheard, unreached, warned
 from agent.config.rulefile.sense.regions import excludes, implies
 from agent.config.settings import Settings, load_settings
 from agent.engine.rules import compile_rules
@@ -331,3 +331,14 @@ def test_a_campus_with_learnworlds_hears_of_programmes_that_its_rules_do_not_kno
     for kind, count in (("learnworlds", 0), ("thinkific", 1)):
         found = load_rules((path,), facts=FactTable(sources=frozenset({kind}))).warnings
         assert len([one for one in found if "programme is ever" in one.message]) == count
+
+
+def test_a_cap_on_a_source_that_nobody_configured_is_warned_of_with_the_nearest_name(tmp_path: Path) -> None:
+    capped = '\n[[cap]]\nsource = ["%s", "scheduled"]\nlimit = "5/day"\n'
+    settings = configured(tmp_path, DOUBTED.replace('"m"', '"forms"'))
+    (name,) = (source.name for source in settings.sources)
+    assert unheard(load_rules_text(HEAD + QUIZ + capped % name), settings) == ()
+    misspelt = load_rules_text(HEAD + QUIZ + capped % f"{name}x")
+    (warning,) = unheard(misspelt, settings)
+    assert f"no [[source]] is called '{name}x', did you mean '{name}'?" in str(warning)
+    assert warned(misspelt, settings).warnings == (warning,)

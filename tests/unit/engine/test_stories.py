@@ -338,6 +338,18 @@ def test_an_approval_over_a_cap_pays_nothing_and_one_of_a_badge_rule_gives_the_b
     assert story(badge + paid, rule(more='badge = "ace"\nreview = "always"')).failures == ()
 
 
+def test_a_cap_on_a_source_counts_its_acts_alone_also_those_that_are_approved() -> None:
+    rules = _EVIDENCE + rule() + '[[cap]]\nsource = "forms"\nlimit = "10 points/ever"\n'
+    sent = _SENT.replace(" }", ', source = "%s" }')
+    done = '{ kind = "lesson.completed", source = "%s" }'
+    events = ", ".join([sent % "forms", sent % "post", done % "forms", done % "m", "{ approve = 1 }, { approve = 2 }"])
+    body = (
+        f'events = [{events}]\nexpect = [{{ learner = "ann", points = 30 }}]\n'
+        'refused = [{ event = 3, rule = "r", because = "cap 10 points/ever from forms" }]'
+    )
+    assert story(body, rules).failures == ()
+
+
 def test_what_is_undone_or_paid_before_a_ruling_waits_no_longer_and_what_was_approved_is_undone() -> None:
     quiz = rule("quiz.submitted", 'review = "always"\nreverse_on = "quiz.attempt_deleted"')
     did = '{ learner = "ann", kind = "quiz.submitted", lesson = "5" }'
@@ -364,7 +376,7 @@ def test_what_is_undone_or_paid_before_a_ruling_waits_no_longer_and_what_was_app
         ('{ approve = 1, learner = "ben" }', "event 1 is not held for ben"),
         ("{ reject = 1, points = 5 }", "points says nothing beside reject"),
         ("{ approve = 1, pionts = 5 }", "decision promises no pionts (its currencies: points)"),
-        ("{ approve = 1, points = 11 }", "11 points is outside the guardrails (rule s allows 1 points to 10 points)"),
+        ("{ approve = 1, points = 11 }", "11 points is outside the guardrails (rule s allows 1 point to 10 points)"),
         ("{ approve = 1, points = 0 }", "0 points is outside the guardrails"),
         ("{ approve = 1, points = 2.5 }", "2.5 is finer than points can be"),
         ("{ approve = 1 }, { reject = 1 }", "what s held of event 1 is settled already"),

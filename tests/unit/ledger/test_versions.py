@@ -13,9 +13,9 @@ from tests.ledgers import Ledger, rows
 WEEK, COOLDOWN = "limit:lesson-completed:points/week", "cooldown:lesson-completed:7d"
 
 
-def uses_of(rule_id: str, learner: str, occurred_at: int, amounts: Mapping[str, int]) -> Iterable[Use]:
+def uses_of(rule_id: str, learner: str, occurred_at: int, amounts: Mapping[str, int], source: str) -> Iterable[Use]:
     """Under the new rules every award counts its points per week and starts a cooldown."""
-    assert rule_id == "lesson-completed"
+    assert (rule_id, source) == ("lesson-completed", "moodle")
     yield Use(meter=WEEK, bucket="w", learner=learner, at=occurred_at, amount=amounts["points"])
     yield Use(meter=COOLDOWN, bucket="c", learner=learner, at=occurred_at, amount=1)
 

@@ -15,9 +15,9 @@ from agent.config.rulefile.merged import CURRENCIES, Merged, Placed, RuleFile
 from agent.config.rulefile.tables.story import Case
 from agent.model import ROLES
 
-WORDS = frozenset(
-    {"kind", "text", "lms_event", "at", "trust", "learner", "staff", "object_id", "lesson", "section", "course", "post"}
-).union(ROLES)
+WORDS = frozenset({"kind", "text", "lms_event", "at", "trust", "learner", "source", "staff", "object_id"}).union(
+    ("lesson", "section", "course", "post"), ROLES
+)
 """What an event of a story says besides its facts."""
 
 _RULINGS = ("approve", "reject")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from agent.config.document import Fault
 from agent.config.facts import FactTable
+from agent.config.rulefile.check import nearest
 from agent.config.rulefile.merged import Placed, RuleFile
 from agent.config.rulefile.models import Rule
 from agent.config.rulefile.tables.challenge import Challenge
@@ -24,14 +25,32 @@ def unreached(rules: RuleFile, settings: Settings) -> tuple[Fault, ...]:
     return tuple(_beyond(rules, settings))
 
 
+_BY_THE_CLOCK = "scheduled"
+"""The source of what is decided at a time."""
+
+
 def facts_told(settings: Settings) -> FactTable:
     """The table of facts, of which those that no configured source can supply are warned of."""
     return FactTable(sources=frozenset(source.kind for source in settings.sources) or None)
 
 
+def unheard(rules: RuleFile, settings: Settings) -> tuple[Fault, ...]:
+    """Each source that a cap names and nobody configured: such a cap counts nothing of it."""
+    known = {source.name for source in settings.sources} | {_BY_THE_CLOCK}
+    if not settings.sources:
+        return ()
+    return tuple(
+        cap.fault(f"no [[source]] is called {name!r}", nearest(name, known), at=("source", number))
+        for cap in rules.caps
+        for number, name in enumerate(cap.it.source or ())
+        if name not in known
+    )
+
+
 def warned(rules: RuleFile, settings: Settings) -> RuleFile:
-    """The rules, with a warning for each that no source reaches."""
-    return dataclasses.replace(rules, warnings=tuple(sorted((*rules.warnings, *unreached(rules, settings)))))
+    """The rules, with a warning for each that no source reaches and for each source that is not there."""
+    more = (*unreached(rules, settings), *unheard(rules, settings))
+    return dataclasses.replace(rules, warnings=tuple(sorted((*rules.warnings, *more))))
 
 
 def _beyond(rules: RuleFile, settings: Settings) -> Iterator[Fault]:

@@ -65,7 +65,7 @@ def _capped(rule: Placed[Rule], merged: Merged) -> Iterator[Fault]:
             if not isinstance(amount, Computed):
                 paid[name] = max(paid.get(name, 0), amount)
     for cap in merged.caps:
-        if cap.it.group in {None, rule.it.group}:
+        if cap.it.group in {None, rule.it.group} and cap.it.source is None:
             for limit in cap.it.limit:
                 if limit.over == "refuse" and limit.unit and paid.get(limit.unit, 0) > limit.maximum:
                     hint = f"[[cap]] {limit.text} in {cap.where} is less than one award"
