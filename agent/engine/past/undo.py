@@ -189,6 +189,14 @@ class Acts:
                 self._awards[found] = [award for award in self._awards[found] if award not in gone]
         return taken
 
+    def close(self, where: UseKey, number: int) -> bool:
+        """Take one hold about an object out; False where it is open no longer."""
+        waiting = self._holds.get(where, [])
+        left = [each for each in waiting if each.number != number]
+        closed = len(left) < len(waiting)
+        waiting[:] = left
+        return closed
+
     def take_holds(self, where: UseKey, upto: When) -> tuple[Waiting, ...]:
         """The open holds about an object whose act was no later."""
         waiting = self._holds.get(where, [])

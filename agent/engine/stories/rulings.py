@@ -8,7 +8,6 @@ from fractions import Fraction
 from typing import Any
 
 from agent.config.grammar import Number, shown_number, toml_number
-from agent.engine import booking
 from agent.engine.past import following, undo
 from agent.engine.review import approval, set_free
 from agent.engine.stories.teller import Teller
@@ -72,15 +71,14 @@ def settle(ruling: Ruling, teller: Teller) -> list[Decision]:
     event = teller.events[held.event_id]
     wanted = {name: _smallest(name, amount, rulebook.decimals) for name, amount in ruling.amounts.items()}
     key, objects = (held.rule_id, held.learner, held.scope), [use for use in held.uses if undo.is_object(use)]
-    waiting = [
-        state.acts.take_holds((use.meter, use.bucket, use.learner), (use.at, use.amount)) for use in objects
-    ]  # what was undone or paid since waits no longer
-    if not (all(waiting) and (held.reserves or key in state.holds)):
+    number, waiting = teller.holds[_what(held)], state.holds.get(key, ())
+    opens = [state.acts.close((use.meter, use.bucket, use.learner), number) for use in objects]
+    if not (all(opens) and (held.reserves or number in waiting)):  # undone since, or an award took its place
         raise InvalidInputError(f"what {held.rule_id} held of event {ruling.event} is settled already")
     for use in held.reserves:
         state.uses.release(use)
     if not ruling.approved:
-        state.holds.pop(key, None)
+        state.holds[key] = tuple(other for other in waiting if other != number)
         return [_rejected(held), *_set_free(held, teller)]
     decision = approval.approve(held, rulebook, rulebook, state, wanted, source=event.seen.source)
     if decision.outcome is Outcome.awarded and objects:
@@ -109,7 +107,7 @@ def _set_free(held: Decision, teller: Teller) -> list[Decision]:
             about = (teller.events[one.event_id], one.rule_id, one.role, one.reason)
             verdict = set_free.blocked(*about, rulebook=teller.rulebook, freed=freed)
             verdicts += [verdict] if verdict is not None else []
-    return set_free.otherwise(booking.book(verdicts, teller.state, shadow=False))
+    return set_free.otherwise(teller.book(verdicts))
 
 
 def _held(ruling: Ruling, told: Sequence[Sequence[Decision]]) -> Decision:

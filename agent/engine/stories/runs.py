@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agent.engine import booking
 from agent.engine.evaluate import Verdict
 from agent.engine.rulebook import Timed
 from agent.engine.schedule.coming import Due, first_of_all, matters
@@ -129,4 +128,4 @@ def _drawn(ran: Ran, drawn: tuple[str, ...] | None, teller: Teller) -> list[Verd
 
 def _booked(judged: list[Verdict], teller: Teller) -> list[Decision]:
     teller.events.update({verdict.event.event_id: verdict.event for verdict in judged})
-    return teller.decided(booking.book(judged, teller.state, shadow=False))
+    return teller.decided(teller.book(judged))

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agent.engine import booking, evaluate
+from agent.engine import evaluate
 from agent.engine.challenge import completing
 from agent.engine.derived import fold
+from agent.engine.evaluate import Verdict
 from agent.engine.rulebook import Rulebook
 from agent.engine.schedule.rehearsal import Rehearsal
+from agent.engine.whatif.memory import Memory
 from agent.model import Decision, Event, Outcome
 
 
 class Teller:
-    """``told`` has the decisions of each entry of the story, in order; ``events`` all that they are about, by id."""
+    """``told`` has the decisions of each entry of the story, in order; ``events`` all that they are about, by id.
+
+    ``holds`` are the numbers of what was held, by event, rule, role and learner.
+    """
 
     def __init__(self, rulebook: Rulebook) -> None:
         self.rulebook = rulebook
-        self.state = booking.State.load((), {})
+        self._memory = Memory()
+        self.state = self._memory.state
         self.rehearsal = Rehearsal(rulebook)
         self.told: list[Sequence[Decision]] = []
         self.events: dict[bytes, Event] = {}
         self.newest: int | None = None
+        self.holds: dict[tuple[bytes, str, str, str], int] = {}
 
     def happens(self, event: Event) -> list[Decision]:
         """What is decided about an act, and about what it brings about."""
@@ -35,7 +42,16 @@ class Teller:
             self.rehearsal.past.happened(each)
         at = event.seen.occurred_at
         self.newest = at if self.newest is None else max(at, self.newest)
-        return self.decided(booking.book(judged, self.state, shadow=False))
+        return self.decided(self.book(judged))
+
+    def book(self, verdicts: Sequence[Verdict]) -> list[Decision]:
+        """One decision for each verdict; what they hold is known by a number of its own from here on."""
+        first = self._memory.last + 1
+        decisions = self._memory.book(verdicts)
+        for number, one in enumerate(decisions, first):
+            if one.outcome is Outcome.held:
+                self.holds[one.event_id, one.rule_id, one.role, one.learner] = number
+        return decisions
 
     def decided(self, decisions: list[Decision]) -> list[Decision]:
         """The same; what they pay counts into rankings from here on."""

@@ -19,16 +19,16 @@ class Memory:
 
     It begins with an empty past. Where there is one, `unknown` says what of it a page needs, and `learn` takes it.
     Decisions are numbered over all pages, the first ``after`` + 1: so `Decision.supersedes` names them, and holds that
-    were learned (whose numbers are not above ``after``).
+    were learned (whose numbers are not above ``after``). ``last`` is the newest number, ``state`` what is known.
     """
 
-    __slots__ = ("_asked", "_asked_holds", "_last", "_state")
+    __slots__ = ("_asked", "_asked_holds", "last", "state")
 
     def __init__(self, *, after: int = 0) -> None:
-        self._state = booking.State.load((), {})
+        self.state = booking.State.load((), {})
         self._asked: set[UseKey] = set()
         self._asked_holds: set[HoldKey] = set()
-        self._last = after
+        self.last = after
 
     def unknown(self, request: StateRequest) -> StateRequest:
         """What of ``request`` it was never told; from now on it counts as told."""
@@ -43,13 +43,13 @@ class Memory:
 
     def learn(self, uses: Iterable[Use], holds: Mapping[HoldKey, tuple[int, ...]]) -> None:
         """Take what the ledger knows under the keys that `unknown` gave."""
-        self._state.uses.learn(uses)
-        self._state.holds.update(holds)
+        self.state.uses.learn(uses)
+        self.state.holds.update(holds)
 
     def book(self, verdicts: Sequence[Verdict], *, shadow: bool = False) -> list[Decision]:
         """One decision for each verdict, in order, each visible to what follows in this page and in later ones."""
-        decisions = booking.book(verdicts, self._state, shadow=shadow)
-        holds = self._state.holds
+        decisions = booking.book(verdicts, self.state, shadow=shadow)
+        holds = self.state.holds
         for number, decision in enumerate(decisions):
             if decision.supersedes:
                 decisions[number] = replace(decision, supersedes=self._numbered(decision.supersedes))
@@ -57,21 +57,21 @@ class Memory:
                 key = (decision.rule_id, decision.learner, decision.scope)
                 if key in holds:
                     holds[key] = self._numbered(holds[key])
-        self._state.acts.number_holds(self._numbered)
-        self._last += len(decisions)
+        self.state.acts.number_holds(self._numbered)
+        self.last += len(decisions)
         return decisions
 
     def brought(self, events: Sequence[Event], rulebook: Rulebook, *, again: bool = False) -> Sequence[Event]:
         """Events with what they bring about after each (see `derived.fold`)."""
-        return derived.fold(events, rulebook, self._state.uses, again=again).events if rulebook.derivations else events
+        return derived.fold(events, rulebook, self.state.uses, again=again).events if rulebook.derivations else events
 
     def completed(self, verdicts: Sequence[Verdict], rulebook: Rulebook) -> Told:
         """The verdicts with those of the challenges that they complete (see `completing.fold`)."""
         wanted = completing.wants(verdicts, rulebook) if rulebook.listened else None
         if wanted is None:
             return Told(list(verdicts), {})
-        return completing.fold(verdicts, rulebook, self._state.uses.copied(wanted.rows), shadow=False)
+        return completing.fold(verdicts, rulebook, self.state.uses.copied(wanted.rows), shadow=False)
 
     def _numbered(self, numbers: Iterable[int]) -> tuple[int, ...]:
         """Numbers below zero count within the page."""
-        return tuple(number if number > 0 else self._last - number for number in numbers)
+        return tuple(number if number > 0 else self.last - number for number in numbers)

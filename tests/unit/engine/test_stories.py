@@ -316,6 +316,18 @@ def test_what_a_rejection_sets_free_in_a_story_is_decided_again_as_in_the_ledger
         assert story(f"{body}{told}", other + _EVIDENCE).failures == ()
 
 
+def test_what_waits_in_a_story_waits_by_itself_though_it_is_about_one_scope_or_one_thing() -> None:
+    sure, doubted = '{ kind = "lesson.completed", lesson = "5" }', '{ kind = "lesson.completed", lesson = "5", %s }'
+    doubted %= 'trust = "unverified"'
+    paid = 'expect = [{ learner = "ann", points = 10 }]'
+    body = f"events = [{sure}, {doubted}, {{ reject = 1 }}, {{ approve = 2 }}]\n{paid}"
+    assert story(body, rule(more='review = "always"')).failures == ()
+    undone = rule(more='review = "always"\nreverse_on = "lesson.uncompleted"\nlimit = "1/ever"')
+    gone, other = sure.replace("completed", "uncompleted"), sure.replace("5", "6")
+    body = f"events = [{doubted}, {sure}, {gone}, {other}, {{ approve = 4 }}]\n{paid}"
+    assert story(body, undone).failures == ()
+
+
 def test_a_story_tells_that_another_amount_is_approved_than_was_promised() -> None:
     range_ = _EVIDENCE.replace('"always"', '{ when = "always", adjust = "5..30" }')
     coins = "[currency.points]\ndecimals = 2\n"
