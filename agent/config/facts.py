@@ -256,6 +256,17 @@ FACTS: tuple[FactEntry, ...] = (
         meaning="the name of the programme; at LearnWorlds its id",
     ),
     FactEntry(
+        name="lesson",
+        kinds=("grade.awarded",),
+        type="text",
+        unit="",
+        sample="",
+        suppliers=ASKED,
+        tables=MODULES,
+        condition=False,
+        meaning="the activity of a grade, which its log row does not say: a scope of once_per",
+    ),
+    FactEntry(
         name="section",
         kinds=_ACTIVITY,
         type="text",

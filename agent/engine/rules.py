@@ -374,6 +374,8 @@ def _facts_of(rule: CompiledRule, kinds: Iterable[str]) -> set[str]:
         found.update(rule.form.facts)
     for kind in kinds:
         found.update(name for name in rule.once(kind).names if name in {"section", "post"})
+        if kind == "grade.awarded":  # every other act in an activity says itself where it was
+            found.add("lesson")
     return found | (rule.undo_by & {"discussion", "post"})
 
 

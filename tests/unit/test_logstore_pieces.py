@@ -20,6 +20,7 @@ from agent.collectors.systems import moodle
 from agent.config.kinds import KindTable
 from agent.errors import ConfigError
 from agent.model import Anchor, Demand
+from tests.rule_stories import rule, rulebook
 
 OPTIONS = LogstoreOptions(name="moodle", url="mysql://companion_ro@db:3306/campus", password="s3cret")
 SCHEMA = Schema(prefix="mdl_", log_table="mdl_logstore_standard_log")
@@ -100,6 +101,13 @@ def test_only_events_that_need_it_have_their_other_read() -> None:
 def test_rules_that_want_nothing_read_nothing() -> None:
     nothing = Demand(rules_version="v", names=frozenset(), suffixes=frozenset(), facts=frozenset())
     assert filter_of(nothing, SCHEMA).condition == "1 = 0"
+
+
+def test_a_rule_on_grades_asks_for_the_tables_that_say_which_activity_was_graded() -> None:
+    """Without them every grade was refused, "no lesson": the statements left out `modules`, and doctor saw nothing."""
+    demand = rulebook(rule("grade.awarded")).demand
+    assert {"grade_items", "course_modules", "modules"} <= set(tables_needed(demand.facts, ["grade.awarded"]))
+    assert "modules" not in tables_needed(rulebook(rule("lesson.completed")).demand.facts, ["lesson.completed"])
 
 
 DENIED = Unreadable(table="assign_overrides", denied=True, reason="denied")

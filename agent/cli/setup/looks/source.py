@@ -96,7 +96,7 @@ def _unreadable(about: str, seen: Probe, options: LogstoreOptions, needs: NeedsB
 
 
 def _lost(table: TableProbe, needs: NeedsByRule) -> Iterator[str]:
-    from agent.collectors.logstore.grants import AGREEMENT
+    from agent.collectors.logstore.grants import AGREEMENT, STATE_TABLES
 
     facts = table.facts - {"staff", AGREEMENT}
     if AGREEMENT in table.facts:
@@ -109,6 +109,8 @@ def _lost(table: TableProbe, needs: NeedsByRule) -> Iterator[str]:
         yield f"it feeds {named(facts)}; {whose}"
     if table.table in _LOST_ANYWAY:
         yield _LOST_ANYWAY[table.table]
+    if any(table.table in tables for tables in STATE_TABLES.values()):
+        yield "what Moodle's log missed is not found in it"
 
 
 def _rights(about: str, seen: Probe) -> Iterator[Finding]:
