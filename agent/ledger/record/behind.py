@@ -54,7 +54,11 @@ class Behind:
         self._cursor: aiosqlite.Cursor
 
     async def insert(self, into: str, rows: Sequence[Row], then: str = "") -> None:
-        """Begin to insert ``rows`` (see `statements`) and return while they are being written."""
+        """Begin to insert ``rows`` (see `statements`) and return while they are being written.
+
+        Bytes of many rows are better bytearrays: `sqlite3` looks whether each value of bytes is to be adapted, which
+        takes it longer than to bind it, and holds the interpreter's lock.
+        """
         if not rows:
             return
         self._begun += [asyncio.create_task(self._run(*each)) for each in statements(into, rows, then)]

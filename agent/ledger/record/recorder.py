@@ -143,7 +143,8 @@ class Recorder:
             seen, event_id = event.seen, event.event_id
             numbers[event_id] = event_no
             source_no, at = sources[seen.source], seen.occurred_at
-            rows.append((event_no, at, event_id, source_no, seen.position, int(event.trust), now, payload))
+            place = (source_no, seen.position, int(event.trust), now)
+            rows.append((event_no, at, bytearray(event_id), *place, bytearray(payload)))
         self._event_no += len(rows)
         await behind.insert("event", rows)
         return numbers
@@ -179,7 +180,7 @@ class Recorder:
         self, behind: Behind, decisions: Sequence[Decision], numbers: Mapping[bytes, int], version_no: int
     ) -> None:
         rules = await self._numbers(behind, "rule", {decision.rule_id for decision in decisions})
-        details = codec.encode_details(decisions)
+        details = [detail and bytearray(detail) for detail in codec.encode_details(decisions)]
         rows = [
             (no, numbers[d.event_id], rules[d.rule_id], version_no, d.role, d.learner, int(d.outcome), d.reason, detail)
             for no, (d, detail) in enumerate(zip(decisions, details, strict=True), self._decision_no + 1)
@@ -315,7 +316,8 @@ class Recorder:
                 seq += 1
                 body = bodies.of(movement, seq)
                 head = chain.step(head, body)
-                rows.append((seq, body, head, movement.person.person_no, movement.event_no, movement.decision_no))
+                about = (movement.person.person_no, movement.event_no, movement.decision_no)
+                rows.append((seq, bytearray(body), bytearray(head), *about))
             await behind.insert("entry", rows)
         self._seq, self._hash = seq, head
 
