@@ -17,6 +17,7 @@ from agent.collectors.inbox.collector import InboxCollector, is_wanted
 from agent.collectors.inbox.requeued import Kept, Refused, Sought
 from agent.collectors.inbox.store import Inbox
 from agent.collectors.systems.base import RefusedPostError
+from agent.collectors.systems.generic import request_of
 from agent.engine import trust
 from agent.engine.sighting import again
 from agent.errors import InvalidInputError
@@ -43,6 +44,7 @@ class _Looked:
     received_at: int
     told: str
     now: str
+    request: str
 
     @property
     def readable(self) -> bool:
@@ -110,6 +112,7 @@ class Requeue:
             "moved": moved,
             "posts": [
                 {"id": one.number, "was": one.sort, "received_at": one.received_at, "told": one.told, "now": one.now}
+                | ({"request_id": one.request} if one.request else {})
                 for one in found
             ],
         }
@@ -135,6 +138,7 @@ class Requeue:
                 received_at=post.received_at,
                 told=why,
                 now="cut" if post.number in cut else says,
+                request=request_of(post.body),
             )
             for post, why, says in zip(posts, told, now, strict=True)
         ]

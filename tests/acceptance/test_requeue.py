@@ -37,7 +37,8 @@ UNWANTED = WANTED.replace("submission.received", "lesson.completed").replace("wo
 
 def essay(number: int) -> bytes:
     text = {"id": str(number), "text": "three words here"}
-    told = {"event": "submission.received", "occurred_at": NOW - 60, "user": {"id": "ann"}, "submission": text}
+    told = {"event": "submission.received", "occurred_at": NOW - 60, "user": {"id": "ann"}, "submission": text,
+            "trace": {"request_id": f"r-{number}"}}  # fmt: skip
     return json.dumps(told).encode()
 
 
@@ -100,6 +101,7 @@ def test_refused_posts_that_are_understood_now_go_back_in_line_once_with_the_tru
         (4, "not_json", "refused"),
         (5, "field_missing", "cut"),
     ]
+    assert [one.get("request_id") for one in told["posts"]] == ["r-1", "r-2", "r-3", None, "r-4"]
     assert (content(at.directory / "data")["ledger.db"], paid(at)) == (before, [])
     early = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(NOW - 2_000))
     assert at.json(*words, "--until", early)["goes"] == 1

@@ -281,7 +281,8 @@ def _show(answer: Mapping[str, Any], rulebook: Rulebook, zone: str) -> None:
         people = ", ".join(f"{role} {who}" for role, who in event["people"].items())
         places = ", ".join(f"{name} {event[name]}" for name in ("course", "section", "lesson", "post") if event[name])
         typer.echo(f"  {'; '.join(part for part in (people, places) if part)}")
-        typer.echo(f"  event {event['event_id']}, {event['trust']}")
+        request = f", told by request {told}" if (told := event["facts"].get("request_id")) else ""
+        typer.echo(f"  event {event['event_id']}, {event['trust']}{request}")
     if answer["why"]:
         typer.echo(f"  {'That row' if answer['recorded'] else 'Never recorded'}: {answer['why']}.")
     for line in _sentences(answer):

@@ -72,7 +72,8 @@ def requeue(  # noqa: PLR0917 - each is an option with a name of its own
             {"done": yes, "source": asked["source"], **sums, "looked": dict(sorted(looked.items())), "posts": posts}
         )
         return
-    emit(posts, COLUMNS, json=False, empty="no such posts")
+    requests = ("request_id",) if any("request_id" in post for post in posts) else ()
+    emit(posts, (*COLUMNS, *requests), json=False, empty="no such posts")
     emit_one(
         {("goes" if yes else "would go"): sums["moved" if yes else "goes"], "looked at": dict(sorted(looked.items()))},
         json=False,

@@ -23,10 +23,12 @@ from agent.clock import Clock
 from agent.collectors.door.addresses import Address, Network, client_of, read_address, within
 from agent.collectors.door.credentials import Credentials, Lacking
 from agent.collectors.door.rate import Rate
+from agent.collectors.door.recent import Recent
 from agent.collectors.door.turns import Turns
 from agent.collectors.inbox.readable import require_readable
 from agent.collectors.inbox.store import Inbox
 from agent.collectors.systems.base import Arrival, RefusedPostError, System
+from agent.collectors.systems.generic import request_of
 from agent.config.kinds import KindTable
 from agent.config.secrets import Secret
 from agent.errors import IntegrityError, TransientError
@@ -116,6 +118,7 @@ class Door:
         self._strange = Turns(UNPROVEN_MAX)
         self._reading: set[asyncio.Timeout] = set()
         self._closing = False
+        self._recent = Recent()
         self._nobody = Credentials(tokens=(Secret(secrets.token_urlsafe()),))
         self.counts: Counter[tuple[str, str]] = Counter()
         """(source, what became of a post) → how many since the start; the name is empty where no source was meant."""
@@ -277,7 +280,7 @@ class Door:
         except RefusedPostError as error:
             self.counts[source.name, error.reason] += 1
             await self._inbox.refuse(source.name, now, evidence, error.reason, error.message, body)
-            told = {"field": error.name, "message": error.message, "hint": error.hint}
+            told = {"field": error.name, "message": error.message, "hint": error.hint, "request_id": request_of(body)}
             return _answer(HTTPStatus.BAD_REQUEST, error.reason, {name: text for name, text in told.items() if text})
         try:
             number = 0 if self._stuck() else await self._inbox.append(source.name, now, evidence, body)
@@ -287,7 +290,8 @@ class Door:
             self.counts[source.name, "not_kept"] += 1
             return _answer(HTTPStatus.SERVICE_UNAVAILABLE, "not_kept", retry_after_s=COME_AGAIN_S)
         self.counts[source.name, "kept"] += 1
-        return _answer(HTTPStatus.OK, "kept", {"number": number})
+        more: dict[str, Any] = {"dup_of": self._recent.kept(source.name, body, number), "request_id": request_of(body)}
+        return _answer(HTTPStatus.OK, "kept", {"number": number} | {name: one for name, one in more.items() if one})
 
     def _client(self, request: web.BaseRequest) -> Address | None:
         peer = request.transport.get_extra_info("peername") if request.transport is not None else None

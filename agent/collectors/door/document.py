@@ -19,7 +19,16 @@ _WAIT: Mapping[str, Any] = {
 _KEPT: Mapping[str, Any] = {
     "type": "object",
     "required": ["status", "number"],
-    "properties": {"status": {"const": "kept"}, "number": {"type": "integer", "minimum": 1}},
+    "properties": {
+        "status": {"const": "kept"},
+        "number": {"type": "integer", "minimum": 1},
+        "dup_of": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "the same bytes came a moment ago, as this one",
+        },
+        "request_id": {"type": "string", "description": "the first event's trace.request_id"},
+    },
     "additionalProperties": False,
 }
 _TURNED_AWAY: Mapping[int, tuple[str, Sequence[str]]] = {
@@ -105,7 +114,7 @@ def _unread() -> dict[str, Any]:
         "required": ["error"],
         "properties": {
             "error": {"enum": [*get_args(Reason), "broken_body", "bad_request"]},
-            **{name: {"type": "string"} for name in ("field", "message", "hint")},
+            **{name: {"type": "string"} for name in ("field", "message", "hint", "request_id")},
         },
         "additionalProperties": False,
     }

@@ -2,11 +2,12 @@
 
     {"event": "course.completed", "occurred_at": "2026-09-01T09:00:00Z", "user": {"id": "12345"},
      "context": {"course": {"id": "987"}, "section": {"id": "3"}, "lesson": {"id": "12"}},
-     "metrics": {"score_pct": 85}, "trace": {"lms_event_id": "9194694"}}
+     "metrics": {"score_pct": 85}, "trace": {"lms_event_id": "9194694", "request_id": "r-1"}}
 
 One object, a list of them, or `{"events": […]}`. Titles and addresses may stand in it and are not kept; what `user`
 says of who that is (`idnumber`, `email`, `username`, `external_ids`: `{"moodle": "35"}`, an account at another site) is
-compared where the source is trusted to link. A submission's text is measured and not kept.
+compared where the source is trusted to link. A submission's text is measured and not kept. ``request_id`` is of the
+delivery and not of the fact: it is told back and shown beside the act, and never decides whether two acts are one.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from agent.collectors.systems.base import (
     text_in,
 )
 from agent.config.kinds import KindTable
+from agent.engine.sighting.again import REQUEST_ID
 from agent.model import CLAIMED, ROLES, Fact, Identifier, Observation
 
 KIND = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
@@ -41,6 +43,7 @@ _FACTS_MAX = 50
 _FACT_TEXT_MAX = 500
 _LISTED_MAX = 50
 _ELSEWHERE_MAX = 20
+_REQUEST = b'"request_id"'
 
 
 class Generic:
@@ -93,8 +96,35 @@ def _act(data: Mapping[str, Any], arrival: Arrival) -> Act:
         lesson=lesson,
         post=post,
         identifiers=_known_by(people["subject"], data.get("user")),
-        facts={**_facts(_part(data, "metrics")), **_facts(_part(data, "facts")), **_submitted(submission)},
+        facts={
+            **_request(trace),
+            **_facts(_part(data, "metrics")),
+            **_facts(_part(data, "facts")),
+            **_submitted(submission),
+        },
     )
+
+
+def request_of(body: bytes) -> str:
+    """What a post, or its first event, says of the request that it is; empty where it says nothing, or nothing is read.
+
+    It is asked of posts that are refused, too, and of what is left of them.
+    """
+    if _REQUEST not in body:
+        return ""
+    try:
+        trace = next(_events(body), {}).get("trace")
+    except RefusedPostError:
+        return ""
+    return str(_request(trace).get(REQUEST_ID, "")) if isinstance(trace, dict) else ""
+
+
+def _request(trace: Mapping[str, Any]) -> Mapping[str, Fact]:
+    """The request that brought an act; anything odd says nothing, since nothing depends on it."""
+    number = trace.get(REQUEST_ID)
+    odd = isinstance(number, bool) or not isinstance(number, str | int)
+    text = "" if odd else str(number).strip()
+    return {REQUEST_ID: text} if 0 < len(text) <= ID_MAX and text.isprintable() else {}
 
 
 def _known_by(subject: str, user: object) -> Mapping[str, tuple[Identifier, ...]]:

@@ -11,7 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from agent.engine.evaluate import HELD_MARKS, Verdict
-from agent.model import Decision, Event, HoldKind, Observation, Outcome, PersonMark, Said
+from agent.model import Decision, Event, Fact, HoldKind, Observation, Outcome, PersonMark, Said
+
+REQUEST_ID = "request_id"
+"""The fact that says by which request an act was told first: of a delivery, so that no later one adds or changes it."""
 
 WAITING = frozenset({HoldKind.trust, HoldKind.fact, HoldKind.roles, HoldKind.backdated})
 """What a second sighting can end; a review or a budget it cannot."""
@@ -63,7 +66,7 @@ def _outranked(first: Observation, second: Observation) -> Observation:
         post=second.post or first.post,
         marks=(first.marks - _FIRST_ONLY) | second.marks,
         person_marks={**_agreement_told(first.person_marks), **second.person_marks},
-        facts={**first.facts, **second.facts},
+        facts={**first.facts, **_of_the_act(second)},
     )
 
 
@@ -92,8 +95,15 @@ def _completed(first: Observation, second: Observation) -> Observation:
         post=first.post or second.post,
         marks=marks if same_row else first.marks,
         person_marks={**again, **told},
-        facts={**second.facts, **first.facts},
+        facts={**_of_the_act(second), **first.facts},
     )
+
+
+def _of_the_act(seen: Observation) -> Mapping[str, Fact]:
+    """The facts without what only its delivery has."""
+    if REQUEST_ID not in seen.facts:
+        return seen.facts
+    return {name: value for name, value in seen.facts.items() if name != REQUEST_ID}
 
 
 def each_once(events: Iterable[Event]) -> list[Event]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent.collectors.door import app
+from agent.collectors.door.recent import POSTS_MAX, Recent
 from agent.collectors.inbox import file
 from agent.collectors.inbox.store import FILE_NAME, GROUP_MAX, Inbox
 from agent.collectors.systems.registry import SYSTEMS
@@ -19,6 +20,7 @@ from agent.errors import IntegrityError, TransientError
 from agent.model import Evidence
 from tests.builders import NOW
 from tests.posts import HOOK, a_post, door_source, open_door
+from tests.unit.door.test_generic import event
 from tests.unit.door.test_spoiled_posts import EXAMPLES, NUMBERS, places, spoiled
 
 
@@ -32,6 +34,26 @@ async def test_a_post_is_answered_200_when_it_is_on_disk(tmp_path: Path) -> None
         answer = await at.post(a_post())
         assert (answer.status, answer.told) == (200, {"status": "kept", "number": 1})
         assert kept(tmp_path) == [(1, "trigger", json.dumps(a_post()).encode())]
+
+
+async def test_an_answer_says_which_request_it_is_about_and_whether_the_same_bytes_came_before(tmp_path: Path) -> None:
+    body = event(trace={"lms_event_id": "7", "request_id": "r-1"})
+    async with open_door(tmp_path, door_source(kind="generic")) as at:
+        answers = [await at.post(one) for one in (body, body, {**body, "event": "Course!"}, event(user="9"))]
+    assert [(one.status, one.told) for one in answers[:2]] == [
+        (200, {"status": "kept", "number": 1, "request_id": "r-1"}),
+        (200, {"status": "kept", "number": 2, "request_id": "r-1", "dup_of": 1}),
+    ]
+    assert (answers[2].status, answers[2].told["request_id"]) == (400, "r-1")
+    assert answers[3].told == {"status": "kept", "number": 3}
+    assert len(kept(tmp_path)) == 3, "what came before may come with more trust: it is kept all the same"
+
+
+def test_of_posts_no_more_than_a_number_is_remembered() -> None:
+    recent = Recent()
+    assert {recent.kept("a", b"%d" % number, number) for number in range(1, POSTS_MAX + 2)} == {0}
+    assert recent.kept("b", b"9", 90_000) == 0, "another source"
+    assert [recent.kept("a", b"%d" % number, 90_001) for number in (9, 2, 1)] == [9, 0, 0]
 
 
 async def test_an_unknown_path_and_a_wrong_token_get_the_same_answer(tmp_path: Path) -> None:

@@ -9,13 +9,17 @@ from typing import Any
 import pytest
 
 from agent.collectors.systems.base import RefusedPostError
+from agent.collectors.systems.generic import request_of
 from agent.collectors.systems.registry import SYSTEMS
 from agent.config.kinds import KindTable
-from agent.model import CLAIMED, Identifier, Observation
+from agent.engine import trust
+from agent.engine.sighting.again import merged
+from agent.model import CLAIMED, Identifier, Observation, Trust
 from tests.builders import NOW
 from tests.unit.door.test_tool_trigger import arrival
 
 SYSTEM = SYSTEMS["generic"]
+FULL = Trust.server_verified
 
 
 def event(**changes: Any) -> dict[str, Any]:
@@ -118,3 +122,28 @@ def test_an_event_that_cannot_be_used_is_refused_with_its_field(body: Any, reaso
     with pytest.raises(RefusedPostError) as caught:
         seen(body)
     assert (caught.value.reason, caught.value.name) == (reason, name)
+
+
+def test_by_which_request_an_act_was_told_is_beside_it_and_makes_it_no_other() -> None:
+    (plain,), (one,), (two,) = (
+        seen(event(trace={"lms_event_id": "9194694", **trace}))
+        for trace in ({}, {"request_id": " r-1 "}, {"request_id": 2})
+    )
+    assert one.facts == {**plain.facts, "request_id": "r-1"}
+    assert plain.natural_key == one.natural_key == two.natural_key
+    assert merged(trust.tag(one, FULL), trust.tag(two, FULL)) is None
+    assert merged(trust.tag(plain, FULL), trust.tag(two, FULL)) is None
+
+
+@pytest.mark.parametrize("odd", [None, "", " ", "x" * 201, "a\nb", True, ["r"], {"id": "r"}, 1.5])
+def test_an_odd_request_id_says_nothing_and_spoils_nothing(odd: Any) -> None:
+    body = event(trace={"lms_event_id": "1", "request_id": odd})
+    (found,) = seen(body)
+    assert "request_id" not in found.facts
+    assert request_of(json.dumps(body).encode()) == ""
+
+
+@pytest.mark.parametrize("text", ['{"trace": {"request_id": "r-1"}}', '[{"trace": {"request_id": "r-1"}}, 7]'])
+def test_the_request_of_a_post_is_known_also_where_it_is_refused(text: str) -> None:
+    assert request_of(text.encode()) == "r-1"
+    assert request_of(text.encode()[:-3]) == ""
