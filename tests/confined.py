@@ -30,7 +30,7 @@ _NAMESPACES = 0x7E020080
 _WRITE, _EXECUTE = 2, 4
 _JUDGED = {"clone", "clone3", "mmap", "mprotect", "pkey_mprotect", "setns", "shmat", "socket", "unshare"}
 """Calls of which the arguments decide."""
-_FAMILIES = {"AF_UNIX": 1, "AF_INET": 2, "AF_INET6": 10}
+_FAMILIES = {"AF_UNIX": (1,), "AF_INET": (2,), "AF_INET6": (10,), "none": ()}
 
 
 class _Compare(ctypes.Structure):
@@ -119,8 +119,9 @@ def seccomp_filter(unit: str) -> Iterator[int]:
     allow("mmap", (2, _MASKED_EQ, _EXECUTE, 0))
     allow("mmap", (2, _MASKED_EQ, _WRITE, 0))
     allow("mprotect", (2, _MASKED_EQ, _EXECUTE, 0))
-    for family in settings(unit)["RestrictAddressFamilies"][0].split():
-        allow("socket", (0, _EQ, _FAMILIES[family], 0))
+    for name in settings(unit)["RestrictAddressFamilies"][0].split():
+        for family in _FAMILIES[name]:
+            allow("socket", (0, _EQ, family, 0))
     with tempfile.TemporaryFile() as file:
         assert library.seccomp_export_bpf(made, file.fileno()) == 0
         library.seccomp_release(made)
@@ -135,6 +136,7 @@ def command(unit: str, words: Sequence[str], *, filter_fd: int, reads: Path, wri
     assert {"PrivateTmp", "PrivateDevices", "PrivateUsers", "PrivateIPC", "NoNewPrivileges"} <= given.keys()
     wrapped = ["prlimit", f"--nofile={given['LimitNOFILE'][0]}", "--", "bwrap", "--die-with-parent", "--new-session"]
     wrapped += ["--unshare-user", "--uid", "10733", "--gid", "10733", "--unshare-ipc", "--unshare-uts", "--unshare-pid"]
+    wrapped += ["--unshare-net"] if given.get("PrivateNetwork") == ["yes"] else []
     wrapped += ["--unshare-cgroup-try", "--cap-drop", "ALL", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]
     wrapped += ["--tmpfs", "/tmp", "--tmpfs", "/var/tmp", "--tmpfs", "/home"]
     python = Path(sys.base_prefix)

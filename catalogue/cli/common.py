@@ -160,14 +160,22 @@ def text_of(path: Path) -> str:
 
 def operator() -> str:
     """Who types: what is written down beside an act."""
-    return f"operator {getpass.getuser()}"
+    return f"operator {_account()}"
+
+
+def _account() -> str:
+    """The account's name; in a container it may have none, then its number."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
 
 
 def act(campus: str, name: str, about: str = "", *, why: str = "") -> Act:
     """What is being typed now, to be written down with what it changes."""
     from catalogue.acts import OPERATOR, Act
 
-    return Act(campus=campus, by=f"{OPERATOR}{getpass.getuser()}", at=now(), act=name, about=about, why=why)
+    return Act(campus=campus, by=f"{OPERATOR}{_account()}", at=now(), act=name, about=about, why=why)
 
 
 def now() -> int:

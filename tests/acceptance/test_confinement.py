@@ -1,4 +1,4 @@
-"""The agent under the restrictions of its unit, beside a real database: it works, and it can do nothing else."""
+"""The programs under the restrictions of their units: they work, and can do nothing else."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests import confined, servers
+from tests import confined, programs, servers
 from tests.acceptance.campus import Campus, campus, wait_until
 from tests.sites import MariaSite, log
 
 UNIT = "rewards-agent"
+NETWORK = "speaks to a database"
 RULES = 'schema = 1\ntimezone = "UTC"\n[[rule]]\nid = "v"\non = "course.viewed"\naward = 1\nonce_per = "event"\n'
 READY_S = 60
 ATTEMPTS = """
@@ -70,49 +72,88 @@ def at(site: MariaSite, tmp_path: Path) -> Campus:
     return made
 
 
-def test_a_confined_agent_starts_pays_and_stops_as_systemd_wants_it(at: Campus, tmp_path: Path) -> None:
-    address = at.directory / "data" / "notify"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told, confined.seccomp_filter(UNIT) as filter_fd:
-        told.bind(str(address))
-        told.settimeout(READY_S)
-        words = [sys.executable, "-m", "agent", "run", "--config", str(at.config)]
-        command = confined.command(UNIT, words, filter_fd=filter_fd, reads=at.directory, writes=[at.directory / "data"])
-        environment = confined.environment(NOTIFY_SOCKET=str(address))
-        with (tmp_path / "log").open("wb") as out:
-            agent = subprocess.Popen(command, env=environment, pass_fds=[filter_fd], stdout=out, stderr=out)
-        try:
-            said = told.recv(4_096).decode()
-            while "STATUS" in said and "READY=1" not in said:
-                said = told.recv(4_096).decode()
-            assert "READY=1" in said, (tmp_path / "log").read_text()
-            wait_until(lambda: agent.poll() is not None or len(at.export()) == 40)
-            assert agent.poll() is None, (tmp_path / "log").read_text()
-        finally:
-            _end(agent)
+def test_a_confined_agent_starts_pays_stops_and_is_copied_as_systemd_wants_it(at: Campus) -> None:
+    with started(UNIT, at.directory, ["agent", "run", "--config", str(at.config)]) as (agent, _):
+        wait_until(lambda: agent.poll() is not None or len(at.export()) == 40)
+        assert agent.poll() is None, (at.directory / "log").read_text()
     assert {row["amount"] for row in at.export()} == {"1"}
     assert at.command("ledger", "verify").returncode == 0
+    words = ["agent", "backup", "--to", str(at.directory / "data" / "copies"), "--config", str(at.config)]
+    made = done_by(f"{UNIT}-backup", at.directory, [sys.executable, "-m", *words])
+    assert made.returncode == 0, made.stderr
 
 
-def _end(agent: subprocess.Popen[bytes]) -> None:
-    """Stop the agent itself, as systemd would; bubblewrap ends with it."""
-    children = Path(f"/proc/{agent.pid}/task/{agent.pid}/children").read_text().split()
-    if agent.poll() is None and children:
-        inner = Path(f"/proc/{children[0]}/task/{children[0]}/children").read_text().split()
-        subprocess.run(["kill", "-TERM", *(inner or children)], check=True)
-    assert agent.wait(30) == 0
+def test_a_confined_catalogue_starts_lives_is_copied_and_stops_as_systemd_wants_it(tmp_path: Path) -> None:
+    confined.needed()
+    (tmp_path / "data").mkdir()
+    config = tmp_path / "catalogue.toml"
+    config.write_text('[catalogue]\ndata_dir = "data"\nlisten = "127.0.0.1:0"\n')
+    assert programs.run("catalogue", ["init", "--config", str(config)]).returncode == 0
+    with started("rewards-catalogue", tmp_path, ["catalogue", "serve", "--config", str(config)]) as (server, told):
+        while "WATCHDOG=1" not in told.recv(4_096).decode():
+            assert server.poll() is None, (tmp_path / "log").read_text()
+        words = ["catalogue", "backup", "--to", str(tmp_path / "data" / "copies"), "--config", str(config)]
+        made = done_by("rewards-catalogue-backup", tmp_path, [sys.executable, "-m", *words])
+        assert made.returncode == 0, made.stderr
+    assert len(list((tmp_path / "data" / "copies").iterdir())) == 1
 
 
-def test_a_confined_agent_can_do_nothing_that_its_unit_forbids(at: Campus) -> None:
-    data = at.directory / "data"
-    with confined.seccomp_filter(UNIT) as filter_fd, subprocess.Popen(["sleep", "60"]) as outside:
-        words = [sys.executable, "-c", ATTEMPTS, str(at.directory), str(data)]
-        command = confined.command(UNIT, words, filter_fd=filter_fd, reads=at.directory, writes=[data])
-        environment = confined.environment(OUTSIDE=str(outside.pid))
-        done = subprocess.run(
+@contextmanager
+def started(unit: str, home: Path, words: list[str]) -> Iterator[tuple[subprocess.Popen[bytes], socket.socket]]:
+    """A program of ours under its unit's restrictions, ready, with whoever hears what it tells systemd."""
+    address = home / "data" / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told, confined.seccomp_filter(unit) as filter_fd:
+        told.bind(str(address))
+        told.settimeout(READY_S)
+        words = [sys.executable, "-m", *words]
+        command = confined.command(unit, words, filter_fd=filter_fd, reads=home, writes=[home / "data"])
+        environment = confined.environment(NOTIFY_SOCKET=str(address), WATCHDOG_USEC="4000000")
+        with (home / "log").open("wb") as out:
+            process = subprocess.Popen(command, env=environment, pass_fds=[filter_fd], stdout=out, stderr=out)
+        try:
+            while "READY=1" not in told.recv(4_096).decode():
+                assert process.poll() is None, (home / "log").read_text()
+            yield process, told
+        finally:
+            _end(process)
+
+
+def done_by(unit: str, home: Path, words: list[str], **more: str) -> subprocess.CompletedProcess[str]:
+    """A command under a unit's restrictions, to its end."""
+    with confined.seccomp_filter(unit) as filter_fd:
+        command = confined.command(unit, words, filter_fd=filter_fd, reads=home, writes=[home / "data"])
+        environment = confined.environment(**more)
+        return subprocess.run(
             command, env=environment, pass_fds=[filter_fd], capture_output=True, text=True, check=False
         )
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Stop the program itself, as systemd would; bubblewrap ends with it."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    if process.poll() is None and children:
+        inner = Path(f"/proc/{children[0]}/task/{children[0]}/children").read_text().split()
+        subprocess.run(["kill", "-TERM", *(inner or children)], check=True)
+    assert process.wait(30) == 0
+
+
+@pytest.mark.parametrize(
+    ("unit", "network"),
+    [
+        (UNIT, {NETWORK}),
+        (f"{UNIT}-backup", set()),
+        ("rewards-catalogue", {NETWORK}),
+        ("rewards-catalogue-backup", {NETWORK}),
+    ],
+)
+def test_a_confined_program_can_do_nothing_that_its_unit_forbids(unit: str, network: set[str], tmp_path: Path) -> None:
+    confined.needed()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "config.toml").touch()
+    with subprocess.Popen(["sleep", "60"]) as outside:
+        words = [sys.executable, "-c", ATTEMPTS, str(tmp_path), str(tmp_path / "data")]
+        done = done_by(unit, tmp_path, words, OUTSIDE=str(outside.pid))
         outside.kill()
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
-    can = {what for what, how in said.items() if how == "done"}
-    assert can == {"writes its data", "speaks to a database"}
+    assert {what for what, how in said.items() if how == "done"} == {"writes its data", *network}

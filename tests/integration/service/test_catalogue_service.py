@@ -28,6 +28,10 @@ def test_a_server_tells_systemd_when_it_is_ready_that_it_lives_and_when_it_stops
 
 def test_settings_that_changed_are_taken_on_at_a_hangup_and_what_needs_a_restart_is_named(tmp_path: Path) -> None:
     with managed(tmp_path / "c") as it:
+        (tmp_path / "c" / "vouchers.key").write_text("7" * 64)
+        it.write(listen=int(it.served.url.rpartition(":")[2]))
+        (adopted,) = it.reload()
+        assert (adopted["event"], adopted["settings"]) == ("settings_adopted", ["catalogue.vouchers_file"])
         assert "rewards_catalogue_backup_timestamp_seconds" in it.figures()
         it.write('log_level = "warning"\nbackup_within = "off"\n', listen=free_port())
         (waiting,) = it.reload()
@@ -38,14 +42,6 @@ def test_settings_that_changed_are_taken_on_at_a_hangup_and_what_needs_a_restart
         assert refused["event"] == "settings_refused"
         assert "one of debug, info, warning, error" in str(refused["hint"])
         assert it.get("/readyz")[0] == 200
-
-
-def test_a_secret_for_vouchers_that_was_put_back_opens_them_without_a_restart(tmp_path: Path) -> None:
-    with managed(tmp_path / "c") as it:
-        (tmp_path / "c" / "vouchers.key").write_text("7" * 64)
-        it.write(listen=int(it.served.url.rpartition(":")[2]))
-        (adopted,) = it.reload()
-        assert (adopted["event"], adopted["settings"]) == ("settings_adopted", ["catalogue.vouchers_file"])
 
 
 def test_while_the_database_does_not_answer_nothing_is_said_to_live_and_what_to_do_is_told(
