@@ -360,7 +360,7 @@ def _reloading(
     async def reload() -> str:
         file, rulebook = read_rules(settings)
         # What cannot be reached now says nothing against new rules; a name that means two things there does.
-        found = await names_of(settings, rulebook)
+        found = await names_of(settings, rulebook, strict=True)
         await pipeline.adopt(rulebook, file.text)
         for warning in (*map(str, file.warnings), *doubts(settings, found)):
             log.warning("rules_warning", warning=warning)

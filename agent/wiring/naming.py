@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
-from agent.collectors.logstore.names import Named, meant, require_one_meaning, unknown
+from agent.collectors.logstore.names import Named, doubtful, meant, require_one_meaning, unknown
 from agent.config.settings import Settings
 from agent.engine.rulebook import Rulebook
 from agent.errors import RewardsError, TransientError
@@ -19,8 +19,8 @@ Meant = Mapping[str, Sequence[Named]]
 """Log source → what the names mean there; nothing of one that does not answer."""
 
 
-async def names_of(settings: Settings, rulebook: Rulebook) -> Meant:
-    """Ask each database; one that cannot be reached says nothing.
+async def names_of(settings: Settings, rulebook: Rulebook, *, strict: bool) -> Meant:
+    """Ask each database; one that cannot be reached says nothing. Where it is ``strict`` each name means one thing.
 
     Raises:
         ConfigError: a name means several things in one, or it refuses us.
@@ -30,7 +30,8 @@ async def names_of(settings: Settings, rulebook: Rulebook) -> Meant:
         found[source.name] = ()
         with contextlib.suppress(TransientError):
             found[source.name] = await meant(logstore_options(settings, source), rulebook.demand.selectors)
-        require_one_meaning(source.name, found[source.name])
+        if strict:
+            require_one_meaning(source.name, found[source.name])
     return found
 
 
@@ -43,13 +44,14 @@ def unasked(settings: Settings) -> list[str]:
 
 
 def doubts(settings: Settings, found: Meant) -> list[str]:
-    """What means nothing anywhere, a sentence each; what another site may know by that name is left out."""
+    """What means several things or nothing anywhere, a sentence each; what another site may know is left out."""
     others = unasked(settings)
-    return [one.told() for one in unknown(found) if not (others and one.alone)]
+    several = [f"{told}; nothing is paid by it" for source, named in found.items() for told in doubtful(source, named)]
+    return several + [one.told() for one in unknown(found) if not (others and one.alone)]
 
 
 async def warn_of_names(settings: Settings, rulebook: Rulebook) -> None:
-    """Log a warning for each name that means nothing; never raises, never holds up the start."""
+    """Log a warning for each name that means several things or nothing; never raises, never holds up the start."""
     with contextlib.suppress(RewardsError):  # whoever follows the source tells what is wrong with it
-        for sentence in doubts(settings, await names_of(settings, rulebook)):
+        for sentence in doubts(settings, await names_of(settings, rulebook, strict=False)):
             log.warning("rules_warning", warning=sentence)

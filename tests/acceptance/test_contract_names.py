@@ -92,3 +92,22 @@ def test_a_service_ends_with_2_only_where_the_fault_was_there_at_its_start(tmp_p
         wait_until(lambda: len(agent.export()) == 2)
         assert service.end()[0] == 0
     assert [row["amount"] for row in agent.export()] == ["5", "5"]
+
+
+def test_a_name_that_comes_to_mean_two_things_costs_what_names_it_and_nothing_else(
+    tmp_path: Path, site: SqliteSite
+) -> None:
+    agent = _agent(tmp_path / "a", site, 'cohorts = ["P2"]')
+    other = f'\n[[rule]]\nid = "all"\non = \'{VIEWED_SAFELY}\'\naward = 1\nonce_per = "event"\n'
+    rules = agent.directory / "rules.toml"
+    rules.write_text(rules.read_text() + other)
+    agent.catch_up()
+    assert [row["amount"] for row in agent.export()] == ["5", "1", "5", "1"]
+    put(site, "cohort", id=3, name="P2", idnumber="")
+    log(site, 10_000_003, eventname=VIEWED_SAFELY, userid=5001, courseid=902, contextinstanceid=905)
+    done = agent.command("run", "--until-caught-up")
+    assert "'P2' is ambiguous in moodle: it means cohort 2 (pilot, idnumber P2); cohort 3 (P2)" in done.stderr
+    assert "nothing is paid by it" in done.stderr
+    assert [row["amount"] for row in agent.export()][4:] == ["1"]
+    assert agent.command("rules", "check", "--site", check=False).returncode == 2
+    assert "P2" in agent.command("doctor", check=False).stdout

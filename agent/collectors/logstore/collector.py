@@ -17,7 +17,7 @@ from agent.collectors.logstore.draft import Kinds, drafts_of, observation_of
 from agent.collectors.logstore.grants import log_unreadable
 from agent.collectors.logstore.identity import Watch, anchored
 from agent.collectors.logstore.lookups import look_up
-from agent.collectors.logstore.names import agreed, meanings, require_one_meaning
+from agent.collectors.logstore.names import Several, agreed, meanings, require_one_meaning, several
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.collectors.logstore.reading.filling import Again, Change, fill, read_again
 from agent.collectors.logstore.reading.gaps import GapKeeper, opened
@@ -73,6 +73,8 @@ class LogstoreCollector:
         self._lost: dict[str, Unreadable] = {}
         self._lost_last: dict[str, Unreadable] = {}
         self._facts: frozenset[str] = frozenset()
+        self._several: Several = frozenset()
+        self._named_for = ""
         self._mark = clock.running()
         self._idle = False
         self._newest_id = 0
@@ -98,9 +100,10 @@ class LogstoreCollector:
         self._idle = False
         self._again = None
         with self._explained():
+            new = state.start_at is None
             state = await self._begun(state)
             first = demand()
-            await self.require(first)
+            await self.require(first, new=new)
             upto = None if follow else max(state.position, await self._newest())
             told: Page | None = None
             told_at = self._mark
@@ -134,16 +137,20 @@ class LogstoreCollector:
             async with self._log.snapshot():
                 return await rewind(self._reader, self.name, stored, self._clock.now())
 
-    async def require(self, demand: Demand) -> None:
-        """See that this source can serve ``demand``: nothing that it names may mean several things here.
+    async def require(self, demand: Demand, *, new: bool = True) -> None:
+        """Look which names of ``demand`` mean several things here.
 
-        What means nothing here costs the rules that name it and nothing else.
+        Where the source is ``new`` somebody is there to edit them. Later they come about in the LMS, and cost what
+        names them and nothing else, like names that mean nothing. Who has agreed to take part is never left in doubt.
 
         Raises:
-            ConfigError: it cannot, and what to edit.
-            TransientError: it cannot be reached.
+            ConfigError: some do and that must not be, and what to edit.
+            TransientError: the database cannot be reached.
         """
-        require_one_meaning(self.name, await meanings(self._state, (*demand.selectors, *agreed(self._options))))
+        named = await meanings(self._state, (*demand.selectors, *agreed(self._options)))
+        whose = set(agreed(self._options))
+        require_one_meaning(self.name, [one for one in named if new or one.selector in whose])
+        self._several, self._named_for = several(named), demand.rules_version
 
     async def close(self) -> None:
         """Let go of connections; may be called twice."""
@@ -164,6 +171,8 @@ class LogstoreCollector:
 
     async def _step(self, state: SourceState, demand: Demand, upto: int | None) -> Page:
         """The next page after ``state``: filled gaps first, else the tail."""
+        if demand.rules_version != self._named_for:
+            await self.require(demand, new=False)
         running = self._clock.running()
         state = replace(state, running_s=state.running_s + running - self._mark)
         self._mark = running
@@ -290,13 +299,13 @@ class LogstoreCollector:
         counts, kinds = Counter[str](), self._kinds_now()
         drafts = drafts_of(rows, kinds, demand.facts, start_at=start_at, backdated=backdated, seen=counts)
         self._facts = demand.facts
-        self._lost_last |= await look_up(self._state, drafts, demand, kinds, self._options)
+        self._lost_last |= await look_up(self._state, drafts, demand, kinds, self._options, self._several)
         again = await submissions(
             self._reader, self._state, drafts, demand, upto=before, admins=self._options.site_admins
         )
         if again:
             shown = drafts_of(again, kinds, demand.facts, start_at=start_at, backdated=frozenset(), seen=Counter())
-            self._lost_last |= await look_up(self._state, shown, demand, kinds, self._options)
+            self._lost_last |= await look_up(self._state, shown, demand, kinds, self._options, self._several)
             together = woven(drafts, shown)
             counts["rows_shown_again"] += len(together) - len(drafts)
             drafts = together

@@ -57,19 +57,31 @@ class Unknown:
         return f"{said}: nobody there can complete the programme {one.programme}" if one.programme else said
 
 
+Several = frozenset[tuple[str, str]]
+"""What means several things here: (courses, categories or cohorts, the word)."""
+
+
+def several(named: Iterable[Named]) -> Several:
+    """The names that cannot be told apart: nothing may be decided by them."""
+    return frozenset((one.selector.by, one.selector.name) for one in named if len(one.means) > 1)
+
+
+def doubtful(source: str, named: Iterable[Named]) -> Iterator[str]:
+    """Each name that means several things, with its place, what it means and what to do."""
+    for one in named:
+        if len(one.means) > 1:
+            cure = _CURES[one.selector.by].format(first=one.means[0].partition(" ")[0])
+            said = f"{one.selector.where}: {one.selector.name!r} is ambiguous in {source}"
+            yield f"{said}: it means {'; '.join(one.means)}; {cure}"
+
+
 def require_one_meaning(source: str, named: Iterable[Named]) -> None:
     """See that no name means several things in this LMS.
 
     Raises:
         ConfigError: some do; each is told with the place it stands at.
     """
-    faults = []
-    for one in named:
-        if len(one.means) > 1:
-            cure = _CURES[one.selector.by].format(first=one.means[0].partition(" ")[0])
-            said = f"{one.selector.where}: {one.selector.name!r} is ambiguous in {source}"
-            faults.append(f"{said}: it means {'; '.join(one.means)}; {cure}")
-    if faults:
+    if faults := list(doubtful(source, named)):
         raise ConfigError("\n".join(faults), hint="a name must mean one thing; correct the file or the LMS")
 
 

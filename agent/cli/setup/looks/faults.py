@@ -106,7 +106,7 @@ reads-too-much
   the account may read secrets of Moodle
   → grant table by table
 name-ambiguous
-  what the rules call a course, category or cohort is the name of several; the source is not read with them
+  what the rules call a course, category or cohort is the name of several; nothing is paid by it
   → name it by its id, path or idnumber
 name-unknown
   the rules name what is not there: nobody is paid for it, or a programme cannot be completed

@@ -23,6 +23,7 @@ from agent.collectors.logstore.lookups.profiles import profiles
 from agent.collectors.logstore.lookups.progress import progress
 from agent.collectors.logstore.lookups.quizzes import quizzes
 from agent.collectors.logstore.lookups.writing import writing
+from agent.collectors.logstore.names import BY_NUMBER, Several
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.model import Demand
 
@@ -30,9 +31,14 @@ __all__ = ["look_up"]
 
 
 async def look_up(
-    database: Database, drafts: Sequence[Draft], demand: Demand, kinds: Kinds, options: LogstoreOptions
+    database: Database,
+    drafts: Sequence[Draft],
+    demand: Demand,
+    kinds: Kinds,
+    options: LogstoreOptions,
+    several: Several = frozenset(),
 ) -> dict[str, Unreadable]:
-    """Fill in the drafts; which tables could not be read.
+    """Fill in the drafts; which tables could not be read. What means ``several`` things is nobody's and nowhere's.
 
     Raises:
         TransientError: connection lost, time-out.
@@ -60,7 +66,22 @@ async def look_up(
             progress,
         )
     ]
-    return await _together(database, looks)
+    lost = await _together(database, looks)
+    for draft in drafts if several else ():
+        _without(several, draft)
+    return lost
+
+
+def _without(several: Several, draft: Draft) -> None:
+    """Take out of a draft the names that cannot be told apart."""
+    facts = draft.facts
+    for name, value in [*facts.items()]:
+        by = "categories" if name == "course_categories" else name.partition(":")[0]
+        if by in {"categories", "cohorts"} and isinstance(value, tuple):
+            facts[name] = tuple(one for one in value if (by, one) not in several)
+    for name, before in (("course_shortname", ""), ("course_idnumber", BY_NUMBER)):
+        if ("courses", f"{before}{facts.get(name)}") in several:
+            del facts[name]
 
 
 async def _together(database: Database, looks: Sequence[LookUp]) -> dict[str, Unreadable]:
