@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import aiosqlite
@@ -21,6 +21,11 @@ from agent.model import CLAIMED, Event, Evidence, Identifier
 
 ACCOUNTS_REMEMBERED_MAX = 100_000
 """Accounts of which the last word is kept in memory, to write only what is news."""
+
+AWAITED_MAX = 100_000
+"""Accounts of which it is remembered that somebody named them before anything was seen of them."""
+LOOK_S = 60
+"""How often it is looked whether any of them came to be by hand, without an act of theirs."""
 
 _TAG_DIGITS = 32
 _WORDS = {"email": "e-mail"}
@@ -133,21 +138,28 @@ class Linking:
         self._sources = frozenset(sources)
         self._told: dict[Account, Tags] = {}
         self._claimed: dict[Account, frozenset[Account]] = {}
+        self._awaited: dict[Account, set[Account]] | None = None
+        self._looked_at = 0
 
     async def adopt(self, connection: aiosqlite.Connection) -> None:
         """Begin: what another key made compares with nothing."""
         await tags.adopt(connection, hmac.new(self._key, b"name", sha256).hexdigest()[:_TAG_DIGITS])
+        await tags.trust(connection, self._sources if self._claiming else ())
 
     def forget(self) -> None:
         """What was told may not stand on disk."""
         self._told.clear()
         self._claimed.clear()
+        self._awaited = None
 
     async def arrived(
         self, connection: aiosqlite.Connection, events: Iterable[Event], merged: Aliases, now: int
     ) -> Aliases:
         """The aliases with those that these events' identifiers add; one query for all that is news."""
+        events = list(events)
         said = self._news(events)
+        appeared = await self._appeared(connection, events, now) if self._claiming else frozenset()
+        waited = await self._said_before(connection, appeared, said) if appeared else set[Account]()
         if not said:
             return merged
         before = await tags.of(connection, said)
@@ -155,13 +167,17 @@ class Linking:
         known = await tags.alike(connection, news.values())
         await tags.keep(connection, {account: told for account, told in news.items() if before.get(account) != told})
         known.update(news)
-        elsewhere = await self._elsewhere(connection, said, known)
+        elsewhere = await self._elsewhere(connection, said, known, appeared)
         having: set[Account] | None = None
         for account, told in news.items():
             claimed = said[account].claims & elsewhere
-            self._remember(account, told, claimed)
+            self._remember(account, told, said[account].claims)
             word = decide(account, known, merged, self._link_by, claimed - merged.group(account))
-            if word.into is None and not word.others and account not in before:
+            unseen = said[account].claims - elsewhere
+            if unseen and word.into is None and not word.reason:
+                word = Word(others=unseen, reason=tags.UNSEEN)
+                self._await(account, unseen)
+            if word.into is None and not word.others and account not in before and account not in waited:
                 continue
             if word.into is not None:
                 having = having if having is not None else await tags.having(connection, self._roots(known, merged))
@@ -210,14 +226,54 @@ class Linking:
         named = (one.value.partition(":") for one in said if one.by == CLAIMED)
         return frozenset((there, user) for there, _, user in named if there and user and there != site)
 
+    async def _appeared(
+        self, connection: aiosqlite.Connection, events: Sequence[Event], now: int
+    ) -> frozenset[Account]:
+        """The accounts that were named before anything was seen of them, and are there now.
+
+        Those that these events are about; and now and then, those that came to be otherwise.
+        """
+        if self._awaited is None:
+            self._awaited = {}
+            for account, named in await tags.awaited(connection, AWAITED_MAX):
+                self._await(account, named)
+        if not self._awaited:
+            return frozenset()
+        people = {(event.seen.site, user) for event in events for user in event.seen.people.values()}
+        there = people & self._awaited.keys()
+        if now - self._looked_at >= LOOK_S:
+            self._looked_at = now
+            there |= await tags.having(connection, self._awaited)
+        return frozenset(there)
+
+    async def _said_before(
+        self, connection: aiosqlite.Connection, appeared: frozenset[Account], said: dict[Account, _News]
+    ) -> set[Account]:
+        """Put what was said of those that appeared into what is ``said`` now, as far as it still stands; by whom."""
+        waiting = {one for target in appeared for one in (self._awaited or {}).pop(target, ())}
+        still = dict(await tags.awaiting(connection, waiting))
+        for account, named in still.items():
+            new = said.get(account, _News(tags={}, partly=True))
+            said[account] = replace(new, claims=new.claims | named)
+        return set(still)
+
+    def _await(self, account: Account, unseen: Iterable[Account]) -> None:
+        if self._awaited is not None and len(self._awaited) < AWAITED_MAX:
+            for one in unseen:
+                self._awaited.setdefault(one, set()).add(account)
+
     @staticmethod
     async def _elsewhere(
-        connection: aiosqlite.Connection, said: Mapping[Account, _News], known: dict[Account, Tags]
+        connection: aiosqlite.Connection,
+        said: Mapping[Account, _News],
+        known: dict[Account, Tags],
+        appeared: frozenset[Account],
     ) -> frozenset[Account]:
         """The claimed accounts that are there: one that nobody has seen may be a slip of the pen."""
         claims = {one for new in said.values() for one in new.claims}
         if not claims:
             return frozenset()
+        known.update({one: {} for one in appeared if one not in known})
         known.update({one: told for one, told in (await tags.of(connection, claims)).items() if one not in known})
         there = await tags.having(connection, claims)
         known.update({one: {} for one in there if one not in known})

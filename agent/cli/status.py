@@ -244,7 +244,8 @@ def _ledger(connection: sqlite3.Connection) -> dict[str, Any]:
         "events": "SELECT count(*) FROM event",
         "people": "SELECT count(*) FROM person",
         "held": "SELECT count(*) FROM hold WHERE state = 'open'",
-        "links_held": "SELECT (SELECT count(*) FROM link_held) + (SELECT count(*) FROM elsewhere WHERE held <> '')",
+        "links_held": "SELECT (SELECT count(*) FROM link_held WHERE reason NOT LIKE 'nothing was seen %')"
+        " + (SELECT count(*) FROM elsewhere WHERE held <> '')",
     }
     return {
         "entries": seq,

@@ -88,9 +88,77 @@ async def test_an_account_that_a_trusted_source_names_outright_shares_its_wallet
         assert wallets(tmp_path) == {"moodle:35": 20, "moodle:36": 10, "shop:a2": 10, "shop:a3": 10, "shop:a4": 10}
         assert waiting(tmp_path) == [
             ("shop:a2", ("moodle:36",), "the id at moodle is another's: the idnumber is not the same"),
+            ("shop:a3", ("moodle:37",), "nothing was seen of that account yet"),
             ("shop:a4", ("moodle:35",), "they would have two accounts of shop"),
         ]
         assert found(tmp_path) == []
+
+
+def claiming(sources: Sequence[str] = SITES) -> Linking:
+    return Linking(key=b"k" * 32, link_by=("idnumber", "external_ids"), sources=sources)
+
+
+def named(who: str, lesson: int, at: str, **said: str) -> Observation:
+    """A post that says which account somebody has elsewhere."""
+    return replace(did("shop", who, lesson, {"external_ids": at, **said}), evidence=Evidence.bearer_token)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_an_account_that_was_named_before_it_was_seen_is_linked_when_it_appears_by_any_route(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, restarted: bool
+) -> None:
+    monkeypatch.setattr("agent.arriving.linked.LOOK_S", 0)
+    async with running(tmp_path, RULES, linking=claiming()) as here:
+        await here.take(named("a1", 1, "moodle:35"), named("a2", 1, "moodle:36", idnumber="HR-9"), source="shop")
+        await here.take(named("a3", 1, "moodle:37"), source="shop")
+        assert [others for _, others, _ in waiting(tmp_path)] == [("moodle:35",), ("moodle:36",), ("moodle:37",)]
+        if not restarted:
+            await appeared(here, tmp_path)
+    if restarted:
+        async with running(tmp_path, RULES, linking=claiming()) as here:
+            await appeared(here, tmp_path)
+
+
+async def appeared(here: Running, directory: Path) -> None:
+    """Of one a route tells that nobody trusts to link; of another the log, that it is somebody else's; one by hand."""
+    await here.take(replace(did("moodle", "35", 2, {}), source="trigger"), source="trigger")
+    assert wallets(directory) == {"shop:a1": 20, "shop:a2": 10, "shop:a3": 10}
+    await here.take(did("moodle", "36", 1, {"idnumber": "HR-8"}))
+    ((doubtful,),) = [[why for who, _, why in waiting(directory) if who == "shop:a2"]]
+    assert "the idnumber is not the same" in doubtful
+    linked = "SELECT site, lms_user, into_site, into_user FROM alias"
+    assert rows(directory, linked) == [("moodle", "35", "shop", "a1")]
+
+    async def by_hand(connection: aiosqlite.Connection) -> None:
+        await connection.execute(
+            "INSERT INTO person (site, lms_user, secret, pseudonym, created_at)"
+            " VALUES ('moodle', '37', randomblob(32), 'p37', 1)"
+        )
+
+    await here.writer.run(by_hand)
+    await here.take()
+    assert ("shop:a3", ("moodle:37",), "the same id at moodle, and both have earned already") in waiting(directory)
+
+
+async def test_what_was_named_by_a_source_that_is_trusted_no_more_links_nobody(tmp_path: Path) -> None:
+    async with running(tmp_path, RULES, linking=claiming()) as here:
+        await here.take(named("a1", 1, "moodle:35"), source="shop")
+    async with running(tmp_path, RULES, linking=claiming(("moodle", "campus2"))) as here:
+        await here.take(did("moodle", "35", 1, {}))
+        assert wallets(tmp_path) == {"moodle:35": 10, "shop:a1": 10}
+        assert waiting(tmp_path) == []
+
+
+async def test_who_was_erased_meanwhile_is_not_brought_back_by_the_account_that_they_had_named(tmp_path: Path) -> None:
+    async with running(tmp_path, RULES, linking=claiming()) as here:
+        await here.take(named("a1", 1, "moodle:35"), source="shop")
+
+        async def gone(connection: aiosqlite.Connection) -> None:
+            await connection.execute("DELETE FROM link_held")
+
+        await here.writer.run(gone)
+        await here.take(did("moodle", "35", 1, {}))
+        assert wallets(tmp_path) == {"moodle:35": 10, "shop:a1": 10}
 
 
 async def test_an_account_is_not_linked_by_its_id_elsewhere_unless_that_is_asked_for(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import aiosqlite
 import orjson
@@ -29,6 +30,14 @@ WHERE EXISTS (SELECT 1 FROM person p WHERE p.site = w.value ->> 0 AND p.lms_user
    OR EXISTS (SELECT 1 FROM hold h WHERE h.learner = (w.value ->> 0) || ':' || (w.value ->> 1) AND h.state = 'open')
 """
 _KEY_IS = "SELECT 1 FROM setting WHERE key = 'link_key' AND value = ?"
+UNSEEN = "nothing was seen of that account yet"
+"""Why a link waits that needs nobody: it is decided when the account that was named appears."""
+_SOURCES_ARE = "SELECT 1 FROM setting WHERE key = 'link_sources' AND value = ?"
+_AWAITED = "SELECT site, lms_user, others FROM link_held WHERE reason = ? LIMIT ?"
+_AWAITING = """
+SELECT h.site, h.lms_user, h.others FROM json_each(?) w CROSS JOIN link_held h
+  ON h.site = w.value ->> 0 AND h.lms_user = w.value ->> 1 WHERE h.reason = ?
+"""
 _HELD = "SELECT site || ':' || lms_user, others, reason, held_at FROM link_held ORDER BY held_at, site, lms_user"
 
 
@@ -52,6 +61,36 @@ async def adopt(connection: aiosqlite.Connection, key_name: str) -> None:
     if not await connection.execute_fetchall(_KEY_IS, (key_name,)):
         await connection.execute("DELETE FROM account_tag")
         await connection.execute("INSERT OR REPLACE INTO setting VALUES ('link_key', ?)", (key_name,))
+
+
+async def trust(connection: aiosqlite.Connection, sources: Collection[str]) -> None:
+    """Say by whose word accounts are linked; what others named that nobody has seen is forgotten with their trust."""
+    told = orjson.dumps(sorted(sources)).decode()
+    if not await connection.execute_fetchall(_SOURCES_ARE, (told,)):
+        await connection.execute("DELETE FROM link_held WHERE reason = ?", (UNSEEN,))
+        await connection.execute("INSERT OR REPLACE INTO setting VALUES ('link_sources', ?)", (told,))
+
+
+async def awaited(connection: aiosqlite.Connection, most: int) -> list[tuple[Account, frozenset[Account]]]:
+    """Who named accounts that nobody has seen, and which; the first ``most``."""
+    return _named(await connection.execute_fetchall(_AWAITED, (UNSEEN, most)))
+
+
+async def awaiting(
+    connection: aiosqlite.Connection, accounts: Iterable[Account]
+) -> list[tuple[Account, frozenset[Account]]]:
+    """As `awaited`, those of ``accounts`` that still do."""
+    return _named(await connection.execute_fetchall(_AWAITING, (_listed(accounts), UNSEEN)))
+
+
+def _named(rows: Iterable[Any]) -> list[tuple[Account, frozenset[Account]]]:
+    named = ((site, user, orjson.loads(others)) for site, user, others in rows)
+    return [((site, user), frozenset(_account(one) for one in others)) for site, user, others in named]
+
+
+def _account(learner: str) -> Account:
+    site, _, user = learner.partition(":")
+    return site, user
 
 
 async def of(connection: aiosqlite.Connection, accounts: Iterable[Account]) -> dict[Account, Tags]:
