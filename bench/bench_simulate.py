@@ -1,4 +1,4 @@
-"""Simulating the example rules over half a million log rows, against the agent draining the same rows."""
+"""Simulating the example rules over a million log rows, against the agent draining the same rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.mariadb import mariadb
 from bench.population import Size
 from tests.servers import MariaDatabase
 
-ROWS = 500_000
+ROWS = 1_000_000
 AT_LEAST = 1 / 1.5
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
+import os
+import pty
+import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests import servers
+from tests import programs, servers
 from tests.acceptance.campus import Campus, campus
 from tests.acceptance.test_capture import RULES as CAPTURE_RULES
 from tests.sites import SqliteSite, log, put
@@ -66,6 +70,22 @@ def content(directory: Path) -> dict[str, str]:
         for path in sorted(directory.rglob("*"))
         if path.is_file() and not path.name.endswith("-shm") and (not path.name.endswith("-wal") or path.stat().st_size)
     }
+
+
+def on_a_terminal(at: Campus, *words: str) -> str:
+    """What a command shows on standard error where that is a terminal."""
+    screen, theirs = pty.openpty()
+    wide = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    with os.fdopen(theirs, "wb", buffering=0) as stderr:
+        process = programs.start("agent", [*words, "--config", str(at.config)], stderr=stderr, env=wide)
+    shown = b""
+    # The other end is closed when the command has ended: Linux tells that as an error.
+    with contextlib.suppress(OSError):
+        while part := os.read(screen, 65_536):
+            shown += part
+    os.close(screen)
+    assert process.wait(60) == 0
+    return shown.decode()
 
 
 def new_rules(at: Campus, text: str = MORE) -> str:
@@ -158,6 +178,7 @@ def test_tables_picture_csv_and_svg_say_the_same(at: Campus) -> None:
         ("moodle:35", "100", "30", "+70"),
         ("moodle:36", "0", "10", "-10"),
     ]
+    assert re.search(r"simulating .*[0-9,]+ of [0-9,]+ ids", on_a_terminal(at, "rules", "simulate", "--from", "log"))
     root = ET.fromstring(drawing.read_text())  # noqa: S314 - written by the command above
     told = [title.text or "" for title in root.iter("{http://www.w3.org/2000/svg}title")]
     assert "these rules, 91–100: 1" in told
