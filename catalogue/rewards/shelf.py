@@ -173,7 +173,9 @@ async def remove(conn: AsyncConnection, owner: str, name: str) -> None:
         raise CatalogueError(f"reward {name} was redeemed: it stays in the books", hint=hint)
     await conn.execute(delete(schema.reward).where(table.campus == owner, table.reward == name))
     offers = schema.offer.c
-    await conn.execute(delete(schema.offer).where(offers.owner == owner, offers.reward == name))
+    gone = delete(schema.offer).where(offers.owner == owner, offers.reward == name)
+    # What is everybody's may be on offer at each campus, what is a campus's own there alone.
+    await conn.execute(gone if owner == SHARED else gone.where(offers.campus == owner))
 
 
 async def approve(conn: AsyncConnection, campus: str, owner: str, name: str, *, approved: bool, now: int) -> None:

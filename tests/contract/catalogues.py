@@ -19,6 +19,7 @@ from catalogue.proof.keys import KeyFile
 from catalogue.redemption.vault import Vault
 from catalogue.store import Store
 from catalogue.verify import verify
+from tests.distributed import watched
 from tests.wire_builders import CAMPUS, a_header
 from wire import batch, chain, enrolment, keys, receipt, signing
 from wire.enrolment import EnrolAnswer, EnrolRequest, Rotation, Token
@@ -112,7 +113,8 @@ async def running_catalogue(
         await store.upgrade()
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield RealCatalogue(store, key, f"http://127.0.0.1:{runner.addresses[0][1]}")
+        with watched(store):
+            yield RealCatalogue(store, key, f"http://127.0.0.1:{runner.addresses[0][1]}")
     finally:
         await runner.cleanup()
         await store.close()

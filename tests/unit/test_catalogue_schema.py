@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from catalogue.schema import metadata
 from catalogue.store.base import MIGRATIONS
-
-COMMON = {"catalogue_key"}
-"""Tables of the whole catalogue: a copy on each server."""
+from tests.distributed import strays
 
 
 def test_every_key_begins_with_the_campus() -> None:
     tables = {table.name: [column.name for column in table.primary_key.columns] for table in metadata.tables.values()}
-    assert {name for name, key in tables.items() if key[0] != "campus"} == COMMON
+    assert {name for name, key in tables.items() if key[0] != "campus"} == {"catalogue_key"}
 
 
 def test_every_reference_stays_within_the_campus() -> None:
@@ -28,3 +28,25 @@ def test_every_index_that_must_be_unique_begins_with_the_campus() -> None:
     unique = re.findall(r"create_index\(\s*\"(\w+)\",\s*\"\w+\",\s*\[\"(\w+)\"[^)]*unique=True", text)
     assert unique, "there are some"
     assert [name for name, first in unique if first != "campus"] == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "loose"),
+    [
+        ("SELECT no FROM movement WHERE movement.campus = ? AND no = 1", ()),
+        ("SELECT no FROM movement WHERE no = 1", ("movement",)),
+        ("UPDATE wallet SET balance = 0 WHERE wallet.learner = $1", ("wallet",)),
+        ("INSERT INTO wallet (learner, currency) VALUES (?, ?)", ("wallet",)),
+        ("INSERT INTO step (campus, redemption, no) VALUES (?, ?, ?)", ()),
+        ("SELECT 1 FROM wallet AS w JOIN movement m ON m.campus = w.campus WHERE w.campus = $1::VARCHAR", ()),
+        ("SELECT 1 FROM wallet AS w JOIN movement m ON m.campus = w.campus", ("movement", "wallet")),
+        ("SELECT 1 FROM unnest(CAST(? AS text[])) AS w (a) JOIN wallet ON wallet.no = w.a", ("wallet",)),
+        ("SELECT 1 FROM wallet, movement WHERE wallet.campus = ? AND movement.no = 1", ("movement",)),
+        ("SELECT no FROM movement WHERE movement.campus IN (?, ?)", ("movement",)),
+        ("SELECT 1 FROM reward JOIN offer ON offer.campus = ? WHERE reward.campus IN (?, ?)", ()),
+        ("SELECT 1 FROM reward JOIN offer ON offer.owner = reward.campus WHERE reward.campus = ?", ("offer",)),
+        ("WITH chain AS (SELECT no FROM movement WHERE no = 1) SELECT no FROM chain", ("movement",)),
+    ],
+)
+def test_a_statement_that_binds_a_table_to_no_campus_is_noticed(statement: str, loose: tuple[str, ...]) -> None:
+    assert strays(statement) == loose
