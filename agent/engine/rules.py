@@ -209,9 +209,13 @@ class _Compiler:
         own.extend(unique(posting.currency) for posting in postings if posting.currency.startswith(BADGE))
         pays = {AWARDS, *(posting.currency for posting in postings)}
         mine = tuple(quota for quota in own if quota.unit in pays)
-        shared = tuple(quota for quota in self._shared_by(rule.group) if quota.unit in pays)
         # What is decided at a time has no usual of a day: it is braked with everything that its currency issues.
         by_the_clock = rule.on == (schedule.KIND,)
+        shared = tuple(
+            quota
+            for quota in self._shared_by(rule.group)
+            if quota.unit in pays and not (by_the_clock and quota.sources and schedule.SOURCE not in quota.sources)
+        )
         usual = () if by_the_clock else self._brakes([posting.currency for posting in postings], rule.id)
         budgets = (self._budget(limit, rule.id) for limit in rule.budget)
         brakes = (*(budget for budget in budgets if budget.unit in pays), *usual)

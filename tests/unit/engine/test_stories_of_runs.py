@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from agent.engine.schedule.telling import sentences
 from agent.engine.stories import run_cases
 from tests.rule_stories import file, rule, rulebook
 
@@ -107,6 +108,16 @@ def test_prizes_keep_to_limits_and_what_a_budget_holds_of_them_is_settled_by_lea
     assert failures(rule() + both, f"{events}, {{ approve = 4 }}") == (
         "event 5: event 4 waits by one rule for several: say whose, learner = …",
     )
+
+
+def test_a_cap_on_the_source_of_what_is_decided_at_a_time_is_about_prizes_and_one_on_others_is_not() -> None:
+    cap = '[[cap]]\nsource = "%s"\nlimit = "20 points/ever"\n'
+    over = 'refused = [{ event = 2, rule = "champion", because = "cap 20 points/ever from scheduled" }]'
+    assert failures(rule() + WEEK + cap % "scheduled", f'{ANN}, {{ run = "champion" }}', over) == ()
+    paid = 'expect = [{ learner = "ann", rule = "champion", points = 50, badge = "gold" }]'
+    assert failures(rule() + WEEK + cap % "forms", f'{ANN}, {{ run = "champion" }}', paid) == ()
+    said = sentences(rulebook(rule() + WEEK + cap % "forms").scheduled[0], rulebook(rule()))
+    assert not any("cap" in sentence for sentence in said)
 
 
 def test_who_is_drawn_is_said_by_the_story_and_must_have_a_ticket() -> None:
