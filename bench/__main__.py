@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-NAMES = ("engine", "ledger", "sync", "catchup", "simulate", "idle", "door", "csv", "centre")
+NAMES = ("engine", "ledger", "sync", "catchup", "simulate", "idle", "door", "csv", "centre", "queries")
 
 
 def main() -> None:

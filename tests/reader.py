@@ -136,7 +136,7 @@ class Reader:
             "/etc/rewards-agent/config.toml": str(self.place.config),
             "campus/config.toml": str(self.place.config),
             "/var/lib/rewards-catalogue": str(self.place.catalogue),
-            "9bd5cb912728": version[:12],
+            "9674ee22759a": version[:12],
             "2026-10": month,
         }
 

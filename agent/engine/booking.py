@@ -8,7 +8,7 @@ from functools import partial
 
 from agent.engine import fairness
 from agent.engine.earning import sets
-from agent.engine.evaluate import Verdict
+from agent.engine.evaluate import WOULD_BE_HELD, Verdict
 from agent.engine.past import brake, following, undo
 from agent.engine.past.answer import Claim, amounts_of, answer_to
 from agent.engine.past.state import State
@@ -218,7 +218,7 @@ def _held(verdict: Verdict, hold: HoldKind, reason: str) -> Decision:
 
 def _not_held(decision: Decision) -> Decision:
     """Shadow keeps nobody waiting: there would be nothing to approve."""
-    reason = f"would be held: {decision.reason}"
+    reason = f"{WOULD_BE_HELD}{decision.reason}"
     return replace(decision, outcome=_REFUSED, reason=reason, hold=None, postings=(), uses=(), message="")
 
 
@@ -268,7 +268,7 @@ def _booked(verdict: Verdict, state: State, prefix: str, *, held: str = "") -> D
         outcome=_SHADOW if prefix else _AWARDED,
         scope=scope,
         generation=generation,
-        reason=f"would be held: {held}" if held else "",
+        reason=f"{WOULD_BE_HELD}{held}" if held else "",
         checks=checks,
         postings=paid,
         uses=uses,

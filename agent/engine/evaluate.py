@@ -41,6 +41,9 @@ HELD_MARKS: Mapping[EventMark, tuple[HoldKind, str]] = {
     "backdated": (HoldKind.backdated, "backdated"),
     "preview_unknown": (HoldKind.fact, "preview unknown"),
 }
+ROLES_UNKNOWN = "roles unknown"
+WOULD_BE_HELD = "would be held: "
+"""How the reason of a shadow's refusal begins that stands for a hold, since in shadow nobody is kept waiting."""
 WAIVED_BY_STAFF_EARN: frozenset[PersonMark] = frozenset({"site_admin", "staff", "roles_unknown"})
 
 
@@ -245,7 +248,7 @@ def _never_earns(seen: Observation, user: str, rulebook: Rulebook, waits: list[_
         waits.append((HoldKind.fact, AGREEMENT_UNKNOWN))
         return ""
     if person == "roles_unknown":
-        waits.append((HoldKind.roles, "roles unknown"))
+        waits.append((HoldKind.roles, ROLES_UNKNOWN))
         return ""
     return NEVER_PEOPLE.get(person, "")
 

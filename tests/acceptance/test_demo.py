@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -18,7 +19,7 @@ import pytest
 from agent.demo.campus import Campus
 from agent.demo.stage.place import Place
 from agent.demo.stage.proof import prove
-from tests.pages import Typed, command_of, typed
+from tests.pages import DOCS, Typed, command_of, typed
 from tests.reader import LOOKS, Reader, following
 
 AGENT = Path(sys.executable).with_name("rewards-agent")
@@ -95,6 +96,12 @@ def to_look() -> dict[str, list[Typed]]:
     return pages
 
 
+def exports() -> list[str]:
+    """The sections of the page about exports that list a file's columns."""
+    page = (DOCS / "analytics" / "exports.md").read_text(encoding="utf-8")
+    return [section for section in page.split("\n## ") if "| column | |" in section]
+
+
 @pytest.fixture(scope="module")
 def reader(played: tuple[Path, subprocess.CompletedProcess[str]]) -> Iterator[Reader]:
     with following(Place(directory=played[0], port=0)) as made:
@@ -108,6 +115,15 @@ def test_what_a_page_types_to_look_at_something_works(reader: Reader, page: str,
     failed = {line: said.err or said.out for line, said in done.items() if said.code != 0}
     assert {line: told for line, told in failed.items() if line not in NOT_HERE} == {}
     assert done.keys() & NOT_HERE.keys() <= failed.keys(), "it works by now, and needs no excuse"
+
+
+@pytest.mark.parametrize("section", exports(), ids=lambda section: section.splitlines()[0])
+def test_the_columns_that_the_manual_lists_are_those_of_the_export(reader: Reader, section: str) -> None:
+    line = re.search(r"^\$ (rewards-.*?) >", section, re.MULTILINE)
+    assert line is not None
+    rows = [cell for cell in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)]
+    listed = [name for cell in rows for name in re.findall(r"`(\w+)`", cell)]
+    assert reader.typed(line[1]).splitlines()[0].split(",") == listed
 
 
 def test_the_proof_names_a_row_that_was_not_paid(played: tuple[Path, subprocess.CompletedProcess[str]]) -> None:

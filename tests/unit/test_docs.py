@@ -96,7 +96,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def test_the_rule_of_the_manual_loads_after_the_example_rules(tmp_path: Path) -> None:
-    (rule,) = blocks(DOCS / "admin" / "first-rule.md", "toml")
+    (rule,) = blocks(DOCS / "tutorials" / "first-rule.md", "toml")
     rules = tmp_path / "rules.toml"
     rules.write_text((ROOT / "rules.example.toml").read_text(encoding="utf-8") + "\n" + rule, encoding="utf-8")
     assert "first-quiz" in {one.it.id for one in load_rules([rules]).rules}

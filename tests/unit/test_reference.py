@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from manual.pages import PAGES
-from manual.queries import GROUPS, statements
+from manual.queries import FIGURES, GROUPS, statements
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
@@ -28,3 +29,10 @@ def test_every_query_to_the_lms_is_on_the_page_for_its_administrator() -> None:
     assert sum(map(len, found.values())) > 80
     page = (REFERENCE / "queries.md").read_text(encoding="utf-8")
     assert [text for texts in found.values() for text in texts if text not in page] == []
+
+
+def test_what_a_query_costs_is_measured_for_nearly_all_that_read_tables_of_moodle() -> None:
+    reading = {text for texts in statements().values() for text in texts if "{" in text and text.startswith("SELECT ")}
+    measured = json.loads(FIGURES.read_text(encoding="utf-8"))
+    missing = reading - measured.keys()
+    assert len(missing) < len(reading) / 10, f"run: python -m bench queries; new are {sorted(missing)}"

@@ -91,13 +91,14 @@ def next_steps(settings: Settings) -> None:
     """The steps that are left, in order."""
     home, grants = settings.home, settings.home / files.GRANTS_FILE
     where = "" if home in {Path.cwd(), files.SYSTEM_HOME} else f" --config {shlex.quote(str(settings.path))}"
-    steps = [*hosted.steps(settings), *workflows.steps(settings)]
+    steps = [*hosted.steps(settings)]
     if grants.exists():
         quoted = shlex.quote(str(grants))
         client = "psql" if settings.log_sources[0].url.startswith("postgresql:") else "mariadb"
         steps.append(f"the statements, as the database's administrator: {client} < {quoted} && rm {quoted}")
     account = files.account(home)
-    steps += _of_service(account, home, where) if account else _by_hand(where)
+    run, live = _of_service(account, home, where) if account else _by_hand(where)
+    steps += [*run, *workflows.steps(settings), *live]
     if settings.catalogue is not None:
         as_it = f"runuser -u {account} -- " if account else ""
         steps.append(f"{as_it}rewards-agent enrol TOKEN{where}    (the catalogue's operator gives the token)")
@@ -109,23 +110,24 @@ def next_steps(settings: Settings) -> None:
 _MEANT = "when `events list` and `status` show what you expect"
 
 
-def _of_service(account: str, home: Path, where: str) -> list[str]:
-    """What is left where systemd runs the agent, as an account of its own."""
+def _of_service(account: str, home: Path, where: str) -> tuple[list[str], list[str]]:
+    """What is left where systemd runs the agent, as an account of its own: until it runs, and then."""
     campus = f"@{home.name}" if home.parent == files.HOMES else ""
     unit, backup = f"rewards-agent{campus}", f"rewards-agent-backup{campus}.timer"
-    return [
+    run = [
         f"let the service read its files: chown -R {account}: {home}",
         f"runuser -u {account} -- rewards-agent doctor{where}",
         f"systemctl enable --now {unit} {backup}    (shadow mode: it decides and pays nothing; a backup every night)",
-        f"runuser -u {account} -- rewards-agent mode live --yes{where} && systemctl restart {unit}    ({_MEANT})",
+    ]
+    return run, [
+        f"runuser -u {account} -- rewards-agent mode live --yes{where} && systemctl restart {unit}    ({_MEANT})"
     ]
 
 
-def _by_hand(where: str) -> list[str]:
-    """What is left where somebody starts the agent by hand."""
-    return [
-        f"rewards-agent doctor{where}",
-        f"rewards-agent run{where}    (shadow mode: it decides and pays nothing)",
+def _by_hand(where: str) -> tuple[list[str], list[str]]:
+    """What is left where somebody starts the agent by hand: until it runs, and then."""
+    run = [f"rewards-agent doctor{where}", f"rewards-agent run{where}    (shadow mode: it decides and pays nothing)"]
+    return run, [
         f"rewards-agent mode live{where}    ({_MEANT}; then restart)",
         f"every night, by cron: rewards-agent backup --to DIR{where}    (on another disk)",
     ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from agent.engine.evaluate import HELD_MARKS, Verdict
+from agent.engine.evaluate import AGREEMENT_UNKNOWN, HELD_MARKS, ROLES_UNKNOWN, WOULD_BE_HELD, Verdict
 from agent.model import Decision, Event, Fact, HoldKind, Observation, Outcome, PersonMark, Said
 
 REQUEST_ID = "request_id"
@@ -25,6 +25,9 @@ _UNSURE: frozenset[PersonMark] = frozenset({"roles_unknown", "agreement_unknown"
 _LACKED = ("no ", "trust ")
 """How refusals begin that name a part which the event lacked, or a trust that it had not."""
 
+_WAITED = frozenset({ROLES_UNKNOWN, AGREEMENT_UNKNOWN, *(reason for _, reason in HELD_MARKS.values())})
+"""Reasons to wait that are no part which lacked; in shadow they refuse, and end as a hold would."""
+
 _HELD_MARKS = frozenset(HELD_MARKS)
 _FIRST_ONLY = _HELD_MARKS | {"partial"}
 """Marks of a sighting that is outranked, which say nothing about the one that does."""
@@ -34,7 +37,9 @@ def _lacked(word: Said) -> bool:
     """Whether missing trust or a missing fact is why."""
     if word.outcome is Outcome.held:
         return word.open and word.hold in WAITING
-    return word.outcome is Outcome.refused and (word.unknown or word.reason.startswith(_LACKED))
+    reason = word.reason.removeprefix(WOULD_BE_HELD)
+    waited = reason != word.reason and reason in _WAITED
+    return word.outcome is Outcome.refused and (word.unknown or waited or reason.startswith(_LACKED))
 
 
 def merged(before: Event, again: Event) -> Event | None:

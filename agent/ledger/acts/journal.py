@@ -39,7 +39,7 @@ ACTS: Mapping[str, tuple[str, ...]] = {
     "events.replay": ("between", "rules", "compensate"),
     "events.requeue": ("source", "sorts", "every"),
     "key.rotate": (),
-    "kudos.does": ("what",),
+    "kudos.does": ("act", "id", "do"),
     "learner.erase.begin": (),
     "learner.erase.finish": (),
     "learner.merge": (),
@@ -71,6 +71,8 @@ DONE = "done"
 _REFUSALS = (InvalidInputError, ConfigError, ConstraintError)
 """Errors after which nothing is changed; of others (no line, a full disk) nobody knows how far it came."""
 _ONLY_LOOKS = ("preview", "dry_run", "look")
+_LOOKING = frozenset({"list", "show", "stats", "trends"})
+"""What of kudos only looks."""
 
 _BEGUN = "INSERT INTO act (at, what, said_by, account, about) VALUES (?, ?, ?, ?, ?) RETURNING act_no"
 _ENDED = "UPDATE act SET outcome = ?, ended_at = ? WHERE act_no = ?"
@@ -115,7 +117,8 @@ class Journal:
             return operation
 
         async def acting(**arguments: Any) -> Any:
-            if any(arguments.get(key) for key in _ONLY_LOOKS) or not arguments.get("really", True):
+            looks = any(arguments.get(key) for key in _ONLY_LOOKS) or arguments.get("act") in _LOOKING
+            if looks or not arguments.get("really", True):
                 return await operation(**arguments)
             if arguments.get("cursor") or arguments.get("after"):
                 return await operation(**arguments)

@@ -147,3 +147,15 @@ def test_no_argument_that_is_written_down_can_name_a_learner() -> None:
     assert not {"learner", "learners", "accounts", "account", "reason", "message", "token", "words", "by"} & {
         name for names in ACTS.values() for name in names
     }
+
+
+async def test_looking_at_kudos_is_no_act_and_moderating_them_is(desk: Desk) -> None:
+    async def done() -> None:
+        return None
+
+    asked = desk.journal.kept("kudos.does", doing(done))
+    for act in ("list", "show", "stats", "trends"):
+        await asked(act=act, learner="moodle:35")
+    assert desk.acts() == []
+    await asked(act="moderate", id=17, do="hide", why="a joke that hurt")
+    assert [one.about for one in desk.acts()] == [{"act": "moderate", "id": 17, "do": "hide"}]

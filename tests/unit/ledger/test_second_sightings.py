@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent.model import Evidence, Observation
+from agent.model import Evidence, Observation, Outcome
 from tests.builders import an_observation
 from tests.ledgers import rows
 from tests.pipelines import Running, running
@@ -52,6 +52,19 @@ async def test_a_post_waits_for_its_log_row_and_is_paid_by_it_once(tmp_path: Pat
             await at.take(seen, source=source)
         assert at.entries() == ["award 10"]
         assert rows(at.data_dir, "SELECT count(*), trust FROM event") == [(1, 3)]
+
+
+async def test_in_shadow_a_post_is_decided_when_its_log_row_comes_as_it_would_be_live(tmp_path: Path) -> None:
+    async with running(tmp_path, rule(more='mode = "shadow"')) as at:
+        await at.take(a_post(), source="trigger")
+        assert at.reasons() == ["would be held: waits for its log row"]
+        await at.take(a_row())
+        await at.take(a_row())
+        assert rows(at.data_dir, "SELECT outcome FROM decision ORDER BY decision_no") == [
+            (Outcome.refused,),
+            (Outcome.shadow,),
+        ]
+        assert at.entries() == []
 
 
 async def test_a_log_row_that_came_first_is_paid_and_its_post_adds_nothing(tmp_path: Path) -> None:
