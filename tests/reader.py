@@ -110,11 +110,8 @@ class Reader:
         rules = self.place.rules.read_text(encoding="utf-8")
         rules = re.sub(r'(id += "assignment-on-time"(?:\n.+)*?\nmode +=) "shadow"', r'\1 "live"', rules)
         assert rules.count('"shadow"') < self.place.rules.read_text(encoding="utf-8").count('"shadow"')
-        taught = [
-            text
-            for name in ("first-rule", "challenges", "report")
-            for text in rule_files(DOCS / "admin" / f"{name}.md")
-        ]
+        pages = [DOCS / f"{name}.md" for name in ("tutorials/first-rule", "admin/challenges", "analytics/reports")]
+        taught = [text for page in pages for text in rule_files(page)]
         once = "\n".join(re.sub(r"^(schema|timezone) *=.*\n", "", text, flags=re.MULTILINE) for text in taught)
         self.place.rules.write_text(f"{rules}\n{once}", encoding="utf-8")
         changed = (self.place.rules.read_text(encoding="utf-8")).replace("award     = 10\n", "award     = 15\n")

@@ -43,6 +43,8 @@ SOURCE_COLUMNS = (
 )
 PULL_COLUMNS = ("source", "every", "last_ok_at", "tried_at", "attempts", "facts", "trouble")
 NO_CATALOGUE = "none configured: nothing is delivered"
+_ODD = frozenset({"attempts", "clock_ahead_s", "accepted_later"})
+"""Figures of delivery that say nothing where they are 0."""
 CALLBACK_COLUMNS = ("callback", "waiting", "attempts", "last_ok_at", "last_error")
 
 
@@ -125,7 +127,8 @@ def _told(delivery: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a person needs of delivery: no line for what is not there, one line where there is no catalogue."""
     if not delivery["enrolled"] and delivery["catalogue"] == NO_CATALOGUE:
         return {"catalogue": NO_CATALOGUE}
-    return {name: value for name, value in delivery.items() if value not in ("", None)}
+    told = {name: utc(value or None) if name.endswith("_at") else value for name, value in delivery.items()}
+    return {name: value for name, value in told.items() if value not in ("", None) and (value or name not in _ODD)}
 
 
 def standing(connection: sqlite3.Connection, settings: Settings) -> dict[str, Any]:

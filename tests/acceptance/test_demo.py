@@ -121,7 +121,7 @@ def test_what_a_page_types_to_look_at_something_works(reader: Reader, page: str,
 def test_the_columns_that_the_manual_lists_are_those_of_the_export(reader: Reader, section: str) -> None:
     line = re.search(r"^\$ (rewards-.*?) >", section, re.MULTILINE)
     assert line is not None
-    rows = [cell for cell in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)]
+    rows = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
     listed = [name for cell in rows for name in re.findall(r"`(\w+)`", cell)]
     assert reader.typed(line[1]).splitlines()[0].split(",") == listed
 
