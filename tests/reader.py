@@ -66,7 +66,7 @@ class Reader:
         words = [self.stands_for.get(word, word) for word in one.words]
         if one.program == "rewards-catalogue":
             words = [self._pseudonym.get(word, word) for word in words]
-            if "--data-dir" not in words:
+            if not {"--data-dir", "--config"} & set(words):
                 words += ["--data-dir", str(self.place.catalogue)]
         said = run(one.program, words)
         if one.to:
@@ -101,7 +101,9 @@ class Reader:
             "r3c1a09b7e2f84d5516aa20c4": bought[1],
             "1": given[1],
         }
-        case = '[[case]]\nname = "nobody did anything"\nevents = []\nexpect = []\n'
+        act = 'at = 2026-09-07T09:00:00, learner = "ann", kind = "lesson.completed", lesson = "1"'
+        paid = 'learner = "ann", rule = "lesson-completed", points = 10'
+        case = f'[[case]]\nname = "a lesson"\nevents = [{{ {act} }}]\nexpect = [{{ {paid} }}]\n'
         Path("cases.toml").write_text(case, encoding="utf-8")
         Path("consents.csv").write_text("email,consent\nann@example.org,yes\n", encoding="utf-8")
 
@@ -131,6 +133,7 @@ class Reader:
         return {
             "uni-example": CAMPUS,
             "/etc/rewards-agent/config.toml": str(self.place.config),
+            "/etc/rewards-catalogue/catalogue.toml": str(self.place.catalogue / "catalogue.toml"),
             "campus/config.toml": str(self.place.config),
             "/var/lib/rewards-catalogue": str(self.place.catalogue),
             "9674ee22759a": version[:12],
