@@ -86,8 +86,8 @@ class Observation:
     """Something a collector saw and that is not yet believed.
 
     ``source`` is the configured name it came through, ``site`` the name that ids belong to (`same_site_as`).
-    ``position`` is its number in the source's own log. ``people`` maps roles to LMS user ids as text.
-    ``natural_key`` identifies the fact and not the delivery (site excluded; `engine.trust` prefixes it).
+    ``position`` is its number in the source's own log, ``order`` in the site's where a post came first. ``people`` maps
+    roles to LMS user ids as text. ``natural_key`` is that of the fact, site excluded (`engine.trust` prefixes it).
     ``course``, ``section``, ``lesson`` (course module) and ``post`` are LMS ids as text.
     ``facts`` are those of first sight. Essay and post text is never among them.
     ``accounts`` are those of ``people`` whose wallet is that of an account of another site: LMS user id → learner.
@@ -116,6 +116,7 @@ class Observation:
     accounts: Mapping[str, str] = field(default_factory=dict)
     identifiers: Mapping[str, tuple[Identifier, ...]] = field(default_factory=dict, repr=False, compare=False)
     agreed: Mapping[str, int | None] = field(default_factory=dict, repr=False, compare=False)
+    order: int = 0
 
     def learner(self, user: str) -> str:
         """Whose wallet an LMS user id of this site stands for: ``<site>:<LMS user id>``."""

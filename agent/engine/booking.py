@@ -140,7 +140,7 @@ def _undone_before(verdict: Verdict, state: State, prefix: str) -> Decision | No
     seen = verdict.event.seen
     for ref in verdict.refs:
         marks = state.uses.marks(undo.key(UNDONE, verdict.rule.id, ref, prefix))
-        if undo.later(marks, (seen.occurred_at, seen.position)):
+        if undo.later(marks, undo.when(seen)):
             return _decision(verdict, _REFUSED, reason="undone")
     return None
 
@@ -150,7 +150,7 @@ def _undone(verdict: Verdict, state: State, prefix: str) -> list[Decision]:
     if verdict.reason:
         return [_decision(verdict, _REFUSED, reason=verdict.reason)]
     seen, rule = verdict.event.seen, verdict.rule.id
-    when = (seen.occurred_at, seen.position)
+    when = undo.when(seen)
     again, taken, closed, marks = False, list[Award](), tuple[int, ...](), list[Use]()
     for ref in verdict.refs:
         where = undo.key(OBJECT, rule, ref, prefix)

@@ -36,8 +36,10 @@ NEVER_PEOPLE: Mapping[PersonMark, str] = {
 """Not among them: `deleted`, which a look-up says of now and not of when they acted; since when, their log tells."""
 AGREEMENT_UNKNOWN = "agreement unknown"
 """What waits until it is known whether somebody has agreed; nobody can approve it in their place."""
+UNCONFIRMED = "waits for its log row"
+"""Why a post waits: Moodle posts from inside a transaction that may be rolled back."""
 HELD_MARKS: Mapping[EventMark, tuple[HoldKind, str]] = {
-    "unconfirmed": (HoldKind.trust, "waits for its log row"),
+    "unconfirmed": (HoldKind.trust, UNCONFIRMED),
     "backdated": (HoldKind.backdated, "backdated"),
     "preview_unknown": (HoldKind.fact, "preview unknown"),
 }
@@ -112,7 +114,10 @@ def _guarded(verdict: Verdict, checks: tuple[CompiledCheck, ...]) -> Verdict:
 
 
 def _undoing(event: Event, rule: CompiledRule, rulebook: Rulebook) -> Verdict:
-    """Whoever undoes it: an act that is no longer there has not earned. Only what did not happen undoes nothing."""
+    """Whoever undoes it: an act that is no longer there has not earned. Only what did not happen undoes nothing.
+
+    Nobody knows yet of a post whose log row is to come: it undoes when that is there.
+    """
     seen = event.seen
     name = undone_by(seen.kind) if rule not in rulebook.matching(seen).doubts else "object"
     refs = refs_of(seen, (name,))
@@ -121,6 +126,8 @@ def _undoing(event: Event, rule: CompiledRule, rulebook: Rulebook) -> Verdict:
         reason = dict(NEVER_MARKS)["restored"]
     elif rule.mode == "off":
         reason = "mode off"
+    elif "unconfirmed" in seen.marks:
+        reason = UNCONFIRMED
     elif event.trust < rule.min_trust:
         reason = f"trust {event.trust.name} below {rule.min_trust.name}"
     else:
@@ -142,12 +149,12 @@ def _doubted(event: Event, rule: CompiledRule, rulebook: Rulebook, judged: list[
     if unmet is None or unmet.holds or (rule.whom is not None and rule.whom(seen, subject) is not None):
         return
     undoing = _undoing(event, rule, rulebook)._replace(because=unmet.text)
-    if undoing.reason:
+    if undoing.reason and undoing.reason != UNCONFIRMED:
         return
     for place, verdict in enumerate(judged):
         if verdict.rule is rule and verdict.reason.startswith("condition "):
             judged[place] = verdict._replace(
-                reason="", hold=None, undoes=True, refs=undoing.refs, because=verdict.reason
+                reason=undoing.reason, hold=None, undoes=True, refs=undoing.refs, because=verdict.reason
             )
             return
     judged.append(undoing)

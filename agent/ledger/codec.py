@@ -89,6 +89,8 @@ def _payload(seen: Observation) -> dict[str, object]:
     if value := seen.kind:
         payload["k"] = value
     _place(seen, payload)
+    if seen.order:
+        payload["n"] = seen.order
     if seen.marks:
         payload["m"] = seen.marks
     if seen.person_marks:
@@ -146,6 +148,7 @@ def decode_event(payload: bytes, *, source: str, position: int, occurred_at: int
         marks=frozenset(data.get("m", ())),
         person_marks=data.get("pm", {}),
         accounts=data.get("ac", {}),
+        order=data.get("n", 0),
         facts={name: _fact(value) for name, value in data["f"].items()},
     )
     return Event(seen=seen, event_id=event_id, trust=Trust(trust))

@@ -2,7 +2,7 @@
 
 An award of a rule with `reverse_on` leaves a use under `object:<rule>`, an undo one under `undone:<rule>`, an act that
 was refused because its scope was paid already one under `again:<rule>`; the bucket is the ref. Their ``amount`` is the
-position in the source's log, which tells acts of one second apart. With these three the end is the same in whatever
+position in the site's log, which tells acts of one second apart. With these three the end is the same in whatever
 order they arrive: paid if and only if the last act is later than the last undo.
 """
 
@@ -47,7 +47,16 @@ Ref = tuple[str, str]
 """(bucket, learner) of what an act was about; no learner where the object alone tells."""
 
 When = tuple[int, int]
-"""(seconds UTC, position): the order of acts."""
+"""(seconds UTC, place in the site's log): the order of acts."""
+
+_LAST = 2**62
+"""After every number that a log can give."""
+
+
+def when(seen: Observation) -> When:
+    """The moment of an act. What was posted has its row's place; while it waits for that row, it comes after all."""
+    place = _LAST if "unconfirmed" in seen.marks else seen.order or seen.position
+    return seen.occurred_at, place
 
 
 def undone_by(kind: str | None) -> str:
@@ -125,7 +134,7 @@ def key(meter: str, rule_id: str, ref: Ref, prefix: str) -> UseKey:
 
 def mark(found: UseKey, seen: Observation) -> Use:
     """The use that an act or an undo leaves under a key."""
-    return Use(meter=found[0], bucket=found[1], learner=found[2], at=seen.occurred_at, amount=seen.position)
+    return Use(meter=found[0], bucket=found[1], learner=found[2], at=seen.occurred_at, amount=when(seen)[1])
 
 
 def is_object(use: Use) -> bool:
@@ -230,7 +239,7 @@ def award_of(decision: Decision, seen: Observation, number: int) -> Award:
     return Award(
         marker=0,
         number=number,
-        when=(seen.occurred_at, seen.position),
+        when=when(seen),
         role=decision.role,
         learner=decision.learner,
         scope=decision.scope,

@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from agent.engine.evaluate import AGREEMENT_UNKNOWN, HELD_MARKS, ROLES_UNKNOWN, WOULD_BE_HELD, Verdict
+from agent.engine.evaluate import (
+    AGREEMENT_UNKNOWN,
+    HELD_MARKS,
+    ROLES_UNKNOWN,
+    UNCONFIRMED,
+    WOULD_BE_HELD,
+    Verdict,
+)
 from agent.model import Decision, Event, Fact, HoldKind, Observation, Outcome, PersonMark, Said
 
 REQUEST_ID = "request_id"
@@ -22,8 +29,8 @@ WAITING = frozenset({HoldKind.trust, HoldKind.fact, HoldKind.roles, HoldKind.bac
 _UNSURE: frozenset[PersonMark] = frozenset({"roles_unknown", "agreement_unknown"})
 """Marks of who could not be told about; a sighting that can tell outdoes them."""
 
-_LACKED = ("no ", "trust ")
-"""How refusals begin that name a part which the event lacked, or a trust that it had not."""
+_LACKED = ("no ", "trust ", UNCONFIRMED)
+"""How refusals begin that name a part which the event lacked, a trust that it had not, or the row of an undo."""
 
 _WAITED = frozenset({ROLES_UNKNOWN, AGREEMENT_UNKNOWN, *(reason for _, reason in HELD_MARKS.values())})
 """Reasons to wait that are no part which lacked; in shadow they refuse, and end as a hold would."""
@@ -63,6 +70,7 @@ def _outranked(first: Observation, second: Observation) -> Observation:
         kind=second.kind or first.kind,
         people={**first.people, **second.people},
         evidence=second.evidence,
+        order=first.order if "unconfirmed" in second.marks else second.order or second.position,
         object_table=second.object_table or first.object_table,
         object_id=second.object_id or first.object_id,
         course=second.course or first.course,

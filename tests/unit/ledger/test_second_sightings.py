@@ -115,6 +115,50 @@ async def test_the_row_says_what_the_post_could_not(tmp_path: Path) -> None:
         assert at.entries() == ["award 10"]
 
 
+UNDOING = rule(more='reverse_on = "lesson.uncompleted"')
+
+
+async def test_an_undo_that_was_only_posted_takes_nothing_back_until_its_row_is_there(tmp_path: Path) -> None:
+    """Moodle posts from inside a transaction: what was rolled back took a learner's points for good."""
+    undo: dict[str, Any] = {"kind": "lesson.uncompleted", "lesson": "7", "occurred_at": 200}
+    async with running(tmp_path, UNDOING) as at:
+        await at.take(a_row(1, lesson="7", occurred_at=100))
+        await at.take(a_post(2, **undo), source="trigger")
+        assert (at.entries(), at.reasons()[-1]) == (["award 10"], "waits for its log row")
+        for _ in range(2):
+            await at.take(a_row(2, **undo))
+        assert [each[:13] for each in at.entries()] == ["award 10", "reversal -10 "]
+
+
+async def test_a_grade_that_was_only_posted_doubts_nothing_until_its_row_is_there(tmp_path: Path) -> None:
+    doubting = rule("grade.awarded", "conditions = { grade = '>=5' }\nreverse_when = 'no longer true'")
+    graded: dict[str, Any] = {"kind": "grade.awarded", "lesson": "7", "object_table": "grade_grades", "object_id": "3"}
+    async with running(tmp_path, doubting) as at:
+        await at.take(a_row(1, **graded, facts={"grade": 8}, occurred_at=100))
+        await at.take(a_post(2, **graded, facts={"grade": 2}, occurred_at=200), source="trigger")
+        assert at.entries() == ["award 10"]
+        await at.take(a_row(2, **graded, facts={"grade": 2}, occurred_at=200))
+        assert [each[:13] for each in at.entries()] == ["award 10", "reversal -10 "]
+
+
+@pytest.mark.parametrize("posted", [(), (0,), (1,), (0, 1), (1, 0)])
+@pytest.mark.parametrize(
+    ("kinds", "balance"),
+    [(("lesson.uncompleted", "lesson.completed"), 10), (("lesson.completed", "lesson.uncompleted"), 0)],
+)
+async def test_acts_of_one_second_keep_the_order_of_the_log_whichever_of_them_was_posted_before(
+    tmp_path: Path, posted: tuple[int, ...], kinds: tuple[str, str], balance: int
+) -> None:
+    """View completion writes state 0 and 1 in one second; the number of a post says nothing of that."""
+    acts: list[dict[str, Any]] = [{"kind": kind, "lesson": "7", "occurred_at": 100} for kind in kinds]
+    async with running(tmp_path, UNDOING) as at:
+        for which in posted:
+            await at.take(a_post(161 + which, **acts[which]), source="trigger")
+        for which, act in enumerate(acts):
+            await at.take(a_row(161 + which, **act))
+        assert sum(at.balances().values()) == balance
+
+
 @pytest.mark.parametrize(
     ("audience", "fact", "seen", "paid"),
     [
