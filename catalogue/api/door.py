@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from typing import Any
 
@@ -13,6 +12,7 @@ from catalogue.api.document import document
 from catalogue.api.guard import FRESH, PATIENCE, Exports, Guard, TooOftenError
 from catalogue.errors import RefusedError
 from catalogue.rewards.text import quoted
+from machine.sheets import Table
 
 
 class ReadingDoor:
@@ -82,9 +82,7 @@ class ReadingDoor:
 def _table(rows: list[dict[str, Any]], *, header: bool = True) -> str:
     """The rows as CSV; a text that a spreadsheet would run as a formula is quoted with an apostrophe."""
     out = io.StringIO()
-    writer = csv.DictWriter(out, [*reading.COLUMNS, reading.EVENT])
-    if header:
-        writer.writeheader()
+    table = Table(out, [*reading.COLUMNS, reading.EVENT], heading=header)
     safe = ({name: quoted(value) if isinstance(value, str) else value for name, value in row.items()} for row in rows)
-    writer.writerows(safe)
+    table.rows(safe)
     return out.getvalue()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import csv
 import datetime as dt
 import functools
 import getpass
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
+
+from machine.sheets import Table
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -230,9 +231,7 @@ class Lines:
         from catalogue.rewards.text import quoted
 
         self._quoted = quoted
-        self._out = None if plain else csv.DictWriter(sys.stdout, names, lineterminator="\n")
-        if self._out is not None:
-            self._out.writeheader()
+        self._out = None if plain else Table(sys.stdout, names)
 
     def write(self, row: Mapping[str, Any]) -> None:
         """The next one. In CSV times are dates, and a text that a spreadsheet would take for a formula is quoted."""
@@ -241,4 +240,4 @@ class Lines:
             return
         times = {name: iso(row[name]) for name in _TIMES if isinstance(row.get(name), int)}
         cells = ((name, times.get(name, cell)) for name, cell in row.items())
-        self._out.writerow({name: self._quoted(cell) if isinstance(cell, str) else cell for name, cell in cells})
+        self._out.row({name: self._quoted(cell) if isinstance(cell, str) else cell for name, cell in cells})

@@ -13,6 +13,7 @@ from catalogue.errors import CatalogueError
 from catalogue.rewards.model import Limit, Reward
 from catalogue.rewards.model import faults as model_faults
 from catalogue.rewards.text import iso, plain, quoted
+from machine.sheets import Rows
 
 LINES_MAX = 10_000
 FAULTS_TOLD_MAX = 100
@@ -174,7 +175,7 @@ def write(rewards: Iterable[Reward]) -> Iterator[str]:
     """The lines of a sheet, its header first; `read` reads them."""
     for row in (COLUMNS, *([quoted(cell) for cell in cells(it).values()] for it in rewards)):
         line = io.StringIO()
-        csv.writer(line, lineterminator="\n").writerow(row)
+        Rows(line).row(row)
         yield line.getvalue()
 
 

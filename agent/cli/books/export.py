@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from agent.cli.terms.rows import COLUMNS, row_of
+from machine.sheets import Rows
 
 if TYPE_CHECKING:
     from agent.ledger.reading import EntryRow
@@ -19,10 +19,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def write_csv(entries: Iterable[EntryRow], out: BinaryIO) -> None:
     """UTF-8, LF, RFC 4180. A reason that a spreadsheet would calculate gets a quote before it."""
     text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=False)
-    writer = csv.writer(text, lineterminator="\n")
+    writer = Rows(text)
     try:
-        writer.writerow(COLUMNS)
-        writer.writerows(map(_guarded, entries))
+        writer.row(COLUMNS)
+        writer.rows(map(_guarded, entries))
         text.flush()
     finally:
         text.detach()

@@ -13,6 +13,7 @@ from agent.cli.books.export import guarded
 from agent.cli.frame import text_of
 from agent.cli.terms.inforce import smallest_units
 from agent.errors import InvalidInputError
+from machine.sheets import Rows
 
 if TYPE_CHECKING:
     from agent.engine.rulebook import Rulebook
@@ -37,10 +38,10 @@ class Sheet:
 def write(rows: Iterable[Mapping[str, Any]], out: BinaryIO) -> None:
     """UTF-8, RFC 4180, the columns to fill in last and empty."""
     text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=False)
-    writer = csv.writer(text, lineterminator="\n")
+    writer = Rows(text)
     try:
-        writer.writerow(COLUMNS)
-        writer.writerows([*(guarded(text_of(row.get(name))) for name in LISTED), "", "", ""] for row in rows)
+        writer.row(COLUMNS)
+        writer.rows([*(guarded(text_of(row.get(name))) for name in LISTED), "", "", ""] for row in rows)
         text.flush()
     finally:
         text.detach()

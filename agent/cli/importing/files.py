@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from agent.collectors.csvfile.judging import Fault
 from agent.collectors.csvfile.table import OURS
 from agent.errors import InvalidInputError
+from machine.sheets import Rows
 
 REPORT_COLUMNS = ("row", "column", "value", "problem", "remedy")
 
@@ -30,11 +30,11 @@ class Paper:
         self._columns = len(columns)
         self._kept = [place for place, name in enumerate(columns) if name not in OURS]
         if self._report is not None:
-            self._report.writerow(REPORT_COLUMNS)
+            self._report.row(REPORT_COLUMNS)
         if self._corrected is not None:
-            self._corrected.writerow([*(columns[place] for place in self._kept), *OURS])
+            self._corrected.row([*(columns[place] for place in self._kept), *OURS])
 
-    def _open(self, path: Path | None, delimiter: str) -> Any:
+    def _open(self, path: Path | None, delimiter: str) -> Rows | None:
         if path is None:
             return None
         try:
@@ -43,7 +43,7 @@ class Paper:
             raise InvalidInputError(f"{path} is there already", hint="name another file, or remove that one") from None
         except OSError as error:
             raise InvalidInputError(f"{path} cannot be written: {error.strerror}", hint="name another place") from error
-        return csv.writer(file, delimiter=delimiter, lineterminator="\n")
+        return Rows(file, delimiter=delimiter)
 
     def __enter__(self) -> Self:
         return self
@@ -57,7 +57,7 @@ class Paper:
         """Write what is wrong with some rows."""
         told = list(faults)
         if self._report is not None:
-            self._report.writerows(map(_lines, told))
+            self._report.rows(told)
         if self._corrected is None:
             return
         mine: dict[int, list[Fault]] = {}
@@ -68,9 +68,4 @@ class Paper:
             problems = "; ".join(f"{one.column}: {one.told}" if one.column else one.told for one in mine[number])
             remedies = "; ".join(one.remedy for one in mine[number])
             # Cells that the heading has no column for stay behind our own: still too many, until somebody has looked.
-            self._corrected.writerow(_lines([*cells, problems, remedies, *row[self._columns :]]))
-
-
-def _lines(cells: Iterable[Any]) -> list[Any]:
-    """Cells in which every line ends with LF: with rows that end so, a bare CR would not be quoted."""
-    return [cell.replace("\r\n", "\n").replace("\r", "\n") if isinstance(cell, str) else cell for cell in cells]
+            self._corrected.row([*cells, problems, remedies, *row[self._columns :]])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 from agent.cli.access import ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, settings_of, utc
 from agent.cli.terms.inforce import SinceOption, rules_in_force, span_of
+from machine.sheets import Table
 
 if TYPE_CHECKING:
     from agent.ledger.acts.journal import Act
@@ -69,9 +69,7 @@ def export(
     if form == "json":
         emit_json(rows)
         return
-    writer = csv.DictWriter(sys.stdout, fieldnames=[*COLUMNS, "ended_at"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
+    Table(sys.stdout, [*COLUMNS, "ended_at"]).rows(
         {**row, "at": utc(row["at"]), "ended_at": utc(row["ended_at"]), "about": _told(row["about"])} for row in rows
     )
 

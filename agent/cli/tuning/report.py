@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 
 from agent.cli.frame import emit, emit_json, note
 from agent.errors import ConfigError
+from machine.sheets import Table
 
 if TYPE_CHECKING:
     from agent.cli.tuning.worth import Price
@@ -252,9 +252,7 @@ class Report:
         columns = ["learner", "currency", "amount", *(("against", "difference") if self.other else ())]
         try:
             with path.open("w", encoding="utf-8", newline="") as file:
-                writer = csv.DictWriter(file, columns, lineterminator="\n")
-                writer.writeheader()
-                writer.writerows(self.learners())
+                Table(file, columns).rows(self.learners())
         except OSError as error:
             raise _unwritable(path, error) from None
 
