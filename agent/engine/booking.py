@@ -154,12 +154,13 @@ def _undone(verdict: Verdict, state: State, prefix: str) -> list[Decision]:
     again, taken, closed, marks = False, list[Award](), tuple[int, ...](), list[Use]()
     for ref in verdict.refs:
         where = undo.key(OBJECT, rule, ref, prefix)
-        for hold in state.acts.take_holds(where, when):
+        done = undo.later(state.uses.marks(undo.key(AGAIN, rule, ref, prefix)), when)
+        for hold in state.acts.take_holds(where, when, again=done):
             if hold.number not in closed:
                 closed += (hold.number,)
                 for use in hold.reserves:
                     state.uses.release(use)
-        if undo.later(state.uses.marks(undo.key(AGAIN, rule, ref, prefix)), when):
+        if done:
             again = True
         else:
             taken += state.acts.take_awards(where, when, partial(_done_since, rule, ref, when, state, prefix))

@@ -287,7 +287,8 @@ def _unfit(seen: Observation, rule: CompiledRule, denied: Unmet | None, checks: 
     unmet = rule.condition(seen, checks) if rule.condition is not None else None
     if unmet is None:
         return ""
-    if not (unmet.holds or (unmet.lacking and waits)):
+    waiting = any(kind is not HoldKind.backdated for kind, _ in waits)  # a person who looks brings no fact
+    if not (unmet.holds or (unmet.lacking and waiting)):
         return unmet.text
     waits.append((HoldKind.fact, unmet.text))
     return ""

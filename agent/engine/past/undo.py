@@ -206,11 +206,11 @@ class Acts:
         waiting[:] = left
         return closed
 
-    def take_holds(self, where: UseKey, upto: When) -> tuple[Waiting, ...]:
-        """The open holds about an object whose act was no later."""
+    def take_holds(self, where: UseKey, upto: When, *, again: bool) -> tuple[Waiting, ...]:
+        """The open holds about an object whose act was no later; of one done ``again`` not what keeps its scope."""
         waiting = self._holds.get(where, [])
-        taken = tuple(each for each in waiting if each.when <= upto)
-        waiting[:] = [each for each in waiting if each.when > upto]
+        taken = tuple(each for each in waiting if each.when <= upto and not (again and each.reserves))
+        waiting[:] = [each for each in waiting if each not in taken]
         return taken
 
 

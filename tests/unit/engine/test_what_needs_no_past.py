@@ -55,6 +55,14 @@ def test_marks_of_another_person_of_the_event_do_not_matter() -> None:
     assert play(rule(), graded_by_staff) == ["ann +10 points"]
 
 
+def test_a_backdated_row_without_the_fact_of_a_condition_is_refused_since_nobody_who_looks_brings_the_fact() -> None:
+    rules = rulebook(rule(more='conditions = { score_pct = ">=80" }'))
+    known = event(marks=["backdated"], lesson="2", facts={"score_pct": 80})
+    refused, held = decide(rules, [event(marks=["backdated"]), known])
+    assert (refused.hold, refused.reason) == (None, "condition score_pct >=80 (score_pct unknown)")
+    assert (held.hold, held.reason) == (HoldKind.backdated, "backdated")
+
+
 def test_unknown_roles_and_backdated_rows_are_held_and_the_first_reason_is_told() -> None:
     rules = rulebook(rule())
     backdated, unknown, both = decide(

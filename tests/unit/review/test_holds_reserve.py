@@ -153,3 +153,22 @@ async def test_undone_in_another_page_what_was_kept_is_free(tmp_path: Path) -> N
         assert [(meter, freed) for meter, _, freed in kept(agent) if "undone" not in meter] == [("once:r", 1)]
         await agent.take(act(3, lesson="1"))
         assert len(open_holds(agent)) == 1
+
+
+async def test_an_undo_that_is_seen_late_leaves_the_hold_of_what_was_done_again_since(tmp_path: Path) -> None:
+    rules = HEAD + rule(more=REVIEW + 'limit = "1/day"\nreverse_on = "lesson.uncompleted"')
+    undo = event("lesson.uncompleted", "2026-09-07T09:10:00", position=3)
+    told = [event(), event(when="2026-09-07T09:20:00", position=2), undo, event(lesson="2", position=4)]
+    assert [line(one) for one in decide(rulebook(rules), told)] == [
+        "ann held review always",
+        "ann refused once_per lesson",
+        "ann refused done again since",
+        "ann refused limit 1/day",
+    ]
+    async with running(tmp_path, rules) as agent:
+        await agent.take(act(1, lesson="1"))
+        await agent.take(act(3, lesson="1"))
+        await agent.take(act(2, lesson="1", kind="lesson.uncompleted"))
+        assert open_holds(agent) == [1]
+        await desk(agent).approve(decisions=[1], by="B. Desk")
+        assert agent.balances() == {"35": 10}
