@@ -24,10 +24,11 @@ LISTEN = "127.0.0.1:8734"
 STATUS_LISTEN = "127.0.0.1:8736"
 PLACES = (Path(FILE_NAME), Path("/etc/rewards-catalogue") / FILE_NAME)
 
-_KNOWN = {
+KNOWN = {
     "catalogue": {"data_dir", "listen", "status_listen", "key_file", "vouchers_file", "log_level", "backup_within"},
     "database": {"url", "password_file"},
 }
+"""Every key there is, by table."""
 _UNITS_S = {"m": 60, "h": 3_600, "d": 86_400}
 _DURATION = re.compile(r"([1-9]\d{0,5})([mhd])")
 
@@ -45,7 +46,7 @@ EXAMPLE = """\
 
 [database]
 # url = "sqlite:///catalogue.db"        # or postgresql://rewards@127.0.0.1:5432/rewards
-# password_file = "database.password"   # mode 0600, or in $CREDENTIALS_DIRECTORY
+# password_file = "database.password"   # no default: mode 0600, or in $CREDENTIALS_DIRECTORY
 """
 
 
@@ -124,15 +125,15 @@ def load(path: Path) -> Config:
 
 
 def _check_known(path: Path, document: dict[str, Any]) -> None:
-    faults = [f"[{table}]" for table in document if table not in _KNOWN]
-    for table, keys in _KNOWN.items():
+    faults = [f"[{table}]" for table in document if table not in KNOWN]
+    for table, keys in KNOWN.items():
         value = document.get(table, {})
         if not isinstance(value, dict):
             faults.append(table)
         else:
             faults += [f"{table}.{key}" for key in value if key not in keys]
     if faults:
-        known = ", ".join(f"{table}.{key}" for table, keys in _KNOWN.items() for key in sorted(keys))
+        known = ", ".join(f"{table}.{key}" for table, keys in KNOWN.items() for key in sorted(keys))
         raise ConfigError(f"{path}: unknown: {', '.join(faults)}", hint=f"known are: {known}")
 
 

@@ -1,4 +1,4 @@
-"""Every key of config.toml, from the example that a test holds to the code, and of a file of rules, from its schema."""
+"""Every key of config.toml and catalogue.toml, from examples held to the code; of a file of rules, from its schema."""
 
 from __future__ import annotations
 
@@ -9,15 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from agent.config.rulefile.schema import rules_schema
+from catalogue.config import EXAMPLE
 
 _ROOT = Path(__file__).parents[1]
 _TABLE = re.compile(r"^#?(\[\[?[\w.]+\]\]?)\s*(?:#\s*(.*))?$")
 _KEY = re.compile(r"^#?(\w+)\s*=\s*(.*?)(?:\s{2,}#\s*(.*))?$")
+_CATALOGUE_KEY = re.compile(r"^# (\w+)\s*=\s*(.*?)\s+# (.*)$")
 _CONFIG = """# Every key of config.toml
 
 Made from `config.example.toml`, which a test holds to the code. What is required says so; of everything else the value
 shown is what holds without it, or an example where it says "no default". Paths are relative to the file. Durations are
 texts with a unit (`30m`, `1d`); names ending in `_s` are numbers of seconds.
+"""
+_CATALOGUE = """# Every key of catalogue.toml
+
+Made from the file that `rewards-catalogue init` writes. What is shown is what holds without it, or an example where it
+says "no default". Paths are relative to the file; the key files and an embedded database to `data_dir`.
+[Watching the catalogue](../ops/catalogue-monitoring.md) says what a running server takes on.
 """
 _RULES = """# Every key of a file of rules
 
@@ -48,6 +56,19 @@ def _tables(text: str) -> Iterator[str]:
             about.append(line[2:].strip())
         elif not line.strip():
             about = []
+
+
+def catalogue_page() -> str:
+    """The page, as Markdown."""
+    parts = [_CATALOGUE]
+    for line in EXAMPLE.splitlines():
+        if table := _TABLE.match(line):
+            parts.append(f"## `{table[1]}`\n\n| key | value | |\n|---|---|---|\n")
+        elif key := _CATALOGUE_KEY.match(line):
+            parts.append(f"| `{key[1]}` | `{_cell(key[2])}` | {_cell(key[3])} |\n")
+        elif not line:
+            parts.append("\n")
+    return "".join(parts)
 
 
 def rules_page() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agent.cli.setup.looks.faults import GROUPS
+from catalogue.health import findings
 
 _HEAD = """# Everything doctor can find
 
@@ -24,6 +25,17 @@ monitor can act on them; messages may. Run it as the agent's own user, who sees 
 """
 
 
+_CATALOGUE = """
+## At the catalogue
+
+`rewards-catalogue doctor` looks at the catalogue in the same way, also while its servers run: at its keys, its disk,
+its database, its server where it tells how it is (`status_listen`), and at what waits for somebody in the books.
+
+| code | means | first do |
+|---|---|---|
+"""
+
+
 def doctor_page() -> str:
     """The page, as Markdown."""
     return "\n".join((_HEAD.rstrip(), *_groups())) + "\n"
@@ -35,3 +47,6 @@ def _groups() -> Iterator[str]:
         yield "| code | means | first do |\n|---|---|---|"
         for code, fault in faults.items():
             yield f"| `{code}` | {fault.means} | {fault.do} |"
+    yield _CATALOGUE.rstrip()
+    for code, known in findings.FAULTS.items():
+        yield f"| `{code}` | {known.means} | {known.do} |"

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from manual.api import api_page
 from manual.cli import cli_page
-from manual.configuration import config_page, rules_page
+from manual.configuration import catalogue_page, config_page, rules_page
 from manual.doctor import doctor_page
 from manual.log import log_page
 from manual.metrics import metrics_page
@@ -18,6 +18,7 @@ PAGES: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
         "api.md": api_page,
         "cli.md": cli_page,
+        "catalogue-config.md": catalogue_page,
         "config.md": config_page,
         "log.md": log_page,
         "metrics.md": metrics_page,

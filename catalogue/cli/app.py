@@ -7,7 +7,7 @@ import typer
 from catalogue.cli import agent, audit, books, operate, partner, proof, redemption, reward, tenant, token
 from catalogue.cli.archive import commands as archive
 from catalogue.cli.funding import budget, finance, issue
-from catalogue.cli.keeping import backup
+from catalogue.cli.keeping import backup, doctor
 from catalogue.cli.people import links
 from catalogue.cli.recognition import award, kudos, tag
 
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command()(operate.init)
 app.command()(operate.serve)
 app.command()(operate.verify)
+app.command()(doctor.doctor)
 app.command()(backup.backup)
 app.command()(backup.restore)
 app.add_typer(tenant.app, name="tenant", help="Campuses.")

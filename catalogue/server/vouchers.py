@@ -23,13 +23,22 @@ class Vouchers:
 
     async def look(self) -> None:
         """Look, and say so in the log where they cannot be opened."""
-        async with self._desk.store.reading() as conn:
-            one = await records.one_with_a_voucher(conn)
         try:
-            if one is not None:
-                self._desk.voucher(one)
-                self._desk.token(one)
+            await opened(self._desk)
             self.unreadable = False
         except IntegrityError as exc:
             self.unreadable = True
             log.error("vouchers_unreadable", said=exc.message, hint=exc.hint)
+
+
+async def opened(desk: Desk) -> None:
+    """Open one voucher of the books, where there is any.
+
+    Raises:
+        IntegrityError: it was sealed with another secret.
+    """
+    async with desk.store.reading() as conn:
+        one = await records.one_with_a_voucher(conn)
+    if one is not None:
+        desk.voucher(one)
+        desk.token(one)

@@ -1,0 +1,123 @@
+"""`doctor`: what is wrong at the centre, and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import typer
+
+from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, now, settings, show, told
+
+if TYPE_CHECKING:
+    from catalogue.config import Config
+    from catalogue.health.findings import Finding
+
+FREE_BYTES_MIN = 1_000_000_000
+"""Below this much room on the disk of the data directory somebody should look."""
+ASKED_S_MAX = 5.0
+"""How long a server may take to say how it is, in seconds."""
+ANSWER_BYTES_MAX = 100_000
+_SIGNS = {"ok": "ok  ", "look": "look", "fail": "FAIL"}
+
+
+@told
+def doctor(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
+    """Look at everything the catalogue depends on, and at what waits for somebody. Changes nothing.
+
+    Exit codes: 0 nothing failed (a `look` is no failure); 1 the machine or the network must cure it; 2 an edit must; 3
+    somebody must look at books that do not agree.
+    """
+    found = settings(config, data_dir)
+    findings = [*_of_machine(found), *asyncio.run(_of_database(found))]
+    counts = Counter(one.level for one in findings)
+    looked = f"{len(findings)} things looked at"
+    summary = f"{looked}: {counts['ok']} ok, {counts['look']} to look at, {counts['fail']} failed"
+    rows = [one.told() for one in findings]
+    show(rows, as_json=as_json, lines=lambda: [*(line for one in findings for line in _lines(one)), summary])
+    code = max((one.exit_code for one in findings if one.level == "fail"), default=0)
+    if code:
+        raise typer.Exit(code)
+
+
+def _lines(one: Finding) -> Iterator[str]:
+    code = f" [{one.code}]" if one.code else ""
+    yield f"{_SIGNS[one.level]}  {one.about}: {one.found}{code}"
+    if one.do:
+        yield f"      → {one.do}"
+
+
+def _of_machine(config: Config) -> Iterator[Finding]:
+    from catalogue.errors import ConfigError
+    from catalogue.health import findings
+    from catalogue.server import load_key
+
+    try:
+        yield findings.well("key", load_key(config).fingerprint)
+    except ConfigError as exc:
+        yield findings.failed("key", "key-unusable", exc)
+    free = shutil.disk_usage(config.data_dir).free if config.data_dir.exists() else 0
+    room = f"{free / 1e9:.1f} GB are free where {config.data_dir} lies"
+    if free < FREE_BYTES_MIN:
+        yield findings.look_at("disk", "disk-nearly-full", room)
+    else:
+        yield findings.well("disk", room)
+    if config.status_listen is not None:
+        yield _of_server(*config.status_listen)
+
+
+def _of_server(host: str, port: int) -> Finding:
+    """What a server that runs here says of itself."""
+    from http.client import HTTPConnection, HTTPException
+
+    from catalogue.health import findings
+    from catalogue.health.findings import Finding
+
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not listened at
+    connection = HTTPConnection(here, port, timeout=ASKED_S_MAX)
+    try:
+        connection.request("GET", "/readyz")
+        said = json.loads(connection.getresponse().read(ANSWER_BYTES_MAX))
+        reasons = [str(one) for one in said["reasons"]]
+    except (OSError, HTTPException, ValueError, LookupError, TypeError):
+        return findings.look_at("server", "server-away", f"nobody who could be understood answers at {here}:{port}")
+    finally:
+        connection.close()
+    if reasons:
+        return Finding(about="server", level="fail", code="server-unready", found="; ".join(reasons))
+    return findings.well("server", f"ready, says {here}:{port}")
+
+
+async def _of_database(config: Config) -> list[Finding]:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from catalogue.errors import CatalogueError, UnavailableError
+    from catalogue.health import figures, findings
+    from catalogue.redemption.desk import Desk
+    from catalogue.redemption.vault import Vault
+    from catalogue.server.vouchers import opened
+    from catalogue.store import Store, database_said
+
+    try:
+        store = await Store.open(config.database)
+    except CatalogueError as exc:
+        return [findings.failed("database", "database-unusable", exc)]
+    told = [findings.well("database", config.database.render_as_string(hide_password=True))]
+    try:
+        async with store.reading() as conn:
+            books = await figures.look(conn, now=now())
+        told += findings.of_books(books, now=now(), backup_within_s=config.backup_within_s)
+        await opened(Desk(store, Vault.load(config.vouchers_file)))
+        told.append(findings.well("vouchers", "can be opened"))
+    except CatalogueError as exc:
+        told.append(findings.failed("vouchers", "vouchers-unreadable", exc))
+    except (SQLAlchemyError, OSError) as exc:
+        away = UnavailableError(f"it ended the reading: {database_said(exc)}", hint="is the database running?")
+        told.append(findings.failed("database", "database-unusable", away))
+    finally:
+        await store.close()
+    return told
