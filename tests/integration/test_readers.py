@@ -29,6 +29,7 @@ READS = {
     "budget list": (CAMPUS,),
     "budget policy": (CAMPUS,),
     "budget spent": (CAMPUS,),
+    "doctor": (),
     "entry list": (CAMPUS,),
     "finance export": (CAMPUS,),
     "finance liability": (CAMPUS,),
@@ -62,7 +63,18 @@ READS = {
 NOT_THERE = {"award show", "kudos show", "redemption show"}
 """Those that end with 1 where what they are asked for is not there."""
 CHANGES = {
-    *("init", "serve", "redeem", "agent add", "agent revoke", "archive drop", "archive load", "archive make"),
+    *(
+        "init",
+        "serve",
+        "backup",
+        "restore",
+        "redeem",
+        "agent add",
+        "agent revoke",
+        "archive drop",
+        "archive load",
+        "archive make",
+    ),
     *("award give", "award revoke", "budget remove", "budget set", "codes import", "entry accept", "entry release"),
     *("finance close", "issue limit", "issue remove", "key rotate", "kudos choose", "kudos comment", "kudos give"),
     *("kudos hide", "kudos revoke", "kudos unhide", "partner add", "partner pause", "partner reconcile"),

@@ -29,7 +29,7 @@ from tests.integration.redemption.shop import KEY, NOW, Shop
 from wire import keys
 
 READS = {
-    *("serve", "verify", "tenant list", "token list", "agent list", "key show", "site list", "entry list"),
+    *("serve", "verify", "doctor", "tenant list", "token list", "agent list", "key show", "site list", "entry list"),
     *("wallet show", "wallet history", "ledger export", "ledger movements", "reward list", "reward export"),
     *("reward labels", "redemption list", "redemption show", "partner list", "audit list"),
     *("budget list", "budget spent", "budget alerts", "issue show"),
@@ -37,8 +37,9 @@ READS = {
     *("archive list", "archive verify", "wallet links", "tag list", "award list", "award show"),
     *("kudos list", "kudos show", "kudos stats", "kudos trends"),
 }
-ELSEWHERE = {"archive make", "archive drop", "archive load"}
-"""Typed in tests/integration/scale/test_commands.py, which looks at their acts: months are let go of on PostgreSQL."""
+ELSEWHERE = {"archive make", "archive drop", "archive load", "backup", "restore"}
+"""Typed in tests/integration/scale/test_commands.py, which looks at their acts: months are let go of on PostgreSQL.
+Copies of the whole are in tests/integration/service/test_catalogue_backup.py."""
 PUBLIC = "ab" * 32
 SHEET = "id,title,price\nsheet-1,One,points=5\nsheet-2,Two,points=6\n"
 DONE = ("--reason", "because")

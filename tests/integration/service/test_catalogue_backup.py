@@ -122,6 +122,9 @@ async def test_a_dump_of_postgresql_fills_a_fresh_database_that_verifies(
         made = await asyncio.to_thread(backup, it, to)
         await delivering
         await hand.client.close()
+        acts = ("audit", "list", "--act", "database.backup", "--config", it.config, "--json")
+        (act,) = json.loads((await asyncio.to_thread(command, *acts)).stdout)
+        assert act["after"]["database.backup"]["place"] == made["backup"]
         assert made["entries"] in {20, 40}
         assert made["files"] == ["catalogue.dump"]
         putting = ("restore", made["backup"], "--yes", "--config", it.config)
