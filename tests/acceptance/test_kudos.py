@@ -96,7 +96,6 @@ def test_learners_thank_each_other_and_the_centre_learns_pseudonyms_words_and_no
     assert (stats["tags"], stats["awards"]) == ({"helpful": 1}, 1), "a badge given by hand is an award there"
     (award,) = at.json("kudos", "list", "--awards", "--as", BEN)
     assert (award["receiver"], award["badge"], award["message"], award["state"]) == (BEN, "shine", "", "shown")
-    assert at.json("kudos", "list", "--awards", "--as", ANN) == []
 
     assert points(at, BEN) == earned + 3, "who is thanked has what the rule pays, once for each kudos"
 
@@ -112,7 +111,6 @@ def test_learners_thank_each_other_and_the_centre_learns_pseudonyms_words_and_no
     at.command("kudos", "take-back", ANN, "1")
     at.command("badge", "revoke", "shine", "--learner", BEN, "--reason", "withdrawn", "--by", "Dean")
     at.catch_up()
-    assert at.json("kudos", "list", "--awards", "--as", BEN) == []
     (award,) = centre.asks("award", "list", CAMPUS)
     assert (award["state"], award["ended_by"], award["why"]) == ("revoked", award["given_by"], "")
     assert points(at, BEN) == earned, "and no longer once they are taken back"
