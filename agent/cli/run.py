@@ -78,7 +78,7 @@ async def _work(settings: Settings, *, until_caught_up: bool) -> int:
         if not until_caught_up:
             on_page, health = watched(agent)
             await stack.enter_async_context(beside(warn_of_short_keeping(settings)))
-            await stack.enter_async_context(beside(warn_of_names(settings, agent.pipeline.rulebook)))
+            await stack.enter_async_context(beside(warn_of_names(settings, agent.pipeline.rulebook, agent.writer)))
             code = await service.serve(
                 agent.tails(on_page),
                 agent.outbox,
@@ -103,7 +103,7 @@ async def _work(settings: Settings, *, until_caught_up: bool) -> int:
                     agent.pulls,
                 )
             if not code:
-                await warn_of_names(settings, agent.pipeline.rulebook)
+                await warn_of_names(settings, agent.pipeline.rulebook, agent.writer)
             watch.report(agent.pipeline.stands)
         logger.info("agent_stopped", code=code)
         return code

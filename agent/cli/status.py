@@ -16,7 +16,7 @@ from agent.cli.scheduled.asked import COLUMNS, standing_of
 from agent.cli.setup.looks.edge.aside import failing
 from agent.cli.setup.looks.finding import duration
 from agent.errors import RewardsError, TransientError
-from agent.ledger import delivery, reading, sources
+from agent.ledger import delivery, reading, sources, versions
 from agent.ledger.backup import taking
 from agent.ledger.feeds import aside
 from agent.ledger.past import promised
@@ -76,7 +76,7 @@ def status(
         emit_json(found)
     else:
         emit_one(found["agent"], json=False)
-        for warning in found["rules"]["held_for_ever"]:
+        for warning in (*found["rules"]["held_for_ever"], *found["rules"]["doubtful_names"]):
             note(f"warning: {warning}")
         emit(found["sources"], SOURCE_COLUMNS, json=False, empty="no source was read yet")
         if found["pulls"]:
@@ -141,7 +141,10 @@ def standing(connection: sqlite3.Connection, settings: Settings) -> dict[str, An
             "environment": settings.agent.environment,
             "data_dir": str(settings.agent.data_dir),
         },
-        "rules": {"held_for_ever": _held_for_ever(rules, settings)},
+        "rules": {
+            "held_for_ever": _held_for_ever(rules, settings),
+            "doubtful_names": versions.doubts_kept(connection),
+        },
         "sources": _sources(connection, rules),
         "pulls": _pulls(settings),
         "ledger": {**_ledger(connection), "held_too_long": _overdue(connection, rules)},

@@ -6,7 +6,8 @@ uses are therefore filled in from the entries, once, when the version that bring
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 
 import aiosqlite
@@ -93,3 +94,22 @@ async def _reversed(connection: aiosqlite.Connection) -> set[str]:
         "SELECT CAST(body AS TEXT) ->> 'reverses' FROM entry WHERE CAST(body AS TEXT) ->> 'kind' = 'reversal'"
     )
     return {reverses for (reverses,) in rows}
+
+
+_DOUBTS = "doubtful_names"
+_IS = "SELECT value FROM setting WHERE key = ?"
+_SAY = "INSERT INTO setting (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+
+
+async def keep_doubts(connection: aiosqlite.Connection, *, doubts: Sequence[str]) -> None:
+    """Keep which names of the rules in force mean nothing or several things; what is kept already is not written."""
+    kept = list(await connection.execute_fetchall(_IS, (_DOUBTS,)))
+    text = orjson.dumps(list(doubts)).decode()
+    if (kept[0][0] if kept else "[]") != text:
+        await connection.execute(_SAY, (_DOUBTS, text))
+
+
+def doubts_kept(connection: sqlite3.Connection) -> list[str]:
+    """As an agent found it when it last looked, a sentence each."""
+    row = connection.execute(_IS, (_DOUBTS,)).fetchone()
+    return [] if row is None else [str(one) for one in orjson.loads(row[0])]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -33,6 +34,7 @@ from agent.config.ways_in import SUFFIX
 from agent.engine.rulebook import Rulebook
 from agent.engine.rules import compile_rules
 from agent.errors import InvalidInputError
+from agent.ledger import versions
 from agent.ledger.acts.journal import Journal
 from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
@@ -170,7 +172,7 @@ async def opened(
         inbox = await _inbox(stack, settings, pipeline)
         outbox = await road_to_catalogue(stack, settings, writer, clock, chance)
         callbacks = await callbacks_of(stack, settings, writer, pipeline, clock)
-        reload = _reloading(settings, pipeline, (scheduler, expiry), kinds)
+        reload = _reloading(settings, writer, pipeline, (scheduler, expiry), kinds)
         readers = _readers(stack, settings, inbox, clock, kinds, pipeline)
         yield Agent(
             settings=settings,
@@ -355,14 +357,16 @@ class _Kinds:
 
 
 def _reloading(
-    settings: Settings, pipeline: Pipeline, followers: Sequence[Scheduler | Expiry], kinds: _Kinds
+    settings: Settings, writer: Writer, pipeline: Pipeline, followers: Sequence[Scheduler | Expiry], kinds: _Kinds
 ) -> Callable[[], Awaitable[str]]:
     async def reload() -> str:
         file, rulebook = read_rules(settings)
         # What cannot be reached now says nothing against new rules; a name that means two things there does.
         found = await names_of(settings, rulebook, strict=True)
         await pipeline.adopt(rulebook, file.text)
-        for warning in (*map(str, file.warnings), *doubts(settings, found)):
+        doubtful = doubts(settings, found)
+        await writer.run(partial(versions.keep_doubts, doubts=doubtful))
+        for warning in (*map(str, file.warnings), *doubtful):
             log.warning("rules_warning", warning=warning)
         for each in followers:
             await each.adopt()

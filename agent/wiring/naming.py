@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import structlog
 
@@ -11,6 +12,8 @@ from agent.collectors.logstore.names import Named, doubtful, meant, require_one_
 from agent.config.settings import Settings
 from agent.engine.rulebook import Rulebook
 from agent.errors import RewardsError, TransientError
+from agent.ledger import versions
+from agent.ledger.writer import Writer
 from agent.wiring.logs import logstore_options
 
 log = structlog.get_logger()
@@ -50,8 +53,13 @@ def doubts(settings: Settings, found: Meant) -> list[str]:
     return several + [one.told() for one in unknown(found) if not (others and one.alone)]
 
 
-async def warn_of_names(settings: Settings, rulebook: Rulebook) -> None:
-    """Log a warning for each name that means several things or nothing; never raises, never holds up the start."""
+async def warn_of_names(settings: Settings, rulebook: Rulebook, writer: Writer) -> None:
+    """Keep for `status`, and log a warning for, each name that means several things or nothing.
+
+    It never raises, and never holds up the start.
+    """
     with contextlib.suppress(RewardsError):  # whoever follows the source tells what is wrong with it
-        for sentence in doubts(settings, await names_of(settings, rulebook, strict=False)):
+        said = doubts(settings, await names_of(settings, rulebook, strict=False))
+        await writer.run(partial(versions.keep_doubts, doubts=said))
+        for sentence in said:
             log.warning("rules_warning", warning=sentence)

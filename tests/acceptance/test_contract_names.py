@@ -109,5 +109,7 @@ def test_a_name_that_comes_to_mean_two_things_costs_what_names_it_and_nothing_el
     assert "'P2' is ambiguous in moodle: it means cohort 2 (pilot, idnumber P2); cohort 3 (P2)" in done.stderr
     assert "nothing is paid by it" in done.stderr
     assert [row["amount"] for row in agent.export()][4:] == ["1"]
+    (doubt,) = agent.json("status")["rules"]["doubtful_names"]
+    assert "'P2' is ambiguous in moodle" in doubt
     assert agent.command("rules", "check", "--site", check=False).returncode == 2
     assert "P2" in agent.command("doctor", check=False).stdout
