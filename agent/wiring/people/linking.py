@@ -87,7 +87,8 @@ def write_key(path: Path, key: bytes) -> None:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}", hint="name a file that is not there") from None
+        hint = "make its directory first" if isinstance(error, FileNotFoundError) else "name a file that is not there"
+        raise ConfigError(f"{path} cannot be written: {error.strerror}", hint=hint) from None
     with os.fdopen(handle, "w", encoding="ascii") as file:
         file.write(key.hex() + "\n")
         file.flush()
