@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import aiosqlite
 import pytest
@@ -21,6 +23,7 @@ from tests.builders import an_event, an_observation
 from tests.helpdesk import Desk, filled
 from tests.integration.privacy.test_erase import acted, read_again
 from tests.pipelines import Running, running
+from tests.rule_stories import ZONE
 from tests.sites import put
 
 OPT_IN = '[privacy]\nparticipation = "opt-in"\nagreed = { cohorts = ["rewards"], profile_field = "consent" }\n'
@@ -76,7 +79,8 @@ def test_who_has_agreed_earns_by_cohort_by_profile_or_by_hand_and_nobody_else(de
 
     assert sorted(paid_since(desk)) == ["moodle:36", "moodle:37"], "and Ben not for what he did before he joined"
     assert paid_since(desk, "2026-09-12")[: len(before)] == before, "what was earned before stays"
-    assert "never earns: not agreed" in desk.command("learner", "why", "ann").stdout
+    day = datetime.fromtimestamp(now - 120, ZoneInfo(ZONE)).date()
+    assert "never earns: not agreed" in desk.command("learner", "why", "ann", "--on", str(day)).stdout
     assert "not agreed" in desk.command("events", "explain", "19").stdout
     assert desk.json("learner", "show", "ann")["takes_part"] is False
     assert desk.json("learner", "show", "ben")["takes_part"] is True
