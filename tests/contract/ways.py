@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -165,11 +167,11 @@ class WebWay:
         self.clock.at += 900
 
     async def spoil(self) -> None:
-        self._completed(6, 7, "done", self.clock.now())
-        self._completed(7, 8, 1, "yesterday")
+        self._completed(4, 7, "done", self.clock.now())
+        self._completed(5, 8, 1, "yesterday")
 
     def _completed(self, course: int, user: int, state: object, at: object) -> None:
-        put(self.site, "user_enrolments", id=course, enrolid=course, userid=user)
+        put(self.site, "user_enrolments", id=user, enrolid=course, userid=user)
         put(self.site, "course_modules_completion", coursemoduleid=course, userid=user, completionstate=state,
             timemodified=at)  # fmt: skip
 
@@ -178,9 +180,9 @@ class WebWay:
 
 
 def _courses(site: SqliteSite) -> None:
-    """Seven courses with an activity each, which are there before anything happens."""
+    """Five courses with an activity each, which are there before anything happens."""
     put(site, "modules", id=1, name="page")
-    for number in range(1, 8):
+    for number in range(1, 6):
         course = number + 10
         put(site, "course", id=course, shortname=f"C{number}", idnumber="", startdate=0, category=0, fullname="C")
         put(site, "course_sections", id=number, course=course, section=1, name="One")
@@ -293,15 +295,30 @@ class CsvWay(PostWay):
             assert not answer["refused"], "what the checks let through can be read"
 
 
+@cache
+def _founded() -> bytes:
+    """The file of a site with its courses, which is the same for every test."""
+    with tempfile.TemporaryDirectory() as directory:
+        site = SqliteSite(Path(directory) / "moodle.db")
+        _courses(site)
+        site.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return site.path.read_bytes()
+
+
+def _site(directory: Path) -> SqliteSite:
+    path = directory / "moodle.db"
+    path.write_bytes(_founded())
+    return SqliteSite(path)
+
+
 @asynccontextmanager
 async def _at_site(directory: Path, made: type[LogWay | StatesWay]) -> AsyncIterator[WayIn]:
-    yield made(SqliteSite(directory / "moodle.db"))
+    yield made(_site(directory))
 
 
 @asynccontextmanager
 async def _web(directory: Path) -> AsyncIterator[WayIn]:
-    site, clock = SqliteSite(directory / "moodle.db"), ManualClock(NOW)
-    _courses(site)
+    site, clock = _site(directory), ManualClock(NOW)
 
     async def sleep(seconds: float) -> None:
         clock.at += int(seconds)

@@ -39,7 +39,7 @@ def test_a_table_is_read_back_by_the_import_of_the_agent(
 
 
 def test_nobody_else_writes_csv() -> None:
-    writes = re.compile(r"\bcsv\.(writer|DictWriter)\b")
-    found = [path for path in python(*ROOMS, "machine") if writes.search(path.read_text(encoding="utf-8"))]
+    writes = re.compile(rb"\bcsv\.(writer|DictWriter)\b")
+    found = [path for path in python(*ROOMS) if writes.search(path.read_bytes())]
     assert [path.name for path in found] == ["sheets.py"]
     assert found[0].parent == Path(__file__).resolve().parents[2] / "machine"
