@@ -29,6 +29,7 @@ LOOK_S = 60
 
 _TAG_DIGITS = 32
 _WORDS = {"email": "e-mail"}
+_DELETED = frozenset({"deleted", "deleted_before"})
 BY = "[identity]"
 """Who links, in the list of merges."""
 
@@ -207,7 +208,7 @@ class Linking:
                 if earlier is not None or unheard or new.beside(self._told.get(account)):
                     news[account] = new
             # Their address may be a successor's: who is deleted is known by nothing any more.
-            gone = ((seen.site, user) for user, mark in seen.person_marks.items() if mark == "deleted")
+            gone = ((seen.site, user) for user, mark in seen.person_marks.items() if mark in _DELETED)
             news |= {account: _News(tags={}) for account in gone if self._told.get(account) != {}}
         return news
 

@@ -32,8 +32,10 @@ NEVER_PEOPLE: Mapping[PersonMark, str] = {
     "site_admin": "never earns: site admin",
     "staff": "never earns: staff",
     "not_agreed": "never earns: not agreed",
+    "deleted_before": "never earns: account deleted",
 }
-"""Not among them: `deleted`, which a look-up says of now and not of when they acted; since when, their log tells."""
+"""Not among them: `deleted`, which a look-up says of now and not of when they acted; since when, their log tells. Where
+that row is of before `start_at`, or a disk was lost that knew of it, `deleted_before` still says so of later acts."""
 AGREEMENT_UNKNOWN = "agreement unknown"
 """What waits until it is known whether somebody has agreed; nobody can approve it in their place."""
 UNCONFIRMED = "waits for its log row"

@@ -119,9 +119,11 @@ def a_site(path: Path) -> SqliteSite:
     return site
 
 
-async def caught_up(here: Running, site: SqliteSite, rows_max: int, state: SourceState | None = None) -> SourceState:
+async def caught_up(
+    here: Running, site: SqliteSite, rows_max: int, state: SourceState | None = None, **more: Any
+) -> SourceState:
     """Where the log stands when everything in it is recorded, in pages of at most ``rows_max`` rows."""
-    options = replace(site.options(), limits=replace(site.options().limits, page_rows_max=rows_max))
+    options = replace(site.options(), limits=replace(site.options().limits, page_rows_max=rows_max), **more)
     async with collecting(options, HandClock()) as collector:
         pages = await pages_of(collector, state, here.pipeline.demand())
     here.pipeline.stands("moodle")
@@ -166,6 +168,34 @@ async def test_a_deletion_that_was_a_mistake_and_was_lifted_stays_lifted_when_it
         logged_in(site, 9, 35, 60)
         await caught_up(here, site, 100)
         assert (here.balances(), absent(tmp_path)) == ({"35": 30, "36": 20}, "")
+
+
+async def test_who_was_deleted_before_the_agent_began_to_read_earns_nothing_by_what_moodle_does_with_them_later(
+    tmp_path: Path,
+) -> None:
+    site = a_site(tmp_path / "moodle.db")
+    put(site, "user", id=37, username="cy", idnumber="", email="", deleted=1, timemodified=START + 50)
+    put(site, "user", id=38, username="di", idnumber="", email="", deleted=1, timemodified=START + 10)
+    logged_in(site, 9, 37, 45)
+    logged_in(site, 10, 38, 45)
+    async with running(tmp_path, DAILY) as here:
+        await caught_up(here, site, 100, start_at=START + 20)
+        assert here.balances() == {"35": 10, "36": 10, "37": 10}, "nobody knows when 35 was deleted, and 37 was later"
+        assert here.reasons() == ["never earns: account deleted"]
+
+
+async def test_who_takes_no_part_and_is_deleted_then_is_known_to_be_deleted_too(tmp_path: Path) -> None:
+    marks = "SELECT since, until, said_by FROM opted_out ORDER BY since, said_by"
+    site = a_site(tmp_path / "moodle.db")
+    for since, gone in ((START, START + 10), (START + 10, START + 11)):
+        room = tmp_path / str(since)
+        room.mkdir()
+        async with running(room, DAILY) as here:
+            out = partial(erased.opt_out, accounts=[("moodle", "35")], by="ann", now=since)
+            await here.writer.run(out)
+            for _ in range(2):
+                await caught_up(here, site, 100)
+            assert rows(room, marks) == [(since, None, "ann"), (gone, None, "user.deleted")]
 
 
 def absent(data_dir: Path) -> str:

@@ -43,8 +43,10 @@ WHERE NOT EXISTS (SELECT 1 FROM opted_out WHERE site = ?1 AND lms_user = ?2 AND 
 ON CONFLICT (site, lms_user, since) DO UPDATE SET until = NULL
 """
 _GONE = """
-INSERT INTO opted_out (site, lms_user, since, said_by) SELECT ?1, ?2, ?3, ?4
-WHERE NOT EXISTS (SELECT 1 FROM opted_out WHERE site = ?1 AND lms_user = ?2 AND since <= ?3 AND until IS NULL)
+INSERT INTO opted_out (site, lms_user, since, said_by)
+SELECT ?1, ?2, ?3 + (SELECT count(*) FROM opted_out WHERE (site, lms_user, since) = (?1, ?2, ?3) AND said_by <> ?4), ?4
+WHERE NOT EXISTS
+  (SELECT 1 FROM opted_out WHERE site = ?1 AND lms_user = ?2 AND since <= ?3 AND until IS NULL AND said_by = ?4)
 ON CONFLICT (site, lms_user, since) DO NOTHING
 """
 _COME_IN = "UPDATE opted_out SET until = ? WHERE site = ? AND lms_user = ? AND until IS NULL"
@@ -234,7 +236,7 @@ async def opt_out(connection: aiosqlite.Connection, accounts: Collection[Account
 
 
 async def delete(connection: aiosqlite.Connection, accounts: Iterable[tuple[Account, int]]) -> int:
-    """Let no act of these accounts earn from when they were deleted (seconds UTC) on; how many were not out by then.
+    """Let no act of these accounts earn from when they were deleted (seconds UTC) on; how many were not by then.
 
     What they did before counts whenever it is read, and what was paid stands.
     """

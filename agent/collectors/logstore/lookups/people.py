@@ -16,7 +16,7 @@ STAFF_ARCHETYPES = frozenset({"manager", "editingteacher", "teacher"})
 _GIVEN = frozenset({TAGGED, RATED})
 """What somebody gave to a learner's post: whether they are staff is asked."""
 
-_DELETED = "SELECT id FROM {user} WHERE deleted = 1 AND id IN ([ids])"
+_DELETED = "SELECT id, timemodified FROM {user} WHERE deleted = 1 AND id IN ([ids])"
 _COHORTS = (
     "SELECT m.userid, c.idnumber, c.name FROM {cohort_members} m JOIN {cohort} c ON c.id = m.cohortid "
     "WHERE m.userid IN ([ids]) ORDER BY c.id"
@@ -50,7 +50,7 @@ def people(batch: Batch) -> LookUp:
         *([batch.schema.query(_COHORTS, ids=ids)] if with_cohorts else []),
         *(_role_queries(batch.schema, ids, courses, all_roles=batch.wants("roles")) if with_roles else []),
     ]
-    deleted = frozenset(row[0] for row in rows_of(answers[0]))
+    deleted = {row[0]: row[1] for row in rows_of(answers[0])}
     if with_cohorts:
         _cohorts(batch, answers[1])
     roles = Roles(answers[-3:]) if with_roles else None
@@ -149,8 +149,11 @@ def _cohorts(batch: Batch, answer: Answer) -> None:
             draft.facts[f"cohorts:{person}"] = tuple(dict.fromkeys(named.get(person, ())))
 
 
-def _mark(batch: Batch, deleted: frozenset[int], roles: Roles | None) -> None:
-    """At most one mark for each person of a draft, the first that applies."""
+def _mark(batch: Batch, deleted: Mapping[int, int], roles: Roles | None) -> None:
+    """At most one mark for each person of a draft, the first that applies.
+
+    ``deleted`` says when the rows of deleted accounts were changed last: Moodle does that when it deletes them.
+    """
     known: dict[tuple[str, int | None], PersonMark | None] = {}
     for draft in batch.drafts:
         for person in draft.people.values():
@@ -158,12 +161,14 @@ def _mark(batch: Batch, deleted: frozenset[int], roles: Roles | None) -> None:
             if key not in known:
                 known[key] = _mark_of(int(person), draft.course, batch.site_admins, deleted, roles)
             mark = known[key]
+            if mark == "deleted" and 0 < deleted[int(person)] < draft.time:
+                mark = "deleted_before"
             if mark is not None:
                 draft.person_marks[person] = mark
 
 
 def _mark_of(
-    user: int, course: int | None, site_admins: frozenset[int], deleted: frozenset[int], roles: Roles | None
+    user: int, course: int | None, site_admins: frozenset[int], deleted: Mapping[int, int], roles: Roles | None
 ) -> PersonMark | None:
     mark = mark_of_id(user, site_admins)
     if mark is None and roles is not None and roles.readable and roles.is_staff(user, course):
