@@ -77,10 +77,8 @@ PersonMark = Literal[
     "guest", "nobody", "system", "not_agreed", "agreement_unknown", "site_admin", "staff", "roles_unknown",
     "deleted_before", "deleted",
 ]  # fmt: skip
-"""What is known of one person in this event; at most one each, the first that applies in this order. Unknown holds;
-`site_admin` and `staff` are waived by `[defaults] staff_earn`; `deleted` is only told, since what somebody did before
-leaving was done; the others never earn, `deleted_before` among them: the account was deleted before this act.
-`agent.arriving.agreed` says who has agreed."""
+"""What is known of one person in an event, the first that applies. Unknown holds, `site_admin` and `staff` are waived
+by `[defaults] staff_earn`, `deleted` is only told, the others never earn (`deleted_before`: the act came later)."""
 
 
 @noun

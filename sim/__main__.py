@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from sim.story import Outcome, run
+from sim.story import LONG, SHORT, Length, Outcome, run
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory: a simulation needs no disk that keeps
 SEEDS = 50
@@ -22,10 +22,11 @@ SEEDS = 50
 def main(words: Sequence[str]) -> int:
     """0 where everything held, else 1."""
     asked = _parser().parse_args(words)
+    length = SHORT if asked.short else LONG
     with scratch() as directory:
         if asked.seed is not None:
-            return _one(run(asked.seed, directory), asked.trace)
-        return _many(directory, asked.first, asked.seeds, asked.minutes)
+            return _one(run(asked.seed, directory, length), asked.trace)
+        return _many(directory, length, range(asked.first, asked.first + asked.seeds), asked.minutes)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -34,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--trace", type=Path, help="write the trace of --seed into this file instead")
     parser.add_argument("--seeds", type=int, default=SEEDS, help=f"how many seeds to run (default {SEEDS})")
     parser.add_argument("--first", type=int, default=1, help="the first of them (default 1)")
+    parser.add_argument("--short", action="store_true", help="tell short stories: other ones than the same seeds' long")
     parser.add_argument("--minutes", type=float, help="stop after so many minutes, whatever --seeds says")
     return parser
 
@@ -59,24 +61,24 @@ def _one(outcome: Outcome, trace: Path | None) -> int:
     return 1 if outcome.faults else 0
 
 
-def _many(directory: Path, first: int, seeds: int, minutes: float | None) -> int:
+def _many(directory: Path, length: Length, seeds: range, minutes: float | None) -> int:
     began, failed = time.monotonic(), 0
     injected: Counter[str] = Counter()
     counts: Counter[str] = Counter()
     done = 0
-    for seed in range(first, first + seeds):
+    for seed in seeds:
         if minutes is not None and time.monotonic() - began > 60 * minutes:
             break
-        outcome = run(str(seed), directory)
+        outcome = run(str(seed), directory, length)
         done += 1
         injected += outcome.injected
         counts.update(outcome.counts)
         if outcome.faults:
             failed += 1
-            print(f"\rseed {seed} failed; repeat it with: make sim SEED={seed}")
+            print(f"\rseed {seed} failed; repeat it with: make sim SEED={seed}{' SHORT=1' if length is SHORT else ''}")
             for fault in outcome.faults:
                 print(f"  {fault}")
-        _progress(f"{done} of {seeds} seeds, {failed} failed, {_figures(counts)}")
+        _progress(f"{done} of {len(seeds)} seeds, {failed} failed, {_figures(counts)}")
     _progress("")
     print(f"{done} seeds in {time.monotonic() - began:.0f} s, {failed} failed: {_figures(counts)}")
     for kind, number in sorted(injected.items()):

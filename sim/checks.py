@@ -14,26 +14,16 @@ from sqlalchemy import make_url
 from agent.ledger import delivery, file
 from agent.ledger.verify import verify
 from catalogue import verify as central
-from catalogue.store import Store
-from sim.model import owed
+from sim.programs import Books
 from sim.world import AGENT, CAMPUS, World
 from wire import keys
 
-_BALANCES = """
-SELECT p.site || ':' || p.lms_user, b.amount FROM balance b JOIN person p USING (person_no) WHERE b.amount <> 0
-"""
 _TWICE = """
 SELECT p.lms_user, CAST(e.body AS TEXT) ->> 'rule', e.event_no, count(*) FROM entry e JOIN person p USING (person_no)
-WHERE CAST(e.body AS TEXT) ->> 'kind' = 'award' GROUP BY 1, 2, 3 HAVING count(*) > 1
+WHERE CAST(e.body AS TEXT) ->> 'kind' = 'award' GROUP BY p.person_no, 2, 3 HAVING count(*) > 1
 """
 _SPENT = "SELECT learner, sum(amount) FROM movement WHERE campus = ? AND kind = 'spend' GROUP BY 1"
 _SPENDS = "SELECT learner, kind, amount FROM movement WHERE campus = ? ORDER BY no"
-
-
-def balances(home: Path) -> dict[str, int]:
-    """Learner → points, as the agent's ledger has them."""
-    with file.reading(home / "data") as connection:
-        return dict(connection.execute(_BALANCES).fetchall())
 
 
 def is_settled(world: World) -> bool:
@@ -41,7 +31,7 @@ def is_settled(world: World) -> bool:
     if not (world.agent.runs and world.centre.runs) or world.posting:
         return False
     home = world.agent.home
-    return is_delivered(home) and balances(home) == owed(world.moodle.rows(), world.forms)
+    return is_delivered(home) and world.balances() == world.owed()
 
 
 def is_delivered(home: Path) -> bool:
@@ -58,7 +48,7 @@ def is_delivered(home: Path) -> bool:
 def differences(world: World) -> list[str]:
     """Who has something else than they should, and where delivery stands."""
     home = world.agent.home
-    return [*unequal(owed(world.moodle.rows(), world.forms), balances(home)), delivered(home)]
+    return [*unequal(world.owed(), world.balances()), delivered(home)]
 
 
 def unequal(should: Mapping[str, int], have: Mapping[str, int]) -> list[str]:
@@ -81,7 +71,7 @@ def delivered(home: Path) -> str:
 async def faults(world: World) -> list[str]:
     """Everything that does not hold, in words."""
     home = world.agent.home
-    found = unequal(owed(world.moodle.rows(), world.forms), balances(home))
+    found = unequal(world.owed(), world.balances())
     return found + await books(home, world.centre.home, now=world.clocks["catalogue"].now())
 
 
@@ -100,7 +90,7 @@ def _ledger(home: Path) -> Iterator[str]:
 
 async def _centre(centre: Path, now: int) -> list[str]:
     key = keys.load(centre / "catalogue.ed25519")
-    store = await Store.open(make_url(f"sqlite:///{centre / 'catalogue.db'}"))
+    store = await Books.open(make_url(f"sqlite:///{centre / 'catalogue.db'}"))
     try:
         async with store.reading() as conn:
             report = await central.verify(conn, key.public, now=now)

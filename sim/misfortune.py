@@ -36,8 +36,14 @@ class Misfortune:
             }[self._chance.choice(self._kinds)]()
 
     async def looked_after(self) -> None:
-        """The operator reads how delivery stands, and does what the runbook says."""
+        """The operator reads how delivery stands, does what the runbook says, and merges whom the agent may not."""
         await self._operator.done()
+        if self._world.linked:
+            await self._operator.merge()
+
+    async def hurried(self) -> None:
+        """The operator does not wait any longer."""
+        await self._operator.hurry()
 
     async def over(self) -> None:
         """Calm weather, right clocks."""

@@ -66,8 +66,8 @@ class Form(NamedTuple):
     at: int
 
 
-def owed(rows: Iterable[Row], forms: Iterable[Form]) -> dict[str, int]:
-    """Learner → points, of everybody who has any."""
+def owed(rows: Iterable[Row], forms: Iterable[Form], *, linked: bool = False) -> dict[str, int]:
+    """Learner → points, of everybody who has any; those of forms are Moodle's where accounts are ``linked``."""
     happened = list(rows)
     told: defaultdict[str, set[tuple[str, int, int]]] = defaultdict(set)
     for row in filter(_earns, happened):
@@ -85,7 +85,7 @@ def owed(rows: Iterable[Row], forms: Iterable[Form]) -> dict[str, int]:
     for who, post in {(who, post) for who, _, post in told[POSTED]}:
         points[who] += POST * (post not in deleted)
     for form in set(forms):
-        points[f"forms:{form.learner}"] += FORM
+        points[f"{'moodle' if linked else 'forms'}:{form.learner}"] += FORM
     return {who: amount for who, amount in points.items() if amount}
 
 

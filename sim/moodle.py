@@ -52,6 +52,11 @@ def _empty() -> bytes:
     return found
 
 
+def address(learner: int) -> str:
+    """A learner's e-mail address, which every system knows them by."""
+    return f"learner{learner}@example.org"
+
+
 @dataclass(slots=True)
 class Acts:
     """What learners do, one after the other, as rows of the log."""
@@ -138,6 +143,11 @@ class Moodle:
         self.db.execute("PRAGMA journal_mode = WAL")
         self.db.execute("PRAGMA synchronous = OFF")
 
+    def introduce(self) -> None:
+        """Say who the learners are."""
+        known = [(learner, f"user{learner}", address(learner)) for learner in self.acts.learners]
+        self.db.executemany("INSERT INTO mdl_user (id, username, email) VALUES (?, ?, ?)", known)
+
     def begin(self, row: Row) -> int:
         """Take the next number for a row, which nobody sees yet."""
         self.last_id += 1
@@ -196,7 +206,7 @@ def form_post(number: int, learner: int, at: int) -> bytes:
     told = {
         "event": "submission.received",
         "occurred_at": at,
-        "user": {"id": str(learner)},
+        "user": {"id": str(learner), "email": address(learner)},
         "submission": {"id": f"s{number}"},
     }
     return json.dumps(told).encode()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Coroutine
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,6 +16,7 @@ from agent.errors import IntegrityError, RewardsError
 from agent.ledger import delivery, file
 from agent.ledger.backup.restoring import restore as put_back
 from agent.ledger.backup.taking import copies, take
+from agent.ledger.merging import tags
 from agent.wiring.restoring import Wanted, restore
 from catalogue import tenants
 from sim.model import Form
@@ -73,6 +76,29 @@ class Operator:
     def lose_agent(self) -> None:
         """The agent loses its disk, and there is no backup."""
         self._begin(self._lost_agent())
+
+    async def hurry(self) -> None:
+        """`rewards-agent sync now`: what waits for a backoff is tried at once."""
+        with suppress(RewardsError):
+            await self._world.agent.inside(self._world.agent.commands["sync.now"])
+
+    async def merge(self) -> None:
+        """`rewards-agent learner merge` of what waits for a person: both had earned before they were linked."""
+        agent = self._world.agent
+        for account, others in self._held():
+            self._world.trace.say(f"operator merges {account} into {others[0]}")
+            words = {"source": account, "target": others[0], "reason": "the same address", "by": "operator"}
+            with suppress(RewardsError):
+                await agent.inside(partial(agent.commands["learner.merge"], **words))
+
+    def _held(self) -> list[tuple[str, tuple[str, ...]]]:
+        if not self._world.agent.runs:
+            return []
+        try:
+            with file.reading(self._world.agent.home / "data") as connection:
+                return [(one.learner, one.others) for one in tags.held(connection)]
+        except RewardsError:
+            return []
 
     async def done(self) -> None:
         """When nothing is under way any more; then the agent's delivery must be sound, or the runbook is followed."""

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import tempfile
+import warnings
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ from random import Random
 from typing import Any
 
 import structlog
+from aiohttp import web_app
 
 from catalogue.wallets import book
 from sim import checks
@@ -25,10 +27,45 @@ from sim.moodle import BEGAN, COMPLETED, LEARNERS, UNWANTED, Row, trigger_post
 from sim.operator import form_body
 from sim.world import CAMPUS, FORMS, HOOK, World, begin, build
 
-SETTLED_S_MAX = 7_200.0
-"""How long after the last fault everything may take to be right, in virtual seconds: backoffs are part of it."""
-AFTERWARDS_S = 20.0
-"""How long it must stay so."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Length:
+    """How much happens in a story; times in virtual seconds."""
+
+    storm_s: tuple[float, float]
+    acts_s: tuple[float, ...]
+    """Between two acts, on average."""
+    late_s: tuple[float, ...]
+    """The latest that a row becomes visible."""
+    looks_s: float
+    """How soon after the storm it is looked for the first time whether all is right."""
+    patience_s: float
+    """How long after the storm the operator waits for backoffs to end; then `sync now` is typed."""
+    settled_s: float
+    """How long after the storm everything may take to be right: backoffs are part of it."""
+    afterwards_s: float
+    """How long it must stay so."""
+
+
+LONG = Length(
+    storm_s=(40, 160),
+    acts_s=(0.3, 1.0, 3.0),
+    late_s=(1.0, 20.0, 90.0),
+    looks_s=5.0,
+    patience_s=7_200.0,
+    settled_s=7_200.0,
+    afterwards_s=20.0,
+)
+SHORT = Length(
+    storm_s=(4, 10),
+    acts_s=(0.2, 0.5),
+    late_s=(0.5, 3.0, 15.0),
+    looks_s=1.0,
+    patience_s=10.0,
+    settled_s=300.0,
+    afterwards_s=3.0,
+)
+"""A few dozen acts, with as many misfortunes for each: ten of these cost what a long story does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +80,18 @@ class Outcome:
     digest: str
 
 
-def run(seed: str, scratch: Path) -> Outcome:
+def run(seed: str, scratch: Path, length: Length = LONG) -> Outcome:
     """Play one seed. ``scratch`` is a directory that several runs share."""
-    with tempfile.TemporaryDirectory(prefix="sim-", dir=scratch) as name, _quiet_collector():
+    with _quiet_collector():
+        return _played(seed, scratch, length)
+
+
+def _played(seed: str, scratch: Path, length: Length) -> Outcome:
+    with tempfile.TemporaryDirectory(prefix="sim-", dir=scratch) as name:
         world = build(seed, Path(name), scratch)
         with _logged(world):
             try:
-                faults = world.loop.run_until_complete(_play(world))
+                faults = world.loop.run_until_complete(_play(world, length))
             except Exception as exc:  # noqa: BLE001 - whatever it is, it belongs to the seed
                 faults = [f"{type(exc).__name__}: {exc}"]
             injected, counts, text, digest = _told(world)
@@ -65,12 +107,12 @@ def _told(world: World) -> tuple[Counter[str], dict[str, int], str, str]:
     return Counter(world.trace.faults), counts, world.trace.text(), world.trace.digest()
 
 
-async def _play(world: World) -> list[str]:
+async def _play(world: World, length: Length) -> list[str]:
     await begin(world)
-    misfortune = await _storm(world)
-    late = await _calm(world, misfortune)
+    misfortune = await _storm(world, length)
+    late = await _calm(world, misfortune, length)
     if not late:
-        await asyncio.sleep(AFTERWARDS_S)
+        await asyncio.sleep(length.afterwards_s)
     for program in (world.agent, world.centre):
         program.wanted = False
         program.stop()
@@ -81,13 +123,13 @@ async def _play(world: World) -> list[str]:
     return found
 
 
-async def _storm(world: World) -> Misfortune:
+async def _storm(world: World, length: Length) -> Misfortune:
     """What is done, and what goes wrong meanwhile."""
     chance = world.chance("story")
-    acting = Acting(world, chance)
+    acting = Acting(world, chance, length.late_s)
     misfortune = Misfortune(world, world.chance("misfortune"))
-    until = world.loop.time() + chance.uniform(40, 160)
-    acts_s = chance.choice((0.3, 1.0, 3.0))
+    until = world.loop.time() + chance.uniform(*length.storm_s)
+    acts_s = chance.choice(length.acts_s)
     while world.loop.time() < until:
         await asyncio.sleep(chance.expovariate(1 / acts_s))
         await acting.once()
@@ -97,28 +139,31 @@ async def _storm(world: World) -> Misfortune:
     return misfortune
 
 
-async def _calm(world: World, misfortune: Misfortune) -> list[str]:
+async def _calm(world: World, misfortune: Misfortune, length: Length) -> list[str]:
     """Until all is right; what is not, where it never comes to that."""
-    until, wait = world.loop.time() + SETTLED_S_MAX, 5.0
+    began, wait = world.loop.time(), length.looks_s
+    until = began + length.settled_s
     while world.loop.time() < until:
         await asyncio.sleep(wait)
         await misfortune.looked_after()
+        if world.loop.time() - began > length.patience_s:
+            await misfortune.hurried()
         if checks.is_settled(world):
             world.trace.say("all is right")
             return []
         wait = min(wait * 1.2, 60.0)
-    return [f"after {SETTLED_S_MAX:.0f} s of calm: {told}" for told in checks.differences(world)]
+    return [f"after {length.settled_s:.0f} s of calm: {told}" for told in checks.differences(world)]
 
 
 class Acting:
     """Learners, Moodle, what posts, and who spends."""
 
-    def __init__(self, world: World, chance: Random) -> None:
+    def __init__(self, world: World, chance: Random, late_s: tuple[float, ...]) -> None:
         self._world = world
         self._chance = chance
         self._numbers = 0
         self._jobs: set[asyncio.Task[Any]] = set()
-        self._late_s = chance.choice((1.0, 20.0, 90.0))
+        self._late_s = chance.choice(late_s)
         self._habits = {
             "late": chance.choice((0.0, 0.2, 0.5)),
             "rolled back": chance.choice((0.0, 0.1)),
@@ -258,10 +303,16 @@ class _Library(logging.Handler):
 def _quiet_collector() -> Iterator[None]:
     """Garbage is collected between runs: what is finalised in the middle of one would not be at the same step again."""
     gc.collect()
+    gc.freeze()  # what lives on from other runs is looked at once
     gc.disable()
     try:
         yield
     finally:
+        # aiohttp remembers the last thousand applications by their handlers, and each holds its whole world.
+        web_app._cached_build_middleware.cache_clear()  # noqa: SLF001 - it has no other way to forget
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # who was killed has closed nothing
+            gc.collect()
         gc.enable()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,12 +15,13 @@ import aiohttp
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from sqlalchemy import make_url
 
+from agent.ledger import file
 from agent.outbox.recovery.box import FILE_NAME as RECOVERY_FILE
 from agent.outbox.recovery.box import RecoveryKey, write_lock
 from catalogue import tenants
 from catalogue.store import Store
 from sim.loop import VirtualLoop
-from sim.model import RULES, Form
+from sim.model import RULES, Form, owed
 from sim.moodle import Acts, Moodle
 from sim.network import Network
 from sim.programs import Centre, Program, SeededChance, SimClock, agent_main, write_key
@@ -61,6 +63,12 @@ bearer_token_files = ["door.token"]
 [catalogue]
 url = "http://127.0.0.1:8734"
 """
+LINKED = """\
+[identity]
+link_by = ["email"]
+sources_trusted_to_link = ["moodle", "forms"]
+"""
+"""Whoever sends a form says the address that Moodle knows: two accounts, one wallet."""
 
 
 @cache
@@ -81,6 +89,28 @@ def _empty_catalogue(directory: Path) -> bytes:
     return path.read_bytes()
 
 
+@cache
+def _empty_ledger(directory: Path) -> bytes:
+    """An agent's ledger as its first start makes it; nothing goes wrong in that."""
+    path = directory / "empty-ledger.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        file.migrate(db, path)
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path.read_bytes()
+
+
+_BALANCES = """
+SELECT p.site || ':' || p.lms_user, b.amount FROM balance b JOIN person p USING (person_no) WHERE b.amount <> 0
+"""
+
+
+def balances(home: Path) -> dict[str, int]:
+    """Learner → points, as the agent's ledger has them."""
+    with file.reading(home / "data") as connection:
+        return dict(connection.execute(_BALANCES).fetchall())
+
+
 @dataclass(slots=True)
 class World:
     """All that there is in one run."""
@@ -96,6 +126,8 @@ class World:
     centre: Program
     catalogue: Centre
     recovery: RecoveryKey
+    linked: bool
+    """Whether accounts of forms are linked to those of Moodle."""
     forms: list[Form] = field(default_factory=list)
     session: aiohttp.ClientSession | None = None
     posting: set[asyncio.Task[None]] = field(default_factory=set)
@@ -104,6 +136,22 @@ class World:
     def chance(self, about: str) -> Random:
         """Draws of their own for each thing, so that another draw in one changes no other."""
         return Random(f"{self.seed}/{about}")
+
+    def owed(self) -> dict[str, int]:
+        """Learner → points, of everybody who should have any."""
+        return owed(self.moodle.rows(), self.forms, linked=self.linked)
+
+    def balances(self) -> dict[str, int]:
+        """Learner → points, as the agent's ledger has them; the wallet of linked accounts under Moodle's name.
+
+        The account that was seen first keeps the wallet. Where both have one, each is told by its own name.
+        """
+        have = balances(self.agent.home)
+        if not self.linked:
+            return have
+        here = {who: "moodle:" + who.partition(":")[2] for who in have}
+        twice = {name for name, times in Counter(here.values()).items() if times > 1}
+        return {who if here[who] in twice else here[who]: amount for who, amount in have.items()}
 
     def send(self, path: str, body: bytes, what: str, times: int) -> None:
         """Somebody posts, and does not give up."""
@@ -145,7 +193,7 @@ def build(seed: str, root: Path, scratch: Path) -> World:
 
     agent = Program(
         name="agent",
-        home=_agent_home(root, moodle, recovery, Random(f"{seed}/keys")),
+        home=_agent_home(root, scratch, moodle, recovery, Random(f"{seed}/keys")),
         main=agent_main(clocks["agent"], SeededChance(Random(f"{seed}/agent")), lambda: world.enrolment),
         loop=loop,
         trace=trace,
@@ -159,13 +207,18 @@ def build(seed: str, root: Path, scratch: Path) -> World:
         trace=trace,
         chance=Random(f"{seed}/catalogue's machine"),
     )
-    world = World(seed, root, loop, network, trace, moodle, clocks, agent, centre, catalogue, recovery)
+    if linked := Random(f"{seed}/identity").random() < 0.4:
+        with (agent.home / "config.toml").open("a") as config:
+            config.write(LINKED)
+        moodle.introduce()
+    world = World(seed, root, loop, network, trace, moodle, clocks, agent, centre, catalogue, recovery, linked)
     return world
 
 
-def _agent_home(root: Path, moodle: Moodle, recovery: RecoveryKey, chance: Random) -> Path:
+def _agent_home(root: Path, scratch: Path, moodle: Moodle, recovery: RecoveryKey, chance: Random) -> Path:
     home = root / "agent.1"
-    home.mkdir()
+    (home / "data").mkdir(mode=0o700, parents=True)
+    (home / "data" / file.FILE_NAME).write_bytes(_empty_ledger(scratch))
     (home / "config.toml").write_text(CONFIG.format(moodle=moodle.path, poll_s=chance.choice((0.5, 2.0, 7.0))))
     (home / "rules.toml").write_text(RULES)
     (home / "door.token").write_text(TOKEN)

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.ledger import file
-from sim.checks import balances, books, delivered, is_delivered, unequal
+from sim.checks import books, delivered, is_delivered, unequal
 from sim.model import RULES, owed
+from sim.world import balances
 from soak.clock import CampusClock
 from soak.machine import Disk, Names, Program
 from soak.moodle import LOG, Posting, Site

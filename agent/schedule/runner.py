@@ -214,6 +214,8 @@ class Scheduler:
     async def _failed(self) -> list[Done]:
         """Runs that failed a while ago, tried again."""
         rulebook, now = self._pipeline.rulebook, self._clock.now()
+        if not rulebook.scheduled:
+            return []
         with file.reading(self._data_dir) as connection:
             ready = [
                 each

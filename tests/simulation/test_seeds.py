@@ -12,41 +12,57 @@ from pathlib import Path
 import pytest
 
 from sim.__main__ import scratch
-from sim.story import Outcome, run
+from sim.story import LONG, SHORT, Length, Outcome, run
 from tests.test_tidy import ROOT
 
-SEEDS = tuple(map(str, range(1, 13)))
-"""About fifteen seconds of one core."""
+SEEDS = tuple(map(str, range(1, 101)))
+"""Of short stories: a quarter of a second of one core each."""
+LONG_SEEDS = ("2", "3")
+
+Play = Callable[[str, Length], Outcome]
 
 
 @pytest.fixture(scope="module")
-def played() -> Iterator[Callable[[str], Outcome]]:
+def played() -> Iterator[Play]:
     """Plays a seed, once however many tests look at it."""
     with scratch() as directory:
-        yield cache(lambda seed: run(seed, directory))
+        yield cache(lambda seed, length: run(seed, directory, length))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_whatever_goes_wrong_everybody_is_paid_once(seed: str, played: Callable[[str], Outcome]) -> None:
-    outcome = played(seed)
+def test_whatever_goes_wrong_everybody_is_paid_once(seed: str, played: Play) -> None:
+    outcome = played(seed, SHORT)
+    assert outcome.faults == [], f"repeat it with: make sim SEED={seed} SHORT=1"
+
+
+@pytest.mark.parametrize("seed", LONG_SEEDS)
+def test_a_long_story_ends_well_too(seed: str, played: Play) -> None:
+    outcome = played(seed, LONG)
     assert outcome.faults == [], f"repeat it with: make sim SEED={seed}"
     assert outcome.counts["entries"] > 0
 
 
-def test_two_runs_of_one_seed_are_the_same_to_the_byte(played: Callable[[str], Outcome], tmp_path: Path) -> None:
-    seed = next(seed for seed in SEEDS if "kill agent" in played(seed).injected)
+def test_two_runs_of_one_seed_are_the_same_to_the_byte(played: Play, tmp_path: Path) -> None:
+    seed = next(seed for seed in SEEDS if "kill agent" in played(seed, SHORT).injected)
     path = tmp_path / "trace.txt"
     # In a process of its own, where sets lie otherwise.
-    command = [sys.executable, "-m", "sim", "--seed", seed, "--trace", str(path)]
+    command = [sys.executable, "-m", "sim", "--short", "--seed", seed, "--trace", str(path)]
     subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": "77"}, check=True, capture_output=True)
-    assert path.read_text() == played(seed).trace
+    assert path.read_text() == played(seed, SHORT).trace
 
 
-def test_another_seed_is_another_story(played: Callable[[str], Outcome]) -> None:
-    assert played("2").digest != played("3").digest
+def test_another_seed_is_another_story(played: Play) -> None:
+    assert played("2", SHORT).digest != played("3", SHORT).digest
+
+
+def test_the_seeds_of_every_change_bring_about_every_kind_of_misfortune(played: Play) -> None:
+    injected = {kind for seed in SEEDS for kind in played(seed, SHORT).injected}
+    wanted = {"kill agent", "kill catalogue", "agent's disk lost", "older ledger put back", "older catalogue put back"}
+    assert wanted <= injected
 
 
 @pytest.mark.soak
-def test_thousands_of_seeds_hold(played: Callable[[str], Outcome]) -> None:
-    failed = [seed for seed in map(str, range(1_000, 4_000)) if played(seed).faults]
-    assert failed == [], "repeat each with: make sim SEED=…"
+def test_thousands_of_seeds_hold(played: Play) -> None:
+    long = [f"SEED={seed}" for seed in map(str, range(1_000, 4_000)) if played(seed, LONG).faults]
+    short = [f"SEED={seed} SHORT=1" for seed in map(str, range(1_000, 9_000)) if played(seed, SHORT).faults]
+    assert long + short == [], "repeat each with: make sim …"

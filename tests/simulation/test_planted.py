@@ -1,0 +1,74 @@
+"""The simulator finds what it is there for: faults that are planted in the program come to light within its seeds."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import aiosqlite
+import pytest
+
+from agent.engine import trust
+from agent.ledger.merging import merge
+from agent.model import Page
+from agent.pipeline import Pipeline
+from sim.__main__ import scratch
+from sim.moodle import LEARNERS
+from sim.story import SHORT, run
+from tests.simulation.test_seeds import SEEDS
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def found(seeds: Iterable[str]) -> str:
+    """The first seed that shows that something is wrong, or nothing."""
+    with scratch() as directory:
+        return next((seed for seed in seeds if run(seed, directory, SHORT).faults), "")
+
+
+def every_delivery_is_another_fact(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, numbers = trust.event_id, itertools.count()
+
+    def numbered(site: str, natural_key: Iterable[str]) -> bytes:
+        return whole(site, (*natural_key, str(next(numbers))))
+
+    monkeypatch.setattr(trust, "event_id", numbered)
+
+
+def the_wallet_of_a_linked_account_is_a_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = merge.alias
+
+    async def beside(connection: aiosqlite.Connection, source: str, target: str, **about: Any) -> None:
+        site, _, user = target.partition(":")
+        neighbour = LEARNERS[(LEARNERS.index(int(user)) + 1) % len(LEARNERS)]
+        await whole(connection, source, f"{site}:{neighbour}", **about)
+
+    monkeypatch.setattr(merge, "alias", beside)
+
+
+def a_position_is_kept_before_what_it_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Pipeline.take
+
+    async def hasty(self: Pipeline, page: Page) -> Any:
+        if not (page.part or page.again):
+            await self.replace_state(page.source, page.state)
+        return await whole(self, page)
+
+    monkeypatch.setattr(Pipeline, "take", hasty)
+
+
+@pytest.mark.parametrize("plant", [every_delivery_is_another_fact, the_wallet_of_a_linked_account_is_a_neighbours])
+def test_a_program_that_pays_twice_or_somebody_else_is_found_at_once(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    assert found(SEEDS[:20])
+
+
+@pytest.mark.soak
+def test_a_program_that_forgets_what_a_kill_interrupted_is_found_within_the_seeds_of_every_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    a_position_is_kept_before_what_it_passed(monkeypatch)
+    assert found(SEEDS)
