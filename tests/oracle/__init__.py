@@ -1,0 +1,1 @@
+"""What rules pay, read plainly from the contract by code that shares nothing with the engine."""
