@@ -45,7 +45,7 @@ class Embedded:
             await hold(url.set(database=str(fresh)))
             return await asyncio.to_thread(_in_place, fresh, path, aside)
         finally:
-            fresh.unlink(missing_ok=True)
+            await asyncio.to_thread(_cleared, fresh)
 
 
 def finish(path: Path) -> None:
@@ -55,6 +55,11 @@ def finish(path: Path) -> None:
     for left in path.parent.glob(f"{path.name}-*"):
         left.unlink()
     copies.on_disk(path)
+
+
+def _cleared(fresh: Path) -> None:
+    for left in fresh.parent.glob(f"{fresh.name}*"):
+        left.unlink()
 
 
 def _copied(path: Path, to: Path) -> None:
