@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from agent.config.grammar import shown_number
 from agent.engine.rulebook import Rulebook, Timed
 from agent.engine.schedule import looking
+from agent.engine.schedule.deciding import Winner
 from agent.engine.schedule.looking import Look
 from agent.engine.timing.timetable import Span
 from agent.ledger.record import agreed, erased
@@ -23,6 +25,15 @@ def look(connection: sqlite3.Connection, timed: Timed, rulebook: Rulebook, of: A
     absent = agreed.absent(connection, erased.out_now(connection))
     past = _Kept(connection=connection, of=of, absent=absent)
     return looking.look(past, Span(begin=of.begins, end=of.ends), timed, rulebook)
+
+
+def told(winner: Winner) -> dict[str, Any]:
+    """A winner as JSON can carry it."""
+    found: dict[str, Any] = {"learner": winner.learner, "value": shown_number(winner.value)}
+    if winner.place:
+        found["place"] = winner.place
+    found["postings"] = {posting.currency: posting.amount for posting in winner.postings}
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

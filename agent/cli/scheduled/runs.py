@@ -128,7 +128,7 @@ def _tried(scheduled: str | None, config: Any, *, json: bool) -> None:
 
 
 def _would(seen: Look, rulebook: Rulebook) -> dict[str, Any]:
-    from agent.engine.schedule.looking import told
+    from agent.schedule.looking import told
 
     winners = []
     for winner in seen.winners:

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
-from agent.config.grammar import Number, shown_number
+from agent.config.grammar import Number
 from agent.config.rulefile.tables.scheduled import Among, Measure, Rank
 from agent.engine import evaluate
 from agent.engine.rulebook import Rulebook, Timed
@@ -189,12 +189,3 @@ def _plain(timed: Timed, learner: str, value: Number, *, anniversary: int = 0) -
 
 def _sorted(winners: list[Winner]) -> tuple[Winner, ...]:
     return tuple(sorted(winners, key=lambda one: ranking.in_order(one.learner)))
-
-
-def told(winner: Winner) -> dict[str, Any]:
-    """A winner as JSON can carry it."""
-    found: dict[str, Any] = {"learner": winner.learner, "value": shown_number(winner.value)}
-    if winner.place:
-        found["place"] = winner.place
-    found["postings"] = {posting.currency: posting.amount for posting in winner.postings}
-    return found

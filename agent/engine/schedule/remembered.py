@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, insort
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
 from agent.engine.rulebook import Timed
-from agent.engine.schedule.compiling import SOURCE, audiences, kinds_of
+from agent.engine.schedule.compiling import audiences, kinds_of
 from agent.engine.timing.timetable import Span
 from agent.model import Decision, Event, Outcome, Role
 
@@ -54,7 +54,7 @@ class Remembered:
     ``first_act`` is when (seconds UTC) the earliest was, None before there is one; who is ``absent`` takes no part.
     """
 
-    def __init__(self, scheduled: Iterable[Timed], absent: Container[str] = frozenset()) -> None:
+    def __init__(self, scheduled: Collection[Timed], absent: Container[str] = frozenset()) -> None:
         self._absent = absent
         self.first_act: int | None = None
         self._times = array("q")
@@ -62,6 +62,7 @@ class Remembered:
         self._firsts: dict[tuple[str, Role], dict[str, Event]] = {}
         self._earned: dict[str, _Rows[Earned]] = {}
         self._by_act: set[str] = set()
+        self._uncounted = {timed.spec.id for timed in scheduled if not timed.spec.counts}
         for spec in (timed.spec for timed in scheduled):
             if spec.among is not None and spec.among.by.how == "earned":
                 self._earned[spec.among.by.what] = _Rows()
@@ -74,8 +75,6 @@ class Remembered:
     def happened(self, event: Event) -> None:
         """Take an act."""
         seen = event.seen
-        if seen.source == SOURCE:
-            return
         at, kind = seen.occurred_at, seen.kind or ""
         self.first_act = at if self.first_act is None else min(at, self.first_act)
         insort(self._times, at)
@@ -89,7 +88,7 @@ class Remembered:
     def decided(self, decisions: Iterable[Decision], events: Mapping[bytes, Event]) -> None:
         """Take what was awarded and what was taken back; ``events`` are those of the decisions, by their ids."""
         for one in decisions:
-            if one.outcome in {Outcome.awarded, Outcome.reversed}:
+            if one.outcome in {Outcome.awarded, Outcome.reversed} and one.rule_id not in self._uncounted:
                 for posting in one.postings:
                     if posting.currency in self._earned:
                         self._earn(one, posting.currency, posting.amount, events[one.event_id])

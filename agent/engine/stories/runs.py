@@ -15,7 +15,7 @@ from agent.engine.stories.told import A_DAY, SITE, time_of
 from agent.errors import InvalidInputError
 from agent.model import Decision
 
-RUNS_MAX = 10_000
+RUNS_MAX = 2_000
 """Runs of one reward that one entry of a story carries out at most."""
 _KEYS = frozenset({"run", "at", "drawn"})
 
@@ -57,12 +57,8 @@ def carried_out(call: Call, teller: Teller) -> list[Decision]:
     if timed is None:
         raise InvalidInputError(f"{call.scheduled} is switched off")
     by, decisions, drawn = _by(call, timed, teller), list[Decision](), call.drawn
-    for done in range(RUNS_MAX + 1):
-        due = _next(timed, teller)
-        if due is None or due.at > by:
-            if not done:
-                raise InvalidInputError(_not_yet(call.scheduled, due, teller))
-            break
+    done = 0
+    while (due := _next(timed, teller)) is not None and due.at <= by:
         if done == RUNS_MAX:
             raise InvalidInputError(f"more than {RUNS_MAX} runs of {call.scheduled} are due by then")
         _waits(due, teller)
@@ -71,6 +67,9 @@ def carried_out(call: Call, teller: Teller) -> list[Decision]:
         if ran.found.tickets:
             judged, drawn = _drawn(ran, drawn, teller), None
         decisions += _booked(judged, teller)
+        done += 1
+    if not done:
+        raise InvalidInputError(_not_yet(call.scheduled, due, teller))
     if drawn:
         raise InvalidInputError(f"nobody takes part in {call.scheduled}, so that nobody is drawn")
     return decisions

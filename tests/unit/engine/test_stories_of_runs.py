@@ -63,6 +63,15 @@ def test_every_form_of_a_scheduled_reward_can_be_told(reward: str, acts: str, po
     assert failures(rules, f'{", ".join(did)}, {{ at = 2026-09-20T12:00:00, run = "s" }}', expect) == ()
 
 
+def test_an_act_of_nobody_ends_no_absence() -> None:
+    gone = '[[scheduled]]\nid = "s"\nevery = "day"\nrecipient = "referrer"\ninactivity = { for = "5d" }\naward = 1\n'
+    person = '[person]\nreferrer = { profile_field = "by" }\n'
+    referred = '{ at = 2026-09-07T09:00:00, kind = "lesson.completed", referrer = "ben" }'
+    run = '{ at = 2026-09-20T12:00:00, run = "s" }'
+    told = failures(rule() + person + gone, f"{referred}, {ANN}, {run}", 'expect = [{ learner = "ben", points = 1 }]')
+    assert told == ()
+
+
 def test_what_was_taken_back_does_not_count_and_prizes_count_where_the_rules_say_so() -> None:
     rules = rule("quiz.submitted", 'reverse_on = "quiz.attempt_deleted"') + WEEK
     month = '[[scheduled]]\nid = "month"\nevery = "month"\nrank = {}\nplaces = [7]\n'
@@ -159,6 +168,16 @@ def test_what_cannot_be_carried_out_is_told(entry: str, told: str) -> None:
     period = "[period.p]\nfrom = 2020-01-01\nuntil = 2020-02-01\n"
     (failure,) = failures(rule() + WEEK + period + more, f"{ANN}, {entry}")
     assert failure.startswith(told)
+
+
+def test_a_run_does_not_wait_for_what_is_held_of_another_time_and_so_many_runs_are_a_mistake() -> None:
+    first = 'expect = [{ learner = "ann", rule = "champion", points = 50, badge = "gold" }]'
+    later = UNSURE.replace("2026-09-09", "2026-09-16")
+    assert failures(rule() + WEEK, f'{ANN}, {later}, {{ at = 2026-09-15T13:00:00, run = "champion" }}', first) == ()
+    each_minute = WEEK.replace('every = "week"', 'cron = "* * * * *"\nover = "7d"')
+    assert failures(rule() + each_minute, f'{ANN}, {{ at = 2026-10-09T09:00:00, run = "champion" }}') == (
+        "event 2: more than 2000 runs of champion are due by then",
+    )
 
 
 def test_nothing_runs_before_anything_happened_and_nothing_twice() -> None:

@@ -132,6 +132,7 @@ def test_what_a_simulation_cannot_know_of_a_run_is_told_apart() -> None:
     doubted = event(when="2026-09-10T09:00:00", who="eve", level=Trust.unverified)
     later = event(when="2026-09-24T09:00:00", who="eve", lesson="2")
     trial.take([event(when="2026-09-09T09:00:00"), doubted, later])
+    assert Trial(rulebook(rule())).finish(0) == []
     assert [due.name for due in trial.finish(at("2026-09-28T09:00:00"))] == [
         "raffle@2026-09-27T22:00:00Z",
         "best@2026-09-27T22:00:00Z",
@@ -146,14 +147,15 @@ def test_what_a_simulation_cannot_know_of_a_run_is_told_apart() -> None:
 
 
 def test_a_span_counts_the_runs_in_it_and_who_takes_no_part_wins_nothing() -> None:
-    seen = [event(when=f"2026-09-{day:02d}T09:00:00", who=who, lesson=who) for day, who in ((8, "ann"), (15, "ben"))]
+    days = ((8, "ann"), (15, "ben"), (30, "cat"))
+    seen = [event(when=f"2026-09-{day:02d}T09:00:00", who=who, lesson=who) for day, who in days]
     trial = Trial(rulebook(UNKNOWN), since=at("2026-09-20T00:00:00"), until=at("2026-09-25T00:00:00"))
     trial.take(seen)
     assert trial.finish(2**40) == []
     assert trial.findings.scheduled["best"].count == 1
     assert trial.findings.gains == {"points": {"moodle:ben": 50}}
     without = Trial(rulebook(UNKNOWN), absent={"moodle:ben"})
-    without.take(seen)
+    without.take(seen[:2])
     without.finish(at("2026-10-01T00:00:00"))
     assert without.findings.awards["best", "points"] == [1, 50]
 
