@@ -179,7 +179,7 @@ def _furthest(decision: Decision) -> tuple[int, int, int]:
 
 def _pays(payee: Payee, rule: CompiledRule, rulebook: Rulebook) -> str:
     computed = [
-        amount.told(currency)
+        amount.told(currency, words.one(currency, rulebook.currencies))
         for part in rule.spec.award
         if (part.to or rule.spec.recipient) == payee.role
         for currency, amount in part.amounts

@@ -31,7 +31,12 @@ def name(currency: str, units: int, currencies: Currencies) -> str:
     terms = currencies.get(currency)
     if abs(units) != 10 ** (terms.decimals if terms is not None else 0):
         return currency
-    found = _MANY.fullmatch(currency)
+    return one(currency, currencies)
+
+
+def one(currency: str, currencies: Currencies) -> str:
+    """What one of a currency is called."""
+    terms, found = currencies.get(currency), _MANY.fullmatch(currency)
     return (terms.one if terms is not None else "") or (found[1] if found else currency)
 
 

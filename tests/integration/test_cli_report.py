@@ -80,7 +80,7 @@ def test_people_read_it_as_tables_and_a_day_that_is_none_is_told(desk: Desk) -> 
     assert [line for line in shown.stdout.splitlines() if line and "  " not in line] == [
         "Seen", "By rule", "Why not, most often", "By currency",
     ]  # fmt: skip
-    assert "1 points, 0.25 stars" in shown.stdout
+    assert "1 point, 0.25 stars" in shown.stdout
     assert "beside the 2 days before" in shown.stderr
     for wrong in ("yesterday", "0001-01-05", "9999-12-31"):
         refused = desk.command("report", "--until", wrong, check=False)

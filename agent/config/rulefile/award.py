@@ -30,9 +30,12 @@ class Computed:
     rounding: Rounding = "down"
     maximum: Number | None = None
 
-    def told(self, currency: str) -> str:
-        """As a person says it: `0.1 points for each score_pct, rounded down, at most 10`."""
-        terms = " and ".join(f"{shown_number(times)} {currency} for each {fact}" for fact, times in self.terms)
+    def told(self, currency: str, one: str = "") -> str:
+        """As a person says it: `0.1 points for each score_pct, rounded down, at most 10`; ``one`` is what one is."""
+        terms = " and ".join(
+            f"{shown_number(times)} {one or currency if times == 1 else currency} for each {fact}"
+            for fact, times in self.terms
+        )
         most = "" if self.maximum is None else f", at most {shown_number(self.maximum)}"
         exact = self.rounding == "down" and all(isinstance(times, int) for _, times in self.terms)
         return f"{terms}{'' if exact else f', rounded {self.rounding}'}{most}"

@@ -103,7 +103,7 @@ def test_an_amount_is_told_in_a_sentence() -> None:
 
     assert said(share(", max = 10")) == ("The subject gets 0.1 points for each score_pct, rounded down, at most 10.")
     assert said(rule("submission.received", award=PEERS)) == (
-        "The subject gets 2 points for each peers and 1 points for each students."
+        "The subject gets 2 points for each peers and 1 point for each students."
     )
     assert said(rule(award="0")) == "The subject gets nothing."
 
