@@ -409,6 +409,24 @@ async def test_a_cancelled_read_leaves_no_transaction_behind(site: PostgresSite,
         assert site.execute(OPEN) == [(0,)]
 
 
+async def test_the_reader_after_one_who_was_cancelled_while_the_transaction_ended_waits_for_its_end(
+    site: PostgresSite,
+) -> None:
+    options = site.options()
+    database = PostgresDatabase(options, urlsplit(options.url), options.password)
+    one = database.schema.query("SELECT 1")
+    try:
+        task = asyncio.create_task(database.fetch_all([one]))
+        while database._ending is None:  # noqa: ASYNC110, SLF001 - nobody tells this moment
+            await asyncio.sleep(0)
+        task.cancel()
+        assert await database.fetch_all([one]) == [[(1,)]]
+        assert database.generation == 1
+        await asyncio.gather(task, return_exceptions=True)
+    finally:
+        await database.close()
+
+
 async def test_several_readers_share_a_pool_of_two_connections(
     site: PostgresSite, postgres: servers.Postgres, clock: HandClock
 ) -> None:

@@ -76,6 +76,7 @@ class PostgresDatabase:
         self._connection: Any = None
         self._generation = 0
         self._wanted = self._inside = False
+        self._ending: asyncio.Future[None] | None = None
 
     @property
     def generation(self) -> int:
@@ -106,12 +107,14 @@ class PostgresDatabase:
             yield
         finally:
             self._wanted = False
-            await asyncio.shield(self._end())
+            await self._ended()
 
     async def fetch_all(self, queries: Sequence[Query]) -> list[Answer]:
         """The answers, in order; errors as `Database.fetch_all`."""
         if not queries:
             return []
+        if self._ending is not None:  # of a reader that was cancelled while it ended
+            await asyncio.shield(self._ending)
         if self._inside:
             return [await self._answer(query) for query in queries]
         await self.connect()
@@ -120,7 +123,7 @@ class PostgresDatabase:
             return [await self._answer(query) for query in queries]
         finally:
             if not self._wanted:
-                await asyncio.shield(self._end())
+                await self._ended()
 
     async def server(self) -> str:
         """The cluster's identifier and its timeline, which grows when a replica is promoted; and its address."""
@@ -193,6 +196,11 @@ class PostgresDatabase:
             await self._connection.execute("; ".join([*words, _SAVED]))
         except _FAILURES as error:
             raise self._failed(error) from error
+
+    async def _ended(self) -> None:
+        """End the transaction, also where whoever waits for it is cancelled meanwhile."""
+        self._ending = asyncio.ensure_future(self._end())
+        await asyncio.shield(self._ending)
 
     async def _end(self) -> None:
         """End the transaction; where that fails, or an answer is still under way, the connection goes and it with it.
