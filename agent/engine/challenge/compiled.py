@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import pairwise
 
 from agent.config.document import FaultsError
 from agent.config.grammar import Duration
@@ -151,8 +152,17 @@ def _plan(placed: Placed[Challenge], calendar: Calendar) -> Plan:
         until=None if last is None else calendar.starts(last + timedelta(days=1)),
         repeat=bool(spec.repeat),
         leads_on=spec.next is not None,
+        later=_later(spec) if spec.order == "strict" else (),
         window=None if name is None else lambda at: calendar.moment(at).windows.get(name),
     )
+
+
+def _later(spec: Challenge) -> tuple[bool, ...]:
+    """Whether one act can be about each step and the one before it."""
+    kinds = [frozenset(step.on) for step in spec.step]
+    loose = [any(sign in name for name in named for sign in ("*", "\\")) for named in kinds]  # may be of any kind
+    told = list(zip(kinds, loose, strict=True))
+    return (False, *(wide or wild or bool(one & two) for (one, wide), (two, wild) in pairwise(told)))
 
 
 def _deadline(spec: Challenge) -> str:

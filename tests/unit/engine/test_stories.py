@@ -397,3 +397,27 @@ def test_what_is_undone_or_paid_before_a_ruling_waits_no_longer_and_what_was_app
 def test_a_ruling_about_what_does_not_wait_is_a_failure_of_its_story(ruling: str, told: str) -> None:
     *_, failure = story(f"events = [{_SENT}, {ruling}]", _EVIDENCE).failures
     assert failure.partition(": ")[2].startswith(told)
+
+
+def test_an_act_that_completes_a_step_in_order_is_not_after_it_and_counts_for_one_of_them() -> None:
+    twice = """
+[[challenge]]
+id = "c"
+award = 7
+order = "strict"
+  [[challenge.step]]
+  id = "a"
+  on = "lesson.completed"
+  count = 2
+  [[challenge.step]]
+  id = "b"
+  on = ["quiz.submitted", "lesson.*"]
+"""
+    told = 'expect = [{ learner = "ann", rule = "c", points = %d }]'
+    act = '{ at = 2026-09-0%dT09:00:00, kind = "lesson.completed", lesson = "%d" }'
+    late, early, next_day = act % (8, 1), act % (7, 2), act % (9, 1)
+    for acts, points in ((f"{early}, {late}", 0), (f"{late}, {early}", 0), (f"{next_day}, {late}, {early}", 7)):
+        assert story(f"events = [{acts}]\n{told % points}", twice).failures == ()
+    other = twice.replace('"lesson.*"', '"forum.posted"')
+    quiz = late.replace("lesson.completed", "quiz.submitted")
+    assert story(f"events = [{early}, {late}, {quiz}]\n{told % 7}", other).failures == ()

@@ -24,6 +24,7 @@ class Plan:
     ``by_hand``: only what was done while enrolled counts. ``within`` (seconds, None: for ever) counts from the
     enrolment, or from the first act of an attempt; ``until`` is when it is over for all. ``window`` names what can hold
     one round each, ``repeat`` allows more than one round. ``leads_on``: when it was complete matters to another.
+    ``later`` says of each step whether the act that completed the one before may be one of its own, and counts no more.
     """
 
     codes: tuple[int, ...]
@@ -35,6 +36,7 @@ class Plan:
     repeat: bool
     window: Callable[[int], str | None] | None
     leads_on: bool = False
+    later: tuple[bool, ...] = ()
 
     @property
     def timeless(self) -> bool:
@@ -164,16 +166,18 @@ def _through(plan: Plan, acts: Sequence[Act], begin: int, end: int) -> tuple[tup
     """What each step has after these acts, up to the one (if any) that completes all."""
     things: list[set[int]] = [set() for _ in plan.counts]
     missing = len(plan.counts)
-    now = 0
+    now, since = 0, -_EVER
     for number in range(begin, end):
         act = acts[number]
         had = things[act.step]
         if (plan.strict and act.step != now) or len(had) == plan.counts[act.step]:
             continue
+        if plan.later and plan.later[act.step] and act.at <= since:
+            continue
         had.add(act.thing)
         if len(had) == plan.counts[act.step]:
             missing -= 1
-            now += 1
+            now, since = now + 1, act.at
             if not missing:
                 return plan.counts, number
     return tuple(len(had) for had in things), None
