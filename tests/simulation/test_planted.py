@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import aiosqlite
@@ -18,13 +19,16 @@ from sim.moodle import LEARNERS
 from sim.story import SHORT, run
 from tests.simulation.test_seeds import SEEDS
 
+HASTY = replace(SHORT, settled_s=60.0)
+"""Short stories whose end is not waited for: what is wrong stays wrong."""
+
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 
 def found(seeds: Iterable[str]) -> str:
     """The first seed that shows that something is wrong, or nothing."""
     with scratch() as directory:
-        return next((seed for seed in seeds if run(seed, directory, SHORT).faults), "")
+        return next((seed for seed in seeds if run(seed, directory, HASTY).faults), "")
 
 
 def every_delivery_is_another_fact(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,12 +62,16 @@ def a_position_is_kept_before_what_it_passed(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(Pipeline, "take", hasty)
 
 
+def test_a_program_as_it_is_shows_nothing_in_such_stories() -> None:
+    assert not found(SEEDS[:4])
+
+
 @pytest.mark.parametrize("plant", [every_delivery_is_another_fact, the_wallet_of_a_linked_account_is_a_neighbours])
 def test_a_program_that_pays_twice_or_somebody_else_is_found_at_once(
     plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(monkeypatch)
-    assert found(SEEDS[:20])
+    assert found(SEEDS[:4])
 
 
 @pytest.mark.soak
