@@ -331,6 +331,27 @@ async def test_a_subsection_counts_into_the_section_that_it_lies_in(site: Site, 
     assert (seen.section, seen.facts["section_progress_pct"]) == ("1", 25)
 
 
+async def test_a_grade_in_a_subsection_counts_into_its_section_where_a_page_holds_nothing_but_grades(
+    site: Site, clock: HandClock
+) -> None:
+    """Whether subsections were known hung on what else stood in the page."""
+    put(site, "modules", id=1, name="assign")
+    put(site, "modules", id=30, name="subsection")
+    put(site, "course_sections", id=1, course=3, section=1, name="Week 1")
+    put(site, "course_sections", id=5, course=3, section=4, name="Part", component="mod_subsection", itemid=2)
+    put(site, "course_modules", id=6, course=3, module=30, instance=2, section=1, completion=0)
+    for module, section in ((7, 1), (8, 5)):
+        put(site, "course_modules", id=module, course=3, module=1, instance=module, section=section, completion=1)
+    put(site, "course_modules_completion", id=1, coursemoduleid=8, userid=35, completionstate=1, timemodified=NOW - 600)
+    put(site, "grade_items", id=6, courseid=3, itemtype="mod", itemmodule="assign", iteminstance=8, grademin=0,
+        grademax=8, gradepass=6)  # fmt: skip
+    log(site, 1, eventname=moodle.GRADED, objecttable="grade_grades", objectid=1, userid=65, relateduserid=35,
+        other='{"itemid": 6, "finalgrade": 6}', timecreated=NOW - 500)  # fmt: skip
+    async with collecting(site.options(), clock) as collector:
+        (seen,), _ = await read(collector, demand=wanting(moodle.GRADED, facts=["section_progress_pct", "section"]))
+    assert (seen.lesson, seen.section, seen.facts["section_progress_pct"]) == ("8", "1", 50)
+
+
 async def test_a_moodle_from_before_subsections_has_sections_all_the_same(tmp_path: Path, clock: HandClock) -> None:
     site = SqliteSite(tmp_path / "old.db")
     site.execute("DROP TABLE mdl_course_sections")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agent.collectors.logstore.dialects.database import Answer, Query, Unreadable
 from agent.collectors.logstore.lookups.base import Batch, LookUp, rows_of
+from agent.collectors.systems.moodle import GRADED
 
 MODULES = "SELECT id, name FROM {modules}"
 _BY_ID = "SELECT id, module, section, instance, completionexpected FROM {course_modules} WHERE id IN ([ids])"
@@ -17,9 +18,12 @@ _FEEDS = ("module", "section", "section_progress_pct", "late_by", "on_time")
 
 
 def activities(batch: Batch) -> LookUp:
-    """Fill in module, section, instance and expected date of drafts that stand in an activity."""
+    """Fill in module, section, instance and expected date of drafts that stand in an activity.
+
+    Grades do not say where they stand; which sections lie in others is asked for them too.
+    """
     mine = [draft for draft in batch.drafts if draft.lesson is not None]
-    if not mine or not batch.wants(*_FEEDS):
+    if not (mine or any(draft.event == GRADED for draft in batch.drafts)) or not batch.wants(*_FEEDS):
         return
     ids = {draft.lesson for draft in mine if draft.lesson is not None}
     found, names, *nested = yield [
