@@ -19,7 +19,8 @@ from agent.collectors.moodlews.walking import copies, told
 from agent.collectors.moodlews.walking.copies import Place
 from agent.collectors.moodlews.walking.walk import Walk
 from agent.collectors.numbers import exact
-from agent.collectors.states.tables import Found, as_told
+from agent.collectors.states.found import Found
+from agent.collectors.states.tables import as_told
 from agent.collectors.systems.moodle import RATED, SITE_COURSE
 from agent.config.kinds import KindTable
 from agent.config.ways_in import SUFFIX

@@ -19,8 +19,9 @@ from agent.collectors.logstore.draft import Draft, Kinds, drafts_of, observation
 from agent.collectors.logstore.lookups import look_up
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.collectors.states import late
+from agent.collectors.states.found import Found
 from agent.collectors.states.late import Late
-from agent.collectors.states.tables import TABLES, Found, Table, as_told
+from agent.collectors.states.tables import TABLES, Table, as_told
 from agent.collectors.states.told import PAUSE_S, Restores, untold_by, untold_until
 from agent.collectors.unsure import SURE, unread_since, widened
 from agent.config.kinds import KindTable

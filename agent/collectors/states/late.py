@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from agent.collectors.states.tables import Found
+from agent.collectors.states.found import Found
 from agent.engine.sighting.untold import COURSE_AFTER_S
 
 EVERY_S = 86_400

@@ -1,52 +1,18 @@
-r"""The five state tables: how each is read in slices of its ids, and what a row of it says.
-
-A row is written as the row of the log that Moodle should have written: the look-ups then add to it what they add to
-every act. Nobody is named as its actor but the rater of a rating, because the tables do not say who it was.
-"""
+r"""The five state tables: how each is read in slices of its ids, and what a row of it says."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
-
-import orjson
 
 from agent.collectors.logstore.dialects.database import Row
 from agent.collectors.logstore.draft import Draft
+from agent.collectors.states.found import Found, Told
 from agent.collectors.systems import moodle
 from agent.collectors.systems.moodle import RATED
-from agent.engine.sighting.untold import BADGE, COMPLETED, COMPLETION, GRADED, STATE
-from agent.model import Demand, Fact
-
-COURSE_LEVEL = 50
-"""`contextlevel` of a course."""
-_ORIGIN = "state"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """One row of a state table. ``state`` is the completion state, the grade or the rating as text, else empty.
-
-    ``facts`` are known of it already, ``other`` is what look-ups need to know. ``row`` is what the log should have had
-    (`agent.collectors.logstore.draft.COLUMNS`); its number is 0.
-    """
-
-    id: int
-    event: str
-    learner: int
-    object: str
-    state: str
-    at: int
-    course: int | None
-    row: Row
-    facts: Mapping[str, Fact] = field(default_factory=dict)
-    other: moodle.Other = field(default_factory=dict)
-
-    @property
-    def natural_key(self) -> tuple[str, ...]:
-        """The key of its own kind: nobody knows the actor that a log row's key would have."""
-        return (STATE, self.event, str(self.learner), self.object, self.state, str(self.at))
+from agent.engine.sighting.untold import BADGE, COMPLETED, COMPLETION, GRADED
+from agent.model import Demand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,142 +37,33 @@ class Table:
         return self.event in demand.names
 
 
-def log_row(  # noqa: PLR0913 - the columns of the log
-    event: str,
-    *,
-    table: str,
-    object_id: int | None,
-    level: int,
-    instance: int,
-    learner: int,
-    at: int,
-    course: int | None,
-    user: int = 0,
-    other: object = None,
-) -> Row:
-    """The row of the log that Moodle should have written; its number is 0."""
-    text = orjson.dumps(other).decode() if other is not None else None
-    return (0, event, table, object_id, level, instance, user, course or 0, learner, 0, text, at, _ORIGIN, None)
-
-
-def _completion(row: Row) -> Found:
+def _lesson(row: Row) -> Found:
     number, at, learner, course, module, state, overrideby = row
-    return Found(
-        id=number,
-        event=COMPLETION,
-        learner=learner,
-        object=str(module),
-        state=str(state),
-        at=at,
-        course=course,
-        row=log_row(
-            COMPLETION,
-            table="course_modules_completion",
-            object_id=number,
-            level=moodle.CONTEXT_MODULE,
-            instance=module,
-            learner=learner,
-            at=at,
-            course=course,
-            other={"completionstate": state, "overrideby": overrideby, "relateduserid": learner},
-        ),
-    )
+    return Told(id=number, learner=learner, at=at, course=course, row=number).lesson(module, state, overrideby)
 
 
 def _course(row: Row) -> Found:
     number, at, learner, course = row
-    return Found(
-        id=number,
-        event=COMPLETED,
-        learner=learner,
-        object=str(course),
-        state="",
-        at=at,
-        course=course,
-        row=log_row(
-            COMPLETED,
-            table="course_completions",
-            object_id=number,
-            level=COURSE_LEVEL,
-            instance=course,
-            learner=learner,
-            at=at,
-            course=course,
-        ),
-    )
+    return Told(id=number, learner=learner, at=at, course=course, row=number).completed()
 
 
 def _grade(row: Row) -> Found:
     number, at, learner, course, item, grade, overridden = row
     final = moodle.canonical_decimal(grade)
-    return Found(
-        id=number,
-        event=GRADED,
-        learner=learner,
-        object=str(number),
-        state=final,
-        at=at,
-        course=course,
-        row=log_row(
-            GRADED,
-            table="grade_grades",
-            object_id=number,
-            level=COURSE_LEVEL,
-            instance=course,
-            learner=learner,
-            at=at,
-            course=course,
-            other={"itemid": item, "finalgrade": final, "overridden": bool(overridden)},
-        ),
+    return Told(id=number, learner=learner, at=at, course=course, row=number).graded(
+        item, final, overridden=bool(overridden), name=str(number)
     )
 
 
 def _badge(row: Row) -> Found:
     number, at, learner, course, badge = row
-    return Found(
-        id=number,
-        event=BADGE,
-        learner=learner,
-        object=str(badge),
-        state="",
-        at=at,
-        course=course,
-        row=log_row(
-            BADGE,
-            table="badge",
-            object_id=badge,
-            level=COURSE_LEVEL,
-            instance=course or 0,
-            learner=learner,
-            at=at,
-            course=course,
-        ),
-    )
+    return Told(id=number, learner=learner, at=at, course=course).given(badge)
 
 
 def _rating(row: Row) -> Found:
     number, at, author, course, post, rater, rating, module, scale = row
-    return Found(
-        id=number,
-        event=RATED,
-        learner=author,
-        object=f"{post} by {rater}",
-        state=str(rating),
-        at=at,
-        course=course,
-        row=log_row(
-            RATED,
-            table="forum_posts",
-            object_id=post,
-            level=moodle.CONTEXT_MODULE,
-            instance=module,
-            learner=author,
-            at=at,
-            course=course,
-            user=rater,
-        ),
-        other={"rating": rating, "scaleid": scale},
-    )
+    about = {"rating": rating, "scaleid": scale}
+    return Told(id=number, learner=author, at=at, course=course).rated(post, rater, str(rating), module, other=about)
 
 
 TABLES: tuple[Table, ...] = (
@@ -219,7 +76,7 @@ TABLES: tuple[Table, ...] = (
         "AND t.completionstate IN (1, 2) ORDER BY t.id",
         ids="SELECT t.id, t.timemodified, m.course FROM {course_modules_completion} t "
         "JOIN {course_modules} m ON m.id = t.coursemoduleid WHERE t.id > ? AND t.id <= ? ORDER BY t.id",
-        found=_completion,
+        found=_lesson,
     ),
     Table(
         name="course_completions",

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 
 from agent.collectors.logstore.dialects.database import Database, Rows, Unreadable
-from agent.collectors.states.tables import Found, events_of
+from agent.collectors.states.found import Found
+from agent.collectors.states.tables import events_of
 from agent.collectors.systems import moodle
 from agent.collectors.systems.moodle import RATED
 from agent.engine.sighting import untold

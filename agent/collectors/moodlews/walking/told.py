@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from agent.collectors.moodlews import shapes
 from agent.collectors.rating import of_text
-from agent.collectors.states.tables import COURSE_LEVEL, Found, log_row
+from agent.collectors.states.found import Found, Told
 from agent.collectors.systems import moodle
-from agent.collectors.systems.moodle import RATED
-from agent.engine.sighting.untold import COMPLETED, COMPLETION, GRADED
+from agent.engine.sighting.untold import GRADED
 
 _PAID_SORTS = frozenset({"mod", "course"})
 """Grade items that are grades of an activity or of the course; others are sums and notes of teachers."""
@@ -19,49 +18,14 @@ def completions(course: int, learner: int, statuses: Iterable[shapes.Status]) ->
     """The activities that a learner has completed."""
     for one in statuses:
         if one.state in shapes.DONE and one.at > 0:
-            yield Found(
-                id=one.module,
-                event=COMPLETION,
-                learner=learner,
-                object=str(one.module),
-                state=str(one.state),
-                at=one.at,
-                course=course,
-                row=log_row(
-                    COMPLETION,
-                    table="course_modules_completion",
-                    object_id=None,
-                    level=moodle.CONTEXT_MODULE,
-                    instance=one.module,
-                    learner=learner,
-                    at=one.at,
-                    course=course,
-                    other={"completionstate": one.state, "overrideby": one.override_by, "relateduserid": learner},
-                ),
+            yield Told(id=one.module, learner=learner, at=one.at, course=course).lesson(
+                one.module, one.state, one.override_by
             )
 
 
 def course_completed(course: int, learner: int, at: int) -> Found:
     """That a learner has completed a course."""
-    return Found(
-        id=course,
-        event=COMPLETED,
-        learner=learner,
-        object=str(course),
-        state="",
-        at=at,
-        course=course,
-        row=log_row(
-            COMPLETED,
-            table="course_completions",
-            object_id=None,
-            level=COURSE_LEVEL,
-            instance=course,
-            learner=learner,
-            at=at,
-            course=course,
-        ),
-    )
+    return Told(id=course, learner=learner, at=at, course=course).completed()
 
 
 def grades(course: int, learner: int, graded: Iterable[shapes.Graded]) -> Iterator[Found]:
@@ -69,26 +33,8 @@ def grades(course: int, learner: int, graded: Iterable[shapes.Graded]) -> Iterat
     for one in graded:
         if one.sort in _PAID_SORTS and one.grade is not None and one.at > 0:
             final = moodle.canonical_decimal(one.grade)
-            yield Found(
-                id=one.item,
-                event=GRADED,
-                learner=learner,
-                object=f"item {one.item}",
-                state=final,
-                at=one.at,
-                course=course,
-                row=log_row(
-                    GRADED,
-                    table="grade_grades",
-                    object_id=None,
-                    level=COURSE_LEVEL,
-                    instance=course,
-                    learner=learner,
-                    at=one.at,
-                    course=course,
-                    other={"itemid": one.item, "finalgrade": final, "overridden": bool(one.overridden)},
-                ),
-            )
+            about = Told(id=one.item, learner=learner, at=one.at, course=course)
+            yield about.graded(one.item, final, overridden=bool(one.overridden), name=f"item {one.item}")
 
 
 def rating(
@@ -97,27 +43,8 @@ def rating(
     """What somebody gave a post, in ``words`` of the forum's scale; None where nobody is known as its author."""
     if post.author is None:
         return None
-    return Found(
-        id=one.id,
-        event=RATED,
-        learner=post.author,
-        object=f"{post.id} by {one.rater}",
-        state=one.rating,
-        facts=of_text(one.rating, words),
-        at=one.at,
-        course=course,
-        row=log_row(
-            RATED,
-            table="forum_posts",
-            object_id=post.id,
-            level=moodle.CONTEXT_MODULE,
-            instance=forum.lesson,
-            learner=post.author,
-            at=one.at,
-            course=course,
-            user=one.rater,
-        ),
-    )
+    about = Told(id=one.id, learner=post.author, at=one.at, course=course)
+    return about.rated(post.id, one.rater, one.rating, forum.lesson, facts=of_text(one.rating, words))
 
 
 def lesson_of(one: Found, graded: Iterable[shapes.Graded]) -> int | None:

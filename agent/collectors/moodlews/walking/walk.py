@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from agent.collectors.moodlews.answers import COURSE_STATUS, GRADE_ITEMS, RATINGS, STATUSES
-from agent.collectors.states.tables import Found
+from agent.collectors.states.found import Found
 from agent.collectors.systems.moodle import RATED
 from agent.collectors.unsure import unread_since, widened
 from agent.engine.sighting.untold import COMPLETED, COMPLETION, GRADED
