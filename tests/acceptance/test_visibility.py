@@ -24,16 +24,6 @@ id = "lesson"
 on = "lesson.completed"
 award = 10
 """
-SLOW = (
-    "INSERT INTO mdl_logstore_standard_log"
-    " (eventname, component, action, target, objecttable, objectid, crud, edulevel, contextid, contextlevel,"
-    " contextinstanceid, userid, courseid, relateduserid, anonymous, other, timecreated, origin)"
-    " SELECT %s, 'core', 'updated', 'course_module_completion', 'course_modules_completion', %s + row_no, 'u', 2,"
-    " 85, 70, %s + row_no, %s, 3, %s, 0, %s, %s + SLEEP(%s), 'web'"
-    " FROM (SELECT 1 AS row_no UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5) AS five"
-)
-"""One statement of five rows that takes its time for each: others' rows get ids between and are seen before."""
-SLOW_ROWS = 5
 INTO = (
     "INSERT INTO mdl_logstore_standard_log"
     " (eventname, component, action, target, objecttable, objectid, crud, edulevel, contextid, contextlevel,"
@@ -52,15 +42,17 @@ SELECTED = f"{INTO} {' UNION ALL '.join([f'SELECT {ROW}'] * SLOW_ROWS)}"
 COMPLETED = r"\core\event\course_module_completion_updated"
 VIEWED = r"\mod_page\event\course_module_viewed"
 STUDENTS = range(35, 60)
+LONGER_S = 60.0
+"""So long they go on, with slow statements alone, where none was overtaken yet: a busy machine may see to that."""
 
 
 class _Writer(threading.Thread):
     """Writes like a busy Moodle: single rows, slow multi-row transactions, and some that are rolled back."""
 
-    def __init__(self, database: servers.MariaDatabase, number: int, until: float) -> None:
+    def __init__(self, database: servers.MariaDatabase, number: int, until: float, overtaken: threading.Event) -> None:
         super().__init__()
         self.committed: set[tuple[int, int]] = set()
-        self.overtaken = 0
+        self._overtaken = overtaken
         self._database = database
         self._number = number
         self._lesson = number * 1_000_000
@@ -71,9 +63,9 @@ class _Writer(threading.Thread):
         # Each kind of slow statement comes in any case, committed and rolled back.
         first = [(RESERVED, True), (SELECTED, True), (RESERVED, False), (SELECTED, False)]
         with self._database.connect(autocommit=False) as connection, connection.cursor() as cursor:
-            while time.monotonic() < self._until:
+            while (late_s := time.monotonic() - self._until) < 0 or not (self._overtaken.is_set() or late_s > LONGER_S):
                 slow, stays = first.pop() if first else ("", chance.random() >= 0.15)
-                if not first and chance.random() < 0.03:
+                if not first and chance.random() < (0.03 if late_s < 0 else 1):
                     slow = chance.choice((RESERVED, SELECTED))
                 batch = self._slowly(cursor, slow, chance) if slow else self._one_by_one(cursor, chance)
                 if stays:
@@ -102,7 +94,8 @@ class _Writer(threading.Thread):
         rows = [self._row(user, chance.uniform(0.02, 0.2), wanted=True) for user in users]
         cursor.execute(statement, [value for row in rows for value in row])
         ((newest,),) = self._database.execute("SELECT MAX(id) FROM mdl_logstore_standard_log")
-        self.overtaken += newest > cursor.lastrowid
+        if newest > cursor.lastrowid:
+            self._overtaken.set()
         return list(zip(users, range(before + 1, self._lesson + 1), strict=True))
 
     def _row(self, user: int, slow_s: float, *, wanted: bool) -> tuple[object, ...]:
@@ -121,7 +114,7 @@ def _paid(ledger: Path) -> Counter[tuple[str, str]]:
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("writing_s", [8.0, pytest.param(60.0, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("writing_s", [6.0, pytest.param(60.0, marks=pytest.mark.soak)])
 def test_two_writers_out_of_order_with_rollbacks_and_slow_inserts_are_paid_to_the_row(
     captured_moodle: servers.MariaDatabase, tmp_path: Path, writing_s: float
 ) -> None:
@@ -133,7 +126,8 @@ def test_two_writers_out_of_order_with_rollbacks_and_slow_inserts_are_paid_to_th
         wait_until(lambda: agent.command("status", check=False).returncode == 0)
         wait_until(lambda: bool(agent.json("status")["sources"]))
         until = time.monotonic() + writing_s
-        writers = [_Writer(captured_moodle, number, until) for number in (1, 2)]
+        overtaken = threading.Event()
+        writers = [_Writer(captured_moodle, number, until, overtaken) for number in (1, 2)]
         for writer in writers:
             writer.start()
         for writer in writers:
@@ -144,9 +138,7 @@ def test_two_writers_out_of_order_with_rollbacks_and_slow_inserts_are_paid_to_th
         kill(process)
     assert _paid(ledger) == Counter(expected)
     assert len(expected) > 50
-    assert sum(writer.overtaken for writer in writers), (
-        "rows with higher ids were there before some of a slow statement"
-    )
+    assert overtaken.is_set(), "rows with higher ids were there before some of a slow statement"
     assert agent.json("ledger", "verify")["findings"] == []
 
 
