@@ -22,6 +22,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -217,7 +218,24 @@ def _become(request: dict[str, Any], files: Sequence[int]) -> None:
     os.environ.update(request["env"])
     os.chdir(request["cwd"])
     sys.argv = [request["module"], *request["words"]]
-    runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
+    _at_once(lambda: runpy.run_module(request["module"], run_name="__main__", alter_sys=True))
+
+
+def _at_once(program: Callable[[], object]) -> None:
+    """Run it and end as it does, without letting go of every object one by one, which takes as long as the program."""
+    code: object = 0
+    try:
+        program()
+    except SystemExit as end:
+        code = end.code
+    if code is not None and not isinstance(code, int):
+        sys.exit(str(code))
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit((code or 0) & 0xFF)
 
 
 if __name__ == "__main__":
