@@ -24,10 +24,18 @@ from agent.errors import ConfigError, RewardsError, TransientError
 _UNREADABLE = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InsufficientPrivilegeError)
 _REFUSED = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidPasswordError)
 _TIMED_OUT = (asyncpg.QueryCanceledError, TimeoutError)
-_LOST = (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, asyncpg.InterfaceError, OSError)
+_OUT_OF_STEP = asyncpg.InternalClientError
+"""What the server said by itself, such as that a replica ends an idle transaction, met the beginning of a statement."""
+_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    _OUT_OF_STEP,
+    OSError,
+)
 _CONFLICT = asyncpg.SerializationError
 """A replica cancels a statement that holds up its replay ("conflict with recovery")."""
-_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+_FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, _OUT_OF_STEP, OSError, TimeoutError)
 
 _WHO = """
 SELECT (SELECT system_identifier FROM pg_control_system()), (SELECT timeline_id FROM pg_control_checkpoint()),
