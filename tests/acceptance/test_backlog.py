@@ -20,11 +20,11 @@ from tests import programs
 from tests.acceptance.campus import Campus, campus, kill
 from tests.acceptance.test_delivery import CAMPUS, COMPLETED, RULES
 from tests.integration.test_catalogue_process import Served, command, serving
+from tests.lines import carried, line_to
 from tests.sites import LOG_DEFAULTS, SqliteSite
 
 EACH = 2
 """Entries of one completed lesson: points and reputation."""
-PIECE = 4096
 SAME = ("seq", "entry_id", "occurred_at", "rule_id", "currency", "amount", "kind")
 
 
@@ -62,12 +62,9 @@ class Line:
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        try:
+        async with line_to(self._connected) as port:
+            self.url = f"http://127.0.0.1:{port}"
             yield
-        finally:
-            server.close()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.fates is None:
@@ -76,8 +73,8 @@ class Line:
         fate = next(self.fates, Fate())
         there, out = await asyncio.open_connection(self._there.hostname, self._there.port)
         ways = (
-            asyncio.create_task(self._pass(reader, out, fate.up)),
-            asyncio.create_task(self._pass(there, writer, fate.down)),
+            asyncio.create_task(self._carried(reader, out, fate.up)),
+            asyncio.create_task(self._carried(there, writer, fate.down)),
         )
         done, left = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         if fate.kills and self.agent is not None and any(way.result() for way in done):
@@ -89,17 +86,10 @@ class Line:
         for each in (writer, out):
             each.close()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, left: float) -> bool:
-        """Whether it was cut, and not ended by those who speak."""
-        with contextlib.suppress(ConnectionError):
-            while piece := await reader.read(PIECE):
-                if left < len(piece):
-                    self.told["cut"] += 1
-                    return True
-                left -= len(piece)
-                writer.write(piece)
-                await writer.drain()
-        return False
+    async def _carried(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, most: float) -> bool:
+        cut = await carried(reader, writer, most)
+        self.told["cut"] += cut
+        return cut
 
 
 def learned(site: SqliteSite, lessons: int, learners: int) -> None:

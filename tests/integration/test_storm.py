@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 import signal
 import time
@@ -29,6 +30,7 @@ from catalogue.app import wall_clock
 from catalogue.store import Store
 from catalogue.verify import verify
 from tests.integration.test_catalogue_process import Served, serving
+from tests.lines import carried, line_to
 from tests.outboxes import Delivering, delivering
 from tests.servers import PostgresDatabase, free_port
 from tests.wire_builders import an_entry
@@ -54,35 +56,24 @@ class Wire:
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        try:
+        async with line_to(self._connected) as port:
+            self.url = f"http://127.0.0.1:{port}"
             yield
-        finally:
-            server.close()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         worker = urlsplit(self._dice.choice(self.workers).url)
-        left = self._dice.choice([100, 2_000, 20_000]) if self.storming and self._dice.random() < 0.15 else -1
+        left = self._dice.choice([100, 2_000, 20_000]) if self.storming and self._dice.random() < 0.15 else math.inf
         try:
             there, out = await asyncio.open_connection(worker.hostname, worker.port)
-            await asyncio.gather(self._pass(reader, out, left), self._pass(there, writer, -1))
+            await asyncio.gather(self._carried(reader, out, left), self._carried(there, writer, math.inf))
         except OSError:
             self.cut += 1
         finally:
             writer.close()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, left: int) -> None:
+    async def _carried(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, most: float) -> None:
         with contextlib.closing(writer):
-            while piece := await reader.read(4096):
-                if 0 <= left < len(piece):
-                    writer.write(piece[:left])
-                    await writer.drain()
-                    self.cut += 1
-                    return
-                left -= len(piece) if left >= 0 else 0
-                writer.write(piece)
-                await writer.drain()
+            self.cut += await carried(reader, writer, most)
 
 
 class Sender:

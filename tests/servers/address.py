@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+from tests.lines import carried, line_to
+
 
 class FloatingAddress:
     """A port of 127.0.0.1 whose connections end at the port ``leads_to``; made by `floating_address`."""
@@ -27,28 +29,22 @@ class FloatingAddress:
         mine = {writer, back}
         self._open |= mine
         try:
-            await asyncio.gather(_carried(reader, back), _carried(there, writer))
+            await asyncio.gather(_passed(reader, back), _passed(there, writer))
         finally:
             self._open -= mine
 
 
-async def _carried(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(65_536):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+async def _passed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.closing(writer):
+        await carried(reader, writer)
 
 
 @contextlib.asynccontextmanager
 async def floating_address(leads_to: int) -> AsyncIterator[FloatingAddress]:
     """An address that leads to a port of this machine."""
     address = FloatingAddress(leads_to)
-    server = await asyncio.start_server(address.connected, "127.0.0.1", 0)
-    address.port = server.sockets[0].getsockname()[1]
-    try:
-        yield address
-    finally:
-        address.fail_over(leads_to)
-        server.close()
-        await server.wait_closed()
+    async with line_to(address.connected) as address.port:
+        try:
+            yield address
+        finally:
+            address.fail_over(leads_to)

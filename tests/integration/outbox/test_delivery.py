@@ -21,6 +21,7 @@ from agent.outbox.sync import Step
 from tests.contract.catalogues import running_catalogue
 from tests.fakes import FakeCatalogue, ManualClock, Mood
 from tests.integration.outbox.conftest import points
+from tests.lines import line_to
 from tests.outboxes import BRIEF_S, LIMIT_S, Delivering, delivering
 from tests.wire_builders import CAMPUS, an_entry, entries
 from wire import keys, receipt, signing
@@ -275,10 +276,9 @@ async def test_an_answer_without_end_is_cut_off(agent: Delivering, fake: FakeCat
         await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(endless, "127.0.0.1", 0)
-    place = Place(url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    client = Client(place, key_file=agent.data_dir / "agent.ed25519", clock=ManualClock())
-    with pytest.raises(TransientError, match="longer than"):
-        await client.get_stand(campus=CAMPUS, agent="agent-1", limit_s=10 * LIMIT_S)
-    await client.close()
-    server.close()
+    async with line_to(endless) as port:
+        place = Place(url=f"http://127.0.0.1:{port}")
+        client = Client(place, key_file=agent.data_dir / "agent.ed25519", clock=ManualClock())
+        with pytest.raises(TransientError, match="longer than"):
+            await client.get_stand(campus=CAMPUS, agent="agent-1", limit_s=10 * LIMIT_S)
+        await client.close()
