@@ -104,7 +104,7 @@ async def _work(settings: Settings, *, until_caught_up: bool) -> int:
                 )
             if not code:
                 await warn_of_names(settings, agent.pipeline.rulebook, agent.writer)
-            watch.report(agent.pipeline.stands)
+            watch.report(agent.pipeline.stands, whole=not code)
         logger.info("agent_stopped", code=code)
         return code
 
@@ -129,7 +129,7 @@ def reached(pages: Iterable[Page]) -> tuple[int, int]:
     return sum(position for position, _ in read), sum(newest for _, newest in read)
 
 
-class _Watch:
+class Watch:
     """What a catch-up has come to, for the bar and the closing lines."""
 
     def __init__(self) -> None:
@@ -146,10 +146,12 @@ class _Watch:
         if self.advance is not None:
             self.advance(self)
 
-    def report(self, stands: Any) -> None:
-        """The closing lines on standard error."""
-        decided = ", ".join(f"{number} {name}" for name, number in sorted(self.outcomes.items())) or "nothing new"
-        sys.stderr.write(f"{self.counts['events']} new events, {self.counts['entries']} entries; {decided}\n")
+    def report(self, stands: Any, *, whole: bool) -> None:
+        """The closing lines on standard error; ``whole`` where every source was read to its end."""
+        came = [f"{number} {name}" for name, number in sorted(self.outcomes.items())]
+        decided = ", ".join(came) or ("nothing new" if whole else "nothing decided")
+        short = "" if whole else "; not all could be read: why is told above"
+        sys.stderr.write(f"{self.counts['events']} new events, {self.counts['entries']} entries; {decided}{short}\n")
         for name in self.sources:
             state = stands(name)
             missing = sum(gap.missing for gap in state.gaps if gap.state == "open")
@@ -158,8 +160,8 @@ class _Watch:
 
 
 @contextmanager
-def _catching_up() -> Iterator[_Watch]:
-    watch = _Watch()
+def _catching_up() -> Iterator[Watch]:
+    watch = Watch()
     if not sys.stderr.isatty():
         yield watch
         return
@@ -170,7 +172,7 @@ def _catching_up() -> Iterator[_Watch]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("catching up", total=None, told="")
 
-        def advance(now: _Watch) -> None:
+        def advance(now: Watch) -> None:
             position, newest = reached(now.sources.values())
             told = f"{position:,} of {newest:,} ids, {now.counts['entries']:,} entries"
             progress.update(task, completed=position, total=newest or None, told=told)

@@ -60,7 +60,12 @@ def _path(value: Any, info: ValidationInfo) -> Path:
 
 
 def _duration_or_off(value: Any) -> int | None:
-    return None if value == "off" else grammar.duration(value)
+    if value == "off":
+        return None
+    try:
+        return grammar.duration(value)
+    except MisfitError as error:
+        raise MisfitError(error.message, f'{error.hint}; or "off"') from None
 
 
 def _start_at(value: Any) -> Literal["now", "beginning"] | int:

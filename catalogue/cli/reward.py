@@ -84,10 +84,20 @@ def add(
         return made.model_dump(mode="json")
 
     made = with_store(settings(config, data_dir), work, owner=owner)
-    then = "learners can have it" if approve else f"approve it: rewards-catalogue reward approve CAMPUS {reward}"
     show(
-        made | {"owner": owner}, as_json=as_json, lines=lambda: [f"reward {reward} of {owner} is on the shelf; {then}"]
+        made | {"owner": owner},
+        as_json=as_json,
+        lines=lambda: [f"reward {reward} of {owner} is on the shelf; {_next(owner, reward, approved=approve)}"],
     )
+
+
+def _next(owner: str, reward: str, *, approved: bool) -> str:
+    """What is left to do until learners can have a reward; what is every campus's, each campus approves."""
+    from catalogue.rewards.model import SHARED
+
+    if owner == SHARED:
+        return f"each campus approves it: rewards-catalogue reward approve CAMPUS {reward}"
+    return "learners can have it" if approved else f"approve it: rewards-catalogue reward approve {owner} {reward}"
 
 
 @app.command()

@@ -76,3 +76,10 @@ def test_all_campuses_together_are_no_campus_but_own_rewards_and_partners(operat
     operator.types("reward", "label", "*", "brand", "acme")
     operator.types("partner", "add", "acme", "https://partner.example/orders", "--owner", "*")
     assert {row["act"] for row in operator.asks("audit", "list", "*")} == {"label.put", "partner.add"}
+
+
+def test_a_reward_on_the_shelf_tells_the_command_that_approves_it_and_no_placeholder(operator: Operator) -> None:
+    tea = ("tea", "--title", "Tea", "--price", "points=5")
+    told = [operator.types("reward", "add", owner, *tea) for owner in (CAMPUS, "*")]
+    assert told[0].endswith(f"approve it: rewards-catalogue reward approve {CAMPUS} tea\n")
+    assert told[1].endswith("each campus approves it: rewards-catalogue reward approve CAMPUS tea\n")

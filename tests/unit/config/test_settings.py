@@ -108,6 +108,13 @@ def test_durations_are_seconds_and_reconcile_can_be_off(tmp_path: Path) -> None:
     assert source.poll_interval_s == 2.0
 
 
+def test_a_reconcile_that_is_no_duration_is_told_that_it_can_be_off(tmp_path: Path) -> None:
+    (fault,) = told(tmp_path, f'{AGENT}{LOG}reconcile = "sometimes"\n')
+
+    assert fault.startswith("7:13: 'sometimes' is not a duration, write ")
+    assert fault.endswith('; or "off"')
+
+
 @pytest.mark.parametrize(
     "line",
     [
