@@ -28,7 +28,7 @@ from agent.collectors.door.turns import Turns
 from agent.collectors.inbox.readable import require_readable
 from agent.collectors.inbox.store import Inbox
 from agent.collectors.systems.base import Arrival, RefusedPostError, System
-from agent.collectors.systems.generic import request_of
+from agent.collectors.systems.generic import request_among
 from agent.config.kinds import KindTable
 from agent.config.secrets import Secret
 from agent.errors import IntegrityError, TransientError
@@ -276,11 +276,11 @@ class Door:
         now = self._clock.now()
         arrival = Arrival(source=source.name, site=source.site, number=0, received_at=now, evidence=evidence, body=body)
         try:
-            require_readable(source.system, arrival, self._kinds())
+            seen = require_readable(source.system, arrival, self._kinds())
         except RefusedPostError as error:
             self.counts[source.name, error.reason] += 1
             await self._inbox.refuse(source.name, now, evidence, error.reason, error.message, body)
-            told = {"field": error.name, "message": error.message, "hint": error.hint, "request_id": request_of(body)}
+            told = {"field": error.name, "message": error.message, "hint": error.hint, "request_id": error.request}
             return _answer(HTTPStatus.BAD_REQUEST, error.reason, {name: text for name, text in told.items() if text})
         try:
             number = 0 if self._stuck() else await self._inbox.append(source.name, now, evidence, body)
@@ -290,7 +290,10 @@ class Door:
             self.counts[source.name, "not_kept"] += 1
             return _answer(HTTPStatus.SERVICE_UNAVAILABLE, "not_kept", retry_after_s=COME_AGAIN_S)
         self.counts[source.name, "kept"] += 1
-        more: dict[str, Any] = {"dup_of": self._recent.kept(source.name, body, number), "request_id": request_of(body)}
+        more: dict[str, Any] = {
+            "dup_of": self._recent.kept(source.name, body, number),
+            "request_id": request_among(seen),
+        }
         return _answer(HTTPStatus.OK, "kept", {"number": number} | {name: one for name, one in more.items() if one})
 
     def _client(self, request: web.BaseRequest) -> Address | None:

@@ -47,12 +47,16 @@ Reason = Literal[
 
 
 class RefusedPostError(InvalidInputError):
-    """A post that is not what its system sends: ``reason`` for machines, ``field`` where one is to blame."""
+    """A post that is not what its system sends: ``reason`` for machines, ``name`` the field where one is to blame.
+
+    ``request`` is what the post calls itself, where its mapping came so far as to know.
+    """
 
     def __init__(self, reason: Reason, message: str, *, name: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.reason = reason
         self.name = name
+        self.request = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

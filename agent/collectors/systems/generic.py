@@ -52,11 +52,15 @@ class Generic:
     def observations(self, arrival: Arrival, kinds: KindTable) -> Sequence[Observation]:
         """The events of a post, in its order."""
         del kinds  # the sender names the kind itself
-        return tuple(observed(_act(data, arrival), arrival) for data in _events(arrival.body))
+        found = json_of(arrival.body)
+        try:
+            return tuple(observed(_act(data, arrival), arrival) for data in _events(found))
+        except RefusedPostError as error:
+            error.request = _request_of(found)
+            raise
 
 
-def _events(body: bytes) -> Iterator[Mapping[str, Any]]:
-    found = json_of(body)
+def _events(found: Any) -> Iterator[Mapping[str, Any]]:
     if isinstance(found, dict) and isinstance(found.get("events"), list):
         found = found["events"]
     listed = found if isinstance(found, list) else [found]
@@ -97,10 +101,10 @@ def _act(data: Mapping[str, Any], arrival: Arrival) -> Act:
         post=post,
         identifiers=_known_by(people["subject"], data.get("user")),
         facts={
-            **_request(trace),
             **_facts(_part(data, "metrics")),
             **_facts(_part(data, "facts")),
             **_submitted(submission),
+            **_request(trace),
         },
     )
 
@@ -113,7 +117,20 @@ def request_of(body: bytes) -> str:
     if _REQUEST not in body:
         return ""
     try:
-        trace = next(_events(body), {}).get("trace")
+        return _request_of(json_of(body))
+    except RefusedPostError:
+        return ""
+
+
+def request_among(seen: Sequence[Observation]) -> str:
+    """As `request_of`, by what a post was found to say."""
+    said = seen[0].facts.get(REQUEST_ID) if seen else None
+    return said if isinstance(said, str) else ""
+
+
+def _request_of(found: Any) -> str:
+    try:
+        trace = next(_events(found), {}).get("trace")
     except RefusedPostError:
         return ""
     return str(_request(trace).get(REQUEST_ID, "")) if isinstance(trace, dict) else ""

@@ -7,6 +7,8 @@ import contextlib
 import json
 import random
 import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,12 @@ from agent.collectors.door import app
 from agent.collectors.door.recent import POSTS_MAX, Recent
 from agent.collectors.inbox import file
 from agent.collectors.inbox.store import FILE_NAME, GROUP_MAX, Inbox
+from agent.collectors.systems.base import Arrival
+from agent.collectors.systems.generic import Generic
 from agent.collectors.systems.registry import SYSTEMS
+from agent.config.kinds import KindTable
 from agent.errors import IntegrityError, TransientError
-from agent.model import Evidence
+from agent.model import Evidence, Observation
 from tests.builders import NOW
 from tests.posts import HOOK, a_post, door_source, open_door
 from tests.unit.door.test_generic import event
@@ -47,6 +52,24 @@ async def test_an_answer_says_which_request_it_is_about_and_whether_the_same_byt
     assert (answers[2].status, answers[2].told["request_id"]) == (400, "r-1")
     assert answers[3].told == {"status": "kept", "number": 3}
     assert len(kept(tmp_path)) == 3, "what came before may come with more trust: it is kept all the same"
+
+
+class Hexadecimal:
+    """The canonical schema as only its mapping can read it; a `System`."""
+
+    def observations(self, arrival: Arrival, kinds: KindTable) -> Sequence[Observation]:
+        return Generic().observations(replace(arrival, body=bytes.fromhex(arrival.body.decode())), kinds)
+
+
+async def test_only_the_mapping_reads_a_post_and_that_once(tmp_path: Path) -> None:
+    trace = {"lms_event_id": "7", "request_id": "r-1"}
+    source = replace(door_source(kind="generic"), system=Hexadecimal())
+    async with open_door(tmp_path, source) as at:
+        answers = [
+            await at.post(json.dumps(one).encode().hex().encode())
+            for one in (event(trace=trace, metrics={"request_id": "theirs"}), event(trace=trace, event="Course!"))
+        ]
+    assert [(one.status, one.told["request_id"]) for one in answers] == [(200, "r-1"), (400, "r-1")]
 
 
 def test_of_posts_no_more_than_a_number_is_remembered() -> None:
