@@ -38,8 +38,9 @@ class Move(NamedTuple):
 
 
 def as_movement(move: Move | MovementRow) -> Movement:
-    """What an account folds."""
-    return Movement(move.kind, move.amount, move.ref, move.about, move.occurred_at, move.expires_at, move.owe)
+    """What an account folds: a line of the ledger as it was booked, a move as it would be."""
+    waived = move.waived if isinstance(move, MovementRow) else None
+    return Movement(move.kind, move.amount, move.ref, move.about, move.occurred_at, move.expires_at, move.owe, waived)
 
 
 def folded(rows: Iterable[MovementRow], carried: Mapping[WalletKey, Account]) -> dict[WalletKey, Account]:

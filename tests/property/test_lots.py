@@ -84,6 +84,25 @@ def test_any_interleaving_keeps_the_sums_exact_and_no_spending_goes_below_zero(m
         assert not (account.debt and account.available), "what is owed is repaid before anything is left"
 
 
+def test_a_refund_pays_what_was_owed_for_it_though_the_rest_had_expired() -> None:
+    account = Account()
+    account.credit("award", 10, 100)
+    account.spend("a", 4)
+    account.expire("award", 6)
+    account.reverse("award", 10, owe=True)
+    assert account.debt == 4
+    account.refund("a", 4, at=150)
+    assert (account.balance, account.debt) == (0, 0)
+
+
+def test_a_refund_that_is_booked_is_folded_as_it_was_booked() -> None:
+    account = Account()
+    account.credit("award", 10, None)
+    account.spend("a", 10)
+    account.move(Movement("refund", 10, "r", "a", 50, None, owe=True, waived=-3))
+    assert (account.balance, account.waived) == (7, -3)
+
+
 def test_a_refund_restores_the_lot_it_came_from() -> None:
     account = Account()
     account.credit("late", 10, 200)

@@ -19,7 +19,8 @@ class Movement(NamedTuple):
 
     ``kind`` is award, reversal or adjustment (of an agent's chain), spend, expiry or refund (the other book). ``ref``
     is its name, ``about`` the name of the lot or the spend it concerns. ``owe`` tells of what is taken back whose loss
-    it is where it is not there any more.
+    it is where it is not there any more. ``waived`` is by how much a movement that is booked changed what nobody owes;
+    None where that is still to be worked out.
     """
 
     kind: str
@@ -29,6 +30,7 @@ class Movement(NamedTuple):
     at: int
     expires_at: int | None
     owe: bool
+    waived: int | None = None
 
 
 class OverspentError(ValueError):
@@ -36,7 +38,10 @@ class OverspentError(ValueError):
 
 
 class Lot:
-    """One credit: ``left`` of its ``amount``. ``expires_at`` None is never; ``waived`` was taken back and not owed."""
+    """One credit: ``left`` of its ``amount``. ``expires_at`` None is never.
+
+    ``waived`` is what was spent of it, was taken back and is not owed: a refund of that spend gives nothing of it.
+    """
 
     __slots__ = ("amount", "expired", "expires_at", "left", "order", "ref", "waived")
 
@@ -104,14 +109,14 @@ class Account:
             OverspentError: it spends or refunds more than there is.
         """
         before = self._waived
-        kind, amount, ref, about, at, expires_at, owe = movement
+        kind, amount, ref, about, at, expires_at, owe, waived = movement
         match kind:
             case "expiry":
                 self.expire(about, -amount)
             case "spend":
                 self.spend(ref, -amount)
             case "refund":
-                self.refund(about, amount, at=at)
+                self.refund(about, amount, at=at, waived=waived)
             case _ if amount > 0:
                 self.credit(ref, amount, expires_at)
             case "reversal":
@@ -147,10 +152,11 @@ class Account:
         lot.left -= found
         gone = min(lot.expired, amount - found)
         missing = amount - found - gone
-        if not owe:
-            gone, missing = gone + missing, 0
-        self._waive(lot, gone)
-        self.take(missing)
+        self._waived += gone
+        if owe:
+            self.take(missing)
+        else:
+            self._waive(lot, missing)
 
     def spend(self, ref: str, amount: int) -> None:
         """Use the lots that expire first.
@@ -162,8 +168,10 @@ class Account:
             raise OverspentError(f"{amount} of {self.available}")
         self._spends[ref] = self._draw(amount)
 
-    def refund(self, ref: str, amount: int, *, at: int) -> None:
+    def refund(self, ref: str, amount: int, *, at: int, waived: int | None = None) -> None:
         """Give back of a spend, last used first; a lot that is over ``at`` then lives `GRACE_S` more.
+
+        One that is booked is folded as it was booked: ``waived`` is what it gave back less, as a number below zero.
 
         Raises:
             OverspentError: more than was spent and not refunded yet.
@@ -171,6 +179,7 @@ class Account:
         parts = self._spends.get(ref, [])
         if amount > sum(part for _, part in parts):
             raise OverspentError(f"refund of {amount}, more than {ref} spent")
+        booked = None if waived is None else -waived
         while amount:
             name, part = parts.pop()
             back = min(part, amount)
@@ -178,7 +187,8 @@ class Account:
             if part > back:
                 parts.append((name, part - back))
             lot = self._lots[name]
-            forgiven = min(lot.waived, back)
+            forgiven = min(max(lot.waived, 0) if booked is None else booked, back)
+            booked = None if booked is None else booked - forgiven
             self._waive(lot, -forgiven)  # what nobody owed is not given twice
             if lot.expires_at is not None and lot.expires_at <= at:
                 lot.expires_at = at + GRACE_S
