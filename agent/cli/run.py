@@ -32,9 +32,8 @@ def run(
 ) -> None:
     """Read the sources, decide, record, deliver.
 
-    Without --until-caught-up it runs until it is told to stop (SIGTERM); SIGHUP reads the rules again, as does
-    a change of their files. Stop and start
-    it as you like: nothing is lost and nothing is paid twice.
+    Without --until-caught-up it runs until it is told to stop (SIGTERM); SIGHUP reads the rules again, as does a
+    change of their files. Stop and start it as you like: nothing is lost and nothing is paid twice.
 
     Exit codes: 0 done; 1 the machine or the network must cure it; 2 an edit must; 3 a log is not the log it was.
     """

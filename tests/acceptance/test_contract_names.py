@@ -97,19 +97,37 @@ def test_a_service_ends_with_2_only_where_the_fault_was_there_at_its_start(tmp_p
 def test_a_name_that_comes_to_mean_two_things_costs_what_names_it_and_nothing_else(
     tmp_path: Path, site: SqliteSite
 ) -> None:
-    agent = _agent(tmp_path / "a", site, 'cohorts = ["P2"]')
+    put(site, "cohort", id=3, name="crew", idnumber="")
+    put(site, "cohort_members", cohortid=3, userid=5001)
+    agent = _agent(tmp_path / "a", site, 'cohorts = ["crew"]')
     other = f'\n[[rule]]\nid = "all"\non = \'{VIEWED_SAFELY}\'\naward = 1\nonce_per = "event"\n'
     rules = agent.directory / "rules.toml"
     rules.write_text(rules.read_text() + other)
     agent.catch_up()
     assert [row["amount"] for row in agent.export()] == ["5", "1", "5", "1"]
-    put(site, "cohort", id=3, name="P2", idnumber="")
+    put(site, "cohort", id=4, name="crew", idnumber="P4")
     log(site, 10_000_003, eventname=VIEWED_SAFELY, userid=5001, courseid=902, contextinstanceid=905)
     done = agent.command("run", "--until-caught-up")
-    assert "'P2' is ambiguous in moodle: it means cohort 2 (pilot, idnumber P2); cohort 3 (P2)" in done.stderr
+    assert "'crew' is ambiguous in moodle: it means cohort 3 (crew); cohort 4 (crew, idnumber P4)" in done.stderr
     assert "nothing is paid by it" in done.stderr
     assert [row["amount"] for row in agent.export()][4:] == ["1"]
     (doubt,) = agent.json("status")["rules"]["doubtful_names"]
-    assert "'P2' is ambiguous in moodle" in doubt
+    assert "'crew' is ambiguous in moodle" in doubt
     assert agent.command("rules", "check", "--site", check=False).returncode == 2
-    assert "P2" in agent.command("doctor", check=False).stdout
+    assert "crew" in agent.command("doctor", check=False).stdout
+
+
+def test_an_idnumber_is_meant_before_a_name_and_rules_check_site_tells_what_is_not(
+    tmp_path: Path, site: SqliteSite
+) -> None:
+    put(site, "cohort", id=3, name="P2", idnumber="")
+    put(site, "cohort_members", cohortid=3, userid=5002)
+    log(site, 10_000_003, eventname=VIEWED_SAFELY, userid=5002, courseid=901, contextinstanceid=903)
+    agent = _agent(tmp_path / "a", site, 'cohorts = ["P2"]')
+    agent.catch_up()
+    assert [row["learner"] for row in agent.export()] == ["moodle:5001", "moodle:5001"]
+    checked = agent.json("rules", "check", "--site")
+    assert (checked["ok"], checked["site"]["moodle"]["ambiguous"]) == (True, [])
+    (told,) = checked["site"]["moodle"]["beside"]
+    assert "'P2' means cohort 2 (pilot, idnumber P2) by its idnumber, not cohort 3 (P2)" in told["told"]
+    assert checked["site"]["moodle"]["audiences"][0]["people"] == 0

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from agent.collectors.logstore.lookups.agreement import agreed_since
 from agent.collectors.logstore.options import Asked
 from agent.collectors.logstore.reading.members import cohorts_of
 from agent.errors import ConfigError
+from agent.model import Selector
 from tests.sites import VIEWED, HandClock, Site, collecting, log, put, read, wanting
 
 BOTH = Asked(cohorts=("rewards",), profile_field="consent")
@@ -56,7 +59,7 @@ async def test_without_the_right_to_a_table_only_a_yes_from_the_other_is_known(
 
 async def test_a_cohort_of_two_meanings_is_nobodys_agreement(site: Site, clock: HandClock) -> None:
     people(site)
-    put(site, "cohort", id=6, name="rewards", idnumber="old")
+    put(site, "cohort", id=6, name="crew", idnumber="rewards")
     async with collecting(site.options(), clock, asked=BOTH) as collector:
         with pytest.raises(ConfigError, match=r"\[privacy\] agreed: 'rewards' is ambiguous in moodle"):
             await collector.require(wanting(VIEWED))
@@ -69,6 +72,25 @@ async def test_a_cohort_of_two_meanings_is_nobodys_agreement(site: Site, clock: 
 )  # fmt: skip
 def test_only_a_clear_yes_or_a_date_is_an_agreement(text: str, since: int | None) -> None:
     assert agreed_since(text) == since
+
+
+async def test_the_name_of_a_cohort_that_is_the_idnumber_of_another_says_nothing_of_its_members(
+    site: Site, clock: HandClock
+) -> None:
+    people(site)
+    put(site, "cohort", id=6, name="rewards", idnumber="old")
+    put(site, "cohort_members", id=3, cohortid=6, userid=37, timeadded=7000)
+    named = (Selector(by="cohorts", name="rewards", where="rules.toml:9:1"),)
+    demand = replace(wanting(VIEWED, facts=["cohorts"]), selectors=named)
+    async with collecting(site.options(), clock, asked=BOTH) as collector:
+        await collector.require(demand)
+        seen, _ = await read(collector, demand=demand)
+    assert {user: since for one in seen for user, since in one.agreed.items()} == {
+        "35": 5000, "36": 0, "37": None, "38": None
+    }  # fmt: skip
+    cohorts = [words for one in seen for name, words in one.facts.items() if name.startswith("cohorts:")]
+    assert cohorts == [("rewards", "Rewards"), (), ("Others", "old"), ()]
+    assert await cohorts_of(site.options(), "37") == frozenset({"Others", "old"})
 
 
 async def test_in_which_cohorts_somebody_is_can_be_asked_at_any_moment(site: Site) -> None:

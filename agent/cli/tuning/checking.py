@@ -43,7 +43,8 @@ def check(
     Examples in the rules are tried. Warnings are told too and break nothing: conditions that contradict each other,
     rules that others make pointless, limits that never act, facts that no configured source supplies. With --site the
     database is asked, read-only: names of courses, categories, cohorts and roles that mean nothing there are warnings,
-    names that mean several things are faults.
+    names that mean several things are faults. A cohort is meant by its idnumber, else by its name: a name that is
+    another's idnumber is told.
 
     With a configuration a `min_trust` that none of its sources reaches is a fault, too: the agent runs with such a
     rule, and holds all of it for approval.
@@ -93,6 +94,11 @@ async def _site(settings: Settings, rules: RuleFile, rulebook: Rulebook) -> dict
             "audiences": [{key: getattr(one, key) for key in _REACH} for one in reach],
             "unknown": [],
             "ambiguous": [_named(one.selector, one.means) for one in named[source.name] if len(one.means) > 1],
+            "beside": [
+                _named(one.selector, one.means) | {"beside": list(one.beside), "told": one.told_beside()}
+                for one in named[source.name]
+                if one.beside
+            ],
         }
     for one in unknown(named):
         found[one.source]["unknown"].append(_named(one.selector) | {"told": one.told("there")})
@@ -120,7 +126,7 @@ def _show(seen: dict[str, dict[str, Any]]) -> None:
     for source, found in seen.items():
         note(f"in {source}, as it is now (people: not deleted; roles are not looked at):")
         emit(found["audiences"], _REACH, json=False, empty="no rules")
-        for one in found["unknown"]:
+        for one in (*found["unknown"], *found["beside"]):
             note(f"warning: {one['told']}")
         for one in found["ambiguous"]:
             note(f"{one['where']}: {one['name']!r} is ambiguous: it means {'; '.join(one['means'])}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from agent.collectors.cohorts import called
 from agent.collectors.logstore.dialects.connect import database_for
-from agent.collectors.logstore.dialects.database import Database, Query, Rows, Unreadable
+from agent.collectors.logstore.dialects.database import Database, Query, Row, Rows, Unreadable
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.collectors.numbers import whole_number
 from agent.errors import ConfigError
@@ -34,10 +35,21 @@ Meanings = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """A name and everything it means in one LMS: none is unknown, several are ambiguous."""
+    """A name and everything it means in one LMS: none is unknown, several are ambiguous.
+
+    ``beside`` are cohorts that have it for a name where another has it for an idnumber: those are not meant.
+    """
 
     selector: Selector
     means: tuple[str, ...]
+    beside: tuple[str, ...] = ()
+
+    def told_beside(self) -> str:
+        """In a sentence with its place in the file; empty where nothing else is called so."""
+        if not self.beside:
+            return ""
+        said = f"{self.selector.where}: {self.selector.name!r} means {'; '.join(self.means)} by its idnumber"
+        return f"{said}, not {'; '.join(self.beside)}, which only has it for a name"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,10 +146,18 @@ async def meanings(database: Database, selectors: Iterable[Selector]) -> tuple[N
     asked = {by: query for by, query in _queries(database, wanted).items() if any(one.by == by for one in wanted)}
     async with database.snapshot():
         answers = await database.fetch_all([*asked.values()])
-    means = {
-        by: _READ[by](answer) for by, answer in zip(asked, answers, strict=True) if not isinstance(answer, Unreadable)
-    }
-    return tuple(Named(selector=one, means=tuple(means[one.by].get(one.name, ()))) for one in wanted if one.by in means)
+    read = {by: answer for by, answer in zip(asked, answers, strict=True) if not isinstance(answer, Unreadable)}
+    means = {by: _READ[by](rows) for by, rows in read.items()}
+    beside = shadowed_cohorts(read.get("cohorts", []))
+    return tuple(
+        Named(
+            selector=one,
+            means=tuple(means[one.by].get(one.name, ())),
+            beside=tuple(beside.get(one.name, ())) if one.by == "cohorts" else (),
+        )
+        for one in wanted
+        if one.by in means
+    )
 
 
 def _queries(database: Database, wanted: Sequence[Selector]) -> Mapping[str, Query]:
@@ -192,12 +212,19 @@ def meaning_of_categories(rows: Rows) -> Meanings:
 
 
 def meaning_of_cohorts(rows: Rows) -> Meanings:
-    """Rows of (id, name, idnumber)."""
-    return _gathered(
-        (name, f"cohort {row[0]} ({row[1]}{f', idnumber {row[2]}' if row[2] else ''})")
-        for row in rows
-        for name in (row[1], row[2])
-    )
+    """Rows of (id, name, idnumber): by the idnumber, else by the name."""
+    numbers = frozenset(row[2] for row in rows)
+    return _gathered((word, _cohort(row)) for row in rows for word in called(row[2], row[1], numbers))
+
+
+def shadowed_cohorts(rows: Rows) -> Meanings:
+    """Of rows of (id, name, idnumber) those whose name is the idnumber of another."""
+    numbers = frozenset(row[2] for row in rows)
+    return _gathered((row[1], _cohort(row)) for row in rows if row[1] in numbers and row[1] != row[2])
+
+
+def _cohort(row: Row) -> str:
+    return f"cohort {row[0]} ({row[1]}{f', idnumber {row[2]}' if row[2] else ''})"
 
 
 def meaning_of_roles(rows: Rows) -> Meanings:

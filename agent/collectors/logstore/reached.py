@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from agent.collectors.cohorts import called
 from agent.collectors.logstore.dialects.connect import database_for
 from agent.collectors.logstore.dialects.database import Answer, Database, Query, Rows, Unreadable
 from agent.collectors.logstore.lookups.base import rows_of
@@ -97,7 +98,8 @@ class _Campus:
         ]
 
     def _members(self, names: Sequence[str]) -> list[int]:
-        return [row[0] for row in self._cohorts if row[1] in names or (row[2] and row[2] in names)]
+        numbers = frozenset(row[2] for row in self._cohorts)
+        return [row[0] for row in self._cohorts if not frozenset(called(row[2], row[1], numbers)).isdisjoint(names)]
 
 
 def _named_categories(rows: Rows) -> dict[str, list[int]]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from agent.collectors.cohorts import called
 from agent.collectors.moodlews.typed import integer as _int
 from agent.collectors.moodlews.typed import number as _number
 from agent.collectors.moodlews.typed import table as _table
@@ -372,10 +373,9 @@ def handed_in_of(answer: object) -> HandedIn:
 
 def cohorts_of(answer: object) -> dict[int, tuple[str, ...]]:
     """`core_cohort_get_cohorts`: by what each is named, its idnumber first."""
-    return {
-        _int(one, "id"): tuple(name for name in (str(one.get("idnumber") or ""), _text(one, "name")) if name)
-        for one in _tables(answer)
-    }
+    found = [(_int(one, "id"), str(one.get("idnumber") or ""), _text(one, "name")) for one in _tables(answer)]
+    numbers = frozenset(idnumber for _, idnumber, _ in found)
+    return {cohort: called(idnumber, name, numbers) for cohort, idnumber, name in found}
 
 
 def members_of(answer: object) -> dict[int, frozenset[int]]:

@@ -77,11 +77,11 @@ async def test_the_attempt_is_that_of_the_submission_and_not_of_the_newest(tmp_p
         assert at.at.balances() == {"35": 10}
 
 
-async def test_cohorts_open_audiences_and_are_asked_for_once(tmp_path: Path) -> None:
+async def test_cohorts_open_audiences_by_idnumber_before_name_and_are_asked_for_once(tmp_path: Path) -> None:
     async with hosted(tmp_path, PILOT) as at:
         assignment(at)
         put(at.site, "cohort", id=5, name="Pilot group", idnumber="pilot")
-        put(at.site, "cohort", id=6, name="Others", idnumber="")
+        put(at.site, "cohort", id=6, name="pilot", idnumber="")
         put(at.site, "cohort_members", id=1, cohortid=5, userid=LEARNER)
         put(at.site, "cohort_members", id=2, cohortid=6, userid=36)
         await at.post(hand_in(at, 1, DUE), hand_in(at, 2, DUE, learner=36), hand_in(at, 3, DUE + 1, nth=1))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from agent.collectors.cohorts import called
 from agent.collectors.logstore.dialects.database import Answer, Unreadable
 from agent.collectors.logstore.lookups.base import Batch, LookUp
-from agent.collectors.logstore.lookups.people import rounds_until_known
+from agent.collectors.logstore.lookups.people import numbers_in, numbers_query, rounds_until_known
 from agent.collectors.logstore.options import Asked
 from agent.collectors.numbers import whole_number
 from agent.collectors.systems.base import TIME_MAX
@@ -39,6 +40,7 @@ def agreement(batch: Batch) -> LookUp:
     if asked.cohorts:
         marks = ",".join("?" * len(asked.cohorts))
         queries.append(batch.schema.query(_MEMBERS, *asked.cohorts, *asked.cohorts, marks=marks, ids=ids))
+        queries.append(numbers_query(batch, asked.cohorts))
     if asked.profile_field:
         queries.append(batch.schema.query(_SAID, asked.profile_field, marks="?", ids=ids))
     answers = yield queries
@@ -58,9 +60,9 @@ def _since(asked: Asked, answers: list[Answer]) -> dict[int, int]:
     found: dict[int, int] = {}
     left = list(answers)
     if asked.cohorts:
-        members = left.pop(0)
+        members, numbers = left.pop(0), numbers_in(left.pop(0))
         for user, added, idnumber, name in () if isinstance(members, Unreadable) else members:
-            if not {idnumber, name}.isdisjoint(asked.cohorts):
+            if not frozenset(called(idnumber, name, numbers)).isdisjoint(asked.cohorts):
                 found[user] = min(int(added or 0), found.get(user, int(added or 0)))
     for said in left:
         for user, text in () if isinstance(said, Unreadable) else said:

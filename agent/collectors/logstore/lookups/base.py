@@ -21,11 +21,13 @@ class Batch:
     ``profile`` gives the profile fields of the roles and facts that are asked for (see `Demand`). ``parents`` are
     sections that lie in another one, and which: the look-up of activities fills it with its first answers, or says
     with ``nested`` that nobody may tell us.
+    ``cohorts`` are those that the rules name.
     ``link_by`` names what tells one person from another in several sites, ``asked`` what says that somebody agreed.
     """
 
     __slots__ = (
         "asked",
+        "cohorts",
         "drafts",
         "facts",
         "kinds",
@@ -49,6 +51,7 @@ class Batch:
     ) -> None:
         self.drafts = drafts
         self.facts = demand.facts
+        self.cohorts = sorted({one.name for one in demand.selectors if one.by == "cohorts"})
         self.profile = {name: field for name, field in demand.profile.items() if name in demand.facts}
         self.schema = schema
         self.kinds = kinds

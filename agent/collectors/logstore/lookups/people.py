@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from agent.collectors.cohorts import called
 from agent.collectors.logstore.dialects.database import Answer, Query, Row, Schema, Unreadable
 from agent.collectors.logstore.lookups.base import Batch, LookUp, rows_of
 from agent.collectors.logstore.lookups.profiles import ROUNDS, roles_asked
@@ -21,6 +22,7 @@ _COHORTS = (
     "SELECT m.userid, c.idnumber, c.name FROM {cohort_members} m JOIN {cohort} c ON c.id = m.cohortid "
     "WHERE m.userid IN ([ids]) ORDER BY c.id"
 )
+_NUMBERS = "SELECT idnumber FROM {cohort} WHERE idnumber IN ([marks])"
 _STAFF = (
     "SELECT ra.userid, ra.contextid, r.shortname, r.archetype FROM {role_assignments} ra "
     "JOIN {role} r ON r.id = ra.roleid WHERE r.archetype IN ('manager', 'editingteacher', 'teacher') "
@@ -47,12 +49,12 @@ def people(batch: Batch) -> LookUp:
     with_roles, with_cohorts = batch.wants("staff", "roles", "by_staff"), batch.wants("cohorts")
     answers = yield [
         batch.schema.query(_DELETED, ids=ids),
-        *([batch.schema.query(_COHORTS, ids=ids)] if with_cohorts else []),
+        *([batch.schema.query(_COHORTS, ids=ids), numbers_query(batch, batch.cohorts)] if with_cohorts else []),
         *(_role_queries(batch.schema, ids, courses, all_roles=batch.wants("roles")) if with_roles else []),
     ]
     deleted = {row[0]: row[1] for row in rows_of(answers[0])}
     if with_cohorts:
-        _cohorts(batch, answers[1])
+        _cohorts(batch, answers[1], numbers_in(answers[2]))
     roles = Roles(answers[-3:]) if with_roles else None
     _mark(batch, deleted, roles if "staff" in batch.facts else None)
     if roles is not None and roles.readable and "by_staff" in batch.facts:
@@ -138,12 +140,22 @@ def _contexts(path: str | None) -> frozenset[int]:
     return frozenset(int(part) for part in (path or "").split("/") if part)
 
 
-def _cohorts(batch: Batch, answer: Answer) -> None:
+def numbers_query(batch: Batch, names: Sequence[str]) -> Query:
+    """Which of the ``names`` that are asked for are idnumbers: in any order of the page, those mean what has them."""
+    return batch.schema.query(_NUMBERS, *names, marks=",".join("?" * len(names)) or "NULL")
+
+
+def numbers_in(answer: Answer) -> frozenset[str]:
+    """The idnumbers that `numbers_query` found."""
+    return frozenset(row[0] for row in rows_of(answer))
+
+
+def _cohorts(batch: Batch, answer: Answer, numbers: frozenset[str]) -> None:
     if isinstance(answer, Unreadable):
         return
     named: dict[str, list[str]] = {}
     for user, idnumber, name in answer:
-        named.setdefault(str(user), []).extend(text for text in (idnumber, name) if text)
+        named.setdefault(str(user), []).extend(called(idnumber, name, numbers))
     for draft in batch.drafts:
         for person in set(draft.people.values()):
             draft.facts[f"cohorts:{person}"] = tuple(dict.fromkeys(named.get(person, ())))
