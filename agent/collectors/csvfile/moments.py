@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from agent.collectors.csvfile.cells import Problem
-from agent.collectors.systems.base import AHEAD_MAX_S, TIME_MAX
+from agent.collectors.systems.base import AHEAD_MAX_S, TIME_MAX, from_iso
 
 EARLIEST = 946_684_800
 """2000-01-01: what is older is no learning event of ours."""
@@ -30,7 +29,7 @@ def moment(cell: str, *, now: int, zone: ZoneInfo | None) -> int | Problem:
     if _NUMBER.fullmatch(cell):
         return _of_a_sheet(float(cell))
     try:
-        found = datetime.fromisoformat(cell if len(cell) <= _LONGEST else "")
+        found = from_iso(cell if len(cell) <= _LONGEST else "")
     except ValueError:
         return Problem("this is not a time", "write seconds since 1970, or 2026-09-01T09:00:00+02:00")
     if found.tzinfo is None:

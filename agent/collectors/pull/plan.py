@@ -12,6 +12,7 @@ import orjson
 
 from agent.collectors.inbox.pulls import Fetched
 from agent.collectors.pull.client import Answer
+from agent.collectors.systems.base import from_iso
 from agent.errors import IntegrityError, TransientError
 
 DUE_MAX = 50_000
@@ -197,7 +198,7 @@ def seconds(value: object) -> int | None:
     if isinstance(value, int | float):
         return int(value) if 0 <= value < 10**11 else None
     try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        moment = from_iso(value) if isinstance(value, str) else None
         at = int(moment.timestamp()) if moment is not None and moment.tzinfo is not None else -1
     except (ValueError, OverflowError):
         return None

@@ -6,6 +6,7 @@ reader of the inbox (what does it say?), and must answer alike.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -195,14 +196,18 @@ def text_in(data: Mapping[str, Any], name: str, *, most: int = TEXT_MAX) -> str 
 
 
 def epoch_of(value: object, name: str, received_at: int) -> int:
-    """A time as seconds since 1970: whole seconds, or ISO 8601 with a zone.
+    """A time as whole seconds since 1970, from seconds or ISO 8601 with a zone; parts of a second are dropped.
 
     Raises:
         RefusedPostError: it is neither, has no zone, is in milliseconds, or lies more than a day ahead.
     """
-    if isinstance(value, str) and not value.strip().removeprefix("-").isdigit():
+    if isinstance(value, str):
+        value = _PARTS.sub("", value.strip())
+    elif isinstance(value, float) and abs(value) <= TIME_MAX:
+        value = int(value)
+    if isinstance(value, str) and not value.removeprefix("-").isdigit():
         try:
-            moment = datetime.fromisoformat(value.strip())
+            moment = from_iso(value)
         except ValueError:
             raise RefusedPostError("time_invalid", f"{name} is not a time", name=name, hint=_TIMES) from None
         if moment.tzinfo is None:
@@ -223,6 +228,17 @@ def epoch_of(value: object, name: str, received_at: int) -> int:
     return seconds
 
 
+def from_iso(text: str) -> datetime:
+    """A time in ISO 8601; RFC 3339 allows a small `z` too, which Python does not read.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return datetime.fromisoformat(text.strip().upper())
+
+
+_PARTS = re.compile(r"(?<=^\d{10})\.\d+$", re.ASCII)
+"""Parts of a second, behind seconds in digits."""
 _TIMES = "send seconds since 1970 (UTC), or ISO 8601 with a zone such as 2026-09-01T09:00:00Z"
 
 

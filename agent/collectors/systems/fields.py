@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from agent.collectors import numbers
-from agent.collectors.systems.base import TIME_MAX, epoch_of, invalid, missing, text_in
+from agent.collectors.systems.base import epoch_of, invalid, missing, text_in
 from agent.model import Fact
 
 ID_MAX = 500
@@ -74,7 +74,7 @@ def per_cent(share: Fraction | int) -> int | Fraction:
 
 
 def moment(data: Mapping[str, Any], names: tuple[str, ...], received_at: int) -> int | None:
-    """The first of the named times that is there, as whole seconds since 1970; parts of a second are dropped.
+    """The first of the named times that is there, as whole seconds since 1970.
 
     Raises:
         RefusedPostError: as `epoch_of`.
@@ -83,8 +83,6 @@ def moment(data: Mapping[str, Any], names: tuple[str, ...], received_at: int) ->
         value = data.get(name)
         if value is None or value == "":
             continue
-        if isinstance(value, float) and abs(value) <= TIME_MAX:
-            value = int(value)
         return epoch_of(value, name, received_at)
     return None
 

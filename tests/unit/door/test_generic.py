@@ -74,6 +74,25 @@ def test_without_an_id_the_fact_is_who_what_where_and_when() -> None:
     assert found.natural_key[-1] == str(found.occurred_at)
 
 
+@pytest.mark.parametrize(
+    "at",
+    [
+        1_789_995_600,
+        1_789_995_600.75,
+        "1789995600",
+        "1789995600.123456",
+        "2026-09-21T13:00:00z",
+        "2026-09-21 13:00:00.999999999Z",
+        "2026-09-21T15:00:00,5+0200",
+        "20260921T130000Z",
+    ],
+)
+def test_one_moment_is_one_fact_however_it_is_written(at: object) -> None:
+    (found,) = seen(event(occurred_at=at, trace=None))
+    (plain,) = seen(event(occurred_at="2026-09-21T13:00:00Z", trace=None))
+    assert (found.occurred_at, found.natural_key) == (1_789_995_600, plain.natural_key)
+
+
 def test_roles_beside_the_learner_are_taken_over() -> None:
     (found,) = seen(event(people={"referrer": {"id": "9"}, "actor": "8", "subject": "7"}))
     assert found.people == {"subject": "12345", "referrer": "9", "actor": "8"}
@@ -110,6 +129,9 @@ def test_a_submission_is_measured_and_its_text_is_not_kept() -> None:
         (event(occurred_at="yesterday"), "time_invalid", "occurred_at"),
         (event(occurred_at="2026-09-21T13:00:00"), "time_invalid", "occurred_at"),
         (event(occurred_at=None), "field_missing", "occurred_at"),
+        (event(occurred_at="1789995600.1.2"), "time_invalid", "occurred_at"),
+        (event(occurred_at="1789995600."), "time_invalid", "occurred_at"),
+        (event(occurred_at="1789995600000.5"), "time_invalid", "occurred_at"),
         (event(context=[]), "field_invalid", "context"),
         (event(metrics={"Score": 1}), "field_invalid", "Score"),
         (event(metrics={"score": {"a": 1}}), "field_invalid", "score"),
