@@ -253,8 +253,8 @@ class Decision:
 class Said:
     """The newest decision of one rule for one recipient of an event that was seen before.
 
-    ``number`` is the decision's, ``hold`` and ``open`` say what it waits for and whether it still does, ``unknown``
-    whether a condition looked at a fact that was not there.
+    ``number`` is the decision's, ``hold`` says what it waits for, ``open`` that no person has settled it (another
+    act may have closed it), ``unknown`` whether a condition looked at a fact that was not there.
     """
 
     rule_id: str

@@ -10,7 +10,7 @@ from agent.engine import fairness
 from agent.engine.earning import sets
 from agent.engine.evaluate import WOULD_BE_HELD, Verdict
 from agent.engine.past import brake, following, undo
-from agent.engine.past.answer import Claim, amounts_of, answer_to
+from agent.engine.past.answer import Claim, amounts_of, answer_to, closed_by
 from agent.engine.past.state import State
 from agent.engine.past.undo import AGAIN, OBJECT, UNDONE
 from agent.engine.quota import CALENDAR, ROLLING, SCOPE, SHADOW, Places
@@ -273,9 +273,7 @@ def _booked(verdict: Verdict, state: State, prefix: str, *, held: str = "") -> D
         checks=checks,
         postings=paid,
         uses=uses,
-        supersedes=state.holds.pop((rule.id, learner, scope), ())
-        if state.holds and not (prefix or _keeps_holds(rule))
-        else (),
+        supersedes=closed_by(claim, rule.id, scope, state) if state.holds and not (prefix or keeps_holds(rule)) else (),
         message=message(rule.spec.message, seen),
     )
 
@@ -287,7 +285,8 @@ def _reserved(held: Decision, paid: tuple[Posting, ...], uses: tuple[Use, ...], 
     return replace(held, postings=paid, uses=(*uses, *others), reserves=uses, generation=generation)
 
 
-def _keeps_holds(rule: CompiledRule) -> bool:
+def keeps_holds(rule: CompiledRule) -> bool:
+    """Whether an award of the rule leaves what waits open, because that may make a further one."""
     return rule.form is not None and rule.form.keeps_holds
 
 

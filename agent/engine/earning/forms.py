@@ -176,4 +176,5 @@ def _comeback(rule_id: str, days: int, closed: Days) -> Form:
         due=due,
         said=f"Only after {days} days without.",
         scope=("ever",),
+        keeps_holds=True,
     )

@@ -34,6 +34,16 @@ class Answer(NamedTuple):
     until: int | None = None
 
 
+def closed_by(claim: Claim, rule_id: str, scope: str, state: State) -> tuple[int, ...]:
+    """The holds that an award closes, just booked: those of its scope, once nothing more can be paid in that."""
+    holds = (rule_id, claim.learner, scope)
+    if holds not in state.holds:
+        return ()
+    once, bucket = claim.places[0]
+    used = state.uses.totals.get(once.key(bucket, claim.learner, claim.prefix), 0)
+    return state.holds.pop(holds) if used >= once.maximum else ()
+
+
 def amounts_of(postings: Iterable[Posting]) -> dict[str, int]:
     """What each unit of a quota counts of an award."""
     amounts = {AWARDS: 1}

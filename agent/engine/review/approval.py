@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from agent.engine.booking import State, ask
+from agent.engine.booking import State, ask, keeps_holds
 from agent.engine.earning import sets
 from agent.engine.earning.sets import Act, Due
 from agent.engine.evaluate import places
 from agent.engine.past import undo
-from agent.engine.past.answer import Claim, amounts_of, answer_to
+from agent.engine.past.answer import Claim, amounts_of, answer_to, closed_by
 from agent.engine.quota import Places
 from agent.engine.recognition import asked
 from agent.engine.review.adjusting import adjusted
@@ -57,7 +57,7 @@ def approve(
     """What approving a held decision about an act of a ``source`` comes to: awarded, or refused with the full quota.
 
     Pays what the version that held it promised; caps are those of the version in force. An approval is above the
-    budget, and counts in it. `supersedes` names every open hold of the scope, the approved one among them.
+    budget, and counts in it. `supersedes` names the other holds of its scope, once that is used up.
     ``wanted`` are amounts (smallest units by currency) instead of the promised ones.
 
     Raises:
@@ -81,22 +81,20 @@ def approve(
         if not due.awards:
             return replace(settled, reason=due.told, notes=notes)
         found = sets.allowed(found, due)
-    answer = answer_to(
-        Claim(
-            learner=decision.learner,
-            at=decision.uses[0].at,
-            postings=decision.postings,
-            places=found,
-            calendar=now.calendar,
-            prefix="",
-            approved=True,
-            generation=decision.generation if decision.reserves else -1,
-        ),
-        state,
+    claim = Claim(
+        learner=decision.learner,
+        at=decision.uses[0].at,
+        postings=decision.postings,
+        places=found,
+        calendar=now.calendar,
+        prefix="",
+        approved=True,
+        generation=decision.generation if decision.reserves else -1,
     )
+    answer = answer_to(claim, state)
     if answer.quota is not None:
         return replace(settled, reason=answer.quota.label, until=answer.until, notes=notes)
-    key = (decision.rule_id, decision.learner, decision.scope)
+    keeps = keeps_holds(_promised(decision, held_under)[0])
     return replace(
         settled,
         outcome=Outcome.awarded,
@@ -104,7 +102,7 @@ def approve(
         generation=answer.generation,
         postings=answer.postings,
         uses=(*answer.uses, *(use for use in decision.uses if undo.is_object(use))),
-        supersedes=state.holds.pop(key, ()),
+        supersedes=() if keeps else closed_by(claim, decision.rule_id, decision.scope, state),
         message=decision.message,
         notes=notes,
     )

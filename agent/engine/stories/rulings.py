@@ -77,8 +77,8 @@ def settle(ruling: Ruling, teller: Teller) -> list[Decision]:
         raise InvalidInputError(f"what {held.rule_id} held of event {ruling.event} is settled already")
     for use in held.reserves:
         state.uses.release(use)
+    state.holds[key] = tuple(other for other in waiting if other != number)
     if not ruling.approved:
-        state.holds[key] = tuple(other for other in waiting if other != number)
         return [_rejected(held), *_set_free(held, teller)]
     decision = approval.approve(held, rulebook, rulebook, state, wanted, source=event.seen.source)
     if decision.outcome is Outcome.awarded and objects:

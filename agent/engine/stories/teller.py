@@ -64,12 +64,12 @@ class Teller:
         for number, decisions in enumerate(self.told, 1):
             for one in decisions:
                 key = (one.event_id, one.rule_id, one.role)
+                found.pop(key, None)
                 if one.outcome is Outcome.held:
                     found[key] = (number, one)
-                    continue
-                found.pop(key, None)
-                if one.outcome is Outcome.awarded:
-                    place = (one.rule_id, one.learner, one.scope)
-                    for other in [k for k, (_, d) in found.items() if (d.rule_id, d.learner, d.scope) == place]:
-                        del found[other]
+                for other in [k for k, (_, held) in found.items() if self._number_of(held) in one.supersedes]:
+                    del found[other]
         return list(found.values())
+
+    def _number_of(self, held: Decision) -> int:
+        return self.holds[held.event_id, held.rule_id, held.role, held.learner]

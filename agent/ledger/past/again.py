@@ -18,9 +18,10 @@ SELECT e.event_no, e.event_id, n.text, e.position, e.occurred_at, e.trust, e.pay
 FROM json_each(?1) w CROSS JOIN event e ON e.occurred_at = w.value AND e.event_id = substr(?2, 32 * w.key + 1, 32)
 JOIN name n ON n.no = e.source_no
 """
+# A hold that another act closed is no verdict on this one: with what it lacked it is decided.
 _WORDS = """
 SELECT d.event_no, r.text, d.role, d.decision_no, d.outcome, d.reason, d.detail, h.kind,
-       coalesce(h.state = 'open' OR h.note = ?, 0)
+       coalesce(h.state IN ('open', 'superseded'), 0)
 FROM json_each(?) w CROSS JOIN decision d ON d.event_no = w.value
 JOIN name r ON r.no = d.rule_no LEFT JOIN hold h ON h.decision_no = d.decision_no
 ORDER BY d.decision_no
@@ -57,7 +58,7 @@ async def known(connection: aiosqlite.Connection, events: Sequence[Event]) -> di
 async def words(connection: aiosqlite.Connection, event_nos: Iterable[int]) -> Mapping[int, list[Said]]:
     """event_no → what each rule said last, to each recipient."""
     newest: dict[tuple[int, str, str], Said] = {}
-    rows = await connection.execute_fetchall(_WORDS, (TOLD_ELSEWHERE, json.dumps(list(event_nos))))
+    rows = await connection.execute_fetchall(_WORDS, (json.dumps(list(event_nos)),))
     for event_no, rule_id, role, number, outcome, reason, detail, hold, waits in rows:
         checks = orjson.loads(detail).get("c", ()) if detail else ()
         newest[event_no, rule_id, role] = Said(
