@@ -14,7 +14,7 @@ from catalogue.archive import checking, files, reading
 from catalogue.archive.files import TABLES, Place, Row
 from catalogue.errors import CatalogueError, IntegrityError
 from catalogue.schema import archived_chain, archived_month, closed_month
-from catalogue.statement import pages
+from catalogue.statement import lines, pages
 from catalogue.store import Store, months
 from catalogue.store.rows import MovementRow
 from catalogue.wallets import carried, dates
@@ -103,7 +103,7 @@ async def _note(store: Store, place: Place, said: dict[str, Any], manifest: byte
     """Keep in the database where everything stands at the month's end, so that the books can begin there."""
     campus, last_no = place.campus, said["last_no"]
     async with store.writing() as conn:
-        folding = Folding()
+        folding = Folding(await lines.accepted_later(conn, campus))
         async for rows in _movements(conn, place):
             folding.begin(await carried.after(conn, campus, folding.missing(rows)))
             folding.fold(rows)

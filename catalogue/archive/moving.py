@@ -19,6 +19,7 @@ from catalogue.archive import checking, files, making, reading
 from catalogue.archive.files import TABLES, Place
 from catalogue.errors import CatalogueError, IntegrityError, UnavailableError
 from catalogue.schema import archived_month, carried_wallet
+from catalogue.statement import lines
 from catalogue.store import Store, months
 from catalogue.store.months import partition
 from catalogue.wallets.carried import Folding
@@ -150,7 +151,7 @@ async def _carry(conn: AsyncConnection, root: Path, row: Row[Any]) -> None:
     """Work out again, from the files of the months before, what wallets carried into this one."""
     table = archived_month.c
     before = select(table.month, table.first_no).where(table.campus == row.campus, table.month < row.month)
-    folding, first_no = Folding(), 0
+    folding, first_no = Folding(await lines.accepted_later(conn, row.campus)), 0
     for month, first in (await conn.execute(before.order_by(table.month))).all():
         first_no = first_no or first
         for page in files.read(Place(root=root, month=month, campus=row.campus).file("movement")):

@@ -375,7 +375,9 @@ async def _agent_of(conn: AsyncConnection, campus: str, name: str) -> str:
         " UNION ALL SELECT m.no, m.kind, m.ref, m.prev_no FROM chain c"
         " JOIN movement m ON m.campus = :campus AND m.no = c.prev_no"
         " WHERE c.kind IN ('spend', 'expiry', 'refund'))"
-        " SELECT ref FROM chain WHERE kind NOT IN ('spend', 'expiry', 'refund') ORDER BY no DESC LIMIT 1"
+        " SELECT ref, no FROM chain WHERE kind NOT IN ('spend', 'expiry', 'refund')"
+        " UNION ALL SELECT agent, no FROM carried_wallet WHERE campus = :campus AND learner = :name"
+        " ORDER BY no DESC LIMIT 1"
     )
     ref = await conn.scalar(told, {"campus": campus, "name": name})
     return str(ref or "").partition("/")[0]

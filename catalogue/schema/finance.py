@@ -76,4 +76,6 @@ carried_wallet = Table(
     Column("earned", BigInteger, nullable=False),
     Column("posted_at", BigInteger, nullable=False),
     Column("account", LargeBinary, nullable=False),  # its lots, debts and spends: zlib over JSON
+    Column("entry", Text, nullable=False, server_default=""),  # the newest entry that moved it in its turn
+    Column("agent", Text, nullable=False, server_default=""),  # whose learner it is
 )

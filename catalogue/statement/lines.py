@@ -10,6 +10,9 @@ from sqlalchemy import Row, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue.schema import accepted_entry, ledger, movement
+from catalogue.wallets import carried
+from catalogue.wallets.carried import NOBODY, Whose
+from catalogue.wallets.moves import author
 from wire.statement import ACCEPTED, LINES_MAX, WAIVER, Line
 
 CENTRAL = ("spend", "expiry", "refund")
@@ -37,13 +40,15 @@ async def after(conn: AsyncConnection, campus: str, agent: str, no: int, upto: i
 
     Numbers become visible in their order and without gaps, so what was looked at once is never looked at again.
     """
-    late = await _late(conn, campus)
+    late = await accepted_later(conn, campus)
     rows = await _movements(conn, campus, late, no, upto)
     reached = rows[-1].no if len(rows) == SCANNED_MAX else upto
     before = await _before(conn, campus, late, rows)
+    ends = {one.prev_no for one in (*rows, *before.values())} - {0, *before}
+    archived = await carried.whose(conn, campus, ends)
     lines: list[Line] = []
     for row in rows:
-        newest_entry, owner = _whose(row, before, late)
+        newest_entry, owner = _whose(row, before, archived, late)
         if owner != agent:
             continue
         lines.append(_line(row, newest_entry, late=row.no in late))
@@ -53,7 +58,7 @@ async def after(conn: AsyncConnection, campus: str, agent: str, no: int, upto: i
     return Found(lines=tuple(lines), upto=reached, more=reached < upto)
 
 
-async def _late(conn: AsyncConnection, campus: str) -> frozenset[int]:
+async def accepted_later(conn: AsyncConnection, campus: str) -> frozenset[int]:
     """The movements of entries that were set aside and accepted later: they stand where they were accepted."""
     table = accepted_entry.c
     rows = await conn.scalars(select(table.no).where(table.campus == campus, table.no.is_not(None)))
@@ -92,21 +97,19 @@ async def _before(
     return {row.no: row for row in found}
 
 
-def _whose(row: Row[Any], before: Mapping[int, Row[Any]], late: frozenset[int]) -> tuple[str, str]:
+def _whose(
+    row: Row[Any], before: Mapping[int, Row[Any]], archived: Mapping[int, Whose], late: frozenset[int]
+) -> tuple[str, str]:
     """(the wallet's newest entry before, or nothing; the agent whose learner it is)."""
-    owner = "" if row.kind in CENTRAL else _agent(row.ref)
-    each = before.get(row.prev_no)
-    while each is not None and (each.kind in CENTRAL or each.no in late):
-        owner = owner or ("" if each.kind in CENTRAL else _agent(each.ref))
-        each = before.get(each.prev_no)
-    if each is None:
-        return "", owner
-    return each.ref, owner or _agent(each.ref)
-
-
-def _agent(ref: str) -> str:
-    """Who wrote the entry of this name."""
-    return ref.partition("/")[0]
+    owner = "" if row.kind in CENTRAL else author(row.ref)
+    no = row.prev_no
+    while (each := before.get(no)) is not None and (each.kind in CENTRAL or each.no in late):
+        owner = owner or ("" if each.kind in CENTRAL else author(each.ref))
+        no = each.prev_no
+    if each is not None:
+        return each.ref, owner or author(each.ref)
+    known = archived.get(no, NOBODY)
+    return known.entry, owner or known.agent
 
 
 def _line(row: Row[Any], newest_entry: str, *, late: bool) -> Line:

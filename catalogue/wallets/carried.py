@@ -36,12 +36,23 @@ class Begins(NamedTuple):
         )
 
 
+class Whose(NamedTuple):
+    """The newest ``entry`` that moved a wallet in its turn, and the ``agent`` whose learner it is."""
+
+    entry: str
+    agent: str
+
+
+NOBODY = Whose("", "")
+
+
 class Carried(NamedTuple):
-    """A wallet as it was carried over, and what was in it."""
+    """A wallet as it was carried over, what was in it, and whose it was."""
 
     key: WalletKey
     state: WalletState
     account: Account
+    whose: Whose
 
 
 async def begins(conn: AsyncConnection, campus: str) -> Begins:
@@ -63,7 +74,21 @@ async def after(conn: AsyncConnection, campus: str, numbers: Collection[int]) ->
         some = table.c.no.in_(wanted[start : start + READ_MAX])
         for row in await conn.execute(select(table).where(table.c.campus == campus, some)):
             account = Account.load(json.loads(zlib.decompress(bytes(row.account))))
-            found[row.no] = Carried((row.learner, row.currency), _state(row, account), account)
+            whose = Whose(row.entry, row.agent)
+            found[row.no] = Carried((row.learner, row.currency), _state(row, account), account, whose)
+    return found
+
+
+async def whose(conn: AsyncConnection, campus: str, numbers: Collection[int]) -> dict[int, Whose]:
+    """By number: whose the wallets were that were carried over as they stood after these movements."""
+    found: dict[int, Whose] = {}
+    wanted = sorted(numbers)
+    table = carried_wallet.c
+    for start in range(0, len(wanted), READ_MAX):
+        some = select(table.no, table.entry, table.agent).where(
+            table.campus == campus, table.no.in_(wanted[start : start + READ_MAX])
+        )
+        found |= {row.no: Whose(row.entry, row.agent) for row in await conn.execute(some)}
     return found
 
 
@@ -81,11 +106,16 @@ async def states(conn: AsyncConnection, campus: str, no: int) -> dict[WalletKey,
 
 
 class Folding:
-    """Wallets as movements in order make them, from what was carried over before."""
+    """Wallets as movements in order make them, from what was carried over before.
 
-    def __init__(self) -> None:
+    ``late`` are the movements of entries that were accepted out of their turn.
+    """
+
+    def __init__(self, late: Collection[int]) -> None:
+        self._late = late
         self._states: dict[WalletKey, WalletState] = {}
         self._accounts: dict[WalletKey, Account] = {}
+        self._whose: dict[WalletKey, Whose] = {}
 
     def missing(self, rows: Iterable[MovementRow]) -> set[int]:
         """After which movements wallets must be known before these can be folded."""
@@ -98,6 +128,7 @@ class Folding:
         """Go on from these."""
         for one in found.values():
             self._states[one.key], self._accounts[one.key] = one.state, one.account
+            self._whose[one.key] = one.whose
 
     def fold(self, rows: Iterable[MovementRow]) -> None:
         """The next movements."""
@@ -105,6 +136,9 @@ class Folding:
             key = row.learner, row.currency
             self._states[key] = moves.after(self._states.get(key, WalletState()), row, row.no, row.posted_at)
             self._accounts.setdefault(key, Account()).move(moves.as_movement(row))
+            if row.kind in moves.EARNED:
+                before = self._whose.get(key, NOBODY).entry
+                self._whose[key] = Whose(before if row.no in self._late else row.ref, moves.author(row.ref))
 
     async def keep(self, conn: AsyncConnection, campus: str, first_no: int) -> None:
         """Keep the wallets that were moved from ``first_no`` on; what is kept already is the same."""
@@ -120,6 +154,7 @@ class Folding:
                 "balance": state.balance,
                 "earned": state.earned,
                 "posted_at": state.last_at,
+                **self._whose.get(key, NOBODY)._asdict(),
                 "account": zlib.compress(json.dumps(self._accounts[key].dump(), separators=(",", ":")).encode()),
             }
             for key, state in sorted(moved.items())

@@ -15,6 +15,11 @@ _BALANCE, _EARNED, _LAST_NO, _DUE_AT, _LAST_AT = range(len(WalletState._fields))
 _row_of = MovementRow._make
 
 
+def author(ref: str) -> str:
+    """The agent that wrote the entry of this name."""
+    return ref.partition("/")[0]
+
+
 class Move(NamedTuple):
     """One movement as it is to be posted; `catalogue.schema.movement` says what each is."""
 

@@ -169,6 +169,26 @@ async def test_what_is_brought_back_is_what_went(parted_campus: Campus, tmp_path
     assert (await parted_campus.verified(at=DECEMBER)).entries == 8
 
 
+async def test_a_campus_hears_of_spends_of_who_earned_nothing_since_the_archive(
+    parted_campus: Campus, tmp_path: Path
+) -> None:
+    """Cat's wallet is carried over whole: nothing that is here names its agent."""
+    campus = parted_campus
+    await live(campus)
+    await made(campus, tmp_path, "2026-09", "2026-10")
+    before = await asked(campus)
+    await campus.spend("cat", 3, "cocoa:1", at=NOVEMBER + 9)
+    here = await asked(campus)
+    assert here["statement"] != before["statement"]
+    await dropped(campus, tmp_path, "2026-09", "2026-10")
+    assert (await asked(campus))["statement"] == here["statement"]
+    await campus.refund("cat", 3, "cocoa:1", at=NOVEMBER + 10)
+    gone = await asked(campus)
+    assert (await campus.verified(at=DECEMBER)).faults == []
+    await moving.load(campus.store, tmp_path, "2026-09", said("load"))
+    assert (await asked(campus))["statement"] == gone["statement"]
+
+
 async def test_an_agent_that_asks_for_what_is_in_files_is_told_so(parted_campus: Campus, tmp_path: Path) -> None:
     campus = parted_campus
     await live(campus)

@@ -11,6 +11,10 @@ from alembic.config import Config
 from sqlalchemy import Connection, MetaData, insert, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
+from catalogue.acts import Act
+from catalogue.archive import making
+from catalogue.archive.files import Place
+from catalogue.finance import closing
 from catalogue.schema import metadata
 from catalogue.store import Store, months
 from catalogue.store.base import MIGRATIONS
@@ -33,6 +37,14 @@ def to_the_fourteenth(conn: Connection, rows: dict[str, list[dict[str, Any]]]) -
     for table in before.sorted_tables:
         for row in rows.get(table.name, []):
             conn.execute(insert(table).values({name: row[name] for name in row if name in table.c}))
+
+
+def back_to_the_twenty_third(conn: Connection) -> None:
+    """The schema before carried wallets said whose they are."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = conn
+    command.downgrade(config, "0023")
 
 
 async def everything(store: Store) -> dict[str, list[dict[str, Any]]]:
@@ -103,3 +115,21 @@ async def test_an_upgrade_that_is_cut_short_leaves_the_books_as_they_were(
         assert await everything(older) == was
     finally:
         await older.close()
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+async def test_an_upgrade_tells_of_carried_wallets_whose_they_are(campus: Campus, tmp_path: Path) -> None:
+    await campus.deliver({"learner": "ann"}, {"learner": "ben"}, at=SEPTEMBER + 5)
+    await campus.spend("ann", 4, "tea:1", at=SEPTEMBER + 9)
+    async with campus.store.writing() as conn:
+        await closing.close(conn, campus.name, now=OCTOBER, by="test")
+    said = Act(campus=campus.name, by="test", at=OCTOBER, act="archive.make")
+    await making.make(campus.store, Place(root=tmp_path, month="2026-09", campus=campus.name), said)
+    whose = text("SELECT learner, entry, agent FROM carried_wallet ORDER BY learner")
+    async with campus.store.writing() as conn:
+        was = (await conn.execute(whose)).all()
+        await conn.run_sync(back_to_the_twenty_third)
+    assert await campus.store.upgrade()
+    async with campus.store.reading() as conn:
+        assert (await conn.execute(whose)).all() == was
+    assert was == [("ann", "agent-1/1-1", "agent-1"), ("ben", "agent-1/1-2", "agent-1")]
