@@ -7,6 +7,8 @@ import socket
 
 SEND_S = 0.1
 """How long a manager that does not read may keep us, in seconds; then it is not told."""
+SAID_MAX = 500
+"""Characters of a sentence for `systemctl status`."""
 
 
 def notify(state: str) -> None:
@@ -23,6 +25,11 @@ def notify(state: str) -> None:
             sender.sendall(state.encode())
         except OSError:
             return  # the manager is gone, or hangs: whoever waits for us must not
+
+
+def tell(said: str) -> None:
+    """Let `systemctl status` show a sentence; several lines become one, for systemd takes each line as an order."""
+    notify(f"STATUS={' '.join(said.split())[:SAID_MAX]}")
 
 
 def watchdog_interval_s() -> float | None:

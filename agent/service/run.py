@@ -18,7 +18,7 @@ from agent.service import control
 from agent.service.tail import Tail, failing
 from agent.service.watch import RulesWatch
 from machine.listening.listener import CannotListenError
-from machine.notify import notify, watchdog_interval_s
+from machine.notify import notify, tell, watchdog_interval_s
 
 LAST_DELIVERY_S = 10.0
 """How long `--until-caught-up` waits for a catalogue that does not answer."""
@@ -219,6 +219,7 @@ async def serve(  # noqa: PLR0913 - one for each thing that runs beside the othe
             tasks.append(asyncio.create_task(_watchdog(), name="watchdog"))
             tasks.append(_going_on("rules", partial(watch.run, partial(_read_again, reload))))
             notify("READY=1")
+            tell(f"follows {', '.join(tail.source.name for tail in tails) or 'no log'}")
             try:
                 code = await _until(stop, tasks)
             finally:
@@ -306,10 +307,12 @@ async def _read_again(reload: Callable[[], Awaitable[object]]) -> None:
     """Read the rules again; where they have faults the running ones stay, and the faults are told."""
     notify("RELOADING=1")
     try:
-        version = await reload()
-        log.info("rules_adopted", rules_version=str(version)[:12])
+        version = str(await reload())[:12]
+        log.info("rules_adopted", rules_version=version)
+        tell(f"rules {version} adopted")
     except RewardsError as exc:
         log.error("rules_refused", message=str(exc))
+        tell(f"the rules before go on, the new ones are refused: {exc.message}")
     finally:
         notify("READY=1")
 

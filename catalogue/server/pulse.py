@@ -8,7 +8,7 @@ import structlog
 
 from catalogue.errors import ConfigError, UnavailableError
 from catalogue.store import Store
-from machine.notify import notify, watchdog_interval_s
+from machine.notify import notify, tell, watchdog_interval_s
 
 LOOK_S = 15.0
 """How often it is asked at the least, in seconds; twice as often as systemd wants to hear, where that is oftener."""
@@ -44,7 +44,7 @@ class Pulse:
             if self._away:
                 self._away = ""
                 log.info("database_back")
-                notify(f"STATUS={self._well}")
+                tell(self._well)
             notify("WATCHDOG=1")
 
     def _told(self, said: str, hint: str) -> None:
@@ -52,4 +52,4 @@ class Pulse:
         if said != self._away:
             self._away = said
             log.error("database_away", said=said, hint=hint)
-            notify(f"STATUS={said}")
+            tell(said)

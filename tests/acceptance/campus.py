@@ -109,7 +109,8 @@ def wait_until(true: Any, within_s: float = 30.0) -> None:
 class Service:
     """The agent as a service, with what it logs."""
 
-    def __init__(self, at: Campus, **env: str) -> None:
+    def __init__(self, at: Campus, manager: socket.socket | None = None, **env: str) -> None:
+        self.manager = manager
         self._log = at.directory / "service.log"
         with self._log.open("wb") as stream:
             words = ["run", "--config", str(at.config)]
@@ -119,6 +120,13 @@ class Service:
         """Its log lines of one event."""
         lines = [json.loads(line) for line in self._log.read_text().splitlines() if line.startswith("{")]
         return [line for line in lines if line["event"] == event]
+
+    def shown(self, word: str) -> str:
+        """The next sentence for `systemctl status` with this word in it; a TimeoutError where there is none."""
+        assert self.manager is not None
+        while not (told := self.manager.recv(4_096).decode()).startswith("STATUS=") or word not in told:
+            pass
+        return told
 
     def said(self, event: str) -> bool:
         """Whether it has logged it."""
@@ -137,7 +145,7 @@ def serving(at: Campus) -> Iterator[Service]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind("")  # a name of its own
         manager.settimeout(30)
-        service = Service(at, NOTIFY_SOCKET=f"@{manager.getsockname()[1:].decode()}")
+        service = Service(at, manager, NOTIFY_SOCKET=f"@{manager.getsockname()[1:].decode()}")
         try:
             assert manager.recv(100) == b"READY=1"
             yield service

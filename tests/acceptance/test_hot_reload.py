@@ -31,13 +31,16 @@ def test_an_edit_takes_effect_by_itself_and_a_half_written_file_is_told_once_and
     rules = at.directory / "rules.toml"
     edited = RULES.replace("award = 10", "award = 7")
     with serving(at) as service:
+        assert service.shown("follows") == "STATUS=follows moodle"
         wait_until(lambda: balance(at) == 10)
         rules.write_text(edited[: edited.index("lesson.completed")])
         wait_until(lambda: service.said("rules_refused"))
+        assert "rules.toml:" in service.shown("the rules before go on")
         complete(site, 2, 2)
         wait_until(lambda: balance(at) == 20)
         rules.write_text(edited)
         wait_until(lambda: service.said("rules_adopted"))
+        assert service.shown("adopted")
         complete(site, 3, 3)
         wait_until(lambda: balance(at) == 27)
         assert len(service.logged("rules_refused")) == len(service.logged("rules_adopted")) == 1

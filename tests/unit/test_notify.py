@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from machine.notify import notify
+from machine.notify import SAID_MAX, notify, tell
 
 
 def test_a_manager_that_does_not_read_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,3 +29,12 @@ def test_a_manager_that_is_gone_is_told_nothing(monkeypatch: pytest.MonkeyPatch)
     notify("READY=1")
     monkeypatch.delenv("NOTIFY_SOCKET")
     assert notify("READY=1") is None  # type: ignore[func-returns-value]
+
+
+def test_what_is_told_of_several_lines_is_one_and_orders_the_manager_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind("")
+        monkeypatch.setenv("NOTIFY_SOCKET", f"@{manager.getsockname()[1:].decode()}")
+        tell("two faults:\nMAINPID=1\n  " + "x" * SAID_MAX)
+        (line,) = manager.recv(4_096).splitlines()
+        assert line.startswith(b"STATUS=two faults: MAINPID=1 x")

@@ -59,6 +59,15 @@ def test_a_service_is_never_given_up_on_for_what_the_machine_cures(name: str) ->
     assert {"Restart=on-failure", "RestartPreventExitStatus=2 3", "StartLimitIntervalSec=0"} <= set(lines)
 
 
+@pytest.mark.parametrize("name", [name for name in UNITS if "backup" in name])
+def test_a_first_backup_starts_before_its_directory_is_there(name: str) -> None:
+    """A path that is missing ends the unit with 226/NAMESPACE, before the line that would make it."""
+    text = (ROOT / "systemd" / name).read_text(encoding="utf-8")
+    (writes,) = re.findall(r"^ReadWritePaths=(.*)$", text, re.MULTILINE)
+    assert [path for path in writes.split() if not path.startswith("-")] == []
+    assert "ExecStartPre=+/usr/bin/install -d" in text
+
+
 @pytest.mark.parametrize("name", [name for name in (*UNITS, *TIMERS) if "@." in name])
 def test_the_unit_of_one_campus_among_several_is_the_plain_one_at_other_places(name: str) -> None:
     plain = (ROOT / "systemd" / name.replace("@.", ".")).read_text(encoding="utf-8")

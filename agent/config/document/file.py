@@ -103,10 +103,14 @@ def parse(raw: bytes, path: Path) -> Document:
 
 
 def shown(path: Path) -> str:
-    """How a path is told: relative to the working directory where it stands below it, else in full."""
+    """How a path is told: relative to the working directory where it stands below it, else in full.
+
+    A service works in the root of everything: below it a relative path would only lack its first letter.
+    """
     full = path.absolute()
     here = Path.cwd()
-    return str(full.relative_to(here)) if full.is_relative_to(here) else str(full)
+    near = here != Path(here.anchor) and full.is_relative_to(here)
+    return str(full.relative_to(here)) if near else str(full)
 
 
 def _read(path: Path) -> bytes:

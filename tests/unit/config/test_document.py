@@ -132,6 +132,11 @@ def test_a_file_below_the_working_directory_is_called_by_its_short_name(tmp_path
     assert shown(tmp_path / "a.toml") == str(tmp_path / "a.toml")
 
 
+def test_a_service_that_works_in_the_root_of_everything_tells_files_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    assert shown(Path("/etc/rewards-agent/rules.toml")) == "/etc/rewards-agent/rules.toml"
+
+
 def test_a_loaded_document_knows_its_data_and_its_path(tmp_path: Path) -> None:
     path = tmp_path / "rules.toml"
     path.write_text("a = { b = [1, 2] }\n")
