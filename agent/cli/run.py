@@ -147,14 +147,17 @@ class Watch:
 
     def report(self, stands: Any, *, whole: bool) -> None:
         """The closing lines on standard error; ``whole`` where every source was read to its end."""
+        from agent.ledger.sources import awaited
+
         came = [f"{number} {name}" for name, number in sorted(self.outcomes.items())]
         decided = ", ".join(came) or ("nothing new" if whole else "nothing decided")
         short = "" if whole else "; not all could be read: why is told above"
         sys.stderr.write(f"{self.counts['events']} new events, {self.counts['entries']} entries; {decided}{short}\n")
         for name in self.sources:
             state = stands(name)
-            missing = sum(gap.missing for gap in state.gaps if gap.state == "open")
+            missing, over, step = awaited(state.gaps)
             told = f"; {missing} ids are missing and watched for" if missing else ""
+            told += f"; ids grow by {step}" if over else ""
             sys.stderr.write(f"{name}: read to {state.position}{told}\n")
 
 

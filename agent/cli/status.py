@@ -201,13 +201,15 @@ def _source(connection: sqlite3.Connection, name: str) -> dict[str, Any]:
         return {"source": name}
     still_open = [gap for gap in state.gaps if gap.state == "open"]
     given_up = [gap for gap in state.gaps if gap.state == "given_up"]
+    awaited, over, _ = sources.awaited(state.gaps)
     return {
         "source": name,
         "position": state.position,
         "start_at": utc(state.start_at),
         "newest_row_at": utc(state.high_water or None),
         "open_gaps": len(still_open),
-        "missing_ids": sum(gap.missing for gap in still_open),
+        "missing_ids": awaited,
+        "passed_over_ids": over,
         "given_up_ids": sum(gap.missing for gap in given_up),
         "counts": dict(state.counts),
         "updated_at": utc(sources.updated_at(connection, name)),

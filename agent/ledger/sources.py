@@ -76,6 +76,19 @@ def updated_at(connection: sqlite3.Connection, source: str) -> int | None:
     return int(row[0]) if row else None
 
 
+def awaited(gaps: Iterable[Gap]) -> tuple[int, int, int]:
+    """How many ids are missing and may come, how many the numbering passes over, and by how much it grows (1: by one).
+
+    Several servers that write one table count in steps, each beginning elsewhere, so that most ids are never given.
+    Where gaps were merged to stay within their limit, each row that is there passes over a step less one.
+    """
+    still = [gap for gap in gaps if gap.state == "open"]
+    step = max((gap.step for gap in still), default=1)
+    missing = sum(gap.missing for gap in still)
+    over = sum(gap.missing if gap.step > 1 else min(gap.missing, gap.present * (step - 1)) for gap in still)
+    return missing - over, over, step
+
+
 def low_water(connection: sqlite3.Connection) -> dict[str, int]:
     """Per source how far it is read without an open gap: one below the lowest, else the position."""
     rows = connection.execute(

@@ -46,8 +46,11 @@ def init(  # noqa: PLR0917 - each is an option with a name of its own
         ),
     ] = "",
     table_prefix: Annotated[
-        str, typer.Option(metavar="TEXT", help="What Moodle's tables begin with; mdl_ where config.php does not say.")
-    ] = "",
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="What Moodle's tables begin with ('' is nothing); mdl_ where config.php does not say."
+        ),
+    ] = None,
     start_at: Annotated[
         str, typer.Option(metavar="WHEN", help="Nothing older pays: now, beginning, or 2026-09-01T00:00:00Z.")
     ] = "now",
@@ -106,7 +109,7 @@ def init(  # noqa: PLR0917 - each is an option with a name of its own
             home=home,
             campus=campus,
             url=url,
-            table_prefix=table_prefix or prefix,
+            table_prefix=prefix if table_prefix is None else table_prefix,
             start_at=start_at,
             site_admins=(2,) if site_admin is None else tuple(site_admin),
             catalogue_url=catalogue,

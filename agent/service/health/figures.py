@@ -156,7 +156,7 @@ def _of_sources(connection: sqlite3.Connection) -> Iterable[Metric]:
         state = sources.load(connection, source)
         if state is None:
             continue
-        missing = sum(gap.missing for gap in state.gaps if gap.state == "open")
+        missing, _, _ = sources.awaited(state.gaps)
         values = (
             state.position,
             state.high_water,

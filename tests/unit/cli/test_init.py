@@ -161,6 +161,18 @@ def test_a_wrong_answer_is_told_by_its_option_and_nothing_is_written(
     assert not home.exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "prefix"), [([], "mdl_"), (["--table-prefix", ""], ""), (["--table-prefix=m4_"], "m4_")]
+)
+def test_tables_without_a_prefix_are_a_prefix_too(tmp_path: Path, words: list[str], prefix: str) -> None:
+    moodle = tmp_path / "config.php"
+    moodle.write_text(USUAL.replace("3307", "9"))
+    done = init("--dir", tmp_path / "home", "--campus", "uni", "--moodle-config", moodle, *words)
+    assert done.exit_code == 0, done.output
+    assert f'table_prefix = "{prefix}"' in (tmp_path / "home" / "config.toml").read_text()
+    assert f"GRANT SELECT ON `moodle`.`{prefix}quiz_attempts`" in done.output
+
+
 def test_without_a_terminal_everything_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
     done = init("--dir", tmp_path)
     assert done.exit_code == 2

@@ -45,6 +45,16 @@ async def test_a_state_is_read_back_as_it_was_saved(ledger: Ledger) -> None:
     assert load(ledger) == STATE
 
 
+def test_ids_that_several_servers_pass_over_are_not_awaited() -> None:
+    passed = replace(GAP, lo=2, hi=9_992, step=10)
+    rolled_back = replace(GAP, lo=20_000, hi=20_004)
+    merged = replace(GAP, lo=30_001, hi=30_100, present=10)
+    assert sources.awaited([]) == (0, 0, 1)
+    assert sources.awaited([GAP, OTHER, rolled_back]) == (10, 0, 1)
+    assert sources.awaited([passed, rolled_back]) == (5, 1_000, 10)
+    assert sources.awaited([passed, rolled_back, merged]) == (5, 1_090, 10)
+
+
 @pytest.mark.parametrize(
     "after",
     [

@@ -129,7 +129,10 @@ def _source(connection: sqlite3.Connection, name: str) -> Iterator[Finding]:
         found=f"read to {state.position}, {duration(age)} ago",
         do="is the agent running? systemctl status rewards-agent" if silent else "",
     )
-    missing = sum(gap.missing for gap in state.gaps if gap.state == "open")
+    missing, over, step = sources.awaited(state.gaps)
+    if over:
+        found = f"its ids grow by {step}, and {over} that this passes over are watched too"
+        yield Finding(about=about, level="ok", found=found)
     if missing >= GAPS_MANY:
         yield Finding(
             about=about,
