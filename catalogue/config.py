@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import stat
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from sqlalchemy.exc import ArgumentError
 
 from catalogue.errors import ConfigError
 from catalogue.log import LEVELS
+from machine.credentials import handed
 
 FILE_NAME = "catalogue.toml"
 KEY_NAME = "catalogue.ed25519"
@@ -190,9 +190,8 @@ def _database(path: Path, table: dict[str, Any], data_dir: Path) -> URL:
 
 
 def _secret(path: Path, name: str) -> str:
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    places = [Path(credentials) / name] if credentials else []
-    for place in [*places, path.resolve().parent / name]:
+    guarded = handed("rewards-catalogue*.service")
+    for place in [*(directory / name for directory in guarded), path.resolve().parent / name]:
         try:
             mode = stat.S_IMODE(place.stat().st_mode)
             secret = place.read_text(encoding="utf-8").strip()
@@ -200,7 +199,7 @@ def _secret(path: Path, name: str) -> str:
             continue
         except (OSError, UnicodeDecodeError):
             raise ConfigError(f"{place} cannot be read", hint="check its owner and mode (0600)") from None
-        if mode & 0o077 and place.parent != Path(credentials or "/nowhere"):
+        if mode & 0o077 and place.parent not in guarded:
             raise ConfigError(f"others may read {place} (mode {mode:04o})", hint=f"chmod 600 {place}")
         return secret
     raise ConfigError(f"{path}: there is no file {name} for database.password_file", hint="write the password into it")

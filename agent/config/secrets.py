@@ -8,8 +8,10 @@ import stat
 from pathlib import Path
 
 from agent.errors import ConfigError
+from machine.credentials import handed
 
 SECRET_BYTES_MAX = 10_000
+UNITS = "rewards-agent*.service"
 _FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -70,7 +72,7 @@ def read_secret(home: Path, name: str) -> Secret:
 
 
 def secret_file(home: Path, name: str) -> Path:
-    """Where a secret stands: an absolute ``name`` is the file itself; otherwise `$CREDENTIALS_DIRECTORY` is asked first
+    """Where a secret stands: an absolute ``name`` is the file itself; otherwise what systemd handed over is asked first
     for the last part of ``name``, then ``name`` is taken from ``home``, the directory of config.toml.
     """  # noqa: D205 - one sentence
     places = _places(home, name)
@@ -79,10 +81,9 @@ def secret_file(home: Path, name: str) -> Path:
 
 def _places(home: Path, name: str) -> list[Path]:
     path = Path(name)
-    given = os.environ.get("CREDENTIALS_DIRECTORY")
-    if path.is_absolute() or not given:
-        return [home / path]
-    return [Path(given) / path.name, home / path]
+    if path.is_absolute():
+        return [path]
+    return [*(directory / path.name for directory in handed(UNITS)), home / path]
 
 
 def _check_file(path: Path, found: os.stat_result) -> None:
@@ -98,9 +99,7 @@ def _check_file(path: Path, found: os.stat_result) -> None:
             hint=f"chown {os.geteuid()} {quoted}",
             fault="secret-unusable",
         )
-    given = os.environ.get("CREDENTIALS_DIRECTORY")
-    systemd_guards = given is not None and path.parent == Path(given)
-    if found.st_mode & _FOR_OTHERS and not systemd_guards:
+    if found.st_mode & _FOR_OTHERS and path.parent not in handed(UNITS):
         raise ConfigError(
             f"{path}: others may read this secret (mode {stat.S_IMODE(found.st_mode):04o})",
             hint=f"chmod 600 {quoted}",

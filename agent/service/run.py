@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import structlog
 
 from agent import apart
+from agent.config.ways_in import configured
 from agent.errors import ConfigError, RewardsError, TransientError, UnexpectedError
 from agent.service import control
 from agent.service.tail import Tail, failing
@@ -219,7 +220,8 @@ async def serve(  # noqa: PLR0913 - one for each thing that runs beside the othe
             tasks.append(asyncio.create_task(_watchdog(), name="watchdog"))
             tasks.append(_going_on("rules", partial(watch.run, partial(_read_again, reload))))
             notify("READY=1")
-            tell(f"follows {', '.join(tail.source.name for tail in tails) or 'no log'}")
+            followed = dict.fromkeys(configured(tail.source.name) for tail in tails)
+            tell(f"follows {', '.join(followed) or 'no log'}")
             try:
                 code = await _until(stop, tasks)
             finally:

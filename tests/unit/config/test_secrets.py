@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from agent.config.secrets import Secret, read_secret, secret_file
 from agent.errors import ConfigError
+from machine import credentials
 
 NOBODY = 65_534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
@@ -126,15 +128,36 @@ def test_a_secret_that_is_not_there_says_where_it_was_looked_for(
 def test_systemd_s_credentials_come_before_the_file_beside_the_configuration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    credentials = tmp_path / "credentials"
-    credentials.mkdir()
-    kept(credentials, b"from systemd", mode=0o440)
+    handed = tmp_path / "credentials"
+    handed.mkdir()
+    kept(handed, b"from systemd", mode=0o440)
     kept(tmp_path, b"from the file")
 
     assert read_secret(tmp_path, "db.password") == Secret("from the file")
-    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(handed))
     assert read_secret(tmp_path, "db.password") == Secret("from systemd")
     assert secret_file(tmp_path, str(tmp_path / "db.password")) == tmp_path / "db.password"
+
+
+@as_root
+def test_who_types_a_command_as_the_service_s_account_reads_the_credentials_of_the_running_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        running = Path(name)
+        running.chmod(0o755)
+        monkeypatch.setattr(credentials, "RUNNING", running)
+        for unit, owner in (("rewards-agent@north.service", 10_001), ("rewards-agent@south.service", 10_002)):
+            (running / unit).mkdir(mode=0o700)
+            for path in (kept(running / unit, unit.encode(), mode=0o400), running / unit):
+                os.chown(path, owner, owner)
+
+        assert "is not there" in refused(tmp_path).message, "root may read both, and wants nobody knows which"
+        os.seteuid(10_002)
+        try:
+            assert read_secret(tmp_path, "db.password") == Secret("rewards-agent@south.service")
+        finally:
+            os.seteuid(0)
 
 
 def test_a_credential_that_systemd_does_not_hand_over_is_read_from_its_file(
