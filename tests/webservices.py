@@ -56,11 +56,14 @@ class Asked:
 class Moods:
     """What a site does instead of answering. ``codes``: by function, or `*` for all; ``status``: an HTTP status.
 
-    ``closed`` are courses that the service's user may not see.
+    ``closed`` are courses that the service's user may not see, ``strangers`` learners of groups that are not its own,
+    ``untracked`` courses without completion tracking.
     """
 
     codes: dict[str, str] = field(default_factory=dict)
     closed: set[int] = field(default_factory=set)
+    strangers: set[int] = field(default_factory=set)
+    untracked: set[int] = field(default_factory=set)
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes | None = None
@@ -101,11 +104,22 @@ class FakeMoodle:
             raise MoodleError(code, "webservice_access_exception")
         if code is not None:
             raise MoodleError(code)
-        if form.get("courseid", "").isdigit() and int(form["courseid"]) in self.moods.closed:
-            raise MoodleError("requireloginerror", "require_login_exception")
+        self._let_in(function, course=int(form.get("courseid") or 0), user=int(form.get("userid") or 0))
         if function not in FUNCTIONS:
             raise MoodleError("invalidrecord", "dml_missing_record_exception")
         return FUNCTIONS[function](self, form)
+
+    def _let_in(self, function: str, *, course: int, user: int) -> None:
+        """As Moodle says no to a user who may use the function, but not there."""
+        if course in self.moods.closed:
+            if function in {"core_enrol_get_enrolled_users", "core_course_get_contents"}:
+                raise MoodleError("errorcoursecontextnotvalid")
+            raise MoodleError("requireloginerror", "require_login_exception")
+        if course in self.moods.untracked and function == "core_completion_get_course_completion_status":
+            raise MoodleError("cannotviewreport")
+        if course and user in self.moods.strangers:
+            graded = function == "gradereport_user_get_grade_items"
+            raise MoodleError("notingroup" if graded else "accessdenied")
 
     def functions_asked(self) -> list[str]:
         """What was asked, in order."""
@@ -139,6 +153,7 @@ def _courses(site: FakeMoodle, form: Mapping[str, str]) -> Any:
             {
                 "id": number, "fullname": full, "displayname": full, "shortname": short, "categoryid": category,
                 "categoryname": "", "idnumber": idnumber, "startdate": starts, "visible": 1, "format": "topics",
+                "enablecompletion": int(number not in site.moods.untracked),
             }
             for number, short, idnumber, starts, category, full in rows
         ],

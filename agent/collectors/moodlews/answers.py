@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, TypeVar
 
@@ -64,6 +64,8 @@ class Answers:
         self._lost: set[str] = set()
         self._refused: dict[str, float] = {}
         self.refusals: dict[str, str] = {}
+        self.in_vain: Counter[str] = Counter()
+        """How often each function was asked and refused."""
 
     def forget(self) -> None:
         """Another page begins: what learners did is asked anew."""
@@ -331,7 +333,7 @@ class Answers:
     async def _ask(self, function: str, read: Callable[[Any], T], **parameters: Parameter) -> T | None:
         now = self._clock.running()
         if now < self._refused.get(function, 0.0):
-            self._lost.add(function)
+            self._miss(function)
             return None
         try:
             found = read(await self.service.call(function, **parameters))
@@ -348,10 +350,14 @@ class Answers:
 
     def _tell(self, function: str, why: str, cure: str) -> None:
         """Told once for each function."""
-        self._lost.add(function)
+        self._miss(function)
         if function not in self.refusals:
             log.warning("web_service_refused", source=self.service.options.name, function=function, why=why, do=cure)
         self.refusals[function] = why
+
+    def _miss(self, function: str) -> None:
+        self._lost.add(function)
+        self.in_vain[function] += 1
 
 
 def enrolled_options(first: int, number: int) -> list[Parameter]:

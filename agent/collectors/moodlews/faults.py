@@ -61,9 +61,23 @@ _WHOLE_FUNCTION = frozenset({"accessexception", "invalidfunction", "functionnotf
 """Codes that refuse the function itself, whatever it is asked about: it is not in the service."""
 
 LACKS_RIGHT = frozenset(
-    {"nopermissions", "requireloginerror", "nopermissiontoviewgrades", "cannotviewreport", "noviewrate", "accessdenied"}
+    {
+        "nopermissions",
+        "requireloginerror",
+        "errorcoursecontextnotvalid",
+        "nopermissiontoviewgrades",
+        "cannotviewreport",
+        "noviewdiscussionspermission",
+        "noviewrate",
+        "accessdenied",
+        "notingroup",
+    }
 )
-"""Codes that refuse something to this user; other codes say that there is no such thing."""
+"""Codes that refuse something to this user; other codes say that there is no such thing.
+
+A course that is closed to us is `errorcoursecontextnotvalid` where its people and its contents are asked for; a learner
+of another group is `notingroup` where grades are.
+"""
 
 
 class NotToldError(InvalidInputError):

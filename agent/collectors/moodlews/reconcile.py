@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
@@ -39,6 +39,8 @@ _COUNTED: Mapping[copies.Verdict, str] = MappingProxyType(
 
 _OF_LEARNERS = frozenset({COMPLETION, COMPLETED, GRADED})
 """What is asked learner by learner."""
+_OF_COMPLETION = frozenset({COMPLETION, COMPLETED})
+"""What there is none of in a course without completion tracking: Moodle refuses to tell it, for ever."""
 
 _Placed = tuple[Found, int | None]
 """A fact, and the activity that it stands in."""
@@ -108,27 +110,28 @@ class WebServiceStates:
         for course in sorted(courses.keys() - {SITE_COURSE}):
             there = await self._answers.modules(course)
             modules.update(there or ())
-            async for page in self._course(walk, course, demand):
+            async for page in self._course(walk, courses[course], demand):
                 yield page
         anchors = copies.marked(state.anchors, modules=modules, courses=courses, at=began)
-        end = replace(walk.over(), anchors=anchors, high_water=max(state.high_water, walk.until))
+        end = replace(walk.over(courses), anchors=anchors, high_water=max(state.high_water, walk.until))
         yield self._page(end, demand(), (), caught_up=True)
 
-    async def _course(self, walk: Walk, course: int, demand: Callable[[], Demand]) -> AsyncIterator[Page]:
+    async def _course(self, walk: Walk, about: shapes.Course, demand: Callable[[], Demand]) -> AsyncIterator[Page]:
         """What is new in one course, some learners a page."""
-        wanted = demand()
-        if walk.until > walk.since and _looks_at_learners(wanted):
+        wanted, course = demand(), about.id
+        sorts = _OF_LEARNERS if about.tracks else _OF_LEARNERS - _OF_COMPLETION
+        if walk.until > walk.since and not wanted.names.isdisjoint(sorts):
             self._answers.forget()
             learners = sorted(await self._answers.enrolled(course) or ())
             if ENROLLED in self._answers.lost:
-                walk.refused |= wanted.names & _OF_LEARNERS
+                walk.refused(course, wanted.names & sorts)
             for first in range(0, len(learners), LEARNERS_AT_ONCE):
                 wanted = demand()
                 self._answers.forget()
                 found = [
                     one
                     for learner in learners[first : first + LEARNERS_AT_ONCE]
-                    for one in await self._of_learner(walk, course, learner, wanted)
+                    for one in await self._of_learner(walk, course, learner, wanted.names & sorts)
                 ]
                 async for page in self._parted(walk, course, found, wanted):
                     yield page
@@ -152,20 +155,21 @@ class WebServiceStates:
             walk.blind |= {course} if self._answers.lost else set()
             yield replace(page, again=True)
 
-    async def _of_learner(self, walk: Walk, course: int, learner: int, demand: Demand) -> list[_Placed]:
+    async def _of_learner(self, walk: Walk, course: int, learner: int, sorts: Collection[str]) -> list[_Placed]:
         """What a learner did in a course within the time that is looked at, each with the activity it stands in."""
         found: list[Found] = []
         graded: Iterable[shapes.Graded] = ()
-        if COMPLETION in demand.names:
+        before = self._answers.in_vain.copy()
+        if COMPLETION in sorts:
             statuses = await self._answers.statuses(course, learner) or {}
             found.extend(told.completions(course, learner, statuses.values()))
-        if COMPLETED in demand.names:
+        if COMPLETED in sorts:
             since = await self._answers.completed(course, learner)
             found.extend([told.course_completed(course, learner, since)] if since is not None else [])
-        if GRADED in demand.names:
+        if GRADED in sorts:
             graded = (await self._answers.grades(course, learner) or {}).values()
             found.extend(told.grades(course, learner, graded))
-        walk.asked(demand.names & _OF_LEARNERS, self._answers.lost)
+        walk.asked((course, learner), sorts, self._answers.in_vain - before)
         return [(one, told.lesson_of(one, graded)) for one in found if walk.looks_at(one)]
 
     async def _ratings(self, walk: Walk, course: int) -> list[_Placed]:
@@ -179,7 +183,7 @@ class WebServiceStates:
                         one = told.rating(course, forum, there.posts[post], given, there.words)
                         if one is not None and walk.looks_at(one):
                             found.append((one, forum.lesson))
-        walk.asked({RATED}, self._answers.lost)
+        walk.asked((course, 0), {RATED}, self._answers.lost)
         return found
 
     async def _told(self, walk: Walk, found: Sequence[_Placed], demand: Demand) -> Page:
@@ -231,7 +235,3 @@ class WebServiceStates:
             caught_up=caught_up,
             newest=state.position,
         )
-
-
-def _looks_at_learners(demand: Demand) -> bool:
-    return not demand.names.isdisjoint(_OF_LEARNERS)

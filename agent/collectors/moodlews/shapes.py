@@ -105,13 +105,14 @@ class Rating:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """A course by its names; ``starts`` 0 where it has no start."""
+    """A course by its names; ``starts`` 0 where it has no start, ``tracks`` whether anything can be completed in it."""
 
     id: int
     short_name: str
     id_number: str
     starts: int
     category: int
+    tracks: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,6 +305,7 @@ def courses_of(answer: object) -> dict[int, Course]:
             id_number=str(one.get("idnumber") or ""),
             starts=_whole(one.get("startdate")) or 0,
             category=_whole(one.get("categoryid")) or 0,
+            tracks=_whole(one.get("enablecompletion")) != 0,
         )
         for one in _tables(_table(answer).get("courses"))
     }

@@ -279,3 +279,78 @@ async def test_what_happened_while_completions_were_refused_is_found_when_they_a
         await at.walk()
         assert at.at.balances() == {"35": 10}
         assert "completions_unread_since" not in at.pages[-1].state.counts
+
+
+OTHER, LAB = 4, 104
+"""Another course, and the page in it."""
+
+
+def another_course(at: Hosted) -> None:
+    put(at.site, "course", id=OTHER, shortname="CHE101", idnumber="", startdate=NOW - 90_000, category=2, fullname="C")
+    put(
+        at.site, "course_modules", id=LAB, course=OTHER, module=2, instance=8, section=12, completion=2,
+        deletioninprogress=0,
+    )  # fmt: skip
+    put(at.site, "course_sections", id=12, course=OTHER, section=1, name="One")
+    put(at.site, "enrol", id=2, enrol="manual", courseid=OTHER)
+    put(at.site, "user_enrolments", id=77, enrolid=2, userid=LEARNER)
+    put(at.site, "context", id=85, contextlevel=50, instanceid=OTHER, path="/1/85", depth=2)
+    put(at.site, "role_assignments", id=77, roleid=5, contextid=85, userid=LEARNER)
+
+
+def unread(at: Hosted) -> set[str]:
+    return {name for name in at.pages[-1].state.counts if "unread" in name}
+
+
+async def test_what_happened_in_a_course_that_was_closed_to_us_is_found_once_it_is_opened(tmp_path: Path) -> None:
+    async with hosted(tmp_path, LESSON, **START) as at:
+        another_course(at)
+        await began(at)
+        at.web.moods.closed = {OTHER}
+        done(at.site, at=NOW + 60)
+        done(at.site, LAB, at=NOW + 61)
+        for _ in range(2):
+            at.clock.at += 86_400
+            await at.walk()
+        assert at.at.balances() == {"35": 10}
+        assert unread(at) == {"completions_unread_since_in_4"}
+        at.web.moods.closed.clear()
+        at.clock.at += 900
+        await at.walk()
+        assert at.at.balances() == {"35": 20}
+        assert unread(at) == set()
+    assert len(told(at)) == 2, "what the other course told is not told again"
+
+
+async def test_what_learners_of_other_groups_did_is_found_once_we_may_see_them(tmp_path: Path) -> None:
+    rules = LESSON + rule("grade.awarded", 'once_per = "event"', name="g", award="3")
+    async with hosted(tmp_path, rules, **START) as at:
+        await began(at)
+        at.web.moods.strangers = {36}
+        put(
+            at.site, "grade_items", id=21, courseid=COURSE, itemtype="mod", itemmodule="quiz", iteminstance=5,
+            grademin=0, grademax=10,
+        )  # fmt: skip
+        for number, learner in enumerate((LEARNER, 36)):
+            done(at.site, learner=learner, at=NOW + 60)
+            put(
+                at.site, "grade_grades", id=number, itemid=21, userid=learner, finalgrade=6, timemodified=NOW + 61
+            )  # fmt: skip
+        for _ in range(2):
+            at.clock.at += 86_400
+            await at.walk()
+        assert at.at.balances() == {"35": 13}
+        assert unread(at) == {"completions_unread_since_in_3_of_36", "grades_unread_since_in_3_of_36"}
+        at.web.moods.strangers.clear()
+        await at.walk()
+        assert at.at.balances() == {"35": 13, "36": 13}
+    assert len(told(at)) == 4
+
+
+async def test_a_course_without_completion_tracking_is_not_asked_for_completions(tmp_path: Path) -> None:
+    async with hosted(tmp_path, LESSON + rule("course.completed", name="c"), **START) as at:
+        at.web.moods.untracked = {COURSE}
+        await began(at)
+        await at.walk()
+    assert not any(function.startswith("core_completion") for function in at.web.functions_asked())
+    assert unread(at) == set()

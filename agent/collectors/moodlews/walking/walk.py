@@ -7,19 +7,22 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from agent.collectors.moodlews.answers import COURSE_STATUS, GRADE_ITEMS, RATINGS, STATUSES
+from agent.collectors.moodlews.walking.unread import Place, Unread
 from agent.collectors.states.found import Found
 from agent.collectors.systems.moodle import RATED
-from agent.collectors.unsure import unread_since, widened
+from agent.collectors.unsure import widened
 from agent.engine.sighting.untold import COMPLETED, COMPLETION, GRADED
 from agent.model import SourceState
 
-_ASKED: Mapping[str, Collection[str]] = MappingProxyType(
-    {COMPLETION: (STATUSES,), COMPLETED: (COURSE_STATUS,), GRADED: (GRADE_ITEMS,), RATED: RATINGS}
+_ASKED: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        COMPLETION: frozenset({STATUSES}),
+        COMPLETED: frozenset({COURSE_STATUS}),
+        GRADED: frozenset({GRADE_ITEMS}),
+        RATED: frozenset(RATINGS),
+    }
 )
 """What it takes to find acts of each sort."""
-_NAMED: Mapping[str, str] = MappingProxyType(
-    {COMPLETION: "completions", COMPLETED: "course_completions", GRADED: "grades", RATED: "ratings"}
-)
 
 
 class Walk:
@@ -28,7 +31,7 @@ class Walk:
     ``blind`` are courses of which something is still refused, ``told_at`` when its last page was.
     """
 
-    __slots__ = ("_again", "_answered", "_still", "_unread", "blind", "refused", "since", "state", "told_at", "until")
+    __slots__ = ("_again", "_still", "_unread", "blind", "since", "state", "told_at", "until")
 
     def __init__(self, *, since: int, until: int, state: SourceState) -> None:
         self.since = since
@@ -36,26 +39,28 @@ class Walk:
         self.state = state
         self.told_at = 0.0
         self.blind: set[int] = set()
-        self.refused: set[str] = set()
-        self._answered: set[str] = set()
         self._again = state.unsure
         self._still = SourceState()
-        self._unread = {sort: state.counts.get(unread_since(name), since) for sort, name in _NAMED.items()}
+        self._unread = Unread(state.counts, since)
 
     def is_new(self, one: Found) -> bool:
         """Whether it is looked at for the first time, or was a moment ago."""
-        return self._unread[one.event] < one.at <= self.until
+        return self._unread.since(one.event, one.course or 0, one.learner) < one.at <= self.until
 
     def looks_at(self, one: Found) -> bool:
         """Whether it is new, or is to be shown again."""
         after, upto = self._again
         return self.is_new(one) or after < one.at <= upto
 
-    def asked(self, sorts: Collection[str], lost: Collection[str]) -> None:
-        """Acts of these sorts were asked for; ``lost`` are the functions that were refused."""
+    def asked(self, place: Place, sorts: Collection[str], lost: Collection[str]) -> None:
+        """Acts of these sorts were asked for in a place; ``lost`` are the functions that were refused."""
         for sort in sorts:
-            refused = not set(lost).isdisjoint(_ASKED[sort])
-            (self.refused if refused else self._answered).add(sort)
+            self._unread.asked(sort, place, refused=not _ASKED[sort].isdisjoint(lost))
+
+    def refused(self, course: int, sorts: Collection[str]) -> None:
+        """Nobody told whom to ask about in a course."""
+        for sort in sorts:
+            self._unread.asked(sort, (course, 0), refused=True)
 
     def unsure(self, found: Iterable[Found]) -> None:
         """Of these not everything could be known."""
@@ -63,9 +68,6 @@ class Walk:
         self.state = widened(self.state, times, lost=True)
         self._still = widened(self._still, times, lost=True)
 
-    def over(self) -> SourceState:
-        """The state after the walk, which left nothing unsure but what it said so of."""
-        counts = {name: count for name, count in self.state.counts.items() if not name.endswith(unread_since(""))}
-        for sort in self.refused - self._answered:
-            counts[unread_since(_NAMED[sort])] = self._unread[sort]
-        return replace(self.state, counts=counts, unsure=self._still.unsure)
+    def over(self, courses: Collection[int]) -> SourceState:
+        """The state after the walk through ``courses``, which left nothing unsure but what it said so of."""
+        return replace(self.state, counts=self._unread.over(self.state.counts, courses), unsure=self._still.unsure)
