@@ -6,10 +6,10 @@ from importlib import import_module
 from typing import Any, NamedTuple, NoReturn
 
 import typer
-from typer.core import TyperGroup
 
 from agent import __version__
 from agent.cli.failures import told
+from machine.commands import PlainGroup
 
 
 class Entry(NamedTuple):
@@ -53,7 +53,7 @@ COMMANDS: dict[str, Entry] = {
 """Every word after `rewards-agent`, in the order `--help` shows them."""
 
 
-class Commands(TyperGroup):
+class Commands(PlainGroup):
     """Knows the commands by name and imports the one that is called; errors become a sentence and an exit code."""
 
     _listing = False

@@ -125,7 +125,7 @@ def text_of(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {text_of(one)}" for key, one in value.items())
+        return ", ".join(f"{key} {text}" for key, one in value.items() if (text := text_of(one)))
     if isinstance(value, list | tuple | set | frozenset):
         return ", ".join(text_of(one) for one in value)
     return value.hex() if isinstance(value, bytes) else str(value)
@@ -175,8 +175,12 @@ def _one_by_one(heads: Sequence[str], listed: Sequence[Sequence[str]], width: in
     for row in listed:
         for number, (head, cell) in enumerate(zip(heads, row, strict=True)):
             label = f"{'  ' if number else ''}{head}"
-            parts = textwrap.wrap(cell, max(width - wide - 2, 10)) if cell else []
-            for line, part in enumerate(parts):
+            room = max(width - wide - 2, 10)
+            if _longest_word(cell) > room:  # such as a hash: on lines of its own it can be copied whole
+                typer.echo(label)
+                typer.echo(textwrap.indent(textwrap.fill(cell, max(width - 4, 10)), "    "))
+                continue
+            for line, part in enumerate(textwrap.wrap(cell, room)):
                 typer.echo(f"{'' if line else label:<{wide}}  {part}")
         typer.echo("")
 

@@ -22,6 +22,7 @@ from agent.config.values import (
     Name,
     Network,
     Seconds,
+    SecondsOfAWeek,
     SecondsOrOff,
     StartAt,
     TablePrefix,
@@ -176,7 +177,7 @@ class PrivacySettings(Table):
     participation: Literal["opt-out", "opt-in"] = "opt-out"
     agreed: AgreedSettings = AgreedSettings()
     payloads_keep_s: Seconds = Field(30 * 86_400, alias="payloads_keep")
-    decisions_keep_s: Seconds = Field(400 * 86_400, ge=7 * 86_400, alias="decisions_keep")
+    decisions_keep_s: SecondsOfAWeek = Field(400 * 86_400, alias="decisions_keep")
 
 
 class Settings(Table):

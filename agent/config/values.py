@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -28,6 +28,10 @@ _PORT_MAX = 65_535
 _DATABASE_HINT = "write mysql://user@host:3306/database, postgresql://user@host:5432/database or sqlite:///file.sqlite"
 _PASSWORD_HINT = "move it into a file of its own and name that: password_file"  # noqa: S105 - tells where one belongs
 _MOMENT_HINT = 'write "now", "beginning" or a time in UTC such as "2026-09-01T00:00:00Z"'
+
+_WEEK = "7d"
+_URL_OPTIONS = {"mysql": ("ssl_ca", "unix_socket"), "postgresql": ("ssl_ca", "unix_socket", "schema"), "sqlite": ()}
+"""What may stand behind the ? of a database's URL."""
 
 Read = TypeVar("Read")
 
@@ -66,6 +70,13 @@ def _duration_or_off(value: Any) -> int | None:
         return grammar.duration(value)
     except MisfitError as error:
         raise MisfitError(error.message, f'{error.hint}; or "off"') from None
+
+
+def _for_a_week(value: Any) -> int:
+    seconds = grammar.duration(value)
+    if seconds < grammar.duration(_WEEK):
+        raise MisfitError(f"{value!r} is too short", f"{_WEEK} or more: within that a correction looks back")
+    return seconds
 
 
 def _start_at(value: Any) -> Literal["now", "beginning"] | int:
@@ -107,7 +118,8 @@ def _network(value: Any) -> str:
     try:
         return str(ipaddress.ip_network(_text(value, wanted)))
     except ValueError as error:
-        raise MisfitError(f"{kind_of_value(value)} is not a network: {error}", wanted) from None
+        why = "" if "does not appear" in str(error) else f": {error}"
+        raise MisfitError(f"{kind_of_value(value)} is not a network{why}", wanted) from None
 
 
 def _split(value: str, hint: str) -> SplitResult:
@@ -129,18 +141,29 @@ def _database(value: Any, info: ValidationInfo) -> str:
         meant = {"postgres": "postgresql", "pgsql": "postgresql", "mysqli": "mysql", "sqlite3": "sqlite"}
         hint = f"did you mean {meant[url.scheme]}:// ?" if url.scheme in meant else _DATABASE_HINT
         raise MisfitError("the URL begins with no database that can be read", hint)
+    _check_options(url.scheme, query)
     if url.scheme == "sqlite":
         file = unquote(url.path.removeprefix("/"))
         if url.netloc or not file:
             raise MisfitError("the URL names no file", "write sqlite:///file.sqlite, or sqlite:////path/file.sqlite")
         return f"sqlite:///{quote(str(home_of(info) / file))}"
-    if not url.hostname and "unix_socket" not in query and "host" not in query:
+    if not url.hostname and "unix_socket" not in query:
         raise MisfitError("the URL names no host", _DATABASE_HINT)
     if not url.path.strip("/"):
         raise MisfitError("the URL names no database", _DATABASE_HINT)
     if "ssl_ca" in query:
         query["ssl_ca"] = str(home_of(info) / query["ssl_ca"])
     return urlunsplit(url._replace(query=urlencode(query, safe="/")))
+
+
+def _check_options(scheme: str, query: Iterable[str]) -> None:
+    """A word behind the ? that nothing reads may have been meant to verify the server: it is never passed over."""
+    known = _URL_OPTIONS["mysql" if scheme == "mariadb" else scheme]
+    for name in query:
+        if name not in known:
+            likely = nearest(name, known)
+            hint = f"did you mean {likely}?" if likely else f"known here: {', '.join(known) or 'nothing'}"
+            raise MisfitError(f"the URL has an option {name!r} that nothing reads", hint)
 
 
 def _web(value: Any) -> str:
@@ -174,6 +197,8 @@ FilePath = Annotated[Path, BeforeValidator(_path)]
 """Absolute; in the file it may be relative to the directory the file stands in."""
 Seconds = Annotated[int, BeforeValidator(grammar.duration)]
 """Written `30m`."""
+SecondsOfAWeek = Annotated[int, BeforeValidator(_for_a_week)]
+"""Written `400d`; a week at least."""
 SecondsOrOff = Annotated[int | None, BeforeValidator(_duration_or_off)]
 """Written `15m` or `off` (None)."""
 StartAt = Annotated[Literal["now", "beginning"] | int, BeforeValidator(_start_at)]

@@ -10,8 +10,10 @@ from catalogue.cli.funding import budget, finance, issue
 from catalogue.cli.keeping import backup, doctor
 from catalogue.cli.people import links
 from catalogue.cli.recognition import award, kudos, tag
+from machine.commands import PlainGroup
 
 app = typer.Typer(
+    cls=PlainGroup,
     help="The central rewards catalogue: campuses, their agents, their learners' wallets.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -22,6 +22,25 @@ def known_keys(model: type[BaseModel], path: KeyPath, value: Any = None) -> tupl
     return tuple(dict.fromkeys(field.alias or name for table in fitting for name, field in table.model_fields.items()))
 
 
+def kinds_that_know(model: type[BaseModel], path: KeyPath, key: str) -> tuple[str, ...]:
+    """The `kind`s with which the table at ``path`` would know ``key``; none where its kinds are not told apart so."""
+    return tuple(
+        kind
+        for table in _tables(model, path)
+        if key in {field.alias or name for name, field in table.model_fields.items()} and "kind" in table.model_fields
+        for kind in get_args(table.model_fields["kind"].annotation)
+        if isinstance(kind, str)
+    )
+
+
+def header(model: type[BaseModel], path: KeyPath) -> str:
+    """How the table at ``path`` begins: `[agent]`, `[[source]]`; an empty text where no table stands there."""
+    name = ".".join(step for step in path if isinstance(step, str))
+    if any(True for _ in _tables(model, path)):
+        return f"[{name}]"
+    return f"[[{name}]]" if any(True for _ in _tables(model, (*path, 0))) else ""
+
+
 def nearest(word: str, known: tuple[str, ...]) -> str:
     """The known word that ``word`` was most likely meant to be, or an empty text."""
     found = get_close_matches(word, known, n=1, cutoff=0.6)

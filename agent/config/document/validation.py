@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from agent.config.document.faults import Fault, FaultsError, MisfitError
 from agent.config.document.file import Document
 from agent.config.document.positions import KeyPath
-from agent.config.document.schema import known_keys, nearest
+from agent.config.document.schema import header, kinds_that_know, known_keys, nearest
 from agent.config.document.words import sentence
 
 
@@ -151,9 +151,9 @@ def _fault(one: _Misfit, document: Document, model: type[BaseModel]) -> Fault:
     if kind == "extra_forbidden":
         return _unknown_key(one.path, document, model)
     if kind == "union_tag_not_found":
-        return _missing_key((*one.path, one.tag_key), document)
+        return _missing_key((*one.path, one.tag_key), document, model)
     if kind == "missing":
-        return _missing_key(one.path, document)
+        return _missing_key(one.path, document, model)
     if one.misfit:
         return document.fault(one.path, one.misfit.message, one.misfit.hint, on="key" if one.on_key else "value")
     name = _told(one.path)
@@ -162,10 +162,11 @@ def _fault(one: _Misfit, document: Document, model: type[BaseModel]) -> Fault:
     return document.fault(one.path, message, hint, on="key" if one.on_key else "value")
 
 
-def _missing_key(path: KeyPath, document: Document) -> Fault:
+def _missing_key(path: KeyPath, document: Document, model: type[BaseModel]) -> Fault:
     *table, key = path
     where = _header(tuple(table)) if table else "the file"
-    return document.fault(tuple(table), f"`{key}` is missing from {where}", "it is required")
+    called = header(model, path) or f"`{key}`"
+    return document.fault(tuple(table), f"{called} is missing from {where}", "it is required")
 
 
 def _unknown_key(path: KeyPath, document: Document, model: type[BaseModel]) -> Fault:
@@ -178,10 +179,17 @@ def _unknown_key(path: KeyPath, document: Document, model: type[BaseModel]) -> F
         place = f"to the keys of {above}" if meant else "to the top of the file"
         message = f"`{name}` belongs {place}, but TOML reads it as a key of {below}, which line {line} opened"
         return document.fault(path, message, f"move it above line {line}", on="key")
+    hint = _meant_by(name, parent, document, model)
+    return document.fault(path, f"unknown key `{name}` in {_header(parent) if parent else 'the file'}", hint, on="key")
+
+
+def _meant_by(name: str, parent: KeyPath, document: Document, model: type[BaseModel]) -> str:
+    """What an unknown key was meant to be, or where it would stand."""
+    if kinds := kinds_that_know(model, parent, name):
+        return f"it is for kind {', '.join(kinds)}"
     known = known_keys(model, parent, document.value(parent))
     likely = nearest(name, known)
-    hint = f"did you mean `{likely}`?" if likely else f"known here: {', '.join(known)}" if known else ""
-    return document.fault(path, f"unknown key `{name}` in {_header(parent) if parent else 'the file'}", hint, on="key")
+    return f"did you mean `{likely}`?" if likely else f"known here: {', '.join(known)}" if known else ""
 
 
 def _hung_below(name: str, parent: KeyPath, document: Document, model: type[BaseModel]) -> KeyPath | None:

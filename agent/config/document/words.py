@@ -36,10 +36,10 @@ _WANTED: Mapping[str, str] = {
 }
 
 _BOUNDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
-    "greater_than": lambda ctx: f"must be more than {ctx['gt']}",
-    "greater_than_equal": lambda ctx: f"must be at least {ctx['ge']}",
-    "less_than": lambda ctx: f"must be less than {ctx['lt']}",
-    "less_than_equal": lambda ctx: f"must be at most {ctx['le']}",
+    "greater_than": lambda ctx: f"must be more than {_plain(ctx['gt'])}",
+    "greater_than_equal": lambda ctx: f"must be at least {_plain(ctx['ge'])}",
+    "less_than": lambda ctx: f"must be less than {_plain(ctx['lt'])}",
+    "less_than_equal": lambda ctx: f"must be at most {_plain(ctx['le'])}",
     "finite_number": lambda _: "must be a number, not inf or nan",
     "string_too_short": lambda ctx: "must not be empty" if ctx["min_length"] == 1 else _length(ctx, "characters"),
     "string_too_long": lambda ctx: f"must have at most {ctx['max_length']} characters",
@@ -47,6 +47,11 @@ _BOUNDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "too_short": lambda ctx: "must not be empty" if ctx["min_length"] == 1 else _length(ctx, "elements"),
     "too_long": lambda ctx: f"must have at most {ctx['max_length']} elements",
 }
+
+
+def _plain(bound: object) -> object:
+    """A bound as people write it: 0 for 0.0."""
+    return int(bound) if isinstance(bound, float) and bound.is_integer() else bound
 
 
 def sentence(details: ErrorDetails, key: str) -> tuple[str, str]:

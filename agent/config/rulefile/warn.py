@@ -249,7 +249,7 @@ def _counted(rule: Placed[Rule], fact: str, kinds: KindTable, facts: FactTable, 
         known = {each.name for kind in stood_on for each in facts.for_kind(kind)}
         yield rule.fault(f"no source supplies a fact {fact!r} here", nearest(fact, known), at=at)
     elif entry.type not in {"int", "rational"}:
-        yield rule.fault(f"{fact} is no number", f"the fact is a {entry.type}", at=at)
+        yield rule.fault(f"{fact} is no number", _is(entry), at=at)
 
 
 def _free(stood_on: Collection[str]) -> bool:
@@ -278,8 +278,15 @@ def _impossible(comparison: Comparison, entry: FactEntry) -> str:
         wanted = "number or text"
     is_type = {"int": "number", "rational": "number", "bool": "bool"}.get(entry.type, "text")
     if is_type not in wanted and not (is_type == "text" and wanted == "number" and comparison.op == "="):
-        return f"the fact is a {is_type}"
+        return _is(entry)
     return _beyond_percent(comparison) if entry.unit == "%" else ""
+
+
+def _is(entry: FactEntry) -> str:
+    """What values of a fact are, for people."""
+    if entry.type in {"int", "rational"}:
+        return "the fact is a duration, such as 7d or 12h" if entry.unit == "s" else "the fact is a number"
+    return "the fact is true or false" if entry.type == "bool" else "the fact is a text"
 
 
 def _beyond_percent(comparison: Comparison) -> str:

@@ -15,10 +15,14 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
+from agent.cli import app as agent_app
 from agent.cli.failures import told
 from agent.cli.frame import emit, emit_json, emit_one, text_of, utc
 from agent.errors import ConfigError, IntegrityError, RewardsError, TransientError
+from catalogue.cli import app as catalogue_app
+from machine.commands import plain
 
 ROWS = [{"learner": "moodle:35", "points": 10, "seen_at": None}, {"learner": "moodle:7", "points": -2500, "held": True}]
 
@@ -147,6 +151,11 @@ def test_where_words_would_be_broken_rows_are_told_one_by_one_without_what_is_em
     assert "fault" not in shown
 
 
+def test_a_hash_stays_whole_on_a_terminal_of_80_columns() -> None:
+    row = "{'version': 'a' * 64, 'first used at': '2026-09-01T00:00:00Z', 'decisions': 0}"
+    assert "a" * 64 in on_a_terminal(f"[{row}]", "('version', 'first used at', 'decisions')", 80)
+
+
 def test_times_are_told_in_utc() -> None:
     assert (utc(0), utc(None), utc(1_788_220_800)) == ("1970-01-01T00:00:00Z", "", "2026-09-01T00:00:00Z")
 
@@ -174,3 +183,28 @@ def test_where_memory_ran_out_the_process_ends_although_threads_of_it_still_wait
     command = [sys.executable, "-c", OUT_OF_MEMORY]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, "memory ran out; nothing is lost" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("said", "plain_words"),
+    [
+        ("Value error, 'xml' is not one of 'csv', 'json'.", "'xml' is not one of 'csv', 'json'."),
+        ("Input should be a valid integer, unable to parse string as an integer", "write a whole number"),
+        ("Input should be a valid number, unable to parse string as a number", "write a number"),
+        ("Input should be greater than or equal to 1", "at least 1"),
+        ("no such file", "no such file"),
+    ],
+)
+def test_what_does_not_fit_an_option_is_told_in_plain_words(said: str, plain_words: str) -> None:
+    assert plain(said) == plain_words
+
+
+@pytest.mark.parametrize("program", [agent_app.app, catalogue_app.app])
+def test_both_programs_tell_a_wrong_word_plainly(program: typer.Typer) -> None:
+    done = CliRunner().invoke(program, ["ledger", "export", "--format", "xml", "campus"])
+    assert done.exit_code == 2
+    assert "'--format': 'xml' is not one of" in done.output
+
+
+def test_a_cell_with_nothing_in_it_leaves_no_name_hanging() -> None:
+    assert text_of({"mode": "live", "was": ""}) == "mode live"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def test_settings_cannot_be_changed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "missing"),
-    [(LOG, "1:1: `agent` is missing"), (AGENT, "1:1: `source` is missing"), (f"[agent]\n{LOG}", "1:1: `campus` is")],
+    [(LOG, "1:1: [agent] is missing"), (AGENT, "1:1: [[source]] is missing"), (f"[agent]\n{LOG}", "1:1: `campus` is")],
 )
 def test_what_is_required_and_missing_is_told(tmp_path: Path, text: str, missing: str) -> None:
     (fault,) = told(tmp_path, text)
@@ -99,6 +100,37 @@ def test_a_start_that_is_no_moment_in_utc_is_refused(tmp_path: Path, written: st
 
     assert fault.startswith("7:12: ")
     assert 'write "now", "beginning" or a time in UTC' in fault
+
+
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("mysql://u@h/d?sslca=ca.pem", "an option 'sslca' that nothing reads, did you mean ssl_ca?"),
+        ("postgresql://u@h/d?sslmode=require", "'sslmode' that nothing reads, known here: ssl_ca, unix_socket, schema"),
+        ("mariadb://u@h/d?schema=x", "'schema' that nothing reads, known here: ssl_ca, unix_socket"),
+        ("sqlite:///m.sqlite?mode=ro", "'mode' that nothing reads, known here: nothing"),
+    ],
+)
+def test_an_option_of_a_url_that_nothing_reads_is_never_passed_over(tmp_path: Path, written: str, hint: str) -> None:
+    (fault,) = told(tmp_path, AGENT + re.sub('url = ".*"', f'url = "{written}"', LOG))
+    assert fault.endswith(hint)
+
+
+def test_a_key_of_another_kind_of_source_says_which(tmp_path: Path) -> None:
+    (fault,) = told(tmp_path, f'{AGENT}{LOG}path = "/hook"\n')
+    assert fault.startswith("7:1: unknown key `path` in [[source]], it is for kind tool-trigger, learnworlds, ")
+
+
+def test_decisions_are_kept_for_a_week_at_least_and_the_fault_says_it_in_days(tmp_path: Path) -> None:
+    (fault,) = told(tmp_path, f'{AGENT}{LOG}[privacy]\ndecisions_keep = "1d"\n')
+    assert "'1d' is too short, 7d or more" in fault
+
+
+def test_what_is_missing_is_called_as_it_is_written(tmp_path: Path) -> None:
+    assert told(tmp_path, "") == [
+        "1:1: [[source]] is missing from the file, it is required",
+        "1:1: [agent] is missing from the file, it is required",
+    ]
 
 
 def test_durations_are_seconds_and_reconcile_can_be_off(tmp_path: Path) -> None:
