@@ -144,7 +144,9 @@ class Door:
         sender, proven = await self.prove(request, await request.read(), tag=signing.ASK_TAG)
         sender.check()
         async with self.store.reading() as conn:
-            return self._stand(await self.where(conn, sender), proven, status=200)
+            where = await self.where(conn, sender)
+        await receive.hear(self.store, sender, now=self.clock())
+        return self._stand(where, proven, status=200)
 
     async def where(self, conn: AsyncConnection, sender: tenants.Sender) -> Stand:
         """Where an agent stands."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, insert, select, update
+from sqlalchemy import Row, and_, bindparam, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import ingest, schema
@@ -24,6 +24,9 @@ from wire.batch import Batch, Envelope, Header
 from wire.keys import Key
 from wire.receipt import Receipt, Stand
 from wire.signing import Headers, Response
+
+HEARD_S = 60
+"""How often it is noted that an agent was heard, in seconds."""
 
 # Asked with every batch, and so put together once.
 _AGENT = select(schema.agent).where(
@@ -159,6 +162,15 @@ async def stand(conn: AsyncConnection, sender: Sender, *, now: int) -> Stand:
     row = (await conn.execute(_AGENT, {"campus": sender.campus, "agent": sender.agent})).one()
     notice = await sites.notice(conn, sender.campus, sender.agent, now=now)
     return _stand(sender, row, "", now=now, notice=notice)
+
+
+async def hear(store: Store, sender: Sender, *, now: int) -> None:
+    """Note that an agent was heard that may have had nothing to deliver for long."""
+    table = schema.agent.c
+    mine = (table.campus == sender.campus, table.agent == sender.agent)
+    long_ago = or_(table.heard_at.is_(None), table.heard_at < now - HEARD_S)
+    async with store.writing() as conn:
+        await conn.execute(update(schema.agent).where(*mine, long_ago).values(heard_at=now, skew_s=sender.skew_s))
 
 
 async def _lock(conn: AsyncConnection, sender: Sender) -> Row[Any]:

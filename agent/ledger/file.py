@@ -20,7 +20,7 @@ from agent.errors import BusyError, ConfigError, ConstraintError, IntegrityError
 FILE_NAME = "ledger.db"
 LOCK_NAME = "agent.lock"
 BEGAN_NAME = "ledger.began"
-SCHEMA = 25
+SCHEMA = 26
 """The newest migration this program knows; stored in `PRAGMA user_version`."""
 
 BUSY_TIMEOUT_MS = 5_000

@@ -153,7 +153,7 @@ class Erasing:
                 if rows:
                     await connection.executemany(sql, rows)
             await connection.executemany(
-                "INSERT OR IGNORE INTO forgotten VALUES (?)", [(name,) for name in removal.pseudonyms]
+                "INSERT OR IGNORE INTO forgotten (pseudonym) VALUES (?)", [(name,) for name in removal.pseudonyms]
             )
             await connection.execute("INSERT OR REPLACE INTO setting (key, value) VALUES (?, '1')", (BYTES_DUE,))
             return removal

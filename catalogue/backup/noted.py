@@ -11,8 +11,8 @@ TAKEN = "database.backup"
 PUT_BACK = "database.restore"
 
 
-async def last(conn: AsyncConnection) -> int:
-    """When the last backup was made, in seconds UTC; 0 for never."""
+async def last(conn: AsyncConnection, what: str = TAKEN) -> int:
+    """When the last backup was made, or put back, in seconds UTC; 0 for never."""
     act = schema.act.c
-    made = select(act.at).where(act.campus == acts.EVERYWHERE, act.act == TAKEN).order_by(act.no.desc()).limit(1)
+    made = select(act.at).where(act.campus == acts.EVERYWHERE, act.act == what).order_by(act.no.desc()).limit(1)
     return int(await conn.scalar(made) or 0)

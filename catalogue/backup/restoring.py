@@ -19,7 +19,7 @@ LOST = (
     "what agents delivered after the backup comes again by itself: each learns where it stands and sends the rest",
     "what was redeemed after it is not here: hold partners' statements against it: rewards-catalogue partner reconcile",
     "what operators and learners did at the centre after it (rewards, budgets, refunds, kudos) is lost: do it again",
-    "who was erased at a campus after it is in it again, as a pseudonym: ask the campuses whether there was anybody",
+    "who was erased at a campus after it is in it again until the campus's agent is heard: rewards-catalogue doctor",
 )
 
 

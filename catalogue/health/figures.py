@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from prometheus_client.core import GaugeMetricFamily, Metric
-from sqlalchemy import Select, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import schema
@@ -34,6 +34,8 @@ class Books:
     resting: int
     backup_at: int
     """When the last backup was made, in seconds UTC; 0 for never."""
+    unheard: int
+    """Active agents that were not heard since a backup was put back."""
 
 
 async def look(conn: AsyncConnection, *, now: int) -> Books:
@@ -47,7 +49,7 @@ async def look(conn: AsyncConnection, *, now: int) -> Books:
     campuses = await conn.execute(select(tenant.state, func.count().label("n")).group_by(tenant.state))
     active = select(agent.agent).join(schema.tenant, tenant.campus == agent.campus)
     active = active.where(agent.state == "active", tenant.state == "active")
-    silent = active.where(func.coalesce(agent.heard_at, agent.created_at) < now - SILENT_S)
+    silent = active.where(_heard_at() < now - SILENT_S)
     of_agents = {"silent": await _count(conn, silent)}
     of_agents["heard"] = await _count(conn, active) - of_agents["silent"]
     due = (
@@ -69,6 +71,7 @@ async def look(conn: AsyncConnection, *, now: int) -> Books:
             conn, select(partner.partner).where(or_(partner.open_until > now, partner.state != "active"))
         ),
         backup_at=await noted.last(conn),
+        unheard=await _count(conn, active.where(_heard_at() < await noted.last(conn, noted.PUT_BACK))),
     )
 
 
@@ -120,6 +123,10 @@ def _alone(books: Books) -> Iterable[Metric]:
 async def _count(conn: AsyncConnection, wanted: Select[tuple[str]]) -> int:
     some = wanted.limit(COUNTED_MAX).subquery()
     return int(await conn.scalar(select(func.count()).select_from(some)) or 0)
+
+
+def _heard_at() -> ColumnElement[int]:
+    return func.coalesce(schema.agent.c.heard_at, schema.agent.c.created_at)
 
 
 def _aside() -> Select[tuple[str]]:

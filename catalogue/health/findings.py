@@ -42,6 +42,11 @@ FAULTS: Mapping[str, Fault] = {
     "agents-silent": Fault(
         "active agents were not heard for a day", "rewards-catalogue agent list CAMPUS says which; call the campus"
     ),
+    "put-back": Fault(
+        "a backup was put back and agents were not heard since: what they delivered after it is missing, and whom they"
+        " erased after it is known again, until they tell it, which they do by themselves",
+        "rewards-catalogue agent list CAMPUS says which; call the campus",
+    ),
     "entries-set-aside": Fault(
         "entries move nothing until somebody accepts them", "rewards-catalogue entry list CAMPUS says which and why"
     ),
@@ -106,6 +111,8 @@ def of_books(books: Books, *, now: int, backup_within_s: int | None) -> Iterator
         yield look_at("agents", "agents-silent", f"{silent} of {silent + heard} were not heard for a day")
     else:
         yield well("agents", f"{heard} were heard within a day")
+    if books.unheard:
+        yield look_at("restore", "put-back", f"{books.unheard} agents were not heard since a backup was put back")
     unknown = books.orders.get(State.unknown, 0)
     counted = (
         ("entries", "entries-set-aside", books.aside, "are set aside", "none is set aside"),

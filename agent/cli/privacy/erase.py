@@ -223,6 +223,8 @@ def _carried_out(config: Path | None, settings: Settings, whom: _Whom, by: str) 
 
 def _forgotten(config: Path | None, settings: Settings) -> str:
     """Whether the catalogue has let go of the sealed copy: asked at once, else with the next delivery."""
+    from agent.ledger.recovery import persons
+
     if settings.catalogue is None:
         return "none is configured"
     try:
@@ -230,7 +232,7 @@ def _forgotten(config: Path | None, settings: Settings) -> str:
     except RewardsError as error:
         return f"not told yet: {error.message}; it is with the next delivery"
     with ledger_of(config) as connection:
-        waiting = connection.execute("SELECT count(*) FROM forgotten").fetchone()[0]
+        waiting = persons.unforgotten(connection)
     return "forgets the sealed copy with the next delivery" if waiting else "has forgotten the sealed copy"
 
 

@@ -146,7 +146,7 @@ LEDGER: Mapping[str, Table] = {
         why="it names the account; the mark says enough",
     ),
     "suppressed": Table(why="keyed digests of accounts that were erased, so that nothing brings them back"),
-    "forgotten": Table(why="pseudonyms of the erased whose sealed copy the catalogue is still to forget"),
+    "forgotten": Table(why="pseudonyms of the erased, which lead to nobody, for a catalogue that was put back"),
     "name": Table(why="names of rules, meters, sources, kinds and log events"),
     "rules_version": Table(why="texts of the rules"),
     "number_used": Table(why="counters"),

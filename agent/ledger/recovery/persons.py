@@ -83,7 +83,8 @@ MARK = "mark-"
 MARKS_KEY = MARK + "key"
 """Under which the key of the marks lies, sealed like a person."""
 _FORGOTTEN = """
-SELECT pseudonym FROM forgotten WHERE pseudonym NOT IN (SELECT value FROM json_each(?)) ORDER BY pseudonym LIMIT ?
+SELECT pseudonym FROM forgotten WHERE NOT told AND pseudonym NOT IN (SELECT value FROM json_each(?))
+ORDER BY pseudonym LIMIT ?
 """
 _MARKS = """
 SELECT lower(hex(mark)), why, since, until, marked_at, marked_by FROM suppressed
@@ -138,7 +139,7 @@ def told(what: Gone, fingerprint: str, *, for_good: bool) -> Unit:
     async def unit(connection: aiosqlite.Connection) -> None:
         if for_good:
             gone = [(one,) for one in what.pseudonyms]
-            await connection.executemany("DELETE FROM forgotten WHERE pseudonym = ?", gone)
+            await connection.executemany("UPDATE forgotten SET told = 1 WHERE pseudonym = ?", gone)
         await connection.executemany(_MARK_KEPT, [row for _, _, row in what.marks])
         if what.key:
             await connection.execute(
@@ -149,9 +150,13 @@ def told(what: Gone, fingerprint: str, *, for_good: bool) -> Unit:
 
 
 def none_kept() -> Unit:
-    """A unit that notes that the catalogue may have none of persons and marks: it was put back from an older copy."""
+    """A unit that notes that the catalogue may know nothing of persons, of the erased and their marks.
+
+    It was put back from an older copy.
+    """
 
     async def unit(connection: aiosqlite.Connection) -> None:
+        await connection.execute("UPDATE forgotten SET told = 0 WHERE told")
         await connection.execute("UPDATE person SET kept_under = '' WHERE kept_under <> ''")
         await connection.execute("UPDATE suppressed SET kept_as = '' WHERE kept_as <> ''")
         await connection.execute("DELETE FROM setting WHERE key = ?", (_MARK_KEY_KEPT,))
@@ -176,6 +181,11 @@ def mark_row(name: str, body: bytes) -> Row:
         return mark, str(said["why"]), since, None if until is None else int(until), at, str(said["by"]), ""
     except (ValueError, KeyError, TypeError):
         raise IntegrityError("a mark of somebody erased cannot be read", hint="tell us") from None
+
+
+def unforgotten(connection: sqlite3.Connection) -> int:
+    """How many of the erased the catalogue is still to forget."""
+    return int(connection.execute("SELECT count(*) FROM forgotten WHERE NOT told").fetchone()[0])
 
 
 def waiting(connection: sqlite3.Connection, fingerprint: str) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from agent.ledger.centre import elsewhere
 from agent.ledger.delivery import Identity
 from agent.ledger.merging import untold
 from agent.ledger.merging.untold import Kin
+from agent.ledger.recovery import persons
 from agent.outbox import judge
 from agent.outbox.client import ANSWER_S_MAX, Answer, Client
 from agent.outbox.judge import Failed
@@ -123,8 +124,8 @@ class Telling:
             if isinstance(page, Failed):
                 return page
             if page.since == (0, 0) != place:
-                # It was put back from an older copy: what it knew since is told again.
-                await self._writer.run(untold.all_again())
+                # It was put back from an older copy: what it knew since is told again, and who is to be forgotten.
+                await self._writer.run(delivery.both(persons.none_kept(), untold.all_again()))
                 place = page.since
             whole = page.since == (0, 0)
             stuck = page.more and not page.people and (whole or page.upto == place)

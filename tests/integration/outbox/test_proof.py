@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import aiosqlite
 import pytest
 
 from agent.clock import SystemClock
@@ -265,3 +266,35 @@ async def test_persons_who_came_after_the_copy_are_left_again_with_a_catalogue_t
         assert agent.standing()["acked_seq"] == 2
         asking = asked(agent, await agent.identity())
         assert {one.name async for one in asking.persons()} == {"name1", "name2"}
+
+
+async def test_a_catalogue_that_was_put_back_from_before_an_erasure_is_told_of_it_again(tmp_path: Path) -> None:
+    key, books, copy = RecoveryKey.new(), tmp_path / "books.db", tmp_path / "copy.db"
+    home = room(tmp_path)
+    async with running_catalogue(tmp_path, f"sqlite:///{books}") as catalogue:
+        token = await catalogue.add_tenant(CAMPUS)
+        async with delivering(home, catalogue.url, token, lock=key.lock) as agent:
+            for number in (1, 2):
+                await person(agent, number)
+                await agent.write(1, learner=f"name{number}")
+            assert await agent.drain()
+            with closing(sqlite3.connect(books)) as there, closing(sqlite3.connect(copy)) as target:
+                there.backup(target)
+            await agent.write(1, learner="name2")
+            await agent.writer.run(erased)
+            assert await agent.drain()
+            assert {one.name async for one in asked(agent, await agent.identity()).persons()} == {"name2"}
+    async with (
+        running_catalogue(tmp_path, f"sqlite:///{copy}") as older,
+        delivering(home, older.url, lock=key.lock) as agent,
+    ):
+        asking = asked(agent, await agent.identity())
+        assert {one.name async for one in asking.persons()} == {"name1", "name2"}
+        assert await agent.drain()
+        assert {one.name async for one in asking.persons()} == {"name2"}
+
+
+async def erased(conn: aiosqlite.Connection) -> None:
+    """What an erasure of the first person writes, of what concerns the catalogue."""
+    await conn.execute("DELETE FROM person WHERE pseudonym = 'name1'")
+    await conn.execute("INSERT INTO forgotten (pseudonym) VALUES ('name1')")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete, insert, select
 
 from agent.arriving.linked import Linking
 from agent.clock import SystemClock
@@ -23,6 +24,7 @@ from agent.outbox.key_file import new_key
 from agent.outbox.people.telling import Telling
 from agent.outbox.sync import Outbox
 from agent.wiring.people.linking import key_name
+from catalogue import schema
 from catalogue.people import links
 from catalogue.proof import keeping
 from tests.contract.catalogues import RealCatalogue, running_catalogue
@@ -209,6 +211,31 @@ async def test_a_catalogue_put_back_is_told_all_again_and_an_erased_person_is_in
             await keeping.keep(conn, sender("agent-2"), gone, now=1)
         await one.sync()
         assert one.beside("moodle:35") == Beside(wallets={})
+
+
+async def test_an_agent_with_nothing_to_deliver_tells_a_catalogue_that_was_put_back_who_was_erased(
+    real: RealCatalogue, tmp_path: Path
+) -> None:
+    """Not one entry is missing there, so only the numbers of links tell that it is an older copy."""
+    async with an_agent(tmp_path / "one", real) as one:
+        await lessons(one, "35", 1, ANN)
+        await one.sync()
+        name = one.pseudonym("moodle:35")
+        copy = await tags_of(real)
+        await one.here.writer.run(lambda conn: conn.execute("INSERT INTO forgotten (pseudonym) VALUES (?)", (name,)))
+        await one.sync()
+        assert await tags_of(real) == []
+        async with real.store.writing() as conn:
+            await conn.execute(insert(schema.person_tag), copy)
+            await conn.execute(delete(schema.link_head))
+        await one.sync()
+        await one.outbox.drain(limit_s=5)
+        assert await tags_of(real) == []
+
+
+async def tags_of(real: RealCatalogue) -> list[dict[str, object]]:
+    async with real.store.reading() as conn:
+        return [dict(row._mapping) for row in await conn.execute(select(schema.person_tag))]  # noqa: SLF001 - SQLAlchemy's public name
 
 
 async def test_a_catalogue_of_before_is_asked_again_and_delivery_goes_on(real: RealCatalogue, tmp_path: Path) -> None:

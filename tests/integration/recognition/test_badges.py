@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from agent.ledger import file
+from agent.ledger.recovery import persons
 from agent.outbox.sync import Step
 from catalogue import acts, schema
 from catalogue.acts import Act
@@ -132,10 +133,10 @@ async def test_an_agent_that_has_somebody_forgotten_says_so_again_after_what_it_
     token = await lms.real.add_tenant(lms.campus)
     async with delivering(tmp_path / "agent", lms.real.url, token, campus=lms.campus) as agent:
         await agent.append([given(1), given(2, learner=BEN)])
-        await agent.writer.run(lambda conn: conn.execute("INSERT INTO forgotten VALUES (?)", (ANN,)))
+        await agent.writer.run(lambda conn: conn.execute("INSERT INTO forgotten (pseudonym) VALUES (?)", (ANN,)))
         assert await agent.step() is Step.delivered
         assert [one["receiver"] for one in await awards(lms, all="true")] == [BEN, ANN]
         assert await agent.drain()
         assert [one["receiver"] for one in await awards(lms, all="true")] == [BEN]
         with closing(file.open_for_reading(agent.data_dir)) as connection:
-            assert connection.execute("SELECT * FROM forgotten").fetchall() == []
+            assert persons.unforgotten(connection) == 0

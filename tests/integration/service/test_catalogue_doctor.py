@@ -27,6 +27,7 @@ WELL = Books(
     held=0,
     resting=0,
     backup_at=NOW - DAY,
+    unheard=0,
 )
 ILL = Books(
     campuses={"active": 2},
@@ -37,6 +38,7 @@ ILL = Books(
     held=1,
     resting=1,
     backup_at=0,
+    unheard=1,
 )
 
 

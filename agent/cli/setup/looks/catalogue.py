@@ -75,9 +75,15 @@ def _kept(settings: Settings) -> Iterator[Finding]:
             found="this campus has no recovery key: if the disk is lost, nobody can tell who the pseudonyms are",
             do="make one and print it: rewards-agent key recovery",
         )
-    elif file.ledger_path(settings.agent.data_dir).exists():
-        with file.reading(settings.agent.data_dir) as connection:
-            total, left = persons.waiting(connection, lock.fingerprint)
+    if not file.ledger_path(settings.agent.data_dir).exists():
+        return
+    with file.reading(settings.agent.data_dir) as connection:
+        total, left = persons.waiting(connection, "" if lock is None else lock.fingerprint)
+        erased = persons.unforgotten(connection)
+    if erased:
+        told = f"the catalogue is still to forget {erased} of the erased: it is told before the next delivery"
+        yield Finding(about=ABOUT, level="ok", found=told)
+    if lock is not None:
         told = f"{left} of {total} persons are not sealed at the catalogue yet: they are before the next delivery"
         whole = f"all {total} persons are sealed at the catalogue" if total else "there are no persons yet"
         yield Finding(about=ABOUT, level="ok", found=told if left else whole)
