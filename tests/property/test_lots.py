@@ -103,6 +103,18 @@ def test_a_refund_that_is_booked_is_folded_as_it_was_booked() -> None:
     assert (account.balance, account.waived) == (7, -3)
 
 
+def test_a_refund_that_is_booked_is_less_by_the_lots_that_were_forgiven() -> None:
+    """A seed of a drawn story: what the award that was taken back was not given, another lot lacked."""
+    for waived in (None, -1):
+        account = Account()
+        account.credit("later", 5, 200)
+        account.credit("soon", 1, 100)
+        account.spend("a", 4)
+        account.reverse("soon", 1, owe=False)
+        account.move(Movement("refund", 4, "r", "a", 50, None, owe=True, waived=waived))
+        assert [(lot.ref, lot.left) for lot in account.lots] == [("later", 5)]
+
+
 def test_a_refund_restores_the_lot_it_came_from() -> None:
     account = Account()
     account.credit("late", 10, 200)

@@ -171,28 +171,36 @@ class Account:
     def refund(self, ref: str, amount: int, *, at: int, waived: int | None = None) -> None:
         """Give back of a spend, last used first; a lot that is over ``at`` then lives `GRACE_S` more.
 
-        One that is booked is folded as it was booked: ``waived`` is what it gave back less, as a number below zero.
+        One that is booked gave back no more than it was booked with: ``waived`` is what was less, a number below zero.
 
         Raises:
             OverspentError: more than was spent and not refunded yet.
         """
+        given = self._undrawn(ref, amount)
+        forgiven = [min(max(lot.waived, 0), back) for lot, back in given]  # what nobody owed is not given twice
+        beyond = 0 if waived is None else max(-waived - sum(forgiven), 0)
+        for (lot, back), usual in zip(given, forgiven, strict=True):
+            less = usual + min(beyond, back - usual)
+            beyond -= less - usual
+            self._waive(lot, -less)
+            if lot.expires_at is not None and lot.expires_at <= at:
+                lot.expires_at = at + GRACE_S
+            self._give(lot, back - less)
+
+    def _undrawn(self, ref: str, amount: int) -> list[tuple[Lot, int]]:
+        """Take so much off a spend, last used first: of which lots how much."""
         parts = self._spends.get(ref, [])
         if amount > sum(part for _, part in parts):
             raise OverspentError(f"refund of {amount}, more than {ref} spent")
-        booked = None if waived is None else -waived
+        found = []
         while amount:
             name, part = parts.pop()
             back = min(part, amount)
             amount -= back
             if part > back:
                 parts.append((name, part - back))
-            lot = self._lots[name]
-            forgiven = min(max(lot.waived, 0) if booked is None else booked, back)
-            booked = None if booked is None else booked - forgiven
-            self._waive(lot, -forgiven)  # what nobody owed is not given twice
-            if lot.expires_at is not None and lot.expires_at <= at:
-                lot.expires_at = at + GRACE_S
-            self._give(lot, back - forgiven)
+            found.append((self._lots[name], back))
+        return found
 
     def expire(self, ref: str, amount: int) -> None:
         """Let what is left of a lot go, at most ``amount``."""
