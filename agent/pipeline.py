@@ -31,7 +31,7 @@ from agent.engine import booking, evaluate, history, trust
 from agent.engine.derived import fold as derived
 from agent.engine.evaluate import Verdict
 from agent.engine.past import following
-from agent.engine.past.undo import Acts, again_keys
+from agent.engine.past.undo import Acts, Waiting, again_keys
 from agent.engine.recognition.record import Record
 from agent.engine.review import approval
 from agent.engine.rulebook import Rulebook
@@ -284,9 +284,11 @@ class Pipeline:
         if request.objects:
             names, people = self._recorder.names, self._recorder.people
             awards = await undoable.load_awards(connection, request.objects, names, people)
-            acts = Acts(awards, await undoable.load_holds(connection, request.objects))
+            held = await undoable.load_holds(connection, request.objects)
+            waiting = {where: [Waiting(*row) for row in found] for where, found in held.items()}
+            acts = Acts(awards, waiting)
             undone = frozenset(award.learner for found in awards.values() for award in found)
-            if rows := again_keys(awards):
+            if rows := again_keys(awards) | again_keys(waiting):
                 more = StateRequest(rows=rows, totals=frozenset(), holds=frozenset())
                 uses = [*uses, *await state.load_uses(connection, more, names, people)]
         past = booking.State.load(uses, holds, acts)

@@ -121,7 +121,7 @@ def _decided(verdict: Verdict, state: State, prefix: str, number: int, fair: fai
         if not decision.reserves:
             key = (decision.rule_id, decision.learner, decision.scope)
             state.holds[key] = (*state.holds.get(key, ()), -number)
-        state.acts.held(decision.uses, -number, decision.reserves)
+        state.acts.held(decision, -number)
     elif verdict.refs and decision.outcome is not _REFUSED:
         objects = _objects(verdict, prefix)
         decision = replace(decision, uses=decision.uses + objects)
@@ -151,23 +151,20 @@ def _undone(verdict: Verdict, state: State, prefix: str) -> list[Decision]:
         return [_decision(verdict, _REFUSED, reason=verdict.reason)]
     seen, rule = verdict.event.seen, verdict.rule.id
     when = undo.when(seen)
-    again, taken, closed, marks = False, list[Award](), tuple[int, ...](), list[Use]()
+    again, awards, closed, marks = False, list[Award](), tuple[int, ...](), list[Use]()
     for ref in verdict.refs:
-        where = undo.key(OBJECT, rule, ref, prefix)
-        done = undo.later(state.uses.marks(undo.key(AGAIN, rule, ref, prefix)), when)
-        for hold in state.acts.take_holds(where, when, again=done):
-            if hold.number not in closed:
-                closed += (hold.number,)
-                for use in hold.reserves:
-                    state.uses.release(use)
-        if done:
-            again = True
-        else:
-            taken += state.acts.take_awards(where, when, partial(_done_since, rule, ref, when, state, prefix))
+        since = partial(_done_since, rule, ref, when, state, prefix)
+        taken = state.acts.take(undo.key(OBJECT, rule, ref, prefix), when, since)
+        for hold in taken.holds:
+            closed += (hold.number,)
+            for use in hold.reserves:
+                state.uses.release(use)
+        again = again or taken.again
+        awards += taken.awards
         marks.append(undo.mark(undo.key(UNDONE, rule, ref, prefix), seen))
         state.uses.mark(marks[-1])
     reason = f"no longer true: {verdict.because}" if verdict.because else f"undone: {seen.kind or seen.lms_event}"
-    decisions = [_reversal(verdict, award, reason, prefix, state) for award in taken]
+    decisions = [_reversal(verdict, award, reason, prefix, state) for award in awards]
     if not decisions:
         told = "done again since" if again else f"held decision {reason}" if closed else verdict.because
         decisions = [_decision(verdict, _REFUSED, reason=told or "nothing to undo")]
@@ -175,10 +172,14 @@ def _undone(verdict: Verdict, state: State, prefix: str) -> list[Decision]:
     return decisions
 
 
-def _done_since(rule: str, ref: undo.Ref, when: undo.When, state: State, prefix: str, award: Award) -> bool:
-    """Whether what an award was for was done again after ``when``, where an undo is about many learners at once."""
-    mine = undo.again_ref(ref, award.learner, award.scope)
-    return undo.later(state.uses.marks(undo.key(AGAIN, rule, mine, prefix)), when)
+def _done_since(rule: str, ref: undo.Ref, when: undo.When, state: State, prefix: str, learner: str, scope: str) -> int:
+    """How often a learner was refused after ``when`` for doing again what had used up a scope.
+
+    Ledgers of before have marks that name no scope; those count for any.
+    """
+    mine = undo.again_ref(ref, learner, scope)
+    marks = [mark for each in (mine, ref) for mark in state.uses.marks(undo.key(AGAIN, rule, each, prefix))]
+    return len({(mark.at, mark.amount) for mark in marks if undo.later((mark,), when)})
 
 
 def _reversal(verdict: Verdict, award: Award, reason: str, prefix: str, state: State) -> Decision:

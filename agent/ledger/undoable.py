@@ -30,12 +30,16 @@ FROM json_each(?) j CROSS JOIN entry e ON e.seq BETWEEN j.value ->> 0 AND j.valu
 ORDER BY e.seq
 """
 _HOLDS = """
-SELECT w.meter, w.bucket, w.learner, h.decision_no, u.value ->> 3, u.value ->> 4, h.promise
+SELECT w.meter, w.bucket, w.learner, h.decision_no, u.value ->> 3, u.value ->> 4, h.learner, h.scope, h.promise
 FROM wanted_about w CROSS JOIN hold h ON h.rule_id = w.rule_id AND h.state = 'open'
 CROSS JOIN json_each(CAST(h.promise AS TEXT), '$.u') u
 WHERE u.value ->> 0 = w.meter AND u.value ->> 1 = w.bucket AND u.value ->> 2 = w.learner
 ORDER BY h.decision_no
 """
+
+
+WaitingRow = tuple[int, tuple[int, int], str, str, tuple[Use, ...]]
+"""Decision number, (time, position), learner, scope and what is reserved."""
 
 
 async def load_awards(
@@ -83,11 +87,9 @@ async def _entries(connection: aiosqlite.Connection, awards: Iterable[Award]) ->
     return found
 
 
-async def load_holds(
-    connection: aiosqlite.Connection, keys: Iterable[UseKey]
-) -> Mapping[UseKey, list[tuple[int, tuple[int, int], tuple[Use, ...]]]]:
-    """(decision number, (time, position), what is reserved) of the open holds under each key of an object."""
-    found: defaultdict[UseKey, list[tuple[int, tuple[int, int], tuple[Use, ...]]]] = defaultdict(list)
+async def load_holds(connection: aiosqlite.Connection, keys: Iterable[UseKey]) -> Mapping[UseKey, list[WaitingRow]]:
+    """The open holds under each key of an object."""
+    found: defaultdict[UseKey, list[WaitingRow]] = defaultdict(list)
     async with connection.execute("SELECT 1 FROM hold WHERE state = 'open' LIMIT 1") as cursor:
         if await cursor.fetchone() is None:
             return found
@@ -97,8 +99,8 @@ async def load_holds(
     await connection.executemany(
         "INSERT INTO wanted_about VALUES (?, ?, ?, ?)", [(key[0].partition(":")[2], *key) for key in sorted(keys)]
     )
-    for *key, number, at, position, promise in await connection.execute_fetchall(_HOLDS):
+    for *key, number, at, position, learner, scope, promise in await connection.execute_fetchall(_HOLDS):
         reserves = codec.decode_reserves(promise, number)
-        found[key[0], key[1], key[2]].append((number, (at, position), reserves))
+        found[key[0], key[1], key[2]].append((number, (at, position), learner, scope, reserves))
     await connection.execute("DELETE FROM wanted_about")
     return found

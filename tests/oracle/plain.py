@@ -1,43 +1,19 @@
-"""A slow, plain reading of what limits an award: scopes, frequency, cooldowns, limits and caps, in any order.
+"""A slow, plain reading of what an act earns, what limits and holds that, and what undoing it takes back, in any order.
 
 It imports nothing of the product, remembers whole awards instead of counters, and looks through all of them each time.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
+from fractions import Fraction
+from statistics import median
+from typing import NamedTuple
 
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-
-
-def duration(text: str) -> int:
-    """Seconds of ``7d``."""
-    return int(text[:-1]) * SECONDS[text[-1]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Days:
-    """The institution's days: its zone, when a day and a week begin, and one period, both ends included."""
-
-    zone: str
-    starts: str
-    week: str
-    period: tuple[date, date]
-
-    def window(self, name: str, at: int) -> object | None:
-        """What tells one day, week, month … from the next; None outside the period."""
-        hours, minutes = (int(part) for part in self.starts.split(":"))
-        wall = datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(self.zone)).replace(tzinfo=None)
-        day = (wall - timedelta(hours=hours, minutes=minutes)).date()
-        if name == "sem1":
-            return name if self.period[0] <= day <= self.period[1] else None
-        monday = day - timedelta((day.weekday() - WEEKDAYS.index(self.week)) % 7)
-        found = {"day": day, "week": monday, "month": (day.year, day.month), "year": day.year, "ever": name}
-        return found[name]
+from tests.oracle.days import Days, duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +23,7 @@ class Bound:
     most: int
     unit: str
     window: str
-    trims: bool
+    trims: bool = False
 
     @property
     def text(self) -> str:
@@ -56,8 +32,18 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Brake:
+    """``[safety]``: at most ``factor`` times the usual of a day, and ``floor`` points on any."""
+
+    factor: str
+    days: int
+    at_least: int
+    floor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
-    """One rule: what it pays, once per what and how often, and what bounds it."""
+    """One rule: what it pays, once per what and how often, what bounds it, what takes it back, and who looks at it."""
 
     name: str
     award: Mapping[str, int]
@@ -65,62 +51,189 @@ class Ruling:
     frequency: int
     cooldown: str
     limits: Sequence[Bound]
+    undone_by: Sequence[str] = ()
+    budget: Bound | None = None
+    review: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campus:
+    """Rules that are in force together."""
+
+    days: Days
+    rulings: Sequence[Ruling]
+    caps: Sequence[Bound]
+    budgets: Sequence[Bound] = ()
+    brake: Brake | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """That somebody completed a lesson of a course; ``at`` in seconds UTC."""
+    """That somebody completed a lesson of a course, or that this was undone.
+
+    ``at`` in seconds UTC, ``place`` in the log.
+    """
 
     at: int
     who: str
     lesson: str
     course: str
     key: str
+    kind: str = "lesson.completed"
+    place: int = 0
+    believed: bool = True
+
+    @property
+    def when(self) -> tuple[int, int]:
+        """What tells earlier from later."""
+        return self.at, self.place
+
+    def is_about(self, other: Act) -> bool:
+        """Whether undoing ``other`` could be meant: a reset is about everybody in the course."""
+        if self.kind == "course.reset":
+            return other.course == self.course
+        return (other.who, other.lesson) == (self.who, self.lesson)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Award:
-    """What was paid, to whom, when and for what."""
+class Award(NamedTuple):
+    """What was paid for an act, or is kept for it until a person has looked."""
 
     rule: str
-    who: str
-    at: int
+    act: Act
     scope: tuple[object, ...]
     paid: Mapping[str, int]
+    held: bool = False
+    taken_back: bool = False
+
+
+class Waits(NamedTuple):
+    """What is held and keeps nothing from anybody."""
+
+    rule: str
+    act: Act
+    scope: tuple[object, ...]
+
+    def shares(self, other: Waits) -> bool:
+        """Whether both are of one learner's one scope."""
+        return (self.rule, self.act.who, self.scope) == (other.rule, other.act.who, other.scope)
 
 
 class Reader:
     """Reads acts one after the other, as they arrive."""
 
-    def __init__(self, days: Days, rulings: Sequence[Ruling], caps: Sequence[Bound]) -> None:
-        self.days, self.rulings, self.caps = days, rulings, caps
+    def __init__(self, campus: Campus) -> None:
+        self.campus, self.days = campus, campus.days
         self.awards: list[Award] = []
+        self.waiting: list[Waits] = []
+        self.again: list[Waits] = []
+        self.undone: list[tuple[str, Act]] = []
 
     def read(self, act: Act) -> list[str]:
-        """What each rule says: ``10 points`` or why nothing."""
-        return [self._said(ruling, act) for ruling in self.rulings]
+        """What each rule says: ``10 points``, why nothing, or ``-10 points``."""
+        if act.kind == "lesson.completed":
+            return [self._said(ruling, act) for ruling in self.campus.rulings]
+        undoing = [ruling for ruling in self.campus.rulings if act.kind in ruling.undone_by]
+        return [said for ruling in undoing for said in self._undo(ruling, act)]
+
+    def open(self) -> list[tuple[str, str]]:
+        """Rule and act of all that waits for somebody."""
+        kept = [(award.rule, award.act.key) for award in self._standing() if award.held]
+        return sorted([*kept, *((each.rule, each.act.key) for each in self.waiting)])
+
+    def standing(self) -> Counter[str]:
+        """How many awards each learner has."""
+        return Counter(award.act.who for award in self._standing() if not award.held)
+
+    def _standing(self) -> list[Award]:
+        return [award for award in self.awards if not award.taken_back]
 
     def _said(self, ruling: Ruling, act: Act) -> str:
         scope = tuple(self._part(name, act) for name in ruling.once)
-        if None in scope:
+        waits = Waits(ruling.name, act, scope)
+        if None in scope and act.believed:
             return f"no {ruling.once[scope.index(None)]}"
-        mine = [award for award in self.awards if (award.rule, award.who) == (ruling.name, act.who)]
-        if sum(award.scope == scope for award in mine) >= ruling.frequency:
-            return "once_per" if ruling.frequency == 1 else "frequency"
-        if ruling.cooldown and any(abs(award.at - act.at) < duration(ruling.cooldown) for award in mine):
-            return f"cooldown {ruling.cooldown}"
+        if any(rule == ruling.name and undo.is_about(act) and undo.when > act.when for rule, undo in self.undone):
+            return "undone"
+        if not act.believed:
+            self.waiting.append(waits)
+            return "held trust"
         paid = dict(ruling.award)
-        everything = [award for award in self.awards if award.who == act.who]
-        for kind, bounds, past in (("limit", ruling.limits, mine), ("cap", self.caps, everything)):
-            for bound in bounds:
-                if not self._fits(bound, past, act.at, paid):
-                    return f"{kind} {bound.text}"
-        self.awards.append(Award(rule=ruling.name, who=act.who, at=act.at, scope=scope, paid=paid))
-        return ", ".join(f"{amount} {currency}" for currency, amount in paid.items() if amount)
+        refused = self._used_up(ruling, waits) or self._over(ruling, act, paid)
+        return refused or self._earned(ruling, waits, paid)
+
+    def _earned(self, ruling: Ruling, waits: Waits, paid: Mapping[str, int]) -> str:
+        if braked := self._braked(ruling, waits.act, paid):
+            self.waiting.append(waits)
+            return f"held {braked}"
+        self.awards.append(Award(*waits, paid, held=ruling.review))
+        if ruling.review:
+            return "held review"
+        if self._taken(waits) >= ruling.frequency:
+            self.waiting = [one for one in self.waiting if not one.shares(waits)]
+        return _amounts(paid)
+
+    def _taken(self, place: Waits) -> int:
+        return sum(place.shares(Waits(*one[:3])) for one in self._standing())
+
+    def _used_up(self, ruling: Ruling, waits: Waits) -> str:
+        """Scope and cooldown; what was taken back does not count for the one and counts for the other."""
+        if self._taken(waits) >= ruling.frequency:
+            self.again.append(waits)
+            return "once_per" if ruling.frequency == 1 else "frequency"
+        mine = [one.act for one in self.awards if (one.rule, one.act.who) == (ruling.name, waits.act.who)]
+        if ruling.cooldown and any(abs(act.at - waits.act.at) < duration(ruling.cooldown) for act in mine):
+            return f"cooldown {ruling.cooldown}"
+        return ""
 
     def _part(self, name: str, act: Act) -> object | None:
         named: dict[str, object] = {"lesson": act.lesson, "course": act.course, "event": act.key}
         return named[name] if name in named else self.days.window(name, act.at)
+
+    def _over(self, ruling: Ruling, act: Act, paid: dict[str, int]) -> str:
+        """The limit or cap that refuses; what trims has cut ``paid``."""
+        everything = [one for one in self._standing() if one.act.who == act.who]
+        mine = [one for one in everything if one.rule == ruling.name]
+        for kind, bounds, past in (("limit", ruling.limits, mine), ("cap", self.campus.caps, everything)):
+            for bound in bounds:
+                if not self._fits(bound, past, act.at, paid):
+                    return f"{kind} {bound.text}"
+        return ""
+
+    def _braked(self, ruling: Ruling, act: Act, promised: Mapping[str, int]) -> str:
+        """The budget or brake over everybody that holds the award."""
+        everything, paid = self._standing(), dict(promised)
+        mine = [one for one in everything if one.rule == ruling.name]
+        for bound in self.campus.budgets:
+            if not self._fits(bound, everything, act.at, paid):
+                return f"budget {bound.text}"
+        if told := self._unusual(everything, act, paid):
+            return told
+        if ruling.budget is not None and not self._fits(ruling.budget, mine, act.at, paid):
+            return f"budget {ruling.budget.text} of {ruling.name}"
+        told = self._unusual(mine, act, paid)
+        return f"{told} of {ruling.name}" if told else ""
+
+    def _unusual(self, past: Sequence[Award], act: Act, paid: Mapping[str, int]) -> str:
+        """More in a currency than so many times the median of the days with awards before this one."""
+        brake, today = self.campus.brake, self.days.day(act.at)
+        if brake is None:
+            return ""
+        for currency in sorted(paid):
+            issued: dict[int, int] = {}
+            for one in past:
+                ago = (today - self.days.day(one.act.at)) // timedelta(days=1)
+                issued[ago] = issued.get(ago, 0) + one.paid.get(currency, 0)
+            before = [amount for ago, amount in issued.items() if 1 <= ago <= brake.days and amount]
+            floor = brake.floor if currency == "points" else 0
+            if len(before) >= brake.at_least:
+                most = max(Fraction(brake.factor) * Fraction(median(map(Fraction, before))), Fraction(floor))
+            elif floor:
+                most = Fraction(floor)
+            else:
+                continue
+            if paid[currency] and issued.get(0, 0) + paid[currency] > most:
+                return f"safety {brake.factor}x usual {currency}/day"
+        return ""
 
     def _fits(self, bound: Bound, past: Sequence[Award], at: int, paid: dict[str, int]) -> bool:
         """Whether the award keeps the bound, cut down where that is asked for."""
@@ -136,11 +249,48 @@ class Reader:
         """The most that any one window with ``at`` in it holds already."""
 
         def held(inside: Callable[[int], bool]) -> int:
-            return sum(award.paid.get(bound.unit, 0) if bound.unit else 1 for award in past if inside(award.at))
+            return sum(one.paid.get(bound.unit, 0) if bound.unit else 1 for one in past if inside(one.act.at))
 
         if bound.window[0].isdigit():
             length = duration(bound.window)
-            begins = [when for when in (at, *(award.at for award in past)) if when <= at < when + length]
+            begins = [when for when in (at, *(one.act.at for one in past)) if when <= at < when + length]
             return max(held(lambda when, begin=begin: begin <= when < begin + length) for begin in begins)  # type: ignore[misc]
         mine = self.days.window(bound.window, at)
         return -(10**9) if mine is None else held(lambda when: self.days.window(bound.window, when) == mine)
+
+    def _undo(self, ruling: Ruling, undo: Act) -> list[str]:
+        """Takes back what stands of no later acts; as much of a scope stays as was done again since, and not paid."""
+        if not undo.believed:
+            return ["trust"]
+        self.undone.append((ruling.name, undo))
+        about = [one for one in self._standing() if one.rule == ruling.name and undo.is_about(one.act)]
+        mine = sorted((one for one in about if one.act.when <= undo.when), key=lambda one: one.act.when)
+        since = [one for one in self.again if one.rule == ruling.name and undo.is_about(one.act)]
+        since = [one for one in since if one.act.when > undo.when]
+        room = {(one.act.who, one.scope): 0 for one in mine}
+        for one in since:
+            room[one.act.who, one.scope] = room.get((one.act.who, one.scope), 0) + 1
+        gone: list[Award] = []
+        for award in reversed(mine):
+            room[award.act.who, award.scope] -= 1
+            if room[award.act.who, award.scope] < 0:
+                gone.insert(0, award)
+        closed = [one for one in self.waiting if (one.rule, True) == (ruling.name, undo.is_about(one.act))]
+        closed = [one for one in closed if one.act.when <= undo.when]
+        self.waiting = [one for one in self.waiting if one not in closed]
+        self.awards = [_answered(one) if one in gone else one for one in self.awards if not (one.held and one in gone)]
+        told = [f"-{_amounts(award.paid, '-')}" for award in gone if not award.held]
+        if told:
+            return told
+        if len(gone) < len(mine):
+            return ["done again since"]
+        return ["held decision"] if closed or gone else ["nothing to undo"]
+
+
+def _answered(award: Award) -> Award:
+    """The award, no longer standing; its cooldown runs on."""
+    return award._replace(taken_back=True)
+
+
+def _amounts(paid: Mapping[str, int], sign: str = "") -> str:
+    return f", {sign}".join(f"{amount} {currency}" for currency, amount in paid.items() if amount)

@@ -41,7 +41,11 @@ def closed_by(claim: Claim, rule_id: str, scope: str, state: State) -> tuple[int
         return ()
     once, bucket = claim.places[0]
     used = state.uses.totals.get(once.key(bucket, claim.learner, claim.prefix), 0)
-    return state.holds.pop(holds) if used >= once.maximum else ()
+    if used < once.maximum:
+        return ()
+    closed = state.holds.pop(holds)
+    state.acts.closed(closed)
+    return closed
 
 
 def amounts_of(postings: Iterable[Posting]) -> dict[str, int]:

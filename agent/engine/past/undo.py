@@ -3,12 +3,12 @@
 An award of a rule with `reverse_on` leaves a use under `object:<rule>`, an undo one under `undone:<rule>`, an act that
 was refused because its scope was paid already one under `again:<rule>`; the bucket is the ref. Their ``amount`` is the
 position in the site's log, which tells acts of one second apart. With these three the end is the same in whatever
-order they arrive: paid if and only if the last act is later than the last undo.
+order they arrive: of a scope as much is paid as was done since the last undo, and as it may be paid.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -16,9 +16,6 @@ from agent.engine.conditions import fact_of
 from agent.model import Award, Decision, Observation, Use, UseKey
 
 OBJECT, UNDONE, AGAIN = "object:", "undone:", "again:"
-
-EVERYONE = "everyone="
-"""How refs begin that are about all learners of a course; what one of them does again speaks for no other."""
 
 OWNED = frozenset(
     {
@@ -98,7 +95,7 @@ def _course(seen: Observation) -> Ref | None:
 
 def _everyone(seen: Observation) -> Ref | None:
     """Of all learners of a course at once."""
-    return (f"{EVERYONE}{seen.site}:{seen.course}", "") if seen.course else None
+    return (f"everyone={seen.site}:{seen.course}", "") if seen.course else None
 
 
 def _badge(seen: Observation) -> Ref | None:
@@ -147,7 +144,17 @@ class Waiting(NamedTuple):
 
     number: int
     when: When
+    learner: str
+    scope: str
     reserves: tuple[Use, ...] = ()
+
+
+class Taken(NamedTuple):
+    """What an undo takes of an object: awards and holds, the oldest act first; whether some were done ``again``."""
+
+    awards: list[Award]
+    holds: list[Waiting]
+    again: bool
 
 
 class Acts:
@@ -158,10 +165,10 @@ class Acts:
     def __init__(
         self,
         awards: Mapping[UseKey, Iterable[Award]] | None = None,
-        holds: Mapping[UseKey, Iterable[tuple[int, When, tuple[Use, ...]]]] | None = None,
+        holds: Mapping[UseKey, Iterable[Waiting]] | None = None,
     ) -> None:
         self._awards = {where: list(found) for where, found in (awards or {}).items()}
-        self._holds = {where: [Waiting(*each) for each in found] for where, found in (holds or {}).items()}
+        self._holds = {where: list(found) for where, found in (holds or {}).items()}
         self._new: list[UseKey] = []
 
     def paid(self, uses: Iterable[Use], award: Award) -> None:
@@ -169,13 +176,14 @@ class Acts:
         for use in uses:
             self._awards.setdefault((use.meter, use.bucket, use.learner), []).append(award)
 
-    def held(self, uses: Iterable[Use], number: int, reserves: tuple[Use, ...] = ()) -> None:
+    def held(self, decision: Decision, number: int) -> None:
         """A hold of this page."""
-        for use in uses:
+        for use in decision.uses:
             if is_object(use):
-                where = (use.meter, use.bucket, use.learner)
+                where, moment = (use.meter, use.bucket, use.learner), (use.at, use.amount)
+                one = Waiting(number, moment, decision.learner, decision.scope, decision.reserves)
                 self._new.append(where)
-                self._holds.setdefault(where, []).append(Waiting(number, (use.at, use.amount), reserves))
+                self._holds.setdefault(where, []).append(one)
 
     def number_holds(self, numbered: Callable[[Iterable[int]], tuple[int, ...]]) -> None:
         """Give the holds of this page the numbers that later pages know them by."""
@@ -185,18 +193,41 @@ class Acts:
             waiting[:] = [each._replace(number=number) for number, each in zip(numbers, waiting, strict=True)]
         self._new.clear()
 
-    def take_awards(self, where: UseKey, upto: When, kept: Callable[[Award], bool]) -> list[Award]:
-        """The live awards about an object whose act was no later, but for those ``kept``; they are live no longer.
+    def take(self, where: UseKey, upto: When, since: Callable[[str, str], int]) -> Taken:
+        """The live awards and open holds about an object whose act was no later; they are live and open no longer.
 
-        The oldest act first, as the ledger gives them: where pages end changes no order.
+        ``since`` says how often a learner did it again later in a scope, and was refused because that was used up: of
+        what uses it up as much stays, the newest first. The oldest act comes first, as the ledger gives them: where
+        pages end changes no order.
         """
-        mine = self._awards.get(where, ())
-        taken = sorted((one for one in mine if one.when <= upto and not kept(one)), key=attrgetter("when"))
-        gone = frozenset(taken)
-        for found in {(use.meter, use.bucket, use.learner) for award in taken for use in award.uses}:
+        awards = [one for one in self._awards.get(where, ()) if one.when <= upto]
+        holds = [one for one in self._holds.get(where, ()) if one.when <= upto]
+        standing: list[Award | Waiting] = [*awards, *(one for one in holds if one.reserves)]
+        room = {place: since(*place) for place in {(one.learner, one.scope) for one in standing}}
+        kept = set[Award | Waiting]()
+        for one in sorted(standing, key=attrgetter("when"), reverse=True):
+            if room[one.learner, one.scope] > 0:
+                room[one.learner, one.scope] -= 1
+                kept.add(one)
+        taken = Taken(
+            sorted((one for one in awards if one not in kept), key=attrgetter("when")),
+            [one for one in holds if one not in kept],
+            again=bool(kept),
+        )
+        self._gone(taken)
+        return taken
+
+    def _gone(self, taken: Taken) -> None:
+        gone = frozenset(taken.awards)
+        for found in {(use.meter, use.bucket, use.learner) for award in gone for use in award.uses}:
             if found in self._awards:
                 self._awards[found] = [award for award in self._awards[found] if award not in gone]
-        return taken
+        self.closed([each.number for each in taken.holds])
+
+    def closed(self, numbers: Collection[int]) -> None:
+        """These holds are open no longer."""
+        for waiting in self._holds.values() if numbers else ():
+            waiting[:] = [each for each in waiting if each.number not in numbers]
 
     def close(self, where: UseKey, number: int) -> bool:
         """Take one hold about an object out; False where it is open no longer."""
@@ -206,26 +237,18 @@ class Acts:
         waiting[:] = left
         return closed
 
-    def take_holds(self, where: UseKey, upto: When, *, again: bool) -> tuple[Waiting, ...]:
-        """The open holds about an object whose act was no later; of one done ``again`` not what keeps its scope."""
-        waiting = self._holds.get(where, [])
-        taken = tuple(each for each in waiting if each.when <= upto and not (again and each.reserves))
-        waiting[:] = [each for each in waiting if each not in taken]
-        return taken
-
 
 def again_ref(ref: Ref, learner: str, scope: str) -> Ref:
-    """Where it is kept that somebody did something again: of all learners of a course, each speaks for one scope."""
-    return (f"{ref[0]}|{scope}", learner) if ref[0].startswith(EVERYONE) else ref
+    """Where it is kept that somebody did something again: it speaks for one scope of one learner, and no other."""
+    return f"{ref[0]}|{scope}", learner
 
 
-def again_keys(awards: Mapping[UseKey, Iterable[Award]]) -> frozenset[UseKey]:
-    """What must be known besides of awards that are about all learners of a course."""
+def again_keys(about: Mapping[UseKey, Iterable[Award | Waiting]]) -> frozenset[UseKey]:
+    """What must be known besides of awards and holds that may be undone."""
     return frozenset(
-        (meter.replace(OBJECT, AGAIN, 1), *again_ref((bucket, learner), award.learner, award.scope))
-        for (meter, bucket, learner), found in awards.items()
-        if bucket.startswith(EVERYONE)
-        for award in found
+        (meter.replace(OBJECT, AGAIN, 1), *again_ref((bucket, learner), one.learner, one.scope))
+        for (meter, bucket, learner), found in about.items()
+        for one in found
     )
 
 
