@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import Campus, ConfigOption, DataDirOption, JsonOption, show, told
+from catalogue.cli.common import (
+    Campus,
+    ConfigOption,
+    DataDirOption,
+    JsonOption,
+    act,
+    settings,
+    show,
+    told,
+    with_store,
+)
 from catalogue.cli.recognition.shared import (
     AWARD,
     KeyOption,
@@ -25,6 +35,7 @@ from catalogue.cli.recognition.shared import (
 
 if TYPE_CHECKING:
     from catalogue.recognition.moderating import Moderator
+    from catalogue.store import Store
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -103,3 +114,39 @@ def revoke(
     """Take an award back for good; who, when and why stays on record (audit list)."""
     one = moderates(campus, config, data_dir, lambda who: who.moderate(no, "revoke", why=reason, kind=AWARD))
     typer.echo(f"award {no} of {campus} is {one.state}")
+
+
+@app.command(name="catch-up")
+@told
+def catch_up(
+    campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
+) -> None:
+    """Put the badges on record that agents gave before badges were awards here; once each, so it may be run again.
+
+    It looks at the whole ledger of the campus, a part at a time, and may be broken off. Learners who were erased are
+    left out where their campus has a recovery key.
+    """
+    found = settings(config, data_dir)
+
+    async def work(store: Store) -> dict[str, Any]:
+        from catalogue import acts
+        from catalogue.recognition.agents import catching
+        from catalogue.wallets import carried
+
+        async with store.reading() as conn:
+            begins = await carried.begins(conn, campus)
+        after, made, left_out, more = begins.no, 0, 0, True
+        while more:
+            async with store.writing() as conn:
+                part = await catching.some(conn, campus, after)
+                if part.made:
+                    await acts.note(conn, act(campus, "award.catch-up"), made=part.made, left_out=part.left_out)
+            after, more = part.upto, part.more
+            made, left_out = made + part.made, left_out + part.left_out
+        return {"made": made, "left_out": left_out, "archived": begins.told(campus) if begins.no else ""}
+
+    done = with_store(found, work, campus=campus)
+    told_lines = [f"{done['made']} badges of {campus} were put on record"]
+    told_lines += [f"{done['left_out']} of learners who were erased were not"] if done["left_out"] else []
+    told_lines += [f"not looked at: {done['archived']}"] if done["archived"] else []
+    show(done, as_json=as_json, lines=lambda: told_lines)

@@ -15,13 +15,15 @@ from agent.ledger.recovery import persons
 from agent.outbox.sync import Step
 from catalogue import acts, schema
 from catalogue.acts import Act
-from catalogue.proof import rejected
+from catalogue.proof import keeping, rejected
+from catalogue.recognition.agents import catching
+from catalogue.tenants import Sender
 from tests.contract.catalogues import Hand
 from tests.integration.recognition.people import ANN, BEN, LIKES, Program
 from tests.outboxes import delivering
 from tests.wire_builders import NOW, an_entry
 from wire import enrolment, signing
-from wire.keeping import Persons
+from wire.keeping import Persons, Sealed
 
 AWARDS, POLICY = "/api/awards", "/api/kudos_policy"
 
@@ -140,3 +142,40 @@ async def test_an_agent_that_has_somebody_forgotten_says_so_again_after_what_it_
         assert [one["receiver"] for one in await awards(lms, all="true")] == [BEN]
         with closing(file.open_for_reading(agent.data_dir)) as connection:
             assert persons.unforgotten(connection) == 0
+
+
+async def test_badges_of_before_they_were_awards_are_caught_up_once_and_of_nobody_erased(
+    lms: Program, hand: Hand
+) -> None:
+    """As if the catalogue of before had posted them: the entries moved the accounts, and nothing is on record."""
+    await hand.deliver([given(1), given(2, learner=BEN), given(3), taken(4, 3), given(5, learner="gone"), an_entry(6)])
+    was = await states(lms)
+    async with lms.real.store.writing() as conn:
+        await conn.execute(schema.recognition.delete().where(schema.recognition.c.campus == lms.campus))
+    sealed = [Sealed(name=name, sealed=b"x") for name in (ANN, BEN)]
+    await hand.deliver([given(7), taken(8, 1)])
+    async with lms.real.store.writing() as conn:
+        await keeping.keep(
+            conn, sender_of(hand), Persons(campus=lms.campus, agent=hand.agent, persons=tuple(sealed)), now=1
+        )
+        first = await catching.some(conn, lms.campus, 0)
+        again = await catching.some(conn, lms.campus, 0)
+    assert was == [("shine", "shown"), ("shine", "shown"), ("shine", "revoked"), ("shine", "shown")]
+    assert (first.made, first.left_out, first.more) == (3, 1, False)
+    assert (again.made, again.left_out) == (0, 1)
+    found = [(one["receiver"], one["given_at"] - NOW, one["state"]) for one in reversed(await awards(lms, all="true"))]
+    caught = [(ANN, 1, "revoked"), (BEN, 2, "shown"), (ANN, 3, "revoked")]
+    assert sorted(found) == sorted([(ANN, 7, "shown"), *caught])
+
+
+def sender_of(hand: Hand) -> Sender:
+    return Sender(
+        campus=hand.campus,
+        agent=hand.agent,
+        environment="production",
+        public=bytes(32),
+        tenant_state="active",
+        agent_state="active",
+        key_state="active",
+        replaced_by=None,
+    )
