@@ -28,10 +28,10 @@ from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
 from agent.model import Page, SourceState, Trust
 from agent.pipeline import Pipeline
-from agent.service import process
 from agent.service.tail import Tail
 from bench.frame import Comparison, Sample, publish
 from bench.workload import PAGE_ROWS, RULES, SOURCE, pages, rulebook
+from machine.interpreter import at_work
 
 AT_LEAST, GROWTH_MAX = 0.5, 2.0
 _NUMBERED = {"person": "person_no", "event": "event_no", "decision": "decision_no", "entry": "seq"}
@@ -129,7 +129,7 @@ async def pipeline(data_dir: Path) -> AsyncIterator[Pipeline]:
     )
     try:
         await made.adopt(rulebook(RULES), RULES)
-        with process.at_work():
+        with at_work():
             yield made
     finally:
         await writer.close()

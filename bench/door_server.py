@@ -17,6 +17,7 @@ from agent.clock import SystemClock
 from agent.collectors.door.app import Door
 from agent.collectors.inbox.store import Inbox
 from agent.config.kinds import KindTable
+from machine.interpreter import at_work
 from tests.posts import door_source
 
 
@@ -45,9 +46,10 @@ async def _ours(directory: Path, stack: contextlib.AsyncExitStack) -> int:
 async def _main(kind: str, directory: Path) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with contextlib.AsyncExitStack() as stack:
-        print(await _bare() if kind == "bare" else await _ours(directory, stack), flush=True)
-        await stop.wait()
+    with at_work():
+        async with contextlib.AsyncExitStack() as stack:
+            print(await _bare() if kind == "bare" else await _ours(directory, stack), flush=True)
+            await stop.wait()
 
 
 if __name__ == "__main__":

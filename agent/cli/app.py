@@ -10,6 +10,7 @@ import typer
 from agent import __version__
 from agent.cli.failures import told
 from machine.commands import PlainGroup
+from machine.interpreter import at_work
 
 
 class Entry(NamedTuple):
@@ -114,5 +115,6 @@ def root(
 
 def main() -> NoReturn:
     """The console script."""
-    typer.main.get_command(app)(prog_name="rewards-agent")
+    with at_work():
+        typer.main.get_command(app)(prog_name="rewards-agent")
     raise SystemExit(0)

@@ -63,16 +63,16 @@ async def _work(settings: Settings, *, until_caught_up: bool) -> int:
     import structlog
 
     from agent import wiring
-    from agent.service import process
     from agent.service import run as service
     from agent.wiring.health import watched
     from agent.wiring.keeping import beside, warn_of_short_keeping
     from agent.wiring.naming import warn_of_names
+    from machine.interpreter import at_work
 
     logger = structlog.get_logger()
     async with AsyncExitStack() as stack:
         agent = await stack.enter_async_context(wiring.opened(settings))
-        stack.enter_context(process.at_work())
+        stack.enter_context(at_work())
         _say_what_starts(agent, logger)
         if not until_caught_up:
             on_page, health = watched(agent)

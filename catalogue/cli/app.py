@@ -11,6 +11,7 @@ from catalogue.cli.keeping import backup, doctor
 from catalogue.cli.people import links
 from catalogue.cli.recognition import award, kudos, tag
 from machine.commands import PlainGroup
+from machine.interpreter import at_work
 
 app = typer.Typer(
     cls=PlainGroup,
@@ -53,4 +54,5 @@ app.add_typer(audit.app, name="audit", help="Who did what, and what it changed."
 
 def main() -> None:
     """The console script."""
-    app()
+    with at_work():
+        app()

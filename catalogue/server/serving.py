@@ -30,6 +30,7 @@ from catalogue.server.status import Told
 from catalogue.server.vouchers import Vouchers
 from catalogue.store import Store, months
 from catalogue.wallets import expiry
+from machine.interpreter import at_work
 from machine.listening.listener import CannotListenError
 from machine.notify import notify
 from machine.status import Status
@@ -81,6 +82,7 @@ async def serve(config: Config, *, ready: Callable[[str], None], again: Callable
         told = Told(lambda: reload.config, store, counts, workers, sealed)
         await stack.enter_async_context(_open(config, told))
         address = _address(runner)
+        stack.enter_context(at_work())
         await stack.enter_async_context(_beating(Pulse(store, f"listening on {address}")))
         ready(address)
         notify(f"READY=1\nSTATUS=listening on {address}")

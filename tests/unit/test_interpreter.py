@@ -1,4 +1,4 @@
-"""What the interpreter is set to while the agent works."""
+"""What the interpreter is set to while a program works."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from agent.service import process
+from machine import interpreter
 
 
 def settings() -> tuple[float, tuple[int, int, int], int]:
@@ -15,16 +15,16 @@ def settings() -> tuple[float, tuple[int, int, int], int]:
 
 
 def test_threads_take_turns_sooner_and_cycles_are_sought_less_often_for_the_length_of_a_run() -> None:
-    with process.at_work():
+    with interpreter.at_work():
         turn, (young, *_), frozen = settings()
-        assert turn == pytest.approx(process.TURN_S)
-        assert young == process.YOUNG_MAX
+        assert turn == pytest.approx(interpreter.TURN_S)
+        assert young == interpreter.YOUNG_MAX
         assert frozen > 0
         assert gc.isenabled()
 
 
 def test_everything_is_as_before_when_the_run_has_ended_whichever_way() -> None:
     before = settings()
-    with pytest.raises(ZeroDivisionError), process.at_work():
+    with pytest.raises(ZeroDivisionError), interpreter.at_work():
         raise ZeroDivisionError
     assert settings() == before
