@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -96,7 +97,9 @@ class OpenDoor:
 
 
 @asynccontextmanager
-async def open_door(data_dir: Path, *sources: DoorSource, proxies: Sequence[str] = ()) -> AsyncIterator[OpenDoor]:
+async def open_door(
+    data_dir: Path, *sources: DoorSource, proxies: Sequence[str] = (), tls: ssl.SSLContext | None = None
+) -> AsyncIterator[OpenDoor]:
     """A door before a real inbox, on a free port."""
     data_dir.mkdir(parents=True, exist_ok=True)
     clock = ManualClock(NOW)
@@ -107,6 +110,7 @@ async def open_door(data_dir: Path, *sources: DoorSource, proxies: Sequence[str]
         clock,
         kinds=KindTable,
         listen=("127.0.0.1", 0),
+        tls=tls,
         proxies=networks(proxies),
     )
     await door.open()

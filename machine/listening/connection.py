@@ -14,6 +14,8 @@ from aiohttp import web
 
 HEAD_S = 10.0
 """Time to send the head of a request, from its first byte, or from the connection for the first request."""
+UNREAD_S = 30.0
+"""How long somebody may read nothing of what we answer."""
 CONNECTIONS_MAX = 512
 """Open at the same time; a process may have 1,024 files on many machines, and the ledger needs some of them."""
 CONNECTIONS_PER_ADDRESS_MAX = 128
@@ -52,7 +54,7 @@ class Connections:
 class Connection(web.RequestHandler):
     """aiohttp's connection, with a time for heads and answers that tell nothing."""
 
-    __slots__ = ("_address", "_among", "_busy", "_head_since", "_look")
+    __slots__ = ("_address", "_among", "_busy", "_head_since", "_look", "_unread")
 
     def __init__(self, among: Connections, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -61,6 +63,7 @@ class Connection(web.RequestHandler):
         self._head_since: float | None = None
         self._look: asyncio.TimerHandle | None = None
         self._busy = False
+        self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take it, unless there are too many."""
@@ -81,7 +84,19 @@ class Connection(web.RequestHandler):
         if self._look is not None:
             self._look.cancel()
             self._look = None
+        self._is_read()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """They do not read what we answer: for a while they may."""
+        super().pause_writing()
+        if self.transport is not None:
+            self._unread = asyncio.get_running_loop().call_later(UNREAD_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """They read again."""
+        self._is_read()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of a head, or of a body that a handler reads."""
@@ -119,6 +134,11 @@ class Connection(web.RequestHandler):
         if isinstance(fault, BaseException):
             last = [f"{step.filename}:{step.lineno}" for step in traceback.extract_tb(fault.__traceback__)[-3:]]
             log.error("request_failed", fault=type(fault).__name__, at=last)
+
+    def _is_read(self) -> None:
+        unread, self._unread = self._unread, None
+        if unread is not None:
+            unread.cancel()
 
     def _wait_for_head(self) -> None:
         """From now on; one look at a time is on its way, since heads come and go faster than that."""

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from machine.listening.connection import Connection, Connections
+from machine.listening.handshake import Handshake
 
 HEADER_BYTES_MAX = 8_190
 HEADERS_MAX = 64
@@ -52,6 +53,7 @@ class Listener:
         self._setting = setting
         self._tls = tls
         self._runner: web.ServerRunner | None = None
+        self._handshakes: set[asyncio.Task[None]] = set()
         self.connections = Connections(exempt, {"Server": program})
         self.port = 0
         """Where it listens, once it does."""
@@ -65,6 +67,8 @@ class Listener:
         server = _Server(
             self.connections,
             self._answer,
+            tls=self._tls,
+            handshakes=self._handshakes,
             access_log=None,
             auto_decompress=False,
             keepalive_timeout=IDLE_S,
@@ -76,7 +80,7 @@ class Listener:
         await runner.setup()
         host, port = self._listen
         try:
-            await web.TCPSite(runner, host, port, ssl_context=self._tls).start()
+            await web.TCPSite(runner, host, port).start()
         except OSError as error:
             await runner.cleanup()
             raise CannotListenError(
@@ -89,6 +93,8 @@ class Listener:
     async def close(self) -> None:
         """Take no more, and answer what is under way. May be called twice."""
         runner, self._runner = self._runner, None
+        for handshake in self._handshakes:
+            handshake.cancel()
         if runner is not None:
             await runner.cleanup()
 
@@ -108,11 +114,26 @@ class Listener:
 class _Server(web.Server):
     """aiohttp's, making connections of ours."""
 
-    def __init__(self, connections: Connections, handler: Handler, **options: Any) -> None:
+    def __init__(
+        self,
+        connections: Connections,
+        handler: Handler,
+        *,
+        tls: ssl.SSLContext | None,
+        handshakes: set[asyncio.Task[None]],
+        **options: Any,
+    ) -> None:
         super().__init__(handler, **options)
         self._among = connections
+        self._tls = tls
+        self._handshakes = handshakes
         self._options = options
 
-    def __call__(self) -> Connection:
-        """A connection for somebody who knocks."""
+    def __call__(self) -> Any:
+        """A connection for somebody who knocks, or what becomes one."""
+        if self._tls is None:
+            return self._connection()
+        return Handshake(self._among, self._tls, self._connection, self._handshakes)
+
+    def _connection(self) -> Connection:
         return Connection(self._among, self, loop=asyncio.get_running_loop(), **self._options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.collectors.moodlews.walking.unread import UNREAD_MAX, Unread
@@ -22,6 +22,7 @@ def walked(counts: Mapping[str, int], since: int, refused: Mapping[tuple[int, in
     return unread.over(counts, {course for course, _ in refused})
 
 
+@settings(max_examples=40)
 @given(st.lists(st.lists(st.booleans(), min_size=len(PLACES), max_size=len(PLACES)), max_size=6))
 def test_a_walk_goes_back_to_when_each_place_was_last_told_and_not_behind_it(walks: list[list[bool]]) -> None:
     counts: dict[str, int] = {"states_seen": 7}

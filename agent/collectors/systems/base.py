@@ -7,6 +7,7 @@ reader of the inbox (what does it say?), and must answer alike.
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -104,7 +105,7 @@ def json_of(body: bytes) -> Any:
         RefusedPostError: it is none, too deep, or has too many values.
     """
     try:
-        found = orjson.loads(body)
+        found = orjson.loads(body.removeprefix(BOM_UTF8))  # PowerShell and .NET write one
     except orjson.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise RefusedPostError("not_json", f"the body is not JSON: {place}", hint="send JSON in UTF-8") from error

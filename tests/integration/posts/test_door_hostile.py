@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import gzip
 import logging
+import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -16,6 +18,7 @@ import pytest
 from agent.collectors.door import app
 from machine.listening import connection
 from tests.posts import HOOK, TOKEN, OpenDoor, a_post, door_source, open_door
+from tests.servers.authority import certified
 
 HEAD = f"POST {HOOK} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n".encode()
 EMPTY = b"Content-Length: 2\r\n\r\n{}"
@@ -123,6 +126,76 @@ async def _tried(at: OpenDoor) -> AsyncIterator[int]:
         except (OSError, asyncio.IncompleteReadError):
             continue
         yield HTTPStatus.OK if status == HTTPStatus.BAD_REQUEST else status
+
+
+@pytest.fixture
+def at_tls(tmp_path: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """What a door speaks TLS with, and what somebody who trusts it does."""
+    chain, key = certified(tmp_path, "door")
+    ours = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ours.load_cert_chain(chain, key)
+    return ours, ssl.create_default_context(cafile=chain)
+
+
+async def test_connections_that_never_become_tls_are_counted_and_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_tls: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    monkeypatch.setattr(connection, "CONNECTIONS_PER_ADDRESS_MAX", 3)
+    monkeypatch.setattr(connection, "HEAD_S", 1.0)
+    async with open_door(tmp_path, tls=at_tls[0]) as at:
+        async with contextlib.AsyncExitStack() as stack:
+            silent = [await stack.enter_async_context(knocking(at)) for _ in range(4)]
+            with contextlib.suppress(ConnectionError):
+                assert await asyncio.wait_for(silent[3][0].read(), 20) == b"", "one too many"
+            assert not any(reader.at_eof() for reader, _ in silent[:3])
+            for reader, _ in silent[:3]:
+                assert await asyncio.wait_for(reader.read(), 20) == b"", "too slow"
+        with contextlib.suppress(ConnectionError):
+            assert b"HTTP" not in await asyncio.wait_for(_answered(at, HEAD + EMPTY), 20), "no TLS at all"
+        assert await _greeted(at, at_tls[1], HEAD + EMPTY) == b"HTTP/1.1 400 Bad Request"
+
+
+async def _answered(at: OpenDoor, data: bytes) -> bytes:
+    async with knocking(at) as (reader, writer):
+        writer.write(data)
+        return await reader.read()
+
+
+async def _greeted(at: OpenDoor, trusting: ssl.SSLContext, data: bytes) -> bytes:
+    """How a request is answered that comes in one packet with the end of the handshake."""
+    sent, came = ssl.MemoryBIO(), ssl.MemoryBIO()
+    secured = trusting.wrap_bio(came, sent, server_hostname="127.0.0.1")
+    async with knocking(at) as (reader, writer):
+        while True:
+            try:
+                secured.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                writer.write(sent.read())
+                came.write(await reader.read(65_536))
+        secured.write(data)
+        writer.write(sent.read())
+        while True:
+            try:
+                return secured.read().partition(b"\r\n")[0]
+            except ssl.SSLWantReadError:
+                came.write(await asyncio.wait_for(reader.read(65_536), 20))
+
+
+async def test_who_reads_no_answer_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "UNREAD_S", 0.2)
+    async with open_door(tmp_path) as at:
+        with socket.socket() as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+            deaf.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(deaf, ("127.0.0.1", at.door.port))
+            with pytest.raises(ConnectionError):
+                await asyncio.wait_for(_asking_for_ever(deaf), 20)
+
+
+async def _asking_for_ever(deaf: socket.socket) -> None:
+    while True:
+        await asyncio.get_running_loop().sock_sendall(deaf, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
 
 
 async def test_requests_sent_without_waiting_are_answered_in_their_order(tmp_path: Path) -> None:

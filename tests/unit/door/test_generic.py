@@ -93,6 +93,11 @@ def test_one_moment_is_one_fact_however_it_is_written(at: object) -> None:
     assert (found.occurred_at, found.natural_key) == (1_789_995_600, plain.natural_key)
 
 
+def test_a_byte_order_mark_before_a_post_says_nothing() -> None:
+    body = b"\xef\xbb\xbf" + json.dumps(event()).encode()
+    assert list(SYSTEM.observations(arrival(body), KindTable())) == seen(event())
+
+
 def test_roles_beside_the_learner_are_taken_over() -> None:
     (found,) = seen(event(people={"referrer": {"id": "9"}, "actor": "8", "subject": "7"}))
     assert found.people == {"subject": "12345", "referrer": "9", "actor": "8"}
