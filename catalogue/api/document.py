@@ -165,7 +165,11 @@ def _of_redemption(name: str) -> dict[str, Any]:
 _WALLET = closed(currency={"type": "string"}, balance=WHOLE, earned=WHOLE)
 _POINTS = closed(user={"type": "string"}, wallets={"type": "array", "items": _WALLET})
 _ROW = closed(**{name: _cell(name) for name in (*COLUMNS, EVENT)})
-_PAGE = closed(rows={"type": "array", "items": _ROW}, next={"type": ["integer", "null"]})
+_ARCHIVED = {
+    "type": ["string", "null"],
+    "description": "The newest month (UTC) that is in the archive alone, where rows of it and of before are lacking",
+}
+_PAGE = closed(rows={"type": "array", "items": _ROW}, next={"type": ["integer", "null"]}, archived=_ARCHIVED)
 _REWARD = {"$ref": "#/components/schemas/Reward"}
 _OF_OFFER = {"id": {"type": "string"}, "owner": {"type": "string"}, "approved": {"type": "boolean"}, "taken": WHOLE}
 _SHOWN: dict[str, Any] = {"type": "object", "required": list(_OF_OFFER), "properties": _OF_OFFER}
@@ -193,5 +197,9 @@ def _filters() -> list[dict[str, Any]]:
         parameter("until", DAY, "The last day (UTC) on which it happened, included"),
         parameter("after", WHOLE | {"minimum": 0, "maximum": 10**18 - 1}, "`next` of the page before"),
         LIMIT | {"schema": {"anyOf": [LIMIT["schema"], {"const": "all"}]}, "description": "Rows of a page; all as CSV"},
-        parameter("format", {"enum": ["json", "csv"], "default": "json"}, "CSV tells `next` in the header Next-After"),
+        parameter(
+            "format",
+            {"enum": ["json", "csv"], "default": "json"},
+            "CSV tells `next` in the header Next-After, `archived` in Archived-Until",
+        ),
     ]

@@ -57,14 +57,17 @@ class ReadingDoor:
                 return await self._stream(request, reader.campus, asked)
         async with self._guard.store.reading() as conn:
             rows, after = await reading.page(conn, reader.campus, asked)
+            archived = await reading.archived(conn, reader.campus, asked)
         if not asked.csv:
-            return web.json_response({"rows": rows, "next": after}, headers=FRESH)
-        headers = FRESH | ({} if after is None else {"Next-After": str(after)})
+            return web.json_response({"rows": rows, "next": after, "archived": archived}, headers=FRESH)
+        headers = FRESH | _lacking(archived) | ({} if after is None else {"Next-After": str(after)})
         return web.Response(text=_table(rows), content_type="text/csv", charset="utf-8", headers=headers)
 
     async def _stream(self, request: web.Request, campus: str, asked: reading.Wanted) -> web.StreamResponse:
         """Page after page in transactions of their own: memory holds one page, and no lock is held while it is sent."""
-        answer = web.StreamResponse(headers=FRESH | {"Content-Type": "text/csv; charset=utf-8"})
+        async with self._guard.store.reading() as conn:
+            lacking = _lacking(await reading.archived(conn, campus, asked))
+        answer = web.StreamResponse(headers=FRESH | lacking | {"Content-Type": "text/csv; charset=utf-8"})
         after: int | None = asked.after
         first = True
         while after is not None:
@@ -77,6 +80,11 @@ class ReadingDoor:
             first = False
         await answer.write_eof()
         return answer
+
+
+def _lacking(archived: str | None) -> dict[str, str]:
+    """The header of a CSV that begins where the archive ends."""
+    return {} if archived is None else {"Archived-Until": archived}
 
 
 def _table(rows: list[dict[str, Any]], *, header: bool = True) -> str:

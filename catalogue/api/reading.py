@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from catalogue import books
 from catalogue.errors import RefusedError
 from catalogue.schema import ledger, movement
-from catalogue.wallets import pages, purse
+from catalogue.wallets import carried, pages, purse
 
 PAGE_ROWS = 100
 PAGE_ROWS_MAX = 1000
@@ -112,6 +112,12 @@ async def points(conn: AsyncConnection, campus: str, learner: str) -> list[dict[
     return [{"currency": currency, "balance": has, "earned": earned} for currency, (has, earned) in sums]
 
 
+async def archived(conn: AsyncConnection, campus: str, asked: Wanted) -> str | None:
+    """The newest month that is in the archive alone, if rows of it or of before belong to what is asked for."""
+    begins = await carried.begins(conn, campus)
+    return begins.month if asked.after < begins.no else None
+
+
 async def page(conn: AsyncConnection, campus: str, asked: Wanted) -> tuple[list[dict[str, Any]], int | None]:
     """(the rows by `COLUMNS` and `EVENT` in the order of posting, what to ask ``after`` for the next page or None).
 
@@ -123,8 +129,9 @@ async def page(conn: AsyncConnection, campus: str, asked: Wanted) -> tuple[list[
     if "learner" in asked.same:
         return await _of_learner(conn, campus, asked, most)
     head = await conn.scalar(select(ledger.c.no).where(ledger.c.campus == campus)) or 0
-    upto = min(asked.after + SCANNED_MAX, head)
-    rows = await _rows(conn, campus, asked, movement.c.no.between(asked.after + 1, upto), most + 1)
+    after = max(asked.after, (await carried.begins(conn, campus)).no)
+    upto = min(after + SCANNED_MAX, head)
+    rows = await _rows(conn, campus, asked, movement.c.no.between(after + 1, upto), most + 1)
     if len(rows) > most:
         return rows[:most], rows[most - 1]["no"]
     return rows, upto if upto < head else None

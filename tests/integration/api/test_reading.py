@@ -18,6 +18,7 @@ import pytest
 from aiohttp import web
 from typer.testing import CliRunner
 
+from catalogue import schema
 from catalogue.api import guard, tokens
 from catalogue.api.document import document
 from catalogue.api.rate import Rate
@@ -131,6 +132,22 @@ async def test_the_ledger_as_csv_is_the_same_page(partner: Partner) -> None:
     status, body, headers = await partner.ask(LEDGER, token, format="csv", limit="3")
     assert (status, headers["Next-After"]) == (200, "3")
     assert [row["amount"] for row in csv.DictReader(io.StringIO(body))] == ["10", "20", "30"]
+
+
+async def test_a_ledger_whose_old_months_are_in_the_archive_alone_says_where_it_begins(partner: Partner) -> None:
+    token = await partner.token()
+    assert (await partner.page(token))["archived"] is None
+    month = {"campus": CAMPUS, "month": "2026-09", "first_no": 1, "last_no": 2, "entries": 2, "batches": 1}
+    async with partner.real.store.writing() as conn:
+        gone = month | {"manifest": b"", "made_at": 1, "made_by": "a test", "gone_at": 1}
+        await conn.execute(insert(schema.archived_month), gone)
+    first, after = await partner.page(token), await partner.page(token, after="2")
+    assert [row["no"] for row in first["rows"]] == [row["no"] for row in after["rows"]] == [3, 4]
+    assert (first["archived"], after["archived"]) == ("2026-09", None)
+    assert (await partner.page(token, user=ANN))["archived"] == "2026-09"
+    for limit in ("1", "all"):
+        _status, _body, headers = await partner.ask(LEDGER, token, format="csv", limit=limit)
+        assert headers["Archived-Until"] == "2026-09"
 
 
 async def test_another_campus_token_sees_nothing_and_no_token_opens_more_than_its_scopes(partner: Partner) -> None:
