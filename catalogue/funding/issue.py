@@ -62,7 +62,10 @@ async def hold(conn: AsyncConnection, campus: str, *, now: int) -> dict[str, Roo
     """What a campus may still issue today, by currency; held until the transaction ends. No limit, no entry."""
     rooms = {}
     for row in await conn.execute(_LIMITS, {"campus": campus}):
-        today = day_of(now, row.timezone or policy.TIMEZONE)
+        zone = row.timezone or policy.TIMEZONE
+        today = day_of(now, zone)
+        if row.day == day_of(now + DAY_S, zone):
+            today = row.day  # who came after midnight was faster: one day's count is never begun twice
         rooms[row.currency] = Room(row.per_day, row.issued if row.day == today else 0, today)
     return rooms
 

@@ -79,7 +79,8 @@ def period_start(per: str, timezone: str, at: int) -> int:
     """When the day, week, month or year began that a moment is in; 0 for ever."""
     if per == "ever":
         return 0
-    midnight = dt.datetime.fromtimestamp(at, tz=ZoneInfo(timezone)).replace(hour=0, minute=0, second=0, microsecond=0)
+    local = dt.datetime.fromtimestamp(at, tz=ZoneInfo(timezone))
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     match per:
         case "week":
             begin = midnight - dt.timedelta(days=midnight.weekday())

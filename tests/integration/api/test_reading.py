@@ -140,7 +140,7 @@ async def test_a_ledger_whose_old_months_are_in_the_archive_alone_says_where_it_
     month = {"campus": CAMPUS, "month": "2026-09", "first_no": 1, "last_no": 2, "entries": 2, "batches": 1}
     async with partner.real.store.writing() as conn:
         gone = month | {"manifest": b"", "made_at": 1, "made_by": "a test", "gone_at": 1}
-        await conn.execute(insert(schema.archived_month), gone)
+        await conn.execute(schema.archived_month.insert(), gone)
     first, after = await partner.page(token), await partner.page(token, after="2")
     assert [row["no"] for row in first["rows"]] == [row["no"] for row in after["rows"]] == [3, 4]
     assert (first["archived"], after["archived"]) == ("2026-09", None)

@@ -13,6 +13,7 @@ from catalogue.acts import Act
 from catalogue.app import wall_clock
 from catalogue.errors import CatalogueError
 from catalogue.funding import issue
+from catalogue.funding.months import day_start
 from catalogue.proof import accepting, rejected
 from catalogue.proof.accepting import accept_all
 from catalogue.proof.rejected import Wanted
@@ -57,6 +58,16 @@ async def accept(bank: Bank, seq: int) -> None:
         await rejected.accept(
             bank.store, conn, CAMPUS, "agent-1", seq, by="test", reason="it is right", now=wall_clock()
         )
+
+
+async def test_a_batch_that_waited_over_midnight_does_not_begin_the_count_of_the_new_day_again(bank: Bank) -> None:
+    await limit(bank, 100)
+    midnight = day_start(wall_clock(), "UTC") + DAY
+    async with bank.store.writing() as conn:
+        for now, given, left in ((midnight, 60, 100), (midnight - 1, 30, 40), (midnight + 1, 5, 10)):
+            rooms = await issue.hold(conn, CAMPUS, now=now)
+            assert rooms["points"].left == left
+            await issue.count(conn, CAMPUS, rooms, {"points": given})
 
 
 async def test_what_goes_over_the_limit_is_set_aside_and_the_chain_goes_on(bank: Bank) -> None:

@@ -142,6 +142,13 @@ def test_a_window_is_open_in_its_own_time_zone(window: Window, at: int, *, is_op
     assert times.is_open(window, at) is is_open
 
 
+def test_a_day_on_which_the_clock_shows_midnight_twice_has_one_beginning() -> None:
+    """In Havana the hour after midnight of 1 November 2026 comes twice: at 04:00 and at 05:00 UTC."""
+    midnight = int(dt.datetime(2026, 11, 1, 4, tzinfo=dt.UTC).timestamp())
+    begins = {times.period_start("day", "America/Havana", midnight + late) for late in (1800, 5400, 9000)}
+    assert begins == {midnight}
+
+
 def test_a_period_begins_where_the_calendar_says() -> None:
     starts = {per: times.period_start(per, "Europe/London", NOON) for per in ("day", "week", "month", "year", "ever")}
     told = {per: dt.datetime.fromtimestamp(at, tz=dt.UTC).isoformat()[:16] for per, at in starts.items()}
