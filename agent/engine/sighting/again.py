@@ -18,7 +18,8 @@ from agent.engine.evaluate import (
     WOULD_BE_HELD,
     Verdict,
 )
-from agent.model import Decision, Event, Fact, HoldKind, Observation, Outcome, PersonMark, Said
+from agent.engine.sighting.untold import is_of_a_state
+from agent.model import Decision, Event, EventMark, Fact, HoldKind, Observation, Outcome, PersonMark, Said
 
 REQUEST_ID = "request_id"
 """The fact that says by which request an act was told first: of a delivery, so that no later one adds or changes it."""
@@ -93,8 +94,6 @@ def _completed(first: Observation, second: Observation) -> Observation:
 
     Marks are about a row: where the same row is looked at again they may have changed, another row has its own.
     """
-    same_row = (first.source, first.position) == (second.source, second.position)
-    marks = (first.marks & second.marks & _HELD_MARKS) | ((first.marks | second.marks) - _HELD_MARKS)
     told = {person: mark for person, mark in first.person_marks.items() if mark not in _UNSURE}
     unsure = first.person_marks.keys() - told.keys()
     again = {person: mark for person, mark in second.person_marks.items() if person in unsure or mark not in _UNSURE}
@@ -106,10 +105,22 @@ def _completed(first: Observation, second: Observation) -> Observation:
         section=first.section or second.section,
         lesson=first.lesson or second.lesson,
         post=first.post or second.post,
-        marks=marks if same_row else first.marks,
+        marks=_marks(first, second),
         person_marks={**again, **told},
         facts={**_of_the_act(second), **first.facts},
     )
+
+
+def _marks(first: Observation, second: Observation) -> frozenset[EventMark]:
+    """What is doubtful about the fact as both tell it.
+
+    A state that a restore may have brought waits; a log row about it says by itself whether it is a copy, or late.
+    """
+    if (first.source, first.position) == (second.source, second.position):
+        return (first.marks & second.marks & _HELD_MARKS) | ((first.marks | second.marks) - _HELD_MARKS)
+    if is_of_a_state(first) and not is_of_a_state(second):
+        return (first.marks - _HELD_MARKS) | second.marks
+    return first.marks
 
 
 def _of_the_act(seen: Observation) -> Mapping[str, Fact]:

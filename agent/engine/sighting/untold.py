@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 
+from agent.config.ways_in import SUFFIX
 from agent.model import Event, Fact, Observation
 
 STATE = "state"
@@ -44,6 +45,11 @@ def keys_of(seen: Observation) -> tuple[Key, ...]:
     if learner is None:
         return ()
     return tuple((seen.site, seen.lms_event, learner, thing) for thing in _objects_of(seen))
+
+
+def is_of_a_state(seen: Observation) -> bool:
+    """Whether a state table told it first."""
+    return seen.source.endswith(SUFFIX)
 
 
 def _objects_of(seen: Observation) -> Iterator[str]:

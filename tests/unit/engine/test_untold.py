@@ -10,8 +10,9 @@ import pytest
 
 from agent.engine.sighting.untold import COMPLETED, COMPLETION
 from agent.ledger.past.seen import untold as past_untold
-from agent.model import Observation
+from agent.model import EventMark, Observation
 from tests.builders import NOW, an_observation
+from tests.ledgers import rows
 from tests.pipelines import running
 
 RULES = """
@@ -112,3 +113,25 @@ async def test_cron_tells_hours_or_days_later_that_a_course_was_completed(
         for seen, source in told if first == "log" else reversed(told):
             await at.take(seen, source=source)
         assert at.balances() == {"35": 100}
+
+
+@pytest.mark.parametrize(
+    ("marks", "entries", "why"),
+    [
+        (frozenset(), ["award 10"], "awarded"),
+        (frozenset({"backdated"}), [], "backdated"),
+        (frozenset({"restored"}), [], "never earns: restored from a backup"),
+    ],
+)
+async def test_a_state_that_a_restore_may_have_brought_is_decided_by_the_row_that_fills_a_gap(
+    tmp_path: Path, marks: frozenset[EventMark], entries: list[str], why: str
+) -> None:
+    async with running(tmp_path, RULES) as here:
+        await here.take(replace(state(), marks=frozenset({"backdated"})), source="moodle/state")
+        assert here.reasons() == ["backdated"]
+        for _ in range(2):
+            await here.take(logged(marks=marks))
+        assert here.entries() == entries
+        assert here.reasons()[-1] == ("backdated" if entries else why)
+        still = rows(here.data_dir, "SELECT count(*) FROM hold WHERE state = 'open'")
+        assert still == [(int(why == "backdated"),)]
