@@ -7,7 +7,7 @@ from importlib import import_module
 
 from machine.interpreter import at_work
 
-NAMES = ("engine", "ledger", "sync", "catchup", "simulate", "idle", "door", "csv", "centre", "queries")
+NAMES = ("engine", "ledger", "sync", "catchup", "postgres", "simulate", "idle", "door", "csv", "centre", "queries")
 
 
 def main() -> None:

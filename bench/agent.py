@@ -6,15 +6,14 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from tests.servers import READER, READER_PASSWORD, MariaDatabase
+from bench.filling import AnyDatabase
+from tests.servers import READER_PASSWORD
 
 COMMAND = Path(sys.executable).with_name("rewards-agent")
 RULES = Path(__file__).parents[1] / "rules.example.toml"
 
 
-def configure(
-    directory: Path, database: MariaDatabase, *, poll_interval_s: float = 1.0, reconcile: str = "15m"
-) -> Path:
+def configure(directory: Path, database: AnyDatabase, *, poll_interval_s: float = 1.0, reconcile: str = "15m") -> Path:
     """Write config.toml and its secret for an agent that reads ``database``; gives the file's path."""
     directory.mkdir(parents=True, exist_ok=True)
     password = directory / "moodle-db.password"
@@ -30,7 +29,7 @@ rules    = "{RULES}"
 [[source]]
 name = "moodle"
 kind = "moodle-logstore"
-url  = "mysql://{READER}@127.0.0.1:{database.server.port}/{database.name}"
+url  = "{database.reader_dsn}"
 password_file = "moodle-db.password"
 table_prefix  = "mdl_"
 start_at      = "beginning"

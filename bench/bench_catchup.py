@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.agent import COMMAND, configure, ledger
+from bench.filling import AnyDatabase
 from bench.frame import Sample, Watched, alternate, publish, timed, watch
 from bench.generate import generate
 from bench.mariadb import mariadb
@@ -40,17 +41,17 @@ def bare(database: MariaDatabase) -> Callable[[], Sample]:
 class Ours:
     """Runs the agent on an empty data directory until it has caught up; keeps what was seen of its memory."""
 
-    def __init__(self, database: MariaDatabase, rows: int) -> None:
-        self._database = database
+    def __init__(self, database: AnyDatabase, rows: int) -> None:
+        self.database = database
         self._rows = rows
         self.runs: list[Watched] = []
         self.paid = ""
 
     def __call__(self, reconcile: str = "off") -> Sample:
         """One run from nothing; ``reconcile`` as in the configuration."""
-        directory = self._database.server.directory / "agent"
+        directory = self.database.server.directory / "agent"
         shutil.rmtree(directory, ignore_errors=True)
-        config = configure(directory, self._database, reconcile=reconcile)
+        config = configure(directory, self.database, reconcile=reconcile)
         run = watch([COMMAND, "run", "--until-caught-up", "--config", config], cwd=directory)
         assert run.returncode == 0, run.output[-3000:]
         self.runs.append(run)

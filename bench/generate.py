@@ -1,4 +1,4 @@
-"""A million rows of Moodle's log in MariaDB: the event mix of a working site, its state tables, gaps, unordered times.
+"""A million rows of Moodle's log in a database: a working site's mix of events, state tables, gaps, unordered times.
 
 python -m bench.generate                # how long it takes, and what came out
 """
@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from random import Random
 
 from agent.demo.logrow import LOG_COLUMNS, php_serialize, shape
-from agent.demo.schema import mariadb_ddl
-from bench.mariadb import load, mariadb
+from bench.filling import AnyDatabase, filling_of
+from bench.mariadb import mariadb
 from bench.mix import Share, shares
 from bench.population import ADMIN, Population, Row, Size
 from bench.states import States
-from tests.servers import MariaDatabase
 
 PACE_S = 7.776
 """Mean seconds from row to row: a million rows in ninety days."""
@@ -103,20 +102,18 @@ class Generator:
         )
 
 
-def generate(database: MariaDatabase, size: Size | None = None, *, seed: int = 1) -> Made:
+def generate(database: AnyDatabase, size: Size | None = None, *, seed: int = 1) -> Made:
     """Fill an empty database with ``size.rows`` log rows and what goes with them. The same seed makes the same rows."""
     size = size or Size()
     rng = Random(seed)
-    for statement in mariadb_ddl():
-        database.execute(statement)
+    filling = filling_of(database)
+    filling.make()
     population = Population(size, rng, BORN_AT)
     generator = Generator(population, rng)
-    rows = load(database, "mdl_logstore_standard_log", LOG_COLUMNS, generator.rows())
+    rows = filling.load("mdl_logstore_standard_log", LOG_COLUMNS, generator.rows())
     for table, columns, content in itertools.chain(population.tables(), generator.states.tables()):
-        load(database, table, columns, content)
-    for (table,) in database.execute("SHOW TABLES"):
-        database.execute(f"ANALYZE TABLE {table}")
-    database.grant_reader()
+        filling.load(table, columns, content)
+    filling.done()
     return Made(rows=rows, max_id=generator.max_id, last_at=generator.last_at)
 
 

@@ -167,8 +167,7 @@ _TABLE = re.compile(r"\bmdl_\w+")
 
 def options_for(database: servers.MariaDatabase) -> LogstoreOptions:
     """A source that reads a MariaDB database from its beginning."""
-    url = f"mysql://{servers.READER}@127.0.0.1:{database.server.port}/{database.name}"
-    return _options(url, servers.READER_PASSWORD)
+    return _options(database.reader_dsn, servers.READER_PASSWORD)
 
 
 def postgres_options_for(database: servers.PostgresDatabase) -> LogstoreOptions:

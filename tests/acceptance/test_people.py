@@ -34,7 +34,7 @@ def a_campus(directory: Path, north: MariaSite, south: MariaSite, trusted: str) 
     database = south.database
     second = (
         f'[[source]]\nname = "south"\nkind = "moodle-logstore"\nstart_at = "beginning"\nreconcile = "off"\n'
-        f'url = "mysql://{servers.READER}@127.0.0.1:{database.server.port}/{database.name}"\n'
+        f'url = "{database.reader_dsn}"\n'
         'password_file = "db.password"\n'
     )
     school = '[[source]]\nname = "school"\nkind = "generic"\npath = "/school"\nbearer_token_files = ["school.token"]\n'

@@ -42,6 +42,11 @@ class MariaDatabase:
     server: MariaDB
     name: str
 
+    @property
+    def reader_dsn(self) -> str:
+        """For an agent's configuration, as the read-only account."""
+        return f"mysql://{READER}@127.0.0.1:{self.server.port}/{self.name}"
+
     def connect(self, *, reader: bool = False, **options: Any) -> Connection[Any]:
         """A connection into it, autocommit on; as the administrator, or as the read-only account."""
         return self.server.connect(self.name, reader=reader, **options)
