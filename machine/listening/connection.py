@@ -7,6 +7,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from ipaddress import IPv6Address
 from typing import Any
 
 import structlog
@@ -19,8 +20,19 @@ UNREAD_S = 30.0
 CONNECTIONS_MAX = 512
 """Open at the same time; a process may have 1,024 files on many machines, and the ledger needs some of them."""
 CONNECTIONS_PER_ADDRESS_MAX = 128
-"""Of these, from one address that is no proxy of ours."""
+"""Of these, from one address (of IPv6: from one network) that is no proxy of ours."""
+_HOST_BITS = 64
+"""The end of an IPv6 address, which one machine may choose as it likes."""
 log = structlog.get_logger()
+
+
+def origin_of(address: str) -> str:
+    """Whose connection it is: who has one IPv6 address has all of its network, and may come from another each time."""
+    try:
+        found = IPv6Address(address)
+    except ValueError:
+        return address
+    return str(found.ipv4_mapped or IPv6Address(int(found) >> _HOST_BITS << _HOST_BITS))
 
 
 class Connections:
@@ -37,18 +49,20 @@ class Connections:
 
     def enter(self, address: str) -> bool:
         """Count one more; False where it is too many, and then it is not counted."""
-        mine = 0 if self._exempt(address) else self._open[address]
+        origin = origin_of(address)
+        mine = 0 if self._exempt(address) else self._open[origin]
         if self._open.total() >= CONNECTIONS_MAX or mine >= CONNECTIONS_PER_ADDRESS_MAX:
             self.turned_away += 1
             return False
-        self._open[address] += 1
+        self._open[origin] += 1
         return True
 
     def leave(self, address: str) -> None:
         """One of these is gone."""
-        self._open[address] -= 1
-        if not self._open[address]:
-            del self._open[address]
+        origin = origin_of(address)
+        self._open[origin] -= 1
+        if not self._open[origin]:
+            del self._open[origin]
 
 
 class Connection(web.RequestHandler):

@@ -33,6 +33,7 @@ from agent.config.kinds import KindTable
 from agent.config.secrets import Secret
 from agent.errors import IntegrityError, TransientError
 from agent.model import Evidence
+from machine.listening.connection import origin_of
 from machine.listening.listener import Listener
 
 BODY_BYTES_MAX = 1_048_576
@@ -234,7 +235,7 @@ class Door:
 
     async def _unproven(self, request: web.BaseRequest, source: DoorSource, client: Address | None) -> bytes | _Refusal:
         """The body of somebody who has shown nothing yet: little time, and few at once from one address."""
-        return await self._body(request, source, self._strange.of(str(client)), UNPROVEN_S)
+        return await self._body(request, source, self._strange.of(origin_of(str(client))), UNPROVEN_S)
 
     async def _body(
         self, request: web.BaseRequest, source: DoorSource, turn: AbstractAsyncContextManager[object], within_s: float

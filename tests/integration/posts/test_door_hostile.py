@@ -117,6 +117,19 @@ async def test_connections_beyond_the_limit_are_dropped_and_room_comes_back(
         assert (await at.post(a_post())).status == 200
 
 
+def test_an_ipv6_network_has_the_connections_of_one_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "CONNECTIONS_PER_ADDRESS_MAX", 2)
+    among = connection.Connections(lambda _: False, {})
+    for come, enter in (
+        (("2001:db8::1", "2001:db8::2:3", "2001:db8::ffff:1", "2001:db8:0:1::1"), (True, True, False, True)),
+        (("::ffff:192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2", ""), (True, True, False, True, True)),
+        (("fe80::1%eth0", "fe80::2%eth0", "fe80::3"), (True, True, False)),
+    ):
+        assert tuple(among.enter(address) for address in come) == enter
+    among.leave("2001:db8::1")
+    assert among.enter("2001:db8::9")
+
+
 async def _tried(at: OpenDoor) -> AsyncIterator[int]:
     """Statuses until one is let in: a connection that ended is noticed a moment later."""
     status = 0
