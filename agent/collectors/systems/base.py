@@ -21,8 +21,8 @@ from agent.model import EventMark, Evidence, Fact, Identifier, Observation, Pers
 
 DEPTH_MAX = 20
 """Lists and tables inside each other."""
-VALUES_MAX = 5_000
-"""Values in one post, all levels together."""
+VALUES_MAX = 40_000
+"""Values in one post, all levels together: eighty for each of as many events as it may tell."""
 TEXT_MAX = 2_000
 """Characters of a text that names something; longer ones are refused."""
 EVENTS_MAX = 500

@@ -141,7 +141,7 @@ def test_a_submission_is_measured_and_its_text_is_not_kept() -> None:
         (event(metrics={"Score": 1}), "field_invalid", "Score"),
         (event(metrics={"score": {"a": 1}}), "field_invalid", "score"),
         ([1], "not_an_object", ""),
-        ([event()] * 501, "too_many_values", ""),
+        ([event()] * 501, "too_many_events", ""),
         ([{}] * 501, "too_many_events", ""),
     ],
 )

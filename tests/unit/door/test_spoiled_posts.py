@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.collectors.systems.base import RefusedPostError
+from agent.collectors.systems.base import EVENTS_MAX, RefusedPostError
 from agent.collectors.systems.registry import SYSTEMS
 from agent.config.kinds import KindTable
 from agent.ledger import codec
@@ -123,6 +123,15 @@ def test_a_post_that_is_sent_again_later_tells_the_same_facts(kind: str) -> None
             for at in (NOW, NOW + 100_000)
         )
         assert first == again != []
+
+
+@pytest.mark.parametrize("example", [EXAMPLES["generic"][0], *EXAMPLES["xapi"], *EXAMPLES["canvas"]])
+def test_a_post_may_tell_as_many_documented_events_as_the_manual_says(example: Any) -> None:
+    (kind,) = (kind for kind, examples in EXAMPLES.items() if example in examples)
+    if kind == "canvas":  # everything that Canvas writes about an event stands there
+        example = {**example, "metadata": {**{f"field_{n}": "x" for n in range(26)}, **example["metadata"]}}
+    body = json.dumps([example] * EVENTS_MAX).encode()
+    assert len(SYSTEMS[kind].observations(arrival(body), KindTable())) == EVENTS_MAX
 
 
 @pytest.mark.parametrize("kind", sorted(EXAMPLES))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.collectors.systems.base import Arrival, RefusedPostError
+from agent.collectors.systems.base import VALUES_MAX, Arrival, RefusedPostError
 from agent.collectors.systems.registry import SYSTEMS
 from agent.config.kinds import KindTable
 from agent.model import Evidence, Observation
@@ -125,7 +125,7 @@ def test_a_post_that_cannot_be_used_is_refused_with_its_field(changes: dict[str,
         (b"\xff\xfe", "not_json"),
         (b"[1]", "not_an_object"),
         (b'{"a":' * 30 + b"1" + b"}" * 30, "too_deep"),
-        (json.dumps({"a": list(range(6_000))}).encode(), "too_many_values"),
+        (json.dumps({"a": list(range(VALUES_MAX))}).encode(), "too_many_values"),
     ],
 )
 def test_a_body_that_is_no_post_is_refused(body: bytes, reason: str) -> None:
