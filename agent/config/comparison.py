@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, cast, get_args
 
 from agent.config import grammar
-from agent.config.document import MisfitError
+from agent.config.document import MisfitError, quoted
 from agent.config.grammar import Number
 
 Operator = Literal[">=", "<=", ">", "<", "=", "!=", "..", "one of"]
@@ -75,12 +75,12 @@ def comparison(value: Any) -> Comparison:
 def _table(value: Mapping[str, Any]) -> Comparison:
     for key in value:
         if key not in {"is", "if_unknown"}:
-            raise MisfitError(f"unknown key {key!r}", 'write { is = "<3", if_unknown = "hold" }', at=(key,))
+            raise MisfitError(f"unknown key {quoted(key)}", 'write { is = "<3", if_unknown = "hold" }', at=(key,))
     if "is" not in value or isinstance(value["is"], Mapping):
         raise MisfitError("a condition in braces needs `is`", 'write { is = "<3", if_unknown = "hold" }')
     choice = value.get("if_unknown")
     if choice is not None and choice not in get_args(IfUnknown):
-        raise MisfitError(f"{choice!r} is no answer to an unknown fact", "pass, fail or hold", at=("if_unknown",))
+        raise MisfitError(f"{quoted(choice)} is no answer to an unknown fact", "pass, fail or hold", at=("if_unknown",))
     return replace(comparison(value["is"]), if_unknown=cast("IfUnknown | None", choice))
 
 
@@ -100,7 +100,8 @@ def _text(text: str) -> Comparison:
         if text.startswith(op) and not text.startswith("<>"):
             rest = text[len(op) :].strip()
             if not rest or rest[0] in "<>=":
-                raise MisfitError(f"{text!r} does not say what to compare with", 'write ">=80", "<7d" or "<= @name"')
+                told = f"{quoted(text)} does not say what to compare with"
+                raise MisfitError(told, 'write ">=80", "<7d" or "<= @name"')
             return Comparison(text=_told(op, rest), op=op, operand=_ordered(rest))
     if text.startswith("!="):
         rest = text[2:].strip()
@@ -108,7 +109,7 @@ def _text(text: str) -> Comparison:
     for wrong, right in _MEANT.items():
         if text.startswith(wrong):
             meant = f"{right}{text[len(wrong) :].strip()}"
-            raise MisfitError(f"{wrong!r} is no comparison here", f'write "{meant}"')
+            raise MisfitError(f"{quoted(wrong)} is no comparison here", f'write "{meant}"')
     return _range(text) or Comparison(text=text, op="=", operand=_ref(text) or _plain(text))
 
 
@@ -119,7 +120,7 @@ def _range(text: str) -> Comparison | None:
         return None
     low, high = grammar.quantity(first), grammar.quantity(last)
     if high < low:
-        raise MisfitError(f"{text!r} ends before it begins", "the smaller number stands first")
+        raise MisfitError(f"{quoted(text)} ends before it begins", "the smaller number stands first")
     return Comparison(text=f"{first}..{last}", op="..", operand=low, high=high)
 
 

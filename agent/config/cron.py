@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from apscheduler.triggers.cron import CronTrigger
 
-from agent.config.document import MisfitError
+from agent.config.document import MisfitError, quoted
 
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _FIELDS: Mapping[str, tuple[str, str]] = {
@@ -37,10 +37,11 @@ class Cron:
         for field, value in written.items():
             if _trigger({field: value}) is None:
                 told, can_be = _FIELDS[field]
-                raise MisfitError(f"{text!r} is not a cron line: the {told} cannot be {value!r}", f"it is {can_be}")
+                wrong = f"{quoted(text)} is not a cron line: the {told} cannot be {quoted(value)}"
+                raise MisfitError(wrong, f"it is {can_be}")
         trigger = _trigger(written)
         if trigger is None:
-            raise MisfitError(f"{text!r} is not a cron line", 'such as "0 18 * * FRI"')
+            raise MisfitError(f"{quoted(text)} is not a cron line", 'such as "0 18 * * FRI"')
         self._trigger = trigger
 
     def after(self, wall: datetime) -> datetime | None:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Literal, cast, get_args
 
-from agent.config.document import MisfitError
+from agent.config.document import MisfitError, quoted
 from agent.model import ROLES, Role
 
 Number = int | Fraction
@@ -90,7 +90,7 @@ def is_number(text: str) -> bool:
 def number(text: str) -> Number:
     """An exact decimal: at most 15 digits before and 9 after the point."""
     if not is_number(text):
-        raise MisfitError(f"{text!r} is not a number", _NUMBER_HINT)
+        raise MisfitError(f"{quoted(text)} is not a number", _NUMBER_HINT)
     return whole(Fraction(text))
 
 
@@ -140,10 +140,10 @@ def duration(value: Any) -> int:
     """Seconds of `30m`, `12h`, `7d`, `2w`; always more than none."""
     found = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if found is None:
-        raise MisfitError(f"{value!r} is not a duration", _DURATION_HINT)
+        raise MisfitError(f"{quoted(value)} is not a duration", _DURATION_HINT)
     seconds = int(found[1]) * UNIT_SECONDS[found[2]]
     if not seconds:
-        raise MisfitError(f"{value!r} is no time at all", "leave the key out where there is nothing to wait for")
+        raise MisfitError(f"{quoted(value)} is no time at all", "leave the key out where there is nothing to wait for")
     return seconds
 
 
@@ -156,7 +156,8 @@ def duration_or_zero(text: str) -> int:
     """As `duration`, and `0d` is 0: what facts are compared with."""
     found = _DURATION.fullmatch(text)
     if found is None:
-        raise MisfitError(f"{text!r} is neither a number nor a duration", f"{_NUMBER_HINT}, or a duration such as 7d")
+        wanted = f"{_NUMBER_HINT}, or a duration such as 7d"
+        raise MisfitError(f"{quoted(text)} is neither a number nor a duration", wanted)
     return int(found[1]) * UNIT_SECONDS[found[2]]
 
 
@@ -168,7 +169,8 @@ def quantity(text: str) -> Number:
 def name(value: Any) -> str:
     """A name that can stand in a limit or a table header: letters, digits, - and _."""
     if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise MisfitError(f"{value!r} is not a name", "letters, digits, - and _, beginning with a letter, at most 64")
+        wanted = "letters, digits, - and _, beginning with a letter, at most 64"
+        raise MisfitError(f"{quoted(value)} is not a name", wanted)
     return value
 
 
@@ -179,7 +181,7 @@ def window(text: str) -> Window:
     if text[:1].isdigit():
         return Window(kind="rolling", name=text, seconds=duration(text))
     if not _NAME.fullmatch(text):
-        raise MisfitError(f"{text!r} is not a window", _LIMIT_HINT)
+        raise MisfitError(f"{quoted(text)} is not a window", _LIMIT_HINT)
     return Window(kind="period", name=text)
 
 
@@ -192,10 +194,10 @@ def limit(value: Any, *, unit: str = "") -> Limit:
         return _limit_table(value)
     found = _LIMIT.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None:
-        raise MisfitError(f"{value!r} is not a limit", _LIMIT_HINT)
+        raise MisfitError(f"{quoted(value)} is not a limit", _LIMIT_HINT)
     named = found[2] or unit
     if named and not _NAME.fullmatch(named):
-        raise MisfitError(f"{named!r} is not the name of a currency", _LIMIT_HINT)
+        raise MisfitError(f"{quoted(named)} is not the name of a currency", _LIMIT_HINT)
     maximum = number(found[1])
     if maximum <= 0:
         raise MisfitError("a limit of nothing never pays", 'to switch a rule off write mode = "off"')
@@ -207,19 +209,19 @@ def limit(value: Any, *, unit: str = "") -> Limit:
 def _limit_table(value: Mapping[str, Any]) -> Limit:
     for key in value:
         if key not in {"of", "over", "for"}:
-            raise MisfitError(f"unknown key {key!r}", "a limit has of, over and for", at=(key,))
+            raise MisfitError(f"unknown key {quoted(key)}", "a limit has of, over and for", at=(key,))
     if "of" not in value:
         raise MisfitError("a limit needs `of`", 'such as { of = "60 points/30d", over = "trim" }')
     bare = limit(value["of"]) if isinstance(value["of"], str) else None
     if bare is None:
-        raise MisfitError(f"{value['of']!r} is not a limit", _LIMIT_HINT, at=("of",))
+        raise MisfitError(f"{quoted(value['of'])} is not a limit", _LIMIT_HINT, at=("of",))
     over, role = value.get("over", "refuse"), value.get("for")
     if over not in get_args(Over):
-        raise MisfitError(f"{over!r} is not a way to go over", 'over is "refuse" or "trim"', at=("over",))
+        raise MisfitError(f"{quoted(over)} is not a way to go over", 'over is "refuse" or "trim"', at=("over",))
     if over == "trim" and not bare.unit:
         raise MisfitError("an award cannot be trimmed to a part of itself", "trim works on amounts", at=("over",))
     if role is not None and role not in ROLES:
-        raise MisfitError(f"{role!r} is not a recipient", f"one of {', '.join(ROLES)}", at=("for",))
+        raise MisfitError(f"{quoted(role)} is not a recipient", f"one of {', '.join(ROLES)}", at=("for",))
     return Limit(
         maximum=bare.maximum,
         unit=bare.unit,
@@ -233,7 +235,7 @@ def clock(value: Any) -> int:
     """Seconds after midnight of `HH:MM`."""
     found = _CLOCK.fullmatch(value) if isinstance(value, str) else None
     if found is None:
-        raise MisfitError(f"{value!r} is not a time of day", 'write "08:00"')
+        raise MisfitError(f"{quoted(value)} is not a time of day", 'write it in quotes: "08:00"')
     return int(found[1]) * 3600 + int(found[2]) * 60
 
 
@@ -241,10 +243,10 @@ def hours(value: Any) -> tuple[int, int]:
     """Begin and end of `08:00-18:00` in seconds after midnight; the end is excluded and may lie after midnight."""
     begin, dash, end = value.partition("-") if isinstance(value, str) else ("", "", "")
     if not dash:
-        raise MisfitError(f"{value!r} is not a span of hours", 'write "08:00-18:00"')
+        raise MisfitError(f"{quoted(value)} is not a span of hours", 'write "08:00-18:00"')
     span = clock(begin.strip()), 86_400 if end.strip() == "24:00" else clock(end.strip())
     if span[0] == span[1]:
-        raise MisfitError(f"{value!r} is no time at all", "leave hours out for the whole day")
+        raise MisfitError(f"{quoted(value)} is no time at all", "leave hours out for the whole day")
     return span
 
 
@@ -253,7 +255,7 @@ def weekday(value: Any) -> int:
     short = value.lower()[:3] if isinstance(value, str) else ""
     full = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
     if short not in WEEKDAYS or value.lower() not in {short, full[WEEKDAYS.index(short)]}:
-        raise MisfitError(f"{value!r} is not a day of the week", f"one of {', '.join(WEEKDAYS)}")
+        raise MisfitError(f"{quoted(value)} is not a day of the week", f"one of {', '.join(WEEKDAYS)}")
     return WEEKDAYS.index(short)
 
 
@@ -265,7 +267,7 @@ def days(value: Any) -> tuple[date, date]:
     try:
         span = date.fromisoformat(first.strip()), date.fromisoformat((last or first).strip())
     except ValueError:
-        raise MisfitError(f"{value!r} is not a span of days", 'write "2026-12-24..2027-01-05"') from None
+        raise MisfitError(f"{quoted(value)} is not a span of days", 'write "2026-12-24..2027-01-05"') from None
     if span[1] < span[0]:
-        raise MisfitError(f"{value!r} ends before it begins", "the earlier day stands first")
+        raise MisfitError(f"{quoted(value)} ends before it begins", "the earlier day stands first")
     return span

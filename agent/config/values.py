@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urls
 from pydantic import BeforeValidator, ValidationInfo
 
 from agent.config import grammar
-from agent.config.document import MisfitError, nearest
+from agent.config.document import MisfitError, nearest, quoted
 from agent.config.document.words import kind_of_value
 from agent.model import Trust
 
@@ -75,7 +75,7 @@ def _duration_or_off(value: Any) -> int | None:
 def _for_a_week(value: Any) -> int:
     seconds = grammar.duration(value)
     if seconds < grammar.duration(_WEEK):
-        raise MisfitError(f"{value!r} is too short", f"{_WEEK} or more: within that a correction looks back")
+        raise MisfitError(f"{quoted(value)} is too short", f"{_WEEK} or more: within that a correction looks back")
     return seconds
 
 
@@ -163,7 +163,7 @@ def _check_options(scheme: str, query: Iterable[str]) -> None:
         if name not in known:
             likely = nearest(name, known)
             hint = f"did you mean {likely}?" if likely else f"known here: {', '.join(known) or 'nothing'}"
-            raise MisfitError(f"the URL has an option {name!r} that nothing reads", hint)
+            raise MisfitError(f"the URL has an option {quoted(name)} that nothing reads", hint)
 
 
 def _web(value: Any) -> str:

@@ -6,6 +6,7 @@ from agent.config.document.positions import KeyPath, NotTomlOneError, Place, pos
 from agent.config.document.salvage import salvage
 from agent.config.document.schema import known_keys, nearest
 from agent.config.document.validation import Table, examine, validate
+from agent.config.document.words import quoted
 
 __all__ = [
     "Document",
@@ -22,6 +23,7 @@ __all__ = [
     "nearest",
     "parse",
     "positions",
+    "quoted",
     "salvage",
     "shown",
     "validate",

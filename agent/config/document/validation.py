@@ -156,10 +156,22 @@ def _fault(one: _Misfit, document: Document, model: type[BaseModel]) -> Fault:
         return _missing_key(one.path, document, model)
     if one.misfit:
         return document.fault(one.path, one.misfit.message, one.misfit.hint, on="key" if one.on_key else "value")
+    table = header(model, one.path)
+    if table and kind in _NO_TABLE and isinstance(one.details["input"], Mapping | tuple | list):
+        often = "as often as it is needed" if table.startswith("[[") else "once"
+        return document.fault(one.path, f"{table} stands {often}, and is written so", f"not {_other(table)}", on="key")
     name = _told(one.path)
     message, hint = sentence(one.details, name)
     message = f"{name}: {message}" if name else message
     return document.fault(one.path, message, hint, on="key" if one.on_key else "value")
+
+
+_NO_TABLE = frozenset({"tuple_type", "list_type", "dict_type", "mapping_type", "model_type", "model_attributes_type"})
+
+
+def _other(table: str) -> str:
+    """`[rule]` for `[[rule]]`, and the other way round."""
+    return table[1:-1] if table.startswith("[[") else f"[{table}]"
 
 
 def _missing_key(path: KeyPath, document: Document, model: type[BaseModel]) -> Fault:

@@ -14,7 +14,10 @@ from agent.config.document.schema import nearest
 
 _ABOUT_SECRETS = re.compile("password|secret|token|key_file")
 _HIDDEN = object()
+_TEXT_MAX, _LINE_MAX = 80, 40
+"""How much of a text is repeated: where it stands by itself, and in the middle of a sentence."""
 
+_DATE = "a date, such as 2026-09-01 without quotes"
 _WANTED: Mapping[str, str] = {
     "string_type": 'a text in quotes, such as "abc"',
     "int_type": "a whole number",
@@ -30,7 +33,10 @@ _WANTED: Mapping[str, str] = {
     "mapping_type": "a table { … }",
     "model_type": "a table { … }",
     "model_attributes_type": "a table { … }",
-    "date_type": "a date, such as 2026-09-01 without quotes",
+    "date_type": _DATE,
+    "date_parsing": _DATE,
+    "date_from_datetime_parsing": _DATE,
+    "date_from_datetime_inexact": _DATE,
     "datetime_type": "a date and time, such as 2026-09-01T09:00:00 without quotes",
     "time_type": "a time, such as 09:00:00 without quotes",
 }
@@ -82,7 +88,7 @@ def _length(context: Mapping[str, Any], unit: str) -> str:
 def _wanted(details: ErrorDetails) -> str:
     kind = details["type"]
     if kind in {"literal_error", "enum"}:
-        return ", ".join(f'"{word}"' for word in _choices(details.get("ctx", {}), kind))
+        return _listed(details.get("ctx", {}), kind)
     return _WANTED.get(kind) or details["msg"].replace("Input should be ", "")
 
 
@@ -91,13 +97,33 @@ def _choices(context: Mapping[str, Any], kind: str) -> tuple[str, ...]:
     return tuple(word.strip(" '") for word in listed.replace(" or ", ", ").split(", "))
 
 
+def _listed(context: Mapping[str, Any], kind: str) -> str:
+    """The choices as they are written: texts in quotes, numbers without."""
+    return ", ".join(word if word.isdecimal() else f'"{word}"' for word in _choices(context, kind))
+
+
 def _not_among(found: Any, context: Mapping[str, Any], kind: str) -> tuple[str, str]:
     choices = _choices(context, kind)
     if kind == "union_tag_invalid":
         found = context["tag"]
     likely = nearest(found, choices) if isinstance(found, str) else ""
-    listed = ", ".join(f'"{word}"' for word in choices)
-    return f"{kind_of_value(found)} is not one of {listed}", f'did you mean "{likely}"?' if likely else ""
+    one_of = "one of " if len(choices) > 1 else ""
+    return (
+        f"{kind_of_value(found)} is not {one_of}{_listed(context, kind)}",
+        f'did you mean "{likely}"?' if likely else "",
+    )
+
+
+def quoted(value: Any) -> str:
+    """A value as it was written, a text in single quotes and cut where it is long; `a table` and `a list` in words."""
+    if isinstance(value, date | datetime | time):
+        return value.isoformat()
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        return kind_of_value(value)
+    text = repr(value if len(value) <= _TEXT_MAX else value[: _TEXT_MAX - 1] + "…")
+    return text.replace("\\\\", "\\")  # an LMS event's name has one backslash between two words, not two
 
 
 def kind_of_value(value: Any) -> str:
@@ -105,7 +131,7 @@ def kind_of_value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return f'the text "{value if len(value) <= 40 else value[:39] + "…"}"'  # noqa: PLR2004 - fits the line
+        return f'the text "{value if len(value) <= _LINE_MAX else value[: _LINE_MAX - 1] + "…"}"'
     if isinstance(value, int | float | Decimal):
         return f"the number {value}"
     if isinstance(value, date | datetime | time):

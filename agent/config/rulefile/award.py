@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
 from agent.config import grammar
-from agent.config.document import MisfitError
+from agent.config.document import MisfitError, quoted
 from agent.config.grammar import Number, shown_number
 from agent.model import ROLES, Role
 
@@ -80,7 +80,7 @@ def _part(value: Any, number: int) -> AwardPart:
         raise MisfitError("a list of awards holds tables", _HINT, at=(number,))
     to = value.get("to")
     if to is not None and to not in ROLES:
-        raise MisfitError(f"{to!r} is not a recipient", f"one of {', '.join(ROLES)}", at=(number, "to"))
+        raise MisfitError(f"{quoted(to)} is not a recipient", f"one of {', '.join(ROLES)}", at=(number, "to"))
     rest = {key: amount for key, amount in value.items() if key != "to"}
     return AwardPart(to=cast("Role | None", to), amounts=_amounts(rest, (number,)), at=(number,))
 
@@ -96,7 +96,7 @@ def _amount(value: Any, at: tuple[str | int, ...]) -> Amount:
         return _computed(value, at)
     amount = grammar.toml_number(value)
     if amount is None:
-        raise MisfitError(f"{value!r} is not an amount", _HINT, at=at)
+        raise MisfitError(f"{quoted(value)} is not an amount", _HINT, at=at)
     if amount < 0:
         raise MisfitError("an award cannot be negative", "an award is taken back by reversing it", at=at)
     if amount > AMOUNT_MAX:
@@ -112,10 +112,10 @@ def _computed(value: Mapping[str, Any], at: tuple[str | int, ...]) -> Computed:
     known = {"per", "round", "max"} if "per" in value else {"of", "times", "round", "max"}
     for key in value:
         if key not in known:
-            raise MisfitError(f"unknown key {key!r} in an amount", _COMPUTED_HINT, at=(*at, key))
+            raise MisfitError(f"unknown key {quoted(key)} in an amount", _COMPUTED_HINT, at=(*at, key))
     rounding = value.get("round", "down")
     if rounding not in get_args(Rounding):
-        raise MisfitError(f"{rounding!r} is no way to round", "one of down, up, half", at=(*at, "round"))
+        raise MisfitError(f"{quoted(rounding)} is no way to round", "one of down, up, half", at=(*at, "round"))
     maximum = _times(value["max"], (*at, "max")) if "max" in value else None
     if maximum is not None and maximum > AMOUNT_MAX:
         raise MisfitError(f"an award of more than {AMOUNT_MAX}", "check the number of zeros", at=(*at, "max"))
@@ -137,5 +137,5 @@ def _terms(value: Mapping[str, Any], at: tuple[str | int, ...]) -> tuple[tuple[s
 def _times(value: Any, at: tuple[str | int, ...]) -> Number:
     found = grammar.number(value) if isinstance(value, str) else grammar.toml_number(value)
     if found is None or found <= 0:
-        raise MisfitError(f"{value!r} is not a number above 0", 'such as 2 or "0.1"', at=at)
+        raise MisfitError(f"{quoted(value)} is not a number above 0", 'such as 2 or "0.1"', at=at)
     return found

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StrictBool, StrictInt, model_validator
 
 from agent.config import grammar
-from agent.config.document import MisfitError
+from agent.config.document import MisfitError, quoted
 from agent.config.grammar import Duration, Number
 
 EARNING = ("streak", "crosses", "momentum", "spaced", "first", "comeback")
@@ -139,7 +139,7 @@ def crossing(value: Any) -> tuple[str, Number]:
     ((fact, written),) = value.items()
     threshold = grammar.toml_number(written)
     if threshold is None:
-        raise MisfitError(f"{written!r} is not a number", "crosses = { section_progress_pct = 80 }", at=(fact,))
+        raise MisfitError(f"{quoted(written)} is not a number", "crosses = { section_progress_pct = 80 }", at=(fact,))
     return fact, threshold
 
 
@@ -147,7 +147,7 @@ def away(value: Any) -> int:
     """Whole days of `30d`."""
     days, rest = divmod(grammar.duration(value), grammar.UNIT_SECONDS["d"])
     if rest:
-        raise MisfitError(f"{value!r} is not a number of whole days", 'comeback = "30d"')
+        raise MisfitError(f"{quoted(value)} is not a number of whole days", 'comeback = "30d"')
     return days
 
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StrictStr
 
 from agent.config import grammar
-from agent.config.document import MisfitError
+from agent.config.document import MisfitError, quoted
 from agent.config.grammar import Duration, Limit, Number
 from agent.model import Trust
 
@@ -48,7 +48,7 @@ def _listed(value: Any) -> Any:
 
 def _identifier(value: Any) -> str:
     if not isinstance(value, str) or not _ID.fullmatch(value):
-        raise MisfitError(f"{value!r} is not an id", "small letters, digits, . _ and -, at most 64")
+        raise MisfitError(f"{quoted(value)} is not an id", "small letters, digits, . _ and -, at most 64")
     return value
 
 
@@ -62,14 +62,15 @@ def _zone(value: Any) -> ZoneInfo:
         if not _NO_ZONE.match(value):
             return ZoneInfo(value)
     near = get_close_matches(str(value), sorted(available_timezones()), n=1)
-    raise MisfitError(f"{value!r} is not an IANA time zone", f"did you mean {near[0]!r}?" if near else "see tzdata")
+    hint = f"did you mean {quoted(near[0])}?" if near else 'write one such as "Africa/Johannesburg"'
+    raise MisfitError(f"{quoted(value)} is not an IANA time zone", hint)
 
 
 def _on(value: Any) -> str:
     """A kind, a wildcard over kinds, or a full LMS name (a missing first backslash is put there)."""
     if not isinstance(value, str) or not (_KIND.fullmatch(value) or _LMS_NAME.fullmatch(value)):
         hint = r"a kind such as quiz.submitted, a wildcard forum.*, or '\mod_quiz\event\attempt_submitted'"
-        raise MisfitError(f"{value!r} is neither a kind nor an LMS event", hint)
+        raise MisfitError(f"{quoted(value)} is neither a kind nor an LMS event", hint)
     full = f"\\{value}" if "\\" in value and not value.startswith("\\") else value
     return _ALIASES.get(full, full)
 
@@ -77,19 +78,20 @@ def _on(value: Any) -> str:
 def _kind(value: Any) -> str:
     """The name of a kind, without a wildcard."""
     if not isinstance(value, str) or not _KIND.fullmatch(value) or "*" in value or "." not in value:
-        raise MisfitError(f"{value!r} is not a kind", "thing.happened, in small letters")
+        raise MisfitError(f"{quoted(value)} is not a kind", "thing.happened, in small letters")
     return value
 
 
 def _period(value: Any) -> str:
     if value in {*ONCE_PER, *grammar.CALENDAR_WINDOWS}:
-        raise MisfitError(f"{value!r} is a scope or a window already", "give the period another name")
+        raise MisfitError(f"{quoted(value)} is a scope or a window already", "give the period another name")
     return grammar.name(value)
 
 
 def _currency(value: Any) -> str:
     if value in {"to", "awards", "badge", "per", "of"}:
-        raise MisfitError(f"{value!r} means something else in an award or a limit", "give the currency another name")
+        told = f"{quoted(value)} means something else in an award or a limit"
+        raise MisfitError(told, "give the currency another name")
     return grammar.name(value)
 
 
@@ -101,7 +103,7 @@ def _once(value: Any) -> str:
 
 def _course(value: Any) -> str:
     if not isinstance(value, str) or not value.partition(":")[0] or value.endswith(":"):
-        raise MisfitError(f"{value!r} names no course", _SELECTOR_HINT)
+        raise MisfitError(f"{quoted(value)} names no course", _SELECTOR_HINT)
     return value
 
 
@@ -114,20 +116,20 @@ def _operand(value: Any) -> Number:
     if found is not None:
         return found
     if not isinstance(value, str):
-        raise MisfitError(f"{value!r} is neither a number nor a duration", 'such as 80 or "7d"')
+        raise MisfitError(f"{quoted(value)} is neither a number nor a duration", 'such as 80 or "7d"')
     return grammar.quantity(value)
 
 
 def _trust(value: Any) -> Trust:
     if not isinstance(value, str) or value not in Trust.__members__:
-        raise MisfitError(f"{value!r} is not a trust", f"one of {', '.join(Trust.__members__)}")
+        raise MisfitError(f"{quoted(value)} is not a trust", f"one of {', '.join(Trust.__members__)}")
     return Trust[value]
 
 
 def _expected(value: Any) -> Number | str:
     found = grammar.toml_number(value)
     if found is None and not isinstance(value, str):
-        raise MisfitError(f"{value!r} is no amount", 'such as points = 10, or badge = "quiz-ace"')
+        raise MisfitError(f"{quoted(value)} is no amount", 'such as points = 10, or badge = "quiz-ace"')
     return value if found is None else found
 
 

@@ -136,7 +136,7 @@ SINGLE = [
             'id = "r"\non = "lesson.completed"\naward = 1\n'
             '[[rule.example]]\nevent = { kind = "x" }\nexpect = { points = [] }'
         ),
-        "9: [] is no amount",
+        "9: a list is no amount",
     ),
 ]
 
@@ -156,7 +156,7 @@ TABLES = [
         '[budget]\npoints = { of = "5 points/day", over = "trim" }',
         "4: a budget is everybody's, and what goes over it is held",
     ),
-    ("[value.w]\ndefault = true", "4: True is neither a number nor a duration"),
+    ("[value.w]\ndefault = true", "4: true is neither a number nor a duration"),
     ('[value.w]\ndefault = "soon"', "4: 'soon' is neither a number nor a duration"),
     ("[period.p]\nfrom = 2026-02-01\nuntil = 2026-01-01", "5: ends before it begins"),
     ("[currency.awards]", "3: 'awards' means something else in an award or a limit"),
@@ -338,3 +338,16 @@ def test_no_file_at_all_is_a_matter_of_configuration() -> None:
 def test_names_that_guides_use_stand_for_what_moodle_says() -> None:
     on = "[[rule]]\nid = \"r\"\non = 'core\\event\\quiz_attempt_submitted'\naward = 1\n"
     assert rulebook(on).demand.names == {r"\mod_quiz\event\attempt_submitted"}
+
+
+def test_a_table_that_stands_once_is_told_so_where_it_has_two_brackets(tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(
+        'schema = 1\ntimezone = "UTC"\n[[calendar]]\nclosed = ["2026-09-01"]\n[[period.x]]\nfrom = "soon"\n'
+    )
+    with pytest.raises(FaultsError) as caught:
+        load_rules([path])
+    assert [str(fault).partition("rules.toml:")[2] for fault in caught.value.faults] == [
+        "3:3: [calendar] stands once, and is written so, not [[calendar]]",
+        "5:10: [period.x] stands once, and is written so, not [[period.x]]",
+    ]

@@ -115,7 +115,7 @@ UNREADABLE: list[tuple[Any, Any, str]] = [
     (comparison, {"is": {"is": 1}}, "a condition in braces needs `is`"),
     (comparison, {"is": 1, "if_unknown": "ask"}, "'ask' is no answer to an unknown fact"),
     (comparison, {"is": 1, "else": 2}, "unknown key 'else'"),
-    (award_parts, True, "True is not an amount"),
+    (award_parts, True, "true is not an amount"),
     (award_parts, "10", "'10' is not an amount"),
     (award_parts, -1, "an award cannot be negative"),
     (award_parts, 10**12 + 1, "an award of more than 1000000000000"),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field, field_validator, model_validator
 
-from agent.config.document import FaultsError, MisfitError, Table, examine, parse, validate
+from agent.config.document import FaultsError, MisfitError, Table, examine, parse, quoted, validate
 
 
 class Example(Table):
@@ -250,3 +251,21 @@ def test_the_faults_of_several_files_can_be_told_together() -> None:
     faults = [fault for name in ("b.toml", "a.toml") for fault in examine(parse(b"schema = 2\n", Path(name)), File)[1]]
 
     assert [fault.file for fault in FaultsError(faults).faults] == ["a.toml", "b.toml"]
+
+
+@pytest.mark.parametrize(
+    ("value", "as_written"),
+    [
+        (True, "true"), (3, "3"), (Decimal("1.5"), "1.5"), (date(2026, 9, 1), "2026-09-01"), (time(4), "04:00:00"),
+        ([1], "a list"), ({"a": 1}, "a table"), ("it's", '"it\'s"'), (r"\mod_quiz\event\x", r"'\mod_quiz\event\x'"),
+        ("x" * 500, f"'{'x' * 79}…'"),
+    ],
+)  # fmt: skip
+def test_a_fault_repeats_a_value_as_toml_has_it_and_not_as_python_does(value: object, as_written: str) -> None:
+    assert quoted(value) == as_written
+
+
+def test_a_table_with_the_wrong_brackets_is_told_how_it_is_written() -> None:
+    assert told("schema = 1\n[source]\nkind = 'log'") == [
+        "2:2: [[source]] stands as often as it is needed, and is written so, not [source]"
+    ]

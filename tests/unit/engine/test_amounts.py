@@ -117,7 +117,7 @@ def test_an_amount_is_told_in_a_sentence() -> None:
         ("{ per = { peers = 2 }, of = 'x' }", "unknown key 'of' in an amount"),
         ("{ of = 5 }", "an amount that is a table needs `per` or `of`"),
         ("{ of = 'score_pct', times = 'much' }", "'much' is not a number"),
-        ("{ of = 'score_pct', times = true }", "True is not a number above 0"),
+        ("{ of = 'score_pct', times = true }", "true is not a number above 0"),
         ("{ of = 'score_pct', round = 'nearest' }", "'nearest' is no way to round"),
         ("{ of = 'score_pct', max = 10000000000000 }", "an award of more than"),
         ("{ of = 'score_pct', max = 0.5 }", "points has no decimals"),

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, StrictBool, StrictInt, StrictStr, model_validator
 
-from agent.config.document import MisfitError
+from agent.config.document import MisfitError, quoted
 from agent.config.rulefile.tables.criteria import Of, Wish, required, wishes
 from agent.config.rulefile.types import Identifier, Limits, Model, Name
 
@@ -36,7 +36,7 @@ def effective_days(value: Any) -> tuple[date | None, date | None]:
         begin, end = value, None
     for one in (begin, end):
         if one is not None and type(one) is not date:
-            raise MisfitError(f"{one!r} is no day", "2026-09-01, or { from = 2026-09-01, until = 2026-12-20 }")
+            raise MisfitError(f"{quoted(one)} is no day", "2026-09-01, or { from = 2026-09-01, until = 2026-12-20 }")
     if begin and end and end < begin:
         raise MisfitError("ends before it begins", "until is the last day that counts")
     return begin, end

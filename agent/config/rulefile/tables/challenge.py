@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator, StrictInt, StrictStr, model_validator
 
 from agent.config import grammar
-from agent.config.document import MisfitError
+from agent.config.document import MisfitError, quoted
 from agent.config.grammar import Duration
 from agent.config.rulefile.award import AwardPart, Computed, award_parts
 from agent.config.rulefile.tables.condition import Active, Audience, Conditions
@@ -47,7 +47,7 @@ def how_enrolled(value: Any) -> Enrolment | EnrolCohorts:
     if isinstance(cohorts, list) and cohorts and all(isinstance(name, str) for name in cohorts):
         return EnrolCohorts(cohorts=tuple(cohorts))
     hint = '"automatic", "by hand", or { cohorts = ["pilot"] }'
-    raise MisfitError(f"{value!r} is no way to enrol", hint)
+    raise MisfitError(f"{quoted(value)} is no way to enrol", hint)
 
 
 class Step(Model):

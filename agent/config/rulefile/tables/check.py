@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator, StrictBool, StrictInt, StrictStr, model_validator
 
 from agent.config import grammar
-from agent.config.document import MisfitError
+from agent.config.document import MisfitError, quoted
 from agent.config.grammar import Duration
 from agent.config.rulefile.types import Identifier, ListOf, Model, Name, On, Span
 
@@ -55,7 +55,7 @@ def rate(value: Any) -> Rate:
     """
     found = _RATE.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None:
-        raise MisfitError(f"{value!r} is not a rate", _RATE_HINT)
+        raise MisfitError(f"{quoted(value)} is not a rate", _RATE_HINT)
     most = int(found[1])
     if not 0 < most <= RATE_MAX:
         raise MisfitError(f"{most} is no number of acts to count to", f"1 to {RATE_MAX}")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from agent.config.document import KeyPath, MisfitError
+from agent.config.document import KeyPath, MisfitError, quoted
 from agent.config.grammar import Number, toml_number
 
 Of = Literal["lifetime", "current"]
@@ -80,7 +80,7 @@ def _key(key: str, value: Any, table: Mapping[str, Any], at: KeyPath, depth: int
     here = (*at, key)
     if key in _NAMED:
         if not isinstance(value, str) or not value:
-            raise MisfitError(f"{value!r} is no name", f"the name of one {key}", at=here)
+            raise MisfitError(f"{quoted(value)} is no name", f"the name of one {key}", at=here)
         counted = key in _COUNTED
         return Wish(
             asked=_NAMED[key],
@@ -92,7 +92,7 @@ def _key(key: str, value: Any, table: Mapping[str, Any], at: KeyPath, depth: int
     reader = _KEYS.get(key)
     if reader is None:
         known = ", ".join((*_KEYS, *_NAMED))
-        raise MisfitError(f"unknown key {key!r}", f"there is {known}", at=here)
+        raise MisfitError(f"unknown key {quoted(key)}", f"there is {known}", at=here)
     return reader(value, table, here, depth)
 
 
@@ -119,7 +119,7 @@ def _items(value: Any, at: KeyPath, depth: int) -> tuple[Wish, ...]:
         elif isinstance(each, Mapping):
             found.append(wishes(each, here, depth + 1))
         else:
-            raise MisfitError(f"{each!r} is no criterion", _HINT, at=here)
+            raise MisfitError(f"{quoted(each)} is no criterion", _HINT, at=here)
     return tuple(found)
 
 
@@ -130,7 +130,7 @@ def _counted(value: Any, _: Mapping[str, Any], at: KeyPath, depth: int) -> Wish:
     if "of" in value:
         others = value.keys() - {"of", "at_least"}
         if others:
-            raise MisfitError(f"unknown key {min(others)!r}", "`of` stands beside at_least alone", at=at)
+            raise MisfitError(f"unknown key {quoted(min(others))}", "`of` stands beside at_least alone", at=at)
         return _any_of(value["of"], value, (*at, "of"), depth)
     if len(_COUNTED & value.keys()) != 1:
         raise MisfitError("a count is of one thing", "name a rule, a group, a tag or `of` a list", at=at)
@@ -145,10 +145,10 @@ def _balance(value: Any, _: Mapping[str, Any], at: KeyPath, __: int) -> Wish:
         )
     least = toml_number(value["at_least"])
     if least is None or least <= 0:
-        raise MisfitError(f"{value['at_least']!r} is no amount", "more than nothing", at=(*at, "at_least"))
+        raise MisfitError(f"{quoted(value['at_least'])} is no amount", "more than nothing", at=(*at, "at_least"))
     of = value.get("of", "lifetime")
     if of not in {"lifetime", "current"}:
-        raise MisfitError(f"{of!r} is no total", "lifetime or current", at=(*at, "of"))
+        raise MisfitError(f"{quoted(of)} is no total", "lifetime or current", at=(*at, "of"))
     return Wish(asked="balance", name=_text(value["currency"], (*at, "currency")), at_least=least, of=of, at=at)
 
 
@@ -191,19 +191,19 @@ _KEYS: Mapping[str, Callable[[Any, Mapping[str, Any], KeyPath, int], Wish]] = {
 
 def _text(value: Any, at: KeyPath) -> str:
     if not isinstance(value, str) or not value:
-        raise MisfitError(f"{value!r} is no name", "a text in quotes", at=at)
+        raise MisfitError(f"{quoted(value)} is no name", "a text in quotes", at=at)
     return value
 
 
 def _count(value: Any, at: KeyPath) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 1_000_000:  # noqa: PLR2004 - as `frequency`
-        raise MisfitError(f"{value!r} is no count", "a whole number from 1 on", at=at)
+        raise MisfitError(f"{quoted(value)} is no count", "a whole number from 1 on", at=at)
     return value
 
 
 def _flag(value: Any, at: KeyPath) -> bool:
     if not isinstance(value, bool):
-        raise MisfitError(f"{value!r} is neither true nor false", at=at)
+        raise MisfitError(f"{quoted(value)} is neither true nor false", at=at)
     return value
 
 

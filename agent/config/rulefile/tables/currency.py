@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator, StrictBool, StrictInt, StrictStr
 
 from agent.config import grammar
-from agent.config.document import MisfitError
+from agent.config.document import MisfitError, quoted
 from agent.config.grammar import Number
 from agent.config.rulefile.types import Expiry, Model, Name
 
@@ -15,7 +15,7 @@ from agent.config.rulefile.types import Expiry, Model, Name
 def _bound(value: Any) -> Number:
     bound = grammar.toml_number(value)
     if bound is None or bound <= 0:
-        raise MisfitError(f"{value!r} is no amount", "a number above zero, such as adjust_max = 500")
+        raise MisfitError(f"{quoted(value)} is no amount", "a number above zero, such as adjust_max = 500")
     return bound
 
 

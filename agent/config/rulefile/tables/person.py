@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator
 
-from agent.config.document import MisfitError
+from agent.config.document import MisfitError, quoted
 from agent.config.factentry import PERSON
 from agent.config.rulefile.types import Model
 
@@ -20,7 +20,7 @@ FACTS_MAX = 12
 def field_name(value: Any) -> str:
     """The short name of a custom profile field, as Moodle allows it."""
     if not isinstance(value, str) or not _FIELD.fullmatch(value):
-        raise MisfitError(f"{value!r} is no short name of a profile field", "letters, digits and _, as in Moodle")
+        raise MisfitError(f"{quoted(value)} is no short name of a profile field", "letters, digits and _, as in Moodle")
     return value
 
 
@@ -32,7 +32,8 @@ def fact_names(value: Any) -> dict[str, str]:
         raise MisfitError(f"{len(value)} facts of a person are too many", f"at most {FACTS_MAX}: what rules look at")
     for name in value:
         if not _FACT.fullmatch(name):
-            raise MisfitError(f"{name!r} is no name of a fact", "small letters, digits and _, at most 32", at=(name,))
+            hint = "small letters, digits and _, at most 32"
+            raise MisfitError(f"{quoted(name)} is no name of a fact", hint, at=(name,))
     return {f"{PERSON}{name}": field_name(field) for name, field in value.items()}
 
 

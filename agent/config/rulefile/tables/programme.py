@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator, StrictStr, model_validator
 
 from agent.config import grammar
-from agent.config.document import MisfitError
+from agent.config.document import MisfitError, quoted
 from agent.config.grammar import Number
 from agent.config.rulefile.types import Course, Model
 
@@ -20,7 +20,8 @@ def passing(value: Any) -> Number | Literal["completed"]:
         return "completed"
     found = grammar.toml_number(value)
     if found is None or not 0 <= found <= _PERCENT_MAX:
-        raise MisfitError(f"{value!r} is no pass mark", 'a percentage of the course total such as 80, or "completed"')
+        hint = 'a percentage of the course total such as 80, or "completed"'
+        raise MisfitError(f"{quoted(value)} is no pass mark", hint)
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field, PlainValidator, StrictInt, model_validator
 
 from agent.config import grammar
-from agent.config.document import MisfitError
+from agent.config.document import MisfitError, quoted
 from agent.config.grammar import Number
 from agent.config.rulefile.types import Model, Span
 
@@ -39,7 +39,7 @@ def reviewed(value: Any) -> Review:
     if value == "always":
         return Review(adjust={})
     if not isinstance(value, Mapping) or value.get("when", "always") != "always" or set(value) - {"when", "adjust"}:
-        raise MisfitError(f"{value!r} is no review", _HINT)
+        raise MisfitError(f"{quoted(value)} is no review", _HINT)
     adjust = value.get("adjust", {})
     if isinstance(adjust, Mapping):
         return Review(adjust={str(name): _range(written) for name, written in adjust.items()})
@@ -49,10 +49,10 @@ def reviewed(value: Any) -> Review:
 def _range(written: Any) -> tuple[Number, Number]:
     low, dots, high = written.partition("..") if isinstance(written, str) else ("", "", "")
     if not dots or not grammar.is_number(low.strip()) or not grammar.is_number(high.strip()):
-        raise MisfitError(f"{written!r} is no range of amounts", _RANGE_HINT)
+        raise MisfitError(f"{quoted(written)} is no range of amounts", _RANGE_HINT)
     ends = grammar.number(low.strip()), grammar.number(high.strip())
     if not 0 < Fraction(ends[0]) <= Fraction(ends[1]):
-        raise MisfitError(f"{written!r} is an empty range, or begins at nothing", "reject what shall pay nothing")
+        raise MisfitError(f"{quoted(written)} is an empty range, or begins at nothing", "reject what shall pay nothing")
     return ends
 
 
@@ -63,7 +63,7 @@ def times_usual(value: Any) -> Number:
     """`10x usual`: how many times the usual."""
     found = _OVER.fullmatch(value) if isinstance(value, str) else None
     if found is None or Fraction(found[1]) <= 1:
-        raise MisfitError(f"{value!r} is no measure of what is too much", 'write "10x usual", more than once')
+        raise MisfitError(f"{quoted(value)} is no measure of what is too much", 'write "10x usual", more than once')
     return grammar.number(found[1])
 
 
@@ -73,7 +73,7 @@ def floors(value: Any) -> dict[str, Number]:
         {str(name): grammar.toml_number(amount) for name, amount in value.items()} if isinstance(value, dict) else {}
     )
     if not found or any(amount is None or amount <= 0 for amount in found.values()):
-        raise MisfitError(f"{value!r} is no floor", "write { points = 500 }, amounts above 0")
+        raise MisfitError(f"{quoted(value)} is no floor", "write { points = 500 }, amounts above 0")
     return {name: amount for name, amount in found.items() if amount is not None}
 
 

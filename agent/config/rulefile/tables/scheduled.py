@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator, StrictBool, StrictInt, StrictStr, model_validator
 
 from agent.config import grammar
-from agent.config.document import MisfitError
+from agent.config.document import MisfitError, quoted
 from agent.config.grammar import Duration, Number, Window
 from agent.config.rulefile.award import AwardPart, Computed, award_parts
 from agent.config.rulefile.tables.condition import Audience, Conditions
@@ -58,7 +58,7 @@ def _measure(value: Any) -> Measure:
         return Measure(how=how, what=_kind(found[2]), text=text)
     if found := _ADDED.fullmatch(text):
         return Measure(how="sum" if found[1] == "sum" else "best", what=_kind(found[3]), fact=found[2], text=text)
-    raise MisfitError(f"{value!r} is nothing to compare by", f"one of {_BY_HINT}")
+    raise MisfitError(f"{quoted(value)} is nothing to compare by", f"one of {_BY_HINT}")
 
 
 _KIND = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
@@ -66,7 +66,7 @@ _KIND = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
 
 def _kind(text: str) -> str:
     if not _KIND.fullmatch(text):
-        raise MisfitError(f"{text!r} is not a kind", "such as lesson.completed")
+        raise MisfitError(f"{quoted(text)} is not a kind", "such as lesson.completed")
     return text
 
 
@@ -83,7 +83,7 @@ def _prize(value: Any, number: int) -> Prize:
         badge = value.get("badge")
         value = {key: amount for key, amount in value.items() if key != "badge"}
     if badge is not None and (not isinstance(badge, str) or not _BADGE.fullmatch(badge)):
-        raise MisfitError(f"{badge!r} is not an id", "small letters, digits, . _ and -", at=(number, "badge"))
+        raise MisfitError(f"{quoted(badge)} is not an id", "small letters, digits, . _ and -", at=(number, "badge"))
     if badge is not None and not value:
         return Prize(amounts=(), badge=badge)
     try:
@@ -114,21 +114,22 @@ def _fixed_award(value: Any) -> tuple[tuple[str, Number], ...]:
 def _over(value: Any) -> Window:
     """What a run looks at: `week`, a period, a rolling `7d`, `ever`."""
     if not isinstance(value, str):
-        raise MisfitError(f"{value!r} is not a window", 'such as "week", "30d" or the name of a period')
+        raise MisfitError(f"{quoted(value)} is not a window", 'such as "week", "30d" or the name of a period')
     return grammar.window(value)
 
 
 def _every(value: Any) -> str:
     """The window at whose end it is decided."""
     if value == "ever" or not isinstance(value, str):
-        raise MisfitError(f"{value!r} never ends", "day, week, month, year, or the name of a period")
+        raise MisfitError(f"{quoted(value)} never ends", "day, week, month, year, or the name of a period")
     return grammar.name(value)
 
 
 def _cron(value: Any) -> str:
     """Five fields: minute, hour, day of the month, month, day of the week. What they mean is checked later."""
     if not isinstance(value, str) or len(value.split()) != _CRON_FIELDS:
-        raise MisfitError(f"{value!r} is not a cron line", 'five fields such as "0 18 * * FRI" (fridays at 18:00)')
+        hint = 'five fields such as "0 18 * * FRI" (fridays at 18:00)'
+        raise MisfitError(f"{quoted(value)} is not a cron line", hint)
     return " ".join(value.split())
 
 
@@ -136,7 +137,7 @@ def _above_zero(value: Any) -> Number:
     """A number above 0."""
     found = grammar.number(value) if isinstance(value, str) else grammar.toml_number(value)
     if found is None or found <= 0:
-        raise MisfitError(f"{value!r} is not a number above 0", "such as 20")
+        raise MisfitError(f"{quoted(value)} is not a number above 0", "such as 20")
     return found
 
 
