@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
+from urllib.parse import urlsplit
 
-from agent.collectors.logstore.options import Limits
+from agent.collectors.logstore.collector import LogstoreCollector
+from agent.collectors.logstore.dialects.database import Answer, Query, Unreadable
+from agent.collectors.logstore.dialects.sqlite import SqliteDatabase
+from agent.collectors.logstore.options import Limits, LogstoreOptions
 from agent.collectors.systems.moodle import GRADED, QUIZ_SUBMITTED
-from agent.model import SourceState
-from tests.sites import NOW, VIEWED, HandClock, Site, collecting, log, pages_of, put, wanting
+from agent.demo.campus import DAY_S
+from agent.demo.founding import create
+from agent.demo.life import Life
+from agent.engine.sighting.again import merged
+from agent.engine.trust import tag_all
+from agent.model import Event, SourceState, Trust
+from tests.sites import (
+    EVERYTHING,
+    NOW,
+    VIEWED,
+    HandClock,
+    Site,
+    SqliteSite,
+    collecting,
+    log,
+    pages_of,
+    put,
+    wanting,
+)
 
 STAFF = wanting(VIEWED, facts=["staff"])
 AWAY = "ALTER TABLE mdl_role_assignments RENAME TO away"
@@ -97,3 +120,54 @@ async def test_a_mark_that_came_while_quizzes_could_not_be_read_brings_its_score
         shown = await pages_of(collector, blind[-1].state, demand)
     assert [one.facts.get("score_pct") for page in (first, *blind) for one in page.observations] == [None, None]
     assert [(page.again, one.facts.get("score_pct")) for page in shown for one in page.observations] == [(True, 75)]
+
+
+class Failing(SqliteDatabase):
+    """A file that cannot answer one question beside the log: number ``fails`` of those that were ``asked``."""
+
+    def __init__(self, options: LogstoreOptions, fails: int) -> None:
+        super().__init__(options, urlsplit(options.url))
+        self.fails, self.asked = fails, 0
+
+    def _run(self, query: Query) -> Answer:
+        if not query.tables or "log" in query.tables:
+            return super()._run(query)
+        self.asked += 1
+        if self.asked == self.fails:
+            return Unreadable(table=query.tables[0], denied=True, reason=query.sql)
+        return super()._run(query)
+
+
+async def known_in_the_end(site: SqliteSite, fails: int) -> tuple[dict[bytes, Event], int]:
+    """Every event of two runs, as it is known when question ``fails`` could not be answered; how many were asked."""
+    options = replace(site.options(), site_admins=frozenset({2}), text_key=b"k")
+    database = Failing(options, fails)
+    known: dict[bytes, Event] = {}
+    async with AsyncExitStack() as stack:
+        collector = LogstoreCollector(options, HandClock(), log=database)
+        stack.push_async_callback(collector.close)
+        pages = await pages_of(collector, demand=EVERYTHING)
+        asked = database.asked
+        pages += await pages_of(collector, pages[-1].state, EVERYTHING)
+    for page in pages:
+        for event in tag_all(page.observations, Trust.server_verified):
+            before = known.get(event.event_id)
+            known[event.event_id] = event if before is None else merged(before, event) or before
+    return known, asked
+
+
+async def test_whichever_question_is_not_answered_once_everything_is_known_in_the_end(tmp_path: Path) -> None:
+    campus = create(tmp_path / "campus.db", born_at=NOW - 20 * DAY_S)
+    life = Life(campus, seed=7)
+    life.history(until=NOW - NOW % DAY_S + DAY_S // 2, days=1)
+    life.close()
+    site = SqliteSite(tmp_path / "campus.db")
+    site.execute(f"UPDATE mdl_quiz SET timeclose = {NOW - DAY_S}")
+    site.execute(f"UPDATE mdl_course_modules SET completionexpected = {NOW + DAY_S}")
+    truth, asked = await known_in_the_end(site, 0)
+    assert asked >= 35
+    for fails in range(1, asked + 1):
+        known, _ = await known_in_the_end(site, fails)
+        assert known.keys() == truth.keys()
+        for key, event in known.items():
+            assert event == replace(truth[key], seen=replace(truth[key].seen, position=event.seen.position)), fails

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from agent.collectors.logstore.dialects.database import Row, Unreadable
+from agent.collectors.logstore.draft import Draft
 from agent.collectors.logstore.lookups.base import Batch, LookUp, rows_of
 
 _COURSES = "SELECT id, shortname, idnumber, startdate, category FROM {course} WHERE id IN ([ids])"
@@ -30,12 +32,18 @@ def courses(batch: Batch) -> LookUp:
             draft.facts["course_idnumber"] = row[2]
         if "since_start" in batch.facts and row[3] > 0:
             draft.facts["since_start"] = draft.time - row[3]
-    if not known or not batch.wants("course_categories"):
-        return
+    if known and batch.wants("course_categories"):
+        yield from _categories(batch, mine, known)
+
+
+def _categories(batch: Batch, mine: Iterable[Draft], known: Mapping[int | None, Row]) -> LookUp:
+    """Add the categories on the way to each draft's course. Nobody knows which is another answer than none."""
     (answer,) = yield [batch.schema.query(_PATHS, ids=sorted({row[4] for row in known.values()}))]
     paths = {row[0]: [int(part) for part in row[1].split("/") if part] for row in rows_of(answer)}
     (answer,) = yield [batch.schema.query(_NAMES, ids=sorted({one for path in paths.values() for one in path}))]
-    names = {row[0]: str(row[1]) for row in rows_of(answer)}
+    if isinstance(answer, Unreadable):
+        return
+    names = {row[0]: str(row[1]) for row in answer}
     of_category = {category: _named(path, names) for category, path in paths.items()}
     for draft in mine:
         row = known.get(draft.course)
