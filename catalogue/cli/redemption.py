@@ -139,7 +139,7 @@ def refund(
     campus: Campus,
     redemption: Name,
     reason: Reason,
-    used: Annotated[bool, typer.Option("--used", help="Although the voucher was used.")] = False,
+    used: Annotated[bool, typer.Option("--used", help="Although the voucher was used, or may be.")] = False,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:

@@ -135,10 +135,11 @@ class Desk:
     async def refund(self, campus: str, name: str, *, now: int, by: str, why: str, used: bool = False) -> Redemption:
         """Give the points back although there was a voucher, which is void from now on; again it is the same.
 
-        ``used`` says that this is meant although the voucher was used.
+        ``used`` says that this is meant although the voucher was used, or may have been given out where nobody heard of
+        it.
 
         Raises:
-            RefusedError: there is none, it was used, or there is nothing to give back.
+            RefusedError: there is none, it was used, an agent keeps it, or there is nothing to give back.
         """
         return await self._by_hand(campus, name, Event.refund, now=now, by=by, why=why, used=used)
 
@@ -252,6 +253,12 @@ class Desk:
                 return one
             if one.token_used_at is not None and not used:
                 raise RefusedError(409, "used", "its voucher was used: say so if it is to be refunded all the same")
+            if not used and (agent := await records.kept_by(conn, one)) is not None:
+                message = (
+                    f"agent {agent} keeps its voucher for when it has no line, and may have given it out: have the"
+                    " campus give it back (rewards-agent allowance return), or say that it counts as used"
+                )
+                raise RefusedError(409, "kept", message)
             try:
                 async with _written(conn, one, event.value, now=now, by=by, why=why):
                     return await self.happen(conn, one, event, now=now, by=by, why=why)

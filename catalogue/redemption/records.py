@@ -202,6 +202,13 @@ async def used_up(conn: AsyncConnection, one: Redemption, *, at: int, by: str, w
     await note(conn, one, USED, at=at, by=by, why=why)
 
 
+async def kept_by(conn: AsyncConnection, one: Redemption) -> str | None:
+    """The agent that keeps its voucher for when it has no line, and has not said what became of it."""
+    table = schema.allowance.c
+    mine = (table.campus == one.campus, table.redemption == one.redemption, table.ended.is_(None))
+    return await conn.scalar(select(table.agent).where(*mine))
+
+
 async def was_used(conn: AsyncConnection, one: Redemption, *, by: str, why: str) -> bool:
     """Whether it was these who used it."""
     table = schema.step.c

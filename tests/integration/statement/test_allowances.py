@@ -14,8 +14,14 @@ from agent.ledger import delivery, file
 from agent.ledger.backup import restoring
 from agent.ledger.centre import allowances
 from agent.outbox.redeeming.allowances import DOUBT_S
+from catalogue.allowance import book
+from catalogue.errors import RefusedError
+from catalogue.redemption.desk import Desk
+from catalogue.redemption.states import State
+from catalogue.redemption.vault import Vault
 from catalogue.rewards import shelf
 from tests.contract.catalogues import RealCatalogue
+from tests.integration.people.town import sender
 from tests.integration.statement.line import Mood
 from tests.integration.statement.test_feed import copied
 from tests.integration.statement.test_redeeming import ANN, Counter, a_counter
@@ -70,6 +76,23 @@ async def test_what_was_drawn_is_given_out_without_a_line_and_settled_once_when_
         assert states(it) == [("refused", ""), ("settled", "returned"), ("settled", "spent")]
         assert await it.left() == it.campus.held("ann").balance == 50
         assert await catalogue.faults() == []
+
+
+async def test_what_an_agent_keeps_is_not_refunded_at_the_centre_before_it_says_what_became_of_it(
+    small_catalogue: RealCatalogue, tmp_path: Path
+) -> None:
+    """Else its learner could be shown the voucher without a line, and have the points."""
+    async with a_counter(small_catalogue, tmp_path) as it:
+        first, second = [(await draw(it))["redemption"] for _ in range(2)]
+        desk, now = Desk(small_catalogue.store, Vault(bytes(32))), it.clock.now()
+        with pytest.raises(RefusedError, match="agent-1 keeps its voucher"):
+            await desk.refund(CAMPUS, first, now=now, by="a test", why="cold")
+        lost = await desk.refund(CAMPUS, second, now=now, by="a test", why="lost", used=True)
+        assert (lost.state, await it.left()) == (State.refunded, 50)
+        async with small_catalogue.store.writing() as conn:
+            assert await book.spent(conn, sender("agent-1"), first, now=now) == ""
+        assert (await desk.refund(CAMPUS, first, now=now, by="a test", why="cold")).state is State.refunded
+        assert (await it.left(), await small_catalogue.faults()) == (100, [])
 
 
 @pytest.mark.parametrize("moods", [[Mood.mute], [Mood.down], [Mood.mute, Mood.down]])
