@@ -11,14 +11,18 @@
 ARG BASE=python:3.11-slim
 ARG BUILD=${BASE}
 
+# Nothing; a build without the internet puts a directory of wheels in its place: --build-context wheels=DIR
+FROM scratch AS wheels
+
 FROM ${BUILD} AS build
-# For machines without the internet: PIP_NO_INDEX=1 and PIP_FIND_LINKS=/wheels, with the wheels mounted there.
+# With that directory: PIP_NO_INDEX=1 and PIP_FIND_LINKS=/wheels.
 ARG PIP_NO_INDEX=
 ARG PIP_FIND_LINKS=
 WORKDIR /src
 COPY requirements.run.lock .
 # Every wheel is checked against its hash here; what is not in the lock is not taken.
-RUN python3 -m venv /pip \
+RUN --mount=type=bind,from=wheels,target=/wheels \
+    python3 -m venv /pip \
  && /pip/bin/python -m pip download --disable-pip-version-check --no-cache-dir --only-binary :all: \
       --require-hashes --requirement requirements.run.lock --dest /locked
 COPY . .

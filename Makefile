@@ -63,8 +63,8 @@ soak: install servers ## the long tests, after a long day of a campus on failing
 docs: install $(VENV)/.docs ## build the manual into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-image: ## build the image with docker, podman or buildah; BASE=debootstrap where no registry can be reached
-	@sh scripts/image.sh $(if $(filter debootstrap,$(BASE)),--debootstrap,$(if $(BASE),--base $(BASE)))
+image: ## build the image with docker, podman or buildah; BASE=debootstrap where no registry can be reached, WHEELS=DIR
+	@sh scripts/image.sh $(if $(filter debootstrap,$(BASE)),--debootstrap,$(if $(BASE),--base $(BASE))) $(if $(WHEELS),--wheels $(WHEELS))
 
 wheel: install ## build the wheel, the same bytes wherever it is built, into dist/
 	$(BIN)/python -m hatchling build --target wheel

@@ -2,7 +2,8 @@
 # Builds the image with whatever there is: docker, podman or buildah (no daemon needed).
 #
 #   sh scripts/image.sh                   from python:3.11-slim of the configured registry
-#   sh scripts/image.sh --debootstrap     from a base made here of Debian's packages: where no registry can be reached
+#   sh scripts/image.sh --debootstrap     from a base made here of Debian's packages: where no registry can be reached.
+#                                         Python's packages come as this machine's pip fetches them: its index, its proxy
 #
 #   --tag NAME     what the image is called (rewards-sidecar)
 #   --base IMAGE   another base
@@ -34,10 +35,16 @@ build() { # the rest are arguments of the build
     esac
 }
 
+# Python's packages for the base that is made here, each checked against its hash; a build has none of this machine's settings.
+fetched_wheels() {
+    python3 -m venv "$work/pip"
+    "$work/pip/bin/python" -m pip --disable-pip-version-check --no-input --quiet download --python-version 3.11 \
+        --only-binary :all: --require-hashes --requirement "$here/requirements.run.lock" --dest "$work/wheels"
+    wheels=$work/wheels
+}
+
 # A Debian with Python and nothing else: one that can make virtual environments, and one that only runs them.
 made_base() {
-    work=$(mktemp -d)
-    trap 'rm -rf "$work"' EXIT
     suite=bookworm
     mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
     for kind in run build; do
@@ -58,12 +65,15 @@ made_base() {
 
 set -- -t "$tag"
 if [ -n "$bootstrap" ]; then
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    [ -n "$wheels" ] || fetched_wheels
     made_base
     set -- "$@" --build-arg BASE=localhost/rewards-base-run --build-arg BUILD=localhost/rewards-base-build
 elif [ -n "$base" ]; then
     set -- "$@" --build-arg "BASE=$base"
 fi
 if [ -n "$wheels" ]; then
-    set -- "$@" --volume "$(cd "$wheels" && pwd):/wheels:ro" --build-arg PIP_NO_INDEX=1 --build-arg PIP_FIND_LINKS=/wheels
+    set -- "$@" --build-context "wheels=$(cd "$wheels" && pwd)" --build-arg PIP_NO_INDEX=1 --build-arg PIP_FIND_LINKS=/wheels
 fi
 build "$@" "$here"
