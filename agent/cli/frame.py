@@ -26,6 +26,7 @@ ConfigOption = Annotated[
     typer.Option(
         "--config",
         metavar="FILE",
+        readable=False,  # who may not read it is told what to do, and no usage
         help="The configuration; without it ./config.toml, then /etc/rewards-agent/config.toml.",
         show_default=False,
     ),

@@ -7,6 +7,7 @@ import shlex
 import stat
 from pathlib import Path
 
+from agent.config.document import readable_to_us
 from agent.errors import ConfigError
 from machine.credentials import handed
 
@@ -60,7 +61,7 @@ def read_secret(home: Path, name: str) -> Secret:
     except OSError as error:
         raise ConfigError(
             f"{path}: this secret cannot be read: {error.strerror}",
-            hint=f"ls -l {shlex.quote(str(path))}",
+            hint=readable_to_us(path) if isinstance(error, PermissionError) else f"ls -l {shlex.quote(str(path))}",
             fault="secret-unusable",
         ) from None
     try:

@@ -261,7 +261,7 @@ class Settings(Table):
         found = dict.fromkeys(file for one in written for file in self._named(one))
         if not found:
             raise ConfigError(
-                f"{shown(self.path)}: rules = {self.agent.rules!r} names no file",
+                f"{shown(self.path)}: rules names no file: there is no {' and no '.join(written)}",
                 hint=f"put rules into {self.home}, or name the file that holds them",
             )
         return tuple(found)

@@ -31,7 +31,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="The settings file.", show_default="./catalogue.toml, then /etc/…")
+    Path | None,
+    typer.Option("--config", readable=False, help="The settings file.", show_default="./catalogue.toml, then /etc/…"),
 ]
 DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="The directory that init made, instead.")]
 Campus = Annotated[str, typer.Argument(help="The campus.")]

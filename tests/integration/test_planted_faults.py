@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import pymysql
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -293,7 +295,7 @@ OF_RIGHTS = (
     Planted(
         code="write-access",
         plant=lambda at: at.grant("UPDATE", f"`{at.site.database.name}`.`mdl_grade_grades`"),
-        words="the account may do more than read: GRANT SELECT, UPDATE",
+        words="a database administrator runs: REVOKE UPDATE ON ",
     ),
     Planted(
         code="reads-too-much",
@@ -324,6 +326,45 @@ def test_rights_that_are_missing_or_too_many_are_found_and_named(
     code, found = told(beside.at.config)
     assert code == planted.exit_code == 0
     assert_found(found, planted.code, planted.words, ("data-directory-missing", *planted.also))
+
+
+@pytest.fixture
+def role(moodle: MariaSite) -> Iterator[str]:
+    """A role that the account has."""
+    moodle.execute("CREATE ROLE reports")
+    moodle.execute(f"GRANT SELECT ON `{moodle.database.name}`.mdl_role TO reports")
+    moodle.execute(f"GRANT reports TO '{servers.READER}'@'127.0.0.1'")
+    yield "reports"
+    moodle.execute("DROP ROLE reports")
+
+
+def test_a_role_is_judged_by_what_it_may_do(beside: Beside, role: str) -> None:
+    assert {one["code"] for one in told(beside.at.config)[1]} == {"data-directory-missing"}
+    beside.site.execute(f"GRANT DELETE ON `{beside.site.database.name}`.mdl_role TO {role}")
+    _, found = told(beside.at.config)
+    assert_found(found, "write-access", "runs: REVOKE DELETE ON ", ("data-directory-missing",))
+    assert any(one["do"].endswith(f" FROM `{role}`") for one in found)
+
+
+OF_THE_ACCOUNT = (
+    ("ACCOUNT LOCK", "ACCOUNT UNLOCK", "account-refused", "is locked"),
+    ("PASSWORD EXPIRE", f"IDENTIFIED BY '{servers.READER_PASSWORD}'", "account-refused", "a password that expired"),
+    ("WITH MAX_USER_CONNECTIONS 1", "WITH MAX_USER_CONNECTIONS 0", "database-full", "takes no more connections"),
+)
+
+
+@pytest.mark.parametrize(("wrong", "right", "code", "words"), OF_THE_ACCOUNT, ids=[one[0] for one in OF_THE_ACCOUNT])
+def test_an_account_that_may_not_come_in_is_told_why(
+    beside: Beside, wrong: str, right: str, code: str, words: str
+) -> None:
+    account = f"'{servers.READER}'@'127.0.0.1'"
+    beside.site.execute(f"ALTER USER {account} {wrong}")
+    with contextlib.ExitStack() as open_meanwhile:
+        open_meanwhile.callback(beside.site.execute, f"ALTER USER {account} {right}")
+        with contextlib.suppress(pymysql.MySQLError):
+            open_meanwhile.enter_context(beside.site.database.connect(reader=True))
+        _, found = told(beside.at.config)
+    assert_found(found, code, words, ("data-directory-missing",))
 
 
 # This machine, and the catalogue.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+import shlex
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -113,6 +116,16 @@ def shown(path: Path) -> str:
     return str(full.relative_to(here)) if near else str(full)
 
 
+def readable_to_us(path: Path) -> str:
+    """What to do about a file that belongs to somebody else: most often a command that root typed has written it."""
+    try:
+        we = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # a container's user need not have a name
+        we = str(os.geteuid())
+    file = shlex.quote(str(path.absolute()))
+    return f"run this as the user that the agent runs as; where that is {we}, root runs: chown {we}: {file}"
+
+
 def _read(path: Path) -> bytes:
     name = shown(path)
     try:
@@ -123,7 +136,7 @@ def _read(path: Path) -> bytes:
     except IsADirectoryError:
         raise ConfigError(f"{name}: this is a directory, not a file", hint="name the .toml file in it") from None
     except PermissionError:
-        raise ConfigError(f"{name}: this user may not read it", hint=f"ls -l {name}") from None
+        raise ConfigError(f"{name}: this user may not read it", hint=readable_to_us(path)) from None
     except OSError as error:
         raise ConfigError(f"{name}: cannot be read: {error.strerror}", hint=f"ls -l {name}") from None
     if len(raw) > _FILE_BYTES_MAX:

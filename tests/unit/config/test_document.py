@@ -121,10 +121,12 @@ def test_a_file_this_user_may_not_read_says_so(tmp_path: Path) -> None:
     if user == 0:
         os.seteuid(65534)  # root may read everything, nobody may not
     try:
-        with pytest.raises(ConfigError, match="this user may not read it"):
+        with pytest.raises(ConfigError, match="this user may not read it") as caught:
             load(path)
     finally:
         os.seteuid(user)
+    assert caught.value.hint.endswith(f": {path}")
+    assert "root runs: chown " in caught.value.hint
 
 
 def test_a_file_below_the_working_directory_is_called_by_its_short_name(tmp_path: Path) -> None:

@@ -75,12 +75,15 @@ _OF_MOODLE = """
 database-unreachable
   Moodle's database does not answer
   → start it, or correct `url`
+database-full
+  the database answers, and has no connection left for us
+  → raise the limit that is named, or find who holds them (`SHOW PROCESSLIST`)
 database-failing
   the database answers and breaks off
   → see its own log; the agent tries again
 account-refused
-  wrong user or password, or no account for this host
-  → run `rewards-agent init` again: it prints the statements
+  wrong user or password, no account for this host, or one that is locked or expired
+  → what is told; or run `rewards-agent init` again: it prints the statements
 database-unknown
   there is no such database, or the account may not use it
   → correct the end of `url`
@@ -101,7 +104,7 @@ grant-missing
   → run the GRANT that is printed
 write-access
   the account or the web service may change something
-  → revoke it
+  → the REVOKE that is printed
 reads-too-much
   the account may read secrets of Moodle
   → grant table by table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -38,6 +39,8 @@ _LOST_ANYWAY: Mapping[str, str] = {
     "task_scheduled": "a cron that does not run is not noticed",
 }
 """What a table is read for besides the facts of rules."""
+
+_GRANT = re.compile(r"GRANT (?P<rights>.+) ON (?P<what>\S+) TO (?P<whom>\S+)(?P<more>.*)")
 
 NeedsByRule = Mapping[str, "Needs"]
 
@@ -120,7 +123,7 @@ def _rights(about: str, seen: Probe) -> Iterator[Finding]:
             level="warn",
             code="write-access",
             found=f"the account may do more than read: {right}",
-            do="revoke it: the agent needs SELECT and nothing else",
+            do=_revoking(right),
         )
     for what in seen.reads_too_much:
         yield Finding(
@@ -132,6 +135,19 @@ def _rights(about: str, seen: Probe) -> Iterator[Finding]:
         )
     if not (seen.unreadable or seen.too_many_rights or seen.reads_too_much):
         yield Finding(about=about, level="ok", found=f"reads the log and {len(seen.tables)} tables, and may not write")
+
+
+def _revoking(right: str) -> str:
+    """The statement that takes back what a grant of MariaDB or MySQL gives beyond reading; else what to do in words."""
+    found = _GRANT.fullmatch(right)
+    if found is None:
+        return "revoke it: the agent needs SELECT and nothing else"
+    given = [one.strip() for one in re.split(r",(?![^(]*\))", found["rights"])]
+    much = [one for one in given if not re.match(r"(SELECT|USAGE|SHOW VIEW)\b", one)]
+    much += ["GRANT OPTION"] if "WITH GRANT OPTION" in found["more"] else []
+    statement = f"REVOKE {', '.join(much)} ON {found['what']} FROM {found['whom']}"
+    again = "; then the GRANT statements of `rewards-agent init` again" if "ALL PRIVILEGES" in much else ""
+    return f"a database administrator runs: {statement}{again}"
 
 
 def _retention(about: str, seen: Probe, now: int) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from urllib.parse import SplitResult, parse_qs, unquote
 
@@ -15,10 +16,18 @@ from agent.collectors.logstore.dialects.database import Answer, Query, Schema, T
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.errors import ConfigError, RewardsError, TransientError
 
-_ACCESS = {ER.ACCESS_DENIED_ERROR, 1698, 4151}
+_ACCESS = {ER.ACCESS_DENIED_ERROR, 1698}
+_OF_NO_USE = {
+    4151: ("is locked", "ACCOUNT UNLOCK"),
+    3118: ("is locked", "ACCOUNT UNLOCK"),
+    1820: ("has a password that expired", "IDENTIFIED BY … PASSWORD EXPIRE NEVER"),
+    1862: ("has a password that expired", "IDENTIFIED BY … PASSWORD EXPIRE NEVER"),
+}
+"""What is wrong with an account that is there, and what cures it after `ALTER USER …`. 4151 is MariaDB's number."""
+_FULL = {ER.CON_COUNT_ERROR, 1203, 1226}
 _UNREADABLE = {ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR, ER.NO_SUCH_TABLE, ER.BAD_FIELD_ERROR}
 _DENIED = {ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR}
-_NO_ENTRY = {ER.HOST_NOT_PRIVILEGED, 1820, 1862}
+_NO_ENTRY = {ER.HOST_NOT_PRIVILEGED}
 _TIMED_OUT = {1969, 3024}
 _LOST = {CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, 4031, 1927, 0}
 
@@ -27,7 +36,11 @@ LIST_BYTES_MAX = 4_194_304
 """A listed block or section at most; MySQL's own limit of 1,024 bytes would cut it without a word."""
 
 _IDENTIFIED = re.compile(r" IDENTIFIED (BY|VIA|WITH) .*?(?= REQUIRE | WITH GRANT | WITH MAX_|$)")
-_PASSES_ON = "WITH GRANT OPTION"
+_PASSES_ON = re.compile(" WITH (GRANT|ADMIN) OPTION")
+_ROLE = re.compile("GRANT `|SET DEFAULT ROLE ")
+"""Says that there is a role; what it may do stands in lines of its own."""
+_ROLES = re.compile("GRANT (`[^`]*`(?:@`[^`]*`(?:,`[^`]*`@`[^`]*`)*)?) TO ")
+"""Those of a line: MariaDB writes one, MySQL several, each with its host."""
 _BEGIN = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
 _IDENTITY = ("server_uuid", "hostname", "server_id", "port")
 _STEP = "auto_increment_increment"
@@ -69,10 +82,32 @@ class MysqlDatabase(ThreadedDatabase):
         return None if isinstance(answer, Unreadable) else int(answer[0][0])
 
     async def rights_to_write(self) -> tuple[str, ...]:
-        """The grants of this account that give more than SELECT, without the password's hash that may stand in them."""
-        (answer,) = await self.fetch_all([Query(sql="SHOW GRANTS FOR CURRENT_USER()")])
-        grants = [] if isinstance(answer, Unreadable) else [_IDENTIFIED.sub("", str(row[0])) for row in answer]
-        return tuple(grant for grant in grants if not _READ_ONLY.match(grant) or _PASSES_ON in grant)
+        """The grants of this account and its roles that give more than SELECT, without a password's hash in them."""
+        grants = await self._grants("FOR CURRENT_USER()")
+        roles = [found[1] for grant in grants if (found := _ROLES.match(grant))]
+        if roles and "@" in roles[0]:
+            grants = await self._grants(f"FOR CURRENT_USER() USING {','.join(roles)}")
+        elif roles:
+            grants += await self._grants_of_roles(roles)
+        reading = (bool(_READ_ONLY.match(grant) or _ROLE.match(grant)) for grant in grants)
+        return tuple(
+            grant for grant, reads in zip(grants, reading, strict=True) if not reads or _PASSES_ON.search(grant)
+        )
+
+    async def _grants_of_roles(self, roles: Sequence[str]) -> list[str]:
+        """What MariaDB's roles may do, each asked in its turn: it tells only of one that is taken on."""
+        (now,) = await self.fetch_all([Query(sql="SELECT CURRENT_ROLE()")])
+        before = None if isinstance(now, Unreadable) else now[0][0]
+        told: list[str] = []
+        for role in roles:
+            await self.fetch_all([Query(sql=f"SET ROLE {role}")])
+            told += await self._grants("FOR CURRENT_ROLE()")
+        await self.fetch_all([Query(sql=f"SET ROLE {f'`{before}`' if before else 'NONE'}")])
+        return told
+
+    async def _grants(self, whose: str) -> list[str]:
+        (answer,) = await self.fetch_all([Query(sql=f"SHOW GRANTS {whose}")])
+        return [] if isinstance(answer, Unreadable) else [_IDENTIFIED.sub("", str(row[0])) for row in answer]
 
     async def step(self) -> int:
         """`auto_increment_increment`: 3 on a Galera cluster of three."""
@@ -114,7 +149,7 @@ class MysqlDatabase(ThreadedDatabase):
             self._prepare(connection)
         except pymysql.MySQLError as error:
             connection.close()
-            raise self._failed(error) from error
+            raise (self._refused if _code(error) in _OF_NO_USE else self._failed)(error) from error
         self._connection = connection
 
     def _prepare(self, connection: Connection[pymysql.cursors.Cursor]) -> None:
@@ -183,35 +218,47 @@ class MysqlDatabase(ThreadedDatabase):
     def _refused(self, error: Exception) -> RewardsError:
         """Why no connection came about: what an edit cures, or what waiting cures."""
         code = _code(error)
-        place, user = self._options.place, unquote(self._url.username or "")
-        if code in _ACCESS:
-            return ConfigError(
-                f"{place}: the database at {self._where()} refuses user {user!r} with this password",
-                hint=f"check the user in {self._key} and the password in password_file; this host may lack an account, "
-                "and one that was there before `init` kept its password (ALTER USER … IDENTIFIED BY …)",
-                fault="account-refused",
-            )
-        if code in {ER.BAD_DB_ERROR, ER.DBACCESS_DENIED_ERROR}:
-            return ConfigError(
-                f"{place}: the server knows no database {self._url.path.lstrip('/')!r} that user {user!r} may use",
-                hint=f"correct the database's name at the end of {self._key}, or grant SELECT on its tables",
-                fault="database-unknown",
-            )
-        if code in _NO_ENTRY:
-            return ConfigError(
-                f"{place}: the database at {self._where()} does not let user {user!r} in from this host",
-                hint="create the account for this host, or correct the address in " + self._key,
-                fault="account-refused",
-            )
-        untrusted = tls.refused(error, self._where(), place, self._key)
-        if untrusted is not None:
-            return untrusted
+        place = self._options.place
+        wrong = self._account(code) or tls.refused(error, self._where(), place, self._key)
+        if wrong is not None:
+            return wrong
         reason = error.args[-1] if error.args else error
+        if code in _FULL:
+            return TransientError(
+                f"the database at {self._where()} takes no more connections: {reason}",
+                hint="raise max_connections, or what this account may have (WITH MAX_USER_CONNECTIONS 5), and let no "
+                "other program use the account; it is tried again",
+                fault="database-full",
+            )
         return TransientError(
             f"the database at {self._where()} cannot be reached: {reason}",
             hint=f"check that it runs and that {self._key} in {place} names its address; it is tried again",
             fault="database-unreachable",
         )
+
+    def _account(self, code: int) -> ConfigError | None:
+        """What is wrong with the account or the database that the URL names, None where it is neither."""
+        place, user, where = self._options.place, unquote(self._url.username or ""), self._where()
+        told, cure, fault = "", "", "account-refused"
+        if code in _ACCESS:
+            told = f"the database at {where} refuses user {user!r} with this password"
+            cure = (
+                f"check the user in {self._key} and the password in password_file; this host may lack an account, "
+                "one that was there before `init` kept its password (ALTER USER … IDENTIFIED BY …), or it wants TLS "
+                f"(REQUIRE SSL: give {self._key} ?ssl_ca=…)"
+            )
+        elif code in _OF_NO_USE:
+            wrong, words = _OF_NO_USE[code]
+            told = f"the account {user!r} of the database at {where} {wrong}"
+            cure = f"a database administrator runs: ALTER USER … {words}"
+        elif code in {ER.BAD_DB_ERROR, ER.DBACCESS_DENIED_ERROR}:
+            told = f"the server knows no database {self._url.path.lstrip('/')!r} that user {user!r} may use"
+            cure = f"correct the database's name at the end of {self._key}, or grant SELECT on its tables"
+            fault = "database-unknown"
+        elif code in _NO_ENTRY:
+            told = f"the database at {where} does not let user {user!r} in from this host"
+            cure = f"create the account for this host, or correct the address in {self._key}"
+        return ConfigError(f"{place}: {told}", hint=cure, fault=fault) if told else None
 
     def _where(self) -> str:
         return f"{self._url.hostname or '127.0.0.1'}:{self._url.port or 3306}"
