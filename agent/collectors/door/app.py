@@ -11,6 +11,7 @@ import secrets
 import ssl
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -32,7 +33,7 @@ from agent.collectors.systems.generic import request_among
 from agent.config.kinds import KindTable
 from agent.config.secrets import Secret
 from agent.errors import IntegrityError, TransientError
-from agent.model import Evidence
+from agent.model import Evidence, Observation
 from machine.listening.connection import origin_of
 from machine.listening.listener import Listener
 
@@ -44,6 +45,8 @@ COME_AGAIN_S = 10
 """What a sender is told to wait when we cannot keep a post."""
 BODIES_MAX = 64
 """Bodies of one source that are read at the same time; beyond it a post waits for its turn."""
+LONG_BYTES = 16_384
+"""A longer body is understood beside everything else, one of each source at a time: it may tell hundreds of events."""
 UNPROVEN_S = 3.0
 """Time to send a body that alone can prove who sends it."""
 UNPROVEN_MAX = 4
@@ -117,6 +120,8 @@ class Door:
         self._rates = {source.name: Rate(source.rate_per_s, clock.running()) for source in sources}
         self._bodies = {source.name: asyncio.Semaphore(BODIES_MAX) for source in sources}
         self._strange = Turns(UNPROVEN_MAX)
+        self._long = {source.name: asyncio.Lock() for source in sources}
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="door")
         self._reading: set[asyncio.Timeout] = set()
         self._closing = False
         self._recent = Recent()
@@ -164,6 +169,7 @@ class Door:
         for until in self._reading:
             until.reschedule(asyncio.get_running_loop().time())
         await self._listener.close()
+        self._beside.shutdown(wait=False)
 
     async def _take(self, request: web.BaseRequest) -> web.Response:
         headers = _joined(request)
@@ -277,7 +283,7 @@ class Door:
         now = self._clock.now()
         arrival = Arrival(source=source.name, site=source.site, number=0, received_at=now, evidence=evidence, body=body)
         try:
-            seen = require_readable(source.system, arrival, self._kinds())
+            seen = await self._understood(source, arrival)
         except RefusedPostError as error:
             self.counts[source.name, error.reason] += 1
             await self._inbox.refuse(source.name, now, evidence, error.reason, error.message, body)
@@ -296,6 +302,14 @@ class Door:
             "request_id": request_among(seen),
         }
         return _answer(HTTPStatus.OK, "kept", {"number": number} | {name: one for name, one in more.items() if one})
+
+    async def _understood(self, source: DoorSource, arrival: Arrival) -> Sequence[Observation]:
+        """As `require_readable`; who posts long lists keeps nobody else waiting, nor another's long list for many."""
+        if len(arrival.body) <= LONG_BYTES:
+            return require_readable(source.system, arrival, self._kinds())
+        async with self._long[source.name]:
+            asked = (source.system, arrival, self._kinds())
+            return await asyncio.get_running_loop().run_in_executor(self._beside, require_readable, *asked)
 
     def _client(self, request: web.BaseRequest) -> Address | None:
         peer = request.transport.get_extra_info("peername") if request.transport is not None else None

@@ -7,6 +7,7 @@ import contextlib
 import json
 import random
 import sqlite3
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -70,6 +71,32 @@ async def test_only_the_mapping_reads_a_post_and_that_once(tmp_path: Path) -> No
             for one in (event(trace=trace, metrics={"request_id": "theirs"}), event(trace=trace, event="Course!"))
         ]
     assert [(one.status, one.told["request_id"]) for one in answers] == [(200, "r-1"), (400, "r-1")]
+
+
+class Slow:
+    """A mapping that is slow on long posts, until it is let go; a `System`."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.let_go = threading.Event()
+
+    def observations(self, arrival: Arrival, kinds: KindTable) -> Sequence[Observation]:
+        if len(arrival.body) > app.LONG_BYTES:
+            self.begun.set()
+            assert self.let_go.wait(20)
+        return Generic().observations(arrival, kinds)
+
+
+async def test_a_long_post_keeps_no_short_one_waiting(tmp_path: Path) -> None:
+    slow = Slow()
+    source = replace(door_source("lists", kind="generic", path="/lists"), system=slow)
+    async with open_door(tmp_path, source, door_source()) as at:
+        long = asyncio.create_task(at.post({"events": [event()] * 100}, path="/lists"))
+        assert await asyncio.to_thread(slow.begun.wait, 20)
+        short = [await at.post(event(), path="/lists"), await at.post(a_post())]
+        slow.let_go.set()
+        assert [one.status for one in (*short, await long)] == [200, 200, 200]
+        assert (await at.post({"events": [event(event="Course!")] * 100}, path="/lists")).status == 400
 
 
 def test_of_posts_no_more_than_a_number_is_remembered() -> None:
