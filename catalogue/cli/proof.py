@@ -22,6 +22,8 @@ from catalogue.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from catalogue.acts import Act
@@ -183,7 +185,7 @@ def accept(
 
     done = with_store(found, work, campus=campus)
     told_line = f"{done['amount']} {done['currency']} for {done['learner']}: entry {seq} of {agent} is posted"
-    show(done, as_json=as_json, lines=lambda: [told_line])
+    show(done, as_json=as_json, lines=lambda: [told_line, *_still_aside([done])])
 
 
 @entry.command()
@@ -234,9 +236,18 @@ def _settled(done: Settled, campus: str, after: str | None) -> list[str]:
         lines.append(f"  … and {len(done.aside) - TOLD_MAX} more: see them all with --json")
     if done.stopped:
         lines.append(f"the database ended it: {done.stopped}")
+    lines += _still_aside(done.posted)
     if after is not None:
         lines.append(f"there are more: go on with --after {after}")
     return lines
+
+
+def _still_aside(posted: Sequence[dict[str, Any]]) -> list[str]:
+    """The campus took back what was posted, and that is set aside yet: learners have what they should not."""
+    there = {(one["agent"], one["seq"]) for one in posted}
+    back = [(one["agent"], one["seq"], seq) for one in posted for seq in one["taken_back_by"]]
+    left = [(agent, of, seq) for agent, of, seq in back if (agent, seq) not in there]
+    return [f"entry {seq} of {agent} takes {of} back and is still aside: accept it too" for agent, of, seq in left]
 
 
 @site.command(name="list")

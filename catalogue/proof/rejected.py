@@ -19,6 +19,7 @@ from catalogue.store import Store
 from catalogue.wallets import book
 from catalogue.wallets.moves import Move, as_movement
 from wire import canonical
+from wire.entry import decode
 from wire.money import terms
 from wire.money.lots import Account
 
@@ -116,6 +117,8 @@ async def accept(
 ) -> dict[str, Any]:
     """Post the stored bytes of a rejected entry, judged by what this program knows now; what it moved.
 
+    ``taken_back_by`` are the numbers of entries that take it back and are set aside because it was.
+
     Raises:
         CatalogueError: there is no such rejected entry, it was accepted before, or it still cannot be posted (why).
     """
@@ -142,7 +145,16 @@ async def accept(
     place = {"campus": campus, "agent": name, "epoch": row.epoch, "seq": seq}
     said = {"accepted_at": now, "accepted_by": by, "reason": reason, "no": no}
     await conn.execute(insert(accepted_entry), place | said)
-    return {"agent": name, "seq": seq, "learner": judged.learner, "currency": judged.currency, "amount": judged.amount}
+    moved = {"learner": judged.learner, "currency": judged.currency, "amount": judged.amount}
+    return {"agent": name, "seq": seq, **moved, "taken_back_by": await _taken_back_by(conn, campus, judged.ref)}
+
+
+async def _taken_back_by(conn: AsyncConnection, campus: str, ref: str) -> list[int]:
+    """The numbers of the entries that would take back this one of an agent's and move nothing."""
+    name, _, entry_id = ref.rpartition("/")
+    mine = (entry.c.campus == campus, entry.c.agent == name, entry.c.rejected == TAKES_BACK, ~_accepted())
+    rows = await conn.execute(select(entry.c.seq, entry.c.body).where(*mine).order_by(entry.c.seq))
+    return [row.seq for row in rows if decode(bytes(row.body))["reverses"] == entry_id]
 
 
 async def aside(conn: AsyncConnection, campus: str, name: str, refs: Collection[str]) -> set[str]:

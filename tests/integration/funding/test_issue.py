@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,9 +54,9 @@ async def send(bank: Bank, *amounts: int, **changes: object) -> list[tuple[int, 
     return [(one.seq, one.reason) for one in taken.rejected]
 
 
-async def accept(bank: Bank, seq: int) -> None:
+async def accept(bank: Bank, seq: int) -> dict[str, Any]:
     async with bank.store.writing() as conn:
-        await rejected.accept(
+        return await rejected.accept(
             bank.store, conn, CAMPUS, "agent-1", seq, by="test", reason="it is right", now=wall_clock()
         )
 
@@ -98,8 +99,8 @@ async def test_an_award_that_is_set_aside_is_taken_back_without_making_a_debt(ba
     assert await bank.balance() == 0
     with pytest.raises(CatalogueError, match="accept that one first"):
         await accept(bank, 2)
-    await accept(bank, 1)
-    await accept(bank, 2)
+    assert (await accept(bank, 1))["taken_back_by"] == [2, 3], "else somebody has what the campus took back"
+    assert (await accept(bank, 2))["taken_back_by"] == []
     assert await bank.balance() == 0
     assert await bank.real.faults() == []
 
