@@ -62,7 +62,7 @@ def site(shared_site: MariaSite) -> Iterator[MariaSite]:
 @pytest.fixture(scope="module")
 def elder() -> Iterator[servers.MariaDB]:
     """A second server, which may be set up otherwise than the session's."""
-    with servers.running_mariadb("--server-id=2") as server:
+    with servers.running_mariadb("--server-id=2", "--log-bin=written") as server:
         yield server
 
 
@@ -212,10 +212,11 @@ async def test_a_sequence_that_steps_by_3_makes_two_gaps_and_not_two_a_row(galer
 
 @dataclass(slots=True, kw_only=True)
 class Failover:
-    """One address before two servers whose logs are the same up to row 20; the newer one has 22. A ledger beside it."""
+    """One address before two servers, of which one follows the other: it stands at row 20 of 22. A ledger beside it."""
 
     newer: MariaSite
     older: MariaSite
+    following: servers.Replication
     address: servers.FloatingAddress
     clock: HandClock
     collector: LogstoreCollector
@@ -230,10 +231,7 @@ class Failover:
         for _ in range(8):
             self.clock.pass_s(30)
             try:
-                async for page in self.collector.pages(
-                    self.at.pipeline.stands("moodle"), self.at.pipeline.demand, follow=False
-                ):
-                    await self.at.pipeline.take(page)
+                await self.once()
             except TransientError:
                 continue
             except IntegrityError as error:
@@ -241,6 +239,12 @@ class Failover:
                 raise
             return
         raise AssertionError("it stays transient")
+
+    async def once(self) -> None:
+        """Take what there is, at the first try."""
+        stands = self.at.pipeline.stands("moodle")
+        async for page in self.collector.pages(stands, self.at.pipeline.demand, follow=False):
+            await self.at.pipeline.take(page)
 
     async def accept(self) -> Rewind:
         """What `source accept-rewind` does."""
@@ -253,27 +257,56 @@ class Failover:
 
 
 @pytest.fixture(scope="module")
-def older(shared_site: MariaSite, elder: servers.MariaDB) -> Iterator[MariaSite]:
-    """The same database on the second server."""
+def primary(shared_site: MariaSite, elder: servers.MariaDB) -> Iterator[MariaSite]:
+    """The same database on the second server, which keeps a log for those that follow it."""
     site = MariaSite(elder.create_database(shared_site.database.name))
     yield site
     site.database.drop()
 
 
 @pytest.fixture
-async def failover(site: MariaSite, older: MariaSite, clock: HandClock, tmp_path: Path) -> AsyncIterator[Failover]:
-    older.execute("TRUNCATE mdl_logstore_standard_log")
-    for each, last in ((site, 22), (older, 20)):
-        log(each, *range(1, last + 1))
-        each.execute("UPDATE mdl_logstore_standard_log SET userid = 100 + id")
-    server = site.database.server
-    async with (
-        servers.floating_address(server.port) as address,
-        running(tmp_path, rule("course.viewed", 'once_per = "event"')) as at,
-    ):
-        url = site.options().url.replace(f":{server.port}/", f":{address.port}/")
-        async with collecting(site.options(), clock, url=url) as collector:
-            yield Failover(newer=site, older=older, address=address, clock=clock, collector=collector, at=at)
+async def failover(site: MariaSite, primary: MariaSite, clock: HandClock, tmp_path: Path) -> AsyncIterator[Failover]:
+    primary.execute("TRUNCATE mdl_logstore_standard_log")
+    server = primary.database.server
+    with servers.replicating(primary.database, site.database) as following:
+        everybodys_own(primary, range(1, 21))
+        following.catch_up()
+        following.stand_still()
+        everybodys_own(primary, range(21, 23))
+        async with (
+            servers.floating_address(server.port) as address,
+            running(tmp_path, rule("course.viewed", 'once_per = "event"')) as at,
+        ):
+            url = primary.options().url.replace(f":{server.port}/", f":{address.port}/")
+            async with collecting(primary.options(), clock, url=url) as collector:
+                yield Failover(
+                    newer=primary,
+                    older=site,
+                    following=following,
+                    address=address,
+                    clock=clock,
+                    collector=collector,
+                    at=at,
+                )
+
+
+def everybodys_own(site: MariaSite, ids: range) -> None:
+    """Rows of which each is another learner's: 121 has row 21."""
+    log(site, *ids)
+    site.execute("UPDATE mdl_logstore_standard_log SET userid = 100 + id WHERE userid = 35")
+
+
+async def test_a_replica_that_lags_and_catches_up_is_waited_for_and_nothing_is_lost(failover: Failover) -> None:
+    await failover.read()
+    failover.to(failover.older)
+    for told in ("Lost connection", "two servers answer at one address, and this one is behind"):
+        with pytest.raises(TransientError, match=told):
+            await failover.once()
+    everybodys_own(failover.newer, range(23, 25))
+    failover.following.go_on()
+    failover.following.catch_up()
+    await failover.read()
+    assert failover.at.balances() == {str(100 + number): 10 for number in range(1, 25)}
 
 
 async def test_an_older_replica_that_stands_in_is_a_fault_and_on_return_reading_goes_on_where_it_stood(
@@ -296,6 +329,7 @@ async def test_an_older_replica_that_was_promoted_and_written_to_skips_and_pays_
     failover: Failover,
 ) -> None:
     await failover.read()
+    failover.following.promote()
     failover.to(failover.older)
     for number in (21, 22, 23, 24):
         log(failover.older, number, userid=200 + number)

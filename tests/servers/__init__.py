@@ -17,7 +17,7 @@ from tests.servers.capture import (
     load_capture,
     load_capture_into_postgres,
 )
-from tests.servers.mariadb import USER_COLUMNS, MariaDatabase, MariaDB, running_mariadb
+from tests.servers.mariadb import USER_COLUMNS, MariaDatabase, MariaDB, Replication, replicating, running_mariadb
 from tests.servers.mysql import ABSENT as MYSQL_ABSENT
 from tests.servers.mysql import MySQL, mysqld, running_mysql
 from tests.servers.pgbouncer import running_pgbouncer
@@ -39,6 +39,7 @@ __all__ = [
     "MySQL",
     "Postgres",
     "PostgresDatabase",
+    "Replication",
     "ServerError",
     "capture_is_here",
     "floating_address",
@@ -46,6 +47,7 @@ __all__ = [
     "load_capture",
     "load_capture_into_postgres",
     "mysqld",
+    "replicating",
     "running_mariadb",
     "running_mysql",
     "running_pgbouncer",

@@ -20,6 +20,7 @@ from tests.servers.process import (
     ADMIN_PASSWORD,
     READER,
     READER_PASSWORD,
+    START_TIMEOUT_S,
     Process,
     ServerError,
     free_port,
@@ -239,3 +240,48 @@ def running_mariadb(*options: str, durable: bool = False) -> Iterator[MariaDB]:
             yield server
         finally:
             server.kill()
+
+
+class Replication:
+    """How a database follows one of the same name on another server, which keeps a binary log."""
+
+    def __init__(self, primary: MariaDatabase, replica: MariaDatabase) -> None:
+        self._primary, self._replica = primary.server, replica.server
+        file, position, *_ = self._primary.execute("SHOW MASTER STATUS")[0]
+        self._replica.execute(f"SET GLOBAL replicate_do_db = '{replica.name}'")
+        self._replica.execute(
+            f"CHANGE MASTER TO MASTER_HOST = '{primary.server.host}', MASTER_PORT = {primary.server.port}, "
+            f"MASTER_USER = '{ADMIN}', MASTER_PASSWORD = '{ADMIN_PASSWORD}', MASTER_USE_GTID = no, "
+            f"MASTER_LOG_FILE = '{file}', MASTER_LOG_POS = {position}"
+        )
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Let it follow, from where it stands."""
+        self._replica.execute("START SLAVE")
+
+    def stand_still(self) -> None:
+        """Keep it from writing what comes: it lags."""
+        self._replica.execute("STOP SLAVE SQL_THREAD")
+
+    def catch_up(self) -> None:
+        """Wait until it has everything that was written so far."""
+        file, position, *_ = self._primary.execute("SHOW MASTER STATUS")[0]
+        ((waited,),) = self._replica.execute(f"SELECT MASTER_POS_WAIT('{file}', {position}, {int(START_TIMEOUT_S)})")
+        if waited is None or waited < 0:
+            raise ServerError(f"the replica does not follow: {self._replica.execute('SHOW SLAVE STATUS')}")
+
+    def promote(self) -> None:
+        """Let it follow nobody any more."""
+        for statement in ("STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL replicate_do_db = ''"):
+            self._replica.execute(statement)
+
+
+@contextlib.contextmanager
+def replicating(primary: MariaDatabase, replica: MariaDatabase) -> Iterator[Replication]:
+    """``replica`` follows ``primary`` from now on."""
+    made = Replication(primary, replica)
+    try:
+        yield made
+    finally:
+        made.promote()
