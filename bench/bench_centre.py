@@ -35,6 +35,8 @@ AT_LEAST, GROWTH_MAX, REPLAY_MAX, P99_MAX_MS = 0.4, 1.25, 0.1, 50
 MONTHS = 12
 """Over which the entries that are there already were posted, each in its own partition."""
 REDEEMED_A_SECOND = 100
+OPTIONS = ("shared_buffers=4GB", "max_wal_size=8GB", "checkpoint_timeout=15min")
+"""As `docs/ops/scale.md` tells operators to set them."""
 
 _FILL_ENTRIES = """
 INSERT INTO entry (campus, agent, epoch, seq, body, posted_at)
@@ -208,7 +210,8 @@ async def run(sizes: tuple[int, ...], *, batches: int, repeats: int, seconds: in
     """Everything, as the text of its section."""
     body: list[str] = []
     rates: list[float] = []
-    with running_postgres(durable=True) as server, tempfile.TemporaryDirectory(prefix="rewards-bench-centre-") as name:
+    postgres = running_postgres(*OPTIONS, durable=True)
+    with postgres as server, tempfile.TemporaryDirectory(prefix="rewards-bench-centre-") as name:
         database = server.create_database()
         async with opened(database, Path(name)) as (centre, sender):
             connection = await asyncpg.connect(database.dsn)
@@ -233,6 +236,7 @@ async def run(sizes: tuple[int, ...], *, batches: int, repeats: int, seconds: in
         f" of at most {GROWTH_MAX}×, again at most {REPLAY_MAX}×. An entry with its movement and their indexes takes"
         f" {stored:,.0f} bytes on disk."
     )
+    body.append(f"PostgreSQL was told {', '.join(OPTIONS)}.")
     body.append(
         f"Redeeming at {REDEEMED_A_SECOND}/s for {seconds} s, {len(took):,} learners, with those entries there: p50"
         f" {p50:.1f} ms, p99 {p99:.1f} ms, slowest {1e3 * took[-1]:.1f} ms, {1e3 * cpu_s:.1f} ms of the worker each."
