@@ -9,7 +9,7 @@ import typer
 
 from agent import __version__
 from agent.cli.failures import told
-from machine.commands import PlainGroup
+from machine.commands import PlainGroup, open_what_is_closed
 from machine.interpreter import at_work
 
 
@@ -81,6 +81,11 @@ class Commands(PlainGroup):
         command.name = cmd_name
         return command
 
+    def resolve_command(self, ctx: Any, args: Any) -> Any:
+        """The command that was typed; of a slip typer tells the nearest name among ``commands``."""
+        self.commands = dict.fromkeys(COMMANDS, self)  # only the names are looked at
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
         with told():
@@ -116,5 +121,6 @@ def root(
 def main() -> NoReturn:
     """The console script."""
     with at_work():
-        typer.main.get_command(app)(prog_name="rewards-agent")
+        open_what_is_closed()
+    typer.main.get_command(app)(prog_name="rewards-agent")
     raise SystemExit(0)

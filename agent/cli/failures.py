@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import typer
 
 from agent.errors import RewardsError
+from machine.commands import cure
 
 
 @contextmanager
@@ -35,7 +36,7 @@ def told() -> Iterator[None]:
         raise typer.Exit(0) from None
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        raise _tell([RewardsError(f"{where}{error.strerror or error}", hint=_cure(error))]) from None
+        raise _tell([RewardsError(f"{where}{error.strerror or error}", hint=cure(error))]) from None
 
 
 def _stop_writing() -> None:
@@ -58,12 +59,3 @@ def _tell(errors: list[RewardsError]) -> typer.Exit:
     for text in dict.fromkeys(str(error) for error in errors):
         typer.echo(text, err=True)
     return typer.Exit(max(error.exit_code for error in errors))
-
-
-def _cure(error: OSError) -> str:
-    """What helps against what the system says."""
-    if isinstance(error, PermissionError):
-        return "run this as the user that the agent runs as"
-    if isinstance(error, FileNotFoundError):
-        return "check the path"
-    return "" if error.strerror is None else "the system says so: free the space, the port or the file, and try again"

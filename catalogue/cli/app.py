@@ -10,7 +10,7 @@ from catalogue.cli.funding import budget, finance, issue
 from catalogue.cli.keeping import backup, doctor
 from catalogue.cli.people import links
 from catalogue.cli.recognition import award, kudos, tag
-from machine.commands import PlainGroup
+from machine.commands import PlainGroup, open_what_is_closed
 from machine.interpreter import at_work
 
 app = typer.Typer(
@@ -55,4 +55,5 @@ app.add_typer(audit.app, name="audit", help="Who did what, and what it changed."
 def main() -> None:
     """The console script."""
     with at_work():
-        app()
+        open_what_is_closed()
+    app()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
 
+from machine.commands import cure
 from machine.sheets import Table
 
 if TYPE_CHECKING:
@@ -58,6 +59,10 @@ def told(command: Callable[P, None]) -> Callable[P, None]:
         except CatalogueError as exc:
             typer.echo(f"rewards-catalogue: {exc}", err=True)
             raise typer.Exit(exc.exit_code) from None
+        except OSError as exc:
+            where = f"{exc.filename}: " if exc.filename else ""
+            typer.echo(f"rewards-catalogue: {where}{exc.strerror or exc}\n  {cure(exc)}", err=True)
+            raise typer.Exit(1) from None
 
     return run
 

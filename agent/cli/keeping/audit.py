@@ -60,13 +60,14 @@ def export(
     what: What = "",
     by: By = "",
     config: ConfigOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Write all acts to stdout, newest first, for whoever keeps them elsewhere.
 
     Example: rewards-agent audit export --format csv > acts.csv
     """
     rows = _rows(config, since, what, by, EXPORTED_MAX)
-    if form == "json":
+    if json or form == "json":
         emit_json(rows)
         return
     Table(sys.stdout, [*COLUMNS, "ended_at"]).rows(
@@ -96,4 +97,4 @@ def _row(act: Act) -> dict[str, Any]:
 
 
 def _told(about: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in about.items())
+    return ", ".join(f"{key} {value}" for key, value in about.items() if value is not None and value != "")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from agent.cli.frame import ConfigOption, emit_json
+from agent.cli.frame import ConfigOption, JsonOption, emit_json
 
 
-def schema(_config: ConfigOption = None) -> None:
+def schema(_config: ConfigOption = None, _json: JsonOption = False) -> None:  # it is JSON either way
     """Print the JSON Schema of a file of rules, for editors that check and complete TOML: the same for every campus.
 
     Example: rewards-agent rules schema > rules.schema.json, and as the first line of rules.toml:

@@ -105,7 +105,7 @@ def _listed(context: Mapping[str, Any], kind: str) -> str:
 def _not_among(found: Any, context: Mapping[str, Any], kind: str) -> tuple[str, str]:
     choices = _choices(context, kind)
     if kind == "union_tag_invalid":
-        found = context["tag"]
+        found = found[str(context["discriminator"]).strip("'")] if isinstance(found, Mapping) else context["tag"]
     likely = nearest(found, choices) if isinstance(found, str) else ""
     one_of = "one of " if len(choices) > 1 else ""
     return (
@@ -119,11 +119,16 @@ def quoted(value: Any) -> str:
     if isinstance(value, date | datetime | time):
         return value.isoformat()
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-        return str(value)
+        return _number(value)
     if not isinstance(value, str):
         return kind_of_value(value)
     text = repr(value if len(value) <= _TEXT_MAX else value[: _TEXT_MAX - 1] + "…")
     return text.replace("\\\\", "\\")  # an LMS event's name has one backslash between two words, not two
+
+
+def _number(value: float | Decimal) -> str:
+    """As TOML writes it: inf and nan too."""
+    return str(value).replace("Infinity", "inf").replace("NaN", "nan")
 
 
 def kind_of_value(value: Any) -> str:
@@ -133,7 +138,7 @@ def kind_of_value(value: Any) -> str:
     if isinstance(value, str):
         return f'the text "{value if len(value) <= _LINE_MAX else value[: _LINE_MAX - 1] + "…"}"'
     if isinstance(value, int | float | Decimal):
-        return f"the number {value}"
+        return f"the number {_number(value)}"
     if isinstance(value, date | datetime | time):
         return f"the date {value.isoformat()}" if type(value) is date else f"the time {value.isoformat()}"
     if isinstance(value, Mapping):

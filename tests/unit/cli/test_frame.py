@@ -208,3 +208,7 @@ def test_both_programs_tell_a_wrong_word_plainly(program: typer.Typer) -> None:
 
 def test_a_cell_with_nothing_in_it_leaves_no_name_hanging() -> None:
     assert text_of({"mode": "live", "was": ""}) == "mode live"
+
+
+def test_a_slip_in_the_first_word_is_told_with_the_nearest_command() -> None:
+    assert "Did you mean 'status'" in CliRunner().invoke(agent_app.app, ["staus"]).output

@@ -185,6 +185,11 @@ def test_a_source_of_an_unknown_kind_is_told_at_its_kind() -> None:
     ]
 
 
+def test_a_kind_that_is_no_text_is_told_as_it_is_written() -> None:
+    (fault,) = told("schema = 1\n[[source]]\nkind = true")
+    assert fault.startswith('3:8: `kind`: true is not one of "log", "post"')
+
+
 def test_a_source_without_kind_lacks_its_kind() -> None:
     assert told("schema = 1\n[[source]]") == ["2:1: `kind` is missing from [[source]], it is required"]
 
@@ -256,9 +261,9 @@ def test_the_faults_of_several_files_can_be_told_together() -> None:
 @pytest.mark.parametrize(
     ("value", "as_written"),
     [
-        (True, "true"), (3, "3"), (Decimal("1.5"), "1.5"), (date(2026, 9, 1), "2026-09-01"), (time(4), "04:00:00"),
-        ([1], "a list"), ({"a": 1}, "a table"), ("it's", '"it\'s"'), (r"\mod_quiz\event\x", r"'\mod_quiz\event\x'"),
-        ("x" * 500, f"'{'x' * 79}…'"),
+        (True, "true"), (3, "3"), (Decimal("-inf"), "-inf"), (Decimal("1.5"), "1.5"), (date(2026, 9, 1), "2026-09-01"),
+        (time(4), "04:00:00"), ([1], "a list"), ({"a": 1}, "a table"), ("it's", '"it\'s"'),
+        (r"\mod_quiz\event\x", r"'\mod_quiz\event\x'"), ("x" * 500, f"'{'x' * 79}…'"),
     ],
 )  # fmt: skip
 def test_a_fault_repeats_a_value_as_toml_has_it_and_not_as_python_does(value: object, as_written: str) -> None:
