@@ -179,17 +179,23 @@ def number_in(data: Mapping[str, Any], name: str) -> int | None:
     raise invalid(name, "a whole number")
 
 
+_EXACT_MAX = 2.0**53
+"""From here on a float is not every whole number."""
+
+
 def text_in(data: Mapping[str, Any], name: str, *, most: int = TEXT_MAX) -> str | None:
     """A text under ``name`` (numbers as they are written); None where it is absent, empty or null.
 
     Raises:
-        RefusedPostError: it is a truth value, a table, a list, or too long.
+        RefusedPostError: it is a truth value, a table, a list, too long, or a number that lost its last digits.
     """
     value = data.get(name)
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise invalid(name, "a text")
+    if isinstance(value, float) and abs(value) >= _EXACT_MAX:  # two ids of twenty digits would be one
+        raise invalid(name, "a text in quotes, or a number of fewer digits")
     text = str(value).strip()
     if len(text) > most or "\0" in text:
         raise invalid(name, f"a text of at most {most} characters")

@@ -93,6 +93,15 @@ def test_one_moment_is_one_fact_however_it_is_written(at: object) -> None:
     assert (found.occurred_at, found.natural_key) == (1_789_995_600, plain.natural_key)
 
 
+def test_an_id_of_so_many_digits_that_some_are_lost_is_refused_and_names_nobody() -> None:
+    for digits in ("123456789012345678901", "1e22", "-9007199254740993.5"):
+        body = json.dumps(event(user={"id": "ID"})).replace('"ID"', digits).encode()
+        with pytest.raises(RefusedPostError, match="in quotes"):
+            SYSTEM.observations(arrival(body), KindTable())
+    (whole,) = seen(event(user={"id": 12345678901234567890}))
+    assert whole.people == {"subject": "12345678901234567890"}
+
+
 def test_a_byte_order_mark_before_a_post_says_nothing() -> None:
     body = b"\xef\xbb\xbf" + json.dumps(event()).encode()
     assert list(SYSTEM.observations(arrival(body), KindTable())) == seen(event())
