@@ -163,6 +163,8 @@ def test_a_voided_statement_names_what_it_undoes() -> None:
         (statement(object={}), "field_missing", "object.id"),
         (statement(timestamp="2026-09-18T12:17:00"), "time_invalid", "timestamp"),
         (statement(result={"score": {"scaled": "high"}}), "field_invalid", "scaled"),
+        (statement(result={"score": {"scaled": 62}}), "field_invalid", "score.scaled"),
+        (statement(result={"score": {"scaled": "-1.01"}}), "field_invalid", "score.scaled"),
         (statement(result=[]), "field_invalid", "result"),
         (statement(context={"contextActivities": {"parent": [1]}}), "field_invalid", "contextActivities.parent"),
         (statement("voided"), "field_invalid", "object"),

@@ -226,6 +226,8 @@ def _score(score: Mapping[str, Any]) -> int | Fraction | None:
     """Per cent: the scaled score, else where the raw one lies between least and most."""
     scaled = exact(score, "scaled")
     if scaled is not None:
+        if not -1 <= scaled <= 1:  # per cent would pay whoever scored anything
+            raise invalid("score.scaled", "a number from -1 to 1")
         return per_cent(scaled)
     raw, least, most = (exact(score, name) for name in ("raw", "min", "max"))
     if raw is None or most is None or most <= (least or 0):
