@@ -56,12 +56,13 @@ class Asked:
 class Moods:
     """What a site does instead of answering. ``codes``: by function, or `*` for all; ``status``: an HTTP status.
 
-    ``closed`` are courses that the service's user may not see, ``strangers`` learners of groups that are not its own,
-    ``untracked`` courses without completion tracking.
+    ``closed`` are courses that the service's user may not enter, ``hidden`` those that it is not told of, ``untracked``
+    those without completion tracking, ``strangers`` learners of groups that are not its own.
     """
 
     codes: dict[str, str] = field(default_factory=dict)
     closed: set[int] = field(default_factory=set)
+    hidden: set[int] = field(default_factory=set)
     strangers: set[int] = field(default_factory=set)
     untracked: set[int] = field(default_factory=set)
     status: int = 200
@@ -156,6 +157,7 @@ def _courses(site: FakeMoodle, form: Mapping[str, str]) -> Any:
                 "enablecompletion": int(number not in site.moods.untracked),
             }
             for number, short, idnumber, starts, category, full in rows
+            if number not in site.moods.hidden
         ],
         "warnings": [],
     }  # fmt: skip

@@ -63,6 +63,7 @@ class WebServiceStates:
         self._kinds = kinds
         self._every_s = every_s
         self._answers = Answers(service, clock)
+        self._listed: frozenset[int] = frozenset()
 
     @property
     def name(self) -> str:
@@ -106,12 +107,15 @@ class WebServiceStates:
                 f"{self._options.place}: Moodle does not tell the courses",
                 hint="add core_course_get_courses_by_field to the service, and let its user see the courses",
             )
+        for course in self._listed - courses.keys():  # hidden from us, or deleted
+            walk.refused(course, _sought(demand()))
         modules: set[int] = set()
         for course in sorted(courses.keys() - {SITE_COURSE}):
             there = await self._answers.modules(course)
             modules.update(there or ())
             async for page in self._course(walk, courses[course], demand):
                 yield page
+        self._listed = frozenset(courses)
         anchors = copies.marked(state.anchors, modules=modules, courses=courses, at=began)
         end = replace(walk.over(courses), anchors=anchors, high_water=max(state.high_water, walk.until))
         yield self._page(end, demand(), (), caught_up=True)
@@ -135,7 +139,7 @@ class WebServiceStates:
                 ]
                 async for page in self._parted(walk, course, found, wanted):
                     yield page
-        if walk.until > walk.since and any(fnmatchcase("forum.rated", pattern) for pattern in wanted.patterns):
+        if walk.until > walk.since and RATED in _sought(wanted):
             self._answers.forget()
             found = await self._ratings(walk, course)
             if found:
@@ -235,3 +239,9 @@ class WebServiceStates:
             caught_up=caught_up,
             newest=state.position,
         )
+
+
+def _sought(demand: Demand) -> frozenset[str]:
+    """The sorts of acts that any rule waits for."""
+    rated = any(fnmatchcase("forum.rated", pattern) for pattern in demand.patterns)
+    return (demand.names & _OF_LEARNERS) | ({RATED} if rated else frozenset())

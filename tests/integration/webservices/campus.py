@@ -119,13 +119,14 @@ class Hosted:
         )  # fmt: skip
         looking = WebLookUps(self.service, self.clock, KindTable) if self.look_ups else None
         reader = InboxCollector(options, self.inbox, SYSTEMS["tool-trigger"], KindTable, self.clock, looking)
-        await self._take(reader)
+        await self.take(reader)
 
     async def walk(self) -> None:
         """Walk through the site for what no post told."""
-        await self._take(WebServiceStates(self.service, self.clock, KindTable, every_s=900.0))
+        await self.take(WebServiceStates(self.service, self.clock, KindTable, every_s=900.0))
 
-    async def _take(self, reader: InboxCollector | WebServiceStates) -> None:
+    async def take(self, reader: InboxCollector | WebServiceStates) -> None:
+        """Let a reader read all there is."""
         stands = self.at.pipeline.stands(reader.name)
         async for page in reader.pages(stands, self.at.pipeline.demand, follow=False):
             self.pages.append(page)

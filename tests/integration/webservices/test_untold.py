@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from agent.collectors.moodlews.reconcile import WebServiceStates
+from agent.config.kinds import KindTable
 from agent.errors import TransientError
 from agent.model import Evidence, Observation
 from tests.integration.webservices.campus import (
@@ -320,6 +322,23 @@ async def test_what_happened_in_a_course_that_was_closed_to_us_is_found_once_it_
         assert at.at.balances() == {"35": 20}
         assert unread(at) == set()
     assert len(told(at)) == 2, "what the other course told is not told again"
+
+
+async def test_what_happened_in_a_course_that_was_hidden_from_us_is_found_once_it_is_shown(tmp_path: Path) -> None:
+    async with hosted(tmp_path, LESSON, **START) as at:
+        another_course(at)
+        walks = WebServiceStates(at.service, at.clock, KindTable, every_s=900.0)
+        await at.take(walks)
+        at.web.moods.hidden = {OTHER}
+        done(at.site, LAB, at=NOW + 61)
+        for _ in range(2):
+            at.clock.at += 86_400
+            await at.take(walks)
+        assert unread(at) == {"completions_unread_since_in_4"}
+        at.web.moods.hidden.clear()
+        await at.walk()  # of an agent that was started anew
+        assert at.at.balances() == {"35": 10}
+        assert unread(at) == set()
 
 
 async def test_what_learners_of_other_groups_did_is_found_once_we_may_see_them(tmp_path: Path) -> None:

@@ -52,14 +52,20 @@ class Unread:
         """The counts after a walk through ``courses``. What nobody asked for any more is dropped."""
         marks: _Marks = {}
         for sort in self._refused.keys() | self._answered.keys():
-            marks |= {(sort, place): at for place, at in self._still(sort, courses).items()}
+            marks |= {(sort, place): at for place, at in self._still(sort).items()}
+        gone = {
+            (sort, place): at
+            for (sort, place), at in self._before.items()
+            if sort in self._refused.keys() | self._answered.keys() and place[0] and place[0] not in courses
+        }
+        if len(marks) + len(gone) <= UNREAD_MAX:
+            marks |= gone  # of others it is to be feared that they are deleted
         kept = {name: count for name, count in counts.items() if not _COUNT.fullmatch(name)}
         return kept | {_name(sort, place): at for (sort, place), at in _bounded(marks).items()}
 
-    def _still(self, sort: str, courses: Collection[int]) -> dict[Place, int]:
+    def _still(self, sort: str) -> dict[Place, int]:
         refused, answered = self._refused.get(sort, set()), self._answered.get(sort, set())
-        unseen = (place for (of, place) in self._before if of == sort and place[0] and place[0] not in courses)
-        marks = {place: self._before[sort, place] for place in unseen}
+        marks: dict[Place, int] = {}
         open_to_us = {course for course, _ in answered}
         for course, learner in refused:
             place = (course, learner if course in open_to_us else 0)
