@@ -7,10 +7,11 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from catalogue import acts, schema
+from catalogue import acts, schema, tenants
 from catalogue.acts import Act
 from catalogue.backup.copies import Manifest, kind_of, proven, require_known
 from catalogue.config import Config
+from catalogue.redemption import pool
 from catalogue.store import Store
 from machine import copies
 from wire.keys import fingerprint
@@ -20,6 +21,12 @@ LOST = (
     "what was redeemed after it is not here: hold partners' statements against it: rewards-catalogue partner reconcile",
     "what operators and learners did at the centre after it (rewards, budgets, refunds, kudos) is lost: do it again",
     "who was erased at a campus after it is in it again until the campus's agent is heard: rewards-catalogue doctor",
+)
+
+
+HELD = (
+    "{held} codes of pools are held back, because they may have been given out after it: ask the partner which were not"
+    " used, and rewards-catalogue codes import those; or, if none was given out, rewards-catalogue codes free"
 )
 
 
@@ -57,9 +64,11 @@ async def restore(config: Config, copy: Path, *, public: bytes, said: Act) -> Re
     there = await kind.load(copy / kind.file, config.database, copies.free(aside), hold)
     remarks = list(LOST)
     if mine:
-        await _noted(config, said, copy, manifest)
+        held = await _noted(config, said, copy, manifest)
+        remarks += [HELD.format(held=held)] if held else []
     else:
         remarks.append(f"it has schema {manifest.schema}: run rewards-catalogue init, then rewards-catalogue verify")
+        remarks.append("codes of pools may have been given out after it: rewards-catalogue codes withdraw, for each")
     if manifest.key != public.hex():
         remarks.append(
             f"the key that signs now ({fingerprint(public)}) is not the one of the backup"
@@ -69,10 +78,15 @@ async def restore(config: Config, copy: Path, *, public: bytes, said: Act) -> Re
     return Restored(manifest=manifest, set_aside=there, remarks=tuple(remarks))
 
 
-async def _noted(config: Config, said: Act, copy: Path, manifest: Manifest) -> None:
-    store = await Store.open(config.database)
+async def _noted(config: Config, said: Act, copy: Path, manifest: Manifest) -> int:
+    """Write it down, and hold back what may have been given out since; how many codes that are."""
+    store, held = await Store.open(config.database), 0
     try:
         async with store.writing() as conn:
-            await acts.note(conn, said, backup=copy.name, made_at=manifest.made_at, entries=manifest.entries)
+            for one in await tenants.tenants(conn):
+                held += await pool.withdraw_all(conn, one["campus"])
+            told = {"backup": copy.name, "made_at": manifest.made_at, "entries": manifest.entries, "codes_held": held}
+            await acts.note(conn, said, **told)
     finally:
         await store.close()
+    return held

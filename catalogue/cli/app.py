@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from catalogue.cli import agent, audit, books, operate, partner, proof, redemption, reward, tenant, token
+from catalogue.cli import agent, audit, books, operate, partner, proof, redemption, tenant, token
 from catalogue.cli.archive import commands as archive
 from catalogue.cli.funding import budget, finance, issue
 from catalogue.cli.keeping import backup, doctor
 from catalogue.cli.people import links
 from catalogue.cli.recognition import award, kudos, tag
+from catalogue.cli.rewards import codes, reward
 from machine.commands import PlainGroup, open_what_is_closed
 from machine.interpreter import at_work
 
@@ -38,7 +39,7 @@ books.wallet.command()(links.unlink)
 app.add_typer(books.wallet, name="wallet", help="What learners have.")
 app.add_typer(books.ledger, name="ledger", help="What came in.")
 app.add_typer(reward.app, name="reward", help="What points can be spent on.")
-app.add_typer(reward.codes, name="codes", help="Codes that a partner gave beforehand.")
+app.add_typer(codes.app, name="codes", help="Codes that a partner gave beforehand.")
 app.command()(redemption.redeem)
 app.add_typer(redemption.app, name="redemption", help="What points were spent on.")
 app.add_typer(partner.app, name="partner", help="Who makes vouchers for us.")

@@ -20,8 +20,11 @@ CODE_CHARS_MAX = 200
 
 _ADD = text(
     "INSERT INTO code (campus, owner, reward, digest, sealed, expires_at, imported_at)"
-    " VALUES (:campus, :owner, :reward, :digest, :sealed, :expires_at, :now) ON CONFLICT DO NOTHING"
+    " VALUES (:campus, :owner, :reward, :digest, :sealed, :expires_at, :now)"
+    " ON CONFLICT (campus, owner, reward, digest) DO UPDATE SET redemption = NULL WHERE code.redemption = '-'"
 )
+WITHDRAWN = "-"
+"""In place of a redemption: nobody gets it until somebody says so."""
 
 
 class Code(NamedTuple):
@@ -63,7 +66,7 @@ def read(text: str) -> list[Code]:
 async def add(
     conn: AsyncConnection, safe: Vault, campus: str, owner: str, reward: str, codes: list[Code], *, now: int
 ) -> int:
-    """Put codes into the pool; how many were new."""
+    """Put codes into the pool; how many were new. One that was held back is free again."""
     before = await _count(conn, campus, owner, reward)
     place = {"campus": campus, "owner": owner, "reward": reward, "now": now}
     rows = [
@@ -74,6 +77,36 @@ async def add(
     if rows:
         await conn.execute(_ADD, rows)
     return await _count(conn, campus, owner, reward) - before
+
+
+async def withdraw(
+    conn: AsyncConnection, safe: Vault, campus: str, owner: str, reward: str, codes: list[Code] | None
+) -> int:
+    """Hold free codes back, these or all; how many."""
+    table = schema.code
+    mine = (table.c.campus == campus, table.c.owner == owner, table.c.reward == reward, table.c.redemption.is_(None))
+    held = update(table).where(*mine).values(redemption=WITHDRAWN)
+    if codes is None:
+        return (await conn.execute(held)).rowcount
+    count = 0
+    for one in codes:
+        count += (await conn.execute(held.where(table.c.digest == safe.code_digest(one.code)))).rowcount
+    return count
+
+
+async def withdraw_all(conn: AsyncConnection, campus: str) -> int:
+    """Hold all free codes of a campus back; how many."""
+    table = schema.code
+    mine = (table.c.campus == campus, table.c.redemption.is_(None))
+    return (await conn.execute(update(table).where(*mine).values(redemption=WITHDRAWN))).rowcount
+
+
+async def let_go(conn: AsyncConnection, campus: str, owner: str, reward: str) -> int:
+    """Let codes be given out again that were held back; how many."""
+    table = schema.code
+    mine = (table.c.campus == campus, table.c.owner == owner, table.c.reward == reward)
+    held = table.c.redemption == WITHDRAWN
+    return (await conn.execute(update(table).where(*mine, held).values(redemption=None))).rowcount
 
 
 async def free(conn: AsyncConnection, campus: str, owner: str, reward: str, *, now: int) -> int:

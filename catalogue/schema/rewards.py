@@ -52,7 +52,7 @@ code = Table(
     Column("sealed", LargeBinary, nullable=False),
     Column("expires_at", BigInteger),
     Column("imported_at", BigInteger, nullable=False),
-    Column("redemption", Text),  # who got it; NULL: free
+    Column("redemption", Text),  # who got it; NULL: free; '-': held back
 )
 
 partner = Table(

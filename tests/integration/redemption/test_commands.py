@@ -91,6 +91,23 @@ def test_codes_are_imported_once_and_bad_lines_are_told_without_the_code(operato
     assert operator.asks("redeem", CAMPUS, "ann", "card")["code"] in {"C1", "C2", "C3"}
 
 
+def test_codes_that_are_held_back_are_given_to_nobody_until_they_are_free_again(operator: Operator) -> None:
+    operator.types(
+        "reward", "add", CAMPUS, "card", "--title", "Card", "--price", "points=100", "--handing", "codes", "--approve"
+    )
+    codes = ("codes", "import", CAMPUS, "card", "-")
+    operator.types(*codes, stdin="C1\nC2\nC3\n")
+    told = operator.types("codes", "withdraw", CAMPUS, "card", "-", stdin="C2\nC9\n")
+    assert told == "1 codes are held back; 2 can be given out\n"
+    assert "2 codes are held back; 0 can" in operator.types("codes", "withdraw", CAMPUS, "card")
+    operator.given(500)
+    assert "there are none left" in operator.types("redeem", CAMPUS, "ann", "card", code=1)
+    assert "1 codes, 0 new; 1 can be given out" in operator.types(*codes, stdin="C2\n")
+    assert operator.asks("redeem", CAMPUS, "ann", "card")["code"] == "C2"
+    assert "2 codes are free again; 2 can be given out" in operator.types("codes", "free", CAMPUS, "card")
+    assert "1 codes, 0 new; 2 can" in operator.types(*codes, stdin="C2\n"), "who has it keeps it"
+
+
 def test_what_nobody_knows_is_settled_by_hand_or_by_a_statement(operator: Operator) -> None:
     assert "no partners" in operator.types("partner", "list")
     operator.types("partner", "add", "acme", "http://127.0.0.1:9/orders", "--title", "Acme")

@@ -64,6 +64,9 @@ async def test_a_copy_that_was_taken_while_an_agent_delivers_brings_back_every_w
     with managed(tmp_path / "c") as it:
         hand = await an_agent(it)
         await deliver(hand, 1)
+        books = it.config.parent / "catalogue.db"
+        with closing(sqlite3.connect(books)) as connection, connection:
+            connection.execute("INSERT INTO code VALUES (?, ?, 'card', x'01', x'02', NULL, 1, NULL)", (CAMPUS, CAMPUS))
         made = await asyncio.to_thread(backup, it, to)
         assert (made["entries"], made["wallets"], made["kept"]) == (20, 1, 1)
         assert it.figures()["rewards_catalogue_backup_timestamp_seconds"] > 0
@@ -76,6 +79,9 @@ async def test_a_copy_that_was_taken_while_an_agent_delivers_brings_back_every_w
         told = json.loads((await asyncio.to_thread(command, *putting)).stdout)
         assert Path(told["set_aside"], "catalogue.db").is_file()
         assert any("partner reconcile" in remark for remark in told["remarks"])
+        assert any(remark.startswith("1 codes of pools are held back") for remark in told["remarks"])
+        with closing(sqlite3.connect(books)) as connection:
+            assert connection.execute("SELECT redemption FROM code").fetchall() == [("-",)], "it may be somebody's"
         assert await asyncio.to_thread(balance, it) == 200
         await asyncio.to_thread(it.start)
         stand = await hand.stand()

@@ -1,4 +1,4 @@
-"""`reward …` and `codes import`: what points can be spent on."""
+"""`reward …`: what points can be spent on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from catalogue.cli.common import (
     show,
     text_of,
     told,
-    with_desk,
     with_reading,
     with_store,
 )
@@ -28,13 +27,11 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from catalogue.acts import Rows
-    from catalogue.redemption.desk import Desk
     from catalogue.rewards.model import Reward
     from catalogue.rewards.shelf import Offered
     from catalogue.store import Store
 
 app = typer.Typer(no_args_is_help=True)
-codes = typer.Typer(no_args_is_help=True)
 
 Owner = Annotated[str, typer.Argument(help="The campus whose reward it is; '*' is every campus's.")]
 Name = Annotated[str, typer.Argument(help="The reward's id: small letters, digits, '.', '_' and '-'.")]
@@ -310,47 +307,6 @@ def labels(
 def _label(row: dict[str, Any]) -> str:
     asks = f"  for {', '.join(row['asks'])}" if row["asks"] else ""
     return f"{row['kind']:10} {row['name']:24} {row['title']}{asks}"
-
-
-@codes.command(name="import")
-@told
-def import_codes(
-    campus: Campus,
-    reward: Name,
-    file: Annotated[
-        Path, typer.Argument(help="A code on each line, or CSV with a header: code,expires_at; - is stdin.")
-    ],
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Put codes into a campus's pool for a reward; a code that is there already is left alone."""
-
-    async def work(desk: Desk) -> dict[str, int]:
-        from catalogue import acts
-        from catalogue.errors import CatalogueError
-        from catalogue.redemption import pool
-        from catalogue.rewards import shelf
-
-        given = pool.read(text_of(file))
-        async with desk.store.writing() as conn:
-            found = await shelf.offered(conn, campus, reward)
-            if found is None or found.reward.handing != "codes":
-                raise CatalogueError(
-                    f"there is no reward {reward} of codes for {campus}", hint="reward add … --handing codes"
-                )
-            new = await pool.add(conn, desk.vault, campus, found.owner, reward, given, now=now())
-            left = await pool.free(conn, campus, found.owner, reward, now=now())
-            if new:
-                await acts.note(conn, act(campus, "codes.import", reward), read=len(given), new=new, free=left)
-        return {"read": len(given), "new": new, "free": left}
-
-    found = with_desk(settings(config, data_dir), work, campus=campus)
-    show(
-        found,
-        as_json=as_json,
-        lines=lambda: [f"{found['read']} codes, {found['new']} new; {found['free']} can be given out"],
-    )
 
 
 def _fields(named: dict[str, str], cells: list[str] | None) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""`reward …` and `codes …`."""

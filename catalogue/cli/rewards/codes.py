@@ -1,0 +1,140 @@
+"""`codes import|withdraw|free`: codes that a partner gave beforehand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from catalogue.cli.common import (
+    Campus,
+    ConfigOption,
+    DataDirOption,
+    JsonOption,
+    act,
+    now,
+    settings,
+    show,
+    text_of,
+    told,
+    with_desk,
+)
+from catalogue.cli.rewards.reward import Name
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from catalogue.redemption.desk import Desk
+
+app = typer.Typer(no_args_is_help=True)
+
+_FORM = "A code on each line, or CSV with a header: code,expires_at; - is stdin."
+
+
+@app.command(name="import")
+@told
+def import_(
+    campus: Campus,
+    reward: Name,
+    file: Annotated[Path, typer.Argument(help=_FORM)],
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put codes into a campus's pool for a reward; one that was held back is free again, others are left alone."""
+
+    async def work(desk: Desk) -> dict[str, int]:
+        from catalogue import acts
+        from catalogue.redemption import pool
+
+        given = pool.read(text_of(file))
+        async with desk.store.writing() as conn:
+            owner = await _owner(conn, campus, reward)
+            before = await pool.free(conn, campus, owner, reward, now=now())
+            new = await pool.add(conn, desk.vault, campus, owner, reward, given, now=now())
+            left = await pool.free(conn, campus, owner, reward, now=now())
+            if new or left != before:
+                await acts.note(conn, act(campus, "codes.import", reward), read=len(given), new=new, free=left)
+        return {"read": len(given), "new": new, "free": left}
+
+    found = with_desk(settings(config, data_dir), work, campus=campus)
+    show(
+        found,
+        as_json=as_json,
+        lines=lambda: [f"{found['read']} codes, {found['new']} new; {found['free']} can be given out"],
+    )
+
+
+@app.command()
+@told
+def withdraw(
+    campus: Campus,
+    reward: Name,
+    file: Annotated[Path | None, typer.Argument(help=f"Only these. {_FORM}", show_default="all")] = None,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold codes back that nobody got yet: the partner called them back, or somebody may have got them.
+
+    `codes import` of a code, or `codes free` of all, lets them be given out again.
+    """
+    given = None if file is None else text_of(file)
+
+    async def work(desk: Desk) -> dict[str, int]:
+        from catalogue import acts
+        from catalogue.redemption import pool
+
+        some = None if given is None else pool.read(given)
+        async with desk.store.writing() as conn:
+            owner = await _owner(conn, campus, reward)
+            held = await pool.withdraw(conn, desk.vault, campus, owner, reward, some)
+            left = await pool.free(conn, campus, owner, reward, now=now())
+            if held:
+                await acts.note(conn, act(campus, "codes.withdraw", reward), held=held, free=left)
+        return {"held": held, "free": left}
+
+    _show(with_desk(settings(config, data_dir), work, campus=campus), "held back", as_json=as_json)
+
+
+@app.command()
+@told
+def free(
+    campus: Campus,
+    reward: Name,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let all codes be given out again that were held back."""
+
+    async def work(desk: Desk) -> dict[str, int]:
+        from catalogue import acts
+        from catalogue.redemption import pool
+
+        async with desk.store.writing() as conn:
+            owner = await _owner(conn, campus, reward)
+            freed = await pool.let_go(conn, campus, owner, reward)
+            left = await pool.free(conn, campus, owner, reward, now=now())
+            if freed:
+                await acts.note(conn, act(campus, "codes.free", reward), freed=freed, free=left)
+        return {"freed": freed, "free": left}
+
+    _show(with_desk(settings(config, data_dir), work, campus=campus), "free again", as_json=as_json)
+
+
+async def _owner(conn: AsyncConnection, campus: str, reward: str) -> str:
+    """Whose reward it is, which must be one of codes."""
+    from catalogue.errors import CatalogueError
+    from catalogue.rewards import shelf
+
+    found = await shelf.offered(conn, campus, reward)
+    if found is None or found.reward.handing != "codes":
+        raise CatalogueError(f"there is no reward {reward} of codes for {campus}", hint="reward add … --handing codes")
+    return found.owner
+
+
+def _show(counts: dict[str, int], what: str, *, as_json: bool) -> None:
+    changed = next(iter(counts.values()))
+    show(counts, as_json=as_json, lines=lambda: [f"{changed} codes are {what}; {counts['free']} can be given out"])
