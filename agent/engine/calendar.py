@@ -111,9 +111,19 @@ class Calendar:
         return day - timedelta(days=(day.weekday() - self._week_starts_on) % 7)
 
     def starts(self, day: date) -> int:
-        """When a day begins, in seconds UTC (where the clock repeats that hour, the first time)."""
+        """When a day begins, in seconds UTC (where the clock repeats that hour, the first time).
+
+        Where the clock leaves that time out, the day begins as it jumps: between what the two offsets make of it.
+        """
         wall = datetime.combine(day, time()) + self._day_starts_at
-        return int(wall.replace(tzinfo=self._zone).timestamp())
+        begins = int(wall.replace(tzinfo=self._zone).timestamp())
+        if self.wall(begins) == wall:
+            return begins
+        before = int(wall.replace(tzinfo=self._zone, fold=1).timestamp())
+        while begins - before > 1:
+            middle = (before + begins) // 2
+            before, begins = (before, middle) if self.wall(middle) >= wall else (middle, begins)
+        return begins
 
     def ends(self, name: str, at: int) -> int | None:
         """When the calendar window or period around ``at`` is over, in seconds UTC; None for `ever`."""

@@ -5,7 +5,6 @@ It imports nothing of the product, remembers whole awards instead of counters, a
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -140,9 +139,13 @@ class Reader:
         kept = [(award.rule, award.act.key) for award in self._standing() if award.held]
         return sorted([*kept, *((each.rule, each.act.key) for each in self.waiting)])
 
-    def standing(self) -> Counter[str]:
-        """How many awards each learner has."""
-        return Counter(award.act.who for award in self._standing() if not award.held)
+    def balances(self, currency: str) -> dict[str, int]:
+        """What each learner has; who has nothing is left out."""
+        found: dict[str, int] = {}
+        for award in self._standing():
+            amount = 0 if award.held else award.paid.get(currency, 0)
+            found[award.act.who] = found.get(award.act.who, 0) + amount
+        return {who: amount for who, amount in found.items() if amount}
 
     def _standing(self) -> list[Award]:
         return [award for award in self.awards if not award.taken_back]

@@ -11,24 +11,15 @@ import pytest
 
 from agent.engine import booking, evaluate
 from agent.engine.rules import Rulebook
-from agent.model import Decision, Event, Outcome, Trust
+from agent.model import Decision, Event, Outcome
 from tests.effort import examples
 from tests.oracle import drawn
 from tests.oracle.plain import Act, Campus, Reader, Ruling
-from tests.rule_stories import event, rulebook
+from tests.oracle.seen import events
+from tests.rule_stories import rulebook
 
 PLAIN = {"once_per", "frequency", "trust"}
 """Reasons of which the reading gives the first word."""
-
-
-def _events(acts: Sequence[Act]) -> list[Event]:
-    found = []
-    for act in acts:
-        level = Trust.server_verified if act.believed else Trust.client_reported
-        lesson = None if act.kind == "course.reset" else act.lesson
-        one = event(act.kind, act.at, act.who, lesson=lesson, course=act.course, key=act.key, level=level)
-        found.append(replace(one, seen=replace(one.seen, position=act.place or 1)))
-    return found
 
 
 def _told(decision: Decision) -> str:
@@ -49,17 +40,17 @@ def _open(decisions: Sequence[Decision], keys: dict[bytes, str]) -> list[tuple[s
     return sorted((one.rule_id, keys[one.event_id]) for one in held)
 
 
-def _decided(rules: Rulebook, events: Sequence[Event]) -> list[Decision]:
+def _decided(rules: Rulebook, seen: Sequence[Event]) -> list[Decision]:
     """As one page, so that a decision can name what it closes."""
-    verdicts = [verdict for one in events for verdict in evaluate.judge(one, rules)]
+    verdicts = [verdict for one in seen for verdict in evaluate.judge(one, rules)]
     return booking.book(verdicts, booking.State.load((), {}), shadow=False)
 
 
 def _agree(rules: Rulebook, campus: Campus, acts: Sequence[Act]) -> None:
-    reader, events = Reader(campus), _events(acts)
+    reader, seen = Reader(campus), events(acts)
     said = [(act.key, each) for act in acts for each in reader.read(act)]
-    decisions = _decided(rules, events)
-    keys = {one.event_id: act.key for one, act in zip(events, acts, strict=True)}
+    decisions = _decided(rules, seen)
+    keys = {one.event_id: act.key for one, act in zip(seen, acts, strict=True)}
     assert [(keys[one.event_id], _told(one)) for one in decisions] == said
     assert _open(decisions, keys) == reader.open()
 
@@ -103,7 +94,7 @@ def test_where_no_limit_is_in_the_way_any_order_of_arrival_ends_as_the_log_in_it
     for act in acts:
         reader.read(act)
     paid = Counter[str]()
-    for decision in _decided(rulebook(drawn.written(campus)), _events(drawn.shuffled(chance, acts))):
+    for decision in _decided(rulebook(drawn.written(campus)), events(drawn.shuffled(chance, acts))):
         if decision.outcome in {Outcome.awarded, Outcome.reversed}:
             paid[decision.learner.partition(":")[2]] += decision.postings[0].amount
-    assert +paid == Counter({who: 10 * count for who, count in reader.standing().items()})
+    assert +paid == Counter(reader.balances("points"))

@@ -91,3 +91,21 @@ def test_what_is_remembered_is_bounded() -> None:
     for quarter in range(20_100):
         calendar.moment(quarter * 900)
     assert calendar.moment(0).windows["day"] == "1970-01-01"
+
+
+@pytest.mark.parametrize(
+    ("zone", "starts_at_s", "day"),
+    [
+        ("America/St_Johns", 9_000, "2026-03-08"),
+        ("Europe/Berlin", 9_000, "2026-03-29"),
+        ("Australia/Lord_Howe", 7_500, "2026-10-04"),
+        ("Pacific/Apia", 0, "2011-12-30"),
+        ("Pacific/Apia", 82_800, "2011-12-30"),
+        ("Pacific/Apia", 82_800, "2011-12-31"),
+    ],
+)
+def test_a_day_whose_beginning_the_clock_leaves_out_begins_as_it_jumps(zone: str, starts_at_s: int, day: str) -> None:
+    """A week was over half an hour late for the ranking alone, and two days of Apia had one ranking between them."""
+    calendar, wanted = Calendar(ZoneInfo(zone), day_starts_at=starts_at_s), date.fromisoformat(day)
+    begins = calendar.starts(wanted)
+    assert calendar.day(begins - 1) < wanted <= calendar.day(begins)
