@@ -10,6 +10,7 @@ from agent.engine.rules import compile_rules
 from agent.engine.stories import CaseResult, run_cases
 from tests.rule_stories import file, rule, rulebook
 
+RANKING = '[[scheduled]]\nid = "s"\nevery = "week"\nrank'
 QUIZ = 'conditions = { score_pct = ">=80" }\n'
 
 
@@ -214,6 +215,19 @@ def test_a_story_may_tell_facts_of_a_form_and_those_that_its_rules_look_at() -> 
     rules = rule(more='conditions = { shade = "red" }')
     events = 'events = [{ kind = "submission.received", anything = 1 }, { kind = "lesson.completed", shade = "red" }]'
     assert story(f'{events}\nexpect = [{{ learner = "ann", points = 10 }}]', rules).failures == ()
+
+
+@pytest.mark.parametrize(
+    ("rules", "points"),
+    [
+        (rule(more="crosses = { laps = 5 }"), 10),
+        (RANKING + ' = { by = "sum of laps in lesson.completed" }\nplaces = [9]\n', 9),
+    ],
+)
+def test_a_story_may_tell_a_fact_that_a_crossing_or_a_ranking_looks_at(rules: str, points: int) -> None:
+    run = ', { run = "s" }' if "scheduled" in rules else ""
+    events = f'events = [{{ kind = "lesson.completed", laps = 5 }}{run}]'
+    assert story(f'{events}\nexpect = [{{ learner = "ann", points = {points} }}]', rules).failures == ()
 
 
 def test_who_says_what_somebody_has_of_one_currency_says_nothing_of_others() -> None:

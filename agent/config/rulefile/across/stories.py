@@ -66,7 +66,11 @@ def _looked_at(file: Merged | RuleFile) -> Iterator[str]:
     timed = (one.it.conditions for one in file.scheduled)
     for conditions in (*rules, *denies, *timed, *(step.conditions for step in steps)):
         yield from conditions.names()
+    for reward in file.scheduled:
+        among = reward.it.among
+        yield from (among.by.fact,) if among is not None and among.by.fact else ()
     for rule in file.rules:
+        yield from (rule.it.crosses[0],) if rule.it.crosses is not None else ()
         computed = (amount for part in rule.it.award for _, amount in part.amounts if isinstance(amount, Computed))
         yield from (fact for amount in computed for fact, _ in amount.terms)
 
