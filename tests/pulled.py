@@ -126,6 +126,7 @@ LEARNWORLDS = Documented(
     routes=_learnworlds,
     facts=[
         ("order.created", ANN, "sleep"),
+        ("order.refunded", ANN, "sleep"),
         ("certificate.awarded", BEN, "sleep"),
         ("course.completed", ANN, "sleep"),
         ("course.enrolled", ANN, "wake"),

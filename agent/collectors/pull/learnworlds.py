@@ -18,6 +18,8 @@ PAGES_MAX = 10_000
 """Pages of one list that are asked for, whatever it says how many there are."""
 OVERLAP_S = 900
 """What is written while a round reads may be missed by it: the next one begins so much earlier."""
+REFUNDS_OVERLAP_S = 60 * 86_400
+"""A payment is refunded long after it was made, and can be asked for by the latter alone."""
 _MARKS = {"admin": "is_admin", "instructor": "is_instructor"}
 
 
@@ -26,10 +28,10 @@ class LearnWorldsPlan:
 
     def first(self, this: Round) -> Sequence[Ask]:
         """Who runs the school, what was paid and certified, and who did something."""
-        after = str(this.since)
+        after, paid = str(this.since), max(this.start, this.since - REFUNDS_OVERLAP_S)
         return (
             *(_page("staff", "v2/users", {"role": role, "items_per_page": "100"}, about=role) for role in _MARKS),
-            _page("payments", "v2/payments", {"created_after": after, "items_per_page": "100"}),
+            _page("payments", "v2/payments", {"created_after": str(paid), "items_per_page": "100"}),
             _page("certificates", "v2/certificates", {}),
             *(
                 _page("logs", "v2/event-logs", {"activity": activity, "created_after": after, "sort": "asc"})
@@ -110,10 +112,14 @@ def _enrolled(row: Mapping[str, Any], user: str, this: Round, _: int) -> Iterato
 
 def _paid(row: Mapping[str, Any], _: str, this: Round, now: int) -> Iterator[Fetched]:
     number, user = words(row.get("id")), words(row.get("user_id"))
-    if number and user and row.get("refund_at") is None:
-        product = _part(row, "product")
+    if number and user:
+        product, refunded_at = _part(row, "product"), seconds(row.get("refund_at"))
         payment = {name: row[name] for name in ("id", "user_id", "created", "paid_at", "price") if name in row}
         payment["product"] = {name: product[name] for name in ("id", "type") if name in product}
+        if row.get("refund_at") is not None:
+            data = {"payment": {**payment, "refund_at": refunded_at}, "user": _user(user, this)}
+            yield _hook("paymentRefunded", data, refunded_at or now, "refund", number)
+            return
         at = seconds(row.get("paid_at")) or seconds(row.get("created")) or now
         yield _hook("paymentCreated", {"payment": payment, "user": _user(user, this)}, at, "payment", number)
 

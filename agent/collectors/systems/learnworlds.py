@@ -182,6 +182,15 @@ def _unenrolled(told: _Told) -> Sequence[Act]:
 
 
 def _bought(told: _Told) -> Sequence[Act]:
+    return _payment(told, "order.created", "paid_at", "created")
+
+
+def _refunded(told: _Told) -> Sequence[Act]:
+    """No webhook tells it; the list of payments does, and programs between may."""
+    return _payment(told, "order.refunded", "refund_at")
+
+
+def _payment(told: _Told, kind: str, *times: str) -> Sequence[Act]:
     payment = part(told.data, "payment") or told.data
     user, number = told.user(), id_in(payment, "id") or id_in(payment, "payment_id")
     if number is None:
@@ -189,10 +198,10 @@ def _bought(told: _Told) -> Sequence[Act]:
     product = part(payment, "product") or part(told.data, "product")
     course = id_in(product, "id") if text_in(product, "type") == "course" else None
     act = told.act(
-        "order.created",
+        kind,
         user,
         number,
-        at=told.at((payment, "paid_at"), (payment, "created"), (told.data, "date")),
+        at=told.at(*((payment, name) for name in times), (told.data, "date")),
         person=told.person(),
         people={"subject": user, "purchaser": user},
         object_table="order",
@@ -286,6 +295,7 @@ _TYPES: Mapping[str, Callable[[_Told], Sequence[Act]]] = MappingProxyType(
              "subscriptionpaymentplanbought", "subscriptionstarted"),
             _bought,
         ),
+        "paymentrefunded": _refunded,
         **dict.fromkeys(("awardedcertificate", "certificateawarded"), _certified),
         **dict.fromkeys(("usertagadded",), _tagged),
         "userupdated": lambda told: _user("user.updated", told),

@@ -95,6 +95,15 @@ def test_a_purchase_that_is_told_by_two_webhooks_is_one_fact() -> None:
     assert dict(one.facts) == {"product": "webex", "amount": 100}
 
 
+def test_a_refund_names_the_order_that_it_undoes() -> None:
+    (order,) = seen(hook("paymentCreated", {"payment": PAYMENT, "user": USER}))
+    refunded = {**PAYMENT, "refund_at": 1637400000.5}
+    (refund,) = seen(hook("paymentRefunded", {"payment": refunded, "user": USER}))
+    assert (refund.kind, refund.occurred_at, refund.people) == ("order.refunded", 1637400000, order.people)
+    assert (refund.object_table, refund.object_id) == (order.object_table, order.object_id)
+    assert refund.natural_key != order.natural_key
+
+
 def test_every_tag_a_learner_has_is_a_fact_of_its_own() -> None:
     first = seen(hook("userTagAdded", USER))
     again = seen(hook("userTagAdded", {**USER, "tags": ["testgeo", "hi", "new"]}))
