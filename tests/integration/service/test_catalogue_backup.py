@@ -14,7 +14,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from sqlalchemy import make_url
 
+from catalogue.app import wall_clock
+from catalogue.health import figures
+from catalogue.store import Store
 from tests import programs
 from tests.contract.catalogues import Hand
 from tests.integration.service.managed import Managed, managed
@@ -52,6 +56,16 @@ async def deliver(hand: Hand, first: int) -> None:
     await hand.deliver([an_entry(seq, learner=WALLET) for seq in range(first, first + 20)])
 
 
+async def unheard(books: Path) -> int:
+    """Agents that were not heard since the copy was put back."""
+    store = await Store.open(make_url(f"sqlite:///{books}"))
+    try:
+        async with store.reading() as conn:
+            return (await figures.look(conn, now=wall_clock())).unheard
+    finally:
+        await store.close()
+
+
 @pytest.fixture
 def other_database(postgres: Postgres) -> Iterator[PostgresDatabase]:
     made = postgres.create_database()
@@ -80,13 +94,16 @@ async def test_a_copy_that_was_taken_while_an_agent_delivers_brings_back_every_w
         assert Path(told["set_aside"], "catalogue.db").is_file()
         assert any("partner reconcile" in remark for remark in told["remarks"])
         assert any(remark.startswith("1 codes of pools are held back") for remark in told["remarks"])
-        with closing(sqlite3.connect(books)) as connection:
+        with closing(sqlite3.connect(books)) as connection, connection:
+            connection.execute("UPDATE agent SET heard_at = heard_at - 100")
             assert connection.execute("SELECT redemption FROM code").fetchall() == [("-",)], "it may be somebody's"
         assert await asyncio.to_thread(balance, it) == 200
+        assert await unheard(books) == 1, "what it erased since is known again"
         await asyncio.to_thread(it.start)
         stand = await hand.stand()
         assert stand.seq == 20, "the agent learns where it stands, and sends the rest again"
         hand.seq, hand.head = stand.seq, stand.head
+        assert await unheard(books) == 0, "who only asks was heard"
         await deliver(hand, 21)
         assert await asyncio.to_thread(balance, it) == 400
         await hand.client.close()
