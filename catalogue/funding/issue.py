@@ -82,7 +82,7 @@ async def count(conn: AsyncConnection, campus: str, rooms: Mapping[str, Room], g
 
 
 async def put(conn: AsyncConnection, campus: str, currency: str, per_day: int, *, now: int) -> Room:
-    """Limit what a campus may issue of a currency in a day; what it issued today counts already.
+    """Limit what a campus may issue of a currency in a day; what it issued today counts already, but for releases.
 
     Raises:
         CatalogueError: the limit cannot be.
@@ -92,8 +92,9 @@ async def put(conn: AsyncConnection, campus: str, currency: str, per_day: int, *
     await conn.execute(_KEEP, {"campus": campus, "currency": currency, "per_day": per_day})
     zone = (await policy.of_campus(conn, campus)).timezone
     first = await dates.last_before(conn, campus, day_start(now, zone))
-    table = schema.movement.c
-    given = select(func.sum(table.amount)).where(table.campus == campus, table.no > first)
+    table, later = schema.movement.c, schema.accepted_entry.c
+    released = select(later.no).where(later.campus == campus, later.no > first)
+    given = select(func.sum(table.amount)).where(table.campus == campus, table.no > first, table.no.not_in(released))
     mine = given.where(table.currency == currency, table.kind.in_(EARNED), table.amount > 0)
     room = Room(per_day, int(await conn.scalar(mine) or 0), day_of(now, zone))
     await count(conn, campus, {currency: room}, {currency: 0})

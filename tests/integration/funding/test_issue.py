@@ -102,6 +102,7 @@ async def test_an_award_that_is_set_aside_is_taken_back_without_making_a_debt(ba
     assert (await accept(bank, 1))["taken_back_by"] == [2, 3], "else somebody has what the campus took back"
     assert (await accept(bank, 2))["taken_back_by"] == []
     assert await bank.balance() == 0
+    assert (await limit(bank, 20)).left == 20, "what was released is beside the limit, also of one that is new"
     assert await bank.real.faults() == []
 
 
