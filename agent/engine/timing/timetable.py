@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from agent.config.cron import Cron
 from agent.config.grammar import Window
 from agent.engine.calendar import Calendar
 
+_SHORTEST_S = 61
+"""Reaches back from one time of a cron line to the one before it, where it fits every minute."""
 _REPEATED_S = 3 * 3600
 """Since days are counted here, no clock was set back by more."""
 _FAR = 2**37
@@ -79,7 +81,7 @@ class Timetable:
         """Where the window of this nominal time began, or the nominal time before it."""
         if self._every is not None:
             return self._calendar.began(self._every, nominal - 1)
-        reach = timedelta(hours=1).total_seconds()
+        reach = _SHORTEST_S
         while reach < _FAR:
             first = self.after(max(0, nominal - int(reach)))
             if first is not None and first < nominal:

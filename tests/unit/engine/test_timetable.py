@@ -113,3 +113,24 @@ def test_what_is_no_cron_line_is_refused_with_an_example(line: str) -> None:
 def test_a_run_is_called_by_its_nominal_time_in_utc() -> None:
     assert run_name("champion", at("2026-09-14T00:00:00")) == "champion@2026-09-13T22:00:00Z"
     assert utc(0) == "1970-01-01T00:00:00Z"
+
+
+class _Counted(Cron):
+    """A cron line that counts how often it is asked."""
+
+    asked = 0
+
+    def after(self, wall: datetime) -> datetime | None:
+        type(self).asked += 1
+        return super().after(wall)
+
+
+def test_a_cron_line_of_every_minute_is_asked_a_few_times_for_a_run_and_not_for_each_minute_of_an_hour() -> None:
+    timetable = Timetable(Calendar(BERLIN), every=None, cron=_Counted("* * * * *"), over=None)
+    nominal, asked = at("2026-10-25T01:50:00"), _Counted.asked
+    for _ in range(20):
+        following = timetable.after(nominal)
+        assert following is not None
+        assert timetable.span(following).begin == nominal, "each looks at what is since the one before"
+        nominal = following
+    assert _Counted.asked - asked <= 20 * 5
