@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 from agent.demo.stage.place import CAMPUS, Place
 from tests import programs
 from tests.acceptance.campus import wait_until
-from tests.pages import DOCS, Typed, rule_files
+from tests.pages import DOCS, Typed, blocks, rule_files
 from tests.pages import programs as commands
 
 PEOPLE = {35: "ann", 36: "ben"}
@@ -42,9 +42,9 @@ class Said:
 
 
 def run(program: str, words: list[str]) -> Said:
-    """Run one of our two commands in this process, with nothing to read."""
+    """Run one of our two commands in this process; whatever it asks is answered with yes."""
     code: Any = 0
-    with CliRunner().isolation(input=None) as said:
+    with CliRunner().isolation(input="y\n") as said:
         try:
             commands()[program].main(args=words, prog_name=program)
         except SystemExit as end:
@@ -60,10 +60,13 @@ class Reader:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.stands_for = self._names()
+        self.prepared: set[str] = set()
+        """Lines that were typed before any page was: once is enough where a second time would be refused."""
 
     def types(self, one: Typed) -> Said:
         """What a command of a page says here; where the page keeps the answer in a file, it is kept."""
         words = [self.stands_for.get(word, word) for word in one.words]
+        words = [word.replace("/var/backups/", "backups/").replace("/media/stick/", "") for word in words]
         if one.program == "rewards-catalogue":
             words = [self._pseudonym.get(word, word) for word in words]
             if not {"--data-dir", "--config"} & set(words):
@@ -78,6 +81,7 @@ class Reader:
         program, *words = shlex.split(line)
         said = self.types(Typed(page="", program=program, words=tuple(words)))
         assert said.code == 0, f"{line}: {said.err}"
+        self.prepared.add(line)
         return said.out
 
     def prepare(self) -> None:
@@ -114,6 +118,7 @@ class Reader:
         assert rules.count('"shadow"') < self.place.rules.read_text(encoding="utf-8").count('"shadow"')
         pages = [DOCS / f"{name}.md" for name in ("tutorials/first-rule", "admin/challenges", "analytics/reports")]
         taught = [text for page in pages for text in rule_files(page)]
+        taught += [text for text in blocks(DOCS / "admin/badges.md", "toml") if "shine-nominee" in text]
         once = "\n".join(re.sub(r"^(schema|timezone) *=.*\n", "", text, flags=re.MULTILINE) for text in taught)
         self.place.rules.write_text(f"{rules}\n{once}", encoding="utf-8")
         changed = (self.place.rules.read_text(encoding="utf-8")).replace("award     = 10\n", "award     = 15\n")

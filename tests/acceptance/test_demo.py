@@ -22,6 +22,7 @@ from agent.demo.stage.place import Place
 from agent.demo.stage.proof import prove
 from tests.pages import DOCS, Typed, command_of, typed
 from tests.reader import LOOKS, Reader, following
+from tests.writer import ELSEWHERE, idle, take_for_given, to_write
 
 AGENT = Path(sys.executable).with_name("rewards-agent")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -168,3 +169,23 @@ def test_an_interrupt_closes_it_in_order_with_the_proof(tmp_path: Path) -> None:
         said, _ = demo.communicate(timeout=120)
     assert demo.returncode == 0, said
     assert "agree to the point" in said
+
+
+def test_what_is_played_elsewhere_is_typed_by_the_manual_and_by_a_test_that_is_there() -> None:
+    named = [re.findall(r"tests/[\w/]+(?:\.py)?", reason) for reason in ELSEWHERE]
+    assert all(named)
+    assert [path for paths in named for path in paths if not (DOCS.parent / path).exists()] == []
+    assert list(idle()) == [], "these are typed no more"
+    assert sum(map(len, to_write(looks).values())) > 100
+
+
+@pytest.mark.parametrize("page", list(to_write(looks)))
+def test_what_a_page_types_to_change_something_works(reader: Reader, page: str) -> None:
+    """The last of all: what was demonstrated is not the same afterwards."""
+    failed: dict[str, str] = {}
+    for one in to_write(looks)[page]:
+        if one.line not in reader.prepared:
+            take_for_given(reader, one)
+            said = reader.types(one)
+            failed |= {one.line: said.err + said.out} if said.code else {}
+    assert failed == {}
