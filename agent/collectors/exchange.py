@@ -41,7 +41,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Came:
-    """What came back, whatever it says; headers in small letters."""
+    """What came back, whatever it says; headers in small letters, one that came several times as a list."""
 
     status: int
     headers: Mapping[str, str]
@@ -93,8 +93,8 @@ class Exchange:
             async with self._connected().request(
                 method, url, headers=headers, data=form, proxy=limits.proxy, allow_redirects=False
             ) as response:
-                lowered = {key.lower(): value for key, value in response.headers.items()}
-                return Came(status=response.status, headers=lowered, body=await self._bounded(response))
+                headers = {name.lower(): ", ".join(response.headers.getall(name)) for name in response.headers}
+                return Came(status=response.status, headers=headers, body=await self._bounded(response))
         except TimeoutError:
             raise TransientError(
                 f"{name}: no whole answer within {limits.answer_s_max:g} s", hint=limits.hint

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from aiohttp import web
 
+from agent.collectors.pull.canvas import CanvasPlan
 from agent.collectors.pull.client import LOW_PAUSE_S, Address, Client, LaterError
+from agent.collectors.pull.plan import Ask, Round
 from agent.errors import ConfigError, TransientError
 from tests.builders import NOW
 from tests.fakes import ManualClock
@@ -37,6 +39,23 @@ async def test_targets_are_joined_to_the_address_and_requests_are_paced() -> Non
         assert one.asked == ["/api/things?a=%5B1%5D", "/other/things", "/whole?b=2"]
         assert {headers["Authorization"] for headers in one.headers} == {SECRET}
     assert clock.at == NOW + 1.0
+
+
+async def test_a_header_that_came_twice_is_read_whole() -> None:
+    following = '<http://127.0.0.1/api/things?page=2>; rel="next"'
+
+    def answer(_: web.Request) -> web.Response:
+        found = web.json_response([])
+        for link in (following, '<http://127.0.0.1/api/things?page=9>; rel="last"'):
+            found.headers.add("Link", link)
+        return found
+
+    async with vendor(answer) as one, client_of(one, ManualClock(NOW)) as client:
+        page = await client.get("things")
+    took = CanvasPlan("self", quizzes=False).took(
+        Ask(what="courses", target="things"), page, Round(start=0, since=0), NOW
+    )
+    assert [ask.target for ask in took.asks] == ["http://127.0.0.1/api/things?page=2"]
 
 
 @pytest.mark.parametrize(
