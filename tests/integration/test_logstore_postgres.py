@@ -18,7 +18,7 @@ from agent.collectors.logstore.collector import LogstoreCollector
 from agent.collectors.logstore.dialects.database import Answer, Query, Unreadable
 from agent.collectors.logstore.dialects.postgres import PostgresDatabase
 from agent.collectors.logstore.grants import grant_statements, tables_needed
-from agent.collectors.logstore.options import Limits, LogstoreOptions
+from agent.collectors.logstore.options import CONNECTIONS_MAX, Limits, LogstoreOptions
 from agent.collectors.logstore.probe import probe
 from agent.collectors.systems import moodle
 from agent.errors import ConfigError, IntegrityError, TransientError
@@ -348,6 +348,19 @@ async def test_a_wrong_password_is_told_without_being_shown(site: PostgresSite, 
         with pytest.raises(ConfigError, match="refuses user") as caught:
             await read(collector)
     assert "not-the-password" not in str(caught.value)
+
+
+async def test_an_account_that_may_have_no_more_connections_is_told_how_many_it_needs(
+    site: PostgresSite, clock: HandClock
+) -> None:
+    site.database.execute(f"ALTER ROLE {servers.READER} CONNECTION LIMIT 0")
+    try:
+        async with collecting(site.options(), clock) as collector:
+            with pytest.raises(TransientError, match="takes no more connections") as caught:
+                await read(collector)
+    finally:
+        site.database.execute(f"ALTER ROLE {servers.READER} CONNECTION LIMIT -1")
+    assert (caught.value.fault, f"CONNECTION LIMIT {CONNECTIONS_MAX}" in caught.value.hint) == ("database-full", True)
 
 
 async def test_a_server_that_does_not_answer_is_transient(site: PostgresSite, clock: HandClock) -> None:

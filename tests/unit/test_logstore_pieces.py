@@ -14,7 +14,7 @@ from agent.collectors.logstore.identity import anchored
 from agent.collectors.logstore.lookups.activities import activities
 from agent.collectors.logstore.lookups.base import Batch
 from agent.collectors.logstore.lookups.dates.overrides import assignment_dates, quiz_dates
-from agent.collectors.logstore.options import Limits, LogstoreOptions
+from agent.collectors.logstore.options import CONNECTIONS_MAX, Limits, LogstoreOptions
 from agent.collectors.logstore.reading.stretch import filter_of
 from agent.collectors.systems import moodle
 from agent.config.kinds import KindTable
@@ -81,6 +81,8 @@ def test_grants_read_named_tables_and_only_harmless_columns_of_people() -> None:
     assert "GRANT SELECT ON `campus`.`mdl_quiz` TO 'companion_ro'@'127.0.0.1';" in statements
     (people,) = [one for one in statements if "mdl_user`" in one]
     assert "password" not in people
+    assert statements[0].endswith(f"WITH MAX_USER_CONNECTIONS {CONNECTIONS_MAX};")
+    assert CONNECTIONS_MAX >= 2 * (4 + 1), "two sites that share the account, their logs apart, and a command each"
     assert "(id, username," in people
     assert not [one for one in statements if "*" in one or "mdl_config" in one]
 

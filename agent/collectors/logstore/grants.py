@@ -8,7 +8,7 @@ from itertools import chain
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from agent.collectors.logstore.dialects.database import Schema, Unreadable
-from agent.collectors.logstore.options import Asked, LogstoreOptions
+from agent.collectors.logstore.options import CONNECTIONS_MAX, Asked, LogstoreOptions
 from agent.config.facts import ONLY_FOR, FactTable
 from agent.errors import ConfigError
 
@@ -90,13 +90,13 @@ def grant_statements(options: LogstoreOptions, tables: Iterable[str], *, host: s
 
 def _account_made(url: str, host: str) -> Iterable[str]:
     if not _is_postgres(url):
-        limit = "WITH MAX_USER_CONNECTIONS 5"
+        limit = f"WITH MAX_USER_CONNECTIONS {CONNECTIONS_MAX}"
         yield f"CREATE USER IF NOT EXISTS {account_of(url, host)} IDENTIFIED BY '{PASSWORD_PLACE}' {limit};"
         return
     account, name = account_of(url, host), _user(url).replace("'", "''")
     yield (
         f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}') THEN "
-        f"CREATE ROLE {account} LOGIN CONNECTION LIMIT 5 PASSWORD '{PASSWORD_PLACE}'; END IF; END $$;"
+        f"CREATE ROLE {account} LOGIN CONNECTION LIMIT {CONNECTIONS_MAX} PASSWORD '{PASSWORD_PLACE}'; END IF; END $$;"
     )
     yield f"ALTER ROLE {account} SET default_transaction_read_only = on;"
 

@@ -9,6 +9,9 @@ from typing import Literal
 from agent.errors import ConfigError
 
 StartAt = Literal["now", "beginning"] | int
+CONNECTIONS_MAX = 10
+"""What the account may have at once: a running agent two, four where the log lies apart, and each command one or two; a
+second site on the same server may share the account."""
 _NAME = re.compile(r"[A-Za-z0-9_$]*")
 
 

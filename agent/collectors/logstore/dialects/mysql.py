@@ -13,7 +13,7 @@ from pymysql.constants import CR, ER
 
 from agent.collectors.logstore.dialects import tls
 from agent.collectors.logstore.dialects.database import Answer, Query, Schema, ThreadedDatabase, Unreadable
-from agent.collectors.logstore.options import LogstoreOptions
+from agent.collectors.logstore.options import CONNECTIONS_MAX, LogstoreOptions
 from agent.errors import ConfigError, RewardsError, TransientError
 
 _ACCESS = {ER.ACCESS_DENIED_ERROR, 1698}
@@ -226,8 +226,8 @@ class MysqlDatabase(ThreadedDatabase):
         if code in _FULL:
             return TransientError(
                 f"the database at {self._where()} takes no more connections: {reason}",
-                hint="raise max_connections, or what this account may have (WITH MAX_USER_CONNECTIONS 5), and let no "
-                "other program use the account; it is tried again",
+                hint="raise max_connections, or what this account may have (ALTER USER … WITH MAX_USER_CONNECTIONS "
+                f"{CONNECTIONS_MAX}), and let no other program use the account; it is tried again",
                 fault="database-full",
             )
         return TransientError(

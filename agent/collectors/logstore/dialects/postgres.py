@@ -18,7 +18,7 @@ import asyncpg
 
 from agent.collectors.logstore.dialects import tls
 from agent.collectors.logstore.dialects.database import Answer, Query, Rows, Schema, Unreadable
-from agent.collectors.logstore.options import LogstoreOptions
+from agent.collectors.logstore.options import CONNECTIONS_MAX, LogstoreOptions
 from agent.errors import ConfigError, RewardsError, TransientError
 
 _UNREADABLE = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InsufficientPrivilegeError)
@@ -278,6 +278,13 @@ class PostgresDatabase:
                 f"{place}: the server knows no database {self._url.path.lstrip('/')!r} that user {user!r} may use",
                 hint=f"correct the database's name at the end of {self._key}, or grant CONNECT on it",
                 fault="database-unknown",
+            )
+        if isinstance(error, asyncpg.TooManyConnectionsError):
+            return TransientError(
+                f"the database at {self._where()} takes no more connections: {error}",
+                hint="raise max_connections, or what this account may have (ALTER ROLE … CONNECTION LIMIT "
+                f"{CONNECTIONS_MAX}), and let no other program use the account; it is tried again",
+                fault="database-full",
             )
         untrusted = tls.refused(error, self._where(), place, self._key)
         if untrusted is not None:
