@@ -69,6 +69,7 @@ class Rehearsal:
         self._newest[name] = due.nominal
         self._coming.pop(name, None)
         self.past.forget(self._needed(), min((each.span.begin for each in self.coming()), default=NEVER))
+        self.past.add_up(self._told_apart())
         verdicts = deciding.verdicts(found.winners, due.timed, due.nominal, self._rulebook)
         return Ran(due=due, found=found, verdicts=verdicts)
 
@@ -84,6 +85,16 @@ class Rehearsal:
             for name, since in _looks_at(due.timed, due.span.begin):
                 needed[name] = min(since, needed.get(name, since))
         return needed
+
+    def _told_apart(self) -> Mapping[str, int]:
+        """From when on some run to come tells awards apart, by currency; one over all time does so from its end on."""
+        found: dict[str, int] = {}
+        for due in self.coming():
+            among = due.timed.spec.among
+            if among is not None and among.by.how == "earned":
+                since = due.span.begin or due.span.end
+                found[among.by.what] = min(since, found.get(among.by.what, since))
+        return found
 
 
 def _looks_at(timed: Timed, begin: int) -> Iterator[tuple[str, int]]:

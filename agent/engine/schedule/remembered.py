@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
@@ -47,9 +48,14 @@ class _Rows(Generic[_T]):
     def forget(self, before: int) -> None:
         del self._rows[: bisect_left(self._rows, (before,))]
 
+    def kept(self) -> int:
+        return len(self._rows)
+
 
 class Remembered:
     """Acts and awards in any order, each kept as long as a run to come can look at it.
+
+    Awards that only runs over all there ever was can look at are kept as sums, but where their acts are asked.
 
     ``first_act`` is when (seconds UTC) the earliest was, None before there is one; who is ``absent`` takes no part.
     """
@@ -61,11 +67,13 @@ class Remembered:
         self._acts: dict[str, _Rows[Event]] = {}
         self._firsts: dict[tuple[str, Role], dict[str, Event]] = {}
         self._earned: dict[str, _Rows[Earned]] = {}
+        self._sums: dict[str, Counter[tuple[str, str]]] = {}
         self._by_act: set[str] = set()
         self._uncounted = {timed.spec.id for timed in scheduled if not timed.spec.counts}
         for spec in (timed.spec for timed in scheduled):
             if spec.among is not None and spec.among.by.how == "earned":
                 self._earned[spec.among.by.what] = _Rows()
+                self._sums[spec.among.by.what] = Counter()
                 self._by_act.update([spec.among.by.what] if audiences(spec) else [])
             elif spec.anniversary is not None:
                 self._firsts[next(iter(kinds_of(spec)), ""), spec.recipient] = {}
@@ -119,9 +127,22 @@ class Remembered:
         for name, earned in self._earned.items():
             earned.forget(before.get(name, _NEVER))
 
+    def add_up(self, before: Mapping[str, int]) -> None:
+        """Keep of awards only their sum where they are so old that no run to come can tell them apart, by currency."""
+        for name, when in before.items():
+            if name not in self._by_act:
+                for one in self._earned[name].within(0, when):
+                    self._sums[name][one.learner, one.rule] += one.amount
+                self._earned[name].forget(when)
+
+    def kept(self) -> int:
+        """How many acts and awards are kept one by one."""
+        acts, earned = self._acts.values(), self._earned.values()
+        return sum(rows.kept() for rows in acts) + sum(rows.kept() for rows in earned)
+
     def over(self, span: Span) -> Stretch:
         """What a run looks at."""
-        return Stretch(span, self._absent, self._acts, self._firsts, self._earned)
+        return Stretch(span, self._absent, self._acts, self._firsts, self._earned, self._sums)
 
 
 class Stretch:
@@ -134,16 +155,20 @@ class Stretch:
         acts: Mapping[str, _Rows[Event]],
         firsts: Mapping[tuple[str, Role], Mapping[str, Event]],
         earned: Mapping[str, _Rows[Earned]],
+        sums: Mapping[str, Mapping[tuple[str, str], int]],
     ) -> None:
         self._span = span
         self.absent = absent
         self._acts = acts
         self._firsts = firsts
         self._earned = earned
+        self._sums = sums
 
     def earned(self, currency: str) -> Iterable[tuple[str, str, int]]:
         """(learner, rule, smallest units), a row for each award and for each that was taken back."""
-        return ((one.learner, one.rule, one.amount) for one in self._rows(currency))
+        if self._span.begin == 0:
+            yield from ((who, rule, amount) for (who, rule), amount in self._sums[currency].items())
+        yield from ((one.learner, one.rule, one.amount) for one in self._rows(currency))
 
     def earned_by_act(self, currency: str) -> Iterable[tuple[str, str, int, Event]]:
         """As `earned`, each with the act that was awarded."""

@@ -7,7 +7,11 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+from agent.config.grammar import Number
+from agent.engine import evaluate
 from agent.engine.schedule.compiling import SOURCE
+from agent.engine.schedule.rehearsal import Rehearsal
+from agent.engine.whatif.memory import Memory
 from agent.engine.whatif.trial import Trial
 from agent.ledger import file
 from agent.ledger.past import events
@@ -166,3 +170,20 @@ def test_prizes_that_were_recorded_are_decided_again_and_no_acts() -> None:
     trial.take([event(when="2026-09-09T09:00:00"), replace(recorded, seen=replace(recorded.seen, source=SOURCE))])
     trial.finish(at("2026-09-16T00:00:00"))
     assert trial.findings.awards["best", "points"] == [1, 50]
+
+
+def test_a_ranking_over_all_time_keeps_sums_of_what_is_over_and_ranks_by_all_of_it() -> None:
+    reward = '[[scheduled]]\nid = "best"\nevery = "day"\nover = "ever"\nrank = {}\nplaces = [9]\n'
+    rules = rulebook(rule(more='once_per = "event"\nreverse_on = "lesson.uncompleted"') + reward)
+    rehearsal, memory, values = Rehearsal(rules), Memory(), dict[str, Number]()
+    for day in range(1, 29):
+        who, undone = ("ann", "ben")[day % 3 == 0], day == 28
+        done = event("lesson.completed", f"2026-09-{day:02d}T09:00:00", who, lesson=str(day))
+        gone = event("lesson.uncompleted", f"2026-09-{day:02d}T10:00:00", "ann", lesson="1")
+        for one in (done, gone) if undone else (done,):
+            rehearsal.past.happened(one)
+            rehearsal.past.decided(memory.book(evaluate.judge(one, rules)), {one.event_id: one})
+        while (due := rehearsal.ready(one.seen.occurred_at)) is not None:
+            values = dict(rehearsal.run(due).found.values or {})
+        assert rehearsal.past.kept() <= 4
+    assert values == {"moodle:ann": (17 - 1) * 10, "moodle:ben": 80}, "until the 25th, less what was undone on the 28th"
