@@ -258,7 +258,7 @@ async def test_names_that_cannot_be_are_refused_and_many_are_read_page_by_page(
 async def test_every_path_is_served_under_the_version_by_the_same_handlers(program: Program) -> None:
     assert (await program.does("PUT", "/api/v1/rewards/tea", TEA))[0] == 201
     assert (await program.does("GET", "/api/v1/rewards/tea"))[1] == (await program.does("GET", f"{SHELF}/tea"))[1]
-    assert (await program.does("GET", "/api/v1/rewards/ledger"))[1] == {"rows": [], "next": None}
+    assert (await program.does("GET", "/api/v1/rewards/ledger"))[1] == {"rows": [], "next": None, "archived": None}
     assert (await program.does("GET", "/api/v1/openapi.json"))[1] == document()
     assert (await program.does("GET", "/api/v2/rewards"))[0] == 404
     paths = document()["paths"]
