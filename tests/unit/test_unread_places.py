@@ -22,8 +22,8 @@ def walked(counts: Mapping[str, int], since: int, refused: Mapping[tuple[int, in
     return unread.over(counts, {course for course, _ in refused})
 
 
-@settings(max_examples=40)
-@given(st.lists(st.lists(st.booleans(), min_size=len(PLACES), max_size=len(PLACES)), max_size=6))
+@settings(max_examples=20)
+@given(st.lists(st.lists(st.booleans(), min_size=len(PLACES), max_size=len(PLACES)), max_size=4))
 def test_a_walk_goes_back_to_when_each_place_was_last_told_and_not_behind_it(walks: list[list[bool]]) -> None:
     counts: dict[str, int] = {"states_seen": 7}
     told_until = dict.fromkeys(PLACES, 0)
