@@ -58,7 +58,7 @@ sim: install ## play whole systems by seed under virtual time: SEED=7 tells one,
 soak: install servers ## the long tests, after a long day of a campus on failing machines (MINUTES=, SOAK_SEED=; as root)
 	$(BIN)/python -m soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SOAK_SEED),--seed $(SOAK_SEED))
 	$(BIN)/python -m pytest -m soak --timeout=86400
-	REWARDS_EFFORT_PCT=1000 $(BIN)/python -m pytest tests/property --timeout=86400
+	REWARDS_EFFORT_PCT=1000 $(BIN)/python -m pytest tests/property tests/oracle --timeout=86400
 
 docs: install $(VENV)/.docs ## build the manual into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
