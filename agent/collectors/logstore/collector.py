@@ -111,13 +111,14 @@ class LogstoreCollector:
             try:
                 while True:
                     page = await read
-                    if not page.caught_up:
+                    over = page.caught_up and (follow or not self._may_look_again(page.state))
+                    if not over:
                         read = asyncio.ensure_future(self._step(page.state, demand(), upto))
                     quiet_s = self._clock.running() - told_at
                     if told is None or quiet_s >= self._limits.heartbeat_s or _news(told, page):
                         told, told_at = page, self._clock.running()
                         yield page
-                    if page.caught_up:
+                    if over:
                         if not follow:
                             return
                         await asyncio.sleep(self._options.poll_interval_s)
@@ -180,7 +181,7 @@ class LogstoreCollector:
         state, changed = await self._gaps.looked_at(state, running=running, now=now)
         self._again = self._again_of(state, changed)
         # With new rows coming in these come first; a run that ends has the time before it begins.
-        unsure = state.unsure != SURE and running >= self._look_again_at and (self._idle or upto is not None)
+        unsure = self._may_look_again(state) and (self._idle or upto is not None)
         quiet = self._idle and not (changed or unsure) and self._again is None and not self._watch.is_due(running)
         if quiet and await self._newest() <= state.position:
             return self._page(state, demand, caught_up=True)
@@ -239,6 +240,10 @@ class LogstoreCollector:
         found = narrowed(page.state, [row[0] for row in rows], self._limits.page_rows_max)
         counts = {**state.counts, "rows_looked_up_again": state.counts.get("rows_looked_up_again", 0) + len(rows)}
         return replace(page, state=replace(found, counts=counts), again=True)
+
+    def _may_look_again(self, state: SourceState) -> bool:
+        """Whether something could not be looked up and was not just tried again; a run does so before it ends."""
+        return state.unsure != SURE and self._clock.running() >= self._look_again_at
 
     def _again_of(self, state: SourceState, changed: list[Change]) -> Again | None:
         """The merged gap to read again: the one under way, else the first that changed."""
