@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-_BOUNDS = {"greater than or equal to": "at least ", "less than or equal to": "at most "}
-_SAID: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
-    (re.compile(r"Value error, "), ""),
-    (re.compile(r"Input should be a valid integer\b.*"), "write a whole number"),
-    (re.compile(r"Input should be a valid number\b.*"), "write a number"),
-    (re.compile(r"Input should be (greater than or equal to|less than or equal to) "), lambda found: _BOUNDS[found[1]]),
-    (re.compile(r"Input should be "), "it should be "),
-)
+from machine.words import plain
 
 
 class PlainGroup(TyperGroup):
@@ -47,10 +38,3 @@ def cure(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "check the path"
     return "" if error.strerror is None else "the system says so: free the space, the port or the file, and try again"
-
-
-def plain(message: str) -> str:
-    """What a validator said of a word that was typed, as a person would: `write a whole number`, `at least 1`."""
-    for said, instead in _SAID:
-        message = said.sub(instead, message)
-    return message

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent.cli.frame import ConfigOption, run_async, settings_of
+from machine.words import counted
 
 if TYPE_CHECKING:
     from agent.arriving.tally import Tally
@@ -152,11 +153,13 @@ class Watch:
         came = [f"{number} {name}" for name, number in sorted(self.outcomes.items())]
         decided = ", ".join(came) or ("nothing new" if whole else "nothing decided")
         short = "" if whole else "; not all could be read: why is told above"
-        sys.stderr.write(f"{self.counts['events']} new events, {self.counts['entries']} entries; {decided}{short}\n")
+        events = counted(self.counts["events"], "new event")
+        entries = counted(self.counts["entries"], "entry", "entries")
+        sys.stderr.write(f"{events}, {entries}; {decided}{short}\n")
         for name in self.sources:
             state = stands(name)
             missing, over, step = awaited(state.gaps)
-            told = f"; {missing} ids are missing and watched for" if missing else ""
+            told = f"; {counted(missing, 'id is', 'ids are')} missing and watched for" if missing else ""
             told += f"; ids grow by {step}" if over else ""
             sys.stderr.write(f"{name}: read to {state.position}{told}\n")
 

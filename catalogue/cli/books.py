@@ -24,6 +24,7 @@ from catalogue.cli.common import (
     with_reading,
     with_store,
 )
+from machine.words import counted
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -140,7 +141,11 @@ def rebuild(
     show(
         {"campus": campus, "changed": changed},
         as_json=as_json,
-        lines=lambda: [f"{changed} wallets of {campus} were something else" if changed else "all were right"],
+        lines=lambda: [
+            counted(changed, f"wallet of {campus} was", f"wallets of {campus} were") + " something else"
+            if changed
+            else "all were right"
+        ],
     )
 
 

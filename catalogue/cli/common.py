@@ -162,7 +162,8 @@ def text_of(path: Path) -> str:
     try:
         return sys.stdin.buffer.read().decode() if str(path) == "-" else path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
-        raise CatalogueError(f"{path} cannot be read: {exc}", hint="a text file in UTF-8") from None
+        why = exc.strerror if isinstance(exc, OSError) else exc
+        raise CatalogueError(f"{path} cannot be read: {why}", hint="a text file in UTF-8") from None
 
 
 def operator() -> str:
@@ -216,8 +217,11 @@ def show(value: Any, *, as_json: bool, lines: Callable[[], list[str]]) -> None:
     if as_json:
         typer.echo(json.dumps(value, sort_keys=True, ensure_ascii=False))
         return
-    for line in lines():
+    shown = lines()
+    for line in shown:
         typer.echo(line)
+    if not shown:
+        typer.echo("none", err=True)
 
 
 class Form(StrEnum):

@@ -21,6 +21,7 @@ from catalogue.cli.common import (
     told,
     with_reading,
 )
+from machine.words import counted
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -94,8 +95,14 @@ def verify(
 
     report = with_reading(found, look, campus=campus)
     counts = {"agents": report.agents, "batches": report.batches, "entries": report.entries, "wallets": report.wallets}
-    names = ("campus", "day", "rule", "currency", "entries", "amount")
-    rows = [dict(zip(names, (*key, *value), strict=True)) for key, value in sorted(report.sums.items())]
+    names = {
+        "agents": ("agent",),
+        "batches": ("batch", "batches"),
+        "entries": ("entry", "entries"),
+        "wallets": ("wallet",),
+    }
+    columns = ("campus", "day", "rule", "currency", "entries", "amount")
+    rows = [dict(zip(columns, (*key, *value), strict=True)) for key, value in sorted(report.sums.items())]
     table = rows if sums else []
     form = "{campus:24} {day:10} {rule:30} {entries:>8} {amount:>12} {currency}"
     show(
@@ -103,7 +110,7 @@ def verify(
         as_json=as_json,
         lines=lambda: [
             *(form.format(**row) for row in table),
-            ", ".join(f"{count} {name}" for name, count in counts.items()),
+            ", ".join(counted(count, *names[name]) for name, count in counts.items()),
             *(f"{line}; archive verify looks at its files" for line in report.archived.values()),
             *(report.faults or ["all agree"]),
         ],

@@ -20,6 +20,7 @@ from catalogue.cli.common import (
     with_reading,
     with_store,
 )
+from machine.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -228,7 +229,7 @@ def _accept_all(found: Config, said: Act, wanted: Wanted, *, by: str, most: int,
 
 
 def _settled(done: Settled, campus: str, after: str | None) -> list[str]:
-    lines = [f"{len(done.posted)} entries of {campus} are posted"]
+    lines = [counted(len(done.posted), f"entry of {campus} is posted", f"entries of {campus} are posted")]
     if done.aside:
         lines.append(f"{len(done.aside)} stay aside:")
         lines += [f"  {one['why']}" for one in done.aside[:TOLD_MAX]]

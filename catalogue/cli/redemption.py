@@ -124,7 +124,8 @@ def show_(
         async with desk.store.reading() as conn:
             one = await records.find(conn, campus, redemption)
             if one is None:
-                raise CatalogueError(f"campus {campus} has no redemption {redemption}", hint="see: redemption list")
+                hint = f"see: rewards-catalogue redemption list {campus}"
+                raise CatalogueError(f"campus {campus} has no redemption {redemption}", hint=hint)
             return voucher.shown(desk, one) | {"steps": await records.steps(conn, campus, redemption)}
 
     found = with_desk(settings(config, data_dir), work, campus=campus)

@@ -19,6 +19,7 @@ from catalogue.cli.common import (
     with_reading,
     with_store,
 )
+from machine.words import counted
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -84,7 +85,7 @@ def list_(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: 
         rows,
         as_json=as_json,
         lines=lambda: [
-            f"{row['campus']:30} {row['state']:10} {row['environment']:12} {row['agents']:3} agents"
+            f"{row['campus']:30} {row['state']:10} {row['environment']:12} {counted(row['agents'], 'agent'):>10}"
             f"  since {iso(row['created_at'])}  {row['title']}"
             for row in rows
         ],
@@ -151,10 +152,12 @@ async def _left(store: Store, campus: str) -> dict[str, Any]:
 
 def _farewell(campus: str, state: str, left: dict[str, Any]) -> list[str]:
     owed = ", ".join(f"{amount} {currency}" for currency, amount in sorted(left["outstanding"].items())) or "nothing"
+    ends = ("redemption waits for a partner: it ends", "redemptions wait for a partner: they end")
+    waiting = counted(left["under_way"], *ends)
     return [
-        f"{campus} {state}: {left['agents']} agents would deliver, learners hold {owed}",
-        f"  {left['under_way']} redemptions wait for a partner: they end as always (redemption list {campus})",
-        f"  {left['aside']} entries are set aside (entry list {campus})",
+        f"{campus} {state}: {counted(left['agents'], 'agent')} would deliver, learners hold {owed}",
+        f"  {waiting} as always (redemption list {campus})",
+        f"  {counted(left['aside'], 'entry is', 'entries are')} set aside (entry list {campus})",
         f"  its books stay: finance export {campus}, ledger export {campus}, redemption refund {campus} …",
     ]
 

@@ -19,6 +19,7 @@ from pydantic import (
 
 from catalogue.rewards import times
 from catalogue.rewards.money import Money, Sum
+from machine.words import plain
 from wire.entry import AMOUNT_MAX
 
 SHARED = "*"
@@ -218,7 +219,7 @@ def sentence(error: Any) -> str:
         return form
     if error["type"] == "string_pattern_mismatch":
         return "hours are written as 08:00-18:00"
-    return str(error["msg"]).removeprefix("Value error, ")
+    return plain(str(error["msg"]))
 
 
 def faults(exc: ValidationError) -> list[tuple[tuple[str, ...], str]]:

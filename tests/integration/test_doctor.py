@@ -59,6 +59,15 @@ COMPLETED = r"\core\event\course_module_completion_updated"
 COMPLETIONS = r"DELETE FROM mdl_logstore_standard_log WHERE eventname LIKE '%%course_module_completion_updated'"
 
 
+@pytest.fixture
+def captured_moodle(captured_moodle: servers.MariaDatabase) -> servers.MariaDatabase:
+    """The capture as if it were taken just now: its newest row grows older than what a busy site shows."""
+    ((newest,),) = captured_moodle.execute("SELECT MAX(timecreated) FROM mdl_logstore_standard_log")
+    later = int(time.time()) - 60 - newest
+    captured_moodle.execute("UPDATE mdl_logstore_standard_log SET timecreated = timecreated + %s", (later,))
+    return captured_moodle
+
+
 def doctor(config: Path) -> tuple[int, list[dict[str, str]]]:
     """Exit code and findings of the command."""
     done = CliRunner().invoke(app, ["doctor", "--config", str(config), "--json"])

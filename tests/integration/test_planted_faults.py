@@ -581,7 +581,7 @@ OF_THE_CAMPUS = (
             "INSERT INTO rejected_entry (reader, seq, reason, received_at)"
             " VALUES ('catalogue', 1, 'unknown currency', 1)"
         ),
-        words="set 1 entries aside",
+        words="set 1 entry aside",
     ),
     Planted(
         code="signing-key-unusable",
@@ -707,10 +707,10 @@ def test_posts_that_were_turned_away_are_told_by_status_and_a_door_that_is_not_t
         code, found = told(enrolled.at.config)
         assert code == 0
         (stranger,) = [one["found"] for one in found if one["code"] == "posts-credential"]
-        assert stranger == "1 posts showed no credential that fits (answered 404)"
+        assert stranger == "1 post showed no credential that fits (answered 404)"
         answered, refused = [one["found"] for one in found if one["code"] == "posts-refused"]
-        assert answered == "its posts were answered since the start: 400 1 times, 404 1 times"
-        assert refused == "1 posts were refused within a day: not_json"
+        assert answered == "its posts were answered since the start: 400 1 time, 404 1 time"
+        assert refused == "1 post was refused within a day: not_json"
         enrolled.config(r'listen = "[^"]*"', f'listen = "127.0.0.1:{servers.free_port()}"')
         code, found = told(enrolled.at.config)
         assert code == 1
@@ -774,9 +774,9 @@ def test_posts_that_no_log_holds_are_told_until_the_catalogue_has_what_they_earn
             assert answer.status == 200
         wait_until(lambda: len(enrolled.at.export()) == 3)
     _, found = told(enrolled.at.config)
-    assert_found(found, "posts-undelivered", "1 entries are not delivered and 0 posts not read", LINE_CUT)
+    assert_found(found, "posts-undelivered", "1 entry is not delivered and 0 posts not read", LINE_CUT)
     enrolled.ledger("UPDATE source_state SET position = 0 WHERE source = 'trigger'")
-    assert_found(told(enrolled.at.config)[1], "posts-undelivered", "and 1 posts not read", LINE_CUT)
+    assert_found(told(enrolled.at.config)[1], "posts-undelivered", "and 1 post not read", LINE_CUT)
     enrolled.ledger("UPDATE source_state SET position = 1 WHERE source = 'trigger'")
     enrolled.config(r'url = "http://.*"', f'url = "{enrolled.catalogue.url}"')
     enrolled.at.catch_up()

@@ -9,6 +9,7 @@ import typer
 from agent.cli.access import carry_out, ledger_of
 from agent.cli.frame import emit_json, note, settings_of
 from agent.cli.terms.inforce import amounts_text, rules_in_force, span_of, whoever
+from machine.words import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,12 +46,13 @@ def reverse_rule(
         return
     typer.echo(_sentence(found, rulebook))
     if not preview and found["entries"]:
-        typer.echo(f"reversed by {found['reversed']} entries")
+        typer.echo(f"reversed by {counted(found['reversed'], 'entry', 'entries')}")
 
 
 def _sentence(found: dict[str, Any], rulebook: Rulebook) -> str:
     if not found["entries"]:
         return f"nothing that {found['rule']} paid in that time still stands"
     paid = amounts_text(found["amounts"], rulebook)
-    erased = f"; {found['erased']} awards of erased persons stay as they are" if found["erased"] else ""
-    return f"{found['rule']}: {found['awards']} awards to {found['learners']} learners, {paid}{erased}"
+    erased = f"; of awards of erased persons {found['erased']} stay as they are" if found["erased"] else ""
+    awards, learners = counted(found["awards"], "award"), counted(found["learners"], "learner")
+    return f"{found['rule']}: {awards} to {learners}, {paid}{erased}"

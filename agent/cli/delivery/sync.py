@@ -8,6 +8,7 @@ import typer
 
 from agent.cli.access import carry_out, ledger_of
 from agent.cli.frame import LIMIT_MAX, ConfigOption, JsonOption, emit, emit_json, emit_one, note, utc
+from machine.words import counted
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -76,7 +77,7 @@ def show(config: ConfigOption = None, limit: Limit = 20, json: JsonOption = Fals
     elif not bodies:
         note("everything is delivered")
     else:
-        note(f"{len(bodies)} entries after {acked}, to the byte as they will be sent; each line is one entry")
+        note(f"{counted(len(bodies), 'entry', 'entries')} after {acked}, to the byte as sent; each line is one entry")
         typer.echo(b"\n".join(bodies).decode())
 
 

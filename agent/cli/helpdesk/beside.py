@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.cli.frame import utc
 from agent.cli.terms.inforce import amount_text, called
+from machine.words import counted
 
 if TYPE_CHECKING:
     from agent.engine.rulebook import Rulebook
@@ -34,7 +35,7 @@ def lines(beside: Mapping[str, Any], rulebook: Rulebook) -> Iterator[str]:
     """It, for people."""
     if beside["wallets"]:
         agents = ", ".join(sorted({one["agent"] for one in beside["wallets"]}))
-        yield f"one person with {len(beside['wallets'])} wallets more (of {agents}), as of {beside['as_of']}"
+        yield f"one person with {counted(len(beside['wallets']), 'wallet')} more (of {agents}), as of {beside['as_of']}"
     for one in beside["sums"]:
         there, together = (amount_text(one["currency"], one[key], rulebook) for key in ("balance", "together"))
         yield f"  {there} {called(one['currency'], one['balance'], rulebook)} there: {together} in all"

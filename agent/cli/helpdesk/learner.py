@@ -17,6 +17,7 @@ from agent.cli.privacy.participation import opt_in, opt_out
 from agent.cli.terms.inforce import amount_text, called, day_of, local, rules_in_force, zone_of
 from agent.cli.terms.who import StudentArgument, aliases_in, held_links, person
 from agent.errors import InvalidInputError
+from machine.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +83,8 @@ def show(
     _accounts(merged, waiting, absence)
     now = _now()
     if found["as_of"] and found["balances"]:
-        on_the_way = f", and {found['undelivered']} entries are on their way" if found["undelivered"] else ""
+        waiting_there = counted(found["undelivered"], "entry is on its way", "entries are on their way")
+        on_the_way = f", and {waiting_there}" if found["undelivered"] else ""
         typer.echo(f"  as the catalogue had it at {found['as_of']}{on_the_way}")
     for one in found["balances"]:
         amount, lifetime = (amount_text(one["currency"], one[key], rulebook) for key in ("balance", "lifetime"))

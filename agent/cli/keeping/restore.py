@@ -12,6 +12,7 @@ import typer
 
 from agent.cli.frame import ConfigOption, JsonOption, emit_one, note, run_async, settings_of, utc
 from agent.errors import ConfigError, RewardsError
+from machine.words import counted
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings
@@ -96,7 +97,9 @@ def _put_back(settings: Settings, copy: Path, *, yes: bool, json: bool) -> None:
         note(warning)
     if not yes:
         typer.confirm(
-            f"Put back the backup of {utc(manifest.made_at)} with {manifest.entries:,} entries?", abort=True, err=True
+            f"Put back the backup of {utc(manifest.made_at)} with {counted(manifest.entries, 'entry', 'entries')}?",
+            abort=True,
+            err=True,
         )
     done = put_back(
         settings.agent.data_dir,

@@ -11,6 +11,7 @@ import typer
 from agent.cli.access import ReasonOption, carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, settings_of, utc
 from agent.cli.terms.who import LearnerOption, StudentArgument, learner_of
+from machine.words import counted
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Learners thank each other.")
 
@@ -168,9 +169,10 @@ def stats(
     if json:
         emit_json(told)
         return
+    awards = counted(told["awards"], "award")
     typer.echo(
-        f"{told['user']} in {days} days: gave {told['given']}, got {told['received']}, {told['awards']} awards,"
-        f" liked {told['likes']} times"
+        f"{told['user']} in {counted(days, 'day')}: gave {told['given']}, got {told['received']}, {awards},"
+        f" liked {counted(told['likes'], 'time')}"
     )
     for tag, count in told["tags"].items():
         typer.echo(f"  #{tag} {count}")

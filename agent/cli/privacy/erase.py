@@ -14,6 +14,7 @@ from agent.cli.frame import ConfigOption, JsonOption, emit_json, emit_one, note,
 from agent.cli.terms.inforce import amounts_text, rules_in_force, whoever
 from agent.cli.terms.who import StudentArgument, person
 from agent.errors import RewardsError
+from machine.words import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -240,7 +241,8 @@ def _done(whom: _Whom, done: dict[str, Any]) -> None:
     forfeited = ", ".join(whom.balances.values()) or "nothing"
     typer.echo(f"{whom.learner} is erased; forfeited: {forfeited}")
     typer.echo(
-        f"{whom.counts['acts']} acts, {done['posts']} posts and {len(done['copies_rewritten'])} copies rewritten"
+        f"{counted(whom.counts['acts'], 'act')}, {counted(done['posts'], 'post')} and"
+        f" {counted(len(done['copies_rewritten']), 'copy', 'copies')} rewritten"
     )
     typer.echo(f"the catalogue {done['catalogue']}")
     _left(done["left"])

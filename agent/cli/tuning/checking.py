@@ -11,6 +11,7 @@ import typer
 
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, run_async, settings_of
 from agent.errors import ConfigError
+from machine.words import counted
 
 if TYPE_CHECKING:
     from agent.collectors.logstore.names import Named
@@ -73,7 +74,9 @@ def check(
         for warning in found:
             note(f"warning: {warning}")
         _show(seen)
-        emit_one({"in order" if ok else "read": f"{len(rules.rules)} rules", "version": rules.version}, json=False)
+        emit_one(
+            {"in order" if ok else "read": counted(len(rules.rules), "rule"), "version": rules.version}, json=False
+        )
     if not ok:
         raise typer.Exit(ConfigError.exit_code)
 

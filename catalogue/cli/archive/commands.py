@@ -20,6 +20,7 @@ from catalogue.cli.common import (
     with_reading,
     with_store,
 )
+from machine.words import counted
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
@@ -152,7 +153,7 @@ def verify(
     show(
         report,
         as_json=as_json,
-        lines=lambda: [f"{report['months']} months of campuses", *(report["faults"] or ["all agree"])],
+        lines=lambda: [f"{counted(report['months'], 'month')} of campuses", *(report["faults"] or ["all agree"])],
     )
     if report["faults"]:
         raise typer.Exit(3)
@@ -171,10 +172,11 @@ def drop(
     from catalogue.archive import moving
 
     campuses = _moved("archive.drop", moving.drop, month, directory, settings(config, data_dir))
+    of = counted(len(campuses), "campus", "campuses")
     show(
         {"month": month, "campuses": campuses},
         as_json=as_json,
-        lines=lambda: [f"{month} of {len(campuses)} campuses is in the archive alone: keep copies of its files"],
+        lines=lambda: [f"{month} of {of} is in the archive alone: keep copies of its files"],
     )
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, act, iso, settings, show, told
+from machine.words import counted
 
 
 @told
@@ -83,7 +84,8 @@ def restore(
     if not yes:
         place = found.database.render_as_string(hide_password=True)
         typer.confirm(
-            f"Put the backup of {iso(manifest.made_at)} with {manifest.entries:,} entries into {place}?",
+            f"Put the backup of {iso(manifest.made_at)} with "
+            f"{counted(manifest.entries, 'entry', 'entries')} into {place}?",
             abort=True,
             err=True,
         )

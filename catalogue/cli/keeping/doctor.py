@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, now, settings, show, told
+from machine.words import counted
 
 if TYPE_CHECKING:
     from catalogue.config import Config
@@ -35,7 +36,7 @@ def doctor(config: ConfigOption = None, data_dir: DataDirOption = None, as_json:
     found = settings(config, data_dir)
     findings = [*_of_machine(found), *asyncio.run(_of_database(found))]
     counts = Counter(one.level for one in findings)
-    looked = f"{len(findings)} things looked at"
+    looked = f"{counted(len(findings), 'thing')} looked at"
     summary = f"{looked}: {counts['ok']} ok, {counts['look']} to look at, {counts['fail']} failed"
     rows = [one.told() for one in findings]
     show(rows, as_json=as_json, lines=lambda: [*(line for one in findings for line in _lines(one)), summary])

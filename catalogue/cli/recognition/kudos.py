@@ -32,6 +32,7 @@ from catalogue.cli.recognition.shared import (
     print_one,
     wish,
 )
+from machine.words import counted
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -205,8 +206,8 @@ def stats(
         found,
         as_json=as_json,
         lines=lambda: [
-            f"{user} in {days} days: gave {found['given']} kudos, got {found['received']}, awards {found['awards']},",
-            f"  liked {found['likes']} times,",
+            f"{user} in {counted(days, 'day')}: gave {found['given']} kudos, got {found['received']},",
+            f"  awards {found['awards']}, liked {counted(found['likes'], 'time')},",
             f"  got for {tags}",
         ],
     )

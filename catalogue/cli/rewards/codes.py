@@ -21,6 +21,7 @@ from catalogue.cli.common import (
     with_desk,
 )
 from catalogue.cli.rewards.reward import Name
+from machine.words import counted
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -62,7 +63,7 @@ def import_(
     show(
         found,
         as_json=as_json,
-        lines=lambda: [f"{found['read']} codes, {found['new']} new; {found['free']} can be given out"],
+        lines=lambda: [f"{counted(found['read'], 'code')}, {found['new']} new; {found['free']} can be given out"],
     )
 
 

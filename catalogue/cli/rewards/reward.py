@@ -22,6 +22,7 @@ from catalogue.cli.common import (
     with_reading,
     with_store,
 )
+from machine.words import counted
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -232,7 +233,8 @@ def import_(
         return len(found)
 
     count = with_store(settings(config, data_dir), work, owner=owner)
-    typer.echo(f"{count} rewards {'are right' if check else f'of {owner} are on the shelf'}")
+    told = "right" if check else f"on the shelf of {owner}"
+    typer.echo(f"{counted(count, 'reward is', 'rewards are')} {told}")
 
 
 @app.command()

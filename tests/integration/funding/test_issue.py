@@ -149,7 +149,7 @@ def test_what_is_over_the_limit_is_released_by_command(operator: Operator) -> No
     operator.set_aside(1, "over the issue limit: 10 a day")
     operator.set_aside(2, "its kind is not known here")
     why = ("--by", "ann", "--reason", "a big day")
-    assert "1 entries of uni-example are posted" in operator.types("entry", "release", CAMPUS, *why)
+    assert "1 entry of uni-example is posted" in operator.types("entry", "release", CAMPUS, *why)
     assert operator.asks("wallet", "show", CAMPUS, "learner1")[0]["balance"] == 10
     assert [one["seq"] for one in operator.asks("entry", "list", CAMPUS)] == [2]
     shown = operator.types("issue", "show", CAMPUS)
@@ -199,7 +199,7 @@ def test_many_that_are_aside_are_listed_page_by_page_and_accepted_by_their_reaso
     for words in ((), ("agent-1",), ("agent-1", "1", "--all"), ("agent-1", "1", "--because", "x")):
         assert "which entries?" in operator.types("entry", "accept", CAMPUS, *words, *why, code=1)
     told = operator.types("entry", "accept", CAMPUS, "--all", "--because", "limit: 20", *why)
-    assert told == f"1 entries of {CAMPUS} are posted\n"
+    assert told == f"1 entry of {CAMPUS} is posted\n"
     told = operator.types("entry", "release", CAMPUS, "--most", "1", *why)
     assert "there are more: go on with --after agent-1/1-1" in told
     told = operator.types("entry", "accept", CAMPUS, "agent-1", "--all", *why, code=1)

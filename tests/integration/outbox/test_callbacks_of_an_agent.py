@@ -88,7 +88,7 @@ async def test_a_receiver_is_tried_listed_and_told_of(campus: Desk, tmp_path: Pa
         (row,) = desk.json("status")["callbacks"]
         assert (row["waiting"], row["last_error"]) == (1, "it answered (500)")
         findings = (await command(desk, "doctor")).stdout
-        assert "callbacks: chat does not take what it is told: it answered (500); 1 entries wait" in findings
+        assert "callbacks: chat does not take what it is told: it answered (500); 1 entry waits" in findings
 
         assert (await command(desk, "callback", "skip", "chat", "--by", "B. Desk")).returncode == 0
         assert desk.json("callback", "list")[0]["waiting"] == 0

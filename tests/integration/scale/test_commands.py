@@ -82,7 +82,7 @@ def test_a_month_is_written_listed_verified_let_go_of_and_brought_back(
     assert "keep copies" in typist.types("archive", "drop", "2026-09")[0]
     assert "alone" in typist.types("archive", "list")[0]
     shown, _ = typist.types("verify")
-    assert "1 entries" in shown
+    assert "1 entry" in shown
     assert "up to 2026-09 are in the archive" in shown
     for words in (("ledger", "export", CAMPUS), ("ledger", "movements", CAMPUS), ("wallet", "history", CAMPUS, "ann")):
         out, said = typist.types(*words)

@@ -53,7 +53,7 @@ async def test_a_service_that_holds_all_is_in_order(tmp_path: Path) -> None:
     async with configured(tmp_path) as (_, settings):
         (finding,) = await looked(settings)
     assert (finding.level, finding.found) == (
-        "ok", "Moodle 4.5.11+ (Build: 20260101) answers; its user sees 1 courses"
+        "ok", "Moodle 4.5.11+ (Build: 20260101) answers; its user sees 1 course"
     )  # fmt: skip
 
 

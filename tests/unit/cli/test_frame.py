@@ -22,7 +22,7 @@ from agent.cli.failures import told
 from agent.cli.frame import emit, emit_json, emit_one, text_of, utc
 from agent.errors import ConfigError, IntegrityError, RewardsError, TransientError
 from catalogue.cli import app as catalogue_app
-from machine.commands import plain
+from machine.words import counted, plain
 
 ROWS = [{"learner": "moodle:35", "points": 10, "seen_at": None}, {"learner": "moodle:7", "points": -2500, "held": True}]
 
@@ -212,3 +212,9 @@ def test_a_cell_with_nothing_in_it_leaves_no_name_hanging() -> None:
 
 def test_a_slip_in_the_first_word_is_told_with_the_nearest_command() -> None:
     assert "Did you mean 'status'" in CliRunner().invoke(agent_app.app, ["staus"]).output
+
+
+def test_one_of_a_thing_is_told_in_the_singular() -> None:
+    told = [counted(number, "entry waits", "entries wait") for number in (0, 1, 2)]
+    assert told == ["0 entries wait", "1 entry waits", "2 entries wait"]
+    assert [counted(number, "rule") for number in (1, 12)] == ["1 rule", "12 rules"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent.cli.setup.looks.finding import Finding, duration
 from agent.errors import RewardsError
+from machine.words import counted
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings
@@ -34,7 +35,8 @@ def callback_findings(settings: Settings) -> Iterator[Finding]:
             yield Finding(about=ABOUT, level="ok", found=f"{callback.name} is told from the next start on")
         elif stands.last_error:
             waiting = newest.seq - stands.at.seq
-            found = f"{callback.name} does not take what it is told: {stands.last_error}; {waiting} entries wait"
+            left = counted(waiting, "entry waits", "entries wait")
+            found = f"{callback.name} does not take what it is told: {stands.last_error}; {left}"
             do = f"nothing is lost; see the receiver's own log, then: rewards-agent callback test {callback.name}"
             yield Finding(about=ABOUT, level="warn", code="callback-failing", found=found, do=do)
         else:

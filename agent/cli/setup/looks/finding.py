@@ -12,6 +12,7 @@ import typer
 
 from agent.cli.setup.looks.faults import FAULTS
 from agent.errors import RewardsError
+from machine.words import counted
 
 Level = Literal["ok", "warn", "fail"]
 _SIGNS: dict[Level, tuple[str, str]] = {"ok": ("ok  ", "green"), "warn": ("look", "yellow"), "fail": ("FAIL", "red")}
@@ -62,7 +63,8 @@ def show(findings: Iterable[Finding]) -> None:
 def summary(findings: Sequence[Finding]) -> str:
     """`14 things looked at: 12 ok, 1 to look at, 1 failed`."""
     counts = Counter(finding.level for finding in findings)
-    return f"{len(findings)} things looked at: {counts['ok']} ok, {counts['warn']} to look at, {counts['fail']} failed"
+    looked = f"{counted(len(findings), 'thing')} looked at"
+    return f"{looked}: {counts['ok']} ok, {counts['warn']} to look at, {counts['fail']} failed"
 
 
 def exit_code(findings: Iterable[Finding]) -> int:

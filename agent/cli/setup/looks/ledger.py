@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from agent.cli.frame import utc
 from agent.cli.setup.looks.finding import Finding, duration
 from agent.errors import RewardsError
+from machine.words import counted
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings
@@ -37,7 +38,7 @@ def ledger_findings(settings: Settings) -> Iterator[Finding]:
             yield Finding(about="ledger", level="ok", found="none yet: the first run makes it")
             return
         with contextlib.closing(open_for_reading(settings.agent.data_dir)) as connection:
-            yield Finding(about="ledger", level="ok", found=f"{reading.head(connection)[0]} entries")
+            yield Finding(about="ledger", level="ok", found=counted(reading.head(connection)[0], "entry", "entries"))
             yield from _backup(settings)
             for source in settings.log_sources:
                 yield from _source(connection, source.name)
@@ -144,7 +145,7 @@ def _source(connection: sqlite3.Connection, name: str) -> Iterator[Finding]:
         )
     given_up = sum(gap.missing for gap in state.gaps if gap.state == "given_up")
     if given_up:
-        found = f"{given_up} ids never appeared and were given up; they are looked for once a day"
+        found = f"{counted(given_up, 'id')} never appeared, given up and looked for once a day"
         yield Finding(about=about, level="ok", found=found)
 
 
@@ -204,9 +205,13 @@ def _outbox(connection: sqlite3.Connection, found: dict[str, Any]) -> Iterator[F
             about="delivery",
             level="warn",
             code="outbox-old",
-            found=f"the oldest of {found['waiting']} entries waits since {utc(oldest)}",
+            found=f"the oldest of {counted(found['waiting'], 'entry', 'entries')} waits since {utc(oldest)}",
             do="nothing is lost; what stands in its way: rewards-agent sync status",
         )
+
+
+def _waiting(found: dict[str, Any]) -> str:
+    return counted(found["waiting"], "entry waits", "entries wait")
 
 
 def _delivery(found: dict[str, Any]) -> Iterator[Finding]:
@@ -224,16 +229,16 @@ def _delivery(found: dict[str, Any]) -> Iterator[Finding]:
             about="delivery",
             level="warn",
             code="delivery-failing",
-            found=f"{found['waiting']} entries wait; the last attempt: {found['last_error']}",
+            found=f"{_waiting(found)}; the last attempt: {found['last_error']}",
             do="they are delivered by themselves once it answers; now: rewards-agent sync now",
         )
     elif found["enrolled"]:
-        yield Finding(about="delivery", level="ok", found=f"{found['waiting']} entries wait")
+        yield Finding(about="delivery", level="ok", found=_waiting(found))
     if found["rejected"]:
         yield Finding(
             about="delivery",
             level="warn",
             code="entries-set-aside",
-            found=f"the catalogue set {found['rejected']} entries aside",
+            found=f"the catalogue set {counted(found['rejected'], 'entry', 'entries')} aside",
             do="rewards-agent sync status --json; its operator can say why",
         )

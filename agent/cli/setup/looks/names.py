@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from agent.cli.setup.looks.finding import Finding
 from agent.errors import RewardsError
+from machine.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,8 @@ async def name_findings(settings: Settings, rulebook: Rulebook) -> list[Finding]
     doubtful = [*_ambiguous(found), *_unknown(found, unasked(settings))]
     count = len(rulebook.demand.selectors)
     if not doubtful and count and any(found.values()):
-        return [Finding(about="names", level="ok", found=f"{count} names in the rules are there, each means one thing")]
+        said = counted(count, "name in the rules is", "names in the rules are")
+        return [Finding(about="names", level="ok", found=f"{said} there, each means one thing")]
     return doubtful
 
 

@@ -15,6 +15,7 @@ from agent.cli.setup.looks.finding import Finding, duration, named
 from agent.cli.setup.looks.moodle.habits import habit_findings
 from agent.cli.setup.looks.moodle.keeping import keeping_findings
 from agent.errors import RewardsError
+from machine.words import counted
 
 if TYPE_CHECKING:
     from agent.collectors.logstore.options import LogstoreOptions
@@ -134,7 +135,9 @@ def _rights(about: str, seen: Probe) -> Iterator[Finding]:
             do="revoke it and grant table by table, as `rewards-agent init` prints it",
         )
     if not (seen.unreadable or seen.too_many_rights or seen.reads_too_much):
-        yield Finding(about=about, level="ok", found=f"reads the log and {len(seen.tables)} tables, and may not write")
+        yield Finding(
+            about=about, level="ok", found=f"reads the log and {counted(len(seen.tables), 'table')}, and may not write"
+        )
 
 
 def _revoking(right: str) -> str:
@@ -169,7 +172,8 @@ def _retention(about: str, seen: Probe, now: int) -> Iterator[Finding]:
         about=about,
         level="warn" if short else "ok",
         code="retention-short" if short else "",
-        found=f"the log reaches back {days} days, to {utc(seen.oldest_at)} (ids {seen.first_id} … {seen.last_id})",
+        found=f"the log reaches back {counted(days, 'day')}, to {utc(seen.oldest_at)}"
+        f" (ids {seen.first_id} … {seen.last_id})",
         do="Moodle deletes older rows; what it deletes before the agent read it is lost, so keep them longer:"
         " Site administration → Plugins → Logging → Standard log → Keep logs for"
         if short
@@ -221,7 +225,8 @@ def _happening(about: str, seen: Probe, needs: NeedsByRule) -> Iterator[Finding]
             about=about,
             level="warn",
             code="completion-tracking-off",
-            found=f"completion tracking is off in all {tracking.courses} courses: never paid are {named(completing)}",
+            found=f"completion tracking is off in all of {counted(tracking.courses, 'course')}:"
+            f" never paid are {named(completing)}",
             do="Site administration → Advanced features → Enable completion tracking, then in each course's settings",
         )
     elif completing and rows >= ROWS_TELLING and COMPLETION not in seen.recent:
@@ -233,7 +238,7 @@ def _happening(about: str, seen: Probe, needs: NeedsByRule) -> Iterator[Finding]
             do="set completion conditions in the activities' settings, or see whether this log store takes such events",
         )
     elif completing and tracking is not None:
-        found = f"completion is tracked in {tracking.tracked} of {tracking.courses} courses"
+        found = f"completion is tracked in {tracking.tracked} of {counted(tracking.courses, 'course')}"
         yield Finding(about=about, level="ok", found=found)
     silent = [rule for rule, one in needs.items() if rule not in completing and not _happens(one, seen.recent)]
     if silent and rows >= ROWS_TELLING:

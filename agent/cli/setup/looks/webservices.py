@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from agent.cli.setup.looks.finding import Finding, named
 from agent.errors import RewardsError
+from machine.words import counted
 
 if TYPE_CHECKING:
     from agent.collectors.moodlews.probe import Lack, SiteProbe
@@ -61,7 +62,8 @@ def _in_clear(about: str, source: WebServiceSource) -> Iterator[Finding]:
 
 
 def _told(about: str, seen: SiteProbe) -> Iterator[Finding]:
-    yield Finding(about=about, level="ok", found=f"Moodle {seen.release} answers; its user sees {seen.courses} courses")
+    courses = counted(seen.courses, "course")
+    yield Finding(about=about, level="ok", found=f"Moodle {seen.release} answers; its user sees {courses}")
     if not seen.courses:
         yield Finding(
             about=about,

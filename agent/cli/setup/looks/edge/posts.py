@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.cli.setup.looks.finding import Finding, named
 from agent.errors import RewardsError
+from machine.words import counted
 
 if TYPE_CHECKING:
     from agent.config.settings import PostSource, Settings
@@ -134,7 +135,7 @@ def _codes(answers: Iterable[Mapping[str, Any]]) -> str:
     counts: Counter[int] = Counter()
     for one in answers:
         counts[one["status"]] += one["count"]
-    return ", ".join(f"{status} {count} times" for status, count in sorted(counts.items()))
+    return ", ".join(f"{status} {counted(count, 'time')}" for status, count in sorted(counts.items()))
 
 
 def _source(name: str, answers: Sequence[Mapping[str, Any]], refused: Mapping[str, int]) -> Iterator[Finding]:
@@ -155,17 +156,18 @@ def _source(name: str, answers: Sequence[Mapping[str, Any]], refused: Mapping[st
             about=about,
             level="warn",
             code="posts-refused",
-            found=f"{sum(refused.values())} posts were refused within a day: {named(refused)}",
+            found=f"{counted(sum(refused.values()), 'post was', 'posts were')} refused within a day: {named(refused)}",
             do=_BY_STATUS[400],
         )
 
 
 def _stopped(about: str, answer: Mapping[str, Any]) -> Finding:
     """Posts that were not let in: by whom, or with what."""
+    posts = counted(answer["count"], "post")
     if answer["result"] == "address":
-        found = f"{answer['count']} posts came from where allow_ips lets nobody in, the last from {answer['from']}"
+        found = f"{posts} came from where allow_ips lets nobody in, the last from {answer['from']}"
     else:
-        found = f"{answer['count']} posts showed no credential that fits"
+        found = f"{posts} showed no credential that fits"
     return Finding(
         about=about,
         level="warn",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from agent.cli.setup.looks.finding import Finding
 from agent.errors import RewardsError
+from machine.words import counted
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings
@@ -39,11 +40,12 @@ def undelivered_findings(settings: Settings) -> Iterator[Finding]:
     if not found.entries and not unread:
         yield Finding(about=ABOUT, level="ok", found=f"all that {names} posted and earned is delivered{held}")
         return
+    entries, posts = counted(found.entries, "entry is", "entries are"), counted(unread, "post")
     yield Finding(
         about=ABOUT,
         level="warn",
         code="posts-undelivered",
-        found=f"of {names}, which no log holds, {found.entries} entries are not delivered and {unread} posts not read:"
+        found=f"of {names}, which no log holds, {entries} not delivered and {posts} not read:"
         f" if the disk is lost, so are they{held}",
         do="deliver them: rewards-agent sync now; what hinders it: rewards-agent sync status; meanwhile take backups",
     )

@@ -1,0 +1,27 @@
+"""Small matters of language, for people: `1 entry`, `12 entries`; what a validator says, said plainly."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+_BOUNDS = {"greater than or equal to": "at least ", "less than or equal to": "at most "}
+_SAID: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"Value error, "), ""),
+    (re.compile(r"Input should be a valid integer\b.*"), "write a whole number"),
+    (re.compile(r"Input should be a valid number\b.*"), "write a number"),
+    (re.compile(r"Input should be (greater than or equal to|less than or equal to) "), lambda found: _BOUNDS[found[1]]),
+    (re.compile(r"Input should be "), "it should be "),
+)
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """``number`` with what it is of; ``many`` where that is more than ``one`` with an s. A verb may follow the noun."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def plain(message: str) -> str:
+    """What a validator said of a word that was typed, as a person would: `write a whole number`, `at least 1`."""
+    for said, instead in _SAID:
+        message = said.sub(instead, message)
+    return message
