@@ -15,6 +15,7 @@ from typing import Self
 
 import aiosqlite
 
+from agent.config.document import readable_to_us
 from agent.errors import BusyError, ConfigError, ConstraintError, IntegrityError, RewardsError, TransientError
 
 FILE_NAME = "ledger.db"
@@ -123,7 +124,7 @@ def database_error(path: Path, exc: sqlite3.Error) -> RewardsError:
     if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
         return _refused_by_the_disk(path.parent) or ConfigError(
             f"{path} cannot be written: {text}",
-            hint="the agent's user must own the data directory and every file in it",
+            hint=readable_to_us(path.parent, whole=True),
         )
     if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return TransientError(

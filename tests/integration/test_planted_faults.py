@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -39,6 +40,8 @@ from tests.integration.test_catalogue_process import Served
 from tests.integration.test_catalogue_process import serving as serving_catalogue
 from tests.posts import HOOK, a_post
 from tests.sites import MariaSite, SqliteSite, log
+
+NOBODY = 65_534
 
 RULES = """
 schema = 1
@@ -813,3 +816,24 @@ def test_every_code_that_the_program_uses_has_its_meaning_and_its_remedy() -> No
     planted = {one.code for one in (*OF_MOODLE, *OF_RIGHTS, *OF_THE_CAMPUS)}
     assert planted <= FAULTS.keys()
     assert len(planted) >= 45
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user for a moment")
+def test_a_ledger_that_root_made_is_told_with_the_chown_that_cures_it() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        place.chmod(0o755)
+        SqliteSite(place / "moodle.db")
+        at = campus(place / "campus", f"sqlite:///{place / 'moodle.db'}", RULES)
+        (at.directory / "data").mkdir(mode=0o700)
+        for path in (at.directory, *at.directory.iterdir(), place, place / "moodle.db"):
+            if path.name != "data":
+                os.chown(path, NOBODY, NOBODY)
+        os.seteuid(NOBODY)
+        try:
+            code, found = told(at.config)
+        finally:
+            os.seteuid(0)
+        assert code == 2
+        (mine,) = [one for one in found if one["code"] == "data-directory-unusable"]
+        assert mine["do"].endswith(f": chown -R nobody: {at.directory / 'data'}")

@@ -103,6 +103,8 @@ def looked_at(settings: Settings) -> list[Finding]:
     findings.extend(run_async(name_findings(settings, rulebook)) if rulebook is not None else ())
     findings.extend(run_async(web_findings(settings, needs)))
     findings.extend(run_async(pull_findings(settings)))
+    if machine.closed(settings.agent.data_dir):
+        return findings  # all that follows is read from the ledger
     findings.extend(run_async(post_findings(settings)))
     findings.extend(linking_findings(settings))
     findings.extend(ledger_findings(settings))

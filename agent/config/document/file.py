@@ -116,14 +116,14 @@ def shown(path: Path) -> str:
     return str(full.relative_to(here)) if near else str(full)
 
 
-def readable_to_us(path: Path) -> str:
-    """What to do about a file that belongs to somebody else: most often a command that root typed has written it."""
+def readable_to_us(path: Path, *, whole: bool = False) -> str:
+    """What to do about a file, or a ``whole`` directory, of somebody else: mostly root has written it."""
     try:
         we = pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:  # a container's user need not have a name
         we = str(os.geteuid())
-    file = shlex.quote(str(path.absolute()))
-    return f"run this as the user that the agent runs as; where that is {we}, root runs: chown {we}: {file}"
+    chown = f"chown{' -R' if whole else ''} {we}: {shlex.quote(str(path.absolute()))}"
+    return f"run this as the user that the agent runs as; where that is {we}, root runs: {chown}"
 
 
 def _read(path: Path) -> bytes:

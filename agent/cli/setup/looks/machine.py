@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.cli.setup.looks.finding import Finding
+from agent.config.document import readable_to_us
 from agent.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -50,10 +51,15 @@ def data_directory(directory: Path) -> Iterator[Finding]:
     yield _room(directory)
 
 
+def closed(directory: Path) -> bool:
+    """Whether nothing in it can be looked at: it is another user's."""
+    return directory.is_dir() and not os.access(directory, os.R_OK | os.X_OK, effective_ids=True)
+
+
 def _access(directory: Path) -> Finding:
     told = directory.stat()
     mode = told.st_mode & 0o777
-    if not os.access(directory, os.W_OK | os.X_OK):
+    if not os.access(directory, os.W_OK | os.X_OK, effective_ids=True):
         if os.geteuid() in {0, told.st_uid} and mode & stat.S_IWUSR:
             found = f"the file system of {directory} is read-only"
             do = (
@@ -61,9 +67,7 @@ def _access(directory: Path) -> Finding:
             )
             return Finding(about="data directory", level="fail", code="disk-read-only", found=found, do=do)
         found = f"{directory} cannot be written by this user"
-        do = "run doctor as the user that the agent runs as, or make that user the owner: chown -R USER " + str(
-            directory
-        )
+        do = readable_to_us(directory, whole=True)
         return Finding(
             about="data directory", level="fail", code="data-directory-unusable", found=found, do=do, exit_code=2
         )
