@@ -10,7 +10,7 @@ from agent.engine.evaluate import Verdict
 from agent.engine.rulebook import Rulebook
 from agent.engine.schedule.coming import Due, matters
 from agent.engine.schedule.rehearsal import NEVER, Ran, Rehearsal
-from agent.model import Decision, Event, Outcome
+from agent.model import Decision, Event, HoldKey, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class Timed:
         self._rehearsal = Rehearsal(rulebook, absent)
         self._next = NEVER
         self._first = True
-        self._held: dict[tuple[str, str, str], tuple[int, frozenset[str]]] = {}
+        self._held: dict[HoldKey, dict[bytes, tuple[int, frozenset[str]]]] = {}
 
     def coming(self) -> list[Due]:
         """The next run of each."""
@@ -72,8 +72,9 @@ class Timed:
             key = (one.rule_id, one.learner, one.scope)
             if one.outcome is Outcome.held:
                 at = events[one.event_id].seen.occurred_at
-                self._held[key] = (at, frozenset(posting.currency for posting in one.postings))
-            elif one.outcome is Outcome.awarded:
+                pays = frozenset(posting.currency for posting in one.postings)
+                self._held.setdefault(key, {})[one.event_id] = at, pays
+            elif one.supersedes:
                 self._held.pop(key, None)
         self._first = past.first_act is None
         self._next = self._rehearsal.next_at()
@@ -87,5 +88,6 @@ class Timed:
         """Whether something is held that could change what this run compares."""
         return any(
             due.span.begin <= at < due.span.end and matters(due.timed, rule, currencies, self._rulebook)
-            for (rule, _, _), (at, currencies) in self._held.items()
+            for (rule, _, _), waiting in self._held.items()
+            for at, currencies in waiting.values()
         )

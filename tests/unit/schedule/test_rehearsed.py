@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from agent.config.grammar import Number
 from agent.engine import evaluate
 from agent.engine.schedule.compiling import SOURCE
@@ -187,3 +189,13 @@ def test_a_ranking_over_all_time_keeps_sums_of_what_is_over_and_ranks_by_all_of_
             values = dict(rehearsal.run(due).found.values or {})
         assert rehearsal.past.kept() <= 4
     assert values == {"moodle:ann": (17 - 1) * 10, "moodle:ben": 80}, "until the 25th, less what was undone on the 28th"
+
+
+@pytest.mark.parametrize(("frequency", "waiting"), [(1, 0), (2, 1)])
+def test_a_run_waits_for_what_an_award_beside_it_did_not_close(frequency: int, waiting: int) -> None:
+    rules = rule(more=f'once_per = "day"\nfrequency = {frequency}')
+    trial = Trial(rulebook(rules + '[[scheduled]]\nid = "best"\nevery = "week"\nrank = {}\nplaces = [50]\n'))
+    doubted = event(when="2026-09-09T08:00:00", lesson="2", level=Trust.unverified)
+    trial.take([doubted, event(when="2026-09-09T09:00:00")])
+    trial.finish(at("2026-09-16T00:00:00"))
+    assert trial.findings.scheduled["best"].waiting == waiting
