@@ -138,4 +138,8 @@ async def _owner(conn: AsyncConnection, campus: str, reward: str) -> str:
 
 def _show(counts: dict[str, int], what: str, *, as_json: bool) -> None:
     changed = next(iter(counts.values()))
-    show(counts, as_json=as_json, lines=lambda: [f"{changed} codes are {what}; {counts['free']} can be given out"])
+    show(
+        counts,
+        as_json=as_json,
+        lines=lambda: [f"{counted(changed, 'code is', 'codes are')} {what}; {counts['free']} can be given out"],
+    )

@@ -98,14 +98,14 @@ def test_codes_that_are_held_back_are_given_to_nobody_until_they_are_free_again(
     codes = ("codes", "import", CAMPUS, "card", "-")
     operator.types(*codes, stdin="C1\nC2\nC3\n")
     told = operator.types("codes", "withdraw", CAMPUS, "card", "-", stdin="C2\nC9\n")
-    assert told == "1 codes are held back; 2 can be given out\n"
+    assert told == "1 code is held back; 2 can be given out\n"
     assert "2 codes are held back; 0 can" in operator.types("codes", "withdraw", CAMPUS, "card")
     operator.given(500)
     assert "there are none left" in operator.types("redeem", CAMPUS, "ann", "card", code=1)
     assert "1 code, 0 new; 1 can be given out" in operator.types(*codes, stdin="C2\n")
     assert operator.asks("redeem", CAMPUS, "ann", "card")["code"] == "C2"
     assert "2 codes are free again; 2 can be given out" in operator.types("codes", "free", CAMPUS, "card")
-    assert "1 codes, 0 new; 2 can" in operator.types(*codes, stdin="C2\n"), "who has it keeps it"
+    assert "1 code, 0 new; 2 can" in operator.types(*codes, stdin="C2\n"), "who has it keeps it"
 
 
 def test_what_nobody_knows_is_settled_by_hand_or_by_a_statement(operator: Operator) -> None:
