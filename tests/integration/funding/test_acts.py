@@ -157,6 +157,8 @@ def _rewards(story: Story) -> None:
             *("--handing", handing, *partner, "--approve"),
         )
     story.types("codes import", CAMPUS, "code", "-", stdin="CODE-1\nCODE-2\n", act="codes.import")
+    story.types("codes withdraw", CAMPUS, "code", act="codes.withdraw")
+    story.types("codes free", CAMPUS, "code", act="codes.free")
 
 
 def _budgets(story: Story) -> None:
@@ -205,6 +207,8 @@ def _recognition(story: Story) -> None:
     story.types("kudos unhide", CAMPUS, "1", *DONE, act="recognition.show")
     story.types("kudos revoke", CAMPUS, "1", *DONE, act="recognition.revoke")
     story.types("award revoke", CAMPUS, "2", *DONE, act="award.revoke")
+    story.operator.given(1, currency="badge:shine")
+    story.types("award catch-up", CAMPUS, act="award.catch-up")
 
 
 def _links(story: Story) -> None:
