@@ -90,7 +90,7 @@ def test_in_shadow_the_brake_holds_nobody() -> None:
         ('hold_over = "10"', "'10' is no measure of what is too much"),
         ('hold_over = "1x usual"', "'1x usual' is no measure of what is too much"),
         ('hold_over = "2x usual"\nfloor = { stars = 5 }', "unknown currency 'stars'"),
-        ('hold_over = "2x usual"\nfloor = { points = 0 }', "{'points': 0} is no floor"),
+        ('hold_over = "2x usual"\nfloor = { points = 0 }', "a table is no floor"),
         ('hold_over = "2x usual"\nat_least = 20', "at_least is more than days"),
     ],
 )
