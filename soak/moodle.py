@@ -15,7 +15,7 @@ import pymysql
 
 from agent.demo.schema import mariadb_ddl
 from sim.model import Form
-from sim.moodle import COLUMNS, COMPLETED, Acts, Row, form_post, trigger_post
+from sim.moodle import COLUMNS, COMPLETED, DELETED, POSTED, Acts, Row, form_post, trigger_post
 from tests.servers import MariaDatabase
 
 LEARNERS = tuple(range(31, 2_031))
@@ -41,6 +41,7 @@ class Site:
         self._posted = posted
         self._drawing = threading.Lock()
         self._acts = Acts(random.Random("acts"), LEARNERS, LESSONS)
+        self._posted_at: dict[int, int] = {}
         self._over = threading.Event()
         self._threads = [threading.Thread(target=self._write, args=(number,)) for number in range(WRITERS)]
         self.counts: Counter[str] = Counter()
@@ -65,9 +66,18 @@ class Site:
             thread.join()
 
     def draw(self, number: int) -> list[Row]:
-        """What so many do now."""
+        """What so many do now, less what nobody can do: delete a post before it is there."""
         with self._drawing:
-            return [self._acts.next(int(self._now())) for _ in range(number)]
+            return [row for row in (self._acts.next(int(self._now())) for _ in range(number)) if self._can_be(row)]
+
+    def _can_be(self, row: Row) -> bool:
+        """Writers are late, each by itself: the row of a deletion may get a lower id than that of its post.
+
+        Of the second of both nobody could tell then which came first.
+        """
+        if row["eventname"] == POSTED:
+            self._posted_at[row["objectid"]] = row["timecreated"]
+        return row["eventname"] != DELETED or self._posted_at.get(row["objectid"], 0) < int(row["timecreated"])
 
     def commit(self, rows: list[Row]) -> None:
         """Write them at once, in one transaction."""

@@ -129,6 +129,10 @@ def _codes(_: Reader) -> None:
     Path("codes.txt").write_text("AAAA-1\nAAAA-2\n", encoding="utf-8")
 
 
+def _called_back(_: Reader) -> None:
+    Path("called-back.txt").write_text("AAAA-2\n", encoding="utf-8")
+
+
 def _yaml(_: Reader) -> None:
     text = "- id: visit\n  event: lesson.completed\n  points: 1\n  frequency: 1\n"
     Path("rules.yaml").write_text(text, encoding="utf-8")
@@ -153,6 +157,7 @@ GIVEN: Mapping[str, Callable[[Reader], None]] = {
     "rewards-catalogue redemption use": _voucher,
     "rewards-catalogue redemption refund": _voucher,
     "rewards-catalogue codes import": _codes,
+    "rewards-catalogue codes withdraw": _called_back,
     "rewards-agent rules import": _yaml,
 }
 """By how the line begins."""
