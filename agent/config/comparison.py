@@ -115,7 +115,7 @@ def _text(text: str) -> Comparison:
 
 def _range(text: str) -> Comparison | None:
     first, dots, last = (part.strip() for part in text.partition(".."))
-    readable = all(grammar.is_number(end) or grammar.is_duration(end) for end in (first, last))
+    readable = all(grammar.is_number(end) or grammar.is_length(end) for end in (first, last))
     if not dots or not readable:
         return None
     low, high = grammar.quantity(first), grammar.quantity(last)

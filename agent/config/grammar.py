@@ -152,18 +152,23 @@ def written_duration(value: Any) -> Duration:
     return Duration(seconds=duration(value), text=str(value))
 
 
-def duration_or_zero(text: str) -> int:
-    """As `duration`, and `0d` is 0: what facts are compared with."""
-    found = _DURATION.fullmatch(text)
+def is_length(text: str) -> bool:
+    """Whether `length` would read it."""
+    return is_duration(text.removeprefix("-"))
+
+
+def length(text: str) -> int:
+    """As `duration`, and `0d` is 0 and `-2h` before: what facts are compared with."""
+    found = _DURATION.fullmatch(text.removeprefix("-"))
     if found is None:
         wanted = f"{_NUMBER_HINT}, or a duration such as 7d"
         raise MisfitError(f"{quoted(text)} is neither a number nor a duration", wanted)
-    return int(found[1]) * UNIT_SECONDS[found[2]]
+    return (-1 if text.startswith("-") else 1) * int(found[1]) * UNIT_SECONDS[found[2]]
 
 
 def quantity(text: str) -> Number:
     """A number, or a duration in seconds."""
-    return number(text) if is_number(text) else duration_or_zero(text)
+    return number(text) if is_number(text) else length(text)
 
 
 def name(value: Any) -> str:

@@ -143,6 +143,11 @@ class Calendar:
         day = self.moment(at).date
         return self.starts(day.replace(month=1, day=1) if name == "year" else self.first(name, day))
 
+    def whole(self, period: str) -> tuple[int, int]:
+        """When a named period begins, and when it is over, in seconds UTC."""
+        first, last = self._periods[period]
+        return self.starts(first), self.starts(last + timedelta(days=1))
+
     def _following(self, name: str, day: date) -> date:
         match name:
             case "day":

@@ -198,7 +198,7 @@ def whom(spec: Audience) -> str:
     ]
     if spec.except_roles is not None:
         parts.append(f"nobody who is {_listed(spec.except_roles, 'or')}")
-    return f"For {'; '.join(parts)}."
+    return f"For {'; '.join(parts) or 'everybody'}."
 
 
 def _when(spec: Active) -> str:

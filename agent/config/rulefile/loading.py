@@ -17,7 +17,7 @@ from agent.config.rulefile import check, warn
 from agent.config.rulefile.across import badges, challenges, checks, completions, reviews, scheduled, stories
 from agent.config.rulefile.merged import CURRENCIES, Merged, Part, RuleFile, merge
 from agent.config.rulefile.models import Defaults, RulesPart
-from agent.config.rulefile.sense import idle, impossible, shadowed
+from agent.config.rulefile.sense import durations, idle, impossible, shadowed, timed
 from agent.config.rulefile.tables.calendar import ClosedDays
 from agent.config.rulefile.tables.person import Person
 from agent.config.rulefile.tables.review import Reviewing
@@ -106,6 +106,8 @@ def _warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fa
     yield from challenges.warnings(merged, kinds, facts)
     yield from completions.warnings(merged)
     yield from scheduled.warnings(merged, facts)
+    yield from timed.warnings(merged)
+    yield from durations.warnings(merged, facts)
     names = stories.Names.of(merged, kinds)
     for case in merged.cases:
         yield from stories.slips(case, names)

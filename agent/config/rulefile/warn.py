@@ -98,7 +98,7 @@ def _persons(merged: Merged) -> Iterator[Fault]:
     known = frozenset(name for one in said for name in one)
     for rule in merged.rules:
         yield from _nobody_named(rule, known)
-        for fact, comparison, at in _leaves(rule.it.conditions, ("conditions",)):
+        for fact, comparison, at in leaves(rule.it.conditions, ("conditions",)):
             for name in sorted({fact, *comparison.refs()} - known):
                 if name.startswith(PERSON):
                     short = name.removeprefix(PERSON)
@@ -182,7 +182,7 @@ def _varies(rule: Rule, unit: str) -> bool:
 def facts_of(placed: Placed[Rule] | Placed[Deny] | Placed[Step], kinds: KindTable, facts: FactTable) -> Iterator[Fault]:
     """Conditions on facts that nobody supplies, or that no value meets."""
     stood_on = kinds_of(placed.it.on, kinds)
-    for fact, comparison, at in _leaves(placed.it.conditions, ("conditions",)):
+    for fact, comparison, at in leaves(placed.it.conditions, ("conditions",)):
         entry = facts.get(fact)
         if fact in OWN_FACTS or (entry is None and _free(stood_on)):
             continue
@@ -257,12 +257,13 @@ def _free(stood_on: Collection[str]) -> bool:
     return bool(stood_on) and BRING_FACTS_OF_THEIR_OWN.issuperset(stood_on)
 
 
-def _leaves(conditions: Conditions, at: KeyPath) -> Iterator[tuple[str, Comparison, KeyPath]]:
+def leaves(conditions: Conditions, at: KeyPath) -> Iterator[tuple[str, Comparison, KeyPath]]:
+    """Every fact that is asked for, inside `any` and `none` too, with what it is compared with and its place."""
     for fact, comparison in conditions.facts().items():
         yield fact, comparison, (*at, fact)
     for key in ("any", "none"):
         for number, inner in enumerate(getattr(conditions, key)):
-            yield from _leaves(inner, (*at, key, number))
+            yield from leaves(inner, (*at, key, number))
 
 
 def _impossible(comparison: Comparison, entry: FactEntry) -> str:

@@ -75,7 +75,7 @@ def _compiled(
         condition=conditions.compiled(spec.conditions, file.numbers),
         onces={None: once(own, ("event",))},
     )
-    table = Timetable(calendar, every=spec.every, cron=cron, over=spec.over)
+    table = Timetable(calendar, every=spec.every, cron=cron, over=spec.looked_at)
     return Timed(spec=spec, timetable=table, rule=rule, acts=acts, kinds=frozenset(kinds_of(spec)) & kinds.kinds())
 
 

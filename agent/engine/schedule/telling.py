@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from agent.config.grammar import Window, shown_number
+from agent.config.grammar import CALENDAR_WINDOWS, Window, shown_number
 from agent.config.rulefile.tables.scheduled import Among, Rank, Scheduled
 from agent.engine.conditions import told
 from agent.engine.explain import amounts, brakes, whom
@@ -24,8 +24,13 @@ def sentences(timed: Timed, rulebook: Rulebook) -> tuple[str, ...]:
 
 
 def _when(spec: Scheduled) -> str:
-    at = f"at the end of each {spec.every}" if spec.cron is None else f"at {spec.cron} (cron)"
-    return f"{at}, over {_over(spec.over)}, decided {spec.settle.text} later"
+    return f"{_at(spec)}, over {_over(spec.looked_at)}, decided {spec.settle.text} later"
+
+
+def _at(spec: Scheduled) -> str:
+    if spec.every is None:
+        return f"at {spec.cron} (cron)"
+    return f"at the end of {'each ' if spec.every in CALENDAR_WINDOWS else ''}{spec.every}"
 
 
 def _over(window: Window | None) -> str:
@@ -33,6 +38,8 @@ def _over(window: Window | None) -> str:
         return "all that happened since the time before"
     if window.kind == "rolling":
         return f"the {window.name} before it"
+    if window.kind == "period":
+        return f"{window.name} as far as it is over, for the last time once it has ended"
     return "all there ever was" if window.name == "ever" else f"the last {window.name}"
 
 

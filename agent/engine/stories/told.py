@@ -8,7 +8,7 @@ from typing import Any
 
 from agent.config.document import MisfitError
 from agent.config.facts import FactTable
-from agent.config.grammar import duration_or_zero, is_duration, toml_number
+from agent.config.grammar import is_length, length, toml_number
 from agent.config.rulefile.across.stories import WORDS
 from agent.engine import trust
 from agent.engine.challenge.compiled import ENROLLED, WITHDRAWN, lms_event
@@ -112,7 +112,7 @@ def _fact(name: str, value: Any, *, seconds: bool) -> Fact:
     if exact is not None:
         return exact
     if isinstance(value, str):
-        return duration_or_zero(value) if seconds and is_duration(value) else value
+        return length(value) if seconds and is_length(value) else value
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return tuple(value)
     raise InvalidInputError(f"{name} cannot be {value!r}")

@@ -28,7 +28,8 @@ class Span:
 class Timetable:
     """When runs are due by name: the ends of a window (``every``), or what a cron line says.
 
-    ``over`` is what a run looks at; None is everything since the run before.
+    ``over`` is what a run looks at; None is everything since the run before. A period is looked at from its beginning
+    on, as far as it is over, and for the last time by the first run after it.
     """
 
     __slots__ = ("_calendar", "_cron", "_every", "_over")
@@ -41,6 +42,13 @@ class Timetable:
 
     def after(self, at: int) -> int | None:
         """The first nominal time after ``at`` (seconds UTC); None where there is none any more."""
+        if self._over is None or self._over.kind != "period":
+            return self._following(at)
+        begin, end = self._calendar.whole(self._over.name)
+        found, last = self._following(max(at, begin)), self._following(end - 1)
+        return None if found is None or (last is not None and found > last) else found
+
+    def _following(self, at: int) -> int | None:
         if self._every is not None:
             return self._ends_after(self._every, at)
         wall = self._calendar.wall(at)
@@ -71,11 +79,14 @@ class Timetable:
         if self._over.name == "ever":
             return Span(begin=0, end=nominal)
         name, calendar = self._over.name, self._calendar
+        if self._over.kind == "period":
+            begin, end = calendar.whole(name)
+            return Span(begin=begin, end=max(begin, min(end, nominal)))
         begin = calendar.began(name, nominal - 1)
         end = calendar.ends(name, nominal - 1) or nominal
-        if end > nominal and self._over.kind == "calendar":
+        if end > nominal:
             return Span(begin=calendar.began(name, begin - 1), end=begin)
-        return Span(begin=begin, end=max(begin, min(end, nominal)))
+        return Span(begin=begin, end=end)
 
     def _before(self, nominal: int) -> int:
         """Where the window of this nominal time began, or the nominal time before it."""
@@ -83,7 +94,7 @@ class Timetable:
             return self._calendar.began(self._every, nominal - 1)
         reach = _SHORTEST_S
         while reach < _FAR:
-            first = self.after(max(0, nominal - int(reach)))
+            first = self._following(max(0, nominal - int(reach)))
             if first is not None and first < nominal:
                 return self._last(first, nominal)
             if reach > nominal:
@@ -92,7 +103,7 @@ class Timetable:
         return 0
 
     def _last(self, first: int, nominal: int) -> int:
-        while (following := self.after(first)) is not None and following < nominal:
+        while (following := self._following(first)) is not None and following < nominal:
             first = following
         return first
 

@@ -257,6 +257,9 @@ ALPHA = '[programme.alpha]\ncourses = ["A"]\npass = "completed"\n'
 LEVEL = '[currency.stars]\n[[level]]\nname = "High"\ncurrency = "stars"\nfrom = 10\n'
 BOTH = 'award = [{ to = "referrer", points = 5 }, { points = 1 }]\n'
 FOR = 'limit = { of = "60 points/30d", for = "referrer" }\n'
+LEVELS = (
+    '[[level]]\nname = "A"\ncurrency = "points"\nfrom = 10\n[[level]]\nname = "B"\ncurrency = "points"\nfrom = {}\n'
+)
 ASKS = '[[rule]]\nid = "h"\non = "quiz.submitted"\naward = 1\n'
 
 
@@ -289,6 +292,15 @@ ASKS = '[[rule]]\nid = "h"\non = "quiz.submitted"\naward = 1\n'
         (LESSON.replace("10", "0"), "rule l pays nothing (no badge, tier or `requires` asks for it either)"),
         (LESSON + "conditions = { any = [] }\n", "`any` is empty: it asks for nothing (leave it out)"),
         (LESSON + "conditions = { any = [{ none = [] }] }\n", "`none` is empty: it asks for nothing (leave it out)"),
+        (LESSON + "limit = []\n", "7:9 `limit` is empty: it says nothing (leave it out"),
+        (LESSON + "audience = {}\n", "7:12 `audience` is empty: it says nothing (leave it out"),
+        (LESSON + "active = {}\n", "`active` is empty: it says nothing"),
+        (LESSON + "conditions = {}\n", "`conditions` is empty: it says nothing"),
+        (LESSON + "tags = []\n", "`tags` is empty: it says nothing"),
+        (
+            LESSON + LEVELS.format(10),
+            "level 'B' begins where 'A' does, which stands in rules.toml:7 (give each a `from` of its own)",
+        ),
         (
             LESSON.replace('"l"', '"lesson-complete"') + QUIZ.replace('"q"', '"lesson-completed"'),
             "the id lesson-completed looks like another (rule lesson-complete",
@@ -317,6 +329,8 @@ def test_what_can_never_act_or_never_be_had_is_told_with_its_place(text: str, sa
         LESSON.replace("10", "0") + 'mode = "off"\n',
         LESSON + 'budget = ["10 points/day", "1/day"]\n',
         LESSON + 'mode = "off"\nconditions = { any = [] }\n',
+        LESSON + 'mode = "off"\nlimit = []\n',
+        LESSON + LEVELS.format(20),
         PROGRAMME + 'mode = "off"\n',
         LESSON.replace('"l"', '"week-1"') + QUIZ.replace('"q"', '"week-2"'),
     ],
@@ -342,3 +356,34 @@ def test_a_cap_on_a_source_that_nobody_configured_is_warned_of_with_the_nearest_
     (warning,) = unheard(misspelt, settings)
     assert f"no [[source]] is called '{name}x', did you mean '{name}'?" in str(warning)
     assert warned(misspelt, settings).warnings == (warning,)
+
+
+ENROLLED = '[[rule]]\nid = "l"\non = "course.completed"\naward = 10\nconditions = {{ {} }}\n'
+
+
+@pytest.mark.parametrize(
+    ("conditions", "said"),
+    [
+        ("since_enrolment = 7", '7:34 since_enrolment 7 counts seconds (write "7d" for days, with h for hours'),
+        ('since_enrolment = "<= 7"', 'since_enrolment <=7 counts seconds (write "7d" for days'),
+        ('since_start = "0..14"', 'since_start 0..14 counts seconds (write "14d" for days'),
+        ('any = [{ since_start = ["7d", 3] }]', 'since_start one of 7d, 3 counts seconds (write "3d" for days'),
+        ('since_enrolment = "<1209600"', 'since_enrolment <1209600 counts seconds (write "14d": a length of time has'),
+        ('since_enrolment = ">=-90061"', "since_enrolment >=-90061 counts seconds (a length of time has a unit"),
+        (
+            'since_enrolment = "<= @window" }\n[value.window]\ndefault = "14d"\nBIO101 = 7\n#',
+            "10:10 @window is compared with since_enrolment: 7 counts seconds",
+        ),
+    ],
+)
+def test_a_bare_number_where_a_length_of_time_stands_is_told_with_what_was_meant(conditions: str, said: str) -> None:
+    (found,) = told(ENROLLED.format(conditions))
+    assert said in found
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    ['since_enrolment = "<=7d"', 'since_start = "<0"', 'since_start = "-2d..0"', 'since_start = ">= -1w"'],
+)
+def test_a_length_of_time_with_its_unit_is_left_alone_and_so_is_nothing(conditions: str) -> None:
+    assert told(ENROLLED.format(conditions)) == []

@@ -23,6 +23,7 @@ def one(more: str, every: str = 'every = "week"') -> str:
 
 
 RANK = "rank = {}\nplaces = [5]"
+TERMS = "[period.sem1]\nfrom = 2026-09-01\nuntil = 2026-12-20\n[period.sem2]\nfrom = 2027-01-10\nuntil = 2027-06-30\n"
 
 
 @pytest.mark.parametrize(
@@ -71,10 +72,42 @@ def test_every_fault_is_told_at_its_place(text: str, told: str) -> None:
         (one('rank = { by = "sum of nonsense in lesson.completed" }\nplaces = [5]'), "no source supplies nonsense"),
         (one('inactivity = { for = "14d" }'), "nobody is told anything"),
         (one(f"{RANK}\nconditions = {{ score_pct = 80 }}"), "`conditions` can never act"),
+        (one(f'{RANK}\nover = "week"', 'every = "day"'), "the same week is decided and paid by several runs"),
+        (one(f'{RANK}\nover = "year"', 'every = "month"'), "the same year is decided and paid by several runs"),
+        (one(f'{RANK}\nover = "week"', 'cron = "0 8 * * MON,THU"'), "the same week is decided and paid by several"),
+        (one(f'{RANK}\nover = "day"', 'cron = "0 8,18 * * *"'), "the same day is decided and paid by several runs"),
+        (one(f'{RANK}\nover = "month"', 'cron = "0 0 1,2 1 *"'), "the same month is decided and paid by several"),
+        (one('inactivity = { for = "7d" }\nmessage = "x"\nover = "week"'), "`over` can never act"),
+        (one('anniversary = {}\naward = 5\nover = "ever"'), "`over` can never act"),
+        (one(f'{RANK}\nover = "sem2"\n{TERMS}', 'every = "sem1"'), "this looks at no time at all"),
     ],
 )
 def test_what_is_probably_not_meant_is_told(text: str, told: str) -> None:
     assert any(told in warning.message for warning in load_rules_text(text).warnings)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        one(f'{RANK}\nover = "week"', 'cron = "0 18 * * FRI"'),
+        one(f'{RANK}\nover = "day"', 'every = "week"'),
+        one(f'{RANK}\nover = "7d"', 'every = "day"'),
+        one(f'{RANK}\nover = "year"', 'cron = "0 0 2 1 *"'),
+        one(f'{RANK}\nover = "sem1"\n{TERMS}', 'every = "sem1"'),
+        one(f'{RANK}\nover = "sem1"\n{TERMS}', 'every = "sem2"'),
+        one('draw = { winners = 1 }\naward = 5\nover = "week"', 'every = "day"'),
+        one(f'{RANK}\nover = "week"\nmode = "off"', 'every = "day"'),
+    ],
+)
+def test_runs_that_each_find_something_new_are_left_alone(text: str) -> None:
+    assert [str(warning) for warning in load_rules_text(text).warnings] == []
+
+
+def test_absence_and_anniversaries_look_at_what_is_since_the_run_before_whatever_over_says() -> None:
+    for more in ('inactivity = { for = "7d" }\nmessage = "x"', "anniversary = {}\naward = 5"):
+        book = rulebook(one(f'{more}\nover = "ever"', 'every = "day"'))
+        span = book.scheduled[0].timetable.span(1_790_000_640)
+        assert (span.end - span.begin) == 86_400 - 86_400 + (1_790_000_640 % 86_400)
 
 
 def test_a_settle_shorter_than_what_sources_may_take_is_told(tmp_path: Path) -> None:
@@ -112,6 +145,7 @@ def test_it_is_told_in_plain_sentences() -> None:
 @pytest.mark.parametrize(
     ("more", "told"),
     [
+        ('anniversary = {}\nover = "ever"', "s: at the end of each week, over all that happened since the time before"),
         (
             "anniversary = { years = [1] }",
             "Whose first act is 1 year ago to the day gets 5 points, once for each year.",

@@ -91,6 +91,29 @@ def test_a_period_ends_once() -> None:
     assert local(term.span(nominal or 0).begin)[:10] == "2026-09-01"
 
 
+@pytest.mark.parametrize(
+    ("every", "cron", "first", "last", "runs"),
+    [
+        ("week", None, "2026-09-07", "2026-12-21", 16),
+        ("month", None, "2026-10-01", "2027-01-01", 4),
+        (None, "0 18 * * FRI", "2026-09-04", "2026-12-25", 17),
+        ("sem1", None, "2026-12-21", "2026-12-21", 1),
+    ],
+)
+def test_a_period_is_looked_at_from_its_beginning_and_for_the_last_time_once_it_has_ended(
+    every: str | None, cron: str | None, first: str, last: str, runs: int
+) -> None:
+    made = table(every=every, cron=cron, over="sem1")
+    found, moment = list[int](), at("2025-01-01T00:00:00")
+    while (nominal := made.after(moment)) is not None:
+        found.append(nominal)
+        moment = nominal
+    assert (local(found[0])[:10], local(found[-1])[:10], len(found)) == (first, last, runs)
+    assert {local(made.span(one).begin)[:10] for one in found} == {"2026-09-01"}
+    assert local(made.span(found[-1]).end)[:10] == "2026-12-21", "the last one has all of it"
+    assert made.after(at("2027-06-01T00:00:00")) is None
+
+
 def test_a_year_and_a_leap_day() -> None:
     assert local(table(every="year").after(at("2026-06-01T00:00:00")))[:10] == "2027-01-01"
     leap = table(cron="0 0 29 2 *")

@@ -42,6 +42,23 @@ async def test_weeks_that_passed_while_it_was_off_are_made_up_once_and_are_the_s
         assert [run.nominal for run in here.runs()] == [SUNDAY + week * 604_800 for week in range(7)]
 
 
+FORTNIGHT = "[period.sprint]\nfrom = 2026-09-07\nuntil = 2026-09-20\n"
+
+
+async def test_a_ranking_over_a_period_is_paid_each_week_of_it_and_never_after_its_end(tmp_path: Path) -> None:
+    rules = FORTNIGHT + RULES.replace('every = "week"', 'every = "week"\nover = "sprint"')
+    async with office(tmp_path, rules) as here:
+        await here.take(lessons("2026-08-26T09:00:00", cat=9))
+        await here.take(lessons("2026-09-09T09:00:00", ann=3))
+        await here.take(lessons("2026-09-16T09:00:00", ben=4))
+        await here.take(lessons("2026-09-23T09:00:00", cat=5))
+        done = await here.decide("2026-12-01T00:00:00")
+        assert [one.run for one in done] == ["champion@2026-09-13T22:00:00Z", "champion@2026-09-20T22:00:00Z"]
+        assert here.prizes() == {"ann": [50, 30], "ben": [50]}
+        await here.take(lessons("2026-12-02T09:00:00", cat=3))
+        assert await here.decide("2027-02-01T00:00:00") == []
+
+
 async def test_a_source_in_fault_blocks_a_run_and_a_cured_one_lets_it_go_on(tmp_path: Path) -> None:
     async with office(tmp_path) as here:
         await here.take(lessons(ann=1), fault="another log")

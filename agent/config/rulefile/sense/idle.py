@@ -16,7 +16,9 @@ from agent.config.rulefile.check import nearest
 from agent.config.rulefile.merged import Merged, Placed
 from agent.config.rulefile.models import Rule
 from agent.config.rulefile.tables.challenge import Challenge, Step
-from agent.config.rulefile.tables.condition import Conditions
+from agent.config.rulefile.tables.condition import Active, Audience, Conditions
+from agent.config.rulefile.tables.currency import Level
+from agent.config.rulefile.tables.scheduled import Scheduled
 from agent.config.rulefile.warn import kinds_of
 
 _PROGRAMME = "programme.completed"
@@ -25,6 +27,8 @@ _HOUR_S = 3600
 _LONGEST = {"day": 1, "week": 7, "month": 31, "year": 366}
 _OF_PEOPLE = ("user.logged_in", "user.updated", "programme.*")
 _OF_COURSES = ("lesson.*", "quiz.*", "assignment.*", "grade.*", "survey.*", "course.*")
+_Paying = Placed[Rule] | Placed[Challenge] | Placed[Scheduled]
+_SAYING = frozenset({"limit", "budget", "audience", "active", "conditions", "reverse_on", "tags"})
 _LACKS: Mapping[str, tuple[str, ...]] = {
     "lesson": (*_OF_PEOPLE, "course.*"),
     "section": (*_OF_PEOPLE, "course.*"),
@@ -41,6 +45,10 @@ def warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fau
     given = frozenset(_given(merged))
     looked_at = frozenset(_looked_at(merged))
     levels = {level.it.name: level.it.currency for level in merged.levels}
+    yield from _same_total(merged)
+    paying: list[_Paying] = [*merged.rules, *merged.challenges, *merged.scheduled]
+    for placed in paying:
+        yield from _says_nothing(placed) if placed.it.mode != "off" else ()
     for rule in merged.rules:
         if rule.it.mode == "off":
             continue
@@ -62,6 +70,24 @@ def warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fau
         yield from _empty(one, one.it.conditions, ("conditions",))
         if not brought and _PROGRAMME in one.it.on:
             yield from _programmes(one, merged.names("programme"))
+
+
+def _same_total(merged: Merged) -> Iterator[Fault]:
+    """Levels that the same total reaches: only one of them is ever shown."""
+    first: dict[tuple[str, int], Placed[Level]] = {}
+    for level in merged.levels:
+        other = first.setdefault((level.it.currency, level.it.from_), level)
+        if other is not level:
+            told = f"level {level.it.name!r} begins where {other.it.name!r} does, which stands in {other.where}"
+            yield level.fault(told, "give each a `from` of its own", at=("from",))
+
+
+def _says_nothing(placed: _Paying) -> Iterator[Fault]:
+    """Keys that are written and left empty."""
+    for key in sorted(placed.it.model_fields_set & _SAYING):
+        value = getattr(placed.it, key)
+        if value == () or (isinstance(value, (Audience, Active, Conditions)) and not value.model_fields_set):
+            yield placed.fault(f"`{key}` is empty: it says nothing", "leave it out, or write what is meant", at=(key,))
 
 
 def _given(merged: Merged) -> Iterator[str]:

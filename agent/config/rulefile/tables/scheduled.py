@@ -243,6 +243,11 @@ class Scheduled(Model):
         return next(form for form in FORMS if getattr(self, form) is not None)
 
     @property
+    def looked_at(self) -> Window | None:
+        """``over``, where runs may look at the same time again: absences and anniversaries are told as they come."""
+        return None if self.inactivity is not None or self.anniversary is not None else self.over
+
+    @property
     def among(self) -> Rank | Among | None:
         """Who is compared, and by what, where somebody is."""
         return self.rank if self.rank is not None else self.draw.among if self.draw is not None else None

@@ -1,0 +1,72 @@
+"""Scheduled rewards whose runs look at the same time again, or never at any: prizes paid twice, or not at all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from itertools import islice
+
+from agent.config.cron import Cron
+from agent.config.document import Fault
+from agent.config.grammar import CALENDAR_WINDOWS
+from agent.config.rulefile.merged import Merged, Placed
+from agent.config.rulefile.tables.scheduled import Scheduled
+
+_ROLLING = {"day": "1d", "week": "7d", "month": "30d", "year": "365d"}
+_FIRES_MAX = 400
+_ANY_DAY = datetime(2026, 1, 1)  # noqa: DTZ001 - a wall clock, which has no zone
+
+
+def warnings(merged: Merged) -> Iterator[Fault]:
+    """What each `over` comes to beside `every` or `cron`."""
+    for placed in merged.scheduled:
+        spec = placed.it
+        if spec.mode == "off" or spec.over is None:
+            continue
+        if spec.looked_at is None:
+            hint = f"each {'absence' if spec.inactivity is not None else 'anniversary'} is told once, as it comes"
+            yield placed.fault("`over` can never act", hint, at=("over",))
+        elif spec.over.kind == "period":
+            yield from _too_early(placed, spec.over.name, merged)
+        elif spec.draw is None and _again(spec):
+            rolling = f'leave `over` out for all since the run before, or write over = "{_ROLLING[spec.over.name]}"'
+            yield placed.fault(f"the same {spec.over.name} is decided and paid by several runs", rolling, at=("over",))
+
+
+def _too_early(placed: Placed[Scheduled], over: str, merged: Merged) -> Iterator[Fault]:
+    """The end of one period, over another one that only begins then or later."""
+    looked_at, ends = merged.periods.get(over), merged.periods.get(placed.it.every or "")
+    if looked_at is not None and ends is not None and looked_at.it.from_ > ends.it.until:
+        told = f"{over} begins on {looked_at.it.from_}, after {placed.it.every} is over"
+        yield placed.fault("this looks at no time at all", told, at=("over",))
+
+
+def _again(spec: Scheduled) -> bool:
+    """Whether several runs find the same calendar window to be the last that was over."""
+    over = spec.over.name if spec.over is not None else ""
+    if over not in _ROLLING:
+        return False
+    if spec.every is not None:
+        return spec.every in CALENDAR_WINDOWS and CALENDAR_WINDOWS.index(spec.every) < CALENDAR_WINDOWS.index(over)
+    runs = Counter(_window(over, day) for day in islice(_fires(spec.cron or ""), _FIRES_MAX))
+    return any(count > 1 for count in runs.values())
+
+
+def _fires(cron: str) -> Iterator[date]:
+    line, wall = Cron(cron), _ANY_DAY
+    while (found := line.after(wall)) is not None:
+        wall = found
+        yield wall.date()
+
+
+def _window(name: str, day: date) -> date:
+    """The first day of the calendar window that a day is in."""
+    match name:
+        case "week":
+            return day - timedelta(days=day.weekday())
+        case "month":
+            return day.replace(day=1)
+        case "year":
+            return day.replace(month=1, day=1)
+    return day
