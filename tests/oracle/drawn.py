@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 
 from tests.oracle.days import WEEKDAYS, Days
-from tests.oracle.plain import Act, Bound, Brake, Campus, Ruling
+from tests.oracle.plain import Act, Bound, Brake, Campus, Cap, Ruling
 
 ZONES = (
     "America/St_Johns",
@@ -23,6 +24,8 @@ USUAL = (datetime(2026, 3, 5, tzinfo=UTC), datetime(2026, 3, 26, tzinfo=UTC), da
 WINDOWS = ("day", "week", "month", "year", "ever", "sem1", "7d", "1d", "12h", "30d", "2w", "36h", "90m")
 ONCE = (("ever",), ("lesson",), ("course",), ("day",), ("week",), ("sem1",), ("lesson", "day"), *[("event",)] * 5)
 JUMPS = (60, 600, 5400, 3600, 43_200, 86_399, 86_400, 86_401, 604_800)
+SOURCES = ("moodle", "shop")
+GROUPS = ("learn", "talk")
 UNDOING = ("lesson.uncompleted", "course.reset")
 
 
@@ -43,6 +46,20 @@ def bound(chance: Random, currencies: list[str]) -> Bound:
     return Bound(most=most, unit=unit, window=chance.choice(WINDOWS), trims=bool(unit) and chance.random() < 0.5)
 
 
+def cap(chance: Random, rulings: Sequence[Ruling]) -> Cap:
+    """A limit across these rules: all of them or a group, acts of all sources or of some."""
+    found = bound(chance, ["points"])
+    groups = sorted({one.group for one in rulings} - {""})
+    return Cap(
+        most=found.most,
+        unit=found.unit,
+        window=found.window,
+        trims=found.trims,
+        group=chance.choice(["", *groups]),
+        sources=chance.choice([(), (), *((one,) for one in SOURCES), SOURCES]),
+    )
+
+
 def ruling(chance: Random, number: int) -> Ruling:
     """A rule that nothing undoes."""
     award = chance.choice([{"points": 3}, {"points": 10}, {"points": 4, "stars": 1}])
@@ -54,6 +71,7 @@ def ruling(chance: Random, number: int) -> Ruling:
         frequency=chance.choice([1, 1, 2]) if once != ("event",) else 1,
         cooldown=chance.choice(["", "", "", "10m", "1d", "36h"]),
         limits=[bound(chance, list(award)) for _ in range(chance.choice([0, 1, 1, 2]))],
+        group=chance.choice(["", *GROUPS]),
     )
 
 
@@ -83,10 +101,11 @@ def campus(chance: Random, around: Days) -> Campus:
         at_least=chance.choice([1, 2, 3]),
         floor=chance.choice([0, 10, 25]),
     )
+    rulings = [undoable(chance, number) for number in range(chance.choice([1, 2, 3]))]
     return Campus(
         days=around,
-        rulings=[undoable(chance, number) for number in range(chance.choice([1, 2, 3]))],
-        caps=[bound(chance, ["points"]) for _ in range(chance.choice([0, 0, 0, 1]))],
+        rulings=rulings,
+        caps=[cap(chance, rulings) for _ in range(chance.choice([0, 0, 0, 1]))],
         budgets=[budget] if chance.random() < 0.2 else [],
         brake=brake if chance.random() < 0.3 else None,
     )
@@ -102,7 +121,8 @@ def acts(chance: Random, begin: datetime) -> list[Act]:
             at = chance.choice(found).at + chance.choice(JUMPS) * chance.choice([1, -1])
         course = chance.choice("12")
         lesson = course + chance.choice("123456")
-        found.append(Act(at=at, who=chance.choice(["ann", "ben"]), lesson=lesson, course=course, key=str(number)))
+        who, source = chance.choice(["ann", "ben"]), chance.choice(SOURCES)
+        found.append(Act(at=at, who=who, lesson=lesson, course=course, key=str(number), source=source))
     return sorted(found, key=lambda act: act.at) if chance.random() < 0.5 else found
 
 
@@ -125,6 +145,7 @@ def done_and_undone(chance: Random, begin: datetime) -> list[Act]:
                 key=str(number),
                 kind=chance.choice(kinds),
                 believed=chance.random() >= doubted,
+                source=chance.choice(SOURCES),
             )
         )
     told.sort(key=lambda act: act.at)
@@ -154,19 +175,25 @@ def written(one: Campus) -> str:
         floor = f"floor = {{ points = {one.brake.floor} }}\n" if one.brake.floor else ""
         text += f'[safety]\nhold_over = "{one.brake.factor}x usual"\ndays = {one.brake.days}\n'
         text += f"at_least = {one.brake.at_least}\n{floor}"
-    return text + "".join(map(_rule, one.rulings)) + "".join(f"[[cap]]\n{_limits([each])}" for each in one.caps)
+    return text + "".join(map(_rule, one.rulings)) + "".join(map(_cap, one.caps))
 
 
 def _rule(one: Ruling) -> str:
     award = ", ".join(f"{currency} = {amount}" for currency, amount in one.award.items())
     text = f'[[rule]]\nid = "{one.name}"\non = "lesson.completed"\naward = {{ {award} }}\n'
-    text += f"once_per = {list(one.once)}\nfrequency = {one.frequency}\n{_limits(list(one.limits))}"
+    text += f"once_per = {list(one.once)}\nfrequency = {one.frequency}\n{_limits(one.limits)}"
+    text += f'group = "{one.group}"\n' if one.group else ""
     text += f'cooldown = "{one.cooldown}"\n' if one.cooldown else ""
     text += f"reverse_on = {list(one.undone_by)}\n" if one.undone_by else ""
     text += f'budget = "{one.budget.text}"\n' if one.budget is not None else ""
     return text + ('review = "always"\n' if one.review else "")
 
 
-def _limits(bounds: list[Bound]) -> str:
+def _cap(one: Cap) -> str:
+    text = f'[[cap]]\ngroup = "{one.group}"\n' if one.group else "[[cap]]\n"
+    return text + (f"source = {list(one.sources)}\n" if one.sources else "") + _limits([one])
+
+
+def _limits(bounds: Sequence[Bound]) -> str:
     each = [f'{{ of = "{one.text}", over = "{"trim" if one.trims else "refuse"}" }}' for one in bounds]
     return f"limit = [{', '.join(each)}]\n"

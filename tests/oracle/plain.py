@@ -31,6 +31,23 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cap(Bound):
+    """A bound over all rules, or those of a group; over acts of all sources, or of these."""
+
+    group: str = ""
+    sources: Sequence[str] = ()
+
+    def covers(self, group: str, source: str) -> bool:
+        """Whether it counts an award of a rule of this group for an act of this source."""
+        return self.group in {"", group} and (not self.sources or source in self.sources)
+
+    @property
+    def said(self) -> str:
+        """As it is told as a reason."""
+        return self.text + (f" from {' or '.join(sorted(self.sources))}" if self.sources else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Brake:
     """``[safety]``: at most ``factor`` times the usual of a day, and ``floor`` points on any."""
 
@@ -53,6 +70,7 @@ class Ruling:
     undone_by: Sequence[str] = ()
     budget: Bound | None = None
     review: bool = False
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +79,7 @@ class Campus:
 
     days: Days
     rulings: Sequence[Ruling]
-    caps: Sequence[Bound]
+    caps: Sequence[Cap]
     budgets: Sequence[Bound] = ()
     brake: Brake | None = None
 
@@ -70,7 +88,7 @@ class Campus:
 class Act:
     """That somebody completed a lesson of a course, or that this was undone.
 
-    ``at`` in seconds UTC, ``place`` in the log.
+    ``at`` in seconds UTC, ``place`` in the log; ``source`` told of it first.
     """
 
     at: int
@@ -81,6 +99,7 @@ class Act:
     kind: str = "lesson.completed"
     place: int = 0
     believed: bool = True
+    source: str = "moodle"
 
     @property
     def when(self) -> tuple[int, int]:
@@ -196,10 +215,14 @@ class Reader:
         """The limit or cap that refuses; what trims has cut ``paid``."""
         everything = [one for one in self._standing() if one.act.who == act.who]
         mine = [one for one in everything if one.rule == ruling.name]
-        for kind, bounds, past in (("limit", ruling.limits, mine), ("cap", self.campus.caps, everything)):
-            for bound in bounds:
-                if not self._fits(bound, past, act.at, paid):
-                    return f"{kind} {bound.text}"
+        for bound in ruling.limits:
+            if not self._fits(bound, mine, act.at, paid):
+                return f"limit {bound.text}"
+        groups = {one.name: one.group for one in self.campus.rulings}
+        for cap in self.campus.caps:
+            past = [one for one in everything if cap.covers(groups[one.rule], one.act.source)]
+            if cap.covers(ruling.group, act.source) and not self._fits(cap, past, act.at, paid):
+                return f"cap {cap.said}"
         return ""
 
     def _braked(self, ruling: Ruling, act: Act, promised: Mapping[str, int]) -> str:

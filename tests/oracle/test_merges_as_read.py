@@ -45,8 +45,8 @@ async def test_what_two_accounts_have_together_is_what_a_plain_reading_says(seed
     chance = Random(seed)
     days, begin = drawn.days(chance)
     rulings = [_ruling(chance, number) for number in range(chance.choice([1, 2]))]
-    campus = Campus(days=days, rulings=rulings, caps=[drawn.bound(chance, ["points"])] if chance.random() < 0.2 else [])
-    acts = [replace(act, believed=True) for act in drawn.done_and_undone(chance, begin)]
+    campus = Campus(days=days, rulings=rulings, caps=[drawn.cap(chance, rulings)] if chance.random() < 0.2 else [])
+    acts = [replace(act, believed=True, source="moodle") for act in drawn.done_and_undone(chance, begin)]
     reader, cut = Reader(campus), chance.randrange(len(acts))
     async with desk(tmp_path, drawn.written(campus)) as it:
         seen = [one.seen for one in events(acts)]

@@ -64,7 +64,20 @@ def test_what_is_paid_and_why_not_is_what_a_plain_reading_says(seed: int) -> Non
     chance = Random(seed)
     days, begin = drawn.days(chance)
     rulings = [drawn.ruling(chance, number) for number in range(chance.choice([1, 2, 4]))]
-    caps = [drawn.bound(chance, ["points"]) for _ in range(chance.choice([0, 0, 1, 2]))]
+    caps = [drawn.cap(chance, rulings) for _ in range(chance.choice([0, 1, 2]))]
+    campus = Campus(days=days, rulings=rulings, caps=caps)
+    decided, read = _both(rulebook(drawn.written(campus)), campus, drawn.acts(chance, begin))
+    assert decided == read
+
+
+@pytest.mark.parametrize("seed", range(examples(60)))
+def test_what_caps_of_groups_and_sources_leave_is_what_a_plain_reading_says(seed: int) -> None:
+    chance = Random(seed)
+    days, begin = drawn.days(chance)
+    free = {"once": ("event",), "frequency": 1, "limits": (), "cooldown": ""}
+    rulings = [replace(drawn.ruling(chance, number), **free) for number in range(3)]  # type: ignore[arg-type]
+    window = chance.choice(["ever", "month", "36h", "sem1"])
+    caps = [replace(drawn.cap(chance, rulings), window=window) for _ in range(chance.choice([2, 3]))]
     campus = Campus(days=days, rulings=rulings, caps=caps)
     decided, read = _both(rulebook(drawn.written(campus)), campus, drawn.acts(chance, begin))
     assert decided == read
