@@ -13,17 +13,31 @@ Connected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Non
 
 @contextlib.asynccontextmanager
 async def line_to(connected: Connected) -> AsyncIterator[int]:
-    """A port of 127.0.0.1 at which ``connected`` takes each connection."""
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    """A port of 127.0.0.1 at which ``connected`` takes each connection; what it still carries is cut at the end."""
+    under_way: dict[asyncio.Task[None] | None, asyncio.StreamWriter] = {}
+
+    async def taken(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        under_way[asyncio.current_task()] = writer
+        with contextlib.suppress(OSError, asyncio.CancelledError):
+            await connected(reader, writer)
+        writer.close()
+        under_way.pop(asyncio.current_task())
+
+    server = await asyncio.start_server(taken, "127.0.0.1", 0)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        left = [task for task in under_way if task is not None]
+        for task in left:
+            under_way[task].transport.abort()
+            task.cancel()
+        await asyncio.gather(*left)
 
 
 async def carried(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, most: float = math.inf) -> bool:
-    """Carry what one end says to the other; whether it was cut after ``most`` bytes, and not ended by who speaks."""
-    with contextlib.suppress(OSError):
+    """Carry what one end says to the other, and close that; whether it was cut after ``most`` bytes, not ended."""
+    with contextlib.closing(writer), contextlib.suppress(OSError):
         while piece := await reader.read(PIECE):
             if most < len(piece):
                 writer.write(piece[: int(most)])

@@ -68,7 +68,6 @@ class Line:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.fates is None:
-            writer.close()
             return
         fate = next(self.fates, Fate())
         there, out = await asyncio.open_connection(self._there.hostname, self._there.port)
@@ -76,15 +75,15 @@ class Line:
             asyncio.create_task(self._carried(reader, out, fate.up)),
             asyncio.create_task(self._carried(there, writer, fate.down)),
         )
-        done, left = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        if fate.kills and self.agent is not None and any(way.result() for way in done):
-            self.agent.kill()
-            self.told["killed"] += 1
-        for way in left:
-            way.cancel()
-        await asyncio.wait(ways)
-        for each in (writer, out):
-            each.close()
+        try:
+            done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            if fate.kills and self.agent is not None and any(way.result() for way in done):
+                self.agent.kill()
+                self.told["killed"] += 1
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.wait(ways)
 
     async def _carried(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, most: float) -> bool:
         cut = await carried(reader, writer, most)

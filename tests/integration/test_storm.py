@@ -42,6 +42,7 @@ CAMPUSES = 5
 AGENTS_EACH = 2
 LIMIT_S = 3.0
 DRAIN_S = 60.0
+CUT_FIRST = 2
 
 
 class Wire:
@@ -62,18 +63,22 @@ class Wire:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         worker = urlsplit(self._dice.choice(self.workers).url)
-        left = self._dice.choice([100, 2_000, 20_000]) if self.storming and self._dice.random() < 0.15 else math.inf
+        left = self._left()
         try:
             there, out = await asyncio.open_connection(worker.hostname, worker.port)
-            await asyncio.gather(self._carried(reader, out, left), self._carried(there, writer, math.inf))
         except OSError:
             self.cut += 1
-        finally:
-            writer.close()
+            return
+        cut = await asyncio.gather(carried(reader, out, left), carried(there, writer))
+        self.cut += sum(cut)
 
-    async def _carried(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, most: float) -> None:
-        with contextlib.closing(writer):
-            self.cut += await carried(reader, writer, most)
+    def _left(self) -> float:
+        """The bytes after which a connection is cut; the first ones always are, however few a slow machine makes."""
+        if not self.storming:
+            return math.inf
+        if self.cut < CUT_FIRST:
+            return 100
+        return self._dice.choice([100, 2_000, 20_000]) if self._dice.random() < 0.15 else math.inf
 
 
 class Sender:
@@ -220,7 +225,7 @@ async def test_whatever_happens_on_the_way_every_wallet_equals_the_sum_of_its_ag
         for sender in senders:
             assert await sender.agent.outbox.drain(limit_s=DRAIN_S), sender.agent.standing()
         assert kills > 1
-        assert wire.cut > 1
+        assert wire.cut >= CUT_FIRST
         ledgers: Counter[tuple[str, str, str]] = Counter()
         for sender in senders:
             ledgers.update(sender.sums())

@@ -29,14 +29,9 @@ class FloatingAddress:
         mine = {writer, back}
         self._open |= mine
         try:
-            await asyncio.gather(_passed(reader, back), _passed(there, writer))
+            await asyncio.gather(carried(reader, back), carried(there, writer))
         finally:
             self._open -= mine
-
-
-async def _passed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.closing(writer):
-        await carried(reader, writer)
 
 
 @contextlib.asynccontextmanager
