@@ -34,6 +34,8 @@ from bench.workload import PAGE_ROWS, RULES, SOURCE, pages, rulebook
 from machine.interpreter import at_work
 
 AT_LEAST, GROWTH_MAX = 0.5, 2.0
+PAGES_AT_ONCE = 30
+"""So many that what is written to the log is brought into the file within every run, on both sides."""
 _NUMBERED = {"person": "person_no", "event": "event_no", "decision": "decision_no", "entry": "seq"}
 _BALANCE = (
     "INSERT INTO balance VALUES (?, ?, ?, ?) ON CONFLICT (person_no, currency) DO UPDATE "
@@ -222,7 +224,7 @@ async def run(sizes: tuple[int, ...], *, pages_at_once: int, repeats: int) -> li
 def main(*, quick: bool = False) -> None:
     """Run it; ``quick`` stops at 100,000 entries."""
     sizes = (20_000, 100_000) if quick else (20_000, 2_000_000)
-    outcomes = asyncio.run(run(sizes, pages_at_once=5 if quick else 10, repeats=2 if quick else 5))
+    outcomes = asyncio.run(run(sizes, pages_at_once=5 if quick else PAGES_AT_ONCE, repeats=2 if quick else 5))
     body = []
     for size, outcome in zip(sizes, outcomes, strict=True):
         body.append(f"With {size:,} entries already there:\n\n{outcome.table()}")

@@ -54,6 +54,10 @@ _ENTERED = frozenset({Outcome.awarded, Outcome.reversed})
 """Outcomes that make entries; others make uses alone (a shadow award; a refusal that is kept for an undo to come)."""
 
 
+_Booked = Sequence[tuple[int, Decision]]
+"""Decisions that make entries or uses, with their numbers."""
+
+
 class Recorder:
     """Appends to the ledger. Keeps head, numbers, names and persons in memory; `forget` after a rollback."""
 
@@ -163,9 +167,16 @@ class Recorder:
         """Begin to write ``decisions`` (see `settle`) and all that follows from them; returns entries appended."""
         await self._remember(behind.connection)
         first_decision = self._decision_no + 1
+        booked = [
+            (no, d)
+            for no, d in enumerate(decisions, first_decision)
+            if d.outcome in _ENTERED or (d.uses and d.outcome is not _HELD) or d.reserves
+        ]
+        # Before the decisions: who is new is written when nothing is under way that must be waited for.
+        people = await self._concerned(behind, booked, now)
         await self._write_decisions(behind, decisions, numbers, version_no)
         closed = await self._write_holds(behind, decisions, first_decision, now)
-        entries = await self._book(behind, events, decisions, numbers, first_decision, now, plain=plain)
+        entries = await self._book(behind, events, booked, people, numbers, first_decision, now, plain=plain)
         await self._write_notes(behind, decisions, now)
         if closed:
             await reserving.release(await behind.quiet(), self.names, self.people, closed)
@@ -206,29 +217,29 @@ class Recorder:
             )
         return closed
 
+    async def _concerned(self, behind: Behind, booked: _Booked, now: int) -> Mapping[str, Person]:
+        """Whose the awards and uses among ``booked`` are."""
+        learners = dict.fromkeys([d.learner for _, d in booked if d.outcome in _ENTERED])
+        learners.update(dict.fromkeys([use.learner for _, d in booked for use in d.uses if use.learner]))
+        people = self.people.known(learners)
+        if len(people) == len(learners):
+            return people
+        return await self.people.find_or_make(await behind.quiet(), learners, now)
+
     async def _book(
         self,
         behind: Behind,
         events: Mapping[bytes, Event],
-        decisions: Sequence[Decision],
+        booked: _Booked,
+        people: Mapping[str, Person],
         numbers: Mapping[bytes, int],
         first_no: int,
         now: int,
         *,
         plain: bool,
     ) -> int:
-        booked = [
-            (no, d)
-            for no, d in enumerate(decisions, first_no)
-            if d.outcome in _ENTERED or (d.uses and d.outcome is not _HELD) or d.reserves
-        ]
         if not booked:
             return 0
-        learners = dict.fromkeys([d.learner for _, d in booked if d.outcome in _ENTERED])
-        learners.update(dict.fromkeys([use.learner for _, d in booked for use in d.uses if use.learner]))
-        people = self.people.known(learners)
-        if len(people) < len(learners):
-            people = await self.people.find_or_make(await behind.quiet(), learners, now)
         uses: list[tuple[Use, int]] = []
         markers: dict[int, int] = {}
         seq = self._seq
