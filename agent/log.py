@@ -40,6 +40,7 @@ EventName = Literal[
     "lots_expired",
     "not_active_yet",
     "part_failed",
+    "part_trouble",
     "people_recovered",
     "people_trouble",
     "persons_not_kept",

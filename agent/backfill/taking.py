@@ -82,6 +82,8 @@ class Taking:
             if really:
                 await self._pipeline.take(self._page(source, seen, demand))
         except Exception as error:
+            if (trouble := apart.of_machine(error)) is not None:
+                raise trouble from error
             if not apart.is_of_data(error):
                 raise
             return f"failed: {apart.fault_of(error)}"

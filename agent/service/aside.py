@@ -43,11 +43,14 @@ class Careful:
         """Record a page; when this returns it is on disk, and what is set aside with it.
 
         Raises:
+            TransientError: the machine is to blame.
             Exception: whatever the ledger raises that is about none of the events, or about too many of them.
         """
         try:
             return await self._ledger.take(page)
         except Exception as error:
+            if (trouble := apart.of_machine(error)) is not None:
+                raise trouble from error
             if not apart.is_of_data(error) or not page.observations:
                 raise
         return await self._without(page)

@@ -255,7 +255,7 @@ async def _failing(tails: Sequence[Tail]) -> list[dict[str, Any]]:
 
 
 def _going_on(name: str, work: Callable[[], Coroutine[Any, Any, object]]) -> asyncio.Task[object]:
-    """A task that does ``work``; where that fails by a fault of this program it is told and begun again, later."""
+    """A task that does ``work``; where that fails by a fault of this program or of the machine it is begun again."""
 
     async def again() -> object:
         wait_s = AGAIN_FIRST_S
@@ -263,9 +263,12 @@ def _going_on(name: str, work: Callable[[], Coroutine[Any, Any, object]]) -> asy
             try:
                 return await work()
             except Exception as error:
-                if not apart.is_of_data(error):
+                if (trouble := apart.of_machine(error)) is not None:
+                    log.warning("part_trouble", part=name, trouble=trouble.message, do=trouble.hint)
+                elif apart.is_of_data(error):
+                    _tell(name, error)
+                else:
                     raise
-                _tell(name, error)
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, AGAIN_MAX_S)
 
@@ -281,6 +284,8 @@ async def _asked(pull: Asking) -> RewardsError | None:
     try:
         return await pull.catch_up()
     except Exception as error:
+        if (trouble := apart.of_machine(error)) is not None:
+            return trouble
         if not apart.is_of_data(error):
             raise
         _tell(f"pull-{pull.name}", error)

@@ -134,9 +134,11 @@ class Tail:
         except (TransientError, ConfigError) as exc:
             return self._judge(exc, follow=follow), exc
         except Exception as exc:
-            if not apart.is_of_data(exc):
+            hindered = apart.of_machine(exc)
+            if hindered is None and not apart.is_of_data(exc):
                 raise
-            return self._judge(unexpected := self._unexpected(exc), follow=follow), unexpected
+            trouble = hindered or self._unexpected(exc)
+            return self._judge(trouble, follow=follow), trouble
         return True, None
 
     def _unexpected(self, exc: Exception) -> UnexpectedError:

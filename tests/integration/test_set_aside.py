@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import io
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -74,13 +76,14 @@ def written() -> Iterator[io.StringIO]:
     structlog.reset_defaults()
 
 
-def tail_of(agent: Running, source: Given) -> Tail:
+def tail_of(agent: Running, source: Given, ledger: Any = None) -> Tail:
     return Tail(
         source=source,
-        ledger=agent.pipeline,
+        ledger=ledger or agent.pipeline,
         demand=agent.pipeline.demand,
         clock=SystemClock(),
         on_page=lambda _page, _tally: None,
+        sleep=lambda _seconds: asyncio.sleep(0),
     )
 
 
@@ -138,6 +141,41 @@ async def test_no_more_than_a_hundred_places_are_set_aside_in_a_day(
         assert isinstance(await tail.run(follow=False), UnexpectedError)
         assert agent.pipeline.stands("moodle").position == 3
     assert [one.position for one in kept(tmp_path)] == [1, 2]
+
+
+class Hindered:
+    """A ledger on a machine that refuses for a while; then it takes what it is given."""
+
+    def __init__(self, agent: Running, *errors: Exception) -> None:
+        self._pipeline = agent.pipeline
+        self._errors = list(errors)
+
+    async def take(self, page: Page) -> Any:
+        if self._errors:
+            raise self._errors.pop(0)
+        return await self._pipeline.take(page)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pipeline, name)
+
+
+async def test_what_the_machine_refuses_sets_no_event_aside_and_all_are_paid_once_it_can(
+    tmp_path: Path, written: io.StringIO
+) -> None:
+    errors = [
+        OSError(errno.EMFILE, "Too many open files"),
+        OSError(errno.ENOSPC, "No space left on device"),
+        RuntimeError("can't start new thread"),
+        SystemError("error return without exception set"),
+    ]
+    async with running(tmp_path, RULES) as agent:
+        tail = tail_of(agent, Given(*lessons(of=4)), Hindered(agent, *errors))
+        assert await tail.run(follow=False) is None
+        assert (agent.pipeline.stands("moodle").position, agent.balances()) == (4, {"35": 40})
+    assert kept(tmp_path) == []
+    told = [one for one in map(json.loads, written.getvalue().splitlines()) if one["event"] == "source_trouble"]
+    assert len(told) == 4
+    assert "LimitNOFILE=" in told[0]["do"]
 
 
 class FailsOn(KindTable):

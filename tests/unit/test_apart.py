@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
+import json
+import os
+import sqlite3
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -63,6 +68,74 @@ async def test_what_the_machine_or_an_edit_cures_is_no_fault_of_any_item(error: 
         await apart.by_halves([1, 2, 3], fails, most=3)
     assert calls == 1
     assert not apart.is_of_data(error)
+
+
+def system_says(number: int) -> OSError:
+    return OSError(number, os.strerror(number), "/var/lib/ann@example.org")
+
+
+def of_sqlite(code: int, name: str) -> sqlite3.Error:
+    error = sqlite3.OperationalError(name)
+    error.sqlite_errorcode, error.sqlite_errorname = code, name
+    return error
+
+
+MACHINE = [
+    *(system_says(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO)),
+    *(system_says(number) for number in (errno.EROFS, errno.ENOMEM, errno.EAGAIN, errno.EACCES, errno.ENOENT)),
+    ConnectionResetError(),
+    TimeoutError(),
+    RuntimeError("can't start new thread"),
+    SystemError("error return without exception set"),
+    of_sqlite(sqlite3.SQLITE_FULL, "SQLITE_FULL"),
+    of_sqlite(sqlite3.SQLITE_IOERR | 2 << 8, "SQLITE_IOERR_SHORT_READ"),
+    of_sqlite(sqlite3.SQLITE_BUSY, "SQLITE_BUSY"),
+    ExceptionGroup("both", [ValueError(), system_says(errno.EMFILE)]),
+]
+
+
+@pytest.mark.parametrize("error", MACHINE, ids=str)
+async def test_what_the_machine_refuses_condemns_no_item_and_is_told_with_what_helps(error: Exception) -> None:
+    calls = 0
+
+    async def fails(_: Sequence[int]) -> None:
+        nonlocal calls
+        calls += 1
+        raise error
+
+    with pytest.raises(TransientError) as caught:
+        await apart.by_halves([1, 2, 3], fails, most=3)
+    assert calls == 1
+    assert caught.value.hint
+    assert "ann@example.org" not in str(caught.value)
+    assert not apart.is_of_data(error)
+
+
+def of_data() -> list[Exception]:
+    """Errors as values bring them about, really raised."""
+    found: list[Exception] = []
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        for raises in (
+            lambda: connection.execute("SELECT ?", (2**70,)),
+            lambda: connection.execute("SELECT 1 WHERE 'x' GLOB ?", ("*a" * 100_000,)),
+            lambda: connection.execute(f"SELECT {'+'.join('1' * 2_000)}"),
+            lambda: connection.execute("SELECT ?", ("\ud800",)),
+            lambda: json.loads("[" * 100_000),
+            lambda: Path("x" * 5_000).stat(),
+            lambda: asyncio.run(None),  # type: ignore[arg-type]
+        ):
+            try:
+                raises()
+            except Exception as error:  # noqa: BLE001 - which it is is what is asked
+                found.append(error)
+    return found
+
+
+def test_what_a_value_brings_about_is_of_data_also_where_the_system_says_it() -> None:
+    found = of_data()
+    assert len(found) == 7
+    assert [apart.of_machine(error) for error in found] == [None] * 7
+    assert all(map(apart.is_of_data, found))
 
 
 def test_a_refusal_and_what_is_not_expected_may_be_about_an_item() -> None:

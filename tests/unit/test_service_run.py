@@ -70,6 +70,18 @@ async def test_a_part_that_fails_by_a_fault_is_told_and_begun_again_and_the_othe
     assert "ann@example.org" not in str(told)
 
 
+async def test_a_part_that_the_machine_hinders_is_told_so_and_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "AGAIN_FIRST_S", 0.0)
+    part = Stumbling(1, RuntimeError("can't start new thread"))
+    with capture_logs() as told:
+        assert await served(tmp_path, part, MemoryLedger()) == 0
+    (trouble,) = [one for one in told if one["event"].startswith("part_")]
+    assert (trouble["event"], trouble["part"]) == ("part_trouble", "pull-shop")
+    assert "TasksMax=" in trouble["do"]
+
+
 async def test_memory_that_ran_out_is_no_fault_of_a_part_and_ends_the_agent(tmp_path: Path) -> None:
     with pytest.raises(MemoryError):
         await served(tmp_path, Stumbling(1, MemoryError()), MemoryLedger())

@@ -20,6 +20,7 @@ from typing import Any, Literal
 import orjson
 from aiohttp import web
 
+from agent import apart
 from agent.clock import Clock
 from agent.collectors.door.addresses import Address, Network, client_of, read_address, within
 from agent.collectors.door.credentials import Credentials, Lacking
@@ -289,19 +290,26 @@ class Door:
             await self._inbox.refuse(source.name, now, evidence, error.reason, error.message, body)
             told = {"field": error.name, "message": error.message, "hint": error.hint, "request_id": error.request}
             return _answer(HTTPStatus.BAD_REQUEST, error.reason, {name: text for name, text in told.items() if text})
+        except Exception as error:
+            if not isinstance(error, TransientError) and apart.of_machine(error) is None:
+                raise
+            return self._not_kept(source)
         try:
             number = 0 if self._stuck() else await self._inbox.append(source.name, now, evidence, body)
         except (TransientError, IntegrityError):
             number = 0
         if not number:
-            self.counts[source.name, "not_kept"] += 1
-            return _answer(HTTPStatus.SERVICE_UNAVAILABLE, "not_kept", retry_after_s=COME_AGAIN_S)
+            return self._not_kept(source)
         self.counts[source.name, "kept"] += 1
         more: dict[str, Any] = {
             "dup_of": self._recent.kept(source.name, body, number),
             "request_id": request_among(seen),
         }
         return _answer(HTTPStatus.OK, "kept", {"number": number} | {name: one for name, one in more.items() if one})
+
+    def _not_kept(self, source: DoorSource) -> web.Response:
+        self.counts[source.name, "not_kept"] += 1
+        return _answer(HTTPStatus.SERVICE_UNAVAILABLE, "not_kept", retry_after_s=COME_AGAIN_S)
 
     async def _understood(self, source: DoorSource, arrival: Arrival) -> Sequence[Observation]:
         """As `require_readable`; who posts long lists keeps nobody else waiting, nor another's long list for many."""

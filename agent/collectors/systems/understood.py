@@ -15,12 +15,15 @@ def understood(system: System, arrival: Arrival, kinds: KindTable) -> Sequence[O
 
     Raises:
         RefusedPostError: it is not what this system sends; or, as `not_readable`, this version fails on it.
+        TransientError: the machine is to blame.
     """
     try:
         return system.observations(arrival, kinds)
     except RefusedPostError:
         raise
     except Exception as error:
+        if (trouble := apart.of_machine(error)) is not None:
+            raise trouble from error
         if not apart.is_of_data(error):
             raise
         raise not_readable(error) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import random
 import sqlite3
@@ -205,6 +206,28 @@ async def test_when_nothing_can_be_written_a_post_is_503_and_later_ones_are_kept
         assert int(answer.headers["retry-after"]) > 0
         assert (await at.post(a_post())).status == 200
     assert len(kept(tmp_path)) == 1
+
+
+class Crowded:
+    """A mapping on a machine that has no file left to open, until it is let go; a `System`."""
+
+    crowded = True
+
+    def observations(self, arrival: Arrival, kinds: KindTable) -> Sequence[Observation]:
+        if self.crowded:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return Generic().observations(arrival, kinds)
+
+
+async def test_a_post_that_the_machine_cannot_read_now_is_503_and_no_refusal(tmp_path: Path) -> None:
+    system = Crowded()
+    async with open_door(tmp_path, replace(door_source(kind="generic"), system=system)) as at:
+        answer = await at.post(event())
+        assert (answer.status, answer.told["error"]) == (503, "not_kept")
+        system.crowded = False
+        assert (await at.post(event())).status == 200
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        assert connection.execute("SELECT count(*) FROM refused").fetchone() == (0,)
 
 
 async def test_a_sender_who_hangs_up_has_posted_all_the_same(tmp_path: Path) -> None:
