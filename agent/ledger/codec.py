@@ -49,26 +49,28 @@ def _fact(value: Any) -> Fact:
 
 
 def encode_events(seen: Sequence[Observation]) -> list[bytes]:
-    """The parts of each observation that have no column of its own; facts stay exact.
-
-    All at once, since each call of the encoder costs as much as what it encodes. What stands between two of them
-    appears nowhere inside one: in a text the quote would be escaped, and no list of a payload holds objects.
-    """
-    if not seen:
-        return []
-    payloads: list[object] = []
-    for each in seen:
-        payloads += (_payload(each), None)
+    """The parts of each observation that have no column of its own; facts stay exact."""
     try:
-        text = orjson.dumps(payloads, default=_exact)
+        return _at_once([_payload(each) for each in seen])
     except TypeError:
         return [encode_event(each) for each in seen]
-    first, *others = text[1:-6].split(_BETWEEN)
-    return [first, *[_FIRST + other for other in others]]
 
 
-_FIRST = b'{"e":'
-_BETWEEN = b",null," + _FIRST
+_BETWEEN = b',null,{"'
+
+
+def _at_once(objects: Sequence[Mapping[str, object]]) -> list[bytes]:
+    """The JSON of each, none of them empty: all in one call, since each call costs as much as what it encodes.
+
+    What stands between two of them appears nowhere inside one: in a text the quote would be escaped, and no list in
+    them holds objects.
+    """
+    if not objects:
+        return []
+    listed: list[object] = [None] * (2 * len(objects))
+    listed[::2] = objects
+    first, *others = orjson.dumps(listed, default=_exact)[1:-6].split(_BETWEEN)
+    return [first, *[b'{"' + other for other in others]]
 
 
 def encode_event(seen: Observation) -> bytes:
@@ -156,22 +158,33 @@ def decode_event(payload: bytes, *, source: str, position: int, occurred_at: int
 
 def encode_details(decisions: Iterable[Decision]) -> list[bytes | None]:
     """`encode_detail` of each. A class doing one lesson is told once: like scopes and postings, like detail."""
-    told: dict[tuple[str, int], tuple[object, bytes | None]] = {}
-    details = []
+    told: dict[tuple[str, int], tuple[object, int]] = {}
+    details: list[dict[str, object]] = []
+    places: list[int] = []
     for d in decisions:
-        if d.generation or d.checks or d.message or d.completes or d.hold is not None or d.until is not None:
-            details.append(encode_detail(d))
-            continue
+        alike = not (d.generation or d.checks or d.message or d.completes or d.hold is not None or d.until is not None)
         key = (d.scope, id(d.postings))
-        found = told.get(key)
-        if found is None:
-            found = told[key] = (d.postings, encode_detail(d))  # kept, so that its id stays its own
-        details.append(found[1])
-    return details
+        if alike and (found := told.get(key)) is not None:
+            places.append(found[1])
+            continue
+        detail = _detail(d)
+        place = len(details) if detail else -1
+        if detail:
+            details.append(detail)
+        if alike:
+            told[key] = (d.postings, place)  # kept, so that its id stays its own
+        places.append(place)
+    encoded = [*_at_once(details), None]
+    return [encoded[place] for place in places]
 
 
 def encode_detail(decision: Decision) -> bytes | None:
     """What explains a decision beyond its reason: scope, checks, postings; None where there is nothing to add."""
+    detail = _detail(decision)
+    return orjson.dumps(detail) if detail else None
+
+
+def _detail(decision: Decision) -> dict[str, object]:
     detail: dict[str, object] = {}
     if decision.scope:
         detail["s"] = decision.scope
@@ -189,7 +202,7 @@ def encode_detail(decision: Decision) -> bytes | None:
         detail["m"] = decision.message
     if decision.completes:
         detail["st"] = decision.completes
-    return orjson.dumps(detail) if detail else None
+    return detail
 
 
 def decode_decision(
