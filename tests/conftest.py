@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from tests import servers
 from tests.empty import empty_catalogue, make_catalogue
+from tests.rooms import outside
 
 # A shared machine stalls now and then: how long one example took says nothing about the code.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -27,6 +28,21 @@ def pytest_configure() -> None:
 def pytest_runtest_teardown() -> None:
     """What a test made of the log ends with it: its captured stream is closed, the next test must not write there."""
     structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session")
+def _left() -> set[str]:
+    """What was found outside of the rooms so far, by whomever: each thing is told of once."""
+    return set(outside(Path("/"), Path.home()))
+
+
+@pytest.fixture(autouse=True)
+def _leaves_nothing_outside(_left: set[str]) -> Iterator[None]:
+    """A test fails that leaves something outside of its own room: in the system's places, at home, in the checkout."""
+    yield
+    found = outside(Path("/"), Path.home()) - _left
+    _left |= found
+    assert not found, f"this test, or one beside it, left outside of its room: {', '.join(sorted(found))}"
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import structlog
 
@@ -21,7 +20,6 @@ from agent.collectors.door.app import Door
 from agent.collectors.door.built import door_of, inbox_collectors
 from agent.collectors.inbox.importing import Imports
 from agent.collectors.inbox.store import Inbox
-from agent.collectors.logstore.collector import LogstoreCollector
 from agent.collectors.pull.built import pulls_of
 from agent.collectors.pull.driver import Pull
 from agent.collectors.systems.registry import SYSTEMS
@@ -33,13 +31,12 @@ from agent.config.settings import Settings
 from agent.config.ways_in import SUFFIX
 from agent.engine.rulebook import Rulebook
 from agent.engine.rules import compile_rules
-from agent.errors import InvalidInputError
 from agent.ledger import versions
 from agent.ledger.acts.journal import Journal
 from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
-from agent.model import Page, SourceState, Trust
-from agent.operations import Operations, Rewind
+from agent.model import Page, Trust
+from agent.operations import Operations
 from agent.outbox.bothways import BothWays
 from agent.outbox.callbacks.reader import Callback
 from agent.pipeline import Pipeline
@@ -54,7 +51,17 @@ from agent.wiring.callbacks import callback_address, callbacks_of
 from agent.wiring.campus import settle_campus
 from agent.wiring.catalogue import road_to_catalogue
 from agent.wiring.enrolling import Enrolling, client_of
-from agent.wiring.logs import act_at, collectors_of, consents_of, log_from, logs_of, logstore_options, states_of
+from agent.wiring.logs import (
+    act_at,
+    collectors_of,
+    consents_of,
+    log_from,
+    logs_of,
+    logstore_options,
+    require_secrets,
+    rewinding,
+    states_of,
+)
 from agent.wiring.naming import doubts, names_of
 from agent.wiring.people.erasing import erasing_of
 from agent.wiring.people.kudos import kudos_heard
@@ -164,8 +171,9 @@ async def opened(
     file, rulebook = read_rules(settings)
     kinds = _Kinds(file)
     async with contextlib.AsyncExitStack() as stack:
-        _closing(stack, (collectors := collectors_of(settings, clock, kinds)).values())
+        require_secrets(settings)
         writer = await _writer(stack, settings, clock)
+        _closing(stack, (collectors := collectors_of(settings, clock, kinds)).values())
         pipeline = _pipeline(settings, writer, recorder := Recorder(chance), clock)
         await pipeline.adopt(rulebook, file.text)
         scheduler, expiry = await _by_the_clock(settings, writer, recorder, pipeline, clock)
@@ -190,7 +198,7 @@ async def opened(
                 writer=writer,
                 recorder=recorder,
                 pipeline=pipeline,
-                rewind=_rewinding(settings, pipeline, clock),
+                rewind=rewinding(settings, pipeline.stands, clock),
                 sync=outbox,
                 enrolling=Enrolling(settings, writer, clock, recorder.forget) if settings.catalogue else None,
                 reload=reload,
@@ -374,22 +382,3 @@ def _reloading(
         return rulebook.version
 
     return reload
-
-
-def _rewinding(settings: Settings, pipeline: Pipeline, clock: Clock) -> Rewind:
-    logs = {source.name: source for source in settings.log_sources}
-
-    async def rewind(source: str) -> tuple[SourceState, dict[str, Any]]:
-        if source not in logs:
-            raise InvalidInputError(
-                f"there is no log source {source!r}", hint=f"the configuration has: {', '.join(logs)}"
-            )
-        # On a connection of its own: the one that tails may be in the middle of something.
-        collector = LogstoreCollector(logstore_options(settings, logs[source]), clock)
-        try:
-            found = await collector.rewound(pipeline.stands(source))
-        finally:
-            await collector.close()
-        return found.state, {"rows": found.rows, "rows_to_read_again": found.rows_to_read}
-
-    return rewind

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from agent.arriving.agreed import Consents
 from agent.backfill.taking import ActAt
@@ -16,7 +17,9 @@ from agent.collectors.states.collector import StateCollector
 from agent.config.kinds import KindTable
 from agent.config.secrets import read_secret
 from agent.config.settings import LogSource, Settings
+from agent.errors import InvalidInputError
 from agent.model import CLAIMED, Demand, Observation, SourceState
+from agent.operations import Rewind
 from agent.wiring.textkey import keep_text_key, text_key
 
 
@@ -69,8 +72,18 @@ def consents_of(settings: Settings) -> Consents | None:
     return Consents(tellers)
 
 
+def require_secrets(settings: Settings) -> None:
+    """See that the logs' secrets can be read, before anything is written.
+
+    Raises:
+        ConfigError: a secret is missing, empty, or others may read it.
+    """
+    for source in settings.log_sources:
+        logstore_options(settings, source)
+
+
 def collectors_of(settings: Settings, clock: Clock, kinds: Callable[[], KindTable]) -> dict[str, LogstoreCollector]:
-    """A collector for each configured log table.
+    """A collector for each configured log table; whoever asks has the data directory to itself.
 
     Raises:
         ConfigError: a secret cannot be read.
@@ -118,6 +131,25 @@ def log_from(
     """
     options = replace(logstore_options(settings, source), start_at=since or "beginning")
     return LogstoreCollector(options, clock, kinds)
+
+
+def rewinding(settings: Settings, stands: Callable[[str], SourceState], clock: Clock) -> Rewind:
+    """Looks where a log stands that is to be accepted anew, on a connection of its own: the tail's may be in use."""
+    logs = {source.name: source for source in settings.log_sources}
+
+    async def rewind(source: str) -> tuple[SourceState, dict[str, Any]]:
+        if source not in logs:
+            raise InvalidInputError(
+                f"there is no log source {source!r}", hint=f"the configuration has: {', '.join(logs)}"
+            )
+        collector = LogstoreCollector(logstore_options(settings, logs[source]), clock)
+        try:
+            found = await collector.rewound(stands(source))
+        finally:
+            await collector.close()
+        return found.state, {"rows": found.rows, "rows_to_read_again": found.rows_to_read}
+
+    return rewind
 
 
 def act_at(settings: Settings, kinds: Callable[[], KindTable]) -> ActAt:

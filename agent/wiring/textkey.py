@@ -11,12 +11,11 @@ _NAME = "text.key"
 
 
 def keep_text_key(data_dir: Path) -> None:
-    """Make the key where there is none; called by the agent itself, which owns the directory.
+    """Make the key where there is none; called by the agent itself, which has locked the directory.
 
     Where it cannot be written, digests of this run are compared with each other alone.
     """
     try:
-        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(data_dir / _NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError:
         return

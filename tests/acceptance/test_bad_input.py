@@ -151,6 +151,7 @@ def test_a_secret_that_others_can_read_is_refused(at: Campus) -> None:
     told = refused(at, 2)
     assert "others may read this secret" in told
     assert f"chmod 600 {at.directory / 'db.password'}" in told
+    assert not (at.directory / "data").exists(), "nothing is begun with a secret that cannot be used"
 
 
 @contextmanager

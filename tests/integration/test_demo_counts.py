@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -17,18 +16,19 @@ from agent.demo.stage.place import Place, shipped_rules
 from agent.demo.stage.watch import Watch
 from agent.ledger import file, reading
 from tests import programs
+from tests.builders import NOW
 
 
 def lived_in(directory: Path, seed: int, moments: int) -> Place:
+    """A campus that was alive in term: in the holidays of the shipped calendar no week has five days."""
     place = Place(directory=directory, port=1)
     place.furnish()
     settings = place.config.read_text()
     place.config.write_text(settings[: settings.index("[catalogue]")])
-    now = int(time.time())
-    life = Life(create(place.moodle, born_at=now - 22 * DAY_S), seed=seed)
-    life.history(until=now - DAY_S)
+    life = Life(create(place.moodle, born_at=NOW - 22 * DAY_S), seed=seed)
+    life.history(until=NOW - DAY_S)
     for n in range(moments):
-        life.moment(now - DAY_S + n * 60)
+        life.moment(NOW - DAY_S + n * 60)
     life.close()
     return place
 

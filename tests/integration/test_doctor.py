@@ -219,6 +219,7 @@ async def test_what_happens_on_the_site_is_held_against_the_rules(
     assert "completion tracking is off in all" in off
     captured_moodle.execute("DELETE FROM mdl_logstore_standard_log WHERE id < 3000")
     captured_moodle.execute("UPDATE mdl_logstore_standard_log SET timecreated = UNIX_TIMESTAMP() - 172800")
+    captured_moodle.execute("UPDATE mdl_course_modules_completion SET timemodified = UNIX_TIMESTAMP()")
     short, old, _, unlogged = amiss(await looked_at(at))
     assert "the log reaches back 2 days" in short
     assert "Keep logs for" in short
