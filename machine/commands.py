@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -15,13 +17,52 @@ from machine.words import plain
 class PlainGroup(TyperGroup):
     """A program's first word and all below it; what does not fit an option is told in plain words."""
 
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """Read the words that were typed; `--help` and `--version` are answered here."""
+        with answering():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
         try:
-            return super().invoke(ctx)
+            with answering():
+                return super().invoke(ctx)
         except typer.BadParameter as error:
             error.message = plain(error.message)
             raise
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Inside, an answer that nobody reads to its end (`| head`) ends with 0, and what the system refuses is told: 1."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise _seen_enough() from None
+    except SystemExit as ended:  # how the library that prints help ends on a pipe
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        raise _seen_enough() from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        advice = cure(error)
+        typer.echo(f"{where}{error.strerror or error}" + (f"\n  {advice}" if advice else ""), err=True)
+        stop_writing()
+        raise typer.Exit(1) from None
+
+
+def _seen_enough() -> typer.Exit:
+    stop_writing()
+    return typer.Exit(0)
+
+
+def stop_writing() -> None:
+    """Let what is left of an answer go nowhere: whoever reads has seen enough, or there is no room for it."""
+    if sys.__stdout__ is not None and sys.stdout is sys.__stdout__:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.__stdout__.fileno())
+        os.close(nowhere)
 
 
 def open_what_is_closed() -> None:

@@ -25,7 +25,8 @@ def ledger_of(config: Path | None) -> Iterator[sqlite3.Connection]:
     """The configured ledger, read-only.
 
     Raises:
-        ConfigError: there is none yet, or it cannot be read.
+        TransientError: there is none yet.
+        ConfigError: it cannot be read.
         IntegrityError: it is damaged, or of a newer program.
     """
     from agent.ledger import file

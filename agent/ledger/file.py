@@ -219,12 +219,13 @@ def open_for_reading(data_dir: Path) -> sqlite3.Connection:
     """A read-only connection for one command; sees a consistent picture inside each transaction.
 
     Raises:
-        ConfigError: there is no ledger of this program's schema yet, or it cannot be read.
+        TransientError: there is no ledger of this program's schema yet: the agent makes it, when it runs.
+        ConfigError: it cannot be read.
         IntegrityError: its schema is newer than this program.
     """
     path = ledger_path(data_dir)
     if not path.exists():
-        raise ConfigError(f"there is no ledger in {data_dir} yet", hint=_START_ONCE)
+        raise TransientError(f"there is no ledger in {data_dir} yet", hint=_START_ONCE)
     try:
         connection = sqlite3.connect(read_only(path), uri=True, timeout=BUSY_TIMEOUT_MS / 1000)
     except sqlite3.Error as exc:
@@ -235,7 +236,7 @@ def open_for_reading(data_dir: Path) -> sqlite3.Connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         check_schema(path, version)
         if version < SCHEMA:
-            raise ConfigError(
+            raise TransientError(
                 f"{path} is not up to date (schema {version} of {SCHEMA})", hint=_START_ONCE, fault="ledger-older"
             )
     except sqlite3.Error as exc:

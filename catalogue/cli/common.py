@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
 
-from machine.commands import cure
+from machine.commands import cure, stop_writing
 from machine.sheets import Table
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def told(command: Callable[P, None]) -> Callable[P, None]:
             command(*args, **kwargs)
             sys.stdout.flush()
         except BrokenPipeError:
-            _stop_writing()
+            stop_writing()
             raise typer.Exit(0) from None
         except RefusedError as exc:
             typer.echo(f"rewards-catalogue: refused ({exc.code}): {exc.message}", err=True)
@@ -65,14 +65,6 @@ def told(command: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(1) from None
 
     return run
-
-
-def _stop_writing() -> None:
-    """Whoever reads has seen enough: what is left of the answer goes nowhere."""
-    if sys.__stdout__ is not None and sys.stdout is sys.__stdout__:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.__stdout__.fileno())
-        os.close(nowhere)
 
 
 def settings(config: Path | None, data_dir: Path | None) -> Config:

@@ -186,11 +186,12 @@ async def test_a_file_with_torn_pages_is_told_as_damaged_by_those_who_read_it(tm
 
 
 async def test_a_ledger_that_does_not_exist_yet_says_how_to_begin(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="there is no ledger") as told:
+    with pytest.raises(TransientError, match="there is no ledger") as told:
         file.open_for_reading(tmp_path)
     assert "rewards-agent run" in told.value.hint
+    assert told.value.exit_code == 1, "no edit makes one, running the agent does"
     file.ledger_path(tmp_path).touch()
-    with pytest.raises(ConfigError, match="not up to date"):
+    with pytest.raises(TransientError, match="not up to date"):
         file.open_for_reading(tmp_path)
 
 

@@ -531,7 +531,7 @@ OF_THE_CAMPUS = (
         code="ledger-older",
         plant=lambda at: at.ledger("PRAGMA user_version = 1"),
         words="start the agent once",
-        exit_code=2,
+        exit_code=1,
     ),
     Planted(
         code="backup-old",

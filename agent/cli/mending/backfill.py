@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent.cli.frame import ConfigOption, JsonOption, emit_json, emit_one, note, run_async, settings_of
-from agent.errors import ConfigError, InvalidInputError
+from agent.errors import InvalidInputError, RewardsError
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings
@@ -101,7 +101,7 @@ def _say_what_lacks(settings: Settings, rulebook: Rulebook, rule: str, source: s
     needs = rulebook.needs.get(rule)
     if source or needs is None:
         return
-    with contextlib.suppress(ConfigError), file.reading(settings.agent.data_dir) as connection:
+    with contextlib.suppress(RewardsError), file.reading(settings.agent.data_dir) as connection:
         names, facts = history.lacking(connection, [rulebook])
         absent = sorted((names & (needs.names | needs.suffixes)) | (facts & needs.facts))
         if absent:

@@ -53,8 +53,8 @@ def take(
     """Copy, read the copy again, and only then let it count; older ones beyond ``keep`` go.
 
     Raises:
-        ConfigError: there is no ledger, or ``to`` cannot be written.
-        TransientError: the disk is full.
+        ConfigError: ``to`` cannot be written.
+        TransientError: there is no ledger yet, or the disk is full.
         IntegrityError: the copy does not hold; nothing of it stays, and the older ones do.
     """
     name = kept.name(_PREFIX, now)

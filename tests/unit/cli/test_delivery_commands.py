@@ -57,7 +57,7 @@ def test_what_needs_a_catalogue_says_so_where_there_is_none(tmp_path: Path) -> N
 
 def test_before_the_first_run_there_is_nothing_to_show_and_it_says_how_to_begin(tmp_path: Path) -> None:
     done = typed(a_campus(tmp_path), "sync", "show")
-    assert (done.exit_code, "rewards-agent run" in done.stderr) == (2, True)
+    assert (done.exit_code, "rewards-agent run" in done.stderr) == (1, True)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from agent.cli.failures import told
 from agent.cli.frame import emit, emit_json, emit_one, text_of, utc
 from agent.errors import ConfigError, IntegrityError, RewardsError, TransientError
 from catalogue.cli import app as catalogue_app
+from machine.commands import answering
 from machine.words import counted, plain
 
 ROWS = [{"learner": "moodle:35", "points": 10, "seen_at": None}, {"learner": "moodle:7", "points": -2500, "held": True}]
@@ -29,7 +30,7 @@ ROWS = [{"learner": "moodle:35", "points": 10, "seen_at": None}, {"learner": "mo
 
 def code_of(error: BaseException) -> int:
     """The exit code that an error ends a command with."""
-    with pytest.raises(typer.Exit) as caught, told():
+    with pytest.raises(typer.Exit) as caught, answering(), told():
         raise error
     return int(caught.value.exit_code)
 
@@ -71,12 +72,12 @@ def test_what_the_system_refuses_is_told_with_the_file(capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize("error", [ValueError("a mistake"), KeyboardInterrupt()])
 def test_what_is_nobody_s_purpose_passes_through(error: BaseException) -> None:
-    with pytest.raises(type(error)), told():
+    with pytest.raises(type(error)), answering(), told():
         raise error
 
 
 def test_a_mistake_among_expected_errors_is_not_hidden() -> None:
-    with pytest.raises(ExceptionGroup), told():
+    with pytest.raises(ExceptionGroup), answering(), told():
         raise ExceptionGroup("x", [ConfigError("a"), ValueError("b")])
 
 

@@ -41,6 +41,22 @@ def test_an_answer_that_nobody_wants_goes_nowhere_and_into_no_file(tmp_path: Pat
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.parametrize("words", ["agent --help", "agent --version", "agent rules --help", "catalogue --help"])
+def test_help_that_finds_no_room_or_no_reader_ends_without_a_traceback(words: str, tmp_path: Path) -> None:
+    environment = {"PYTHONPATH": str(Path(__file__).parents[3]), "PATH": "/usr/bin:/bin"}
+    typed = f"{sys.executable} -m {words}"
+    command = f"{typed} >/dev/full; echo $? >&2; {typed} | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stderr.splitlines() == [
+        "No space left on device",
+        "  the system says so: free the space, the port or the file, and try again",
+        "1",
+    ]
+    assert done.stdout == "0\n"
+
+
 def test_a_full_disk_ends_a_command_of_the_catalogue_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     @told
     def command() -> None:
