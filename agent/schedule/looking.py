@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from agent.config.grammar import shown_number
+from agent.config.rulefile.tables.scheduled import Measure
+from agent.engine.filters import Whom
 from agent.engine.rulebook import Rulebook, Timed
-from agent.engine.schedule import looking
+from agent.engine.schedule import looking, measuring
 from agent.engine.schedule.deciding import Winner
 from agent.engine.schedule.looking import Look
+from agent.engine.schedule.measuring import Counted
 from agent.engine.timing.timetable import Span
 from agent.ledger.record import agreed, erased
 from agent.ledger.record.agreed import Absent
@@ -44,17 +47,21 @@ class _Kept:
     of: AsOf
     absent: Absent
 
-    def earned(self, currency: str) -> Iterable[tuple[str, str, int]]:
-        return datasets.earned(self.connection, self.of, currency)
-
-    def earned_by_act(self, currency: str) -> Iterable[tuple[str, str, int, Event]]:
-        return datasets.earned_by_act(self.connection, self.of, currency)
+    def earned(self, currency: str, whom: Whom | None) -> Iterable[tuple[str, str, int]]:
+        if whom is None:
+            return datasets.earned(self.connection, self.of, currency)
+        return (
+            (learner, rule, amount)
+            for learner, rule, amount, event in datasets.earned_by_act(self.connection, self.of, currency)
+            if whom(event.seen, learner.partition(":")[2]) is None
+        )
 
     def uncounted(self) -> frozenset[str]:
         return runs.uncounted(self.connection)
 
-    def acts(self, kind: str) -> Iterable[Event]:
-        return datasets.acts(self.connection, self.of, kind)
+    def counted(self, timed: Timed, measure: Measure, rulebook: Rulebook) -> Iterable[Counted]:
+        acts = datasets.acts(self.connection, self.of, measure.what)
+        return (one for act in acts if (one := measuring.counted(act, measure, timed, rulebook)) is not None)
 
     def outermost(
         self, which: Literal["first", "last"], *, role: str, kind: str, since: int

@@ -9,10 +9,12 @@ from typing import Any, Literal, Protocol
 from agent.config.grammar import Number
 from agent.config.rulefile.tables.scheduled import Among, Measure, Rank
 from agent.engine import evaluate
+from agent.engine.filters import Whom
 from agent.engine.rulebook import Rulebook, Timed
 from agent.engine.schedule import dates, measuring, ranking
 from agent.engine.schedule.compiling import ENROLLED
 from agent.engine.schedule.deciding import Winner
+from agent.engine.schedule.measuring import Counted
 from agent.engine.timing.timetable import Span
 from agent.model import Event, Role
 
@@ -44,17 +46,14 @@ class Past(Protocol):
     def absent(self) -> Container[str]:
         """Who takes no part: they neither win nor are compared."""
 
-    def earned(self, currency: str) -> Iterable[tuple[str, str, int]]:
-        """(learner, rule, smallest units) that were awarded for acts of the span and were not taken back."""
-
-    def earned_by_act(self, currency: str) -> Iterable[tuple[str, str, int, Event]]:
-        """As `earned`, award by award with its act."""
+    def earned(self, currency: str, whom: Whom | None) -> Iterable[tuple[str, str, int]]:
+        """(learner, rule, smallest units) that were awarded for acts of the span, ``whom`` they are for, and kept."""
 
     def uncounted(self) -> frozenset[str]:
         """The scheduled rewards whose prizes did not count when they were paid."""
 
-    def acts(self, kind: str) -> Iterable[Event]:
-        """The acts of a kind in the span."""
+    def counted(self, timed: Timed, measure: Measure, rulebook: Rulebook) -> Iterable[Counted]:
+        """What the acts of the span come to that a scheduled reward counts."""
 
     def outermost(
         self, which: Literal["first", "last"], *, role: Role, kind: str, since: int
@@ -83,16 +82,8 @@ def _looked(past: Past, span: Span, timed: Timed, rulebook: Rulebook) -> Look:
 
 def _values(past: Past, timed: Timed, rulebook: Rulebook, among: Rank | Among) -> tuple[dict[str, Number], int]:
     if among.by.how != "earned":
-        return _acts(past, timed, rulebook, among.by)
-    currency, whom = among.by.what, timed.acts.whom
-    if whom is None:
-        rows = past.earned(currency)
-    else:
-        rows = [
-            (learner, rule, amount)
-            for learner, rule, amount, event in past.earned_by_act(currency)
-            if whom(event.seen, learner.partition(":")[2]) is None
-        ]
+        return measuring.values(past.counted(timed, among.by, rulebook), among.by)
+    currency, rows = among.by.what, past.earned(among.by.what, timed.acts.whom)
     uncounted = frozenset(each.spec.id for each in rulebook.scheduled if not each.spec.counts)
     left_out = past.uncounted() | uncounted
     group = None if among.group is None else _group(rulebook, among.group)
@@ -102,13 +93,6 @@ def _values(past: Past, timed: Timed, rulebook: Rulebook, among: Rank | Among) -
 def _group(rulebook: Rulebook, group: str) -> frozenset[str]:
     every = (*rulebook.rules, *(timed.rule for timed in rulebook.scheduled))
     return frozenset(rule.id for rule in every if rule.spec.group == group)
-
-
-def _acts(past: Past, timed: Timed, rulebook: Rulebook, measure: Measure) -> tuple[dict[str, Number], int]:
-    counted = measuring.Acts(measure, timed, rulebook)
-    for event in past.acts(measure.what):
-        counted.add(event)
-    return counted.values(), counted.waiting
 
 
 def _ranking(past: Past, timed: Timed, rulebook: Rulebook, rank: Rank) -> Look:
@@ -144,13 +128,12 @@ def _tickets(past: Past, timed: Timed, rulebook: Rulebook) -> Look:
 
 
 def _attendance(past: Past, timed: Timed, rulebook: Rulebook) -> Look:
-    attendance = timed.spec.attendance
-    if attendance is None:
+    attendance, measure = timed.spec.attendance, measuring.measure_of(timed.spec)
+    if attendance is None or measure is None:
         return Look()
-    how, least = ("days", attendance.days) if attendance.days is not None else ("weeks", attendance.weeks)
-    measure = Measure(how="days" if how == "days" else "weeks", what=attendance.of, text=f"{how} with {attendance.of}")
-    values, waiting = _acts(past, timed, rulebook, measure)
-    reached = sorted((who for who, value in values.items() if value >= (least or 0)), key=ranking.in_order)
+    values, waiting = measuring.values(past.counted(timed, measure, rulebook), measure)
+    least = attendance.days or attendance.weeks or 0
+    reached = sorted((who for who, value in values.items() if value >= least), key=ranking.in_order)
     return Look(winners=tuple(_plain(timed, who, values[who]) for who in reached), values=values, waiting=waiting)
 
 

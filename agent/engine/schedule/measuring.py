@@ -1,60 +1,78 @@
-"""What each learner comes to by a measure: a sum over acts that does not depend on their order. Pure."""
+"""What each learner comes to by a measure: acts added up, in whatever order they come. Pure."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 
 from agent.config.grammar import Number, whole
-from agent.config.rulefile.tables.scheduled import Measure
+from agent.config.rulefile.tables.scheduled import How, Measure, Scheduled
 from agent.engine import evaluate
 from agent.engine.conditions import fact_of
 from agent.engine.rulebook import Rulebook, Timed
 from agent.model import Event, Fact
 
 
-class Acts:
-    """Acts as they are counted. ``waiting`` are those that would count if they were believed or known better."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """What an act comes to for its ``learner``: an ``amount``, on a day or in a week (``under``) where those count.
 
-    def __init__(self, measure: Measure, timed: Timed, rulebook: Rulebook) -> None:
-        self.waiting = 0
-        self._measure = measure
-        self._timed = timed
-        self._rulebook = rulebook
-        self._seen: defaultdict[str, dict[object, Number]] = defaultdict(dict)
+    Without a learner it is so many acts that would count if they were believed or known better.
+    """
 
-    def add(self, event: Event) -> None:
-        """Count an act for whom it belongs to, if it counts."""
-        verdict = evaluate.of_rule(event, self._timed.acts, self._rulebook)
-        if verdict.hold is not None:
-            self.waiting += 1
-        elif not verdict.reason:
-            self._count(verdict.learner, event)
+    learner: str
+    under: str
+    amount: Number
 
-    def _count(self, learner: str, event: Event) -> None:
-        seen, how = event.seen, self._measure.how
-        if how in {"days", "weeks"}:
-            moment = self._rulebook.calendar.moment(seen.occurred_at)
-            self._seen[learner][moment.windows["day" if how == "days" else "week"]] = 1
-        elif how == "acts":
-            self._seen[learner][event.event_id] = 1
+
+_DOUBTED = Counted(learner="", under="", amount=1)
+
+
+def measure_of(spec: Scheduled) -> Measure | None:
+    """What acts are counted by; None where no acts are."""
+    if spec.attendance is not None:
+        how: How = "days" if spec.attendance.days is not None else "weeks"
+        return Measure(how=how, what=spec.attendance.of, text=f"{how} with {spec.attendance.of}")
+    return spec.among.by if spec.among is not None and spec.among.by.how != "earned" else None
+
+
+def counted(event: Event, measure: Measure, timed: Timed, rulebook: Rulebook) -> Counted | None:
+    """What an act comes to; None where it does not count."""
+    verdict = evaluate.of_rule(event, timed.acts, rulebook)
+    if verdict.hold is not None:
+        return _DOUBTED
+    if verdict.reason:
+        return None
+    if measure.how in {"days", "weeks"}:
+        moment = rulebook.calendar.moment(event.seen.occurred_at)
+        return Counted(learner=verdict.learner, under=moment.windows[measure.how.removesuffix("s")], amount=1)
+    amount = 1 if measure.how == "acts" else _number(fact_of(event.seen, measure.fact))
+    return None if amount is None else Counted(learner=verdict.learner, under="", amount=amount)
+
+
+def together(rows: Iterable[Counted], measure: Measure) -> Iterator[Counted]:
+    """The same in few rows: one for each learner, and for each of their days or weeks where those count."""
+    found: dict[tuple[str, str], Number] = {}
+    for one in rows:
+        key = one.learner, one.under
+        if key not in found:
+            found[key] = one.amount
+        elif one.learner and measure.how in {"best", "days", "weeks"}:
+            found[key] = max(found[key], one.amount)
         else:
-            amount = _number(fact_of(seen, self._measure.fact))
-            if amount is not None:
-                self._seen[learner][event.event_id] = amount
-
-    def values(self) -> dict[str, Number]:
-        """Learner → what they come to."""
-        best = self._measure.how == "best"
-        return {
-            learner: max(amounts.values()) if best else _added(amounts.values())
-            for learner, amounts in self._seen.items()
-        }
+            found[key] += one.amount
+    return (Counted(learner=learner, under=under, amount=amount) for (learner, under), amount in found.items())
 
 
-def _added(amounts: Iterable[Number]) -> Number:
-    return whole(sum((Fraction(amount) for amount in amounts), Fraction(0)))
+def values(rows: Iterable[Counted], measure: Measure) -> tuple[dict[str, Number], int]:
+    """Learner → what they come to, and how many acts would count if they were believed or known better."""
+    found: defaultdict[str, Number] = defaultdict(int)
+    for one in together(rows, measure):
+        found[one.learner] += 1 if one.under else one.amount
+    waiting = int(found.pop("", 0))
+    return {learner: whole(Fraction(amount)) for learner, amount in found.items()}, waiting
 
 
 def _number(fact: Fact | None) -> Number | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container
 from dataclasses import dataclass
 
 from agent.engine.evaluate import Verdict
-from agent.engine.rulebook import Rulebook, Timed
+from agent.engine.rulebook import Rulebook
 from agent.engine.schedule import deciding
 from agent.engine.schedule.coming import Due, due_at, first_of_all, settled_by_nothing
-from agent.engine.schedule.compiling import kinds_of
 from agent.engine.schedule.looking import Look, look
 from agent.engine.schedule.remembered import Remembered
 
@@ -32,7 +31,7 @@ class Rehearsal:
     """Which runs are carried out when, as the agent would that reads everything at once; without who is ``absent``."""
 
     def __init__(self, rulebook: Rulebook, absent: Container[str] = frozenset()) -> None:
-        self.past = Remembered(rulebook.scheduled, absent)
+        self.past = Remembered(rulebook, absent)
         self._rulebook = rulebook
         self._newest: dict[str, int] = {}
         self._coming: dict[str, Due | None] = {}
@@ -68,8 +67,7 @@ class Rehearsal:
         found = Look() if empty else look(self.past.over(due.span), due.span, due.timed, self._rulebook)
         self._newest[name] = due.nominal
         self._coming.pop(name, None)
-        self.past.forget(self._needed(), min((each.span.begin for each in self.coming()), default=NEVER))
-        self.past.add_up(self._told_apart())
+        self.past.settle([(each.timed, each.span) for each in self.coming()])
         verdicts = deciding.verdicts(found.winners, due.timed, due.nominal, self._rulebook)
         return Ran(due=due, found=found, verdicts=verdicts)
 
@@ -77,31 +75,3 @@ class Rehearsal:
         """What a draw says for those who are drawn, in their order."""
         winners = deciding.drawn(learners, ran.found.tickets or {}, ran.due.timed)
         return deciding.verdicts(winners, ran.due.timed, ran.due.nominal, self._rulebook)
-
-    def _needed(self) -> Mapping[str, int]:
-        """From when on something is still looked at, by kind or currency."""
-        needed: dict[str, int] = {}
-        for due in self.coming():
-            for name, since in _looks_at(due.timed, due.span.begin):
-                needed[name] = min(since, needed.get(name, since))
-        return needed
-
-    def _told_apart(self) -> Mapping[str, int]:
-        """From when on some run to come tells awards apart, by currency; one over all time does so from its end on."""
-        found: dict[str, int] = {}
-        for due in self.coming():
-            among = due.timed.spec.among
-            if among is not None and among.by.how == "earned":
-                since = due.span.begin or due.span.end
-                found[among.by.what] = min(since, found.get(among.by.what, since))
-        return found
-
-
-def _looks_at(timed: Timed, begin: int) -> Iterator[tuple[str, int]]:
-    spec = timed.spec
-    if spec.among is not None and spec.among.by.how == "earned":
-        yield spec.among.by.what, begin
-        return
-    away = spec.inactivity.for_.seconds if spec.inactivity is not None else 0
-    for kind in kinds_of(spec) or ("",):
-        yield kind, begin - away

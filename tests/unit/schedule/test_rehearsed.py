@@ -17,7 +17,7 @@ from agent.engine.whatif.memory import Memory
 from agent.engine.whatif.trial import Trial
 from agent.ledger import file
 from agent.ledger.past import events
-from agent.model import Observation, Trust
+from agent.model import Fact, Observation, Trust
 from tests.ledgers import rows
 from tests.rule_stories import at, event, rule, rulebook
 from tests.schedules import lesson, office
@@ -60,6 +60,24 @@ every = "month"
 over = "14d"
 rank = { by = "days with lesson.completed" }
 places = [3]
+[[scheduled]]
+id = "bio-ever"
+every = "week"
+over = "ever"
+rank = { course = "BIO101" }
+places = [7, 6, 2]
+[[scheduled]]
+id = "acts-ever"
+every = "week"
+over = "ever"
+rank = { by = "acts with lesson.completed", course = "ART" }
+places = [4, 3]
+[[scheduled]]
+id = "steady"
+every = "month"
+over = "ever"
+attendance = { of = "quiz.submitted", days = 3 }
+award = 11
 [[scheduled]]
 id = "years"
 every = "month"
@@ -106,7 +124,9 @@ async def test_a_simulation_comes_to_what_the_ledger_paid_for_every_form(tmp_pat
     trial.finish(at(END))
     found, ledger = trial.findings, prizes(tmp_path)
     names = {name for name, _, _ in ledger}
-    assert names == {"week", "learn", "bio", "month", "often", "busy", "years", "gone"}
+    assert names == {
+        "week", "learn", "bio", "month", "often", "busy", "bio-ever", "acts-ever", "steady", "years", "gone"
+    }  # fmt: skip
     for name in names:
         mine = [(who, amount) for of, who, amount in ledger if of == name]
         assert found.awards[name, "points"] == [len(mine), sum(amount for _, amount in mine)]
@@ -174,21 +194,38 @@ def test_prizes_that_were_recorded_are_decided_again_and_no_acts() -> None:
     assert trial.findings.awards["best", "points"] == [1, 50]
 
 
-def test_a_ranking_over_all_time_keeps_sums_of_what_is_over_and_ranks_by_all_of_it() -> None:
-    reward = '[[scheduled]]\nid = "best"\nevery = "day"\nover = "ever"\nrank = {}\nplaces = [9]\n'
+@pytest.mark.parametrize(
+    ("rank", "ann", "ben"),
+    [
+        ("{}", (17 - 1) * 10, 80),
+        ('{ course = "BIO101" }', (17 - 1) * 10, 80),
+        ('{ course = "ART" }', None, None),
+        ('{ by = "acts with lesson.completed" }', 17, 8),
+        ('{ by = "days with lesson.completed" }', 17, 8),
+        ('{ by = "weeks with lesson.completed", course = "BIO101" }', 4, 4),
+        ('{ by = "sum of score_pct in lesson.completed" }', sum(day for day in range(1, 26) if day % 3), 108),
+        ('{ by = "best of score_pct in lesson.completed" }', 25, 24),
+    ],
+)
+def test_a_ranking_over_all_time_keeps_sums_of_what_is_over_and_ranks_by_all_of_it(
+    rank: str, ann: Number | None, ben: Number | None
+) -> None:
+    reward = f'[[scheduled]]\nid = "best"\nevery = "day"\nover = "ever"\nrank = {rank}\nplaces = [9]\n'
     rules = rulebook(rule(more='once_per = "event"\nreverse_on = "lesson.uncompleted"') + reward)
     rehearsal, memory, values = Rehearsal(rules), Memory(), dict[str, Number]()
     for day in range(1, 29):
         who, undone = ("ann", "ben")[day % 3 == 0], day == 28
-        done = event("lesson.completed", f"2026-09-{day:02d}T09:00:00", who, lesson=str(day))
+        facts: dict[str, Fact] = {"course_shortname": "BIO101", "score_pct": day}
+        done = event("lesson.completed", f"2026-09-{day:02d}T09:00:00", who, lesson=str(day), facts=facts)
         gone = event("lesson.uncompleted", f"2026-09-{day:02d}T10:00:00", "ann", lesson="1")
         for one in (done, gone) if undone else (done,):
             rehearsal.past.happened(one)
             rehearsal.past.decided(memory.book(evaluate.judge(one, rules)), {one.event_id: one})
         while (due := rehearsal.ready(one.seen.occurred_at)) is not None:
             values = dict(rehearsal.run(due).found.values or {})
-        assert rehearsal.past.kept() <= 4
-    assert values == {"moodle:ann": (17 - 1) * 10, "moodle:ben": 80}, "until the 25th, less what was undone on the 28th"
+        assert rehearsal.past.kept() <= (30 if "days" in rank else 13)
+    found = {who: one for who, one in (("moodle:ann", ann), ("moodle:ben", ben)) if one is not None}
+    assert values == found, "until the 25th, less what was undone on the 28th where that is no act"
 
 
 @pytest.mark.parametrize(("frequency", "waiting"), [(1, 0), (2, 1)])
