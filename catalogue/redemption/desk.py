@@ -1,7 +1,8 @@
 """The desk: takes points and reserves, gives the voucher or gives the points back. Each act is one transaction.
 
-Locks, in this order: the redemption, the partner, the wallets, the campus's offer and its codes, its budgets, the
-ledger's number. What one learner alone waits for comes first, what all wait for comes last (docs/adr/0082).
+Locks, in this order: a redemption that is there, the partner, the wallets, a new redemption, the campus's offer and its
+codes, its budgets, the ledger's number. What one learner alone waits for comes first, what all wait for comes last
+(docs/adr/0082).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from catalogue.errors import RefusedError
 from catalogue.funding import budgets
 from catalogue.funding.budgets import StoppedError
 from catalogue.funding.months import month_of
-from catalogue.redemption import checks, facts, pool, records, states, vault
+from catalogue.redemption import at_once, checks, facts, pool, records, states, vault
 from catalogue.redemption.checks import Facts, Refusal, Wish
 from catalogue.redemption.facts import Learner
 from catalogue.redemption.records import Redemption
@@ -36,6 +37,7 @@ from catalogue.wallets.book import InsufficientError, Prepared
 DAY_S = 86_400
 NAME_BYTES = 12
 TRIES = 3
+_USED_KEY = (409, "key", "this key was used for something else: choose another")
 TOO_LATE = "issued-too-late"
 """The step of a voucher that came when the points were back, or when there was another: somebody must look."""
 
@@ -55,12 +57,23 @@ class Desk:
         """
         for _ in range(TRIES - 1):
             try:
-                return await self._funded(wish, now=now, by=by)
+                return await self._answered(wish, now=now, by=by)
             except DBAPIError as exc:
-                # Somebody asked under this key for another reward at the same time: now theirs is there to be seen.
+                # Somebody asked under this key at the same time: now theirs is there to be seen.
                 if "unique" not in str(exc).lower():
                     raise
-        return await self._funded(wish, now=now, by=by)
+        return await self._answered(wish, now=now, by=by)
+
+    async def _answered(self, wish: Wish, *, now: int, by: str) -> Redemption:
+        """Redeem; the same wish may have been granted while this one waited for it: then that is the answer."""
+        try:
+            return await self._funded(wish, now=now, by=by)
+        except RefusedError:
+            async with self.store.glancing() as conn:
+                known = await records.by_key(conn, wish.campus, wish.key)
+            if known is None or known.asked != records.asked(wish):
+                raise
+            return known
 
     async def _funded(self, wish: Wish, *, now: int, by: str) -> Redemption:
         """Redeem; where a budget stops it, that is noted, because what the redemption itself wrote is undone."""
@@ -72,20 +85,33 @@ class Desk:
             raise RefusedError(409, "budget", str(exc)) from None
 
     async def _redeem(self, wish: Wish, *, now: int, by: str) -> Redemption:
-        async with self.store.writing() as conn:
+        async with self.store.glancing() as conn:
             found = await facts.asked(conn, wish)
-            if found is not None and found.known is not None:
-                if found.known.asked != records.asked(wish):
-                    raise RefusedError(409, "key", "this key was used for something else: choose another")
-                return found.known
-            if found is None or found.offered is None:
-                raise RefusedError(404, "unknown-reward", f"there is no reward {wish.reward}")
-            who, offered = found.who, found.offered
-            _check(wish, offered, who, facts.before(who, offered, now=now))
-            reserved = _new(wish, offered, now, month_of(now, who.policy.timezone))
-            made = self._shown(reserved, now=now) if reserved.handing == "display" else reserved
-            await records.add(conn, reserved, made, by=by)
+        if found is not None and found.known is not None:
+            if found.known.asked != records.asked(wish):
+                raise RefusedError(*_USED_KEY)
+            return found.known
+        if found is None or found.offered is None:
+            raise RefusedError(404, "unknown-reward", f"there is no reward {wish.reward}")
+        who, offered = found.who, found.offered
+        _check(wish, offered, who, facts.before(who, offered, now=now))
+        reserved = _new(wish, offered, now, month_of(now, who.policy.timezone))
+        made = self._shown(reserved, now=now) if reserved.handing == "display" else reserved
+        plain = at_once.fits(offered.reward, who, by=by)
+        if plain and await at_once.grant(self.store, made, newest=found.newest, stock=offered.reward.stock, by=by):
+            return made
+        return await self._reserved(wish, offered, who, reserved, made, now=now, by=by)
+
+    async def _reserved(
+        self, wish: Wish, offered: Offered, who: Learner, reserved: Redemption, made: Redemption, *, now: int, by: str
+    ) -> Redemption:
+        """The long way: with all that stands against it looked at while everybody else waits."""
+        async with self.store.writing() as conn:
             spend = await self._ready(conn, made, who, now=now)
+            # Who holds the wallet must not wait for who gives an equal wish back, and so waits for the wallet.
+            if await records.by_key(conn, wish.campus, wish.key) is not None:
+                raise RefusedError(*_USED_KEY)
+            await records.add(conn, reserved, made, by=by)
             # From here on others who want the same wait: all that could be done before is done.
             offered = await shelf.take(conn, wish.campus, offered.owner, offered.reward)
             _check(wish, offered, who, await facts.of(conn, who, offered, now=now, but=made.redemption))

@@ -110,14 +110,7 @@ class SpendingDoor:
             cohorts=frozenset(asked.cohorts),
             country=asked.country,
         )
-        try:
-            return await self.desk.redeem(wish, now=self._door.clock(), by=sender.agent)
-        except RefusedError:
-            # The same wish may have been granted while this one waited for it: then that is the answer.
-            known = await self._wished(sender, asked.key)
-            if known is None or known.asked != records.asked(wish):
-                raise
-            return known
+        return await self.desk.redeem(wish, now=self._door.clock(), by=sender.agent)
 
     async def wished(self, request: web.Request) -> web.Response:
         """What became of a wish that this agent sent under a key; asking makes nothing."""

@@ -50,6 +50,8 @@ class Asked:
     known: Redemption | None
     offered: Offered | None
     who: Learner
+    newest: int
+    """The learner's newest movement: a wallet with a later one has moved since."""
 
 
 async def asked(conn: AsyncConnection, wish: Wish) -> Asked | None:
@@ -76,7 +78,7 @@ async def asked(conn: AsyncConnection, wish: Wish) -> Asked | None:
         unspendable=_split(row.unspendable),
         labels=await shelf.labels(conn, wish.campus) if gated else {},
     )
-    return Asked(known=records.read(row, _KNOWN), offered=offered, who=who)
+    return Asked(known=records.read(row, _KNOWN), offered=offered, who=who, newest=row.newest or 0)
 
 
 async def about(conn: AsyncConnection, campus: str, learner: str) -> Learner:
@@ -212,8 +214,9 @@ def _asked() -> Any:
     """All that is asked for before anything is held, at once: the more often somebody waits, the longer all do."""
     campus: Any = bindparam("campus")
     tenant, said, meant, offer = schema.tenant, schema.policy, schema.reward, schema.offer
-    known, link = schema.redemption, schema.link
+    known, link, wallet = schema.redemption, schema.link, schema.wallet
     whose = select(link.c.purse).where(link.c.campus == campus, link.c.name == bindparam("learner")).scalar_subquery()
+    mine = (wallet.c.campus == campus, wallet.c.learner == bindparam("learner"))
     columns = (
         tenant.c.state.label("campus_state"),
         said.c.timezone,
@@ -223,6 +226,7 @@ def _asked() -> Any:
         offer.c.approved,
         offer.c.taken,
         whose.label("purse"),
+        select(func.max(wallet.c.last_no)).where(*mine).scalar_subquery().label("newest"),
         _unspendable(campus).label("unspendable"),
         *(column.label(f"{_KNOWN}{column.name}") for column in known.c),
     )

@@ -20,6 +20,8 @@ from catalogue.rewards.money import Sum
 PAGE_ROWS = 500
 NAME_CHARS_MAX = 100
 WHY_CHARS_MAX = 300
+RESERVE = "reserve"
+"""The first step of each."""
 USED = "used"
 """The step of a token that was used."""
 SPEND_PREFIX = "redemption:"
@@ -165,7 +167,7 @@ async def add(conn: AsyncConnection, reserved: Redemption, made: Redemption, *, 
     fields = {name: getattr(made, name) for name in Redemption.__slots__}
     await conn.execute(insert(schema.redemption), fields | {"state": made.state.value})
     common = {"campus": made.campus, "redemption": made.redemption, "at": made.reserved_at, "by": by, "why": ""}
-    rows = [common | {"no": 1, "event": "reserve", "state": reserved.state.value}]
+    rows = [common | {"no": 1, "event": RESERVE, "state": reserved.state.value}]
     if made.state is not reserved.state:
         rows.append(common | {"no": 2, "event": Event.issued.value, "state": made.state.value})
     await conn.execute(insert(schema.step), rows)

@@ -31,6 +31,9 @@ _KIND = re.compile(r"^<class '[^']*'>: ")
 class Dialect(Protocol):
     """What differs between the databases: how to connect, and how many rows go in at once."""
 
+    at_once: bool
+    """Whether one statement may write into several tables; where it may not, whoever writes is alone anyway."""
+
     def engines(self, url: URL, *, patient: bool = False) -> Engines:
         """Connections for each purpose; none is made yet. ``patient`` is for statements that may take hours."""
         ...
@@ -142,6 +145,12 @@ class Store:
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that is committed when its block ends, and undone when it fails."""
         async with self._engines.writing.begin() as conn:
+            yield conn
+
+    @contextlib.asynccontextmanager
+    async def jotting(self) -> AsyncIterator[AsyncConnection]:
+        """For one statement that writes and needs no transaction around it: it is done whole or not at all."""
+        async with self._engines.jotting.connect() as conn, conn.begin():
             yield conn
 
     async def has_tables(self) -> bool:

@@ -13,5 +13,6 @@ class Engines(NamedTuple):
     reading: AsyncEngine
     glancing: AsyncEngine
     writing: AsyncEngine
+    jotting: AsyncEngine
     probing: AsyncEngine
     """Makes a connection each time: whether the database answers is not whether the others are busy."""

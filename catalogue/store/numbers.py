@@ -12,12 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue.store.rows import MovementRow, WalletRow
 
-SQL = (
-    "INSERT INTO ledger (campus, no, posted_at) VALUES (:campus, :count, :now)"
-    " ON CONFLICT (campus) DO UPDATE SET no = ledger.no + excluded.no, posted_at ="
+GOING_ON = (
+    "ON CONFLICT (campus) DO UPDATE SET no = ledger.no + excluded.no, posted_at ="
     " CASE WHEN ledger.posted_at > excluded.posted_at THEN ledger.posted_at ELSE excluded.posted_at END"
     " RETURNING no, posted_at"
 )
+"""How the ledger's row is moved by so many numbers, dated never before the last one."""
+SQL = f"INSERT INTO ledger (campus, no, posted_at) VALUES (:campus, :count, :now) {GOING_ON}"  # noqa: S608 - own words
 CENTRAL = frozenset(("spend", "expiry", "refund"))
 """The kinds of movements that are the centre's own; each has a key, so that what happens once is posted once."""
 _TAKE = text(SQL)

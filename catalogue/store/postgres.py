@@ -82,6 +82,8 @@ _POST_FEW = text(
 class Postgres:
     """The production database."""
 
+    at_once = True
+
     def engines(self, url: URL, *, patient: bool = False) -> Engines:
         """One pool for all: PostgreSQL lets readers and writers be.
 
@@ -105,11 +107,13 @@ class Postgres:
             isolation_level="AUTOCOMMIT",
             connect_args={"command_timeout": STATEMENT_S_MAX},
         )
+        alone = engine.execution_options(isolation_level="AUTOCOMMIT")
         return Engines(
             probing=probing,
             reading=engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True),
-            glancing=engine.execution_options(isolation_level="AUTOCOMMIT"),
+            glancing=alone,
             writing=engine,
+            jotting=alone,
         )
 
     async def make_months(self, conn: AsyncConnection, wanted: Sequence[str]) -> list[str]:

@@ -44,13 +44,16 @@ _SET_WALLET = text(
 class Sqlite:
     """The embedded database."""
 
+    at_once = False
+
     def engines(self, url: URL, *, patient: bool = False) -> Engines:
         """A pool of readers, and a single connection that writes; both are always ``patient``."""
         del patient
         place = url.set(drivername="sqlite+aiosqlite")
         reading = _engine(place, READERS_MAX, "BEGIN", (*PRAGMAS, READ_ONLY))
         writing = _engine(place, 1, "BEGIN IMMEDIATE", PRAGMAS)
-        return Engines(reading=reading, glancing=reading, writing=writing, probing=_engine(place, 0, "BEGIN", PROBING))
+        probing = _engine(place, 0, "BEGIN", PROBING)
+        return Engines(reading=reading, glancing=reading, writing=writing, jotting=writing, probing=probing)
 
     async def make_months(self, conn: AsyncConnection, wanted: Sequence[str]) -> list[str]:
         """Nothing: one table holds all months."""

@@ -44,20 +44,33 @@ def listened(shop: Shop) -> Iterator[list[str]]:
         event.remove(engine, "before_cursor_execute", note)
 
 
-async def test_others_who_want_the_same_reward_wait_for_two_statements_and_the_commit(shop: Shop) -> None:
+def beginnings(asked: list[str]) -> list[str]:
+    return [" ".join(statement.split()[:3]) for statement in asked]
+
+
+async def test_what_a_stock_and_a_balance_alone_can_stop_is_granted_in_one_statement(shop: Shop) -> None:
     await shop.shelve(stock=5)
     await shop.give("ann", 100)
     with listened(shop) as asked:
         await shop.redeem()
-    begin = (
-        "SELECT tenant.",
+    assert beginnings(asked) == ["SELECT tenant.state AS", "WITH held AS"]
+
+
+async def test_others_wait_for_the_looks_at_limits_one_statement_and_the_commit(shop: Shop) -> None:
+    await shop.shelve(stock=5, in_all=[{"count": 5, "per": "day"}])
+    await shop.give("ann", 100)
+    with listened(shop) as asked:
+        await shop.redeem()
+    assert beginnings(asked) == [
+        "SELECT tenant.state AS",
+        "SELECT wallet.learner, wallet.currency,",
+        "SELECT redemption.campus, redemption.redemption,",
         "INSERT INTO redemption",
         "INSERT INTO step",
-        "SELECT wallet.",
-        "UPDATE offer",
-        "WITH newest",
-    )
-    assert [next(one for one in begin if statement.startswith(one)) for statement in asked] == list(begin)
+        "UPDATE offer SET",
+        "SELECT count(*) AS",
+        "WITH newest AS",
+    ]
 
 
 async def test_what_cannot_be_granted_is_refused_before_anybody_waits_for_it(shop: Shop) -> None:
@@ -67,7 +80,7 @@ async def test_what_cannot_be_granted_is_refused_before_anybody_waits_for_it(sho
     for reward in ("gone", "tea"):
         with listened(shop) as asked, pytest.raises(RefusedError):
             await shop.redeem(reward=reward)
-        assert not [statement for statement in asked if "offer SET" in statement]
+        assert not [statement for statement in asked if statement.startswith("UPDATE offer")]
 
 
 async def linked(shop: Shop, *names: str) -> None:
