@@ -179,14 +179,19 @@ def written(one: Campus) -> str:
 
 
 def _rule(one: Ruling) -> str:
-    award = ", ".join(f"{currency} = {amount}" for currency, amount in one.award.items())
+    money = {currency: amount for currency, amount in one.award.items() if not currency.startswith("badge:")}
+    award = ", ".join(f"{currency} = {amount}" for currency, amount in money.items())
     text = f'[[rule]]\nid = "{one.name}"\non = "lesson.completed"\naward = {{ {award} }}\n'
     text += f"once_per = {list(one.once)}\nfrequency = {one.frequency}\n{_limits(one.limits)}"
     text += f'group = "{one.group}"\n' if one.group else ""
     text += f'cooldown = "{one.cooldown}"\n' if one.cooldown else ""
     text += f"reverse_on = {list(one.undone_by)}\n" if one.undone_by else ""
     text += f'budget = "{one.budget.text}"\n' if one.budget is not None else ""
-    return text + ('review = "always"\n' if one.review else "")
+    text += "".join(f"badge = '{each.removeprefix('badge:')}'\n" for each in one.award if each not in money)
+    text += f"tags = {list(one.tags)}\n" if one.tags else ""
+    text += f"requires = {{ all_of = [{one.requires.table}] }}\n" if one.requires is not None else ""
+    adjust = f', adjust = {{ points = "{one.adjust[0]}..{one.adjust[1]}" }}' if one.adjust is not None else ""
+    return text + (f'review = {{ when = "always"{adjust} }}\n' if one.review else "")
 
 
 def _cap(one: Cap) -> str:

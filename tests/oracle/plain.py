@@ -13,6 +13,7 @@ from statistics import median
 from typing import NamedTuple
 
 from tests.oracle.days import Days, duration
+from tests.oracle.wishes import Wish
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,10 @@ class Brake:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
-    """One rule: what it pays, once per what and how often, what bounds it, what takes it back, and who looks at it."""
+    """One rule: what it pays, once per what and how often, what bounds it, what takes it back, and who looks at it.
+
+    ``adjust`` is how many points whoever looks may approve instead: the least and the most.
+    """
 
     name: str
     award: Mapping[str, int]
@@ -70,7 +74,10 @@ class Ruling:
     undone_by: Sequence[str] = ()
     budget: Bound | None = None
     review: bool = False
+    adjust: tuple[int, int] | None = None
     group: str = ""
+    tags: Sequence[str] = ()
+    requires: Wish | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +137,7 @@ class Waits(NamedTuple):
     rule: str
     act: Act
     scope: tuple[object, ...]
+    why: str = ""
 
     def shares(self, other: Waits) -> bool:
         """Whether both are of one learner's one scope."""
@@ -177,22 +185,31 @@ class Reader:
         if any(rule == ruling.name and undo.is_about(act) and undo.when > act.when for rule, undo in self.undone):
             return "undone"
         if not act.believed:
-            self.waiting.append(waits)
+            self.waiting.append(waits._replace(why="trust"))
             return "held trust"
         paid = dict(ruling.award)
-        refused = self._used_up(ruling, waits) or self._over(ruling, act, paid)
+        refused = self._lacking(ruling, act) or self._used_up(ruling, waits) or self._over(ruling, act, paid)
         return refused or self._earned(ruling, waits, paid)
+
+    def _lacking(self, ruling: Ruling, act: Act) -> str:
+        """Why what the rule requires is not there: here nothing is asked first."""
+        del ruling, act
+        return ""
 
     def _earned(self, ruling: Ruling, waits: Waits, paid: Mapping[str, int]) -> str:
         if braked := self._braked(ruling, waits.act, paid):
-            self.waiting.append(waits)
+            self.waiting.append(waits._replace(why="budget"))
             return f"held {braked}"
-        self.awards.append(Award(*waits, paid, held=ruling.review))
+        self.awards.append(Award(*waits[:3], paid, held=ruling.review))
         if ruling.review:
             return "held review"
+        self._close(ruling, waits)
+        return amounts(paid)
+
+    def _close(self, ruling: Ruling, waits: Waits) -> None:
+        """What waits in a scope that is used up can earn no more."""
         if self._taken(waits) >= ruling.frequency:
             self.waiting = [one for one in self.waiting if not one.shares(waits)]
-        return _amounts(paid)
 
     def _taken(self, place: Waits) -> int:
         return sum(place.shares(Waits(*one[:3])) for one in self._standing())
@@ -200,7 +217,7 @@ class Reader:
     def _used_up(self, ruling: Ruling, waits: Waits) -> str:
         """Scope and cooldown; what was taken back does not count for the one and counts for the other."""
         if self._taken(waits) >= ruling.frequency:
-            self.again.append(waits)
+            self.again += [waits] if waits not in self.again else []
             return "once_per" if ruling.frequency == 1 else "frequency"
         mine = [one.act for one in self.awards if (one.rule, one.act.who) == (ruling.name, waits.act.who)]
         if ruling.cooldown and any(abs(act.at - waits.act.at) < duration(ruling.cooldown) for act in mine):
@@ -218,12 +235,20 @@ class Reader:
         for bound in ruling.limits:
             if not self._fits(bound, mine, act.at, paid):
                 return f"limit {bound.text}"
+        if badge := next((currency for currency in paid if currency.startswith("badge:")), ""):
+            paid[badge] = min(paid[badge], int(not self._had(act.who, badge)))
+            if not any(paid.values()):
+                return "already has the badge"
         groups = {one.name: one.group for one in self.campus.rulings}
         for cap in self.campus.caps:
             past = [one for one in everything if cap.covers(groups[one.rule], one.act.source)]
             if cap.covers(ruling.group, act.source) and not self._fits(cap, past, act.at, paid):
                 return f"cap {cap.said}"
         return ""
+
+    def _had(self, who: str, badge: str) -> bool:
+        """Whether somebody has a badge, or it is kept for them."""
+        return any(one.act.who == who and one.paid.get(badge) for one in self._standing())
 
     def _braked(self, ruling: Ruling, act: Act, promised: Mapping[str, int]) -> str:
         """The budget or brake over everybody that holds the award."""
@@ -305,7 +330,7 @@ class Reader:
         closed = [one for one in closed if one.act.when <= undo.when]
         self.waiting = [one for one in self.waiting if one not in closed]
         self.awards = [_answered(one) if one in gone else one for one in self.awards if not (one.held and one in gone)]
-        told = [f"-{_amounts(award.paid, '-')}" for award in gone if not award.held]
+        told = [f"-{amounts(award.paid, '-')}" for award in gone if not award.held]
         if told:
             return told
         if len(gone) < len(mine):
@@ -318,5 +343,6 @@ def _answered(award: Award) -> Award:
     return award._replace(taken_back=True)
 
 
-def _amounts(paid: Mapping[str, int], sign: str = "") -> str:
+def amounts(paid: Mapping[str, int], sign: str = "") -> str:
+    """`10 points, 1 stars`."""
     return f", {sign}".join(f"{amount} {currency}" for currency, amount in paid.items() if amount)

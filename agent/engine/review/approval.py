@@ -23,7 +23,7 @@ def wants(decision: Decision, held_under: Rulebook, now: Rulebook, *, source: st
     """What must be read of the past to `approve` this held decision about an act of a source."""
     rows: set[UseKey] = set()
     totals: set[UseKey] = set()
-    if decision.uses:
+    if decision.scope:
         ask(_approved_places(decision, held_under, now, source), decision.learner, "", rows, totals)
         rows.update((act.form.meter, act.scope, decision.learner) for act in _acts_in(decision, held_under))
     key = (decision.rule_id, decision.learner, decision.scope)
@@ -69,7 +69,7 @@ def approve(
         reason = changed.reason if changed is not decision else ""
         decision = changed
     settled = replace(decision, outcome=Outcome.refused, hold=None, postings=(), uses=(), reserves=(), message="")
-    if not decision.uses:
+    if not decision.scope:
         return replace(settled, reason="no scope: the event lacks what the rule counts by")
     found = _approved_places(decision, held_under, now, source)
     notes: tuple[Use, ...] = ()
@@ -127,8 +127,8 @@ def _approved_places(decision: Decision, held_under: Rulebook, now: Rulebook, so
     """The rule's own quotas as they were promised, the shared ones as they are now."""
     at = decision.uses[0].at
     rule, payee = _promised(decision, held_under)
-    own = (once(rule.spec, names_in(decision.scope)).quota, *payee.own)
     pays = amounts_of(decision.postings)
+    own = (once(rule.spec, names_in(decision.scope)).quota, *(quota for quota in payee.own if quota.unit in pays))
     shared = tuple(quota for quota in now.shared(rule.spec.group) if quota.unit in pays)
     return (
         *places(own, at, held_under.calendar.moment(at), decision.scope, source),

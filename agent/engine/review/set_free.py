@@ -28,9 +28,17 @@ def blocked(
     return None
 
 
-def otherwise(decisions: Sequence[Decision]) -> list[Decision]:
-    """What is not refused again; what names another decision of the list names it at its new place."""
-    kept = [number for number, decision in enumerate(decisions, 1) if decision.outcome is not Outcome.refused]
+Refused = tuple[bytes, str, str, str]
+"""Of a refusal: the event's id, the rule, the role, and the reason."""
+
+
+def otherwise(decisions: Sequence[Decision], before: Collection[Refused]) -> list[Decision]:
+    """What is not refused again as ``before``; what names another decision of the list names it at its new place.
+
+    What is refused for another reason now says so: by that it is found when this one falls, and an undo finds what was
+    done again.
+    """
+    kept = [number for number, one in enumerate(decisions, 1) if _refused(one) not in before]
     place = {number: new for new, number in enumerate(kept, 1)}
     found = []
     for number in kept:
@@ -41,3 +49,7 @@ def otherwise(decisions: Sequence[Decision]) -> list[Decision]:
             award = replace(award, number=place[award.number])
         found.append(replace(decision, supersedes=supersedes, reverses=award))
     return found
+
+
+def _refused(one: Decision) -> Refused | None:
+    return (one.event_id, one.rule_id, one.role, one.reason) if one.outcome is Outcome.refused else None

@@ -107,7 +107,8 @@ def _set_free(held: Decision, teller: Teller) -> list[Decision]:
             about = (teller.events[one.event_id], one.rule_id, one.role, one.reason)
             verdict = set_free.blocked(*about, rulebook=teller.rulebook, freed=freed)
             verdicts += [verdict] if verdict is not None else []
-    return set_free.otherwise(teller.book(verdicts))
+    before = {(one.event_id, one.rule_id, one.role, one.reason) for one in last.values()}
+    return set_free.otherwise(teller.book(verdicts), before)
 
 
 def _held(ruling: Ruling, told: Sequence[Sequence[Decision]]) -> Decision:

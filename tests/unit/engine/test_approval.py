@@ -8,6 +8,8 @@ from agent.engine.rules import Rulebook
 from agent.model import Decision, Event, Outcome, Trust, Use
 from tests.rule_stories import at, decide, event, rule, rulebook
 
+UNDONE_IN_SEM1 = 'once_per = "sem1"\nreverse_on = "lesson.uncompleted"'
+
 
 def held(rules: Rulebook, one: Event | None = None) -> Decision:
     (decision,) = decide(rules, [one or event(level=Trust.unverified)])
@@ -62,6 +64,14 @@ def test_an_approval_is_above_the_budget_and_counts_in_it() -> None:
 def test_an_approval_of_what_lacks_its_scope_is_refused() -> None:
     rules = rulebook(rule())
     promise = held(rules, event(lesson=None, level=Trust.unverified))
+    assert approval.wants(promise, rules, rules).rows == frozenset()
+    refused = approval.approve(promise, rules, rules, booking.State.load((), {}))
+    assert refused.reason == "no scope: the event lacks what the rule counts by"
+
+
+def test_an_approval_of_what_lacks_its_scope_is_refused_of_what_can_be_undone_too() -> None:
+    rules = rulebook("[period.sem1]\nfrom = 2026-10-01\nuntil = 2026-10-31\n" + rule(more=UNDONE_IN_SEM1))
+    promise = held(rules, event(level=Trust.unverified))
     assert approval.wants(promise, rules, rules).rows == frozenset()
     refused = approval.approve(promise, rules, rules, booking.State.load((), {}))
     assert refused.reason == "no scope: the event lacks what the rule counts by"

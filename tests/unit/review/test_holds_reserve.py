@@ -111,8 +111,7 @@ async def test_what_a_rejected_hold_had_blocked_is_decided_again_oldest_first(tm
         assert agent.balances() == {"35": 10, "36": 10}
         paid = "SELECT e.occurred_at FROM entry n JOIN event e USING (event_no) ORDER BY n.seq DESC LIMIT 1"
         assert rows(tmp_path, paid) == [(act(2).occurred_at,)]
-        # The one that is refused again says nothing a second time.
-        assert len(agent.reasons()) == 3
+        assert agent.reasons()[3:] == ["limit 1/day"], "the other is refused for another reason now"
         assert await desk(agent).reject(decisions=[1], by="B. Desk", reason="not hers") == [
             {
                 "decision": 1,
@@ -130,6 +129,29 @@ async def test_what_a_rejection_frees_of_a_reviewed_rule_is_held_in_its_place(tm
         assert open_holds(agent) == [3]
         assert (await desk(agent).approve(decisions=[3], by="B. Desk"))[0]["outcome"] == "awarded"
         assert agent.balances() == {"35": 10}
+
+
+async def test_what_is_refused_again_because_it_was_done_twice_is_known_to_a_late_undo_between_the_two(
+    tmp_path: Path,
+) -> None:
+    rules = rule(more=REVIEW + 'limit = "1/day"\nreverse_on = "lesson.uncompleted"')
+    async with running(tmp_path, HEAD + rules) as agent:
+        await agent.take(act(1, lesson="1"), act(2, lesson="2"), act(4, lesson="2"))
+        assert agent.reasons() == ["review always", "limit 1/day", "limit 1/day"]
+        await desk(agent).reject(decisions=[1], by="B. Desk", reason="no")
+        assert agent.reasons()[3:] == ["review always", "once_per lesson"]
+        await agent.take(act(3, lesson="2", kind="lesson.uncompleted"))
+        assert agent.reasons()[5:] == ["done again since"]
+        assert open_holds(agent) == [4]
+
+
+async def test_what_a_limit_had_cut_to_nothing_in_one_currency_is_approved_in_the_other(tmp_path: Path) -> None:
+    both = 'limit = { of = "10 points/day", over = "trim" }'
+    rules = "[currency.stars]\n" + rule(award="{ points = 10, stars = 1 }", more=REVIEW + both)
+    async with running(tmp_path, HEAD + rules) as agent:
+        await agent.take(act(1), act(2))
+        told = await desk(agent).approve(decisions=open_holds(agent), by="B. Desk")
+        assert [one["postings"] for one in told] == [{"points": 10, "stars": 1}, {"stars": 1}]
 
 
 async def test_a_badge_for_awards_waits_until_the_award_is_approved(tmp_path: Path) -> None:
