@@ -68,4 +68,4 @@ async def test_what_people_decide_comes_to_what_a_plain_reading_says(seed: int, 
                 both.reader.change(campus)
             else:
                 await both.settle(chance)
-            both.agree()
+            assert both.found() == both.read()
