@@ -27,6 +27,8 @@ BALANCE_MAX = 10**18
 
 TAKES_BACK = "it takes back an entry that is set aside"
 """Why a reversal of what moved nothing moves nothing."""
+TAKEN_BACK = "what it takes back was taken back already"
+"""Why a second reversal moves nothing."""
 
 _KINDS = frozenset(("award", "reversal", "adjustment"))
 _ENTRY_ID = re.compile(r"([1-9][0-9]{0,18})-([1-9][0-9]{0,18})")
@@ -57,7 +59,7 @@ class Sifted:
         return {move.about for _, move in self.moves if _takes_back(move)}
 
     def reversed(self) -> set[WalletKey]:
-        """Those whose lots must be known, because part of what is taken back may be nobody's to pay."""
+        """Those whose lots must be known: some of it may be nobody's to pay, or taken back already."""
         return {move.key for _, move in self.moves if may_waive(move)}
 
 
@@ -168,7 +170,7 @@ class Judge:
                 at,
                 f"{agent}/{reverses}" if reverses else "",
                 self._author.terms.ends_at(change, seq, at) if amount > 0 else None,
-                change.overdraw == "owe",
+                self._author.terms.is_owed(change, seq),
                 fields["rule"],
                 fields["source"],
                 0,
@@ -212,6 +214,8 @@ def post(batch: Batch, sifted: Sifted, known: Known) -> Posting:
         key = move[:2]
         after = running[key] + move.amount
         why = "" if -BALANCE_MAX <= after <= BALANCE_MAX else f"the wallet would go beyond {BALANCE_MAX}"
+        if not why and key in folding and is_taken_back(folding[key], move):
+            why = TAKEN_BACK
         if gate is not None:
             why = gate.stops(move, why)
         if why:
@@ -254,8 +258,14 @@ class _Gate:
 
 
 def may_waive(move: Move) -> bool:
-    """Whether what a move takes may be nobody's to pay: a reversal, or by hand where nothing is owed."""
-    return move.amount < 0 and (move.kind == "reversal" or not move.owe)
+    """Whether some of a move may be nobody's to pay, or be paid already: a reversal, or by hand where none is owed."""
+    return move.kind == "reversal" or (move.amount < 0 and not move.owe)
+
+
+def is_taken_back(account: Account, move: Move) -> bool:
+    """Whether a move takes back what was taken back from its account before."""
+    left = account.answerable(move.about) if move.kind == "reversal" else None
+    return left is not None and abs(move.amount) > left
 
 
 def _unnameable(learner: str, currency: str, rule: str, source: str) -> str:

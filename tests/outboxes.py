@@ -87,12 +87,16 @@ async def delivering(
     campus: str = CAMPUS,
     sites: Sequence[str] = (),
     lock: Lock | None = None,
+    beside: Writer | None = None,
 ) -> AsyncIterator[Delivering]:
-    """An outbox over the ledger in ``directory``; with a ``token`` it gets a key and enrols first."""
+    """An outbox over the ledger in ``directory``; with a ``token`` it gets a key and enrols first.
+
+    ``beside`` is who writes that ledger already.
+    """
     clock = clock or SystemClock()
     key_file = directory / "agent.ed25519"
     client = Client(Place(url=url), key_file=key_file, clock=clock)
-    writer = await Writer.open(directory)
+    writer = beside or await Writer.open(directory)
     outbox = Outbox(
         writer=writer,
         data_dir=directory,
@@ -114,4 +118,5 @@ async def delivering(
     finally:
         await feed.close()
         await outbox.close()
-        await writer.close()
+        if beside is None:
+            await writer.close()

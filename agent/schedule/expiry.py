@@ -84,12 +84,12 @@ class Expiry:
         while await self._writer.run(expiring.list_new):
             pass
         now = self._clock.now()
+        for name, gone in (await self._over(now)).items():  # first: what is over is not told as near
+            if gone.lots:
+                log.info("lots_expired", currency=name, amount=gone.amount, learners=len(gone.people))
         for name, currency in self._pipeline.rulebook.currencies.items():
             if currency.notice and (soon := await self._near(name, now + currency.notice, now)).lots:
                 log.info("expiry_near", currency=name, amount=soon.amount, learners=len(soon.people))
-        for name, gone in (await self._over(now)).items():
-            if gone.lots:
-                log.info("lots_expired", currency=name, amount=gone.amount, learners=len(gone.people))
 
     async def _near(self, currency: str, at: int, now: int) -> Passed:
         soon = Passed()

@@ -139,6 +139,8 @@ async def accept(
         raise CatalogueError(f"entry {seq} of {name}: the wallet would go beyond {BALANCE_MAX}", hint="it stays aside")
     if ingest.may_waive(judged):
         account = (await book.accounts(conn, campus, held)).get(judged.key) or Account()
+        if ingest.is_taken_back(account, judged):
+            raise CatalogueError(f"entry {seq} of {name}: {ingest.TAKEN_BACK}, by another", hint="it stays aside")
         judged = judged._replace(waived=account.move(as_movement(judged)))
     await badges.follow(conn, campus, name, [judged])
     no = await book.post(store, conn, campus, [judged], held, now=now)

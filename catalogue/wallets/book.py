@@ -134,14 +134,13 @@ async def spending(
 
 
 async def refunding(store: Store, conn: AsyncConnection, campus: str, backs: Sequence[Back], *, now: int) -> Prepared:
-    """Hold wallets and get ready to give back into them.
+    """Hold wallets and get ready to give back into them; what is over goes before: only what comes back lives longer.
 
     Raises:
         OverspentError: more than was spent and not given back yet.
     """
-    held = await hold(store, conn, campus, [back.key for back in backs])
-    known = await accounts(conn, campus, held)
-    made: list[Move] = []
+    found = await hold(store, conn, campus, [back.key for back in backs])
+    made, held, known = await opened(conn, campus, found, now)
     for key, amount, ref, about in backs:
         account = known.setdefault(key, Account())
         move = Move(*key, "refund", amount, ref, now, about=about)

@@ -154,6 +154,15 @@ async def test_a_lot_that_was_told_is_not_told_again_with_the_next(tmp_path: Pat
         assert (told, [one["amount"] for one in logs]) == ([[10], [], [10]], [10])
 
 
+async def test_what_is_over_already_is_not_told_as_near(tmp_path: Path) -> None:
+    async with agent(tmp_path, rules(more='notice = "14d"')) as (here, expiry, clock):
+        clock.at += 31 * DAY
+        await here.take(event(lesson="1").seen, event(lesson="2", when="2026-09-20T09:00:00").seen)
+        with structlog.testing.capture_logs() as told:
+            await expiry.look()
+        assert [(one["event"], one["amount"]) for one in told] == [("lots_expired", 10), ("expiry_near", 10)]
+
+
 async def test_with_a_catalogue_nothing_expires_here(tmp_path: Path) -> None:
     async with agent(tmp_path, rules(), active=False) as (here, expiry, clock):
         await here.take(event().seen)

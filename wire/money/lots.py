@@ -41,16 +41,25 @@ class Lot:
     """One credit: ``left`` of its ``amount``. ``expires_at`` None is never.
 
     ``waived`` is what was spent of it, was taken back and is not owed: a refund of that spend gives nothing of it.
+    ``reversed`` is how much of its amount was taken back.
     """
 
-    __slots__ = ("amount", "expired", "expires_at", "left", "order", "ref", "waived")
+    __slots__ = ("amount", "expired", "expires_at", "left", "order", "ref", "reversed", "waived")
 
     def __init__(self, ref: str, amount: int, expires_at: int | None, order: int) -> None:
         self.ref = ref
         self.amount = amount
         self.expires_at = expires_at
         self.order = order
-        self.left = self.expired = self.waived = 0
+        self.left = self.expired = self.waived = self.reversed = 0
+
+
+class Taken(NamedTuple):
+    """What was taken by hand, how much of it nobody paid, and how much was given back since."""
+
+    amount: int
+    waived: int
+    given_back: int = 0
 
 
 class Account:
@@ -65,21 +74,28 @@ class Account:
         self._waived = 0
         self._lots: dict[str, Lot] = {}
         self._spends: dict[str, list[tuple[str, int]]] = {}
+        self._taken: dict[str, Taken] = {}
 
     def dump(self) -> list[Any]:
         """All that was folded, for JSON: `load` goes on from there as if it had folded it itself."""
-        lots = [[one.ref, one.amount, one.expires_at, one.left, one.expired, one.waived] for one in self._lots.values()]
-        return [self.debt, self._waived, lots, [[ref, parts] for ref, parts in self._spends.items() if parts]]
+        lots = [
+            [one.ref, one.amount, one.expires_at, one.left, one.expired, one.waived, one.reversed]
+            for one in self._lots.values()
+        ]
+        spends = [[ref, parts] for ref, parts in self._spends.items() if parts]
+        return [self.debt, self._waived, lots, spends, [[ref, *taken] for ref, taken in self._taken.items()]]
 
     @classmethod
     def load(cls, dumped: list[Any]) -> Self:
-        """What `dump` gave."""
+        """What `dump` gave; an older one does not know what was taken back already."""
         account = cls()
-        account.debt, account._waived, lots, spends = dumped
-        for ref, amount, expires_at, left, expired, waived in lots:
+        account.debt, account._waived, lots, spends, *taken = dumped
+        for ref, amount, expires_at, left, expired, waived, *more in lots:
             lot = account._lots[ref] = Lot(ref, amount, expires_at, order=len(account._lots))
             lot.left, lot.expired, lot.waived = left, expired, waived
+            lot.reversed = more[0] if more else 0
         account._spends = {ref: [(name, part) for name, part in parts] for ref, parts in spends}
+        account._taken = {ref: Taken(*one) for ref, *one in (taken[0] if taken else ())}
         return account
 
     @property
@@ -117,16 +133,27 @@ class Account:
                 self.spend(ref, -amount)
             case "refund":
                 self.refund(about, amount, at=at, waived=waived)
+            case "reversal" if amount > 0:
+                self.credit(ref, amount - self._unpaid(about, amount, waived), expires_at)
             case _ if amount > 0:
                 self.credit(ref, amount, expires_at)
             case "reversal":
                 self.reverse(about, -amount, owe=owe)
             case _:
                 self.take(-amount, owe=owe)
+                self._taken[ref] = Taken(-amount, self._waived - before)
         return self._waived - before
 
+    def answerable(self, ref: str) -> int | None:
+        """How much of a credit, or of what was taken by hand, was not taken back yet; None of what is not known."""
+        if (lot := self._lots.get(ref)) is not None:
+            return lot.amount - lot.reversed
+        if (taken := self._taken.get(ref)) is not None:
+            return taken.amount - taken.given_back
+        return None
+
     def credit(self, ref: str, amount: int, expires_at: int | None) -> None:
-        """Open a lot; what is owed is repaid from it first. ``amount`` is above zero."""
+        """Open a lot; what is owed is repaid from it first."""
         lot = Lot(ref, amount, expires_at, order=len(self._lots))
         self._lots[ref] = lot
         self._give(lot, amount)
@@ -148,6 +175,7 @@ class Account:
         if lot is None:
             self.take(amount, owe=owe)
             return
+        lot.reversed += amount
         found = min(lot.left, amount)
         lot.left -= found
         gone = min(lot.expired, amount - found)
@@ -213,6 +241,17 @@ class Account:
     def due(self, now: int) -> Iterator[Lot]:
         """The lots whose time is over and that still hold something."""
         return (lot for lot in self._in_order() if lot.expires_at is not None and lot.expires_at <= now)
+
+    def _unpaid(self, ref: str, amount: int, waived: int | None) -> int:
+        """How much less than ``amount`` is given back of what was taken by hand, because nobody had paid it.
+
+        One that is booked was less by -``waived``.
+        """
+        taken = self._taken.get(ref, Taken(amount, 0))
+        less = min(taken.waived, amount) if waived is None else -waived
+        self._taken[ref] = Taken(taken.amount, taken.waived - less, taken.given_back + amount)
+        self._waived -= less
+        return less
 
     def _waive(self, lot: Lot, amount: int) -> None:
         lot.waived += amount

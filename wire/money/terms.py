@@ -65,6 +65,8 @@ class Level(NamedTuple):
 class Terms:
     """All of it. ``lots`` are the ends of lots that keep the terms of another entry, by seq (None: never).
 
+    A merge of accounts lists both: the entry that takes a lot from one account, and that which gives it to the other.
+
     ``tiers`` are None where nothing is said of them: what was said before holds.
     """
 
@@ -86,6 +88,10 @@ class Terms:
         if seq in self.lots:
             return self.lots[seq]
         return None if change.expires_after is None else occurred_at + change.expires_after
+
+    def is_owed(self, change: Change, seq: int) -> bool:
+        """Whether what the entry ``seq`` takes, and is not there, is owed: always where a merge only moves it."""
+        return change.overdraw == "owe" or seq in self.lots
 
 
 def in_force(changes: Sequence[Change], seq: int) -> Change:

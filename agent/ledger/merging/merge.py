@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiosqlite
 import orjson
@@ -99,12 +99,11 @@ async def given_over(connection: aiosqlite.Connection, recorder: Recorder, merge
         owner = target if change.of_into else source
         about = events.get(change.paid.event_no or 0)
         made = _Made(merge, change, owner, target, generations)
-        seqs = await (
+        pairs = await (
             made.by_hand(connection, recorder) if about is None else made.decided(connection, recorder, about)
         )
-        if change.verb == "moved":
-            await _same_terms(connection, made.given(), seqs)
-            await _expired_too(connection, made.given(), seqs, expired, target, merge.now)
+        await _same_terms(connection, pairs)
+        await _expired_too(connection, pairs, expired, target, merge.now)
     for use in plan.sets:
         await connection.execute(
             _SETS, (use.bucket, target.person_no, use.slot, use.at, use.amount, use.seq, use.meter)
@@ -118,6 +117,14 @@ async def alias(connection: aiosqlite.Connection, source: str, target: str, *, b
     await connection.execute("DELETE FROM link_held WHERE site = ? AND lms_user = ?", account)
     # Whose account it is now belongs to what a lost disk would lose: the sealed copy is made anew.
     await connection.execute("UPDATE person SET kept_under = '' WHERE site = ? AND lms_user = ?", into)
+
+
+class _Pair(NamedTuple):
+    """An entry that was answered at FROM, and the seqs of the answer and of what INTO got instead."""
+
+    entry: Mapping[str, Any]
+    answer: int
+    gift: int
 
 
 class _Made:
@@ -138,8 +145,8 @@ class _Made:
 
     async def decided(
         self, connection: aiosqlite.Connection, recorder: Recorder, about: tuple[int, Event]
-    ) -> list[int]:
-        """As decisions about the event that earned it; the seqs of what INTO got."""
+    ) -> list[_Pair]:
+        """As decisions about the event that earned it; what was given over."""
         event_no, event = about
         decisions = [self._answer(event)]
         if self._change.verb == "moved":
@@ -152,9 +159,16 @@ class _Made:
             version_no=self._merge.version[1],
             now=self._merge.now,
         )
+        if self._change.verb != "moved":
+            return []
         ((newest,),) = await connection.execute_fetchall("SELECT max(seq) FROM entry")
-        count = len(self.given()) if self._change.verb == "moved" else 0
-        return list(range(newest - count + 1, newest + 1))
+        first_gift = newest - len(self.given()) + 1
+        first_answer = first_gift - len(self._change.paid.entries)
+        return self._pairs(range(first_answer, first_gift), range(first_gift, newest + 1))
+
+    def _pairs(self, answers: Iterable[int], gifts: Iterable[int]) -> list[_Pair]:
+        answered = {one["entry_id"]: seq for one, seq in zip(self._change.paid.entries, answers, strict=True)}
+        return [_Pair(one, answered[one["entry_id"]], seq) for one, seq in zip(self.given(), gifts, strict=True)]
 
     def _reason(self) -> str:
         why = f" ({self._change.why})" if self._change.why else ""
@@ -233,12 +247,12 @@ class _Made:
             uses=uses,
         )
 
-    async def by_hand(self, connection: aiosqlite.Connection, recorder: Recorder) -> list[int]:
+    async def by_hand(self, connection: aiosqlite.Connection, recorder: Recorder) -> list[_Pair]:
         """Of what no event earned: the same entries as corrections by hand make."""
         paid = self._change.paid
         answers = [self._moved(one, self._owner, "reversal", -one["amount"], one["entry_id"]) for one in paid.entries]
         gifts = [self._moved(one, self._target, paid.kind, one["amount"], "") for one in self.given()]
-        await recorder.append(connection, answers, self._merge.now)
+        answered = await recorder.append(connection, answers, self._merge.now)
         await connection.execute("UPDATE quota_use SET freed = 1 WHERE seq = ?", (paid.marker,))
         if self._change.verb != "moved":
             return []
@@ -255,7 +269,7 @@ class _Made:
         ]
         people = {self._target.learner: self._target}
         await recorder.write_uses(connection, [(use, seqs[0]) for use in uses], people)
-        return seqs
+        return self._pairs(answered, seqs)
 
     def _moved(self, one: Mapping[str, Any], who: Person, kind: Any, amount: int, reverses: str) -> Movement:
         return Movement(
@@ -288,33 +302,30 @@ async def events_of(connection: aiosqlite.Connection, event_nos: Iterable[int | 
     }
 
 
-async def _same_terms(
-    connection: aiosqlite.Connection, given: Sequence[Mapping[str, Any]], seqs: Sequence[int]
-) -> None:
-    """What is given lives as long as what it stands for: a change of the terms is for new lots only."""
+async def _same_terms(connection: aiosqlite.Connection, pairs: Iterable[_Pair]) -> None:
+    """What is given lives as long as what it stands for: a change of the terms is for new lots only.
+
+    The answer is listed too: what had been spent of the lot is owed there, because all of it is there again at INTO.
+    """
     await connection.executemany(
         "INSERT INTO lot_moved SELECT ?, coalesce((SELECT of_seq FROM lot_moved WHERE seq = e.seq), e.seq)"
         " FROM entry e WHERE e.seq = ?",
-        [(seq, int(one["entry_id"].partition("-")[2])) for one, seq in zip(given, seqs, strict=True)],
+        [(seq, int(one.entry["entry_id"].partition("-")[2])) for one in pairs for seq in (one.answer, one.gift)],
     )
 
 
 async def _expired_too(
-    connection: aiosqlite.Connection,
-    given: Sequence[Mapping[str, Any]],
-    seqs: Sequence[int],
-    expired: Mapping[str, int],
-    target: Person,
-    now: int,
+    connection: aiosqlite.Connection, pairs: Iterable[_Pair], expired: Mapping[str, int], target: Person, now: int
 ) -> None:
     """What had expired does not come back with the account."""
-    for one, seq in zip(given, seqs, strict=True):
-        if gone := expired.get(one["entry_id"]):
+    for one in pairs:
+        if gone := expired.get(one.entry["entry_id"]):
             rows = await connection.execute_fetchall(
-                "SELECT CAST(body AS TEXT) ->> 'entry_id' FROM entry WHERE seq = ?", (seq,)
+                "SELECT CAST(body AS TEXT) ->> 'entry_id' FROM entry WHERE seq = ?", (one.gift,)
             )
             ((entry_id,),) = rows
-            await connection.execute(_EXPIRY, (seq, target.person_no, one["currency"], -gone, entry_id, now, now))
+            about = (one.gift, target.person_no, one.entry["currency"], -gone, entry_id, now, now)
+            await connection.execute(_EXPIRY, about)
 
 
 async def _holds(connection: aiosqlite.Connection, merge: Merge, slots: Mapping[tuple[str, str], int]) -> None:

@@ -23,17 +23,17 @@ _ENTRIES = """
 SELECT e.person_no, coalesce(r.accepted_after, e.seq), coalesce(r.accepted_no, 0) AS no,
        CAST(e.body AS TEXT) ->> 'kind', CAST(e.body AS TEXT) ->> 'amount',
        CAST(e.body AS TEXT) ->> 'entry_id', CAST(e.body AS TEXT) ->> 'reverses',
-       CAST(e.body AS TEXT) ->> 'occurred_at', coalesce(m.of_seq, e.seq)
+       CAST(e.body AS TEXT) ->> 'occurred_at', coalesce(m.of_seq, e.seq), m.seq IS NOT NULL
 FROM entry e LEFT JOIN lot_moved m ON m.seq = e.seq
 LEFT JOIN rejected_entry r ON r.reader = 'catalogue' AND r.seq = e.seq
 WHERE e.person_no IN (SELECT value FROM json_each(:people)) AND CAST(e.body AS TEXT) ->> 'currency' = :currency
   AND (r.seq IS NULL OR r.accepted_no IS NOT NULL)
 UNION ALL
-SELECT person_no, after_seq, no, kind, amount, CAST(no AS TEXT), of, occurred_at, after_seq
+SELECT person_no, after_seq, no, kind, amount, CAST(no AS TEXT), of, occurred_at, after_seq, 0
 FROM statement WHERE person_no IN (SELECT value FROM json_each(:people)) AND currency = :currency
   AND (SELECT at FROM centre_stand) = 0
 UNION ALL
-SELECT p.person_no, l.after_seq, l.no, l.kind, l.amount, l.ref, l.about, l.occurred_at, l.after_seq
+SELECT p.person_no, l.after_seq, l.no, l.kind, l.amount, l.ref, l.about, l.occurred_at, l.after_seq, 0
 FROM json_each(:people) w JOIN person p ON p.person_no = w.value
 JOIN centre_live l ON l.pseudonym = p.pseudonym AND l.currency = :currency
 WHERE l.kind NOT IN ('accepted', 'waiver')
@@ -71,9 +71,9 @@ def ends_at(terms: Sequence[Terms], seq: int, occurred_at: int) -> int | None:
 def folded(rows: Iterable[tuple[Any, ...]], terms: Sequence[Terms]) -> dict[int, Account]:
     """Accounts by person, from the rows of entries and statement of one currency in order."""
     accounts: defaultdict[int, Account] = defaultdict(Account)
-    for person_no, _, _, kind, amount, ref, of, at, under_seq in rows:
+    for person_no, _, _, kind, amount, ref, of, at, under_seq, moved in rows:
         under = in_force(terms, under_seq)
-        owe = under is None or under.overdraw == "owe"
+        owe = moved or under is None or under.overdraw == "owe"
         accounts[person_no].move(Movement(kind, amount, ref, of, at, ends_at(terms, under_seq, at), owe))
     return dict(accounts)
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import aiosqlite
 import pytest
 
 from agent.clock import SystemClock
-from agent.ledger.money import told
+from agent.ledger import file
+from agent.ledger.money import accounts, told
 from agent.outbox.client import Client, Place
 from agent.outbox.enrol import Wish, enrol
 from agent.outbox.key_file import new_key
 from agent.outbox.sync import Outbox
+from agent.recognition.following import Following
+from agent.recognition.merging import Merging
 from agent.schedule.expiry import Expiry
 from catalogue import books
 from catalogue.errors import CatalogueError
@@ -22,6 +26,8 @@ from catalogue.rewards.model import Gate
 from catalogue.wallets import currencies
 from tests.contract.catalogues import RealCatalogue, running_catalogue
 from tests.fakes import ManualClock
+from tests.integration.statement import centre
+from tests.outboxes import delivering
 from tests.pipelines import running
 from tests.rule_stories import ZONE, event, rule
 from tests.wire_builders import CAMPUS
@@ -99,6 +105,34 @@ async def test_rewards_for_a_tier_are_gated_by_what_the_campuss_own_rules_say_of
             known = await shelf.labels(conn, CAMPUS)
         assert known["tier", "gold"].gate == Gate(earned={"points": 500}), "the rules no longer name it"
         assert ("tier", "etoile-du-nord") not in known
+
+
+@pytest.mark.parametrize("overdraw", ["owe", "forgive"])
+async def test_what_was_spent_before_a_merge_is_spent_after_it_too(overdraw: str, tmp_path: Path) -> None:
+    text = f'schema = 1\ntimezone = "{ZONE}"\n{rule()}[currency.points]\noverdraw = "{overdraw}"\n'
+    data = tmp_path / "agent"
+    data.mkdir()
+    async with (
+        running_catalogue(tmp_path, f"sqlite:///{tmp_path}/books.db") as real,
+        running(data, text) as here,
+        delivering(data, real.url, await real.add_tenant(CAMPUS), beside=here.writer) as ways,
+    ):
+        await Expiry(here.writer, here.pipeline, ManualClock(ACT), active=False).adopt()
+        await here.take(event(who="ben").seen)
+        assert await ways.drain()
+        ((ben, _),) = await real.wallets(CAMPUS)
+        await centre.spend(real, ben, 6, "spend:r1")
+        following = Following(here.pipeline, here.recorder)
+        merging = Merging(here.writer, here.recorder, here.pipeline, following, ManualClock(ACT))
+        await merging.merge(source="moodle:ben", target="moodle:ann", reason="one person", by="B. Desk")
+        assert await ways.drain()
+        assert await ways.hear()
+        wallets = {name: balance for (name, _), balance in (await real.wallets(CAMPUS)).items()}
+        assert (wallets.pop(ben), *wallets.values()) == (-6, 10)
+        with contextlib.closing(file.open_for_reading(data)) as connection:
+            held = [accounts.held(connection, f"moodle:{who}", "points") for who in ("ben", "ann")]
+        assert [(one.balance, one.account and one.account.debt) for one in held] == [(-6, 6), (10, 0)]
+        assert await real.faults() == []
 
 
 async def test_a_lot_that_a_merge_moved_is_told_with_its_own_end(tmp_path: Path) -> None:

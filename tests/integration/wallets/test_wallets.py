@@ -8,12 +8,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from catalogue.errors import CatalogueError
+from catalogue.ingest import TAKEN_BACK
+from catalogue.proof import rejected
 from catalogue.wallets import audit, currencies
 from catalogue.wallets.book import InsufficientError, OverspentError
 from tests.integration.wallets.bank import ANN, DAY, NOW, Bank, terms
-from tests.wire_builders import CAMPUS
+from tests.wire_builders import CAMPUS, an_entry
 from wire.money.lots import GRACE_S
-from wire.money.terms import Change, Currency, Level, Terms
+from wire.money.terms import FIELD, Change, Currency, Level, Terms, encode
 
 
 async def test_an_award_is_a_lot_that_lives_by_the_terms_it_came_with(bank: Bank) -> None:
@@ -100,6 +103,44 @@ async def test_a_refund_goes_back_into_its_lot_and_one_that_is_over_lives_fourte
     with pytest.raises(OverspentError):
         await bank.refund(1, ref="again")
     assert (await bank.balance(), await bank.faults()) == (0, [])
+
+
+async def test_a_refund_lets_go_of_what_is_over_in_its_lot_before_the_lot_lives_longer(bank: Bank) -> None:
+    (lot,) = await bank.award(10)
+    await bank.spend(4)
+    back = NOW + 40 * DAY
+    await bank.refund(4, at=back)
+    assert await bank.lots() == [(lot, 4, back + GRACE_S)]
+    assert (await bank.history())[2:] == [("expiry", -6, 0), ("refund", 4, 0)]
+    assert await bank.faults() == []
+
+
+async def test_what_was_taken_back_is_not_taken_back_again(bank: Bank) -> None:
+    (lot,) = await bank.award(10)
+    (taken,) = await bank.award(-3, kind="adjustment")
+    await bank.reverse(lot, 10)
+    await bank.reverse(taken, -3)
+    assert await bank.balance() == 0
+    for again, amount in ((lot, -10), (taken, 3)):
+        body = an_entry(bank.hand.seq + 1, amount=amount, learner=ANN, kind="reversal",
+                        reverses=again.partition("/")[2])  # fmt: skip
+        refused = await bank.hand.deliver([body], extra={FIELD: encode(terms())})
+        assert [one.reason for one in refused.rejected] == [TAKEN_BACK]
+        async with bank.store.writing() as conn:
+            with pytest.raises(CatalogueError, match="taken back already"):
+                await rejected.accept(
+                    bank.store, conn, CAMPUS, bank.hand.agent, bank.hand.seq, by="b", reason="r", now=NOW
+                )
+    assert (await bank.balance(), await bank.faults()) == (0, [])
+
+
+async def test_what_was_taken_by_hand_and_nobody_owed_is_not_given_back(bank: Bank) -> None:
+    said = terms(overdraw="forgive")
+    await bank.award(4, said=said)
+    (taken,) = await bank.award(-10, said=said, kind="adjustment")
+    assert await bank.balance() == 0
+    await bank.reverse(taken, -10, said)
+    assert (await bank.balance(), await bank.faults()) == (4, [])
 
 
 @pytest.mark.parametrize(("overdraw", "balance", "after"), [("owe", -10, 5), ("forgive", 0, 15)])
