@@ -76,6 +76,15 @@ class Earned(NamedTuple):
     ends: int | None
 
 
+class Shown(NamedTuple):
+    """What somebody has: the balance, (what is left, when it is over) of each lot, and what is owed."""
+
+    who: str
+    balance: int
+    lots: list[tuple[int, int | None]]
+    owed: int
+
+
 @dataclass
 class Story:
     """An agent, with or without a catalogue, and beside it the reading."""
@@ -286,31 +295,36 @@ class Story:
         self.waiting.clear()
         assert await self.ways.feed.drain(limit_s=LIMIT_S)
 
-    async def agree(self) -> None:
-        """Both ends show what the reading says."""
+    async def settled(self) -> tuple[list[Shown], list[Shown]]:
+        """What each end shows in the end, and what the reading says of it; nothing else is wrong with either."""
         await self.sync()
         await self.look()
         if self.ways is not None:
             assert await self.ways.feed.drain(limit_s=LIMIT_S)
-        for who, pocket in self.pockets.items():
-            with contextlib.closing(file.open_for_reading(self.here.data_dir)) as connection:
-                held = accounts.held(connection, f"moodle:{who}", "points")
-            assert held.account is not None
-            seen = [(lot.left, lot.expires_at) for lot in held.account.lots]
-            assert (who, held.balance, seen, held.account.debt) == (who, pocket.has(), pocket.seen(), pocket.owed)
-        if self.there is not None:
-            await self.agree_there(self.there)
         assert found(self.here.data_dir) == []
+        shown = [self.shown_here(who) for who in WHO]
+        read = [Shown(who, one.has(), one.seen(), one.owed) for who, one in self.pockets.items()]
+        if self.there is not None:
+            assert await self.there.faults() == []
+            names = self.names()
+            shown += [await self.shown_there(self.there, who, names[who]) for who in WHO if who in names]
+            read += [one for one in read if one.who in names]
+        return shown, read
 
-    async def agree_there(self, there: RealCatalogue) -> None:
-        for who, name in self.names().items():
-            async with there.store.reading() as conn:
-                inside = await books.lots(conn, CAMPUS, name, "points")
-            pocket = self.pockets[who]
-            seen = [(lot["left"], lot["expires_at"]) for lot in inside["lots"]]
-            assert (who, seen, inside["owed"]) == (who, pocket.seen(), pocket.owed)
-            assert (await there.wallets(CAMPUS)).get((name, "points"), 0) == pocket.has()
-        assert await there.faults() == []
+    def shown_here(self, who: str) -> Shown:
+        """At the agent."""
+        with contextlib.closing(file.open_for_reading(self.here.data_dir)) as connection:
+            held = accounts.held(connection, f"moodle:{who}", "points")
+        assert held.account is not None
+        seen = [(lot.left, lot.expires_at) for lot in held.account.lots]
+        return Shown(who, held.balance, seen, held.account.debt)
+
+    async def shown_there(self, there: RealCatalogue, who: str, name: str) -> Shown:
+        """At the catalogue."""
+        async with there.store.reading() as conn:
+            inside = await books.lots(conn, CAMPUS, name, "points")
+        balance = (await there.wallets(CAMPUS)).get((name, "points"), 0)
+        return Shown(who, balance, [(lot["left"], lot["expires_at"]) for lot in inside["lots"]], inside["owed"])
 
 
 @asynccontextmanager
