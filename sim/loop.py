@@ -48,7 +48,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._numbers = itertools.count()
         self._due: deque[asyncio.Handle] = deque()
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
-        self._last_answer: dict[int, float] = {}
+        self._last_answer: dict[object, float] = {}
         self._connections: list[Any] = []
         self._home = threading.get_ident()
         self.steps = 0
@@ -120,11 +120,14 @@ class VirtualLoop(asyncio.BaseEventLoop):
     ) -> asyncio.Future[Any]:
         """Done at once, told later."""
         future = super().create_future()
-        self.do(id(executor), future, lambda: func(*args))
+        self.do(executor, future, lambda: func(*args))
         return future
 
-    def do(self, by: int, future: asyncio.Future[Any] | None, work: Callable[[], Any]) -> None:
-        """Do what a thread would do, and hand its answer on; those of one thread come in their order."""
+    def do(self, by: object, future: asyncio.Future[Any] | None, work: Callable[[], Any]) -> None:
+        """Do what a thread would do, and hand its answer on; those of one thread come in their order.
+
+        ``by`` stands for the thread and is kept: another in its place in memory would wait for the answers to this one.
+        """
         tell: Step
         try:
             tell, answer = _set_result, work()
@@ -230,7 +233,7 @@ class _AtOnce:
     def put_nowait(self, wanted: tuple[asyncio.Future[Any] | None, Callable[[], Any]]) -> None:
         """Do it, and tell whoever asked."""
         future, work = wanted
-        self._loop.do(id(self), future, work)
+        self._loop.do(self, future, work)
 
 
 def _set_result(future: asyncio.Future[Any], result: Any) -> None:
