@@ -33,6 +33,11 @@ class Credentials:
     allowed: tuple[Network, ...] = ()
     signature: Signature | None = field(default=None)
     signed_in: str = ""
+    _digests: tuple[bytes, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Tokens as they are compared."""
+        object.__setattr__(self, "_digests", tuple(_digest(token.reveal().strip()) for token in self.tokens))
 
     @property
     def proves_by_body(self) -> bool:
@@ -68,7 +73,7 @@ class Credentials:
         shown = given[len(_BEARER) :].strip() if given[: len(_BEARER)].lower() == _BEARER else ""
         # Digests have one length, and every token is compared: neither length nor place shows in the time it takes.
         seen = _digest(shown)
-        fits = [hmac.compare_digest(seen, _digest(token.reveal().strip())) for token in self.tokens]
+        fits = [hmac.compare_digest(seen, token) for token in self._digests]
         return any(fits)
 
     def _is_signed(self, headers: Mapping[str, str], body: bytes) -> bool:

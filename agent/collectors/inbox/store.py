@@ -11,7 +11,7 @@ import contextlib
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,13 +21,13 @@ from agent.collectors.inbox.personal import Traits, removed
 from agent.collectors.inbox.pulls import Fetched
 from agent.collectors.inbox.requeued import Kept, Refused, Sought
 from agent.errors import IntegrityError, TransientError
-from agent.model import Evidence
+from agent.model import Evidence, noun
 
 FILE_NAME = "inbox.db"
 READ_BYTES_MAX = 4_194_304
 """Bytes of posts after which no more are read at once."""
-GROUP_MAX = 2_000
-"""Posts in one commit at most."""
+GROUP_MAX = 512
+"""Posts in one commit at most; a power of two, and as many as there are connections that may wait for an answer."""
 WAITING_MAX = 5_000
 """Posts that wait for a commit at most; beyond it the sender is asked to come again."""
 WAITING_PER_SOURCE_MAX = 2_000
@@ -36,7 +36,12 @@ REFUSED_KEPT = 1_000
 """Refused posts that are kept for each source, so that somebody can look at what was wrong with them."""
 REFUSED_BODY_MAX = 16_384
 """Bytes kept of each of them; one that is longer cannot be put back in line."""
+_ROW = "(?, ?, ?, ?, ?)"
 _APPEND = "INSERT INTO post (no, source, received_at, evidence, body) VALUES (?, ?, ?, ?, ?)"
+_APPEND_ALL = """
+INSERT INTO post (no, source, received_at, evidence, body)
+SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL
+"""
 _NEXT = "SELECT no, received_at, evidence, body, was FROM post WHERE source = ? AND no > ? ORDER BY no LIMIT ?"
 _OLDEST = "SELECT coalesce(min(no), 0) FROM post WHERE source = ?"
 _NEWEST = "SELECT coalesce(max(no), 0) FROM post WHERE source = ?"
@@ -51,7 +56,7 @@ _EXPIRE_REFUSED = "DELETE FROM refused WHERE received_at < ?"
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class _Waiting:
     source: str
     received_at: int
@@ -284,15 +289,12 @@ class Inbox:
 
     def _committed(self, group: Sequence[_Waiting]) -> range:
         numbers = range(self._last + 1, self._last + 1 + len(group))
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany(
-                _APPEND,
-                [
-                    (number, each.source, each.received_at, each.evidence.value, each.body)
-                    for number, each in zip(numbers, group, strict=True)
-                ],
-            )
+        values: list[object] = []
+        for number, each in zip(numbers, group, strict=True):
+            values += (number, each.source, each.received_at, each.evidence.value, each.body)
+        room = 1 << (len(group) - 1).bit_length()
+        values += (None,) * ((room - len(group)) * _ROW.count("?"))
+        self._connection.execute(_append_all(room), values)
         self._last = numbers[-1]
         return numbers
 
@@ -307,3 +309,14 @@ class Inbox:
 
     async def _hop(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+
+
+@cache
+def _append_all(room: int) -> str:
+    """One statement that is a transaction of its own, for up to ``room`` posts; the rows that are left over are null.
+
+    Around each statement the interpreter's lock is let go, and had again only when the door's turn is over: a statement
+    for each post would wait as often as there are posts. Room grows by powers of two, so that SQLite keeps them all
+    prepared.
+    """
+    return _APPEND_ALL.format(rows=", ".join([_ROW] * room))

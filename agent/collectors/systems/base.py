@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
@@ -17,7 +17,7 @@ import orjson
 
 from agent.config.kinds import KindTable
 from agent.errors import InvalidInputError
-from agent.model import EventMark, Evidence, Fact, Identifier, Observation, PersonMark
+from agent.model import EventMark, Evidence, Fact, Identifier, Observation, PersonMark, noun
 
 DEPTH_MAX = 20
 """Lists and tables inside each other."""
@@ -61,7 +61,7 @@ class RefusedPostError(InvalidInputError):
         self.request = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Arrival:
     """A post as the inbox keeps it.
 
@@ -109,7 +109,9 @@ def json_of(body: bytes) -> Any:
     except orjson.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise RefusedPostError("not_json", f"the body is not JSON: {place}", hint="send JSON in UTF-8") from error
-    _bounded(found)
+    opened = body.count(b"{") + body.count(b"[")  # those in texts too: there are no more lists and tables than that
+    if opened >= DEPTH_MAX or opened + body.count(b",") >= VALUES_MAX:
+        _bounded(found)
     return found
 
 
@@ -192,10 +194,11 @@ def text_in(data: Mapping[str, Any], name: str, *, most: int = TEXT_MAX) -> str 
     value = data.get(name)
     if value is None or value == "":
         return None
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise invalid(name, "a text")
-    if isinstance(value, float) and abs(value) >= _EXACT_MAX:  # two ids of twenty digits would be one
-        raise invalid(name, "a text in quotes, or a number of fewer digits")
+    if not isinstance(value, str):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise invalid(name, "a text")
+        if isinstance(value, float) and abs(value) >= _EXACT_MAX:  # two ids of twenty digits would be one
+            raise invalid(name, "a text in quotes, or a number of fewer digits")
     text = str(value).strip()
     if len(text) > most or "\0" in text:
         raise invalid(name, f"a text of at most {most} characters")
@@ -209,7 +212,8 @@ def epoch_of(value: object, name: str, received_at: int) -> int:
         RefusedPostError: it is neither, has no zone, is in milliseconds, or lies more than a day ahead.
     """
     if isinstance(value, str):
-        value = _PARTS.sub("", value.strip())
+        value = value.strip()
+        value = _PARTS.sub("", value) if "." in value else value
     elif isinstance(value, float) and abs(value) <= TIME_MAX:
         value = int(value)
     if isinstance(value, str) and not value.removeprefix("-").isdigit():
@@ -249,7 +253,7 @@ _PARTS = re.compile(r"(?<=^\d{10})\.\d+$", re.ASCII)
 _TIMES = "send seconds since 1970 (UTC), or ISO 8601 with a zone such as 2026-09-01T09:00:00Z"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Act:
     """What a mapping found, before it is an observation: ids are those of the system, as text.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote_plus
@@ -34,6 +35,8 @@ _PLACEHOLDER = re.compile(r"\{[A-Za-z0-9_]+\}")
 _EVENT = re.compile(r"\\[a-z0-9_]+\\event\\[a-z0-9_]+")
 _VIEWED = re.compile(r"\\mod_([a-z0-9_]+)\\event\\course_module_viewed")
 _EVENT_MAX = 255
+_event_name = lru_cache(1_024)(unquote_plus)
+"""Names of events are few, and each comes many times."""
 _WITH_DETAIL = moodle.BY_DETAIL | {moodle.GRADED}
 """Events whose key has a part that stands in `other`."""
 _TEMPLATE_HINT = "the workflow's template must name it: rewards-agent init --tool-trigger writes a complete one"
@@ -94,7 +97,7 @@ def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
         text = value
         if isinstance(value, str):
             if encoded and ("%" in value or "+" in value):
-                text = unquote_plus(value)
+                text = _event_name(value) if name == "eventname" and len(value) <= _EVENT_MAX else unquote_plus(value)
             if text[:1] == "{" and _PLACEHOLDER.fullmatch(text):
                 continue
         found[name] = text

@@ -18,7 +18,7 @@ import pytest
 from agent.collectors.door import app
 from agent.collectors.door.recent import POSTS_MAX, Recent
 from agent.collectors.inbox import file
-from agent.collectors.inbox.store import FILE_NAME, GROUP_MAX, Inbox
+from agent.collectors.inbox.store import FILE_NAME, GROUP_MAX, WAITING_PER_SOURCE_MAX, Inbox
 from agent.collectors.systems.base import Arrival
 from agent.collectors.systems.generic import Generic
 from agent.collectors.systems.registry import SYSTEMS
@@ -240,9 +240,25 @@ async def test_a_sender_who_hangs_up_has_posted_all_the_same(tmp_path: Path) -> 
     assert [body for _, _, body in kept(tmp_path)] == [b"{}"]
 
 
+async def test_however_many_posts_come_at_once_each_is_kept_under_its_number_in_their_order(tmp_path: Path) -> None:
+    inbox = await Inbox.open(tmp_path)
+    sizes = (1, 2, 3, 5, 64, 65, GROUP_MAX - 1, GROUP_MAX, GROUP_MAX + 1)
+    for size in sizes:
+        bodies = [b"%d of %d\0\xff" % (number, size) for number in range(size)]
+        numbers = await asyncio.gather(*(inbox.append("a", NOW, Evidence.signature, body) for body in bodies))
+        found = await inbox.after("a", numbers[0] - 1, size + 1)
+        assert [each.number for each in found] == list(numbers) == list(range(numbers[0], numbers[0] + size))
+        assert [(each.body, each.received_at, each.evidence) for each in found] == [
+            (body, NOW, Evidence.signature) for body in bodies
+        ]
+    await inbox.close()
+    assert [number for number, _, _ in kept(tmp_path)] == list(range(1, sum(sizes) + 1))
+
+
 async def test_one_source_cannot_fill_the_queue(tmp_path: Path) -> None:
     inbox = await Inbox.open(tmp_path)
-    asked = [asyncio.create_task(inbox.append("flood", NOW, Evidence.nothing, b"{}")) for _ in range(GROUP_MAX * 3)]
+    flood = range(WAITING_PER_SOURCE_MAX + GROUP_MAX)
+    asked = [asyncio.create_task(inbox.append("flood", NOW, Evidence.nothing, b"{}")) for _ in flood]
     other = asyncio.create_task(inbox.append("calm", NOW, Evidence.nothing, b"{}"))
     found = await asyncio.gather(*asked, return_exceptions=True)
     assert any(isinstance(one, TransientError) for one in found)

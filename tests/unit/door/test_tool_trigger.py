@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.collectors.systems.base import VALUES_MAX, Arrival, RefusedPostError
+from agent.collectors.systems.base import DEPTH_MAX, VALUES_MAX, Arrival, RefusedPostError
 from agent.collectors.systems.registry import SYSTEMS
 from agent.config.kinds import KindTable
 from agent.model import Evidence, Observation
@@ -132,6 +132,16 @@ def test_a_body_that_is_no_post_is_refused(body: bytes, reason: str) -> None:
     with pytest.raises(RefusedPostError) as caught:
         SYSTEM.observations(arrival(body), KindTable())
     assert caught.value.reason == reason
+
+
+def test_a_post_may_be_as_deep_as_the_bound_and_no_deeper_and_brackets_in_a_text_are_no_lists() -> None:
+    def nested(levels: int) -> object:
+        return a_post(more=json.loads("[" * (levels - 2) + "1" + "]" * (levels - 2)))
+
+    assert seen(a_post(more="[{" * DEPTH_MAX)).people["subject"] == "35"
+    assert SYSTEM.observations(arrival(json.dumps(nested(DEPTH_MAX)).encode()), KindTable())
+    with pytest.raises(RefusedPostError, match=f"more than {DEPTH_MAX} levels"):
+        SYSTEM.observations(arrival(json.dumps(nested(DEPTH_MAX + 1)).encode()), KindTable())
 
 
 @pytest.mark.parametrize("kind", sorted(SYSTEMS))
