@@ -21,8 +21,14 @@ ROOMS = ("agent", "catalogue", "machine", "wire")
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 50
 FOLDER_FILES_MAX = 12
-HOT = {"agent/model.py", "agent/engine/past/answer.py", "agent/ledger/record/movements.py"}
-"""Where nouns are made for every event, frozen for the type checker alone (docs/adr/0009)."""
+HOT = {
+    "agent/model.py",
+    "agent/collectors/inbox/store.py",
+    "agent/collectors/systems/base.py",
+    "agent/engine/past/answer.py",
+    "agent/ledger/record/movements.py",
+}
+"""Where nouns are made for every event or post, frozen for the type checker alone (docs/adr/0009)."""
 TEST_NAME_WORDS_MIN = 4
 TEXT = {".py", ".pyi", ".sql", ".toml", ".md", ".yml", ".yaml", ".sh", ".service", ".lock", ".cfg", ".json", ".txt", ""}
 

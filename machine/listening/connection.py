@@ -15,6 +15,8 @@ from aiohttp import web
 
 HEAD_S = 10.0
 """Time to send the head of a request, from its first byte, or from the connection for the first request."""
+LAST_S = 1.0
+"""Beyond it, for what has arrived to be read: the machine may have stood still all that time."""
 UNREAD_S = 30.0
 """How long somebody may read nothing of what we answer."""
 CONNECTIONS_MAX = 512
@@ -68,7 +70,7 @@ class Connections:
 class Connection(web.RequestHandler):
     """aiohttp's connection, with a time for heads and answers that tell nothing."""
 
-    __slots__ = ("_address", "_among", "_busy", "_head_since", "_look", "_unread")
+    __slots__ = ("_address", "_among", "_busy", "_head_since", "_is_last", "_look", "_unread")
 
     def __init__(self, among: Connections, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -76,6 +78,7 @@ class Connection(web.RequestHandler):
         self._address: str | None = None
         self._head_since: float | None = None
         self._look: asyncio.TimerHandle | None = None
+        self._is_last = False
         self._busy = False
         self._unread: asyncio.TimerHandle | None = None
 
@@ -158,6 +161,7 @@ class Connection(web.RequestHandler):
         """From now on; one look at a time is on its way, since heads come and go faster than that."""
         loop = asyncio.get_running_loop()
         self._head_since = loop.time()
+        self._is_last = False
         if self._look is None:
             self._look = loop.call_later(HEAD_S, self._look_for_head)
 
@@ -169,5 +173,8 @@ class Connection(web.RequestHandler):
         left_s = self._head_since + HEAD_S - loop.time()
         if left_s > 0:
             self._look = loop.call_later(left_s, self._look_for_head)
+        elif not self._is_last:
+            self._is_last = True
+            self._look = loop.call_later(LAST_S, self._look_for_head)
         else:
             self.force_close()

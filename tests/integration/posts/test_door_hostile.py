@@ -7,6 +7,7 @@ import contextlib
 import gzip
 import logging
 import ssl
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -98,6 +99,17 @@ async def test_a_head_that_never_ends_is_cut_off_also_after_a_good_post(
                 assert await asyncio.wait_for(reader.read(), 20) == b""
         async with knocking(at) as (reader, _):  # one that says nothing at all
             assert await asyncio.wait_for(reader.read(), 20) == b""
+
+
+async def test_a_head_that_came_while_the_machine_stood_still_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "HEAD_S", 1.0)
+    async with open_door(tmp_path) as at, knocking(at) as (reader, writer):
+        assert (await at.post(a_post())).status == 200  # who knocked before is taken by now
+        writer.write(HEAD + EMPTY)
+        time.sleep(1.2)
+        assert await asyncio.wait_for(reader.readuntil(b"}"), 20)
 
 
 async def test_connections_beyond_the_limit_are_dropped_and_room_comes_back(
