@@ -12,12 +12,13 @@ class KindEntry:
     r"""One line of the table.
 
     ``lms_event`` is a full name, or with ``suffix`` an ending that stands for every component
-    (``\event\course_module_viewed``). ``when`` picks among kinds that share a name by a word the collector reads off
-    the row: the completion state for completions, the grade item's type for grades.
+    (``\event\course_module_viewed``); empty where only posts tell of the kind. ``when`` picks among kinds that share a
+    name by a word the collector reads off the row: the completion state for completions, the grade item's type for
+    grades.
     """
 
     kind: str
-    lms_event: str
+    lms_event: str = ""
     when: tuple[str, ...] = ()
     suffix: bool = False
 
@@ -91,7 +92,7 @@ class KindTable:
 
     def kind_of(self, lms_event: str, when: str = "") -> str | None:
         """The kind of a row, or None where no entry fits (rules can still name the LMS event itself)."""
-        for entry in self.entries:
+        for entry in (each for each in self.entries if each.lms_event):
             named = lms_event.endswith(entry.lms_event) if entry.suffix else lms_event == entry.lms_event
             if named and (not entry.when or when in entry.when):
                 return entry.kind
@@ -102,10 +103,16 @@ class KindTable:
         return frozenset(entry.kind for entry in self.entries) | frozenset(WITHOUT_LMS_EVENT)
 
     def entries_for(self, pattern: str) -> tuple[KindEntry, ...]:
-        """The entries whose kind a rule's `on` pattern (`lesson.completed`, `forum.*`) matches."""
+        """The LMS events whose kind a rule's `on` pattern (`lesson.completed`, `forum.*`) matches."""
+        told = (entry for entry in self.entries if entry.lms_event)
         if "*" in pattern:
-            return tuple(entry for entry in self.entries if fnmatchcase(entry.kind, pattern))
-        return tuple(entry for entry in self.entries if entry.kind == pattern)
+            return tuple(entry for entry in told if fnmatchcase(entry.kind, pattern))
+        return tuple(entry for entry in told if entry.kind == pattern)
+
+    def of_ones_own(self) -> frozenset[str]:
+        """The kinds that only `[[kind]]` knows: whoever posts them says whatever facts there are."""
+        built_in = {*WITHOUT_LMS_EVENT, *(entry.kind for entry in MOODLE)}
+        return frozenset(entry.kind for entry in self.entries[len(MOODLE) :] if entry.kind not in built_in)
 
 
 RETOLD: Mapping[str, tuple[str, ...]] = {"quiz.submitted": ("quiz.regraded",)}

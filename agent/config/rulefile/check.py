@@ -41,7 +41,7 @@ def faults(merged: Merged, kinds: KindTable, *, complete: bool) -> Iterator[Faul
     for level in merged.levels:
         yield from _currency(level, level.it.currency, merged, ("currency",))
     for kind in merged.kinds:
-        if not kind.it.lms_event.startswith("\\"):
+        if not kind.it.lms_event.startswith("\\") and kind.it.lms_event:
             yield kind.fault(
                 "an LMS event begins with a backslash", r"such as '\mod_x\event\y_done'", at=("lms_event",)
             )
@@ -87,7 +87,9 @@ def on(placed: Placed[object], patterns: Iterable[str], kinds: KindTable, *, key
         known = kinds.kinds()
         if pattern not in known and not any(fnmatchcase(kind, pattern) for kind in known):
             what = "no kind fits" if "*" in pattern else "unknown kind"
-            yield placed.fault(f"{what} {pattern!r}", nearest(pattern, known), at=(key, number))
+            own = "" if "*" in pattern else f'one of your own is declared: [[kind]] with kind = "{pattern}"'
+            hint = "; ".join(each for each in (nearest(pattern, known), own) if each)
+            yield placed.fault(f"{what} {pattern!r}", hint, at=(key, number))
 
 
 def _undoes_itself(rule: Placed[Rule]) -> Iterator[Fault]:

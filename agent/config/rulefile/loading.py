@@ -105,7 +105,7 @@ def _warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fa
     yield from idle.warnings(merged, kinds, facts)
     yield from challenges.warnings(merged, kinds, facts)
     yield from completions.warnings(merged)
-    yield from scheduled.warnings(merged, facts)
+    yield from scheduled.warnings(merged, kinds, facts)
     yield from timed.warnings(merged)
     yield from durations.warnings(merged, facts)
     names = stories.Names.of(merged, kinds)

@@ -127,12 +127,19 @@ class Cap(Model):
 
 
 class KindModel(Model):
-    """A line more for the table of kinds."""
+    """A line more for the table of kinds. Without ``lms_event`` only posts tell of it."""
 
     kind: Kind
-    lms_event: StrictStr
+    lms_event: StrictStr = ""
     when: Annotated[tuple[StrictStr, ...], ListOf] = ()
     suffix: StrictBool = False
+
+    @model_validator(mode="after")
+    def _of_an_event(self) -> KindModel:
+        if not self.lms_event and (self.when or self.suffix):
+            hint = r"name it: lms_event = '\mod_x\event\y_done'"
+            raise MisfitError("`when` and `suffix` are about an LMS event", hint)
+        return self
 
 
 class Defaults(Model):

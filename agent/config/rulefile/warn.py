@@ -10,7 +10,7 @@ from itertools import combinations
 
 from agent.config.comparison import Comparison, ValueRef
 from agent.config.document import Fault, KeyPath
-from agent.config.factentry import PERSON
+from agent.config.factentry import GENERIC, PERSON
 from agent.config.facts import FactEntry, FactTable
 from agent.config.grammar import Limit, Number, is_number
 from agent.config.kinds import BRING_FACTS_OF_THEIR_OWN, DEFAULT_ONCE_PER, KindTable
@@ -80,15 +80,15 @@ def _waiting(
     for deny, about in asking:
         asked = deny.it.conditions.facts()
         for kind in (one for one in mine if one in about):
-            if all(_never_told(fact, test, kind, facts) for fact, test in asked.items()):
+            if all(_never_told(fact, test, kind, kinds, facts) for fact, test in asked.items()):
                 what = " and ".join(asked)
                 hint = f"name in [[deny]] in {deny.where} the kinds that it is about, or give it an if_unknown"
                 yield rule.fault(f"nothing tells {what} of {kind}: each is held for ever", hint, at=("on",))
 
 
-def _never_told(fact: str, test: Comparison, kind: str, facts: FactTable) -> bool:
+def _never_told(fact: str, test: Comparison, kind: str, kinds: KindTable, facts: FactTable) -> bool:
     entry = facts.get(fact)
-    told = entry is None or fact in OWN_FACTS or facts.suppliers(fact, kind) or _free((kind,))
+    told = entry is None or fact in OWN_FACTS or facts.suppliers(fact, kind) or free((kind,), kinds, facts)
     return not told and test.if_unknown not in {"pass", "fail"}
 
 
@@ -181,16 +181,22 @@ def _varies(rule: Rule, unit: str) -> bool:
 
 def facts_of(placed: Placed[Rule] | Placed[Deny] | Placed[Step], kinds: KindTable, facts: FactTable) -> Iterator[Fault]:
     """Conditions on facts that nobody supplies, or that no value meets."""
-    stood_on = kinds_of(placed.it.on, kinds)
-    for fact, comparison, at in leaves(placed.it.conditions, ("conditions",)):
+    yield from untold(placed, placed.it.conditions, kinds_of(placed.it.on, kinds), kinds, facts)
+
+
+def untold(
+    placed: Placed[object], conditions: Conditions, stood_on: tuple[str, ...], kinds: KindTable, facts: FactTable
+) -> Iterator[Fault]:
+    """As `facts_of`, of conditions on acts of the kinds ``stood_on``."""
+    for fact, comparison, at in leaves(conditions, ("conditions",)):
         entry = facts.get(fact)
-        if fact in OWN_FACTS or (entry is None and _free(stood_on)):
+        if fact in OWN_FACTS or (entry is None and free(stood_on, kinds, facts)):
             continue
         if entry is None or not entry.condition:
             known = {each.name for kind in stood_on for each in facts.for_kind(kind)}
             yield placed.fault(f"no source supplies a fact {fact!r}", nearest(fact, known), at=at)
             continue
-        told = not stood_on or _free(stood_on) or any(facts.suppliers(fact, kind) for kind in stood_on)
+        told = not stood_on or free(stood_on, kinds, facts) or any(facts.suppliers(fact, kind) for kind in stood_on)
         minded = comparison.if_unknown in {"pass", "fail"} and facts.elsewhere(fact, stood_on)
         if not told and not minded:
             yield placed.fault(*unsupplied(fact, stood_on, facts), at=at)
@@ -221,7 +227,7 @@ def _told(rule: Placed[Rule], kinds: KindTable, facts: FactTable) -> Iterator[Fa
     told = {each.name for kind in stood_on for each in facts.for_kind(kind) if facts.suppliers(each.name, kind)}
     known = {*LEARNER_WORDS, *OWN_FACTS, *told}
     for name in words:
-        own = name.startswith(PERSON) or ((_free(stood_on) or not stood_on) and "learner." not in name)
+        own = name.startswith(PERSON) or ((free(stood_on, kinds, facts) or not stood_on) and "learner." not in name)
         if name not in known and not own:
             hint = nearest(name, known) or "the facts: rewards-agent rules facts"
             yield rule.fault(f"nothing fills in {{{name}}}", hint, at=("message",))
@@ -240,7 +246,7 @@ def _amounts(rule: Placed[Rule], kinds: KindTable, facts: FactTable) -> Iterator
 def _counted(rule: Placed[Rule], fact: str, kinds: KindTable, facts: FactTable, at: KeyPath) -> Iterator[Fault]:
     entry = facts.get(fact)
     stood_on = kinds_of(rule.it.on, kinds)
-    if _free(stood_on) and (entry is None or not any(facts.suppliers(fact, kind) for kind in stood_on)):
+    if free(stood_on, kinds, facts) and (entry is None or not any(facts.suppliers(fact, kind) for kind in stood_on)):
         return
     supplied = any(facts.suppliers(fact, kind) for kind in stood_on)
     if entry is not None and stood_on and not supplied and facts.elsewhere(fact, stood_on):
@@ -252,9 +258,11 @@ def _counted(rule: Placed[Rule], fact: str, kinds: KindTable, facts: FactTable, 
         yield rule.fault(f"{fact} is no number", _is(entry), at=at)
 
 
-def _free(stood_on: Collection[str]) -> bool:
-    """Whether events of these kinds may carry any fact."""
-    return bool(stood_on) and BRING_FACTS_OF_THEIR_OWN.issuperset(stood_on)
+def free(stood_on: Collection[str], kinds: KindTable, facts: FactTable) -> bool:
+    """Whether events of these kinds may carry any fact: kinds of one's own do, where a source posts what it likes."""
+    posted = facts.sources is None or GENERIC in facts.sources
+    own = kinds.of_ones_own() if posted else frozenset[str]()
+    return bool(stood_on) and (BRING_FACTS_OF_THEIR_OWN | own).issuperset(stood_on)
 
 
 def leaves(conditions: Conditions, at: KeyPath) -> Iterator[tuple[str, Comparison, KeyPath]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from agent.config.grammar import CALENDAR_WINDOWS, Window, shown_number
+from agent.config.grammar import CALENDAR_WINDOWS, shown_number
 from agent.config.rulefile.tables.scheduled import Among, Rank, Scheduled
 from agent.engine.conditions import told
 from agent.engine.explain import amounts, brakes, whom
@@ -24,7 +24,7 @@ def sentences(timed: Timed, rulebook: Rulebook) -> tuple[str, ...]:
 
 
 def _when(spec: Scheduled) -> str:
-    return f"{_at(spec)}, over {_over(spec.looked_at)}, decided {spec.settle.text} later"
+    return f"{_at(spec)}, over {_over(spec)}, decided {spec.settle.text} later"
 
 
 def _at(spec: Scheduled) -> str:
@@ -33,7 +33,10 @@ def _at(spec: Scheduled) -> str:
     return f"at the end of {'each ' if spec.every in CALENDAR_WINDOWS else ''}{spec.every}"
 
 
-def _over(window: Window | None) -> str:
+def _over(spec: Scheduled) -> str:
+    window = spec.looked_at
+    if window is None and spec.every is not None:
+        return f"that {spec.every}" if spec.every in CALENDAR_WINDOWS else f"all of {spec.every}"
     if window is None:
         return "all that happened since the time before"
     if window.kind == "rolling":

@@ -9,6 +9,7 @@ import pytest
 
 from agent.cli.tuning.checking import compiled_of
 from agent.config.comparison import comparison
+from agent.config.document import FaultsError
 from agent.config.facts import FactTable
 from agent.config.kinds import KindTable
 from agent.config.rulefile import load_rules, load_rules_text
@@ -17,7 +18,7 @@ from agent.config.rulefile.sense.regions import excludes, implies
 from agent.config.settings import Settings, load_settings
 from agent.engine.rules import compile_rules
 from agent.wiring import read_rules
-from tests.rule_stories import file, rule
+from tests.rule_stories import decide, event, file, rule
 
 HEAD = 'schema = 1\ntimezone = "UTC"\n'
 QUIZ = '[[rule]]\nid = "q"\non = "quiz.submitted"\naward = 10\n'
@@ -387,3 +388,38 @@ def test_a_bare_number_where_a_length_of_time_stands_is_told_with_what_was_meant
 )
 def test_a_length_of_time_with_its_unit_is_left_alone_and_so_is_nothing(conditions: str) -> None:
     assert told(ENROLLED.format(conditions)) == []
+
+
+SALE = (
+    '[[rule]]\nid = "s"\non = "sale.made"\naward = { points = { of = "amount" } }\nconditions = { region = "north" }\n'
+)
+OWN = '[[kind]]\nkind = "sale.made"\n'
+
+
+def test_a_kind_of_ones_own_needs_no_lms_event_and_brings_what_its_posts_say(tmp_path: Path) -> None:
+    assert told(SALE + 'message = "{amount} sold"\n' + OWN) == []
+    path = tmp_path / "rules.toml"
+    path.write_text(HEAD + SALE + OWN)
+    by_log = load_rules((path,), facts=FactTable(sources=frozenset({"moodle-logstore"}))).warnings
+    assert [one.message for one in by_log] == [
+        "no source supplies a fact 'amount' here",
+        "no source supplies a fact 'region'",
+    ]
+    assert load_rules((path,), facts=FactTable(sources=frozenset({"moodle-logstore", "generic"}))).warnings == ()
+    book = compile_rules(load_rules((path,)), KindTable())
+    assert book.demand.names == frozenset()
+    assert decide(book, [event("sale.made", facts={"amount": 7, "region": "north"})])[0].postings[0].amount == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (SALE, 'one of your own is declared: [[kind]] with kind = "sale.made"'),
+        (SALE + OWN + 'when = "1"\n', "`when` and `suffix` are about an LMS event, name it: lms_event"),
+        (SALE + OWN + "lms_event = 'sale_made'\n", "an LMS event begins with a backslash"),
+    ],
+)
+def test_a_kind_that_is_not_declared_or_not_rightly_is_told(text: str, said: str) -> None:
+    with pytest.raises(FaultsError) as caught:
+        load_rules_text(HEAD + text)
+    assert any(said in str(fault) for fault in caught.value.faults), [str(fault) for fault in caught.value.faults]

@@ -72,6 +72,11 @@ def test_every_fault_is_told_at_its_place(text: str, told: str) -> None:
         (one('rank = { by = "sum of nonsense in lesson.completed" }\nplaces = [5]'), "no source supplies nonsense"),
         (one('inactivity = { for = "14d" }'), "nobody is told anything"),
         (one(f"{RANK}\nconditions = {{ score_pct = 80 }}"), "`conditions` can never act"),
+        (
+            one('attendance = { of = "lesson.completed", days = 2 }\naward = 5\nconditions = { scor_pct = 80 }'),
+            "no source supplies a fact 'scor_pct'",
+        ),
+        (one('rank = {}\nplaces = [{ badge = "gld" }]\n[[badge]]\nid = "gold"'), "no [[badge]] has the id 'gld'"),
         (one(f'{RANK}\nover = "week"', 'every = "day"'), "the same week is decided and paid by several runs"),
         (one(f'{RANK}\nover = "year"', 'every = "month"'), "the same year is decided and paid by several runs"),
         (one(f'{RANK}\nover = "week"', 'cron = "0 8 * * MON,THU"'), "the same week is decided and paid by several"),
@@ -90,6 +95,7 @@ def test_what_is_probably_not_meant_is_told(text: str, told: str) -> None:
     "text",
     [
         one(f'{RANK}\nover = "week"', 'cron = "0 18 * * FRI"'),
+        one('rank = { by = "sum of amount in sale.made" }\nplaces = [5]\n[[kind]]\nkind = "sale.made"'),
         one(f'{RANK}\nover = "day"', 'every = "week"'),
         one(f'{RANK}\nover = "7d"', 'every = "day"'),
         one(f'{RANK}\nover = "year"', 'cron = "0 0 2 1 *"'),
@@ -125,7 +131,7 @@ def test_a_settle_shorter_than_what_sources_may_take_is_told(tmp_path: Path) -> 
 def test_it_is_told_in_plain_sentences() -> None:
     book = rulebook(one('rank = { by = "points earned", at_least = 20 }\nplaces = [50, 30]\nmode = "shadow"'))
     assert sentences(book.scheduled[0], book) == (
-        "s: at the end of each week, over all that happened since the time before, decided 36h later.",
+        "s: at the end of each week, over that week, decided 36h later.",
         "Ranks by points earned, at least 20: 1. 50 points; 2. 30 points.",
         "Who ties for a place has its prize each, and as many places after it are passed over.",
         "Its prizes do not count into rankings.",
@@ -145,7 +151,7 @@ def test_it_is_told_in_plain_sentences() -> None:
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        ('anniversary = {}\nover = "ever"', "s: at the end of each week, over all that happened since the time before"),
+        ('anniversary = {}\nover = "ever"', "s: at the end of each week, over that week, decided"),
         (
             "anniversary = { years = [1] }",
             "Whose first act is 1 year ago to the day gets 5 points, once for each year.",

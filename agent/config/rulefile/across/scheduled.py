@@ -14,7 +14,7 @@ from agent.config.kinds import KindTable
 from agent.config.rulefile.check import nearest
 from agent.config.rulefile.merged import Merged, Placed, RuleFile
 from agent.config.rulefile.tables.scheduled import Among, Rank, Scheduled
-from agent.config.rulefile.warn import unsupplied
+from agent.config.rulefile.warn import free, unsupplied, untold
 from agent.config.settings import Settings
 
 _ANY_DAY = datetime(2026, 1, 1)  # noqa: DTZ001 - a wall clock, which has no zone
@@ -32,10 +32,14 @@ def faults(merged: Merged, kinds: KindTable) -> Iterator[Fault]:
             yield from _measured(placed, among, key, merged)
 
 
-def warnings(merged: Merged, facts: FactTable) -> Iterator[Fault]:
+def warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fault]:
     """What is allowed and worth a second look."""
+    declared = {badge.it.id for badge in merged.badges}
     for placed in merged.scheduled:
         spec = placed.it
+        for badge in sorted(set(spec.badges) - declared) if declared else ():
+            yield placed.fault(f"no [[badge]] has the id {badge!r}", nearest(badge, declared))
+        yield from _facts(placed, kinds, facts)
         if spec.ties != "share-place" and spec.rank is None:
             yield placed.fault("`ties` can never act", "only a ranking has ties", at=("ties",))
         if spec.draw is not None and spec.draw.seed == "chain":
@@ -44,17 +48,24 @@ def warnings(merged: Merged, facts: FactTable) -> Iterator[Fault]:
                 'with a catalogue leave seed out: its signature is then part of the seed; "chain" does without',
                 at=("draw", "seed"),
             )
-        for _, among in _compared(spec):
-            if among.by.fact and not facts.suppliers(among.by.fact, among.by.what):
-                known = {each.name for each in facts.for_kind(among.by.what)}
-                told, who = unsupplied(among.by.fact, (among.by.what,), facts)
-                yield placed.fault(told, who or nearest(among.by.fact, known))
         if spec.among is not None and spec.among.by.how == "earned" and spec.conditions.model_fields_set:
             yield placed.fault("`conditions` can never act", "what was earned has no facts", at=("conditions",))
         if not merged.rules and spec.among is not None and spec.among.by.how == "earned":
             yield placed.fault("nobody earns anything that could be compared", "there is no [[rule]]")
         if spec.inactivity is not None and not (spec.award or spec.badge or spec.message):
             yield placed.fault("nobody is told anything", 'an `award`, a `badge` or a `message = "…"`')
+
+
+def _facts(placed: Placed[Scheduled], kinds: KindTable, facts: FactTable) -> Iterator[Fault]:
+    """Facts that are compared, added up or asked for, and that nobody supplies."""
+    for _, among in _compared(placed.it):
+        what = (among.by.what,)
+        if among.by.fact and not (facts.suppliers(among.by.fact, *what) or free(what, kinds, facts)):
+            known = {each.name for each in facts.for_kind(among.by.what)}
+            told, who = unsupplied(among.by.fact, what, facts)
+            yield placed.fault(told, who or nearest(among.by.fact, known))
+    if stood_on := tuple(kind for kind, _ in _counted(placed.it)):
+        yield from untold(placed, placed.it.conditions, stood_on, kinds, facts)
 
 
 def hasty(rules: RuleFile, settings: Settings) -> Iterator[Fault]:
@@ -110,7 +121,14 @@ def _times(placed: Placed[Scheduled], merged: Merged) -> Iterator[Fault]:
 
 
 def _kinds(placed: Placed[Scheduled], kinds: KindTable) -> Iterator[Fault]:
-    spec, known = placed.it, kinds.kinds()
+    known = kinds.kinds()
+    for kind, at in _counted(placed.it):
+        if kind not in known:
+            yield placed.fault(f"unknown kind {kind!r}", nearest(kind, known), at=at)
+
+
+def _counted(spec: Scheduled) -> list[tuple[str, KeyPath]]:
+    """The kinds whose acts it looks at, each with its place."""
     named: list[tuple[str, KeyPath]] = []
     if spec.attendance is not None:
         named.append((spec.attendance.of, ("attendance", "of")))
@@ -119,9 +137,7 @@ def _kinds(placed: Placed[Scheduled], kinds: KindTable) -> Iterator[Fault]:
     for key, among in _compared(spec):
         if among.by.how != "earned":
             named.append((among.by.what, key))
-    for kind, at in named:
-        if kind not in known:
-            yield placed.fault(f"unknown kind {kind!r}", nearest(kind, known), at=at)
+    return named
 
 
 def _amounts(placed: Placed[Scheduled], merged: Merged) -> Iterator[Fault]:
