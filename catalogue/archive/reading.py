@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue.archive.files import PAGE_ROWS, TABLES, Row
 from catalogue.store import months
+from catalogue.store.sums import halves, whole
 
 _KEYS = {"entry": ("agent", "epoch", "seq"), "batch": ("agent", "epoch", "first_seq"), "movement": ("no",)}
 
@@ -43,10 +44,12 @@ async def counts(conn: AsyncConnection, campus: str, month: str) -> dict[str, in
 async def sums(conn: AsyncConnection, campus: str, month: str) -> list[list[Any]]:
     """[currency, kind, how many, amounts, what was waived of them] of a month's movements."""
     table = TABLES["movement"].c
-    columns = (table.currency, table.kind, func.count(), func.sum(table.amount), func.sum(table.waived))
+    columns = (table.currency, table.kind, func.count(), *halves(table.amount), *halves(table.waived))
     mine = select(*columns).where(*_within(campus, month, "movement")).group_by(table.currency, table.kind)
     rows = await conn.execute(mine)
-    return sorted([currency, kind, count, int(amount), int(waived)] for currency, kind, count, amount, waived in rows)
+    return sorted(
+        [currency, kind, count, whole(*parts[:2]), whole(*parts[2:])] for currency, kind, count, *parts in rows
+    )
 
 
 async def campuses(conn: AsyncConnection, month: str) -> list[str]:

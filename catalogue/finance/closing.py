@@ -18,6 +18,7 @@ from catalogue.errors import CatalogueError
 from catalogue.finance import sums
 from catalogue.finance.sums import Line, Lines
 from catalogue.funding import months, policy
+from catalogue.store.sums import KEPT_MAX, halves, whole
 from catalogue.wallets import currencies, dates
 
 # The campus's ledger is held until the transaction ends, and nothing is ever dated before the end of the month.
@@ -54,7 +55,8 @@ async def close(conn: AsyncConnection, campus: str, month: str = "", *, now: int
     """Close a month, by default the first that is open.
 
     Raises:
-        CatalogueError: it is not over, is closed, is not the next, or nothing was ever posted.
+        CatalogueError: it is not over, is closed, is not the next, nothing was ever posted, or it came to more than
+            can be kept.
     """
     zone = (await policy.of_campus(conn, campus)).timezone
     wanted = await following(conn, campus)
@@ -67,6 +69,7 @@ async def close(conn: AsyncConnection, campus: str, month: str = "", *, now: int
     if await following(conn, campus) != wanted:
         raise _out_of_turn(campus, wanted, await following(conn, campus))
     made = await _worked_out(conn, campus, wanted, ends_at)
+    _must_fit(made)
     place = {"campus": campus, "month": wanted}
     said = {"ends_at": ends_at, "first_no": made.first_no, "last_no": made.last_no}
     await conn.execute(insert(schema.closed_month), place | said | {"closed_at": now, "closed_by": by})
@@ -156,10 +159,10 @@ async def _worked_out(conn: AsyncConnection, campus: str, month: str, ends_at: i
 async def moved(conn: AsyncConnection, campus: str, first_no: int, last_no: int) -> list[tuple[str, str, int]]:
     """(currency, kind, amounts and what was waived of them) of a range of movements."""
     table = schema.movement.c
-    total = func.sum(table.amount + table.waived)
-    mine = select(table.currency, table.kind, total).where(table.campus == campus, table.no.between(first_no, last_no))
+    total = halves(table.amount + table.waived)
+    mine = select(table.currency, table.kind, *total).where(table.campus == campus, table.no.between(first_no, last_no))
     rows = await conn.execute(mine.group_by(table.currency, table.kind).order_by(table.currency, table.kind))
-    return [(currency, kind, int(amount)) for currency, kind, amount in rows]
+    return [(currency, kind, whole(*amount)) for currency, kind, *amount in rows]
 
 
 async def _closed(conn: AsyncConnection, campus: str, month: str) -> Month | None:
@@ -181,6 +184,18 @@ async def _lines(conn: AsyncConnection, campus: str, month: str) -> tuple[dict[s
     rows = (await conn.execute(mine)).all()
     lines = {row.currency: Line(**{name: getattr(row, name) for name in sums.SUMS}) for row in rows}
     return lines, {row.currency: row.worth for row in rows}
+
+
+def _must_fit(made: Month) -> None:
+    for currency, line in made.lines.items():
+        for name in (*sums.SUMS, "closing"):
+            if abs(amount := getattr(line, name)) > KEPT_MAX:
+                found = f"{currency} of {made.campus} comes to {amount} {name} in {made.month}"
+                looked = f"rewards-catalogue finance export {made.campus} {made.month} --movements"
+                raise CatalogueError(
+                    f"{found}, more than can be kept ({KEPT_MAX})",
+                    hint=f"look whose entries these are ({looked}), and suspend the campus until they are explained",
+                )
 
 
 def _out_of_turn(campus: str, month: str, wanted: str) -> CatalogueError:

@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, func, select, text, update
+from sqlalchemy import bindparam, delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import schema
 from catalogue.errors import CatalogueError
 from catalogue.funding import policy
 from catalogue.funding.months import day_of, day_start
+from catalogue.store.sums import KEPT_MAX, halves, whole
 from catalogue.wallets import dates
 from catalogue.wallets.moves import EARNED
 from wire.entry import AMOUNT_MAX
@@ -94,9 +95,10 @@ async def put(conn: AsyncConnection, campus: str, currency: str, per_day: int, *
     first = await dates.last_before(conn, campus, day_start(now, zone))
     table, later = schema.movement.c, schema.accepted_entry.c
     released = select(later.no).where(later.campus == campus, later.no > first)
-    given = select(func.sum(table.amount)).where(table.campus == campus, table.no > first, table.no.not_in(released))
+    given = select(*halves(table.amount)).where(table.campus == campus, table.no > first, table.no.not_in(released))
     mine = given.where(table.currency == currency, table.kind.in_(EARNED), table.amount > 0)
-    room = Room(per_day, int(await conn.scalar(mine) or 0), day_of(now, zone))
+    issued = min(whole(*(await conn.execute(mine)).one()), KEPT_MAX)
+    room = Room(per_day, issued, day_of(now, zone))
     await count(conn, campus, {currency: room}, {currency: 0})
     return room
 
@@ -123,10 +125,10 @@ async def by_day(conn: AsyncConnection, campus: str, *, days: int, now: int) -> 
     first = await dates.last_before(conn, campus, day_start(now, zone) - (min(days, DAYS_MAX) - 1) * DAY_S)
     table = schema.movement.c
     columns = (table.posted_at, table.currency, table.kind)
-    mine = select(*columns, func.sum(table.amount)).where(table.campus == campus, table.no > first, table.amount > 0)
+    mine = select(*columns, *halves(table.amount)).where(table.campus == campus, table.no > first, table.amount > 0)
     given: dict[tuple[str, str], Counter[str]] = {}
-    for at, currency, kind, amount in await conn.execute(mine.where(table.kind.in_(EARNED)).group_by(*columns)):
-        given.setdefault((day_of(at, zone), currency), Counter())[kind] += int(amount)
+    for at, currency, kind, *amount in await conn.execute(mine.where(table.kind.in_(EARNED)).group_by(*columns)):
+        given.setdefault((day_of(at, zone), currency), Counter())[kind] += whole(*amount)
     limits = select(schema.issue_limit.c.currency, schema.issue_limit.c.per_day)
     rows = await conn.execute(limits.where(schema.issue_limit.c.campus == campus))
     limited = {row.currency: row.per_day for row in rows}

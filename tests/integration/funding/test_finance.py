@@ -16,7 +16,7 @@ from catalogue.errors import CatalogueError
 from catalogue.finance import audit, closing, liability
 from catalogue.finance.closing import Month
 from catalogue.finance.sums import Line
-from catalogue.funding import months, policy
+from catalogue.funding import issue, months, policy
 from catalogue.rewards.money import parse
 from catalogue.wallets import book
 from catalogue.wallets.moves import Move
@@ -54,6 +54,23 @@ async def post(shop: Shop, *moves: Move) -> None:
 
 def points(kind: str, amount: int, ref: str, *, learner: str = "ann", **more: Any) -> Move:
     return Move(learner, "points", kind, amount, ref, NOW)._replace(**more)
+
+
+async def test_sums_beyond_what_a_column_keeps_are_told_and_end_nothing_else(shop: Shop) -> None:
+    most = 10**18
+    await post(shop, *[points("award", most, f"a/1-{no}", learner=f"learner-{no}") for no in range(1, 11)])
+    await post(shop, *[points("reversal", -most, f"a/1-{no}0", learner=f"learner-{no}") for no in range(1, 11)])
+    await post(shop, Move("ann", "stars", "award", 7, "a/1-99", NOW))
+    lines = (await shown(shop, MONTH)).lines
+    assert (lines["points"].awarded, lines["points"].reversed, lines["points"].closing) == (10 * most, 10 * most, 0)
+    assert lines["stars"].closing == 7
+    async with shop.store.writing() as conn:
+        assert (await issue.put(conn, CAMPUS, "points", 5, now=shop.at)).left == 0
+        today = {row["currency"]: row["awarded"] for row in await issue.by_day(conn, CAMPUS, days=1, now=shop.at)}
+        assert today == {"points": 10 * most, "stars": 7}
+    shop.at = END
+    with pytest.raises(CatalogueError, match=r"points of .* comes to 10000000000000000000 awarded"):
+        await close(shop)
 
 
 async def test_a_month_is_opening_and_issued_less_spent_expired_and_reversed(shop: Shop) -> None:
