@@ -33,7 +33,7 @@ class Again:
         """What is decided otherwise now that these uses are free (by the number of the decision that kept them).
 
         Looked at are refusals of the same learners that came later, whose quota counts where something was freed. Those
-        that are refused again for the same reason stay as they are.
+        that are refused again for the same reason stay as they are, unless what came after them waits and may be why.
         """
         if not released:
             return []
@@ -69,7 +69,12 @@ class Again:
         shadow = self._pipeline.shadow
         verdicts = [verdict for _, verdict in again]
         past = await self._pipeline.past(connection, booking.wants(verdicts, shadow=shadow))
-        before = {(one.event.event_id, one.rule_id, one.role, one.reason) for one, _ in again}
+        waits = await refused.newest_reserve(connection, {verdict.learner for verdict in verdicts})
+        before = {
+            (one.event.event_id, one.rule_id, one.role, one.reason)
+            for one, verdict in again
+            if waits.get(verdict.learner, 0) < one.decision_no
+        }
         decisions = set_free.otherwise(booking.book(verdicts, past, shadow=shadow), before)
         events: dict[bytes, Event] = {refusal.event.event_id: refusal.event for refusal, _ in again}
         await self._recorder.settle(

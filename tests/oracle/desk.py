@@ -133,12 +133,11 @@ class Desk(Reader):
         return ""
 
     def _again(self, freed: Sequence[tuple[int, Award]]) -> None:
-        """Refusals because of what is free now, the oldest arrival first."""
-        blocked = [
-            one
-            for one in self.refusals.values()
-            if any(one.number > number and self._blocks(award, one) for number, award in freed)
-        ]
+        """What came later and was refused because of what is free now, the oldest arrival first."""
+        first = min((number for number, _ in freed), default=0)
+        early = min((self.arrived[award.act.key] for _, award in freed), default=0)
+        later = [one for one in self.refusals.values() if one.number > first or self.arrived[one.act.key] >= early]
+        blocked = [one for one in later if any(self._blocks(award, one) for _, award in freed)]
         order = [ruling.name for ruling in self.campus.rulings]
         for one in sorted(blocked, key=lambda one: (self.arrived[one.act.key], order.index(one.ruling.name))):
             now, self.campus = self.campus, one.campus

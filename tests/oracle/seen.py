@@ -17,5 +17,6 @@ def events(acts: Sequence[Act]) -> list[Event]:
         level = Trust.server_verified if act.believed else Trust.client_reported
         lesson = None if act.kind == "course.reset" else act.lesson
         one = event(act.kind, act.at, act.who, lesson=lesson, course=act.course, key=act.key, level=level)
-        found.append(replace(one, seen=replace(one.seen, source=act.source, position=act.place or 1)))
+        facts = {"course_shortname": act.course} if act.kind == "course.completed" else {}
+        found.append(replace(one, seen=replace(one.seen, source=act.source, position=act.place or 1, facts=facts)))
     return found

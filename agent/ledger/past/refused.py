@@ -24,6 +24,12 @@ WHERE (d.event_no >= (SELECT min(event_no) FROM decision WHERE decision_no IN (S
 ORDER BY d.event_no, d.decision_no
 """
 
+_NEWEST_RESERVE = """
+SELECT h.learner, max(h.decision_no) FROM hold h
+WHERE h.state = 'open' AND h.kind = 'review' AND CAST(h.promise AS TEXT) ->> 'r' IS NOT NULL
+  AND h.learner IN (SELECT value FROM json_each(?)) GROUP BY h.learner
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
@@ -56,3 +62,9 @@ async def after(connection: aiosqlite.Connection, held: Iterable[int], learners:
         )
         for number, event_no, rule_id, role, reason, version, event_id, source, position, at, trust, payload in rows
     ]
+
+
+async def newest_reserve(connection: aiosqlite.Connection, learners: Iterable[str]) -> dict[str, int]:
+    """By learner the newest decision that waits for a person and keeps something from what is decided beside it."""
+    rows = await connection.execute_fetchall(_NEWEST_RESERVE, (json.dumps(sorted(learners)),))
+    return {str(learner): int(number) for learner, number in rows}

@@ -145,6 +145,19 @@ async def test_what_is_refused_again_because_it_was_done_twice_is_known_to_a_lat
         assert open_holds(agent) == [4]
 
 
+async def test_what_two_reviews_were_in_the_way_of_waits_once_both_are_rejected_in_either_order(tmp_path: Path) -> None:
+    hours = {1: 0, 2: 27, 3: 51}
+    acts = [act(60 * hour, lesson=str(number)) for number, hour in hours.items()]
+    for order in ((1, 3), (3, 1)):
+        async with running(tmp_path / str(order[0]), HEAD + rule(more=REVIEW + 'cooldown = "36h"')) as agent:
+            await agent.take(*acts)
+            assert agent.reasons() == ["review always", "cooldown 36h", "review always"]
+            for number in order:
+                await desk(agent).reject(decisions=[number], by="B. Desk", reason="no")
+            assert agent.reasons()[-1] == "review always"
+            assert len(open_holds(agent)) == 1
+
+
 async def test_what_a_limit_had_cut_to_nothing_in_one_currency_is_approved_in_the_other(tmp_path: Path) -> None:
     both = 'limit = { of = "10 points/day", over = "trim" }'
     rules = "[currency.stars]\n" + rule(award="{ points = 10, stars = 1 }", more=REVIEW + both)
