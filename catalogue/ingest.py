@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import repeat
-from typing import Any
 
 from catalogue.funding import issue
 from catalogue.funding.issue import Room
@@ -34,7 +33,7 @@ _KINDS = frozenset(("award", "reversal", "adjustment"))
 _ENTRY_ID = re.compile(r"([1-9][0-9]{0,18})-([1-9][0-9]{0,18})")
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 # A named tuple's own constructor costs three times as much as this, and each entry makes two of them.
-_move_of = Move._make
+_move_of = tuple.__new__
 _row_of = EntryRow._make
 
 
@@ -119,63 +118,56 @@ class Judge:
         self._steady: dict[str, Change] = {}
 
     def __call__(self, body: bytes, *, seq: int) -> Move | str:
-        """What an entry does that stands at ``seq``, or why it does nothing."""
+        """What an entry does that stands at ``seq``, or why it does nothing. A batch has a thousand of these."""
         if len(body) > ENTRY_BYTES_MAX:
             return f"{len(body)} bytes are more than an entry may have ({ENTRY_BYTES_MAX})"
         try:
-            fields = entry.decode(body)
+            said = entry.required(body)
         except (entry.MalformedEntryError, TypeError, ValueError, RecursionError) as exc:
             return str(exc)[:REASON_CHARS_MAX] or "unreadable"
-        why = self._misplaced(fields, seq) or self._meaningless(fields)
-        return why or self._move(fields, seq)
-
-    def _misplaced(self, fields: Mapping[str, Any], seq: int) -> str:
-        """Why an entry that can be read must not stand where it does, or nothing."""
-        if fields["v"] != entry.FORMAT:
-            return f"format version {fields['v']} is not known here"
-        if fields["seq"] != seq:
-            return f"it says seq {fields['seq']} and stands at {seq}"
-        if fields["entry_id"] == f"{self._begins}{seq}":
-            return ""
-        named = _ENTRY_ID.fullmatch(fields["entry_id"])
-        if named is None or int(named[2]) != seq or int(named[1]) > self._author.epoch:
-            return "its entry_id is not <epoch>-<seq> of where it stands"
-        return ""
-
-    def _meaningless(self, fields: Mapping[str, Any]) -> str:
-        """Why an entry cannot be posted wherever it stands, or nothing."""
-        if fields["kind"] not in _KINDS:
-            return "its kind is not known here"
-        if fields["kind"] == "reversal" and not fields["reverses"]:
-            return "a reversal that names no entry"
-        if not -canonical.WHOLE_MAX <= fields["occurred_at"] <= canonical.WHOLE_MAX:
-            return "its time is beyond what can be kept"
-        names = fields["learner"], fields["currency"], fields["rule"], fields["source"]
-        why = "" if names in self._sound else _unnameable(*names)
-        if not why:
-            self._sound.add(names)
-        return why
-
-    def _move(self, fields: Mapping[str, Any], seq: int) -> Move:
-        currency, amount, at = fields["currency"], fields["amount"], fields["occurred_at"]
+        entry_id, kind, learner, currency, rule, _, source, _, _, reverses, version, own_seq, amount, at, _ = said
+        why = ""
+        if version != entry.FORMAT or own_seq != seq or entry_id != f"{self._begins}{seq}":
+            why = self._misplaced(version, own_seq, entry_id, seq)
+        if not why and (kind != "award" or at > canonical.WHOLE_MAX or at < -canonical.WHOLE_MAX):
+            why = _meaningless(kind, reverses, at)
+        names = (learner, currency, rule, source)
+        if not why and names not in self._sound:
+            why = _unnameable(*names)
+            if not why:
+                self._sound.add(names)
+        if why:
+            return why
+        agent = self._author.agent
         change = self._steady.get(currency) or self._under(currency, seq)
-        agent, reverses = self._author.agent, fields["reverses"]
         return _move_of(
+            Move,
             (
-                fields["learner"],
+                learner,
                 currency,
-                fields["kind"],
+                kind,
                 amount,
-                f"{agent}/{fields['entry_id']}",
+                f"{agent}/{entry_id}",
                 at,
                 f"{agent}/{reverses}" if reverses else "",
                 self._author.terms.ends_at(change, seq, at) if amount > 0 else None,
                 self._author.terms.is_owed(change, seq),
-                fields["rule"],
-                fields["source"],
+                rule,
+                source,
                 0,
-            )
+            ),
         )
+
+    def _misplaced(self, version: int, own_seq: int, entry_id: str, seq: int) -> str:
+        """Why an entry that can be read must not stand where it does, or nothing."""
+        if version != entry.FORMAT:
+            return f"format version {version} is not known here"
+        if own_seq != seq:
+            return f"it says seq {own_seq} and stands at {seq}"
+        named = _ENTRY_ID.fullmatch(entry_id)
+        if named is None or int(named[2]) != seq or int(named[1]) > self._author.epoch:
+            return "its entry_id is not <epoch>-<seq> of where it stands"
+        return ""
 
     def _under(self, currency: str, seq: int) -> Change:
         """The terms that an entry of a currency was written under; kept where they hold for all of its entries."""
@@ -266,6 +258,17 @@ def is_taken_back(account: Account, move: Move) -> bool:
     """Whether a move takes back what was taken back from its account before."""
     left = account.answerable(move.about) if move.kind == "reversal" else None
     return left is not None and abs(move.amount) > left
+
+
+def _meaningless(kind: str, reverses: str, at: int) -> str:
+    """Why an entry cannot be posted wherever it stands and whatever it names, or nothing."""
+    if kind not in _KINDS:
+        return "its kind is not known here"
+    if kind == "reversal" and not reverses:
+        return "a reversal that names no entry"
+    if not -canonical.WHOLE_MAX <= at <= canonical.WHOLE_MAX:
+        return "its time is beyond what can be kept"
+    return ""
 
 
 def _unnameable(learner: str, currency: str, rule: str, source: str) -> str:

@@ -167,10 +167,13 @@ async def stand(conn: AsyncConnection, sender: Sender, *, now: int) -> Stand:
 async def hear(store: Store, sender: Sender, *, now: int) -> None:
     """Note that an agent was heard that may have had nothing to deliver for long."""
     table = schema.agent.c
-    mine = (table.campus == sender.campus, table.agent == sender.agent)
     long_ago = or_(table.heard_at.is_(None), table.heard_at < now - HEARD_S)
-    async with store.writing() as conn:
-        await conn.execute(update(schema.agent).where(*mine, long_ago).values(heard_at=now, skew_s=sender.skew_s))
+    mine = (table.campus == sender.campus, table.agent == sender.agent, long_ago)
+    async with store.glancing() as conn:
+        if await conn.scalar(select(table.agent).where(*mine)) is None:
+            return
+    async with store.jotting() as conn:
+        await conn.execute(update(schema.agent).where(*mine).values(heard_at=now, skew_s=sender.skew_s))
 
 
 async def _lock(conn: AsyncConnection, sender: Sender) -> Row[Any]:

@@ -55,7 +55,9 @@ class Template:
 
 _TEXT = ("entry_id", "kind", "learner", "currency", "rule", "rules_version", "source", "trust", "reason", "reverses")
 _WHOLE = ("v", "seq", "amount", "occurred_at", "recorded_at")
-_TYPED = itemgetter(*_TEXT, *_WHOLE)
+REQUIRED = (*_TEXT, *_WHOLE)
+"""The fields that every entry has, as `required` gives them."""
+_TYPED = itemgetter(*REQUIRED)
 _TYPES = (*[str] * len(_TEXT), *[int] * len(_WHOLE))
 
 
@@ -65,6 +67,19 @@ def decode(body: bytes) -> dict[str, Any]:
     Raises:
         MalformedEntryError: not canonical JSON, a required field missing or of another type, an amount out of bounds.
     """
+    return _read(body)[0]
+
+
+def required(body: bytes) -> tuple[Any, ...]:
+    """The values of an entry's `REQUIRED` fields, in that order: for who reads thousands.
+
+    Raises:
+        MalformedEntryError: as `decode` does.
+    """
+    return _read(body)[1]
+
+
+def _read(body: bytes) -> tuple[dict[str, Any], tuple[Any, ...]]:
     try:
         fields = orjson.loads(body)
     except orjson.JSONDecodeError as exc:
@@ -74,10 +89,10 @@ def decode(body: bytes) -> dict[str, Any]:
         message = "not a JSON object"
         raise MalformedEntryError(message)
     try:
-        typed = tuple(map(type, _TYPED(fields))) == _TYPES
+        values = _TYPED(fields)
     except KeyError:
-        typed = False
-    if not typed:
+        raise MalformedEntryError(_mistyped(fields)) from None
+    if tuple(map(type, values)) != _TYPES:
         raise MalformedEntryError(_mistyped(fields))
     if abs(fields["amount"]) > AMOUNT_MAX:
         message = f"amount {fields['amount']} is out of bounds"
@@ -85,7 +100,7 @@ def decode(body: bytes) -> dict[str, Any]:
     if orjson.dumps(fields, option=orjson.OPT_SORT_KEYS) != body:
         message = "not in canonical form (keys sorted and unique, no spaces)"
         raise MalformedEntryError(message)
-    return fields
+    return fields, values
 
 
 def _mistyped(fields: Mapping[str, Any]) -> str:

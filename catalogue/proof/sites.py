@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue.errors import CatalogueError
@@ -18,6 +18,15 @@ FIELD = "sites"
 """The field of a batch's header that names the sites its agent reads; an agent of before names none."""
 TOLD_S = 7 * 86_400
 """How long the owner of a site is told that another agent wanted it, in seconds."""
+
+
+# Asked with every batch, and so put together once.
+_OWNED = (
+    select(site.c.site, site.c.agent, agent.c.state)
+    .join(agent, (agent.c.campus == site.c.campus) & (agent.c.agent == site.c.agent))
+    .where(site.c.campus == bindparam("campus"), site.c.site.in_(bindparam("wanted", expanding=True)))
+    .with_for_update(of=site)
+)
 
 
 class TakenError(Exception):
@@ -98,11 +107,7 @@ async def move(conn: AsyncConnection, campus: str, one: str, name: str, *, now: 
 
 
 async def _owned(conn: AsyncConnection, campus: str, wanted: Sequence[str]) -> Sequence[Any]:
-    joined = (agent.c.campus == site.c.campus) & (agent.c.agent == site.c.agent)
-    asked = select(site.c.site, site.c.agent, agent.c.state).join(agent, joined)
-    return (
-        await conn.execute(asked.where(site.c.campus == campus, site.c.site.in_(wanted)).with_for_update(of=site))
-    ).all()
+    return (await conn.execute(_OWNED, {"campus": campus, "wanted": list(wanted)})).all()
 
 
 async def _give(conn: AsyncConnection, campus: str, one: str, name: str, now: int) -> int:

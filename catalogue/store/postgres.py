@@ -40,6 +40,14 @@ _LOOK_AT_WALLETS = (
     " AND wallet.learner = want.learner AND wallet.currency = want.currency"
 )
 _OPENED_WALLETS = text(_LOOK_AT_WALLETS)
+# A wallet that there is stays, so this holds all of them or, where one is missing as it begins, none.
+_HOLD_IF_ALL = text(
+    f"{_LOOK_AT_WALLETS} WHERE :count = ("  # noqa: S608 - own order
+    "SELECT count(*) FROM unnest(CAST(:learners AS text[]), CAST(:currencies AS text[])) AS want (learner, currency)"
+    " JOIN wallet AS known ON known.campus = :campus"
+    " AND known.learner = want.learner AND known.currency = want.currency"
+    f") {_IN_KEY_ORDER} FOR UPDATE OF wallet"
+)
 _HOLD_WALLETS = text(f"{_LOOK_AT_WALLETS} {_IN_KEY_ORDER} FOR UPDATE OF wallet")
 _TEXTS = ("learner", "currency", "kind", "ref", "about", "rule", "source")
 _LINE = tuple(name for name in MovementRow._fields if name != "posted_at")
@@ -141,9 +149,13 @@ class Postgres:
     ) -> dict[WalletKey, WalletState]:
         """Lock wallets in key order, new ones among them: nobody waits for anybody in a circle.
 
-        Where they stand is asked afterwards: what a statement sees is from before it waited.
+        Where there are new ones all are asked afterwards where they stand: what a statement sees of others' rows that
+        it must leave is from before it waited.
         """
         keys = _keys(campus, wallets)
+        found = _states(await conn.execute(_HOLD_IF_ALL, keys | {"count": len(wallets)}))
+        if found:
+            return found
         await conn.execute(_OPEN_WALLETS, keys)
         return _states(await conn.execute(_OPENED_WALLETS, keys))
 

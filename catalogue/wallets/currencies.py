@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import bindparam, delete, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue.schema import currency, level, tier
@@ -40,6 +40,15 @@ _KEEP_LEVEL = text(
 )
 
 
+# Asked with every batch, and so put together once.
+_CURRENCIES = select(currency).where(currency.c.campus == bindparam("campus")).order_by(currency.c.currency)
+_LEVELS = (
+    select(level.c.name, level.c.currency, level.c.least)
+    .where(level.c.campus == bindparam("campus"))
+    .order_by(level.c.currency, level.c.least)
+)
+
+
 async def learn(conn: AsyncConnection, campus: str, said: Terms) -> None:
     """Keep what a batch says; a currency that it does not name stays as it was. Writes only what is new."""
     if not said.currencies:
@@ -60,8 +69,7 @@ async def learn(conn: AsyncConnection, campus: str, said: Terms) -> None:
 
 async def of_campus(conn: AsyncConnection, campus: str) -> dict[str, Currency]:
     """A campus's currencies by name; the one change of each holds for entries to come."""
-    rows = await conn.execute(select(currency).where(currency.c.campus == campus).order_by(currency.c.currency))
-    return {row.currency: _read(row) for row in rows}
+    return {row.currency: _read(row) for row in await conn.execute(_CURRENCIES, {"campus": campus})}
 
 
 async def one(conn: AsyncConnection, campus: str, name: str) -> Currency:
@@ -72,8 +80,7 @@ async def one(conn: AsyncConnection, campus: str, name: str) -> Currency:
 
 async def levels(conn: AsyncConnection, campus: str) -> tuple[Level, ...]:
     """A campus's levels, by currency and from the lowest."""
-    found = select(level.c.name, level.c.currency, level.c.least).where(level.c.campus == campus)
-    return tuple(Level(*row) for row in await conn.execute(found.order_by(level.c.currency, level.c.least)))
+    return tuple(Level(*row) for row in await conn.execute(_LEVELS, {"campus": campus}))
 
 
 async def tiers(conn: AsyncConnection, campus: str) -> dict[str, Tier]:

@@ -221,6 +221,22 @@ async def test_a_failure_in_the_middle_of_a_batch_leaves_nothing(
     assert (await hand.stand()).seq == 9
 
 
+async def test_an_agent_is_told_where_it_stands_while_somebody_writes_to_its_row(
+    real: RealCatalogue, hand: Hand
+) -> None:
+    async with real.store.writing() as conn:
+        await conn.execute(text(f"UPDATE agent SET skew_s = 1 WHERE campus = '{CAMPUS}'"))
+        assert (await hand.stand()).seq == 9
+
+
+async def test_an_agent_that_has_nothing_to_deliver_is_heard_all_the_same(real: RealCatalogue, hand: Hand) -> None:
+    await execute(real, f"UPDATE agent SET heard_at = 1 WHERE campus = '{CAMPUS}'")
+    await hand.stand()
+    async with real.store.reading() as conn:
+        (found,) = await tenants.agents(conn, CAMPUS)
+    assert found["heard_at"] > 1
+
+
 async def test_a_database_without_a_catalogue_is_told_with_the_command_that_makes_one(tmp_path: Path) -> None:
     from sqlalchemy import make_url  # noqa: PLC0415
 

@@ -108,6 +108,18 @@ async def batch(shop: Shop, *names: str) -> None:
         await book.write(shop.store, conn, CAMPUS, moves, held, posted=posted)
 
 
+async def test_wallets_that_are_all_there_are_held_by_one_question(shop: Shop) -> None:
+    await shop.give("ann", 7)
+    await shop.give("bob", 8)
+    keys = [("ann", "points"), ("bob", "points")]
+    for wanted, questions in ((keys, 1), ([*keys, ("new", "points")], 3), ([*keys, ("new", "points")], 1)):
+        with listened(shop) as asked:
+            async with shop.store.writing() as conn:
+                held = await book.hold(shop.store, conn, CAMPUS, wanted)
+        assert [(key, held[key].balance) for key in wanted] == list(zip(wanted, (7, 8, 0), strict=False))
+        assert len(asked) == questions
+
+
 async def test_spends_refunds_and_batches_of_the_same_wallets_never_wait_in_a_circle(
     shop: Shop, catalogue_database: PostgresDatabase
 ) -> None:
