@@ -18,7 +18,7 @@ def test_no_thread_comes_to_stand_in_the_place_of_one_that_is_gone_and_waits_for
     loop = VirtualLoop(Random("1"), Network(Random("1"), Trace()))
     thread = Thread()
     place = weakref.ref(thread)
-    loop.do(thread, None, dict)
+    loop.run_in_executor(thread, dict)
     del thread
     assert place() is not None, "its place in memory could be another's now"
     loop.close()
