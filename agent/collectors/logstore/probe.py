@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from agent.collectors.logstore.columns import COLUMNS
 from agent.collectors.logstore.dialects.connect import database_for
 from agent.collectors.logstore.dialects.database import Database, Query, Schema, Unreadable
 from agent.collectors.logstore.grants import AGREEMENT, log_unreadable, tables_needed, tables_of_agreement
@@ -17,6 +18,7 @@ RECENT_IDS = 50_000
 """How many of the newest ids are looked through for what happens on the site at all."""
 
 _READABLE = "SELECT id FROM {%s} WHERE id = 0"
+_HAS = "SELECT %s FROM {%s} WHERE id = 0"
 _RECENT = "SELECT eventname, COUNT(*) FROM {log} WHERE id > ? GROUP BY eventname"
 _TRACKING = "SELECT COUNT(*), SUM(enablecompletion) FROM {course} WHERE category <> 0"
 _TOO_MUCH: Mapping[str, str] = {
@@ -29,12 +31,16 @@ _LOG = "SELECT MIN(id), MAX(id), MIN(timecreated), MAX(timecreated) FROM {log}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableProbe:
-    """One table (without prefix): whether it can be read, why not, and which of the asked facts depend on it."""
+    """One table (without prefix): whether it can be read, why not, and which of the asked facts depend on it.
+
+    ``gone`` are columns that it should have and has not.
+    """
 
     table: str
     readable: bool
     reason: str
     facts: frozenset[str]
+    gone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +81,11 @@ class Probe:
     def unreadable(self) -> tuple[TableProbe, ...]:
         """The tables that cannot be read."""
         return tuple(table for table in self.tables if not table.readable)
+
+    @property
+    def maimed(self) -> tuple[TableProbe, ...]:
+        """The tables that can be read and lack columns."""
+        return tuple(table for table in self.tables if table.gone)
 
 
 async def probe(options: LogstoreOptions, facts: Iterable[str], kinds: Iterable[str] = ()) -> Probe:
@@ -140,15 +151,35 @@ async def _tables(
     consent = tables_of_agreement(asked)
     names = sorted({*tables_needed(facts, kinds), *consent})
     answers = await database.fetch_all([_question(database.schema, name) for name in names])
+    gone = await _gone(database, [n for n, a in zip(names, answers, strict=True) if not isinstance(a, Unreadable)])
     return tuple(
         TableProbe(
             table=name,
             readable=not isinstance(answer, Unreadable),
             reason=answer.reason if isinstance(answer, Unreadable) else "",
             facts=feeds.get(name, frozenset()) | ({AGREEMENT} if name in consent else set()),
+            gone=gone.get(name, ()),
         )
         for name, answer in zip(names, answers, strict=True)
     )
+
+
+async def _gone(database: Database, tables: list[str]) -> Mapping[str, tuple[str, ...]]:
+    """Table → what it should have and has not; what an account may not read of it is another matter."""
+    known = [table for table in tables if table in COLUMNS]
+    asked = await database.fetch_all([_all_of(database.schema, table, COLUMNS[table]) for table in known])
+    doubtful = [table for table, answer in zip(known, asked, strict=True) if isinstance(answer, Unreadable)]
+    each = [(table, column) for table in doubtful for column in COLUMNS[table]]
+    answers = await database.fetch_all([_all_of(database.schema, table, (column,)) for table, column in each])
+    gone: dict[str, tuple[str, ...]] = {}
+    for (table, column), answer in zip(each, answers, strict=True):
+        if isinstance(answer, Unreadable) and not answer.denied:
+            gone[table] = (*gone.get(table, ()), column)
+    return gone
+
+
+def _all_of(schema: Schema, table: str, columns: tuple[str, ...]) -> Query:
+    return schema.query(_HAS % (", ".join(columns), table))
 
 
 def _question(schema: Schema, table: str) -> Query:

@@ -102,6 +102,9 @@ log-format-unknown
 grant-missing
   a table cannot be read; the rules that lose facts are named
   → run the GRANT that is printed
+columns-missing
+  a table of Moodle lacks columns that are read; the rules that lose facts are named
+  → finish Moodle's upgrade, or update the agent
 write-access
   the account or the web service may change something
   → the REVOKE that is printed

@@ -72,6 +72,7 @@ async def _source(settings: Settings, source: LogSource, needs: NeedsByRule, zon
     return [
         Finding(about=about, level="ok", found=f"{seen.server} answers, version {seen.version}"),
         *_unreadable(about, seen, options, needs),
+        *_maimed(about, seen, options, needs),
         *_rights(about, seen),
         *_retention(about, seen, now),
         *_clocks(about, seen, now),
@@ -96,6 +97,19 @@ def _unreadable(about: str, seen: Probe, options: LogstoreOptions, needs: NeedsB
             found=f"table {options.table_prefix}{table.table} cannot be read ({table.reason}): "
             + "; ".join(_lost(table, needs)),
             do=do,
+        )
+
+
+def _maimed(about: str, seen: Probe, options: LogstoreOptions, needs: NeedsByRule) -> Iterator[Finding]:
+    for table in seen.maimed:
+        yield Finding(
+            about=about,
+            level="warn",
+            code="columns-missing",
+            found=f"table {options.table_prefix}{table.table} lacks {named(table.gone)}, which Moodle's own has: "
+            + "; ".join(_lost(table, needs)),
+            do="is its upgrade finished (admin/cli/upgrade.php), and is this Moodle's own database? After an upgrade of"
+            " Moodle, update the agent",
         )
 
 
@@ -134,7 +148,7 @@ def _rights(about: str, seen: Probe) -> Iterator[Finding]:
             found=f"the account may read {what}",
             do="revoke it and grant table by table, as `rewards-agent init` prints it",
         )
-    if not (seen.unreadable or seen.too_many_rights or seen.reads_too_much):
+    if not (seen.unreadable or seen.maimed or seen.too_many_rights or seen.reads_too_much):
         yield Finding(
             about=about, level="ok", found=f"reads the log and {counted(len(seen.tables), 'table')}, and may not write"
         )
