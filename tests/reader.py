@@ -87,6 +87,8 @@ class Reader:
     def prepare(self) -> None:
         """What pages take for given: rules of theirs, a reward that was asked for, kudos, files that somebody has."""
         self._rules()
+        self.typed("rewards-agent ledger adjust ann@example.org 500 --reason 'holidays earn little' --by test")
+        self.typed("rewards-agent sync now")
         self.typed("rewards-catalogue reward add uni-example tea --title 'A cup of tea' --price points=50 --stock 100")
         self.typed("rewards-catalogue reward approve uni-example tea")
         voucher = re.search(r"^voucher (\S+),", self.typed("rewards-agent redeem ann@example.org tea"), re.MULTILINE)

@@ -8,7 +8,7 @@ from collections import defaultdict
 from contextlib import closing
 from pathlib import Path
 
-from agent.collectors.logstore.columns import COLUMNS, WHERE_THERE
+from agent.collectors.logstore.reading.columns import COLUMNS, WHERE_THERE
 from manual.queries import statements
 from tests.sites import SqliteSite
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from agent.collectors.logstore.columns import COLUMNS
 from agent.collectors.logstore.dialects.connect import database_for
 from agent.collectors.logstore.dialects.database import Database, Query, Schema, Unreadable
 from agent.collectors.logstore.grants import AGREEMENT, log_unreadable, tables_needed, tables_of_agreement
 from agent.collectors.logstore.kept import Kept, kept
 from agent.collectors.logstore.options import Asked, LogstoreOptions
+from agent.collectors.logstore.reading.columns import COLUMNS
 from agent.collectors.logstore.symptoms import Symptoms, symptoms
 from agent.config.facts import FactTable
 
