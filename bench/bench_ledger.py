@@ -92,7 +92,7 @@ def written(db: sqlite3.Connection, marks: Sequence[dict[str, int]]) -> list[Row
     for before, after in pairwise(marks):
         rows: Rows = {
             table: db.execute(
-                f"SELECT * FROM {table} WHERE {number} > ? AND {number} <= ? ORDER BY {number}",
+                f"SELECT {_columns(db, table)} FROM {table} WHERE {number} > ? AND {number} <= ? ORDER BY {number}",
                 (before[table], after[table]),
             ).fetchall()
             for table, number in _NUMBERED.items()
@@ -102,6 +102,11 @@ def written(db: sqlite3.Connection, marks: Sequence[dict[str, int]]) -> list[Row
         rows["source_state"] = state
         pages.append(rows)
     return pages
+
+
+def _columns(db: sqlite3.Connection, table: str) -> str:
+    """Those that are written; what SQLite works out of them is not among them."""
+    return ", ".join(name for _, name, *_ in db.execute(f"PRAGMA table_info({table})"))
 
 
 def _moved(entries: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

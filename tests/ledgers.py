@@ -47,6 +47,21 @@ class Ledger:
         return file.reading(self.data_dir)
 
 
+def steps_of(connection: sqlite3.Connection, ask: Callable[[], T]) -> tuple[T, int]:
+    """What a question is answered, and the tens of steps that SQLite needs for it."""
+    steps = 0
+
+    def step() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    connection.set_progress_handler(step, 10)
+    answer = ask()
+    connection.set_progress_handler(None, 0)
+    return answer, steps
+
+
 def page(
     recorder: Recorder, events: Sequence[Event], decisions: Sequence[Decision], *, now: int = NOW
 ) -> Callable[[aiosqlite.Connection], Awaitable[int]]:

@@ -21,7 +21,7 @@ from agent.errors import BusyError, ConfigError, ConstraintError, IntegrityError
 FILE_NAME = "ledger.db"
 LOCK_NAME = "agent.lock"
 BEGAN_NAME = "ledger.began"
-SCHEMA = 26
+SCHEMA = 27
 """The newest migration this program knows; stored in `PRAGMA user_version`."""
 
 BUSY_TIMEOUT_MS = 5_000

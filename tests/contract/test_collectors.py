@@ -307,6 +307,31 @@ async def test_a_page_carries_the_rules_that_fetched_it(site: Site, clock: HandC
     assert [page.rules_version for page in pages] == ["a", "b", "c"]
 
 
+async def test_a_row_that_comes_after_its_stretch_was_read_ahead_is_found_in_its_gap(
+    site: Site, clock: HandClock
+) -> None:
+    log(site, *range(1, 7), 8, 9)
+    got: list[list[int]] = []
+    async with collecting(site.options(), clock, limits=SMALL) as collector:
+        async for page in collector.pages(SourceState(), lambda: wanting(VIEWED), follow=True):
+            got.append([seen.position for seen in page.observations])
+            if len(got) == 1:
+                log(site, 7)
+            if len(got) == 3:
+                break
+            clock.pass_s(10)
+    assert got == [[1, 2, 3, 4], [5, 6, 8, 9], [7]]
+
+
+async def test_what_was_read_ahead_for_other_rules_is_read_again(site: Site, clock: HandClock) -> None:
+    log(site, *range(1, 5), 6)
+    log(site, 5, eventname=LOGGED_IN)
+    demands = iter([wanting(VIEWED), replace(wanting(VIEWED, LOGGED_IN), rules_version="b")])
+    async with collecting(site.options(), clock, limits=SMALL) as collector:
+        pages = [page async for page in collector.pages(SourceState(), lambda: next(demands), follow=False)]
+    assert [[seen.position for seen in page.observations] for page in pages] == [[1, 2, 3, 4], [5, 6]]
+
+
 async def test_following_yields_what_is_written_later_and_nothing_while_nothing_happens(
     site: Site, clock: HandClock
 ) -> None:
@@ -331,11 +356,16 @@ async def test_closing_twice_is_harmless(site: Site, clock: HandClock) -> None:
 
 
 class Alternating(SqliteDatabase):
-    """A file behind whose address a test lets another server answer."""
+    """A file behind whose address a test lets another server answer, or the same one to another connection."""
 
     def __init__(self, options: LogstoreOptions) -> None:
         super().__init__(options, urlsplit(options.url))
         self.answers = "hostname=a"
+        self.made_again = 0
+
+    @property
+    def generation(self) -> int:
+        return super().generation + self.made_again
 
     async def server(self) -> str:
         return self.answers
@@ -360,3 +390,18 @@ async def test_another_server_that_lags_is_waited_for_and_then_a_fault(tmp_path:
     seen, _ = await read(collector, state)
     assert [one.position for one in seen] == [31]
     await collector.close()
+
+
+async def test_what_another_connection_read_ahead_is_read_again(tmp_path: Path, clock: HandClock) -> None:
+    site = SqliteSite(tmp_path / "moodle.db")
+    log(site, *range(1, 7), 8, 9)
+    database = Alternating(site.options())
+    collector = LogstoreCollector(replace(site.options(), limits=SMALL), clock, log=database)
+    got = []
+    async for page in collector.pages(SourceState(), lambda: wanting(VIEWED), follow=False):
+        got.append([seen.position for seen in page.observations])
+        if len(got) == 1:
+            log(site, 7)
+            database.made_again += 1
+    await collector.close()
+    assert got == [[1, 2, 3, 4], [5, 6, 7, 8], [9]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import replace
 
 from agent import apart
@@ -19,6 +19,7 @@ from agent.collectors.logstore.identity import Watch, anchored
 from agent.collectors.logstore.lookups import look_up
 from agent.collectors.logstore.names import Several, agreed, meanings, require_one_meaning, several
 from agent.collectors.logstore.options import LogstoreOptions
+from agent.collectors.logstore.reading.ahead import Ahead, Place
 from agent.collectors.logstore.reading.filling import Again, Change, fill, read_again
 from agent.collectors.logstore.reading.gaps import GapKeeper, opened
 from agent.collectors.logstore.reading.marked import prompts, submissions, woven
@@ -67,6 +68,7 @@ class LogstoreCollector:
         self._log = log or database_for(options, log=True)
         self._state = self._log if options.log_url is None else database_for(options)
         self._reader = Reader(database=self._log, limits=options.limits, backdated_after_s=options.backdated_after_s)
+        self._ahead = Ahead(self._reader)
         self._watch = Watch(self._reader, options.name)
         self._gaps = GapKeeper(self._reader, options.gap_patience_s, clock)
         self._filters: dict[str, Filter] = {}
@@ -197,9 +199,8 @@ class LogstoreCollector:
 
     async def _tail(self, state: SourceState, demand: Demand, upto: int | None, now: int) -> Page:
         """The ids after the position."""
-        stretch = await self._reader.tail(
-            self._filter(demand), position=state.position, high_water=state.high_water, now=now, upto=upto
-        )
+        place = Place(wanted=self._filter(demand), position=state.position, high_water=state.high_water, upto=upto)
+        stretch = await self._ahead.stretch(place, now)
         step = self._watch.step if stretch.missing else 1
         before = state.position
         state = replace(
@@ -211,7 +212,11 @@ class LogstoreCollector:
         )
         self._newest_id = stretch.newest
         self._idle = stretch.upto >= (stretch.newest if upto is None else upto)
-        return await self._observed(state, demand, stretch.rows, stretch.backdated, before=before, caught_up=self._idle)
+        more = replace(place, position=state.position, high_water=state.high_water)
+        async with nullcontext() if self._idle else self._ahead.reading(more, now):
+            return await self._observed(
+                state, demand, stretch.rows, stretch.backdated, before=before, caught_up=self._idle
+            )
 
     async def _filled(self, state: SourceState, demand: Demand, changed: list[Change], now: int) -> Page:
         """What appeared in gaps; the position stays."""

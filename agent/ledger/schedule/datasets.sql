@@ -14,7 +14,7 @@ WITH award AS MATERIALIZED (
   SELECT e.seq, e.person_no, CAST(e.body AS TEXT) ->> 'amount' AS amount, CAST(e.body AS TEXT) ->> 'rule' AS rule
   FROM entry e
   WHERE e.seq <= :seq AND instr(e.body, :of_currency) AND instr(e.body, CAST('"kind":"award"' AS BLOB))
-    AND CAST(e.body AS TEXT) ->> 'occurred_at' >= :begins AND CAST(e.body AS TEXT) ->> 'occurred_at' < :ends
+    AND e.acted_at >= :begins AND e.acted_at < :ends
     AND CAST(e.body AS TEXT) ->> 'kind' = 'award' AND CAST(e.body AS TEXT) ->> 'currency' = :currency
 ), back AS MATERIALIZED (
   SELECT CAST(substr(r.of, instr(r.of, '-') + 1) AS INTEGER) AS seq, r.amount
@@ -34,7 +34,7 @@ WITH award AS MATERIALIZED (
          CAST(e.body AS TEXT) ->> 'rule' AS rule
   FROM entry e
   WHERE e.seq <= :seq AND instr(e.body, :of_currency) AND instr(e.body, CAST('"kind":"award"' AS BLOB))
-    AND CAST(e.body AS TEXT) ->> 'occurred_at' >= :begins AND CAST(e.body AS TEXT) ->> 'occurred_at' < :ends
+    AND e.acted_at >= :begins AND e.acted_at < :ends
     AND CAST(e.body AS TEXT) ->> 'kind' = 'award' AND CAST(e.body AS TEXT) ->> 'currency' = :currency
 ), back AS MATERIALIZED (
   SELECT CAST(substr(r.of, instr(r.of, '-') + 1) AS INTEGER) AS seq, r.amount

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from agent.ledger import file, verify
+from agent.ledger.schedule import datasets
+from agent.ledger.schedule.datasets import AsOf
+from tests.ledgers import steps_of
 from tests.rule_stories import rule
 from tests.schedules import RULES, SUNDAY, WEEK, lesson, lessons, office
 
@@ -40,6 +43,25 @@ async def test_weeks_that_passed_while_it_was_off_are_made_up_once_and_are_the_s
         assert here.prizes() == {"ann": [50, 50], "ben": [30]}
         assert len(done) == 2
         assert [run.nominal for run in here.runs()] == [SUNDAY + week * 604_800 for week in range(7)]
+
+
+async def test_what_a_run_adds_up_costs_what_its_span_holds_however_long_the_ledger_is(tmp_path: Path) -> None:
+    async with office(tmp_path) as here:
+        await here.take(lessons(ann=3, ben=2))
+        seen, short = summed(tmp_path)
+        await here.take(lessons("2026-08-26T09:00:00", **{f"u{n}": 3 for n in range(100)}))
+        await here.take(lessons("2026-09-23T09:00:00", **{f"u{n}": 3 for n in range(100, 200)}))
+        assert summed(tmp_path)[0] == seen == {("moodle:ann", 30), ("moodle:ben", 20)}
+        assert summed(tmp_path)[1] < 2 * short
+
+
+def summed(data_dir: Path) -> tuple[set[tuple[str, int]], int]:
+    """What the first week's acts earned, and what it took to add it up."""
+    with file.reading(data_dir) as connection:
+        seq, event = datasets.newest(connection)
+        of = AsOf(seq=seq, event=event, begins=SUNDAY - 604_800, ends=SUNDAY)
+        found, steps = steps_of(connection, lambda: datasets.earned(connection, of, "points"))
+    return {(learner, amount) for learner, _, amount in found}, steps
 
 
 FORTNIGHT = "[period.sprint]\nfrom = 2026-09-07\nuntil = 2026-09-20\n"

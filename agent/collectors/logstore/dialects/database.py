@@ -69,7 +69,7 @@ class Database(Protocol):
         ...
 
     async def fetch_all(self, queries: Sequence[Query]) -> list[Answer]:
-        """The answers, in order; outside of a snapshot each query sees the newest state.
+        """The answers, in order; outside of a snapshot each query sees the newest state. Calls follow one another.
 
         Raises:
             TransientError: connection lost, time-out, deadlock.

@@ -85,6 +85,7 @@ class PostgresDatabase:
         self._generation = 0
         self._wanted = self._inside = False
         self._ending: asyncio.Future[None] | None = None
+        self._turn = asyncio.Lock()
 
     @property
     def generation(self) -> int:
@@ -121,17 +122,18 @@ class PostgresDatabase:
         """The answers, in order; errors as `Database.fetch_all`."""
         if not queries:
             return []
-        if self._ending is not None:  # of a reader that was cancelled while it ended
-            await asyncio.shield(self._ending)
-        if self._inside:
-            return [await self._answer(query) for query in queries]
-        await self.connect()
-        try:
-            await self._begin("REPEATABLE READ" if self._wanted else "READ COMMITTED")
-            return [await self._answer(query) for query in queries]
-        finally:
-            if not self._wanted:
-                await self._ended()
+        async with self._turn:
+            if self._ending is not None:  # of a reader that was cancelled while it ended
+                await asyncio.shield(self._ending)
+            if self._inside:
+                return [await self._answer(query) for query in queries]
+            await self.connect()
+            try:
+                await self._begin("REPEATABLE READ" if self._wanted else "READ COMMITTED")
+                return [await self._answer(query) for query in queries]
+            finally:
+                if not self._wanted:
+                    await self._ended()
 
     async def server(self) -> str:
         """The cluster's identifier and its timeline, which grows when a replica is promoted; and its address."""
