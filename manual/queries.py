@@ -81,6 +81,12 @@ GROUPS = (
         ("identity.py", "dialects/mysql.py", "dialects/postgres.py", "dialects/sqlite.py"),
     ),
     _Group(
+        "Do the tables have what the log speaks of?",
+        "Only where the log lies apart (`log_url`): before each page, the first beside the tables, the others in the"
+        " log; a few primary keys.",
+        ("reading/behind.py",),
+    ),
+    _Group(
         "Rows that were missing",
         "While there are gaps, about once a second for the open ones; once a day for those given up. Ranges of the"
         " primary key.",

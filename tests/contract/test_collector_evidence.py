@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +14,7 @@ from agent.collectors.logstore.options import Limits
 from agent.collectors.logstore.probe import probe
 from agent.collectors.systems import moodle
 from agent.errors import InvalidInputError
+from agent.model import SourceState
 from tests.sites import (
     EVERYTHING,
     NOW,
@@ -492,6 +494,48 @@ async def test_the_log_may_lie_in_another_database_than_the_rest(site: Site, clo
     async with collecting(site.options(), clock, log_url=other.options().url) as collector:
         (seen,), _ = await read(collector, demand=wanting(moodle.QUIZ_SUBMITTED, facts=["attempt"]))
     assert dict(seen.facts) == {"attempt": 2}
+
+
+def submitted(site: Site, *ids: int, **columns: object) -> None:
+    for number in ids:
+        log(site, number, eventname=moodle.QUIZ_SUBMITTED, objecttable="quiz_attempts", objectid=number, **columns)
+
+
+async def test_a_log_is_read_as_far_as_the_replica_goes_that_has_what_its_rows_speak_of(
+    site: Site, clock: HandClock, tmp_path: Path
+) -> None:
+    primary = SqliteSite(tmp_path / "primary.db")
+    submitted(primary, 1, 2, 3, timecreated=NOW - 60, relateduserid=35)
+    submitted(site, 1, timecreated=NOW - 60, relateduserid=35)
+    put(site, "quiz_attempts", id=1, uniqueid=1, quiz=2, userid=35, attempt=1, sumgrades=2)
+    wanted = wanting(moodle.QUIZ_SUBMITTED, facts=["attempt"])
+    async with collecting(site.options(), clock, log_url=primary.options().url) as collector:
+        pages = aiter(collector.pages(SourceState(), lambda: wanted, follow=False))
+        page = await anext(pages)
+        assert [dict(seen.facts) for seen in page.observations] == [{"attempt": 1}]
+        assert (page.state.position, page.newest, page.caught_up) == (1, 3, False)
+        following = asyncio.ensure_future(anext(pages))
+        await asyncio.sleep(0.1)
+        assert not following.done(), "what is not there yet is not read without it"
+        for number in (2, 3):
+            put(site, "quiz_attempts", id=number, uniqueid=number, quiz=2, userid=35, attempt=number, sumgrades=2)
+        submitted(site, 2, 3, timecreated=NOW - 60, relateduserid=35)
+        page = await following
+        assert [dict(seen.facts) for seen in page.observations] == [{"attempt": 2}, {"attempt": 3}]
+        assert page.caught_up
+        assert [one async for one in pages] == []
+
+
+@pytest.mark.parametrize(("another", "age_s"), [(True, 60), (False, 2 * 86_400)])
+async def test_a_log_that_was_moved_away_waits_for_no_table_that_it_left_behind(
+    site: Site, clock: HandClock, tmp_path: Path, another: bool, age_s: int
+) -> None:
+    moved = SqliteSite(tmp_path / "log.db")
+    submitted(moved, 1, 2, 3, timecreated=NOW - age_s, relateduserid=35)
+    submitted(site, 1, timecreated=NOW - age_s - another, relateduserid=35)
+    async with collecting(site.options(), clock, log_url=moved.options().url) as collector:
+        seen, state = await read(collector, demand=wanting(moodle.QUIZ_SUBMITTED))
+    assert (len(seen), state.position) == (3, 3)
 
 
 async def test_a_probe_tells_what_is_readable_and_how_old_the_log_is(site: Site) -> None:

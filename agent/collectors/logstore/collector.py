@@ -20,6 +20,7 @@ from agent.collectors.logstore.lookups import look_up
 from agent.collectors.logstore.names import Several, agreed, meanings, require_one_meaning, several
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.collectors.logstore.reading.ahead import Ahead, Place
+from agent.collectors.logstore.reading.behind import Behind
 from agent.collectors.logstore.reading.filling import Again, Change, fill, read_again
 from agent.collectors.logstore.reading.gaps import GapKeeper, opened
 from agent.collectors.logstore.reading.marked import prompts, submissions, woven
@@ -71,6 +72,7 @@ class LogstoreCollector:
         self._ahead = Ahead(self._reader)
         self._watch = Watch(self._reader, options.name)
         self._gaps = GapKeeper(self._reader, options.gap_patience_s, clock)
+        self._behind = Behind(self._reader, self._state, options.name)
         self._filters: dict[str, Filter] = {}
         self._lost: dict[str, Unreadable] = {}
         self._lost_last: dict[str, Unreadable] = {}
@@ -79,6 +81,7 @@ class LogstoreCollector:
         self._named_for = ""
         self._mark = clock.running()
         self._idle = False
+        self._waits = False
         self._newest_id = 0
         self._again: Again | None = None
         self._look_again_at = 0.0
@@ -113,16 +116,17 @@ class LogstoreCollector:
             try:
                 while True:
                     page = await read
+                    waits = self._waits
                     over = page.caught_up and (follow or not self._may_look_again(page.state))
-                    if not over:
+                    if not (over or waits):
                         read = asyncio.ensure_future(self._step(page.state, demand(), upto))
                     quiet_s = self._clock.running() - told_at
                     if told is None or quiet_s >= self._limits.heartbeat_s or _news(told, page):
                         told, told_at = page, self._clock.running()
                         yield page
-                    if over:
-                        if not follow:
-                            return
+                    if over and not follow:
+                        return
+                    if over or waits:
                         await asyncio.sleep(self._options.poll_interval_s)
                         read = asyncio.ensure_future(self._step(page.state, demand(), upto))
             finally:
@@ -180,6 +184,7 @@ class LogstoreCollector:
         state = replace(state, running_s=state.running_s + running - self._mark)
         self._mark = running
         now = self._clock.now()
+        waited, self._waits = self._waits, False
         state, changed = await self._gaps.looked_at(state, running=running, now=now)
         self._again = self._again_of(state, changed)
         # With new rows coming in these come first; a run that ends has the time before it begins.
@@ -194,12 +199,14 @@ class LogstoreCollector:
             if changed:
                 return await self._filled(state, demand, changed, now)
             if unsure:
-                return await self._looked_again(state, demand, running)
+                return await self._looked_again(state, demand, running, waited=waited)
             return await self._tail(state, demand, upto, now)
 
     async def _tail(self, state: SourceState, demand: Demand, upto: int | None, now: int) -> Page:
-        """The ids after the position."""
-        place = Place(wanted=self._filter(demand), position=state.position, high_water=state.high_water, upto=upto)
+        """The ids after the position, as far as the tables go that they speak of."""
+        reached = await self._behind.reached(now)
+        end = min((one for one in (upto, reached) if one is not None), default=None)
+        place = Place(wanted=self._filter(demand), position=state.position, high_water=state.high_water, upto=end)
         stretch = await self._ahead.stretch(place, now)
         step = self._watch.step if stretch.missing else 1
         before = state.position
@@ -211,12 +218,12 @@ class LogstoreCollector:
             gaps=opened(state, stretch, step, self._limits) if stretch.missing else state.gaps,
         )
         self._newest_id = stretch.newest
-        self._idle = stretch.upto >= (stretch.newest if upto is None else upto)
+        self._idle = stretch.upto >= (stretch.newest if end is None else end)
+        self._waits = self._idle and stretch.upto < (stretch.newest if upto is None else upto)
+        over = self._idle and not self._waits
         more = replace(place, position=state.position, high_water=state.high_water)
         async with nullcontext() if self._idle else self._ahead.reading(more, now):
-            return await self._observed(
-                state, demand, stretch.rows, stretch.backdated, before=before, caught_up=self._idle
-            )
+            return await self._observed(state, demand, stretch.rows, stretch.backdated, before=before, caught_up=over)
 
     async def _filled(self, state: SourceState, demand: Demand, changed: list[Change], now: int) -> Page:
         """What appeared in gaps; the position stays."""
@@ -230,7 +237,7 @@ class LogstoreCollector:
             state, demand, filling.rows, filling.backdated, before=state.position, caught_up=False
         )
 
-    async def _looked_again(self, state: SourceState, demand: Demand, running: float) -> Page:
+    async def _looked_again(self, state: SourceState, demand: Demand, running: float, *, waited: bool) -> Page:
         """The first rows of those that could not be looked up; where they still cannot, later.
 
         Whether a row is backdated was found when it was new: it is called so again, and stays what it was.
@@ -240,7 +247,8 @@ class LogstoreCollector:
         page = await self._observed(state, demand, rows, backdated, before=state.position, caught_up=False)
         if self._lost_last:
             self._look_again_at = running + self._limits.look_again_s
-            return self._page(state, demand, caught_up=self._idle)
+            self._waits = waited
+            return self._page(state, demand, caught_up=self._idle and not waited)
         self._lost, self._idle = {}, False
         found = narrowed(page.state, [row[0] for row in rows], self._limits.page_rows_max)
         counts = {**state.counts, "rows_looked_up_again": state.counts.get("rows_looked_up_again", 0) + len(rows)}
