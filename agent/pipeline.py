@@ -308,9 +308,7 @@ class Pipeline:
             given=request.given,
             learners=request.learners | undone,
         )
-        past.record = Record(found.numbers, found.given)
-        # What a rule that gives a badge has asked for is known already.
-        past.uses.learn(use for use in found.had if (use.meter, use.bucket, use.learner) not in request.totals)
+        past.record = Record(found.numbers, found.given, found.barred)
 
     async def approve(
         self,

@@ -213,7 +213,7 @@ class _Compiler:
         by_the_clock = rule.on == (schedule.KIND,)
         shared = tuple(
             quota
-            for quota in self._shared_by(rule.group)
+            for quota in (self._shared_by(rule.group) if postings else ())  # what pays nothing has no share
             if quota.unit in pays and not (by_the_clock and quota.sources and schedule.SOURCE not in quota.sources)
         )
         usual = () if by_the_clock else self._brakes([posting.currency for posting in postings], rule.id)

@@ -93,7 +93,7 @@ def _badge(chance: Random, number: int, rulings: Sequence[Ruling], tiers: Sequen
 def _tier(chance: Random, number: int, rulings: Sequence[Ruling]) -> Tier:
     return Tier(
         name=f"T{number}",
-        least=chance.choice([0, 3, 10, 30]) + number,
+        least=chance.choice([1, 3, 10, 30]) + number,
         current=chance.random() < 0.4,
         requires=_wish(chance, rulings, [], [], 1) if chance.random() < 0.5 else None,
         visible=chance.choice(["always", "next", "reached"]),

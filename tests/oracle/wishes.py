@@ -45,7 +45,7 @@ class Wish:
                 return f"all_of = [{', '.join(part.table for part in self.parts)}]"
             case "any_of":
                 listed = ", ".join(part.table for part in self.parts)
-                return f"any_of = [{listed}], at_least = {self.at_least}"
+                return f"any_of = [{listed}]" + (f", at_least = {self.at_least}" if self.at_least > 1 else "")
             case "tags":
                 return f"tags = {{ distinct = {[part.name for part in self.parts]} }}"
             case "balance":
@@ -71,10 +71,9 @@ class Badge:
         text = f'[[badge]]\nid = "{self.name}"\nassign = {{ by = ["d"] }}\n'
         if self.wish is None:
             return text
-        wish = self.wish
-        written = wish.text.replace(", at_least = 1", "") if wish.asked == "any_of" else wish.text
-        if wish.asked in {"rule", "group", "tag", "badge", "tier"} or (wish.asked == "any_of" and wish.at_least > 1):
-            written = f"all_of = [{wish.table}]"
+        listed = self.wish.asked in {"rule", "group", "tag", "badge", "tier"} or self.wish.at_least > 1
+        alone = not listed or self.wish.asked in {"all_of", "tags", "balance"}
+        written = self.wish.text if alone else f"all_of = [{self.wish.table}]"
         return f"{text}sticky = {'true' if self.sticky else 'false'}\n{written}\n"
 
 

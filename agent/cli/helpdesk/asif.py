@@ -75,5 +75,4 @@ async def _past(settings: Settings, verdicts: Sequence[Verdict], *, shadow: bool
             given=request.given,
             learners=request.learners if request.standing else (),
         )
-    had = [use for use in found.had if (use.meter, use.bucket, use.learner) not in request.totals]
-    return booking.State.load([*uses, *had], holds, None, Record(found.numbers, found.given))
+    return booking.State.load(uses, holds, None, Record(found.numbers, found.given, found.barred))

@@ -26,7 +26,6 @@ from agent.engine.recognition.model import (
     Recognition,
     Several,
     names_of,
-    unique,
 )
 
 PROGRAMME = "programme:"
@@ -179,7 +178,6 @@ def _badge(badge: Badge, words: Words, calendar: Calendar) -> CompiledBadge | No
         id=badge.id,
         criterion=words.criterion(wanted),
         sticky=badge.sticky,
-        quota=unique(f"{BADGE}{badge.id}"),
         message=message,
         since=calendar.starts(begin) if begin is not None else None,
         until=calendar.starts(end + timedelta(days=1)) if end is not None else None,

@@ -148,7 +148,6 @@ class CompiledBadge:
     id: str
     criterion: Criterion
     sticky: bool
-    quota: Quota
     message: str
     since: int | None
     until: int | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.engine.quota import CALENDAR, Uses
@@ -39,18 +39,21 @@ class Act:
 class Record:
     """Numbers by (name, learner); what was never told is 0.
 
-    ``given`` are the awards of badges that criteria gave and that still stand, by (badge id, learner).
+    ``given`` are the awards of badges that criteria gave and that still stand, by (badge id, learner); ``barred`` the
+    badges (as accounts, with their learners) that somebody took back by hand.
     """
 
-    __slots__ = ("_given", "_numbers")
+    __slots__ = ("_barred", "_given", "_numbers")
 
     def __init__(
         self,
         numbers: Mapping[tuple[str, str], int] | None = None,
         given: Mapping[tuple[str, str], Award] | None = None,
+        barred: Collection[tuple[str, str]] = frozenset(),
     ) -> None:
         self._numbers = dict(numbers or {})
         self._given = dict(given or {})
+        self._barred = barred
 
     def number(self, name: str, learner: str) -> int:
         """The learner's number under a name."""
@@ -135,9 +138,8 @@ class Record:
             return None
         if has and given is not None:
             return self._taken(badge, given, recognition, act, uses, progress.sentence())
-        key = badge.quota.key(EVER, learner, "")
-        if uses.room(badge.quota, key, act.at) < 1:
-            return None  # somebody took it away by hand: only by hand does it come back
+        if (badge.account, learner) in self._barred:
+            return None
         return self._award(badge, learner, recognition, act, uses, progress.sentence(), number)
 
     def _award(

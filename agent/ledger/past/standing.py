@@ -46,6 +46,7 @@ JOIN entry e ON e.seq = u.seq
 _HAD = """
 SELECT m.value, w.value FROM json_each(?) m CROSS JOIN json_each(?) w
 CROSS JOIN quota_use u ON u.meter_no = m.value AND u.bucket = '' AND u.person_no = w.value AND u.freed = 0
+WHERE u.seq > 0
 """
 
 
@@ -53,12 +54,12 @@ CROSS JOIN quota_use u ON u.meter_no = m.value AND u.bucket = '' AND u.person_no
 class Standing:
     """``numbers`` by (name, learner), zeros left out; ``given`` by (badge id, learner), as a reversal needs them.
 
-    ``had`` are the uses that say that a badge was had, and may not be given again by itself.
+    ``barred`` are badges (as accounts, with their learners) that somebody took back by hand: so alone they come again.
     """
 
     numbers: Mapping[tuple[str, str], int]
     given: Mapping[tuple[str, str], Award]
-    had: tuple[Use, ...] = ()
+    barred: frozenset[tuple[str, str]] = frozenset()
 
 
 async def load(
@@ -96,22 +97,21 @@ async def load(
             numbers[f"{LIFETIME}{currency}", learner] = lifetime
     meters = {no: meter for meter, no in (await names.find(connection, "meter", given)).items()}
     taking = {no: meter for no, meter in meters.items() if meter.startswith(GIVEN)}
+    had = await _had(connection, {no: meter for no, meter in meters.items() if no not in taking}, who, by_no)
     return Standing(
         numbers=numbers,
         given=await _given(connection, taking, who, by_no) if taking else {},
-        had=await _had(connection, {no: meter for no, meter in meters.items() if no not in taking}, who, by_no),
+        barred=frozenset(each for each in had if numbers.get(each, 0) <= 0),
     )
 
 
 async def _had(
     connection: aiosqlite.Connection, meters: Mapping[int, str], who: str, by_no: Mapping[int, str]
-) -> tuple[Use, ...]:
+) -> Iterable[tuple[str, str]]:
+    """Badges that were given and no undo took back; what is kept for an award that waits is none."""
     which = orjson.dumps(sorted(meters)).decode()
     rows = await connection.execute_fetchall(_HAD, (which, who)) if meters else ()
-    return tuple(
-        Use(meter=meters[meter_no], bucket=EVER, learner=by_no[person_no], at=0, amount=1)
-        for meter_no, person_no in rows
-    )
+    return [(meters[meter_no], by_no[person_no]) for meter_no, person_no in rows]
 
 
 async def _given(

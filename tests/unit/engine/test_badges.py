@@ -90,6 +90,18 @@ def test_a_badge_comes_with_the_act_that_makes_its_criteria_true(case: Case) -> 
         assert case.told in given[0].reason
 
 
+def test_a_badge_for_a_programme_comes_though_a_cap_on_awards_is_full() -> None:
+    text = "[programme.p]\ncourses = ['BIO']\n" + RULES + '[[cap]]\nlimit = "1/7d"\n' + badge('programme = "p"')
+    done = event("programme.completed", lesson=None, course=None, facts={"programme": "p"})
+    assert play(text, lesson(1), done, lesson(2)) == [
+        "ann +10 points",
+        "ann nothing",
+        "ann +1 badge:b",
+        "ann refused cap 1/7d",
+    ]
+    assert play(text, done, lesson(1))[2:] == ["ann +10 points"], "and it takes no share of it"
+
+
 def test_a_badge_of_badges_comes_in_the_same_breath() -> None:
     text = RULES + badge('all_of = ["one", "two"]', name="top") + badge('all_of = ["lesson"]', name="one")
     text += badge('all_of = [{ badge = "one" }, "quiz"]', name="two")

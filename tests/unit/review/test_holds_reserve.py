@@ -145,6 +145,21 @@ async def test_what_is_refused_again_because_it_was_done_twice_is_known_to_a_lat
         assert open_holds(agent) == [4]
 
 
+async def test_a_badge_that_an_award_waits_with_is_earned_by_other_acts_meanwhile(tmp_path: Path) -> None:
+    criteria = '[[badge]]\nid = "b"\nall_of = ["r"]\n'
+    rules = rule() + rule("lesson.viewed", more=REVIEW + 'badge = "b"', name="v")
+    for approved in (True, False):
+        async with running(tmp_path / str(approved), HEAD + rules + criteria) as agent:
+            await agent.take(act(1, kind="lesson.viewed"), act(2))
+            assert agent.balances("badge:b") == {"35": 1}
+            if approved:
+                told = await desk(agent).approve(decisions=open_holds(agent), by="B. Desk")
+                assert told[0]["postings"] == {"points": 10}, "a badge is had once"
+            else:
+                await desk(agent).reject(decisions=open_holds(agent), by="B. Desk", reason="no")
+            assert agent.balances("badge:b") == {"35": 1}
+
+
 async def test_what_two_reviews_were_in_the_way_of_waits_once_both_are_rejected_in_either_order(tmp_path: Path) -> None:
     hours = {1: 0, 2: 27, 3: 51}
     acts = [act(60 * hour, lesson=str(number)) for number, hour in hours.items()]
