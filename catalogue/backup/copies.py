@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +11,8 @@ from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import schema
-from catalogue.backup import embedded, postgres
+from catalogue.backup import embedded, moving, postgres
+from catalogue.backup.holding import Hold
 from catalogue.errors import ConfigError, IntegrityError
 from catalogue.store import Store
 from catalogue.verify import Report, verify
@@ -89,28 +89,33 @@ class Manifest:
             raise IntegrityError(f"what was put back has {', '.join(other)}", hint="take another backup")
 
 
-Hold = Callable[[URL], Awaitable[None]]
-"""Sees whether the books of a database are those that were copied."""
-
-
-class Kind(Protocol):
-    """How one kind of database is copied, and a copy put back."""
+class Loading(Protocol):
+    """How a copy of one kind of database is put into one."""
 
     file: str
     """The name of the database in a copy."""
-
-    async def dump(self, conn: AsyncConnection, url: URL, to: Path) -> None:
-        """Write the moment that ``conn`` sees, or a later one, into ``to``."""
-        ...
 
     async def load(self, copy: Path, url: URL, aside: Path, hold: Hold) -> Path | None:
         """Put it in place if it does ``hold``; where the files went that were there (None: there were none)."""
         ...
 
 
+class Kind(Loading, Protocol):
+    """How one kind of database is copied, and a copy put back."""
+
+    async def dump(self, conn: AsyncConnection, url: URL, to: Path) -> None:
+        """Write the moment that ``conn`` sees, or a later one, into ``to``."""
+        ...
+
+
 def kind_of(url: URL) -> Kind:
     """What copies this database."""
     return embedded.Embedded() if url.get_backend_name() == "sqlite" else postgres.Dump()
+
+
+def loading_of(manifest: Manifest, url: URL) -> Loading:
+    """What puts this copy into this database."""
+    return kind_of(url) if manifest.database == url.get_backend_name() else moving.Move()
 
 
 async def proven(url: URL, public: bytes, *, now: int) -> Report:
@@ -127,12 +132,12 @@ def require_known(manifest: Manifest, copy: Path, url: URL) -> None:
     """See that a copy can be put into this database by this program.
 
     Raises:
-        ConfigError: it is of another kind of database, or of a newer program.
+        ConfigError: it is of PostgreSQL and the database is not, or it is of a newer program.
     """
-    if manifest.database != url.get_backend_name():
+    if manifest.database != url.get_backend_name() and manifest.database != "sqlite":
         raise ConfigError(
             f"{copy} is of {manifest.database}, and [database] url names {url.get_backend_name()}",
-            hint="put it back into a database of its kind",
+            hint="put it back into a database of its kind; only books of SQLite go into PostgreSQL",
         )
     if manifest.schema > schema.REVISION:
         raise ConfigError(

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import shutil
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from catalogue.backup.holding import Hold, held
 from catalogue.errors import ConfigError, IntegrityError, UnavailableError
 from machine import copies
 
@@ -31,7 +32,7 @@ class Embedded:
         del conn
         await asyncio.to_thread(_copied, Path(url.database or ""), to)
 
-    async def load(self, copy: Path, url: URL, aside: Path, hold: Callable[[URL], Awaitable[None]]) -> Path | None:
+    async def load(self, copy: Path, url: URL, aside: Path, hold: Hold) -> Path | None:
         """Let the file of a copy take the place of the one that is there, which is set aside.
 
         Raises:
@@ -41,11 +42,12 @@ class Embedded:
         path = Path(url.database or "")
         fresh = path.with_name(f".{path.name}.restoring")
         try:
-            await asyncio.to_thread(_laid_beside, copy, fresh, path)
-            await hold(url.set(database=str(fresh)))
+            await asyncio.to_thread(_require_alone, path)
+            await asyncio.to_thread(lay_beside, copy, fresh)
+            await held(url.set(database=str(fresh)), hold)
             return await asyncio.to_thread(_in_place, fresh, path, aside)
         finally:
-            await asyncio.to_thread(_cleared, fresh)
+            await asyncio.to_thread(clear, fresh)
 
 
 def finish(path: Path) -> None:
@@ -57,7 +59,8 @@ def finish(path: Path) -> None:
     copies.on_disk(path)
 
 
-def _cleared(fresh: Path) -> None:
+def clear(fresh: Path) -> None:
+    """Leave nothing of a database that was laid beside another."""
     for left in fresh.parent.glob(f"{fresh.name}*"):
         left.unlink()
 
@@ -74,9 +77,12 @@ def _copied(path: Path, to: Path) -> None:
         raise IntegrityError(f"a copy of {path} is damaged: {found}", hint="run: rewards-catalogue verify")
 
 
-def _laid_beside(copy: Path, fresh: Path, path: Path) -> None:
-    if path.exists():
-        _require_alone(path)
+def lay_beside(copy: Path, fresh: Path) -> None:
+    """Copy the file of a copy, to be read and changed in its place.
+
+    Raises:
+        UnavailableError: the disk is full, or cannot be written.
+    """
     with _told(fresh):
         fresh.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         shutil.copyfile(copy, fresh)
@@ -85,8 +91,7 @@ def _laid_beside(copy: Path, fresh: Path, path: Path) -> None:
 
 def _in_place(fresh: Path, path: Path, aside: Path) -> Path | None:
     finish(fresh)
-    if path.exists():
-        _require_alone(path)
+    _require_alone(path)
     with _told(path):
         there = _set_aside(path, aside)
         fresh.rename(path)
@@ -112,7 +117,9 @@ def _set_aside(path: Path, aside: Path) -> Path | None:
 
 
 def _require_alone(path: Path) -> None:
-    """Only who is alone with a database may end its write-ahead log."""
+    """Only who is alone with a database that is there may end its write-ahead log."""
+    if not path.exists():
+        return
     with contextlib.closing(sqlite3.connect(path, timeout=0)) as connection:
         try:
             alone = connection.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import os
 import shutil
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from catalogue.backup.holding import Hold, held
 from catalogue.errors import ConfigError, UnavailableError
 from catalogue.store import Store
 
@@ -40,21 +40,26 @@ class Dump:
         await _run("pg_dump", "--format=custom", f"--snapshot={moment}", f"--file={to}", url=url)
         await _run("pg_restore", f"--file={os.devnull}", str(to))
 
-    async def load(self, copy: Path, url: URL, aside: Path, hold: Callable[[URL], Awaitable[None]]) -> Path | None:
+    async def load(self, copy: Path, url: URL, aside: Path, hold: Hold) -> Path | None:
         """Fill an empty database, in one transaction.
 
         Raises:
             ConfigError: it is not empty, or the programs are not there.
         """
         del aside
-        await _require_empty(url)
+        await require_empty(url)
         how = ("--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges")
         await _run("pg_restore", *how, f"--dbname={url.database}", str(copy), url=url)
-        await hold(url)
+        await held(url, hold)
         return None
 
 
-async def _require_empty(url: URL) -> None:
+async def require_empty(url: URL) -> None:
+    """See that nothing would be overwritten.
+
+    Raises:
+        ConfigError: there are tables in it.
+    """
     store = await Store.open(url, check_schema=False)
     try:
         if await store.has_tables():

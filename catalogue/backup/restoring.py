@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import acts, schema, tenants
 from catalogue.acts import Act
-from catalogue.backup.copies import Manifest, kind_of, proven, require_known
+from catalogue.backup.copies import Manifest, loading_of, require_known
 from catalogue.config import Config
 from catalogue.redemption import pool
 from catalogue.store import Store
+from catalogue.verify import verify
 from machine import copies
 from wire.keys import fingerprint
 
@@ -42,24 +43,27 @@ class Restored:
 async def restore(config: Config, copy: Path, *, public: bytes, said: Act) -> Restored:
     """Put a copy in place of an embedded database, or into an empty one of PostgreSQL; no server may run meanwhile.
 
+    A copy of an embedded database goes into one of PostgreSQL too: so books move.
+
     ``public`` is the catalogue's key of today; ``said`` is who asked, and is written down among the acts.
 
     Raises:
         ConfigError: a server runs, the database is not empty, or the copy is of a newer program or another database.
         IntegrityError: the copy is damaged, or does not hold when it is read again. An embedded database is as it
-            was then; one of PostgreSQL is full of it.
+            was then; one of PostgreSQL is full of its own copy, and empty of one that was to move.
         UnavailableError: the disk is full, or the database does not answer.
     """
     manifest = Manifest.read(copy)
     require_known(manifest, copy, config.database)
     manifest.require_whole(copy)
-    kind = kind_of(config.database)
+    kind = loading_of(manifest, config.database)
     aside = config.data_dir / copies.name("set-aside-", said.at)
-    mine = manifest.schema == schema.REVISION
+    # What moves is brought to this program's schema on the way.
+    mine = manifest.schema == schema.REVISION or manifest.database != config.database.get_backend_name()
 
-    async def hold(there: URL) -> None:
+    async def hold(conn: AsyncConnection) -> None:
         if mine:
-            manifest.require_same(await proven(there, bytes.fromhex(manifest.key), now=said.at))
+            manifest.require_same(await verify(conn, bytes.fromhex(manifest.key), now=said.at))
 
     there = await kind.load(copy / kind.file, config.database, copies.free(aside), hold)
     remarks = list(LOST)

@@ -130,11 +130,11 @@ class Postgres:
 
     async def add_entries(self, conn: AsyncConnection, place: BatchPlace, rows: Sequence[EntryRow]) -> None:
         """Append entries by COPY, twice as fast as the quickest INSERT; part of the transaction like any statement."""
-        await _copy(conn, "entry", _ENTRY_COLUMNS, [(*place, *row) for row in rows])
+        await copy_in(conn, "entry", _ENTRY_COLUMNS, [(*place, *row) for row in rows])
 
     async def add_movements(self, conn: AsyncConnection, campus: str, rows: list[MovementRow]) -> None:
         """Append movements by COPY, which asks for the table's types first."""
-        await _copy(conn, "movement", ("campus", *MovementRow._fields), [(campus, *row) for row in rows])
+        await copy_in(conn, "movement", ("campus", *MovementRow._fields), [(campus, *row) for row in rows])
 
     async def post_few(
         self, conn: AsyncConnection, campus: str, rows: Sequence[MovementRow], wallets: Sequence[WalletRow], *, now: int
@@ -210,7 +210,10 @@ def _keys(campus: str, wallets: Sequence[WalletKey]) -> dict[str, Any]:
     return {"campus": campus, "learners": learners, "currencies": currencies}
 
 
-async def _copy(conn: AsyncConnection, table: str, columns: Sequence[str], records: Sequence[tuple[Any, ...]]) -> None:
+async def copy_in(
+    conn: AsyncConnection, table: str, columns: Sequence[str], records: Sequence[tuple[Any, ...]]
+) -> None:
+    """Append rows by COPY, part of the transaction like any statement."""
     driver: asyncpg.Connection = (await conn.get_raw_connection()).driver_connection
     try:
         await driver.copy_records_to_table(table, records=records, columns=columns)

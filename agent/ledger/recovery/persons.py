@@ -24,7 +24,7 @@ SELECT lms_user, merged_at, merged_by, reason, site FROM alias
 WHERE into_site = ? AND into_user = ? ORDER BY site, lms_user
 """
 _ERASED = """
-SELECT DISTINCT CAST(e.body AS TEXT) ->> 'learner' FROM entry e
+SELECT DISTINCT CAST(e.body AS TEXT) ->> 'learner' AS learner FROM entry e
 WHERE NOT EXISTS (SELECT 1 FROM person p WHERE p.person_no = e.person_no)
 """
 _ALL = "SELECT person_no, site, lms_user, secret, pseudonym, created_at FROM person"
@@ -86,6 +86,15 @@ _FORGOTTEN = """
 SELECT pseudonym FROM forgotten WHERE NOT told AND pseudonym NOT IN (SELECT value FROM json_each(?))
 ORDER BY pseudonym LIMIT ?
 """
+# Programs of before schema 26 kept no pseudonym of who was erased. In a ledger that was never put together anew whoever
+# entries name and nobody is was erased; in another it may be somebody whose secret nobody could open yet.
+_FORGOTTEN_BEFORE = f"""
+INSERT INTO forgotten (pseudonym)
+SELECT learner FROM ({_ERASED})
+WHERE learner NOT IN (SELECT pseudonym FROM person)
+  AND (SELECT coalesce(max(value), '1') FROM setting WHERE key = 'epoch') = '1'
+ON CONFLICT (pseudonym) DO NOTHING
+"""  # noqa: S608 - the query stands above
 _MARKS = """
 SELECT lower(hex(mark)), why, since, until, marked_at, marked_by FROM suppressed
 WHERE kept_as <> coalesce(until, 0) || ' ' || marked_at LIMIT ?
@@ -157,6 +166,7 @@ def none_kept() -> Unit:
 
     async def unit(connection: aiosqlite.Connection) -> None:
         await connection.execute("UPDATE forgotten SET told = 0 WHERE told")
+        await connection.execute(_FORGOTTEN_BEFORE)
         await connection.execute("UPDATE person SET kept_under = '' WHERE kept_under <> ''")
         await connection.execute("UPDATE suppressed SET kept_as = '' WHERE kept_as <> ''")
         await connection.execute("DELETE FROM setting WHERE key = ?", (_MARK_KEY_KEPT,))

@@ -69,7 +69,8 @@ def restore(
 
     The backup is checked before anything is touched: its files must be those that were made, and not of a newer
     program. An embedded database that is there is set aside; of PostgreSQL the database that [database] url names must
-    be empty. What is there then is verified and held against what the backup says of itself.
+    be empty. What is there then is verified and held against what the backup says of itself. A backup of an embedded
+    database goes into an empty one of PostgreSQL, too: so a catalogue that grew moves there.
 
     Example: rewards-catalogue restore /var/backups/rewards-catalogue/catalogue-20261121T023000Z
     """

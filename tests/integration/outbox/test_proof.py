@@ -294,6 +294,39 @@ async def test_a_catalogue_that_was_put_back_from_before_an_erasure_is_told_of_i
         assert {one.name async for one in asking.persons()} == {"name2"}
 
 
+@pytest.mark.parametrize(("epoch", "left"), [(1, {"name2"}), (2, {"name1", "name2"})])
+async def test_who_was_erased_before_that_was_kept_is_told_again_where_nobody_else_can_be_meant(
+    tmp_path: Path, epoch: int, left: set[str]
+) -> None:
+    """A ledger that was put together anew may name people whose secrets nobody could open yet."""
+    key, books, copy = RecoveryKey.new(), tmp_path / "books.db", tmp_path / "copy.db"
+    home = room(tmp_path)
+
+    async def by_an_older_program(conn: aiosqlite.Connection) -> None:
+        await conn.execute("DELETE FROM person WHERE pseudonym = 'name1'")
+        await conn.execute("INSERT OR REPLACE INTO setting (key, value) VALUES ('epoch', ?)", (str(epoch),))
+
+    async with running_catalogue(tmp_path, f"sqlite:///{books}") as catalogue:
+        token = await catalogue.add_tenant(CAMPUS)
+        async with delivering(home, catalogue.url, token, lock=key.lock) as agent:
+            for number in (1, 2):
+                await person(agent, number)
+                await agent.write(1, learner=f"name{number}")
+            assert await agent.drain()
+            with closing(sqlite3.connect(books)) as there, closing(sqlite3.connect(copy)) as target:
+                there.backup(target)
+            await agent.write(1, learner="name2")
+            assert await agent.drain()
+            await agent.writer.run(by_an_older_program)
+    async with (
+        running_catalogue(tmp_path, f"sqlite:///{copy}") as older,
+        delivering(home, older.url, lock=key.lock) as agent,
+    ):
+        await agent.drain()
+        asking = asked(agent, await agent.identity())
+        assert {one.name async for one in asking.persons()} == left
+
+
 async def erased(conn: aiosqlite.Connection) -> None:
     """What an erasure of the first person writes, of what concerns the catalogue."""
     await conn.execute("DELETE FROM person WHERE pseudonym = 'name1'")
