@@ -115,17 +115,20 @@ async def free(conn: AsyncConnection, campus: str, owner: str, reward: str, *, n
 
 
 async def take(conn: AsyncConnection, safe: Vault, made: Redemption, *, now: int) -> Code | None:
-    """The oldest free code, which is this redemption's from now on; the offer is held, so nobody else is looking."""
+    """The oldest free code, which is this redemption's from now on, or nothing where there is none.
+
+    The offer is held, so nobody else gives one out; one that is just being held back is left, for the next.
+    """
     table = schema.code
-    wanted = select(table.c.digest, table.c.sealed, table.c.expires_at)
-    wanted = wanted.where(*_free(made.campus, made.owner, made.reward, now))
-    row = (await conn.execute(wanted.order_by(table.c.imported_at, table.c.digest).limit(1))).first()
-    if row is None:
-        return None
-    mine = (table.c.campus == made.campus, table.c.owner == made.owner, table.c.reward == made.reward)
-    taken = update(table).where(*mine, table.c.digest == row.digest).values(redemption=made.redemption)
-    await conn.execute(taken)
-    return Code(safe.open(bytes(row.sealed), bytes(row.digest).hex()), row.expires_at)
+    free_now = _free(made.campus, made.owner, made.reward, now)
+    wanted = select(table.c.digest, table.c.sealed, table.c.expires_at).where(*free_now)
+    while True:
+        row = (await conn.execute(wanted.order_by(table.c.imported_at, table.c.digest).limit(1))).first()
+        if row is None:
+            return None
+        taken = update(table).where(*free_now, table.c.digest == row.digest).values(redemption=made.redemption)
+        if (await conn.execute(taken)).rowcount:
+            return Code(safe.open(bytes(row.sealed), bytes(row.digest).hex()), row.expires_at)
 
 
 async def _count(conn: AsyncConnection, campus: str, owner: str, reward: str) -> int:
