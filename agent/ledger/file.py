@@ -8,6 +8,7 @@ import fcntl
 import os
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -25,6 +26,8 @@ SCHEMA = 27
 """The newest migration this program knows; stored in `PRAGMA user_version`."""
 
 BUSY_TIMEOUT_MS = 5_000
+_STEPS_BETWEEN_LOOKS = 20_000
+"""Of SQLite's machine, between two looks at the clock while pages are looked through."""
 CACHE_KIB = 24_576
 WAL_PAGES_MAX = 4_000
 """SQLite checkpoints after this many pages: enough to gather a page's random writes, few enough not to stall."""
@@ -306,3 +309,18 @@ def migrate(connection: sqlite3.Connection, path: Path) -> int:
             connection.rollback()
         raise database_error(path, exc) from exc
     return had
+
+
+def looked_through(connection: sqlite3.Connection, *, within_s: float) -> tuple[str, bool]:
+    """(the first damage, empty where none was seen; whether all was looked at) after ``within_s`` seconds at most."""
+    until = time.monotonic() + within_s
+    connection.set_progress_handler(lambda: time.monotonic() >= until, _STEPS_BETWEEN_LOOKS)
+    try:
+        ((said,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        return "", False
+    finally:
+        connection.set_progress_handler(None, 0)
+    return ("", True) if said == "ok" else (" ".join(str(said).split()), True)

@@ -66,6 +66,7 @@ from agent.wiring.naming import doubts, names_of
 from agent.wiring.people.erasing import erasing_of
 from agent.wiring.people.kudos import kudos_heard
 from agent.wiring.people.linking import linking_of
+from agent.wiring.textkey import settle_text_key
 from agent.wiring.webservices import look_ups, web_services, web_states
 
 __all__ = [
@@ -173,6 +174,7 @@ async def opened(
     async with contextlib.AsyncExitStack() as stack:
         require_secrets(settings)
         writer = await _writer(stack, settings, clock)
+        await settle_text_key(writer, settings.agent.data_dir, clock)
         _closing(stack, (collectors := collectors_of(settings, clock, kinds)).values())
         pipeline = _pipeline(settings, writer, recorder := Recorder(chance), clock)
         await pipeline.adopt(rulebook, file.text)

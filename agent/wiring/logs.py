@@ -20,7 +20,7 @@ from agent.config.settings import LogSource, Settings
 from agent.errors import InvalidInputError
 from agent.model import CLAIMED, Demand, Observation, SourceState
 from agent.operations import Rewind
-from agent.wiring.textkey import keep_text_key, text_key
+from agent.wiring.textkey import text_key
 
 
 def logstore_options(settings: Settings, source: LogSource) -> LogstoreOptions:
@@ -83,12 +83,11 @@ def require_secrets(settings: Settings) -> None:
 
 
 def collectors_of(settings: Settings, clock: Clock, kinds: Callable[[], KindTable]) -> dict[str, LogstoreCollector]:
-    """A collector for each configured log table; whoever asks has the data directory to itself.
+    """A collector for each configured log table.
 
     Raises:
         ConfigError: a secret cannot be read.
     """
-    keep_text_key(settings.agent.data_dir)
     return {
         source.name: LogstoreCollector(logstore_options(settings, source), clock, kinds)
         for source in settings.log_sources

@@ -30,8 +30,10 @@ from cryptography.x509.oid import NameOID
 from typer.testing import CliRunner, Result
 
 from agent.cli.app import app
+from agent.cli.setup.looks import ledger as looks_at_ledger
 from agent.cli.setup.looks import machine
 from agent.cli.setup.looks.faults import FAULTS
+from agent.ledger import file
 from agent.service import control
 from catalogue.cli.app import app as catalogue_app
 from tests import servers
@@ -189,6 +191,13 @@ OF_MOODLE = (
         plant=lambda at: (at.at.directory / "db.password").write_text("wrong"),
         words="refuses user 'companion_ro' with this password",
         exit_code=2,
+    ),
+    Planted(
+        code="secret-blank",
+        plant=lambda at: (at.at.directory / "db.password").write_text(f"{servers.READER_PASSWORD} \n"),
+        words="ends with a blank, which counts as part of the secret",
+        exit_code=2,
+        also=("account-refused",),
     ),
     Planted(
         code="database-unknown",
@@ -471,6 +480,25 @@ def last_backup(at: Enrolled, days: int) -> Path:
     return path
 
 
+def comparing(at: Enrolled) -> int:
+    """Let a rule's posts be compared with others' texts."""
+    rule = '[[rule]]\nid = "post"\non = "forum.posted"\naward = 1\n'
+    return at.path("rules.toml").write_text(
+        RULES + rule + '[[check]]\nid = "copied"\nduplicate_text = { in = "course" }\n'
+    )
+
+
+def overwritten(path: Path) -> None:
+    """A page of the events' table is no page any more, as after a bad disk or a careless copy."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+        (root,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'event'").fetchone()
+    with path.open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\xa5" * size)
+
+
 HELD = "INSERT INTO hold SELECT * FROM hold"  # replaced below where a hold is needed
 
 OF_THE_CAMPUS = (
@@ -498,6 +526,33 @@ OF_THE_CAMPUS = (
     Planted(code="secret-open", plant=lambda at: at.path("trigger.token").chmod(0o644), words="chmod 600", exit_code=2),
     Planted(
         code="secret-unusable", plant=lambda at: at.path("trigger.token").write_text(" \n"), words="empty", exit_code=2
+    ),
+    Planted(
+        code="secret-blank",
+        plant=lambda at: at.path("trigger.token").write_text("a-token-of-a-throw-away-door\n\n"),
+        words="ends with an empty line",
+    ),
+    Planted(
+        code="secret-blank",
+        plant=lambda at: at.path("trigger.token").write_text(" a-token-of-a-throw-away-door\n"),
+        words="begins with a blank",
+    ),
+    Planted(
+        code="text-key-lost",
+        plant=lambda at: (comparing(at), at.path("data/text.key").unlink()),
+        words="is gone, and the next start makes another",
+    ),
+    Planted(
+        code="text-key-lost",
+        plant=lambda at: (comparing(at), at.path("data/text.key").unlink(), at.at.catch_up()),
+        words="is another since",
+    ),
+    Planted(
+        code="ledger-damaged",
+        plant=lambda at: overwritten(at.path("data/ledger.db")),
+        words="put the newest good backup back",
+        exit_code=3,
+        also=("ledger-unusable",),
     ),
     Planted(code="data-directory-open", plant=lambda at: at.path("data").chmod(0o755), words="chmod 700"),
     Planted(
@@ -654,6 +709,29 @@ def test_what_is_wrong_on_the_campus_is_found_and_named(enrolled: Enrolled, plan
     code, found = told(enrolled.at.config)
     assert_found(found, planted.code, planted.words, planted.also)
     assert code == planted.exit_code
+
+
+def test_a_key_of_texts_that_is_put_back_is_the_old_one_again(enrolled: Enrolled, tmp_path: Path) -> None:
+    comparing(enrolled)
+    key = enrolled.path("data/text.key")
+    shutil.copy(key, tmp_path / "kept.key")
+    key.unlink()
+    enrolled.at.catch_up()
+    shutil.copy(tmp_path / "kept.key", key)
+    _, found = told(enrolled.at.config)
+    assert_found(found, "text-key-lost", "is another than the agent began with", ())
+    enrolled.at.catch_up()
+    assert told(enrolled.at.config) == (0, [])
+
+
+def test_a_ledger_too_large_to_be_looked_through_is_looked_at_for_a_while(
+    enrolled: Enrolled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looks_at_ledger, "PAGES_S", 0.0)
+    monkeypatch.setattr(file, "_STEPS_BETWEEN_LOOKS", 1)
+    done = CliRunner().invoke(app, ["doctor", "--config", str(enrolled.at.config), "--json"])
+    (said,) = [one for one in json.loads(done.stdout) if "no damage among the pages" in one["found"]]
+    assert (done.exit_code, said["level"], said["do"]) == (0, "ok", "all of it: rewards-agent ledger verify")
 
 
 def test_a_backup_is_asked_for_only_where_nothing_else_copies_the_ledger(enrolled: Enrolled) -> None:

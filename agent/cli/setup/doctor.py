@@ -15,11 +15,13 @@ from agent.cli.setup.looks import machine, reconcile
 from agent.cli.setup.looks.callbacks import callback_findings
 from agent.cli.setup.looks.catalogue import catalogue_findings
 from agent.cli.setup.looks.edge.aside import aside_findings
+from agent.cli.setup.looks.edge.blanks import blank_findings
 from agent.cli.setup.looks.edge.certificates import certificate_findings
 from agent.cli.setup.looks.edge.linking import linking_findings
 from agent.cli.setup.looks.edge.posts import post_findings
 from agent.cli.setup.looks.finding import Finding, exit_code, show, summary
 from agent.cli.setup.looks.ledger import ledger_findings
+from agent.cli.setup.looks.moodle.texts import text_findings
 from agent.cli.setup.looks.names import name_findings
 from agent.cli.setup.looks.pulls import pull_findings
 from agent.cli.setup.looks.scheduled import scheduled_findings
@@ -98,6 +100,7 @@ def looked_at(settings: Settings) -> list[Finding]:
     findings.extend(machine.data_directory(settings.agent.data_dir))
     findings.append(machine.library())
     findings.extend(machine.files(settings))
+    findings.extend(blank_findings(settings))
     findings.extend(certificate_findings(settings, int(time.time())))
     findings.extend(run_async(log_findings(settings, needs, zone)))
     findings.extend(run_async(name_findings(settings, rulebook)) if rulebook is not None else ())
@@ -108,6 +111,7 @@ def looked_at(settings: Settings) -> list[Finding]:
     findings.extend(run_async(post_findings(settings)))
     findings.extend(linking_findings(settings))
     findings.extend(ledger_findings(settings))
+    findings.extend(text_findings(settings, needs))
     findings.extend(run_async(aside_findings(settings)))
     findings.extend(scheduled_findings(settings))
     findings.extend(run_async(catalogue_findings(settings)))

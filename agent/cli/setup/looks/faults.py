@@ -28,6 +28,9 @@ secret-open
 secret-unusable
   a secret is empty, no text, or another user's
   → write it again, mode 0600, owned by the agent's user
+secret-blank
+  a secret begins or ends with a blank or an empty line, which counts as part of it
+  → write it again without: `printf %s`
 data-directory-missing
   the directory of the ledger is not there yet
   → start the agent once, or make it
@@ -67,6 +70,9 @@ ledger-locked
 ledger-unusable
   the ledger cannot be read
   → as told
+text-key-lost
+  the key under which texts are digested is another, so that texts from before are not known again
+  → put `text.key` of a backup back; otherwise nothing
 backup-old
   no backup was ever made, or the last one is older than `[agent] backup_within`
   → `systemctl enable --now rewards-agent-backup.timer`; at once: `rewards-agent backup`
