@@ -174,7 +174,6 @@ async def opened(
     async with contextlib.AsyncExitStack() as stack:
         require_secrets(settings)
         writer = await _writer(stack, settings, clock)
-        await settle_text_key(writer, settings.agent.data_dir, clock)
         _closing(stack, (collectors := collectors_of(settings, clock, kinds)).values())
         pipeline = _pipeline(settings, writer, recorder := Recorder(chance), clock)
         await pipeline.adopt(rulebook, file.text)
@@ -221,10 +220,11 @@ async def opened(
 
 
 async def _writer(stack: contextlib.AsyncExitStack, settings: Settings, clock: Clock) -> Writer:
-    """The ledger, as that of this campus, and in which mode it goes on."""
+    """The ledger, as that of this campus, with which key of texts and in which mode it goes on."""
     writer = await Writer.open(settings.agent.data_dir)
     stack.push_async_callback(writer.close)
     await settle_campus(writer, settings)
+    await settle_text_key(writer, settings.agent.data_dir, clock)
     await Journal(writer, clock).mode(settings.agent.mode)
     return writer
 
