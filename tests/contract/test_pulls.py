@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +19,7 @@ from agent.collectors.inbox.requeued import Sought
 from agent.collectors.inbox.store import FILE_NAME, Inbox
 from agent.collectors.pull.canvas import CanvasPlan
 from agent.collectors.pull.client import Address, Client
-from agent.collectors.pull.driver import Pull, PullOptions
+from agent.collectors.pull.driver import SLICE_FACTS_MAX, Pull, PullOptions
 from agent.collectors.pull.learnworlds import LearnWorldsPlan
 from agent.collectors.pull.plan import TRIES_MAX, Plan
 from agent.collectors.pull.xapi import XapiPlan
@@ -29,7 +30,7 @@ from agent.errors import ConfigError, RewardsError
 from agent.model import Evidence, Observation
 from tests.builders import NOW
 from tests.fakes import ManualClock
-from tests.pulled import ANN, CANVAS, LEARNWORLDS, LRS, Documented
+from tests.pulled import ANN, CANVAS, LEARNWORLDS, LRS, Documented, statement
 from tests.vendors import Mood, Vendor, vendor
 
 PLANS: Mapping[str, Callable[[], Plan]] = {
@@ -247,3 +248,20 @@ async def test_an_answer_that_stays_odd_is_set_aside_and_told_and_the_walk_goes_
         (told,) = await campus.inbox.refused("it", Sought(), 0, 10)
         assert (told.reason, told.body.decode()) == ("answer_odd", odd)
         assert sum(urlsplit(target).path == path for target in campus.vendor.asked) == TRIES_MAX
+
+
+async def test_a_long_answer_keeps_no_other_source_waiting_and_each_of_its_facts_is_there_once(tmp_path: Path) -> None:
+    told = [statement(number) for number in range(10, 10 + 5 * SLICE_FACTS_MAX)]
+
+    def answer(request: web.Request, more: Sequence[Any]) -> web.StreamResponse:
+        return LRS.answer(request, (*more, *told))
+
+    async with opened(replace(LRS, routes=answer), tmp_path) as campus:
+        reading = asyncio.create_task(campus.once())
+        numbers = []
+        while not reading.done():
+            numbers.append(await campus.inbox.append("other", NOW, Evidence.nothing, b"{}"))
+        assert await reading is None
+        facts = [post.number for post in await campus.inbox.after("it", 0, 2 * len(told))]
+        assert len(facts) == len(told) + 3
+        assert any(facts[0] < number < facts[-2] for number in numbers), "the last stands in an answer of its own"

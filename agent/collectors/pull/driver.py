@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import structlog
@@ -25,6 +26,10 @@ from agent.errors import ConfigError, RewardsError
 from agent.model import Evidence
 from agent.retry import delay_s
 
+SLICE_FACTS_MAX = 100
+"""Facts of one answer that are looked at and kept before others have their turn: an answer may hold thousands."""
+LONG_BYTES = 65_536
+"""A longer answer is taken apart beside everything else."""
 MARKS_KEEP_S = 90 * 86_400
 """How long a fact is remembered that is not told again; the ledger knows it for ever."""
 REFUSED_MAX = 10_000
@@ -117,12 +122,22 @@ class Pull:
             except OddAnswerError as error:
                 took = await self._odd(this, error)
             now = self._clock.now()
-            facts = [fact for each in took.fetched if (fact := await self._checked(each, this, now)) is not None]
-            this = plans.went_on(self._plan, this, took)
-            await self._inbox.take(
-                self.name, Evidence.bearer_token, facts, plans.written(this), now, done=not this.begun
-            )
+            this = await self._kept(this, plans.went_on(self._plan, this, took), took, now)
         await self._inbox.pull_forget(self.name, now - MARKS_KEEP_S)
+
+    async def _kept(self, before: Round, after: Round, took: Took, now: int) -> Round:
+        """Keep what an answer told, so much at a time that nobody else waits long; returns ``after``.
+
+        With the last of it the round has gone on. What is asked again because the agent died before is recognised.
+        """
+        for at in range(0, max(len(took.fetched), 1), SLICE_FACTS_MAX):
+            some = took.fetched[at : at + SLICE_FACTS_MAX]
+            facts = [fact for each in some if (fact := await self._checked(each, before, now)) is not None]
+            last = at + SLICE_FACTS_MAX >= len(took.fetched)
+            place = plans.written(after if last else before)
+            done = last and not after.begun
+            await self._inbox.take(self.name, Evidence.bearer_token, facts, place, now, done=done)
+        return after
 
     async def _odd(self, this: Round, error: OddAnswerError) -> Took:
         """What an odd answer comes to: nothing, and told, where it was odd often enough and others do not hang on it.
@@ -199,7 +214,9 @@ async def asked(name: str, client: Client, plan: Plan, this: Round, clock: Clock
     answer = await client.get(ask.target)
     if answer.is_good:
         try:
-            return plan.took(ask, answer, this, clock.now())
+            understanding = partial(plan.took, ask, answer, this, clock.now())
+            long = len(answer.body) > LONG_BYTES
+            return await asyncio.to_thread(understanding) if long else understanding()
         except OddAnswerError as error:
             error.body = answer.body[:REFUSED_BODY_MAX]
             raise
