@@ -19,21 +19,20 @@ class Begun(NamedTuple):
     known: int
 
 
-def years(acts: Sequence[Begun], wanted: Sequence[int], every: str, days: Days, looks: Sequence[int]) -> set[int]:
-    """Which years are paid to somebody with these acts, where it is decided at the given moments in order."""
-    paid: set[int] = set()
+def years(acts: Sequence[Begun], wanted: Sequence[int], every: str, days: Days, looks: Sequence[int]) -> list[int]:
+    """When the windows end whose runs pay somebody with these acts, where it is decided at the given moments."""
+    paid: dict[int, int] = {}
     done = 0
     for look in looks:
         known = [act.at for act in acts if act.known <= look]
         if known:
             began = days.day(min(known))
             for number in wanted or range(1, 30):
-                starts = _starts(_moved(began, number), days)
-                end = _end(starts, every, days)
-                if done < end + SETTLED_S <= look:
-                    paid.add(number)
+                end = _end(starts(_moved(began, number), days), every, days)
+                if done < end + SETTLED_S <= look and number not in paid:
+                    paid[number] = end
         done = look
-    return paid
+    return sorted(paid.values())
 
 
 def _moved(day: date, years: int) -> date:
@@ -47,7 +46,7 @@ def _leap(year: int) -> bool:
     return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
 
 
-def _starts(day: date, days: Days) -> int:
+def starts(day: date, days: Days) -> int:
     """The first second of a day."""
     hours, minutes = (int(part) for part in days.starts.split(":"))
     wall = datetime(day.year, day.month, day.day, hours, minutes)  # noqa: DTZ001 - of the zone's wall

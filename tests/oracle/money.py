@@ -38,6 +38,7 @@ WHO = ("ann", "ben")
 BY_HAND = Correction(reason="by hand", by="B. Desk")
 LIMIT_S = 30.0
 LIVES: Mapping[str, int | None] = {"never": None, "36h": 129_600, "5d": 5 * DAY_S, "20d": 20 * DAY_S}
+LASTING = ("never", "36h", "5d", "5d", "20d", "20d")
 
 
 GIVEN = "SELECT seq, CAST(body AS TEXT) ->> 'reason' FROM entry WHERE seq > ? ORDER BY seq"
@@ -103,6 +104,10 @@ class Story:
     made: int = 0
     merged: bool = False
 
+    def anybody(self, chance: Random) -> str:
+        """Mostly Ann."""
+        return chance.choice(("ann", "ann", *WHO))
+
     def whose(self, who: str) -> Pocket:
         """The pocket of whoever an account is."""
         return self.pockets["ann" if self.merged else who]
@@ -128,8 +133,8 @@ class Story:
 
     async def earn(self, chance: Random) -> None:
         """Somebody completes a lesson, perhaps long ago."""
-        who, amount = chance.choice(WHO), chance.choice(AMOUNTS)
-        at = self.clock.now() - chance.choice([0, 0, 60, DAY_S, 3 * DAY_S, 10 * DAY_S])
+        who, amount = self.anybody(chance), chance.choice(AMOUNTS)
+        at = self.clock.now() - chance.choice([0, 0, 0, 60, DAY_S, 3 * DAY_S, 10 * DAY_S])
         one = event(when=at, who=who, lesson=str(self.made), course=str(amount), key=str(self.made))
         await self.here.take(one.seen)
         seq = self.newest()
@@ -153,7 +158,7 @@ class Story:
     async def adjust(self, chance: Random) -> None:
         """Somebody gives or takes by hand."""
         await self.look()
-        who, amount, at = chance.choice(WHO), chance.choice([5, -1, -4, -12]), self.clock.now()
+        who, amount, at = self.anybody(chance), chance.choice([5, -1, -4, -12]), self.clock.now()
         who = "ann" if self.merged else who
 
         async def unit(connection: aiosqlite.Connection) -> int:
@@ -194,14 +199,20 @@ class Story:
 
     async def change(self, chance: Random) -> None:
         """The rules say something else from now on."""
-        self.terms = Terms(chance.choice(list(LIVES)), chance.choice(["owe", "forgive"]))
+        self.terms = Terms(chance.choice(LASTING), chance.choice(["owe", "forgive"]))
         text = self.terms.written()
         await self.here.pipeline.adopt(rulebook(text), text)
         await self.expiry.adopt()
 
     async def wait(self, chance: Random) -> None:
-        """Time passes."""
-        self.clock.at += chance.choice([60, 3600, DAY_S, 2 * DAY_S, 7 * DAY_S, 15 * DAY_S])
+        """Time passes, often to the very second at which something is over."""
+        now = self.clock.now()
+        lots = [lot for one in self.pockets.values() for lot in one.lots]
+        ends = [lot.ends for lot in lots if lot.ends is not None and lot.ends > now]
+        if ends and chance.random() < 0.6:
+            self.clock.at = min(ends) - chance.choice([0, 0, 1])
+        else:
+            self.clock.at += chance.choice([60, DAY_S, 3 * DAY_S])
 
     async def look(self, chance: Random | None = None) -> None:
         """Whoever keeps the wallets lets go of what is over."""
@@ -251,7 +262,7 @@ class Story:
 
     async def spend(self, chance: Random) -> None:
         """Somebody buys something."""
-        who, amount, ref = chance.choice(WHO), chance.choice([1, 2, 5, 9]), f"spend:{self.made}"
+        who, amount, ref = self.anybody(chance), chance.choice([1, 2, 5, 9]), f"spend:{self.made}"
         name = self.names().get(who)
         if self.there is None or name is None:
             return
@@ -330,7 +341,7 @@ class Story:
 @asynccontextmanager
 async def told(directory: Path, chance: Random) -> AsyncIterator[Story]:
     """A story without a catalogue."""
-    terms = Terms(chance.choice(list(LIVES)), chance.choice(["owe", "forgive"]))
+    terms = Terms(chance.choice(LASTING), chance.choice(["owe", "forgive"]))
     async with running(directory, terms.written()) as here:
         clock = ManualClock(NOW)
         expiry = Expiry(here.writer, here.pipeline, clock, active=True)
@@ -341,7 +352,7 @@ async def told(directory: Path, chance: Random) -> AsyncIterator[Story]:
 @asynccontextmanager
 async def told_at_both_ends(directory: Path, chance: Random) -> AsyncIterator[Story]:
     """A story with a catalogue."""
-    terms = Terms(chance.choice(list(LIVES)), chance.choice(["owe", "forgive"]))
+    terms = Terms(chance.choice(LASTING), chance.choice(["owe", "forgive"]))
     room = directory / "agent"
     room.mkdir()
     async with (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import date
 from random import Random
 
 import pytest
@@ -13,16 +13,16 @@ from agent.engine.whatif.memory import Memory
 from agent.model import Outcome
 from tests.effort import examples
 from tests.oracle import drawn
+from tests.oracle.anniversaries import starts
 from tests.oracle.days import Days, duration
 from tests.oracle.momentum import Burst, Done, awards
 from tests.rule_stories import event, rule, rulebook
 
-NEW_YEAR = datetime(2026, 12, 31, 20, tzinfo=UTC)
 AFTER_S = (60, 1200, 1800, 3599, 3600, 3601, 7200, 21_600, 80_000, 86_400)
 
 
-def _acts(chance: Random, begin: datetime) -> list[Done]:
-    at, found = int(begin.timestamp()) + chance.randrange(3 * 86_400), []
+def _acts(chance: Random, begin: int) -> list[Done]:
+    at, found = begin, []
     for _ in range(chance.choice([3, 6, 10])):
         at += chance.choice(AFTER_S[: chance.choice([4, 7, 10])])
         found.append(Done(at, chance.choice("12345"[: chance.choice([2, 3, 5])])))
@@ -48,7 +48,8 @@ def _written(burst: Burst, within: str, days: Days) -> str:
 def test_lessons_in_quick_succession_are_paid_as_a_plain_reading_says_in_any_order(seed: int) -> None:
     chance = Random(seed)
     days, begin = drawn.days(chance)
-    acts = _acts(chance, NEW_YEAR if chance.random() < 0.1 else begin)
+    new_year = starts(date(2027, 1, 1), days) - chance.randrange(4 * 3600)
+    acts = _acts(chance, new_year if chance.random() < 0.3 else int(begin.timestamp()) + chance.randrange(86_400))
     within = chance.choice(["30m", "1h", "2h", "12h"])
     burst = Burst(chance.choice([2, 2, 3]), duration(within), chance.random() < 0.5)
     rules, read = rulebook(_written(burst, within, days)), awards(burst, acts, days)
