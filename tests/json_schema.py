@@ -110,6 +110,7 @@ _KEYWORDS: dict[str, Any] = {
     "maxLength": _said(lambda value, told: not isinstance(value, str) or len(value) <= told),
     "minItems": _said(lambda value, told: not isinstance(value, list) or len(value) >= told),
     "maxItems": _said(lambda value, told: not isinstance(value, list) or len(value) <= told),
+    "maxProperties": _said(lambda value, told: not isinstance(value, dict) or len(value) <= told),
     "minProperties": _said(lambda value, told: not isinstance(value, dict) or len(value) >= told),
     "required": _said(lambda value, told: not isinstance(value, dict) or set(told) <= value.keys()),
 }

@@ -16,6 +16,9 @@ _SLOT_S = 900
 
 _SLOTS_MAX = 20_000
 
+_FIRST, _LAST = date(1900, 1, 1), date(9998, 12, 31)
+"""Who writes 0001-01-01 or 9999-12-31 means always: days beyond these are these, for what a clock cannot count."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
@@ -47,7 +50,7 @@ class Calendar:
         self._zone = zone
         self._day_starts_at = timedelta(seconds=day_starts_at)
         self._week_starts_on = week_starts_on
-        self._periods = dict(periods or {})
+        self._periods = {name: (_told(first), _told(last)) for name, (first, last) in (periods or {}).items()}
         self._moments: dict[int, Moment | None] = {}
         self._days: dict[date, Moment] = {}
         self._ends: dict[tuple[str, date], int] = {}
@@ -115,7 +118,7 @@ class Calendar:
 
         Where the clock leaves that time out, the day begins as it jumps: between what the two offsets make of it.
         """
-        wall = datetime.combine(day, time()) + self._day_starts_at
+        wall = datetime.combine(_told(day), time()) + self._day_starts_at
         begins = int(wall.replace(tzinfo=self._zone).timestamp())
         if self.wall(begins) == wall:
             return begins
@@ -124,6 +127,10 @@ class Calendar:
             middle = (before + begins) // 2
             before, begins = (before, middle) if self.wall(middle) >= wall else (middle, begins)
         return begins
+
+    def over(self, day: date) -> int:
+        """When a day is over, in seconds UTC."""
+        return self.starts(_told(day) + timedelta(days=1))
 
     def ends(self, name: str, at: int) -> int | None:
         """When the calendar window or period around ``at`` is over, in seconds UTC; None for `ever`."""
@@ -146,7 +153,7 @@ class Calendar:
     def whole(self, period: str) -> tuple[int, int]:
         """When a named period begins, and when it is over, in seconds UTC."""
         first, last = self._periods[period]
-        return self.starts(first), self.starts(last + timedelta(days=1))
+        return self.starts(first), self.over(last)
 
     def _following(self, name: str, day: date) -> date:
         match name:
@@ -163,3 +170,8 @@ class Calendar:
     def at(self, wall: datetime) -> int:
         """Seconds UTC of a wall clock time, or of a time that brings its own offset."""
         return int((wall if wall.tzinfo else wall.replace(tzinfo=self._zone)).timestamp())
+
+
+def _told(day: date) -> date:
+    """The day, or the nearest that a clock can count."""
+    return min(max(day, _FIRST), _LAST)

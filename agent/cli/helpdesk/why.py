@@ -6,7 +6,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -84,7 +84,7 @@ async def answered(
         InvalidInputError: Moodle has no such course.
     """
     since = rulebook.calendar.starts(question.day)
-    until = rulebook.calendar.starts(question.day + timedelta(days=1))
+    until = rulebook.calendar.over(question.day)
     source = next((one for one in settings.log_sources if one.name == question.who.source), None)
     seen, course = _Seen(trouble="the configuration has no log source for this person's site"), None
     if source is not None:

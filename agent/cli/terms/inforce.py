@@ -118,7 +118,8 @@ def require_instant(text: str) -> None:
 def _instant(text: str, calendar: Calendar, *, end: bool) -> int:
     try:
         if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-            return calendar.starts(date.fromisoformat(text) + timedelta(days=1 if end else 0))
+            day = date.fromisoformat(text)
+            return calendar.over(day) if end else calendar.starts(day)
         return calendar.at(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         message = f"{text!r} is neither a day nor a time"

@@ -37,6 +37,7 @@ from agent.config.rulefile.types import (
     Operand,
     OwnBudget,
     PeriodName,
+    SchemaNumber,
     Scope,
     Span,
     TrustName,
@@ -123,7 +124,7 @@ class Cap(Model):
 
     limit: Annotated[Limits, Field(min_length=1)]
     group: Name | None = None
-    source: Annotated[tuple[Name, ...], ListOf, Field(min_length=1)] | None = None
+    source: Annotated[tuple[Name, ...], Field(min_length=1), ListOf] | None = None
 
 
 class KindModel(Model):
@@ -151,7 +152,7 @@ class Defaults(Model):
 class RulesPart(Model):
     """One file of rules. ``schema`` and ``timezone`` must stand in one of the files, the same wherever they stand."""
 
-    schema_: Literal[1] | None = Field(default=None, alias="schema")
+    schema_: SchemaNumber | None = Field(default=None, alias="schema")
     timezone: Zone | None = None
     day_starts_at: Annotated[int, PlainValidator(grammar.clock)] | None = None
     week_starts_on: Annotated[int, PlainValidator(grammar.weekday)] | None = None

@@ -17,12 +17,14 @@ from agent.model import ROLES, Trust
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _NUMBER = r"-?\d{1,15}(\.\d{1,9})?"
-_DURATION = r"\d{1,8}[smhdw]"
+_DURATION = r"(?=\d*[1-9])\d{1,8}[smhdw]"
+_LENGTH = r"-?\d{1,8}[smhdw]"
 _NAME = "[A-Za-z][A-Za-z0-9_-]{0,63}"
 _CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
 _DAY = r"\d{4}-\d\d-\d\d"
-_WEEKDAY = "([Mm]on|[Tt]ue|[Ww]ed|[Tt]hu|[Ff]ri|[Ss]at|[Ss]un)[a-z]*"
-_LIMIT = rf"\s*\d{{1,15}}(\.\d{{1,9}})?( +{_NAME})? */ *({_NAME}|{_DURATION})\s*"
+_DAYS = ("mon(day)?", "tue(sday)?", "wed(nesday)?", "thu(rsday)?", "fri(day)?", "sat(urday)?", "sun(day)?")
+_WEEKDAY = "".join(f"[{letter.upper()}{letter}]" if letter.isalpha() else letter for letter in "|".join(_DAYS))
+_LIMIT = rf"\s*(?=[\d.]*[1-9])\d{{1,15}}(\.\d{{1,9}})?( +{_NAME})? */ *({_NAME}|{_DURATION})\s*"
 _EVENT = r"([a-z0-9_*]+(\.[a-z0-9_*]+)*|\\?[a-z0-9_]+\\event\\[a-z0-9_]+)"
 
 
@@ -33,8 +35,37 @@ def _text(form: str, *examples: str, description: str = "") -> JsonSchemaValue:
 
 _PLAIN: JsonSchemaValue = {"type": ["string", "number", "boolean"]}
 _LIMIT_TEXT = _text(_LIMIT, "3/day", "20 points/ever", "5/7d")
+_BUDGET: list[JsonSchemaValue] = [
+    _text(_LIMIT, "500 points/day"),
+    {"type": "object", "properties": {"of": _LIMIT_TEXT}, "required": ["of"], "additionalProperties": False},
+]
 _AMOUNT: JsonSchemaValue = {"type": "number", "minimum": 0, "maximum": 10**12}
-_AMOUNTS: JsonSchemaValue = {"type": "object", "additionalProperties": True, "minProperties": 1}
+_FACTOR: JsonSchemaValue = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, _text(_NUMBER, "0.1")]}
+_ROUNDED: JsonSchemaValue = {"round": {"enum": ["down", "up", "half"]}, "max": _FACTOR}
+_PER: JsonSchemaValue = {"type": "object", "minProperties": 1, "additionalProperties": _FACTOR}
+_COMPUTED: JsonSchemaValue = {
+    "anyOf": [
+        {
+            "type": "object",
+            "properties": {"per": _PER, **_ROUNDED},
+            "required": ["per"],
+            "additionalProperties": False,
+        },
+        {
+            "type": "object",
+            "properties": {"of": {"type": "string", "minLength": 1}, "times": _FACTOR, **_ROUNDED},
+            "required": ["of"],
+            "additionalProperties": False,
+        },
+    ]
+}
+_AMOUNTS: JsonSchemaValue = {
+    "type": "object",
+    "additionalProperties": {"anyOf": [_AMOUNT, _COMPUTED]},
+    "minProperties": 1,
+}
+_FIXED: JsonSchemaValue = {"type": "object", "additionalProperties": _AMOUNT, "minProperties": 1}
+_PRIZE: JsonSchemaValue = _FIXED | {"properties": {"badge": _text("[a-z0-9][a-z0-9._-]{0,63}", "gold")}}
 _RANGE = _text(rf"\s*{_NUMBER}\s*\.\.\s*{_NUMBER}\s*", "30..60")
 _COMPARISON: JsonSchemaValue = {
     "anyOf": [
@@ -53,15 +84,63 @@ _COMPARISON: JsonSchemaValue = {
     "examples": [">=80", "60..79", "!=x", "abc*", True],
 }
 _TIMES: JsonSchemaValue = {"type": "integer", "minimum": 1, "maximum": 1_000_000}
-_CRITERION: JsonSchemaValue = {
+_CALLED: JsonSchemaValue = {"type": "string", "minLength": 1}
+_SEVERAL: JsonSchemaValue = {"type": "array", "minItems": 1, "items": _CALLED}
+_DISTINCT: JsonSchemaValue = {
     "type": "object",
-    "minProperties": 1,
-    "examples": [{"rule": "quiz-80", "at_least": 3}, {"currency": "points", "at_least": 500}],
+    "properties": {"distinct": _SEVERAL, "at_least": _TIMES},
+    "required": ["distinct"],
+    "additionalProperties": False,
 }
+_BALANCE: JsonSchemaValue = {
+    "type": "object",
+    "properties": {
+        "currency": _CALLED,
+        "at_least": {"type": "number", "exclusiveMinimum": 0},
+        "of": {"enum": ["lifetime", "current"]},
+    },
+    "required": ["currency", "at_least"],
+    "additionalProperties": False,
+}
+_COUNTED: JsonSchemaValue = {
+    "type": "object",
+    "properties": {
+        **dict.fromkeys(("rule", "group", "tag"), _CALLED),
+        "of": {"type": "array", "minItems": 1, "items": {"anyOf": [_CALLED, {"type": "object", "minProperties": 1}]}},
+        "at_least": _TIMES,
+        "distinct": {"type": "boolean"},
+    },
+    "required": ["at_least"],
+    "additionalProperties": False,
+}
+
+
+def _criterion(deeper: JsonSchemaValue) -> JsonSchemaValue:
+    """A table of criteria; ``deeper`` is one inside `all_of` and `any_of`."""
+    inside: JsonSchemaValue = {"type": "array", "minItems": 1, "items": {"anyOf": [_CALLED, deeper]}}
+    return {
+        "type": "object",
+        "properties": {
+            **dict.fromkeys(("rule", "group", "tag", "badge", "level", "tier", "programme"), _CALLED),
+            **dict.fromkeys(("badges", "rules", "programmes"), _SEVERAL),
+            **dict.fromkeys(("all_of", "any_of"), inside),
+            "at_least": _TIMES,
+            "distinct": {"type": "boolean"},
+            "count": _COUNTED,
+            "balance": _BALANCE,
+            "tags": _DISTINCT,
+        },
+        "minProperties": 1,
+        "additionalProperties": False,
+        "examples": [{"rule": "quiz-80", "at_least": 3}, {"badge": "starter"}],
+    }
+
+
+_CRITERION = _criterion(_criterion({"type": "object", "minProperties": 1}))
 _CRITERIA: JsonSchemaValue = {
     "type": "array",
     "minItems": 1,
-    "items": {"anyOf": [{"type": "string", "minLength": 1}, _CRITERION]},
+    "items": {"anyOf": [_CALLED, _CRITERION]},
 }
 WRITTEN: Mapping[str, JsonSchemaValue] = {
     "_identifier": _text("[a-z0-9][a-z0-9._-]{0,63}", "quiz-80"),
@@ -72,24 +151,22 @@ WRITTEN: Mapping[str, JsonSchemaValue] = {
     "_on": _text(_EVENT, "quiz.submitted", "forum.*", r"\mod_quiz\event\attempt_submitted"),
     "_kind": _text(r"[a-z0-9_]+(\.[a-z0-9_]+)+", "thing.happened"),
     "_once": _text(_NAME, "lesson", "course", "day", "sem1"),
-    "_course": _text("[^:].*[^:]|[^:]", "BIO101", "idnumber:HS-103", "id:7"),
+    "_course": _text(r"[^:]([\s\S]*[^:])?", "BIO101", "idnumber:HS-103", "id:7"),
     "_expiry": _text(f"never|{_DURATION}", "365d", "never"),
-    "_operand": {"anyOf": [{"type": "number"}, _text(f"{_NUMBER}|{_DURATION}", "14d")]},
+    "_operand": {"anyOf": [{"type": "number"}, _text(f"{_NUMBER}|{_LENGTH}", "14d")]},
     "_trust": {"enum": list(Trust.__members__)},
     "_expected": {"type": ["number", "string"]},
     "_budget": {
         "type": "object",
-        "additionalProperties": {
-            "anyOf": [_text(_LIMIT, "50000/week"), {"type": "array", "items": _text(_LIMIT, "50000/week")}]
-        },
+        "additionalProperties": {"anyOf": [*_BUDGET, {"type": "array", "items": {"anyOf": _BUDGET}}]},
     },
-    "_own_budget": _text(_LIMIT, "500 points/day"),
+    "_own_budget": {"anyOf": _BUDGET},
     "comparison": _COMPARISON,
     "weekday": _text(_WEEKDAY, "mon"),
     "hours": _text(rf"{_CLOCK} *- *({_CLOCK}|24:00)", "08:00-18:00"),
     "clock": _text(_CLOCK, "04:00"),
     "days": _text(rf"{_DAY}(\.\.{_DAY})?", "2026-12-24..2027-01-05"),
-    "rate": _text(rf"\s*\d{{1,6}} */ *{_DURATION}\s*", "20/10m"),
+    "rate": _text(rf"\s*(?=\d*[1-9])\d{{1,6}} */ *{_DURATION}\s*", "20/10m"),
     "written_duration": _text(_DURATION, "7d", "12h"),
     "limit": {
         "anyOf": [
@@ -127,7 +204,10 @@ WRITTEN: Mapping[str, JsonSchemaValue] = {
         ]
     },
     "criteria": _CRITERIA,
-    "criterion": _CRITERION,
+    "criterion": {
+        "anyOf": [_COUNTED, _BALANCE],
+        "examples": [{"rule": "quiz-80", "at_least": 3}, {"currency": "points", "at_least": 500}],
+    },
     "named": {"type": "string", "minLength": 1},
     "passing": {"anyOf": [{"type": "number", "minimum": 0, "maximum": 100}, {"const": "completed"}]},
     "_bound": {"type": "number", "exclusiveMinimum": 0},
@@ -179,16 +259,16 @@ WRITTEN: Mapping[str, JsonSchemaValue] = {
         ],
         "examples": ["always", {"when": "always", "adjust": "30..60"}],
     },
-    "times_usual": _text(r"\s*\d{1,6}(\.\d{1,3})? *x usual\s*", "10x usual"),
-    "floors": _AMOUNTS | {"examples": [{"points": 500}]},
-    "away": _text("[0-9]{1,8}[smhdw]", "30d"),
+    "times_usual": _text(r"\s*(?=[\d.]*[1-9])\d{1,6}(\.\d{1,3})? *x usual\s*", "10x usual"),
+    "floors": _FIXED | {"additionalProperties": {"type": "number", "minimum": 0}} | {"examples": [{"points": 500}]},
+    "away": _text(_DURATION, "30d"),
     "_every": _text(_NAME, "day", "week", "month", "year", "sem1"),
     "_cron": _text(r"\S+( +\S+){4}", "0 18 * * FRI"),
     "_over": _text(f"{_NAME}|{_DURATION}", "week", "30d", "sem1"),
     "_measure": _text(r".*\S.*", "points earned", "acts with lesson.completed", "sum of FACT in KIND"),
     "_above_zero": {"anyOf": [{"type": "number", "minimum": 0}, _text(_NUMBER, "0.5")]},
-    "_places": {"type": "array", "minItems": 1, "items": {"anyOf": [_AMOUNT, _AMOUNTS]}, "examples": [[50, 30, 10]]},
-    "_fixed_award": {"anyOf": [_AMOUNT, _AMOUNTS], "examples": [10, {"points": 10}]},
+    "_places": {"type": "array", "minItems": 1, "items": {"anyOf": [_AMOUNT, _PRIZE]}, "examples": [[50, 30, 10]]},
+    "_fixed_award": {"anyOf": [_AMOUNT, _FIXED], "examples": [10, {"points": 10}]},
     "award_parts": {
         "anyOf": [
             _AMOUNT,

@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import re
 from datetime import date
+from decimal import Decimal
 from difflib import get_close_matches
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StrictStr
 
 from agent.config import grammar
 from agent.config.document import MisfitError, quoted
+from agent.config.document.words import kind_of_value
 from agent.config.grammar import Duration, Limit, Number
 from agent.model import Trust
 
@@ -64,6 +66,21 @@ def _zone(value: Any) -> ZoneInfo:
     near = get_close_matches(str(value), sorted(available_timezones()), n=1)
     hint = f"did you mean {quoted(near[0])}?" if near else 'write one such as "Africa/Johannesburg"'
     raise MisfitError(f"{quoted(value)} is not an IANA time zone", hint)
+
+
+def _no_number(value: Any) -> Any:
+    """What is read further; a number would be a time since 1970, and truth one."""
+    if isinstance(value, (bool, int, Decimal)):
+        raise MisfitError(
+            f"{kind_of_value(value)} cannot stand here", "expected a date, such as 2026-09-01 without quotes"
+        )
+    return value
+
+
+def _no_truth(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise MisfitError(f"{kind_of_value(value)} is no number", "write schema = 1")
+    return value
 
 
 def _on(value: Any) -> str:
@@ -165,9 +182,11 @@ def _held_over(limit: Limit) -> Limit:
     return limit
 
 
+SchemaNumber = Annotated[Literal[1], BeforeValidator(_no_truth)]
+Day = Annotated[date, BeforeValidator(_no_number)]
 Identifier = Annotated[str, PlainValidator(_identifier)]
 Name = Annotated[str, PlainValidator(grammar.name)]
-On = Annotated[tuple[Annotated[str, PlainValidator(_on)], ...], BeforeValidator(_listed), Field(min_length=1)]
+On = Annotated[tuple[Annotated[str, PlainValidator(_on)], ...], Field(min_length=1), BeforeValidator(_listed)]
 Limits = Annotated[tuple[Annotated[Limit, PlainValidator(grammar.limit)], ...], BeforeValidator(_listed)]
 Days = Annotated[tuple[date, date], PlainValidator(grammar.days)]
 Span = Annotated[Duration, PlainValidator(grammar.written_duration)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from itertools import pairwise
 
 from agent.config.document import FaultsError
@@ -149,7 +149,7 @@ def _plan(placed: Placed[Challenge], calendar: Calendar) -> Plan:
         strict=spec.order == "strict",
         by_hand=spec.by_hand,
         within=spec.deadline.seconds if isinstance(spec.deadline, Duration) else None,
-        until=None if last is None else calendar.starts(last + timedelta(days=1)),
+        until=None if last is None else calendar.over(last),
         repeat=bool(spec.repeat),
         leads_on=spec.next is not None,
         later=_later(spec) if spec.order == "strict" else (),

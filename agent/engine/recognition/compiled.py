@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from fractions import Fraction
 from math import ceil
 from typing import ClassVar
@@ -180,5 +179,5 @@ def _badge(badge: Badge, words: Words, calendar: Calendar) -> CompiledBadge | No
         sticky=badge.sticky,
         message=message,
         since=calendar.starts(begin) if begin is not None else None,
-        until=calendar.starts(end + timedelta(days=1)) if end is not None else None,
+        until=calendar.over(end) if end is not None else None,
     )

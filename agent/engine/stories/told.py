@@ -40,6 +40,8 @@ def event_of(said: Mapping[str, Any], learner: str, day: date, number: int, rule
     """
     if "kind" not in said and "lms_event" not in said:
         raise InvalidInputError("an event needs a kind")
+    if not isinstance(said.get("kind", ""), str):
+        raise InvalidInputError("a kind is a text", hint='such as kind = "lesson.completed"')
     level = str(said.get("trust", _CEILING.name))
     if level not in _EVIDENCE:
         raise InvalidInputError(f"{level!r} is not a trust")
@@ -80,6 +82,9 @@ def time_of(value: Any, day: date, rulebook: Rulebook) -> int:
     Raises:
         InvalidInputError: it is no time.
     """
+    if isinstance(value, date) and value.year not in _YEARS:
+        hint = f"a year from {_YEARS[0]} to {_YEARS[-1]}"
+        raise InvalidInputError(f"{value} is no time that an act could have", hint=hint)
     if isinstance(value, datetime):
         return rulebook.calendar.at(value)
     if value is None or isinstance(value, date):
@@ -87,6 +92,8 @@ def time_of(value: Any, day: date, rulebook: Rulebook) -> int:
     raise InvalidInputError(f"{value!r} is not a time; write 2026-09-07T09:00:00")
 
 
+_YEARS = range(1971, 9000)
+"""What clocks and calendars can count, whatever the zone."""
 _TEXT_KEY = b"story"
 
 

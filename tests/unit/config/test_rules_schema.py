@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import tomllib
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
 
 from agent.config.document import FaultsError
 from agent.config.rulefile import load_rules_text
@@ -14,9 +20,11 @@ from agent.config.rulefile.models import RulesPart
 from agent.config.rulefile.schema import WRITTEN, rules_schema
 from agent.config.rulefile.tables.challenge import EnrolCohorts
 from tests.json_schema import faults
+from tests.pages import rule_files
 from tests.unit.config.test_rules_example import options
 
 EXAMPLE = Path(__file__).parents[3] / "rules.example.toml"
+PAGE = Path(__file__).parents[3] / "docs" / "admin" / "rules.md"
 GOOD = r"""
 schema = 1
 timezone = "Africa/Johannesburg"
@@ -132,7 +140,28 @@ BROKEN = [
     ("empty = { words = 20", "empty = { words = 0"),
     ('events = [{ kind = "lesson.completed" }]', "events = []"),
     ('tags = ["a"]', 'tags = ["a"]\ncolour = "red"'),
+    ("schema = 1", "schema = true"),
+    ('week_starts_on = "monday"', 'week_starts_on = "mond"'),
+    ("from = 2026-09-01\nuntil", "from = 0\nuntil"),
+    ("on = [\"quiz.submitted\", '\\mod_quiz\\event\\attempt_submitted']", "on = []"),
+    ("points = 0.5 }", "points = -1 }"),
+    ("points = 0.5 }", 'points = { off = "score_pct" } }'),
+    ('cooldown = "7d"', 'cooldown = "0d"'),
+    ('limit = ["3/day"', 'limit = ["0/day"'),
+    ('badge = "quiz-ace"', 'requires = { levels = ["Newcomer"] }'),
+    ('badge = "quiz-ace"', "requires = { level = 3 }"),
+    ('badge = "quiz-ace"', 'requires = { balance = { currency = "points", at_least = 5, of = "all" } }'),
+    ('badge = "quiz-ace"', 'requires = { balance = { currency = "points", at_least = 5, of = ["current"] } }'),
+    ('badge = "quiz-ace"', 'requires = { count = { currency = "points", at_least = 5 } }'),
 ]
+ALSO = [
+    ('week_starts_on = "monday"', 'week_starts_on = "MON"'),
+    ('points = "50000/week"', 'points = { of = "50000 points/week" }'),
+    ('badge = "quiz-ace"', 'budget = { of = "500 points/day" }'),
+    ('default = "14d"', 'default = "-2d"'),
+    ('badge = "quiz-ace"', 'requires = { any_of = ["quiz-80", { rule = "quiz-80", at_least = 3, distinct = false }] }'),
+]
+"""What may be written instead of what stands in `GOOD`."""
 
 
 def found(text: str) -> list[str]:
@@ -153,6 +182,52 @@ def test_what_does_not_load_does_not_fit_either(right: str, wrong: str) -> None:
     with pytest.raises(FaultsError):
         load_rules_text(broken)
     assert found(broken) != []
+
+
+@pytest.mark.parametrize(("written", "too"), ALSO)
+def test_what_loads_in_another_way_fits_too(written: str, too: str) -> None:
+    assert written in GOOD
+    load_rules_text(GOOD.replace(written, too, 1))
+    assert found(GOOD.replace(written, too, 1)) == []
+
+
+VALUES: list[Any] = [
+    True, 0, 1, -1, 80, 10**12 + 1, Decimal("0.5"), "", "x", "X y", "points", "7d", "0d", " 7d", "3/day", " 3 / day ",
+    "3 points/day", "0/day", "20/10m", date(2026, 9, 1), "08:00", "08:00-18:00", "monday", "MON", "Mond", ">=80",
+    "1..5", [], ["x"], [1], {}, {"points": 5}, {"points": -1}, {"x": 1}, {"of": "3/day"}, {"level": "Regular"}, "week",
+    "sem1", "ever", "always", "10x usual", "live", "hold", "points earned", "quiz.submitted", "forum.*", "id:7",
+    "0 8 * * MON",
+]  # fmt: skip
+EVERY_KEY = tomllib.loads(rule_files(PAGE)[0], parse_float=Decimal)
+"""The manual's page of rules, which has each table with each of its keys."""
+
+
+def places(value: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """The path of everything in a document."""
+    keys: list[Any] = [*value] if isinstance(value, dict) else [*range(len(value))] if isinstance(value, list) else []
+    return [path for key in keys for path in ((*at, key), *places(value[key], (*at, key)))]
+
+
+def replaced(document: Any, at: tuple[str | int, ...], value: Any) -> Any:
+    """The document with another value in one place."""
+    found = copy.copy(document)
+    found[at[0]] = value if len(at) == 1 else replaced(document[at[0]], at[1:], value)
+    return found
+
+
+PLACES = places(EVERY_KEY)
+SCHEMA = rules_schema()
+
+
+@given(st.sampled_from(PLACES), st.sampled_from(VALUES))
+@settings(max_examples=100, deadline=None)
+def test_an_editor_marks_nothing_that_the_rules_may_say(at: tuple[str | int, ...], value: Any) -> None:
+    document = replaced(EVERY_KEY, at, value)
+    try:
+        RulesPart.model_validate(document)
+    except ValidationError:
+        return
+    assert list(faults(document, SCHEMA, SCHEMA)) == []
 
 
 def test_a_rule_that_gives_nothing_does_not_fit() -> None:

@@ -109,3 +109,14 @@ def test_a_day_whose_beginning_the_clock_leaves_out_begins_as_it_jumps(zone: str
     calendar, wanted = Calendar(ZoneInfo(zone), day_starts_at=starts_at_s), date.fromisoformat(day)
     begins = calendar.starts(wanted)
     assert calendar.day(begins - 1) < wanted <= calendar.day(begins)
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_a_period_that_is_meant_for_always_begins_and_ends_like_any_other(zone: str) -> None:
+    always = Calendar(ZoneInfo(zone), day_starts_at=14_400, periods={"always": (date.min, date.max)})
+    begins, over = always.whole("always")
+    assert begins < 0 < 2**37 < over
+    assert (always.began("always", 0), always.ends("always", 1_790_000_000)) == (begins, over)
+    assert always.moment(1_790_000_000).windows["always"] == "always"
+    assert always.starts(date.min) == begins
+    assert always.over(date.max) == over

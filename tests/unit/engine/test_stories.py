@@ -249,6 +249,10 @@ def test_a_number_that_nothing_can_be_is_a_failure_of_its_story() -> None:
 
 def test_an_event_that_cannot_be_is_a_failure_of_its_story() -> None:
     assert story('events = [{ learner = "ann" }]').failures == ("event 1: an event needs a kind",)
+    (told,) = story('events = [{ learner = "ann", kind = "lesson.completed", at = 9999-12-31T23:00:00 }]').failures
+    assert told == "event 1: 9999-12-31 23:00:00 is no time that an act could have (a year from 1971 to 8999)"
+    told = 'event 1: a kind is a text (such as kind = "lesson.completed")'
+    assert story('events = [{ learner = "ann", kind = ["lesson.completed"] }]').failures == (told,)
 
 
 def test_a_story_tells_amounts_as_they_are_written() -> None:

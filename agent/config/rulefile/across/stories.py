@@ -107,7 +107,7 @@ def slips(placed: Placed[Case], names: Names) -> Iterator[Fault]:
 def _untold(placed: Placed[Case], number: int, said: Mapping[str, Any], names: Names) -> Iterator[Fault]:
     """Facts that nothing knows, and that a slip of the pen made of one that is there."""
     kind, table = said.get("kind"), FactTable()
-    if not _NOT_ACTS.isdisjoint(said) or kind in {*BRING_FACTS_OF_THEIR_OWN, *_BY_HAND}:
+    if not _NOT_ACTS.isdisjoint(said) or kind in (*BRING_FACTS_OF_THEIR_OWN, *_BY_HAND):
         return
     for name in said.keys() - WORDS - names.facts:
         if table.get(name) is None:

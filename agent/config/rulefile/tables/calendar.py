@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 from pydantic import Field, model_validator
 
 from agent.config.document import MisfitError
-from agent.config.rulefile.types import Days, Model
+from agent.config.rulefile.types import Day, Days, Model
 
 
 class Period(Model):
     """A name for a span of days, both included."""
 
-    from_: date = Field(alias="from")
-    until: date
+    from_: Day = Field(alias="from")
+    until: Day
 
     @model_validator(mode="after")
     def _in_order(self) -> Period:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated
 
 from pydantic import ConfigDict, Field, PlainValidator, model_validator
@@ -10,7 +9,7 @@ from pydantic import ConfigDict, Field, PlainValidator, model_validator
 from agent.config import grammar
 from agent.config.comparison import Comparison, comparison
 from agent.config.document import MisfitError
-from agent.config.rulefile.types import Course, Model, Texts, Zone
+from agent.config.rulefile.types import Course, Day, Model, Texts, Zone
 
 
 class Conditions(Model):
@@ -34,8 +33,8 @@ class Conditions(Model):
 class Active(Model):
     """When a rule applies, by the event's own time. Days are included, the end of the hours is not."""
 
-    from_: date | None = Field(default=None, alias="from")
-    until: date | None = None
+    from_: Day | None = Field(default=None, alias="from")
+    until: Day | None = None
     days: Annotated[tuple[Annotated[int, PlainValidator(grammar.weekday)], ...], Field(min_length=1)] | None = None
     hours: Annotated[tuple[int, int], PlainValidator(grammar.hours)] | None = None
     zone: Zone | None = None

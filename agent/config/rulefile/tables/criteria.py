@@ -147,7 +147,7 @@ def _balance(value: Any, _: Mapping[str, Any], at: KeyPath, __: int) -> Wish:
     if least is None or least <= 0:
         raise MisfitError(f"{quoted(value['at_least'])} is no amount", "more than nothing", at=(*at, "at_least"))
     of = value.get("of", "lifetime")
-    if of not in {"lifetime", "current"}:
+    if of not in ("lifetime", "current"):
         raise MisfitError(f"{quoted(of)} is no total", "lifetime or current", at=(*at, "of"))
     return Wish(asked="balance", name=_text(value["currency"], (*at, "currency")), at_least=least, of=of, at=at)
 
