@@ -1,9 +1,8 @@
-"""The log-table collector on a real PostgreSQL server that other people write to at the same time."""
+"""What PostgreSQL alone has: sequences that keep ids in store, replicas, pools, roles, schemas."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -14,34 +13,26 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from agent.collectors.logstore.collector import LogstoreCollector
-from agent.collectors.logstore.dialects.database import Answer, Query, Unreadable
+from agent.collectors.logstore.dialects.database import Query, Unreadable
 from agent.collectors.logstore.dialects.postgres import PostgresDatabase
 from agent.collectors.logstore.grants import grant_statements, tables_needed
-from agent.collectors.logstore.options import CONNECTIONS_MAX, Limits, LogstoreOptions
+from agent.collectors.logstore.options import CONNECTIONS_MAX, Limits
 from agent.collectors.logstore.probe import probe
-from agent.collectors.systems import moodle
 from agent.errors import ConfigError, IntegrityError, TransientError
-from agent.model import SourceState
 from tests import servers
 from tests.acceptance.campus import wait_until
 from tests.sites import (
     EVERYTHING,
     LOG_DEFAULTS,
-    VIEWED,
     HandClock,
     PostgresSite,
     collecting,
     log,
     options_for,
-    pages_of,
     postgres_options_for,
     put,
     read,
-    wanting,
 )
-
-OPEN = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND usename = 'companion_ro'"
 
 
 @pytest.fixture(scope="module")
@@ -88,44 +79,6 @@ def _type(value: object) -> str:
     return "bigint" if isinstance(value, int) or value is None else "text"
 
 
-def positions(site: PostgresSite) -> list[int]:
-    return [row[0] for row in site.execute("SELECT id FROM mdl_logstore_standard_log ORDER BY id")]
-
-
-async def test_ids_5_to_9_uncommitted_while_10_is_visible_are_read_when_they_appear(
-    site: PostgresSite, clock: HandClock
-) -> None:
-    async with writing(site) as quick, writing(site) as slow:
-        await write(quick, 4)
-        held = slow.transaction()
-        await held.start()
-        await write(slow, 5)
-        await write(quick)
-        async with collecting(site.options(), clock) as collector:
-            seen, state = await read(collector)
-            assert [one.position for one in seen] == [1, 2, 3, 4, 10]
-            assert (state.position, [(gap.lo, gap.hi) for gap in state.gaps]) == (10, [(5, 9)])
-            await held.commit()
-            late, state = await read(collector, state)
-    assert [one.position for one in late] == [5, 6, 7, 8, 9]
-    assert state.gaps == ()
-
-
-async def test_a_rollback_leaves_a_gap_that_is_given_up(site: PostgresSite, clock: HandClock) -> None:
-    async with writing(site) as quick, writing(site) as slow:
-        held = slow.transaction()
-        await held.start()
-        await write(slow, 3)
-        await write(quick)
-        await held.rollback()
-    async with collecting(site.options(), clock, gap_patience_s=60.0) as collector:
-        seen, state = await read(collector)
-        clock.pass_s(61)
-        pages = await pages_of(collector, SourceState(position=4, start_at=0, running_s=61.0, gaps=state.gaps))
-    assert [one.position for one in seen] == [4]
-    assert dict(pages[-1].state.counts) == {"gaps_given_up": 1, "ids_given_up": 3}
-
-
 async def test_ids_that_a_session_keeps_in_store_are_read_whenever_they_come(
     site: PostgresSite, clock: HandClock
 ) -> None:
@@ -148,69 +101,6 @@ async def test_ids_that_a_session_keeps_in_store_are_read_whenever_they_come(
     assert state.gaps == ()
 
 
-class Meddled(PostgresDatabase):
-    """A connection on whose page somebody commits a row right after the rows were fetched and before the proof."""
-
-    def __init__(self, options: LogstoreOptions, held: Any) -> None:
-        super().__init__(options, urlsplit(options.url), options.password)
-        self._held = held
-
-    async def _answer(self, query: Query) -> Answer:
-        answer = await super()._answer(query)
-        if "LIMIT 1000" in query.sql and self._held is not None:
-            held, self._held = self._held, None
-            await held.commit()
-        return answer
-
-
-async def test_a_row_committed_between_fetch_and_proof_is_not_lost(site: PostgresSite, clock: HandClock) -> None:
-    async with writing(site) as quick, writing(site) as slow:
-        held = slow.transaction()
-        await write(quick, 2)
-        await held.start()
-        await write(slow)
-        await write(quick, 2)
-        collector = LogstoreCollector(site.options(), clock, log=Meddled(site.options(), held))
-        (page,) = [one async for one in collector.pages(SourceState(), lambda: wanting(VIEWED), follow=False)]
-        assert [seen.position for seen in page.observations] == [1, 2, 4, 5]
-        assert [(gap.lo, gap.hi) for gap in page.state.gaps] == [(3, 3)]
-        late, _ = await read(collector, page.state)
-        await collector.close()
-    assert [one.position for one in late] == [3]
-
-
-async def test_writers_out_of_order_with_rollbacks_lose_no_committed_row(site: PostgresSite, clock: HandClock) -> None:
-    stop = asyncio.Event()
-
-    async def scribble(seed: int) -> None:
-        chance = random.Random(seed)
-        async with writing(site) as connection:
-            while not stop.is_set():
-                held = connection.transaction()
-                await held.start()
-                await write(connection, chance.choice((1, 1, 2, 5)), userid=100 + seed)
-                await asyncio.sleep(chance.random() * 0.01)
-                await (held.rollback() if chance.random() < 0.2 else held.commit())
-
-    writers = [asyncio.create_task(scribble(seed)) for seed in range(3)]
-    seen: list[int] = []
-    async with collecting(site.options(), clock) as collector:
-        state = SourceState()
-        until = time.monotonic() + 4
-        while time.monotonic() < until:
-            got, state = await read(collector, state)
-            seen += [one.position for one in got]
-            clock.pass_s(1)
-        stop.set()
-        await asyncio.gather(*writers)
-        for _ in range(2):
-            got, state = await read(collector, state)
-            seen += [one.position for one in got]
-            clock.pass_s(1)
-    assert len(seen) > 100
-    assert sorted(seen) == positions(site)
-
-
 async def test_a_sequence_that_steps_by_3_makes_gaps_of_that_step(site: PostgresSite, clock: HandClock) -> None:
     site.execute("ALTER SEQUENCE mdl_logstore_standard_log_id_seq INCREMENT 3")
     try:
@@ -224,76 +114,6 @@ async def test_a_sequence_that_steps_by_3_makes_gaps_of_that_step(site: Postgres
         site.execute("ALTER SEQUENCE mdl_logstore_standard_log_id_seq INCREMENT 1")
     assert len(state.gaps) <= 4
     assert 3 in {gap.step for gap in state.gaps}
-
-
-async def test_truncate_and_regrowth_past_the_cursor_is_told_and_nothing_is_read(
-    site: PostgresSite, clock: HandClock
-) -> None:
-    async with writing(site) as writer, collecting(site.options(), clock) as collector:
-        await write(writer, 50)
-        _, state = await read(collector)
-        site.execute("TRUNCATE mdl_logstore_standard_log RESTART IDENTITY")
-        await write(writer, 80, userid=77)
-        with pytest.raises(IntegrityError, match=r"row 50 was .* user 35 .*, and is .* user 77"):
-            await read(collector, state)
-
-
-async def test_an_idle_agent_delays_neither_alter_nor_a_learners_insert(site: PostgresSite, clock: HandClock) -> None:
-    async with writing(site) as writer, collecting(site.options(), clock) as collector:
-        await write(writer, 5)
-        took: list[float] = []
-
-        async def follow() -> None:
-            async for _ in collector.pages(SourceState(), lambda: EVERYTHING, follow=True):
-                pass
-
-        task = asyncio.create_task(follow())
-        await asyncio.sleep(0.3)
-        for _ in range(3):
-            began = time.monotonic()
-            await writer.execute("ALTER TABLE mdl_logstore_standard_log ALTER COLUMN origin SET STATISTICS 10")
-            await write(writer)
-            took.append(time.monotonic() - began)
-            await asyncio.sleep(0.1)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-    assert max(took) < 2
-    assert site.execute(OPEN) == [(0,)]
-
-
-async def test_a_page_that_waits_to_be_recorded_holds_no_transaction(site: PostgresSite, clock: HandClock) -> None:
-    log(site, *range(1, 100))
-    async with collecting(site.options(), clock, limits=Limits(page_rows_max=10)) as collector:
-        async for _ in collector.pages(SourceState(), lambda: wanting(VIEWED), follow=False):
-            await asyncio.sleep(0.2)
-            assert site.execute(OPEN) == [(0,)]
-            break
-
-
-async def test_a_missing_grant_on_a_look_up_table_costs_its_facts_only(site: PostgresSite, clock: HandClock) -> None:
-    put(site, "quiz_attempts", id=1, quiz=2, userid=35, attempt=2, sumgrades=2, preview=1)
-    log(site, 1, eventname=moodle.QUIZ_SUBMITTED, objecttable="quiz_attempts", objectid=1, relateduserid=35)
-    site.database.revoke_reader("mdl_quiz")
-    try:
-        async with collecting(site.options(), clock) as collector:
-            demand = wanting(moodle.QUIZ_SUBMITTED, facts=["score_pct", "attempt"])
-            (seen,), _ = await read(collector, demand=demand)
-            lost = dict(collector.degraded)
-    finally:
-        site.database.grant_reader()
-    assert (dict(seen.facts), set(seen.marks)) == ({"attempt": 2}, {"preview"})
-    assert lost == {"quiz": frozenset({"score_pct"})}
-
-
-async def test_a_missing_grant_on_the_log_names_the_grant(site: PostgresSite, clock: HandClock) -> None:
-    site.database.revoke_reader("mdl_logstore_standard_log")
-    try:
-        async with collecting(site.options(), clock) as collector:
-            with pytest.raises(ConfigError) as caught:
-                await read(collector)
-    finally:
-        site.database.grant_reader()
-    assert 'GRANT SELECT ON "public"."mdl_logstore_standard_log" TO "companion_ro";' in caught.value.hint
 
 
 async def test_the_printed_grants_are_enough_and_no_more(site: PostgresSite, postgres: servers.Postgres) -> None:
@@ -327,29 +147,6 @@ async def test_an_account_that_may_write_is_told(site: PostgresSite) -> None:
     assert any("mdl_logstore_standard_log" in one or "INSERT" in one for one in found.too_many_rights)
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "told"),
-    [
-        ("companion_ro@", "nobody_at_all@", "refuses user 'nobody_at_all'"),
-        ("/moodle_", "/nosuch_", "knows no database 'nosuch_"),
-    ],
-)
-async def test_what_an_edit_cures_is_a_fault_of_the_configuration(
-    site: PostgresSite, clock: HandClock, old: str, new: str, told: str
-) -> None:
-    options = site.options()
-    async with collecting(options, clock, url=options.url.replace(old, new)) as collector:
-        with pytest.raises(ConfigError, match=told):
-            await read(collector)
-
-
-async def test_a_wrong_password_is_told_without_being_shown(site: PostgresSite, clock: HandClock) -> None:
-    async with collecting(site.options(), clock, password="not-the-password") as collector:
-        with pytest.raises(ConfigError, match="refuses user") as caught:
-            await read(collector)
-    assert "not-the-password" not in str(caught.value)
-
-
 async def test_an_account_that_may_have_no_more_connections_is_told_how_many_it_needs(
     site: PostgresSite, clock: HandClock
 ) -> None:
@@ -361,25 +158,6 @@ async def test_an_account_that_may_have_no_more_connections_is_told_how_many_it_
     finally:
         site.database.execute(f"ALTER ROLE {servers.READER} CONNECTION LIMIT -1")
     assert (caught.value.fault, f"CONNECTION LIMIT {CONNECTIONS_MAX}" in caught.value.hint) == ("database-full", True)
-
-
-async def test_a_server_that_does_not_answer_is_transient(site: PostgresSite, clock: HandClock) -> None:
-    url = f"postgresql://{servers.READER}@127.0.0.1:{servers.free_port()}/moodle"
-    async with collecting(site.options(), clock, url=url) as collector:
-        with pytest.raises(TransientError, match="cannot be reached"):
-            await read(collector)
-
-
-async def test_a_lost_connection_is_transient_and_made_again(site: PostgresSite, clock: HandClock) -> None:
-    log(site, 1)
-    async with collecting(site.options(), clock) as collector:
-        _, state = await read(collector)
-        site.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'companion_ro'")
-        log(site, 2)
-        with pytest.raises(TransientError):
-            await read(collector, state)
-        seen, _ = await read(collector, state)
-    assert [one.position for one in seen] == [2]
 
 
 async def test_a_statement_that_takes_too_long_is_transient(site: PostgresSite) -> None:
@@ -407,19 +185,6 @@ async def test_an_unreadable_table_does_not_end_the_snapshot(site: PostgresSite)
         assert await database.fetch_all(asked[1:]) == [[(1,)]]
     finally:
         await database.close()
-
-
-async def test_a_cancelled_read_leaves_no_transaction_behind(site: PostgresSite, clock: HandClock) -> None:
-    log(site, *range(1, 500))
-    async with collecting(site.options(), clock) as collector:
-        for wait in (0.0, 0.001, 0.003, 0.006, 0.01, 0.02):
-            task = asyncio.create_task(read(collector, demand=EVERYTHING))
-            await asyncio.sleep(wait)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-        seen, _ = await read(collector)
-        assert len(seen) == 499
-        assert site.execute(OPEN) == [(0,)]
 
 
 async def test_the_reader_after_one_who_was_cancelled_while_the_transaction_ended_waits_for_its_end(
