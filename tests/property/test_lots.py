@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 
 import pytest
 from hypothesis import given, settings
@@ -167,6 +168,24 @@ def test_what_had_expired_is_not_owed_when_its_award_is_reversed() -> None:
     account.expire("award", 10)
     account.reverse("award", 10, owe=True)
     assert (account.balance, account.debt) == (0, 0)
+
+
+def test_an_account_that_was_carried_over_knows_what_was_taken_back_already() -> None:
+    account = Account()
+    account.credit("award", 4, None)
+    account.move(Movement("adjustment", -10, "by hand", "", 0, None, owe=False))
+    account.credit("undone", 5, None)
+    account.move(Movement("reversal", -5, "undoing", "undone", 0, None, owe=False))
+    account = Account.load(json.loads(json.dumps(account.dump())))
+    assert (account.answerable("undone"), account.answerable("by hand"), account.answerable("other")) == (0, 10, None)
+    account.move(Movement("reversal", 10, "back", "by hand", 0, None, owe=False))
+    assert (account.balance, account.answerable("by hand")) == (4, 0)
+
+
+def test_an_account_that_an_older_version_carried_over_is_read() -> None:
+    account = Account.load([0, 0, [["award", 10, None, 4, 0, 0]], [["a", [["award", 6]]]]])
+    account.refund("a", 6, at=50)
+    assert (account.balance, account.answerable("award")) == (10, 10)
 
 
 def test_what_was_forgiven_is_not_given_again_by_a_refund() -> None:
