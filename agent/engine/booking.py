@@ -92,19 +92,20 @@ def book(verdicts: Sequence[Verdict], state: State, *, shadow: bool) -> list[Dec
             fair = fairness.asked(verdict.guards, state.uses) if verdict.guards else None
             decision = _decided(verdict, state, prefix, number, fair)
             decisions.append(decision if fair is None else fair.beside(decision))
-            if verdict.then is not None and decision.notes and (then := _brought_about(verdict, state)) is not None:
-                todo.insert(place, then)
+            if verdict.then is not None and decision.notes:
+                todo[place:place] = _brought_about(verdict, state)
         if (recognition := verdict.rule.recognition) is not None:
             brought, role = decisions[number - 1 :], verdict.payee.role
             decisions.extend(following.after(brought, verdict.event, role, recognition, state, len(decisions) + 1))
     return decisions
 
 
-def _brought_about(verdict: Verdict, state: State) -> Verdict | None:
-    """What the completion of a set asks to decide, as of the time when it was complete."""
+def _brought_about(verdict: Verdict, state: State) -> list[Verdict]:
+    """What each completion of a set asks to decide, as of the time when it was complete."""
     act, then = verdict.act, verdict.then
-    at = None if act is None else sets.completed_at(act, verdict.learner, state.uses)
-    return None if at is None or then is None or then.act is None else then._replace(act=then.act.moved(at))
+    if act is None or then is None or then.act is None:
+        return []
+    return [then._replace(act=then.act.moved(at)) for at in sets.completed(act, verdict.learner, state.uses)]
 
 
 def _decided(verdict: Verdict, state: State, prefix: str, number: int, fair: fairness.Fair | None) -> Decision:

@@ -24,14 +24,14 @@ Slot = Callable[[Observation, Moment], int | str]
 class Due(NamedTuple):
     """How many awards a set is worth in all, and how that is told where it is fewer than wished.
 
-    ``done`` is what the newest member has completed (`Decision.completes`); ``completed_at`` is when the newest award
-    was due (seconds UTC), where that member has changed it.
+    ``done`` is what the newest member has completed (`Decision.completes`); ``completed`` are the times (seconds UTC)
+    at which awards were due with that member, and were not without it.
     """
 
     awards: int
     told: str
     done: tuple[str, ...] = ()
-    completed_at: int | None = None
+    completed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,10 +95,10 @@ def put(act: Act, learner: str, uses: Uses, *, approved: bool = False) -> tuple[
     return (note,) if new else (), due
 
 
-def completed_at(act: Act, learner: str, uses: Uses) -> int | None:
-    """When the award was due that this act, already put, has brought about or moved; None where it has not."""
+def completed(act: Act, learner: str, uses: Uses) -> tuple[int, ...]:
+    """When the awards were due that this act, already put, has brought about or moved."""
     found = uses.answers.get(((act.form.meter, act.scope, learner), act.slot))
-    return None if found is None else found[1].completed_at
+    return () if found is None else found[1].completed
 
 
 def allowed(found: Places, due: Due) -> Places:

@@ -111,9 +111,9 @@ def approve(
 def _brings(due: Due, decision: Decision, held_under: Rulebook) -> tuple[Use, ...]:
     """What the completion by an approved act enrols into; the next act of that learner there finds it."""
     then = _promised(decision, held_under)[0].then
-    if due.completed_at is None or then is None or then.form is None or then.form.mark is None:
+    if then is None or then.form is None or then.form.mark is None:
         return ()
-    return (Act(then.form, "ever", then.form.mark(due.completed_at), due.completed_at).note(decision.learner),)
+    return tuple(Act(then.form, "ever", then.form.mark(at), at).note(decision.learner) for at in due.completed)
 
 
 def _acts_in(decision: Decision, held_under: Rulebook) -> tuple[Act, ...]:

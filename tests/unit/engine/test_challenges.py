@@ -50,6 +50,29 @@ def test_every_act_tells_how_far_it_is_and_the_last_one_pays() -> None:
     ]
 
 
+def test_a_late_act_that_completes_an_earlier_round_enrols_into_what_comes_next_as_of_then() -> None:
+    rules = """
+[[challenge]]
+id = "weekly"
+award = 5
+repeat = "week"
+next = "look"
+[[challenge.step]]
+on = "lesson.completed"
+
+[[challenge]]
+id = "look"
+enrol = "by hand"
+award = 7
+[[challenge.step]]
+on = "course.viewed"
+"""
+    seen = viewed("2026-09-09T09:00:00")
+    second, first = lesson("2", "2026-09-16T09:00:00"), lesson("1", "2026-09-08T09:00:00")
+    assert "ann +7 points" in play(rules, first, second, seen)
+    assert "ann +7 points" in play(rules, second, first, seen)
+
+
 def test_the_same_thing_counts_once_and_a_done_challenge_pays_no_more() -> None:
     told = play(two(), lesson("1"), lesson("1", "2026-09-07T10:00:00"), lesson("2"), viewed(), lesson("3"))
     assert told == [

@@ -92,8 +92,8 @@ class Counting:
             done = (
                 tuple(step_name(n + 1) for n in sorted(self._complete(now) - was)) if was < self._complete(now) else ()
             )
-        moved = now.finished != before.finished
-        return Due(rounds, self._told(now, members, slot), done, now.finished[-1] if moved and now.finished else None)
+        moved = tuple(at for at in now.finished if at not in before.finished)
+        return Due(rounds, self._told(now, members, slot), done, moved)
 
     def _now(self, members: Members) -> Standing:
         """Where the members lead; remembered as long as none is added."""
