@@ -75,11 +75,11 @@ def create(path: Path) -> Key:
     )
     draft = path.with_name(f".{path.name}.{os.getpid()}.{key.fingerprint}")
     try:
-        _write_new(draft, pem)
         try:
+            _write_new(draft, pem)
             path.hardlink_to(draft)
         finally:
-            draft.unlink()
+            draft.unlink(missing_ok=True)
         sync_directory(path.parent)
     except FileExistsError:
         raise KeyFileError(

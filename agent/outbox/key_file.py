@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.errors import ConfigError
+from agent.errors import ConfigError, TransientError
+from machine.whole import is_full
 from wire import keys
 from wire.keys import Key
 
@@ -27,8 +28,11 @@ def new_key(path: Path) -> Key:
 
     Raises:
         ConfigError: it is there already, or cannot be written.
+        TransientError: the disk is full; nothing of it is left.
     """
     try:
         return keys.create(path)
     except keys.KeyFileError as exc:
+        if is_full(exc.__context__):
+            raise TransientError(str(exc), hint="free some space and type the same again") from None
         raise ConfigError(str(exc), hint=exc.hint) from None

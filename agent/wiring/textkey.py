@@ -7,7 +7,6 @@ what was written before.
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,6 +17,7 @@ import aiosqlite
 from agent.clock import Clock
 from agent.ledger import delivery
 from agent.ledger.writer import Writer
+from machine.whole import write_new
 
 KEY_BYTES = 32
 _NAME = "text.key"
@@ -43,9 +43,7 @@ async def settle_text_key(writer: Writer, data_dir: Path, clock: Clock) -> None:
     one again.
     """
     with suppress(OSError):
-        handle = os.open(data_dir / _NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(secrets.token_bytes(KEY_BYTES))
+        write_new(data_dir / _NAME, secrets.token_bytes(KEY_BYTES))
     mine = fingerprint(data_dir)
     if not mine:
         return

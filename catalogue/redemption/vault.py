@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import os
 import secrets
 import stat
 from pathlib import Path
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from catalogue.errors import ConfigError, IntegrityError
+from machine.whole import is_full, write_new
 
 SECRET_BYTES = 32
 TOKEN_BYTES = 20
@@ -100,13 +100,10 @@ def create(path: Path) -> None:
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(number, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(SECRET_BYTES) + "\n")
-    except FileExistsError:
-        return
+        write_new(path, f"{secrets.token_hex(SECRET_BYTES)}\n".encode("ascii"))
     except OSError as exc:
-        raise ConfigError(f"{path} cannot be written: {exc.strerror}", hint="check the directory's owner") from None
+        hint = "free some space and type it again" if is_full(exc) else "check the directory's owner"
+        raise ConfigError(f"{path} cannot be written: {exc.strerror}", hint=hint) from None
 
 
 def digest(token: str) -> bytes:

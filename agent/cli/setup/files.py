@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from agent.errors import ConfigError, RewardsError, TransientError
+from machine import whole
+
 SYSTEM_HOME = Path("/etc/rewards-agent")
 SYSTEM_DATA = Path("/var/lib/rewards-agent")
 HOMES = Path("/etc/rewards-agents")
@@ -180,14 +183,24 @@ def new_password() -> str:
 
 
 def write_new(path: Path, text: str, *, secret: bool = False) -> bool:
-    """Write ``text`` where nothing is yet (0600 for secrets); False where something is, which is kept."""
+    """Write ``text`` where nothing is yet (0600 for secrets); False where something is, which is kept.
+
+    Raises:
+        TransientError: the disk is full; nothing of it is left.
+        ConfigError: it cannot be written.
+    """
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600 if secret else 0o644)
-    except FileExistsError:
-        return False
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    return True
+        return whole.write_new(path, text.encode(), mode=0o600 if secret else 0o644)
+    except OSError as exc:
+        raise not_written(path, exc) from None
+
+
+def not_written(path: Path, error: OSError) -> RewardsError:
+    """Why a file could not be written, with what to do."""
+    told = f"{path} cannot be written: {error.strerror}"
+    if whole.is_full(error):
+        return TransientError(told, hint="free some space and type the same again: nothing is half written")
+    return ConfigError(told, hint="run this as a user who may write there, or name another place: --dir")
 
 
 def write_grants(path: Path, text: str) -> None:

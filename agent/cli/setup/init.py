@@ -213,10 +213,9 @@ def _write_config(plan: files.Plan, config: Path) -> Settings:
         raise ConfigError(told, hint="nothing was written: correct it and run init again") from None
     try:
         plan.home.mkdir(parents=True, exist_ok=True)
-        _told(config, files.write_new(config, text))
     except OSError as exc:
-        hint = "run this as a user who may write there, or name another place: --dir"
-        raise ConfigError(f"{plan.home} cannot be written: {exc.strerror}", hint=hint) from None
+        raise files.not_written(plan.home, exc) from None
+    _told(config, files.write_new(config, text))
     return settings
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
 from hashlib import sha256
 from pathlib import Path
@@ -11,8 +10,9 @@ from pathlib import Path
 from agent.arriving.linked import Linking
 from agent.config.secrets import read_secret
 from agent.config.settings import Settings
-from agent.errors import ConfigError
+from agent.errors import ConfigError, TransientError
 from agent.ledger.merging.untold import Kin
+from machine import whole
 
 KEY_FILE = "link.key"
 _KEY_BYTES = 32
@@ -83,16 +83,18 @@ def write_key(path: Path, key: bytes) -> None:
 
     Raises:
         ConfigError: there is such a file, or it cannot be made.
+        TransientError: the disk is full.
     """
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        written = whole.write_new(path, f"{key.hex()}\n".encode("ascii"))
     except OSError as error:
-        hint = "make its directory first" if isinstance(error, FileNotFoundError) else "name a file that is not there"
-        raise ConfigError(f"{path} cannot be written: {error.strerror}", hint=hint) from None
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(key.hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+        told = f"{path} cannot be written: {error.strerror}"
+        if whole.is_full(error):
+            raise TransientError(told, hint="free some space and type it again") from None
+        hint = "make its directory first" if isinstance(error, FileNotFoundError) else "check its directory's owner"
+        raise ConfigError(told, hint=hint) from None
+    if not written:
+        raise ConfigError(f"{path} is there already", hint="name a file that is not there")
 
 
 def replace_key(settings: Settings, key: bytes) -> Path | None:
