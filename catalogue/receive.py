@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, insert, or_, select, update
+from sqlalchemy import Row, and_, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import ingest, schema
@@ -16,7 +16,7 @@ from catalogue.funding import issue
 from catalogue.proof import rejected, sites
 from catalogue.recognition.agents import badges
 from catalogue.store import Store
-from catalogue.store.rows import BatchPlace
+from catalogue.store.rows import BatchPlace, BatchRow
 from catalogue.tenants import Sender
 from catalogue.wallets import book, currencies
 from wire import receipt, signing
@@ -33,9 +33,6 @@ _AGENT = select(schema.agent).where(
     schema.agent.c.campus == bindparam("campus"), schema.agent.c.agent == bindparam("agent")
 )
 _AGENT_HELD = _AGENT.with_for_update()
-_AGENT_MOVED = update(schema.agent).where(
-    schema.agent.c.campus == bindparam("of_campus"), schema.agent.c.agent == bindparam("of_agent")
-)
 _PLACE = ("campus", "agent", "epoch", "first_seq")
 _WHERE_IT_IS = tuple(schema.batch.c[name] == schema.batch_key.c[name] for name in (*_PLACE, "posted_at"))
 _KNOWN = (
@@ -43,8 +40,6 @@ _KNOWN = (
     .select_from(schema.batch_key.outerjoin(schema.batch, and_(*_WHERE_IT_IS)))
     .where(*(schema.batch_key.c[name] == bindparam(name) for name in _PLACE))
 )
-_KEEP_KEY = insert(schema.batch_key)
-_KEEP = insert(schema.batch)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,11 +143,12 @@ async def _taken(
             await issue.count(conn, sender.campus, rooms, posting.given())
         stored = _receipt(key, batch, posting, now)
         await currencies.learn(conn, sender.campus, sifted.terms)
-        await _go_on(conn, sender, batch.header, now=now)
         await badges.follow(conn, sender.campus, sender.agent, posting.moves)
         # From here on the campus's other batches wait: all of this one is of one date, and so of one month.
-        posted = await book.number(conn, sender.campus, len(posting.moves), now=now)
-        await _write(store, conn, batch, posting, stored, now=now, posted_at=posted.posted_at)
+        count, kept = len(posting.moves), _kept(batch, stored, now)
+        newest, posted_at = await store.dialect.keep_batch(conn, kept, count=count, skew_s=sender.skew_s)
+        posted = book.Posted(newest - count + 1, posted_at)
+        await store.dialect.add_entries(conn, BatchPlace(*kept[:3], posted_at), posting.rows)
         await book.write(store, conn, sender.campus, posting.moves, held, posted=posted)
         return stored
 
@@ -266,37 +262,19 @@ def _receipt(key: Key, batch: Batch, posting: ingest.Posting, now: int) -> Store
     return StoredReceipt(body=body, headers=headers, posted=len(batch.entries) - aside, aside=aside)
 
 
-async def _write(
-    store: Store,
-    conn: AsyncConnection,
-    batch: Batch,
-    posting: ingest.Posting,
-    stored: StoredReceipt,
-    *,
-    now: int,
-    posted_at: int,
-) -> None:
+def _kept(batch: Batch, stored: StoredReceipt, now: int) -> BatchRow:
     header = batch.header
-    place = BatchPlace(campus=header.campus, agent=header.agent, epoch=header.epoch, posted_at=posted_at)
-    owner = place._asdict()
-    await store.dialect.add_entries(conn, place, posting.rows)
-    await conn.execute(_KEEP_KEY, owner | {"first_seq": header.first_seq, "digest": batch.digest})
-    row: dict[str, Any] = {
-        "first_seq": header.first_seq,
-        "last_seq": header.last_seq,
-        "digest": batch.digest,
-        "header": batch.header_body,
-        "previous": header.previous,
-        "head": header.head,
-        "receipt": stored.body,
-        "signature": json.dumps(stored.headers, sort_keys=True),
-        "received_at": now,
-    }
-    await conn.execute(_KEEP, owner | row)
-
-
-async def _go_on(conn: AsyncConnection, sender: Sender, header: Header, *, now: int) -> None:
-    """The agent, which is held, stands after this batch."""
-    moved = {"epoch": header.epoch, "seq": header.last_seq, "head": header.head}
-    moved |= {"heard_at": now, "skew_s": sender.skew_s}
-    await conn.execute(_AGENT_MOVED, {"of_campus": header.campus, "of_agent": header.agent} | moved)
+    return BatchRow(
+        campus=header.campus,
+        agent=header.agent,
+        epoch=header.epoch,
+        first_seq=header.first_seq,
+        last_seq=header.last_seq,
+        digest=batch.digest,
+        header=batch.header_body,
+        previous=header.previous,
+        head=header.head,
+        receipt=stored.body,
+        signature=json.dumps(stored.headers, sort_keys=True),
+        received_at=now,
+    )

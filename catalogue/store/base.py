@@ -18,7 +18,7 @@ from catalogue import schema
 from catalogue.errors import ConfigError, UnavailableError
 from catalogue.store import months, postgres, sqlite
 from catalogue.store.engines import Engines
-from catalogue.store.rows import BatchPlace, EntryRow, MovementRow, WalletKey, WalletRow, WalletState
+from catalogue.store.rows import BatchPlace, BatchRow, EntryRow, MovementRow, WalletKey, WalletRow, WalletState
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 ENCODING = "UTF8"
@@ -40,6 +40,13 @@ class Dialect(Protocol):
 
     async def make_months(self, conn: AsyncConnection, wanted: Sequence[str]) -> list[str]:
         """Make room for these months (`2026-09`, UTC) where the books are parted by month; those it made."""
+        ...
+
+    async def keep_batch(self, conn: AsyncConnection, row: BatchRow, *, count: int, skew_s: int) -> tuple[int, int]:
+        """Keep a batch and its key, let its agent, which is held, stand after it, and number ``count`` movements.
+
+        (newest number, date of posting), dated when it was received and never before the last one.
+        """
         ...
 
     async def add_entries(self, conn: AsyncConnection, place: BatchPlace, rows: Sequence[EntryRow]) -> None:

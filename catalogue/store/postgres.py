@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from catalogue.store import months, numbers
 from catalogue.store.engines import Engines
-from catalogue.store.rows import BatchPlace, EntryRow, MovementRow, WalletKey, WalletRow, WalletState
+from catalogue.store.rows import BatchPlace, BatchRow, EntryRow, MovementRow, WalletKey, WalletRow, WalletState
 
 CONNECTIONS_MAX = 10
 STATEMENT_S_MAX = 60
@@ -85,6 +85,32 @@ _POST_FEW = text(
     " WHERE wallet.campus = :campus AND wallet.learner = stands.learner AND wallet.currency = stands.currency"
     ") SELECT no FROM newest"
 )
+_BYTES = ("digest", "header", "previous", "head", "receipt")
+_BATCH_TEXTS = ("campus", "agent", "signature")
+
+
+def _cast(name: str) -> str:
+    kind = "bytea" if name in _BYTES else "text" if name in _BATCH_TEXTS else "bigint"
+    return f"CAST(:{name} AS {kind})"
+
+
+_KEY = ("campus", "agent", "epoch", "first_seq", "digest")
+# The number is taken first, because its date is the batch's; the agent's row is held already.
+_KEEP_BATCH = text(
+    "WITH newest AS ("  # noqa: S608 - own names
+    "INSERT INTO ledger (campus, no, posted_at) VALUES (CAST(:campus AS text), :count, CAST(:received_at AS bigint))"
+    f" {numbers.GOING_ON}"
+    "), went_on AS ("
+    f"UPDATE agent SET epoch = {_cast('epoch')}, seq = {_cast('last_seq')}, head = {_cast('head')},"
+    f" heard_at = {_cast('received_at')}, skew_s = :skew_s WHERE agent.campus = :campus AND agent.agent = :agent"
+    "), named AS ("
+    f"INSERT INTO batch_key ({', '.join(_KEY)}, posted_at)"
+    f" SELECT {', '.join(map(_cast, _KEY))}, newest.posted_at FROM newest"
+    "), kept AS ("
+    f"INSERT INTO batch ({', '.join(BatchRow._fields)}, posted_at)"
+    f" SELECT {', '.join(map(_cast, BatchRow._fields))}, newest.posted_at FROM newest"
+    ") SELECT no, posted_at FROM newest"
+)
 
 
 class Postgres:
@@ -127,6 +153,12 @@ class Postgres:
     async def make_months(self, conn: AsyncConnection, wanted: Sequence[str]) -> list[str]:
         """Make their partitions."""
         return await months.make(conn, wanted)
+
+    async def keep_batch(self, conn: AsyncConnection, row: BatchRow, *, count: int, skew_s: int) -> tuple[int, int]:
+        """In one statement."""
+        kept = await conn.execute(_KEEP_BATCH, row._asdict() | {"count": count, "skew_s": skew_s})
+        newest, posted_at = kept.one()
+        return int(newest), int(posted_at)
 
     async def add_entries(self, conn: AsyncConnection, place: BatchPlace, rows: Sequence[EntryRow]) -> None:
         """Append entries by COPY, twice as fast as the quickest INSERT; part of the transaction like any statement."""

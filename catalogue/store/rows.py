@@ -17,6 +17,23 @@ class BatchPlace(NamedTuple):
     posted_at: int
 
 
+class BatchRow(NamedTuple):
+    """A batch as it is kept, without its entries; `catalogue.schema.batch` says what each is."""
+
+    campus: str
+    agent: str
+    epoch: int
+    first_seq: int
+    last_seq: int
+    digest: bytes
+    header: bytes
+    previous: bytes
+    head: bytes
+    receipt: bytes
+    signature: str
+    received_at: int
+
+
 class EntryRow(NamedTuple):
     """One entry's stored bytes; ``rejected`` is why it moved no wallet, or None."""
 

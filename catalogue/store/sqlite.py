@@ -6,13 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import URL, Connection, NullPool, event, insert, text
+from sqlalchemy import URL, Connection, NullPool, event, insert, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from catalogue import schema
 from catalogue.store import numbers
 from catalogue.store.engines import Engines
-from catalogue.store.rows import BatchPlace, EntryRow, MovementRow, WalletKey, WalletRow, WalletState
+from catalogue.store.rows import BatchPlace, BatchRow, EntryRow, MovementRow, WalletKey, WalletRow, WalletState
 
 READERS_MAX = 4
 BUSY_TIMEOUT_MS = 10_000
@@ -59,6 +59,18 @@ class Sqlite:
         """Nothing: one table holds all months."""
         del conn, wanted
         return []
+
+    async def keep_batch(self, conn: AsyncConnection, row: BatchRow, *, count: int, skew_s: int) -> tuple[int, int]:
+        """One after the other."""
+        agent, moved = schema.agent, {"epoch": row.epoch, "seq": row.last_seq, "head": row.head}
+        moved |= {"heard_at": row.received_at, "skew_s": skew_s}
+        mine = (agent.c.campus == row.campus, agent.c.agent == row.agent)
+        await conn.execute(update(agent).where(*mine).values(moved))
+        newest, posted_at = await numbers.take(conn, row.campus, count, now=row.received_at)
+        kept = row._asdict() | {"posted_at": posted_at}
+        await conn.execute(insert(schema.batch_key), {column.name: kept[column.name] for column in schema.batch_key.c})
+        await conn.execute(insert(schema.batch), kept)
+        return newest, posted_at
 
     async def add_entries(self, conn: AsyncConnection, place: BatchPlace, rows: Sequence[EntryRow]) -> None:
         """Append entries in one prepared statement."""

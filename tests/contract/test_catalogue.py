@@ -143,11 +143,12 @@ async def test_reversals_and_adjustments_move_wallets_below_zero_too(catalogue: 
     await hand.deliver(
         [
             an_entry(1, learner="a", amount=10),
-            an_entry(2, learner="a", amount=-30, kind="reversal", reverses="1-1", reason="deleted"),
-            an_entry(3, learner="a", amount=5, kind="adjustment", reason="goodwill"),
+            an_entry(2, learner="a", amount=-30, kind="adjustment", reason="given to the wrong one"),
+            an_entry(3, learner="a", amount=-10, kind="reversal", reverses="1-1", reason="deleted"),
+            an_entry(4, learner="a", amount=5, kind="adjustment", reason="goodwill"),
         ]
     )
-    assert await catalogue.wallets(CAMPUS) == {("a", "points"): -15}
+    assert await catalogue.wallets(CAMPUS) == {("a", "points"): -25}
 
 
 async def test_currencies_and_badges_are_wallets_of_their_own(catalogue: CatalogueUnderTest, hand: Hand) -> None:

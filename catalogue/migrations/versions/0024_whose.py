@@ -30,7 +30,7 @@ def upgrade() -> None:
     for key in connection.execute(sa.select(carried.c.campus, carried.c.no)).all():
         mine = (carried.c.campus == key.campus, carried.c.no == key.no)
         account = connection.execute(sa.select(carried.c.account).where(*mine)).scalar_one()
-        _, _, lots, _ = json.loads(zlib.decompress(bytes(account)))
+        _, _, lots, *_ = json.loads(zlib.decompress(bytes(account)))
         entry = lots[-1][0] if lots else ""
         whose = {"entry": entry, "agent": entry.partition("/")[0]}
         connection.execute(sa.update(carried).where(*mine).values(whose))
