@@ -87,7 +87,8 @@ def on(placed: Placed[object], patterns: Iterable[str], kinds: KindTable, *, key
         known = kinds.kinds()
         if pattern not in known and not any(fnmatchcase(kind, pattern) for kind in known):
             what = "no kind fits" if "*" in pattern else "unknown kind"
-            own = "" if "*" in pattern else f'one of your own is declared: [[kind]] with kind = "{pattern}"'
+            may_be = "." in pattern and "*" not in pattern
+            own = f'one of your own is declared: [[kind]] with kind = "{pattern}"' if may_be else ""
             hint = "; ".join(each for each in (nearest(pattern, known), own) if each)
             yield placed.fault(f"{what} {pattern!r}", hint, at=(key, number))
 

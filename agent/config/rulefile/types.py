@@ -115,7 +115,10 @@ def _currency(value: Any) -> str:
 def _once(value: Any) -> str:
     if value in ONCE_PER:
         return str(value)
-    return grammar.name(value)
+    try:
+        return grammar.name(value)
+    except MisfitError as error:
+        raise MisfitError(error.message, 'such as "lesson", "day", or both: ["lesson", "day"]') from None
 
 
 def _course(value: Any) -> str:

@@ -175,6 +175,7 @@ def _comeback(rule_id: str, days: int, closed: Days) -> Form:
         slot=_day,
         due=due,
         said=f"Only after {days} days without.",
+        often="Pays each time.",
         scope=("ever",),
         keeps_holds=True,
     )

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
 
+from agent.config.grammar import CALENDAR_WINDOWS
 from agent.config.rulefile.earning import Streak, StreakUnit
 from agent.engine.calendar import Calendar, Moment
 from agent.engine.earning.sets import Due, Form, Members
@@ -142,7 +143,8 @@ def form(spec: Streak, rule_id: str, calendar: Calendar, closed: Days, weekdays:
 
 def _said(spec: Streak) -> str:
     each = f" with acts on {spec.each.days} days each" if spec.each.days > 1 else ""
-    where = f"within {spec.in_}" if spec.in_ is not None else "in a row"
+    where = "in a row" if spec.in_ is None else f"within {'one ' if spec.in_ in CALENDAR_WINDOWS else ''}{spec.in_}"
+    where = "in all" if spec.in_ == "ever" else where
     said = f"Needs {spec.length} {spec.unit}s{each} {where}"
     if spec.forgive is not None:
         said += f"; {spec.forgiven} missed in each {spec.forgive.per} do no harm"

@@ -415,6 +415,7 @@ def test_a_kind_of_ones_own_needs_no_lms_event_and_brings_what_its_posts_say(tmp
     ("text", "said"),
     [
         (SALE, 'one of your own is declared: [[kind]] with kind = "sale.made"'),
+        (SALE.replace('"s"', '"s"\nonce_per = "lesson, day"'), 'such as "lesson", "day", or both: ["lesson", "day"]'),
         (SALE + OWN + 'when = "1"\n', "`when` and `suffix` are about an LMS event, name it: lms_event"),
         (SALE + OWN + "lms_event = 'sale_made'\n", "an LMS event begins with a backslash"),
     ],

@@ -8,7 +8,7 @@ import pytest
 
 from agent.config.rulefile import Rule
 from agent.engine import explain
-from agent.model import Fact, Posting, Trust
+from agent.model import Event, Fact, Posting, Trust
 from tests.rule_stories import decide, event, rule, rulebook
 
 FULL = rulebook(
@@ -222,3 +222,110 @@ def test_the_nearest_miss_is_the_decision_that_came_furthest() -> None:
     assert explain.nearest_miss([full, waiting, half]) is waiting
     assert explain.nearest_miss([waiting, paid]) is paid
     assert explain.nearest_miss([]) is None
+
+
+LESSON = event()
+NEXT = event(when="2026-09-07T09:30:00", lesson="2", key="b")
+AGAIN = event(when="2026-09-07T10:00:00", key="again")
+CAP = '[[cap]]\nlimit = "15 points/day"'
+DENY = '[[deny]]\non = "lesson.*"\nreason = "practice"\nconditions = { course_id = "7" }'
+GATE = 'requires = { badges = ["amb"] }\n[[badge]]\nid = "amb"'
+HERE: dict[str, Fact] = {
+    "course_shortname": "ART",
+    "course_id": "7",
+    "cohorts:ann": ("x",),
+    "roles:ann": ("teacher",),
+    "attempt": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("more", "events", "decided", "said"),
+    [
+        ("", [LESSON, AGAIN], "refused once_per lesson", "Pays once for each lesson and learner."),
+        ('once_per = "course"', [LESSON, NEXT], "refused once_per course", "Pays once for each course and learner."),
+        ("frequency = 2", [LESSON, AGAIN, event(key="c")], "refused frequency 2 per lesson", "Pays 2 times for each"),
+        ('conditions = { attempt = ">=2" }', [], "refused condition attempt >=2", "Only where attempt >=2."),
+        (
+            "conditions = { none = [{ attempt = 1 }] }",
+            [],
+            "refused condition none of (attempt 1)",
+            "Only where not (att",
+        ),
+        ('active = { days = ["tue"] }', [], "refused active: not on mon", "Active on tue."),
+        (
+            'active = { hours = "10:00-12:00" }',
+            [],
+            "refused active: outside 10:00-12:00",
+            "Active from 10:00 to 12:00.",
+        ),
+        ("active = { from = 2026-10-01 }", [], "refused active: before 2026-10-01", "Active from 2026-10-01."),
+        ('audience = { courses = ["BIO"] }', [], "refused audience: courses", "For courses BIO."),
+        ('audience = { cohorts = ["pilot"] }', [], "refused audience: cohorts", "For cohorts pilot."),
+        (
+            'audience = { except_roles = ["teacher"] }',
+            [],
+            "refused audience: except_roles",
+            "For nobody who is teacher.",
+        ),
+        (
+            'min_trust = "server_verified"',
+            [event(level=Trust.trusted_source)],
+            "held trust trusted_source below server_verified",
+            "An event believed less than server_verified is held.",
+        ),
+        ('recipient = "referrer"', [], "refused no referrer", "The referrer gets 10 points."),
+        ('cooldown = "1h"', [LESSON, NEXT], "refused cooldown 1h", "Stops at cooldown 1h."),
+        ('limit = "1/day"', [LESSON, NEXT], "refused limit 1/day", "Stops at limit 1/day."),
+        ('limit = "15 points/7d"', [LESSON, NEXT], "refused limit 15 points/7d", "Stops at limit 15 points/7d."),
+        (
+            'budget = "15 points/day"',
+            [LESSON, NEXT],
+            "held budget 15 points/day of r",
+            "Stops at budget 15 points/day of",
+        ),
+        (CAP, [LESSON, NEXT], "refused cap 15 points/day", "Stops at cap 15 points/day."),
+        (
+            '[budget]\npoints = "15/day"',
+            [LESSON, NEXT],
+            "held budget 15 points/day",
+            "Stops at budget 15 points/day; w",
+        ),
+        (DENY, [], "refused deny: practice", "Earns nothing where course_id 7 (deny: practice)."),
+        (GATE, [LESSON], "refused requires the badge amb: not yet", "Only for who has the badge amb."),
+        ('review = "always"', [LESSON], "held review always", "Each award waits until somebody approves it"),
+        ('mode = "shadow"', [LESSON], "shadow", "Decides and reports, pays nothing."),
+        ('mode = "off"', [LESSON], "refused mode off", "Switched off."),
+        ("streak = { days = 3 }", [LESSON], "refused streak 1 of 3 days", "Needs 3 days in a row."),
+        ('momentum = { lessons = 3, within = "2h" }', [LESSON], "refused momentum 1 of 3", "Needs 3 different lessons"),
+        (
+            'spaced = { days = 3, of = "course" }',
+            [LESSON],
+            "refused spaced 1 of 3 days",
+            "Needs the same course on 3 days",
+        ),
+        ("first = true", [LESSON, NEXT], "refused not the first", "Only the first time."),
+        ('comeback = "30d"', [LESSON, NEXT], "refused comeback after 0 of 30 days", "Only after 30 days without."),
+        (
+            'limit = { of = "15 points/7d", over = "trim" }',
+            [LESSON, NEXT],
+            "awarded",
+            "Stops at limit 15 points/7d; what goes over is cut to fit.",
+        ),
+    ],
+)
+def test_what_stops_an_award_is_what_was_explained(more: str, events: list[Event], decided: str, said: str) -> None:
+    book = rulebook(rule(more=more))
+    last = decide(book, events or [event(facts=HERE)])[-1]
+    assert f"{last.outcome.name} {last.reason}".strip().startswith(decided)
+    assert [one for one in explain.rule_sentences(book.rules[0], book) if one.startswith(said)]
+
+
+def test_a_comeback_is_paid_and_told_each_time() -> None:
+    book = rulebook(rule(more='comeback = "30d"'))
+    days = [f"2026-{month:02d}-01T09:00:00" for month in (1, 3, 5)]
+    came = decide(book, [event(when=day, lesson=day, key=day) for day in days])
+    assert [len(one.postings) for one in came] == [0, 1, 1]
+    said = explain.rule_sentences(book.rules[0], book)
+    assert "Pays each time." in said
+    assert "Pays once." not in said

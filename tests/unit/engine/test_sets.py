@@ -262,7 +262,7 @@ def test_the_sources_are_asked_for_what_a_form_looks_at() -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ('streak = { days = 5, in = "week" }', "Needs 5 days within week."),
+        ('streak = { days = 5, in = "week" }', "Needs 5 days within one week."),
         (
             'streak = { weeks = 4, each = { days = 2 }, forgive = { weeks = 1, per = "year" }, repeat = true }',
             "Needs 4 weeks with acts on 2 days each in a row; 1 missed in each year do no harm.",
