@@ -177,7 +177,7 @@ FACTS: tuple[FactEntry, ...] = (
         unit="s",
         sample="1209600",
         tables=("enrol", "user_enrolments"),
-        meaning="seconds since the learner's first enrolment in the course began",
+        meaning="seconds since the learner's first enrolment in the course began; absent where that was later",
     ),
     FactEntry(
         name="since_start",

@@ -465,6 +465,18 @@ async def test_course_facts_name_categories_by_name_and_by_path(site: Site, cloc
     }  # fmt: skip
 
 
+async def test_who_was_enrolled_anew_after_the_act_was_not_early(site: Site, clock: HandClock) -> None:
+    put(site, "enrol", id=1, courseid=3)
+    put(site, "user_enrolments", id=1, enrolid=1, userid=35, timestart=NOW - 3_000, timecreated=NOW - 3_000)
+    put(site, "user_enrolments", id=2, enrolid=1, userid=36, timestart=0, timecreated=NOW - 3_600)
+    log(site, 1, 2, timecreated=NOW - 3_600)
+    log(site, 3, timecreated=NOW - 2_400)
+    site.execute("UPDATE mdl_logstore_standard_log SET userid = 36 WHERE id = 2")
+    async with collecting(site.options(), clock) as collector:
+        seen, _ = await read(collector, demand=wanting(VIEWED, facts=["since_enrolment"]))
+    assert [dict(one.facts) for one in seen] == [{}, {"since_enrolment": 0}, {"since_enrolment": 600}]
+
+
 async def test_only_demanded_facts_are_looked_up(site: Site, clock: HandClock) -> None:
     put(site, "quiz_attempts", id=1, uniqueid=1, quiz=2, userid=35, attempt=2, sumgrades=2)
     log(site, 1, eventname=moodle.QUIZ_SUBMITTED, objecttable="quiz_attempts", objectid=1, relateduserid=35)

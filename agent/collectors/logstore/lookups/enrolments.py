@@ -12,7 +12,10 @@ _FIRST = (
 
 
 def enrolments(batch: Batch) -> LookUp:
-    """Add `since_enrolment` where the learner is enrolled in the event's course."""
+    """Add `since_enrolment` where the learner is enrolled in the event's course.
+
+    An enrolment that began after the act is not that under which it was done: that one is gone, and with it its time.
+    """
     mine = [draft for draft in batch.drafts if draft.course is not None and draft.learner is not None]
     if not mine or not batch.wants("since_enrolment"):
         return
@@ -22,5 +25,5 @@ def enrolments(batch: Batch) -> LookUp:
     begun = {(row[0], row[1]): row[2] for row in rows_of(answer)}
     for draft in mine:
         start = begun.get((draft.learner, draft.course))
-        if start is not None:
+        if start is not None and start <= draft.time:
             draft.facts["since_enrolment"] = draft.time - start
