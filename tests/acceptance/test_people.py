@@ -37,7 +37,11 @@ def a_campus(directory: Path, north: MariaSite, south: MariaSite, trusted: str) 
         f'url = "{database.reader_dsn}"\n'
         'password_file = "db.password"\n'
     )
-    school = '[[source]]\nname = "school"\nkind = "generic"\npath = "/school"\nbearer_token_files = ["school.token"]\n'
+    # What it posts lies as far back as the logs do, on whatever day this is run.
+    school = (
+        '[[source]]\nname = "school"\nkind = "generic"\npath = "/school"\nbearer_token_files = ["school.token"]\n'
+        'backdated_after = "36500d"\n'
+    )
     more = f'{second}{school}[http]\nlisten = "127.0.0.1:{port}"\n[identity]\nsources_trusted_to_link = [{trusted}]\n'
     return campus(directory, north.database, RULES, extra=more), port
 
