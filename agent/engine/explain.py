@@ -58,7 +58,7 @@ def rule_sentences(rule: CompiledRule, rulebook: Rulebook, *, kind: str | None =
         said.append(f"Taken back when {later} about the same thing no longer meets the conditions.")
     said.extend(_reviewed(spec.review) if spec.review is not None else ())
     said.append(f"An event believed less than {spec.min_trust.name} is held.")
-    said.extend(_belongs(spec))
+    said.extend(belongs(spec))
     if spec.mode != "live":
         said.append("Decides and reports, pays nothing." if spec.mode == "shadow" else "Switched off.")
     return tuple(said)
@@ -86,7 +86,7 @@ _BRAKES = ("limit", "cooldown", "cap", "budget", "safety")
 _OVER = {"refuse": "", "trim": "; what goes over is cut to fit", "hold": "; what goes over is held for review"}
 
 
-def _belongs(spec: Rule) -> Iterable[str]:
+def belongs(spec: Rule) -> Iterable[str]:
     """What the learner is told, and what the rule is sorted under."""
     if spec.message:
         yield f"Says to the learner: {spec.message}"

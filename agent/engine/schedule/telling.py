@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from agent.config.grammar import CALENDAR_WINDOWS, shown_number
 from agent.config.rulefile.tables.scheduled import Among, Rank, Scheduled
 from agent.engine.conditions import told
-from agent.engine.explain import amounts, brakes, whom
+from agent.engine.explain import amounts, belongs, brakes, whom
 from agent.engine.rulebook import Rulebook, Timed
 
 _TIES = {
@@ -94,9 +94,19 @@ def _bounds(timed: Timed, rulebook: Rulebook) -> Iterator[str]:
         yield f"Only acts count where {conditions}."
     if spec.among is not None and not spec.counts:
         yield "Its prizes do not count into rankings."
+    if spec.among is None or spec.among.by.how != "earned":
+        yield from _whose(spec)
     yield from brakes(timed.rule)
+    yield from belongs(timed.rule.spec)
     if spec.mode == "shadow":
         yield "Decides and reports, pays nothing."
+
+
+def _whose(spec: Scheduled) -> Iterator[str]:
+    """Whom acts count for, and how far they must be believed."""
+    if spec.recipient != "subject":
+        yield f"An act counts for its {spec.recipient}."
+    yield f"An act believed less than {spec.min_trust.name} does not count."
 
 
 def _listed(prizes: Sequence[str]) -> str:

@@ -140,7 +140,7 @@ def test_it_is_told_in_plain_sentences() -> None:
     for more in (
         'attendance = { of = "user.logged_in", weeks = 2 }\naward = 5',
         "anniversary = { years = [1] }\naward = 5",
-        'inactivity = { for = "14d" }\nmessage = "x"',
+        'inactivity = { for = "14d" }\nmessage = "x."',
         'draw = { winners = 2, tickets = 5 }\naward = 5\nover = "ever"',
         'draw = { winners = 1, seed = "chain" }\naward = 5\nover = "7d"',
     ):
@@ -159,6 +159,13 @@ def test_it_is_told_in_plain_sentences() -> None:
         ('anniversary = { of = "enrolment", years = [1, 5] }', "Whose enrolment is 1 or 5 years ago to the day gets 5"),
         ("anniversary = {}", "Whose first act is whole years ago to the day gets 5 points"),
         ('anniversary = {}\naudience = { cohorts = ["pilot"] }', "For cohorts pilot."),
+        ('anniversary = {}\nrecipient = "actor"', "An act counts for its actor."),
+        (
+            'anniversary = {}\nmin_trust = "server_verified"',
+            "An act believed less than server_verified does not count.",
+        ),
+        ('anniversary = {}\nmessage = "{years} years"', "Says to the learner: {years} years"),
+        ('anniversary = {}\ngroup = "prizes"\ntags = ["weekly"]', "Counts among group prizes and tags weekly."),
         ('anniversary = {}\nbudget = "9 points/day"', "Stops at budget 9 points/day of s; what goes over is held"),
     ],
 )
