@@ -123,6 +123,8 @@ def _rest(old: RuleFile, new: RuleFile) -> Iterator[Difference]:
         before, after = getattr(old, field.name), getattr(new, field.name)
         if isinstance(before, Mapping):
             yield from _tables(_ONE.get(field.name, field.name), before, after)
+        elif (named := _by_name(before, after)) is not None:
+            yield from _tables(_ONE.get(field.name, field.name), *named)
         elif _is_list(before) or _is_list(after):
             yield from _elements(_ONE.get(field.name, field.name), before, after)
         elif before != after:
@@ -132,6 +134,19 @@ def _rest(old: RuleFile, new: RuleFile) -> Iterator[Difference]:
     if len(old.cases) != len(new.cases):
         details = (f"{len(new.cases)} now, {len(old.cases)} before",)
         yield Difference(what="setting", name="cases", change="changed", details=details)
+
+
+def _by_name(*lists: Any) -> list[dict[str, Any]] | None:
+    """Lists of tables that have an id or a name each, by that; None where some have none."""
+    found: list[dict[str, Any]] = []
+    for listed in lists:
+        if not _is_list(listed):
+            return None
+        names = [getattr(_meant(one), "id", None) or getattr(_meant(one), "name", None) for one in listed]
+        if not all(isinstance(name, str) for name in names):
+            return None
+        found.append({str(name): one for name, one in zip(names, listed, strict=True)})
+    return found if any(found) else None
 
 
 def _is_list(value: Any) -> bool:

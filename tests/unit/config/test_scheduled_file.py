@@ -176,7 +176,9 @@ def test_all_of_a_scheduled_reward_is_told(more: str, told: str) -> None:
 
 def test_a_change_is_told_by_rules_diff() -> None:
     old, new = load_rules_text(one(RANK)), load_rules_text(one("rank = {}\nplaces = [7]"))
-    assert {change.what for change in differences(old, new)} == {"scheduled"}
+    assert [(one.what, one.name, one.change, one.details) for one in differences(old, new)] == [
+        ("scheduled", "s", "changed", ("places is now [7], was [5]",))
+    ]
 
 
 def test_a_scheduled_reward_asks_the_sources_for_what_it_looks_at() -> None:
