@@ -117,7 +117,7 @@ async def test_writers_out_of_order_with_rollbacks_lose_no_committed_row(server:
     async with collecting(server.site.options(), clock) as collector:
         state = SourceState()
         until = time.monotonic() + WRITING_S
-        while time.monotonic() < until or len(seen) <= 100:
+        while (time.monotonic() < until or len(seen) <= 100) and not any(one.done() for one in writers):
             got, state = await read(collector, state)
             seen += [one.position for one in got]
             clock.pass_s(1)

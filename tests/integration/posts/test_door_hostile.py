@@ -104,11 +104,12 @@ async def test_a_head_that_never_ends_is_cut_off_also_after_a_good_post(
 async def test_a_head_that_came_while_the_machine_stood_still_is_answered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "HEAD_S", 1.0)
+    monkeypatch.setattr(connection, "HEAD_S", 0.2)
+    monkeypatch.setattr(connection, "LAST_S", 20.0)
     async with open_door(tmp_path) as at, knocking(at) as (reader, writer):
         assert (await at.post(a_post())).status == 200  # who knocked before is taken by now
         writer.write(HEAD + EMPTY)
-        time.sleep(1.2)
+        time.sleep(0.4)
         assert await asyncio.wait_for(reader.readuntil(b"}"), 20)
 
 
