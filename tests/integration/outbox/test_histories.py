@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -89,9 +90,11 @@ async def test_a_catalogue_that_is_ahead_of_this_ledger_is_an_integrity_fault(
     await agent.outbox.check_stand()
     copy = tmp_path / "yesterday"
     copy.mkdir()
-    with closing(file.open_for_reading(agent.data_dir)) as connection:
-        connection.execute("PRAGMA query_only = OFF")
-        connection.execute("VACUUM INTO ?", (str(file.ledger_path(copy)),))
+    with (
+        closing(file.open_for_reading(agent.data_dir)) as connection,
+        closing(sqlite3.connect(file.ledger_path(copy))) as target,
+    ):
+        connection.backup(target)
     keys_file = agent.data_dir / "agent.ed25519"
     (copy / "agent.ed25519").write_bytes(keys_file.read_bytes())
     (copy / "agent.ed25519").chmod(0o600)
