@@ -133,6 +133,16 @@ def _called_back(_: Reader) -> None:
     Path("called-back.txt").write_text("AAAA-2\n", encoding="utf-8")
 
 
+def _books(reader: Reader) -> None:
+    """A reward of codes; where another page has made it before, it stays."""
+    if not any(
+        "books" in one.values() for one in json.loads(reader.typed(f"rewards-catalogue reward list {CAMPUS} --json"))
+    ):
+        reader.typed(
+            f"rewards-catalogue reward add {CAMPUS} books --title Books --price points=500 --handing codes --approve"
+        )
+
+
 def _yaml(_: Reader) -> None:
     text = "- id: visit\n  event: lesson.completed\n  points: 1\n  frequency: 1\n"
     Path("rules.yaml").write_text(text, encoding="utf-8")
@@ -156,6 +166,7 @@ GIVEN: Mapping[str, Callable[[Reader], None]] = {
     "rewards-agent kudos moderate 1 hide": _kudos,
     "rewards-catalogue redemption use": _voucher,
     "rewards-catalogue redemption refund": _voucher,
+    "rewards-catalogue codes free": _books,
     "rewards-catalogue codes import": _codes,
     "rewards-catalogue codes withdraw": _called_back,
     "rewards-agent rules import": _yaml,

@@ -149,11 +149,12 @@ def test_a_running_agent_decides_by_itself_what_is_due(tmp_path: Path, site: Sql
 
 def test_a_dry_run_says_what_would_be_decided_and_changes_nothing(tmp_path: Path, site: SqliteSite) -> None:
     now = int(time.time())
-    for lesson in range(1, 3):
-        complete(site, 31, 900 + lesson, now - 60)
+    for learner in (31, 32, 33, 34):
+        for lesson in range(1, learner - 29):
+            complete(site, learner, 900 + lesson, now - 60)
     at = at_of(tmp_path, site, RULES.replace('"week"', '"year"'))
     at.catch_up()
-    before, over = at.export(), datetime.fromtimestamp(now, UTC).year + 1
+    before, over = at.export(), datetime.fromtimestamp(now - 36 * 3_600, UTC).year + 1
     (tried,) = at.json("scheduled", "run", "champion", "--dry-run")
     assert tried["waits_for"].startswith(f"its settle of 36h is over at {over}-01-02")
     assert [one["gets"] for one in tried["winners"]] == ["50 points", "30 points", "10 points"]
