@@ -14,6 +14,7 @@ import socket
 import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -127,11 +128,11 @@ class Reader:
         Path("autumn.toml").write_text(changed, encoding="utf-8")
 
     def _names(self) -> dict[str, str]:
-        with sqlite3.connect(self.place.moodle) as moodle:
+        with closing(sqlite3.connect(self.place.moodle)) as moodle, moodle:
             for user, name in PEOPLE.items():
                 sql = "UPDATE mdl_user SET username = ?, email = ? WHERE id = ?"
                 moodle.execute(sql, (name, f"{name}@example.org", user))
-        with sqlite3.connect(self.place.data_dir / "ledger.db") as ledger:
+        with closing(sqlite3.connect(self.place.data_dir / "ledger.db")) as ledger, ledger:
             known = dict(ledger.execute("SELECT lms_user, pseudonym FROM person"))
             (version,) = ledger.execute("SELECT version FROM rules_version LIMIT 1").fetchone()
         ann, ben = (known[str(user)] for user in PEOPLE)

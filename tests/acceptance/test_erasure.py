@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def where(desk: Desk, words: tuple[bytes, ...] = ANN) -> list[tuple[str, bytes]]
 
 def names_at(catalogue: Served) -> list[str]:
     """Under which names something is kept for the agent."""
-    with sqlite3.connect(catalogue.config.parent / "catalogue.db") as connection:
+    with closing(sqlite3.connect(catalogue.config.parent / "catalogue.db")) as connection, connection:
         return [name for (name,) in connection.execute("SELECT name FROM sealed_person ORDER BY name")]
 
 

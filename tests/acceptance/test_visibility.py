@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ class _Writer(threading.Thread):
 
 
 def _paid(ledger: Path) -> Counter[tuple[str, str]]:
-    with sqlite3.connect(f"file:{ledger}?mode=ro", uri=True) as connection:
+    with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as connection, connection:
         rows = connection.execute(
             "SELECT p.lms_user, u.bucket FROM quota_use u JOIN name n ON n.no = u.meter_no AND n.text = 'once:lesson'"
             " JOIN entry e ON e.seq = u.seq JOIN person p ON p.person_no = e.person_no"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def test_the_days_before_stand_beside_and_days_are_the_institutions(desk: Desk, 
 
 def test_what_learners_spent_is_told_by_currency(desk: Desk, tmp_path: Path) -> None:
     own = desk.copy(tmp_path / "campus")
-    with sqlite3.connect(own.directory / "data" / "ledger.db") as db:
+    with closing(sqlite3.connect(own.directory / "data" / "ledger.db")) as db, db:
         db.executemany(
             "INSERT INTO statement (after_seq, person_no, currency, kind, amount, of, occurred_at, recorded_at) "
             "VALUES (5, 1, 'points', ?, ?, '', 1788800400, 1788800400)",

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -293,11 +294,11 @@ def test_what_the_ledger_knows_is_wrong_is_told(tmp_path: Path) -> None:
     ]
     back_up(settings)
     assert amiss(list(ledger_findings(settings))) == []
-    with sqlite3.connect(at.directory / "data" / "ledger.db") as ledger:
+    with closing(sqlite3.connect(at.directory / "data" / "ledger.db")) as ledger, ledger:
         ledger.execute("UPDATE source_state SET updated_at = updated_at - 7300")
     (silent,) = amiss(list(ledger_findings(settings)))
     assert silent == "read to 1, 2 h ago → is the agent running? systemctl status rewards-agent"
-    with sqlite3.connect(at.directory / "data" / "ledger.db") as ledger:
+    with closing(sqlite3.connect(at.directory / "data" / "ledger.db")) as ledger, ledger:
         ledger.execute("UPDATE source_state SET fault = 'the log went back'")
     faulted = [one for one in ledger_findings(settings) if one.level == "fail"]
     assert [(one.found, one.exit_code) for one in faulted] == [("stopped: the log went back", 3)]
@@ -314,7 +315,7 @@ def test_a_feed_gone_quiet_is_told_with_how_much_is_missed(tmp_path: Path) -> No
     at.catch_up()
     back_up(settings)
     this = int(time.time()) // 3600
-    with sqlite3.connect(at.directory / "data" / "ledger.db") as ledger:
+    with closing(sqlite3.connect(at.directory / "data" / "ledger.db")) as ledger, ledger:
         ledger.execute("DELETE FROM feed_hour")
         busy = [("moodle", hour, 10) for hour in range(this - 1300, this - 5)]
         ledger.executemany("INSERT INTO feed_hour VALUES (?, ?, ?)", busy)
@@ -333,7 +334,7 @@ def test_decisions_that_wait_too_long_for_a_person_are_told(tmp_path: Path) -> N
     at.catch_up()
     (held,) = [one for one in ledger_findings(settings) if one.about == "review"]
     assert (held.level, held.found.partition(",")[0]) == ("ok", "1 held for a person to decide")
-    with sqlite3.connect(at.directory / "data" / "ledger.db") as ledger:
+    with closing(sqlite3.connect(at.directory / "data" / "ledger.db")) as ledger, ledger:
         ledger.execute("UPDATE hold SET held_at = held_at - 8 * 86400")
     (held,) = [one for one in ledger_findings(settings) if one.about == "review"]
     assert (held.level, held.do) == ("warn", "learners wait for them: rewards-agent review list")

@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     desk.command("backup")
     desk.command("backup", "--to", str(desk.directory / "elsewhere"))
     shutil.copy(data / "ledger.db", data / "backups" / "ledger-schema-3.db")
-    with sqlite3.connect(data / "backups" / "ledger-schema-3.db") as old:
+    with closing(sqlite3.connect(data / "backups" / "ledger-schema-3.db")) as old, old:
         later = ("suppressed", "forgotten", "alias", "link_held", "account_tag", "lot_notice", "partial_event")
         for table in (*later, "link_untold", "elsewhere"):
             old.execute(f"DROP TABLE {table}")
@@ -174,7 +175,7 @@ def test_readmitted_a_person_begins_anew_and_nothing_of_before_is_paid(desk: Des
     assert len(desk.export()) == entries
     site = desk.moodle
     completed(site, 18, 35, 13, "09-12T08:00")
-    with sqlite3.connect(site.path) as moodle:
+    with closing(sqlite3.connect(site.path)) as moodle, moodle:
         moodle.execute("UPDATE mdl_logstore_standard_log SET timecreated = ? WHERE id = 18", (now + 60,))
     desk.catch_up()
 
@@ -247,7 +248,7 @@ def count_steps(told: Desk, directory: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def begun(desk: Desk) -> None:
     """Ann is marked."""
-    with sqlite3.connect(desk.directory / "data" / "ledger.db") as connection:
+    with closing(sqlite3.connect(desk.directory / "data" / "ledger.db")) as connection, connection:
         ((key,),) = connection.execute("SELECT value FROM setting WHERE key = ?", (marks.KEY,)).fetchall()
         mark = marks.mark_of(bytes.fromhex(key), ("moodle", "35"))
         connection.execute("INSERT INTO suppressed VALUES (?, 'erased', 0, NULL, 1, 'b', '')", (mark,))
@@ -344,5 +345,5 @@ def test_who_opted_out_earns_nothing_until_they_opt_in_and_keeps_what_they_have(
 def acted(desk: Desk, number: int, user: int, when: int) -> None:
     """Somebody completed an activity at a time (seconds UTC)."""
     completed(desk.moodle, number, user, 10 + number % 5, "09-13T08:00")
-    with sqlite3.connect(desk.moodle.path) as moodle:
+    with closing(sqlite3.connect(desk.moodle.path)) as moodle, moodle:
         moodle.execute("UPDATE mdl_logstore_standard_log SET timecreated = ? WHERE id = ?", (when, number))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,7 @@ def test_an_honest_ledger_has_nothing_to_find(ledger_dir: Path) -> None:
 
 
 def test_an_empty_ledger_has_nothing_to_find(tmp_path: Path) -> None:
-    with sqlite3.connect(":memory:") as connection:
+    with closing(sqlite3.connect(":memory:")) as connection, connection:
         file.migrate(connection, tmp_path)
         report = verify.verify(connection)
     assert (report.entries, report.head, report.findings) == (0, chain.GENESIS.hex(), ())
