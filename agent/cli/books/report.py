@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode="markdown", help="What a span of days came to, beside the days before it.")
 
 DAYS_MAX = 3_660
-YEAR_MIN = 1970
+YEAR_MIN, YEAR_MAX = 1970, 9998
 """Acts are counted in seconds since then; the days before it stay days that a calendar knows."""
 RULE_COLUMNS = ("rule", "acts", "awarded", "held", "refused", "hit_pct", "before", "learners", "paid")
 MONEY_COLUMNS = ("currency", "issued", "before", "taken_back", "spent", "redemptions", "expired")
@@ -77,7 +77,7 @@ def _day(text: str, rulebook: Rulebook) -> date:
         day = date.fromisoformat(text)
     except ValueError:
         day = date.min
-    if day.year < YEAR_MIN:
+    if not YEAR_MIN <= day.year <= YEAR_MAX:
         raise InvalidInputError(f"{text!r} is no day to report of", hint="write 2026-09-30")
     return day
 
