@@ -8,12 +8,13 @@ from typing import Any
 import aiosqlite
 
 from agent.clock import Clock
+from agent.engine.earning import sets
 from agent.errors import InvalidInputError
 from agent.ledger import versions
 from agent.ledger.corrections import Correction
 from agent.ledger.merging import merge, unlink
 from agent.ledger.merging.merge import Merge
-from agent.ledger.merging.plan import Change, Plan
+from agent.ledger.merging.plan import Change, Plan, Sets
 from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
 from agent.pipeline import Pipeline
@@ -121,9 +122,13 @@ class Merging:
             "gains": _sums(plan.changes, "moved"),
         }
 
-    def _most(self, rule_id: str) -> int:
+    def _most(self, rule_id: str, scope: str, together: Sets) -> int:
+        """How often a rule pays in a scope: what is decided from a set, as often as the sets of both are worth."""
         rule = self._pipeline.rulebook.paying(rule_id)
-        return 1 if rule is None else rule.spec.frequency
+        if rule is None:
+            return 1
+        members = {} if rule.form is None else together.get((rule.form.meter, scope), {})
+        return max(rule.spec.frequency, sets.worth(rule.form, members) if rule.form is not None else 0)
 
 
 def _told(change: Change) -> dict[str, Any]:

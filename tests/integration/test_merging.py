@@ -95,6 +95,50 @@ async def test_what_both_were_paid_for_is_paid_once_and_the_earlier_act_stands(t
         assert when == [(lesson(2, "ben", 11).seen.occurred_at,)]
 
 
+ROUNDS = """
+[[challenge]]
+id = "reader"
+award = 10
+repeat = true
+  [[challenge.step]]
+  on = "lesson.completed"
+  count = 2
+"""
+STRETCHES = rule(more="streak = { days = 2, repeat = true }")
+BURSTS = rule(more='momentum = { lessons = 2, within = "4h", repeat = true }')
+
+
+def lessons_of(who: str, *days: int) -> list[Any]:
+    """Two of each day, an hour apart, that nobody else does."""
+    return [
+        event("lesson.completed", f"2026-09-{day:02d}T{hour:02d}:00:00", who, lesson=f"{who}-{day}-{hour}").seen
+        for day in days
+        for hour in (9, 10)
+    ]
+
+
+@pytest.mark.parametrize("text", [ROUNDS, STRETCHES, BURSTS], ids=["rounds", "stretches", "bursts"])
+async def test_what_pays_again_and_again_is_worth_what_both_did_together(tmp_path: Path, text: str) -> None:
+    async with desk(tmp_path, HEAD + text) as it:
+        await it.here.take(*lessons_of("ann", 7, 8), *lessons_of("ben", 14, 15, 21, 22))
+        before = it.balance("ann") + it.balance("ben")
+        assert it.balance("ann") < it.balance("ben")
+        told = await it.merge()
+        assert (told["given_back"], it.balance("ann"), it.balance("ben")) == ({}, before, 0)
+        await it.here.take(*lessons_of("ann", 28, 29))
+        again = it.balance("ann")
+        await it.here.take(*lessons_of("ann", 28, 29))
+        assert it.balance("ann") == again > before
+
+
+async def test_days_that_both_were_there_are_one_stretch(tmp_path: Path) -> None:
+    async with desk(tmp_path, HEAD + STRETCHES) as it:
+        await it.here.take(*lessons_of("ann", 7, 8), *lessons_of("ben", 7, 8, 14, 15))
+        assert (it.balance("ann"), it.balance("ben")) == (10, 20)
+        told = await it.merge()
+        assert (told["given_back"], it.balance("ann"), it.balance("ben")) == ({"points": 10}, 20, 0)
+
+
 async def test_a_preview_says_the_same_and_changes_nothing(tmp_path: Path) -> None:
     async with desk(tmp_path) as it:
         await it.here.take(lesson(1, "ann").seen, lesson(1, "ben", 10).seen, lesson(2, "ben").seen)

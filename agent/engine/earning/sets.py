@@ -95,6 +95,11 @@ def put(act: Act, learner: str, uses: Uses, *, approved: bool = False) -> tuple[
     return (note,) if new else (), due
 
 
+def worth(form: Form, members: Members) -> int:
+    """How many awards a set is worth in all. Some forms say so only of the members that brought one about."""
+    return next((due for slot in members if (due := form.due(members, slot).awards)), 0)
+
+
 def completed(act: Act, learner: str, uses: Uses) -> tuple[int, ...]:
     """When the awards were due that this act, already put, has brought about or moved."""
     found = uses.answers.get(((act.form.meter, act.scope, learner), act.slot))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from agent.errors import InvalidInputError
 from agent.ledger import codec
 from agent.ledger.corrections import Correction
 from agent.ledger.merging import aliases
-from agent.ledger.merging.plan import ONCE, Change, Plan, planned
+from agent.ledger.merging.plan import ONCE, Change, Most, Plan, planned
 from agent.ledger.record import Movement, Recorder
 from agent.ledger.record.people import Person, split_learner
 from agent.model import Award, Decision, Event, Outcome, Posting, Use
@@ -39,12 +39,12 @@ VALUES (?, ?, ?, 'expiry', ?, ?, ?, ?)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merge:
-    """Who becomes whom, by whom and why. ``most`` awards a rule pays in one scope; ``word`` begins every reason."""
+    """Who becomes whom, by whom and why. ``word`` begins every reason."""
 
     source: str
     target: str
     correction: Correction
-    most: Callable[[str], int]
+    most: Most
     version: tuple[str, int]
     now: int
     word: str = "merged"

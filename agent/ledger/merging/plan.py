@@ -79,14 +79,20 @@ class Plan:
     slots: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
+Sets = Mapping[tuple[str, str], Mapping[int, int]]
+"""(meter, scope) → what both accounts put there together: slot of each member → when it happened first, seconds UTC."""
+
+Most = Callable[[str, str, Sets], int]
+"""(rule, scope, what the accounts put into sets) → how many awards the rule pays there."""
+
 Only = Callable[[Sequence[Paid]], Awaitable[Sequence[Paid]]]
 """What stands → that of it which is to change hands."""
 
 
 async def planned(
-    connection: aiosqlite.Connection, source: int, target: int, most: Callable[[str], int], only: Only | None = None
+    connection: aiosqlite.Connection, source: int, target: int, most: Most, only: Only | None = None
 ) -> Plan:
-    """What becomes of what person ``source`` has when it is ``target``'s; ``most`` awards a rule pays in one scope.
+    """What becomes of what person ``source`` has when it is ``target``'s.
 
     With ``only`` some of it, and no use that belongs to no award: nobody can say whose that was.
     """
@@ -106,9 +112,10 @@ async def planned(
         if use.person_no == target and not use.freed and use.meter.startswith(ONCE):
             taken[use.meter, use.bucket].append(use)
     badges = {str(entry["currency"]) for one in theirs.values() for entry in one.entries if _is_badge(entry)}
+    sets = _together(rows, (source, target))
     changes: list[Change] = []
     for paid in mine:
-        changes += _change(paid, taken, theirs, badges, most)
+        changes += _change(paid, taken, theirs, badges, lambda rule, scope: most(rule, scope, sets))
     standing = {one.marker for one in mine}
     return Plan(
         changes=tuple(changes),
@@ -126,14 +133,14 @@ def _change(
     taken: defaultdict[tuple[str, str], list[UseRow]],
     theirs: Mapping[int, Paid],
     badges: set[str],
-    most: Callable[[str], int],
+    most: Callable[[str, str], int],
 ) -> list[Change]:
     """What becomes of one thing that was paid; ``taken`` and ``badges`` go along."""
     once, before = paid.once, list[Change]()
     if once is not None:
         key = (once.meter, once.bucket)
         others = taken[key]
-        if len(others) >= most(once.meter.removeprefix(ONCE)):
+        if len(others) >= most(once.meter.removeprefix(ONCE), once.bucket):
             last = max(others, key=lambda use: (use.at, use.seq))
             if last.seq not in theirs or (last.at, last.seq) <= (once.at, once.seq):
                 return [Change(verb="compensated", paid=paid, why="the other account was paid for it")]
@@ -172,6 +179,15 @@ def _standing(rows: Sequence[Any], uses: Mapping[int, Sequence[UseRow]]) -> list
 
 def _is_badge(entry: Mapping[str, Any]) -> bool:
     return str(entry["currency"]).startswith(BADGE_PREFIX)
+
+
+def _together(rows: Sequence[UseRow], persons: tuple[int, int]) -> Sets:
+    found: defaultdict[tuple[str, str], dict[int, int]] = defaultdict(dict)
+    for use in rows:
+        if use.person_no in persons and not use.freed:
+            members = found[use.meter, use.bucket]
+            members[use.slot] = min(use.at, members.get(use.slot, use.at))
+    return found
 
 
 def _newest_slots(rows: Sequence[UseRow], target: int) -> dict[tuple[str, str], int]:
