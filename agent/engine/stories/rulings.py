@@ -107,7 +107,10 @@ def _set_free(held: Decision, teller: Teller) -> list[Decision]:
             about = (teller.events[one.event_id], one.rule_id, one.role, one.reason)
             verdict = set_free.blocked(*about, rulebook=teller.rulebook, freed=freed)
             verdicts += [verdict] if verdict is not None else []
-    before = {(one.event_id, one.rule_id, one.role, one.reason) for one in last.values()}
+    # What is refused again while a later hold keeps something is said again: it is found when that falls too.
+    stand = [one for one in said if last[_what(one)] is one]
+    waits = max((n for n, one in enumerate(stand) if one.learner == held.learner and one.reserves), default=-1)
+    before = {(one.event_id, one.rule_id, one.role, one.reason) for one in stand[waits + 1 :]}
     return set_free.otherwise(teller.book(verdicts), before)
 
 

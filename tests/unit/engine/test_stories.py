@@ -334,6 +334,14 @@ def test_what_a_rejection_sets_free_in_a_story_is_decided_again_as_in_the_ledger
         assert story(f"{body}{told}", other + _EVIDENCE).failures == ()
 
 
+def test_what_two_reviews_were_in_the_way_of_in_a_story_waits_once_both_are_rejected_in_either_order() -> None:
+    acts = [_SENT.replace("07T09", moment) for moment in ("07T00", "08T03", "09T03")]
+    evidence = _EVIDENCE.replace('limit = "2/month"', 'cooldown = "36h"')
+    for first, second in ((1, 3), (3, 1)):
+        body = f"events = [{', '.join(acts)}, {{ reject = {first} }}, {{ reject = {second} }}, {{ approve = 2 }}]\n"
+        assert story(body + 'expect = [{ learner = "ann", points = 10 }]', evidence).failures == ()
+
+
 def test_what_waits_in_a_story_waits_by_itself_though_it_is_about_one_scope_or_one_thing() -> None:
     sure, doubted = '{ kind = "lesson.completed", lesson = "5" }', '{ kind = "lesson.completed", lesson = "5", %s }'
     doubted %= 'trust = "unverified"'
