@@ -102,6 +102,7 @@ class LogstoreCollector:
         self._mark = self._look_again_at = self._clock.running()
         self._watch.forget()
         self._gaps.forget()
+        self._ahead.forget()
         self._idle = False
         self._again = None
         with self._explained():

@@ -241,6 +241,20 @@ async def test_a_history_that_was_changed_at_the_centre_does_not_come_back(
             [found async for found in asked(agent, who).history(stand)]
 
 
+async def delivered(agent: Delivering, *numbers: int) -> None:
+    """An entry each of these people, with who they are, is at the catalogue."""
+    for number in numbers:
+        await person(agent, number)
+        await agent.write(1, learner=f"name{number}")
+    assert await agent.drain()
+
+
+def copied(books: Path, copy: Path) -> None:
+    """Keep the catalogue's books as they are now."""
+    with closing(sqlite3.connect(books)) as there, closing(sqlite3.connect(copy)) as target:
+        there.backup(target)
+
+
 async def test_persons_who_came_after_the_copy_are_left_again_with_a_catalogue_that_was_put_back(
     tmp_path: Path,
 ) -> None:
@@ -250,11 +264,8 @@ async def test_persons_who_came_after_the_copy_are_left_again_with_a_catalogue_t
     async with running_catalogue(tmp_path, f"sqlite:///{books}") as catalogue:
         token = await catalogue.add_tenant(CAMPUS)
         async with delivering(home, catalogue.url, token, lock=key.lock) as agent:
-            await person(agent, 1)
-            await agent.write(1, learner="name1")
-            assert await agent.drain()
-            with closing(sqlite3.connect(books)) as there, closing(sqlite3.connect(copy)) as target:
-                there.backup(target)
+            await delivered(agent, 1)
+            copied(books, copy)
             await person(agent, 2)
             await agent.write(1, learner="name2")
             assert await agent.drain()
@@ -274,12 +285,8 @@ async def test_a_catalogue_that_was_put_back_from_before_an_erasure_is_told_of_i
     async with running_catalogue(tmp_path, f"sqlite:///{books}") as catalogue:
         token = await catalogue.add_tenant(CAMPUS)
         async with delivering(home, catalogue.url, token, lock=key.lock) as agent:
-            for number in (1, 2):
-                await person(agent, number)
-                await agent.write(1, learner=f"name{number}")
-            assert await agent.drain()
-            with closing(sqlite3.connect(books)) as there, closing(sqlite3.connect(copy)) as target:
-                there.backup(target)
+            await delivered(agent, 1, 2)
+            copied(books, copy)
             await agent.write(1, learner="name2")
             await agent.writer.run(erased)
             assert await agent.drain()
@@ -309,12 +316,8 @@ async def test_who_was_erased_before_that_was_kept_is_told_again_where_nobody_el
     async with running_catalogue(tmp_path, f"sqlite:///{books}") as catalogue:
         token = await catalogue.add_tenant(CAMPUS)
         async with delivering(home, catalogue.url, token, lock=key.lock) as agent:
-            for number in (1, 2):
-                await person(agent, number)
-                await agent.write(1, learner=f"name{number}")
-            assert await agent.drain()
-            with closing(sqlite3.connect(books)) as there, closing(sqlite3.connect(copy)) as target:
-                there.backup(target)
+            await delivered(agent, 1, 2)
+            copied(books, copy)
             await agent.write(1, learner="name2")
             assert await agent.drain()
             await agent.writer.run(by_an_older_program)

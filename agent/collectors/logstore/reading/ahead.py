@@ -31,6 +31,10 @@ class Ahead:
         self._reader = reader
         self._read: tuple[Place, int, Stretch] | None = None
 
+    def forget(self) -> None:
+        """Read again what was read before; it may be long ago."""
+        self._read = None
+
     async def stretch(self, place: Place, now: int) -> Stretch:
         """The stretch from ``place``, where it is not there already read now; errors as `Reader.tail`."""
         read, self._read = self._read, None
