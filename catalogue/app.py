@@ -20,6 +20,7 @@ from catalogue.allowance.door import AllowanceDoor
 from catalogue.api import versions
 from catalogue.api.door import ReadingDoor
 from catalogue.api.guard import PATIENCE, SLOT, Guard, Patience, Slot
+from catalogue.api.names import NamesDoor
 from catalogue.api.recognition.choosing import ChoosingDoor
 from catalogue.api.recognition.given import GivenDoor
 from catalogue.api.recognition.remarks import RemarksDoor
@@ -105,7 +106,7 @@ class Door:
         guard = Guard(self)
         ReadingDoor(guard).add_to(app.router)
         ShelfDoor(guard).add_to(app.router)
-        for made in (LabelsDoor, VouchersDoor, GivenDoor, RemarksDoor, ChoosingDoor):
+        for made in (LabelsDoor, VouchersDoor, NamesDoor, GivenDoor, RemarksDoor, ChoosingDoor):
             made(guard).add_to(app.router)
         versions.add_to(app.router)
         if self.vault is not None:

@@ -23,6 +23,7 @@ EventName = Literal[
     "link_keys_differ",
     "lots_expired",
     "months_made",
+    "names_withdrawn",
     "operator_needed",
     "request_failed",
     "request_refused",

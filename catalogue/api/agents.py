@@ -10,11 +10,12 @@ from typing import Any
 from catalogue.api.openapi import REFUSAL, WHOLE, closed
 from catalogue.recognition.agents.door import DOINGS
 from catalogue.redemption import voucher
-from wire import batch, people, receipt, signing, statement
+from wire import batch, receipt, signing, statement
 from wire.canonical import CAMPUS, HASH_BYTES, NAME_CHARS_MAX, WHOLE_MAX
 from wire.enrolment import MESSAGE_BYTES_MAX
 from wire.keeping import HISTORY_TYPE, PERSONS_MAX
 from wire.money import spending
+from wire.people import known, names
 from wire.recognition import deed
 
 SIGNATURE = {
@@ -87,12 +88,17 @@ def _keeping() -> dict[str, Any]:
 def _people() -> dict[str, Any]:
     tag = {"type": "array", "minItems": 3, "maxItems": 3, "items": {"type": ["string", "boolean"]}}
     one = closed(into=_ANY, tags={"type": "array", "items": tag})
-    known = {"type": "object", "additionalProperties": one, "maxProperties": people.TOLD_MAX}
-    told = _message(kind={"const": "people"}, **_OWNER, key=_ANY, people=known)
+    by_name = {"type": "object", "additionalProperties": one, "maxProperties": known.TOLD_MAX}
+    told = _message(kind={"const": "people"}, **_OWNER, key=_ANY, people=by_name)
+    name = {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": ["string", "integer"]}}
+    called = {"type": "object", "additionalProperties": name, "maxProperties": names.NAMES_MAX}
+    said_by = {"enum": list(names.SAID_BY)}
+    naming = _message(kind={"const": "names"}, **_OWNER, said_by=said_by, names=called, withdrawn=_NUMBER)
     elsewhere = _asking("What this agent's persons have elsewhere", signing.ASK_TAG, _OBJECT)
     lines = _asking("What the centre booked after a number", signing.ASK_TAG, _ANY, statement.CONTENT_TYPE)
     return {
         "/v1/people": {"post": _sending("Tell what persons are known by", signing.KEEP_TAG, told, _OBJECT)},
+        names.PATH: {"post": _sending("Tell what learners are called", signing.KEEP_TAG, naming, _OBJECT)},
         "/v1/people/{moved}/{linked}/{after}": {
             "parameters": [_in_path("moved"), _in_path("linked"), _in_path("after", _NAME)],
             "get": elsewhere,

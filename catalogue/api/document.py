@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from catalogue.api import agents, versions
+from catalogue.api import agents, names, versions
 from catalogue.api.openapi import DAY, LIMIT, TEXT, WHOLE, closed, doing, parameter
 from catalogue.api.reading import COLUMNS, EVENT, PAGE_ROWS_MAX
 from catalogue.api.recognition.document import paths as recognition_paths
@@ -14,6 +14,8 @@ from catalogue.rewards.model import Reward
 from catalogue.rewards.shelf import TIER
 from wire.canonical import NAME_CHARS_MAX
 from wire.money.spending import TOKEN_CHARS_MAX
+from wire.people.names import NAME_CHARS_MAX as NAMED_CHARS_MAX
+from wire.people.names import SAID_BY
 
 _ABOUT = (
     "Every path is served as /api/v1/… and, by the same handlers, as /api/… without the version. Within version 1"
@@ -61,6 +63,7 @@ def _api_paths() -> dict[str, Any]:
         **_shelf_paths(),
         **_label_paths(),
         **_till_paths(),
+        **_name_paths(),
         **recognition_paths(),
     }
 
@@ -134,6 +137,21 @@ def _till_paths() -> dict[str, Any]:
     for operation, sent in ((look, closed(token=token)), (use, closed(token=token, key=key) | {"required": ["token"]})):
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": sent}}}
     return {vouchers.LOOK: {"post": look}, vouchers.USE: {"post": use}}
+
+
+def _name_paths() -> dict[str, Any]:
+    """Those of what learners are called."""
+    user = {"type": "string", "minLength": 1, "maxLength": NAME_CHARS_MAX}
+    users = {"type": "array", "minItems": 1, "maxItems": names.USERS_MAX, "items": user}
+    text = {"type": "string", "minLength": 1, "maxLength": NAMED_CHARS_MAX, "description": "A part of the name"}
+    word = {"type": "string"}
+    one = closed(user=word, name=word, said_by={"enum": list(SAID_BY)}, told_at=WHOLE)
+    found = {"names": {"type": "array", "items": one}}
+    look = doing("What learners are called, where their campus tells it (scope names:read)", [], closed(**found))
+    find = doing("Whose name has this text in it (scope names:read)", [], closed(**found, more={"type": "boolean"}))
+    for operation, sent in ((look, closed(users=users)), (find, closed(text=text))):
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": sent}}}
+    return {names.LOOK: {"post": look}, names.FIND: {"post": find}}
 
 
 def _gone(operation: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from catalogue.schema import api_token, tenant
 SCOPES = (
     "points:read",
     "ledger:read",
+    "names:read",
     "rewards:read",
     "rewards:write",
     "vouchers:use",

@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from catalogue import schema
 from catalogue.backup.holding import Hold, held
 from catalogue.errors import ConfigError, IntegrityError, UnavailableError
 from machine import copies
@@ -70,11 +71,22 @@ def _copied(path: Path, to: Path) -> None:
     try:
         with contextlib.closing(sqlite3.connect(path)) as source, contextlib.closing(sqlite3.connect(to)) as target:
             source.backup(target)
+            without_names(target)
             (found,) = target.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.OperationalError as exc:
         raise UnavailableError(f"{to} cannot be written: {exc}", hint="make room on its disk, then try again") from None
     if found != "ok":
         raise IntegrityError(f"a copy of {path} is damaged: {found}", hint="run: rewards-catalogue verify")
+
+
+def without_names(connection: sqlite3.Connection) -> None:
+    """Take the register of names out of a copy, bytes and all: who is erased later must be in none."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    connection.execute("PRAGMA secure_delete = ON")
+    for table in schema.REGISTER:
+        if table.name in tables:
+            connection.execute(f"DELETE FROM {table.name}")  # noqa: S608 - our own names
+    connection.commit()
 
 
 def lay_beside(copy: Path, fresh: Path) -> None:
@@ -113,6 +125,8 @@ def _set_aside(path: Path, aside: Path) -> Path | None:
     aside.mkdir(mode=0o700, parents=True)
     for one in (path, *path.parent.glob(f"{path.name}-*")):
         one.rename(aside / one.name)
+    with contextlib.suppress(sqlite3.DatabaseError), contextlib.closing(sqlite3.connect(aside / path.name)) as old:
+        without_names(old)  # what is damaged is set aside as it is
     return aside
 
 

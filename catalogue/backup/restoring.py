@@ -21,6 +21,7 @@ LOST = (
     "what agents delivered after the backup comes again by itself: each learns where it stands and sends the rest",
     "what was redeemed after it is not here: hold partners' statements against it: rewards-catalogue partner reconcile",
     "what operators and learners did at the centre after it (rewards, budgets, refunds, kudos) is lost: do it again",
+    "names that agents told of their learners are in no backup: each tells them anew, within a quarter of an hour",
     "who was erased at a campus after it is in it again until the campus's agent is heard: rewards-catalogue doctor",
 )
 

@@ -99,13 +99,15 @@ def revoke(
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Take nothing more from an agent; what it sent stays."""
+    """Take nothing more from an agent; what it sent stays, but for what its learners are called."""
     from catalogue import acts, schema, tenants
+    from catalogue.people import names
 
     async def work(store: Store) -> None:
         concerned = acts.rows(schema.agent, campus=campus, agent=agent)
         async with acts.acting(store, act(campus, "agent.revoke", agent), concerned) as conn:
             await tenants.revoke_agent(conn, campus, agent)
+            await names.drop(conn, campus, agent)  # it could withdraw or erase them no more
 
     with_store(settings(config, data_dir), work, campus=campus)
     typer.echo(f"{agent} of {campus} is revoked")

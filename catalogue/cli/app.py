@@ -8,7 +8,7 @@ from catalogue.cli import agent, audit, books, operate, partner, proof, redempti
 from catalogue.cli.archive import commands as archive
 from catalogue.cli.funding import budget, finance, issue
 from catalogue.cli.keeping import backup, doctor
-from catalogue.cli.people import links
+from catalogue.cli.people import links, names
 from catalogue.cli.recognition import award, kudos, tag
 from catalogue.cli.rewards import codes, reward
 from machine.commands import PlainGroup, open_what_is_closed
@@ -36,6 +36,7 @@ app.add_typer(proof.entry, name="entry", help="Entries that were set aside.")
 books.wallet.command(name="links")(links.list_links)
 books.wallet.command()(links.link)
 books.wallet.command()(links.unlink)
+books.wallet.command()(names.find)
 app.add_typer(books.wallet, name="wallet", help="What learners have.")
 app.add_typer(books.ledger, name="ledger", help="What came in.")
 app.add_typer(reward.app, name="reward", help="What points can be spent on.")

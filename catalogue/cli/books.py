@@ -57,20 +57,22 @@ def show_wallets(
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue import books
+        from catalogue.people import names
 
         rows = [row async for row in books.wallets(conn, campus, learner=learner, currency=currency)]
         if learner is not None:
             rows = [row | await books.lots(conn, campus, learner, row["currency"]) for row in rows]
             purse = {row["currency"]: row["balance"] for row in await books.purse(conn, campus, learner)}
             rows = [row | {"purse": purse[row["currency"]]} for row in rows]
-        return rows
+        return await names.told(conn, campus, rows)
 
     rows = with_reading(settings(config, data_dir), look, campus=campus)
     show(rows, as_json=as_json, lines=lambda: [line for row in rows for line in _wallet(row)] or ["no wallets"])
 
 
 def _wallet(row: dict[str, Any]) -> list[str]:
-    lines = [f"{row['learner']:40} {row['balance']:>12} {row['currency']}"]
+    called = f"  {row['called']}" if "called" in row else ""
+    lines = [f"{row['learner']:40} {row['balance']:>12} {row['currency']}{called}"]
     if row.get("owed"):
         lines.append(f"{'':40} {row['owed']:>12} owed: the next awards repay")
     if row.get("purse", row["balance"]) != row["balance"]:

@@ -88,6 +88,7 @@ def list_(
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.errors import CatalogueError
+        from catalogue.people import names
         from catalogue.redemption import records, voucher
         from catalogue.redemption.states import State
 
@@ -95,7 +96,7 @@ def list_(
             raise CatalogueError(f"there is no state {state}", hint=f"states are: {', '.join(State)}")
         only = None if state is None else State(state)
         found = records.listed(conn, campus, learner=learner, state=only)
-        return [voucher.public(one) async for one in found]
+        return await names.told(conn, campus, [voucher.public(one) async for one in found])
 
     rows = with_reading(settings(config, data_dir), look, campus=campus)
     show(
@@ -119,6 +120,7 @@ def show_(
 
     async def work(desk: Desk) -> dict[str, Any]:
         from catalogue.errors import CatalogueError
+        from catalogue.people import names
         from catalogue.redemption import records, voucher
 
         async with desk.store.reading() as conn:
@@ -126,7 +128,8 @@ def show_(
             if one is None:
                 hint = f"see: rewards-catalogue redemption list {campus}"
                 raise CatalogueError(f"campus {campus} has no redemption {redemption}", hint=hint)
-            return voucher.shown(desk, one) | {"steps": await records.steps(conn, campus, redemption)}
+            shown = voucher.shown(desk, one) | {"steps": await records.steps(conn, campus, redemption)}
+            return (await names.told(conn, campus, [shown]))[0]
 
     found = with_desk(settings(config, data_dir), work, campus=campus)
     if qr is not None:
@@ -214,7 +217,12 @@ def use(
 
 def _line(row: dict[str, Any]) -> str:
     paid = f"{row['amount']:>8} {row['currency']:10}"
-    return f"{row['redemption']:26} {row['state']:10} {paid} {iso(row['reserved_at'])}  {row['reward']}"
+    return f"{row['redemption']:26} {row['state']:10} {paid} {iso(row['reserved_at'])}  {row['reward']}{_called(row)}"
+
+
+def _called(row: dict[str, Any]) -> str:
+    """Whose it is, where the campus tells names."""
+    return f"  {row['called']}" if "called" in row else ""
 
 
 def _told_state(one: Redemption) -> None:
@@ -222,7 +230,9 @@ def _told_state(one: Redemption) -> None:
 
 
 def _lines(made: dict[str, Any]) -> list[str]:
-    lines = [f"{made['redemption']}: {made['title']} for {made['amount']} {made['currency']}, {made['state']}"]
+    lines = [
+        f"{made['redemption']}: {made['title']} for {made['amount']} {made['currency']}, {made['state']}{_called(made)}"
+    ]
     if made["code"] or made["token"]:
         until = f", until {iso(made['expires_at'])}" if made["expires_at"] else ""
         lines.append(f"  voucher {made['code'] or made['token']}{until}")

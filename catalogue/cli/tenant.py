@@ -118,7 +118,8 @@ def close(
 ) -> None:
     """End a campus for good: nobody enrols, delivers, reads by a token or redeems there again.
 
-    Its books stay: exports, verify, refunds and month-end go on, and what a partner was asked for still comes.
+    Its books stay: exports, verify, refunds and month-end go on, and what a partner was asked for still comes. What its
+    agents told its learners are called goes.
     """
     found = settings(config, data_dir)
 
@@ -172,10 +173,13 @@ _VERBS = {"active": "resume", "suspended": "suspend", "closed": "close"}
 
 async def _put_state(store: Store, campus: str, state: str, *, why: str = "") -> None:
     from catalogue import acts, schema, tenants
+    from catalogue.people import names
 
     concerned = acts.rows(schema.tenant, campus=campus)
     async with acts.acting(store, act(campus, f"tenant.{_VERBS[state]}", campus, why=why), concerned) as conn:
         await tenants.set_tenant_state(conn, campus, state)
+        if state == tenants.CLOSED:
+            await names.drop(conn, campus)  # nobody could withdraw or erase them any more
 
 
 def _print_token(config: Config, campus: str, hours: int, *, as_json: bool, agent: str | None = None) -> None:

@@ -42,7 +42,7 @@ def add(
         list[str],
         typer.Option(
             "--scope",
-            help="points:read, ledger:read, rewards:read, rewards:write, vouchers:use, recognition:read,"
+            help="points:read, ledger:read, names:read, rewards:read, rewards:write, vouchers:use, recognition:read,"
             " recognition:write or recognition:moderate; may be repeated.",
         ),
     ],

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue.schema import ledger, link, link_change, link_head, link_held, movement, wallet
 from catalogue.tenants import Sender
-from wire.people import FIRST, Elsewhere, Page, Place
+from wire.people.known import FIRST, Elsewhere, Page, Place
 
 NAMES_MAX = 300
 """Most persons of one page."""

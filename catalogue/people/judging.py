@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from wire.people import SAID_BY
+from wire.people.known import SAID_BY
 
 WORDS = {"email": "e-mail"}
 

@@ -20,7 +20,7 @@ from catalogue.people import judging
 from catalogue.people.judging import Person, Word
 from catalogue.schema import link, link_apart, link_change, link_held, person_tag, wallet
 from catalogue.tenants import Sender
-from wire.people import People, Told
+from wire.people.known import People, Told
 
 BY_TAG = "tag"
 BY_AGENT = "agent"

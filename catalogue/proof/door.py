@@ -62,6 +62,8 @@ class KeepingDoor:
         message = Persons.parse(body)
         async with self._door.store.writing() as conn:
             await keeping.keep(conn, sender, message, now=self._door.clock())
+        if message.gone:
+            await self._door.store.scrub()
         nobody = Persons(campus=sender.campus, agent=sender.agent, persons=())
         return self._door.bound(nobody.encode(), proven, tag=signing.KEPT_TAG, content_type=CONTENT_TYPE)
 

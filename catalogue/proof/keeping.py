@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import schema
 from catalogue.errors import RefusedError
-from catalogue.people import links
+from catalogue.people import links, names
 from catalogue.proof import archived
 from catalogue.recognition import erasing
 from catalogue.schema import sealed_person
@@ -21,7 +21,7 @@ from wire.keeping import Page, Persons, Sealed, Takeover
 
 
 async def keep(conn: AsyncConnection, sender: Sender, message: Persons, *, now: int) -> None:
-    """Keep the persons of a message in place of older copies, and forget those that are gone, and their words.
+    """Keep the persons of a message in place of older copies, and forget those that are gone, names and words.
 
     Raises:
         RefusedError: the message is another agent's.
@@ -41,6 +41,7 @@ async def keep(conn: AsyncConnection, sender: Sender, message: Persons, *, now: 
         owned = (table.campus == sender.campus, table.agent == sender.agent)
         await conn.execute(delete(sealed_person).where(*owned, table.name.in_(message.gone)))
         await links.forget(conn, sender, message.gone)
+        await names.erase(conn, sender, message.gone, now=now)
         await erasing.erase(conn, sender.campus, message.gone)
 
 

@@ -7,11 +7,14 @@ from catalogue.schema.campus import agent, agent_key, batch, batch_key, enrolmen
 from catalogue.schema.finance import archived_chain, archived_month, carried_wallet, closed_month, month_line
 from catalogue.schema.funding import budget, budget_alert, issue_limit, policy, spending
 from catalogue.schema.people import (
+    REGISTER,
     link,
     link_apart,
     link_change,
     link_head,
     link_held,
+    name_register,
+    person_name,
     person_tag,
     sealed_person,
     spend_leg,
@@ -31,6 +34,7 @@ from catalogue.schema.rewards import code, label, offer, partner, reward
 from catalogue.schema.wallets import currency, ledger, level, movement, movement_key, tier, wallet
 
 __all__ = [
+    "REGISTER",
     "REVISION",
     "accepted_entry",
     "act",
@@ -67,8 +71,10 @@ __all__ = [
     "month_line",
     "movement",
     "movement_key",
+    "name_register",
     "offer",
     "partner",
+    "person_name",
     "person_tag",
     "policy",
     "recognition",

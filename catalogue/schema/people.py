@@ -1,4 +1,4 @@
-"""Tables of persons: sealed copies of them, and who with wallets at several agents is one person, and who is not."""
+"""Tables of persons: sealed copies, what they are called, and who with wallets at several agents is one person."""
 
 from __future__ import annotations
 
@@ -90,3 +90,30 @@ sealed_person = Table(
     Column("kept_at", BigInteger, nullable=False),
     ForeignKeyConstraint(["campus", "agent"], ["agent.campus", "agent.agent"]),
 )
+
+name_register = Table(
+    "name_register",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("agent", Text, primary_key=True),
+    Column("register", Text, nullable=False),  # made at random: another one holds nothing of what was told before
+    Column("withdrawn_at", BigInteger, nullable=False),  # what was told until then holds no more
+    ForeignKeyConstraint(["campus", "agent"], ["agent.campus", "agent.agent"]),
+)
+
+person_name = Table(
+    "person_name",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("learner", Text, primary_key=True),  # the pseudonym
+    Column("agent", Text, nullable=False),  # who told it
+    Column("name", Text, nullable=False),  # empty: taken away
+    Column("folded", Text, nullable=False),  # the name, for a search that asks for no case
+    Column("said_by", Text, nullable=False),  # username | email
+    Column("told_at", BigInteger, nullable=False),
+    Column("gone_at", BigInteger),  # when it was taken away
+    ForeignKeyConstraint(["campus", "agent"], ["agent.campus", "agent.agent"]),
+)
+
+REGISTER = (person_name, name_register)
+"""What no backup holds: an erasure need not reach any, and agents tell it anew."""

@@ -38,6 +38,10 @@ class Dialect(Protocol):
         """Connections for each purpose; none is made yet. ``patient`` is for statements that may take hours."""
         ...
 
+    async def scrub(self, engines: Engines) -> None:
+        """Leave nothing beside the tables of what was taken out of them, as far as that is a matter of moments."""
+        ...
+
     async def make_months(self, conn: AsyncConnection, wanted: Sequence[str]) -> list[str]:
         """Make room for these months (`2026-09`, UTC) where the books are parted by month; those it made."""
         ...
@@ -159,6 +163,10 @@ class Store:
         """For one statement that writes and needs no transaction around it: it is done whole or not at all."""
         async with self._engines.jotting.connect() as conn, conn.begin():
             yield conn
+
+    async def scrub(self) -> None:
+        """After somebody was erased: leave nothing of them beside the tables."""
+        await self.dialect.scrub(self._engines)
 
     async def has_tables(self) -> bool:
         """Whether there is anything in the database."""

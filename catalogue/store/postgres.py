@@ -150,6 +150,10 @@ class Postgres:
             jotting=alone,
         )
 
+    async def scrub(self, engines: Engines) -> None:
+        """Nothing: the server's own vacuum does it."""
+        del engines
+
     async def make_months(self, conn: AsyncConnection, wanted: Sequence[str]) -> list[str]:
         """Make their partitions."""
         return await months.make(conn, wanted)

@@ -55,6 +55,12 @@ class Sqlite:
         probing = _engine(place, 0, "BEGIN", PROBING)
         return Engines(reading=reading, glancing=reading, writing=writing, jotting=writing, probing=probing)
 
+    async def scrub(self, engines: Engines) -> None:
+        """Write the log into the tables and cut it off: it holds pages of before, until others come to lie there."""
+        async with engines.writing.connect() as conn:
+            raw: Any = (await conn.get_raw_connection()).driver_connection
+            await raw.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+
     async def make_months(self, conn: AsyncConnection, wanted: Sequence[str]) -> list[str]:
         """Nothing: one table holds all months."""
         del conn, wanted

@@ -23,7 +23,8 @@ from tests.distributed import watched
 from tests.wire_builders import CAMPUS, a_header
 from wire import batch, chain, enrolment, keys, receipt, signing
 from wire.enrolment import EnrolAnswer, EnrolRequest, Rotation, Token
-from wire.keeping import Takeover
+from wire.keeping import Persons, Takeover
+from wire.people.names import Name, Names
 from wire.receipt import Receipt, Stand
 
 
@@ -187,6 +188,22 @@ class Hand:
         return await self.client.post_signed(
             "/v1/agents/epoch", wish.encode(), key=self.key, key_id=key_id, tag=signing.TAKEOVER_TAG
         )
+
+    async def names(self, *told: tuple[str, str, int], withdrawn: int = 0, agent: str = "") -> Answer:
+        """Tell what learners are called: (pseudonym, name, when)."""
+        found = tuple(Name(learner=learner, name=name, told_at=at) for learner, name, at in told)
+        owner = {"campus": self.campus, "agent": agent or self.agent}
+        body = Names(**owner, said_by="username", names=found, withdrawn=withdrawn).encode()
+        return await self._leave("/v1/names", body)
+
+    async def erase(self, *learners: str) -> Answer:
+        """Tell whom to forget."""
+        message = Persons(campus=self.campus, agent=self.agent, persons=(), gone=learners)
+        return await self._leave("/v1/persons", message.encode())
+
+    async def _leave(self, path: str, body: bytes) -> Answer:
+        key_id = enrolment.agent_key_id(self.campus, self.agent, self.key.fingerprint)
+        return await self.client.post_signed(path, body, key=self.key, key_id=key_id, tag=signing.KEEP_TAG)
 
     async def stand(self) -> Stand:
         """Ask where the catalogue stands."""

@@ -41,7 +41,8 @@ from catalogue.errors import CatalogueError
 from catalogue.rewards import sheet
 from tests.unit.door.test_tool_trigger import arrival
 from tests.wire_builders import a_batch, an_entry
-from wire import batch, draw, enrolment, entry, keeping, keys, people, receipt, signing, statement
+from wire import batch, draw, enrolment, entry, keeping, keys, receipt, signing, statement
+from wire.people import known, names
 from wire.recognition import deed
 from wire.signing import Headers, Request, SignatureError
 
@@ -201,7 +202,7 @@ PARSERS: Mapping[str, Parser] = {
     "links of keys": Parser(parse=keys.parse_links, refuses=(ValueError,), seeds=(b'{"v":1,"links":[]}',)),
     "a page of history": Parser(parse=keeping.Page.parse, refuses=(ValueError,), seeds=(b"{}\n{}\n{}",)),
     "what an agent tells of people": Parser(
-        parse=people.People.parse,
+        parse=known.People.parse,
         refuses=(ValueError,),
         seeds=(b'{"agent":"a","campus":"c","key":"","kind":"people","people":{"p":{"into":"","tags":[]}},"v":1}',),
     ),
@@ -210,8 +211,20 @@ PARSERS: Mapping[str, Parser] = {
         refuses=(ValueError,),
         seeds=(b'{"act":"give","agent":"a","campus":"c","fields":{"id":1,"say":"#a b"},"learner":"p","v":1}',),
     ),
+    "what an agent's learners are called": Parser(
+        parse=names.Names.parse,
+        refuses=(ValueError,),
+        seeds=(
+            b'{"agent":"a","campus":"c","kind":"names","names":{"p":["ann",7]},"said_by":"email","v":1,"withdrawn":0}',
+        ),
+    ),
+    "which register of names there is": Parser(
+        parse=names.Named.parse,
+        refuses=(ValueError,),
+        seeds=(b'{"agent":"a","campus":"c","kind":"named","register":"0123456789abcdef","v":1}',),
+    ),
     "what people have elsewhere": Parser(
-        parse=people.Page.parse,
+        parse=known.Page.parse,
         refuses=(ValueError,),
         seeds=(b'{"after":"-","kind":"elsewhere","more":false,"people":{},"since":[0,0],"upto":[1,1],"v":1}',),
     ),

@@ -13,7 +13,7 @@ import aiosqlite
 import orjson
 
 from agent.ledger.delivery import Unit
-from wire.people import FIRST, Page, Place
+from wire.people.known import FIRST, Page, Place
 
 _STAND = "SELECT moved, linked FROM elsewhere_stand"
 _KEEP = """

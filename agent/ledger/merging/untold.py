@@ -13,7 +13,7 @@ import orjson
 from agent.ledger.delivery import Unit
 from agent.ledger.merging import aliases, tags
 from agent.ledger.merging.aliases import Account, Aliases
-from wire.people import SAID_BY, TAGS_MAX, Tag, Told
+from wire.people.known import SAID_BY, TAGS_MAX, Tag, Told
 
 _TOLD_UNDER = "links_told_under"
 """The setting that holds the name of the link key under which tags were told last; empty: none are."""

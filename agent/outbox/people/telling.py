@@ -20,9 +20,10 @@ from agent.outbox import judge
 from agent.outbox.client import ANSWER_S_MAX, Answer, Client
 from agent.outbox.judge import Failed
 from agent.outbox.writes import Runs
-from wire import enrolment, people, signing
+from wire import enrolment, signing
 from wire.canonical import MalformedError
-from wire.people import FIRST, Noted, Page, People
+from wire.people import known
+from wire.people.known import FIRST, Noted, Page, People
 from wire.signing import SignatureError
 
 POLL_S = 60.0
@@ -88,7 +89,7 @@ class Telling:
         if not self._begun:
             await self._writer.run(untold.under(self._kin))
             self._begun = True
-        while waiting := await untold.next_ones(conn, self._kin, people.TOLD_MAX // 2):
+        while waiting := await untold.next_ones(conn, self._kin, known.TOLD_MAX // 2):
             failed = await self._tell(who, waiting) if waiting.people else None
             if failed is not None:
                 return failed
@@ -141,7 +142,7 @@ class Telling:
 
     async def _page(self, who: Identity, path: str, limit_s: float) -> Page | Failed:
         answer = await self._client.get_signed(
-            path, campus=who.campus, agent=who.agent, bytes_max=people.PAGE_BYTES_MAX, limit_s=limit_s
+            path, campus=who.campus, agent=who.agent, bytes_max=known.PAGE_BYTES_MAX, limit_s=limit_s
         )
         refused = self._refused(answer, who)
         if refused is not None:

@@ -25,6 +25,7 @@ from catalogue.cli.common import (
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from catalogue.people.names import Called
     from catalogue.store import Store
 
 Pseudonym = Annotated[str, typer.Argument(help="As rewards-agent learner show and wallet show name the learner.")]
@@ -42,14 +43,18 @@ def list_links(
     """List whose wallets are one person's, and whose may be and wait for somebody to decide."""
 
     async def look(conn: AsyncConnection) -> dict[str, list[dict[str, Any]]]:
-        from catalogue.people import links
+        from catalogue.people import links, names
 
-        return {"linked": await links.listed(conn, campus), "held": await links.held(conn, campus)}
+        both = {"linked": await links.listed(conn, campus), "held": await links.held(conn, campus)}
+        called = await names.of(conn, campus, (row["name"] for rows in both.values() for row in rows))
+        return {kind: [row | _called(called.get(row["name"])) for row in rows] for kind, rows in both.items()}
 
     found = with_reading(settings(config, data_dir), look, campus=campus)
     if held:
         found["linked"] = []
-    waiting = [f"{row['name']:26} {row['agent']:12} held: {row['reason']}{_beside(row)}" for row in found["held"]]
+    waiting = [
+        f"{row['name']:26} {row['agent']:12} held: {row['reason']}{_beside(row)}{_said(row)}" for row in found["held"]
+    ]
     show(found, as_json=as_json, lines=lambda: [*_purses(found["linked"]), *waiting] or ["nobody is linked"])
 
 
@@ -61,12 +66,21 @@ def _purses(rows: list[dict[str, Any]]) -> list[str]:
         purse = row["purse"]
         lines.append(
             f"{lead:12}{row['name']:26} {row['agent']:12} {iso(row['linked_at'])} {row['why']} ({row['linked_by']})"
+            f"{_said(row)}"
         )
     return lines
 
 
 def _beside(row: dict[str, Any]) -> str:
     return f"; beside {', '.join(row['others'])}" if row["others"] else ""
+
+
+def _called(one: Called | None) -> dict[str, str]:
+    return {} if one is None else {"called": one.name}
+
+
+def _said(row: dict[str, Any]) -> str:
+    return f"  {row['called']}" if "called" in row else ""
 
 
 @told

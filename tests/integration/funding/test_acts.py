@@ -34,7 +34,7 @@ READS = {
     *("reward labels", "redemption list", "redemption show", "partner list", "audit list"),
     *("budget list", "budget spent", "budget alerts", "issue show"),
     *("finance list", "finance show", "finance export", "finance liability"),
-    *("archive list", "archive verify", "wallet links", "tag list", "award list", "award show"),
+    *("archive list", "archive verify", "wallet links", "wallet find", "tag list", "award list", "award show"),
     *("kudos list", "kudos show", "kudos stats", "kudos trends"),
 }
 ELSEWHERE = {"archive make", "archive drop", "archive load", "backup", "restore"}
@@ -335,6 +335,9 @@ OTHERS = {
     ("POST", "/v1/allowances"): "a redemption: told by its steps",
     ("POST", "/v1/allowances/settle"): "told by the allowance and the redemption's steps",
     ("POST", "/v1/people"): "what an agent's tags say is kept with who said it",
+    ("POST", "/v1/names"): "what learners are called goes with them: no act may keep it",
+    ("POST", "/api/names/look"): "changes nothing",
+    ("POST", "/api/names/find"): "changes nothing",
     ("POST", "/v1/recognition"): "what learners say to each other is kept itself, with who said it",
     ("POST", "/api/user_kudos"): "as above",
     ("DELETE", "/api/user_kudos/{id}"): "as above",

@@ -13,7 +13,7 @@ from catalogue.people import elsewhere
 from tests.integration.people.town import Town, a_tag, names
 from tests.integration.redemption.conftest import shop as _shop
 from tests.integration.redemption.shop import Shop, a_shop
-from wire.people import Told
+from wire.people.known import Told
 
 shop = _shop  # on both databases
 

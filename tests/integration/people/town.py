@@ -11,7 +11,7 @@ from catalogue import schema
 from catalogue.people import elsewhere, links
 from catalogue.tenants import Sender
 from tests.integration.redemption.shop import CAMPUS, Shop
-from wire.people import FIRST, Page, People, Place, Tag, Told
+from wire.people.known import FIRST, Page, People, Place, Tag, Told
 
 KEY = "0123456789abcdef"
 

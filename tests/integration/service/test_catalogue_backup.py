@@ -26,6 +26,7 @@ from tests.integration.test_catalogue_process import a_token, command
 from tests.servers import Postgres, PostgresDatabase
 from tests.wire_builders import CAMPUS, an_entry
 from wire import keys
+from wire.people.names import Named
 
 WALLET = "learner1"
 
@@ -166,3 +167,51 @@ async def test_a_dump_of_postgresql_fills_a_fresh_database_that_verifies(
         assert without.returncode == 2
         assert "apt-get install postgresql-client" in without.stderr
         assert len(copies(to)) == 1
+
+
+def where(folder: Path, word: bytes) -> list[str]:
+    """Files with a word in them."""
+    return sorted(path.name for path in folder.rglob("*") if path.is_file() and word in path.read_bytes())
+
+
+async def test_no_copy_and_nothing_that_was_set_aside_has_a_name_and_who_is_erased_is_in_no_file(
+    tmp_path: Path,
+) -> None:
+    to, name = tmp_path / "copies", b"ann.of.the.moor"
+    with managed(tmp_path / "c") as it:
+        hand = await an_agent(it)
+        await deliver(hand, 1)
+        told = await hand.names((WALLET, name.decode(), 1), ("learner2", "ben.of.the.moor", 1))
+        register = Named.parse(told.body).register
+        assert where(it.config.parent, name)
+        made = await asyncio.to_thread(backup, it, to)
+        shown = await asyncio.to_thread(command, "wallet", "show", CAMPUS, WALLET, "--config", it.config)
+        assert name.decode() in shown.stdout
+        assert where(to, name) == []
+        await hand.erase(WALLET)
+        assert where(it.config.parent, name) == [], "the write-ahead log neither"
+        assert where(it.config.parent, b"ben.of.the.moor")
+        await asyncio.to_thread(it.served.end, signal.SIGTERM)
+        putting = ("restore", made["backup"], "--yes", "--config", it.config, "--json")
+        said = json.loads((await asyncio.to_thread(command, *putting)).stdout)
+        assert Path(said["set_aside"], "catalogue.db").is_file()
+        assert where(tmp_path, b"of.the.moor") == []
+        assert any("names that agents told" in remark for remark in said["remarks"])
+        await asyncio.to_thread(it.start)
+        assert Named.parse((await hand.names()).body).register != register, "so that its agent tells them anew"
+        await hand.client.close()
+
+
+async def test_a_dump_of_postgresql_has_no_name_in_it(tmp_path: Path, postgres_database: PostgresDatabase) -> None:
+    with managed(tmp_path / "c", database=postgres_database.dsn) as it:
+        hand = await an_agent(it)
+        await hand.names((WALLET, "ann.of.the.moor", 1))
+        await hand.client.close()
+        made = await asyncio.to_thread(backup, it, tmp_path / "copies")
+    assert postgres_database.rows("SELECT name FROM person_name") == [("ann.of.the.moor",)]
+    read = await asyncio.create_subprocess_exec(
+        "pg_restore", "--file=-", f"{made['backup']}/catalogue.dump", stdout=asyncio.subprocess.PIPE
+    )
+    text, _ = await read.communicate()
+    assert b"person_name" in text
+    assert b"moor" not in text

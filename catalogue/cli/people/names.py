@@ -1,0 +1,54 @@
+"""`wallet find`: whose wallet it is, where a campus lets names leave it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from catalogue.cli.common import (
+    Campus,
+    ConfigOption,
+    DataDirOption,
+    JsonOption,
+    iso,
+    settings,
+    show,
+    told,
+    with_reading,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+@told
+def find(
+    campus: Campus,
+    text: Annotated[str, typer.Argument(help="A part of the name, in whatever case.")],
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find learners by what they are called, where their campus lets that leave it ([privacy] identity).
+
+    Example: rewards-catalogue wallet find uni-example ann
+    """
+
+    async def look(conn: AsyncConnection) -> dict[str, Any]:
+        from catalogue.people import names
+
+        found, more = await names.find(conn, campus, text)
+        return {"names": [one._asdict() for one in found], "more": more}
+
+    found = with_reading(settings(config, data_dir), look, campus=campus)
+    show(found, as_json=as_json, lines=lambda: _lines(found))
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    lines = [
+        f"{row['learner']:26} {row['name']:32} {row['said_by']:8} {row['agent']:12} told {iso(row['told_at'])}"
+        for row in found["names"]
+    ]
+    more = ["there are more: type more of the name"] if found["more"] else []
+    return [*lines, *more] or ["nobody is called that here, or their campus tells no names"]
