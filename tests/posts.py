@@ -16,7 +16,7 @@ from agent.collectors.door.addresses import networks
 from agent.collectors.door.app import Door, DoorSource
 from agent.collectors.door.credentials import Credentials
 from agent.collectors.inbox.store import Inbox
-from agent.collectors.systems.registry import SIGNATURES, SIGNED_IN, SYSTEMS, TOKEN_IN_ADDRESS
+from agent.collectors.systems.registry import SIGNATURES, SIGNED_IN, SYSTEMS, TOKEN_IN_ADDRESS, WRAPPED
 from agent.config.kinds import KindTable
 from agent.config.secrets import Secret
 from tests.builders import NOW
@@ -54,6 +54,7 @@ def door_source(
         rate_per_s=rate_per_s,
         body_bytes_max=body_bytes_max,
         token_in_address=kind in TOKEN_IN_ADDRESS,
+        unwrapped=WRAPPED.get(kind, bytes),
     )
 
 

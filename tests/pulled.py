@@ -176,7 +176,8 @@ def _canvas(request: web.Request, more: Sequence[Any]) -> web.StreamResponse:
             return web.json_response([SUBMISSION], headers=headers)
         following = f'<{request.url}&page=2>; rel="next",<{request.url}>; rel="current"'
         idle = {**SUBMISSION, "id": 902, "submitted_at": None, "workflow_state": "unsubmitted"}
-        return web.json_response([idle, *more], headers={**headers, "Link": following})
+        quiz = {**SUBMISSION, "id": 903, "assignment_id": 24, "submission_type": "online_quiz"}
+        return web.json_response([idle, quiz, *more], headers={**headers, "Link": following})
     quiz = {"id": 4, "quiz_id": 78, "user_id": 134, "finished_at": iso(), "workflow_state": "complete"}
     progress = {"requirement_count": 3, "requirement_completed_count": 3, "completed_at": iso()}
     found: Any = {

@@ -88,6 +88,8 @@ class DoorSource:
     body_bytes_max: int
     token_in_address: bool = False
     """Whether its bearer token may stand in the address instead, for systems that can send no header."""
+    unwrapped: Callable[[bytes], bytes] = bytes
+    """A body → the post that it holds."""
 
 
 class Door:
@@ -281,7 +283,7 @@ class Door:
                 self._reading.discard(until)
 
     async def _kept(self, source: DoorSource, evidence: Evidence, body: bytes) -> web.Response:
-        now = self._clock.now()
+        now, body = self._clock.now(), source.unwrapped(body)
         arrival = Arrival(source=source.name, site=source.site, number=0, received_at=now, evidence=evidence, body=body)
         try:
             seen = await self._understood(source, arrival)

@@ -90,23 +90,29 @@ _KAJABI = _object(
     tag=_TEXT,
     contact=_object(id=_ID, email=_TEXT),
 )
-_CANVAS = _object(
-    ["metadata", "body"],
-    metadata=_object(
-        ["event_name", "event_time"],
-        event_name=_one_of("submission_created", "quiz_submitted", "grade_change", "course_progress", "logged_in"),
-        event_time=_TIME,
-        context_type=_TEXT,
-        **dict.fromkeys(("context_id", "root_account_id", "user_id"), _ID),
-    ),
-    body=_object(
-        **dict.fromkeys(("user_id", "student_id", "grader_id", "submission_id", "assignment_id", "quiz_id"), _ID),
-        **dict.fromkeys(("score", "points_possible", "attempt"), _NUMBER),
-        **dict.fromkeys(("user", "course"), _BY_ID),
-        progress=_object(requirement_count=_NUMBER, requirement_completed_count=_NUMBER, completed_at=_TIME),
-        late=_TRUE,
-    ),
+_CANVAS_METADATA = _object(
+    ["event_name", "event_time"],
+    event_name=_one_of("submission_created", "quiz_submitted", "grade_change", "course_progress", "logged_in"),
+    event_time=_TIME,
+    context_type=_TEXT,
+    **dict.fromkeys(("context_id", "root_account_id", "user_id", "real_user_id", "user_sis_id", "user_login"), _ID),
+    context_role=_TEXT,
 )
+_CANVAS_BODY = _object(
+    **dict.fromkeys(("user_id", "student_id", "grader_id", "submission_id", "assignment_id", "quiz_id"), _ID),
+    **dict.fromkeys(("discussion_entry_id", "discussion_topic_id", "student_sis_id"), _ID),
+    **dict.fromkeys(("submission_type", "workflow_state"), _TEXT),
+    **dict.fromkeys(("score", "points_possible", "attempt"), _NUMBER),
+    **dict.fromkeys(("user", "course"), _BY_ID),
+    **dict.fromkeys(("submitted_at", "created_at"), _TIME),
+    progress=_object(requirement_count=_NUMBER, requirement_completed_count=_NUMBER, completed_at=_TIME),
+    late=_TRUE,
+)
+_CANVAS = {
+    "anyOf": [
+        _object([name, "body"], body=_CANVAS_BODY, **{name: _CANVAS_METADATA}) for name in ("metadata", "attributes")
+    ]
+}
 _AGENT = _object(
     objectType=_TEXT,
     account=_object(["homePage", "name"], homePage=_TEXT, name=_ID),

@@ -12,7 +12,7 @@ from agent.collectors.door.app import Door, DoorSource
 from agent.collectors.door.credentials import Credentials
 from agent.collectors.inbox.collector import InboxCollector, InboxOptions
 from agent.collectors.inbox.store import Inbox
-from agent.collectors.systems.registry import SIGNATURES, SIGNED_IN, SYSTEMS, TOKEN_IN_ADDRESS
+from agent.collectors.systems.registry import SIGNATURES, SIGNED_IN, SYSTEMS, TOKEN_IN_ADDRESS, WRAPPED
 from agent.config.kinds import KindTable
 from agent.config.secrets import read_secret, secret_file
 from agent.config.settings import HttpSettings, PostSource, Settings
@@ -107,6 +107,7 @@ def _source(settings: Settings, source: PostSource, path: str) -> DoorSource:
         rate_per_s=source.rate_limit_per_s,
         body_bytes_max=source.body_bytes_max,
         token_in_address=source.kind in TOKEN_IN_ADDRESS,
+        unwrapped=WRAPPED.get(source.kind, bytes),
     )
 
 

@@ -21,6 +21,7 @@ GRADES_OVERLAP_S = 14 * 86_400
 """Grades are shown to learners later than they are given, and can be asked for by the latter alone."""
 _PER_PAGE = {"per_page": "100"}
 _NEXT = re.compile(r"<([^<>]+)>\s*;[^,]*rel=\"?next\"?")
+_OF_SUBMISSION = ("user_id", "assignment_id", "attempt", "late", "submitted_at", "submission_type")
 _FINISHED = frozenset({"complete", "pending_review"})
 
 
@@ -89,7 +90,7 @@ def _of_quiz(course: str, quiz: str) -> Iterator[Ask]:
 def _submitted(row: Mapping[str, Any], course: str, _: Round, __: int) -> Iterator[Fetched]:
     at = seconds(row.get("submitted_at"))
     if at is not None and row.get("workflow_state") != "unsubmitted":
-        body = {name: row.get(name) for name in ("user_id", "assignment_id", "attempt", "late", "submitted_at")}
+        body = {name: row.get(name) for name in _OF_SUBMISSION}
         yield _event("submission_created", course, at, {**body, "submission_id": row.get("id")})
 
 

@@ -1,7 +1,8 @@
 """Canvas' Live Events as JSON: `{"metadata": {"event_name", "event_time", …}, "body": {…}}`, one or a list.
 
-Canvas writes ids of its own shard now whole (`21070000000000565`), now short (`565`): they are made short, so that both
-name one course and one learner. Texts that were handed in are not kept. Grades that learners do not see earn nothing.
+A Canvas that somebody runs themselves writes `attributes` for `metadata`. Canvas writes ids of its own shard now whole
+(`21070000000000565`), now short (`565`): they are made short, so that both name one course and one learner. Texts are
+measured and not kept. Grades that learners do not see earn nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
+from agent.collectors.lengths import letters_in, words_in
 from agent.collectors.systems.base import (
     EVENTS_MAX,
     Act,
@@ -25,10 +27,21 @@ from agent.collectors.systems.base import (
 )
 from agent.collectors.systems.fields import exact, id_in, known, moment, part, per_cent
 from agent.config.kinds import KindTable
-from agent.model import Observation
+from agent.model import Observation, PersonMark
 
 SHARD = 10**13
 """A whole id is its shard's number times this, and the short id."""
+_RUNS: Mapping[str, PersonMark] = MappingProxyType(
+    {
+        "TeacherEnrollment": "staff",
+        "TaEnrollment": "staff",
+        "DesignerEnrollment": "staff",
+        "AccountAdmin": "site_admin",
+    }
+)
+"""As what somebody acts in a course, where that is no learner; roles that a school made have other names."""
+_HANDED_IN = frozenset({None, "submitted", "pending_review", "graded"})
+_CLASSIC_QUIZ = "online_quiz"
 
 
 class Canvas:
@@ -80,6 +93,8 @@ class _Told:
         return self.id(self.metadata, "context_id")
 
     def act(self, kind: str, user: str, *key: str, **more: Any) -> Act:
+        own, role = self._acting() == user, text_in(self.metadata, "context_role")
+        mark = _RUNS.get(role or "") if own else None
         fields: dict[str, Any] = {
             "name": self.name,
             "kind": kind,
@@ -87,20 +102,30 @@ class _Told:
             "key": ("canvas", kind, *key),
             "at": self.at,
             "course": self.course(),
+            "marks": frozenset({"logged_in_as"} if own and self._is_played(user) else ()),
+            "person_marks": {} if mark is None else {user: mark},
             "identifiers": identified(user, self._known_by(user)),
             **more,
         }
         return Act(**fields)
 
+    def _acting(self) -> str | None:
+        return self.id(self.metadata, "user_id")
+
+    def _is_played(self, user: str) -> bool:
+        """Whether somebody else acts as this user."""
+        return self.id(self.metadata, "real_user_id") not in {None, user}
+
     def _known_by(self, user: str) -> Mapping[str, Any]:
-        """What is said of the learner: beside an act of their own the SIS id and login, beside progress the address.
+        """What is said of the learner: beside an act of their own the SIS id and login, a grade's SIS id, an address.
 
         Somebody who acts as a learner has a login of their own.
         """
         said: dict[str, Any] = {}
-        acting = self.id(self.metadata, "user_id")
-        if acting == user and self.id(self.metadata, "real_user_id") in {None, user}:
+        if self._acting() == user and not self._is_played(user):
             said = {"idnumber": self.metadata.get("user_sis_id"), "username": self.metadata.get("user_login")}
+        if self.id(self.body, "student_id") == user and self.body.get("student_sis_id"):
+            said["idnumber"] = self.body["student_sis_id"]
         person = self.body.get("user")
         if isinstance(person, dict) and self.id(person, "id") == user:
             said["email"] = person.get("email")
@@ -112,10 +137,11 @@ def _is_number(text: str) -> bool:
 
 
 def _act(data: Mapping[str, Any], arrival: Arrival) -> Act | None:
-    metadata = part(data, "metadata")
+    metadata = part(data, "metadata") or part(data, "attributes")
     name = text_in(metadata, "event_name", most=100)
     if name is None:
-        raise missing("metadata.event_name")
+        caliper = "this is a message of Caliper: choose Canvas as message type" if "dataVersion" in data else ""
+        raise missing("metadata.event_name", caliper)
     make = _EVENTS.get(name)
     if make is None:
         return None
@@ -125,11 +151,15 @@ def _act(data: Mapping[str, Any], arrival: Arrival) -> Act | None:
     return make(_Told(name=name, metadata=metadata, body=part(data, "body"), at=at, arrival=arrival))
 
 
-def _submitted(told: _Told) -> Act:
+def _submitted(told: _Told) -> Act | None:
+    """What was handed in; Canvas also makes rows for work that nobody handed in, and classic quizzes are `_quiz`."""
     user = told.needed(told.body, "user_id", "body.user_id")
     number = told.needed(told.body, "submission_id", "body.submission_id")
     attempt, late = exact(told.body, "attempt"), told.body.get("late")
-    at = moment(told.body, ("submitted_at",), told.arrival.received_at) or told.at
+    at = moment(told.body, ("submitted_at",), told.arrival.received_at)
+    is_quiz = told.body.get("submission_type") == _CLASSIC_QUIZ
+    if at is None or is_quiz or text_in(told.body, "workflow_state") not in _HANDED_IN:
+        return None
     return told.act(
         "assignment.submitted",
         user,
@@ -143,11 +173,16 @@ def _submitted(told: _Told) -> Act:
     )
 
 
-def _quiz(told: _Told) -> Act:
-    """A classic quiz; new quizzes are assignments. Quizzes have numbers of their own beside those of assignments."""
-    user = told.id(told.body, "user_id") or told.needed(told.metadata, "user_id", "metadata.user_id")
+def _quiz(told: _Told) -> Act | None:
+    """A classic quiz; new quizzes are assignments. Quizzes have numbers of their own beside those of assignments.
+
+    Where nobody pressed the button (the time was up) Canvas does not say whose it is: its grade does.
+    """
+    user = told.id(told.body, "user_id") or told.id(told.metadata, "user_id")
     number = told.needed(told.body, "submission_id", "body.submission_id")
     quiz = told.needed(told.body, "quiz_id", "body.quiz_id")
+    if user is None:
+        return None
     return told.act("quiz.submitted", user, number, str(told.at), lesson=f"quiz-{quiz}")
 
 
@@ -201,6 +236,38 @@ def _enrolled(told: _Told) -> Act | None:
     return told.act("course.enrolled", user, number, course=course)
 
 
+def _discussed(told: _Told) -> Act:
+    """An entry of a discussion; of one that is graded two events tell."""
+    user = told.needed(told.body, "user_id", "body.user_id")
+    entry = told.needed(told.body, "discussion_entry_id", "body.discussion_entry_id")
+    topic = told.needed(told.body, "discussion_topic_id", "body.discussion_topic_id")
+    at = moment(told.body, ("created_at",), told.arrival.received_at) or told.at
+    return _post(told, user, entry, topic, at, told.body.get("text"))
+
+
+def _began_discussion(told: _Told) -> Act | None:
+    """A discussion that somebody began; of those that a copy of a course brings nobody is named."""
+    user = told.id(told.metadata, "user_id")
+    topic = told.needed(told.body, "discussion_topic_id", "body.discussion_topic_id")
+    if user is None or told.body.get("is_announcement") is True:
+        return None
+    return _post(told, user, f"discussion-{topic}", topic, told.at, told.body.get("body"))
+
+
+def _post(told: _Told, user: str, post: str, topic: str, at: int, text: object) -> Act:
+    written = text if isinstance(text, str) else None
+    lengths = {} if written is None else {"word_count": words_in(written), "char_count": letters_in(written)}
+    return told.act(
+        "forum.posted",
+        user,
+        post,
+        at=at,
+        post=post,
+        lesson=f"discussion-{topic}",
+        facts={"is_reply": post != f"discussion-{topic}", **lengths},
+    )
+
+
 _EVENTS: Mapping[str, Callable[[_Told], Act | None]] = MappingProxyType(
     {
         "submission_created": _submitted,
@@ -210,5 +277,8 @@ _EVENTS: Mapping[str, Callable[[_Told], Act | None]] = MappingProxyType(
         "course_progress": _progress,
         "logged_in": _signed_in,
         "enrollment_created": _enrolled,
+        "discussion_entry_created": _discussed,
+        "discussion_entry_submitted": _discussed,
+        "discussion_topic_created": _began_discussion,
     }
 )

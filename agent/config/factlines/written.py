@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent.config.factentry import ASKED, KAJABI, LEARNWORLDS, POSTS, FactEntry
+from agent.config.factentry import ASKED, CANVAS, KAJABI, LEARNWORLDS, POSTS, FactEntry
 
 _FORUMS = ("forum.posted",)
 _TEXTS = ("forum.posted", "assignment.submitted")
@@ -15,9 +15,9 @@ WRITTEN: tuple[FactEntry, ...] = (
         type="int",
         unit="words",
         sample="28",
-        suppliers=ASKED,
+        suppliers=(*ASKED, CANVAS),
         tables=("forum_posts", "forum_discussions"),
-        meaning="the post's words, as Moodle counted them",
+        meaning="the post's words, as Moodle counts them",
     ),
     FactEntry(
         name="char_count",
@@ -25,9 +25,9 @@ WRITTEN: tuple[FactEntry, ...] = (
         type="int",
         unit="characters",
         sample="142",
-        suppliers=ASKED,
+        suppliers=(*ASKED, CANVAS),
         tables=("forum_posts", "forum_discussions"),
-        meaning="the post's characters, as Moodle counted them",
+        meaning="the post's characters, as Moodle counts them",
     ),
     FactEntry(
         name="is_reply",
@@ -35,7 +35,7 @@ WRITTEN: tuple[FactEntry, ...] = (
         type="bool",
         unit="",
         sample="true",
-        suppliers=POSTS,
+        suppliers=(*POSTS, CANVAS),
         meaning="a reply, not the first post of a discussion",
     ),
     FactEntry(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from agent.collectors.systems.base import RefusedPostError
 from agent.collectors.systems.registry import SYSTEMS
 from agent.config.kinds import KindTable
 from agent.model import Identifier, Observation
+from tests.posts import TOKEN, door_source, open_door
 from tests.unit.door.test_tool_trigger import arrival
 
 METADATA = {
@@ -121,6 +124,95 @@ def test_another_attempt_is_another_submission_and_another_delivery_is_not() -> 
     first, again = seen([told("submission_created", SUBMISSION), told("submission_created", SUBMISSION)])
     (other,) = seen(told("submission_created", {**SUBMISSION, "attempt": 13}))
     assert first.natural_key == again.natural_key != other.natural_key
+
+
+@pytest.mark.parametrize("changes", [{"submitted_at": None}, {"workflow_state": "unsubmitted"}])
+def test_a_row_that_canvas_makes_for_work_that_nobody_handed_in_is_no_submission(changes: dict[str, Any]) -> None:
+    assert seen(told("submission_created", {**SUBMISSION, "attempt": None, **changes})) == []
+
+
+def test_a_classic_quiz_is_told_by_its_own_event_and_not_as_an_assignment_too() -> None:
+    assert seen(told("submission_created", {**SUBMISSION, "submission_type": "online_quiz"})) == []
+
+
+def test_a_quiz_that_canvas_hands_in_by_itself_names_nobody_and_is_taken() -> None:
+    assert seen(told("quiz_submitted", {"quiz_id": "78", "submission_id": "4"}, user_id=None, job_id="1")) == []
+
+
+def test_a_grade_names_the_sis_id_of_its_student_and_not_of_its_teacher() -> None:
+    body = {**GRADE, "student_sis_id": "ABC.123"}
+    (found,) = seen(told("grade_change", body, user_id="21070000000000987", user_sis_id="456-T45"))
+    assert dict(found.identifiers) == {"1122": (Identifier(by="idnumber", value="ABC.123"),)}
+
+
+def test_what_somebody_does_as_a_learner_never_earns_and_what_is_done_to_one_does() -> None:
+    acting = {"real_user_id": "21070000000000001"}
+    (submission,) = seen(told("submission_created", SUBMISSION, **acting))
+    (grade,) = seen(told("grade_change", GRADE, **{**acting, "user_id": "21070000000000987"}))
+    assert ("logged_in_as" in submission.marks, "logged_in_as" in grade.marks) == (True, False)
+
+
+@pytest.mark.parametrize(("role", "mark"), [("TeacherEnrollment", "staff"), ("AccountAdmin", "site_admin")])
+def test_who_acts_in_a_course_as_its_teacher_is_marked_and_a_student_who_is_graded_is_not(role: str, mark: str) -> None:
+    (quiz,) = seen(told("quiz_submitted", {"quiz_id": "78", "submission_id": "4"}, context_role=role))
+    (grade,) = seen(told("grade_change", GRADE, context_role=role, user_id="21070000000000987"))
+    assert (dict(quiz.person_marks), dict(grade.person_marks)) == ({"1122": mark}, {})
+
+
+def test_a_canvas_of_ones_own_writes_attributes_where_the_hosted_one_writes_metadata() -> None:
+    (hosted,) = seen(told("submission_created", SUBMISSION))
+    own = told("submission_created", SUBMISSION)
+    (found,) = seen({"attributes": own.pop("metadata"), **own})
+    assert (found.natural_key, found.course, found.identifiers) == (hosted.natural_key, "565", hosted.identifiers)
+
+
+def test_an_entry_of_a_discussion_is_a_post_however_it_is_told_and_its_text_is_measured() -> None:
+    body = {
+        "created_at": "2026-09-01T19:11:03Z",
+        "discussion_entry_id": "92",
+        "discussion_topic_id": "189",
+        "text": "<p>What I learned</p><p>from my pupils</p>",
+        "user_id": "1122",
+    }
+    (entry,) = seen(told("discussion_entry_created", body))
+    (graded,) = seen(told("discussion_entry_submitted", {**body, "submission_id": "567", "assignment_id": "649"}))
+    (topic,) = seen(
+        told("discussion_topic_created", {"discussion_topic_id": "21070000000000189", "body": "Hi", "title": "T"})
+    )
+    facts = {"is_reply": True, "word_count": 6, "char_count": 24}
+    assert (entry.kind, entry.post, entry.lesson, dict(entry.facts)) == ("forum.posted", "92", "discussion-189", facts)
+    assert (entry.natural_key, entry.people) == (graded.natural_key, {"subject": "1122"})
+    assert (topic.post, topic.lesson, topic.people) == ("discussion-189", "discussion-189", {"subject": "1122"})
+    assert topic.facts["is_reply"] is False
+    assert "pupils" not in repr(entry)
+    copied = {"discussion_topic_id": "189", "body": "Hi"}
+    assert seen(told("discussion_topic_created", copied, user_id=None, job_id="1")) == []
+    assert seen(told("discussion_topic_created", {**copied, "is_announcement": True})) == []
+
+
+def test_a_message_of_caliper_is_refused_with_what_to_choose_instead() -> None:
+    with pytest.raises(RefusedPostError) as caught:
+        seen({"sensor": "http://x/", "dataVersion": "http://purl.imsglobal.org/ctx/caliper/v1p1", "data": [{}]})
+    assert (caught.value.name, "Caliper" in caught.value.hint) == ("metadata.event_name", True)
+
+
+def _signed(data: Any) -> bytes:
+    parts = (json.dumps(part).encode() for part in ({"alg": "RS256", "kid": "2026-09", "typ": "JWT"}, data))
+    return b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in (*parts, b"a signature"))
+
+
+async def test_a_signed_payload_is_unwrapped_and_kept_as_the_event_that_it_holds(tmp_path: Path) -> None:
+    event = told("submission_created", SUBMISSION)
+    source = door_source("canvas", kind="canvas", path="/canvas")
+    async with open_door(tmp_path, source) as door:
+        for body in (_signed({**event, "iat": 1}), b'"' + _signed(event) + b'"\n'):
+            assert (await door.post(body, path=f"/canvas?token={TOKEN}", token=None)).status == 200
+        for broken in (b"eyJ.eyJ.x", b"eyJhIjoxfQ.eyJhIjox.x", b"eyJhIjoxfQ.eyJhIjoxfQ", _signed([1])):
+            refused = await door.post(broken, path=f"/canvas?token={TOKEN}", token=None)
+            assert refused.status == 400, broken
+        assert (await door.post(_signed(event), path="/canvas?token=another", token=None)).status == 404
+        kept = [SYSTEMS["canvas"].observations(arrival(post.body), KindTable()) for post in await door.inbox.after("canvas", 0, 10)]
+    assert [one.natural_key for (one,) in kept] == [seen(event)[0].natural_key] * 2
 
 
 @pytest.mark.parametrize("name", ["asset_accessed", "attachment_created", "submission_updated", "something_new"])
