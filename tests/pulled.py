@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -93,16 +93,20 @@ CERTIFICATE = {
 }
 
 
-def _school(path: str, page: int, role: str, activity: str) -> list[Any] | None:
+_DID = {"complete_course": [ANN, BEN], "award_certificate": [BEN]}
+
+
+def _school(path: str, query: Mapping[str, str]) -> list[Any] | None:
     if path == "/api/v2/users":
-        return [{"id": TEACHER, "is_instructor": True}] if role == "instructor" else []
+        return [{"id": TEACHER, "is_instructor": True}] if query.get("role") == "instructor" else []
     if path == "/api/v2/event-logs":
-        users = [ANN, BEN] if activity == "complete_course" else [ANN]
-        return [{"user": {"id": user, "username": "u"}, "created": AT, "activity": activity} for user in users]
+        activity = query["activity"]
+        return [{"user": {"id": one}, "created": AT, "activity": activity} for one in _DID.get(activity, [ANN])]
     if path == "/api/v2/payments":
-        return [PAYMENT] if page == 1 else [{**PAYMENT, "id": "2", "refund_at": AT}]
+        pages: dict[str, list[Any]] = {"1": [PAYMENT], "2": [{**PAYMENT, "id": "2", "refund_at": AT}]}
+        return pages.get(query["page"], [{**PAYMENT, "id": "of years ago", "created": 1, "paid_at": 1}])
     if path == "/api/v2/certificates":
-        return [CERTIFICATE]
+        return [CERTIFICATE] if query["user_id"] == BEN else []
     done = {"course_id": "sleep", "status": "completed", "progress_rate": 100, "completed_at": AT}
     of_user: dict[str, list[Any]] = {
         f"/api/v2/users/{ANN}/progress": [done, {"course_id": "wake", "status": "not_completed", "completed_at": None}],
@@ -113,11 +117,13 @@ def _school(path: str, page: int, role: str, activity: str) -> list[Any] | None:
 
 
 def _learnworlds(request: web.Request, more: Sequence[Any]) -> web.StreamResponse:
-    page = int(request.query.get("page", "1"))
-    rows = _school(request.path, page, request.query.get("role", ""), request.query.get("activity", ""))
+    if request.path == "/api/v2/certificates" and "user_id" not in request.query:
+        return web.json_response({"error": "You need to provide a query parameter"}, status=422)
+    rows = _school(request.path, request.query)
     if rows is None:  # whose account was deleted
         return web.json_response({"error": "Sorry the resource does not exist."}, status=404)
-    total = 2 if request.path == "/api/v2/payments" else 1
+    total = 1_000 if request.path == "/api/v2/payments" else 1
+    page = int(request.query.get("page", "1"))
     return web.json_response({"data": [*more, *rows], "meta": {"page": page, "totalPages": total}})
 
 

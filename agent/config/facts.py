@@ -95,7 +95,7 @@ FACTS: tuple[FactEntry, ...] = (
     ),
     FactEntry(
         name="overridden",
-        kinds=("lesson.*", "course.completed", *_GRADES),
+        kinds=("lesson.*", "course.completed", "programme.completed", *_GRADES),
         type="bool",
         unit="",
         sample="false",

@@ -110,6 +110,12 @@ async def opened(documented: Documented, tmp_path: Path) -> AsyncIterator[Campus
         await inbox.close()
 
 
+async def test_a_list_of_payments_that_goes_back_for_years_is_not_read_to_its_end(tmp_path: Path) -> None:
+    async with opened(LEARNWORLDS, tmp_path) as campus:
+        assert await campus.once() is None
+        assert sum(1 for target in campus.vendor.asked if target.startswith("/api/v2/payments")) == 3
+
+
 async def test_what_a_system_documents_becomes_facts_each_once_however_often_it_is_asked(
     documented: Documented, tmp_path: Path
 ) -> None:

@@ -1,7 +1,8 @@
 """Asking a LearnWorlds school (API v2) for what its webhooks missed, in the words of its webhooks.
 
-The log of events says who completed or visited a course; only their courses are asked for. Payments and certificates
-are lists of their own. Who runs the school is asked first: webhooks say it of each user, most answers do not.
+The log of events says who completed or visited a course or was given a certificate; only their courses and certificates
+are asked for (the latter are told of one user or one course alone). Payments are a list of their own, the newest first.
+Who runs the school is asked first: webhooks say it of each user, most answers do not.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ OVERLAP_S = 900
 """What is written while a round reads may be missed by it: the next one begins so much earlier."""
 REFUNDS_OVERLAP_S = 60 * 86_400
 """A payment is refunded long after it was made, and can be asked for by the latter alone."""
+_ASKED_AFTER = {"award_certificate": ("certificates",)}
+_OF_COURSES = ("progress", "courses")
+"""What is asked about those of whom the log tells an activity; these two where it is another."""
 _MARKS = {"admin": "is_admin", "instructor": "is_instructor"}
 
 
@@ -27,15 +31,14 @@ class LearnWorldsPlan:
     """The plan; ``known`` holds who runs the school and who was asked about."""
 
     def first(self, this: Round) -> Sequence[Ask]:
-        """Who runs the school, what was paid and certified, and who did something."""
-        after, paid = str(this.since), max(this.start, this.since - REFUNDS_OVERLAP_S)
+        """Who runs the school, what was paid, and who did something."""
+        after = str(this.since)
         return (
             *(_page("staff", "v2/users", {"role": role, "items_per_page": "100"}, about=role) for role in _MARKS),
-            _page("payments", "v2/payments", {"created_after": str(paid), "items_per_page": "100"}),
-            _page("certificates", "v2/certificates", {}),
+            _page("payments", "v2/payments", {"created_after": str(_paid_since(this)), "items_per_page": "100"}),
             *(
-                _page("logs", "v2/event-logs", {"activity": activity, "created_after": after, "sort": "asc"})
-                for activity in ("complete_course", "visit_course")
+                _page("logs", "v2/event-logs", {"activity": name, "created_after": after, "sort": "asc"}, about=name)
+                for name in ("complete_course", "visit_course", "award_certificate")
             ),
         )
 
@@ -50,8 +53,8 @@ class LearnWorldsPlan:
             staff = {**this.known.get("staff", {}), **{words(row.get("id")): _MARKS[ask.about] for row in rows}}
             return Took(asks=follow, known={**this.known, "staff": staff})
         if ask.what == "logs":
-            return _log(rows, follow, this)
-        if ask.what == "certificates" and not any((seconds(row.get("issued")) or 0) >= this.since for row in rows):
+            return _log(ask.about, rows, follow, this)
+        if _are_old(ask.what, rows, this):
             follow = []  # the newest come first
         facts = (fact for row in rows for fact in _FACTS[ask.what](row, ask.about, this, now))
         return Took(fetched=list(facts), asks=follow)
@@ -74,16 +77,35 @@ def _following(ask: Ask, meta: object) -> list[Ask]:
     return [Ask(what=ask.what, target=f"{path}page={int(page) + 1}", about=ask.about, needed=ask.needed)]
 
 
-def _log(rows: Sequence[Mapping[str, Any]], follow: Sequence[Ask], this: Round) -> Took:
-    asked = list(this.known.get("asked", ()))
+def _paid_since(this: Round) -> int:
+    return max(this.start, this.since - REFUNDS_OVERLAP_S)
+
+
+def _are_old(what: str, rows: Sequence[Mapping[str, Any]], this: Round) -> bool:
+    """Whether all of a page is older than what is asked for, where the list is not shortened by that already."""
+    names, since = {
+        "certificates": (("issued",), this.since),
+        "payments": (("created", "paid_at"), _paid_since(this)),
+    }.get(what, ((), 0))
+    times = (max((seconds(row.get(name)) or 0 for name in names), default=0) for row in rows)
+    return bool(names) and all(at < since for at in times)
+
+
+def _log(activity: str, rows: Sequence[Mapping[str, Any]], follow: Sequence[Ask], this: Round) -> Took:
+    """Ask about those who are in the log, about each once."""
+    what = _ASKED_AFTER.get(activity, _OF_COURSES)
+    key = f"asked {what[0]}"
+    asked = list(this.known.get(key, ()))
     users = dict.fromkeys(words(_part(row, "user").get("id")) for row in rows)
     new = [user for user in users if user and user not in asked]
-    asks = [
-        _page(what, f"v2/users/{quote(user, safe='')}/{what}", {}, about=user, needed=False)
-        for user in new
-        for what in ("progress", "courses")
-    ]
-    return Took(asks=[*asks, *follow], known={**this.known, "asked": [*asked, *new]})
+    asks = [_of_user(one, user) for user in new for one in what]
+    return Took(asks=[*asks, *follow], known={**this.known, key: [*asked, *new]})
+
+
+def _of_user(what: str, user: str) -> Ask:
+    if what == "certificates":
+        return _page(what, "v2/certificates", {"user_id": user}, about=user, needed=False)
+    return _page(what, f"v2/users/{quote(user, safe='')}/{what}", {}, about=user, needed=False)
 
 
 def _part(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:

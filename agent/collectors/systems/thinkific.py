@@ -18,9 +18,11 @@ from agent.collectors.numbers import whole
 from agent.collectors.systems.base import Act, Arrival, identified, missing, object_of, observed, text_in
 from agent.collectors.systems.fields import exact, id_in, known, moment, needed, part, per_cent
 from agent.config.kinds import KindTable
-from agent.model import Fact, Identifier, Observation
+from agent.model import Fact, Identifier, Observation, PersonMark
 
 HEADER = "x-thinkific-hmac-sha256"
+_RUNS: Mapping[str, PersonMark] = MappingProxyType({"site_admin": "site_admin", "course_admin": "staff"})
+"""The roles of users that are no learner's, the higher one first; only posts about users tell them."""
 
 
 def is_signed(body: bytes, headers: Mapping[str, str], secret: bytes) -> bool:
@@ -78,17 +80,26 @@ class _Told:
             "course": self.about("course"),
             "section": self.about("chapter"),
             "facts": known(facts or {}),
+            "person_marks": self._marks(more.get("people", {}).get("subject")),
             "identifiers": self._identified(more.get("people", {}).get("subject")),
             **more,
         }
         return Act(**fields)
 
-    def _identified(self, subject: str | None) -> Mapping[str, tuple[Identifier, ...]]:
-        """By which address the learner is known; that of a lead is nobody's yet."""
+    def _person(self, subject: str | None) -> Mapping[str, Any]:
+        """What is said of the learner; a lead is nobody yet."""
         person = self.payload if self.topic.startswith("user.") else part(self.payload, "user")
-        if subject is None or id_in(person, "id") != subject:
-            return {}
-        return identified(subject, {"email": person.get("email")})
+        return {} if subject is None or id_in(person, "id") != subject else person
+
+    def _marks(self, subject: str | None) -> Mapping[str, PersonMark]:
+        roles = self._person(subject).get("roles")
+        mark = next((mark for role, mark in _RUNS.items() if isinstance(roles, list) and role in roles), None)
+        return {} if mark is None or subject is None else {subject: mark}
+
+    def _identified(self, subject: str | None) -> Mapping[str, tuple[Identifier, ...]]:
+        """By which address the learner is known."""
+        person = self._person(subject)
+        return {} if subject is None else identified(subject, {"email": person.get("email")})
 
 
 def _topic(envelope: Mapping[str, Any]) -> str:

@@ -211,7 +211,10 @@ async def test_a_signed_payload_is_unwrapped_and_kept_as_the_event_that_it_holds
             refused = await door.post(broken, path=f"/canvas?token={TOKEN}", token=None)
             assert refused.status == 400, broken
         assert (await door.post(_signed(event), path="/canvas?token=another", token=None)).status == 404
-        kept = [SYSTEMS["canvas"].observations(arrival(post.body), KindTable()) for post in await door.inbox.after("canvas", 0, 10)]
+        kept = [
+            SYSTEMS["canvas"].observations(arrival(post.body), KindTable())
+            for post in await door.inbox.after("canvas", 0, 10)
+        ]
     assert [one.natural_key for (one,) in kept] == [seen(event)[0].natural_key] * 2
 
 

@@ -117,6 +117,21 @@ def test_who_runs_the_school_is_marked() -> None:
     assert (admin.person_marks, teacher.person_marks) == ({ID: "site_admin"}, {ID: "staff"})
 
 
+@pytest.mark.parametrize(
+    ("level", "marks"), [("admin", {ID: "site_admin"}), ("instructor", {ID: "staff"}), ("user", {})]
+)
+def test_a_role_that_a_school_made_counts_as_the_one_it_is_a_level_of(level: str, marks: dict[str, str]) -> None:
+    user = {**USER, "role": {"level": level, "name": "Head of faculty"}}
+    (found,) = seen(hook("courseCompleted", {**COMPLETED, "user": user}))
+    assert dict(found.person_marks) == marks
+
+
+def test_a_programme_says_too_whether_it_was_completed_by_hand() -> None:
+    data = {"learningProgram": {"id": "p"}, "user": USER, "completed_at": 1753702464.76, "manually_completed": True}
+    (found,) = seen(hook("learningProgramCompleted", data))
+    assert dict(found.facts) == {"programme": "p", "overridden": True}
+
+
 def test_a_lead_is_known_by_a_digest_of_its_address() -> None:
     (one,) = seen(hook("leadCreated", {"created": 1636451710.95, "email": "John@example.com "}))
     (two,) = seen(hook("leadCreated", {"created": 1636451710.95, "email": "john@example.com"}))

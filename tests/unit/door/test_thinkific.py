@@ -150,6 +150,37 @@ def test_the_address_of_a_thinkific_user_says_who_that_is(topic: str, payload: d
     assert dict(found.identifiers) == {"123456": (Identifier(by="email", value="robert@example.com"),)}
 
 
+@pytest.mark.parametrize(
+    ("roles", "marks"),
+    [
+        (["affiliate", "site_admin"], {"123456": "site_admin"}),
+        (["course_admin"], {"123456": "staff"}),
+        (["group_analyst", "affiliate"], {}),
+        (None, {}),
+        ("site_admin", {}),
+    ],
+)
+def test_who_runs_a_thinkific_site_is_marked_where_a_post_says_so(roles: Any, marks: dict[str, str]) -> None:
+    (found,) = seen(hook("user.signin", {**USER, "roles": roles}))
+    assert dict(found.person_marks) == marks
+
+
+def test_the_sample_that_thinkific_sends_for_a_test_is_taken_and_held_for_its_age() -> None:
+    course = {"id": 68, "name": "[TEST] lorem ipsum"}
+    sample = {
+        "activated_at": "2014-02-01T00:18:10.768Z",
+        "completed_at": "2014-02-01T00:18:10.767Z",
+        "course": course,
+        "course_id": 68,
+        "expiry_date": "2014-02-01T00:18:10.767Z",
+        "id": 3,
+        "percentage_completed": "0",
+        "user": {"email": "[TEST] john@doe.com", "first_name": "[TEST] John", "id": 94, "last_name": "Doe"},
+    }
+    (found,) = seen(hook("enrollment.created", sample, created_at="2014-02-01T00:18:10.768Z"))
+    assert (found.kind, found.marks) == ("course.enrolled", {"backdated"})
+
+
 @pytest.mark.parametrize("topic", ["product.updated", "app.uninstalled", "something.new", "course.updated"])
 def test_a_topic_of_thinkific_that_earns_nothing_is_taken_and_empty(topic: str) -> None:
     assert seen(hook(topic, {"id": 1})) == []

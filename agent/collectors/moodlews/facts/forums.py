@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agent.collectors.moodlews.facts.batch import Batch, Look, number_of
 from agent.collectors.lengths import letters_in, words_in
+from agent.collectors.moodlews.facts.batch import Batch, Look, number_of
 from agent.collectors.moodlews.shapes import Post
 
 REPLY = r"\mod_forum\event\post_created"
