@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from agent.collectors.systems.registry import SYSTEMS
 from agent.collectors.systems.xapi.duration import seconds_of
 from agent.config.kinds import KindTable
 from agent.model import Identifier, Observation
+from tests.posts import door_source, open_door
 from tests.rule_stories import at, event, play, rule
 from tests.unit.door.test_tool_trigger import arrival
 
@@ -65,6 +67,8 @@ def one(verb: str = "completed", sort: str = "lesson", **changes: Any) -> Observ
         ("attempted", "assessment", "lesson.started"),
         ("initialized", "course", "course.started"),
         ("terminated", "lesson", "lesson.ended"),
+        ("satisfied", "course", "course.completed"),
+        ("satisfied", "block", "lesson.completed"),
     ],
 )
 def test_verb_and_activity_make_the_kind(verb: str, sort: str, kind: str) -> None:
@@ -122,7 +126,11 @@ def test_a_duration_is_exact_seconds_or_nothing(text: str, seconds: int | Fracti
 def test_an_actor_is_its_account_or_the_digest_of_its_address_however_it_is_written() -> None:
     assert one().people == {"subject": "https://lms.example.com|35"}
     digest = hashlib.sha1(b"mailto:ann@example.com", usedforsecurity=False).hexdigest()
-    for actor in ({"mbox": "mailto:Ann@example.com"}, {"mbox_sha1sum": digest.upper()}):
+    for actor in (
+        {"mbox": "mailto:Ann@example.com"},
+        {"mbox": " MAILTO:ann@example.com"},
+        {"mbox_sha1sum": digest.upper()},
+    ):
         assert one(actor=actor).people == {"subject": f"mbox-{digest}"}
     assert one(actor={"openid": "https://id.example.com/ann"}).people == {"subject": "https://id.example.com/ann"}
     assert seen(statement(actor={"objectType": "Group", "member": []})) == []
@@ -150,6 +158,47 @@ def test_a_voided_statement_names_what_it_undoes() -> None:
     assert (found.kind, found.object_table, found.object_id) == ("statement.voided", "statement", NUMBER)
     assert (one().object_table, one().object_id) == ("statement", NUMBER)
     assert "subject" not in found.people
+
+
+def test_only_the_verb_of_the_specification_voids_and_another_of_that_name_is_no_act() -> None:
+    ticket = {**statement(), "verb": {"id": "https://shop.example/verbs/voided"}}
+    named = {"objectType": "StatementRef", "id": NUMBER}
+    assert seen(ticket) == seen({**ticket, "object": named}) == []
+    (found,) = seen({**statement(object=named), "verb": {"id": "https://adlnet.gov/expapi/verbs/voided"}})
+    assert found.kind == "statement.voided"
+
+
+def test_a_time_without_its_zone_gives_way_to_that_of_storing() -> None:
+    found = one(timestamp="2026-09-18T12:17:00", stored="2026-09-18T10:20:00.123Z")
+    assert found.occurred_at == at("2026-09-18T10:20:00", zone="UTC")
+    assert one(stored="2026-09-18T13:00:00Z").occurred_at == at("2026-09-18T12:17:00", zone="UTC")
+
+
+BOUNDARY = "abcABC0123'()+_,-./:=?"
+PARTS = [
+    "\r\n--{0}\r\nContent-Type:application/json\r\n\r\n{1}\r\n--{0}\r\nContent-Type: text/plain\r\n\r\n{{\r\n--{0}--\r\n",
+    "--{0}\nContent-Type: application/json; charset=utf-8\nX: y\n\n{1}\n--{0}--",
+    "--{0}\r\n\r\n{1}\r\n--{0}--\r\n",
+]
+
+
+@pytest.mark.parametrize("parts", PARTS)
+async def test_statements_with_attachments_are_kept_without_them(parts: str, tmp_path: Path) -> None:
+    source = door_source("lrs", kind="xapi", path="/xapi")
+    async with open_door(tmp_path, source) as door:
+        for body in ([statement()], statement()):
+            whole = parts.format(BOUNDARY, json.dumps(body, indent=1)).encode()
+            sent = {"Content-Type": f'multipart/mixed; boundary="{BOUNDARY}"'}
+            assert (await door.post(whole, path="/xapi", headers=sent)).status == 200
+        kept = [json.loads(post.body) for post in await door.inbox.after("lrs", 0, 10)]
+        assert kept == [[statement()], statement()]
+
+
+@pytest.mark.parametrize("body", [b"--", b"--a\r\n\r\n{}", b"--a\r\nX: y\r\n", b"-- -", b"--a\n" + b"x\n" * 9_000])
+async def test_parts_without_an_end_are_no_post(body: bytes, tmp_path: Path) -> None:
+    async with open_door(tmp_path, door_source("lrs", kind="xapi", path="/xapi")) as door:
+        answer = await door.post(body, path="/xapi")
+        assert (answer.status, answer.told["error"]) == (400, "not_json")
 
 
 @pytest.mark.parametrize(

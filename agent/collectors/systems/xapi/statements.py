@@ -20,6 +20,7 @@ from agent.collectors.systems.base import (
     Act,
     Arrival,
     RefusedPostError,
+    from_iso,
     identified,
     invalid,
     json_of,
@@ -37,12 +38,15 @@ _ACTIVITIES_MAX = 50
 _COURSE = re.compile(r".*/(?:course|unit_of_learning)/?", re.IGNORECASE)
 _ASSESSMENT = re.compile(r".*/(?:assessment|quiz|test|exam)/?", re.IGNORECASE)
 _PROGRESS = re.compile(r".*[/#]progress/?", re.IGNORECASE)
+_MAILTO = re.compile(r"^mailto:", re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_VOIDED = "voided"
+_VOIDED = re.compile(r"https?://adlnet\.gov/expapi/verbs/voided")
+"""The one verb that voids, whatever others call theirs."""
 
 _VERBS: Mapping[str, str] = MappingProxyType(
     {
         "completed": "completed",
+        "satisfied": "completed",
         "passed": "passed",
         "failed": "failed",
         "mastered": "passed",
@@ -58,7 +62,7 @@ _VERBS: Mapping[str, str] = MappingProxyType(
         "suspended": "ended",
     }
 )
-"""The last word of a verb's address → what happened. Others earn nothing."""
+"""The last word of a verb's address → what happened; cmi5 says `satisfied` of courses. Others earn nothing."""
 
 _TRIED = frozenset({"completed", "passed", "failed", "scored"})
 """What ends an attempt at an assessment."""
@@ -89,9 +93,9 @@ def _statements(body: bytes) -> Iterator[Mapping[str, Any]]:
 
 def _act(data: Mapping[str, Any], arrival: Arrival) -> Act | None:
     verb = needed(part(data, "verb"), "id", "verb.id")
-    word = verb.rstrip("/").rpartition("/")[2].rpartition("#")[2].lower()
-    if word == _VOIDED:
+    if _VOIDED.fullmatch(verb):
         return _voiding(data, verb, arrival)
+    word = verb.rstrip("/").rpartition("/")[2].rpartition("#")[2].lower()
     done = _VERBS.get(word)
     activity = part(data, "object")
     if done is None or text_in(activity, "objectType") not in {None, "Activity"}:
@@ -144,8 +148,17 @@ def _number(data: Mapping[str, Any]) -> str:
 
 
 def _when(data: Mapping[str, Any], arrival: Arrival) -> int:
-    found = moment(data, ("timestamp", "stored"), arrival.received_at)
+    """When it was done; where that is written without its zone (version 1.0 allows it), when it was stored."""
+    names = ("stored",) if data.get("stored") and _lacks_zone(data.get("timestamp")) else ("timestamp", "stored")
+    found = moment(data, names, arrival.received_at)
     return arrival.received_at if found is None else found
+
+
+def _lacks_zone(time: object) -> bool:
+    try:
+        return isinstance(time, str) and from_iso(time).tzinfo is None
+    except ValueError:
+        return False
 
 
 def _kind(done: str, sort: str, *, is_course: bool) -> str:
@@ -166,7 +179,7 @@ def _agent(actor: Mapping[str, Any], name: str) -> str | None:
         return f"{home.rstrip('/')}|{needed(account, 'name', f'{name}.account.name')}"
     mbox = id_in(actor, "mbox")
     if mbox is not None:
-        address = f"mailto:{mbox.removeprefix('mailto:').strip().lower()}"
+        address = f"mailto:{mbox.lower().removeprefix('mailto:').strip()}"
         return f"mbox-{hashlib.sha1(address.encode(), usedforsecurity=False).hexdigest()}"
     digest = id_in(actor, "mbox_sha1sum")
     if digest is not None:
@@ -180,7 +193,7 @@ def _agent(actor: Mapping[str, Any], name: str) -> str | None:
 def _address(actor: Mapping[str, Any]) -> str | None:
     """The address of an agent that is known by nothing else; beside an account it names nobody."""
     mbox = None if actor.get("account") else actor.get("mbox")
-    return mbox.strip().removeprefix("mailto:") if isinstance(mbox, str) else None
+    return _MAILTO.sub("", mbox.strip()) if isinstance(mbox, str) else None
 
 
 def _teacher(data: Mapping[str, Any]) -> dict[str, str]:
