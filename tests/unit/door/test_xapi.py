@@ -176,7 +176,7 @@ def test_a_time_without_its_zone_gives_way_to_that_of_storing() -> None:
 
 BOUNDARY = "abcABC0123'()+_,-./:=?"
 PARTS = [
-    "\r\n--{0}\r\nContent-Type:application/json\r\n\r\n{1}\r\n--{0}\r\nContent-Type: text/plain\r\n\r\n{{\r\n--{0}--\r\n",
+    "\r\n--{0}\r\nContent-Type:application/json\r\n\r\n{1}\r\n--{0}\r\nContent-Type: a/b\r\n\r\n{{\r\n--{0}--\r\n",
     "--{0}\nContent-Type: application/json; charset=utf-8\nX: y\n\n{1}\n--{0}--",
     "--{0}\r\n\r\n{1}\r\n--{0}--\r\n",
 ]
