@@ -15,8 +15,9 @@ import aiohttp
 from agent.collectors.door.addresses import networks
 from agent.collectors.door.app import Door, DoorSource
 from agent.collectors.door.credentials import Credentials
+from agent.collectors.door.wrapped import WRAPPED
 from agent.collectors.inbox.store import Inbox
-from agent.collectors.systems.registry import SIGNATURES, SIGNED_IN, SYSTEMS, TOKEN_IN_ADDRESS, WRAPPED
+from agent.collectors.systems.registry import SIGNATURES, SIGNED_IN, SYSTEMS, TOKEN_IN_ADDRESS
 from agent.config.kinds import KindTable
 from agent.config.secrets import Secret
 from tests.builders import NOW

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
-from agent.collectors.systems import learnworlds, thinkific, wrapped
+from agent.collectors.systems import learnworlds, thinkific
 from agent.collectors.systems.base import Signature, System
 from agent.collectors.systems.canvas import Canvas
 from agent.collectors.systems.generic import Generic
@@ -49,8 +49,3 @@ SIGNED_IN: Mapping[str, str] = MappingProxyType({"thinkific": thinkific.HEADER})
 
 TOKEN_IN_ADDRESS: frozenset[str] = frozenset({"canvas", "kajabi"})
 """Systems that can send nothing but a body: their token may stand in the address, as `?token=`."""
-
-WRAPPED: Mapping[str, Callable[[bytes], bytes]] = MappingProxyType(
-    {"canvas": wrapped.claims, "xapi": wrapped.first_part}
-)
-"""How posts that came in a wrapping are taken out of it; those of the other systems come as they are."""

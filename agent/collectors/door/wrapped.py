@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 _JWT = re.compile(rb"[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]*")
 _JWT_BEGINS = b"eyJ"
@@ -39,3 +41,7 @@ def first_part(body: bytes) -> bytes:
         return body
     end = re.compile(rb"\r?\n--" + re.escape(head[1]) + rb"(?:--)?[ \t]*(?:\r?\n|$)").search(body, head.end() - 1)
     return body if end is None else body[head.end() : end.start()]
+
+
+WRAPPED: Mapping[str, Callable[[bytes], bytes]] = MappingProxyType({"canvas": claims, "xapi": first_part})
+"""How posts of a kind of source are taken out of their wrapping; those of the others come as they are."""
