@@ -55,9 +55,9 @@ put() {
 # An account's number, also in an image that is being made.
 number_of() { awk -F: -v name="$1" '$1 == name { print $3 }' "$root/etc/passwd"; }
 
-directory_of() { # account, directory
+directory_of() { # account, directory, mode
     [ -d "$root$2" ] || say "made     $root$2"
-    install -d -m 750 "$root$2"
+    install -d -m "$3" "$root$2"
     chown "$(number_of "$1"):$(number_of "$1")" "$root$2"
 }
 
@@ -138,8 +138,10 @@ install_() {
     for unit in $units; do
         if put "$here/systemd/$unit" "$root/etc/systemd/system/$unit"; then changed=yes; fi
     done
-    directory_of rewards-agent /etc/rewards-agent
-    directory_of rewards-catalogue /etc/rewards-catalogue
+    for account in rewards-agent rewards-catalogue; do # what they write too: commands are typed before a first start
+        directory_of "$account" "/etc/$account" 750
+        directory_of "$account" "/var/lib/$account" 700
+    done
     [ -z "$changed" ] || systemctl_ daemon-reload
     if [ -n "$changed$moved" ]; then
         systemctl_ try-restart 'rewards-agent*.service' rewards-catalogue.service
@@ -170,8 +172,9 @@ campus_() {
     mkdir -p "$(dirname "$file")"
     [ -f "$file" ] || { say "$line" >"$file"; say "written  $file"; }
     accounts
-    install -d -m 755 "$root/etc/rewards-agents"
-    directory_of "$account" "/etc/rewards-agents/$campus"
+    install -d -m 755 "$root/etc/rewards-agents" "$root/var/lib/rewards-agents"
+    directory_of "$account" "/etc/rewards-agents/$campus" 750
+    directory_of "$account" "/var/lib/rewards-agents/$campus" 700
     next_steps "$account" "/etc/rewards-agents/$campus" "rewards-agent@$campus" "rewards-agent-backup@$campus.timer"
 }
 

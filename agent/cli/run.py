@@ -69,10 +69,12 @@ async def _work(settings: Settings, *, until_caught_up: bool) -> int:
     from agent.wiring.keeping import beside, warn_of_short_keeping
     from agent.wiring.naming import warn_of_names
     from machine.interpreter import at_work
+    from machine.notify import beginning
 
     logger = structlog.get_logger()
     async with AsyncExitStack() as stack:
-        agent = await stack.enter_async_context(wiring.opened(settings))
+        async with beginning():
+            agent = await stack.enter_async_context(wiring.opened(settings))
         stack.enter_context(at_work())
         _say_what_starts(agent, logger)
         if not until_caught_up:

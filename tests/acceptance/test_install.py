@@ -65,6 +65,24 @@ def test_a_second_installation_changes_nothing(machine: Path) -> None:
     assert everything(machine) == before
 
 
+def test_an_account_may_write_its_own_directory_before_its_service_first_starts(machine: Path) -> None:
+    """`rewards-catalogue init` is typed as its account, which may make nothing in /var/lib."""
+    script(machine, "--venv", str(VENV))
+    script(machine, "campus", "north")
+    for account, place in (
+        ("rewards-agent", "rewards-agent"),
+        ("rewards-catalogue", "rewards-catalogue"),
+        ("rewards-agent-north", "rewards-agents/north"),
+    ):
+        (number,) = [
+            line.split(":")[2]
+            for line in (machine / "etc/passwd").read_text().splitlines()
+            if line.startswith(f"{account}:")
+        ]
+        writes = (machine / "var/lib" / place).stat()
+        assert (writes.st_uid, writes.st_mode & 0o777) == (int(number), 0o700)
+
+
 def test_another_release_takes_over_and_the_one_before_stays_for_a_way_back(machine: Path) -> None:
     releases = machine / "opt/rewards/versions"
     left = []
@@ -94,7 +112,7 @@ def test_uninstalling_keeps_what_cannot_be_made_again_unless_it_is_told_to_purge
     script(machine, "--venv", str(VENV))
     script(machine, "campus", "north")
     ledger = machine / "var/lib/rewards-agent/ledger.db"
-    ledger.parent.mkdir(parents=True)
+    ledger.parent.mkdir(parents=True, exist_ok=True)
     ledger.write_text("the only copy")
     script(machine, "uninstall")
     assert not (machine / "opt/rewards").exists()

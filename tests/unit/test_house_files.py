@@ -46,10 +46,11 @@ def test_a_unit_gives_its_service_no_more_than_it_needs(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["rewards-agent", "rewards-agent@"])
-def test_a_unit_and_the_install_script_agree_who_may_read_the_configuration(name: str) -> None:
+def test_a_unit_and_the_install_script_agree_who_may_read_its_directories(name: str) -> None:
     script = (ROOT / "scripts" / "install.sh").read_text(encoding="utf-8")
-    (mode,) = re.findall(r"^    install -d -m (\d+) \"\$root\$2\"$", script, re.MULTILINE)
-    assert unit(name)["ConfigurationDirectoryMode"] == [mode.rjust(4, "0")]
+    made = set(re.findall(r"directory_of \"\$account\" \"/(etc|var/lib)/\S+\" (\d+)", script))
+    configuration, state = unit(name)["ConfigurationDirectoryMode"], unit(name)["StateDirectoryMode"]
+    assert {(place, mode.rjust(4, "0")) for place, mode in made} == {("etc", *configuration), ("var/lib", *state)}
 
 
 @pytest.mark.parametrize("name", UNITS)
