@@ -24,7 +24,9 @@ How it behaves:
 - each page is **one short read-only transaction** (REPEATABLE READ), ended before anything is decided; none is open
   while the agent is idle, so that an `ALTER TABLE` of an upgrade never waits for it;
 - every statement has a time limit of the server's own (`max_statement_time`, `statement_timeout`);
-- lists of ids (`[ids]`, `[users]` …) are those of one page, 1,000 rows of the log at most.
+- lists of ids (`[ids]`, `[users]` …) are those of one page, 1,000 rows of the log at most;
+- `[ranged]` are ranges of ids of each learner of a page; PostgreSQL is given them as lists (`unnest`), `[asked]`
+  being the query with the columns of these, and looks into the index once for each.
 
 What it costs. Behind each query stand the time it took, its rows fetched, and how many rows the server read for it: on
 MariaDB with a million rows of log, 5,000 learners and 200 courses, the fastest of seven runs on two busy cores with the
@@ -70,6 +72,7 @@ GROUPS = (
             "lookups/people.py",
             "lookups/profiles.py",
             "lookups/progress.py",
+            "dialects/database.py",
             "lookups/quizzes.py",
             "lookups/writing.py",
             "reading/marked.py",

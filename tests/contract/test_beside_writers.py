@@ -35,20 +35,12 @@ WRITING_S = 2.0
 """How long several write at once."""
 
 
-@pytest.fixture(params=[name for name in ("mariadb", "mysql", "postgres") if name != "mysql" or servers.mysqld()])
+@pytest.fixture(params=["mariadb", "postgres"])
 def server(
-    request: pytest.FixtureRequest,
-    maria_site: Callable[[], MariaSite],
-    mysql_site: Callable[[], MariaSite],
-    postgres_site: Callable[[], PostgresSite],
+    request: pytest.FixtureRequest, maria_site: Callable[[], MariaSite], postgres_site: Callable[[], PostgresSite]
 ) -> Iterator[Server]:
-    """The server under test; MySQL where this machine has one."""
-    made: dict[str, Callable[[], Server]] = {
-        "mariadb": lambda: MariaServer(maria_site()),
-        "mysql": lambda: MariaServer(mysql_site()),
-        "postgres": lambda: PostgresServer(postgres_site()),
-    }
-    found = made[request.param]()
+    """The server under test."""
+    found: Server = MariaServer(maria_site()) if request.param == "mariadb" else PostgresServer(postgres_site())
     found.truncate()
     yield found
     found.site.reset()

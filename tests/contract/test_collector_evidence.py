@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.collectors.logstore.dialects.database import RANGES_PER_QUERY
 from agent.collectors.logstore.history import History
 from agent.collectors.logstore.options import Limits
 from agent.collectors.logstore.probe import probe
@@ -313,6 +314,28 @@ async def test_progress_counts_only_what_was_completed_by_then(site: Site, clock
     got = [(one.facts["section_progress_pct"], one.facts["course_progress_pct"]) for one in seen]
     assert got == [(Fraction(100, 3), 50), (Fraction(200, 3), 75), (0, 100)]
     assert {one.section for one in seen} == {"1"}
+
+
+async def test_the_progress_of_many_learners_counts_what_each_did_among_neighbours_and_far_ones(
+    site: Site, clock: HandClock
+) -> None:
+    put(site, "modules", id=16, name="page")
+    there, other = (7, 9, 60, 200), 8
+    for module in (*there, other):
+        put(site, "course_modules", id=module, course=3, module=16, instance=module, section=1 + (module == other),
+            completion=1)  # fmt: skip
+    at, learners = NOW - 500, range(35, 35 + RANGES_PER_QUERY)
+    done = [(user, module) for user in learners for module in (other, *there[: user % 5])]
+    values = [one for number, (user, module) in enumerate(done) for one in (number + 1, module, user, 1, at)]
+    columns = "id, coursemoduleid, userid, completionstate, timemodified"
+    places = ", ".join(["(?, ?, ?, ?, ?)"] * len(done))
+    site.execute(f"INSERT INTO mdl_course_modules_completion ({columns}) VALUES {places}", values)
+    for user in learners:
+        log(site, user, eventname=moodle.COMPLETION, userid=user, relateduserid=user, contextlevel=70,
+            contextinstanceid=7, timecreated=at, other='{"completionstate":1}')  # fmt: skip
+    async with collecting(site.options(), clock) as collector:
+        seen, _ = await read(collector, demand=wanting(moodle.COMPLETION, facts=["section_progress_pct"]))
+    assert [one.facts["section_progress_pct"] for one in seen] == [25 * (user % 5) for user in learners]
 
 
 async def test_a_subsection_counts_into_the_section_that_it_lies_in(site: Site, clock: HandClock) -> None:

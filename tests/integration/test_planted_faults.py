@@ -341,45 +341,6 @@ def test_rights_that_are_missing_or_too_many_are_found_and_named(
 
 
 @pytest.fixture
-def elsewhere(beside: Beside, mariadb: servers.MariaDB) -> Iterator[servers.MariaDatabase]:
-    """A database of its own from which the log is read, with the same rows."""
-    database, at = mariadb.create_database(), beside.site.database
-    database.execute(f"CREATE TABLE mdl_logstore_standard_log AS SELECT * FROM `{at.name}`.mdl_logstore_standard_log")
-    database.grant_reader()
-    beside.config("start_at = .*", f'log_url = "{database.reader_dsn}"')
-    yield database
-    at.grant_reader()
-    database.drop()
-
-
-@pytest.mark.usefixtures("rights")
-def test_a_copy_of_the_log_at_url_that_may_not_be_read_is_told_with_its_grant(
-    beside: Beside, elsewhere: servers.MariaDatabase
-) -> None:
-    assert {one["code"] for one in told(beside.at.config)[1]} == {"data-directory-missing"}
-    beside.site.database.revoke_reader("mdl_logstore_standard_log")
-    code, found = told(beside.at.config)
-    assert code == 0
-    grant = f"runs at url: GRANT SELECT ON `{beside.site.database.name}`.`mdl_logstore_standard_log` TO "
-    assert_found(found, "grant-missing", grant, ("data-directory-missing",))
-
-
-@pytest.mark.usefixtures("rights")
-def test_what_the_account_may_do_where_the_log_is_read_is_looked_at_too(
-    beside: Beside, elsewhere: servers.MariaDatabase
-) -> None:
-    elsewhere.execute("CREATE TABLE mdl_config (id BIGINT)")
-    elsewhere.execute(f"GRANT SELECT, DELETE ON mdl_config TO '{servers.READER}'@'127.0.0.1'")
-    _, found = told(beside.at.config)
-    assert_found(found, "reads-too-much", "the mail server's password", ("write-access", "data-directory-missing"))
-    elsewhere.revoke_reader("mdl_logstore_standard_log")
-    code, found = told(beside.at.config)
-    elsewhere.revoke_reader("mdl_config")
-    assert code == 2
-    assert_found(found, "log-table-unreadable", f"GRANT SELECT ON `{elsewhere.name}`.", ("data-directory-missing",))
-
-
-@pytest.fixture
 def role(moodle: MariaSite) -> Iterator[str]:
     """A role that the account has."""
     moodle.execute("CREATE ROLE reports")

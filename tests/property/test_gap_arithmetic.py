@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.collectors.logstore.reading.ranges import (
+from agent.collectors.ranges import (
     bounded,
     expired,
     holds,

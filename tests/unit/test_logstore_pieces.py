@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -86,25 +85,6 @@ def test_grants_read_named_tables_and_only_harmless_columns_of_people() -> None:
     assert CONNECTIONS_MAX >= 2 * (4 + 1), "two sites that share the account, their logs apart, and a command each"
     assert "(id, username," in people
     assert not [one for one in statements if "*" in one or "mdl_config" in one]
-
-
-def test_grants_for_a_log_on_another_server_say_where_each_runs_and_include_the_logs_copy_last() -> None:
-    apart = replace(OPTIONS, log_url="mysql://log_ro@primary/campus", log_password="another")
-    log_made, log_read, *rest = [
-        one for one in grant_statements(apart, ["quiz"]) if one != "-- on primary:3306, where the log is:"
-    ]
-    assert log_made.startswith("CREATE USER IF NOT EXISTS 'log_ro'@'127.0.0.1' IDENTIFIED BY 'choose-another-long-")
-    assert log_read == "GRANT SELECT ON `campus`.`mdl_logstore_standard_log` TO 'log_ro'@'127.0.0.1';"
-    assert rest[0] == "-- on db:3306, where the other tables are:"
-    assert rest[1].startswith("CREATE USER IF NOT EXISTS 'companion_ro'@")
-    assert rest[-1] == "GRANT SELECT ON `campus`.`mdl_logstore_standard_log` TO 'companion_ro'@'127.0.0.1';"
-    beside = replace(OPTIONS, log_url="mysql://companion_ro@db/logs", log_table="other_log")
-    made, read, table = grant_statements(beside, ["quiz"])
-    assert made.startswith("CREATE USER")
-    assert (read, table) == (
-        "GRANT SELECT ON `logs`.`other_log` TO 'companion_ro'@'127.0.0.1';",
-        "GRANT SELECT ON `campus`.`mdl_quiz` TO 'companion_ro'@'127.0.0.1';",
-    ), "one server, and no copy of a log that Moodle does not keep itself"
 
 
 def test_a_log_that_may_not_be_read_names_both_cures() -> None:

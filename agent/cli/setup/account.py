@@ -42,7 +42,6 @@ def tested(settings: Settings, grant_host: str) -> bool:
 
 def _statements(settings: Settings, rulebook: Rulebook, path: Path, grant_host: str) -> None:
     from agent.collectors.logstore.grants import (
-        LOG_PASSWORD_PLACE,
         PASSWORD_PLACE,
         grant_statements,
         password_changed,
@@ -66,10 +65,7 @@ def _statements(settings: Settings, rulebook: Rulebook, path: Path, grant_host: 
         for statement in statements:
             typer.echo(f"  {statement}")
         password = options.password or ""
-        of_the_log = options.log_password or password
-        with_password += [
-            one.replace(PASSWORD_PLACE, password).replace(LOG_PASSWORD_PLACE, of_the_log) for one in statements
-        ]
+        with_password += [one.replace(PASSWORD_PLACE, password) for one in statements]
         with_password.append(f"-- {_OLD_ACCOUNT} {password_changed(options.url, host, password)}")
         if options.url.startswith("postgresql:"):
             typer.echo(f"\npg_hba.conf must let the account in from {host}, where we come from.")

@@ -20,8 +20,6 @@ USER_COLUMNS = (
 
 PASSWORD_PLACE = "choose-a-long-password"  # noqa: S105 - what stands where the password goes
 """In the statements; to be replaced."""
-LOG_PASSWORD_PLACE = "choose-another-long-password"  # noqa: S105 - as above
-"""The same, where the account that reads the log has a password of its own."""
 
 DOCTOR_TABLES = ("task_scheduled",)
 """Read by `doctor` to say whether Moodle's cron runs."""
@@ -42,7 +40,6 @@ STATE_TABLES: Mapping[str, tuple[str, ...]] = {
 }
 """Read for these kinds to find what the log missed."""
 
-_PORTS = {"mysql": 3306, "mariadb": 3306, "postgresql": 5432}
 
 AGREEMENT = "agreement"
 """What tables feed that say who has agreed to take part; no fact of an act."""
@@ -77,54 +74,29 @@ def grant_statements(options: LogstoreOptions, tables: Iterable[str], *, host: s
 
     ``tables`` are without prefix, as of `tables_needed`. The account and the database are those of the URL; ``host`` is
     where it connects from, which MariaDB and MySQL keep with the account. The password's place is held by a text to
-    replace. Where the log lies on another server, comments say which of them runs what.
+    replace.
     """
     log_url = options.log_url or options.url
-    apart = _server(log_url) != _server(options.url)
-    own = options.log_password not in {None, options.password}
-    statements = [f"-- on {_server(log_url)}, where the log is:"] if apart else []
-    statements += _account_made(log_url, host, LOG_PASSWORD_PLACE if own else PASSWORD_PLACE)
-    if not apart and _user(log_url) != _user(options.url):
-        statements += _account_made(options.url, host)
+    statements = list(_account_made(options.url, host))
     statements += _entered(log_url)
     statements.append(grant_of(log_url, _log_table(options), "", host))
-    if apart:
-        statements += [f"-- on {_server(options.url)}, where the other tables are:", *_account_made(options.url, host)]
     if options.log_url is not None:
         statements += _entered(options.url)
     for table in sorted(tables, key=lambda table: (table in YOUNG_TABLES, table)):
-        statements.append(table_grant(options, table, host=host))
-    if has_copy(options):
-        statements += ["-- where the log has a copy there, as on a replica:", copy_grant(options, host=host)]
+        columns = f" ({', '.join(USER_COLUMNS)})" if table == "user" else ""
+        statements.append(grant_of(options.url, f"{options.table_prefix}{table}", columns, host))
     return tuple(statements)
 
 
-def table_grant(options: LogstoreOptions, table: str, *, host: str) -> str:
-    """The GRANT on a table (without prefix) that is looked into."""
-    columns = f" ({', '.join(USER_COLUMNS)})" if table == "user" else ""
-    return grant_of(options.url, f"{options.table_prefix}{table}", columns, host)
-
-
-def has_copy(options: LogstoreOptions) -> bool:
-    """Whether Moodle's own log table lies beside the other tables, though it is read elsewhere."""
-    log_url = options.log_url
-    return options.log_table is None and log_url is not None and _place(log_url) != _place(options.url)
-
-
-def copy_grant(options: LogstoreOptions, *, host: str) -> str:
-    """The GRANT on the log's copy beside the other tables."""
-    return grant_of(options.url, _log_table(options), "", host)
-
-
-def _account_made(url: str, host: str, password: str = PASSWORD_PLACE) -> Iterable[str]:
+def _account_made(url: str, host: str) -> Iterable[str]:
     if not _is_postgres(url):
         limit = f"WITH MAX_USER_CONNECTIONS {CONNECTIONS_MAX}"
-        yield f"CREATE USER IF NOT EXISTS {account_of(url, host)} IDENTIFIED BY '{password}' {limit};"
+        yield f"CREATE USER IF NOT EXISTS {account_of(url, host)} IDENTIFIED BY '{PASSWORD_PLACE}' {limit};"
         return
     account, name = account_of(url, host), _user(url).replace("'", "''")
     yield (
         f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}') THEN "
-        f"CREATE ROLE {account} LOGIN CONNECTION LIMIT {CONNECTIONS_MAX} PASSWORD '{password}'; END IF; END $$;"
+        f"CREATE ROLE {account} LOGIN CONNECTION LIMIT {CONNECTIONS_MAX} PASSWORD '{PASSWORD_PLACE}'; END IF; END $$;"
     )
     yield f"ALTER ROLE {account} SET default_transaction_read_only = on;"
 
@@ -176,18 +148,6 @@ def log_unreadable(answer: Unreadable, options: LogstoreOptions, schema: Schema)
         hint=f"run `{grant}`; or, if Moodle's tables begin otherwise, correct {prefix}",
         fault="log-table-unreadable",
     )
-
-
-def _server(url: str) -> str:
-    """Where a server listens: what two URLs of one server share."""
-    parts = urlsplit(url)
-    path = parse_qs(parts.query).get("unix_socket", [f"{parts.hostname}:{parts.port or _PORTS.get(parts.scheme, '')}"])
-    return path[-1]
-
-
-def _place(url: str) -> tuple[str, str, str]:
-    """Which tables a URL leads to."""
-    return _server(url), _database(url), _namespace(url)
 
 
 def _is_postgres(url: str) -> bool:

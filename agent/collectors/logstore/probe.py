@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import chain
 
 from agent.collectors.logstore.dialects.connect import database_for
 from agent.collectors.logstore.dialects.database import Database, Query, Schema, Unreadable
-from agent.collectors.logstore.grants import (
-    AGREEMENT,
-    has_copy,
-    log_unreadable,
-    tables_needed,
-    tables_of_agreement,
-)
+from agent.collectors.logstore.grants import AGREEMENT, log_unreadable, tables_needed, tables_of_agreement
 from agent.collectors.logstore.kept import Kept, kept
 from agent.collectors.logstore.options import Asked, LogstoreOptions
 from agent.collectors.logstore.reading.columns import COLUMNS
@@ -65,8 +58,7 @@ class Probe:
     Ids and times (seconds since 1970) are None where the log is empty; ``step`` is by how much its ids grow;
     ``clock`` is the server's (None: it has none of its own); ``too_many_rights`` are grants that let the account do
     more than read, ``reads_too_much`` what it reads and should not; ``recent`` counts the newest rows (`RECENT_IDS`
-    ids) by event name; ``tracking`` is None where courses cannot be read. ``copy_denied`` says why the log's copy
-    beside the other tables, which tells whether they are behind, may not be read; empty where it may or there is none.
+    ids) by event name; ``tracking`` is None where courses cannot be read.
     """
 
     server: str
@@ -84,7 +76,6 @@ class Probe:
     tracking: Tracking | None
     kept: Kept
     symptoms: Symptoms
-    copy_denied: str = ""
 
     @property
     def unreadable(self) -> tuple[TableProbe, ...]:
@@ -107,7 +98,6 @@ async def probe(options: LogstoreOptions, facts: Iterable[str], kinds: Iterable[
     wanted, of_kinds = frozenset(facts), tuple(kinds)
     log = database_for(options, log=True)
     state = log if options.log_url is None else database_for(options)
-    places = [(state, options.url)] + ([] if options.log_url is None else [(log, options.log_url)])
     try:
         (answer,) = await log.fetch_all([log.schema.query(_LOG)])
         if isinstance(answer, Unreadable):
@@ -117,19 +107,18 @@ async def probe(options: LogstoreOptions, facts: Iterable[str], kinds: Iterable[
             server=await log.server(),
             version=await log.version(),
             tables=await _tables(state, wanted, of_kinds, options.asked),
-            too_many_rights=_once([await database.rights_to_write() for database, _ in places]),
+            too_many_rights=await state.rights_to_write(),
             first_id=first_id,
             last_id=last_id,
             oldest_at=oldest_at,
             newest_at=newest_at,
             step=await log.step(),
             clock=await log.clock(),
-            reads_too_much=_once([await _too_much(database, url) for database, url in places]),
+            reads_too_much=await _too_much(state, options),
             recent=await _recent(log, last_id),
             tracking=await _tracking(state),
             kept=await kept(state),
             symptoms=await symptoms(log, state, after=(last_id or 0) - RECENT_IDS),
-            copy_denied=await _copy_denied(state) if has_copy(options) else "",
         )
     finally:
         await log.close()
@@ -148,21 +137,11 @@ async def _tracking(state: Database) -> Tracking | None:
     return Tracking(courses=int(answer[0][0]), tracked=int(answer[0][1] or 0))
 
 
-def _once(told: Iterable[Iterable[str]]) -> tuple[str, ...]:
-    """All that was told, each once."""
-    return tuple(dict.fromkeys(chain.from_iterable(told)))
-
-
-async def _too_much(database: Database, url: str) -> tuple[str, ...]:
-    if url.startswith("sqlite:"):
+async def _too_much(state: Database, options: LogstoreOptions) -> tuple[str, ...]:
+    if options.url.startswith("sqlite:"):
         return ()  # a file has no accounts
-    answers = await database.fetch_all([database.schema.query(question) for question in _TOO_MUCH.values()])
+    answers = await state.fetch_all([state.schema.query(question) for question in _TOO_MUCH.values()])
     return tuple(what for what, answer in zip(_TOO_MUCH, answers, strict=True) if not isinstance(answer, Unreadable))
-
-
-async def _copy_denied(state: Database) -> str:
-    (answer,) = await state.fetch_all([state.schema.query(_READABLE % "log")])
-    return answer.reason if isinstance(answer, Unreadable) and answer.denied else ""
 
 
 async def _tables(

@@ -83,13 +83,13 @@ async def _source(settings: Settings, source: LogSource, needs: NeedsByRule, zon
 
 
 def _unreadable(about: str, seen: Probe, options: LogstoreOptions, needs: NeedsByRule) -> Iterator[Finding]:
-    from agent.collectors.logstore.grants import copy_grant, table_grant
+    from agent.collectors.logstore.grants import grant_statements
 
-    host = our_host(options.url)
     for table in seen.unreadable:
         do = "a file has no accounts: copy the table into it, or correct table_prefix"
         if urlsplit(options.url).scheme != "sqlite":
-            do = f"a database administrator runs: {table_grant(options, table.table, host=host)}"
+            statement = grant_statements(options, [table.table], host=our_host(options.url))[-1]
+            do = f"a database administrator runs: {statement}"
         yield Finding(
             about=about,
             level="warn",
@@ -97,15 +97,6 @@ def _unreadable(about: str, seen: Probe, options: LogstoreOptions, needs: NeedsB
             found=f"table {options.table_prefix}{table.table} cannot be read ({table.reason}): "
             + "; ".join(_lost(table, needs)),
             do=do,
-        )
-    if seen.copy_denied:
-        yield Finding(
-            about=about,
-            level="warn",
-            code="grant-missing",
-            found=f"the copy of the log at url cannot be read ({seen.copy_denied}): where url is a replica that is"
-            " behind, acts are decided without what they speak of",
-            do=f"a database administrator runs at url: {copy_grant(options, host=host)}",
         )
 
 
@@ -157,7 +148,7 @@ def _rights(about: str, seen: Probe) -> Iterator[Finding]:
             found=f"the account may read {what}",
             do="revoke it and grant table by table, as `rewards-agent init` prints it",
         )
-    if not (seen.unreadable or seen.copy_denied or seen.maimed or seen.too_many_rights or seen.reads_too_much):
+    if not (seen.unreadable or seen.maimed or seen.too_many_rights or seen.reads_too_much):
         yield Finding(
             about=about, level="ok", found=f"reads the log and {counted(len(seen.tables), 'table')}, and may not write"
         )

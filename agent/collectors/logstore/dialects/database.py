@@ -17,6 +17,13 @@ from typing import Any, Protocol, TypeVar
 
 Row = tuple[Any, ...]
 Rows = list[Row]
+RANGES_PER_QUERY = 250
+"""Ranges in one condition, where they cannot be given as lists."""
+_BY_LISTS = (
+    "SELECT found.* FROM unnest(?::bigint[], ?::bigint[], ?::bigint[]) AS asked (number, first, last) "
+    "CROSS JOIN LATERAL ([asked] OFFSET 0) found"
+)
+"""The offset keeps it one look into the index for each range, whatever the server believes of their number."""
 _TABLE = re.compile(r"\{(\w+)\}")
 _T = TypeVar("_T")
 
@@ -103,13 +110,17 @@ class Database(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schema:
-    """How tables are called and how the few things are said that dialects say differently."""
+    """How tables are called and how the few things are said that dialects say differently.
+
+    ``has_lists`` says that a list of numbers can be one parameter.
+    """
 
     prefix: str
     log_table: str
     quote: str = '"'
     ends_with: str = "substr({column}, -{length}) = ?"
     list_of: str = "GROUP_CONCAT({column})"
+    has_lists: bool = False
 
     def table(self, name: str) -> str:
         """A table's quoted name; `log` is the log table."""
@@ -128,6 +139,19 @@ class Schema:
             text = part if isinstance(part, str) else ",".join(map(str, part)) or "NULL"
             sql = sql.replace(f"[{key}]", text)
         return Query(sql=sql, params=params, tables=tables)
+
+    def ranged(self, template: str, of: str, within: str, ranges: Sequence[tuple[int, int, int]]) -> list[Query]:
+        """Queries from a template with the condition `[ranged]`: that columns ``of`` and ``within`` are in a range.
+
+        Ranges are (number, first, last), of which none meets another: the index on both columns is read range by range.
+        """
+        if self.has_lists and ranges:
+            asked = template.replace("[ranged]", f"{of} = asked.number AND {within} BETWEEN asked.first AND asked.last")
+            lists = ([one[place] for one in ranges] for place in range(3))
+            return [self.query(_BY_LISTS.replace("[asked]", asked), *lists)]
+        terms = [f"{of} = {number} AND {within} BETWEEN {first} AND {last}" for number, first, last in ranges]
+        some = (terms[at : at + RANGES_PER_QUERY] for at in range(0, len(terms), RANGES_PER_QUERY))
+        return [self.query(template, ranged=f"({' OR '.join(each)})") for each in some]
 
     def listing(self, column: str) -> str:
         """An aggregate: the values of ``column`` as text with commas, in any order."""

@@ -80,6 +80,7 @@ class PostgresDatabase:
             log_table=options.log_table or f"{options.table_prefix}logstore_standard_log",
             ends_with="right({column}, {length}) = ?",
             list_of="string_agg({column}::text, ',')",
+            has_lists=True,
         )
         self._connection: Any = None
         self._generation = 0

@@ -36,8 +36,12 @@ _IDENTITIES = "SELECT id, idnumber, email, username FROM {user} WHERE deleted = 
 _SAID = ("idnumber", "email", "username")
 _ALIKE = "SELECT idnumber, email FROM {user} WHERE deleted = 0 AND (idnumber IN ([marks]) OR email IN ([marks]))"
 _SHARED = ("idnumber", "email")
-_CONTEXTS = "SELECT instanceid, path FROM {context} WHERE contextlevel = 50 AND instanceid IN ([ids])"
-_SYSTEM_CONTEXT = "SELECT path FROM {context} WHERE contextlevel = 10"
+_CONTEXTS = (
+    "SELECT contextlevel, instanceid, path FROM {context} "
+    "WHERE contextlevel = 50 AND instanceid IN ([ids]) OR contextlevel = 10"
+)
+_SITE, _COURSE = 10, 50
+"""Context levels of Moodle."""
 
 
 def people(batch: Batch) -> LookUp:
@@ -55,7 +59,7 @@ def people(batch: Batch) -> LookUp:
     deleted = {row[0]: row[1] for row in rows_of(answers[0])}
     if with_cohorts:
         _cohorts(batch, answers[1], numbers_in(answers[2]))
-    roles = Roles(answers[-3:]) if with_roles else None
+    roles = Roles(answers[-2:]) if with_roles else None
     _mark(batch, deleted, roles if "staff" in batch.facts else None)
     if roles is not None and roles.readable and "by_staff" in batch.facts:
         for draft in batch.drafts:
@@ -103,7 +107,6 @@ def _role_queries(schema: Schema, ids: list[int], courses: list[int], *, all_rol
     return [
         schema.query(_ROLES if all_roles else _STAFF, ids=ids),
         schema.query(_CONTEXTS, ids=courses),
-        schema.query(_SYSTEM_CONTEXT),
     ]
 
 
@@ -112,12 +115,14 @@ class Roles:
 
     def __init__(self, answers: list[Answer]) -> None:
         self.readable = not any(isinstance(answer, Unreadable) for answer in answers)
-        assigned, contexts, system = (rows_of(answer) for answer in answers)
+        assigned, contexts = (rows_of(answer) for answer in answers)
         self._held: dict[int, list[Row]] = {}
         for row in assigned:
             self._held.setdefault(row[0], []).append(row)
-        self._site = frozenset(one for row in system for one in _contexts(row[0]))
-        self._above: Mapping[int, frozenset[int]] = {row[0]: _contexts(row[1]) for row in contexts}
+        self._site = frozenset(one for level, _, path in contexts if level == _SITE for one in _contexts(path))
+        self._above: Mapping[int, frozenset[int]] = {
+            course: _contexts(path) for level, course, path in contexts if level == _COURSE
+        }
 
     def at(self, user: int, course: int | None) -> tuple[str, ...]:
         """Short names and archetypes of the roles that count in ``course``; without one only site-level ones."""

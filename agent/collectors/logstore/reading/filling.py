@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from agent.collectors.logstore.dialects.database import Query, Row, Schema
-from agent.collectors.logstore.reading.ranges import holds, remaining
 from agent.collectors.logstore.reading.stretch import Filter, Reader
+from agent.collectors.ranges import holds, remaining
 from agent.model import Gap
 
 _FILLED = "SELECT id FROM {log} WHERE [ranges] ORDER BY id LIMIT [most]"

@@ -9,8 +9,8 @@ from dataclasses import replace
 from agent.clock import Clock
 from agent.collectors.logstore.options import Limits
 from agent.collectors.logstore.reading.filling import Change, changes, check_queries
-from agent.collectors.logstore.reading.ranges import bounded, expired, merged, progressions
 from agent.collectors.logstore.reading.stretch import Reader, Stretch
+from agent.collectors.ranges import bounded, expired, merged, progressions
 from agent.model import Gap, SourceState
 
 _OLDEST = "SELECT MIN(id) FROM {log}"

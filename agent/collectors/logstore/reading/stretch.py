@@ -9,7 +9,7 @@ from agent.collectors.logstore.dialects.database import Database, Query, Row, Ro
 from agent.collectors.logstore.draft import COLUMNS
 from agent.collectors.logstore.names import BY_NUMBER, id_of
 from agent.collectors.logstore.options import Limits
-from agent.collectors.logstore.reading.ranges import joined, missing_runs
+from agent.collectors.ranges import joined, missing_runs
 from agent.collectors.systems.moodle import OTHER_KEYS
 from agent.errors import ConfigError
 from agent.model import Anchor, Demand

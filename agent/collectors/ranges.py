@@ -28,11 +28,11 @@ def missing_runs(lo: int, hi: int, present: Iterable[int]) -> list[tuple[int, in
     return runs
 
 
-def joined(runs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Runs in order, those that touch as one."""
+def joined(runs: Iterable[tuple[int, int]], near: int = 1) -> list[tuple[int, int]]:
+    """Runs in order, those as one of which one begins at most ``near`` after another's end: by default that touch."""
     found: list[tuple[int, int]] = []
     for lo, hi in sorted(runs):
-        if found and lo <= found[-1][1] + 1:
+        if found and lo <= found[-1][1] + near:
             found[-1] = (found[-1][0], max(hi, found[-1][1]))
         else:
             found.append((lo, hi))
