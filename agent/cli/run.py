@@ -65,6 +65,7 @@ async def _work(settings: Settings, *, until_caught_up: bool) -> int:
 
     from agent import wiring
     from agent.service import run as service
+    from agent.service.health.lives import life
     from agent.wiring.health import watched
     from agent.wiring.keeping import beside, warn_of_short_keeping
     from agent.wiring.naming import warn_of_names
@@ -79,6 +80,7 @@ async def _work(settings: Settings, *, until_caught_up: bool) -> int:
         _say_what_starts(agent, logger)
         if not until_caught_up:
             on_page, health = watched(agent)
+            stack.enter_context(life(settings.agent.data_dir, agent.clock))
             await stack.enter_async_context(beside(warn_of_short_keeping(settings)))
             await stack.enter_async_context(beside(warn_of_names(settings, agent.pipeline.rulebook, agent.writer)))
             code = await service.serve(

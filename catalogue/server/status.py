@@ -45,6 +45,7 @@ class Told:
         self._store = store
         self._counts = counts
         self._workers = workers
+        self._started_at = int(time.time())
         self._vouchers = vouchers
         self._one_at_a_time = asyncio.Lock()
 
@@ -95,7 +96,9 @@ class Told:
             "rewards_catalogue_vouchers_unreadable", "1 where this server's vouchers.key opens no voucher of the books."
         )
         vouchers.add_metric((), int(self._vouchers.unreadable))
-        return readable, free, vouchers
+        started = GaugeMetricFamily("rewards_catalogue_started_timestamp_seconds", "When this server began to work.")
+        started.add_metric((), self._started_at)
+        return readable, free, vouchers, started
 
 
 def _of_jobs(workers: Iterable[Worker]) -> Iterable[Metric]:

@@ -68,6 +68,7 @@ def test_an_agent_tells_that_it_lives_is_ready_and_what_it_did(tmp_path: Path, s
         assert found['rewards_decisions_total{outcome="awarded"}'] == 7
         assert found["rewards_entries_total"] == len(at.export())
         assert found["rewards_disk_free_bytes"] > 0
+        assert 0 <= time.time() - found["rewards_started_timestamp_seconds"] < 600
         assert found["rewards_backup_timestamp_seconds"] == 0
         at.command("backup")
         assert time.time() - figures(port)["rewards_backup_timestamp_seconds"] < 600

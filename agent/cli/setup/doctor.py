@@ -108,6 +108,7 @@ def looked_at(settings: Settings) -> list[Finding]:
     findings.extend(run_async(pull_findings(settings)))
     if machine.closed(settings.agent.data_dir):
         return findings  # all that follows is read from the ledger
+    findings.extend(machine.lives(settings.agent.data_dir, int(time.time())))
     findings.extend(run_async(post_findings(settings)))
     findings.extend(linking_findings(settings))
     findings.extend(ledger_findings(settings))

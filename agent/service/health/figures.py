@@ -77,6 +77,7 @@ class Figures(Collector):
         self._asked = asked
         self._quiet = quiet
         self._backups = backups
+        self._started_at = clock.now()
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: registering reads no file."""
@@ -84,6 +85,9 @@ class Figures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Every figure; none of the ledger's where it cannot be read."""
+        started = GaugeMetricFamily("rewards_started_timestamp_seconds", "When this process began to work.")
+        started.add_metric((), self._started_at)
+        yield started
         free = GaugeMetricFamily("rewards_disk_free_bytes", "Room on the disk of data_dir.")
         free.add_metric((), shutil.disk_usage(self._data_dir).free)
         yield free

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -69,6 +70,7 @@ async def test_figures_are_what_agents_did_and_alerts_and_dashboard_ask_for_each
         assert found['rewards_catalogue_agents{state="heard"}'] == 1
         assert found['rewards_catalogue_campuses{state="active"}'] == 1
         assert found["rewards_catalogue_backup_timestamp_seconds"] == 0
+        assert 0 <= time.time() - found["rewards_catalogue_started_timestamp_seconds"] < 600
         for name in (LEARNER, hand.campus, hand.agent):
             assert name not in shown
             assert name not in it.log.read_text(encoding="utf-8").replace(f'"{hand.campus}"', "").replace(

@@ -49,6 +49,9 @@ disk-full
 disk-filling
   less than 2 GB are left
   → free some space in time
+killed-often
+  three times or more within a day the service was killed, or failed, and was started again
+  → the journal says why; for `oom-kill` raise `MemoryMax=` of the unit; nothing is lost
 sqlite-old
   the machine's SQLite is too old for the ledger
   → a newer libsqlite3

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from agent.cli.setup.looks.finding import Finding
 from agent.config.document import readable_to_us
 from agent.errors import ConfigError
+from agent.service.health.lives import unstopped
 
 if TYPE_CHECKING:
     from agent.config.rulefile import RuleFile
@@ -25,6 +26,9 @@ FREE_BYTES_GOOD = 2_000_000_000
 SQLITE_WITH_WAL_FIX = (3, 51, 3)
 """The first release in which two programs that checkpoint one file cannot hurt it."""
 SQLITE_MIN = (3, 37, 0)
+LIVES_S = 86_400
+LIVES_MANY = 3
+"""So many ends in a day that nobody asked for are told: one may be a power cut."""
 _FOR_OTHERS = 0o077
 _WRITTEN_BY_ALL = 0o002
 _WRITTEN_BY_GROUP = 0o020
@@ -102,6 +106,24 @@ def files(settings: Settings) -> Iterator[Finding]:
                 f"other users of this machine may write {path} (mode {mode & 0o7777:04o}): they could pay themselves"
             )
             yield Finding(about="files", level="warn", code="files-open", found=found, do=f"chmod go-w {path}")
+
+
+def lives(directory: Path, now: int) -> Iterator[Finding]:
+    """Whether the service is ended again and again without being told to stop."""
+    found = unstopped(directory, now - LIVES_S)
+    if found.times < LIVES_MANY:
+        return
+    last = f"{datetime.fromtimestamp(found.last_at, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    yield Finding(
+        about="service",
+        level="warn",
+        code="killed-often",
+        found=f"{found.times} times within a day it was killed or failed and was started again, last at {last}",
+        do=(
+            "see why: journalctl -u rewards-agent -g 'oom|watchdog|signal'; for oom-kill give it more memory: systemctl"
+            " edit rewards-agent, [Service] MemoryMax=1G; nothing is lost"
+        ),
+    )
 
 
 def library(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> Finding:
