@@ -59,6 +59,7 @@ _STATUS: Mapping[str, HTTPStatus] = {
     "path": HTTPStatus.NOT_FOUND,
     "address": HTTPStatus.NOT_FOUND,
     "credential": HTTPStatus.NOT_FOUND,
+    "method": HTTPStatus.METHOD_NOT_ALLOWED,
     "too_slow": HTTPStatus.REQUEST_TIMEOUT,
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "encoded": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -177,8 +178,8 @@ class Door:
     async def _take(self, request: web.BaseRequest) -> web.Response:
         headers = _joined(request)
         client = self._client(request)
-        source = self._sources.get(request.path)
-        if source is None or request.method != "POST":
+        source = self._sources.get(request.path) or self._sources.get(request.path.removesuffix("/"))
+        if source is None or (request.method != "POST" and source.credentials.proves_by_body):
             self._nobody.before_the_body(headers, client)  # as long as for a path that there is
             return await self._not_let_in(request, headers, client, "", "path")
         if source.token_in_address and "authorization" not in headers and "token" in request.query:
@@ -188,8 +189,14 @@ class Door:
             if lacking == "address":
                 self._strangers[source.name] = "an address that cannot be read" if client is None else str(client)
             return await self._not_let_in(request, headers, client, source.name, lacking)
+        if request.method != "POST":
+            return self._turned_away(source.name, HTTPStatus.METHOD_NOT_ALLOWED, "method")
         if source.credentials.proves_by_body:
             return await self._signed(request, source, headers, client)
+        return await self._let_in(request, source, headers)
+
+    async def _let_in(self, request: web.BaseRequest, source: DoorSource, headers: Mapping[str, str]) -> web.Response:
+        """A post of somebody whose token and address fit."""
         if (wait := self._too_many(source)) is not None:
             return wait
         body = await self._body(request, source, self._bodies[source.name], BODY_S)
@@ -250,7 +257,8 @@ class Door:
         self, request: web.BaseRequest, source: DoorSource, turn: AbstractAsyncContextManager[object], within_s: float
     ) -> bytes | _Refusal:
         """The body as far as the source may send it, read when it is its ``turn``; else why not."""
-        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        codings = ",".join(request.headers.getall("Content-Encoding", ())).lower().split(",")
+        if not {coding.strip() for coding in codings} <= _UNCODED:
             return HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "encoded"
         body: bytes | None = None
         if (request.content_length or 0) <= source.body_bytes_max:
@@ -262,7 +270,7 @@ class Door:
                 return HTTPStatus.REQUEST_TIMEOUT, "too_slow"
             except web.HTTPRequestEntityTooLarge:
                 body = None
-            except web.RequestPayloadError:
+            except (web.RequestPayloadError, ConnectionError):  # no HTTP, or its sender hung up
                 return HTTPStatus.BAD_REQUEST, "broken_body"
         if body is None or len(body) > source.body_bytes_max:
             return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large"
@@ -290,8 +298,14 @@ class Door:
         except RefusedPostError as error:
             self.counts[source.name, error.reason] += 1
             await self._inbox.refuse(source.name, now, evidence, error.reason, error.message, body)
-            told = {"field": error.name, "message": error.message, "hint": error.hint, "request_id": error.request}
-            return _answer(HTTPStatus.BAD_REQUEST, error.reason, {name: text for name, text in told.items() if text})
+            told = {
+                "event": error.event,
+                "field": error.name,
+                "message": error.message,
+                "hint": error.hint,
+                "request_id": error.request,
+            }
+            return _answer(HTTPStatus.BAD_REQUEST, error.reason, {name: one for name, one in told.items() if one})
         except Exception as error:
             if not isinstance(error, TransientError) and apart.of_machine(error) is None:
                 raise
@@ -340,10 +354,13 @@ class Door:
         self.counts[source, reason] += 1
         retry_after_s = COME_AGAIN_S if status is HTTPStatus.SERVICE_UNAVAILABLE else 0
         answer = _answer(status, reason, retry_after_s=retry_after_s)
+        if status is HTTPStatus.METHOD_NOT_ALLOWED:
+            answer.headers["Allow"] = "POST"
         answer.force_close()
         return answer
 
 
+_UNCODED = frozenset({"", "identity"})
 _JSON = {"Content-Type": "application/json; charset=utf-8"}
 
 

@@ -33,6 +33,7 @@ _KEPT: Mapping[str, Any] = {
 }
 _TURNED_AWAY: Mapping[int, tuple[str, Sequence[str]]] = {
     404: ("No such path, or a credential that does not fit: nobody learns which", ("not_found",)),
+    405: ("Not posted, by somebody with the right token; a redirect on the way turns a post into a GET", ("method",)),
     408: ("The body came too slowly", ("too_slow",)),
     413: ("The body is too large", ("too_large",)),
     415: ("The body is compressed; send it as it is", ("encoded",)),
@@ -114,6 +115,7 @@ def _unread() -> dict[str, Any]:
         "required": ["error"],
         "properties": {
             "error": {"enum": [*get_args(Reason), "broken_body", "bad_request"]},
+            "event": {"type": "integer", "minimum": 1, "description": "which of several in the post is to blame"},
             **{name: {"type": "string"} for name in ("field", "message", "hint", "request_id")},
         },
         "additionalProperties": False,

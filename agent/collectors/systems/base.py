@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from codecs import BOM_UTF8
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import orjson
 
@@ -47,11 +47,14 @@ Reason = Literal[
 ]
 """Why a post is refused, for machines; the closed list."""
 
+_Made = TypeVar("_Made")
+
 
 class RefusedPostError(InvalidInputError):
     """A post that is not what its system sends: ``reason`` for machines, ``name`` the field where one is to blame.
 
-    ``request`` is what the post calls itself, where its mapping came so far as to know.
+    ``request`` is what the post calls itself, where its mapping came so far as to know; ``event`` the place of what is
+    wrong among several in one post, from 1, and 0 where there is one alone.
     """
 
     def __init__(self, reason: Reason, message: str, *, name: str = "", hint: str = "") -> None:
@@ -59,6 +62,11 @@ class RefusedPostError(InvalidInputError):
         self.reason = reason
         self.name = name
         self.request = ""
+        self.event = 0
+
+    def among(self, called: str, number: int) -> None:
+        """It is about one of several: the one with this number."""
+        self.event, self.message = number, f"{called} {number}: {self.message}"
 
 
 @noun
@@ -125,6 +133,29 @@ def object_of(body: bytes) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise RefusedPostError("not_an_object", "the body is JSON, but not an object", hint='send {"…": …}')
     return found
+
+
+def of_each(found: Any, make: Callable[[Mapping[str, Any]], _Made], *, called: str, like: str) -> Iterator[_Made]:
+    """What ``make`` finds in each of a list of objects, or in the one that there is.
+
+    ``called`` is what one is called, ``like`` how one begins.
+
+    Raises:
+        RefusedPostError: there are too many, or one is refused: it says which.
+    """
+    listed = found if isinstance(found, list) else [found]
+    if len(listed) > EVENTS_MAX:
+        raise RefusedPostError("too_many_events", f"more than {EVENTS_MAX} {called}s in one post", hint="send several")
+    for number, data in enumerate(listed, start=1):
+        try:
+            if not isinstance(data, dict):
+                raise RefusedPostError("not_an_object", "it is not an object", hint=f"send {like}")  # noqa: TRY301
+            made = make(data)
+        except RefusedPostError as error:
+            if isinstance(found, list):
+                error.among(called, number)
+            raise
+        yield made
 
 
 _NESTED = (dict, list)
@@ -200,9 +231,20 @@ def text_in(data: Mapping[str, Any], name: str, *, most: int = TEXT_MAX) -> str 
         if isinstance(value, float) and abs(value) >= _EXACT_MAX:  # two ids of twenty digits would be one
             raise invalid(name, "a text in quotes, or a number of fewer digits")
     text = str(value).strip()
-    if len(text) > most or "\0" in text:
+    if len(text) > most:
         raise invalid(name, f"a text of at most {most} characters")
+    if not is_plain(text):
+        raise invalid(name, "a text without control characters")
     return text or None
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text that names something stays on its line and in its order wherever it is shown."""
+    return text.isprintable() or not _CONTROLS.search(text)
+
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""What ends lines, moves the cursor of a terminal or turns the direction of what follows."""
 
 
 def epoch_of(value: object, name: str, received_at: int) -> int:

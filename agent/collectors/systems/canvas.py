@@ -7,7 +7,7 @@ measured and not kept. Grades that learners do not see earn nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
@@ -15,14 +15,13 @@ from typing import Any
 
 from agent.collectors.lengths import letters_in, words_in
 from agent.collectors.systems.base import (
-    EVENTS_MAX,
     Act,
     Arrival,
-    RefusedPostError,
     identified,
     json_of,
     missing,
     observed,
+    of_each,
     text_in,
 )
 from agent.collectors.systems.fields import exact, id_in, known, moment, part, per_cent
@@ -50,19 +49,9 @@ class Canvas:
     def observations(self, arrival: Arrival, kinds: KindTable) -> Sequence[Observation]:
         """A post's events in their order, without those that are no learner's act."""
         del kinds  # the event's name says which it is
-        acts = (_act(data, arrival) for data in _events(arrival.body))
+        found = json_of(arrival.body)
+        acts = of_each(found, lambda data: _act(data, arrival), called="event", like='{"metadata": …}')
         return tuple(observed(act, arrival) for act in acts if act is not None)
-
-
-def _events(body: bytes) -> Iterator[Mapping[str, Any]]:
-    found = json_of(body)
-    listed = found if isinstance(found, list) else [found]
-    if len(listed) > EVENTS_MAX:
-        raise RefusedPostError("too_many_events", f"more than {EVENTS_MAX} events in one post", hint="send several")
-    for number, data in enumerate(listed, start=1):
-        if not isinstance(data, dict):
-            raise RefusedPostError("not_an_object", f"event {number} is not an object", hint='send {"metadata": …}')
-        yield data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

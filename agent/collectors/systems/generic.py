@@ -13,12 +13,11 @@ delivery and not of the fact: it is told back and shown beside the act, and neve
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agent.collectors.numbers import exact
 from agent.collectors.systems.base import (
-    EVENTS_MAX,
     Act,
     Arrival,
     RefusedPostError,
@@ -28,6 +27,7 @@ from agent.collectors.systems.base import (
     json_of,
     missing,
     observed,
+    of_each,
     text_in,
 )
 from agent.config.kinds import KindTable
@@ -54,22 +54,17 @@ class Generic:
         del kinds  # the sender names the kind itself
         found = json_of(arrival.body)
         try:
-            return tuple(observed(_act(data, arrival), arrival) for data in _events(found))
+            acts = of_each(_events(found), lambda data: _act(data, arrival), called="event", like='{"event": …}')
+            return tuple(observed(act, arrival) for act in acts)
         except RefusedPostError as error:
             error.request = _request_of(found)
             raise
 
 
-def _events(found: Any) -> Iterator[Mapping[str, Any]]:
-    if isinstance(found, dict) and isinstance(found.get("events"), list):
-        found = found["events"]
-    listed = found if isinstance(found, list) else [found]
-    if len(listed) > EVENTS_MAX:
-        raise RefusedPostError("too_many_events", f"more than {EVENTS_MAX} events in one post", hint="send several")
-    for number, data in enumerate(listed, start=1):
-        if not isinstance(data, dict):
-            raise RefusedPostError("not_an_object", f"event {number} is not an object", hint='send {"event": …}')
-        yield data
+def _events(found: Any) -> Any:
+    """One event, or the list of them."""
+    listed = found.get("events") if isinstance(found, dict) else None
+    return listed if isinstance(listed, list) else found
 
 
 def _act(data: Mapping[str, Any], arrival: Arrival) -> Act:
@@ -129,10 +124,9 @@ def request_among(seen: Sequence[Observation]) -> str:
 
 
 def _request_of(found: Any) -> str:
-    try:
-        trace = next(_events(found), {}).get("trace")
-    except RefusedPostError:
-        return ""
+    events = _events(found)
+    first = next(iter(events), None) if isinstance(events, list) else events
+    trace = first.get("trace") if isinstance(first, dict) else None
     return str(_request(trace).get(REQUEST_ID, "")) if isinstance(trace, dict) else ""
 
 

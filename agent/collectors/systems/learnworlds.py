@@ -23,6 +23,7 @@ from agent.collectors.systems.base import (
     RefusedPostError,
     identified,
     invalid,
+    is_plain,
     missing,
     object_of,
     observed,
@@ -257,7 +258,7 @@ def _tagged(told: _Told) -> Sequence[Act]:
     tags = person.get("tags", told.data.get("tags"))
     if not isinstance(tags, list) or len(tags) > _TAGS_MAX:
         raise invalid("tags", f"a list of at most {_TAGS_MAX} tags")
-    if not all(isinstance(tag, str) and tag.strip() and "\0" not in tag and len(tag) <= TEXT_MAX for tag in tags):
+    if not all(isinstance(tag, str) and tag.strip() and is_plain(tag.strip()) and len(tag) <= TEXT_MAX for tag in tags):
         raise invalid("tags", "a list of texts")
     at = told.arrival.received_at
     return [

@@ -26,7 +26,7 @@ from agent.config.kinds import KindTable
 from agent.errors import IntegrityError, TransientError
 from agent.model import Evidence, Observation
 from tests.builders import NOW
-from tests.posts import HOOK, a_post, door_source, open_door
+from tests.posts import HOOK, TOKEN, a_post, door_source, open_door
 from tests.unit.door.test_generic import event
 from tests.unit.door.test_spoiled_posts import EXAMPLES, NUMBERS, places, spoiled
 
@@ -113,11 +113,44 @@ async def test_an_unknown_path_and_a_wrong_token_get_the_same_answer(tmp_path: P
             await at.post(a_post(), path="/api/public/hook/nothing/event"),
             await at.post(a_post(), token="wrong"),
             await at.post(a_post(), token=None),
-            await at.post(a_post(), method="GET"),
+            await at.post(a_post(), token="wrong", method="GET"),
         ]
         assert {(one.status, json.dumps(one.told)) for one in wrong} == {(404, '{"error": "not_found"}')}
         assert at.door.counts == {("", "path"): 2, ("trigger", "credential"): 2}
     assert kept(tmp_path) == []
+
+
+async def test_a_slash_behind_the_path_and_an_empty_coding_say_nothing(tmp_path: Path) -> None:
+    async with open_door(tmp_path) as door:
+        assert (await door.post(a_post(), path=f"{HOOK}/", headers={"Content-Encoding": ""})).status == 200
+        assert (await door.post(a_post(), path=f"{HOOK}//")).status == 404
+        assert (await door.post(a_post(), path=f"{HOOK}/", token="another")).status == 404
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
+async def test_who_shows_the_token_without_posting_is_told_to_post_and_nobody_else_is(
+    tmp_path: Path, method: str
+) -> None:
+    signed = door_source("shop", kind="thinkific", path="/shop", tokens=(), secrets=("s",))
+    async with open_door(tmp_path, door_source(), signed) as door:
+        told = await door.post(b"", method=method)
+        assert (told.status, told.told, told.headers["allow"]) == (405, {"error": "method"}, "POST")
+        for path, token in ((HOOK, "another"), (HOOK, None), ("/shop", None), ("/nowhere", TOKEN)):
+            assert (await door.post(b"", path=path, token=token, method=method)).status == 404
+        assert (await door.door.answers())[0]["result"] == "method"
+
+
+async def test_of_several_events_the_one_that_is_wrong_is_named_and_none_is_kept(tmp_path: Path) -> None:
+    forms = door_source("forms", kind="generic", path="/forms")
+    good = {"event": "lesson.completed", "occurred_at": NOW, "user": "1"}
+    async with open_door(tmp_path, forms) as door:
+        answer = await door.post(json.dumps([good, {**good, "occurred_at": "soon"}]).encode(), path="/forms")
+        said = {"error": "time_invalid", "event": 2, "field": "occurred_at"}
+        assert (answer.status, said.items() <= answer.told.items()) == (400, True)
+        assert answer.told["message"] == "event 2: occurred_at is not a time"
+        alone = await door.post({**good, "occurred_at": "soon"}, path="/forms")
+        assert alone.told["message"] == "occurred_at is not a time"
+        assert await door.inbox.newest("forms") == 0
 
 
 async def test_what_cannot_be_understood_is_400_with_its_reason_and_kept_to_be_looked_at(tmp_path: Path) -> None:

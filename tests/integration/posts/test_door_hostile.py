@@ -57,6 +57,7 @@ async def said(at: OpenDoor, data: bytes) -> bytes:
         (HEAD + b"Authorization: Bearer another\r\n" + EMPTY, 404),
         (b"POST " + HOOK.encode() + b" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer s\xff\xfe\r\n" + EMPTY, 404),
         (b"POST /%ff%ff/../.. HTTP/1.1\r\nHost: x\r\n" + EMPTY, 404),
+        (HEAD + b"Content-Encoding: identity\r\nContent-Encoding: gzip\r\n" + EMPTY, 415),
         (b"POST http://[ HTTP/1.1\r\nHost: x\r\n" + EMPTY, 400),
         (b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 404),
         (b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", 404),
@@ -76,6 +77,22 @@ async def test_what_is_broken_or_ambiguous_gets_a_clear_4xx_and_is_repeated_nowh
     logged = caplog.text + "".join(capsys.readouterr())
     assert "Bearer" not in logged
     assert "SECRET" not in logged
+
+
+async def test_who_hangs_up_in_the_middle_of_a_body_is_no_fault_of_ours(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = door_source("shop", kind="learnworlds", path="/shop", tokens=(), secrets=("s",))
+    async with open_door(tmp_path, door_source(), shop) as at:
+        for head in (HEAD, b"POST /shop HTTP/1.1\r\nHost: x\r\n", b"POST /nowhere HTTP/1.1\r\nHost: x\r\n"):
+            async with knocking(at) as (reader, writer):
+                writer.write(head + b"Content-Length: 100\r\n\r\n{")
+                writer.write_eof()
+                await asyncio.wait_for(reader.read(), 20)
+        assert (await at.post(a_post())).status == 200
+        counts = {("trigger", "broken_body"): 1, ("shop", "credential"): 1, ("", "path"): 1, ("trigger", "kept"): 1}
+        assert at.door.counts == counts
+    assert "request_failed" not in "".join(capsys.readouterr())
 
 
 async def test_a_compressed_bomb_is_turned_away_before_it_is_unpacked(tmp_path: Path) -> None:

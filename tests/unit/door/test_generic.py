@@ -93,6 +93,16 @@ def test_one_moment_is_one_fact_however_it_is_written(at: object) -> None:
     assert (found.occurred_at, found.natural_key) == (1_789_995_600, plain.natural_key)
 
 
+@pytest.mark.parametrize("odd", ["a\nb", "\x1b[31mred", "a\0b", "\u202etxt", "a\x9bb", "a\u2028b"])
+def test_what_names_something_has_no_control_characters(odd: str) -> None:
+    for body in (event(user={"id": odd}), event(context={"lesson": odd}), event(trace={"lms_eventname": odd})):
+        with pytest.raises(RefusedPostError) as caught:
+            seen(body)
+        assert (caught.value.reason, caught.value.hint) == ("field_invalid", "send a text without control characters")
+    (found,) = seen(event(user={"id": "né 👩\u200d💻"}))
+    assert found.people == {"subject": "né 👩\u200d💻"}
+
+
 def test_an_id_of_so_many_digits_that_some_are_lost_is_refused_and_names_nobody() -> None:
     for digits in ("123456789012345678901", "1e22", "-9007199254740993.5"):
         body = json.dumps(event(user={"id": "ID"})).replace('"ID"', digits).encode()

@@ -9,23 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
 from agent.collectors.numbers import whole
 from agent.collectors.systems.base import (
-    EVENTS_MAX,
     Act,
     Arrival,
-    RefusedPostError,
     from_iso,
     identified,
     invalid,
     json_of,
     missing,
     observed,
+    of_each,
     text_in,
 )
 from agent.collectors.systems.fields import exact, id_in, known, moment, needed, part, per_cent
@@ -74,24 +73,20 @@ class Xapi:
     def observations(self, arrival: Arrival, kinds: KindTable) -> Sequence[Observation]:
         """A post's statements in their order, without those whose verb is no act of learning."""
         del kinds  # verb and activity say which it is
-        acts = (_act(data, arrival) for data in _statements(arrival.body))
+        found = _statements(arrival.body)
+        acts = of_each(found, lambda data: _act(data, arrival), called="statement", like='{"actor": …}')
         return tuple(observed(act, arrival) for act in acts if act is not None)
 
 
-def _statements(body: bytes) -> Iterator[Mapping[str, Any]]:
+def _statements(body: bytes) -> Any:
+    """One statement, or the list of them."""
     found = json_of(body)
-    if isinstance(found, dict) and isinstance(found.get("statements"), list):
-        found = found["statements"]
-    listed = found if isinstance(found, list) else [found]
-    if len(listed) > EVENTS_MAX:
-        raise RefusedPostError("too_many_events", f"more than {EVENTS_MAX} statements in one post", hint="send several")
-    for number, data in enumerate(listed, start=1):
-        if not isinstance(data, dict):
-            raise RefusedPostError("not_an_object", f"statement {number} is not an object", hint='send {"actor": …}')
-        yield part(data, "statement") or data
+    listed = found.get("statements") if isinstance(found, dict) else None
+    return listed if isinstance(listed, list) else found
 
 
-def _act(data: Mapping[str, Any], arrival: Arrival) -> Act | None:
+def _act(told: Mapping[str, Any], arrival: Arrival) -> Act | None:
+    data = part(told, "statement") or told
     verb = needed(part(data, "verb"), "id", "verb.id")
     if _VOIDED.fullmatch(verb):
         return _voiding(data, verb, arrival)

@@ -28,6 +28,7 @@ _BY_RESULT: Mapping[str, str] = {
 _BY_STATUS: Mapping[int, str] = {
     400: "the sender's template says something else than its system should: see docs/integrations/",
     404: "a wrong path, token or address: restart the agent, which is older than this command and cannot say which",
+    405: "it is not posted: a redirect on the way (http to https, say) turns a post into a GET; give the last address",
     408: "bodies come too slowly: see the network between the sender and here",
     413: "bodies are larger than body_bytes_max",
     415: "send bodies uncompressed",
