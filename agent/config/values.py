@@ -116,10 +116,17 @@ def _listen(value: Any) -> str:
 def _network(value: Any) -> str:
     wanted = 'write an address or a network, such as "10.0.0.0/8"'
     try:
-        return str(ipaddress.ip_network(_text(value, wanted)))
+        return str(_undressed(ipaddress.ip_network(_text(value, wanted))))
     except ValueError as error:
         why = "" if "does not appear" in str(error) else f": {error}"
         raise MisfitError(f"{kind_of_value(value)} is not a network{why}", wanted) from None
+
+
+def _undressed(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> object:
+    """A network of IPv4 that is dressed as IPv6 as what it is: addresses are compared so."""
+    first = getattr(network.network_address, "ipv4_mapped", None)
+    dressed = network.max_prefixlen - ipaddress.IPV4LENGTH
+    return network if first is None else ipaddress.ip_network((first, network.prefixlen - dressed))
 
 
 def _split(value: str, hint: str) -> SplitResult:

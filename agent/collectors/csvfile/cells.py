@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from agent.collectors.systems.base import is_plain
 from agent.collectors.systems.generic import ID_MAX, KIND
 
 NEWCOMER = "user:"
@@ -60,6 +61,8 @@ def identifier(cell: str) -> Problem | None:
         return Problem("a spreadsheet has rounded this id", "format the column as text and export it again")
     if _WITH_POINT.fullmatch(cell):
         return Problem("a spreadsheet has made a number of this id", "format the column as text and export it again")
+    if not is_plain(cell):
+        return Problem("the id holds a line end, a tab or another sign that is not shown", "type it again without")
     return _too_long(cell, ID_MAX)
 
 

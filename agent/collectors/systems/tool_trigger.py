@@ -31,7 +31,7 @@ from agent.collectors.systems.base import (
 from agent.config.kinds import KindTable
 from agent.model import EventMark, Fact, Observation, PersonMark
 
-_PLACEHOLDER = re.compile(r"\{[A-Za-z0-9_]+\}")
+_PLACEHOLDER = re.compile(r"\{[A-Za-z0-9_-]+\}")
 _EVENT = re.compile(r"\\[a-z0-9_]+\\event\\[a-z0-9_]+")
 _VIEWED = re.compile(r"\\mod_([a-z0-9_]+)\\event\\course_module_viewed")
 _EVENT_MAX = 255

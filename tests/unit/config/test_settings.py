@@ -263,6 +263,13 @@ def test_a_network_with_host_bits_is_refused(tmp_path: Path) -> None:
     assert fault.startswith('7:28: the text "10.0.0.1/8" is not a network')
 
 
+def test_a_network_of_ipv4_that_is_dressed_as_ipv6_is_what_it_is(tmp_path: Path) -> None:
+    line = 'allow_ips = ["::ffff:10.0.0.0/104", "::ffff:192.0.2.1", "2001:db8::/32", "::/0"]\n'
+    (source,) = read(tmp_path, f"{AGENT}{POST}{line}").post_sources
+
+    assert source.allow_ips == ("10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32", "::/0")
+
+
 def test_two_sources_of_one_name_or_one_path_are_refused(tmp_path: Path) -> None:
     faults = told(tmp_path, AGENT + POST + POST)
 

@@ -16,6 +16,8 @@ from tests.builders import NOW
 @pytest.mark.parametrize(
     ("check", "cell", "told"),
     [
+        (cells.user, "a\nb", "not shown"),
+        (cells.identifier, "a\x1b[31mb", "not shown"),
         (who.name, "", "empty"),
         (who.name, "ANN SMITH", "all capitals"),
         (who.name, "ÉLODIE", "all capitals"),

@@ -45,7 +45,7 @@ def test_a_template_is_decoded_and_becomes_the_fact_that_the_log_row_is() -> Non
 
 def test_a_placeholder_that_was_not_replaced_is_absent() -> None:
     found = seen(
-        a_post(relateduserid="{relateduserid}", realuserid="{realuserid}", origin="{origin}", contextlevel="{x}")
+        a_post(relateduserid="{relateduserid}", realuserid="{real-user}", origin="{origin}", contextlevel="{x}")
     )
     assert found.people == {"actor": "35"}
     assert (found.marks, found.lesson) == (frozenset(), "7")
