@@ -136,3 +136,28 @@ async def test_the_server_is_known_by_its_uuid_and_groups_by_the_strict_rule(sit
         assert "ONLY_FULL_GROUP_BY" in str(await told(database, "SELECT @@sql_mode"))
         assert await told(database, "SHOW SESSION STATUS LIKE 'Ssl_cipher'"), "encrypted, though no ssl_ca asks for it"
         assert "maria" not in (await database.version()).lower()
+
+
+async def test_a_role_is_judged_by_what_it_may_do_and_a_right_taken_back_in_part_is_no_right(
+    site: MariaSite, mysql: servers.MySQL
+) -> None:
+    reader, name = f"'{servers.READER}'@'127.0.0.1'", site.database.name
+    mysql.execute("CREATE ROLE reports, reading")
+    try:
+        mysql.execute(f"GRANT SELECT ON `{name}`.mdl_role TO reports, reading")
+        mysql.execute(f"GRANT reports, reading TO {reader}")
+        mysql.execute(f"SET DEFAULT ROLE reports TO {reader}")
+        async with connected(site.options()) as database:
+            assert await database.rights_to_write() == ()
+            mysql.execute(f"GRANT DELETE ON `{name}`.mdl_role TO reading")
+            (right,) = await database.rights_to_write()
+            assert right.startswith("GRANT SELECT, DELETE ON ")
+            mysql.execute(f"REVOKE DELETE ON `{name}`.mdl_role FROM reading")
+            mysql.execute("SET GLOBAL partial_revokes = ON")
+            mysql.execute(f"GRANT SELECT ON *.* TO {reader}")
+            mysql.execute(f"REVOKE SELECT ON mysql.* FROM {reader}")
+            assert await database.rights_to_write() == ()
+    finally:
+        mysql.execute("DROP ROLE reports, reading")
+        mysql.execute(f"REVOKE SELECT ON *.* FROM {reader}")
+        mysql.execute("SET GLOBAL partial_revokes = OFF")

@@ -39,6 +39,8 @@ _IDENTIFIED = re.compile(r" IDENTIFIED (BY|VIA|WITH) .*?(?= REQUIRE | WITH GRANT
 _PASSES_ON = re.compile(" WITH (GRANT|ADMIN) OPTION")
 _ROLE = re.compile("GRANT `|SET DEFAULT ROLE ")
 """Says that there is a role; what it may do stands in lines of its own."""
+_TAKEN = re.compile("REVOKE ")
+"""MySQL tells so what a right on everything does not give (`partial_revokes`)."""
 _ROLES = re.compile("GRANT (`[^`]*`(?:@`[^`]*`(?:,`[^`]*`@`[^`]*`)*)?) TO ")
 """Those of a line: MariaDB writes one, MySQL several, each with its host."""
 _BEGIN = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
@@ -89,7 +91,7 @@ class MysqlDatabase(ThreadedDatabase):
             grants = await self._grants(f"FOR CURRENT_USER() USING {','.join(roles)}")
         elif roles:
             grants += await self._grants_of_roles(roles)
-        reading = (bool(_READ_ONLY.match(grant) or _ROLE.match(grant)) for grant in grants)
+        reading = (bool(_READ_ONLY.match(grant) or _ROLE.match(grant) or _TAKEN.match(grant)) for grant in grants)
         return tuple(
             grant for grant, reads in zip(grants, reading, strict=True) if not reads or _PASSES_ON.search(grant)
         )
