@@ -35,6 +35,7 @@ EventName = Literal[
     "learner_readmitted",
     "library",
     "link_keys_differ",
+    "log_rows_lost",
     "look_ups_go_on",
     "look_ups_wait",
     "lots_expired",

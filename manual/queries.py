@@ -80,8 +80,9 @@ GROUPS = (
     ),
     _Group(
         "Is it still the same log?",
-        "On each connection and once a minute; a few primary keys.",
-        ("identity.py", "dialects/mysql.py", "dialects/postgres.py", "dialects/sqlite.py"),
+        "On each connection and once a minute, and where ids are missing right behind the newest row that was read; a few"
+        " primary keys.",
+        ("identity.py", "reading/deleted.py", "dialects/mysql.py", "dialects/postgres.py", "dialects/sqlite.py"),
     ),
     _Group(
         "Do the tables have what the log speaks of?",

@@ -19,6 +19,7 @@ from agent.errors import RewardsError, TransientError
 from agent.ledger import delivery, reading, sources, versions
 from agent.ledger.backup import taking
 from agent.ledger.feeds import aside
+from agent.ledger.feeds.lost import lost
 from agent.ledger.past import promised
 
 if TYPE_CHECKING:
@@ -202,6 +203,7 @@ def _source(connection: sqlite3.Connection, name: str) -> dict[str, Any]:
     still_open = [gap for gap in state.gaps if gap.state == "open"]
     given_up = [gap for gap in state.gaps if gap.state == "given_up"]
     awaited, over, _ = sources.awaited(state.gaps)
+    gone = lost(state.counts)
     return {
         "source": name,
         "position": state.position,
@@ -211,6 +213,8 @@ def _source(connection: sqlite3.Connection, name: str) -> dict[str, Any]:
         "missing_ids": awaited,
         "passed_over_ids": over,
         "given_up_ids": sum(gap.missing for gap in given_up),
+        "lost_ids": gone.ids if gone else 0,
+        "lost_until": utc(gone.until) if gone else None,
         "counts": dict(state.counts),
         "updated_at": utc(sources.updated_at(connection, name)),
         "fault": state.fault,

@@ -327,6 +327,29 @@ def test_a_feed_gone_quiet_is_told_with_how_much_is_missed(tmp_path: Path) -> No
     assert source["quiet_since"] == utc((this - 5) * 3600)
 
 
+def test_rows_that_were_removed_before_they_were_read_are_told_for_a_month(tmp_path: Path) -> None:
+    at, site, settings = settings_of(tmp_path)
+    now = int(time.time())
+    log(site, *range(2, 6), timecreated=now - 20 * 86_400)
+    at.catch_up()
+    back_up(settings)
+    log(site, *range(6, 26), timecreated=now - 10 * 86_400)
+    site.execute("DELETE FROM mdl_logstore_standard_log")
+    log(site, 26, timecreated=now)
+    at.catch_up()
+    (lost,) = amiss(list(ledger_findings(settings)))
+    assert lost.startswith(
+        f"20 ids of its log were removed before they were read, the last of them of {utc(now - 20 * 86_400)}"
+    )
+    (source,) = at.json("status")["sources"]
+    assert (source["lost_ids"], source["lost_until"]) == (20, utc(now))
+    with closing(sqlite3.connect(at.directory / "data" / "ledger.db")) as ledger, ledger:
+        counts = json.loads(ledger.execute("SELECT counts FROM source_state").fetchone()[0])
+        counts["lost_noticed_at"] -= 31 * 86_400
+        ledger.execute("UPDATE source_state SET counts = ?", (json.dumps(counts).encode(),))
+    assert amiss(list(ledger_findings(settings))) == []
+
+
 def test_decisions_that_wait_too_long_for_a_person_are_told(tmp_path: Path) -> None:
     at, site, settings = settings_of(tmp_path, 'trust = "client_reported"')
     completed = {"eventname": COMPLETED, "contextlevel": 70, "other": '{"completionstate":1}'}

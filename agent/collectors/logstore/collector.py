@@ -21,6 +21,7 @@ from agent.collectors.logstore.names import Several, agreed, meanings, require_o
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.collectors.logstore.reading.ahead import Ahead, Place
 from agent.collectors.logstore.reading.behind import Behind
+from agent.collectors.logstore.reading.deleted import deleted, tell
 from agent.collectors.logstore.reading.filling import Again, Change, fill, read_again
 from agent.collectors.logstore.reading.gaps import GapKeeper, opened
 from agent.collectors.logstore.reading.marked import prompts, submissions, woven
@@ -194,7 +195,7 @@ class LogstoreCollector:
         if quiet and await self._newest() <= state.position:
             return self._page(state, demand, caught_up=True)
         async with self._snapshots():
-            state = await self._watch.verified(state, running)
+            state = await self._watch.verified(state, running, now)
             if self._again is not None:
                 return await self._read_again(state, demand, self._again, now)
             if changed:
@@ -211,12 +212,17 @@ class LogstoreCollector:
         stretch = await self._ahead.stretch(place, now)
         step = self._watch.step if stretch.missing else 1
         before = state.position
+        last = state.anchors[-1] if state.anchors else None
+        gone = await deleted(self._reader, last, stretch, position=before, step=step, now=now)
+        if gone is not None:
+            tell(self.name, gone)
         state = replace(
             state,
             position=stretch.upto,
             high_water=stretch.high_water,
-            anchors=anchored(state.anchors, stretch.last, self._limits),
+            anchors=anchored(() if gone and stretch.last else state.anchors, stretch.last, self._limits),
             gaps=opened(state, stretch, step, self._limits) if stretch.missing else state.gaps,
+            counts=state.counts if gone is None else gone.counted(state.counts),
         )
         self._newest_id = stretch.newest
         self._idle = stretch.upto >= (stretch.newest if end is None else end)

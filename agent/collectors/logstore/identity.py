@@ -14,11 +14,18 @@ from agent.model import Anchor, SourceState
 
 _ANCHORS = "SELECT id, eventname, userid, timecreated FROM {log} WHERE id IN ([ids])"
 _BOUNDS = "SELECT (SELECT MIN(id) FROM {log}), (SELECT MAX(id) FROM {log})"
-_OLDEST = "SELECT MIN(timecreated) FROM {log}"
+_OLDEST = "SELECT timecreated FROM {log} WHERE origin IS NOT NULL ORDER BY timecreated LIMIT 1"
+"""What a restored course brought has the times of long ago, and says nothing of what the log keeps."""
+
+KEPT_MIN_S = 86_400
+"""Moodle's own cleanup keeps a log for two days at least: what is younger was removed by somebody else."""
 
 
 async def verified(reader: Reader, anchors: Sequence[Anchor], name: str) -> tuple[Anchor, ...]:
-    """The anchors that still hold; those that retention removed are dropped. Call it inside a snapshot.
+    """The anchors that still hold, as they are now; those that retention removed are dropped.
+
+    Call it inside a snapshot. Where two accounts were merged in the LMS, what the one did is the other's: the row is
+    the same.
 
     Raises:
         BehindError: the log's newest id is below an anchor.
@@ -31,30 +38,37 @@ async def verified(reader: Reader, anchors: Sequence[Anchor], name: str) -> tupl
         [schema.query(_ANCHORS, ids=[anchor.position for anchor in anchors]), schema.query(_BOUNDS)]
     )
     there = {row[0]: Anchor(position=row[0], lms_event=row[1], user=row[2], occurred_at=row[3]) for row in found}
+    same = any(there.get(anchor.position) == anchor for anchor in anchors)
     for anchor in anchors:
         seen = there.get(anchor.position)
-        if seen is not None and seen != anchor:
+        if seen is not None and seen != anchor and not (same and seen == replace(anchor, user=seen.user)):
             raise _fault(name, f"row {anchor.position} was {_told(anchor)}, and is {_told(seen)}")
     top = max(anchors, key=lambda one: one.position)
     if newest is None or newest < top.position:
-        end = "is empty" if newest is None else f"ends at row {newest}"
-        raise BehindError(name, f"row {top.position} was {_told(top)}, and the log {end}")
+        raise BehindError(name, top, newest)
     highest = max(there, default=0)
     gone = [anchor for anchor in anchors if anchor.position not in there and anchor.position > highest]
     if gone:
-        ((oldest,),) = await reader.ask(schema.query(_OLDEST))
+        oldest = await reader.ask(schema.query(_OLDEST))
         for anchor in gone:
-            if oldest <= anchor.occurred_at or first <= anchor.position:
+            if first <= anchor.position or any(at <= anchor.occurred_at for (at,) in oldest):
                 what = f"row {anchor.position} was {_told(anchor)}, and is gone, though row {first} is still there"
                 raise _fault(name, what)
     return tuple(there[anchor.position] for anchor in anchors if anchor.position in there)
 
 
 class BehindError(IntegrityError):
-    """The log ends before a row that was read from it: rewound, or another server that lags."""
+    """The log ends (at ``newest``, None: is empty) before row ``top``, which was read: rewound, or one that lags."""
 
-    def __init__(self, name: str, what: str) -> None:
+    def __init__(self, name: str, top: Anchor, newest: int | None) -> None:
+        end = "is empty" if newest is None else f"ends at row {newest}"
+        what = f"row {top.position} was {_told(top)}, and the log {end}"
         super().__init__(f"source {name}: the log is no longer the log it was: {what}", hint=_hint(name))
+        self._top, self._newest = top, newest
+
+    def is_retention(self, now: int) -> bool:
+        """Whether the log may be empty because nobody came for as long as it is kept: nothing was written over."""
+        return self._newest is None and now - self._top.occurred_at >= KEPT_MIN_S
 
 
 def _fault(name: str, what: str) -> IntegrityError:
@@ -112,8 +126,10 @@ class Watch:
         """By how much ids grow on the server that answers."""
         return self._step
 
-    async def verified(self, state: SourceState, running: float) -> SourceState:
+    async def verified(self, state: SourceState, running: float, now: int) -> SourceState:
         """The state with the anchors that still hold, if it is time; see `verified`. Call it inside a snapshot.
+
+        The newest is kept, also where retention removed it, until there is one after it.
 
         Raises:
             IntegrityError: it is not the log it was.
@@ -124,10 +140,12 @@ class Watch:
         database = self._reader.database
         server = await database.server()
         try:
-            anchors = await verified(self._reader, state.anchors, self._name)
+            anchors = await verified(self._reader, state.anchors, self._name) or state.anchors[-1:]
         except BehindError as error:
-            self._wait_for(server, running, error)
-            raise
+            if not error.is_retention(now):
+                self._wait_for(server, running, error)
+                raise
+            anchors = state.anchors
         self._step = await database.step()
         if self._server and server != self._server:
             self._log.warning(

@@ -17,6 +17,7 @@ from agent.errors import RewardsError
 from agent.ledger import file, sources
 from agent.ledger.backup.taking import newest
 from agent.ledger.feeds import aside
+from agent.ledger.feeds.lost import lost
 
 FREE_BYTES_MIN = 200_000_000
 """Below this much room on the disk the agent is not ready."""
@@ -151,6 +152,7 @@ def _of_sources(connection: sqlite3.Connection) -> Iterable[Metric]:
             ("newest_event_timestamp_seconds", "When the newest event happened that was read."),
             ("updated_timestamp_seconds", "When a page of it was last recorded."),
             ("missing_ids", "Ids that are waited for."),
+            ("lost_ids", "Ids that the LMS removed from its log before they were read, since payment began."),
             ("fault", "1 where it stands still until somebody accepts its log."),
             ("set_aside", "Events and posts that could not be taken, until they are put back in line."),
         )
@@ -161,11 +163,13 @@ def _of_sources(connection: sqlite3.Connection) -> Iterable[Metric]:
         if state is None:
             continue
         missing, _, _ = sources.awaited(state.gaps)
+        gone = lost(state.counts)
         values = (
             state.position,
             state.high_water,
             sources.updated_at(connection, source) or 0,
             missing,
+            gone.ids if gone else 0,
             int(bool(state.fault)),
             apart.get(source, 0),
         )

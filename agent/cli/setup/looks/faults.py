@@ -141,6 +141,9 @@ log-in-the-future
 retention-short
   Moodle deletes its log after less than an outage may last
   → keep logs longer
+log-rows-lost
+  rows of the log were removed before they were read; told for 30 days
+  → `rewards-agent review list`; keep logs longer
 retries-short
   what is posted is given up on after less than an outage may last, and no log tells it
   → let tool_trigger try longer

@@ -22,6 +22,7 @@ HELD_DAYS_MAX = 7
 HELD_MAX = 100
 GAPS_MANY = 1_000
 """A rolled-back request leaves one or two; so many at once are something else."""
+LOST_TOLD_S = 30 * 86_400
 OUTBOX_S = 3_600
 PAGES_S = 5.0
 """How long the pages of the file are looked through; what is left is for `ledger verify`."""
@@ -130,6 +131,7 @@ def _agreed(connection: sqlite3.Connection, settings: Settings) -> Iterator[Find
 
 def _source(connection: sqlite3.Connection, name: str) -> Iterator[Finding]:
     from agent.ledger import sources
+    from agent.ledger.feeds.lost import lost
 
     about = f"source {name}"
     state, read_at = sources.load(connection, name), sources.updated_at(connection, name)
@@ -167,6 +169,17 @@ def _source(connection: sqlite3.Connection, name: str) -> Iterator[Finding]:
             found=f"{missing} ids are missing and waited for",
             do="do several servers share the table (auto_increment_increment, a sequence's CACHE)? look how it goes on:"
             " rewards-agent status",
+        )
+    gone = lost(state.counts)
+    if gone is not None and time.time() - gone.noticed_at < LOST_TOLD_S:
+        yield Finding(
+            about=about,
+            level="warn",
+            code="log-rows-lost",
+            found=f"{counted(gone.ids, 'id')} of its log were removed before they were read, the last of them"
+            f" of {utc(gone.since)} to {utc(gone.until)}; noticed {duration(time.time() - gone.noticed_at)} ago",
+            do="what the state tables still know of it is found and held: rewards-agent review list; let Moodle keep"
+            " its log for longer than the agent may stand still (Plugins → Logging → Standard log → Keep logs for)",
         )
     given_up = sum(gap.missing for gap in state.gaps if gap.state == "given_up")
     if given_up:
