@@ -80,8 +80,8 @@ GROUPS = (
     ),
     _Group(
         "Is it still the same log?",
-        "On each connection and once a minute, and where ids are missing right behind the newest row that was read; a few"
-        " primary keys.",
+        "On each connection and once a minute, and where ids are missing right behind the newest row that was read; a"
+        " few primary keys.",
         ("identity.py", "reading/deleted.py", "dialects/mysql.py", "dialects/postgres.py", "dialects/sqlite.py"),
     ),
     _Group(
