@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from agent.cli.frame import utc
@@ -131,7 +131,6 @@ def _agreed(connection: sqlite3.Connection, settings: Settings) -> Iterator[Find
 
 def _source(connection: sqlite3.Connection, name: str) -> Iterator[Finding]:
     from agent.ledger import sources
-    from agent.ledger.feeds.lost import lost
 
     about = f"source {name}"
     state, read_at = sources.load(connection, name), sources.updated_at(connection, name)
@@ -170,7 +169,18 @@ def _source(connection: sqlite3.Connection, name: str) -> Iterator[Finding]:
             do="do several servers share the table (auto_increment_increment, a sequence's CACHE)? look how it goes on:"
             " rewards-agent status",
         )
-    gone = lost(state.counts)
+    yield from _lost(about, state.counts)
+    given_up = sum(gap.missing for gap in state.gaps if gap.state == "given_up")
+    if given_up:
+        found = f"{counted(given_up, 'id')} never appeared, given up and looked for once a day"
+        yield Finding(about=about, level="ok", found=found)
+
+
+def _lost(about: str, counts: Mapping[str, int]) -> Iterator[Finding]:
+    """What was removed before it was read, for as long as somebody may still look after it."""
+    from agent.ledger.feeds.lost import lost
+
+    gone = lost(counts)
     if gone is not None and time.time() - gone.noticed_at < LOST_TOLD_S:
         yield Finding(
             about=about,
@@ -181,10 +191,6 @@ def _source(connection: sqlite3.Connection, name: str) -> Iterator[Finding]:
             do="what the state tables still know of it is found and held: rewards-agent review list; let Moodle keep"
             " its log for longer than the agent may stand still (Plugins → Logging → Standard log → Keep logs for)",
         )
-    given_up = sum(gap.missing for gap in state.gaps if gap.state == "given_up")
-    if given_up:
-        found = f"{counted(given_up, 'id')} never appeared, given up and looked for once a day"
-        yield Finding(about=about, level="ok", found=found)
 
 
 def _quiet(connection: sqlite3.Connection, settings: Settings) -> Iterator[Finding]:
