@@ -126,15 +126,15 @@ class Trial:
         happened = [event for event in self._brought(page) if event.seen.occurred_at < self._until]
         verdicts = [verdict for event in happened for verdict in evaluate.judge(event, self.rulebook)]
         told = self._memory.completed(verdicts, self.rulebook)
-        again = [event.event_id for event in told.events if event.event_id in self._made]
+        before = self._made - {event.event_id for event in happened}
+        told = told.without([event.event_id for event in told.events if event.event_id in before])
         self._made.update(event.event_id for event in told.events)
-        verdicts = told.without(again).verdicts
+        verdicts = _once(told.verdicts)
         times = {verdict.event.event_id: verdict.event.seen.occurred_at for verdict in verdicts}
         self.events += sum(at >= self._since for at in times.values())
         decisions = self._memory.book(verdicts)
         if self._timed is not None:
-            completed = [event for event in told.events if event.event_id not in again]
-            self._timed.take([*happened, *completed], decisions, verdicts)
+            self._timed.take({event.event_id: event for event in told.with_acts(happened)}.values(), decisions, verdicts)
         self._count(times, decisions)
 
     def _carry_out(self, now: int) -> None:
@@ -181,6 +181,12 @@ class Trial:
                 for posting in decision.postings:
                     gained = found.gains.setdefault(posting.currency, {})
                     gained[decision.learner] = gained.get(decision.learner, 0) + posting.amount
+
+
+def _once(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Those of each event where it first stands: a completion may be recorded and brought about anew."""
+    first: dict[bytes, Event] = {}
+    return [verdict for verdict in verdicts if first.setdefault(verdict.event.event_id, verdict.event) is verdict.event]
 
 
 def _add(tallies: Tallies, decision: Decision) -> None:

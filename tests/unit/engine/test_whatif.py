@@ -170,3 +170,24 @@ def test_ranges_are_round_few_and_hold_every_amount(most: int) -> None:
 
 def test_nobody_who_gains_is_no_range() -> None:
     assert spread([[], [0]]) == ()
+
+
+TOLD = rulebook(
+    '[[challenge]]\nid = "start"\nrepeat = true\naward = 5\n[[challenge.step]]\non = "lesson.completed"\ncount = 2\n'
+    '[[challenge]]\nid = "twice"\naward = 100\n[[challenge.step]]\non = "challenge.completed"\n'
+    'conditions = { challenge = "start" }\ncount = 2\n'
+    + rule("challenge.completed", 'limit = "3/day"', name="told", award="7")
+)
+
+
+@given(st.lists(st.sampled_from(["ann", "ben"]), max_size=12), st.integers(1, 12))
+def test_challenges_that_the_ledger_recorded_as_completed_come_to_what_they_came_to(who: list[str], size: int) -> None:
+    acts = [event(when=at("2026-09-07T09:00:00") + n, who=one, lesson=str(n)) for n, one in enumerate(who)]
+    live = Memory().completed(verdicts(TOLD, acts), TOLD)
+    first, again = Trial(TOLD), Trial(TOLD)
+    first.take(acts)
+    recorded = live.with_acts(acts)
+    for begin in range(0, len(recorded), size):
+        again.take(recorded[begin : begin + size])
+    assert again.findings == first.findings
+    assert (again.events, first.events) == (len(recorded), len(recorded))
