@@ -38,7 +38,11 @@ class Consents:
 
     async def read(self, connection: aiosqlite.Connection) -> None:
         """As it stands."""
-        self._known = await agreed.load(connection)
+        self.know(await agreed.load(connection))
+
+    def know(self, known: Agreed) -> None:
+        """Go by this from now on."""
+        self._known = known
 
     def stands(self, account: Account, at: int) -> bool:
         """Whether an account has agreed, by somebody's word at that time or by what the LMS told last."""
@@ -52,7 +56,11 @@ class Consents:
         if news.yes or news.no:
             await agreed.told(connection, news.yes, news.no)
             self._known = self._known.and_told(news.yes, news.no)
-        return [_remarked(event, self._mark) for event in events]
+        return [self.marked_now(event) for event in events]
+
+    def marked_now(self, event: Event) -> Event:
+        """An act by what is known by now and what its LMS says with it; nothing is kept."""
+        return _remarked(event, self._mark)
 
     def marked_again(self, event: Event) -> Event:
         """An act of before that is judged anew, by what is kept of that time: what the LMS says now proves nothing."""

@@ -204,3 +204,21 @@ def test_the_log_of_a_real_moodle_by_its_read_only_account_comes_to_what_the_age
             paid[row["rule_id"], row["currency"]] += int(row["amount"])
         assert {(row["rule"], row["currency"]): int(row["amount"]) for row in told["rules"]} == paid
         assert len(paid) > 5
+
+
+@pytest.mark.parametrize("origin", ["ledger", "log"])
+def test_accounts_that_are_one_person_by_now_are_one_in_a_simulation(at: Campus, origin: str) -> None:
+    once = HEAD + '[[rule]]\nid = "first"\non = "lesson.completed"\naward = 7\nonce_per = "ever"\n'
+    words = ("rules", "simulate", "--rules", new_rules(at, once), "--from", origin)
+    assert at.json(*words)["totals"][0]["amount"] == "14"
+    at.command("learner", "merge", "moodle:36", "moodle:35", "--by", "B. Desk", "--reason", "two accounts")
+    assert [(one["learner"], one["amount"]) for one in at.json(*words)["gainers"]] == [("moodle:35", "7")]
+
+
+def test_a_simulation_over_the_log_pays_nobody_who_was_erased_or_was_to_be_asked_and_has_not_agreed(at: Campus) -> None:
+    at.command("learner", "erase", "moodle:36", "--yes", "--by", "B. Desk")
+    words = ("rules", "simulate", "--from", "log")
+    assert [(one["learner"], one["amount"]) for one in at.json(*words)["gainers"]] == [("moodle:35", "30")]
+    at.config.write_text(at.config.read_text() + '[privacy]\nparticipation = "opt-in"\n')
+    told = at.json(*words)
+    assert (told["gainers"], {one["reason"] for one in told["refused"]}) == ([], {"never earns: not agreed"})

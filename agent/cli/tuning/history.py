@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.cli.tuning.bar import Advance
@@ -15,20 +16,51 @@ if TYPE_CHECKING:
     from agent.config.settings import Settings
     from agent.engine.rulebook import Rulebook
     from agent.engine.whatif.trial import Trial
+    from agent.model import Event
 
 
 def of_ledger(connection: sqlite3.Connection, trials: Sequence[Trial], until: int, advance: Advance) -> None:
     """Every recorded event up to ``until``, in the order it was decided in."""
+    from agent.ledger.merging import aliases
     from agent.ledger.past import events
 
+    merged = aliases.of_ledger(connection)
     last = events.last_event(connection)
     for page in events.recorded(connection, until=until):
+        acts = [replace(event, seen=merged.of(event.seen)) if merged else event for _, event in page]
         for trial in trials:
-            trial.take([event for _, event in page])
+            trial.take(acts)
         advance(page[-1][0], last, f"{page[-1][0]:,} of {last:,} events")
 
 
-async def of_logs(settings: Settings, trials: Sequence[Trial], kinds: KindTable, since: int, advance: Advance) -> None:
+class Whose:
+    """Whose the acts of a log are, by what a ledger knows of people: without one, of whom the log names."""
+
+    def __init__(self, settings: Settings, connection: sqlite3.Connection | None) -> None:
+        from agent.ledger.merging import aliases
+        from agent.ledger.record import agreed, erased
+        from agent.wiring.logs import consents_of
+
+        self._consents = consents_of(settings)
+        if connection is None:
+            self._merged, self._erased = aliases.Aliases(), erased.Erased()
+            return
+        self._merged, self._erased = aliases.of_ledger(connection), erased.of_ledger(connection)
+        if self._consents is not None:
+            self._consents.know(agreed.of_ledger(connection))
+
+    def ours(self, events: Sequence[Event]) -> list[Event]:
+        """The acts of those who take part, each of whom it is now; who had not agreed is marked where that is asked."""
+        from agent.arriving.spared import left_by_its_person, spared
+
+        left = [replace(event, seen=self._merged.of(event.seen)) for event in spared(events, self._erased)]
+        left = [event for event in left if not left_by_its_person(event, self._erased)]
+        return left if self._consents is None else [self._consents.marked_now(event) for event in left]
+
+
+async def of_logs(
+    settings: Settings, trials: Sequence[Trial], kinds: KindTable, since: int, whose: Whose, advance: Advance
+) -> None:
     """What the log tables show from ``since`` on, each log to the newest row it has at the start.
 
     Raises:
@@ -53,8 +85,9 @@ async def of_logs(settings: Settings, trials: Sequence[Trial], kinds: KindTable,
                     if event.event_id not in known:
                         known.add(event.event_id)
                         events.append(event)
+                acts = whose.ours(events)
                 for trial in trials:
-                    trial.take(events)
+                    trial.take(acts)
                 told = f"{source.name}: {page.state.position:,} of {page.newest:,} ids"
                 advance(page.state.position, page.newest, told)
         finally:

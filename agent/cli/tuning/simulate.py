@@ -167,7 +167,8 @@ def _fold(
             history.of_ledger(ledger, trials, end, advance)
         else:
             kinds = history.kinds_of([file for file, _ in sets])
-            run_async(history.of_logs(settings, trials, kinds, begin, advance))
+            whose = history.Whose(settings, ledger)
+            run_async(history.of_logs(settings, trials, kinds, begin, whose, advance))
 
 
 def _heading(

@@ -162,6 +162,17 @@ def known(seen: Observation, rulebook: Rulebook) -> bool:
     return seen.lms_event.removeprefix(f"{PREFIX}{COMPLETED}:") in rulebook.listened
 
 
+def named(event: Event) -> Event:
+    """A recorded completion under the id that it has as the round of whose it is by now: accounts may be one since."""
+    seen = event.seen
+    site, _, user = seen.learner(seen.people["subject"]).partition(":")
+    return replace(event, event_id=trust.event_id(site, _natural_key(seen.lms_event, user, seen.facts["rounds"])))
+
+
+def _natural_key(name: str, user: str, number: object) -> tuple[str, ...]:
+    return name, user, str(number)
+
+
 def _told(made: CompiledChallenge, decision: Decision, seen: Observation, uses: Uses) -> Iterator[Event]:
     """The rounds that are complete with what a decision put into the set, and were not without it."""
     plan, meter = made.counting.plan, made.counting.meter
@@ -191,7 +202,7 @@ def _round(made: CompiledChallenge, learner: str, seen: Observation, number: int
         lms_event=name,
         kind=COMPLETED,
         people=people,
-        natural_key=(name, user, str(number)),
+        natural_key=_natural_key(name, user, number),
         occurred_at=at,
         evidence=Evidence.database_row,
         person_marks={

@@ -7,6 +7,7 @@ when it happened and how far it is believed follow from the members alone, not f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from agent.engine import evaluate, trust
@@ -93,6 +94,16 @@ def known(seen: Observation, rulebook: Rulebook) -> bool:
     return any(one.lms_event == seen.lms_event for one in rulebook.derivations)
 
 
+def named(event: Event) -> Event:
+    """A recorded event of these under the id that it has of whom it is by now: accounts may be one since."""
+    seen = event.seen
+    return replace(event, event_id=trust.event_id(seen.site, _natural_key(seen.lms_event, seen.people["subject"])))
+
+
+def _natural_key(name: str, user: str) -> tuple[str, ...]:
+    return name, user
+
+
 def _acts(event: Event, rulebook: Rulebook) -> list[tuple[Derivation, Use]]:
     """What an event adds, for the derivations that rules stand on. Who never earns completes nothing."""
     derivations = rulebook.derivations
@@ -143,7 +154,7 @@ def _made(derivation: Derivation, lifting: Event, at: int, level: Trust) -> Even
         lms_event=derivation.lms_event,
         kind=derivation.kind,
         people=people,
-        natural_key=(derivation.lms_event, people["subject"]),
+        natural_key=_natural_key(derivation.lms_event, people["subject"]),
         occurred_at=at,
         evidence=seen.evidence,
         marks=seen.marks,

@@ -10,12 +10,13 @@ from agent.config.facts import FactTable
 from agent.engine import evaluate
 from agent.engine.challenge import completing
 from agent.engine.derived import fold as derived
+from agent.engine.evaluate import Verdict
 from agent.engine.rulebook import BADGE, Rulebook
 from agent.engine.schedule.coming import Due
 from agent.engine.schedule.compiling import SOURCE
 from agent.engine.whatif.memory import Memory
 from agent.engine.whatif.timed import Runs, Timed
-from agent.model import Decision, Demand, Event, Observation, Outcome, Posting
+from agent.model import Decision, Demand, Event, Outcome, Posting
 
 _HELD, _REFUSED, _SHADOW, _REVERSED = Outcome.held, Outcome.refused, Outcome.shadow, Outcome.reversed
 
@@ -134,7 +135,9 @@ class Trial:
         self.events += sum(at >= self._since for at in times.values())
         decisions = self._memory.book(verdicts)
         if self._timed is not None:
-            self._timed.take({event.event_id: event for event in told.with_acts(happened)}.values(), decisions, verdicts)
+            self._timed.take(
+                {event.event_id: event for event in told.with_acts(happened)}.values(), decisions, verdicts
+            )
         self._count(times, decisions)
 
     def _carry_out(self, now: int) -> None:
@@ -150,15 +153,21 @@ class Trial:
 
     def _brought(self, events: Iterable[Event]) -> Sequence[Event]:
         """With what they bring about; what the ledger recorded of that counts only where it was not brought about."""
-        known = [e for e in events if not derived.is_derived(e.seen) or self._known(e.seen)]
-        found = self._memory.brought(known, self.rulebook)
-        new = [e for e in found if not derived.is_derived(e.seen) or e.event_id not in self._made]
-        once = {event.event_id: event for event in new}
-        self._made.update(event_id for event_id, event in once.items() if derived.is_derived(event.seen))
-        return list(once.values())
+        known = [named for event in events if (named := self._named(event)) is not None]
+        new: dict[bytes, Event] = {}
+        for event in self._memory.brought(known, self.rulebook):
+            if not derived.is_derived(event.seen) or event.event_id not in self._made:
+                new.setdefault(event.event_id, event)
+        self._made.update(event_id for event_id, event in new.items() if derived.is_derived(event.seen))
+        return list(new.values())
 
-    def _known(self, seen: Observation) -> bool:
-        return derived.known(seen, self.rulebook) or completing.known(seen, self.rulebook)
+    def _named(self, event: Event) -> Event | None:
+        """A recorded event as it would be named if it were brought about; None where these rules bring none about."""
+        if not derived.is_derived(event.seen):
+            return event
+        if derived.known(event.seen, self.rulebook):
+            return derived.named(event)
+        return completing.named(event) if completing.known(event.seen, self.rulebook) else None
 
     def _count(self, times: Mapping[bytes, int], decisions: Sequence[Decision]) -> None:
         found = self.findings

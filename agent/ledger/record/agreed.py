@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import aiosqlite
 
@@ -80,11 +80,20 @@ def _within(spans: Sequence[Span], at: int) -> bool:
 
 async def load(connection: aiosqlite.Connection) -> Agreed:
     """As it stands."""
+    return _read(await connection.execute_fetchall(_SPANS), await connection.execute_fetchall(_TOLD))
+
+
+def of_ledger(connection: sqlite3.Connection) -> Agreed:
+    """As `load`, for who only reads."""
+    return _read(connection.execute(_SPANS), connection.execute(_TOLD))
+
+
+def _read(rows: Iterable[Any], learners: Iterable[Any]) -> Agreed:
     spans: defaultdict[Account, list[Span]] = defaultdict(list)
     seen: defaultdict[Account, list[Span]] = defaultdict(list)
-    for site, user, since, until, how in await connection.execute_fetchall(_SPANS):
+    for site, user, since, until, how in rows:
         (seen if how == "lms" else spans)[site, user].append((since, until))
-    told = {str(learner): int(since) for learner, since in await connection.execute_fetchall(_TOLD)}
+    told = {str(learner): int(since) for learner, since in learners}
     return Agreed(spans=dict(spans), seen=dict(seen), told=told)
 
 
