@@ -63,24 +63,19 @@ async def _run(settings: Settings, *, until_caught_up: bool) -> int:
 async def _work(settings: Settings, *, until_caught_up: bool) -> int:
     import structlog
 
-    from agent import wiring
     from agent.service import run as service
-    from agent.service.health.lives import life
     from agent.wiring.health import watched
     from agent.wiring.keeping import beside, warn_of_short_keeping
     from agent.wiring.naming import warn_of_names
     from machine.interpreter import at_work
-    from machine.notify import beginning
 
     logger = structlog.get_logger()
     async with AsyncExitStack() as stack:
-        async with beginning():
-            agent = await stack.enter_async_context(wiring.opened(settings))
+        agent = await _opened(stack, settings, service=not until_caught_up)
         stack.enter_context(at_work())
         _say_what_starts(agent, logger)
         if not until_caught_up:
             on_page, health = watched(agent)
-            stack.enter_context(life(settings.agent.data_dir, agent.clock))
             await stack.enter_async_context(beside(warn_of_short_keeping(settings)))
             await stack.enter_async_context(beside(warn_of_names(settings, agent.pipeline.rulebook, agent.writer)))
             code = await service.serve(
@@ -111,6 +106,19 @@ async def _work(settings: Settings, *, until_caught_up: bool) -> int:
             watch.report(agent.pipeline.stands, whole=not code)
         logger.info("agent_stopped", code=code)
         return code
+
+
+async def _opened(stack: AsyncExitStack, settings: Settings, *, service: bool) -> Agent:
+    """The agent, however long the opening of its ledger takes. From here on the life of a service is written down."""
+    from agent import wiring
+    from agent.clock import SystemClock
+    from agent.service.health.lives import life
+    from machine.notify import beginning
+
+    if service:
+        stack.enter_context(life(settings.agent.data_dir, SystemClock()))
+    async with beginning():
+        return await stack.enter_async_context(wiring.opened(settings))
 
 
 def _say_what_starts(agent: Agent, logger: Any) -> None:

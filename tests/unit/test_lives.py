@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from agent.cli.setup.looks.machine import LIVES_S, lives
+from agent.errors import TransientError
 from agent.service.health.lives import FILE_NAME, LINES_MAX, Unstopped, life, unstopped
 from tests.fakes import ManualClock
 
 NOW = 1_780_000_000
+
+
+@pytest.mark.parametrize("told", [TransientError("the disk is full"), asyncio.CancelledError("told to stop")])
+def test_who_says_why_it_ends_was_not_killed(tmp_path: Path, told: BaseException) -> None:
+    for _ in range(2):
+        with suppress(type(told)), life(tmp_path, ManualClock(NOW)):
+            raise told
+    assert unstopped(tmp_path, 0).times == 0
 
 
 def lived(place: Path, at: int, *, stopped: bool) -> None:

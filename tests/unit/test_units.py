@@ -59,6 +59,18 @@ def test_a_service_is_never_given_up_on_for_what_the_machine_cures(name: str) ->
     assert {"Restart=on-failure", "RestartPreventExitStatus=2 3", "StartLimitIntervalSec=0"} <= set(lines)
 
 
+@pytest.mark.parametrize("name", [name for name in UNITS if "backup" not in name])
+def test_a_start_on_a_slow_machine_is_waited_for(name: str) -> None:
+    """With systemd's 90 s a machine that boots with all its services at once began the start anew, again and again."""
+    assert "TimeoutStartSec=5min" in (ROOT / "systemd" / name).read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_no_copy_of_the_memory_is_left_where_a_life_ends_badly(name: str) -> None:
+    """The watchdog ends a process by SIGABRT, and where cores are kept its keys and persons would lie in a file."""
+    assert "LimitCORE=0" in (ROOT / "systemd" / name).read_text(encoding="utf-8").splitlines()
+
+
 @pytest.mark.parametrize("name", [name for name in UNITS if "backup" in name])
 def test_a_first_backup_starts_before_its_directory_is_there(name: str) -> None:
     """A path that is missing ends the unit with 226/NAMESPACE, before the line that would make it."""

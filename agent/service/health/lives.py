@@ -6,6 +6,7 @@ an end that nobody wrote down.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
 from itertools import pairwise
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agent.clock import Clock
+from agent.errors import RewardsError
 
 FILE_NAME = "lives"
 LINES_MAX = 400
@@ -29,9 +31,13 @@ class Unstopped(NamedTuple):
 
 @contextlib.contextmanager
 def life(data_dir: Path, clock: Clock) -> Iterator[None]:
-    """One life; ``data_dir`` is ours alone meanwhile. An exception is no end in order: the next beginning tells."""
+    """One life, its start included. What was asked for or told is an end in order; of all else the next one tells."""
     _add(data_dir, _BEGAN, clock.now())
-    yield
+    try:
+        yield
+    except (RewardsError, asyncio.CancelledError):
+        _add(data_dir, _ENDED, clock.now())
+        raise
     _add(data_dir, _ENDED, clock.now())
 
 
