@@ -54,6 +54,13 @@ PROGRESS = {
     "progress": {"completed_at": None, "requirement_completed_count": 2, "requirement_count": 3},
     "user": {"email": "ann@example.com", "id": "1122", "name": "Ann"},
 }
+ENTRY = {
+    "created_at": "2026-09-01T19:11:03Z",
+    "discussion_entry_id": "92",
+    "discussion_topic_id": "189",
+    "text": "<p>What I learned</p><p>from my pupils</p>",
+    "user_id": "1122",
+}
 ENROLMENT = {"course_id": "565", "enrollment_id": "9", "type": "StudentEnrollment", "user_id": "1122"}
 
 
@@ -167,15 +174,8 @@ def test_a_canvas_of_ones_own_writes_attributes_where_the_hosted_one_writes_meta
 
 
 def test_an_entry_of_a_discussion_is_a_post_however_it_is_told_and_its_text_is_measured() -> None:
-    body = {
-        "created_at": "2026-09-01T19:11:03Z",
-        "discussion_entry_id": "92",
-        "discussion_topic_id": "189",
-        "text": "<p>What I learned</p><p>from my pupils</p>",
-        "user_id": "1122",
-    }
-    (entry,) = seen(told("discussion_entry_created", body))
-    (graded,) = seen(told("discussion_entry_submitted", {**body, "submission_id": "567", "assignment_id": "649"}))
+    (entry,) = seen(told("discussion_entry_created", ENTRY))
+    (graded,) = seen(told("discussion_entry_submitted", {**ENTRY, "submission_id": "567", "assignment_id": "649"}))
     (topic,) = seen(
         told("discussion_topic_created", {"discussion_topic_id": "21070000000000189", "body": "Hi", "title": "T"})
     )

@@ -44,6 +44,7 @@ EXAMPLES: dict[str, list[Any]] = {
             ("lesson.completed", test_thinkific.LESSON),
             ("quiz.attempted", test_thinkific.QUIZ),
             ("order.created", test_thinkific.ORDER),
+            ("user.signin", {**test_thinkific.USER, "roles": ["site_admin"]}),
         )
     ],
     "learnworlds": [
@@ -54,6 +55,7 @@ EXAMPLES: dict[str, list[Any]] = {
         test_learnworlds.hook("userUpdated", {"user": test_learnworlds.USER}),
         test_learnworlds.hook("userUnenrolledFromProduct", {"user": {"id": "7"}, "product": {"id": "c"}}),
         test_learnworlds.hook("learningProgramCompleted", {"user": {"id": "7"}, "learningProgram": {"id": "p"}}),
+        test_learnworlds.hook("leadCreated", {"created": 1636451710.954462, "email": "john@example.com"}),
     ],
     "kajabi": [
         test_kajabi.hook(test_kajabi.CONTACT, test_kajabi.TAGGED),
@@ -61,12 +63,19 @@ EXAMPLES: dict[str, list[Any]] = {
     ],
     "xapi": [
         test_xapi.statement("passed", result=SCORED, context={"contextActivities": {"parent": [test_xapi.COURSE]}}),
+        test_xapi.statement(
+            actor={"mbox": "mailto:a@example.com"}, timestamp="2026-09-18T12:17:00", stored=test_xapi.AT
+        ),
         test_xapi.statement("voided", object={"objectType": "StatementRef", "id": test_xapi.NUMBER}),
     ],
     "canvas": [
         test_canvas.told("submission_created", test_canvas.SUBMISSION),
         test_canvas.told("grade_change", test_canvas.GRADE),
         test_canvas.told("course_progress", test_canvas.PROGRESS),
+        test_canvas.told("quiz_submitted", {"quiz_id": "78", "submission_id": "4"}, context_role="TaEnrollment"),
+        test_canvas.told("discussion_entry_created", test_canvas.ENTRY, real_user_id="3"),
+        test_canvas.told("discussion_topic_created", {"discussion_topic_id": "7", "body": "Hi"}),
+        {"attributes": test_canvas.told("logged_in", {})["metadata"], "body": {}},
     ],
 }
 NUMBERS = ["1e-5000", "1e-3000000", "1e5000", "1e400", "9" * 40, "9" * 5_000, "²", "٣", "0x1", 1e-300, 1e300, 2**64 - 1]
@@ -129,7 +138,8 @@ def test_a_post_that_is_sent_again_later_tells_the_same_facts(kind: str) -> None
 def test_a_post_may_tell_as_many_documented_events_as_the_manual_says(example: Any) -> None:
     (kind,) = (kind for kind, examples in EXAMPLES.items() if example in examples)
     if kind == "canvas":  # everything that Canvas writes about an event stands there
-        example = {**example, "metadata": {**{f"field_{n}": "x" for n in range(26)}, **example["metadata"]}}
+        about = "metadata" if "metadata" in example else "attributes"
+        example = {**example, about: {**{f"field_{n}": "x" for n in range(26)}, **example[about]}}
     body = json.dumps([example] * EVENTS_MAX).encode()
     assert len(SYSTEMS[kind].observations(arrival(body), KindTable())) == EVENTS_MAX
 

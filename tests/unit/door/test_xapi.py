@@ -19,6 +19,7 @@ from tests.posts import door_source, open_door
 from tests.rule_stories import at, event, play, rule
 from tests.unit.door.test_tool_trigger import arrival
 
+AT = "2026-09-18T12:17:00+00:00"
 NUMBER = "7ccd3322-e1a5-411a-a67d-6a735c76f119"
 VERBS = "http://adlnet.gov/expapi/verbs/"
 SORTS = "http://adlnet.gov/expapi/activities/"
@@ -28,7 +29,7 @@ COURSE = {"id": "https://lms.example.com/course/7", "definition": {"type": f"{SO
 def statement(verb: str = "completed", sort: str = "lesson", **changes: Any) -> dict[str, Any]:
     fields = {
         "id": NUMBER,
-        "timestamp": "2026-09-18T12:17:00+00:00",
+        "timestamp": AT,
         "actor": {
             "objectType": "Agent",
             "name": "Ann",
