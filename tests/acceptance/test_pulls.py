@@ -63,6 +63,13 @@ def lrs(request: web.Request) -> web.StreamResponse:
     return web.json_response({"statements": page, "more": more})
 
 
+def second(request: web.Request) -> web.StreamResponse:
+    """An LRS that speaks version 2 alone."""
+    if request.headers["X-Experience-API-Version"].startswith("1."):
+        return web.Response(status=400, headers={"X-Experience-API-Version": "2.0.0"})
+    return lrs(request)
+
+
 def a_campus(directory: Path, url: str, more: str = "") -> Campus:
     directory.mkdir(parents=True, exist_ok=True)
     secret = directory / "lrs.password"
@@ -93,6 +100,15 @@ def test_statements_that_are_asked_for_are_paid_once_whatever_kills_the_agent(tm
         assert len(at.export()) == STATEMENTS
         (standing,) = at.json("status")["pulls"]
     assert (standing["source"], standing["facts"], standing["trouble"]) == ("lrs", STATEMENTS, "")
+
+
+def test_an_lrs_that_speaks_version_2_alone_is_asked_in_it(tmp_path: Path) -> None:
+    with running(second) as one:
+        at = a_campus(tmp_path / "a", one.url)
+        at.catch_up()
+        assert len(at.export()) == STATEMENTS
+        versions = [headers["X-Experience-API-Version"] for headers in one.headers]
+    assert versions == ["1.0.3"] + ["2.0.0"] * (STATEMENTS // PAGE)
 
 
 def test_a_system_that_does_not_answer_keeps_no_log_from_being_read_and_people_are_told(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import random
+import re
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 
 from agent.clock import Clock
 from agent.collectors.inbox.store import Inbox
@@ -20,7 +22,25 @@ from agent.config.secrets import read_secret
 from agent.config.settings import PostSource, Settings
 from agent.config.tables.pull import PullSettings
 
-XAPI_VERSION = "1.0.3"
+_VERSION = "X-Experience-API-Version"
+
+
+class Spoken:
+    """The version in which an LRS is asked: one that speaks none of version 1 any more refuses, and names its own."""
+
+    def __init__(self) -> None:
+        self.version = "1.0.3"
+
+    def again(self, status: int, headers: Mapping[str, str]) -> bool:
+        """Whether to ask again, in the version that this answer names."""
+        theirs = headers.get(_VERSION.lower(), "")
+        if status != HTTPStatus.BAD_REQUEST or self.version == theirs or not _SECOND.fullmatch(theirs):
+            return False
+        self.version = theirs
+        return True
+
+
+_SECOND = re.compile(r"2\.[0-9]{1,3}(?:\.[0-9]{1,3})?")
 
 
 def pulls_of(settings: Settings, inbox: Inbox | None, clock: Clock, kinds: Callable[[], KindTable]) -> list[Pull]:
@@ -70,10 +90,12 @@ def _plan(source: PostSource, pull: PullSettings) -> Plan:
 
 
 def _address(settings: Settings, source: PostSource, pull: PullSettings) -> Address:
+    spoken = Spoken()
+
     def headers() -> Mapping[str, str]:
         found = {"Authorization": _authorization(settings, pull)}
         if source.kind == "xapi":
-            found["X-Experience-API-Version"] = XAPI_VERSION
+            found[_VERSION] = spoken.version
         if pull.client is not None:
             found["Lw-Client"] = pull.client
         return found
@@ -88,6 +110,7 @@ def _address(settings: Settings, source: PostSource, pull: PullSettings) -> Addr
         ca_file=pull.ca_file,
         answer_bytes_max=pull.answer_bytes_max,
         answer_s_max=pull.timeout_s,
+        again=spoken.again,
     )
 
 

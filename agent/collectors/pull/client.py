@@ -45,7 +45,8 @@ class Address:
     """Where a system is asked, and how.
 
     ``url`` has no slash at its end. ``headers`` is called for each request, so that a credential can be changed while
-    the agent runs; it may raise ConfigError. ``name`` is the source's, for messages.
+    the agent runs; it may raise ConfigError. ``name`` is the source's, for messages. ``again`` is told of each answer
+    (status and headers) and says whether to ask once more at once, with other ``headers``.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Address:
     ca_file: Path | None = None
     answer_bytes_max: int = ANSWER_BYTES_MAX
     answer_s_max: float = ANSWER_S_MAX
+    again: Callable[[int, Mapping[str, str]], bool] = lambda _, __: False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +116,8 @@ class Client:
         url = _on_origin(self._address, target)
         async with self._exchange.alone():
             came = await self._exchange.ask("GET", url, headers=self._headers())
+            if self._address.again(came.status, came.headers):
+                came = await self._exchange.ask("GET", url, headers=self._headers())
             return self._judged(came.status, came.headers, came.body)
 
     def _headers(self) -> dict[str, str]:
