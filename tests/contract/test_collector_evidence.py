@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.collectors.logstore.collector import LogstoreCollector
 from agent.collectors.logstore.dialects.database import RANGES_PER_QUERY
 from agent.collectors.logstore.history import History
 from agent.collectors.logstore.options import Limits
@@ -559,6 +560,44 @@ async def test_a_log_is_read_as_far_as_the_replica_goes_that_has_what_its_rows_s
         assert [dict(seen.facts) for seen in page.observations] == [{"attempt": 2}, {"attempt": 3}]
         assert page.caught_up
         assert [one async for one in pages] == []
+
+
+@pytest.mark.parametrize("ranges_max", [1_000, 1])
+async def test_a_row_that_the_replica_lacks_among_those_it_has_is_read_once_it_has_it(
+    site: Site, clock: HandClock, tmp_path: Path, ranges_max: int
+) -> None:
+    primary = SqliteSite(tmp_path / "primary.db")
+    told = {"timecreated": NOW - 60, "relateduserid": 35}
+    submitted(primary, 1, 2, 3, 4, 6, 9, **told)
+    submitted(site, 1, 3, 6, 9, **told)
+    for number in (1, 3, 6, 9):
+        put(site, "quiz_attempts", id=number, uniqueid=number, quiz=2, userid=35, attempt=number, sumgrades=2)
+    wanted = wanting(moodle.QUIZ_SUBMITTED, facts=["attempt"])
+    limits = Limits(gap_ranges_max=ranges_max)
+
+    async def got(collector: LogstoreCollector, state: SourceState) -> tuple[dict[int, object], SourceState]:
+        clock.pass_s(2)
+        seen, state = await read(collector, state, wanted)
+        return {one.position: one.facts.get("attempt") for one in seen}, state
+
+    async with collecting(site.options(), clock, log_url=primary.options().url, limits=limits) as collector:
+        seen, state = await got(collector, SourceState())
+        assert seen == {1: 1, 3: 3, 6: 6, 9: 9}
+        submitted(primary, 5, 8, **told)
+        seen, state = await got(collector, state)
+        assert {number: fact for number, fact in seen.items() if number not in {1, 3, 6, 9}} == {}
+        for number in (2, 8):
+            put(site, "quiz_attempts", id=number, uniqueid=number, quiz=2, userid=35, attempt=number, sumgrades=2)
+        submitted(site, 2, 8, **told)
+        seen, state = await got(collector, state)
+        assert seen.items() >= {2: 2, 8: 8}.items()
+        assert not seen.keys() & {4, 5}
+        for number in (4, 5):
+            put(site, "quiz_attempts", id=number, uniqueid=number, quiz=2, userid=35, attempt=number, sumgrades=2)
+        submitted(site, 4, 5, **told)
+        seen, state = await got(collector, state)
+        assert seen.items() >= {4: 4, 5: 5}.items()
+        assert sum(gap.missing for gap in state.gaps) == 1
 
 
 @pytest.mark.parametrize(("another", "age_s"), [(True, 60), (False, 2 * 86_400)])

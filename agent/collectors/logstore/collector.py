@@ -72,8 +72,8 @@ class LogstoreCollector:
         self._reader = Reader(database=self._log, limits=options.limits, backdated_after_s=options.backdated_after_s)
         self._ahead = Ahead(self._reader)
         self._watch = Watch(self._reader, options.name)
-        self._gaps = GapKeeper(self._reader, options.gap_patience_s, clock)
         self._behind = Behind(self._reader, self._state, options.name)
+        self._gaps = GapKeeper(self._reader, options.gap_patience_s, clock, self._behind.lacking)
         self._filters: dict[str, Filter] = {}
         self._lost: dict[str, Unreadable] = {}
         self._lost_last: dict[str, Unreadable] = {}
@@ -210,6 +210,7 @@ class LogstoreCollector:
         end = min((one for one in (upto, reached) if one is not None), default=None)
         place = Place(wanted=self._filter(demand), position=state.position, high_water=state.high_water, upto=end)
         stretch = await self._ahead.stretch(place, now)
+        stretch = stretch.without(await self._behind.lacking([(row[0], row[11]) for row in stretch.rows], now))
         step = self._watch.step if stretch.missing else 1
         before = state.position
         last = state.anchors[-1] if state.anchors else None
@@ -236,7 +237,8 @@ class LogstoreCollector:
         """What appeared in gaps; the position stays."""
         plain = [change for change in changed if not change.gap.present]
         step = self._watch.step
-        filling = await fill(self._reader, self._filter(demand), state.gaps, plain, step=step, now=now)
+        wanted, lacking = self._filter(demand), self._behind.lacking
+        filling = await fill(self._reader, wanted, state.gaps, plain, step=step, now=now, lacking=lacking)
         counts = Counter(state.counts)
         counts["ids_filled"] += filling.found
         state = replace(state, gaps=self._gaps.tidied(filling.gaps), counts=dict(counts))
@@ -277,9 +279,11 @@ class LogstoreCollector:
 
     async def _read_again(self, state: SourceState, demand: Demand, again: Again, now: int) -> Page:
         """A stretch of a merged gap. Its count is corrected when all of it was read; until then it stands as it was."""
-        rows, backdated, self._again, present = await read_again(self._reader, self._filter(demand), again, now=now)
+        rows, backdated, self._again, present = await read_again(
+            self._reader, self._filter(demand), again, now=now, lacking=self._behind.lacking
+        )
         if self._again is None:
-            self._gaps.hurry()
+            (self._gaps.hurry if self._state is self._log else self._gaps.rest)()
             gaps = (replace(gap, present=present) if again.stands_for(gap) else gap for gap in state.gaps)
             state = replace(state, gaps=tuple(gap for gap in gaps if gap.missing > 0))
         return await self._observed(state, demand, rows, backdated, before=state.position, caught_up=False)

@@ -1,10 +1,13 @@
 """How far the tables go that rows speak of, where the log lies apart from them: a replica may be behind the log.
 
 What a row is about was written before the row, and a replica applies both in that order: it has the attempt as soon as
-its own copy of the log has the row. So the log is read as far as that copy goes.
+its own copy of the log has the row. So the log is read as far as that copy goes; a row that it lacks below its newest,
+since rows appear in another order than their ids, is taken for one that is not there yet.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import structlog
 
@@ -19,6 +22,7 @@ TOLD_AFTER_S = 300
 
 _NEWEST = "SELECT id, eventname, userid, timecreated FROM {log} ORDER BY id DESC LIMIT 1"
 _SAME = "SELECT id, eventname, userid, timecreated FROM {log} WHERE id = ?"
+_THERE = "SELECT id FROM {log} WHERE id IN ([ids])"
 _LACKING = (  # more than one, since a restore writes rows with the times of long ago
     "SELECT MAX(t.timecreated) FROM (SELECT timecreated FROM {log} WHERE id > ? ORDER BY id LIMIT 20) t"
 )
@@ -34,6 +38,7 @@ class Behind:
         self._tables = tables
         self._name = name
         self._told = False
+        self._follows: bool | None = None
 
     async def reached(self, now: int) -> int | None:
         """The newest id of which the tables have everything, None where nothing says that they lack anything.
@@ -44,16 +49,31 @@ class Behind:
             return None
         (answer,) = await self._tables.fetch_all([self._tables.schema.query(_NEWEST)])
         newest = anchor_of(rows_of(answer))
-        since = None
+        since, self._follows = None, False
         if newest is not None:
             schema = self._reader.database.schema
             same, ((lacking,),) = await self._reader.ask_all(
                 [schema.query(_SAME, newest.position), schema.query(_LACKING, newest.position)]
             )
-            if anchor_of(same) == newest and lacking is not None and lacking > now - WAIT_MAX_S:
-                since = lacking
+            self._follows = anchor_of(same) == newest and (lacking is None or lacking > now - WAIT_MAX_S)
+            since = lacking if self._follows else None
         self._tell(behind_s=0 if since is None else now - since)
         return None if newest is None or since is None else newest.position
+
+    async def lacking(self, rows: Iterable[tuple[int, int]], now: int) -> frozenset[int]:
+        """Of rows of the log (id and time) the ids that the tables' copy lacks; none where it follows no more.
+
+        Errors as `Database.fetch_all`.
+        """
+        ids = [position for position, at in rows if at > now - WAIT_MAX_S]
+        if self._tables is self._reader.database or not ids:
+            return frozenset()
+        if self._follows is None:
+            await self.reached(now)
+        if not self._follows:
+            return frozenset()
+        (answer,) = await self._tables.fetch_all([self._tables.schema.query(_THERE, ids=ids)])
+        return frozenset(ids) - {row[0] for row in rows_of(answer)}
 
     def _tell(self, *, behind_s: int) -> None:
         if behind_s > TOLD_AFTER_S and not self._told:

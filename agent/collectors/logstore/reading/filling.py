@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
@@ -12,12 +12,15 @@ from agent.collectors.logstore.reading.stretch import Filter, Reader
 from agent.collectors.ranges import holds, remaining
 from agent.model import Gap
 
-_FILLED = "SELECT id FROM {log} WHERE [ranges] ORDER BY id LIMIT [most]"
+_FILLED = "SELECT id, timecreated FROM {log} WHERE [ranges] ORDER BY id LIMIT [most]"
 _PRESENT = "SELECT COUNT(*), MIN(id) FROM {log} WHERE [ranges]"
 _LISTED = "SELECT id, timecreated FROM {log} WHERE id >= ? AND id <= ? ORDER BY id"
 _WATER = "SELECT MAX(timecreated) FROM {log} WHERE id >= ? AND id < ? AND timecreated <= ?"
 
 RANGES_PER_QUERY = 200
+
+Lacking = Callable[[Iterable[tuple[int, int]], int], Awaitable[frozenset[int]]]
+"""Of rows (id and time), at a time, the ids of those that are not to be read yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +41,17 @@ def check_queries(gaps: Sequence[Gap], schema: Schema, most: int) -> list[Query]
     return queries + [schema.query(_PRESENT, ranges=_range(gap)) for gap in gaps if gap.present]
 
 
-def changes(gaps: Sequence[Gap], answers: Sequence[Sequence[Row]]) -> list[Change]:
-    """The gaps that are not as they were, by the answers to `check_queries`, lowest first."""
+def appeared(gaps: Sequence[Gap], answers: Sequence[Sequence[Row]]) -> list[tuple[int, int]]:
+    """Rows (id and time) that stand in gaps which were not merged, by the answers to `check_queries`."""
+    return [(row[0], row[1]) for answer in answers[: _plain_queries(gaps)] for row in answer]
+
+
+def changes(
+    gaps: Sequence[Gap], answers: Sequence[Sequence[Row]], unready: frozenset[int] = frozenset()
+) -> list[Change]:
+    """The gaps that are not as they were, by the answers to `check_queries`, lowest first; not by ``unready`` ids."""
     plain = [gap for gap in gaps if not gap.present]
-    count = -(-len(plain) // RANGES_PER_QUERY)
-    ids = [row[0] for answer in answers[:count] for row in answer]
+    ids = {position for position, _ in appeared(gaps, answers)} - unready
     found: dict[int, Change] = {}
     for position in sorted(ids):
         for index, gap in enumerate(plain):
@@ -51,10 +60,15 @@ def changes(gaps: Sequence[Gap], answers: Sequence[Sequence[Row]]) -> list[Chang
     merged = [gap for gap in gaps if gap.present]
     changed = [
         Change(gap=gap, first=gap.lo)
-        for gap, ((present, _),) in zip(merged, answers[count:], strict=True)
+        for gap, ((present, _),) in zip(merged, answers[_plain_queries(gaps) :], strict=True)
         if present != gap.present
     ]
     return sorted([*found.values(), *changed], key=lambda one: one.first)
+
+
+def _plain_queries(gaps: Sequence[Gap]) -> int:
+    """How many of the answers are about gaps that were not merged."""
+    return -(-sum(not gap.present for gap in gaps) // RANGES_PER_QUERY)
 
 
 def _range(gap: Gap) -> str:
@@ -74,9 +88,16 @@ class Filling:
 
 
 async def fill(
-    reader: Reader, wanted: Filter, gaps: Sequence[Gap], changed: Sequence[Change], *, step: int, now: int
+    reader: Reader,
+    wanted: Filter,
+    gaps: Sequence[Gap],
+    changed: Sequence[Change],
+    *,
+    step: int,
+    now: int,
+    lacking: Lacking,
 ) -> Filling:
-    """Read changed gaps (not merged ones), up to a page of rows; what did not fit stays missing.
+    """Read changed gaps (not merged ones), up to a page of rows; what did not fit, or is ``lacking``, stays missing.
 
     Call it inside a snapshot.
     """
@@ -93,6 +114,8 @@ async def fill(
         if len(here) >= reader.limits.page_rows_max:
             last = here[-1][0]
         here = [row for row in here if holds(gap, row[0])]
+        unready = await lacking([(row[0], row[11]) for row in here], now)
+        here = [row for row in here if row[0] not in unready]
         schema = reader.database.schema
         begin = gap.lo - reader.limits.block_ids
         listed, ((before,),) = await reader.ask_all(
@@ -105,7 +128,7 @@ async def fill(
             if row[11] < waters[bisect_left(ids, row[0])] - reader.backdated_after_s:
                 backdated.add(row[0])
         rows.extend(here)
-        there = [one for one in ids if holds(gap, one)]
+        there = [one for one in ids if holds(gap, one) and one not in unready]
         parts = remaining(gap, change.first, last, there, step)
         found += len(there)
         left.remove(gap)
@@ -130,7 +153,7 @@ class Again:
 
 
 async def read_again(
-    reader: Reader, wanted: Filter, again: Again, *, now: int
+    reader: Reader, wanted: Filter, again: Again, *, now: int, lacking: Lacking
 ) -> tuple[list[Row], frozenset[int], Again | None, int]:
     """The next wanted rows of a merged gap, which are backdated, where to go on, and how many ids were there so far.
 
@@ -144,7 +167,9 @@ async def read_again(
     if len(rows) >= reader.limits.page_rows_max:
         last = rows[-1][0]
     proof = await reader.prove(rows, first, last, again.high_water, now)
-    present = again.present + (last - first + 1) - sum(hi - lo + 1 for lo, hi in proof.missing)
+    unready = await lacking([(row[0], row[11]) for row in rows], now)
+    rows = [row for row in rows if row[0] not in unready]
+    present = again.present + (last - first + 1) - sum(hi - lo + 1 for lo, hi in proof.missing) - len(unready)
     rest = None if last >= gap.hi else replace(again, position=last + 1, present=present, high_water=proof.high_water)
     return rows, proof.backdated, rest, present
 

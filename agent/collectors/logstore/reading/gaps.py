@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from agent.clock import Clock
 from agent.collectors.logstore.options import Limits
-from agent.collectors.logstore.reading.filling import Change, changes, check_queries
+from agent.collectors.logstore.reading.filling import Change, Lacking, appeared, changes, check_queries
 from agent.collectors.logstore.reading.stretch import Reader, Stretch
 from agent.collectors.ranges import bounded, expired, merged, progressions
 from agent.model import Gap, SourceState
@@ -24,8 +24,9 @@ PROOF_GAPS = 8
 class GapKeeper:
     """Looks at a source's gaps when it is time. Holds only when that is; the gaps themselves are in the state."""
 
-    def __init__(self, reader: Reader, patience_s: float, clock: Clock) -> None:
+    def __init__(self, reader: Reader, patience_s: float, clock: Clock, lacking: Lacking) -> None:
         self._clock = clock
+        self._lacking = lacking
         self._reader = reader
         self._patience_s = patience_s
         self._check_due = 0.0
@@ -34,6 +35,10 @@ class GapKeeper:
     def hurry(self) -> None:
         """Look at open gaps at the next step."""
         self._check_due = 0.0
+
+    def rest(self) -> None:
+        """Look at them no sooner than usual, also where something changed."""
+        self._check_due = self._clock.running() + self._reader.limits.gap_poll_s
 
     def forget(self) -> None:
         """Look again at once."""
@@ -51,7 +56,7 @@ class GapKeeper:
         if running >= self._check_due:
             open_gaps = [gap for gap in state.gaps if gap.state == "open"]
             began = self._clock.running()
-            changed = await self._changed(open_gaps)
+            changed = await self._changed(open_gaps, now)
             took = self._clock.running() - began
             # Where something changed there may be more than a page of it: look again at once.
             wait = 0.0 if changed else max(self._reader.limits.gap_poll_s, took * CHECK_SHARE)
@@ -85,18 +90,20 @@ class GapKeeper:
         there = set(state.gaps)
         now_proving = [gap for gap in self._proving[:PROOF_GAPS] if gap in there]
         self._proving = self._proving[PROOF_GAPS:]
-        changed = await self._changed(now_proving)
+        changed = await self._changed(now_proving, now)
         if not self._proving:
             self._proving = None
             state = replace(state, proven_at=now)
         return state, changed
 
-    async def _changed(self, gaps: list[Gap]) -> list[Change]:
+    async def _changed(self, gaps: list[Gap], now: int) -> list[Change]:
         if not gaps:
             return []
         reader = self._reader
         queries = check_queries(gaps, reader.database.schema, reader.limits.page_rows_max)
-        return changes(gaps, await reader.ask_all(queries))
+        answers = await reader.ask_all(queries)
+        unready = await self._lacking(appeared(gaps, answers), now)
+        return changes(gaps, answers, unready)
 
 
 def opened(state: SourceState, stretch: Stretch, step: int, limits: Limits) -> tuple[Gap, ...]:

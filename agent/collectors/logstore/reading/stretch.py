@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.collectors.logstore.dialects.database import Database, Query, Row, Rows, Schema, Unreadable
 from agent.collectors.logstore.draft import COLUMNS
@@ -109,6 +109,11 @@ class Stretch:
     last: Anchor | None
     waters: Mapping[int, int]
     block_ids: int
+
+    def without(self, ids: Collection[int]) -> Stretch:
+        """As if these ids were not there."""
+        rows = [row for row in self.rows if row[0] not in ids]
+        return replace(self, rows=rows, missing=joined([*self.missing, *((one, one) for one in ids)])) if ids else self
 
     def water_before(self, position: int, otherwise: int) -> int:
         """The newest time of the ids before the block of ``position``; ``otherwise`` where it was not read."""
