@@ -100,8 +100,9 @@ GROUPS = (
         "What the log missed",
         "Every quarter of an hour (`reconcile`), by keyset slices of the primary key, never a whole table at once. Once"
         " a day `course_completions` is looked through two weeks back, and where something new is found there, the log"
-        " three hours at a time.",
-        ("states/collector.py", "states/tables.py", "states/told.py"),
+        " three hours at a time. Where a rule waits for grades to be shown, the items of the gradebook that were"
+        " changed since, and the rows of the log about their grades.",
+        ("states/collector.py", "states/tables.py", "states/told.py", "states/shown.py"),
     ),
     _Group(
         "Somebody redeems",

@@ -37,8 +37,9 @@ from agent.config.factlines.written import WRITTEN
 
 __all__ = ["FACTS", "LOGSTORE", "MOODLE_WS", "TOOL_TRIGGER", "FactEntry", "FactTable", "FactType"]
 
-_GRADES = ("grade.awarded", "course.graded")
-_ACTIVITY = ("lesson.*", "quiz.*", "assignment.*", "forum.*", "grade.awarded", "survey.*")
+_GRADES = ("grade.awarded", "course.graded", "outcome.rated")
+_OF_AN_ACTIVITY = ("grade.awarded", "outcome.rated")
+_ACTIVITY = ("lesson.*", "quiz.*", "assignment.*", "forum.*", *_OF_AN_ACTIVITY, "survey.*")
 _IN_COURSE = (*_ACTIVITY, "course.*", "badge.*")
 # What moves progress: acts that complete, not every look at a page.
 _WORK = ("lesson.completed", "lesson.uncompleted", "quiz.*", "assignment.*", "grade.awarded", "survey.*")
@@ -103,13 +104,33 @@ FACTS: tuple[FactEntry, ...] = (
         meaning="somebody set the completion or the grade by hand",
     ),
     FactEntry(
+        name="item_number",
+        kinds=_OF_AN_ACTIVITY,
+        type="int",
+        unit="",
+        sample="0",
+        suppliers=ASKED,
+        meaning="which of the activity's grades it is: 0 the first and mostly the only one; workshop: 0 of the "
+        "submission, 1 of assessing others; forum: 0 of ratings, 1 of the whole forum; outcomes from 1000",
+        tables=("grade_items",),
+    ),
+    FactEntry(
+        name="grade_shown",
+        kinds=_GRADES,
+        type="bool",
+        unit="",
+        sample="true",
+        meaning="the gradebook shows it to the learner; absent while it is hidden, and decided again once it is shown",
+        tables=("grade_items", "grade_grades"),
+    ),
+    FactEntry(
         name="completion_state",
-        kinds=("lesson.completed", "lesson.uncompleted"),
+        kinds=("lesson.completed", "lesson.uncompleted", "lesson.failed"),
         type="int",
         unit="",
         sample="2",
         suppliers=POSTS,
-        meaning="0 incomplete, 1 complete, 2 complete and passed",
+        meaning="0 incomplete, 1 complete, 2 complete and passed, 3 complete and failed, 4 failed with a hidden grade",
     ),
     FactEntry(
         name="module",
@@ -257,7 +278,7 @@ FACTS: tuple[FactEntry, ...] = (
     ),
     FactEntry(
         name="lesson",
-        kinds=("grade.awarded",),
+        kinds=_OF_AN_ACTIVITY,
         type="text",
         unit="",
         sample="",
@@ -291,6 +312,7 @@ ALWAYS_READ: Mapping[str, tuple[str, ...]] = {
     "quiz.submitted": ("quiz_attempts",),
     "grade.awarded": ("grade_items",),
     "course.graded": ("grade_items",),
+    "outcome.rated": ("grade_items",),
     "forum.posted": ("forum_discussions",),
     "*": ("user",),
 }

@@ -14,7 +14,7 @@ class KindEntry:
     ``lms_event`` is a full name, or with ``suffix`` an ending that stands for every component
     (``\event\course_module_viewed``); empty where only posts tell of the kind. ``when`` picks among kinds that share a
     name by a word the collector reads off the row: the completion state for completions, the grade item's type for
-    grades.
+    grades (`outcome` where an outcome was rated, `cleared` where no grade is left).
     """
 
     kind: str
@@ -33,6 +33,7 @@ DELETED = "user.deleted"
 MOODLE: tuple[KindEntry, ...] = (
     KindEntry(kind="lesson.completed", lms_event=_COMPLETION, when=("1", "2")),
     KindEntry(kind="lesson.uncompleted", lms_event=_COMPLETION, when=("0",)),
+    KindEntry(kind="lesson.failed", lms_event=_COMPLETION, when=("3", "4")),
     KindEntry(kind="course.completed", lms_event=r"\core\event\course_completed"),
     KindEntry(kind="quiz.submitted", lms_event=r"\mod_quiz\event\attempt_submitted"),
     KindEntry(kind="quiz.attempt_deleted", lms_event=r"\mod_quiz\event\attempt_deleted"),
@@ -52,6 +53,8 @@ MOODLE: tuple[KindEntry, ...] = (
     KindEntry(kind="forum.tagged", lms_event=r"\core\event\tag_added", when=("forum_posts", "hsuforum_posts")),
     KindEntry(kind="grade.awarded", lms_event=_GRADED, when=("mod",)),
     KindEntry(kind="course.graded", lms_event=_GRADED, when=("course",)),
+    KindEntry(kind="outcome.rated", lms_event=_GRADED, when=("outcome",)),
+    KindEntry(kind="grade.deleted", lms_event=_GRADED, when=("cleared",)),
     KindEntry(kind="grade.deleted", lms_event=r"\core\event\grade_deleted"),
     KindEntry(kind="user.logged_in", lms_event=r"\core\event\user_loggedin"),
     KindEntry(kind="user.updated", lms_event=r"\core\event\user_updated"),
@@ -70,7 +73,7 @@ WITHOUT_LMS_EVENT: tuple[str, ...] = (
     "forum.rated", "submission.received", "user.registered", "programme.completed", "challenge.completed",
     "course.progressed", "user.updated", "lead.created", "order.created", "order.refunded",
     "tag.added", "tag.removed", "certificate.awarded", "kudos.given", "kudos.revoked",
-    "lesson.passed", "lesson.failed", "lesson.scored", "lesson.progressed", "lesson.started", "lesson.ended",
+    "lesson.passed", "lesson.scored", "lesson.progressed", "lesson.started", "lesson.ended",
     "course.passed", "course.failed", "course.scored", "course.started", "course.ended", "statement.voided",
 )  # fmt: skip
 """Kinds that no row of the log makes: read from state tables, from other sources, or made by the engine."""
@@ -115,7 +118,11 @@ class KindTable:
         return frozenset(entry.kind for entry in self.entries[len(MOODLE) :] if entry.kind not in built_in)
 
 
-RETOLD: Mapping[str, tuple[str, ...]] = {"quiz.submitted": ("quiz.regraded",)}
+RETOLD: Mapping[str, tuple[str, ...]] = {
+    "quiz.submitted": ("quiz.regraded",),
+    "grade.awarded": ("grade.deleted",),
+    "course.graded": ("grade.deleted",),
+}
 """Kinds of events that tell an earlier act of a kind anew: an award for it that is to stay true is judged by them."""
 
 DEFAULT_ONCE_PER: Mapping[str, str] = {
@@ -123,6 +130,7 @@ DEFAULT_ONCE_PER: Mapping[str, str] = {
     "quiz.*": "lesson",
     "assignment.*": "lesson",
     "grade.awarded": "lesson",
+    "outcome.rated": "lesson",
     "survey.*": "lesson",
     "course.*": "course",
     "forum.*": "post",

@@ -206,7 +206,7 @@ async def opened(
                 backfill=_backfill(settings, writer, recorder, pipeline, kinds, clock),
                 scheduler=scheduler,
                 imports=_importing(settings, inbox, kinds, clock),
-                requeue=_requeue(settings, inbox, readers, pipeline, writer, kinds),
+                requeue=_requeue(settings, inbox, readers, pipeline, writer, clock, kinds),
                 erasing=erasing_of(settings, writer, recorder, pipeline, inbox, clock),
                 clock=clock,
                 callbacks=callbacks,
@@ -281,11 +281,12 @@ def _requeue(
     readers: Mapping[str, Collector],
     pipeline: Pipeline,
     writer: Writer,
+    clock: Clock,
     kinds: _Kinds,
 ) -> Requeue:
     data_dir = settings.agent.data_dir
     taking = Taking(
-        act_at(settings, kinds),
+        act_at(settings, clock, kinds),
         late_s={source.name: source.backdated_after_s for source in settings.log_sources},
         pipeline=pipeline,
         writer=writer,

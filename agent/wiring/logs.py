@@ -151,12 +151,12 @@ def rewinding(settings: Settings, stands: Callable[[str], SourceState], clock: C
     return rewind
 
 
-def act_at(settings: Settings, kinds: Callable[[], KindTable]) -> ActAt:
+def act_at(settings: Settings, clock: Clock, kinds: Callable[[], KindTable]) -> ActAt:
     """Reads one row of a configured log with its look-ups, on a connection of its own."""
     logs = {source.name: source for source in settings.log_sources}
 
     async def found(source: str, position: int, demand: Demand) -> Observation | None:
-        history = History(logstore_options(settings, logs[source]), kinds())
+        history = History(logstore_options(settings, logs[source]), clock, kinds())
         try:
             return await history.act_at(position, demand)
         finally:

@@ -633,7 +633,7 @@ async def test_the_helpdesk_finds_people_and_their_acts(site: Site) -> None:
     log(site, 3, anonymous=1)
     log(site, 4, userid=36)
     log(site, 5, eventname=moodle.COMPLETION, userid=65, relateduserid=35, courseid=4, other='{"completionstate":1}')
-    history = History(site.options())
+    history = History(site.options(), HandClock())
     try:
         one = await history.the_user("S1")
         everything = await history.acts_of(one.user_id, EVERYTHING, since=0, until=NOW)
@@ -661,7 +661,7 @@ async def test_the_helpdesk_can_look_at_one_row_of_the_log_as_it_stands(site: Si
     log(site, 2, eventname=UNWANTED, courseid=4, timecreated=NOW - 40)
     log(site, 3, anonymous=1, courseid=1, timecreated=NOW - 30)
     demand = wanting(VIEWED)
-    history = History(site.options())
+    history = History(site.options(), HandClock())
     try:
         seen, unwanted, anonymous = [await history.act_at(position, demand) for position in (1, 2, 3)]
         row, hidden, missing = [await history.row_at(position) for position in (2, 3, 4)]
@@ -679,7 +679,7 @@ async def test_the_helpdesk_can_look_at_one_row_of_the_log_as_it_stands(site: Si
 
 
 async def test_an_empty_log_has_no_ids(site: Site) -> None:
-    history = History(site.options())
+    history = History(site.options(), HandClock())
     try:
         assert await history.ids() == (0, 0)
     finally:

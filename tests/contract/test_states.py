@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from agent.collectors.states.collector import StateCollector
+from agent.collectors.systems import moodle
 from agent.config.kinds import KindTable
 from agent.model import Demand, Observation, Page, SourceState
 from tests.sites import EVERYTHING, NOW, HandClock, Site, log, put
@@ -192,3 +193,101 @@ async def test_what_came_into_a_state_table_while_it_could_not_be_read_is_found_
         assert "course_completions_unread_since" not in look.state.counts
         clock.pass_s(3 * HOUR)
         assert await look.seen() == []
+
+
+def graded(site: Site, grade: int, learner: int, at: int, *, born: int = 0, value: int = 90) -> None:
+    """A grade as it stands in the gradebook, given at a time; ``born`` is when its item was made."""
+    put(
+        site, "grade_items", id=grade, courseid=3, itemtype="mod", itemmodule="workshop", iteminstance=grade,
+        itemnumber=0, gradetype=1, grademax=100, grademin=0, timecreated=born,
+    )  # fmt: skip
+    put(site, "grade_grades", id=grade, itemid=grade, userid=learner, finalgrade=value, timemodified=at)
+
+
+async def test_a_grade_that_was_told_when_its_learner_got_it_is_not_found_by_when_it_was_given(
+    site: Site, clock: HandClock
+) -> None:
+    # A workshop is graded, and closed days later: only then its grades are told, and they keep the time before.
+    given, got = NOW - 9 * 24 * HOUR, NOW - 5 * 24 * HOUR
+    log(site, 1, timecreated=given - HOUR)
+    for number, (learner, told) in enumerate(((35, "90.00000"), (36, "40.00000")), 11):
+        graded(site, number, learner, given)
+        log(
+            site, number, eventname=r"\core\event\user_graded", relateduserid=learner, objecttable="grade_grades",
+            objectid=number, timecreated=got, other=f'{{"itemid":"{number}","finalgrade":"{told}"}}',
+        )  # fmt: skip
+    async with looking(site, clock) as look:
+        seen = await look.seen()
+        assert [one.people["subject"] for one in seen] == ["36"], "of whom another grade was told"
+
+
+def done(site: Site, number: int, module: int, at: int) -> None:
+    """An activity that somebody completed, with nothing in the log."""
+    put(
+        site, "course_modules_completion", id=number, coursemoduleid=module, userid=30 + number, completionstate=1,
+        timemodified=at,
+    )  # fmt: skip
+
+
+async def test_what_was_done_before_contents_were_imported_is_no_copy_and_before_a_restore_it_is(
+    site: Site, clock: HandClock
+) -> None:
+    log(site, 1, timecreated=NOW - 30 * 24 * HOUR)
+    for course, mode in ((3, 20), (4, 10)):
+        put(site, "course_modules", id=course, course=course, module=1, instance=1, section=1, completion=1)
+        done(site, course, course, NOW - 2 * HOUR)
+        log(
+            site, course, eventname=moodle.COURSE_RESTORED, objecttable="course", objectid=course, courseid=course,
+            timecreated=NOW - HOUR, origin="restore", other=f'{{"type":"course","target":1,"mode":{mode}}}',
+        )  # fmt: skip
+    async with looking(site, clock) as look:
+        assert [one.people["subject"] for one in await look.seen()] == ["33"]
+        assert look.state.counts["states_copied"] == 1
+
+
+async def test_what_came_out_of_the_recycle_bin_is_a_copy_where_that_is_sure_and_held_where_it_is_not(
+    site: Site, clock: HandClock
+) -> None:
+    log(site, 1, timecreated=NOW - 30 * 24 * HOUR)
+    log(
+        site, 2, eventname=moodle.BIN_RESTORED, objecttable="tool_recyclebin_course", objectid=1,
+        timecreated=NOW - HOUR, userid=2,
+    )  # fmt: skip
+    weeks = 7 * 24 * HOUR
+    # Each activity keeps when its original was added; the third is a copy of the first, made after the second.
+    for module, added in ((71, NOW - 4 * weeks), (72, NOW - 2 * weeks), (73, NOW - 4 * weeks)):
+        put(site, "course_modules", id=module, course=3, module=1, instance=1, section=1, completion=1, added=added)
+    done(site, 1, 73, NOW - 3 * weeks)
+    done(site, 2, 73, NOW - 2 * HOUR)
+    done(site, 3, 72, NOW - 2_400)
+    graded(site, 81, 34, NOW - 3 * weeks, born=NOW - HOUR)
+    async with looking(site, clock) as look:
+        seen = await look.seen()
+        assert [(one.people["subject"], *one.marks) for one in seen] == [("32", "backdated"), ("33",)]
+        assert look.state.counts["states_copied"] == 2
+
+
+async def test_a_grade_whose_item_is_hidden_until_a_date_is_shown_again_when_it_is_over(
+    site: Site, clock: HandClock
+) -> None:
+    demand = replace(DEMAND, facts=frozenset({"grade_shown"}))
+    for number, until in ((11, NOW + HOUR), (12, 1), (13, 0)):
+        graded(site, number, 30 + number, NOW - 2 * HOUR)
+        site.execute("UPDATE mdl_grade_items SET hidden = ? WHERE id = ?", (until, number))
+        log(
+            site, number, eventname=r"\core\event\user_graded", relateduserid=30 + number, objecttable="grade_grades",
+            objectid=number, timecreated=NOW - 2 * HOUR, other=f'{{"itemid":"{number}","finalgrade":"90.00000"}}',
+        )  # fmt: skip
+    async with looking(site, clock) as look:
+        assert not any(page.again for page in await look.pages(demand))
+        assert not any(page.again for page in await look.pages(demand)), "it is hidden"
+        clock.pass_s(2 * HOUR)
+        again = [page for page in await look.pages(demand) if page.again]
+        assert [(one.people["subject"], dict(one.facts)) for page in again for one in page.observations] == [
+            ("41", {"grade_shown": True})
+        ]
+        site.execute("UPDATE mdl_grade_items SET hidden = 0, timemodified = ? WHERE id = 12", (clock.now(),))
+        clock.pass_s(HOUR)
+        again = [page for page in await look.pages(demand) if page.again]
+        assert [one.people["subject"] for page in again for one in page.observations] == ["42"]
+        assert not any(page.again for page in await look.pages(DEMAND)), "nobody waits for it"

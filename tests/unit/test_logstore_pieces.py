@@ -157,7 +157,7 @@ def test_an_activity_that_may_lie_in_a_subsection_is_in_no_section_until_that_ca
 ) -> None:
     draft = a_draft()
     demand = Demand(rules_version="v", names=frozenset(), suffixes=frozenset(), facts=frozenset({"section"}))
-    look = activities(Batch([draft], demand, SCHEMA, Kinds(KindTable()), OPTIONS))
+    look = activities(Batch([draft], demand, SCHEMA, Kinds(KindTable()), OPTIONS, 0))
     next(look)
     with pytest.raises(StopIteration):
         look.send([[(8, 16, 5, 8, 0)], names, nested])

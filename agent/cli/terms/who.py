@@ -181,12 +181,13 @@ async def person(settings: Settings, connection: sqlite3.Connection, text: str, 
 @contextlib.asynccontextmanager
 async def history_of(settings: Settings, source: LogSource, file: RuleFile | None) -> AsyncIterator[History]:
     """Live questions to one log source, by the kinds that ``file`` knows; closed at the end."""
+    from agent.clock import SystemClock
     from agent.collectors.logstore.history import History
     from agent.config.kinds import KindTable
     from agent.wiring import logstore_options
 
     kinds = KindTable().extended(file.kinds) if file is not None else KindTable()
-    history = History(logstore_options(settings, source), kinds)
+    history = History(logstore_options(settings, source), SystemClock(), kinds)
     try:
         yield history
     finally:

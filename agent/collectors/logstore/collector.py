@@ -13,7 +13,7 @@ from agent.apart import Aside
 from agent.clock import Clock
 from agent.collectors.logstore.dialects.connect import database_for
 from agent.collectors.logstore.dialects.database import Database, Row, Rows, Unreadable
-from agent.collectors.logstore.draft import Kinds, drafts_of, observation_of
+from agent.collectors.logstore.draft import Draft, Kinds, drafts_of, observation_of
 from agent.collectors.logstore.grants import log_unreadable
 from agent.collectors.logstore.identity import Watch, anchored
 from agent.collectors.logstore.lookups import look_up
@@ -328,13 +328,13 @@ class LogstoreCollector:
         counts, kinds = Counter[str](), self._kinds_now()
         drafts = drafts_of(rows, kinds, demand.facts, start_at=start_at, backdated=backdated, seen=counts)
         self._facts = demand.facts
-        self._lost_last |= await look_up(self._state, drafts, demand, kinds, self._options, self._several)
+        self._lost_last |= await self._look_up(drafts, demand, kinds)
         again = await submissions(
             self._reader, self._state, drafts, demand, upto=before, admins=self._options.site_admins
         )
         if again:
             shown = drafts_of(again, kinds, demand.facts, start_at=start_at, backdated=frozenset(), seen=Counter())
-            self._lost_last |= await look_up(self._state, shown, demand, kinds, self._options, self._several)
+            self._lost_last |= await self._look_up(shown, demand, kinds)
             together = woven(drafts, shown)
             counts["rows_shown_again"] += len(together) - len(drafts)
             drafts = together
@@ -344,6 +344,11 @@ class LogstoreCollector:
             drafts = [draft for draft in drafts if draft.event not in prompting or draft.event in demand.names]
         site = self._options.site_name
         return [observation_of(draft, source=self.name, site=site) for draft in drafts], counts
+
+    async def _look_up(self, drafts: Sequence[Draft], demand: Demand, kinds: Kinds) -> Mapping[str, Unreadable]:
+        """Fill in the drafts; which tables could not be read."""
+        now = self._clock.now()
+        return await look_up(self._state, drafts, demand, kinds, self._options, now=now, several=self._several)
 
     def _page(self, state: SourceState, demand: Demand, *, caught_up: bool) -> Page:
         return Page(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from agent.clock import Clock
 from agent.collectors.logstore.dialects.connect import database_for
 from agent.collectors.logstore.dialects.database import Query, Rows, Unreadable
 from agent.collectors.logstore.draft import Kinds, drafts_of, observation_of
@@ -99,8 +100,9 @@ class LoggedRow:
 class History:
     """Answers one source's questions on a connection of its own. Close it after use."""
 
-    def __init__(self, options: LogstoreOptions, kinds: KindTable | None = None) -> None:
+    def __init__(self, options: LogstoreOptions, clock: Clock, kinds: KindTable | None = None) -> None:
         self._options = options
+        self._clock = clock
         self._kinds = Kinds(kinds or KindTable())
         self._log = database_for(options, log=True)
         self._state = self._log if options.log_url is None else database_for(options)
@@ -193,10 +195,10 @@ class History:
             )
             mine = [draft for draft in drafts if user_id is None or user_id in draft.people.values()]
             if self._state is self._log:
-                await look_up(self._state, mine, demand, self._kinds, self._options)
+                await look_up(self._state, mine, demand, self._kinds, self._options, now=self._clock.now())
         if self._state is not self._log:
             async with self._state.snapshot():
-                await look_up(self._state, mine, demand, self._kinds, self._options)
+                await look_up(self._state, mine, demand, self._kinds, self._options, now=self._clock.now())
         name, site = self._options.name, self._options.site_name
         return [observation_of(draft, source=name, site=site) for draft in mine]
 

@@ -47,10 +47,14 @@ class Status:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graded:
-    """One learner's grade in one item; ``grade`` as Moodle writes it, None where there is none or it is hidden."""
+    """One learner's grade in one item; ``grade`` as Moodle writes it, None where there is none or it is hidden.
+
+    ``number`` tells the items of one activity apart.
+    """
 
     item: int
     sort: str
+    number: int | None
     module: str | None
     lesson: int | None
     grade: int | float | None
@@ -62,12 +66,13 @@ class Graded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One attempt at a quiz; ``marks`` None where it is not marked or they are hidden."""
+    """One attempt at a quiz; ``marks`` None where it is not marked or they are hidden, ``finished`` 0 before it is."""
 
     id: int
     number: int
     state: str
     preview: bool
+    finished: int
     marks: int | float | None
 
 
@@ -194,6 +199,7 @@ def grades_of(answer: object, user: int) -> dict[int, Graded]:
         _int(item, "id"): Graded(
             item=_int(item, "id"),
             sort=_text(item, "itemtype"),
+            number=_whole(item.get("itemnumber")),
             module=item.get("itemmodule") or None,
             lesson=_whole(item.get("cmid")),
             grade=_number(item.get("graderaw")),
@@ -216,6 +222,7 @@ def attempts_of(answer: object) -> dict[int, Attempt]:
             number=_int(one, "attempt"),
             state=_text(one, "state"),
             preview=bool(_whole(one.get("preview"))),
+            finished=_whole(one.get("timefinish")) or 0,
             marks=_number(one.get("sumgrades")),
         )
         for one in _tables(_table(answer).get("attempts"))

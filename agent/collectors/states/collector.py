@@ -18,7 +18,7 @@ from agent.collectors.logstore.dialects.database import Rows, Unreadable
 from agent.collectors.logstore.draft import Draft, Kinds, drafts_of, observation_of
 from agent.collectors.logstore.lookups import look_up
 from agent.collectors.logstore.options import LogstoreOptions
-from agent.collectors.states import late
+from agent.collectors.states import late, shown
 from agent.collectors.states.found import Found
 from agent.collectors.states.late import Late
 from agent.collectors.states.tables import TABLES, Table, as_told
@@ -120,8 +120,11 @@ class StateCollector:
                 async for page in self._looked_again(state, demand):
                     state = page.state
                     yield page
+                before = state.high_water
                 async for page in self._walked(state, demand):
                     state = page.state
+                    yield page
+                async for page in self._shown_since(before, state, demand):
                     yield page
                 async for page in self._looked_back(state, demand, first=first):
                     state = page.state
@@ -172,6 +175,31 @@ class StateCollector:
             state = replace(page.state, unsure=SURE if sweep.over else state.unsure, counts=dict(counts))
             if page.observations or sweep.over:
                 yield replace(page, state=state, again=True)
+
+    async def _shown_since(
+        self, since: int, state: SourceState, demand: Callable[[], Demand]
+    ) -> AsyncGenerator[Page, None]:
+        """What the log told of grades that can be seen since the walk before, shown again; nothing at the first."""
+        if not since or not shown.wanted(demand()):
+            return
+        for item in await shown.items_since(self._states, since, self._clock.now()):
+            after = 0
+            while grades := await shown.grades_of(self._states, item, after):
+                seen = await self._told_of(item, grades, state, demand())
+                if seen:
+                    yield replace(self._page(state, demand(), seen, caught_up=False), again=True)
+                after = grades[-1]
+
+    async def _told_of(
+        self, item: shown.Item, grades: Sequence[int], state: SourceState, demand: Demand
+    ) -> list[Observation]:
+        """The rows of the log about these grades of an item, with what is looked up for them now."""
+        kinds = Kinds(self._table())
+        async with self._snapshots():
+            rows = await shown.rows_about(self._log, item, grades, state.start_at or 0)
+            drafts = drafts_of(rows, kinds, demand.facts, start_at=0, backdated=frozenset(), seen=Counter())
+            await look_up(self._states, drafts, demand, kinds, self._options, now=self._clock.now())
+        return [observation_of(draft, source=self.name, site=self._options.site_name) for draft in drafts]
 
     async def _looked_back(
         self, state: SourceState, demand: Callable[[], Demand], *, first: bool
@@ -287,7 +315,8 @@ class StateCollector:
                 drafts.append((draft, one))
         for number, (draft, _) in enumerate(drafts):
             draft.position = number
-        self._blind = bool(await look_up(self._states, [draft for draft, _ in drafts], demand, kinds, self._options))
+        told = [draft for draft, _ in drafts]
+        self._blind = bool(await look_up(self._states, told, demand, kinds, self._options, now=self._clock.now()))
         return drafts
 
     async def _doubtful(

@@ -26,7 +26,8 @@ _ORIGIN = "state"
 class Found:
     """One row of a state table. ``state`` is the completion state, the grade or the rating as text, else empty.
 
-    ``facts`` are known of it already, ``other`` is what look-ups need to know. ``row`` is what the log should have had
+    ``began`` is when what it is about came into being, or earlier: an older row was copied together with it. ``facts``
+    are known of it already, ``other`` is what look-ups need to know. ``row`` is what the log should have had
     (`agent.collectors.logstore.draft.COLUMNS`); its number is 0.
     """
 
@@ -40,6 +41,7 @@ class Found:
     row: Row
     facts: Mapping[str, Fact] = field(default_factory=dict)
     other: moodle.Other = field(default_factory=dict)
+    began: int = 0
 
     @property
     def natural_key(self) -> tuple[str, ...]:
@@ -51,7 +53,7 @@ class Found:
 class Told:
     """Whose state it is, since when (seconds UTC), and in which course; ``id`` is its number where it was read.
 
-    ``row`` is its number in the state table, None where only a database would know that.
+    ``row`` is its number in the state table, None where only a database would know that; ``began`` as in `Found`.
     """
 
     id: int
@@ -59,6 +61,7 @@ class Told:
     at: int
     course: int | None
     row: int | None = None
+    began: int = 0
 
     def lesson(self, module: int, state: int, override_by: int | None) -> Found:
         """An activity (course module) was completed; 1 and 2 are the ``state``s that count."""
@@ -129,4 +132,5 @@ class Told:
             row=row,
             facts=facts or {},
             other=other or {},
+            began=self.began,
         )

@@ -38,8 +38,9 @@ class Table:
 
 
 def _lesson(row: Row) -> Found:
-    number, at, learner, course, module, state, overrideby = row
-    return Told(id=number, learner=learner, at=at, course=course, row=number).lesson(module, state, overrideby)
+    number, at, learner, course, module, state, overrideby, began = row
+    told = Told(id=number, learner=learner, at=at, course=course, row=number, began=began or 0)
+    return told.lesson(module, state, overrideby)
 
 
 def _course(row: Row) -> Found:
@@ -48,11 +49,10 @@ def _course(row: Row) -> Found:
 
 
 def _grade(row: Row) -> Found:
-    number, at, learner, course, item, grade, overridden = row
+    number, at, learner, course, item, grade, overridden, began = row
     final = moodle.canonical_decimal(grade)
-    return Told(id=number, learner=learner, at=at, course=course, row=number).graded(
-        item, final, overridden=bool(overridden), name=str(number)
-    )
+    told = Told(id=number, learner=learner, at=at, course=course, row=number, began=began or 0)
+    return told.graded(item, final, overridden=bool(overridden), name=str(number))
 
 
 def _badge(row: Row) -> Found:
@@ -70,7 +70,9 @@ TABLES: tuple[Table, ...] = (
     Table(
         name="course_modules_completion",
         event=COMPLETION,
-        rows="SELECT t.id, t.timemodified, t.userid, m.course, t.coursemoduleid, t.completionstate, t.overrideby "
+        # A restored activity keeps when its original was added: it is younger than each with a lower number.
+        rows="SELECT t.id, t.timemodified, t.userid, m.course, t.coursemoduleid, t.completionstate, t.overrideby, "
+        "(SELECT MAX(e.added) FROM {course_modules} e WHERE e.course = m.course AND e.id <= m.id) "
         "FROM {course_modules_completion} t JOIN {course_modules} m ON m.id = t.coursemoduleid "
         "WHERE t.id > ? AND t.id <= ? AND t.timemodified > ? AND t.timemodified <= ? "
         "AND t.completionstate IN (1, 2) ORDER BY t.id",
@@ -91,7 +93,7 @@ TABLES: tuple[Table, ...] = (
     Table(
         name="grade_grades",
         event=GRADED,
-        rows="SELECT t.id, t.timemodified, t.userid, i.courseid, t.itemid, t.finalgrade, t.overridden "
+        rows="SELECT t.id, t.timemodified, t.userid, i.courseid, t.itemid, t.finalgrade, t.overridden, i.timecreated "
         "FROM {grade_grades} t JOIN {grade_items} i ON i.id = t.itemid "
         "WHERE t.id > ? AND t.id <= ? AND t.timemodified > ? AND t.timemodified <= ? "
         "AND t.finalgrade IS NOT NULL ORDER BY t.id",

@@ -13,7 +13,6 @@ from agent.collectors.systems.moodle import RATED
 from agent.engine.sighting import untold
 from agent.errors import InvalidInputError, TransientError
 
-RESTORED = r"\core\event\course_restored"
 STRETCHES_MAX = 50
 """Stretches of time in one query on the log."""
 LOOKED_S = 7 * 86_400
@@ -29,14 +28,19 @@ _TOLD = (
     "WHERE eventname IN ([names]) AND ([stretches])"
 )
 _RESTORES = (
-    "SELECT courseid, MAX(timecreated) FROM {log} WHERE courseid IN ([courses]) AND anonymous = 0 "
-    "AND timecreated > ? AND eventname = ? AND origin IS NOT NULL GROUP BY courseid"
+    "SELECT courseid, eventname, timecreated, other FROM {log} WHERE courseid IN ([courses]) AND anonymous = 0 "
+    "AND timecreated > ? AND eventname IN (?, ?) AND origin IS NOT NULL"
+)
+_GRADED_LATER = (
+    "SELECT eventname, relateduserid, objectid, other FROM {log} WHERE courseid IN ([courses]) AND anonymous = 0 "
+    "AND timecreated > ? AND eventname = ?"
 )
 
 
 class Restores:
     """When each course was last restored, as far as the log goes back; asked of it during one walk.
 
+    Likewise when an activity of it last came out of the recycle bin: which one it was the log does not say.
     The log has no index for events, so what it says of a course is read once, from ``since`` on; later looks in the
     walk read what was written after ``began``. A row of a state table that is no older than ``since`` is only copied
     by a restore that is younger still.
@@ -47,6 +51,7 @@ class Restores:
         self._began = began
         self._oldest = moodle.TIME_MAX
         self._at: dict[int, int] = {}
+        self._unbinned: dict[int, int] = {}
 
     async def look(self, log: Database, found: Sequence[Found]) -> None:
         """Ask the log about these rows' courses; errors as `untold_by`."""
@@ -56,25 +61,32 @@ class Restores:
         queries = [log.schema.query(_OLDEST)]
         for wanted, after in ((new, self._since), (known, self._began)):
             if wanted:
-                queries.append(log.schema.query(_RESTORES, after, RESTORED, courses=wanted))
+                names = (moodle.COURSE_RESTORED, moodle.BIN_RESTORED)
+                queries.append(log.schema.query(_RESTORES, after, *names, courses=wanted))
         oldest, *restored = await log.fetch_all(queries)
         ((first,),) = _rows(oldest)
         self._oldest = first if first is not None else moodle.TIME_MAX
         self._at |= dict.fromkeys(new, 0)
-        for answer in restored:
-            self._at |= dict(_rows(answer))
+        for course, event, at, other in (row for answer in restored for row in _rows(answer)):
+            if event == moodle.BIN_RESTORED:
+                self._unbinned[course] = max(at, self._unbinned.get(course, 0))
+            elif moodle.brings_people(_other(event, other)):
+                self._at[course] = max(at, self._at[course])
 
     def copied(self, one: Found) -> bool:
-        """Whether a restore brought the row: it is older than its course."""
-        return one.course is not None and one.at < self._at.get(one.course, 0)
+        """Whether a restore brought the row: it is older than its course, or than what it is about."""
+        return one.at < one.began or (one.course is not None and one.at < self._at.get(one.course, 0))
 
     def unknown(self, one: Found) -> bool:
-        """Whether the log does not go back so far that it could tell."""
-        return one.at < self._oldest
+        """Whether it may have come out of the recycle bin, or the log does not go back so far that it could tell."""
+        return one.at < self._oldest or (one.course is not None and one.at < self._unbinned.get(one.course, 0))
 
 
 async def untold_by(log: Database, found: Sequence[Found]) -> list[Found]:
     """Those of ``found`` that no row of the log tells.
+
+    A grade is told when the learner gets it, and has the time at which it was given: a workshop that is closed, names
+    that are revealed, can be weeks later.
 
     Raises:
         TransientError: connection lost, time-out, or the log cannot be read.
@@ -82,7 +94,9 @@ async def untold_by(log: Database, found: Sequence[Found]) -> list[Found]:
     told = _Told(found)
     for stretches in packed(_stretches(found), LOOKED_S):
         await told.look(log, stretches)
-    return told.untold(found)
+    left = told.untold(found)
+    told_later = await _graded_later(log, [one for one in left if one.event == untold.GRADED])
+    return [one for one in left if _graded(one) not in told_later]
 
 
 async def untold_until(log: Database, found: Sequence[Found], now: int) -> list[Found]:
@@ -94,6 +108,24 @@ async def untold_until(log: Database, found: Sequence[Found], now: int) -> list[
             await told.look(log, stretches)
         await asyncio.sleep(PAUSE_S)
     return told.untold(found)
+
+
+async def _graded_later(log: Database, found: Sequence[Found]) -> set[tuple[int, str, str]]:
+    """The grades that the log tells of these rows' courses from the first of them on: whose, its number, how much."""
+    courses = sorted({one.course for one in found if one.course})
+    if not courses:
+        return set()
+    after = min(one.at for one in found)
+    answers = await log.fetch_all([log.schema.query(_GRADED_LATER, after, untold.GRADED, courses=courses)])
+    return {
+        (related, str(number), _state(event, other))
+        for answer in answers
+        for event, related, number, other in _rows(answer)
+    }
+
+
+def _graded(one: Found) -> tuple[int, str, str]:
+    return one.learner, one.object, one.state
 
 
 def packed(stretches: Iterable[tuple[int, int]], most_s: int) -> Iterator[list[tuple[int, int]]]:
@@ -153,13 +185,15 @@ class _Told:
 
 def _state(event: str, other: str | None) -> str:
     """What a log row says that the learner reached, as `Found.state` is written."""
-    keys = moodle.OTHER_KEYS.get(event)
-    if keys is None:
-        return ""
+    return moodle.detail_of(event, _other(event, other))
+
+
+def _other(event: str, text: str | None) -> moodle.Other:
+    """What is kept of `other`; nothing where it cannot be read."""
     try:
-        return moodle.detail_of(event, moodle.decode_other(other, keys))
+        return moodle.decode_other(text, moodle.OTHER_KEYS.get(event, ()))
     except InvalidInputError:
-        return ""
+        return {}
 
 
 def _stretches(found: Sequence[Found]) -> list[tuple[int, int]]:

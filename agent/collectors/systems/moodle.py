@@ -33,9 +33,14 @@ RATED = r"\mod_forum\rating"
 """Stands where a log row has its event: Moodle writes none for a rating."""
 ENROLLED = r"\core\event\user_enrolment_created"
 COURSE_RESET = r"\core\event\course_reset_ended"
+COURSE_RESTORED = r"\core\event\course_restored"
+BIN_RESTORED = r"\tool_recyclebin\event\course_bin_item_restored"
+"""An activity came back out of a course's recycle bin, with what its learners had done in it."""
 USER_UPDATED = r"\core\event\user_updated"
 USER_DELETED = r"\core\event\user_deleted"
 UNENROLLED = r"\core\event\user_enrolment_deleted"
+ASSESSED = frozenset(rf"\mod_workshop\event\submission_{name}" for name in ("assessed", "reassessed"))
+"""A workshop's submission was assessed by whom the row calls its user; its author is the related one."""
 
 FORUMS: Mapping[str, str] = {"mod_forum": "forum", "mod_hsuforum": "hsuforum"}
 """Component → beginning of its tables' names; Open LMS has a forum of its own."""
@@ -77,6 +82,7 @@ LEARNER: Mapping[str, Learner] = MappingProxyType(
         r"\core\event\badge_revoked": "related",
         r"\mod_feedback\event\response_submitted": "related",
         r"\core\event\message_sent": "user",
+        **dict.fromkeys(sorted(ASSESSED), "user"),
         **{rf"\{mod}\event\post_deleted": "related" for mod in FORUMS},
         **{rf"\{mod}\event\post_created": "user" for mod in FORUMS},
         **{rf"\{mod}\event\discussion_created": "user" for mod in FORUMS},
@@ -95,6 +101,7 @@ OTHER_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         UNENROLLED: ("enrol",),
         TAGGED: ("tagname", "itemid", "itemtype"),
         COURSE_RESET: ("reset_options/reset_completion",),
+        COURSE_RESTORED: ("mode",),
         **dict.fromkeys(sorted(REPLIES), ("discussionid",)),
     }
 )
@@ -108,8 +115,13 @@ BY_DETAIL = frozenset({COMPLETION, TAGGED, ASSIGN_STATUS, COURSE_RESET})
 _GRADE_PLACES = Decimal("0.00001")
 """Moodle keeps grades as DECIMAL(10,5); events may carry the unrounded float."""
 
+_OUTCOMES_FROM = 1_000
+"""Items of an activity with this number and higher are outcomes that are rated beside its grade."""
+
 OtherValue = None | bool | int | float | str
 Other = Mapping[str, OtherValue]
+_IMPORT = "20"
+"""The `mode` of a restore that brings contents from another course, and nobody's data."""
 _NOTHING: Other = MappingProxyType({})
 _NESTED = (dict, list)
 _MISSING = object()
@@ -147,6 +159,11 @@ def _under(found: object, key: str) -> Any:
     return found
 
 
+def brings_people(other: Other) -> bool:
+    """Whether a restored course may have come with what learners did: an import of contents never does."""
+    return str(other.get("mode")) != _IMPORT
+
+
 def canonical_decimal(value: object) -> str:
     """A grade as Moodle stores it, in one spelling: `100`, `100.0` and `"100.00000"` are all `100`; none is empty."""
     number = decimal_of(value)
@@ -165,6 +182,8 @@ def people_of(event: str, user: int, related: int | None) -> dict[str, str]:
         people["subject"] = str(subject)
         if event in POSTS or event in DISCUSSIONS:
             people["author"] = people["subject"]
+    if event in ASSESSED and related is not None:
+        people["author"] = str(related)
     return people
 
 
@@ -178,6 +197,18 @@ def detail_of(event: str, other: Other) -> str:
         return "completion" if other.get("reset_options/reset_completion") in {True, "1"} else ""
     key = {TAGGED: "itemtype", ASSIGN_STATUS: "newstatus"}.get(event)
     return str(other.get(key) or "") if key else ""
+
+
+def grade_word(item_type: str | None, item_number: int | None, *, cleared: bool) -> str:
+    """The word that the table of kinds asks for: the type of a grade's item, unless it is an outcome, or none is left.
+
+    Nothing where the item is not known.
+    """
+    if item_type is None:
+        return ""
+    if item_type == "mod" and item_number is not None and item_number >= _OUTCOMES_FROM:
+        return "outcome"
+    return "cleared" if cleared else item_type
 
 
 def state_of(other: Other) -> str:

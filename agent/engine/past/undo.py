@@ -33,6 +33,7 @@ OWNED = frozenset(
 
 _BY: Mapping[str, str] = {
     "lesson.uncompleted": "lesson",
+    "lesson.failed": "lesson",
     "course.unenrolled": "course",
     "course.reset": "everyone",
     "badge.revoked": "badge",

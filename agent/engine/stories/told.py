@@ -163,6 +163,7 @@ _FAMILIES: Mapping[str, str] = {
     "assignment.withdrawn": "lesson",
     "grade.awarded": "lesson",
     "grade.deleted": "lesson",
+    "outcome.rated": "lesson",
     "course.graded": "course",
     "badge.awarded": "badge",
     "badge.revoked": "badge",

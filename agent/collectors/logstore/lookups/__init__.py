@@ -36,16 +36,20 @@ async def look_up(
     demand: Demand,
     kinds: Kinds,
     options: LogstoreOptions,
+    *,
+    now: int,
     several: Several = frozenset(),
 ) -> dict[str, Unreadable]:
     """Fill in the drafts; which tables could not be read. What means ``several`` things is nobody's and nowhere's.
+
+    ``now`` is when is looked, in seconds UTC: what learners may see hangs on it.
 
     Raises:
         TransientError: connection lost, time-out.
     """
     if not drafts:
         return {}
-    batch = Batch(drafts, demand, database.schema, kinds, options)
+    batch = Batch(drafts, demand, database.schema, kinds, options, now)
     # In this order: what one learns from its first answers (section, module), later ones use for their second question.
     looks = [
         look(batch)

@@ -23,6 +23,7 @@ class Batch:
     with ``nested`` that nobody may tell us.
     ``cohorts`` are those that the rules name.
     ``link_by`` names what tells one person from another in several sites, ``asked`` what says that somebody agreed.
+    ``now`` is when is looked, in seconds UTC.
     """
 
     __slots__ = (
@@ -33,6 +34,7 @@ class Batch:
         "kinds",
         "link_by",
         "nested",
+        "now",
         "parents",
         "profile",
         "schema",
@@ -48,6 +50,7 @@ class Batch:
         schema: Schema,
         kinds: Kinds,
         options: LogstoreOptions,
+        now: int,
     ) -> None:
         self.drafts = drafts
         self.facts = demand.facts
@@ -55,6 +58,7 @@ class Batch:
         self.profile = {name: field for name, field in demand.profile.items() if name in demand.facts}
         self.schema = schema
         self.kinds = kinds
+        self.now = now
         self.site_admins = options.site_admins
         self.text_key = options.text_key
         self.link_by = options.link_by
@@ -89,10 +93,11 @@ def per_cent(part: int | Fraction, base: int | Fraction) -> int | Fraction:
     return whole(100 * Fraction(part) / base)
 
 
-def note_due(draft: Draft, due: int, facts: frozenset[str]) -> None:
-    """What the due date (0: none) says about the event's own time."""
+def note_due(draft: Draft, due: int, facts: frozenset[str], *, at: int | None = None) -> None:
+    """What the due date (0: none) says about the event's own time, or about when (``at``) it was done."""
+    done = draft.time if at is None else at
     if due > 0:
         if "late_by" in facts:
-            draft.facts["late_by"] = draft.time - due
+            draft.facts["late_by"] = done - due
         if "on_time" in facts:
-            draft.facts["on_time"] = draft.time <= due
+            draft.facts["on_time"] = done <= due

@@ -6,7 +6,7 @@ from agent.collectors.moodlews.facts.activities import place
 from agent.collectors.moodlews.facts.batch import Batch, Look, number_of, per_cent
 from agent.collectors.moodlews.shapes import Graded
 from agent.collectors.numbers import exact
-from agent.collectors.systems.moodle import GRADED
+from agent.collectors.systems.moodle import GRADED, grade_word
 
 GRADED_WITHIN_S = 5
 """A post that does not name its item is about the grade of that moment."""
@@ -24,7 +24,9 @@ async def grades(batch: Batch) -> None:
         if found is None:
             batch.owe(look)
             continue
-        look.kind = batch.kinds.kind_of(GRADED, found.sort)
+        told = "grade" in look.facts or found.grade is not None
+        # Without a grade nobody knows whether it is hidden from us or was cleared: it is neither given nor taken.
+        look.kind = batch.kinds.kind_of(GRADED, grade_word(found.sort, found.number, cleared=False) if told else "")
         look.facts["grade_item"] = str(found.item)
         if found.sort == "mod" and found.lesson is not None:
             look.lesson = str(found.lesson)
@@ -52,6 +54,8 @@ def _note(batch: Batch, look: Look, found: Graded) -> None:
         look.facts.setdefault("overridden", found.overridden)
     if batch.wants("module") and found.module is not None:
         look.facts["module"] = found.module
+    if batch.wants("item_number") and found.number is not None:
+        look.facts["item_number"] = found.number
     least, most = exact(found.least), exact(found.most)
     if grade is None or isinstance(grade, str | tuple) or least is None or most is None or most == least:
         return
