@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 _BOUNDS = {"greater than or equal to": "at least ", "less than or equal to": "at most "}
 _SAID: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
@@ -18,6 +18,11 @@ _SAID: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] 
 def counted(number: int, one: str, many: str = "") -> str:
     """``number`` with what it is of; ``many`` where that is more than ``one`` with an s. A verb may follow the noun."""
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def either(words: Sequence[str]) -> str:
+    """Some of which one is enough: `a`, `a or b`, `a, b or c`."""
+    return " or ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def plain(message: str) -> str:

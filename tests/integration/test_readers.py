@@ -55,6 +55,7 @@ READS = {
     "tenant list": (),
     "token list": (CAMPUS,),
     "verify": (),
+    "wallet find": (CAMPUS, "ann"),
     "wallet history": (CAMPUS, "ann"),
     "wallet links": (CAMPUS,),
     "wallet show": (CAMPUS, "ann"),

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from agent.collectors.states.told import STRETCHES_MAX, packed
 from agent.engine.sighting import untold
 
-ENDS = st.tuples(st.integers(0, 5_000), st.integers(0, 900)).map(lambda one: (one[0], sum(one)))
+ENDS = st.tuples(st.integers(0, 1_000), st.integers(0, 90)).map(lambda one: (one[0], sum(one)))
 
 
-@given(ends=st.lists(ENDS, max_size=120), most_s=st.integers(1, 700))
+@given(ends=st.lists(ENDS, max_size=120), most_s=st.integers(1, 70))
 def test_looks_read_each_second_that_is_asked_about_once_and_never_more_than_so_many_at_once(
     ends: list[tuple[int, int]], most_s: int
 ) -> None:

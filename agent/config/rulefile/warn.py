@@ -23,6 +23,7 @@ from agent.config.rulefile.tables.challenge import Step
 from agent.config.rulefile.tables.condition import Conditions
 from agent.config.rulefile.tables.person import Person
 from agent.model import FROM_PROFILE
+from machine.words import either
 
 PERCENT_MAX = 100
 
@@ -209,12 +210,12 @@ def unsupplied(fact: str, stood_on: Iterable[str], facts: FactTable) -> tuple[st
     """What is told of a fact that no source supplies for these kinds, and which kind of source would."""
     kinds = tuple(stood_on)
     able = facts.elsewhere(fact, kinds)
-    about = f"{fact} for {' or '.join(kinds[:3])}"
+    about = f"{fact} for {either(kinds[:3])}"
     if not able:
         return f"no source supplies {about}", ""
     return (
         f"no configured source supplies {about}",
-        f"a [[source]] of kind {' or '.join(able)} would; what lacks it is held",
+        f"a [[source]] of kind {either(able)} would; what lacks it is held",
     )
 
 

@@ -248,7 +248,7 @@ def test_rules_check_and_the_agent_look_at_the_configured_sources(tmp_path: Path
 def test_whoever_is_warned_of_a_missing_fact_is_told_which_kind_of_source_has_it(tmp_path: Path) -> None:
     facts = facts_told(configured(tmp_path, TRIGGER))
     (warning,) = load_rules_text(HEAD + LONG, facts=facts).warnings
-    assert "a [[source]] of kind moodle-logstore or moodle-ws would; what lacks it is held" in str(warning)
+    assert "a [[source]] of kind canvas, moodle-logstore or moodle-ws would; what lacks it is held" in str(warning)
 
 
 LESSON = '[[rule]]\nid = "l"\non = "lesson.completed"\naward = 10\n'
