@@ -102,7 +102,7 @@ GROUPS = (
         " a day `course_completions` is looked through two weeks back, and where something new is found there, the log"
         " three hours at a time. Where a rule waits for grades to be shown, the items of the gradebook that were"
         " changed since, and the rows of the log about their grades.",
-        ("states/collector.py", "states/tables.py", "states/told.py", "states/shown.py"),
+        ("states/collector.py", "states/tables.py", "states/told.py", "states/shown.py", "states/stood.py"),
     ),
     _Group(
         "Somebody redeems",

@@ -291,3 +291,39 @@ async def test_a_grade_whose_item_is_hidden_until_a_date_is_shown_again_when_it_
         again = [page for page in await look.pages(demand) if page.again]
         assert [one.people["subject"] for page in again for one in page.observations] == ["42"]
         assert not any(page.again for page in await look.pages(DEMAND)), "nobody waits for it"
+
+
+async def test_what_was_done_in_a_time_that_retention_took_from_the_log_is_found_and_held(
+    site: Site, clock: HandClock
+) -> None:
+    log(site, 1, timecreated=NOW - 400 * HOUR)
+    async with looking(site, clock) as look:
+        assert await look.seen() == []
+        clock.pass_s(600 * HOUR)
+        site.execute("DELETE FROM mdl_logstore_standard_log")
+        log(site, 50, timecreated=NOW + 500 * HOUR)
+        completed(site, 1, 35, NOW + 100 * HOUR)
+        completed(site, 2, 36, NOW + 550 * HOUR)
+        seen = await look.seen()
+    assert {one.people["subject"]: one.marks for one in seen} == {"35": frozenset({"backdated"}), "36": frozenset()}
+
+
+async def test_what_a_replica_that_stood_still_for_hours_shows_afterwards_is_found(
+    site: Site, clock: HandClock
+) -> None:
+    put(site, "course_modules", id=7, course=3, module=1, instance=1, section=1, completion=1)
+    log(site, 1, timecreated=NOW - HOUR)
+    async with looking(site, clock) as look:
+        for _ in range(6):
+            assert await look.seen() == []
+            clock.pass_s(HOUR)
+        for hour in range(1, 6):
+            log(site, 1 + hour, timecreated=NOW + hour * HOUR)
+        put(site, "course_modules_completion", id=1, coursemoduleid=7, userid=35, completionstate=1,
+            timemodified=NOW + HOUR // 2)  # fmt: skip
+        (seen,) = await look.seen()
+        assert (seen.kind, seen.occurred_at, seen.marks) == ("lesson.completed", NOW + HOUR // 2, frozenset())
+        clock.pass_s(HOUR)
+        log(site, 9, timecreated=NOW + 6 * HOUR, origin=None)
+        log(site, 10, timecreated=NOW + 7 * HOUR - 60)
+        assert await look.seen() == [], "what is read again is not told for ever"

@@ -21,6 +21,7 @@ from agent.collectors.logstore.options import LogstoreOptions
 from agent.collectors.states import late, shown
 from agent.collectors.states.found import Found
 from agent.collectors.states.late import Late
+from agent.collectors.states.stood import behind_since, stood
 from agent.collectors.states.tables import TABLES, Table, as_told
 from agent.collectors.states.told import PAUSE_S, Restores, untold_by, untold_until
 from agent.collectors.unsure import SURE, unread_since, widened
@@ -146,7 +147,11 @@ class StateCollector:
     async def _walked(self, state: SourceState, demand: Callable[[], Demand]) -> AsyncGenerator[Page, None]:
         """One walk through every wanted table. Only its last page moves the time up to which everything is compared."""
         patience = int(self._options.gap_patience_s)
-        since = max((state.start_at or 0) - 1, state.high_water - 2 * patience)
+        found = await stood(self._states, state.counts)
+        # The last walk was ``patience`` after what it compared: what came since then and is older came late.
+        whole = behind_since(found, state.counts, state.high_water)
+        known = state.high_water if whole is None else min(state.high_water, whole)
+        since = max((state.start_at or 0) - 1, known - 2 * patience)
         marks = {table.name: state.counts.get(unread_since(table.name)) for table in TABLES}
         unread = {name: after for name, after in marks.items() if after is not None}
         sweep = _Sweep(since=since, until=self._clock.now() - patience, unread=unread)
@@ -158,6 +163,7 @@ class StateCollector:
         counts = {name: count for name, count in state.counts.items() if name not in set(map(unread_since, marks))}
         still = sweep.still_unread(demand()) if sweep.over and sweep.table else unread
         counts |= {unread_since(name): after for name, after in still.items()}
+        counts = found.counted(counts)
         state = replace(state, high_water=max(state.high_water, sweep.until), counts=counts)
         yield self._page(state, demand(), (), caught_up=True)
 
