@@ -162,10 +162,10 @@ class Stage:
         return module, instance
 
     def attempted(self, module: int, quiz: int, marks: float | None, number: int = 1, **columns: Any) -> int:
-        """A finished attempt, and the row that tells it; over when that was written, unless ``finished`` says when."""
-        attempt, over = self.numbers(), columns.pop("finished", self.at)
+        """A finished attempt, and the row that tells it."""
+        attempt = self.numbers()
         self.put("quiz_attempts", id=attempt, uniqueid=attempt, quiz=quiz, userid=self.learner, attempt=number,
-            sumgrades=marks, state="finished", preview=0, timefinish=over)  # fmt: skip
+            sumgrades=marks, state="finished", preview=0)  # fmt: skip
         other = {"quizid": quiz, "submitterid": self.learner}
         self.within(module, moodle.QUIZ_SUBMITTED, objecttable="quiz_attempts", objectid=attempt,
                     relateduserid=self.learner, other=other, **columns)  # fmt: skip

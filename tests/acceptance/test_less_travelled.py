@@ -131,6 +131,12 @@ award      = 18
 once_per   = "lesson"
 
 [[rule]]
+id       = "look"
+on       = ['\mod_workshop\event\submission_viewed', '\mod_quiz\event\attempt_reviewed']
+award    = 19
+once_per = "event"
+
+[[rule]]
 id    = "survey"
 on    = "survey.submitted"
 award = 8
@@ -444,6 +450,15 @@ def unenrolled(stage: Stage) -> None:
     stage.row(moodle.UNENROLLED, relateduserid=stage.learner, userid=stage.teacher, other={"enrol": "manual"})
 
 
+def looked_at(stage: Stage) -> None:
+    """A peer looks at the learner's submission, a teacher at the learner's attempt, the learner at the own."""
+    workshop, _ = stage.activity("workshop")
+    quiz, _ = stage.activity("quiz")
+    stage.within(workshop, r"\mod_workshop\event\submission_viewed", userid=stage.peer, relateduserid=stage.learner)
+    for viewer in (stage.teacher, stage.learner):
+        stage.within(quiz, r"\mod_quiz\event\attempt_reviewed", userid=viewer, relateduserid=stage.learner)
+
+
 def quiz_highest(stage: Stage) -> None:
     """9 of 10, then 3 of 10: the attempt was good, whatever the gradebook makes of both."""
     module, quiz = stage.quiz(grademethod=2)
@@ -482,9 +497,9 @@ def quiz_override(stage: Stage) -> None:
 
 
 def quiz_out_of_time(stage: Stage) -> None:
-    """Nobody handed it in: cron does, an hour after the quiz has closed, as of its end."""
+    """Nobody handed it in: cron does, an hour after the quiz has closed. The time of the event counts."""
     module, quiz = stage.quiz(timeclose=AT)
-    stage.later(HOUR).attempted(module, quiz, 4, finished=AT, userid=2, origin="cli")
+    stage.later(HOUR).attempted(module, quiz, 9, userid=2, origin="cli")
 
 
 def quiz_late(stage: Stage) -> None:
@@ -626,6 +641,7 @@ SCENES = [
     Scene(name="a hidden item", play=hidden_item, gets=("any-grade 1",)),
     Scene(name="hidden until a date", play=hidden_until, gets=("any-grade 1", "any-grade 1", "seen-grade 13")),
     Scene(name="hidden for one", play=hidden_for_one, gets=("any-grade 1",)),
+    Scene(name="who looks has looked", play=looked_at, gets=("look 19",), peer=("look 19",)),
     Scene(name="choice", play=choice, gets=("choice 16",)),
     Scene(name="lesson", play=lesson_ended, gets=("played 18",)),
     Scene(name="the total of a course is cleared", play=course_total, gets=("total 17", "total -17")),
@@ -634,7 +650,7 @@ SCENES = [
     Scene(name="quiz: regraded below", play=quiz_regraded),
     Scene(name="quiz: marked by hand", play=quiz_essay, gets=("good-quiz 30",)),
     Scene(name="quiz: the kinder of two groups", play=quiz_override, gets=("quiz-on-time 3",)),
-    Scene(name="quiz: handed in by cron", play=quiz_out_of_time, gets=("quiz-on-time 3",)),
+    Scene(name="quiz: handed in by cron", play=quiz_out_of_time, gets=("good-quiz 30",)),
     Scene(name="quiz: late by grace", play=quiz_late),
     Scene(name="passed, then failed", play=failed_after_pass, gets=("lesson 10", "passed 15", "passed -15")),
     Scene(name="failed, then passed", play=passed_after_fail, gets=("lesson 10", "passed 15")),

@@ -23,6 +23,11 @@ from agent.errors import InvalidInputError
         (r"\mod_forum\event\post_created", 35, None, "35"),
         (r"\mod_forum\event\post_deleted", 65, 35, "35"),
         (r"\mod_choice\event\answer_created", 35, None, "35"),
+        (r"\mod_choice\event\answer_created", 65, 35, "35"),
+        (r"\mod_quiz\event\attempt_reviewed", 65, 35, "65"),
+        (r"\mod_workshop\event\submission_viewed", 36, 35, "36"),
+        (r"\core\event\course_viewed", 35, None, "35"),
+        (r"\mod_workshop\event\submission_assessed", 36, 35, "36"),
         (moodle.COURSE_COMPLETED, 2, None, None),
     ],
 )
@@ -35,6 +40,7 @@ def test_the_author_of_a_post_is_named() -> None:
     assert moodle.people_of(r"\mod_forum\event\post_created", 35, None)["author"] == "35"
     assert moodle.people_of(r"\mod_hsuforum\event\post_deleted", 65, 35)["author"] == "35"
     assert "author" not in moodle.people_of(moodle.COURSE_COMPLETED, 2, 35)
+    assert moodle.people_of(r"\mod_workshop\event\submission_reassessed", 36, 35)["author"] == "35"
 
 
 @pytest.mark.parametrize(

@@ -66,13 +66,12 @@ class Graded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One attempt at a quiz; ``marks`` None where it is not marked or they are hidden, ``finished`` 0 before it is."""
+    """One attempt at a quiz; ``marks`` None where it is not marked or they are hidden."""
 
     id: int
     number: int
     state: str
     preview: bool
-    finished: int
     marks: int | float | None
 
 
@@ -222,7 +221,6 @@ def attempts_of(answer: object) -> dict[int, Attempt]:
             number=_int(one, "attempt"),
             state=_text(one, "state"),
             preview=bool(_whole(one.get("preview"))),
-            finished=_whole(one.get("timefinish")) or 0,
             marks=_number(one.get("sumgrades")),
         )
         for one in _tables(_table(answer).get("attempts"))

@@ -70,7 +70,7 @@ class Restores:
         for course, event, at, other in (row for answer in restored for row in _rows(answer)):
             if event == moodle.BIN_RESTORED:
                 self._unbinned[course] = max(at, self._unbinned.get(course, 0))
-            elif moodle.brings_people(_other(event, other)):
+            elif moodle.brings_people(_other(other, moodle.RESTORE_KEYS)):
                 self._at[course] = max(at, self._at[course])
 
     def copied(self, one: Found) -> bool:
@@ -185,13 +185,13 @@ class _Told:
 
 def _state(event: str, other: str | None) -> str:
     """What a log row says that the learner reached, as `Found.state` is written."""
-    return moodle.detail_of(event, _other(event, other))
+    return moodle.detail_of(event, _other(other, moodle.OTHER_KEYS.get(event, ())))
 
 
-def _other(event: str, text: str | None) -> moodle.Other:
-    """What is kept of `other`; nothing where it cannot be read."""
+def _other(text: str | None, keys: tuple[str, ...]) -> moodle.Other:
+    """What stands under these keys of `other`; nothing where it cannot be read."""
     try:
-        return moodle.decode_other(text, moodle.OTHER_KEYS.get(event, ()))
+        return moodle.decode_other(text, keys)
     except InvalidInputError:
         return {}
 

@@ -89,8 +89,11 @@ LEARNER: Mapping[str, Learner] = MappingProxyType(
         **{rf"\{mod}\event\discussion_deleted": "user" for mod in FORUMS},
     }
 )
-"""Which column names the learner. Everything else: the related user, or where there is none the user. A tag names none:
-its learner is looked up, the author of what was tagged."""
+"""Which column names the learner. Everything else: the related user, or where there is none the user; but whoever looks
+at something did that, whosesoever it is. A tag names none: its learner is looked up, the author of what was tagged."""
+
+LOOKED = ("_viewed", "_reviewed")
+"""How the names of events end that tell of a look."""
 
 OTHER_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -101,7 +104,6 @@ OTHER_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         UNENROLLED: ("enrol",),
         TAGGED: ("tagname", "itemid", "itemtype"),
         COURSE_RESET: ("reset_options/reset_completion",),
-        COURSE_RESTORED: ("mode",),
         **dict.fromkeys(sorted(REPLIES), ("discussionid",)),
     }
 )
@@ -120,6 +122,8 @@ _OUTCOMES_FROM = 1_000
 
 OtherValue = None | bool | int | float | str
 Other = Mapping[str, OtherValue]
+RESTORE_KEYS = ("mode",)
+"""What is read of `other` where a course was restored."""
 _IMPORT = "20"
 """The `mode` of a restore that brings contents from another course, and nobody's data."""
 _NOTHING: Other = MappingProxyType({})
@@ -175,7 +179,7 @@ def canonical_decimal(value: object) -> str:
 
 def people_of(event: str, user: int, related: int | None) -> dict[str, str]:
     """Who takes part, by role, as LMS user ids. No `subject` where the column that names the learner is empty."""
-    column = LEARNER.get(event)
+    column = "user" if event.endswith(LOOKED) else LEARNER.get(event)
     subject = user if column == "user" or (column is None and related is None) else related
     people: dict[str, str] = {"actor": str(user)}
     if subject is not None:

@@ -35,21 +35,14 @@ async def test_a_quiz_is_paid_by_the_score_that_the_site_tells(tmp_path: Path) -
         assert at.at.reasons() == ["condition score_pct >=60"]
 
 
-async def test_of_an_attempt_that_looks_late_nothing_is_said_and_what_cron_hands_in_was_over_in_time(
-    tmp_path: Path,
-) -> None:
+async def test_of_an_attempt_that_looks_late_nothing_is_said(tmp_path: Path) -> None:
     rules = rule(on="quiz.submitted", more='conditions = { on_time = true }\nonce_per = "event"')
     async with hosted(tmp_path, rules) as at:
-        at.site.execute("UPDATE mdl_quiz SET timeclose = ?", (NOW - 600,))  # when each attempt was over
-        for number in (1, 2, 3):
+        at.site.execute("UPDATE mdl_quiz SET timeclose = ?", (NOW - 600,))
+        for number in (1, 2):
             attempt(at.site, number, marks=3)
-        at.site.execute("UPDATE mdl_quiz_attempts SET timefinish = ? WHERE id = 2", (NOW - 300,))
-        await at.post(
-            submitted(1, timecreated=str(NOW - 60), userid="2", origin="cli"),
-            submitted(2, timecreated=str(NOW - 300)),
-            submitted(3),
-        )
-        assert at.at.balances() == {MOODLE_LEARNER: 20}
+        await at.post(submitted(1, timecreated=str(NOW - 300)), submitted(2))
+        assert at.at.balances() == {MOODLE_LEARNER: 10}
         assert at.at.reasons() == ["condition on_time true (on_time unknown)"]
 
 

@@ -93,11 +93,10 @@ def per_cent(part: int | Fraction, base: int | Fraction) -> int | Fraction:
     return whole(100 * Fraction(part) / base)
 
 
-def note_due(draft: Draft, due: int, facts: frozenset[str], *, at: int | None = None) -> None:
-    """What the due date (0: none) says about the event's own time, or about when (``at``) it was done."""
-    done = draft.time if at is None else at
+def note_due(draft: Draft, due: int, facts: frozenset[str]) -> None:
+    """What the due date (0: none) says about the event's own time."""
     if due > 0:
         if "late_by" in facts:
-            draft.facts["late_by"] = done - due
+            draft.facts["late_by"] = draft.time - due
         if "on_time" in facts:
-            draft.facts["on_time"] = done <= due
+            draft.facts["on_time"] = draft.time <= due

@@ -11,7 +11,7 @@ from agent.collectors.logstore.lookups.dates.overrides import quiz_dates, quiz_q
 from agent.collectors.numbers import exact
 from agent.collectors.systems.moodle import QUIZ_SUBMITTED
 
-_ATTEMPTS = "SELECT id, quiz, preview, attempt, sumgrades, timefinish FROM {quiz_attempts} WHERE id IN ([ids])"
+_ATTEMPTS = "SELECT id, quiz, preview, attempt, sumgrades FROM {quiz_attempts} WHERE id IN ([ids])"
 _QUIZZES = "SELECT id, sumgrades, timeclose FROM {quiz} WHERE id IN ([ids])"
 
 
@@ -40,13 +40,7 @@ def quizzes(batch: Batch) -> LookUp:
             if "score_pct" in batch.facts and got is not None and most:
                 draft.facts["score_pct"] = per_cent(got, most)
             if draft.event == QUIZ_SUBMITTED:
-                dates.note(draft, row[1], batch.facts, at=_finished(draft, row))
-
-
-def _finished(draft: Draft, row: Row) -> int:
-    """When the attempt was over: what cron hands in after its time, Moodle keeps as of the end of that time."""
-    told: int = draft.time
-    return min(told, row[5] or told)
+                dates.note(draft, row[1], batch.facts)
 
 
 def _dated(batch: Batch, drafts: Iterable[Draft], ids: Iterable[int]) -> list[Query]:

@@ -45,10 +45,8 @@ async def _note(batch: Batch, look: Look, attempt: Attempt) -> None:
     most, got = exact(quiz.most), exact(attempt.marks)
     if batch.wants("score_pct") and attempt.state in _OVER and got is not None and most:
         look.facts["score_pct"] = per_cent(got, most)
-    # What cron hands in after its time, Moodle keeps as of the end of that time.
-    at = min(look.seen.occurred_at, attempt.finished or look.seen.occurred_at)
-    if look.seen.lms_event == QUIZ_SUBMITTED and at <= quiz.closes:
+    if look.seen.lms_event == QUIZ_SUBMITTED and look.seen.occurred_at <= quiz.closes:
         if batch.wants("late_by"):
-            look.facts["late_by"] = at - quiz.closes
+            look.facts["late_by"] = look.seen.occurred_at - quiz.closes
         if batch.wants("on_time"):
             look.facts["on_time"] = True

@@ -48,8 +48,8 @@ class DueDates:
         own = self.of_one.get((instance, learner)) if learner is not None else None
         return self.of_all.get(instance, 0) if own is None else own
 
-    def note(self, draft: Draft, instance: int, facts: frozenset[str], *, at: int | None = None) -> None:
-        """Add what the learner's own date says of the event's time, or of when (``at``) it was done.
+    def note(self, draft: Draft, instance: int, facts: frozenset[str]) -> None:
+        """Add what the learner's own date says.
 
         An override may be earlier than everybody's date, so without it there is nothing to say. An extension is later:
         who was in time without it was in time, and who was late may have had more time.
@@ -57,8 +57,8 @@ class DueDates:
         due = self.due(instance, draft.learner)
         certain = (instance, draft.learner) in self.own
         if certain or not (self.hidden or self.later):
-            note_due(draft, due, facts, at=at)
-        elif not self.hidden and (draft.time if at is None else at) <= due and "on_time" in facts:
+            note_due(draft, due, facts)
+        elif not self.hidden and draft.time <= due and "on_time" in facts:
             draft.facts["on_time"] = True
 
 
