@@ -7,7 +7,7 @@ class RewardsError(Exception):
     """Base of every error this program raises on purpose.
 
     ``message`` says what is wrong, ``hint`` what to do next; neither may carry a secret. ``fault`` is what programs
-    know the fault by, where it has a name of its own (docs/ops/doctor.md lists them).
+    know the fault by, where it has a name of its own (docs/reference/doctor.md lists them).
     """
 
     exit_code = 1

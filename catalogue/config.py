@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import stat
 from dataclasses import dataclass
@@ -79,8 +80,10 @@ def find(config: Path | None, data_dir: Path | None) -> Config:
     if data_dir is not None:
         return load(data_dir / FILE_NAME)
     for place in PLACES:
-        if place.exists():
-            return load(place)
+        # Somebody else's directory, such as root's home, is passed over; who may not see /etc/… is told.
+        with contextlib.suppress(*(() if place.is_absolute() else (PermissionError,))):
+            if place.exists():
+                return load(place)
     raise ConfigError(
         f"there is no {' and no '.join(str(place) for place in PLACES)}",
         hint="name one with --config, or make one: rewards-catalogue init --data-dir DIR",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import pwd
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -75,7 +77,20 @@ def open_what_is_closed() -> None:
 def cure(error: OSError) -> str:
     """What helps against what the system says."""
     if isinstance(error, PermissionError):
-        return "run this as the user that the service runs as"
+        owner = _owner(error.filename)
+        return "run this as the user that the service runs as" + (f": runuser -u {owner} -- …" if owner else "")
     if isinstance(error, FileNotFoundError):
         return "check the path"
     return "" if error.strerror is None else "the system says so: free the space, the port or the file, and try again"
+
+
+def _owner(path: object) -> str:
+    """Whose that is which stands nearest above a path and may be looked at; empty where it is ours, or root's."""
+    if not isinstance(path, str | os.PathLike):
+        return ""
+    place = Path(path).absolute()
+    for part in (place, *place.parents):
+        with suppress(OSError, KeyError):
+            number = part.stat().st_uid
+            return "" if number in {0, os.geteuid()} else pwd.getpwuid(number).pw_name
+    return ""

@@ -33,6 +33,18 @@ def write_new(path: Path, content: bytes, *, mode: int = 0o600) -> bool:
     return True
 
 
+def unwritten(error: BaseException | None, otherwise: str) -> str:
+    """What to do about a file that could not be written; ``otherwise`` where it is a matter of who may write it."""
+    if is_full(error):
+        return "free some space and type the same again: nothing is half written"
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EROFS:
+        return (
+            "its file system is read-only: see why (dmesg, findmnt), mount it to be written, then type the same again"
+        )
+    return "make its directory first" if number == errno.ENOENT else otherwise
+
+
 def is_full(error: BaseException | None) -> bool:
     """Whether there was no room for it."""
     return isinstance(error, OSError) and error.errno in _FULL

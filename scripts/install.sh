@@ -13,6 +13,7 @@
 #   --root DIR     put everything below DIR and start nothing: for making images
 #   --yes          do not ask
 set -eu
+umask 022 # the services' accounts read what root puts here, however strict root's own umask is
 
 here=$(cd "$(dirname "$0")/.." && pwd)
 prefix=/opt/rewards root="" wheels=${REWARDS_WHEELS:-} venv=${REWARDS_VENV:-} purge="" yes="" action=install campus=""
@@ -132,6 +133,7 @@ install_() {
         name=$(release)
         programs "$name"
         if switch "versions/$name"; then moved=yes; fi
+        chmod -R go+rX "$root$prefix"
     fi
     if put "$here/systemd/rewards.sysusers" "$root/usr/lib/sysusers.d/rewards.conf"; then changed=yes; fi
     accounts

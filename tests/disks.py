@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -31,3 +31,10 @@ def small_disk_at(place: Path) -> Iterator[Path]:
         yield place
     finally:
         subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def fill(file: Path) -> None:
+    """Write into ``file`` until there is no room left on its disk."""
+    with suppress(OSError), file.open("wb", buffering=0) as growing:
+        while True:
+            growing.write(bytes(4_096))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -285,8 +286,9 @@ def find_config(explicit: Path | None) -> Path:
             raise ConfigError(f"{explicit}: there is no such file", hint="check the path behind --config")
         return explicit
     for place in DEFAULT_PLACES:
-        if place.is_file():
-            return place
+        with contextlib.suppress(*(() if place.is_absolute() else (PermissionError,))):  # root's home is passed over
+            if place.is_file():
+                return place
     places = " nor ".join(str(place.absolute()) for place in DEFAULT_PLACES)
     raise ConfigError(
         f"there is no configuration: neither {places}",

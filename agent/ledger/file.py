@@ -16,8 +16,9 @@ from typing import Self
 
 import aiosqlite
 
-from agent.config.document import readable_to_us
+from agent.config.document import made_for_us, readable_to_us
 from agent.errors import BusyError, ConfigError, ConstraintError, IntegrityError, RewardsError, TransientError
+from machine import whole
 
 FILE_NAME = "ledger.db"
 LOCK_NAME = "agent.lock"
@@ -86,8 +87,8 @@ class Lock:
         self.release()
 
 
-def directory_error(directory: Path, exc: OSError) -> RewardsError:
-    """What an operating system's error about the data directory means to a person."""
+def directory_error(directory: Path, exc: OSError, where: str = "under [agent] data_dir") -> RewardsError:
+    """What an operating system's error about a directory of ours means to a person; ``where`` another can be named."""
     if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
         return TransientError(
             f"the disk of {directory} is full",
@@ -101,11 +102,11 @@ def directory_error(directory: Path, exc: OSError) -> RewardsError:
             fault="disk-read-only",
         )
     if exc.errno == errno.ENOENT:
-        return ConfigError(f"{directory} does not exist", hint=f"create it: install -d -m 0700 {directory}")
+        return ConfigError(f"{directory} does not exist", hint=f"create it: {made_for_us(directory)}")
     if exc.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}:
         return ConfigError(
             f"{directory} cannot be written: {exc.strerror}",
-            hint="make it a directory that the agent's user owns, or name another under [agent] data_dir",
+            hint=whole.unwritten(exc, f"make it a directory that the agent's user owns, or name another {where}"),
         )
     return TransientError(f"{directory} cannot be used: {exc.strerror}", hint="see the system's log for the disk")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.errors import ConfigError, TransientError
-from machine.whole import is_full
+from agent.config.document import unwritten
+from agent.errors import ConfigError
 from wire import keys
 from wire.keys import Key
 
@@ -28,11 +28,11 @@ def new_key(path: Path) -> Key:
 
     Raises:
         ConfigError: it is there already, or cannot be written.
-        TransientError: the disk is full; nothing of it is left.
+        TransientError: the disk is full or read-only; nothing of it is left.
     """
     try:
         return keys.create(path)
     except keys.KeyFileError as exc:
-        if is_full(exc.__context__):
-            raise TransientError(str(exc), hint="free some space and type the same again") from None
+        if isinstance(exc.__context__, OSError) and not isinstance(exc.__context__, FileExistsError):
+            raise unwritten(path, exc.__context__) from None
         raise ConfigError(str(exc), hint=exc.hint) from None

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from catalogue import schema
 from catalogue.backup.holding import Hold, held
 from catalogue.errors import ConfigError, IntegrityError, UnavailableError
-from machine import copies
+from machine import copies, whole
 
 
 class Embedded:
@@ -116,7 +116,9 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        raise UnavailableError(f"{path} cannot be written: {exc.strerror}", hint="check its disk and owner") from None
+        raise UnavailableError(
+            f"{path} cannot be written: {exc.strerror}", hint=whole.unwritten(exc, "check its directory's owner")
+        ) from None
 
 
 def _set_aside(path: Path, aside: Path) -> Path | None:

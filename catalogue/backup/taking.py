@@ -19,7 +19,7 @@ from catalogue.config import Config
 from catalogue.errors import IntegrityError, UnavailableError
 from catalogue.store import Store
 from catalogue.verify import Report, verify
-from machine import copies
+from machine import copies, whole
 
 
 async def take(config: Config, to: Path, *, public: bytes, keep: int, said: Act) -> tuple[Path, Manifest]:
@@ -121,4 +121,6 @@ def _told(to: Path) -> Iterator[None]:
     except BlockingIOError:
         raise
     except OSError as exc:
-        raise UnavailableError(f"{to} cannot be written: {exc.strerror}", hint="check its disk and its owner") from None
+        raise UnavailableError(
+            f"{to} cannot be written: {exc.strerror}", hint=whole.unwritten(exc, "check the directory's owner")
+        ) from None

@@ -21,6 +21,7 @@ from catalogue.cli.common import (
     told,
     with_reading,
 )
+from machine import whole
 from machine.words import counted
 
 if TYPE_CHECKING:
@@ -125,12 +126,12 @@ def _settings_file(data_dir: Path, path: Path) -> None:
 
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(EXAMPLE)
-    except FileExistsError:
-        return
+        if not whole.write_new(path, EXAMPLE.encode(), mode=0o644):
+            return
     except OSError as exc:
-        raise ConfigError(f"{path} cannot be written: {exc.strerror}", hint="check the directory's owner") from None
+        raise ConfigError(
+            f"{path} cannot be written: {exc.strerror}", hint=whole.unwritten(exc, "check the directory's owner")
+        ) from None
     typer.echo(f"settings {path}: written")
 
 
@@ -145,9 +146,12 @@ def _key(config: Config) -> None:
             config.key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             keys.create(config.key_file)
         except keys.KeyFileError as exc:
-            raise ConfigError(str(exc), hint=exc.hint) from None
+            raise ConfigError(str(exc), hint=whole.unwritten(exc.__context__, exc.hint)) from None
         except OSError as exc:
-            raise ConfigError(f"{config.key_file.parent} cannot be made: {exc.strerror}") from None
+            raise ConfigError(
+                f"{config.key_file.parent} cannot be made: {exc.strerror}",
+                hint=whole.unwritten(exc, "check the owner of the directory above it, or name another data_dir"),
+            ) from None
     typer.echo(f"key {config.key_file}: {load_key(config).fingerprint} (keep a copy: agents take no other)")
     if not config.vouchers_file.exists():
         vault.create(config.vouchers_file)

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue.errors import ConfigError
 from catalogue.schema import catalogue_key
+from machine import whole
 from wire import keys
 from wire.keys import Key, KeyFileError, Link, fingerprint
 
@@ -73,7 +74,7 @@ def prepare(path: Path) -> tuple[Key, Key]:
     try:
         return keys.load(path), keys.load(waiting) if waiting.exists() else keys.create(waiting)
     except KeyFileError as exc:
-        raise ConfigError(str(exc), hint=exc.hint) from None
+        raise ConfigError(str(exc), hint=whole.unwritten(exc.__context__, exc.hint)) from None
 
 
 async def announce(conn: AsyncConnection, old: Key, new: Key, *, now: int) -> Link:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from catalogue.errors import ConfigError, IntegrityError
-from machine.whole import is_full, write_new
+from machine.whole import unwritten, write_new
 
 SECRET_BYTES = 32
 TOKEN_BYTES = 20
@@ -102,8 +102,9 @@ def create(path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_new(path, f"{secrets.token_hex(SECRET_BYTES)}\n".encode("ascii"))
     except OSError as exc:
-        hint = "free some space and type it again" if is_full(exc) else "check the directory's owner"
-        raise ConfigError(f"{path} cannot be written: {exc.strerror}", hint=hint) from None
+        raise ConfigError(
+            f"{path} cannot be written: {exc.strerror}", hint=unwritten(exc, "check the directory's owner")
+        ) from None
 
 
 def digest(token: str) -> bytes:

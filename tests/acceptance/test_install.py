@@ -83,6 +83,15 @@ def test_an_account_may_write_its_own_directory_before_its_service_first_starts(
         assert (writes.st_uid, writes.st_mode & 0o777) == (int(number), 0o700)
 
 
+def test_what_is_installed_can_be_read_by_the_services_however_strict_roots_umask_is(machine: Path) -> None:
+    """With umask 077 the programs were root's alone: the services ended with "Permission denied"."""
+    command = f"umask 077; sh {ROOT}/scripts/install.sh --venv {VENV} --root {machine}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for path in ("opt/rewards/versions", "usr/local/bin", "etc/systemd/system", "usr/lib/sysusers.d"):
+        assert (machine / path).stat().st_mode & 0o005 == 0o005, path
+
+
 def test_another_release_takes_over_and_the_one_before_stays_for_a_way_back(machine: Path) -> None:
     releases = machine / "opt/rewards/versions"
     left = []

@@ -132,6 +132,27 @@ def test_init_prints_statements_that_are_enough_and_then_finds_all_in_order(
         server.execute("DROP USER 'new_ro'@'127.0.0.1'")
 
 
+def test_statements_for_a_socket_let_in_who_comes_by_it_and_doctors_grant_names_the_account_as_the_server_does(
+    captured_moodle: servers.MariaDatabase, tmp_path: Path
+) -> None:
+    """The account was made for 127.0.0.1, and a server calls those who come by its socket localhost."""
+    server = captured_moodle.server
+    url = f"mysql://by_socket@127.0.0.1/{captured_moodle.name}?unix_socket={server.directory / 's'}"
+    words = ["init", "--dir", str(tmp_path), "--campus", "uni", "--moodle-url", url, "--start-at", "beginning"]
+    before = CliRunner().invoke(app, words)
+    assert f"the database at {server.directory / 's'} refuses user 'by_socket'" in before.output
+    try:
+        for statement in (tmp_path / "moodle-grants.sql").read_text().splitlines()[:-1]:
+            server.execute(statement.replace("%", "%%"))
+        assert doctor(tmp_path / "config.toml")[0] == 0
+        server.execute(f"REVOKE SELECT ON `{captured_moodle.name}`.mdl_quiz FROM 'by_socket'@'localhost'")
+        (lost,) = [one for one in doctor(tmp_path / "config.toml")[1] if one["code"] == "grant-missing"]
+        server.execute(lost["do"].partition("runs: ")[2])
+        assert doctor(tmp_path / "config.toml")[0] == 0
+    finally:
+        server.execute("DROP USER 'by_socket'@'localhost'")
+
+
 async def test_a_missing_grant_names_the_facts_the_rules_and_the_statement(
     captured_moodle: servers.MariaDatabase, tmp_path: Path
 ) -> None:

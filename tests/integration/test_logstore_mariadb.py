@@ -243,11 +243,11 @@ async def test_an_older_replica_that_was_promoted_and_written_to_skips_and_pays_
 async def test_the_printed_grants_are_enough_and_no_more(site: MariaSite, mariadb: servers.MariaDB) -> None:
     options = site.options()
     tables = tables_needed(EVERYTHING.facts)
-    for statement in grant_statements(options, tables):
+    for statement in grant_statements(options, tables, password="it's \\ lông"):
         mariadb.execute(statement.replace("companion_ro", "companion_new"))
     try:
         url = options.url.replace("companion_ro", "companion_new")
-        account = replace(options, url=url, password="choose-a-long-password")
+        account = replace(options, url=url, password="it's \\ lông")
         found = await probe(account, EVERYTHING.facts)
     finally:
         mariadb.execute("DROP USER 'companion_new'@'127.0.0.1'")

@@ -70,12 +70,12 @@ async def test_the_printed_statements_make_an_account_that_can_read_and_no_more_
     site: MariaSite, mysql: servers.MySQL
 ) -> None:
     options = site.options()
-    for statement in grant_statements(options, tables_needed(EVERYTHING.facts)):
+    for statement in grant_statements(options, tables_needed(EVERYTHING.facts), password="it's \\ long"):
         mysql.execute(statement.replace("companion_ro", "companion_new"))
     try:
         ((plugin,),) = mysql.execute("SELECT plugin FROM mysql.user WHERE user = 'companion_new'")
         url = options.url.replace("companion_ro", "companion_new")
-        found = await probe(replace(options, url=url, password="choose-a-long-password"), EVERYTHING.facts)
+        found = await probe(replace(options, url=url, password="it's \\ long"), EVERYTHING.facts)
     finally:
         mysql.execute("DROP USER 'companion_new'@'127.0.0.1'")
     assert (plugin, found.unreadable, found.too_many_rights) == ("caching_sha2_password", (), ())

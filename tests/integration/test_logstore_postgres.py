@@ -118,7 +118,7 @@ async def test_a_sequence_that_steps_by_3_makes_gaps_of_that_step(site: Postgres
 
 async def test_the_printed_grants_are_enough_and_no_more(site: PostgresSite, postgres: servers.Postgres) -> None:
     options = site.options()
-    said = "\n".join(grant_statements(options, tables_needed(EVERYTHING.facts)))
+    said = "\n".join(grant_statements(options, tables_needed(EVERYTHING.facts), password="it's \\ lông"))
     with (postgres.datadir / "pg_hba.conf").open("r+", encoding="utf-8") as file:
         rules = file.read()
         file.seek(0)
@@ -128,7 +128,7 @@ async def test_the_printed_grants_are_enough_and_no_more(site: PostgresSite, pos
         postgres.execute(said.replace("companion_ro", "companion_new"))
     try:
         url = options.url.replace("companion_ro", "companion_new")
-        found = await probe(replace(options, url=url, password="choose-a-long-password"), EVERYTHING.facts)
+        found = await probe(replace(options, url=url, password="it's \\ lông"), EVERYTHING.facts)
         with pytest.raises(ConfigError, match="refuses user 'companion_new'"):
             await probe(replace(options, url=url, password="another"), EVERYTHING.facts)
     finally:

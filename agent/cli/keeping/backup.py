@@ -16,7 +16,10 @@ app = typer.Typer()
 @app.command()
 def backup(
     to: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where copies go; without it, `backups` in the data directory.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", readable=False, help="Where copies go; without it, `backups` in the data directory."
+        ),
     ] = None,
     keep: Annotated[int, typer.Option(metavar="N", min=1, help="How many copies are kept.")] = 14,
     config: ConfigOption = None,

@@ -10,9 +10,10 @@ import typer
 
 from agent.cli.frame import run_async
 from agent.cli.setup import files, hosted, workflows
-from agent.cli.setup.hosts import our_host
+from agent.cli.setup.hosts import by_socket, our_host
 from agent.cli.setup.looks.finding import Finding, show
 from agent.cli.setup.looks.source import log_findings
+from agent.cli.setup.moodle_config import ACCOUNT
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings
@@ -42,7 +43,6 @@ def tested(settings: Settings, grant_host: str) -> bool:
 
 def _statements(settings: Settings, rulebook: Rulebook, path: Path, grant_host: str) -> None:
     from agent.collectors.logstore.grants import (
-        PASSWORD_PLACE,
         grant_statements,
         password_changed,
         tables_needed,
@@ -60,20 +60,26 @@ def _statements(settings: Settings, rulebook: Rulebook, path: Path, grant_host: 
         met = {kind for needs in rulebook.needs.values() for kind in needs.kinds}
         asked = tables_of_agreement(options.asked)
         tables = without_texts_of_others({*tables_needed(rulebook.demand.facts), *tables_needed((), met), *asked}, met)
-        statements = grant_statements(options, tables, host=host)
+        shown = grant_statements(options, tables, host=host)
         typer.echo("\nA database administrator runs, once:\n")
-        for statement in statements:
+        for statement in shown:
             typer.echo(f"  {statement}")
         password = options.password or ""
-        with_password += [one.replace(PASSWORD_PLACE, password) for one in statements]
+        with_password += grant_statements(options, tables, host=host, password=password)
         with_password.append(f"-- {_OLD_ACCOUNT} {password_changed(options.url, host, password)}")
-        if options.url.startswith("postgresql:"):
-            typer.echo(f"\npg_hba.conf must let the account in from {host}, where we come from.")
-        else:
-            typer.echo(f"\nThis names the host we come from, {host}; another one: --grant-host")
+        typer.echo(f"\n{_let_in(options.url, host)}")
     if with_password:
         files.write_grants(path, "\n".join(with_password) + "\n")
         typer.echo(f"written  {path} (the same, with the password in it: mode 0600)")
+
+
+def _let_in(url: str, host: str) -> str:
+    """From where the account comes, and who must know that."""
+    if not url.startswith("postgresql:"):
+        return f"This names the host we come from, {host}; another one: --grant-host"
+    if by_socket(url):
+        return f"pg_hba.conf must let the account in by the socket with its password: local all {ACCOUNT} scram-sha-256"
+    return f"pg_hba.conf must let the account in from {host}, where we come from."
 
 
 def _results(findings: list[Finding]) -> None:

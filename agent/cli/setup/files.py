@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from agent.errors import ConfigError, RewardsError, TransientError
+from agent.config.document import unwritten
+from agent.errors import RewardsError
 from machine import whole
 
 SYSTEM_HOME = Path("/etc/rewards-agent")
@@ -186,7 +186,7 @@ def write_new(path: Path, text: str, *, secret: bool = False) -> bool:
     """Write ``text`` where nothing is yet (0600 for secrets); False where something is, which is kept.
 
     Raises:
-        TransientError: the disk is full; nothing of it is left.
+        TransientError: the disk is full or read-only; nothing of it is left.
         ConfigError: it cannot be written.
     """
     try:
@@ -197,15 +197,18 @@ def write_new(path: Path, text: str, *, secret: bool = False) -> bool:
 
 def not_written(path: Path, error: OSError) -> RewardsError:
     """Why a file could not be written, with what to do."""
-    told = f"{path} cannot be written: {error.strerror}"
-    if whole.is_full(error):
-        return TransientError(told, hint="free some space and type the same again: nothing is half written")
-    return ConfigError(told, hint="run this as a user who may write there, or name another place: --dir")
+    return unwritten(path, error, "run this as a user who may write there, or name another place: --dir")
 
 
 def write_grants(path: Path, text: str) -> None:
-    """Write the statements with the password in them, 0600, over an older file of ours."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(text)
+    """Write the statements with the password in them, 0600, over an older file of ours.
+
+    Raises:
+        TransientError: the disk is full or read-only; nothing of it is left, and nothing of an older one.
+        ConfigError: it cannot be written.
+    """
+    try:
+        path.unlink(missing_ok=True)
+        whole.write_new(path, text.encode())
+    except OSError as exc:
+        raise not_written(path, exc) from None

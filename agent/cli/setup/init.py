@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -12,6 +12,8 @@ from agent.cli.setup import account, files, previewing, workflows
 from agent.errors import ConfigError, InvalidInputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agent.config.settings import Settings
 
 app = typer.Typer(rich_markup_mode="markdown")
@@ -25,10 +27,15 @@ _OPTIONS = {
     "site_admins": "--site-admin",
 }
 """Which option a key of config.toml comes from; `[catalogue] url` is told apart by its table."""
+_NAMED = "letters, digits, . _ and -, not beginning with a sign, at most 64"
+Answer = TypeVar("Answer")
+_ONCE = (*_OPTIONS.values(), "--moodle-config", "--catalogue")
+"""What says something only where config.toml is written."""
 
 
 @app.command()
 def init(  # noqa: PLR0917 - each is an option with a name of its own
+    ctx: typer.Context,
     directory: Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where the files go.")] = Path(),
     campus: Annotated[
         str, typer.Option(metavar="NAME", help="What the catalogue calls this institution: letters, digits, . _ -")
@@ -98,8 +105,7 @@ def init(  # noqa: PLR0917 - each is an option with a name of its own
     home = directory.absolute()
     config = home / "config.toml"
     if config.exists():
-        given = {"--campus": campus, "--moodle-config": moodle_config, "--moodle-url": moodle_url}
-        _kept(config, [option for option, value in (given | {"--catalogue": catalogue}).items() if value])
+        _kept(config, [option for option in _ONCE if _was_typed(ctx, option)])
         settings = _read(config)
         if tool_trigger:
             workflows.require_source(settings)
@@ -141,6 +147,11 @@ def _sensible(tool_trigger: str, preview: str) -> None:
             raise ConfigError(f"--preview: {exc.message}", hint=exc.hint) from None
 
 
+def _was_typed(ctx: typer.Context, option: str) -> bool:
+    source = ctx.get_parameter_source(option.removeprefix("--").replace("-", "_"))
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def _kept(config: Path, ignored: list[str]) -> None:
     _told(config, written=False)
     if ignored:
@@ -158,25 +169,54 @@ def _answers(campus: str, url: str, config: Path | None, *, posts_alone: bool) -
             f"{' and '.join(missing)} missing",
             hint="for example: rewards-agent init --campus uni-example --moodle-config /var/www/moodle/config.php",
         )
-    campus = campus or typer.prompt("What does the catalogue call this institution (letters, digits, . _ -)?")
+    campus = campus or _asked("What does the catalogue call this institution (letters, digits, . _ -)?", _campus)
     if asks:
         likely = next((place for place in _PLACES if Path(place).is_file()), None)
-        said: str = typer.prompt("Where is Moodle's config.php (or mysql://USER@HOST/DATABASE)?", default=likely)
-        url, config = (said, None) if "://" in said else ("", Path(said).expanduser())
+        question = "Where is Moodle's config.php (or mysql://companion_ro@HOST/DATABASE)?"
+        return campus, *_asked(question, _moodle, likely)
     if config is None:
         return campus, url, "mdl_"
     return campus, *_of_moodle(config)
 
 
+def _asked(question: str, read: Callable[[str], Answer], likely: str | None = None) -> Answer:
+    """What somebody types, as it is read; what cannot be read is told, and asked for again."""
+    while True:
+        try:
+            return read(typer.prompt(question, default=likely))
+        except ConfigError as exc:
+            typer.echo(f"{exc}\n", err=True)
+
+
+def _campus(said: str) -> str:
+    from pydantic import TypeAdapter, ValidationError
+
+    from agent.config.values import Name
+
+    try:
+        return TypeAdapter(Name).validate_python(said)
+    except ValidationError:
+        raise ConfigError(f"{said!r} is not a name", hint=_NAMED) from None
+
+
+def _moodle(said: str) -> tuple[str, str]:
+    """Database URL and table prefix, from the path of a config.php or from a URL."""
+    return (said, "mdl_") if "://" in said else _of_moodle(Path(said).expanduser())
+
+
 def _of_moodle(config: Path) -> tuple[str, str]:
     from agent.cli.setup import moodle_config
 
+    if config.is_dir():
+        config /= "config.php"  # of Moodle's directory
     try:
         found = moodle_config.read(config.read_text(encoding="utf-8", errors="replace"))
     except OSError as exc:
         raise ConfigError(
             f"{config} cannot be read: {exc.strerror}",
-            hint="run this as a user who may, or give the database by hand: --moodle-url",
+            hint="check the path"
+            if isinstance(exc, FileNotFoundError)
+            else "run this as a user who may, or give the database by hand: --moodle-url",
         ) from None
     return found.url, found.table_prefix
 

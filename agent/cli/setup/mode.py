@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +15,7 @@ import typer
 
 from agent.cli.frame import ConfigOption, JsonOption, emit_one, note, settings_of
 from agent.errors import ConfigError, RewardsError
+from machine import whole
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings
@@ -92,23 +92,22 @@ def changed(text: str, to: Mode) -> str:
 
 def _write(path: Path, to: Mode) -> None:
     """Write the file whole or not at all, for the same owner with the same rights, and only one that means it."""
-    from agent.config.document import parse
+    from agent.config.document import parse, unwritten
     from agent.config.settings import settings_in
 
     text = changed(path.read_text(encoding="utf-8"), to)
     if settings_in(parse(text.encode(), path)).agent.mode != to:
         raise ConfigError(f"{path} says its mode in another way than this command knows", hint=f'write mode = "{to}"')
-    at = path.stat()
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{to}")
     try:
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as draft:
-            draft.write(text)
-            draft.flush()
-            os.fsync(draft.fileno())
-        shutil.copymode(path, draft.name)
+        whole.write_new(draft, text.encode())
+        shutil.copymode(path, draft)
         if os.geteuid() == 0:
-            os.chown(draft.name, at.st_uid, at.st_gid)
-        Path(draft.name).replace(path)
+            at = path.stat()
+            os.chown(draft, at.st_uid, at.st_gid)
+        draft.replace(path)
     except OSError as exc:
-        raise ConfigError(
-            f"{path} cannot be written: {exc.strerror}", hint="run this as the user who owns it"
-        ) from None
+        raise unwritten(path, exc, "run this as the user who owns it and its directory, or as root") from None
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)

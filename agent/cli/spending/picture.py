@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from agent.errors import ConfigError
+from machine import whole
 
 QrOption = Annotated[
     Path | None,
@@ -35,7 +36,9 @@ def picture(path: Path | None) -> Iterator[Callable[[str], bool]]:
     except FileExistsError:
         raise ConfigError(f"{path} is there already", hint="it may be somebody's voucher: name another file") from None
     except OSError as exc:
-        raise ConfigError(f"{path} cannot be written: {exc.strerror}", hint="choose another place") from None
+        raise ConfigError(
+            f"{path} cannot be written: {exc.strerror}", hint=whole.unwritten(exc, "choose another place")
+        ) from None
     drawn = False
 
     def draw(voucher: str) -> bool:

@@ -18,8 +18,8 @@ USER_COLUMNS = (
 )  # fmt: skip
 """What of the user table is read at most: never the password, never an address."""
 
-PASSWORD_PLACE = "choose-a-long-password"  # noqa: S105 - what stands where the password goes
-"""In the statements; to be replaced."""
+_UNTOLD = "<the password in password_file>"
+"""Stands where the password goes, so that no server takes the statement as it is shown."""
 
 DOCTOR_TABLES = ("task_scheduled",)
 """Read by `doctor` to say whether Moodle's cron runs."""
@@ -69,15 +69,17 @@ def without_texts_of_others(tables: Iterable[str], met: Iterable[str]) -> tuple[
     )
 
 
-def grant_statements(options: LogstoreOptions, tables: Iterable[str], *, host: str = "127.0.0.1") -> tuple[str, ...]:
+def grant_statements(
+    options: LogstoreOptions, tables: Iterable[str], *, host: str = "127.0.0.1", password: str | None = None
+) -> tuple[str, ...]:
     """What a database administrator runs: one account that can read and nothing else.
 
     ``tables`` are without prefix, as of `tables_needed`. The account and the database are those of the URL; ``host`` is
-    where it connects from, which MariaDB and MySQL keep with the account. The password's place is held by a text to
-    replace.
+    where it connects from, which MariaDB and MySQL keep with the account. Without the ``password`` they are to be
+    looked at: its place says where it stands.
     """
     log_url = options.log_url or options.url
-    statements = list(_account_made(options.url, host))
+    statements = list(_account_made(options.url, host, password))
     statements += _entered(log_url)
     statements.append(grant_of(log_url, _log_table(options), "", host))
     if options.log_url is not None:
@@ -88,15 +90,16 @@ def grant_statements(options: LogstoreOptions, tables: Iterable[str], *, host: s
     return tuple(statements)
 
 
-def _account_made(url: str, host: str) -> Iterable[str]:
+def _account_made(url: str, host: str, password: str | None) -> Iterable[str]:
+    told = _UNTOLD if password is None else _text(url, password)
     if not _is_postgres(url):
         limit = f"WITH MAX_USER_CONNECTIONS {CONNECTIONS_MAX}"
-        yield f"CREATE USER IF NOT EXISTS {account_of(url, host)} IDENTIFIED BY '{PASSWORD_PLACE}' {limit};"
+        yield f"CREATE USER IF NOT EXISTS {account_of(url, host)} IDENTIFIED BY {told} {limit};"
         return
     account, name = account_of(url, host), _user(url).replace("'", "''")
     yield (
         f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}') THEN "
-        f"CREATE ROLE {account} LOGIN CONNECTION LIMIT {CONNECTIONS_MAX} PASSWORD '{PASSWORD_PLACE}'; END IF; END $$;"
+        f"CREATE ROLE {account} LOGIN CONNECTION LIMIT {CONNECTIONS_MAX} PASSWORD {told}; END IF; END $$;"
     )
     yield f"ALTER ROLE {account} SET default_transaction_read_only = on;"
 
@@ -118,8 +121,8 @@ def account_of(url: str, host: str) -> str:
 def password_changed(url: str, host: str, password: str) -> str:
     """The statement that gives the account of ``url`` another password."""
     if _is_postgres(url):
-        return f"ALTER ROLE {account_of(url, host)} PASSWORD '{password}';"
-    return f"ALTER USER {account_of(url, host)} IDENTIFIED BY '{password}';"
+        return f"ALTER ROLE {account_of(url, host)} PASSWORD {_text(url, password)};"
+    return f"ALTER USER {account_of(url, host)} IDENTIFIED BY {_text(url, password)};"
 
 
 def grant_of(url: str, table: str, columns: str, host: str) -> str:
@@ -129,10 +132,13 @@ def grant_of(url: str, table: str, columns: str, host: str) -> str:
     return f"GRANT SELECT{columns} ON `{_database(url)}`.`{table}` TO {account_of(url, host)};"
 
 
-def log_unreadable(answer: Unreadable, options: LogstoreOptions, schema: Schema) -> ConfigError:
+def log_unreadable(
+    answer: Unreadable, options: LogstoreOptions, schema: Schema, *, host: str = "<this host>"
+) -> ConfigError:
     """The log table is not there, or we may not read it: which key to edit, or which right to give.
 
-    A server does not tell an account without rights whether a table exists, so both cures are named.
+    A server does not tell an account without rights whether a table exists, so both cures are named. ``host`` is the
+    one that the server keeps with our account.
     """
     url = options.log_url or options.url
     table, prefix = schema.full("log"), f"table_prefix = {options.table_prefix!r}"
@@ -142,7 +148,7 @@ def log_unreadable(answer: Unreadable, options: LogstoreOptions, schema: Schema)
             hint=f"correct {prefix} (see $CFG->prefix in Moodle's config.php) or log_table",
             fault="log-table-unreadable",
         )
-    grant = grant_of(url, table, "", "<this host>")
+    grant = grant_of(url, table, "", host)
     return ConfigError(
         f"{options.place}: the log table {table} may not be read by {_user(url)!r}",
         hint=f"run `{grant}`; or, if Moodle's tables begin otherwise, correct {prefix}",
@@ -157,6 +163,12 @@ def _is_postgres(url: str) -> bool:
 def _namespace(url: str) -> str:
     """The schema that holds Moodle's tables."""
     return parse_qs(urlsplit(url).query).get("schema", ["public"])[-1]
+
+
+def _text(url: str, text: str) -> str:
+    """A text as the server of ``url`` writes one; MariaDB and MySQL take a backslash for the beginning of a sign."""
+    kept = text if _is_postgres(url) else text.replace("\\", "\\\\")
+    return "'{}'".format(kept.replace("'", "''"))
 
 
 def _quoted(name: str) -> str:

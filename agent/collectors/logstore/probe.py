@@ -56,13 +56,15 @@ class Probe:
     """What a source looks like now.
 
     Ids and times (seconds since 1970) are None where the log is empty; ``step`` is by how much its ids grow;
-    ``clock`` is the server's (None: it has none of its own); ``too_many_rights`` are grants that let the account do
-    more than read, ``reads_too_much`` what it reads and should not; ``recent`` counts the newest rows (`RECENT_IDS`
-    ids) by event name; ``tracking`` is None where courses cannot be read.
+    ``clock`` is the server's (None: it has none of its own); ``account_host`` is what it keeps with our account;
+    ``too_many_rights`` are grants that let the account do more than read, ``reads_too_much`` what it reads and should
+    not; ``recent`` counts the newest rows (`RECENT_IDS` ids) by event name; ``tracking`` is None where courses cannot
+    be read.
     """
 
     server: str
     version: str
+    account_host: str
     tables: tuple[TableProbe, ...]
     too_many_rights: tuple[str, ...]
     first_id: int | None
@@ -101,11 +103,12 @@ async def probe(options: LogstoreOptions, facts: Iterable[str], kinds: Iterable[
     try:
         (answer,) = await log.fetch_all([log.schema.query(_LOG)])
         if isinstance(answer, Unreadable):
-            raise log_unreadable(answer, options, log.schema)
+            raise log_unreadable(answer, options, log.schema, host=await log.account_host())
         first_id, last_id, oldest_at, newest_at = answer[0]
         return Probe(
             server=await log.server(),
             version=await log.version(),
+            account_host=await state.account_host(),
             tables=await _tables(state, wanted, of_kinds, options.asked),
             too_many_rights=await state.rights_to_write(),
             first_id=first_id,

@@ -1,7 +1,7 @@
 """A TOML file with the place of everything in it, and the faults that point there."""
 
 from agent.config.document.faults import Fault, FaultsError, MisfitError
-from agent.config.document.file import Document, load, parse, readable_to_us, shown
+from agent.config.document.file import Document, load, made_for_us, parse, readable_to_us, shown, unwritten
 from agent.config.document.positions import KeyPath, NotTomlOneError, Place, positions
 from agent.config.document.salvage import salvage
 from agent.config.document.schema import known_keys, nearest
@@ -20,6 +20,7 @@ __all__ = [
     "examine",
     "known_keys",
     "load",
+    "made_for_us",
     "nearest",
     "parse",
     "positions",
@@ -27,5 +28,6 @@ __all__ = [
     "readable_to_us",
     "salvage",
     "shown",
+    "unwritten",
     "validate",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import shlex
@@ -16,7 +17,9 @@ import tomli
 
 from agent.config.document.faults import Fault, FaultsError
 from agent.config.document.positions import KeyPath, NotTomlOneError, Place, positions
-from agent.errors import ConfigError
+from agent.errors import ConfigError, RewardsError, TransientError
+from machine.whole import is_full
+from machine.whole import unwritten as cure
 
 _FILE_BYTES_MAX = 4 * 1024 * 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -118,12 +121,28 @@ def shown(path: Path) -> str:
 
 def readable_to_us(path: Path, *, whole: bool = False) -> str:
     """What to do about a file, or a ``whole`` directory, of somebody else: mostly root has written it."""
-    try:
-        we = pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:  # a container's user need not have a name
-        we = str(os.geteuid())
+    we = _our_name()
     chown = f"chown{' -R' if whole else ''} {we}: {shlex.quote(str(path.absolute()))}"
     return f"run this as the user that the agent runs as; where that is {we}, root runs: {chown}"
+
+
+def made_for_us(directory: Path) -> str:
+    """The command that makes a directory for the user we are, typed by that user or by root."""
+    return f"install -d -m 0700 -o {_our_name()} {shlex.quote(str(directory.absolute()))}"
+
+
+def _our_name() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # a container's user need not have a name
+        return str(os.geteuid())
+
+
+def unwritten(path: Path, error: OSError, otherwise: str = "check its directory's owner") -> RewardsError:
+    """Why a file of ours could not be written, and what to do; ``otherwise`` where it is a matter of who may."""
+    machines_turn = is_full(error) or error.errno == errno.EROFS
+    kind = TransientError if machines_turn else ConfigError
+    return kind(f"{path} cannot be written: {error.strerror}", hint=cure(error, otherwise))
 
 
 def _read(path: Path) -> bytes:

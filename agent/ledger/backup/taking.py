@@ -260,4 +260,4 @@ def _told(folder: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         raise file.database_error(folder, error) from error
     except OSError as error:
-        raise file.directory_error(folder, error) from error
+        raise file.directory_error(folder, error, "with --to") from error

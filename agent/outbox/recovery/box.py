@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-from agent.errors import ConfigError, IntegrityError, InvalidInputError, TransientError
+from agent.config.document import unwritten
+from agent.errors import ConfigError, IntegrityError, InvalidInputError
 from agent.ledger.recovery.persons import MARKS_KEY, Known
-from machine.whole import is_full
 
 FILE_NAME = "recovery.public"
 _WORD = "REWARDS-RECOVERY-1"
@@ -181,18 +182,16 @@ def write_lock(path: Path, lock: Lock) -> None:
 
     Raises:
         ConfigError: it cannot be written.
-        TransientError: the disk is full; what was there stays.
+        TransientError: the disk is full or read-only; what was there stays.
     """
     draft = path.with_name(f".{path.name}.new")
     try:
         draft.write_text(_raw(lock.public).hex() + "\n", encoding="ascii")
         draft.replace(path)
     except OSError as exc:
-        draft.unlink(missing_ok=True)
-        told = f"{path} cannot be written: {exc.strerror}"
-        if is_full(exc):
-            raise TransientError(told, hint="free some space and type the same again") from None
-        raise ConfigError(told, hint="check its directory's owner") from None
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise unwritten(path, exc) from None
 
 
 def _lock(public: X25519PublicKey) -> Lock:

@@ -8,9 +8,10 @@ from hashlib import sha256
 from pathlib import Path
 
 from agent.arriving.linked import Linking
+from agent.config.document import unwritten
 from agent.config.secrets import read_secret
 from agent.config.settings import Settings
-from agent.errors import ConfigError, TransientError
+from agent.errors import ConfigError
 from agent.ledger.merging.untold import Kin
 from machine import whole
 
@@ -83,16 +84,12 @@ def write_key(path: Path, key: bytes) -> None:
 
     Raises:
         ConfigError: there is such a file, or it cannot be made.
-        TransientError: the disk is full.
+        TransientError: the disk is full or read-only.
     """
     try:
         written = whole.write_new(path, f"{key.hex()}\n".encode("ascii"))
     except OSError as error:
-        told = f"{path} cannot be written: {error.strerror}"
-        if whole.is_full(error):
-            raise TransientError(told, hint="free some space and type it again") from None
-        hint = "make its directory first" if isinstance(error, FileNotFoundError) else "check its directory's owner"
-        raise ConfigError(told, hint=hint) from None
+        raise unwritten(path, error) from None
     if not written:
         raise ConfigError(f"{path} is there already", hint="name a file that is not there")
 

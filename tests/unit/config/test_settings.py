@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -343,6 +344,23 @@ def test_the_configuration_is_looked_for_here_and_then_told_where_it_was_not(
 
     (tmp_path / "config.toml").touch()
     assert find_config(None) == Path("config.toml")
+
+
+def test_a_directory_of_somebody_elses_is_passed_over_where_a_configuration_is_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`runuser -u rewards-agent -- rewards-agent status`, typed in root's home, ended with "Permission denied"."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become somebody else")
+    monkeypatch.chdir(tmp_path)
+    tmp_path.chmod(0o700)
+    os.seteuid(65_534)
+    try:
+        with pytest.raises(ConfigError, match="there is no configuration") as caught:
+            find_config(None)
+    finally:
+        os.seteuid(0)
+    assert "/etc/rewards-agent/config.toml" in str(caught.value)
 
 
 def test_a_configuration_that_is_named_and_not_there_is_told(tmp_path: Path) -> None:

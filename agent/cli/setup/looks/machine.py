@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.cli.setup.looks.finding import Finding
-from agent.config.document import readable_to_us
+from agent.config.document import made_for_us, readable_to_us
 from agent.errors import ConfigError
 from agent.service.health.lives import unstopped
 
@@ -48,7 +48,7 @@ def data_directory(directory: Path) -> Iterator[Finding]:
             level="warn",
             code="data-directory-missing",
             found=f"{directory} is not there yet",
-            do=f"the first run makes it; if the agent's user may not: install -d -m 0700 {directory}",
+            do=f"the first run makes it; if the agent's user may not, root runs: {made_for_us(directory)}",
         )
         return
     yield _access(directory)

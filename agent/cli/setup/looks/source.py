@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from agent.cli.frame import utc
-from agent.cli.setup.hosts import our_host
 from agent.cli.setup.looks.finding import Finding, duration, named
 from agent.cli.setup.looks.moodle.habits import habit_findings
 from agent.cli.setup.looks.moodle.keeping import keeping_findings
@@ -88,7 +87,7 @@ def _unreadable(about: str, seen: Probe, options: LogstoreOptions, needs: NeedsB
     for table in seen.unreadable:
         do = "a file has no accounts: copy the table into it, or correct table_prefix"
         if urlsplit(options.url).scheme != "sqlite":
-            statement = grant_statements(options, [table.table], host=our_host(options.url))[-1]
+            statement = grant_statements(options, [table.table], host=seen.account_host)[-1]
             do = f"a database administrator runs: {statement}"
         yield Finding(
             about=about,

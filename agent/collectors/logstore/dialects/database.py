@@ -95,6 +95,10 @@ class Database(Protocol):
         """The server's own clock, seconds since 1970; None where it has none of its own."""
         ...
 
+    async def account_host(self) -> str:
+        """Which host the server keeps with our account, as a GRANT must name it; empty where it keeps none."""
+        ...
+
     async def rights_to_write(self) -> tuple[str, ...]:
         """What this account may do besides reading; empty is how it should be."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote
 
 import pymysql
@@ -27,9 +28,13 @@ _OF_NO_USE = {
 _FULL = {ER.CON_COUNT_ERROR, 1203, 1226}
 _UNREADABLE = {ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR, ER.NO_SUCH_TABLE, ER.BAD_FIELD_ERROR}
 _DENIED = {ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR}
+_TLS_WANTED = {3159}
 _NO_ENTRY = {ER.HOST_NOT_PRIVILEGED}
 _TIMED_OUT = {1969, 3024}
 _LOST = {CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, 4031, 1927, 0}
+
+_SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock")  # noqa: S108 - as servers do
+"""Where servers of this machine have theirs."""
 
 _READ_ONLY = re.compile(r"GRANT (SELECT|USAGE|SHOW VIEW|, |\([^)]*\)| )+ ON ")
 LIST_BYTES_MAX = 4_194_304
@@ -66,6 +71,7 @@ class MysqlDatabase(ThreadedDatabase):
         self._url = url
         self._password = password
         self._key = key
+        self._query = {name: values[-1] for name, values in parse_qs(url.query).items()}
         self._connection: Connection[pymysql.cursors.Cursor] | None = None
 
     async def server(self) -> str:
@@ -82,6 +88,11 @@ class MysqlDatabase(ThreadedDatabase):
         """UNIX_TIMESTAMP() of the server."""
         (answer,) = await self.fetch_all([Query(sql="SELECT UNIX_TIMESTAMP()")])
         return None if isinstance(answer, Unreadable) else int(answer[0][0])
+
+    async def account_host(self) -> str:
+        """Such as `localhost`, `%` or `10.0.0.%`."""
+        (answer,) = await self.fetch_all([Query(sql="SELECT CURRENT_USER()")])
+        return "" if isinstance(answer, Unreadable) else str(answer[0][0]).rpartition("@")[2]
 
     async def rights_to_write(self) -> tuple[str, ...]:
         """The grants of this account and its roles that give more than SELECT, without a password's hash in them."""
@@ -129,21 +140,20 @@ class MysqlDatabase(ThreadedDatabase):
 
     def _open(self) -> None:
         limits = self._options.limits
-        query = {key: values[-1] for key, values in parse_qs(self._url.query).items()}
         try:
             connection = pymysql.connect(
                 host=self._url.hostname or "127.0.0.1",
                 port=self._url.port or 3306,
-                unix_socket=query.get("unix_socket"),
+                unix_socket=self._query.get("unix_socket"),
                 user=unquote(self._url.username or ""),
-                password=self._password or "",
+                password=(self._password or "").encode(),  # the driver would take a text for latin-1
                 database=unquote(self._url.path.lstrip("/")),
                 charset="utf8mb4",
                 connect_timeout=max(1, int(limits.connect_s)),
                 read_timeout=limits.statement_s + limits.connect_s,
                 write_timeout=limits.statement_s,
                 autocommit=True,
-                ssl=tls.context_of(query, self._options.place, self._key),
+                ssl=tls.context_of(self._query, self._options.place, self._key),
             )
         except (pymysql.err.OperationalError, pymysql.err.InternalError, OSError) as error:
             raise self._refused(error) from error
@@ -225,6 +235,14 @@ class MysqlDatabase(ThreadedDatabase):
         if wrong is not None:
             return wrong
         reason = error.args[-1] if error.args else error
+        if "unix_socket" in self._query:  # the driver would name a host that it did not try
+            reason = getattr(error, "original_exception", reason)
+        if code in _TLS_WANTED:
+            return ConfigError(
+                f"{place}: the database at {self._where()} lets nobody in without TLS",
+                hint=f"write {self._key} with ?ssl_ca=ca.pem at its end: the authority of its certificate",
+                fault="tls-wanted",
+            )
         if code in _FULL:
             return TransientError(
                 f"the database at {self._where()} takes no more connections: {reason}",
@@ -234,7 +252,8 @@ class MysqlDatabase(ThreadedDatabase):
             )
         return TransientError(
             f"the database at {self._where()} cannot be reached: {reason}",
-            hint=f"check that it runs and that {self._key} in {place} names its address; it is tried again",
+            hint=f"check that it runs and that {self._key} in {place} names its address{self._beside()}; "
+            "it is tried again",
             fault="database-unreachable",
         )
 
@@ -255,15 +274,26 @@ class MysqlDatabase(ThreadedDatabase):
             cure = f"a database administrator runs: ALTER USER … {words}"
         elif code in {ER.BAD_DB_ERROR, ER.DBACCESS_DENIED_ERROR}:
             told = f"the server knows no database {self._url.path.lstrip('/')!r} that user {user!r} may use"
-            cure = f"correct the database's name at the end of {self._key}, or grant SELECT on its tables"
+            cure = (
+                f"correct the database's name at the end of {self._key}, or grant SELECT on its tables; where a GRANT "
+                f"fails for a table that does not exist, correct table_prefix = {self._schema.prefix!r}; where a role "
+                "has the rights, make it the account's own: SET DEFAULT ROLE … FOR …"
+            )
             fault = "database-unknown"
         elif code in _NO_ENTRY:
             told = f"the database at {where} does not let user {user!r} in from this host"
             cure = f"create the account for this host, or correct the address in {self._key}"
         return ConfigError(f"{place}: {told}", hint=cure, fault=fault) if told else None
 
+    def _beside(self) -> str:
+        """The socket beside an address of this machine where nothing answers, if there is one."""
+        found = next((socket for socket in _SOCKETS if Path(socket).exists()), None)
+        if found is None or self._url.hostname not in {"localhost", "127.0.0.1", "::1"} or "unix_socket" in self._query:
+            return ""
+        return f"; where it listens at its socket alone, add ?unix_socket={found}"
+
     def _where(self) -> str:
-        return f"{self._url.hostname or '127.0.0.1'}:{self._url.port or 3306}"
+        return self._query.get("unix_socket") or f"{self._url.hostname or '127.0.0.1'}:{self._url.port or 3306}"
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None

@@ -153,6 +153,10 @@ class PostgresDatabase:
         found = await self._value(Query(sql=_CLOCK))
         return None if found is None else int(found)
 
+    async def account_host(self) -> str:
+        """None: a role is let in from where pg_hba.conf says."""
+        return ""
+
     async def rights_to_write(self) -> tuple[str, ...]:
         """What the account may do besides reading, as far as Moodle's tables and the role itself go."""
         answers = await self.fetch_all([Query(sql=_ROLE), Query(sql=_WRITES, params=(self._options.table_prefix,))])

@@ -35,6 +35,10 @@ class SqliteDatabase(ThreadedDatabase):
         """None: a file goes by this machine's clock."""
         return None
 
+    async def account_host(self) -> str:
+        """None: a file has no accounts."""
+        return ""
+
     async def rights_to_write(self) -> tuple[str, ...]:
         """None: the file is opened read-only."""
         return ()
