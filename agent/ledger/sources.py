@@ -9,7 +9,7 @@ import aiosqlite
 import orjson
 
 from agent.ledger.feeds import hours
-from agent.model import Anchor, Gap, Observation, SourceState
+from agent.model import Anchor, Evidence, Gap, Observation, SourceState
 
 _SAVE = """
 INSERT INTO source_state (source, position, high_water, start_at, running_s, proven_at, fault, counts, updated_at)
@@ -116,9 +116,11 @@ async def save(
 ) -> None:
     """Write ``state``; of gaps, anchors and what is unsure only what differs from ``before``, the state last saved.
 
-    ``seen`` is what was observed on the way there: it is counted by the hour.
+    ``seen`` is what was observed on the way there: it is counted by the hour, but for what somebody imported from a
+    file, which says nothing of how the feed lives.
     """
-    await hours.count(connection, source, (one.occurred_at for one in seen), now)
+    lived = (one.occurred_at for one in seen if one.evidence is not Evidence.file)
+    await hours.count(connection, source, lived, now)
     await connection.execute(
         _SAVE,
         (

@@ -29,9 +29,10 @@ from machine.status import Status
 
 def watched(agent: Agent) -> tuple[Callable[[Page, Tally], None], Status | None]:
     """What each page is to be told to, and the listener that answers with it; None where none is configured."""
-    metrics = Metrics()
+    metrics, silent = Metrics(), _Quiet(agent)
 
     def on_page(page: Page, tally: Tally) -> None:
+        silent.read(page)
         decisions = {outcome.name: count for outcome, count in tally.outcomes.items()}
         metrics.page(page.source, events=tally.fresh, entries=tally.entries, decisions=decisions)
 
@@ -45,7 +46,7 @@ def watched(agent: Agent) -> tuple[Callable[[Page, Tally], None], Status | None]
             agent.clock,
             lambda: door.counts if door is not None else {},
             lambda: standings(agent.settings.agent.data_dir / FILE_NAME) if agent.pulls else (),
-            _Quiet(agent),
+            silent,
             backups=agent.settings.agent.backup_within_s is not None,
         )
     )
@@ -67,13 +68,22 @@ def watched(agent: Agent) -> tuple[Callable[[Page, Tally], None], Status | None]
 
 
 class _Quiet:
-    """Which feeds are quieter than their own weeks: asked by the figures, told in the log once a day."""
+    """Which feeds are quieter than their own weeks: asked by the figures, told in the log once a day.
+
+    One that was not read to its end yet since the agent started may have told much meanwhile.
+    """
 
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
         self._noticed = Noticed(agent.clock)
         self._version = ""
         self._week = Week(ZoneInfo("UTC"))
+        self._read: set[str] = set()
+
+    def read(self, page: Page) -> None:
+        """A page of a source was recorded."""
+        if page.caught_up:
+            self._read.add(page.source)
 
     def __call__(self, connection: sqlite3.Connection) -> Collection[str]:
         version = self._agent.pipeline.rulebook.version
@@ -81,6 +91,7 @@ class _Quiet:
             with contextlib.suppress(RewardsError):  # a file that is being edited: the week of before
                 self._week = Week.of(load_rules(self._agent.settings.rule_files()))
                 self._version = version
-        found = quiet_feeds(connection, self._week, self._agent.clock.now())
+        judged = quiet_feeds(connection, self._week, self._agent.clock.now())
+        found = {name: silence for name, silence in judged.items() if name in self._read}
         self._noticed.quiet(found)
         return set(found)

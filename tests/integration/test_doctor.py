@@ -342,9 +342,9 @@ def test_a_feed_gone_quiet_is_told_with_how_much_is_missed(tmp_path: Path) -> No
         ledger.executemany("INSERT INTO feed_hour VALUES (?, ?, ?)", busy)
         ledger.commit()
         (quiet,) = amiss(list(ledger_findings(settings)))
-        assert "where its own weeks let expect 50 events" in quiet
+        assert "where its own weeks let expect 40 events" in quiet
         (source,) = standing(ledger, settings)["sources"]
-    assert source["events_missed"] == 50
+    assert source["events_missed"] == 40
     assert source["quiet_since"] == utc((this - 5) * 3600)
 
 

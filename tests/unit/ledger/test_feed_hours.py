@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent.ledger import sources
 from agent.ledger.feeds import hours
-from agent.model import SourceState
+from agent.model import Evidence, SourceState
 from tests.builders import NOW, an_observation
 from tests.ledgers import Ledger
 
@@ -33,6 +33,12 @@ async def test_what_is_too_old_or_in_the_future_is_not_counted_and_old_hours_go(
     later = NOW + (hours.KEPT_H + 2) * hours.HOUR_S
     await page(ledger, later, now=later)
     assert counted(ledger) == {later // hours.HOUR_S: 1}
+
+
+async def test_what_somebody_imported_from_a_file_says_nothing_of_how_a_feed_lives(ledger: Ledger) -> None:
+    seen = [an_observation(occurred_at=NOW, evidence=how) for how in (Evidence.file, Evidence.bearer_token)]
+    await ledger.run(lambda connection: sources.save(connection, "moodle", SourceState(), None, NOW, seen))
+    assert counted(ledger) == {HOUR: 1}
 
 
 async def test_a_source_with_a_new_name_keeps_its_weeks(ledger: Ledger) -> None:
