@@ -225,6 +225,29 @@ def _enrolled(told: _Told) -> Act | None:
     return told.act("course.enrolled", user, number, course=course)
 
 
+def _left(told: _Told) -> Act | None:
+    """A student who is taken out of a course; all else that changes about an enrolment is no act."""
+    if text_in(told.body, "workflow_state") != "deleted" or text_in(told.body, "type") != "StudentEnrollment":
+        return None
+    user = told.needed(told.body, "user_id", "body.user_id")
+    course = told.needed(told.body, "course_id", "body.course_id")
+    number = told.needed(told.body, "enrollment_id", "body.enrollment_id")
+    at = moment(told.body, ("updated_at",), told.arrival.received_at) or told.at
+    return told.act("course.unenrolled", user, number, str(at), at=at, course=course)
+
+
+def _course_graded(told: _Told) -> Act | None:
+    """A course's final score as its student sees it; changes of what is hidden from them are none."""
+    user = told.needed(told.body, "user_id", "body.user_id")
+    course = told.needed(told.body, "course_id", "body.course_id")
+    score, before = exact(told.body, "final_score"), exact(told.body, "old_final_score")
+    if score is None or score == before or text_in(told.body, "workflow_state") == "deleted":
+        return None
+    at = moment(told.body, ("updated_at",), told.arrival.received_at) or told.at
+    facts = {"grade": score, "score_pct": score}
+    return told.act("course.graded", user, user, course, str(score), at=at, course=course, facts=facts)
+
+
 def _discussed(told: _Told) -> Act:
     """An entry of a discussion; of one that is graded two events tell."""
     user = told.needed(told.body, "user_id", "body.user_id")
@@ -266,6 +289,8 @@ _EVENTS: Mapping[str, Callable[[_Told], Act | None]] = MappingProxyType(
         "course_progress": _progress,
         "logged_in": _signed_in,
         "enrollment_created": _enrolled,
+        "enrollment_updated": _left,
+        "course_grade_change": _course_graded,
         "discussion_entry_created": _discussed,
         "discussion_entry_submitted": _discussed,
         "discussion_topic_created": _began_discussion,

@@ -61,6 +61,14 @@ ENTRY = {
     "text": "<p>What I learned</p><p>from my pupils</p>",
     "user_id": "1122",
 }
+COURSE_GRADE = {
+    "course_id": "565",
+    "final_score": 82.5,
+    "old_final_score": 79.72,
+    "updated_at": "2026-09-01T19:11:04Z",
+    "user_id": "1122",
+    "workflow_state": "active",
+}
 ENROLMENT = {"course_id": "565", "enrollment_id": "9", "type": "StudentEnrollment", "user_id": "1122"}
 
 
@@ -171,6 +179,29 @@ def test_a_canvas_of_ones_own_writes_attributes_where_the_hosted_one_writes_meta
     own = told("submission_created", SUBMISSION)
     (found,) = seen({"attributes": own.pop("metadata"), **own})
     assert (found.natural_key, found.course, found.identifiers) == (hosted.natural_key, "565", hosted.identifiers)
+
+
+def test_a_courses_final_score_is_its_grade_as_far_as_the_student_sees_it() -> None:
+    (found,) = seen(told("course_grade_change", COURSE_GRADE, user_id="987", context_role="TeacherEnrollment"))
+    facts = {"grade": Fraction(165, 2), "score_pct": Fraction(165, 2)}
+    assert (found.kind, found.people, found.course, dict(found.facts)) == (
+        "course.graded",
+        {"subject": "1122"},
+        "565",
+        facts,
+    )
+    hidden = {**COURSE_GRADE, "old_final_score": 82.5, "unposted_final_score": 90}
+    for nothing in (hidden, {**COURSE_GRADE, "final_score": None}, {**COURSE_GRADE, "workflow_state": "deleted"}):
+        assert seen(told("course_grade_change", nothing)) == []
+
+
+def test_a_student_who_is_taken_out_of_a_course_is_unenrolled_and_other_changes_say_nothing() -> None:
+    changed = {**ENROLMENT, "updated_at": "2026-09-01T19:11:12Z"}
+    (found,) = seen(told("enrollment_updated", {**changed, "workflow_state": "deleted"}))
+    assert (found.kind, found.course, found.people) == ("course.unenrolled", "565", {"subject": "1122"})
+    teacher = {**changed, "workflow_state": "deleted", "type": "TeacherEnrollment"}
+    for nothing in ({**changed, "workflow_state": "active"}, changed, teacher):
+        assert seen(told("enrollment_updated", nothing)) == []
 
 
 def test_an_entry_of_a_discussion_is_a_post_however_it_is_told_and_its_text_is_measured() -> None:

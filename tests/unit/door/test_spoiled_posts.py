@@ -74,6 +74,7 @@ EXAMPLES: dict[str, list[Any]] = {
         test_canvas.told("course_progress", test_canvas.PROGRESS),
         test_canvas.told("quiz_submitted", {"quiz_id": "78", "submission_id": "4"}, context_role="TaEnrollment"),
         test_canvas.told("discussion_entry_created", test_canvas.ENTRY, real_user_id="3"),
+        test_canvas.told("course_grade_change", test_canvas.COURSE_GRADE),
         test_canvas.told("discussion_topic_created", {"discussion_topic_id": "7", "body": "Hi"}),
         {"attributes": test_canvas.told("logged_in", {})["metadata"], "body": {}},
     ],
