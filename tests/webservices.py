@@ -508,6 +508,19 @@ def _cohort_members(site: FakeMoodle, form: Mapping[str, str]) -> Any:
     return [{"cohortid": one, "userids": [user for cohort, user in rows if cohort == one]} for one in wanted]
 
 
+def _users(site: FakeMoodle, form: Mapping[str, str]) -> Any:
+    """Whoever was deleted has no context any more: the whole question is refused."""
+    wanted = _listed(form, "values")
+    rows = site.ask(f"SELECT id, username, email, suspended, deleted FROM mdl_user WHERE id IN ({wanted})")
+    if any(int(deleted) for *_, deleted in rows):
+        raise MoodleError("invaliduser", "moodle_exception")
+    return [
+        {"id": number, "fullname": "", "profileimageurl": "", "username": username, "email": email,
+         "suspended": bool(int(suspended))}
+        for number, username, email, suspended, _ in rows
+    ]  # fmt: skip
+
+
 def _open_posts(site: FakeMoodle, form: Mapping[str, str]) -> Any:
     rows = site.ask(
         "SELECT id, discussion, parent, userid, created, modified, message FROM mdl_hsuforum_posts "
@@ -549,6 +562,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "mod_assign_get_submission_status": _submission_status,
     "core_cohort_get_cohorts": _cohorts,
     "core_cohort_get_cohort_members": _cohort_members,
+    "core_user_get_users_by_field": _users,
     "mod_hsuforum_get_forum_discussion_posts": _open_posts,
     "core_enrol_get_enrolled_users": _enrolled,
 }

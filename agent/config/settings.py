@@ -13,6 +13,7 @@ from agent.config import ways_in
 from agent.config.document import Document, Fault, FaultsError, Table, examine, load, nearest, shown
 from agent.config.secrets import secret_file
 from agent.config.tables.callback import CallbackSettings
+from agent.config.tables.privacy import PrivacySettings
 from agent.config.tables.pull import PullSettings
 from agent.config.tables.webservice import WebServiceSource
 from agent.config.values import (
@@ -23,7 +24,6 @@ from agent.config.values import (
     Name,
     Network,
     Seconds,
-    SecondsOfAWeek,
     SecondsOrOff,
     StartAt,
     TablePrefix,
@@ -164,23 +164,6 @@ class CatalogueSettings(Table):
     kudos: Name | None = None
 
 
-class AgreedSettings(Table):
-    """`[privacy] agreed`: what says in the LMS that somebody agreed: a cohort they are in, a custom profile field."""
-
-    cohorts: tuple[_Text, ...] = ()
-    profile_field: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,255}$")] | None = None
-
-
-class PrivacySettings(Table):
-    """`[privacy]`: what leaves the campus, who takes part, and how long what a source sent is kept (seconds)."""
-
-    identity: Literal["pseudonym", "username", "email"] = "pseudonym"
-    participation: Literal["opt-out", "opt-in"] = "opt-out"
-    agreed: AgreedSettings = AgreedSettings()
-    payloads_keep_s: Seconds = Field(30 * 86_400, alias="payloads_keep")
-    decisions_keep_s: SecondsOfAWeek = Field(400 * 86_400, alias="decisions_keep")
-
-
 class Settings(Table):
     """The whole of config.toml."""
 
@@ -192,6 +175,12 @@ class Settings(Table):
     privacy: PrivacySettings = PrivacySettings()
     callbacks: Annotated[tuple[CallbackSettings, ...], Field(alias="callback")] = ()
     _path: Path = PrivateAttr(default=Path("config.toml"))
+
+    @property
+    def names_told(self) -> str:
+        """What the catalogue is told that learners are called: `username`, `email`, or nothing."""
+        told = self.privacy.identity if self.catalogue is not None else "pseudonym"
+        return "" if told == "pseudonym" else told
 
     @property
     def path(self) -> Path:

@@ -32,15 +32,17 @@ def not_active(settings: Settings) -> tuple[str, ...]:
         named.append("[[source]] of systems that post, without [http] to post to")
     if "identity" in settings.model_fields_set and not settings.links:
         named.append("[identity], with less than two sites that are trusted to link")
+    if settings.privacy.identity != "pseudonym" and settings.catalogue is None:
+        named.append("[privacy] identity, without a [catalogue] that is told")
     return tuple(named)
 
 
 def _refused(settings: Settings, document: Document) -> Iterator[Fault]:
     privacy = settings.privacy
-    if privacy.identity != "pseudonym":
+    if privacy.identity != "pseudonym" and not (settings.log_sources or settings.web_sources):
         yield document.fault(
             ("privacy", "identity"),
-            f"this version lets only pseudonyms leave the campus, never a learner's {privacy.identity}",
+            f"no source can tell a learner's {privacy.identity}: that takes a log table or web services of Moodle",
             'write identity = "pseudonym", or leave it out',
         )
     agreed = privacy.agreed

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from agent.outbox.people.naming import Naming
 from agent.outbox.people.telling import Telling
 from agent.outbox.recognising.asking import Asking
 from agent.outbox.redeeming.desk import Redeeming
@@ -16,11 +17,14 @@ from agent.outbox.sync import Outbox
 class BothWays:
     """The outbox, the feed, the counter and what is told of people, of one catalogue. Ended by `close`."""
 
-    def __init__(self, outbox: Outbox, feed: Feed, counter: Redeeming, people: Telling, asking: Asking) -> None:
+    def __init__(
+        self, outbox: Outbox, feed: Feed, counter: Redeeming, people: Telling, names: Naming, asking: Asking
+    ) -> None:
         self._outbox = outbox
         self._feed = feed
         self._counter = counter
         self._people = people
+        self._names = names
         self._asking = asking
 
     async def run(self) -> None:
@@ -30,6 +34,7 @@ class BothWays:
             both.create_task(self._feed.run(), name="hear")
             both.create_task(self._counter.run(), name="settle")
             both.create_task(self._people.run(), name="people")
+            both.create_task(self._names.run(), name="names")
 
     async def drain(self, *, limit_s: float) -> bool:
         """Deliver all there is, and hear what there is where that went well; whether the catalogue took it.
@@ -42,6 +47,7 @@ class BothWays:
         if delivered:
             await self._feed.drain(limit_s=limit_s)
             await self._people.drain(limit_s=limit_s)
+            await self._names.drain(limit_s=limit_s)
         return delivered
 
     @property
@@ -64,4 +70,5 @@ class BothWays:
         await self._feed.close()
         await self._counter.close()
         await self._people.close()
+        await self._names.close()
         await self._asking.close()

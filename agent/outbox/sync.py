@@ -17,9 +17,8 @@ from agent.clock import Clock
 from agent.errors import ConfigError, IntegrityError, RewardsError, TransientError
 from agent.ledger import delivery, file
 from agent.ledger.delivery import Identity, Reader, Sealed
-from agent.ledger.merging import untold
 from agent.ledger.money import told
-from agent.ledger.recovery import marks, persons
+from agent.ledger.recovery import anew, marks
 from agent.outbox import judge, seal, succession
 from agent.outbox.client import ANSWER_S_MAX, Client
 from agent.outbox.judge import Accepted, Elsewhere, Failed
@@ -266,7 +265,7 @@ class Outbox:
         there = delivery.stand_at(stand.seq, now=self._clock.now())
         if stand.seq < reader.acked_seq:
             # It was put back from an older copy, which may lack persons too: they are left with it again.
-            there = delivery.both(delivery.both(there, persons.none_kept()), untold.all_again())
+            there = delivery.both(there, anew.all_again())
         await self._writer.run(there)
         log.warning("catalogue_stands_elsewhere", seq=stand.seq, we_thought=reader.acked_seq, why=stand.why)
         if again:

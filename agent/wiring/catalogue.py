@@ -10,6 +10,7 @@ from agent.clock import Clock
 from agent.config.settings import Settings
 from agent.ledger.writer import Writer
 from agent.outbox.bothways import BothWays
+from agent.outbox.people.naming import Naming
 from agent.outbox.people.telling import Telling
 from agent.outbox.recognising.asking import Asking
 from agent.outbox.recovery.box import read_lock
@@ -20,6 +21,7 @@ from agent.outbox.sync import Outbox
 from agent.wiring.enrolling import client_of
 from agent.wiring.people.belonging import tellers_of
 from agent.wiring.people.linking import kin_of
+from agent.wiring.people.naming import calls_of
 
 AT_THE_COUNTER_S = 10.0
 """How long somebody who redeems waits for what is on its way, in seconds."""
@@ -29,8 +31,8 @@ async def road_to_catalogue(
     stack: contextlib.AsyncExitStack, settings: Settings, writer: Writer, clock: Clock, chance: Chance
 ) -> BothWays | None:
     """Delivery and its way back; ``stack`` closes both. None without a catalogue."""
-    there, back, counter, beside, thanks = (client_of(settings, clock) for _ in range(5))
-    if there is None or back is None or counter is None or beside is None or thanks is None:
+    there, back, counter, beside, thanks, called = (client_of(settings, clock) for _ in range(6))
+    if there is None or back is None or counter is None or beside is None or thanks is None or called is None:
         return None
     data_dir = settings.agent.data_dir
     outbox = Outbox(
@@ -61,6 +63,7 @@ async def road_to_catalogue(
         deliver=partial(outbox.drain, limit_s=AT_THE_COUNTER_S),
         secret=chance.secret,
     )
-    road = BothWays(outbox, feed, redeeming, people, asking)
+    names = Naming(client=called, writer=writer, data_dir=data_dir, clock=clock, calls=calls_of(stack, settings, clock))
+    road = BothWays(outbox, feed, redeeming, people, names, asking)
     stack.push_async_callback(road.close)
     return road

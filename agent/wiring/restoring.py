@@ -16,6 +16,7 @@ from agent.config.ways_in import SUFFIX
 from agent.errors import ConfigError, IntegrityError, RewardsError
 from agent.ledger import delivery, file
 from agent.ledger.backup.restoring import set_aside
+from agent.ledger.centre import called
 from agent.ledger.delivery import Identity
 from agent.ledger.record import erased
 from agent.ledger.record.erased import Erased, Row
@@ -282,6 +283,7 @@ def _settings(settings: Settings, stand: Stand, who: Identity, now: int) -> dict
         delivery.CATALOGUE_KEYS: " ".join(key.hex() for key in who.catalogue_keys),
         delivery.CATALOGUE_URL: "" if settings.catalogue is None else str(settings.catalogue.url),
         "environment": settings.agent.environment,
+        called.TOLD_AS: called.UNKNOWN,
         f"restored:{now}": json.dumps({"entries": stand.seq, "head": stand.head.hex(), "epoch": stand.epoch}),
     }
 

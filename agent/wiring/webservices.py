@@ -37,6 +37,7 @@ def web_service_options(settings: Settings, source: WebServiceSource) -> WebServ
         site_admins=frozenset(source.site_admins),
         staff_roles=frozenset(source.staff_roles),
         agreed_cohorts=settings.privacy.agreed.cohorts,
+        names=bool(settings.names_told),
         ca_file=source.ca_file,
         place=f"{settings.path}: [[source]] {source.name}",
     )

@@ -93,7 +93,9 @@ def _people() -> dict[str, Any]:
     name = {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": ["string", "integer"]}}
     called = {"type": "object", "additionalProperties": name, "maxProperties": names.NAMES_MAX}
     said_by = {"enum": list(names.SAID_BY)}
-    naming = _message(kind={"const": "names"}, **_OWNER, said_by=said_by, names=called, withdrawn=_NUMBER)
+    naming = _message(
+        kind={"const": "names"}, **_OWNER, said_by=said_by, register=_ANY, names=called, withdrawn=_NUMBER
+    )
     elsewhere = _asking("What this agent's persons have elsewhere", signing.ASK_TAG, _OBJECT)
     lines = _asking("What the centre booked after a number", signing.ASK_TAG, _ANY, statement.CONTENT_TYPE)
     return {

@@ -57,7 +57,13 @@ async def register_of(conn: AsyncConnection, sender: Sender) -> str:
 
 
 async def tell(conn: AsyncConnection, sender: Sender, message: Names, *, now: int) -> str:
-    """Keep what an agent tells; the register that it is in, made where there was none. Again changes nothing."""
+    """Keep what an agent tells; the register that it is in, made where there was none. Again changes nothing.
+
+    Names for another register are not kept: they are of before it. An agent that takes back what it never told leaves
+    nothing behind.
+    """
+    if message.withdrawn and not message.names and not await register_of(conn, sender):
+        return secrets.token_hex(REGISTER_BYTES)
     upsert = _upsert(conn)
     row = {"campus": sender.campus, "agent": sender.agent, "withdrawn_at": message.withdrawn}
     opened = upsert(name_register).values(row | {"register": secrets.token_hex(REGISTER_BYTES)})
@@ -81,7 +87,7 @@ async def tell(conn: AsyncConnection, sender: Sender, message: Names, *, now: in
             "gone_at": None if one.name else now,
         }
         for one in message.names
-        if one.told_at > withdrawn_at
+        if message.register == register and one.told_at > withdrawn_at
     ]
     await _put(conn, sender, rows)
     await forget_traces(conn, sender.campus, now=now)

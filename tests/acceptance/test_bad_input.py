@@ -137,11 +137,13 @@ def test_what_is_wrong_about_the_database_and_an_edit_cures_ends_with_2(
 
 
 def test_settings_that_cannot_be_honoured_are_refused_before_anything_is_begun(at: Campus) -> None:
-    edit(at.config, "[[source]]", '[privacy]\nidentity = "email"\n[[source]]')
+    edit(at.config, "[[source]]", '[privacy]\nagreed = { cohorts = ["rewards"] }\n[[source]]')
     for words in ((), ("doctor",)):
         done = at.command(*(words or ("run", "--until-caught-up")), check=False)
         assert done.returncode == 2
-        assert re.search(r"config\.toml:6:12: this version lets only pseudonyms leave", done.stderr + done.stdout)
+        assert re.search(
+            r"config\.toml:6:10: who has agreed matters where learners are asked", done.stderr + done.stdout
+        )
     assert not (at.directory / "data").exists()
 
 

@@ -24,7 +24,7 @@ from tests.wire_builders import CAMPUS, a_header
 from wire import batch, chain, enrolment, keys, receipt, signing
 from wire.enrolment import EnrolAnswer, EnrolRequest, Rotation, Token
 from wire.keeping import Persons, Takeover
-from wire.people.names import Name, Names
+from wire.people.names import Name, Named, Names
 from wire.receipt import Receipt, Stand
 
 
@@ -131,6 +131,7 @@ class Hand:
         self.epoch = 1
         self.seq = 0
         self.head = chain.GENESIS
+        self.register = ""
         self.key_file = directory / f"{campus}-{len(list(directory.iterdir()))}.ed25519"
         self.key = keys.create(self.key_file)
         self.clock = SystemClock()
@@ -192,9 +193,11 @@ class Hand:
     async def names(self, *told: tuple[str, str, int], withdrawn: int = 0, agent: str = "") -> Answer:
         """Tell what learners are called: (pseudonym, name, when)."""
         found = tuple(Name(learner=learner, name=name, told_at=at) for learner, name, at in told)
-        owner = {"campus": self.campus, "agent": agent or self.agent}
-        body = Names(**owner, said_by="username", names=found, withdrawn=withdrawn).encode()
-        return await self._leave("/v1/names", body)
+        owner = {"campus": self.campus, "agent": agent or self.agent, "said_by": "username"}
+        if found and not self.register:
+            self.register = Named.parse((await self.names()).body).register
+        message = Names(**owner, register=self.register, names=found, withdrawn=withdrawn)
+        return await self._leave("/v1/names", message.encode())
 
     async def erase(self, *learners: str) -> Answer:
         """Tell whom to forget."""

@@ -402,7 +402,8 @@ async def test_the_way_to_the_catalogue_is_looked_at_from_end_to_end(tmp_path: P
     (open_key,) = await catalogue_findings(settings)
     assert (open_key.exit_code, "chmod 600" in open_key.do) == (2, True)
     (at.directory / "agent.ed25519").chmod(0o600)
-    _, paper, unknown = await catalogue_findings(settings)
+    _, paper, leaving, unknown = await catalogue_findings(settings)
+    assert leaving.found == "of learners only pseudonyms leave the campus"
     assert (paper.level, paper.do) == ("warn", "make one and print it: rewards-agent key recovery")
     at.command("key", "recovery")
     assert (unknown.level, "not enrolled" in unknown.found) == ("warn", True)

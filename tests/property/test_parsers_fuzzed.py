@@ -136,6 +136,7 @@ POST = {
     "objectid": "12", "contextinstanceid": "9", "timecreated": "1795220558", "other_completionstate": "1",
 }  # fmt: skip
 CSV = b"event,distinct_id,time,course_id,event_id\nlesson.completed,7,1795220558,BIO101,a1\n"
+NAMED = names.Name(learner="p", name="ann", told_at=7)
 PHP = b'a:2:{s:15:"completionstate";i:1;s:4:"deep";a:1:{i:0;d:1.5;}}'
 CONFIG_PHP = b"<?php $CFG->dbtype='mariadb'; $CFG->dbname = 'm'; $CFG->dboptions = array('dbport' => 3309); // x\n"
 REWARD = b"id,title,kind,points\nmug,A mug,voucher,100\n"
@@ -214,9 +215,7 @@ PARSERS: Mapping[str, Parser] = {
     "what an agent's learners are called": Parser(
         parse=names.Names.parse,
         refuses=(ValueError,),
-        seeds=(
-            b'{"agent":"a","campus":"c","kind":"names","names":{"p":["ann",7]},"said_by":"email","v":1,"withdrawn":0}',
-        ),
+        seeds=(names.Names(campus="c", agent="a", said_by="email", names=(NAMED,)).encode(),),
     ),
     "which register of names there is": Parser(
         parse=names.Named.parse,

@@ -16,6 +16,7 @@ MESSAGE: dict[str, Any] = {
     "campus": "uni",
     "agent": "agent-1",
     "said_by": "email",
+    "register": "0123456789abcdef",
     "names": {"p1": ["ann@example.org", 7], "p2": ["", 8]},
     "withdrawn": 3,
 }
@@ -26,6 +27,7 @@ def test_what_is_encoded_is_read_as_it_was() -> None:
         campus="uni",
         agent="agent-1",
         said_by="email",
+        register="0123456789abcdef",
         names=(Name(learner="p1", name="ann@example.org", told_at=7), Name(learner="p2", name="", told_at=8)),
         withdrawn=3,
     )
@@ -51,6 +53,8 @@ def test_what_is_encoded_is_read_as_it_was() -> None:
         {"names": {"p1": ["ann", True]}},
         {"names": {f"p{number}": ["ann", 7] for number in range(NAMES_MAX + 1)}},
         {"withdrawn": None},
+        {"register": None},
+        {"register": "0123"},
         {"v": 2},
         {"kind": "people"},
         {"campus": "../etc"},

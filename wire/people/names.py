@@ -42,13 +42,14 @@ class Name:
 class Names:
     """What an agent tells of its learners. ``said_by``, one of `SAID_BY`, says what the names are.
 
-    ``withdrawn``: whatever was told until then (seconds UTC) holds no more; 0: nothing of it. Without names it asks
-    which register there is.
+    ``register`` is the one that names are for: in another they are not kept. ``withdrawn``: whatever was told until
+    then (seconds UTC) holds no more; 0: nothing of it. Without names it asks which register there is.
     """
 
     campus: str
     agent: str
     said_by: str
+    register: str = ""
     names: tuple[Name, ...] = ()
     withdrawn: int = 0
 
@@ -61,6 +62,7 @@ class Names:
                 "campus": self.campus,
                 "agent": self.agent,
                 "said_by": self.said_by,
+                "register": self.register,
                 "names": {one.learner: [one.name, one.told_at] for one in self.names},
                 "withdrawn": self.withdrawn,
             }
@@ -83,6 +85,7 @@ class Names:
             campus=canonical.called(fields, "campus"),
             agent=canonical.called(fields, "agent"),
             said_by=said_by,
+            register=_register(fields, empty=True),
             names=tuple(_name(learner, told) for learner, told in sorted(names.items())),
             withdrawn=_time({"withdrawn": fields.get("withdrawn")}, "withdrawn"),
         )
@@ -109,11 +112,10 @@ class Named:
             MalformedError: it is not one.
         """
         fields = _message(body, "named", ANSWER_BYTES_MAX)
-        register = fields.get("register")
-        if not isinstance(register, str) or not _REGISTER.fullmatch(register):
-            raise MalformedError("field 'register' must be 16 lower-case hex digits")
         return cls(
-            campus=canonical.called(fields, "campus"), agent=canonical.called(fields, "agent"), register=register
+            campus=canonical.called(fields, "campus"),
+            agent=canonical.called(fields, "agent"),
+            register=_register(fields, empty=False),
         )
 
 
@@ -130,6 +132,13 @@ def _message(body: bytes, kind: str, bytes_max: int) -> dict[str, Any]:
     if fields.get("kind") != kind:
         raise MalformedError(f"the message is not of kind '{kind}'")
     return fields
+
+
+def _register(fields: dict[str, Any], *, empty: bool) -> str:
+    register = fields.get("register")
+    if isinstance(register, str) and (_REGISTER.fullmatch(register) or (empty and register == "")):
+        return register
+    raise MalformedError("field 'register' must be 16 lower-case hex digits")
 
 
 def _name(learner: object, told: object) -> Name:

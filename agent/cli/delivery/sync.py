@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from agent.cli.access import carry_out, ledger_of
-from agent.cli.frame import LIMIT_MAX, ConfigOption, JsonOption, emit, emit_json, emit_one, note, utc
+from agent.cli.frame import (
+    LIMIT_MAX,
+    ConfigOption,
+    JsonOption,
+    emit,
+    emit_json,
+    emit_one,
+    note,
+    run_async,
+    settings_of,
+    utc,
+)
 from machine.words import counted
+
+if TYPE_CHECKING:
+    from agent.config.settings import Settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,10 +46,14 @@ def now(config: ConfigOption = None, json: JsonOption = False) -> None:
 def status(config: ConfigOption = None, json: JsonOption = False) -> None:
     """Where delivery stands, and how far the catalogue was heard; exits with 3 where its history is not ours."""
     from agent.ledger import delivery
-    from agent.ledger.centre import mirror
+    from agent.ledger.centre import called, mirror
 
+    settings = settings_of(config)
     with ledger_of(config) as connection:
         found = {**delivery.standing(connection), "statement": mirror.told(connection)}
+        if settings.names_told:
+            told, waiting, _ = called.counts(connection)
+            found |= {"names_told": told, "names_waiting": waiting}
     _show(found, json=json)
     if found["fault"]:
         raise typer.Exit(3)
@@ -62,7 +80,8 @@ def lost(config: ConfigOption = None, json: JsonOption = False) -> None:
 def show(config: ConfigOption = None, limit: Limit = 20, json: JsonOption = False) -> None:
     """Print in clear what goes out next, for whoever must know what leaves the campus: one line for each entry.
 
-    Learners are pseudonyms. A `reason` that somebody wrote by hand goes out as they wrote it, with who gave it.
+    Learners are pseudonyms. A `reason` that somebody wrote by hand goes out as they wrote it, with who gave it. Where
+    [privacy] identity lets names leave, what the catalogue is told beside the entries follows: the LMS is asked.
     """
     import orjson
 
@@ -72,13 +91,37 @@ def show(config: ConfigOption = None, limit: Limit = 20, json: JsonOption = Fals
         acked = delivery.standing(connection)["acked_seq"]
         rows = connection.execute("SELECT body FROM entry WHERE seq > ? ORDER BY seq LIMIT ?", (acked, limit))
         bodies = [body for (body,) in rows]
+    settings = settings_of(config)
+    names = run_async(_names(settings, acked + len(bodies), limit)) if settings.names_told else []
     if json:
-        emit_json([orjson.loads(body) for body in bodies])
-    elif not bodies:
-        note("everything is delivered")
-    else:
+        emit_json([*map(orjson.loads, bodies), *names])
+        return
+    if bodies:
         note(f"{counted(len(bodies), 'entry', 'entries')} after {acked}, to the byte as sent; each line is one entry")
         typer.echo(b"\n".join(bodies).decode())
+    else:
+        note("everything is delivered")
+    if settings.names_told:
+        note(f"beside the entries: {counted(len(names), settings.names_told)} to be told or taken back")
+    for one in names:
+        typer.echo(f"{one['learner']}  {one['name'] or '(has none any more)'}")
+
+
+async def _names(settings: Settings, upto: int, limit: int) -> list[dict[str, str]]:
+    """What the catalogue is told next of names, of everybody with an entry until ``upto``."""
+    from contextlib import AsyncExitStack
+
+    from agent.clock import SystemClock
+    from agent.ledger import file
+    from agent.outbox.people.naming import preview
+    from agent.wiring.people.naming import calls_of
+
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        calls = calls_of(stack, settings, clock)
+        conn = await stack.enter_async_context(file.connect_for_reading(settings.agent.data_dir))
+        found = await preview(conn, calls, upto=upto, now=clock.now(), most=limit)
+    return [{"kind": "name", "learner": one.due.pseudonym, "name": one.name, "said_by": calls.said_by} for one in found]
 
 
 def _show(found: dict[str, Any], *, json: bool) -> None:

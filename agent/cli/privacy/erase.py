@@ -234,7 +234,8 @@ def _forgotten(config: Path | None, settings: Settings) -> str:
         return f"not told yet: {error.message}; it is with the next delivery"
     with ledger_of(config) as connection:
         waiting = persons.unforgotten(connection)
-    return "forgets the sealed copy with the next delivery" if waiting else "has forgotten the sealed copy"
+    what = "the sealed copy and the name" if settings.names_told else "the sealed copy"
+    return f"forgets {what} with the next delivery" if waiting else f"has forgotten {what}"
 
 
 def _done(whom: _Whom, done: dict[str, Any]) -> None:

@@ -64,7 +64,7 @@ def _everything(settings: Settings, connection: sqlite3.Connection, who: Who) ->
         "accounts": [":".join(account) for account in subject.accounts],
         "ledger": {table: [_readable(row) for row in rows] for table, rows in held.items()},
         "posts": [_readable(row) for row in _posts(settings, subject, who)],
-        "given_to": _given_to(settings, connection),
+        "given_to": _given_to(settings, connection, held),
         "kept_for": {"posts_s": settings.privacy.payloads_keep_s, "decisions_s": settings.privacy.decisions_keep_s},
         "not_included": list(_NOT_TOLD),
     }
@@ -85,13 +85,19 @@ def _posts(settings: Settings, subject: Subject, who: Who) -> Iterator[dict[str,
         yield from posts_about(inbox, Traits.of(subject.accounts, words), sources)
 
 
-def _given_to(settings: Settings, connection: sqlite3.Connection) -> list[dict[str, str]]:
+def _given_to(
+    settings: Settings, connection: sqlite3.Connection, held: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> list[dict[str, str]]:
     """Who outside the campus was told anything, and under which name."""
     readers = dict(connection.execute("SELECT name, acked_seq FROM reader").fetchall())
     found = []
     if settings.catalogue is not None:
         upto = readers.get("catalogue", 0)
         found.append({"to": "catalogue", "told": f"entries up to {upto}", "called": "pseudonym"})
+    for row in held["name_told"]:
+        if row["at_the_catalogue"] in {"yes", "under way"}:
+            told = f"what they are called, at {utc(row['told_at'])}"
+            found.append({"to": "catalogue", "told": told, "called": row["kind_of_name"]})
     for one in settings.callbacks:
         called = {"pseudonym": "pseudonym", "lms-id": "LMS user id", "none": "nothing"}[one.learner]
         found.append({"to": f"callback {one.name}", "told": ", ".join(one.on), "called": called})

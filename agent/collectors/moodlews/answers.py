@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
 import structlog
 
 from agent.clock import Clock
-from agent.collectors.moodlews import shapes
+from agent.collectors.moodlews import persons, shapes
 from agent.collectors.moodlews.client import Parameter, WebService
 from agent.collectors.moodlews.faults import LACKS_RIGHT, NotToldError
 from agent.collectors.moodlews.typed import NotUnderstoodError
@@ -33,6 +33,7 @@ ATTEMPTS = ("mod_quiz_get_user_quiz_attempts", "mod_quiz_get_user_attempts")
 COURSES = "core_course_get_courses_by_field"
 CONTENTS = "core_course_get_contents"
 STATUSES = "core_completion_get_activities_completion_status"
+USERS = "core_user_get_users_by_field"
 COURSE_STATUS = "core_completion_get_course_completion_status"
 GRADE_ITEMS = "gradereport_user_get_grade_items"
 ENROLLED = "core_enrol_get_enrolled_users"
@@ -200,6 +201,27 @@ class Answers:
         number = whole_number(user)
         return frozenset(() if number is None else known.get(number, ()))
 
+    async def names_of(self, said_by: str, users: Sequence[str]) -> dict[str, str] | None:
+        """Usernames, or e-mail addresses where ``said_by`` is `email`, of those of these users who have one now."""
+        numbers = {number: user for user in users if (number := whole_number(user)) is not None}
+        found = await self._called(said_by, sorted(numbers))
+        return None if found is None else {numbers[one]: name for one, name in found.items() if name and one in numbers}
+
+    async def _called(self, said_by: str, numbers: Sequence[int]) -> dict[int, str] | None:
+        """Moodle refuses the whole question where one of them was deleted: each half is asked for by itself then."""
+        if not numbers:
+            return {}
+        before = self.in_vain[USERS]
+        found = await self._ask(USERS, lambda one: persons.users_of(one, said_by), field="id", values=[*numbers])
+        if found is not None or self.in_vain[USERS] > before:
+            return found
+        if len(numbers) == 1:
+            return {}
+        middle = len(numbers) // 2
+        halves = [await self._called(said_by, part) for part in (numbers[:middle], numbers[middle:])]
+        told = [half for half in halves if half is not None]
+        return {one: name for half in told for one, name in half.items()} if len(told) == len(halves) else None
+
     async def course(self, number: int) -> shapes.Course | None:
         """One course."""
         found: dict[int, shapes.Course] | None = await self._structure(
@@ -277,14 +299,14 @@ class Answers:
         return found
 
     async def _cohorts(self) -> dict[int, tuple[str, ...]] | None:
-        named = await self._ask("core_cohort_get_cohorts", shapes.cohorts_of)
+        named = await self._ask("core_cohort_get_cohorts", persons.cohorts_of)
         if named is None or len(named) > COHORTS_MAX:
             return None
         found: dict[int, tuple[str, ...]] = {}
         numbers = sorted(named)
         for first in range(0, len(numbers), COHORTS_PER_REQUEST):
             some = numbers[first : first + COHORTS_PER_REQUEST]
-            members = await self._ask("core_cohort_get_cohort_members", shapes.members_of, cohortids=[*some])
+            members = await self._ask("core_cohort_get_cohort_members", persons.members_of, cohortids=[*some])
             if members is None:
                 return None
             for number in some:

@@ -8,6 +8,8 @@ from fnmatch import fnmatchcase
 
 SITE_INFO = "core_webservice_get_site_info"
 _EVERYWHERE = "webservice/rest:use"
+NAMES = "names"
+"""What feeds the register of names at the catalogue; no fact of an act."""
 CAPABILITIES = (
     _EVERYWHERE,
     "moodle/course:view",
@@ -119,6 +121,11 @@ NEEDS: tuple[Need, ...] = (
     ),
     Need(function="core_cohort_get_cohorts", facts=frozenset({"cohorts"}), capabilities=("moodle/cohort:view",)),
     Need(function="core_cohort_get_cohort_members", facts=frozenset({"cohorts"}), capabilities=("moodle/cohort:view",)),
+    Need(
+        function="core_user_get_users_by_field",
+        facts=frozenset({NAMES}),
+        capabilities=("moodle/user:viewalldetails", "moodle/site:viewuseridentity"),
+    ),
     Need(
         function="core_rating_get_item_ratings",
         kinds=("forum.rated",),

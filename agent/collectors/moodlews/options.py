@@ -15,7 +15,8 @@ class WebServiceOptions:
     """One configured site; ``site`` is the name that its ids belong to.
 
     ``token`` reads the token anew for each request, so that it can be changed while the agent runs. ``url`` is the
-    site's address without a slash at its end, ``place`` where all this is configured.
+    site's address without a slash at its end, ``place`` where all this is configured. ``names`` is whether it is asked
+    what learners are called.
     """
 
     name: str
@@ -30,5 +31,6 @@ class WebServiceOptions:
     site_admins: frozenset[int] = frozenset()
     staff_roles: frozenset[str] = frozenset()
     agreed_cohorts: tuple[str, ...] = ()
+    names: bool = False
     ca_file: Path | None = None
     place: str = ""

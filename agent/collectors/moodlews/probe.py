@@ -11,7 +11,7 @@ from agent.collectors.moodlews import shapes
 from agent.collectors.moodlews.answers import enrolled_options
 from agent.collectors.moodlews.client import Parameter, WebService
 from agent.collectors.moodlews.faults import LACKS_RIGHT, NotToldError
-from agent.collectors.moodlews.needs import SITE_INFO, Need, wanted
+from agent.collectors.moodlews.needs import NAMES, SITE_INFO, Need, wanted
 from agent.collectors.moodlews.typed import NotUnderstoodError
 from agent.collectors.systems.moodle import SITE_COURSE
 from agent.errors import ConfigError
@@ -53,6 +53,7 @@ async def probe(service: WebService, facts: Iterable[str], kinds: Iterable[str])
             hint=f"has the token expired, may it be used from here, and does the service hold {SITE_INFO}?",
         ) from error
     facts = frozenset(facts) | ({"cohorts"} if service.options.agreed_cohorts else set())
+    facts |= {NAMES} if service.options.names else set()
     held = shapes.functions_of(info)
     lacking = [
         Lack(need=need, refused="not in the service")

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agent.collectors.cohorts import called
 from agent.collectors.moodlews.typed import integer as _int
 from agent.collectors.moodlews.typed import number as _number
 from agent.collectors.moodlews.typed import table as _table
@@ -376,21 +375,6 @@ def handed_in_of(answer: object) -> HandedIn:
         attempts={_int(one, "id"): _int(one, "attemptnumber") for one in _tables(made)},
         extended=_whole(last.get("extensionduedate")) or 0,
     )
-
-
-def cohorts_of(answer: object) -> dict[int, tuple[str, ...]]:
-    """`core_cohort_get_cohorts`: by what each is named, its idnumber first."""
-    found = [(_int(one, "id"), str(one.get("idnumber") or ""), _text(one, "name")) for one in _tables(answer)]
-    numbers = frozenset(idnumber for _, idnumber, _ in found)
-    return {cohort: called(idnumber, name, numbers) for cohort, idnumber, name in found}
-
-
-def members_of(answer: object) -> dict[int, frozenset[int]]:
-    """`core_cohort_get_cohort_members`: who is in each cohort."""
-    return {
-        _int(one, "cohortid"): frozenset(user for user in map(_whole, one.get("userids") or ()) if user is not None)
-        for one in _tables(answer)
-    }
 
 
 def functions_of(answer: object) -> frozenset[str]:

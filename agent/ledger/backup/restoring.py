@@ -13,7 +13,7 @@ from pathlib import Path
 from agent.errors import ConfigError, RewardsError
 from agent.ledger import delivery, file
 from agent.ledger.backup.taking import Manifest, read_manifest, require_head, require_whole
-from agent.ledger.centre import allowances
+from agent.ledger.centre import allowances, called
 
 _EPOCH = "SELECT value FROM setting WHERE key = ?"
 _ACKED = "SELECT coalesce(max(acked_seq), 0) FROM reader WHERE name = 'catalogue'"
@@ -84,8 +84,13 @@ def restore(
 
 
 def in_doubt(fresh: Path) -> tuple[str, ...]:
-    """Vouchers that the copy keeps may have been given out since it was made: they count as spent."""
+    """Vouchers that the copy keeps may have been given out since it was made: they count as spent.
+
+    Names that the catalogue was told since are taken back, and told anew.
+    """
     with contextlib.closing(sqlite3.connect(fresh / file.FILE_NAME)) as connection:
+        called.put_back(connection)
+        connection.commit()
         if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'allowance'").fetchone():
             return ()
         count = allowances.doubt(connection)

@@ -53,6 +53,11 @@ FROM json_each(:accounts) w JOIN link_untold u ON u.site = w.value ->> 0 AND u.l
 SELECT e.mates AS wallets_of_json, e.wallets AS sums_json, e.held AS not_linked_because
 FROM json_each(:persons) w JOIN elsewhere e ON e.person_no = w.value
 
+-- name: name_told
+SELECT t.said_by AS kind_of_name, t.digest, nullif(t.told_at, 0) AS told_at,
+  CASE WHEN t.digest = '' THEN 'no name' WHEN t.acked THEN 'yes' ELSE 'under way' END AS at_the_catalogue
+FROM json_each(:persons) w JOIN name_told t ON t.person_no = w.value
+
 -- name: opted_out
 SELECT o.site || ':' || o.lms_user AS account, o.since AS since_at, o.until AS until_at, o.said_by
 FROM json_each(:accounts) w JOIN opted_out o ON o.site = w.value ->> 0 AND o.lms_user = w.value ->> 1

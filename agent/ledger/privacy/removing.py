@@ -57,7 +57,17 @@ SELECT 1 FROM link_untold WHERE (site, lms_user) = (?1, ?2)
 UNION ALL SELECT 1 FROM account_tag WHERE (site, lms_user) = (?1, ?2)
 UNION ALL SELECT 1 FROM alias WHERE (site, lms_user) = (?1, ?2) OR (into_site, into_user) = (?1, ?2)
 """
-_BY_PERSON = ("quota_use", "undoable", "restored_award", "lot_notice", "wish", "allowance", "elsewhere", "person")
+_BY_PERSON = (
+    "quota_use",
+    "undoable",
+    "restored_award",
+    "lot_notice",
+    "wish",
+    "allowance",
+    "elsewhere",
+    "name_told",
+    "person",
+)
 _BY_EVENT = ("state_event", "partial_event", "event")
 
 

@@ -50,6 +50,11 @@ LEDGER: Mapping[str, Table] = {
         fate="removed",
         why="it ties the person to wallets elsewhere",
     ),
+    "name_told": Table(
+        holds="that the catalogue was told what the person is called, when, and a keyed digest of it",
+        fate="removed",
+        why="nobody is left to be called anything; the catalogue takes the name away",
+    ),
     "event": Table(
         holds="acts as they were seen: when, what, who took part, looked-up facts",
         fate="removed",

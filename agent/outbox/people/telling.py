@@ -15,23 +15,20 @@ from agent.ledger.centre import elsewhere
 from agent.ledger.delivery import Identity
 from agent.ledger.merging import untold
 from agent.ledger.merging.untold import Kin
-from agent.ledger.recovery import persons
-from agent.outbox import judge
+from agent.ledger.recovery import anew
 from agent.outbox.client import ANSWER_S_MAX, Answer, Client
 from agent.outbox.judge import Failed
+from agent.outbox.people import proven
 from agent.outbox.writes import Runs
 from wire import enrolment, signing
 from wire.canonical import MalformedError
 from wire.people import known
 from wire.people.known import FIRST, Noted, Page, People
-from wire.signing import SignatureError
 
 POLL_S = 60.0
 """How often the catalogue is told and asked, in seconds."""
 PAGES_MAX = 10_000
 """Most pages that one listing may have."""
-_OK = 200
-_NOT_FOUND = 404
 
 log = structlog.get_logger()
 
@@ -126,7 +123,7 @@ class Telling:
                 return page
             if page.since == (0, 0) != place:
                 # It was put back from an older copy: what it knew since is told again, and who is to be forgotten.
-                await self._writer.run(delivery.both(persons.none_kept(), untold.all_again()))
+                await self._writer.run(anew.all_again())
                 place = page.since
             whole = page.since == (0, 0)
             stuck = page.more and not page.people and (whole or page.upto == place)
@@ -156,18 +153,7 @@ class Telling:
 
     def _refused(self, answer: Answer, who: Identity) -> Failed | None:
         """Why an answer is not to be believed, or nothing."""
-        if answer.status == _NOT_FOUND:
-            return Failed(told="the catalogue is of an older version and links nobody across agents")
-        now = self._clock.now()
-        if answer.status != _OK:
-            return judge.refusal(answer, now)
-        try:
-            signing.verify_stand(
-                answer.signed(bound=True), answer.body, public=who.catalogue_public, now=now, tag=signing.KEPT_TAG
-            )
-        except SignatureError as exc:
-            return Failed(told=f"an answer was refused that is not the catalogue's: {exc}", forged=True)
-        return None
+        return proven.refused(answer, who, now=self._clock.now(), older="links nobody across agents")
 
     async def _connection(self) -> aiosqlite.Connection:
         if self._reading is None:

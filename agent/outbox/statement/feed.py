@@ -19,8 +19,7 @@ from agent.ledger import delivery, file
 from agent.ledger.centre import mirror
 from agent.ledger.centre.mirror import Kept, Stand
 from agent.ledger.delivery import Identity
-from agent.ledger.merging import untold
-from agent.ledger.recovery import persons
+from agent.ledger.recovery import anew
 from agent.outbox import succession
 from agent.outbox.client import ANSWER_S_MAX, Client
 from agent.outbox.judge import Failed
@@ -131,7 +130,7 @@ class Feed:
                 return found
             if not found.page.header.why:
                 # What is told by itself is told again, and who is to be forgotten.
-                again = delivery.both(persons.none_kept(), untold.all_again())
+                again = anew.all_again()
                 await self._writer.run(delivery.both(mirror.back_to(end, now=self._clock.now()), again))
                 log.warning("statement_set_back", upto=end.upto, why=refused.page.header.why, do=_SET_BACK)
                 return found

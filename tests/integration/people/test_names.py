@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,11 @@ def named(*told: tuple[str, str, int], agent: str = "a", withdrawn: int = 0) -> 
 
 async def tell(town: Town, message: Names, *, later: int = 0) -> str:
     async with town.shop.store.writing() as conn:
-        said = Names.parse(message.encode())
+        register = message.register or await names.register_of(conn, sender(message.agent))
+        if not register and message.names:
+            asked = replace(message, names=(), withdrawn=0)
+            register = await names.tell(conn, sender(message.agent), asked, now=town.shop.at)
+        said = Names.parse(replace(message, register=register).encode())
         return await names.tell(conn, sender(message.agent), said, now=town.shop.at + later)
 
 
@@ -143,3 +148,5 @@ async def test_who_ends_an_agent_or_a_campus_ends_its_names_and_the_agent_hears_
         assert await names.register_of(conn, sender("a")) == ""
         assert await names.register_of(conn, sender("b")) == other
     assert await tell(town, named()) != register
+    await tell(town, replace(named(("p1", "ann", 10)), register=register))
+    assert await called(town) == {"q1": "cid"}, "what was for the one before comes too late"

@@ -22,18 +22,14 @@ def read(directory: Path, text: str) -> Settings:
 
 
 def test_everything_that_cannot_be_honoured_is_refused_at_once_with_its_place(tmp_path: Path) -> None:
-    text = (
-        AGENT
-        + '[[source]]\nname = "moodle"\nkind = "moodle-logstore"\nurl = "postgresql://ro@db/moodle"\n'
-        + POST
-        + '[privacy]\nidentity = "email"\nagreed = { cohorts = ["rewards"] }\n'
-    )
+    text = AGENT + POST + '[privacy]\nidentity = "email"\nagreed = { cohorts = ["rewards"] }\n'
     with pytest.raises(FaultsError) as caught:
         support.check(read(tmp_path, text))
     told = [(fault.line, fault.column, fault.message) for fault in caught.value.faults]
     assert told == [
-        (12, 12, "this version lets only pseudonyms leave the campus, never a learner's email"),
-        (13, 10, 'who has agreed matters where learners are asked first, and participation is "opt-out"'),
+        (8, 12, "no source can tell a learner's email: that takes a log table or web services of Moodle"),
+        (9, 10, 'who has agreed matters where learners are asked first, and participation is "opt-out"'),
+        (9, 22, "no source can tell who is in a cohort: that takes a log table or web services of Moodle"),
     ]
     assert all(fault.hint for fault in caught.value.faults)
 
@@ -47,6 +43,19 @@ def test_what_has_no_effect_yet_is_named_where_it_is_written(tmp_path: Path) -> 
         "[http]",
         "[identity], with less than two sites that are trusted to link",
     )
+
+
+def test_names_leave_where_a_source_can_tell_them_and_a_catalogue_is_told(tmp_path: Path) -> None:
+    names = '[privacy]\nidentity = "username"\n'
+    alone = read(tmp_path, AGENT + LOG + names)
+    support.check(alone)
+    assert (alone.names_told, support.not_active(alone)) == (
+        "",
+        ("[privacy] identity, without a [catalogue] that is told",),
+    )
+    told = read(tmp_path, AGENT + LOG + names + '[catalogue]\nurl = "http://127.0.0.1:1"\n')
+    support.check(told)
+    assert (told.names_told, support.not_active(told)) == ("username", ())
 
 
 def test_the_example_file_asks_for_nothing_that_this_version_refuses() -> None:

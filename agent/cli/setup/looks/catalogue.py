@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from agent.cli.setup.looks.edge.undelivered import undelivered_findings
 from agent.cli.setup.looks.finding import Finding
 from agent.errors import ConfigError, IntegrityError, RewardsError, TransientError
+from machine.words import counted
 
 if TYPE_CHECKING:
     import aiosqlite
@@ -52,6 +54,7 @@ async def catalogue_findings(settings: Settings) -> list[Finding]:
         except RewardsError as exc:
             findings.append(Finding.of(ABOUT, exc, "recovery-key-unusable"))
         findings.extend(_linked(settings))
+        findings.append(_leaving(settings))
         findings.extend(undelivered_findings(settings))
         try:
             findings.extend(await _there(settings, client, clock.now()))
@@ -111,6 +114,27 @@ def _linked(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield Finding(about=ABOUT, level="ok", found="people are compared with those of the campus's other agents")
+
+
+def _leaving(settings: Settings) -> Finding:
+    """What of learners leaves the campus, and how much of it did."""
+    from agent.ledger import file
+    from agent.ledger.centre import called
+
+    told = settings.names_told
+    named = waiting = 0
+    if file.ledger_path(settings.agent.data_dir).exists():
+        # What is wrong with the ledger is said where it is looked at.
+        with contextlib.suppress(RewardsError), file.reading(settings.agent.data_dir) as connection:
+            named, waiting, _ = called.counts(connection)
+    if not told and named:
+        found = f"only pseudonyms leave; what {counted(named, 'learner')} are called is still to be taken back there"
+        return Finding(about=ABOUT, level="ok", found=found)
+    if not told:
+        return Finding(about=ABOUT, level="ok", found="of learners only pseudonyms leave the campus")
+    kind = {"username": "usernames", "email": "e-mail addresses"}[told]
+    found = f"{kind} leave the campus, beside entries under pseudonyms: of {counted(named, 'learner')} so far"
+    return Finding(about=ABOUT, level="ok", found=f"{found}, {waiting} to be looked up or told" if waiting else found)
 
 
 async def _there(settings: Settings, client: Client, now: int) -> list[Finding]:

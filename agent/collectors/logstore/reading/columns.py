@@ -39,7 +39,7 @@ role_assignments: contextid roleid userid
 scale: id scale
 tag: id name
 tag_instance: id itemid itemtype tagid
-user: deleted email id idnumber timemodified username
+user: deleted email id idnumber suspended timemodified username
 user_enrolments: enrolid timecreated timestart userid
 user_info_data: data fieldid userid
 user_info_field: id shortname
