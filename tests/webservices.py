@@ -237,7 +237,7 @@ def _grade_items(site: FakeMoodle, form: Mapping[str, str]) -> Any:
     course, user = int(form["courseid"]), int(form["userid"])
     rows = site.ask(
         "SELECT i.id, i.itemtype, i.itemmodule, i.iteminstance, i.grademin, i.grademax, g.finalgrade, g.timemodified, "
-        "g.overridden, cm.id FROM mdl_grade_items i "
+        "g.overridden, cm.id, i.itemnumber FROM mdl_grade_items i "
         f"LEFT JOIN mdl_grade_grades g ON g.itemid = i.id AND g.userid = {user} "
         "LEFT JOIN mdl_modules m ON m.name = i.itemmodule LEFT JOIN mdl_course_modules cm "
         f"ON cm.module = m.id AND cm.instance = i.iteminstance AND cm.course = i.courseid WHERE i.courseid = {course}"
@@ -245,7 +245,8 @@ def _grade_items(site: FakeMoodle, form: Mapping[str, str]) -> Any:
     items = [
         {
             "id": item, "itemname": "", "itemtype": sort, "itemmodule": module, "iteminstance": instance,
-            "itemnumber": 0, "idnumber": "", "categoryid": None, "outcomeid": None, "scaleid": None, "locked": False,
+            "itemnumber": part or 0, "idnumber": "", "categoryid": None, "outcomeid": None, "scaleid": None,
+            "locked": False,
             **({"cmid": cm} if sort == "mod" else {}),
             "graderaw": _number(grade), "gradedatesubmitted": None,
             "gradedategraded": None if grade is None else (overridden or at), "gradehiddenbydate": False,
@@ -253,7 +254,7 @@ def _grade_items(site: FakeMoodle, form: Mapping[str, str]) -> Any:
             "gradeisoverridden": bool(overridden), "gradeformatted": "", "grademin": _number(least),
             "grademax": _number(most), "rangeformatted": "", "percentageformatted": "", "feedback": "",
         }
-        for item, sort, module, instance, least, most, grade, at, overridden, cm in rows
+        for item, sort, module, instance, least, most, grade, at, overridden, cm, part in rows
     ]  # fmt: skip
     who = {"courseid": course, "courseidnumber": "", "userid": user, "userfullname": "", "useridnumber": ""}
     return {"usergrades": [{**who, "maxdepth": 2, "gradeitems": items}], "warnings": []}

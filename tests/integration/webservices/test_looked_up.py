@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from agent.collectors.inbox.collector import OWED_FROM
+from agent.collectors.systems.moodle import GRADED
 from tests.integration.webservices.campus import (
+    COURSE,
     LEARNER,
     QUIZ,
     STRANGER,
@@ -19,7 +21,7 @@ from tests.integration.webservices.campus import (
     submitted,
 )
 from tests.rule_stories import rule
-from tests.sites import NOW
+from tests.sites import NOW, put
 
 QUIZ_80 = rule(on="quiz.submitted", more='conditions = { score_pct = ">=60" }')
 LESSON = rule(on="lesson.completed")
@@ -33,6 +35,34 @@ async def test_a_quiz_is_paid_by_the_score_that_the_site_tells(tmp_path: Path) -
         await at.post(submitted(2), submitted(1))
         assert at.at.balances() == {MOODLE_LEARNER: 10}
         assert at.at.reasons() == ["condition score_pct >=60"]
+
+
+async def test_parts_of_a_grade_and_outcomes_are_told_apart_and_a_grade_that_nobody_tells_is_none(
+    tmp_path: Path,
+) -> None:
+    rules = (
+        rule(on="grade.awarded", name="first", award="1", more="conditions = { item_number = 0, score_pct = 80 }")
+        + rule(on="grade.awarded", name="any", award="10", more='once_per = "event"')
+        + rule(on="outcome.rated", name="outcome", award="100")
+    )
+    async with hosted(tmp_path, rules) as at:
+        for item, part, grade in ((21, 0, 8), (22, 1, 8), (23, 1_000, 8), (24, 0, None)):
+            put(at.site, "grade_items", id=item, courseid=COURSE, itemtype="mod", itemmodule="quiz", iteminstance=5,
+                itemnumber=part, grademin=0, grademax=10)  # fmt: skip
+            put(at.site, "grade_grades", id=item, itemid=item, userid=LEARNER, finalgrade=grade, timemodified=NOW)
+            told = {} if grade is None else {"other_finalgrade": str(grade)}
+            await at.post(
+                submitted(
+                    item,
+                    eventname=GRADED,
+                    objecttable="grade_grades",
+                    contextlevel="50",
+                    contextinstanceid=str(COURSE),
+                    other_itemid=str(item),
+                    **told,
+                )
+            )
+        assert at.at.balances() == {MOODLE_LEARNER: 121}
 
 
 async def test_of_an_attempt_that_looks_late_nothing_is_said(tmp_path: Path) -> None:
