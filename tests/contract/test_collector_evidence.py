@@ -220,6 +220,25 @@ async def test_a_quiz_that_is_marked_later_is_shown_again_with_its_score(site: S
     assert state.position == 3
 
 
+@pytest.mark.parametrize("event", [moodle.QUIZ_GRADED, moodle.QUIZ_MARKED])
+async def test_an_attempt_that_is_graded_later_is_shown_again_though_no_grade_of_the_quiz_tells_so(
+    site: Site, clock: HandClock, event: str
+) -> None:
+    # Cron grades it, or the grade of the quiz stays what another attempt made it.
+    put(site, "quiz", id=2, name="Q", sumgrades=4)
+    put(site, "quiz_attempts", id=1, uniqueid=1, quiz=2, userid=35, attempt=1, sumgrades=None, state="submitted")
+    about = {"objecttable": "quiz_attempts", "objectid": 1, "relateduserid": 35, "contextlevel": 70}
+    log(site, 1, eventname=moodle.QUIZ_SUBMITTED, contextinstanceid=12, **about)
+    demand = wanting(moodle.QUIZ_SUBMITTED, facts=["score_pct"])
+    async with collecting(site.options(), clock) as collector:
+        (first,), state = await read(collector, demand=demand)
+        site.execute("UPDATE mdl_quiz_attempts SET sumgrades = 3, state = 'finished'")
+        log(site, 2, eventname=event, contextinstanceid=12, userid=2, origin="cli", timecreated=NOW - 60, **about)
+        (second,), _ = await read(collector, state, demand)
+    assert "score_pct" not in first.facts
+    assert (second.position, second.natural_key, second.facts["score_pct"]) == (1, first.natural_key, 75)
+
+
 async def test_an_attempt_comes_again_right_before_its_mark_and_for_the_first_time_in_its_own_turn(
     site: Site, clock: HandClock
 ) -> None:

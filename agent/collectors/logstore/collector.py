@@ -24,7 +24,7 @@ from agent.collectors.logstore.reading.behind import Behind
 from agent.collectors.logstore.reading.deleted import deleted, tell
 from agent.collectors.logstore.reading.filling import Again, Change, fill, read_again
 from agent.collectors.logstore.reading.gaps import GapKeeper, opened
-from agent.collectors.logstore.reading.marked import prompts, submissions, woven
+from agent.collectors.logstore.reading.marked import markings, prompts, submissions, told_of, woven
 from agent.collectors.logstore.reading.stretch import Filter, LogUnreadableError, Reader, filter_of
 from agent.collectors.logstore.start import Rewind, again_from, first_state, rewind
 from agent.collectors.systems.moodle import USER_DELETED, USER_UPDATED
@@ -365,8 +365,8 @@ class LogstoreCollector:
             beside = self._state is self._log
             # Whose idnumber or address is another now is looked at then, not when they next do something.
             told = LINKING if self._options.link_by else frozenset[str]()
-            wanted = replace(demand, names=demand.names | ALWAYS | told)
-            made = filter_of(wanted, self._log.schema, prompts(demand), with_courses=beside)
+            wanted = replace(demand, names=demand.names | ALWAYS | told | told_of(demand))
+            made = filter_of(wanted, self._log.schema, markings(demand), with_courses=beside)
             self._filters = {demand.rules_version: made}
         return self._filters[demand.rules_version]
 

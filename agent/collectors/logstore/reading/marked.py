@@ -1,8 +1,9 @@
-"""Quizzes that a person marks: the attempt was logged before it had a score, so it is read again when it gets one.
+"""Quizzes that are marked later: the attempt was logged before it had a score, so it is read again when it gets one.
 
-Marking logs a grade of the quiz, given by somebody else than the learner. Where rules look at the scores of quizzes,
-such a row makes us find the rows of the attempts it is about; they are shown a second time, with what is known now,
-right before the row that brought them: where the log is cut into pages changes no order.
+Marking logs a grade of the quiz, given by somebody else than the learner, unless the grade stays what it was; newer
+Moodles log of the attempt that it was marked, or graded by cron. Where rules look at the scores of quizzes, such a row
+makes us find the rows of the attempts it is about; they are shown a second time, with what is known now, right before
+the row that brought them: where the log is cut into pages changes no order.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from agent.collectors.logstore.dialects.database import Database, Rows
 from agent.collectors.logstore.draft import COLUMNS, Draft
 from agent.collectors.logstore.lookups.base import rows_of
 from agent.collectors.logstore.reading.stretch import Reader
-from agent.collectors.systems.moodle import CONTEXT_MODULE, GRADED, QUIZ_SUBMITTED
+from agent.collectors.systems.moodle import CONTEXT_MODULE, GRADED, QUIZ_GRADED, QUIZ_MARKED, QUIZ_SUBMITTED
 from agent.model import Demand
 
 ATTEMPTS_MAX = 1_000
@@ -37,11 +38,28 @@ _SUBMITTED = (
 )
 
 
+_OF_AN_ATTEMPT = frozenset({QUIZ_MARKED, QUIZ_GRADED})
+"""Events whose object is an attempt that has a score now."""
+
+
 def prompts(demand: Demand) -> frozenset[str]:
     """Events that are read besides those that rules want, since they may complete what was read before."""
-    scored = QUIZ_SUBMITTED in demand.names and "score_pct" in demand.facts
+    return markings(demand) | told_of(demand)
+
+
+def markings(demand: Demand) -> frozenset[str]:
+    """Those of them that are only read where one person marked another."""
     everywhere = GRADED in demand.names and GRADED not in demand.placed
-    return frozenset({GRADED}) if scored and not everywhere else frozenset()
+    return frozenset({GRADED}) if _scored(demand) and not everywhere else frozenset()
+
+
+def told_of(demand: Demand) -> frozenset[str]:
+    """Those of them that are read whoever caused them."""
+    return _OF_AN_ATTEMPT if _scored(demand) else frozenset()
+
+
+def _scored(demand: Demand) -> bool:
+    return QUIZ_SUBMITTED in demand.names and "score_pct" in demand.facts
 
 
 async def submissions(
@@ -58,16 +76,18 @@ async def submissions(
     Only rows up to the id ``upto``, those that were read before, which are not among ``drafts``: what comes for the
     first time comes in its own turn. ``admins`` are those as whom cron may act.
     """
-    if QUIZ_SUBMITTED not in demand.names or "score_pct" not in demand.facts:
+    if not _scored(demand):
         return []
     marked = [draft for draft in drafts if _is_marking(draft)]
     if not marked:
         return []
     learners = sorted({draft.learner for draft in marked if draft.learner is not None})
-    quizzes = sorted({draft.instance for draft in marked if draft.instance is not None})
-    query = state.schema.query(_ATTEMPTS, quizzes=quizzes, learners=learners, most=[ATTEMPTS_MAX])
-    (answer,) = await state.fetch_all([query])
-    attempts = [row[0] for row in rows_of(answer)]
+    attempts = {draft.object_id for draft in marked if draft.event in _OF_AN_ATTEMPT and draft.object_id is not None}
+    quizzes = sorted({draft.instance for draft in marked if draft.event == GRADED and draft.instance is not None})
+    if quizzes:
+        query = state.schema.query(_ATTEMPTS, quizzes=quizzes, learners=learners, most=[ATTEMPTS_MAX])
+        (answer,) = await state.fetch_all([query])
+        attempts.update(row[0] for row in rows_of(answer))
     if not attempts:
         return []
     modules = sorted({draft.lesson for draft in marked if draft.lesson is not None})
@@ -100,6 +120,11 @@ def woven(drafts: Sequence[Draft], shown: Sequence[Draft]) -> list[Draft]:
 
 
 def _is_marking(draft: Draft) -> bool:
-    """Whether somebody else than the learner graded a quiz; what cron writes, nobody did."""
+    """Whether an attempt has its score now: it says so, or somebody else than the learner graded the quiz.
+
+    What cron writes of a grade, nobody did.
+    """
+    if draft.event in _OF_AN_ATTEMPT:
+        return True
     graded = draft.event == GRADED and draft.module == "quiz"
     return graded and draft.origin in _BY_PEOPLE and draft.user not in {draft.learner, NOBODY}
