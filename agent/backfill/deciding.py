@@ -97,6 +97,10 @@ class Deciding:
         if not verdicts:
             return []
         past = await self._pipeline.past(connection, booking.wants(verdicts))
+        for verdict in verdicts:
+            if verdict.act is not None and not verdict.reason:
+                # What it put into a set (in shadow, or for rules of before) it puts there again, in its turn.
+                past.uses.release(verdict.act.note(verdict.learner))
         return booking.book(verdicts, past, shadow=False)
 
     async def _compensate(

@@ -92,6 +92,29 @@ def test_what_an_older_version_refused_is_decided_anew(at: Campus) -> None:
     assert at.json("rules", "backfill", "--rule", "lesson", *SINCE, "--yes")["awarded"] == 0
 
 
+def test_what_was_only_tried_is_paid_by_the_act_that_would_have_been_paid(tmp_path: Path, site: SqliteSite) -> None:
+    tried = (
+        '[[challenge]]\nid = "path"\nmode = "shadow"\naward = 30\n'
+        '[[challenge.step]]\non = "lesson.completed"\ncount = 5\n'
+        '[[rule]]\nid = "begun"\nmode = "shadow"\non = "lesson.completed"\nfirst = true\naward = 7\n'
+        '[[rule]]\nid = "two-days"\nmode = "shadow"\non = "lesson.completed"\nstreak = { days = 2 }\naward = 4\n'
+    )
+    complete(site, 8, 35, FIRST + DAY + 10)
+    at = campus(tmp_path / "tried", f"sqlite:///{site.path}", HEAD + tried)
+    at.catch_up()
+    rules(at, tried.replace('mode = "shadow"\n', ""))
+    at.catch_up()
+    assert at.export() == []
+    for name in ("path", "begun", "two-days"):
+        at.json("rules", "backfill", "--rule", name, *SINCE, "--yes")
+    assert [(row["rule_id"], row["learner"], row["occurred_at"]) for row in at.export()] == [
+        ("path", "moodle:35", "2026-11-19T00:00:05Z"),
+        ("begun", "moodle:35", "2026-11-19T00:00:01Z"),
+        ("begun", "moodle:36", "2026-11-20T00:00:00Z"),
+        ("two-days", "moodle:35", "2026-11-20T00:00:10Z"),
+    ]
+
+
 def test_what_was_paid_stands_unless_compensation_is_asked_for(at: Campus) -> None:
     rules(at, LESSON + "active = { from = 2026-11-20 }\n")
     words = ("rules", "backfill", "--rule", "lesson", *SINCE, "--yes")
