@@ -33,6 +33,7 @@ _NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,9})?")
 _DURATION = re.compile(r"(\d{1,8})([smhdw])")
 _LIMIT = re.compile(r"(\S+)(?: +(\S+))? */ *(\S+)")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
 _NUMBER_HINT = "write a number such as 80 or 79.5"
@@ -262,6 +263,16 @@ def weekday(value: Any) -> int:
     if short not in WEEKDAYS or value.lower() not in {short, full[WEEKDAYS.index(short)]}:
         raise MisfitError(f"{quoted(value)} is not a day of the week", f"one of {', '.join(WEEKDAYS)}")
     return WEEKDAYS.index(short)
+
+
+def day(value: Any) -> date | None:
+    """A TOML date, or its text; None for anything else."""
+    if type(value) is date:
+        return value
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) and _DAY.fullmatch(value) else None
+    except ValueError:
+        return None
 
 
 def days(value: Any) -> tuple[date, date]:

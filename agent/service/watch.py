@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agent.errors import ConfigError
 
-LOOK_S = 2.0
+LOOK_S = 1.0
 """How often the files are looked at."""
 
 Stamp = tuple[tuple[str, int, int, int], ...]

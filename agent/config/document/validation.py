@@ -200,8 +200,30 @@ def _meant_by(name: str, parent: KeyPath, document: Document, model: type[BaseMo
     if kinds := kinds_that_know(model, parent, name):
         return f"it is for kind {', '.join(kinds)}"
     known = known_keys(model, parent, document.value(parent))
-    likely = nearest(name, known)
+    likely = _ELSEWHERE.get(name, "")
+    likely = likely if likely in known else nearest(name, known)
     return f"did you mean `{likely}`?" if likely else f"known here: {', '.join(known)}" if known else ""
+
+
+_ELSEWHERE: Mapping[str, str] = {
+    "points": "award",
+    "reward": "award",
+    "event": "on",
+    "trigger": "on",
+    "when": "conditions",
+    "where": "conditions",
+    "if": "conditions",
+    "name": "title",
+    "enabled": "mode",
+    "per": "once_per",
+    "max": "limit",
+    "who": "recipient",
+    "to": "recipient",
+    "start": "from",
+    "end": "until",
+    "tz": "timezone",
+}
+"""What other systems call a key, and what it is called here; it is told where that is known."""
 
 
 def _hung_below(name: str, parent: KeyPath, document: Document, model: type[BaseModel]) -> KeyPath | None:

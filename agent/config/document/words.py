@@ -107,10 +107,11 @@ def _not_among(found: Any, context: Mapping[str, Any], kind: str) -> tuple[str, 
     if kind == "union_tag_invalid":
         found = found[str(context["discriminator"]).strip("'")] if isinstance(found, Mapping) else context["tag"]
     likely = nearest(found, choices) if isinstance(found, str) else ""
+    hint = f'did you mean "{likely}"?' if likely else ""
     one_of = "one of " if len(choices) > 1 else ""
     return (
         f"{kind_of_value(found)} is not {one_of}{_listed(context, kind)}",
-        f'did you mean "{likely}"?' if likely else "",
+        f"write {likely} without quotes" if likely.isdecimal() else hint,
     )
 
 

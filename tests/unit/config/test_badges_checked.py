@@ -46,6 +46,8 @@ BADGE = '[[badge]]\nid = "b"\n'
         (BADGE + 'any_of = [{ any_of = ["quiz"], at_least = 2 }]', "3: at least 2 of 1 can never be, ask for fewer"),
         (BADGE + 'any_of = [{ rool = "quiz" }]', "3: unknown key 'rool', there is all_of"),
         (BADGE + "effective = 3", "3: 3 is no day, 2026-09-01"),
+        (BADGE + 'effective = "September"', "3: 'September' is no day, 2026-09-01"),
+        (BADGE + 'effective = { from = "2026-02-30" }', "3: '2026-02-30' is no day, 2026-09-01"),
         (BADGE + BADGE, "4: badge 'b' stands"),
         (
             BADGE + 'all_of = ["c"]\n[[badge]]\nid = "c"\nall_of = ["b"]',

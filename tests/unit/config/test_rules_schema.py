@@ -155,6 +155,11 @@ BROKEN = [
     ('badge = "quiz-ace"', 'requires = { count = { currency = "points", at_least = 5 } }'),
 ]
 ALSO = [
+    ('tags = ["a"]', 'tags = ["a"]\n[[badge]]\nid = "quiz-ace"\neffective = "2026-09-01"'),
+    (
+        'tags = ["a"]',
+        'tags = ["a"]\n[[challenge]]\nid = "c"\ndeadline = "2026-09-01"\nstep = [{ on = "lesson.completed" }]',
+    ),
     ('week_starts_on = "monday"', 'week_starts_on = "MON"'),
     ('points = "50000/week"', 'points = { of = "50000 points/week" }'),
     ('badge = "quiz-ace"', 'budget = { of = "500 points/day" }'),

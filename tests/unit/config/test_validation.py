@@ -118,12 +118,22 @@ def test_a_word_outside_a_closed_list_is_told_with_the_list_and_the_nearest() ->
     assert rule('mode = "shadwo"') == expected
 
 
+def test_a_number_of_a_closed_list_in_quotes_is_to_be_written_without_them() -> None:
+    assert told("schema = '1'\nrule = []") == ['1:10: `schema`: the text "1" is not 1, write 1 without quotes']
+
+
 def test_an_empty_text_is_told_where_it_stands() -> None:
     assert told("schema = 1\n[[rule]]\nid = ''") == ["3:6: `id`: must not be empty"]
 
 
 def test_an_unknown_key_is_told_with_the_nearest_name_known_at_that_place() -> None:
     assert rule("limt = '3/day'") == "4:1: unknown key `limt` in [[rule]], did you mean `limit`?"
+
+
+def test_a_key_that_is_called_otherwise_here_is_told_by_what_it_is_called_where_that_is_known() -> None:
+    assert rule("points = 10") == "4:1: unknown key `points` in [[rule]], did you mean `award`?"
+    assert rule("enabled = true") == "4:1: unknown key `enabled` in [[rule]], did you mean `mode`?"
+    assert ", known here: id, limit, " in rule("trigger = 'x'")
 
 
 def test_an_unknown_key_like_no_other_is_told_with_the_keys_known_there() -> None:

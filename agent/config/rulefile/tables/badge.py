@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, StrictBool, StrictInt, StrictStr, model_validator
 
+from agent.config import grammar
 from agent.config.document import MisfitError, quoted
 from agent.config.rulefile.tables.criteria import Of, Wish, required, wishes
 from agent.config.rulefile.types import Identifier, Limits, Model, Name
@@ -34,12 +35,17 @@ def effective_days(value: Any) -> tuple[date | None, date | None]:
         begin, end = value.get("from"), value.get("until")
     else:
         begin, end = value, None
-    for one in (begin, end):
-        if one is not None and type(one) is not date:
-            raise MisfitError(f"{quoted(one)} is no day", "2026-09-01, or { from = 2026-09-01, until = 2026-12-20 }")
-    if begin and end and end < begin:
+    first, last = (_day(one) for one in (begin, end))
+    if first and last and last < first:
         raise MisfitError("ends before it begins", "until is the last day that counts")
-    return begin, end
+    return first, last
+
+
+def _day(value: Any) -> date | None:
+    found = grammar.day(value)
+    if found is None and value is not None:
+        raise MisfitError(f"{quoted(value)} is no day", "2026-09-01, or { from = 2026-09-01, until = 2026-12-20 }")
+    return found
 
 
 def badge_tags(value: Any) -> tuple[str, ...] | Wish:

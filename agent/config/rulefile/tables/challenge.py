@@ -29,7 +29,7 @@ class EnrolCohorts(Model):
 
 def until_when(value: Any) -> Duration | date:
     """`"14d"`, or the last day that counts."""
-    return value if type(value) is date else grammar.written_duration(value)
+    return grammar.day(value) or grammar.written_duration(value)
 
 
 def how_often(value: Any) -> bool | str:
