@@ -49,8 +49,7 @@ def rule_sentences(rule: CompiledRule, rulebook: Rulebook, *, kind: str | None =
     if spec.active is not None:
         said.append(_when(spec.active))
     said.extend(brakes(rule))
-    does = {"refuse": "Refused", "hold": "Held for review", "flag": "Noted"}
-    said.extend(f"{does[check.then]} at {check.label} (check {check.id})." for check in checks_of(rule, rulebook))
+    said.extend(_checked(check) for check in checks_of(rule, rulebook))
     if spec.reverse_on:
         said.append(f"Taken back on {_listed(spec.reverse_on, 'or')}.")
     if spec.reverse_when:
@@ -125,6 +124,11 @@ def checks_of(rule: CompiledRule, rulebook: Rulebook) -> tuple[CompiledCheck, ..
         for check in rulebook.checks
         if check.concerns(rule.spec) and any(fnmatchcase(one, pattern) for one in met for pattern in check.on)
     )
+
+
+def _checked(check: CompiledCheck) -> str:
+    does = {"refuse": "Refused", "hold": "Held for review", "flag": "Noted"}[check.then]
+    return f"{does} at {check.label} ({'; '.join((f'check {check.id}', *check.terms))})."
 
 
 def decision_sentence(

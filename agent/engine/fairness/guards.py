@@ -50,6 +50,7 @@ Look = Callable[[Event, str], Sight | None]
 class CompiledCheck:
     """A check as closures. ``label`` is the reason, ``rules`` None and ``group`` None stand for all.
 
+    ``terms`` are a few words for each thing that can be told of it besides.
     ``look`` None: it adds up what the flags of other checks weigh, more than ``most`` within ``window_s``.
     """
 
@@ -61,6 +62,7 @@ class CompiledCheck:
     then: Literal["refuse", "hold", "flag"]
     label: str
     reason: str
+    terms: tuple[str, ...]
     weight: int
     holds_unknown: bool
     facts: frozenset[str]

@@ -8,7 +8,7 @@ from typing import Any
 
 from agent.config.kinds import DEFAULT_ONCE_PER
 from agent.config.rulefile.tables.check import DuplicateText, Empty, FairCheck, Identical, Rate, Reciprocal
-from agent.engine.fairness import texts
+from agent.engine.fairness import telling, texts
 from agent.engine.fairness.guards import (
     PASSED,
     UNKNOWN,
@@ -44,6 +44,7 @@ def compiled(spec: FairCheck, number: int) -> CompiledCheck:
         then=spec.then,
         label=label,
         reason=f"{label}: {spec.reason}" if spec.reason else label,
+        terms=telling.terms(spec),
         weight=spec.weight,
         holds_unknown=spec.if_unknown == "hold",
         facts=facts,

@@ -20,7 +20,8 @@ _TIES = {
 def sentences(timed: Timed, rulebook: Rulebook) -> tuple[str, ...]:
     """What a scheduled reward does, a sentence for each of its parts."""
     spec = timed.spec
-    return (f"{spec.title or spec.id}: {_when(spec)}.", *_what(timed, rulebook), *_bounds(timed, rulebook))
+    named = (f"{spec.title or spec.id}: {_when(spec)}.", *([spec.description] if spec.description else []))
+    return (*named, *_what(timed, rulebook), *_bounds(timed, rulebook))
 
 
 def _when(spec: Scheduled) -> str:
@@ -67,6 +68,8 @@ def _what(timed: Timed, rulebook: Rulebook) -> Iterator[str]:
         yield f"Draws {spec.draw.winners} among those by {_among(spec.draw.among)}: {_listed(prizes)}."
         each = spec.draw.tickets
         yield f"One ticket for {'each who takes part' if each is None else f'each {shown_number(each)} of it'}."
+        if spec.draw.announce:
+            yield f"Announced beforehand: {spec.draw.announce}"
         yield (
             "The seed is the chain alone: whoever runs the agent can steer it."
             if spec.draw.seed == "chain"
@@ -98,8 +101,8 @@ def _bounds(timed: Timed, rulebook: Rulebook) -> Iterator[str]:
         yield from _whose(spec)
     yield from brakes(timed.rule)
     yield from belongs(timed.rule.spec)
-    if spec.mode == "shadow":
-        yield "Decides and reports, pays nothing."
+    if spec.mode != "live":
+        yield "Decides and reports, pays nothing." if spec.mode == "shadow" else "Switched off."
 
 
 def _whose(spec: Scheduled) -> Iterator[str]:
