@@ -116,7 +116,10 @@ def json_of(body: bytes) -> Any:
         found = orjson.loads(body.removeprefix(BOM_UTF8))  # PowerShell and .NET write one
     except orjson.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise RefusedPostError("not_json", f"the body is not JSON: {place}", hint="send JSON in UTF-8") from error
+        looks = next((said for mark, said in _LOOKS if mark.match(body)), "")
+        raise RefusedPostError(
+            "not_json", f"the body is not JSON: {place}", hint=f"{looks}send JSON in UTF-8"
+        ) from error
     opened = body.count(b"{") + body.count(b"[")  # those in texts too: there are no more lists and tables than that
     if opened >= DEPTH_MAX or opened + body.count(b",") >= VALUES_MAX:
         _bounded(found)
@@ -131,8 +134,22 @@ def object_of(body: bytes) -> Mapping[str, Any]:
     """
     found = json_of(body)
     if not isinstance(found, dict):
-        raise RefusedPostError("not_an_object", "the body is JSON, but not an object", hint='send {"…": …}')
+        raise RefusedPostError("not_an_object", "the body is JSON, but not an object", hint=_instead(found, '{"…": …}'))
     return found
+
+
+_LOOKS = (
+    (re.compile(rb"\x1f\x8b"), "it is packed by gzip: "),
+    (re.compile(rb"\xff\xfe|\xfe\xff"), "it is UTF-16: "),
+    (re.compile(rb"\s*<"), "it is XML or a page: "),
+    (re.compile(rb"[\w.%+~\[\]-]{1,200}="), "it is a form: "),
+)
+"""How what is no JSON begins, and what it is then."""
+
+
+def _instead(found: object, like: str) -> str:
+    """What to send instead of something that is no object."""
+    return f"the whole post stands in quotes, as a text: send {like}" if isinstance(found, str) else f"send {like}"
 
 
 def of_each(found: Any, make: Callable[[Mapping[str, Any]], _Made], *, called: str, like: str) -> Iterator[_Made]:
@@ -149,7 +166,7 @@ def of_each(found: Any, make: Callable[[Mapping[str, Any]], _Made], *, called: s
     for number, data in enumerate(listed, start=1):
         try:
             if not isinstance(data, dict):
-                raise RefusedPostError("not_an_object", "it is not an object", hint=f"send {like}")  # noqa: TRY301
+                raise RefusedPostError("not_an_object", "it is not an object", hint=_instead(data, like))  # noqa: TRY301
             made = make(data)
         except RefusedPostError as error:
             if isinstance(found, list):

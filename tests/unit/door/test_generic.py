@@ -103,6 +103,26 @@ def test_what_names_something_has_no_control_characters(odd: str) -> None:
     assert found.people == {"subject": "né 👩\u200d💻"}
 
 
+@pytest.mark.parametrize(
+    ("body", "reason", "hint"),
+    [
+        (b"event=course.completed&user%5Bid%5D=1", "not_json", "it is a form: send JSON in UTF-8"),
+        (b"user[id]=1", "not_json", "it is a form: send JSON in UTF-8"),
+        (json.dumps(event()).encode("utf-16"), "not_json", "it is UTF-16: send JSON in UTF-8"),
+        (b"\x1f\x8b\x08\x00", "not_json", "it is packed by gzip: send JSON in UTF-8"),
+        (b"<?xml version='1.0'?><a/>", "not_json", "it is XML or a page: send JSON in UTF-8"),
+        (b'{"event": "a" = 1}', "not_json", "send JSON in UTF-8"),
+        (json.dumps(json.dumps(event())).encode(), "not_an_object",
+         'the whole post stands in quotes, as a text: send {"event": …}'),
+        (b"[1]", "not_an_object", 'send {"event": …}'),
+    ],
+)  # fmt: skip
+def test_what_is_no_event_at_all_is_told_with_what_it_looks_like(body: bytes, reason: str, hint: str) -> None:
+    with pytest.raises(RefusedPostError) as caught:
+        SYSTEM.observations(arrival(body), KindTable())
+    assert (caught.value.reason, caught.value.hint) == (reason, hint)
+
+
 def test_an_id_of_so_many_digits_that_some_are_lost_is_refused_and_names_nobody() -> None:
     for digits in ("123456789012345678901", "1e22", "-9007199254740993.5"):
         body = json.dumps(event(user={"id": "ID"})).replace('"ID"', digits).encode()

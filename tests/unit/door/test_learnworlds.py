@@ -160,6 +160,7 @@ def test_a_type_of_learnworlds_that_earns_nothing_is_taken_and_empty(name: str) 
         (hook("learningProgramCompleted", {"user": USER}), "field_missing", "data.learningProgram.id"),
         (hook("userTagAdded", {**USER, "tags": "hi"}), "field_invalid", "tags"),
         (hook("userTagAdded", {**USER, "tags": [1]}), "field_invalid", "tags"),
+        (hook("userTagAdded", {**USER, "tags": ["a\x1b[2Jb"]}), "field_invalid", "tags"),
         (hook("leadCreated", {}), "field_missing", "data.email"),
         (hook("userUnenrolledFromProduct", {"product": {"type": "course"}, "user": USER}), "field_missing",
          "data.product.id"),
