@@ -75,9 +75,12 @@ once_per = "lesson"
 
 [[rule]]
 id       = "contribution"
-on       = ['\mod_wiki\event\page_updated', '\mod_data\event\record_created', '\mod_glossary\event\entry_created']
+on       = ['\mod_wiki\event\page_updated', '\mod_data\event\record_created', '\mod_glossary\event\entry_created',
+            '\mod_data\event\comment_created']
 award    = 2
 once_per = ["lesson", "day"]
+reverse_on = ['\mod_wiki\event\page_deleted', '\mod_data\event\record_deleted', '\mod_glossary\event\entry_deleted',
+              '\mod_data\event\comment_deleted']
 
 [[rule]]
 id       = "h5p"
@@ -220,14 +223,27 @@ def wiki(stage: Stage) -> None:
 
 
 def entries(stage: Stage) -> None:
-    """A record of a database, deleted; and an entry of a glossary that a teacher approves the day after."""
+    """A record of a database, and an entry of a glossary that a teacher approves the day after."""
     data, _ = stage.activity("data")
     glossary, _ = stage.activity("glossary")
     stage.within(data, r"\mod_data\event\record_created", objecttable="data_records", objectid=1, other={"dataid": 1})
-    stage.within(data, r"\mod_data\event\record_deleted", objecttable="data_records", objectid=1, other={"dataid": 1})
     stage.within(glossary, r"\mod_glossary\event\entry_created", objecttable="glossary_entries", objectid=1)
     stage.later(DAY).within(glossary, r"\mod_glossary\event\entry_approved", objecttable="glossary_entries",
                             objectid=1, userid=stage.teacher)  # fmt: skip
+
+
+def removed(stage: Stage) -> None:
+    """A record, an entry, a page and a comment that a teacher takes away, whose rows name nobody else."""
+    for module, made, gone, table in (
+        ("data", "record_created", "record_deleted", "data_records"),
+        ("glossary", "entry_created", "entry_deleted", "glossary_entries"),
+        ("wiki", "page_updated", "page_deleted", "wiki_pages"),
+        ("data", "comment_created", "comment_deleted", "comments"),
+    ):
+        about = {"objecttable": table, "objectid": stage.numbers()}
+        where, _ = stage.activity(module)
+        stage.within(where, rf"\mod_{module}\event\{made}", **about)
+        stage.later(60).within(where, rf"\mod_{module}\event\{gone}", userid=stage.teacher, **about)
 
 
 def anonymous_feedback(stage: Stage) -> None:
@@ -612,6 +628,7 @@ SCENES = [
           gets=("good-grade 20", "any-grade 1", "good-grade -20")),
     Scene(name="wiki", play=wiki, gets=("contribution 2", "contribution 2")),
     Scene(name="database and glossary", play=entries, gets=("contribution 2", "contribution 2")),
+    Scene(name="taken away by a teacher", play=removed, gets=("contribution 2", "contribution -2") * 4),
     Scene(name="anonymous feedback", play=anonymous_feedback, gets=("lesson 10",)),
     Scene(name="feedback twice", play=named_feedback, gets=("survey 8",)),
     Scene(name="LTI", play=lti, gets=("good-grade 20", "any-grade 1")),

@@ -25,11 +25,17 @@ OWNED = frozenset(
         "hsuforum_posts",
         "hsuforum_discussions",
         "assign_submission",
+        "comments",
+        "data_records",
+        "glossary_entries",
+        "wiki_pages",
+        "workshop_assessments",
+        "workshop_submissions",
         "statement",
         "order",
     }
 )
-"""Tables whose rows belong to one learner each: whoever undoes them, the id alone says whose award it was."""
+"""Tables of what learners made: whoever undoes it, the id alone says whose awards it was; nobody else may be named."""
 
 _BY: Mapping[str, str] = {
     "lesson.uncompleted": "lesson",
