@@ -30,7 +30,8 @@ _PASSWORD_HINT = "move it into a file of its own and name that: password_file"  
 _MOMENT_HINT = 'write "now", "beginning" or a time in UTC such as "2026-09-01T00:00:00Z"'
 
 _WEEK = "7d"
-_URL_OPTIONS = {"mysql": ("ssl_ca", "unix_socket"), "postgresql": ("ssl_ca", "unix_socket", "schema"), "sqlite": ()}
+_TLS = ("ssl_ca", "ssl_cert", "ssl_key")
+_URL_OPTIONS = {"mysql": (*_TLS, "unix_socket"), "postgresql": (*_TLS, "unix_socket", "schema"), "sqlite": ()}
 """What may stand behind the ? of a database's URL."""
 
 Read = TypeVar("Read")
@@ -158,8 +159,11 @@ def _database(value: Any, info: ValidationInfo) -> str:
         raise MisfitError("the URL names no host", _DATABASE_HINT)
     if not url.path.strip("/"):
         raise MisfitError("the URL names no database", _DATABASE_HINT)
-    if "ssl_ca" in query:
-        query["ssl_ca"] = str(home_of(info) / query["ssl_ca"])
+    if "ssl_ca" not in query and {"ssl_cert", "ssl_key"} & set(query):
+        raise MisfitError("the URL shows a certificate to whom nobody vouches for", "add ssl_ca=…, its authority")
+    if "ssl_key" in query and "ssl_cert" not in query:
+        raise MisfitError("the URL has the key of a certificate, and no certificate", "add ssl_cert=…")
+    query |= {name: str(home_of(info) / query[name]) for name in _TLS if name in query}
     return urlunsplit(url._replace(query=urlencode(query, safe="/")))
 
 
@@ -215,7 +219,7 @@ Listen = Annotated[str, BeforeValidator(_listen)]
 Network = Annotated[str, BeforeValidator(_network)]
 """As `ipaddress.ip_network` writes it."""
 DatabaseUrl = Annotated[str, BeforeValidator(_database)]
-"""Without password; the file of sqlite and `ssl_ca` are absolute."""
+"""Without password; the file of sqlite and those of TLS are absolute."""
 WebUrl = Annotated[str, BeforeValidator(_web)]
 """`http(s)://host[:port][/path]` without a slash at the end."""
 DoorPath = Annotated[str, BeforeValidator(_door)]

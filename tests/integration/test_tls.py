@@ -122,6 +122,68 @@ async def test_a_file_that_holds_no_authority_is_named(shown: Shown, tmp_path: P
         assert (fault, why in told, name in told) == ("certificate-unusable", True, True)
 
 
+async def test_a_database_that_asks_for_our_certificate_is_shown_it(tmp_path: Path) -> None:
+    server_chain, server_key = certified(tmp_path, "server")
+    ours, key = certified(tmp_path, "ours")
+    key.chmod(0o600)
+    with servers.running_mariadb(f"--ssl-cert={server_chain}", f"--ssl-key={server_key}", f"--ssl-ca={ours}") as server:
+        database = server.create_database()
+        server.execute(f"GRANT SELECT ON `{database.name}`.* TO '{servers.READER}'@'127.0.0.1' REQUIRE X509")
+        options = options_for(database)
+        vouched = f"{options.url}?ssl_ca={server_chain}"
+        fault, told = await refusal(replace(options, url=vouched))
+        assert (fault, "REQUIRE X509: &ssl_cert=" in told) == ("account-refused", True)
+        await entered(replace(options, url=f"{vouched}&ssl_cert={ours}&ssl_key={key}"))
+        both = tmp_path / "both.pem"
+        both.touch(0o600)
+        both.write_bytes(ours.read_bytes() + key.read_bytes())
+        await entered(replace(options, url=f"{vouched}&ssl_cert={both}"))
+
+
+async def test_postgresql_that_asks_for_our_certificate_is_shown_it_and_says_itself_why_it_lets_nobody_in(
+    postgres: servers.Postgres, postgres_shown: Shown
+) -> None:
+    ours, key = certified(postgres.directory, "ours")
+    lend(ours)
+    key.chmod(0o600)
+    hba = postgres.datadir / "pg_hba.conf"
+    before = hba.read_text()
+    reader = f"hostssl all {servers.READER} 127.0.0.1/32 scram-sha-256 clientcert=verify-ca"
+    none = f"host all {servers.READER} 127.0.0.1/32 reject"
+    reload(postgres, f"SET ssl_ca_file = '{ours}'", ssl="on")
+    try:
+        hba.write_text(f"{reader}\n{none}\n{before}")
+        postgres.execute("SELECT pg_reload_conf()")
+        options = postgres_shown.vouched(postgres_shown.chain)
+        _, told = await refusal(options)
+        assert "certificate" in told.partition("refuses user")[2].partition("\n")[0]
+        await entered(replace(options, url=f"{options.url}&ssl_cert={ours}&ssl_key={key}"))
+        _, told = await refusal(postgres_shown.options)
+        assert "pg_hba.conf" in told.partition("\n")[0]
+    finally:
+        hba.write_text(before)
+        reload(postgres, "RESET ssl_ca_file", ssl="on")
+
+
+async def test_a_key_that_cannot_be_shown_is_named(shown: Shown, tmp_path: Path) -> None:
+    ours, key = certified(tmp_path, "ours")
+    _, others = certified(tmp_path, "others")
+    vouched = shown.vouched(shown.chain)
+    for file, mode, fault in ((key, 0o644, "secret-open"), (others, 0o600, "certificate-unusable")):
+        file.chmod(mode)
+        found, told = await refusal(replace(vouched, url=f"{vouched.url}&ssl_cert={ours}&ssl_key={file}"))
+        assert (found, str(ours.parent) in told) == (fault, True)
+
+
+async def entered(options: LogstoreOptions) -> None:
+    """See that the database lets us in."""
+    database = database_for(options)
+    try:
+        await database.connect()
+    finally:
+        await database.close()
+
+
 CONFIG = f"""
 [agent]
 campus = "c"

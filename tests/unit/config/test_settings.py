@@ -107,9 +107,14 @@ def test_a_start_that_is_no_moment_in_utc_is_refused(tmp_path: Path, written: st
     ("written", "hint"),
     [
         ("mysql://u@h/d?sslca=ca.pem", "an option 'sslca' that nothing reads, did you mean ssl_ca?"),
-        ("postgresql://u@h/d?sslmode=require", "'sslmode' that nothing reads, known here: ssl_ca, unix_socket, schema"),
-        ("mariadb://u@h/d?schema=x", "'schema' that nothing reads, known here: ssl_ca, unix_socket"),
+        (
+            "postgresql://u@h/d?sslmode=require",
+            "'sslmode' that nothing reads, known here: ssl_ca, ssl_cert, ssl_key, unix_socket, schema",
+        ),
+        ("mariadb://u@h/d?schema=x", "'schema' that nothing reads, known here: ssl_ca, ssl_cert, ssl_key, unix_socket"),
         ("sqlite:///m.sqlite?mode=ro", "'mode' that nothing reads, known here: nothing"),
+        ("mysql://u@h/d?ssl_cert=c.pem", "to whom nobody vouches for, add ssl_ca=…, its authority"),
+        ("mysql://u@h/d?ssl_ca=a&ssl_key=c", "the key of a certificate, and no certificate, add ssl_cert=…"),
     ],
 )
 def test_an_option_of_a_url_that_nothing_reads_is_never_passed_over(tmp_path: Path, written: str, hint: str) -> None:
@@ -201,10 +206,12 @@ def test_a_database_url_is_checked_and_never_repeated(tmp_path: Path, url: str, 
 
 def test_files_named_by_a_url_are_relative_to_the_configuration(tmp_path: Path) -> None:
     sqlite = read(tmp_path, AGENT + LOG.replace("mysql://ro@db/moodle", "sqlite:///campus.db"))
-    tls = read(tmp_path, AGENT + LOG.replace("db/moodle", "db:3307/moodle?ssl_ca=ca.pem"))
+    tls = read(tmp_path, AGENT + LOG.replace("db/moodle", "db:3307/moodle?ssl_ca=ca.pem&ssl_cert=/c.pem&ssl_key=c.key"))
 
     assert sqlite.log_sources[0].url == f"sqlite:///{tmp_path}/campus.db"
-    assert tls.log_sources[0].url == f"mysql://ro@db:3307/moodle?ssl_ca={tmp_path}/ca.pem"
+    assert tls.log_sources[0].url == (
+        f"mysql://ro@db:3307/moodle?ssl_ca={tmp_path}/ca.pem&ssl_cert=/c.pem&ssl_key={tmp_path}/c.key"
+    )
 
 
 def test_paths_are_relative_to_the_file_they_stand_in(tmp_path: Path) -> None:

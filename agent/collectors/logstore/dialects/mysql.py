@@ -266,7 +266,7 @@ class MysqlDatabase(ThreadedDatabase):
             cure = (
                 f"check the user in {self._key} and the password in password_file; this host may lack an account, "
                 "one that was there before `init` kept its password (ALTER USER … IDENTIFIED BY …), or it wants TLS "
-                f"(REQUIRE SSL: give {self._key} ?ssl_ca=…)"
+                f"(REQUIRE SSL: give {self._key} ?ssl_ca=…; REQUIRE X509: &ssl_cert=…&ssl_key=… too)"
             )
         elif code in _OF_NO_USE:
             wrong, words = _OF_NO_USE[code]

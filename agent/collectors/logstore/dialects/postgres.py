@@ -64,9 +64,9 @@ _BACK = "ROLLBACK TO SAVEPOINT asked"
 class PostgresDatabase:
     """One connection to one PostgreSQL database; a `Database`.
 
-    The URL may carry `ssl_ca` (a PEM file: the server is then verified), `schema` (where Moodle's tables are when that
-    is not on the account's search path) and `unix_socket` (the directory of the server's socket). ``key`` is the
-    setting that holds ``url``, for messages.
+    The URL may carry `ssl_ca` (a PEM file: the server is then verified), `ssl_cert` with `ssl_key` (what we show it),
+    `schema` (where Moodle's tables are when that is not on the account's search path) and `unix_socket` (the directory
+    of the server's socket). ``key`` is the setting that holds ``url``, for messages.
     """
 
     def __init__(self, options: LogstoreOptions, url: SplitResult, password: str | None, *, key: str = "url") -> None:
@@ -275,9 +275,9 @@ class PostgresDatabase:
         place, user = self._options.place, unquote(self._url.username or "")
         if isinstance(error, _REFUSED):
             return ConfigError(
-                f"{place}: the database at {self._where()} refuses user {user!r} with this password",
+                f"{place}: the database at {self._where()} refuses user {user!r}: {error}",
                 hint=f"check the user in {self._key} and the password in password_file; "
-                "pg_hba.conf may lack a line for this host",
+                "pg_hba.conf may lack a line for this host, or want TLS (?ssl_ca=…) or our certificate (&ssl_cert=…)",
                 fault="account-refused",
             )
         if isinstance(error, (asyncpg.InvalidCatalogNameError, asyncpg.InsufficientPrivilegeError)):

@@ -1,4 +1,4 @@
-"""TLS to a database: whom the URL's `ssl_ca` vouches for, and why a server is not let in.
+"""TLS to a database: whom the URL's `ssl_ca` vouches for, what we show (`ssl_cert`), and why a server is not let in.
 
 Without `ssl_ca` a connection is made as the server offers it; with it nothing is said to a server that is not verified.
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from pathlib import Path
 
+from agent.config.secrets import read_secret
 from agent.errors import ConfigError
 
 _NONE_OFFERED = ("SSL is required but the server doesn't support it", "rejected SSL upgrade")
@@ -15,21 +17,38 @@ _NONE_OFFERED = ("SSL is required but the server doesn't support it", "rejected 
 
 
 def context_of(query: Mapping[str, str], place: str, key: str) -> ssl.SSLContext | None:
-    """What verifies the server of a URL with this ``query``; None where it names no authority.
+    """What verifies the server of a URL with this ``query`` and shows it our certificate; None without an authority.
 
     Raises:
-        ConfigError: the file cannot be read, or holds no certificate.
+        ConfigError: a file cannot be read, holds no certificate, or no key for it; others may read the key.
     """
     file = query.get("ssl_ca")
     if file is None:
         return None
     try:
-        return ssl.create_default_context(cafile=file)
+        context = ssl.create_default_context(cafile=file)
     except OSError as error:
         reason = "no certificate is in it" if isinstance(error, ssl.SSLError) else error.strerror
         raise ConfigError(
             f"{place}: {key}: ssl_ca={file} cannot be read: {reason}",
             hint="name a file with the certificate authority of the database server (PEM)",
+            fault="certificate-unusable",
+        ) from error
+    if "ssl_cert" in query:
+        _showing(context, query["ssl_cert"], Path(query.get("ssl_key", query["ssl_cert"])), place, key)
+    return context
+
+
+def _showing(context: ssl.SSLContext, file: str, key: Path, place: str, setting: str) -> None:
+    """Let the server see our certificate in ``file``; ``key`` holds its private key, alone or beside it."""
+    read_secret(key.parent, str(key))
+    try:
+        context.load_cert_chain(file, key, password=lambda: "")  # an encrypted key is refused, and nobody asked
+    except OSError as error:
+        reason = "it is no certificate with its key" if isinstance(error, ssl.SSLError) else error.strerror
+        raise ConfigError(
+            f"{place}: {setting}: ssl_cert={file} cannot be used: {reason}",
+            hint="ssl_cert names our certificate (PEM), ssl_key the private key that belongs to it, without a password",
             fault="certificate-unusable",
         ) from error
 

@@ -36,8 +36,11 @@ def _named(settings: Settings) -> Iterator[tuple[str, Path]]:
         yield "the authority that vouches for the catalogue", settings.catalogue.ca_file
     for source in settings.log_sources:
         for url in filter(None, (source.url, source.log_url)):
-            for path in parse_qs(urlsplit(url).query).get("ssl_ca", [])[-1:]:
+            query = parse_qs(urlsplit(url).query)
+            for path in query.get("ssl_ca", [])[-1:]:
                 yield f"the authority that vouches for the database of {source.name}", Path(path)
+            for path in query.get("ssl_cert", [])[-1:]:
+                yield f"the certificate that we show the database of {source.name}", Path(path)
 
 
 def _certificate(what: str, path: Path, now: int) -> Iterator[Finding]:
