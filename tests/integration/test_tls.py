@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -110,9 +111,20 @@ async def test_a_database_that_nobody_vouches_for_is_what_an_edit_cures(shown: S
     fault, told = await refusal(shown.vouched(other))
     assert fault == "certificate-untrusted"
     assert "does not vouch for" in told
-    assert "ssl_ca" in told
+    assert "correct ssl_ca in url" in told
     fault, told = await refusal(shown.vouched(shown.chain, host="localhost"))
     assert (fault, "localhost" in told) == ("certificate-untrusted", True)
+    assert "correct the host in url: it must be one that the certificate names" in told
+
+
+async def test_a_certificate_that_ended_is_to_be_renewed_and_nobody_is_sent_to_the_authoritys_file(
+    tmp_path: Path,
+) -> None:
+    chain, key = certified(tmp_path, "old", ends=dt.timedelta(hours=-1))
+    with servers.running_mariadb(f"--ssl-cert={chain}", f"--ssl-key={key}") as server:
+        options = options_for(server.create_database())
+        fault, told = await refusal(replace(options, url=f"{options.url}?ssl_ca={chain}"))
+    assert (fault, "renew the database server's certificate" in told) == ("certificate-untrusted", True)
 
 
 async def test_a_file_that_holds_no_authority_is_named(shown: Shown, tmp_path: Path) -> None:

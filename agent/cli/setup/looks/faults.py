@@ -102,9 +102,6 @@ certificate-untrusted
 tls-missing
   `ssl_ca` asks for TLS, and the database speaks none
   → give the server a certificate, or take `ssl_ca` out
-tls-wanted
-  the database lets nobody in without TLS
-  → `?ssl_ca=ca.pem` at the end of `url`
 log-table-unreadable
   wrong table prefix, or no right to read the log
   → compare `$CFG->prefix`, or run the GRANT

@@ -28,7 +28,6 @@ _OF_NO_USE = {
 _FULL = {ER.CON_COUNT_ERROR, 1203, 1226}
 _UNREADABLE = {ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR, ER.NO_SUCH_TABLE, ER.BAD_FIELD_ERROR}
 _DENIED = {ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR}
-_TLS_WANTED = {3159}
 _NO_ENTRY = {ER.HOST_NOT_PRIVILEGED}
 _TIMED_OUT = {1969, 3024}
 _LOST = {CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, 4031, 1927, 0}
@@ -237,12 +236,6 @@ class MysqlDatabase(ThreadedDatabase):
         reason = error.args[-1] if error.args else error
         if "unix_socket" in self._query:  # the driver would name a host that it did not try
             reason = getattr(error, "original_exception", reason)
-        if code in _TLS_WANTED:
-            return ConfigError(
-                f"{place}: the database at {self._where()} lets nobody in without TLS",
-                hint=f"write {self._key} with ?ssl_ca=ca.pem at its end: the authority of its certificate",
-                fault="tls-wanted",
-            )
         if code in _FULL:
             return TransientError(
                 f"the database at {self._where()} takes no more connections: {reason}",

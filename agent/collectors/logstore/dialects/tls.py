@@ -12,6 +12,13 @@ from pathlib import Path
 from agent.config.secrets import read_secret
 from agent.errors import ConfigError
 
+_CURES = {
+    9: "compare the clocks (timedatectl): by this machine's it is not valid yet",
+    10: "renew the database server's certificate; if it is still valid, this machine's clock is wrong (timedatectl)",
+    62: "correct the host in {key}: it must be one that the certificate names",
+    64: "correct the host in {key}: it must be one that the certificate names",
+}
+"""What to do, by the number that OpenSSL has for what is wrong with a certificate."""
 _NONE_OFFERED = ("SSL is required but the server doesn't support it", "rejected SSL upgrade")
 """How pymysql and asyncpg say that a server speaks no TLS."""
 
@@ -60,7 +67,7 @@ def refused(error: Exception, where: str, place: str, key: str) -> ConfigError |
         return ConfigError(
             f"{place}: the database at {where} shows a certificate that ssl_ca does not vouch for: "
             f"{cause.verify_message}",
-            hint=f"correct ssl_ca in {key}, or the host's name, which must be the certificate's",
+            hint=_CURES.get(cause.verify_code, "correct ssl_ca in {key}: it names another authority").format(key=key),
             fault="certificate-untrusted",
         )
     if any(words in str(error) for words in _NONE_OFFERED):
