@@ -17,6 +17,7 @@ from yarl import URL
 
 from agent.clock import Clock
 from agent.errors import ConfigError, TransientError
+from machine import trusting
 
 CONNECT_S_MAX = 10.0
 _PIECE_BYTES = 64 * 2**10
@@ -100,6 +101,13 @@ class Exchange:
                 f"{name}: no whole answer within {limits.answer_s_max:g} s", hint=limits.hint
             ) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
+            unbelieved = trusting.unbelieved(error)
+            if unbelieved is not None:
+                raise TransientError(
+                    f"{name}: its certificate is not believed: {unbelieved.verify_message}",
+                    hint=trusting.cure(unbelieved, authority="ca_file", address="url"),
+                    fault="certificate-untrusted",
+                ) from None
             # What the error says may repeat the request; its sort says enough.
             raise TransientError(f"{name}: cannot be reached ({type(error).__name__})", hint=limits.hint) from None
 

@@ -15,6 +15,7 @@ from yarl import URL
 from agent.clock import Clock
 from agent.errors import ConfigError, TransientError
 from agent.outbox.key_file import load_key
+from machine import trusting
 from wire import batch, enrolment, receipt, signing
 from wire.keys import Key
 from wire.signing import Headers, Request
@@ -178,7 +179,7 @@ class Client:
                 f"the catalogue did not answer within {limit_s:.0f} s", hint=_HINT, fault=_AWAY
             ) from None
         except (aiohttp.ClientError, OSError, ValueError) as exc:
-            raise TransientError(f"the catalogue cannot be reached: {_said(exc)}", hint=_HINT, fault=_AWAY) from None
+            raise _unreached(exc) from None
 
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -216,6 +217,21 @@ def _tls(ca_file: Path) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as exc:
         raise ConfigError(f"{ca_file} is not a file of certificates: {exc}", hint="[catalogue] ca_file") from None
+
+
+def _unreached(exc: Exception) -> TransientError:
+    """Why no connection came about, and what cures it."""
+    unbelieved = trusting.unbelieved(exc)
+    if unbelieved is not None:
+        return TransientError(
+            f"the catalogue's certificate is not believed: {unbelieved.verify_message}",
+            hint=trusting.cure(unbelieved, authority="[catalogue] ca_file", address="[catalogue] url"),
+            fault="certificate-untrusted",
+        )
+    hint = (
+        "no TLS is spoken there: write http://, or the port of the proxy that speaks it" if trusting.plain(exc) else ""
+    )
+    return TransientError(f"the catalogue cannot be reached: {_said(exc)}", hint=hint or _HINT, fault=_AWAY)
 
 
 def _said(exc: Exception) -> str:

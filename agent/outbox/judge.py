@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -17,11 +18,25 @@ from wire.keys import fingerprint
 from wire.receipt import Stand
 from wire.signing import SignatureError
 
+BETWEEN = "see what stands between this machine and the catalogue; its own log says more"
 _OK = 200
 _CONFLICT = 409
 _SERVER_ERROR = 500
 _TOLD_CHARS_MAX = 200
 
+_ANOTHERS = {
+    400: "is it https:// that is spoken there?",
+    404: "does the path in [catalogue] url lead to the catalogue?",
+    407: "a proxy on the way wants to know who we are: [catalogue] proxy",
+    413: "a proxy in between takes no bodies of a megabyte: raise its limit",
+    429: "a proxy before the catalogue allows fewer requests",
+    500: "its log says why",
+    502: "a proxy before the catalogue does not reach it: is it running?",
+    503: "a proxy before the catalogue does not reach it: is it running?",
+    504: "a proxy before the catalogue waits for it in vain: is it running?",
+}
+"""What to look at where an answer has no word of the catalogue's, by its status."""
+_LEADS_ON = frozenset({301, 302, 303, 307, 308})
 _HINTS = {
     400: "both ends must understand each other: update rewards-agent and rewards-catalogue",
     401: "enrol this agent (rewards-agent enrol), or compare both machines' clocks",
@@ -139,18 +154,29 @@ def need_ok(answer: Answer, now: int) -> None:
     if answer.status == _OK:
         return
     kind: type[RewardsError] = TransientError if answer.status >= _SERVER_ERROR else ConfigError
-    raise kind(refusal(answer, now).told, hint="ask the operator of the catalogue")
+    failed = refusal(answer, now)
+    raise kind(failed.told, hint="ask the operator of the catalogue" if failed.code else BETWEEN)
 
 
 def refusal(answer: Answer, now: int) -> Failed:
     """What an answer that is no yes says, and when it wants to be asked again."""
+    code = _said(answer.body, "error")
     told = f"the catalogue answered {answer.status}{_message(answer.body)}"
-    hint = _HINTS.get(answer.status, "")
+    hint = _HINTS.get(answer.status, "") if code else _anothers(answer)
+    if not code:
+        told = f"something that is not the catalogue answered {answer.status}"
     return Failed(
         told=f"{told}; {hint}" if hint else told,
-        code=_said(answer.body, "error"),
+        code=code,
         retry_after=retry.retry_after_s(answer.header("retry-after"), now),
     )
+
+
+def _anothers(answer: Answer) -> str:
+    if answer.status in _LEADS_ON:
+        leads = urlsplit(answer.header("location") or "")
+        return f"it leads on to {leads.scheme}://{leads.hostname}, which is not followed: correct [catalogue] url"
+    return _ANOTHERS.get(answer.status, "a proxy before the catalogue, which must let agents in as they are")
 
 
 def _message(body: bytes) -> str:

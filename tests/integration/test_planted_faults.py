@@ -798,6 +798,17 @@ def test_posts_that_were_turned_away_are_told_by_status_and_a_door_that_is_not_t
         assert "nothing answers at" in next(one["found"] for one in found if one["code"] == "door-silent")
 
 
+def test_an_agent_that_runs_on_an_older_configuration_is_to_be_restarted(enrolled: Enrolled) -> None:
+    """What was edited and not taken up was looked at as if it worked."""
+    with serving(enrolled.at):
+        assert "restart-needed" not in {one["code"] for one in told(enrolled.at.config)[1]}
+        later = time.time() + 5
+        os.utime(enrolled.at.config, (later, later))
+        (found,) = [one for one in told(enrolled.at.config)[1] if one["code"] == "restart-needed"]
+    assert "systemctl restart rewards-agent" in found["do"]
+    assert "restart-needed" not in {one["code"] for one in told(enrolled.at.config)[1]}, "nobody runs on it"
+
+
 def test_a_sender_whose_address_is_not_let_in_is_named_with_what_to_edit(enrolled: Enrolled) -> None:
     enrolled.config(r"(bearer_token_files = .*\n)", r'\1allow_ips = ["10.0.0.0/8"]' + "\n")
     port = re.search(r'listen = "127.0.0.1:(\d+)"', enrolled.at.config.read_text())

@@ -111,7 +111,7 @@ async def test_a_database_that_nobody_vouches_for_is_what_an_edit_cures(shown: S
     fault, told = await refusal(shown.vouched(other))
     assert fault == "certificate-untrusted"
     assert "does not vouch for" in told
-    assert "correct ssl_ca in url" in told
+    assert "name the file of the authority that vouches for it, or of the certificate itself: ssl_ca in url" in told
     fault, told = await refusal(shown.vouched(shown.chain, host="localhost"))
     assert (fault, "localhost" in told) == ("certificate-untrusted", True)
     assert "correct the host in url: it must be one that the certificate names" in told
@@ -124,7 +124,7 @@ async def test_a_certificate_that_ended_is_to_be_renewed_and_nobody_is_sent_to_t
     with servers.running_mariadb(f"--ssl-cert={chain}", f"--ssl-key={key}") as server:
         options = options_for(server.create_database())
         fault, told = await refusal(replace(options, url=f"{options.url}?ssl_ca={chain}"))
-    assert (fault, "renew the database server's certificate" in told) == ("certificate-untrusted", True)
+    assert (fault, "its certificate must be renewed there" in told) == ("certificate-untrusted", True)
 
 
 async def test_a_file_that_holds_no_authority_is_named(shown: Shown, tmp_path: Path) -> None:

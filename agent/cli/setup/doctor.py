@@ -19,6 +19,7 @@ from agent.cli.setup.looks.edge.blanks import blank_findings
 from agent.cli.setup.looks.edge.certificates import certificate_findings
 from agent.cli.setup.looks.edge.linking import linking_findings
 from agent.cli.setup.looks.edge.posts import post_findings
+from agent.cli.setup.looks.edge.restarting import restart_findings
 from agent.cli.setup.looks.finding import Finding, exit_code, show, summary
 from agent.cli.setup.looks.ledger import ledger_findings
 from agent.cli.setup.looks.moodle.texts import text_findings
@@ -108,6 +109,7 @@ def looked_at(settings: Settings) -> list[Finding]:
     findings.extend(run_async(pull_findings(settings)))
     if machine.closed(settings.agent.data_dir):
         return findings  # all that follows is read from the ledger
+    findings.extend(run_async(restart_findings(settings)))
     findings.extend(machine.lives(settings.agent.data_dir, int(time.time())))
     findings.extend(run_async(post_findings(settings)))
     findings.extend(linking_findings(settings))

@@ -21,6 +21,7 @@ from agent import retry
 from agent.config.secrets import Secret
 from agent.errors import ConfigError, TransientError
 from agent.outbox.callbacks.message import Message
+from machine import trusting
 
 ANSWER_S_MAX = 10.0
 """Longest one message may take, the answer included, in seconds."""
@@ -110,7 +111,9 @@ class Post:
         except TimeoutError:
             raise RefusedError(f"no answer within {limit_s:.0f} s", hint=_HINT) from None
         except (aiohttp.ClientError, OSError, ValueError) as exc:
-            raise RefusedError(f"it cannot be reached: {_said(exc)}", hint=_HINT) from None
+            unbelieved = trusting.unbelieved(exc)
+            cure = unbelieved and trusting.cure(unbelieved, authority="[[callback]] ca_file", address="its url")
+            raise RefusedError(f"it cannot be reached: {_said(exc)}", hint=cure or _HINT) from None
         if status not in _TAKEN:
             told = "it answered with a redirect, which is not followed" if 300 <= status < 400 else "it answered"  # noqa: PLR2004
             raise RefusedError(f"{told} ({status})", hint=_HINT, retry_after=retry.retry_after_s(asked, now))

@@ -140,6 +140,7 @@ def _leaving(settings: Settings) -> Finding:
 async def _there(settings: Settings, client: Client, now: int) -> list[Finding]:
 
     from agent.ledger import delivery, file
+    from agent.outbox import judge
 
     if file.ledger_path(settings.agent.data_dir).exists():
         file.open_for_reading(settings.agent.data_dir).close()  # says what is wrong with it, where something is
@@ -147,7 +148,10 @@ async def _there(settings: Settings, client: Client, now: int) -> list[Finding]:
             who = await delivery.identity(connection)
             if who is not None:
                 return await _agreed(client, connection, who, now)
-    await client.get_stand(campus=settings.agent.campus, agent=_NOBODY, limit_s=ANSWER_S_MAX)
+    answer = await client.get_stand(campus=settings.agent.campus, agent=_NOBODY, limit_s=ANSWER_S_MAX)
+    refused = judge.refusal(answer, now)
+    if not refused.code:
+        raise TransientError(refused.told, hint=judge.BETWEEN, fault="catalogue-hidden")
     return [
         Finding(
             about=ABOUT,
@@ -169,7 +173,7 @@ async def _agreed(client: Client, connection: aiosqlite.Connection, who: Identit
         if meant.forged:
             raise IntegrityError(
                 meant.told,
-                hint="does [catalogue] url lead to the catalogue this agent enrolled with?",
+                hint="does [catalogue] url lead to the catalogue this agent enrolled with, past every proxy?",
                 fault="catalogue-forged",
             )
         raise await _refused(client, connection, meant, edit=answer.status in {401, 403})
@@ -211,7 +215,10 @@ async def _refused(
 ) -> RewardsError:
     """What a refusal means to this campus: another key than was enrolled, an agent nobody knows, or their trouble."""
     from agent.ledger import delivery
+    from agent.outbox import judge
 
+    if not failed.code:
+        return TransientError(failed.told, hint=judge.BETWEEN, fault="catalogue-hidden")
     code, hint = _REFUSALS.get(failed.code, ("catalogue-refuses", "ask its operator, who sees why in its log"))
     enrolled = (await delivery.settings(connection, (delivery.AGENT_KEY,))).get(delivery.AGENT_KEY)
     if code == "agent-unknown" and enrolled is not None and enrolled != client.key().fingerprint:

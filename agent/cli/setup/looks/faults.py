@@ -19,6 +19,9 @@ rules-doubtful
 files-open
   other users of the machine may change the configuration or the rules
   → `chmod go-w` as told
+restart-needed
+  config.toml was changed after the agent started
+  → `systemctl restart rewards-agent`
 secret-missing
   a file with a password, token or key is not there
   → write it, mode 0600
@@ -97,8 +100,8 @@ database-unknown
   there is no such database, or the account may not use it
   → correct the end of `url`
 certificate-untrusted
-  the database shows a certificate that `ssl_ca` does not vouch for
-  → correct `ssl_ca` or the host's name
+  the database, the catalogue or a system shows a certificate that is not believed
+  → as told: name its authority (`ssl_ca`, `ca_file`), correct the host, or have it renewed
 tls-missing
   `ssl_ca` asks for TLS, and the database speaks none
   → give the server a certificate, or take `ssl_ca` out
@@ -260,6 +263,9 @@ catalogue-unreachable
 catalogue-refuses
   the catalogue says no
   → ask its operator
+catalogue-hidden
+  something before the catalogue, such as a proxy, answers in its place
+  → as told; the proxy's own log says more
 catalogue-forged
   what answers is not the catalogue that was enrolled with
   → compare `url`; see what stands between

@@ -11,14 +11,8 @@ from pathlib import Path
 
 from agent.config.secrets import read_secret
 from agent.errors import ConfigError
+from machine import trusting
 
-_CURES = {
-    9: "compare the clocks (timedatectl): by this machine's it is not valid yet",
-    10: "renew the database server's certificate; if it is still valid, this machine's clock is wrong (timedatectl)",
-    62: "correct the host in {key}: it must be one that the certificate names",
-    64: "correct the host in {key}: it must be one that the certificate names",
-}
-"""What to do, by the number that OpenSSL has for what is wrong with a certificate."""
 _NONE_OFFERED = ("SSL is required but the server doesn't support it", "rejected SSL upgrade")
 """How pymysql and asyncpg say that a server speaks no TLS."""
 
@@ -62,12 +56,12 @@ def _showing(context: ssl.SSLContext, file: str, key: Path, place: str, setting:
 
 def refused(error: Exception, where: str, place: str, key: str) -> ConfigError | None:
     """The server's certificate, or that it has none, as what an edit cures; None where something else is wrong."""
-    cause = getattr(error, "original_exception", error)
-    if isinstance(cause, ssl.SSLCertVerificationError):
+    unbelieved = trusting.unbelieved(error)
+    if unbelieved is not None:
         return ConfigError(
             f"{place}: the database at {where} shows a certificate that ssl_ca does not vouch for: "
-            f"{cause.verify_message}",
-            hint=_CURES.get(cause.verify_code, "correct ssl_ca in {key}: it names another authority").format(key=key),
+            f"{unbelieved.verify_message}",
+            hint=trusting.cure(unbelieved, authority=f"ssl_ca in {key}", address=key),
             fault="certificate-untrusted",
         )
     if any(words in str(error) for words in _NONE_OFFERED):
