@@ -74,7 +74,8 @@ WITHOUT_LMS_EVENT: tuple[str, ...] = (
     "course.progressed", "user.updated", "lead.created", "order.created", "order.refunded",
     "tag.added", "tag.removed", "certificate.awarded", "kudos.given", "kudos.revoked",
     "lesson.passed", "lesson.scored", "lesson.progressed", "lesson.started", "lesson.ended",
-    "course.passed", "course.failed", "course.scored", "course.started", "course.ended", "statement.voided",
+    "course.passed", "course.failed", "course.scored", "course.started", "course.ended", "lesson.satisfied",
+    "course.satisfied", "statement.voided",
 )  # fmt: skip
 """Kinds that no row of the log makes: read from state tables, from other sources, or made by the engine."""
 

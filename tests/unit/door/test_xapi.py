@@ -68,8 +68,8 @@ def one(verb: str = "completed", sort: str = "lesson", **changes: Any) -> Observ
         ("attempted", "assessment", "lesson.started"),
         ("initialized", "course", "course.started"),
         ("terminated", "lesson", "lesson.ended"),
-        ("satisfied", "course", "course.completed"),
-        ("satisfied", "block", "lesson.completed"),
+        ("satisfied", "course", "course.satisfied"),
+        ("satisfied", "block", "lesson.satisfied"),
     ],
 )
 def test_verb_and_activity_make_the_kind(verb: str, sort: str, kind: str) -> None:

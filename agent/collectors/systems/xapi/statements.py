@@ -45,11 +45,11 @@ _VOIDED = re.compile(r"https?://adlnet\.gov/expapi/verbs/voided")
 _VERBS: Mapping[str, str] = MappingProxyType(
     {
         "completed": "completed",
-        "satisfied": "completed",
         "passed": "passed",
         "failed": "failed",
         "mastered": "passed",
         "scored": "scored",
+        "satisfied": "satisfied",
         "experienced": "viewed",
         "viewed": "viewed",
         "progressed": "progressed",
@@ -61,7 +61,10 @@ _VERBS: Mapping[str, str] = MappingProxyType(
         "suspended": "ended",
     }
 )
-"""The last word of a verb's address → what happened; cmi5 says `satisfied` of courses. Others earn nothing."""
+"""The last word of a verb's address → what happened. Others earn nothing.
+
+A system of cmi5 says `satisfied` also of who was let off, and where nothing had to be done: it is no completion.
+"""
 
 _TRIED = frozenset({"completed", "passed", "failed", "scored"})
 """What ends an attempt at an assessment."""
