@@ -17,7 +17,7 @@ from agent.config.rulefile import check, warn
 from agent.config.rulefile.across import badges, challenges, checks, completions, reviews, scheduled, stories
 from agent.config.rulefile.merged import CURRENCIES, Merged, Part, RuleFile, merge
 from agent.config.rulefile.models import Defaults, RulesPart
-from agent.config.rulefile.sense import durations, idle, impossible, shadowed, timed
+from agent.config.rulefile.sense import durations, idle, impossible, shadowed, timed, undoing
 from agent.config.rulefile.tables.calendar import ClosedDays
 from agent.config.rulefile.tables.person import Person
 from agent.config.rulefile.tables.review import Reviewing
@@ -108,6 +108,7 @@ def _warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fa
     yield from scheduled.warnings(merged, kinds, facts)
     yield from timed.warnings(merged)
     yield from durations.warnings(merged, facts)
+    yield from undoing.warnings(merged, kinds, facts)
     names = stories.Names.of(merged, kinds)
     for case in merged.cases:
         yield from stories.slips(case, names)

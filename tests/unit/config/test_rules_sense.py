@@ -340,6 +340,38 @@ def test_what_can_act_and_be_had_is_left_alone(text: str) -> None:
     assert told(text) == []
 
 
+UNDONE = '[[rule]]\nid = "u"\non = {}\naward = 1\nreverse_on = {}\n'
+
+
+@pytest.mark.parametrize(
+    ("on", "reverse_on", "said"),
+    [
+        (
+            '"grade.awarded"', '["grade.deleted", "quiz.attempt_deleted"]',
+            "7:32 quiz.attempt_deleted never takes back what grade.awarded earned (grade.deleted, lesson.failed or",
+        ),
+        ('"lesson.completed"', '"grade.deleted"', "(lesson.failed or lesson.uncompleted would)"),
+        ('"user.logged_in"', '"lesson.uncompleted"', "(nothing that Moodle tells would)"),
+    ],
+)  # fmt: skip
+def test_an_undoing_that_is_about_other_acts_is_told_with_those_that_fit(on: str, reverse_on: str, said: str) -> None:
+    (found,) = told(UNDONE.format(on, reverse_on))
+    assert said in found
+
+
+def test_an_undoing_that_can_find_something_is_left_alone(tmp_path: Path) -> None:
+    for on, reverse_on in (
+        ('["quiz.submitted", "grade.awarded"]', '"quiz.attempt_deleted"'),
+        ('"assignment.submitted"', '["assignment.withdrawn", "lesson.uncompleted", "course.reset"]'),
+        (r"'\mod_data\event\record_created'", '"grade.deleted"'),
+        ('"quiz.*"', r"'\mod_quiz\event\attempt_deleted'"),
+    ):
+        assert told(UNDONE.format(on, reverse_on)) == []
+    path = tmp_path / "rules.toml"
+    path.write_text(HEAD + UNDONE.format('"lesson.completed"', '"grade.deleted"'))
+    assert not load_rules((path,), facts=FactTable(sources=frozenset({"generic"}))).warnings, "it names what it likes"
+
+
 def test_a_campus_with_learnworlds_hears_of_programmes_that_its_rules_do_not_know(tmp_path: Path) -> None:
     path = tmp_path / "rules.toml"
     path.write_text(HEAD + PROGRAMME + 'conditions = { programme = "from-there" }\n')
