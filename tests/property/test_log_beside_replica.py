@@ -81,7 +81,7 @@ class Servers:
         self.primary, self._replica = (SqliteSite(_copied(directory / name)) for name in ("primary.db", "replica.db"))
         self.options = replace(self._replica.options(), log_url=self.primary.options().url)
         self._rows = dict(enumerate(rows, 2))
-        self._commits: list[Callable[[SqliteSite], None]] = []
+        self._commits: list[Callable[[SqliteSite], object]] = []
         self._done = 0
         self._commit(lambda site: log(site, 1, eventname=UNWANTED, timecreated=NOW - 300))
         self.follow(0)
@@ -112,7 +112,7 @@ class Servers:
         """Ids of all rows that are wanted and ever committed."""
         return {number for number, row in self._rows.items() if row.wanted and row.round != NEVER}
 
-    def _commit(self, commit: Callable[[SqliteSite], None]) -> None:
+    def _commit(self, commit: Callable[[SqliteSite], object]) -> None:
         commit(self.primary)
         self._commits.append(commit)
 
