@@ -23,6 +23,7 @@ AT = "2026-09-18T12:17:00+00:00"
 NUMBER = "7ccd3322-e1a5-411a-a67d-6a735c76f119"
 VERBS = "http://adlnet.gov/expapi/verbs/"
 SORTS = "http://adlnet.gov/expapi/activities/"
+CMI5 = {"objectType": "Activity", "id": "https://w3id.org/xapi/cmi5/context/categories/cmi5"}
 COURSE = {"id": "https://lms.example.com/course/7", "definition": {"type": f"{SORTS}course"}}
 
 
@@ -144,6 +145,8 @@ def test_an_actor_is_its_account_or_the_digest_of_its_address_however_it_is_writ
         ({"parent": COURSE}, COURSE["id"]),
         ({"parent": [{"id": "https://x/section"}], "grouping": [{"id": "https://x/y"}]}, "https://x/y"),
         ({"parent": [{"id": "https://x/section"}]}, "https://x/section"),
+        ({"grouping": [{"id": "https://x/aus/4c07"}], "category": [CMI5]}, None),
+        ({"grouping": [{"id": "https://x/aus/4c07"}, COURSE], "category": [CMI5]}, COURSE["id"]),
         ({}, None),
     ],
 )

@@ -37,6 +37,7 @@ _ACTIVITIES_MAX = 50
 _COURSE = re.compile(r".*/(?:course|unit_of_learning)/?", re.IGNORECASE)
 _ASSESSMENT = re.compile(r".*/(?:assessment|quiz|test|exam)/?", re.IGNORECASE)
 _PROGRESS = re.compile(r".*[/#]progress/?", re.IGNORECASE)
+_CMI5 = "https://w3id.org/xapi/cmi5/context/categories/cmi5"
 _MAILTO = re.compile(r"^mailto:", re.IGNORECASE)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _VOIDED = re.compile(r"https?://adlnet\.gov/expapi/verbs/voided")
@@ -201,12 +202,14 @@ def _teacher(data: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _course(activities: Mapping[str, Any]) -> str | None:
-    """The course that an activity belongs to."""
+    """The course that an activity belongs to; cmi5 does not say it, and names the activity itself once more."""
     groupings, parents = (_listed(activities, name) for name in ("grouping", "parent"))
     for each in (*parents, *groupings):
         sort = text_in(part(each, "definition"), "type")
         if sort is not None and _COURSE.fullmatch(sort):
             return id_in(each, "id")
+    if any(id_in(each, "id") == _CMI5 for each in _listed(activities, "category")):
+        return None
     return next((id_in(each, "id") for each in (*groupings, *parents)), None)
 
 
