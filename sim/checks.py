@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -11,9 +10,10 @@ from typing import Any
 
 from sqlalchemy import make_url
 
-from agent.ledger import delivery, file
+from agent.ledger import file
 from agent.ledger.verify import verify
 from catalogue import verify as central
+from sim.look import Seen, look
 from sim.programs import Books
 from sim.world import AGENT, CAMPUS, World
 from wire import keys
@@ -26,29 +26,18 @@ _SPENT = "SELECT learner, sum(amount) FROM movement WHERE campus = ? AND kind = 
 _SPENDS = "SELECT learner, kind, amount FROM movement WHERE campus = ? ORDER BY no"
 
 
-def is_settled(world: World) -> bool:
+def is_settled(world: World, seen: Seen | None) -> bool:
     """Whether everybody has what they should and the catalogue knows it: the end that every run must come to."""
     if not (world.agent.runs and world.centre.runs) or world.posting:
         return False
-    home = world.agent.home
-    return is_delivered(home) and world.balances() == world.owed()
+    return seen is not None and seen.delivered and world.named(seen.balances) == world.owed()
 
 
-def is_delivered(home: Path) -> bool:
-    """Whether the catalogue has answered for the ledger's newest entry, and nothing stands against delivery."""
-    try:
-        with file.reading(home / "data") as connection:
-            stands = delivery.standing(connection)
-            newest = connection.execute("SELECT coalesce(max(seq), 0) FROM entry").fetchone()[0]
-    except Exception:  # noqa: BLE001 - a file that is just being made is not settled
-        return False
-    return bool(stands["acked_seq"] == newest and not stands["last_error"] and not stands["fault"])
-
-
-def differences(world: World) -> list[str]:
+def differences(world: World, seen: Seen | None) -> list[str]:
     """Who has something else than they should, and where delivery stands."""
-    home = world.agent.home
-    return [*unequal(world.owed(), world.balances()), delivered(home)]
+    if seen is None:
+        return ["there is no ledger"]
+    return [*unequal(world.owed(), world.named(seen.balances)), seen.delivery]
 
 
 def unequal(should: Mapping[str, int], have: Mapping[str, int]) -> list[str]:
@@ -60,32 +49,25 @@ def unequal(should: Mapping[str, int], have: Mapping[str, int]) -> list[str]:
     ]
 
 
-def delivered(home: Path) -> str:
-    """Where delivery stands."""
-    with file.reading(home / "data") as connection:
-        stands = delivery.standing(connection)
-    keep = ("acked_seq", "last_error", "fault", "attempts", "next_try_at")
-    return f"delivery: {json.dumps({name: stands.get(name) for name in keep})}"
-
-
 async def faults(world: World) -> list[str]:
     """Everything that does not hold, in words."""
     home = world.agent.home
-    found = unequal(world.owed(), world.balances())
+    seen = look(home)
+    found = ["there is no ledger"] if seen is None else unequal(world.owed(), world.named(seen.balances))
     return found + await books(home, world.centre.home, now=world.clocks["catalogue"].now())
 
 
 async def books(home: Path, centre: Path, *, now: int) -> list[str]:
     """What does not hold in the agent's books, the catalogue's, or between them; ``now`` is the catalogue's time."""
-    return [*_ledger(home), *await _centre(centre, now), *_wallets(home, centre)]
+    with file.reading(home / "data") as ledger:
+        return [*_ledger(ledger), *await _centre(centre, now), *_wallets(ledger, centre)]
 
 
-def _ledger(home: Path) -> Iterator[str]:
-    with file.reading(home / "data") as connection:
-        for finding in verify(connection).findings:
-            yield f"ledger verify: {finding.seq}: {finding.what}"
-        for user, rule, event, count in connection.execute(_TWICE):
-            yield f"rule {rule} paid event {event} of {user} {count} times"
+def _ledger(ledger: sqlite3.Connection) -> Iterator[str]:
+    for finding in verify(ledger).findings:
+        yield f"ledger verify: {finding.seq}: {finding.what}"
+    for user, rule, event, count in ledger.execute(_TWICE):
+        yield f"rule {rule} paid event {event} of {user} {count} times"
 
 
 async def _centre(centre: Path, now: int) -> list[str]:
@@ -99,12 +81,11 @@ async def _centre(centre: Path, now: int) -> list[str]:
     return [f"catalogue verify: {fault}" for fault in report.faults]
 
 
-def _wallets(home: Path, centre: Path) -> list[str]:
-    with file.reading(home / "data") as ledger:
-        ours: dict[str, int] = dict(
-            ledger.execute("SELECT p.pseudonym, b.amount FROM balance b JOIN person p USING (person_no)").fetchall()
-        )
-        chain = [bytes(body) for (body,) in ledger.execute("SELECT body FROM entry ORDER BY seq")]
+def _wallets(ledger: sqlite3.Connection, centre: Path) -> list[str]:
+    ours: dict[str, int] = dict(
+        ledger.execute("SELECT p.pseudonym, b.amount FROM balance b JOIN person p USING (person_no)").fetchall()
+    )
+    chain = [bytes(body) for (body,) in ledger.execute("SELECT body FROM entry ORDER BY seq")]
     db = sqlite3.connect(centre / "catalogue.db")
     try:
         there = [bytes(body) for (body,) in db.execute(

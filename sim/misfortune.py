@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+from sim.look import Seen
 from sim.operator import Operator
 from sim.world import World
 
@@ -35,11 +36,15 @@ class Misfortune:
                 "restore": self._restore,
             }[self._chance.choice(self._kinds)]()
 
-    async def looked_after(self) -> None:
-        """The operator reads how delivery stands, does what the runbook says, and merges whom the agent may not."""
-        await self._operator.done()
-        if self._world.linked:
-            await self._operator.merge()
+    async def looked_after(self) -> Seen | None:
+        """The operator reads how delivery stands, does what the runbook says, and merges whom the agent may not.
+
+        Returns what the operator read last.
+        """
+        seen = await self._operator.done()
+        if seen is not None and self._world.linked:
+            await self._operator.merge(seen.held)
+        return seen
 
     async def hurried(self) -> None:
         """The operator does not wait any longer."""

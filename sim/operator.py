@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -13,12 +13,11 @@ from typing import Any
 
 from agent.config.settings import load_settings
 from agent.errors import IntegrityError, RewardsError
-from agent.ledger import delivery, file
 from agent.ledger.backup.restoring import restore as put_back
 from agent.ledger.backup.taking import copies, take
-from agent.ledger.merging import tags
 from agent.wiring.restoring import Wanted, restore
 from catalogue import tenants
+from sim.look import Seen, look
 from sim.model import Form
 from sim.moodle import BEGAN, copied, form_post
 from sim.programs import write_key
@@ -82,29 +81,23 @@ class Operator:
         with suppress(RewardsError):
             await self._world.agent.inside(self._world.agent.commands["sync.now"])
 
-    async def merge(self) -> None:
+    async def merge(self, held: Iterable[tuple[str, tuple[str, ...]]]) -> None:
         """`rewards-agent learner merge` of what waits for a person: both had earned before they were linked."""
         agent = self._world.agent
-        for account, others in self._held():
+        for account, others in held if agent.runs else ():
             self._world.trace.say(f"operator merges {account} into {others[0]}")
             words = {"source": account, "target": others[0], "reason": "the same address", "by": "operator"}
             with suppress(RewardsError):
                 await agent.inside(partial(agent.commands["learner.merge"], **words))
 
-    def _held(self) -> list[tuple[str, tuple[str, ...]]]:
-        if not self._world.agent.runs:
-            return []
-        try:
-            with file.reading(self._world.agent.home / "data") as connection:
-                return [(one.learner, one.others) for one in tags.held(connection)]
-        except RewardsError:
-            return []
+    async def done(self) -> Seen | None:
+        """When nothing is under way any more; then the agent's delivery must be sound, or the runbook is followed.
 
-    async def done(self) -> None:
-        """When nothing is under way any more; then the agent's delivery must be sound, or the runbook is followed."""
+        Returns how it stands then.
+        """
         if self._task is not None:
             await self._task
-        await self._until_agreed()
+        return await self._until_agreed()
 
     def _begin(self, doing: Coroutine[Any, Any, None]) -> None:
         self._task = asyncio.create_task(doing)
@@ -139,30 +132,23 @@ class Operator:
         world.agent.up()
         self._forms_again()
 
-    async def _until_agreed(self) -> None:
+    async def _until_agreed(self) -> Seen | None:
         """The runbook: section B where the catalogue has more or other entries, D where it does not know the key."""
         for _ in range(TRIES_MAX):
-            fault, trouble = self._status()
-            if fault:
-                self._world.trace.say(f"operator reads: {fault}")
+            seen = look(self._world.agent.home)
+            if seen is not None and seen.fault:
+                self._world.trace.say(f"operator reads: {seen.fault}")
                 await self._world.agent.down()
                 await self._from_catalogue("")
                 self._world.agent.up()
                 self._forms_again()
-            elif UNKNOWN in trouble:
-                self._world.trace.say(f"operator reads: {trouble}")
+            elif seen is not None and UNKNOWN in seen.trouble:
+                self._world.trace.say(f"operator reads: {seen.trouble}")
                 await self._enrol()
             else:
-                return
+                return seen
             await asyncio.sleep(LOOKS_S)
-
-    def _status(self) -> tuple[str, str]:
-        try:
-            with file.reading(self._world.agent.home / "data") as connection:
-                stands = delivery.standing(connection)
-                return str(stands["fault"]), str(stands["last_error"])
-        except RewardsError:
-            return "", ""
+        return None
 
     async def _enrol(self) -> None:
         """A token for this very agent; it is used at the next start."""
@@ -170,7 +156,8 @@ class Operator:
         self._world.agent.stop()
         for _ in range(TRIES_MAX):
             await asyncio.sleep(AGAIN_S)
-            if UNKNOWN not in self._status()[1]:
+            seen = look(self._world.agent.home)
+            if seen is None or UNKNOWN not in seen.trouble:
                 break
         self._world.enrolment = ""
 

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import logging
 import tempfile
-import warnings
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
-import structlog
-from aiohttp import web_app
-
 from catalogue.wallets import book
-from sim import checks
-from sim.machine import mine
+from sim import checks, prepared
 from sim.misfortune import Misfortune
 from sim.model import Form
 from sim.moodle import BEGAN, COMPLETED, LEARNERS, UNWANTED, Row, trigger_post
 from sim.operator import form_body
-from sim.world import CAMPUS, FORMS, HOOK, World, begin, build
+from sim.stage import bury, logged, quiet_collector
+from sim.world import CAMPUS, FORMS, HOOK, Homes, World, begin, build, end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +51,7 @@ LONG = Length(
     afterwards_s=20.0,
 )
 SHORT = Length(
-    storm_s=(4, 10),
+    storm_s=(1.5, 5),
     acts_s=(0.2, 0.5),
     late_s=(0.5, 3.0, 15.0),
     looks_s=1.0,
@@ -82,20 +76,21 @@ class Outcome:
 
 def run(seed: str, scratch: Path, length: Length = LONG) -> Outcome:
     """Play one seed. ``scratch`` is a directory that several runs share."""
-    with _quiet_collector():
-        return _played(seed, scratch, length)
+    homes = prepared.homes(scratch)
+    with quiet_collector():
+        return _played(seed, scratch, homes, length)
 
 
-def _played(seed: str, scratch: Path, length: Length) -> Outcome:
+def _played(seed: str, scratch: Path, homes: Homes, length: Length) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="sim-", dir=scratch) as name:
-        world = build(seed, Path(name), scratch)
-        with _logged(world):
+        world = build(seed, Path(name), homes)
+        with logged(world):
             try:
                 faults = world.loop.run_until_complete(_play(world, length))
             except Exception as exc:  # noqa: BLE001 - whatever it is, it belongs to the seed
                 faults = [f"{type(exc).__name__}: {exc}"]
             injected, counts, text, digest = _told(world)
-            _bury(world)
+            bury(world)
     return Outcome(seed=seed, faults=faults, injected=injected, counts=counts, trace=text, digest=digest)
 
 
@@ -113,10 +108,7 @@ async def _play(world: World, length: Length) -> list[str]:
     late = await _calm(world, misfortune, length)
     if not late:
         await asyncio.sleep(length.afterwards_s)
-    for program in (world.agent, world.centre):
-        program.wanted = False
-        program.stop()
-    await asyncio.sleep(30)
+    await end(world)
     found = late + await checks.faults(world) + world.loop.troubles
     for fault in found:
         world.trace.say(f"FAULT {fault}")
@@ -141,18 +133,18 @@ async def _storm(world: World, length: Length) -> Misfortune:
 
 async def _calm(world: World, misfortune: Misfortune, length: Length) -> list[str]:
     """Until all is right; what is not, where it never comes to that."""
-    began, wait = world.loop.time(), length.looks_s
+    began, wait, seen = world.loop.time(), length.looks_s, None
     until = began + length.settled_s
     while world.loop.time() < until:
         await asyncio.sleep(wait)
-        await misfortune.looked_after()
         if world.loop.time() - began > length.patience_s:
             await misfortune.hurried()
-        if checks.is_settled(world):
+        seen = await misfortune.looked_after()
+        if checks.is_settled(world, seen):
             world.trace.say("all is right")
             return []
         wait = min(wait * 1.2, 60.0)
-    return [f"after {length.settled_s:.0f} s of calm: {told}" for told in checks.differences(world)]
+    return [f"after {length.settled_s:.0f} s of calm: {told}" for told in checks.differences(world, seen)]
 
 
 class Acting:
@@ -258,86 +250,3 @@ def _is_told(row: Row) -> bool:
     """Whether tool_trigger posts it: completions of real learners, at this campus."""
     plain = row["origin"] == "web" and not row["anonymous"] and not row["realuserid"]
     return row["eventname"] == COMPLETED and row["eventname"] != UNWANTED and plain and row["userid"] in LEARNERS
-
-
-@contextmanager
-def _logged(world: World) -> Iterator[None]:
-    """What the programs log becomes part of the trace, under the name of who said it."""
-    root = str(world.root)
-
-    def noted(_logger: Any, _method: str, event: Any) -> Any:
-        name = event.pop("event", "")
-        process = mine()
-        said = " ".join(f"{key}={event[key]!r}" for key in sorted(event))
-        world.trace.say(f"{process.name if process else 'simulation'} {name} {said}".replace(root, "").rstrip())
-        raise structlog.DropEvent
-
-    before, library = structlog.get_config(), logging.getLogger()
-    handlers, level = library.handlers, library.level
-    structlog.configure(processors=[noted], cache_logger_on_first_use=False)
-    library.handlers = [_Library(world)]
-    library.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        library.handlers = handlers
-        library.setLevel(level)
-        structlog.configure(**before)
-
-
-class _Library(logging.Handler):
-    """What the libraries say is noted; an error that a server answered 500 to is a trouble of ours."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__(logging.ERROR)
-        self._world = world
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Note it."""
-        self._world.trace.say(f"library {record.name}: {record.getMessage().splitlines()[0]}")
-        if record.name.startswith("aiohttp.server"):
-            self._world.loop.troubles.append(f"{record.name}: {record.exc_info and record.exc_info[1]!r}")
-
-
-@contextmanager
-def _quiet_collector() -> Iterator[None]:
-    """Garbage is collected between runs: what is finalised in the middle of one would not be at the same step again."""
-    gc.collect()
-    gc.freeze()  # what lives on from other runs is looked at once
-    gc.disable()
-    try:
-        yield
-    finally:
-        # aiohttp remembers the last thousand applications by their handlers, and each holds its whole world.
-        web_app._cached_build_middleware.cache_clear()  # noqa: SLF001 - it has no other way to forget
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)  # who was killed has closed nothing
-            gc.collect()
-        gc.enable()
-
-
-def _bury(world: World) -> None:
-    """Let everything that is left come to its end, so that threads and files are let go; nobody looks any more."""
-
-    async def end() -> None:
-        world.network.weather.calm()
-        if world.session is not None:
-            await world.session.close()
-        for program in (world.agent, world.centre):
-            for process in program.lives:
-                process.fuse = 0
-                if process.dead:
-                    process.thaw(world.loop)
-        me = asyncio.current_task()
-        for _ in range(100):
-            left = [task for task in asyncio.all_tasks() if task is not me and not task.done()]
-            if not left:
-                break
-            for task in left:
-                task.cancel()
-            await asyncio.sleep(1)
-
-    world.loop.run_until_complete(end())
-    world.loop.run_until_complete(world.loop.shutdown_asyncgens())
-    world.loop.close()
-    world.moodle.close()

@@ -5,19 +5,24 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 
 class Trace:
-    """Lines with their virtual time, and how many faults of each kind were injected."""
+    """Lines with their virtual time, and how many faults of each kind were injected.
 
-    def __init__(self, time: Callable[[], float] = lambda: 0.0) -> None:
-        self.time = time
+    Where the files lie, ``root``, is another place in each run and told as nothing.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.time: Callable[[], float] = lambda: 0.0
+        self._root = str(root)
         self.lines: list[str] = []
         self.faults: Counter[str] = Counter()
 
     def say(self, what: str) -> None:
         """Note something."""
-        self.lines.append(f"{self.time():11.4f} {what}")
+        self.lines.append(f"{self.time():11.4f} {what.replace(self._root, '')}")
 
     def fault(self, kind: str, more: str = "") -> None:
         """Note a fault that was injected."""

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections import Counter
-from contextlib import closing
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from random import Random
 
 import aiohttp
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from sqlalchemy import make_url
 
-from agent.ledger import file
-from agent.outbox.recovery.box import FILE_NAME as RECOVERY_FILE
-from agent.outbox.recovery.box import RecoveryKey, write_lock
-from catalogue import tenants
-from catalogue.store import Store
+from agent.outbox.recovery.box import RecoveryKey
 from sim.loop import VirtualLoop
 from sim.model import RULES, Form, owed
-from sim.moodle import Acts, Moodle
+from sim.moodle import Acts, Moodle, copied
 from sim.network import Network
-from sim.programs import Centre, Program, SeededChance, SimClock, agent_main, write_key
+from sim.programs import Centre, Program, SeededChance, SimClock, agent_main
 from sim.trace import Trace
-from wire import keys
 
 CAMPUS, AGENT = "uni-example", "agent-1"
 CENTRE_PORT, DOOR_PORT = 8734, 8733
@@ -71,44 +62,13 @@ sources_trusted_to_link = ["moodle", "forms"]
 """Whoever sends a form says the address that Moodle knows: two accounts, one wallet."""
 
 
-@cache
-def _empty_catalogue(directory: Path) -> bytes:
-    """A catalogue's file as `rewards-catalogue init` leaves it; made once, it takes longer than a run."""
-    path = directory / "empty-catalogue.db"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Homes:
+    """What both programs have on disk before a story begins, and the key that brings a lost ledger back."""
 
-    async def made() -> None:
-        store = await Store.open(make_url(f"sqlite:///{path}"), check_schema=False)
-        try:
-            await store.upgrade()
-        finally:
-            await store.close()
-
-    asyncio.run(made())
-    with closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return path.read_bytes()
-
-
-@cache
-def _empty_ledger(directory: Path) -> bytes:
-    """An agent's ledger as its first start makes it; nothing goes wrong in that."""
-    path = directory / "empty-ledger.db"
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute("PRAGMA journal_mode = WAL")
-        file.migrate(db, path)
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return path.read_bytes()
-
-
-_BALANCES = """
-SELECT p.site || ':' || p.lms_user, b.amount FROM balance b JOIN person p USING (person_no) WHERE b.amount <> 0
-"""
-
-
-def balances(home: Path) -> dict[str, int]:
-    """Learner → points, as the agent's ledger has them."""
-    with file.reading(home / "data") as connection:
-        return dict(connection.execute(_BALANCES).fetchall())
+    agent: Path
+    catalogue: Path
+    recovery: RecoveryKey
 
 
 @dataclass(slots=True)
@@ -141,14 +101,13 @@ class World:
         """Learner → points, of everybody who should have any."""
         return owed(self.moodle.rows(), self.forms, linked=self.linked)
 
-    def balances(self) -> dict[str, int]:
-        """Learner → points, as the agent's ledger has them; the wallet of linked accounts under Moodle's name.
+    def named(self, have: Mapping[str, int]) -> dict[str, int]:
+        """Learner → points as the ledger has them, the wallet of linked accounts under Moodle's name.
 
         The account that was seen first keeps the wallet. Where both have one, each is told by its own name.
         """
-        have = balances(self.agent.home)
         if not self.linked:
-            return have
+            return dict(have)
         here = {who: "moodle:" + who.partition(":")[2] for who in have}
         twice = {name for name, times in Counter(here.values()).items() if times > 1}
         return {who if here[who] in twice else here[who]: amount for who, amount in have.items()}
@@ -178,22 +137,20 @@ class World:
             return 0
 
 
-def build(seed: str, root: Path, scratch: Path) -> World:
-    """Everything in its place, nothing running."""
-    trace = Trace()
+def build(seed: str, root: Path, homes: Homes) -> World:
+    """Everything in its place, nothing running; both programs lie in copies of ``homes``."""
+    trace = Trace(root)
     network = Network(Random(f"{seed}/network"), trace, tape_port=CENTRE_PORT)
     loop = VirtualLoop(Random(f"{seed}/loop"), network)
     trace.time = loop.time
     moodle = Moodle(root / "moodle.db", Acts(Random(f"{seed}/moodle")))
     clocks = {name: SimClock(loop) for name in ("agent", "catalogue")}
-    private = X25519PrivateKey.from_private_bytes(Random(f"{seed}/recovery").randbytes(32))
-    recovery = RecoveryKey(private=private)
     catalogue = Centre(clocks["catalogue"], CENTRE_PORT)
     world: World
 
     agent = Program(
         name="agent",
-        home=_agent_home(root, scratch, moodle, recovery, Random(f"{seed}/keys")),
+        home=root / "agent.1",
         main=agent_main(clocks["agent"], SeededChance(Random(f"{seed}/agent")), lambda: world.enrolment),
         loop=loop,
         trace=trace,
@@ -201,60 +158,47 @@ def build(seed: str, root: Path, scratch: Path) -> World:
     )
     centre = Program(
         name="catalogue",
-        home=_centre_home(root, scratch, Random(f"{seed}/catalogue's key")),
+        home=root / "catalogue.1",
         main=catalogue.main,
         loop=loop,
         trace=trace,
         chance=Random(f"{seed}/catalogue's machine"),
     )
-    if linked := Random(f"{seed}/identity").random() < 0.4:
-        with (agent.home / "config.toml").open("a") as config:
-            config.write(LINKED)
-        moodle.introduce()
-    world = World(seed, root, loop, network, trace, moodle, clocks, agent, centre, catalogue, recovery, linked)
+    linked = Random(f"{seed}/identity").random() < 0.4
+    world = World(seed, root, loop, network, trace, moodle, clocks, agent, centre, catalogue, homes.recovery, linked)
+    copied(homes.agent, agent.home)
+    copied(homes.catalogue, centre.home)
+    _configure(world)
     return world
 
 
-def _agent_home(root: Path, scratch: Path, moodle: Moodle, recovery: RecoveryKey, chance: Random) -> Path:
-    home = root / "agent.1"
-    (home / "data").mkdir(mode=0o700, parents=True)
-    (home / "data" / file.FILE_NAME).write_bytes(_empty_ledger(scratch))
-    (home / "config.toml").write_text(CONFIG.format(moodle=moodle.path, poll_s=chance.choice((0.5, 2.0, 7.0))))
-    (home / "rules.toml").write_text(RULES)
-    (home / "door.token").write_text(TOKEN)
-    (home / "door.token").chmod(0o600)
-    write_key(home / "agent.ed25519", chance)
-    write_lock(home / RECOVERY_FILE, recovery.lock)
-    return home
-
-
-def _centre_home(root: Path, scratch: Path, chance: Random) -> Path:
-    home = root / "catalogue.1"
-    home.mkdir()
-    (home / "catalogue.db").write_bytes(_empty_catalogue(scratch))
-    write_key(home / "catalogue.ed25519", chance)
-    return home
+def _configure(world: World) -> None:
+    """The agent's settings and rules in this world."""
+    poll_s = world.chance("keys").choice((0.5, 2.0, 7.0))
+    settings = CONFIG.format(moodle=world.moodle.path, poll_s=poll_s)
+    if world.linked:
+        settings += LINKED
+        world.moodle.introduce()
+    (world.agent.home / "config.toml").write_text(settings)
+    (world.agent.home / "rules.toml").write_text(RULES)
 
 
 async def begin(world: World) -> None:
-    """Both programs run and know each other; nothing goes wrong until then."""
+    """Both programs run; nothing goes wrong until then."""
     world.session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(force_close=True, limit=0),
         timeout=aiohttp.ClientTimeout(total=POST_S_MAX),
         headers={"Authorization": f"Bearer {TOKEN}"},
     )
     world.centre.supervise()
-    await asyncio.sleep(2)
-
-    async def introduced() -> str:
-        async with world.catalogue.store.writing() as conn:
-            now = world.clocks["catalogue"].now()
-            await tenants.add_tenant(conn, CAMPUS, title=CAMPUS, environment="production", now=now)
-            known = keys.load(world.centre.home / "catalogue.ed25519").fingerprint
-            token = await tenants.new_token(conn, CAMPUS, known, expires_at=now + 3_600)
-        return token.text()
-
-    world.enrolment = await world.centre.inside(introduced) or ""
+    await asyncio.sleep(0.5)
     world.agent.supervise()
-    await asyncio.sleep(3)
-    world.enrolment = ""
+    await asyncio.sleep(0.5)
+
+
+async def end(world: World) -> None:
+    """Both programs are stopped, and have stopped."""
+    for program in (world.agent, world.centre):
+        program.wanted = False
+        program.stop()
+    await asyncio.sleep(30)

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.ledger import file
-from sim.checks import books, delivered, is_delivered, unequal
+from sim.checks import books, unequal
+from sim.look import look
 from sim.model import RULES, owed
-from sim.world import balances
 from soak.clock import CampusClock
 from soak.machine import Disk, Names, Program
 from soak.moodle import LOG, Posting, Site
@@ -92,14 +92,18 @@ class Campus:
 
     def is_right(self) -> bool:
         """Whether everybody has what they should and the catalogue knows it."""
-        if self.posting.waiting or not is_delivered(self.home):
+        seen = None if self.posting.waiting else look(self.home)
+        if seen is None or not seen.delivered:
             return False
-        return balances(self.home) == owed(self.site.rows(), self.posting.forms)
+        return seen.balances == owed(self.site.rows(), self.posting.forms)
 
     async def faults(self) -> list[str]:
         """Everything that does not hold, in words; both programs have stopped."""
-        found = unequal(owed(self.site.rows(), self.posting.forms), balances(self.home))
-        found += [] if is_delivered(self.home) else [delivered(self.home)]
+        seen = look(self.home)
+        if seen is None:
+            return ["there is no ledger"]
+        found = unequal(owed(self.site.rows(), self.posting.forms), seen.balances)
+        found += [] if seen.delivered else [seen.delivery]
         return found + await books(self.home, self.disks["catalogue"].place, now=int(self.clock.now()))
 
 

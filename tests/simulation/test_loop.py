@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from pathlib import Path
 from random import Random
 
 from sim.loop import VirtualLoop
@@ -15,7 +16,7 @@ class Thread:
 
 
 def test_no_thread_comes_to_stand_in_the_place_of_one_that_is_gone_and_waits_for_its_answers() -> None:
-    loop = VirtualLoop(Random("1"), Network(Random("1"), Trace()))
+    loop = VirtualLoop(Random("1"), Network(Random("1"), Trace(Path())))
     thread = Thread()
     place = weakref.ref(thread)
     loop.run_in_executor(thread, dict)

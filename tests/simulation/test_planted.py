@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import aiosqlite
@@ -14,7 +15,6 @@ from agent.engine import trust
 from agent.ledger.merging import merge
 from agent.model import Page
 from agent.pipeline import Pipeline
-from sim.__main__ import scratch
 from sim.moodle import LEARNERS
 from sim.story import SHORT, run
 from tests.simulation.test_seeds import SEEDS
@@ -25,10 +25,9 @@ HASTY = replace(SHORT, settled_s=60.0)
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 
-def found(seeds: Iterable[str]) -> str:
+def found(seeds: Iterable[str], directory: Path) -> str:
     """The first seed that shows that something is wrong, or nothing."""
-    with scratch() as directory:
-        return next((seed for seed in seeds if run(seed, directory, HASTY).faults), "")
+    return next((seed for seed in seeds if run(seed, directory, HASTY).faults), "")
 
 
 def every_delivery_is_another_fact(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,21 +61,21 @@ def a_position_is_kept_before_what_it_passed(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(Pipeline, "take", hasty)
 
 
-def test_a_program_as_it_is_shows_nothing_in_such_stories() -> None:
-    assert not found(SEEDS[:4])
+def test_a_program_as_it_is_shows_nothing_in_such_stories(directory: Path) -> None:
+    assert not found(SEEDS[:4], directory)
 
 
 @pytest.mark.parametrize("plant", [every_delivery_is_another_fact, the_wallet_of_a_linked_account_is_a_neighbours])
 def test_a_program_that_pays_twice_or_somebody_else_is_found_at_once(
-    plant: Plant, monkeypatch: pytest.MonkeyPatch
+    plant: Plant, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(monkeypatch)
-    assert found(SEEDS[:4])
+    assert found(SEEDS[:4], directory)
 
 
 @pytest.mark.soak
 def test_a_program_that_forgets_what_a_kill_interrupted_is_found_within_the_seeds_of_every_change(
-    monkeypatch: pytest.MonkeyPatch,
+    directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_position_is_kept_before_what_it_passed(monkeypatch)
-    assert found(SEEDS)
+    assert found(SEEDS, directory)

@@ -1,0 +1,95 @@
+"""A campus before its first day: both programs installed, the agent enrolled; made once, each story begins with a copy.
+
+What would be the same in every run is most of what a short one costs: two schemas, keys, a tenant, an enrolment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from random import Random
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from sqlalchemy import make_url
+
+from agent.ledger import file
+from agent.outbox.recovery.box import FILE_NAME as RECOVERY_FILE
+from agent.outbox.recovery.box import RecoveryKey, write_lock
+from catalogue import tenants
+from catalogue.store import Store
+from sim.programs import write_key
+from sim.stage import bury, logged
+from sim.world import CAMPUS, TOKEN, Homes, World, build, end
+from wire import keys
+
+SEED = "prepared"
+BEFORE_S = 60
+"""How long before the first story the campus was set up, seconds of every clock."""
+
+
+@cache
+def homes(scratch: Path) -> Homes:
+    """Both programs' files, made in a directory of ``scratch`` by the programs themselves."""
+    root = scratch / SEED
+    world = build(SEED, root, _installed(root / "installed"))
+    for clock in world.clocks.values():
+        clock.wrong_s = -BEFORE_S
+    with logged(world):
+        world.loop.run_until_complete(_enrolled(world))
+        bury(world)
+    return Homes(agent=world.agent.home, catalogue=world.centre.home, recovery=world.recovery)
+
+
+def _installed(root: Path) -> Homes:
+    """Both programs' files before anybody ran them."""
+    chance = Random(SEED)
+    agent, catalogue = root / "agent", root / "catalogue"
+    catalogue.mkdir(parents=True)
+    asyncio.run(_empty_catalogue(catalogue / "catalogue.db"))
+    write_key(catalogue / "catalogue.ed25519", chance)
+    (agent / "data").mkdir(mode=0o700, parents=True)
+    _empty_ledger(agent / "data" / file.FILE_NAME)
+    write_key(agent / "agent.ed25519", chance)
+    (agent / "door.token").write_text(TOKEN)
+    (agent / "door.token").chmod(0o600)
+    recovery = RecoveryKey(private=X25519PrivateKey.from_private_bytes(chance.randbytes(32)))
+    write_lock(agent / RECOVERY_FILE, recovery.lock)
+    return Homes(agent=agent, catalogue=catalogue, recovery=recovery)
+
+
+async def _empty_catalogue(path: Path) -> None:
+    """A catalogue's file as `rewards-catalogue init` leaves it."""
+    store = await Store.open(make_url(f"sqlite:///{path}"), check_schema=False)
+    try:
+        await store.upgrade()
+    finally:
+        await store.close()
+
+
+def _empty_ledger(path: Path) -> None:
+    """An agent's ledger as its first start makes it."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        file.migrate(db, path)
+
+
+async def _enrolled(world: World) -> None:
+    """The campus is a tenant, its agent enrolled; then both programs are stopped."""
+    world.centre.supervise()
+    await asyncio.sleep(1)
+
+    async def introduced() -> str:
+        async with world.catalogue.store.writing() as conn:
+            now = world.clocks["catalogue"].now()
+            await tenants.add_tenant(conn, CAMPUS, title=CAMPUS, environment="production", now=now)
+            known = keys.load(world.centre.home / "catalogue.ed25519").fingerprint
+            token = await tenants.new_token(conn, CAMPUS, known, expires_at=now + 3_600)
+        return token.text()
+
+    world.enrolment = await world.centre.inside(introduced) or ""
+    world.agent.supervise()
+    await asyncio.sleep(5)
+    await end(world)
