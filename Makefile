@@ -11,7 +11,7 @@ LOCK := pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test tests lint image wheel sbom audit check servers coverage bench sim soak docs reference lock clean
+.PHONY: help install demo test tests lint image wheel sbom audit check servers coverage bench sim soak boot docs reference lock clean
 
 help: ## list the doors
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ soak: install servers ## the long tests, after a long day of a campus on failing
 	$(BIN)/python -m soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SOAK_SEED),--seed $(SOAK_SEED))
 	$(BIN)/python -m pytest -m soak --timeout=86400
 	REWARDS_EFFORT_PCT=1000 $(BIN)/python -m pytest tests/property tests/oracle --timeout=86400
+
+boot: install ## boot a Debian of its own in an emulator: upgrades, watchdog, memory, power cuts, clocks, under systemd (as root)
+	$(BIN)/python -m soak.booted $(if $(BEFORE),--before $(BEFORE)) $(if $(PLACE),--place $(PLACE))
 
 docs: install $(VENV)/.docs ## build the manual into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

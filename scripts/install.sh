@@ -123,15 +123,46 @@ switch() { # the new release takes over at once or not at all
     done
 }
 
+as_catalogue() { # a program and its words, as the account of the service while that runs and has its secrets
+    runuser -u rewards-catalogue -- "$@" --config /etc/rewards-catalogue/catalogue.toml
+}
+
+# Where a catalogue is at work whose database the newer release calls outdated, the release before makes a copy of it:
+# the newer one reads only its own.
+copied() { # the newer release's place, and what `current` is to lead to
+    outdated=""
+    if ! live || ! systemctl --quiet is-active rewards-catalogue.service; then return 0; fi
+    why=$(as_catalogue "$1/bin/rewards-catalogue" tenant list 2>&1 >/dev/null) || true
+    case "$why" in *"this program needs"*) outdated=yes ;; *) return 0 ;; esac
+    [ "$(readlink "$prefix/current")" != "$2" ] || return 0
+    say "copying  the catalogue's database: systemctl start rewards-catalogue-backup"
+    systemctl start rewards-catalogue-backup.service ||
+        fail "There is no copy of the catalogue's database, so nothing was changed." \
+            "See journalctl -u rewards-catalogue-backup, mend that, then run this again."
+}
+
+restarted() { # what is at work goes on by the new release; the agents first, for they do not depend on the catalogue
+    systemctl_ try-restart 'rewards-agent*.service'
+    if [ -n "$outdated" ]; then
+        say "upgrade  the catalogue's database: rewards-catalogue init"
+        as_catalogue "$prefix/bin/rewards-catalogue" init ||
+            fail "The catalogue still serves by the release before. Mend what stands above, then run this again."
+    fi
+    systemctl_ try-restart rewards-catalogue.service
+}
+
 install_() {
     mkdir -p "$root$prefix/versions"
     changed="" moved=""
     if [ -n "$venv" ]; then
         [ -x "$venv/bin/rewards-agent" ] || fail "$venv has no bin/rewards-agent"
-        if switch "$(cd "$venv" && pwd)"; then moved=yes; fi
+        target=$(cd "$venv" && pwd)
+        copied "$target" "$target"
+        if switch "$target"; then moved=yes; fi
     else
         name=$(release)
         programs "$name"
+        copied "$prefix/versions/$name" "versions/$name"
         if switch "versions/$name"; then moved=yes; fi
         chmod -R go+rX "$root$prefix"
     fi
@@ -145,8 +176,8 @@ install_() {
         directory_of "$account" "/var/lib/$account" 700
     done
     [ -z "$changed" ] || systemctl_ daemon-reload
-    if [ -n "$changed$moved" ]; then
-        systemctl_ try-restart 'rewards-agent*.service' rewards-catalogue.service
+    if [ -n "$changed$moved$outdated" ]; then
+        restarted
     else
         say "nothing to do: this release is installed"
     fi

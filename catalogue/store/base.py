@@ -208,7 +208,7 @@ class Store:
         if revision < schema.REVISION:
             raise ConfigError(
                 f"{self._place} has schema {revision}, this program needs {schema.REVISION}",
-                hint="take a backup, then run: rewards-catalogue init",
+                hint="take a backup with the release before this one, then run: rewards-catalogue init",
             )
         if revision > schema.REVISION:
             raise ConfigError(

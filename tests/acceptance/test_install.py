@@ -117,6 +117,92 @@ def test_each_campus_has_an_account_of_its_own_and_no_odd_name_is_taken(machine:
         assert "A campus is named by" in script(machine, "campus", odd, check=False)
 
 
+CATALOGUE = """#!/bin/sh
+# The catalogue of one release: it knows the schema in the file beside it, and the database has that of /var/schema.
+mine=$(cat "$(dirname "$0")/schema"); has=$(cat /var/schema)
+case "$1" in
+    init) echo "init by $mine" >>/var/done; echo "$mine" >/var/schema ;;
+    tenant) [ "$mine" = "$has" ] || { echo "the database has schema $has, this program needs $mine" >&2; exit 2; } ;;
+esac
+"""
+SYSTEMCTL = """#!/bin/sh
+case "$*" in
+    "--quiet is-active rewards-catalogue.service" | daemon-reload) ;;
+    "start rewards-catalogue-backup.service")
+        echo "backup by $(cat /opt/rewards/bin/schema)" >>/var/done; [ ! -e /var/full ] ;;
+    *) echo "$*" >>/var/done ;;
+esac
+"""
+
+
+def upgraded(place: Path, release: str) -> tuple[int, str, str]:
+    """Let a release take over where systemd and a catalogue are at work: exit code, what was said, what was done."""
+    binds = {"etc": "/etc", "opt": "/opt", "var": "/var", "bin": "/usr/local/bin", "sysusers": "/usr/lib/sysusers.d"}
+    mounts = "".join(f"mount --bind {place / mine} {theirs}\n" for mine, theirs in binds.items())
+    run = "mount -t tmpfs none /run && mkdir -p /run/systemd/system\n"
+    install = f"sh {ROOT / 'scripts' / 'install.sh'} --venv /opt/{release}\n"
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", f"set -e\n{mounts}{run}{install}"],
+        env={"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    log = place / "var" / "done"
+    told = log.read_text() if log.exists() else ""
+    log.unlink(missing_ok=True)
+    return done.returncode, done.stdout + done.stderr, told
+
+
+@pytest.fixture
+def serving(tmp_path: Path) -> Path:
+    """A machine with systemd and a catalogue at work; it has three releases, of which the last changes the database."""
+    if os.geteuid() or shutil.which("systemd-sysusers") is None:
+        pytest.skip("needs root and systemd-sysusers")
+    if subprocess.run(["unshare", "-m", "true"], check=False).returncode:
+        pytest.skip("needs namespaces of mounts")
+    for folder in ("opt", "var/lib", "bin", "sysusers", "etc/systemd/system"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name in ("passwd", "group", "shadow", "gshadow", "nsswitch.conf"):
+        if Path("/etc", name).exists():
+            shutil.copy(Path("/etc", name), tmp_path / "etc" / name)
+    for release, schema in (("one", "0024"), ("two", "0024"), ("three", "0025")):
+        programs = tmp_path / "opt" / release / "bin"
+        programs.mkdir(parents=True)
+        (programs / "schema").write_text(schema)
+        (programs / "rewards-agent").touch(mode=0o755)
+        (programs / "rewards-catalogue").write_text(CATALOGUE)
+        (programs / "rewards-catalogue").chmod(0o755)
+    (tmp_path / "var/schema").write_text("0024")
+    for name, text in (("systemctl", SYSTEMCTL), ("runuser", '#!/bin/sh\nshift 3\nexec "$@"\n')):
+        (tmp_path / "bin" / name).write_text(text)
+        (tmp_path / "bin" / name).chmod(0o755)
+    assert upgraded(tmp_path, "one")[0] == 0
+    return tmp_path
+
+
+RESTARTED = "try-restart rewards-agent*.service\n{}try-restart rewards-catalogue.service\n"
+
+
+def test_a_release_that_changes_nothing_in_the_catalogues_database_is_restarted_on_and_no_more(serving: Path) -> None:
+    code, said, done = upgraded(serving, "two")
+    assert (code, done) == (0, RESTARTED.format("")), said
+
+
+def test_the_release_before_copies_the_catalogues_database_before_the_newer_one_changes_it(serving: Path) -> None:
+    """The newer release refuses an older database, also for a backup: the catalogue was down until somebody came."""
+    code, said, done = upgraded(serving, "three")
+    assert (code, done) == (0, "backup by 0024\n" + RESTARTED.format("init by 0025\n")), said
+    assert "nothing to do" in upgraded(serving, "three")[1]
+
+
+def test_where_the_catalogue_cannot_be_copied_nothing_is_changed(serving: Path) -> None:
+    (serving / "var/full").touch()
+    code, said, done = upgraded(serving, "three")
+    assert (code, done) == (1, "backup by 0024\n")
+    assert "nothing was changed" in said
+    assert (serving / "opt/rewards/current").readlink() == Path("/opt/one")
+    (serving / "var/full").unlink()
+    assert upgraded(serving, "three")[0] == 0
+
+
 def test_uninstalling_keeps_what_cannot_be_made_again_unless_it_is_told_to_purge(machine: Path) -> None:
     script(machine, "--venv", str(VENV))
     script(machine, "campus", "north")

@@ -149,4 +149,4 @@ async def test_a_server_whose_database_waits_for_an_upgrade_is_not_ready(store: 
         await conn.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     (why,) = await told(store, tmp_path).unready()
     assert "has schema 0001" in why
-    assert "take a backup, then run: rewards-catalogue init" in why
+    assert "take a backup with the release before this one, then run: rewards-catalogue init" in why

@@ -1,0 +1,322 @@
+"""What is done to the machine, scene by scene; each tells what systemd said, and fails where it does not hold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import NamedTuple
+
+from soak.booted.disk import BEFORE, HERE
+from soak.booted.guest import Typed
+from soak.booted.site import AGENT, AS_AGENT, AS_CENTRE, CENTRE, CONFIG, HOME, RECOVERY_KEY, Campus
+
+WATCHDOG_S, ABORT_S = 60, 10
+LATE_S = 60
+DROP_IN = f"/etc/systemd/system/{AGENT}.service.d"
+NORTH = "/etc/rewards-agents/north"
+UNITS = (AGENT, f"{AGENT}-backup", CENTRE, f"{CENTRE}-backup")
+ACTIVE_S_MAX = 400
+SOON = "[Timer]\nOnCalendar=\nOnCalendar=*:*:0/20\nRandomizedDelaySec=0\nAccuracySec=1s\n"
+
+
+class Seen(NamedTuple):
+    """One line of the table."""
+
+    done: str
+    seen: str
+
+
+Scene = Callable[[Campus], Iterator[Seen]]
+
+
+def installed(campus: Campus) -> Iterator[Seen]:
+    """The steps that the manual prints, on a machine that never saw us, with the earlier release."""
+    guest = campus.guest
+    guest.until(lambda: guest.is_active("mariadb"), ACTIVE_S_MAX, "MariaDB is active")
+    campus.moodle()
+    began = time.monotonic()
+    campus.catalogue()
+    campus.agent()
+    state = guest.show(AGENT, "Type", "ActiveState", "StatusText")
+    yield Seen("the manual's steps as printed", f"{_told(state)}; {time.monotonic() - began:.0f} s")
+    campus.learn(40, 0.2)
+    campus.send(10, 0.5)
+    yield Seen("50 acts", _right(campus))
+
+
+def upgraded(campus: Campus) -> Iterator[Seen]:
+    """From the earlier release to this one, back, and forth again, each by the manual's words, while learners act."""
+    guest = campus.guest
+    had, schema = _release(campus), _schema(campus)
+    campus.learn(60, 1.0)
+    campus.send(20, 1.0)
+    guest.type(f"sh {HERE}/scripts/install.sh --wheels /root/wheels")
+    _active(campus)
+    came = f"{had} → {_release(campus)}, schema {schema} → {_schema(campus)}"
+    yield Seen("install.sh of this release, the agent at work", f"{came}; {_right(campus)}")
+    if _schema(campus) == schema:
+        return
+    campus.deliver()
+    guest.type(f"systemctl stop {AGENT} && sh {BEFORE}/scripts/install.sh --wheels /root/wheels")
+    guest.type(f"systemctl start {AGENT}", check=False)
+    said = guest.type(f"journalctl -t {AGENT} -n 2 -o cat --no-pager").split("\n")[0]
+    yield Seen(
+        "the older release on the newer ledger", f"{_told(guest.show(AGENT, 'Result', 'ExecMainStatus'))}: {said}"
+    )
+    guest.type(
+        f"cd {HOME} && {AS_AGENT} sh -c"
+        f" 'mkdir newer && mv ledger.db* newer && cp backups/ledger-schema-{schema}.db ledger.db'"
+        f" && chown {AGENT}: {RECOVERY_KEY}"
+        f" && {AS_AGENT} {AGENT} restore --from-catalogue --yes --recovery-key {RECOVERY_KEY} && rm {RECOVERY_KEY}"
+        f" && systemctl start {AGENT}"
+    )
+    _active(campus)
+    campus.learn(10, 0.2)
+    yield Seen("the way back of docs/ops/backup.md", f"schema {_schema(campus)}; {_right(campus)}")
+    guest.type(f"sh {HERE}/scripts/install.sh --wheels /root/wheels")
+    _active(campus)
+    campus.verify()
+    yield Seen("and forth again", f"schema {_schema(campus)}; {_right(campus)}")
+
+
+def rated(campus: Campus) -> Iterator[Seen]:
+    """What systemd thinks of the units as they run, and what it says of the limits."""
+    guest = campus.guest
+    for unit in UNITS:
+        told = guest.type(f"systemd-analyze security --no-pager {unit}.service | tail -n 1")
+        yield Seen(f"systemd-analyze security {unit}", told.partition(":")[2].strip())
+    for unit in (AGENT, CENTRE):
+        limits = guest.show(unit, "User", "MemoryCurrent", "MemoryMax", "TasksCurrent", "TasksMax", "NRestarts")
+        group = guest.type(f"cd /sys/fs/cgroup/system.slice/{unit}.service; echo $(cat memory.max pids.max)").strip()
+        yield Seen(f"limits of {unit}", f"{_told(limits)}; the kernel: {group}")
+
+
+def handed(campus: Campus) -> Iterator[Seen]:
+    """Password, key and token as credentials from a directory that only root can read."""
+    guest = campus.guest
+    names = ("moodle-db.password", "agent.ed25519", "forms.token")
+    guest.type(
+        f"install -d -m 0700 /root/secrets && cd {CONFIG} && mv {' '.join(names)} /root/secrets"
+        " && chown root: /root/secrets/*"
+    )
+    lines = "".join(f"LoadCredential={name}:/root/secrets/{name}\n" for name in names)
+    guest.write(f"{DROP_IN}/secrets.conf", f"[Service]\n{lines}")
+    guest.type(f"systemctl daemon-reload && systemctl restart {AGENT}")
+    campus.learn(10, 0.1)
+    found = guest.type(f"ls /run/credentials/{AGENT}.service").split()
+    yield Seen("secrets by LoadCredential=", f"{', '.join(found)} handed over; {_right(campus)}")
+
+
+def reloaded(campus: Campus) -> Iterator[Seen]:
+    """Rules read again without a restart; broken ones refused."""
+    guest = campus.guest
+    before = guest.show(AGENT, "MainPID")
+    text = guest.type(f"cat {CONFIG}/rules.toml")
+    for word, rules in (("adopted", text + 'title = "A form"\n'), ("refused", text + "title =\n"), ("adopted", text)):
+        guest.write(f"{CONFIG}/rules.toml", rules)
+        guest.type(f"systemctl reload {AGENT}")
+        guest.until(partial(_says, campus, word), 30, f"rules {word}")
+        said = guest.show(AGENT, "StatusText", "ActiveState")
+        yield Seen("systemctl reload", f"{said['ActiveState']}: {said['StatusText'][:110]}")
+    if guest.show(AGENT, "MainPID") != before:
+        raise Typed("another process than before the reloads")
+
+
+def hung(campus: Campus) -> Iterator[Seen]:
+    """A process that hangs is ended by the watchdog and started again."""
+    guest = campus.guest
+    guest.write(
+        f"{DROP_IN}/soon.conf", f"[Service]\nWatchdogSec={WATCHDOG_S}\nTimeoutAbortSec={ABORT_S}\nRestartSec=2\n"
+    )
+    guest.type(f"systemctl daemon-reload && systemctl restart {AGENT}")
+    campus.learn(40, 0.5)
+    took = _again(campus, lambda: guest.type(f"systemctl kill -s STOP {AGENT}"))
+    why = guest.type(f"journalctl -u {AGENT} -o cat --no-pager -g 'result .watchdog|ABRT' -n 2").split("\n")
+    said = "; ".join(line.removeprefix(f"{AGENT}.service: ") for line in why if line)
+    yield Seen(f"kill -STOP, WatchdogSec={WATCHDOG_S}", f"{said}; started again after {took:.0f} s; {_right(campus)}")
+
+
+def starved(campus: Campus) -> Iterator[Seen]:
+    """Less memory than it needs: the kernel ends it, systemd starts it again until there is enough; it is told."""
+    guest = campus.guest
+    had = int(guest.show(AGENT, "MemoryCurrent")["MemoryCurrent"])
+    guest.write(f"{DROP_IN}/little.conf", f"[Service]\nMemoryMax={had // 2}\nMemorySwapMax=0\n")
+    campus.learn(40, 0.5)
+    guest.type("systemctl daemon-reload")
+    took = _again(campus, lambda: None, times=4)
+    why = guest.type(f"journalctl -u {AGENT} -o cat --no-pager -g oom-kill -n 1").strip()
+    guest.type(f"rm {DROP_IN}/little.conf && systemctl daemon-reload && systemctl restart {AGENT}")
+    _active(campus)
+    said = why.removeprefix(f"{AGENT}.service: ")
+    yield Seen(f"MemoryMax={had // 2 >> 20}M, half of what it has", f"{said} 4 times in {took:.0f} s; {_right(campus)}")
+    told = guest.type(f"{AS_AGENT} {AGENT} doctor; true").splitlines()
+    found = [line.split("service: ")[-1] for line in told if "[killed-often]" in line]
+    yield Seen("doctor afterwards", _one(found, "doctor does not say killed-often"))
+
+
+def copied(campus: Campus) -> Iterator[Seen]:
+    """The timers fire by themselves, and each copy proves itself."""
+    guest = campus.guest
+    for unit, place in ((f"{name}-backup", f"/var/backups/{name}") for name in (AGENT, CENTRE)):
+        guest.write(f"/etc/systemd/system/{unit}.timer.d/soon.conf", SOON)
+        guest.type(f"systemctl daemon-reload && systemctl restart {unit}.timer")
+        guest.until(partial(guest.type, f"ls {place} 2>/dev/null", check=False), ACTIVE_S_MAX, "a copy")
+        guest.type(f"rm -r /etc/systemd/system/{unit}.timer.d && systemctl daemon-reload")
+        guest.type(f"systemctl restart {unit}.timer")
+        guest.until(partial(guest.is_active, unit, "inactive"), ACTIVE_S_MAX, f"{unit} ends")
+        state = guest.show(unit, "Result", "ExecMainStatus")
+        if state["Result"] != "success":
+            raise Typed(f"{unit}: {_told(state)}")
+        made = guest.type(f"ls {place}").split()
+        yield Seen(f"{unit}.timer, brought forward", f"fired by itself, {_told(state)}: {made[0]}")
+
+
+def late_database(campus: Campus) -> Iterator[Seen]:
+    """The machine boots, and Moodle's database comes long after the agent."""
+    guest = campus.guest
+    guest.write("/etc/systemd/system/mariadb.service.d/late.conf", "[Service]\nExecStartPre=/bin/sleep 1d\n")
+    campus.learn(400, 0.2)
+    guest.type("systemctl daemon-reload")
+    guest.write(f"{DROP_IN}/first.conf", "[Unit]\nAfter=\nAfter=network-online.target\n")
+    guest.reboot()
+    _active(campus)
+    without = guest.show("mariadb", "ActiveState")["ActiveState"]
+    status = guest.type(f"{AS_AGENT} {AGENT} status | head -n 3; true").split("\n")[0]
+    guest.type(f"rm -r /etc/systemd/system/mariadb.service.d {DROP_IN}/first.conf; systemctl daemon-reload")
+    guest.type("systemctl restart --no-block mariadb")
+    guest.until(lambda: guest.is_active("mariadb"), ACTIVE_S_MAX, "MariaDB is active")
+    campus.learn(10, 0.2)
+    seen = f"the agent active while mariadb was {without}; {_right(campus)}"
+    yield Seen("systemctl reboot at work, the database comes later", f"{seen} ({status.strip()[:60]})")
+
+
+def powerless(campus: Campus) -> Iterator[Seen]:
+    """The power goes in the middle of the work, twice."""
+    guest = campus.guest
+    for more in (20, 60):
+        campus.learn(600, 0.05)
+        campus.send(400, 0.0)
+        until = len(campus.taken()) + more
+        guest.until(partial(_taken, campus, until), 200, "forms are taken")
+        taken = len(campus.taken())
+        campus.cut()
+        guest.on()
+        _active(campus)
+        guest.until(lambda: guest.is_active("mariadb"), ACTIVE_S_MAX, "MariaDB is active")
+        campus.learn(5, 0.1)
+        yield Seen("the power cut at work, and on again", f"{taken} forms were answered before; {_right(campus)}")
+    campus.verify()
+
+
+def clock_wrong(campus: Campus) -> Iterator[Seen]:
+    """The clock an hour ahead, then stepped right; an hour behind, then stepped right."""
+    guest = campus.guest
+    for wrong, right in (("+1 hour", "-1 hour"), ("-1 hour", "+1 hour")):
+        for step, name in ((wrong, f"the clock {wrong}"), (right, f"stepped right ({right})")):
+            guest.type(f"date -s '{step}'")
+            campus.learn(20, 0.2)
+            campus.send(5, 0.2)
+            yield Seen(name, _right(campus))
+    campus.deliver()
+    yield Seen("the service meanwhile", _told(guest.show(AGENT, "ActiveState", "NRestarts")))
+
+
+def several(campus: Campus) -> Iterator[Seen]:
+    """A second campus on the machine, and its backup."""
+    guest = campus.guest
+    guest.type(f"sh {HERE}/scripts/install.sh campus north")
+    config = (
+        '[agent]\ncampus = "north"\ndata_dir = "/var/lib/rewards-agents/north"\nrules = "rules.toml"\nmode = "live"\n'
+        '[[source]]\nname = "moodle"\nkind = "moodle-logstore"\nurl = "mysql://companion_ro@127.0.0.1:3306/moodle"\n'
+        'password_file = "moodle-db.password"\ntable_prefix = "mdl_"\nstart_at = "2026-01-01T00:00:00Z"\n'
+    )
+    guest.write(f"{NORTH}/config.toml", config)
+    guest.type(
+        f"cp {CONFIG}/rules.toml /root/secrets/moodle-db.password {NORTH} && chown -R rewards-agent-north: {NORTH}"
+        f" && systemctl enable --now {AGENT}@north {AGENT}-backup@north.timer && systemctl start {AGENT}-backup@north"
+    )
+    state = guest.show(f"{AGENT}@north", "ActiveState", "User", "StatusText")
+    other = guest.type(f"runuser -u rewards-agent-north -- ls {HOME} {CONFIG}; true").strip().replace("\n", "; ")
+    copy = guest.show(f"{AGENT}-backup@north", "Result", "ExecMainStatus")
+    yield Seen(f"a second campus, {AGENT}@north", f"{_told(state)}; its backup: {_told(copy)}; {other}")
+
+
+def whole(campus: Campus) -> Iterator[Seen]:
+    """At the end: both books, and no unit that waits for somebody."""
+    guest = campus.guest
+    campus.deliver()
+    campus.verify()
+    guest.type(f"{AS_CENTRE} {CENTRE} verify")
+    ((entries,),) = campus.ledger("SELECT count(*) FROM entry")
+    yield Seen(f"{AGENT} ledger verify, {CENTRE} verify", f"in order, {entries} entries, all delivered")
+    failed = guest.type("systemctl --failed --plain --no-legend 'rewards*'").strip()
+    if failed:
+        raise Typed(failed)
+    began = time.monotonic()
+    guest.type(f"systemctl stop {AGENT} {CENTRE}")
+    state = guest.show(AGENT, "Result", "ExecMainStatus")
+    yield Seen("systemctl stop", f"{_told(state)}; {time.monotonic() - began:.0f} s for both")
+
+
+SCENES: tuple[Scene, ...] = (
+    installed,
+    upgraded,
+    rated,
+    handed,
+    reloaded,
+    hung,
+    starved,
+    copied,
+    late_database,
+    powerless,
+    clock_wrong,
+    several,
+    whole,
+)
+
+
+def _says(campus: Campus, word: str) -> bool:
+    return word in campus.guest.show(AGENT, "StatusText")["StatusText"]
+
+
+def _taken(campus: Campus, many: int) -> bool:
+    return len(campus.taken()) >= many
+
+
+def _told(properties: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in properties.items())
+
+
+def _one(found: list[str], otherwise: str) -> str:
+    if not found:
+        raise Typed(otherwise)
+    return found[0]
+
+
+def _active(campus: Campus) -> None:
+    campus.guest.until(lambda: campus.guest.is_active(AGENT), ACTIVE_S_MAX, "the agent is active")
+
+
+def _again(campus: Campus, done: Callable[[], object], times: int = 1) -> float:
+    """Until systemd has started it so many times again after what was ``done``; in how many seconds."""
+
+    def restarts() -> int:
+        return int(campus.guest.show(AGENT, "NRestarts")["NRestarts"])
+
+    before = restarts()
+    done()
+    return campus.guest.until(lambda: restarts() >= before + times, 600, "it is started again")
+
+
+def _right(campus: Campus) -> str:
+    """Once all is in the ledger: nothing lost, nothing doubled."""
+    return f"nothing lost, nothing paid twice ({campus.settle():.0f} s)"
+
+
+def _release(campus: Campus) -> str:
+    return campus.guest.type("readlink /opt/rewards/current").strip().removeprefix("versions/")
+
+
+def _schema(campus: Campus) -> int:
+    return int(campus.ledger("PRAGMA user_version")[0][0])
