@@ -39,6 +39,8 @@ _event_name = lru_cache(1_024)(unquote_plus)
 """Names of events are few, and each comes many times."""
 _WITH_DETAIL = moodle.BY_DETAIL | {moodle.GRADED}
 """Events whose key has a part that stands in `other`."""
+_GRADE = "other_finalgrade"
+"""Where a template tells a grade; it is sent empty where the grade was cleared."""
 _TEMPLATE_HINT = "the workflow's template must name it: rewards-agent init --tool-trigger writes a complete one"
 
 TABLES: Mapping[str, str | None] = MappingProxyType(
@@ -122,12 +124,13 @@ def _act(data: Mapping[str, Any], arrival: Arrival, kinds: KindTable) -> Act:
     other = _other(data)
     detail = moodle.detail_of(event, other)
     table, known = _table(data, event)
-    complete = context is not None and known and (detail != "" or event not in _WITH_DETAIL)
+    cleared = event == moodle.GRADED and data.get(_GRADE, _GRADE) in {"", None}
+    complete = context is not None and known and (detail != "" or cleared or event not in _WITH_DETAIL)
     people = moodle.people_of(event, user, related)
     course = number_in(data, "courseid")
     return Act(
         name=event,
-        kind=_kind(kinds, event, detail),
+        kind=_kind(kinds, event, "cleared" if cleared else detail),
         people=people,
         key=moodle.natural_key(
             event=event,
@@ -177,9 +180,9 @@ def _table(data: Mapping[str, Any], event: str) -> tuple[str | None, bool]:
 
 
 def _kind(kinds: KindTable, event: str, detail: str) -> str | None:
-    """A grade's kind hangs on its item, which no post tells."""
+    """A grade's kind hangs on its item, which no post tells; that none is left is told."""
     if event == moodle.GRADED:
-        return None
+        return kinds.kind_of(event, detail) if detail == "cleared" else None
     return kinds.kind_of(event, detail if event in moodle.BY_DETAIL else "")
 
 

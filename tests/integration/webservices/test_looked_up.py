@@ -65,6 +65,22 @@ async def test_parts_of_a_grade_and_outcomes_are_told_apart_and_a_grade_that_nob
         assert at.at.balances() == {MOODLE_LEARNER: 121}
 
 
+async def test_a_post_of_a_grade_that_was_cleared_takes_back_what_it_had_earned(tmp_path: Path) -> None:
+    async with hosted(tmp_path, rule(on="grade.awarded", more='reverse_on = "grade.deleted"')) as at:
+        put(
+            at.site, "grade_items", id=21, courseid=COURSE, itemtype="mod", itemmodule="quiz", iteminstance=5,
+            itemnumber=0, grademin=0, grademax=10,
+        )  # fmt: skip
+        put(at.site, "grade_grades", id=31, itemid=21, userid=LEARNER, finalgrade=8, timemodified=NOW - 600)
+        about = {"objecttable": "grade_grades", "contextlevel": "50", "contextinstanceid": str(COURSE)}
+        graded = submitted(31, eventname=GRADED, other_itemid="21", other_finalgrade="8.00000", **about)
+        await at.post(graded)
+        assert at.at.balances() == {MOODLE_LEARNER: 10}
+        at.site.execute("UPDATE mdl_grade_grades SET finalgrade = NULL")
+        await at.post(graded | {"other_finalgrade": "", "timecreated": str(NOW - 300)})
+        assert at.at.entries()[1:] == ["reversal -10 of 1-1 undone: grade.deleted"]
+
+
 async def test_of_an_attempt_that_looks_late_nothing_is_said(tmp_path: Path) -> None:
     rules = rule(on="quiz.submitted", more='conditions = { on_time = true }\nonce_per = "event"')
     async with hosted(tmp_path, rules) as at:

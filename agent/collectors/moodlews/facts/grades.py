@@ -24,9 +24,10 @@ async def grades(batch: Batch) -> None:
         if found is None:
             batch.owe(look)
             continue
-        told = "grade" in look.facts or found.grade is not None
-        # Without a grade nobody knows whether it is hidden from us or was cleared: it is neither given nor taken.
-        look.kind = batch.kinds.kind_of(GRADED, grade_word(found.sort, found.number, cleared=False) if told else "")
+        cleared = look.kind is not None and look.kind == batch.kinds.kind_of(GRADED, "cleared")
+        told = cleared or "grade" in look.facts or found.grade is not None
+        # Where the post does not say, nobody knows whether it is hidden from us or was cleared.
+        look.kind = batch.kinds.kind_of(GRADED, grade_word(found.sort, found.number, cleared=cleared) if told else "")
         look.facts["grade_item"] = str(found.item)
         if found.sort == "mod" and found.lesson is not None:
             look.lesson = str(found.lesson)
