@@ -16,6 +16,7 @@ from agent.collectors.systems.base import Reason
 _WAIT: Mapping[str, Any] = {
     "Retry-After": {"description": "seconds to wait", "required": True, "schema": {"type": "integer", "minimum": 1}}
 }
+_ALLOWED: Mapping[str, Any] = {"Allow": {"required": True, "schema": {"const": "POST"}}}
 _KEPT: Mapping[str, Any] = {
     "type": "object",
     "required": ["status", "number"],
@@ -40,6 +41,11 @@ _TURNED_AWAY: Mapping[int, tuple[str, Sequence[str]]] = {
     429: ("This source posts faster than it may", ("too_many",)),
     503: ("It could not be kept: a full disk, too many at once, a restart. Post it again", ("not_kept", "closing")),
 }
+_WRAPPINGS: Mapping[str, str] = {
+    "canvas": "Signed payloads (a JWT, alone or as a JSON text) are taken as what they hold.",
+    "xapi": "Of multipart/mixed the first part is taken, the statements, and the files are not.",
+}
+"""What else than bare JSON is taken, of the kinds of source that come wrapped."""
 
 
 def described(sources: Sequence[DoorSource], *, tls: bool = False) -> dict[str, Any]:
@@ -70,6 +76,8 @@ def _operation(source: DoorSource) -> dict[str, Any]:
     answers |= {str(status): _answer(told, _coded(codes)) for status, (told, codes) in _TURNED_AWAY.items()}
     for status in ("429", "503"):
         answers[status]["headers"] = _WAIT
+    answers["405"]["headers"] = _ALLOWED
+    wrapping = {"description": _WRAPPINGS[source.kind]} if source.kind in _WRAPPINGS else {}
     return {
         "operationId": f"post_{source.name}",
         "summary": f"What {source.name} saw",
@@ -78,6 +86,7 @@ def _operation(source: DoorSource) -> dict[str, Any]:
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": dict(BODIES[source.kind])}},
+            **wrapping,
         },
         "responses": answers,
     }

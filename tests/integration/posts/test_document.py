@@ -11,6 +11,7 @@ import pytest
 
 from agent.collectors.door.bodies import BODIES
 from agent.collectors.door.document import described
+from agent.collectors.door.wrapped import WRAPPED
 from agent.collectors.systems.registry import SYSTEMS
 from tests.json_schema import faults
 from tests.posts import OpenDoor, door_source, open_door
@@ -75,3 +76,9 @@ def test_the_document_names_every_source_and_what_it_must_show() -> None:
     assert document["openapi"].startswith("3.1")
     assert set(document["components"]["securitySchemes"]) >= {way for each in asked.values() for x in each for way in x}
     assert json.loads(json.dumps(document)) == document
+
+
+def test_the_document_says_which_posts_may_come_wrapped() -> None:
+    document = described([door_source(kind, kind=kind, path=f"/{kind}") for kind in sorted(SYSTEMS)])
+    told = {path[1:] for path, one in document["paths"].items() if "description" in one["post"]["requestBody"]}
+    assert told == set(WRAPPED)
