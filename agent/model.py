@@ -348,7 +348,7 @@ class Page:
 class Selector:
     """What rules call something in the LMS, at a place (`rules.toml:12:3`); ``of`` is whose name it is (a rule's)."""
 
-    by: Literal["courses", "categories", "cohorts", "roles"]
+    by: Literal["courses", "categories", "cohorts", "roles", "profile fields"]
     name: str
     where: str
     of: str = ""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from agent.config.factentry import PERSON
 from agent.config.grammar import WEEKDAYS, Number
 from agent.config.rulefile import Challenge, Placed, Rule, Scheduled
 from agent.config.rulefile.tables.condition import Active, Audience
@@ -144,6 +145,15 @@ def valued(values: Mapping[str, Placed[Mapping[str, Number]]]) -> Iterable[Selec
                 place = placed.fault("", at=(course,))
                 where = f"{place.file}:{place.line}:{place.column}"
                 yield Selector(by="courses", name=course, where=where, of=f"value {name}")
+
+
+def profiled(profile: Mapping[str, Placed[str]], wanted: Container[str]) -> Iterable[Selector]:
+    """The profile fields of which anything is ``wanted``, by role or fact."""
+    for name, placed in profile.items():
+        if name in wanted:
+            place = placed.fault("")
+            where = f"{place.file}:{place.line}:{place.column}"
+            yield Selector(by="profile fields", name=placed.it, where=where, of=f"person {name.removeprefix(PERSON)}")
 
 
 def course_of(selector: str) -> Callable[[Observation], bool]:

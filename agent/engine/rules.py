@@ -339,7 +339,7 @@ class _Compiler:
             names=frozenset().union(*(one.names for one in every)),
             suffixes=frozenset().union(*(one.suffixes for one in every)),
             facts=wanted,
-            profile={name: read for name, read in self._file.profile.items() if name in wanted},
+            profile={name: read.it for name, read in self._file.profile.items() if name in wanted},
             selectors=(
                 *(one for made in self._derivations(every) for one in made.selectors),
                 *(one for placed in self._file.rules for one in filters.selectors(placed)),
@@ -347,6 +347,7 @@ class _Compiler:
                 *(one for made in self._file.challenges for one in challenge.selectors(made)),
                 *schedule.selectors(self._file),
                 *filters.valued(self._file.values),
+                *filters.profiled(self._file.profile, wanted),
             ),
             patterns=frozenset().union(*(one.patterns for one in every)),
             placed=placed(every),

@@ -85,6 +85,10 @@ NO-VALUE = "7d"
 [programme.start]
 courses = ["NO-PROGRAMME"]
 
+[person]
+referrer = { profile_field = "no_field" }
+facts = { department = "no_dept", city = "unused" }
+
 [[rule]]
 id = "late"
 on = "assignment.submitted"
@@ -95,7 +99,8 @@ audience = { except_roles = ["teacher", "no-role"] }
 [[rule]]
 id = "started"
 on = "programme.completed"
-award = 1
+conditions = { person_department = "Surgery" }
+award = [{ to = "referrer", points = 1 }]
 
 [[challenge]]
 id = "tour"
@@ -124,6 +129,8 @@ def test_names_are_looked_for_wherever_rules_have_them(at: Campus, tmp_path: Pat
         ("tour", "cohorts", "no-cohort"),
         ("best", "courses", "NO-RANK"),
         ("best", "categories", "no-category"),
+        ("person referrer", "profile fields", "no_field"),
+        ("person department", "profile fields", "no_dept"),
     }
     assert [(one["rule"], one["cohorts"], one["people"]) for one in seen["audiences"]] == [
         ("late", None, 3),

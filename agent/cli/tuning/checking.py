@@ -43,9 +43,9 @@ def check(
 
     Examples in the rules are tried. Warnings are told too and break nothing: conditions that contradict each other,
     rules that others make pointless, limits that never act, facts that no configured source supplies. With --site the
-    database is asked, read-only: names of courses, categories, cohorts and roles that mean nothing there are warnings,
-    names that mean several things are faults. A cohort is meant by its idnumber, else by its name: a name that is
-    another's idnumber is told.
+    database is asked, read-only: names of courses, categories, cohorts, roles and profile fields that mean nothing
+    there are warnings, names that mean several things are faults. A cohort is meant by its idnumber, else by its name:
+    a name that is another's idnumber is told.
 
     With a configuration a `min_trust` that none of its sources reaches is a fault, too: the agent runs with such a
     rule, and holds all of it for approval.

@@ -20,6 +20,7 @@ _COURSES = (
 _CATEGORIES = "SELECT id, name, path FROM {course_categories} ORDER BY id"
 _COHORTS = "SELECT id, name, idnumber FROM {cohort} WHERE name IN ([marks]) OR idnumber IN ([marks])"
 _ROLES = "SELECT id, shortname, archetype FROM {role} ORDER BY id"
+_FIELDS = "SELECT shortname FROM {user_info_field} ORDER BY id"
 BY_NUMBER = "idnumber:"
 """Before a course's idnumber."""
 _BY_ID = "id:"
@@ -175,6 +176,7 @@ def _queries(database: Database, wanted: Sequence[Selector]) -> Mapping[str, Que
         "categories": query(_CATEGORIES),
         "cohorts": query(_COHORTS, cohorts),
         "roles": query(_ROLES),
+        "profile fields": query(_FIELDS),
     }
 
 
@@ -232,9 +234,15 @@ def meaning_of_roles(rows: Rows) -> Meanings:
     return {name: (f"role {name}",) for row in rows for name in row[1:3] if name}
 
 
+def meaning_of_fields(rows: Rows) -> Meanings:
+    """Rows of (short name) of custom profile fields."""
+    return {row[0]: (f"profile field {row[0]}",) for row in rows}
+
+
 _READ: Mapping[str, Callable[[Rows], Meanings]] = {
     "courses": meaning_of_courses,
     "categories": meaning_of_categories,
     "cohorts": meaning_of_cohorts,
     "roles": meaning_of_roles,
+    "profile fields": meaning_of_fields,
 }

@@ -9,13 +9,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from agent.config.document import Document, Fault, FaultsError, load, parse, salvage
+from agent.config.document import Document, Fault, FaultsError, KeyPath, load, parse, salvage
 from agent.config.document.salvage import Instead
+from agent.config.factentry import PERSON
 from agent.config.facts import FactTable
 from agent.config.kinds import KindTable
 from agent.config.rulefile import check, warn
 from agent.config.rulefile.across import badges, challenges, checks, completions, reviews, scheduled, stories
-from agent.config.rulefile.merged import CURRENCIES, Merged, Part, RuleFile, merge
+from agent.config.rulefile.merged import CURRENCIES, Merged, Part, Placed, RuleFile, merge
 from agent.config.rulefile.models import Defaults, RulesPart
 from agent.config.rulefile.sense import durations, idle, impossible, shadowed, timed, undoing
 from agent.config.rulefile.tables.calendar import ClosedDays
@@ -138,8 +139,19 @@ def _remind_after(review: Reviewing | None) -> int:
     return review.remind_after.seconds if review is not None else 0
 
 
-def _profile(person: Person | None) -> dict[str, str]:
-    return person.profile if person is not None else {}
+def _profile(merged: Merged) -> dict[str, Placed[str]]:
+    """Each field of a profile with its place."""
+    return {
+        name: Placed(it=field, document=placed.document, path=(*placed.path, *_keys(name)))
+        for _, value, placed in merged.settings()
+        if isinstance(value, Person)
+        for name, field in value.profile.items()
+    }
+
+
+def _keys(name: str) -> KeyPath:
+    """Where `[person]` names the field of a role or a fact."""
+    return ("facts", name.removeprefix(PERSON)) if name.startswith(PERSON) else (name, "profile_field")
 
 
 def _file(merged: Merged, version: str, text: str, warnings: tuple[Fault, ...]) -> RuleFile:
@@ -156,7 +168,7 @@ def _file(merged: Merged, version: str, text: str, warnings: tuple[Fault, ...]) 
         periods={name: placed.it for name, placed in merged.periods.items()},
         currencies=CURRENCIES | {name: placed.it for name, placed in merged.currencies.items()},  # type: ignore[operator]
         programmes=merged.programmes,
-        profile=_profile(settings.get("person")),
+        profile=_profile(merged),
         safety=settings.get("safety"),
         remind_after=_remind_after(settings.get("review")),
         values=merged.values,

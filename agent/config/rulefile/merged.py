@@ -88,7 +88,7 @@ class RuleFile:
     challenges: tuple[Placed[Challenge], ...] = ()
     scheduled: tuple[Placed[Scheduled], ...] = ()
     programmes: Mapping[str, Placed[Programme]] = field(default_factory=dict)
-    profile: Mapping[str, str] = field(default_factory=dict)
+    profile: Mapping[str, Placed[str]] = field(default_factory=dict)
     safety: Safety | None = None
     remind_after: int = 0
     badges: tuple[Placed[Badge], ...] = ()
