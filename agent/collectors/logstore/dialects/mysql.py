@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote
@@ -43,6 +43,7 @@ _IDENTIFIED = re.compile(r" IDENTIFIED (BY|VIA|WITH) .*?(?= REQUIRE | WITH GRANT
 _PASSES_ON = re.compile(" WITH (GRANT|ADMIN) OPTION")
 _ROLE = re.compile("GRANT `|SET DEFAULT ROLE ")
 """Says that there is a role; what it may do stands in lines of its own."""
+_GRANTED_TO = re.compile(" TO `[^`]*`@`[^`]*`")
 _TAKEN = re.compile("REVOKE ")
 """MySQL tells so what a right on everything does not give (`partial_revokes`)."""
 _ROLES = re.compile("GRANT (`[^`]*`(?:@`[^`]*`(?:,`[^`]*`@`[^`]*`)*)?) TO ")
@@ -98,13 +99,21 @@ class MysqlDatabase(ThreadedDatabase):
         grants = await self._grants("FOR CURRENT_USER()")
         roles = [found[1] for grant in grants if (found := _ROLES.match(grant))]
         if roles and "@" in roles[0]:
-            grants = await self._grants(f"FOR CURRENT_USER() USING {','.join(roles)}")
+            grants += await self._grants_by_roles(",".join(roles).split(","), set(grants))
         elif roles:
             grants += await self._grants_of_roles(roles)
         reading = (bool(_READ_ONLY.match(grant) or _ROLE.match(grant) or _TAKEN.match(grant)) for grant in grants)
         return tuple(
             grant for grant, reads in zip(grants, reading, strict=True) if not reads or _PASSES_ON.search(grant)
         )
+
+    async def _grants_by_roles(self, roles: Sequence[str], own: Collection[str]) -> list[str]:
+        """What MySQL's roles add to what the account may do of its ``own``, each as a grant to its role."""
+        told: list[str] = []
+        for role in roles:
+            added = [grant for grant in await self._grants(f"FOR CURRENT_USER() USING {role}") if grant not in own]
+            told += [_GRANTED_TO.sub(lambda _, to=role: f" TO {to}", grant, count=1) for grant in added]
+        return told
 
     async def _grants_of_roles(self, roles: Sequence[str]) -> list[str]:
         """What MariaDB's roles may do, each asked in its turn: it tells only of one that is taken on."""
