@@ -112,7 +112,8 @@ class MysqlDatabase(ThreadedDatabase):
         told: list[str] = []
         for role in roles:
             added = [grant for grant in await self._grants(f"FOR CURRENT_USER() USING {role}") if grant not in own]
-            told += [_GRANTED_TO.sub(lambda _, to=role: f" TO {to}", grant, count=1) for grant in added]
+            to = f" TO {role}".replace("\\", r"\\")
+            told += [_GRANTED_TO.sub(to, grant, count=1) for grant in added]
         return told
 
     async def _grants_of_roles(self, roles: Sequence[str]) -> list[str]:
