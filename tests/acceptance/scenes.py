@@ -26,15 +26,21 @@ MODULES = ("assign", "quiz", "workshop", "h5pactivity", "scorm", "wiki", "data",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What goes into the site: ``log`` rows, ``rows`` of other tables, and what is done to these ``afterwards``."""
+    """What goes into the site: ``log`` rows, ``rows`` of other tables, and what is done to these ``afterwards``.
+
+    ``states`` are the last ones of each learner in each activity.
+    """
 
     log: list[dict[str, Any]]
     rows: list[tuple[str, dict[str, Any]]]
     afterwards: list[tuple[str, tuple[object, ...]]]
+    states: dict[tuple[int, int], dict[str, Any]]
 
     def into(self, site: Site) -> None:
         """Write it all, the log in the order of its times."""
         tables: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
+        for (user, module), state in self.states.items():
+            self.rows.append(("course_modules_completion", {"userid": user, "coursemoduleid": module, **state}))
         for table, row in self.rows:
             tables.setdefault((table, *row), []).append((*row.values(),))
         for number, row in enumerate(sorted(self.log, key=itemgetter("timecreated")), 1):
@@ -108,8 +114,13 @@ class Stage:
     def completed(self, module: int, state: int, **columns: Any) -> None:
         """The completion of an activity moved to a state."""
         other = {"relateduserid": self.learner, "overrideby": None, "completionstate": state}
-        said = {"relateduserid": self.learner, "objecttable": "course_modules_completion", "objectid": self.numbers()}
-        self.within(module, moodle.COMPLETION, **said | {"other": other} | columns)
+        said: dict[str, Any] = {
+            "relateduserid": self.learner, "objecttable": "course_modules_completion", "objectid": self.numbers(),
+            "other": other, **columns,
+        }  # fmt: skip
+        self.within(module, moodle.COMPLETION, **said)
+        user, reached = said["relateduserid"], said["other"]["completionstate"]
+        self.written.states[user, module] = {"completionstate": reached, "timemodified": self.at}
 
     def item(self, name: str | None, instance: int | None, **columns: Any) -> int:
         """An item of the gradebook, of 100 points unless it says otherwise."""
@@ -130,6 +141,10 @@ class Stage:
         if not known:
             stored = {"hidden": 0, "timemodified": self.at} | kept
             self.put("grade_grades", id=grade, itemid=item, userid=self.learner, finalgrade=value, **stored)
+        else:
+            self.then(
+                "UPDATE mdl_grade_grades SET finalgrade = ?, timemodified = ? WHERE id = ?", value, self.at, grade
+            )
         other = {"itemid": str(item), "overridden": False, "finalgrade": value}
         said = {"relateduserid": self.learner, "userid": self.teacher, "objecttable": "grade_grades", "objectid": grade}
         self.row(moodle.GRADED, **said | {"other": other} | columns)
@@ -184,7 +199,7 @@ class Scene:
 
 def play(site: Site, scenes: Iterable[Scene]) -> dict[str, Stage]:
     """Write all scenes into one site, each in a course of its own; scene → its stage."""
-    written, numbers = Written(log=[], rows=[], afterwards=[]), count(10_000).__next__
+    written, numbers = Written(log=[], rows=[], afterwards=[], states={}), count(10_000).__next__
     site_wide = Stage(course=0, numbers=numbers, written=written)
     for number, name in enumerate(MODULES, 1):
         site_wide.put("modules", id=number, name=name)

@@ -697,7 +697,7 @@ def site(request: pytest.FixtureRequest) -> Site:
 def test_each_activity_pays_what_its_events_say_and_no_more(site: Site, tmp_path: Path) -> None:
     stages = play(site, SCENES)
     assert isinstance(site, MariaSite | PostgresSite)
-    agent = campus(tmp_path / "agent", site.database, RULES)
+    agent = campus(tmp_path / "agent", site.database, RULES, extra='reconcile = "1m"')
     agent.catch_up()
     got: defaultdict[str, list[str]] = defaultdict(list)
     for row in agent.export():
