@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,15 +61,21 @@ class Line(Client):
 
 @dataclass(slots=True)
 class Lms:
-    """What each site says that its users are called; a site that is ``away`` does not answer."""
+    """What each site says that its users are called; a site that is ``away`` does not answer.
+
+    ``meanwhile`` is done while it is asked, once.
+    """
 
     called: dict[str, dict[str, str]] = field(default_factory=dict)
     away: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
+    meanwhile: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
     def tells(self, site: str) -> Any:
         async def names_of(users: Sequence[str]) -> Mapping[str, str] | None:
             self.asked.extend(f"{site}:{user}" for user in users)
+            while self.meanwhile:
+                await self.meanwhile.pop()()
             if site in self.away:
                 raise TransientError(f"{site} is away", hint="")
             return {user: self.called[site][user] for user in users if user in self.called[site]}

@@ -9,8 +9,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from agent.outbox.people.naming import preview
+from catalogue import schema
 from tests.contract.catalogues import RealCatalogue, running_catalogue
 from tests.fakes import FakeCatalogue
 from tests.integration.people.school import Lms, School, school
@@ -82,6 +84,22 @@ async def test_who_takes_no_part_is_an_account_of_somebody_or_was_not_asked_has_
         agree = "INSERT INTO agreed (site, lms_user, how, since, said_by) VALUES ('moodle', '37', 'hand', 1, 'desk')"
         await at.writes(lambda conn: conn.execute(agree))
         assert await at.told() == {"moodle:37": "cid"}
+
+
+async def test_who_opts_out_while_a_name_is_looked_up_or_its_answer_is_lost_has_none_in_the_end(
+    one: RealCatalogue, tmp_path: Path
+) -> None:
+    lms = an_lms()
+    async with school(tmp_path / "a", one, lms, fails=["", "after"]) as at:
+        await at.acts("35", "36")
+        assert not await at.naming.drain(limit_s=5)
+        assert await at.called() == {"moodle:35": "ann", "moodle:36": "ben"}, "it arrived, and nobody knows"
+        await at.out("35")
+        assert await at.told() == {"moodle:36": "ben"}
+        await at.tomorrow()
+        lms.called["moodle"]["36"] = "benny"
+        lms.meanwhile.append(lambda: at.out("36"))
+        assert await at.told() == {}
 
 
 async def test_a_person_of_several_sites_is_called_as_the_first_account_that_has_a_name(
@@ -187,8 +205,12 @@ async def test_an_agent_that_was_put_back_takes_back_what_it_does_not_know_of(
         assert await at.told() == {}
     with closing(sqlite3.connect(tmp_path / "a" / "ledger.db")) as ledger, ledger:
         ledger.execute("INSERT OR REPLACE INTO setting VALUES ('names_told_as', 'unknown')")
+    async with one.store.writing() as conn:
+        stranger = {"campus": CAMPUS, "learner": "p-of-nobody", "agent": "agent-1", "name": "zoe", "folded": "zoe"}
+        told = {"said_by": "username", "told_at": 1, "gone_at": None}
+        await conn.execute(insert(schema.person_name).values(**stranger, **told))
     async with school(tmp_path / "a", one, lms) as at:
-        assert await at.told() == {"moodle:35": "ann"}
+        assert await at.told() == {"moodle:35": "ann"}, "nobody is left there whom it does not know"
 
 
 async def test_a_site_that_is_away_keeps_the_names_it_had_and_nobody_of_another_waits(
