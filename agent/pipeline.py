@@ -21,6 +21,7 @@ from agent.arriving import sighted
 from agent.arriving.agreed import Consents
 from agent.arriving.ahead import Ahead, Ready, judged
 from agent.arriving.brought import Brought
+from agent.arriving.heard import Heard
 from agent.arriving.linked import Linking
 from agent.arriving.recovered import Recovery
 from agent.arriving.sighted import Beside
@@ -76,6 +77,7 @@ class Pipeline:
         shadow: bool,
         linking: Linking | None = None,
         consents: Consents | None = None,
+        heard: Heard | None = None,
     ) -> None:
         self._writer = writer
         self._recorder = recorder
@@ -88,7 +90,7 @@ class Pipeline:
         self._saved: dict[str, SourceState] = {}
         self._ahead = Ahead(lambda page: judged(page, ceilings[page.source], self._rulebooks[page.rules_version]))
         self._beside = Beside(states=True, partial=True)
-        self.whose = Whose(recorder.people, linking, consents)
+        self.whose = Whose(recorder.people, linking, consents, heard)
         writer.on_rollback(self.whose.forget)
         self._brought = Brought(recorder)
         self._recovery = Recovery()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.arriving.agreed import Consents
+from agent.arriving.heard import Heard
 from agent.arriving.linked import Linking
 from agent.arriving.tally import Tally
 from agent.engine.rules import Rulebook
@@ -79,6 +80,7 @@ async def running(
     shadow: bool = False,
     linking: Linking | None = None,
     consents: Consents | None = None,
+    heard: Heard | None = None,
 ) -> AsyncIterator[Running]:
     """A pipeline under these rules over the ledger in ``data_dir``, made where there is none."""
     writer = await Writer.open(data_dir)
@@ -101,6 +103,7 @@ async def running(
         shadow=shadow,
         linking=linking,
         consents=consents,
+        heard=heard,
     )
     try:
         text = rules if isinstance(rules, str) else ""

@@ -8,6 +8,7 @@ from dataclasses import replace
 import aiosqlite
 
 from agent.arriving.agreed import Consents, not_agreed
+from agent.arriving.heard import Heard
 from agent.arriving.linked import Linking
 from agent.arriving.spared import left_by_its_person, spared
 from agent.config.kinds import DELETED
@@ -16,6 +17,7 @@ from agent.engine.evaluate import Verdict
 from agent.engine.rulebook import Rulebook
 from agent.engine.sighting import again
 from agent.errors import InvalidInputError
+from agent.ledger.centre import said
 from agent.ledger.merging import aliases
 from agent.ledger.merging.aliases import Account, Aliases
 from agent.ledger.privacy import retention
@@ -29,15 +31,23 @@ from agent.model import Event, Page, SourceState, Trust
 class Whose:
     """The aliases and marks of a ledger in memory. ``linking`` adds to them as events come in; None links nobody.
 
-    ``consents`` say who has agreed to take part; None asks nobody.
+    ``consents`` say who has agreed to take part; None asks nobody. ``heard`` keeps what posts call people; None keeps
+    nothing.
     """
 
-    def __init__(self, people: People, linking: Linking | None = None, consents: Consents | None = None) -> None:
+    def __init__(
+        self,
+        people: People,
+        linking: Linking | None = None,
+        consents: Consents | None = None,
+        heard: Heard | None = None,
+    ) -> None:
         self.aliases = Aliases()
         self._forgotten = Forgotten()
         self._people = people
         self._linking = linking
         self._consents = consents
+        self._heard = heard
         self._known = False
         self._sites: dict[str, str] = {}
 
@@ -58,6 +68,7 @@ class Whose:
         await self.read(connection)
         if self._linking is not None:
             await self._linking.adopt(connection)
+        await (said.adopt(connection, "") if self._heard is None else self._heard.adopt(connection))
 
     async def read(self, connection: aiosqlite.Connection) -> None:
         """As they stand."""
@@ -136,6 +147,8 @@ class Whose:
             await self.read(connection)
         if self._linking is not None:
             self.aliases = await self._linking.arrived(connection, events, self.aliases, now)
+        if self._heard is not None:
+            await self._heard.keep(connection, events, self.erased)
         gone = [(account, event.seen.occurred_at) for event in events if (account := _deleted(event)) is not None]
         if gone and await erased.delete(connection, gone):
             self._people.erased = self.erased.and_deleted(gone)

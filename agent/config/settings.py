@@ -183,6 +183,13 @@ class Settings(Table):
         return "" if told == "pseudonym" else told
 
     @property
+    def naming_sources(self) -> tuple[str, ...]:
+        """Names of the sources whose posts say what learners are called: trusted, of sites that cannot be asked."""
+        asked = {*(one.site_name for one in self.log_sources), *(self.web_site(one) for one in self.web_sources)}
+        posting = (one for one in self.post_sources if one.name in self.linking_sources)
+        return tuple(one.name for one in posting if one.site_name not in asked) if self.names_told else ()
+
+    @property
     def path(self) -> Path:
         """The file these were read from."""
         return self._path

@@ -30,7 +30,7 @@ def not_active(settings: Settings) -> tuple[str, ...]:
         named.append("[http]")
     if settings.http is None and any(source.path is not None for source in settings.post_sources):
         named.append("[[source]] of systems that post, without [http] to post to")
-    if "identity" in settings.model_fields_set and not settings.links:
+    if "identity" in settings.model_fields_set and not (settings.links or settings.naming_sources):
         named.append("[identity], with less than two sites that are trusted to link")
     if settings.privacy.identity != "pseudonym" and settings.catalogue is None:
         named.append("[privacy] identity, without a [catalogue] that is told")
@@ -39,11 +39,12 @@ def not_active(settings: Settings) -> tuple[str, ...]:
 
 def _refused(settings: Settings, document: Document) -> Iterator[Fault]:
     privacy = settings.privacy
-    if privacy.identity != "pseudonym" and not (settings.log_sources or settings.web_sources):
+    saying = {*settings.linking_sources} & {one.name for one in settings.post_sources}
+    if privacy.identity != "pseudonym" and not (settings.log_sources or settings.web_sources or saying):
         yield document.fault(
             ("privacy", "identity"),
             f"no source can tell a learner's {privacy.identity}: that takes a log table or web services of Moodle",
-            'write identity = "pseudonym", or leave it out',
+            'write identity = "pseudonym", or name a source that posts it: [identity] sources_trusted_to_link',
         )
     agreed = privacy.agreed
     if (agreed.cohorts or agreed.profile_field) and privacy.participation != "opt-in":

@@ -16,6 +16,7 @@ from agent.engine.rulebook import Rulebook
 from agent.engine.schedule.compiling import ENROLLED
 from agent.engine.timing.timetable import utc
 from agent.ledger import file
+from agent.ledger.centre import said
 from agent.ledger.privacy import retention
 from agent.ledger.privacy.retention import Old
 from agent.ledger.schedule import datasets
@@ -53,7 +54,8 @@ class Forgetting:
             await asyncio.sleep(LOOK_S)
 
     async def look(self) -> int:
-        """Forget everything that may go now; how many acts."""
+        """Forget everything that may go now, and what those are called who never earned; how many acts."""
+        await self._writer.run(partial(said.forget, before=self._clock.now() - self._keep_s))
         gone = await asyncio.to_thread(self._due)
         for first in range(0, len(gone), retention.AT_ONCE):
             await self._writer.run(partial(self._forget, gone=gone[first : first + retention.AT_ONCE]))

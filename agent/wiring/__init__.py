@@ -66,6 +66,7 @@ from agent.wiring.naming import doubts, names_of
 from agent.wiring.people.erasing import erasing_of
 from agent.wiring.people.kudos import kudos_heard
 from agent.wiring.people.linking import linking_of
+from agent.wiring.people.naming import heard_of
 from agent.wiring.textkey import settle_text_key
 from agent.wiring.webservices import look_ups, web_services, web_states
 
@@ -241,6 +242,7 @@ def _pipeline(settings: Settings, writer: Writer, recorder: Recorder, clock: Clo
         shadow=settings.agent.mode == "shadow",
         linking=linking_of(settings),
         consents=consents_of(settings),
+        heard=heard_of(settings),
     )
 
 

@@ -58,6 +58,10 @@ SELECT t.said_by AS kind_of_name, t.digest, nullif(t.told_at, 0) AS told_at,
   CASE WHEN t.digest = '' THEN 'no name' WHEN t.acked THEN 'yes' ELSE 'under way' END AS at_the_catalogue
 FROM json_each(:persons) w JOIN name_told t ON t.person_no = w.value
 
+-- name: name_said
+SELECT s.site || ':' || s.lms_user AS account, s.said_by AS kind_of_name, s.name, s.said_at
+FROM json_each(:accounts) w JOIN name_said s ON s.site = w.value ->> 0 AND s.lms_user = w.value ->> 1
+
 -- name: opted_out
 SELECT o.site || ':' || o.lms_user AS account, o.since AS since_at, o.until AS until_at, o.said_by
 FROM json_each(:accounts) w JOIN opted_out o ON o.site = w.value ->> 0 AND o.lms_user = w.value ->> 1

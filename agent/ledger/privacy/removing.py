@@ -50,6 +50,7 @@ _ALIASES_6 = "FROM alias WHERE (site, lms_user) = (?1, ?2) OR (site, into_user) 
 _TAGS = "FROM account_tag WHERE site = ? AND lms_user = ?"
 _OUT = "FROM opted_out WHERE site = ? AND lms_user = ?"
 _AGREED = "FROM agreed WHERE site = ? AND lms_user = ?"
+_SAID = "FROM name_said WHERE site = ? AND lms_user = ?"
 _LINKS = "SELECT site, lms_user, others FROM link_held"
 _UNTOLD = "DELETE FROM link_untold WHERE site = ? AND lms_user = ?"
 _TOLD_OF = """
@@ -252,6 +253,8 @@ class _Plan:
             yield from self._there(_OUT)
         if "agreed" in self._tables:
             yield from self._there(_AGREED)
+        if "name_said" in self._tables:
+            yield from self._there(_SAID)
         if "link_untold" in self._tables:
             # Also what the statements before let the ledger note: that their aliases and digests are gone.
             yield (

@@ -55,6 +55,11 @@ LEDGER: Mapping[str, Table] = {
         fate="removed",
         why="nobody is left to be called anything; the catalogue takes the name away",
     ),
+    "name_said": Table(
+        holds="what a system that posts calls the person, where names leave the campus and nobody else can be asked",
+        fate="removed",
+        why="it is the name",
+    ),
     "event": Table(
         holds="acts as they were seen: when, what, who took part, looked-up facts",
         fate="removed",

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import aiosqlite
 
 from agent.errors import RewardsError
+from agent.ledger.centre import said
 from agent.ledger.centre.called import Due
 from agent.ledger.merging import aliases
 from agent.ledger.merging.aliases import Account
@@ -24,12 +25,14 @@ async def looked_up(
     due: Sequence[Due],
     tellers: Mapping[str, Tells],
     *,
+    said_by: str,
     limit_s: float,
     trouble: Callable[[str, str], None] = lambda *_: None,
 ) -> tuple[dict[int, str], set[int]]:
     """(what people are called, by person; those whose LMS did not answer).
 
-    Of several accounts of a person the one that counts comes first. ``trouble`` is told what each site said.
+    Where a site cannot be asked, what it posted is what its users are called. Of several accounts of a person the one
+    that counts comes first. ``trouble`` is told what each site said.
     """
     merged = await aliases.load(conn)
     mates: dict[int, list[Account]] = {
@@ -40,20 +43,22 @@ async def looked_up(
     sites: dict[str, list[str]] = {}
     for site, user in sorted({account for group in mates.values() for account in group}):
         sites.setdefault(site, []).append(user)
-    said: dict[str, Mapping[str, str] | None] = {}
+    names: dict[str, Mapping[str, str] | None] = {}
     for site, users in sites.items():
         if site in tellers:
-            said[site] = await _asked(site, tellers[site], users, limit_s, trouble)
+            names[site] = await _asked(site, tellers[site], users, limit_s, trouble)
+        else:
+            names[site] = await said.of(conn, site, users, said_by)
     found: dict[int, str] = {}
     unknown: set[int] = set()
     for number, group in mates.items():
         for site, user in group:
-            names = said.get(site, {})
-            if names is None:
+            called = names[site]
+            if called is None:
                 unknown.add(number)
                 break
-            if names.get(user):
-                found[number] = names[user]
+            if called.get(user):
+                found[number] = called[user]
                 break
     return found, unknown
 

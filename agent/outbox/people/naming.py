@@ -145,7 +145,8 @@ class Naming:
     async def _page(
         self, conn: aiosqlite.Connection, who: Identity, due: Sequence[Due], limit_s: float
     ) -> Failed | None:
-        found, unknown = await looked_up(conn, due, self._calls.tellers, limit_s=limit_s, trouble=self._heard)
+        said_by, tellers = self._calls.said_by, self._calls.tellers
+        found, unknown = await looked_up(conn, due, tellers, said_by=said_by, limit_s=limit_s, trouble=self._heard)
         plan = await self._plan(conn, due, found, unknown)
         now = self._clock.now()
         await self._writer.run(called.looked(plan.same, now))
@@ -234,5 +235,5 @@ async def preview(conn: aiosqlite.Connection, calls: Calls, *, upto: int, now: i
     before = now if stands.told_as != calls.told_as else now - LOOK_S
     due = await called.due(conn, before=before, now=now, asked=calls.asked, most=most)
     due += await called.coming(conn, after=stands.upto, upto=upto, asked=calls.asked, most=most - len(due))
-    found, unknown = await looked_up(conn, due, calls.tellers, limit_s=ANSWER_S_MAX)
+    found, unknown = await looked_up(conn, due, calls.tellers, said_by=calls.said_by, limit_s=ANSWER_S_MAX)
     return planned(due, found, unknown, said_by=calls.said_by, now=now, after=stands.withdrawn_at).tell

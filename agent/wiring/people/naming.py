@@ -1,10 +1,11 @@
-"""Who can say what learners are called: each site's user table, else its web services."""
+"""Who can say what learners are called: each site's user table, else its web services, else what it posted."""
 
 from __future__ import annotations
 
 import contextlib
 from functools import partial
 
+from agent.arriving.heard import Heard
 from agent.clock import Clock
 from agent.collectors.logstore.reading.called import names_of
 from agent.collectors.moodlews.answers import Answers
@@ -15,6 +16,11 @@ from agent.outbox.people.looking import Tells
 from agent.outbox.people.naming import Calls
 from agent.wiring.logs import logstore_options
 from agent.wiring.webservices import web_service_options
+
+
+def heard_of(settings: Settings) -> Heard | None:
+    """What keeps what systems that post call their users, where nobody else can be asked."""
+    return Heard(settings.names_told, settings.naming_sources) if settings.naming_sources else None
 
 
 def calls_of(stack: contextlib.AsyncExitStack, settings: Settings, clock: Clock) -> Calls:

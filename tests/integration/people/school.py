@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from agent.arriving.heard import Heard
 from agent.clock import Clock, SystemClock
 from agent.errors import TransientError
 from agent.ledger.record import erased
@@ -101,6 +102,11 @@ class School:
         await self.here.take(*(did(site, user, number, {}) for user, number in numbers.items()), source=site)
         assert await self.outbox.drain(limit_s=5)
 
+    async def posts(self, site: str, user: str, name: str, number: int) -> None:
+        """A system posts an act of somebody, and what they are called."""
+        await self.here.take(did(site, user, number, {"username": name}), source=site)
+        assert await self.outbox.drain(limit_s=5)
+
     async def told(self) -> dict[str, str]:
         """Tell, and what the catalogue then says."""
         assert await self.naming.drain(limit_s=5)
@@ -168,6 +174,7 @@ async def school(
     said_by: str = "username",
     asked: bool = False,
     fails: list[str] | None = None,
+    posting: Sequence[str] = (),
 ) -> AsyncIterator[School]:
     """An agent of the campus; again in the same directory it is the same one."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -176,7 +183,8 @@ async def school(
     place = Place(url=real.url)
     line = Line(place, key_file=key_file, clock=clock, fails=[] if fails is None else fails)
     calls = Calls(said_by=said_by, asked=asked, tellers={site: lms.tells(site) for site in lms.called})
-    async with running(directory, RULES) as here:
+    heard = Heard(said_by, posting) if posting else None
+    async with running(directory, RULES, heard=heard) as here:
         client = Client(place, key_file=key_file, clock=clock)
         outbox = Outbox(writer=here.writer, data_dir=directory, client=client, environment="production", clock=clock)
         naming = Naming(client=line, writer=here.writer, data_dir=directory, clock=clock, calls=calls)

@@ -6,13 +6,16 @@ import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import insert
 
+from agent.ledger.centre import said
 from agent.outbox.people.naming import preview
 from catalogue import schema
+from tests.builders import NOW
 from tests.contract.catalogues import RealCatalogue, running_catalogue
 from tests.fakes import FakeCatalogue
 from tests.integration.people.school import Lms, School, school
@@ -253,3 +256,41 @@ async def test_a_name_that_no_screen_shows_is_none(one: RealCatalogue, tmp_path:
     async with school(tmp_path / "a", one, lms) as at:
         await at.acts("35", "36", "37")
         assert await at.told() == {"moodle:37": "cid"}
+
+
+async def test_what_a_trusted_system_posted_is_the_name_where_nobody_can_be_asked(
+    one: RealCatalogue, tmp_path: Path
+) -> None:
+    lms = an_lms()
+    async with school(tmp_path / "a", one, lms, posting=["shop"]) as at:
+        await at.posts("shop", "x1", "ann.x", 1)
+        await at.posts("campus2", "9", "zoe", 2)
+        await at.posts("moodle", "35", "not.ann", 3)
+        assert await at.told() == {"shop:x1": "ann.x", "moodle:35": "ann"}, "campus2 is not trusted, Moodle is asked"
+        await at.posts("shop", "x1", "ann.y", 4)
+        assert (await at.told())["shop:x1"] == "ann.y", "at once"
+        await at.posts("shop", "x1", "ann.of.before", 2)
+        assert (await at.told())["shop:x1"] == "ann.y", "what was posted late of before says nothing"
+        await at.erase("x1", site="shop")
+        assert rows(at.here.data_dir, "SELECT * FROM name_said") == []
+        assert await at.outbox.drain(limit_s=5)
+        assert await at.told() == {"moodle:35": "ann"}
+        await at.posts("shop", "x1", "ann.z", 5)
+        await at.posts("shop", "x2", "ben.x", 5)
+        assert [name for (name,) in rows(at.here.data_dir, "SELECT name FROM name_said")] == ["ben.x"]
+    async with school(tmp_path / "a", one, lms, said_by="") as at:
+        assert await at.told() == {}
+        assert rows(at.here.data_dir, "SELECT * FROM name_said") == []
+
+
+async def test_what_somebody_is_called_who_never_earned_is_forgotten_in_time(
+    one: RealCatalogue, tmp_path: Path
+) -> None:
+    async with school(tmp_path / "a", one, an_lms(), posting=["shop"]) as at:
+        await at.posts("shop", "x1", "ann.x", 1)
+        stranger = "INSERT INTO name_said VALUES ('shop', 'x9', 'username', 'nobody', ?)"
+        await at.writes(lambda conn: conn.execute(stranger, (NOW,)))
+        await at.writes(partial(said.forget, before=NOW))
+        assert len(rows(at.here.data_dir, "SELECT * FROM name_said")) == 2
+        await at.writes(partial(said.forget, before=2**40))
+        assert [user for (user,) in rows(at.here.data_dir, "SELECT lms_user FROM name_said")] == ["x1"]

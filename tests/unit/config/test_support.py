@@ -56,6 +56,11 @@ def test_names_leave_where_a_source_can_tell_them_and_a_catalogue_is_told(tmp_pa
     told = read(tmp_path, AGENT + LOG + names + '[catalogue]\nurl = "http://127.0.0.1:1"\n')
     support.check(told)
     assert (told.names_told, support.not_active(told)) == ("username", ())
+    assert told.naming_sources == ()
+    posts = AGENT + POST + names + '[catalogue]\nurl = "http://127.0.0.1:1"\n[http]\n'
+    trusted = read(tmp_path, posts + '[identity]\nsources_trusted_to_link = ["trigger"]\n')
+    support.check(trusted)
+    assert (trusted.naming_sources, support.not_active(trusted)) == (("trigger",), ())
 
 
 def test_the_example_file_asks_for_nothing_that_this_version_refuses() -> None:
