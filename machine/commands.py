@@ -84,6 +84,24 @@ def cure(error: OSError) -> str:
     return "" if error.strerror is None else "the system says so: free the space, the port or the file, and try again"
 
 
+def confirmed(question: str) -> None:
+    """Go on where somebody says yes.
+
+    Raises:
+        typer.Abort: somebody said no.
+        typer.Exit: nobody is there to be asked (2), which is told.
+    """
+    try:
+        agreed = typer.confirm(question, err=True)
+    except typer.Abort:
+        if sys.stdin.isatty():
+            raise
+        typer.echo("\nnothing was done: nobody is here to confirm it; add --yes", err=True)
+        raise typer.Exit(2) from None
+    if not agreed:
+        raise typer.Abort
+
+
 def _owner(path: object) -> str:
     """Whose that is which stands nearest above a path and may be looked at; empty where it is ours, or root's."""
     if not isinstance(path, str | os.PathLike):

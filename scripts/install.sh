@@ -83,12 +83,14 @@ programs() { # a virtual environment of its own for each release; one that is wh
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
     say "making   $place"
+    unchanged="Nothing that runs was changed. Cure what is told above, then run this again."
     "$python" -m venv "$work/pip"
     pip="$work/pip/bin/python -m pip --disable-pip-version-check --no-input --quiet"
     found=$wheels
     if [ -z "$found" ]; then
         found=$work/wheels
-        $pip download --only-binary :all: --require-hashes --requirement "$here/requirements.run.lock" --dest "$found"
+        $pip download --only-binary :all: --require-hashes --requirement "$here/requirements.run.lock" --dest "$found" ||
+            fail "$unchanged Without the internet: --wheels DIR (docs/ops/install.md)."
     fi
     mkdir "$work/source" # a build leaves files behind: not in the checkout
     (cd "$here" && cp -r agent catalogue machine wire pyproject.toml README.md LICENSE ./*.example.toml "$work/source")
@@ -96,7 +98,7 @@ programs() { # a virtual environment of its own for each release; one that is wh
     # Only the versions that the lock names; what was downloaded was checked against its hashes.
     constraints >"$work/constraints"
     $pip --python "$place/bin/python" install --no-index --find-links "$found" \
-        --constraint "$work/constraints" "$work/source[catalogue]"
+        --constraint "$work/constraints" "$work/source[catalogue]" || fail "$unchanged"
     touch "$place/.whole"
 }
 

@@ -59,6 +59,8 @@ async def close(conn: AsyncConnection, campus: str, month: str = "", *, now: int
             can be kept.
     """
     zone = (await policy.of_campus(conn, campus)).timezone
+    if month:
+        _ends(month, zone)
     wanted = await following(conn, campus)
     if month and month != wanted:
         raise _out_of_turn(campus, month, wanted)
@@ -113,10 +115,7 @@ async def shown(conn: AsyncConnection, campus: str, month: str) -> Month:
         return closed
     zone = (await policy.of_campus(conn, campus)).timezone
     first = await following(conn, campus)
-    try:
-        ends_at = months.end(month, zone)
-    except ValueError as exc:
-        raise CatalogueError(str(exc)) from None
+    ends_at = _ends(month, zone)
     if month < first:
         raise CatalogueError(f"{campus} has nothing in {month}", hint=f"its first month is {first}")
     return await _worked_out(conn, campus, month, ends_at)
@@ -196,6 +195,13 @@ def _must_fit(made: Month) -> None:
                     f"{found}, more than can be kept ({KEPT_MAX})",
                     hint=f"look whose entries these are ({looked}), and suspend the campus until they are explained",
                 )
+
+
+def _ends(month: str, zone: str) -> int:
+    try:
+        return months.end(month, zone)
+    except ValueError as exc:
+        raise CatalogueError(str(exc)) from None
 
 
 def _out_of_turn(campus: str, month: str, wanted: str) -> CatalogueError:

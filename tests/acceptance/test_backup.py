@@ -67,6 +67,17 @@ def test_a_backup_is_taken_while_the_agent_works_and_put_back_it_goes_on_from_th
     assert at.json("ledger", "verify")["findings"] == []
 
 
+def test_a_directory_of_backups_is_answered_with_its_newest_and_a_question_nobody_hears_with_yes(
+    at: Campus, tmp_path: Path
+) -> None:
+    newest = [str(backup(at, "--to", str(tmp_path / "copies"))["backup"]) for _ in range(2)][-1]
+    done = at.command("restore", str(tmp_path / "copies"), check=False)
+    assert f"name the directory of one backup, such as its newest: {newest}" in done.stderr
+    done = at.command("restore", newest, check=False)
+    assert (done.returncode, "nobody is here to confirm it; add --yes" in done.stderr) == (2, True)
+    assert entries(at) == 5
+
+
 def test_only_the_newest_copies_are_kept(at: Campus, tmp_path: Path) -> None:
     places = [str(backup(at, "--to", str(tmp_path / "copies"), "--keep", "2")["backup"]) for _ in range(4)]
     assert sorted(str(path) for path in (tmp_path / "copies").iterdir()) == sorted(places[-2:])

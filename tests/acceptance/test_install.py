@@ -92,6 +92,23 @@ def test_what_is_installed_can_be_read_by_the_services_however_strict_roots_umas
         assert (machine / path).stat().st_mode & 0o005 == 0o005, path
 
 
+def test_packages_that_cannot_be_installed_change_nothing_and_it_says_so(machine: Path, tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(
+        '#!/bin/sh\n[ "$1 $2" = "-m venv" ] || exit 0\nfor place; do :; done\nmkdir -p "$place/bin"\n'
+        'printf "#!/bin/sh\\necho No space left on device >&2\\nexit 1\\n" >"$place/bin/python"\n'
+        'chmod +x "$place/bin/python"\n'
+    )
+    python.chmod(0o755)
+    command = ["sh", str(ROOT / "scripts/install.sh"), "--root", str(machine)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHON": str(python)}
+    )
+    assert done.returncode == 1
+    assert "No space left on device\nNothing that runs was changed. Cure what is told above" in done.stderr
+    assert not (machine / "opt/rewards/current").exists()
+
+
 def test_another_release_takes_over_and_the_one_before_stays_for_a_way_back(machine: Path) -> None:
     releases = machine / "opt/rewards/versions"
     left = []

@@ -9,6 +9,7 @@ import typer
 from agent.cli.access import carry_out, ledger_of
 from agent.cli.frame import emit_json, note, settings_of
 from agent.cli.terms.inforce import amounts_text, rules_in_force, span_of, whoever
+from machine.commands import confirmed
 from machine.words import counted
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def reverse_rule(
     if not preview and found["entries"]:
         if not yes:
             note(_sentence(found, rulebook))
-            typer.confirm("Reverse all of it?", abort=True, err=True)
+            confirmed("Reverse all of it?")
         found = carry_out(config, "ledger.reverse-rule", **span, reason=reason, by=whoever(by))
     if json:
         emit_json(found)

@@ -20,6 +20,7 @@ from agent.cli.terms.inforce import ByOption, amount_text, amounts_text, rules_i
 from agent.cli.terms.who import LearnerOption, learner_of
 from agent.errors import InvalidInputError
 from agent.model import HoldKind
+from machine.commands import confirmed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -203,7 +204,7 @@ def _chosen(
     if ask:
         for line in _counted(found):
             note(f"  {line['held']} by {line['rule_id']}: {line['reason']}")
-        typer.confirm(f"{ask} {len(found)} held decisions?", abort=True, err=True)
+        confirmed(f"{ask} {len(found)} held decisions?")
     return [row.decision_no for row in found]
 
 

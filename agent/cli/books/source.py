@@ -11,6 +11,7 @@ from agent.cli.access import carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit_json, emit_one, run_async, settings_of, utc
 from agent.cli.terms.inforce import ByOption, whoever
 from agent.errors import InvalidInputError
+from machine.commands import confirmed
 
 if TYPE_CHECKING:
     from agent.collectors.logstore.start import Rewind
@@ -63,7 +64,7 @@ def accept_rewind(
             if seen.the_same
             else f"Read the log of {name} again, as it is now"
         )
-        typer.confirm(f"{asked}?", abort=True, err=True)
+        confirmed(f"{asked}?")
     result = carry_out(config, "source.accept-rewind", source=name, by=whoever(by))
     if json:
         emit_json({**preview, **result})

@@ -12,6 +12,7 @@ import typer
 
 from agent.cli.frame import ConfigOption, JsonOption, emit_one, note, run_async, settings_of, utc
 from agent.errors import ConfigError, RewardsError
+from machine.commands import confirmed
 from machine.words import counted
 
 if TYPE_CHECKING:
@@ -96,11 +97,8 @@ def _put_back(settings: Settings, copy: Path, *, yes: bool, json: bool) -> None:
     if warning:
         note(warning)
     if not yes:
-        typer.confirm(
-            f"Put back the backup of {utc(manifest.made_at)} with {counted(manifest.entries, 'entry', 'entries')}?",
-            abort=True,
-            err=True,
-        )
+        entries = counted(manifest.entries, "entry", "entries")
+        confirmed(f"Put back the backup of {utc(manifest.made_at)} with {entries}?")
     done = put_back(
         settings.agent.data_dir,
         copy,
@@ -157,7 +155,7 @@ def _fetched(settings: Settings, wanted: Wanted, *, yes: bool, json: bool) -> No
     from agent.wiring.restoring import restore as fetch
 
     if not yes:
-        typer.confirm("Put what the catalogue acknowledged in place of the ledger?", abort=True, err=True)
+        confirmed("Put what the catalogue acknowledged in place of the ledger?")
     with bar("asking the catalogue") as advance:
         done = run_async(
             fetch(

@@ -146,8 +146,10 @@ def read_manifest(copy: Path) -> Manifest:
     try:
         return Manifest(**json.loads((copy / MANIFEST).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
+        newest = next(iter(copies(copy)), None)
         raise IntegrityError(
-            f"{copy} is no backup of a ledger: {MANIFEST} cannot be read", hint="name the directory of a backup"
+            f"{copy} is no backup of a ledger: {MANIFEST} cannot be read",
+            hint="name the directory of one backup" + (f", such as its newest: {newest}" if newest else ""),
         ) from error
 
 

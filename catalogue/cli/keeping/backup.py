@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, act, iso, settings, show, told
+from machine.commands import confirmed
 from machine.words import counted
 
 
@@ -87,12 +88,8 @@ def restore(
     manifest = Manifest.read(copy)
     if not yes:
         place = found.database.render_as_string(hide_password=True)
-        typer.confirm(
-            f"Put the backup of {iso(manifest.made_at)} with "
-            f"{counted(manifest.entries, 'entry', 'entries')} into {place}?",
-            abort=True,
-            err=True,
-        )
+        entries = counted(manifest.entries, "entry", "entries")
+        confirmed(f"Put the backup of {iso(manifest.made_at)} with {entries} into {place}?")
     said = act(acts.EVERYWHERE, noted.PUT_BACK)
     done = asyncio.run(restoring.restore(found, copy, public=public, said=said))
     fields: dict[str, Any] = {

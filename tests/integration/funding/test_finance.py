@@ -118,6 +118,8 @@ async def test_a_month_is_closed_once_in_order_and_only_when_it_is_over(shop: Sh
     shop.at = months.end(NEXT, "UTC")
     with pytest.raises(CatalogueError, match="comes before"):
         await close(shop, NEXT)
+    with pytest.raises(CatalogueError, match="'gestern' is no month"):
+        await close(shop, "gestern")
     assert (await close(shop)).month == MONTH
     with pytest.raises(CatalogueError, match="is closed"):
         await close(shop, MONTH)

@@ -48,7 +48,8 @@ def data_directory(directory: Path) -> Iterator[Finding]:
             level="warn",
             code="data-directory-missing",
             found=f"{directory} is not there yet",
-            do=f"the first run makes it; if the agent's user may not, root runs: {made_for_us(directory)}",
+            do="where there was one, mount its disk or correct [agent] data_dir: another ledger is another history;"
+            f" else the first run makes it, and if the agent's user may not, root runs: {made_for_us(directory)}",
         )
         return
     yield _access(directory)
