@@ -94,6 +94,17 @@ async def test_a_server_that_remembers_no_password_lets_the_account_in_and_a_wro
             await read(collector)
 
 
+async def test_an_account_that_is_not_there_is_refused_whichever_way_the_server_pretends_it_would_prove_itself(
+    site: MariaSite,
+) -> None:
+    options = site.options()
+    for number in range(12):
+        url = options.url.replace("companion_ro", f"nobody_{number}")
+        async with connected(replace(options, url=url)) as database:
+            with pytest.raises(ConfigError, match=f"refuses user 'nobody_{number}'"):
+                await told(database, "SELECT 7")
+
+
 async def test_a_statement_that_takes_too_long_is_broken_off_by_the_server(site: MariaSite) -> None:
     columns = "information_schema.columns"
     slow = f"SELECT COUNT(*) FROM {columns} a, {columns} b, {columns} c"

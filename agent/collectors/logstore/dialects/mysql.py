@@ -17,7 +17,8 @@ from agent.collectors.logstore.dialects.database import Answer, Query, Schema, T
 from agent.collectors.logstore.options import CONNECTIONS_MAX, LogstoreOptions
 from agent.errors import ConfigError, RewardsError, TransientError
 
-_ACCESS = {ER.ACCESS_DENIED_ERROR, 1698}
+_ACCESS = {ER.ACCESS_DENIED_ERROR, 1698, 1524}
+"""1524: MySQL 8.4 asks some accounts that are not there for a proof (`mysql_native_password`) that it has not loaded."""
 _OF_NO_USE = {
     4151: ("is locked", "ACCOUNT UNLOCK"),
     3118: ("is locked", "ACCOUNT UNLOCK"),
@@ -112,8 +113,7 @@ class MysqlDatabase(ThreadedDatabase):
         told: list[str] = []
         for role in roles:
             added = [grant for grant in await self._grants(f"FOR CURRENT_USER() USING {role}") if grant not in own]
-            to = f" TO {role}".replace("\\", r"\\")
-            told += [_GRANTED_TO.sub(to, grant, count=1) for grant in added]
+            told += [f" TO {role}".join(_GRANTED_TO.split(grant, maxsplit=1)) for grant in added]
         return told
 
     async def _grants_of_roles(self, roles: Sequence[str]) -> list[str]:
