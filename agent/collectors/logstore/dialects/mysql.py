@@ -18,7 +18,7 @@ from agent.collectors.logstore.options import CONNECTIONS_MAX, LogstoreOptions
 from agent.errors import ConfigError, RewardsError, TransientError
 
 _ACCESS = {ER.ACCESS_DENIED_ERROR, 1698, 1524}
-"""1524: of some accounts that are not there MySQL 8.4 wants a proof (`mysql_native_password`) that it has not loaded."""
+"""1524: of some accounts that are not there MySQL 8.4 wants a proof that it has not loaded (mysql_native_password)."""
 _OF_NO_USE = {
     4151: ("is locked", "ACCOUNT UNLOCK"),
     3118: ("is locked", "ACCOUNT UNLOCK"),
