@@ -191,7 +191,10 @@ class Client:
         return self._session
 
 
-_HINT = "is [catalogue] url right, and may this machine reach it? entries are kept and delivered later"
+_HINT = (
+    "is [catalogue] url right, and may this machine reach it (by a proxy: [catalogue] proxy)? entries are kept and"
+    " delivered later"
+)
 _AWAY = "catalogue-unreachable"
 _Sign = Callable[[Request, bytes, int], dict[str, str]]
 
