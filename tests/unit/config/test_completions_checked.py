@@ -79,3 +79,11 @@ def test_listening_in_vain_is_told(text: str, told: str) -> None:
 def test_listening_to_what_is_there_is_in_order(more: str) -> None:
     chain = f'[[challenge]]\nid = "b"\n{HEARS}conditions = {{ challenge = "!=b" }}\n'
     assert load_rules_text(HEAD + A + chain + RULE + more).warnings == ()
+
+
+def test_a_challenge_of_all_challenges_is_told_to_name_the_others() -> None:
+    with pytest.raises(FaultsError) as caught:
+        load_rules_text(
+            HEAD + f'[[challenge]]\nid = "a"\n{STEP}[[challenge]]\nid = "b"\n{STEP}[[challenge]]\nid = "all"\n{HEARS}'
+        )
+    assert 'name those that count: conditions = { challenge = ["a", "b"] }' in str(caught.value)

@@ -32,7 +32,16 @@ def faults(merged: Merged) -> Iterator[Fault]:
                 if way and frozenset(way) not in told_before:
                     told_before.add(frozenset(way))
                     told = " → ".join(f"{one} ({by_id[one].where})" for one in way)
-                    yield step.fault("the challenges go in a circle", f"{told} → {way[0]}", at=("on",))
+                    yield _circle(step, f"{told} → {way[0]}", [name for name in by_id if name not in way])
+
+
+def _circle(step: Placed[Step], told: str, others: Sequence[str]) -> Fault:
+    """A step that waits for its own challenge; where it listens to every completion, how those of others are named."""
+    hint = told
+    if _FACT not in step.it.conditions.facts() and others:
+        meant = ", ".join(f'"{name}"' for name in others)
+        hint = f"{told}; name those that count: conditions = {{ challenge = [{meant}] }}"
+    return step.fault("the challenges go in a circle", hint, at=("on",))
 
 
 def warnings(merged: Merged) -> Iterator[Fault]:
