@@ -124,7 +124,7 @@ def _act(data: Mapping[str, Any], arrival: Arrival, kinds: KindTable) -> Act:
     other = _other(data)
     detail = moodle.detail_of(event, other)
     table, known = _table(data, event)
-    cleared = event == moodle.GRADED and data.get(_GRADE, _GRADE) in {"", None}
+    cleared = event == moodle.GRADED and data.get(_GRADE, _GRADE) in ("", None)
     complete = context is not None and known and (detail != "" or cleared or event not in _WITH_DETAIL)
     people = moodle.people_of(event, user, related)
     course = number_in(data, "courseid")

@@ -60,6 +60,16 @@ def test_the_table_of_the_object_is_known_where_the_template_leaves_it_out() -> 
     assert (viewed.object_table, viewed.kind) == ("page", "lesson.viewed")
 
 
+@pytest.mark.parametrize(
+    ("grade", "kind"),
+    [("", "grade.deleted"), ("7.00000", None), ("{other_finalgrade}", None), ("ten", None), ([1], None), ({}, None)],
+)
+def test_a_cleared_grade_is_told_by_an_empty_field_and_by_nothing_else(grade: object, kind: str | None) -> None:
+    post = a_post(eventname="%5Ccore%5Cevent%5Cuser_graded", objecttable="grade_grades", other_finalgrade=grade)
+    found = seen(post, awaits_log=True)
+    assert (found.kind, "partial" in found.marks) == (kind, grade not in ("", "7.00000"))
+
+
 def test_a_discussion_stands_for_its_first_post() -> None:
     found = seen(a_post(eventname="%5Cmod_forum%5Cevent%5Cdiscussion_created", objectid="9", objecttable=None))
     assert (found.kind, found.post) == ("forum.posted", "discussion-9")
