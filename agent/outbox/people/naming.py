@@ -75,9 +75,10 @@ class Naming:
         self._silent: set[str] = set()
 
     async def run(self) -> None:
-        """Tell for ever."""
+        """Tell for ever; where nothing is told and nothing is left to take back, it ends."""
         while True:
-            await self.drain(pause_s=PAGE_PAUSE_S)
+            if await self.drain(pause_s=PAGE_PAUSE_S) and await self._is_over():
+                return
             await asyncio.sleep(POLL_S)
 
     async def drain(self, *, limit_s: float = ANSWER_S_MAX, pause_s: float = 0.0) -> bool:
@@ -97,6 +98,9 @@ class Naming:
                 log.warning("names_trouble", trouble=failed.told)
             self._told = "" if failed is None else failed.told
             return failed is None
+
+    async def _is_over(self) -> bool:
+        return not self._calls.said_by and not (await called.standing(await self._connection())).told_as
 
     async def close(self) -> None:
         """Let go of connections; may be called twice."""

@@ -155,6 +155,7 @@ async def test_back_at_pseudonyms_all_is_withdrawn_and_forgotten_and_names_may_c
         assert await at.told() == {}
         assert len(at.line.sent) == sent, "an agent that tells pseudonyms asks nothing"
         assert await at.traces() == 0
+        await at.naming.run()  # ends: nothing is left to do
     async with school(tmp_path / "a", real, lms, said_by="email") as at:
         assert await at.told() == {"moodle:35": "ann", "moodle:36": "ben"}
 
