@@ -127,7 +127,7 @@ def _settings(root: Path) -> None:
     # Two that take time from a machine that has little: who types is logged, and packages are looked for.
     quiet = root / "etc/systemd/system/qemu-guest-agent.service.d/quiet.conf"
     quiet.parent.mkdir(parents=True)
-    quiet.write_text("[Service]\nStandardOutput=null\nStandardError=null\n")
+    quiet.write_text("[Service]\nLogLevelMax=warning\n")
     for timer in ("apt-daily.timer", "apt-daily-upgrade.timer"):
         (root / "etc/systemd/system" / timer).symlink_to("/dev/null")
     (root / SITE.lstrip("/")).mkdir(parents=True)

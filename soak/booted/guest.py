@@ -20,7 +20,7 @@ from soak.booted.disk import Disk
 MEMORY_MB = 1_536
 BOOT_S_MAX = 600.0
 TYPED_S_MAX = 600.0
-LOOK_S = 1.0
+LOOK_S = 0.5
 STATE_LOOK_S = 3.0
 """Each look takes something from what is looked at."""
 KVM = Path("/dev/kvm")
@@ -91,10 +91,12 @@ class Guest:
             words["input-data"] = base64.b64encode(stdin.encode()).decode()
         pid = self._ask("guest-exec", **words)["pid"]
         until = time.monotonic() + within_s * self._slower
+        look_s = LOOK_S
         while not (state := self._ask("guest-exec-status", pid=pid))["exited"]:
             if time.monotonic() > until:
                 raise Typed(f"no end after {within_s:.0f} s: {line}")
-            time.sleep(LOOK_S)
+            time.sleep(look_s)
+            look_s = min(2 * look_s, STATE_LOOK_S)
         told = base64.b64decode(state.get("out-data", "")).decode(errors="replace")
         if check and state.get("exitcode", -1):
             raise Typed(f"{line}\nended with {state.get('exitcode', state.get('signal'))}:\n{told}")

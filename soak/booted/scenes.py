@@ -195,7 +195,7 @@ def powerless(campus: Campus) -> Iterator[Seen]:
     """The power goes in the middle of the work, twice."""
     guest = campus.guest
     for more in (20, 60):
-        campus.learn(600, 0.05)
+        campus.learn(300, 0.05)
         campus.send(400, 0.0)
         until = len(campus.taken()) + more
         guest.until(partial(_taken, campus, until), 200, "forms are taken")

@@ -18,6 +18,8 @@ AS_AGENT = f"runuser -u {AGENT} --"
 AS_CENTRE = f"runuser -u {CENTRE} --"
 RECOVERY_KEY = f"{CONFIG}/recovery.txt"
 """On paper, on a real campus."""
+TOKEN = "/root/forms.token"
+"""As those have it who send forms."""
 DOOR, STATUS, CENTRE_STATUS = 8733, 8735, 8736
 LEARNERS = 50
 FIRST_LEARNER, FIRST_LESSON = 31, 1_001
@@ -59,7 +61,7 @@ POSTER = f'''\
 """Sends one form after the other, each until it is taken, and tells the world outside of the machine which were."""
 import json, time, urllib.request
 first = {{first}}
-with open("/etc/rewards-agent/forms.token") as file:
+with open("{TOKEN}") as file:
     token = file.read().strip()
 with open("/dev/virtio-ports/sent", "w", buffering=1) as told:
     for number in range(first, first + {{many}}):
@@ -113,6 +115,7 @@ class Campus:
         guest.write(f"{CONFIG}/rules.toml", RULES)
         guest.type(f"cat >>{CONFIG}/config.toml", stdin=MORE)
         guest.type(f"umask 077; head -c 20 /dev/urandom | od -An -tx1 | tr -d ' \\n' >{CONFIG}/forms.token")
+        guest.type(f"cp {CONFIG}/forms.token {TOKEN}")
         guest.type(f"chown -R {AGENT}: {CONFIG} && {AS_AGENT} {AGENT} mode live --yes")
         guest.type(f"systemctl enable --now {AGENT} {AGENT}-backup.timer")
         guest.type(f"{AS_AGENT} {AGENT} enrol -", stdin=told["token"] + "\n")
