@@ -17,7 +17,7 @@ FIRST = 1_000
 _NEWEST = "SELECT id, timecreated FROM {log} ORDER BY id DESC LIMIT 1"
 _SINCE = (
     "SELECT MIN(t.timecreated) FROM "
-    "(SELECT timecreated FROM {log} WHERE id > ? AND origin IS NOT NULL ORDER BY id LIMIT [first]) t"
+    "(SELECT timecreated FROM {log} WHERE id > ? AND origin IS NOT NULL ORDER BY id LIMIT [most]) t"
 )
 _ID, _AT = "log_beside_id", "log_beside_at"
 
@@ -42,7 +42,7 @@ async def stood(tables: Database, counts: Mapping[str, int]) -> Stood:
     """
     queries = [tables.schema.query(_NEWEST)]
     if _ID in counts:
-        queries.append(tables.schema.query(_SINCE, counts[_ID], first=[FIRST]))
+        queries.append(tables.schema.query(_SINCE, counts[_ID], most=[FIRST]))
     newest, *new = [_rows(answer) for answer in await tables.fetch_all(queries)]
     return Stood(newest=newest[0][:2] if newest else None, oldest_new=new[0][0][0] if new and new[0] else None)
 
