@@ -103,11 +103,9 @@ def directory_error(directory: Path, exc: OSError, where: str = "under [agent] d
         )
     if exc.errno == errno.ENOENT:
         return ConfigError(f"{directory} does not exist", hint=f"create it: {made_for_us(directory)}")
-    if exc.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}:
-        return ConfigError(
-            f"{directory} cannot be written: {exc.strerror}",
-            hint=whole.unwritten(exc, f"make it a directory that the agent's user owns, or name another {where}"),
-        )
+    if exc.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}:
+        cure = whole.unwritten(exc, "make it a directory that the agent's user owns")
+        return ConfigError(f"{directory} cannot be written: {exc.strerror}", hint=f"{cure}, or name another {where}")
     return TransientError(f"{directory} cannot be used: {exc.strerror}", hint="see the system's log for the disk")
 
 

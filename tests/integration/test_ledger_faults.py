@@ -120,9 +120,10 @@ def refusal(code: str) -> sqlite3.OperationalError:
 
 async def test_a_directory_that_cannot_be_made_is_told_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(ConfigError, match="cannot be written") as told:
-        await Writer.open(tmp_path / "file" / "data")
-    assert "[agent] data_dir" in told.value.hint
+    for inside in ("file/data", "file"):
+        with pytest.raises(ConfigError, match="cannot be written") as told:
+            await Writer.open(tmp_path / inside)
+        assert "[agent] data_dir" in told.value.hint
 
 
 async def test_a_file_locked_by_another_program_is_told_and_waited_for(tmp_path: Path) -> None:

@@ -417,7 +417,12 @@ class Enrolled:
             .sign(key, hashes.SHA256())
         )
         self.path("door.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-        self.path("door.key").touch()
+        self.path("door.key").touch(0o600)
+        self.path("door.key").write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
         self.config(r"(listen = .*\n)", r'\1certificate_file = "door.pem"\nprivate_key_file = "door.key"\n')
 
 
@@ -694,6 +699,18 @@ OF_THE_CAMPUS = (
         code="certificate-unusable",
         plant=lambda at: (at.certificate(9), at.path("door.pem").write_text("nonsense")),
         words="cannot be read",
+        exit_code=2,
+    ),
+    Planted(
+        code="certificate-unusable",
+        plant=lambda at: (at.certificate(90), at.path("door.key").write_text("nonsense")),
+        words="belong together",
+        exit_code=2,
+    ),
+    Planted(
+        code="secret-open",
+        plant=lambda at: (at.certificate(90), at.path("door.key").chmod(0o644)),
+        words="door.key: others may read this secret",
         exit_code=2,
     ),
 )

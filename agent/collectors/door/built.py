@@ -79,7 +79,7 @@ def door_of(
         clock,
         kinds=kinds,
         listen=_address(settings.http),
-        tls=_tls(settings, settings.http),
+        tls=door_tls(settings, settings.http),
         proxies=networks(settings.http.trusted_proxies),
         stuck=stuck,
     )
@@ -117,8 +117,12 @@ def _address(http: HttpSettings) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _tls(settings: Settings, http: HttpSettings) -> ssl.SSLContext | None:
-    """What makes the door speak TLS itself; None where a proxy does, or nobody."""
+def door_tls(settings: Settings, http: HttpSettings) -> ssl.SSLContext | None:
+    """What makes the door speak TLS itself; None where a proxy does, or nobody.
+
+    Raises:
+        ConfigError: certificate and key cannot be used, or others may read the key.
+    """
     if http.certificate_file is None and http.private_key_file is None:
         return None
     place = f"{settings.path}: [http]"
@@ -128,10 +132,11 @@ def _tls(settings: Settings, http: HttpSettings) -> ssl.SSLContext | None:
     read_secret(settings.home, http.private_key_file)  # nobody else may read it
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
-        context.load_cert_chain(http.certificate_file, secret_file(settings.home, http.private_key_file))
+        key = secret_file(settings.home, http.private_key_file)
+        context.load_cert_chain(http.certificate_file, key, password=lambda: "")  # nobody is there to be asked for one
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(
             f"{place}: certificate_file and private_key_file cannot be used: {error.strerror or error}",
-            hint="both are PEM, the certificate with its chain, and belong together",
+            hint="both are PEM, the certificate with its chain, the key without a password, and belong together",
         ) from error
     return context

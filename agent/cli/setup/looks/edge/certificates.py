@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from agent.cli.setup.looks.finding import Finding, duration
+from agent.errors import ConfigError
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings
@@ -24,6 +25,8 @@ ABOUT = "certificates"
 def certificate_findings(settings: Settings, now: int) -> list[Finding]:
     """How long each certificate that the configuration names still lasts, and how old the signing key is."""
     findings = [found for what, path in _named(settings) for found in _certificate(what, path, now)]
+    if all(found.code != "certificate-unusable" for found in findings):
+        findings.extend(_door(settings))
     if settings.catalogue is not None and settings.key_file.exists():
         findings.extend(_key(settings.key_file))
     return findings
@@ -41,6 +44,18 @@ def _named(settings: Settings) -> Iterator[tuple[str, Path]]:
                 yield f"the authority that vouches for the database of {source.name}", Path(path)
             for path in query.get("ssl_cert", [])[-1:]:
                 yield f"the certificate that we show the database of {source.name}", Path(path)
+
+
+def _door(settings: Settings) -> Iterator[Finding]:
+    """Whether the door can show its certificate: the agent does not start with one that it has no key for."""
+    from agent.collectors.door.built import door_tls
+
+    if settings.http is None:
+        return
+    try:
+        door_tls(settings, settings.http)
+    except ConfigError as exc:
+        yield Finding.of(ABOUT, exc, "certificate-unusable")
 
 
 def _certificate(what: str, path: Path, now: int) -> Iterator[Finding]:
