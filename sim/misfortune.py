@@ -8,7 +8,7 @@ from sim.look import Seen
 from sim.operator import Operator
 from sim.world import World
 
-KINDS = ("kill", "restart", "weather", "clock", "replay", "restore")
+KINDS = ("kill", "restart", "weather", "clock", "replay", "restore", "upkeep")
 
 
 class Misfortune:
@@ -34,6 +34,7 @@ class Misfortune:
                 "clock": self._clock,
                 "replay": self._replay,
                 "restore": self._restore,
+                "upkeep": self._upkeep,
             }[self._chance.choice(self._kinds)]()
 
     async def looked_after(self) -> Seen | None:
@@ -58,6 +59,7 @@ class Misfortune:
         for program in (self._world.agent, self._world.centre):
             if program.runs:
                 program.process.fuse = 0
+        self._operator.mend_rules()
         await self._operator.done()
         self._world.trace.say("calm")
 
@@ -101,6 +103,11 @@ class Misfortune:
             self._chance.choice(
                 (self._operator.put_back_catalogue, self._operator.put_back_agent, self._operator.lose_agent)
             )()
+
+    async def _upkeep(self) -> None:
+        """What administrators do on any day, while everything else goes on."""
+        doing = self._chance.choice((self._operator.edit_rules, self._operator.rotate_key, self._operator.rebuild))
+        await doing()
 
     async def _replay(self) -> None:
         taped = self._world.network.taped

@@ -14,8 +14,8 @@ from typing import Any
 
 from agent.demo.schema import sqlite_ddl
 
-BEGAN = 1_795_300_000
-"""The wall time at which every simulation begins, seconds UTC."""
+BEGAN = 1_795_298_397
+"""The wall time at which every simulation begins, seconds UTC: three before midnight in Johannesburg."""
 LEARNERS = tuple(range(31, 37))
 GUEST, ADMIN = 1, 2
 LESSONS = (11, 12, 13, 14)

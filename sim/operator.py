@@ -18,7 +18,7 @@ from agent.ledger.backup.taking import copies, take
 from agent.wiring.restoring import Wanted, restore
 from catalogue import tenants
 from sim.look import Seen, look
-from sim.model import Form
+from sim.model import RULES, Form
 from sim.moodle import BEGAN, copied, form_post
 from sim.programs import write_key
 from sim.world import AGENT, CAMPUS, FORMS, World
@@ -42,6 +42,7 @@ class Operator:
         self._chance = chance
         self._copies: list[Path] = []
         self._task: asyncio.Task[None] | None = None
+        self._edits = 0
 
     @property
     def busy(self) -> bool:
@@ -78,17 +79,58 @@ class Operator:
 
     async def hurry(self) -> None:
         """`rewards-agent sync now`: what waits for a backoff is tried at once."""
-        with suppress(RewardsError):
-            await self._world.agent.inside(self._world.agent.commands["sync.now"])
+        await self._typed("sync.now")
+
+    async def edit_rules(self) -> None:
+        """Another version of the rules, which pays the same; or one that cannot be read, while the last goes on."""
+        self._edits += 1
+        broken = self._chance.random() < 0.3
+        self._world.trace.fault("rules edited", f"{self._edits}{', broken' if broken else ''}")
+        self._write_rules("[[rule\n" if broken else "")
+
+    def mend_rules(self) -> None:
+        """What cannot be read is put right, where anything was edited."""
+        if self._edits:
+            self._edits += 1
+            self._write_rules("")
+
+    def _write_rules(self, more: str) -> None:
+        # Each version is longer than the one before, so that no two written in one tick of a file system look alike.
+        title = "Posted" + "!" * self._edits
+        text = RULES.replace('title = "Posted"', f'title = "{title}"') + more
+        (self._world.agent.home / "rules.toml").write_text(text)
+
+    async def rotate_key(self) -> None:
+        """`rewards-agent key rotate`; the next key is from the seed, as if an earlier try had broken off behind it."""
+        if self.busy:
+            return
+        self._world.trace.fault("agent's key rotated")
+        waiting = self._next_key()
+        if not waiting.exists():
+            write_key(waiting, self._chance)
+        await self._typed("key.rotate")
+
+    async def rebuild(self) -> None:
+        """`rewards-agent ledger rebuild`."""
+        self._world.trace.fault("projections rebuilt")
+        await self._typed("ledger.rebuild")
+
+    def _next_key(self) -> Path:
+        return self._world.agent.home / "agent.ed25519.next"
+
+    async def _typed(self, command: str, **words: str) -> None:
+        """A command to the running agent, which may be dead, die of it or refuse."""
+        agent = self._world.agent
+        if agent.runs and command in agent.commands:
+            with suppress(RewardsError):
+                await agent.inside(partial(agent.commands[command], **words))
 
     async def merge(self, held: Iterable[tuple[str, tuple[str, ...]]]) -> None:
         """`rewards-agent learner merge` of what waits for a person: both had earned before they were linked."""
-        agent = self._world.agent
-        for account, others in held if agent.runs else ():
+        for account, others in held:
             self._world.trace.say(f"operator merges {account} into {others[0]}")
             words = {"source": account, "target": others[0], "reason": "the same address", "by": "operator"}
-            with suppress(RewardsError):
-                await agent.inside(partial(agent.commands["learner.merge"], **words))
+            await self._typed("learner.merge", **words)
 
     async def done(self) -> Seen | None:
         """When nothing is under way any more; then the agent's delivery must be sound, or the runbook is followed.
@@ -97,6 +139,8 @@ class Operator:
         """
         if self._task is not None:
             await self._task
+        if self._next_key().exists():  # a rotation broke off: it is typed again until it is done
+            await self._typed("key.rotate")
         return await self._until_agreed()
 
     def _begin(self, doing: Coroutine[Any, Any, None]) -> None:
@@ -127,6 +171,7 @@ class Operator:
         shutil.rmtree(world.agent.home / "data")
         key = world.agent.home / "agent.ed25519"
         key.unlink()
+        self._next_key().unlink(missing_ok=True)
         write_key(key, self._chance)
         await self._from_catalogue(await self._token())
         world.agent.up()

@@ -53,9 +53,10 @@ def test_another_seed_is_another_story(played: Play) -> None:
     assert played("2", SHORT).digest != played("3", SHORT).digest
 
 
-def test_the_seeds_of_every_change_bring_about_kills_and_losses(played: Play) -> None:
+def test_the_seeds_of_every_change_bring_about_kills_losses_and_upkeep(played: Play) -> None:
     injected = {kind for seed in SEEDS for kind in played(seed, SHORT).injected}
     assert {"kill agent", "kill catalogue", "restart agent", "posted twice", "row visible late"} <= injected
+    assert {"rules edited", "agent's key rotated", "projections rebuilt"} <= injected
     # A handful each: which seeds they fall to changes with the program.
     assert injected & {"agent's disk lost", "older ledger put back", "older catalogue put back"}
 
