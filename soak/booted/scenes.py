@@ -178,12 +178,15 @@ def late_database(campus: Campus) -> Iterator[Seen]:
     guest.write("/etc/systemd/system/mariadb.service.d/late.conf", "[Service]\nExecStartPre=/bin/sleep 1d\n")
     campus.learn(400, 0.2)
     guest.type("systemctl daemon-reload")
-    guest.write(f"{DROP_IN}/first.conf", "[Unit]\nAfter=\nAfter=network-online.target\n")
+    # An order cannot be taken back by a drop-in.
+    guest.type(f"sed -i 's/^\\(After=.*\\) mariadb.service/\\1/' /etc/systemd/system/{AGENT}.service")
     guest.reboot()
     _active(campus)
     without = guest.show("mariadb", "ActiveState")["ActiveState"]
     status = guest.type(f"{AS_AGENT} {AGENT} status | head -n 3; true").split("\n")[0]
-    guest.type(f"rm -r /etc/systemd/system/mariadb.service.d {DROP_IN}/first.conf; systemctl daemon-reload")
+    guest.type("rm -r /etc/systemd/system/mariadb.service.d")
+    guest.type(f"sed -i 's/^After=network-online.target/& mariadb.service/' /etc/systemd/system/{AGENT}.service")
+    guest.type("systemctl daemon-reload")
     guest.type("systemctl restart --no-block mariadb")
     guest.until(lambda: guest.is_active("mariadb"), ACTIVE_S_MAX, "MariaDB is active")
     campus.learn(10, 0.2)
