@@ -185,7 +185,7 @@ def test_what_a_restore_a_reset_or_a_regrade_repeats_is_not_paid_again(
         assert paid[f"moodle:{learner}"] <= courses
 
 
-DAYS_OF_HISTORY = 24
+DAYS_OF_HISTORY = 90
 
 
 @pytest.fixture

@@ -20,14 +20,15 @@ context: contextlevel id instanceid path
 course: category id idnumber shortname startdate
 course_categories: id name path
 course_completions: course id timecompleted userid
-course_modules: completion completionexpected course deletioninprogress id instance module section
+course_modules: added completion completionexpected course deletioninprogress id instance module section
 course_modules_completion: completionstate coursemoduleid id overrideby timemodified userid
 course_sections: course id
 enrol: courseid id
 forum_discussions: course firstpost id
 forum_posts: discussion id message parent userid
-grade_grades: finalgrade id itemid overridden timemodified userid
-grade_items: courseid grademax grademin gradepass id iteminstance itemmodule itemtype
+grade_grades: finalgrade hidden id itemid overridden timemodified userid
+grade_items: courseid grademax grademin gradepass hidden id iteminstance itemmodule itemnumber itemtype
+  timecreated timemodified
 groups_members: groupid userid
 modules: id name
 quiz: id sumgrades timeclose
@@ -46,7 +47,10 @@ user_info_field: id shortname
 """
 
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {table: tuple(names.split()) for table, _, names in (line.partition(":") for line in _TABLES.split("\n") if line)}
+    {
+        table: tuple(names.split())
+        for table, _, names in (line.partition(":") for line in _TABLES.replace("\n  ", " ").split("\n") if line)
+    }
 )
 """Table (without prefix) → what is read of it; without it facts are lost."""
 
