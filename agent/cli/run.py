@@ -61,6 +61,17 @@ async def _run(settings: Settings, *, until_caught_up: bool) -> int:
 
 
 async def _work(settings: Settings, *, until_caught_up: bool) -> int:
+    """The exit code. The life of a service is written down before most of the program is loaded, which takes memory."""
+    from agent.clock import SystemClock
+    from agent.service.health.lives import life
+
+    async with AsyncExitStack() as stack:
+        if not until_caught_up:
+            stack.enter_context(life(settings.agent.data_dir, SystemClock()))
+        return await _worked(stack, settings, until_caught_up=until_caught_up)
+
+
+async def _worked(stack: AsyncExitStack, settings: Settings, *, until_caught_up: bool) -> int:
     import structlog
 
     from agent.service import run as service
@@ -70,53 +81,48 @@ async def _work(settings: Settings, *, until_caught_up: bool) -> int:
     from machine.interpreter import at_work
 
     logger = structlog.get_logger()
-    async with AsyncExitStack() as stack:
-        agent = await _opened(stack, settings, service=not until_caught_up)
-        stack.enter_context(at_work())
-        _say_what_starts(agent, logger)
-        if not until_caught_up:
-            on_page, health = watched(agent)
-            await stack.enter_async_context(beside(warn_of_short_keeping(settings)))
-            await stack.enter_async_context(beside(warn_of_names(settings, agent.pipeline.rulebook, agent.writer)))
-            code = await service.serve(
-                agent.tails(on_page),
+    agent = await _opened(stack, settings)
+    stack.enter_context(at_work())
+    _say_what_starts(agent, logger)
+    if not until_caught_up:
+        on_page, health = watched(agent)
+        await stack.enter_async_context(beside(warn_of_short_keeping(settings)))
+        await stack.enter_async_context(beside(warn_of_names(settings, agent.pipeline.rulebook, agent.writer)))
+        code = await service.serve(
+            agent.tails(on_page),
+            agent.outbox,
+            data_dir=settings.agent.data_dir,
+            operations={**agent.operations.table(), **({"door.answers": agent.door.answers} if agent.door else {})},
+            reload=agent.reload,
+            watch=agent.watch,
+            scheduling=agent.scheduler,
+            listeners=[one for one in (agent.door, health) if one is not None],
+            callbacks=agent.callbacks,
+            pulls=agent.pulls,
+            ending=agent.ending,
+        )
+    else:
+        with _catching_up() as watch:
+            code = await service.until_caught_up(
+                agent.tails(watch.on_page),
                 agent.outbox,
-                data_dir=settings.agent.data_dir,
-                operations={**agent.operations.table(), **({"door.answers": agent.door.answers} if agent.door else {})},
-                reload=agent.reload,
-                watch=agent.watch,
-                scheduling=agent.scheduler,
-                listeners=[one for one in (agent.door, health) if one is not None],
-                callbacks=agent.callbacks,
-                pulls=agent.pulls,
-                ending=agent.ending,
+                agent.scheduler,
+                agent.callbacks,
+                agent.ending,
+                agent.pulls,
             )
-        else:
-            with _catching_up() as watch:
-                code = await service.until_caught_up(
-                    agent.tails(watch.on_page),
-                    agent.outbox,
-                    agent.scheduler,
-                    agent.callbacks,
-                    agent.ending,
-                    agent.pulls,
-                )
-            if not code:
-                await warn_of_names(settings, agent.pipeline.rulebook, agent.writer)
-            watch.report(agent.pipeline.stands, whole=not code)
-        logger.info("agent_stopped", code=code)
-        return code
+        if not code:
+            await warn_of_names(settings, agent.pipeline.rulebook, agent.writer)
+        watch.report(agent.pipeline.stands, whole=not code)
+    logger.info("agent_stopped", code=code)
+    return code
 
 
-async def _opened(stack: AsyncExitStack, settings: Settings, *, service: bool) -> Agent:
-    """The agent, however long the opening of its ledger takes. From here on the life of a service is written down."""
+async def _opened(stack: AsyncExitStack, settings: Settings) -> Agent:
+    """The agent, however long the opening of its ledger takes."""
     from agent import wiring
-    from agent.clock import SystemClock
-    from agent.service.health.lives import life
     from machine.notify import beginning
 
-    if service:
-        stack.enter_context(life(settings.agent.data_dir, SystemClock()))
     async with beginning():
         return await stack.enter_async_context(wiring.opened(settings))
 

@@ -6,6 +6,8 @@ import asyncio
 import json
 import re
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -80,6 +82,29 @@ def test_an_agent_tells_that_it_lives_is_ready_and_what_it_did(tmp_path: Path, s
         assert get(port, "/other")[0] == 404
         assert json.loads(get(port, "/openapi.json")[1])["openapi"] == "3.1.0"
         assert found['rewards_source_quiet{source="moodle"}'] == 0
+
+
+_KILLED_AS_IT_LOADS = """
+import os, sys
+
+class NoMemory:
+    def find_spec(self, name, *_):
+        if name == "agent.wiring":
+            os._exit(9)
+
+sys.meta_path.insert(0, NoMemory())
+from agent.cli.app import main
+main()
+"""
+
+
+def test_a_service_that_is_killed_while_it_loads_is_told(tmp_path: Path, site: SqliteSite) -> None:
+    at = campus(tmp_path / "a", f"sqlite:///{site.path}", RULES)
+    at.catch_up()
+    for _ in range(4):
+        words = [sys.executable, "-c", _KILLED_AS_IT_LOADS, "run", "--config", str(at.config)]
+        assert subprocess.run(words, capture_output=True, check=False).returncode == 9
+    assert "killed-often" in {one["code"] for one in at.json("doctor")}
 
 
 def test_a_source_that_stands_still_makes_the_agent_unready(tmp_path: Path, site: SqliteSite) -> None:
