@@ -50,6 +50,21 @@ def load(body: bytes, *, what: str) -> dict[str, Any]:
     return fields
 
 
+def message(body: bytes, kind: str, *, form: int, bytes_max: int) -> dict[str, Any]:
+    """The fields of a message of this kind and format, of at most ``bytes_max`` bytes.
+
+    Raises:
+        MalformedError: it is longer, not canonical, or another one.
+    """
+    if len(body) > bytes_max:
+        raise MalformedError(f"a message of {len(body)} bytes is more than {bytes_max}")
+    fields = load(body, what=f"the message '{kind}'")
+    version(fields, form)
+    if fields.get("kind") != kind:
+        raise MalformedError(f"the message is not of kind '{kind}'")
+    return fields
+
+
 def text(fields: Mapping[str, Any], name: str, *, most: int = NAME_CHARS_MAX, empty: bool = False) -> str:
     """A text field of at most ``most`` characters.
 

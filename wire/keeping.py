@@ -68,7 +68,7 @@ class Persons:
         Raises:
             MalformedError: it is not one, or holds more than one message may.
         """
-        fields = _message(body, "persons")
+        fields = canonical.message(body, "persons", form=FORMAT, bytes_max=MESSAGE_BYTES_MAX)
         persons, gone = fields.get("persons"), fields.get("gone")
         if not isinstance(persons, dict) or not isinstance(gone, list):
             raise MalformedError("field 'persons' must be an object and 'gone' a list")
@@ -113,7 +113,7 @@ class Takeover:
         Raises:
             MalformedError: it is not one.
         """
-        fields = _message(body, "takeover")
+        fields = canonical.message(body, "takeover", form=FORMAT, bytes_max=MESSAGE_BYTES_MAX)
         return cls(
             campus=canonical.called(fields, "campus"),
             agent=canonical.called(fields, "agent"),
@@ -150,16 +150,6 @@ class Page:
         if not all(isinstance(value, str) for value in lines.values()):
             raise MalformedError("the receipt's signature is not header lines")
         return cls(receipt=receipt, signature=lines, batch=batch)
-
-
-def _message(body: bytes, kind: str) -> dict[str, Any]:
-    if len(body) > MESSAGE_BYTES_MAX:
-        raise MalformedError(f"a message of {len(body)} bytes is more than {MESSAGE_BYTES_MAX}")
-    fields = canonical.load(body, what=f"the message '{kind}'")
-    canonical.version(fields, FORMAT)
-    if fields.get("kind") != kind:
-        raise MalformedError(f"the message is not of kind '{kind}'")
-    return fields
 
 
 def _name(value: object) -> str:
@@ -230,7 +220,7 @@ class Sums:
         Raises:
             MalformedError: it is not one.
         """
-        fields = _message(body, "sums")
+        fields = canonical.message(body, "sums", form=FORMAT, bytes_max=MESSAGE_BYTES_MAX)
         try:
             heads = {int(seq): bytes.fromhex(head) for seq, head in fields["heads"]}
             sums = {

@@ -85,7 +85,7 @@ class People:
         Raises:
             MalformedError: it is not one, or holds more than one message may.
         """
-        fields = _message(body, "people", MESSAGE_BYTES_MAX)
+        fields = canonical.message(body, "people", form=FORMAT, bytes_max=MESSAGE_BYTES_MAX)
         told, key = fields.get("people"), fields.get("key")
         if not isinstance(told, dict) or len(told) > TOLD_MAX:
             raise MalformedError(f"field 'people' must be an object of at most {TOLD_MAX} persons")
@@ -119,7 +119,7 @@ class Noted:
         Raises:
             MalformedError: it is not one.
         """
-        fields = _message(body, "noted", MESSAGE_BYTES_MAX)
+        fields = canonical.message(body, "noted", form=FORMAT, bytes_max=MESSAGE_BYTES_MAX)
         return cls(
             campus=canonical.called(fields, "campus"),
             agent=canonical.called(fields, "agent"),
@@ -190,7 +190,7 @@ class Page:
         Raises:
             MalformedError: it is not one.
         """
-        fields = _message(body, "elsewhere", PAGE_BYTES_MAX)
+        fields = canonical.message(body, "elsewhere", form=FORMAT, bytes_max=PAGE_BYTES_MAX)
         told, more = fields.get("people"), fields.get("more")
         if not isinstance(told, dict) or not isinstance(more, bool):
             raise MalformedError("field 'people' must be an object and 'more' true or false")
@@ -204,16 +204,6 @@ class Page:
             more=more,
             people=tuple(_elsewhere(name, one) for name, one in sorted(told.items())),
         )
-
-
-def _message(body: bytes, kind: str, bytes_max: int) -> dict[str, Any]:
-    if len(body) > bytes_max:
-        raise MalformedError(f"a message of {len(body)} bytes is more than {bytes_max}")
-    fields = canonical.load(body, what=f"the message '{kind}'")
-    canonical.version(fields, FORMAT)
-    if fields.get("kind") != kind:
-        raise MalformedError(f"the message is not of kind '{kind}'")
-    return fields
 
 
 def _told(name: str, value: Any) -> Told:

@@ -75,7 +75,7 @@ class Names:
         Raises:
             MalformedError: it is not one, or holds more than one message may.
         """
-        fields = _message(body, "names", MESSAGE_BYTES_MAX)
+        fields = canonical.message(body, "names", form=FORMAT, bytes_max=MESSAGE_BYTES_MAX)
         names, said_by = fields.get("names"), fields.get("said_by")
         if not isinstance(names, dict) or len(names) > NAMES_MAX:
             raise MalformedError(f"field 'names' must be an object of at most {NAMES_MAX} learners")
@@ -111,7 +111,7 @@ class Named:
         Raises:
             MalformedError: it is not one.
         """
-        fields = _message(body, "named", ANSWER_BYTES_MAX)
+        fields = canonical.message(body, "named", form=FORMAT, bytes_max=ANSWER_BYTES_MAX)
         return cls(
             campus=canonical.called(fields, "campus"),
             agent=canonical.called(fields, "agent"),
@@ -122,16 +122,6 @@ class Named:
 def fits(name: str) -> bool:
     """Whether a name can be told: not too long, and nothing in it that no screen shows."""
     return 0 < len(name) <= NAME_CHARS_MAX and name.isprintable()
-
-
-def _message(body: bytes, kind: str, bytes_max: int) -> dict[str, Any]:
-    if len(body) > bytes_max:
-        raise MalformedError(f"a message of {len(body)} bytes is more than {bytes_max}")
-    fields = canonical.load(body, what=f"the message '{kind}'")
-    canonical.version(fields, FORMAT)
-    if fields.get("kind") != kind:
-        raise MalformedError(f"the message is not of kind '{kind}'")
-    return fields
 
 
 def _register(fields: dict[str, Any], *, empty: bool) -> str:
