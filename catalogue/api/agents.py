@@ -126,11 +126,12 @@ def _spending() -> dict[str, Any]:
     one = _asking("Where a redemption is, with its voucher", signing.ASK_TAG, _REDEMPTION)
     wished = _asking("What became of a wish; asking makes nothing", signing.ASK_TAG, _REDEMPTION)
     shelf = closed(rewards={"type": "array", "items": _OBJECT}, wallets={"type": "array", "items": _OBJECT})
-    gated = closed(cohorts={"type": "array", "items": _ANY})
+    asked_for = {"type": "array", "items": _ANY}
+    gated = closed(cohorts=asked_for, countries=asked_for)
     settled = closed(against={"type": "object", "additionalProperties": _ANY})
     asked = {
         "/v1/shelf": ("What is offered to a learner, and what stands against it", {}, shelf),
-        "/v1/shelf/cohorts": ("Which cohorts a reward, or all on offer, asks for", {"reward": _SHORT}, gated),
+        "/v1/shelf/cohorts": ("Which cohorts and countries a reward asks for, or all do", {"reward": _SHORT}, gated),
         "/v1/redemptions": ("Spend a learner's points; the same key again is the same redemption", wanted, _REDEMPTION),
         "/v1/redemptions/cancel": ("Give a reservation back", {"redemption": _NAME, "why": why}, _REDEMPTION),
         "/v1/vouchers/look": ("What a voucher is good for that a learner shows", till, _GOOD_FOR),

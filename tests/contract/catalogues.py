@@ -19,7 +19,7 @@ from catalogue.proof.keys import KeyFile
 from catalogue.redemption.vault import Vault
 from catalogue.store import Store
 from catalogue.verify import verify
-from tests.distributed import watched
+from tests import distributed, documented
 from tests.wire_builders import CAMPUS, a_header
 from wire import batch, chain, enrolment, keys, receipt, signing
 from wire.enrolment import EnrolAnswer, EnrolRequest, Rotation, Token
@@ -104,17 +104,13 @@ async def running_catalogue(
     if not key_file.exists():
         keys.create(key_file)
     key = KeyFile(key_file)
-    runner = web.AppRunner(
-        Door(store=store, key=key, vault=Vault(secret)).app(),
-        access_log=None,
-        auto_decompress=False,
-        shutdown_timeout=1.0,
-    )
+    app = Door(store=store, key=key, vault=Vault(secret)).app()
+    runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=1.0)
     try:
         await store.upgrade()
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        with watched(store):
+        with documented.watched(app), distributed.watched(store):
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
             yield RealCatalogue(store, key, f"http://127.0.0.1:{runner.addresses[0][1]}")
     finally:
         await runner.cleanup()
