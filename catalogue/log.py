@@ -17,6 +17,7 @@ EventName = Literal[
     "database_away",
     "database_back",
     "database_failed",
+    "erasure_waits",
     "job_failed",
     "key_rotated",
     "library",

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+import structlog
 from sqlalchemy import URL, Connection, event, inspect, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -19,6 +20,8 @@ from catalogue.errors import ConfigError, UnavailableError
 from catalogue.store import months, postgres, sqlite
 from catalogue.store.engines import Engines
 from catalogue.store.rows import BatchPlace, BatchRow, EntryRow, MovementRow, WalletKey, WalletRow, WalletState
+
+log = structlog.get_logger()
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 ENCODING = "UTF8"
@@ -38,8 +41,11 @@ class Dialect(Protocol):
         """Connections for each purpose; none is made yet. ``patient`` is for statements that may take hours."""
         ...
 
-    async def scrub(self, engines: Engines) -> None:
-        """Leave nothing beside the tables of what was taken out of them, as far as that is a matter of moments."""
+    async def scrub(self, engines: Engines, *, again: bool) -> str:
+        """Leave nothing in the database's files of what was taken out of its tables; what that waits for, or nothing.
+
+        ``again`` goes on where something waited, and else does nothing.
+        """
         ...
 
     async def make_months(self, conn: AsyncConnection, wanted: Sequence[str]) -> list[str]:
@@ -95,6 +101,7 @@ class Store:
         self._url = url
         self._engines = dialect.engines(url)
         self._place = url.render_as_string(hide_password=True)
+        self._waits = ""
         for engine in (self._engines.writing, self._engines.probing):
             _ask_each_time(engine, lambda: self._url.password)
 
@@ -164,9 +171,15 @@ class Store:
         async with self._engines.jotting.connect() as conn, conn.begin():
             yield conn
 
-    async def scrub(self) -> None:
-        """After somebody was erased: leave nothing of them beside the tables."""
-        await self.dialect.scrub(self._engines)
+    async def scrub(self, *, again: bool = False) -> None:
+        """After somebody was erased: leave nothing of them in the files. What must wait is told, and done ``again``."""
+        try:
+            waits = await self.dialect.scrub(self._engines, again=again)
+        except DBAPIError as exc:
+            waits = database_said(exc)
+        if waits and waits != self._waits:
+            log.warning("erasure_waits", why=waits)
+        self._waits = waits
 
     async def has_tables(self) -> bool:
         """Whether there is anything in the database."""

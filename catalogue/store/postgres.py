@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -11,7 +12,7 @@ from sqlalchemy import URL, Engine, NullPool, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from catalogue.store import months, numbers
+from catalogue.store import months, numbers, scrubbing
 from catalogue.store.engines import Engines
 from catalogue.store.rows import BatchPlace, BatchRow, EntryRow, MovementRow, WalletKey, WalletRow, WalletState
 
@@ -118,6 +119,12 @@ class Postgres:
 
     at_once = True
 
+    def __init__(self) -> None:
+        self._unscrubbed = False
+        """Whether somebody was erased of whom something may be left in its files."""
+        self._deleted_before: datetime | None = None
+        """That was before then, by the server's clock."""
+
     def engines(self, url: URL, *, patient: bool = False) -> Engines:
         """One pool for all: PostgreSQL lets readers and writers be.
 
@@ -150,9 +157,16 @@ class Postgres:
             jotting=alone,
         )
 
-    async def scrub(self, engines: Engines) -> None:
-        """Nothing: the server's own vacuum does it."""
-        del engines
+    async def scrub(self, engines: Engines, *, again: bool) -> str:
+        """Write the tables anew that name persons."""
+        if not again:
+            self._unscrubbed, self._deleted_before = True, None
+        if not self._unscrubbed:
+            return ""
+        since = self._deleted_before = self._deleted_before or await scrubbing.now(engines.glancing)
+        waits = await scrubbing.scrub(engines.writing, engines.glancing, since)
+        self._unscrubbed = bool(waits) or self._deleted_before != since
+        return waits
 
     async def make_months(self, conn: AsyncConnection, wanted: Sequence[str]) -> list[str]:
         """Make their partitions."""

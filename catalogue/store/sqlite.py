@@ -16,6 +16,8 @@ from catalogue.store.rows import BatchPlace, BatchRow, EntryRow, MovementRow, Wa
 
 READERS_MAX = 4
 BUSY_TIMEOUT_MS = 10_000
+SCRUB_TIMEOUT_MS = 500
+"""How long readers are waited for after an erasure: whoever writes waits with us."""
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
@@ -46,6 +48,10 @@ class Sqlite:
 
     at_once = False
 
+    def __init__(self) -> None:
+        self._log_has_more = False
+        """Whether somebody was erased of whom something may be left in the write-ahead log."""
+
     def engines(self, url: URL, *, patient: bool = False) -> Engines:
         """A pool of readers, and a single connection that writes; both are always ``patient``."""
         del patient
@@ -55,11 +61,20 @@ class Sqlite:
         probing = _engine(place, 0, "BEGIN", PROBING)
         return Engines(reading=reading, glancing=reading, writing=writing, jotting=writing, probing=probing)
 
-    async def scrub(self, engines: Engines) -> None:
+    async def scrub(self, engines: Engines, *, again: bool) -> str:
         """Write the log into the tables and cut it off: it holds pages of before, until others come to lie there."""
+        if again and not self._log_has_more:
+            return ""
+        self._log_has_more = True
         async with engines.writing.connect() as conn:
             raw: Any = (await conn.get_raw_connection()).driver_connection
-            await raw.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+            await raw.execute_fetchall(f"PRAGMA busy_timeout = {SCRUB_TIMEOUT_MS}")
+            try:
+                ((busy, _, _),) = await raw.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                await raw.execute_fetchall(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        self._log_has_more = bool(busy)
+        return "somebody reads from before it" if busy else ""
 
     async def make_months(self, conn: AsyncConnection, wanted: Sequence[str]) -> list[str]:
         """Nothing: one table holds all months."""
