@@ -38,7 +38,7 @@ EXAMPLE = """\
 
 [catalogue]
 # data_dir = "."                        # where the key and the embedded database lie
-# listen   = "127.0.0.1:8734"           # put a proxy with TLS in front of it
+# listen   = "127.0.0.1:8734"           # put a proxy with TLS in front of it; "[::]:8734": at every address
 # status_listen = "127.0.0.1:8736"      # no default: where it tells how it is: /livez, /readyz, /metrics (Prometheus)
 # key_file = "catalogue.ed25519"        # signs every receipt; agents pin it: keep a copy in a safe place
 # vouchers_file = "vouchers.key"        # opens the vouchers in the database: keep a copy of it too

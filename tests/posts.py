@@ -100,9 +100,13 @@ class OpenDoor:
 
 @asynccontextmanager
 async def open_door(
-    data_dir: Path, *sources: DoorSource, proxies: Sequence[str] = (), tls: ssl.SSLContext | None = None
+    data_dir: Path,
+    *sources: DoorSource,
+    proxies: Sequence[str] = (),
+    tls: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
 ) -> AsyncIterator[OpenDoor]:
-    """A door before a real inbox, on a free port."""
+    """A door before a real inbox, on a free port of ``host``."""
     data_dir.mkdir(parents=True, exist_ok=True)
     clock = ManualClock(NOW)
     inbox = await Inbox.open(data_dir)
@@ -111,7 +115,7 @@ async def open_door(
         inbox,
         clock,
         kinds=KindTable,
-        listen=("127.0.0.1", 0),
+        listen=(host, 0),
         tls=tls,
         proxies=networks(proxies),
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Literal
 
@@ -35,7 +36,7 @@ class FactEntry:
     ``kinds`` are kind patterns (`forum.*`); ``suppliers`` the source kinds that can give it; ``tables`` (without
     prefix) what the log-table collector reads for it besides the log: where one cannot be read the fact is absent.
     ``of_person`` facts are stored once per person as `<name>:<LMS user id>`; ``condition`` is False for names that are
-    demanded but that no condition can look at. ``web_kinds`` are those for which web services can give it, where these
+    demanded but that no condition can look at. ``only`` says of a supplier for which kinds it can give it, where these
     are not all.
     """
 
@@ -49,15 +50,18 @@ class FactEntry:
     tables: tuple[str, ...] = ()
     of_person: bool = False
     condition: bool = True
-    web_kinds: tuple[str, ...] = ()
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def applies_to(self, kind: str) -> bool:
         """Whether events of this kind can have the fact."""
-        return any(fnmatchcase(kind, pattern) for pattern in self.kinds)
+        return _is_among(kind, self.kinds)
 
     def suppliers_for(self, kind: str) -> frozenset[str]:
         """The source kinds that can give it for events of this kind."""
         if not self.applies_to(kind):
             return frozenset()
-        unasked = self.web_kinds and not any(fnmatchcase(kind, pattern) for pattern in self.web_kinds)
-        return frozenset(self.suppliers) - ({MOODLE_WS} if unasked else frozenset())
+        return frozenset(one for one in self.suppliers if _is_among(kind, self.only.get(one, ANY_KIND)))
+
+
+def _is_among(kind: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(kind, pattern) for pattern in patterns)

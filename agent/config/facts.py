@@ -46,6 +46,7 @@ _WORK = ("lesson.completed", "lesson.uncompleted", "quiz.*", "assignment.*", "gr
 _DUE = ("assignment.submitted", "quiz.submitted", "lesson.completed")
 _QUIZZES = ("quiz.*",)
 _DATED = ("quiz.*", "assignment.submitted")
+_SCORED = ("quiz.submitted", "quiz.regraded", *_GRADES)
 _SCORING = (CANVAS, GENERIC, THINKIFIC, XAPI)
 
 MODULES = ("course_modules", "modules")
@@ -56,11 +57,12 @@ _DUE_TABLES = (*MODULES, "assign", "assign_submission", *_DATES, "quiz", "quiz_a
 FACTS: tuple[FactEntry, ...] = (
     FactEntry(
         name="score_pct",
-        kinds=("quiz.submitted", "quiz.regraded", *_GRADES, *RESULTS),
+        kinds=(*_SCORED, *RESULTS),
         type="rational",
         unit="%",
         sample="66.66667",
         suppliers=(LOGSTORE, MOODLE_WS, *_SCORING),
+        only={LOGSTORE: _SCORED, MOODLE_WS: _SCORED, CANVAS: _GRADES, THINKIFIC: _QUIZZES},
         meaning="quiz: 100 × the attempt's sumgrades ÷ the quiz's; grade: where the final grade lies between the "
         "item's least and most. No score, no fact",
         tables=("quiz_attempts", "quiz", "grade_items", "grade_grades"),
@@ -72,7 +74,7 @@ FACTS: tuple[FactEntry, ...] = (
         unit="",
         sample="2",
         suppliers=(LOGSTORE, MOODLE_WS, CANVAS, THINKIFIC),
-        web_kinds=_DATED,
+        only={MOODLE_WS: _DATED, CANVAS: ("assignment.submitted",), THINKIFIC: _QUIZZES},
         meaning="which attempt of this learner it is; the first is 1",
         tables=("quiz_attempts", "assign_submission"),
     ),
@@ -176,7 +178,7 @@ FACTS: tuple[FactEntry, ...] = (
         sample="-86400",
         suppliers=ASKED,
         tables=_DUE_TABLES,
-        web_kinds=_DATED,
+        only={MOODLE_WS: _DATED},
         meaning="seconds past the learner's due date, extensions and overrides included; negative when early; absent "
         "without a due date",
     ),
@@ -188,7 +190,7 @@ FACTS: tuple[FactEntry, ...] = (
         sample="true",
         suppliers=(LOGSTORE, MOODLE_WS, CANVAS),
         tables=_DUE_TABLES,
-        web_kinds=_DATED,
+        only={MOODLE_WS: _DATED, CANVAS: ("assignment.submitted",)},
         meaning="not later than the learner's due date, extensions and overrides included; absent without one",
     ),
     FactEntry(

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from types import MappingProxyType
 from typing import TypeVar, cast
 
 from agent.config.comparison import Comparison, Plain, ValueRef
@@ -68,13 +67,29 @@ def compiled(conditions: Conditions, values: Values, *, denying: bool = False) -
     return _all(parts)
 
 
-def told(conditions: Conditions, values: Values = MappingProxyType({})) -> str:
-    """All of them in one line: `word_count >=30 and is_reply true`; with ``values`` also what the named ones are."""
-    parts = [f"{fact} {test.text}{_named(fact, test, values)}" for fact, test in conditions.facts().items()]
+def told(conditions: Conditions, values: Values | None = None) -> str:
+    """All of them in one line: `word_count >=30 and is_reply true`.
+
+    With ``values`` in full: what the named ones are, and what becomes of an unknown fact where that is written.
+    """
+    parts = [f"{fact} {test.text}{_explained(fact, test, values)}" for fact, test in conditions.facts().items()]
     if conditions.any:
         parts.append(f"any of ({'; '.join(told(inner, values) for inner in conditions.any)})")
     parts.extend(f"not ({told(inner, values)})" for inner in conditions.none)
     return " and ".join(parts)
+
+
+def _explained(fact: str, test: Comparison, values: Values | None) -> str:
+    if values is None:
+        return ""
+    return _named(fact, test, values) + (f" ({_WHERE_UNKNOWN[test.if_unknown]})" if test.if_unknown else "")
+
+
+_WHERE_UNKNOWN = {
+    "pass": "met where that is not known",
+    "fail": "not met where that is not known",
+    "hold": "held where that is not known",
+}
 
 
 def _named(fact: str, test: Comparison, values: Values) -> str:

@@ -31,6 +31,7 @@ from catalogue.server.vouchers import Vouchers
 from catalogue.store import Store, months
 from catalogue.wallets import expiry
 from machine.interpreter import at_work
+from machine.listening.address import site_at
 from machine.listening.listener import CannotListenError
 from machine.notify import notify
 from machine.status import Status
@@ -76,7 +77,7 @@ async def serve(config: Config, *, ready: Callable[[str], None], again: Callable
         )
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
-        await _start(web.TCPSite(runner, config.host, config.port), config)
+        await _start(runner, config)
         reload = Reloading(config, again, store=store, vault=safe)
         stop = stack.enter_context(_told(reload))
         sealed = Vouchers(desk)
@@ -178,9 +179,9 @@ def load_key(config: Config) -> keys.Key:
         raise ConfigError(str(exc), hint=exc.hint) from None
 
 
-async def _start(site: web.TCPSite, config: Config) -> None:
+async def _start(runner: web.AppRunner, config: Config) -> None:
     try:
-        await site.start()
+        await site_at(runner, config.host, config.port).start()
     except PermissionError:
         raise ConfigError(
             f"port {config.port} may not be used", hint="choose one above 1023: catalogue.listen"

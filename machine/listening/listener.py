@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
+from machine.listening.address import site_at
 from machine.listening.connection import Connection, Connections
 from machine.listening.handshake import Handshake
 
@@ -80,7 +81,7 @@ class Listener:
         await runner.setup()
         host, port = self._listen
         try:
-            await web.TCPSite(runner, host, port).start()
+            await site_at(runner, host, port).start()
         except OSError as error:
             await runner.cleanup()
             raise CannotListenError(

@@ -38,6 +38,16 @@ def test_suppliers_are_known_per_kind() -> None:
     assert table.suppliers("nosuch", "forum.posted") == frozenset()
 
 
+def test_who_supplies_a_score_differs_by_kind() -> None:
+    """Moodle's log says that an activity was failed and not with how much; Canvas says no score of a quiz."""
+    table = FactTable()
+    assert table.suppliers("score_pct", "lesson.failed") == {"generic", "xapi"}
+    assert table.suppliers("score_pct", "course.passed") == {"generic", "xapi"}
+    assert table.suppliers("score_pct", "grade.awarded") == {LOGSTORE, MOODLE_WS, "canvas", "generic", "xapi"}
+    assert table.suppliers("score_pct", "quiz.submitted") == {LOGSTORE, MOODLE_WS, "generic", "thinkific", "xapi"}
+    assert table.suppliers("attempt", "assignment.submitted") == {LOGSTORE, MOODLE_WS, "canvas"}
+
+
 def test_names_that_are_only_demanded_are_not_shown_for_conditions() -> None:
     table = FactTable()
     assert {"staff", "section", "post"}.isdisjoint(table.names())

@@ -59,6 +59,21 @@ def test_what_a_rule_does_not_say_is_not_told() -> None:
     assert lms[:3] == (r"lms: on \mod_x\event\y.", "The subject gets nothing.", "Pays once for each event.")
 
 
+def test_what_becomes_of_an_unknown_fact_is_told_where_the_rule_says_it() -> None:
+    waits = '{ is = ">=80", if_unknown = "hold" }'
+    text = f'conditions = {{ score_pct = {waits}, none = [{{ attempt = {{ is = ">3", if_unknown = "fail" }} }}] }}'
+    book = rulebook(
+        rule("quiz.submitted", text)
+        + '[[deny]]\non = "quiz.*"\nconditions = { origin = { is = "cli", if_unknown = "pass" } }\nreason = "by cron"\n'
+    )
+    said = explain.rule_sentences(book.rules[0], book)
+    limited = "not (attempt >3 (not met where that is not known))"
+    assert f"Only where score_pct >=80 (held where that is not known) and {limited}." in said
+    assert "Earns nothing where origin cli (met where that is not known) (deny: by cron)." in said
+    (decision,) = decide(book, [event("quiz.submitted", facts={"score_pct": 79, "origin": "web"})])
+    assert decision.reason == "condition score_pct >=80", "a reason says what was asked, as it always does"
+
+
 # What each key adds to a rule that pays for lessons, or what stands in its place.
 KEYS = {
     "id": 'id = "other"',
