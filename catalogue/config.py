@@ -205,4 +205,8 @@ def _secret(path: Path, name: str) -> str:
         if mode & 0o077 and place.parent not in guarded:
             raise ConfigError(f"others may read {place} (mode {mode:04o})", hint=f"chmod 600 {place}")
         return secret
-    raise ConfigError(f"{path}: there is no file {name} for database.password_file", hint="write the password into it")
+    raise ConfigError(
+        f"{path}: there is no file {name} for database.password_file",
+        hint="write the password into it; where systemd hands it over (LoadCredential=) it is there while the service "
+        "runs, and for a single command by systemd-run (docs/ops/install.md)",
+    )

@@ -46,9 +46,13 @@ done
 live() { [ -z "$root" ] && [ -d /run/systemd/system ]; }
 systemctl_() { if live; then systemctl "$@"; fi; }
 
-# Put a file in its place; tells whether it changed anything.
+# What is at work has to be started anew. A file says so until that is done, for a script that is run again.
+due() { : >"$root$prefix/.due"; }
+
+# Put a file in its place.
 put() {
-    if [ -f "$2" ] && cmp -s "$1" "$2"; then return 1; fi
+    if [ -f "$2" ] && cmp -s "$1" "$2"; then return; fi
+    due
     install -D -m 644 "$1" "$2"
     say "written  $2"
 }
@@ -110,7 +114,8 @@ switch() { # the new release takes over at once or not at all
     target=$1
     link=$root$prefix/current
     before=$(readlink "$link" 2>/dev/null || true)
-    [ "$before" != "$target" ] || return 1
+    [ "$before" != "$target" ] || return 0
+    due
     ln -s "$target" "$link.new"
     mv -T "$link.new" "$link"
     [ -L "$root$prefix/bin" ] || ln -s current/bin "$root$prefix/bin"
@@ -125,15 +130,24 @@ switch() { # the new release takes over at once or not at all
     done
 }
 
-as_catalogue() { # a program and its words, as the account of the service while that runs and has its secrets
-    runuser -u rewards-catalogue -- "$@" --config /etc/rewards-catalogue/catalogue.toml
+at_work() { # which of these units run, or should and failed; what somebody stopped is not among them
+    if live; then
+        systemctl list-units --plain --no-legend --state=active,activating,reloading,failed "$@" | cut -d ' ' -f 1
+    fi
+}
+
+as_catalogue() { # a program and its words, as the service's account with the service's secrets, also while it is down
+    secrets=$(systemctl cat rewards-catalogue.service | sed -n 's/^LoadCredential/--property=&/p')
+    # shellcheck disable=SC2086 # a list of words
+    systemd-run --quiet --pipe --wait --collect --uid=rewards-catalogue $secrets \
+        "$@" --config /etc/rewards-catalogue/catalogue.toml
 }
 
 # Where a catalogue is at work whose database the newer release calls outdated, the release before makes a copy of it:
 # the newer one reads only its own.
 copied() { # the newer release's place, and what `current` is to lead to
     outdated=""
-    if ! live || ! systemctl --quiet is-active rewards-catalogue.service; then return 0; fi
+    [ -n "$(at_work rewards-catalogue.service)" ] || return 0
     why=$(as_catalogue "$1/bin/rewards-catalogue" tenant list 2>&1 >/dev/null) || true
     case "$why" in *"this program needs"*) outdated=yes ;; *) return 0 ;; esac
     [ "$(readlink "$prefix/current")" != "$2" ] || return 0
@@ -144,41 +158,48 @@ copied() { # the newer release's place, and what `current` is to lead to
 }
 
 restarted() { # what is at work goes on by the new release; the agents first, for they do not depend on the catalogue
-    systemctl_ try-restart 'rewards-agent*.service'
+    systemctl_ daemon-reload
+    down=""
+    for unit in $(at_work rewards-agent.service 'rewards-agent@*.service'); do
+        systemctl restart "$unit" || down="$down $unit"
+    done
     if [ -n "$outdated" ]; then
         say "upgrade  the catalogue's database: rewards-catalogue init"
         as_catalogue "$prefix/bin/rewards-catalogue" init ||
-            fail "The catalogue still serves by the release before. Mend what stands above, then run this again."
+            fail "The catalogue is not yet served by this release. Mend what stands above, then run this again."
     fi
-    systemctl_ try-restart rewards-catalogue.service
+    for unit in $(at_work rewards-catalogue.service); do
+        systemctl restart "$unit" || down="$down $unit"
+    done
+    [ -z "$down" ] || fail "This release is installed, and does not run:$down. See journalctl -u with that name," \
+        "mend it, then run this again."
+    rm -f "$root$prefix/.due"
 }
 
 install_() {
     mkdir -p "$root$prefix/versions"
-    changed="" moved=""
     if [ -n "$venv" ]; then
         [ -x "$venv/bin/rewards-agent" ] || fail "$venv has no bin/rewards-agent"
         target=$(cd "$venv" && pwd)
         copied "$target" "$target"
-        if switch "$target"; then moved=yes; fi
+        switch "$target"
     else
         name=$(release)
         programs "$name"
         copied "$prefix/versions/$name" "versions/$name"
-        if switch "versions/$name"; then moved=yes; fi
+        switch "versions/$name"
         chmod -R go+rX "$root$prefix"
     fi
-    if put "$here/systemd/rewards.sysusers" "$root/usr/lib/sysusers.d/rewards.conf"; then changed=yes; fi
+    put "$here/systemd/rewards.sysusers" "$root/usr/lib/sysusers.d/rewards.conf"
     accounts
     for unit in $units; do
-        if put "$here/systemd/$unit" "$root/etc/systemd/system/$unit"; then changed=yes; fi
+        put "$here/systemd/$unit" "$root/etc/systemd/system/$unit"
     done
     for account in rewards-agent rewards-catalogue; do # what they write too: commands are typed before a first start
         directory_of "$account" "/etc/$account" 750
         directory_of "$account" "/var/lib/$account" 700
     done
-    [ -z "$changed" ] || systemctl_ daemon-reload
-    if [ -n "$changed$moved$outdated" ]; then
+    if [ -n "$outdated" ] || [ -e "$root$prefix/.due" ]; then
         restarted
     else
         say "nothing to do: this release is installed"

@@ -9,13 +9,31 @@ from typing import NamedTuple
 
 from soak.booted.disk import BEFORE, HERE
 from soak.booted.guest import Typed
-from soak.booted.site import AGENT, AS_AGENT, AS_CENTRE, CENTRE, CONFIG, HOME, RECOVERY_KEY, Campus
+from soak.booted.site import (
+    AGENT,
+    AS_AGENT,
+    AS_CENTRE,
+    CENTRE,
+    CENTRE_COPIES,
+    CONFIG,
+    HOME,
+    RECOVERY_KEY,
+    Campus,
+)
 
 WATCHDOG_S, ABORT_S = 60, 10
 LATE_S = 60
 DROP_IN = f"/etc/systemd/system/{AGENT}.service.d"
 NORTH = "/etc/rewards-agents/north"
-UNITS = (AGENT, f"{AGENT}-backup", CENTRE, f"{CENTRE}-backup")
+SERVICES = (AGENT, f"{AGENT}-backup", f"{AGENT}@", f"{AGENT}-backup@", CENTRE, f"{CENTRE}-backup")
+UNITS = tuple(
+    f"{service}north{kind}" if service.endswith("@") else f"{service}{kind}"
+    for service in SERVICES
+    for kind in (".service", ".timer")
+    if kind == ".service" or "backup" in service
+)
+EXPOSURE_MAX = 1.3
+INSTALL = f"sh {HERE}/scripts/install.sh --wheels /root/wheels"
 ACTIVE_S_MAX = 400
 SOON = "[Timer]\nOnCalendar=\nOnCalendar=*:*:0/20\nRandomizedDelaySec=0\nAccuracySec=1s\n"
 
@@ -48,44 +66,59 @@ def installed(campus: Campus) -> Iterator[Seen]:
 def upgraded(campus: Campus) -> Iterator[Seen]:
     """From the earlier release to this one, back, and forth again, each by the manual's words, while learners act."""
     guest = campus.guest
-    had, schema = _release(campus), _schema(campus)
+    had, schema, books = _release(campus), _schema(campus), _books(campus)
     campus.learn(60, 1.0)
     campus.send(20, 1.0)
-    guest.type(f"sh {HERE}/scripts/install.sh --wheels /root/wheels")
+    guest.type(INSTALL)
     _active(campus)
-    came = f"{had} → {_release(campus)}, schema {schema} → {_schema(campus)}"
+    came = (
+        f"{had} → {_release(campus)}, schema {schema} → {_schema(campus)}, the catalogue's {books} → {_books(campus)}"
+    )
     yield Seen("install.sh of this release, the agent at work", f"{came}; {_right(campus)}")
     if _schema(campus) == schema:
         return
     campus.deliver()
-    guest.type(f"systemctl stop {AGENT} && sh {BEFORE}/scripts/install.sh --wheels /root/wheels")
-    guest.type(f"systemctl start {AGENT}", check=False)
-    said = guest.type(f"journalctl -t {AGENT} -n 2 -o cat --no-pager").split("\n")[0]
-    yield Seen(
-        "the older release on the newer ledger", f"{_told(guest.show(AGENT, 'Result', 'ExecMainStatus'))}: {said}"
-    )
+    guest.type(f"systemctl stop {AGENT} {CENTRE} && sh {BEFORE}/scripts/install.sh --wheels /root/wheels")
+    for unit in (CENTRE, AGENT):
+        guest.type(f"systemctl start {unit}", check=False)
+        said = guest.type(f"journalctl -t {unit} -n 2 -o cat --no-pager").split("\n")[0]
+        state = guest.show(unit, "ActiveState", "Result", "ExecMainStatus")
+        yield Seen(f"{unit}: the older release on the newer books", f"{_told(state)}: {said}")
+    if _books(campus) != books:
+        # It is then no newer than the agent's copy, which delivers to it what came after.
+        guest.type(f"{AS_CENTRE} {CENTRE} restore $(ls -d {CENTRE_COPIES}/* | head -n 1) && systemctl start {CENTRE}")
+        history = "true"
+    else:
+        history = (
+            f"chown {AGENT}: {RECOVERY_KEY} && {AS_AGENT} {AGENT} restore --from-catalogue --yes"
+            f" --recovery-key {RECOVERY_KEY} && rm {RECOVERY_KEY}"
+        )
     guest.type(
         f"cd {HOME} && {AS_AGENT} sh -c"
         f" 'mkdir newer && mv ledger.db* newer && cp backups/ledger-schema-{schema}.db ledger.db'"
-        f" && chown {AGENT}: {RECOVERY_KEY}"
-        f" && {AS_AGENT} {AGENT} restore --from-catalogue --yes --recovery-key {RECOVERY_KEY} && rm {RECOVERY_KEY}"
-        f" && systemctl start {AGENT}"
+        f" && {history} && systemctl start {AGENT}"
     )
     _active(campus)
     campus.learn(10, 0.2)
-    yield Seen("the way back of docs/ops/backup.md", f"schema {_schema(campus)}; {_right(campus)}")
-    guest.type(f"sh {HERE}/scripts/install.sh --wheels /root/wheels")
+    right = _right(campus)
+    campus.deliver()
+    yield Seen("the way back of docs/ops/backup.md", f"schemas {_schema(campus)}, {_books(campus)}; {right}; delivered")
+    guest.type(INSTALL)
     _active(campus)
     campus.verify()
-    yield Seen("and forth again", f"schema {_schema(campus)}; {_right(campus)}")
+    yield Seen("and forth again", f"schemas {_schema(campus)}, {_books(campus)}; {_right(campus)}")
 
 
 def rated(campus: Campus) -> Iterator[Seen]:
-    """What systemd thinks of the units as they run, and what it says of the limits."""
+    """What systemd thinks of the units, as files and as they run, and what it says of the limits."""
     guest = campus.guest
-    for unit in UNITS:
-        told = guest.type(f"systemd-analyze security --no-pager {unit}.service | tail -n 1")
-        yield Seen(f"systemd-analyze security {unit}", told.partition(":")[2].strip())
+    if verified := guest.type(f"systemd-analyze verify {' '.join(UNITS)}").strip():
+        raise Typed(verified)
+    yield Seen("systemd-analyze verify", f"nothing to say of {len(UNITS)} units")
+    for unit in SERVICES:
+        offline = _exposed(campus, f"--offline=true /etc/systemd/system/{unit}.service")
+        running = "" if unit.endswith("@") else f", as it runs {_exposed(campus, f'{unit}.service')}"
+        yield Seen(f"systemd-analyze security {unit}", f"offline {offline}{running}")
     for unit in (AGENT, CENTRE):
         limits = guest.show(unit, "User", "MemoryCurrent", "MemoryMax", "TasksCurrent", "TasksMax", "NRestarts")
         group = guest.type(f"cd /sys/fs/cgroup/system.slice/{unit}.service; echo $(cat memory.max pids.max)").strip()
@@ -176,25 +209,28 @@ def copied(campus: Campus) -> Iterator[Seen]:
 
 
 def late_database(campus: Campus) -> Iterator[Seen]:
-    """The machine boots, and Moodle's database comes long after the agent."""
+    """The machine boots, and Moodle's database comes long after the agent, which keeps and pays what is posted."""
     guest = campus.guest
     guest.write("/etc/systemd/system/mariadb.service.d/late.conf", "[Service]\nExecStartPre=/bin/sleep 1d\n")
     campus.learn(400, 0.2)
     guest.type("systemctl daemon-reload")
-    # An order cannot be taken back by a drop-in.
-    guest.type(f"sed -i 's/^\\(After=.*\\) mariadb.service/\\1/' /etc/systemd/system/{AGENT}.service")
     guest.reboot()
     _active(campus)
+    campus.send(10, 0.0)
+    guest.until(campus.idle, ACTIVE_S_MAX, "forms are taken")
     without = guest.show("mariadb", "ActiveState")["ActiveState"]
-    status = guest.type(f"{AS_AGENT} {AGENT} status | head -n 3; true").split("\n")[0]
-    guest.type("rm -r /etc/systemd/system/mariadb.service.d")
-    guest.type(f"sed -i 's/^After=network-online.target/& mariadb.service/' /etc/systemd/system/{AGENT}.service")
-    guest.type("systemctl daemon-reload")
+    if without == "active":
+        raise Typed("the database was there before the forms")
+    guest.type("rm -r /etc/systemd/system/mariadb.service.d && systemctl daemon-reload")
     guest.type("systemctl restart --no-block mariadb")
     guest.until(lambda: guest.is_active("mariadb"), ACTIVE_S_MAX, "MariaDB is active")
     campus.learn(10, 0.2)
-    seen = f"the agent active while mariadb was {without}; {_right(campus)}"
-    yield Seen("systemctl reboot at work, the database comes later", f"{seen} ({status.strip()[:60]})")
+    right = _right(campus)
+    said = guest.type(f"journalctl -b -u {AGENT} -o cat --no-pager -g 'source_(trouble|recovered)'").splitlines()
+    yield Seen(
+        "systemctl reboot at work, the database comes later",
+        f"10 forms answered while mariadb was {without}; {right}; {len(said)} lines of it in the journal",
+    )
 
 
 def powerless(campus: Campus) -> Iterator[Seen]:
@@ -294,6 +330,14 @@ def _told(properties: Mapping[str, str]) -> str:
     return ", ".join(f"{name}={value}" for name, value in properties.items())
 
 
+def _exposed(campus: Campus, of: str) -> float:
+    told = campus.guest.type(f"systemd-analyze security --no-pager {of} | tail -n 1")
+    exposure = float(told.rpartition(":")[2].split()[0])
+    if exposure > EXPOSURE_MAX:
+        raise Typed(f"more exposed than {EXPOSURE_MAX}: {told}")
+    return exposure
+
+
 def _one(found: list[str], otherwise: str) -> str:
     if not found:
         raise Typed(otherwise)
@@ -322,6 +366,10 @@ def _right(campus: Campus) -> str:
 
 def _release(campus: Campus) -> str:
     return campus.guest.type("readlink /opt/rewards/current").strip().removeprefix("versions/")
+
+
+def _books(campus: Campus) -> str:
+    return str(campus.books("SELECT version_num FROM alembic_version")[0][0])
 
 
 def _schema(campus: Campus) -> int:

@@ -14,6 +14,7 @@ from soak.booted.guest import Guest, Typed
 
 AGENT, CENTRE = "rewards-agent", "rewards-catalogue"
 CONFIG, HOME = "/etc/rewards-agent", "/var/lib/rewards-agent"
+CENTRE_HOME, CENTRE_COPIES = "/var/lib/rewards-catalogue", "/var/backups/rewards-catalogue"
 AS_AGENT = f"runuser -u {AGENT} --"
 AS_CENTRE = f"runuser -u {CENTRE} --"
 RECOVERY_KEY = f"{CONFIG}/recovery.txt"
@@ -54,7 +55,7 @@ bearer_token_files = ["forms.token"]
 """
 CENTRE_CONFIG = f"""\
 [catalogue]
-data_dir = "/var/lib/rewards-catalogue"
+data_dir = "{CENTRE_HOME}"
 status_listen = "127.0.0.1:{CENTRE_STATUS}"
 """
 POSTER = f'''\
@@ -178,9 +179,17 @@ class Campus:
         self._unheard[_sender(max(self.taken(), default=-1) + 1)] += FORM
 
     def ledger(self, ask: str) -> list[list[Any]]:
-        """Rows of the ledger: asked of the file, for that is quick."""
-        read = f"""sqlite3.connect("file:{HOME}/ledger.db?mode=ro", uri=True).execute("{ask}").fetchall()"""
-        told = self.guest.type(f"{AS_AGENT} python3 -c 'import json, sqlite3; print(json.dumps({read}))'")
+        """Rows of the ledger."""
+        return self._rows(AS_AGENT, f"{HOME}/ledger.db", ask)
+
+    def books(self, ask: str) -> list[list[Any]]:
+        """Rows of the catalogue's database."""
+        return self._rows(AS_CENTRE, f"{CENTRE_HOME}/catalogue.db", ask)
+
+    def _rows(self, account: str, file: str, ask: str) -> list[list[Any]]:
+        """Asked of the file, for that is quick."""
+        read = f"""sqlite3.connect("file:{file}?mode=ro", uri=True).execute("{ask}").fetchall()"""
+        told = self.guest.type(f"{account} python3 -c 'import json, sqlite3; print(json.dumps({read}))'")
         rows: list[list[Any]] = json.loads(told)
         return rows
 

@@ -138,17 +138,23 @@ CATALOGUE = """#!/bin/sh
 # The catalogue of one release: it knows the schema in the file beside it, and the database has that of /var/schema.
 mine=$(cat "$(dirname "$0")/schema"); has=$(cat /var/schema)
 case "$1" in
-    init) echo "init by $mine" >>/var/done; echo "$mine" >/var/schema ;;
+    init) [ ! -e /var/full ] || exit 1; echo "init by $mine" >>/var/done; echo "$mine" >/var/schema ;;
     tenant) [ "$mine" = "$has" ] || { echo "the database has schema $has, this program needs $mine" >&2; exit 2; } ;;
 esac
 """
 SYSTEMCTL = """#!/bin/sh
-case "$*" in
-    "--quiet is-active rewards-catalogue.service" | daemon-reload) ;;
-    "start rewards-catalogue-backup.service")
-        echo "backup by $(cat /opt/rewards/bin/schema)" >>/var/done; [ ! -e /var/full ] ;;
-    *) echo "$*" >>/var/done ;;
+# Units that are loaded are files in /var/units, with their state; one is broken while /var/units/NAME.broken is there.
+case "$1" in
+    list-units) for word; do [ ! -e "/var/units/$word" ] || echo "$word loaded"; done ;;
+    cat) printf '[Service]\\n# LoadCredential=no:/no\\nLoadCredential=database.password:/root/password\\n' ;;
+    start) echo "backup by $(cat /opt/rewards/bin/schema)" >>/var/done; [ ! -e /var/full ] ;;
+    restart) echo "$*" >>/var/done; [ ! -e "/var/units/$2.broken" ] ;;
 esac
+"""
+SYSTEMD_RUN = """#!/bin/sh
+echo "$*" | grep -q -- "--uid=rewards-catalogue --property=LoadCredential=database.password:/root/password /" || exit 9
+while [ "${1#-}" != "$1" ]; do shift; done
+exec "$@"
 """
 
 
@@ -175,7 +181,7 @@ def serving(tmp_path: Path) -> Path:
         pytest.skip("needs root and systemd-sysusers")
     if subprocess.run(["unshare", "-m", "true"], check=False).returncode:
         pytest.skip("needs namespaces of mounts")
-    for folder in ("opt", "var/lib", "bin", "sysusers", "etc/systemd/system"):
+    for folder in ("opt", "var/lib", "var/units", "bin", "sysusers", "etc/systemd/system"):
         (tmp_path / folder).mkdir(parents=True)
     for name in ("passwd", "group", "shadow", "gshadow", "nsswitch.conf"):
         if Path("/etc", name).exists():
@@ -188,25 +194,27 @@ def serving(tmp_path: Path) -> Path:
         (programs / "rewards-catalogue").write_text(CATALOGUE)
         (programs / "rewards-catalogue").chmod(0o755)
     (tmp_path / "var/schema").write_text("0024")
-    for name, text in (("systemctl", SYSTEMCTL), ("runuser", '#!/bin/sh\nshift 3\nexec "$@"\n')):
+    for unit in ("rewards-agent.service", "rewards-catalogue.service"):
+        (tmp_path / "var/units" / unit).touch()
+    for name, text in (("systemctl", SYSTEMCTL), ("systemd-run", SYSTEMD_RUN)):
         (tmp_path / "bin" / name).write_text(text)
         (tmp_path / "bin" / name).chmod(0o755)
     assert upgraded(tmp_path, "one")[0] == 0
     return tmp_path
 
 
-RESTARTED = "try-restart rewards-agent*.service\n{}try-restart rewards-catalogue.service\n"
+AGENT, CENTRE = "restart rewards-agent.service\n", "restart rewards-catalogue.service\n"
 
 
 def test_a_release_that_changes_nothing_in_the_catalogues_database_is_restarted_on_and_no_more(serving: Path) -> None:
     code, said, done = upgraded(serving, "two")
-    assert (code, done) == (0, RESTARTED.format("")), said
+    assert (code, done) == (0, AGENT + CENTRE), said
 
 
 def test_the_release_before_copies_the_catalogues_database_before_the_newer_one_changes_it(serving: Path) -> None:
     """The newer release refuses an older database, also for a backup: the catalogue was down until somebody came."""
     code, said, done = upgraded(serving, "three")
-    assert (code, done) == (0, "backup by 0024\n" + RESTARTED.format("init by 0025\n")), said
+    assert (code, done) == (0, f"backup by 0024\n{AGENT}init by 0025\n{CENTRE}"), said
     assert "nothing to do" in upgraded(serving, "three")[1]
 
 
@@ -218,6 +226,29 @@ def test_where_the_catalogue_cannot_be_copied_nothing_is_changed(serving: Path) 
     assert (serving / "opt/rewards/current").readlink() == Path("/opt/one")
     (serving / "var/full").unlink()
     assert upgraded(serving, "three")[0] == 0
+
+
+def test_an_upgrade_of_the_catalogues_database_that_failed_is_done_when_it_is_run_again(serving: Path) -> None:
+    """The server may have ended meanwhile: it was `nothing to do`, and the secrets that systemd hands it were gone."""
+    (serving / "bin/systemctl").write_text(SYSTEMCTL.replace("[ ! -e /var/full ]", "touch /var/full"))
+    code, said, done = upgraded(serving, "three")
+    assert (code, done) == (1, f"backup by 0024\n{AGENT}")
+    assert "Mend what stands above, then run this again." in said
+    (serving / "var/full").unlink()
+    assert upgraded(serving, "three")[::2] == (0, f"{AGENT}init by 0025\n{CENTRE}")
+    assert "nothing to do" in upgraded(serving, "three")[1]
+
+
+def test_a_service_that_does_not_start_keeps_no_other_on_the_release_before_and_is_started_again(serving: Path) -> None:
+    """An agent that failed ended the script; run again it had `nothing to do`, and the catalogue was the old one."""
+    broken = serving / "var/units/rewards-agent.service.broken"
+    broken.touch()
+    code, said, done = upgraded(serving, "two")
+    assert (code, done) == (1, AGENT + CENTRE)
+    assert "does not run: rewards-agent.service. See journalctl -u with that name, mend it, then run this again" in said
+    broken.unlink()
+    assert upgraded(serving, "two")[::2] == (0, AGENT + CENTRE)
+    assert "nothing to do" in upgraded(serving, "two")[1]
 
 
 def test_uninstalling_keeps_what_cannot_be_made_again_unless_it_is_told_to_purge(machine: Path) -> None:

@@ -30,6 +30,9 @@ from tests.servers.process import (
     wait,
 )
 
+ANSWERS, REFUSES = 0, 1
+"""What `pg_isready` ends with."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgresDatabase:
@@ -168,6 +171,19 @@ class Postgres:
         """Start it, with the settings ``options`` besides its own, and wait until it answers; nothing if it runs."""
         if self._process is not None:
             return
+        wait(self._begin(*options), lambda: self._ready() == ANSWERS)
+
+    def recover(self) -> None:
+        """Start it again as after a crash: it refuses everybody until it is restarted."""
+        self.stop()
+        recovery = self.datadir / "standby.signal"
+        recovery.touch()
+        try:
+            wait(self._begin("hot_standby=off"), lambda: self._ready() == REFUSES)
+        finally:
+            recovery.unlink()
+
+    def _begin(self, *options: str) -> Process:
         fast = () if self.durable else ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
         settings = ("listen_addresses=127.0.0.1", f"unix_socket_directories={self.directory}", *fast)
         self._process = Process(
@@ -182,11 +198,11 @@ class Postgres:
             directory=self.directory,
             account=self._account,
         )
-        wait(self._process, self._answers)
+        return self._process
 
-    def _answers(self) -> bool:
+    def _ready(self) -> int:
         command = [_postgres_program("pg_isready"), "-q", "-h", self.host, "-p", str(self.port)]
-        return subprocess.run(command, check=False).returncode == 0
+        return subprocess.run(command, check=False).returncode
 
     def stop(self) -> None:
         """Shut it down, ending open connections; the data directory stays."""

@@ -65,6 +65,12 @@ def test_a_start_on_a_slow_machine_is_waited_for(name: str) -> None:
     assert "TimeoutStartSec=5min" in (ROOT / "systemd" / name).read_text(encoding="utf-8").splitlines()
 
 
+def test_an_agent_does_not_wait_for_a_database_on_its_machine() -> None:
+    """While that recovered from a power cut, for an hour where it is large, the door was shut to every other system."""
+    orders = re.findall(r"^After=(.*)$", (ROOT / "systemd/rewards-agent.service").read_text("utf-8"), re.MULTILINE)
+    assert orders == ["network-online.target"]
+
+
 @pytest.mark.parametrize("name", UNITS)
 def test_no_copy_of_the_memory_is_left_where_a_life_ends_badly(name: str) -> None:
     """The watchdog ends a process by SIGABRT, and where cores are kept its keys and persons would lie in a file."""
