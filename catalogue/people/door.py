@@ -62,7 +62,7 @@ class PeopleDoor:
             async with self._door.store.writing() as conn:
                 register = await names.tell(conn, sender, message, now=self._door.clock())
         if message.withdrawn:
-            await self._door.store.scrub()
+            await self._door.store.erased()
             log.info("names_withdrawn", campus=sender.campus, agent=sender.agent)
         named = Named(campus=sender.campus, agent=sender.agent, register=register)
         return self._door.bound(named.encode(), proven, tag=signing.KEPT_TAG, content_type=wire_names.CONTENT_TYPE)

@@ -63,7 +63,7 @@ class KeepingDoor:
         async with self._door.store.writing() as conn:
             await keeping.keep(conn, sender, message, now=self._door.clock())
         if message.gone:
-            await self._door.store.scrub()
+            await self._door.store.erased()
         nobody = Persons(campus=sender.campus, agent=sender.agent, persons=())
         return self._door.bound(nobody.encode(), proven, tag=signing.KEPT_TAG, content_type=CONTENT_TYPE)
 

@@ -41,7 +41,7 @@ KEEPALIVE_S = 75.0
 BUDGETS_LOOK_S = 60.0
 """How often a server looks whether a budget has something to tell, in seconds."""
 ERASURES_LOOK_S = 60.0
-"""How often a server tries again to leave nothing of who was erased, where that had to wait, in seconds."""
+"""How often a server looks whether something of who was erased may be left in the files, in seconds."""
 MONTHS_LOOK_S = 3600.0
 """How often a server looks whether the months to come have room, in seconds."""
 SHUTDOWN_S_MAX = 10.0
@@ -136,7 +136,7 @@ def _jobs(desk: Desk, carrying: Courier, sealed: Vouchers) -> list[Job]:
         Job(name="expiry", every_s=expiry.LOOK_S, work=expiry.Expiry(store).look),
         Job(name="budgets", every_s=BUDGETS_LOOK_S, work=lambda: _tell_budgets(store)),
         Job(name="months", every_s=MONTHS_LOOK_S, work=lambda: _make_months(store)),
-        Job(name="erasures", every_s=ERASURES_LOOK_S, work=lambda: store.scrub(again=True)),
+        Job(name="erasures", every_s=ERASURES_LOOK_S, work=store.scrub),
         Job(name="vouchers", every_s=vouchers.LOOK_S, work=sealed.look),
         Job(name="courier", every_s=courier.LOOK_S, work=carrying.round, needed=True),
     ]

@@ -20,6 +20,7 @@ from catalogue.errors import ConfigError, UnavailableError
 from catalogue.store import months, postgres, sqlite
 from catalogue.store.engines import Engines
 from catalogue.store.rows import BatchPlace, BatchRow, EntryRow, MovementRow, WalletKey, WalletRow, WalletState
+from catalogue.store.scrubbing import Scrubbing
 
 log = structlog.get_logger()
 
@@ -41,11 +42,11 @@ class Dialect(Protocol):
         """Connections for each purpose; none is made yet. ``patient`` is for statements that may take hours."""
         ...
 
-    async def scrub(self, engines: Engines, *, again: bool) -> str:
-        """Leave nothing in the database's files of what was taken out of its tables; what that waits for, or nothing.
+    scrubs_at_once: bool
+    """Whether `scrub` is a matter of moments, so that a request can wait for it."""
 
-        ``again`` goes on where something waited, and else does nothing.
-        """
+    async def scrub(self, engines: Engines) -> str:
+        """Leave nothing in the database's files of what is deleted by now; what that waits for, or nothing."""
         ...
 
     async def make_months(self, conn: AsyncConnection, wanted: Sequence[str]) -> list[str]:
@@ -101,7 +102,7 @@ class Store:
         self._url = url
         self._engines = dialect.engines(url)
         self._place = url.render_as_string(hide_password=True)
-        self._waits = ""
+        self._scrubbing = Scrubbing()
         for engine in (self._engines.writing, self._engines.probing):
             _ask_each_time(engine, lambda: self._url.password)
 
@@ -171,15 +172,30 @@ class Store:
         async with self._engines.jotting.connect() as conn, conn.begin():
             yield conn
 
-    async def scrub(self, *, again: bool = False) -> None:
-        """After somebody was erased: leave nothing of them in the files. What must wait is told, and done ``again``."""
+    async def erased(self) -> None:
+        """Somebody was, and that is committed: leave nothing of them in the files, now or at the next `scrub`."""
+        self._scrubbing.is_due = True
+        if self.dialect.scrubs_at_once:
+            await self._scrub()
+
+    async def scrub(self) -> None:
+        """Leave nothing in the files of those who were erased since it was last done; what must wait is told once.
+
+        The first time it is done in any case: a server may have been killed between an erasure and this.
+        """
+        if not self._scrubbing.rests():
+            await self._scrub()
+
+    async def _scrub(self) -> None:
+        begun = time.monotonic()
+        self._scrubbing.is_due = False
         try:
-            waits = await self.dialect.scrub(self._engines, again=again)
+            waits = await self.dialect.scrub(self._engines)
         except DBAPIError as exc:
             waits = database_said(exc)
-        if waits and waits != self._waits:
+        if waits and waits != self._scrubbing.waits:
             log.warning("erasure_waits", why=waits)
-        self._waits = waits
+        self._scrubbing.ended(begun, waits)
 
     async def has_tables(self) -> bool:
         """Whether there is anything in the database."""

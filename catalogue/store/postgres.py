@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -118,12 +117,7 @@ class Postgres:
     """The production database."""
 
     at_once = True
-
-    def __init__(self) -> None:
-        self._unscrubbed = False
-        """Whether somebody was erased of whom something may be left in its files."""
-        self._deleted_before: datetime | None = None
-        """That was before then, by the server's clock."""
+    scrubs_at_once = False
 
     def engines(self, url: URL, *, patient: bool = False) -> Engines:
         """One pool for all: PostgreSQL lets readers and writers be.
@@ -157,16 +151,9 @@ class Postgres:
             jotting=alone,
         )
 
-    async def scrub(self, engines: Engines, *, again: bool) -> str:
+    async def scrub(self, engines: Engines) -> str:
         """Write the tables anew that name persons."""
-        if not again:
-            self._unscrubbed, self._deleted_before = True, None
-        if not self._unscrubbed:
-            return ""
-        since = self._deleted_before = self._deleted_before or await scrubbing.now(engines.glancing)
-        waits = await scrubbing.scrub(engines.writing, engines.glancing, since)
-        self._unscrubbed = bool(waits) or self._deleted_before != since
-        return waits
+        return await scrubbing.written_anew(engines.writing, engines.glancing)
 
     async def make_months(self, conn: AsyncConnection, wanted: Sequence[str]) -> list[str]:
         """Make their partitions."""

@@ -47,10 +47,7 @@ class Sqlite:
     """The embedded database."""
 
     at_once = False
-
-    def __init__(self) -> None:
-        self._log_has_more = False
-        """Whether somebody was erased of whom something may be left in the write-ahead log."""
+    scrubs_at_once = True
 
     def engines(self, url: URL, *, patient: bool = False) -> Engines:
         """A pool of readers, and a single connection that writes; both are always ``patient``."""
@@ -61,11 +58,8 @@ class Sqlite:
         probing = _engine(place, 0, "BEGIN", PROBING)
         return Engines(reading=reading, glancing=reading, writing=writing, jotting=writing, probing=probing)
 
-    async def scrub(self, engines: Engines, *, again: bool) -> str:
+    async def scrub(self, engines: Engines) -> str:
         """Write the log into the tables and cut it off: it holds pages of before, until others come to lie there."""
-        if again and not self._log_has_more:
-            return ""
-        self._log_has_more = True
         async with engines.writing.connect() as conn:
             raw: Any = (await conn.get_raw_connection()).driver_connection
             await raw.execute_fetchall(f"PRAGMA busy_timeout = {SCRUB_TIMEOUT_MS}")
@@ -73,7 +67,6 @@ class Sqlite:
                 ((busy, _, _),) = await raw.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
             finally:
                 await raw.execute_fetchall(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        self._log_has_more = bool(busy)
         return "somebody reads from before it" if busy else ""
 
     async def make_months(self, conn: AsyncConnection, wanted: Sequence[str]) -> list[str]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import make_url, select
 from structlog.testing import capture_logs
 
 from catalogue import schema
 from catalogue.people import names
 from catalogue.proof import keeping
+from catalogue.store import Store, scrubbing
+from catalogue.store.scrubbing import Scrubbing
 from tests.integration.people.town import Town, sender
 from tests.integration.redemption.shop import CAMPUS, a_shop
 from tests.servers import PostgresDatabase
@@ -29,6 +32,7 @@ class Held:
     """A centre that keeps learners sealed and knows what they are called; ``folder`` is where its database lies."""
 
     town: Town
+    url: str
     folder: Path
     postgres: PostgresDatabase | None
 
@@ -66,17 +70,18 @@ async def held(request: pytest.FixtureRequest, tmp_path: Path, catalogue_file: P
             message = Names(campus=CAMPUS, agent="a", said_by="username", names=told, register=register)
             await names.tell(conn, sender("a"), message, now=shop.at)
         if database is None:
-            yield Held(town=town, folder=tmp_path, postgres=None)
+            yield Held(town=town, url=f"sqlite:///{next(tmp_path.glob('*.db'))}", folder=tmp_path, postgres=None)
         else:
             ((folder,),) = database.rows("SHOW data_directory")
             ((number,),) = database.rows("SELECT oid FROM pg_database WHERE datname = current_database()")
-            yield Held(town=town, folder=Path(folder) / "base" / str(number), postgres=database)
+            yield Held(town=town, url=database.dsn, folder=Path(folder) / "base" / str(number), postgres=database)
 
 
 async def test_the_last_row_of_a_page_leaves_no_byte_and_its_neighbours_stay(held: Held) -> None:
     gone, stays = LEARNERS[-1], LEARNERS[-2]
     assert held.where(gone)
     await held.gone(gone)
+    await held.town.shop.store.erased()
     await held.town.shop.store.scrub()
     assert held.where(gone) == []
     assert held.where(stays)
@@ -90,15 +95,43 @@ async def reading(held: Held) -> AsyncIterator[None]:
         yield
 
 
-async def test_who_reads_from_before_an_erasure_puts_the_files_off_which_is_told_and_made_up_for(held: Held) -> None:
+async def test_a_server_that_was_killed_after_an_erasure_leaves_nothing_once_it_is_back(held: Held) -> None:
+    gone = LEARNERS[-1]
+    await held.gone(gone)
+    assert held.where(gone)
+    again = await Store.open(make_url(held.url))
+    try:
+        await again.scrub()
+    finally:
+        await again.close()
+    assert held.where(gone) == []
+
+
+async def test_who_reads_from_before_an_erasure_puts_the_files_off_which_is_told_and_made_up_for(
+    held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scrubbing, "REST_TIMES", 0)
     store, gone = held.town.shop.store, LEARNERS[-1]
     with capture_logs() as logged:
         async with reading(held):
             await held.gone(gone)
+            await asyncio.wait_for(store.erased(), 30)
             await asyncio.wait_for(store.scrub(), 30)
             assert held.where(gone), "they may still see it"
-            await store.scrub(again=True)
+            await store.scrub()
         assert [line["event"] for line in logged] == ["erasure_waits"], "once"
-        await store.scrub(again=True)
+        await store.scrub()
     assert held.where(gone) == []
     assert len(logged) == 1
+
+
+async def test_tables_are_written_anew_only_after_an_erasure_and_seldom() -> None:
+    when = Scrubbing()
+    assert not when.rests(), "a server that starts does not know what was before"
+    when.is_due = False
+    when.ended(time.monotonic() - 60, "")
+    assert when.rests()
+    when.is_due = True
+    assert when.rests(), "it took a minute"
+    when.ended(time.monotonic(), "somebody reads")
+    assert when.is_due
