@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -40,11 +40,17 @@ def _spared(event: Event, erased: Erased) -> Event | None:
     gone = frozenset(user for user in named if erased.bars((seen.site, user), seen.occurred_at))
     if not gone:
         return event
-    left = without(seen, gone)
-    # An act is its subject's: what others did to somebody who is gone is about nobody who stays.
-    if not left.people or ("subject" in seen.people and "subject" not in left.people):
+    if not is_of_others(seen.people, gone):
         return None
-    return replace(event, seen=left, event_id=erased.of_event(event.event_id))
+    return replace(event, seen=without(seen, gone), event_id=erased.of_event(event.event_id))
+
+
+def is_of_others(people: Mapping[str, str], gone: Collection[str]) -> bool:
+    """Whether an act is anybody's without those who are ``gone``; ``people`` are its LMS user ids by role.
+
+    An act is its subject's: what others did to somebody who is gone is about nobody who stays.
+    """
+    return people.get("subject") not in gone and any(user not in gone for user in people.values())
 
 
 def without(seen: Observation, gone: frozenset[str]) -> Observation:

@@ -56,6 +56,10 @@ class Whose:
         """Who was erased."""
         return self._people.erased
 
+    def is_gone(self, site: str, user: str) -> bool:
+        """Whether an account was erased, and not readmitted since."""
+        return self.erased.bars_now((site, user))
+
     def forget(self) -> None:
         """A unit was rolled back: what is in memory may be another story than what stands on disk."""
         self._known = False

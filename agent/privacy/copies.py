@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.collectors.inbox.personal import Traits, removed
+from agent.collectors.pull import plan
 from agent.errors import RewardsError
 from agent.ledger import file
 from agent.ledger.backup import taking
@@ -183,12 +184,12 @@ def _taken_out(connection: sqlite3.Connection, wanted: Wanted) -> bool:
     """The same for an open file of any schema, inside a transaction; a ledger gets the marks as well."""
     tables = statements.tables_of(connection)
     if "post" in tables:
-        return bool(removed(connection, wanted.traits, wanted.sources))
+        return any(removed(connection, wanted.traits, wanted.sources, anew=plan.anew))
     if "entry" not in tables:
         return False
-    plan = planned(connection, wanted.accounts, wanted.erased, wanted.sites)
-    statements.written(connection, plan.statements)
-    return erased.carry(connection, wanted.erased.key, wanted.rows) or plan.changes
+    removal = planned(connection, wanted.accounts, wanted.erased, wanted.sites)
+    statements.written(connection, removal.statements)
+    return erased.carry(connection, wanted.erased.key, wanted.rows) or removal.changes
 
 
 def kept_out(data_dir: Path, fresh: Path, sources: Mapping[str, tuple[str, str]], *, told: Sequence[Row] = ()) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,10 @@ from agent.clock import Clock
 from agent.collectors.inbox import store
 from agent.collectors.inbox.personal import Traits, removed
 from agent.collectors.inbox.store import Inbox
+from agent.collectors.pull import plan
 from agent.errors import InvalidInputError, TransientError
 from agent.ledger import file
+from agent.ledger import sources as standing
 from agent.ledger.privacy.removing import Removal, planned
 from agent.ledger.privacy.statements import BYTES_DUE
 from agent.ledger.record import Recorder, agreed, erased
@@ -34,7 +36,10 @@ log = structlog.get_logger()
 
 
 class Erasing:
-    """One agent's. ``sources`` give (kind, site) by name; ``inbox`` is None where no source posts."""
+    """One agent's.
+
+    ``sources`` give (kind, site) by name, ``posting`` are those that post; ``inbox`` is None where none does.
+    """
 
     def __init__(
         self,
@@ -46,12 +51,14 @@ class Erasing:
         sources: Mapping[str, tuple[str, str]],
         data_dir: Path,
         clock: Clock,
+        posting: Collection[str] = (),
     ) -> None:
         self._writer = writer
         self._recorder = recorder
         self._pipeline = pipeline
         self._inbox = inbox
         self._sources = sources
+        self._posting = posting
         self._data_dir = data_dir
         self._clock = clock
 
@@ -77,7 +84,7 @@ class Erasing:
         named = _accounts(accounts)
         if not all(self._pipeline.whose.erased.bars_now(one) for one in named):
             raise InvalidInputError("these accounts are not marked", hint="run: rewards-agent learner erase")
-        posts = await self._posts(Traits.of(named, words))
+        posts, unread = await self._posts(Traits.of(named, words))
         removal = await self._writer.run(self._unit(named))
         self._recorder.people.forget()
         self._pipeline.whose.forget()
@@ -85,7 +92,12 @@ class Erasing:
         await self._writer.run(self._pipeline.whose.read)
         await self._writer.alone(_every_page_anew)
         log.info("learner_erased", by=by, acts=removal.acts, posts=posts)
-        return {"acts": removal.acts, "posts": posts, "pseudonyms": list(removal.pseudonyms)}
+        return {
+            "acts": removal.acts,
+            "posts": posts,
+            "posts_unread": unread,
+            "pseudonyms": list(removal.pseudonyms),
+        }
 
     async def readmit(self, *, accounts: Sequence[Sequence[str]], by: str) -> dict[str, Any]:
         """Let acts from now on count again; what was before stays nobody's."""
@@ -160,23 +172,31 @@ class Erasing:
 
         return unit
 
-    async def _posts(self, traits: Traits) -> int:
+    async def _posts(self, traits: Traits) -> tuple[int, int]:
+        """How many posts were changed, and how many go when they are read."""
         if self._inbox is not None:
-            return await self._inbox.remove(traits, self._sources)
+            read = await asyncio.to_thread(self._read)
+            return await self._inbox.remove(traits, self._sources, read, plan.anew)
         path = self._data_dir / store.FILE_NAME
-        return await asyncio.to_thread(_posts_of, path, traits, self._sources) if path.exists() else 0
+        return await asyncio.to_thread(_posts_of, path, traits, self._sources) if path.exists() else (0, 0)
+
+    def _read(self) -> dict[str, int]:
+        """How far each source that posts is read."""
+        with file.reading(self._data_dir) as connection:
+            stand = {name: standing.load(connection, name) for name in self._posting}
+        return {name: 0 if state is None else state.position for name, state in stand.items()}
 
 
-def _posts_of(path: Path, traits: Traits, sources: Mapping[str, tuple[str, str]]) -> int:
+def _posts_of(path: Path, traits: Traits, sources: Mapping[str, tuple[str, str]]) -> tuple[int, int]:
     """The inbox of sources that are no longer configured."""
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("BEGIN IMMEDIATE")
-        count = removed(connection, traits, sources)
+        counts = removed(connection, traits, sources, anew=plan.anew)
         connection.execute("COMMIT")
         connection.execute("VACUUM")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return count
+    return counts
 
 
 async def _every_page_anew(connection: aiosqlite.Connection) -> None:

@@ -191,7 +191,7 @@ async def opened(
             pipeline=pipeline,
             collectors=collectors | readers,
             door=door_of(settings, inbox, clock, kinds, stuck=lambda: writer.trouble is not None),
-            pulls=[*_asking(stack, settings, inbox, clock, kinds), *kudos_heard(settings, outbox, inbox, clock)],
+            pulls=_asking(stack, settings, inbox, clock, kinds, pipeline, outbox),
             outbox=outbox,
             scheduler=scheduler,
             ending=(expiry, _forgetting(settings, writer, pipeline, clock)),
@@ -327,7 +327,7 @@ def _readers(
     for service in services.values():
         stack.push_async_callback(service.close)
     asked = look_ups(settings, services, clock, kinds)
-    posts = inbox_collectors(settings, inbox, clock, kinds, asked)
+    posts = inbox_collectors(settings, inbox, clock, kinds, asked, pipeline.whose.is_gone)
     return {**states, **web_states(settings, services, clock, kinds), **posts}
 
 
@@ -337,12 +337,18 @@ def _closing(stack: contextlib.AsyncExitStack, opened: Iterable[Collector | Pull
 
 
 def _asking(
-    stack: contextlib.AsyncExitStack, settings: Settings, inbox: Inbox | None, clock: Clock, kinds: _Kinds
-) -> list[Pull]:
-    """What asks systems for what they did not post; ``stack`` closes it."""
-    pulls = pulls_of(settings, inbox, clock, kinds)
+    stack: contextlib.AsyncExitStack,
+    settings: Settings,
+    inbox: Inbox | None,
+    clock: Clock,
+    kinds: _Kinds,
+    pipeline: Pipeline,
+    outbox: BothWays | None,
+) -> list[Asking]:
+    """What asks systems for what they did not post, and the catalogue for kudos; ``stack`` closes it."""
+    pulls = pulls_of(settings, inbox, clock, kinds, pipeline.whose.is_gone)
     _closing(stack, pulls)
-    return pulls
+    return [*pulls, *kudos_heard(settings, outbox, inbox, clock)]
 
 
 async def _inbox(stack: contextlib.AsyncExitStack, settings: Settings, pipeline: Pipeline) -> Inbox | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from agent.collectors.inbox.requeued import Sought
 from agent.collectors.inbox.store import FILE_NAME, Inbox
 from agent.collectors.pull.canvas import CanvasPlan
 from agent.collectors.pull.client import Address, Client
-from agent.collectors.pull.driver import SLICE_FACTS_MAX, Pull, PullOptions
+from agent.collectors.pull.driver import MARKS_KEEP_S, SLICE_FACTS_MAX, Pull, PullOptions
 from agent.collectors.pull.learnworlds import LearnWorldsPlan
 from agent.collectors.pull.plan import TRIES_MAX, Plan
 from agent.collectors.pull.xapi import XapiPlan
@@ -50,6 +51,7 @@ class Campus:
     data_dir: Path
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
     start_at: int = NOW - 86_400
+    erased: frozenset[str] = frozenset()
 
     def pull(self, plan: Plan | None = None) -> Pull:
         async def sleep(seconds: float) -> None:
@@ -67,6 +69,7 @@ class Campus:
             clock=self.clock,
             chance=lambda: 0.0,
             sleep=sleep,
+            gone=lambda site, user: site == "it" and user in self.erased,
         )
 
     async def once(self) -> RewardsError | None:
@@ -88,6 +91,11 @@ class Campus:
             )  # fmt: skip
             found += SYSTEMS[self.kind].observations(arrival, KindTable())
         return found
+
+    def marks(self) -> int:
+        """How many facts are remembered."""
+        with closing(sqlite3.connect(self.data_dir / FILE_NAME)) as inbox:
+            return int(inbox.execute("SELECT count(*) FROM pulled").fetchone()[0])
 
     def trouble(self) -> str:
         (standing,) = standings(self.data_dir / FILE_NAME)
@@ -130,6 +138,24 @@ async def test_what_a_system_documents_becomes_facts_each_once_however_often_it_
             assert await campus.once() is None
         assert len(await campus.seen()) == len(seen)
         assert campus.trouble() == ""
+
+
+async def test_what_is_told_of_who_was_erased_is_not_kept_and_not_even_its_mark_is_renewed(
+    documented: Documented, tmp_path: Path
+) -> None:
+    async with opened(documented, tmp_path) as campus:
+        await campus.once()
+        before, marks = await campus.seen(), campus.marks()
+        gone = before[0].people["subject"]
+        theirs = sum(1 for one in before if one.people["subject"] == gone)
+        campus.erased = frozenset({gone})
+        campus.clock.at += MARKS_KEEP_S + 1
+        assert await campus.once() is None
+        left = campus.marks()
+        assert left <= marks - theirs, "what is not told again is forgotten in time"
+        campus.clock.at += 900
+        assert await campus.once() is None
+        assert (await campus.seen(), campus.marks()) == (before, left), "and nobody else's comes twice"
 
 
 async def test_a_fact_that_was_posted_and_asked_for_is_one_fact(documented: Documented, tmp_path: Path) -> None:

@@ -215,6 +215,7 @@ def _carried_out(config: Path | None, settings: Settings, whom: _Whom, by: str) 
         "done": True,
         "marked": marked["marked"],
         "posts": removed["posts"],
+        "posts_unread": removed["posts_unread"],
         "pseudonyms": removed["pseudonyms"],
         "copies_rewritten": rewritten,
         "left": left,
@@ -245,6 +246,9 @@ def _done(whom: _Whom, done: dict[str, Any]) -> None:
         f"{counted(whom.counts['acts'], 'act')}, {counted(done['posts'], 'post')} and"
         f" {counted(len(done['copies_rewritten']), 'copy', 'copies')} rewritten"
     )
+    if done["posts_unread"]:
+        unread = counted(done["posts_unread"], "post")
+        typer.echo(f"{unread} that tell of others too and are not read yet: gone as soon as they are read")
     typer.echo(f"the catalogue {done['catalogue']}")
     _left(done["left"])
     note("copies on other machines and tapes are yours to find: see docs/admin/privacy.md")

@@ -12,6 +12,7 @@ from agent.collectors.door.app import Door, DoorSource
 from agent.collectors.door.credentials import Credentials
 from agent.collectors.door.wrapped import WRAPPED
 from agent.collectors.inbox.collector import InboxCollector, InboxOptions
+from agent.collectors.inbox.leaving import Gone
 from agent.collectors.inbox.store import Inbox
 from agent.collectors.systems.registry import SIGNATURES, SIGNED_IN, SYSTEMS, TOKEN_IN_ADDRESS
 from agent.config.kinds import KindTable
@@ -26,10 +27,11 @@ def inbox_collectors(
     clock: Clock,
     kinds: Callable[[], KindTable],
     look_ups: Mapping[str, LookUps],
+    gone: Gone,
 ) -> dict[str, Collector]:
     """A collector for each configured source that posts; without an inbox there are none.
 
-    ``look_ups`` says by a source's name who knows what its posts lack.
+    ``look_ups`` says by a source's name who knows what its posts lack, ``gone`` who was erased.
     """
     return (
         {}
@@ -50,6 +52,7 @@ def inbox_collectors(
                 kinds,
                 clock,
                 look_ups.get(source.name),
+                gone,
             )
             for source in settings.post_sources
         }

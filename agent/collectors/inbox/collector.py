@@ -12,6 +12,7 @@ from agent import apart
 from agent.apart import Aside
 from agent.clock import Clock
 from agent.collectors.base import LookedUp, LookUps
+from agent.collectors.inbox.leaving import Gone, Leaving, nobody
 from agent.collectors.inbox.refused_facts import Refusals, behind
 from agent.collectors.inbox.requeued import Kept
 from agent.collectors.inbox.store import Inbox
@@ -87,8 +88,10 @@ class InboxCollector:
         kinds: Callable[[], KindTable],
         clock: Clock,
         look_ups: LookUps | None = None,
+        gone: Gone = nobody,
     ) -> None:
         self._options = options
+        self._leaving = Leaving(inbox, options.name, gone)
         self._clock = clock
         self._look_ups = look_ups
         self._again = _Again()
@@ -123,6 +126,7 @@ class InboxCollector:
                 page = await self._read(state, posts, newest, demand())
                 state = page.state
                 yield page
+                await self._leaving.go(_needless(state))
                 await self._tidy(state.position)
                 if not page.caught_up:
                     continue
@@ -130,11 +134,13 @@ class InboxCollector:
                 page = await self._looked_at_again(state, demand())
                 state = page.state
                 yield page
+                await self._leaving.go(_needless(state))
                 continue
             if self._is_refused(state):
                 page = await self._asked_again(state, demand())
                 state = page.state
                 yield page
+                await self._leaving.go(_needless(state))
                 continue
             if not follow:
                 return
@@ -287,6 +293,7 @@ class InboxCollector:
             counts["posts_unreadable"] += 1
             aside.append(Aside(position=post.first, what="", fault=f"{error.reason}: {error.message}"))
             return []
+        self._leaving.note(post.number, found)
         wanted = [seen for seen in found if is_wanted(seen, demand)]
         counts["events_unwanted"] += len(found) - len(wanted)
         return wanted
@@ -310,6 +317,14 @@ class InboxCollector:
             pay_before_log=self._options.pay_before_log,
         )
         return understood(self._system, arrival, self._kinds())
+
+
+def _needless(state: SourceState) -> int:
+    """Up to which number posts are read, and are not to be looked at again."""
+    upto = state.position
+    if OWED_FROM in state.counts:
+        upto = min(upto, state.counts[OWED_FROM] - 1)
+    return upto if state.unsure == SURE else min(upto, state.unsure[0])
 
 
 def is_wanted(seen: Observation, demand: Demand) -> bool:

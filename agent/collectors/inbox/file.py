@@ -39,7 +39,13 @@ UPDATE refused SET whole = 1 WHERE length(body) < 4000;
 """
 """``was`` is the number that a post had first, 0 where it still has it. What refused posts had shown was not kept."""
 
-STEPS = (_POSTS, pulls.TABLES, _REQUEUED)
+_LEAVING = """
+ALTER TABLE post ADD COLUMN leaves INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX post_leaving ON post (source, no) WHERE leaves;
+"""
+"""``leaves`` is 1 where somebody is named who was erased: the post goes as soon as nothing of it is needed any more."""
+
+STEPS = (_POSTS, pulls.TABLES, _REQUEUED, _LEAVING)
 """From each schema to the next, the first from an empty file."""
 
 _PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA secure_delete = ON")

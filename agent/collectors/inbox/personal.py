@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from agent.arriving.spared import is_of_others
 from agent.collectors.systems.base import Arrival, RefusedPostError
 from agent.collectors.systems.registry import SYSTEMS
 from agent.collectors.systems.understood import understood
@@ -18,14 +19,24 @@ from agent.model import Evidence
 
 _LISTS = ("events", "statements")
 """Where one post holds several facts, which may be about several people."""
-_PERSONAL = ("user", "actor", "account", "member", "learner", "student", "contact", "author", "owner")
+_PERSONAL = (
+    *("user", "actor", "account", "member", "learner", "student", "contact", "author", "owner", "person"),
+    *("grader", "teacher", "instructor", "tutor", "mentor", "reviewer", "referrer", "purchaser", "attendee"),
+    *("sender", "recipient", "employee", "manager", "creator", "created_by", "modified_by", "approver"),
+)
 """A number is somebody's id only under a key that says so."""
 
 _CALLED = ("username", "idnumber", "login", "sis_id")
 """Keys under which a username or idnumber is one, and not a word that happens to be the same."""
 
-People = Callable[[bytes], Collection[str]]
-"""A body → the ids of those whom it names, as its system's mapping reads it."""
+People = Callable[[bytes], Sequence[Mapping[str, str]]]
+"""A body → of each of its facts the ids of those who take part, by role, as its system's mapping reads it."""
+
+Anew = Callable[[bytes], bytes]
+"""Where the asking of a source stands → the same with a round that begins."""
+
+_WITHIN = r"(?i)(?<![\w.+-]){}(?![\w-]|\.\w)"
+"""An address within a longer text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -52,25 +63,35 @@ def parts_about(body: bytes, ids: Collection[str], words: Collection[str], peopl
     return [_shown(part) for part, mine in _parts(body, ids, words, people) if mine]
 
 
-def without(body: bytes, ids: Collection[str], words: Collection[str], people: People) -> bytes | None:
-    """The post without the facts that are about somebody: as it is where none is, None where nothing is left."""
+def without(
+    body: bytes, ids: Collection[str], words: Collection[str], people: People, *, unread: bool = False
+) -> tuple[bytes | None, bool]:
+    """The post without the facts that are about somebody, and whether any of these had to stay.
+
+    It is as it is where none is, None where nothing is left. Of a post that is ``unread`` those stay that are somebody
+    else's too: what these have done is still to be recorded.
+    """
     parts = list(_parts(body, ids, words, people))
-    if not any(mine for _, mine in parts):
-        return body
-    left = [part for part, mine in parts if not mine]
-    return _together(body, left) if left else None
+    stay = [
+        mine and unread and any(is_of_others(each, ids) for each in people(_together(body, [part])))
+        for part, mine in parts
+    ]
+    left = [part for (part, mine), stays in zip(parts, stay, strict=True) if stays or not mine]
+    if len(left) == len(parts):
+        return body, any(stay)
+    return _together(body, left) if left else None, any(stay)
 
 
 def people_of(kind: str | None, site: str) -> People:
     """How the posts of a source are read; ``kind`` None is a source that is no longer configured."""
     system = SYSTEMS.get(kind or "")
 
-    def people(body: bytes) -> Collection[str]:
+    def people(body: bytes) -> Sequence[Mapping[str, str]]:
         if system is None:
             return ()
         arrival = Arrival(source=site, site=site, number=0, received_at=2**40, evidence=Evidence.nothing, body=body)
         try:
-            return {user for seen in understood(system, arrival, KindTable()) for user in seen.people.values()}
+            return [seen.people for seen in understood(system, arrival, KindTable())]
         except RefusedPostError:
             return ()
 
@@ -91,15 +112,29 @@ def posts_about(
                 yield {**row, "refused": table == "refused"}
 
 
-def removed(connection: sqlite3.Connection, traits: Traits, sources: Mapping[str, tuple[str, str]]) -> int:
-    """Take somebody out of every post of an inbox; how many posts were changed. The transaction is the caller's.
+def removed(
+    connection: sqlite3.Connection,
+    traits: Traits,
+    sources: Mapping[str, tuple[str, str]],
+    *,
+    anew: Anew,
+    read: Mapping[str, int] | None = None,
+) -> tuple[int, int]:
+    """Take somebody out of every post of an inbox; how many were changed, and how many go when they are read.
 
-    Of posts that were refused nothing is needed any more: they go as soon as anything in them may be the person's.
+    Those are posts behind where their source is ``read`` (its number by its name; a source that is not named is read to
+    its end) that are about somebody else too: what these have done is still to be recorded. Of posts that were refused
+    nothing is needed any more: they go as soon as anything in them may be the person's. Rounds of asking that name the
+    person begin ``anew``. The transaction is the caller's.
     """
-    gone, left = [], []
+    gone, left, later = [], [], []
     for number, source, body in connection.execute("SELECT no, source, body FROM post"):
         kind, site = sources.get(source, (None, source))
-        rest = without(body, traits.ids.get(site, ()), traits.words, people_of(kind, site))
+        unread = number > (read or {}).get(source, number)
+        ids, people = traits.ids.get(site, ()), people_of(kind, site)
+        rest, stays = without(body, ids, traits.words, people, unread=unread)
+        if stays:
+            later.append((number,))
         if rest is None:
             gone.append((number,))
         elif rest != body:
@@ -107,26 +142,51 @@ def removed(connection: sqlite3.Connection, traits: Traits, sources: Mapping[str
     refused = []
     for number, source, body in connection.execute("SELECT no, source, body FROM refused"):
         _, site = sources.get(source, (None, source))
-        words = {*traits.words, *traits.ids.get(site, ())}
-        if any(re.search(rb"(?i)(?<![\w])" + re.escape(word.encode()) + rb"(?![\w])", body) for word in words):
+        if _is_within(body, {*traits.words, *traits.ids.get(site, ())}):
             refused.append((number,))
     connection.executemany("DELETE FROM post WHERE no = ?", gone)
     connection.executemany("UPDATE post SET body = ? WHERE no = ?", left)
+    if later:  # copies of older schemas are read to their end
+        connection.executemany("UPDATE post SET leaves = 1 WHERE no = ?", later)
     connection.executemany("DELETE FROM refused WHERE no = ?", refused)
-    return len(gone) + len(left) + len(refused)
+    asked = _asked_anew(connection, traits, sources, anew)
+    return len(gone) + len(left) + len(refused) + asked, len(later)
+
+
+def _asked_anew(
+    connection: sqlite3.Connection, traits: Traits, sources: Mapping[str, tuple[str, str]], anew: Anew
+) -> int:
+    """Let rounds of asking begin again that are to ask about the person, or have; how many."""
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'pull'").fetchone():
+        return 0
+    changed = []
+    for source, place in connection.execute("SELECT source, place FROM pull"):
+        _, site = sources.get(source, (None, source))
+        again = anew(place) if _is_within(place, {*traits.words, *traits.ids.get(site, ())}) else place
+        if again != place:
+            changed.append((again, source))
+    connection.executemany("UPDATE pull SET place = ? WHERE source = ?", changed)
+    return len(changed)
+
+
+def _is_within(text: bytes, words: Collection[str]) -> bool:
+    return any(re.search(rb"(?i)(?<![\w])" + re.escape(word.encode()) + rb"(?![\w])", text) for word in words)
 
 
 def _parts(body: bytes, ids: Collection[str], words: Collection[str], people: People) -> Iterator[tuple[Any, bool]]:
     """The facts of a post, and whether each is about somebody."""
+
+    def named(part: bytes) -> bool:
+        return any(user in ids for each in people(part) for user in each.values())
+
     try:
         whole = orjson.loads(body)
     except orjson.JSONDecodeError:
         text = body.decode("utf-8", "replace").casefold()
-        yield body, any(word in text for word in words)
+        yield body, any(word in text for word in words) or named(body)
         return
     for part in _listed(whole):
-        again = _together(body, [part])
-        yield part, _says(part, ids, words) or bool(set(people(again)) & set(ids))
+        yield part, _says(part, ids, words) or named(_together(body, [part]))
 
 
 def _listed(whole: Any) -> list[Any]:
@@ -165,6 +225,8 @@ def _says(value: Any, ids: Collection[str], words: Collection[str], keys: tuple[
     word = text.casefold().removeprefix("mailto:")
     if word in words:
         return "@" in word or any(name in key for name in _CALLED for key in keys[-1:]) or "account" in keys
+    if any("@" in one and one in word and re.search(_WITHIN.format(re.escape(one)), word) for one in words):
+        return True
     return text in ids and any(name in key for name in _PERSONAL for key in keys)
 
 

@@ -23,8 +23,8 @@ WHERE source = :source AND no > :after AND no <= :upto AND received_at >= :since
 ORDER BY no LIMIT :most
 """
 _MOVE = """
-INSERT INTO post (no, source, received_at, evidence, body, was)
-SELECT ?, source, received_at, evidence, body, CASE was WHEN 0 THEN no ELSE was END
+INSERT INTO post (no, source, received_at, evidence, body, was, leaves)
+SELECT ?, source, received_at, evidence, body, CASE was WHEN 0 THEN no ELSE was END, leaves
 FROM post WHERE no = ? AND source = ?
 """
 _MOVED = "DELETE FROM post WHERE no = ?"

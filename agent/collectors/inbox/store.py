@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from agent.collectors.inbox import pulls, requeued
 from agent.collectors.inbox.file import LAST, opened, told
-from agent.collectors.inbox.personal import Traits, removed
+from agent.collectors.inbox.personal import Anew, Traits, removed
 from agent.collectors.inbox.pulls import Fetched
 from agent.collectors.inbox.requeued import Kept, Refused, Sought
 from agent.errors import IntegrityError, TransientError
@@ -52,6 +52,10 @@ WHERE source = ?1 AND no <= (SELECT no FROM refused WHERE source = ?1 ORDER BY n
 """
 _EXPIRE = "DELETE FROM post WHERE source = ? AND no <= ? AND received_at < ?"
 _EXPIRE_REFUSED = "DELETE FROM refused WHERE received_at < ?"
+_LEAVING = "SELECT 1 FROM post WHERE source = ? AND no <= ? AND leaves LIMIT 1"
+_LEAVES = "UPDATE post SET leaves = 1 WHERE source = ? AND no = ?"
+_GONE = "DELETE FROM post WHERE source = ? AND no = ?"
+_LET_GO = "DELETE FROM post WHERE source = ? AND no <= ? AND leaves"
 
 _T = TypeVar("_T")
 
@@ -231,24 +235,49 @@ class Inbox:
 
         return await self._guarded(removed)
 
-    async def remove(self, traits: Traits, sources: Mapping[str, tuple[str, str]]) -> int:
-        """Take somebody out of every post, and every byte of it out of the file; how many posts were changed.
+    async def remove(
+        self, traits: Traits, sources: Mapping[str, tuple[str, str]], read: Mapping[str, int], anew: Anew
+    ) -> tuple[int, int]:
+        """Take somebody out of every post, and every byte of it out of the file.
 
-        ``sources`` give (kind, site) by name.
+        Arguments as in `removed`; returns how many posts were changed, and how many go when they are read, because
+        others are in them.
 
         Raises:
             TransientError: nothing of it stands, or the file is not made anew yet: ask again.
         """
 
-        def work() -> int:
+        def work() -> tuple[int, int]:
             with self._connection:
                 self._connection.execute("BEGIN IMMEDIATE")
-                count = removed(self._connection, traits, sources)
+                counts = removed(self._connection, traits, sources, anew=anew, read=read)
             self._connection.execute("VACUUM")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            return count
+            return counts
 
         return await self._guarded(work)
+
+    async def let_go(self, source: str, posts: Sequence[int], *, later: Sequence[int], upto: int) -> None:
+        """Remove these posts of a source, and those that leave, to which ``later`` are added, with numbers up to one.
+
+        Nothing is written where there is none.
+
+        Raises:
+            TransientError: all of it stays as it was.
+        """
+
+        def work() -> None:
+            leaving = self._connection.execute(_LEAVING, (source, upto)).fetchall()
+            if not (posts or later or leaving):
+                return
+            with self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._connection.executemany(_LEAVES, [(source, number) for number in later])
+                self._connection.executemany(_GONE, [(source, number) for number in posts])
+                self._connection.execute(_LET_GO, (source, upto))
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # it holds what was removed
+
+        await self._guarded(work)
 
     def arrived(self, source: str) -> asyncio.Event:
         """Set whenever a post of this source was kept; whoever waits for it clears it."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
 from agent.clock import Clock
+from agent.collectors.inbox.leaving import Gone
 from agent.collectors.inbox.store import Inbox
 from agent.collectors.pull.canvas import CanvasPlan
 from agent.collectors.pull.client import Address, Client
@@ -43,8 +44,10 @@ class Spoken:
 _SECOND = re.compile(r"2\.[0-9]{1,3}(?:\.[0-9]{1,3})?")
 
 
-def pulls_of(settings: Settings, inbox: Inbox | None, clock: Clock, kinds: Callable[[], KindTable]) -> list[Pull]:
-    """What asks each source that has `[source.pull]`.
+def pulls_of(
+    settings: Settings, inbox: Inbox | None, clock: Clock, kinds: Callable[[], KindTable], gone: Gone
+) -> list[Pull]:
+    """What asks each source that has `[source.pull]`; ``gone`` says who was erased.
 
     Raises:
         ConfigError: a credential cannot be read.
@@ -65,7 +68,9 @@ def pulls_of(settings: Settings, inbox: Inbox | None, clock: Clock, kinds: Calla
         )
         client = Client(_address(settings, source, source.pull), clock)
         plan, system = _plan(source, source.pull), SYSTEMS[source.kind]
-        found.append(Pull(options, plan, system, inbox=inbox, client=client, kinds=kinds, clock=clock, chance=chance))
+        found.append(
+            Pull(options, plan, system, inbox=inbox, client=client, kinds=kinds, clock=clock, chance=chance, gone=gone)
+        )
     return found
 
 

@@ -13,7 +13,9 @@ from typing import Literal
 
 import structlog
 
+from agent.arriving.spared import is_of_others
 from agent.clock import Clock
+from agent.collectors.inbox.leaving import Gone, nobody
 from agent.collectors.inbox.pulls import Fetched
 from agent.collectors.inbox.store import REFUSED_BODY_MAX, Inbox
 from agent.collectors.pull import plan as plans
@@ -23,7 +25,7 @@ from agent.collectors.systems.base import Arrival, RefusedPostError, System
 from agent.collectors.systems.understood import understood
 from agent.config.kinds import KindTable
 from agent.errors import ConfigError, RewardsError
-from agent.model import Evidence
+from agent.model import Evidence, Observation
 from agent.retry import delay_s
 
 SLICE_FACTS_MAX = 100
@@ -66,6 +68,7 @@ class Pull:
         clock: Clock,
         chance: Callable[[], float],
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        gone: Gone = nobody,
     ) -> None:
         self._options = options
         self._plan = plan
@@ -76,6 +79,7 @@ class Pull:
         self._clock = clock
         self._chance = chance
         self._sleep = sleep
+        self._gone = gone
         self._attempts = 0
         self._refused: set[bytes] = set()
         self.trouble = ""
@@ -180,7 +184,10 @@ class Pull:
         return max(own, float(asked or 0), 1.0)
 
     async def _checked(self, fact: Fetched, this: Round, now: int) -> Fetched | None:
-        """The fact where its system's mapping finds an act in it that is not before the start."""
+        """The fact where its system's mapping finds an act in it that is not before the start, nor of somebody erased.
+
+        Of the erased not even a mark is renewed.
+        """
         if fact.body is None:
             return fact
         arrival = Arrival(
@@ -200,7 +207,11 @@ class Pull:
                 self._refused.add(fact.mark)
                 await self._inbox.refuse(self.name, now, Evidence.bearer_token, error.reason, error.message, fact.body)
             return None
-        return fact if any(one.occurred_at >= this.start for one in seen) else None
+        return fact if any(one.occurred_at >= this.start and self._is_somebodys(one) for one in seen) else None
+
+    def _is_somebodys(self, seen: Observation) -> bool:
+        gone = {user for user in seen.people.values() if self._gone(seen.site, user)}
+        return not gone or is_of_others(seen.people, gone)
 
 
 async def asked(name: str, client: Client, plan: Plan, this: Round, clock: Clock) -> Took:

@@ -153,6 +153,18 @@ def read(kept: bytes) -> Round:
         ) from error
 
 
+def anew(kept: bytes) -> bytes:
+    """A round that is under way as if it were still to begin: what it asked for, and learned, is forgotten.
+
+    What is no round of ours stays as it is.
+    """
+    try:
+        this = read(kept)
+    except IntegrityError:
+        return kept
+    return written(replace(Round(start=this.start, since=this.since), number=this.number)) if this.begun else kept
+
+
 def told(body: Mapping[str, Any], recorded_at: int, *mark: str) -> Fetched:
     """A fact; ``mark`` are words that are the same whenever it is told, by default all of it."""
     plain = orjson.dumps(body)

@@ -21,6 +21,7 @@ def erasing_of(
         pipeline,
         inbox=inbox,
         sources=sites_of(settings),
+        posting=[source.name for source in settings.post_sources],
         data_dir=settings.agent.data_dir,
         clock=clock,
     )

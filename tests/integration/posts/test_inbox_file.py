@@ -57,7 +57,7 @@ async def test_an_inbox_of_any_earlier_schema_keeps_what_it_holds_and_goes_on(tm
         (b"short", Evidence.nothing),
         (b"xxxxx", Evidence.nothing),
     ]
-    assert [one.whole for one in turned_away] == [schema < len(STEPS), False]
+    assert [one.whole for one in turned_away] == [schema < 3, False]
     assert await inbox.append("forms", NOW, Evidence.bearer_token, b"new") == 4
     place, began_at = await inbox.pull_place("lrs", NOW)
     assert (place, began_at) == ((b"\x07", 5) if schema > 1 else (b"", NOW))

@@ -78,16 +78,16 @@ def test_a_fact_that_a_post_tells_of_somebody_is_found_in_whatever_words() -> No
     ]
     for body in posts:
         assert parts_about(body, ANN["users"], ANN["words"], nobody), body
-        assert without(body, ANN["users"], ANN["words"], nobody) is None
+        assert without(body, ANN["users"], ANN["words"], nobody) == (None, False)
     for body in (b'{"course": {"id": 35}}', b'{"userid": 350}', b'{"user": {"name": "Ann"}}'):
-        assert without(body, ANN["users"], ANN["words"], nobody) == body
+        assert without(body, ANN["users"], ANN["words"], nobody) == (body, False)
 
 
 def test_of_a_post_about_many_only_the_persons_own_facts_are_taken() -> None:
     body = json.dumps({"sent_by": "school", "events": [{"user": {"id": "35"}}, {"user": {"id": "36"}}]}).encode()
 
     assert parts_about(body, ["35"], (), people_of(None, "school")) == [{"user": {"id": "35"}}]
-    left = without(body, ["35"], (), people_of(None, "school"))
+    left, _ = without(body, ["35"], (), people_of(None, "school"))
     assert json.loads(left or b"") == {"sent_by": "school", "events": [{"user": {"id": "36"}}]}
 
 
