@@ -134,7 +134,7 @@ GROUPS = (
     _Group(
         "doctor and init",
         "Only for these commands. `doctor` counts the newest rows of the log by name.",
-        ("probe.py", "grants.py", "kept.py", "symptoms.py"),
+        ("probe.py", "grants.py", "kept.py", "symptoms.py", "dialects/rights/mysql.py", "dialects/rights/postgres.py"),
     ),
 )
 

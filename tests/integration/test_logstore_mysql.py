@@ -162,7 +162,7 @@ async def test_a_role_is_judged_by_what_it_may_do_and_a_right_taken_back_in_part
             assert await database.rights_to_write() == ()
             mysql.execute(f"GRANT DELETE ON `{name}`.mdl_role TO reading")
             (right,) = await database.rights_to_write()
-            assert right == f"GRANT SELECT, DELETE ON `{name}`.`mdl_role` TO `reading`@`%`", "whose right it is"
+            assert right.told == f"GRANT SELECT, DELETE ON `{name}`.`mdl_role` TO `reading`@`%`", "whose right it is"
             mysql.execute(f"REVOKE DELETE ON `{name}`.mdl_role FROM reading")
             mysql.execute("SET GLOBAL partial_revokes = ON")
             mysql.execute(f"GRANT SELECT ON *.* TO {reader}")

@@ -208,7 +208,7 @@ OF_MOODLE = (
     Planted(
         code="log-table-unreadable",
         plant=lambda at: at.config("start_at = .*", 'table_prefix = "moo_"'),
-        words="correct table_prefix = 'moo_'",
+        words="there is mdl_logstore_standard_log: write table_prefix = 'mdl_'",
         exit_code=2,
     ),
     Planted(
@@ -541,6 +541,21 @@ OF_THE_CAMPUS = (
         code="secret-blank",
         plant=lambda at: at.path("trigger.token").write_text(" a-token-of-a-throw-away-door\n"),
         words="begins with a blank",
+    ),
+    Planted(
+        code="secret-blank",
+        plant=lambda at: at.path("trigger.token").write_text("\ufeffa-token-of-a-throw-away-door"),
+        words="begins with a byte-order mark",
+    ),
+    Planted(
+        code="secret-blank",
+        plant=lambda at: at.path("trigger.token").write_text('"a-token-of-a-throw-away-door"\n'),
+        words="stands in quotation marks",
+    ),
+    Planted(
+        code="secret-blank",
+        plant=lambda at: at.path("trigger.token").write_text("a-token-of-a-throw-away-door\nthe one before\n"),
+        words="has more than one line",
     ),
     Planted(
         code="text-key-lost",

@@ -103,8 +103,10 @@ def looked_at(settings: Settings) -> list[Finding]:
     findings.extend(machine.files(settings))
     findings.extend(blank_findings(settings))
     findings.extend(certificate_findings(settings, int(time.time())))
-    findings.extend(run_async(log_findings(settings, needs, zone)))
-    findings.extend(run_async(name_findings(settings, rulebook)) if rulebook is not None else ())
+    logs = run_async(log_findings(settings, needs, zone))
+    findings.extend(logs)
+    if rulebook is not None and all(one.level != "fail" for one in logs):
+        findings.extend(run_async(name_findings(settings, rulebook)))
     findings.extend(run_async(web_findings(settings, needs)))
     findings.extend(run_async(pull_findings(settings)))
     if machine.closed(settings.agent.data_dir):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import chain
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from agent.collectors.logstore.dialects.database import Schema, Unreadable
+from agent.collectors.logstore.dialects.database import Place, Schema, Unreadable
 from agent.collectors.logstore.options import CONNECTIONS_MAX, Asked, LogstoreOptions
 from agent.config.facts import ONLY_FOR, FactTable
 from agent.errors import ConfigError
@@ -132,28 +132,55 @@ def grant_of(url: str, table: str, columns: str, host: str) -> str:
     return f"GRANT SELECT{columns} ON `{_database(url)}`.`{table}` TO {account_of(url, host)};"
 
 
+LOG_TABLE = "logstore_standard_log"
+
+
 def log_unreadable(
-    answer: Unreadable, options: LogstoreOptions, schema: Schema, *, host: str = "<this host>"
+    answer: Unreadable,
+    options: LogstoreOptions,
+    schema: Schema,
+    *,
+    host: str = "<this host>",
+    there: Sequence[Place] = (),
 ) -> ConfigError:
     """The log table is not there, or we may not read it: which key to edit, or which right to give.
 
-    A server does not tell an account without rights whether a table exists, so both cures are named. ``host`` is the
-    one that the server keeps with our account.
+    A server does not tell an account without rights whether a table exists, so both cures are named, but where
+    ``there``, the tables that are called so, says which it is. ``host`` is the one that the server keeps with our
+    account.
     """
-    url = options.log_url or options.url
+    url, key = (options.url, "url") if options.log_url is None else (options.log_url, "log_url")
     table, prefix = schema.full("log"), f"table_prefix = {options.table_prefix!r}"
-    if urlsplit(url).scheme == "sqlite" or not answer.denied:
-        return ConfigError(
-            f"{options.place}: there is no table {table} ({answer.reason})",
-            hint=f"correct {prefix} (see $CFG->prefix in Moodle's config.php) or log_table",
-            fault="log-table-unreadable",
-        )
-    grant = grant_of(url, table, "", host)
+    denied = answer.denied and urlsplit(url).scheme != "sqlite"
+    what = f"the log table {table} may not be read by {_user(url)!r}"
+    if not denied:
+        what = f"there is no table {table} ({answer.reason})"
+    cure = _cure_by_place(there, table, url, key)
+    if not cure and denied:
+        cure = f"run `{grant_of(url, table, '', host)}`; or, if Moodle's tables begin otherwise, correct {prefix}"
     return ConfigError(
-        f"{options.place}: the log table {table} may not be read by {_user(url)!r}",
-        hint=f"run `{grant}`; or, if Moodle's tables begin otherwise, correct {prefix}",
+        f"{options.place}: {what}",
+        hint=cure
+        or f"correct {prefix} (see $CFG->prefix in Moodle's config.php) or log_table; if this is not Moodle's database,"
+        f" correct the end of {key}",
         fault="log-table-unreadable",
     )
+
+
+def _cure_by_place(there: Sequence[Place], table: str, url: str, key: str) -> str:
+    """What to edit or to run, where a table is seen that it may be; empty where none is."""
+    here = {_namespace(url)} if _is_postgres(url) else {_database(url), ""}
+    same = next((place for place in there if place.table == table), None)
+    if same is not None and _is_postgres(url) and not same.entered:
+        more = "" if same.within in here else f", and add ?schema={same.within} to {key}"
+        return f"run `GRANT USAGE ON SCHEMA {_quoted(same.within)} TO {account_of(url, '')};`{more}"
+    if same is not None and same.within not in here:
+        cure = f"add ?schema={same.within} to {key}" if _is_postgres(url) else f"let {key} end in /{same.within}"
+        return f"it stands in {same.within}: {cure}"
+    other = next((place for place in there if place.within in here and place.table != table), None)
+    if same is None and other is not None:
+        return f"there is {other.table}: write table_prefix = {other.table.removesuffix(LOG_TABLE)!r}"
+    return ""
 
 
 def _is_postgres(url: str) -> bool:
@@ -184,4 +211,4 @@ def _user(url: str) -> str:
 
 
 def _log_table(options: LogstoreOptions) -> str:
-    return options.log_table or f"{options.table_prefix}logstore_standard_log"
+    return options.log_table or f"{options.table_prefix}{LOG_TABLE}"

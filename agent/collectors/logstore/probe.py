@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from agent.collectors.logstore.dialects.connect import database_for
-from agent.collectors.logstore.dialects.database import Database, Query, Schema, Unreadable
-from agent.collectors.logstore.grants import AGREEMENT, log_unreadable, tables_needed, tables_of_agreement
+from agent.collectors.logstore.dialects.database import Answer, Database, Query, Right, Schema, Unreadable
+from agent.collectors.logstore.grants import AGREEMENT, LOG_TABLE, log_unreadable, tables_needed, tables_of_agreement
 from agent.collectors.logstore.kept import Kept, kept
 from agent.collectors.logstore.options import Asked, LogstoreOptions
 from agent.collectors.logstore.reading.columns import COLUMNS
@@ -28,12 +29,15 @@ _TOO_MUCH: Mapping[str, str] = {
 }
 _LOG = "SELECT MIN(id), MAX(id), MIN(timecreated), MAX(timecreated) FROM {log}"
 
+Lacks = Mapping[str, Unreadable]
+"""Columns of one table that cannot be read, with why."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableProbe:
     """One table (without prefix): whether it can be read, why not, and which of the asked facts depend on it.
 
-    ``gone`` are columns that it should have and has not.
+    ``gone`` are columns that it should have and has not, ``kept_from`` those that the account may not read.
     """
 
     table: str
@@ -41,6 +45,7 @@ class TableProbe:
     reason: str
     facts: frozenset[str]
     gone: tuple[str, ...] = ()
+    kept_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +71,7 @@ class Probe:
     version: str
     account_host: str
     tables: tuple[TableProbe, ...]
-    too_many_rights: tuple[str, ...]
+    too_many_rights: tuple[Right, ...]
     first_id: int | None
     last_id: int | None
     oldest_at: int | None
@@ -81,8 +86,8 @@ class Probe:
 
     @property
     def unreadable(self) -> tuple[TableProbe, ...]:
-        """The tables that cannot be read."""
-        return tuple(table for table in self.tables if not table.readable)
+        """The tables that cannot be read, or not whole."""
+        return tuple(table for table in self.tables if not table.readable or table.kept_from)
 
     @property
     def maimed(self) -> tuple[TableProbe, ...]:
@@ -103,14 +108,18 @@ async def probe(options: LogstoreOptions, facts: Iterable[str], kinds: Iterable[
     try:
         (answer,) = await log.fetch_all([log.schema.query(_LOG)])
         if isinstance(answer, Unreadable):
-            raise log_unreadable(answer, options, log.schema, host=await log.account_host())
+            there = await log.places_of(LOG_TABLE)
+            raise log_unreadable(answer, options, log.schema, host=await log.account_host(), there=there)
         first_id, last_id, oldest_at, newest_at = answer[0]
+        seen = await symptoms(log, state, after=(last_id or 0) - RECENT_IDS)
+        if seen.denied is not None:
+            raise log_unreadable(seen.denied, options, log.schema, host=await log.account_host())
         return Probe(
             server=await log.server(),
             version=await log.version(),
             account_host=await state.account_host(),
             tables=await _tables(state, wanted, of_kinds, options.asked),
-            too_many_rights=await state.rights_to_write(),
+            too_many_rights=await _rights(log, state),
             first_id=first_id,
             last_id=last_id,
             oldest_at=oldest_at,
@@ -121,11 +130,17 @@ async def probe(options: LogstoreOptions, facts: Iterable[str], kinds: Iterable[
             recent=await _recent(log, last_id),
             tracking=await _tracking(state),
             kept=await kept(state),
-            symptoms=await symptoms(log, state, after=(last_id or 0) - RECENT_IDS),
+            symptoms=seen,
         )
     finally:
         await log.close()
         await state.close()
+
+
+async def _rights(log: Database, state: Database) -> tuple[Right, ...]:
+    """Those at both servers; two accounts of one server may well be the same one."""
+    told = await state.rights_to_write()
+    return told if log is state else tuple(dict.fromkeys((*told, *await log.rights_to_write())))
 
 
 async def _recent(log: Database, last_id: int | None) -> Mapping[str, int]:
@@ -154,31 +169,43 @@ async def _tables(
     consent = tables_of_agreement(asked)
     names = sorted({*tables_needed(facts, kinds), *consent})
     answers = await database.fetch_all([_question(database.schema, name) for name in names])
-    gone = await _gone(database, [n for n, a in zip(names, answers, strict=True) if not isinstance(a, Unreadable)])
+    lacks = await _lacks(database, [n for n, a in zip(names, answers, strict=True) if not isinstance(a, Unreadable)])
     return tuple(
         TableProbe(
             table=name,
             readable=not isinstance(answer, Unreadable),
-            reason=answer.reason if isinstance(answer, Unreadable) else "",
+            reason=_why(answer, lacks.get(name)),
             facts=feeds.get(name, frozenset()) | ({AGREEMENT} if name in consent else set()),
-            gone=gone.get(name, ()),
+            gone=_of(lacks.get(name), denied=False),
+            kept_from=_of(lacks.get(name), denied=True),
         )
         for name, answer in zip(names, answers, strict=True)
     )
 
 
-async def _gone(database: Database, tables: list[str]) -> Mapping[str, tuple[str, ...]]:
-    """Table → what it should have and has not; what an account may not read of it is another matter."""
+def _of(lacks: Lacks | None, *, denied: bool) -> tuple[str, ...]:
+    return tuple(column for column, answer in (lacks or {}).items() if answer.denied == denied)
+
+
+def _why(answer: Answer, lacks: Lacks | None) -> str:
+    """Why a table, or what of it we may not read, is unreadable; empty where all of it can be read."""
+    if isinstance(answer, Unreadable):
+        return answer.reason
+    return next((one.reason for one in (lacks or {}).values() if one.denied), "")
+
+
+async def _lacks(database: Database, tables: list[str]) -> Mapping[str, Lacks]:
+    """Table → its columns that are not there or that we may not read, each with the server's word."""
     known = [table for table in tables if table in COLUMNS]
     asked = await database.fetch_all([_all_of(database.schema, table, COLUMNS[table]) for table in known])
     doubtful = [table for table, answer in zip(known, asked, strict=True) if isinstance(answer, Unreadable)]
     each = [(table, column) for table in doubtful for column in COLUMNS[table]]
     answers = await database.fetch_all([_all_of(database.schema, table, (column,)) for table, column in each])
-    gone: dict[str, tuple[str, ...]] = {}
+    told: dict[str, dict[str, Unreadable]] = defaultdict(dict)
     for (table, column), answer in zip(each, answers, strict=True):
-        if isinstance(answer, Unreadable) and not answer.denied:
-            gone[table] = (*gone.get(table, ()), column)
-    return gone
+        if isinstance(answer, Unreadable):
+            told[table][column] = answer
+    return told
 
 
 def _all_of(schema: Schema, table: str, columns: tuple[str, ...]) -> Query:

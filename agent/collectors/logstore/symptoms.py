@@ -36,13 +36,15 @@ _ZONES = "SELECT timezone, COUNT(*) FROM {user} WHERE deleted = 0 AND timezone <
 class Symptoms:
     """How Moodle is run, as far as it shows.
 
-    ``lacking`` are columns that the log table does not have; ``garbled`` ids among the newest whose detail is neither
+    ``lacking`` are columns that the log table does not have, ``denied`` what the server says where we may not read all
+    of them; ``garbled`` ids among the newest whose detail is neither
     JSON nor PHP's; ``cron_at`` when a scheduled task last ran (0: never, None: unknown); ``state_at`` the newest change
     of a completion; ``hours`` counts recent acts in the browser by the hour of the day, UTC, over ``days`` days at
     least; ``zones`` the accounts that chose a time zone of their own.
     """
 
     lacking: tuple[str, ...] = ()
+    denied: Unreadable | None = None
     garbled: tuple[int, ...] = ()
     cron_at: int | None = None
     state_at: int | None = None
@@ -57,9 +59,11 @@ async def symptoms(log: Database, state: Database, *, after: int) -> Symptoms:
     Raises:
         TransientError: connection lost, time-out.
     """
-    lacking = await _lacking(log)
-    if lacking:
-        return Symptoms(lacking=lacking, hours={}, zones={})
+    unread = await _unread(log)
+    if unread:
+        lacking = tuple(name for name, answer in unread.items() if not answer.denied)
+        denied = next((answer for answer in unread.values() if answer.denied), None)
+        return Symptoms(lacking=lacking, denied=denied, hours={}, zones={})
     names = sorted(name for name in OTHER_KEYS if name.startswith("\\"))
     marks = {"marks": ",".join("?" * len(names)), "most": str(OTHERS_MAX)}
     details, hours = await log.fetch_all(
@@ -78,12 +82,13 @@ async def symptoms(log: Database, state: Database, *, after: int) -> Symptoms:
     )
 
 
-async def _lacking(log: Database) -> tuple[str, ...]:
+async def _unread(log: Database) -> Mapping[str, Unreadable]:
+    """The log's columns that cannot be read, with why."""
     (whole,) = await log.fetch_all([log.schema.query(_COLUMN, columns=", ".join(_READ))])
     if not isinstance(whole, Unreadable):
-        return ()
+        return {}
     answers = await log.fetch_all([log.schema.query(_COLUMN, columns=name) for name in _READ])
-    return tuple(name for name, answer in zip(_READ, answers, strict=True) if isinstance(answer, Unreadable))
+    return {name: answer for name, answer in zip(_READ, answers, strict=True) if isinstance(answer, Unreadable)}
 
 
 def _rows(answer: Answer) -> Rows:

@@ -32,7 +32,7 @@ secret-unusable
   a secret is empty, no text, or another user's
   → write it again, mode 0600, owned by the agent's user
 secret-blank
-  a secret begins or ends with a blank or an empty line, which counts as part of it
+  a secret begins or ends with a blank, an empty line, a byte-order mark or quotation marks, which count as part of it
   → write it again without: `printf %s`
 data-directory-missing
   the directory of the ledger is not there yet

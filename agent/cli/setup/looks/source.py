@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -39,8 +38,6 @@ _LOST_ANYWAY: Mapping[str, str] = {
     "task_scheduled": "a cron that does not run is not noticed",
 }
 """What a table is read for besides the facts of rules."""
-
-_GRANT = re.compile(r"GRANT (?P<rights>.+) ON (?P<what>\S+) TO (?P<whom>\S+)(?P<more>.*)")
 
 NeedsByRule = Mapping[str, "Needs"]
 
@@ -93,10 +90,14 @@ def _unreadable(about: str, seen: Probe, options: LogstoreOptions, needs: NeedsB
             about=about,
             level="warn",
             code="grant-missing",
-            found=f"table {options.table_prefix}{table.table} cannot be read ({table.reason}): "
+            found=f"{_unread(table)}{options.table_prefix}{table.table} cannot be read ({table.reason}): "
             + "; ".join(_lost(table, needs)),
             do=do,
         )
+
+
+def _unread(table: TableProbe) -> str:
+    return f"{named(table.kept_from)} of table " if table.kept_from else "table "
 
 
 def _maimed(about: str, seen: Probe, options: LogstoreOptions, needs: NeedsByRule) -> Iterator[Finding]:
@@ -136,8 +137,8 @@ def _rights(about: str, seen: Probe) -> Iterator[Finding]:
             about=about,
             level="warn",
             code="write-access",
-            found=f"the account may do more than read: {right}",
-            do=_revoking(right),
+            found=f"the account may do more than read: {right.told}",
+            do=right.cure,
         )
     for what in seen.reads_too_much:
         yield Finding(
@@ -151,19 +152,6 @@ def _rights(about: str, seen: Probe) -> Iterator[Finding]:
         yield Finding(
             about=about, level="ok", found=f"reads the log and {counted(len(seen.tables), 'table')}, and may not write"
         )
-
-
-def _revoking(right: str) -> str:
-    """The statement that takes back what a grant of MariaDB or MySQL gives beyond reading; else what to do in words."""
-    found = _GRANT.fullmatch(right)
-    if found is None:
-        return "revoke it: the agent needs SELECT and nothing else"
-    given = [one.strip() for one in re.split(r",(?![^(]*\))", found["rights"])]
-    much = [one for one in given if not re.match(r"(SELECT|USAGE|SHOW VIEW)\b", one)]
-    much += ["GRANT OPTION"] if "WITH GRANT OPTION" in found["more"] else []
-    statement = f"REVOKE {', '.join(much)} ON {found['what']} FROM {found['whom']}"
-    again = "; then the GRANT statements of `rewards-agent init` again" if "ALL PRIVILEGES" in much else ""
-    return f"a database administrator runs: {statement}{again}"
 
 
 def _retention(about: str, seen: Probe, now: int) -> Iterator[Finding]:

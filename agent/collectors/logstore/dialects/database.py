@@ -49,6 +49,25 @@ class Unreadable:
 Answer = Rows | Unreadable
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Right:
+    """What an account may do besides reading; ``cure`` says what a database administrator runs to take it back."""
+
+    told: str
+    cure: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a table stands: its database (MariaDB, MySQL) or schema (PostgreSQL), its whole name, and whether the
+    account may look into that schema at all.
+    """  # noqa: D205 - one sentence
+
+    within: str
+    table: str
+    entered: bool = True
+
+
 class Database(Protocol):
     """One connection to one database, made when first used and again after it was lost."""
 
@@ -99,8 +118,12 @@ class Database(Protocol):
         """Which host the server keeps with our account, as a GRANT must name it; empty where it keeps none."""
         ...
 
-    async def rights_to_write(self) -> tuple[str, ...]:
+    async def rights_to_write(self) -> tuple[Right, ...]:
         """What this account may do besides reading; empty is how it should be."""
+        ...
+
+    async def places_of(self, ending: str) -> tuple[Place, ...]:
+        """The tables, as far as the account sees them, whose names end so; those of our own database first."""
         ...
 
     async def step(self) -> int:

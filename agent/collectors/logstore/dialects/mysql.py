@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote
@@ -13,7 +11,16 @@ from pymysql.connections import Connection
 from pymysql.constants import CR, ER
 
 from agent.collectors.logstore.dialects import tls
-from agent.collectors.logstore.dialects.database import Answer, Query, Schema, ThreadedDatabase, Unreadable
+from agent.collectors.logstore.dialects.database import (
+    Answer,
+    Place,
+    Query,
+    Right,
+    Schema,
+    ThreadedDatabase,
+    Unreadable,
+)
+from agent.collectors.logstore.dialects.rights import mysql as rights
 from agent.collectors.logstore.options import CONNECTIONS_MAX, LogstoreOptions
 from agent.errors import ConfigError, RewardsError, TransientError
 
@@ -27,7 +34,13 @@ _OF_NO_USE = {
 }
 """What is wrong with an account that is there, and what cures it after `ALTER USER …`. 4151 is MariaDB's number."""
 _FULL = {ER.CON_COUNT_ERROR, 1203, 1226}
-_UNREADABLE = {ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR, ER.NO_SUCH_TABLE, ER.BAD_FIELD_ERROR}
+_UNREADABLE = {
+    ER.TABLEACCESS_DENIED_ERROR,
+    ER.COLUMNACCESS_DENIED_ERROR,
+    ER.NO_SUCH_TABLE,
+    ER.UNKNOWN_TABLE,  # what information_schema says
+    ER.BAD_FIELD_ERROR,
+}
 _DENIED = {ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR}
 _NO_ENTRY = {ER.HOST_NOT_PRIVILEGED}
 _TIMED_OUT = {1969, 3024}
@@ -36,22 +49,16 @@ _LOST = {CR.CR_SERVER_GONE_ERROR, CR.CR_SERVER_LOST, 4031, 1927, 0}
 _SOCKETS = ("/run/mysqld/mysqld.sock", "/var/lib/mysql/mysql.sock", "/tmp/mysql.sock")  # noqa: S108 - as servers do
 """Where servers of this machine have theirs."""
 
-_READ_ONLY = re.compile(r"GRANT (SELECT|USAGE|SHOW VIEW|, |\([^)]*\)| )+ ON ")
 LIST_BYTES_MAX = 4_194_304
 """A listed block or section at most; MySQL's own limit of 1,024 bytes would cut it without a word."""
 
-_IDENTIFIED = re.compile(r" IDENTIFIED (BY|VIA|WITH) .*?(?= REQUIRE | WITH GRANT | WITH MAX_|$)")
-_PASSES_ON = re.compile(" WITH (GRANT|ADMIN) OPTION")
-_ROLE = re.compile("GRANT `|SET DEFAULT ROLE ")
-"""Says that there is a role; what it may do stands in lines of its own."""
-_GRANTED_TO = re.compile(" TO `[^`]*`@`[^`]*`")
-_TAKEN = re.compile("REVOKE ")
-"""MySQL tells so what a right on everything does not give (`partial_revokes`)."""
-_ROLES = re.compile("GRANT (`[^`]*`(?:@`[^`]*`(?:,`[^`]*`@`[^`]*`)*)?) TO ")
-"""Those of a line: MariaDB writes one, MySQL several, each with its host."""
 _BEGIN = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
 _IDENTITY = ("server_uuid", "hostname", "server_id", "port")
 _STEP = "auto_increment_increment"
+_PLACES = (
+    "SELECT table_schema, table_name FROM information_schema.tables WHERE table_name LIKE ?"
+    " ORDER BY table_schema <> DATABASE(), table_schema, table_name LIMIT 5"
+)
 
 
 class MysqlDatabase(ThreadedDatabase):
@@ -95,41 +102,15 @@ class MysqlDatabase(ThreadedDatabase):
         (answer,) = await self.fetch_all([Query(sql="SELECT CURRENT_USER()")])
         return "" if isinstance(answer, Unreadable) else str(answer[0][0]).rpartition("@")[2]
 
-    async def rights_to_write(self) -> tuple[str, ...]:
-        """The grants of this account and its roles that give more than SELECT, without a password's hash in them."""
-        grants = await self._grants("FOR CURRENT_USER()")
-        roles = [found[1] for grant in grants if (found := _ROLES.match(grant))]
-        if roles and "@" in roles[0]:
-            grants += await self._grants_by_roles(",".join(roles).split(","), set(grants))
-        elif roles:
-            grants += await self._grants_of_roles(roles)
-        reading = (bool(_READ_ONLY.match(grant) or _ROLE.match(grant) or _TAKEN.match(grant)) for grant in grants)
-        return tuple(
-            grant for grant, reads in zip(grants, reading, strict=True) if not reads or _PASSES_ON.search(grant)
-        )
+    async def rights_to_write(self) -> tuple[Right, ...]:
+        """The grants of this account, its roles and of everybody that give more than SELECT."""
+        return await rights.beyond_reading(self)
 
-    async def _grants_by_roles(self, roles: Sequence[str], own: Collection[str]) -> list[str]:
-        """What MySQL's roles add to what the account may do of its ``own``, each as a grant to its role."""
-        told: list[str] = []
-        for role in roles:
-            added = [grant for grant in await self._grants(f"FOR CURRENT_USER() USING {role}") if grant not in own]
-            told += [f" TO {role}".join(_GRANTED_TO.split(grant, maxsplit=1)) for grant in added]
-        return told
-
-    async def _grants_of_roles(self, roles: Sequence[str]) -> list[str]:
-        """What MariaDB's roles may do, each asked in its turn: it tells only of one that is taken on."""
-        (now,) = await self.fetch_all([Query(sql="SELECT CURRENT_ROLE()")])
-        before = None if isinstance(now, Unreadable) else now[0][0]
-        told: list[str] = []
-        for role in roles:
-            await self.fetch_all([Query(sql=f"SET ROLE {role}")])
-            told += await self._grants("FOR CURRENT_ROLE()")
-        await self.fetch_all([Query(sql=f"SET ROLE {f'`{before}`' if before else 'NONE'}")])
-        return told
-
-    async def _grants(self, whose: str) -> list[str]:
-        (answer,) = await self.fetch_all([Query(sql=f"SHOW GRANTS {whose}")])
-        return [] if isinstance(answer, Unreadable) else [_IDENTIFIED.sub("", str(row[0])) for row in answer]
+    async def places_of(self, ending: str) -> tuple[Place, ...]:
+        """Those that the account has any right to."""
+        (answer,) = await self.fetch_all([Query(sql=_PLACES, params=(f"%{ending}",))])
+        told = [] if isinstance(answer, Unreadable) else answer
+        return tuple(Place(within=str(schema), table=str(table)) for schema, table in told)
 
     async def step(self) -> int:
         """`auto_increment_increment`: 3 on a Galera cluster of three."""
@@ -159,13 +140,14 @@ class MysqlDatabase(ThreadedDatabase):
                 database=unquote(self._url.path.lstrip("/")),
                 charset="utf8mb4",
                 connect_timeout=max(1, int(limits.connect_s)),
-                read_timeout=limits.statement_s + limits.connect_s,
+                read_timeout=limits.connect_s,
                 write_timeout=limits.statement_s,
                 autocommit=True,
                 ssl=tls.context_of(self._query, self._options.place, self._key),
             )
         except (pymysql.err.OperationalError, pymysql.err.InternalError, OSError) as error:
             raise self._refused(error) from error
+        vars(connection)["_read_timeout"] = limits.statement_s + limits.connect_s  # until now it was for the welcome
         try:
             self._prepare(connection)
         except pymysql.MySQLError as error:
@@ -239,11 +221,12 @@ class MysqlDatabase(ThreadedDatabase):
     def _refused(self, error: Exception) -> RewardsError:
         """Why no connection came about: what an edit cures, or what waiting cures."""
         code = _code(error)
-        place = self._options.place
-        wrong = self._account(code) or tls.refused(error, self._where(), place, self._key)
+        place, limits = self._options.place, self._options.limits
+        asked = "ssl_ca" in self._query
+        wrong = self._account(code) or tls.refused(error, self._where(), place, self._key, asked=asked)
         if wrong is not None:
             return wrong
-        reason = error.args[-1] if error.args else error
+        reason = _said(error, limits.connect_s)
         if "unix_socket" in self._query:  # the driver would name a host that it did not try
             reason = getattr(error, "original_exception", reason)
         if code in _FULL:
@@ -309,3 +292,12 @@ def _code(error: Exception) -> int:
     """The server's or driver's number for it; -1 where there is none."""
     first = error.args[0] if error.args else -1
     return first if isinstance(first, int) else -1
+
+
+def _said(error: Exception, within_s: float) -> object:
+    """Why there is no connection, where the driver speaks of a query that nobody sent."""
+    if _code(error) == CR.CR_SERVER_LOST and "timed out" in str(error):
+        return f"it takes the connection and says nothing for {within_s:g} s (PostgreSQL wants postgresql://)"
+    if "sequence number" in str(error):
+        return "what answers there speaks otherwise than MariaDB and MySQL"
+    return error.args[-1] if error.args else error

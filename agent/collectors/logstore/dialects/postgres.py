@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
@@ -17,7 +18,8 @@ from urllib.parse import SplitResult, parse_qs, unquote
 import asyncpg
 
 from agent.collectors.logstore.dialects import tls
-from agent.collectors.logstore.dialects.database import Answer, Query, Rows, Schema, Unreadable
+from agent.collectors.logstore.dialects.database import Answer, Place, Query, Right, Rows, Schema, Unreadable
+from agent.collectors.logstore.dialects.rights import postgres as rights
 from agent.collectors.logstore.options import CONNECTIONS_MAX, LogstoreOptions
 from agent.errors import ConfigError, RewardsError, TransientError
 
@@ -45,18 +47,14 @@ _WHERE = "SELECT host(inet_server_addr()), inet_server_port(), pg_is_in_recovery
 _VERSION = "SELECT current_setting('server_version')"
 _CLOCK = "SELECT extract(epoch FROM clock_timestamp())::bigint"
 _STEP = "SELECT increment_by FROM pg_sequences WHERE sequencename = ? AND schemaname = ANY (current_schemas(false))"
-_WRITES = """
-SELECT format('%s on %s', string_agg(right_to, ', '), relname)
-FROM pg_class c CROSS JOIN unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) AS right_to
-WHERE c.relkind IN ('r', 'p', 'v') AND starts_with(c.relname, ?) AND pg_table_is_visible(c.oid)
-  AND has_table_privilege(c.oid, right_to)
-GROUP BY relname ORDER BY relname LIMIT 10
+_PLACES = """
+SELECT n.nspname, c.relname, has_schema_privilege(n.oid, 'USAGE')
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND right(c.relname, length(?)) = ?
+ORDER BY pg_table_is_visible(c.oid) DESC, n.nspname, c.relname LIMIT 5
 """
-_ROLE = """
-SELECT right_to FROM pg_roles, unnest(ARRAY[CASE WHEN rolsuper THEN 'SUPERUSER' END,
-  CASE WHEN rolcreatedb THEN 'CREATEDB' END, CASE WHEN rolcreaterole THEN 'CREATEROLE' END]) AS right_to
-WHERE rolname = current_user AND right_to IS NOT NULL
-"""
+_HUNG_UP = {None, errno.ECONNRESET, errno.EPIPE}
+"""Of a connection that was made and that the other end gave up; None is what the driver says itself."""
 _SAVED = "SAVEPOINT asked"
 _BACK = "ROLLBACK TO SAVEPOINT asked"
 
@@ -157,10 +155,15 @@ class PostgresDatabase:
         """None: a role is let in from where pg_hba.conf says."""
         return ""
 
-    async def rights_to_write(self) -> tuple[str, ...]:
-        """What the account may do besides reading, as far as Moodle's tables and the role itself go."""
-        answers = await self.fetch_all([Query(sql=_ROLE), Query(sql=_WRITES, params=(self._options.table_prefix,))])
-        return tuple(str(row[0]) for answer in answers if not isinstance(answer, Unreadable) for row in answer)
+    async def rights_to_write(self) -> tuple[Right, ...]:
+        """What the account may do besides reading, by itself, by its roles and as everybody."""
+        return await rights.beyond_reading(self, str(await self._value(Query(sql="SELECT current_user"))))
+
+    async def places_of(self, ending: str) -> tuple[Place, ...]:
+        """Those of this database, also in schemas that the account may not look into."""
+        (answer,) = await self.fetch_all([Query(sql=_PLACES, params=(ending, ending))])
+        told = [] if isinstance(answer, Unreadable) else answer
+        return tuple(Place(within=schema, table=table, entered=entered) for schema, table, entered in told)
 
     async def step(self) -> int:
         """The increment of the log's sequence; 1 where it cannot be seen."""
@@ -276,14 +279,22 @@ class PostgresDatabase:
         if isinstance(error, _REFUSED):
             return ConfigError(
                 f"{place}: the database at {self._where()} refuses user {user!r}: {error}",
-                hint=f"check the user in {self._key} and the password in password_file; "
+                hint=f"check the user in {self._key} and the password in password_file; its VALID UNTIL may be over; "
                 "pg_hba.conf may lack a line for this host, or want TLS (?ssl_ca=…) or our certificate (&ssl_cert=…)",
                 fault="account-refused",
             )
         if isinstance(error, (asyncpg.InvalidCatalogNameError, asyncpg.InsufficientPrivilegeError)):
+            name = unquote(self._url.path.lstrip("/"))
+            there = isinstance(error, asyncpg.InsufficientPrivilegeError)
+            told = (
+                f"user {user!r} may not use the database {name!r}"
+                if there
+                else f"the server knows no database {name!r} that user {user!r} may use"
+            )
+            grant = f'run `GRANT CONNECT ON DATABASE "{name}" TO "{user}";`, or ' if there else ""
             return ConfigError(
-                f"{place}: the server knows no database {self._url.path.lstrip('/')!r} that user {user!r} may use",
-                hint=f"correct the database's name at the end of {self._key}, or grant CONNECT on it",
+                f"{place}: {told}",
+                hint=f"{grant}correct the database's name at the end of {self._key}",
                 fault="database-unknown",
             )
         if isinstance(error, asyncpg.TooManyConnectionsError):
@@ -293,14 +304,22 @@ class PostgresDatabase:
                 f"{CONNECTIONS_MAX}), and let no other program use the account; it is tried again",
                 fault="database-full",
             )
-        untrusted = tls.refused(error, self._where(), place, self._key)
+        untrusted = tls.refused(error, self._where(), place, self._key, asked="ssl_ca" in self._query)
         if untrusted is not None:
             return untrusted
         return TransientError(
-            f"the database at {self._where()} cannot be reached: {error or type(error).__name__}",
+            f"the database at {self._where()} cannot be reached: {self._said(error)}",
             hint=f"check that it runs and that {self._key} in {place} names its address; it is tried again",
             fault="database-unreachable",
         )
+
+    def _said(self, error: Exception) -> str:
+        """Why there is no connection, where the driver has no words of its own or wrong ones."""
+        if isinstance(error, TimeoutError):
+            return f"no answer within {self._options.limits.connect_s:g} s"
+        if isinstance(error, ConnectionError) and error.errno in _HUNG_UP:
+            return "it ends the conversation at once, as no PostgreSQL does (MariaDB and MySQL want mysql://)"
+        return str(error) or type(error).__name__
 
     def _where(self) -> str:
         return f"{self._query.get('unix_socket') or self._url.hostname or '127.0.0.1'}:{self._url.port or 5432}"

@@ -7,9 +7,19 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import SplitResult, quote, unquote
 
-from agent.collectors.logstore.dialects.database import Answer, Query, Schema, ThreadedDatabase, Unreadable
+from agent.collectors.logstore.dialects.database import (
+    Answer,
+    Place,
+    Query,
+    Right,
+    Schema,
+    ThreadedDatabase,
+    Unreadable,
+)
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.errors import ConfigError, TransientError
+
+_PLACES = "SELECT name FROM sqlite_master WHERE name LIKE ? ORDER BY name LIMIT 5"
 
 
 class SqliteDatabase(ThreadedDatabase):
@@ -39,9 +49,14 @@ class SqliteDatabase(ThreadedDatabase):
         """None: a file has no accounts."""
         return ""
 
-    async def rights_to_write(self) -> tuple[str, ...]:
+    async def rights_to_write(self) -> tuple[Right, ...]:
         """None: the file is opened read-only."""
         return ()
+
+    async def places_of(self, ending: str) -> tuple[Place, ...]:
+        """Those of the file."""
+        (answer,) = await self.fetch_all([Query(sql=_PLACES, params=(f"%{ending}",))])
+        return () if isinstance(answer, Unreadable) else tuple(Place(within="", table=str(row[0])) for row in answer)
 
     async def step(self) -> int:
         """SQLite counts by one."""

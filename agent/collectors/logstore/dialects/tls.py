@@ -54,8 +54,8 @@ def _showing(context: ssl.SSLContext, file: str, key: Path, place: str, setting:
         ) from error
 
 
-def refused(error: Exception, where: str, place: str, key: str) -> ConfigError | None:
-    """The server's certificate, or that it has none, as what an edit cures; None where something else is wrong."""
+def refused(error: Exception, where: str, place: str, key: str, *, asked: bool) -> ConfigError | None:
+    """The server's certificate, or that it has none though it is ``asked`` for, as what an edit cures; else None."""
     unbelieved = trusting.unbelieved(error)
     if unbelieved is not None:
         return ConfigError(
@@ -64,7 +64,7 @@ def refused(error: Exception, where: str, place: str, key: str) -> ConfigError |
             hint=trusting.cure(unbelieved, authority=f"ssl_ca in {key}", address=key),
             fault="certificate-untrusted",
         )
-    if any(words in str(error) for words in _NONE_OFFERED):
+    if asked and any(words in str(error) for words in _NONE_OFFERED):
         return ConfigError(
             f"{place}: the database at {where} speaks no TLS, and {key} asks for it with ssl_ca",
             hint=f"give the server a certificate, or take ssl_ca out of {key} where nobody in between can listen",
