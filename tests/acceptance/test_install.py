@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -92,21 +93,167 @@ def test_what_is_installed_can_be_read_by_the_services_however_strict_roots_umas
         assert (machine / path).stat().st_mode & 0o005 == 0o005, path
 
 
-def test_packages_that_cannot_be_installed_change_nothing_and_it_says_so(machine: Path, tmp_path: Path) -> None:
-    python = tmp_path / "python"
-    python.write_text(
-        '#!/bin/sh\n[ "$1 $2" = "-m venv" ] || exit 0\nfor place; do :; done\nmkdir -p "$place/bin"\n'
-        'printf "#!/bin/sh\\necho No space left on device >&2\\nexit 1\\n" >"$place/bin/python"\n'
-        'chmod +x "$place/bin/python"\n'
-    )
+PYTHON = """#!/bin/sh
+# A Python whose virtual environments are made at once, with nothing in them; pip does in them what is said here.
+[ "$1 $2" = "-m venv" ] || exit 0
+for place; do :; done
+mkdir -p "$place/bin"
+echo "#!$place/bin/python" >"$place/bin/rewards-agent"
+cat >"$place/bin/python" <<'END'
+#!/bin/sh
+case "$*" in *" install "*) exit 0 ;; -m*) {pip} ;; esac
+END
+chmod +x "$place/bin/python"
+"""
+
+
+def built(
+    machine: Path, *words: str, pip: str = "exit 0", said: int = 0, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Install this checkout with packages of its own, where pip does ``pip``."""
+    python = machine.parent / "python"
+    python.write_text(PYTHON.replace("{pip}", pip))
     python.chmod(0o755)
-    command = ["sh", str(ROOT / "scripts/install.sh"), "--root", str(machine)]
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=os.environ | {"PYTHON": str(python)}
+        ["sh", str(ROOT / "scripts/install.sh"), "--root", str(machine), *words],
+        capture_output=True, text=True, check=False, env=os.environ | {"PYTHON": str(python)} | more,
+    )  # fmt: skip
+    assert done.returncode == said, done.stdout + done.stderr
+    return done
+
+
+def test_packages_that_cannot_be_installed_change_nothing_and_it_says_so(machine: Path) -> None:
+    told = built(machine, pip="echo No space left on device >&2; exit 1", said=1).stderr
+    assert "No space left on device\nNothing that runs was changed. Cure what is told above" in told
+    assert [path.name for path in (machine / "opt/rewards").iterdir()] == ["versions"], "and nothing fills the disk"
+    assert not list((machine / "opt/rewards/versions").iterdir())
+
+
+def test_wheels_from_a_directory_are_taken_by_their_hashes_alone(machine: Path, tmp_path: Path) -> None:
+    """They were installed whatever was in them."""
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    (name, version) = re.findall(r"^(\w+)==(\S+)", (ROOT / "requirements.run.lock").read_text(), re.MULTILINE)[0]
+    (wheels / f"{name}-{version}-py3-none-any.whl").write_text("something else")
+    told = built(machine, "--wheels", str(wheels), pip=f'exec {sys.executable} "$@"', said=1).stderr
+    assert "PACKAGES DO NOT MATCH THE HASHES" in told
+    assert f"Of {wheels} nothing is taken that has not the hash in requirements.run.lock" in told
+    assert not (machine / "opt/rewards/current").exists()
+
+
+def test_a_release_whose_python_went_with_an_upgrade_of_the_machine_is_made_again(machine: Path) -> None:
+    """All its files were there, none of its programs started, and the script said "nothing to do"."""
+    assert "making" in built(machine).stdout
+    assert "nothing to do" in built(machine).stdout
+    (python,) = (machine / "opt/rewards/versions").glob("*/bin/python")
+    python.write_text("#!/bin/sh\nexit 1\n")
+    again = built(machine).stdout
+    assert "making" in again
+    assert "nothing to do" not in again, "services that run by it are restarted"
+    assert "nothing to do" in built(machine).stdout
+
+
+def test_a_release_is_not_whole_before_it_is_on_the_disk(machine: Path, tmp_path: Path) -> None:
+    """After a power cut its files could be empty, and it was taken for whole."""
+    sync = tmp_path / "first/sync"
+    sync.parent.mkdir()
+    sync.write_text("#!/bin/sh\necho the disk is gone >&2\nexit 1\n")
+    sync.chmod(0o755)
+    assert "the disk is gone" in built(machine, said=1, PATH=f"{sync.parent}:{os.environ['PATH']}").stderr
+    assert not list((machine / "opt/rewards/versions").iterdir())
+
+
+def test_the_programs_of_an_image_that_is_made_start_where_its_own_root_is(machine: Path) -> None:
+    """Their first lines led to the directory in which the image was made."""
+    built(machine)
+    program = (machine / "opt/rewards/current/bin/rewards-agent").read_text()
+    assert program.startswith("#!/opt/rewards/versions/")
+
+
+def test_where_the_programs_are_is_said_once(machine: Path) -> None:
+    """The units led to /opt/rewards wherever the programs were, and removing took away all that stood beside them."""
+    neighbour = machine / "srv/tools/bin/other"
+    neighbour.parent.mkdir(parents=True)
+    neighbour.touch()
+    script(machine, "--venv", str(VENV), "--prefix", "/srv/tools/rewards/")
+    for unit in (machine / "etc/systemd/system").glob("*.service"):
+        assert "/opt/rewards" not in unit.read_text(), unit
+    assert (
+        "ExecStart=/srv/tools/rewards/bin/rewards-agent run"
+        in (machine / "etc/systemd/system/rewards-agent.service").read_text()
+    )
+    assert (machine / "usr/local/bin/rewards-agent").readlink() == Path("/srv/tools/rewards/bin/rewards-agent")
+    assert "nothing to do" in script(machine, "--venv", str(VENV))
+    (machine / "srv/tools/rewards/mine").touch()
+    script(machine, "uninstall")
+    assert [path.name for path in (machine / "srv/tools/rewards").iterdir()] == ["mine"]
+    for odd in ("rewards", "/"):
+        assert "--prefix is a path" in script(machine, "--venv", str(VENV), "--prefix", odd, check=False)
+
+
+def test_two_at_once_are_one_after_the_other(machine: Path) -> None:
+    (machine / "opt/rewards/versions").mkdir(parents=True)
+    words = ["flock", str(machine / "opt/rewards"), "sh", str(ROOT / "scripts/install.sh")]
+    done = subprocess.run(
+        [*words, "--root", str(machine), "--venv", str(VENV)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert "No space left on device\nNothing that runs was changed. Cure what is told above" in done.stderr
-    assert not (machine / "opt/rewards/current").exists()
+    assert "Another installation is at work" in done.stderr
+
+
+def test_a_machine_without_systemd_is_told_before_anything_is_made(machine: Path, tmp_path: Path) -> None:
+    """It ended with "not found" when half of it was in place."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in ("awk", "cat", "cmp", "dirname", "id", "mkdir", "readlink", "sed", "sh", "touch"):
+        (tools / tool).symlink_to(str(shutil.which(tool)))
+    before = everything(machine)
+    told = built(machine, said=1, PATH=str(tools)).stderr
+    assert "this is for machines with systemd" in told
+    assert everything(machine) == before
+
+
+@pytest.mark.parametrize("place", ["etc/systemd", "usr/lib", "usr/local", "opt"])
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_made(machine: Path, place: str) -> None:
+    """The new release was current, half of it was in place, and "Read-only file system" was all that was said."""
+    (machine / place).mkdir(parents=True, exist_ok=True)
+    mount = f"mount -t tmpfs -o ro none {machine / place} && "
+    words = f"{mount} sh {ROOT}/scripts/install.sh --root {machine} --venv {VENV}"
+    done = subprocess.run(["unshare", "-m", "sh", "-c", words], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"Nothing was changed: {machine / place} cannot be written." in done.stderr
+    assert not (machine / "opt/rewards").exists()
+
+
+def test_directories_that_are_there_stay_as_somebody_made_them(machine: Path) -> None:
+    """Each run gave the configuration back to the service, from an administrator who had taken it away."""
+    script(machine, "--venv", str(VENV))
+    config, state = machine / "etc/rewards-agent", machine / "var/lib/rewards-agent"
+    os.chown(config, 0, 0)
+    config.chmod(0o711)
+    os.chown(state, 4_321, 4_321)
+    told = script(machine, "--venv", str(VENV))
+    assert (config.stat().st_uid, config.stat().st_mode & 0o777) == (0, 0o711)
+    assert state.stat().st_uid == 4_321
+    assert f"foreign  {state} belongs to" in told
+    assert "chown -R rewards-agent: /var/lib/rewards-agent" in told
+    assert f"foreign  {config}" not in told
+
+
+def test_an_account_of_that_name_keeps_its_numbers_and_no_other_group_reads_what_is_its(machine: Path) -> None:
+    """The group of the directories was the account's own number, which may be anybody's."""
+    with (machine / "etc/passwd").open("a") as passwd:
+        passwd.write("rewards-agent:x:990:100::/nowhere:/bin/sh\n")
+    with (machine / "etc/group").open("a") as group:
+        group.write("users:x:100:\nrewards-agent:x:991:\ndocker:x:990:\n")
+    script(machine, "--venv", str(VENV))
+    for place in ("etc", "var/lib"):
+        made = (machine / place / "rewards-agent").stat()
+        assert (made.st_uid, made.st_gid) == (990, 991)
+
+
+def test_a_campus_is_made_where_the_programs_are(machine: Path) -> None:
+    assert "Install the programs first" in script(machine, "campus", "north", check=False)
 
 
 def test_another_release_takes_over_and_the_one_before_stays_for_a_way_back(machine: Path) -> None:
@@ -134,143 +281,32 @@ def test_each_campus_has_an_account_of_its_own_and_no_odd_name_is_taken(machine:
         assert "A campus is named by" in script(machine, "campus", odd, check=False)
 
 
-CATALOGUE = """#!/bin/sh
-# The catalogue of one release: it knows the schema in the file beside it, and the database has that of /var/schema.
-mine=$(cat "$(dirname "$0")/schema"); has=$(cat /var/schema)
-case "$1" in
-    init) [ ! -e /var/full ] || exit 1; echo "init by $mine" >>/var/done; echo "$mine" >/var/schema ;;
-    tenant) [ "$mine" = "$has" ] || { echo "the database has schema $has, this program needs $mine" >&2; exit 2; } ;;
-esac
-"""
-SYSTEMCTL = """#!/bin/sh
-# Units that are loaded are files in /var/units, with their state; one is broken while /var/units/NAME.broken is there.
-case "$1" in
-    list-units) for word; do [ ! -e "/var/units/$word" ] || echo "$word loaded"; done ;;
-    cat) printf '[Service]\\n# LoadCredential=no:/no\\nLoadCredential=database.password:/root/password\\n' ;;
-    start) echo "backup by $(cat /opt/rewards/bin/schema)" >>/var/done; [ ! -e /var/full ] ;;
-    restart) echo "$*" >>/var/done; [ ! -e "/var/units/$2.broken" ] ;;
-esac
-"""
-SYSTEMD_RUN = """#!/bin/sh
-echo "$*" | grep -q -- "--uid=rewards-catalogue --property=LoadCredential=database.password:/root/password /" || exit 9
-while [ "${1#-}" != "$1" ]; do shift; done
-exec "$@"
-"""
-
-
-def upgraded(place: Path, release: str) -> tuple[int, str, str]:
-    """Let a release take over where systemd and a catalogue are at work: exit code, what was said, what was done."""
-    binds = {"etc": "/etc", "opt": "/opt", "var": "/var", "bin": "/usr/local/bin", "sysusers": "/usr/lib/sysusers.d"}
-    mounts = "".join(f"mount --bind {place / mine} {theirs}\n" for mine, theirs in binds.items())
-    run = "mount -t tmpfs none /run && mkdir -p /run/systemd/system\n"
-    install = f"sh {ROOT / 'scripts' / 'install.sh'} --venv /opt/{release}\n"
-    done = subprocess.run(
-        ["unshare", "--mount", "--propagation", "private", "sh", "-c", f"set -e\n{mounts}{run}{install}"],
-        env={"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    log = place / "var" / "done"
-    told = log.read_text() if log.exists() else ""
-    log.unlink(missing_ok=True)
-    return done.returncode, done.stdout + done.stderr, told
-
-
-@pytest.fixture
-def serving(tmp_path: Path) -> Path:
-    """A machine with systemd and a catalogue at work; it has three releases, of which the last changes the database."""
-    if os.geteuid() or shutil.which("systemd-sysusers") is None:
-        pytest.skip("needs root and systemd-sysusers")
-    if subprocess.run(["unshare", "-m", "true"], check=False).returncode:
-        pytest.skip("needs namespaces of mounts")
-    for folder in ("opt", "var/lib", "var/units", "bin", "sysusers", "etc/systemd/system"):
-        (tmp_path / folder).mkdir(parents=True)
-    for name in ("passwd", "group", "shadow", "gshadow", "nsswitch.conf"):
-        if Path("/etc", name).exists():
-            shutil.copy(Path("/etc", name), tmp_path / "etc" / name)
-    for release, schema in (("one", "0024"), ("two", "0024"), ("three", "0025")):
-        programs = tmp_path / "opt" / release / "bin"
-        programs.mkdir(parents=True)
-        (programs / "schema").write_text(schema)
-        (programs / "rewards-agent").touch(mode=0o755)
-        (programs / "rewards-catalogue").write_text(CATALOGUE)
-        (programs / "rewards-catalogue").chmod(0o755)
-    (tmp_path / "var/schema").write_text("0024")
-    for unit in ("rewards-agent.service", "rewards-catalogue.service"):
-        (tmp_path / "var/units" / unit).touch()
-    for name, text in (("systemctl", SYSTEMCTL), ("systemd-run", SYSTEMD_RUN)):
-        (tmp_path / "bin" / name).write_text(text)
-        (tmp_path / "bin" / name).chmod(0o755)
-    assert upgraded(tmp_path, "one")[0] == 0
-    return tmp_path
-
-
-AGENT, CENTRE = "restart rewards-agent.service\n", "restart rewards-catalogue.service\n"
-
-
-def test_a_release_that_changes_nothing_in_the_catalogues_database_is_restarted_on_and_no_more(serving: Path) -> None:
-    code, said, done = upgraded(serving, "two")
-    assert (code, done) == (0, AGENT + CENTRE), said
-
-
-def test_the_release_before_copies_the_catalogues_database_before_the_newer_one_changes_it(serving: Path) -> None:
-    """The newer release refuses an older database, also for a backup: the catalogue was down until somebody came."""
-    code, said, done = upgraded(serving, "three")
-    assert (code, done) == (0, f"backup by 0024\n{AGENT}init by 0025\n{CENTRE}"), said
-    assert "nothing to do" in upgraded(serving, "three")[1]
-
-
-def test_where_the_catalogue_cannot_be_copied_nothing_is_changed(serving: Path) -> None:
-    (serving / "var/full").touch()
-    code, said, done = upgraded(serving, "three")
-    assert (code, done) == (1, "backup by 0024\n")
-    assert "nothing was changed" in said
-    assert (serving / "opt/rewards/current").readlink() == Path("/opt/one")
-    (serving / "var/full").unlink()
-    assert upgraded(serving, "three")[0] == 0
-
-
-def test_an_upgrade_of_the_catalogues_database_that_failed_is_done_when_it_is_run_again(serving: Path) -> None:
-    """The server may have ended meanwhile: it was `nothing to do`, and the secrets that systemd hands it were gone."""
-    (serving / "bin/systemctl").write_text(SYSTEMCTL.replace("[ ! -e /var/full ]", "touch /var/full"))
-    code, said, done = upgraded(serving, "three")
-    assert (code, done) == (1, f"backup by 0024\n{AGENT}")
-    assert "Mend what stands above, then run this again." in said
-    (serving / "var/full").unlink()
-    assert upgraded(serving, "three")[::2] == (0, f"{AGENT}init by 0025\n{CENTRE}")
-    assert "nothing to do" in upgraded(serving, "three")[1]
-
-
-def test_a_service_that_does_not_start_keeps_no_other_on_the_release_before_and_is_started_again(serving: Path) -> None:
-    """An agent that failed ended the script; run again it had `nothing to do`, and the catalogue was the old one."""
-    broken = serving / "var/units/rewards-agent.service.broken"
-    broken.touch()
-    code, said, done = upgraded(serving, "two")
-    assert (code, done) == (1, AGENT + CENTRE)
-    assert "does not run: rewards-agent.service. See journalctl -u with that name, mend it, then run this again" in said
-    broken.unlink()
-    assert upgraded(serving, "two")[::2] == (0, AGENT + CENTRE)
-    assert "nothing to do" in upgraded(serving, "two")[1]
-
-
 def test_uninstalling_keeps_what_cannot_be_made_again_unless_it_is_told_to_purge(machine: Path) -> None:
     script(machine, "--venv", str(VENV))
     script(machine, "campus", "north")
     ledger = machine / "var/lib/rewards-agent/ledger.db"
     ledger.parent.mkdir(parents=True, exist_ok=True)
     ledger.write_text("the only copy")
+    enabled = machine / "etc/systemd/system/timers.target.wants/rewards-agent-backup.timer"
+    enabled.parent.mkdir()
+    enabled.symlink_to(machine / "etc/systemd/system/rewards-agent-backup.timer")
     script(machine, "uninstall")
     assert not (machine / "opt/rewards").exists()
-    assert not list((machine / "etc/systemd/system").iterdir())
+    assert [path.name for path in (machine / "etc/systemd/system").rglob("*")] == ["timers.target.wants"]
     assert VENV.exists(), "what was only linked to stays"
     assert ledger.read_text() == "the only copy"
     assert (machine / "etc/rewards-agents/north").is_dir()
+    (machine / "etc/systemd/system/rewards-agent.service.d").mkdir()
+    (machine / "etc/rewards-agents/north/config.toml").write_text('[agent]\ndata_dir = "/srv/north"\n')
     assert "Nothing was removed" in script(machine, "uninstall", "--purge", check=False, typed="yes\n")
     assert ledger.exists()
-    script(machine, "uninstall", "--purge", typed="purge\n")
+    told = script(machine, "uninstall", "--purge", typed="purge\n")
+    assert "These stay, where data_dir led: /srv/north" in told
     left = [path for path in everything(machine) if "rewards" in path]
     assert left == []
 
 
-@pytest.mark.parametrize("words", [("--prefix",), ("remove",), ("--venv", "/nowhere")])
+@pytest.mark.parametrize("words", [("--prefix",), ("--root", ""), ("remove",), ("--venv", "/nowhere")])
 def test_a_word_that_makes_no_sense_is_told(machine: Path, words: tuple[str, ...]) -> None:
     done = subprocess.run(
         ["sh", str(ROOT / "scripts" / "install.sh"), "--root", str(machine), *words],
