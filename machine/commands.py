@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
 
+from machine.help import ToldGroup
 from machine.words import plain
 
 
-class PlainGroup(TyperGroup):
+class PlainGroup(ToldGroup):
     """A program's first word and all below it; what does not fit an option is told in plain words."""
 
     def make_context(self, *args: Any, **extra: Any) -> Any:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
-from inspect import cleandoc
 from typing import Any
 
 import typer
 
 from agent.cli.app import app as agent_app
 from catalogue.cli.app import app as catalogue_app
+from machine.help import Example, meaning, name_of, paragraphs
+
+_COLUMNS = 120
 
 _HEAD = """# Every command
 
@@ -41,24 +44,23 @@ def _commands(group: Any, context: Any, called: str) -> Iterator[str]:
 
 def _one(command: Any, called: str) -> Iterator[str]:
     yield f"\n### {called}\n"
-    text = cleandoc(command.help or "").replace("\f", "")
-    yield re.sub(r"<(?=[A-Za-z])", "&lt;", text)
+    said = (_paragraph(part) for part in paragraphs(command.help or ""))
+    yield "\n\n".join(re.sub(r"<(?=[A-Za-z])", "&lt;", text) for text in said)
     shown = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
-    rows = [row for parameter in shown if (row := _row(parameter))]
+    rows = [_row(parameter) for parameter in shown]
     if rows:
         yield "\n| | |\n|---|---|"
         yield from rows
 
 
+def _paragraph(part: str | Example) -> str:
+    if isinstance(part, Example):
+        return f"{part.about}: `{part.command}`"
+    return textwrap.fill(part, _COLUMNS, break_long_words=False, break_on_hyphens=False)
+
+
 def _row(parameter: Any) -> str:
-    if parameter.param_type_name == "argument":
-        shown, help_ = parameter.metavar or parameter.name.upper(), getattr(parameter, "help", "") or ""
-    else:
-        names = ", ".join(parameter.opts)
-        flag = getattr(parameter, "is_flag", False)
-        shown = names if flag else f"{names} {parameter.metavar or 'TEXT'}"
-        help_ = parameter.help or ""
-    return f"| `{_cell(shown)}` | {_cell(help_)} |"
+    return f"| `{_cell(name_of(parameter))}` | {_cell(meaning(parameter))} |"
 
 
 def _cell(text: str) -> str:

@@ -10,6 +10,7 @@ import typer
 from agent import __version__
 from agent.cli.failures import told
 from machine.commands import PlainGroup, open_what_is_closed
+from machine.help import Application
 from machine.interpreter import at_work
 
 
@@ -62,7 +63,10 @@ class Commands(PlainGroup):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write `--help`, from the lines of `COMMANDS` alone."""
         self._listing = True
-        super().format_help(ctx, formatter)
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._listing = False
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - as click calls it
         """The words of `COMMANDS`."""
@@ -75,7 +79,7 @@ class Commands(PlainGroup):
             return None
         if self._listing:
             return typer.main.get_command(_line_of_help(cmd_name, entry))
-        application: typer.Typer = import_module(entry.module).app
+        application: Application = import_module(entry.module).app
         application._add_completion = False  # noqa: SLF001 - only the first word could offer it, and it does not
         command = typer.main.get_command(application)
         command.name = cmd_name
@@ -92,8 +96,8 @@ class Commands(PlainGroup):
             return super().invoke(ctx)
 
 
-def _line_of_help(name: str, entry: Entry) -> typer.Typer:
-    line = typer.Typer(add_completion=False)
+def _line_of_help(name: str, entry: Entry) -> Application:
+    line = Application(add_completion=False)
     line.command(name, help=entry.help)(lambda: None)
     return line
 
@@ -104,7 +108,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = Application(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.callback()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.errors import ConfigError, IntegrityError, RewardsError
+from machine.help import Application
 
 if TYPE_CHECKING:
     from agent.demo.stage.proof import Proof
@@ -17,7 +18,7 @@ WITHOUT_TERMINAL_S = 18.0
 """How long the campus lives where nobody watches; with setting up and proving about thirty seconds."""
 
 
-app = typer.Typer()
+app = Application()
 
 
 @app.command()
@@ -35,7 +36,10 @@ def demo(
     plain: Annotated[bool, typer.Option("--plain", help="Plain lines on a terminal too.")] = False,
     seed: Annotated[int, typer.Option("--seed", help="The same number makes the same campus.")] = 1,
 ) -> None:
-    """Show everything on an embedded campus: 40 learners, a real catalogue, an outage, and a proof at the end."""
+    """Show everything on an embedded campus: 40 learners, a real catalogue, an outage, and a proof at the end.
+
+    Example: rewards-agent demo --seconds 30 --dir campus
+    """
     from rich.console import Console
 
     from agent.demo.stage.place import Place, free_port

@@ -16,11 +16,12 @@ from agent.cli.tuning.diff import diff
 from agent.cli.tuning.schema import schema
 from agent.cli.tuning.simulate import simulate
 from agent.errors import InvalidInputError
+from machine.help import Application
 
 if TYPE_CHECKING:
     pass
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Check, try and explain the rules.")
+app = Application(no_args_is_help=True, help="Check, try and explain the rules.")
 app.command()(check)
 app.command("test")(try_cases)
 app.command()(simulate)
@@ -34,7 +35,7 @@ app.add_typer(draw)
 @app.command()
 def explain(
     rule: Annotated[
-        str | None, typer.Argument(metavar="[RULE|FILE]", help="One rule's id, or a file of rules (.toml).")
+        str | None, typer.Argument(metavar="RULE|FILE", help="One rule's id, or a file of rules (.toml).")
     ] = None,
     files: Annotated[
         list[Path] | None, typer.Option("--file", metavar="FILE", help="Files of rules instead of the configured ones.")
@@ -80,13 +81,15 @@ def explain(
 
 @app.command()
 def facts(
-    kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help="One kind, such as quiz.submitted.")] = None,
+    kind: Annotated[str | None, typer.Argument(metavar="KIND", help="One kind, such as quiz.submitted.")] = None,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
     """List the facts that conditions can look at: kind, fact, type, unit, who supplies it, and a real sample.
 
     Kinds that the rules of a configuration add with `[[kind]]` are among them where --config names it.
+
+    Example: rewards-agent rules facts quiz.submitted
     """
     from agent.config.document import nearest
     from agent.config.facts import FactTable
@@ -125,6 +128,8 @@ def history(config: ConfigOption = None, json: JsonOption = False) -> None:
     """List every version of the rules that was ever in force: since when, and how much it decided.
 
     A version is the hash of the files' text: the same text again is the same version. See one with rules show.
+
+    Example: rewards-agent rules history
     """
     from agent.cli.access import ledger_of
     from agent.config.document import FaultsError

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent.cli.frame import ConfigOption, run_async, settings_of
+from machine.help import Application
 from machine.words import counted
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from agent.model import Page
     from agent.wiring import Agent
 
-app = typer.Typer()
+app = Application()
 _TOLD_TO_STOP = "told to stop"
 
 
@@ -37,6 +38,8 @@ def run(
     change of their files. Stop and start it as you like: nothing is lost and nothing is paid twice.
 
     Exit codes: 0 done; 1 the machine or the network must cure it; 2 an edit must; 3 a log is not the log it was.
+
+    Example: rewards-agent run --until-caught-up
     """
     from agent import log
 

@@ -21,13 +21,14 @@ from agent.ledger.backup import taking
 from agent.ledger.feeds import aside
 from agent.ledger.feeds.lost import lost
 from agent.ledger.past import promised
+from machine.help import Application
 
 if TYPE_CHECKING:
     from agent.config.rulefile import RuleFile
     from agent.config.settings import Settings
     from agent.engine.timing.quiet import Quiet
 
-app = typer.Typer()
+app = Application()
 
 SOURCE_COLUMNS = (
     "source",

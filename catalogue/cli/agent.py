@@ -20,13 +20,14 @@ from catalogue.cli.common import (
     with_reading,
     with_store,
 )
+from machine.help import Application
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from catalogue.store import Store
 
-app = typer.Typer(no_args_is_help=True)
+app = Application(no_args_is_help=True)
 
 SKEW_TOLD_S = 30
 """From how far apart two clocks are told, in seconds."""
@@ -41,7 +42,10 @@ def add(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make an agent known by its public key, without a token; prints its name and the catalogue's key to pin."""
+    """Make an agent known by its public key, without a token; prints its name and the catalogue's key to pin.
+
+    Example: rewards-catalogue agent add uni-example 3ccd241cffc9b3618044b97d036d8614593d8b017c340f1dee8773385517654b
+    """
     from catalogue import acts, schema, tenants
     from catalogue.errors import CatalogueError
     from catalogue.server import load_key
@@ -73,7 +77,10 @@ def add(
 def list_(
     campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
 ) -> None:
-    """List a campus's agents and where each stands."""
+    """List a campus's agents and where each stands.
+
+    Example: rewards-catalogue agent list uni-example
+    """
     from catalogue import tenants
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
@@ -99,7 +106,10 @@ def revoke(
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Take nothing more from an agent; what it sent stays, but for what its learners are called."""
+    """Take nothing more from an agent; what it sent stays, but for what its learners are called.
+
+    Example: rewards-catalogue agent revoke uni-example agent-1
+    """
     from catalogue import acts, schema, tenants
     from catalogue.people import names
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from catalogue.cli import agent, audit, books, operate, partner, proof, redemption, tenant, token
 from catalogue.cli.archive import commands as archive
 from catalogue.cli.funding import budget, finance, issue
@@ -12,9 +10,10 @@ from catalogue.cli.people import links, names
 from catalogue.cli.recognition import award, kudos, tag
 from catalogue.cli.rewards import codes, reward
 from machine.commands import PlainGroup, open_what_is_closed
+from machine.help import Application
 from machine.interpreter import at_work
 
-app = typer.Typer(
+app = Application(
     cls=PlainGroup,
     help="The central rewards catalogue: campuses, their agents, their learners' wallets.",
     no_args_is_help=True,

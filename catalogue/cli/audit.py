@@ -19,11 +19,12 @@ from catalogue.cli.common import (
     told,
     with_reading,
 )
+from machine.help import Application
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-app = typer.Typer(no_args_is_help=True)
+app = Application(no_args_is_help=True)
 
 DAY_S = 86_400
 CHANGES_CHARS_MAX = 160
@@ -49,7 +50,10 @@ def list_(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List acts, newest first: the time, who, what, and each value before and after. Secrets are never written down."""
+    """List acts, newest first: the time, who, what, and each value before and after. Secrets are never written down.
+
+    Example: rewards-catalogue audit list uni-example --act reward --from 2026-09-01
+    """
     end = day(until, "--until")
     wanted = {"campus": campus, "act": act, "about": about, "by": by, "since": day(since, "--from")}
     wanted["until"] = None if end is None else end + DAY_S

@@ -24,6 +24,7 @@ from catalogue.cli.common import (
     with_reading,
     with_store,
 )
+from machine.help import Application
 from machine.words import counted
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
     from catalogue.store import Store
 
-wallet = typer.Typer(no_args_is_help=True)
-ledger = typer.Typer(no_args_is_help=True)
+wallet = Application(no_args_is_help=True)
+ledger = Application(no_args_is_help=True)
 
 
 class Format(StrEnum):
@@ -53,7 +54,10 @@ def show_wallets(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show balances, by learner and currency; of one learner also which part of it expires when."""
+    """Show balances, by learner and currency; of one learner also which part of it expires when.
+
+    Example: rewards-catalogue wallet show uni-example 2mfi7spslsw3rstao7u5yyit
+    """
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue import books
@@ -95,7 +99,10 @@ def history(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show every movement of one wallet in order, and the balance after each."""
+    """Show every movement of one wallet in order, and the balance after each.
+
+    Example: rewards-catalogue wallet history uni-example 2mfi7spslsw3rstao7u5yyit --currency points
+    """
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue import books
@@ -125,6 +132,8 @@ def rebuild(
     """Work out every wallet of a campus again from the ledger; says how many were something else.
 
     May be run while batches come in: only wallets that are wrong are held.
+
+    Example: rewards-catalogue wallet rebuild uni-example
     """
 
     async def work(store: Store) -> int:
@@ -163,7 +172,10 @@ def export(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write every entry that came in, in order, to stdout."""
+    """Write every entry that came in, in order, to stdout.
+
+    Example: rewards-catalogue ledger export uni-example > entries.csv
+    """
     form = Format.json if as_json else form
 
     async def look(conn: AsyncConnection) -> None:
@@ -191,7 +203,10 @@ def movements(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the central ledger to stdout: what agents booked and what the centre did, in the order of posting."""
+    """Write the central ledger to stdout: what agents booked and what the centre did, in the order of posting.
+
+    Example: rewards-catalogue ledger movements uni-example --after 20117 > movements.csv
+    """
 
     async def look(conn: AsyncConnection) -> None:
         from catalogue.store.rows import MovementRow

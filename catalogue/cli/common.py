@@ -33,11 +33,17 @@ T = TypeVar("T")
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", readable=False, help="The settings file.", show_default="./catalogue.toml, then /etc/…"),
+    typer.Option(
+        "--config",
+        readable=False,
+        help="The settings; without it ./catalogue.toml, then /etc/rewards-catalogue/catalogue.toml.",
+    ),
 ]
-DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="The directory that init made, instead.")]
+DataDirOption = Annotated[
+    Path | None, typer.Option("--data-dir", help="Instead of --config: the directory that init made.")
+]
 Campus = Annotated[str, typer.Argument(help="The campus.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Machine-readable.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 
 
 def told(command: Callable[P, None]) -> Callable[P, None]:

@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 
 @told
 def init(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
-    """Make what is missing: settings, key, database; upgrade an older database. May be run again."""
+    """Make what is missing: settings, key, database; upgrade an older database. May be run again.
+
+    Example: rewards-catalogue init --data-dir /var/lib/rewards-catalogue
+    """
     from catalogue.config import FILE_NAME, find
 
     if config is None and data_dir is not None:
@@ -54,6 +57,8 @@ def serve(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
 
     SIGHUP reads the settings again: the level of the log, the database's password, the vouchers' key and backup_within
     are taken on at once; of the rest it says that a restart is needed.
+
+    Example: rewards-catalogue serve --config /etc/rewards-catalogue/catalogue.toml
     """
     from catalogue import log, server
 
@@ -83,7 +88,10 @@ def verify(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Recompute chains and wallets from the stored bytes; exit 3 when anything does not agree."""
+    """Recompute chains and wallets from the stored bytes; exit 3 when anything does not agree.
+
+    Example: rewards-catalogue verify uni-example --sums
+    """
     from catalogue.server import load_key
 
     found = settings(config, data_dir)

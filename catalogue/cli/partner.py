@@ -23,6 +23,7 @@ from catalogue.cli.common import (
     with_reading,
     with_store,
 )
+from machine.help import Application
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from catalogue.redemption.desk import Desk
     from catalogue.store import Store
 
-app = typer.Typer(no_args_is_help=True)
+app = Application(no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The partner, as partner list names it.")]
 
@@ -51,7 +52,10 @@ def add(
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Make a partner known, or change it. Orders are signed with the catalogue's key; init prints its fingerprint."""
+    """Make a partner known, or change it. Orders are signed with the catalogue's key; init prints its fingerprint.
+
+    Example: rewards-catalogue partner add books-inc https://api.books.example/orders --title Books
+    """
 
     async def work(store: Store) -> None:
         from catalogue import acts, schema
@@ -81,7 +85,10 @@ def add(
 @app.command(name="list")
 @told
 def list_(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
-    """List partners, how each is doing, and what waits."""
+    """List partners, how each is doing, and what waits.
+
+    Example: rewards-catalogue partner list
+    """
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.partners import registry
@@ -95,14 +102,20 @@ def list_(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: 
 @app.command()
 @told
 def pause(partner: Name, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
-    """Send a partner nothing, and let nobody order from it, until it is resumed."""
+    """Send a partner nothing, and let nobody order from it, until it is resumed.
+
+    Example: rewards-catalogue partner pause books-inc
+    """
     _set_state(settings(config, data_dir), partner, "paused")
 
 
 @app.command()
 @told
 def resume(partner: Name, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
-    """Let a partner go on; what waits is sent at once."""
+    """Let a partner go on; what waits is sent at once.
+
+    Example: rewards-catalogue partner resume books-inc
+    """
     _set_state(settings(config, data_dir), partner, "active")
 
 
@@ -120,7 +133,10 @@ def reconcile(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Settle from a partner's statement what nobody knows, and tell what differs (exit 3)."""
+    """Settle from a partner's statement what nobody knows, and tell what differs (exit 3).
+
+    Example: rewards-catalogue partner reconcile books-inc statement.csv --complete-until 2026-09-30
+    """
 
     async def work(desk: Desk) -> Report:
         from catalogue.errors import CatalogueError

@@ -20,6 +20,7 @@ from catalogue.cli.common import (
     with_reading,
     with_store,
 )
+from machine.help import Application
 from machine.words import counted
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
     from catalogue.proof.rejected import Wanted
     from catalogue.store import Store
 
-key = typer.Typer(no_args_is_help=True)
-entry = typer.Typer(no_args_is_help=True)
-site = typer.Typer(no_args_is_help=True)
+key = Application(no_args_is_help=True)
+entry = Application(no_args_is_help=True)
+site = Application(no_args_is_help=True)
 
 Agent = Annotated[str, typer.Argument(help="As agent list names it.")]
 OnlyAgent = Annotated[str | None, typer.Option("--agent", help="Only this agent's.")]
@@ -51,7 +52,10 @@ TOLD_MAX = 20
 @key.command(name="show")
 @told
 def show_key(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
-    """Print the public key that signs receipts, and those that signed before it."""
+    """Print the public key that signs receipts, and those that signed before it.
+
+    Example: rewards-catalogue key show
+    """
     from catalogue.proof import keys
     from catalogue.server import load_key
     from wire.keys import fingerprint
@@ -85,6 +89,8 @@ def rotate(config: ConfigOption = None, data_dir: DataDirOption = None, as_json:
 
     Workers on this machine take the new key by themselves; copy the file to workers on other machines at once. Agents
     that were offline meanwhile, over any number of rotations, follow when they come back. Broken off, run it again.
+
+    Example: rewards-catalogue key rotate
     """
     from catalogue import acts, schema
     from catalogue.proof import keys
@@ -118,7 +124,10 @@ def list_entries(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List entries that were set aside and move no wallet, each with its reason. Where there are more, that is said."""
+    """List entries that were set aside and move no wallet, each with its reason. Where there are more, that is said.
+
+    Example: rewards-catalogue entry list uni-example --agent agent-1
+    """
     from catalogue.proof import rejected
     from catalogue.proof.rejected import Place, Wanted
 
@@ -206,6 +215,8 @@ def release(
     """Post entries that were over the issue limit, from their stored bytes; dated today, beside today's limit.
 
     What cannot be posted stays aside and is told, the rest goes on (exit 1).
+
+    Example: rewards-catalogue entry release uni-example --by Ann --reason "an open day"
     """
     from catalogue.proof.rejected import Place, Wanted
 
@@ -256,7 +267,10 @@ def _still_aside(posted: Sequence[dict[str, Any]]) -> list[str]:
 def list_sites(
     campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
 ) -> None:
-    """List a campus's sites, which agent reads each, and who wanted one besides."""
+    """List a campus's sites, which agent reads each, and who wanted one besides.
+
+    Example: rewards-catalogue site list uni-example
+    """
     from catalogue.proof import sites
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
@@ -283,7 +297,10 @@ def move(
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Give a site to another agent of its campus; the one that had it is refused from then on."""
+    """Give a site to another agent of its campus; the one that had it is refused from then on.
+
+    Example: rewards-catalogue site move uni-example moodle agent-2
+    """
     from catalogue import acts, schema
     from catalogue.proof import sites
 

@@ -23,6 +23,7 @@ from catalogue.cli.common import (
     with_reading,
     with_store,
 )
+from machine.help import Application
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from catalogue.redemption.records import Redemption
     from catalogue.store import Store
 
-app = typer.Typer(no_args_is_help=True)
+app = Application(no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The redemption, as redeem and redemption list name it.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why: it is written down.")]
@@ -47,13 +48,16 @@ def redeem(
         str, typer.Option(help="Your own name for it: asked again under one key, it is the same redemption.")
     ] = "",
     currency: Annotated[str, typer.Option(help="What to pay with, where there is more than one price.")] = "",
-    cohort: Annotated[list[str] | None, typer.Option(help="A cohort of the learner; may be given again.")] = None,
+    cohort: Annotated[list[str] | None, typer.Option(help="A cohort of the learner.")] = None,
     country: Annotated[str, typer.Option(help="The learner's country: GB.")] = "",
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Spend a learner's points on a reward; prints the voucher, or that the partner was asked for one."""
+    """Spend a learner's points on a reward; prints the voucher, or that the partner was asked for one.
+
+    Example: rewards-catalogue redeem uni-example 2mfi7spslsw3rstao7u5yyit tea
+    """
 
     async def work(desk: Desk) -> dict[str, Any]:
         from catalogue.redemption import voucher
@@ -84,7 +88,10 @@ def list_(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List a campus's redemptions, newest first, without their vouchers."""
+    """List a campus's redemptions, newest first, without their vouchers.
+
+    Example: rewards-catalogue redemption list uni-example --state unknown
+    """
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.errors import CatalogueError
@@ -116,7 +123,10 @@ def show_(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a redemption, its voucher, and every step that it went."""
+    """Show a redemption, its voucher, and every step that it went.
+
+    Example: rewards-catalogue redemption show uni-example r3c1a09b7e2f84d5516aa20c4 --qr voucher.svg
+    """
 
     async def work(desk: Desk) -> dict[str, Any]:
         from catalogue.errors import CatalogueError
@@ -147,7 +157,10 @@ def refund(
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Give the points back although there was a voucher; the voucher is void from now on."""
+    """Give the points back although there was a voucher; the voucher is void from now on.
+
+    Example: rewards-catalogue redemption refund uni-example r3c1a09b7e2f84d5516aa20c4 --reason "the shop was closed"
+    """
 
     async def work(desk: Desk) -> Redemption:
         return await desk.refund(campus, redemption, now=now(), by=operator(), why=reason, used=used)
@@ -160,7 +173,10 @@ def refund(
 def cancel(
     campus: Campus, redemption: Name, reason: Reason, config: ConfigOption = None, data_dir: DataDirOption = None
 ) -> None:
-    """Give a reservation back that waits for its partner and that nothing was sent for."""
+    """Give a reservation back that waits for its partner and that nothing was sent for.
+
+    Example: rewards-catalogue redemption cancel uni-example r3c1a09b7e2f84d5516aa20c4 --reason "asked for by mistake"
+    """
 
     async def work(desk: Desk) -> Redemption:
         return await desk.cancel(campus, redemption, now=now(), by=operator(), why=reason)
@@ -179,7 +195,11 @@ def settle(
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Say what became of an order that nobody answered (unknown); partner reconcile does it from a statement."""
+    """Say what became of an order that nobody answered (unknown); partner reconcile does it from a statement.
+
+    Example: rewards-catalogue redemption settle uni-example r3c1a09b7e2f84d5516aa20c4 issued --code ABCD-1
+    --reason "their statement"
+    """
 
     async def work(desk: Desk) -> Redemption:
         from catalogue.errors import CatalogueError
@@ -202,7 +222,10 @@ def use(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Use a one-time token, as a till would; after that it is good for nothing."""
+    """Use a one-time token, as a till would; after that it is good for nothing.
+
+    Example: rewards-catalogue redemption use uni-example.pk3v5m --look
+    """
 
     async def work(store: Store) -> dict[str, Any]:
         from catalogue.redemption import tokens, voucher

@@ -19,6 +19,7 @@ from catalogue.cli.common import (
     with_reading,
     with_store,
 )
+from machine.help import Application
 from machine.words import counted
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from catalogue.config import Config
     from catalogue.store import Store
 
-app = typer.Typer(no_args_is_help=True)
+app = Application(no_args_is_help=True)
 
 Campus = Annotated[str, typer.Argument(help="The campus, as its agent's config.toml names it.")]
 Hours = Annotated[int, typer.Option("--hours", min=1, max=24 * 365, help="How long the token may be used.")]
@@ -44,7 +45,10 @@ def add(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a campus known and print the one-time token its agent enrols with."""
+    """Make a campus known and print the one-time token its agent enrols with.
+
+    Example: rewards-catalogue tenant add uni-example --title "Example University"
+    """
     from catalogue import acts, schema, tenants
 
     async def work(store: Store) -> None:
@@ -67,14 +71,20 @@ def token(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print another one-time token for a known campus."""
+    """Print another one-time token for a known campus.
+
+    Example: rewards-catalogue tenant token uni-example --agent agent-1
+    """
     _print_token(settings(config, data_dir), campus, hours, agent=agent, as_json=as_json)
 
 
 @app.command(name="list")
 @told
 def list_(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
-    """List every campus."""
+    """List every campus.
+
+    Example: rewards-catalogue tenant list
+    """
     from catalogue import tenants
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
@@ -95,14 +105,20 @@ def list_(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: 
 @app.command()
 @told
 def suspend(campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
-    """Take nothing from a campus until it is resumed; its agents keep what they have and try again."""
+    """Take nothing from a campus until it is resumed; its agents keep what they have and try again.
+
+    Example: rewards-catalogue tenant suspend uni-example
+    """
     _set_state(settings(config, data_dir), campus, "suspended")
 
 
 @app.command()
 @told
 def resume(campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
-    """Take batches from a suspended campus again."""
+    """Take batches from a suspended campus again.
+
+    Example: rewards-catalogue tenant resume uni-example
+    """
     _set_state(settings(config, data_dir), campus, "active")
 
 
@@ -120,6 +136,8 @@ def close(
 
     Its books stay: exports, verify, refunds and month-end go on, and what a partner was asked for still comes. What its
     agents told its learners are called goes.
+
+    Example: rewards-catalogue tenant close uni-example --check
     """
     found = settings(config, data_dir)
 

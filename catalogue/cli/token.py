@@ -20,13 +20,14 @@ from catalogue.cli.common import (
     with_reading,
     with_store,
 )
+from machine.help import Application
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from catalogue.store import Store
 
-app = typer.Typer(no_args_is_help=True)
+app = Application(no_args_is_help=True)
 
 DAY_S = 86_400
 Campus = Annotated[str, typer.Argument(help="The campus whose books it opens; no other's.")]
@@ -43,7 +44,7 @@ def add(
         typer.Option(
             "--scope",
             help="points:read, ledger:read, names:read, rewards:read, rewards:write, vouchers:use, recognition:read,"
-            " recognition:write or recognition:moderate; may be repeated.",
+            " recognition:write or recognition:moderate.",
         ),
     ],
     days: Annotated[int, typer.Option("--days", min=1, max=3660, help="How long it may be used.")] = 365,
@@ -52,7 +53,10 @@ def add(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a token and print it, this once: only its hash is kept."""
+    """Make a token and print it, this once: only its hash is kept.
+
+    Example: rewards-catalogue token add uni-example power-bi --scope ledger:read --days 365
+    """
     from catalogue import acts, schema
     from catalogue.api import tokens
 
@@ -79,7 +83,10 @@ def add(
 def list_(
     campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
 ) -> None:
-    """List a campus's tokens, the revoked ones too; never their secrets."""
+    """List a campus's tokens, the revoked ones too; never their secrets.
+
+    Example: rewards-catalogue token list uni-example
+    """
     from catalogue.api import tokens
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
@@ -100,7 +107,10 @@ def list_(
 @app.command()
 @told
 def revoke(campus: Campus, name: Name, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
-    """Let a token open nothing from now on."""
+    """Let a token open nothing from now on.
+
+    Example: rewards-catalogue token revoke uni-example power-bi
+    """
     from catalogue import acts, schema
     from catalogue.api import tokens
 

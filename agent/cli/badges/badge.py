@@ -12,12 +12,13 @@ from agent.cli.frame import LIMIT_MAX, ConfigOption, JsonOption, emit, emit_json
 from agent.cli.terms.inforce import ByOption, rules_in_force, whoever
 from agent.cli.terms.who import learner_of
 from agent.errors import InvalidInputError
+from machine.help import Application
 
 if TYPE_CHECKING:
     from agent.config.rulefile.tables.badge import Badge
     from agent.engine.rulebook import Rulebook
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="List, show, give and take badges.")
+app = Application(no_args_is_help=True, help="List, show, give and take badges.")
 
 _COLUMNS = ("id", "name", "category", "type", "group", "given_by", "held")
 _HOLDERS = ("learner", "since", "rule_id", "reason")

@@ -24,6 +24,7 @@ from agent.cli.terms.inforce import (
 )
 from agent.cli.terms.who import LearnerOption, learner_of
 from agent.errors import InvalidInputError
+from machine.help import Application
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,9 +32,7 @@ if TYPE_CHECKING:
     from agent.config.settings import Settings
     from agent.ledger.reading import EntryRow
 
-app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="markdown", help="List, export, verify and correct the ledger."
-)
+app = Application(no_args_is_help=True, help="List, export, verify and correct the ledger.")
 
 LIST_COLUMNS = ("seq", "occurred_at", "learner", "rule_id", "amount", "currency", "kind", "reason", "reverses")
 _PROGRESS_FROM = 20_000
@@ -240,7 +239,7 @@ def adjust(
 @app.command()
 def reverse(
     entry: Annotated[
-        str, typer.Argument(metavar="[SEQ|ENTRY_ID]", help="The entry that was wrong: 12, or 1-12.", show_default=False)
+        str, typer.Argument(metavar="SEQ|ENTRY_ID", help="The entry that was wrong: 12, or 1-12.", show_default=False)
     ] = "",
     *,
     rule: Annotated[str, typer.Option("--rule", metavar="RULE", help="Instead: all that this rule has paid.")] = "",

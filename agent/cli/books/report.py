@@ -12,6 +12,7 @@ from agent.cli.access import ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, settings_of, utc
 from agent.cli.terms.inforce import amount_text, amounts_text, rules_in_force, span_of
 from agent.errors import InvalidInputError
+from machine.help import Application
 
 if TYPE_CHECKING:
     import sqlite3
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from agent.engine.rulebook import Rulebook
     from agent.ledger.tally.counts import RuleCount
 
-app = typer.Typer(rich_markup_mode="markdown", help="What a span of days came to, beside the days before it.")
+app = Application(help="What a span of days came to, beside the days before it.")
 
 DAYS_MAX = 3_660
 YEAR_MIN, YEAR_MAX = 1970, 9998

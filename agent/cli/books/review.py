@@ -21,6 +21,7 @@ from agent.cli.terms.who import LearnerOption, learner_of
 from agent.errors import InvalidInputError
 from agent.model import HoldKind
 from machine.commands import confirmed
+from machine.help import Application
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
     from agent.ledger.reading import DecisionRow
     from agent.model import Decision
 
-app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="markdown", help="Decisions that are held: list, approve, reject."
-)
+app = Application(no_args_is_help=True, help="Decisions that are held: list, approve, reject.")
 app.command()(flags)
 app.command()(anomalies)
 app.command()(apply)
@@ -46,9 +45,7 @@ RuleOption = Annotated[str | None, typer.Option("--rule", metavar="RULE", help="
 KindOption = Annotated[
     HoldKind | None, typer.Option("--kind", help="What they wait for: how an event is believed, a fact, roles, …")
 ]
-Numbers = Annotated[
-    list[int] | None, typer.Argument(metavar="[N]…", help="Numbers of decisions, as `review list` shows.")
-]
+Numbers = Annotated[list[int] | None, typer.Argument(metavar="N", help="Numbers of decisions, as `review list` shows.")]
 OlderOption = Annotated[
     str | None, typer.Option("--older-than", metavar="TIME", help="Waiting for so long: 3d, 12h, 2w.")
 ]

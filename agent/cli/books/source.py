@@ -12,13 +12,14 @@ from agent.cli.frame import ConfigOption, JsonOption, emit_json, emit_one, run_a
 from agent.cli.terms.inforce import ByOption, whoever
 from agent.errors import InvalidInputError
 from machine.commands import confirmed
+from machine.help import Application
 
 if TYPE_CHECKING:
     from agent.collectors.logstore.start import Rewind
     from agent.config.settings import LogSource, Settings
     from agent.model import SourceState
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Where the agent reads: accept a log anew.")
+app = Application(no_args_is_help=True, help="Where the agent reads: accept a log anew.")
 
 _WHERE = "see: rewards-agent status"
 

@@ -12,19 +12,18 @@ from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, settings_
 from agent.cli.terms.inforce import ByOption, rules_in_force, span_of, whoever
 from agent.cli.terms.who import LearnerOption, learner_of
 from agent.errors import InvalidInputError
+from machine.help import Application
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.engine.rulebook import CompiledChallenge, Rulebook
 
-app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="markdown", help="Challenges: enrol, withdraw, and how far everybody is."
-)
+app = Application(no_args_is_help=True, help="Challenges: enrol, withdraw, and how far everybody is.")
 
 ChallengeArgument = Annotated[str, typer.Argument(metavar="CHALLENGE", help="A challenge's id.")]
 StudentsArgument = Annotated[
-    list[str], typer.Argument(metavar="STUDENT…", help="Usernames, idnumbers, e-mails, LMS user ids, or moodle:35.")
+    list[str], typer.Argument(metavar="STUDENT", help="Usernames, idnumbers, e-mails, LMS user ids, or moodle:35.")
 ]
 AtOption = Annotated[
     str | None, typer.Option("--at", metavar="TIME", help="As of this day or time, instead of now: 2026-09-01.")
@@ -36,7 +35,10 @@ _PROGRESS = ("learner", "state", "steps", "completed", "began", "ends")
 
 @app.command("list")
 def listed(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """List the challenges of the rules in force: how many have begun, and how many have completed them."""
+    """List the challenges of the rules in force: how many have begun, and how many have completed them.
+
+    Example: rewards-agent challenge list
+    """
     from agent.cli.challenges.standing import of_challenge
 
     settings = settings_of(config)

@@ -10,6 +10,7 @@ from agent.cli.access import carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_one, run_async, settings_of, utc
 from agent.cli.terms.inforce import ByOption, whoever
 from agent.errors import InvalidInputError
+from machine.help import Application
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,9 +18,8 @@ if TYPE_CHECKING:
     from agent.config.settings import Settings
     from agent.config.tables.callback import CallbackSettings
 
-app = typer.Typer(
+app = Application(
     no_args_is_help=True,
-    rich_markup_mode="markdown",
     help="Who is told what happens in the ledger, and whether it works.",
 )
 
@@ -29,7 +29,10 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A [[callback]
 
 @app.command("list")
 def listed(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """List the receivers: what each is told, how far it is, and what is wrong with it."""
+    """List the receivers: what each is told, how far it is, and what is wrong with it.
+
+    Example: rewards-agent callback list
+    """
     settings = settings_of(config)
     with ledger_of(config) as connection:
         rows = standing(connection, settings)

@@ -10,8 +10,9 @@ import typer
 from agent.cli.access import carry_out
 from agent.cli.frame import ConfigOption, JsonOption, emit_one, note
 from agent.errors import InvalidInputError
+from machine.help import Application
 
-app = typer.Typer(rich_markup_mode="markdown")
+app = Application()
 
 STANDARD_INPUT = "-"
 TOKEN_CHARS_MAX = 1_000
@@ -37,7 +38,9 @@ def enrol(
     the place of one that is lost. The agent goes on in its next epoch: what had arrived is confirmed, what had not is
     sealed anew, and vouchers that are kept stay for their learners and cannot be given back any more.
 
-    Others on this machine can see a command line; `rewards-agent enrol - < token` keeps the token out of it.
+    Others on this machine can see a command line. A token in a file, or typed after Enter, stays out of it.
+
+    Example: rewards-agent enrol - < token
     """
     if token == STANDARD_INPUT:
         token = sys.stdin.readline(TOKEN_CHARS_MAX).strip()

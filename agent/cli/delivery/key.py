@@ -10,14 +10,14 @@ import typer
 from agent.cli.access import carry_out
 from agent.cli.frame import ConfigOption, JsonOption, emit_one, note, settings_of
 from agent.errors import ConfigError, InvalidInputError
+from machine.help import Application
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings
     from wire.keys import Key
 
-app = typer.Typer(
+app = Application(
     no_args_is_help=True,
-    rich_markup_mode="markdown",
     help="The key that signs what leaves the campus, and the one that brings it back.",
 )
 
@@ -27,6 +27,8 @@ def new(config: ConfigOption = None, json: JsonOption = False) -> None:
     """Make the agent's Ed25519 key, where [catalogue] signing_key_file says; never replaces one.
 
     The private key stays in that file (mode 0600) and leaves this machine never. `rewards-agent init` makes one too.
+
+    Example: rewards-agent key new
     """
     from agent.outbox.key_file import new_key
 
@@ -36,7 +38,10 @@ def new(config: ConfigOption = None, json: JsonOption = False) -> None:
 
 @app.command()
 def show(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Print the public half: what the catalogue's operator needs for `rewards-catalogue agent add`. It is no secret."""
+    """Print the public half: what the catalogue's operator needs for `rewards-catalogue agent add`. It is no secret.
+
+    Example: rewards-agent key show
+    """
     from agent.outbox.key_file import load_key
 
     path = settings_of(config).key_file
@@ -45,7 +50,10 @@ def show(config: ConfigOption = None, json: JsonOption = False) -> None:
 
 @app.command()
 def rotate(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Replace the key by a new one, which the old one vouches for. Broken off anywhere, run it again."""
+    """Replace the key by a new one, which the old one vouches for. Broken off anywhere, run it again.
+
+    Example: rewards-agent key rotate
+    """
     emit_one(carry_out(config, "key.rotate"), json=json)
 
 
@@ -61,6 +69,8 @@ def recovery(
 
     Who the pseudonyms are leaves this machine only sealed to this key. Print it or write it down, keep it where the
     keys to the building are, and not on this machine. The agent keeps the public half; start it again afterwards.
+
+    Example: rewards-agent key recovery
     """
     from agent.outbox.recovery.box import RecoveryKey, write_lock
 

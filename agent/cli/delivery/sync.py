@@ -19,14 +19,14 @@ from agent.cli.frame import (
     settings_of,
     utc,
 )
+from machine.help import Application
 from machine.words import counted
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings
 
-app = typer.Typer(
+app = Application(
     no_args_is_help=True,
-    rich_markup_mode="markdown",
     help="Delivery to the catalogue: now, where it stands, what goes out.",
 )
 
@@ -35,7 +35,10 @@ Limit = Annotated[int, typer.Option("--limit", min=1, max=LIMIT_MAX, help="Show 
 
 @app.command()
 def now(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Deliver everything now, whatever the backoff says; exits with 1 where the catalogue does not take it."""
+    """Deliver everything now, whatever the backoff says; exits with 1 where the catalogue does not take it.
+
+    Example: rewards-agent sync now
+    """
     result = carry_out(config, "sync.now")
     _show(result, json=json)
     if not result["answered"]:
@@ -44,7 +47,10 @@ def now(config: ConfigOption = None, json: JsonOption = False) -> None:
 
 @app.command()
 def status(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Where delivery stands, and how far the catalogue was heard; exits with 3 where its history is not ours."""
+    """Where delivery stands, and how far the catalogue was heard; exits with 3 where its history is not ours.
+
+    Example: rewards-agent sync status --json
+    """
     from agent.ledger import delivery
     from agent.ledger.centre import called, mirror
 
@@ -65,6 +71,8 @@ def lost(config: ConfigOption = None, json: JsonOption = False) -> None:
 
     Balances here are those of the catalogue, without these. Give the list to its operator: a spend that is lost is a
     voucher that was not paid.
+
+    Example: rewards-agent sync lost
     """
     from agent.ledger.centre import mirror
 
@@ -82,6 +90,8 @@ def show(config: ConfigOption = None, limit: Limit = 20, json: JsonOption = Fals
 
     Learners are pseudonyms. A `reason` that somebody wrote by hand goes out as they wrote it, with who gave it. Where
     [privacy] identity lets names leave, what the catalogue is told beside the entries follows: the LMS is asked.
+
+    Example: rewards-agent sync show
     """
     import orjson
 

@@ -22,6 +22,7 @@ from agent.cli.terms.inforce import SinceOption, UntilOption, local, rules_in_fo
 from agent.cli.terms.who import LearnerOption, learner_of
 from agent.config.grammar import shown_number
 from agent.errors import InvalidInputError
+from machine.help import Application
 
 if TYPE_CHECKING:
     from agent.config.rulefile import RuleFile
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from agent.engine.rulebook import Rulebook
     from agent.model import Event, Observation
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="What was seen, and what became of it.")
+app = Application(no_args_is_help=True, help="What was seen, and what became of it.")
 
 COLUMNS = ("occurred_at", "log", "kind", "people", "trust", "outcomes", "event_id")
 _SHORT = 12

@@ -17,6 +17,7 @@ from agent.cli.privacy.participation import opt_in, opt_out
 from agent.cli.terms.inforce import amount_text, called, day_of, local, rules_in_force, zone_of
 from agent.cli.terms.who import StudentArgument, aliases_in, held_links, person
 from agent.errors import InvalidInputError
+from machine.help import Application
 from machine.words import counted
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from agent.engine.rulebook import Rulebook
     from agent.ledger.merging.tags import HeldLink
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="What somebody has, and why.")
+app = Application(no_args_is_help=True, help="What somebody has, and why.")
 
 app.command()(merging.merge)
 app.command()(merging.unlink)

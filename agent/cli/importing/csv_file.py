@@ -15,6 +15,7 @@ import typer
 
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, settings_of
 from agent.errors import InvalidInputError
+from machine.help import Application
 
 if TYPE_CHECKING:
     from agent.cli.importing.files import Paper
@@ -26,9 +27,7 @@ if TYPE_CHECKING:
     from agent.collectors.csvfile.table import Layout
     from agent.config.settings import Settings
 
-app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="markdown", help="Bring in what happened elsewhere: CSV files."
-)
+app = Application(no_args_is_help=True, help="Bring in what happened elsewhere: CSV files.")
 
 SHOWN = 20
 """Faults that are shown; the others are counted, and a report has them all."""
@@ -70,7 +69,7 @@ def csv_file(  # noqa: PLR0917 - each is an option with a name of its own
         bool, typer.Option("--require-consent", help="A row counts only where its column consent says yes.")
     ] = False,
     ignore_column: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="A column that is not looked at; may be repeated.")
+        list[str] | None, typer.Option(metavar="NAME", help="A column that is not looked at.")
     ] = None,
     mixed_ids: Annotated[
         bool,

@@ -12,14 +12,13 @@ import typer
 from agent.cli.access import ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, settings_of, utc
 from agent.cli.terms.inforce import SinceOption, rules_in_force, span_of
+from machine.help import Application
 from machine.sheets import Table
 
 if TYPE_CHECKING:
     from agent.ledger.acts.journal import Act
 
-app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="markdown", help="What administrators had this agent do: list, export."
-)
+app = Application(no_args_is_help=True, help="What administrators had this agent do: list, export.")
 
 EXPORTED_MAX = 1_000_000
 COLUMNS = ("no", "at", "what", "by", "account", "about", "outcome")

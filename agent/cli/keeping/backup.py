@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from agent.cli.frame import ConfigOption, JsonOption, emit_one, note, settings_of, utc
+from machine.help import Application
 
-app = typer.Typer()
+app = Application()
 
 
 @app.command()

@@ -13,13 +13,14 @@ import typer
 from agent.cli.frame import ConfigOption, JsonOption, emit_one, note, run_async, settings_of, utc
 from agent.errors import ConfigError, RewardsError
 from machine.commands import confirmed
+from machine.help import Application
 from machine.words import counted
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings
     from agent.wiring.restoring import Since, Wanted
 
-app = typer.Typer()
+app = Application()
 
 STANDARD_INPUT = "-"
 TOKEN_CHARS_MAX = 1_000

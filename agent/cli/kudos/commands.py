@@ -11,9 +11,10 @@ import typer
 from agent.cli.access import ReasonOption, carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, settings_of, utc
 from agent.cli.terms.who import LearnerOption, StudentArgument, learner_of
+from machine.help import Application
 from machine.words import counted
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="Learners thank each other.")
+app = Application(no_args_is_help=True, help="Learners thank each other.")
 
 COLUMNS = ("id", "given_at", "giver", "receiver", "for", "seen", "state", "likes", "comments", "message")
 NumberArgument = Annotated[int, typer.Argument(metavar="ID", help="As `kudos list` has it.", min=1)]

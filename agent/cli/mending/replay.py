@@ -30,11 +30,9 @@ def replay(  # noqa: PLR0917 - each is an option with a name of its own
     source: Annotated[str, typer.Option("--source", metavar="NAME", help="First seen by this source.")] = "",
     learner: LearnerOption = None,
     ids: Annotated[
-        list[str] | None, typer.Option("--id", metavar="EVENT", help="An event id or its beginning; may be repeated.")
+        list[str] | None, typer.Option("--id", metavar="EVENT", help="An event id or its beginning.")
     ] = None,
-    rule: Annotated[
-        list[str] | None, typer.Option("--rule", metavar="ID", help="Only this rule; may be repeated.")
-    ] = None,
+    rule: Annotated[list[str] | None, typer.Option("--rule", metavar="ID", help="Only this rule.")] = None,
     rules: Annotated[
         str,
         typer.Option("--rules", metavar="FILE", help="Look by other rules: a file, or a version of before."),

@@ -29,9 +29,7 @@ def requeue(  # noqa: PLR0917 - each is an option with a name of its own
     ] = "",
     since: SinceOption = None,
     until: UntilOption = None,
-    ids: Annotated[
-        list[int] | None, typer.Option("--id", metavar="N", min=1, help="The number shown; may be repeated.")
-    ] = None,
+    ids: Annotated[list[int] | None, typer.Option("--id", metavar="N", min=1, help="The number shown.")] = None,
     every: Annotated[
         bool, typer.Option("--all", help="Also those that would tell nothing new, where they can be read.")
     ] = False,

@@ -44,7 +44,7 @@ def opt_out(student: StudentArgument, by: ByOption = "", config: ConfigOption = 
 def opt_in(
     student: Annotated[
         str,
-        typer.Argument(metavar="[STUDENT]", help="Username, idnumber, e-mail, LMS id, moodle:35 or pseudonym."),
+        typer.Argument(metavar="STUDENT", help="Username, idnumber, e-mail, LMS id, moodle:35 or pseudonym."),
     ] = "",
     file: Annotated[
         Path | None, typer.Option("--file", metavar="FILE", help="A CSV file of everybody who agreed, with a heading.")

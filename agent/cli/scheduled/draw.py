@@ -11,8 +11,9 @@ import typer
 from agent.cli.access import ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit_json, note
 from agent.errors import InvalidInputError
+from machine.help import Application
 
-app = typer.Typer(name="draw", no_args_is_help=True, help="Check a draw, or let others check it.")
+app = Application(name="draw", no_args_is_help=True, help="Check a draw, or let others check it.")
 
 RUN = "raffle@2026-12-20T22:00:00Z, or raffle for its newest."
 
@@ -30,6 +31,8 @@ def show(
 
     The file of --export holds the participants with their tickets, the entries of the ledger that lead from the
     announcement to the receipt, the receipt with its signature, and the catalogue's public key.
+
+    Example: rewards-agent rules draw show term-raffle --export draw.json
     """
     found = _bundle(config, run)
     text = json_text.dumps(found, indent=2, ensure_ascii=False)
@@ -45,7 +48,7 @@ def show(
 
 @app.command("verify")
 def verify(
-    run: Annotated[str | None, typer.Argument(metavar="[RUN]", help=RUN)] = None,
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help=RUN)] = None,
     file: Annotated[
         Path | None, typer.Option("--file", metavar="FILE", help="A file of draw show --export, instead of the ledger.")
     ] = None,
@@ -56,6 +59,8 @@ def verify(
 
     With --file neither a ledger nor a configuration is needed. What the catalogue's key is must be asked of the
     catalogue's operator: a file names it, and nobody but them can say that it is theirs.
+
+    Example: rewards-agent rules draw verify --file draw.json
     """
     import time
 

@@ -11,6 +11,7 @@ from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one,
 from agent.cli.scheduled.asked import COLUMNS, listed, run_called
 from agent.cli.terms.inforce import amounts_text, rules_in_force
 from agent.errors import InvalidInputError
+from machine.help import Application
 
 if TYPE_CHECKING:
     import sqlite3
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from agent.engine.schedule.looking import Look
     from agent.ledger.schedule.runs import Run
 
-app = typer.Typer(no_args_is_help=True, help="Rankings, attendance, draws: what is due, what was decided.")
+app = Application(no_args_is_help=True, help="Rankings, attendance, draws: what is due, what was decided.")
 
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="week-champion@2026-09-13T22:00:00Z, or its newest: week-champion.")
@@ -28,7 +29,10 @@ RunArgument = Annotated[
 
 @app.command("list")
 def list_scheduled(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Each scheduled reward: its next run, from when on and what it waits for; its last run; an error to be read."""
+    """Each scheduled reward: its next run, from when on and what it waits for; its last run; an error to be read.
+
+    Example: rewards-agent scheduled list
+    """
     settings = settings_of(config)
     with ledger_of(config) as connection:
         _, rulebook = rules_in_force(settings, connection)
@@ -48,6 +52,8 @@ def show(
     """What a run decided for whom and why, what came too late for it, or why it failed.
 
     With --standings everything it looked at is looked at again, as the ledger was then and by the rules of then.
+
+    Example: rewards-agent scheduled show week-champion --standings
     """
     settings = settings_of(config)
     with ledger_of(config) as connection:
@@ -67,7 +73,7 @@ def show(
 
 @app.command("run")
 def run_due(
-    scheduled: Annotated[str | None, typer.Argument(metavar="[ID]", help="One of them, for a dry run.")] = None,
+    scheduled: Annotated[str | None, typer.Argument(metavar="ID", help="One of them, for a dry run.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what the next run would decide now; change nothing.")
     ] = False,
@@ -77,6 +83,7 @@ def run_due(
     """Decide what is due and waits for nothing, as the agent does by itself; exits with 1 where a run failed.
 
     A command that runs alone reads no source, so it decides only what a running agent could decide.
+
     Example: rewards-agent scheduled run week-champion --dry-run
     """
     if dry_run:

@@ -30,13 +30,14 @@ from agent.cli.setup.looks.source import log_findings
 from agent.cli.setup.looks.webservices import web_findings
 from agent.config.rulefile.across.scheduled import hasty
 from agent.errors import ConfigError, RewardsError
+from machine.help import Application
 
 if TYPE_CHECKING:
     from agent.config.rulefile import RuleFile
     from agent.config.settings import Settings
     from agent.engine.rulebook import Needs, Rulebook
 
-app = typer.Typer(rich_markup_mode="markdown")
+app = Application()
 
 
 class What(StrEnum):
@@ -49,7 +50,7 @@ class What(StrEnum):
 def doctor(
     what: Annotated[
         What | None,
-        typer.Argument(metavar="[reconcile]", help="Compare the log, the ledger and the catalogue entry by entry."),
+        typer.Argument(metavar="reconcile", help="Compare the log, the ledger and the catalogue entry by entry."),
     ] = None,
     config: ConfigOption = None,
     json: JsonOption = False,
@@ -66,6 +67,8 @@ def doctor(
 
     Exit codes: 0 nothing failed (a `look` is no failure); 1 the machine or the network must cure it; 2 an edit must;
     3 somebody must look at a history that is not what it was.
+
+    Example: rewards-agent doctor --json
     """
     if what is What.reconcile:
         reconcile.show(settings_of(config), json=json)

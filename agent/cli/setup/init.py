@@ -10,13 +10,14 @@ import typer
 
 from agent.cli.setup import account, files, previewing, workflows
 from agent.errors import ConfigError, InvalidInputError
+from machine.help import Application
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.config.settings import Settings
 
-app = typer.Typer(rich_markup_mode="markdown")
+app = Application()
 
 _PLACES = ("/var/www/html/config.php", "/var/www/moodle/config.php", "/var/www/html/moodle/config.php")
 _OPTIONS = {
@@ -63,9 +64,7 @@ def init(  # noqa: PLR0917 - each is an option with a name of its own
     ] = "now",
     site_admin: Annotated[
         list[int] | None,
-        typer.Option(
-            metavar="ID", help="Moodle id of an administrator, who never earns; may be repeated; 2 where none is given."
-        ),
+        typer.Option(metavar="ID", help="Moodle id of an administrator, who never earns; 2 where none is given."),
     ] = None,
     catalogue: Annotated[str, typer.Option(metavar="URL", help="The central catalogue, if there is one yet.")] = "",
     grant_host: Annotated[

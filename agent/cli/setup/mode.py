@@ -16,11 +16,12 @@ import typer
 from agent.cli.frame import ConfigOption, JsonOption, emit_one, note, settings_of
 from agent.errors import ConfigError, RewardsError
 from machine import whole
+from machine.help import Application
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings
 
-app = typer.Typer(rich_markup_mode="markdown")
+app = Application()
 _TABLE = re.compile(r"^\[agent\][^\n]*\n", re.MULTILINE)
 _NEXT_TABLE = re.compile(r"^\[", re.MULTILINE)
 _MODE = re.compile(r"^(\s*mode\s*=\s*)(\"[^\"]*\"|'[^']*')", re.MULTILINE)
@@ -35,7 +36,7 @@ class Mode(StrEnum):
 
 @app.command()
 def mode(
-    to: Annotated[Mode | None, typer.Argument(metavar="[live|shadow]", help="What it shall do from now on.")] = None,
+    to: Annotated[Mode | None, typer.Argument(metavar="live|shadow", help="What it shall do from now on.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     config: ConfigOption = None,
     json: JsonOption = False,

@@ -12,10 +12,9 @@ from agent.cli.spending.offers import CohortOption, CountryOption, say_what_was_
 from agent.cli.spending.redeem import RewardArgument
 from agent.cli.terms.inforce import whoever
 from agent.cli.terms.who import learner_of
+from machine.help import Application
 
-app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="markdown", help="Vouchers made beforehand, for when there is no line."
-)
+app = Application(no_args_is_help=True, help="Vouchers made beforehand, for when there is no line.")
 
 COLUMNS = ("learner", "reward", "paid", "state", "expires_at", "shown_at", "why", "key")
 DREW = ("learner", "reward", "state", "why", "key")
@@ -25,7 +24,7 @@ DREW = ("learner", "reward", "state", "why", "key")
 def draw(
     *,
     reward: RewardArgument,
-    students: Annotated[list[str], typer.Argument(metavar="STUDENT…", help="For whom; somebody twice gets two.")],
+    students: Annotated[list[str], typer.Argument(metavar="STUDENT", help="For whom; somebody twice gets two.")],
     currency: Annotated[str, typer.Option("--currency", metavar="NAME", help="What is paid with.")] = "",
     cohort: CohortOption = None,
     country: CountryOption = "",
@@ -83,7 +82,7 @@ def listed(config: ConfigOption = None, json: JsonOption = False) -> None:
 
 @app.command("return")
 def give_back(
-    key: Annotated[str, typer.Argument(metavar="[KEY]", help="Only this one, by its key in the list.")] = "",
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Only this one, by its key in the list.")] = "",
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:

@@ -10,8 +10,9 @@ import typer
 from agent.cli.access import carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, settings_of
 from agent.cli.terms.who import StudentArgument, learner_of
+from machine.help import Application
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", help="What somebody can have for their points.")
+app = Application(no_args_is_help=True, help="What somebody can have for their points.")
 
 CohortOption = Annotated[
     list[str] | None,

@@ -14,8 +14,9 @@ from agent.cli.spending.offers import CohortOption, CountryOption, say_what_was_
 from agent.cli.spending.picture import QrOption, picture
 from agent.cli.terms.inforce import whoever
 from agent.cli.terms.who import StudentArgument, learner_of
+from machine.help import Application
 
-app = typer.Typer()
+app = Application()
 
 RewardArgument = Annotated[str, typer.Argument(metavar="REWARD", help="As `rewards list` calls it.")]
 

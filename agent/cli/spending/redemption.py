@@ -12,10 +12,9 @@ from agent.cli.spending.picture import QrOption, picture
 from agent.cli.spending.redeem import drawn, tell
 from agent.cli.terms.inforce import whoever
 from agent.cli.terms.who import LearnerOption, learner_of
+from machine.help import Application
 
-app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="markdown", help="What learners asked for, and what became of it."
-)
+app = Application(no_args_is_help=True, help="What learners asked for, and what became of it.")
 
 COLUMNS = ("asked_at", "learner", "reward", "state", "paid", "shown_at", "key")
 NameArgument = Annotated[str, typer.Argument(metavar="KEY", help="The wish's key, or the redemption's name.")]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 FilesArgument = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="[FILE]…", help="Files of rules; without them those of the configuration."),
+    typer.Argument(metavar="FILE", help="Files of rules; without them those of the configuration."),
 ]
 _REACH = ("rule", "courses", "cohorts", "people")
 

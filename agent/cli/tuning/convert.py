@@ -20,7 +20,9 @@ def convert(
     r"""Print rules of the YAML form (id, event, conditions, points, frequency, cooldown) as TOML.
 
     Event names of guides, such as core\event\quiz_attempt_submitted, are understood. What cannot be converted is told
-    with its place, and then nothing is printed. Example: rewards-agent rules import rules.yaml > rules.toml
+    with its place, and then nothing is printed.
+
+    Example: rewards-agent rules import rules.yaml > rules.toml
     """
     from agent.config.document import FaultsError
     from agent.config.rulefile import load_rules_text

@@ -20,7 +20,9 @@ Rules = Annotated[str, typer.Argument(help="A file of rules, or a version that w
 def diff(old: Rules, new: Rules, config: ConfigOption = None, json: JsonOption = False) -> None:
     """Tell which rules were added, removed or changed, and what of them, in plain words.
 
-    Comments, spelling and examples' order are no difference. Example: rewards-agent rules diff 87a2a4f5 rules.toml
+    Comments, spelling and examples' order are no difference.
+
+    Example: rewards-agent rules diff 87a2a4f5 rules.toml
     """
     from agent.cli.tuning.chosen import named
     from agent.config.rulefile.difference import differences

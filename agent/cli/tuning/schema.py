@@ -8,8 +8,9 @@ from agent.cli.frame import ConfigOption, JsonOption, emit_json
 def schema(_config: ConfigOption = None, _json: JsonOption = False) -> None:  # it is JSON either way
     """Print the JSON Schema of a file of rules, for editors that check and complete TOML: the same for every campus.
 
-    Example: rewards-agent rules schema > rules.schema.json, and as the first line of rules.toml:
-    #:schema ./rules.schema.json
+    Name the file in the first line of rules.toml: `#:schema ./rules.schema.json`.
+
+    Example: rewards-agent rules schema > rules.schema.json
     """
     from agent.config.rulefile.schema import rules_schema
 

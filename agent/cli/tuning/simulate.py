@@ -36,7 +36,7 @@ def simulate(
     *,
     rules: Annotated[
         list[Path] | None,
-        typer.Option("--rules", metavar="FILE", help="Rules to try, several files if given several times."),
+        typer.Option("--rules", metavar="FILE", help="Rules to try."),
     ] = None,
     against: Annotated[
         str | None,

@@ -20,6 +20,7 @@ from catalogue.cli.common import (
     with_reading,
     with_store,
 )
+from machine.help import Application
 from machine.words import counted
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     Moving = Callable[[Store, Path, str, Act], Coroutine[Any, Any, list[str]]]
 
-app = typer.Typer(no_args_is_help=True)
+app = Application(no_args_is_help=True)
 
 Month = Annotated[str, typer.Argument(help="Which, such as 2026-09, in UTC.")]
 DirOption = Annotated[
@@ -44,7 +45,10 @@ NAME = "archive"
 @app.command(name="list")
 @told
 def list_(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
-    """List the months that are in files, and whether their rows are in the database too."""
+    """List the months that are in files, and whether their rows are in the database too.
+
+    Example: rewards-catalogue archive list
+    """
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         return [
@@ -95,7 +99,10 @@ def make(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a closed month into Parquet files, campus by campus, and read it back. Removes nothing."""
+    """Write a closed month into Parquet files, campus by campus, and read it back. Removes nothing.
+
+    Example: rewards-catalogue archive make 2026-09
+    """
     found = settings(config, data_dir)
 
     async def work(store: Store) -> list[dict[str, Any]]:
@@ -131,7 +138,10 @@ def verify(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read every archived file: rows, sums, chains and hashes must be what was written. Exit 3 when anything is not."""
+    """Read every archived file: rows, sums, chains and hashes must be what was written. Exit 3 when anything is not.
+
+    Example: rewards-catalogue archive verify 2026-09
+    """
     found = settings(config, data_dir)
 
     async def work(store: Store) -> dict[str, Any]:
@@ -168,7 +178,10 @@ def drop(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let go of a month's rows in the database, once its files were read back again. The oldest first; PostgreSQL."""
+    """Let go of a month's rows in the database, once its files were read back again. The oldest first; PostgreSQL.
+
+    Example: rewards-catalogue archive drop 2026-09
+    """
     from catalogue.archive import moving
 
     campuses = _moved("archive.drop", moving.drop, month, directory, settings(config, data_dir))
@@ -189,7 +202,10 @@ def load(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring a month back into the database, and those after it; the files stay. `drop` lets go of them again."""
+    """Bring a month back into the database, and those after it; the files stay. `drop` lets go of them again.
+
+    Example: rewards-catalogue archive load 2026-09
+    """
     from catalogue.archive import moving
 
     months = _moved("archive.load", moving.load, month, directory, settings(config, data_dir))

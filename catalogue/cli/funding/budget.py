@@ -20,6 +20,7 @@ from catalogue.cli.common import (
     with_reading,
     with_store,
 )
+from machine.help import Application
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from catalogue.funding.budgets import Budget
     from catalogue.store import Store
 
-app = typer.Typer(no_args_is_help=True)
+app = Application(no_args_is_help=True)
 
 Category = Annotated[str, typer.Option(help="Only for rewards of this category.")]
 Reward = Annotated[str, typer.Option(help="Only for this reward.")]
@@ -44,7 +45,7 @@ def set_(
     reward: Reward = "",
     stop: Annotated[bool, typer.Option(help="Give nothing beyond it, or only tell.")] = True,
     alert: Annotated[
-        list[int] | None, typer.Option(help="Per cent at which somebody is told; may be given again [80 and 100].")
+        list[int] | None, typer.Option(help="Per cent at which somebody is told; without it 80 and 100.")
     ] = None,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
@@ -53,7 +54,8 @@ def set_(
     """Set a monthly budget for a campus, one of its categories, or one reward; in place of the one that was there.
 
     What was spent this month counts already. All budgets that cover a reward must reach for it.
-    For example: rewards-catalogue budget set uni-example "500.00 GBP" --category food
+
+    Example: rewards-catalogue budget set uni-example "500.00 GBP" --category food
     """
 
     async def work(store: Store) -> Budget:
@@ -99,7 +101,10 @@ def remove(
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Forget a budget; what was spent stays counted."""
+    """Forget a budget; what was spent stays counted.
+
+    Example: rewards-catalogue budget remove uni-example GBP --category food
+    """
     scope, name = _scope(category, reward)
 
     async def work(store: Store) -> None:
@@ -123,7 +128,10 @@ def list_(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List a campus's budgets: what was spent of each this month, and what is left."""
+    """List a campus's budgets: what was spent of each this month, and what is left.
+
+    Example: rewards-catalogue budget list uni-example
+    """
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.funding import budgets
@@ -143,7 +151,10 @@ def spent(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what redemptions of a month cost, for the campus, by category and by reward, budget or not."""
+    """Show what redemptions of a month cost, for the campus, by category and by reward, budget or not.
+
+    Example: rewards-catalogue budget spent uni-example --month 2026-09
+    """
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.funding import budgets
@@ -167,7 +178,10 @@ def spent(
 def alerts(
     campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
 ) -> None:
-    """List which budgets were nearly or wholly spent, and which refused somebody, newest first."""
+    """List which budgets were nearly or wholly spent, and which refused somebody, newest first.
+
+    Example: rewards-catalogue budget alerts uni-example
+    """
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.funding import budgets
@@ -186,14 +200,17 @@ def policy(
     timezone: Annotated[str, typer.Option(help="Where its months and days are counted: Europe/London.")] = "",
     funded_only: Annotated[
         list[str] | None,
-        typer.Option(help="A type of rewards to be had only where a budget pays; '*' is all; may be given again."),
+        typer.Option(help="A type of rewards to be had only where a budget pays; '*' is all."),
     ] = None,
     free: Annotated[bool, typer.Option("--free", help="Nothing needs a budget any more.")] = False,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a campus says of its money, or change it."""
+    """Show what a campus says of its money, or change it.
+
+    Example: rewards-catalogue budget policy uni-example --timezone Europe/London
+    """
 
     async def work(store: Store) -> dict[str, Any]:
         from catalogue import acts, schema, tenants

@@ -23,6 +23,7 @@ from catalogue.cli.common import (
     with_reading,
     with_store,
 )
+from machine.help import Application
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from catalogue.finance.closing import Month
     from catalogue.store import Store
 
-app = typer.Typer(no_args_is_help=True)
+app = Application(no_args_is_help=True)
 
 COLUMNS = ("opening", "awarded", "adjusted", "spent", "refunded", "expired", "reversed", "closing")
 
@@ -44,7 +45,10 @@ def close(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Close a month for good: what comes in late falls into the open one. Months are closed in order."""
+    """Close a month for good: what comes in late falls into the open one. Months are closed in order.
+
+    Example: rewards-catalogue finance close uni-example 2026-09
+    """
 
     async def work(store: Store) -> Month:
         from catalogue import acts, schema, tenants
@@ -67,7 +71,10 @@ def show_(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a month came to: opening + issued - spent - expired - reversed = closing, by currency."""
+    """Show what a month came to: opening + issued - spent - expired - reversed = closing, by currency.
+
+    Example: rewards-catalogue finance show uni-example 2026-09
+    """
 
     async def look(conn: AsyncConnection) -> Month:
         from catalogue.finance import closing
@@ -84,7 +91,10 @@ def show_(
 def list_(
     campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
 ) -> None:
-    """List the months that are closed."""
+    """List the months that are closed.
+
+    Example: rewards-catalogue finance list uni-example
+    """
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.finance import closing
@@ -113,7 +123,10 @@ def export(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write months to stdout, a line for each currency; all that are closed, or one. For the accounts department."""
+    """Write months to stdout, a line for each currency; all that are closed, or one. For the accounts department.
+
+    Example: rewards-catalogue finance export uni-example 2026-09 --movements > movements.csv
+    """
     plain = as_json or form is Form.json
 
     async def look(conn: AsyncConnection) -> None:
@@ -137,7 +150,10 @@ def export(
 def liability(
     campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
 ) -> None:
-    """Show what learners hold now, by the month in which it expires, and what that is worth."""
+    """Show what learners hold now, by the month in which it expires, and what that is worth.
+
+    Example: rewards-catalogue finance liability uni-example
+    """
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.finance import liability as owed

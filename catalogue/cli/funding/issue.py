@@ -19,6 +19,7 @@ from catalogue.cli.common import (
     with_reading,
     with_store,
 )
+from machine.help import Application
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from catalogue.funding.issue import Room
     from catalogue.store import Store
 
-app = typer.Typer(no_args_is_help=True)
+app = Application(no_args_is_help=True)
 
 Currency = Annotated[str, typer.Option(help="The currency.")]
 
@@ -44,6 +45,8 @@ def limit(
     """Limit what a campus may issue; what goes over is set aside (entry list) until you release it (entry release).
 
     What it issued today counts already.
+
+    Example: rewards-catalogue issue limit uni-example 50000 --currency points
     """
 
     async def work(store: Store) -> Room:
@@ -67,7 +70,10 @@ def limit(
 def remove(
     campus: Campus, currency: Currency = "points", config: ConfigOption = None, data_dir: DataDirOption = None
 ) -> None:
-    """Limit a currency of a campus no longer; what was set aside stays aside until it is released."""
+    """Limit a currency of a campus no longer; what was set aside stays aside until it is released.
+
+    Example: rewards-catalogue issue remove uni-example --currency points
+    """
 
     async def work(store: Store) -> None:
         from catalogue import acts, schema
@@ -90,7 +96,10 @@ def show_(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what was issued by day and currency, how much of it hands gave, and the limit."""
+    """Show what was issued by day and currency, how much of it hands gave, and the limit.
+
+    Example: rewards-catalogue issue show uni-example --days 14
+    """
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.funding import issue

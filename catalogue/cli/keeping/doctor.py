@@ -32,6 +32,8 @@ def doctor(config: ConfigOption = None, data_dir: DataDirOption = None, as_json:
 
     Exit codes: 0 nothing failed (a `look` is no failure); 1 the machine or the network must cure it; 2 an edit must; 3
     somebody must look at books that do not agree.
+
+    Example: rewards-catalogue doctor --json
     """
     found = settings(config, data_dir)
     findings = [*_of_machine(found), *asyncio.run(_of_database(found))]

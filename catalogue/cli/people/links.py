@@ -40,7 +40,10 @@ def list_links(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List whose wallets are one person's, and whose may be and wait for somebody to decide."""
+    """List whose wallets are one person's, and whose may be and wait for somebody to decide.
+
+    Example: rewards-catalogue wallet links uni-example --held
+    """
 
     async def look(conn: AsyncConnection) -> dict[str, list[dict[str, Any]]]:
         from catalogue.people import links, names
@@ -93,7 +96,11 @@ def link(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say that two agents' learners are one person: their wallets are counted and spent as one from now on."""
+    """Say that two agents' learners are one person: their wallets are counted and spent as one from now on.
+
+    Example: rewards-catalogue wallet link uni-example 2mfi7spslsw3rstao7u5yyit q3oexbcsjrxpsd4pd2gjq5ge
+    --reason "one student, asked"
+    """
     from catalogue import acts, schema
     from catalogue.people import links
 
@@ -120,6 +127,8 @@ def unlink(
     """Say that a learner is another person than those of the linked wallets: each has what its own agent paid it.
 
     Whatever tags say, they are not linked again but by wallet link.
+
+    Example: rewards-catalogue wallet unlink uni-example q3oexbcsjrxpsd4pd2gjq5ge --reason "twins"
     """
     from catalogue import acts, schema
     from catalogue.people import links

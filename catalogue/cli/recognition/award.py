@@ -32,12 +32,13 @@ from catalogue.cli.recognition.shared import (
     print_one,
     wish,
 )
+from machine.help import Application
 
 if TYPE_CHECKING:
     from catalogue.recognition.moderating import Moderator
     from catalogue.store import Store
 
-app = typer.Typer(no_args_is_help=True)
+app = Application(no_args_is_help=True)
 
 
 @app.command()
@@ -90,7 +91,10 @@ def list_(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List awards, the newest first, with giver, receiver, message, and who took which back and why."""
+    """List awards, the newest first, with giver, receiver, message, and who took which back and why.
+
+    Example: rewards-catalogue award list uni-example --badge shine
+    """
     print_listed(
         campus, AWARD, config, data_dir, viewer=viewer, since=since, until=until, as_json=as_json, user=user,
         about=badge, limit=limit,
@@ -102,7 +106,10 @@ def list_(
 def show_(
     campus: Campus, no: Number, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
 ) -> None:
-    """Show one with who likes it and every comment."""
+    """Show one with who likes it and every comment.
+
+    Example: rewards-catalogue award show uni-example 17
+    """
     print_one(campus, no, AWARD, config, data_dir, as_json=as_json)
 
 
@@ -111,7 +118,10 @@ def show_(
 def revoke(
     campus: Campus, no: Number, reason: Reason, config: ConfigOption = None, data_dir: DataDirOption = None
 ) -> None:
-    """Take an award back for good; who, when and why stays on record (audit list)."""
+    """Take an award back for good; who, when and why stays on record (audit list).
+
+    Example: rewards-catalogue award revoke uni-example 17 --reason "given to the wrong one"
+    """
     one = moderates(campus, config, data_dir, lambda who: who.moderate(no, "revoke", why=reason, kind=AWARD))
     typer.echo(f"award {no} of {campus} is {one.state}")
 
@@ -125,6 +135,8 @@ def catch_up(
 
     It looks at the whole ledger of the campus, a part at a time, and may be broken off. Learners who were erased are
     left out where their campus has a recovery key.
+
+    Example: rewards-catalogue award catch-up uni-example
     """
     found = settings(config, data_dir)
 

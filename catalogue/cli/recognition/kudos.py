@@ -32,6 +32,7 @@ from catalogue.cli.recognition.shared import (
     print_one,
     wish,
 )
+from machine.help import Application
 from machine.words import counted
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     from catalogue.recognition.moderating import Moderator
 
-app = typer.Typer(no_args_is_help=True)
+app = Application(no_args_is_help=True)
 
 
 @app.command()
@@ -94,7 +95,10 @@ def list_(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List kudos, the newest first; without --as also the hidden ones, and who gave anonymous ones."""
+    """List kudos, the newest first; without --as also the hidden ones, and who gave anonymous ones.
+
+    Example: rewards-catalogue kudos list uni-example --tag helpful --from 2026-09-01
+    """
     about = None if tag is None else tag.removeprefix("#")
     print_listed(
         campus, KUDOS, config, data_dir, viewer=viewer, since=since, until=until, as_json=as_json, user=user,
@@ -107,7 +111,10 @@ def list_(
 def show_(
     campus: Campus, no: Number, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
 ) -> None:
-    """Show one with who likes it and every comment."""
+    """Show one with who likes it and every comment.
+
+    Example: rewards-catalogue kudos show uni-example 17
+    """
     print_one(campus, no, KUDOS, config, data_dir, as_json=as_json)
 
 
@@ -119,7 +126,7 @@ def _moderated(do: str, doc: str) -> None:
         one = moderates(campus, config, data_dir, lambda who: who.moderate(no, do, why=reason))
         typer.echo(f"{one.kind} {no} of {campus} is {one.state}")
 
-    command.__doc__ = doc
+    command.__doc__ = f'{doc}\n\nExample: rewards-catalogue kudos {do} uni-example 17 --reason "unkind"'
     app.command(name=do)(command)
 
 
@@ -132,7 +139,10 @@ _moderated("revoke", "Take kudos or an award back for good; what rules paid for 
 def unhide(
     campus: Campus, no: Number, reason: Reason, config: ConfigOption = None, data_dir: DataDirOption = None
 ) -> None:
-    """Show kudos or an award again that was hidden."""
+    """Show kudos or an award again that was hidden.
+
+    Example: rewards-catalogue kudos unhide uni-example 17 --reason "it was meant well"
+    """
     one = moderates(campus, config, data_dir, lambda who: who.moderate(no, "show", why=reason))
     typer.echo(f"{one.kind} {no} of {campus} is {one.state}")
 
@@ -148,7 +158,10 @@ def comment(
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Hide a comment on kudos or an award, or the message itself, or show it again."""
+    """Hide a comment on kudos or an award, or the message itself, or show it again.
+
+    Example: rewards-catalogue kudos comment uni-example 17 2 hide --reason "unkind"
+    """
     moderates(campus, config, data_dir, lambda who: who.moderate_comment(no, comment, do, why=reason))
     typer.echo(f"comment {comment} on {no}: {do}")
 
@@ -162,7 +175,10 @@ def trends(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the tags used most lately, and how often in as many days before; kudos between two alone count in none."""
+    """Show the tags used most lately, and how often in as many days before; kudos between two alone count in none.
+
+    Example: rewards-catalogue kudos trends uni-example --days 28
+    """
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.recognition import seeing
@@ -191,7 +207,10 @@ def stats(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what one learner gave and got lately, for a digest."""
+    """Show what one learner gave and got lately, for a digest.
+
+    Example: rewards-catalogue kudos stats uni-example 2mfi7spslsw3rstao7u5yyit --days 28
+    """
 
     async def look(conn: AsyncConnection) -> dict[str, Any]:
         from catalogue.recognition import seeing
@@ -222,7 +241,10 @@ def choose(
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Keep what a learner chose: who may see what they get, or that they take no part."""
+    """Keep what a learner chose: who may see what they get, or that they take no part.
+
+    Example: rewards-catalogue kudos choose uni-example 2mfi7spslsw3rstao7u5yyit pair
+    """
     moderates(campus, config, data_dir, lambda who: who.choose(user, shown))
     typer.echo(f"{user} of {campus}: {shown}")
 
@@ -233,7 +255,7 @@ def policy(
     campus: Campus,
     change: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME=VALUE]...", help="kudos=false, words=false, per_giver=10/1d, per_pair=2/7d, …"),
+        typer.Argument(metavar="NAME=VALUE", help="kudos=false, words=false, per_giver=10/1d, per_pair=2/7d, …"),
     ] = None,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,

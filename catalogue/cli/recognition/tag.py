@@ -8,11 +8,12 @@ import typer
 
 from catalogue.cli.common import Campus, ConfigOption, DataDirOption, JsonOption, settings, show, told, with_reading
 from catalogue.cli.recognition.shared import moderates
+from machine.help import Application
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-app = typer.Typer(no_args_is_help=True)
+app = Application(no_args_is_help=True)
 
 Tag = Annotated[str, typer.Argument(help="One word: helpful, or #helpful.")]
 
@@ -22,7 +23,10 @@ Tag = Annotated[str, typer.Argument(help="One word: helpful, or #helpful.")]
 def list_(
     campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
 ) -> None:
-    """List the tags that a campus offers or blocks; where custom_tags is on, learners may use others as well."""
+    """List the tags that a campus offers or blocks; where custom_tags is on, learners may use others as well.
+
+    Example: rewards-catalogue tag list uni-example
+    """
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.recognition import tags
@@ -53,7 +57,10 @@ def put(
 @app.command()
 @told
 def block(campus: Campus, tag: Tag, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
-    """Let nobody use a tag, and show it in no trend; kudos that have it stay."""
+    """Let nobody use a tag, and show it in no trend; kudos that have it stay.
+
+    Example: rewards-catalogue tag block uni-example lazy
+    """
     moderates(campus, config, data_dir, lambda who: who.put_tag(tag, state="blocked"))
     typer.echo(f"#{tag.removeprefix('#')} is blocked at {campus}")
 
@@ -61,6 +68,9 @@ def block(campus: Campus, tag: Tag, config: ConfigOption = None, data_dir: DataD
 @app.command()
 @told
 def remove(campus: Campus, tag: Tag, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
-    """Forget what was said of a tag: a predefined one is offered as it was, another one is a custom one."""
+    """Forget what was said of a tag: a predefined one is offered as it was, another one is a custom one.
+
+    Example: rewards-catalogue tag remove uni-example lazy
+    """
     moderates(campus, config, data_dir, lambda who: who.remove_tag(tag))
     typer.echo(f"nothing is said of #{tag.removeprefix('#')} at {campus} any more")

@@ -21,6 +21,7 @@ from catalogue.cli.common import (
     with_desk,
 )
 from catalogue.cli.rewards.reward import Name
+from machine.help import Application
 from machine.words import counted
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from catalogue.redemption.desk import Desk
 
-app = typer.Typer(no_args_is_help=True)
+app = Application(no_args_is_help=True)
 
 _FORM = "A code on each line, or CSV with a header: code,expires_at; - is stdin."
 
@@ -43,7 +44,10 @@ def import_(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Put codes into a campus's pool for a reward; one that was held back is free again, others are left alone."""
+    """Put codes into a campus's pool for a reward; one that was held back is free again, others are left alone.
+
+    Example: rewards-catalogue codes import uni-example books codes.txt
+    """
 
     async def work(desk: Desk) -> dict[str, int]:
         from catalogue import acts
@@ -80,6 +84,8 @@ def withdraw(
     """Hold codes back that nobody got yet: the partner called them back, or somebody may have got them.
 
     `codes import` of a code, or `codes free` of all, lets them be given out again.
+
+    Example: rewards-catalogue codes withdraw uni-example books called-back.txt
     """
     given = None if file is None else text_of(file)
 
@@ -108,7 +114,10 @@ def free(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let all codes be given out again that were held back."""
+    """Let all codes be given out again that were held back.
+
+    Example: rewards-catalogue codes free uni-example books
+    """
 
     async def work(desk: Desk) -> dict[str, int]:
         from catalogue import acts

@@ -22,6 +22,7 @@ from catalogue.cli.common import (
     with_reading,
     with_store,
 )
+from machine.help import Application
 from machine.words import counted
 
 if TYPE_CHECKING:
@@ -32,13 +33,13 @@ if TYPE_CHECKING:
     from catalogue.rewards.shelf import Offered
     from catalogue.store import Store
 
-app = typer.Typer(no_args_is_help=True)
+app = Application(no_args_is_help=True)
 
 Owner = Annotated[str, typer.Argument(help="The campus whose reward it is; '*' is every campus's.")]
 Name = Annotated[str, typer.Argument(help="The reward's id: small letters, digits, '.', '_' and '-'.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", help="column=cell, as in a sheet (reward export shows them); may be given again."),
+    typer.Option("--set", help="column=cell, as in a sheet (reward export shows them)."),
 ]
 
 
@@ -64,7 +65,7 @@ def add(
 ) -> None:
     """Put a reward on the shelf. Learners have it once it is approved for their campus.
 
-    For example: rewards-catalogue reward add uni-example tea --title "A cup of tea" --price points=50 --stock 100
+    Example: rewards-catalogue reward add uni-example tea --title "A cup of tea" --price points=50 --stock 100
     """
     named = {"title": title, "price": price, "type": type_, "category": category, "handing": handing}
     named |= {"partner": partner, "stock": stock, "tier": tier, "id": reward}
@@ -108,7 +109,10 @@ def change(
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Change a reward: what was redeemed keeps what it was redeemed for. An empty cell (--set stock=) clears it."""
+    """Change a reward: what was redeemed keeps what it was redeemed for. An empty cell (--set stock=) clears it.
+
+    Example: rewards-catalogue reward change uni-example tea --set stock=80
+    """
 
     async def work(store: Store) -> None:
         from catalogue import acts
@@ -135,13 +139,16 @@ def change(
 def list_(
     campus: Campus,
     learner: Annotated[str | None, typer.Option(help="Say for each what stands against it for this pseudonym.")] = None,
-    cohort: Annotated[list[str] | None, typer.Option(help="A cohort of the learner; may be given again.")] = None,
+    cohort: Annotated[list[str] | None, typer.Option(help="A cohort of the learner.")] = None,
     country: Annotated[str, typer.Option(help="The learner's country: GB.")] = "",
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List what a campus may offer: its own rewards and every campus's."""
+    """List what a campus may offer: its own rewards and every campus's.
+
+    Example: rewards-catalogue reward list uni-example --learner 2mfi7spslsw3rstao7u5yyit
+    """
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.redemption import facts
@@ -170,7 +177,10 @@ def approve(
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Let a campus's learners have a reward, its own or every campus's: the institution says yes."""
+    """Let a campus's learners have a reward, its own or every campus's: the institution says yes.
+
+    Example: rewards-catalogue reward approve uni-example tea
+    """
 
     async def work(store: Store) -> None:
         from catalogue import acts, schema
@@ -193,7 +203,10 @@ def approve(
 @app.command()
 @told
 def remove(owner: Owner, reward: Name, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
-    """Take a reward off the shelf that nobody ever redeemed."""
+    """Take a reward off the shelf that nobody ever redeemed.
+
+    Example: rewards-catalogue reward remove uni-example tea
+    """
 
     async def work(store: Store) -> None:
         from catalogue import acts
@@ -215,7 +228,10 @@ def import_(
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Put a whole sheet on the shelf, or nothing of it: every bad cell is told with its line and column."""
+    """Put a whole sheet on the shelf, or nothing of it: every bad cell is told with its line and column.
+
+    Example: rewards-catalogue reward import uni-example shelf.csv --check
+    """
 
     async def work(store: Store) -> int:
         from catalogue import acts, schema
@@ -242,7 +258,10 @@ def import_(
 def export(
     owner: Owner, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
 ) -> None:
-    """Write an owner's rewards as a sheet to stdout."""
+    """Write an owner's rewards as a sheet to stdout.
+
+    Example: rewards-catalogue reward export uni-example > shelf.csv
+    """
     from catalogue.rewards import sheet, shelf
 
     async def look(conn: AsyncConnection) -> list[Reward]:
@@ -269,7 +288,10 @@ def label(
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Make a name that rewards can be sorted by, or change it."""
+    """Make a name that rewards can be sorted by, or change it.
+
+    Example: rewards-catalogue reward label uni-example category food --title "Food and drink"
+    """
 
     async def work(store: Store) -> None:
         from catalogue import acts, schema
@@ -294,7 +316,10 @@ def label(
 def labels(
     campus: Owner, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
 ) -> None:
-    """List the names that a campus's rewards can be sorted by, and what each tier asks for."""
+    """List the names that a campus's rewards can be sorted by, and what each tier asks for.
+
+    Example: rewards-catalogue reward labels uni-example
+    """
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.rewards import gates, shelf

@@ -62,7 +62,7 @@ def test_help_lists_every_command_with_its_line(tmp_path: Path) -> None:
 
     assert shown.returncode == 0
     for name, entry in COMMANDS.items():
-        assert f"│ {name} " in shown.stdout
+        assert f"\n  {name} " in shown.stdout
         assert entry.help.split(",")[0][:40] in shown.stdout
 
 
@@ -86,6 +86,7 @@ def test_every_command_of_the_list_is_there_and_has_help(tmp_path: Path) -> None
         assert (shown.returncode, shown.stderr) == (0, "")
         assert "install-completion" not in shown.stdout
         assert " []" not in shown.stdout, "names in double brackets are text, no markup"
+        assert "╭" not in shown.stdout, "what a screen reader would read out, line by line"
 
 
 def test_the_version_is_told(tmp_path: Path) -> None:
