@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import make_url
 
@@ -18,6 +19,7 @@ from sim.programs import Books
 from sim.world import AGENT, CAMPUS, World
 from wire import keys
 
+K = TypeVar("K", str, tuple[str, str])
 _TWICE = """
 SELECT p.lms_user, CAST(e.body AS TEXT) ->> 'rule', e.event_no, count(*) FROM entry e JOIN person p USING (person_no)
 WHERE CAST(e.body AS TEXT) ->> 'kind' = 'award' GROUP BY p.person_no, 2, 3 HAVING count(*) > 1
@@ -30,18 +32,21 @@ def is_settled(world: World, seen: Seen | None) -> bool:
     """Whether everybody has what they should and the catalogue knows it: the end that every run must come to."""
     if not (world.agent.runs and world.centre.runs) or world.posting:
         return False
-    return seen is not None and seen.delivered and world.named(seen.balances) == world.owed()
+    return seen is not None and seen.delivered and not list(_unpaid(world, seen))
 
 
 def differences(world: World, seen: Seen | None) -> list[str]:
     """Who has something else than they should, and where delivery stands."""
-    if seen is None:
-        return ["there is no ledger"]
-    return [*unequal(world.owed(), world.named(seen.balances)), seen.delivery]
+    return ["there is no ledger"] if seen is None else [*_unpaid(world, seen), seen.delivery]
 
 
-def unequal(should: Mapping[str, int], have: Mapping[str, int]) -> list[str]:
-    """Who has something else than they should."""
+def _unpaid(world: World, seen: Seen) -> Iterator[str]:
+    yield from unequal(world.owed(), world.awards(seen.awards))
+    yield from unequal(world.earned(seen.earned), world.named(seen.balances))
+
+
+def unequal(should: Mapping[K, int], have: Mapping[K, int]) -> list[str]:
+    """Who has something else than they should, or something of it more or less often."""
     return [
         f"{who} should have {should.get(who, 0)} and has {have.get(who, 0)}"
         for who in sorted(should.keys() | have.keys())
@@ -53,8 +58,26 @@ async def faults(world: World) -> list[str]:
     """Everything that does not hold, in words."""
     home = world.agent.home
     seen = look(home)
-    found = ["there is no ledger"] if seen is None else unequal(world.owed(), world.named(seen.balances))
+    found = ["there is no ledger"] if seen is None else list(_unpaid(world, seen))
+    with file.reading(home / "data") as ledger:
+        found += _unfounded(ledger, world.rules)
     return found + await books(home, world.centre.home, now=world.clocks["catalogue"].now())
+
+
+def _unfounded(ledger: sqlite3.Connection, rules: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """Entries of another amount than the rules that they name say; a reversal is what it reverses, with a minus."""
+    entries = [json.loads(body) for (body,) in ledger.execute("SELECT CAST(body AS TEXT) FROM entry ORDER BY seq")]
+    amounts = {entry["entry_id"]: entry["amount"] for entry in entries}
+    for entry in entries:
+        rule, version = entry["rule"], entry["rules_version"]
+        if entry["kind"] == "reversal":
+            wanted = {-amounts[entry["reverses"]]}
+        elif entry["reason"].startswith("merged"):  # what was promised before goes on with the person
+            wanted = {pays[rule] for pays in rules.values()}
+        else:
+            wanted = {rules.get(version, {}).get(rule)}
+        if entry["amount"] not in wanted:
+            yield f"entry {entry['entry_id']} of {rule} is {entry['amount']} and not one of {wanted}"
 
 
 async def books(home: Path, centre: Path, *, now: int) -> list[str]:

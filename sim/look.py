@@ -1,17 +1,26 @@
-"""What one look into an agent's ledger shows: where delivery stands, what learners have, and which links wait."""
+"""What one look into an agent's ledger shows: where delivery stands, what learners have, and what waits for people."""
 
 from __future__ import annotations
 
 import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from agent.errors import RewardsError
-from agent.ledger import delivery, file
+from agent.ledger import delivery, file, reading
 from agent.ledger.merging import tags
+from sim.model import Awards
 
 _BALANCES = """
 SELECT p.site || ':' || p.lms_user, b.amount FROM balance b JOIN person p USING (person_no) WHERE b.amount <> 0
+"""
+_AWARDS = """
+SELECT p.site || ':' || p.lms_user, CAST(e.body AS TEXT) ->> 'rule',
+  sum(iif(CAST(e.body AS TEXT) ->> 'kind' = 'award', 1, -1)), sum(CAST(e.body AS TEXT) ->> 'amount')
+FROM entry e JOIN person p USING (person_no) GROUP BY 1, 2
 """
 
 
@@ -26,6 +35,12 @@ class Seen:
     delivery: str
     balances: dict[str, int]
     """Learner → points, of everybody who has any."""
+    earned: dict[str, int]
+    """Learner → points, the sum of all entries."""
+    awards: Awards
+    """Awards that stand: each that was reversed is one less."""
+    reviews: tuple[tuple[int, int], ...]
+    """Decisions that wait for a reviewer, each with the number of the form that it is about."""
     held: tuple[tuple[str, tuple[str, ...]], ...]
     """Accounts whose link waits for a person, each with those that it would be linked to."""
 
@@ -37,6 +52,8 @@ def look(home: Path) -> Seen | None:
             stands = delivery.standing(connection)
             newest = connection.execute("SELECT coalesce(max(seq), 0) FROM entry").fetchone()[0]
             balances = dict(connection.execute(_BALANCES).fetchall())
+            entries = connection.execute(_AWARDS).fetchall()
+            reviews = tuple(_reviews(connection))
             held = tuple((one.learner, one.others) for one in tags.held(connection))
     except RewardsError:
         return None
@@ -47,5 +64,22 @@ def look(home: Path) -> Seen | None:
         delivered=bool(stands["acked_seq"] == newest and not stands["last_error"] and not stands["fault"]),
         delivery=f"delivery: {json.dumps({name: stands.get(name) for name in keep})}",
         balances=balances,
+        earned=_sums((who, points) for who, _, _, points in entries),
+        awards={(who, rule): times for who, rule, times, _ in entries if times},
+        reviews=reviews,
         held=held,
     )
+
+
+def _sums(parts: Iterable[tuple[str, int]]) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for who, points in parts:
+        found[who] += points
+    return {who: points for who, points in found.items() if points}
+
+
+def _reviews(connection: sqlite3.Connection) -> Iterator[tuple[int, int]]:
+    for row in reading.holds(connection):
+        event = reading.event_by_no(connection, row.event_no)
+        if row.decision.rule_id == "essay" and event is not None:
+            yield row.decision_no, int((event.seen.object_id or "s0").removeprefix("s"))

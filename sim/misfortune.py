@@ -5,10 +5,11 @@ from __future__ import annotations
 from random import Random
 
 from sim.look import Seen
+from sim.office import Office
 from sim.operator import Operator
 from sim.world import World
 
-KINDS = ("kill", "restart", "weather", "clock", "replay", "restore", "upkeep")
+KINDS = ("kill", "restart", "weather", "clock", "replay", "restore", "upkeep", "office")
 
 
 class Misfortune:
@@ -19,6 +20,7 @@ class Misfortune:
         self._chance = chance
         self._kinds = [kind for kind in KINDS if chance.random() < 0.55]
         self._operator = Operator(world, chance)
+        self._office = Office(world, chance)
         self._often = chance.choice((0.0, 0.05, 0.15, 0.3))
         for program in (world.agent, world.centre):
             program.tears = chance.choice((0.0, 0.5, 1.0))
@@ -35,16 +37,18 @@ class Misfortune:
                 "replay": self._replay,
                 "restore": self._restore,
                 "upkeep": self._upkeep,
+                "office": self._office.look_at_essays,
             }[self._chance.choice(self._kinds)]()
 
     async def looked_after(self) -> Seen | None:
-        """The operator reads how delivery stands, does what the runbook says, and merges whom the agent may not.
+        """The operator reads how delivery stands, follows the runbook, merges whom the agent may not, and reviews.
 
         Returns what the operator read last.
         """
         seen = await self._operator.done()
-        if seen is not None and self._world.linked:
-            await self._operator.merge(seen.held)
+        if seen is not None:
+            await self._office.review(seen.reviews)
+            await self._operator.merge(seen.held if self._world.linked else ())
         return seen
 
     async def hurried(self) -> None:

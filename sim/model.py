@@ -1,18 +1,21 @@
 """What everybody should have, worked out by a plain fold over what Moodle committed and forms sent; no code is shared.
 
-The rules that this stands for are `RULES`. Each is told here again in its own words, a few lines each.
+The rules that this stands for are `rules`. Each is told here again in its own words, a few lines each: whom it pays how
+often. How much an award is, is said by the version of the rules that it names.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 
-from sim.moodle import ADMIN, COMPLETED, DELETED, GUEST, LOGGED_IN, POSTED, VIEWED, Row
+from sim.moodle import ADMIN, COMPLETED, DELETED, GUEST, LOGGED_IN, POSTED, VIEWED, Form, Row
 
-RULES = """\
+PAYS: Mapping[str, int] = {"lesson": 10, "login": 1, "view": 2, "post": 5, "form": 7, "essay": 20}
+"""Rule → points, before anybody edits."""
+_RULES = """\
 schema   = 1
 timezone = "Africa/Johannesburg"
 
@@ -25,19 +28,19 @@ overdraw = "owe"
 id = "lesson"
 title = "Lesson completed"
 on = "lesson.completed"
-award = 10
+award = {lesson}
 
 [[rule]]
 id = "login"
 title = "Logged in"
 on = "user.logged_in"
-award = 1
+award = {login}
 
 [[rule]]
 id = "view"
 title = "Course viewed"
 on = "course.viewed"
-award = 2
+award = {view}
 once_per = "event"
 limit = "3/day"
 
@@ -45,48 +48,67 @@ limit = "3/day"
 id = "post"
 title = "Posted"
 on = "forum.posted"
-award = 5
+award = {post}
 reverse_on = "forum.post_deleted"
 
 [[rule]]
 id = "form"
 title = "Form sent"
 on = "submission.received"
-award = 7
+award = {form}
+
+[[rule]]
+id = "essay"
+title = "Essay accepted"
+on = "submission.received"
+conditions = {{ form = "essay" }}
+award = {essay}
+limit = "1/day"
+review = "always"
 """
-LESSON, LOGIN, VIEW, POST, FORM = 10, 1, 2, 5, 7
-VIEWS_A_DAY = 3
+VIEWS_A_DAY, ESSAYS_A_DAY = 3, 1
+
+Awards = dict[tuple[str, str], int]
+"""(learner, rule) → how many awards stand."""
 
 
-class Form(NamedTuple):
-    """A form that was sent: its number, whose it is and when."""
-
-    number: int
-    learner: int
-    at: int
+def rules(pays: Mapping[str, int] = PAYS, note: str = "") -> str:
+    """The rules as a file, with other points for some; ``note`` is a line that says nothing."""
+    return _RULES.format(**pays) + (f"# {note}\n" if note else "")
 
 
-def owed(rows: Iterable[Row], forms: Iterable[Form], *, linked: bool = False) -> dict[str, int]:
-    """Learner → points, of everybody who has any; those of forms are Moodle's where accounts are ``linked``."""
+def version(text: str) -> str:
+    """What the agent calls the rules of one file: its length and its bytes, hashed (the file has no name to itself)."""
+    raw = text.encode()
+    return hashlib.sha256(bytes(8) + len(raw).to_bytes(8, "big") + raw).hexdigest()
+
+
+def owed(rows: Iterable[Row], forms: Iterable[Form], *, linked: bool = False) -> Awards:
+    """What everybody should have; what forms earn is Moodle's learner's where accounts are ``linked``."""
     happened = list(rows)
     told: defaultdict[str, set[tuple[str, int, int]]] = defaultdict(set)
     for row in filter(_earns, happened):
         who = f"moodle:{row['relateduserid'] or row['userid']}"
         told[row["eventname"]].add((who, row["timecreated"], row[_ABOUT.get(row["eventname"], "contextinstanceid")]))
     deleted = {row["objectid"] for row in happened if row["eventname"] == DELETED}
-    points: Counter[str] = Counter()
+    awards: Counter[tuple[str, str]] = Counter()
     for who, _ in {(who, lesson) for who, _, lesson in told[COMPLETED]}:
-        points[who] += LESSON
+        awards[who, "lesson"] += 1
     for who, _ in {(who, _day(at)) for who, at, _ in told[LOGGED_IN]}:
-        points[who] += LOGIN
+        awards[who, "login"] += 1
     # The same page in the same second is one fact, and a set knows it once.
     for (who, _), times in Counter((who, _day(at)) for who, at, _ in told[VIEWED]).items():
-        points[who] += VIEW * min(times, VIEWS_A_DAY)
+        awards[who, "view"] += min(times, VIEWS_A_DAY)
     for who, post in {(who, post) for who, _, post in told[POSTED]}:
-        points[who] += POST * (post not in deleted)
-    for form in set(forms):
-        points[f"{'moodle' if linked else 'forms'}:{form.learner}"] += FORM
-    return {who: amount for who, amount in points.items() if amount}
+        awards[who, "post"] += post not in deleted
+    site, sent = "moodle" if linked else "forms", set(forms)
+    for form in sent:
+        awards[f"{site}:{form.learner}", "form"] += 1
+    # Whatever is refused while others wait is looked at again when one of them is rejected: the order does not matter.
+    accepted = Counter((form.learner, _day(form.at)) for form in sent if form.essay and form.good)
+    for (learner, _), times in accepted.items():
+        awards[f"{site}:{learner}", "essay"] += min(times, ESSAYS_A_DAY)
+    return {key: times for key, times in awards.items() if times}
 
 
 _ABOUT = {POSTED: "objectid"}

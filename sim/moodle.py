@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent.demo.schema import sqlite_ddl
 
@@ -201,13 +201,24 @@ def trigger_post(row: Row) -> bytes:
     return json.dumps(fields).encode()
 
 
-def form_post(number: int, learner: int, at: int) -> bytes:
-    """What a form sends that no log knows."""
+class Form(NamedTuple):
+    """A form that was sent: its number, whose it is and when; whether it is an essay, and whether it is a good one."""
+
+    number: int
+    learner: int
+    at: int
+    essay: bool = False
+    good: bool = False
+
+
+def form_post(form: Form) -> bytes:
+    """What a form sends that no log knows: the same bytes each time."""
     told = {
         "event": "submission.received",
-        "occurred_at": at,
-        "user": {"id": str(learner), "email": address(learner)},
-        "submission": {"id": f"s{number}"},
+        "occurred_at": form.at,
+        "user": {"id": str(form.learner), "email": address(form.learner)},
+        "submission": {"id": f"s{form.number}"},
+        "facts": {"form": "essay" if form.essay else "question"},
     }
     return json.dumps(told).encode()
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Coroutine, Iterable
-from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,7 +16,7 @@ from agent.ledger.backup.taking import copies, take
 from agent.wiring.restoring import Wanted, restore
 from catalogue import tenants
 from sim.look import Seen, look
-from sim.model import RULES, Form
+from sim.model import PAYS, rules, version
 from sim.moodle import BEGAN, copied, form_post
 from sim.programs import write_key
 from sim.world import AGENT, CAMPUS, FORMS, World
@@ -43,6 +41,7 @@ class Operator:
         self._copies: list[Path] = []
         self._task: asyncio.Task[None] | None = None
         self._edits = 0
+        self._pays = dict(PAYS)
 
     @property
     def busy(self) -> bool:
@@ -79,26 +78,34 @@ class Operator:
 
     async def hurry(self) -> None:
         """`rewards-agent sync now`: what waits for a backoff is tried at once."""
-        await self._typed("sync.now")
+        await self._world.agent.typed("sync.now")
 
     async def edit_rules(self) -> None:
-        """Another version of the rules, which pays the same; or one that cannot be read, while the last goes on."""
-        self._edits += 1
-        broken = self._chance.random() < 0.3
-        self._world.trace.fault("rules edited", f"{self._edits}{', broken' if broken else ''}")
-        self._write_rules("[[rule\n" if broken else "")
+        """Another version of the rules, often one that pays otherwise; or one that cannot be read: the last goes on."""
+        draw = self._chance.random()
+        rule = self._chance.choice(sorted(PAYS))
+        if draw < 0.5:
+            self._pays[rule] = PAYS[rule] + self._chance.randrange(3)
+            self._world.trace.fault("rules edited", f"{rule} pays {self._pays[rule]}")
+            self._write_rules()
+        elif draw < 0.7:
+            self._world.trace.fault("rules edited", "they pay the same")
+            self._write_rules()
+        else:
+            self._world.trace.fault("rules edited", "they cannot be read")
+            self._write_rules("[[rule\n")
 
     def mend_rules(self) -> None:
         """What cannot be read is put right, where anything was edited."""
         if self._edits:
-            self._edits += 1
-            self._write_rules("")
+            self._write_rules()
 
-    def _write_rules(self, more: str) -> None:
+    def _write_rules(self, more: str = "") -> None:
         # Each version is longer than the one before, so that no two written in one tick of a file system look alike.
-        title = "Posted" + "!" * self._edits
-        text = RULES.replace('title = "Posted"', f'title = "{title}"') + more
-        (self._world.agent.home / "rules.toml").write_text(text)
+        self._edits += 1
+        text = rules(self._pays, "edited" + "!" * self._edits)
+        self._world.rules[version(text)] = dict(self._pays)
+        (self._world.agent.home / "rules.toml").write_text(text + more)
 
     async def rotate_key(self) -> None:
         """`rewards-agent key rotate`; the next key is from the seed, as if an earlier try had broken off behind it."""
@@ -108,29 +115,22 @@ class Operator:
         waiting = self._next_key()
         if not waiting.exists():
             write_key(waiting, self._chance)
-        await self._typed("key.rotate")
+        await self._world.agent.typed("key.rotate")
 
     async def rebuild(self) -> None:
         """`rewards-agent ledger rebuild`."""
         self._world.trace.fault("projections rebuilt")
-        await self._typed("ledger.rebuild")
+        await self._world.agent.typed("ledger.rebuild")
 
     def _next_key(self) -> Path:
         return self._world.agent.home / "agent.ed25519.next"
-
-    async def _typed(self, command: str, **words: str) -> None:
-        """A command to the running agent, which may be dead, die of it or refuse."""
-        agent = self._world.agent
-        if agent.runs and command in agent.commands:
-            with suppress(RewardsError):
-                await agent.inside(partial(agent.commands[command], **words))
 
     async def merge(self, held: Iterable[tuple[str, tuple[str, ...]]]) -> None:
         """`rewards-agent learner merge` of what waits for a person: both had earned before they were linked."""
         for account, others in held:
             self._world.trace.say(f"operator merges {account} into {others[0]}")
             words = {"source": account, "target": others[0], "reason": "the same address", "by": "operator"}
-            await self._typed("learner.merge", **words)
+            await self._world.agent.typed("learner.merge", **words)
 
     async def done(self) -> Seen | None:
         """When nothing is under way any more; then the agent's delivery must be sound, or the runbook is followed.
@@ -140,7 +140,7 @@ class Operator:
         if self._task is not None:
             await self._task
         if self._next_key().exists():  # a rotation broke off: it is typed again until it is done
-            await self._typed("key.rotate")
+            await self._world.agent.typed("key.rotate")
         return await self._until_agreed()
 
     def _begin(self, doing: Coroutine[Any, Any, None]) -> None:
@@ -249,9 +249,4 @@ class Operator:
     def _forms_again(self) -> None:
         """Forms have no log: whoever sent them sends them all once more, as the runbook says."""
         for form in list(self._world.forms):
-            self._world.send(FORMS, form_body(form), f"of form {form.number} again", 1)
-
-
-def form_body(form: Form) -> bytes:
-    """The same bytes as the first time."""
-    return form_post(form.number, form.learner, form.at)
+            self._world.send(FORMS, form_post(form), f"of form {form.number} again", 1)

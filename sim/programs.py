@@ -7,6 +7,7 @@ import contextlib
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -85,7 +86,7 @@ class Program:
     wanted: bool = True
     homes: int = 1
     commands: dict[str, Callable[..., Awaitable[Any]]] = field(default_factory=dict)
-    """What its present life, or its last, can be asked to do."""
+    """What its present life can be asked to do, once it takes commands."""
     _sizes: dict[str, int] = field(default_factory=dict)
     _over: asyncio.Event = field(default_factory=asyncio.Event)
     _supervisor: asyncio.Task[None] | None = None
@@ -114,6 +115,7 @@ class Program:
         process = Process(name=f"{self.name}.{number}", on_kill=self._killed, on_near=self._near)
         self.lives.append(process)
         self._over = asyncio.Event()
+        self.commands = {}
         self.trace.say(f"{process.name} starts")
         process.start(self._told, self.loop)
         await self._over.wait()
@@ -200,6 +202,14 @@ class Program:
         over.cancel()
         self._over.set()
         return doing.result() if doing.done() else None
+
+    async def typed(self, command: str, **words: Any) -> Any:
+        """What the running program answers to a command; None where it is dead, dies of it or refuses."""
+        if not self.runs or command not in self.commands:
+            return None
+        with contextlib.suppress(RewardsError):
+            return await self.inside(partial(self.commands[command], **words))
+        return None
 
     async def inside(self, work: Callable[[], Awaitable[T]]) -> T | None:
         """Have the running process do something; None where it is killed meanwhile."""

@@ -15,9 +15,7 @@ from typing import Any
 from catalogue.wallets import book
 from sim import checks, prepared
 from sim.misfortune import Misfortune
-from sim.model import Form
-from sim.moodle import BEGAN, COMPLETED, LEARNERS, UNWANTED, Row, trigger_post
-from sim.operator import form_body
+from sim.moodle import BEGAN, COMPLETED, LEARNERS, UNWANTED, Form, Row, form_post, trigger_post
 from sim.stage import bury, logged, quiet_collector
 from sim.world import CAMPUS, FORMS, HOOK, Homes, World, begin, build, end
 
@@ -215,9 +213,10 @@ class Acting:
     def _form(self) -> None:
         self._numbers += 1
         learner = self._chance.choice(LEARNERS)
-        form = Form(self._numbers, learner, int(BEGAN + self._world.loop.time()))
+        essay, good = self._chance.random() < 0.5, self._chance.random() < 0.6
+        form = Form(self._numbers, learner, int(BEGAN + self._world.loop.time()), essay, good)
         self._world.forms.append(form)
-        self._post(FORMS, form_body(form), f"of form {self._numbers}", 1 + self._does("twice"))
+        self._post(FORMS, form_post(form), f"of form {self._numbers}", 1 + self._does("twice"))
 
     def _post(self, path: str, body: bytes, what: str, times: int) -> None:
         if times > 1:

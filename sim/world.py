@@ -13,8 +13,8 @@ import aiohttp
 
 from agent.outbox.recovery.box import RecoveryKey
 from sim.loop import VirtualLoop
-from sim.model import RULES, Form, owed
-from sim.moodle import Acts, Moodle, copied
+from sim.model import PAYS, Awards, owed, rules, version
+from sim.moodle import Acts, Form, Moodle, copied
 from sim.network import Network
 from sim.programs import Centre, Program, SeededChance, SimClock, agent_main
 from sim.trace import Trace
@@ -88,6 +88,8 @@ class World:
     recovery: RecoveryKey
     linked: bool
     """Whether accounts of forms are linked to those of Moodle."""
+    rules: dict[str, Mapping[str, int]] = field(default_factory=lambda: {version(rules()): PAYS})
+    """What each version of the rules pays that anybody ever wrote."""
     forms: list[Form] = field(default_factory=list)
     session: aiohttp.ClientSession | None = None
     posting: set[asyncio.Task[None]] = field(default_factory=set)
@@ -97,18 +99,33 @@ class World:
         """Draws of their own for each thing, so that another draw in one changes no other."""
         return Random(f"{self.seed}/{about}")
 
-    def owed(self) -> dict[str, int]:
-        """Learner → points, of everybody who should have any."""
+    def owed(self) -> Awards:
+        """What everybody should have."""
         return owed(self.moodle.rows(), self.forms, linked=self.linked)
+
+    def awards(self, have: Awards) -> Awards:
+        """Those that stand by what the ledger says, of all accounts of a learner together."""
+        found: Counter[tuple[str, str]] = Counter()
+        for (who, rule), times in have.items():
+            found[self._moodles(who), rule] += times
+        return dict(found)
+
+    def earned(self, have: Mapping[str, int]) -> dict[str, int]:
+        """Learner → points of all accounts of a learner together."""
+        found: Counter[str] = Counter()
+        for who, points in have.items():
+            found[self._moodles(who)] += points
+        return dict(found)
+
+    def _moodles(self, who: str) -> str:
+        return "moodle:" + who.partition(":")[2] if self.linked else who
 
     def named(self, have: Mapping[str, int]) -> dict[str, int]:
         """Learner → points as the ledger has them, the wallet of linked accounts under Moodle's name.
 
         The account that was seen first keeps the wallet. Where both have one, each is told by its own name.
         """
-        if not self.linked:
-            return dict(have)
-        here = {who: "moodle:" + who.partition(":")[2] for who in have}
+        here = {who: self._moodles(who) for who in have}
         twice = {name for name, times in Counter(here.values()).items() if times > 1}
         return {who if here[who] in twice else here[who]: amount for who, amount in have.items()}
 
@@ -180,7 +197,7 @@ def _configure(world: World) -> None:
         settings += LINKED
         world.moodle.introduce()
     (world.agent.home / "config.toml").write_text(settings)
-    (world.agent.home / "rules.toml").write_text(RULES)
+    (world.agent.home / "rules.toml").write_text(rules())
 
 
 async def begin(world: World) -> None:

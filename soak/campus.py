@@ -15,7 +15,7 @@ from pathlib import Path
 from agent.ledger import file
 from sim.checks import books, unequal
 from sim.look import look
-from sim.model import RULES, owed
+from sim.model import owed, rules
 from soak.clock import CampusClock
 from soak.machine import Disk, Names, Program
 from soak.moodle import LOG, Posting, Site
@@ -95,14 +95,14 @@ class Campus:
         seen = None if self.posting.waiting else look(self.home)
         if seen is None or not seen.delivered:
             return False
-        return seen.balances == owed(self.site.rows(), self.posting.forms)
+        return seen.awards == owed(self.site.rows(), self.posting.forms)
 
     async def faults(self) -> list[str]:
         """Everything that does not hold, in words; both programs have stopped."""
         seen = look(self.home)
         if seen is None:
             return ["there is no ledger"]
-        found = unequal(owed(self.site.rows(), self.posting.forms), seen.balances)
+        found = unequal(owed(self.site.rows(), self.posting.forms), seen.awards)
         found += [] if seen.delivered else [seen.delivery]
         return found + await books(self.home, self.disks["catalogue"].place, now=int(self.clock.now()))
 
@@ -149,7 +149,7 @@ def _program(name: str, word: str, config: Path, clocks: dict[str, Path], root: 
 def _write_agent(home: Path, door: int, database: int, catalogue: int) -> None:
     text = AGENT.format(door=door, reader=READER, database=database, catalogue=catalogue)
     (home / "config.toml").write_text(text)
-    (home / "rules.toml").write_text(RULES)
+    (home / "rules.toml").write_text(rules())
     for name, secret in (("db.password", READER_PASSWORD), ("door.token", secrets.token_hex(20))):
         (home / name).write_text(secret)
         (home / name).chmod(0o600)

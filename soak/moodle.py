@@ -14,8 +14,7 @@ import aiohttp
 import pymysql
 
 from agent.demo.schema import mariadb_ddl
-from sim.model import Form
-from sim.moodle import COLUMNS, COMPLETED, DELETED, POSTED, Acts, Row, form_post, trigger_post
+from sim.moodle import COLUMNS, COMPLETED, DELETED, POSTED, Acts, Form, Row, form_post, trigger_post
 from tests.servers import MariaDatabase
 
 LEARNERS = tuple(range(31, 2_031))
@@ -155,7 +154,7 @@ class Posting:
         """Somebody sends a form that no log knows."""
         form = Form(len(self.forms) + 1, self._chance.choice(LEARNERS), int(self._now()))
         self.forms.append(form)
-        self._begin("/hook/forms", form_post(*form))
+        self._begin("/hook/forms", form_post(form))
 
     def _begin(self, path: str, body: bytes) -> None:
         for _ in range(1 + (self._chance.random() < 0.2)):

@@ -13,6 +13,7 @@ import pytest
 
 from agent.engine import trust
 from agent.ledger.merging import merge
+from agent.ledger.record import reserving
 from agent.model import Page
 from agent.pipeline import Pipeline
 from sim.moodle import LEARNERS
@@ -61,16 +62,30 @@ def a_position_is_kept_before_what_it_passed(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(Pipeline, "take", hasty)
 
 
+def what_is_rejected_keeps_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: Any) -> dict[int, Any]:
+        return {}
+
+    monkeypatch.setattr(reserving, "release", nothing)
+
+
 def test_a_program_as_it_is_shows_nothing_in_such_stories(directory: Path) -> None:
     assert not found(SEEDS[:4], directory)
 
 
-@pytest.mark.parametrize("plant", [every_delivery_is_another_fact, the_wallet_of_a_linked_account_is_a_neighbours])
-def test_a_program_that_pays_twice_or_somebody_else_is_found_at_once(
+@pytest.mark.parametrize(
+    "plant",
+    [
+        every_delivery_is_another_fact,
+        the_wallet_of_a_linked_account_is_a_neighbours,
+        what_is_rejected_keeps_its_place,
+    ],
+)
+def test_a_program_that_pays_twice_or_somebody_else_or_not_at_all_is_found_at_once(
     plant: Plant, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(monkeypatch)
-    assert found(SEEDS[:4], directory)
+    assert found(SEEDS[:16], directory)
 
 
 @pytest.mark.soak
