@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from catalogue import schema
 from catalogue.errors import CatalogueError
 from catalogue.funding import policy
-from catalogue.funding.months import day_of, day_start
+from catalogue.funding.months import day_of, day_start, next_day
 from catalogue.store.sums import KEPT_MAX, halves, whole
 from catalogue.wallets import dates
 from catalogue.wallets.moves import EARNED
@@ -24,7 +24,6 @@ from wire.entry import AMOUNT_MAX
 
 OVER = "over the issue limit"
 """How the reason begins for which an entry is set aside."""
-DAY_S = 86_400
 DAYS_MAX = 92
 
 _KEEP = text(
@@ -65,7 +64,7 @@ async def hold(conn: AsyncConnection, campus: str, *, now: int) -> dict[str, Roo
     for row in await conn.execute(_LIMITS, {"campus": campus}):
         zone = row.timezone or policy.TIMEZONE
         today = day_of(now, zone)
-        if row.day == day_of(now + DAY_S, zone):
+        if row.day == next_day(today):
             today = row.day  # who came after midnight was faster: one day's count is never begun twice
         rooms[row.currency] = Room(row.per_day, row.issued if row.day == today else 0, today)
     return rooms
@@ -122,7 +121,7 @@ async def by_day(conn: AsyncConnection, campus: str, *, days: int, now: int) -> 
     ``adjusted`` is what hands gave, ``by_hand`` its share of all that was given, in per cent; ``limit`` is today's.
     """
     zone = (await policy.of_campus(conn, campus)).timezone
-    first = await dates.last_before(conn, campus, day_start(now, zone) - (min(days, DAYS_MAX) - 1) * DAY_S)
+    first = await dates.last_before(conn, campus, day_start(now, zone, back=min(days, DAYS_MAX) - 1))
     table = schema.movement.c
     columns = (table.posted_at, table.currency, table.kind)
     mine = select(*columns, *halves(table.amount)).where(table.campus == campus, table.no > first, table.amount > 0)

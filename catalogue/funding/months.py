@@ -19,9 +19,15 @@ def day_of(at: int, timezone: str) -> str:
     return _local(at, timezone).strftime("%Y-%m-%d")
 
 
-def day_start(at: int, timezone: str) -> int:
-    """When the day began that a moment is in."""
-    return int(_local(at, timezone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0).timestamp())
+def next_day(day: str) -> str:
+    """The day after a day."""
+    return (dt.date.fromisoformat(day) + dt.timedelta(days=1)).isoformat()
+
+
+def day_start(at: int, timezone: str, *, back: int = 0) -> int:
+    """When the day began that a moment is in, or the one ``back`` days before it; not every day has 24 hours."""
+    midnight = _local(at, timezone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    return int((midnight - dt.timedelta(days=back)).timestamp())
 
 
 def start(month: str, timezone: str) -> int:

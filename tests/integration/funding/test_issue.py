@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,12 @@ from catalogue import acts
 from catalogue.acts import Act
 from catalogue.app import wall_clock
 from catalogue.errors import CatalogueError
-from catalogue.funding import issue
-from catalogue.funding.months import day_start
+from catalogue.funding import issue, policy
 from catalogue.proof import accepting, rejected
 from catalogue.proof.accepting import accept_all
 from catalogue.proof.rejected import Wanted
-from catalogue.wallets import dates
+from catalogue.wallets import book, dates
+from catalogue.wallets.moves import Move
 from tests.contract.catalogues import Hand, running_catalogue
 from tests.integration.operator import Operator
 from tests.integration.wallets.bank import ANN, Bank
@@ -61,9 +62,19 @@ async def accept(bank: Bank, seq: int) -> dict[str, Any]:
         )
 
 
-async def test_a_batch_that_waited_over_midnight_does_not_begin_the_count_of_the_new_day_again(bank: Bank) -> None:
+async def counts_in(bank: Bank, zone: str) -> None:
+    """The campus counts its days in this zone."""
+    async with bank.store.writing() as conn:
+        await policy.put(conn, CAMPUS, timezone=zone, funded_only=())
+
+
+@pytest.mark.parametrize("begins", ["2026-09-02T00:00+02:00", "2027-03-28T00:00+01:00", "2027-10-31T00:00+02:00"])
+async def test_a_batch_that_waited_over_midnight_does_not_begin_the_count_of_the_new_day_again(
+    bank: Bank, begins: str
+) -> None:
+    await counts_in(bank, "Europe/Berlin")
     await limit(bank, 100)
-    midnight = day_start(wall_clock(), "UTC") + DAY
+    midnight = int(datetime.fromisoformat(begins).timestamp())
     async with bank.store.writing() as conn:
         for now, given, left in ((midnight, 60, 100), (midnight - 1, 30, 40), (midnight + 1, 5, 10)):
             rooms = await issue.hold(conn, CAMPUS, now=now)
@@ -123,6 +134,25 @@ async def test_the_share_that_hands_gave_is_shown_day_by_day(bank: Bank) -> None
         (row,) = await issue.by_day(conn, CAMPUS, days=3, now=wall_clock())
         assert await issue.by_day(conn, CAMPUS, days=3, now=wall_clock() + 9 * DAY) == []
     assert (row["awarded"], row["adjusted"], row["by_hand"], row["limit"]) == (30, 70, 70, None)
+
+
+@pytest.mark.parametrize(
+    ("today", "first"),
+    [("2027-03-29T12:00+02:00", "2027-03-27T00:00+01:00"), ("2027-11-01T12:00+01:00", "2027-10-30T00:00+02:00")],
+)
+async def test_the_days_that_are_shown_are_whole_also_where_clocks_changed_since(
+    bank: Bank, today: str, first: str
+) -> None:
+    await counts_in(bank, "Europe/Berlin")
+    now, begins = (int(datetime.fromisoformat(each).timestamp()) for each in (today, first))
+    for at in (begins - 1, begins, begins + 1):
+        async with bank.store.writing() as conn:
+            move = Move(ANN, "points", "award", 1, f"lot-{at}", at)
+            held = await book.hold(bank.store, conn, CAMPUS, [move.key])
+            await book.post(bank.store, conn, CAMPUS, [move], held, now=at)
+    async with bank.store.reading() as conn:
+        (row,) = await issue.by_day(conn, CAMPUS, days=3, now=now)
+    assert (row["day"], row["awarded"]) == (first[:10], 2)
 
 
 async def test_a_moment_is_found_in_the_ledger_by_halving(bank: Bank) -> None:
