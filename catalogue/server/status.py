@@ -103,10 +103,10 @@ class Told:
 
 def _of_jobs(workers: Iterable[Worker]) -> Iterable[Metric]:
     tries = GaugeMetricFamily(
-        "rewards_catalogue_job_attempts", "Failed attempts of a job since its last success.", labels=("job",)
+        "rewards_catalogue_job_attempts", "Failed attempts of a job since its last success.", labels=("task",)
     )
     done = GaugeMetricFamily(
-        "rewards_catalogue_job_ok_timestamp_seconds", "When a job was last done; 0 for never.", labels=("job",)
+        "rewards_catalogue_job_ok_timestamp_seconds", "When a job was last done; 0 for never.", labels=("task",)
     )
     for worker in workers:
         tries.add_metric((worker.job.name,), worker.attempts)

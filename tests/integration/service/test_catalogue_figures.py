@@ -141,7 +141,7 @@ async def test_a_server_whose_courier_stands_still_is_not_ready_and_says_what_to
     now = STILL_S + 1
     (why,) = await it.unready()
     assert why.startswith("the courier has done nothing for 601 s; its trouble is in the log (job_failed)")
-    assert samples((await it.figures()).decode())['rewards_catalogue_job_attempts{job="courier"}'] == 1
+    assert samples((await it.figures()).decode())['rewards_catalogue_job_attempts{task="courier"}'] == 1
 
 
 async def test_a_server_whose_database_waits_for_an_upgrade_is_not_ready(store: Store, tmp_path: Path) -> None:

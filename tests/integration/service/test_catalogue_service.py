@@ -20,7 +20,7 @@ def test_a_server_tells_systemd_when_it_is_ready_that_it_lives_and_when_it_stops
         found = it.figures()
         assert found["rewards_catalogue_database_up"] == 1
         assert found["rewards_catalogue_disk_free_bytes"] > 0
-        assert found['rewards_catalogue_job_attempts{job="courier"}'] == 0
+        assert found['rewards_catalogue_job_attempts{task="courier"}'] == 0
         assert it.served.end(signal.SIGTERM) == 0
         assert it.heard("STOPPING=1")
         assert {str(line["event"]) for line in it.logged()} <= log.EVENTS
