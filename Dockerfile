@@ -33,13 +33,22 @@ RUN python3 -m venv --without-pip /opt/rewards \
 
 FROM ${BASE}
 ARG UID=10733
-# Nobody in this image installs or compiles anything; what could is taken out.
-RUN rm -rf /usr/local/lib/python3*/site-packages/pip* /usr/local/bin/pip* /usr/lib/python3*/ensurepip \
- && useradd --uid ${UID} --no-create-home --home-dir /var/lib/rewards-agent --shell /usr/sbin/nologin rewards \
+LABEL org.opencontainers.image.title="rewards-sidecar" \
+      org.opencontainers.image.description="Rewards agent and catalogue for Moodle and Open LMS" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="0.1.0"
+# Nobody in this image installs or compiles anything, or becomes somebody else; what could is taken out.
+RUN cd /usr/local && rm -rf lib/python3*/site-packages/pip* lib/python3*/site-packages/setuptools* bin/pip* \
+      lib/python3*/ensurepip /usr/lib/python3*/ensurepip \
+ && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
+ && groupadd --gid ${UID} rewards \
+ && useradd --uid ${UID} --gid ${UID} --no-create-home --home-dir /var/lib/rewards-agent \
+      --shell /usr/sbin/nologin rewards \
  && install -d -o rewards -g rewards -m 0700 /var/lib/rewards-agent /var/lib/rewards-catalogue
 COPY --from=build /opt/rewards /opt/rewards
 ENV PATH=/opt/rewards/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
-USER rewards
+# A number: whoever starts it can see that it is not root's (Kubernetes' runAsNonRoot).
+USER ${UID}:${UID}
 WORKDIR /var/lib/rewards-agent
 VOLUME ["/var/lib/rewards-agent"]
 EXPOSE 8733

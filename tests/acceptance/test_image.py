@@ -126,3 +126,15 @@ def test_the_image_is_small_and_nobody_can_build_or_install_in_it(image: str, co
     assert float(number) <= SIZE_MB_MAX
     assert container.run("sh", "-c", f"command -v {STRANGE}").stdout == ""
     assert container.run("python3", "-m", "pip", "--version").returncode != 0
+
+
+def test_nothing_in_the_image_makes_its_user_another_and_its_user_is_a_number(image: str, container: Container) -> None:
+    raised = subprocess.run(
+        ["find", str(container.root), "-xdev", "-type", "f", "-perm", "/6000"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert raised.stdout == ""
+    told = subprocess.run(["buildah", "inspect", image], capture_output=True, text=True, check=True).stdout
+    config = json.loads(told)["Docker"]["config"]
+    assert config["User"] == f"{USER}:{USER}"
+    assert config["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"

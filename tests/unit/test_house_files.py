@@ -69,7 +69,8 @@ def test_the_services_accounts_are_the_ones_the_units_name() -> None:
 
 def test_the_image_runs_unprivileged_and_tells_its_health() -> None:
     last_stage = (ROOT / "Dockerfile").read_text(encoding="utf-8").rpartition("\nFROM ")[2]
-    assert re.search(r"^USER (?!root)\w+$", last_stage, re.MULTILINE)
+    assert re.search(r"^USER \$\{UID\}:\$\{UID\}$", last_stage, re.MULTILINE), "a name may be anybody's"
+    assert int(re.findall(r"^ARG UID=(\d+)$", last_stage, re.MULTILINE)[0]) > 0
     assert 'CMD ["rewards-agent", "status", "--live", "--json"]' in last_stage
     assert "apt-get" not in last_stage
 

@@ -56,6 +56,9 @@ def test_the_image_is_built_from_files_that_are_there_and_that_its_context_lets_
     assert all((ROOT / name).exists() for name in let_in)
     (entry,) = re.findall(r'^ENTRYPOINT \["(\S+)"\]$', dockerfile, re.MULTILINE)
     assert entry in project["project"]["scripts"]
+    label = 'org.opencontainers.image.{}="{}"'
+    for name, of in (("title", "name"), ("version", "version"), ("licenses", "license")):
+        assert label.format(name, project["project"][of]) in dockerfile
 
 
 def tool(directory: Path) -> Path:

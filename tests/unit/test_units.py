@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import http.server
 import re
 import shutil
+import socket
+import socketserver
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -110,6 +114,52 @@ def test_what_compose_starts_is_confined_and_tells_its_health() -> None:
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
         assert {"mem_limit", "pids_limit"} <= service.keys()
-    assert services["catalogue"]["healthcheck"]["test"][0] == "CMD"
+    for name in ("catalogue", "postgres"):
+        assert services[name]["healthcheck"]["test"][0] == "CMD"
     assert services["agent"]["healthcheck"]["test"] == ["CMD", "rewards-agent", "status", "--live", "--json"]
     assert all(port.startswith("127.0.0.1:") for one in services.values() for port in one.get("ports", ()))
+
+
+def test_a_first_start_of_the_database_is_not_taken_for_its_being_there() -> None:
+    """A server that is stopped again answers on the socket: the catalogue's `init` failed, and nothing was started."""
+    asked = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]["postgres"]["healthcheck"]
+    assert asked["test"][:3] == ["CMD", "pg_isready", "--host"]
+
+
+def test_an_agent_in_a_container_waits_for_no_catalogue_and_reaches_no_database_of_it() -> None:
+    """Posts were lost while the catalogue was ill: its container was not started."""
+    told = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+    services = told["services"]
+    assert "depends_on" not in services["agent"]
+    assert {name for name, one in services.items() if "books" in one.get("networks", ())} == {
+        "postgres", "catalogue-init", "catalogue",
+    }  # fmt: skip
+    assert told["networks"]["books"]["internal"] is True
+    assert services["postgres"]["networks"] == ["books"]
+
+
+def test_the_catalogues_health_is_asked_of_itself_whatever_proxy_a_container_is_given() -> None:
+    """Docker names its user's proxy in every container: the question went there, and the catalogue was ill for ever."""
+    (asked,) = [
+        one["healthcheck"]["test"]
+        for name, one in yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"].items()
+        if name == "catalogue"
+    ]
+    with socketserver.TCPServer(("127.0.0.1", 0), Well) as server, ThreadPoolExecutor() as pool:
+        answering = pool.submit(server.handle_request)
+        words = [sys.executable, *asked[2:-1], asked[-1].replace("8734", str(server.server_address[1]))]
+        environment = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            socket.create_connection(server.server_address).close()
+        answering.result()
+    assert done.returncode == 0, done.stderr
+
+
+class Well(http.server.BaseHTTPRequestHandler):
+    """A server that is well."""
+
+    def do_GET(self) -> None:
+        """Say so."""
+        self.send_response(200 if self.path == "/livez" else 404)
+        self.end_headers()
