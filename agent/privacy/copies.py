@@ -25,8 +25,8 @@ from agent.ledger.record.erased import Account, Erased, Row
 from machine import copies as kept
 
 _NEW, _OLD = ".erased", ".before"
-_LEFT_OVER = (".*.partial", "*.partial", f".*{_NEW}")
-"""What a killed backup, or a killed erasure, leaves: parts of copies, with people in them."""
+_LEFT_OVER = ("ledger-schema-*.partial", f".*{_NEW}")
+"""What a killed upgrade, or a killed erasure, leaves: parts of copies, with people in them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -59,10 +59,13 @@ class Found:
 
 
 def all_of(data_dir: Path) -> list[Path]:
-    """Every directory or file on this machine that is, or was, a copy of the ledger or the inbox."""
+    """Every directory or file on this machine that is, or was, a copy of this ledger or its inbox."""
+    with file.reading(data_dir) as connection:
+        mine = taking.whose(connection)
     found: list[Path] = []
     for place in taking.places(data_dir):
-        found += [*taking.copies(place), *sorted(place.glob("ledger-schema-*.db"))]
+        found += [copy for copy in taking.copies(place) if not taking.is_of_others(copy, mine)]
+        found += sorted(place.glob("ledger-schema-*.db"))
     return found + sorted(data_dir.glob("set-aside-*"))
 
 
@@ -85,7 +88,7 @@ def cleaned(data_dir: Path, wanted: Wanted) -> Iterator[tuple[Path, str]]:
         except (RewardsError, sqlite3.Error, OSError) as error:
             yield copy, f"it cannot be rewritten, remove it yourself: {error}"
     for place in taking.places(data_dir):
-        known = {*all_of(data_dir), place / taking.LOCK_NAME}
+        known = {*all_of(data_dir), *taking.copies(place), place / taking.LOCK_NAME}
         for other in sorted(place.iterdir()) if place.is_dir() else ():
             if other not in known:
                 yield other, "it is nothing that this program made: look whether anybody is in it"
@@ -99,6 +102,7 @@ def _tidied(place: Path) -> None:
             new = place / f".{name}{_NEW}"
             (new if (new / taking.MANIFEST).is_file() else old).rename(place / name)
         _gone(old)
+    kept.sweep(place)
     for pattern in _LEFT_OVER:
         for left in place.glob(pattern):
             _gone(left)

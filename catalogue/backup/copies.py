@@ -57,7 +57,7 @@ class Manifest:
             IntegrityError: it is no copy, or was damaged.
         """
         try:
-            return cls(**json.loads((copy / MANIFEST).read_text(encoding="utf-8")))
+            return copies.described(copy / MANIFEST, cls)
         except (OSError, ValueError, TypeError) as exc:
             raise IntegrityError(
                 f"{copy} is no backup of a catalogue: {MANIFEST} cannot be read", hint="name the directory of a backup"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,26 +32,22 @@ async def take(config: Config, to: Path, *, public: bytes, keep: int, said: Act)
         IntegrityError: the books do not hold; nothing of the copy stays, and the older ones do.
     """
     name = copies.name(PREFIX, said.at)
-    partial = to / f".{name}.partial"
     with _alone(to), _told(to):
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(mode=0o700)
         store = await Store.open(config.database)
         try:
-            manifest = await _copied(store, config, partial, public, now=said.at)
-            manifest.write(partial)
-            place = copies.free(to / name)
-            partial.rename(place)
-            copies.on_disk(to)
+            with copies.partial(to / name) as partial:
+                manifest = await _copied(store, config, partial, public, now=said.at)
+                manifest.write(partial)
+                copies.on_disk(partial)
+                place = copies.free(to / name)
+                partial.rename(place)
+                copies.on_disk(to)
             async with store.writing() as conn:
                 size = sum(path.stat().st_size for path in place.iterdir())
                 await acts.note(conn, said, place=str(place.absolute()), entries=manifest.entries, bytes=size)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
         finally:
             await store.close()
-        copies.rotate(made(to), keep)
+        copies.rotate(made(to), keep, place)
     return place, manifest
 
 

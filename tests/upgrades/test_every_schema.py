@@ -36,7 +36,7 @@ def _everything(path: Path) -> dict[str, list[tuple[Any, ...]]]:
         return {name: db.execute(sql).fetchall() for name, sql in asked.items()}
 
 
-def _founded(at: Path, schema: str) -> Path:
+def founded(at: Path, schema: str) -> Path:
     """The campus of that ledger, as its program left it; the ledger's file."""
     data = at / "data"
     data.mkdir(mode=0o700)
@@ -73,7 +73,7 @@ def test_there_is_a_ledger_of_every_schema_so_far() -> None:
 
 @pytest.mark.parametrize("schema", KEPT)
 async def test_an_old_ledger_is_what_it_was_and_its_log_read_again_pays_nothing(schema: str, tmp_path: Path) -> None:
-    path = _founded(tmp_path, schema)
+    path = founded(tmp_path, schema)
     before = _everything(path)
     assert len(before["entries"]) > 90
     await _run(tmp_path)

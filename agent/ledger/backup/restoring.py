@@ -7,13 +7,13 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from agent.errors import ConfigError, RewardsError
 from agent.ledger import delivery, file
 from agent.ledger.backup.taking import Manifest, read_manifest, require_head, require_whole
 from agent.ledger.centre import allowances, called
+from machine import copies
 
 _EPOCH = "SELECT value FROM setting WHERE key = ?"
 _ACKED = "SELECT coalesce(max(acked_seq), 0) FROM reader WHERE name = 'catalogue'"
@@ -72,9 +72,15 @@ def restore(
             require_head(fresh, manifest)
             kept = in_doubt(fresh)
             before(fresh)
-            aside = set_aside(data_dir, now)
             for name in manifest.files:
+                copies.on_disk(fresh / name)
+            aside = set_aside(data_dir, now)
+            # The ledger last: until it is there no agent starts, and this can be typed again.
+            for name in sorted(manifest.files, key=lambda name: name == file.FILE_NAME):
                 (fresh / name).rename(data_dir / name)
+            copies.on_disk(data_dir)
+        except sqlite3.Error as error:
+            raise file.database_error(data_dir, error) from error
         except OSError as error:
             raise file.directory_error(data_dir, error) from error
         finally:
@@ -108,7 +114,7 @@ def set_aside(data_dir: Path, now: int, patterns: Sequence[str] = EVERYTHING) ->
     there = [path for pattern in patterns for path in sorted(data_dir.glob(pattern))]
     if not there:
         return None
-    aside = data_dir / f"set-aside-{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}"
+    aside = copies.free(data_dir / copies.name("set-aside-", now))
     aside.mkdir(mode=0o700)
     for path in there:
         path.rename(aside / path.name)

@@ -57,27 +57,37 @@ def take(
         TransientError: there is no ledger yet, or the disk is full.
         IntegrityError: the copy does not hold; nothing of it stays, and the older ones do.
     """
-    name = kept.name(_PREFIX, now)
-    partial = to / f".{name}.partial"
     with alone(data_dir), file.reading(data_dir) as connection, _told(to):
         to.mkdir(parents=True, exist_ok=True, mode=0o700)
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(mode=0o700)
-        try:
+        with kept.partial(to / kept.name(_PREFIX, now)) as partial:
             _copied(connection, partial / file.FILE_NAME)
             for beside in BESIDE:
                 _beside(data_dir / beside, partial / beside)
             manifest = _proven(partial, now, progress)
             write_manifest(partial / MANIFEST, manifest)
-            place = kept.free(to / name)
+            kept.on_disk(partial)
+            place = kept.free(to / kept.name(_PREFIX, now))
             _place_kept(data_dir, to)
             partial.rename(place)
-            remember(data_dir, Last(made_at=now, place=str(place.absolute()), entries=manifest.entries))
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
-        kept.rotate(copies(to), keep)
+            kept.on_disk(to)
+        remember(data_dir, Last(made_at=now, place=str(place.absolute()), entries=manifest.entries))
+        mine = (manifest.campus, manifest.environment)
+        kept.rotate([copy for copy in copies(to) if not is_of_others(copy, mine)], keep, place)
     return place, manifest
+
+
+def is_of_others(copy: Path, mine: tuple[str, str]) -> bool:
+    """Whether a copy says that it is of another (campus, environment): several may put theirs into one directory."""
+    with contextlib.suppress(IntegrityError):
+        manifest = read_manifest(copy)
+        return (manifest.campus, manifest.environment) != mine
+    return False
+
+
+def whose(connection: sqlite3.Connection) -> tuple[str, str]:
+    """The (campus, environment) of a ledger; empty where none is named."""
+    told = dict(connection.execute("SELECT key, value FROM setting WHERE key IN ('campus', 'environment')"))
+    return told.get("campus", ""), told.get("environment", "")
 
 
 @contextlib.contextmanager
@@ -144,7 +154,7 @@ def read_manifest(copy: Path) -> Manifest:
         IntegrityError: it is no copy, or was damaged.
     """
     try:
-        return Manifest(**json.loads((copy / MANIFEST).read_text(encoding="utf-8")))
+        return kept.described(copy / MANIFEST, Manifest)
     except (OSError, ValueError, TypeError) as error:
         newest = next(iter(copies(copy)), None)
         raise IntegrityError(
@@ -159,23 +169,26 @@ def require_whole(copy: Path, manifest: Manifest) -> None:
     Raises:
         IntegrityError: one is missing or was changed.
     """
-    if (changed := kept.changed(copy, manifest.files)) is not None:
+    if (changed := kept.changed(copy, {file.FILE_NAME: "", **manifest.files})) is not None:
         raise IntegrityError(
             f"{changed} is missing or is not the file that was backed up", hint="take another backup, an older one"
         )
 
 
 def require_head(fresh: Path, manifest: Manifest) -> None:
-    """See that the ledger of a copy is what the copy says; one of an older schema is not looked into.
+    """See that the ledger of a copy is what the copy says; of one of an older schema no more than which it is.
 
     Raises:
         IntegrityError: it is not.
     """
-    if manifest.schema < file.SCHEMA:
+    with contextlib.closing(sqlite3.connect(file.read_only(fresh / file.FILE_NAME), uri=True)) as connection:
+        (schema,) = connection.execute("PRAGMA user_version").fetchone()
+    if schema == manifest.schema < file.SCHEMA:
         return  # the first run brings it up to date, and keeps a copy of what it was
     with file.reading(fresh) as connection:
         report = verify(connection)
-    if report.findings or report.head != manifest.head:
+    told = (manifest.schema, manifest.entries, manifest.head)
+    if report.findings or (schema, report.entries, report.head) != told:
         raise IntegrityError("the backup does not hold when it is read again", hint="take an older one")
 
 
@@ -228,7 +241,7 @@ def _proven(copy: Path, now: int, progress: Progress) -> Manifest:
     """The copy, read as `ledger verify` reads the ledger."""
     with file.reading(copy) as connection:
         report = verify(connection, progress)
-        settings = dict(connection.execute("SELECT key, value FROM setting WHERE key IN ('campus', 'environment')"))
+        campus, environment = whose(connection)
         schema = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if report.findings:
         raise IntegrityError(
@@ -240,8 +253,8 @@ def _proven(copy: Path, now: int, progress: Progress) -> Manifest:
     return Manifest(
         made_at=now,
         schema=schema,
-        campus=settings.get("campus", ""),
-        environment=settings.get("environment", ""),
+        campus=campus,
+        environment=environment,
         entries=report.entries,
         head=report.head,
         files={path.name: kept.digest(path) for path in sorted(copy.iterdir())},
