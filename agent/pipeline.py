@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import aiosqlite
 
@@ -62,7 +63,8 @@ class Pipeline:
     """Takes pages. One for the whole agent, since all of them end in one ledger.
 
     ``ceilings`` gives each source's highest trust; ``shadow`` decides and reports everything and pays nothing;
-    ``linking`` says which accounts of several sites are one person's; ``consents`` who has agreed, None asks nobody.
+    ``linking`` says which accounts of several sites are one person's; ``consents`` who has agreed, None asks nobody;
+    ``sites`` what the sources' sites are called.
     """
 
     def __init__(  # noqa: PLR0913 - what a page is judged by, each by its name
@@ -78,6 +80,7 @@ class Pipeline:
         linking: Linking | None = None,
         consents: Consents | None = None,
         heard: Heard | None = None,
+        sites: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._writer = writer
         self._recorder = recorder
@@ -90,7 +93,7 @@ class Pipeline:
         self._saved: dict[str, SourceState] = {}
         self._ahead = Ahead(lambda page: judged(page, ceilings[page.source], self._rulebooks[page.rules_version]))
         self._beside = Beside(states=True, partial=True)
-        self.whose = Whose(recorder.people, linking, consents, heard)
+        self.whose = Whose(recorder.people, linking, consents, heard, sites)
         writer.on_rollback(self.whose.forget)
         self._brought = Brought(recorder)
         self._recovery = Recovery()

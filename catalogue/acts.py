@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -55,6 +55,8 @@ class Rows(NamedTuple):
 
     table: Table
     same: Mapping[str, Any]
+    but: frozenset[str] = frozenset()
+    """Columns that are never written down."""
 
 
 class Done(NamedTuple):
@@ -65,9 +67,9 @@ class Done(NamedTuple):
     after: State
 
 
-def rows(table: Table, **same: Any) -> Rows:
-    """The rows of a table that have these values."""
-    return Rows(table, same)
+def rows(table: Table, *, but: Collection[str] = (), **same: Any) -> Rows:
+    """The rows of a table that have these values, without the columns of ``but``."""
+    return Rows(table, same, frozenset(but))
 
 
 def typed(by: str) -> bool:
@@ -205,10 +207,10 @@ def _told(row: Row[Any]) -> dict[str, Any]:
 
 async def _seen(conn: AsyncConnection, concerned: Sequence[Rows]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    for table, same in concerned:
+    for table, same, but in concerned:
         where = [table.c[name] == value for name, value in same.items()]
         for row in await conn.execute(select(table).where(*where)):
-            found[_name(table, row)] = _plain(table, row)
+            found[_name(table, row)] = {name: value for name, value in _plain(table, row).items() if name not in but}
     return found
 
 

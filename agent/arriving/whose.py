@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import aiosqlite
 
@@ -32,7 +33,7 @@ class Whose:
     """The aliases and marks of a ledger in memory. ``linking`` adds to them as events come in; None links nobody.
 
     ``consents`` say who has agreed to take part; None asks nobody. ``heard`` keeps what posts call people; None keeps
-    nothing.
+    nothing. ``sites`` are those of the sources, by name, where they are called otherwise.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Whose:
         linking: Linking | None = None,
         consents: Consents | None = None,
         heard: Heard | None = None,
+        sites: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.aliases = Aliases()
         self._forgotten = Forgotten()
@@ -49,7 +51,7 @@ class Whose:
         self._consents = consents
         self._heard = heard
         self._known = False
-        self._sites: dict[str, str] = {}
+        self._sites = sites
 
     @property
     def erased(self) -> Erased:
@@ -101,8 +103,6 @@ class Whose:
 
     def stored(self, page: Page) -> SourceState:
         """The state of a page's source as it is kept: no row of somebody erased is what a log is known by."""
-        for one in page.observations[:1]:
-            self._sites[page.source] = one.site
         site = self._sites.get(page.source, page.source)
         kept = tuple(one for one in page.state.anchors if not self.erased.bars((site, str(one.user)), one.occurred_at))
         return page.state if len(kept) == len(page.state.anchors) else replace(page.state, anchors=kept)

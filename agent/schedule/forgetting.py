@@ -1,10 +1,13 @@
-"""`decisions_keep`: acts that nothing came of are forgotten in time, unless something still needs them."""
+"""`decisions_keep`: acts that nothing came of are forgotten in time, unless something still needs them.
+
+And `payloads_keep` where no source reads its posts any more.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import aiosqlite
 import structlog
 
 from agent.clock import Clock
+from agent.collectors.inbox import forsaken
 from agent.engine.rulebook import Rulebook
 from agent.engine.schedule.compiling import ENROLLED
 from agent.engine.timing.timetable import utc
@@ -34,14 +38,26 @@ FIRST_LOOK_S = 60.0
 
 
 class Forgetting:
-    """Forgets what is older than ``keep_s`` seconds."""
+    """Forgets acts older than ``keep_s`` seconds, and posts older than ``posts_keep_s`` of others than ``posting``."""
 
-    def __init__(self, writer: Writer, pipeline: Pipeline, clock: Clock, *, data_dir: Path, keep_s: int) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        pipeline: Pipeline,
+        clock: Clock,
+        *,
+        data_dir: Path,
+        keep_s: int,
+        posts_keep_s: int,
+        posting: Collection[str],
+    ) -> None:
         self._writer = writer
         self._pipeline = pipeline
         self._clock = clock
         self._data_dir = data_dir
         self._keep_s = keep_s
+        self._posts_keep_s = posts_keep_s
+        self._posting = posting
 
     async def run(self) -> None:
         """Look for ever. What cannot be done now is told and done later."""
@@ -55,7 +71,9 @@ class Forgetting:
 
     async def look(self) -> int:
         """Forget everything that may go now, and what those are called who never earned; how many acts."""
-        await self._writer.run(partial(said.forget, before=self._clock.now() - self._keep_s))
+        now = self._clock.now()
+        await asyncio.to_thread(forsaken.forget, self._data_dir, self._posting, before=now - self._posts_keep_s)
+        await self._writer.run(partial(said.forget, before=now - self._keep_s))
         gone = await asyncio.to_thread(self._due)
         for first in range(0, len(gone), retention.AT_ONCE):
             await self._writer.run(partial(self._forget, gone=gone[first : first + retention.AT_ONCE]))

@@ -63,7 +63,7 @@ from agent.wiring.logs import (
     states_of,
 )
 from agent.wiring.naming import doubts, names_of
-from agent.wiring.people.erasing import erasing_of
+from agent.wiring.people.erasing import erasing_of, sites_of
 from agent.wiring.people.kudos import kudos_heard
 from agent.wiring.people.linking import linking_of
 from agent.wiring.people.naming import heard_of
@@ -243,6 +243,7 @@ def _pipeline(settings: Settings, writer: Writer, recorder: Recorder, clock: Clo
         linking=linking_of(settings),
         consents=consents_of(settings),
         heard=heard_of(settings),
+        sites={name: site for name, (_, site) in sites_of(settings).items()},
     )
 
 
@@ -258,8 +259,15 @@ async def _by_the_clock(
 
 
 def _forgetting(settings: Settings, writer: Writer, pipeline: Pipeline, clock: Clock) -> Forgetting:
-    keep_s = settings.privacy.decisions_keep_s
-    return Forgetting(writer, pipeline, clock, data_dir=settings.agent.data_dir, keep_s=keep_s)
+    return Forgetting(
+        writer,
+        pipeline,
+        clock,
+        data_dir=settings.agent.data_dir,
+        keep_s=settings.privacy.decisions_keep_s,
+        posts_keep_s=settings.privacy.payloads_keep_s,
+        posting=[source.name for source in settings.post_sources],
+    )
 
 
 def _backfill(

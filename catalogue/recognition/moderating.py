@@ -15,7 +15,7 @@ from catalogue.errors import RefusedError
 from catalogue.recognition import choices, giving, policy, records, remarks, tags, words
 from catalogue.recognition.giving import Wish
 from catalogue.recognition.policy import Policy
-from catalogue.recognition.records import Recognition
+from catalogue.recognition.records import KUDOS, Recognition
 from catalogue.store import Store
 
 HIDE, SHOW, REVOKE = "hide", "show", "revoke"
@@ -37,8 +37,12 @@ class Moderator:
         Raises:
             RefusedError: something stands against it.
         """
-        concerned = acts.rows(schema.recognition, campus=self.campus, key=wish.key)
-        async with acts.acting(self.store, self._act(f"{wish.kind}.give", wish.about), concerned) as conn:
+        # A tag may be a learner's own word, and a key is whatever the asker calls it.
+        tag = wish.kind == KUDOS
+        words_of = {"key", "about"} if tag else {"key"}
+        concerned = acts.rows(schema.recognition, but=words_of, campus=self.campus, key=wish.key)
+        said = self._act(f"{wish.kind}.give", "" if tag else wish.about)
+        async with acts.acting(self.store, said, concerned) as conn:
             return await giving.give(conn, wish, now=self.now)
 
     async def moderate(self, no: int, do: str, *, why: str, kind: str | None = None) -> Recognition:

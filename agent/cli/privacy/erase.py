@@ -119,6 +119,7 @@ def _whom(
     balances = reading.balances_of(connection, learner)
     user = who.user if who is not None else None
     words = (user.username, user.idnumber, user.email) if user is not None else ()
+    words += tuple(row["name"] for row in holdings.holdings(connection, subject, (), only=("name_said",))["name_said"])
     return _Whom(
         title=who.title() if who is not None else learner,
         learner=learner,

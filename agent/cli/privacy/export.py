@@ -63,15 +63,15 @@ def _everything(settings: Settings, connection: sqlite3.Connection, who: Who) ->
         "email": "" if who.user is None else who.user.email,
         "accounts": [":".join(account) for account in subject.accounts],
         "ledger": {table: [_readable(row) for row in rows] for table, rows in held.items()},
-        "posts": [_readable(row) for row in _posts(settings, subject, who)],
+        "posts": [_readable(row) for row in _posts(settings, subject, who, [row["name"] for row in held["name_said"]])],
         "given_to": _given_to(settings, connection, held),
         "kept_for": {"posts_s": settings.privacy.payloads_keep_s, "decisions_s": settings.privacy.decisions_keep_s},
         "not_included": list(_NOT_TOLD),
     }
 
 
-def _posts(settings: Settings, subject: Subject, who: Who) -> Iterator[dict[str, Any]]:
-    """What is kept of what systems posted about the person."""
+def _posts(settings: Settings, subject: Subject, who: Who, said: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """What is kept of what systems posted about the person, whom some of them ``said`` to be called so."""
     from agent.collectors.inbox import store
     from agent.collectors.inbox.personal import Traits, posts_about
     from agent.ledger import file
@@ -79,7 +79,7 @@ def _posts(settings: Settings, subject: Subject, who: Who) -> Iterator[dict[str,
     path = settings.agent.data_dir / store.FILE_NAME
     if not path.exists():
         return
-    words = () if who.user is None else (who.user.username, who.user.idnumber, who.user.email)
+    words = [*said, *(() if who.user is None else (who.user.username, who.user.idnumber, who.user.email))]
     sources = {source.name: (source.kind, source.site_name) for source in settings.post_sources}
     with contextlib.closing(sqlite3.connect(file.read_only(path), uri=True)) as inbox:
         yield from posts_about(inbox, Traits.of(subject.accounts, words), sources)

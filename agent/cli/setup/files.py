@@ -36,7 +36,7 @@ rules    = "rules.toml"
 # `rewards-agent events list` show what you expect.
 mode     = "shadow"
 
-{sources}{catalogue}"""
+{sources}{catalogue}{privacy}"""
 _LOG = """\
 # Moodle's log table, read by an account that can read and nothing else. To a database on another machine add
 # ?ssl_ca=ca.pem behind the URL, so that nobody in between can listen.
@@ -98,6 +98,12 @@ _NO_CATALOGUE = """
 #[catalogue]
 #url = "https://catalogue.example.org"
 """
+_PRIVACY = """
+# What learners are called outside the campus. Pseudonyms alone leave it, unless you say "username" or "email" here:
+# they stand in a register at the catalogue, beside the books, and need a legal ground. `doctor` says what leaves.
+#[privacy]
+#identity = "pseudonym"
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +143,11 @@ def config_text(plan: Plan) -> str:
     """config.toml for a plan, not yet checked."""
     catalogue = _CATALOGUE.format(url=_quoted(plan.catalogue_url)) if plan.catalogue_url else _NO_CATALOGUE
     return _CONFIG.format(
-        campus=_quoted(plan.campus), data_dir=_quoted(data_dir(plan.home)), sources=_sources(plan), catalogue=catalogue
+        campus=_quoted(plan.campus),
+        data_dir=_quoted(data_dir(plan.home)),
+        sources=_sources(plan),
+        catalogue=catalogue,
+        privacy=_PRIVACY,
     )
 
 

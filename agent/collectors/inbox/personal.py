@@ -57,6 +57,10 @@ class Traits:
         ids = {site: frozenset(user for where, user in accounts if where == site) for site in sites}
         return cls(ids=ids, words=frozenset(word.strip().casefold() for word in words if word.strip()))
 
+    def ids_at(self, site: str | None) -> frozenset[str]:
+        """The ids at a site; of all sites where it is not known which: better too much is removed than too little."""
+        return frozenset[str]().union(*self.ids.values()) if site is None else self.ids.get(site, frozenset())
+
 
 def parts_about(body: bytes, ids: Collection[str], words: Collection[str], people: People) -> list[Any]:
     """The facts of a post that are about somebody, each as it stood there; a body that is not JSON whole, as text."""
@@ -129,9 +133,9 @@ def removed(
     """
     gone, left, later = [], [], []
     for number, source, body in connection.execute("SELECT no, source, body FROM post"):
-        kind, site = sources.get(source, (None, source))
+        kind, site = sources.get(source, (None, None))
         unread = number > (read or {}).get(source, number)
-        ids, people = traits.ids.get(site, ()), people_of(kind, site)
+        ids, people = traits.ids_at(site), people_of(kind, site or source)
         rest, stays = without(body, ids, traits.words, people, unread=unread)
         if stays:
             later.append((number,))
@@ -141,8 +145,8 @@ def removed(
             left.append((rest, number))
     refused = []
     for number, source, body in connection.execute("SELECT no, source, body FROM refused"):
-        _, site = sources.get(source, (None, source))
-        if _is_within(body, {*traits.words, *traits.ids.get(site, ())}):
+        _, site = sources.get(source, (None, None))
+        if _is_within(body, {*traits.words, *traits.ids_at(site)}):
             refused.append((number,))
     connection.executemany("DELETE FROM post WHERE no = ?", gone)
     connection.executemany("UPDATE post SET body = ? WHERE no = ?", left)
@@ -161,8 +165,8 @@ def _asked_anew(
         return 0
     changed = []
     for source, place in connection.execute("SELECT source, place FROM pull"):
-        _, site = sources.get(source, (None, source))
-        again = anew(place) if _is_within(place, {*traits.words, *traits.ids.get(site, ())}) else place
+        _, site = sources.get(source, (None, None))
+        again = anew(place) if _is_within(place, {*traits.words, *traits.ids_at(site)}) else place
         if again != place:
             changed.append((again, source))
     connection.executemany("UPDATE pull SET place = ? WHERE source = ?", changed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,13 +66,16 @@ def marked_in(connection: sqlite3.Connection, erased: Erased) -> tuple[Account, 
 
 
 def holdings(
-    connection: sqlite3.Connection, subject: Subject, sites: Iterable[tuple[str, str]]
+    connection: sqlite3.Connection,
+    subject: Subject,
+    sites: Iterable[tuple[str, str]],
+    only: Collection[str] = LEDGER.keys(),
 ) -> dict[str, list[dict[str, Any]]]:
     """By table, what it says about ``subject``; texts in JSON are taken apart, tables that say nothing are empty."""
     asked = subject.parameters(sites)
     found: dict[str, list[dict[str, Any]]] = {}
     for table, kept in LEDGER.items():
-        if kept.holds:
+        if kept.holds and table in only:
             cursor = connection.execute(SQL[table], asked)
             columns = [column[0] for column in cursor.description]
             found[table] = [_row(dict(zip(columns, row, strict=True))) for row in cursor]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DAY_S = 86_400
 KUDOS, AWARD = "kudos", "award"
+_ROLES = ("giver", "receiver", "user")
 
 Number = Annotated[int, typer.Argument(metavar="ID", help="As the list has it.", min=1)]
 Reason = Annotated[str, typer.Option("--reason", help="Why: it is written down. Write no names into it.")]
@@ -84,7 +85,7 @@ def print_listed(
 
         wanted = Wanted(kind=kind, since=begin, until=None if end is None else end + DAY_S, rows=rows, **only)
         sees = Viewer(all=True) if viewer is None else Viewer(learner=viewer)
-        return await seeing.listed(conn, campus, wanted, sees)
+        return await called(conn, campus, await seeing.listed(conn, campus, wanted, sees))
 
     found = with_reading(settings(config, data_dir), look, campus=campus)
     show(found, as_json=as_json, lines=lambda: [line for one in found for line in lines(one)] or ["none"])
@@ -102,10 +103,30 @@ def print_one(campus: str, no: int, kind: str, config: Path | None, data_dir: Pa
         told = (await seeing.shown(conn, campus, [one], sees))[0]
         liked = await remarks.likes(conn, campus, no, sees, after="", rows=1000)
         said = await remarks.comments(conn, campus, no, sees, after=0, rows=remarks.COMMENTS_MAX)
-        return told | {"liked_by": [like["user"] for like in liked], "said": said}
+        (one_called,) = await called(conn, campus, [told])
+        return one_called | {
+            "liked_by": [like["user"] for like in liked],
+            "said": await called(conn, campus, said),
+        }
 
     found = with_reading(settings(config, data_dir), look, campus=campus)
     show(found, as_json=as_json, lines=lambda: [*lines(found), *_more(found)])
+
+
+async def called(conn: AsyncConnection, campus: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, each with what those are called whom it tells of, where their campus lets names leave it."""
+    from catalogue.people import names
+
+    people = await names.of(conn, campus, {row[role] for row in rows for role in _ROLES if row.get(role)})
+    return [
+        row | {f"{role}_called": people[row[role]].name for role in _ROLES if row.get(role) in people} for row in rows
+    ]
+
+
+def named(row: dict[str, Any], role: str) -> str:
+    """A pseudonym, and behind it what it is called."""
+    name = row.get(f"{role}_called")
+    return f"{row[role]} ({name})" if name else str(row[role])
 
 
 def lines(one: dict[str, Any]) -> list[str]:
@@ -113,8 +134,8 @@ def lines(one: dict[str, Any]) -> list[str]:
     about = f"#{one['tag']}" if one["kind"] == KUDOS else f"award {one['badge']}"
     seen = "" if one["seen"] == "campus" else f"  ({one['seen']})"
     state = "" if one["state"] == "shown" else f"  {one['state']}: {one.get('why', '')}"
-    giver = one["giver"] or "-"
-    told = [f"{one['id']:>6}  {iso(one['given_at'])}  {giver} → {one['receiver']}  {about}{seen}{state}"]
+    giver, receiver = named(one, "giver") or "-", named(one, "receiver")
+    told = [f"{one['id']:>6}  {iso(one['given_at'])}  {giver} → {receiver}  {about}{seen}{state}"]
     if one["message"]:
         told += [f"        {line}" for line in one["message"].split("\n")]
     if one["likes"] or one["comments"]:
@@ -126,5 +147,5 @@ def _more(found: dict[str, Any]) -> list[str]:
     told = [f"        liked by {', '.join(found['liked_by'])}"] if found["liked_by"] else []
     for said in found["said"]:
         hidden = "" if said["state"] == "shown" else f" ({said['state']})"
-        told.append(f"    {said['id']:>3} {iso(said['at'])}  {said['user']}{hidden}: {said['text']}")
+        told.append(f"    {said['id']:>3} {iso(said['at'])}  {named(said, 'user')}{hidden}: {said['text']}")
     return told

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +11,9 @@ import aiosqlite
 import pytest
 
 from agent import wiring
+from agent.collectors.inbox.store import FILE_NAME, Inbox
 from agent.config.settings import load_settings
-from agent.model import Observation
+from agent.model import Evidence, Observation
 from agent.schedule.forgetting import Forgetting
 from agent.service import run as service
 from tests.acceptance.campus import Campus, campus
@@ -29,7 +32,9 @@ LIMITED = rule(name="lesson", more='limit = "3/day"')
 
 def forgetting(here: Office) -> Forgetting:
     """What forgets at this office."""
-    return Forgetting(here.writer, here.pipeline, here.clock, data_dir=here.data_dir, keep_s=KEEP_S)
+    return Forgetting(
+        here.writer, here.pipeline, here.clock, data_dir=here.data_dir, keep_s=KEEP_S, posts_keep_s=30 * DAY, posting=[]
+    )
 
 
 def points(here: Office) -> dict[str, int]:
@@ -155,3 +160,14 @@ async def test_the_agent_forgets_as_the_configuration_says_and_the_help_desk_say
     assert "gave moodle:35 10 points" in here.command("events", "explain", "moodle:1").stdout
     assert here.json("ledger", "verify")["findings"] == []
     assert [row["amount"] for row in here.export()] == ["10"] * 4
+
+
+async def test_posts_that_no_source_reads_any_more_go_with_what_is_forgotten(tmp_path: Path) -> None:
+    async with office(tmp_path, LIMITED) as here:
+        inbox = await Inbox.open(tmp_path)
+        await inbox.append("gone", here.clock.now() - 31 * DAY, Evidence.file, b"{}")
+        await inbox.append("gone", here.clock.now(), Evidence.file, b"{}")
+        await inbox.close()
+        await forgetting(here).look()
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as kept:
+        assert kept.execute("SELECT no FROM post").fetchall() == [(2,)]

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 import pytest
 
+from agent.collectors.inbox import forsaken
 from agent.collectors.inbox.personal import Traits, parts_about, people_of, removed
 from agent.collectors.inbox.store import Inbox
 from agent.collectors.pull import plan
@@ -129,6 +130,38 @@ def test_posts_that_are_no_json_are_known_by_whom_their_mapping_finds() -> None:
 
     assert parts_about(b"who=35", ["35"], (), people) == ["who=35"]
     assert not parts_about(b"who=36", ["35"], (), people)
+
+
+def test_what_is_left_of_a_source_that_is_gone_is_found_whatever_its_site_was(inbox: sqlite3.Connection) -> None:
+    for source, body in (("gone", b'{"userid": "35"}'), ("there", b'{"userid": "35"}'), ("gone", b'{"userid": "36"}')):
+        inbox.execute("INSERT INTO post (source, received_at, evidence, body) VALUES (?, 1, 'file', ?)", (source, body))
+
+    removed(inbox, Traits.of([("moodle", "35")]), {"there": ("generic", "there")}, anew=plan.anew)
+
+    left = inbox.execute("SELECT source, body FROM post ORDER BY no").fetchall()
+    assert left == [("there", b'{"userid": "35"}'), ("gone", b'{"userid": "36"}')], "whose 35 that is, is known there"
+
+
+def test_posts_of_a_source_that_is_gone_are_not_kept_longer_than_others(
+    inbox: sqlite3.Connection, tmp_path: Path
+) -> None:
+    add = "INSERT INTO post (source, received_at, evidence, body) VALUES (?, ?, 'file', x'7b7d')"
+    with inbox:
+        inbox.executemany(add, [("gone", 99), ("gone", 100), ("there", 99)])
+        inbox.execute("INSERT INTO refused (source, received_at, reason, told, body) VALUES ('gone', 99, '', '', x'')")
+        inbox.executemany("INSERT INTO pull VALUES (?, x'', 0, 99, 0, 0, 0, '')", [("gone",), ("there",)])
+        inbox.executemany("INSERT INTO pulled VALUES (?, x'00', 99)", [("gone",), ("there",)])
+
+    assert forsaken.forget(tmp_path, ["there"], before=100) == 1
+    assert forsaken.forget(tmp_path / "nowhere", ["there"], before=100) == 0
+
+    assert inbox.execute("SELECT source, received_at FROM post ORDER BY no").fetchall() == [
+        ("gone", 100),
+        ("there", 99),
+    ]
+    for table in ("pull", "pulled"):
+        assert inbox.execute(f"SELECT source FROM {table}").fetchall() == [("there",)]
+    assert inbox.execute("SELECT count(*) FROM refused").fetchone() == (0,)
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +69,28 @@ def test_an_operator_follows_what_learners_say_and_like(operator: Operator) -> N
 def _refused(operator: Operator) -> str:
     operator.types("kudos", "policy", "uni-example", "custom_tags=false")
     return operator.types("kudos", "give", "uni-example", "ann", "ben", "#stapler", code=1)
+
+
+def test_who_thanks_whom_is_told_by_name_where_the_campus_lets_names_leave_it(
+    operator: Operator, tmp_path: Path
+) -> None:
+    operator.types("kudos", "give", "uni-example", "ann", "ben", "#thanks")
+    row = ("uni-example", "ann", "a", "ann.of.the.moor", "ann.of.the.moor", "username", 1, None)
+    with closing(sqlite3.connect(tmp_path / "catalogue.db")) as books, books:
+        books.execute("INSERT INTO person_name VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    assert "ann (ann.of.the.moor) → ben  #thanks" in operator.types("kudos", "list", "uni-example")
+    assert "ann (ann.of.the.moor) → ben  #thanks" in operator.types("kudos", "show", "uni-example", "1")
+    (told,) = operator.asks("kudos", "list", "uni-example")
+    assert (told["giver_called"], "receiver_called" in told) == ("ann.of.the.moor", False)
+    operator.types("kudos", "give", "uni-example", "ann", "ben", "#thanks", "--seen", "anonymous")
+    assert "ann.of.the.moor" not in operator.types("kudos", "list", "uni-example", "--as", "ben").splitlines()[0]
+    operator.types("award", "give", "uni-example", "shine", "ann")
+    assert "- → ann (ann.of.the.moor)  award shine" in operator.types("award", "list", "uni-example")
+
+
+def test_what_a_learner_calls_kudos_stands_in_no_act_that_stays(operator: Operator) -> None:
+    operator.types("kudos", "policy", "uni-example", "custom_tags=true")
+    operator.types("kudos", "give", "uni-example", "ann", "ben", "#her-own-word well done", "--key", "of-ann-x")
+    (act,) = operator.asks("audit", "list", "uni-example", "--act", "kudos.give")
+    assert "ann" in str(act["after"])
+    assert not [word for word in ("her-own-word", "well done", "of-ann-x") if word in str(act)]
