@@ -42,7 +42,6 @@ from agent.outbox.callbacks.reader import Callback
 from agent.pipeline import Pipeline
 from agent.review.noticed import Noticed
 from agent.schedule.expiry import Expiry
-from agent.schedule.forgetting import Forgetting
 from agent.schedule.runner import Scheduler
 from agent.service.run import Asking, Ending
 from agent.service.tail import Tail
@@ -64,6 +63,7 @@ from agent.wiring.logs import (
 )
 from agent.wiring.naming import doubts, names_of
 from agent.wiring.people.erasing import erasing_of, sites_of
+from agent.wiring.people.forgetting import forgetting_of
 from agent.wiring.people.kudos import kudos_heard
 from agent.wiring.people.linking import linking_of
 from agent.wiring.people.naming import heard_of
@@ -194,7 +194,7 @@ async def opened(
             pulls=_asking(stack, settings, inbox, clock, kinds, pipeline, outbox),
             outbox=outbox,
             scheduler=scheduler,
-            ending=(expiry, _forgetting(settings, writer, pipeline, clock)),
+            ending=(expiry, forgetting_of(settings, writer, pipeline, clock)),
             callbacks=callbacks,
             operations=Operations(
                 writer=writer,
@@ -256,18 +256,6 @@ async def _by_the_clock(
     expiry = Expiry(writer, pipeline, clock, active=settings.catalogue is None)
     await expiry.adopt()
     return scheduler, expiry
-
-
-def _forgetting(settings: Settings, writer: Writer, pipeline: Pipeline, clock: Clock) -> Forgetting:
-    return Forgetting(
-        writer,
-        pipeline,
-        clock,
-        data_dir=settings.agent.data_dir,
-        keep_s=settings.privacy.decisions_keep_s,
-        posts_keep_s=settings.privacy.payloads_keep_s,
-        posting=[source.name for source in settings.post_sources],
-    )
 
 
 def _backfill(

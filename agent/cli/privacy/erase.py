@@ -12,7 +12,7 @@ import typer
 from agent.cli.access import ByOption, carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit_json, emit_one, note, run_async, settings_of
 from agent.cli.terms.inforce import amounts_text, rules_in_force, whoever
-from agent.cli.terms.who import StudentArgument, person
+from agent.cli.terms.who import StudentArgument, person, words_of
 from agent.errors import RewardsError
 from machine.words import counted
 
@@ -117,8 +117,7 @@ def _whom(
     subject = holdings.subject_of(connection, accounts)
     marks = erased.of_ledger(connection)
     balances = reading.balances_of(connection, learner)
-    user = who.user if who is not None else None
-    words = (user.username, user.idnumber, user.email) if user is not None else ()
+    words = run_async(words_of(settings, accounts, file))
     words += tuple(row["name"] for row in holdings.holdings(connection, subject, (), only=("name_said",))["name_said"])
     return _Whom(
         title=who.title() if who is not None else learner,

@@ -13,17 +13,19 @@ import typer
 from agent.cli.access import ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit_json, note, run_async, settings_of, text_of, utc
 from agent.cli.terms.inforce import rules_in_force
-from agent.cli.terms.who import StudentArgument, person
+from agent.cli.terms.who import StudentArgument, person, words_of
 
 if TYPE_CHECKING:
     from agent.cli.terms.who import Who
     from agent.config.settings import Settings
     from agent.ledger.privacy.holdings import Subject
+    from agent.ledger.record.erased import Account
 
 _NOT_TOLD = (
     "the person's secret and the keys of this agent: with them anybody could tell whose the pseudonyms are",
     "backups: copies of the same ledger, with nothing that is not here or was not here before",
     "what the LMS itself holds: ask there",
+    "kudos and what was said in them: they stand at the catalogue (rewards-agent kudos list --as LEARNER)",
 )
 
 
@@ -35,26 +37,36 @@ def export(student: StudentArgument, config: ConfigOption = None, json: JsonOpti
 
     Example: rewards-agent learner export ann@example.org --json > ann.json
     """
+    from agent.ledger.privacy import holdings
+
     settings = settings_of(config)
     with ledger_of(config) as connection:
         file, _ = rules_in_force(settings, connection)
         who = run_async(person(settings, connection, student, file))
-        found = _everything(settings, connection, who)
+        accounts = holdings.accounts_of(connection, who.learner)
+        words = run_async(words_of(settings, accounts, file))
+        found = _everything(settings, connection, who, accounts, words)
     if json:
         emit_json(found)
         return
     _show(found, who)
 
 
-def _everything(settings: Settings, connection: sqlite3.Connection, who: Who) -> dict[str, Any]:
+def _everything(
+    settings: Settings,
+    connection: sqlite3.Connection,
+    who: Who,
+    accounts: Sequence[Account],
+    words: Sequence[str],
+) -> dict[str, Any]:
     from agent.clock import SystemClock
     from agent.ledger.privacy import holdings
 
-    accounts = holdings.accounts_of(connection, who.learner)
     connection.execute("BEGIN")  # everything as it is at one moment
     subject = holdings.subject_of(connection, accounts)
     sites = [(source.name, source.site_name) for source in settings.log_sources]
     held = holdings.holdings(connection, subject, sites)
+    called = [*words, *(row["name"] for row in held["name_said"])]
     connection.execute("ROLLBACK")
     return {
         "made_at": utc(SystemClock().now()),
@@ -63,15 +75,15 @@ def _everything(settings: Settings, connection: sqlite3.Connection, who: Who) ->
         "email": "" if who.user is None else who.user.email,
         "accounts": [":".join(account) for account in subject.accounts],
         "ledger": {table: [_readable(row) for row in rows] for table, rows in held.items()},
-        "posts": [_readable(row) for row in _posts(settings, subject, who, [row["name"] for row in held["name_said"]])],
+        "posts": [_readable(row) for row in _posts(settings, subject, called)],
         "given_to": _given_to(settings, connection, held),
         "kept_for": {"posts_s": settings.privacy.payloads_keep_s, "decisions_s": settings.privacy.decisions_keep_s},
         "not_included": list(_NOT_TOLD),
     }
 
 
-def _posts(settings: Settings, subject: Subject, who: Who, said: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """What is kept of what systems posted about the person, whom some of them ``said`` to be called so."""
+def _posts(settings: Settings, subject: Subject, words: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """What is kept of what systems posted about the person, who is called so."""
     from agent.collectors.inbox import store
     from agent.collectors.inbox.personal import Traits, posts_about
     from agent.ledger import file
@@ -79,7 +91,6 @@ def _posts(settings: Settings, subject: Subject, who: Who, said: Sequence[str]) 
     path = settings.agent.data_dir / store.FILE_NAME
     if not path.exists():
         return
-    words = [*said, *(() if who.user is None else (who.user.username, who.user.idnumber, who.user.email))]
     sources = {source.name: (source.kind, source.site_name) for source in settings.post_sources}
     with contextlib.closing(sqlite3.connect(file.read_only(path), uri=True)) as inbox:
         yield from posts_about(inbox, Traits.of(subject.accounts, words), sources)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -32,7 +32,10 @@ LearnerOption = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Who:
-    """A person: ``learner`` is ``<site>:<LMS user id>``; ``user`` is what Moodle says of them, where it was asked."""
+    """A person: ``learner`` is ``<site>:<LMS user id>``; ``user`` is what Moodle says of them, where it was asked.
+
+    ``source`` is the one that was asked: of another site, where the wallet is that of a system that only posts.
+    """
 
     learner: str
     source: str
@@ -40,8 +43,8 @@ class Who:
 
     @property
     def user_id(self) -> str:
-        """The LMS user id."""
-        return self.learner.partition(":")[2]
+        """The LMS user id, at the site that was asked."""
+        return self.user.user_id if self.user is not None else self.learner.partition(":")[2]
 
     def title(self) -> str:
         """`Ann Example (ann, moodle:35)`, or the learner alone where Moodle was not asked."""
@@ -164,10 +167,15 @@ async def person(settings: Settings, connection: sqlite3.Connection, text: str, 
     known = reading.learner_called(connection, text)
     merged = aliases_in(connection)
     known = known and merged.learner(known)
+    sites = {source.site_name for source in settings.log_sources}
     try:
-        found = await ask_moodle(settings, known or text, file)
+        found = await ask_moodle(settings, _asked_by(merged, known, sites) if known else text, file)
         into = merged.learner(found.learner)
-        return found if into == found.learner else await ask_moodle(settings, into, file)
+        if into == found.learner:
+            return found
+        if into.partition(":")[0] in sites:
+            return await ask_moodle(settings, into, file)
+        return replace(found, learner=into)
     except RewardsError as error:
         if known is None and not isinstance(error, InvalidInputError) and len(settings.log_sources) == 1:
             known = reading.learner_called(connection, f"{settings.log_sources[0].site_name}:{text}")
@@ -176,6 +184,25 @@ async def person(settings: Settings, connection: sqlite3.Connection, text: str, 
         site = known.partition(":")[0]
         names = [source.name for source in settings.log_sources if source.site_name == site]
         return Who(learner=known, source=names[0] if names else site)
+
+
+async def words_of(settings: Settings, accounts: Sequence[tuple[str, str]], file: RuleFile) -> tuple[str, ...]:
+    """What the log sources' user tables call these accounts: usernames, idnumbers, addresses, as far as they answer."""
+    sites = {source.site_name for source in settings.log_sources}
+    found: list[str] = []
+    for account in accounts:
+        if account[0] in sites:
+            with contextlib.suppress(RewardsError):
+                user = (await ask_moodle(settings, ":".join(account), file)).user
+                found += () if user is None else (user.username, user.idnumber, user.email)
+    return tuple(dict.fromkeys(word for word in found if word))
+
+
+def _asked_by(merged: Aliases, learner: str, sites: Collection[str]) -> str:
+    """The account of a learner that Moodle can be asked about: another, where theirs is of a system that only posts."""
+    site, _, user = learner.partition(":")
+    there = sorted(one for one in merged.group((site, user)) if one[0] in sites)
+    return learner if site in sites or not there else ":".join(there[0])
 
 
 @contextlib.asynccontextmanager

@@ -164,6 +164,27 @@ def test_posts_of_a_source_that_is_gone_are_not_kept_longer_than_others(
     assert inbox.execute("SELECT count(*) FROM refused").fetchone() == (0,)
 
 
+def test_somebody_whose_wallet_is_a_posting_systems_is_meant_by_what_moodle_calls_them(
+    school: Desk, tmp_path: Path
+) -> None:
+    desk = school.copy(tmp_path / "campus")
+    columns = "site, lms_user, into_site, into_user, merged_at, merged_by, reason"
+    desk.ledger(f"INSERT INTO alias ({columns}) VALUES ('moodle', '39', 'school', ?, 1, 'b', '')", ANN)
+    post(
+        desk, {"id": "x", "instructor": {"email": "sam@example.org"}, "event": "course.completed", "user": {"id": BEN}}
+    )
+
+    for called in ("sam", "moodle:39", f"school:{ANN}"):
+        shown = desk.json("learner", "export", called)
+        assert (shown["learner"], shown["username"]) == (f"school:{ANN}", "sam"), called
+        assert "sam@example.org" in str(shown["posts"]), "by the address that only Moodle knows"
+    assert f"Sam X (sam, school:{ANN})" in desk.command("learner", "show", "sam").stdout
+    assert desk.command("learner", "why", "sam", "--on", "2026-09-07").returncode == 0
+    desk.command("learner", "erase", "sam", "--yes")
+    desk.catch_up()
+    assert (where(desk, ANN), where(desk, "sam@example.org")) == ([], [])
+
+
 @pytest.fixture
 def inbox(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     async def made() -> None:
@@ -187,3 +208,10 @@ def test_a_round_of_asking_that_is_about_who_was_erased_begins_anew_and_others_g
     places = dict(inbox.execute("SELECT source, place FROM pull").fetchall())
     assert plan.read(places["lw"]) == plan.Round(start=10, since=20, number=2)
     assert (places["lw2"], places["kudos"]) == (plan.written(other), b"35")
+
+
+def test_an_account_from_which_nothing_came_yet_can_be_erased_beforehand_and_makes_nobody(desk: Desk) -> None:
+    desk.command("learner", "erase", "school:U-999999", "--yes")
+    post(desk, told("U-999999", "09-12T10:00"))
+    desk.catch_up()
+    assert (where(desk, "U-999999"), learners(desk)) == ([], {f"school:{ANN}": 20})
