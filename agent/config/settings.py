@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, PrivateAttr
 
 from agent.config import ways_in
-from agent.config.document import Document, Fault, FaultsError, Table, examine, load, nearest, shown
+from agent.config.document import Document, Fault, FaultsError, Table, examine, load, nearest, readable_to_us, shown
 from agent.config.secrets import secret_file
 from agent.config.tables.callback import CallbackSettings
 from agent.config.tables.privacy import PrivacySettings
@@ -278,7 +278,12 @@ def find_config(explicit: Path | None) -> Path:
         ConfigError: it is not there.
     """
     if explicit is not None:
-        if not explicit.is_file():
+        try:
+            there = explicit.is_file()
+        except PermissionError:
+            message = f"{explicit}: this user may not look into its directory"
+            raise ConfigError(message, hint=readable_to_us(explicit.parent, whole=True)) from None
+        if not there:
             raise ConfigError(f"{explicit}: there is no such file", hint="check the path behind --config")
         return explicit
     for place in DEFAULT_PLACES:

@@ -173,11 +173,13 @@ def require_ledger(data_dir: Path) -> None:
     """See that a directory that had a ledger still has it: a new one would be another history under the same name.
 
     Raises:
-        ConfigError: it is gone.
+        ConfigError: it is gone, or an empty file.
     """
-    if (data_dir / BEGAN_NAME).exists() and not ledger_path(data_dir).exists():
+    path = ledger_path(data_dir)
+    gone = not path.exists()
+    if (data_dir / BEGAN_NAME).exists() and (gone or not path.stat().st_size):
         raise ConfigError(
-            f"there was a ledger in {data_dir}, and it is gone",
+            f"there was a ledger in {data_dir}, and it is {'gone' if gone else 'empty'}",
             hint="put a backup back: rewards-agent restore BACKUP; only to begin anew on purpose, remove "
             f"{data_dir / BEGAN_NAME}",
             fault="ledger-gone",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from array import array
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ LEFT JOIN name n ON n.no = d.rule_no
 WHERE e.seq > ? ORDER BY e.seq LIMIT ?
 """
 # The id of an act in which somebody took part who was erased is another one since (ledger/privacy/clearing.py).
+_CHAIN = "SELECT seq, body, hash FROM entry WHERE seq > ? ORDER BY seq LIMIT ?"
 _ONCE = """
 SELECT substr(n.text, 6), u.bucket, u.slot, u.seq, e.body, p.person_no, p.site, p.lms_user, p.secret, p.pseudonym
 FROM name n CROSS JOIN quota_use u ON u.meter_no = n.no
@@ -86,6 +88,21 @@ def verify(connection: sqlite3.Connection, progress: projections.Progress = lamb
     finally:
         connection.execute("ROLLBACK")
     return Report(entries=walk.seq, head=walk.head.hex(), findings=findings)
+
+
+def followed(connection: sqlite3.Connection, *, within_s: float) -> tuple[str, int]:
+    """(what breaks the chain, empty where nothing was seen; the entry come to) after ``within_s`` seconds at most."""
+    until, seq, head = time.monotonic() + within_s, 0, chain.GENESIS
+    while rows := connection.execute(_CHAIN, (seq, projections.READ_AT_ONCE)).fetchall():
+        for number, body, stored in rows:
+            if number != seq + 1:
+                return f"entry {seq + 1} is missing before it", number
+            if chain.step(head, body) != stored:
+                return "its hash does not follow from the entries before it", number
+            seq, head = number, stored
+        if time.monotonic() >= until:
+            break
+    return "", seq
 
 
 class _Walk:

@@ -215,11 +215,16 @@ async def _bounded(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
     return bytes(came)
 
 
+_CA_FILE = "[catalogue] ca_file names a PEM file with the authority of the catalogue's certificate"
+
+
 def _tls(ca_file: Path) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as exc:
-        raise ConfigError(f"{ca_file} is not a file of certificates: {exc}", hint="[catalogue] ca_file") from None
+        raise ConfigError(
+            f"{ca_file} is not a file of certificates: {exc}", hint=_CA_FILE, fault="certificate-unusable"
+        ) from None
 
 
 def _unreached(exc: Exception) -> TransientError:

@@ -41,6 +41,7 @@ _HINTS = {
     400: "both ends must understand each other: update rewards-agent and rewards-catalogue",
     401: "enrol this agent (rewards-agent enrol), or compare both machines' clocks",
     403: "ask the operator of the catalogue",
+    404: "[catalogue] url is the catalogue's own address and has no path behind it, unless a proxy of yours wants one",
     413: "a proxy in between takes no bodies of a megabyte: raise its limit",
 }
 

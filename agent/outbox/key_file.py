@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.config.document import unwritten
+from agent.config.document import readable_to_us, unwritten
 from agent.errors import ConfigError
 from wire import keys
 from wire.keys import Key
@@ -20,6 +20,8 @@ def load_key(path: Path) -> Key:
         return keys.load(path)
     except keys.KeyFileError as exc:
         hint = exc.hint if path.exists() else "make one: rewards-agent key new"
+        if isinstance(exc.__context__, PermissionError):
+            hint = readable_to_us(path)
         raise ConfigError(str(exc), hint=hint, fault="signing-key-unusable") from None
 
 

@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pymysql
@@ -30,8 +31,8 @@ from cryptography.x509.oid import NameOID
 from typer.testing import CliRunner, Result
 
 from agent.cli.app import app
-from agent.cli.setup.looks import ledger as looks_at_ledger
 from agent.cli.setup.looks import machine
+from agent.cli.setup.looks.data import whole
 from agent.cli.setup.looks.faults import FAULTS
 from agent.ledger import file
 from agent.service import control
@@ -504,7 +505,12 @@ def overwritten(path: Path) -> None:
         file.write(b"\xa5" * size)
 
 
-HELD = "INSERT INTO hold SELECT * FROM hold"  # replaced below where a hold is needed
+def emptied(at: Enrolled) -> None:
+    """Nothing is left of the ledger but its name."""
+    for path in at.path("data").glob("ledger.db-*"):
+        path.unlink()
+    at.path("data/ledger.db").write_bytes(b"")
+
 
 OF_THE_CAMPUS = (
     Planted(
@@ -588,6 +594,75 @@ OF_THE_CAMPUS = (
         words="put a backup back",
         exit_code=2,
         also=("not-enrolled",),
+    ),
+    Planted(
+        code="rules-invalid",
+        plant=lambda at: at.path("rules.toml").unlink(),
+        words="there is no such file",
+        exit_code=2,
+    ),
+    Planted(
+        code="rules-invalid",
+        plant=lambda at: at.config(r'rules = ".*"', 'rules = "rules.d/*.toml"'),
+        words="rules names no file",
+        exit_code=2,
+    ),
+    Planted(
+        code="ledger-of-another",
+        plant=lambda at: at.config('campus = ".*"', 'campus = "another"'),
+        words="belongs to campus 'test-campus', not 'another'",
+        exit_code=2,
+    ),
+    Planted(
+        code="ledger-of-another",
+        plant=lambda at: at.config("(campus = .*\n)", r'\1environment = "staging"' + "\n"),
+        words="set [agent] environment back",
+        exit_code=2,
+    ),
+    Planted(
+        code="chain-broken",
+        plant=lambda at: at.ledger(
+            "DROP TRIGGER entry_is_never_changed", "UPDATE entry SET hash = zeroblob(32) WHERE seq = 1"
+        ),
+        words="entry 1: its hash does not follow",
+        exit_code=3,
+    ),
+    Planted(
+        code="ledger-gone",
+        plant=lambda at: emptied(at),
+        words="it is empty",
+        exit_code=2,
+        also=("not-enrolled", "ledger-older"),
+    ),
+    Planted(
+        code="inbox-damaged",
+        plant=lambda at: at.path("data/inbox.db").write_bytes(b"no inbox at all" * 1_000),
+        words="let the systems post again",
+        exit_code=3,
+    ),
+    Planted(
+        code="port-taken",
+        plant=lambda at: at.config('listen = ".*"', f'listen = "127.0.0.1:{urlsplit(at.catalogue.url).port}"'),
+        words="another program has the port",
+        exit_code=1,
+    ),
+    Planted(
+        code="port-taken",
+        plant=lambda at: at.config('listen = ".*"', 'listen = "192.0.2.1:8733"'),
+        words="name an address of this machine",
+        exit_code=2,
+    ),
+    Planted(
+        code="certificate-unusable",
+        plant=lambda at: at.config(r'(url = "http://.*\n)', r'\1ca_file = "absent.pem"' + "\n"),
+        words="ca_file names a PEM file",
+        exit_code=2,
+    ),
+    Planted(
+        code="catalogue-refuses",
+        plant=lambda at: at.config(r'(url = "http://.*)"', r'\1/campus"'),
+        words="has no path behind it",
+        exit_code=1,
     ),
     Planted(
         code="ledger-damaged",
@@ -707,6 +782,7 @@ OF_THE_CAMPUS = (
         plant=lambda at: at.ledger("DROP TRIGGER entry_is_never_changed", "UPDATE entry SET hash = zeroblob(32)"),
         words="is another one than this ledger's",
         exit_code=3,
+        also=("chain-broken",),
     ),
     Planted(code="certificate-expires", plant=lambda at: at.certificate(9), words="ends in 9 days"),
     Planted(code="certificate-expired", plant=lambda at: at.certificate(-9), words="renew it", exit_code=1),
@@ -759,7 +835,7 @@ def test_a_key_of_texts_that_is_put_back_is_the_old_one_again(enrolled: Enrolled
 def test_a_ledger_too_large_to_be_looked_through_is_looked_at_for_a_while(
     enrolled: Enrolled, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looks_at_ledger, "PAGES_S", 0.0)
+    monkeypatch.setattr(whole, "PAGES_S", 0.0)
     monkeypatch.setattr(file, "_STEPS_BETWEEN_LOOKS", 1)
     done = CliRunner().invoke(app, ["doctor", "--config", str(enrolled.at.config), "--json"])
     (said,) = [one for one in json.loads(done.stdout) if "no damage among the pages" in one["found"]]
@@ -958,3 +1034,82 @@ def test_a_ledger_that_root_made_is_told_with_the_chown_that_cures_it() -> None:
         assert code == 2
         (mine,) = [one for one in found if one["code"] == "data-directory-unusable"]
         assert mine["do"].endswith(f": chown -R nobody: {at.directory / 'data'}")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user for a moment")
+def test_root_is_told_of_files_that_the_agents_user_cannot_write(enrolled: Enrolled) -> None:
+    """A command that root typed made them, and the service ended at each start; doctor, typed by root, was content."""
+    os.chown(enrolled.path("data"), NOBODY, NOBODY)
+    code, found = told(enrolled.at.config)
+    assert_found(found, "data-directory-unusable", "root runs: chown -R nobody: ", ("text-key-lost",))
+    assert code == 2
+    for path in enrolled.path("data").rglob("*"):
+        os.chown(path, NOBODY, NOBODY)
+    assert told(enrolled.at.config) == (0, [])
+    enrolled.path("data/ledger.db").chmod(0o400)
+    assert_found(told(enrolled.at.config)[1], "data-directory-unusable", "(mode 0400)", ())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user for a moment")
+@pytest.mark.parametrize(
+    ("name", "code"), [("agent.ed25519", "signing-key-unusable"), ("recovery.public", "recovery-key-unusable")]
+)
+def test_a_key_of_root_is_told_with_the_chown_that_cures_it(template: Enrolled, name: str, code: str) -> None:
+    """A recovery key that this user may not read was told to be none, and to be made anew."""
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        at = Enrolled(at=Campus(directory=Path(place) / "campus"), catalogue=template.catalogue)
+        shutil.copytree(template.at.directory, at.at.directory)
+        at.config(r'url = "sqlite:.*"', f'url = "sqlite:///{place}/moodle.db"')
+        shutil.copy(template.at.directory.parent / "moodle.db", place)
+        for path in (at.at.directory, *at.at.directory.rglob("*"), Path(place) / "moodle.db"):
+            os.chown(path, NOBODY, NOBODY)
+        os.chown(at.path(name), 0, 0)
+        at.path(name).chmod(0o600)
+        os.seteuid(NOBODY)
+        try:
+            _, found = told(at.at.config)
+        finally:
+            os.seteuid(0)
+    (mine,) = [one for one in found if one["code"] == code]
+    assert mine["do"].endswith(f"chown nobody: {at.path(name)}")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user for a moment")
+def test_a_configuration_behind_a_closed_door_is_told_as_one_that_an_edit_cures() -> None:
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / "config.toml").write_text("")
+        os.seteuid(NOBODY)
+        try:
+            code, found = told(Path(place) / "config.toml")
+        finally:
+            os.seteuid(0)
+    assert code == 2
+    assert_found(found, "configuration-invalid", "may not look into its directory", ())
+
+
+def test_an_agent_begins_no_new_history_over_an_empty_ledger(enrolled: Enrolled) -> None:
+    """It paid everything once more, under a name that the catalogue did not know."""
+    emptied(enrolled)
+    done = enrolled.at.command("run", "--until-caught-up", check=False)
+    assert done.returncode == 2
+    assert "put a backup back: rewards-agent restore" in done.stderr
+
+
+def test_one_fault_of_the_ledger_is_told_once(enrolled: Enrolled) -> None:
+    enrolled.ledger("PRAGMA user_version = 1")
+    assert [one["code"] for one in told(enrolled.at.config)[1]] == ["ledger-older"]
+
+
+def test_beside_an_agent_that_hangs_doctor_ends_and_tells_of_no_other_program_at_its_port(
+    enrolled: Enrolled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waited ten minutes for what the agent fails on."""
+    monkeypatch.setattr(control, "ALIVE_WITHIN_S", 0.2)
+    with serving(enrolled.at) as service:
+        service.process.send_signal(signal.SIGSTOP)
+        try:
+            done = CliRunner().invoke(app, ["doctor", "--config", str(enrolled.at.config), "--json"])
+        finally:
+            service.process.send_signal(signal.SIGCONT)
+    assert [one["code"] for one in json.loads(done.stdout) if one["code"]] == ["agent-not-running"]

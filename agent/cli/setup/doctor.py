@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -14,6 +14,7 @@ from agent.cli.frame import ConfigOption, JsonOption, emit_json, run_async, sett
 from agent.cli.setup.looks import machine, reconcile
 from agent.cli.setup.looks.callbacks import callback_findings
 from agent.cli.setup.looks.catalogue import catalogue_findings
+from agent.cli.setup.looks.data.owners import inbox_findings, owner_findings
 from agent.cli.setup.looks.edge.aside import aside_findings
 from agent.cli.setup.looks.edge.blanks import blank_findings
 from agent.cli.setup.looks.edge.certificates import certificate_findings
@@ -116,6 +117,8 @@ def looked_at(settings: Settings) -> list[Finding]:
         return findings  # all that follows is read from the ledger
     findings.extend(run_async(restart_findings(settings)))
     findings.extend(machine.lives(settings.agent.data_dir, int(time.time())))
+    findings.extend(owner_findings(settings.agent.data_dir))
+    findings.extend(inbox_findings(settings.agent.data_dir))
     findings.extend(run_async(post_findings(settings)))
     findings.extend(linking_findings(settings))
     findings.extend(ledger_findings(settings))
@@ -124,7 +127,16 @@ def looked_at(settings: Settings) -> list[Finding]:
     findings.extend(scheduled_findings(settings))
     findings.extend(run_async(catalogue_findings(settings)))
     findings.extend(callback_findings(settings))
-    return findings
+    return list(_once(findings))
+
+
+def _once(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """What is wrong with the ledger is met wherever it is read, and told where it is met first."""
+    met: set[str] = set()
+    for finding in findings:
+        if finding.level == "ok" or finding.found not in met:
+            yield finding
+        met.add(finding.found)
 
 
 def _configuration(settings: Settings) -> Iterator[Finding]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 from pathlib import Path
 
 from agent.collectors.inbox import pulls
-from agent.errors import IntegrityError, TransientError
+from agent.config.document import readable_to_us
+from agent.errors import ConfigError, IntegrityError, TransientError
+from agent.ledger.file import looked_through, read_only
 
 BUSY_S = 5.0
 LAST = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'post'), 0)"
@@ -64,11 +68,7 @@ def opened(path: Path, floor: int) -> sqlite3.Connection:
         for pragma in _PRAGMAS:
             connection.execute(pragma)
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > len(STEPS):
-            raise IntegrityError(
-                f"{path} was written by a newer version (schema {version} of {len(STEPS)})",
-                hint="install that version again",
-            )
+        _check(path, version)
         if version < len(STEPS):
             steps = "".join(STEPS[version:])
             connection.executescript(f"BEGIN IMMEDIATE;{steps}PRAGMA user_version = {len(STEPS)};COMMIT;")
@@ -82,6 +82,42 @@ def opened(path: Path, floor: int) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise told(path, error) from error
     return connection
+
+
+def look_at(path: Path, *, within_s: float) -> None:
+    """See that the file, where there is one, can be read and is whole as far as that is seen in time; change nothing.
+
+    Raises:
+        ConfigError: this user may not read it.
+        TransientError: it is locked, or the disk is in trouble.
+        IntegrityError: the file is damaged, or newer than this program.
+    """
+    if not path.exists():
+        return
+    if not os.access(path, os.R_OK, effective_ids=True):
+        raise ConfigError(
+            f"{path}: this user may not read it",
+            hint=readable_to_us(path.parent, whole=True),
+            fault="data-directory-unusable",
+        )
+    try:
+        with contextlib.closing(sqlite3.connect(read_only(path), uri=True)) as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            damage, _ = looked_through(connection, within_s=within_s)
+    except sqlite3.Error as error:
+        raise told(path, error) from error
+    _check(path, version)
+    if damage:
+        raise told(path, sqlite3.DatabaseError(f"malformed: {damage}"))
+
+
+def _check(path: Path, version: int) -> None:
+    if version > len(STEPS):
+        raise IntegrityError(
+            f"{path} was written by a newer version (schema {version} of {len(STEPS)})",
+            hint="install that version again",
+            fault="ledger-newer",
+        )
 
 
 def told(path: Path, error: sqlite3.Error) -> TransientError | IntegrityError:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-from agent.config.document import unwritten
+from agent.config.document import readable_to_us, unwritten
 from agent.errors import ConfigError, IntegrityError, InvalidInputError
 from agent.ledger.recovery.persons import MARKS_KEY, Known
 
@@ -166,10 +166,12 @@ def read_lock(path: Path) -> Lock | None:
     Raises:
         ConfigError: the file is there and is not one.
     """
-    if not path.exists():
-        return None
     try:
         return _lock(X25519PublicKey.from_public_bytes(bytes.fromhex(path.read_text(encoding="ascii").strip())))
+    except FileNotFoundError:
+        return None
+    except PermissionError:
+        raise ConfigError(f"{path}: this user may not read it", hint=readable_to_us(path)) from None
     except (OSError, ValueError):
         raise ConfigError(
             f"{path} is not the public half of a recovery key",

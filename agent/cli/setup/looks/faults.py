@@ -59,7 +59,7 @@ sqlite-old
   the machine's SQLite is too old for the ledger
   → a newer libsqlite3
 ledger-gone
-  there was a ledger, and the file is gone
+  there was a ledger, and the file is gone or empty
   → put a backup back
 ledger-damaged
   the ledger's file is damaged
@@ -76,6 +76,15 @@ ledger-locked
 ledger-unusable
   the ledger cannot be read
   → as told
+ledger-of-another
+  config.toml names another campus or environment than the ledger was begun for: the agent does not start
+  → set it back, or give this agent a `data_dir` of its own
+chain-broken
+  an entry does not follow from those before it: something besides the agent wrote into the ledger
+  → `rewards-agent ledger verify` says where; put the newest backup from before back
+inbox-damaged
+  the file that keeps what is posted is damaged or cannot be read: the agent does not start
+  → stop the agent, move the file away, and let the systems post again
 text-key-lost
   the key under which texts are digested is another, so that texts from before are not known again
   → put `text.key` of a backup back; otherwise nothing
@@ -200,6 +209,9 @@ _AT_THE_EDGES = """
 agent-not-running
   posts should be taken, and no agent answers; it fails where no log tells the same acts as well
   → start the agent, read its journal
+port-taken
+  no agent runs, and where it should listen it cannot: another program has the port, or the address is not ours
+  → stop the other program, or correct `listen` as told
 door-silent
   nothing answers where posts should be taken
   → restart the agent, read its journal

@@ -9,13 +9,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from agent.cli.frame import utc
+from agent.cli.setup.looks.data.whole import whole_findings
 from agent.cli.setup.looks.finding import Finding, duration
 from agent.errors import RewardsError
 from machine.words import counted
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from agent.config.settings import Settings
 
 HELD_DAYS_MAX = 7
@@ -24,8 +23,6 @@ GAPS_MANY = 1_000
 """A rolled-back request leaves one or two; so many at once are something else."""
 LOST_TOLD_S = 30 * 86_400
 OUTBOX_S = 3_600
-PAGES_S = 5.0
-"""How long the pages of the file are looked through; what is left is for `ledger verify`."""
 UNREAD_S = 300
 """A running agent notes where each source stands once a minute, also where nothing happens."""
 _AGREED_BY = {"hand": "by hand", "file": "from a file", "lms": "by what the LMS says"}
@@ -44,7 +41,7 @@ def ledger_findings(settings: Settings) -> Iterator[Finding]:
             return
         with contextlib.closing(open_for_reading(settings.agent.data_dir)) as connection:
             yield Finding(about="ledger", level="ok", found=counted(reading.head(connection)[0], "entry", "entries"))
-            yield from _pages(connection, path)
+            yield from whole_findings(connection, settings)
             yield from _backup(settings)
             for source in settings.log_sources:
                 yield from _source(connection, source.name)
@@ -59,26 +56,6 @@ def ledger_findings(settings: Settings) -> Iterator[Finding]:
         yield Finding.of("ledger", exc, "ledger-unusable")
     except sqlite3.Error as exc:
         yield Finding.of("ledger", database_error(path, exc), "ledger-unusable")
-
-
-def _pages(connection: sqlite3.Connection, path: Path) -> Iterator[Finding]:
-    """Whether the file's pages hang together, as far as that is seen in a few seconds."""
-    from agent.ledger.file import looked_through
-
-    damage, whole = looked_through(connection, within_s=PAGES_S)
-    if damage:
-        yield Finding(
-            about="ledger",
-            level="fail",
-            code="ledger-damaged",
-            found=f"{path} is damaged: {damage}",
-            do="stop the agent, see the disk's own log (dmesg), and put the newest good backup back: rewards-agent"
-            " restore; docs/ops/backup.md",
-            exit_code=3,
-        )
-    elif not whole:
-        found = f"no damage among the pages that were looked at in {PAGES_S:.0f} s"
-        yield Finding(about="ledger", level="ok", found=found, do="all of it: rewards-agent ledger verify")
 
 
 def _backup(settings: Settings) -> Iterator[Finding]:

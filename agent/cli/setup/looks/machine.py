@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from agent.cli.setup.looks.finding import Finding
 from agent.config.document import made_for_us, readable_to_us
-from agent.errors import ConfigError
+from agent.errors import ConfigError, RewardsError
 from agent.service.health.lives import unstopped
 
 if TYPE_CHECKING:
@@ -99,10 +100,16 @@ def _room(directory: Path) -> Finding:
 
 def files(settings: Settings) -> Iterator[Finding]:
     """Whether somebody else may write what says who is paid for what."""
-    written = [settings.path, *settings.rule_files()] if settings.path.exists() else []
+    written = [settings.path] if settings.path.exists() else []
+    with contextlib.suppress(RewardsError):  # told where they are read
+        written += settings.rule_files() if written else ()
     for path in dict.fromkeys([*written, *(path.absolute().parent for path in written)]):
-        mode = path.stat().st_mode
-        if mode & _WRITTEN_BY_ALL or (mode & _WRITTEN_BY_GROUP and path.stat().st_gid not in _OUR_GROUPS):
+        try:
+            found_there = path.stat()
+        except OSError:
+            continue  # told where it is read
+        mode = found_there.st_mode
+        if mode & _WRITTEN_BY_ALL or (mode & _WRITTEN_BY_GROUP and found_there.st_gid not in _OUR_GROUPS):
             found = (
                 f"other users of this machine may write {path} (mode {mode & 0o7777:04o}): they could pay themselves"
             )

@@ -31,7 +31,7 @@ async def failing(settings: Settings) -> Mapping[str, tuple[str, str]]:
     from agent.service import control
 
     try:
-        told = await control.ask(settings.agent.data_dir, "sources.failing", {})
+        told = await control.ask(settings.agent.data_dir, "sources.failing", {}, within_s=control.ALIVE_WITHIN_S)
     except (RewardsError, OSError):
         return {}
     return {one["source"]: (one["trouble"], one["do"]) for one in told}

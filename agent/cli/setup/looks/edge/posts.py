@@ -45,7 +45,7 @@ async def post_findings(settings: Settings) -> list[Finding]:
     secrets = [one for one in settings.post_sources if one.path is not None]
     unusable = [found for source in secrets for found in _secrets(settings, source)]
     counts = await _counts(settings)
-    findings = [_unanswered(settings) if counts is None else await _door(settings)]
+    findings = [*_unanswered(settings)] if counts is None else [await _door(settings)]
     told: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for one in counts or ():
         told[one["source"]].append(one)
@@ -81,13 +81,15 @@ async def _counts(settings: Settings) -> list[dict[str, Any]] | None:
     return counts
 
 
-def _unanswered(settings: Settings) -> Finding:
+def _unanswered(settings: Settings) -> Iterator[Finding]:
     """No agent is there to take posts: a failure where it has worked before and no log tells them as well."""
+    from agent.cli.setup.looks.edge.ports import port_findings
     from agent.ledger import file
 
     worked = file.ledger_path(settings.agent.data_dir).exists()
     alone = any(source.path is not None and source.same_site_as is None for source in settings.post_sources)
-    return Finding(
+    yield from port_findings(settings)
+    yield Finding(
         about="door",
         level="fail" if worked and alone else "warn",
         code="agent-not-running",
