@@ -629,7 +629,7 @@ OF_THE_CAMPUS = (
     ),
     Planted(
         code="ledger-gone",
-        plant=lambda at: emptied(at),
+        plant=emptied,
         words="it is empty",
         exit_code=2,
         also=("not-enrolled", "ledger-older"),
