@@ -960,82 +960,6 @@ def test_a_health_check_fails_where_no_agent_is_there_or_it_does_not_answer(
         service.process.send_signal(signal.SIGCONT)
 
 
-# It delivers to the catalogue that all of them share: after those that deliver nothing.
-def test_posts_that_no_log_holds_are_told_until_the_catalogue_has_what_they_earned(enrolled: Enrolled) -> None:
-    enrolled.config('same_site_as = "moodle"\n', "")
-    enrolled.config(r'url = "http://.*"', f'url = "http://127.0.0.1:{servers.free_port()}"')
-    port = re.search(r'listen = "127.0.0.1:(\d+)"', enrolled.at.config.read_text())
-    assert port is not None
-    body = json.dumps(a_post(objectid="7", contextinstanceid="7", timecreated=str(int(time.time()) - 5))).encode()
-    headers = {"Authorization": "Bearer a-token-of-a-throw-away-door"}
-    with serving(enrolled.at):
-        wait_until(lambda: _takes_connections(int(port[1])))
-        with urlopen(Request(f"http://127.0.0.1:{port[1]}{HOOK}", data=body, headers=headers), timeout=5) as answer:
-            assert answer.status == 200
-        wait_until(lambda: len(enrolled.at.export()) == 3)
-    _, found = told(enrolled.at.config)
-    assert_found(found, "posts-undelivered", "1 entry is not delivered and 0 posts not read", LINE_CUT)
-    enrolled.ledger("UPDATE source_state SET position = 0 WHERE source = 'trigger'")
-    assert_found(told(enrolled.at.config)[1], "posts-undelivered", "and 1 post not read", LINE_CUT)
-    enrolled.ledger("UPDATE source_state SET position = 1 WHERE source = 'trigger'")
-    enrolled.config(r'url = "http://.*"', f'url = "{enrolled.catalogue.url}"')
-    enrolled.at.catch_up()
-    assert told(enrolled.at.config)[1] == []
-
-
-def test_what_the_operator_did_is_told_to_the_campus(enrolled: Enrolled) -> None:
-    operator(enrolled.catalogue, "tenant", "suspend", "test-campus")
-    code, found = told(enrolled.at.config)
-    assert_found(found, "campus-suspended", "suspended", ())
-    assert code == 2
-    operator(enrolled.catalogue, "tenant", "close", "test-campus")
-    code, found = told(enrolled.at.config)
-    assert_found(found, "campus-closed", "closed", ())
-    assert code == 2
-
-
-def test_a_library_that_is_too_old_for_the_ledger_is_told() -> None:
-    found = machine.library((3, 34, 1))
-    assert (found.code, found.exit_code, bool(found.do)) == ("sqlite-old", 2, True)
-    assert machine.library((3, 40, 1)).level == "ok"
-
-
-def test_every_code_that_the_program_uses_has_its_meaning_and_its_remedy() -> None:
-    root = Path(__file__).parents[2] / "agent"
-    used: set[str] = set()
-    for path in root.rglob("*.py"):
-        text = path.read_text(encoding="utf-8")
-        used |= set(re.findall(r'\b(?:code|fault)="([a-z]+(?:-[a-z]+)+)"', text))
-        used |= set(re.findall(r'Finding\.of\([^)]*"([a-z]+(?:-[a-z]+)+)"\)', text))
-        used |= set(re.findall(r'(?:code|fault)="([a-z-]+)" if', text))
-    assert used - FAULTS.keys() == set()
-    assert all(fault.means and fault.do for fault in FAULTS.values())
-    planted = {one.code for one in (*OF_MOODLE, *OF_RIGHTS, *OF_THE_CAMPUS)}
-    assert planted <= FAULTS.keys()
-    assert len(planted) >= 45
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user for a moment")
-def test_a_ledger_that_root_made_is_told_with_the_chown_that_cures_it() -> None:
-    with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        place.chmod(0o755)
-        SqliteSite(place / "moodle.db")
-        at = campus(place / "campus", f"sqlite:///{place / 'moodle.db'}", RULES)
-        (at.directory / "data").mkdir(mode=0o700)
-        for path in (at.directory, *at.directory.iterdir(), place, place / "moodle.db"):
-            if path.name != "data":
-                os.chown(path, NOBODY, NOBODY)
-        os.seteuid(NOBODY)
-        try:
-            code, found = told(at.config)
-        finally:
-            os.seteuid(0)
-        assert code == 2
-        (mine,) = [one for one in found if one["code"] == "data-directory-unusable"]
-        assert mine["do"].endswith(f": chown -R nobody: {at.directory / 'data'}")
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user for a moment")
 def test_root_is_told_of_files_that_the_agents_user_cannot_write(enrolled: Enrolled) -> None:
     """A command that root typed made them, and the service ended at each start; doctor, typed by root, was content."""
@@ -1113,3 +1037,79 @@ def test_beside_an_agent_that_hangs_doctor_ends_and_tells_of_no_other_program_at
         finally:
             service.process.send_signal(signal.SIGCONT)
     assert [one["code"] for one in json.loads(done.stdout) if one["code"]] == ["agent-not-running"]
+
+
+# It delivers to the catalogue that all of them share: after those that deliver nothing.
+def test_posts_that_no_log_holds_are_told_until_the_catalogue_has_what_they_earned(enrolled: Enrolled) -> None:
+    enrolled.config('same_site_as = "moodle"\n', "")
+    enrolled.config(r'url = "http://.*"', f'url = "http://127.0.0.1:{servers.free_port()}"')
+    port = re.search(r'listen = "127.0.0.1:(\d+)"', enrolled.at.config.read_text())
+    assert port is not None
+    body = json.dumps(a_post(objectid="7", contextinstanceid="7", timecreated=str(int(time.time()) - 5))).encode()
+    headers = {"Authorization": "Bearer a-token-of-a-throw-away-door"}
+    with serving(enrolled.at):
+        wait_until(lambda: _takes_connections(int(port[1])))
+        with urlopen(Request(f"http://127.0.0.1:{port[1]}{HOOK}", data=body, headers=headers), timeout=5) as answer:
+            assert answer.status == 200
+        wait_until(lambda: len(enrolled.at.export()) == 3)
+    _, found = told(enrolled.at.config)
+    assert_found(found, "posts-undelivered", "1 entry is not delivered and 0 posts not read", LINE_CUT)
+    enrolled.ledger("UPDATE source_state SET position = 0 WHERE source = 'trigger'")
+    assert_found(told(enrolled.at.config)[1], "posts-undelivered", "and 1 post not read", LINE_CUT)
+    enrolled.ledger("UPDATE source_state SET position = 1 WHERE source = 'trigger'")
+    enrolled.config(r'url = "http://.*"', f'url = "{enrolled.catalogue.url}"')
+    enrolled.at.catch_up()
+    assert told(enrolled.at.config)[1] == []
+
+
+def test_what_the_operator_did_is_told_to_the_campus(enrolled: Enrolled) -> None:
+    operator(enrolled.catalogue, "tenant", "suspend", "test-campus")
+    code, found = told(enrolled.at.config)
+    assert_found(found, "campus-suspended", "suspended", ())
+    assert code == 2
+    operator(enrolled.catalogue, "tenant", "close", "test-campus")
+    code, found = told(enrolled.at.config)
+    assert_found(found, "campus-closed", "closed", ())
+    assert code == 2
+
+
+def test_a_library_that_is_too_old_for_the_ledger_is_told() -> None:
+    found = machine.library((3, 34, 1))
+    assert (found.code, found.exit_code, bool(found.do)) == ("sqlite-old", 2, True)
+    assert machine.library((3, 40, 1)).level == "ok"
+
+
+def test_every_code_that_the_program_uses_has_its_meaning_and_its_remedy() -> None:
+    root = Path(__file__).parents[2] / "agent"
+    used: set[str] = set()
+    for path in root.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        used |= set(re.findall(r'\b(?:code|fault)="([a-z]+(?:-[a-z]+)+)"', text))
+        used |= set(re.findall(r'Finding\.of\([^)]*"([a-z]+(?:-[a-z]+)+)"\)', text))
+        used |= set(re.findall(r'(?:code|fault)="([a-z-]+)" if', text))
+    assert used - FAULTS.keys() == set()
+    assert all(fault.means and fault.do for fault in FAULTS.values())
+    planted = {one.code for one in (*OF_MOODLE, *OF_RIGHTS, *OF_THE_CAMPUS)}
+    assert planted <= FAULTS.keys()
+    assert len(planted) >= 45
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user for a moment")
+def test_a_ledger_that_root_made_is_told_with_the_chown_that_cures_it() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        place.chmod(0o755)
+        SqliteSite(place / "moodle.db")
+        at = campus(place / "campus", f"sqlite:///{place / 'moodle.db'}", RULES)
+        (at.directory / "data").mkdir(mode=0o700)
+        for path in (at.directory, *at.directory.iterdir(), place, place / "moodle.db"):
+            if path.name != "data":
+                os.chown(path, NOBODY, NOBODY)
+        os.seteuid(NOBODY)
+        try:
+            code, found = told(at.config)
+        finally:
+            os.seteuid(0)
+        assert code == 2
+        (mine,) = [one for one in found if one["code"] == "data-directory-unusable"]
+        assert mine["do"].endswith(f": chown -R nobody: {at.directory / 'data'}")
