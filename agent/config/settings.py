@@ -279,13 +279,12 @@ def find_config(explicit: Path | None) -> Path:
     """
     if explicit is not None:
         try:
-            there = explicit.is_file()
+            if explicit.is_file():
+                return explicit
         except PermissionError:
             message = f"{explicit}: this user may not look into its directory"
             raise ConfigError(message, hint=readable_to_us(explicit.parent, whole=True)) from None
-        if not there:
-            raise ConfigError(f"{explicit}: there is no such file", hint="check the path behind --config")
-        return explicit
+        raise ConfigError(f"{explicit}: there is no such file", hint="check the path behind --config")
     for place in DEFAULT_PLACES:
         with contextlib.suppress(*(() if place.is_absolute() else (PermissionError,))):  # root's home is passed over
             if place.is_file():
