@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -96,15 +96,15 @@ class RealCatalogue:
 
 @asynccontextmanager
 async def running_catalogue(
-    directory: Path, database: str | URL, *, secret: bytes = bytes(32)
+    directory: Path, database: str | URL, *, secret: bytes = bytes(32), clock: Callable[[], int] = wall_clock
 ) -> AsyncIterator[RealCatalogue]:
-    """The product, listening on a free port; ``secret`` opens its vouchers."""
+    """The product, listening on a free port; ``secret`` opens its vouchers, ``clock`` tells it the time."""
     store = await Store.open(make_url(database), check_schema=False)
     key_file = directory / "catalogue.ed25519"
     if not key_file.exists():
         keys.create(key_file)
     key = KeyFile(key_file)
-    app = Door(store=store, key=key, vault=Vault(secret)).app()
+    app = Door(store=store, key=key, vault=Vault(secret), clock=clock).app()
     runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=1.0)
     try:
         await store.upgrade()

@@ -89,6 +89,14 @@ def test_continuous_integration_calls_make_test_and_nothing_else() -> None:
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
 
 
+def test_every_python_that_is_promised_is_one_that_a_release_is_tested_with() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    oldest = project["requires-python"].removeprefix(">=")
+    promised = re.findall(r"Python :: (3\.\d+)", "\n".join(project["classifiers"]))
+    tested = re.findall(r"make test PYTHON=python(3\.\d+)", (ROOT / "docs/release-template.md").read_text("utf-8"))
+    assert promised == [oldest, *tested]
+
+
 def test_make_alone_lists_every_door_with_a_line() -> None:
     told = subprocess.run(["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     doors = {line.split()[1] for line in told.splitlines()}

@@ -29,20 +29,26 @@ DAY = 86_400
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-async def bank(request: pytest.FixtureRequest, tmp_path: Path, catalogue_file: Path) -> AsyncIterator[Bank]:
+async def bank(request: pytest.FixtureRequest, tmp_path: Path, catalogue_file: Path, now: int) -> AsyncIterator[Bank]:
     url = f"sqlite:///{shutil.copy(catalogue_file, tmp_path / 'books.db')}"
     if request.param == "postgresql":
         url = request.getfixturevalue("catalogue_database").dsn
-    async with running_catalogue(tmp_path, url) as real:
+    async with running_catalogue(tmp_path, url, clock=lambda: now) as real:
         hand = Hand(real, tmp_path)
         await hand.enrol(await real.add_tenant(CAMPUS))
         yield Bank(real, hand)
         await hand.client.close()
 
 
-async def limit(bank: Bank, per_day: int) -> issue.Room:
+@pytest.fixture
+def now() -> int:
+    """When the whole test happens: no midnight falls into it."""
+    return wall_clock()
+
+
+async def limit(bank: Bank, per_day: int, now: int) -> issue.Room:
     async with bank.store.writing() as conn:
-        return await issue.put(conn, CAMPUS, "points", per_day, now=wall_clock())
+        return await issue.put(conn, CAMPUS, "points", per_day, now=now)
 
 
 async def send(bank: Bank, *amounts: int, **changes: object) -> list[tuple[int, str]]:
@@ -70,21 +76,21 @@ async def counts_in(bank: Bank, zone: str) -> None:
 
 @pytest.mark.parametrize("begins", ["2026-09-02T00:00+02:00", "2027-03-28T00:00+01:00", "2027-10-31T00:00+02:00"])
 async def test_a_batch_that_waited_over_midnight_does_not_begin_the_count_of_the_new_day_again(
-    bank: Bank, begins: str
+    bank: Bank, now: int, begins: str
 ) -> None:
     await counts_in(bank, "Europe/Berlin")
-    await limit(bank, 100)
+    await limit(bank, 100, now)
     midnight = int(datetime.fromisoformat(begins).timestamp())
     async with bank.store.writing() as conn:
-        for now, given, left in ((midnight, 60, 100), (midnight - 1, 30, 40), (midnight + 1, 5, 10)):
-            rooms = await issue.hold(conn, CAMPUS, now=now)
+        for at, given, left in ((midnight, 60, 100), (midnight - 1, 30, 40), (midnight + 1, 5, 10)):
+            rooms = await issue.hold(conn, CAMPUS, now=at)
             assert rooms["points"].left == left
             await issue.count(conn, CAMPUS, rooms, {"points": given})
 
 
-async def test_what_goes_over_the_limit_is_set_aside_and_the_chain_goes_on(bank: Bank) -> None:
+async def test_what_goes_over_the_limit_is_set_aside_and_the_chain_goes_on(bank: Bank, now: int) -> None:
     await bank.award(40)
-    assert (await limit(bank, 100)).left == 60, "what was issued today counts already"
+    assert (await limit(bank, 100, now)).left == 60, "what was issued today counts already"
     why = "over the issue limit: the catalogue takes 100 points a day from this campus"
     assert await send(bank, 50, 20, 10, 1) == [(3, why), (5, why)]
     assert await send(bank, 5) == [(6, why)], "the next batch finds what this one left"
@@ -97,8 +103,8 @@ async def test_what_goes_over_the_limit_is_set_aside_and_the_chain_goes_on(bank:
     assert await bank.real.faults() == []
 
 
-async def test_an_award_that_is_set_aside_is_taken_back_without_making_a_debt(bank: Bank) -> None:
-    await limit(bank, 10)
+async def test_an_award_that_is_set_aside_is_taken_back_without_making_a_debt(bank: Bank, now: int) -> None:
+    await limit(bank, 10, now)
     bodies = [
         an_entry(1, learner=ANN, amount=50),
         an_entry(2, learner=ANN, amount=-50, kind="reversal", reverses="1-1", reason="undone"),
@@ -113,26 +119,26 @@ async def test_an_award_that_is_set_aside_is_taken_back_without_making_a_debt(ba
     assert (await accept(bank, 1))["taken_back_by"] == [2, 3], "else somebody has what the campus took back"
     assert (await accept(bank, 2))["taken_back_by"] == []
     assert await bank.balance() == 0
-    assert (await limit(bank, 20)).left == 20, "what was released is beside the limit, also of one that is new"
+    assert (await limit(bank, 20, now)).left == 20, "what was released is beside the limit, also of one that is new"
     assert await bank.real.faults() == []
 
 
-async def test_a_new_day_has_new_room_and_other_currencies_have_no_limit(bank: Bank) -> None:
-    await limit(bank, 10)
+async def test_a_new_day_has_new_room_and_other_currencies_have_no_limit(bank: Bank, now: int) -> None:
+    await limit(bank, 10, now)
     assert await send(bank, 10) == []
     assert await send(bank, 500, currency="stars") == []
     async with bank.store.writing() as conn:
-        tomorrow = await issue.hold(conn, CAMPUS, now=wall_clock() + DAY)
-        today = await issue.hold(conn, CAMPUS, now=wall_clock())
+        tomorrow = await issue.hold(conn, CAMPUS, now=now + DAY)
+        today = await issue.hold(conn, CAMPUS, now=now)
     assert (tomorrow["points"].left, today["points"].left) == (10, 0)
 
 
-async def test_the_share_that_hands_gave_is_shown_day_by_day(bank: Bank) -> None:
+async def test_the_share_that_hands_gave_is_shown_day_by_day(bank: Bank, now: int) -> None:
     await bank.award(30)
     await send(bank, 70, kind="adjustment", reason="by hand")
     async with bank.store.reading() as conn:
-        (row,) = await issue.by_day(conn, CAMPUS, days=3, now=wall_clock())
-        assert await issue.by_day(conn, CAMPUS, days=3, now=wall_clock() + 9 * DAY) == []
+        (row,) = await issue.by_day(conn, CAMPUS, days=3, now=now)
+        assert await issue.by_day(conn, CAMPUS, days=3, now=now + 9 * DAY) == []
     assert (row["awarded"], row["adjusted"], row["by_hand"], row["limit"]) == (30, 70, 70, None)
 
 
@@ -190,14 +196,14 @@ def test_what_is_over_the_limit_is_released_by_command(operator: Operator) -> No
 
 
 async def test_what_cannot_be_posted_stays_aside_and_the_rest_is_posted_in_order(
-    bank: Bank, monkeypatch: pytest.MonkeyPatch
+    bank: Bank, now: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(accepting, "LISTED_MAX", 2)
-    await limit(bank, 10)
+    await limit(bank, 10, now)
     await send(bank, 10, 20, 30)
     await send(bank, 5, kind="gift")
     await send(bank, 40, 50)
-    said = Act(campus=CAMPUS, by="operator ann", at=wall_clock(), act="entry.accept", why="a big day")
+    said = Act(campus=CAMPUS, by="operator ann", at=now, act="entry.accept", why="a big day")
     some = await accept_all(bank.store, said, Wanted(because="ISSUE LIMIT"), by="ann", most=1)
     assert [one["seq"] for one in some.posted] == [2]
     assert (some.aside, str(some.last), some.more) == ([], "agent-1/1-2", True)
