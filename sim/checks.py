@@ -16,13 +16,13 @@ from agent.ledger.verify import verify
 from catalogue import verify as central
 from sim.look import Seen, look
 from sim.programs import Books
-from sim.world import AGENT, CAMPUS, World
+from sim.world import AGENT, CAMPUS, FORGETS, World
 from wire import keys
 
 K = TypeVar("K", str, tuple[str, str])
 _TWICE = """
-SELECT p.lms_user, CAST(e.body AS TEXT) ->> 'rule', e.event_no, count(*) FROM entry e JOIN person p USING (person_no)
-WHERE CAST(e.body AS TEXT) ->> 'kind' = 'award' GROUP BY p.person_no, 2, 3 HAVING count(*) > 1
+SELECT CAST(body AS TEXT) ->> 'learner', CAST(body AS TEXT) ->> 'rule', event_no, count(*) FROM entry
+WHERE CAST(body AS TEXT) ->> 'kind' = 'award' AND event_no IS NOT NULL GROUP BY 1, 2, 3 HAVING count(*) > 1
 """
 _SPENT = "SELECT learner, sum(amount) FROM movement WHERE campus = ? AND kind = 'spend' GROUP BY 1"
 _SPENDS = "SELECT learner, kind, amount FROM movement WHERE campus = ? ORDER BY no"
@@ -41,16 +41,21 @@ def differences(world: World, seen: Seen | None) -> list[str]:
 
 
 def _unpaid(world: World, seen: Seen) -> Iterator[str]:
-    yield from unequal(world.owed(), world.awards(seen.awards))
+    yield from outside(*world.owed(seen.marks), world.awards(seen.awards))
     yield from unequal(world.earned(seen.earned), world.named(seen.balances))
 
 
 def unequal(should: Mapping[K, int], have: Mapping[K, int]) -> list[str]:
     """Who has something else than they should, or something of it more or less often."""
+    return outside(should, should, have)
+
+
+def outside(least: Mapping[K, int], most: Mapping[K, int], have: Mapping[K, int]) -> list[str]:
+    """Who has less than the least or more than the most that they may have."""
     return [
-        f"{who} should have {should.get(who, 0)} and has {have.get(who, 0)}"
-        for who in sorted(should.keys() | have.keys())
-        if should.get(who, 0) != have.get(who, 0)
+        f"{who} should have {least.get(who, 0)} to {most.get(who, 0)} and has {have.get(who, 0)}"
+        for who in sorted(least.keys() | most.keys() | have.keys())
+        if not least.get(who, 0) <= have.get(who, 0) <= most.get(who, 0)
     ]
 
 
@@ -58,10 +63,15 @@ async def faults(world: World) -> list[str]:
     """Everything that does not hold, in words."""
     home = world.agent.home
     seen = look(home)
-    found = ["there is no ledger"] if seen is None else list(_unpaid(world, seen))
+    found = ["there is no ledger"] if seen is None else [*_unpaid(world, seen), *_untold(world, seen)]
     with file.reading(home / "data") as ledger:
         found += _unfounded(ledger, world.rules)
     return found + await books(home, world.centre.home, now=world.clocks["catalogue"].now())
+
+
+def _untold(world: World, seen: Seen) -> Iterator[str]:
+    if world.lost and not (seen.lost_ids or world.trace.faults.keys() & FORGETS):
+        yield "rows were removed from the log before they were read, and nothing says so"
 
 
 def _unfounded(ledger: sqlite3.Connection, rules: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
@@ -106,7 +116,9 @@ async def _centre(centre: Path, now: int) -> list[str]:
 
 def _wallets(ledger: sqlite3.Connection, centre: Path) -> list[str]:
     ours: dict[str, int] = dict(
-        ledger.execute("SELECT p.pseudonym, b.amount FROM balance b JOIN person p USING (person_no)").fetchall()
+        ledger.execute(
+            "SELECT CAST(body AS TEXT) ->> 'learner', sum(CAST(body AS TEXT) ->> 'amount') FROM entry GROUP BY 1"
+        ).fetchall()
     )
     chain = [bytes(body) for (body,) in ledger.execute("SELECT body FROM entry ORDER BY seq")]
     db = sqlite3.connect(centre / "catalogue.db")

@@ -12,6 +12,8 @@ from pathlib import Path
 from agent.errors import RewardsError
 from agent.ledger import delivery, file, reading
 from agent.ledger.merging import tags
+from agent.ledger.record import erased
+from agent.ledger.record.erased import Erased
 from sim.model import Awards
 
 _BALANCES = """
@@ -22,6 +24,9 @@ SELECT p.site || ':' || p.lms_user, CAST(e.body AS TEXT) ->> 'rule',
   sum(iif(CAST(e.body AS TEXT) ->> 'kind' = 'award', 1, -1)), sum(CAST(e.body AS TEXT) ->> 'amount')
 FROM entry e JOIN person p USING (person_no) GROUP BY 1, 2
 """
+_LOST = "SELECT coalesce(CAST(counts AS TEXT) ->> 'lost_ids', 0) FROM source_state WHERE source = 'moodle'"
+_READ = "SELECT position FROM source_state WHERE source = 'moodle'"
+_GAPS = "SELECT lo, hi FROM source_gap WHERE source = 'moodle'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +46,10 @@ class Seen:
     """Awards that stand: each that was reversed is one less."""
     reviews: tuple[tuple[int, int], ...]
     """Decisions that wait for a reviewer, each with the number of the form that it is about."""
+    marks: Erased
+    """Who was erased."""
+    lost_ids: int
+    """How many ids Moodle removed before they were read, as the agent says."""
     held: tuple[tuple[str, tuple[str, ...]], ...]
     """Accounts whose link waits for a person, each with those that it would be linked to."""
 
@@ -54,6 +63,8 @@ def look(home: Path) -> Seen | None:
             balances = dict(connection.execute(_BALANCES).fetchall())
             entries = connection.execute(_AWARDS).fetchall()
             reviews = tuple(_reviews(connection))
+            marks = erased.of_ledger(connection)
+            lost_ids = connection.execute(_LOST).fetchone()
             held = tuple((one.learner, one.others) for one in tags.held(connection))
     except RewardsError:
         return None
@@ -67,8 +78,20 @@ def look(home: Path) -> Seen | None:
         earned=_sums((who, points) for who, _, _, points in entries),
         awards={(who, rule): times for who, rule, times, _ in entries if times},
         reviews=reviews,
+        marks=marks,
+        lost_ids=lost_ids[0] if lost_ids else 0,
         held=held,
     )
+
+
+def read_to(home: Path) -> tuple[int, list[tuple[int, int]]]:
+    """How far Moodle's log is read, and the gaps before that: (first, last) each."""
+    try:
+        with file.reading(home / "data") as connection:
+            position = connection.execute(_READ).fetchone()
+            return (position[0] if position else 0), connection.execute(_GAPS).fetchall()
+    except RewardsError:
+        return 0, []
 
 
 def _sums(parts: Iterable[tuple[str, int]]) -> dict[str, int]:

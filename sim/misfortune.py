@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from random import Random
 
-from sim.look import Seen
+from sim.look import Seen, read_to
+from sim.moodle import BEGAN
 from sim.office import Office
 from sim.operator import Operator
 from sim.world import World
 
 KINDS = ("kill", "restart", "weather", "clock", "replay", "restore", "upkeep", "office")
+CLEANED = 0.25
+"""How many worlds do not keep the log for ever: of what is gone from it less can be said."""
 
 
 class Misfortune:
@@ -19,6 +22,7 @@ class Misfortune:
         self._world = world
         self._chance = chance
         self._kinds = [kind for kind in KINDS if chance.random() < 0.55]
+        self._kinds += ["cleanup"] * (chance.random() < CLEANED)
         self._operator = Operator(world, chance)
         self._office = Office(world, chance)
         self._often = chance.choice((0.0, 0.05, 0.15, 0.3))
@@ -37,7 +41,8 @@ class Misfortune:
                 "replay": self._replay,
                 "restore": self._restore,
                 "upkeep": self._upkeep,
-                "office": self._office.look_at_essays,
+                "office": self._office.decide,
+                "cleanup": self._cleanup,
             }[self._chance.choice(self._kinds)]()
 
     async def looked_after(self) -> Seen | None:
@@ -47,9 +52,13 @@ class Misfortune:
         """
         seen = await self._operator.done()
         if seen is not None:
-            await self._office.review(seen.reviews)
+            await self._office.work(seen)
             await self._operator.merge(seen.held if self._world.linked else ())
         return seen
+
+    def is_idle(self, seen: Seen | None) -> bool:
+        """Whether the office has nothing left to do."""
+        return seen is not None and self._office.is_idle(seen)
 
     async def hurried(self) -> None:
         """The operator does not wait any longer."""
@@ -112,6 +121,22 @@ class Misfortune:
         """What administrators do on any day, while everything else goes on."""
         doing = self._chance.choice((self._operator.edit_rules, self._operator.rotate_key, self._operator.rebuild))
         await doing()
+
+    async def _cleanup(self) -> None:
+        """Moodle's cron removes what is older than so much, read or not."""
+        world, age_s = self._world, self._chance.choice((0, 0, 1, 3, 10, 40))
+        position, gaps = read_to(world.agent.home)
+
+        def is_read(number: int) -> bool:
+            return number <= position and not any(first <= number <= last for first, last in gaps)
+
+        unread = world.moodle.clean(int(BEGAN + world.loop.time()) - age_s, is_read)
+        world.trace.fault("log cleaned", f"of what is older than {age_s} s, unread: {unread}")
+        if unread:
+            world.trace.fault("rows removed unread")
+        # A hole behind a row that is there, or that comes late, looks like one that a transaction left.
+        others = min([*(row["id"] for row in world.moodle.rows()), *world.moodle.waiting], default=position + 1)
+        world.lost |= 0 < position < min(others, max(unread, default=0))
 
     async def _replay(self) -> None:
         taped = self._world.network.taped

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from sim.moodle import ADMIN, COMPLETED, DELETED, GUEST, LOGGED_IN, POSTED, VIEWED, Form, Row
+from sim.moodle import ADMIN, COMPLETED, DELETED, GUEST, LEFT, LOGGED_IN, POSTED, VIEWED, Form, Row
 
 PAYS: Mapping[str, int] = {"lesson": 10, "login": 1, "view": 2, "post": 5, "form": 7, "essay": 20}
 """Rule → points, before anybody edits."""
@@ -83,12 +83,24 @@ def version(text: str) -> str:
     return hashlib.sha256(bytes(8) + len(raw).to_bytes(8, "big") + raw).hexdigest()
 
 
-def owed(rows: Iterable[Row], forms: Iterable[Form], *, linked: bool = False) -> Awards:
-    """What everybody should have; what forms earn is Moodle's learner's where accounts are ``linked``."""
-    happened = list(rows)
+NEVER = 2**62
+
+
+def owed(
+    rows: Iterable[Row], forms: Iterable[Form], *, linked: bool = False, since: Mapping[str, int] | None = None
+) -> Awards:
+    """What everybody should have; what forms earn is Moodle's learner's where accounts are ``linked``.
+
+    What an account did before ``since`` (seconds UTC; `NEVER`: whatever it does) is nobody's: it was erased.
+    """
+    began, happened = since or {}, list(rows)
+    until = {row["objectid"]: row["timecreated"] for row in happened if row["eventname"] == LEFT}
     told: defaultdict[str, set[tuple[str, int, int]]] = defaultdict(set)
     for row in filter(_earns, happened):
-        who = f"moodle:{row['relateduserid'] or row['userid']}"
+        user = row["relateduserid"] or row["userid"]
+        who = f"moodle:{user}"
+        if not began.get(who, 0) <= row["timecreated"] < until.get(user, NEVER):
+            continue
         told[row["eventname"]].add((who, row["timecreated"], row[_ABOUT.get(row["eventname"], "contextinstanceid")]))
     deleted = {row["objectid"] for row in happened if row["eventname"] == DELETED}
     awards: Counter[tuple[str, str]] = Counter()
@@ -101,7 +113,8 @@ def owed(rows: Iterable[Row], forms: Iterable[Form], *, linked: bool = False) ->
         awards[who, "view"] += min(times, VIEWS_A_DAY)
     for who, post in {(who, post) for who, _, post in told[POSTED]}:
         awards[who, "post"] += post not in deleted
-    site, sent = "moodle" if linked else "forms", set(forms)
+    site = "moodle" if linked else "forms"
+    sent = {form for form in forms if form.at >= began.get(f"forms:{form.learner}", 0)}
     for form in sent:
         awards[f"{site}:{form.learner}", "form"] += 1
     # Whatever is refused while others wait is looked at again when one of them is rejected: the order does not matter.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -17,6 +17,8 @@ from agent.demo.schema import sqlite_ddl
 BEGAN = 1_795_298_397
 """The wall time at which every simulation begins, seconds UTC: three before midnight in Johannesburg."""
 LEARNERS = tuple(range(31, 37))
+LEARNERS_MIN = 3
+"""So many never leave."""
 GUEST, ADMIN = 1, 2
 LESSONS = (11, 12, 13, 14)
 COURSE, COURSE_CONTEXT = 3, 84
@@ -26,6 +28,7 @@ LOGGED_IN = r"\core\event\user_loggedin"
 VIEWED = r"\core\event\course_viewed"
 POSTED = r"\mod_forum\event\post_created"
 DELETED = r"\mod_forum\event\post_deleted"
+LEFT = r"\core\event\user_deleted"
 UNWANTED = r"\core\event\dashboard_viewed"
 
 Row = dict[str, Any]
@@ -64,6 +67,8 @@ class Acts:
     chance: Random
     learners: Sequence[int] = LEARNERS
     lessons: Sequence[int] = LESSONS
+    leaving: float = 0.0
+    """How likely the next thing is that a learner's account is deleted; whose it is does nothing any more."""
     last_object: int = 900
     posts: list[tuple[int, int]] = field(default_factory=list)
     """(post, author) of forum posts that are not deleted."""
@@ -76,6 +81,8 @@ class Acts:
 
     def next(self, now: int) -> Row:
         """What somebody does now."""
+        if self.leaving and len(self.learners) > LEARNERS_MIN and self.chance.random() < self.leaving:
+            return self._left(now)
         who, kind = self.chance.choice(self.learners), self.chance.random()
         row = _PLAIN | {"userid": who, "timecreated": now - self.chance.randrange(3)}
         if kind < 0.35:
@@ -97,6 +104,16 @@ class Acts:
         if self.told.setdefault(key, strange) != strange:
             return row | {"eventname": UNWANTED}
         return row
+
+    def _left(self, now: int) -> Row:
+        who = self.chance.choice(self.learners)
+        self.learners = [one for one in self.learners if one != who]
+        self.posts = [post for post in self.posts if post[1] != who]
+        # A second after the last act: of what is done in the second of a deletion nobody knows which was first.
+        return _PLAIN | {
+            "eventname": LEFT, "target": "user", "objecttable": "user", "objectid": who, "crud": "d", "userid": ADMIN,
+            "contextlevel": 30, "courseid": 0, "relateduserid": who, "timecreated": now + 1,
+        }  # fmt: skip
 
     def _completed(self, who: int) -> Row:
         lesson = self.chance.choice(self.lessons)
@@ -129,12 +146,16 @@ class Acts:
 
 @dataclass(slots=True)
 class Moodle:
-    """The site. ``waiting`` are rows whose number is taken and whose transaction is still open."""
+    """The site. ``waiting`` are rows whose number is taken and whose transaction is still open.
+
+    ``removed`` are those that its cleanup took away, each with whether the agent had read it by then.
+    """
 
     path: Path
     acts: Acts
     last_id: int = 0
     waiting: dict[int, Row] = field(default_factory=dict)
+    removed: list[tuple[Row, bool]] = field(default_factory=list)
     db: sqlite3.Connection = field(init=False)
 
     def __post_init__(self) -> None:
@@ -158,6 +179,9 @@ class Moodle:
         """The row can be seen."""
         row = self.waiting.pop(number)
         self.db.execute(_INSERT, (number, *row.values()))
+        if row["eventname"] == LEFT:
+            gone = (row["timecreated"], f"gone{row['objectid']}", row["objectid"])
+            self.db.execute("UPDATE mdl_user SET deleted = 1, timemodified = ?, email = ? WHERE id = ?", gone)
 
     def roll_back(self, number: int) -> None:
         """The row was never there; its number is used up."""
@@ -167,8 +191,15 @@ class Moodle:
         """Let go of the file."""
         self.db.close()
 
+    def clean(self, before: int, is_read: Callable[[int], bool]) -> list[int]:
+        """Remove rows that are older, as cron does with a log that is not kept for ever; the ids of those not read."""
+        old = [row for row in self.rows() if row["timecreated"] < before]
+        self.db.execute("DELETE FROM mdl_logstore_standard_log WHERE timecreated < ?", (before,))
+        self.removed += [(row, is_read(row["id"])) for row in old]
+        return [row["id"] for row in old if not is_read(row["id"])]
+
     def rows(self) -> list[Row]:
-        """Every row that was committed, in order."""
+        """Every row that was committed and not removed, in order."""
         found = self.db.execute(f"SELECT {', '.join(COLUMNS)} FROM mdl_logstore_standard_log ORDER BY id")
         return [dict(zip(COLUMNS, row, strict=True)) for row in found]
 

@@ -1,12 +1,22 @@
-"""Who decides on campus about people and what they sent: reviews what waits, some of it twice."""
+"""Who decides on campus about people and what they sent: reviews what waits, erases whoever asks, and readmits."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from random import Random
 
-from sim.look import look
+from agent.collectors.inbox.personal import Traits
+from agent.config.settings import load_settings
+from agent.errors import RewardsError
+from agent.ledger import file
+from agent.ledger.backup import taking
+from agent.ledger.record import erased
+from agent.privacy import copies
+from agent.wiring.people.erasing import sites_of
+from sim.look import Seen, look
+from sim.moodle import BEGAN, LEARNERS, address
 from sim.world import World
 
 
@@ -16,11 +26,82 @@ class Office:
     def __init__(self, world: World, chance: Random) -> None:
         self._world = world
         self._chance = chance
+        self._asked: dict[str, tuple[str, ...]] = {}
+        """Who wanted to be erased, with all accounts."""
+        self._done: set[str] = set()
+        """Of whom an erasure came to its end."""
+        self._back: set[str] = set()
+        """Who wants to take part again afterwards."""
 
-    async def look_at_essays(self) -> None:
-        """Review what waits now."""
+    async def decide(self) -> None:
+        """Something that is on the desk now."""
+        if self._chance.random() < 0.4:
+            self._ask_to_go()
         if (seen := look(self._world.agent.home)) is not None:
-            await self.review(seen.reviews)
+            await self.work(seen)
+
+    async def work(self, seen: Seen) -> None:
+        """Do what waits: essays are reviewed, and who asked is erased or readmitted, until the ledger says so."""
+        await self.review(seen.reviews)
+        for who, accounts in self._asked.items():
+            spans = [seen.marks.span(_split(account)) for account in accounts]
+            if None in spans or who not in self._done:
+                await self._erase(who, accounts)
+            elif who in self._back:
+                for account, span in zip(accounts, spans, strict=True):
+                    if span is not None and span[1] is None:
+                        await self._readmit(account)
+
+    def is_idle(self, seen: Seen) -> bool:
+        """Whether the ledger says of everybody what they asked for."""
+        spans = {who: [seen.marks.span(_split(one)) for one in accounts] for who, accounts in self._asked.items()}
+        return all(
+            who in self._done
+            and all(span is not None and (who in self._back) is (span[1] is not None) for span in found)
+            for who, found in spans.items()
+        )
+
+    def _ask_to_go(self) -> None:
+        user = self._chance.choice(LEARNERS)
+        sites = ("moodle", "forms") if self._world.linked else (self._chance.choice(("moodle", "moodle", "forms")),)
+        accounts = tuple(f"{site}:{user}" for site in sites)
+        if accounts[0] not in self._asked:
+            self._world.trace.fault("learner erased", accounts[0])
+            self._asked[accounts[0]] = accounts
+            self._world.erased |= dict.fromkeys(accounts, 0)
+            if self._chance.random() < 0.5:
+                self._back.add(accounts[0])
+
+    async def _erase(self, who: str, accounts: tuple[str, ...]) -> None:
+        """`rewards-agent learner erase`, which marks, writes every copy again, then the posts and the ledger."""
+        agent, named = self._world.agent, tuple(map(_split, accounts))
+        data_dir, listed = agent.home / "data", [list(one) for one in named]
+        words = (address(int(named[0][1])),)
+        with suppress(RewardsError), taking.alone(data_dir):
+            if await agent.typed("learner.erase.begin", accounts=listed, by="office") is None:
+                return
+            with file.reading(data_dir) as connection:
+                marks, rows = erased.of_ledger(connection), erased.rows_of(connection)
+            wanted = copies.Wanted(
+                accounts=named,
+                erased=marks,
+                rows=rows,
+                traits=Traits.of(named, words),
+                sources=sites_of(load_settings(agent.home / "config.toml")),
+            )
+            left = [f"{path.name}: {told}" for path, told in copies.cleaned(data_dir, wanted)]
+            done = await agent.typed("learner.erase.finish", accounts=listed, words=words, by="office")
+            if done is not None:
+                self._done.add(who)
+                told = ", ".join(one for one in left if not one.endswith(("rewritten", "clean"))) or "nothing"
+                self._world.trace.say(f"{who} is erased: {done['acts']} acts, {done['posts']} posts, left: {told}")
+
+    async def _readmit(self, account: str) -> None:
+        """`rewards-agent learner readmit`: from now on, and what is done in this moment may count or not."""
+        world = self._world
+        self._world.trace.fault("learner readmitted", account)
+        await world.agent.typed("learner.readmit", accounts=[list(_split(account))], by="office")
+        world.erased[account] = int(BEGAN + world.loop.time())
 
     async def review(self, waiting: Iterable[tuple[int, int]]) -> None:
         """`rewards-agent review`: two reviewers say the same of each essay, one after the other or both at once."""
@@ -46,3 +127,8 @@ class Office:
         else:
             await said(1)
             await said(2)
+
+
+def _split(account: str) -> tuple[str, str]:
+    site, _, user = account.partition(":")
+    return site, user

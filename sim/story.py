@@ -138,7 +138,7 @@ async def _calm(world: World, misfortune: Misfortune, length: Length) -> list[st
         if world.loop.time() - began > length.patience_s:
             await misfortune.hurried()
         seen = await misfortune.looked_after()
-        if checks.is_settled(world, seen):
+        if misfortune.is_idle(seen) and checks.is_settled(world, seen):
             world.trace.say("all is right")
             return []
         wait = min(wait * 1.2, 60.0)

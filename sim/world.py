@@ -11,10 +11,11 @@ from random import Random
 
 import aiohttp
 
+from agent.ledger.record.erased import Erased
 from agent.outbox.recovery.box import RecoveryKey
 from sim.loop import VirtualLoop
-from sim.model import PAYS, Awards, owed, rules, version
-from sim.moodle import Acts, Form, Moodle, copied
+from sim.model import NEVER, PAYS, Awards, owed, rules, version
+from sim.moodle import DELETED, Acts, Form, Moodle, copied
 from sim.network import Network
 from sim.programs import Centre, Program, SeededChance, SimClock, agent_main
 from sim.trace import Trace
@@ -24,6 +25,8 @@ CENTRE_PORT, DOOR_PORT = 8734, 8733
 TOKEN = "a-token-of-a-simulated-door"
 HOOK, FORMS = "/hook/moodle", "/hook/forms"
 POST_S_MAX = 20.0
+FORGETS = {"torn write", "agent's disk lost", "older ledger put back", "older catalogue put back"}
+"""Faults after which a ledger may not know what it knew."""
 PATIENCE_S = 120
 
 CONFIG = """\
@@ -91,6 +94,10 @@ class World:
     rules: dict[str, Mapping[str, int]] = field(default_factory=lambda: {version(rules()): PAYS})
     """What each version of the rules pays that anybody ever wrote."""
     forms: list[Form] = field(default_factory=list)
+    erased: dict[str, int] = field(default_factory=dict)
+    """Accounts that the office wanted erased → when it last readmitted them (seconds UTC, by a right clock), or 0."""
+    lost: bool = False
+    """Whether rows were removed of which the agent must say that it never read them."""
     session: aiohttp.ClientSession | None = None
     posting: set[asyncio.Task[None]] = field(default_factory=set)
     enrolment: str = ""
@@ -99,9 +106,29 @@ class World:
         """Draws of their own for each thing, so that another draw in one changes no other."""
         return Random(f"{self.seed}/{about}")
 
-    def owed(self) -> Awards:
-        """What everybody should have."""
-        return owed(self.moodle.rows(), self.forms, linked=self.linked)
+    def owed(self, marks: Erased) -> tuple[Awards, Awards]:
+        """What everybody should have, at least and at most.
+
+        Nobody knows what became of rows that were removed before they were read, or that a ledger forgot again which
+        cannot read them anew; and of what was done while somebody was being readmitted. When that was the ledger says.
+        """
+        kept, sent = self.moodle.rows(), self.forms
+        remembers = not self.trace.faults.keys() & FORGETS
+        kept += [row for row, read in self.moodle.removed if read and remembers]
+        unsure = [row for row, read in self.moodle.removed if not (read and remembers)]
+        undone = [row for row in unsure if row["eventname"] == DELETED]
+        done = [row for row in unsure if row["eventname"] != DELETED]
+        since = {who: self._counts_since(who, marks) for who in self.erased}
+        surely = {who: max(at, self.erased[who] + 1) for who, at in since.items()}
+        return (
+            owed([*kept, *undone], sent, linked=self.linked, since=surely),
+            owed([*kept, *done], sent, linked=self.linked, since=since),
+        )
+
+    def _counts_since(self, who: str, marks: Erased) -> int:
+        site, _, user = who.partition(":")
+        span = marks.span((site, user))
+        return NEVER if span is None or span[1] is None else span[1]
 
     def awards(self, have: Awards) -> Awards:
         """Those that stand by what the ledger says, of all accounts of a learner together."""
@@ -195,7 +222,9 @@ def _configure(world: World) -> None:
     settings = CONFIG.format(moodle=world.moodle.path, poll_s=poll_s)
     if world.linked:
         settings += LINKED
-        world.moodle.introduce()
+    else:
+        world.moodle.acts.leaving = 0.01
+    world.moodle.introduce()
     (world.agent.home / "config.toml").write_text(settings)
     (world.agent.home / "rules.toml").write_text(rules())
 

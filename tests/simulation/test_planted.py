@@ -11,9 +11,11 @@ from typing import Any
 import aiosqlite
 import pytest
 
+from agent.collectors.logstore import collector
 from agent.engine import trust
 from agent.ledger.merging import merge
 from agent.ledger.record import reserving
+from agent.ledger.record.erased import Erased
 from agent.model import Page
 from agent.pipeline import Pipeline
 from sim.moodle import LEARNERS
@@ -69,6 +71,17 @@ def what_is_rejected_keeps_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reserving, "release", nothing)
 
 
+def who_was_erased_earns_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Erased, "bars", lambda *_: False)
+
+
+def what_was_removed_unread_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: Any, **__: Any) -> None:
+        return None
+
+    monkeypatch.setattr(collector, "deleted", nothing)
+
+
 def test_a_program_as_it_is_shows_nothing_in_such_stories(directory: Path) -> None:
     assert not found(SEEDS[:4], directory)
 
@@ -89,8 +102,12 @@ def test_a_program_that_pays_twice_or_somebody_else_or_not_at_all_is_found_at_on
 
 
 @pytest.mark.soak
-def test_a_program_that_forgets_what_a_kill_interrupted_is_found_within_the_seeds_of_every_change(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "plant",
+    [a_position_is_kept_before_what_it_passed, who_was_erased_earns_again, what_was_removed_unread_is_passed_over],
+)
+def test_a_program_that_forgets_what_it_should_know_is_found_within_the_seeds_of_every_change(
+    plant: Plant, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    a_position_is_kept_before_what_it_passed(monkeypatch)
+    plant(monkeypatch)
     assert found(SEEDS, directory)

@@ -57,6 +57,7 @@ def test_the_seeds_of_every_change_bring_about_kills_losses_and_upkeep(played: P
     injected = {kind for seed in SEEDS for kind in played(seed, SHORT).injected}
     assert {"kill agent", "kill catalogue", "restart agent", "posted twice", "row visible late"} <= injected
     assert {"rules edited", "agent's key rotated", "projections rebuilt", "essays reviewed twice"} <= injected
+    assert {"learner erased", "learner readmitted", "log cleaned"} <= injected
     # A handful each: which seeds they fall to changes with the program.
     assert injected & {"agent's disk lost", "older ledger put back", "older catalogue put back"}
 
