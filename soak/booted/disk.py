@@ -44,7 +44,7 @@ def missing() -> list[str]:
 
 
 def made(place: Path, before: str) -> Disk:
-    """Make a disk below ``place`` with this checkout and the commit ``before``.
+    """Make a disk below ``place`` with this checkout and, where it is named, the commit ``before``, which runs.
 
     What takes long and is the same for every release (Debian, the wheels) stays below ``place`` for the next time.
     """
@@ -59,11 +59,12 @@ def made(place: Path, before: str) -> Disk:
     _run("tar", "-xf", debian, "-C", root, "--numeric-owner")
     shutil.copytree(wheels, root / "root" / "wheels")
     _checkout("HEAD", root / HERE.lstrip("/"), working=True)
-    _checkout(before, root / BEFORE.lstrip("/"))
+    if before:
+        _checkout(before, root / BEFORE.lstrip("/"))
     _settings(root)
     with _entered(root):
         # Both are whole on the disk: on the machine itself, which is slow, the same command has only to move a link.
-        for release in (HERE, BEFORE):
+        for release in (HERE, BEFORE) if before else (HERE,):
             _chroot(root, "sh", f"{release}/scripts/install.sh", "--wheels", "/root/wheels")
     kernel, initrd = (_only(root / "boot", f"{name}-*") for name in ("vmlinuz", "initrd.img"))
     found = Disk(image=place / "disk.img", kernel=place / "vmlinuz", initrd=place / "initrd.img")

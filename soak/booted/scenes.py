@@ -49,7 +49,7 @@ Scene = Callable[[Campus], Iterator[Seen]]
 
 
 def installed(campus: Campus) -> Iterator[Seen]:
-    """The steps that the manual prints, on a machine that never saw us, with the earlier release."""
+    """The steps that the manual prints, on a machine that never saw us, with the earlier release if there is one."""
     guest = campus.guest
     guest.until(lambda: guest.is_active("mariadb"), ACTIVE_S_MAX, "MariaDB is active")
     campus.moodle()
