@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from soak.booted.disk import Disk
 
-MEMORY_MB = 1_536
+PROCESSORS, MEMORY_MB = 2, 1_536
 BOOT_S_MAX = 600.0
 TYPED_S_MAX = 600.0
 LOOK_S = 0.5
@@ -48,7 +48,7 @@ class Guest:
         accel = ["kvm"] if accelerated() else ["tcg"]
         self._socket.unlink(missing_ok=True)
         words = [
-            "nice", "-n", "10", "qemu-system-x86_64", "-accel", *accel, "-cpu", "max", "-smp", "1",
+            "nice", "-n", "10", "qemu-system-x86_64", "-accel", *accel, "-cpu", "max", "-smp", str(PROCESSORS),
             "-m", str(MEMORY_MB), "-display", "none", "-monitor", "none", "-nic", "none", "-no-reboot",
             "-kernel", str(self._disk.kernel), "-initrd", str(self._disk.initrd),
             "-append", "root=/dev/vda rw console=ttyS0 nowatchdog",
