@@ -129,6 +129,10 @@ class Store:
         """Bring the schema to the newest version in one transaction; says whether anything was to do.
 
         ``also`` is done in it, and told the version from before.
+
+        Raises:
+            ConfigError: it may not make tables, or cannot keep every name.
+            UnavailableError: the database does not answer, or refuses; it is as it was.
         """
         had = await self._revision()
         if had == schema.REVISION:
@@ -140,6 +144,8 @@ class Store:
                 await self.dialect.make_months(conn, months.coming(int(time.time())))
                 if also is not None:
                     await also(conn, had)
+        except DBAPIError as exc:
+            raise _refused(self._place, self._url.username, database_said(exc)) from None
         finally:
             for engine in patient:
                 await engine.dispose()
@@ -268,6 +274,14 @@ def _unusable(place: str, exc: Exception) -> ConfigError | UnavailableError:
     ):
         return ConfigError(f"{place} cannot be used: {said}", hint="check [database] url and password_file")
     return UnavailableError(f"{place} cannot be reached: {said}", hint="is the database running?")
+
+
+def _refused(place: str, user: str | None, said: str) -> ConfigError | UnavailableError:
+    told = f"{place} is as it was, for it refused: {said}"
+    if "permission denied" in said:
+        owner = f'"{user}" must own the database, then it may make tables: ALTER DATABASE … OWNER TO "{user}"'
+        return ConfigError(told, hint=f"{owner}; where it does, GRANT ALL ON SCHEMA public TO it")
+    return UnavailableError(told, hint="mend that, then run again: rewards-catalogue init")
 
 
 def _current(conn: Connection) -> str | None:

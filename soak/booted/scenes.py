@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -171,7 +172,7 @@ def hung(campus: Campus) -> Iterator[Seen]:
 
 
 def starved(campus: Campus) -> Iterator[Seen]:
-    """Less memory than it needs: the kernel ends it, systemd starts it again until there is enough; it is told."""
+    """Less memory than it needs: the kernel ends it and systemd starts it again, until somebody does as doctor says."""
     guest = campus.guest
     # With less it is ended before it can read where its data are, and the journal alone tells.
     little = int(guest.show(AGENT, "MemoryCurrent")["MemoryCurrent"]) * 4 // 5
@@ -180,15 +181,17 @@ def starved(campus: Campus) -> Iterator[Seen]:
     guest.type("systemctl daemon-reload")
     took = _again(campus, lambda: None, times=4)
     why = guest.type(f"journalctl -u {AGENT} -o cat --no-pager -g oom-kill -n 1").strip()
-    guest.type(f"rm {DROP_IN}/little.conf && systemctl daemon-reload && systemctl restart {AGENT}")
-    _active(campus)
     said = why.removeprefix(f"{AGENT}.service: ")
-    yield Seen(
-        f"MemoryMax={little >> 20}M, four fifths of what it has", f"{said} 4 times in {took:.0f} s; {_right(campus)}"
-    )
-    told = guest.type(f"{AS_AGENT} {AGENT} doctor; true").splitlines()
-    found = [line.split("service: ")[-1] for line in told if "[killed-often]" in line]
-    yield Seen("doctor afterwards", _one(found, "doctor does not say killed-often"))
+    yield Seen(f"MemoryMax={little >> 20}M, four fifths of what it has", f"{said} 4 times in {took:.0f} s")
+    told = guest.type(f"{AS_AGENT} {AGENT} doctor; true")
+    found = [line.split("service: ")[-1] for line in told.splitlines() if "[killed-often]" in line]
+    yield Seen("doctor meanwhile", _one(found, "doctor does not say killed-often"))
+    (more,) = re.findall(r"MemoryMax=\w+", told)
+    guest.write(f"{DROP_IN}/override.conf", f"[Service]\n{more}\n")
+    guest.type(f"systemctl daemon-reload && systemctl restart {AGENT}")
+    _active(campus)
+    state = guest.show(AGENT, "ActiveState", "MemoryMax")
+    yield Seen(f"as doctor says: systemctl edit, {more}", f"{_told(state)}; {_right(campus)}")
 
 
 def copied(campus: Campus) -> Iterator[Seen]:

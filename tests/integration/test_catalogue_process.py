@@ -16,7 +16,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests import programs
+from tests import programs, servers
 from tests.empty import empty_catalogue
 from tests.outboxes import delivering
 from tests.servers import PostgresDatabase, free_port
@@ -229,6 +229,25 @@ def test_an_unreachable_database_is_what_the_machine_cures(tmp_path: Path) -> No
     config = tmp_path / "catalogue.toml"
     config.write_text(f'[database]\nurl = "postgresql://u@127.0.0.1:{free_port()}/d"\n', encoding="utf-8")
     assert "cannot be reached" in command("init", "--config", config, code=1).stderr
+
+
+def test_a_database_where_it_may_make_no_tables_is_left_as_it_was_and_it_says_what_to_grant(
+    postgres_database: servers.PostgresDatabase, tmp_path: Path
+) -> None:
+    """Since PostgreSQL 15 only a database's owner may: everybody else met a traceback of two hundred lines."""
+    postgres_database.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    config, secret = tmp_path / "catalogue.toml", tmp_path / "database.password"
+    secret.write_text(servers.READER_PASSWORD, encoding="utf-8")
+    secret.chmod(0o600)
+    config.write_text(
+        f'[database]\nurl = "{postgres_database.reader_dsn}"\npassword_file = "database.password"\n', encoding="utf-8"
+    )
+    told = command("init", "--config", config, code=2).stderr
+    assert "is as it was, for it refused: permission denied for schema public" in told
+    assert f'ALTER DATABASE … OWNER TO "{servers.READER}"' in told
+    assert "Traceback" not in told
+    postgres_database.execute(f"GRANT CREATE ON SCHEMA public TO {servers.READER}")
+    assert "made ready" in command("init", "--config", config).stdout
 
 
 def test_changed_books_end_verify_with_three(tmp_path: Path) -> None:
