@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.frame import ConfigOption, JsonOption, emit_one, note, settings_of
+from agent.cli.frame import ConfigOption, JsonOption, emit_one, note, settings_of, utc
 from agent.errors import ConfigError, RewardsError
 from machine import whole
 from machine.help import Application
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from agent.config.settings import Settings
 
 app = Application()
@@ -43,8 +45,9 @@ def mode(
 ) -> None:
     """Say whether this campus pays, or change it: live pays; shadow decides and reports everything and pays nothing.
 
-    What was decided in shadow mode stays unpaid: `rules backfill` pays for it, rule by rule, where that is meant. The
-    change is written into config.toml; a running agent takes it up when it is restarted.
+    What was decided in shadow mode stays unpaid: `rules backfill` pays for it, rule by rule, where that is meant. What
+    a log tells that is not read yet will be paid; how far each was read is told. The change is written into
+    config.toml; a running agent takes it up when it is restarted.
 
     Example: rewards-agent mode live
     """
@@ -58,7 +61,25 @@ def mode(
         _asked(settings, to)
     _write(settings.path, to)
     emit_one({"mode": str(to), "campus": settings.agent.campus, "decided": _decided(settings)}, json=json)
+    for line in _to_be_paid(settings) if to is Mode.live else ():
+        note(line)
     note("it holds from the next start on: systemctl restart rewards-agent")
+
+
+def _to_be_paid(settings: Settings) -> Iterator[str]:
+    """Of each log, from when on its acts will be paid: somebody may go live before the past was read in shadow."""
+    from agent.ledger import file, sources
+
+    read: dict[str, int] = {}
+    with contextlib.suppress(RewardsError), file.reading(settings.agent.data_dir) as connection:
+        found = {one.name: sources.load(connection, one.name) for one in settings.log_sources}
+        read = {name: state.high_water for name, state in found.items() if state is not None}
+    for one in settings.log_sources:
+        if read.get(one.name):
+            yield f"{one.name} was read up to {utc(read[one.name])}: what happened there later will be paid"
+        elif one.start_at != "now":
+            since = "it began" if one.start_at == "beginning" else utc(one.start_at)
+            yield f"{one.name} was not read yet: all that its log tells since {since} will be paid"
 
 
 def _decided(settings: Settings) -> dict[str, int]:

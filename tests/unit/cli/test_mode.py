@@ -14,6 +14,10 @@ from agent.cli.app import app
 from agent.cli.setup.files import Plan, config_text
 from agent.cli.setup.mode import Mode, changed
 from agent.config.settings import load_settings
+from tests.acceptance.campus import campus
+from tests.sites import SqliteSite, log
+
+RULES = 'schema = 1\ntimezone = "UTC"\n[[rule]]\nid = "v"\non = "course.viewed"\naward = 1\nonce_per = "event"\n'
 
 
 def mode(at: Path, *words: str) -> Result:
@@ -57,6 +61,25 @@ def test_nobody_goes_live_by_accident(config: Path) -> None:
     assert done.exit_code == 2
     assert "--yes" in done.output
     assert load_settings(config).agent.mode == "shadow"
+
+
+def test_going_live_says_what_of_the_past_will_be_paid(config: Path) -> None:
+    """Whoever went live before the term was read in shadow was not told that all of it would be paid."""
+    assert "will be paid" not in mode(config, "live", "--yes").output, "from now on, and nothing of before"
+    config.write_text(config.read_text().replace('"now"', '"2026-09-01T00:00:00Z"').replace('"live"', '"shadow"'))
+    unread = "moodle was not read yet: all that its log tells since 2026-09-01T00:00:00Z will be paid"
+    assert unread in mode(config, "live", "--yes").output
+
+
+def test_going_live_says_how_far_a_log_was_read(tmp_path: Path) -> None:
+    site = SqliteSite(tmp_path / "moodle.sqlite")
+    log(site, 1, timecreated=1_788_854_400)
+    at = campus(tmp_path / "a", f"sqlite:///{site.path}", RULES)
+    at.catch_up()
+    assert mode(at.config, "shadow", "--yes").exit_code == 0
+    told = mode(at.config, "live", "--yes").output
+    assert "moodle was read up to 2026-09-08T08:00:00Z: what happened there later will be paid" in told
+    assert "will be paid" not in mode(at.config, "shadow", "--yes").output
 
 
 @given(st.sampled_from(['campus = "x"\n', 'campus = "x"\nmode = "shadow" # now\n', "mode='shadow'\ncampus = 'x'\n"]))
