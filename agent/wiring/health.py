@@ -47,6 +47,7 @@ def watched(agent: Agent) -> tuple[Callable[[Page, Tally], None], Status | None]
             lambda: door.counts if door is not None else {},
             lambda: standings(agent.settings.agent.data_dir / FILE_NAME) if agent.pulls else (),
             silent,
+            logs={source.name for source in agent.settings.log_sources},
             backups=agent.settings.agent.backup_within_s is not None,
         )
     )

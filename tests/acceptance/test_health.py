@@ -17,10 +17,11 @@ from urllib.request import urlopen
 import aiohttp
 import pytest
 
+from agent.service.health.figures import Figures
 from tests import servers
 from tests.acceptance.campus import Campus, campus, serving, wait_until
 from tests.acceptance.test_posts import a_lesson, posting_campus, send
-from tests.sites import NOW, SqliteSite, log
+from tests.sites import NOW, HandClock, SqliteSite, log
 
 RULES = 'schema = 1\ntimezone = "UTC"\n[[rule]]\nid = "v"\non = "course.viewed"\naward = 1\nonce_per = "event"\n'
 
@@ -116,6 +117,18 @@ def test_a_source_that_stands_still_makes_the_agent_unready(tmp_path: Path, site
         assert "source moodle stands still" in get(port, "/readyz")[1]
         assert figures(port)['rewards_source_fault{source="moodle"}'] == 1
         assert get(port, "/livez")[0] == 200
+
+
+def test_a_log_that_cannot_be_read_is_told_in_seconds(tmp_path: Path, site: SqliteSite) -> None:
+    """A database that is away called nobody until its silence was unusual, which takes weeks to know."""
+    with watched(tmp_path / "a", site) as (at, port):
+        assert 'rewards_source_unread_seconds{source="moodle"}' in figures(port)
+    clock = HandClock()
+    clock.wall = int(time.time())
+    later = Figures(at.directory / "data", clock, dict, logs=["moodle", "another"])
+    clock.pass_s(1_000)
+    (told,) = [one for one in later.collect() if one.name == "rewards_source_unread_seconds"]
+    assert {one.labels["source"]: one.value for one in told.samples} == {"moodle": 1_000, "another": 1_000}
 
 
 def test_posts_are_counted_by_what_became_of_them(tmp_path: Path) -> None:

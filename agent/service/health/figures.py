@@ -59,7 +59,8 @@ class Figures(Collector):
     """Reads the ledger in ``data_dir`` each time.
 
     ``posts`` are the door's counts, ``asked`` how pulling goes, ``quiet`` which sources are quieter than
-    their own weeks; ``backups`` is whether anybody asks for backups of ours.
+    their own weeks; ``logs`` are the sources that are read all the time, ``backups`` is whether anybody asks for
+    backups of ours.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Figures(Collector):
         asked: Callable[[], Iterable[Asked]] = tuple,
         quiet: Callable[[sqlite3.Connection], Collection[str]] = lambda _: (),
         *,
+        logs: Collection[str] = (),
         backups: bool = True,
     ) -> None:
         self._data_dir = data_dir
@@ -77,6 +79,7 @@ class Figures(Collector):
         self._posts = posts
         self._asked = asked
         self._quiet = quiet
+        self._logs = logs
         self._backups = backups
         self._started_at = clock.now()
 
@@ -121,6 +124,7 @@ class Figures(Collector):
             size,
             *_of_sources(connection),
             self._of_quiet(connection),
+            self._of_unread(connection),
             *self._of_holds(connection),
             *_of_readers(connection),
         )
@@ -132,6 +136,17 @@ class Figures(Collector):
         silent = self._quiet(connection)
         for name in sources.names(connection):
             gauge.add_metric((name,), int(name in silent))
+        return gauge
+
+    def _of_unread(self, connection: sqlite3.Connection) -> Metric:
+        """A running agent notes once a minute where each log stands, also where nothing happens."""
+        gauge = GaugeMetricFamily(
+            "rewards_source_unread_seconds", "For how long a log could not be read.", labels=("source",)
+        )
+        for name in sorted(self._logs):
+            state, at = sources.load(connection, name), sources.updated_at(connection, name)
+            stopped = state is not None and bool(state.fault)
+            gauge.add_metric((name,), 0 if stopped else max(0, self._clock.now() - max(at or 0, self._started_at)))
         return gauge
 
     def _of_holds(self, connection: sqlite3.Connection) -> Iterable[Metric]:

@@ -32,6 +32,7 @@ CASES: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "RewardsAgentStartsAgain": {"rewards_started_timestamp_seconds": ("0+300x700", f"60{STEADY}")},
     "RewardsSourceStandsStill": {'rewards_source_fault{source="moodle"}': (f"1{STEADY}", f"0{STEADY}")},
     "RewardsEventsSetAside": {'rewards_source_set_aside{source="moodle"}': (f"2{STEADY}", f"0{STEADY}")},
+    "RewardsSourceUnread": {'rewards_source_unread_seconds{source="moodle"}': (f"901{STEADY}", f"60{STEADY}")},
     "RewardsSourceQuiet": {'rewards_source_quiet{source="moodle"}': (f"1{STEADY}", f"0{STEADY}")},
     "RewardsLogRowsLost": {'rewards_source_lost_ids{source="moodle"}': ("0x90 40x600", f"40{STEADY}")},
     "RewardsPullFails": {'rewards_pull_attempts{source="lrs"}': (f"5{STEADY}", f"4{STEADY}")},
