@@ -43,7 +43,7 @@ course
   key idnumber
   key shortname
 task_scheduled
-  component:255 classname:255 lastruntime? nextruntime? disabled
+  component:255 classname:255 lastruntime? nextruntime? faildelay? disabled
 modules
   name:20 visible
   key name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,14 @@ from agent.cli.setup.looks.finding import Finding
 from agent.cli.setup.looks.moodle.keeping import keeping_findings
 from agent.collectors.logstore.kept import Kept, kept_by, read
 from tests import servers
-from tests.acceptance.campus import campus, serving, wait_until
+from tests.acceptance.campus import Campus, campus, serving, wait_until
 from tests.sites import MariaSite, SqliteSite, log, options_for
 
 SHORT = (
     ("logstore_standard", "loglifetime", "7"),
     ("tool_trigger", "version", "2024031401"),
     ("auth_db", "pass", "a secret of somebody else"),
+    ("tool_log", "enabled_stores", "logstore_standard"),
 )
 RULES = 'schema = 1\ntimezone = "UTC"\n[[rule]]\nid = "login"\non = "user.logged_in"\naward = 1\n'
 
@@ -29,6 +31,8 @@ def plugins(site: MariaSite | SqliteSite) -> None:
     site.execute("CREATE TABLE mdl_config_plugins (id INTEGER PRIMARY KEY, plugin TEXT, name TEXT, value TEXT)")
     for number, row in enumerate(SHORT, 1):
         site.execute("INSERT INTO mdl_config_plugins (id, plugin, name, value) VALUES (?, ?, ?, ?)", (number, *row))
+    site.execute("CREATE TABLE mdl_config (id INTEGER PRIMARY KEY, name TEXT, value TEXT)")
+    site.execute("INSERT INTO mdl_config (id, name, value) VALUES (1, 'enablecompletion', '1')")
 
 
 @pytest.mark.parametrize(
@@ -38,6 +42,9 @@ def plugins(site: MariaSite | SqliteSite) -> None:
         ({("logstore_standard", "loglifetime"): "0"}, Kept(log_days=0)),
         ({("logstore_standard", "loglifetime"): "two weeks"}, Kept()),
         ({("tool_trigger", "version"): "1"}, Kept(tried_s=5 * 3_600)),
+        ({("tool_log", "enabled_stores"): "logstore_database,logstore_standard"}, Kept(log_is_on=True)),
+        ({("tool_log", "enabled_stores"): ""}, Kept(log_is_on=False)),
+        ({("core", "enablecompletion"): "0"}, Kept(completion_is_on=False)),
         (
             {("tool_trigger", "version"): "1", ("tool_trigger", "autorerunmaxtries"): "100"},
             Kept(tried_s=100 * 3_600),
@@ -72,10 +79,13 @@ async def test_the_settings_are_read_from_a_view_of_their_rows_and_without_a_rig
     site.execute(
         "CREATE SQL SECURITY DEFINER VIEW mdl_rewards_settings AS SELECT plugin, name, value FROM mdl_config_plugins"
         " WHERE (plugin = 'logstore_standard' AND name = 'loglifetime') OR (plugin = 'tool_trigger' AND"
-        " name IN ('version', 'autorerunmaxtries', 'autorerunduration'))"
+        " name IN ('version', 'autorerunmaxtries', 'autorerunduration')) OR (plugin = 'tool_log' AND"
+        " name = 'enabled_stores') UNION ALL SELECT 'core', name, value FROM mdl_config WHERE name = 'enablecompletion'"
     )
     site.execute(f"GRANT SELECT ON mdl_rewards_settings TO '{servers.READER}'@'127.0.0.1'")
-    assert await kept_by(options_for(mariadb_database)) == Kept(log_days=7, tried_s=5 * 3_600)
+    assert await kept_by(options_for(mariadb_database)) == Kept(
+        log_days=7, tried_s=5 * 3_600, log_is_on=True, completion_is_on=True
+    )
 
 
 def test_a_log_that_is_kept_for_a_week_is_told_at_the_start_and_by_doctor(tmp_path: Path) -> None:
@@ -90,3 +100,58 @@ def test_a_log_that_is_kept_for_a_week_is_told_at_the_start_and_by_doctor(tmp_pa
     (short,) = (one for one in told if one["code"] == "retention-short")
     assert "7 days" in short["found"]
     assert not any(one["code"] == "retries-short" for one in told), "the log tells what it gives up on"
+
+
+COMPLETING = RULES + '[[rule]]\nid = "lesson"\non = "lesson.completed"\naward = 1\n'
+
+
+def found_by_doctor(at: Campus) -> dict[str, str]:
+    """Code → what doctor finds, of what is not as it should be."""
+    told = json.loads(CliRunner().invoke(app, ["doctor", "--config", str(at.config), "--json"]).stdout)
+    return {one["code"]: f"{one['found']} → {one['do']}" for one in told if one["code"]}
+
+
+def test_what_is_switched_off_for_the_whole_site_is_told_at_once(tmp_path: Path) -> None:
+    """It was told when the log had been silent beside the tables, or two hundred rows had no completion among them."""
+    site = SqliteSite(tmp_path / "moodle.sqlite")
+    plugins(site)
+    log(site, 1)
+    site.execute("UPDATE mdl_config_plugins SET value = '0' WHERE name = 'loglifetime'")
+    site.execute("INSERT INTO mdl_course (id, category, shortname, enablecompletion) VALUES (3, 1, 'B', 1)")
+    at = campus(tmp_path / "a", f"sqlite:///{site.path}", COMPLETING)
+    well = found_by_doctor(at).keys()
+    assert well.isdisjoint({"log-store-off", "completion-tracking-off"})
+    site.execute("UPDATE mdl_config_plugins SET value = 'logstore_xapi' WHERE name = 'enabled_stores'")
+    site.execute("UPDATE mdl_config SET value = '0'")
+    found = found_by_doctor(at)
+    assert found.keys() - well == {"log-store-off", "completion-tracking-off"}
+    assert "the standard log is not among the log stores" in found["log-store-off"]
+    assert "off for the whole site: never paid are lesson" in found["completion-tracking-off"]
+    elsewhere = at.config.read_text().replace("start_at", 'log_table = "mdl_logstore_standard_log"\nstart_at')
+    at.config.write_text(elsewhere)
+    assert "log-store-off" not in found_by_doctor(at), "another store writes the table that is read"
+
+
+def test_a_task_that_is_off_or_fails_is_told_where_rules_wait_for_what_comes_from_it(tmp_path: Path) -> None:
+    """Moodle completes courses by a task of cron: with it switched off nobody ever completed one, and cron ran."""
+    site = SqliteSite(tmp_path / "moodle.sqlite")
+    log(site, 1)
+    tasks = ("completion_regular_task", "completion_daily_task", "badges_cron_task")
+    for number, name in enumerate(tasks, 1):
+        site.execute(
+            "INSERT INTO mdl_task_scheduled (id, component, classname, lastruntime, faildelay, disabled)"
+            " VALUES (?, 'moodle', ?, ?, 60, 0)",
+            (number, rf"\core\task\{name}", int(time.time())),
+        )
+    rules = RULES + '[[rule]]\nid = "course"\non = "course.*"\naward = 1\n'
+    at = campus(tmp_path / "a", f"sqlite:///{site.path}", rules)
+    well = found_by_doctor(at).keys()
+    assert well.isdisjoint({"task-off", "task-failing"}), "a task fails once now and then"
+    site.execute("UPDATE mdl_task_scheduled SET disabled = 1 WHERE id <> 2")
+    site.execute("UPDATE mdl_task_scheduled SET faildelay = 960 WHERE id = 2")
+    found = found_by_doctor(at)
+    assert found.keys() - well == {"task-off", "task-failing"}
+    assert found["task-off"].startswith(
+        r"the scheduled task \core\task\completion_regular_task is switched off: course."
+    )
+    assert "the rules that wait for this: course" in found["task-failing"]

@@ -1,4 +1,4 @@
-"""How long Moodle keeps its log, and how long tool_trigger tries to post: settings of Moodle, where they may be read.
+"""How long Moodle keeps its log, how long tool_trigger tries to post, and what is switched off: Moodle's settings.
 
 They stand in a table that also holds secrets of plugins, so that nobody should grant it: a view of the few rows does.
 """
@@ -6,7 +6,7 @@ They stand in a table that also holds secrets of plugins, so that nobody should 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.collectors.logstore.dialects.connect import database_for
 from agent.collectors.logstore.dialects.database import Database, Unreadable
@@ -25,7 +25,11 @@ _SETTINGS = """
 SELECT plugin, name, value FROM {[place]}
 WHERE plugin = 'logstore_standard' AND name = 'loglifetime'
    OR plugin = 'tool_trigger' AND name IN ('version', 'autorerunmaxtries', 'autorerunduration')
+   OR plugin = 'tool_log' AND name = 'enabled_stores' OR plugin = 'core' AND name = 'enablecompletion'
 """
+_OF_CORE = "SELECT value FROM {config} WHERE name = 'enablecompletion'"
+_STANDARD = "logstore_standard"
+_TRACKED = ("core", "enablecompletion")
 _TRIES, _TRY_EVERY_S = 5, 3_600
 """What tool_trigger does where nobody has said otherwise."""
 _DIGITS_MAX = 9
@@ -33,10 +37,16 @@ _DIGITS_MAX = 9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """``log_days`` the log is kept (0: for ever), ``tried_s`` a post is tried for; None where that is not known."""
+    """``log_days`` the log is kept (0: for ever), ``tried_s`` a post is tried for; None where that is not known.
+
+    ``log_is_on`` is whether the standard log is among the log stores that Moodle writes, ``completion_is_on`` whether
+    the site tracks completion at all.
+    """
 
     log_days: int | None = None
     tried_s: int | None = None
+    log_is_on: bool | None = None
+    completion_is_on: bool | None = None
 
     @property
     def log_is_short(self) -> bool:
@@ -66,18 +76,31 @@ async def kept(state: Database) -> Kept:
     for place in _PLACES:
         (answer,) = await state.fetch_all([state.schema.query(_SETTINGS.replace("[place]", place))])
         if not isinstance(answer, Unreadable):
-            return read({(str(plugin), str(name)): str(value) for plugin, name, value in answer})
+            told = {(str(plugin), str(name)): str(value) for plugin, name, value in answer}
+            return read({**await _of_core(state), **told})
     return Kept()
+
+
+async def _of_core(state: Database) -> Mapping[tuple[str, str], str]:
+    """What stands in a table of its own, which a view of both has among the others."""
+    (answer,) = await state.fetch_all([state.schema.query(_OF_CORE)])
+    told = [] if isinstance(answer, Unreadable) else answer
+    return {_TRACKED: str(told[0][0])} if told else {}
 
 
 def read(settings: Mapping[tuple[str, str], str]) -> Kept:
     """Settings by plugin and name → what they come to; what is odd is not known."""
-    log_days = _whole(settings.get(("logstore_standard", "loglifetime")))
+    stores, tracked = settings.get(("tool_log", "enabled_stores")), settings.get(_TRACKED)
+    known = Kept(
+        log_days=_whole(settings.get((_STANDARD, "loglifetime"))),
+        log_is_on=None if stores is None else _STANDARD in stores.split(","),
+        completion_is_on={"0": False, "1": True}.get(tracked or ""),
+    )
     if ("tool_trigger", "version") not in settings:
-        return Kept(log_days=log_days)
+        return known
     tries = _whole(settings.get(("tool_trigger", "autorerunmaxtries"), str(_TRIES)))
     every = _whole(settings.get(("tool_trigger", "autorerunduration"), str(_TRY_EVERY_S)))
-    return Kept(log_days=log_days, tried_s=None if tries is None or every is None else tries * every)
+    return replace(known, tried_s=None if tries is None or every is None else tries * every)
 
 
 def _whole(value: str | None) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent.collectors.logstore.dialects.connect import database_for
 from agent.collectors.logstore.dialects.database import Answer, Database, Query, Right, Schema, Unreadable
@@ -129,7 +129,7 @@ async def probe(options: LogstoreOptions, facts: Iterable[str], kinds: Iterable[
             reads_too_much=await _too_much(state, options),
             recent=await _recent(log, last_id),
             tracking=await _tracking(state),
-            kept=await kept(state),
+            kept=await _kept(state, options),
             symptoms=seen,
         )
     finally:
@@ -141,6 +141,12 @@ async def _rights(log: Database, state: Database) -> tuple[Right, ...]:
     """Those at both servers; two accounts of one server may well be the same one."""
     told = await state.rights_to_write()
     return told if log is state else tuple(dict.fromkeys((*told, *await log.rights_to_write())))
+
+
+async def _kept(state: Database, options: LogstoreOptions) -> Kept:
+    """The settings; where another store writes the log, the standard one may well be off."""
+    found = await kept(state)
+    return found if options.log_table is None else replace(found, log_is_on=None)
 
 
 async def _recent(log: Database, last_id: int | None) -> Mapping[str, int]:

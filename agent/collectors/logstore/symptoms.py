@@ -6,7 +6,7 @@ Asked by `doctor` alone, with few and bounded questions; what may not be read is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent.collectors.logstore.dialects.database import Answer, Database, Row, Rows, Unreadable
 from agent.collectors.logstore.draft import COLUMNS
@@ -19,6 +19,15 @@ OTHERS_MAX = 200
 _READ = tuple(name.strip() for name in COLUMNS.replace("[other]", "other").split(","))
 _COLUMN = "SELECT [columns] FROM {log} WHERE id = 0"
 _OTHER = "SELECT id, other FROM {log} WHERE id > ? AND eventname IN ([marks]) ORDER BY id DESC LIMIT [most]"
+TASKS: Mapping[str, tuple[str, ...]] = {
+    r"\core\task\completion_regular_task": ("course.completed",),
+    r"\core\task\completion_daily_task": ("course.completed",),
+    r"\core\task\badges_cron_task": ("badge.awarded",),
+    r"\mod_quiz\task\update_overdue_attempts": ("quiz.submitted",),
+    r"\tool_trigger\task\process_workflows": (),
+}
+"""Scheduled tasks that something of ours comes from, with its kinds; the last one's are posts."""
+_TASKS = "SELECT classname, disabled, faildelay FROM {task_scheduled} WHERE classname IN ([marks])"
 _CRON = "SELECT COUNT(*), MAX(lastruntime) FROM {task_scheduled}"
 _STATE = (
     "SELECT MAX(timemodified) FROM"
@@ -37,16 +46,18 @@ class Symptoms:
     """How Moodle is run, as far as it shows.
 
     ``lacking`` are columns that the log table does not have, ``denied`` what the server says where we may not read all
-    of them; ``garbled`` ids among the newest whose detail is neither
-    JSON nor PHP's; ``cron_at`` when a scheduled task last ran (0: never, None: unknown); ``state_at`` the newest change
-    of a completion; ``hours`` counts recent acts in the browser by the hour of the day, UTC, over ``days`` days at
-    least; ``zones`` the accounts that chose a time zone of their own.
+    of them; ``garbled`` ids among the newest whose detail is neither JSON nor PHP's; ``tasks`` are those of `TASKS`
+    that the site has, with whether they are off and for how many seconds a failing one rests; ``cron_at`` when a
+    scheduled task last ran (0: never, None: unknown); ``state_at`` the newest change of a completion; ``hours`` counts
+    recent acts in the browser by the hour of the day, UTC, over ``days`` days at least; ``zones`` the accounts that
+    chose a time zone of their own.
     """
 
     lacking: tuple[str, ...] = ()
     denied: Unreadable | None = None
     garbled: tuple[int, ...] = ()
     cron_at: int | None = None
+    tasks: Mapping[str, tuple[bool, int]] = field(default_factory=dict)
     state_at: int | None = None
     hours: Mapping[int, int]
     days: int = 0
@@ -70,11 +81,13 @@ async def symptoms(log: Database, state: Database, *, after: int) -> Symptoms:
         [log.schema.query(_OTHER, after, *names, **marks), log.schema.query(_HOURS, after)]
     )
     cron, newest, zones = await state.fetch_all([state.schema.query(one) for one in (_CRON, _STATE, _ZONES)])
+    (tasks_told,) = await state.fetch_all([state.schema.query(_TASKS, *TASKS, marks=",".join("?" * len(TASKS)))])
     tasks, cron_at = _first(cron) or (0, None)
     (state_at,) = _first(newest) or (None,)
     return Symptoms(
         garbled=tuple(int(row[0]) for row in _rows(details) if not _decodes(row[1])),
         cron_at=int(cron_at or 0) if tasks else None,
+        tasks={str(name): (bool(off), int(rests or 0)) for name, off, rests in _rows(tasks_told)},
         state_at=None if state_at is None else int(state_at),
         hours={int(hour): int(count) for hour, count, _ in _rows(hours)},
         days=max((int(row[2]) for row in _rows(hours)), default=0),

@@ -168,6 +168,12 @@ time-zone-mismatch
 cron-silent
   Moodle's cron does not run
   → run `admin/cli/cron.php` every minute
+task-off
+  a scheduled task of Moodle is switched off from which something comes that rules wait for
+  → switch it on: Site administration → Server → Tasks → Scheduled tasks
+task-failing
+  such a task fails again and again
+  → its log in Moodle says why
 completion-tracking-off
   no course tracks completion, so nothing is ever completed
   → enable completion tracking

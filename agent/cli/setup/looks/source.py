@@ -12,6 +12,7 @@ from agent.cli.frame import utc
 from agent.cli.setup.looks.finding import Finding, duration, named
 from agent.cli.setup.looks.moodle.habits import habit_findings
 from agent.cli.setup.looks.moodle.keeping import keeping_findings
+from agent.cli.setup.looks.moodle.tasks import task_findings
 from agent.errors import RewardsError
 from machine.words import counted
 
@@ -73,9 +74,29 @@ async def _source(settings: Settings, source: LogSource, needs: NeedsByRule, zon
         *_retention(about, seen, now),
         *_clocks(about, seen, now),
         *_happening(about, seen, needs),
-        *habit_findings(about, seen, zone, now),
-        *keeping_findings(about, seen.kept, posts_alone=posts_alone(settings)),
+        *_once_off(
+            [
+                *keeping_findings(about, seen.kept, posts_alone=posts_alone(settings)),
+                *habit_findings(about, seen, zone, now),
+            ]
+        ),
+        *task_findings(about, seen.symptoms, needs, posts=_triggered(settings, source)),
     ]
+
+
+def _once_off(findings: list[Finding]) -> Iterator[Finding]:
+    """Where the settings say that the log is off, what follows from it is not told too."""
+    told = False
+    for finding in findings:
+        off = finding.code == "log-store-off"
+        if not (off and told):
+            yield finding
+        told = told or off
+
+
+def _triggered(settings: Settings, source: LogSource) -> bool:
+    """Whether tool_trigger of this site posts to us."""
+    return any(one.kind == "tool-trigger" and one.same_site_as == source.name for one in settings.post_sources)
 
 
 def _unreadable(about: str, seen: Probe, options: LogstoreOptions, needs: NeedsByRule) -> Iterator[Finding]:
@@ -221,7 +242,15 @@ def _happening(about: str, seen: Probe, needs: NeedsByRule) -> Iterator[Finding]
     rows = sum(seen.recent.values())
     completing = [rule for rule, one in needs.items() if COMPLETION in one.names]
     tracking = seen.tracking
-    if completing and tracking is not None and tracking.courses and not tracking.tracked:
+    if completing and seen.kept.completion_is_on is False:
+        yield Finding(
+            about=about,
+            level="warn",
+            code="completion-tracking-off",
+            found=f"completion tracking is switched off for the whole site: never paid are {named(completing)}",
+            do="Site administration → Advanced features → Enable completion tracking",
+        )
+    elif completing and tracking is not None and tracking.courses and not tracking.tracked:
         yield Finding(
             about=about,
             level="warn",

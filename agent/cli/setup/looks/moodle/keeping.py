@@ -18,6 +18,15 @@ _RETRIES = (
 
 def keeping_findings(about: str, kept: Kept, *, posts_alone: bool) -> Iterator[Finding]:
     """What the settings say; ``posts_alone`` is whether anything is posted that no log of ours tells too."""
+    if kept.log_is_on is False:
+        yield Finding(
+            about=about,
+            level="warn",
+            code="log-store-off",
+            found="the standard log is not among the log stores that Moodle writes (tool_log, enabled_stores)",
+            do="switch it on: Site administration → Plugins → Logging → Manage log stores; if another store writes the"
+            " log now, name its table: log_table",
+        )
     if kept.log_days is not None:
         short = kept.log_is_short
         told = f"for {kept.log_days} days" if kept.log_days else "for ever"
