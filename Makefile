@@ -70,7 +70,7 @@ image: ## build the image with docker, podman or buildah; BASE=debootstrap where
 	@sh scripts/image.sh $(if $(filter debootstrap,$(BASE)),--debootstrap,$(if $(BASE),--base $(BASE))) $(if $(WHEELS),--wheels $(WHEELS))
 
 wheel: install ## build the wheel, the same bytes wherever it is built, into dist/
-	$(BIN)/python -m hatchling build --target wheel
+	env -u SOURCE_DATE_EPOCH $(BIN)/python -m hatchling build --target wheel
 
 sbom: install $(VENV)/.audit ## write the bill of materials (CycloneDX) of what an installation holds into dist/
 	@mkdir -p dist

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.test_supply import recipe
+
 ROOT = Path(__file__).resolve().parents[2]
 UNITS = ("rewards-agent", "rewards-catalogue")
 
@@ -115,8 +117,16 @@ def test_the_wheel_is_the_same_bytes_wherever_and_whenever_it_is_built(tmp_path:
             shutil.copy(ROOT / name, source / name)
         for path in source.rglob("*"):
             os.utime(path, (number * 1_000_000, number * 1_000_000_000))
-        command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(source / "dist")]
-        environment = {**os.environ, "PYTHONHASHSEED": seed, "TZ": ("UTC", "Asia/Tokyo")[number], "LC_ALL": "C"}
+        (line,) = [line for line in recipe("wheel") if "hatchling" in line]
+        command = [*line.replace(".venv/bin/python", sys.executable).split(), "--directory", str(source / "dist")]
+        epoch = {"SOURCE_DATE_EPOCH": f"{1_700_000_000 + number}"}  # distributions set one of their own
+        environment = {
+            **os.environ,
+            **epoch,
+            "PYTHONHASHSEED": seed,
+            "TZ": ("UTC", "Asia/Tokyo")[number],
+            "LC_ALL": "C",
+        }
         umask = f"umask {('022', '027')[number]} && exec"
         subprocess.run(
             ["sh", "-c", f'{umask} "$@"', "sh", *command], cwd=source, env=environment, capture_output=True, check=True
