@@ -306,7 +306,7 @@ def test_uninstalling_keeps_what_cannot_be_made_again_unless_it_is_told_to_purge
     assert left == []
 
 
-@pytest.mark.parametrize("words", [("--prefix",), ("--root", ""), ("remove",), ("--venv", "/nowhere")])
+@pytest.mark.parametrize("words", [("--prefix",), ("--wheels", ""), ("remove",), ("--venv", "/nowhere")])
 def test_a_word_that_makes_no_sense_is_told(machine: Path, words: tuple[str, ...]) -> None:
     done = subprocess.run(
         ["sh", str(ROOT / "scripts" / "install.sh"), "--root", str(machine), *words],
