@@ -33,8 +33,9 @@ _LEFT_OVER = ("ledger-schema-*.partial", f".*{_NEW}")
 class Wanted:
     """Who is to go: accounts, marks, and how posts name the person.
 
-    ``rows`` are all marks of the ledger, which every copy keeps as well; ``sources`` give (kind, site) by name. Has no
-    repr that could end in a log.
+    ``rows`` are all marks of the ledger, which every copy keeps as well, like ``untold``: pseudonyms that the catalogue
+    is still to forget, also where the copy is put back. ``sources`` give (kind, site) by name. Has no repr that could
+    end in a log.
     """
 
     accounts: tuple[Account, ...]
@@ -42,6 +43,7 @@ class Wanted:
     rows: tuple[Row, ...]
     traits: Traits
     sources: Mapping[str, tuple[str, str]]
+    untold: tuple[str, ...] = ()
 
     @property
     def sites(self) -> list[tuple[str, str]]:
@@ -193,7 +195,8 @@ def _taken_out(connection: sqlite3.Connection, wanted: Wanted) -> bool:
         return False
     removal = planned(connection, wanted.accounts, wanted.erased, wanted.sites)
     statements.written(connection, removal.statements)
-    return erased.carry(connection, wanted.erased.key, wanted.rows) or removal.changes
+    told = erased.carry_untold(connection, {*wanted.untold, *removal.pseudonyms})
+    return erased.carry(connection, wanted.erased.key, wanted.rows) or told or removal.changes
 
 
 def kept_out(data_dir: Path, fresh: Path, sources: Mapping[str, tuple[str, str]], *, told: Sequence[Row] = ()) -> int:
@@ -204,21 +207,26 @@ def kept_out(data_dir: Path, fresh: Path, sources: Mapping[str, tuple[str, str]]
     """
     path = fresh / file.FILE_NAME
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        marks, rows = _marks_in(data_dir) or (erased.of_ledger(connection), erased.rows_of(connection))
+        marks, rows, untold = _marks_in(data_dir) or (erased.of_ledger(connection), erased.rows_of(connection), ())
         rows = tuple({row[0]: row for row in (*rows, *told)}.values())
         marks = Erased.of(marks.key, rows)
         accounts = marked_in(connection, marks)
     if not marks:
         return 0
-    wanted = Wanted(accounts=accounts, erased=marks, rows=rows, traits=Traits.of(accounts), sources=sources)
+    wanted = Wanted(
+        accounts=accounts, erased=marks, rows=rows, traits=Traits.of(accounts), sources=sources, untold=untold
+    )
     for each in sorted(fresh.glob("*.db")):
         _without(each, wanted)
     return len(accounts)
 
 
-def _marks_in(data_dir: Path) -> tuple[Erased, tuple[Row, ...]] | None:
-    """The marks of a ledger of this schema; None where there is none, or it cannot be read, or has none."""
+def _marks_in(data_dir: Path) -> tuple[Erased, tuple[Row, ...], tuple[str, ...]] | None:
+    """The marks of a ledger of this schema, and whom the catalogue is still to forget.
+
+    None where there is none, or it cannot be read, or has no marks.
+    """
     with contextlib.suppress(RewardsError, sqlite3.Error), file.reading(data_dir) as connection:
         rows = erased.rows_of(connection)
-        return (erased.of_ledger(connection), rows) if rows else None
+        return (erased.of_ledger(connection), rows, erased.untold_of(connection)) if rows else None
     return None

@@ -21,11 +21,11 @@ from agent.collectors.inbox import store
 from agent.collectors.inbox.personal import Traits, removed
 from agent.collectors.inbox.store import Inbox
 from agent.collectors.pull import plan
-from agent.errors import InvalidInputError, TransientError
+from agent.errors import InvalidInputError
 from agent.ledger import file
 from agent.ledger import sources as standing
 from agent.ledger.privacy.removing import Removal, planned
-from agent.ledger.privacy.statements import BYTES_DUE
+from agent.ledger.privacy.statements import BYTES_DUE, every_page_anew
 from agent.ledger.record import Recorder, agreed, erased
 from agent.ledger.record.agreed import How
 from agent.ledger.record.erased import Account
@@ -90,7 +90,7 @@ class Erasing:
         self._pipeline.whose.forget()
         erased.forget_remembered()
         await self._writer.run(self._pipeline.whose.read)
-        await self._writer.alone(_every_page_anew)
+        await self._writer.alone(every_page_anew)
         log.info("learner_erased", by=by, acts=removal.acts, posts=posts)
         return {
             "acts": removal.acts,
@@ -197,22 +197,6 @@ def _posts_of(path: Path, traits: Traits, sources: Mapping[str, tuple[str, str]]
         connection.execute("VACUUM")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return counts
-
-
-async def _every_page_anew(connection: aiosqlite.Connection) -> None:
-    """Free pages and the write-ahead log hold what was removed until they are written again."""
-    await connection.execute("PRAGMA temp_store = FILE")  # a copy of a large ledger is not to be held in memory
-    try:
-        await connection.execute("VACUUM")
-        ((busy, _, _),) = await connection.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
-    finally:
-        await connection.execute("PRAGMA temp_store = MEMORY")
-    if busy:
-        raise TransientError(
-            "somebody reads the ledger, so its write-ahead log still holds what was removed",
-            hint="end other commands on this ledger, then run the same again",
-        )
-    await connection.execute("DELETE FROM setting WHERE key = ?", (BYTES_DUE,))
 
 
 def _accounts(accounts: Sequence[Sequence[str]]) -> tuple[Account, ...]:

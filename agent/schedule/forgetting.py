@@ -23,6 +23,7 @@ from agent.ledger import file
 from agent.ledger.centre import said
 from agent.ledger.privacy import retention
 from agent.ledger.privacy.retention import Old
+from agent.ledger.privacy.statements import every_page_anew_if_due
 from agent.ledger.schedule import datasets
 from agent.ledger.schedule.datasets import AsOf
 from agent.ledger.writer import Writer
@@ -71,6 +72,7 @@ class Forgetting:
 
     async def look(self) -> int:
         """Forget everything that may go now, and what those are called who never earned; how many acts."""
+        await self._writer.alone(every_page_anew_if_due)
         now = self._clock.now()
         await asyncio.to_thread(forsaken.forget, self._data_dir, self._posting, before=now - self._posts_keep_s)
         await self._writer.run(partial(said.forget, before=now - self._keep_s))

@@ -127,6 +127,7 @@ class Postgres:
         """
         engine = create_async_engine(
             url.set(drivername="postgresql+asyncpg"),
+            hide_parameters=True,  # an error must not carry what was to be kept into a log
             pool_size=CONNECTIONS_MAX,
             max_overflow=0,
             connect_args={
@@ -138,6 +139,7 @@ class Postgres:
         _try_before_use(engine.sync_engine)
         probing = create_async_engine(
             url.set(drivername="postgresql+asyncpg"),
+            hide_parameters=True,
             poolclass=NullPool,
             isolation_level="AUTOCOMMIT",
             connect_args={"command_timeout": STATEMENT_S_MAX},

@@ -134,9 +134,9 @@ class Sqlite:
 
 def _engine(place: URL, connections: int, begin: str, pragmas: Sequence[str]) -> AsyncEngine:
     if connections:
-        engine = create_async_engine(place, pool_size=connections, max_overflow=0)
+        engine = create_async_engine(place, hide_parameters=True, pool_size=connections, max_overflow=0)
     else:
-        engine = create_async_engine(place, poolclass=NullPool)
+        engine = create_async_engine(place, hide_parameters=True, poolclass=NullPool)
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

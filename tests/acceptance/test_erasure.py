@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import shutil
+import signal
 import sqlite3
 import subprocess
 import time
@@ -182,6 +183,27 @@ def test_a_copy_from_elsewhere_is_held_against_the_catalogues_marks_when_the_dis
 
     assert where(desk) == []
     assert [learner for learner in earned(desk) if learner == "moodle:35"] == []
+    desk.command("ledger", "verify")
+
+
+@pytest.mark.parametrize("rewritten", [True, False])
+def test_a_backup_that_is_put_back_before_the_catalogue_was_told_does_not_keep_it_from_forgetting(
+    catalogue: Served, tmp_path: Path, *, rewritten: bool
+) -> None:
+    desk, _ = prepared(tmp_path / "a", catalogue)
+    pseudonym = desk.json("learner", "show", "ann")["pseudonym"]
+    (copy,) = taking.copies(desk.directory / "data" / "backups")
+    elsewhere = shutil.copytree(copy, tmp_path / "elsewhere")
+    catalogue.end(signal.SIGTERM)
+    desk.command("learner", "erase", "ann", "--yes")
+    catalogue.start()
+    assert pseudonym in names_at(catalogue)
+
+    desk.command("restore", str(copy if rewritten else elsewhere), "--yes")
+    desk.command("sync", "now")
+
+    assert pseudonym not in names_at(catalogue)
+    assert where(desk) == []
     desk.command("ledger", "verify")
 
 

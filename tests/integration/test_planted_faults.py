@@ -35,6 +35,7 @@ from agent.cli.setup.looks import machine
 from agent.cli.setup.looks.data import whole
 from agent.cli.setup.looks.faults import FAULTS
 from agent.ledger import file
+from agent.ledger.record import erased
 from agent.service import control
 from catalogue.cli.app import app as catalogue_app
 from tests import servers
@@ -479,6 +480,15 @@ def older(path: Path, seconds: int) -> None:
     os.utime(path, (time.time() - seconds, time.time() - seconds))
 
 
+def begun_to_erase(at: Enrolled) -> None:
+    """Somebody is marked, and that is how far it came."""
+    with closing(sqlite3.connect(at.path("data") / "ledger.db")) as ledger, ledger:
+        ((key,),) = ledger.execute("SELECT value FROM setting WHERE key = ?", (erased.KEY,))
+        account = ledger.execute("SELECT site, lms_user FROM person LIMIT 1").fetchone()
+        mark = erased.mark_of(bytes.fromhex(key), account)
+        ledger.execute("INSERT INTO suppressed VALUES (?, 'erased', 0, NULL, 1, 'b', '')", (mark,))
+
+
 def last_backup(at: Enrolled, days: int) -> Path:
     """As if the last backup had been made so many days ago."""
     path = at.path("data/backup.last")
@@ -689,6 +699,12 @@ OF_THE_CAMPUS = (
         words="none was ever made",
     ),
     Planted(code="backup-old", plant=lambda at: last_backup(at, 3), words="3 days ago"),
+    Planted(
+        code="erasure-unfinished",
+        plant=begun_to_erase,
+        words="rewards-agent learner erase moodle:",
+        exit_code=1,
+    ),
     Planted(
         code="source-stopped",
         plant=lambda at: at.ledger("UPDATE source_state SET fault = 'the log went back' WHERE source = 'moodle'"),

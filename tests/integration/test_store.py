@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue.store import Store, postgres
@@ -65,3 +67,20 @@ async def test_a_glance_needs_no_transaction_and_leaves_none_behind(store: Store
         assert await backend(conn) == was, "one pool for all"
         first = await conn.scalar(text("SELECT now()"))
         assert await conn.scalar(text("SELECT now()")) == first, "and who writes has a transaction"
+
+
+async def refused(store: Store, sql: str) -> str:
+    """What an error of the database says, all of it."""
+    with pytest.raises(DBAPIError) as error:
+        async with store.writing() as conn:
+            await conn.execute(text(sql), {"said": "ann.of.the.moor"})
+    return str(error.value)
+
+
+async def test_what_was_to_be_kept_is_in_no_error_of_the_database(store: Store, catalogue_file: Path) -> None:
+    assert "ann.of" not in await refused(store, "SELECT 1 / 0, CAST(:said AS text)")
+    embedded = await Store.open(make_url(f"sqlite:///{catalogue_file}"))
+    try:
+        assert "ann.of" not in await refused(embedded, "SELECT json(:said)")
+    finally:
+        await embedded.close()

@@ -184,6 +184,7 @@ def _carried_out(config: Path | None, settings: Settings, whom: _Whom, by: str) 
     from agent.cli.tuning.bar import bar
     from agent.collectors.inbox.personal import Traits
     from agent.ledger.backup import taking
+    from agent.ledger.privacy import holdings
     from agent.ledger.record import erased
     from agent.privacy import copies
     from agent.wiring.people.erasing import sites_of
@@ -194,12 +195,15 @@ def _carried_out(config: Path | None, settings: Settings, whom: _Whom, by: str) 
         marked = carry_out(config, "learner.erase.begin", accounts=accounts, by=by)
         with ledger_of(config) as connection:
             marks, rows = erased.of_ledger(connection), erased.rows_of(connection)
+            theirs = holdings.pseudonyms_of(connection, holdings.subject_of(connection, whom.accounts))
+            untold = (*erased.untold_of(connection), *theirs)
         wanted = copies.Wanted(
             accounts=whom.accounts,
             erased=marks,
             rows=rows,
             traits=Traits.of(whom.accounts, whom.words),
             sources=sites_of(settings),
+            untold=untold,
         )
         rewritten, left = [], []
         with bar("writing copies again") as advance:

@@ -20,6 +20,7 @@ _JSON = "_json"
 _PERSONS = """
 SELECT p.person_no FROM json_each(?) w JOIN person p ON p.site = w.value ->> 0 AND p.lms_user = w.value ->> 1
 """
+_PSEUDONYMS = "SELECT p.pseudonym FROM json_each(?) w JOIN person p ON p.person_no = w.value"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,12 @@ def subject_of(connection: sqlite3.Connection, accounts: Sequence[Account]) -> S
     return Subject(accounts=tuple(accounts), persons=tuple(persons), events=tuple(events))
 
 
+def pseudonyms_of(connection: sqlite3.Connection, subject: Subject) -> tuple[str, ...]:
+    """Under what the person is known outside the campus."""
+    listed = orjson.dumps(subject.persons).decode()
+    return tuple(name for (name,) in connection.execute(_PSEUDONYMS, (listed,)))
+
+
 def marked_in(connection: sqlite3.Connection, erased: Erased) -> tuple[Account, ...]:
     """Accounts in a copy of the ledger that were erased since it was made; who was readmitted is there anew."""
     first: dict[Account, int] = {}
@@ -63,6 +70,12 @@ def marked_in(connection: sqlite3.Connection, erased: Erased) -> tuple[Account, 
             account = (site, str(user))
             first[account] = min(at, first.get(account, at))
     return tuple(sorted(account for account, at in first.items() if erased.was(account, at)))
+
+
+def half_erased(connection: sqlite3.Connection, erased: Erased) -> list[Account]:
+    """Accounts that are marked, not readmitted, and still somebody's here."""
+    people = connection.execute("SELECT site, lms_user FROM person ORDER BY person_no") if erased.spans else ()
+    return [(site, user) for site, user in people if erased.bars_now((site, user))]
 
 
 def holdings(

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from agent.ledger.privacy.clearing import Clearing
-from agent.ledger.privacy.holdings import Subject, subject_of
+from agent.ledger.privacy.holdings import Subject, pseudonyms_of, subject_of
 from agent.ledger.privacy.statements import Statement, tables_of
 from agent.ledger.record.erased import Account, Erased
 
@@ -95,13 +95,9 @@ def planned(
     """
     plan = _Plan(connection, subject_of(connection, accounts), erased, dict(sites))
     statements = tuple(one for part in plan.parts() for one in part())
-    listed = orjson.dumps(plan.subject.persons).decode()
-    names = connection.execute(
-        "SELECT p.pseudonym FROM json_each(?) w JOIN person p ON p.person_no = w.value", (listed,)
-    )
     return Removal(
         statements=statements,
-        pseudonyms=tuple(name for (name,) in names),
+        pseudonyms=pseudonyms_of(connection, plan.subject),
         acts=len(plan.subject.events),
     )
 

@@ -37,6 +37,10 @@ _OUT_TABLE = "SELECT 1 FROM sqlite_schema WHERE name = 'opted_out'"
 _SET = "INSERT OR REPLACE INTO setting (key, value) VALUES (?, ?)"
 _CARRIED = "suppressed_carried"
 """The setting in which a file of an older schema keeps the marks until it is brought up to date."""
+_FORGOTTEN_CARRIED = "forgotten_carried"
+"""Likewise for pseudonyms that the catalogue is still to forget."""
+_CARRIES = "SELECT value FROM setting WHERE key = ?"
+_FORGET = "INSERT OR IGNORE INTO forgotten (pseudonym) VALUES (?)"
 _GO_OUT = """
 INSERT INTO opted_out (site, lms_user, since, said_by) SELECT ?1, ?2, ?3, ?4
 WHERE NOT EXISTS (SELECT 1 FROM opted_out WHERE site = ?1 AND lms_user = ?2 AND until IS NULL)
@@ -159,9 +163,11 @@ async def adopt(connection: aiosqlite.Connection) -> Erased:
     if not kept:
         kept = [secrets.token_bytes(KEY_BYTES).hex()]
         await connection.execute("INSERT INTO setting (key, value) VALUES (?, ?)", (KEY, kept[0]))
-    for (text,) in list(await connection.execute_fetchall("SELECT value FROM setting WHERE key = ?", (_CARRIED,))):
+    for (text,) in list(await connection.execute_fetchall(_CARRIES, (_CARRIED,))):
         await connection.executemany(_KEEP, [(bytes.fromhex(mark), *rest) for mark, *rest in json.loads(text)])
-        await connection.execute("DELETE FROM setting WHERE key = ?", (_CARRIED,))
+    for (text,) in list(await connection.execute_fetchall(_CARRIES, (_FORGOTTEN_CARRIED,))):
+        await connection.executemany(_FORGET, [(name,) for name in json.loads(text)])
+    await connection.execute("DELETE FROM setting WHERE key IN (?, ?)", (_CARRIED, _FORGOTTEN_CARRIED))
     out, gone = _absences(await connection.execute_fetchall(_OUT))
     return replace(_marks(kept[0], await connection.execute_fetchall(_ROWS)), out=out, deleted=gone)
 
@@ -177,6 +183,25 @@ def of_ledger(connection: sqlite3.Connection) -> Erased:
 def rows_of(connection: sqlite3.Connection) -> tuple[Row, ...]:
     """All that is kept of the marks, for copies of the ledger."""
     return tuple(connection.execute(_LISTED)) if connection.execute(_TABLE).fetchone() else ()
+
+
+def untold_of(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """Pseudonyms of the erased that the catalogue is still to forget; of a ledger of this schema."""
+    return tuple(name for (name,) in connection.execute("SELECT pseudonym FROM forgotten WHERE NOT told"))
+
+
+def carry_untold(connection: sqlite3.Connection, pseudonyms: Collection[str]) -> bool:
+    """Let a copy of the ledger, of any schema, have the catalogue forget these as well; whether that is news to it."""
+    before = connection.total_changes
+    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'forgotten'").fetchone():
+        connection.executemany(_FORGET, [(name,) for name in pseudonyms])
+        return connection.total_changes > before
+    kept = connection.execute(_CARRIES, (_FORGOTTEN_CARRIED,)).fetchone()
+    known = set(json.loads(kept[0])) if kept else set()
+    if known >= set(pseudonyms):
+        return False
+    connection.execute(_SET, (_FORGOTTEN_CARRIED, json.dumps(sorted(known | set(pseudonyms)))))
+    return True
 
 
 def carry(connection: sqlite3.Connection, key: bytes, rows: Sequence[Row]) -> bool:

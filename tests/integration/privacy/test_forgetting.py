@@ -13,6 +13,8 @@ import pytest
 from agent import wiring
 from agent.collectors.inbox.store import FILE_NAME, Inbox
 from agent.config.settings import load_settings
+from agent.ledger import delivery, file
+from agent.ledger.privacy.statements import BYTES_DUE
 from agent.model import Evidence, Observation
 from agent.schedule.forgetting import Forgetting
 from agent.service import run as service
@@ -171,3 +173,14 @@ async def test_posts_that_no_source_reads_any_more_go_with_what_is_forgotten(tmp
         await forgetting(here).look()
     with closing(sqlite3.connect(tmp_path / FILE_NAME)) as kept:
         assert kept.execute("SELECT no FROM post").fetchall() == [(2,)]
+
+
+async def test_an_erasure_that_was_broken_off_before_its_bytes_were_written_anew_is_finished_by_itself(
+    tmp_path: Path,
+) -> None:
+    async with office(tmp_path, LIMITED) as here:
+        await here.take(four_lessons())
+        await here.writer.run(delivery.keep_settings({BYTES_DUE: "1"}))
+        await forgetting(here).look()
+        assert rows(tmp_path, "SELECT 1 FROM setting WHERE key = ?", BYTES_DUE) == []
+        assert file.ledger_path(tmp_path).with_name(f"{file.FILE_NAME}-wal").stat().st_size < 40_000

@@ -91,6 +91,9 @@ text-key-lost
 backup-old
   no backup was ever made, or the last one is older than `[agent] backup_within`
   → `systemctl enable --now rewards-agent-backup.timer`; at once: `rewards-agent backup`
+erasure-unfinished
+  an erasure was begun and broken off: the person is marked, and still in the ledger, posts or copies
+  → `rewards-agent learner erase` as told: it finishes
 """
 _OF_MOODLE = """
 database-unreachable

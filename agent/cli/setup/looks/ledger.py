@@ -47,6 +47,7 @@ def ledger_findings(settings: Settings) -> Iterator[Finding]:
                 yield from _source(connection, source.name)
             yield from _quiet(connection, settings)
             yield from _agreed(connection, settings)
+            yield from _erasures(connection)
             yield from _held(connection, _remind_after(settings))
             if settings.catalogue is not None:
                 standing = delivery.standing(connection)
@@ -104,6 +105,22 @@ def _agreed(connection: sqlite3.Connection, settings: Settings) -> Iterator[Find
         found='participation is "opt-in" and nobody has agreed, so that nobody earns',
         do="rewards-agent learner opt-in STUDENT, or --file consents.csv; see docs/admin/privacy.md",
     )
+
+
+def _erasures(connection: sqlite3.Connection) -> Iterator[Finding]:
+    """Whoever is marked as erased and is still a person here."""
+    from agent.ledger.privacy import holdings
+    from agent.ledger.record import erased
+
+    for account in holdings.half_erased(connection, erased.of_ledger(connection)):
+        learner = ":".join(account)
+        yield Finding(
+            about="erasures",
+            level="fail",
+            code="erasure-unfinished",
+            found=f"the erasure of {learner} was begun and did not come to its end",
+            do=f"rewards-agent learner erase {learner} --yes",
+        )
 
 
 def _source(connection: sqlite3.Connection, name: str) -> Iterator[Finding]:
