@@ -227,7 +227,7 @@ async def revoke_agent(conn: AsyncConnection, campus: str, name: str) -> None:
     """
     found = update(agent).where(agent.c.campus == campus, agent.c.agent == name).values(state="revoked")
     if not (await conn.execute(found)).rowcount:
-        raise CatalogueError(f"campus {campus} has no agent {name}", hint="see: rewards-catalogue agent list")
+        raise CatalogueError(f"campus {campus} has no agent {name}", hint=f"see: rewards-catalogue agent list {campus}")
 
 
 async def find_sender(conn: AsyncConnection, campus: str, name: str, key: str) -> Sender | None:

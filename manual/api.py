@@ -49,9 +49,9 @@ def _paths(document: Mapping[str, Any]) -> Iterator[str]:
             yield str(one.get("description") or one.get("summary") or "").strip()
             parameters = one.get("parameters", ())
             if parameters:
-                yield "\n| parameter | |\n|---|---|"
+                yield "\n| parameter | meaning |\n|---|---|"
                 yield from (f"| `{each['name']}` | {_cell(each.get('description', ''))} |" for each in parameters)
-            yield "\n| answer | |\n|---|---|"
+            yield "\n| answer | meaning |\n|---|---|"
             yield from (f"| {code} | {_cell(said.get('description', ''))} |" for code, said in one["responses"].items())
 
 

@@ -49,7 +49,7 @@ def _one(command: Any, called: str) -> Iterator[str]:
     shown = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
     rows = [_row(parameter) for parameter in shown]
     if rows:
-        yield "\n| | |\n|---|---|"
+        yield "\n| typed | meaning |\n|---|---|"
         yield from rows
 
 

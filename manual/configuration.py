@@ -48,7 +48,7 @@ def _tables(text: str) -> Iterator[str]:
         if table is not None:
             yield f"\n## `{table[1]}`\n"
             yield " ".join(about) or (table[2] or "")
-            yield "\n| key | value | |\n|---|---|---|"
+            yield "\n| key | value | meaning |\n|---|---|---|"
             about, begun = [], True
         elif begun and key is not None and not line.startswith("# "):
             yield f"| `{key[1]}` | `{_cell(key[2].strip())}` | {_cell(key[3] or '')} |"
@@ -63,7 +63,7 @@ def catalogue_page() -> str:
     parts = [_CATALOGUE]
     for line in EXAMPLE.splitlines():
         if table := _TABLE.match(line):
-            parts.append(f"## `{table[1]}`\n\n| key | value | |\n|---|---|---|\n")
+            parts.append(f"## `{table[1]}`\n\n| key | value | meaning |\n|---|---|---|\n")
         elif key := _CATALOGUE_KEY.match(line):
             parts.append(f"| `{key[1]}` | `{_cell(key[2])}` | {_cell(key[3])} |\n")
         elif not line:

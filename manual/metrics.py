@@ -28,7 +28,7 @@ the start of the process. Names do not change between versions.
 _TABLE = """
 ## {title}
 
-| name | kind | labels | |
+| name | kind | labels | meaning |
 |---|---|---|---|
 """
 _PROGRAMS = {"The agent": (metrics, figures), "The catalogue": (counts, books, status)}

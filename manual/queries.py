@@ -34,7 +34,7 @@ tables in memory, lists of 500 ids and slices of 10,000 rows (`python -m bench q
 figure sets something for the session, asks the server about itself, or looks up users by their ids as others here do.
 In sum:
 
-| | |
+| look | took |
 |---|---|
 | an empty look at the log, once a second | 0.4 ms |
 | reading again the newest 500 ids | 2.8 ms |

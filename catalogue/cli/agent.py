@@ -54,7 +54,7 @@ def add(
     try:
         public = canonical.octets({"public key": public_key}, "public key")
     except canonical.MalformedError as exc:
-        raise CatalogueError(str(exc)) from None
+        raise CatalogueError(str(exc), hint="copy what prints: rewards-agent key show") from None
     found = settings(config, data_dir)
     key = load_key(found)
 

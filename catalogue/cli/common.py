@@ -161,7 +161,8 @@ def text_of(path: Path) -> str:
         return sys.stdin.buffer.read().decode() if str(path) == "-" else path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         why = exc.strerror if isinstance(exc, OSError) else exc
-        raise CatalogueError(f"{path} cannot be read: {why}", hint="a text file in UTF-8") from None
+        hint = cure(exc) if isinstance(exc, OSError) else "save it as UTF-8"
+        raise CatalogueError(f"{path} cannot be read: {why}", hint=hint) from None
 
 
 def operator() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,12 +35,21 @@ Campus = Annotated[str, typer.Argument(help="The campus, as its agent's config.t
 Hours = Annotated[int, typer.Option("--hours", min=1, max=24 * 365, help="How long the token may be used.")]
 
 
+class Environment(StrEnum):
+    """What a campus's wallets are for."""
+
+    production = "production"
+    staging = "staging"
+
+
 @app.command()
 @told
 def add(
     campus: Campus,
     title: Annotated[str, typer.Option(help="A name for people.")] = "",
-    environment: Annotated[str, typer.Option(help="production or staging: their wallets never mix.")] = "production",
+    environment: Annotated[
+        Environment, typer.Option(help="As its agent's config.toml says: their wallets never mix.")
+    ] = Environment.production,
     hours: Hours = 72,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
@@ -54,7 +64,7 @@ def add(
     async def work(store: Store) -> None:
         concerned = acts.rows(schema.tenant, campus=campus)
         async with acts.acting(store, act(campus, "tenant.add", campus), concerned) as conn:
-            await tenants.add_tenant(conn, campus, title=title or campus, environment=environment, now=now())
+            await tenants.add_tenant(conn, campus, title=title or campus, environment=str(environment), now=now())
 
     found = settings(config, data_dir)
     with_store(found, work)

@@ -83,3 +83,21 @@ def test_a_reward_on_the_shelf_tells_the_command_that_approves_it_and_no_placeho
     told = [operator.types("reward", "add", owner, *tea) for owner in (CAMPUS, "*")]
     assert told[0].endswith(f"approve it: rewards-catalogue reward approve {CAMPUS} tea\n")
     assert told[1].endswith("each campus approves it: rewards-catalogue reward approve CAMPUS tea\n")
+
+
+def test_a_campus_is_for_production_or_staging_and_nothing_else(operator: Operator) -> None:
+    """A campus of `--environment prod` was made, and its agent, which is of production, could never enrol."""
+    refused = operator.types("tenant", "add", "north", "--environment", "prod", code=2)
+    assert "'prod' is not one of 'production', 'staging'" in refused
+    assert "north" not in operator.types("tenant", "list")
+    operator.types("tenant", "add", "north", "--environment", "staging")
+
+
+def test_a_file_that_is_not_there_and_a_key_that_is_none_are_told_with_what_to_do(
+    operator: Operator, tmp_path: Path
+) -> None:
+    lost, strange = tmp_path / "lost.txt", tmp_path / "latin.txt"
+    strange.write_bytes(b"caf\xe9\n")
+    assert "check the path" in operator.types("codes", "import", CAMPUS, "books", str(lost), code=1)
+    assert "save it as UTF-8" in operator.types("codes", "import", CAMPUS, "books", str(strange), code=1)
+    assert "rewards-agent key show" in operator.types("agent", "add", CAMPUS, "zz", code=1)

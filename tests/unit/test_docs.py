@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -58,6 +59,26 @@ def test_every_page_is_in_the_menu_and_every_line_of_the_menu_is_a_page() -> Non
     menu = re.findall(r"^ +- .+: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
     assert set(menu) == {str(page.relative_to(DOCS)) for page in (*PAGES[1:], ADR / "README.md")}
     assert len(menu) == len(set(menu))
+
+
+def test_every_column_of_a_table_has_a_heading_that_can_be_read_out() -> None:
+    """A screen reader says the heading with each cell; also what the decisions' list is."""
+    nameless = [
+        f"{where(page)}: {head}"
+        for page in (*PAGES, ADR / "README.md")
+        for head in re.findall(r"^(\|.*)\n\|[-|: ]+\|$", page.read_text(encoding="utf-8"), re.MULTILINE)
+        if not all(cell.strip() for cell in head.strip("|").split("|"))
+    ]
+    assert nameless == []
+
+
+def test_headings_go_down_one_step_at_a_time_from_one_title() -> None:
+    for page in (*PAGES, ADR / "README.md"):
+        text = FENCE.sub("", page.read_text(encoding="utf-8"))
+        levels = [len(marks) for marks in re.findall(r"^(#+) ", text, re.MULTILINE)]
+        assert levels.count(1) == 1, where(page)
+        assert levels[0] == 1, where(page)
+        assert all(below <= above + 1 for above, below in itertools.pairwise(levels)), where(page)
 
 
 def test_every_link_to_a_heading_finds_it() -> None:

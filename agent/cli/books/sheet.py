@@ -13,6 +13,7 @@ from agent.cli.books.export import guarded
 from agent.cli.frame import text_of
 from agent.cli.terms.inforce import smallest_units
 from agent.errors import InvalidInputError
+from machine.commands import cure
 from machine.sheets import Rows
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def read(path: Path, held: Mapping[int, Decision], rulebook: Rulebook) -> Sheet:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise InvalidInputError(f"{path} cannot be read: {error.strerror}") from None
+        raise InvalidInputError(f"{path} cannot be read: {error.strerror}", hint=cure(error)) from None
     except UnicodeDecodeError:
         raise InvalidInputError(f"{path} is not UTF-8 text", hint="save it as CSV UTF-8") from None
     delimiter = ";" if text.partition("\n")[0].count(";") > text.partition("\n")[0].count(",") else ","
