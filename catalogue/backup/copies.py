@@ -59,17 +59,19 @@ class Manifest:
         try:
             return copies.described(copy / MANIFEST, cls)
         except (OSError, ValueError, TypeError) as exc:
+            newest = next(iter(copies.newest_first(copy, PREFIX, MANIFEST)), None)
             raise IntegrityError(
-                f"{copy} is no backup of a catalogue: {MANIFEST} cannot be read", hint="name the directory of a backup"
+                f"{copy} is no backup of a catalogue: {MANIFEST} cannot be read",
+                hint="name the directory of one backup" + (f", such as its newest: {newest}" if newest else ""),
             ) from exc
 
-    def require_whole(self, copy: Path) -> None:
-        """See that a copy's files are those it was made of.
+    def require_whole(self, copy: Path, file: str) -> None:
+        """See that a copy's files are those it was made of, its database ``file`` among them.
 
         Raises:
             IntegrityError: one is missing or was changed.
         """
-        if (changed := copies.changed(copy, self.files)) is not None:
+        if (changed := copies.changed(copy, {file: "", **self.files})) is not None:
             raise IntegrityError(
                 f"{changed} is missing or is not the file that was backed up", hint="take another backup, an older one"
             )

@@ -56,8 +56,8 @@ async def restore(config: Config, copy: Path, *, public: bytes, said: Act) -> Re
     """
     manifest = Manifest.read(copy)
     require_known(manifest, copy, config.database)
-    manifest.require_whole(copy)
     kind = loading_of(manifest, config.database)
+    manifest.require_whole(copy, kind.file)
     aside = config.data_dir / copies.name("set-aside-", said.at)
     # What moves is brought to this program's schema on the way.
     mine = manifest.schema == schema.REVISION or manifest.database != config.database.get_backend_name()

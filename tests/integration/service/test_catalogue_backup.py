@@ -129,6 +129,13 @@ def test_copies_beyond_those_kept_go_and_neither_changed_files_nor_books_that_do
             connection.commit()
     refused = command("restore", changed.parent, "--yes", "--config", it.config, code=3)
     assert "is not the file that was backed up" in refused.stderr
+    told = json.loads((copies(to)[0] / "backup.json").read_text())
+    for files, said in (([], "backup.json cannot be read"), ({}, "catalogue.db is missing")):
+        (copies(to)[0] / "backup.json").write_text(json.dumps(told | {"files": files}))
+        refused = command("restore", copies(to)[0], "--yes", "--config", it.config, code=3)
+        assert said in refused.stderr, "and no traceback"
+    several = command("restore", to, "--yes", "--config", it.config, code=3)
+    assert f"such as its newest: {made[2]}" in several.stderr
     assert not list(tmp_path.glob("set-aside-*"))
     untrue = command("backup", "--to", to, "--config", it.config, code=3)
     assert "the books do not agree, so their backup does not count" in untrue.stderr
