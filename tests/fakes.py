@@ -40,14 +40,15 @@ class Mood(StrEnum):
 
 
 class ManualClock:
-    """A clock that a test moves by hand."""
+    """A clock that a test moves by hand. What the wall shows may be ``wrong`` by so many seconds."""
 
     def __init__(self, now: int = 1_790_000_000) -> None:
         self.at = float(now)
+        self.wrong = 0
 
     def now(self) -> int:
         """Seconds since 1970, UTC."""
-        return int(self.at)
+        return int(self.at) + self.wrong
 
     def running(self) -> float:
         """The same hand moves it."""

@@ -41,7 +41,6 @@ class Allowance:
     epoch: int
     asked_at: int
     asked_by: str
-    doubt_until: int
     redemption: str
     title: str
     paid: int
@@ -92,7 +91,7 @@ def add(one: Allowance) -> Unit:
 
     async def unit(conn: aiosqlite.Connection) -> None:
         said = (one.reward, one.currency, json.dumps(list(one.cohorts)), one.country, one.epoch)
-        await conn.execute(_SQL["add"], (one.key, one.person_no, *said, one.asked_at, one.asked_by, one.doubt_until))
+        await conn.execute(_SQL["add"], (one.key, one.person_no, *said, one.asked_at, one.asked_by))
 
     return unit
 
@@ -103,15 +102,6 @@ def keep(key: str, drawn: Drawn) -> Unit:
     async def unit(conn: aiosqlite.Connection) -> None:
         made = (drawn.redemption, drawn.title, drawn.currency, drawn.paid, drawn.voucher, drawn.expires_at)
         await conn.execute(_SQL["keep"], (*made, key))
-
-    return unit
-
-
-def doubted(key: str, *, until: int) -> Unit:
-    """A unit that says how long an attempt may still arrive."""
-
-    async def unit(conn: aiosqlite.Connection) -> None:
-        await conn.execute(_SQL["doubted"], (until, key))
 
     return unit
 

@@ -19,7 +19,7 @@ from agent.ledger.delivery import Unit
 _SQL = queries.load("agent.ledger.centre", "wishes.sql")
 _OF_KEY = f"{_SQL['wish']} WHERE w.key = ?"
 _OF_NAME = f"{_SQL['wish']} WHERE w.key = :name OR (w.redemption <> '' AND w.redemption = :name)"
-_OPEN = f"{_SQL['wish']} WHERE w.state = 'asked' AND w.doubt_until <= ? ORDER BY w.wish_no LIMIT ?"
+_OPEN = f"{_SQL['wish']} WHERE w.state = 'asked' ORDER BY w.wish_no"
 _OPEN_OF = f"{_SQL['wish']} WHERE w.state = 'asked' AND w.person_no = ? AND w.reward = ? ORDER BY w.wish_no LIMIT 1"
 _LISTED = (
     f"{_SQL['wish']} WHERE :learner = '' OR p.site || ':' || p.lms_user = :learner ORDER BY w.wish_no DESC LIMIT :limit"
@@ -43,7 +43,6 @@ class Wish:
     country: str
     asked_at: int
     asked_by: str
-    doubt_until: int
     state: str
     settled_at: int | None
     why: str
@@ -87,9 +86,9 @@ async def still_open(conn: aiosqlite.Connection, person_no: int, reward: str) ->
     return await _one(conn, _OPEN_OF, (person_no, reward))
 
 
-async def to_settle(conn: aiosqlite.Connection, now: int, limit: int) -> list[Wish]:
-    """Open wishes of which no attempt can arrive any more, oldest first."""
-    return [_wish(row) for row in await conn.execute_fetchall(_OPEN, (now, limit))]
+async def all_open(conn: aiosqlite.Connection) -> list[Wish]:
+    """Open wishes, oldest first."""
+    return [_wish(row) for row in await conn.execute_fetchall(_OPEN)]
 
 
 def listed(connection: sqlite3.Connection, *, learner: str = "", limit: int = 100) -> list[Wish]:
@@ -102,17 +101,16 @@ def add(wish: Wish) -> Unit:
 
     async def unit(conn: aiosqlite.Connection) -> None:
         said = (wish.reward, wish.currency, json.dumps(list(wish.cohorts)), wish.country)
-        asked = (wish.asked_at, wish.asked_by, wish.doubt_until)
-        await conn.execute(_SQL["add"], (wish.key, wish.person_no, *said, *asked))
+        await conn.execute(_SQL["add"], (wish.key, wish.person_no, *said, wish.asked_at, wish.asked_by))
 
     return unit
 
 
-def doubted(key: str, *, until: int, why: str) -> Unit:
-    """A unit that says how long an attempt may still arrive, and what was heard of it."""
+def doubted(key: str, why: str) -> Unit:
+    """A unit that says what was heard of an attempt that nobody answered."""
 
     async def unit(conn: aiosqlite.Connection) -> None:
-        await conn.execute(_SQL["doubted"], (until, why, key))
+        await conn.execute(_SQL["doubted"], (why, key))
 
     return unit
 

@@ -12,29 +12,30 @@ from agent.ledger import delivery
 from agent.ledger.centre import allowances
 from agent.ledger.centre.allowances import Allowance, Drawn
 from agent.ledger.delivery import Identity
+from agent.outbox.redeeming.doubt import Doubt
 from agent.outbox.redeeming.talk import Said, Talk, Unknown
 from agent.outbox.writes import Runs
 from wire.money import spending
 
 ASKED_AT_ONCE = 20
-DOUBT_S = 60
-"""How long an attempt that nobody answered may still arrive: twice what the catalogue gives a request."""
 
 Reading = Callable[[], Awaitable[aiosqlite.Connection]]
 
 
 class Allowances:
-    """What is kept on campus. ``reading`` gives the ledger to look at."""
+    """What is kept on campus. ``reading`` gives the ledger to look at, ``doubt`` says what may still arrive."""
 
-    def __init__(self, talk: Talk, writer: Runs, clock: Clock, reading: Reading) -> None:
+    def __init__(self, talk: Talk, writer: Runs, clock: Clock, reading: Reading, doubt: Doubt) -> None:
         self._talk = talk
         self._writer = writer
         self._clock = clock
         self._reading = reading
+        self._doubt = doubt
 
     async def draw(self, who: Identity, one: Allowance) -> dict[str, Any]:
         """Have one made: {state, key, …}. What nobody answered is asked again later, under its key."""
         await self._writer.run(allowances.add(one))
+        self._doubt.sent(one.key)
         return await self._asked(who, one, fresh=True)
 
     async def give_out(self, person_no: int, reward: str, *, by: str) -> dict[str, Any] | None:
@@ -93,12 +94,12 @@ class Allowances:
         )
         said = await self._talk.post(who, "/v1/allowances", message)
         told = {"key": one.key, "learner": one.learner, "reward": one.reward}
-        now = self._clock.now()
         if isinstance(said, Unknown):
-            await self._writer.run(allowances.doubted(one.key, until=now + DOUBT_S))
+            self._doubt.sent(one.key)
             return {"state": "unknown", **told, "why": said.why}
-        if not said.yes and not fresh and now < one.doubt_until:
+        if not said.yes and not fresh and self._doubt.may_arrive(one.key):
             return {"state": "unknown", **told, "why": f"{said.message}; an attempt from before may still arrive"}
+        self._doubt.over(one.key)
         if not said.yes:
             await self._writer.run(allowances.refuse(one.key, said.message))
             return {"state": "refused", **told, "why": said.message}

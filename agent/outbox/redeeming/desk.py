@@ -18,8 +18,9 @@ from agent.ledger.centre import allowances, wishes
 from agent.ledger.centre.allowances import Allowance
 from agent.ledger.centre.wishes import Granted, Wish
 from agent.ledger.delivery import Identity
-from agent.outbox.redeeming.allowances import DOUBT_S, Allowances
+from agent.outbox.redeeming.allowances import Allowances
 from agent.outbox.redeeming.belonging import Belonging, Claim, Teller
+from agent.outbox.redeeming.doubt import Doubt
 from agent.outbox.redeeming.talk import Said, Talk, Unknown
 from agent.outbox.redeeming.till import Till
 from agent.outbox.writes import Runs
@@ -65,7 +66,8 @@ class Redeeming:
         self._secret = secret
         self._reading: aiosqlite.Connection | None = None
         self._one_at_a_time = asyncio.Lock()
-        self._allowances = Allowances(talk, writer, clock, self._connection)
+        self._doubt = Doubt(clock.running)
+        self._allowances = Allowances(talk, writer, clock, self._connection, self._doubt)
         self.use = Till(talk, self._enrolled, secret).use
 
     async def run(self) -> None:
@@ -135,6 +137,7 @@ class Redeeming:
                 wish = self._new(person_no, pseudonym, learner, reward, currency, known, by)
                 await self._deliver()  # points of a moment ago are to be spent too
                 await self._writer.run(wishes.add(wish))
+                self._doubt.sent(wish.key)
             return known.told(await self._sent(who, wish, fresh=not key, by=by))
 
     async def draw(
@@ -169,7 +172,6 @@ class Redeeming:
                 epoch=who.epoch,
                 asked_at=self._clock.now(),
                 asked_by=by,
-                doubt_until=self._clock.now() + DOUBT_S,
                 redemption="",
                 title="",
                 paid=0,
@@ -253,7 +255,8 @@ class Redeeming:
         if who is None:
             return 0
         settled = 0
-        for wish in await wishes.to_settle(conn, self._clock.now(), SETTLED_AT_ONCE):
+        ended = [wish for wish in await wishes.all_open(conn) if not self._doubt.may_arrive(wish.key)]
+        for wish in ended[:SETTLED_AT_ONCE]:
             said = await self._talk.get(who, f"/v1/wishes/{wish.key}")
             if isinstance(said, Unknown):
                 break
@@ -261,7 +264,7 @@ class Redeeming:
                 await self._granted(wish, said.fields)
             elif said.code == _UNKNOWN_WISH:
                 why = f"it never arrived at the catalogue; {wish.why}".rstrip("; ")
-                await self._writer.run(wishes.settle(wish.key, "void", now=self._clock.now(), why=why))
+                await self._end(wish, "void", why)
             else:
                 break
             settled += 1
@@ -284,7 +287,8 @@ class Redeeming:
             if isinstance(said, Said):
                 break
             fresh, why = False, said.why
-            await self._writer.run(wishes.doubted(wish.key, until=self._clock.now() + DOUBT_S, why=why))
+            self._doubt.sent(wish.key)
+            await self._writer.run(wishes.doubted(wish.key, why))
         else:
             return {"state": "unknown", "key": wish.key, "reward": wish.reward, "why": why}
         if said.yes:
@@ -297,11 +301,9 @@ class Redeeming:
 
     async def _refused(self, wish: Wish, said: Said, *, fresh: bool) -> dict[str, Any]:
         """A no is the end where no other attempt can still arrive."""
-        now = self._clock.now()
-        kept = await wishes.by_key(await self._connection(), wish.key)
         answer = {"state": "refused", "key": wish.key, "reward": wish.reward, "code": said.code, "why": said.message}
-        if fresh or kept is None or kept.doubt_until <= now:
-            await self._writer.run(wishes.settle(wish.key, "refused", now=now, why=said.message))
+        if fresh or not self._doubt.may_arrive(wish.key):
+            await self._end(wish, "refused", said.message)
             return answer
         return answer | {"state": "unknown", "why": f"{said.message}; an attempt from before may still arrive"}
 
@@ -312,7 +314,11 @@ class Redeeming:
             currency=str(fields["currency"]),
             amount=int(fields["amount"]),
         )
-        await self._writer.run(wishes.settle(wish.key, "granted", now=self._clock.now(), granted=granted))
+        await self._end(wish, "granted", granted=granted)
+
+    async def _end(self, wish: Wish, state: str, why: str = "", granted: Granted | None = None) -> None:
+        await self._writer.run(wishes.settle(wish.key, state, now=self._clock.now(), why=why, granted=granted))
+        self._doubt.over(wish.key)
 
     def _new(
         self,
@@ -336,8 +342,6 @@ class Redeeming:
             country=known.country,
             asked_at=now,
             asked_by=by,
-            # Should this process die now, whoever looks waits for what it may have sent.
-            doubt_until=now + DOUBT_S,
             state="asked",
             settled_at=None,
             why="",

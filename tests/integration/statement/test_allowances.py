@@ -13,7 +13,7 @@ from agent.errors import IntegrityError
 from agent.ledger import delivery, file
 from agent.ledger.backup import restoring
 from agent.ledger.centre import allowances
-from agent.outbox.redeeming.allowances import DOUBT_S
+from agent.outbox.redeeming.doubt import DOUBT_S
 from catalogue.allowance import book
 from catalogue.errors import RefusedError
 from catalogue.redemption.desk import Desk

@@ -17,8 +17,8 @@ from agent.errors import InvalidInputError, TransientError
 from agent.ledger import file
 from agent.ledger.centre import wishes
 from agent.outbox.client import Client, Place
-from agent.outbox.redeeming.allowances import DOUBT_S
 from agent.outbox.redeeming.desk import Redeeming
+from agent.outbox.redeeming.doubt import DOUBT_S
 from agent.outbox.redeeming.talk import Talk
 from catalogue import acts
 from catalogue.app import wall_clock
@@ -204,6 +204,21 @@ async def test_a_wish_that_arrived_unanswered_is_found_and_its_voucher_is_shown_
         with pytest.raises(InvalidInputError, match="was shown to desk already"):
             await it.desk.show(name=told["redemption"], by="another")
         assert (await it.desk.show(name=told["redemption"], by="another", again=True))["token"] == told["token"]
+
+
+@pytest.mark.parametrize("wrong", [86_400, -86_400])
+async def test_a_clock_that_was_wrong_for_a_moment_neither_ends_a_wish_nor_keeps_it_open(
+    small_catalogue: RealCatalogue, tmp_path: Path, wrong: int
+) -> None:
+    async with a_counter(small_catalogue, tmp_path) as it:
+        it.line.moods = [Mood.down] * 3
+        it.clock.wrong = wrong
+        assert (await it.redeem())["state"] == "unknown"
+        it.clock.wrong = 0
+        assert await it.desk.settle() == 0, "an attempt may still arrive"
+        it.clock.at += DOUBT_S + 1
+        assert await it.desk.settle() == 1
+        assert it.wishes() == [("void", False)]
 
 
 async def test_a_no_does_not_end_a_wish_of_which_an_attempt_may_still_arrive(
