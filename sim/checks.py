@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,8 +15,11 @@ from sqlalchemy import make_url
 from agent.ledger import file
 from agent.ledger.verify import verify
 from catalogue import verify as central
+from sim import purse, sales
 from sim.look import Seen, look
 from sim.programs import Books
+from sim.purse import EARNED, Line
+from sim.sales import Sold
 from sim.world import AGENT, CAMPUS, FORGETS, World
 from wire import keys
 
@@ -24,20 +28,26 @@ _TWICE = """
 SELECT CAST(body AS TEXT) ->> 'learner', CAST(body AS TEXT) ->> 'rule', event_no, count(*) FROM entry
 WHERE CAST(body AS TEXT) ->> 'kind' = 'award' AND event_no IS NOT NULL GROUP BY 1, 2, 3 HAVING count(*) > 1
 """
-_SPENT = "SELECT learner, sum(amount) FROM movement WHERE campus = ? AND kind = 'spend' GROUP BY 1"
-_SPENDS = "SELECT learner, kind, amount FROM movement WHERE campus = ? ORDER BY no"
+_LINES = """
+SELECT learner, kind, amount, ref, about, occurred_at, posted_at, expires_at, owe FROM movement
+WHERE campus = ? ORDER BY no
+"""
 
 
 def is_settled(world: World, seen: Seen | None) -> bool:
     """Whether everybody has what they should and the catalogue knows it: the end that every run must come to."""
     if not (world.agent.runs and world.centre.runs) or world.posting:
         return False
-    return seen is not None and seen.delivered and not list(_unpaid(world, seen))
+    if seen is None or seen.wishes:
+        return False
+    return seen.delivered and not list(_unpaid(world, seen))
 
 
 def differences(world: World, seen: Seen | None) -> list[str]:
     """Who has something else than they should, and where delivery stands."""
-    return ["there is no ledger"] if seen is None else [*_unpaid(world, seen), seen.delivery]
+    if seen is None:
+        return ["there is no ledger"]
+    return [*_unpaid(world, seen), seen.delivery, f"open wishes: {seen.wishes}"]
 
 
 def _unpaid(world: World, seen: Seen) -> Iterator[str]:
@@ -66,7 +76,7 @@ async def faults(world: World) -> list[str]:
     found = ["there is no ledger"] if seen is None else [*_unpaid(world, seen), *_untold(world, seen)]
     with file.reading(home / "data") as ledger:
         found += _unfounded(ledger, world.rules)
-    return found + await books(home, world.centre.home, now=world.clocks["catalogue"].now())
+    return found + await books(home, world.centre.home, world.sold, now=world.clocks["catalogue"].now())
 
 
 def _untold(world: World, seen: Seen) -> Iterator[str]:
@@ -90,10 +100,13 @@ def _unfounded(ledger: sqlite3.Connection, rules: Mapping[str, Mapping[str, int]
             yield f"entry {entry['entry_id']} of {rule} is {entry['amount']} and not one of {wanted}"
 
 
-async def books(home: Path, centre: Path, *, now: int) -> list[str]:
+async def books(home: Path, centre: Path, sold: Sold, *, now: int) -> list[str]:
     """What does not hold in the agent's books, the catalogue's, or between them; ``now`` is the catalogue's time."""
-    with file.reading(home / "data") as ledger:
-        return [*_ledger(ledger), *await _centre(centre, now), *_wallets(ledger, centre)]
+    found = await _centre(centre, now)
+    with file.reading(home / "data") as ledger, closing(sqlite3.connect(centre / "catalogue.db")) as db:
+        lines = [Line(*row) for row in db.execute(_LINES, (CAMPUS,))]
+        found += [*_ledger(ledger), *_chains(ledger, db, lines), *_wallets(lines, db)]
+        return [*found, *sales.judged(sold, lines, db, ledger, AGENT)]
 
 
 def _ledger(ledger: sqlite3.Connection) -> Iterator[str]:
@@ -114,43 +127,49 @@ async def _centre(centre: Path, now: int) -> list[str]:
     return [f"catalogue verify: {fault}" for fault in report.faults]
 
 
-def _wallets(ledger: sqlite3.Connection, centre: Path) -> list[str]:
-    ours: dict[str, int] = dict(
-        ledger.execute(
-            "SELECT CAST(body AS TEXT) ->> 'learner', sum(CAST(body AS TEXT) ->> 'amount') FROM entry GROUP BY 1"
-        ).fetchall()
-    )
-    chain = [bytes(body) for (body,) in ledger.execute("SELECT body FROM entry ORDER BY seq")]
-    db = sqlite3.connect(centre / "catalogue.db")
-    try:
-        there = [bytes(body) for (body,) in db.execute(
-            "SELECT body FROM entry WHERE campus = ? AND agent = ? ORDER BY seq", (CAMPUS, AGENT)
-        )]  # fmt: skip
-        wallets = dict(db.execute("SELECT learner, balance FROM wallet WHERE campus = ?", (CAMPUS,)).fetchall())
-        spent = dict(db.execute(_SPENT, (CAMPUS,)).fetchall())
-        found = list(_overspent(db.execute(_SPENDS, (CAMPUS,)).fetchall()))
-    finally:
-        db.close()
-    if chain != there:
-        found.append(f"the catalogue keeps {len(there)} entries, the ledger has {len(chain)}, or they differ")
-    for name in sorted(ours.keys() | wallets.keys()):
-        should = ours.get(name, 0) + spent.get(name, 0)
+def _chains(ledger: sqlite3.Connection, db: sqlite3.Connection, lines: Iterable[Line]) -> Iterator[str]:
+    """The catalogue keeps the ledger's entries, byte for byte, and posts each once."""
+    ours = [bytes(body) for (body,) in ledger.execute("SELECT body FROM entry ORDER BY seq")]
+    there = [bytes(body) for (body,) in db.execute(
+        "SELECT body FROM entry WHERE campus = ? AND agent = ? ORDER BY seq", (CAMPUS, AGENT)
+    )]  # fmt: skip
+    if ours != there:
+        yield f"the catalogue keeps {len(there)} entries, the ledger has {len(ours)}, or they differ"
+    yield from _posted(there, lines)
+
+
+def _wallets(lines: Iterable[Line], db: sqlite3.Connection) -> Iterator[str]:
+    """Wallets are what the lines of the catalogue's ledger make of them."""
+    wallets = dict(db.execute("SELECT learner, balance FROM wallet WHERE campus = ?", (CAMPUS,)).fetchall())
+    purses, found = purse.folded(lines)
+    yield from found
+    for name in sorted(purses.keys() | wallets.keys()):
+        should = purses[name].holds if name in purses else 0
         if wallets.get(name, 0) != should:
-            found.append(f"wallet {name} holds {wallets.get(name, 0)}; earned less spent is {should}")
-    return found
+            yield f"wallet {name} holds {wallets.get(name, 0)}; its lines come to {should}"
 
 
-def _overspent(movements: list[tuple[str, str, int]]) -> Iterator[str]:
-    """Whoever spent what was not there at that moment."""
-    held: Counter[str] = Counter()
-    for learner, kind, amount in movements:
-        held[learner] += amount
-        if kind == "spend" and held[learner] < 0:
-            yield f"wallet {learner} was spent below nought: {held[learner]}"
+def _posted(entries: Iterable[bytes], lines: Iterable[Line]) -> Iterator[str]:
+    """Every entry moved the wallet that it names by what it says, once, and nothing else did."""
+    said = [json.loads(body) for body in entries]
+    wanted = Counter((f"{AGENT}/{one['entry_id']}", one["learner"], one["kind"], one["amount"]) for one in said)
+    posted = Counter((line.ref, line.learner, line.kind, line.amount) for line in lines if line.kind in EARNED)
+    for ref, learner, kind, amount in sorted(wanted.keys() | posted.keys()):
+        times = posted[ref, learner, kind, amount] - wanted[ref, learner, kind, amount]
+        if times:
+            often = "often" if times > 0 else "rarely"
+            yield f"{kind} {ref} of {amount} to {learner} is posted {abs(times)} times too {often}"
 
 
 def counts(world: World) -> dict[str, Any]:
     """How much there was in a run."""
     with file.reading(world.agent.home / "data") as connection:
         entries = connection.execute("SELECT count(*) FROM entry").fetchone()[0]
-    return {"rows": len(world.moodle.rows()), "entries": entries, "lives": len(world.agent.lives)}
+    return {"rows": len(world.moodle.rows()), "entries": entries, "lives": len(world.agent.lives), **_moved(world)}
+
+
+def _moved(world: World) -> dict[str, int]:
+    """What the catalogue itself did to wallets."""
+    with closing(sqlite3.connect(world.centre.home / "catalogue.db")) as db:
+        kinds = Counter(kind for (kind,) in db.execute("SELECT kind FROM movement"))
+    return {"redemptions": kinds["spend"], "refunds": kinds["refund"], "expiries": kinds["expiry"]}

@@ -38,6 +38,8 @@ class Seen:
     delivered: bool
     """Whether the catalogue has answered for the newest entry, and nothing stands against delivery."""
     delivery: str
+    wishes: int
+    """How many wishes there are of which nobody knows what became."""
     balances: dict[str, int]
     """Learner → points, of everybody who has any."""
     earned: dict[str, int]
@@ -65,6 +67,7 @@ def look(home: Path) -> Seen | None:
             reviews = tuple(_reviews(connection))
             marks = erased.of_ledger(connection)
             lost_ids = connection.execute(_LOST).fetchone()
+            wishes = connection.execute("SELECT count(*) FROM wish WHERE state = 'asked'").fetchone()[0]
             held = tuple((one.learner, one.others) for one in tags.held(connection))
     except RewardsError:
         return None
@@ -74,6 +77,7 @@ def look(home: Path) -> Seen | None:
         trouble=str(stands["last_error"]),
         delivered=bool(stands["acked_seq"] == newest and not stands["last_error"] and not stands["fault"]),
         delivery=f"delivery: {json.dumps({name: stands.get(name) for name in keep})}",
+        wishes=wishes,
         balances=balances,
         earned=_sums((who, points) for who, _, _, points in entries),
         awards={(who, rule): times for who, rule, times, _ in entries if times},

@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from sim.moodle import ADMIN, COMPLETED, DELETED, GUEST, LEFT, LOGGED_IN, POSTED, VIEWED, Form, Row
 
@@ -22,7 +23,8 @@ timezone = "Africa/Johannesburg"
 [currency.points]
 title = "Points"
 spendable = true
-overdraw = "owe"
+expires_after = "{life}"
+overdraw = "{overdraw}"
 
 [[rule]]
 id = "lesson"
@@ -68,13 +70,25 @@ review = "always"
 """
 VIEWS_A_DAY, ESSAYS_A_DAY = 3, 1
 
+
+class Terms(NamedTuple):
+    """How long points live, and whether what is taken back and was spent is owed or forgiven."""
+
+    life: str = "never"
+    overdraw: str = "owe"
+
+
+USUAL = Terms()
+LIVES, OVERDRAWS = ("never", "3s", "40s", "1h"), ("owe", "owe", "forgive")
+"""What worlds differ in: points live longer than any story, or shorter."""
+
 Awards = dict[tuple[str, str], int]
 """(learner, rule) → how many awards stand."""
 
 
-def rules(pays: Mapping[str, int] = PAYS, note: str = "") -> str:
+def rules(pays: Mapping[str, int] = PAYS, note: str = "", terms: Terms = USUAL) -> str:
     """The rules as a file, with other points for some; ``note`` is a line that says nothing."""
-    return _RULES.format(**pays) + (f"# {note}\n" if note else "")
+    return _RULES.format(**pays, **terms._asdict()) + (f"# {note}\n" if note else "")
 
 
 def version(text: str) -> str:

@@ -19,6 +19,7 @@ from sim.look import Seen, look
 from sim.model import PAYS, rules, version
 from sim.moodle import BEGAN, copied, form_post
 from sim.programs import write_key
+from sim.sales import Known
 from sim.world import AGENT, CAMPUS, FORMS, World
 from wire import keys
 
@@ -38,7 +39,7 @@ class Operator:
     def __init__(self, world: World, chance: Random) -> None:
         self._world = world
         self._chance = chance
-        self._copies: list[Path] = []
+        self._copies: list[tuple[Path, Known]] = []
         self._task: asyncio.Task[None] | None = None
         self._edits = 0
         self._pays = dict(PAYS)
@@ -58,13 +59,13 @@ class Operator:
             world.trace.say(f"no backup: {exc.message}")
         copy = world.root / f"catalogue-copy.{len(self._copies)}"
         copied(world.centre.home, copy)
-        self._copies.append(copy)
+        self._copies.append((copy, world.sold.known()))
         world.trace.say("backups are taken")
 
     def put_back_catalogue(self) -> None:
         """The catalogue loses its disk and gets an older copy."""
         if self._copies:
-            self._begin(self._older_catalogue(self._chance.choice(self._copies)))
+            self._begin(self._older_catalogue(*self._chance.choice(self._copies)))
 
     def put_back_agent(self) -> None:
         """The agent loses its disk and gets a backup; where that is too old, the catalogue's history."""
@@ -103,7 +104,7 @@ class Operator:
     def _write_rules(self, more: str = "") -> None:
         # Each version is longer than the one before, so that no two written in one tick of a file system look alike.
         self._edits += 1
-        text = rules(self._pays, "edited" + "!" * self._edits)
+        text = rules(self._pays, "edited" + "!" * self._edits, self._world.terms)
         self._world.rules[version(text)] = dict(self._pays)
         (self._world.agent.home / "rules.toml").write_text(text + more)
 
@@ -146,17 +147,19 @@ class Operator:
     def _begin(self, doing: Coroutine[Any, Any, None]) -> None:
         self._task = asyncio.create_task(doing)
 
-    async def _older_catalogue(self, copy: Path) -> None:
+    async def _older_catalogue(self, copy: Path, known: Known) -> None:
         world = self._world
         world.trace.fault("older catalogue put back", copy.name)
         await world.centre.down()
         world.centre.moved(copy)
+        world.sold.back_to(known)
         world.centre.up()
 
     async def _older_agent(self, copy: Path) -> None:
         world = self._world
         world.trace.fault("older ledger put back", copy.name)
         await world.agent.down()
+        world.sold.went_back = True
         now = int(BEGAN + world.loop.time())
         put_back(world.agent.home / "data", copy, campus=CAMPUS, environment="production", now=now)
         world.agent.up()
@@ -168,6 +171,7 @@ class Operator:
         world = self._world
         world.trace.fault("agent's disk lost")
         await world.agent.down()
+        world.sold.went_back = True
         shutil.rmtree(world.agent.home / "data")
         key = world.agent.home / "agent.ed25519"
         key.unlink()

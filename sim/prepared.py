@@ -20,8 +20,9 @@ from agent.outbox.recovery.box import FILE_NAME as RECOVERY_FILE
 from agent.outbox.recovery.box import RecoveryKey, write_lock
 from catalogue import tenants
 from catalogue.store import Store
-from sim.programs import write_key
-from sim.stage import bury, logged
+from sim import shop
+from sim.programs import VAULT, write_key
+from sim.stage import bury, logged, seeded
 from sim.world import CAMPUS, TOKEN, Homes, World, build, end
 from wire import keys
 
@@ -37,7 +38,7 @@ def homes(scratch: Path) -> Homes:
     world = build(SEED, root, _installed(root / "installed"))
     for clock in world.clocks.values():
         clock.wrong_s = -BEFORE_S
-    with logged(world):
+    with logged(world), seeded(world):
         world.loop.run_until_complete(_enrolled(world))
         bury(world)
     return Homes(agent=world.agent.home, catalogue=world.centre.home, recovery=world.recovery)
@@ -87,6 +88,7 @@ async def _enrolled(world: World) -> None:
             await tenants.add_tenant(conn, CAMPUS, title=CAMPUS, environment="production", now=now)
             known = keys.load(world.centre.home / "catalogue.ed25519").fingerprint
             token = await tenants.new_token(conn, CAMPUS, known, expires_at=now + 3_600)
+        await shop.furnish(world.catalogue.store, VAULT, now=now)
         return token.text()
 
     world.enrolment = await world.centre.inside(introduced) or ""

@@ -24,15 +24,23 @@ from agent.service import run as service
 from agent.wiring import opened
 from catalogue.app import Door
 from catalogue.proof.keys import KeyFile
+from catalogue.redemption.desk import Desk
 from catalogue.redemption.vault import Vault
+from catalogue.server import jobs
+from catalogue.server.jobs import Job
 from catalogue.store import Store
 from catalogue.store.base import Dialect
+from catalogue.wallets.expiry import Expiry
 from sim.loop import VirtualLoop
 from sim.machine import Process
 from sim.moodle import BEGAN, copied
 from sim.trace import Trace
 
 T = TypeVar("T")
+VAULT = Vault(bytes(32))
+"""What seals the codes of every simulated catalogue."""
+EXPIRY_LOOK_S = 7.0
+"""How often the catalogue looks for points that are over: oftener than a real one, for shorter stories."""
 RESTART_S = 5.0
 """How long the machine waits before it starts a program again."""
 
@@ -294,6 +302,7 @@ class Centre:
         self._port = port
         self._life: Process | None = None
         self.store: Store
+        self.desk: Desk
         self.key: KeyFile
 
     def listens(self, program: Program) -> bool:
@@ -303,8 +312,9 @@ class Centre:
     async def main(self, program: Program) -> int:
         """One life."""
         self.store = await Books.open(make_url(f"sqlite:///{program.home / 'catalogue.db'}"))
+        self.desk = Desk(self.store, VAULT)
         self.key = KeyFile(program.home / "catalogue.ed25519")
-        door = Door(store=self.store, key=self.key, vault=Vault(bytes(32)), clock=self._clock.now)
+        door = Door(store=self.store, key=self.key, vault=VAULT, clock=self._clock.now)
         runner = web.AppRunner(door.app(), access_log=None, auto_decompress=False, shutdown_timeout=1.0)
         stop = asyncio.Event()
         program.loop.add_signal_handler(signal.SIGTERM, stop.set)
@@ -313,6 +323,9 @@ class Centre:
             stack.push_async_callback(runner.cleanup)
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", self._port).start()
+            expiry = Expiry(self.store, wall=self._clock.now, running=self._clock.running)
+            look = Job(name="expiry", every_s=EXPIRY_LOOK_S, work=expiry.look)
+            await stack.enter_async_context(jobs.running([look]))
             self._life = program.process
             await stop.wait()
         return 0

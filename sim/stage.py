@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import secrets
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,6 +54,17 @@ class _Library(logging.Handler):
         self._world.trace.say(f"library {record.name}: {record.getMessage().splitlines()[0]}")
         if record.name.startswith("aiohttp.server"):
             self._world.loop.troubles.append(f"{record.name}: {record.exc_info and record.exc_info[1]!r}")
+
+
+@contextmanager
+def seeded(world: World) -> Iterator[None]:
+    """Names and secrets that the programs draw are the seed's: each run draws the same."""
+    chance, whole = world.chance("secrets"), secrets.token_bytes
+    secrets.token_bytes = lambda nbytes=None: chance.randbytes(secrets.DEFAULT_ENTROPY if nbytes is None else nbytes)
+    try:
+        yield
+    finally:
+        secrets.token_bytes = whole
 
 
 @contextmanager

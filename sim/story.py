@@ -12,12 +12,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from catalogue.wallets import book
 from sim import checks, prepared
 from sim.misfortune import Misfortune
 from sim.moodle import BEGAN, COMPLETED, LEARNERS, UNWANTED, Form, Row, form_post, trigger_post
-from sim.stage import bury, logged, quiet_collector
-from sim.world import CAMPUS, FORMS, HOOK, Homes, World, begin, build, end
+from sim.shop import Shop
+from sim.stage import bury, logged, quiet_collector, seeded
+from sim.world import FORMS, HOOK, Homes, World, begin, build, end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ def run(seed: str, scratch: Path, length: Length = LONG) -> Outcome:
 def _played(seed: str, scratch: Path, homes: Homes, length: Length) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="sim-", dir=scratch) as name:
         world = build(seed, Path(name), homes)
-        with logged(world):
+        with logged(world), seeded(world):
             try:
                 faults = world.loop.run_until_complete(_play(world, length))
             except Exception as exc:  # noqa: BLE001 - whatever it is, it belongs to the seed
@@ -153,6 +153,7 @@ class Acting:
         self._chance = chance
         self._numbers = 0
         self._jobs: set[asyncio.Task[Any]] = set()
+        self._shop = Shop(world, world.chance("shop"))
         self._late_s = chance.choice(late_s)
         self._habits = {
             "late": chance.choice((0.0, 0.2, 0.5)),
@@ -160,7 +161,7 @@ class Acting:
             "trigger": chance.choice((0.0, 0.5, 1.0)),
             "twice": chance.choice((0.0, 0.3)),
             "form": chance.choice((0.0, 0.15)),
-            "spend": chance.choice((0.0, 0.1, 0.3)),
+            "spend": chance.choice((0.0, 0.2, 0.4)),
         }
 
     def _does(self, habit: str) -> bool:
@@ -171,7 +172,7 @@ class Acting:
         if self._does("form"):
             self._form()
         elif self._does("spend"):
-            self._begin(self._spend(self._chance.randrange(1, 25)))
+            self._begin(self._shop.once())
         else:
             for _ in range(self._chance.choice((1, 1, 1, 4))):
                 self._act()
@@ -222,27 +223,6 @@ class Acting:
         if times > 1:
             self._world.trace.fault("posted twice", what)
         self._world.send(path, body, what, times)
-
-    async def _spend(self, amount: int) -> None:
-        self._numbers += 1
-        world, ref, pick = self._world, f"spend-{self._numbers}", self._chance.random()
-
-        async def spent() -> str:
-            store, now = world.catalogue.store, world.clocks["catalogue"].now()
-            async with store.writing() as conn:
-                rows = await conn.exec_driver_sql("SELECT learner FROM wallet ORDER BY learner")
-                names = [str(row[0]) for row in rows]
-                if not names:
-                    return "nobody"
-                key = (names[int(pick * len(names))], "points")
-                try:
-                    await book.spend(store, conn, CAMPUS, key, amount, ref=ref, now=now)
-                except book.InsufficientError as exc:
-                    return f"only {exc.available}"
-            return "done"
-
-        if world.catalogue.listens(world.centre):
-            world.trace.say(f"{ref} of {amount}: {await world.centre.inside(spent)}")
 
 
 def _is_told(row: Row) -> bool:

@@ -14,10 +14,11 @@ import aiohttp
 from agent.ledger.record.erased import Erased
 from agent.outbox.recovery.box import RecoveryKey
 from sim.loop import VirtualLoop
-from sim.model import NEVER, PAYS, Awards, owed, rules, version
+from sim.model import LIVES, NEVER, OVERDRAWS, PAYS, Awards, Terms, owed, rules, version
 from sim.moodle import DELETED, Acts, Form, Moodle, copied
 from sim.network import Network
 from sim.programs import Centre, Program, SeededChance, SimClock, agent_main
+from sim.sales import Sold
 from sim.trace import Trace
 
 CAMPUS, AGENT = "uni-example", "agent-1"
@@ -91,8 +92,10 @@ class World:
     recovery: RecoveryKey
     linked: bool
     """Whether accounts of forms are linked to those of Moodle."""
-    rules: dict[str, Mapping[str, int]] = field(default_factory=lambda: {version(rules()): PAYS})
+    terms: Terms
+    rules: dict[str, Mapping[str, int]]
     """What each version of the rules pays that anybody ever wrote."""
+    sold: Sold = field(default_factory=Sold)
     forms: list[Form] = field(default_factory=list)
     erased: dict[str, int] = field(default_factory=dict)
     """Accounts that the office wanted erased → when it last readmitted them (seconds UTC, by a right clock), or 0."""
@@ -209,7 +212,11 @@ def build(seed: str, root: Path, homes: Homes) -> World:
         chance=Random(f"{seed}/catalogue's machine"),
     )
     linked = Random(f"{seed}/identity").random() < 0.4
-    world = World(seed, root, loop, network, trace, moodle, clocks, agent, centre, catalogue, homes.recovery, linked)
+    draw = Random(f"{seed}/currency")
+    terms = Terms(draw.choice(LIVES), draw.choice(OVERDRAWS))
+    first = {version(rules(terms=terms)): PAYS}
+    programs = (agent, centre, catalogue)
+    world = World(seed, root, loop, network, trace, moodle, clocks, *programs, homes.recovery, linked, terms, first)
     copied(homes.agent, agent.home)
     copied(homes.catalogue, centre.home)
     _configure(world)
@@ -226,7 +233,7 @@ def _configure(world: World) -> None:
         world.moodle.acts.leaving = 0.01
     world.moodle.introduce()
     (world.agent.home / "config.toml").write_text(settings)
-    (world.agent.home / "rules.toml").write_text(rules())
+    (world.agent.home / "rules.toml").write_text(rules(terms=world.terms))
 
 
 async def begin(world: World) -> None:

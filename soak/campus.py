@@ -16,6 +16,7 @@ from agent.ledger import file
 from sim.checks import books, unequal
 from sim.look import look
 from sim.model import owed, rules
+from sim.sales import Sold
 from soak.clock import CampusClock
 from soak.machine import Disk, Names, Program
 from soak.moodle import LOG, Posting, Site
@@ -104,7 +105,7 @@ class Campus:
             return ["there is no ledger"]
         found = unequal(owed(self.site.rows(), self.posting.forms), seen.awards)
         found += [] if seen.delivered else [seen.delivery]
-        return found + await books(self.home, self.disks["catalogue"].place, now=int(self.clock.now()))
+        return found + await books(self.home, self.disks["catalogue"].place, Sold(), now=int(self.clock.now()))
 
 
 @asynccontextmanager

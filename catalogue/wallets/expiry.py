@@ -63,17 +63,20 @@ async def _due(conn: AsyncConnection, campus: str, now: int) -> Sequence[WalletK
 class Expiry:
     """The look that a server does again and again; a clock that jumped is not believed at once.
 
-    ``wall`` tells the seconds since 1970.
+    ``wall`` tells the seconds since 1970, ``running`` those of a clock that nobody sets.
     """
 
-    def __init__(self, store: Store, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, store: Store, wall: Callable[[], float] = time.time, running: Callable[[], float] = time.monotonic
+    ) -> None:
         self._store = store
         self._wall = wall
-        self._offset = wall() - time.monotonic()
+        self._running = running
+        self._offset = wall() - running()
 
     async def look(self) -> None:
         """Let everything go that is over."""
-        offset = self._wall() - time.monotonic()
+        offset = self._wall() - self._running()
         jumped, self._offset = offset - self._offset, offset
         if abs(jumped) > JUMP_S:
             log.warning("clock_jumped", seconds=round(jumped))

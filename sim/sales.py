@@ -1,0 +1,155 @@
+"""What was sold: what learners were told, and what the books must say of it. Judged from stored rows alone."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from sim.purse import Line
+
+TEAS = 4
+"""How many there are of the reward that runs out."""
+REWARDS: tuple[Mapping[str, Any], ...] = (
+    {"id": "mug", "title": "Mug", "price": {"points": 5}},
+    {"id": "tea", "title": "Tea", "price": {"points": 1}, "stock": TEAS},
+    {"id": "book", "title": "Book", "price": {"points": 2}, "handing": "codes"},
+)
+PRICES = {str(one["id"]): int(one["price"]["points"]) for one in REWARDS}
+GIVEN_BACK = ("released", "refunded")
+
+_REDEMPTIONS = "SELECT redemption, key, learner, reward, amount, state FROM redemption ORDER BY redemption"
+_CODES = "SELECT redemption FROM code WHERE redemption IS NOT NULL AND redemption <> '-'"
+_WISHES = "SELECT key, state, redemption FROM wish ORDER BY wish_no"
+
+
+class Known(NamedTuple):
+    """What a copy of the catalogue's books knows of what learners were told."""
+
+    granted: Mapping[str, str]
+    refunded: frozenset[str]
+
+
+class Redemption(NamedTuple):
+    """One as the catalogue keeps it."""
+
+    name: str
+    key: str
+    learner: str
+    reward: str
+    amount: int
+    state: str
+
+
+class Wish(NamedTuple):
+    """One as the agent keeps it."""
+
+    key: str
+    state: str
+    redemption: str
+
+
+@dataclass(slots=True)
+class Sold:
+    """What learners were told by the books that are in force: a copy that is put back knows less.
+
+    ``codes`` are the redemptions for which codes were shown, by whatever books: nobody else may ever be shown one.
+    """
+
+    granted: dict[str, str] = field(default_factory=dict)
+    """The redemption's name, by the key of the wish as the catalogue has it."""
+    refunded: set[str] = field(default_factory=set)
+    codes: dict[str, str] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    went_back: bool = False
+    """Whether an older copy of either's books was put back: what one of them knows the other may not."""
+    books: int = 0
+    """Which books of the catalogue are in force."""
+
+    def grant(self, key: str, redemption: str, code: str, *, books: int) -> None:
+        """Somebody was told that a wish came true, which was brought while ``books`` were in force."""
+        if books == self.books and self.granted.setdefault(key, redemption) != redemption:
+            self.faults.append(f"wish {key} came true as {self.granted[key]}, and again as {redemption}")
+        if code and self.codes.setdefault(code, redemption) != redemption:
+            self.faults.append(f"{code} was given for {self.codes[code]}, and again for {redemption}")
+
+    def known(self) -> Known:
+        """What a copy of the books knows that is made now."""
+        return Known(dict(self.granted), frozenset(self.refunded))
+
+    def back_to(self, known: Known) -> None:
+        """The books are those of then."""
+        self.granted, self.refunded = dict(known.granted), set(known.refunded)
+        self.went_back = True
+        self.books += 1
+
+
+def judged(
+    sold: Sold, lines: Iterable[Line], centre: sqlite3.Connection, ledger: sqlite3.Connection, agent: str
+) -> Iterator[str]:
+    """What does not hold of all that was sold."""
+    made = [Redemption(*row) for row in centre.execute(_REDEMPTIONS)]
+    yield from sold.faults
+    yield from _paid(made, lines)
+    yield from _told(sold, made)
+    yield from _stock(made, centre)
+    if not sold.went_back:
+        yield from _wished([Wish(*row) for row in ledger.execute(_WISHES)], made, agent)
+
+
+def _paid(made: Iterable[Redemption], lines: Iterable[Line]) -> Iterator[str]:
+    """Each redemption took its price once, and gave it back once where that is its end; nothing else was spent."""
+    spent: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
+    back: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
+    for line in lines:
+        if line.kind == "spend":
+            spent[line.ref].append((line.learner, -line.amount))
+        elif line.kind == "refund":
+            back[line.about].append((line.learner, line.amount))
+    for one in made:
+        name, price = f"redemption:{one.name}", [(one.learner, PRICES[one.reward])]
+        if spent.pop(name, []) != price or one.amount != PRICES[one.reward]:
+            yield f"{one.name} of a {one.reward} did not take {price} once"
+        if back.pop(name, []) != (price if one.state in GIVEN_BACK else []):
+            yield f"{one.name} is {one.state}, and not so much came back"
+    for name in sorted(spent.keys() | back.keys()):
+        yield f"{name} moved points and is no redemption"
+
+
+def _told(sold: Sold, made: Iterable[Redemption]) -> Iterator[str]:
+    """What learners were told is so."""
+    by_key = {one.key: one for one in made}
+    for key, name in sorted(sold.granted.items()):
+        if key not in by_key or by_key[key].name != name:
+            yield f"wish {key} came true as {name}; the books have {by_key.get(key)}"
+    states = {one.name: one.state for one in made}
+    for name in sorted(sold.refunded):
+        if states.get(name) != "refunded":
+            yield f"{name} was refunded; the books have it {states.get(name)}"
+
+
+def _stock(made: Iterable[Redemption], centre: sqlite3.Connection) -> Iterator[str]:
+    """Nothing was sold oftener than there was, and every code once."""
+    teas = sum(one.reward == "tea" and one.state != "released" for one in made)
+    if teas > TEAS:
+        yield f"{teas} teas of {TEAS} were sold"
+    books = {one.name for one in made if one.reward == "book"}
+    given = Counter(name for (name,) in centre.execute(_CODES))
+    for name in sorted(books | given.keys()):
+        if given[name] != (name in books):
+            yield f"{name} has {given[name]} codes"
+
+
+def _wished(wishes: Iterable[Wish], made: Iterable[Redemption], agent: str) -> Iterator[str]:
+    """What campus and centre say of the same wish is the same."""
+    ours = {f"{agent}:{one.key}": one for one in wishes}
+    there = {one.key: one.name for one in made if one.key.startswith(f"{agent}:")}
+    for key, wish in sorted(ours.items()):
+        if wish.state == "asked":
+            yield f"nobody knows what became of wish {key}"
+        elif there.get(key, "") != wish.redemption:
+            yield f"wish {key} is {wish.state} {wish.redemption}; the catalogue has {there.get(key, 'nothing')}"
+    for key in sorted(there.keys() - ours.keys()):
+        yield f"the catalogue has {there[key]} for wish {key}, of which the campus knows nothing"
