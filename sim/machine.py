@@ -29,6 +29,8 @@ class Process:
     on_near: Callable[[], None] = lambda: None
     fuse: int = 0
     dead: bool = False
+    stopping: bool = False
+    """Whether it was told to end: what others ask of it meanwhile may find its files closed."""
     parked: list[asyncio.Handle] = field(default_factory=list)
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)
     signals: dict[int, Callable[[], object]] = field(default_factory=dict)

@@ -181,6 +181,7 @@ class Program:
         """SIGTERM."""
         handler = self.process.signals.get(signal.SIGTERM) if self.runs else None
         if handler is not None:
+            self.process.stopping = True
             handler()
         elif self.runs:
             self.process.kill()
@@ -220,14 +221,22 @@ class Program:
         return None
 
     async def inside(self, work: Callable[[], Awaitable[T]]) -> T | None:
-        """Have the running process do something; None where it is killed meanwhile."""
+        """Have the running process do something; None where it is killed meanwhile, or ends before that is done."""
         if not self.runs:
             return None
-        over = asyncio.create_task(self._over.wait())
-        doing = self.process.start(work, self.loop)
+        process, over = self.process, asyncio.create_task(self._over.wait())
+        doing = process.start(work, self.loop)
         await asyncio.wait({over, doing}, return_when=asyncio.FIRST_COMPLETED)
         over.cancel()
-        return doing.result() if doing.done() else None
+        if not doing.done():
+            doing.add_done_callback(_failed)  # whatever it still comes to, nobody hears of it
+            return None
+        return None if process.stopping and _failed(doing) else doing.result()
+
+
+def _failed(task: asyncio.Task[Any]) -> bool:
+    """Whether it was cancelled or came to an error, which is told to nobody then."""
+    return task.cancelled() or task.exception() is not None
 
 
 class Books(Store):

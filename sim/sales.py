@@ -18,10 +18,13 @@ REWARDS: tuple[Mapping[str, Any], ...] = (
     {"id": "book", "title": "Book", "price": {"points": 2}, "handing": "codes"},
 )
 PRICES = {str(one["id"]): int(one["price"]["points"]) for one in REWARDS}
+LEG = "+"
+"""Before the number of a spend's second and further part."""
 GIVEN_BACK = ("released", "refunded")
 
 _REDEMPTIONS = "SELECT redemption, key, learner, reward, amount, state FROM redemption ORDER BY redemption"
 _CODES = "SELECT redemption FROM code WHERE redemption IS NOT NULL AND redemption <> '-'"
+_LINKS = "SELECT name, purse FROM link"
 _WISHES = "SELECT key, state, redemption FROM wish ORDER BY wish_no"
 
 
@@ -92,28 +95,34 @@ def judged(
     """What does not hold of all that was sold."""
     made = [Redemption(*row) for row in centre.execute(_REDEMPTIONS)]
     yield from sold.faults
-    yield from _paid(made, lines)
+    yield from _paid(made, lines, dict(centre.execute(_LINKS).fetchall()))
     yield from _told(sold, made)
     yield from _stock(made, centre)
     if not sold.went_back:
         yield from _wished([Wish(*row) for row in ledger.execute(_WISHES)], made, agent)
 
 
-def _paid(made: Iterable[Redemption], lines: Iterable[Line]) -> Iterator[str]:
-    """Each redemption took its price once, and gave it back once where that is its end; nothing else was spent."""
-    spent: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
-    back: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
+def _paid(made: Iterable[Redemption], lines: Iterable[Line], purses: Mapping[str, str]) -> Iterator[str]:
+    """Each redemption took its price once, and gave it back once where that is its end; nothing else was spent.
+
+    It took it from its learner's wallets: those of linked accounts are one purse.
+    """
+    spent: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    back: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for line in lines:
         if line.kind == "spend":
-            spent[line.ref].append((line.learner, -line.amount))
+            spent[line.ref.partition(LEG)[0]][line.learner] -= line.amount
         elif line.kind == "refund":
-            back[line.about].append((line.learner, line.amount))
+            back[line.about.partition(LEG)[0]][line.learner] += line.amount
     for one in made:
-        name, price = f"redemption:{one.name}", [(one.learner, PRICES[one.reward])]
-        if spent.pop(name, []) != price or one.amount != PRICES[one.reward]:
-            yield f"{one.name} of a {one.reward} did not take {price} once"
-        if back.pop(name, []) != (price if one.state in GIVEN_BACK else []):
-            yield f"{one.name} is {one.state}, and not so much came back"
+        name, whose = f"redemption:{one.name}", purses.get(one.learner, one.learner)
+        took, gave = spent.pop(name, Counter()), back.pop(name, Counter())
+        if took.total() != PRICES[one.reward] or one.amount != PRICES[one.reward]:
+            yield f"{one.name} took {dict(took)} for a {one.reward}"
+        if {purses.get(learner, learner) for learner in took} != {whose}:
+            yield f"{one.name} of {one.learner} took {dict(took)}"
+        if gave != (took if one.state in GIVEN_BACK else Counter()):
+            yield f"{one.name} is {one.state}, took {dict(took)} and gave {dict(gave)} back"
     for name in sorted(spent.keys() | back.keys()):
         yield f"{name} moved points and is no redemption"
 
