@@ -17,6 +17,7 @@ from contextvars import Context, copy_context
 from random import Random
 from typing import Any
 
+from aiohttp import connector
 from aiosqlite import core
 
 from sim.machine import mine, whose
@@ -119,12 +120,17 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return self.call_soon(callback, *args, context=context)
 
     def run_forever(self) -> None:
-        """As the base class; meanwhile who connects to SQLite is given a connection without a thread behind it."""
+        """As the base class; meanwhile who connects to SQLite is given a connection without a thread behind it.
+
+        How long connections over the network rest is counted by this clock: on a slow machine a run takes longer.
+        """
         threaded, core.Connection = core.Connection, Connection  # type: ignore[misc]
+        real, connector.monotonic = connector.monotonic, self.time  # type: ignore[attr-defined]
         try:
             super().run_forever()
         finally:
             core.Connection = threaded  # type: ignore[misc]
+            connector.monotonic = real  # type: ignore[attr-defined]
 
     def create_task(
         self, coro: Coroutine[Any, Any, Any] | Generator[Any, None, Any], **options: Any

@@ -78,6 +78,7 @@ class Office:
         data_dir, listed = agent.home / "data", [list(one) for one in named]
         words = (address(int(named[0][1])),)
         with suppress(RewardsError), taking.alone(data_dir):
+            self._world.sold.apart = True
             if await agent.typed("learner.erase.begin", accounts=listed, by="office") is None:
                 return
             with file.reading(data_dir) as connection:

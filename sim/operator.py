@@ -159,7 +159,7 @@ class Operator:
         world = self._world
         world.trace.fault("older ledger put back", copy.name)
         await world.agent.down()
-        world.sold.went_back = True
+        world.sold.apart = True
         now = int(BEGAN + world.loop.time())
         put_back(world.agent.home / "data", copy, campus=CAMPUS, environment="production", now=now)
         world.agent.up()
@@ -171,7 +171,7 @@ class Operator:
         world = self._world
         world.trace.fault("agent's disk lost")
         await world.agent.down()
-        world.sold.went_back = True
+        world.sold.apart = True
         shutil.rmtree(world.agent.home / "data")
         key = world.agent.home / "agent.ed25519"
         key.unlink()

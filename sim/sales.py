@@ -66,8 +66,8 @@ class Sold:
     refunded: set[str] = field(default_factory=set)
     codes: dict[str, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
-    went_back: bool = False
-    """Whether an older copy of either's books was put back: what one of them knows the other may not."""
+    apart: bool = False
+    """Whether what one of the two books knows the other may not: an older copy was put back, or somebody erased."""
     books: int = 0
     """Which books of the catalogue are in force."""
 
@@ -85,7 +85,7 @@ class Sold:
     def back_to(self, known: Known) -> None:
         """The books are those of then."""
         self.granted, self.refunded = dict(known.granted), set(known.refunded)
-        self.went_back = True
+        self.apart = True
         self.books += 1
 
 
@@ -98,7 +98,7 @@ def judged(
     yield from _paid(made, lines, dict(centre.execute(_LINKS).fetchall()))
     yield from _told(sold, made)
     yield from _stock(made, centre)
-    if not sold.went_back:
+    if not sold.apart:
         yield from _wished([Wish(*row) for row in ledger.execute(_WISHES)], made, agent)
 
 

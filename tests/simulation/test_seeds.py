@@ -53,13 +53,23 @@ def test_another_seed_is_another_story(played: Play) -> None:
     assert played("2", SHORT).digest != played("3", SHORT).digest
 
 
+OFTEN = {
+    *("kill agent", "kill catalogue", "restart agent", "posted twice", "row visible late", "rules edited"),
+    *("agent's key rotated", "projections rebuilt", "essays reviewed twice", "learner erased", "learner readmitted"),
+    *("log cleaned",),
+}
+SELDOM = {"agent's disk lost", "older ledger put back", "older catalogue put back"}
+"""A handful each: which seeds they fall to changes with the program."""
+
+
 def test_the_seeds_of_every_change_bring_about_kills_losses_and_upkeep(played: Play) -> None:
-    injected = {kind for seed in SEEDS for kind in played(seed, SHORT).injected}
-    assert {"kill agent", "kill catalogue", "restart agent", "posted twice", "row visible late"} <= injected
-    assert {"rules edited", "agent's key rotated", "projections rebuilt", "essays reviewed twice"} <= injected
-    assert {"learner erased", "learner readmitted", "log cleaned"} <= injected
-    # A handful each: which seeds they fall to changes with the program.
-    assert injected & {"agent's disk lost", "older ledger put back", "older catalogue put back"}
+    injected: set[str] = set()
+    for seed in SEEDS:
+        injected |= played(seed, SHORT).injected.keys()
+        if injected >= OFTEN and injected & SELDOM:
+            return  # the others are not played for it, where other workers play them
+    assert injected >= OFTEN
+    assert injected & SELDOM
 
 
 @pytest.mark.soak
