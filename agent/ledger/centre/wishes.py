@@ -9,7 +9,7 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import aiosqlite
 
@@ -62,6 +62,12 @@ class Granted:
     title: str
     currency: str
     amount: int
+
+    @classmethod
+    def told(cls, fields: Mapping[str, Any]) -> Self:
+        """What an answer says of it."""
+        named = {name: str(fields[name]) for name in ("redemption", "title", "currency")}
+        return cls(**named, amount=int(fields["amount"]))
 
 
 async def person(conn: aiosqlite.Connection, learner: str) -> tuple[int, str] | None:

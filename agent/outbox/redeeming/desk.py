@@ -263,8 +263,7 @@ class Redeeming:
             if said.yes:
                 await self._granted(wish, said.fields)
             elif said.code == _UNKNOWN_WISH:
-                why = f"it never arrived at the catalogue; {wish.why}".rstrip("; ")
-                await self._end(wish, "void", why)
+                await self._end(wish, "void", f"it never arrived at the catalogue; {wish.why}".rstrip("; "))
             else:
                 break
             settled += 1
@@ -308,13 +307,7 @@ class Redeeming:
         return answer | {"state": "unknown", "why": f"{said.message}; an attempt from before may still arrive"}
 
     async def _granted(self, wish: Wish, fields: dict[str, Any]) -> None:
-        granted = Granted(
-            redemption=str(fields["redemption"]),
-            title=str(fields["title"]),
-            currency=str(fields["currency"]),
-            amount=int(fields["amount"]),
-        )
-        await self._end(wish, "granted", granted=granted)
+        await self._end(wish, "granted", granted=Granted.told(fields))
 
     async def _end(self, wish: Wish, state: str, why: str = "", granted: Granted | None = None) -> None:
         await self._writer.run(wishes.settle(wish.key, state, now=self._clock.now(), why=why, granted=granted))
