@@ -17,6 +17,7 @@ from soak.booted.site import (
     CENTRE,
     CENTRE_COPIES,
     CONFIG,
+    FORM,
     HOME,
     RECOVERY_KEY,
     Campus,
@@ -87,7 +88,9 @@ def upgraded(campus: Campus) -> Iterator[Seen]:
         yield Seen(f"{unit}: the older release on the newer books", f"{_told(state)}: {said}")
     if _books(campus) != books:
         # It is then no newer than the agent's copy, which delivers to it what came after.
-        guest.type(f"{AS_CENTRE} {CENTRE} restore $(ls -d {CENTRE_COPIES}/* | head -n 1) && systemctl start {CENTRE}")
+        guest.type(
+            f"{AS_CENTRE} {CENTRE} restore --yes $(ls -d {CENTRE_COPIES}/* | head -n 1) && systemctl start {CENTRE}"
+        )
         history = "true"
     else:
         history = (
@@ -281,10 +284,16 @@ def several(campus: Campus) -> Iterator[Seen]:
         f"cp {CONFIG}/rules.toml /root/secrets/moodle-db.password {NORTH} && chown -R rewards-agent-north: {NORTH}"
         f" && systemctl enable --now {AGENT}@north {AGENT}-backup@north.timer && systemctl start {AGENT}-backup@north"
     )
+    lessons = campus.owed().total() - FORM * len(campus.taken())
+    paid = "SELECT coalesce(sum(amount), 0) FROM balance"
+    guest.until(lambda: campus.ledger(paid, "north") == [[lessons]], ACTIVE_S_MAX, "it paid for the whole log")
     state = guest.show(f"{AGENT}@north", "ActiveState", "User", "StatusText")
     other = guest.type(f"runuser -u rewards-agent-north -- ls {HOME} {CONFIG}; true").strip().replace("\n", "; ")
     copy = guest.show(f"{AGENT}-backup@north", "Result", "ExecMainStatus")
-    yield Seen(f"a second campus, {AGENT}@north", f"{_told(state)}; its backup: {_told(copy)}; {other}")
+    yield Seen(
+        f"a second campus, {AGENT}@north",
+        f"{_told(state)}; {lessons} points for the log; its backup: {_told(copy)}; {other}",
+    )
 
 
 def whole(campus: Campus) -> Iterator[Seen]:
@@ -295,7 +304,7 @@ def whole(campus: Campus) -> Iterator[Seen]:
     guest.type(f"{AS_CENTRE} {CENTRE} verify")
     ((entries,),) = campus.ledger("SELECT count(*) FROM entry")
     yield Seen(f"{AGENT} ledger verify, {CENTRE} verify", f"in order, {entries} entries, all delivered")
-    failed = guest.type("systemctl --failed --plain --no-legend 'rewards*'").strip()
+    failed = guest.type("systemctl list-units --failed --plain --no-legend 'rewards*'").strip()
     if failed:
         raise Typed(failed)
     began = time.monotonic()

@@ -178,8 +178,10 @@ class Campus:
         self.guest.cut()
         self._unheard[_sender(max(self.taken(), default=-1) + 1)] += FORM
 
-    def ledger(self, ask: str) -> list[list[Any]]:
-        """Rows of the ledger."""
+    def ledger(self, ask: str, beside: str = "") -> list[list[Any]]:
+        """Rows of the ledger; of that of the campus ``beside``, where it is named."""
+        if beside:
+            return self._rows(f"runuser -u {AGENT}-{beside} --", f"{HOME}s/{beside}/ledger.db", ask)
         return self._rows(AS_AGENT, f"{HOME}/ledger.db", ask)
 
     def books(self, ask: str) -> list[list[Any]]:
