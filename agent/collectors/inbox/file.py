@@ -49,8 +49,11 @@ CREATE INDEX post_leaving ON post (source, no) WHERE leaves;
 """
 """``leaves`` is 1 where somebody is named who was erased: the post goes as soon as nothing of it is needed any more."""
 
-STEPS = (_POSTS, pulls.TABLES, _REQUEUED, _LEAVING)
-"""From each schema to the next, the first from an empty file."""
+STEPS = (_POSTS, pulls.TABLES, _REQUEUED)
+"""From each schema to the next, the first from an empty file. Another one would shut out every release before it, and
+with that the way back: what they may leave alone is in `ADDED`."""
+ADDED = {"leaves": _LEAVING}
+"""Columns of posts, each with its step, that an older release need not know: it goes on with the file and its posts."""
 
 _PRAGMAS = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA secure_delete = ON")
 
@@ -72,6 +75,9 @@ def opened(path: Path, floor: int) -> sqlite3.Connection:
         if version < len(STEPS):
             steps = "".join(STEPS[version:])
             connection.executescript(f"BEGIN IMMEDIATE;{steps}PRAGMA user_version = {len(STEPS)};COMMIT;")
+        there = {name for _, name, *_ in connection.execute("PRAGMA table_info(post)")}
+        if added := "".join(step for name, step in ADDED.items() if name not in there):
+            connection.executescript(f"BEGIN IMMEDIATE;{added}COMMIT;")
         # An inbox that was lost must not hand out numbers again that the ledger has passed already.
         (last,) = connection.execute(LAST).fetchone()
         if last < floor:

@@ -76,6 +76,21 @@ def test_a_step_of_the_inbox_that_was_released_is_never_edited() -> None:
     assert tuple(sha256(step.encode()).hexdigest()[:8] for step in STEPS) == RELEASED
 
 
+async def test_the_release_before_goes_on_with_an_inbox_and_this_one_after_it(tmp_path: Path) -> None:
+    """An agent could not be put back to an older release: its ledger has a copy, and posts are nowhere else."""
+    inbox = await Inbox.open(tmp_path)
+    await inbox.append("forms", NOW, Evidence.bearer_token, b"here")
+    await inbox.close()
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(RELEASED),)
+        put = "INSERT INTO post (source, received_at, evidence, body, was) VALUES ('forms', ?, 'bearer_token', ?, 0)"
+        connection.execute(put, (NOW, b"there"))
+        connection.commit()
+    inbox = await Inbox.open(tmp_path)
+    assert [post.body for post in await inbox.after("forms", 0, 10)] == [b"here", b"there"]
+    await inbox.close()
+
+
 async def test_what_goes_back_in_line_keeps_its_first_number_and_no_number_is_given_twice(tmp_path: Path) -> None:
     inbox = await Inbox.open(tmp_path)
     for n in (1, 2, 3):
