@@ -24,6 +24,8 @@ class Fault(NamedTuple):
 
 
 FAULTS: Mapping[str, Fault] = {
+    "configuration-invalid": Fault("catalogue.toml has faults or is not there", "correct the lines that are named"),
+    "data-directory-open": Fault("other users of the machine may look into the data directory", "`chmod 700` as told"),
     "key-unusable": Fault(
         "the key that signs receipts is missing, or others may read it", "put back your copy of catalogue.ed25519"
     ),

@@ -167,6 +167,9 @@ async def _make_months(store: Store) -> None:
         log.info("months_made", months=made)
 
 
+_KEY_GONE = "put back your copy: agents take no other; a new catalogue gets one from: rewards-catalogue init"
+
+
 def load_key(config: Config) -> keys.Key:
     """The key that signs every answer.
 
@@ -176,7 +179,8 @@ def load_key(config: Config) -> keys.Key:
     try:
         return keys.load(config.key_file)
     except keys.KeyFileError as exc:
-        raise ConfigError(str(exc), hint=exc.hint) from None
+        hint = exc.hint if config.key_file.exists() else _KEY_GONE
+        raise ConfigError(str(exc), hint=hint) from None
 
 
 async def _start(runner: web.AppRunner, config: Config) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from catalogue import schema
-from catalogue.errors import ConfigError, UnavailableError
+from catalogue.errors import ConfigError, IntegrityError, UnavailableError
 from catalogue.store import months, postgres, sqlite
 from catalogue.store.engines import Engines
 from catalogue.store.rows import BatchPlace, BatchRow, EntryRow, MovementRow, WalletKey, WalletRow, WalletState
@@ -235,11 +235,14 @@ class Store:
                 f"{self._place} did not answer within {CONNECT_S_MAX:.0f} s", hint="is the database running?"
             ) from None
         except (OSError, SQLAlchemyError) as exc:
-            raise _unusable(self._place, exc) from None
+            raise unusable(self._place, exc) from None
 
     def _check(self, revision: str | None) -> None:
         if revision is None:
-            raise ConfigError(f"{self._place} has no catalogue in it yet", hint="run: rewards-catalogue init")
+            raise ConfigError(
+                f"{self._place} has no catalogue in it yet",
+                hint="run: rewards-catalogue init; where there was one, put a backup back: rewards-catalogue restore",
+            )
         if revision < schema.REVISION:
             raise ConfigError(
                 f"{self._place} has schema {revision}, this program needs {schema.REVISION}",
@@ -267,11 +270,16 @@ def database_said(exc: Exception) -> str:
     return _KIND.sub("", str(cause).partition("\n")[0]) or type(cause).__name__
 
 
-def _unusable(place: str, exc: Exception) -> ConfigError | UnavailableError:
+def unusable(place: str, exc: Exception) -> ConfigError | UnavailableError | IntegrityError:
+    """What it means that a database could not be read: whose turn it is, and what to do."""
     said = database_said(exc)
-    if any(
-        word in said for word in ("password", "authentication", "does not exist", "unable to open", "not a database")
-    ):
+    if any(word in said for word in ("not a database", "malformed")):
+        return IntegrityError(
+            f"{place} is damaged: {said}",
+            hint="stop the server, see the disk's own log (dmesg), and put the newest good backup back:"
+            " rewards-catalogue restore",
+        )
+    if any(word in said for word in ("password", "authentication", "does not exist", "unable to open")):
         return ConfigError(f"{place} cannot be used: {said}", hint="check [database] url and password_file")
     return UnavailableError(f"{place} cannot be reached: {said}", hint="is the database running?")
 

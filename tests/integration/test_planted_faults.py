@@ -540,6 +540,23 @@ OF_THE_CAMPUS = (
         plant=lambda at: at.path("rules.toml").write_text(RULES + 'limit = "100/day"\nonce_per = "ever"\n'),
         words="can never act",
     ),
+    Planted(
+        code="rules-doubtful",
+        plant=lambda at: at.path("rules.toml").write_text(RULES.replace("award = 10", 'award = 10\nmode = "off"')),
+        words="no rule is on: nobody earns anything",
+    ),
+    Planted(
+        code="rules-doubtful",
+        plant=lambda at: at.path("rules.toml").write_text(
+            RULES.replace("award = 10", "award = 10\nactive = { from = 2020-01-01, until = 2020-12-31 }")
+        ),
+        words="every rule that is on ended on 2020-12-31",
+    ),
+    Planted(
+        code="clock-skew",
+        plant=lambda at: at.ledger("UPDATE source_state SET updated_at = updated_at + 7300 WHERE source = 'moodle'"),
+        words="this machine's clock was ahead then, or is behind now",
+    ),
     Planted(code="files-open", plant=lambda at: at.path("rules.toml").chmod(0o666), words="they could pay themselves"),
     Planted(
         code="secret-missing", plant=lambda at: at.path("trigger.token").unlink(), words="is not there", exit_code=2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -173,4 +174,22 @@ def _of_rules(rules: RuleFile, rulebook: Rulebook) -> Iterator[Finding]:
     yield Finding(about="rules", level="ok", found=f"in order, version {rulebook.version[:12]}: {told or 'none'}")
     for warning in rules.warnings:
         yield _doubtful(warning)
+    yield from _all_over(rules, int(time.time()))
     yield machine.calendar(rules, int(time.time()))
+
+
+def _all_over(rules: RuleFile, now: int) -> Iterator[Finding]:
+    """Rules of which none can pay any more, or yet: each is off, or was for a term that is over."""
+    today = datetime.fromtimestamp(now, rules.timezone).date()
+    on = [placed.it for placed in rules.rules if placed.it.mode != "off"]
+    ends = [None if rule.active is None else rule.active.until for rule in on]
+    last = max((end for end in ends if end is not None), default=None)
+    if rules.challenges or rules.scheduled or any(end is None or end >= today for end in ends):
+        return
+    yield Finding(
+        about="rules",
+        level="warn",
+        code="rules-doubtful",
+        found="no rule is on: nobody earns anything" if last is None else f"every rule that is on ended on {last}",
+        do="write rules for now, or give those that are there another mode or until; then: rewards-agent rules check",
+    )

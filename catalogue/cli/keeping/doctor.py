@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import shutil
+import stat
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -23,6 +25,7 @@ FREE_BYTES_MIN = 1_000_000_000
 ASKED_S_MAX = 5.0
 """How long a server may take to say how it is, in seconds."""
 ANSWER_BYTES_MAX = 100_000
+_FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _SIGNS = {"ok": "ok  ", "look": "look", "fail": "FAIL"}
 
 
@@ -35,8 +38,17 @@ def doctor(config: ConfigOption = None, data_dir: DataDirOption = None, as_json:
 
     Example: rewards-catalogue doctor --json
     """
-    found = settings(config, data_dir)
-    findings = [*_of_machine(found), *asyncio.run(_of_database(found))]
+    from catalogue.errors import CatalogueError
+    from catalogue.health.findings import failed
+
+    try:
+        found = settings(config, data_dir)
+    except CatalogueError as exc:
+        if not as_json:
+            raise
+        findings = [failed("configuration", "configuration-invalid", exc)]
+    else:
+        findings = [*_of_files(found), *_of_machine(found), *asyncio.run(_of_database(found))]
     counts = Counter(one.level for one in findings)
     looked = f"{counted(len(findings), 'thing')} looked at"
     summary = f"{looked}: {counts['ok']} ok, {counts['look']} to look at, {counts['fail']} failed"
@@ -52,6 +64,18 @@ def _lines(one: Finding) -> Iterator[str]:
     yield f"{_SIGNS[one.level]}  {one.about}: {one.found}{code}"
     if one.do:
         yield f"      → {one.do}"
+
+
+def _of_files(config: Config) -> Iterator[Finding]:
+    """Whether others on the machine may look at what is the catalogue's alone."""
+    from catalogue.health.findings import Finding
+
+    path = config.data_dir
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0
+    if mode & _FOR_OTHERS:
+        found = f"other users of this machine may look into {path} (mode {mode:04o}): it holds wallets and keys"
+        do = f"chmod 700 {shlex.quote(str(path))}"
+        yield Finding(about="files", level="look", code="data-directory-open", found=found, do=do)
 
 
 def _of_machine(config: Config) -> Iterator[Finding]:
@@ -98,12 +122,12 @@ def _of_server(host: str, port: int) -> Finding:
 async def _of_database(config: Config) -> list[Finding]:
     from sqlalchemy.exc import SQLAlchemyError
 
-    from catalogue.errors import CatalogueError, UnavailableError
+    from catalogue.errors import CatalogueError
     from catalogue.health import figures, findings
     from catalogue.redemption.desk import Desk
     from catalogue.redemption.vault import Vault
     from catalogue.server.vouchers import opened
-    from catalogue.store import Store, database_said
+    from catalogue.store import Store, unusable
 
     try:
         store = await Store.open(config.database)
@@ -119,8 +143,8 @@ async def _of_database(config: Config) -> list[Finding]:
     except CatalogueError as exc:
         told.append(findings.failed("vouchers", "vouchers-unreadable", exc))
     except (SQLAlchemyError, OSError) as exc:
-        away = UnavailableError(f"it ended the reading: {database_said(exc)}", hint="is the database running?")
-        told.append(findings.failed("database", "database-unusable", away))
+        place = config.database.render_as_string(hide_password=True)
+        told.append(findings.failed("database", "database-unusable", unusable(place, exc)))
     finally:
         await store.close()
     return told

@@ -51,7 +51,15 @@ def test_whatever_waits_for_somebody_in_the_books_is_named_by_its_code() -> None
     assert codes(WELL) == set()
     assert codes(replace(WELL, backup_at=NOW - 3 * DAY)) == {"backup-old"}
     assert codes(replace(WELL, backup_at=0), backup_within_s=None) == set()
-    of_machine = {"key-unusable", "database-unusable", "vouchers-unreadable", "server-away", "server-unready"}
+    of_machine = {
+        "configuration-invalid",
+        "data-directory-open",
+        "key-unusable",
+        "database-unusable",
+        "vouchers-unreadable",
+        "server-away",
+        "server-unready",
+    }
     assert codes(ILL) == FAULTS.keys() - of_machine - {"disk-nearly-full"}
     assert "an order has been due for 2 hours" in {one.found for one in of_books(ILL, now=NOW, backup_within_s=None)}
 
@@ -71,6 +79,29 @@ def test_a_backup_that_was_never_made_a_server_that_is_away_and_a_key_that_other
     found = json.loads(command("doctor", "--config", it.config, "--json", code=2).stdout)
     assert {one["code"] for one in found if one["level"] == "fail"} == {"key-unusable", "database-unusable"}
     assert all(one["do"] for one in found if one["code"])
+
+
+def test_what_is_wrong_with_the_files_of_a_catalogue_is_told_with_what_cures_it(tmp_path: Path) -> None:
+    """A damaged database asked for its password, and a key that was lost to be made anew: agents take no other."""
+
+    def found(code: int) -> dict[str, str]:
+        told = json.loads(command("doctor", "--config", it.config, "--json", code=code).stdout)
+        return {one["code"]: f"{one['found']} → {one['do']}" for one in told if one["code"]}
+
+    it = Managed(tmp_path, "")
+    it.close()
+    command("init", "--config", it.config)
+    well = found(0).keys()
+    tmp_path.chmod(0o755)
+    (tmp_path / "catalogue.ed25519").unlink()
+    told = found(2)
+    assert told.keys() - well == {"key-unusable", "data-directory-open"}
+    assert "→ put back your copy: agents take no other" in told["key-unusable"]
+    assert told["data-directory-open"].endswith(f"→ chmod 700 {tmp_path}")
+    (tmp_path / "catalogue.db").write_bytes(b"no books at all" * 1_000)
+    assert "put the newest good backup back" in found(3)["database-unusable"]
+    it.config.write_text("[catalogue\n")
+    assert found(2).keys() == {"configuration-invalid"}
 
 
 async def test_a_password_that_was_changed_lets_a_running_server_in_again_once_it_is_told(

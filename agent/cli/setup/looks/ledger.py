@@ -23,6 +23,8 @@ GAPS_MANY = 1_000
 """A rolled-back request leaves one or two; so many at once are something else."""
 LOST_TOLD_S = 30 * 86_400
 OUTBOX_S = 3_600
+AHEAD_S = 60
+"""A clock that was put right by a time server goes back by less."""
 UNREAD_S = 300
 """A running agent notes where each source stands once a minute, also where nothing happens."""
 _AGREED_BY = {"hand": "by hand", "file": "from a file", "lms": "by what the LMS says"}
@@ -142,6 +144,14 @@ def _source(connection: sqlite3.Connection, name: str) -> Iterator[Finding]:
         )
         return
     age = time.time() - read_at
+    if age < -AHEAD_S:
+        yield Finding(
+            about=about,
+            level="warn",
+            code="clock-skew",
+            found=f"it was read {duration(age)} from now: this machine's clock was ahead then, or is behind now",
+            do="set it by a time server (timedatectl set-ntp true): the catalogue refuses signatures of another time",
+        )
     silent = age > UNREAD_S
     yield Finding(
         about=about,
