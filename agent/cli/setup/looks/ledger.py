@@ -144,14 +144,7 @@ def _source(connection: sqlite3.Connection, name: str) -> Iterator[Finding]:
         )
         return
     age = time.time() - read_at
-    if age < -AHEAD_S:
-        yield Finding(
-            about=about,
-            level="warn",
-            code="clock-skew",
-            found=f"it was read {duration(age)} from now: this machine's clock was ahead then, or is behind now",
-            do="set it by a time server (timedatectl set-ntp true): the catalogue refuses signatures of another time",
-        )
+    yield from _ahead(about, age)
     silent = age > UNREAD_S
     yield Finding(
         about=about,
@@ -178,6 +171,18 @@ def _source(connection: sqlite3.Connection, name: str) -> Iterator[Finding]:
     if given_up:
         found = f"{counted(given_up, 'id')} never appeared, given up and looked for once a day"
         yield Finding(about=about, level="ok", found=found)
+
+
+def _ahead(about: str, age: float) -> Iterator[Finding]:
+    """Whether it was read at a time that is still to come, by this machine's clock."""
+    if age < -AHEAD_S:
+        yield Finding(
+            about=about,
+            level="warn",
+            code="clock-skew",
+            found=f"it was read {duration(age)} from now: this machine's clock was ahead then, or is behind now",
+            do="set it by a time server (timedatectl set-ntp true): the catalogue refuses signatures of another time",
+        )
 
 
 def _lost(about: str, counts: Mapping[str, int]) -> Iterator[Finding]:
