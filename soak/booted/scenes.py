@@ -232,10 +232,10 @@ def late_database(campus: Campus) -> Iterator[Seen]:
     guest.until(lambda: guest.is_active("mariadb"), ACTIVE_S_MAX, "MariaDB is active")
     campus.learn(10, 0.2)
     right = _right(campus)
-    said = guest.type(f"journalctl -b -u {AGENT} -o cat --no-pager -g 'source_(trouble|recovered)'").splitlines()
+    told = guest.type(f"journalctl -b -u {AGENT} -o cat --no-pager -g 'source_(trouble|recovered)'", check=False)
     yield Seen(
         "systemctl reboot at work, the database comes later",
-        f"10 forms answered while mariadb was {without}; {right}; {len(said)} lines of it in the journal",
+        f"10 forms answered while mariadb was {without}; {right}; {len(told.splitlines())} lines of it in the journal",
     )
 
 
@@ -344,7 +344,7 @@ def _told(properties: Mapping[str, str]) -> str:
 
 def _exposed(campus: Campus, of: str) -> float:
     told = campus.guest.type(f"systemd-analyze security --no-pager {of} | tail -n 1")
-    exposure = float(told.rpartition(":")[2].split()[0])
+    (exposure,) = map(float, re.findall(r"level for \S+: ([\d.]+)", told))
     if exposure > EXPOSURE_MAX:
         raise Typed(f"more exposed than {EXPOSURE_MAX}: {told}")
     return exposure
