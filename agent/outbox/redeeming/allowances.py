@@ -8,6 +8,7 @@ from typing import Any
 import aiosqlite
 
 from agent.clock import Clock
+from agent.errors import InvalidInputError
 from agent.ledger import delivery
 from agent.ledger.centre import allowances
 from agent.ledger.centre.allowances import Allowance, Drawn
@@ -56,7 +57,13 @@ class Allowances:
         return None if one is None or found is None else _granted(one, found[1])
 
     async def give_back(self, key: str = "", *, epoch: int) -> int:
-        """No longer give out what was drawn in ``epoch``; the catalogue gets it back when there is a line. How many."""
+        """No longer give out what was drawn in ``epoch``; the catalogue gets it back when there is a line. How many.
+
+        Raises:
+            InvalidInputError: no voucher has this key.
+        """
+        if key and await allowances.by_key(await self._reading(), key) is None:
+            raise InvalidInputError(f"no voucher has the key {key}", hint="see: rewards-agent allowance list")
         return await self._writer.run(allowances.give_back(key, epoch=epoch))
 
     async def settle(self) -> int:

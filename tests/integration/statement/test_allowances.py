@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent.errors import IntegrityError
+from agent.errors import IntegrityError, InvalidInputError
 from agent.ledger import delivery, file
 from agent.ledger.backup import restoring
 from agent.ledger.centre import allowances
@@ -76,6 +76,16 @@ async def test_what_was_drawn_is_given_out_without_a_line_and_settled_once_when_
         assert states(it) == [("refused", ""), ("settled", "returned"), ("settled", "spent")]
         assert await it.left() == it.campus.held("ann").balance == 50
         assert await catalogue.faults() == []
+
+
+async def test_a_key_that_no_voucher_has_gives_nothing_back_and_says_so(
+    catalogue: RealCatalogue, tmp_path: Path
+) -> None:
+    async with a_counter(catalogue, tmp_path) as it:
+        assert (await draw(it))["state"] == "kept"
+        with pytest.raises(InvalidInputError, match="no voucher has the key nope"):
+            await it.desk.give_back(key="nope")
+        assert [state for state, _ in states(it)] == ["kept"]
 
 
 async def test_what_an_agent_keeps_is_not_refunded_at_the_centre_before_it_says_what_became_of_it(
