@@ -13,6 +13,7 @@ from catalogue.cli.common import (
     JsonOption,
     act,
     iso,
+    nothing_left,
     now,
     settings,
     show,
@@ -118,6 +119,7 @@ def revoke(
         async with acts.acting(store, act(campus, "agent.revoke", agent), concerned) as conn:
             await tenants.revoke_agent(conn, campus, agent)
             await names.drop(conn, campus, agent)  # it could withdraw or erase them no more
+        await nothing_left(store)
 
     with_store(settings(config, data_dir), work, campus=campus)
     typer.echo(f"{agent} of {campus} is revoked")

@@ -80,6 +80,14 @@ def settings(config: Path | None, data_dir: Path | None) -> Config:
     return find(config, data_dir)
 
 
+async def nothing_left(store: Store) -> None:
+    """Leave nothing in the database's files of names that were taken away; what must wait is told on standard error."""
+    from catalogue import log
+
+    log.start("warning")
+    await store.scrub()
+
+
 def with_store(
     config: Config, work: Callable[[Store], Coroutine[Any, Any, T]], *, campus: str | None = None, owner: str = "*"
 ) -> T:

@@ -13,6 +13,7 @@ from catalogue.cli.common import (
     JsonOption,
     act,
     iso,
+    nothing_left,
     now,
     settings,
     show,
@@ -208,6 +209,8 @@ async def _put_state(store: Store, campus: str, state: str, *, why: str = "") ->
         await tenants.set_tenant_state(conn, campus, state)
         if state == tenants.CLOSED:
             await names.drop(conn, campus)  # nobody could withdraw or erase them any more
+    if state == tenants.CLOSED:
+        await nothing_left(store)
 
 
 def _print_token(config: Config, campus: str, hours: int, *, as_json: bool, agent: str | None = None) -> None:

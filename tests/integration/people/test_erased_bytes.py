@@ -20,6 +20,7 @@ from catalogue.store import Store, scrubbing
 from catalogue.store.scrubbing import Scrubbing
 from tests.integration.people.town import Town, sender
 from tests.integration.redemption.shop import CAMPUS, a_shop
+from tests.integration.test_catalogue_process import command
 from tests.servers import PostgresDatabase
 from wire.keeping import Persons, Sealed
 from wire.people.names import Name, Names
@@ -38,10 +39,16 @@ class Held:
 
     def where(self, learner: str) -> list[str]:
         """Files in which what was kept of a learner, or its name, stands: not the server's own log of changes."""
+        return self.where_named(learner) + self._with(f"sealed {learner}.")
+
+    def where_named(self, learner: str) -> list[str]:
+        """Files in which its name stands."""
         if self.postgres is not None:
             self.postgres.execute("CHECKPOINT")
-        words = (f"name of {learner}.".encode(), f"sealed {learner}.".encode())
-        return [path.name for path in self._files() if any(word in path.read_bytes() for word in words)]
+        return self._with(f"name of {learner}.")
+
+    def _with(self, text: str) -> list[str]:
+        return [path.name for path in self._files() if text.encode() in path.read_bytes()]
 
     def _files(self) -> Iterator[Path]:
         pattern = "*.db*" if self.postgres is None else "*"
@@ -85,6 +92,17 @@ async def test_the_last_row_of_a_page_leaves_no_byte_and_its_neighbours_stay(hel
     await held.town.shop.store.scrub()
     assert held.where(gone) == []
     assert held.where(stays)
+
+
+@pytest.mark.parametrize("words", [("agent", "revoke", CAMPUS, "a"), ("tenant", "close", CAMPUS)], ids=" ".join)
+async def test_names_that_nobody_could_take_away_later_leave_the_files_with_the_command(
+    held: Held, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    config = tmp_path / "catalogue.toml"
+    config.write_text(f'[catalogue]\nlisten = "127.0.0.1:1"\n[database]\nurl = "{held.url}"\n')
+    assert held.where_named(LEARNERS[-1])
+    await asyncio.to_thread(command, *words, "--config", config)
+    assert [one for one in (LEARNERS[0], LEARNERS[-1]) if held.where_named(one)] == []
 
 
 @asynccontextmanager
