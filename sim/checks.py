@@ -28,6 +28,10 @@ _TWICE = """
 SELECT CAST(body AS TEXT) ->> 'learner', CAST(body AS TEXT) ->> 'rule', event_no, count(*) FROM entry
 WHERE CAST(body AS TEXT) ->> 'kind' = 'award' AND event_no IS NOT NULL GROUP BY 1, 2, 3 HAVING count(*) > 1
 """
+_ASIDE = """
+SELECT count(*) FROM entry AS e WHERE rejected IS NOT NULL AND NOT EXISTS (SELECT 1 FROM accepted_entry AS a
+WHERE (a.campus, a.agent, a.epoch, a.seq) = (e.campus, e.agent, e.epoch, e.seq))
+"""
 _LINES = """
 SELECT learner, kind, amount, ref, about, occurred_at, posted_at, expires_at, owe FROM movement
 WHERE campus = ? ORDER BY no
@@ -38,16 +42,22 @@ def is_settled(world: World, seen: Seen | None) -> bool:
     """Whether everybody has what they should and the catalogue knows it: the end that every run must come to."""
     if not (world.agent.runs and world.centre.runs) or world.posting:
         return False
-    if seen is None or seen.wishes:
+    if seen is None or seen.wishes or _aside(world):
         return False
     return seen.delivered and not list(_unpaid(world, seen))
+
+
+def _aside(world: World) -> int:
+    """How many entries the catalogue has set aside."""
+    with closing(sqlite3.connect(world.centre.home / "catalogue.db")) as db:
+        return int(db.execute(_ASIDE).fetchone()[0])
 
 
 def differences(world: World, seen: Seen | None) -> list[str]:
     """Who has something else than they should, and where delivery stands."""
     if seen is None:
         return ["there is no ledger"]
-    return [*_unpaid(world, seen), seen.delivery, f"open wishes: {seen.wishes}"]
+    return [*_unpaid(world, seen), seen.delivery, f"open wishes: {seen.wishes}, entries aside: {_aside(world)}"]
 
 
 def _unpaid(world: World, seen: Seen) -> Iterator[str]:

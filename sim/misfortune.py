@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from random import Random
 
+from sim.keeper import Keeper
 from sim.look import Seen, read_to
 from sim.moodle import BEGAN
 from sim.office import Office
 from sim.operator import Operator
 from sim.world import World
 
-KINDS = ("kill", "restart", "weather", "clock", "replay", "restore", "upkeep", "office")
+KINDS = ("kill", "restart", "weather", "clock", "replay", "restore", "upkeep", "office", "centre")
 CLEANED = 0.25
 """How many worlds do not keep the log for ever: of what is gone from it less can be said."""
 
@@ -24,6 +25,7 @@ class Misfortune:
         self._kinds = [kind for kind in KINDS if chance.random() < 0.55]
         self._kinds += ["cleanup"] * (chance.random() < CLEANED)
         self._operator = Operator(world, chance)
+        self._keeper = Keeper(world, chance)
         self._office = Office(world, chance)
         self._often = chance.choice((0.0, 0.05, 0.15, 0.3))
         for program in (world.agent, world.centre):
@@ -42,6 +44,7 @@ class Misfortune:
                 "restore": self._restore,
                 "upkeep": self._upkeep,
                 "office": self._office.decide,
+                "centre": self._centre,
                 "cleanup": self._cleanup,
             }[self._chance.choice(self._kinds)]()
 
@@ -50,6 +53,7 @@ class Misfortune:
 
         Returns what the operator read last.
         """
+        await self._keeper.done()
         seen = await self._operator.done()
         if seen is not None:
             await self._office.work(seen)
@@ -73,6 +77,7 @@ class Misfortune:
             if program.runs:
                 program.process.fuse = 0
         self._operator.mend_rules()
+        await self._keeper.done()
         await self._operator.done()
         self._world.trace.say("calm")
 
@@ -98,6 +103,7 @@ class Misfortune:
         weather.late = draw.choice((0.0, 0.1, 0.5))
         weather.late_s_max = draw.choice((0.1, 3.0, 70.0))
         weather.lost = draw.choice((0.0, 0.0, 0.05))
+        weather.garbled = draw.choice((0.0, 0.0, 0.1))
         self._world.trace.fault("weather", str(weather))
 
     async def _clock(self) -> None:
@@ -137,6 +143,11 @@ class Misfortune:
         # A hole behind a row that is there, or that comes late, looks like one that a transaction left.
         others = min([*(row["id"] for row in world.moodle.rows()), *world.moodle.waiting], default=position + 1)
         world.lost |= 0 < position < min(others, max(unread, default=0))
+
+    async def _centre(self) -> None:
+        """What the catalogue's operator does, while everything else goes on."""
+        doing = (self._keeper.rotate_key, self._keeper.limit, self._keeper.release, self._keeper.revoke)
+        await self._chance.choice(doing)()
 
     async def _replay(self) -> None:
         taped = self._world.network.taped

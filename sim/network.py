@@ -24,10 +24,12 @@ class Weather:
     late: float = 0.0
     late_s_max: float = 0.0
     lost: float = 0.0
+    garbled: float = 0.0
+    """Of what goes to the catalogue and comes from it: nobody signs what systems post to an agent."""
 
     def calm(self) -> None:
         """Nothing happens any more."""
-        self.refused = self.cut = self.late = self.late_s_max = self.lost = 0.0
+        self.refused = self.cut = self.late = self.late_s_max = self.lost = self.garbled = 0.0
 
 
 @dataclass(slots=True)
@@ -118,6 +120,13 @@ class Network:
         """Whether a connection breaks at this write."""
         return self._happens("cut", self.weather.cut)
 
+    def as_it_arrives(self, sent: bytes, *ports: int) -> bytes:
+        """What is left of bytes between two ports: one of them may be another."""
+        if self.tape_port not in ports or not self._happens("garbled", self.weather.garbled):
+            return sent
+        at = self.chance.randrange(len(sent))
+        return sent[:at] + bytes([sent[at] ^ (1 << self.chance.randrange(8))]) + sent[at + 1 :]
+
     def is_lost(self) -> bool:
         """Whether what is written, and all after it, goes nowhere."""
         return self._happens("lost", self.weather.lost)
@@ -161,6 +170,7 @@ class Wire(asyncio.Transport):
         self.protocol = protocol
         self.context = context
         self.address = address
+        self.peer = peer
         self.other: Wire
         self.tape = bytearray()
         self._closing = False
@@ -190,7 +200,7 @@ class Wire(asyncio.Transport):
             self._later(self.cut)
             self._nowhere = True
             return
-        self._later(self.other.came, sent)
+        self._later(self.other.came, self._network.as_it_arrives(sent, self.address[1], self.peer[1]))
 
     def writelines(self, list_of_data: Any) -> None:
         """As `write`."""

@@ -31,6 +31,10 @@ LOOKS_S = 40.0
 TRIES_MAX = 200
 UNKNOWN = "this key is not known here"
 """What the catalogue says to an agent whose key is younger than the copy that was put back."""
+REVOKED = "was revoked"
+"""What it says to one that its operator shut out."""
+FOREIGN = "is not the catalogue's"
+"""What an agent says of one that signs with an older key than it has met."""
 
 
 class Operator:
@@ -193,20 +197,40 @@ class Operator:
                 self._forms_again()
             elif seen is not None and UNKNOWN in seen.trouble:
                 self._world.trace.say(f"operator reads: {seen.trouble}")
-                await self._enrol()
+                await self._enrol(UNKNOWN)
+            elif seen is not None and (said := await self._shut_out(seen.trouble)):
+                await self._enrol(said, anew=True)
             else:
                 return seen
             await asyncio.sleep(LOOKS_S)
         return None
 
-    async def _enrol(self) -> None:
-        """A token for this very agent; it is used at the next start."""
+    async def _shut_out(self, trouble: str) -> str:
+        """Why this agent needs another key, or nothing; what was said in bad weather is asked once more."""
+        said = next((said for said in (REVOKED, FOREIGN) if said in trouble), "")
+        if not said:
+            return ""
+        await self.hurry()
+        seen = look(self._world.agent.home)
+        if seen is None or said not in seen.trouble:
+            return ""
+        self._world.trace.say(f"operator reads: {seen.trouble}")
+        return said
+
+    async def _enrol(self, because: str, *, anew: bool = False) -> None:
+        """A token for this very agent, ``anew`` with a key of its own; it is used at the next start."""
         self._world.enrolment = await self._token()
-        self._world.agent.stop()
+        if anew:
+            await self._world.agent.down()
+            self._next_key().unlink(missing_ok=True)
+            write_key(self._world.agent.home / "agent.ed25519", self._chance)
+            self._world.agent.up()
+        else:
+            self._world.agent.stop()
         for _ in range(TRIES_MAX):
             await asyncio.sleep(AGAIN_S)
             seen = look(self._world.agent.home)
-            if seen is None or UNKNOWN not in seen.trouble:
+            if seen is None or because not in seen.trouble:
                 break
         self._world.enrolment = ""
 

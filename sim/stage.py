@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 from aiohttp import web_app
+from aiohttp.http_exceptions import BadHttpMessage
 
 from sim.machine import mine
 from sim.world import World
@@ -52,8 +53,9 @@ class _Library(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Note it."""
         self._world.trace.say(f"library {record.name}: {record.getMessage().splitlines()[0]}")
-        if record.name.startswith("aiohttp.server"):
-            self._world.loop.troubles.append(f"{record.name}: {record.exc_info and record.exc_info[1]!r}")
+        error = record.exc_info and record.exc_info[1]
+        if record.name.startswith("aiohttp.server") and not isinstance(error, BadHttpMessage):  # that is a 400
+            self._world.loop.troubles.append(f"{record.name}: {error!r}")
 
 
 @contextmanager

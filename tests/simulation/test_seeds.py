@@ -15,7 +15,7 @@ from sim.story import LONG, SHORT, Length, Outcome, run
 from tests.test_tidy import ROOT
 
 SEEDS = tuple(map(str, range(1, 301)))
-"""Of short stories: a fifth of a second of one core each."""
+"""Of short stories: a quarter of a second of one core each."""
 LONG_SEEDS = ("2",)
 
 Play = Callable[[str, Length], Outcome]
