@@ -33,6 +33,15 @@ def small_disk_at(place: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", place], check=True)
 
 
+def is_open(file: Path) -> bool:
+    """Whether this process has it open."""
+    held = set()
+    for each in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            held.add(each.readlink())
+    return file in held
+
+
 def fill(file: Path) -> None:
     """Write into ``file`` until there is no room left on its disk."""
     with suppress(OSError), file.open("wb", buffering=0) as growing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import shutil
@@ -124,4 +125,5 @@ def test_the_table_that_the_manual_makes_of_an_export_is_summed_by_rule_and_week
     (tmp_path / "ledger.csv").write_text("\n".join([*rows, ""]), encoding="utf-8")
     done = subprocess.run(["sh", "-c", load], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "lesson,2026-36,15"
-    assert sqlite3.connect(tmp_path / "rewards.db").execute("SELECT count(*) FROM ledger").fetchone() == (2,)
+    with contextlib.closing(sqlite3.connect(tmp_path / "rewards.db")) as table:
+        assert table.execute("SELECT count(*) FROM ledger").fetchone() == (2,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,7 @@ from agent.collectors.systems import moodle
 from agent.config.kinds import KindTable
 from agent.errors import ConfigError
 from agent.model import Anchor, Demand
+from tests.disks import is_open
 from tests.rule_stories import rule, rulebook
 
 OPTIONS = LogstoreOptions(name="moodle", url="mysql://companion_ro@db:3306/campus", password="s3cret")
@@ -74,6 +76,15 @@ def test_a_url_that_names_no_database_is_told(url: str, told: str) -> None:
     with pytest.raises(ConfigError, match=told) as caught:
         database_for(LogstoreOptions(name="moodle", url=url))
     assert "pw" not in str(caught.value)
+
+
+async def test_a_file_that_is_no_database_is_not_kept_open(tmp_path: Path) -> None:
+    path = tmp_path / "moodle.db"
+    path.write_bytes(b"no database at all " * 100)
+    database = database_for(LogstoreOptions(name="moodle", url=f"sqlite:///{path}"))
+    with pytest.raises(ConfigError, match="is not an SQLite database") as refused:
+        await database.connect()
+    assert not is_open(path), refused
 
 
 def test_grants_read_named_tables_and_only_harmless_columns_of_people() -> None:

@@ -65,28 +65,31 @@ def opened(path: Path, floor: int) -> sqlite3.Connection:
         TransientError: the disk is full, the file locked.
         IntegrityError: the file is damaged, or newer than this program.
     """
-    try:
-        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S, check_same_thread=False)
-        path.chmod(0o600)
-        for pragma in _PRAGMAS:
-            connection.execute(pragma)
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        _check(path, version)
-        if version < len(STEPS):
-            steps = "".join(STEPS[version:])
-            connection.executescript(f"BEGIN IMMEDIATE;{steps}PRAGMA user_version = {len(STEPS)};COMMIT;")
-        there = {name for _, name, *_ in connection.execute("PRAGMA table_info(post)")}
-        if added := "".join(step for name, step in ADDED.items() if name not in there):
-            connection.executescript(f"BEGIN IMMEDIATE;{added}COMMIT;")
-        # An inbox that was lost must not hand out numbers again that the ledger has passed already.
-        (last,) = connection.execute(LAST).fetchone()
-        if last < floor:
-            with connection:
-                connection.execute("BEGIN IMMEDIATE")
-                connection.execute("DELETE FROM sqlite_sequence WHERE name = 'post'")
-                connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('post', ?)", (floor,))
-    except sqlite3.Error as error:
-        raise told(path, error) from error
+    with contextlib.ExitStack() as undo:
+        try:
+            connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S, check_same_thread=False)
+            undo.callback(connection.close)
+            path.chmod(0o600)
+            for pragma in _PRAGMAS:
+                connection.execute(pragma)
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            _check(path, version)
+            if version < len(STEPS):
+                steps = "".join(STEPS[version:])
+                connection.executescript(f"BEGIN IMMEDIATE;{steps}PRAGMA user_version = {len(STEPS)};COMMIT;")
+            there = {name for _, name, *_ in connection.execute("PRAGMA table_info(post)")}
+            if added := "".join(step for name, step in ADDED.items() if name not in there):
+                connection.executescript(f"BEGIN IMMEDIATE;{added}COMMIT;")
+            # An inbox that was lost must not hand out numbers again that the ledger has passed already.
+            (last,) = connection.execute(LAST).fetchone()
+            if last < floor:
+                with connection:
+                    connection.execute("BEGIN IMMEDIATE")
+                    connection.execute("DELETE FROM sqlite_sequence WHERE name = 'post'")
+                    connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('post', ?)", (floor,))
+        except sqlite3.Error as error:
+            raise told(path, error) from error
+        undo.pop_all()  # whoever asked for it closes it
     return connection
 
 

@@ -26,6 +26,7 @@ from agent.config.kinds import KindTable
 from agent.errors import IntegrityError, TransientError
 from agent.model import Evidence, Observation
 from tests.builders import NOW
+from tests.disks import is_open
 from tests.posts import HOOK, TOKEN, a_post, door_source, open_door
 from tests.unit.door.test_generic import event
 from tests.unit.door.test_spoiled_posts import EXAMPLES, NUMBERS, places, spoiled
@@ -328,6 +329,13 @@ async def test_a_damaged_inbox_is_told_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"no database at all " * 100)
     with pytest.raises(IntegrityError, match="is damaged"):
         await Inbox.open(tmp_path)
+
+
+async def test_an_inbox_that_cannot_be_used_is_not_kept_open(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"no database at all " * 100)
+    with pytest.raises(IntegrityError) as refused:
+        await Inbox.open(tmp_path)
+    assert not is_open(tmp_path / FILE_NAME), refused
 
 
 def mutated(chance: random.Random, body: bytes) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import SplitResult, quote, unquote
 
@@ -72,26 +72,29 @@ class SqliteDatabase(ThreadedDatabase):
                 hint=f"correct the path in {self._key} (an absolute one has four slashes: sqlite:////var/lib/…)",
                 fault="database-unknown",
             )
-        try:
-            connection = sqlite3.connect(
-                f"file:{quote(str(self._path))}?mode=ro",
-                uri=True,
-                isolation_level=None,
-                check_same_thread=False,
-                timeout=self._options.limits.connect_s,
-            )
-            connection.execute("PRAGMA query_only = ON")
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
-        except sqlite3.OperationalError as error:
-            raise TransientError(
-                f"{self._path} cannot be opened: {error}", hint="it is tried again", fault="database-unreachable"
-            ) from error
-        except sqlite3.DatabaseError as error:
-            raise ConfigError(
-                f"{self._options.place}: {self._path} is not an SQLite database",
-                hint=f"correct {self._key}",
-                fault="database-unknown",
-            ) from error
+        with ExitStack() as undo:
+            try:
+                connection = sqlite3.connect(
+                    f"file:{quote(str(self._path))}?mode=ro",
+                    uri=True,
+                    isolation_level=None,
+                    check_same_thread=False,
+                    timeout=self._options.limits.connect_s,
+                )
+                undo.callback(connection.close)
+                connection.execute("PRAGMA query_only = ON")
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+            except sqlite3.OperationalError as error:
+                raise TransientError(
+                    f"{self._path} cannot be opened: {error}", hint="it is tried again", fault="database-unreachable"
+                ) from error
+            except sqlite3.DatabaseError as error:
+                raise ConfigError(
+                    f"{self._options.place}: {self._path} is not an SQLite database",
+                    hint=f"correct {self._key}",
+                    fault="database-unknown",
+                ) from error
+            undo.pop_all()  # `close` ends it
         self._connection = connection
 
     def _begin(self) -> None:
