@@ -6,6 +6,7 @@ from random import Random
 
 from sim.keeper import Keeper
 from sim.look import Seen, read_to
+from sim.model import NEVER
 from sim.moodle import BEGAN
 from sim.office import Office
 from sim.operator import Operator
@@ -141,8 +142,9 @@ class Misfortune:
         if unread:
             world.trace.fault("rows removed unread")
         # A hole behind a row that is there, or that comes late, looks like one that a transaction left.
-        others = min([*(row["id"] for row in world.moodle.rows()), *world.moodle.waiting], default=position + 1)
-        world.lost |= 0 < position < min(others, max(unread, default=0))
+        others = [*(row["id"] for row in world.moodle.rows()), *world.moodle.waiting]
+        next_ones = [number for number in unread if number > position]
+        world.lost |= bool(position and next_ones) and min(others, default=NEVER) > min(next_ones)
 
     async def _centre(self) -> None:
         """What the catalogue's operator does, while everything else goes on."""
