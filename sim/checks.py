@@ -103,7 +103,7 @@ def _unfounded(ledger: sqlite3.Connection, rules: Mapping[str, Mapping[str, int]
         if entry["kind"] == "reversal":
             wanted = {-amounts[entry["reverses"]]}
         elif entry["reason"].startswith("merged"):  # what was promised before goes on with the person
-            wanted = {pays[rule] for pays in rules.values()}
+            wanted = {pays.get(rule) for pays in rules.values()}
         else:
             wanted = {rules.get(version, {}).get(rule)}
         if entry["amount"] not in wanted:

@@ -126,12 +126,15 @@ class Misfortune:
 
     async def _upkeep(self) -> None:
         """What administrators do on any day, while everything else goes on."""
-        doing = self._chance.choice((self._operator.edit_rules, self._operator.rotate_key, self._operator.rebuild))
+        operator = self._operator
+        doing = self._chance.choice((operator.edit_rules, operator.add_rule, operator.rotate_key, operator.rebuild))
         await doing()
 
     async def _cleanup(self) -> None:
         """Moodle's cron removes what is older than so much, read or not."""
         world, age_s = self._world, self._chance.choice((0, 0, 1, 3, 10, 40))
+        if world.bonus:
+            return
         position, gaps = read_to(world.agent.home)
 
         def is_read(number: int) -> bool:

@@ -68,6 +68,16 @@ award = {essay}
 limit = "1/day"
 review = "always"
 """
+_BONUS = """
+[[rule]]
+id = "bonus"
+title = "Posted, too"
+on = "forum.posted"
+award = {bonus}
+reverse_on = "forum.post_deleted"
+"""
+BONUS = 3
+"""What a rule pays that comes later, and is then decided for what was before."""
 VIEWS_A_DAY, ESSAYS_A_DAY = 3, 1
 
 
@@ -87,8 +97,9 @@ Awards = dict[tuple[str, str], int]
 
 
 def rules(pays: Mapping[str, int] = PAYS, note: str = "", terms: Terms = USUAL) -> str:
-    """The rules as a file, with other points for some; ``note`` is a line that says nothing."""
-    return _RULES.format(**pays, **terms._asdict()) + (f"# {note}\n" if note else "")
+    """The rules as a file, with other points for some and maybe the bonus; ``note`` is a line that says nothing."""
+    text = _RULES + (_BONUS if "bonus" in pays else "")
+    return text.format(**pays, **terms._asdict()) + (f"# {note}\n" if note else "")
 
 
 def version(text: str) -> str:
@@ -101,7 +112,12 @@ NEVER = 2**62
 
 
 def owed(
-    rows: Iterable[Row], forms: Iterable[Form], *, linked: bool = False, since: Mapping[str, int] | None = None
+    rows: Iterable[Row],
+    forms: Iterable[Form],
+    *,
+    linked: bool = False,
+    bonus: bool = False,
+    since: Mapping[str, int] | None = None,
 ) -> Awards:
     """What everybody should have; what forms earn is Moodle's learner's where accounts are ``linked``.
 
@@ -127,6 +143,7 @@ def owed(
         awards[who, "view"] += min(times, VIEWS_A_DAY)
     for who, post in {(who, post) for who, _, post in told[POSTED]}:
         awards[who, "post"] += post not in deleted
+        awards[who, "bonus"] += bonus and post not in deleted
     site = "moodle" if linked else "forms"
     sent = {form for form in forms if form.at >= began.get(f"forms:{form.learner}", 0)}
     for form in sent:

@@ -16,7 +16,7 @@ from agent.ledger.backup.taking import copies, take
 from agent.wiring.restoring import Wanted, restore
 from catalogue import tenants
 from sim.look import Seen, look
-from sim.model import PAYS, rules, version
+from sim.model import BONUS, NEVER, PAYS, rules, version
 from sim.moodle import BEGAN, copied, form_post
 from sim.programs import write_key
 from sim.sales import Known
@@ -47,6 +47,7 @@ class Operator:
         self._task: asyncio.Task[None] | None = None
         self._edits = 0
         self._pays = dict(PAYS)
+        self._version = version(rules(terms=world.terms))
 
     @property
     def busy(self) -> bool:
@@ -100,6 +101,29 @@ class Operator:
             self._world.trace.fault("rules edited", "they cannot be read")
             self._write_rules("[[rule\n")
 
+    async def add_rule(self) -> None:
+        """A rule that nobody had thought of, for what was before, too: it is typed until all is right.
+
+        Only where no account is deleted and the log is kept: who is gone is paid nothing more, nor what is.
+        """
+        world = self._world
+        if world.linked and not world.moodle.removed:
+            world.trace.fault("rule added")
+            world.bonus = True
+            self._pays["bonus"] = BONUS
+            self._write_rules()
+            await self.backfill()
+
+    async def backfill(self) -> None:
+        """`rewards-agent rules backfill`: by the log, page by page; refused until the agent runs these rules."""
+        asked = {"rule": "bonus", "since": 0, "until": NEVER, "source": "moodle", "compensate": False, "by": "operator"}
+        page: dict[str, Any] | None = {"cursor": None}
+        while page is not None:
+            cursor = page["cursor"]
+            page = await self._world.agent.typed("rules.backfill", **asked, version=self._version, cursor=cursor)
+            if page is None or page["cursor"] is None:
+                return
+
     def mend_rules(self) -> None:
         """What cannot be read is put right, where anything was edited."""
         if self._edits:
@@ -109,7 +133,8 @@ class Operator:
         # Each version is longer than the one before, so that no two written in one tick of a file system look alike.
         self._edits += 1
         text = rules(self._pays, "edited" + "!" * self._edits, self._world.terms)
-        self._world.rules[version(text)] = dict(self._pays)
+        self._version = version(text)
+        self._world.rules[self._version] = dict(self._pays)
         (self._world.agent.home / "rules.toml").write_text(text + more)
 
     async def rotate_key(self) -> None:
@@ -146,6 +171,8 @@ class Operator:
             await self._task
         if self._next_key().exists():  # a rotation broke off: it is typed again until it is done
             await self._world.agent.typed("key.rotate")
+        if self._world.bonus:  # what it paid may have been on a disk that is gone
+            await self.backfill()
         return await self._until_agreed()
 
     def _begin(self, doing: Coroutine[Any, Any, None]) -> None:

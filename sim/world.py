@@ -96,6 +96,8 @@ class World:
     rules: dict[str, Mapping[str, int]]
     """What each version of the rules pays that anybody ever wrote."""
     sold: Sold = field(default_factory=Sold)
+    bonus: bool = False
+    """Whether a rule came later."""
     forms: list[Form] = field(default_factory=list)
     erased: dict[str, int] = field(default_factory=dict)
     """Accounts that the office wanted erased → when it last readmitted them (seconds UTC, by a right clock), or 0."""
@@ -124,8 +126,8 @@ class World:
         since = {who: self._counts_since(who, marks) for who in self.erased}
         surely = {who: max(at, self.erased[who] + 1) for who, at in since.items()}
         return (
-            owed([*kept, *undone], sent, linked=self.linked, since=surely),
-            owed([*kept, *done], sent, linked=self.linked, since=since),
+            owed([*kept, *undone], sent, linked=self.linked, bonus=self.bonus, since=surely),
+            owed([*kept, *done], sent, linked=self.linked, bonus=self.bonus, since=since),
         )
 
     def _counts_since(self, who: str, marks: Erased) -> int:
