@@ -132,7 +132,7 @@ class Misfortune:
 
     async def _cleanup(self) -> None:
         """Moodle's cron removes what is older than so much, read or not."""
-        world, age_s = self._world, self._chance.choice((0, 0, 1, 3, 10, 40))
+        world, age_s = self._world, self._chance.choice((2, 2, 3, 10, 40))  # an act is told up to 2 s late
         if world.bonus:
             return
         position, gaps = read_to(world.agent.home)

@@ -192,9 +192,19 @@ class Moodle:
         self.db.close()
 
     def clean(self, before: int, is_read: Callable[[int], bool]) -> list[int]:
-        """Remove rows that are older, as cron does with a log that is not kept for ever; the ids of those not read."""
-        old = [row for row in self.rows() if row["timecreated"] < before]
-        self.db.execute("DELETE FROM mdl_logstore_standard_log WHERE timecreated < ?", (before,))
+        """Remove rows that are older, as cron does with a log that is not kept for ever; the ids of those not read.
+
+        Real ones are days old by then: no transaction of their time is open any more, and something was written since.
+        So whatever stays, or is not visible yet, has a higher id and a later time.
+        """
+        rows = self.rows()
+        young = [row["id"] for row in rows if row["timecreated"] >= before]
+        end = min([*young, *self.waiting, *(row["id"] for row in rows[-1:])], default=0)
+        old = [row for row in rows if row["id"] < end]
+        left = [row["timecreated"] for row in (*rows[len(old) :], *self.waiting.values())]
+        while old and max(row["timecreated"] for row in old) >= min(left):
+            left.append(old.pop()["timecreated"])
+        self.db.execute("DELETE FROM mdl_logstore_standard_log WHERE id <= ?", (old[-1]["id"] if old else 0,))
         self.removed += [(row, is_read(row["id"])) for row in old]
         return [row["id"] for row in old if not is_read(row["id"])]
 
