@@ -41,7 +41,7 @@ Unit = Callable[[aiosqlite.Connection], Awaitable[None]]
 class Identity:
     """Who this agent is to the catalogue, and the key (32 bytes) that signs the catalogue's answers.
 
-    ``catalogue_keys`` are all keys of its chain, the newest last: receipts of before were signed by one of them.
+    ``catalogue_keys`` are all that are known of it, the newest last: receipts of before were signed by one of them.
     """
 
     campus: str
@@ -188,10 +188,22 @@ def keep_settings(values: Mapping[str, str]) -> Unit:
     return unit
 
 
-def keep_keys(who: Identity) -> Unit:
-    """A unit that remembers by which keys the catalogue signs."""
-    chain = " ".join(key.hex() for key in who.catalogue_keys)
-    return keep_settings({CATALOGUE_KEY: who.catalogue_public.hex(), CATALOGUE_KEYS: chain})
+def keep_keys(publics: Sequence[bytes]) -> Unit:
+    """A unit that remembers by which keys the catalogue signed, the newest last: by that one it does now.
+
+    Where it is the catalogue of before, keys stay that its chain (``publics``) does not tell any more, as after it was
+    put back from an older copy: receipts and pages of its statement that are kept here are signed by any of them.
+    """
+    now = [key.hex() for key in publics]
+
+    async def unit(conn: aiosqlite.Connection) -> None:
+        before = await settings(conn, (CATALOGUE_KEY, CATALOGUE_KEYS))
+        known = [*before.get(CATALOGUE_KEYS, "").split(), before.get(CATALOGUE_KEY, "")]
+        same = not set(known).isdisjoint(now)
+        kept = dict.fromkeys(key for key in known if same and key and key not in now)
+        await keep_settings({CATALOGUE_KEY: now[-1], CATALOGUE_KEYS: " ".join([*kept, *now])})(conn)
+
+    return unit
 
 
 def both(first: Unit, second: Unit) -> Unit:

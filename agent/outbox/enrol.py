@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +58,7 @@ async def enrol(
     """
     enrolled = await introduce(token_text, client=client, campus=wish.campus, environment=wish.environment, clock=clock)
     mine = client.key().fingerprint
+    chain = await succession.chain(client, keys.fingerprint(enrolled.catalogue_public))
     async with file.connect_for_reading(data_dir) as conn:
         kept = await delivery.settings(conn, _KEPT)
         _need_one_name(kept, (await delivery.reader(conn)).acked_seq, enrolled)
@@ -70,7 +71,7 @@ async def enrol(
             )
             begins = Beginning(client=client, writer=writer, clock=clock, conn=conn)
             begun = await begins.begin(who, enrolled.epoch)
-    await writer.run(_remember(enrolled, wish.url, mine, begun.epoch, forget))
+    await writer.run(_remember(enrolled, chain, wish.url, mine, begun.epoch, forget))
     return enrolled, begun
 
 
@@ -148,13 +149,11 @@ def _need_one_name(kept: Mapping[str, str], acked_seq: int, enrolled: EnrolAnswe
 
 
 def _remember(
-    enrolled: EnrolAnswer, url: str, fingerprint: str, epoch: int, forget: Callable[[], None]
+    enrolled: EnrolAnswer, chain: Sequence[bytes], url: str, fingerprint: str, epoch: int, forget: Callable[[], None]
 ) -> delivery.Unit:
     values = {
         delivery.CAMPUS: enrolled.campus,
         delivery.AGENT: enrolled.agent,
-        delivery.CATALOGUE_KEY: enrolled.catalogue_public.hex(),
-        delivery.CATALOGUE_KEYS: "",
         delivery.CATALOGUE_URL: url,
         delivery.AGENT_KEY: fingerprint,
         delivery.EPOCH: str(epoch),
@@ -162,6 +161,7 @@ def _remember(
 
     async def unit(conn: aiosqlite.Connection) -> None:
         _need_one_name(await delivery.settings(conn, _KEPT), (await delivery.reader(conn)).acked_seq, enrolled)
+        await delivery.keep_keys(chain or (enrolled.catalogue_public,))(conn)
         await delivery.keep_settings(values)(conn)
         await delivery.drop_sealed()(conn)
         await delivery.forget_failure()(conn)

@@ -239,7 +239,7 @@ class Outbox:
         now = await succession.followed(self._client, who) if failed.forged else who
         if now.catalogue_public == who.catalogue_public:
             return await self._failed(reader, failed)
-        await self._writer.run(delivery.keep_keys(now))
+        await self._writer.run(delivery.keep_keys(now.catalogue_keys))
         log.warning("catalogue_key_changed", fingerprint=fingerprint(now.catalogue_public))
         return Step.moved
 

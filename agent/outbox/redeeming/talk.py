@@ -93,7 +93,7 @@ class Talk:
                 # It may be signed by the catalogue's next key: that one is believed from now on, and asked again.
                 now = await succession.followed(self._client, who)
                 if now.catalogue_public != who.catalogue_public:
-                    await self._writer.run(delivery.keep_keys(now))
+                    await self._writer.run(delivery.keep_keys(now.catalogue_keys))
                     log.warning("catalogue_key_changed", fingerprint=fingerprint(now.catalogue_public))
                     meant = self._meant(await send(key_id), now)
         except (TransientError, ConfigError) as exc:

@@ -145,7 +145,7 @@ class Feed:
             # It may be signed by its next key: that one is believed from now on.
             now = await succession.followed(self._client, who)
             if now.catalogue_public != who.catalogue_public:
-                await self._writer.run(delivery.keep_keys(now))
+                await self._writer.run(delivery.keep_keys(now.catalogue_keys))
                 log.warning("catalogue_key_changed", fingerprint=fingerprint(now.catalogue_public))
                 return await self._page(now, after, head, limit_s)
         return found

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import aiohttp
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from catalogue.api import tokens
@@ -85,6 +86,7 @@ async def typed(desk: Desk, place: Path, *words: str) -> str:
     url = desk.real.store._url.render_as_string(hide_password=False)  # noqa: SLF001 - the very same database
     config.write_text(f'[database]\nurl = "{url}"\n', encoding="utf-8")
     found = await asyncio.to_thread(CliRunner().invoke, app, [*words, "--config", str(config)])
+    structlog.reset_defaults()  # the command's own stream is closed, and the catalogue beside it logs on
     assert found.exit_code == 0, found.output
     return found.output
 

@@ -16,6 +16,7 @@ from catalogue.proof import keys
 from catalogue.statement import lines
 from tests.contract.catalogues import RealCatalogue, running_catalogue
 from tests.fakes import FakeCatalogue, Mood
+from tests.integration.outbox.test_new_key import again, lost_key
 from tests.integration.statement import centre
 from tests.integration.statement.campus import a_campus
 from tests.outboxes import delivering
@@ -123,6 +124,9 @@ async def test_a_rotated_key_is_followed_and_pages_of_before_stay_proven(
         assert await campus.hear()
         assert campus.held("ann").balance == 65
         assert campus.faults() == []
+        token = await lost_key(campus.agent, small_catalogue)
+        await again(campus.agent, token, small_catalogue.url)
+        assert campus.faults() == [], "who enrols anew still knows the key that signed before"
 
 
 async def test_a_catalogue_put_back_from_an_older_copy_is_followed_and_what_it_lost_is_listed(
