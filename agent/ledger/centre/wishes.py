@@ -43,6 +43,7 @@ class Wish:
     country: str
     asked_at: int
     asked_by: str
+    attempts: int = 0
     state: str
     settled_at: int | None
     why: str
@@ -112,8 +113,17 @@ def add(wish: Wish) -> Unit:
     return unit
 
 
+def attempted(key: str) -> Unit:
+    """A unit that notes that a wish is about to be sent once more."""
+
+    async def unit(conn: aiosqlite.Connection) -> None:
+        await conn.execute(_SQL["attempted"], (key,))
+
+    return unit
+
+
 def doubted(key: str, why: str) -> Unit:
-    """A unit that says what was heard of an attempt that nobody answered."""
+    """A unit that notes that an attempt was given up, and what was heard of it: it may still arrive."""
 
     async def unit(conn: aiosqlite.Connection) -> None:
         await conn.execute(_SQL["doubted"], (why, key))

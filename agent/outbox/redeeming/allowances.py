@@ -36,7 +36,6 @@ class Allowances:
     async def draw(self, who: Identity, one: Allowance) -> dict[str, Any]:
         """Have one made: {state, key, …}. What nobody answered is asked again later, under its key."""
         await self._writer.run(allowances.add(one))
-        self._doubt.sent(one.key)
         return await self._asked(who, one, fresh=True)
 
     async def give_out(self, person_no: int, reward: str, *, by: str) -> dict[str, Any] | None:
@@ -102,9 +101,10 @@ class Allowances:
         said = await self._talk.post(who, "/v1/allowances", message)
         told = {"key": one.key, "learner": one.learner, "reward": one.reward}
         if isinstance(said, Unknown):
-            self._doubt.sent(one.key)
+            await self._writer.run(allowances.doubted(one.key))
+            self._doubt.sent(one.key, one.attempts + 1)
             return {"state": "unknown", **told, "why": said.why}
-        if not said.yes and not fresh and self._doubt.may_arrive(one.key):
+        if not said.yes and not fresh and self._doubt.may_arrive(one.key, one.attempts):
             return {"state": "unknown", **told, "why": f"{said.message}; an attempt from before may still arrive"}
         self._doubt.over(one.key)
         if not said.yes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -123,8 +124,13 @@ class Redeeming:
             conn, typed = await self._connection(), Claim(tuple(cohorts), country.upper())
             if not key and (kept := await self._allowances.give_out(person_no, reward, by=by)) is not None:
                 return kept
+            may_arrive = False
             if key:
                 wish, known = await self._again(conn, key, person_no, reward), Claim()
+                may_arrive = self._doubt.may_arrive(wish.key, wish.attempts)
+                await self._writer.run(wishes.attempted(wish.key))
+                wish = replace(wish, attempts=wish.attempts + 1)
+                self._doubt.sent(wish.key, wish.attempts)
             else:
                 open_one = await wishes.still_open(conn, person_no, reward)
                 if open_one is not None:
@@ -137,8 +143,7 @@ class Redeeming:
                 wish = self._new(person_no, pseudonym, learner, reward, currency, known, by)
                 await self._deliver()  # points of a moment ago are to be spent too
                 await self._writer.run(wishes.add(wish))
-                self._doubt.sent(wish.key)
-            return known.told(await self._sent(who, wish, fresh=not key, by=by))
+            return known.told(await self._sent(who, wish, may_arrive=may_arrive, by=by))
 
     async def draw(
         self,
@@ -255,13 +260,13 @@ class Redeeming:
         if who is None:
             return 0
         settled = 0
-        ended = [wish for wish in await wishes.all_open(conn) if not self._doubt.may_arrive(wish.key)]
+        ended = [wish for wish in await wishes.all_open(conn) if not self._doubt.may_arrive(wish.key, wish.attempts)]
         for wish in ended[:SETTLED_AT_ONCE]:
             said = await self._talk.get(who, f"/v1/wishes/{wish.key}")
             if isinstance(said, Unknown):
                 break
             if said.yes:
-                await self._granted(wish, said.fields)
+                await self._end(wish, "granted", granted=Granted.told(said.fields))
             elif said.code == _UNKNOWN_WISH:
                 await self._end(wish, "void", f"it never arrived at the catalogue; {wish.why}".rstrip("; "))
             else:
@@ -269,7 +274,8 @@ class Redeeming:
             settled += 1
         return settled
 
-    async def _sent(self, who: Identity, wish: Wish, *, fresh: bool, by: str) -> dict[str, Any]:
+    async def _sent(self, who: Identity, wish: Wish, *, may_arrive: bool, by: str) -> dict[str, Any]:
+        """``may_arrive``: an attempt from before, which nobody answered."""
         message = spending.Wish(
             campus=who.campus,
             agent=who.agent,
@@ -281,33 +287,30 @@ class Redeeming:
             currency=wish.currency,
         )
         why = ""
-        for _ in range(TRIES):
+        for attempt in range(1, TRIES + 1):
             said = await self._talk.post(who, "/v1/redemptions", message)
             if isinstance(said, Said):
                 break
-            fresh, why = False, said.why
-            self._doubt.sent(wish.key)
+            may_arrive, why = True, said.why
             await self._writer.run(wishes.doubted(wish.key, why))
+            self._doubt.sent(wish.key, wish.attempts + attempt)
         else:
             return {"state": "unknown", "key": wish.key, "reward": wish.reward, "why": why}
         if said.yes:
-            await self._granted(wish, said.fields)
+            await self._end(wish, "granted", granted=Granted.told(said.fields))
             if said.fields.get("code") or said.fields.get("token"):
                 await self._writer.run(wishes.shown(wish.key, by=by, now=self._clock.now()))
             await self._hear()
             return _told(wish, said.fields)
-        return await self._refused(wish, said, fresh=fresh)
+        return await self._refused(wish, said, may_arrive=may_arrive)
 
-    async def _refused(self, wish: Wish, said: Said, *, fresh: bool) -> dict[str, Any]:
+    async def _refused(self, wish: Wish, said: Said, *, may_arrive: bool) -> dict[str, Any]:
         """A no is the end where no other attempt can still arrive."""
         answer = {"state": "refused", "key": wish.key, "reward": wish.reward, "code": said.code, "why": said.message}
-        if fresh or not self._doubt.may_arrive(wish.key):
+        if not may_arrive:
             await self._end(wish, "refused", said.message)
             return answer
         return answer | {"state": "unknown", "why": f"{said.message}; an attempt from before may still arrive"}
-
-    async def _granted(self, wish: Wish, fields: dict[str, Any]) -> None:
-        await self._end(wish, "granted", granted=Granted.told(fields))
 
     async def _end(self, wish: Wish, state: str, why: str = "", granted: Granted | None = None) -> None:
         await self._writer.run(wishes.settle(wish.key, state, now=self._clock.now(), why=why, granted=granted))

@@ -11,22 +11,25 @@ DOUBT_S = 60
 class Doubt:
     """Counts by ``running``, seconds of a clock that nobody sets: one that was wrong for a moment must not decide.
 
-    What an earlier life of this process sent is taken to have left as this one began.
+    What another process sent, or an earlier life of this one, is taken to have left when it is first seen here.
     """
 
     def __init__(self, running: Callable[[], float]) -> None:
         self._running = running
-        self._began = running()
-        self._sent: dict[str, float] = {}
+        self._seen: dict[str, tuple[int, float]] = {}
 
-    def sent(self, key: str) -> None:
-        """An attempt under this key was just given up, or is about to leave."""
-        self._sent[key] = self._running()
+    def may_arrive(self, key: str, attempts: int) -> bool:
+        """Whether one of so many ``attempts`` under this key, as the ledger counts them, may still arrive."""
+        now = self._running()
+        seen = self._seen.get(key)
+        if seen is None or seen[0] != attempts:
+            seen = self._seen[key] = (attempts, now)
+        return now - seen[1] < DOUBT_S
+
+    def sent(self, key: str, attempts: int) -> None:
+        """The last of so many is of this process: it leaves now, or was given up."""
+        self._seen[key] = (attempts, self._running())
 
     def over(self, key: str) -> None:
         """The key is settled."""
-        self._sent.pop(key, None)
-
-    def may_arrive(self, key: str) -> bool:
-        """Whether an attempt under this key may still arrive."""
-        return self._running() - self._sent.get(key, self._began) < DOUBT_S
+        self._seen.pop(key, None)

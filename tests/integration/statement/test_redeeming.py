@@ -71,6 +71,21 @@ class Counter:
             return wishes.listed(connection)[0].key
 
 
+def a_desk(campus: Campus, line: Line, clock: ManualClock) -> Redeeming:
+    """One process's; a command that somebody types has another than the service."""
+    agent = campus.agent
+    client = Client(Place(url=line.url), key_file=agent.data_dir / "agent.ed25519", clock=clock)
+    return Redeeming(
+        talk=Talk(client, agent.writer, clock),
+        writer=agent.writer,
+        data_dir=agent.data_dir,
+        clock=clock,
+        deliver=campus.deliver,
+        hear=campus.hear,
+        secret=SystemChance().secret,
+    )
+
+
 @asynccontextmanager
 async def a_counter(catalogue: RealCatalogue, directory: Path, *, enrol: bool = True) -> AsyncIterator[Counter]:
     clock = ManualClock(wall_clock())
@@ -79,17 +94,7 @@ async def a_counter(catalogue: RealCatalogue, directory: Path, *, enrol: bool = 
         a_line(catalogue.url) as line,
         a_campus(directory / "a", catalogue, token, clock=clock) as campus,
     ):
-        agent = campus.agent
-        client = Client(Place(url=line.url), key_file=agent.data_dir / "agent.ed25519", clock=clock)
-        desk = Redeeming(
-            talk=Talk(client, agent.writer, clock),
-            writer=agent.writer,
-            data_dir=agent.data_dir,
-            clock=clock,
-            deliver=campus.deliver,
-            hear=campus.hear,
-            secret=SystemChance().secret,
-        )
+        desk = a_desk(campus, line, clock)
         if enrol:
             await campus.write("ann", 100)
             async with catalogue.store.writing() as conn:
@@ -233,6 +238,29 @@ async def test_a_no_does_not_end_a_wish_of_which_an_attempt_may_still_arrive(
         await it.campus.deliver()
         assert await it.line.let_through() == [200], "now there is enough"
         it.clock.at += DOUBT_S + 1
+        assert await it.desk.settle() == 1
+        assert (it.wishes(), await it.made()) == ([("granted", False)], 1)
+
+
+async def test_what_a_command_sent_may_still_arrive_though_the_service_has_run_for_long(
+    small_catalogue: RealCatalogue, tmp_path: Path
+) -> None:
+    async with a_counter(small_catalogue, tmp_path) as it:
+        it.clock.at, it.clock.wrong = it.clock.at + 10 * DOUBT_S, -10 * DOUBT_S
+        typed = a_desk(it.campus, it.line, it.clock)
+        it.line.moods = [Mood.late, Mood.down, Mood.down]
+        assert (await typed.redeem(learner=ANN, reward="tea", by="desk"))["state"] == "unknown"
+        await typed.close()
+        assert await it.desk.settle() == 0, "it is on its way"
+        it.clock.at += DOUBT_S - 1
+        it.line.moods = [Mood.down] * 3
+        again = a_desk(it.campus, it.line, it.clock)
+        assert (await again.redeem(learner=ANN, reward="tea", by="desk", key=it.key()))["state"] == "unknown"
+        await again.close()
+        it.clock.at += 1
+        assert await it.desk.settle() == 0, "somebody asked again meanwhile"
+        assert await it.line.let_through() == [200]
+        it.clock.at += DOUBT_S
         assert await it.desk.settle() == 1
         assert (it.wishes(), await it.made()) == ([("granted", False)], 1)
 
