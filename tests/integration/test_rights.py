@@ -241,23 +241,41 @@ async def test_a_log_of_which_only_some_columns_may_be_read_asks_for_the_grant(m
         database.execute(f"GRANT SELECT ON {table} TO {AT}")
 
 
+async def told(options: LogstoreOptions) -> str:
+    """What a person is told who configured a log that cannot be read."""
+    with pytest.raises(ConfigError) as caught:
+        await looked_at(options)
+    assert caught.value.fault == "log-table-unreadable"
+    return caught.value.hint
+
+
+async def test_the_databases_that_hold_such_a_log_are_named(mariadb_site: MariaSite) -> None:
+    """A server of many campuses: the first of them was named as if it were the one."""
+    database, log = mariadb_site.database, "mdl_logstore_standard_log"
+    one, other, account = database.name, f"{database.name}_b", f"'{database.name}'@'127.0.0.1'"
+    options = mariadb_site.options()
+    lost = replace(options, url=options.url.replace(f"/{one}", "/information_schema").replace(READER, one))
+    database.execute(f"CREATE USER {account} IDENTIFIED BY '{servers.READER_PASSWORD}'")
+    database.execute(f"CREATE DATABASE {other}")
+    try:
+        database.execute(f"GRANT SELECT ON {one}.* TO {account}")
+        assert await told(lost) == f"it stands in {one}: let url end in /{one}"
+        database.execute(f"CREATE TABLE {other}.{log} LIKE {one}.{log}")
+        database.execute(f"GRANT SELECT ON {other}.* TO {account}")
+        assert await told(lost) == f"it stands in {one}, {other}: let url end in /{one}, or the name of this campus's"
+    finally:
+        database.execute(f"DROP DATABASE {other}")
+        database.execute(f"DROP USER {account}")
+
+
 async def test_a_log_that_stands_elsewhere_is_found_and_the_edit_named(
     mariadb_site: MariaSite, postgres_site: PostgresSite
 ) -> None:
     """A wrong prefix asked for a GRANT on a table that there is not; a schema that may not be looked into, for one."""
-
-    async def told(options: LogstoreOptions) -> str:
-        with pytest.raises(ConfigError) as caught:
-            await looked_at(options)
-        assert caught.value.fault == "log-table-unreadable"
-        return caught.value.hint
-
     maria, postgres = mariadb_site.options(), postgres_site.options()
     for options in (maria, postgres):
         hint = await told(replace(options, table_prefix="moo_"))
         assert hint == "there is mdl_logstore_standard_log: write table_prefix = 'mdl_'"
-    name = mariadb_site.database.name
-    assert name in await told(replace(maria, url=maria.url.replace(f"/{name}", "/information_schema")))
     database = postgres_site.database
     database.execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC")
     assert await told(postgres) == f'run `GRANT USAGE ON SCHEMA "public" TO "{READER}";`'

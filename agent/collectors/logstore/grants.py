@@ -175,8 +175,10 @@ def _cure_by_place(there: Sequence[Place], table: str, url: str, key: str) -> st
         more = "" if same.within in here else f", and add ?schema={same.within} to {key}"
         return f"run `GRANT USAGE ON SCHEMA {_quoted(same.within)} TO {account_of(url, '')};`{more}"
     if same is not None and same.within not in here:
+        elsewhere = [place.within for place in there if place.table == table]
         cure = f"add ?schema={same.within} to {key}" if _is_postgres(url) else f"let {key} end in /{same.within}"
-        return f"it stands in {same.within}: {cure}"
+        more = ", or the name of this campus's" if len(elsewhere) > 1 else ""
+        return f"it stands in {', '.join(elsewhere)}: {cure}{more}"
     other = next((place for place in there if place.within in here and place.table != table), None)
     if same is None and other is not None:
         return f"there is {other.table}: write table_prefix = {other.table.removesuffix(LOG_TABLE)!r}"
