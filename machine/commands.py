@@ -2,18 +2,78 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
 import pwd
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
 
-from machine.help import ToldGroup
+from machine.help import Told, ToldGroup
 from machine.words import plain
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Application(typer.Typer):
+    """A command, or commands under one word, whose help is told so."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"cls": ToldGroup, "rich_markup_mode": None} | options)
+
+    def command(self, name: str | None = None, **options: Any) -> Callable[[F], F]:
+        """A decorator that makes a function a command; what it wants of `Options` is asked for one by one."""
+        made = super().command(name, **{"cls": Told} | options)
+
+        def add(function: F) -> F:
+            made(spread(function))
+            return function
+
+        return add
+
+
+class Options:
+    """Base of what is made of options: each parameter of its constructor is one, with what typer is to know of it."""
+
+
+def spread(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose parameters of a kind of `Options` are asked for as the options that they are made of.
+
+    ``def show(campus: Campus, answer: Answer)`` is asked for its campus and for what `Answer` is made of, in the order
+    in which the command names them.
+
+    Raises:
+        ValueError: two of its options have the same name.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    kinds = {one.name: one.annotation for one in signature.parameters.values() if _is_made(one.annotation)}
+    if not kinds:
+        return command
+    parts = {name: inspect.signature(kind, eval_str=True).parameters for name, kind in kinds.items()}
+
+    @functools.wraps(command)
+    def run(**typed: Any) -> None:
+        for name, kind in kinds.items():
+            typed[name] = kind(**{part: typed.pop(part) for part in parts[name]})
+        command(**typed)
+
+    asked = [
+        part.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for one in signature.parameters.values()
+        for part in (parts[one.name].values() if one.name in parts else (one,))
+    ]
+    run.__signature__ = signature.replace(parameters=asked)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in asked}
+    return run
+
+
+def _is_made(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Options)
 
 
 class PlainGroup(ToldGroup):

@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 import shutil
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from inspect import cleandoc
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-import typer
 from typer.core import TyperCommand, TyperGroup
 
 COLUMNS_MAX = 80
@@ -22,7 +21,6 @@ _CHOICES_MAX = 24
 _EXAMPLE = re.compile(r"([A-Z][^.:]*): (rewards-(?:agent|catalogue)\b.+)")
 
 
-F = TypeVar("F", bound=Callable[..., Any])
 Block = tuple[str, Sequence[tuple[str, str]]]
 """A title, and names with what each means."""
 
@@ -75,17 +73,6 @@ class ToldGroup(TyperGroup):
         rows = [(name, _first_sentence(one.help or "")) for name, one in inner if one is not None and not one.hidden]
         more = f"\nWhat each can do: {ctx.command_path} COMMAND --help\n"
         formatter.write("\n".join(_told(self, ctx, more, [("Commands", rows)])))
-
-
-class Application(typer.Typer):
-    """A command, or commands under one word, whose help is told so."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**{"cls": ToldGroup, "rich_markup_mode": None} | options)
-
-    def command(self, name: str | None = None, **options: Any) -> Callable[[F], F]:
-        """A decorator that makes a function a command."""
-        return super().command(name, **{"cls": Told} | options)
 
 
 def _name(parameters: Iterable[Any]) -> None:

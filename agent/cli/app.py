@@ -9,8 +9,7 @@ import typer
 
 from agent import __version__
 from agent.cli.failures import told
-from machine.commands import PlainGroup, open_what_is_closed
-from machine.help import Application
+from machine.commands import Application, PlainGroup, open_what_is_closed
 from machine.interpreter import at_work
 
 

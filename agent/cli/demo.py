@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.errors import ConfigError, IntegrityError, RewardsError
-from machine.help import Application
+from machine.commands import Application
 
 if TYPE_CHECKING:
     from agent.demo.stage.proof import Proof

@@ -16,7 +16,7 @@ from agent.cli.tuning.diff import diff
 from agent.cli.tuning.schema import schema
 from agent.cli.tuning.simulate import simulate
 from agent.errors import InvalidInputError
-from machine.help import Application
+from machine.commands import Application
 
 if TYPE_CHECKING:
     pass

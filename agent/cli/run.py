@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent.cli.frame import ConfigOption, run_async, settings_of
-from machine.help import Application
+from machine.commands import Application
 from machine.words import counted
 
 if TYPE_CHECKING:

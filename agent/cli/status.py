@@ -21,7 +21,7 @@ from agent.ledger.backup import taking
 from agent.ledger.feeds import aside
 from agent.ledger.feeds.lost import lost
 from agent.ledger.past import promised
-from machine.help import Application
+from machine.commands import Application
 
 if TYPE_CHECKING:
     from agent.config.rulefile import RuleFile

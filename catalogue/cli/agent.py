@@ -6,22 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import (
-    Campus,
-    ConfigOption,
-    DataDirOption,
-    JsonOption,
-    act,
-    iso,
-    nothing_left,
-    now,
-    settings,
-    show,
-    told,
-    with_reading,
-    with_store,
-)
-from machine.help import Application
+from catalogue.cli.common import Answer, Application, Campus, Centre, act, iso, nothing_left, now
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -35,13 +20,11 @@ SKEW_TOLD_S = 30
 
 
 @app.command()
-@told
 def add(
     campus: Campus,
     public_key: Annotated[str, typer.Argument(help="Its public key in hex, as rewards-agent key new prints it.")],
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Make an agent known by its public key, without a token; prints its name and the catalogue's key to pin.
 
@@ -56,8 +39,7 @@ def add(
         public = canonical.octets({"public key": public_key}, "public key")
     except canonical.MalformedError as exc:
         raise CatalogueError(str(exc), hint="copy what prints: rewards-agent key show") from None
-    found = settings(config, data_dir)
-    key = load_key(found)
+    key = load_key(centre.settings)
 
     async def work(store: Store) -> str:
         agents, keys = acts.rows(schema.agent, campus=campus), acts.rows(schema.agent_key, campus=campus)
@@ -65,19 +47,15 @@ def add(
             tenants.refuse_closed(campus, await tenants.hold_tenant(conn, campus))
             return await tenants.add_agent(conn, campus, public, now=now())
 
-    name = with_store(found, work)
-    show(
+    name = centre.do(work)
+    answer.show(
         {"campus": campus, "agent": name, "catalogue_public": key.public.hex()},
-        as_json=as_json,
         lines=lambda: [f"agent {name} of {campus}", f"catalogue key {key.public.hex()}"],
     )
 
 
 @app.command(name="list")
-@told
-def list_(
-    campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
-) -> None:
+def list_(campus: Campus, centre: Centre, answer: Answer) -> None:
     """List a campus's agents and where each stands.
 
     Example: rewards-catalogue agent list uni-example
@@ -87,10 +65,9 @@ def list_(
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         return await tenants.agents(conn, campus)
 
-    rows = with_reading(settings(config, data_dir), look, campus=campus)
-    show(
+    rows = centre.look(look, campus=campus)
+    answer.show(
         rows,
-        as_json=as_json,
         lines=lambda: [
             f"{row['agent']:12} {row['state']:8} epoch {row['epoch']} seq {row['seq']}  heard {iso(row['heard_at'])}"
             + (f"  its clock is {row['skew_s']} s ahead" if abs(row["skew_s"] or 0) >= SKEW_TOLD_S else "")
@@ -100,12 +77,10 @@ def list_(
 
 
 @app.command()
-@told
 def revoke(
     campus: Campus,
     agent: Annotated[str, typer.Argument(help="As agent list names it.")],
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
+    centre: Centre,
 ) -> None:
     """Take nothing more from an agent; what it sent stays, but for what its learners are called.
 
@@ -121,5 +96,5 @@ def revoke(
             await names.drop(conn, campus, agent)  # it could withdraw or erase them no more
         await nothing_left(store)
 
-    with_store(settings(config, data_dir), work, campus=campus)
+    centre.do(work, campus=campus)
     typer.echo(f"{agent} of {campus} is revoked")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from catalogue.cli import agent, audit, books, operate, partner, proof, redemption, tenant, token
 from catalogue.cli.archive import commands as archive
+from catalogue.cli.common import Application
 from catalogue.cli.funding import budget, finance, issue
 from catalogue.cli.keeping import backup, doctor
 from catalogue.cli.people import links, names
 from catalogue.cli.recognition import award, kudos, tag
 from catalogue.cli.rewards import codes, reward
 from machine.commands import PlainGroup, open_what_is_closed
-from machine.help import Application
 from machine.interpreter import at_work
 
 app = Application(

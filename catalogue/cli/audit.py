@@ -8,18 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import (
-    ConfigOption,
-    DataDirOption,
-    JsonOption,
-    day,
-    iso,
-    settings,
-    show,
-    told,
-    with_reading,
-)
-from machine.help import Application
+from catalogue.cli.common import Answer, Application, Centre, day, iso
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -36,7 +25,6 @@ def group() -> None:
 
 
 @app.command(name="list")
-@told
 def list_(
     campus: Annotated[str | None, typer.Argument(help="Only this campus's; '*' is what concerns all.")] = None,
     *,
@@ -46,9 +34,8 @@ def list_(
     since: Annotated[str, typer.Option("--from", help="The first day (UTC): 2026-09-01.")] = "",
     until: Annotated[str, typer.Option(help="The last day (UTC), included.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many, the newest.")] = 100,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """List acts, newest first: the time, who, what, and each value before and after. Secrets are never written down.
 
@@ -68,8 +55,8 @@ def list_(
                 break
         return rows
 
-    rows = with_reading(settings(config, data_dir), look, owner="*" if campus is None else campus)
-    show(rows, as_json=as_json, lines=lambda: [line for row in rows for line in _lines(row)] or ["no acts"])
+    rows = centre.look(look, owner="*" if campus is None else campus)
+    answer.show(rows, lines=lambda: [line for row in rows for line in _lines(row)] or ["no acts"])
 
 
 def _lines(row: dict[str, Any]) -> list[str]:

@@ -8,23 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import (
-    Campus,
-    ConfigOption,
-    DataDirOption,
-    Form,
-    JsonOption,
-    Lines,
-    act,
-    iso,
-    note_archived,
-    settings,
-    show,
-    told,
-    with_reading,
-    with_store,
-)
-from machine.help import Application
+from catalogue.cli.common import Answer, Application, Campus, Centre, Form, Lines, act, iso, note_archived
 from machine.words import counted
 
 if TYPE_CHECKING:
@@ -45,14 +29,13 @@ class Format(StrEnum):
 
 
 @wallet.command(name="show")
-@told
 def show_wallets(
     campus: Campus,
     learner: Annotated[str | None, typer.Argument(help="Only this pseudonym, with the lots of each wallet.")] = None,
     currency: Annotated[str | None, typer.Option(help="Only this currency.")] = None,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Show balances, by learner and currency; of one learner also which part of it expires when.
 
@@ -70,8 +53,8 @@ def show_wallets(
             rows = [row | {"purse": purse[row["currency"]]} for row in rows]
         return await names.told(conn, campus, rows)
 
-    rows = with_reading(settings(config, data_dir), look, campus=campus)
-    show(rows, as_json=as_json, lines=lambda: [line for row in rows for line in _wallet(row)] or ["no wallets"])
+    rows = centre.look(look, campus=campus)
+    answer.show(rows, lines=lambda: [line for row in rows for line in _wallet(row)] or ["no wallets"])
 
 
 def _wallet(row: dict[str, Any]) -> list[str]:
@@ -90,14 +73,13 @@ def _until(expires_at: int | None) -> str:
 
 
 @wallet.command()
-@told
 def history(
     campus: Campus,
     learner: Annotated[str, typer.Argument(help="The pseudonym, as wallet show lists it.")],
     currency: Annotated[str, typer.Option(help="The currency.")] = "points",
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Show every movement of one wallet in order, and the balance after each.
 
@@ -110,10 +92,9 @@ def history(
         await note_archived(conn, campus)
         return await books.history(conn, campus, learner, currency)
 
-    rows = with_reading(settings(config, data_dir), look, campus=campus)
-    show(
+    rows = centre.look(look, campus=campus)
+    answer.show(
         rows,
-        as_json=as_json,
         lines=lambda: (
             [
                 f"{iso(row['posted_at'])}  {row['kind']:10} {row['amount']:>+10} {row['balance']:>10}  {row['ref']}"
@@ -125,10 +106,7 @@ def history(
 
 
 @wallet.command()
-@told
-def rebuild(
-    campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
-) -> None:
+def rebuild(campus: Campus, centre: Centre, answer: Answer) -> None:
     """Work out every wallet of a campus again from the ledger; says how many were something else.
 
     May be run while batches come in: only wallets that are wrong are held.
@@ -148,10 +126,9 @@ def rebuild(
                 await acts.note(conn, act(campus, "wallet.rebuild"), changed=changed)
             return changed
 
-    changed = with_store(settings(config, data_dir), work, campus=campus)
-    show(
+    changed = centre.do(work, campus=campus)
+    answer.show(
         {"campus": campus, "changed": changed},
-        as_json=as_json,
         lines=lambda: [
             counted(changed, f"wallet of {campus} was", f"wallets of {campus} were") + " something else"
             if changed
@@ -161,22 +138,21 @@ def rebuild(
 
 
 @ledger.command()
-@told
 def export(
     campus: Campus,
     agent: Annotated[str | None, typer.Option(help="Only this agent.")] = None,
     form: Annotated[
         Format, typer.Option("--format", help="csv, json lines, or raw: the bytes that were hashed.")
     ] = Format.csv,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Write every entry that came in, in order, to stdout.
 
     Example: rewards-catalogue ledger export uni-example > entries.csv
     """
-    form = Format.json if as_json else form
+    form = Format.json if answer.as_json else form
 
     async def look(conn: AsyncConnection) -> None:
         from catalogue import books
@@ -190,18 +166,17 @@ def export(
                 out.write(books.as_columns(row))
         sys.stdout.flush()
 
-    with_reading(settings(config, data_dir), look, campus=campus)
+    centre.look(look, campus=campus)
 
 
 @ledger.command()
-@told
 def movements(
     campus: Campus,
     after: Annotated[int, typer.Option(help="Only those after this number.", min=0)] = 0,
     form: Annotated[Form, typer.Option("--format", help="csv or json lines.")] = Form.csv,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Write the central ledger to stdout: what agents booked and what the centre did, in the order of posting.
 
@@ -212,9 +187,9 @@ def movements(
         from catalogue.store.rows import MovementRow
         from catalogue.wallets import audit
 
-        out = Lines(MovementRow._fields, plain=as_json or form is Form.json)
+        out = Lines(MovementRow._fields, plain=answer.as_json or form is Form.json)
         await note_archived(conn, campus)
         async for row in audit.lines(conn, campus, after):
             out.write(row._asdict())
 
-    with_reading(settings(config, data_dir), look, campus=campus)
+    centre.look(look, campus=campus)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
 
-from machine.commands import cure, stop_writing
+from machine import commands
+from machine.commands import Options, cure, stop_writing
 from machine.sheets import Table
 
 if TYPE_CHECKING:
@@ -30,20 +31,9 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        readable=False,
-        help="The settings; without it ./catalogue.toml, then /etc/rewards-catalogue/catalogue.toml.",
-    ),
-]
-DataDirOption = Annotated[
-    Path | None, typer.Option("--data-dir", help="Instead of --config: the directory that init made.")
-]
 Campus = Annotated[str, typer.Argument(help="The campus.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 
 
 def told(command: Callable[P, None]) -> Callable[P, None]:
@@ -73,11 +63,131 @@ def told(command: Callable[P, None]) -> Callable[P, None]:
     return run
 
 
-def settings(config: Path | None, data_dir: Path | None) -> Config:
-    """The settings this command works with."""
-    from catalogue.config import find
+class Application(commands.Application):
+    """Commands of which each tells its errors as ``told`` does."""
 
-    return find(config, data_dir)
+    def command(self, name: str | None = None, **options: Any) -> Callable[[F], F]:
+        """A decorator that makes a function a command."""
+        made = super().command(name, **options)
+
+        def add(function: F) -> F:
+            made(told(function))
+            return function
+
+        return add
+
+
+class Centre(Options):
+    """The catalogue that a command is about: its settings, and what is done with its database, which is then closed.
+
+    Who asks for a ``campus`` asks for one that is there; an ``owner`` may be all of them as well (`*`).
+    """
+
+    def __init__(
+        self,
+        config: Annotated[
+            Path | None,
+            typer.Option(
+                "--config",
+                readable=False,
+                help="The settings; without it ./catalogue.toml, then /etc/rewards-catalogue/catalogue.toml.",
+            ),
+        ] = None,
+        data_dir: Annotated[
+            Path | None, typer.Option("--data-dir", help="Instead of --config: the directory that init made.")
+        ] = None,
+    ) -> None:
+        self.config = config
+        self.data_dir = data_dir
+
+    @functools.cached_property
+    def settings(self) -> Config:
+        """The settings, as they were when they were first asked for.
+
+        Raises:
+            ConfigError: there are none, or they have faults.
+        """
+        return self.read_again()
+
+    def read_again(self) -> Config:
+        """The settings as they are now."""
+        from catalogue.config import find
+
+        return find(self.config, self.data_dir)
+
+    def do(self, work: Callable[[Store], Coroutine[Any, Any, T]], *, campus: str | None = None, owner: str = "*") -> T:
+        """What ``work`` comes to.
+
+        Raises:
+            CatalogueError: there is no such campus.
+            UnavailableError: the database ends it, or takes no writes.
+        """
+
+        async def run() -> T:
+            from sqlalchemy.exc import DBAPIError
+
+            from catalogue import tenants
+            from catalogue.errors import UnavailableError
+            from catalogue.store import Store, database_said
+
+            store = await Store.open(self.settings.database)
+            try:
+                async with store.glancing() as conn:
+                    await (tenants.need_owner(conn, owner) if campus is None else tenants.need_tenant(conn, campus))
+                return await work(store)
+            except DBAPIError as exc:
+                said = database_said(exc)
+                replica = "this command changes something: give it the primary, not a replica"
+                hint = replica if "read-only" in said else "is the database running?"
+                raise UnavailableError(f"the database refused: {said}", hint=hint) from None
+            finally:
+                await store.close()
+
+        return asyncio.run(run())
+
+    def look(
+        self,
+        finding: Callable[[AsyncConnection], Coroutine[Any, Any, T]],
+        *,
+        campus: str | None = None,
+        owner: str = "*",
+    ) -> T:
+        """What ``finding`` finds in one reading of the database; the rest as in `do`."""
+
+        async def work(store: Store) -> T:
+            async with store.reading() as conn:
+                return await finding(conn)
+
+        return self.do(work, campus=campus, owner=owner)
+
+    def at_desk(self, work: Callable[[Desk], Coroutine[Any, Any, T]], *, campus: str | None = None) -> T:
+        """What ``work`` comes to with the vault of vouchers open as well; the rest as in `do`."""
+        from catalogue.redemption.desk import Desk
+        from catalogue.redemption.vault import Vault
+
+        safe = Vault.load(self.settings.vouchers_file)
+        return self.do(lambda store: work(Desk(store, safe)), campus=campus)
+
+
+class Answer(Options):
+    """What a command prints: lines for people, or JSON for programs."""
+
+    def __init__(
+        self,
+        as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")] = False,
+    ) -> None:
+        self.as_json = as_json
+
+    def show(self, value: Any, *, lines: Callable[[], list[str]]) -> None:
+        """Print ``value`` as JSON, or ``lines`` for people."""
+        if self.as_json:
+            typer.echo(json.dumps(value, sort_keys=True, ensure_ascii=False))
+            return
+        shown = lines()
+        for line in shown:
+            typer.echo(line)
+        if not shown:
+            typer.echo("none", err=True)
 
 
 async def nothing_left(store: Store) -> None:
@@ -86,66 +196,6 @@ async def nothing_left(store: Store) -> None:
 
     log.start("warning")
     await store.scrub()
-
-
-def with_store(
-    config: Config, work: Callable[[Store], Coroutine[Any, Any, T]], *, campus: str | None = None, owner: str = "*"
-) -> T:
-    """Open the database, do ``work``, close it.
-
-    ``campus`` is whom it concerns; ``owner`` may be all of them as well (`*`).
-
-    Raises:
-        CatalogueError: there is no such campus.
-        UnavailableError: the database ends it, or takes no writes.
-    """
-
-    async def run() -> T:
-        from sqlalchemy.exc import DBAPIError
-
-        from catalogue import tenants
-        from catalogue.errors import UnavailableError
-        from catalogue.store import Store, database_said
-
-        store = await Store.open(config.database)
-        try:
-            async with store.glancing() as conn:
-                await (tenants.need_owner(conn, owner) if campus is None else tenants.need_tenant(conn, campus))
-            return await work(store)
-        except DBAPIError as exc:
-            said = database_said(exc)
-            replica = "this command changes something: give it the primary, not a replica"
-            hint = replica if "read-only" in said else "is the database running?"
-            raise UnavailableError(f"the database refused: {said}", hint=hint) from None
-        finally:
-            await store.close()
-
-    return asyncio.run(run())
-
-
-def with_reading(
-    config: Config,
-    look: Callable[[AsyncConnection], Coroutine[Any, Any, T]],
-    *,
-    campus: str | None = None,
-    owner: str = "*",
-) -> T:
-    """What ``look`` finds in one reading of the database; the rest as in `with_store`."""
-
-    async def work(store: Store) -> T:
-        async with store.reading() as conn:
-            return await look(conn)
-
-    return with_store(config, work, campus=campus, owner=owner)
-
-
-def with_desk(config: Config, work: Callable[[Desk], Coroutine[Any, Any, T]], *, campus: str | None = None) -> T:
-    """Open the database and the vault, do ``work`` for a campus that is there, close them."""
-    from catalogue.redemption.desk import Desk
-    from catalogue.redemption.vault import Vault
-
-    safe = Vault.load(config.vouchers_file)
-    return with_store(config, lambda store: work(Desk(store, safe)), campus=campus)
 
 
 async def note_archived(conn: AsyncConnection, campus: str) -> None:
@@ -217,18 +267,6 @@ def day(text: str, option: str) -> int | None:
 def iso(at: int | None) -> str:
     """A time as people and spreadsheets read it, or nothing."""
     return "" if at is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
-
-
-def show(value: Any, *, as_json: bool, lines: Callable[[], list[str]]) -> None:
-    """Print ``value`` as JSON, or ``lines`` for people."""
-    if as_json:
-        typer.echo(json.dumps(value, sort_keys=True, ensure_ascii=False))
-        return
-    shown = lines()
-    for line in shown:
-        typer.echo(line)
-    if not shown:
-        typer.echo("none", err=True)
 
 
 class Form(StrEnum):

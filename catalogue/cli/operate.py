@@ -10,17 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalogue.cli.common import (
-    ConfigOption,
-    DataDirOption,
-    JsonOption,
-    act,
-    now,
-    settings,
-    show,
-    told,
-    with_reading,
-)
+from catalogue.cli.common import Answer, Centre, act, now
 from machine import whole
 from machine.words import counted
 
@@ -31,17 +21,16 @@ if TYPE_CHECKING:
     from catalogue.verify import Report
 
 
-@told
-def init(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+def init(centre: Centre) -> None:
     """Make what is missing: settings, key, database; upgrade an older database. May be run again.
 
     Example: rewards-catalogue init --data-dir /var/lib/rewards-catalogue
     """
-    from catalogue.config import FILE_NAME, find
+    from catalogue.config import FILE_NAME
 
-    if config is None and data_dir is not None:
-        _settings_file(data_dir, data_dir / FILE_NAME)
-    found = find(config, data_dir)
+    if centre.config is None and centre.data_dir is not None:
+        _settings_file(centre.data_dir, centre.data_dir / FILE_NAME)
+    found = centre.settings
     _key(found)
     if found.database.get_backend_name() == "sqlite" and found.database.database:
         Path(found.database.database).touch(mode=0o600)
@@ -51,8 +40,7 @@ def init(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     )
 
 
-@told
-def serve(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+def serve(centre: Centre) -> None:
     """Take batches until SIGTERM; prints the address once it listens.
 
     SIGHUP reads the settings again: the level of the log, the database's password, the vouchers' key and backup_within
@@ -63,14 +51,14 @@ def serve(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     from catalogue import log, server
 
     log.start()
-    found = settings(config, data_dir)
+    found = centre.settings
     log.start(found.log_level)
 
     def ready(address: str) -> None:
         typer.echo(f"listening on {address}")
 
     try:
-        asyncio.run(server.serve(found, ready=ready, again=lambda: settings(config, data_dir)))
+        asyncio.run(server.serve(found, ready=ready, again=centre.read_again))
     except MemoryError:
         # A loop that broke leaves threads that wait for it, and would keep a dead server from being started again.
         with contextlib.suppress(MemoryError):
@@ -78,15 +66,14 @@ def serve(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
         os._exit(1)
 
 
-@told
 def verify(
     campus: Annotated[str | None, typer.Argument(help="Only this one.")] = None,
     sums: Annotated[
         bool, typer.Option("--sums", help="Print counts and sums of posted entries by campus, day, rule and currency.")
     ] = False,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Recompute chains and wallets from the stored bytes; exit 3 when anything does not agree.
 
@@ -94,15 +81,14 @@ def verify(
     """
     from catalogue.server import load_key
 
-    found = settings(config, data_dir)
-    key = load_key(found)
+    key = load_key(centre.settings)
 
     async def look(conn: AsyncConnection) -> Report:
         from catalogue.verify import verify as check
 
         return await check(conn, key.public, now=now(), campus=campus)
 
-    report = with_reading(found, look, campus=campus)
+    report = centre.look(look, campus=campus)
     counts = {"agents": report.agents, "batches": report.batches, "entries": report.entries, "wallets": report.wallets}
     names = {
         "agents": ("agent",),
@@ -114,9 +100,8 @@ def verify(
     rows = [dict(zip(columns, (*key, *value), strict=True)) for key, value in sorted(report.sums.items())]
     table = rows if sums else []
     form = "{campus:24} {day:10} {rule:30} {entries:>8} {amount:>12} {currency}"
-    show(
+    answer.show(
         counts | {"faults": report.faults, "archived": sorted(report.archived)} | ({"sums": table} if sums else {}),
-        as_json=as_json,
         lines=lambda: [
             *(form.format(**row) for row in table),
             ", ".join(counted(count, *names[name]) for name, count in counts.items()),

@@ -8,27 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import (
-    ConfigOption,
-    DataDirOption,
-    JsonOption,
-    act,
-    now,
-    operator,
-    settings,
-    show,
-    text_of,
-    told,
-    with_desk,
-    with_reading,
-    with_store,
-)
-from machine.help import Application
+from catalogue.cli.common import Answer, Application, Centre, act, now, operator, text_of
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from catalogue.config import Config
     from catalogue.partners.reconcile import Report
     from catalogue.redemption.desk import Desk
     from catalogue.store import Store
@@ -39,7 +23,6 @@ Name = Annotated[str, typer.Argument(help="The partner, as partner list names it
 
 
 @app.command()
-@told
 def add(
     partner: Name,
     url: Annotated[str, typer.Argument(help="Where its orders are posted.")],
@@ -49,8 +32,8 @@ def add(
     ] = False,
     timeout: Annotated[int, typer.Option(help="How long its answer may take, in seconds.", min=1, max=120)] = 10,
     owner: Annotated[str, typer.Option(help="The campus whose partner it is; '*' is every campus's.")] = "*",
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
+    *,
+    centre: Centre,
 ) -> None:
     """Make a partner known, or change it. Orders are signed with the catalogue's key; init prints its fingerprint.
 
@@ -77,14 +60,13 @@ def add(
         async with acts.acting(store, act(owner, "partner.add", partner), concerned) as conn:
             await registry.put(conn, made)
 
-    with_store(settings(config, data_dir), work, owner=owner)
+    centre.do(work, owner=owner)
     again = "an order that got no answer is sent again" if repeatable else "an order that got no answer is sent no more"
     typer.echo(f"partner {partner} is known; {again}")
 
 
 @app.command(name="list")
-@told
-def list_(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
+def list_(centre: Centre, answer: Answer) -> None:
     """List partners, how each is doing, and what waits.
 
     Example: rewards-catalogue partner list
@@ -95,32 +77,29 @@ def list_(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: 
 
         return await registry.listed(conn)
 
-    rows = with_reading(settings(config, data_dir), look)
-    show(rows, as_json=as_json, lines=lambda: [_line(row, now()) for row in rows] or ["no partners"])
+    rows = centre.look(look)
+    answer.show(rows, lines=lambda: [_line(row, now()) for row in rows] or ["no partners"])
 
 
 @app.command()
-@told
-def pause(partner: Name, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+def pause(partner: Name, centre: Centre) -> None:
     """Send a partner nothing, and let nobody order from it, until it is resumed.
 
     Example: rewards-catalogue partner pause books-inc
     """
-    _set_state(settings(config, data_dir), partner, "paused")
+    _set_state(centre, partner, "paused")
 
 
 @app.command()
-@told
-def resume(partner: Name, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+def resume(partner: Name, centre: Centre) -> None:
     """Let a partner go on; what waits is sent at once.
 
     Example: rewards-catalogue partner resume books-inc
     """
-    _set_state(settings(config, data_dir), partner, "active")
+    _set_state(centre, partner, "active")
 
 
 @app.command()
-@told
 def reconcile(
     partner: Name,
     file: Annotated[
@@ -129,9 +108,9 @@ def reconcile(
     complete_until: Annotated[
         str, typer.Option(help="It names every order from before then: what it does not name was never made.")
     ] = "",
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Settle from a partner's statement what nobody knows, and tell what differs (exit 3).
 
@@ -154,15 +133,15 @@ def reconcile(
                 raise CatalogueError(f"there is no partner {partner}", hint="see: rewards-catalogue partner list")
         return await statement.reconcile(desk, partner, lines, complete_until=until, now=now(), by=operator())
 
-    report = dataclasses.asdict(with_desk(settings(config, data_dir), work))
+    report = dataclasses.asdict(centre.at_desk(work))
     counted = ", ".join(f"{len(report[name])} {name}" for name in ("agreed", "fulfilled", "released"))
     billed = [f"billed {minor // 100}.{minor % 100:02} {code}" for code, minor in sorted(report["billed"].items())]
-    show(report, as_json=as_json, lines=lambda: [", ".join([counted, *billed]), *report["differ"]])
+    answer.show(report, lines=lambda: [", ".join([counted, *billed]), *report["differ"]])
     if report["differ"]:
         raise typer.Exit(3)
 
 
-def _set_state(config: Config, partner: str, state: str) -> None:
+def _set_state(centre: Centre, partner: str, state: str) -> None:
     async def work(store: Store) -> None:
         from catalogue import acts, schema
         from catalogue.partners import registry
@@ -172,7 +151,7 @@ def _set_state(config: Config, partner: str, state: str) -> None:
         async with acts.acting(store, act(acts.EVERYWHERE, f"partner.{verb}", partner), concerned) as conn:
             await registry.set_state(conn, partner, state)
 
-    with_store(config, work)
+    centre.do(work)
     typer.echo(f"partner {partner} is {state}")
 
 

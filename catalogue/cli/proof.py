@@ -6,21 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import (
-    Campus,
-    ConfigOption,
-    DataDirOption,
-    JsonOption,
-    act,
-    iso,
-    now,
-    settings,
-    show,
-    told,
-    with_reading,
-    with_store,
-)
-from machine.help import Application
+from catalogue.cli.common import Answer, Application, Campus, Centre, act, iso, now
 from machine.words import counted
 
 if TYPE_CHECKING:
@@ -29,7 +15,6 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from catalogue.acts import Act
-    from catalogue.config import Config
     from catalogue.proof.accepting import Settled
     from catalogue.proof.rejected import Wanted
     from catalogue.store import Store
@@ -50,8 +35,7 @@ TOLD_MAX = 20
 
 
 @key.command(name="show")
-@told
-def show_key(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
+def show_key(centre: Centre, answer: Answer) -> None:
     """Print the public key that signs receipts, and those that signed before it.
 
     Example: rewards-catalogue key show
@@ -60,8 +44,7 @@ def show_key(config: ConfigOption = None, data_dir: DataDirOption = None, as_jso
     from catalogue.server import load_key
     from wire.keys import fingerprint
 
-    found = settings(config, data_dir)
-    signs = load_key(found)
+    signs = load_key(centre.settings)
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         chain = await keys.links(conn)
@@ -71,10 +54,9 @@ def show_key(config: ConfigOption = None, data_dir: DataDirOption = None, as_jso
             if link.old != signs.public
         ]
 
-    before = with_reading(found, look)
-    show(
+    before = centre.look(look)
+    answer.show(
         {"fingerprint": signs.fingerprint, "public": signs.public.hex(), "before": before},
-        as_json=as_json,
         lines=lambda: [
             f"{signs.fingerprint}  signs now",
             *(f"{one['fingerprint']}  signed until {one['until']}" for one in reversed(before)),
@@ -83,8 +65,7 @@ def show_key(config: ConfigOption = None, data_dir: DataDirOption = None, as_jso
 
 
 @key.command()
-@told
-def rotate(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
+def rotate(centre: Centre, answer: Answer) -> None:
     """Let a new key sign from now on; agents follow, because the old key and the new one vouch for each other.
 
     Workers on this machine take the new key by themselves; copy the file to workers on other machines at once. Agents
@@ -95,7 +76,7 @@ def rotate(config: ConfigOption = None, data_dir: DataDirOption = None, as_json:
     from catalogue import acts, schema
     from catalogue.proof import keys
 
-    found = settings(config, data_dir)
+    found = centre.settings
     old, new = keys.prepare(found.key_file)
 
     async def work(store: Store) -> None:
@@ -103,26 +84,24 @@ def rotate(config: ConfigOption = None, data_dir: DataDirOption = None, as_json:
         async with acts.acting(store, said, acts.rows(schema.catalogue_key)) as conn:
             await keys.announce(conn, old, new, now=now())
 
-    with_store(found, work)
+    centre.do(work)
     keys.take_over(found.key_file)
-    show(
+    answer.show(
         {"file": str(found.key_file), "fingerprint": new.fingerprint, "before": old.fingerprint},
-        as_json=as_json,
         lines=lambda: [f"{found.key_file}: {new.fingerprint} signs now (keep a copy: agents take no other)"],
     )
 
 
 @entry.command(name="list")
-@told
 def list_entries(
     campus: Campus,
     agent: OnlyAgent = None,
     because: Because = "",
     after: After = "",
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 1000,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """List entries that were set aside and move no wallet, each with its reason. Where there are more, that is said.
 
@@ -137,20 +116,18 @@ def list_entries(
         found = await rejected.listed(conn, campus, wanted, most=limit + 1)
         return found, await rejected.count(conn, campus, wanted)
 
-    found, total = with_reading(settings(config, data_dir), look, campus=campus)
+    found, total = centre.look(look, campus=campus)
     rows = found[:limit]
     if len(found) > limit:
         last = Place(*(rows[-1][name] for name in Place._fields))
         typer.echo(f"note: {total} are aside in all; the next: --after {last}", err=True)
-    show(
+    answer.show(
         rows,
-        as_json=as_json,
         lines=lambda: [f"{row['agent']:12} {row['seq']:>10}  {row['reason']}" for row in rows] or ["nothing is aside"],
     )
 
 
 @entry.command()
-@told
 def accept(
     campus: Campus,
     agent: Annotated[str | None, typer.Argument(help="As agent list names it; with --all only its entries.")] = None,
@@ -162,9 +139,8 @@ def accept(
     because: Because = "",
     after: After = "",
     most: Most = 1000,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Post an entry that was set aside, from its stored bytes and by what this version knows; dated today.
 
@@ -177,10 +153,9 @@ def accept(
     from catalogue.proof import rejected
     from catalogue.proof.rejected import Place, Wanted
 
-    found = settings(config, data_dir)
     if every and seq is None:
         wanted = Wanted(agent=agent, because=because, after=Place.parse(after))
-        _accept_all(found, act(campus, "entry.accept", why=reason), wanted, by=by, most=most, as_json=as_json)
+        _accept_all(centre, answer, act(campus, "entry.accept", why=reason), wanted, by=by, most=most)
         return
     if every or agent is None or seq is None or because or after:
         raise CatalogueError(
@@ -193,13 +168,12 @@ def accept(
         async with acts.acting(store, said, concerned) as conn:
             return await rejected.accept(store, conn, campus, agent, seq, by=by, reason=reason, now=said.at)
 
-    done = with_store(found, work, campus=campus)
+    done = centre.do(work, campus=campus)
     told_line = f"{done['amount']} {done['currency']} for {done['learner']}: entry {seq} of {agent} is posted"
-    show(done, as_json=as_json, lines=lambda: [told_line, *_still_aside([done])])
+    answer.show(done, lines=lambda: [told_line, *_still_aside([done])])
 
 
 @entry.command()
-@told
 def release(
     campus: Campus,
     *,
@@ -208,9 +182,8 @@ def release(
     agent: OnlyAgent = None,
     after: After = "",
     most: Most = 1000,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Post entries that were over the issue limit, from their stored bytes; dated today, beside today's limit.
 
@@ -222,17 +195,16 @@ def release(
 
     wanted = Wanted(agent=agent, over=True, after=Place.parse(after))
     said = act(campus, "entry.release", why=reason)
-    _accept_all(settings(config, data_dir), said, wanted, by=by, most=most, as_json=as_json)
+    _accept_all(centre, answer, said, wanted, by=by, most=most)
 
 
-def _accept_all(found: Config, said: Act, wanted: Wanted, *, by: str, most: int, as_json: bool) -> None:
+def _accept_all(centre: Centre, answer: Answer, said: Act, wanted: Wanted, *, by: str, most: int) -> None:
     from catalogue.proof.accepting import accept_all
 
-    done = with_store(found, lambda store: accept_all(store, said, wanted, by=by, most=most), campus=said.campus)
+    done = centre.do(lambda store: accept_all(store, said, wanted, by=by, most=most), campus=said.campus)
     after = str(done.last) if done.more or done.stopped else None
-    show(
+    answer.show(
         {"posted": done.posted, "aside": done.aside, "next": after, "stopped": done.stopped},
-        as_json=as_json,
         lines=lambda: _settled(done, said.campus, after),
     )
     if done.aside or done.stopped:
@@ -263,10 +235,7 @@ def _still_aside(posted: Sequence[dict[str, Any]]) -> list[str]:
 
 
 @site.command(name="list")
-@told
-def list_sites(
-    campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
-) -> None:
+def list_sites(campus: Campus, centre: Centre, answer: Answer) -> None:
     """List a campus's sites, which agent reads each, and who wanted one besides.
 
     Example: rewards-catalogue site list uni-example
@@ -276,10 +245,9 @@ def list_sites(
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         return await sites.listed(conn, campus)
 
-    rows = with_reading(settings(config, data_dir), look, campus=campus)
-    show(
+    rows = centre.look(look, campus=campus)
+    answer.show(
         rows,
-        as_json=as_json,
         lines=lambda: [
             f"{row['site']:30} {row['agent']:12} since {iso(row['since'])}"
             + (f"  wanted by {row['claimed_by']} {iso(row['claimed_at'])}" if row["claimed_by"] else "")
@@ -289,13 +257,11 @@ def list_sites(
 
 
 @site.command()
-@told
 def move(
     campus: Campus,
     name: Annotated[str, typer.Argument(metavar="SITE", help="As site list names it.")],
     agent: Agent,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
+    centre: Centre,
 ) -> None:
     """Give a site to another agent of its campus; the one that had it is refused from then on.
 
@@ -309,5 +275,5 @@ def move(
         async with acts.acting(store, act(campus, "site.move", f"{name} to {agent}"), concerned) as conn:
             await sites.move(conn, campus, name, agent, now=now())
 
-    with_store(settings(config, data_dir), work, campus=campus)
+    centre.do(work, campus=campus)
     typer.echo(f"site {name} of {campus} is read by {agent}")

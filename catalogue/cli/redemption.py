@@ -8,22 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import (
-    Campus,
-    ConfigOption,
-    DataDirOption,
-    JsonOption,
-    iso,
-    now,
-    operator,
-    settings,
-    show,
-    told,
-    with_desk,
-    with_reading,
-    with_store,
-)
-from machine.help import Application
+from catalogue.cli.common import Answer, Application, Campus, Centre, iso, now, operator
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -38,7 +23,6 @@ Name = Annotated[str, typer.Argument(help="The redemption, as redeem and redempt
 Reason = Annotated[str, typer.Option("--reason", help="Why: it is written down.")]
 
 
-@told
 def redeem(
     campus: Campus,
     learner: Annotated[str, typer.Argument(help="The pseudonym, as wallet show lists it.")],
@@ -50,9 +34,8 @@ def redeem(
     currency: Annotated[str, typer.Option(help="What to pay with, where there is more than one price.")] = "",
     cohort: Annotated[list[str] | None, typer.Option(help="A cohort of the learner.")] = None,
     country: Annotated[str, typer.Option(help="The learner's country: GB.")] = "",
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Spend a learner's points on a reward; prints the voucher, or that the partner was asked for one.
 
@@ -74,19 +57,18 @@ def redeem(
         )
         return voucher.shown(desk, await desk.redeem(wish, now=now(), by=operator()))
 
-    made = with_desk(settings(config, data_dir), work, campus=campus)
-    show(made, as_json=as_json, lines=lambda: _lines(made))
+    made = centre.at_desk(work, campus=campus)
+    answer.show(made, lines=lambda: _lines(made))
 
 
 @app.command(name="list")
-@told
 def list_(
     campus: Campus,
     learner: Annotated[str | None, typer.Option(help="Only this pseudonym's.")] = None,
     state: Annotated[str | None, typer.Option(help="Only those that are: reserved, unknown, fulfilled, …")] = None,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """List a campus's redemptions, newest first, without their vouchers.
 
@@ -105,23 +87,21 @@ def list_(
         found = records.listed(conn, campus, learner=learner, state=only)
         return await names.told(conn, campus, [voucher.public(one) async for one in found])
 
-    rows = with_reading(settings(config, data_dir), look, campus=campus)
-    show(
+    rows = centre.look(look, campus=campus)
+    answer.show(
         rows,
-        as_json=as_json,
         lines=lambda: [_line(row) for row in rows] or ["no redemptions"],
     )
 
 
 @app.command(name="show")
-@told
 def show_(
     campus: Campus,
     redemption: Name,
     qr: Annotated[Path | None, typer.Option(help="Write the voucher as a QR code (SVG) into this file.")] = None,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Show a redemption, its voucher, and every step that it went.
 
@@ -141,21 +121,20 @@ def show_(
             shown = voucher.shown(desk, one) | {"steps": await records.steps(conn, campus, redemption)}
             return (await names.told(conn, campus, [shown]))[0]
 
-    found = with_desk(settings(config, data_dir), work, campus=campus)
+    found = centre.at_desk(work, campus=campus)
     if qr is not None:
         _write_qr(found, qr)
-    show(found, as_json=as_json, lines=lambda: [*_lines(found), *map(_step, found["steps"])])
+    answer.show(found, lines=lambda: [*_lines(found), *map(_step, found["steps"])])
 
 
 @app.command()
-@told
 def refund(
     campus: Campus,
     redemption: Name,
     reason: Reason,
     used: Annotated[bool, typer.Option("--used", help="Although the voucher was used, or may be.")] = False,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
+    *,
+    centre: Centre,
 ) -> None:
     """Give the points back although there was a voucher; the voucher is void from now on.
 
@@ -165,14 +144,11 @@ def refund(
     async def work(desk: Desk) -> Redemption:
         return await desk.refund(campus, redemption, now=now(), by=operator(), why=reason, used=used)
 
-    _told_state(with_desk(settings(config, data_dir), work, campus=campus))
+    _told_state(centre.at_desk(work, campus=campus))
 
 
 @app.command()
-@told
-def cancel(
-    campus: Campus, redemption: Name, reason: Reason, config: ConfigOption = None, data_dir: DataDirOption = None
-) -> None:
+def cancel(campus: Campus, redemption: Name, reason: Reason, centre: Centre) -> None:
     """Give a reservation back that waits for its partner and that nothing was sent for.
 
     Example: rewards-catalogue redemption cancel uni-example r3c1a09b7e2f84d5516aa20c4 --reason "asked for by mistake"
@@ -181,19 +157,18 @@ def cancel(
     async def work(desk: Desk) -> Redemption:
         return await desk.cancel(campus, redemption, now=now(), by=operator(), why=reason)
 
-    _told_state(with_desk(settings(config, data_dir), work, campus=campus))
+    _told_state(centre.at_desk(work, campus=campus))
 
 
 @app.command()
-@told
 def settle(
     campus: Campus,
     redemption: Name,
     outcome: Annotated[str, typer.Argument(help="issued or declined: what the partner says became of it.")],
     reason: Reason,
     code: Annotated[str, typer.Option(help="The code that the partner issued.")] = "",
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
+    *,
+    centre: Centre,
 ) -> None:
     """Say what became of an order that nobody answered (unknown); partner reconcile does it from a statement.
 
@@ -210,17 +185,16 @@ def settle(
             campus, redemption, issued=outcome == "issued", code=code, now=now(), by=operator(), why=reason
         )
 
-    _told_state(with_desk(settings(config, data_dir), work, campus=campus))
+    _told_state(centre.at_desk(work, campus=campus))
 
 
 @app.command()
-@told
 def use(
     token: Annotated[str, typer.Argument(help="What the learner shows.")],
     look: Annotated[bool, typer.Option("--look", help="Only say what it is good for.")] = False,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Use a one-time token, as a till would; after that it is good for nothing.
 
@@ -233,9 +207,9 @@ def use(
         act = tokens.look(store, token, now=now()) if look else tokens.use(store, token, now=now(), by=operator())
         return voucher.public(await act)
 
-    found = with_store(settings(config, data_dir), work)
+    found = centre.do(work)
     verb = "is good for" if look else "was used for"
-    show(found, as_json=as_json, lines=lambda: [f"the voucher {verb}: {found['title']} ({found['redemption']})"])
+    answer.show(found, lines=lambda: [f"the voucher {verb}: {found['title']} ({found['redemption']})"])
 
 
 def _line(row: dict[str, Any]) -> str:

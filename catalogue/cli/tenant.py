@@ -7,27 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import (
-    ConfigOption,
-    DataDirOption,
-    JsonOption,
-    act,
-    iso,
-    nothing_left,
-    now,
-    settings,
-    show,
-    told,
-    with_reading,
-    with_store,
-)
-from machine.help import Application
+from catalogue.cli.common import Answer, Application, Centre, act, iso, nothing_left, now
 from machine.words import counted
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from catalogue.config import Config
     from catalogue.store import Store
 
 app = Application(no_args_is_help=True)
@@ -44,7 +29,6 @@ class Environment(StrEnum):
 
 
 @app.command()
-@told
 def add(
     campus: Campus,
     title: Annotated[str, typer.Option(help="A name for people.")] = "",
@@ -52,9 +36,9 @@ def add(
         Environment, typer.Option(help="As its agent's config.toml says: their wallets never mix.")
     ] = Environment.production,
     hours: Hours = 72,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Make a campus known and print the one-time token its agent enrols with.
 
@@ -67,31 +51,28 @@ def add(
         async with acts.acting(store, act(campus, "tenant.add", campus), concerned) as conn:
             await tenants.add_tenant(conn, campus, title=title or campus, environment=str(environment), now=now())
 
-    found = settings(config, data_dir)
-    with_store(found, work)
-    _print_token(found, campus, hours, as_json=as_json)
+    centre.do(work)
+    _print_token(centre, answer, campus, hours)
 
 
 @app.command()
-@told
 def token(
     campus: Campus,
     agent: Annotated[str | None, typer.Option(help="For this agent, which lost its key; else for a new one.")] = None,
     hours: Hours = 72,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Print another one-time token for a known campus.
 
     Example: rewards-catalogue tenant token uni-example --agent agent-1
     """
-    _print_token(settings(config, data_dir), campus, hours, agent=agent, as_json=as_json)
+    _print_token(centre, answer, campus, hours, agent=agent)
 
 
 @app.command(name="list")
-@told
-def list_(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
+def list_(centre: Centre, answer: Answer) -> None:
     """List every campus.
 
     Example: rewards-catalogue tenant list
@@ -101,10 +82,9 @@ def list_(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         return await tenants.tenants(conn)
 
-    rows = with_reading(settings(config, data_dir), look)
-    show(
+    rows = centre.look(look)
+    answer.show(
         rows,
-        as_json=as_json,
         lines=lambda: [
             f"{row['campus']:30} {row['state']:10} {row['environment']:12} {counted(row['agents'], 'agent'):>10}"
             f"  since {iso(row['created_at'])}  {row['title']}"
@@ -114,34 +94,31 @@ def list_(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: 
 
 
 @app.command()
-@told
-def suspend(campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+def suspend(campus: Campus, centre: Centre) -> None:
     """Take nothing from a campus until it is resumed; its agents keep what they have and try again.
 
     Example: rewards-catalogue tenant suspend uni-example
     """
-    _set_state(settings(config, data_dir), campus, "suspended")
+    _set_state(centre, campus, "suspended")
 
 
 @app.command()
-@told
-def resume(campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+def resume(campus: Campus, centre: Centre) -> None:
     """Take batches from a suspended campus again.
 
     Example: rewards-catalogue tenant resume uni-example
     """
-    _set_state(settings(config, data_dir), campus, "active")
+    _set_state(centre, campus, "active")
 
 
 @app.command()
-@told
 def close(
     campus: Campus,
     check: Annotated[bool, typer.Option("--check", help="Only say what it leaves behind.")] = False,
     reason: Annotated[str, typer.Option("--reason", help="Why: it is written down.")] = "",
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """End a campus for good: nobody enrols, delivers, reads by a token or redeems there again.
 
@@ -150,7 +127,6 @@ def close(
 
     Example: rewards-catalogue tenant close uni-example --check
     """
-    found = settings(config, data_dir)
 
     async def work(store: Store) -> dict[str, Any]:
         left = await _left(store, campus)
@@ -158,9 +134,9 @@ def close(
             await _put_state(store, campus, "closed", why=reason)
         return left
 
-    left = with_store(found, work, campus=campus)
+    left = centre.do(work, campus=campus)
     state = "would be closed" if check else "is closed"
-    show(left | {"campus": campus, "checked": check}, as_json=as_json, lines=lambda: _farewell(campus, state, left))
+    answer.show(left | {"campus": campus, "checked": check}, lines=lambda: _farewell(campus, state, left))
 
 
 async def _left(store: Store, campus: str) -> dict[str, Any]:
@@ -192,8 +168,8 @@ def _farewell(campus: str, state: str, left: dict[str, Any]) -> list[str]:
     ]
 
 
-def _set_state(config: Config, campus: str, state: str) -> None:
-    with_store(config, lambda store: _put_state(store, campus, state), campus=campus)
+def _set_state(centre: Centre, campus: str, state: str) -> None:
+    centre.do(lambda store: _put_state(store, campus, state), campus=campus)
     typer.echo(f"{campus} is {state}")
 
 
@@ -213,11 +189,11 @@ async def _put_state(store: Store, campus: str, state: str, *, why: str = "") ->
         await nothing_left(store)
 
 
-def _print_token(config: Config, campus: str, hours: int, *, as_json: bool, agent: str | None = None) -> None:
+def _print_token(centre: Centre, answer: Answer, campus: str, hours: int, *, agent: str | None = None) -> None:
     from catalogue import acts, schema, tenants
     from catalogue.server import load_key
 
-    key = load_key(config)
+    key = load_key(centre.settings)
     expires_at = now() + hours * 3600
 
     async def work(store: Store) -> str:
@@ -226,9 +202,8 @@ def _print_token(config: Config, campus: str, hours: int, *, as_json: bool, agen
             made = await tenants.new_token(conn, campus, key.fingerprint, expires_at=expires_at, name=agent)
             return made.text()
 
-    text = with_store(config, work)
-    show(
+    text = centre.do(work)
+    answer.show(
         {"campus": campus, "token": text, "expires_at": iso(expires_at)},
-        as_json=as_json,
         lines=lambda: [f"token for {campus}, good once, until {iso(expires_at)}:", text],
     )

@@ -6,21 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import (
-    ConfigOption,
-    DataDirOption,
-    JsonOption,
-    act,
-    iso,
-    now,
-    operator,
-    settings,
-    show,
-    told,
-    with_reading,
-    with_store,
-)
-from machine.help import Application
+from catalogue.cli.common import Answer, Application, Centre, act, iso, now, operator
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -35,7 +21,6 @@ Name = Annotated[str, typer.Argument(help="A name for it, such as power-bi.")]
 
 
 @app.command()
-@told
 def add(
     campus: Campus,
     name: Name,
@@ -49,9 +34,9 @@ def add(
     ],
     days: Annotated[int, typer.Option("--days", min=1, max=3660, help="How long it may be used.")] = 365,
     per_minute: Annotated[int, typer.Option("--per-minute", min=1, max=10_000, help="Requests it may make.")] = 300,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Make a token and print it, this once: only its hash is kept.
 
@@ -70,19 +55,15 @@ def add(
                 conn, campus, name, scope, expires_at=until, by=operator(), now=at, per_minute=per_minute
             )
 
-    text = with_store(settings(config, data_dir), work, campus=campus)
-    show(
+    text = centre.do(work, campus=campus)
+    answer.show(
         {"campus": campus, "name": name, "token": text, "expires_at": iso(until)},
-        as_json=as_json,
         lines=lambda: [f"token {name} of {campus}, until {iso(until)}; it is not shown again:", text],
     )
 
 
 @app.command(name="list")
-@told
-def list_(
-    campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
-) -> None:
+def list_(campus: Campus, centre: Centre, answer: Answer) -> None:
     """List a campus's tokens, the revoked ones too; never their secrets.
 
     Example: rewards-catalogue token list uni-example
@@ -92,10 +73,9 @@ def list_(
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         return await tokens.listed(conn, campus, now=now())
 
-    rows = with_reading(settings(config, data_dir), look, campus=campus)
-    show(
+    rows = centre.look(look, campus=campus)
+    answer.show(
         rows,
-        as_json=as_json,
         lines=lambda: [
             f"{row['name']:24} {row['state']:8} until {iso(row['expires_at'])}  {' '.join(row['scopes'])}"
             f"  by {row['created_by']}"
@@ -105,8 +85,7 @@ def list_(
 
 
 @app.command()
-@told
-def revoke(campus: Campus, name: Name, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+def revoke(campus: Campus, name: Name, centre: Centre) -> None:
     """Let a token open nothing from now on.
 
     Example: rewards-catalogue token revoke uni-example power-bi
@@ -119,5 +98,5 @@ def revoke(campus: Campus, name: Name, config: ConfigOption = None, data_dir: Da
         async with acts.acting(store, act(campus, "token.revoke", name), concerned) as conn:
             await tokens.revoke(conn, campus, name, now=now())
 
-    with_store(settings(config, data_dir), work, campus=campus)
+    centre.do(work, campus=campus)
     typer.echo(f"{name} of {campus} is revoked")

@@ -12,7 +12,7 @@ from agent.cli.frame import LIMIT_MAX, ConfigOption, JsonOption, emit, emit_json
 from agent.cli.terms.inforce import ByOption, rules_in_force, whoever
 from agent.cli.terms.who import learner_of
 from agent.errors import InvalidInputError
-from machine.help import Application
+from machine.commands import Application
 
 if TYPE_CHECKING:
     from agent.config.rulefile.tables.badge import Badge

@@ -24,7 +24,7 @@ from agent.cli.terms.inforce import (
 )
 from agent.cli.terms.who import LearnerOption, learner_of
 from agent.errors import InvalidInputError
-from machine.help import Application
+from machine.commands import Application
 
 if TYPE_CHECKING:
     import sqlite3

@@ -12,7 +12,7 @@ from agent.cli.access import ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, settings_of, utc
 from agent.cli.terms.inforce import amount_text, amounts_text, rules_in_force, span_of
 from agent.errors import InvalidInputError
-from machine.help import Application
+from machine.commands import Application
 
 if TYPE_CHECKING:
     import sqlite3

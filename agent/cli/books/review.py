@@ -20,8 +20,7 @@ from agent.cli.terms.inforce import ByOption, amount_text, amounts_text, rules_i
 from agent.cli.terms.who import LearnerOption, learner_of
 from agent.errors import InvalidInputError
 from agent.model import HoldKind
-from machine.commands import confirmed
-from machine.help import Application
+from machine.commands import Application, confirmed
 
 if TYPE_CHECKING:
     from pathlib import Path

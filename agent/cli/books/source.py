@@ -11,8 +11,7 @@ from agent.cli.access import carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit_json, emit_one, run_async, settings_of, utc
 from agent.cli.terms.inforce import ByOption, whoever
 from agent.errors import InvalidInputError
-from machine.commands import confirmed
-from machine.help import Application
+from machine.commands import Application, confirmed
 
 if TYPE_CHECKING:
     from agent.collectors.logstore.start import Rewind

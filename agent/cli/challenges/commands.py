@@ -12,7 +12,7 @@ from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, settings_
 from agent.cli.terms.inforce import ByOption, rules_in_force, span_of, whoever
 from agent.cli.terms.who import LearnerOption, learner_of
 from agent.errors import InvalidInputError
-from machine.help import Application
+from machine.commands import Application
 
 if TYPE_CHECKING:
     from pathlib import Path

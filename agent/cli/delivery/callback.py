@@ -10,7 +10,7 @@ from agent.cli.access import carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_one, run_async, settings_of, utc
 from agent.cli.terms.inforce import ByOption, whoever
 from agent.errors import InvalidInputError
-from machine.help import Application
+from machine.commands import Application
 
 if TYPE_CHECKING:
     import sqlite3

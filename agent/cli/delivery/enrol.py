@@ -10,7 +10,7 @@ import typer
 from agent.cli.access import carry_out
 from agent.cli.frame import ConfigOption, JsonOption, emit_one, note
 from agent.errors import InvalidInputError
-from machine.help import Application
+from machine.commands import Application
 
 app = Application()
 

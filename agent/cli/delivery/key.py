@@ -10,7 +10,7 @@ import typer
 from agent.cli.access import carry_out
 from agent.cli.frame import ConfigOption, JsonOption, emit_one, note, settings_of
 from agent.errors import ConfigError, InvalidInputError
-from machine.help import Application
+from machine.commands import Application
 
 if TYPE_CHECKING:
     from agent.config.settings import Settings

@@ -19,7 +19,7 @@ from agent.cli.frame import (
     settings_of,
     utc,
 )
-from machine.help import Application
+from machine.commands import Application
 from machine.words import counted
 
 if TYPE_CHECKING:

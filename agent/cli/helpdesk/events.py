@@ -22,7 +22,7 @@ from agent.cli.terms.inforce import SinceOption, UntilOption, local, rules_in_fo
 from agent.cli.terms.who import LearnerOption, learner_of
 from agent.config.grammar import shown_number
 from agent.errors import InvalidInputError
-from machine.help import Application
+from machine.commands import Application
 
 if TYPE_CHECKING:
     from agent.config.rulefile import RuleFile

@@ -17,7 +17,7 @@ from agent.cli.privacy.participation import opt_in, opt_out
 from agent.cli.terms.inforce import amount_text, called, day_of, local, rules_in_force, zone_of
 from agent.cli.terms.who import StudentArgument, aliases_in, held_links, person
 from agent.errors import InvalidInputError
-from machine.help import Application
+from machine.commands import Application
 from machine.words import counted
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import typer
 
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, settings_of
 from agent.errors import InvalidInputError
-from machine.help import Application
+from machine.commands import Application
 
 if TYPE_CHECKING:
     from agent.cli.importing.files import Paper

@@ -12,7 +12,7 @@ import typer
 from agent.cli.access import ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, settings_of, utc
 from agent.cli.terms.inforce import SinceOption, rules_in_force, span_of
-from machine.help import Application
+from machine.commands import Application
 from machine.sheets import Table
 
 if TYPE_CHECKING:

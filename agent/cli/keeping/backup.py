@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from agent.cli.frame import ConfigOption, JsonOption, emit_one, note, settings_of, utc
-from machine.help import Application
+from machine.commands import Application
 
 app = Application()
 

@@ -12,8 +12,7 @@ import typer
 
 from agent.cli.frame import ConfigOption, JsonOption, emit_one, note, run_async, settings_of, utc
 from agent.errors import ConfigError, RewardsError
-from machine.commands import confirmed
-from machine.help import Application
+from machine.commands import Application, confirmed
 from machine.words import counted
 
 if TYPE_CHECKING:

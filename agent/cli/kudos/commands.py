@@ -11,7 +11,7 @@ import typer
 from agent.cli.access import ReasonOption, carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, settings_of, utc
 from agent.cli.terms.who import LearnerOption, StudentArgument, learner_of
-from machine.help import Application
+from machine.commands import Application
 from machine.words import counted
 
 app = Application(no_args_is_help=True, help="Learners thank each other.")

@@ -11,7 +11,7 @@ import typer
 from agent.cli.access import ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit_json, note
 from agent.errors import InvalidInputError
-from machine.help import Application
+from machine.commands import Application
 
 app = Application(name="draw", no_args_is_help=True, help="Check a draw, or let others check it.")
 

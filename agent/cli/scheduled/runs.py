@@ -11,7 +11,7 @@ from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one,
 from agent.cli.scheduled.asked import COLUMNS, listed, run_called
 from agent.cli.terms.inforce import amounts_text, rules_in_force
 from agent.errors import InvalidInputError
-from machine.help import Application
+from machine.commands import Application
 
 if TYPE_CHECKING:
     import sqlite3

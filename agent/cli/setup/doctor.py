@@ -32,7 +32,7 @@ from agent.cli.setup.looks.source import log_findings
 from agent.cli.setup.looks.webservices import web_findings
 from agent.config.rulefile.across.scheduled import hasty
 from agent.errors import ConfigError, RewardsError
-from machine.help import Application
+from machine.commands import Application
 
 if TYPE_CHECKING:
     from agent.config.rulefile import RuleFile

@@ -10,7 +10,7 @@ import typer
 
 from agent.cli.setup import account, files, previewing, workflows
 from agent.errors import ConfigError, InvalidInputError
-from machine.help import Application
+from machine.commands import Application
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ import typer
 from agent.cli.frame import ConfigOption, JsonOption, emit_one, note, settings_of, utc
 from agent.errors import ConfigError, RewardsError
 from machine import whole
-from machine.help import Application
+from machine.commands import Application
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

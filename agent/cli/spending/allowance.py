@@ -12,7 +12,7 @@ from agent.cli.spending.offers import CohortOption, CountryOption, say_what_was_
 from agent.cli.spending.redeem import RewardArgument
 from agent.cli.terms.inforce import whoever
 from agent.cli.terms.who import learner_of
-from machine.help import Application
+from machine.commands import Application
 
 app = Application(no_args_is_help=True, help="Vouchers made beforehand, for when there is no line.")
 

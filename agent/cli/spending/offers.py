@@ -10,7 +10,7 @@ import typer
 from agent.cli.access import carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, settings_of
 from agent.cli.terms.who import StudentArgument, learner_of
-from machine.help import Application
+from machine.commands import Application
 
 app = Application(no_args_is_help=True, help="What somebody can have for their points.")
 

@@ -14,7 +14,7 @@ from agent.cli.spending.offers import CohortOption, CountryOption, say_what_was_
 from agent.cli.spending.picture import QrOption, picture
 from agent.cli.terms.inforce import whoever
 from agent.cli.terms.who import StudentArgument, learner_of
-from machine.help import Application
+from machine.commands import Application
 
 app = Application()
 

@@ -12,7 +12,7 @@ from agent.cli.spending.picture import QrOption, picture
 from agent.cli.spending.redeem import drawn, tell
 from agent.cli.terms.inforce import whoever
 from agent.cli.terms.who import LearnerOption, learner_of
-from machine.help import Application
+from machine.commands import Application
 
 app = Application(no_args_is_help=True, help="What learners asked for, and what became of it.")
 

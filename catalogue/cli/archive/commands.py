@@ -8,19 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import (
-    ConfigOption,
-    DataDirOption,
-    JsonOption,
-    act,
-    iso,
-    settings,
-    show,
-    told,
-    with_reading,
-    with_store,
-)
-from machine.help import Application
+from catalogue.cli.common import Answer, Application, Centre, act, iso
 from machine.words import counted
 
 if TYPE_CHECKING:
@@ -28,7 +16,6 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from catalogue.acts import Act
-    from catalogue.config import Config
     from catalogue.store import Store
 
     Moving = Callable[[Store, Path, str, Act], Coroutine[Any, Any, list[str]]]
@@ -43,8 +30,7 @@ NAME = "archive"
 
 
 @app.command(name="list")
-@told
-def list_(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
+def list_(centre: Centre, answer: Answer) -> None:
     """List the months that are in files, and whether their rows are in the database too.
 
     Example: rewards-catalogue archive list
@@ -66,11 +52,10 @@ def list_(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: 
             for row in await _archived(conn)
         ]
 
-    rows = with_reading(settings(config, data_dir), look)
+    rows = centre.look(look)
     form = "{month}  {campus:24} {entries:>10} entries  {movements:>10} movements  {where}"
-    show(
+    answer.show(
         rows,
-        as_json=as_json,
         lines=lambda: [form.format(**row, where=_where(row)) for row in rows] or ["no month is archived"],
     )
 
@@ -90,26 +75,24 @@ def _where(row: dict[str, Any]) -> str:
 
 
 @app.command()
-@told
 def make(
     month: Month,
     campus: Annotated[str | None, typer.Option(help="Only this one.")] = None,
     directory: DirOption = None,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Write a closed month into Parquet files, campus by campus, and read it back. Removes nothing.
 
     Example: rewards-catalogue archive make 2026-09
     """
-    found = settings(config, data_dir)
 
     async def work(store: Store) -> list[dict[str, Any]]:
         from catalogue.archive import making, reading
         from catalogue.archive.files import Place
 
-        root, made = _root(found, directory), []
+        root, made = _root(centre, directory), []
         _check(month)
         async with store.reading() as conn:
             wanted = [campus] if campus else await reading.campuses(conn, month)
@@ -120,29 +103,26 @@ def make(
             made.append({"month": month, "campus": name, "rows": rows})
         return made
 
-    rows = with_store(found, work, campus=campus)
+    rows = centre.do(work, campus=campus)
     form = "{month}  {campus}: {entry} entries, {batch} batches, {movement} movements written and read back"
-    show(
+    answer.show(
         rows,
-        as_json=as_json,
         lines=lambda: [form.format(**row, **row["rows"]) for row in rows] or [f"nothing was posted in {month}"],
     )
 
 
 @app.command()
-@told
 def verify(
     month: Annotated[str | None, typer.Argument(help="Only this one.")] = None,
     directory: DirOption = None,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Read every archived file: rows, sums, chains and hashes must be what was written. Exit 3 when anything is not.
 
     Example: rewards-catalogue archive verify 2026-09
     """
-    found = settings(config, data_dir)
 
     async def work(store: Store) -> dict[str, Any]:
         from catalogue.archive import checking
@@ -153,16 +133,15 @@ def verify(
             rows = [row for row in await _archived(conn) if month in {None, row.month}]
         if month is not None and not rows:
             raise CatalogueError(f"{month} is not archived", hint="see: rewards-catalogue archive list")
-        root, faults = _root(found, directory), []
+        root, faults = _root(centre, directory), []
         for row in rows:
             place = Place(root=root, month=row.month, campus=row.campus)
             faults += [f"{place.folder}: {fault}" for fault in checking.check(place, bytes(row.manifest))]
         return {"months": len(rows), "faults": faults}
 
-    report = with_store(found, work)
-    show(
+    report = centre.do(work)
+    answer.show(
         report,
-        as_json=as_json,
         lines=lambda: [f"{counted(report['months'], 'month')} of campuses", *(report["faults"] or ["all agree"])],
     )
     if report["faults"]:
@@ -170,59 +149,44 @@ def verify(
 
 
 @app.command()
-@told
-def drop(
-    month: Month,
-    directory: DirOption = None,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def drop(month: Month, directory: DirOption = None, *, centre: Centre, answer: Answer) -> None:
     """Let go of a month's rows in the database, once its files were read back again. The oldest first; PostgreSQL.
 
     Example: rewards-catalogue archive drop 2026-09
     """
     from catalogue.archive import moving
 
-    campuses = _moved("archive.drop", moving.drop, month, directory, settings(config, data_dir))
+    campuses = _moved("archive.drop", moving.drop, month, directory, centre)
     of = counted(len(campuses), "campus", "campuses")
-    show(
+    answer.show(
         {"month": month, "campuses": campuses},
-        as_json=as_json,
         lines=lambda: [f"{month} of {of} is in the archive alone: keep copies of its files"],
     )
 
 
 @app.command()
-@told
-def load(
-    month: Month,
-    directory: DirOption = None,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def load(month: Month, directory: DirOption = None, *, centre: Centre, answer: Answer) -> None:
     """Bring a month back into the database, and those after it; the files stay. `drop` lets go of them again.
 
     Example: rewards-catalogue archive load 2026-09
     """
     from catalogue.archive import moving
 
-    months = _moved("archive.load", moving.load, month, directory, settings(config, data_dir))
-    show({"months": months}, as_json=as_json, lines=lambda: [f"{one} is here again" for one in months])
+    months = _moved("archive.load", moving.load, month, directory, centre)
+    answer.show({"months": months}, lines=lambda: [f"{one} is here again" for one in months])
 
 
-def _moved(name: str, do: Moving, month: str, directory: Path | None, found: Config) -> list[str]:
+def _moved(name: str, do: Moving, month: str, directory: Path | None, centre: Centre) -> list[str]:
     """Let a month go or come; whose, or which months."""
     from catalogue.acts import EVERYWHERE
 
     _check(month)
     said = act(EVERYWHERE, name, month)
-    return with_store(found, lambda store: do(store, _root(found, directory), month, said))
+    return centre.do(lambda store: do(store, _root(centre, directory), month, said))
 
 
-def _root(found: Config, directory: Path | None) -> Path:
-    return directory or found.data_dir / NAME
+def _root(centre: Centre, directory: Path | None) -> Path:
+    return directory or centre.settings.data_dir / NAME
 
 
 def _check(month: str) -> None:

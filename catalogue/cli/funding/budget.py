@@ -6,21 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import (
-    Campus,
-    ConfigOption,
-    DataDirOption,
-    JsonOption,
-    act,
-    iso,
-    now,
-    settings,
-    show,
-    told,
-    with_reading,
-    with_store,
-)
-from machine.help import Application
+from catalogue.cli.common import Answer, Application, Campus, Centre, act, iso, now
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -36,7 +22,6 @@ Month = Annotated[str, typer.Option(help="Another month than this one: 2026-09."
 
 
 @app.command(name="set")
-@told
 def set_(
     campus: Campus,
     monthly: Annotated[str, typer.Argument(help="What may be spent in a month: '500.00 GBP'.")],
@@ -47,9 +32,8 @@ def set_(
     alert: Annotated[
         list[int] | None, typer.Option(help="Per cent at which somebody is told; without it 80 and 100.")
     ] = None,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Set a monthly budget for a campus, one of its categories, or one reward; in place of the one that was there.
 
@@ -86,20 +70,18 @@ def set_(
             month = month_of(now(), (await policy.of_campus(conn, campus)).timezone)
             return await budgets.put(conn, campus, wanted, month=month, now=now())
 
-    kept = with_store(settings(config, data_dir), work, campus=campus)
-    show(_row(kept), as_json=as_json, lines=lambda: [_line(_row(kept))])
+    kept = centre.do(work, campus=campus)
+    answer.show(_row(kept), lines=lambda: [_line(_row(kept))])
 
 
 @app.command()
-@told
 def remove(
     campus: Campus,
     code: Annotated[str, typer.Argument(help="The budget's currency: GBP.")],
     *,
     category: Category = "",
     reward: Reward = "",
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
+    centre: Centre,
 ) -> None:
     """Forget a budget; what was spent stays counted.
 
@@ -115,19 +97,12 @@ def remove(
         async with acts.acting(store, act(campus, "budget.remove", _told(scope, name)), concerned) as conn:
             await budgets.remove(conn, campus, scope, name, code)
 
-    with_store(settings(config, data_dir), work, campus=campus)
+    centre.do(work, campus=campus)
     typer.echo(f"the budget of {campus} for {_told(scope, name)} in {code} is gone")
 
 
 @app.command(name="list")
-@told
-def list_(
-    campus: Campus,
-    month: Month = "",
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def list_(campus: Campus, month: Month = "", *, centre: Centre, answer: Answer) -> None:
     """List a campus's budgets: what was spent of each this month, and what is left.
 
     Example: rewards-catalogue budget list uni-example
@@ -138,19 +113,12 @@ def list_(
 
         return [_row(one) for one in await budgets.listed(conn, campus, await _month(conn, campus, month))]
 
-    rows = with_reading(settings(config, data_dir), look, campus=campus)
-    show(rows, as_json=as_json, lines=lambda: [_line(row) for row in rows] or ["no budgets"])
+    rows = centre.look(look, campus=campus)
+    answer.show(rows, lines=lambda: [_line(row) for row in rows] or ["no budgets"])
 
 
 @app.command()
-@told
-def spent(
-    campus: Campus,
-    month: Month = "",
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def spent(campus: Campus, month: Month = "", *, centre: Centre, answer: Answer) -> None:
     """Show what redemptions of a month cost, for the campus, by category and by reward, budget or not.
 
     Example: rewards-catalogue budget spent uni-example --month 2026-09
@@ -163,10 +131,9 @@ def spent(
         found = await budgets.spent(conn, campus, await _month(conn, campus, month))
         return [row | {"spent": str(Sum(row["spent"], row["code"]))} for row in found]
 
-    rows = with_reading(settings(config, data_dir), look, campus=campus)
-    show(
+    rows = centre.look(look, campus=campus)
+    answer.show(
         rows,
-        as_json=as_json,
         lines=lambda: (
             [f"{_told(row['scope'], row['name']):40} {row['spent']:>20}" for row in rows] or ["nothing was spent"]
         ),
@@ -174,10 +141,7 @@ def spent(
 
 
 @app.command()
-@told
-def alerts(
-    campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
-) -> None:
+def alerts(campus: Campus, centre: Centre, answer: Answer) -> None:
     """List which budgets were nearly or wholly spent, and which refused somebody, newest first.
 
     Example: rewards-catalogue budget alerts uni-example
@@ -188,12 +152,11 @@ def alerts(
 
         return await budgets.alerts(conn, campus)
 
-    rows = with_reading(settings(config, data_dir), look, campus=campus)
-    show(rows, as_json=as_json, lines=lambda: [_alert(row) for row in rows] or ["nothing to tell"])
+    rows = centre.look(look, campus=campus)
+    answer.show(rows, lines=lambda: [_alert(row) for row in rows] or ["nothing to tell"])
 
 
 @app.command()
-@told
 def policy(
     campus: Campus,
     *,
@@ -203,9 +166,8 @@ def policy(
         typer.Option(help="A type of rewards to be had only where a budget pays; '*' is all."),
     ] = None,
     free: Annotated[bool, typer.Option("--free", help="Nothing needs a budget any more.")] = False,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Show what a campus says of its money, or change it.
 
@@ -227,11 +189,10 @@ def policy(
             is_ = await policies.of_campus(conn, campus)
         return {"campus": campus, "timezone": is_.timezone, "funded_only": sorted(is_.funded_only)}
 
-    found = with_store(settings(config, data_dir), work, campus=campus)
+    found = centre.do(work, campus=campus)
     only = ", ".join(found["funded_only"]) or "nothing"
-    show(
+    answer.show(
         found,
-        as_json=as_json,
         lines=lambda: [f"{campus} counts its months in {found['timezone']}; a budget must pay for: {only}"],
     )
 

@@ -6,24 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import (
-    Campus,
-    ConfigOption,
-    DataDirOption,
-    Form,
-    JsonOption,
-    Lines,
-    act,
-    iso,
-    now,
-    operator,
-    settings,
-    show,
-    told,
-    with_reading,
-    with_store,
-)
-from machine.help import Application
+from catalogue.cli.common import Answer, Application, Campus, Centre, Form, Lines, act, iso, now, operator
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -37,13 +20,12 @@ COLUMNS = ("opening", "awarded", "adjusted", "spent", "refunded", "expired", "re
 
 
 @app.command()
-@told
 def close(
     campus: Campus,
     month: Annotated[str, typer.Argument(help="Which, such as 2026-09; left out: the first that is open.")] = "",
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Close a month for good: what comes in late falls into the open one. Months are closed in order.
 
@@ -59,17 +41,16 @@ def close(
             await tenants.hold_tenant(conn, campus)
             return await closing.close(conn, campus, month, now=now(), by=operator())
 
-    _show(with_store(settings(config, data_dir), work), as_json=as_json)
+    _show(centre.do(work), answer)
 
 
 @app.command(name="show")
-@told
 def show_(
     campus: Campus,
     month: Annotated[str, typer.Argument(help="Which, such as 2026-09; left out: this one, as it stands.")] = "",
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Show what a month came to: opening + issued - spent - expired - reversed = closing, by currency.
 
@@ -83,14 +64,11 @@ def show_(
         this = months.month_of(now(), (await policy.of_campus(conn, campus)).timezone)
         return await closing.shown(conn, campus, month or this)
 
-    _show(with_reading(settings(config, data_dir), look, campus=campus), as_json=as_json)
+    _show(centre.look(look, campus=campus), answer)
 
 
 @app.command(name="list")
-@told
-def list_(
-    campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
-) -> None:
+def list_(campus: Campus, centre: Centre, answer: Answer) -> None:
     """List the months that are closed.
 
     Example: rewards-catalogue finance list uni-example
@@ -101,10 +79,9 @@ def list_(
 
         return [_fields(one) async for one in closing.listed(conn, campus)]
 
-    rows = with_reading(settings(config, data_dir), look, campus=campus)
-    show(
+    rows = centre.look(look, campus=campus)
+    answer.show(
         rows,
-        as_json=as_json,
         lines=lambda: (
             [f"{row['month']}  closed {iso(row['closed_at'])} by {row['closed_by']}" for row in rows]
             or ["no month is closed"]
@@ -113,21 +90,20 @@ def list_(
 
 
 @app.command()
-@told
 def export(
     campus: Campus,
     month: Annotated[str, typer.Argument(help="Only this one, open or closed.")] = "",
     movements: Annotated[bool, typer.Option("--movements", help="Every movement of the month, one by one.")] = False,
     form: Annotated[Form, typer.Option("--format", help="csv or json lines.")] = Form.csv,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Write months to stdout, a line for each currency; all that are closed, or one. For the accounts department.
 
     Example: rewards-catalogue finance export uni-example 2026-09 --movements > movements.csv
     """
-    plain = as_json or form is Form.json
+    plain = answer.as_json or form is Form.json
 
     async def look(conn: AsyncConnection) -> None:
         from catalogue.errors import CatalogueError
@@ -142,14 +118,11 @@ def export(
         rows = [_fields(one) for one in found] if isinstance(found, list) else [_fields(one) async for one in found]
         _write([{**_of(row), **line} for row in rows for line in row["lines"]], plain=plain)
 
-    with_reading(settings(config, data_dir), look, campus=campus)
+    centre.look(look, campus=campus)
 
 
 @app.command()
-@told
-def liability(
-    campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
-) -> None:
+def liability(campus: Campus, centre: Centre, answer: Answer) -> None:
     """Show what learners hold now, by the month in which it expires, and what that is worth.
 
     Example: rewards-catalogue finance liability uni-example
@@ -175,13 +148,13 @@ def liability(
             for one in found
         ]
 
-    rows = with_reading(settings(config, data_dir), look, campus=campus)
-    show(rows, as_json=as_json, lines=lambda: [line for row in rows for line in _owed(row)] or ["nothing is owed"])
+    rows = centre.look(look, campus=campus)
+    answer.show(rows, lines=lambda: [line for row in rows for line in _owed(row)] or ["nothing is owed"])
 
 
-def _show(month: Month, *, as_json: bool) -> None:
+def _show(month: Month, answer: Answer) -> None:
     row = _fields(month)
-    show(row, as_json=as_json, lines=lambda: _lines(row))
+    answer.show(row, lines=lambda: _lines(row))
 
 
 def _fields(month: Month) -> dict[str, Any]:

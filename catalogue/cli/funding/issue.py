@@ -6,20 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import (
-    Campus,
-    ConfigOption,
-    DataDirOption,
-    JsonOption,
-    act,
-    now,
-    settings,
-    show,
-    told,
-    with_reading,
-    with_store,
-)
-from machine.help import Application
+from catalogue.cli.common import Answer, Application, Campus, Centre, act, now
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -33,14 +20,13 @@ Currency = Annotated[str, typer.Option(help="The currency.")]
 
 
 @app.command()
-@told
 def limit(
     campus: Campus,
     per_day: Annotated[int, typer.Argument(help="How much its agents may give in a day, in smallest units.", min=0)],
     currency: Currency = "points",
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Limit what a campus may issue; what goes over is set aside (entry list) until you release it (entry release).
 
@@ -57,19 +43,15 @@ def limit(
         async with acts.acting(store, act(campus, "issue.limit", currency), concerned) as conn:
             return await issue.put(conn, campus, currency, per_day, now=now())
 
-    room = with_store(settings(config, data_dir), work, campus=campus)
-    show(
+    room = centre.do(work, campus=campus)
+    answer.show(
         {"campus": campus, "currency": currency, "per_day": per_day, "left": room.left},
-        as_json=as_json,
         lines=lambda: [f"{campus} may issue {per_day} {currency} a day; {room.left} are left today"],
     )
 
 
 @app.command()
-@told
-def remove(
-    campus: Campus, currency: Currency = "points", config: ConfigOption = None, data_dir: DataDirOption = None
-) -> None:
+def remove(campus: Campus, currency: Currency = "points", *, centre: Centre) -> None:
     """Limit a currency of a campus no longer; what was set aside stays aside until it is released.
 
     Example: rewards-catalogue issue remove uni-example --currency points
@@ -83,18 +65,17 @@ def remove(
         async with acts.acting(store, act(campus, "issue.remove", currency), concerned) as conn:
             await issue.remove(conn, campus, currency)
 
-    with_store(settings(config, data_dir), work, campus=campus)
+    centre.do(work, campus=campus)
     typer.echo(f"{campus} may issue as many {currency} as it likes")
 
 
 @app.command(name="show")
-@told
 def show_(
     campus: Campus,
     days: Annotated[int, typer.Option(min=1, max=92, help="So many days back.")] = 14,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Show what was issued by day and currency, how much of it hands gave, and the limit.
 
@@ -106,8 +87,8 @@ def show_(
 
         return await issue.by_day(conn, campus, days=days, now=now())
 
-    rows = with_reading(settings(config, data_dir), look, campus=campus)
-    show(rows, as_json=as_json, lines=lambda: [_line(row) for row in rows] or ["nothing was issued"])
+    rows = centre.look(look, campus=campus)
+    answer.show(rows, lines=lambda: [_line(row) for row in rows] or ["nothing was issued"])
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -8,12 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, act, iso, settings, show, told
+from catalogue.cli.common import Answer, Centre, act, iso
 from machine.commands import confirmed
 from machine.words import counted
 
 
-@told
 def backup(
     to: Annotated[
         Path | None,
@@ -22,9 +21,9 @@ def backup(
         ),
     ] = None,
     keep: Annotated[int, typer.Option(metavar="N", min=1, help="How many copies are kept.")] = 14,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Copy the whole catalogue, prove the copy, and keep the newest copies. Servers may run meanwhile.
 
@@ -39,7 +38,7 @@ def backup(
     from catalogue.backup.copies import FOLDER
     from catalogue.server import load_key
 
-    found = settings(config, data_dir)
+    found = centre.settings
     folder = to or found.data_dir / FOLDER
     said = act(acts.EVERYWHERE, noted.TAKEN)
     public = load_key(found).public
@@ -54,20 +53,19 @@ def backup(
         "files": list(manifest.files),
         "kept": len(taking.made(folder)),
     }
-    show(done, as_json=as_json, lines=lambda: _lines(done))
+    answer.show(done, lines=lambda: _lines(done))
     if to is None:
         typer.echo(
             "note: it lies on the catalogue's own disk: copy it elsewhere, or name another place: --to DIR", err=True
         )
 
 
-@told
 def restore(
     copy: Annotated[Path, typer.Argument(metavar="BACKUP", help="The directory of one backup.", show_default=False)],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Put a backup back. Stop the service first; nothing is overwritten.
 
@@ -83,7 +81,7 @@ def restore(
     from catalogue.backup.copies import Manifest
     from catalogue.server import load_key
 
-    found = settings(config, data_dir)
+    found = centre.settings
     public = load_key(found).public
     manifest = Manifest.read(copy)
     if not yes:
@@ -100,7 +98,7 @@ def restore(
         "set_aside": str(done.set_aside or ""),
         "remarks": list(done.remarks),
     }
-    show(fields, as_json=as_json, lines=lambda: _lines(fields))
+    answer.show(fields, lines=lambda: _lines(fields))
     typer.echo("note: next: start the service; then rewards-catalogue backup", err=True)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from catalogue.cli.common import ConfigOption, DataDirOption, JsonOption, now, settings, show, told
+from catalogue.cli.common import Answer, Centre, now
 from machine.words import counted
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ _FOR_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _SIGNS = {"ok": "ok  ", "look": "look", "fail": "FAIL"}
 
 
-@told
-def doctor(config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
+def doctor(centre: Centre, answer: Answer) -> None:
     """Look at everything the catalogue depends on, and at what waits for somebody. Changes nothing.
 
     Exit codes: 0 nothing failed (a `look` is no failure); 1 the machine or the network must cure it; 2 an edit must; 3
@@ -42,9 +41,9 @@ def doctor(config: ConfigOption = None, data_dir: DataDirOption = None, as_json:
     from catalogue.health.findings import failed
 
     try:
-        found = settings(config, data_dir)
+        found = centre.settings
     except CatalogueError as exc:
-        if not as_json:
+        if not answer.as_json:
             raise
         findings = [failed("configuration", "configuration-invalid", exc)]
     else:
@@ -53,7 +52,7 @@ def doctor(config: ConfigOption = None, data_dir: DataDirOption = None, as_json:
     looked = f"{counted(len(findings), 'thing')} looked at"
     summary = f"{looked}: {counts['ok']} ok, {counts['look']} to look at, {counts['fail']} failed"
     rows = [one.told() for one in findings]
-    show(rows, as_json=as_json, lines=lambda: [*(line for one in findings for line in _lines(one)), summary])
+    answer.show(rows, lines=lambda: [*(line for one in findings for line in _lines(one)), summary])
     code = max((one.exit_code for one in findings if one.level == "fail"), default=0)
     if code:
         raise typer.Exit(code)

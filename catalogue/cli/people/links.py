@@ -6,21 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import (
-    Campus,
-    ConfigOption,
-    DataDirOption,
-    JsonOption,
-    act,
-    iso,
-    now,
-    operator,
-    settings,
-    show,
-    told,
-    with_reading,
-    with_store,
-)
+from catalogue.cli.common import Answer, Campus, Centre, act, iso, now, operator
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -32,13 +18,12 @@ Pseudonym = Annotated[str, typer.Argument(help="As rewards-agent learner show an
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is recorded.")]
 
 
-@told
 def list_links(
     campus: Campus,
     held: Annotated[bool, typer.Option("--held", help="Only those that wait for somebody to decide.")] = False,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """List whose wallets are one person's, and whose may be and wait for somebody to decide.
 
@@ -52,13 +37,13 @@ def list_links(
         called = await names.of(conn, campus, (row["name"] for rows in both.values() for row in rows))
         return {kind: [row | _called(called.get(row["name"])) for row in rows] for kind, rows in both.items()}
 
-    found = with_reading(settings(config, data_dir), look, campus=campus)
+    found = centre.look(look, campus=campus)
     if held:
         found["linked"] = []
     waiting = [
         f"{row['name']:26} {row['agent']:12} held: {row['reason']}{_beside(row)}{_said(row)}" for row in found["held"]
     ]
-    show(found, as_json=as_json, lines=lambda: [*_purses(found["linked"]), *waiting] or ["nobody is linked"])
+    answer.show(found, lines=lambda: [*_purses(found["linked"]), *waiting] or ["nobody is linked"])
 
 
 def _purses(rows: list[dict[str, Any]]) -> list[str]:
@@ -86,16 +71,7 @@ def _said(row: dict[str, Any]) -> str:
     return f"  {row['called']}" if "called" in row else ""
 
 
-@told
-def link(
-    campus: Campus,
-    learner: Pseudonym,
-    other: Pseudonym,
-    reason: Reason,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def link(campus: Campus, learner: Pseudonym, other: Pseudonym, reason: Reason, centre: Centre, answer: Answer) -> None:
     """Say that two agents' learners are one person: their wallets are counted and spent as one from now on.
 
     Example: rewards-catalogue wallet link uni-example 2mfi7spslsw3rstao7u5yyit q3oexbcsjrxpsd4pd2gjq5ge
@@ -110,20 +86,12 @@ def link(
         async with acts.acting(store, said, *concerned) as conn:
             await links.unite(conn, campus, learner, other, now=now(), by=operator(), why=reason)
 
-    with_store(settings(config, data_dir), work, campus=campus)
+    centre.do(work, campus=campus)
     line = f"{learner} and {other} are one person: undo it with wallet unlink"
-    show({"campus": campus, "linked": [learner, other]}, as_json=as_json, lines=lambda: [line])
+    answer.show({"campus": campus, "linked": [learner, other]}, lines=lambda: [line])
 
 
-@told
-def unlink(
-    campus: Campus,
-    learner: Pseudonym,
-    reason: Reason,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def unlink(campus: Campus, learner: Pseudonym, reason: Reason, centre: Centre, answer: Answer) -> None:
     """Say that a learner is another person than those of the linked wallets: each has what its own agent paid it.
 
     Whatever tags say, they are not linked again but by wallet link.
@@ -139,6 +107,6 @@ def unlink(
         async with acts.acting(store, said, *concerned) as conn:
             return await links.take_apart(conn, campus, learner, now=now(), by=operator(), why=reason)
 
-    others = with_store(settings(config, data_dir), work, campus=campus)
+    others = centre.do(work, campus=campus)
     line = f"{learner} is another person than {', '.join(others)}"
-    show({"campus": campus, "unlinked": learner, "others": others}, as_json=as_json, lines=lambda: [line])
+    answer.show({"campus": campus, "unlinked": learner, "others": others}, lines=lambda: [line])

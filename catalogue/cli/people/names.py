@@ -6,29 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import (
-    Campus,
-    ConfigOption,
-    DataDirOption,
-    JsonOption,
-    iso,
-    settings,
-    show,
-    told,
-    with_reading,
-)
+from catalogue.cli.common import Answer, Campus, Centre, iso
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 
-@told
 def find(
     campus: Campus,
     text: Annotated[str, typer.Argument(help="A part of the name, in whatever case.")],
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Find learners by what they are called, where their campus lets that leave it ([privacy] identity).
 
@@ -41,8 +29,8 @@ def find(
         found, more = await names.find(conn, campus, text)
         return {"names": [one._asdict() for one in found], "more": more}
 
-    found = with_reading(settings(config, data_dir), look, campus=campus)
-    show(found, as_json=as_json, lines=lambda: _lines(found))
+    found = centre.look(look, campus=campus)
+    answer.show(found, lines=lambda: _lines(found))
 
 
 def _lines(found: dict[str, Any]) -> list[str]:

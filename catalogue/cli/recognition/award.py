@@ -6,17 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import (
-    Campus,
-    ConfigOption,
-    DataDirOption,
-    JsonOption,
-    act,
-    settings,
-    show,
-    told,
-    with_store,
-)
+from catalogue.cli.common import Answer, Application, Campus, Centre, act
 from catalogue.cli.recognition.shared import (
     AWARD,
     KeyOption,
@@ -32,7 +22,6 @@ from catalogue.cli.recognition.shared import (
     print_one,
     wish,
 )
-from machine.help import Application
 
 if TYPE_CHECKING:
     from catalogue.recognition.moderating import Moderator
@@ -42,7 +31,6 @@ app = Application(no_args_is_help=True)
 
 
 @app.command()
-@told
 def give(
     campus: Campus,
     badge: Annotated[str, typer.Argument(help="What for: a badge of the campus, or the award's own name.")],
@@ -52,9 +40,8 @@ def give(
     message: Annotated[str, typer.Option(help="What is said with it. Write no names into it.")] = "",
     seen: Annotated[str, typer.Option(help="Who may see it: campus or pair.")] = "",
     key: KeyOption = "",
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Put an award on record, with who gave it and what was said; learners can like it and say something.
 
@@ -72,12 +59,11 @@ def give(
         async with who.store.reading() as conn:
             return (await seeing.shown(conn, campus, [one], Viewer(all=True)))[0]
 
-    made = moderates(campus, config, data_dir, work)
-    show(made, as_json=as_json, lines=lambda: lines(made))
+    made = moderates(centre, campus, work)
+    answer.show(made, lines=lambda: lines(made))
 
 
 @app.command(name="list")
-@told
 def list_(
     campus: Campus,
     *,
@@ -87,50 +73,40 @@ def list_(
     since: SinceOption = "",
     until: UntilOption = "",
     limit: LimitOption = 100,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """List awards, the newest first, with giver, receiver, message, and who took which back and why.
 
     Example: rewards-catalogue award list uni-example --badge shine
     """
     print_listed(
-        campus, AWARD, config, data_dir, viewer=viewer, since=since, until=until, as_json=as_json, user=user,
+        centre, answer, campus, AWARD, viewer=viewer, since=since, until=until, user=user,
         about=badge, limit=limit,
     )  # fmt: skip
 
 
 @app.command(name="show")
-@told
-def show_(
-    campus: Campus, no: Number, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
-) -> None:
+def show_(campus: Campus, no: Number, centre: Centre, answer: Answer) -> None:
     """Show one with who likes it and every comment.
 
     Example: rewards-catalogue award show uni-example 17
     """
-    print_one(campus, no, AWARD, config, data_dir, as_json=as_json)
+    print_one(centre, answer, campus, no, AWARD)
 
 
 @app.command()
-@told
-def revoke(
-    campus: Campus, no: Number, reason: Reason, config: ConfigOption = None, data_dir: DataDirOption = None
-) -> None:
+def revoke(campus: Campus, no: Number, reason: Reason, centre: Centre) -> None:
     """Take an award back for good; who, when and why stays on record (audit list).
 
     Example: rewards-catalogue award revoke uni-example 17 --reason "given to the wrong one"
     """
-    one = moderates(campus, config, data_dir, lambda who: who.moderate(no, "revoke", why=reason, kind=AWARD))
+    one = moderates(centre, campus, lambda who: who.moderate(no, "revoke", why=reason, kind=AWARD))
     typer.echo(f"award {no} of {campus} is {one.state}")
 
 
 @app.command(name="catch-up")
-@told
-def catch_up(
-    campus: Campus, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
-) -> None:
+def catch_up(campus: Campus, centre: Centre, answer: Answer) -> None:
     """Put the badges on record that agents gave before badges were awards here; once each, so it may be run again.
 
     It looks at the whole ledger of the campus, a part at a time, and may be broken off. Learners who were erased are
@@ -138,7 +114,6 @@ def catch_up(
 
     Example: rewards-catalogue award catch-up uni-example
     """
-    found = settings(config, data_dir)
 
     async def work(store: Store) -> dict[str, Any]:
         from catalogue import acts
@@ -157,8 +132,8 @@ def catch_up(
             made, left_out = made + part.made, left_out + part.left_out
         return {"made": made, "left_out": left_out, "archived": begins.told(campus) if begins.no else ""}
 
-    done = with_store(found, work, campus=campus)
+    done = centre.do(work, campus=campus)
     told_lines = [f"{done['made']} badges of {campus} were put on record"]
     told_lines += [f"{done['left_out']} of learners who were erased were not"] if done["left_out"] else []
     told_lines += [f"not looked at: {done['archived']}"] if done["archived"] else []
-    show(done, as_json=as_json, lines=lambda: told_lines)
+    answer.show(done, lines=lambda: told_lines)

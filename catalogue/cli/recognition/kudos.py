@@ -6,17 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import (
-    Campus,
-    ConfigOption,
-    DataDirOption,
-    JsonOption,
-    now,
-    settings,
-    show,
-    told,
-    with_reading,
-)
+from catalogue.cli.common import Answer, Application, Campus, Centre, now
 from catalogue.cli.recognition.shared import (
     KUDOS,
     KeyOption,
@@ -32,7 +22,6 @@ from catalogue.cli.recognition.shared import (
     print_one,
     wish,
 )
-from machine.help import Application
 from machine.words import counted
 
 if TYPE_CHECKING:
@@ -44,7 +33,6 @@ app = Application(no_args_is_help=True)
 
 
 @app.command()
-@told
 def give(
     campus: Campus,
     giver: Annotated[str, typer.Argument(help="Who gives: a pseudonym, as wallet show lists it.")],
@@ -53,9 +41,8 @@ def give(
     *,
     seen: Annotated[str, typer.Option(help="Who may see them: campus, pair or anonymous.")] = "",
     key: KeyOption = "",
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Give kudos from one learner to another, within the campus's limits. Nobody gives them to themselves.
 
@@ -76,12 +63,11 @@ def give(
         async with who.store.reading() as conn:
             return await seeing.shown(conn, campus, [one], Viewer(all=True))
 
-    (made,) = moderates(campus, config, data_dir, work)
-    show(made, as_json=as_json, lines=lambda: lines(made))
+    (made,) = moderates(centre, campus, work)
+    answer.show(made, lines=lambda: lines(made))
 
 
 @app.command(name="list")
-@told
 def list_(
     campus: Campus,
     *,
@@ -91,9 +77,8 @@ def list_(
     since: SinceOption = "",
     until: UntilOption = "",
     limit: LimitOption = 100,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """List kudos, the newest first; without --as also the hidden ones, and who gave anonymous ones.
 
@@ -101,29 +86,23 @@ def list_(
     """
     about = None if tag is None else tag.removeprefix("#")
     print_listed(
-        campus, KUDOS, config, data_dir, viewer=viewer, since=since, until=until, as_json=as_json, user=user,
+        centre, answer, campus, KUDOS, viewer=viewer, since=since, until=until, user=user,
         about=about, limit=limit,
     )  # fmt: skip
 
 
 @app.command(name="show")
-@told
-def show_(
-    campus: Campus, no: Number, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
-) -> None:
+def show_(campus: Campus, no: Number, centre: Centre, answer: Answer) -> None:
     """Show one with who likes it and every comment.
 
     Example: rewards-catalogue kudos show uni-example 17
     """
-    print_one(campus, no, KUDOS, config, data_dir, as_json=as_json)
+    print_one(centre, answer, campus, no, KUDOS)
 
 
 def _moderated(do: str, doc: str) -> None:
-    @told
-    def command(
-        campus: Campus, no: Number, reason: Reason, config: ConfigOption = None, data_dir: DataDirOption = None
-    ) -> None:
-        one = moderates(campus, config, data_dir, lambda who: who.moderate(no, do, why=reason))
+    def command(campus: Campus, no: Number, reason: Reason, centre: Centre) -> None:
+        one = moderates(centre, campus, lambda who: who.moderate(no, do, why=reason))
         typer.echo(f"{one.kind} {no} of {campus} is {one.state}")
 
     command.__doc__ = f'{doc}\n\nExample: rewards-catalogue kudos {do} uni-example 17 --reason "unkind"'
@@ -135,45 +114,39 @@ _moderated("revoke", "Take kudos or an award back for good; what rules paid for 
 
 
 @app.command()
-@told
-def unhide(
-    campus: Campus, no: Number, reason: Reason, config: ConfigOption = None, data_dir: DataDirOption = None
-) -> None:
+def unhide(campus: Campus, no: Number, reason: Reason, centre: Centre) -> None:
     """Show kudos or an award again that was hidden.
 
     Example: rewards-catalogue kudos unhide uni-example 17 --reason "it was meant well"
     """
-    one = moderates(campus, config, data_dir, lambda who: who.moderate(no, "show", why=reason))
+    one = moderates(centre, campus, lambda who: who.moderate(no, "show", why=reason))
     typer.echo(f"{one.kind} {no} of {campus} is {one.state}")
 
 
 @app.command()
-@told
 def comment(
     campus: Campus,
     no: Number,
     comment: Annotated[int, typer.Argument(help="Which comment, as kudos show numbers them; 0 is the message.", min=0)],
     do: Annotated[str, typer.Argument(help="hide or show.")],
     reason: Reason,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
+    centre: Centre,
 ) -> None:
     """Hide a comment on kudos or an award, or the message itself, or show it again.
 
     Example: rewards-catalogue kudos comment uni-example 17 2 hide --reason "unkind"
     """
-    moderates(campus, config, data_dir, lambda who: who.moderate_comment(no, comment, do, why=reason))
+    moderates(centre, campus, lambda who: who.moderate_comment(no, comment, do, why=reason))
     typer.echo(f"comment {comment} on {no}: {do}")
 
 
 @app.command()
-@told
 def trends(
     campus: Campus,
     days: Annotated[int, typer.Option(min=1, max=366, help="So many days back.")] = 7,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Show the tags used most lately, and how often in as many days before; kudos between two alone count in none.
 
@@ -185,10 +158,9 @@ def trends(
 
         return await seeing.trends(conn, campus, days=days, now=now())
 
-    rows = with_reading(settings(config, data_dir), look, campus=campus)
-    show(
+    rows = centre.look(look, campus=campus)
+    answer.show(
         rows,
-        as_json=as_json,
         lines=lambda: (
             [f"#{row['tag']:31} {row['kudos']:>7}  {row['kudos'] - row['before']:>+7}  {row['title']}" for row in rows]
             or ["no kudos"]
@@ -197,15 +169,14 @@ def trends(
 
 
 @app.command()
-@told
 def stats(
     campus: Campus,
     user: Annotated[str, typer.Argument(help="The pseudonym.")],
     days: Annotated[int, typer.Option(min=1, max=366, help="So many days back.")] = 30,
     viewer: ViewerOption = None,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Show what one learner gave and got lately, for a digest.
 
@@ -219,11 +190,10 @@ def stats(
         sees = Viewer(all=True) if viewer is None else Viewer(learner=viewer)
         return await seeing.stats(conn, campus, user, sees, days=days, now=now())
 
-    found = with_reading(settings(config, data_dir), look, campus=campus)
+    found = centre.look(look, campus=campus)
     tags = ", ".join(f"#{tag} {count}" for tag, count in found["tags"].items()) or "-"
-    show(
+    answer.show(
         found,
-        as_json=as_json,
         lines=lambda: [
             f"{user} in {counted(days, 'day')}: gave {found['given']} kudos, got {found['received']},",
             f"  awards {found['awards']}, liked {counted(found['likes'], 'time')},",
@@ -233,33 +203,30 @@ def stats(
 
 
 @app.command()
-@told
 def choose(
     campus: Campus,
     user: Annotated[str, typer.Argument(help="The pseudonym.")],
     shown: Annotated[str, typer.Argument(help="campus, pair (who gave and who got alone), or none: takes no part.")],
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
+    centre: Centre,
 ) -> None:
     """Keep what a learner chose: who may see what they get, or that they take no part.
 
     Example: rewards-catalogue kudos choose uni-example 2mfi7spslsw3rstao7u5yyit pair
     """
-    moderates(campus, config, data_dir, lambda who: who.choose(user, shown))
+    moderates(centre, campus, lambda who: who.choose(user, shown))
     typer.echo(f"{user} of {campus}: {shown}")
 
 
 @app.command()
-@told
 def policy(
     campus: Campus,
     change: Annotated[
         list[str] | None,
         typer.Argument(metavar="NAME=VALUE", help="kudos=false, words=false, per_giver=10/1d, per_pair=2/7d, …"),
     ] = None,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Show what a campus lets happen, or change it.
 
@@ -286,8 +253,8 @@ def policy(
         async with who.store.reading() as conn:
             return await policies.of_campus(conn, campus)
 
-    rules = moderates(campus, config, data_dir, work).told()
-    show(rules, as_json=as_json, lines=lambda: [f"{name:12} {_plain(value)}" for name, value in rules.items()])
+    rules = moderates(centre, campus, work).told()
+    answer.show(rules, lines=lambda: [f"{name:12} {_plain(value)}" for name, value in rules.items()])
 
 
 def _plain(value: Any) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Coroutine, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import day, iso, now, operator, settings, show, with_reading, with_store
+from catalogue.cli.common import Answer, Centre, day, iso, now, operator
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -33,9 +32,7 @@ UntilOption = Annotated[str, typer.Option(help="The last day (UTC), included.")]
 LimitOption = Annotated[int, typer.Option(min=1, max=1000, help="At most so many, the newest.")]
 
 
-def moderates(
-    campus: str, config: Path | None, data_dir: Path | None, do: Callable[[Moderator], Coroutine[Any, Any, Any]]
-) -> Any:
+def moderates(centre: Centre, campus: str, do: Callable[[Moderator], Coroutine[Any, Any, Any]]) -> Any:
     """Let the operator do something for a campus that is there."""
 
     async def work(store: Store) -> Any:
@@ -43,7 +40,7 @@ def moderates(
 
         return await do(Moderator(store=store, campus=campus, by=operator(), now=now()))
 
-    return with_store(settings(config, data_dir), work, campus=campus)
+    return centre.do(work, campus=campus)
 
 
 def wish(campus: str, kind: str, *, giver: str, receiver: str, about: str, message: str, seen: str, key: str) -> Wish:
@@ -64,15 +61,14 @@ def wish(campus: str, kind: str, *, giver: str, receiver: str, about: str, messa
 
 
 def print_listed(
+    centre: Centre,
+    answer: Answer,
     campus: str,
     kind: str,
-    config: Path | None,
-    data_dir: Path | None,
     *,
     viewer: str | None,
     since: str,
     until: str,
-    as_json: bool,
     **only: Any,
 ) -> None:
     """Print recognitions, the newest first."""
@@ -87,11 +83,11 @@ def print_listed(
         sees = Viewer(all=True) if viewer is None else Viewer(learner=viewer)
         return await called(conn, campus, await seeing.listed(conn, campus, wanted, sees))
 
-    found = with_reading(settings(config, data_dir), look, campus=campus)
-    show(found, as_json=as_json, lines=lambda: [line for one in found for line in lines(one)] or ["none"])
+    found = centre.look(look, campus=campus)
+    answer.show(found, lines=lambda: [line for one in found for line in lines(one)] or ["none"])
 
 
-def print_one(campus: str, no: int, kind: str, config: Path | None, data_dir: Path | None, *, as_json: bool) -> None:
+def print_one(centre: Centre, answer: Answer, campus: str, no: int, kind: str) -> None:
     """Print one with who likes it and what was said of it."""
 
     async def look(conn: AsyncConnection) -> dict[str, Any]:
@@ -109,8 +105,8 @@ def print_one(campus: str, no: int, kind: str, config: Path | None, data_dir: Pa
             "said": await called(conn, campus, said),
         }
 
-    found = with_reading(settings(config, data_dir), look, campus=campus)
-    show(found, as_json=as_json, lines=lambda: [*lines(found), *_more(found)])
+    found = centre.look(look, campus=campus)
+    answer.show(found, lines=lambda: [*lines(found), *_more(found)])
 
 
 async def called(conn: AsyncConnection, campus: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -7,21 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalogue.cli.common import (
-    Campus,
-    ConfigOption,
-    DataDirOption,
-    JsonOption,
-    act,
-    now,
-    settings,
-    show,
-    text_of,
-    told,
-    with_desk,
-)
+from catalogue.cli.common import Answer, Application, Campus, Centre, act, now, text_of
 from catalogue.cli.rewards.reward import Name
-from machine.help import Application
 from machine.words import counted
 
 if TYPE_CHECKING:
@@ -35,14 +22,12 @@ _FORM = "A code on each line, or CSV with a header: code,expires_at; - is stdin.
 
 
 @app.command(name="import")
-@told
 def import_(
     campus: Campus,
     reward: Name,
     file: Annotated[Path, typer.Argument(help=_FORM)],
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Put codes into a campus's pool for a reward; one that was held back is free again, others are left alone.
 
@@ -63,23 +48,21 @@ def import_(
                 await acts.note(conn, act(campus, "codes.import", reward), read=len(given), new=new, free=left)
         return {"read": len(given), "new": new, "free": left}
 
-    found = with_desk(settings(config, data_dir), work, campus=campus)
-    show(
+    found = centre.at_desk(work, campus=campus)
+    answer.show(
         found,
-        as_json=as_json,
         lines=lambda: [f"{counted(found['read'], 'code')}, {found['new']} new; {found['free']} can be given out"],
     )
 
 
 @app.command()
-@told
 def withdraw(
     campus: Campus,
     reward: Name,
     file: Annotated[Path | None, typer.Argument(help=f"Only these. {_FORM}", show_default="all")] = None,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Hold codes back that nobody got yet: the partner called them back, or somebody may have got them.
 
@@ -102,18 +85,11 @@ def withdraw(
                 await acts.note(conn, act(campus, "codes.withdraw", reward), held=held, free=left)
         return {"held": held, "free": left}
 
-    _show(with_desk(settings(config, data_dir), work, campus=campus), "held back", as_json=as_json)
+    _show(answer, centre.at_desk(work, campus=campus), "held back")
 
 
 @app.command()
-@told
-def free(
-    campus: Campus,
-    reward: Name,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def free(campus: Campus, reward: Name, centre: Centre, answer: Answer) -> None:
     """Let all codes be given out again that were held back.
 
     Example: rewards-catalogue codes free uni-example books
@@ -131,7 +107,7 @@ def free(
                 await acts.note(conn, act(campus, "codes.free", reward), freed=freed, free=left)
         return {"freed": freed, "free": left}
 
-    _show(with_desk(settings(config, data_dir), work, campus=campus), "free again", as_json=as_json)
+    _show(answer, centre.at_desk(work, campus=campus), "free again")
 
 
 async def _owner(conn: AsyncConnection, campus: str, reward: str) -> str:
@@ -145,10 +121,9 @@ async def _owner(conn: AsyncConnection, campus: str, reward: str) -> str:
     return found.owner
 
 
-def _show(counts: dict[str, int], what: str, *, as_json: bool) -> None:
+def _show(answer: Answer, counts: dict[str, int], what: str) -> None:
     changed = next(iter(counts.values()))
-    show(
+    answer.show(
         counts,
-        as_json=as_json,
         lines=lambda: [f"{counted(changed, 'code is', 'codes are')} {what}; {counts['free']} can be given out"],
     )

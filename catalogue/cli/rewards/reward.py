@@ -8,21 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import (
-    Campus,
-    ConfigOption,
-    DataDirOption,
-    JsonOption,
-    act,
-    now,
-    settings,
-    show,
-    text_of,
-    told,
-    with_reading,
-    with_store,
-)
-from machine.help import Application
+from catalogue.cli.common import Answer, Application, Campus, Centre, act, now, text_of
 from machine.words import counted
 
 if TYPE_CHECKING:
@@ -44,7 +30,6 @@ Set = Annotated[
 
 
 @app.command()
-@told
 def add(
     owner: Owner,
     reward: Name,
@@ -59,9 +44,8 @@ def add(
     tier: Annotated[str, typer.Option(help="Only for learners of this tier: bronze, silver, gold, or your own.")] = "",
     cells: Set = None,
     approve: Annotated[bool, typer.Option("--approve", help="Let the owner's learners have it at once.")] = False,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """Put a reward on the shelf. Learners have it once it is approved for their campus.
 
@@ -82,10 +66,9 @@ def add(
                 await shelf.approve(conn, owner, owner, reward, approved=True, now=now())
         return made.model_dump(mode="json")
 
-    made = with_store(settings(config, data_dir), work, owner=owner)
-    show(
+    made = centre.do(work, owner=owner)
+    answer.show(
         made | {"owner": owner},
-        as_json=as_json,
         lines=lambda: [f"reward {reward} of {owner} is on the shelf; {_next(owner, reward, approved=approve)}"],
     )
 
@@ -100,14 +83,13 @@ def _next(owner: str, reward: str, *, approved: bool) -> str:
 
 
 @app.command()
-@told
 def change(
     owner: Owner,
     reward: Name,
     cells: Set = None,
     state: Annotated[str, typer.Option(help="draft, active, paused or retired.")] = "",
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
+    *,
+    centre: Centre,
 ) -> None:
     """Change a reward: what was redeemed keeps what it was redeemed for. An empty cell (--set stock=) clears it.
 
@@ -130,20 +112,19 @@ def change(
                 now=now(),
             )
 
-    with_store(settings(config, data_dir), work, owner=owner)
+    centre.do(work, owner=owner)
     typer.echo(f"reward {reward} of {owner} is changed")
 
 
 @app.command(name="list")
-@told
 def list_(
     campus: Campus,
     learner: Annotated[str | None, typer.Option(help="Say for each what stands against it for this pseudonym.")] = None,
     cohort: Annotated[list[str] | None, typer.Option(help="A cohort of the learner.")] = None,
     country: Annotated[str, typer.Option(help="The learner's country: GB.")] = "",
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
-    as_json: JsonOption = False,
+    *,
+    centre: Centre,
+    answer: Answer,
 ) -> None:
     """List what a campus may offer: its own rewards and every campus's.
 
@@ -164,18 +145,17 @@ def list_(
             _row(one) | ({} if learner is None else {"against": why}) for one, why in zip(found, against, strict=True)
         ]
 
-    rows = with_reading(settings(config, data_dir), look, campus=campus)
-    show(rows, as_json=as_json, lines=lambda: [_told(row) for row in rows] or ["no rewards"])
+    rows = centre.look(look, campus=campus)
+    answer.show(rows, lines=lambda: [_told(row) for row in rows] or ["no rewards"])
 
 
 @app.command()
-@told
 def approve(
     campus: Campus,
     reward: Name,
     withdraw: Annotated[bool, typer.Option("--withdraw", help="No longer.")] = False,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
+    *,
+    centre: Centre,
 ) -> None:
     """Let a campus's learners have a reward, its own or every campus's: the institution says yes.
 
@@ -196,13 +176,12 @@ def approve(
                 )
             await shelf.approve(conn, campus, found.owner, reward, approved=not withdraw, now=now())
 
-    with_store(settings(config, data_dir), work, campus=campus)
+    centre.do(work, campus=campus)
     typer.echo(f"reward {reward} is {'withdrawn from' if withdraw else 'approved for'} {campus}")
 
 
 @app.command()
-@told
-def remove(owner: Owner, reward: Name, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+def remove(owner: Owner, reward: Name, centre: Centre) -> None:
     """Take a reward off the shelf that nobody ever redeemed.
 
     Example: rewards-catalogue reward remove uni-example tea
@@ -215,18 +194,17 @@ def remove(owner: Owner, reward: Name, config: ConfigOption = None, data_dir: Da
         async with acts.acting(store, act(owner, "reward.remove", reward), *_rows(owner, reward)) as conn:
             await shelf.remove(conn, owner, reward)
 
-    with_store(settings(config, data_dir), work, owner=owner)
+    centre.do(work, owner=owner)
     typer.echo(f"reward {reward} of {owner} is gone")
 
 
 @app.command(name="import")
-@told
 def import_(
     owner: Owner,
     file: Annotated[Path, typer.Argument(help="A sheet as reward export writes it; - is standard input.")],
     check: Annotated[bool, typer.Option("--check", help="Only say what is wrong with it.")] = False,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
+    *,
+    centre: Centre,
 ) -> None:
     """Put a whole sheet on the shelf, or nothing of it: every bad cell is told with its line and column.
 
@@ -248,16 +226,13 @@ def import_(
             await shelf.put_all(conn, owner, found, now=now())
         return len(found)
 
-    count = with_store(settings(config, data_dir), work, owner=owner)
+    count = centre.do(work, owner=owner)
     told = "right" if check else f"on the shelf of {owner}"
     typer.echo(f"{counted(count, 'reward is', 'rewards are')} {told}")
 
 
 @app.command()
-@told
-def export(
-    owner: Owner, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
-) -> None:
+def export(owner: Owner, centre: Centre, answer: Answer) -> None:
     """Write an owner's rewards as a sheet to stdout.
 
     Example: rewards-catalogue reward export uni-example > shelf.csv
@@ -267,15 +242,14 @@ def export(
     async def look(conn: AsyncConnection) -> list[Reward]:
         return [one.reward async for one in shelf.shelf(conn, owner) if one.owner == owner]
 
-    mine = with_reading(settings(config, data_dir), look, owner=owner)
-    if as_json:
-        show([one.model_dump(mode="json") | {"owner": owner} for one in mine], as_json=True, lines=list)
+    mine = centre.look(look, owner=owner)
+    if answer.as_json:
+        answer.show([one.model_dump(mode="json") | {"owner": owner} for one in mine], lines=list)
     else:
         sys.stdout.writelines(sheet.write(mine))
 
 
 @app.command()
-@told
 def label(
     owner: Owner,
     kind: Annotated[str, typer.Argument(help="type, category, group, brand or tier.")],
@@ -285,8 +259,7 @@ def label(
     earned: Annotated[str, typer.Option(help="Of a tier: what must have been earned in all: points=200")] = "",
     badges: Annotated[str, typer.Option(help="Of a tier: badges that are needed: quiz-ace; helper")] = "",
     remove: Annotated[bool, typer.Option("--remove", help="Forget it; no reward may have it.")] = False,
-    config: ConfigOption = None,
-    data_dir: DataDirOption = None,
+    centre: Centre,
 ) -> None:
     """Make a name that rewards can be sorted by, or change it.
 
@@ -307,15 +280,12 @@ def label(
                 conn, owner, shelf.named({"kind": kind, "name": name, "title": title or name, "gate": gate})
             )
 
-    with_store(settings(config, data_dir), work, owner=owner)
+    centre.do(work, owner=owner)
     typer.echo(f"{kind} {name} of {owner} is {'gone' if remove else 'there'}")
 
 
 @app.command()
-@told
-def labels(
-    campus: Owner, config: ConfigOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False
-) -> None:
+def labels(campus: Owner, centre: Centre, answer: Answer) -> None:
     """List the names that a campus's rewards can be sorted by, and what each tier asks for.
 
     Example: rewards-catalogue reward labels uni-example
@@ -327,8 +297,8 @@ def labels(
         found = await shelf.labels(conn, campus)
         return [one.model_dump(mode="json") | {"asks": gates.asked_of(one)} for _, one in sorted(found.items())]
 
-    rows = with_reading(settings(config, data_dir), look, owner=campus)
-    show(rows, as_json=as_json, lines=lambda: [_label(row) for row in rows])
+    rows = centre.look(look, owner=campus)
+    answer.show(rows, lines=lambda: [_label(row) for row in rows])
 
 
 def _label(row: dict[str, Any]) -> str:

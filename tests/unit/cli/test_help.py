@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import typer
 
-from machine.help import COLUMNS_MAX, Application, Example, paragraphs
+from machine.commands import Application
+from machine.help import COLUMNS_MAX, Example, paragraphs
 from tests.pages import SHELL, command_of, programs
 
 
