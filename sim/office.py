@@ -48,9 +48,11 @@ class Office:
             if None in spans or who not in self._done:
                 await self._erase(who, accounts)
             elif who in self._back:
-                for account, span in zip(accounts, spans, strict=True):
-                    if span is not None and span[1] is None:
-                        await self._readmit(account)
+                barred = [
+                    one for one, span in zip(accounts, spans, strict=True) if span is not None and span[1] is None
+                ]
+                if barred:
+                    await self._readmit(barred[-1], accounts)
 
     def is_idle(self, seen: Seen) -> bool:
         """Whether the ledger says of everybody what they asked for."""
@@ -97,12 +99,15 @@ class Office:
                 told = ", ".join(one for one in left if not one.endswith(("rewritten", "clean"))) or "nothing"
                 self._world.trace.say(f"{who} is erased: {done['acts']} acts, {done['posts']} posts, left: {told}")
 
-    async def _readmit(self, account: str) -> None:
-        """`rewards-agent learner readmit`: from now on, and what is done in this moment may count or not."""
+    async def _readmit(self, named: str, accounts: tuple[str, ...]) -> None:
+        """`rewards-agent learner readmit` of one account, which readmits the person.
+
+        It is from now on, and what is done in this moment may count or not.
+        """
         world = self._world
-        self._world.trace.fault("learner readmitted", account)
-        await world.agent.typed("learner.readmit", accounts=[list(_split(account))], by="office")
-        world.erased[account] = int(BEGAN + world.loop.time())
+        self._world.trace.fault("learner readmitted", named)
+        await world.agent.typed("learner.readmit", accounts=[list(_split(named))], by="office")
+        world.erased |= dict.fromkeys(accounts, int(BEGAN + world.loop.time()))
 
     async def review(self, waiting: Iterable[tuple[int, int]]) -> None:
         """`rewards-agent review`: two reviewers say the same of each essay, one after the other or both at once."""

@@ -26,7 +26,7 @@ from agent.ledger import file
 from agent.ledger import sources as standing
 from agent.ledger.privacy.removing import Removal, planned
 from agent.ledger.privacy.statements import BYTES_DUE, every_page_anew
-from agent.ledger.record import Recorder, agreed, erased
+from agent.ledger.record import Recorder, agreed, erased, together
 from agent.ledger.record.agreed import How
 from agent.ledger.record.erased import Account
 from agent.ledger.writer import Writer
@@ -68,6 +68,7 @@ class Erasing:
 
         async def unit(connection: aiosqlite.Connection) -> int:
             marks = await erased.adopt(connection)
+            await together.keep(connection, marks, named)
             count = await erased.mark(connection, marks, named, by, now)
             await self._pipeline.whose.read(connection)
             return count
@@ -100,19 +101,22 @@ class Erasing:
         }
 
     async def readmit(self, *, accounts: Sequence[Sequence[str]], by: str) -> dict[str, Any]:
-        """Let acts from now on count again; what was before stays nobody's."""
+        """Let acts from now on count again, of all accounts that were erased with these; what was stays nobody's."""
         named, now = _accounts(accounts), self._clock.now()
 
-        async def unit(connection: aiosqlite.Connection) -> int:
-            count = await erased.lift(connection, await erased.adopt(connection), named, by, now)
+        async def unit(connection: aiosqlite.Connection) -> tuple[Account, ...]:
+            marks = await erased.adopt(connection)
+            whole = [one for one in await together.marked_with_each(connection, marks, named) if marks.bars_now(one)]
+            await erased.lift(connection, marks, whole, by, now)
+            await together.let_go(connection, marks, whole)
             await self._pipeline.whose.read(connection)
-            return count
+            return tuple(whole)
 
-        count = await self._writer.run(unit)
-        if not count:
+        lifted = await self._writer.run(unit)
+        if not lifted:
             raise InvalidInputError(f"{':'.join(named[0])} is not erased", hint="nothing is to be lifted")
-        log.info("learner_readmitted", by=by)
-        return {"accounts": count, "from": now}
+        log.info("learner_readmitted", by=by, accounts=len(lifted))
+        return {"accounts": [":".join(one) for one in lifted], "from": now}
 
     async def opt_out(self, *, accounts: Sequence[Sequence[str]], by: str) -> dict[str, Any]:
         """Let what somebody does from now on earn nothing and be shown nowhere; what they have stays."""

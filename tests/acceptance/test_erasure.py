@@ -170,6 +170,10 @@ def comes_back_without_the_disk(
     assert sum(earned(desk).values()) == sum(points.values())
     assert where(desk) == []
     desk.command("ledger", "verify")
+    both = desk.json("learner", "readmit", "school:U-35", "--preview")["accounts"]
+    assert both == ["school:U-35", "moodle:35"], (
+        "the catalogue kept which accounts are one person's, and cannot read it"
+    )
 
 
 def test_a_copy_from_elsewhere_is_held_against_the_catalogues_marks_when_the_disk_is_lost(

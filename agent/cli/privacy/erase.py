@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent.cli.access import ByOption, carry_out, ledger_of
-from agent.cli.frame import ConfigOption, JsonOption, emit_json, emit_one, note, run_async, settings_of
+from agent.cli.frame import ConfigOption, JsonOption, emit_json, note, run_async, settings_of, utc
 from agent.cli.terms.inforce import amounts_text, rules_in_force, whoever
 from agent.cli.terms.who import StudentArgument, person, words_of
-from agent.errors import RewardsError
+from agent.errors import InvalidInputError, RewardsError
 from machine.words import counted
 
 if TYPE_CHECKING:
@@ -87,8 +87,17 @@ def erase(
         raise typer.Exit(1)
 
 
-def readmit(student: StudentArgument, by: ByOption = "", config: ConfigOption = None, json: JsonOption = False) -> None:
+def readmit(
+    student: StudentArgument,
+    by: ByOption = "",
+    preview: Annotated[bool, typer.Option("--preview", help="Only say which accounts it would be.")] = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
     """Let somebody earn again who was erased: from now on, as a new person. What was before stays nobody's.
+
+    All accounts that were erased together are readmitted together, whichever of them is named; they are told. They are
+    accounts of their own from then on, until something links them again.
 
     Example: rewards-agent learner readmit ann@example.org --by "D. Protect"
     """
@@ -96,8 +105,38 @@ def readmit(student: StudentArgument, by: ByOption = "", config: ConfigOption = 
     with ledger_of(config) as connection:
         file, _ = rules_in_force(settings, connection)
         learner = _named(settings, connection, student, file)[0]
-    done = carry_out(config, "learner.readmit", accounts=[list(learner.split(":", 1))], by=whoever(by))
-    emit_one({"readmitted": learner, **done}, json=json)
+        kept = _erased_with(connection, learner)
+    accounts = kept or [learner]
+    told: dict[str, Any] = {"readmitted": learner, "accounts": accounts, "from": None, "all_known": bool(kept)}
+    if not preview:
+        told |= carry_out(config, "learner.readmit", accounts=[learner.split(":", 1)], by=whoever(by))
+    told["done"] = not preview
+    if json:
+        emit_json(told)
+        return
+    verb = "would be readmitted" if preview else f"readmitted from {utc(told['from'])} on"
+    typer.echo(f"{verb}: {', '.join(told['accounts'])}")
+    if not kept:
+        note(
+            "an older version erased this account and did not keep with which others: readmit each of them by its name"
+        )
+    if preview:
+        note("nothing was changed: the same without --preview")
+
+
+def _erased_with(connection: sqlite3.Connection, learner: str) -> list[str]:
+    """The accounts that one erasure marked, that of ``learner`` first; empty where it was not kept which.
+
+    Raises:
+        InvalidInputError: this account is not marked.
+    """
+    from agent.ledger.record import erased, together
+    from agent.ledger.record.people import split_learner
+
+    marks, account = erased.of_ledger(connection), split_learner(learner)
+    if not marks.bars_now(account):
+        raise InvalidInputError(f"{learner} is not erased", hint="nothing is to be lifted")
+    return [":".join(one) for one in together.marked_with(connection, marks, account)]
 
 
 def _whom(

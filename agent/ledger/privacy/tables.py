@@ -181,5 +181,7 @@ LEDGER: Mapping[str, Table] = {
     "lot_listed": Table(why="how far blocks were made"),
     "lot_moved": Table(why="numbers of entries that a merge gave"),
     "act": Table(why="what administrators did, by their own names; no learner is named"),
-    "setting": Table(why="facts about the ledger, and who changed it by hand"),
+    "setting": Table(
+        why="facts about the ledger, and who changed it by hand; sealed, which accounts were erased together"
+    ),
 }

@@ -29,8 +29,13 @@ ON CONFLICT (mark) DO UPDATE
 SET until = NULL, marked_at = excluded.marked_at, marked_by = excluded.marked_by, kept_as = ''
 WHERE until IS NOT NULL
 """
+BESIDE = "erased_with:"
+"""How the settings begin that hold, by mark, with which accounts it was erased (`together`)."""
 _COLUMNS = "mark, why, since, until, marked_at, marked_by, kept_as"
-_LISTED = f"SELECT {_COLUMNS} FROM suppressed ORDER BY mark"  # noqa: S608 - columns alone
+_LISTED = f"""
+SELECT {_COLUMNS}, coalesce((SELECT value FROM setting WHERE key = '{BESIDE}' || lower(hex(mark))), '')
+FROM suppressed ORDER BY mark
+"""  # noqa: S608 - columns and our own names
 _KEEP = f"INSERT OR REPLACE INTO suppressed ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - columns alone
 _TABLE = "SELECT 1 FROM sqlite_schema WHERE name = 'suppressed'"
 _OUT_TABLE = "SELECT 1 FROM sqlite_schema WHERE name = 'opted_out'"
@@ -60,8 +65,8 @@ _LIFT = "UPDATE suppressed SET until = ?, marked_by = ?, kept_as = '' WHERE mark
 Account = tuple[str, str]
 """(site, LMS user id)."""
 
-Row = tuple[bytes, str, int, int | None, int, str, str]
-"""A row of table `suppressed`."""
+Row = tuple[bytes, str, int, int | None, int, str, str, str]
+"""A row of table `suppressed`, and what lies sealed beside it: with whom it was erased, empty where nobody kept it."""
 
 Span = tuple[int, int | None]
 """(from, until before) in seconds UTC; None: for ever."""
@@ -210,12 +215,15 @@ def carry(connection: sqlite3.Connection, key: bytes, rows: Sequence[Row]) -> bo
     if connection.execute(_TABLE).fetchone():
         if kept == (key.hex(),) and set(rows) <= set(rows_of(connection)):
             return False
-        connection.executemany(_KEEP, rows)
+        connection.executemany(_KEEP, [row[:-1] for row in rows])
     else:
-        written = json.dumps([(mark.hex(), *rest) for mark, *rest in rows])
+        written = json.dumps([(mark.hex(), *rest) for mark, *rest, _ in rows])
         if connection.execute("SELECT 1 FROM setting WHERE (key, value) = (?, ?)", (_CARRIED, written)).fetchone():
             return False
         connection.execute(_SET, (_CARRIED, written))
+    beside = [(BESIDE + row[0].hex(), row[-1]) for row in rows]
+    connection.executemany("DELETE FROM setting WHERE key = ?", [(name,) for name, _ in beside])
+    connection.executemany(_SET, [(name, text) for name, text in beside if text])
     connection.execute(_SET, (KEY, key.hex()))
     return True
 

@@ -14,6 +14,7 @@ from agent.errors import IntegrityError
 from agent.ledger.delivery import Unit
 from agent.ledger.record import erased
 from agent.ledger.record.erased import Row
+from wire.keeping import SEALED_BYTES_MAX
 
 _PENDING = """
 SELECT person_no, site, lms_user, secret, pseudonym, created_at FROM person
@@ -95,10 +96,11 @@ WHERE learner NOT IN (SELECT pseudonym FROM person)
   AND (SELECT coalesce(max(value), '1') FROM setting WHERE key = 'epoch') = '1'
 ON CONFLICT (pseudonym) DO NOTHING
 """  # noqa: S608 - the query stands above
-_MARKS = """
-SELECT lower(hex(mark)), why, since, until, marked_at, marked_by FROM suppressed
+_MARKS = f"""
+SELECT lower(hex(mark)), why, since, until, marked_at, marked_by, coalesce(s.value, '')
+FROM suppressed LEFT JOIN setting s ON s.key = '{erased.BESIDE}' || lower(hex(mark))
 WHERE kept_as <> coalesce(until, 0) || ' ' || marked_at LIMIT ?
-"""
+"""  # noqa: S608 - our own names
 _MARK_KEPT = """
 UPDATE suppressed SET kept_as = coalesce(until, 0) || ' ' || marked_at WHERE lower(hex(mark)) = ? AND marked_at = ?
   AND until IS ?
@@ -127,8 +129,11 @@ async def gone(connection: aiosqlite.Connection, fingerprint: str, limit: int, b
     left_out = orjson.dumps(sorted(but)).decode()
     names = [name for (name,) in await connection.execute_fetchall(_FORGOTTEN, (left_out, limit))]
     marks = []
-    for mark, why, since, until, at, by in await connection.execute_fetchall(_MARKS, (limit,)):
-        body = orjson.dumps({"why": why, "since": since, "until": until, "at": at, "by": by})
+    for mark, why, since, until, at, by, beside in await connection.execute_fetchall(_MARKS, (limit,)):
+        said = {"why": why, "since": since, "until": until, "at": at, "by": by}
+        body = orjson.dumps(said | {"with": beside})
+        if len(body) > SEALED_BYTES_MAX:
+            body = orjson.dumps(said)  # somebody with hundreds of accounts is readmitted account by account then
         marks.append((_name_of(bytes.fromhex(mark)), body, (mark, at, until)))
     rows = await connection.execute_fetchall(
         "SELECT key, value FROM setting WHERE key IN (?, ?)", (erased.KEY, _MARK_KEY_KEPT)
@@ -188,7 +193,8 @@ def mark_row(name: str, body: bytes) -> Row:
         text = name.removeprefix(MARK).upper()
         mark, said = base64.b32decode(text + "=" * (-len(text) % 8)), orjson.loads(body)
         since, until, at = int(said["since"]), said["until"], int(said["at"])
-        return mark, str(said["why"]), since, None if until is None else int(until), at, str(said["by"]), ""
+        why, by, beside = str(said["why"]), str(said["by"]), str(said.get("with", ""))
+        return mark, why, since, None if until is None else int(until), at, by, "", beside
     except (ValueError, KeyError, TypeError):
         raise IntegrityError("a mark of somebody erased cannot be read", hint="tell us") from None
 

@@ -185,6 +185,38 @@ def test_readmitted_a_person_begins_anew_and_nothing_of_before_is_paid(desk: Des
     assert (again.returncode, "is not erased" in again.stderr) == (1, True)
 
 
+def test_whoever_is_readmitted_by_one_account_is_readmitted_with_all_that_were_erased_together(desk: Desk) -> None:
+    desk.command("learner", "merge", "moodle:36", "moodle:35", "--reason", "one person", "--by", "B")
+    desk.command("learner", "erase", "moodle:37", "--yes")
+    assert desk.json("learner", "erase", "ann", "--yes")["accounts"] == ["moodle:35", "moodle:36"]
+    desk.command("restore", str(taking.copies(desk.directory / "data" / "backups")[0]), "--yes")
+    marked = ledgers.rows(desk.directory / "data", "SELECT until FROM suppressed ORDER BY until")
+    assert marked == [(None,), (None,), (None,)]
+
+    looked = desk.json("learner", "readmit", "ben", "--preview")
+    both = ["moodle:36", "moodle:35"]
+    assert (looked["accounts"], looked["done"], looked["all_known"]) == (both, False, True)
+    shown = desk.command("learner", "readmit", "ann", "--preview")
+    assert shown.stdout == "would be readmitted: moodle:35, moodle:36\n"
+    assert ledgers.rows(desk.directory / "data", "SELECT until FROM suppressed ORDER BY until") == marked
+
+    done = desk.json("learner", "readmit", "ben", "--by", "D. P.")
+    assert (done["accounts"], done["done"]) == (both, True)
+    left = ledgers.rows(desk.directory / "data", "SELECT until FROM suppressed ORDER BY until")
+    assert left == [(None,), (done["from"],), (done["from"],)], "who else was erased stays so"
+    for account in both:
+        again = desk.command("learner", "readmit", account, "--preview", check=False)
+        assert (again.returncode, f"{account} is not erased" in again.stderr) == (1, True)
+
+
+def test_of_an_erasure_that_kept_no_others_each_account_is_readmitted_by_its_name_and_that_is_said(desk: Desk) -> None:
+    desk.command("learner", "erase", "ann", "--yes")
+    desk.ledger("DELETE FROM setting WHERE key LIKE 'erased_with:%'")
+    done = desk.command("learner", "readmit", "ann")
+    assert "moodle:35" in done.stdout
+    assert "readmit each of them by its name" in done.stderr
+
+
 def test_a_backup_that_is_put_back_brings_nobody_back(desk: Desk) -> None:
     kept = desk.directory / "far-away"
     shutil.copytree(taking.copies(desk.directory / "data" / "backups")[0], kept)

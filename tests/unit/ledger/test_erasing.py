@@ -9,6 +9,7 @@ import orjson
 from agent.arriving.spared import spared
 from agent.engine import trust
 from agent.ledger.privacy.clearing import Clearing
+from agent.ledger.record import together
 from agent.ledger.record.erased import Erased, mark_of
 from agent.model import Event, Trust
 from tests.builders import an_observation
@@ -57,6 +58,16 @@ def test_a_mark_says_nothing_without_the_key() -> None:
     assert GONE.bars_now(ANN)
     assert not other.bars_now(ANN)
     assert b"35" not in mark_of(KEY, ANN)
+
+
+def test_which_accounts_were_erased_together_is_opened_by_the_key_and_one_of_them_alone() -> None:
+    both = (ANN, ("school", "U-99"))
+    kept = together.sealed(KEY, ANN, both)
+    assert together.opened(KEY, ANN, kept) == both
+    assert together.opened(KEY, ("moodle", "36"), kept) == ()
+    assert together.opened(b"x" * 32, ANN, kept) == ()
+    assert together.opened(KEY, ANN, "no box") == together.opened(KEY, ANN, "") == ()
+    assert len(kept) == len(together.sealed(KEY, ANN, (ANN,))), "its length tells nothing either"
 
 
 def clearing() -> Clearing:
