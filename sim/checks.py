@@ -28,6 +28,12 @@ _TWICE = """
 SELECT CAST(body AS TEXT) ->> 'learner', CAST(body AS TEXT) ->> 'rule', event_no, count(*) FROM entry
 WHERE CAST(body AS TEXT) ->> 'kind' = 'award' AND event_no IS NOT NULL GROUP BY 1, 2, 3 HAVING count(*) > 1
 """
+_UNMERGED = """
+SELECT a.site || ':' || a.lms_user, count(*)
+FROM alias a JOIN person p USING (site, lms_user) JOIN entry e USING (person_no)
+WHERE CAST(e.body AS TEXT) ->> 'kind' <> 'reversal' AND NOT EXISTS (SELECT 1 FROM entry r
+WHERE CAST(r.body AS TEXT) ->> 'reverses' = CAST(e.body AS TEXT) ->> 'entry_id') GROUP BY 1
+"""
 _ASIDE = """
 SELECT count(*) FROM entry AS e WHERE rejected IS NOT NULL AND NOT EXISTS (SELECT 1 FROM accepted_entry AS a
 WHERE (a.campus, a.agent, a.epoch, a.seq) = (e.campus, e.agent, e.epoch, e.seq))
@@ -124,6 +130,8 @@ def _ledger(ledger: sqlite3.Connection) -> Iterator[str]:
         yield f"ledger verify: {finding.seq}: {finding.what}"
     for user, rule, event, count in ledger.execute(_TWICE):
         yield f"rule {rule} paid event {event} of {user} {count} times"
+    for account, count in ledger.execute(_UNMERGED):
+        yield f"{account} is another's and has {count} entries of its own that stand"
 
 
 async def _centre(centre: Path, now: int) -> list[str]:

@@ -338,6 +338,11 @@ def _remarks(settings: Settings, filled: Rebuilding, opened: _Opened) -> tuple[s
             f"{len(filled.strangers)} pseudonyms lead to nobody (erased, or delivered without a recovery key): their"
             " entries stand, and if they act again they begin anew"
         )
+    if filled.unmerged:
+        told.append(
+            f"{', '.join(filled.unmerged)} had been merged into another account, and the catalogue never got the"
+            " entries of it: each is its own again; see: rewards-agent learner merges --proposed"
+        )
     if opened.marks and not opened.marks_key:
         told.append(
             f"{len(opened.marks)} accounts were erased, and without the recovery key nobody can tell which: erase them"

@@ -20,6 +20,7 @@ from agent.clock import Clock
 from agent.engine import trust
 from agent.errors import InvalidInputError
 from agent.ledger.merging import tags
+from agent.ledger.recovery import persons
 from agent.model import Evidence, Identifier, Observation, Trust
 from agent.recognition.following import Following
 from agent.recognition.merging import Merging
@@ -262,6 +263,24 @@ async def test_what_was_linked_by_mistake_is_taken_apart_by_entries_and_not_link
         assert wallets(tmp_path) == {"moodle:35": 30, "campus2:9": 30}, "three a week, each for itself"
         with pytest.raises(InvalidInputError, match="neither merged"):
             await asked()
+
+
+async def test_a_sealed_copy_names_who_was_taken_apart_until_the_entries_of_it_are_delivered(tmp_path: Path) -> None:
+    """A disk that was lost in between left nobody who knew the account's acts: they were paid a second time."""
+    async with campus(tmp_path) as here:
+        await here.take(did("moodle", "35", 1, ANN))
+        await here.take(did("campus2", "9", 1, ANN), source="campus2")
+        async with aiosqlite.connect(tmp_path / "ledger.db") as reading:
+            kept = await persons.pending(reading, "key", 9, behind=True)
+            await here.writer.run(persons.kept(kept, "key"))
+            merging = Merging(
+                here.writer, here.recorder, here.pipeline, Following(here.pipeline, here.recorder), clock()
+            )
+            await merging.unlink(account="campus2:9", reason="her brother", by="B. Desk")
+            now = await persons.pending(reading, "key", 9, behind=True)
+            then = await persons.pending(reading, "key", 9, behind=False)
+        told = [[(one.site, len(one.aliases)) for one in found] for found in (kept, now, then)]
+        assert told == [[("moodle", 1)], [("campus2", 0)], [("moodle", 0), ("campus2", 0)]]
 
 
 async def test_accounts_of_one_site_are_not_taken_apart(tmp_path: Path) -> None:

@@ -27,7 +27,16 @@ WHERE coalesce(CAST(v.payload AS TEXT) ->> 'si', n.text) = ?
   AND EXISTS (SELECT 1 FROM json_each(CAST(v.payload AS TEXT), '$.ac') a WHERE a.key = ?)
 """
 _NO_ALIAS = "DELETE FROM alias WHERE site = ? AND lms_user = ?"
-_SEAL_ANEW = "UPDATE person SET kept_under = '' WHERE site || ':' || lms_user IN (?, ?)"
+LATER = "later"
+"""`kept_under` of whose sealed copy is made anew only after the entries that took an account out of it are delivered.
+
+Made before, it would say what no entry bears out: after a lost disk nobody would know the account's acts, and they
+would be paid once more.
+"""
+_SEAL_ANEW = """
+UPDATE person SET kept_under = iif(site || ':' || lms_user = :root AND kept_under <> '', :later, '')
+WHERE site || ':' || lms_user IN (:root, :account)
+"""
 
 
 async def whose(connection: aiosqlite.Connection, account: str) -> str:
@@ -78,7 +87,7 @@ async def carry_out(connection: aiosqlite.Connection, recorder: Recorder, back: 
     account = split_learner(back.target)
     await connection.execute(_NO_ALIAS, account)
     await _own(connection, acted.mine, account)
-    await connection.execute(_SEAL_ANEW, (back.source, back.target))
+    await connection.execute(_SEAL_ANEW, {"root": back.source, "account": back.target, "later": LATER})
     reason = f"they were taken apart: {back.correction.text()}"
     await tags.hold(connection, account, [split_learner(back.source)], reason, back.now)
     return plan

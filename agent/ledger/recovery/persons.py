@@ -12,13 +12,14 @@ import orjson
 
 from agent.errors import IntegrityError
 from agent.ledger.delivery import Unit
+from agent.ledger.merging.unlink import LATER
 from agent.ledger.record import erased
 from agent.ledger.record.erased import Row
 from wire.keeping import SEALED_BYTES_MAX
 
 _PENDING = """
 SELECT person_no, site, lms_user, secret, pseudonym, created_at FROM person
-WHERE kept_under <> ? ORDER BY person_no LIMIT ?
+WHERE kept_under <> ? AND (kept_under <> ? OR NOT ?) ORDER BY person_no LIMIT ?
 """
 _ALIASES = """
 SELECT lms_user, merged_at, merged_by, reason, site FROM alias
@@ -48,10 +49,13 @@ class Known:
     person_no: int = 0
 
 
-async def pending(connection: aiosqlite.Connection, fingerprint: str, limit: int) -> list[Known]:
-    """At most ``limit`` persons that are not yet kept under the recovery key of this fingerprint, the oldest first."""
+async def pending(connection: aiosqlite.Connection, fingerprint: str, limit: int, *, behind: bool) -> list[Known]:
+    """At most ``limit`` persons that are not yet kept under the recovery key of this fingerprint, the oldest first.
+
+    ``behind`` is whether entries are still to be delivered: whoever is to be sealed after them waits.
+    """
     found = []
-    for row in await connection.execute_fetchall(_PENDING, (fingerprint, limit)):
+    for row in await connection.execute_fetchall(_PENDING, (fingerprint, LATER, behind, limit)):
         person_no, site, lms_user, secret, pseudonym, created_at = row
         aliases = await connection.execute_fetchall(_ALIASES, (site, lms_user))
         found.append(

@@ -6,13 +6,16 @@ comes back when the log is read again (`recognising`); what is wanted for that i
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from agent.ledger import projections
 from agent.ledger.delivery import CATALOGUE, KeptReceipt
+from agent.ledger.merging.aliases import Account
 from agent.ledger.record import BADGE_PREFIX
 from agent.ledger.recovery.persons import Known
 from agent.model import SourceState
@@ -25,6 +28,12 @@ _KNOWN_ALREADY = """
 DELETE FROM restored_award WHERE substr(rule, 1, 6) = 'badge:' OR (event_ref = '' AND scope_ref = '')
 """
 """A badge that criteria gave is known by its account, and what people gave by hand has neither act nor scope."""
+_ALIAS = """
+INSERT INTO alias (merged_at, site, lms_user, into_site, into_user, merged_by, reason) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+_UNTOLD = "INSERT OR REPLACE INTO link_untold (site, lms_user, must) VALUES (?, ?, 2)"
+UNMERGED = "they were merged, and the catalogue has no entries of it: merge them again"
+"""Why a link waits for a person after a restore."""
 _EVENTS_REMEMBERED = 10_000
 
 
@@ -56,7 +65,8 @@ class Rebuilding:
         self._connection = connection
         self._known = known
         self._persons: dict[str, int] = {}
-        self._accounts: dict[tuple[str, str], str] = {}
+        self._accounts: dict[Account, str] = {}
+        self._standing: Counter[int] = Counter()
         self._sums = projections.Sums()
         self._award: _Award | None = None
         self._events: dict[str, int] = {}
@@ -67,6 +77,7 @@ class Rebuilding:
         self.seq = 0
         self.head = chain.GENESIS
         self.strangers: set[str] = set()
+        self.unmerged: list[str] = []
 
     def add(self, bodies: Sequence[bytes], kept: KeptReceipt) -> None:
         """The entries of the next batch, whose chain and receipt were verified."""
@@ -106,6 +117,7 @@ class Rebuilding:
         self._close_award()
         run = self._connection.executemany
         self._without_entries()
+        self._whose(now)
         run("UPDATE restored_award SET undone = 1 WHERE first_seq = ?", self._undone)
         self._badge_uses()
         self._connection.execute(_KNOWN_ALREADY)
@@ -138,6 +150,7 @@ class Rebuilding:
             return self._person_no(""), None, None
         person_no = self._person_no(fields["learner"])
         self._sums.add(person_no, fields)
+        self._standing[person_no] += -1 if fields["kind"] == "reversal" else 1
         if fields["kind"] == "reversal":
             number = fields["reverses"].rpartition("-")[2]
             self._undone.append((int(number) if number.isdecimal() else 0,))
@@ -225,8 +238,39 @@ class Rebuilding:
         if before is not None:
             self.strangers.add(before)
             self._connection.execute("DELETE FROM person WHERE pseudonym = ?", (before,))
-            self._connection.execute("DELETE FROM alias WHERE into_site = ? AND into_user = ?", account)
         self._accounts[account] = person.pseudonym
+
+    def _whose(self, now: int) -> None:
+        """Whose accounts others are, as far as the entries bear it out; of two words about one the newest counts.
+
+        A person's copy is left with the catalogue before the entries of a merge are delivered, and a ledger that is
+        there may have merged in a history that never was. An account that still has something keeps it and is its own:
+        what it did would be paid to the other a second time.
+        """
+        merged: dict[Account, Account] = {}
+        apart: defaultdict[Account, set[Account]] = defaultdict(set)
+        for said in sorted(self._said(), reverse=True):
+            _, account, into, *_ = said
+            if account in merged or _leads_to(into, account, merged):
+                continue
+            if self._standing[self._persons.get(self._accounts.get(account, ""), 0)]:
+                apart[account].add(into)
+                continue
+            merged[account] = into
+            at, _, _, by, why = said
+            self._connection.execute(_ALIAS, (at, *account, *into, by, why))
+        for account, others in sorted(apart.items()):
+            self.unmerged.append(":".join(account))
+            listed = json.dumps(sorted(":".join(one) for one in others))
+            self._connection.execute("INSERT INTO link_held VALUES (?, ?, ?, ?, ?)", (*account, listed, UNMERGED, now))
+            self._connection.execute(_UNTOLD, account)
+
+    def _said(self) -> Iterable[tuple[int, Account, Account, str, str]]:
+        """(when, which account, whose it is since, by whom, why) of everybody who stands."""
+        for into, pseudonym in self._accounts.items():
+            for user, at, by, why, *site in self._known[pseudonym].aliases:
+                # A copy that was sealed before accounts of several sites were one says no site.
+                yield int(at), (str(site[0]) if site else into[0], str(user)), into, str(by), str(why)
 
     def _person_no(self, pseudonym: str) -> int:
         number = self._persons.get(pseudonym)
@@ -242,10 +286,11 @@ class Rebuilding:
             "INSERT INTO person (person_no, site, lms_user, secret, pseudonym, created_at) VALUES (?, ?, ?, ?, ?, ?)",
             (number, person.site, person.lms_user, person.secret, pseudonym, person.created_at),
         )
-        self._connection.executemany(
-            "INSERT INTO alias (into_site, into_user, lms_user, merged_at, merged_by, reason, site)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            # A copy that was sealed before accounts of several sites were one says no site.
-            [(person.site, person.lms_user, *alias[:4], *(alias[4:] or (person.site,))) for alias in person.aliases],
-        )
         return number
+
+
+def _leads_to(account: Account, target: Account, merged: Mapping[Account, Account]) -> bool:
+    """Whether an account is ``target``, or became it by any number of merges."""
+    while account != target and account in merged:
+        account = merged[account]
+    return account == target

@@ -41,7 +41,8 @@ class Leaving:
         """Everybody whose copy is not there yet; why it failed, where it did.
 
         ``behind`` is whether entries are still to be delivered. Some may be of who is to be forgotten, and would put
-        them on record anew: they are forgotten at once, and once more when there are no such entries any more.
+        them on record anew: they are forgotten at once, and once more when there are no such entries any more. What of
+        a copy such entries take back is taken out of it after them.
         """
         if not behind:
             self._told_early.clear()
@@ -50,7 +51,7 @@ class Leaving:
             return failed
         lock = self._lock
         while lock is not None and self._kept_there:
-            found = await persons.pending(connection, lock.fingerprint, PERSONS_AT_ONCE)
+            found = await persons.pending(connection, lock.fingerprint, PERSONS_AT_ONCE, behind=behind)
             if not found:
                 return None
             sealed = [Sealed(name=one.pseudonym, sealed=lock.seal(one, campus=who.campus)) for one in found]
