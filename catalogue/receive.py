@@ -17,7 +17,7 @@ from catalogue.proof import rejected, sites
 from catalogue.recognition.agents import badges
 from catalogue.store import Store
 from catalogue.store.rows import BatchPlace, BatchRow
-from catalogue.tenants import Sender
+from catalogue.tenants import Sender, refuse_revoked
 from catalogue.wallets import book, currencies
 from wire import receipt, signing
 from wire.batch import Batch, Envelope, Header
@@ -117,8 +117,7 @@ async def _taken(
     """One transaction: all of the batch, or where its agent stands."""
     async with store.writing() as conn:
         row = await _lock(conn, sender)
-        if row.state != "active":
-            raise RefusedError(403, "revoked", f"agent {sender.agent} was revoked: enrol again with a new token")
+        refuse_revoked(sender.agent, row.state)
         why = _why_not(batch, row)
         if why:
             # Only one that does not follow can have come before, in the meantime by another worker.

@@ -69,9 +69,18 @@ class Sender:
             raise RefusedError(
                 401, "key-retired", "this key was replaced: run rewards-agent key rotate to take the new one"
             )
-        if self.agent_state != "active":
-            raise RefusedError(403, "revoked", f"agent {self.agent} was revoked: enrol again with a new token")
+        refuse_revoked(self.agent, self.agent_state)
         need_active(self.campus, self.tenant_state)
+
+
+def refuse_revoked(name: str, state: str) -> None:
+    """Refuse what an agent may not have that was shut out.
+
+    Raises:
+        RefusedError: it was revoked.
+    """
+    if state != "active":
+        raise RefusedError(403, "revoked", f"agent {name} was revoked: make a new key and enrol it with a new token")
 
 
 def need_active(campus: str, state: str) -> None:
@@ -237,12 +246,13 @@ async def find_sender(conn: AsyncConnection, campus: str, name: str, key: str) -
 
 
 async def enrol(conn: AsyncConnection, request: EnrolRequest, *, now: int) -> Enrolled:
-    """Bind the public key of a proven request to its campus; the same key again gets the same answer.
+    """Bind the public key of a proven request to its campus; the same key again gets the same answer while it is good.
 
     A key in place of one that was lost begins the agent's next epoch: nothing of the present one is taken from it.
 
     Raises:
-        RefusedError: the token is unknown, used up or expired, or the campus is suspended or of another environment.
+        RefusedError: the token is unknown, used up or expired, the campus is suspended or of another environment; or
+            the key that used the token was replaced since, or its agent revoked.
     """
     asked = Token(secret=request.secret, catalogue_fingerprint="").digest()
     mine = (enrolment.c.campus == request.campus, enrolment.c.token_digest == asked)
@@ -251,7 +261,7 @@ async def enrol(conn: AsyncConnection, request: EnrolRequest, *, now: int) -> En
         raise RefusedError(403, "token", f"this token does not enrol an agent of {request.campus}")
     if row.used_at is not None:
         if row.fingerprint == fingerprint(request.public):
-            return Enrolled(str(row.agent), await _first_epoch(conn, request, str(row.agent)))
+            return await _enrolled(conn, request, str(row.agent))
         raise RefusedError(403, "token", "this token was used already: ask for a new one")
     if row.expires_at < now:
         raise RefusedError(403, "token", "this token has expired: ask for a new one")
@@ -295,10 +305,13 @@ async def _check_tenant(conn: AsyncConnection, request: EnrolRequest) -> None:
         )
 
 
-async def _first_epoch(conn: AsyncConnection, request: EnrolRequest, name: str) -> int:
-    """The first epoch that a key signs which is known already."""
+async def _enrolled(conn: AsyncConnection, request: EnrolRequest, name: str) -> Enrolled:
+    """What was answered to a key that comes again."""
     sender = await find_sender(conn, request.campus, name, fingerprint(request.public))
-    return 1 if sender is None else sender.key_epoch
+    if sender is None:
+        raise RefusedError(403, "token", "this token was used already: ask for a new one")
+    sender.check()
+    return Enrolled(name, sender.key_epoch)
 
 
 async def _replace_keys(conn: AsyncConnection, campus: str, name: str, public: bytes, now: int, *, epoch: int) -> None:

@@ -35,6 +35,10 @@ REVOKED = "was revoked"
 """What it says to one that its operator shut out."""
 FOREIGN = "is not the catalogue's"
 """What an agent says of one that signs with an older key than it has met."""
+REPLACED = "this key was"
+"""How begins what the catalogue says of a key that it knows from before: it was replaced, or in use."""
+TOKEN = "this token"
+"""How begins what it says of a token that is used up, over, or younger than the copy that was put back."""
 
 
 class Operator:
@@ -204,10 +208,7 @@ class Operator:
         await world.agent.down()
         world.sold.apart = True
         shutil.rmtree(world.agent.home / "data")
-        key = world.agent.home / "agent.ed25519"
-        key.unlink()
-        self._next_key().unlink(missing_ok=True)
-        write_key(key, self._chance)
+        self._new_key()
         await self._from_catalogue(await self._token())
         world.agent.up()
         self._forms_again()
@@ -249,8 +250,7 @@ class Operator:
         self._world.enrolment = await self._token()
         if anew:
             await self._world.agent.down()
-            self._next_key().unlink(missing_ok=True)
-            write_key(self._world.agent.home / "agent.ed25519", self._chance)
+            self._new_key()
             self._world.agent.up()
         else:
             self._world.agent.stop()
@@ -261,8 +261,13 @@ class Operator:
                 break
         self._world.enrolment = ""
 
+    def _new_key(self) -> None:
+        """The old file is moved away; `rewards-agent key new`."""
+        self._next_key().unlink(missing_ok=True)
+        write_key(self._world.agent.home / "agent.ed25519", self._chance)
+
     async def _from_catalogue(self, token: str) -> None:
-        """`rewards-agent restore --from-catalogue`, typed until it is done."""
+        """`rewards-agent restore --from-catalogue`, typed until it is done, with what the last answer asked for."""
         world = self._world
 
         async def command() -> str:
@@ -278,10 +283,15 @@ class Operator:
 
         for _ in range(TRIES_MAX):
             said = await world.agent.command(command, self._chance.choice((0, 0, 30, 100)))
-            world.trace.say(f"restore --from-catalogue: {said or 'killed'}")
-            if said is not None and said.endswith("came back"):
+            said = said or "killed"
+            world.trace.say(f"restore --from-catalogue: {said}")
+            if said.endswith("came back"):
                 return
             await asyncio.sleep(AGAIN_S)
+            if REVOKED in said or REPLACED in said:
+                self._new_key()
+            if any(told in said for told in (REVOKED, REPLACED, UNKNOWN, TOKEN)):
+                token = await self._token()
         world.loop.troubles.append("a ledger did not come back from the catalogue")
 
     async def _token(self) -> str:

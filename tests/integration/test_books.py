@@ -20,7 +20,7 @@ from catalogue.verify import Report, verify
 from tests.contract.catalogues import Hand, RealCatalogue, running_catalogue
 from tests.wire_builders import CAMPUS, an_entry, entries
 from wire import keys
-from wire.enrolment import EnrolRequest
+from wire.enrolment import EnrolRequest, Token
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -188,6 +188,35 @@ async def test_an_expired_token_enrols_nobody(real: RealCatalogue, tmp_path: Pat
         with pytest.raises(RefusedError, match="expired"):
             await tenants.enrol(conn, wish, now=201)
         assert await tenants.enrol(conn, wish, now=200) == ("agent-1", 1)
+
+
+async def test_a_key_that_was_shut_out_since_is_not_enrolled_again_by_its_old_token(
+    real: RealCatalogue, tmp_path: Path
+) -> None:
+    """It was told that all was well, and was refused with everything that followed."""
+    lost, found = (keys.create(tmp_path / name).public for name in ("lost", "found"))
+    async with real.store.writing() as conn:
+        await tenants.add_tenant(conn, "shut", title="", environment="production", now=100)
+
+    async def enrol(token: Token, public: bytes) -> tuple[str, int]:
+        wish = EnrolRequest(campus="shut", environment="production", secret=token.secret, public=public)
+        async with real.store.writing() as conn:
+            return await tenants.enrol(conn, wish, now=150)
+
+    async def token(name: str | None = None) -> Token:
+        async with real.store.writing() as conn:
+            return await tenants.new_token(conn, "shut", real.key.fingerprint, expires_at=200, name=name)
+
+    first = await token()
+    assert await enrol(first, lost) == await enrol(first, lost) == ("agent-1", 1)
+    async with real.store.writing() as conn:
+        await tenants.revoke_agent(conn, "shut", "agent-1")
+    with pytest.raises(RefusedError, match="revoked: make a new key and enrol it with a new token"):
+        await enrol(first, lost)
+    second = await token("agent-1")
+    assert await enrol(second, found) == await enrol(second, found) == ("agent-1", 2)
+    with pytest.raises(RefusedError, match="this key was replaced"):
+        await enrol(first, lost)
 
 
 async def test_only_the_digest_of_a_token_is_kept(real: RealCatalogue, hand: Hand) -> None:
