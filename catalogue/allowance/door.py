@@ -9,6 +9,7 @@ from catalogue.errors import RefusedError
 from catalogue.proving import Proves
 from catalogue.redemption import voucher
 from catalogue.redemption.door import SpendingDoor, own
+from catalogue.tenants import Sender
 from wire.money import spending
 
 
@@ -30,14 +31,21 @@ class AllowanceDoor:
         sender, proven = await self._counter.proven(request, body)
         asked = own(sender, spending.Draw.parse(body))
         try:
-            async with self._door.store.reading() as conn:
-                await book.may_draw(conn, sender, asked.epoch, asked.reward)
+            await self._may_draw(sender, asked)
             made = await self._counter.granted(sender, asked)
             async with self._door.store.writing() as conn:
                 await book.keep(conn, sender, asked.epoch, made, now=self._door.clock())
         except RefusedError as refused:
             return self._counter.refused(refused, proven)
         return self._counter.answer(voucher.shown(self._counter.desk, made), proven)
+
+    async def _may_draw(self, sender: Sender, asked: spending.Draw) -> None:
+        try:
+            async with self._door.store.reading() as conn:
+                await book.may_draw(conn, sender, asked.epoch, asked.reward)
+        except RefusedError as refused:
+            await self._counter.refuse(sender, asked, refused)
+            raise
 
     async def settle(self, request: web.Request) -> web.Response:
         """Take note of what was spent, and take back what was not; each for itself, and again changes nothing."""

@@ -132,7 +132,7 @@ def _spending() -> dict[str, Any]:
     asked = {
         "/v1/shelf": ("What is offered to a learner, and what stands against it", {}, shelf),
         "/v1/shelf/cohorts": ("Which cohorts and countries a reward asks for, or all do", {"reward": _SHORT}, gated),
-        "/v1/redemptions": ("Spend a learner's points; the same key again is the same redemption", wanted, _REDEMPTION),
+        "/v1/redemptions": ("Spend a learner's points; the same key again gets the same answer", wanted, _REDEMPTION),
         "/v1/redemptions/cancel": ("Give a reservation back", {"redemption": _NAME, "why": why}, _REDEMPTION),
         "/v1/vouchers/look": ("What a voucher is good for that a learner shows", till, _GOOD_FOR),
         "/v1/vouchers/use": ("Use it, once; the same key again is the same use", till, _GOOD_FOR),

@@ -36,10 +36,16 @@ from catalogue.wallets.book import InsufficientError, Prepared
 
 DAY_S = 86_400
 NAME_BYTES = 12
+KEPT_S = 31 * DAY_S
+"""How long a no is kept under its key: far longer than a signed request is taken, so that an agent hears it too."""
 TRIES = 3
 _USED_KEY = (409, "key", "this key was used for something else: choose another")
 TOO_LATE = "issued-too-late"
 """The step of a voucher that came when the points were back, or when there was another: somebody must look."""
+
+
+class _AnsweredError(RefusedError):
+    """The key has its answer, which is not this wish's to change."""
 
 
 class Desk:
@@ -65,15 +71,32 @@ class Desk:
         return await self._answered(wish, now=now, by=by)
 
     async def _answered(self, wish: Wish, *, now: int, by: str) -> Redemption:
-        """Redeem; the same wish may have been granted while this one waited for it: then that is the answer."""
+        """Redeem; a no is kept under its key, so that the same request is not granted when it comes once more.
+
+        The same wish may have been granted while this one waited for it: then that is the answer.
+        """
         try:
             return await self._funded(wish, now=now, by=by)
-        except RefusedError:
-            async with self.store.glancing() as conn:
-                known = await records.by_key(conn, wish.campus, wish.key)
-            if known is None or known.asked != records.asked(wish):
+        except _AnsweredError:
+            raise
+        except RefusedError as refused:
+            known = await self.refuse(wish, refused, now=now)
+            if known is None:
                 raise
             return known
+
+    async def refuse(self, wish: Wish, refused: RefusedError, *, now: int) -> Redemption | None:
+        """Keep a no under its key, which nothing is granted under from now on; what was granted instead, if it was."""
+        async with self.store.writing() as conn:
+            if await records.refuse(conn, wish, refused, at=now):
+                return None
+            known = await records.by_key(conn, wish.campus, wish.key)
+        return known if known is not None and known.asked == records.asked(wish) else None
+
+    async def forget(self, *, now: int) -> bool:
+        """Let go of answers that nobody asks for any more; whether there are more of them."""
+        async with self.store.writing() as conn:
+            return await records.forget(conn, before=now - KEPT_S)
 
     async def _funded(self, wish: Wish, *, now: int, by: str) -> Redemption:
         """Redeem; where a budget stops it, that is noted, because what the redemption itself wrote is undone."""
@@ -89,8 +112,12 @@ class Desk:
             found = await facts.asked(conn, wish)
         if found is not None and found.known is not None:
             if found.known.asked != records.asked(wish):
-                raise RefusedError(*_USED_KEY)
+                raise _AnsweredError(*_USED_KEY)
             return found.known
+        if found is not None and found.refused is not None:
+            asked, refused = found.refused
+            told = _USED_KEY if asked != records.asked(wish) else (refused.status, refused.code, refused.message)
+            raise _AnsweredError(*told)
         if found is None or found.offered is None:
             raise RefusedError(404, "unknown-reward", f"there is no reward {wish.reward}")
         who, offered = found.who, found.offered

@@ -85,7 +85,7 @@ class SpendingDoor:
         return self.answer({"cohorts": cohorts, "countries": countries}, proven)
 
     async def redeem(self, request: web.Request) -> web.Response:
-        """Spend a learner's points; the same key gives the same redemption, voucher and all."""
+        """Spend a learner's points; the same key gives the same answer, voucher and all."""
         body = await request.read()
         sender, proven = await self.proven(request, body)
         asked = own(sender, spending.Wish.parse(body))
@@ -101,23 +101,21 @@ class SpendingDoor:
         Raises:
             RefusedError: something stands against it.
         """
-        wish = Wish(
-            campus=sender.campus,
-            learner=asked.learner,
-            reward=asked.reward,
-            key=_key(sender, asked.key),
-            currency=asked.currency,
-            cohorts=frozenset(asked.cohorts),
-            country=asked.country,
-        )
-        return await self.desk.redeem(wish, now=self._door.clock(), by=sender.agent)
+        return await self.desk.redeem(_meant(sender, asked), now=self._door.clock(), by=sender.agent)
+
+    async def refuse(self, sender: Sender, asked: spending.Wish, refused: RefusedError) -> None:
+        """Keep a no that was said before the desk was asked."""
+        await self.desk.refuse(_meant(sender, asked), refused, now=self._door.clock())
 
     async def wished(self, request: web.Request) -> web.Response:
         """What became of a wish that this agent sent under a key; asking makes nothing."""
         sender, proven = await self.proven(request, await request.read(), tag=signing.ASK_TAG)
-        known = await self._wished(sender, request.match_info["key"])
+        key = _key(sender, request.match_info["key"])
+        async with self._door.store.reading() as conn:
+            known = await records.by_key(conn, sender.campus, key)
+            against = await records.refused(conn, sender.campus, key)
         if known is None:
-            return self.refused(RefusedError(404, "unknown-wish", "no wish came under this key"), proven)
+            return self.refused(against or RefusedError(404, "unknown-wish", "no wish came under this key"), proven)
         return self.answer(voucher.shown(self.desk, known), proven)
 
     async def show(self, request: web.Request) -> web.Response:
@@ -171,10 +169,6 @@ class SpendingDoor:
             return self.refused(refused, proven)
         return self.answer(voucher.good_for(found), proven)
 
-    async def _wished(self, sender: Sender, key: str) -> Redemption | None:
-        async with self._door.store.reading() as conn:
-            return await records.by_key(conn, sender.campus, _key(sender, key))
-
     async def _find(self, sender: Sender, name: str, *, learner: str | None = None) -> Redemption:
         async with self._door.store.reading() as conn:
             one = await records.find(conn, sender.campus, name)
@@ -207,6 +201,18 @@ class SpendingDoor:
 def _key(sender: Sender, key: str) -> str:
     """An agent's own name for a wish, as the campus's redemptions are named by."""
     return f"{sender.agent}:{key}"
+
+
+def _meant(sender: Sender, asked: spending.Wish) -> Wish:
+    return Wish(
+        campus=sender.campus,
+        learner=asked.learner,
+        reward=asked.reward,
+        key=_key(sender, asked.key),
+        currency=asked.currency,
+        cohorts=frozenset(asked.cohorts),
+        country=asked.country,
+    )
 
 
 def own(sender: Sender, asked: Asking) -> Asking:

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import schema
+from catalogue.errors import RefusedError
 from catalogue.funding import budgets, policy
 from catalogue.funding.budgets import Budget, Charge
 from catalogue.funding.months import month_of
@@ -45,9 +46,11 @@ class Learner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What one look tells when a learner asks: whether that was asked before, what is meant, and by whom."""
+    """What one look tells when a learner asks: whether that was answered before, what is meant, and by whom."""
 
     known: Redemption | None
+    refused: tuple[bytes, RefusedError] | None
+    """The digest of what was refused under this key, and the answer."""
     offered: Offered | None
     who: Learner
     newest: int
@@ -78,7 +81,10 @@ async def asked(conn: AsyncConnection, wish: Wish) -> Asked | None:
         unspendable=_split(row.unspendable),
         labels=await shelf.labels(conn, wish.campus) if gated else {},
     )
-    return Asked(known=records.read(row, _KNOWN), offered=offered, who=who, newest=row.newest or 0)
+    refused = None
+    if row.wish_status is not None:
+        refused = (row.wish_asked, RefusedError(row.wish_status, row.wish_code, row.wish_message))
+    return Asked(known=records.read(row, _KNOWN), refused=refused, offered=offered, who=who, newest=row.newest or 0)
 
 
 async def about(conn: AsyncConnection, campus: str, learner: str) -> Learner:
@@ -214,7 +220,7 @@ def _asked() -> Any:
     """All that is asked for before anything is held, at once: the more often somebody waits, the longer all do."""
     campus: Any = bindparam("campus")
     tenant, said, meant, offer = schema.tenant, schema.policy, schema.reward, schema.offer
-    known, link, wallet = schema.redemption, schema.link, schema.wallet
+    known, link, wallet, wish = schema.redemption, schema.link, schema.wallet, schema.wish
     whose = select(link.c.purse).where(link.c.campus == campus, link.c.name == bindparam("learner")).scalar_subquery()
     mine = (wallet.c.campus == campus, wallet.c.learner == bindparam("learner"))
     columns = (
@@ -229,6 +235,7 @@ def _asked() -> Any:
         select(func.max(wallet.c.last_no)).where(*mine).scalar_subquery().label("newest"),
         _unspendable(campus).label("unspendable"),
         *(column.label(f"{_KNOWN}{column.name}") for column in known.c),
+        *(column.label(f"wish_{column.name}") for column in (wish.c.asked, wish.c.status, wish.c.code, wish.c.message)),
     )
     same = (offer.c.campus == tenant.c.campus) & (offer.c.owner == meant.c.campus) & (offer.c.reward == meant.c.reward)
     joined = (
@@ -236,6 +243,7 @@ def _asked() -> Any:
         .outerjoin(meant, meant.c.campus.in_((tenant.c.campus, SHARED)) & (meant.c.reward == bindparam("reward")))
         .outerjoin(offer, same)
         .outerjoin(known, (known.c.campus == tenant.c.campus) & (known.c.key == bindparam("key")))
+        .outerjoin(wish, (wish.c.campus == tenant.c.campus) & (wish.c.key == bindparam("key")))
     )
     asked = select(*columns).select_from(joined).where(tenant.c.campus == campus)
     return asked.order_by(meant.c.campus == SHARED).limit(1)

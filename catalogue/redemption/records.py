@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Row, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, func, insert, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import schema
+from catalogue.errors import RefusedError
 from catalogue.funding.budgets import Charge
 from catalogue.redemption.checks import Wish
 from catalogue.redemption.states import HELD, Event, State
@@ -26,6 +27,15 @@ USED = "used"
 """The step of a token that was used."""
 SPEND_PREFIX = "redemption:"
 """How the ledger's name of a redemption's spend begins."""
+FORGOTTEN_AT_ONCE = 1000
+_REFUSE = text(
+    "INSERT INTO wish (campus, key, asked, answered_at, status, code, message)"
+    " VALUES (:campus, :key, :asked, :at, :status, :code, :message) ON CONFLICT (campus, key) DO NOTHING"
+)
+_FORGET = text(
+    "DELETE FROM wish WHERE (campus, key) IN"
+    " (SELECT campus, key FROM wish WHERE answered_at < :before ORDER BY answered_at LIMIT :most)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,11 +176,33 @@ async def add(conn: AsyncConnection, reserved: Redemption, made: Redemption, *, 
     """Write a new redemption as it was ``made``, and its steps: reserved, and what it has become since."""
     fields = {name: getattr(made, name) for name in Redemption.__slots__}
     await conn.execute(insert(schema.redemption), fields | {"state": made.state.value})
+    said = {"campus": made.campus, "key": made.key, "asked": made.asked, "answered_at": made.reserved_at}
+    await conn.execute(insert(schema.wish), said | {"status": None, "code": "", "message": ""})
     common = {"campus": made.campus, "redemption": made.redemption, "at": made.reserved_at, "by": by, "why": ""}
     rows = [common | {"no": 1, "event": RESERVE, "state": reserved.state.value}]
     if made.state is not reserved.state:
         rows.append(common | {"no": 2, "event": Event.issued.value, "state": made.state.value})
     await conn.execute(insert(schema.step), rows)
+
+
+async def refuse(conn: AsyncConnection, wish: Wish, refused: RefusedError, *, at: int) -> bool:
+    """Keep a no under the wish's key; whether it is the answer: there may be one. Waits for whoever is giving one."""
+    said = {"status": refused.status, "code": refused.code, "message": refused.message}
+    named = {"campus": wish.campus, "key": wish.key, "asked": asked(wish), "at": at}
+    return (await conn.execute(_REFUSE, named | said)).rowcount == 1
+
+
+async def refused(conn: AsyncConnection, campus: str, key: str) -> RefusedError | None:
+    """The no that a wish came to."""
+    table = schema.wish.c
+    mine = (table.campus == campus, table.key == key, table.status.is_not(None))
+    row = (await conn.execute(select(table.status, table.code, table.message).where(*mine))).first()
+    return None if row is None else RefusedError(row.status, row.code, row.message)
+
+
+async def forget(conn: AsyncConnection, *, before: int) -> bool:
+    """Answers that nobody can ask for again, some of them; whether there are more."""
+    return (await conn.execute(_FORGET, {"before": before, "most": FORGOTTEN_AT_ONCE})).rowcount == FORGOTTEN_AT_ONCE
 
 
 async def move(

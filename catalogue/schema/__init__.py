@@ -29,7 +29,7 @@ from catalogue.schema.recognition import (
     recognition_policy,
     remark,
 )
-from catalogue.schema.redemption import allowance, redemption, step
+from catalogue.schema.redemption import allowance, redemption, step, wish
 from catalogue.schema.rewards import code, label, offer, partner, reward
 from catalogue.schema.wallets import currency, ledger, level, movement, movement_key, tier, wallet
 
@@ -93,4 +93,5 @@ __all__ = [
     "tenant",
     "tier",
     "wallet",
+    "wish",
 ]

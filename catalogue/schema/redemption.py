@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Index, LargeBinary, Table, Text
 
 from catalogue.schema.base import metadata
 
@@ -35,6 +35,20 @@ redemption = Table(
     Column("token_used_at", BigInteger),
     Column("category", Text, nullable=False),  # the reward's, for budgets
     Column("month", Text, nullable=False),  # whose budgets paid, as the campus counts; '' where it cost nobody anything
+)
+
+# Whoever grants and whoever refuses both write here, and so never both under one key.
+wish = Table(
+    "wish",
+    metadata,
+    Column("campus", Text, primary_key=True),
+    Column("key", Text, primary_key=True),  # of the redemption that it came to, where it was granted
+    Column("asked", LargeBinary, nullable=False),
+    Column("answered_at", BigInteger, nullable=False),
+    Column("status", BigInteger),  # of HTTP; NULL: it was granted
+    Column("code", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Index("wish_by_age", "answered_at"),
 )
 
 step = Table(

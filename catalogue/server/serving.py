@@ -42,6 +42,8 @@ BUDGETS_LOOK_S = 60.0
 """How often a server looks whether a budget has something to tell, in seconds."""
 ERASURES_LOOK_S = 60.0
 """How often a server looks whether something of who was erased may be left in the files, in seconds."""
+WISHES_LOOK_S = 3600.0
+"""How often answers that nobody asks for any more are looked for, in seconds."""
 MONTHS_LOOK_S = 3600.0
 """How often a server looks whether the months to come have room, in seconds."""
 SHUTDOWN_S_MAX = 10.0
@@ -138,6 +140,7 @@ def _jobs(desk: Desk, carrying: Courier, sealed: Vouchers) -> list[Job]:
         Job(name="months", every_s=MONTHS_LOOK_S, work=lambda: _make_months(store)),
         Job(name="erasures", every_s=ERASURES_LOOK_S, work=store.scrub),
         Job(name="vouchers", every_s=vouchers.LOOK_S, work=sealed.look),
+        Job(name="wishes", every_s=WISHES_LOOK_S, work=lambda: desk.forget(now=wall_clock())),
         Job(name="courier", every_s=courier.LOOK_S, work=carrying.round, needed=True),
     ]
 

@@ -41,7 +41,6 @@ class Allowance:
     epoch: int
     asked_at: int
     asked_by: str
-    attempts: int = 0
     redemption: str
     title: str
     paid: int
@@ -103,15 +102,6 @@ def keep(key: str, drawn: Drawn) -> Unit:
     async def unit(conn: aiosqlite.Connection) -> None:
         made = (drawn.redemption, drawn.title, drawn.currency, drawn.paid, drawn.voucher, drawn.expires_at)
         await conn.execute(_SQL["keep"], (*made, key))
-
-    return unit
-
-
-def doubted(key: str) -> Unit:
-    """A unit that notes that an attempt was given up: it may still arrive."""
-
-    async def unit(conn: aiosqlite.Connection) -> None:
-        await conn.execute(_SQL["doubted"], (key,))
 
     return unit
 

@@ -8,9 +8,6 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 UPDATE allowance SET state = 'kept', redemption = ?, title = ?, currency = ?, paid = ?, voucher = ?, expires_at = ?
 WHERE key = ? AND state = 'asked'
 
--- name: doubted
-UPDATE allowance SET attempts = attempts + 1 WHERE key = ? AND state = 'asked'
-
 -- name: refuse
 UPDATE allowance SET state = 'refused', why = ? WHERE key = ? AND state = 'asked'
 
@@ -36,6 +33,6 @@ UPDATE allowance SET state = 'shown', shown_by = ?, why = ? WHERE state IN ('kep
 
 -- name: allowance
 SELECT a.key, a.person_no, coalesce(p.site || ':' || p.lms_user, '') AS learner, coalesce(p.pseudonym, '') AS pseudonym,
-  a.reward, a.currency, a.cohorts, a.country, a.epoch, a.asked_at, a.asked_by, a.attempts, a.redemption, a.title, a.paid,
+  a.reward, a.currency, a.cohorts, a.country, a.epoch, a.asked_at, a.asked_by, a.redemption, a.title, a.paid,
   a.expires_at, a.state, a.ended, a.shown_at, a.shown_by, a.why
 FROM allowance a LEFT JOIN person p ON p.person_no = a.person_no

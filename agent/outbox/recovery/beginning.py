@@ -17,7 +17,6 @@ from agent.outbox import judge, succession
 from agent.outbox.client import Client
 from agent.outbox.recovery.asking import Asking
 from agent.outbox.redeeming.allowances import Allowances
-from agent.outbox.redeeming.doubt import Doubt
 from agent.outbox.redeeming.talk import Talk
 from agent.outbox.writes import Runs
 from wire.receipt import Stand
@@ -98,8 +97,8 @@ class Beginning:
 
     async def _settled(self, who: Identity) -> int:
         """Say what became of vouchers while their own epoch still lasts: later nothing of it comes back."""
-        talk, doubt = Talk(self._client, self._writer, self._clock), Doubt(self._clock.running)
-        told = Allowances(talk, self._writer, self._clock, self._reading, doubt)
+        talk = Talk(self._client, self._writer, self._clock)
+        told = Allowances(talk, self._writer, self._clock, self._reading)
         count = await told.tell(who)
         while await allowances.in_state(self._conn, "returning", 1):
             more = await told.tell(who)

@@ -13,7 +13,6 @@ from agent.ledger import delivery
 from agent.ledger.centre import allowances
 from agent.ledger.centre.allowances import Allowance, Drawn
 from agent.ledger.delivery import Identity
-from agent.outbox.redeeming.doubt import Doubt
 from agent.outbox.redeeming.talk import Said, Talk, Unknown
 from agent.outbox.writes import Runs
 from wire.money import spending
@@ -24,19 +23,18 @@ Reading = Callable[[], Awaitable[aiosqlite.Connection]]
 
 
 class Allowances:
-    """What is kept on campus. ``reading`` gives the ledger to look at, ``doubt`` says what may still arrive."""
+    """What is kept on campus. ``reading`` gives the ledger to look at."""
 
-    def __init__(self, talk: Talk, writer: Runs, clock: Clock, reading: Reading, doubt: Doubt) -> None:
+    def __init__(self, talk: Talk, writer: Runs, clock: Clock, reading: Reading) -> None:
         self._talk = talk
         self._writer = writer
         self._clock = clock
         self._reading = reading
-        self._doubt = doubt
 
     async def draw(self, who: Identity, one: Allowance) -> dict[str, Any]:
         """Have one made: {state, key, …}. What nobody answered is asked again later, under its key."""
         await self._writer.run(allowances.add(one))
-        return await self._asked(who, one, fresh=True)
+        return await self._asked(who, one)
 
     async def give_out(self, person_no: int, reward: str, *, by: str) -> dict[str, Any] | None:
         """One that is kept for this person and reward, with its voucher; None where there is none.
@@ -86,7 +84,7 @@ class Allowances:
         returning = await allowances.in_state(conn, "returning", spending.SETTLED_MAX)
         return await self._told(who, shown, returning)
 
-    async def _asked(self, who: Identity, one: Allowance, *, fresh: bool = False) -> dict[str, Any]:
+    async def _asked(self, who: Identity, one: Allowance) -> dict[str, Any]:
         message = spending.Draw(
             campus=who.campus,
             agent=who.agent,
@@ -101,12 +99,7 @@ class Allowances:
         said = await self._talk.post(who, "/v1/allowances", message)
         told = {"key": one.key, "learner": one.learner, "reward": one.reward}
         if isinstance(said, Unknown):
-            await self._writer.run(allowances.doubted(one.key))
-            self._doubt.sent(one.key, one.attempts + 1)
             return {"state": "unknown", **told, "why": said.why}
-        if not said.yes and not fresh and self._doubt.may_arrive(one.key, one.attempts):
-            return {"state": "unknown", **told, "why": f"{said.message}; an attempt from before may still arrive"}
-        self._doubt.over(one.key)
         if not said.yes:
             await self._writer.run(allowances.refuse(one.key, said.message))
             return {"state": "refused", **told, "why": said.message}

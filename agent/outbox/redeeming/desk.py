@@ -68,7 +68,7 @@ class Redeeming:
         self._reading: aiosqlite.Connection | None = None
         self._one_at_a_time = asyncio.Lock()
         self._doubt = Doubt(clock.running)
-        self._allowances = Allowances(talk, writer, clock, self._connection, self._doubt)
+        self._allowances = Allowances(talk, writer, clock, self._connection)
         self.use = Till(talk, self._enrolled, secret).use
 
     async def run(self) -> None:
@@ -124,10 +124,8 @@ class Redeeming:
             conn, typed = await self._connection(), Claim(tuple(cohorts), country.upper())
             if not key and (kept := await self._allowances.give_out(person_no, reward, by=by)) is not None:
                 return kept
-            may_arrive = False
             if key:
                 wish, known = await self._again(conn, key, person_no, reward), Claim()
-                may_arrive = self._doubt.may_arrive(wish.key, wish.attempts)
                 await self._writer.run(wishes.attempted(wish.key))
                 wish = replace(wish, attempts=wish.attempts + 1)
                 self._doubt.sent(wish.key, wish.attempts)
@@ -143,7 +141,7 @@ class Redeeming:
                 wish = self._new(person_no, pseudonym, learner, reward, currency, known, by)
                 await self._deliver()  # points of a moment ago are to be spent too
                 await self._writer.run(wishes.add(wish))
-            return known.told(await self._sent(who, wish, may_arrive=may_arrive, by=by))
+            return known.told(await self._sent(who, wish, by=by))
 
     async def draw(
         self,
@@ -270,12 +268,12 @@ class Redeeming:
             elif said.code == _UNKNOWN_WISH:
                 await self._end(wish, "void", f"it never arrived at the catalogue; {wish.why}".rstrip("; "))
             else:
-                break
+                await self._end(wish, "refused", said.message)
             settled += 1
         return settled
 
-    async def _sent(self, who: Identity, wish: Wish, *, may_arrive: bool, by: str) -> dict[str, Any]:
-        """``may_arrive``: an attempt from before, which nobody answered."""
+    async def _sent(self, who: Identity, wish: Wish, *, by: str) -> dict[str, Any]:
+        """A no is the end, whatever else is still under way: the catalogue keeps it under the key."""
         message = spending.Wish(
             campus=who.campus,
             agent=who.agent,
@@ -286,31 +284,24 @@ class Redeeming:
             reward=wish.reward,
             currency=wish.currency,
         )
-        why = ""
+        told = {"key": wish.key, "reward": wish.reward}
+        said: Said | Unknown = Unknown(why="")
         for attempt in range(1, TRIES + 1):
             said = await self._talk.post(who, "/v1/redemptions", message)
             if isinstance(said, Said):
                 break
-            may_arrive, why = True, said.why
-            await self._writer.run(wishes.doubted(wish.key, why))
+            await self._writer.run(wishes.doubted(wish.key, said.why))
             self._doubt.sent(wish.key, wish.attempts + attempt)
-        else:
-            return {"state": "unknown", "key": wish.key, "reward": wish.reward, "why": why}
-        if said.yes:
-            await self._end(wish, "granted", granted=Granted.told(said.fields))
-            if said.fields.get("code") or said.fields.get("token"):
-                await self._writer.run(wishes.shown(wish.key, by=by, now=self._clock.now()))
-            await self._hear()
-            return _told(wish, said.fields)
-        return await self._refused(wish, said, may_arrive=may_arrive)
-
-    async def _refused(self, wish: Wish, said: Said, *, may_arrive: bool) -> dict[str, Any]:
-        """A no is the end where no other attempt can still arrive."""
-        answer = {"state": "refused", "key": wish.key, "reward": wish.reward, "code": said.code, "why": said.message}
-        if not may_arrive:
+        if isinstance(said, Unknown):
+            return {"state": "unknown", **told, "why": said.why}
+        if not said.yes:
             await self._end(wish, "refused", said.message)
-            return answer
-        return answer | {"state": "unknown", "why": f"{said.message}; an attempt from before may still arrive"}
+            return {"state": "refused", **told, "code": said.code, "why": said.message}
+        await self._end(wish, "granted", granted=Granted.told(said.fields))
+        if said.fields.get("code") or said.fields.get("token"):
+            await self._writer.run(wishes.shown(wish.key, by=by, now=self._clock.now()))
+        await self._hear()
+        return _told(wish, said.fields)
 
     async def _end(self, wish: Wish, state: str, why: str = "", granted: Granted | None = None) -> None:
         await self._writer.run(wishes.settle(wish.key, state, now=self._clock.now(), why=why, granted=granted))

@@ -12,6 +12,8 @@ import pytest
 from sqlalchemy import text
 
 from catalogue.errors import RefusedError
+from catalogue.redemption import records
+from catalogue.redemption.checks import Wish
 from catalogue.redemption.records import Redemption
 from catalogue.redemption.states import State
 from catalogue.rewards import shelf
@@ -20,7 +22,7 @@ from catalogue.wallets.moves import Move
 from tests.integration.redemption.shop import CAMPUS, DAY, Shop, a_shop
 from tests.servers import PostgresDatabase
 
-TABLES = ("redemption", "step", "movement", "movement_key", "wallet", "offer", "ledger")
+TABLES = ("redemption", "wish", "step", "movement", "movement_key", "wallet", "offer", "ledger")
 LEARNERS = 12
 
 
@@ -186,3 +188,17 @@ async def test_redemptions_in_one_statement_and_in_many_refunds_and_earnings_nev
     for name in ("ann", "bob"):
         assert await shop.balance(name) == 100 + 10 * LEARNERS
     assert {one.state for one in await shop.all()} == {State.refunded}
+
+
+async def test_who_grants_waits_for_who_refuses_under_the_same_key(shop: Shop) -> None:
+    await shop.shelve()
+    await shop.give("ann", 100)
+    wish = Wish(campus=CAMPUS, learner="ann", reward="tea", key="same")
+    async with shop.store.writing() as conn:
+        assert await records.refuse(conn, wish, RefusedError(409, "balance", "there is less"), at=shop.at)
+        granting = asyncio.create_task(shop.redeem(key=wish.key))
+        await somebody_waits(shop)
+    with pytest.raises(RefusedError, match="there is less"):
+        await granting
+    assert await shop.all() == []
+    await shop.audit()

@@ -66,6 +66,7 @@ async def test_others_wait_for_the_looks_at_limits_one_statement_and_the_commit(
         "SELECT wallet.learner, wallet.currency,",
         "SELECT redemption.campus, redemption.redemption,",
         "INSERT INTO redemption",
+        "INSERT INTO wish",
         "INSERT INTO step",
         "UPDATE offer SET",
         "SELECT count(*) AS",

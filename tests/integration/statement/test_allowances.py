@@ -13,7 +13,6 @@ from agent.errors import IntegrityError, InvalidInputError
 from agent.ledger import delivery, file
 from agent.ledger.backup import restoring
 from agent.ledger.centre import allowances
-from agent.outbox.redeeming.doubt import DOUBT_S
 from catalogue.allowance import book
 from catalogue.errors import RefusedError
 from catalogue.redemption.desk import Desk
@@ -140,20 +139,34 @@ async def test_stock_comes_back_with_what_was_not_given_out(small_catalogue: Rea
         assert (await it.redeem("rare"))["stands"] == "fulfilled", "the next one is made anew"
 
 
-async def test_a_refused_draw_ends_only_when_no_attempt_can_still_arrive(
+async def test_a_refused_draw_stays_refused_though_an_attempt_of_it_arrives_when_there_is_enough(
     small_catalogue: RealCatalogue, tmp_path: Path
 ) -> None:
     async with a_counter(small_catalogue, tmp_path) as it:
         it.line.on, it.line.moods = "/v1/allowances", [Mood.late]
         assert (await draw(it, "dear"))["state"] == "unknown"
         await it.desk.settle()
-        assert states(it) == [("asked", "")]
+        assert states(it) == [("refused", "")]
         await it.campus.write("ann", 2000)
         await it.campus.deliver()
-        assert await it.line.let_through() == [200]
-        it.clock.at += DOUBT_S + 1
+        assert await it.line.let_through() == [409]
         await it.desk.settle()
-        assert (states(it), await it.made()) == ([("kept", "")], 1)
+        assert (states(it), await it.made()) == ([("refused", "")], 0)
+
+
+async def test_a_draw_for_another_life_of_the_agent_is_refused_for_good(
+    small_catalogue: RealCatalogue, tmp_path: Path
+) -> None:
+    async with a_counter(small_catalogue, tmp_path) as it:
+        it.line.on, it.line.moods = "/v1/allowances", [Mood.late]
+        assert (await draw(it))["state"] == "unknown"
+        async with small_catalogue.store.writing() as conn:
+            await conn.exec_driver_sql("UPDATE agent SET epoch = 2")
+        await it.desk.settle()
+        assert states(it) == [("refused", "")]
+        async with small_catalogue.store.writing() as conn:
+            await conn.exec_driver_sql("UPDATE agent SET epoch = 1")
+        assert (await it.line.let_through(), await it.made()) == ([409], 0)
 
 
 async def test_a_backup_that_is_put_back_gives_nothing_out_that_may_have_been_given_out_since(

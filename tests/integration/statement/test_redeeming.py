@@ -226,20 +226,32 @@ async def test_a_clock_that_was_wrong_for_a_moment_neither_ends_a_wish_nor_keeps
         assert it.wishes() == [("void", False)]
 
 
-async def test_a_no_does_not_end_a_wish_of_which_an_attempt_may_still_arrive(
-    small_catalogue: RealCatalogue, tmp_path: Path
+async def test_a_no_ends_a_wish_though_an_attempt_of_it_arrives_when_there_is_enough(
+    catalogue: RealCatalogue, tmp_path: Path
 ) -> None:
-    async with a_counter(small_catalogue, tmp_path) as it:
+    async with a_counter(catalogue, tmp_path) as it:
         it.line.moods = [Mood.late, Mood.down, Mood.down]
         assert (await it.redeem("dear"))["state"] == "unknown"
         again = await it.redeem("dear", key=it.key())
-        assert (again["state"], "may still arrive" in again["why"]) == ("unknown", True)
+        assert (again["state"], again["code"]) == ("refused", "balance")
         await it.campus.write("ann", 2000)
         await it.campus.deliver()
-        assert await it.line.let_through() == [200], "now there is enough"
-        it.clock.at += DOUBT_S + 1
+        assert await it.line.let_through() == [409], "now there is enough, and the learner was told no"
+        assert (it.wishes(), await it.made(), await it.left()) == ([("refused", False)], 0, 2100)
+        assert (await it.redeem("dear"))["state"] == "granted", "asked for anew"
+
+
+async def test_a_no_that_nobody_heard_is_what_became_of_the_wish(
+    small_catalogue: RealCatalogue, tmp_path: Path
+) -> None:
+    async with a_counter(small_catalogue, tmp_path) as it:
+        it.line.moods = [Mood.mute, Mood.down, Mood.down]
+        assert (await it.redeem("dear"))["state"] == "unknown"
+        await it.campus.write("ann", 2000)
+        await it.campus.deliver()
+        it.clock.at += DOUBT_S
         assert await it.desk.settle() == 1
-        assert (it.wishes(), await it.made()) == ([("granted", False)], 1)
+        assert (it.wishes(), await it.made()) == ([("refused", False)], 0)
 
 
 async def test_what_a_command_sent_may_still_arrive_though_the_service_has_run_for_long(
