@@ -23,7 +23,7 @@ from machine import whole
 FILE_NAME = "ledger.db"
 LOCK_NAME = "agent.lock"
 BEGAN_NAME = "ledger.began"
-SCHEMA = 30
+SCHEMA = 31
 """The newest migration this program knows; stored in `PRAGMA user_version`."""
 
 BUSY_TIMEOUT_MS = 5_000
