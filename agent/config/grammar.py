@@ -13,7 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Literal, cast, get_args
 
-from agent.config.document import MisfitError, quoted
+from agent.config.document import MisfitError, meant, quoted
 from agent.model import ROLES, Role
 
 Number = int | Fraction
@@ -91,8 +91,14 @@ def is_number(text: str) -> bool:
 def number(text: str) -> Number:
     """An exact decimal: at most 15 digits before and 9 after the point."""
     if not is_number(text):
-        raise MisfitError(f"{quoted(text)} is not a number", _NUMBER_HINT)
+        raise MisfitError(f"{quoted(text)} is not a number", _as_written(text) or _NUMBER_HINT)
     return whole(Fraction(text))
+
+
+def _as_written(text: str) -> str:
+    """How a number is written here that was written as elsewhere, with a comma or marks between its thousands."""
+    plain = meant.number(text)
+    return f"write {plain}" if plain else "write it without %" if is_number(text.removesuffix("%")) else ""
 
 
 def toml_number(value: Any) -> Number | None:
@@ -162,7 +168,7 @@ def length(text: str) -> int:
     """As `duration`, and `0d` is 0 and `-2h` before: what facts are compared with."""
     found = _DURATION.fullmatch(text.removeprefix("-"))
     if found is None:
-        wanted = f"{_NUMBER_HINT}, or a duration such as 7d"
+        wanted = _as_written(text) or f"{_NUMBER_HINT}, or a duration such as 7d"
         raise MisfitError(f"{quoted(text)} is neither a number nor a duration", wanted)
     return (-1 if text.startswith("-") else 1) * int(found[1]) * UNIT_SECONDS[found[2]]
 
@@ -203,7 +209,9 @@ def limit(value: Any, *, unit: str = "") -> Limit:
         raise MisfitError(f"{quoted(value)} is not a limit", _LIMIT_HINT)
     named = found[2] or unit
     if named and not _NAME.fullmatch(named):
-        raise MisfitError(f"{quoted(named)} is not the name of a currency", _LIMIT_HINT)
+        raise MisfitError(
+            f"{quoted(named)} is not the name of a currency", _as_written(f"{found[1]} {named}") or _LIMIT_HINT
+        )
     maximum = number(found[1])
     if maximum <= 0:
         raise MisfitError("a limit of nothing never pays", 'to switch a rule off write mode = "off"')
@@ -241,7 +249,7 @@ def clock(value: Any) -> int:
     """Seconds after midnight of `HH:MM`."""
     found = _CLOCK.fullmatch(value) if isinstance(value, str) else None
     if found is None:
-        raise MisfitError(f"{quoted(value)} is not a time of day", 'write it in quotes: "08:00"')
+        raise MisfitError(f"{quoted(value)} is not a time of day", 'write it in quotes, two digits each: "08:00"')
     return int(found[1]) * 3600 + int(found[2]) * 60
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,7 +43,8 @@ def check(
     """Tell every fault of the rules at once, as FILE:LINE:COLUMN; exits with 2 where there is one.
 
     Examples in the rules are tried. Warnings are told too and break nothing: conditions that contradict each other,
-    rules that others make pointless, limits that never act, facts that no configured source supplies. With --site the
+    rules that others make pointless, limits that never act, facts that no configured source supplies, numbers that
+    read otherwise than they look, rules whose time is over. With --site the
     database is asked, read-only: names of courses, categories, cohorts, roles and profile fields that mean nothing
     there are warnings, names that mean several things are faults. A cohort is meant by its idnumber, else by its name:
     a name that is another's idnumber is told.
@@ -55,6 +57,7 @@ def check(
     from agent.config.document import FaultsError
     from agent.config.rulefile.across.scheduled import hasty
     from agent.config.rulefile.sense.reach import unheard
+    from agent.config.rulefile.sense.timed import over
 
     try:
         rules, rulebook = _in_order(files, config)
@@ -64,7 +67,8 @@ def check(
             raise typer.Exit(error.exit_code) from None
         raise
     unknown = unheard(rules, settings_of(config)) if not files or config is not None else ()
-    found = sorted((*rules.warnings, *unknown, *(() if files else hasty(rules, settings_of(config)))))
+    late = over(rules, datetime.now(rules.timezone).date())
+    found = sorted((*rules.warnings, *unknown, *late, *(() if files else hasty(rules, settings_of(config)))))
     seen = run_async(_site(settings_of(config), rules, rulebook)) if site else {}
     ok = not any(one["ambiguous"] for one in seen.values())
     if json:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from agent.config.rulefile.tables.currency import PRICE
 from agent.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from agent.config.rulefile import RuleFile
-
-_PRICE = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*([A-Za-z$€£¥]{0,8})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,5 +52,5 @@ def _asked(text: str, currencies: Mapping[str, object]) -> tuple[str, Price]:
 
 
 def _price(text: str) -> Price | None:
-    found = _PRICE.fullmatch(text.strip())
+    found = PRICE.fullmatch(text.strip())
     return Price(amount=Decimal(found[1]), money=found[2]) if found else None

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import tomli
 
+from agent.config.document.broken import in_plain_words
 from agent.config.document.faults import Fault, FaultsError
 from agent.config.document.positions import KeyPath, NotTomlOneError, Place, positions
 from agent.errors import ConfigError, RewardsError, TransientError
@@ -23,7 +24,8 @@ from machine.whole import unwritten as cure
 
 _FILE_BYTES_MAX = 4 * 1024 * 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_SINGLE_QUOTES = r"in double quotes it starts an escape; write the text in single quotes: '\mod_quiz\event\…'"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_AS_UTF8 = 'save it as "UTF-8 without BOM"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +102,7 @@ def parse(raw: bytes, path: Path) -> Document:
         data = tomli.loads(text, parse_float=Decimal)
         places = positions(text)
     except tomli.TOMLDecodeError as error:
-        raise broken(*_in_plain_words(error, text)) from None
+        raise broken(*in_plain_words(error, text)) from None
     except NotTomlOneError as error:
         raise broken(error.offset, error.message, error.hint) from None
     except RecursionError:
@@ -166,7 +168,10 @@ def _read(path: Path) -> bytes:
 def _decoded(raw: bytes, name: str) -> str:
     if raw.startswith(_BYTE_ORDER_MARK):
         message = "starts with a byte-order mark"
-        raise FaultsError([Fault(file=name, line=1, column=1, message=message, hint='save it as "UTF-8 without BOM"')])
+        raise FaultsError([Fault(file=name, line=1, column=1, message=message, hint=_AS_UTF8)])
+    if raw.startswith(_UTF16) or 0 in raw[:2]:
+        message = "is written in UTF-16, which Windows calls Unicode"
+        raise FaultsError([Fault(file=name, line=1, column=1, message=message, hint=_AS_UTF8)])
     try:
         return raw.decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
@@ -190,45 +195,3 @@ def _line_starts(text: str) -> tuple[int, ...]:
 def _line_column(starts: tuple[int, ...], offset: int) -> tuple[int, int]:
     line = bisect_right(starts, offset)
     return line, offset - starts[line - 1] + 1
-
-
-_EXPLAINED: tuple[tuple[str, str, str], ...] = (
-    ("Unescaped '\\' in a string", "a backslash that starts no escape", _SINGLE_QUOTES),
-    ("Invalid hex value", "a \\u, \\U or \\x without its hexadecimal digits", _SINGLE_QUOTES),
-    ("Unclosed inline table", "an inline table that is not closed", "end it with } on the same line"),
-    ("Unclosed array", "a list that is not closed", "separate its values with commas and end it with ]"),
-    ("Unterminated string", "a text that is not closed", "end it with the quote it began with"),
-    ("Expected '\"'", "a text that is not closed", "end it with the quote it began with"),
-    ('Expected "\'"', "a text that is not closed", "end it with the quote it began with"),
-    ("Found invalid character '\\n'", "a text that is not closed in its line", "end it with the quote it began with"),
-    ("Illegal character '\\n'", "a text that is not closed in its line", "end it with the quote it began with"),
-    ("Expected '=' after a key", "a key without = and a value", 'write key = "value"'),
-    ("Invalid value", "this is no TOML value", "texts need quotes, true and false are written small"),
-    ("Invalid statement", "neither a [table] nor a key = value", "comments begin with #"),
-    ("Expected newline or end of document", "something follows the value", "give each key = value a line of its own"),
-    ("Expected ']' at the end", "a [table] header that is not closed", "end it with ]"),
-    ("Expected ']]' at the end", "a [[table]] header that is not closed", "end it with ]]"),
-    ("Invalid initial character for a key", "a key cannot begin so", "keys are letters, digits, - and _, or quoted"),
-    ("Duplicate inline table key", "this key has been given before", "keep one of the two"),
-    ("Invalid date or datetime", "this date or time does not exist", "write 2026-09-01 or 2026-09-01T09:00:00Z"),
-)
-_TOLD_BY_LINE: tuple[tuple[str, str, str], ...] = (
-    ("Cannot overwrite a value", "this key or table has been given before", "keep one of the two"),
-    ("Cannot declare", "this table has been opened before", "put its keys together, or write [[…]] for each of many"),
-    ("Cannot mutate", "this table was closed before", "put its keys in one place"),
-    ("Cannot redefine", "this table was closed before", "put its keys in one place"),
-)
-
-
-def _in_plain_words(error: tomli.TOMLDecodeError, text: str) -> tuple[int, str, str]:
-    """Offset, message and hint of what tomli found, for somebody who has never read the TOML specification."""
-    for beginning, message, hint in _TOLD_BY_LINE:
-        if error.msg.startswith(beginning):  # tomli notices only behind the value: tell where its line begins
-            start = text.rfind("\n", 0, error.pos) + 1
-            return start + len(text[start:]) - len(text[start:].lstrip(" \t")), message, hint
-    for beginning, message, hint in _EXPLAINED:
-        if error.msg.startswith(beginning):
-            offset = text.rfind("\\", 0, error.pos) if hint == _SINGLE_QUOTES else error.pos
-            return offset, message, hint
-    where = " at the end of the file" if error.pos >= len(text) else ""
-    return error.pos, f"this is not TOML{where}: {error.msg[:1].lower()}{error.msg[1:]}", ""

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from agent.config.document import meant
 from agent.config.document.faults import Fault, FaultsError, MisfitError
 from agent.config.document.file import Document
 from agent.config.document.positions import KeyPath
@@ -155,7 +156,8 @@ def _fault(one: _Misfit, document: Document, model: type[BaseModel]) -> Fault:
     if kind == "missing":
         return _missing_key(one.path, document, model)
     if one.misfit:
-        return document.fault(one.path, one.misfit.message, one.misfit.hint, on="key" if one.on_key else "value")
+        hint = "; ".join(filter(None, (one.misfit.hint, _looks_right(one.path, document))))
+        return document.fault(one.path, one.misfit.message, hint, on="key" if one.on_key else "value")
     table = header(model, one.path)
     if table and kind in _NO_TABLE and isinstance(one.details["input"], Mapping | tuple | list):
         often = "as often as it is needed" if table.startswith("[[") else "once"
@@ -164,6 +166,15 @@ def _fault(one: _Misfit, document: Document, model: type[BaseModel]) -> Fault:
     message, hint = sentence(one.details, name)
     message = f"{name}: {message}" if name else message
     return document.fault(one.path, message, hint, on="key" if one.on_key else "value")
+
+
+def _looks_right(path: KeyPath, document: Document) -> str:
+    """What of a text that does not fit cannot be told from what would fit by looking at it."""
+    try:
+        value = document.value(path)
+    except LookupError:
+        return ""
+    return meant.in_value(value) if isinstance(value, str) else ""
 
 
 _NO_TABLE = frozenset({"tuple_type", "list_type", "dict_type", "mapping_type", "model_type", "model_attributes_type"})

@@ -41,6 +41,8 @@ _WANTED: Mapping[str, str] = {
     "time_type": "a time, such as 09:00:00 without quotes",
 }
 
+_LISTS = frozenset({"tuple_type", "list_type", "frozen_set_type", "set_type"})
+
 _BOUNDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "greater_than": lambda ctx: f"must be more than {_plain(ctx['gt'])}",
     "greater_than_equal": lambda ctx: f"must be at least {_plain(ctx['ge'])}",
@@ -77,8 +79,18 @@ def sentence(details: ErrorDetails, key: str) -> tuple[str, str]:
     if kind in {"value_error", "assertion_error"}:
         return str(context["error"]), ""
     if kind in _WANTED:
-        return f"{kind_of_value(found)} cannot stand here", f"expected {_wanted(details)}"
+        wanted = _as_list(found) if kind in _LISTS and isinstance(found, str) else _wanted(details)
+        return f"{kind_of_value(found)} cannot stand here", f"expected {wanted}"
     return details["msg"].replace("Input should be", "expected").removeprefix("Value error, "), ""
+
+
+def _as_list(text: str) -> str:
+    """A text with commas as the list that it was meant to be."""
+    if len(text) > _LINE_MAX or '"' in text:
+        return "a list […]"
+    parts = [part.strip() for part in text.split(",")]
+    inner = ", ".join(part if part.isdecimal() else f'"{part}"' for part in parts)
+    return f"a list: [{inner}]"
 
 
 def _length(context: Mapping[str, Any], unit: str) -> str:

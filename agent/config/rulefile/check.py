@@ -16,6 +16,7 @@ from agent.config.rulefile.merged import Merged, Placed
 from agent.config.rulefile.models import Rule
 from agent.config.rulefile.tables.challenge import Challenge
 from agent.config.rulefile.tables.condition import Conditions
+from agent.config.rulefile.tables.currency import DECIMALS_MAX
 from agent.config.rulefile.types import ONCE_PER
 
 
@@ -114,9 +115,10 @@ def _scaled(placed: Placed[object], amount: Number, name: str, merged: Merged, a
     decimals = _decimals(name, merged)
     if name in merged.currency_names() and (Fraction(amount) * 10**decimals).denominator != 1:
         told = f"has {decimals} decimals" if decimals else "has no decimals"
-        yield placed.fault(
-            f"{name} {told}", f"write a multiple of its smallest unit, or [currency.{name}] decimals", at=at
-        )
+        needed = next((more for more in range(DECIMALS_MAX + 1) if (Fraction(amount) * 10**more).denominator == 1), 0)
+        kept = f"write a {'shorter' if decimals else 'whole'} number"
+        hint = f"{kept}, or [currency.{name}] decimals = {needed}" if needed else kept
+        yield placed.fault(f"{name} {told}", hint, at=at)
 
 
 def amounts(rule: Placed[Rule] | Placed[Challenge], merged: Merged) -> Iterator[Fault]:

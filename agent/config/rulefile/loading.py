@@ -18,7 +18,7 @@ from agent.config.rulefile import check, warn
 from agent.config.rulefile.across import badges, challenges, checks, completions, reviews, scheduled, stories
 from agent.config.rulefile.merged import CURRENCIES, Merged, Part, Placed, RuleFile, merge
 from agent.config.rulefile.models import Defaults, RulesPart
-from agent.config.rulefile.sense import durations, idle, impossible, shadowed, timed, undoing
+from agent.config.rulefile.sense import durations, idle, impossible, shadowed, timed, undoing, written
 from agent.config.rulefile.tables.calendar import ClosedDays
 from agent.config.rulefile.tables.person import Person
 from agent.config.rulefile.tables.review import Reviewing
@@ -110,6 +110,7 @@ def _warnings(merged: Merged, kinds: KindTable, facts: FactTable) -> Iterator[Fa
     yield from timed.warnings(merged)
     yield from durations.warnings(merged, facts)
     yield from undoing.warnings(merged, kinds, facts)
+    yield from written.warnings(merged)
     names = stories.Names.of(merged, kinds)
     for case in merged.cases:
         yield from stories.slips(case, names)

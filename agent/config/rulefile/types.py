@@ -57,12 +57,17 @@ def _identifier(value: Any) -> str:
 _NO_ZONE = re.compile(r"(posix|right)/|posixrules$")
 """Files of tzdata that are no zone of their own."""
 
+_OFFSET = re.compile(r"(?:GMT|UTC)? ?[+-]\d", re.IGNORECASE)
+
 
 def _zone(value: Any) -> ZoneInfo:
     # Opened by its name: listing all zones walks through every file of tzdata, longer than all else here takes.
     with contextlib.suppress(TypeError, ValueError, OSError, KeyError):
         if not _NO_ZONE.match(value):
             return ZoneInfo(value)
+    if isinstance(value, str) and _OFFSET.match(value):
+        hint = 'name a city, such as "Africa/Johannesburg": it knows when the clocks change'
+        raise MisfitError(f"{quoted(value)} is not an IANA time zone", hint)
     near = get_close_matches(str(value), sorted(available_timezones()), n=1)
     hint = f"did you mean {quoted(near[0])}?" if near else 'write one such as "Africa/Johannesburg"'
     raise MisfitError(f"{quoted(value)} is not an IANA time zone", hint)

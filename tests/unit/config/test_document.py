@@ -35,7 +35,36 @@ BROKEN = [
     ("a = 2026-02-30", "1:5", "this date or time does not exist"),
     ("[rule", "1:6", "end it with ]"),
     ("a = " + "[" * 5000, "1:1", "nested too deeply"),
-    ('a = "\x01"', "1:6", "this is not TOML"),
+    ('a = "\x01"', "1:6", "a sign that cannot be seen stands here (U+0001), delete it"),
+    ("a = “x”", "1:5", '“ is a printed quotation mark, write the straight one: "'),
+    ("a = ‘x’", "1:5", "‘ is a printed quotation mark, write the straight one: '"),
+    ('a = "x”\nb = 1', "1:8", '” closes nothing: write "'),
+    ('title = "5 o’clock" x', "1:21", "a line of its own"),
+    ("na–me = 1", "1:3", "– is no hyphen, write -"),
+    ("a =\u00a01", "1:4", "a space of another kind stands here (U+00A0), write a plain space"),
+    ("a\u200b = 1", "1:2", "a sign that cannot be seen stands here (U+200B), delete it"),
+    ("a ＝ 1", "1:3", "＝ (U+FF1D) only looks like =, write ="),
+    ("a = ١٥", "1:5", "write 1"),
+    ("a = 1\rb = 2", "1:6", "save the file with the line ends of Unix (LF)"),
+    ("a = 01.11.2026", "1:6", "01.11.2026 is no date here, write 2026-11-01"),
+    ("a = { from = 31.12.2026 }", "1:19", "write 2026-12-31"),
+    ("a = 03/04/2026", "1:6", "write 2026-04-03 or 2026-03-04"),
+    ("a = 12/25/2026", "1:7", "write 2026-12-25"),
+    ("a = 2026-9-1", "1:9", "2026-9-1 is no date here, write 2026-09-01"),
+    ("a = 2026/09/01", "1:9", "write 2026-09-01"),
+    ("a = 8:30", "1:6", 'write it in quotes: "08:30"'),
+    ("a = 2,5", "1:6", "2,5 is no number here, write 2.5"),
+    ("a = { p = 2,5 }", "1:15", "2,5 is no number here, write 2.5"),
+    ("a = 1,000", "1:6", "write 1000"),
+    ("a = 1.000.000", "1:10", "write 1000000"),
+    ("a = .5", "1:5", "write 0.5"),
+    ("a = 50%", "1:7", "a % follows the number, leave it out"),
+    ("a = 15,", "1:7", "a , follows the value, leave it out"),
+    ("a = 15 ;", "1:8", "a ; follows the value, leave it out"),
+    ("a = [1; 2]", "1:7", "values are separated by commas"),
+    ("a = 15 // so", "1:8", "comments begin with #"),
+    ("a = { b = 1 c = 2 }", "1:13", "put a comma between two keys"),
+    ('[[rule]]\nid = "a"\nid = "b"', "3:1", "or begin another one with [[rule]] above it"),
 ]
 
 
@@ -90,6 +119,12 @@ def test_faults_are_told_once_each_in_the_order_of_the_file() -> None:
 def test_a_byte_order_mark_is_told_where_it_stands() -> None:
     with pytest.raises(FaultsError, match=r"rules\.toml:1:1: starts with a byte-order mark"):
         parse(b"\xef\xbb\xbfa = 1", RULES)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_file_saved_as_utf16_says_how_to_save_it(encoding: str) -> None:
+    with pytest.raises(FaultsError, match=r'rules\.toml:1:1: is written in UTF-16, .*save it as "UTF-8 without BOM"'):
+        parse("a = 1\n".encode(encoding), RULES)
 
 
 def test_a_byte_that_is_not_utf8_is_told_by_line_and_column() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from pathlib import Path
 from time import process_time
 
@@ -15,6 +17,7 @@ from agent.config.kinds import KindTable
 from agent.config.rulefile import load_rules, load_rules_text
 from agent.config.rulefile.sense.reach import facts_told, unheard, unreached, warned
 from agent.config.rulefile.sense.regions import excludes, implies
+from agent.config.rulefile.sense.timed import over
 from agent.config.settings import Settings, load_settings
 from agent.engine.rules import compile_rules
 from agent.wiring import read_rules
@@ -456,3 +459,82 @@ def test_a_kind_that_is_not_declared_or_not_rightly_is_told(text: str, said: str
     with pytest.raises(FaultsError) as caught:
         load_rules_text(HEAD + text)
     assert any(said in str(fault) for fault in caught.value.faults), [str(fault) for fault in caught.value.faults]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("award = 1.000", "5:9 1.000 is read as 1 (write 1000, or 1)"),
+        ('award = 1\nlimit = "50.000 points/month"', "6:9 50.000 is read as 50 (write 50000, or 50)"),
+        ("award = { points = { of = 'score_pct', max = 2.000 } }", "5:46 2.000 is read as 2 (write 2000, or 2)"),
+    ],
+)
+def test_a_point_between_thousands_is_told_for_what_it_is_read_as(written: str, read: str) -> None:
+    quiz = f'[[rule]]\nid = "q"\non = "quiz.submitted"\n{written}\n'
+    found = [f"{one.line - 1}:{one.column} {one.message} ({one.hint})" for one in file(quiz).warnings]
+    assert [one for one in found if "is read as" in one] == [read]
+
+
+def test_a_number_with_as_many_decimals_as_its_currency_has_is_no_thousands() -> None:
+    fine = "[currency.points]\ndecimals = 3\n"
+    assert told(f'{fine}[[rule]]\nid = "q"\non = "quiz.submitted"\naward = 1.250\n') == []
+    assert told(QUIZ.replace("award = 10", 'award = { points = { of = "score_pct", times = 1.250 } }')) == []
+
+
+def test_a_worth_that_no_report_can_read_is_told() -> None:
+    (said,) = told('[currency.points]\nworth = "R0,05"\n' + QUIZ)
+    assert said.startswith("4:9 'R0,05' is no price")
+    assert told('[currency.points]\nworth = "0.05 ZAR"\n' + QUIZ) == []
+
+
+def test_a_budget_of_all_below_one_award_is_told_with_the_rule_that_always_waits() -> None:
+    (said,) = told('[budget]\npoints = ["100/week", "5/day"]\n' + QUIZ)
+    assert said.startswith("8:9 rule q always waits for review ([budget] 5 points/day in rules.toml:4")
+
+
+def test_two_rules_that_pay_for_the_same_acts_are_told_where_nothing_else_parts_them() -> None:
+    again = QUIZ.replace('"q"', '"again"').replace("10", "5")
+    (said,) = told(QUIZ + again)
+    assert said.startswith("8:6 rule again pays for the same acts again (as rule q in rules.toml:3")
+    for other in ('limit = "1/day"', 'group = "g"', "conditions = { attempt = 1 }", 'mode = "shadow"'):
+        assert told(QUIZ + again + other + "\n") == []
+    assert told(QUIZ + again.replace("award = 5", "award = { reputation = 5 }") + "[currency.reputation]\n") == []
+
+
+def test_a_rule_whose_time_is_over_is_told_and_one_that_ends_today_is_not() -> None:
+    active = "active = { from = 2025-09-01, until = 2025-11-30 }\n"
+    rules = load_rules_text(HEAD + QUIZ + active)
+    assert [str(one) for one in over(rules, date(2025, 12, 1))] == [
+        'rules.toml:7:39: q ended on 2025-11-30, it earns nothing any more: write another until, or mode = "off"'
+    ]
+    assert list(over(rules, date(2025, 11, 30))) == []
+    assert list(over(load_rules_text(HEAD + QUIZ + active + 'mode = "off"\n'), date(2026, 1, 1))) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ('limit = "50,000 points/week"', "write 50000"),
+        ('limit = "50 000/week"', "write 50000"),
+        ('limit = "2,5 points/week"', "write 2.5"),
+        ('conditions = { score_pct = ">=60%" }', "write it without %"),
+        ('conditions = { score_pct = ">=60,5" }', "write 60.5"),
+        ('limit = "5\u00a0/day"', "a space of another kind stands here (U+00A0): write a plain space"),
+        ('active = { hours = "08:00–18:00" }', "– is no hyphen: write -"),
+    ],
+)
+def test_a_value_that_looks_right_is_told_with_what_makes_it_wrong(line: str, hint: str) -> None:
+    with pytest.raises(FaultsError) as caught:
+        file(QUIZ + line + "\n")
+    assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize("zone", ["GMT+2", "UTC-3", "+02:00"])
+def test_an_offset_is_no_zone_and_is_not_taken_for_another(zone: str) -> None:
+    with pytest.raises(FaultsError, match=f"'{re.escape(zone)}' is not an IANA time zone, name a city"):
+        load_rules_text(f'schema = 1\ntimezone = "{zone}"\n')
+
+
+def test_an_award_with_decimals_says_how_many_its_currency_would_need() -> None:
+    with pytest.raises(FaultsError, match=r"points has no decimals, write a whole number, or .* decimals = 2"):
+        file(QUIZ.replace("10", "0.25"))

@@ -230,7 +230,8 @@ def test_a_long_text_is_told_by_its_beginning() -> None:
         ("words = ['a']", "1:9: `words`: must have at least 2 elements"),
         ("words = ['a','b','c','d']", "1:9: `words`: must have at most 3 elements"),
         ("words = ['a', 2]", '1:15: `words`: the number 2 cannot stand here, expected a text in quotes, such as "abc"'),
-        ("words = 'a'", '1:9: `words`: the text "a" cannot stand here, expected a list […]'),
+        ("words = 'a'", '1:9: `words`: the text "a" cannot stand here, expected a list: ["a"]'),
+        ("words = 'a, 2'", '1:9: `words`: the text "a, 2" cannot stand here, expected a list: ["a", 2]'),
         ("on = 'true'", '1:6: `on`: the text "true" cannot stand here, expected true or false'),
         (
             "day = 12:00:00",

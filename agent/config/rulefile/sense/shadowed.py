@@ -16,6 +16,8 @@ from agent.config.rulefile.warn import kinds_of
 
 _SAYS_NOTHING = frozenset({"id", "title", "description", "example", "message", "tags", "group"})
 """Keys in which two rules may differ and still pay for the same acts."""
+_SAYS_WHAT = frozenset({"id", "title", "description", "example", "message", "award"})
+"""Keys in which two rules may differ and still ask the same, of the same people and within the same bounds."""
 
 
 def warnings(merged: Merged, kinds: KindTable) -> Iterator[Fault]:
@@ -27,6 +29,7 @@ def warnings(merged: Merged, kinds: KindTable) -> Iterator[Fault]:
         yield from _capped(rule, merged)
         yield from _twice(rule)
     yield from _same(merged.rules)
+    yield from _both(merged.rules)
     yield from _alike(merged.rules)
     for check in merged.checks:
         it = check.it
@@ -90,6 +93,21 @@ def _same(rules: Sequence[Placed[Rule]]) -> Iterator[Fault]:
         if other is not rule:
             hint = f"rule {other.it.id} in {other.where} says the same: every act is paid twice"
             yield rule.fault(f"rule {rule.it.id} repeats another", hint, at=("id",))
+
+
+def _both(rules: Sequence[Placed[Rule]]) -> Iterator[Fault]:
+    """Rules that differ in what they pay alone, of a currency that both pay."""
+    first: dict[str, Placed[Rule]] = {}
+    for rule in rules:
+        asked = {key: value for key, value in rule.document.value(rule.path).items() if key not in _SAYS_WHAT}
+        other = first.setdefault(repr(sorted(asked.items())), rule)
+        if other is not rule and rule.it.award != other.it.award and _currencies(rule.it) & _currencies(other.it):
+            hint = f"as rule {other.it.id} in {other.where}, which asks the same; one award says it more plainly"
+            yield rule.fault(f"rule {rule.it.id} pays for the same acts again", hint, at=("id",))
+
+
+def _currencies(rule: Rule) -> frozenset[str]:
+    return frozenset(name for part in rule.award for name, _ in part.amounts)
 
 
 def _alike(rules: Sequence[Placed[Rule]]) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""Scheduled rewards whose runs look at the same time again, or never at any: prizes paid twice, or not at all."""
+"""Time that is over, and scheduled rewards whose runs look at the same time again, or never at any."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from itertools import islice
 from agent.config.cron import Cron
 from agent.config.document import Fault
 from agent.config.grammar import CALENDAR_WINDOWS
-from agent.config.rulefile.merged import Merged, Placed
+from agent.config.rulefile.merged import Merged, Placed, RuleFile
+from agent.config.rulefile.models import Rule
+from agent.config.rulefile.tables.challenge import Challenge
 from agent.config.rulefile.tables.scheduled import Scheduled
 
 _ROLLING = {"day": "1d", "week": "7d", "month": "30d", "year": "365d"}
@@ -32,6 +34,16 @@ def warnings(merged: Merged) -> Iterator[Fault]:
         elif spec.draw is None and _again(spec):
             rolling = f'leave `over` out for all since the run before, or write over = "{_ROLLING[spec.over.name]}"'
             yield placed.fault(f"the same {spec.over.name} is decided and paid by several runs", rolling, at=("over",))
+
+
+def over(rules: RuleFile, today: date) -> Iterator[Fault]:
+    """Rules and challenges that were for a time before ``today``: mostly the year is wrong."""
+    paying: list[Placed[Rule] | Placed[Challenge]] = [*rules.rules, *rules.challenges]
+    for placed in paying:
+        active = placed.it.active
+        if placed.it.mode != "off" and active is not None and active.until is not None and active.until < today:
+            hint = 'it earns nothing any more: write another until, or mode = "off"'
+            yield placed.fault(f"{placed.it.id} ended on {active.until}", hint, at=("active", "until"))
 
 
 def _too_early(placed: Placed[Scheduled], over: str, merged: Merged) -> Iterator[Fault]:

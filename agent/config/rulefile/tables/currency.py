@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PlainValidator, StrictBool, StrictInt, StrictStr
@@ -10,6 +11,10 @@ from agent.config import grammar
 from agent.config.document import MisfitError, quoted
 from agent.config.grammar import Number
 from agent.config.rulefile.types import Expiry, Model, Name
+
+DECIMALS_MAX = 6
+PRICE = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*([A-Za-z$€£¥]{0,8})")
+"""What one whole unit is worth, as reports read it: `0.01 GBP`."""
 
 
 def _bound(value: Any) -> Number:
@@ -30,7 +35,7 @@ class Currency(Model):
     title: StrictStr = ""
     one: Annotated[StrictStr, Field(max_length=64)] = ""
     spendable: StrictBool = True
-    decimals: Annotated[StrictInt, Field(ge=0, le=6)] = 0
+    decimals: Annotated[StrictInt, Field(ge=0, le=DECIMALS_MAX)] = 0
     expires_after: Expiry = None
     worth: StrictStr = ""
     adjust_max: Annotated[Number | None, PlainValidator(_bound)] = None
