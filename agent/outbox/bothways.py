@@ -28,13 +28,20 @@ class BothWays:
         self._asking = asking
 
     async def run(self) -> None:
-        """Deliver and hear for ever; neither waits for the other."""
-        async with asyncio.TaskGroup() as both:
-            both.create_task(self._outbox.run(), name="deliver")
-            both.create_task(self._feed.run(), name="hear")
-            both.create_task(self._counter.run(), name="settle")
-            both.create_task(self._people.run(), name="people")
-            both.create_task(self._names.run(), name="names")
+        """Deliver and hear for ever; neither waits for the other. What one cannot cure ends all, to be begun again.
+
+        Raises:
+            Exception: what the first of them met, as it was: who begins again tells trouble from faults by its kind.
+        """
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._outbox.run(), name="deliver")
+                both.create_task(self._feed.run(), name="hear")
+                both.create_task(self._counter.run(), name="settle")
+                both.create_task(self._people.run(), name="people")
+                both.create_task(self._names.run(), name="names")
+        except BaseExceptionGroup as met:
+            raise met.exceptions[0] from None
 
     async def drain(self, *, limit_s: float) -> bool:
         """Deliver all there is, and hear what there is where that went well; whether the catalogue took it.

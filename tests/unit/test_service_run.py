@@ -6,11 +6,13 @@ import asyncio
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from agent.errors import RewardsError
+from agent.errors import RewardsError, TransientError
+from agent.outbox.bothways import BothWays
 from agent.service import run
 from agent.service.watch import RulesWatch
 from tests.unit.test_service_tail import MemoryLedger, ScriptedSource, tail_of
@@ -44,15 +46,30 @@ async def nothing() -> None:
     """No rules are read again."""
 
 
-async def served(directory: Path, part: Stumbling, ledger: MemoryLedger) -> int:
+class Waiting:
+    """Goes one way for ever, and has nothing to do there."""
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+
+def both_ways(stumbling: Stumbling) -> BothWays:
+    """A road on which one of all that goes there stumbles."""
+    ways: list[Any] = [Waiting(), Waiting(), stumbling, Waiting(), Waiting(), Waiting()]
+    return BothWays(*ways)
+
+
+async def served(
+    directory: Path, part: Stumbling | None, ledger: MemoryLedger, deliverer: BothWays | None = None
+) -> int:
     return await run.serve(
         [tail_of(ScriptedSource(), ledger)],
-        None,
+        deliverer,
         data_dir=directory,
         operations={},
         reload=nothing,
         watch=RulesWatch(list),
-        pulls=[part],
+        pulls=[part] if part else [],
     )
 
 
@@ -96,3 +113,20 @@ async def test_catching_up_reads_the_sources_where_a_system_cannot_be_asked_by_a
     assert (code, ledger.state.position) == (1, 1)
     stopped = [one for one in told if one["event"] == "source_stopped"]
     assert [one["message"].partition(" at ")[0] for one in stopped] == ["shop cannot be asked: ZeroDivisionError"]
+
+
+async def test_a_disk_that_is_full_is_told_as_such_where_the_way_to_the_catalogue_meets_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was told as a fault of this program, which somebody should report to its makers."""
+    monkeypatch.setattr(run, "LAST_DELIVERY_S", 0.0)
+    full = TransientError("the disk of /data is full", hint="free some space")
+    with capture_logs() as told:
+        assert await served(tmp_path, None, MemoryLedger(), both_ways(Stumbling(1, full))) == 0
+    (trouble,) = [one for one in told if one["log_level"] in {"warning", "error"}]
+    assert (trouble["event"], trouble["trouble"]) == ("delivery_trouble", "the disk of /data is full")
+
+
+async def test_memory_that_ran_out_on_the_way_to_the_catalogue_ends_the_agent(tmp_path: Path) -> None:
+    with pytest.raises(MemoryError):
+        await served(tmp_path, None, MemoryLedger(), both_ways(Stumbling(1, MemoryError())))
