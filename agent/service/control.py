@@ -14,9 +14,18 @@ from typing import Any
 
 import aiohttp
 import orjson
+import structlog
 from aiohttp import web
 
-from agent.errors import ConfigError, IntegrityError, InvalidInputError, RewardsError, TransientError
+from agent import apart
+from agent.errors import (
+    ConfigError,
+    IntegrityError,
+    InvalidInputError,
+    RewardsError,
+    TransientError,
+    UnexpectedError,
+)
 from agent.ledger.acts import journal
 
 SOCKET_NAME = "agent.sock"
@@ -31,8 +40,12 @@ Operation = Callable[..., Awaitable[Any]]
 """Takes keyword arguments that JSON can carry, returns what JSON can carry."""
 
 _ERRORS: Mapping[str, type[RewardsError]] = {
-    kind.__name__: kind for kind in (ConfigError, TransientError, InvalidInputError, IntegrityError, RewardsError)
+    kind.__name__: kind
+    for kind in (ConfigError, TransientError, InvalidInputError, IntegrityError, UnexpectedError, RewardsError)
 }
+_OTHER_VERSION = "if the agent was updated since it started, restart it"
+
+log = structlog.get_logger()
 
 
 @contextlib.contextmanager
@@ -52,14 +65,17 @@ async def listening(data_dir: Path, operations: Mapping[str, Operation]) -> Asyn
 
     async def answer(request: web.Request) -> web.Response:
         asked = orjson.loads(await request.read())
-        operation = known.get(asked.get("command", ""))
+        command = str(asked.get("command", ""))
+        operation = known.get(command)
         if operation is None:
-            return _failure(InvalidInputError(f"this agent knows no command {asked.get('command')!r}"))
+            return _failure(InvalidInputError(f"this agent knows no command {command!r}", hint=_OTHER_VERSION))
         journal.ASKING.set(str(asked.get("account", "")))
         try:
             result = await operation(**asked.get("arguments", {}))
         except RewardsError as exc:
             return _failure(exc)
+        except Exception as exc:  # noqa: BLE001 - told to whoever asked, and to the log
+            return _failure(apart.of_machine(exc) or _unexpected(command, exc))
         return web.Response(body=orjson.dumps({"result": result}), content_type="application/json")
 
     app = web.Application(client_max_size=BODY_BYTES_MAX)
@@ -81,8 +97,17 @@ async def listening(data_dir: Path, operations: Mapping[str, Operation]) -> Asyn
         await runner.cleanup()
 
 
+def _unexpected(command: str, exc: Exception) -> UnexpectedError:
+    """A fault of this program, without the words of the error: they may hold what somebody wrote."""
+    fault, do = apart.fault_of(exc), f"{_OTHER_VERSION}; else report this line to its makers"
+    log.error("part_failed", part=f"command {command}", fault=fault, way=apart.way_to(exc), do=do)
+    return UnexpectedError(f"{command} failed: {fault}", hint=do)
+
+
 def _failure(exc: RewardsError) -> web.Response:
-    error = {"kind": type(exc).__name__, "message": exc.message, "hint": exc.hint}
+    """An error by the nearest kind that the other end knows."""
+    kind = next(one.__name__ for one in type(exc).__mro__ if one.__name__ in _ERRORS)
+    error = {"kind": kind, "message": exc.message, "hint": exc.hint}
     return web.Response(status=422, body=orjson.dumps({"error": error}), content_type="application/json")
 
 
@@ -95,7 +120,7 @@ async def ask(data_dir: Path, command: str, arguments: Mapping[str, Any], *, wit
     """Have the running agent carry out ``command``; returns its result.
 
     Raises:
-        TransientError: no agent answers, or not ``within_s`` seconds.
+        TransientError: no agent answers, or not within ``within_s`` seconds.
         RewardsError: what the operation itself raised.
     """
     timeout = aiohttp.ClientTimeout(total=within_s, sock_connect=5)
@@ -108,12 +133,19 @@ async def ask(data_dir: Path, command: str, arguments: Mapping[str, Any], *, wit
                     data=orjson.dumps({"command": command, "arguments": dict(arguments), "account": journal.account()}),
                 ) as response,
             ):
-                answered = orjson.loads(await response.read())
+                status, body = response.status, await response.read()
     except (OSError, aiohttp.ClientError, TimeoutError) as exc:
         raise TransientError(
             f"the agent that works on {data_dir} does not answer: {str(exc) or type(exc).__name__}",
             hint="if it has just started or is stopping, try again; else restart it",
         ) from exc
+    try:
+        answered = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise TransientError(
+            f"the agent that works on {data_dir} failed at {command}: it answered {status}",
+            hint=f"its log says why; {_OTHER_VERSION}",
+        ) from None
     if "error" in answered:
         error = answered["error"]
         raise _ERRORS.get(error["kind"], RewardsError)(error["message"], hint=error["hint"])
