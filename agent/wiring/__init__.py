@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -374,18 +375,21 @@ class _Kinds:
 def _reloading(
     settings: Settings, writer: Writer, pipeline: Pipeline, followers: Sequence[Scheduler | Expiry], kinds: _Kinds
 ) -> Callable[[], Awaitable[str]]:
+    one_at_a_time = asyncio.Lock()  # else who read first, and waited longer for an LMS, would have the last word
+
     async def reload() -> str:
-        file, rulebook = read_rules(settings)
-        # What cannot be reached now says nothing against new rules; a name that means two things there does.
-        found = await names_of(settings, rulebook, strict=True)
-        await pipeline.adopt(rulebook, file.text)
-        doubtful = doubts(settings, found)
-        await writer.run(partial(versions.keep_doubts, doubts=doubtful))
-        for warning in (*map(str, file.warnings), *doubtful):
-            log.warning("rules_warning", warning=warning)
-        for each in followers:
-            await each.adopt()
-        kinds.replace(file)
-        return rulebook.version
+        async with one_at_a_time:
+            file, rulebook = read_rules(settings)
+            # What cannot be reached now says nothing against new rules; a name that means two things there does.
+            found = await names_of(settings, rulebook, strict=True)
+            await pipeline.adopt(rulebook, file.text)
+            doubtful = doubts(settings, found)
+            await writer.run(partial(versions.keep_doubts, doubts=doubtful))
+            for warning in (*map(str, file.warnings), *doubtful):
+                log.warning("rules_warning", warning=warning)
+            for each in followers:
+                await each.adopt()
+            kinds.replace(file)
+            return rulebook.version
 
     return reload
