@@ -20,7 +20,7 @@ from agent.collectors.inbox.file import LAST, opened, told
 from agent.collectors.inbox.personal import Anew, Traits, removed
 from agent.collectors.inbox.pulls import Fetched
 from agent.collectors.inbox.requeued import Kept, Refused, Sought
-from agent.errors import IntegrityError, TransientError
+from agent.errors import TransientError
 from agent.model import Evidence, noun
 
 FILE_NAME = "inbox.db"
@@ -99,6 +99,8 @@ class Inbox:
 
         Raises:
             TransientError: it is not kept: the disk is full, or too many wait.
+            IntegrityError: the file is damaged.
+            Exception: whatever else kept it, and those that came with it, from being written.
         """
         mine = sum(1 for each in self._waiting if each.source == source) if len(self._waiting) > GROUP_MAX else 0
         if self._closed or len(self._waiting) >= WAITING_MAX or mine >= WAITING_PER_SOURCE_MAX:
@@ -304,7 +306,7 @@ class Inbox:
     async def _keep(self, group: Sequence[_Waiting]) -> None:
         try:
             numbers = await self._guarded(lambda: self._committed(group))
-        except (TransientError, IntegrityError) as error:
+        except Exception as error:  # noqa: BLE001 - handed to those who wait; whoever comes next is kept
             for each in group:
                 if not each.done.cancelled():
                     each.done.set_exception(error)

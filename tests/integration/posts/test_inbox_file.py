@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from hashlib import sha256
@@ -12,6 +13,7 @@ import pytest
 from agent.collectors.inbox.file import STEPS
 from agent.collectors.inbox.requeued import Sought
 from agent.collectors.inbox.store import FILE_NAME, Inbox
+from agent.errors import TransientError
 from agent.model import Evidence
 from tests.builders import NOW
 
@@ -113,3 +115,16 @@ async def test_what_goes_back_in_line_keeps_its_first_number_and_no_number_is_gi
     assert await inbox.refused("forms", Sought(), 0, 10) == []
     assert len(await inbox.after("others", 0, 10)) == 1
     await inbox.close()
+
+
+async def test_what_nobody_expects_of_a_post_is_told_to_who_sent_it_and_the_next_one_is_kept(tmp_path: Path) -> None:
+    """The task that writes ended, unseen: no post was answered any more until the agent was restarted."""
+    inbox = await Inbox.open(tmp_path)
+    no_time_of_sqlite = 2**70
+    async with asyncio.timeout(60):
+        with pytest.raises(OverflowError):
+            await inbox.append("forms", no_time_of_sqlite, Evidence.bearer_token, b"odd")
+        assert await inbox.append("forms", NOW, Evidence.bearer_token, b"good") == 1
+    await inbox.close()
+    with pytest.raises(TransientError):
+        await inbox.append("forms", NOW, Evidence.bearer_token, b"too late")
