@@ -353,7 +353,7 @@ class Pipeline:
             if decision.outcome is not Outcome.awarded and not decision.notes:
                 raise InvalidInputError(
                     f"decision {decision_no} cannot be paid any more: {decision.reason}",
-                    hint="reject it, or adjust by hand: rewards-agent ledger adjust",
+                    hint="approve less (--amount) where that fits, reject it, or type: rewards-agent ledger adjust",
                 )
             number = await versions.keep(connection, held.rules_version, text, now)
             settle, about = self._recorder.settle, {event.event_id: event}

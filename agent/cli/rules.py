@@ -60,7 +60,8 @@ def explain(
     if rule is not None and rule not in ids:
         likely = nearest(rule, ids)
         raise InvalidInputError(
-            f"there is no rule {rule}", hint=f"did you mean {likely}?" if likely else f"the rules: {', '.join(ids)}"
+            f"there is no rule {rule}",
+            hint=f"did you mean {likely}?" if likely else f"the rules: {', '.join(ids) or 'none'}",
         )
     challenges = {one.spec.id: challenge_sentences(one, rulebook) for one in rulebook.challenges}
     said = {
@@ -73,6 +74,8 @@ def explain(
     if json:
         emit_json([{"rule": name, "sentences": list(sentences)} for name, sentences in said.items()])
         return
+    if not said:
+        note("the rules have no rule: nobody earns anything")
     for name, sentences in said.items():
         typer.echo(name)
         for sentence in sentences:

@@ -357,11 +357,15 @@ def _first_of(connection: sqlite3.Connection, decision_no: int) -> int:
 
 def learner_called(connection: sqlite3.Connection, text: str) -> str | None:
     """``<site>:<LMS user id>`` of the person whose learner or pseudonym ``text`` is; None where there is none."""
-    row = connection.execute(
-        "SELECT site || ':' || lms_user FROM person WHERE pseudonym = ? OR (site = ? AND lms_user = ?)",
-        (text, *text.partition(":")[::2]),
-    ).fetchone()
+    found = "SELECT site || ':' || lms_user FROM person WHERE pseudonym = ? OR (site = ? AND lms_user = ?)"
+    row = connection.execute(found, (text, *text.partition(":")[::2])).fetchone()
     return row[0] if row else None
+
+
+def learners_with_id(connection: sqlite3.Connection, user: str) -> list[str]:
+    """``<site>:<LMS user id>`` of everybody whose id at their site is ``user``, in the order of sites."""
+    sites = connection.execute("SELECT site FROM person WHERE lms_user = ?", (user,))
+    return sorted(f"{site}:{user}" for (site,) in sites)
 
 
 def pseudonym_of(connection: sqlite3.Connection, learner: str) -> str:

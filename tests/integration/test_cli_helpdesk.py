@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.campus import kill, wait_until
+from tests.acceptance.campus import Campus, kill, wait_until
+from tests.acceptance.test_posts import posting_campus
 from tests.helpdesk import Desk, completed, filled
 
 
@@ -67,6 +68,26 @@ def test_an_event_that_is_held_is_explained_with_the_number_to_review(desk: Desk
     assert (decision["outcome"], decision["hold"], decision["hold_state"]) == ("held", "backdated", "open")
     assert decision["sentence"] == "lesson holds 10 points for moodle:35: backdated."
     assert decision["since"] == f"It waits as number {decision['decision']} of rewards-agent review list."
+
+
+def test_what_was_held_is_listed_with_what_became_of_it(desk: Desk, tmp_path: Path) -> None:
+    changed = desk.copy(tmp_path / "campus")
+    ((decision,),) = [
+        [one["decision"] for one in row["decisions"]] for row in changed.json("events", "explain", "moodle:14")
+    ]
+    assert changed.json("events", "list", "--limit", "2")[1]["outcomes"] == {"lesson": "held"}
+
+    changed.command("review", "reject", str(decision), "--reason", "not hers", "--by", "B. Desk")
+
+    assert changed.json("events", "list", "--limit", "2")[1]["outcomes"] == {"lesson": "rejected"}
+
+
+@pytest.mark.parametrize("words", [["events", "list"], ["ledger", "list"], ["rules", "backfill", "--rule", "lesson"]])
+def test_a_span_that_ends_before_it_begins_is_told(desk: Desk, words: list[str]) -> None:
+    done = desk.command(*words, "--since", "2026-09-08", "--until", "2026-09-07", check=False)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "2026-09-07 is over before 2026-09-08 begins" in done.stderr
 
 
 def test_an_event_is_found_by_the_beginning_of_its_id(desk: Desk) -> None:
@@ -181,6 +202,47 @@ def test_nobody_and_several_are_told_apart(desk: Desk, called: str, told: str) -
 
     assert (done.returncode, done.stdout) == (1, "")
     assert told in done.stderr
+
+
+@pytest.fixture(scope="module")
+def posted(tmp_path_factory: pytest.TempPathFactory) -> Campus:
+    """A campus without a log: Eve is known to one system, somebody with the id 7 to two."""
+    at, _ = posting_campus(tmp_path_factory.mktemp("posted") / "campus")
+    config = at.config.read_text()
+    at.config.write_text(config + '[[source]]\nname = "shop"\nkind = "generic"\npath = "/shop"\n')
+    for source, users in (("forms", ("eve", "7")), ("shop", ("7",))):
+        rows = (f"lesson.completed,{user},2026-09-07T08:00:00Z,C1,L1\n" for user in users)
+        file = at.directory / f"{source}.csv"
+        file.write_text("event,distinct_id,time,course_id,lesson_id\n" + "".join(rows))
+        at.command("import", "csv", str(file), "--source", source, "--apply", "--mixed-ids")
+    at.catch_up()
+    return at
+
+
+@pytest.mark.parametrize("called", ["eve", " eve ", "forms:eve"])
+def test_whom_no_log_knows_is_found_by_the_id_that_a_system_tells(posted: Campus, called: str) -> None:
+    assert posted.json("learner", "show", called)["learner"] == "forms:eve"
+    assert [row["learner"] for row in posted.json("ledger", "list", "--learner", called)] == ["forms:eve"]
+    assert posted.json("learner", "why", called, "--on", "2026-09-07")["learner"] == "forms:eve"
+
+
+@pytest.mark.parametrize(
+    ("called", "told"),
+    [
+        ("7", "'7' is known to several sites: forms:7, shop:7\n  ask again with site:id"),
+        (
+            "8",
+            "nothing was recorded of anybody with the id '8' here\n  learners are called by the ids",
+        ),
+        ("shop:eve", "nothing was recorded of anybody with the id 'eve' at shop\n"),
+        ("moodle:eve", "there is no site 'moodle'\n  the configuration has: trigger, forms, shop\n"),
+    ],
+)
+def test_nobody_and_several_are_told_where_systems_only_post(posted: Campus, called: str, told: str) -> None:
+    for words in (["learner", "show", called], ["ledger", "adjust", called, "5", "--reason", "prize"]):
+        done = posted.command(*words, check=False)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert told in done.stderr
 
 
 def test_somebody_who_has_nothing_yet_is_told_so(desk: Desk) -> None:

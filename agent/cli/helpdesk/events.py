@@ -14,7 +14,7 @@ import typer
 
 from agent.cli.access import ledger_of
 from agent.cli.frame import LIMIT_MAX, ConfigOption, JsonOption, emit, emit_json, run_async, settings_of, utc
-from agent.cli.helpdesk.told import as_if_told, recorded_told
+from agent.cli.helpdesk.told import as_if_told, recorded_told, settled_as
 from agent.cli.helpdesk.uncounted import uncounted
 from agent.cli.mending.replay import replay
 from agent.cli.mending.requeue import requeue
@@ -132,9 +132,11 @@ def _row(event: Event, outcomes: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _outcomes(connection: sqlite3.Connection, event_no: int) -> dict[str, str]:
+    """What each rule answered; of what was held what became of it."""
     from agent.ledger import reading
 
-    return {row.decision.rule_id: row.decision.outcome.name for row in reading.decisions_about(connection, event_no)}
+    decided = reading.decisions_about(connection, event_no)
+    return {row.decision.rule_id: settled_as(row) or row.decision.outcome.name for row in decided}
 
 
 def _event_facts(seen: Observation, event: Event) -> dict[str, Any]:

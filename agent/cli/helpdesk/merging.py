@@ -10,7 +10,7 @@ import typer
 from agent.cli.access import ByOption, carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, run_async, settings_of, utc
 from agent.cli.terms.inforce import amounts_text, rules_in_force, whoever
-from agent.cli.terms.who import account_of, aliases_in, held_links, history_of
+from agent.cli.terms.who import account_of, aliases_in, held_links, history_of, sites_of
 from agent.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -77,10 +77,7 @@ def _of_this_agent(settings: Settings, connection: sqlite3.Connection, *accounts
     Raises:
         InvalidInputError: one is.
     """
-    known = {source.site_name for source in settings.log_sources}
-    known |= {source.site_name for source in settings.post_sources}
-    known |= {settings.web_site(source) for source in settings.web_sources}
-    known |= {site for (site,) in connection.execute("SELECT DISTINCT site FROM person")}
+    known = {*sites_of(settings)} | {site for (site,) in connection.execute("SELECT DISTINCT site FROM person")}
     for account in accounts:
         site, colon, _ = account.rpartition(":")
         if colon and site not in known:

@@ -77,6 +77,11 @@ class Told:
         }
 
 
+def settled_as(row: DecisionRow) -> str:
+    """What became of a hold: approved, rejected, superseded; empty where there was none or it is open."""
+    return "" if row.hold_state == "open" else row.hold_state
+
+
 def recorded_told(connection: sqlite3.Connection, row: DecisionRow, rulebook: Rulebook) -> Told:
     """A decision of the ledger, with its entries and what became of them or of its hold."""
     from agent.engine.explain import decision_sentence
@@ -87,7 +92,7 @@ def recorded_told(connection: sqlite3.Connection, row: DecisionRow, rulebook: Ru
     booked = [] if made_none else reading.booked(connection, row)
     return Told(
         decision=row.decision,
-        sentence=decision_sentence(row.decision, rulebook, settled=row.hold_state not in {"", "open"}),
+        sentence=decision_sentence(row.decision, rulebook, settled=bool(settled_as(row))),
         recorded=True,
         at=row.occurred_at,
         log=f"{row.source}:{row.position}",

@@ -98,10 +98,13 @@ def span_of(since: str | None, until: str | None, rulebook: Rulebook) -> tuple[i
     """Seconds UTC from ``since`` up to ``until`` (excluded); days are those of the rules and counted whole.
 
     Raises:
-        InvalidInputError: one of them is neither a day nor a time.
+        InvalidInputError: one of them is neither a day nor a time, or nothing lies between them.
     """
     begin = _instant(since, rulebook.calendar, end=False) if since else 0
-    return begin, _instant(until, rulebook.calendar, end=True) if until else 2**62
+    end = _instant(until, rulebook.calendar, end=True) if until else 2**62
+    if since and until and end <= begin:
+        raise InvalidInputError(f"{until} is over before {since} begins", hint="until is the later of the two")
+    return begin, end
 
 
 def require_instant(text: str) -> None:

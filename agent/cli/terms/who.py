@@ -78,6 +78,12 @@ class Who:
         }
 
 
+def sites_of(settings: Settings) -> tuple[str, ...]:
+    """The sites that learners can be of, each once."""
+    own = [one.site_name for one in settings.log_sources] + [one.site_name for one in settings.post_sources]
+    return tuple(dict.fromkeys((*own, *map(settings.web_site, settings.web_sources))))
+
+
 def learner_of(settings: Settings, connection: sqlite3.Connection, text: str) -> str:
     """The learner that ``text`` means: Moodle is asked only where the ledger does not know.
 
@@ -93,7 +99,7 @@ def account_of(settings: Settings, connection: sqlite3.Connection, text: str) ->
     from agent.ledger import reading
 
     known = reading.learner_called(connection, text)
-    return known or run_async(ask_moodle(settings, text, None)).learner
+    return known or run_async(_asked_or_told(settings, connection, text, None)).learner
 
 
 def held_links(connection: sqlite3.Connection, learner: str = "") -> list[HeldLink]:
@@ -111,20 +117,55 @@ def aliases_in(connection: sqlite3.Connection) -> Aliases:
     return aliases.of_ledger(connection)
 
 
-async def ask_moodle(settings: Settings, text: str, file: RuleFile | None) -> Who:
-    """The one person whom the log sources' user tables know by ``text``.
+class NobodyError(InvalidInputError):
+    """Nobody is called so where it was asked."""
+
+
+async def _asked_or_told(settings: Settings, connection: sqlite3.Connection, text: str, file: RuleFile | None) -> Who:
+    """As `ask_moodle`; whom Moodle does not know, an id may mean that a system which posts has told of.
 
     Raises:
         InvalidInputError: nobody, or several; whom is said.
         RewardsError: a table cannot be read or reached.
     """
+    from agent.ledger import reading
+
+    try:
+        return await ask_moodle(settings, text, file)
+    except NobodyError:
+        told = reading.learners_with_id(connection, text.strip())
+        if len(told) > 1:
+            raise _several(text, told) from None
+        if not told:
+            raise
+        return _unasked(settings, told[0])
+
+
+def _unasked(settings: Settings, learner: str) -> Who:
+    """A learner of whom Moodle says nothing."""
+    site = learner.partition(":")[0]
+    names = [source.name for source in settings.log_sources if source.site_name == site]
+    return Who(learner=learner, source=names[0] if names else site)
+
+
+def _several(text: str, found: Sequence[str]) -> InvalidInputError:
+    return InvalidInputError(f"{text!r} is known to several sites: {', '.join(found)}", hint="ask again with site:id")
+
+
+async def ask_moodle(settings: Settings, text: str, file: RuleFile | None) -> Who:
+    """The one person whom the log sources' user tables know by ``text``.
+
+    Raises:
+        NobodyError: nobody.
+        InvalidInputError: several, or there is no such site; which is said.
+        RewardsError: a table cannot be read or reached.
+    """
     site, _, number = text.rpartition(":")
     sources = [source for source in settings.log_sources if site in {"", source.site_name}]
     if not sources:
-        sites = ", ".join(source.site_name for source in settings.log_sources)
-        raise InvalidInputError(f"there is no site {site!r}", hint=f"the configuration has: {sites}")
+        raise _nobody_told_of(settings, site, number)
     found: list[Who] = []
-    nobody: InvalidInputError | None = None
+    nobody: NobodyError | None = None
     for source in sources:
         async with history_of(settings, source, file) as history:
             if site:
@@ -137,22 +178,34 @@ async def ask_moodle(settings: Settings, text: str, file: RuleFile | None) -> Wh
     if len(found) == 1:
         return found[0]
     if found:
-        told = ", ".join(who.title() for who in found)
-        raise InvalidInputError(f"{text!r} is known to several sites: {told}", hint="ask again with site:id")
-    raise nobody or InvalidInputError(f"Moodle has no user with the id {number}", hint="check it in Moodle")
+        raise _several(text, [who.title() for who in found])
+    raise nobody or NobodyError(f"Moodle has no user with the id {number}", hint="check it in Moodle")
 
 
 async def _the_user(
-    history: History, text: str, nobody: InvalidInputError | None
-) -> tuple[FoundUser | None, InvalidInputError | None]:
+    history: History, text: str, nobody: NobodyError | None
+) -> tuple[FoundUser | None, NobodyError | None]:
     """Somebody of one site, or the error that says nobody; several of one site are an error at once."""
     found = await history.find_user(text)
     if not found:
         try:
             await history.the_user(text)
         except InvalidInputError as error:
-            return None, nobody or error
+            return None, nobody or NobodyError(error.message, hint=error.hint)
     return await history.the_user(text), nobody
+
+
+def _nobody_told_of(settings: Settings, site: str, number: str) -> InvalidInputError:
+    """Why nobody is found where no log can be asked: nothing was told of them, or there is no such site."""
+    sites = sites_of(settings)
+    if site and site not in sites:
+        return InvalidInputError(f"there is no site {site!r}", hint=f"the configuration has: {', '.join(sites)}")
+    where = f"at {site}" if site else "here"
+    return NobodyError(
+        f"nothing was recorded of anybody with the id {number!r} {where}",
+        hint="learners are called by the ids that their system posts, such as "
+        f"{site or sites[0]}:35; see: rewards-agent events list",
+    )
 
 
 async def person(settings: Settings, connection: sqlite3.Connection, text: str, file: RuleFile) -> Who:
@@ -169,7 +222,8 @@ async def person(settings: Settings, connection: sqlite3.Connection, text: str, 
     known = known and merged.learner(known)
     sites = {source.site_name for source in settings.log_sources}
     try:
-        found = await ask_moodle(settings, _asked_by(merged, known, sites) if known else text, file)
+        asked = _asked_by(merged, known, sites) if known else text
+        found = await _asked_or_told(settings, connection, asked, file)
         into = merged.learner(found.learner)
         if into == found.learner:
             return found
@@ -181,9 +235,7 @@ async def person(settings: Settings, connection: sqlite3.Connection, text: str, 
             known = reading.learner_called(connection, f"{settings.log_sources[0].site_name}:{text}")
         if known is None:
             raise
-        site = known.partition(":")[0]
-        names = [source.name for source in settings.log_sources if source.site_name == site]
-        return Who(learner=known, source=names[0] if names else site)
+        return _unasked(settings, known)
 
 
 async def words_of(settings: Settings, accounts: Sequence[tuple[str, str]], file: RuleFile) -> tuple[str, ...]:

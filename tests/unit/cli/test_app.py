@@ -182,6 +182,14 @@ def test_a_rule_that_is_not_there_is_answered_with_the_nearest(campus: Path) -> 
     assert (done.returncode, done.stderr) == (1, "there is no rule leson\n  did you mean lesson?\n")
 
 
+def test_rules_without_a_rule_are_explained_as_paying_nobody(tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").write_text('schema = 1\ntimezone = "UTC"\n')
+    done = agent("rules", "explain", "rules.toml", cwd=tmp_path)
+
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "the rules have no rule: nobody earns anything\n"
+
+
 @pytest.mark.parametrize(("points", "code"), [(10, 0), (11, 1)])
 def test_the_stories_of_the_rules_are_played_and_an_untrue_one_ends_with_one(
     campus: Path, points: int, code: int

@@ -92,9 +92,12 @@ async def test_an_approval_is_refused_where_a_cap_of_today_is_full_and_keeps_its
         await agent.take(act(1))
         before = kept(agent)
     async with running(tmp_path, HEAD + '[[cap]]\nlimit = "5 points/day"\n' + rule(more=REVIEW)) as agent:
-        with pytest.raises(InvalidInputError, match="cannot be paid any more: cap 5 points/day"):
+        with pytest.raises(InvalidInputError, match="cannot be paid any more: cap 5 points/day") as refused:
             await agent.pipeline.approve(1, Correction(reason="", by="B. Desk"))
+        assert refused.value.hint.startswith("approve less (--amount) where that fits")
         assert (open_holds(agent), kept(agent)) == ([1], before)
+        await agent.pipeline.approve(1, Correction(reason="", by="B. Desk"), {"points": 5})
+        assert agent.entries() == ["award 5"]
 
 
 async def test_what_a_rejected_hold_had_blocked_is_decided_again_oldest_first(tmp_path: Path) -> None:
