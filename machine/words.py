@@ -13,6 +13,13 @@ _SAID: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] 
     (re.compile(r"Input should be (greater than or equal to|less than or equal to) "), lambda found: _BOUNDS[found[1]]),
     (re.compile(r"Input should be "), "it should be "),
 )
+_UNSHOWN = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
+"""What moves the cursor, colours, begins a line or turns the direction of what follows, and what no terminal writes."""
+
+
+def on_screen(text: str) -> str:
+    """One line of text that others have written, as a terminal may show it: what would command it is a space."""
+    return _UNSHOWN.sub(" ", text)
 
 
 def counted(number: int, one: str, many: str = "") -> str:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from machine.words import on_screen
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -84,7 +86,7 @@ def emit(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, json: boo
     if json:
         emit_json([dict(row) for row in rows])
         return
-    listed = [[text_of(row.get(column)) for column in columns] for row in rows]
+    listed = [[on_screen(text_of(row.get(column))) for column in columns] for row in rows]
     heads = [column.replace("_", " ") for column in columns]
     if not listed:
         note(empty)
@@ -101,7 +103,7 @@ def emit_one(facts: Mapping[str, Any], *, json: bool) -> None:
         return
     width = max((len(name) for name in facts), default=0)
     for name, value in facts.items():
-        typer.echo(f"{name.replace('_', ' '):<{width}}  {text_of(value)}".rstrip())
+        typer.echo(f"{name.replace('_', ' '):<{width}}  {on_screen(text_of(value))}".rstrip())
 
 
 def emit_json(value: Any) -> None:

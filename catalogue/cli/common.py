@@ -20,6 +20,7 @@ import typer
 from machine import commands
 from machine.commands import Options, cure, stop_writing
 from machine.sheets import Table
+from machine.words import on_screen
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -185,7 +186,7 @@ class Answer(Options):
             return
         shown = lines()
         for line in shown:
-            typer.echo(line)
+            typer.echo("\n".join(map(on_screen, line.split("\n"))))
         if not shown:
             typer.echo("none", err=True)
 

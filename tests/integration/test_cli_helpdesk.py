@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 
 from tests.acceptance.campus import Campus, kill, wait_until
 from tests.acceptance.test_posts import posting_campus
-from tests.helpdesk import Desk, completed, filled
+from tests.helpdesk import MOODLE, Desk, completed, filled
 
 
 @pytest.fixture(scope="module")
@@ -384,3 +386,13 @@ def test_events_are_followed_as_they_are_recorded_until_somebody_interrupts(desk
     assert "moodle:16" in line
     assert "lesson awarded" in line
     assert changed.command("events", "tail", "--no-follow", "--kind", "quiz.*").stdout == ""
+
+
+def test_a_name_that_commands_terminals_is_told_without_its_commands(desk: Desk, tmp_path: Path) -> None:
+    there = desk.copy(tmp_path / "campus")
+    with closing(sqlite3.connect(there.directory / MOODLE)) as site, site:
+        site.execute("UPDATE mdl_user SET lastname = ? WHERE username = 'ann'", ("\x1b]0;owned\x07\nX",))
+
+    for words in (("show", "ann"), ("why", "ann", "--on", "2026-09-07")):
+        first = there.command("learner", *words).stdout.splitlines()[0]
+        assert first.startswith("Ann  ]0;owned  X (ann, moodle:35)")

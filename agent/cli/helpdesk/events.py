@@ -23,6 +23,7 @@ from agent.cli.terms.who import LearnerOption, learner_of
 from agent.config.grammar import shown_number
 from agent.errors import InvalidInputError
 from machine.commands import Application
+from machine.words import on_screen
 
 if TYPE_CHECKING:
     from agent.config.rulefile import RuleFile
@@ -93,7 +94,7 @@ def tail(
         who = learner_of(settings, connection, learner) if learner else ""
         for number, event in following.events(connection, learner=who, kind=kind, lines=lines, follow=follow):
             row = _row(event, _outcomes(connection, number))
-            typer.echo(orjson.dumps(row, default=str).decode() if json else following.line(row))
+            typer.echo(orjson.dumps(row, default=str).decode() if json else on_screen(following.line(row)))
             sys.stdout.flush()
 
 
@@ -283,13 +284,13 @@ def _show(answer: Mapping[str, Any], rulebook: Rulebook, zone: str) -> None:
     if "event_id" in event:
         people = ", ".join(f"{role} {who}" for role, who in event["people"].items())
         places = ", ".join(f"{name} {event[name]}" for name in ("course", "section", "lesson", "post") if event[name])
-        typer.echo(f"  {'; '.join(part for part in (people, places) if part)}")
+        typer.echo(on_screen(f"  {'; '.join(part for part in (people, places) if part)}"))
         request = f", told by request {told}" if (told := event["facts"].get("request_id")) else ""
         typer.echo(f"  event {event['event_id']}, {event['trust']}{request}")
     if answer["why"]:
         typer.echo(f"  {'That row' if answer['recorded'] else 'Never recorded'}: {answer['why']}.")
     for line in _sentences(answer):
-        typer.echo(f"  {line}")
+        typer.echo(f"  {on_screen(line)}")
 
 
 def _sentences(answer: Mapping[str, Any]) -> Iterator[str]:

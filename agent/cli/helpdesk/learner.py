@@ -18,7 +18,7 @@ from agent.cli.terms.inforce import amount_text, called, day_of, local, rules_in
 from agent.cli.terms.who import StudentArgument, aliases_in, held_links, person
 from agent.errors import InvalidInputError
 from machine.commands import Application
-from machine.words import counted
+from machine.words import counted, on_screen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -262,11 +262,11 @@ def _facts(answer: Answer, zone: str) -> dict[str, Any]:
 def _show(one: RuleAnswer, rulebook: Rulebook) -> None:
     typer.echo(f"{one.rule}: {one.outcome}")
     if one.nearest is None:
-        typer.echo(f"  {one.sentence}")
+        typer.echo(f"  {on_screen(one.sentence)}")
         return
     for each in (one.nearest, *one.others[:_OTHERS_MAX]):
         since = f" {each.since}" if each.since else ""
         never = f" Never recorded: {each.undecided}." if each.undecided else ""
-        typer.echo(f"  {local(each.at, rulebook)} {each.log}: {each.sentence}{since}{never}")
+        typer.echo(f"  {local(each.at, rulebook)} {each.log}: {on_screen(each.sentence)}{since}{never}")
     if len(one.others) > _OTHERS_MAX:
         typer.echo(f"  and {len(one.others) - _OTHERS_MAX} more that day: --json shows all")

@@ -12,7 +12,7 @@ from agent.cli.access import ReasonOption, carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, settings_of, utc
 from agent.cli.terms.who import LearnerOption, StudentArgument, learner_of
 from machine.commands import Application
-from machine.words import counted
+from machine.words import counted, on_screen
 
 app = Application(no_args_is_help=True, help="Learners thank each other.")
 
@@ -85,7 +85,7 @@ def show(no: NumberArgument, config: ConfigOption = None, json: JsonOption = Fal
     emit([_row(told)], COLUMNS, json=False, empty="")
     for said in told["said"]:
         hidden = "" if said["state"] == "shown" else f" ({said['state']})"
-        typer.echo(f"  {said['id']} {utc(said['at'])} {said['user']}{hidden}: {said['text']}")
+        typer.echo(f"  {said['id']} {utc(said['at'])} {said['user']}{hidden}: {on_screen(said['text'])}")
 
 
 @app.command()

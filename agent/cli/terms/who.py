@@ -12,6 +12,7 @@ import typer
 
 from agent.cli.frame import run_async
 from agent.errors import InvalidInputError, RewardsError
+from machine.words import on_screen
 
 if TYPE_CHECKING:
     from agent.collectors.logstore.history import FoundUser, History
@@ -52,7 +53,7 @@ class Who:
             return self.learner
         name = f"{self.user.first_name} {self.user.last_name}".strip() or self.user.username
         gone = ", deleted in Moodle" if self.user.deleted else ", suspended in Moodle" if self.user.suspended else ""
-        return f"{name} ({self.user.username}, {self.learner}{gone})"
+        return on_screen(f"{name} ({self.user.username}, {self.learner}{gone})")
 
     def names(self) -> dict[str, str]:
         """What messages may say of the person; of one that Moodle was not asked about, the learner's id."""

@@ -23,7 +23,7 @@ from agent.cli.frame import emit, emit_json, emit_one, text_of, utc
 from agent.errors import ConfigError, IntegrityError, RewardsError, TransientError
 from catalogue.cli import app as catalogue_app
 from machine.commands import answering
-from machine.words import counted, plain
+from machine.words import counted, on_screen, plain
 
 ROWS = [{"learner": "moodle:35", "points": 10, "seen_at": None}, {"learner": "moodle:7", "points": -2500, "held": True}]
 
@@ -219,3 +219,24 @@ def test_one_of_a_thing_is_told_in_the_singular() -> None:
     told = [counted(number, "entry waits", "entries wait") for number in (0, 1, 2)]
     assert told == ["0 entries wait", "1 entry waits", "2 entries wait"]
     assert [counted(number, "rule") for number in (1, 12)] == ["1 rule", "12 rules"]
+
+
+EVIL = "Eve\x1b]0;owned\x07\x1b[2J\nmoodle:1  9999\r\u202eda\ud800"
+
+
+def test_what_others_are_called_commands_no_terminal_and_begins_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    emit([{"name": EVIL, "points": 1}], ("name", "points"), json=False)
+    emit_one({"name": EVIL}, json=False)
+
+    table = capsys.readouterr().out
+    assert table.count("\n") == 3
+    assert not set(table) & set(EVIL) - set(map(chr, range(32, 127))) - {"\n"}
+    emit_one({"name": EVIL[:10]}, json=True)
+    assert json.loads(capsys.readouterr().out) == {"name": EVIL[:10]}
+
+
+@pytest.mark.parametrize(
+    "name", ["محمد بن عبد الله", "👩\u200d🏫🎓", "نمی\u200cخواهم", "王小明", "José Ångström", "a\u00a0b"]
+)
+def test_names_of_every_script_are_shown_as_they_are(name: str) -> None:
+    assert on_screen(name) == name
