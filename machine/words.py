@@ -27,6 +27,15 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
+def size(count: int) -> str:
+    """So many bytes, as disks are sold: `900 bytes`, `64 MB`, `1.3 GB`."""
+    if count >= 10**9:
+        return f"{count / 10**9:.1f} GB"
+    if count >= 10**6:
+        return f"{count // 10**6} MB"
+    return f"{count // 10**3} kB" if count >= 10**4 else counted(count, "byte")
+
+
 def either(words: Sequence[str]) -> str:
     """Some of which one is enough: `a`, `a or b`, `a, b or c`."""
     return " or ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))

@@ -87,7 +87,7 @@ class Keeper:
             concerned = acts.rows(schema.agent, campus=CAMPUS, agent=AGENT)
             async with self._act("agent.revoke", CAMPUS, concerned) as conn:
                 await tenants.revoke_agent(conn, CAMPUS, AGENT)
-                await names.drop(conn, CAMPUS, AGENT)
+                await names.drop(conn, CAMPUS, AGENT, now=self._now())
 
         await self._typed(revoked)
 

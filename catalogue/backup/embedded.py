@@ -83,7 +83,7 @@ def without_names(connection: sqlite3.Connection) -> None:
     """Take the register of names out of a copy, bytes and all: who is erased later must be in none."""
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     connection.execute("PRAGMA secure_delete = ON")
-    for table in schema.REGISTER:
+    for table in schema.UNCOPIED:
         if table.name in tables:
             connection.execute(f"DELETE FROM {table.name}")  # noqa: S608 - our own names
     connection.commit()

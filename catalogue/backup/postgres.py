@@ -39,8 +39,8 @@ class Dump:
         moment = await conn.scalar(select(func.pg_export_snapshot()))
         to.touch(mode=0o600)  # noqa: ASYNC240 - one name of a file
         # Who is erased later must be in no copy, and agents tell anew what their learners are called.
-        register = [f"--exclude-table-data={table.name}" for table in schema.REGISTER]
-        await _run("pg_dump", "--format=custom", f"--snapshot={moment}", f"--file={to}", *register, url=url)
+        left_out = [f"--exclude-table-data={table.name}" for table in schema.UNCOPIED]
+        await _run("pg_dump", "--format=custom", f"--snapshot={moment}", f"--file={to}", *left_out, url=url)
         await _run("pg_restore", f"--file={os.devnull}", str(to))
 
     async def load(self, copy: Path, url: URL, aside: Path, hold: Hold) -> Path | None:

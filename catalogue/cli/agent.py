@@ -93,7 +93,7 @@ def revoke(
         concerned = acts.rows(schema.agent, campus=campus, agent=agent)
         async with acts.acting(store, act(campus, "agent.revoke", agent), concerned) as conn:
             await tenants.revoke_agent(conn, campus, agent)
-            await names.drop(conn, campus, agent)  # it could withdraw or erase them no more
+            await names.drop(conn, campus, agent, now=now())  # it could withdraw or erase them no more
         await nothing_left(store)
 
     centre.do(work, campus=campus)

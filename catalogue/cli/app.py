@@ -6,7 +6,7 @@ from catalogue.cli import agent, audit, books, operate, partner, proof, redempti
 from catalogue.cli.archive import commands as archive
 from catalogue.cli.common import Application
 from catalogue.cli.funding import budget, finance, issue
-from catalogue.cli.keeping import backup, doctor
+from catalogue.cli.keeping import backup, doctor, scrub
 from catalogue.cli.people import links, names
 from catalogue.cli.recognition import award, kudos, tag
 from catalogue.cli.rewards import codes, reward
@@ -26,6 +26,7 @@ app.command()(operate.verify)
 app.command()(doctor.doctor)
 app.command()(backup.backup)
 app.command()(backup.restore)
+app.command()(scrub.scrub)
 app.add_typer(tenant.app, name="tenant", help="Campuses.")
 app.add_typer(token.app, name="token", help="Who else may read a campus's books, over HTTP.")
 app.add_typer(agent.app, name="agent", help="The campuses' agents.")

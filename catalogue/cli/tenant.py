@@ -184,7 +184,7 @@ async def _put_state(store: Store, campus: str, state: str, *, why: str = "") ->
     async with acts.acting(store, act(campus, f"tenant.{_VERBS[state]}", campus, why=why), concerned) as conn:
         await tenants.set_tenant_state(conn, campus, state)
         if state == tenants.CLOSED:
-            await names.drop(conn, campus)  # nobody could withdraw or erase them any more
+            await names.drop(conn, campus, now=now())  # nobody could withdraw or erase them any more
     if state == tenants.CLOSED:
         await nothing_left(store)
 

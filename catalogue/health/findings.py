@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from catalogue.errors import CatalogueError
 from catalogue.health.figures import Books
 from catalogue.redemption.states import State
+from catalogue.store.scrubbing import Left
+from machine.words import size
 
 Level = Literal["ok", "look", "fail"]
 
+DAY_S = 86_400
 LATE_S = 600
 """An order that has been due for longer is taken by no server."""
 
@@ -40,6 +43,11 @@ FAULTS: Mapping[str, Fault] = {
         "no backup was ever made, or the last one is older than `backup_within`",
         "every night: systemctl enable --now rewards-catalogue-backup.timer; at once: rewards-catalogue backup --to"
         ' DIR; where something else copies the database: backup_within = "off"',
+    ),
+    "erased-in-files": Fault(
+        "learners were erased from a table of more than 64 MB, or from one that somebody kept open for a day: whoever"
+        " reads the database's files may find them there",
+        "in a quiet hour: rewards-catalogue scrub",
     ),
     "agents-silent": Fault(
         "active agents were not heard for a day", "rewards-catalogue agent list CAMPUS says which; call the campus"
@@ -126,6 +134,15 @@ def of_books(books: Books, *, now: int, backup_within_s: int | None) -> Iterator
         yield look_at(about, code, f"{count} {said}") if count else well(about, none)
     if books.order_late_s > LATE_S:
         yield look_at("courier", "orders-late", f"an order has been due for {_span(books.order_late_s)}")
+
+
+def of_files(left: Sequence[Left], *, now: int) -> Finding:
+    """Whether who was erased is in no file any more."""
+    due = [one for one in left if one.is_large or now - one.since > DAY_S]
+    if not due:
+        return well("erasures", "nobody who was erased is left in the database's files")
+    listed = ", ".join(f"{one.name} ({size(one.bytes)}, for {_span(max(0, now - one.since))})" for one in due)
+    return look_at("erasures", "erased-in-files", f"learners who were erased may be left in the files of {listed}")
 
 
 def _backup(made_at: int, *, now: int, within_s: int) -> Finding:

@@ -61,8 +61,9 @@ class PeopleDoor:
         if not register:
             async with self._door.store.writing() as conn:
                 register = await names.tell(conn, sender, message, now=self._door.clock())
-        if message.withdrawn:
+        if names.takes_back(message):
             await self._door.store.erased()
+        if message.withdrawn:
             log.info("names_withdrawn", campus=sender.campus, agent=sender.agent)
         named = Named(campus=sender.campus, agent=sender.agent, register=register)
         return self._door.bound(named.encode(), proven, tag=signing.KEPT_TAG, content_type=wire_names.CONTENT_TYPE)

@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue.schema import name_register, person_name
+from catalogue.store import scrubbing
 from catalogue.tenants import Sender
 from wire.canonical import WHOLE_MAX
 from wire.people.names import Names
@@ -27,6 +28,8 @@ GONE_KEPT_S = 3600
 AHEAD_MAX_S = 86_400
 """How far ahead of our clock a name may have been told: what says more counts as told then."""
 REGISTER_BYTES = 8
+NAMED = (person_name,)
+"""In whose files a name may be left."""
 PARAMETERS_MAX = 500
 FOUND_MAX = 50
 """Most learners that a search tells."""
@@ -91,7 +94,14 @@ async def tell(conn: AsyncConnection, sender: Sender, message: Names, *, now: in
     ]
     await _put(conn, sender, rows)
     await forget_traces(conn, sender.campus, now=now)
+    if takes_back(message):
+        await scrubbing.note(conn, sender.campus, *NAMED, now=now)
     return str(register)
+
+
+def takes_back(message: Names) -> bool:
+    """Whether somebody is no longer to be called anything here."""
+    return bool(message.withdrawn) or not all(one.name for one in message.names)
 
 
 async def erase(conn: AsyncConnection, sender: Sender, learners: Sequence[str], *, now: int) -> None:
@@ -103,7 +113,7 @@ async def erase(conn: AsyncConnection, sender: Sender, learners: Sequence[str], 
     await forget_traces(conn, sender.campus, now=now)
 
 
-async def drop(conn: AsyncConnection, campus: str, agent: str = "") -> int:
+async def drop(conn: AsyncConnection, campus: str, agent: str = "", *, now: int) -> int:
     """Take away all that a campus, or one agent of it, told; how many names that were."""
     count = 0
     for table in (person_name, name_register):
@@ -112,6 +122,7 @@ async def drop(conn: AsyncConnection, campus: str, agent: str = "") -> int:
             named = select(func.count()).select_from(table).where(*mine, table.c.name != "")
             count = await conn.scalar(named) or 0
         await conn.execute(delete(table).where(*mine))
+    await scrubbing.note(conn, campus, *NAMED, now=now)
     return count
 
 

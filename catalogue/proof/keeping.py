@@ -15,6 +15,7 @@ from catalogue.people import links, names
 from catalogue.proof import archived
 from catalogue.recognition import erasing
 from catalogue.schema import sealed_person
+from catalogue.store import scrubbing
 from catalogue.tenants import Sender
 from wire import keeping
 from wire.keeping import Page, Persons, Sealed, Takeover
@@ -43,6 +44,7 @@ async def keep(conn: AsyncConnection, sender: Sender, message: Persons, *, now: 
         await links.forget(conn, sender, message.gone)
         await names.erase(conn, sender, message.gone, now=now)
         await erasing.erase(conn, sender.campus, message.gone)
+        await scrubbing.note(conn, sender.campus, *scrubbing.TABLES, now=now)
 
 
 async def persons(conn: AsyncConnection, sender: Sender, after: str) -> Persons:

@@ -7,7 +7,8 @@ from catalogue.schema.campus import agent, agent_key, batch, batch_key, enrolmen
 from catalogue.schema.finance import archived_chain, archived_month, carried_wallet, closed_month, month_line
 from catalogue.schema.funding import budget, budget_alert, issue_limit, policy, spending
 from catalogue.schema.people import (
-    REGISTER,
+    UNCOPIED,
+    erased_from,
     link,
     link_apart,
     link_change,
@@ -34,8 +35,8 @@ from catalogue.schema.rewards import code, label, offer, partner, reward
 from catalogue.schema.wallets import currency, ledger, level, movement, movement_key, tier, wallet
 
 __all__ = [
-    "REGISTER",
     "REVISION",
+    "UNCOPIED",
     "accepted_entry",
     "act",
     "act_head",
@@ -56,6 +57,7 @@ __all__ = [
     "currency",
     "enrolment",
     "entry",
+    "erased_from",
     "issue_limit",
     "kudos_tag",
     "label",

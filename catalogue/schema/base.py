@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import MetaData
 
-REVISION = "0026"
+REVISION = "0027"
 """The newest migration this program knows."""
 
 metadata = MetaData()

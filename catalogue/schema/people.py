@@ -115,5 +115,14 @@ person_name = Table(
     ForeignKeyConstraint(["campus", "agent"], ["agent.campus", "agent.agent"]),
 )
 
-REGISTER = (person_name, name_register)
-"""What no backup holds: an erasure need not reach any, and agents tell it anew."""
+erased_from = Table(
+    "erased_from",
+    metadata,
+    Column("campus", Text, primary_key=True),  # '*' where nobody noted whose
+    Column("name", Text, primary_key=True),  # of a table in whose files somebody erased may be left
+    Column("times", BigInteger, nullable=False),  # how often somebody was erased from it since they were made
+    Column("since", BigInteger, nullable=False),  # when the first of them was
+)
+
+UNCOPIED = (person_name, name_register, erased_from)
+"""What no backup holds: of names an erasure need not reach any, and agents tell them anew; new files hold nobody."""

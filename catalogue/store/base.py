@@ -17,10 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from catalogue import schema
 from catalogue.errors import ConfigError, IntegrityError, UnavailableError
-from catalogue.store import months, postgres, sqlite
+from catalogue.store import months, postgres, scrubbing, sqlite
 from catalogue.store.engines import Engines
 from catalogue.store.rows import BatchPlace, BatchRow, EntryRow, MovementRow, WalletKey, WalletRow, WalletState
-from catalogue.store.scrubbing import Scrubbing
+from catalogue.store.scrubbing import Left, Scrubbing
 
 log = structlog.get_logger()
 
@@ -202,6 +202,19 @@ class Store:
         if waits and waits != self._scrubbing.waits:
             log.warning("erasure_waits", why=waits)
         self._scrubbing.ended(begun, waits)
+
+    async def scrub_whole(self, *, wait_s: int) -> AsyncIterator[tuple[Left, str]]:
+        """In a quiet hour: write each table anew in whose files somebody erased may be left, however large it is.
+
+        Each with what it waits for, or nothing; ``wait_s`` is how long others are waited for.
+        """
+        patient = self.dialect.engines(self._url, patient=True)
+        try:
+            async for one in scrubbing.each_written_anew(patient.writing, patient.glancing, wait_s=wait_s):
+                yield one
+        finally:
+            for engine in patient:
+                await engine.dispose()
 
     async def has_tables(self) -> bool:
         """Whether there is anything in the database."""

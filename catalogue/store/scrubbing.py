@@ -1,20 +1,27 @@
 """After an erasure nothing is left in the database's files: when that is seen to, and how on PostgreSQL.
 
 A deleted row stays until the server vacuums its table, which it does when a fifth of it is dead: for one learner of
-thousands, perhaps never; and even then the last row of a page keeps its bytes. A table that is clustered gets new files
-with the living rows alone.
+thousands, perhaps never; and even then the last row of a page keeps its bytes, and each row of a page without others.
+A table that is clustered gets new files with the living rows alone. Nobody can use it meanwhile, so what is large waits
+for an operator's quiet hour (`rewards-catalogue scrub`). Until then `erased_from` says which tables those are.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import Table, delete, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from catalogue import schema
+from catalogue.schema import erased_from
 
 TABLES = (
     schema.sealed_person,
@@ -31,7 +38,7 @@ TABLES = (
 )
 """From which an erasure takes rows, or words out of them."""
 TABLE_BYTES_MAX = 64 << 20
-"""A larger table is left to be vacuumed: nobody can read it while it is written anew."""
+"""A larger table is only vacuumed while all goes on: nobody can read it while it is written anew."""
 LOCK_MS_MAX = 500
 """How long one table is waited for, and whoever comes after us waits with us."""
 TRIES_MAX = 5
@@ -40,16 +47,68 @@ LOOK_S = 0.2
 REST_TIMES = 50
 """How many times as long as it took it rests before it is done again."""
 
-_NOW = text("SELECT clock_timestamp()")
-# What transactions of others (roles) began is not told to us; a dump that has a table open is met by its lock.
+POSTGRES = "postgresql"
+
+_NEXT = text("SELECT CAST(CAST(pg_current_xact_id() AS xid) AS text)")
+# Whoever may still see what a transaction of before ours deleted keeps it in the files: in this database, by a replica
+# that asks for it, by a replication slot, or prepared and never ended. `age` counts transactions back.
 _ELDERS = text(
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    " AND backend_xmin IS NOT NULL AND xact_start < :since"
+    "SELECT count(*) FROM ("
+    " SELECT backend_xmin AS seen FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    " AND (datname = current_database() OR datname IS NULL)"
+    " UNION ALL SELECT xmin FROM pg_replication_slots"
+    " UNION ALL SELECT transaction FROM pg_prepared_xacts WHERE database = current_database()"
+    ") elders WHERE age(seen) >= age(CAST(CAST(:since AS text) AS xid))"
 )
 _KEY = text(
     "SELECT quote_ident(c.relname) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
-    " WHERE i.indrelid = to_regclass(:table) AND i.indisprimary AND pg_table_size(i.indrelid) <= :bytes"
+    " WHERE i.indrelid = to_regclass(:table) AND i.indisprimary"
 )
+_BYTES = text("SELECT pg_table_size(to_regclass(:table))")
+_ELDER = "a transaction from before it is open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """A table in whose files somebody may be left: its size now, since when (seconds UTC), and erasures by campus."""
+
+    name: str
+    bytes: int
+    since: int
+    times: Mapping[str, int]
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it waits for a quiet hour."""
+        return self.bytes > TABLE_BYTES_MAX
+
+
+async def note(conn: AsyncConnection, campus: str, *tables: Table, now: int) -> None:
+    """In this transaction somebody of a campus is erased from these tables: until made anew, their files have them."""
+    if conn.dialect.name != POSTGRES:
+        return  # what SQLite deletes it overwrites
+    rows = insert(erased_from).values(
+        [{"campus": campus, "name": table.name, "times": 1, "since": now} for table in tables]
+    )
+    again = {"times": erased_from.c.times + 1}
+    await conn.execute(rows.on_conflict_do_update(index_elements=["campus", "name"], set_=again))
+
+
+async def left(conn: AsyncConnection) -> list[Left]:
+    """The tables in whose files somebody may be left."""
+    ours = erased_from.c.name.in_([table.name for table in TABLES])
+    notes: dict[str, list[Any]] = defaultdict(list)
+    for row in await conn.execute(select(erased_from).where(ours).order_by(erased_from.c.name)):
+        notes[row.name].append(row)
+    return [
+        Left(
+            name=name,
+            bytes=int(await conn.scalar(_BYTES, {"table": name})) if conn.dialect.name == POSTGRES else 0,
+            since=min(row.since for row in rows),
+            times={row.campus: row.times for row in rows},
+        )
+        for name, rows in notes.items()
+    ]
 
 
 class Scrubbing:
@@ -74,7 +133,7 @@ class Scrubbing:
 
 
 async def written_anew(writing: AsyncEngine, vacuuming: AsyncEngine) -> str:
-    """Leave nothing of what was deleted until now in the files of these tables; what that waits for.
+    """Leave nothing of what was deleted by now in the files of these tables, but for large ones; what that waits for.
 
     ``vacuuming`` has no transactions around its statements.
 
@@ -82,31 +141,68 @@ async def written_anew(writing: AsyncEngine, vacuuming: AsyncEngine) -> str:
         DBAPIError: somebody holds one of the tables, or they are another role's.
     """
     async with vacuuming.connect() as conn:
-        since = (await conn.execute(_NOW)).scalar_one()
-    if not await _alone(writing, since):
-        return "a transaction from before it is open"
+        noted = {one.name: one for one in await left(conn)}
+    if not await _alone(vacuuming, tries=TRIES_MAX):
+        return _ELDER
     for table in TABLES:
-        await _anew(writing, vacuuming, table.name)
+        async with vacuuming.connect() as conn:
+            is_large = (await conn.scalar(_BYTES, {"table": table.name}) or 0) > TABLE_BYTES_MAX
+            if is_large:
+                await conn.execute(text(f"VACUUM {table.name}"))
+        if not is_large:
+            await _anew(writing, table.name, lock_ms=LOCK_MS_MAX)
+            await _is_done(writing, noted.get(table.name))
     return ""
 
 
-async def _alone(engine: AsyncEngine, since: datetime) -> bool:
-    """Whether nobody can see any more what was deleted before ``since``."""
-    for _ in range(TRIES_MAX):
-        async with engine.begin() as conn:
-            if not (await conn.execute(_ELDERS, {"since": since})).scalar_one():
+async def each_written_anew(
+    writing: AsyncEngine, alone: AsyncEngine, *, wait_s: int
+) -> AsyncIterator[tuple[Left, str]]:
+    """The same in a quiet hour, whatever the size: each table in whose files somebody may be left; what it waits for.
+
+    Neither engine bounds how long a statement may take; ``alone`` has no transactions around them.
+    """
+    async with alone.connect() as conn:
+        noted = await left(conn)
+    open_ones = "" if not noted or await _alone(alone, tries=1 + int(wait_s / LOOK_S)) else _ELDER
+    for one in noted:
+        waits = open_ones
+        if not waits:
+            try:
+                await _anew(writing, one.name, lock_ms=wait_s * 1000)
+                await _is_done(writing, one)
+            except DBAPIError as exc:
+                waits = str(exc.orig).partition("\n")[0]
+        yield one, waits
+
+
+async def _alone(engine: AsyncEngine, *, tries: int) -> bool:
+    """Whether nobody can see any more what was deleted until now."""
+    async with engine.connect() as conn:
+        since = await conn.scalar(_NEXT)
+        for _ in range(tries):
+            if not await conn.scalar(_ELDERS, {"since": since}):
                 return True
-        await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(LOOK_S)
     return False
 
 
-async def _anew(writing: AsyncEngine, vacuuming: AsyncEngine, table: str) -> None:
+async def _anew(writing: AsyncEngine, table: str, *, lock_ms: int) -> None:
     """Each in a transaction of its own: never is one table held while another is waited for."""
     async with writing.begin() as conn:
-        await conn.execute(text(f"SET LOCAL lock_timeout = '{LOCK_MS_MAX}ms'"))
-        key = await conn.scalar(_KEY, {"table": table, "bytes": TABLE_BYTES_MAX})
-        if key is not None:
-            await conn.execute(text(f"CLUSTER {table} USING {key}"))
-            return
-    async with vacuuming.connect() as conn:
-        await conn.execute(text(f"VACUUM {table}"))
+        await conn.execute(text(f"SET LOCAL lock_timeout = '{lock_ms}ms'"))
+        key = await conn.scalar(_KEY, {"table": table})
+        await conn.execute(text(f"CLUSTER {table} USING {key}"))
+
+
+async def _is_done(writing: AsyncEngine, noted: Left | None) -> None:
+    """Nobody is left in the files of a table, but for who was erased since it was noted.
+
+    In a transaction of its own: an erasure holds the note first, then the table.
+    """
+    if noted is not None:
+        async with writing.begin() as conn:
+            row = erased_from.c
+            for campus, times in noted.times.items():
+                same = (row.campus == campus, row.name == noted.name, row.times == times)
+                await conn.execute(delete(erased_from).where(*same))

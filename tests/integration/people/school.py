@@ -124,7 +124,7 @@ class School:
         """The catalogue loses its register, as after a restore."""
         assert isinstance(self.real, RealCatalogue)
         async with self.real.store.writing() as conn:
-            await names.drop(conn, CAMPUS)
+            await names.drop(conn, CAMPUS, now=1)
 
     async def traces(self) -> int:
         """Rows of the register, those of names that are gone too."""

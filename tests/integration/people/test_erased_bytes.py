@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url, select
+from alembic import command as migrating
+from alembic.config import Config
+from sqlalchemy import Connection, make_url, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from structlog.testing import capture_logs
 
 from catalogue import schema
+from catalogue.health import findings
 from catalogue.people import names
 from catalogue.proof import keeping
 from catalogue.store import Store, scrubbing
+from catalogue.store.base import MIGRATIONS
 from catalogue.store.scrubbing import Scrubbing
 from tests.integration.people.town import Town, sender
 from tests.integration.redemption.shop import CAMPUS, a_shop
 from tests.integration.test_catalogue_process import command
-from tests.servers import PostgresDatabase
+from tests.servers import READER, READER_PASSWORD, PostgresDatabase
 from wire.keeping import Persons, Sealed
 from wire.people.names import Name, Names
 
@@ -47,6 +54,13 @@ class Held:
             self.postgres.execute("CHECKPOINT")
         return self._with(f"name of {learner}.")
 
+    def left(self, learners: Sequence[str]) -> list[str]:
+        """Whose sealed copies stand in any file."""
+        assert self.postgres is not None
+        self.postgres.execute("CHECKPOINT")
+        read = b"".join(path.read_bytes() for path in self._files())
+        return [learner for learner in learners if f"sealed {learner}.".encode() in read]
+
     def _with(self, text: str) -> list[str]:
         return [path.name for path in self._files() if text.encode() in path.read_bytes()]
 
@@ -54,9 +68,9 @@ class Held:
         pattern = "*.db*" if self.postgres is None else "*"
         yield from (path for path in self.folder.glob(pattern) if path.is_file())
 
-    async def gone(self, learner: str) -> None:
+    async def gone(self, *learners: str) -> None:
         """The message that carries an erasure."""
-        message = Persons(campus=CAMPUS, agent="a", persons=(), gone=(learner,))
+        message = Persons(campus=CAMPUS, agent="a", persons=(), gone=learners)
         async with self.town.shop.store.writing() as conn:
             await keeping.keep(conn, sender("a"), message, now=self.town.shop.at)
 
@@ -106,11 +120,11 @@ async def test_names_that_nobody_could_take_away_later_leave_the_files_with_the_
 
 
 @asynccontextmanager
-async def reading(held: Held) -> AsyncIterator[None]:
+async def reading(held: Held) -> AsyncIterator[AsyncConnection]:
     """Somebody looks at the books meanwhile, and has begun before."""
     async with held.town.shop.store.reading() as conn:
         await conn.execute(select(schema.tenant))
-        yield
+        yield conn
 
 
 async def test_a_server_that_was_killed_after_an_erasure_leaves_nothing_once_it_is_back(held: Held) -> None:
@@ -141,6 +155,133 @@ async def test_who_reads_from_before_an_erasure_puts_the_files_off_which_is_told
         await store.scrub()
     assert held.where(gone) == []
     assert len(logged) == 1
+
+
+ON_POSTGRES = pytest.mark.parametrize("held", ["postgresql"], indirect=True)
+BLOCK = LEARNERS[40:140]
+"""Learners whose rows fill whole pages, of which a VACUUM leaves the bytes."""
+
+
+async def typed(held: Held, tmp_path: Path, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """What an operator types."""
+    config = tmp_path / "catalogue.toml"
+    config.write_text(f'[catalogue]\nlisten = "127.0.0.1:1"\n[database]\nurl = "{held.url}"\n')
+    return await asyncio.to_thread(command, *words, "--config", config, code=code)
+
+
+@ON_POSTGRES
+async def test_large_tables_keep_the_erased_until_an_operator_writes_them_anew_and_doctor_says_so(
+    held: Held, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = held.town.shop.store
+    with monkeypatch.context() as patched:
+        patched.setattr(scrubbing, "TABLE_BYTES_MAX", 0)
+        await held.gone(*BLOCK)
+        await store.erased()
+        await store.scrub()
+        assert held.left(BLOCK), "a VACUUM leaves whole pages"
+        async with store.reading() as conn:
+            finding = findings.of_files(await scrubbing.left(conn), now=int(time.time()))
+    assert (finding.level, finding.code, "sealed_person" in finding.found) == ("look", "erased-in-files", True)
+    told = json.loads((await typed(held, tmp_path, "doctor", "--json", code=2)).stdout)
+    assert "erased-in-files" in {one["code"] for one in told}, "by the shop's clock it was longer ago than a day"
+
+    looked = await typed(held, tmp_path, "scrub", "--json")
+    assert {one["table"] for one in json.loads(looked.stdout)} == {table.name for table in scrubbing.TABLES}
+    assert "nothing was changed" in looked.stderr
+    done = await typed(held, tmp_path, "scrub", "--yes")
+    assert "sealed_person: written anew" in done.stdout
+
+    assert held.left(LEARNERS) == [one for one in LEARNERS if one not in BLOCK]
+    assert json.loads((await typed(held, tmp_path, "scrub", "--json")).stdout) == []
+    told = json.loads((await typed(held, tmp_path, "doctor", "--json", code=2)).stdout)
+    assert "erased-in-files" not in {one["code"] for one in told}
+
+
+@ON_POSTGRES
+async def test_a_table_that_somebody_holds_is_left_and_told_and_the_same_command_does_the_rest(
+    held: Held, tmp_path: Path
+) -> None:
+    gone = LEARNERS[-1]
+    await held.gone(gone)
+    async with reading(held) as conn:
+        await conn.execute(select(schema.sealed_person.c.name).limit(1))
+        refused = await typed(held, tmp_path, "scrub", "--yes", "--wait", "1", code=1)
+    assert "sealed_person: left as it is: " in refused.stdout
+    assert held.where(gone)
+    await typed(held, tmp_path, "scrub", "--yes")
+    assert held.where(gone) == []
+
+
+@ON_POSTGRES
+async def test_whoever_could_still_see_the_erased_is_waited_for_whatever_its_role(held: Held) -> None:
+    store, gone, books = held.town.shop.store, LEARNERS[-1], held.postgres
+    assert books is not None
+    books.execute(f"GRANT SELECT ON tenant TO {READER}")
+    url = make_url(held.url).set(username=READER, password=READER_PASSWORD)
+    other = create_async_engine(url.set(drivername="postgresql+asyncpg"), isolation_level="REPEATABLE READ")
+    async with other.connect() as conn:
+        await conn.execute(text("SELECT count(*) FROM tenant"))
+        await held.gone(gone)
+        await store.scrub()
+        async with store.reading() as mine:
+            assert "sealed_person" in {one.name for one in await scrubbing.left(mine)}
+    await other.dispose()
+    await asyncio.sleep(0)
+    again = await Store.open(make_url(held.url))
+    await again.scrub()
+    async with again.reading() as mine:
+        assert await scrubbing.left(mine) == []
+    await again.close()
+    assert held.where(gone) == []
+
+
+async def test_a_name_that_is_taken_back_alone_leaves_no_byte_either(held: Held) -> None:
+    gone, shop = LEARNERS[-1], held.town.shop
+    async with shop.store.writing() as conn:
+        register = await names.register_of(conn, sender("a"))
+        taken = (Name(learner=gone, name="", told_at=shop.at + 1),)
+        message = Names(campus=CAMPUS, agent="a", said_by="username", names=taken, register=register)
+        assert names.takes_back(message)
+        await names.tell(conn, sender("a"), message, now=shop.at + 1)
+    await shop.store.erased()
+    await shop.store.scrub()
+    assert held.where_named(gone) == []
+    async with shop.store.reading() as conn:
+        assert await scrubbing.left(conn) == []
+
+
+@ON_POSTGRES
+async def test_what_was_erased_from_large_tables_before_anybody_noted_it_counts_as_due(held: Held) -> None:
+    store, books = held.town.shop.store, held.postgres
+    assert books is not None
+    async with store.writing() as conn:
+        await conn.run_sync(back_to_the_twenty_sixth)
+    books.execute("ALTER TABLE sealed_person ALTER sealed SET STORAGE EXTERNAL")
+    books.execute("UPDATE sealed_person SET sealed = convert_to(repeat('x', 300000), 'UTF8')")
+    assert await store.upgrade()
+    async with store.reading() as conn:
+        assert [one.name for one in await scrubbing.left(conn) if one.is_large] == ["sealed_person"]
+
+
+def back_to_the_twenty_sixth(conn: Connection) -> None:
+    """The schema before it was noted."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = conn
+    migrating.downgrade(config, "0026")
+
+
+@ON_POSTGRES
+async def test_an_erasure_while_a_table_is_written_anew_is_not_forgotten(held: Held) -> None:
+    store = held.town.shop.store
+    await held.gone(LEARNERS[0])
+    async with store.reading() as conn:
+        noted = {one.name: one for one in await scrubbing.left(conn)}
+    await held.gone(LEARNERS[1])
+    await scrubbing._is_done(store._engines.writing, noted["sealed_person"])  # noqa: SLF001 - a race
+    async with store.reading() as conn:
+        assert "sealed_person" in {one.name for one in await scrubbing.left(conn)}
 
 
 async def test_tables_are_written_anew_only_after_an_erasure_and_seldom() -> None:

@@ -88,7 +88,7 @@ async def test_in_whatever_order_and_however_often_messages_come_the_outcome_is_
             await tell(town, message)
         outcomes.add(tuple((await called(town)).items()))
         async with town.shop.store.writing() as conn:
-            await names.drop(conn, CAMPUS)
+            await names.drop(conn, CAMPUS, now=1)
     assert outcomes == {(("p1", "anne"),)}
 
 
@@ -142,7 +142,7 @@ async def test_who_ends_an_agent_or_a_campus_ends_its_names_and_the_agent_hears_
     register = await tell(town, named(("p1", "ann", 10)))
     other = await tell(town, named(("q1", "cid", 10), agent="b"))
     async with town.shop.store.writing() as conn:
-        assert await names.drop(conn, CAMPUS, "a") == 1
+        assert await names.drop(conn, CAMPUS, "a", now=1) == 1
     assert await called(town) == {"q1": "cid"}
     async with town.shop.store.reading() as conn:
         assert await names.register_of(conn, sender("a")) == ""

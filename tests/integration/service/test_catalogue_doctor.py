@@ -60,7 +60,8 @@ def test_whatever_waits_for_somebody_in_the_books_is_named_by_its_code() -> None
         "server-away",
         "server-unready",
     }
-    assert codes(ILL) == FAULTS.keys() - of_machine - {"disk-nearly-full"}
+    of_disks = {"disk-nearly-full", "erased-in-files"}
+    assert codes(ILL) == FAULTS.keys() - of_machine - of_disks
     assert "an order has been due for 2 hours" in {one.found for one in of_books(ILL, now=NOW, backup_within_s=None)}
 
 

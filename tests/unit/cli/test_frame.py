@@ -23,7 +23,7 @@ from agent.cli.frame import emit, emit_json, emit_one, text_of, utc
 from agent.errors import ConfigError, IntegrityError, RewardsError, TransientError
 from catalogue.cli import app as catalogue_app
 from machine.commands import answering
-from machine.words import counted, on_screen, plain
+from machine.words import counted, on_screen, plain, size
 
 ROWS = [{"learner": "moodle:35", "points": 10, "seen_at": None}, {"learner": "moodle:7", "points": -2500, "held": True}]
 
@@ -240,3 +240,9 @@ def test_what_others_are_called_commands_no_terminal_and_begins_no_line(capsys: 
 )
 def test_names_of_every_script_are_shown_as_they_are(name: str) -> None:
     assert on_screen(name) == name
+
+
+def test_sizes_are_told_as_disks_are_sold() -> None:
+    assert [size(count) for count in (1, 900, 73_728, 64 << 20, 431_316_992, 1_300_000_000)] == [
+        *("1 byte", "900 bytes", "73 kB", "67 MB", "431 MB", "1.3 GB")
+    ]
