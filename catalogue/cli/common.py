@@ -35,6 +35,14 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 Campus = Annotated[str, typer.Argument(help="The campus.")]
+Hours = Annotated[int, typer.Option("--hours", min=1, max=24 * 365, help="How long the token may be used.")]
+
+
+class Environment(StrEnum):
+    """What a campus's wallets are for."""
+
+    production = "production"
+    staging = "staging"
 
 
 def told(command: Callable[P, None]) -> Callable[P, None]:

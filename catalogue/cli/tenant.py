@@ -1,4 +1,4 @@
-"""`tenant add|token|list|suspend|resume|close`: campuses."""
+"""`tenant add|import|token|list|suspend|resume|close`: campuses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from catalogue.cli.common import Answer, Application, Centre, act, iso, nothing_left, now
+from catalogue.cli import campuses
+from catalogue.cli.common import Answer, Application, Centre, Environment, Hours, act, iso, nothing_left, now
 from machine.words import counted
 
 if TYPE_CHECKING:
@@ -18,14 +19,14 @@ if TYPE_CHECKING:
 app = Application(no_args_is_help=True)
 
 Campus = Annotated[str, typer.Argument(help="The campus, as its agent's config.toml names it.")]
-Hours = Annotated[int, typer.Option("--hours", min=1, max=24 * 365, help="How long the token may be used.")]
 
 
-class Environment(StrEnum):
-    """What a campus's wallets are for."""
+class State(StrEnum):
+    """What a campus can be."""
 
-    production = "production"
-    staging = "staging"
+    active = "active"
+    suspended = "suspended"
+    closed = "closed"
 
 
 @app.command()
@@ -55,6 +56,9 @@ def add(
     _print_token(centre, answer, campus, hours)
 
 
+app.command(name="import")(campuses.import_)
+
+
 @app.command()
 def token(
     campus: Campus,
@@ -72,17 +76,28 @@ def token(
 
 
 @app.command(name="list")
-def list_(centre: Centre, answer: Answer) -> None:
-    """List every campus.
+def list_(
+    part: Annotated[str, typer.Argument(help="Only those that have this in their name or title.")] = "",
+    state: Annotated[State | None, typer.Option("--state", help="Only those that are.")] = None,
+    *,
+    centre: Centre,
+    answer: Answer,
+) -> None:
+    """List every campus, by name.
 
-    Example: rewards-catalogue tenant list
+    Example: rewards-catalogue tenant list --state suspended
     """
     from catalogue import tenants
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         return await tenants.tenants(conn)
 
-    rows = centre.look(look)
+    wanted = part.casefold()
+    rows = [
+        row
+        for row in centre.look(look)
+        if state in {None, row["state"]} and wanted in f"{row['campus']}\n{row['title']}".casefold()
+    ]
     answer.show(
         rows,
         lines=lambda: [
