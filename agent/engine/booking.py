@@ -240,7 +240,7 @@ def _earned(verdict: Verdict, state: State, prefix: str, fair: fairness.Fair | N
     notes, due = sets.put(verdict.act, verdict.learner, state.uses)
     if not due.awards:
         return _decision(verdict, _REFUSED, reason=due.told, notes=notes, completes=due.done if notes else ())
-    decision = _booked(verdict._replace(places=sets.allowed(verdict.places, due)), state, prefix)
+    decision = _booked(verdict._replace(places=sets.allowed(verdict.places, due, verdict.act.form)), state, prefix)
     return replace(decision, notes=notes, completes=due.done) if notes else decision
 
 
@@ -289,7 +289,7 @@ def _reserved(held: Decision, paid: tuple[Posting, ...], uses: tuple[Use, ...], 
 
 def keeps_holds(rule: CompiledRule) -> bool:
     """Whether an award of the rule leaves what waits open, because that may make a further one."""
-    return rule.form is not None and rule.form.keeps_holds
+    return rule.form is not None and rule.form.repeats
 
 
 def _done_again(refused: Decision, verdict: Verdict, state: State, prefix: str) -> Decision:

@@ -103,7 +103,7 @@ def _momentum(rule_id: str, spec: Momentum, calendar: Calendar) -> Form:
         said=f"Needs {spec.lessons} different lessons within {spec.within.text}.",
         scope=("year",),
         often="Pays each time." if spec.repeat else "Pays once a day.",
-        keeps_holds=True,
+        repeats=True,
     )
 
 
@@ -167,8 +167,9 @@ def _comeback(rule_id: str, days: int, closed: Days) -> Form:
         gaps = [away(before, after) for before, after in pairwise(listed)]
         at = listed.index(slot)
         own = gaps[at - 1] if at else 0
-        count = sum(gap >= days for gap in gaps) if own >= days else 0
-        return Due(count, f"comeback after {own} of {days} days away")
+        if own < days:
+            return Due(0, f"comeback after {own} of {days} days away")
+        return Due(sum(gap >= days for gap in gaps), "comeback already")
 
     return Form(
         meter=f"days:{rule_id}",
@@ -177,5 +178,5 @@ def _comeback(rule_id: str, days: int, closed: Days) -> Form:
         said=f"Only after {days} days without.",
         often="Pays each time.",
         scope=("ever",),
-        keeps_holds=True,
+        repeats=True,
     )

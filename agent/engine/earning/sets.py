@@ -43,8 +43,8 @@ class Form:
     ``facts`` are those that ``slot`` looks at; ``often`` says how often it pays, where the scope does not tell.
 
     ``over`` tells what is due where a member of a time can change nothing any more: it is not kept then. ``mark`` is
-    the slot of what the completion of another set brings about at a time. With ``keeps_holds`` an award leaves what
-    waits open, because it may belong to the next one.
+    the slot of what the completion of another set brings about at a time. ``repeats`` says that a scope may be paid
+    again: an award leaves what waits open, because it may belong to the next one, and the reason is how far that is.
     """
 
     meter: str
@@ -57,7 +57,7 @@ class Form:
     lifts: str = ""
     over: Callable[[Members, int], Due | None] | None = None
     mark: Callable[[int], int] | None = None
-    keeps_holds: bool = False
+    repeats: bool = False
 
 
 class Act(NamedTuple):
@@ -106,10 +106,10 @@ def completed(act: Act, learner: str, uses: Uses) -> tuple[int, ...]:
     return () if found is None else found[1].completed
 
 
-def allowed(found: Places, due: Due) -> Places:
+def allowed(found: Places, due: Due, form: Form) -> Places:
     """The places of an award where its scope may be used as often as is due."""
     (once, bucket), *rest = found
-    if due.awards == once.maximum:
+    if not form.repeats and due.awards == once.maximum:
         return found
     return ((replace(once, maximum=due.awards, label=due.told), bucket), *rest)
 

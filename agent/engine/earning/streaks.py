@@ -137,7 +137,7 @@ def form(spec: Streak, rule_id: str, calendar: Calendar, closed: Days, weekdays:
         said=_said(spec),
         scope=(spec.in_ or "ever",),
         often="Pays for each such streak." if spec.repeat else "",
-        keeps_holds=spec.repeat,
+        repeats=spec.repeat,
     )
 
 

@@ -80,7 +80,7 @@ def approve(
             notes += _brings(due, decision, held_under)
         if not due.awards:
             return replace(settled, reason=due.told, notes=notes)
-        found = sets.allowed(found, due)
+        found = sets.allowed(found, due, act.form)
     claim = Claim(
         learner=decision.learner,
         at=decision.uses[0].at,

@@ -179,6 +179,26 @@ def test_repeated_in_a_window_it_is_done_once_in_each() -> None:
     assert [told for told in play(two('repeat = "week"'), *acts) if "+50" in told] == ["ann +50 points"] * 2
 
 
+def test_after_a_round_each_act_tells_how_far_the_next_one_is() -> None:
+    first = [viewed(), lesson("1"), lesson("2")]
+    anew = [lesson("3", "2026-09-08T09:00:00"), viewed("2026-09-14T08:00:00"), lesson("4", "2026-09-14T09:00:00")]
+    assert play(two('repeat = "week"'), *first, *anew)[2:] == [
+        "ann +50 points",
+        "ann refused completed already",
+        "ann refused step 1 of 2: 1 of 1",
+        "ann refused step 2 of 2: 1 of 2",
+    ]
+    assert play(two("repeat = true"), *first, *anew)[2:] == [
+        "ann +50 points",
+        "ann refused step 2 of 2: 1 of 2",
+        "ann refused step 1 of 2: 1 of 1",
+        "ann +50 points",
+    ]
+    strict = two('repeat = "week"\norder = "strict"')
+    early = lesson("4", "2026-09-14T07:00:00")
+    assert play(strict, *first, early)[-1] == "ann refused step 2 comes after step 1 of 2: 0 of 1"
+
+
 CHAIN = (
     two('next = "talk"')
     + """

@@ -121,6 +121,17 @@ def test_a_night_owls_day_and_the_clock_change_count_once() -> None:
     ]
 
 
+def test_after_a_streak_that_repeats_each_day_tells_how_far_the_next_one_is() -> None:
+    again = streak("days = 2, repeat = true")
+    assert play(again, *on(0, 1, 2, 3, 4)) == [
+        "ann refused streak 1 of 2 days",
+        "ann +20 points",
+        "ann refused streak 1 of 2 days",
+        "ann +20 points",
+        "ann refused streak 1 of 2 days",
+    ]
+
+
 CROSSES = rule(more="crosses = { section_progress_pct = 80 }")
 
 
@@ -219,6 +230,10 @@ def test_a_comeback_is_paid_once_for_each_absence() -> None:
     text = rule(more='comeback = "3d"')
     assert paid(text, on(0, 2, 6, 6, 7, 11)) == [2, 5]
     assert play(text, *on(0, 2))[-1] == "ann refused comeback after 1 of 3 days away"
+    assert play(text, *on(0, 4, 4, 5))[-2:] == [
+        "ann refused comeback already",
+        "ann refused comeback after 0 of 3 days away",
+    ]
     closed = '[calendar]\nclosed = ["2026-09-10"]\n'
     assert paid(closed + text, on(0, 4)) == []
 

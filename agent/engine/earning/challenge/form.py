@@ -69,7 +69,7 @@ class Counting:
             lifts="counted already",
             over=self.over,
             mark=lambda at: slots.mark(slots.ENROLLED, at),
-            keeps_holds=self.plan.repeat,
+            repeats=self.plan.repeat,
         )
 
     def over(self, members: Members, at: int) -> Due | None:
@@ -122,11 +122,11 @@ class Counting:
         return tuple(step_name(n + 1) for n in sorted(missing))
 
     def _told(self, now: Standing, members: Members, slot: int) -> str:
-        if now.finished and not self.plan.repeat:
-            return "completed already"
         code, what = slots.parts(slot)
-        if code == 0:
+        if code == 0 and (self.plan.repeat or not now.finished):
             return "enrolled" if what == slots.ENROLLED else "withdrawn"
+        if any(self._in_one_round(at, members[slot]) for at in now.finished):
+            return "completed already"
         outside = self._outside(members, members[slot])
         if outside:
             return outside
@@ -137,6 +137,11 @@ class Counting:
             if current < number:
                 return f"step {number + 1} comes after {self._step(now, current)}"
         return self._step(now, number)
+
+    def _in_one_round(self, finished: int, at: int) -> bool:
+        """Whether the round that was ``finished`` leaves no other to an act at ``at``."""
+        window = self.plan.window
+        return window(finished) == window(at) if window is not None else not self.plan.repeat
 
     def _step(self, now: Standing, number: int) -> str:
         return f"step {number + 1} of {len(self.plan.counts)}: {now.counts[number]} of {self.plan.counts[number]}"
