@@ -170,7 +170,7 @@ class Door:
         May be called twice.
         """
         self._closing = True
-        for until in self._reading:
+        for until in (each for each in self._reading if not each.expired()):
             until.reschedule(asyncio.get_running_loop().time())
         await self._listener.close()
         self._beside.shutdown(wait=False)

@@ -17,7 +17,7 @@ import pytest
 from aiohttp import web
 
 from agent.collectors.door import app
-from machine.listening import connection
+from machine.listening import connection, listener
 from machine.listening.listener import Listener
 from tests.posts import HOOK, TOKEN, OpenDoor, a_post, door_source, open_door
 from tests.servers.authority import certified
@@ -311,6 +311,20 @@ async def test_half_a_body_when_the_door_closes_is_asked_to_come_again(tmp_path:
         assert answer.startswith(b"HTTP/1.1 503")
         assert b"Retry-After" in answer
         assert b'"closing"' in answer
+
+
+async def test_a_door_closes_at_the_very_moment_at_which_a_body_takes_too_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That a body's time is over cannot be said twice: the door stayed open, and the agent ended with a trace."""
+    monkeypatch.setattr(listener, "SHUTDOWN_S", 0.1)
+    async with open_door(tmp_path) as at, knocking(at) as (reader, writer):
+        writer.write(HEAD + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        (until,) = at.door._reading  # noqa: SLF001 - nothing else says when its time is over
+        until.reschedule(asyncio.get_running_loop().time())
+        await asyncio.create_task(at.door.close())
+        assert (await reader.read()).startswith(b"HTTP/1.1 503")
 
 
 SIGNING = {"thinkific": {"X-Thinkific-Hmac-Sha256": "00"}, "learnworlds": {}}
