@@ -65,9 +65,16 @@ class Courier:
         self._at_once = asyncio.Semaphore(AT_ONCE_MAX)
 
     async def round(self) -> int:
-        """Do some of what is due; how many were looked at. Takes as long as the slowest partner may."""
+        """Do some of what is due; how many were looked at. Takes as long as the slowest partner may.
+
+        Raises:
+            Exception: what the first of them failed by that did, once all others have come to their ends.
+        """
         names = await self.due(self._clock())
-        await asyncio.gather(*(self._carry(name) for name in names))
+        ends = await asyncio.gather(*(self._carry(name) for name in names), return_exceptions=True)
+        failed = next((end for end in ends if end is not None), None)
+        if failed is not None:
+            raise failed
         return len(names)
 
     async def _carry(self, name: Name) -> None:

@@ -9,7 +9,8 @@ import pytest
 from catalogue.errors import CatalogueError, RefusedError
 from catalogue.partners import breaker, reconcile, registry
 from catalogue.partners.breaker import Circuit
-from catalogue.partners.courier import LEASE_S, Name
+from catalogue.partners.courier import LEASE_S, Courier, Name
+from catalogue.partners.orders import Issued, Order, Outcome
 from catalogue.redemption.records import Redemption
 from catalogue.redemption.states import State
 from tests.integration.redemption.shop import CAMPUS, DAY, NOW, Shop
@@ -38,6 +39,36 @@ async def test_an_order_is_signed_and_its_code_becomes_the_voucher(shop: Shop) -
     assert "ann" not in str(order), "a partner learns no pseudonym"
     assert await shop.steps(one) == ["reserve", "claim", "issued"]
     await shop.audit()
+
+
+class Odd:
+    """An adapter that fails on one order by a fault of this program; the next one is answered only then, at leisure."""
+
+    def __init__(self, fails_on: str) -> None:
+        self.fails_on = fails_on
+        self.failed = asyncio.Event()
+
+    async def order(self, order: Order, *, now: int) -> Outcome:
+        del now
+        if order.redemption == self.fails_on:
+            self.failed.set()
+            raise ZeroDivisionError
+        await self.failed.wait()
+        for _ in range(100):  # others have their turns meanwhile
+            await asyncio.sleep(0)
+        return Issued(code="ABC", expires_at=None)
+
+    async def close(self) -> None:
+        """It holds nothing."""
+
+
+async def test_a_round_ends_when_all_of_its_orders_have_though_one_of_them_fails(shop: Shop) -> None:
+    """The others went on unseen, beside the next round and after the server had closed its database."""
+    odd, other = await ordered(shop, count=2)
+    courier = Courier(shop.desk, Odd(odd.redemption), clock=lambda: shop.at, jitter=lambda: 0.0)
+    with pytest.raises(ZeroDivisionError):
+        await courier.round()
+    assert [await state(shop, one) for one in (odd, other)] == [State.sending, State.fulfilled]
 
 
 async def test_a_partner_that_declines_gives_the_points_back(shop: Shop) -> None:
