@@ -341,5 +341,11 @@ def _signals(
     try:
         yield
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.remove_signal_handler(number)
+        # Told again by an impatient supervisor, what is open is closed in order all the same; Ctrl-C may break it off.
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, _ends_already)
+        loop.remove_signal_handler(signal.SIGINT)
+
+
+def _ends_already() -> None:
+    """Nothing is left to be told."""

@@ -68,6 +68,8 @@ async def serve(config: Config, *, ready: Callable[[str], None], again: Callable
         stack.push_async_callback(store.close)
         adapter = HttpAdapter(key)
         stack.push_async_callback(adapter.close)
+        reload = Reloading(config, again, store=store, vault=safe)
+        stop = stack.enter_context(_told(reload))
         counts, desk = Counts(), Desk(store, safe)
         # Bodies stay as they were sent: the signature covers their exact bytes.
         runner = web.AppRunner(
@@ -80,8 +82,6 @@ async def serve(config: Config, *, ready: Callable[[str], None], again: Callable
         stack.push_async_callback(runner.cleanup)
         await runner.setup()
         await _start(runner, config)
-        reload = Reloading(config, again, store=store, vault=safe)
-        stop = stack.enter_context(_told(reload))
         sealed = Vouchers(desk)
         workers = await stack.enter_async_context(jobs.running(_jobs(desk, Courier(desk, adapter), sealed)))
         told = Told(lambda: reload.config, store, counts, workers, sealed)
@@ -207,7 +207,10 @@ def _address(runner: web.AppRunner) -> str:
 
 @contextlib.contextmanager
 def _told(reload: Callable[[], None]) -> Iterator[asyncio.Event]:
-    """Set once we are told to stop; listening to signals before anybody learns that we are there."""
+    """Set once we are told to stop; listening to signals before anybody learns that we are there.
+
+    Whoever is told again while the block is left, by an impatient supervisor, still answers what is under way.
+    """
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     told = {signal.SIGTERM: stop.set, signal.SIGINT: stop.set, signal.SIGHUP: reload}
     for number, act in told.items():

@@ -12,6 +12,7 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -105,6 +106,26 @@ def test_init_is_enough_and_may_be_run_again(tmp_path: Path) -> None:
 def test_sigterm_ends_it_with_success(tmp_path: Path) -> None:
     with serving(tmp_path / "c") as served:
         assert served.end(signal.SIGTERM) == 0
+
+
+async def test_whoever_is_told_to_stop_again_waits_all_the_same_for_what_is_under_way(tmp_path: Path) -> None:
+    """The second SIGTERM killed it in the middle of a request."""
+    with serving(tmp_path / "c") as served:
+        place, process = urlsplit(served.url), served.process
+        assert process is not None
+        reader, writer = await asyncio.open_connection(place.hostname, place.port)
+        writer.write(b"POST /v1/enrol HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(ConnectionRefusedError):
+            while True:  # until it takes no more
+                _, another = await asyncio.open_connection(place.hostname, place.port)
+                another.close()
+                await asyncio.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            await asyncio.to_thread(process.wait, 0.5)
+        writer.close()
 
 
 async def test_the_log_goes_to_standard_error_as_json_and_standard_output_says_only_the_address(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +104,29 @@ async def test_a_part_that_the_machine_hinders_is_told_so_and_begun_again(
 async def test_memory_that_ran_out_is_no_fault_of_a_part_and_ends_the_agent(tmp_path: Path) -> None:
     with pytest.raises(MemoryError):
         await served(tmp_path, Stumbling(1, MemoryError()), MemoryLedger())
+
+
+TOLD_TWICE = """
+import asyncio, os, signal
+from agent.service.run import until_caught_up
+
+async def main():
+    code = await until_caught_up([], None)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.sleep(0)
+    print("closed in order", code)
+
+asyncio.run(main())
+"""
+
+
+def test_whoever_is_told_to_stop_while_all_is_being_closed_closes_it(tmp_path: Path) -> None:
+    """It was killed there, and its next life thought that it had died."""
+    here = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        [sys.executable, "-c", TOLD_TWICE], cwd=tmp_path, env=here, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "closed in order 0\n"), done.stderr
 
 
 async def test_catching_up_reads_the_sources_where_a_system_cannot_be_asked_by_a_fault() -> None:
