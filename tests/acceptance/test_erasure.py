@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import re
 import shutil
 import signal
 import sqlite3
@@ -27,10 +26,9 @@ from tests.acceptance.campus import kill, wait_until
 from tests.acceptance.test_recovery import enrolled
 from tests.helpdesk import RULES, Desk, at, completed, filled
 from tests.integration.test_catalogue_process import Served, command, serving
+from tests.traces import standing_in
 
 ANN = (b"S35", b"ann@", b'"ann"', b'"35"', b"moodle:35", b"U-35", b"35010", b"35011")
-DRAWN = re.compile(rb"[0-9A-Za-z+/]{40,}")
-"""Hashes and signatures in letters: by chance, once in a hundred runs, three of them are what a short word is."""
 REFERRAL = """
 [[rule]]
 id = "friend"
@@ -99,8 +97,7 @@ def earned(desk: Desk) -> Counter[str]:
 def where(desk: Desk, words: tuple[bytes, ...] = ANN) -> list[tuple[str, bytes]]:
     data = desk.directory / "data"
     files = [path for path in data.rglob("*") if path.is_file()]
-    read = {str(path.relative_to(data)): DRAWN.sub(b"", path.read_bytes()) for path in files}
-    return [(name, word) for name, held in read.items() for word in words if word in held]
+    return standing_in(files, words, below=data)
 
 
 def names_at(catalogue: Served) -> list[str]:

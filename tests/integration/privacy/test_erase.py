@@ -19,6 +19,7 @@ from agent.ledger.record import erased as marks
 from agent.privacy import copies
 from tests import ledgers
 from tests.helpdesk import Desk, completed, filled
+from tests.traces import standing_in
 
 ANN = (b"S35", b"ann@", b'"ann"', b'"35"', b"moodle:35", b"35010", b"35011")
 """How Ann is called: idnumber, address, username, LMS id, learner, and ids of what is hers alone."""
@@ -68,7 +69,7 @@ def places(desk: Desk) -> Iterator[Path]:
 
 def where(desk: Desk, words: tuple[bytes, ...] = ANN) -> list[tuple[str, bytes]]:
     """Files in which a word stands."""
-    return [(path.name, word) for path in places(desk) for word in words if word in path.read_bytes()]
+    return standing_in(places(desk), words, below=desk.directory)
 
 
 def test_without_a_yes_it_is_told_what_would_go_and_nothing_changes(told: Desk) -> None:
@@ -262,7 +263,7 @@ def test_whatever_step_a_kill_falls_into_the_same_command_finishes(
                 clean_copies(desk)
         assert clean_copies(desk) == []
         copied = [path for path in places(desk) if path.parent != desk.directory / "data"]
-        assert [path for path in copied for word in ANN if word in path.read_bytes()] == [], number
+        assert standing_in(copied, ANN, below=desk.directory) == [], number
         assert len(taking.copies(desk.directory / "data" / "backups")) == 1
         assert len(taking.copies(desk.directory / "elsewhere")) == 1
         shutil.rmtree(desk.directory)
