@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
@@ -25,6 +26,10 @@ from sim.network import Network
 
 HOP_S_MAX = 0.003
 """Longest that an answer is on its way from what would be a thread, in virtual seconds."""
+BUSY_S_MAX = 5.0
+"""Longest that a statement waits for a database that another connection writes to, in virtual seconds."""
+BUSY_LOOK_S = 0.01
+"""How often it looks meanwhile."""
 STEPS_MAX = 5_000_000
 """A run that has not ended after so many never will."""
 
@@ -59,6 +64,18 @@ class Step(asyncio.TimerHandle):
         return self._context
 
 
+class Job(asyncio.Task[Any]):
+    """A task that sets put in the order of its number: where it lies in memory is chance."""
+
+    def __init__(self, coro: Coroutine[Any, Any, Any] | Generator[Any, None, Any], number: int, **options: Any) -> None:
+        self._number = number
+        super().__init__(coro, **options)
+
+    def __hash__(self) -> int:
+        """Its number."""
+        return self._number
+
+
 class VirtualLoop(asyncio.BaseEventLoop):
     """One run's loop. ``chance`` draws how long answers are on their way."""
 
@@ -68,6 +85,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._network = network
         self._now = 0.0
         self._numbers = itertools.count()
+        self._jobs = itertools.count()
         self._due: deque[Step] = deque()
         self._timers: list[tuple[float, int, Step]] = []
         self._last_answer: dict[object, float] = {}
@@ -136,7 +154,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self, coro: Coroutine[Any, Any, Any] | Generator[Any, None, Any], **options: Any
     ) -> asyncio.Task[Any]:
         """As the base class; a process keeps its tasks."""
-        task = super().create_task(coro, **options)
+        task = Job(coro, next(self._jobs), loop=self, **options)
         context = options.get("context")
         process = whose(context) if context is not None else mine()
         if process is not None:
@@ -156,11 +174,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
         ``by`` stands for the thread and is kept: another in its place in memory would wait for the answers to this one.
         """
-        tell: Callback
         try:
-            tell, answer = _set_result, work()
+            self.answer(by, future, _set_result, work())
         except BaseException as exc:  # noqa: BLE001 - as a thread does: told to whoever asked
-            tell, answer = _set_exception, exc
+            self.answer(by, future, _set_exception, exc)
+
+    def answer(self, by: object, future: asyncio.Future[Any] | None, tell: Callback, answer: object) -> None:
+        """Hand on what came of it."""
         self.calls += 1
         when = max(self._now + self._chance.random() * HOP_S_MAX, self._last_answer.get(by, 0.0))
         self._last_answer[by] = when
@@ -256,13 +276,18 @@ class Connection(core.Connection):
         super().__init__(*args, **options)
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop), "not in a simulation"  # noqa: S101 - said to the type checker
-        self._tx: Any = _AtOnce(loop)
+        self._tx: Any = _AtOnce(loop, self._without_waiting)
         loop.keep(self)
 
     def __await__(self) -> Generator[Any, None, Connection]:
         """As the base class, which starts its thread before."""
         yield from self._connect().__await__()
         return self
+
+    def _without_waiting(self) -> None:
+        """See that the statement which comes does not wait in the machine's time, whatever the program asked for."""
+        if self._connection is not None:
+            self._connection.execute("PRAGMA busy_timeout = 0")
 
     def let_go(self) -> None:
         """Close it, whoever has it open."""
@@ -272,15 +297,42 @@ class Connection(core.Connection):
 
 
 class _AtOnce:
-    """In place of the queue to a thread: what is put into it is done."""
+    """In place of the queue to a thread: what is put into it is done, in its order.
 
-    def __init__(self, loop: VirtualLoop) -> None:
+    What another connection keeps from it for now is tried again in virtual time, as SQLite does in the machine's.
+    """
+
+    def __init__(self, loop: VirtualLoop, before: Callable[[], None]) -> None:
         self._loop = loop
+        self._before = before
+        self._waiting: deque[tuple[asyncio.Future[Any] | None, Callable[[], Any]]] = deque()
 
     def put_nowait(self, wanted: tuple[asyncio.Future[Any] | None, Callable[[], Any]]) -> None:
         """Do it, and tell whoever asked."""
-        future, work = wanted
-        self._loop.do(self, future, work)
+        self._waiting.append(wanted)
+        if len(self._waiting) == 1:
+            self._go_on(self._loop.time() + BUSY_S_MAX)
+
+    def _go_on(self, until: float) -> None:
+        """Do what waits; the first of it not after ``until``."""
+        tell: Callback
+        while self._waiting:
+            future, work = self._waiting[0]
+            try:
+                self._before()
+                tell, answer = _set_result, work()
+            except BaseException as exc:  # noqa: BLE001 - as a thread does: told to whoever asked
+                if _is_busy(exc) and self._loop.time() < until:
+                    self._loop.call_later(BUSY_LOOK_S, self._go_on, until)
+                    return
+                tell, answer = _set_exception, exc
+            self._waiting.popleft()
+            self._loop.answer(self, future, tell, answer)
+            until = self._loop.time() + BUSY_S_MAX
+
+
+def _is_busy(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_BUSY
 
 
 def _set_result(future: asyncio.Future[Any], result: Any) -> None:
