@@ -950,6 +950,18 @@ def test_an_agent_that_runs_on_an_older_configuration_is_to_be_restarted(enrolle
     assert "restart-needed" not in {one["code"] for one in told(enrolled.at.config)[1]}, "nobody runs on it"
 
 
+def test_a_source_that_asks_for_no_proof_is_told_with_how_far_its_posts_are_believed(enrolled: Enrolled) -> None:
+    assert "posts-unproven" not in {one["code"] for one in told(enrolled.at.config)[1]}
+    enrolled.config(r"bearer_token_files = .*\n", "")
+    found = [one["found"] for one in told(enrolled.at.config)[1] if one["code"] == "posts-unproven"]
+    assert "whoever is here can post for any learner" in found[0]
+    assert "what comes is unverified, and is held wherever min_trust is left out" in found[0]
+    enrolled.config(rf'(path = "{HOOK}"\n)', r'\1allow_ips = ["10.0.0.0/8"]' + "\n")
+    found = [one["found"] for one in told(enrolled.at.config)[1] if one["code"] == "posts-unproven"]
+    assert "at an address of allow_ips" in found[0]
+    assert "client_reported" in found[0]
+
+
 def test_a_sender_whose_address_is_not_let_in_is_named_with_what_to_edit(enrolled: Enrolled) -> None:
     enrolled.config(r"(bearer_token_files = .*\n)", r'\1allow_ips = ["10.0.0.0/8"]' + "\n")
     port = re.search(r'listen = "127.0.0.1:(\d+)"', enrolled.at.config.read_text())

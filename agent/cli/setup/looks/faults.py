@@ -230,6 +230,9 @@ posts-address
 posts-credential
   posts showed no token or signature that fits
   → compare the sender's with the files named in config.toml
+posts-unproven
+  a source asks who posts for no token and no signature: what comes is believed little, and mostly held
+  → make a token, and name it in `bearer_token_files`
 posts-refused
   posts were answered with something else than 200, by status and reason
   → read the reasons: mostly the sender's template

@@ -43,7 +43,7 @@ async def post_findings(settings: Settings) -> list[Finding]:
     if not sources or settings.http is None:
         return []
     secrets = [one for one in settings.post_sources if one.path is not None]
-    unusable = [found for source in secrets for found in _secrets(settings, source)]
+    unusable = [found for source in secrets for found in (*_secrets(settings, source), *_unproven(source))]
     counts = await _counts(settings)
     findings = [*_unanswered(settings)] if counts is None else [await _door(settings)]
     told: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -67,6 +67,22 @@ def _secrets(settings: Settings, source: PostSource) -> Iterator[Finding]:
             read_secret(settings.home, name)
         except RewardsError as exc:
             yield Finding.of(f"source {source.name}", exc, "secret-unusable")
+
+
+def _unproven(source: PostSource) -> Iterator[Finding]:
+    """Whoever posts shows nothing that is theirs alone."""
+    if source.bearer_token_files or source.secret_files:
+        return
+    whoever, trust = ("at an address of allow_ips", "client_reported") if source.allow_ips else ("here", "unverified")
+    yield Finding(
+        about=f"source {source.name}",
+        level="warn",
+        code="posts-unproven",
+        found=f"whoever is {whoever} can post for any learner: no token and no signature is asked for, so that what"
+        f" comes is {trust}, and is held wherever min_trust is left out",
+        do="make a token (docs/integrations/generic.md) and name it in bearer_token_files; systems that sign have"
+        " secret_files",
+    )
 
 
 async def _counts(settings: Settings) -> list[dict[str, Any]] | None:
