@@ -1,4 +1,7 @@
-"""When to try again. Pure: attempts, a random number and what the other side asked for go in, a time comes out."""
+"""When to try again, and how often its trouble is told. Pure.
+
+Attempts, a random number and what the other side asked for go in, a time comes out.
+"""
 
 from __future__ import annotations
 
@@ -53,3 +56,23 @@ def left_s(next_try_at: int, now: int) -> int:
     """
     left = next_try_at - now
     return left if 0 < left <= WAIT_S_MAX else 0
+
+
+class Trouble:
+    """With one thing that is tried again and again: told once in the same words, and once that it is over.
+
+    ``said`` is what is wrong with it now, empty where nothing is.
+    """
+
+    def __init__(self) -> None:
+        self.said = ""
+
+    def is_news(self, said: str) -> bool:
+        """Whether this was not said already; it is from now on."""
+        before, self.said = self.said, said
+        return said != before
+
+    def is_over(self) -> bool:
+        """Whether something was wrong; nothing is from now on."""
+        before, self.said = self.said, ""
+        return bool(before)

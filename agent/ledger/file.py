@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import fcntl
@@ -217,6 +218,32 @@ def read_only(path: Path) -> str:
 def connect_for_reading(data_dir: Path) -> aiosqlite.Connection:
     """A connection to look at the ledger while it is written elsewhere: to be awaited, or entered by ``async with``."""
     return aiosqlite.connect(read_only(ledger_path(data_dir)), uri=True, isolation_level=None)
+
+
+class KeptOpen:
+    """A connection to look at the ledger, made when it is first asked for and kept until `close`.
+
+    Whoever asks at the same moment is given the same one.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._opening = asyncio.Lock()
+        self._connection: aiosqlite.Connection | None = None
+
+    async def connection(self) -> aiosqlite.Connection:
+        """The connection; it is never to be closed by who asks."""
+        async with self._opening:
+            if self._connection is None:
+                self._connection = await connect_for_reading(self._data_dir)
+            return self._connection
+
+    async def close(self) -> None:
+        """Let go of it; may be called twice."""
+        async with self._opening:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                await connection.close()
 
 
 def open_for_reading(data_dir: Path) -> sqlite3.Connection:

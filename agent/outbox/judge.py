@@ -72,6 +72,11 @@ class Failed:
     retry_after: int | None = None
     forged: bool = False
 
+    @classmethod
+    def of(cls, error: RewardsError) -> Failed:
+        """No answer came, and why, in one line."""
+        return cls(told=f"{error.message}; {error.hint}" if error.hint else error.message)
+
 
 def batch_answer(answer: Answer, who: Identity, sealed: Sealed, *, now: int) -> Accepted | Elsewhere | Failed:
     """What the answer to a batch means."""

@@ -14,7 +14,7 @@ import structlog
 
 from agent import retry
 from agent.clock import Clock
-from agent.errors import ConfigError, IntegrityError, RewardsError, TransientError
+from agent.errors import ConfigError, IntegrityError, TransientError
 from agent.ledger import delivery, file
 from agent.ledger.delivery import Identity, Reader, Sealed
 from agent.ledger.money import told
@@ -25,6 +25,7 @@ from agent.outbox.judge import Accepted, Elsewhere, Failed
 from agent.outbox.recovery.box import Lock
 from agent.outbox.recovery.leaving import Leaving
 from agent.outbox.writes import Runs
+from agent.retry import Trouble
 from wire.keys import fingerprint
 from wire.receipt import Stand
 
@@ -72,17 +73,17 @@ class Outbox:
     ) -> None:
         self._writer = writer
         self._data_dir = data_dir
+        self._ledger = file.KeptOpen(data_dir)
         self._client = client
         self._environment = environment
         self._sites = sites
         self._clock = clock
         self._jitter = jitter
         self._leaving = Leaving(client=client, writer=writer, clock=clock, lock=lock)
-        self._reading: aiosqlite.Connection | None = None
         self._one_at_a_time = asyncio.Lock()
         self._moved = False
         self._checked: float | None = None
-        self._told = ""
+        self._trouble = Trouble()
         self._heard_last: Mapping[str, str] = {delivery.NOTICE: "", delivery.CLOCK: "0"}
         self.counts = {"batches": 0, "entries": 0, "rejected": 0, "refused_answers": 0}
 
@@ -113,7 +114,7 @@ class Outbox:
             # With nothing to send, one question finds out whether the catalogue was set back.
             if step is Step.idle and await self.check_stand(limit_s=limit_s) is not Step.moved:
                 break
-        reader = await delivery.reader(await self._connection())
+        reader = await delivery.reader(await self._ledger.connection())
         if reader.fault:
             raise IntegrityError(reader.fault, hint=FAULT_HINT)
         return not reader.last_error and step is not Step.not_enrolled
@@ -121,7 +122,7 @@ class Outbox:
     async def step(self, *, limit_s: float = ANSWER_S_MAX) -> Step:
         """One attempt, whatever the backoff says: send the batch under way, or seal the next."""
         async with self._one_at_a_time:
-            conn = await self._connection()
+            conn = await self._ledger.connection()
             who = await delivery.identity(conn)
             if who is None:
                 self._tell("not enrolled: entries are kept; run: rewards-agent enrol")
@@ -143,7 +144,7 @@ class Outbox:
     async def check_stand(self, *, limit_s: float = ANSWER_S_MAX) -> Step:
         """Ask where the catalogue stands and follow it there if it is our history; idle where we agree."""
         async with self._one_at_a_time:
-            conn = await self._connection()
+            conn = await self._ledger.connection()
             who = await delivery.identity(conn)
             if who is None:
                 return Step.not_enrolled
@@ -160,9 +161,7 @@ class Outbox:
     async def close(self) -> None:
         """Let go of connections; may be called twice."""
         await self._client.close()
-        if self._reading is not None:
-            await self._reading.close()
-            self._reading = None
+        await self._ledger.close()
 
     async def _sealed(self, conn: aiosqlite.Connection, who: Identity, reader: Reader) -> Sealed | None:
         """The batch under way, else the next one, sealed and kept; None where there is nothing to send."""
@@ -197,7 +196,7 @@ class Outbox:
         try:
             answer = await self._client.post_batch(sealed.body, campus=who.campus, agent=who.agent, limit_s=limit_s)
         except (TransientError, ConfigError) as exc:
-            return await self._failed(reader, Failed(told=_line(exc)))
+            return await self._failed(reader, Failed.of(exc))
         meant = judge.batch_answer(answer, who, sealed, now=self._clock.now())
         if isinstance(meant, Failed):
             return await self._not_taken(who, reader, meant)
@@ -220,7 +219,7 @@ class Outbox:
         try:
             answer = await self._client.get_stand(campus=who.campus, agent=who.agent, limit_s=limit_s)
         except (TransientError, ConfigError) as exc:
-            return await self._failed(reader, Failed(told=_line(exc)))
+            return await self._failed(reader, Failed.of(exc))
         meant = judge.stand_answer(answer, who, now=self._clock.now())
         if isinstance(meant, Failed):
             return await self._not_taken(who, reader, meant)
@@ -273,13 +272,13 @@ class Outbox:
             told = (
                 f"the catalogue stands at {stand.seq} and then elsewhere: is there more than one behind this address?"
             )
-            return await self._failed(await delivery.reader(await self._connection()), Failed(told=told))
+            return await self._failed(await delivery.reader(await self._ledger.connection()), Failed(told=told))
         self._recovered()
         self._moved = True
         return Step.moved
 
     async def _what_is_wrong(self, who: Identity, found: Elsewhere) -> str:
-        conn = await self._connection()
+        conn = await self._ledger.connection()
         head = await delivery.head_at(conn, found.stand.seq)
         return judge.compare(found.stand, who, newest_seq=await delivery.newest_seq(conn), our_head=head)
 
@@ -292,43 +291,32 @@ class Outbox:
 
     async def _fault(self, reader: Reader, wrong: str) -> Step:
         await self._writer.run(delivery.note_fault(wrong, next_try_at=self._due(reader, None)))
-        if self._told != wrong:
+        if self._trouble.is_news(wrong):
             log.error("delivery_stopped", fault=wrong, do=FAULT_HINT)
-        self._told = wrong
         return Step.fault
 
     def _due(self, reader: Reader, retry_after: int | None) -> int:
         return retry.next_try_at(self._clock.now(), reader.attempts + 1, self._jitter(), retry_after)
 
     def _tell(self, trouble: str) -> None:
-        if self._told != trouble:
+        if self._trouble.is_news(trouble):
             log.warning("delivery_trouble", trouble=trouble)
-        self._told = trouble
 
     def _recovered(self) -> None:
-        if self._told:
+        if self._trouble.is_over():
             log.info("delivery_recovered")
-        self._told, self._moved = "", False
+        self._moved = False
 
     def _stand_is_due(self) -> bool:
         return self._checked is None or self._clock.running() - self._checked >= STAND_CHECK_S
 
     async def _wait_s(self) -> int:
         """Seconds until the next attempt is due."""
-        reader = await delivery.reader(await self._connection())
+        reader = await delivery.reader(await self._ledger.connection())
         return retry.left_s(reader.next_try_at, self._clock.now())
-
-    async def _connection(self) -> aiosqlite.Connection:
-        if self._reading is None:
-            self._reading = await file.connect_for_reading(self._data_dir)
-        return self._reading
 
 
 FAULT_HINT = (
     "nothing is delivered until both agree again: put the newest ledger back, or bring back what was delivered:"
     " rewards-agent restore --from-catalogue (docs/ops/recovery.md)"
 )
-
-
-def _line(exc: RewardsError) -> str:
-    return f"{exc.message}; {exc.hint}" if exc.hint else exc.message

@@ -22,6 +22,7 @@ from agent.errors import IntegrityError, RewardsError
 from agent.ledger import file
 from agent.model import Evidence
 from agent.recognition.thanking import Asks
+from agent.retry import Trouble
 
 EVERY_S = 60.0
 """How often the catalogue is asked, in seconds."""
@@ -43,7 +44,7 @@ class Hearing:
         self._name = name
         self._site = site
         self._data_dir = data_dir
-        self._trouble = ""
+        self._trouble = Trouble()
 
     @property
     def name(self) -> str:
@@ -62,14 +63,12 @@ class Hearing:
             while await self._page():
                 pass
         except RewardsError as error:
-            if self._trouble != error.message:
+            if self._trouble.is_news(error.message):
                 log.warning("source_trouble", source=self._name, trouble=error.message, do=error.hint)
-            self._trouble = error.message
             await self._inbox.pull_failed(self._name, self._clock.now(), error.message)
             return error
-        if self._trouble:
+        if self._trouble.is_over():
             log.info("source_recovered", source=self._name)
-        self._trouble = ""
         return None
 
     async def _page(self) -> bool:

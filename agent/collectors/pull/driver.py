@@ -26,7 +26,7 @@ from agent.collectors.systems.understood import understood
 from agent.config.kinds import KindTable
 from agent.errors import ConfigError, RewardsError
 from agent.model import Evidence, Observation
-from agent.retry import delay_s
+from agent.retry import Trouble, delay_s
 
 SLICE_FACTS_MAX = 100
 """Facts of one answer that are looked at and kept before others have their turn: an answer may hold thousands."""
@@ -82,7 +82,7 @@ class Pull:
         self._gone = gone
         self._attempts = 0
         self._refused: set[bytes] = set()
-        self.trouble = ""
+        self._trouble = Trouble()
 
     @property
     def name(self) -> str:
@@ -168,14 +168,13 @@ class Pull:
             await self.round()
         except RewardsError as error:
             self._attempts += 1
-            if self.trouble != error.message:
+            if self._trouble.is_news(error.message):
                 log.warning("source_trouble", source=self.name, trouble=error.message, do=error.hint)
-            self.trouble = error.message
             await self._inbox.pull_failed(self.name, self._clock.now(), error.message)
             return error
-        if self.trouble:
+        if self._trouble.is_over():
             log.info("source_recovered", source=self.name)
-        self.trouble, self._attempts = "", 0
+        self._attempts = 0
         return None
 
     def _wait_s(self, error: RewardsError) -> float:

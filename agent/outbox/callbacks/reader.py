@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Protocol, TypeVar
 
-import aiosqlite
 import structlog
 
 from agent import retry
@@ -22,8 +20,9 @@ from agent.ledger.stream import items, positions
 from agent.ledger.stream.items import Position
 from agent.outbox.callbacks.message import From, Known, Message, level_totals, messages
 from agent.outbox.callbacks.post import ANSWER_S_MAX, Post, RefusedError
+from agent.outbox.writes import Runs
+from agent.retry import Trouble
 
-T = TypeVar("T")
 POLL_S = 1.0
 """How often the ledger is looked at for something new, in seconds."""
 WAIT_S_MAX = 60.0
@@ -34,14 +33,6 @@ UNWANTED_MAX = 10_000
 """Entries or decisions nobody is told of that are gone past before the position is written."""
 
 log = structlog.get_logger()
-
-
-class Runs(Protocol):
-    """What is needed of the ledger's writer."""
-
-    async def run(self, unit: Callable[[aiosqlite.Connection], Awaitable[T]]) -> T:
-        """Run a unit in a transaction of its own."""
-        ...
 
 
 class Callback:
@@ -70,7 +61,7 @@ class Callback:
         self._at: Position | None = None
         self._kept: Position | None = None
         self._kept_at = 0.0
-        self._told = ""
+        self._trouble = Trouble()
         self._told_something = False
         self._partly: set[str] = set()
         self._one_at_a_time = asyncio.Lock()
@@ -103,7 +94,7 @@ class Callback:
         """Tell all there is, now; False where the receiver does not take it. ``limit_s`` bounds each message."""
         while await self.step(limit_s=limit_s):
             pass
-        return not self._told
+        return not self._trouble.said
 
     async def step(self, *, limit_s: float = ANSWER_S_MAX) -> bool:
         """One page, whatever the backoff says; False where there was nothing more to tell, or it was not taken."""
@@ -139,7 +130,7 @@ class Callback:
                     # What else this item says is left out with it: the position lies between items.
                     self._at = item.at
                     await self._keep(ok=False)
-                    self._told = ""
+                    self._trouble.is_over()
                     self._partly.clear()
                     return message.id
             self._at = end
@@ -159,9 +150,8 @@ class Callback:
             return False
         self._partly.add(message.id)
         self._told_something = True
-        if self._told:
+        if self._trouble.is_over():
             log.info("callback_recovered", callback=self.name)
-        self._told = ""
         return True
 
     async def _failed(self, exc: RefusedError) -> None:
@@ -173,9 +163,8 @@ class Callback:
         due = retry.next_try_at(self._clock.now(), attempts, self._jitter(), exc.retry_after)
         name = positions.reader_name(self.name)
         await self._writer.run(delivery.note_failure(exc.message, next_try_at=due, name=name))
-        if self._told != exc.message:
+        if self._trouble.is_news(exc.message):
             log.warning("callback_trouble", callback=self.name, trouble=exc.message, do=exc.hint)
-        self._told = exc.message
 
     async def _keep_now_and_then(self) -> None:
         if self._told_something and self._clock.running() - self._kept_at >= KEEP_EVERY_S:

@@ -15,18 +15,18 @@ import structlog
 
 from agent.clock import Clock
 from agent.errors import RewardsError
-from agent.ledger import delivery, file
+from agent.ledger import delivery
 from agent.ledger.centre import called
 from agent.ledger.centre.called import Due, Intent, Standing
 from agent.ledger.delivery import Identity
+from agent.ledger.file import KeptOpen
 from agent.outbox.client import ANSWER_S_MAX, Client
 from agent.outbox.judge import Failed
 from agent.outbox.people import proven
 from agent.outbox.people.calling import Plan, planned
 from agent.outbox.people.looking import Tells, looked_up
 from agent.outbox.writes import Runs
-from wire import enrolment, signing
-from wire.canonical import MalformedError
+from agent.retry import Trouble
 from wire.people.names import NAMES_MAX, PATH, SAID_BY, Name, Named, Names
 
 POLL_S = 60.0
@@ -65,13 +65,12 @@ class Naming:
     def __init__(self, *, client: Client, writer: Runs, data_dir: Path, clock: Clock, calls: Calls) -> None:
         self._client = client
         self._writer = writer
-        self._data_dir = data_dir
+        self._ledger = KeptOpen(data_dir)
         self._clock = clock
         self._calls = calls
-        self._reading: aiosqlite.Connection | None = None
         self._one_at_a_time = asyncio.Lock()
         self._asked_at: float | None = None
-        self._told = ""
+        self._trouble = Trouble()
         self._silent: set[str] = set()
 
     async def run(self) -> None:
@@ -91,26 +90,23 @@ class Naming:
             try:
                 failed = await self._all(limit_s, pause_s)
             except RewardsError as exc:
-                failed = Failed(told=f"{exc.message}; {exc.hint}" if exc.hint else exc.message)
-            if failed is None and self._told:
-                log.info("names_recovered")
-            elif failed is not None and failed.told != self._told:
+                failed = Failed.of(exc)
+            if failed is not None and self._trouble.is_news(failed.told):
                 log.warning("names_trouble", trouble=failed.told)
-            self._told = "" if failed is None else failed.told
+            if failed is None and self._trouble.is_over():
+                log.info("names_recovered")
             return failed is None
 
     async def _is_over(self) -> bool:
-        return not self._calls.said_by and not (await called.standing(await self._connection())).told_as
+        return not self._calls.said_by and not (await called.standing(await self._ledger.connection())).told_as
 
     async def close(self) -> None:
         """Let go of connections; may be called twice."""
         await self._client.close()
-        if self._reading is not None:
-            await self._reading.close()
-            self._reading = None
+        await self._ledger.close()
 
     async def _all(self, limit_s: float, pause_s: float) -> Failed | None:
-        conn = await self._connection()
+        conn = await self._ledger.connection()
         who, stands = await delivery.identity(conn), await called.standing(conn)
         if who is None:
             return None
@@ -189,7 +185,7 @@ class Naming:
 
     async def _send(self, who: Identity, intents: Sequence[Intent]) -> Failed | None:
         names = tuple(Name(learner=one.due.pseudonym, name=one.name, told_at=one.told_at) for one in intents)
-        known = (await called.standing(await self._connection())).register
+        known = (await called.standing(await self._ledger.connection())).register
         said_by = self._calls.said_by
         message = Names(campus=who.campus, agent=who.agent, said_by=said_by, register=known, names=names)
         named = await self._posted(who, message)
@@ -203,18 +199,8 @@ class Naming:
         return None
 
     async def _posted(self, who: Identity, message: Names) -> Named | Failed:
-        key = self._client.key()
-        key_id = enrolment.agent_key_id(who.campus, who.agent, key.fingerprint)
-        answer = await self._client.post_signed(PATH, message.encode(), key=key, key_id=key_id, tag=signing.KEEP_TAG)
-        failed = proven.refused(answer, who, now=self._clock.now(), older=OLDER)
-        if failed is not None:
-            return failed
-        try:
-            named = Named.parse(answer.body)
-        except MalformedError as exc:
-            return Failed(told=f"the catalogue's answer cannot be read: {exc}")
-        mine = (named.campus, named.agent) == (who.campus, who.agent)
-        return named if mine else Failed(told="the catalogue answered with what is another agent's")
+        named = await proven.told(self._client, who, PATH, message, Named.parse, clock=self._clock, older=OLDER)
+        return named if isinstance(named, Failed) else proven.ours(named, who)
 
     def _heard(self, site: str, why: str) -> None:
         """What a site says, or why it says nothing: told once."""
@@ -223,11 +209,6 @@ class Naming:
             self._silent.add(site)
         elif not why:
             self._silent.discard(site)
-
-    async def _connection(self) -> aiosqlite.Connection:
-        if self._reading is None:
-            self._reading = await file.connect_for_reading(self._data_dir)
-        return self._reading
 
 
 async def preview(conn: aiosqlite.Connection, calls: Calls, *, upto: int, now: int, most: int) -> Sequence[Intent]:

@@ -10,18 +10,18 @@ import structlog
 
 from agent.clock import Clock
 from agent.errors import RewardsError
-from agent.ledger import delivery, file
+from agent.ledger import delivery
 from agent.ledger.centre import elsewhere
 from agent.ledger.delivery import Identity
+from agent.ledger.file import KeptOpen
 from agent.ledger.merging import untold
 from agent.ledger.merging.untold import Kin
 from agent.ledger.recovery import anew
-from agent.outbox.client import ANSWER_S_MAX, Answer, Client
+from agent.outbox.client import ANSWER_S_MAX, Client
 from agent.outbox.judge import Failed
 from agent.outbox.people import proven
 from agent.outbox.writes import Runs
-from wire import enrolment, signing
-from wire.canonical import MalformedError
+from agent.retry import Trouble
 from wire.people import known
 from wire.people.known import FIRST, Noted, Page, People
 
@@ -29,6 +29,7 @@ POLL_S = 60.0
 """How often the catalogue is told and asked, in seconds."""
 PAGES_MAX = 10_000
 """Most pages that one listing may have."""
+OLDER = "links nobody across agents"
 
 log = structlog.get_logger()
 
@@ -39,13 +40,12 @@ class Telling:
     def __init__(self, *, client: Client, writer: Runs, data_dir: Path, clock: Clock, kin: Kin) -> None:
         self._client = client
         self._writer = writer
-        self._data_dir = data_dir
+        self._ledger = KeptOpen(data_dir)
         self._clock = clock
         self._kin = kin
-        self._reading: aiosqlite.Connection | None = None
         self._one_at_a_time = asyncio.Lock()
         self._begun = False
-        self._told = ""
+        self._trouble = Trouble()
         self._other_keys: tuple[str, ...] | None = None
 
     async def run(self) -> None:
@@ -63,23 +63,20 @@ class Telling:
             try:
                 failed = await self._all(limit_s)
             except RewardsError as exc:
-                failed = Failed(told=f"{exc.message}; {exc.hint}" if exc.hint else exc.message)
-            if failed is None and self._told:
-                log.info("people_recovered")
-            elif failed is not None and failed.told != self._told:
+                failed = Failed.of(exc)
+            if failed is not None and self._trouble.is_news(failed.told):
                 log.warning("people_trouble", trouble=failed.told)
-            self._told = "" if failed is None else failed.told
+            if failed is None and self._trouble.is_over():
+                log.info("people_recovered")
             return failed is None
 
     async def close(self) -> None:
         """Let go of connections; may be called twice."""
         await self._client.close()
-        if self._reading is not None:
-            await self._reading.close()
-            self._reading = None
+        await self._ledger.close()
 
     async def _all(self, limit_s: float) -> Failed | None:
-        conn = await self._connection()
+        conn = await self._ledger.connection()
         who = await delivery.identity(conn)
         if who is None:
             return None
@@ -94,19 +91,10 @@ class Telling:
         return await self._hear(conn, who, limit_s)
 
     async def _tell(self, who: Identity, waiting: untold.Waiting) -> Failed | None:
-        key = self._client.key()
         message = People(campus=who.campus, agent=who.agent, key=self._kin.key_name, people=waiting.people)
-        key_id = enrolment.agent_key_id(who.campus, who.agent, key.fingerprint)
-        answer = await self._client.post_signed(
-            "/v1/people", message.encode(), key=key, key_id=key_id, tag=signing.KEEP_TAG
-        )
-        refused = self._refused(answer, who)
-        if refused is not None:
-            return refused
-        try:
-            noted = Noted.parse(answer.body)
-        except MalformedError as exc:
-            return Failed(told=f"the catalogue's answer cannot be read: {exc}")
+        noted = await proven.told(self._client, who, "/v1/people", message, Noted.parse, clock=self._clock, older=OLDER)
+        if isinstance(noted, Failed):
+            return noted
         if noted.other_keys != self._other_keys:
             self._other_keys = noted.other_keys
             await self._writer.run(elsewhere.keep_other_keys(noted.other_keys))
@@ -141,21 +129,5 @@ class Telling:
         answer = await self._client.get_signed(
             path, campus=who.campus, agent=who.agent, bytes_max=known.PAGE_BYTES_MAX, limit_s=limit_s
         )
-        refused = self._refused(answer, who)
-        if refused is not None:
-            return refused
-        try:
-            page = Page.parse(answer.body)
-        except MalformedError as exc:
-            return Failed(told=f"the catalogue's answer cannot be read: {exc}")
-        mine = (page.campus, page.agent) == (who.campus, who.agent)
-        return page if mine else Failed(told="the catalogue answered with what is another agent's")
-
-    def _refused(self, answer: Answer, who: Identity) -> Failed | None:
-        """Why an answer is not to be believed, or nothing."""
-        return proven.refused(answer, who, now=self._clock.now(), older="links nobody across agents")
-
-    async def _connection(self) -> aiosqlite.Connection:
-        if self._reading is None:
-            self._reading = await file.connect_for_reading(self._data_dir)
-        return self._reading
+        page = proven.understood(answer, who, Page.parse, now=self._clock.now(), older=OLDER)
+        return page if isinstance(page, Failed) else proven.ours(page, who)

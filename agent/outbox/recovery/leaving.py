@@ -88,7 +88,7 @@ class Leaving:
                 "/v1/persons", message.encode(), key=key, key_id=key_id, tag=signing.KEEP_TAG
             )
         except RewardsError as exc:
-            return Failed(told=f"{exc.message}; {exc.hint}" if exc.hint else exc.message)
+            return Failed.of(exc)
         if answer.status == _NOT_FOUND:
             self._kept_there = False
             log.warning("persons_not_kept", why="the catalogue is of an older version and keeps no sealed persons")

@@ -14,11 +14,12 @@ import structlog
 
 from agent.clock import Clock
 from agent.errors import ConfigError, InvalidInputError, RewardsError, TransientError
-from agent.ledger import delivery, file
+from agent.ledger import delivery
 from agent.ledger.centre import allowances, wishes
 from agent.ledger.centre.allowances import Allowance
 from agent.ledger.centre.wishes import Granted, Wish
 from agent.ledger.delivery import Identity
+from agent.ledger.file import KeptOpen
 from agent.outbox.redeeming.allowances import Allowances
 from agent.outbox.redeeming.belonging import Belonging, Claim, Teller
 from agent.outbox.redeeming.doubt import Doubt
@@ -60,15 +61,14 @@ class Redeeming:
         self._talk = talk
         self._belonging = Belonging(talk, tellers or {})
         self._writer = writer
-        self._data_dir = data_dir
+        self._ledger = KeptOpen(data_dir)
         self._clock = clock
         self._deliver = deliver
         self._hear = hear
         self._secret = secret
-        self._reading: aiosqlite.Connection | None = None
         self._one_at_a_time = asyncio.Lock()
         self._doubt = Doubt(clock.running)
-        self._allowances = Allowances(talk, writer, clock, self._connection)
+        self._allowances = Allowances(talk, writer, clock, self._ledger.connection)
         self.use = Till(talk, self._enrolled, secret).use
 
     async def run(self) -> None:
@@ -83,9 +83,7 @@ class Redeeming:
     async def close(self) -> None:
         """Let go of connections; may be called twice."""
         await self._talk.close()
-        if self._reading is not None:
-            await self._reading.close()
-            self._reading = None
+        await self._ledger.close()
 
     async def offered(self, *, learner: str, cohorts: Sequence[str] = (), country: str = "") -> dict[str, Any]:
         """What is on offer to a learner (``<site>:<LMS user id>``): {rewards, wallets} as the catalogue has them.
@@ -96,7 +94,7 @@ class Redeeming:
         """
         who, _, pseudonym = await self._asker(learner)
         typed = Claim(tuple(cohorts), country.upper())
-        known = await self._belonging.told(await self._connection(), who, learner, pseudonym, typed, "")
+        known = await self._belonging.told(await self._ledger.connection(), who, learner, pseudonym, typed, "")
         mine = {"learner": pseudonym, "cohorts": known.cohorts, "country": known.country}
         asker = spending.Asker(campus=who.campus, agent=who.agent, **mine)  # type: ignore[arg-type]
         return known.told((await self._must(self._talk.post(who, "/v1/shelf", asker))).fields)
@@ -121,7 +119,7 @@ class Redeeming:
         """
         async with self._one_at_a_time:
             who, person_no, pseudonym = await self._asker(learner)
-            conn, typed = await self._connection(), Claim(tuple(cohorts), country.upper())
+            conn, typed = await self._ledger.connection(), Claim(tuple(cohorts), country.upper())
             if not key and (kept := await self._allowances.give_out(person_no, reward, by=by)) is not None:
                 return kept
             if key:
@@ -161,7 +159,7 @@ class Redeeming:
         async with self._one_at_a_time:
             who, person_no, pseudonym = await self._asker(learner)
             typed = Claim(tuple(cohorts), country.upper())
-            known = await self._belonging.told(await self._connection(), who, learner, pseudonym, typed, reward)
+            known = await self._belonging.told(await self._ledger.connection(), who, learner, pseudonym, typed, reward)
             await self._deliver()
             wanted = Allowance(
                 key=self._secret(_KEY_BYTES).hex(),
@@ -197,7 +195,7 @@ class Redeeming:
             returning = await self._allowances.give_back(key, epoch=epoch)
             settled = await self._allowances.settle()
         await self._hear()
-        staying = await allowances.kept_before(await self._connection(), epoch)
+        staying = await allowances.kept_before(await self._ledger.connection(), epoch)
         return {"returning": returning, "settled": settled, "staying": staying}
 
     async def show(self, *, name: str, by: str, again: bool = False) -> dict[str, Any]:
@@ -253,7 +251,7 @@ class Redeeming:
             return await self._allowances.settle() + await self._settle_wishes()
 
     async def _settle_wishes(self) -> int:
-        conn = await self._connection()
+        conn = await self._ledger.connection()
         who = await delivery.identity(conn)
         if who is None:
             return 0
@@ -352,19 +350,19 @@ class Redeeming:
 
     async def _asker(self, learner: str) -> tuple[Identity, int, str]:
         who = await self._enrolled()
-        found = await wishes.person(await self._connection(), learner)
+        found = await wishes.person(await self._ledger.connection(), learner)
         if found is None:
             raise InvalidInputError(f"{learner} has earned nothing yet", hint="see: rewards-agent learner why")
         return who, *found
 
     async def _enrolled(self) -> Identity:
-        who = await delivery.identity(await self._connection())
+        who = await delivery.identity(await self._ledger.connection())
         if who is None:
             raise ConfigError("this agent is not enrolled: nothing can be redeemed", hint="run: rewards-agent enrol")
         return who
 
     async def _called(self, name: str) -> Wish:
-        wish = await wishes.called(await self._connection(), name)
+        wish = await wishes.called(await self._ledger.connection(), name)
         if wish is None:
             raise InvalidInputError(f"there is no wish {name}", hint="see: rewards-agent redemption list")
         return wish
@@ -376,11 +374,6 @@ class Redeeming:
         if not said.yes:
             raise InvalidInputError(said.message, hint="")
         return said
-
-    async def _connection(self) -> aiosqlite.Connection:
-        if self._reading is None:
-            self._reading = await file.connect_for_reading(self._data_dir)
-        return self._reading
 
 
 def _told(wish: Wish, fields: dict[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from agent.outbox.client import ANSWER_S_MAX, Client
 from agent.outbox.judge import Failed
 from agent.outbox.statement import judging
 from agent.outbox.writes import Runs
+from agent.retry import Trouble
 from wire import statement
 from wire.keys import fingerprint
 
@@ -50,17 +51,17 @@ class Feed:
     ) -> None:
         self._writer = writer
         self._data_dir = data_dir
+        self._ledger = file.KeptOpen(data_dir)
         self._client = client
         self._clock = clock
         self._jitter = jitter
-        self._reading: aiosqlite.Connection | None = None
         self._one_at_a_time = asyncio.Lock()
-        self._told = ""
+        self._trouble = Trouble()
 
     async def run(self) -> None:
         """Ask for ever; backs off where nothing comes, also after a restart."""
         while True:
-            stand = await mirror.stand(await self._connection())
+            stand = await mirror.stand(await self._ledger.connection())
             due = retry.left_s(stand.next_try_at, self._clock.now())
             if due > 0:
                 await asyncio.sleep(min(due, WAIT_S_MAX))
@@ -68,7 +69,7 @@ class Feed:
             try:
                 await self.drain(limit_s=ANSWER_S_MAX)
             except RewardsError as exc:
-                await self._failed(await mirror.stand(await self._connection()), Failed(told=_line(exc)))
+                await self._failed(await mirror.stand(await self._ledger.connection()), Failed.of(exc))
             await asyncio.sleep(POLL_S)
 
     async def drain(self, *, limit_s: float) -> bool:
@@ -89,13 +90,11 @@ class Feed:
     async def close(self) -> None:
         """Let go of connections; may be called twice."""
         await self._client.close()
-        if self._reading is not None:
-            await self._reading.close()
-            self._reading = None
+        await self._ledger.close()
 
     async def _step(self, limit_s: float) -> bool | None:
         """One page: whether there is more to hear, or None where nothing came."""
-        conn = await self._connection()
+        conn = await self._ledger.connection()
         who = await delivery.identity(conn)
         if who is None:
             return False
@@ -108,9 +107,8 @@ class Feed:
             return None
         header = meant.page.header
         await self._writer.run(mirror.keep(meant, now=self._clock.now()))
-        if self._told:
+        if self._trouble.is_over():
             log.info("statement_recovered")
-            self._told = ""
         return header.more
 
     async def _where_it_agrees(
@@ -160,24 +158,14 @@ class Feed:
                 limit_s=limit_s,
             )
         except (TransientError, ConfigError) as exc:
-            return Failed(told=_line(exc))
+            return Failed.of(exc)
         return judging.page_answer(answer, who, after=after, head=head, now=self._clock.now())
 
     async def _failed(self, stand: Stand, failed: Failed) -> None:
         due = retry.next_try_at(self._clock.now(), stand.attempts + 1, self._jitter(), failed.retry_after)
         await self._writer.run(mirror.note_failure(failed.told, next_try_at=due))
-        if self._told != failed.told:
+        if self._trouble.is_news(failed.told):
             log.warning("statement_trouble", trouble=failed.told)
-        self._told = failed.told
-
-    async def _connection(self) -> aiosqlite.Connection:
-        if self._reading is None:
-            self._reading = await file.connect_for_reading(self._data_dir)
-        return self._reading
 
 
 _SET_BACK = "the catalogue was put back from an older copy: see what it lost with rewards-agent sync lost"
-
-
-def _line(exc: RewardsError) -> str:
-    return f"{exc.message}; {exc.hint}" if exc.hint else exc.message

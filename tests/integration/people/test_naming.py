@@ -238,7 +238,7 @@ async def test_what_would_leave_next_is_shown_without_telling_it(one: RealCatalo
     lms = an_lms()
     async with school(tmp_path / "a", one, lms) as at:
         await at.acts("35", "36")
-        conn = await at.naming._connection()  # noqa: SLF001 - the very connection that reads
+        conn = await at.naming._ledger.connection()  # noqa: SLF001 - the very connection that reads
         calls = at.naming._calls  # noqa: SLF001
         found = await preview(conn, calls, upto=1, now=at.clock.now(), most=20)
         assert [one.name for one in found] == ["ann"]

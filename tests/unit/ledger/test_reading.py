@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -146,3 +147,14 @@ async def test_balances_of_somebody_unknown_are_none_at_all(filled: Ledger) -> N
         assert reading.balances_of(connection, "moodle:99") == {}
         assert reading.setting(connection, "epoch") is None
         assert reading.event_by_no(connection, 99) is None
+
+
+async def test_who_asks_for_a_kept_connection_at_the_same_moment_is_given_the_same(ledger: Ledger) -> None:
+    """One of two was forgotten open, with its thread, when a learner asked while a loop began."""
+    kept = file.KeptOpen(ledger.data_dir)
+    first, other = await asyncio.gather(kept.connection(), kept.connection())
+    assert first is other
+    await kept.close()
+    await kept.close()
+    assert await kept.connection() is not first
+    await kept.close()
