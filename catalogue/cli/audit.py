@@ -61,7 +61,7 @@ def list_(
 
 def _lines(row: dict[str, Any]) -> list[str]:
     why = f"  ({row['why']})" if row["why"] else ""
-    head = f"{iso(row['at'])}  {row['campus']} {row['no']}  {row['by']}: {row['act']} {row['about']}{why}"
+    head = f"{iso(row['at'])}  {row['campus']} {row['no']}  {row['by']}: {row['act']} {row['about']}".rstrip() + why
     return [head, *(f"    {line}"[:CHANGES_CHARS_MAX] for line in islice(_changes(row), 20))]
 
 
@@ -70,11 +70,20 @@ def _changes(row: dict[str, Any]) -> list[str]:
     for name in sorted({*row["before"], *row["after"]}):
         was, now = row["before"].get(name), row["after"].get(name)
         if was is None or now is None:
-            kept = {key: value for key, value in (now or was).items() if value not in (None, "", [], {})}
+            kept = {key: _dated(key, value) for key, value in (now or was).items() if value not in (None, "", [], {})}
             lines.append(f"{'+' if was is None else '-'} {name}: {_short(kept)}")
             continue
-        lines += [f"{name}: {key} {_short(was.get(key))} → {_short(now.get(key))}" for key in sorted({*was, *now})]
+        lines += [f"{name}: {key} {_told(key, was)} → {_told(key, now)}" for key in sorted({*was, *now})]
     return lines
+
+
+def _told(key: str, row: dict[str, Any]) -> str:
+    return _short(_dated(key, row.get(key)))
+
+
+def _dated(key: str, value: Any) -> Any:
+    """A time as people read it."""
+    return iso(value) if key.endswith("_at") and isinstance(value, int) else value
 
 
 def _short(value: Any) -> str:

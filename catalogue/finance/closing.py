@@ -60,7 +60,7 @@ async def close(conn: AsyncConnection, campus: str, month: str = "", *, now: int
     """
     zone = (await policy.of_campus(conn, campus)).timezone
     if month:
-        _ends(month, zone)
+        ends(month, zone)
     wanted = await following(conn, campus)
     if month and month != wanted:
         raise _out_of_turn(campus, month, wanted)
@@ -87,11 +87,19 @@ async def close(conn: AsyncConnection, campus: str, month: str = "", *, now: int
 
 
 async def following(conn: AsyncConnection, campus: str) -> str:
-    """The first month that is open: after the last closed one, else the one of the very first movement.
+    """The first month that is open.
 
     Raises:
         CatalogueError: nothing was ever posted.
     """
+    found = await first_open(conn, campus)
+    if found is None:
+        raise CatalogueError(f"nothing was ever posted for {campus}", hint="there is no month to close")
+    return found
+
+
+async def first_open(conn: AsyncConnection, campus: str) -> str | None:
+    """The month after the last closed one, else the one of the very first movement; None where there is none."""
     table = schema.closed_month.c
     last = await conn.scalar(select(func.max(table.month)).where(table.campus == campus))
     if last is not None:
@@ -99,9 +107,7 @@ async def following(conn: AsyncConnection, campus: str) -> str:
     zone = (await policy.of_campus(conn, campus)).timezone
     movements = schema.movement.c
     first = await conn.scalar(select(movements.posted_at).where(movements.campus == campus, movements.no == 1))
-    if first is None:
-        raise CatalogueError(f"nothing was ever posted for {campus}", hint="there is no month to close")
-    return months.month_of(first, zone)
+    return None if first is None else months.month_of(first, zone)
 
 
 async def shown(conn: AsyncConnection, campus: str, month: str) -> Month:
@@ -110,15 +116,25 @@ async def shown(conn: AsyncConnection, campus: str, month: str) -> Month:
     Raises:
         CatalogueError: there is no such month.
     """
+    found = await known(conn, campus, month)
+    if found is None:
+        first = await following(conn, campus)
+        raise CatalogueError(f"{campus} has nothing in {month}", hint=f"its first month is {first}")
+    return found
+
+
+async def known(conn: AsyncConnection, campus: str, month: str) -> Month | None:
+    """As `shown`, and None of a month before the first movement, or where there is none.
+
+    Raises:
+        CatalogueError: it is no month.
+    """
     closed = await _closed(conn, campus, month)
     if closed is not None:
         return closed
-    zone = (await policy.of_campus(conn, campus)).timezone
-    first = await following(conn, campus)
-    ends_at = _ends(month, zone)
-    if month < first:
-        raise CatalogueError(f"{campus} has nothing in {month}", hint=f"its first month is {first}")
-    return await _worked_out(conn, campus, month, ends_at)
+    ends_at = ends(month, (await policy.of_campus(conn, campus)).timezone)
+    first = await first_open(conn, campus)
+    return None if first is None or month < first else await _worked_out(conn, campus, month, ends_at)
 
 
 async def listed(conn: AsyncConnection, campus: str) -> AsyncIterator[Month]:
@@ -197,7 +213,12 @@ def _must_fit(made: Month) -> None:
                 )
 
 
-def _ends(month: str, zone: str) -> int:
+def ends(month: str, zone: str) -> int:
+    """When a month is over, in seconds UTC.
+
+    Raises:
+        CatalogueError: it is none.
+    """
     try:
         return months.end(month, zone)
     except ValueError as exc:

@@ -78,9 +78,11 @@ class Operator:
     def asks(self, *words: str) -> Any:
         return json.loads(self.types(*words, "--json"))
 
-    def given(self, amount: int, learner: str = "ann", at: int = 5, currency: str = "points") -> None:
+    def given(
+        self, amount: int, learner: str = "ann", at: int = 5, currency: str = "points", campus: str = CAMPUS
+    ) -> None:
         """Let a learner have earned something."""
-        asyncio.run(_give(self.directory, (learner, currency), amount, at))
+        asyncio.run(_give(self.directory, campus, (learner, currency), amount, at))
 
     def sql(self, *statements: str, **values: Any) -> None:
         """Change the database behind the catalogue's back."""
@@ -107,10 +109,10 @@ async def _sql(directory: Path, statements: tuple[str, ...], values: dict[str, A
     await store.close()
 
 
-async def _give(directory: Path, key: tuple[str, str], amount: int, at: int) -> None:
+async def _give(directory: Path, campus: str, key: tuple[str, str], amount: int, at: int) -> None:
     store = await Store.open(load(directory / "catalogue.toml").database)
     async with store.writing() as conn:
-        held = await book.hold(store, conn, CAMPUS, [key])
+        held = await book.hold(store, conn, campus, [key])
         ref = f"t/1-{held[key].last_no + 1}"
-        await book.post(store, conn, CAMPUS, [Move(*key, "award", amount, ref, at)], held, now=at)
+        await book.post(store, conn, campus, [Move(*key, "award", amount, ref, at)], held, now=at)
     await store.close()

@@ -1,4 +1,4 @@
-"""`finance close|show|list|export|liability`: what a month came to, and what is owed to learners."""
+"""`finance close|show|list|export|all|liability`: what a month came to, and what is owed to learners."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from catalogue.cli.common import Answer, Application, Campus, Centre, Form, Lines, act, iso, now, operator
+from catalogue.cli.funding import everywhere
+from catalogue.cli.funding.month import fields, write
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
     from catalogue.store import Store
 
 app = Application(no_args_is_help=True)
-
-COLUMNS = ("opening", "awarded", "adjusted", "spent", "refunded", "expired", "reversed", "closing")
 
 
 @app.command()
@@ -77,7 +77,7 @@ def list_(campus: Campus, centre: Centre, answer: Answer) -> None:
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.finance import closing
 
-        return [_fields(one) async for one in closing.listed(conn, campus)]
+        return [fields(one) async for one in closing.listed(conn, campus)]
 
     rows = centre.look(look, campus=campus)
     answer.show(
@@ -115,10 +115,13 @@ def export(
             await _write_movements(conn, await closing.shown(conn, campus, month), plain=plain)
             return
         found = [await closing.shown(conn, campus, month)] if month else closing.listed(conn, campus)
-        rows = [_fields(one) for one in found] if isinstance(found, list) else [_fields(one) async for one in found]
-        _write([{**_of(row), **line} for row in rows for line in row["lines"]], plain=plain)
+        rows = [fields(one) for one in found] if isinstance(found, list) else [fields(one) async for one in found]
+        write(rows, plain=plain)
 
     centre.look(look, campus=campus)
+
+
+app.command(name="all")(everywhere.all_)
 
 
 @app.command()
@@ -153,20 +156,8 @@ def liability(campus: Campus, centre: Centre, answer: Answer) -> None:
 
 
 def _show(month: Month, answer: Answer) -> None:
-    row = _fields(month)
+    row = fields(month)
     answer.show(row, lines=lambda: _lines(row))
-
-
-def _fields(month: Month) -> dict[str, Any]:
-    lines = [
-        {"currency": currency}
-        | {name: getattr(line, name) for name in COLUMNS}
-        | {"issued": line.issued, "worth": month.worth.get(currency, "")}
-        for currency, line in month.lines.items()
-    ]
-    said = {"campus": month.campus, "month": month.month, "state": month.state, "lines": lines}
-    numbers = {"first_no": month.first_no, "last_no": month.last_no, "ends_at": month.ends_at}
-    return said | numbers | {"closed_at": month.closed_at, "closed_by": month.closed_by}
 
 
 def _lines(row: dict[str, Any]) -> list[str]:
@@ -195,10 +186,6 @@ def _owed(row: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _of(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in ("campus", "month", "state")}
-
-
 async def _write_movements(conn: Any, month: Month, *, plain: bool) -> None:
     from catalogue.errors import CatalogueError
     from catalogue.store.rows import MovementRow
@@ -212,12 +199,6 @@ async def _write_movements(conn: Any, month: Month, *, plain: bool) -> None:
         if row.no > month.last_no:
             return
         out.write(row._asdict())
-
-
-def _write(rows: list[dict[str, Any]], *, plain: bool) -> None:
-    out = Lines(("campus", "month", "state", "currency", *COLUMNS, "issued", "worth"), plain=plain)
-    for row in rows:
-        out.write(row)
 
 
 def _text(value: Any) -> str:
