@@ -125,7 +125,7 @@ class PostSource(Table):
     allow_ips: tuple[Network, ...] = ()
     rate_limit_per_s: Annotated[float, Field(gt=0, le=100_000)] = 500.0
     body_bytes_max: Annotated[int, Field(ge=1_024, le=1_048_576)] = 262_144
-    backdated_after_s: Seconds = Field(86_400, alias="backdated_after")
+    backdated_after_s: Seconds = Field(7 * 86_400, alias="backdated_after")
     site_admins: tuple[int, ...] = (2,)
     trust: TrustCeiling = Trust.trusted_source
     site: Name | None = None

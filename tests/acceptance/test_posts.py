@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 
+from agent.cli.frame import utc
 from tests import servers
 from tests.acceptance.campus import Campus, kill, serving, wait_until
 from tests.ledgers import rows as ledger_rows
@@ -104,6 +105,24 @@ def test_posts_alone_are_paid_within_a_moment(tmp_path: Path) -> None:
     ]
     at.catch_up()
     assert len(at.export()) == 2
+
+
+def test_what_is_tried_again_for_days_is_paid_and_what_comes_weeks_later_waits(tmp_path: Path) -> None:
+    """A sender that tries for three days, as the manual asks of it, must not leave a weekend to be approved by hand."""
+    at, port = posting_campus(tmp_path / "a")
+    ages = {1: 4 * 86_400, 2: 14 * 86_400}
+    late = [a_lesson(number) | {"timecreated": str(int(time.time()) - age)} for number, age in ages.items()]
+
+    async def post() -> None:
+        async with aiohttp.ClientSession() as session:
+            assert [await send(session, port, one) for one in late] == [200, 200]
+
+    with serving(at):
+        wait_until(lambda: _answers(port))
+        asyncio.run(post())
+        wait_until(lambda: at.json("review", "list"))
+    assert [row["occurred_at"] for row in at.export()] == [utc(int(late[0]["timecreated"]))]
+    assert [(one["log"], one["kind"]) for one in at.json("review", "list")] == [("trigger:2", "backdated")]
 
 
 def _answers(port: int) -> bool:

@@ -84,7 +84,7 @@ class Arrival:
     received_at: int
     evidence: Evidence
     body: bytes
-    backdated_after_s: int = 86_400
+    backdated_after_s: int = 7 * 86_400
     awaits_log: bool = False
     pay_before_log: bool = False
     site_admins: frozenset[int] = field(default_factory=frozenset)

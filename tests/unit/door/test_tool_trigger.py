@@ -81,7 +81,7 @@ def test_a_discussion_stands_for_its_first_post() -> None:
         ({"realuserid": "2"}, {"logged_in_as"}),
         ({"origin": "restore"}, {"restored"}),
         ({"objectid": "-31337"}, {"restored"}),
-        ({"timecreated": str(NOW - 86_401)}, {"backdated"}),
+        ({"timecreated": str(NOW - 7 * 86_400 - 1)}, {"backdated"}),
         ({}, set()),
     ],
 )
