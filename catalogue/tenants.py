@@ -18,8 +18,6 @@ from wire.keys import fingerprint
 
 CLOSED = "closed"
 """The state of a campus that nothing comes from any more, for good."""
-TOKEN_HOURS = 72
-"""How long an enrolment token may be used, by default."""
 
 # Asked with every request, and so put together once.
 _SENDER = (

@@ -143,6 +143,32 @@ def test_no_folder_of_code_holds_more_than_12_files() -> None:
     assert_none(f"{where(folder)} {n} files" for folder, n in counts.items() if n > FOLDER_FILES_MAX)
 
 
+def defined(path: Path) -> Iterator[tuple[str, ast.stmt]]:
+    """What a module defines under a name of its own, but for what a decorator hands to somebody: commands, checks."""
+    for node in tree(path).body:
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() if not node.decorator_list:
+                yield node.name, node
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                yield name, node
+
+
+def used(path: Path) -> Iterator[str]:
+    """Every name that a file reads, imports or reaches into."""
+    for node in nodes(path):
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()) | ast.Attribute(attr=name) | ast.alias(name=name):
+                yield name
+
+
+def test_nothing_is_defined_that_the_program_does_not_use() -> None:
+    # What tests alone call is tested and of no use; `main` is called by the console scripts.
+    around = ("bench", "manual", "scripts", "sim", "soak")
+    names = {"main", "__all__"}.union(*(used(path) for path in python(*ROOMS, *around)))
+    unused = ((path, name, node) for path in python(*ROOMS) for name, node in defined(path) if name not in names)
+    assert_none(f"{where(path, node)} {name}" for path, name, node in unused if path.parent.name != "versions")
+
+
 def test_nothing_is_left_to_be_done_later() -> None:
     later = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "X" + "XX", "NotImplemented" + "Error")) + r")\b")
     faults = [

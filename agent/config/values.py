@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from pydantic import BeforeValidator, ValidationInfo
@@ -33,8 +33,6 @@ _WEEK = "7d"
 _TLS = ("ssl_ca", "ssl_cert", "ssl_key")
 _URL_OPTIONS = {"mysql": (*_TLS, "unix_socket"), "postgresql": (*_TLS, "unix_socket", "schema"), "sqlite": ()}
 """What may stand behind the ? of a database's URL."""
-
-Read = TypeVar("Read")
 
 
 def home_of(info: ValidationInfo) -> Path:

@@ -166,19 +166,6 @@ async def sealed(conn: aiosqlite.Connection, name: str = CATALOGUE) -> Sealed | 
     return Sealed(epoch=epoch, first_seq=first_seq, last_seq=last_seq, head=head, body=body, sealed_at=sealed_at)
 
 
-async def rejected(conn: aiosqlite.Connection, name: str = CATALOGUE) -> list[tuple[int, str, int]]:
-    """(seq, reason, received at) of every entry the catalogue set aside and did not accept later, in order."""
-    rows = await conn.execute_fetchall(_SQL["rejected"], (name,))
-    return [(seq, reason, at) for seq, reason, at in rows]
-
-
-async def receipts(conn: aiosqlite.Connection, name: str = CATALOGUE, *, limit: int = 100) -> list[dict[str, Any]]:
-    """The newest receipts: {epoch, first_seq, last_seq, body, signature, received_at}, newest first."""
-    rows = await conn.execute_fetchall(_SQL["receipts"], (name, limit))
-    names = ("epoch", "first_seq", "last_seq", "body", "signature", "received_at")
-    return [dict(zip(names, row, strict=True)) for row in rows]
-
-
 def keep_settings(values: Mapping[str, str]) -> Unit:
     """A unit that writes settings."""
 

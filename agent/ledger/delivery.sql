@@ -21,15 +21,8 @@ GROUP BY s.source
 -- name: sealed
 SELECT epoch, first_seq, last_seq, head, body, sealed_at FROM sealed_batch WHERE reader = ?
 
--- name: rejected
-SELECT seq, reason, received_at FROM rejected_entry WHERE reader = ? AND accepted_no IS NULL ORDER BY seq
-
 -- name: rejected_count
 SELECT count(*) - count(accepted_no), count(accepted_no) FROM rejected_entry WHERE reader = ?
-
--- name: receipts
-SELECT epoch, first_seq, last_seq, body, signature, received_at FROM receipt
-WHERE reader = ? ORDER BY epoch DESC, first_seq DESC LIMIT ?
 
 -- name: keep_setting
 INSERT INTO setting (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value

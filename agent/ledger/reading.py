@@ -26,11 +26,6 @@ _EVENT = """
 SELECT v.event_no, v.occurred_at, v.event_id, n.text, v.position, v.trust, v.payload
 FROM event v JOIN name n ON n.no = v.source_no
 """
-_OF_LEARNER = """
-WHERE coalesce(CAST(v.payload AS TEXT) ->> 'si', n.text) = ?
-  AND EXISTS (SELECT 1 FROM json_each(CAST(v.payload AS TEXT), '$.w') j WHERE j.value = ?)
-ORDER BY v.event_no DESC LIMIT ?
-"""
 _EVENTS_LIKE = """
 WHERE v.occurred_at >= :since AND v.occurred_at < :until
   AND (:kind = '' OR coalesce(CAST(v.payload AS TEXT) ->> 'k', '') GLOB :kind)

@@ -22,7 +22,7 @@ PREDEFINED: Mapping[str, str] = {
     "thanks": "Thank you",
 }
 """What every campus begins with; a campus may call them something else, or block them."""
-OFFERED, BLOCKED, CUSTOM = "offered", "blocked", "custom"
+OFFERED, BLOCKED = "offered", "blocked"
 STATES = (OFFERED, BLOCKED)
 TITLE_CHARS_MAX = 60
 TAGS_MAX = 200

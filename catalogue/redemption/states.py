@@ -72,7 +72,6 @@ UNDER_WAY = frozenset((S.sending, S.resending))
 """A courier has it, and may never come back."""
 GIVEN_BACK = frozenset((S.released, S.refunded))
 """The points are back."""
-FINAL = GIVEN_BACK
 HELD = frozenset(State) - GIVEN_BACK
 """What counts against stock and limits."""
 

@@ -23,7 +23,6 @@ USERS_MAX = 200_000
 DISCUSSIONS_PER_REQUEST = 100
 DISCUSSIONS_MAX = 20_000
 """Discussions of one forum that are asked for."""
-FIRST_PAGE = 0
 COHORTS_PER_REQUEST = 20
 COHORTS_MAX = 2_000
 """Cohorts of a site whose members are asked for; a site with more tells none."""

@@ -37,7 +37,7 @@ _INSTEAD: Instead = {
 """What stands in for faulty keys of a rule while its other faults are looked for."""
 
 
-def load_rules(paths: Sequence[Path], *, kinds: KindTable | None = None, facts: FactTable | None = None) -> RuleFile:
+def load_rules(paths: Sequence[Path], *, facts: FactTable | None = None) -> RuleFile:
     """The rules of one or several files, in this order.
 
     Examples are checked by `engine.rules.compile_rules`, which is the second half of loading.
@@ -55,10 +55,10 @@ def load_rules(paths: Sequence[Path], *, kinds: KindTable | None = None, facts: 
             documents.append(load(path))
         except FaultsError as error:
             broken.extend(error.faults)
-    return _rules(documents, broken, kinds or KindTable(), facts or FactTable())
+    return _rules(documents, broken, facts or FactTable())
 
 
-def load_rules_text(text: str, *, kinds: KindTable | None = None, facts: FactTable | None = None) -> RuleFile:
+def load_rules_text(text: str, *, facts: FactTable | None = None) -> RuleFile:
     """The rules of a kept `RuleFile.text`: the same version again.
 
     Raises:
@@ -74,10 +74,10 @@ def load_rules_text(text: str, *, kinds: KindTable | None = None, facts: FactTab
             body = text[found.end() : found.end() + int(found[2])]
             documents.append(parse(body.encode(), Path(found[1])))
             at = found.end() + len(body)
-    return _rules(documents, [], kinds or KindTable(), facts or FactTable())
+    return _rules(documents, [], facts or FactTable())
 
 
-def _rules(documents: Sequence[Document], broken: list[Fault], kinds: KindTable, facts: FactTable) -> RuleFile:
+def _rules(documents: Sequence[Document], broken: list[Fault], facts: FactTable) -> RuleFile:
     faults = list(broken)
     parts = []
     for document in documents:
@@ -86,7 +86,7 @@ def _rules(documents: Sequence[Document], broken: list[Fault], kinds: KindTable,
         parts.append(Part(document=left, model=model, written=document))
     merged, doubled = merge(parts)
     faults.extend(doubled)
-    table = kinds.extended(merged.kind_entries())
+    table = KindTable().extended(merged.kind_entries())
     faults.extend(check.faults(merged, table, complete=not broken))
     faults.extend(
         () if broken else (*badges.faults(merged), *challenges.faults(merged, table), *completions.faults(merged))

@@ -11,7 +11,7 @@ from agent.engine import evaluate
 from agent.engine.challenge import completing
 from agent.engine.derived import fold as derived
 from agent.engine.evaluate import Verdict
-from agent.engine.rulebook import BADGE, Rulebook
+from agent.engine.rulebook import Rulebook
 from agent.engine.schedule.coming import Due
 from agent.engine.schedule.compiling import SOURCE
 from agent.engine.whatif.memory import Memory
@@ -222,8 +222,3 @@ def looked_up(demand: Demand) -> tuple[str, ...]:
     table = FactTable()
     entries = (table.get(name) for name in sorted(demand.facts))
     return tuple(entry.name for entry in entries if entry is not None and entry.tables)
-
-
-def is_badge(account: str) -> bool:
-    """Whether an account is a badge and no currency."""
-    return account.startswith(BADGE)

@@ -21,8 +21,6 @@ from machine import copies as kept
 
 FOLDER = "backups"
 """Where copies go inside the data directory when no other place is named."""
-KEPT = 14
-"""Copies kept."""
 BESIDE = ("inbox.db", "text.key")
 """Files beside the ledger that belong into a copy where they are there."""
 MANIFEST = "backup.json"

@@ -112,15 +112,15 @@ async def test_a_rejected_entry_is_kept_with_its_reason_and_the_rest_goes_on(
     assert await points(fake) == 40
 
 
-async def test_receipts_and_rejected_entries_are_listed_from_the_file(agent: Delivering) -> None:
+async def test_receipts_and_rejected_entries_are_kept_in_the_file(agent: Delivering) -> None:
     for first in (1, 4):
         await agent.append([an_entry(first), an_entry(first + 1, kind="gift"), an_entry(first + 2)])
         assert await agent.drain()
-    async with aiosqlite.connect(file.ledger_path(agent.data_dir)) as conn:
-        assert [seq for seq, _, _ in await delivery.rejected(conn)] == [2, 5]
-        newest, oldest = await delivery.receipts(conn)
-        assert (newest["first_seq"], newest["last_seq"], oldest["first_seq"], oldest["epoch"]) == (4, 6, 1, 1)
-        assert receipt.parse_receipt(newest["body"]).accepted == 2
+    with closing(file.open_for_reading(agent.data_dir)) as connection:
+        assert connection.execute("SELECT seq FROM rejected_entry ORDER BY seq").fetchall() == [(2,), (5,)]
+        kept = connection.execute("SELECT epoch, first_seq, last_seq, body FROM receipt ORDER BY first_seq").fetchall()
+    assert [row[:3] for row in kept] == [(1, 1, 3), (1, 4, 6)]
+    assert [receipt.parse_receipt(row[3]).accepted for row in kept] == [2, 2]
 
 
 async def test_trouble_that_is_over_is_forgotten_although_nothing_is_to_send(
@@ -141,9 +141,9 @@ async def test_a_receipt_for_a_place_where_the_reader_is_not_settles_nothing(
 ) -> None:
     await agent.write(2)
     assert await agent.drain()
-    async with aiosqlite.connect(file.ledger_path(agent.data_dir)) as conn:
-        (kept,) = await delivery.receipts(conn)
-    again = delivery.KeptReceipt(receipt=receipt.parse_receipt(kept["body"]), body=kept["body"], signature="")
+    with closing(file.open_for_reading(agent.data_dir)) as connection:
+        ((body,),) = connection.execute("SELECT body FROM receipt").fetchall()
+    again = delivery.KeptReceipt(receipt=receipt.parse_receipt(body), body=body, signature="")
     with pytest.raises(IntegrityError, match="stands at 2"):
         await agent.writer.run(delivery.settle(again, now=1))
     assert agent.standing()["acked_seq"] == 2

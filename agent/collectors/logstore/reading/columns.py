@@ -53,8 +53,3 @@ COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Table (without prefix) → what is read of it; without it facts are lost."""
-
-WHERE_THERE: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"course_sections": ("component", "itemid"), "forum_posts": ("charcount", "wordcount"), "user": ("country",)}
-)
-"""Read where they are: older releases of Moodle lack some, and nobody need grant a country."""
