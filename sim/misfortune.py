@@ -115,14 +115,13 @@ class Misfortune:
         self._world.trace.fault(f"clock of {name} jumps", f"to {clock.wrong_s} s")
 
     async def _restore(self) -> None:
-        """A backup now, or something that makes one needed."""
-        draw = self._chance.random()
-        if draw < 0.5:
-            self._operator.back_up()
-        elif not self._operator.busy:
-            self._chance.choice(
-                (self._operator.put_back_catalogue, self._operator.put_back_agent, self._operator.lose_agent)
-            )()
+        """Backups now, or something that makes one needed; one disaster at a time."""
+        operator, keeper = self._operator, self._keeper
+        if self._chance.random() < 0.5:
+            operator.back_up()
+            await keeper.back_up()
+        elif not (operator.busy or keeper.busy):
+            self._chance.choice((keeper.put_back, operator.put_back_agent, operator.lose_agent))()
 
     async def _upkeep(self) -> None:
         """What administrators do on any day, while everything else goes on."""

@@ -17,9 +17,8 @@ from agent.wiring.restoring import Wanted, restore
 from catalogue import tenants
 from sim.look import Seen, look
 from sim.model import BONUS, NEVER, PAYS, rules, version
-from sim.moodle import BEGAN, copied, form_post
+from sim.moodle import BEGAN, form_post
 from sim.programs import write_key
-from sim.sales import Known
 from sim.world import AGENT, CAMPUS, FORMS, World
 from wire import keys
 
@@ -47,7 +46,6 @@ class Operator:
     def __init__(self, world: World, chance: Random) -> None:
         self._world = world
         self._chance = chance
-        self._copies: list[tuple[Path, Known]] = []
         self._task: asyncio.Task[None] | None = None
         self._edits = 0
         self._pays = dict(PAYS)
@@ -59,22 +57,15 @@ class Operator:
         return self._task is not None and not self._task.done()
 
     def back_up(self) -> None:
-        """A verified copy of the agent's ledger, and a copy of the catalogue's file as it lies."""
+        """`rewards-agent backup`."""
         world = self._world
         data_dir = world.agent.home / "data"
         try:
             take(data_dir, world.root / "backups", keep=BACKUPS_KEPT, now=int(BEGAN + world.loop.time()))
         except RewardsError as exc:
             world.trace.say(f"no backup: {exc.message}")
-        copy = world.root / f"catalogue-copy.{len(self._copies)}"
-        copied(world.centre.home, copy)
-        self._copies.append((copy, world.sold.known()))
-        world.trace.say("backups are taken")
-
-    def put_back_catalogue(self) -> None:
-        """The catalogue loses its disk and gets an older copy."""
-        if self._copies:
-            self._begin(self._older_catalogue(*self._chance.choice(self._copies)))
+        else:
+            world.trace.say("a backup of the ledger is taken")
 
     def put_back_agent(self) -> None:
         """The agent loses its disk and gets a backup; where that is too old, the catalogue's history."""
@@ -181,14 +172,6 @@ class Operator:
 
     def _begin(self, doing: Coroutine[Any, Any, None]) -> None:
         self._task = asyncio.create_task(doing)
-
-    async def _older_catalogue(self, copy: Path, known: Known) -> None:
-        world = self._world
-        world.trace.fault("older catalogue put back", copy.name)
-        await world.centre.down()
-        world.centre.moved(copy)
-        world.sold.back_to(known)
-        world.centre.up()
 
     async def _older_agent(self, copy: Path) -> None:
         world = self._world

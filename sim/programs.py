@@ -212,6 +212,11 @@ class Program:
         self._over.set()
         return doing.result() if doing.done() else None
 
+    async def beside(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Run a command beside the program, running or not, as a process that nothing kills."""
+        found: T = await Process(name=f"{self.name}'s command", on_kill=lambda _: None).start(work, self.loop)
+        return found
+
     async def typed(self, command: str, **words: Any) -> Any:
         """What the running program answers to a command; None where it is dead, dies of it or refuses."""
         if not self.runs or command not in self.commands:

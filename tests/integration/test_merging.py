@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,7 +15,10 @@ import pytest
 from agent.errors import InvalidInputError
 from agent.ledger import corrections, file, projections, reading
 from agent.ledger.corrections import Correction
+from agent.ledger.delivery import KeptReceipt
 from agent.ledger.money import accounts
+from agent.ledger.recovery import persons
+from agent.ledger.recovery.rebuilding import Rebuilding
 from agent.model import Event, Evidence
 from agent.recognition.following import Following
 from agent.recognition.merging import Merging
@@ -24,6 +28,8 @@ from tests.fakes import ManualClock
 from tests.ledgers import found, rows
 from tests.pipelines import Running, running
 from tests.rule_stories import ZONE, event, rule
+from wire import chain
+from wire.receipt import Receipt
 
 HEAD = f'schema = 1\ntimezone = "{ZONE}"\n'
 RULES = (
@@ -309,3 +315,42 @@ async def test_a_lot_keeps_its_time_and_its_terms_through_any_number_of_merges(t
         with contextlib.closing(file.open_for_reading(tmp_path)) as connection:
             lots = accounts.of_learner(connection, "moodle:ann", "points").lots
         assert [lot.expires_at for lot in lots] == [lesson(2, "cem").seen.occurred_at + 30 * 86_400, None]
+
+
+def brought_back(before: Path, after: Path) -> None:
+    """Put a ledger together anew from what another delivered, as after a lost disk."""
+    after.mkdir(mode=0o700)
+    path = after / file.FILE_NAME
+    with (
+        contextlib.closing(sqlite3.connect(before / file.FILE_NAME)) as old,
+        contextlib.closing(sqlite3.connect(path, isolation_level=None)) as new,
+    ):
+        file.migrate(new, path)
+        bodies = [body for (body,) in old.execute("SELECT body FROM entry ORDER BY seq")]
+        receipt = Receipt(
+            campus="c", agent="a", epoch=1, first_seq=1, last_seq=len(bodies), digest=b"", head=chain.GENESIS,
+            accepted=len(bodies), rejected=(), received_at=NOW,
+        )  # fmt: skip
+        made = Rebuilding(new, persons.all_of(old))
+        made.add(bodies, KeptReceipt(receipt=receipt, body=b"", signature=""))
+        made.finish({}, {}, (), now=NOW)
+
+
+async def test_what_a_restore_brought_back_and_a_merge_moved_is_known_when_its_act_comes_again(tmp_path: Path) -> None:
+    """A form that is sent again after a restore was paid once more, where its account had been merged meanwhile."""
+    acts = [lesson(1, "ben"), lesson(2, "ben")]
+    async with desk(tmp_path / "before") as it:
+        await it.here.take(*(act.seen for act in acts))
+    brought_back(tmp_path / "before", tmp_path / "after")
+    async with desk(tmp_path / "after") as it:
+        assert (await it.merge())["gains"] == {"points": 20}
+        await it.here.take(acts[0].seen)
+        assert found(tmp_path / "after") == []
+        await it.here.take(acts[1].seen, lesson(1, "ben", hour=11).seen, lesson(2, "ann", hour=12).seen)
+        assert (it.balance("ann"), it.balance("ben")) == (20, 0), "paid once, and once in each lesson"
+        await it.here.take(lesson(2, "ben", hour=13, kind="lesson.uncompleted").seen)
+        assert it.balance("ann") == 10, "an undo finds what stands"
+    brought_back(tmp_path / "after", tmp_path / "again")
+    async with desk(tmp_path / "again") as it:
+        await it.here.take(*(act.seen for act in acts))
+        assert (it.balance("ann"), it.balance("ben")) == (10, 0), "and so after a second loss"

@@ -15,6 +15,7 @@ import aiosqlite
 import orjson
 
 from agent.ledger import codec
+from agent.ledger.merging import aliases
 from agent.ledger.record import Behind, Recorder
 from agent.ledger.record.people import Person
 from agent.ledger.record.undoing import FREE, is_object, remember
@@ -35,6 +36,10 @@ _BY_SCOPE = f"""
 SELECT w.value, {_COLUMNS} FROM json_each(?) w CROSS JOIN restored_award r ON r.scope_ref = w.value
 WHERE r.scope_known = 0 ORDER BY r.first_seq
 """  # noqa: S608 - columns alone
+_GIVEN_OVER = """
+SELECT of_seq, max(seq) FROM lot_moved WHERE of_seq IN (SELECT value FROM json_each(?)) GROUP BY of_seq
+"""
+"""Of an entry that was given over: what stands for it, however often it was."""
 _GENERATIONS = "SELECT coalesce(max(generation), 0) FROM restored_award"
 _BODIES = """
 SELECT w.key, e.body FROM json_each(?) w CROSS JOIN entry e ON e.seq BETWEEN w.value ->> 0 AND w.value ->> 1
@@ -86,11 +91,22 @@ class Found:
     numbers: Mapping[bytes, int]
 
 
+class _Match(NamedTuple):
+    """An award, and who it was paid to: the learner themselves, or an account that was merged into theirs since.
+
+    ``seq`` is the first entry of what stands for it now: 0 for nothing, where a merge only answered it.
+    """
+
+    award: Award
+    payee: Person
+    seq: int
+
+
 class _Paid(NamedTuple):
     """A wish and the award that answered it; ``decision`` is what was decided then, as far as it is known."""
 
     wish: Wish
-    award: Award
+    match: _Match
     decision: Decision
     scope_fits: bool
 
@@ -120,71 +136,96 @@ async def recognise(
 
     ``fresh`` are the ids of events that are not recorded; those that are recognised are recorded here.
     """
-    people = await recorder.people.find(connection, {wish.learner for wish in wishes if wish.learner})
-    by_place = await _by_event(connection, wishes, people)
-    paid = await _answers(connection, [(wishes[place], award) for place, award in by_place.items()], people)
-    taken = await _by_scope(connection, wishes, people, by_place)
+    merged = await aliases.load(connection)
+    learners = {wish.learner for wish in wishes if wish.learner}
+    kin = {learner: (learner, *merged.of_learner(learner)) for learner in learners}
+    people = await recorder.people.find(connection, {one for accounts in kin.values() for one in accounts})
+    payees = {learner: [people[one] for one in accounts if one in people] for learner, accounts in kin.items()}
+    by_place = await _as_it_stands(connection, wishes, await _by_event(connection, wishes, payees))
+    paid = await _answers(connection, [(wishes[place], match) for place, match in by_place.items()])
+    taken = await _as_it_stands(connection, wishes, await _by_scope(connection, wishes, payees, by_place))
     numbers = await _events(connection, recorder, paid, fresh, now)
     await _decisions(connection, recorder, paid, numbers, version_no)
-    scopes = [(one.wish, one.award) for one in paid if one.scope_fits] + [(wishes[at], a) for at, a in taken.items()]
+    scopes = [(one.wish, one.match) for one in paid if one.scope_fits]
+    scopes += [(wishes[place], match) for place, match in taken.items()]
     await _take_scopes(connection, recorder, scopes, people)
     await _undoable(connection, recorder, paid, people)
-    done = [(one.award.first_seq,) for one in paid if one.scope_fits or not one.award.scope_ref]
+    done = [(one.match.award.first_seq,) for one in paid if one.scope_fits or not one.match.award.scope_ref]
     await connection.executemany("DELETE FROM restored_award WHERE first_seq = ?", done)
-    known = [(award.first_seq,) for award in taken.values()]
+    known = [(one.award.first_seq,) for one in taken.values()]
     await connection.executemany("UPDATE restored_award SET scope_known = 1 WHERE first_seq = ?", known)
     return Found(paid=by_place.keys(), numbers=numbers)
 
 
 async def _by_event(
-    connection: aiosqlite.Connection, wishes: Sequence[Wish], people: Mapping[str, Person]
-) -> dict[int, Award]:
+    connection: aiosqlite.Connection, wishes: Sequence[Wish], payees: Mapping[str, Sequence[Person]]
+) -> dict[int, _Match]:
     """Place of a wish → the award that its very act was paid by."""
-    asked: defaultdict[str, list[int]] = defaultdict(list)
+    asked: defaultdict[str, list[tuple[int, Person]]] = defaultdict(list)
     for place, wish in enumerate(wishes):
-        if (person := people.get(wish.learner)) is not None:
-            asked[person.event_ref(wish.event.event_id)].append(place)
-    found: dict[int, Award] = {}
-    for ref, *row in await connection.execute_fetchall(_BY_EVENT, (orjson.dumps(list(asked)).decode(),)):
+        for person in payees.get(wish.learner, ()):
+            asked[person.event_ref(wish.event.event_id)].append((place, person))
+    found: dict[int, _Match] = {}
+    rows = await connection.execute_fetchall(_BY_EVENT, (orjson.dumps(list(asked)).decode(),))
+    # What the learners were paid themselves stands for what accounts of theirs were paid before a merge.
+    for ref, *row in sorted(rows, key=lambda one: all(wishes[at].learner != who.learner for at, who in asked[one[0]])):
         award = Award(*row)
-        mine = [place for place in asked[ref] if wishes[place].rule == award.rule and place not in found]
+        mine = [one for one in asked[ref] if wishes[one[0]].rule == award.rule and one[0] not in found]
         if mine:
-            found[mine[0]] = award
+            place, payee = mine[0]
+            found[place] = _Match(award, payee, award.first_seq)
     return found
 
 
+async def _as_it_stands(
+    connection: aiosqlite.Connection, wishes: Sequence[Wish], found: Mapping[int, _Match]
+) -> dict[int, _Match]:
+    """The same, of what was given over since with what stands for it."""
+    away = {place for place, match in found.items() if match.payee.learner != wishes[place].learner}
+    if not away:
+        return dict(found)
+    asked = orjson.dumps([found[place].seq for place in sorted(away)]).decode()
+    now = {of: seq for of, seq in await connection.execute_fetchall(_GIVEN_OVER, (asked,))}  # noqa: C416 - rows
+    return {
+        place: match._replace(seq=now.get(match.seq, 0)) if place in away else match for place, match in found.items()
+    }
+
+
 async def _by_scope(
-    connection: aiosqlite.Connection, wishes: Sequence[Wish], people: Mapping[str, Person], paid: Collection[int]
-) -> dict[int, Award]:
+    connection: aiosqlite.Connection,
+    wishes: Sequence[Wish],
+    payees: Mapping[str, Sequence[Person]],
+    paid: Collection[int],
+) -> dict[int, _Match]:
     """Acts that were not paid, in a scope that another act was paid for: it is taken, whatever becomes of them."""
     left = [
-        (place, wish, people[wish.learner])
+        (place, wish, person)
         for place, wish in enumerate(wishes)
-        if wish.scope and place not in paid and wish.learner in people
+        if wish.scope and place not in paid
+        for person in payees.get(wish.learner, ())
     ]
     if not left:
         return {}
     ((most,),) = await connection.execute_fetchall(_GENERATIONS)
-    asked: dict[str, int] = {}
+    asked: dict[str, tuple[int, Person]] = {}
     for place, wish, person in left:
         for generation in range(most + 1):
-            asked.setdefault(person.scope_ref(wish.rule, wish.scope, generation), place)
+            asked.setdefault(person.scope_ref(wish.rule, wish.scope, generation), (place, person))
     rows = await connection.execute_fetchall(_BY_SCOPE, (orjson.dumps(list(asked)).decode(),))
-    return {asked[ref]: Award(*row) for ref, *row in rows}
+    found = [(*asked[ref], Award(*row)) for ref, *row in rows]
+    return {place: _Match(award, payee, award.first_seq) for place, payee, award in found}
 
 
-async def _answers(
-    connection: aiosqlite.Connection, found: Sequence[tuple[Wish, Award]], people: Mapping[str, Person]
-) -> list[_Paid]:
+async def _answers(connection: aiosqlite.Connection, found: Sequence[tuple[Wish, _Match]]) -> list[_Paid]:
     """What was decided then: the amounts are the entries', the rest is what the rules would use now."""
-    spans = orjson.dumps([(award.first_seq, award.last_seq) for _, award in found]).decode()
+    spans = orjson.dumps([(one.award.first_seq, one.award.last_seq) for _, one in found]).decode()
     postings: defaultdict[int, list[Posting]] = defaultdict(list)
     for place, body in await connection.execute_fetchall(_BODIES, (spans,)):
         fields = orjson.loads(body)
         postings[place].append(Posting(currency=fields["currency"], amount=fields["amount"]))
     answers = []
-    for place, (wish, award) in enumerate(found):
-        alone = wish.alone()
+    for place, (wish, match) in enumerate(found):
+        award, alone = match.award, wish.alone()
         others = tuple(use for use in alone.uses if not use.meter.startswith(ONCE))
         decision = replace(
             alone,
@@ -195,9 +236,8 @@ async def _answers(
             postings=tuple(postings[place]),
             uses=(*_once(wish, award), *others),
         )
-        person = people[wish.learner]
-        fits = bool(wish.scope) and person.scope_ref(wish.rule, wish.scope, award.generation) == award.scope_ref
-        answers.append(_Paid(wish, award, decision, fits))
+        known = match.payee.scope_ref(wish.rule, wish.scope, award.generation)
+        answers.append(_Paid(wish, match, decision, bool(wish.scope) and known == award.scope_ref))
     return answers
 
 
@@ -213,7 +253,7 @@ async def _events(
 ) -> dict[bytes, int]:
     """Record the acts that were paid under the numbers that their entries point to."""
     events: dict[bytes, tuple[Event, int]] = {}
-    for wish, award, _, _ in paid:
+    for wish, (award, *_), _, _ in paid:
         if wish.event.event_id in fresh and award.event_no is not None:
             events.setdefault(wish.event.event_id, (wish.event, award.event_no))
     sources = await recorder.names.number(connection, "source", {event.seen.source for event, _ in events.values()})
@@ -233,10 +273,10 @@ async def _decisions(
     numbers: Mapping[bytes, int],
     version_no: int,
 ) -> None:
-    stands = [one for one in paid if numbers.get(one.wish.event.event_id) == one.award.event_no]
+    stands = [one for one in paid if numbers.get(one.wish.event.event_id) == one.match.award.event_no]
     rules = await recorder.names.number(connection, "rule", {one.wish.rule for one in stands})
     rows = []
-    for wish, award, decision, _ in stands:
+    for wish, (award, *_), decision, _ in stands:
         place = (award.decision_no, award.event_no, rules[wish.rule], version_no, decision.role, wish.learner)
         rows.append((*place, int(decision.outcome), codec.encode_detail(decision)))
     await connection.executemany(_DECISION, rows)
@@ -245,35 +285,50 @@ async def _decisions(
 async def _take_scopes(
     connection: aiosqlite.Connection,
     recorder: Recorder,
-    scopes: Sequence[tuple[Wish, Award]],
+    scopes: Sequence[tuple[Wish, _Match]],
     people: Mapping[str, Person],
 ) -> None:
-    await _write(connection, recorder, [(use, award) for wish, award in scopes for use in _once(wish, award)], people)
+    uses = [(use, match) for wish, match in scopes for use in _once(wish, match.award)]
+    await _write(connection, recorder, uses, people)
 
 
 async def _undoable(
     connection: aiosqlite.Connection, recorder: Recorder, paid: Sequence[_Paid], people: Mapping[str, Person]
 ) -> None:
     """What an undo finds an award by, and what it then takes back."""
-    objects = [(use, one.award) for one in paid for use in one.decision.uses if is_object(use.meter)]
+    known = [one for one in paid if one.match.seq]
+    objects = [(use, one.match) for one in known for use in one.decision.uses if is_object(use.meter)]
     await _write(connection, recorder, objects, people)
     async with Behind(connection) as behind:
-        await remember(behind, [(one.award.first_seq, one.decision) for one in paid], people)
+        await remember(behind, [(one.match.seq, one.decision) for one in known], people)
 
 
 async def _write(
     connection: aiosqlite.Connection,
     recorder: Recorder,
-    uses: Sequence[tuple[Use, Award]],
+    uses: Sequence[tuple[Use, _Match]],
     people: Mapping[str, Person],
 ) -> None:
-    """Uses of restored awards; what is there already stays. Those of an award that was reversed are free again."""
+    """Uses of restored awards; what is there already stays. Those of an award that was reversed are free again.
+
+    The scope of what was given over stays with the entry that names it, free again, and is INTO's by no entry, unless
+    it was undone before.
+    """
     meters = await recorder.names.number(connection, "meter", {use.meter for use, _ in uses})
-    rows = []
-    for use, award in uses:
+    rows, freed = [], []
+    for use, (award, payee, seq) in uses:
         person_no = people[use.learner].person_no if use.learner else 0
-        slot = use.slot if use.slot >= 0 else award.first_seq
-        rows.append((meters[use.meter], use.bucket, person_no, slot, use.at, use.amount, award.first_seq))
+        place = (meters[use.meter], use.bucket)
+        if use.meter.startswith(ONCE) and payee.learner != use.learner:
+            if not award.undone:
+                rows.append((*place, person_no, use.slot, use.at, use.amount, 0))
+            before = (*place, payee.person_no, use.slot)
+            rows.append((*before, use.at, use.amount, award.first_seq))
+            freed.append(before)
+            continue
+        slot = use.slot if use.slot >= 0 else seq
+        rows.append((*place, person_no, slot, use.at, use.amount, seq))
+        if award.undone:
+            freed.append((*place, person_no, slot))
     await connection.executemany(_USE, rows)
-    freed = [row[:4] for row, (_, award) in zip(rows, uses, strict=True) if award.undone]
     await connection.executemany(FREE, freed)
