@@ -12,6 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from agent.config.rulefile.models import RulesPart
+from agent.config.rulefile.types import ID
 from agent.model import ROLES, Trust
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -65,7 +66,7 @@ _AMOUNTS: JsonSchemaValue = {
     "minProperties": 1,
 }
 _FIXED: JsonSchemaValue = {"type": "object", "additionalProperties": _AMOUNT, "minProperties": 1}
-_PRIZE: JsonSchemaValue = _FIXED | {"properties": {"badge": _text("[a-z0-9][a-z0-9._-]{0,63}", "gold")}}
+_PRIZE: JsonSchemaValue = _FIXED | {"properties": {"badge": _text(ID, "gold")}}
 _RANGE = _text(rf"\s*{_NUMBER}\s*\.\.\s*{_NUMBER}\s*", "30..60")
 _COMPARISON: JsonSchemaValue = {
     "anyOf": [
@@ -143,7 +144,7 @@ _CRITERIA: JsonSchemaValue = {
     "items": {"anyOf": [_CALLED, _CRITERION]},
 }
 WRITTEN: Mapping[str, JsonSchemaValue] = {
-    "_identifier": _text("[a-z0-9][a-z0-9._-]{0,63}", "quiz-80"),
+    "_identifier": _text(ID, "quiz-80"),
     "name": _text(_NAME, "sem1"),
     "_period": _text(_NAME, "sem1"),
     "_currency": _text(_NAME, "points"),

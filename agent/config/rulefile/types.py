@@ -31,7 +31,10 @@ _ALIASES = {
 }
 """Names that guides use for events which Moodle calls otherwise."""
 
-_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+ID = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+"""How the ids of rules, badges, challenges, checks and scheduled rewards are written."""
+
+_ID = re.compile(ID)
 _LMS_NAME = re.compile(r"\\?[a-z0-9_]+\\event\\[a-z0-9_]+")
 _KIND = re.compile(r"[a-z0-9_*]+(?:\.[a-z0-9_*]+)*")
 _SELECTOR_HINT = 'a short name, "idnumber:…" or "id:7"'
@@ -50,7 +53,7 @@ def _listed(value: Any) -> Any:
 
 def _identifier(value: Any) -> str:
     if not isinstance(value, str) or not _ID.fullmatch(value):
-        raise MisfitError(f"{quoted(value)} is not an id", "small letters, digits, . _ and -, at most 64")
+        raise MisfitError(f"{quoted(value)} is not an id", "letters, digits, . _ and -, at most 64")
     return value
 
 

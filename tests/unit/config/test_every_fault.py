@@ -47,7 +47,7 @@ def test_a_bad_element_of_a_list_hides_no_other() -> None:
 @pytest.mark.parametrize(
     ("rule", "lines"),
     [
-        ('id = "No"\non = ["lesson.complete", 7]\naward = 1\n', [4, 5, 5]),
+        ('id = "N o"\non = ["lesson.complete", 7]\naward = 1\n', [4, 5, 5]),
         ('id = "r"\naward = { points = "x", gold = -1, silver = 2 }\n', [3, 5, 5, 5]),
         (
             'id = "r"\non = "lesson.completed"\naward = [{ to = "x", gold = 1 }, { to = "actor", points = "y" }]\n',

@@ -105,6 +105,12 @@ def test_a_rule_that_is_no_table_is_told_beside_the_faults_of_the_others() -> No
     assert told[1] == "3: unknown kind 'zebra'"
 
 
+def test_ids_may_have_capitals_and_are_told_apart_by_them() -> None:
+    told = file(rule(name="Quiz-80A", more='badge = "Ace"') + rule(name="quiz-80a") + '[[badge]]\nid = "Ace"\n')
+    assert [one.it.id for one in told.rules] == ["Quiz-80A", "quiz-80a"]
+    assert [one.it.id for one in told.badges] == ["Ace"]
+
+
 def test_nearest_names_are_offered() -> None:
     with pytest.raises(FaultsError, match=r"did you mean 'quiz\.submitted'"):
         file(rule("quiz.submited"))

@@ -309,6 +309,7 @@ ASKS = '[[rule]]\nid = "h"\non = "quiz.submitted"\naward = 1\n'
             LESSON.replace('"l"', '"lesson-complete"') + QUIZ.replace('"q"', '"lesson-completed"'),
             "the id lesson-completed looks like another (rule lesson-complete",
         ),
+        (LESSON + QUIZ.replace('"q"', '"L"'), "the id L looks like another (rule l in rules.toml:3 is easily taken"),
     ],
 )  # fmt: skip
 def test_what_can_never_act_or_never_be_had_is_told_with_its_place(text: str, said: str) -> None:

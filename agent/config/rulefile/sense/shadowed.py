@@ -120,8 +120,8 @@ def _alike(rules: Sequence[Placed[Rule]]) -> Iterator[Fault]:
 
 
 def _bare(name: str) -> str:
-    """An id without what is overlooked: what stands between its words, and how they end (`complete`, `completed`)."""
-    return "".join(_ENDING.sub("", word) for word in _MARKS.split(name))
+    """An id without what is overlooked: capitals, what is between its words, how they end (`complete`, `completed`)."""
+    return "".join(_ENDING.sub("", word) for word in _MARKS.split(name.lower()))
 
 
 _MARKS = re.compile("[._-]")

@@ -13,7 +13,7 @@ from agent.config.document import MisfitError, quoted
 from agent.config.grammar import Duration, Number, Window
 from agent.config.rulefile.award import AwardPart, Computed, award_parts
 from agent.config.rulefile.tables.condition import Audience, Conditions
-from agent.config.rulefile.types import Course, Identifier, Kind, Limits, Model, Name, OwnBudget, Span, TrustName
+from agent.config.rulefile.types import ID, Course, Identifier, Kind, Limits, Model, Name, OwnBudget, Span, TrustName
 from agent.model import Role, Trust
 
 FORMS = ("rank", "attendance", "anniversary", "inactivity", "draw")
@@ -82,17 +82,14 @@ def _prize(value: Any, number: int) -> Prize:
     if isinstance(value, dict):
         badge = value.get("badge")
         value = {key: amount for key, amount in value.items() if key != "badge"}
-    if badge is not None and (not isinstance(badge, str) or not _BADGE.fullmatch(badge)):
-        raise MisfitError(f"{quoted(badge)} is not an id", "small letters, digits, . _ and -", at=(number, "badge"))
+    if badge is not None and (not isinstance(badge, str) or not re.fullmatch(ID, badge)):
+        raise MisfitError(f"{quoted(badge)} is not an id", "letters, digits, . _ and -", at=(number, "badge"))
     if badge is not None and not value:
         return Prize(amounts=(), badge=badge)
     try:
         return Prize(amounts=fixed(award_parts(value)), badge=badge)
     except MisfitError as error:
         raise MisfitError(error.message, error.hint, at=(number, *error.at)) from None
-
-
-_BADGE = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 def fixed(parts: tuple[AwardPart, ...]) -> tuple[tuple[str, Number], ...]:
