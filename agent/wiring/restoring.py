@@ -15,6 +15,7 @@ from agent.config.settings import Settings
 from agent.config.ways_in import SUFFIX
 from agent.errors import ConfigError, IntegrityError, RewardsError
 from agent.ledger import delivery, file
+from agent.ledger.acts.journal import note_in
 from agent.ledger.backup.restoring import set_aside
 from agent.ledger.centre import called
 from agent.ledger.delivery import Identity
@@ -98,9 +99,9 @@ async def restore(
             _told_whose(filled, wanted, there)
             await asking.take_over(stand)
         by_hand = _by_hand(data_dir, fresh)
+        file.mark_begun(data_dir)
         aside = set_aside(data_dir, clock.now(), ("ledger.db*",))
         (fresh / file.FILE_NAME).rename(file.ledger_path(data_dir))
-        file.mark_begun(data_dir)
     return Restored(
         agent=who.agent,
         epoch=stand.epoch + 1,
@@ -122,6 +123,8 @@ def _fresh(data_dir: Path) -> Iterator[Path]:
     try:
         fresh.mkdir(mode=0o700)
         yield fresh
+    except sqlite3.Error as exc:
+        raise file.database_error(file.ledger_path(data_dir), exc) from exc
     except OSError as exc:
         raise file.directory_error(data_dir, exc) from exc
     finally:
@@ -266,6 +269,8 @@ async def _filled(
         filled.finish(kept, states, newest.scheduled.items(), now=clock.now())
         if opened.marks_key:
             erased.carry(connection, opened.marks_key, opened.marks)
+        about = {"from": "catalogue", "epoch": stand.epoch + 1, "entries": filled.seq}
+        note_in(connection, "restore", about, clock.now())
         connection.execute("COMMIT")
         report = verify(connection)
     if report.findings or report.head != stand.head.hex():

@@ -17,6 +17,9 @@ from catalogue.backup.holding import Hold, held
 from catalogue.errors import ConfigError, IntegrityError, UnavailableError
 from machine import copies, whole
 
+MAKE_ROOM = "make room on its disk, then type the same again: what was there is as it was"
+_IN_USE = ("SQLITE_BUSY", "SQLITE_LOCKED")
+
 
 class Embedded:
     """Copies of the embedded database."""
@@ -102,9 +105,9 @@ def lay_beside(copy: Path, fresh: Path) -> None:
 
 
 def _in_place(fresh: Path, path: Path, aside: Path) -> Path | None:
-    finish(fresh)
-    _require_alone(path)
     with _told(path):
+        finish(fresh)
+        _require_alone(path)
         there = _set_aside(path, aside)
         fresh.rename(path)
         copies.on_disk(path.parent)
@@ -115,6 +118,8 @@ def _in_place(fresh: Path, path: Path, aside: Path) -> Path | None:
 def _told(path: Path) -> Iterator[None]:
     try:
         yield
+    except sqlite3.OperationalError as exc:
+        raise UnavailableError(f"{path} cannot be written: {exc}", hint=MAKE_ROOM) from None
     except OSError as exc:
         raise UnavailableError(
             f"{path} cannot be written: {exc.strerror}", hint=whole.unwritten(exc, "check its directory's owner")
@@ -127,8 +132,16 @@ def _set_aside(path: Path, aside: Path) -> Path | None:
     aside.mkdir(mode=0o700, parents=True)
     for one in (path, *path.parent.glob(f"{path.name}-*")):
         one.rename(aside / one.name)
-    with contextlib.suppress(sqlite3.DatabaseError), contextlib.closing(sqlite3.connect(aside / path.name)) as old:
-        without_names(old)  # what is damaged is set aside as it is
+    try:
+        with contextlib.closing(sqlite3.connect(aside / path.name)) as old:
+            without_names(old)
+    except sqlite3.OperationalError:
+        for one in aside.iterdir():
+            one.rename(path.parent / one.name)
+        aside.rmdir()
+        raise
+    except sqlite3.DatabaseError:
+        return aside  # what is damaged is set aside as it is
     return aside
 
 
@@ -136,10 +149,12 @@ def _require_alone(path: Path) -> None:
     """Only who is alone with a database that is there may end its write-ahead log."""
     if not path.exists():
         return
-    with contextlib.closing(sqlite3.connect(path, timeout=0)) as connection:
+    with _told(path), contextlib.closing(sqlite3.connect(path, timeout=0)) as connection:
         try:
             alone = connection.execute("PRAGMA journal_mode = DELETE").fetchone() == ("delete",)
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as exc:
+            if not exc.sqlite_errorname.startswith(_IN_USE):
+                raise
             alone = False
         except sqlite3.DatabaseError:
             return  # damaged: what is left of it is set aside as it is

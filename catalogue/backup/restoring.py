@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from catalogue import acts, schema, tenants
 from catalogue.acts import Act
 from catalogue.backup.copies import Manifest, loading_of, require_known
+from catalogue.backup.holding import Hold
 from catalogue.config import Config
 from catalogue.redemption import pool
-from catalogue.store import Store
 from catalogue.verify import verify
 from machine import copies
 from wire.keys import fingerprint
@@ -62,15 +62,22 @@ async def restore(config: Config, copy: Path, *, public: bytes, said: Act) -> Re
     # What moves is brought to this program's schema on the way.
     mine = manifest.schema == schema.REVISION or manifest.database != config.database.get_backend_name()
 
-    async def hold(conn: AsyncConnection) -> None:
+    withdrawn = 0
+
+    async def proves(conn: AsyncConnection) -> None:
         if mine:
             manifest.require_same(await verify(conn, bytes.fromhex(manifest.key), now=said.at))
 
+    async def notes(conn: AsyncConnection) -> None:
+        nonlocal withdrawn
+        if mine:
+            withdrawn = await _noted(conn, said, copy, manifest)
+
+    hold = Hold(proves=proves, notes=notes)
     there = await kind.load(copy / kind.file, config.database, copies.free(aside), hold)
     remarks = list(LOST)
     if mine:
-        held = await _noted(config, said, copy, manifest)
-        remarks += [HELD.format(held=held)] if held else []
+        remarks += [HELD.format(held=withdrawn)] if withdrawn else []
     else:
         remarks.append(f"it has schema {manifest.schema}: run rewards-catalogue init, then rewards-catalogue verify")
         remarks.append("codes of pools may have been given out after it: rewards-catalogue codes withdraw, for each")
@@ -83,15 +90,14 @@ async def restore(config: Config, copy: Path, *, public: bytes, said: Act) -> Re
     return Restored(manifest=manifest, set_aside=there, remarks=tuple(remarks))
 
 
-async def _noted(config: Config, said: Act, copy: Path, manifest: Manifest) -> int:
-    """Write it down, and hold back what may have been given out since; how many codes that are."""
-    store, held = await Store.open(config.database), 0
-    try:
-        async with store.writing() as conn:
-            for one in await tenants.tenants(conn):
-                held += await pool.withdraw_all(conn, one["campus"])
-            told = {"backup": copy.name, "made_at": manifest.made_at, "entries": manifest.entries, "codes_held": held}
-            await acts.note(conn, said, **told)
-    finally:
-        await store.close()
+async def _noted(conn: AsyncConnection, said: Act, copy: Path, manifest: Manifest) -> int:
+    """Write it down, and hold back what may have been given out since; how many codes that are.
+
+    Before the books are in their place: nobody may serve from them without it.
+    """
+    held = 0
+    for one in await tenants.tenants(conn):
+        held += await pool.withdraw_all(conn, one["campus"])
+    told = {"backup": copy.name, "made_at": manifest.made_at, "entries": manifest.entries, "codes_held": held}
+    await acts.note(conn, said, **told)
     return held

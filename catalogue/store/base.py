@@ -29,6 +29,7 @@ ENCODING = "UTF8"
 """How PostgreSQL must keep texts."""
 CONNECT_S_MAX = 10.0
 """How long an operator waits for an unreachable database, in seconds."""
+_NO_ROOM = ("disk is full", "disk I/O error", "No space left on device")
 _KIND = re.compile(r"^<class '[^']*'>: ")
 
 
@@ -294,6 +295,9 @@ def unusable(place: str, exc: Exception) -> ConfigError | UnavailableError | Int
         )
     if any(word in said for word in ("password", "authentication", "does not exist", "unable to open")):
         return ConfigError(f"{place} cannot be used: {said}", hint="check [database] url and password_file")
+    if any(word in said for word in _NO_ROOM):
+        hint = "make room on its disk (df; dmesg says whether it fails), then type the same again"
+        return UnavailableError(f"{place} cannot be written: {said}", hint=hint)
     return UnavailableError(f"{place} cannot be reached: {said}", hint="is the database running?")
 
 

@@ -16,6 +16,8 @@ from machine.commands import Application, confirmed
 from machine.words import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agent.config.settings import Settings
     from agent.wiring.restoring import Since, Wanted
 
@@ -82,7 +84,8 @@ def restore(
 
 
 def _put_back(settings: Settings, copy: Path, *, yes: bool, json: bool) -> None:
-    from agent.ledger.acts.journal import noted
+    from agent.ledger import file
+    from agent.ledger.acts.journal import noted_in
     from agent.ledger.backup.restoring import acknowledged, outrun
     from agent.ledger.backup.restoring import restore as put_back
     from agent.ledger.backup.taking import read_manifest
@@ -99,17 +102,22 @@ def _put_back(settings: Settings, copy: Path, *, yes: bool, json: bool) -> None:
     if not yes:
         entries = counted(manifest.entries, "entry", "entries")
         confirmed(f"Put back the backup of {utc(manifest.made_at)} with {entries}?")
+    about, now = {"backup": copy.name, "entries": manifest.entries}, int(time.time())
+    is_noted: list[bool] = []
+
+    def before(fresh: Path) -> None:
+        copies.kept_out(settings.agent.data_dir, fresh, sites_of(settings), told=told.marks)
+        is_noted.append(noted_in(fresh / file.FILE_NAME, "restore", about, now))
+
     done = put_back(
         settings.agent.data_dir,
         copy,
         campus=settings.agent.campus,
         environment=settings.agent.environment,
-        now=int(time.time()),
-        before=lambda fresh: copies.kept_out(settings.agent.data_dir, fresh, sites_of(settings), told=told.marks),
+        now=now,
+        before=before,
         warning=warning,
     )
-    about = {"backup": copy.name, "entries": done.manifest.entries}
-    run_async(noted(settings.agent.data_dir, "restore", about, int(time.time())))
     emit_one(
         {
             "restored": str(copy),
@@ -120,6 +128,18 @@ def _put_back(settings: Settings, copy: Path, *, yes: bool, json: bool) -> None:
         },
         json=json,
     )
+    if not all(is_noted):
+        _noted(settings.agent.data_dir, about, now)
+
+
+def _noted(data_dir: Path, about: Mapping[str, object], now: int) -> None:
+    """In a copy of before acts were written down, which is brought up to date for it; it is put back in any case."""
+    from agent.ledger.acts.journal import noted
+
+    try:
+        run_async(noted(data_dir, "restore", about, now))
+    except RewardsError as error:
+        note(f"it is put back, and only the list of acts does not say so: {error.message}\n  {error.hint}")
 
 
 def _asked(settings: Settings, copy: Path) -> Since:
@@ -151,7 +171,6 @@ def _wanted(recovery_key: Path | None, token: str, lose_persons: bool) -> Wanted
 def _fetched(settings: Settings, wanted: Wanted, *, yes: bool, json: bool) -> None:
     from agent.cli.tuning.bar import bar
     from agent.clock import SystemClock
-    from agent.ledger.acts.journal import noted
     from agent.wiring.restoring import restore as fetch
 
     if not yes:
@@ -165,8 +184,6 @@ def _fetched(settings: Settings, wanted: Wanted, *, yes: bool, json: bool) -> No
                 progress=lambda here, of: advance(here, of, f"{here:,} of {of:,}"),
             )
         )
-    about = {"from": "catalogue", "epoch": done.epoch, "entries": done.entries}
-    run_async(noted(settings.agent.data_dir, "restore", about, int(time.time())))
     emit_one(
         {
             "restored": "catalogue",

@@ -6,6 +6,7 @@ where they belong, and go where their person goes.
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
 import os
@@ -164,6 +165,20 @@ class Journal:
 async def note(connection: aiosqlite.Connection, what: str, about: Mapping[str, Any], now: int) -> None:
     """Write down what is done already, inside one of the writer's units."""
     await connection.execute(_NOTED, (now, what, account(), _json(about), now))
+
+
+def note_in(connection: sqlite3.Connection, what: str, about: Mapping[str, Any], now: int) -> bool:
+    """`note` in a file that is about to become a ledger; False where it is of before acts were written down."""
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'act'").fetchone():
+        return False
+    connection.execute(_NOTED, (now, what, account(), _json(about), now))
+    return True
+
+
+def noted_in(path: Path, what: str, about: Mapping[str, Any], now: int) -> bool:
+    """The same in a file that nobody has open; no disk can fill up after it is in its place."""
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        return note_in(connection, what, about, now)
 
 
 async def noted(data_dir: Path, what: str, about: Mapping[str, Any], now: int) -> None:
