@@ -10,6 +10,7 @@ from typing import Any
 import aiosqlite
 
 from agent.arriving.spared import spared
+from agent.backfill import then
 from agent.backfill.asked import Asked, Outcomes
 from agent.clock import Clock
 from agent.engine import booking, evaluate
@@ -56,7 +57,8 @@ class Deciding:
             counts["compensated"] = await self._compensate(connection, asked, judged, numbers, said)
         anew = [verdict for verdict in judged if not _stands(_word(said, numbers, verdict), rulebook.version, asked)]
         counts["stood"] = len(judged) - len(anew)
-        decisions = _answering(await self._book(connection, anew), numbers, said)
+        tried = [verdict for verdict in anew if _was_tried(_word(said, numbers, verdict))]
+        decisions = _answering(await self._book(connection, anew, tried), numbers, said)
         counts["stood"] += len(anew) - len(decisions)
         await self._recorder.settle(connection, by_id, decisions, numbers=numbers, version_no=version_no, now=now)
         decisions = [*decisions, *await self._pipeline.follow(connection, decisions, by_id)]
@@ -93,14 +95,15 @@ class Deciding:
         await self._recorder.record(connection, made, [], version_no=version_no, now=self._clock.now())
         return whole
 
-    async def _book(self, connection: aiosqlite.Connection, verdicts: Sequence[Verdict]) -> list[Decision]:
+    async def _book(
+        self, connection: aiosqlite.Connection, verdicts: Sequence[Verdict], tried: Sequence[Verdict]
+    ) -> list[Decision]:
+        """Book them, with the sets as they were then; what those only ``tried`` had of them is theirs to be paid."""
         if not verdicts:
             return []
         past = await self._pipeline.past(connection, booking.wants(verdicts))
-        for verdict in verdicts:
-            if verdict.act is not None and not verdict.reason:
-                # What it put into a set (in shadow, or for rules of before) it puts there again, in its turn.
-                past.uses.release(verdict.act.note(verdict.learner))
+        await decided.free(connection, then.given_back(tried, past.uses))
+        then.turned_back(verdicts, past.uses)
         return booking.book(verdicts, past, shadow=False)
 
     async def _compensate(
@@ -141,6 +144,10 @@ async def _version_no(connection: aiosqlite.Connection, version: str) -> int:
 
 def _word(said: Words, numbers: Mapping[bytes, int], of: Verdict) -> Word | None:
     return said.get((numbers[of.event.event_id], of.payee.role, of.rule.id))
+
+
+def _was_tried(word: Word | None) -> bool:
+    return word is not None and word.outcome is Outcome.shadow
 
 
 def _stands(word: Word | None, version: str, asked: Asked) -> bool:

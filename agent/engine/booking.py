@@ -51,6 +51,7 @@ def wants(verdicts: Iterable[Verdict], *, shadow: bool = False) -> StateRequest:
             brake.ask(verdict.places, prefix, totals)
         if verdict.act is not None:
             rows.add((verdict.act.form.meter, verdict.scope, verdict.learner))
+            rows.add(sets.elsewhere(verdict.places, verdict.learner, prefix))
         if verdict.then is not None:
             todo.append(verdict.then)
         if not prefix:
@@ -240,7 +241,9 @@ def _earned(verdict: Verdict, state: State, prefix: str, fair: fairness.Fair | N
     notes, due = sets.put(verdict.act, verdict.learner, state.uses)
     if not due.awards:
         return _decision(verdict, _REFUSED, reason=due.told, notes=notes, completes=due.done if notes else ())
-    decision = _booked(verdict._replace(places=sets.allowed(verdict.places, due, verdict.act.form)), state, prefix)
+    other = state.uses.totals.get(sets.elsewhere(verdict.places, verdict.learner, prefix), 0)
+    found = sets.allowed(verdict.places, due, verdict.act.form, other)
+    decision = _booked(verdict._replace(places=found), state, prefix)
     return replace(decision, notes=notes, completes=due.done) if notes else decision
 
 

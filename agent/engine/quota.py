@@ -183,6 +183,13 @@ class Uses:
                 del rows[number]
                 break
 
+    def until(self, key: UseKey, at: int) -> None:
+        """Know nothing more under a key of what came after ``at``, unless it was given back."""
+        later = [use for use in self._rows.get(key, ()) if use.at > at and not use.freed]
+        if later:
+            self._rows[key] = [use for use in self._rows[key] if use.at <= at or use.freed]
+            self.totals[key] -= sum(use.amount for use in later)
+
     def members(self, key: UseKey) -> dict[int, int]:
         """The set under a key: slot → time."""
         found = self._sets.get(key)

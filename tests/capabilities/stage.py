@@ -46,9 +46,9 @@ class Stage:
     seen: dict[int, Observation] = field(default_factory=dict)
 
     async def play(self, story: Story, *, together: bool) -> None:
-        """Everything that is given; ``together`` puts acts that follow each other into one page."""
+        """Everything that is given, after all before; ``together`` puts acts that follow each other into one page."""
         waiting: list[Observation] = []
-        for number, said in enumerate(story.given, 1):
+        for number, said in enumerate(story.given, max(self.seen, default=0) + 1):
             if "do" not in said:
                 waiting.append(self._observed(said, number))
                 if together:

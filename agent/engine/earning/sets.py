@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from agent.engine.calendar import Moment
-from agent.engine.quota import Places, Uses
-from agent.model import Observation, Use
+from agent.engine.quota import SHADOW, Places, Uses
+from agent.model import Observation, Use, UseKey
 
 Members = Mapping[int, int]
 """Slot of each member → when it happened first, in seconds UTC."""
@@ -106,12 +106,23 @@ def completed(act: Act, learner: str, uses: Uses) -> tuple[int, ...]:
     return () if found is None else found[1].completed
 
 
-def allowed(found: Places, due: Due, form: Form) -> Places:
-    """The places of an award where its scope may be used as often as is due."""
+def allowed(found: Places, due: Due, form: Form, elsewhere: int) -> Places:
+    """The places of an award where its scope may be used as often as is due, less what the other mode has of it.
+
+    Live and shadow share the set: what it was worth in one (``elsewhere``) is not due in the other too, or going live
+    would pay for what was only tried.
+    """
     (once, bucket), *rest = found
-    if not form.repeats and due.awards == once.maximum:
+    maximum = max(0, due.awards - elsewhere)
+    if not form.repeats and maximum == once.maximum:
         return found
-    return ((replace(once, maximum=due.awards, label=due.told), bucket), *rest)
+    return ((replace(once, maximum=maximum, label=due.told), bucket), *rest)
+
+
+def elsewhere(found: Places, learner: str, prefix: str) -> UseKey:
+    """Where awards of the same set count that were given in the other mode: live for shadow, shadow for live."""
+    once, bucket = found[0]
+    return once.key(bucket, learner, "" if prefix else SHADOW)
 
 
 def act_of(notes: tuple[Use, ...], form: Form) -> Act | None:

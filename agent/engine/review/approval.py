@@ -24,8 +24,11 @@ def wants(decision: Decision, held_under: Rulebook, now: Rulebook, *, source: st
     rows: set[UseKey] = set()
     totals: set[UseKey] = set()
     if decision.scope:
-        ask(_approved_places(decision, held_under, now, source), decision.learner, "", rows, totals)
-        rows.update((act.form.meter, act.scope, decision.learner) for act in _acts_in(decision, held_under))
+        found = _approved_places(decision, held_under, now, source)
+        ask(found, decision.learner, "", rows, totals)
+        for act in _acts_in(decision, held_under):
+            rows.add((act.form.meter, act.scope, decision.learner))
+            rows.add(sets.elsewhere(found, decision.learner, ""))
     key = (decision.rule_id, decision.learner, decision.scope)
     request = StateRequest(rows=frozenset(rows), totals=frozenset(totals), holds=frozenset({key}))
     return request if now.recognition is None else asked.of(request, now.recognition, [decision.learner])
@@ -80,7 +83,8 @@ def approve(
             notes += _brings(due, decision, held_under)
         if not due.awards:
             return replace(settled, reason=due.told, notes=notes)
-        found = sets.allowed(found, due, act.form)
+        tried = state.uses.totals.get(sets.elsewhere(found, decision.learner, ""), 0)
+        found = sets.allowed(found, due, act.form, tried)
     claim = Claim(
         learner=decision.learner,
         at=decision.uses[0].at,

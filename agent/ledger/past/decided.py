@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import aiosqlite
 
 from agent.ledger.record.people import split_learner
-from agent.model import Event, HoldKind, Outcome
+from agent.model import Event, HoldKind, Outcome, Use
 
 _DECIDED = """
 SELECT d.event_no, d.role, n.text, d.outcome, d.reason, r.version, coalesce(h.state, ''), h.kind, d.decision_no
@@ -32,6 +32,13 @@ WHERE q.freed = 0 AND q.seq > 0 ORDER BY q.seq
 """
 """The use of its scope leads from an award to its first entry, and tells whether it was reversed."""
 
+_FREE = """
+UPDATE quota_use SET freed = 1 WHERE (meter_no, bucket, person_no, slot) IN (
+  SELECT n.no, w.value ->> 3, p.person_no, w.value ->> 4 FROM json_each(?) w
+  CROSS JOIN person p ON p.site = w.value ->> 0 AND p.lms_user = w.value ->> 1
+  CROSS JOIN name n ON n.kind = 'meter' AND n.text = w.value ->> 2
+)
+"""
 _NUMBERS = """
 SELECT v.event_no, v.event_id FROM json_each(?) w
 CROSS JOIN event v ON v.occurred_at = w.value ->> 0 AND hex(v.event_id) = w.value ->> 1
@@ -87,6 +94,13 @@ async def unreversed(connection: aiosqlite.Connection, rule_id: str, decision_no
     asked = [(*split_learner(learner), scope, generation) for learner, scope, generation in awards]
     rows = await connection.execute_fetchall(_COUNTING, (json.dumps(asked), f"once:{rule_id}"))
     return [seq for (seq,) in rows]
+
+
+async def free(connection: aiosqlite.Connection, uses: Iterable[Use]) -> None:
+    """Give back what awards had used that were given in shadow alone."""
+    given_back = [(*split_learner(use.learner), use.meter, use.bucket, use.slot) for use in uses]
+    if given_back:
+        await connection.execute(_FREE, (json.dumps(given_back),))
 
 
 async def numbers(connection: aiosqlite.Connection, events: Iterable[Event]) -> dict[bytes, int]:
