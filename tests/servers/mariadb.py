@@ -100,6 +100,11 @@ class MariaDB:
         return self.directory / "data"
 
     @property
+    def socket(self) -> Path:
+        """Where it listens besides its port."""
+        return self.directory / "s"
+
+    @property
     def _scratch(self) -> Path:
         return self.directory / "tmp"
 
@@ -156,7 +161,7 @@ class MariaDB:
                 f"--port={self.port}",
                 "--skip-networking=0",
                 "--skip-name-resolve",
-                f"--socket={self.directory / 's'}",
+                f"--socket={self.socket}",
                 f"--pid-file={self.directory / 'pid'}",
                 f"--init-file={self.directory / 'init.sql'}",
                 "--character-set-server=utf8mb4",

@@ -19,7 +19,7 @@ from machine import whole
 from machine.commands import Application
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from agent.config.settings import Settings
 
@@ -57,11 +57,12 @@ def mode(
             {"mode": settings.agent.mode, "campus": settings.agent.campus, "decided": _decided(settings)}, json=json
         )
         return
+    paid = list(_to_be_paid(settings)) if to is Mode.live else []
     if not yes:
-        _asked(settings, to)
+        _asked(settings, to, paid)
     _write(settings.path, to)
     emit_one({"mode": str(to), "campus": settings.agent.campus, "decided": _decided(settings)}, json=json)
-    for line in _to_be_paid(settings) if to is Mode.live else ():
+    for line in paid if yes else ():
         note(line)
     note("it holds from the next start on: systemctl restart rewards-agent")
 
@@ -93,10 +94,12 @@ def _decided(settings: Settings) -> dict[str, int]:
     return {}
 
 
-def _asked(settings: Settings, to: Mode) -> None:
+def _asked(settings: Settings, to: Mode, paid: Sequence[str]) -> None:
     what = "pays from its next start on" if to is Mode.live else "pays nothing from its next start on"
     if not sys.stdin.isatty():
         raise ConfigError(f"{settings.agent.campus} {what}: nobody is here to confirm it", hint="add --yes")
+    for line in paid:  # told before the answer: it may be a whole term
+        note(line)
     if not typer.confirm(f"{settings.agent.campus} {what}. Shall it?"):
         raise typer.Exit(1)
 

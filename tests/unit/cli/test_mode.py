@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,6 +72,21 @@ def test_going_live_says_what_of_the_past_will_be_paid(config: Path) -> None:
     config.write_text(config.read_text().replace('"now"', '"2026-09-01T00:00:00Z"').replace('"live"', '"shadow"'))
     unread = "moodle was not read yet: all that its log tells since 2026-09-01T00:00:00Z will be paid"
     assert unread in mode(config, "live", "--yes").output
+
+
+def test_whoever_is_asked_hears_what_will_be_paid_before_the_answer(config: Path) -> None:
+    config.write_text(config.read_text().replace('"now"', '"beginning"'))
+    ours, theirs = os.openpty()
+    os.write(ours, b"n\n")
+    words = [sys.executable, "-m", "agent", "mode", "live", "--config", str(config)]
+    done = subprocess.run(
+        words, stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == 1
+    assert 0 <= done.stdout.index("all that its log tells since it began will be paid") < done.stdout.index("Shall it?")
+    assert load_settings(config).agent.mode == "shadow"
 
 
 def test_going_live_says_how_far_a_log_was_read(tmp_path: Path) -> None:
