@@ -332,7 +332,10 @@ def _by_hand(data_dir: Path, fresh: Path) -> tuple[dict[str, object], ...]:
 
 
 def _remarks(settings: Settings, filled: Rebuilding, opened: _Opened) -> tuple[str, ...]:
-    told = ["what waited in the review list is no entry: for acts of before, see: rewards-agent rules backfill"]
+    told = [
+        "what waited in the review list is no entry: for acts of before, see: rewards-agent rules backfill",
+        "who opted out and had earned nothing is not known: opt them out again before the agent starts",
+    ]
     posting = [source.name for source in settings.post_sources]
     if posting and not (settings.agent.data_dir / "inbox.db").exists():
         told.append(

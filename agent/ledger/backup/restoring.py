@@ -18,7 +18,7 @@ from machine import copies
 _EPOCH = "SELECT value FROM setting WHERE key = ?"
 _ACKED = "SELECT coalesce(max(acked_seq), 0) FROM reader WHERE name = 'catalogue'"
 _LOST = (
-    "what people did by hand after the backup (adjust, reverse, approve, reject) is lost: do it again",
+    "what people did by hand after the backup (adjust, reverse, approve, reject, opt-out) is lost: do it again",
     "posts of systems that arrived after the backup are lost; rows of Moodle's log are read again",
 )
 

@@ -59,6 +59,11 @@ WHERE NOT EXISTS
 ON CONFLICT (site, lms_user, since) DO NOTHING
 """
 _COME_IN = "UPDATE opted_out SET until = ? WHERE site = ? AND lms_user = ? AND until IS NULL"
+_SEAL_ANEW = """
+UPDATE person SET kept_under = '' WHERE (site, lms_user) = (?1, ?2)
+   OR (site, lms_user) IN (SELECT into_site, into_user FROM alias WHERE (site, lms_user) = (?1, ?2))
+"""
+"""What a lost disk would lose of a person is news."""
 _OUT_NOW = "SELECT site || ':' || lms_user FROM opted_out WHERE until IS NULL"
 _LIFT = "UPDATE suppressed SET until = ?, marked_by = ?, kept_as = '' WHERE mark = ? AND until IS NULL"
 
@@ -265,7 +270,9 @@ async def opt_out(connection: aiosqlite.Connection, accounts: Collection[Account
     """Let acts from ``now`` on earn nothing; of how many accounts that were not out already."""
     before = connection.total_changes
     await connection.executemany(_GO_OUT, [(*account, now, by) for account in accounts])
-    return connection.total_changes - before
+    changed = connection.total_changes - before
+    await connection.executemany(_SEAL_ANEW, list(accounts) if changed else [])
+    return changed
 
 
 async def delete(connection: aiosqlite.Connection, accounts: Iterable[tuple[Account, int]]) -> int:
@@ -282,7 +289,9 @@ async def opt_in(connection: aiosqlite.Connection, accounts: Collection[Account]
     """Let acts from ``now`` on earn again; of how many accounts. What was meanwhile stays unpaid."""
     before = connection.total_changes
     await connection.executemany(_COME_IN, [(now, *account) for account in accounts])
-    return connection.total_changes - before
+    changed = connection.total_changes - before
+    await connection.executemany(_SEAL_ANEW, list(accounts) if changed else [])
+    return changed
 
 
 def out_now(connection: sqlite3.Connection) -> frozenset[str]:

@@ -6,6 +6,7 @@ import base64
 import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import aiosqlite
 import orjson
@@ -25,6 +26,12 @@ _ALIASES = """
 SELECT lms_user, merged_at, merged_by, reason, site FROM alias
 WHERE into_site = ? AND into_user = ? ORDER BY site, lms_user
 """
+_OUT = """
+SELECT o.site, o.lms_user, o.since, o.until, o.said_by FROM opted_out o
+WHERE o.said_by <> ? AND ((o.site, o.lms_user) = (?, ?) OR EXISTS (SELECT 1 FROM alias a
+  WHERE (a.site, a.lms_user) = (o.site, o.lms_user) AND (a.into_site, a.into_user) = (?, ?)))
+ORDER BY o.site, o.lms_user, o.since
+"""
 _ERASED = """
 SELECT DISTINCT CAST(e.body AS TEXT) ->> 'learner' AS learner FROM entry e
 WHERE NOT EXISTS (SELECT 1 FROM person p WHERE p.person_no = e.person_no)
@@ -37,7 +44,7 @@ class Known:
     """Everything that a lost disk would lose of a person. Has no repr that could end in a log.
 
     ``aliases`` are the accounts that were merged into it: (LMS user, when, by whom, why, of which
-    site).
+    site). ``out`` is when they or it wanted no part: (site, LMS user, from, until before, by whom).
     """
 
     site: str
@@ -46,6 +53,7 @@ class Known:
     pseudonym: str
     created_at: int
     aliases: Sequence[Sequence[str | int]] = ()
+    out: Sequence[Sequence[Any]] = ()
     person_no: int = 0
 
 
@@ -57,7 +65,9 @@ async def pending(connection: aiosqlite.Connection, fingerprint: str, limit: int
     found = []
     for row in await connection.execute_fetchall(_PENDING, (fingerprint, LATER, behind, limit)):
         person_no, site, lms_user, secret, pseudonym, created_at = row
-        aliases = await connection.execute_fetchall(_ALIASES, (site, lms_user))
+        account = (site, lms_user)
+        aliases = await connection.execute_fetchall(_ALIASES, account)
+        out = await connection.execute_fetchall(_OUT, (erased.BY_DELETION, *account, *account))
         found.append(
             Known(
                 site=site,
@@ -66,6 +76,7 @@ async def pending(connection: aiosqlite.Connection, fingerprint: str, limit: int
                 pseudonym=pseudonym,
                 created_at=created_at,
                 aliases=[tuple(alias) for alias in aliases],
+                out=[tuple(span) for span in out],
                 person_no=person_no,
             )
         )
@@ -224,7 +235,9 @@ def all_of(connection: sqlite3.Connection) -> dict[str, Known]:
     """Every person of a ledger by pseudonym, for a history that is put together anew."""
     found = {}
     for person_no, site, lms_user, secret, pseudonym, created_at in connection.execute(_ALL).fetchall():
-        aliases = connection.execute(_ALIASES, (site, lms_user)).fetchall()
+        account = (site, lms_user)
+        aliases = connection.execute(_ALIASES, account).fetchall()
+        out = connection.execute(_OUT, (erased.BY_DELETION, *account, *account)).fetchall()
         found[pseudonym] = Known(
             site=site,
             lms_user=lms_user,
@@ -232,6 +245,7 @@ def all_of(connection: sqlite3.Connection) -> dict[str, Known]:
             pseudonym=pseudonym,
             created_at=created_at,
             aliases=aliases,
+            out=out,
             person_no=person_no,
         )
     return found

@@ -118,6 +118,7 @@ class Rebuilding:
         run = self._connection.executemany
         self._without_entries()
         self._whose(now)
+        self._taking_part()
         run("UPDATE restored_award SET undone = 1 WHERE first_seq = ?", self._undone)
         self._badge_uses()
         self._connection.execute(_KNOWN_ALREADY)
@@ -264,6 +265,13 @@ class Rebuilding:
             listed = json.dumps(sorted(":".join(one) for one in others))
             self._connection.execute("INSERT INTO link_held VALUES (?, ?, ?, ?, ?)", (*account, listed, UNMERGED, now))
             self._connection.execute(_UNTOLD, account)
+
+    def _taking_part(self) -> None:
+        """When whoever stands wanted no part."""
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO opted_out (site, lms_user, since, until, said_by) VALUES (?, ?, ?, ?, ?)",
+            [tuple(span) for pseudonym in self._accounts.values() for span in self._known[pseudonym].out],
+        )
 
     def _said(self) -> Iterable[tuple[int, Account, Account, str, str]]:
         """(when, which account, whose it is since, by whom, why) of everybody who stands."""

@@ -48,6 +48,7 @@ class Lock:
                 "secret": person.secret.hex(),
                 "created_at": person.created_at,
                 "aliases": person.aliases,
+                "out": person.out,
             },
             option=orjson.OPT_SORT_KEYS,
         )
@@ -94,6 +95,7 @@ class RecoveryKey:
                 pseudonym=pseudonym,
                 created_at=fields["created_at"],
                 aliases=fields["aliases"],
+                out=fields.get("out", ()),  # a copy of before says nothing of it
             )
         except (InvalidTag, ValueError, KeyError, TypeError):
             raise IntegrityError(
