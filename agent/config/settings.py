@@ -334,7 +334,7 @@ def _crosswise(document: Document) -> Iterator[Fault]:
             yield from _site_faults(document, ("source", number), source, logs)
         if source.get("kind") in get_args(PostKind):
             yield from ways_in.faults_of(document, ("source", number), source)
-    yield from ways_in.kudos_faults(document, sources)
+    yield from (*ways_in.kudos_faults(document, sources), *ways_in.taken_names(document, sources))
     told = document.data.get("callback")
     callbacks = [one if isinstance(one, Mapping) else {} for one in told] if isinstance(told, list) else []
     yield from _twice(document, callbacks, "name", "two callbacks have this name", table="callback")

@@ -24,12 +24,13 @@ def check(settings: Settings, document: Document | None = None) -> None:
 
 
 def not_active(settings: Settings) -> tuple[str, ...]:
-    """The settings that are accepted and have no effect yet: those that the file names."""
+    """The settings that are accepted and have no effect without another: those that the file names."""
     named = []
     if settings.http is not None and not settings.post_sources and settings.http.status_listen is None:
         named.append("[http]")
     if settings.http is None and any(source.path is not None for source in settings.post_sources):
-        named.append("[[source]] of systems that post, without [http] to post to")
+        posting = ", ".join(source.name for source in settings.post_sources if source.path is not None)
+        named.append(f"[[source]] {posting}, without [http] to post to")
     if "identity" in settings.model_fields_set and not (settings.links or settings.naming_sources):
         named.append("[identity], with less than two sites that are trusted to link")
     if settings.privacy.identity != "pseudonym" and settings.catalogue is None:

@@ -10,6 +10,8 @@ from agent.config.tables.pull import ASKED
 
 SUFFIX = "/state"
 """Ends the name of the reader of a source's state tables; no configured source has such a name."""
+OURS = {"scheduled": "what is decided at a time", "manual": "what is done by hand"}
+"""Sources that every ledger has, of which caps, exports and explanations speak by these names."""
 _NO_CLIENT = "`client` is missing: LearnWorlds wants the school's id"
 _CLIENT = "Settings → Developers → API shows it as Client ID: client = …"
 
@@ -30,6 +32,15 @@ def faults_of(document: Document, path: tuple[str, int], source: Mapping[str, An
         yield document.fault((*path, "pull"), told, f"these can: {', '.join(sorted(ASKED))}", on="key")
     elif kind == "learnworlds" and isinstance(pull, Mapping) and "client" not in pull:
         yield document.fault((*path, "pull"), _NO_CLIENT, _CLIENT, on="key")
+
+
+def taken_names(document: Document, sources: list[Mapping[str, Any]]) -> Iterator[Fault]:
+    """What has a name of ours would be taken for it: nothing would be decided at a time, caps would count the wrong."""
+    for number, name in ((number, one.get("name")) for number, one in enumerate(sources)):
+        if isinstance(name, str) and name in OURS:
+            message = f"{name!r} is the source of {OURS[name]}"
+            hint = f'choose another name; learners keep theirs with site = "{name}"'
+            yield document.fault(("source", number, "name"), message, hint)
 
 
 def kudos_faults(document: Document, sources: list[Mapping[str, Any]]) -> Iterator[Fault]:

@@ -962,6 +962,14 @@ def test_a_source_that_asks_for_no_proof_is_told_with_how_far_its_posts_are_beli
     assert "client_reported" in found[0]
 
 
+def test_a_source_that_posts_to_nobody_is_told(enrolled: Enrolled) -> None:
+    assert "setting-idle" not in {one["code"] for one in told(enrolled.at.config)[1]}
+    enrolled.config(r"\[http\]\nlisten = .*\n", "")
+    code, findings = told(enrolled.at.config)
+    (found,) = [one["found"] for one in findings if one["code"] == "setting-idle"]
+    assert (code, found) == (0, "accepted and without effect: [[source]] trigger, without [http] to post to")
+
+
 def test_a_sender_whose_address_is_not_let_in_is_named_with_what_to_edit(enrolled: Enrolled) -> None:
     enrolled.config(r"(bearer_token_files = .*\n)", r'\1allow_ips = ["10.0.0.0/8"]' + "\n")
     port = re.search(r'listen = "127.0.0.1:(\d+)"', enrolled.at.config.read_text())

@@ -153,8 +153,9 @@ def _configuration(settings: Settings) -> Iterator[Finding]:
         yield Finding(about="configuration", level="ok", found=found)
     inactive = support.not_active(settings)
     if inactive:
-        found = f"accepted and without effect in this version: {', '.join(inactive)}"
-        yield Finding(about="configuration", level="ok", found=found)
+        found = f"accepted and without effect: {'; '.join(inactive)}"
+        do = "add what it needs, or take it out"
+        yield Finding(about="configuration", level="warn", code="setting-idle", found=found, do=do)
 
 
 def _rules(settings: Settings) -> tuple[RuleFile, Rulebook]:

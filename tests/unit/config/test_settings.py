@@ -287,6 +287,18 @@ def test_two_sources_of_one_name_or_one_path_are_refused(tmp_path: Path) -> None
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "what"), [("scheduled", "what is decided at a time"), ("manual", "what is done by hand")]
+)
+def test_a_source_with_a_name_that_every_ledger_has_is_refused(tmp_path: Path, name: str, what: str) -> None:
+    (fault,) = told(tmp_path, AGENT + POST.replace('"trigger"', f'"{name}"'))
+
+    assert (
+        fault
+        == f"4:8: '{name}' is the source of {what}, choose another name; learners keep theirs with site = \"{name}\""
+    )
+
+
 def test_same_site_as_names_a_log_source(tmp_path: Path) -> None:
     posting = read(tmp_path, f'{AGENT}{LOG}{POST}same_site_as = "moodle"\n').post_sources[0]
     (fault,) = told(tmp_path, f'{AGENT}{LOG}{POST}same_site_as = "mooodle"\n')

@@ -10,6 +10,9 @@ _ON_DISK = """
 configuration-invalid
   config.toml has faults, or asks for what this version does not do
   → correct the lines that are named
+setting-idle
+  a setting that does nothing without another, such as a source that posts without `[http]` to post to
+  → add the other, or take it out
 rules-invalid
   the rules have faults; a running agent goes on with the last good ones
   → `rewards-agent rules check`
