@@ -112,6 +112,7 @@ class Reader:
         paid = 'learner = "ann", rule = "lesson-completed", points = 10'
         case = f'[[case]]\nname = "a lesson"\nevents = [{{ {act} }}]\nexpect = [{{ {paid} }}]\n'
         Path("cases.toml").write_text(case, encoding="utf-8")
+        Path("campuses.csv").write_text("campus,title\nnorth,North\nsouth,South\n", encoding="utf-8")
         Path("consents.csv").write_text("email,consent\nann@example.org,yes\n", encoding="utf-8")
 
     def _rules(self) -> None:

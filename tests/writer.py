@@ -54,7 +54,10 @@ ELSEWHERE: Mapping[str, Sequence[str]] = {
     "a wish that waits for the catalogue: tests/integration/redemption/test_desk.py": (
         "rewards-agent redemption cancel",
     ),
-    "a month that is over: tests/integration/test_closing.py": ("rewards-catalogue finance close",),
+    "a month that is over: tests/integration/test_closing.py, tests/integration/funding/test_everywhere.py": (
+        "rewards-catalogue finance close",
+        "rewards-catalogue finance all 2026-10 --close",
+    ),
     "PostgreSQL: tests/integration/scale": ("rewards-catalogue archive drop", "rewards-catalogue archive load"),
     "a partner's statement: tests/integration/redemption/test_partners.py": ("rewards-catalogue partner reconcile",),
     "a sheet of another system: tests/acceptance/test_import_csv.py": ("rewards-agent import csv",),
