@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -20,7 +21,7 @@ from agent.cli.terms.inforce import ByOption, amount_text, amounts_text, rules_i
 from agent.cli.terms.who import LearnerOption, learner_of
 from agent.errors import InvalidInputError
 from agent.model import HoldKind
-from machine.commands import Application, confirmed
+from machine.commands import Application, Options, confirmed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,13 +58,41 @@ AllOption = Annotated[bool, typer.Option("--all", help="Everything that is held,
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before settling what a filter found.")]
 
 
+@dataclass(frozen=True, slots=True)
+class Filter(Options):
+    """Which decisions: whose, by which rule, waiting for what and how long; all of them where it is bare."""
+
+    learner: LearnerOption = None
+    rule: RuleOption = None
+    kind: KindOption = None
+    older_than: OlderOption = None
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it leaves nothing out."""
+        return all(each is None for each in (self.learner, self.rule, self.kind, self.older_than))
+
+    def found(self, config: Path | None, state: str = "open") -> list[DecisionRow]:
+        """Those of them that became ``state``.
+
+        Raises:
+            InvalidInputError: there is no such learner, or time.
+        """
+        from agent.ledger import reading
+
+        settings = settings_of(config)
+        with ledger_of(config) as connection:
+            who = learner_of(settings, connection, self.learner) if self.learner else ""
+            until = int(time.time()) - _seconds(self.older_than) if self.older_than else 2**62
+            rows = reading.holds(connection, state=state, learner=who, until=until)
+        decided = ((row, row.decision) for row in rows)
+        return [row for row, one in decided if self.rule in {None, one.rule_id} and self.kind in {None, one.hold}]
+
+
 @app.command("list")
 def listed(
     *,
-    learner: LearnerOption = None,
-    rule: RuleOption = None,
-    kind: KindOption = None,
-    older_than: OlderOption = None,
+    of: Filter,
     state: Annotated[
         Literal["open", "approved", "rejected", "superseded", "all"],
         typer.Option("--state", help="What became of them."),
@@ -81,11 +110,9 @@ def listed(
 
     Example: rewards-agent review list --rule quiz-80 --kind backdated
     """
-    settings = settings_of(config)
+    rows = of.found(config, state)
     with ledger_of(config) as connection:
-        _, rulebook = rules_in_force(settings, connection)
-        who = learner_of(settings, connection, learner) if learner else ""
-        rows = _held(config, state=state, learner=who, rule=rule, kind=kind, older_than=older_than)
+        _, rulebook = rules_in_force(settings_of(config), connection)
         if csv:
             sheet.write((_sheet_row(connection, row, rulebook) for row in rows), sys.stdout.buffer)
             return
@@ -104,10 +131,7 @@ def listed(
 def approve(
     *,
     numbers: Numbers = None,
-    learner: LearnerOption = None,
-    rule: RuleOption = None,
-    kind: KindOption = None,
-    older_than: OlderOption = None,
+    of: Filter,
     everything: AllOption = False,
     amount: AmountOption = None,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is recorded.")] = "",
@@ -128,7 +152,7 @@ def approve(
 
     Example: rewards-agent review approve --rule lesson-completed --kind backdated --by "B. Desk"
     """
-    chosen = _chosen(config, numbers, learner, rule, kind, older_than, everything=everything, ask="" if yes else "Pay")
+    chosen = _chosen(config, numbers, of, everything=everything, ask="" if yes else "Pay")
     amounts = {}
     if amount:
         with ledger_of(config) as connection:
@@ -141,10 +165,7 @@ def approve(
 def reject(
     *,
     numbers: Numbers = None,
-    learner: LearnerOption = None,
-    rule: RuleOption = None,
-    kind: KindOption = None,
-    older_than: OlderOption = None,
+    of: Filter,
     everything: AllOption = False,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; the learner is told.")],
     by: ByOption = "",
@@ -158,29 +179,17 @@ def reject(
     """
     if not reason.strip():
         raise InvalidInputError("a rejection needs a reason", hint="say why in --reason: the learner is told")
-    chosen = _chosen(
-        config, numbers, learner, rule, kind, older_than, everything=everything, ask="" if yes else "Reject"
-    )
+    chosen = _chosen(config, numbers, of, everything=everything, ask="" if yes else "Reject")
     _settle(config, "review.reject", chosen, reason=reason, by=whoever(by), json=json)
 
 
-def _chosen(
-    config: Path | None,
-    numbers: Sequence[int] | None,
-    learner: str | None,
-    rule: str | None,
-    kind: HoldKind | None,
-    older_than: str | None,
-    *,
-    everything: bool,
-    ask: str,
-) -> list[int]:
+def _chosen(config: Path | None, numbers: Sequence[int] | None, of: Filter, *, everything: bool, ask: str) -> list[int]:
     """The numbers that were named, or those that the filter finds and the person confirms.
 
     Raises:
         InvalidInputError: neither numbers nor a filter, or both; or the filter finds nothing.
     """
-    filtered = everything or any(each is not None for each in (learner, rule, kind, older_than))
+    filtered = everything or not of.is_bare
     if bool(numbers) == filtered:
         raise InvalidInputError(
             "name decisions by number, or choose them by --learner, --rule, --kind, --older-than or --all",
@@ -191,10 +200,7 @@ def _chosen(
             if not 0 < number < 2**63:
                 raise InvalidInputError(f"there is no decision {number}", hint="see: rewards-agent review list")
         return list(dict.fromkeys(numbers))
-    settings = settings_of(config)
-    with ledger_of(config) as connection:
-        who = learner_of(settings, connection, learner) if learner else ""
-    found = _held(config, state="open", learner=who, rule=rule, kind=kind, older_than=older_than)
+    found = of.found(config)
     if not found:
         raise InvalidInputError("nothing that is held fits", hint="see: rewards-agent review list")
     if ask:
@@ -202,17 +208,6 @@ def _chosen(
             note(f"  {line['held']} by {line['rule_id']}: {line['reason']}")
         confirmed(f"{ask} {len(found)} held decisions?")
     return [row.decision_no for row in found]
-
-
-def _held(
-    config: Path | None, *, state: str, learner: str, rule: str | None, kind: HoldKind | None, older_than: str | None
-) -> list[DecisionRow]:
-    from agent.ledger import reading
-
-    until = int(time.time()) - _seconds(older_than) if older_than else 2**62
-    with ledger_of(config) as connection:
-        rows = reading.holds(connection, state=state, learner=learner, until=until)
-    return [row for row in rows if rule in {None, row.decision.rule_id} and kind in {None, row.decision.hold}]
 
 
 def _seconds(text: str) -> int:
