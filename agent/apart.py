@@ -55,6 +55,19 @@ def is_of_data(error: Exception) -> bool:
     return of_machine(error) is None
 
 
+def require_of_data(error: Exception) -> None:
+    """Go on where an error may be about what was worked on (see `is_of_data`).
+
+    Raises:
+        TransientError: the machine is to blame.
+        Exception: the error itself, where it is about nothing that could be set aside.
+    """
+    if (trouble := of_machine(error)) is not None:
+        raise trouble from error
+    if not is_of_data(error):
+        raise error
+
+
 def of_machine(error: BaseException) -> TransientError | None:
     """What the machine refused, told with what helps; None where it is not to blame, or the error tells that itself.
 
@@ -133,9 +146,8 @@ async def by_halves(
         try:
             done.append(await work(part))
         except Exception as error:
-            if (trouble := of_machine(error)) is not None:
-                raise trouble from error
-            if not is_of_data(error) or (len(part) <= 1 and len(failed) >= most) or not part:
+            require_of_data(error)
+            if (len(part) <= 1 and len(failed) >= most) or not part:
                 raise
             if len(part) == 1:
                 failed.append((part[0], error))

@@ -81,11 +81,8 @@ class Taking:
             codec.encode_events([seen])
             if really:
                 await self._pipeline.take(self._page(source, seen, demand))
-        except Exception as error:
-            if (trouble := apart.of_machine(error)) is not None:
-                raise trouble from error
-            if not apart.is_of_data(error):
-                raise
+        except Exception as error:  # noqa: BLE001 - the machine's trouble, and what is about no row, goes on
+            apart.require_of_data(error)
             return f"failed: {apart.fault_of(error)}"
         return "new"
 

@@ -11,6 +11,7 @@ import structlog
 from agent.clock import Clock
 from agent.engine.recognition.carried import carried
 from agent.engine.rulebook import Rulebook
+from agent.errors import RewardsError
 from agent.ledger.money import expiring, told
 from agent.ledger.money.expiring import Passed, Wanted
 from agent.ledger.writer import Writer
@@ -69,12 +70,12 @@ class Expiry:
         await self._writer.run(unit)
 
     async def run(self) -> None:
-        """Look for ever. What cannot be done now is told and done later."""
+        """Look for ever. What cannot be done now is told and done later; a fault of this program ends it."""
         while True:
             try:
                 await self.look()
-            except Exception as exc:  # noqa: BLE001 - what expires must not stop what is earned
-                log.error("expiry_trouble", trouble=str(exc), do=getattr(exc, "hint", ""))
+            except RewardsError as exc:
+                log.error("expiry_trouble", trouble=exc.message, do=exc.hint)
             await asyncio.sleep(LOOK_S)
 
     async def look(self) -> None:

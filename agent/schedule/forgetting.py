@@ -19,6 +19,7 @@ from agent.collectors.inbox import forsaken
 from agent.engine.rulebook import Rulebook
 from agent.engine.schedule.compiling import ENROLLED
 from agent.engine.timing.timetable import utc
+from agent.errors import RewardsError
 from agent.ledger import file
 from agent.ledger.centre import said
 from agent.ledger.privacy import retention
@@ -61,13 +62,13 @@ class Forgetting:
         self._posting = posting
 
     async def run(self) -> None:
-        """Look for ever. What cannot be done now is told and done later."""
+        """Look for ever. What cannot be done now is told and done later; a fault of this program ends it."""
         await asyncio.sleep(FIRST_LOOK_S)
         while True:
             try:
                 await self.look()
-            except Exception as exc:  # noqa: BLE001 - what is to be forgotten must not stop what is earned
-                log.error("forgetting_trouble", trouble=str(exc), do=getattr(exc, "hint", ""))
+            except RewardsError as exc:
+                log.error("forgetting_trouble", trouble=exc.message, do=exc.hint)
             await asyncio.sleep(LOOK_S)
 
     async def look(self) -> int:

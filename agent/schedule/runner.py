@@ -12,6 +12,7 @@ from typing import Any
 import aiosqlite
 import structlog
 
+from agent import apart
 from agent.clock import Clock
 from agent.config.settings import Settings
 from agent.engine.rulebook import Rulebook, Timed
@@ -28,6 +29,7 @@ from agent.ledger.schedule.runs import Run
 from agent.ledger.writer import Writer
 from agent.model import Outcome, Page
 from agent.pipeline import Pipeline
+from agent.retry import Trouble
 from agent.schedule import drawing, due, looking
 from agent.schedule.recording import Books, Recorded
 
@@ -114,16 +116,15 @@ class Scheduler:
             self._read_at[page.source] = self._clock.now()
 
     async def run(self) -> None:
-        """Look for ever. What cannot be done now is told once and done later."""
-        trouble = ""
+        """Look for ever. What cannot be done now is told once and done later; a fault of this program ends it."""
+        trouble = Trouble()
         while True:
             try:
                 await self.look()
-                trouble = ""
-            except Exception as exc:  # noqa: BLE001 - what is scheduled must not stop what is not
-                if trouble != _told(exc):
-                    trouble = _told(exc)
-                    log.error("schedule_trouble", trouble=trouble, do=getattr(exc, "hint", ""))
+                trouble.is_over()
+            except RewardsError as exc:
+                if trouble.is_news(exc.message):
+                    log.error("schedule_trouble", trouble=exc.message, do=exc.hint)
             await asyncio.sleep(LOOK_S)
 
     async def catch_up(self, read: Iterable[str]) -> list[Done]:
@@ -233,8 +234,6 @@ class Scheduler:
         run = self._run(each, rulebook, of)
         try:
             done = await self._decided(each, run, rulebook, of)
-        except TransientError:
-            raise
         except Exception as exc:  # noqa: BLE001 - whatever is wrong with one run must not stop the others
             return await self._keep_failed(run, _told(exc), exc)
         log.info("scheduled_run", run=done.run, state=done.state, winners=done.winners, entries=done.entries)
@@ -286,8 +285,6 @@ class Scheduler:
         for run in waiting:
             try:
                 one = await self._drawn(run)
-            except TransientError:
-                raise
             except Exception as exc:  # noqa: BLE001 - as in `_decide`
                 await self._keep_trouble(run, exc)
                 continue
@@ -365,4 +362,13 @@ def _closed(name: str, winners: int, recorded: Recorded | None) -> Done:
 
 
 def _told(exc: Exception) -> str:
-    return exc.message if isinstance(exc, RewardsError) else f"{type(exc).__name__}: {exc}"
+    """What is wrong with one run.
+
+    Raises:
+        TransientError: it is the machine, and this run is as good as any.
+        Exception: the error itself, where it is about no run at all.
+    """
+    if isinstance(exc, RewardsError) and not isinstance(exc, TransientError):
+        return exc.message
+    apart.require_of_data(exc)
+    return apart.fault_of(exc)

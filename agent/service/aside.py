@@ -49,9 +49,8 @@ class Careful:
         try:
             return await self._ledger.take(page)
         except Exception as error:
-            if (trouble := apart.of_machine(error)) is not None:
-                raise trouble from error
-            if not apart.is_of_data(error) or not page.observations:
+            apart.require_of_data(error)
+            if not page.observations:
                 raise
         return await self._without(page)
 

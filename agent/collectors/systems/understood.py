@@ -22,10 +22,7 @@ def understood(system: System, arrival: Arrival, kinds: KindTable) -> Sequence[O
     except RefusedPostError:
         raise
     except Exception as error:
-        if (trouble := apart.of_machine(error)) is not None:
-            raise trouble from error
-        if not apart.is_of_data(error):
-            raise
+        apart.require_of_data(error)
         raise not_readable(error) from error
 
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 from pathlib import Path
 
+import pytest
+from structlog.testing import capture_logs
+
+from agent.errors import TransientError
 from agent.ledger import corrections, file
 from agent.ledger.corrections import Correction
 from agent.ledger.schedule.datasets import AsOf
 from agent.model import HoldKind, Trust
-from agent.schedule import due, looking
+from agent.schedule import due, forgetting, looking
+from agent.schedule.expiry import Expiry
+from agent.schedule.forgetting import Forgetting
+from agent.schedule.runner import Scheduler
 from tests.ledgers import rows
 from tests.rule_stories import event, rule
 from tests.schedules import RULES, SUNDAY, lessons, office
@@ -88,6 +97,55 @@ award = 5
     async with office(tmp_path, RULES + cured) as here:
         (again,) = await here.decide("2026-09-20T00:20:00")
         assert (again.state, again.winners) == ("closed", 1)
+
+
+async def test_a_machine_in_trouble_fails_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too few files to open were told as a fault of the week's ranking, and kept as its end."""
+
+    def hindered(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async with office(tmp_path) as here:
+        await here.take(lessons(ann=1))
+        with monkeypatch.context() as patch:
+            patch.setattr(looking, "look", hindered)
+            with pytest.raises(TransientError, match="too many files"):
+                await here.decide()
+        assert rows(tmp_path, "SELECT count(*) FROM scheduled_run") == [(0,)]
+        assert [one.state for one in await here.decide()] == ["closed"]
+
+
+async def test_what_fails_by_a_fault_of_the_program_tells_where_and_nothing_that_somebody_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def odd(*_: object) -> None:
+        raise KeyError("ann@example.org")
+
+    async with office(tmp_path) as here:
+        await here.take(lessons(ann=1))
+        monkeypatch.setattr(looking, "look", odd)
+        with capture_logs() as told:
+            (done,) = await here.decide()
+    assert (done.state, done.error.partition(":")[0]) == ("failed", "KeyError at agent/schedule/runner.py")
+    assert "ann@example.org" not in f"{told} {rows(tmp_path, 'SELECT * FROM scheduled_run')}"
+
+
+@pytest.mark.parametrize("error", [KeyError("ann@example.org"), MemoryError()])
+@pytest.mark.parametrize("kind", [Expiry, Forgetting, Scheduler])
+async def test_a_fault_of_the_program_is_left_to_who_begins_its_parts_again(
+    kind: type[Expiry | Forgetting | Scheduler], error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each went on by itself, with the words of the error in the log, also where memory had run out."""
+
+    async def failing(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(forgetting, "FIRST_LOOK_S", 0.0)
+    monkeypatch.setattr(kind, "look", failing)
+    part = asyncio.ensure_future(object.__new__(kind).run())
+    with capture_logs() as told:
+        await asyncio.wait([part], timeout=2)
+    assert (part.done() and part.exception(), told) == (error, [])
 
 
 async def test_acts_that_are_not_believed_do_not_count_and_are_told(tmp_path: Path) -> None:
