@@ -58,7 +58,7 @@ AllOption = Annotated[bool, typer.Option("--all", help="Everything that is held,
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before settling what a filter found.")]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Filter(Options):
     """Which decisions: whose, by which rule, waiting for what and how long; all of them where it is bare."""
 
