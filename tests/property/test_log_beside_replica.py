@@ -91,10 +91,11 @@ class Servers:
         for number in reversed([number for number, row in self._rows.items() if row.round == round_]):
             self._commit(partial(self._written, number))
 
-    def remove(self, upto: int) -> None:
-        """What retention does; the newest row stays."""
+    def remove(self, upto: int, round_: int) -> None:
+        """What retention does after a round; the newest row stays, and no transaction lasts for as long as a log."""
         ((newest,),) = self.primary.execute("SELECT MAX(id) FROM mdl_logstore_standard_log")
-        sql = f"DELETE FROM mdl_logstore_standard_log WHERE id <= {min(upto, newest - 1)}"
+        coming = [number for number, row in self._rows.items() if round_ < row.round < NEVER]
+        sql = f"DELETE FROM mdl_logstore_standard_log WHERE id < {min(upto + 1, newest, *coming)}"
         self._commit(lambda site: site.execute(sql))
 
     def follow(self, lacking: int) -> None:
@@ -153,5 +154,5 @@ async def told(servers: Servers, story: Story) -> dict[int, set[object]]:
             for one in got:
                 seen[one.position].add(one.facts.get("attempt"))
         if round_ < ROUNDS:
-            servers.remove(story.removed[round_])
+            servers.remove(story.removed[round_], round_)
     return seen
