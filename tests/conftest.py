@@ -11,11 +11,14 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 from tests import servers
+from tests.effort import SAME_EACH_TIME
 from tests.empty import empty_catalogue, make_catalogue
 from tests.rooms import outside
 
 # A shared machine stalls now and then: how long one example took says nothing about the code.
-settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "house", deadline=None, derandomize=SAME_EACH_TIME, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("house")
 
 
