@@ -158,6 +158,8 @@ def test_an_adjustment_gives_and_takes_with_reason_and_name(own: Desk) -> None:
         (("ann", "0"), "0 points is no amount that an entry can have\n  from 1 to 1000000000000000, or below zero"),
         (("ann", "9223372036854775807"), "9223372036854775807 points is no amount that an entry can have"),
         (("ann", "1e3"), "'1e3' is not an amount"),
+        (("ann", "2,5"), "'2,5' is not an amount\n  write 2.5"),
+        (("ann", "1.000"), "'1.000' may be meant with a point between its thousands\n  write 1000, or 1 with fewer"),
         (("ann", "1_000"), "'1_000' is not an amount"),
         (("ann", "\N{FULLWIDTH DIGIT ONE}0"), "'\N{FULLWIDTH DIGIT ONE}0' is not an amount"),
     ],

@@ -292,6 +292,16 @@ def test_why_says_that_there_was_no_such_act(desk: Desk) -> None:
     ]
 
 
+def test_why_tells_rules_together_that_no_act_stands_behind_for_the_same_reason(desk: Desk) -> None:
+    told = desk.command("learner", "why", "37", "--on", "2026-09-07").stdout.splitlines()
+
+    assert told[1:3] == [
+        "lesson, post, starter: nothing",
+        "  No such act in Moodle: its log shows nothing at all of this person on that day.",
+    ]
+    assert why(desk, "37", "--on", "2026-09-07").keys() >= {"lesson", "post", "starter"}, "in JSON one by one"
+
+
 def test_why_says_that_completion_tracking_is_off_in_the_course(desk: Desk) -> None:
     off = "No such act in Moodle: completion tracking is off in this course (ART1)."
 

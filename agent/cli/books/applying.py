@@ -54,7 +54,7 @@ def apply(
         for result in results:
             if result["outcome"] == "refused":
                 typer.echo(f"{result['decision']}: not settled: {result['reason']}")
-        typer.echo(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in told.items() if count) or "nothing")
+        typer.echo(", ".join(_so_many(name, count) for name, count in told.items() if count) or "nothing")
     if asked.faults or told["not_settled"]:
         raise typer.Exit(1)
 
@@ -73,3 +73,8 @@ def _told(results: list[dict[str, Any]], asked: sheet.Sheet, *, dry_run: bool) -
         "bad_lines": len(asked.faults),
         "left_open": asked.blank,
     }
+
+
+def _so_many(name: str, count: int) -> str:
+    words = name.replace("_", " ")
+    return f"{count} {words.removesuffix('s') if count == 1 else words}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,7 +22,7 @@ from machine.commands import Application
 from machine.words import counted, on_screen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from agent.cli.helpdesk.absence import Absence
     from agent.cli.helpdesk.why import Answer, RuleAnswer
@@ -220,8 +221,8 @@ def why(
         note(remark)
     place = f", course {answer.course}" if answer.course else ""
     typer.echo(f"{who.title()} on {day.isoformat()} ({zone_of(file)}){place}")
-    for one in answer.rules:
-        _show(one, rulebook)
+    for rules in _together(answer.rules):
+        _show(rules, rulebook)
 
 
 def _known(rule: str | None, rulebook: Rulebook) -> None:
@@ -259,8 +260,18 @@ def _facts(answer: Answer, zone: str) -> dict[str, Any]:
     }
 
 
-def _show(one: RuleAnswer, rulebook: Rulebook) -> None:
-    typer.echo(f"{one.rule}: {one.outcome}")
+def _together(answers: Iterable[RuleAnswer]) -> Iterator[list[RuleAnswer]]:
+    """Each answer, and those one after another that no act stands behind and that say the same together."""
+    for alike, same in groupby(answers, key=lambda one: (one.nearest is None, one.outcome, one.sentence)):
+        if alike[0]:
+            yield list(same)
+        else:
+            yield from ([one] for one in same)
+
+
+def _show(rules: Sequence[RuleAnswer], rulebook: Rulebook) -> None:
+    one = rules[0]
+    typer.echo(f"{', '.join(each.rule for each in rules)}: {one.outcome}")
     if one.nearest is None:
         typer.echo(f"  {on_screen(one.sentence)}")
         return

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _AMOUNT = re.compile(r"[+-]?[0-9]{1,20}(?:\.[0-9]{1,20})?")
 """As people write an amount; not 1e3, not 1_000, no digits of other scripts."""
+_GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2}\.[0-9]{3}")
+"""An amount of which half the world reads the point as one between thousands."""
+_AS_MANY_DECIMALS = 3
 ByOption = Annotated[
     str, typer.Option("--by", metavar="NAME", help="Who decides this; without it, who is logged in. It is recorded.")
 ]
@@ -171,7 +174,14 @@ def smallest_units(text: str, currency: str, rulebook: Rulebook) -> int:
             f"there is no currency {currency!r}", hint=f"the rules know: {', '.join(sorted(known))}"
         )
     if not _AMOUNT.fullmatch(text):
-        raise InvalidInputError(f"{text!r} is not an amount", hint="write a number such as 10 or -2.50")
+        from agent.config.document import meant
+
+        plain = meant.number(text)
+        hint = f"write {plain}" if plain else "write a number such as 10 or -2.50"
+        raise InvalidInputError(f"{text!r} is not an amount", hint=hint)
+    if known[currency] < _AS_MANY_DECIMALS and _GROUPED.fullmatch(text):
+        hint = f"write {text.replace('.', '')}, or {text.partition('.')[0]} with fewer decimals"
+        raise InvalidInputError(f"{text!r} may be meant with a point between its thousands", hint=hint)
     units, finest = Fraction(text) * 10 ** known[currency], Decimal(1).scaleb(-known[currency])
     if units.denominator != 1:
         raise InvalidInputError(f"{text} {currency} is finer than the currency", hint=f"its smallest unit is {finest}")
