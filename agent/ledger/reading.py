@@ -357,10 +357,10 @@ def learner_called(connection: sqlite3.Connection, text: str) -> str | None:
     return row[0] if row else None
 
 
-def learners_with_id(connection: sqlite3.Connection, user: str) -> list[str]:
-    """``<site>:<LMS user id>`` of everybody whose id at their site is ``user``, in the order of sites."""
-    sites = connection.execute("SELECT site FROM person WHERE lms_user = ?", (user,))
-    return sorted(f"{site}:{user}" for (site,) in sites)
+def is_known(connection: sqlite3.Connection, learner: str) -> bool:
+    """Whether a learner (``<site>:<LMS user id>``) has a wallet, or any decision is about them."""
+    decided = "SELECT 1 FROM decision WHERE learner = ? LIMIT 1"
+    return bool(pseudonym_of(connection, learner)) or connection.execute(decided, (learner,)).fetchone() is not None
 
 
 def pseudonym_of(connection: sqlite3.Connection, learner: str) -> str:

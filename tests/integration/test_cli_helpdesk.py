@@ -208,12 +208,13 @@ def test_nobody_and_several_are_told_apart(desk: Desk, called: str, told: str) -
 
 @pytest.fixture(scope="module")
 def posted(tmp_path_factory: pytest.TempPathFactory) -> Campus:
-    """A campus without a log: Eve is known to one system, somebody with the id 7 to two."""
+    """A campus without a log: Eve is known to one system, somebody with the id 7 to two; Fay has earned nothing."""
     at, _ = posting_campus(tmp_path_factory.mktemp("posted") / "campus")
     config = at.config.read_text()
     at.config.write_text(config + '[[source]]\nname = "shop"\nkind = "generic"\npath = "/shop"\n')
     for source, users in (("forms", ("eve", "7")), ("shop", ("7",))):
-        rows = (f"lesson.completed,{user},2026-09-07T08:00:00Z,C1,L1\n" for user in users)
+        rows = [f"lesson.completed,{user},2026-09-07T08:00:00Z,C1,L1\n" for user in users]
+        rows += ["submission.received,fay,2026-09-07T08:00:00Z,C1,L1\n"] if source == "forms" else []
         file = at.directory / f"{source}.csv"
         file.write_text("event,distinct_id,time,course_id,lesson_id\n" + "".join(rows))
         at.command("import", "csv", str(file), "--source", source, "--apply", "--mixed-ids")
@@ -226,6 +227,14 @@ def test_whom_no_log_knows_is_found_by_the_id_that_a_system_tells(posted: Campus
     assert posted.json("learner", "show", called)["learner"] == "forms:eve"
     assert [row["learner"] for row in posted.json("ledger", "list", "--learner", called)] == ["forms:eve"]
     assert posted.json("learner", "why", called, "--on", "2026-09-07")["learner"] == "forms:eve"
+
+
+@pytest.mark.parametrize("called", ["fay", "forms:fay"])
+def test_who_only_posts_and_earned_nothing_is_told_why(posted: Campus, called: str) -> None:
+    essay = {one["rule"]: one for one in posted.json("learner", "why", called, "--on", "2026-09-07")["rules"]}["essay"]
+
+    assert essay["sentence"].startswith("essay gave forms:fay nothing: condition word_count >=3 (word_count unknown).")
+    assert "nothing yet" in posted.command("learner", "show", called).stdout
 
 
 @pytest.mark.parametrize(

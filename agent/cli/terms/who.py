@@ -134,7 +134,8 @@ async def _asked_or_told(settings: Settings, connection: sqlite3.Connection, tex
     try:
         return await ask_moodle(settings, text, file)
     except NobodyError:
-        told = reading.learners_with_id(connection, text.strip())
+        accounts = [text] if ":" in text else [f"{site}:{text.strip()}" for site in sites_of(settings)]
+        told = [account for account in accounts if reading.is_known(connection, account)]
         if len(told) > 1:
             raise _several(text, told) from None
         if not told:
