@@ -145,7 +145,8 @@ class InboxCollector:
             if not follow:
                 return
             try:
-                await asyncio.wait_for(arrived.wait(), self._patience(state))
+                async with asyncio.timeout(self._patience(state)):
+                    await arrived.wait()
             except TimeoutError:
                 first = not (self._is_owed(state) or self._is_refused(state))
 

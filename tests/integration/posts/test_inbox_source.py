@@ -106,3 +106,21 @@ async def test_following_wakes_with_a_post_and_removes_what_was_read_long_ago(tm
     assert [kept.number for kept in await inbox.after("trigger", 0, 10)] == [2]
     await following.aclose()  # type: ignore[attr-defined]
     await inbox.close()
+
+
+async def test_a_reader_that_is_told_to_stop_as_something_arrives_stops(tmp_path: Path) -> None:
+    """It went on as if nobody had said so, and the agent waited a minute for it."""
+    inbox = await Inbox.open(tmp_path)
+    arrived = inbox.arrived("trigger")
+    for turns in range(5):
+        found = collector(inbox, ManualClock(NOW)).pages(SourceState(), lambda: WANTED, follow=True)
+        await anext(found)
+        coming = asyncio.ensure_future(anext(found))
+        await asyncio.wait([coming], timeout=0.1)  # until it waits for posts
+        arrived.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        coming.cancel()
+        await asyncio.wait([coming], timeout=2)
+        assert coming.cancelled(), turns
+    await inbox.close()
