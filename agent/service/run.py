@@ -153,8 +153,11 @@ async def _finish(
     )
     for one in ending:
         await one.look()
-    # One that is not there keeps no other waiting.
-    await asyncio.gather(*(one.drain(limit_s=LAST_DELIVERY_S) for one in callbacks))
+    # One that is not there keeps no other waiting, and one that fails breaks no other off.
+    ends = await asyncio.gather(*(one.drain(limit_s=LAST_DELIVERY_S) for one in callbacks), return_exceptions=True)
+    for end in ends:
+        if isinstance(end, BaseException):
+            raise end
     return code
 
 

@@ -155,3 +155,32 @@ async def test_a_disk_that_is_full_is_told_as_such_where_the_way_to_the_catalogu
 async def test_memory_that_ran_out_on_the_way_to_the_catalogue_ends_the_agent(tmp_path: Path) -> None:
     with pytest.raises(MemoryError):
         await served(tmp_path, None, MemoryLedger(), both_ways(Stumbling(1, MemoryError())))
+
+
+class Telling:
+    """Tells somebody, sooner or later, or fails at it."""
+
+    def __init__(self, *, turns: int = 0, error: Exception | None = None) -> None:
+        self.turns = turns
+        self.error = error
+        self.told = False
+
+    async def run(self) -> None:
+        """It is drained alone."""
+
+    async def drain(self, *, limit_s: float) -> bool:
+        del limit_s
+        for _ in range(self.turns):
+            await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
+        self.told = True
+        return True
+
+
+async def test_a_callback_that_fails_at_the_end_of_a_catch_up_breaks_no_other_off() -> None:
+    """The others were left to themselves, and went on while the agent closed what they needed."""
+    failing, slow = Telling(error=TransientError("the ledger cannot be read now")), Telling(turns=50)
+    with pytest.raises(TransientError):
+        await run.until_caught_up([], None, callbacks=[failing, slow])
+    assert slow.told

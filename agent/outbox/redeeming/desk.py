@@ -26,6 +26,7 @@ from agent.outbox.redeeming.doubt import Doubt
 from agent.outbox.redeeming.talk import Said, Talk, Unknown
 from agent.outbox.redeeming.till import Till
 from agent.outbox.writes import Runs
+from agent.retry import Trouble
 from wire.money import spending
 
 TRIES = 3
@@ -73,12 +74,15 @@ class Redeeming:
 
     async def run(self) -> None:
         """Find out what became of open wishes, for ever."""
+        trouble = Trouble()
         while True:
             await asyncio.sleep(SETTLE_S)
             try:
                 await self.settle()
+                trouble.is_over()
             except RewardsError as exc:
-                log.warning("wishes_trouble", trouble=exc.message)
+                if trouble.is_news(exc.message):
+                    log.warning("wishes_trouble", trouble=exc.message)
 
     async def close(self) -> None:
         """Let go of connections; may be called twice."""
