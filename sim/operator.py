@@ -36,6 +36,8 @@ FOREIGN = "is not the catalogue's"
 """What an agent says of one that signs with an older key than it has met."""
 REPLACED = "this key was"
 """How begins what the catalogue says of a key that it knows from before: it was replaced, or in use."""
+UNFINISHED = "came with a new token"
+"""What it says to a key whose enrolment broke off."""
 TOKEN = "this token"
 """How begins what it says of a token that is used up, over, or younger than the copy that was put back."""
 
@@ -47,6 +49,7 @@ class Operator:
         self._world = world
         self._chance = chance
         self._task: asyncio.Task[None] | None = None
+        self._used = ""
         self._edits = 0
         self._pays = dict(PAYS)
         self._version = version(rules(terms=world.terms))
@@ -202,13 +205,13 @@ class Operator:
             seen = look(self._world.agent.home)
             if seen is not None and seen.fault:
                 self._world.trace.say(f"operator reads: {seen.fault}")
-                await self._world.agent.down()
-                await self._from_catalogue("")
-                self._world.agent.up()
-                self._forms_again()
+                await self._brought_back("")
             elif seen is not None and UNKNOWN in seen.trouble:
                 self._world.trace.say(f"operator reads: {seen.trouble}")
                 await self._enrol(UNKNOWN)
+            elif seen is not None and UNFINISHED in seen.trouble:
+                self._world.trace.say(f"operator reads: {seen.trouble}")
+                await self._enrolled(self._used, UNFINISHED)
             elif seen is not None and (said := await self._shut_out(seen.trouble)):
                 await self._enrol(said, anew=True)
             else:
@@ -229,20 +232,39 @@ class Operator:
         return said
 
     async def _enrol(self, because: str, *, anew: bool = False) -> None:
-        """A token for this very agent, ``anew`` with a key of its own; it is used at the next start."""
-        self._world.enrolment = await self._token()
+        """A token for this very agent, ``anew`` with a key of its own."""
+        token = await self._token()
         if anew:
             await self._world.agent.down()
             self._new_key()
             self._world.agent.up()
-        else:
-            self._world.agent.stop()
+        await self._enrolled(token, because)
+
+    async def _enrolled(self, token: str, because: str) -> None:
+        """`rewards-agent enrol` at the next start, again until nothing is said of ``because`` any more.
+
+        Where the ledger turns out to be another one than was delivered, that is brought back with the same token.
+        """
+        agent, self._used, self._world.enrolment = self._world.agent, token, token
+        agent.stop()
+        agent.ending = ""
         for _ in range(TRIES_MAX):
             await asyncio.sleep(AGAIN_S)
-            seen = look(self._world.agent.home)
+            seen = look(agent.home)
+            if agent.ending.startswith("3 "):
+                self._world.trace.say(f"operator reads: {agent.ending}")
+                self._world.enrolment = ""
+                await self._brought_back(token)
             if seen is None or because not in seen.trouble:
                 break
         self._world.enrolment = ""
+
+    async def _brought_back(self, token: str) -> None:
+        """Section B of the runbook: what was delivered takes the ledger's place."""
+        await self._world.agent.down()
+        await self._from_catalogue(token)
+        self._world.agent.up()
+        self._forms_again()
 
     def _new_key(self) -> None:
         """The old file is moved away; `rewards-agent key new`."""

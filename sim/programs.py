@@ -95,6 +95,8 @@ class Program:
     homes: int = 1
     commands: dict[str, Callable[..., Awaitable[Any]]] = field(default_factory=dict)
     """What its present life can be asked to do, once it takes commands."""
+    ending: str = ""
+    """What its last life that came to its end said: the exit code, and why."""
     _sizes: dict[str, int] = field(default_factory=dict)
     _over: asyncio.Event = field(default_factory=asyncio.Event)
     _supervisor: asyncio.Task[None] | None = None
@@ -134,6 +136,7 @@ class Program:
             code: int | str = await self.main(self)
         except RewardsError as exc:
             code = f"{exc.exit_code} {exc.message}"
+        self.ending = str(code)
         self.trace.say(f"{self.process.name} ends: {code}")
         self._over.set()
 
