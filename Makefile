@@ -52,8 +52,8 @@ coverage: install ## how much of the engine its own tests reach; fails under 100
 bench: install servers ## measure, each figure beside its bare limit, into bench/RESULTS.md
 	$(BIN)/python -m bench
 
-sim: install ## play whole systems by seed under virtual time: SEED=7 tells one, SEEDS=200 runs many (FIRST=, MINUTES=, SHORT=1)
-	$(BIN)/python -m sim $(if $(SHORT),--short) $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),50) --first $(or $(FIRST),1) $(if $(MINUTES),--minutes $(MINUTES)))
+sim: install ## play whole systems by seed under virtual time: SEED=7 tells one, SEEDS=200 runs many (FIRST=, MINUTES=, SHORT=1, ONLY="restore office")
+	$(BIN)/python -m sim $(if $(SHORT),--short) $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),50) --first $(or $(FIRST),1) $(if $(MINUTES),--minutes $(MINUTES)))
 
 soak: install servers ## the long tests, after a long day of a campus on failing machines (MINUTES=, SOAK_SEED=; as root)
 	$(BIN)/python -m soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SOAK_SEED),--seed $(SOAK_SEED))

@@ -11,8 +11,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+from sim.misfortune import KINDS, SELDOM
 from sim.story import LONG, SHORT, Length, Outcome, run
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - a file system in memory: a simulation needs no disk that keeps
@@ -22,7 +24,7 @@ SEEDS = 50
 def main(words: Sequence[str]) -> int:
     """0 where everything held, else 1."""
     asked = _parser().parse_args(words)
-    length = SHORT if asked.short else LONG
+    length = replace(SHORT if asked.short else LONG, only=tuple(asked.only))
     with scratch() as directory:
         if asked.seed is not None:
             return _one(run(asked.seed, directory, length), asked.trace)
@@ -36,6 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=SEEDS, help=f"how many seeds to run (default {SEEDS})")
     parser.add_argument("--first", type=int, default=1, help="the first of them (default 1)")
     parser.add_argument("--short", action="store_true", help="tell short stories: other ones than the same seeds' long")
+    parser.add_argument(
+        "--only", nargs="+", choices=(*KINDS, SELDOM), default=[], help="let these misfortunes come alone, and often"
+    )
     parser.add_argument("--minutes", type=float, help="stop after so many minutes, whatever --seeds says")
     return parser
 
@@ -75,7 +80,7 @@ def _many(directory: Path, length: Length, seeds: range, minutes: float | None) 
         counts.update(outcome.counts)
         if outcome.faults:
             failed += 1
-            print(f"\rseed {seed} failed; repeat it with: make sim SEED={seed}{' SHORT=1' if length is SHORT else ''}")
+            print(f"\rseed {seed} failed; repeat it with: {_again(seed, length)}")
             for fault in outcome.faults:
                 print(f"  {fault}")
         _progress(f"{done} of {len(seeds)} seeds, {failed} failed, {_figures(counts)}")
@@ -84,6 +89,11 @@ def _many(directory: Path, length: Length, seeds: range, minutes: float | None) 
     for kind, number in sorted(injected.items()):
         print(f"  {number:8,} {kind}")
     return 1 if failed else 0
+
+
+def _again(seed: int, length: Length) -> str:
+    only = f' ONLY="{" ".join(length.only)}"' if length.only else ""
+    return f"make sim SEED={seed}{' SHORT=1' if length.storm_s == SHORT.storm_s else ''}{only}"
 
 
 def _figures(counts: dict[str, int]) -> str:

@@ -13,22 +13,30 @@ from sim.operator import Operator
 from sim.world import World
 
 KINDS = ("kill", "restart", "weather", "clock", "replay", "restore", "upkeep", "office", "centre")
+SELDOM = "cleanup"
+OFTEN = 0.3
+"""The most often that anything goes wrong: so many acts are followed by it."""
 CLEANED = 0.25
 """How many worlds do not keep the log for ever: of what is gone from it less can be said."""
 
 
 class Misfortune:
-    """Draws faults. Which kinds there are is drawn first: a run with few kinds goes deeper than one with all."""
+    """Draws faults. Which kinds there are is drawn first: a run with few kinds goes deeper than one with all.
 
-    def __init__(self, world: World, chance: Random) -> None:
+    With ``only`` those are the kinds, and they come often.
+    """
+
+    def __init__(self, world: World, chance: Random, only: tuple[str, ...] = ()) -> None:
         self._world = world
         self._chance = chance
         self._kinds = [kind for kind in KINDS if chance.random() < 0.55]
-        self._kinds += ["cleanup"] * (chance.random() < CLEANED)
+        self._kinds += [SELDOM] * (chance.random() < CLEANED)
         self._operator = Operator(world, chance)
         self._keeper = Keeper(world, chance)
         self._office = Office(world, chance)
-        self._often = chance.choice((0.0, 0.05, 0.15, 0.3))
+        self._often = chance.choice((0.0, 0.05, 0.15, OFTEN))
+        if only:
+            self._kinds, self._often = list(only), OFTEN
         for program in (world.agent, world.centre):
             program.tears = chance.choice((0.0, 0.5, 1.0))
         world.trace.say(f"misfortunes: {', '.join(self._kinds) or 'none'}; how often: {self._often}")
@@ -46,7 +54,7 @@ class Misfortune:
                 "upkeep": self._upkeep,
                 "office": self._office.decide,
                 "centre": self._centre,
-                "cleanup": self._cleanup,
+                SELDOM: self._cleanup,
             }[self._chance.choice(self._kinds)]()
 
     async def looked_after(self) -> Seen | None:

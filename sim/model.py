@@ -110,6 +110,9 @@ def version(text: str) -> str:
 
 NEVER = 2**62
 
+Spans = Mapping[str, Iterable[tuple[int, int | None]]]
+"""Account → when it took no part: from and until before, in seconds UTC; None: to this day."""
+
 
 def owed(
     rows: Iterable[Row],
@@ -118,18 +121,22 @@ def owed(
     linked: bool = False,
     bonus: bool = False,
     since: Mapping[str, int] | None = None,
+    out: Spans | None = None,
 ) -> Awards:
     """What everybody should have; what forms earn is Moodle's learner's where accounts are ``linked``.
 
-    What an account did before ``since`` (seconds UTC; `NEVER`: whatever it does) is nobody's: it was erased.
+    What an account did before ``since`` (seconds UTC; `NEVER`: whatever it does) is nobody's: it was erased. Nor is
+    what it did while it was ``out``.
     """
-    began, happened = since or {}, list(rows)
+    began, apart, happened = since or {}, out or {}, list(rows)
     until = {row["objectid"]: row["timecreated"] for row in happened if row["eventname"] == LEFT}
     told: defaultdict[str, set[tuple[str, int, int]]] = defaultdict(set)
     for row in filter(_earns, happened):
         user = row["relateduserid"] or row["userid"]
         who = f"moodle:{user}"
         if not began.get(who, 0) <= row["timecreated"] < until.get(user, NEVER):
+            continue
+        if within(apart.get(who, ()), row["timecreated"]):
             continue
         told[row["eventname"]].add((who, row["timecreated"], row[_ABOUT.get(row["eventname"], "contextinstanceid")]))
     deleted = {row["objectid"] for row in happened if row["eventname"] == DELETED}
@@ -146,6 +153,7 @@ def owed(
         awards[who, "bonus"] += bonus and post not in deleted
     site = "moodle" if linked else "forms"
     sent = {form for form in forms if form.at >= began.get(f"forms:{form.learner}", 0)}
+    sent = {form for form in sent if not within(apart.get(f"forms:{form.learner}", ()), form.at)}
     for form in sent:
         awards[f"{site}:{form.learner}", "form"] += 1
     # Whatever is refused while others wait is looked at again when one of them is rejected: the order does not matter.
@@ -153,6 +161,11 @@ def owed(
     for (learner, _), times in accepted.items():
         awards[f"{site}:{learner}", "essay"] += min(times, ESSAYS_A_DAY)
     return {key: times for key, times in awards.items() if times}
+
+
+def within(spans: Iterable[tuple[int, int | None]], at: int) -> bool:
+    """Whether a time lies in one of them."""
+    return any(began <= at < (NEVER if ended is None else ended) for began, ended in spans)
 
 
 _ABOUT = {POSTED: "objectid"}

@@ -1,4 +1,4 @@
-"""Who decides on campus about people and what they sent: reviews what waits, erases whoever asks, and readmits."""
+"""Who decides on campus about people and what they sent: reviews what waits; who takes no part, and who is erased."""
 
 from __future__ import annotations
 
@@ -32,17 +32,29 @@ class Office:
         """Of whom an erasure came to its end."""
         self._back: set[str] = set()
         """Who wants to take part again afterwards."""
+        self._parting: dict[str, tuple[str, ...]] = {}
+        """Who wants no part, with all accounts."""
+        self._returning: set[str] = set()
+        """Who wants a part again afterwards."""
+        self._parted: set[str] = set()
+        """Of whom a ledger said that they take no part."""
 
     async def decide(self) -> None:
         """Something that is on the desk now."""
-        if self._chance.random() < 0.4:
+        asked = self._chance.random()
+        if asked < 0.3:
             self._ask_to_go()
+        elif asked < 0.6:
+            self._ask_to_part()
         if (seen := look(self._world.agent.home)) is not None:
             await self.work(seen)
 
     async def work(self, seen: Seen) -> None:
         """Do what waits: essays are reviewed, and who asked is erased or readmitted, until the ledger says so."""
         await self.review(seen.reviews)
+        self._world.note_parted(seen.marks)
+        for who, accounts in self._parting.items():
+            await self._part(who, accounts, seen)
         for who, accounts in self._asked.items():
             spans = [seen.marks.span(_split(account)) for account in accounts]
             if None in spans or who not in self._done:
@@ -56,6 +68,8 @@ class Office:
 
     def is_idle(self, seen: Seen) -> bool:
         """Whether the ledger says of everybody what they asked for."""
+        if any(self._is_out(accounts, seen) is not self._stays_out(who) for who, accounts in self._parting.items()):
+            return False
         spans = {who: [seen.marks.span(_split(one)) for one in accounts] for who, accounts in self._asked.items()}
         return all(
             who in self._done
@@ -63,11 +77,47 @@ class Office:
             for who, found in spans.items()
         )
 
-    def _ask_to_go(self) -> None:
+    def _somebody(self) -> tuple[str, ...]:
+        """All accounts of one learner."""
         user = self._chance.choice(LEARNERS)
         sites = ("moodle", "forms") if self._world.linked else (self._chance.choice(("moodle", "moodle", "forms")),)
-        accounts = tuple(f"{site}:{user}" for site in sites)
-        if accounts[0] not in self._asked:
+        return tuple(f"{site}:{user}" for site in sites)
+
+    def _ask_to_part(self) -> None:
+        accounts = self._somebody()
+        if accounts[0] not in {*self._asked, *self._parting}:
+            self._world.trace.fault("learner opted out", accounts[0])
+            self._parting[accounts[0]] = accounts
+            if self._chance.random() < 0.5:
+                self._returning.add(accounts[0])
+
+    def _stays_out(self, who: str) -> bool:
+        return not (who in self._returning and who in self._parted)
+
+    @staticmethod
+    def _is_out(accounts: Iterable[str], seen: Seen) -> bool:
+        """Whether the ledger says that these take no part now."""
+        marks, named = seen.marks, map(_split, accounts)
+        return all(
+            any(until is None for _, until in (*marks.out.get(one, ()), *marks.deleted.get(one, ()))) for one in named
+        )
+
+    async def _part(self, who: str, accounts: tuple[str, ...], seen: Seen) -> None:
+        """`rewards-agent learner opt-out`, and `opt-in` once the ledger has shown it."""
+        listed = [list(_split(one)) for one in accounts]
+        if self._is_out(accounts, seen):
+            self._parted.add(who)
+            if who in self._returning:
+                self._world.trace.fault("learner opted in", who)
+                await self._world.agent.typed("learner.opt-in", accounts=listed, by="office")
+        elif self._stays_out(who):
+            await self._world.agent.typed("learner.opt-out", accounts=listed, by="office")
+            now = int(BEGAN + self._world.loop.time())
+            self._world.parted_at |= dict.fromkeys(accounts, now)
+
+    def _ask_to_go(self) -> None:
+        accounts = self._somebody()
+        if accounts[0] not in {*self._asked, *self._parting}:
             self._world.trace.fault("learner erased", accounts[0])
             self._asked[accounts[0]] = accounts
             self._world.erased |= dict.fromkeys(accounts, 0)

@@ -37,6 +37,8 @@ class Length:
     """How long after the storm everything may take to be right: backoffs are part of it."""
     afterwards_s: float
     """How long it must stay so."""
+    only: tuple[str, ...] = ()
+    """The misfortunes that there are, often, in place of those that the seed draws (see `misfortune.KINDS`)."""
 
 
 LONG = Length(
@@ -117,7 +119,7 @@ async def _storm(world: World, length: Length) -> Misfortune:
     """What is done, and what goes wrong meanwhile."""
     chance = world.chance("story")
     acting = Acting(world, chance, length.late_s)
-    misfortune = Misfortune(world, world.chance("misfortune"))
+    misfortune = Misfortune(world, world.chance("misfortune"), length.only)
     until = world.loop.time() + chance.uniform(*length.storm_s)
     acts_s = chance.choice(length.acts_s)
     while world.loop.time() < until:

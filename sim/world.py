@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -14,8 +14,8 @@ import aiohttp
 from agent.ledger.record.erased import Erased
 from agent.outbox.recovery.box import RecoveryKey
 from sim.loop import VirtualLoop
-from sim.model import LIVES, NEVER, OVERDRAWS, PAYS, Awards, Terms, owed, rules, version
-from sim.moodle import DELETED, Acts, Form, Moodle, copied
+from sim.model import LIVES, NEVER, OVERDRAWS, PAYS, Awards, Spans, Terms, owed, rules, version, within
+from sim.moodle import DELETED, POSTED, Acts, Form, Moodle, Row, copied
 from sim.network import Network
 from sim.programs import Centre, Program, SeededChance, SimClock, agent_main
 from sim.sales import Sold
@@ -101,6 +101,10 @@ class World:
     forms: list[Form] = field(default_factory=list)
     erased: dict[str, int] = field(default_factory=dict)
     """Accounts that the office wanted erased → when it last readmitted them (seconds UTC, by a right clock), or 0."""
+    parted: dict[str, dict[int, int | None]] = field(default_factory=dict)
+    """Accounts of whom a ledger ever said that they take no part: from when → until when, by its clock."""
+    parted_at: dict[str, int] = field(default_factory=dict)
+    """When the office last told the agent so (seconds UTC, by a right clock): what was paid by then stays."""
     lost: bool = False
     """Whether rows were removed of which the agent must say that it never read them."""
     session: aiohttp.ClientSession | None = None
@@ -115,7 +119,9 @@ class World:
         """What everybody should have, at least and at most.
 
         Nobody knows what became of rows that were removed before they were read, or that a ledger forgot again which
-        cannot read them anew; and of what was done while somebody was being readmitted. When that was the ledger says.
+        cannot read them anew; and of what was done while somebody was being readmitted, or said that they take no part.
+        When that was the ledger says.
+        What a ledger that came back was paid for is not taken back where only Moodle knew what the award was about.
         """
         kept, sent = self.moodle.rows(), self.forms
         remembers = not self.trace.faults.keys() & FORGETS
@@ -123,12 +129,32 @@ class World:
         unsure = [row for row, read in self.moodle.removed if not (read and remembers)]
         undone = [row for row in unsure if row["eventname"] == DELETED]
         done = [row for row in unsure if row["eventname"] != DELETED]
+        nameless = {row["objectid"] for row in done if row["eventname"] == POSTED}
+        named = [row for row in kept if row["eventname"] != DELETED or row["objectid"] not in nameless]
+        self.note_parted(marks)
+        kept_out = [row for row in named if row["eventname"] != DELETED or not self._parted(row)]
+        stay = {
+            who: [(max(began, self.parted_at.get(who, 0) + 1), ended) for began, ended in spans]
+            for who, spans in _named(marks.out).items()
+        }
         since = {who: self._counts_since(who, marks) for who in self.erased}
         surely = {who: max(at, self.erased[who] + 1) for who, at in since.items()}
         return (
-            owed([*kept, *undone], sent, linked=self.linked, bonus=self.bonus, since=surely),
-            owed([*kept, *done], sent, linked=self.linked, bonus=self.bonus, since=since),
+            owed([*kept, *undone], sent, linked=self.linked, bonus=self.bonus, since=surely, out=self._ever_out()),
+            owed([*kept_out, *done], sent, linked=self.linked, bonus=self.bonus, since=since, out=stay),
         )
+
+    def note_parted(self, marks: Erased) -> None:
+        """Remember what the ledger says of who takes no part: it may be lost."""
+        for who, spans in _named(marks.out).items():
+            self.parted.setdefault(who, {}).update(spans)
+
+    def _ever_out(self) -> Spans:
+        return {who: list(spans.items()) for who, spans in self.parted.items()}
+
+    def _parted(self, row: Row) -> bool:
+        """Whether a row is by somebody who took no part then, so that maybe nobody heard of it."""
+        return within(self._ever_out().get(f"moodle:{row['userid']}", ()), row["timecreated"])
 
     def _counts_since(self, who: str, marks: Erased) -> int:
         site, _, user = who.partition(":")
@@ -184,6 +210,10 @@ class World:
                 return answer.status
         except (aiohttp.ClientError, TimeoutError, OSError):
             return 0
+
+
+def _named(out: Mapping[tuple[str, str], Sequence[tuple[int, int | None]]]) -> dict[str, list[tuple[int, int | None]]]:
+    return {":".join(account): list(spans) for account, spans in out.items()}
 
 
 def build(seed: str, root: Path, homes: Homes) -> World:

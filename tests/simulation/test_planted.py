@@ -18,6 +18,7 @@ from agent.ledger.record import reserving
 from agent.ledger.record.erased import Erased
 from agent.model import Page
 from agent.pipeline import Pipeline
+from catalogue.redemption import pool
 from sim.moodle import LEARNERS
 from sim.story import SHORT, run
 from tests.simulation.test_seeds import SEEDS
@@ -28,9 +29,9 @@ HASTY = replace(SHORT, settled_s=60.0)
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 
-def found(seeds: Iterable[str], directory: Path) -> str:
-    """The first seed that shows that something is wrong, or nothing."""
-    return next((seed for seed in seeds if run(seed, directory, HASTY).faults), "")
+def found(seeds: Iterable[str], directory: Path, *only: str) -> str:
+    """The first seed that shows that something is wrong, or nothing; with ``only`` these misfortunes are often."""
+    return next((seed for seed in seeds if run(seed, directory, replace(HASTY, only=only)).faults), "")
 
 
 def every_delivery_is_another_fact(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,6 +76,17 @@ def who_was_erased_earns_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Erased, "bars", lambda *_: False)
 
 
+def who_takes_no_part_earns_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Erased, "is_out", lambda *_: False)
+
+
+def codes_that_may_have_been_given_out_stay_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: Any) -> int:
+        return 0
+
+    monkeypatch.setattr(pool, "withdraw_all", nothing)
+
+
 def what_was_removed_unread_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     async def nothing(*_: Any, **__: Any) -> None:
         return None
@@ -111,3 +123,18 @@ def test_a_program_that_forgets_what_it_should_know_is_found_within_the_seeds_of
 ) -> None:
     plant(monkeypatch)
     assert found(SEEDS, directory)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("plant", "only"),
+    [
+        (who_takes_no_part_earns_all_the_same, "office"),
+        (codes_that_may_have_been_given_out_stay_free, "restore"),
+    ],
+)
+def test_a_program_that_forgets_what_it_was_told_is_found_where_that_is_often(
+    plant: Plant, only: str, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    assert found(SEEDS, directory, only)

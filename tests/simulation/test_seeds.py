@@ -56,7 +56,7 @@ def test_another_seed_is_another_story(played: Play) -> None:
 OFTEN = {
     *("kill agent", "kill catalogue", "restart agent", "posted twice", "row visible late", "rules edited"),
     *("agent's key rotated", "projections rebuilt", "essays reviewed twice", "learner erased", "learner readmitted"),
-    *("log cleaned", "rule added"),
+    *("log cleaned", "rule added", "learner opted out"),
 }
 SELDOM = {"agent's disk lost", "older ledger put back", "older catalogue put back"}
 """A handful each: which seeds they fall to changes with the program."""
