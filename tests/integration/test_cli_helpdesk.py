@@ -84,6 +84,20 @@ def test_what_was_held_is_listed_with_what_became_of_it(desk: Desk, tmp_path: Pa
     assert changed.json("events", "list", "--limit", "2")[1]["outcomes"] == {"lesson": "rejected"}
 
 
+def test_what_was_approved_and_then_taken_back_is_reversed(desk: Desk, tmp_path: Path) -> None:
+    changed = desk.copy(tmp_path / "campus")
+    (before,) = changed.json("events", "explain", "moodle:14")
+    (held,) = before["decisions"]
+    changed.command("review", "approve", str(held["decision"]), "--by", "B. Desk")
+    (award,) = changed.json("ledger", "list", "--limit", "1")
+    learner, day = held["learner"], before["event"]["occurred_at"][:10]
+    assert why(changed, learner, "--on", day)["lesson"]["outcome"] == "awarded"
+
+    changed.command("ledger", "reverse", str(award["seq"]), "--reason", "not hers", "--by", "B. Desk")
+
+    assert why(changed, learner, "--on", day)["lesson"]["outcome"] == "reversed"
+
+
 @pytest.mark.parametrize("words", [["events", "list"], ["ledger", "list"], ["rules", "backfill", "--rule", "lesson"]])
 def test_a_span_that_ends_before_it_begins_is_told(desk: Desk, words: list[str]) -> None:
     done = desk.command(*words, "--since", "2026-09-08", "--until", "2026-09-07", check=False)

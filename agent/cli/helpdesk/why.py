@@ -210,6 +210,8 @@ def _answer(rule_id: str, told: Sequence[Told], title: str, why_none: str) -> Ru
     if not told:
         return RuleAnswer(rule=rule_id, title=title or rule_id, outcome="nothing", sentence=why_none)
     recorded = [one for one in told if one.recorded]
+    # The award that an approval made says what became of it since; the hold says only that it was approved.
+    recorded = [one for one in recorded if one.hold_state != "approved"] or recorded
     best = nearest_miss(one.decision for one in recorded if not one.taken_back)
     if best is None or best.outcome in {Outcome.refused, Outcome.reversed}:
         best = nearest_miss(one.decision for one in recorded or told)
