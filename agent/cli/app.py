@@ -9,7 +9,7 @@ import typer
 
 from agent import __version__
 from agent.cli.failures import told
-from machine.commands import Application, PlainGroup, open_what_is_closed
+from machine.commands import Application, PlainGroup, open_what_is_closed, speak_any_script
 from machine.interpreter import at_work
 
 
@@ -125,5 +125,6 @@ def main() -> NoReturn:
     """The console script."""
     with at_work():
         open_what_is_closed()
+        speak_any_script()
     typer.main.get_command(app)(prog_name="rewards-agent")
     raise SystemExit(0)

@@ -10,7 +10,7 @@ from catalogue.cli.keeping import backup, doctor, scrub
 from catalogue.cli.people import links, names
 from catalogue.cli.recognition import award, kudos, tag
 from catalogue.cli.rewards import codes, reward
-from machine.commands import PlainGroup, open_what_is_closed
+from machine.commands import PlainGroup, open_what_is_closed, speak_any_script
 from machine.interpreter import at_work
 
 app = Application(
@@ -58,4 +58,5 @@ def main() -> None:
     """The console script."""
     with at_work():
         open_what_is_closed()
+        speak_any_script()
     app()

@@ -10,5 +10,5 @@ import segno
 def svg(text: str) -> bytes:
     """A QR code of a token or a code, with the quiet zone that readers need, scalable."""
     picture = io.BytesIO()
-    segno.make(text, error="m", micro=False).save(picture, kind="svg", scale=8, border=4, title=None)
+    segno.make(text, error="m", micro=False).save(picture, kind="svg", scale=8, border=4, title="QR code of a voucher")
     return picture.getvalue()

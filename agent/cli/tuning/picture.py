@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 _BAR_CHARS = 40
 _EIGHTHS = " ▏▎▍▌▋▊▉"
-_FILLS = ("#2f6f9f", "#d9a441")
+_FILLS = ('fill="#2f6f9f"', 'fill="#f2d9a6" stroke="#6b4600"')
+"""Told apart without their colours too: one is dark, the other an outline; both stand out from white."""
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 720, 320, 48, 40, 56
 
 
@@ -49,8 +50,8 @@ def svg(ranges: Sequence[Range], names: Sequence[str], decimals: int, title: str
     base = _TOP + high
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">',
+        f"<title>{escape(title)}</title>",  # the first thing in it is what a screen reader calls it
         '<g font-family="sans-serif" font-size="11">',
-        f"<title>{escape(title)}</title>",
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
         f'<text x="{_LEFT}" y="20" font-size="14">{escape(title)}</text>',
         f'<line x1="{_LEFT}" y1="{base}" x2="{_WIDTH - 16}" y2="{base}" stroke="black"/>',
@@ -64,12 +65,12 @@ def svg(ranges: Sequence[Range], names: Sequence[str], decimals: int, title: str
             tall = high * count / most
             parts.append(
                 f'<rect x="{left + each * 0.1 + number * wide:.1f}" y="{base - tall:.1f}" width="{wide:.1f}" '
-                f'height="{tall:.1f}" fill="{_FILLS[number % 2]}">'
+                f'height="{tall:.1f}" {_FILLS[number % 2]}>'
                 f"<title>{escape(names[number])}, {label}: {count}</title></rect>"
             )
         parts.append(f'<text x="{left + each / 2:.1f}" y="{base + 16}" text-anchor="middle">{label}</text>')
     for number, name in enumerate(names):
         x, y = _LEFT + number * 240, _HEIGHT - 12
-        parts.append(f'<rect x="{x}" y="{y - 9}" width="10" height="10" fill="{_FILLS[number % 2]}"/>')
+        parts.append(f'<rect x="{x}" y="{y - 9}" width="10" height="10" {_FILLS[number % 2]}/>')
         parts.append(f'<text x="{x + 16}" y="{y}">{escape(name)}</text>')
     return "\n".join([*parts, "</g>", "</svg>", ""])

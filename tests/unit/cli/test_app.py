@@ -236,6 +236,25 @@ def test_a_reader_that_goes_away_ends_the_command_without_a_word(tmp_path: Path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "[\n", "")
 
 
+@pytest.mark.parametrize("program", ["agent", "catalogue"])
+def test_a_locale_that_lacks_a_letter_breaks_no_command_and_a_pipe_gets_utf8(campus: Path, program: str) -> None:
+    rules = campus / "rules.toml"
+    rules.write_text(RULES.replace("[[rule]]", "[[rule]]\ntitle = 'درس 🌿'", 1), encoding="utf-8")
+    words = ["rules", "explain"] if program == "agent" else ["--help"]
+    for encoding in ("latin-1", "ascii"):
+        environment = {"PYTHONPATH": str(Path(__file__).parents[3]), "PYTHONIOENCODING": encoding, "PATH": "/usr/bin"}
+        done = subprocess.run(
+            [sys.executable, "-m", program, *words],
+            cwd=campus,
+            env=environment,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert ("درس 🌿" if program == "agent" else "COMMAND …") in done.stdout.decode("utf-8")
+
+
 def test_ctrl_c_lets_a_command_clean_up_and_ends_it_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "slow_command.py").write_text(SLOW_COMMAND)
     with subprocess.Popen(

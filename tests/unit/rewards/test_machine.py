@@ -150,4 +150,5 @@ def test_a_voucher_is_drawn_as_a_scalable_qr_code() -> None:
     drawn = qr.svg(SAFE.token("uni", "r1"))
     assert drawn.startswith(b"<?xml")
     assert b"<svg" in drawn
+    assert b"><title>QR code of a voucher</title>" in drawn, "what a screen reader calls it"
     assert drawn == qr.svg(SAFE.token("uni", "r1"))
