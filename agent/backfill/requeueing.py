@@ -177,7 +177,7 @@ async def _no_longer_aside(source: str, goes: Sequence[_Looked], oldest: int, co
     await aside.forget_before(connection, source, oldest)
 
 
-async def _known(events: Sequence[Event], connection: Any) -> Mapping[bytes, tuple[int, Event]]:
+async def _known(events: Sequence[Event], connection: aiosqlite.Connection) -> Mapping[bytes, tuple[int, Event]]:
     return await past_again.known(connection, events)
 
 

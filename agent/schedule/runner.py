@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import aiosqlite
 import structlog
@@ -179,7 +179,7 @@ class Scheduler:
             return []
         return [await self._decide(each, rulebook)]
 
-    def _empty(self, connection: Any, first: Due, now: int) -> tuple[Due, ...]:
+    def _empty(self, connection: sqlite3.Connection, first: Due, now: int) -> tuple[Due, ...]:
         """``first`` and those right after it that are due and saw nothing either."""
         found = [first]
         while len(found) < AT_ONCE_MAX:

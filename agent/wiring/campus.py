@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+
+import aiosqlite
 
 from agent.config.settings import Settings
 from agent.errors import ConfigError
@@ -20,7 +21,7 @@ async def settle_campus(writer: Writer, settings: Settings) -> None:
     mine = {delivery.CAMPUS: settings.agent.campus, "environment": settings.agent.environment}
     stored: dict[str, str] = {}
 
-    async def unit(connection: Any) -> None:
+    async def unit(connection: aiosqlite.Connection) -> None:
         stored.update(await delivery.settings(connection, tuple(mine)))
         await delivery.keep_settings({key: value for key, value in mine.items() if key not in stored})(connection)
 
@@ -34,7 +35,7 @@ async def settle_campus(writer: Writer, settings: Settings) -> None:
     await writer.run(partial(_follow_new_names, settings))
 
 
-async def _follow_new_names(settings: Settings, connection: Any) -> None:
+async def _follow_new_names(settings: Settings, connection: aiosqlite.Connection) -> None:
     """A source that keeps the site of its old name (`site = "old"`) goes on where it stood under that name."""
     configured = {source.name for source in settings.sources}
     for source in settings.log_sources:

@@ -15,6 +15,8 @@ from agent.errors import InvalidInputError
 from machine.commands import Application
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from agent.config.rulefile.tables.badge import Badge
     from agent.engine.rulebook import Rulebook
 
@@ -162,7 +164,7 @@ def settle(
         note("nothing was changed; without --preview it is done")
 
 
-def _who(config: Any, learner: str) -> str:
+def _who(config: Path | None, learner: str) -> str:
     settings = settings_of(config)
     with ledger_of(config) as connection:
         return learner_of(settings, connection, learner)

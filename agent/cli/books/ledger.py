@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import sqlite3
 
     from agent.config.settings import Settings
+    from agent.engine.rulebook import Rulebook
     from agent.ledger.reading import EntryRow
 
 app = Application(no_args_is_help=True, help="List, export, verify and correct the ledger.")
@@ -296,7 +297,7 @@ def _told(reason: str) -> None:
         raise InvalidInputError("a correction needs a reason", hint="say why in --reason: the learner can read it")
 
 
-def _signed(currency: str, units: int, rulebook: Any) -> str:
+def _signed(currency: str, units: int, rulebook: Rulebook) -> str:
     return f"{'+' if units > 0 else ''}{amount_text(currency, units, rulebook)}"
 
 

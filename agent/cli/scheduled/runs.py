@@ -15,6 +15,7 @@ from machine.commands import Application
 
 if TYPE_CHECKING:
     import sqlite3
+    from pathlib import Path
 
     from agent.engine.rulebook import Rulebook
     from agent.engine.schedule.looking import Look
@@ -99,7 +100,7 @@ def run_due(
         raise typer.Exit(1)
 
 
-def _tried(scheduled: str | None, config: Any, *, json: bool) -> None:
+def _tried(scheduled: str | None, config: Path | None, *, json: bool) -> None:
     import time
 
     from agent.ledger.schedule import datasets

@@ -205,7 +205,7 @@ def _scope(category: str, reward: str) -> tuple[str, str]:
     return ("category", category) if category else ("reward", reward) if reward else ("campus", "")
 
 
-async def _check_name(conn: Any, campus: str, scope: str, name: str) -> None:
+async def _check_name(conn: AsyncConnection, campus: str, scope: str, name: str) -> None:
     from catalogue.errors import CatalogueError
     from catalogue.rewards import shelf
 
@@ -215,7 +215,7 @@ async def _check_name(conn: Any, campus: str, scope: str, name: str) -> None:
         raise CatalogueError(f"there is no category {name}", hint=f"see: rewards-catalogue reward labels {campus}")
 
 
-async def _month(conn: Any, campus: str, wanted: str) -> str:
+async def _month(conn: AsyncConnection, campus: str, wanted: str) -> str:
     from catalogue.errors import CatalogueError
     from catalogue.funding import months, policy
 

@@ -186,7 +186,7 @@ def _owed(row: dict[str, Any]) -> list[str]:
     return lines
 
 
-async def _write_movements(conn: Any, month: Month, *, plain: bool) -> None:
+async def _write_movements(conn: AsyncConnection, month: Month, *, plain: bool) -> None:
     from catalogue.errors import CatalogueError
     from catalogue.store.rows import MovementRow
     from catalogue.wallets import audit, carried
