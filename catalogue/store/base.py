@@ -200,6 +200,9 @@ class Store:
             waits = await self.dialect.scrub(self._engines)
         except DBAPIError as exc:
             waits = database_said(exc)
+        except BaseException:
+            self._scrubbing.is_due = True  # nothing was done: no connection, or nobody waited for it
+            raise
         if waits and waits != self._scrubbing.waits:
             log.warning("erasure_waits", why=waits)
         self._scrubbing.ended(begun, waits)

@@ -294,3 +294,27 @@ async def test_tables_are_written_anew_only_after_an_erasure_and_seldom() -> Non
     assert when.rests(), "it took a minute"
     when.ended(time.monotonic(), "somebody reads")
     assert when.is_due
+
+
+async def test_an_erasure_for_which_the_database_was_away_is_seen_to_when_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counted as done, and the files kept the erased until the server was restarted or somebody else was erased."""
+    store = await Store.open(make_url(f"sqlite:///{tmp_path / 'catalogue.db'}"), check_schema=False)
+    times: list[str] = []
+
+    async def away(_: object) -> str:
+        times.append("away")
+        raise ConnectionRefusedError
+
+    async def there(_: object) -> str:
+        times.append("there")
+        return ""
+
+    monkeypatch.setattr(store.dialect, "scrub", away)
+    with pytest.raises(ConnectionRefusedError):
+        await store.scrub()
+    monkeypatch.setattr(store.dialect, "scrub", there)
+    await store.scrub()
+    assert times == ["away", "there"]
+    await store.close()
