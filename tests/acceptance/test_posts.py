@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from agent.cli.frame import utc
 from tests import servers
 from tests.acceptance.campus import Campus, kill, serving, wait_until
 from tests.ledgers import rows as ledger_rows
 from tests.posts import HOOK, TOKEN, a_post
+from tests.pulled import iso, statement
 from tests.sites import SqliteSite, log
 
 COMPLETION = r"\core\event\course_module_completion_updated"
@@ -123,6 +125,36 @@ def test_what_is_tried_again_for_days_is_paid_and_what_comes_weeks_later_waits(t
         wait_until(lambda: at.json("review", "list"))
     assert [row["occurred_at"] for row in at.export()] == [utc(int(late[0]["timecreated"]))]
     assert [(one["log"], one["kind"]) for one in at.json("review", "list")] == [("trigger:2", "backdated")]
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_an_actor_of_statements_is_found_by_the_address_or_account_that_a_helpdesk_has(
+    tmp_path: Path, log: bool
+) -> None:
+    at, port = posting_campus(tmp_path / "a", log=f"sqlite:///{SqliteSite(tmp_path / 'm.db').path}" if log else "")
+    source = '[[source]]\nname = "lrs"\nkind = "xapi"\npath = "/lrs"\nbearer_token_files = ["trigger.token"]\n'
+    at.config.write_text(at.config.read_text() + source)
+    actors: tuple[dict[str, Any], ...] = (
+        {"account": {"homePage": "https://lms.example.com", "name": "ann"}},
+        {"mbox": "mailto:Ann@example.com"},
+    )
+    lesson = {"id": "https://lms.example.com/l/1", "definition": {"type": "http://adlnet.gov/expapi/activities/lesson"}}
+    told = {"object": lesson, "timestamp": iso(int(time.time()) - 5)}
+    statements = [{**statement(number), "actor": actor, **told} for number, actor in enumerate(actors, 1)]
+
+    async def post() -> None:
+        async with aiohttp.ClientSession() as session:
+            assert await send(session, port, statements, "/lrs") == 200
+
+    with serving(at):
+        wait_until(lambda: _answers(port))
+        asyncio.run(post())
+        wait_until(lambda: len(at.export()) == 2)
+    by_account, by_address = (row["learner"] for row in at.export())
+    assert (by_account, by_address[:9]) == ("lrs:https://lms.example.com|ann", "lrs:mbox-")
+    for called in (by_account, by_account.removeprefix("lrs:")):
+        assert at.json("learner", "show", called)["learner"] == by_account
+    assert at.json("learner", "show", "ann@example.com")["learner"] == by_address
 
 
 def _answers(port: int) -> bool:

@@ -123,7 +123,7 @@ class NobodyError(InvalidInputError):
 
 
 async def _asked_or_told(settings: Settings, connection: sqlite3.Connection, text: str, file: RuleFile | None) -> Who:
-    """As `ask_moodle`; whom Moodle does not know, an id may mean that a system which posts has told of.
+    """As `ask_moodle`; whom Moodle does not know, the ledger may, by the id or address that a system told.
 
     Raises:
         InvalidInputError: nobody, or several; whom is said.
@@ -134,13 +134,23 @@ async def _asked_or_told(settings: Settings, connection: sqlite3.Connection, tex
     try:
         return await ask_moodle(settings, text, file)
     except NobodyError:
-        accounts = [text] if ":" in text else [f"{site}:{text.strip()}" for site in sites_of(settings)]
-        told = [account for account in accounts if reading.is_known(connection, account)]
+        told = [account for account in _accounts(settings, text.strip()) if reading.is_known(connection, account)]
         if len(told) > 1:
             raise _several(text, told) from None
         if not told:
             raise
         return _unasked(settings, told[0])
+
+
+def _accounts(settings: Settings, text: str) -> list[str]:
+    """The learners that ``text`` may mean where systems tell ids alone: the very one, else somebody of each site."""
+    from agent.collectors.systems.xapi.statements import id_of_address
+
+    sites = sites_of(settings)
+    if text.partition(":")[0] in sites:
+        return [text]
+    digests = [one.site_name for one in settings.post_sources if one.kind == "xapi" and "@" in text]
+    return [f"{site}:{text}" for site in sites] + [f"{site}:{id_of_address(text)}" for site in digests]
 
 
 def _unasked(settings: Settings, learner: str) -> Who:
@@ -158,11 +168,11 @@ async def ask_moodle(settings: Settings, text: str, file: RuleFile | None) -> Wh
     """The one person whom the log sources' user tables know by ``text``.
 
     Raises:
-        NobodyError: nobody.
-        InvalidInputError: several, or there is no such site; which is said.
+        NobodyError: nobody, or there is no such site.
+        InvalidInputError: several, whom is said.
         RewardsError: a table cannot be read or reached.
     """
-    site, _, number = text.rpartition(":")
+    site, _, number = text.partition(":") if ":" in text else ("", "", text)
     sources = [source for source in settings.log_sources if site in {"", source.site_name}]
     if not sources:
         raise _nobody_told_of(settings, site, number)
@@ -197,11 +207,11 @@ async def _the_user(
     return await history.the_user(text), nobody
 
 
-def _nobody_told_of(settings: Settings, site: str, number: str) -> InvalidInputError:
+def _nobody_told_of(settings: Settings, site: str, number: str) -> NobodyError:
     """Why nobody is found where no log can be asked: nothing was told of them, or there is no such site."""
     sites = sites_of(settings)
     if site and site not in sites:
-        return InvalidInputError(f"there is no site {site!r}", hint=f"the configuration has: {', '.join(sites)}")
+        return NobodyError(f"there is no site {site!r}", hint=f"the configuration has: {', '.join(sites)}")
     where = f"at {site}" if site else "here"
     return NobodyError(
         f"nothing was recorded of anybody with the id {number!r} {where}",

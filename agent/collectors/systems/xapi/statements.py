@@ -168,6 +168,12 @@ def _kind(done: str, sort: str, *, is_course: bool) -> str:
     return f"lesson.{done}"
 
 
+def id_of_address(mbox: str) -> str:
+    """What an actor is called who is known by an address, with or without `mailto:`."""
+    address = f"mailto:{mbox.lower().removeprefix('mailto:').strip()}"
+    return f"mbox-{hashlib.sha1(address.encode(), usedforsecurity=False).hexdigest()}"
+
+
 def _agent(actor: Mapping[str, Any], name: str) -> str | None:
     """Who an agent is, by the first of its identifiers; None for a group, whose members did not act each."""
     if text_in(actor, "objectType") == "Group":
@@ -178,8 +184,7 @@ def _agent(actor: Mapping[str, Any], name: str) -> str | None:
         return f"{home.rstrip('/')}|{needed(account, 'name', f'{name}.account.name')}"
     mbox = id_in(actor, "mbox")
     if mbox is not None:
-        address = f"mailto:{mbox.lower().removeprefix('mailto:').strip()}"
-        return f"mbox-{hashlib.sha1(address.encode(), usedforsecurity=False).hexdigest()}"
+        return id_of_address(mbox)
     digest = id_in(actor, "mbox_sha1sum")
     if digest is not None:
         return f"mbox-{digest.lower()}"
