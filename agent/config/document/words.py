@@ -41,6 +41,21 @@ _WANTED: Mapping[str, str] = {
     "time_type": "a time, such as 09:00:00 without quotes",
 }
 
+_TABLES = frozenset({"dict_type", "mapping_type", "model_type", "model_attributes_type"})
+_SHAPES: Mapping[str, str] = {
+    "active": "{ from = 2026-09-01, until = 2026-12-20 }",
+    "attendance": '{ of = "user.logged_in", days = 12 }',
+    "audience": '{ courses = ["BIO101"] }',
+    "conditions": '{ score_pct = ">=80" }',
+    "each": "{ days = 2 }",
+    "forgive": '{ weeks = 1, per = "month" }',
+    "momentum": '{ lessons = 3, within = "2h" }',
+    "rank": '{ by = "points earned", at_least = 20 }',
+    "requires": '{ badges = ["starter"] }',
+    "spaced": '{ days = 3, of = "course", apart = 2 }',
+    "streak": '{ days = 5, in = "week" }',
+}
+"""What the tables of rules look like that are written on one line, by their keys."""
 _LISTS = frozenset({"tuple_type", "list_type", "frozen_set_type", "set_type"})
 
 _BOUNDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
@@ -80,7 +95,9 @@ def sentence(details: ErrorDetails, key: str) -> tuple[str, str]:
         return str(context["error"]), ""
     if kind in _WANTED:
         wanted = _as_list(found) if kind in _LISTS and isinstance(found, str) else _wanted(details)
-        return f"{kind_of_value(found)} cannot stand here", f"expected {wanted}"
+        shape = _SHAPES.get(key.strip("`"), "") if kind in _TABLES else ""
+        told = f"expected a table, such as {shape}" if shape else f"expected {wanted}"
+        return f"{kind_of_value(found)} cannot stand here", told
     return details["msg"].replace("Input should be", "expected").removeprefix("Value error, "), ""
 
 

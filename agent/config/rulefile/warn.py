@@ -31,6 +31,7 @@ OWN_FACTS = ("kind", "lms_event", "source", "site", "course", "section", "lesson
 """What every observation says of itself; conditions may look at it like at any fact."""
 
 
+_BETWEEN = re.compile(r"\D*(\d+)\D+(\d+)\D*")
 _IN_BRACES = re.compile(r"\{([^{}]*)\}")
 
 
@@ -221,6 +222,8 @@ def unsupplied(fact: str, stood_on: Iterable[str], facts: FactTable) -> tuple[st
 
 def _told(rule: Placed[Rule], kinds: KindTable, facts: FactTable) -> Iterator[Fault]:
     """Words in braces of a message that nothing fills in."""
+    if "{" in (rest := _IN_BRACES.sub("", rule.it.message)) or "}" in rest:
+        yield rule.fault("a brace of this message stands alone", "a fact stands in two: {score_pct}", at=("message",))
     words = dict.fromkeys(_IN_BRACES.findall(rule.it.message))
     if not words:
         return
@@ -288,7 +291,8 @@ def _impossible(comparison: Comparison, entry: FactEntry) -> str:
         wanted = "number or text"
     is_type = {"int": "number", "rational": "number", "bool": "bool"}.get(entry.type, "text")
     if is_type not in wanted and not (is_type == "text" and wanted == "number" and comparison.op == "="):
-        return _is(entry)
+        between = _BETWEEN.fullmatch(operand) if isinstance(operand, str) else None
+        return f'{_is(entry)}, and both ends are written "{between[1]}..{between[2]}"' if between else _is(entry)
     return _beyond_percent(comparison) if entry.unit == "%" else ""
 
 

@@ -539,3 +539,37 @@ def test_an_offset_is_no_zone_and_is_not_taken_for_another(zone: str) -> None:
 def test_an_award_with_decimals_says_how_many_its_currency_would_need() -> None:
     with pytest.raises(FaultsError, match=r"points has no decimals, write a whole number, or .* decimals = 2"):
         file(QUIZ.replace("10", "0.25"))
+
+
+def test_a_challenge_whose_deadline_is_past_is_told() -> None:
+    steps = '[[challenge.step]]\non = "lesson.completed"\n'
+    rules = load_rules_text(f'{HEAD}[[challenge]]\nid = "c"\naward = 5\ndeadline = 2025-12-31\n{steps}')
+    (said,) = over(rules, date(2026, 1, 1))
+    assert str(said).startswith("rules.toml:6:12: the deadline of c was 2025-12-31, nobody completes it any more")
+    assert list(over(rules, date(2025, 12, 31))) == []
+
+
+@pytest.mark.parametrize("message", ["Well done, {learner.first_name", "Well done, attempt}", "{{score_pct}"])
+def test_a_brace_of_a_message_that_stands_alone_is_told(message: str) -> None:
+    assert any("a brace of this message stands alone" in one for one in told(QUIZ + f"message = '{message}'\n"))
+    assert told(QUIZ + "message = 'Well done, {learner.first_name}: {score_pct} %'\n") == []
+
+
+@pytest.mark.parametrize("written", ["60-79", "between 60 and 79"])
+def test_a_range_that_is_written_in_other_words_is_told_as_it_is_written_here(written: str) -> None:
+    (said,) = told(QUIZ + f'conditions = {{ score_pct = "{written}" }}\n')
+    assert 'the fact is a number, and both ends are written "60..79"' in said
+
+
+@pytest.mark.parametrize(
+    ("line", "shape"),
+    [
+        ('streak = "5 days"', 'a table, such as { days = 5, in = "week" }'),
+        ('conditions = "score_pct >= 60"', 'a table, such as { score_pct = ">=80" }'),
+        ('audience = "BIO101"', 'a table, such as { courses = ["BIO101"] }'),
+    ],
+)
+def test_a_table_that_is_none_is_told_with_what_it_looks_like(line: str, shape: str) -> None:
+    with pytest.raises(FaultsError) as caught:
+        file(QUIZ + line + "\n")
+    assert shape in str(caught.value)

@@ -44,6 +44,11 @@ def over(rules: RuleFile, today: date) -> Iterator[Fault]:
         if placed.it.mode != "off" and active is not None and active.until is not None and active.until < today:
             hint = 'it earns nothing any more: write another until, or mode = "off"'
             yield placed.fault(f"{placed.it.id} ended on {active.until}", hint, at=("active", "until"))
+    for challenge in rules.challenges:
+        last = challenge.it.deadline
+        if challenge.it.mode != "off" and isinstance(last, date) and last < today:
+            hint = 'nobody completes it any more: write another day, or mode = "off"'
+            yield challenge.fault(f"the deadline of {challenge.it.id} was {last}", hint, at=("deadline",))
 
 
 def _too_early(placed: Placed[Scheduled], over: str, merged: Merged) -> Iterator[Fault]:

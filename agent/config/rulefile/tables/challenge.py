@@ -29,7 +29,13 @@ class EnrolCohorts(Model):
 
 def until_when(value: Any) -> Duration | date:
     """`"14d"`, or the last day that counts."""
-    return grammar.day(value) or grammar.written_duration(value)
+    day = grammar.day(value)
+    if day is not None:
+        return day
+    try:
+        return grammar.written_duration(value)
+    except MisfitError as error:
+        raise MisfitError(error.message, f"{error.hint}; or the last day that counts: 2026-12-20") from None
 
 
 def how_often(value: Any) -> bool | str:
