@@ -97,6 +97,7 @@ class Pipeline:
         writer.on_rollback(self.whose.forget)
         self._brought = Brought(recorder)
         self._recovery = Recovery()
+        writer.on_rollback(self._recovery.forget)
 
     @property
     def shadow(self) -> bool:
@@ -127,7 +128,7 @@ class Pipeline:
         async def unit(connection: aiosqlite.Connection) -> int:
             await self.whose.adopt(connection)
             self._beside = await Beside.load(connection)
-            self._recovery = await Recovery.load(connection)
+            await self._recovery.read(connection)
             number = await versions.keep(connection, rulebook.version, text, now)
             await membership.give(
                 connection, self._recorder, derived.marks(rulebook), *derived.history(rulebook), now=now
@@ -184,7 +185,7 @@ class Pipeline:
             if not page.part:
                 before, seen = self._saved.get(page.source), () if page.again else page.observations
                 await sources.save(connection, page.source, self.whose.stored(page), before, now, seen)
-                self._recovery = await self._recovery.passed(connection, page)
+                await self._recovery.passed(connection, page)
             asyncio.get_running_loop().call_soon(self._ahead.use_time)  # while the disk takes it
             return found
 

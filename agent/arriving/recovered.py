@@ -20,18 +20,23 @@ Verdicts = dict[bytes, tuple[Verdict, ...]]
 
 
 class Recovery:
-    """What is still to be recognised. ``upto`` are the positions up to which acts were decided before, by source.
+    """What is still to be recognised: by source, up to which positions acts were decided before.
 
-    None: nothing is left, which is always so in a ledger that was never restored.
+    Nothing is left in a ledger that was never restored. All of it is asked inside the writer's units.
     """
 
-    def __init__(self, upto: Mapping[str, int] | None = None) -> None:
-        self._upto = upto
+    def __init__(self) -> None:
+        self._upto: Mapping[str, int] | None = None
+        self._known = False
 
-    @classmethod
-    async def load(cls, connection: aiosqlite.Connection) -> Recovery:
+    def forget(self) -> None:
+        """A unit was rolled back: a source that was passed in it is not passed."""
+        self._known = False
+
+    async def read(self, connection: aiosqlite.Connection) -> None:
         """As the ledger has it."""
-        return cls(await recognising.load(connection))
+        self._upto = await recognising.load(connection)
+        self._known = True
 
     async def of(
         self,
@@ -51,6 +56,8 @@ class Recovery:
         those of ``events`` that are recorded already, ``version_no`` is the number of the rules in force. Returns the
         numbers of events that were recorded here.
         """
+        if not self._known:
+            await self.read(connection)
         if self._upto is None:
             return {}
         fresh = {event.event_id for event in events if event.event_id not in recorded}
@@ -66,13 +73,14 @@ class Recovery:
             verdicts[event_id] = tuple(verdict for number, verdict in numbered if (event_id, number) not in paid)
         return found.numbers
 
-    async def passed(self, connection: aiosqlite.Connection, page: Page) -> Recovery:
-        """What is left to recognise after a page."""
+    async def passed(self, connection: aiosqlite.Connection, page: Page) -> None:
+        """A page is taken: where its source is read to where it had been, its acts are decided from here on."""
+        if not self._known:
+            await self.read(connection)
         upto = None if self._upto is None else self._upto.get(page.source)
-        if upto is None or page.state.position < upto:
-            return self
-        await recognising.passed(connection, page.source)
-        return await Recovery.load(connection)
+        if upto is not None and page.state.position >= upto:
+            await recognising.passed(connection, page.source)
+            await self.read(connection)
 
 
 def _wishes(events: Sequence[Event], verdicts: Verdicts) -> tuple[list[Wish], list[tuple[bytes, int]]]:
