@@ -58,11 +58,19 @@ def run_async(coro: Coroutine[Any, Any, Result]) -> Result:
     that wait for it, and they would keep a dead agent from being started again.
     """
     try:
-        return asyncio.run(coro)
+        return asyncio.run(_apart(coro))
     except MemoryError:
         with contextlib.suppress(MemoryError):
             typer.echo("memory ran out; nothing is lost, start it again with more (MemoryMax= of the unit)", err=True)
         os._exit(1)
+
+
+async def _apart(coro: Coroutine[Any, Any, Result]) -> Result:
+    """Names are looked up where a silent resolver holds up nothing else."""
+    from machine.reaching import names
+
+    names.apart(asyncio.get_running_loop())
+    return await coro
 
 
 def console(*, err: bool = False) -> Console:

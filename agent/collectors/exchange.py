@@ -18,6 +18,7 @@ from yarl import URL
 from agent.clock import Clock
 from agent.errors import ConfigError, TransientError
 from machine import trusting
+from machine.reaching.names import UnansweredError
 
 CONNECT_S_MAX = 10.0
 _PIECE_BYTES = 64 * 2**10
@@ -109,7 +110,10 @@ class Exchange:
                     fault="certificate-untrusted",
                 ) from None
             # What the error says may repeat the request; its sort says enough.
-            raise TransientError(f"{name}: cannot be reached ({type(error).__name__})", hint=limits.hint) from None
+            said = type(error).__name__
+            if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, UnansweredError):
+                said = str(error.os_error.strerror)
+            raise TransientError(f"{name}: cannot be reached ({said})", hint=limits.hint) from None
 
     async def _pace(self) -> None:
         wait = self._next_at - self._clock.running()

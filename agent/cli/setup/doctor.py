@@ -21,6 +21,7 @@ from agent.cli.setup.looks.edge.blanks import blank_findings
 from agent.cli.setup.looks.edge.certificates import certificate_findings
 from agent.cli.setup.looks.edge.linking import linking_findings
 from agent.cli.setup.looks.edge.posts import post_findings
+from agent.cli.setup.looks.edge.resolving import resolver_findings
 from agent.cli.setup.looks.edge.restarting import restart_findings
 from agent.cli.setup.looks.finding import Finding, exit_code, show, summary
 from agent.cli.setup.looks.ledger import ledger_findings
@@ -108,6 +109,7 @@ def looked_at(settings: Settings) -> list[Finding]:
     findings.extend(machine.files(settings))
     findings.extend(blank_findings(settings))
     findings.extend(certificate_findings(settings, int(time.time())))
+    findings.extend(run_async(resolver_findings(settings)))
     logs = run_async(log_findings(settings, needs, zone))
     findings.extend(logs)
     if rulebook is not None and all(one.level != "fail" for one in logs):

@@ -99,6 +99,9 @@ erasure-unfinished
   → `rewards-agent learner erase` as told: it finishes
 """
 _OF_MOODLE = """
+resolver-silent
+  nobody answers who a host of the configuration is: the resolver takes the question and says nothing
+  → start it, or name another in `/etc/resolv.conf`; nothing is lost
 database-unreachable
   Moodle's database does not answer
   → start it, or correct `url`

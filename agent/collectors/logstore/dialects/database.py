@@ -212,7 +212,11 @@ class ThreadedDatabase(ABC):
 
     async def connect(self) -> None:
         """Make the connection if there is none; errors as `Database.connect`."""
+        await self._look_up()
         await self._hop(self._ensure)
+
+    async def _look_up(self) -> None:  # noqa: B027 - a file has no server
+        """See that the server's name is known where there is no connection; the driver has no bound for it."""
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[None]:
@@ -226,7 +230,10 @@ class ThreadedDatabase(ABC):
 
     async def fetch_all(self, queries: Sequence[Query]) -> list[Answer]:
         """The answers, in order; errors as `Database.fetch_all`."""
-        return await self._hop(lambda: self._fetch(queries)) if queries else []
+        if not queries:
+            return []
+        await self._look_up()
+        return await self._hop(lambda: self._fetch(queries))
 
     async def close(self) -> None:
         """Let go of the connection and of the worker thread."""

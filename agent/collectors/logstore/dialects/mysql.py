@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote
@@ -127,6 +129,15 @@ class MysqlDatabase(ThreadedDatabase):
 
     def _is_open(self) -> bool:
         return self._connection is not None
+
+    async def _look_up(self) -> None:
+        if self._is_open() or "unix_socket" in self._query:
+            return
+        host, port = self._url.hostname or "127.0.0.1", self._url.port or 3306
+        try:
+            await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise self._refused(error) from error
 
     def _open(self) -> None:
         limits = self._options.limits

@@ -1,0 +1,1 @@
+"""Reaching others over the network: who they are."""
