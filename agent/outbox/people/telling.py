@@ -96,8 +96,8 @@ class Telling:
         if isinstance(noted, Failed):
             return noted
         if noted.other_keys != self._other_keys:
-            self._other_keys = noted.other_keys
             await self._writer.run(elsewhere.keep_other_keys(noted.other_keys))
+            self._other_keys = noted.other_keys
             if noted.other_keys:
                 log.warning("link_keys_differ", agents=list(noted.other_keys), do="rewards-agent key link")
         return None

@@ -30,7 +30,7 @@ from catalogue.proof import keeping
 from tests.contract.catalogues import RealCatalogue, running_catalogue
 from tests.integration.people.town import sender
 from tests.integration.test_linking import RULES, did
-from tests.ledgers import found, rows
+from tests.ledgers import behind_its_back, found, rows
 from tests.pipelines import Running, running
 from tests.wire_builders import CAMPUS
 from wire.keeping import Persons
@@ -153,6 +153,26 @@ async def test_what_was_told_is_not_told_again_after_a_restart_and_all_is_after_
         await lessons(two, "9", 2, ANN)
         await two.sync()
         assert await linked(real) == 2
+
+
+async def test_that_keys_differ_is_kept_though_the_disk_was_full_when_it_was_told(
+    real: RealCatalogue, tmp_path: Path
+) -> None:
+    """It was remembered as kept, and `doctor` never said it."""
+    full = "CREATE TRIGGER full BEFORE UPDATE OF other_keys ON elsewhere_stand BEGIN SELECT raise(ABORT, 'full'); END"
+    async with an_agent(tmp_path / "one", real) as one, an_agent(tmp_path / "two", real, key=b"x" * 32) as two:
+        await lessons(one, "35", 1, ANN)
+        await one.sync()
+        await lessons(two, "9", 1, ANN)
+        assert await two.outbox.drain(limit_s=5)
+        with behind_its_back(tmp_path / "two") as ledger:
+            ledger.execute(full)
+        assert not await two.telling.drain(limit_s=5)
+        with behind_its_back(tmp_path / "two"):
+            pass  # no trigger is left: there is room again
+        assert await two.telling.drain(limit_s=5)
+        ((others,),) = rows(tmp_path / "two", "SELECT other_keys FROM elsewhere_stand")
+        assert others == '["agent-1"]'
 
 
 async def test_an_agent_that_may_not_tell_sends_no_tag_and_takes_back_those_it_told(
