@@ -22,6 +22,8 @@ CAMPUSES_MAX = 10_000
 AT_ONCE = 50
 """So many in one transaction: agents deliver in between."""
 FAULTS_TOLD_MAX = 50
+_BETWEEN = (",", ";", "\t")
+"""What spreadsheets put between cells, by country."""
 
 
 class Row(NamedTuple):
@@ -85,7 +87,9 @@ def read(text: str) -> list[Row]:
     """
     from catalogue.errors import CatalogueError
 
-    rows = csv.DictReader(text.removeprefix("\ufeff").splitlines(), restkey="")
+    lines = text.removeprefix("\ufeff").splitlines()
+    between = max(_BETWEEN, key=lambda sign: lines[0].count(sign)) if lines else ","
+    rows = csv.DictReader(lines, restkey="", delimiter=between)
     header = [name.strip() for name in rows.fieldnames or ()]
     if "campus" not in header or not set(header) <= set(COLUMNS):
         raise CatalogueError(
@@ -116,7 +120,7 @@ def _row(cells: dict[str, Any]) -> tuple[Row, str]:
     campus, title, environment = ((cells.get(name) or "").strip() for name in COLUMNS)
     row = Row(campus, title or campus, environment or str(Environment.production))
     if "" in cells:
-        return row, "more cells than columns: a text with a comma stands in quotes"
+        return row, "more cells than columns: a text in which a cell would end stands in quotes"
     if not canonical.CAMPUS.fullmatch(campus):
         return row, f"{campus!r} cannot be a campus: letters, digits, '.', '_' and '-', at most 63"
     known = [str(one) for one in Environment]

@@ -84,6 +84,12 @@ def test_a_sheet_of_a_spreadsheet_with_a_mark_before_it_and_spaces_is_read() -> 
     assert campuses.read("\ufeffcampus , title\r\n north , North \r\n") == [Row("north", "North", "production")]
 
 
+@pytest.mark.parametrize("between", [";", "\t"])
+def test_a_sheet_of_another_country_is_read(between: str) -> None:
+    sheet = "campus,title\nnorth,North\n".replace(",", between)
+    assert campuses.read(sheet) == [Row("north", "North", "production")]
+
+
 def test_more_bad_lines_than_fit_are_counted() -> None:
     with pytest.raises(CatalogueError, match=r"and 10 more"):
         campuses.read("campus\n" + "no good\n" * (campuses.FAULTS_TOLD_MAX + 10))
