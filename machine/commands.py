@@ -30,13 +30,31 @@ class Application(typer.Typer):
 
     def command(self, name: str | None = None, **options: Any) -> Callable[[F], F]:
         """A decorator that makes a function a command; what it wants of `Options` is asked for one by one."""
-        made = super().command(name, **{"cls": Told} | options)
+        made = super().command(name, **{"cls": Command} | options)
 
         def add(function: F) -> F:
             made(spread(function))
             return function
 
         return add
+
+
+class Command(Told):
+    """A command that takes for a whole number only what is written as one: typer reads `1.000` as 1."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        parameters: list[Any] = self.params
+        for one in parameters:
+            if one.type_descriptor.annotation in (int, list[int]):
+                one.process_value = functools.partial(_whole, one, one.process_value)
+
+
+def _whole(parameter: Any, process: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
+    for text in value if isinstance(value, list | tuple) else (value,):
+        if isinstance(text, str) and "." in text:
+            raise typer.BadParameter("write a whole number, without a point", ctx=ctx, param=parameter)
+    return process(ctx, value)
 
 
 class Options:

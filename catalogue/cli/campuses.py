@@ -88,7 +88,7 @@ def read(text: str) -> list[Row]:
     from catalogue.errors import CatalogueError
 
     lines = text.removeprefix("\ufeff").splitlines()
-    between = max(_BETWEEN, key=lambda sign: lines[0].count(sign)) if lines else ","
+    between = max(_BETWEEN, key=lines[0].count) if lines else ","
     rows = csv.DictReader(lines, restkey="", delimiter=between)
     header = [name.strip() for name in rows.fieldnames or ()]
     if "campus" not in header or not set(header) <= set(COLUMNS):

@@ -93,6 +93,13 @@ def test_a_campus_is_for_production_or_staging_and_nothing_else(operator: Operat
     operator.types("tenant", "add", "north", "--environment", "staging")
 
 
+def test_a_point_between_thousands_makes_no_one_of_a_thousand(operator: Operator) -> None:
+    """A limit of `1.000` a day was one of 1, and everything a campus earned was set aside."""
+    refused = operator.types("issue", "limit", CAMPUS, "1.000", code=2)
+    assert "Invalid value for 'PER_DAY': write a whole number, without a point" in refused
+    assert operator.types("issue", "show", CAMPUS) == "nothing was issued\n"
+
+
 def test_a_file_that_is_not_there_and_a_key_that_is_none_are_told_with_what_to_do(
     operator: Operator, tmp_path: Path
 ) -> None:

@@ -10,8 +10,10 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -24,6 +26,7 @@ from agent.errors import ConfigError, IntegrityError, RewardsError, TransientErr
 from catalogue.cli import app as catalogue_app
 from machine.commands import answering
 from machine.words import counted, on_screen, plain, size
+from tests.pages import programs
 
 ROWS = [{"learner": "moodle:35", "points": 10, "seen_at": None}, {"learner": "moodle:7", "points": -2500, "held": True}]
 
@@ -246,3 +249,23 @@ def test_sizes_are_told_as_disks_are_sold() -> None:
     assert [size(count) for count in (1, 900, 73_728, 64 << 20, 431_316_992, 1_300_000_000)] == [
         *("1 byte", "900 bytes", "73 kB", "67 MB", "431 MB", "1.3 GB")
     ]
+
+
+def typed_in(command: Any) -> Iterator[Any]:
+    """The parameters of a command and of all below it."""
+    yield from command.params
+    if hasattr(command, "get_command"):
+        context = command.context_class(command)
+        for name in command.list_commands(context):
+            yield from typed_in(command.get_command(context, name))
+
+
+@pytest.mark.parametrize("program", ["rewards-agent", "rewards-catalogue"])
+def test_no_command_takes_a_point_between_thousands_for_a_whole_number(program: str) -> None:
+    command = programs()[program]
+    context = command.context_class(command)
+    whole = [one for one in typed_in(command) if one.type_descriptor.annotation in (int, list[int])]
+    assert len(whole) > 10
+    for one in whole:
+        with pytest.raises(typer.BadParameter, match="write a whole number, without a point"):
+            one.process_value(context, ("1.000",) if one.nargs == -1 or one.multiple else "1.000")
