@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import aiosqlite
 import orjson
@@ -96,6 +96,19 @@ def low_water(connection: sqlite3.Connection) -> dict[str, int]:
         " LEFT JOIN source_gap g ON g.source = s.source AND g.state = 'open' GROUP BY s.source"
     )
     return {source: position if lowest is None else min(position, lowest - 1) for source, position, lowest in rows}
+
+
+async def left(connection: aiosqlite.Connection, configured: Collection[str]) -> dict[str, tuple[Anchor, ...]]:
+    """By name, the rows that are remembered of logs that were read and are ``configured`` no more."""
+    rows = await connection.execute_fetchall(
+        "SELECT source, position, lms_event, user, occurred_at FROM source_anchor ORDER BY source, position"
+    )
+    found: dict[str, tuple[Anchor, ...]] = {}
+    for source, position, event, user, at in rows:
+        if source not in configured:
+            row = Anchor(position=position, lms_event=event, user=user, occurred_at=at)
+            found[source] = (*found.get(source, ()), row)
+    return found
 
 
 async def rename(connection: aiosqlite.Connection, old: str, new: str) -> None:

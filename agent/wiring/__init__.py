@@ -48,7 +48,7 @@ from agent.service.run import Asking, Ending
 from agent.service.tail import Tail
 from agent.service.watch import RulesWatch
 from agent.wiring.callbacks import callback_address, callbacks_of
-from agent.wiring.campus import settle_campus
+from agent.wiring.campus import left_logs, settle_campus
 from agent.wiring.catalogue import road_to_catalogue
 from agent.wiring.enrolling import Enrolling, client_of
 from agent.wiring.logs import (
@@ -176,7 +176,7 @@ async def opened(
     async with contextlib.AsyncExitStack() as stack:
         require_secrets(settings)
         writer = await _writer(stack, settings, clock)
-        _closing(stack, (collectors := collectors_of(settings, clock, kinds)).values())
+        _closing(stack, (logs := collectors_of(settings, clock, kinds, await left_logs(writer, settings))).values())
         pipeline = _pipeline(settings, writer, recorder := Recorder(chance), clock)
         await pipeline.adopt(rulebook, file.text)
         scheduler, expiry = await _by_the_clock(settings, writer, recorder, pipeline, clock)
@@ -190,7 +190,7 @@ async def opened(
             writer=writer,
             recorder=recorder,
             pipeline=pipeline,
-            collectors=collectors | readers,
+            collectors=logs | readers,
             door=door_of(settings, inbox, clock, kinds, stuck=lambda: writer.trouble is not None),
             pulls=_asking(stack, settings, inbox, clock, kinds, pipeline, outbox),
             outbox=outbox,

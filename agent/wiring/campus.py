@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import aiosqlite
@@ -10,6 +11,7 @@ from agent.config.settings import Settings
 from agent.errors import ConfigError
 from agent.ledger import delivery, sources
 from agent.ledger.writer import Writer
+from agent.model import Anchor
 
 
 async def settle_campus(writer: Writer, settings: Settings) -> None:
@@ -33,6 +35,11 @@ async def settle_campus(writer: Writer, settings: Settings) -> None:
                 hint=f"set [agent] {key} back, or give this agent a data_dir of its own",
             )
     await writer.run(partial(_follow_new_names, settings))
+
+
+async def left_logs(writer: Writer, settings: Settings) -> Mapping[str, Sequence[Anchor]]:
+    """Rows by which a log is known again that was read under a name which the configuration has no more."""
+    return await writer.run(partial(sources.left, configured={source.name for source in settings.sources}))
 
 
 async def _follow_new_names(settings: Settings, connection: aiosqlite.Connection) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ from agent.config.kinds import KindTable
 from agent.config.secrets import read_secret
 from agent.config.settings import LogSource, Settings
 from agent.errors import InvalidInputError
-from agent.model import CLAIMED, Demand, Observation, SourceState
+from agent.model import CLAIMED, Anchor, Demand, Observation, SourceState
 from agent.operations import Rewind
 from agent.wiring.textkey import text_key
 
@@ -82,14 +82,16 @@ def require_secrets(settings: Settings) -> None:
         logstore_options(settings, source)
 
 
-def collectors_of(settings: Settings, clock: Clock, kinds: Callable[[], KindTable]) -> dict[str, LogstoreCollector]:
-    """A collector for each configured log table.
+def collectors_of(
+    settings: Settings, clock: Clock, kinds: Callable[[], KindTable], left: Mapping[str, Sequence[Anchor]]
+) -> dict[str, LogstoreCollector]:
+    """A collector for each configured log table; ``left`` are logs that were read and are configured no more.
 
     Raises:
         ConfigError: a secret cannot be read.
     """
     return {
-        source.name: LogstoreCollector(logstore_options(settings, source), clock, kinds)
+        source.name: LogstoreCollector(replace(logstore_options(settings, source), left=left), clock, kinds)
         for source in settings.log_sources
     }
 

@@ -58,6 +58,33 @@ def test_a_renamed_source_goes_on_where_it_stood_under_its_old_name(tmp_path: Pa
     assert [source["source"] for source in agent.json("status")["sources"]] == ["new-moodle"]
 
 
+def test_a_log_under_another_name_pays_nobody_again_before_its_site_is_said(tmp_path: Path) -> None:
+    """Renamed without `site`, a log that is read from its beginning paid every learner once more as somebody else."""
+    site = SqliteSite(tmp_path / "moodle.sqlite")
+    log(site, 10, eventname=LOGGED_IN, userid=5001)
+    agent = campus(tmp_path / "a", f"sqlite:///{site.path}", RULES)
+    agent.catch_up()
+    paid, config = agent.export(), agent.config.read_text()
+    agent.config.write_text(config.replace('name = "moodle"', 'name = "lms"'))
+
+    done = agent.command("run", "--until-caught-up", check=False)
+
+    assert done.returncode == 2
+    assert "[[source]] lms: this log was read as 'moodle' until now" in done.stderr
+    assert r"add site = \"moodle\", and it goes on where it stood" in done.stderr
+    assert agent.export() == paid
+    agent.config.write_text(config.replace('name = "moodle"', 'name = "lms"\nsite = "moodle"'))
+    agent.catch_up()
+    assert agent.export() == paid
+    other = SqliteSite(tmp_path / "other.sqlite")
+    log(other, 10, eventname=LOGGED_IN, userid=5002)
+    agent.config.write_text(
+        config.replace('name = "moodle"', 'name = "south"').replace(str(site.path), str(other.path))
+    )
+    agent.catch_up()
+    assert [row["learner"] for row in agent.export()] == ["moodle:5001", "south:5002"], "another log is another's"
+
+
 def test_of_two_rows_of_one_fact_the_first_is_recorded_and_judged(tmp_path: Path) -> None:
     site = SqliteSite(tmp_path / "moodle.sqlite")
     log(site, 1, eventname=LOGGED_IN, userid=5001)

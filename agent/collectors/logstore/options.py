@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from agent.errors import ConfigError
+from agent.model import Anchor
 
 StartAt = Literal["now", "beginning"] | int
 CONNECTIONS_MAX = 10
@@ -73,7 +75,8 @@ class LogstoreOptions:
 
     ``start_at`` is `now`, `beginning` or seconds since 1970. ``place`` says where the source is configured, for
     messages (`config.toml: [[source]] moodle`). ``asked`` is where learners agree; None asks
-    nobody. ``text_key`` is what digests of texts are made with. Passwords and that key never show in its repr.
+    nobody. ``left`` are rows of logs that were read under names that nothing is configured by any more.
+    ``text_key`` is what digests of texts are made with. Passwords and that key never show in its repr.
 
     Raises:
         ConfigError: a table prefix or name holds something else than letters, digits and `_`.
@@ -95,6 +98,7 @@ class LogstoreOptions:
     link_by: tuple[str, ...] = ()
     asked: Asked | None = None
     text_key: bytes = field(default=b"", repr=False)
+    left: Mapping[str, Sequence[Anchor]] = field(default_factory=dict)
     place: str = "config.toml"
     limits: Limits = field(default_factory=Limits)
 

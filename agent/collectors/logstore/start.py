@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from agent.collectors.logstore.identity import verified
 from agent.collectors.logstore.options import LogstoreOptions
 from agent.collectors.logstore.reading.stretch import Reader
-from agent.errors import IntegrityError
-from agent.model import SourceState
+from agent.errors import ConfigError, IntegrityError
+from agent.model import Anchor, SourceState
 
 _BOUNDS = "SELECT (SELECT MIN(id) FROM {log}), (SELECT MAX(id) FROM {log})"
 _SINCE = "SELECT MIN(id) FROM {log} WHERE timecreated >= ?"
@@ -22,7 +23,16 @@ async def first_state(reader: Reader, options: LogstoreOptions, now: int) -> Sou
 
     Rows committed late may appear below the newest id, so `now` and a date start a named overlap lower; what is older
     than the beginning is only counted.
+
+    Raises:
+        ConfigError: this very log was read under another name, and all of it would be paid once more.
     """
+    for name, anchors in options.left.items():
+        if await _is_the_same(reader, name, anchors):
+            raise ConfigError(
+                f"{options.place}: this log was read as {name!r} until now: all would be paid again as other learners",
+                hint=f'add site = "{name}", and it goes on where it stood (or the `site` that {name!r} had)',
+            )
     schema, overlap = reader.database.schema, options.limits.start_overlap_ids
     ((oldest, newest),) = await reader.ask(schema.query(_BOUNDS))
     if options.start_at == "beginning":
@@ -80,7 +90,7 @@ async def rewind(reader: Reader, name: str, stored: SourceState, now: int) -> Re
         [schema.query(_SPAN), schema.query(_AFTER, start_at), schema.query(_BEHIND, stored.position)]
     )
     first_id, last_id, first_at, last_at, rows = span[0]
-    the_same = await _is_the_same(reader, name, stored)
+    the_same = await _is_the_same(reader, name, stored.anchors)
     return Rewind(
         source=name,
         first_id=first_id,
@@ -103,10 +113,10 @@ async def rewind(reader: Reader, name: str, stored: SourceState, now: int) -> Re
     )
 
 
-async def _is_the_same(reader: Reader, name: str, stored: SourceState) -> bool:
+async def _is_the_same(reader: Reader, name: str, anchors: Sequence[Anchor]) -> bool:
     """Whether every row that is remembered stands where it stood."""
     try:
-        kept = await verified(reader, stored.anchors, name)
+        kept = await verified(reader, anchors, name)
     except IntegrityError:
         return False
     return bool(kept)
