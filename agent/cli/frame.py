@@ -85,6 +85,17 @@ def note(text: str) -> None:
     typer.echo(text, err=True)
 
 
+def tell(sentence: str) -> None:
+    """A sentence, indented or not: on a terminal broken between words, what follows two steps further in."""
+    line = on_screen(sentence)
+    if sys.stdout.isatty():
+        inner = " " * (len(line) - len(line.lstrip()) + 2)
+        line = textwrap.fill(
+            line, console().width, subsequent_indent=inner, break_long_words=False, break_on_hyphens=False
+        )
+    typer.echo(line)
+
+
 def emit(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, json: bool, empty: str = "nothing") -> None:
     """Show rows: a JSON list; on a terminal a table that fits it; else aligned columns, whole, for grep and awk.
 

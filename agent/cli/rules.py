@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, settings_of, utc
+from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, settings_of, tell, utc
 from agent.cli.mending.backfill import backfill
 from agent.cli.scheduled.draw import app as draw
 from agent.cli.tuning.checking import check, compiled_of, try_cases
@@ -79,7 +79,7 @@ def explain(
     for name, sentences in said.items():
         typer.echo(name)
         for sentence in sentences:
-            typer.echo(f"  {sentence}")
+            tell(f"  {sentence}")
 
 
 @app.command()

@@ -13,7 +13,7 @@ import orjson
 import typer
 
 from agent.cli.access import ledger_of
-from agent.cli.frame import LIMIT_MAX, ConfigOption, JsonOption, emit, emit_json, run_async, settings_of, utc
+from agent.cli.frame import LIMIT_MAX, ConfigOption, JsonOption, emit, emit_json, run_async, settings_of, tell, utc
 from agent.cli.helpdesk.told import as_if_told, recorded_told, settled_as
 from agent.cli.helpdesk.uncounted import uncounted
 from agent.cli.mending.replay import replay
@@ -284,13 +284,13 @@ def _show(answer: Mapping[str, Any], rulebook: Rulebook, zone: str) -> None:
     if "event_id" in event:
         people = ", ".join(f"{role} {who}" for role, who in event["people"].items())
         places = ", ".join(f"{name} {event[name]}" for name in ("course", "section", "lesson", "post") if event[name])
-        typer.echo(on_screen(f"  {'; '.join(part for part in (people, places) if part)}"))
+        tell(f"  {'; '.join(part for part in (people, places) if part)}")
         request = f", told by request {told}" if (told := event["facts"].get("request_id")) else ""
         typer.echo(f"  event {event['event_id']}, {event['trust']}{request}")
     if answer["why"]:
-        typer.echo(f"  {'That row' if answer['recorded'] else 'Never recorded'}: {answer['why']}.")
+        tell(f"  {'That row' if answer['recorded'] else 'Never recorded'}: {answer['why']}.")
     for line in _sentences(answer):
-        typer.echo(f"  {on_screen(line)}")
+        tell(f"  {line}")
 
 
 def _sentences(answer: Mapping[str, Any]) -> Iterator[str]:

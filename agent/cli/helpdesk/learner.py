@@ -10,7 +10,18 @@ import typer
 
 from agent.cli.access import ledger_of
 from agent.cli.badges.shelf import lines, shelf
-from agent.cli.frame import LIMIT_MAX, ConfigOption, JsonOption, emit, emit_json, note, run_async, settings_of, utc
+from agent.cli.frame import (
+    LIMIT_MAX,
+    ConfigOption,
+    JsonOption,
+    emit,
+    emit_json,
+    note,
+    run_async,
+    settings_of,
+    tell,
+    utc,
+)
 from agent.cli.helpdesk import beside, lots, merging
 from agent.cli.privacy.erase import erase, readmit
 from agent.cli.privacy.export import export
@@ -19,7 +30,7 @@ from agent.cli.terms.inforce import amount_text, called, day_of, local, rules_in
 from agent.cli.terms.who import StudentArgument, aliases_in, held_links, person
 from agent.errors import InvalidInputError
 from machine.commands import Application
-from machine.words import counted, on_screen
+from machine.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -271,13 +282,13 @@ def _together(answers: Iterable[RuleAnswer]) -> Iterator[list[RuleAnswer]]:
 
 def _show(rules: Sequence[RuleAnswer], rulebook: Rulebook) -> None:
     one = rules[0]
-    typer.echo(f"{', '.join(each.rule for each in rules)}: {one.outcome}")
+    tell(f"{', '.join(each.rule for each in rules)}: {one.outcome}")
     if one.nearest is None:
-        typer.echo(f"  {on_screen(one.sentence)}")
+        tell(f"  {one.sentence}")
         return
     for each in (one.nearest, *one.others[:_OTHERS_MAX]):
         since = f" {each.since}" if each.since else ""
         never = f" Never recorded: {each.undecided}." if each.undecided else ""
-        typer.echo(f"  {local(each.at, rulebook)} {each.log}: {on_screen(each.sentence)}{since}{never}")
+        tell(f"  {local(each.at, rulebook)} {each.log}: {each.sentence}{since}{never}")
     if len(one.others) > _OTHERS_MAX:
         typer.echo(f"  and {len(one.others) - _OTHERS_MAX} more that day: --json shows all")

@@ -128,15 +128,20 @@ def test_one_thing_is_shown_line_by_line(capsys: pytest.CaptureFixture[str]) -> 
 
 def on_a_terminal(rows: str, columns: str, width: int) -> str:
     """What `emit` shows on a terminal of that width, without its colours."""
+    shown = on_a_terminal_says(f"from agent.cli.frame import emit\nemit({rows}, {columns}, json=False)\n", width)
+    assert all(len(line) <= width for line in shown.splitlines())
+    return shown
+
+
+def on_a_terminal_says(script: str, width: int) -> str:
+    """What a script shows on a terminal of that width, without its colours."""
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
-    script = f"from agent.cli.frame import emit\nemit({rows}, {columns}, json=False)\n"
     environment = {"PYTHONPATH": str(Path(__file__).parents[3]), "TERM": "xterm", "PATH": "/usr/bin"}
     subprocess.run([sys.executable, "-c", script], stdout=theirs, env=environment, timeout=60, check=True)
     os.close(theirs)
     shown = re.sub(r"\x1b\[[0-9;]*m", "", os.read(ours, 100_000).decode())
     os.close(ours)
-    assert all(len(line) <= width for line in shown.splitlines())
     return shown
 
 
@@ -144,6 +149,16 @@ def test_on_a_terminal_a_table_fits_its_width_and_loses_nothing() -> None:
     shown = on_a_terminal("[{'who': 'moodle:35', 'why': 'w ' * 90, 'points': 10}]", "('who', 'why', 'points')", 60)
     assert shown.count("w") == 90 + "who why".count("w")
     assert shown.splitlines()[1].split() == ["who", "why", "points"]
+
+
+def test_on_a_terminal_sentences_are_broken_between_words_and_stand_further_in() -> None:
+    sentence = "  quiz-80 gave moodle:35 nothing: " + "condition score_pct " * 4 + "a" * 90
+    shown = on_a_terminal_says(f"from agent.cli.frame import tell\ntell({sentence!r})\n", 60)
+    first, *rest, hash_ = shown.splitlines()
+    assert first.startswith("  quiz-80 gave")
+    assert all(line.startswith("    ") and not line.startswith("     ") for line in rest)
+    assert " ".join(shown.split()) == " ".join(sentence.split())
+    assert hash_.strip() == "a" * 90, "what is copied stays whole"
 
 
 def test_where_words_would_be_broken_rows_are_told_one_by_one_without_what_is_empty() -> None:
