@@ -95,6 +95,7 @@ class Keeper:
         world = self._world
         world.trace.fault("older catalogue put back", copy.place.name)
         await world.centre.down()
+        world.centre.moved(world.centre.home)  # what of a life that ended is still under way has the old disk's files
         world.sold.back_to(copy.known)
         for _ in range(TRIES_MAX):
             (world.centre.home / KEY_NAME).write_bytes(copy.key)

@@ -24,6 +24,10 @@ SELECT p.site || ':' || p.lms_user, CAST(e.body AS TEXT) ->> 'rule',
   sum(iif(CAST(e.body AS TEXT) ->> 'kind' = 'award', 1, -1)), sum(CAST(e.body AS TEXT) ->> 'amount')
 FROM entry e JOIN person p USING (person_no) GROUP BY 1, 2
 """
+_OPEN = """
+SELECT (SELECT count(*) FROM wish WHERE state = 'asked')
+  + (SELECT count(*) FROM allowance WHERE state IN ('asked', 'shown', 'returning'))
+"""
 _LOST = "SELECT coalesce(CAST(counts AS TEXT) ->> 'lost_ids', 0) FROM source_state WHERE source = 'moodle'"
 _READ = "SELECT position FROM source_state WHERE source = 'moodle'"
 _GAPS = "SELECT lo, hi FROM source_gap WHERE source = 'moodle'"
@@ -39,7 +43,7 @@ class Seen:
     """Whether the catalogue has answered for the newest entry, and nothing stands against delivery."""
     delivery: str
     wishes: int
-    """How many wishes there are of which nobody knows what became."""
+    """How many wishes there are of which nobody knows what became, and vouchers of which the catalogue does not."""
     balances: dict[str, int]
     """Learner → points, of everybody who has any."""
     earned: dict[str, int]
@@ -67,7 +71,7 @@ def look(home: Path) -> Seen | None:
             reviews = tuple(_reviews(connection))
             marks = erased.of_ledger(connection)
             lost_ids = connection.execute(_LOST).fetchone()
-            wishes = connection.execute("SELECT count(*) FROM wish WHERE state = 'asked'").fetchone()[0]
+            wishes = connection.execute(_OPEN).fetchone()[0]
             held = tuple((one.learner, one.others) for one in tags.held(connection))
     except RewardsError:
         return None

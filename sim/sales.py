@@ -18,14 +18,19 @@ REWARDS: tuple[Mapping[str, Any], ...] = (
     {"id": "book", "title": "Book", "price": {"points": 2}, "handing": "codes"},
 )
 PRICES = {str(one["id"]): int(one["price"]["points"]) for one in REWARDS}
+CODED = {str(one["id"]) for one in REWARDS if one.get("handing") == "codes"}
+"""Rewards that hand out codes."""
 LEG = "+"
 """Before the number of a spend's second and further part."""
 GIVEN_BACK = ("released", "refunded")
+OPEN = ("asked", "shown", "returning")
+"""States of vouchers made beforehand in which the catalogue is still to be asked or told."""
 
 _REDEMPTIONS = "SELECT redemption, key, learner, reward, amount, state FROM redemption ORDER BY redemption"
 _CODES = "SELECT redemption FROM code WHERE redemption IS NOT NULL AND redemption <> '-'"
 _LINKS = "SELECT name, purse FROM link"
 _WISHES = "SELECT key, state, redemption FROM wish ORDER BY wish_no"
+_KEPT = "SELECT key, state, redemption, ended FROM allowance ORDER BY key"
 
 
 class Known(NamedTuple):
@@ -52,6 +57,15 @@ class Wish(NamedTuple):
     key: str
     state: str
     redemption: str
+
+
+class Kept(NamedTuple):
+    """A voucher that was made beforehand, as the agent keeps it."""
+
+    key: str
+    state: str
+    redemption: str
+    ended: str
 
 
 @dataclass(slots=True)
@@ -99,7 +113,9 @@ def judged(
     yield from _told(sold, made)
     yield from _stock(made, centre)
     if not sold.apart:
-        yield from _wished([Wish(*row) for row in ledger.execute(_WISHES)], made, agent)
+        kept = [Kept(*row) for row in ledger.execute(_KEPT)]
+        yield from _wished([Wish(*row) for row in ledger.execute(_WISHES)], kept, made, agent)
+        yield from _kept(kept, made)
 
 
 def _paid(made: Iterable[Redemption], lines: Iterable[Line], purses: Mapping[str, str]) -> Iterator[str]:
@@ -134,6 +150,9 @@ def _told(sold: Sold, made: Iterable[Redemption]) -> Iterator[str]:
         if key not in by_key or by_key[key].name != name:
             yield f"wish {key} came true as {name}; the books have {by_key.get(key)}"
     states = {one.name: one.state for one in made}
+    for name in sorted(set(sold.granted.values()) - sold.refunded):
+        if states.get(name) in GIVEN_BACK:
+            yield f"{name} is somebody's and was {states[name]}"
     for name in sorted(sold.refunded):
         if states.get(name) != "refunded":
             yield f"{name} was refunded; the books have it {states.get(name)}"
@@ -144,16 +163,28 @@ def _stock(made: Iterable[Redemption], centre: sqlite3.Connection) -> Iterator[s
     teas = sum(one.reward == "tea" and one.state != "released" for one in made)
     if teas > TEAS:
         yield f"{teas} teas of {TEAS} were sold"
-    books = {one.name for one in made if one.reward == "book"}
+    books = {one.name for one in made if one.reward in CODED and one.state != "released"}
     given = Counter(name for (name,) in centre.execute(_CODES))
     for name in sorted(books | given.keys()):
         if given[name] != (name in books):
             yield f"{name} has {given[name]} codes"
 
 
-def _wished(wishes: Iterable[Wish], made: Iterable[Redemption], agent: str) -> Iterator[str]:
+def _kept(kept: Iterable[Kept], made: Iterable[Redemption]) -> Iterator[str]:
+    """What was made beforehand is given back at the centre where the campus says so, and only there."""
+    states = {one.name: one.state for one in made}
+    for one in kept:
+        if one.state in OPEN:
+            yield f"nobody knows what became of voucher {one.key}: it is {one.state}"
+        back = states.get(one.redemption) == "released"
+        if back is not (one.ended == "returned"):
+            yield f"voucher {one.key} is {one.state} {one.ended}; the catalogue has it {states.get(one.redemption)}"
+
+
+def _wished(wishes: Iterable[Wish], kept: Iterable[Kept], made: Iterable[Redemption], agent: str) -> Iterator[str]:
     """What campus and centre say of the same wish is the same."""
-    ours = {f"{agent}:{one.key}": one for one in wishes}
+    ours: dict[str, Wish | Kept] = {f"{agent}:{one.key}": one for one in wishes}
+    ours |= {f"{agent}:{one.key}": one for one in kept}
     there = {one.key: one.name for one in made if one.key.startswith(f"{agent}:")}
     for key, wish in sorted(ours.items()):
         if wish.state == "asked":

@@ -16,7 +16,7 @@ from catalogue.redemption.vault import Vault
 from catalogue.rewards import shelf
 from catalogue.store import Store
 from sim.moodle import LEARNERS
-from sim.sales import PRICES, REWARDS
+from sim.sales import CODED, PRICES, REWARDS
 from sim.world import AGENT, CAMPUS, World
 
 CODES = 5
@@ -58,25 +58,52 @@ class Shop:
         self._asked: list[Asked] = []
         self._open: list[tuple[str, str, str]] = []
         """(learner, reward, key) of wishes whose answer never came to the campus's counter."""
+        self._ahead: dict[str, int] = {}
+        """The books under which a voucher was first asked for that is made beforehand, by its key."""
+        self._wanted: list[tuple[str, str]] = []
+        """(learner, reward) of those for whom one was, and who come for it."""
 
     async def once(self) -> None:
         """Somebody wants something, or their points back."""
         kind = self._chance.random()
-        if kind < 0.5:
+        if kind < 0.4:
             await self._at_the_counter()
+        elif kind < 0.55:
+            await self._beforehand()
         elif kind < 0.8:
             await self._at_the_desk()
         else:
             await self._back()
 
+    async def _beforehand(self) -> None:
+        """`rewards-agent allowance draw`, and now and then `allowance return` of all that is kept."""
+        if self._chance.random() < 0.3:
+            told = await self._typed("allowance.return")
+            self._world.trace.say(f"counter: what is kept goes back: {told.get('returning', told.get('state'))}")
+            return
+        books = self._world.sold.books
+        learner, reward = self._learner(), self._reward()
+        told = await self._typed("allowance.draw", learner=learner, reward=reward, by="counter")
+        if "key" in told:
+            self._world.trace.fault("voucher drawn beforehand", told["state"])
+            self._ahead[told["key"]] = books
+            self._wanted.append((learner, reward))
+        self._say("counter", f"a {reward} for {learner} beforehand", told)
+
     async def _at_the_counter(self) -> None:
-        """`rewards-agent redeem`, also with the key of a wish of which nobody knows."""
+        """`rewards-agent redeem`, also with the key of a wish of which nobody knows; what is kept is given out."""
         again = self._chance.random() < 0.5 and bool(self._open)
         books = self._world.sold.books
-        learner, reward, key = self._chance.choice(self._open) if again else (self._learner(), self._reward(), "")
+        learner, reward, key = self._learner(), self._reward(), ""
+        if again:
+            learner, reward, key = self._chance.choice(self._open)
+        elif self._wanted and self._chance.random() < 0.5:
+            learner, reward = self._wanted.pop(0)
         told = await self._typed("redeem", learner=learner, reward=reward, key=key, by="counter")
         if told.get("state") == "granted":
-            self._world.sold.grant(f"{AGENT}:{told['key']}", told["redemption"], told["code"] or "", books=books)
+            books = self._ahead.get(told["key"], books)
+            code = told["code"] or (told["token"] if reward in CODED else "")
+            self._world.sold.grant(f"{AGENT}:{told['key']}", told["redemption"], code, books=books)
         elif told.get("state") == "unknown" and not again:
             self._open.append((learner, reward, told["key"]))
         self._say("counter", f"{learner} wants a {reward}{' again' if again else ''}", told)

@@ -13,6 +13,7 @@ import pytest
 
 from agent.collectors.logstore import collector
 from agent.engine import trust
+from agent.ledger.centre import allowances
 from agent.ledger.merging import merge
 from agent.ledger.record import reserving
 from agent.ledger.record.erased import Erased
@@ -25,6 +26,8 @@ from tests.simulation.test_seeds import SEEDS
 
 HASTY = replace(SHORT, settled_s=60.0)
 """Short stories whose end is not waited for: what is wrong stays wrong."""
+BUSY = replace(HASTY, storm_s=(20, 40), acts_s=(0.2,), only=("replay",))
+"""A hundred and more acts, so that learners have something to spend."""
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -87,6 +90,17 @@ def codes_that_may_have_been_given_out_stay_free(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(pool, "withdraw_all", nothing)
 
 
+def a_voucher_that_was_given_out_goes_back_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def shown(key: str, **_: Any) -> Any:
+        async def unit(connection: aiosqlite.Connection) -> str:
+            rows = await connection.execute_fetchall("SELECT voucher FROM allowance WHERE key = ?", (key,))
+            return next((str(voucher) for (voucher,) in rows), "")
+
+        return unit
+
+    monkeypatch.setattr(allowances, "show", shown)
+
+
 def what_was_removed_unread_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     async def nothing(*_: Any, **__: Any) -> None:
         return None
@@ -138,3 +152,11 @@ def test_a_program_that_forgets_what_it_was_told_is_found_where_that_is_often(
 ) -> None:
     plant(monkeypatch)
     assert found(SEEDS, directory, only)
+
+
+@pytest.mark.soak
+def test_a_program_that_takes_back_what_learners_have_is_found_where_they_spend(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_voucher_that_was_given_out_goes_back_all_the_same(monkeypatch)
+    assert any(run(seed, directory, BUSY).faults for seed in SEEDS[:100])
