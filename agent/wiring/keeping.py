@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from agent.collectors.logstore.kept import kept_by
-from agent.config.settings import Settings
+from agent.config.settings import LogSource, Settings
 from agent.errors import RewardsError
 from agent.wiring.logs import logstore_options
 
@@ -21,6 +21,11 @@ def posts_alone(settings: Settings) -> bool:
     """Whether tool_trigger posts what no log of ours tells."""
     logs = {source.site_name for source in settings.log_sources}
     return any(source.site_name not in logs for source in settings.post_sources if source.kind == "tool-trigger")
+
+
+def is_posted_about(settings: Settings, source: LogSource) -> bool:
+    """Whether tool_trigger of this log's site posts to us."""
+    return any(one.kind == "tool-trigger" and one.same_site_as == source.name for one in settings.post_sources)
 
 
 async def warn_of_short_keeping(settings: Settings) -> None:

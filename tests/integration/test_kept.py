@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 from agent.cli.app import app
 from agent.cli.setup.looks.finding import Finding
 from agent.cli.setup.looks.moodle.keeping import keeping_findings
+from agent.collectors.logstore.grants import WORKFLOWS, grant_statements
 from agent.collectors.logstore.kept import Kept, kept_by, read
+from agent.collectors.logstore.options import LogstoreOptions
 from tests import servers
 from tests.acceptance.campus import Campus, campus, serving, wait_until
 from tests.sites import MariaSite, SqliteSite, log, options_for
@@ -155,3 +157,38 @@ def test_a_task_that_is_off_or_fails_is_told_where_rules_wait_for_what_comes_fro
         r"the scheduled task \core\task\completion_regular_task is switched off: course."
     )
     assert "the rules that wait for this: course" in found["task-failing"]
+
+
+TRIGGER = """
+[[source]]
+name = "trigger"
+kind = "tool-trigger"
+path = "/moodle"
+same_site_as = "moodle"
+"""
+
+
+def test_a_workflow_that_is_switched_off_is_told_where_its_posts_are_awaited_and_nowhere_else(tmp_path: Path) -> None:
+    site = SqliteSite(tmp_path / "moodle.sqlite")
+    log(site, 1)
+    columns = "id INTEGER PRIMARY KEY, name TEXT, event TEXT, enabled INTEGER, draft INTEGER"
+    plain = campus(tmp_path / "plain", f"sqlite:///{site.path}", RULES)
+    posted = campus(tmp_path / "posted", f"sqlite:///{site.path}", RULES, extra=TRIGGER)
+    assert "workflow-off" not in found_by_doctor(posted), "there is no such table"
+    site.execute(f"CREATE TABLE mdl_tool_trigger_workflows ({columns})")
+    events = (r"\core\event\user_loggedin", r"\core\event\user_loggedin", r"\core\event\course_viewed")
+    for number, event in enumerate(events, 1):
+        row = (number, event, int(number == 2))
+        site.execute("INSERT INTO mdl_tool_trigger_workflows VALUES (?, 'w', ?, ?, 0)", row)
+    assert "workflow-off" not in found_by_doctor(posted), "one of two is on, and for the other event no rule waits"
+    site.execute("UPDATE mdl_tool_trigger_workflows SET draft = 1 WHERE id = 2")
+    told = found_by_doctor(posted)["workflow-off"]
+    assert told.startswith(r"tool_trigger has workflows for \core\event\user_loggedin, and all are switched off")
+    assert "the rules that wait for this: login" in told
+    assert "workflow-off" not in found_by_doctor(plain)
+
+
+def test_the_statements_for_a_site_that_posts_let_its_workflows_be_read_and_neither_names_nor_tokens() -> None:
+    options = LogstoreOptions(name="moodle", place="config.toml", url="mysql://u@127.0.0.1/moodle")
+    *_, last = grant_statements(options, ["course", WORKFLOWS], host="h")
+    assert last == "GRANT SELECT (id, event, enabled, draft) ON `moodle`.`mdl_tool_trigger_workflows` TO 'u'@'h';"

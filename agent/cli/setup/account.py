@@ -43,6 +43,7 @@ def tested(settings: Settings, grant_host: str) -> bool:
 
 def _statements(settings: Settings, rulebook: Rulebook, path: Path, grant_host: str) -> None:
     from agent.collectors.logstore.grants import (
+        WORKFLOWS,
         grant_statements,
         password_changed,
         tables_needed,
@@ -50,6 +51,7 @@ def _statements(settings: Settings, rulebook: Rulebook, path: Path, grant_host: 
         without_texts_of_others,
     )
     from agent.wiring import logstore_options
+    from agent.wiring.keeping import is_posted_about
 
     with_password: list[str] = []
     for source in settings.log_sources:
@@ -59,7 +61,9 @@ def _statements(settings: Settings, rulebook: Rulebook, path: Path, grant_host: 
         host = grant_host or our_host(options.url)
         met = {kind for needs in rulebook.needs.values() for kind in needs.kinds}
         asked = tables_of_agreement(options.asked)
-        tables = without_texts_of_others({*tables_needed(rulebook.demand.facts), *tables_needed((), met), *asked}, met)
+        posted = (WORKFLOWS,) if is_posted_about(settings, source) else ()
+        needed = {*tables_needed(rulebook.demand.facts), *tables_needed((), met), *asked, *posted}
+        tables = without_texts_of_others(needed, met)
         shown = grant_statements(options, tables, host=host)
         typer.echo("\nA database administrator runs, once:\n")
         for statement in shown:

@@ -24,10 +24,14 @@ _UNTOLD = "<the password in password_file>"
 DOCTOR_TABLES = ("task_scheduled",)
 """Read by `doctor` to say whether Moodle's cron runs."""
 
+WORKFLOWS = "tool_trigger_workflows"
+"""Read by `doctor`, where tool_trigger posts to us, to say which of its workflows are switched off."""
+WORKFLOW_COLUMNS = ("id", "event", "enabled", "draft")
+
 HELPDESK_TABLES = ("user", "course", "course_modules", "course_modules_completion")
 """Read by `learner why` to say who somebody is and whether completion is tracked."""
 
-YOUNG_TABLES = frozenset({"assign_overrides", "quiz_overrides", "tag", "tag_instance"})
+YOUNG_TABLES = frozenset({"assign_overrides", "quiz_overrides", "tag", "tag_instance", WORKFLOWS})
 """Not in every Moodle. Granted last, because a client that runs a file of statements stops at the first that fails."""
 
 STATE_TABLES: Mapping[str, tuple[str, ...]] = {
@@ -85,9 +89,13 @@ def grant_statements(
     if options.log_url is not None:
         statements += _entered(options.url)
     for table in sorted(tables, key=lambda table: (table in YOUNG_TABLES, table)):
-        columns = f" ({', '.join(USER_COLUMNS)})" if table == "user" else ""
+        some = _SOME_COLUMNS.get(table, ())
+        columns = f" ({', '.join(some)})" if some else ""
         statements.append(grant_of(options.url, f"{options.table_prefix}{table}", columns, host))
     return tuple(statements)
+
+
+_SOME_COLUMNS: Mapping[str, Sequence[str]] = {"user": USER_COLUMNS, WORKFLOWS: WORKFLOW_COLUMNS}
 
 
 def _account_made(url: str, host: str, password: str | None) -> Iterable[str]:

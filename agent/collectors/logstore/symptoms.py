@@ -29,6 +29,10 @@ TASKS: Mapping[str, tuple[str, ...]] = {
 """Scheduled tasks that something of ours comes from, with its kinds; the last one's are posts."""
 _TASKS = "SELECT classname, disabled, faildelay FROM {task_scheduled} WHERE classname IN ([marks])"
 _CRON = "SELECT COUNT(*), MAX(lastruntime) FROM {task_scheduled}"
+_WORKFLOWS = (
+    "SELECT event, MAX(CASE WHEN enabled = 1 AND draft = 0 THEN 1 ELSE 0 END)"
+    " FROM {tool_trigger_workflows} GROUP BY event ORDER BY event LIMIT 1000"
+)
 _STATE = (
     "SELECT MAX(timemodified) FROM"
     " (SELECT timemodified FROM {course_modules_completion} ORDER BY id DESC LIMIT 100) newest"
@@ -48,9 +52,10 @@ class Symptoms:
     ``lacking`` are columns that the log table does not have, ``denied`` what the server says where we may not read all
     of them; ``garbled`` ids among the newest whose detail is neither JSON nor PHP's; ``tasks`` are those of `TASKS`
     that the site has, with whether they are off and for how many seconds a failing one rests; ``cron_at`` when a
-    scheduled task last ran (0: never, None: unknown); ``state_at`` the newest change of a completion; ``hours`` counts
-    recent acts in the browser by the hour of the day, UTC, over ``days`` days at least; ``zones`` the accounts that
-    chose a time zone of their own.
+    scheduled task last ran (0: never, None: unknown); ``workflows`` are the events of tool_trigger's workflows, with
+    whether one of them is switched on (none where they may not be read); ``state_at`` the newest change of a
+    completion; ``hours`` counts recent acts in the browser by the hour of the day, UTC, over ``days`` days at least;
+    ``zones`` the accounts that chose a time zone of their own.
     """
 
     lacking: tuple[str, ...] = ()
@@ -58,6 +63,7 @@ class Symptoms:
     garbled: tuple[int, ...] = ()
     cron_at: int | None = None
     tasks: Mapping[str, tuple[bool, int]] = field(default_factory=dict)
+    workflows: Mapping[str, bool] = field(default_factory=dict)
     state_at: int | None = None
     hours: Mapping[int, int]
     days: int = 0
@@ -81,13 +87,16 @@ async def symptoms(log: Database, state: Database, *, after: int) -> Symptoms:
         [log.schema.query(_OTHER, after, *names, **marks), log.schema.query(_HOURS, after)]
     )
     cron, newest, zones = await state.fetch_all([state.schema.query(one) for one in (_CRON, _STATE, _ZONES)])
-    (tasks_told,) = await state.fetch_all([state.schema.query(_TASKS, *TASKS, marks=",".join("?" * len(TASKS)))])
+    tasks_told, workflows = await state.fetch_all(
+        [state.schema.query(_TASKS, *TASKS, marks=",".join("?" * len(TASKS))), state.schema.query(_WORKFLOWS)]
+    )
     tasks, cron_at = _first(cron) or (0, None)
     (state_at,) = _first(newest) or (None,)
     return Symptoms(
         garbled=tuple(int(row[0]) for row in _rows(details) if not _decodes(row[1])),
         cron_at=int(cron_at or 0) if tasks else None,
         tasks={str(name): (bool(off), int(rests or 0)) for name, off, rests in _rows(tasks_told)},
+        workflows={str(event): bool(is_on) for event, is_on in _rows(workflows)},
         state_at=None if state_at is None else int(state_at),
         hours={int(hour): int(count) for hour, count, _ in _rows(hours)},
         days=max((int(row[2]) for row in _rows(hours)), default=0),

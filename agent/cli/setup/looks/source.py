@@ -12,7 +12,7 @@ from agent.cli.frame import utc
 from agent.cli.setup.looks.finding import Finding, duration, named
 from agent.cli.setup.looks.moodle.habits import habit_findings
 from agent.cli.setup.looks.moodle.keeping import keeping_findings
-from agent.cli.setup.looks.moodle.tasks import task_findings
+from agent.cli.setup.looks.moodle.tasks import task_findings, workflow_findings
 from agent.errors import RewardsError
 from machine.words import counted
 
@@ -56,7 +56,7 @@ async def log_findings(settings: Settings, needs: NeedsByRule, zone: ZoneInfo | 
 async def _source(settings: Settings, source: LogSource, needs: NeedsByRule, zone: ZoneInfo | None) -> list[Finding]:
     from agent.collectors.logstore.probe import probe
     from agent.wiring import logstore_options
-    from agent.wiring.keeping import posts_alone
+    from agent.wiring.keeping import is_posted_about, posts_alone
 
     about = f"source {source.name}"
     try:
@@ -80,7 +80,8 @@ async def _source(settings: Settings, source: LogSource, needs: NeedsByRule, zon
                 *habit_findings(about, seen, zone, now),
             ]
         ),
-        *task_findings(about, seen.symptoms, needs, posts=_triggered(settings, source)),
+        *task_findings(about, seen.symptoms, needs, posts=is_posted_about(settings, source)),
+        *(workflow_findings(about, seen.symptoms, needs) if is_posted_about(settings, source) else ()),
     ]
 
 
@@ -92,11 +93,6 @@ def _once_off(findings: list[Finding]) -> Iterator[Finding]:
         if not (off and told):
             yield finding
         told = told or off
-
-
-def _triggered(settings: Settings, source: LogSource) -> bool:
-    """Whether tool_trigger of this site posts to us."""
-    return any(one.kind == "tool-trigger" and one.same_site_as == source.name for one in settings.post_sources)
 
 
 def _unreadable(about: str, seen: Probe, options: LogstoreOptions, needs: NeedsByRule) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Scheduled tasks of Moodle that are switched off or fail, where something that rules pay comes from them."""
+"""What of Moodle is switched off or fails, where something that rules pay comes from it: its tasks, its workflows."""
 
 from __future__ import annotations
 
@@ -40,3 +40,24 @@ def task_findings(about: str, told: Symptoms, needs: Mapping[str, Needs], *, pos
             )
             do = f"its log says why: {_WHERE} → Task logs; when it is cured, Run now ends the rest"
             yield Finding(about=about, level="warn", code="task-failing", found=found, do=do)
+
+
+def workflow_findings(about: str, told: Symptoms, needs: Mapping[str, Needs]) -> Iterator[Finding]:
+    """Workflows of tool_trigger that are switched off, of events that rules wait for; on a site that posts to us."""
+    off = [event for event, is_on in told.workflows.items() if not is_on]
+    waiting = {
+        event: rules
+        for event in off
+        if (rules := [rule for rule, one in needs.items() if event in one.names or event.endswith(tuple(one.suffixes))])
+    }
+    if waiting:
+        lost = named(sorted({rule for rules in waiting.values() for rule in rules}))
+        yield Finding(
+            about=about,
+            level="warn",
+            code="workflow-off",
+            found=f"tool_trigger has workflows for {named(sorted(waiting))}, and all are switched off or drafts:"
+            f" nothing is posted of it, and the log alone tells it; the rules that wait for this: {lost}",
+            do="switch them on: Site administration → Plugins → Admin tools → Event Trigger; or delete them, where the"
+            " log is to tell it alone",
+        )
