@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,7 +85,9 @@ def explain(
 
 @app.command()
 def facts(
-    kind: Annotated[str | None, typer.Argument(metavar="KIND", help="One kind, such as quiz.submitted.")] = None,
+    kind: Annotated[
+        str | None, typer.Argument(metavar="KIND", help="Of one kind, such as quiz.submitted, or of all quiz.*.")
+    ] = None,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -104,7 +107,8 @@ def facts(
 
         table_of_kinds = table_of_kinds.extended(load_rules(settings_of(config).rule_files()).kinds)
     kinds = sorted(table_of_kinds.kinds())
-    if kind is not None and kind not in kinds:
+    wanted = fnmatch.filter(kinds, kind if "." in kind else f"{kind}.*") if kind is not None else kinds
+    if kind is not None and not wanted:
         likely = nearest(kind, tuple(kinds))
         hint = f"did you mean {likely}?" if likely else f"known: {', '.join(kinds)}"
         raise InvalidInputError(f"there is no kind {kind}", hint=hint)
@@ -119,7 +123,7 @@ def facts(
             "sample": fact.sample,
             "meaning": fact.meaning,
         }
-        for one in ([kind] if kind else kinds)
+        for one in wanted
         for fact in table.for_kind(one)
     ]
     columns = ("kind", "fact", "type", "unit", "supplied_by", "sample", *(("meaning",) if kind else ()))

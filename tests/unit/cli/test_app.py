@@ -219,6 +219,13 @@ def test_the_facts_of_a_kind_are_listed_with_type_unit_supplier_and_sample(tmp_p
     assert score["sample"]
 
 
+@pytest.mark.parametrize("family", ["quiz", "quiz.*"])
+def test_the_facts_of_a_family_of_kinds_are_listed_as_rules_name_it(tmp_path: Path, family: str) -> None:
+    facts = json.loads(agent("rules", "facts", family, "--json", cwd=tmp_path).stdout)
+    assert {"quiz.submitted", "quiz.attempt_deleted"} <= {fact["kind"] for fact in facts}
+    assert all(fact["kind"].startswith("quiz.") for fact in facts)
+
+
 def test_a_kind_that_is_not_there_is_answered_with_the_nearest(tmp_path: Path) -> None:
     done = agent("rules", "facts", "quiz.submited", cwd=tmp_path)
 
