@@ -43,6 +43,7 @@ from agent.errors import InvalidInputError
 from agent.ledger import corrections, file, reading, sources, state, undoable, versions
 from agent.ledger.corrections import Correction
 from agent.ledger.feeds import aside
+from agent.ledger.money.told import require_units
 from agent.ledger.past import again as past_again
 from agent.ledger.past import membership, promised, standing
 from agent.ledger.record import Behind, Recorder, reserving, totals
@@ -126,6 +127,7 @@ class Pipeline:
         now = self._clock.now()
 
         async def unit(connection: aiosqlite.Connection) -> int:
+            await require_units(connection, rulebook.decimals)
             await self.whose.adopt(connection)
             self._beside = await Beside.load(connection)
             await self._recovery.read(connection)

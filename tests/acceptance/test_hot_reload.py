@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -47,3 +50,26 @@ def test_an_edit_takes_effect_by_itself_and_a_half_written_file_is_told_once_and
         assert service.end()[0] == 0
     versions = {row["rules_version"] for row in at.export()}
     assert len(versions) == 2
+
+
+def test_what_was_given_is_counted_in_its_units_whatever_the_rules_say_later(at: Campus, site: SqliteSite) -> None:
+    """1.50 became 15.0 by an edit of `decimals`, and 150 at the catalogue where the currency was taken out."""
+    rules = at.directory / "rules.toml"
+    declared = RULES.replace("award = 10", "award = { hours = 1.5 }") + "[currency.hours]\ndecimals = 2\n"
+    rules.write_text(declared)
+    with serving(at) as service:
+        wait_until(lambda: [row["amount"] for row in at.export()] == ["150"])
+        rules.write_text(declared.replace("decimals = 2", "decimals = 1"))
+        wait_until(lambda: service.said("rules_refused"))
+        assert "decimals was 2 when its entries were made, and is 1" in service.logged("rules_refused")[0]["message"]
+        rules.write_text(RULES)
+        wait_until(lambda: service.said("rules_adopted"))
+        complete(site, 2, 2)
+        wait_until(lambda: balance(at) == 160)
+    with closing(sqlite3.connect(at.directory / "data" / "ledger.db")) as ledger:
+        ((kept,),) = ledger.execute("SELECT value FROM setting WHERE key = 'currencies'").fetchall()
+    assert json.loads(kept)["currencies"]["hours"]["decimals"] == 2
+    rules.write_text(declared.replace("decimals = 2", "decimals = 3"))
+    done = at.command("run", "--until-caught-up", check=False)
+    assert done.returncode == 2
+    assert "write decimals = 2 again" in done.stderr

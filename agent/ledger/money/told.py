@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import aiosqlite
 import orjson
 
+from agent.errors import ConfigError
 from agent.ledger.money.accounts import TERMS, ends_at
 from agent.ledger.money.accounts import Terms as Since
 from wire.money import terms, tiers
@@ -30,8 +31,13 @@ async def keep(
     levels: Sequence[Level],
     climbed: Sequence[Tier] = (),
 ) -> None:
-    """Keep what the rules in force say of currencies, levels and tiers, without the terms; part of a unit."""
-    about = terms.encode(Terms(currencies=currencies, levels=tuple(levels), tiers=tuple(climbed)))
+    """Keep what the rules in force say of currencies, levels and tiers, without the terms; part of a unit.
+
+    What was given of a currency that they have no more goes on being counted as it was.
+    """
+    before = (await _about(connection)).currencies
+    gone = {name: before[name] for name in await _given(connection, before.keys() - currencies.keys())}
+    about = terms.encode(Terms(currencies=gone | dict(currencies), levels=tuple(levels), tiers=tuple(climbed)))
     await connection.execute(_KEEP, (_ABOUT, orjson.dumps(about, option=orjson.OPT_SORT_KEYS).decode()))
 
 
@@ -40,8 +46,7 @@ async def within(connection: aiosqlite.Connection, first_seq: int, last_seq: int
     since: defaultdict[str, list[Since]] = defaultdict(list)
     for row in await connection.execute_fetchall(TERMS):
         since[row[0]].append(Since(*row))
-    kept = list(await connection.execute_fetchall("SELECT value FROM setting WHERE key = ?", (_ABOUT,)))
-    about = _stored(orjson.loads(kept[0][0])) if kept else Terms()
+    about = await _about(connection)
     currencies = {}
     for name in {*about.currencies, *since}:
         changes = [Change(one.since_seq, one.expires_after, one.overdraw) for one in since[name]]
@@ -56,6 +61,40 @@ async def within(connection: aiosqlite.Connection, first_seq: int, last_seq: int
     moved = await connection.execute_fetchall(_MOVED, (first_seq, last_seq))
     lots = {seq: ends_at(since[currency], of_seq, at) for seq, currency, at, of_seq in moved}
     return terms.fitting(Terms(currencies=currencies, levels=about.levels, tiers=about.tiers, lots=lots))
+
+
+async def require_units(connection: aiosqlite.Connection, decimals: Mapping[str, int]) -> None:
+    """See that what was given of each currency is still counted in the units in which it was given.
+
+    Raises:
+        ConfigError: of one it would not be.
+    """
+    before = {name: one.decimals for name, one in (await _about(connection)).currencies.items()}
+    others = {name for name, was in before.items() if decimals.get(name, was) != was}
+    for name in sorted(await _given(connection, others)):
+        was, now = before[name], decimals[name]
+        raise ConfigError(
+            f"[currency.{name}] decimals was {was} when its entries were made, and is {now}: all that was given"
+            f" would be {'more' if now < was else 'less'}",
+            hint=f"write decimals = {was} again, or declare a currency of another name",
+        )
+
+
+async def _given(connection: aiosqlite.Connection, currencies: Collection[str]) -> set[str]:
+    """Those of these currencies of which anybody was ever given anything."""
+    if not currencies:
+        return set()
+    return {
+        name
+        for (name,) in await connection.execute_fetchall("SELECT DISTINCT currency FROM balance")
+        if name in currencies
+    }
+
+
+async def _about(connection: aiosqlite.Connection) -> Terms:
+    """What `keep` kept last."""
+    kept = list(await connection.execute_fetchall("SELECT value FROM setting WHERE key = ?", (_ABOUT,)))
+    return _stored(orjson.loads(kept[0][0])) if kept else Terms()
 
 
 def _stored(fields: Mapping[str, Any]) -> Terms:
