@@ -1,10 +1,16 @@
-"""Files that are made once: whole or not at all, never over one that is there."""
+"""What is done whole: files, made once and never over one that is there, and work whose end is waited for."""
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -48,3 +54,26 @@ def unwritten(error: BaseException | None, otherwise: str) -> str:
 def is_full(error: BaseException | None) -> bool:
     """Whether there was no room for it."""
     return isinstance(error, OSError) and error.errno in _FULL
+
+
+async def to_the_end(done: asyncio.Future[T]) -> T:
+    """Wait for ``done``, however often the one who waits is cancelled; being cancelled is told after it.
+
+    What failed for one who was cancelled is not told: whoever comes next will meet it too.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    while not done.done():
+        try:
+            await asyncio.wait([done])
+        except asyncio.CancelledError as exc:
+            cancelled = exc
+    if cancelled is None:
+        return done.result()
+    if not done.cancelled():
+        done.exception()
+    raise cancelled
+
+
+async def in_a_thread(work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """Do ``work`` in a thread, and wait for its end also where one is cancelled: the thread would go on unseen."""
+    return await to_the_end(asyncio.ensure_future(asyncio.to_thread(work, *arguments, **named)))

@@ -19,6 +19,7 @@ import aiosqlite
 from agent.errors import ConstraintError, RewardsError, TransientError
 from agent.ledger import file
 from agent.ledger.backup.taking import before_upgrade
+from machine.whole import in_a_thread, to_the_end
 
 Unit = Callable[[aiosqlite.Connection], Awaitable[Any]]
 T = TypeVar("T")
@@ -61,7 +62,7 @@ class Writer:
                 path.chmod(0o600)
                 for pragma in file.WRITER_PRAGMAS:
                     await connection.execute(pragma)
-                await asyncio.to_thread(_migrate_apart, path)
+                await in_a_thread(_migrate_apart, path)
                 file.mark_begun(data_dir)
             except sqlite3.Error as exc:
                 raise file.database_error(path, exc) from exc
@@ -99,14 +100,14 @@ class Writer:
         await self._queue.put((work, done))
         if self._task.done() and not done.done():
             raise _closed()
-        return await _to_the_end(done)
+        return await to_the_end(done)
 
     async def close(self) -> None:
         """Finish what was asked for, close the file, release the lock. May be called twice."""
         if self._ending is None:
             self._closed = True
             self._ending = asyncio.create_task(self._end(), name="ledger-writer-end")
-        await _to_the_end(self._ending)
+        await to_the_end(self._ending)
 
     async def _end(self) -> None:
         try:
@@ -166,24 +167,6 @@ class Writer:
                     forget()
             raise
         return result
-
-
-async def _to_the_end(done: asyncio.Future[T]) -> T:
-    """Wait for ``done``, however often the one who waits is cancelled; being cancelled is told after it.
-
-    What failed for one who was cancelled is not told: nothing of it stands, and the next one will meet it too.
-    """
-    cancelled: asyncio.CancelledError | None = None
-    while not done.done():
-        try:
-            await asyncio.wait([done])
-        except asyncio.CancelledError as exc:
-            cancelled = exc
-    if cancelled is None:
-        return done.result()
-    if not done.cancelled():
-        done.exception()
-    raise cancelled
 
 
 def _closed() -> TransientError:

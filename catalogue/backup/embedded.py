@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import shutil
 import sqlite3
@@ -16,6 +15,7 @@ from catalogue import schema
 from catalogue.backup.holding import Hold, held
 from catalogue.errors import ConfigError, IntegrityError, UnavailableError
 from machine import copies, whole
+from machine.whole import in_a_thread
 
 MAKE_ROOM = "make room on its disk, then type the same again: what was there is as it was"
 _IN_USE = ("SQLITE_BUSY", "SQLITE_LOCKED")
@@ -34,7 +34,7 @@ class Embedded:
             UnavailableError: the disk is full.
         """
         del conn
-        await asyncio.to_thread(_copied, Path(url.database or ""), to)
+        await in_a_thread(_copied, Path(url.database or ""), to)
 
     async def load(self, copy: Path, url: URL, aside: Path, hold: Hold) -> Path | None:
         """Let the file of a copy take the place of the one that is there, which is set aside.
@@ -46,12 +46,12 @@ class Embedded:
         path = Path(url.database or "")
         fresh = path.with_name(f".{path.name}.restoring")
         try:
-            await asyncio.to_thread(_require_alone, path)
-            await asyncio.to_thread(lay_beside, copy, fresh)
+            await in_a_thread(_require_alone, path)
+            await in_a_thread(lay_beside, copy, fresh)
             await held(url.set(database=str(fresh)), hold)
-            return await asyncio.to_thread(_in_place, fresh, path, aside)
+            return await in_a_thread(_in_place, fresh, path, aside)
         finally:
-            await asyncio.to_thread(clear, fresh)
+            await in_a_thread(clear, fresh)
 
 
 def finish(path: Path) -> None:

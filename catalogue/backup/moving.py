@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from sqlalchemy import URL, Table, func, select
@@ -15,6 +14,7 @@ from catalogue.backup.holding import Hold
 from catalogue.errors import IntegrityError
 from catalogue.store import Store, database_said, months
 from catalogue.store.postgres import copy_in
+from machine.whole import in_a_thread
 
 PAGE_ROWS = 10_000
 
@@ -37,7 +37,7 @@ class Move:
         await postgres.require_empty(url)
         fresh = aside.with_name(f".{self.file}.moving")
         try:
-            await asyncio.to_thread(embedded.lay_beside, copy, fresh)
+            await in_a_thread(embedded.lay_beside, copy, fresh)
             source = await Store.open(URL.create("sqlite", database=str(fresh)), check_schema=False)
             try:
                 await source.upgrade()
@@ -45,7 +45,7 @@ class Move:
             finally:
                 await source.close()
         finally:
-            await asyncio.to_thread(embedded.clear, fresh)
+            await in_a_thread(embedded.clear, fresh)
         return None
 
 
