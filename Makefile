@@ -78,7 +78,9 @@ sbom: install $(VENV)/.audit ## write the bill of materials (CycloneDX) of what 
 	    --output-format JSON --output-file dist/sbom.cdx.json requirements.run.lock
 
 audit: install $(VENV)/.audit ## ask whether a security advisory is known for anything an installation holds
-	$(BIN)/pip-audit --disable-pip --require-hashes --requirement requirements.run.lock
+	@$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements.run.lock || { \
+	    echo "Where a package is named with an advisory above: raise its pin (make lock). Where one could not be audited, or" \
+	        "nobody be reached, nothing is known of any: ask again from where the public package index answers." >&2; exit 1; }
 
 $(VENV)/.audit: requirements.audit.lock $(VENV)/.installed
 	$(PIP) install --require-hashes --requirement requirements.audit.lock
