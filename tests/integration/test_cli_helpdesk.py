@@ -270,6 +270,18 @@ def test_nobody_and_several_are_told_where_systems_only_post(posted: Campus, cal
         assert told in done.stderr
 
 
+def test_amounts_of_a_currency_that_the_rules_have_no_more_are_written_as_before(desk: Desk, tmp_path: Path) -> None:
+    changed = desk.copy(tmp_path / "campus")
+    rules = (changed.directory / "rules.toml").read_text().replace("[currency.stars]\ndecimals = 2\n", "")
+    (changed.directory / "rules.toml").write_text(rules.replace(", stars = 0.25", ""))
+    changed.catch_up()
+
+    assert "0.25 stars (0.25 earned in all)" in changed.command("learner", "show", "ann").stdout
+    assert "post gave moodle:35 1 point, 0.25 stars." in explained(changed, "moodle:4")
+    adjusted = changed.command("ledger", "adjust", "ann", "1", "--currency", "stars", "--reason", "prize", check=False)
+    assert "there is no currency 'stars'" in adjusted.stderr
+
+
 def test_somebody_who_has_nothing_yet_is_told_so(desk: Desk) -> None:
     assert "nothing yet" in desk.command("learner", "show", "37").stdout
 

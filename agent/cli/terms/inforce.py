@@ -7,6 +7,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -40,7 +41,6 @@ SinceOption = Annotated[
 UntilOption = Annotated[
     str | None, typer.Option("--until", metavar="DAY", help="Up to the end of this day, or up to this time.")
 ]
-_BADGE = "badge:"
 
 
 def whoever(by: str) -> str:
@@ -66,7 +66,7 @@ def rules_in_force(settings: Settings, connection: sqlite3.Connection | None = N
 
     try:
         file = load_rules(settings.rule_files())
-        return file, compile_rules(file, KindTable())
+        return file, _with_gone(compile_rules(file, KindTable()), connection)
     except ConfigError:
         versions = [version for version, _, made in reading.rules_versions(connection) if made] if connection else []
         kept = reading.rules_text(connection, versions[-1]) if connection and versions else None
@@ -74,7 +74,21 @@ def rules_in_force(settings: Settings, connection: sqlite3.Connection | None = N
             raise
         note(f"the rules have faults (see: rewards-agent rules check); this is by version {kept[0][:12]}, kept before")
         file = load_rules_text(kept[1])
-        return file, compile_rules(file, KindTable())
+        return file, _with_gone(compile_rules(file, KindTable()), connection)
+
+
+def _with_gone(rulebook: Rulebook, connection: sqlite3.Connection | None) -> Rulebook:
+    """The rules, beside them currencies that they have no more and that people hold: amounts are written as before."""
+    from agent.config.rulefile.tables.currency import Currency
+    from agent.ledger.money import told
+
+    known = told.currencies(connection) if connection is not None else {}
+    gone = {
+        name: Currency(title=one.title, decimals=one.decimals, spendable=one.spendable)
+        for name, one in known.items()
+        if name not in rulebook.currencies
+    }
+    return replace(rulebook, currencies={**gone, **rulebook.currencies}) if gone else rulebook
 
 
 def day_of(text: str | None, rulebook: Rulebook, now: int) -> date:
@@ -144,7 +158,8 @@ def zone_of(file: RuleFile) -> str:
 
 def amount_text(currency: str, amount: int, rulebook: Rulebook) -> str:
     """An amount as people write it: `10`, `-2.50`."""
-    decimals = 0 if currency.startswith(_BADGE) else rulebook.decimals.get(currency, 0)
+    terms = rulebook.currencies.get(currency)
+    decimals = terms.decimals if terms is not None else 0
     return f"{Decimal(amount).scaleb(-decimals):.{decimals}f}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from wire.money.tiers import Tier
 _ABOUT = "currencies"
 """The setting that holds what has no history."""
 _KEEP = "INSERT INTO setting (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+_KEPT = "SELECT value FROM setting WHERE key = ?"
 _MOVED = """
 SELECT m.seq, CAST(e.body AS TEXT) ->> 'currency', CAST(e.body AS TEXT) ->> 'occurred_at', m.of_seq
 FROM lot_moved m JOIN entry e ON e.seq = m.seq WHERE m.seq BETWEEN ? AND ?
@@ -39,6 +41,12 @@ async def keep(
     gone = {name: before[name] for name in await _given(connection, before.keys() - currencies.keys())}
     about = terms.encode(Terms(currencies=gone | dict(currencies), levels=tuple(levels), tiers=tuple(climbed)))
     await connection.execute(_KEEP, (_ABOUT, orjson.dumps(about, option=orjson.OPT_SORT_KEYS).decode()))
+
+
+def currencies(connection: sqlite3.Connection) -> Mapping[str, Currency]:
+    """The currencies of the rules that were adopted last, and those of before of which something was given."""
+    kept = connection.execute(_KEPT, (_ABOUT,)).fetchone()
+    return _stored(orjson.loads(kept[0])).currencies if kept is not None else {}
 
 
 async def within(connection: aiosqlite.Connection, first_seq: int, last_seq: int) -> Terms:
@@ -93,7 +101,7 @@ async def _given(connection: aiosqlite.Connection, currencies: Collection[str]) 
 
 async def _about(connection: aiosqlite.Connection) -> Terms:
     """What `keep` kept last."""
-    kept = list(await connection.execute_fetchall("SELECT value FROM setting WHERE key = ?", (_ABOUT,)))
+    kept = list(await connection.execute_fetchall(_KEPT, (_ABOUT,)))
     return _stored(orjson.loads(kept[0][0])) if kept else Terms()
 
 
