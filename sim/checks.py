@@ -31,8 +31,9 @@ WHERE CAST(body AS TEXT) ->> 'kind' = 'award' AND event_no IS NOT NULL GROUP BY 
 _UNMERGED = """
 SELECT a.site || ':' || a.lms_user, count(*)
 FROM alias a JOIN person p USING (site, lms_user) JOIN entry e USING (person_no)
-WHERE CAST(e.body AS TEXT) ->> 'kind' <> 'reversal' AND NOT EXISTS (SELECT 1 FROM entry r
-WHERE CAST(r.body AS TEXT) ->> 'reverses' = CAST(e.body AS TEXT) ->> 'entry_id') GROUP BY 1
+WHERE CAST(e.body AS TEXT) ->> 'kind' <> 'reversal' AND CAST(e.body AS TEXT) ->> 'entry_id' NOT IN (
+  SELECT CAST(r.body AS TEXT) ->> 'reverses' FROM entry r WHERE CAST(r.body AS TEXT) ->> 'kind' = 'reversal'
+) GROUP BY 1
 """
 _ASIDE = """
 SELECT count(*) FROM entry AS e WHERE rejected IS NOT NULL AND NOT EXISTS (SELECT 1 FROM accepted_entry AS a
