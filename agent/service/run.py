@@ -348,6 +348,8 @@ def _signals(
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, _ends_already)
         loop.remove_signal_handler(signal.SIGINT)
+        for task in reloading:
+            task.cancel()  # the ledger it would write to is being closed: that is no fault of the rules
 
 
 def _ends_already() -> None:

@@ -184,3 +184,41 @@ async def test_a_callback_that_fails_at_the_end_of_a_catch_up_breaks_no_other_of
     with pytest.raises(TransientError):
         await run.until_caught_up([], None, callbacks=[failing, slow])
     assert slow.told
+
+
+class Hasty:
+    """Has the rules read again, and stops the agent meanwhile."""
+
+    name = "hasty"
+
+    def __init__(self) -> None:
+        self.reading = asyncio.Event()
+        self.ends: list[str] = []
+
+    async def reload(self) -> None:
+        self.reading.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.ends.append("broken off")
+            raise
+
+    async def run(self) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        await self.reading.wait()
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.Event().wait()
+
+    async def catch_up(self) -> RewardsError | None:
+        return None
+
+
+async def test_rules_that_are_being_read_when_the_agent_stops_are_read_no_further(tmp_path: Path) -> None:
+    """They met a ledger that was being closed, and were told to be refused."""
+    hasty, watch = Hasty(), RulesWatch(list)
+    tails = [tail_of(ScriptedSource(), MemoryLedger())]
+    code = await run.serve(
+        tails, None, data_dir=tmp_path, operations={}, reload=hasty.reload, watch=watch, pulls=[hasty]
+    )
+    await asyncio.sleep(0)
+    assert (code, hasty.ends) == (0, ["broken off"])
