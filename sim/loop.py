@@ -190,8 +190,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self.call_at(when, tell, future, answer)
 
     def keep(self, connection: Connection) -> None:
-        """Close it at the end, where nobody did before."""
+        """Close it at the end, of its process or of all, where nobody did before."""
         self._connections.append(connection)
+        if (process := mine()) is not None:
+            process.files.append(connection.let_go)
 
     def close(self) -> None:
         """As the base class; connections that a killed process left open are closed too."""

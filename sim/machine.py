@@ -35,6 +35,8 @@ class Process:
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)
     signals: dict[int, Callable[[], object]] = field(default_factory=dict)
     ended: list[Callable[[], None]] = field(default_factory=list)
+    files: list[Callable[[], None]] = field(default_factory=list)
+    """What lets go of the files that it has open."""
 
     def called(self) -> None:
         """It has called into a database or a file, and the answer stands."""
@@ -52,6 +54,13 @@ class Process:
             self.on_kill(self)
             for tell in self.ended:
                 tell()
+
+    def exit(self) -> None:
+        """It has come to its end: what is still under way goes no further, its files and connections are closed."""
+        if not self.dead:
+            self.dead = True
+            for let_go in (*self.files, *self.ended):
+                let_go()
 
     def thaw(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let it come to its end, with nobody looking."""

@@ -241,7 +241,7 @@ class Operator:
         await self._enrolled(token, because)
 
     async def _enrolled(self, token: str, because: str) -> None:
-        """`rewards-agent enrol` at the next start, again until nothing is said of ``because`` any more.
+        """`rewards-agent enrol` at the next start, again until nothing is said of ``because`` or it is refused.
 
         Where the ledger turns out to be another one than was delivered, that is brought back with the same token.
         """
@@ -255,7 +255,7 @@ class Operator:
                 self._world.trace.say(f"operator reads: {agent.ending}")
                 self._world.enrolment = ""
                 await self._brought_back(token)
-            if seen is None or because not in seen.trouble:
+            if seen is None or because not in seen.trouble or agent.ending.startswith("2 "):
                 break
         self._world.enrolment = ""
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from agent.model import Page
 from agent.service import run as service
 from agent.wiring import opened
 from catalogue.app import Door
+from catalogue.errors import CatalogueError
 from catalogue.proof.keys import KeyFile
 from catalogue.redemption.desk import Desk
 from catalogue.redemption.vault import Vault
@@ -41,6 +43,8 @@ VAULT = Vault(bytes(32))
 """What seals the codes of every simulated catalogue."""
 EXPIRY_LOOK_S = 7.0
 """How often the catalogue looks for points that are over: oftener than a real one, for shorter stories."""
+ENDS_S_MAX = 5.0
+"""How long a program takes at most to end, in virtual seconds."""
 RESTART_S = 5.0
 """How long the machine waits before it starts a program again."""
 
@@ -132,13 +136,15 @@ class Program:
 
     async def _told(self) -> None:
         """One life, as its operator sees it."""
+        process = self.process
         try:
             code: int | str = await self.main(self)
         except RewardsError as exc:
             code = f"{exc.exit_code} {exc.message}"
         self.ending = str(code)
-        self.trace.say(f"{self.process.name} ends: {code}")
+        self.trace.say(f"{process.name} ends: {code}")
         self._over.set()
+        self.loop.call_soon(process.exit, context=Context())
 
     def moved(self, files: Path) -> None:
         """Go on in a directory of its own with a copy of ``files``; whoever was killed keeps the old one."""
@@ -232,14 +238,23 @@ class Program:
         """Have the running process do something; None where it is killed meanwhile, or ends before that is done."""
         if not self.runs:
             return None
-        process, over = self.process, asyncio.create_task(self._over.wait())
+        process, ended = self.process, self._over
+        over = asyncio.create_task(ended.wait())
         doing = process.start(work, self.loop)
         await asyncio.wait({over, doing}, return_when=asyncio.FIRST_COMPLETED)
         over.cancel()
         if not doing.done():
             doing.add_done_callback(_failed)  # whatever it still comes to, nobody hears of it
             return None
-        return None if process.stopping and _failed(doing) else doing.result()
+        if doing.cancelled() or _is_fault(doing.exception()):
+            with contextlib.suppress(TimeoutError):  # what it worked with may have been closed, because it is ending
+                await asyncio.wait_for(ended.wait(), ENDS_S_MAX)
+        return None if (process.stopping or ended.is_set()) and _failed(doing) else doing.result()
+
+
+def _is_fault(error: BaseException | None) -> bool:
+    """Whether it is no answer of a program's own."""
+    return error is not None and not isinstance(error, (RewardsError, CatalogueError))
 
 
 def _failed(task: asyncio.Task[Any]) -> bool:
