@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,6 +92,15 @@ def test_a_campus_is_for_production_or_staging_and_nothing_else(operator: Operat
     assert "'prod' is not one of 'production', 'staging'" in refused
     assert "north" not in operator.types("tenant", "list")
     operator.types("tenant", "add", "north", "--environment", "staging")
+
+
+def test_the_list_of_acts_says_times_as_times_and_json_as_they_are_kept(operator: Operator) -> None:
+    operator.types("token", "add", CAMPUS, "bi", "--scope", "ledger:read")
+    operator.types("token", "revoke", CAMPUS, "bi")
+    told = operator.types("audit", "list", CAMPUS, "--act", "token.revoke")
+    assert re.search(r"revoked_at null → \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n", told)
+    (kept,) = operator.asks("audit", "list", CAMPUS, "--act", "token.revoke")
+    assert isinstance(next(iter(kept["after"].values()))["revoked_at"], int)
 
 
 def test_a_point_between_thousands_makes_no_one_of_a_thousand(operator: Operator) -> None:
