@@ -114,6 +114,19 @@ def fault_of(error: BaseException) -> str:
     return f"{type(error).__name__} at {_places(error)[0]}"
 
 
+def forget_way(error: BaseException) -> None:
+    """Keep what an error says, and not the frames that it came through, nor those of what brought it about.
+
+    They hold a page and a connection, in circles that nobody looks for as long as little is made: half a megabyte for
+    each time that a database is away.
+    """
+    todo: list[BaseException | None] = [error]
+    while todo:
+        if (one := todo.pop()) is not None:
+            one.__traceback__ = None
+            todo += [one.__cause__, one.__context__ if one.__context__ is not one.__cause__ else None]
+
+
 def way_to(error: BaseException) -> str:
     """The last calls before an error, newest first: `agent/ledger/codec.py:81 < agent/arriving/ahead.py:41`."""
     return " < ".join(_places(error)[:FRAMES_MAX])

@@ -109,6 +109,8 @@ class Tail:
         try:
             while True:
                 stop, error = await self._once(follow=follow)
+                if error is not None:
+                    apart.forget_way(error)
                 if stop:
                     return error
                 await self._sleep(self._backoff_s)
@@ -213,9 +215,9 @@ class Tail:
                 self._on_page(page, tally)
         finally:
             under_way = [task for task in (taking, coming) if task is not None]
-            for task in under_way:
-                task.cancel()
-            await asyncio.gather(*under_way, return_exceptions=True)
+            # A task keeps how it failed, and that keeps this frame: a circle, and such are seldom looked for.
+            del taking, coming
+            await _broken_off(under_way)
 
     def _stands(self) -> SourceState:
         try:
@@ -237,6 +239,14 @@ def failing(tails: Sequence[Tail]) -> list[dict[str, Any]]:
         for tail in tails
         if isinstance(tail.trouble, UnexpectedError)
     ]
+
+
+async def _broken_off(tasks: list[asyncio.Future[Any]]) -> None:
+    """Let go of tasks, once they have ended."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    tasks.clear()
 
 
 async def _next(pages: AsyncIterator[Page]) -> Page | None:

@@ -83,7 +83,7 @@ CHANGES = {
     *("partner resume", "redemption cancel", "redemption refund", "redemption settle", "redemption use"),
     *("reward add", "reward approve", "reward change", "reward import", "reward label", "reward remove"),
     *("site move", "tag block", "tag put", "tag remove", "tenant add", "tenant close", "tenant resume"),
-    "tenant suspend",
+    *("finance all", "scrub", "tenant import", "tenant suspend"),
     *("tenant token", "token add", "token revoke", "wallet link", "wallet rebuild", "wallet unlink"),
 }
 """Commands that change something, and need the primary."""

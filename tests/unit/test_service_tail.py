@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
@@ -91,6 +93,32 @@ async def test_a_source_that_cannot_be_reached_is_tried_again_until_it_answers()
     source, ledger = ScriptedSource(TransientError("away"), TransientError("away")), MemoryLedger()
     assert await tail_of(source, ledger).run(follow=False) is None
     assert (source.calls, source.closed, ledger.state.position) == (3, 1, 1)
+
+
+class Fetched:
+    """What a page's frames hold while it is read."""
+
+
+async def test_nothing_of_how_a_source_failed_stays_while_it_is_tried_again() -> None:
+    """Half a megabyte did for each time that a database was away: frames, rows and a connection, in circles."""
+    held: list[weakref.ref[Fetched]] = []
+
+    class Away(ScriptedSource):
+        async def pages(self, state: SourceState, demand: Callable[[], Demand], *, follow: bool) -> AsyncIterator[Page]:
+            rows = Fetched()
+            held.append(weakref.ref(rows))
+            async for page in super().pages(state, demand, follow=follow):
+                yield page
+
+    source = Away(TransientError("away"), TransientError("away again"))
+    left: list[int] = []
+    tail = tail_of(source, MemoryLedger(), lambda: left.append(sum(one() is not None for one in held)))
+    gc.disable()
+    try:
+        assert await tail.run(follow=False) is None
+    finally:
+        gc.enable()
+    assert left == [0, 0]
 
 
 async def test_catching_up_gives_up_on_a_source_that_stays_away_for_half_a_minute() -> None:

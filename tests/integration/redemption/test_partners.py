@@ -17,9 +17,9 @@ from tests.integration.redemption.shop import CAMPUS, DAY, NOW, Shop
 from tests.partner import Mood
 
 
-async def ordered(shop: Shop, *, repeatable: bool = True, count: int = 1) -> list[Redemption]:
+async def ordered(shop: Shop, *, repeatable: bool = True, count: int = 1, timeout_s: int = 30) -> list[Redemption]:
     """Cards that wait for their partner."""
-    await shop.employ(repeatable=repeatable)
+    await shop.employ(repeatable=repeatable, timeout_s=timeout_s)
     await shop.give("ann", 50 * count)
     return [await shop.redeem(reward="card") for _ in range(count)]
 
@@ -81,7 +81,7 @@ async def test_a_partner_that_declines_gives_the_points_back(shop: Shop) -> None
 
 @pytest.mark.parametrize("mood", [Mood.hanging_up, Mood.mute, Mood.slow, Mood.error, Mood.late_error, Mood.moved])
 async def test_a_lost_answer_is_asked_for_again_where_the_partner_knows_an_order_again(shop: Shop, mood: Mood) -> None:
-    (one,) = await ordered(shop)
+    (one,) = await ordered(shop, timeout_s=1 if mood is Mood.slow else 30)
     shop.partner.mood = mood
     await shop.courier.round()
     assert (await state(shop, one), await shop.balance()) == (State.doubtful, 0)
