@@ -215,9 +215,9 @@ class Tail:
                 self._on_page(page, tally)
         finally:
             under_way = [task for task in (taking, coming) if task is not None]
-            # A task keeps how it failed, and that keeps this frame: a circle, and such are seldom looked for.
-            del taking, coming
-            await _broken_off(under_way)
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
 
     def _stands(self) -> SourceState:
         try:
@@ -239,14 +239,6 @@ def failing(tails: Sequence[Tail]) -> list[dict[str, Any]]:
         for tail in tails
         if isinstance(tail.trouble, UnexpectedError)
     ]
-
-
-async def _broken_off(tasks: list[asyncio.Future[Any]]) -> None:
-    """Let go of tasks, once they have ended."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    tasks.clear()
 
 
 async def _next(pages: AsyncIterator[Page]) -> Page | None:
