@@ -121,10 +121,12 @@ def forget_way(error: BaseException) -> None:
     each time that a database is away.
     """
     todo: list[BaseException | None] = [error]
+    known: set[int] = set()  # what is raised from what came of it leads in a circle
     while todo:
-        if (one := todo.pop()) is not None:
+        if (one := todo.pop()) is not None and id(one) not in known:
+            known.add(id(one))
             one.__traceback__ = None
-            todo += [one.__cause__, one.__context__ if one.__context__ is not one.__cause__ else None]
+            todo += [one.__cause__, one.__context__]
 
 
 def way_to(error: BaseException) -> str:

@@ -121,6 +121,13 @@ async def test_nothing_of_how_a_source_failed_stays_while_it_is_tried_again() ->
     assert left == [0, 0]
 
 
+async def test_an_error_that_came_of_itself_is_let_go_of_too() -> None:
+    first, then = TransientError("away"), TransientError("away, because it is away")
+    first.__cause__, then.__cause__ = then, first
+    assert await tail_of(ScriptedSource(first), MemoryLedger()).run(follow=False) is None
+    assert (first.__traceback__, then.__traceback__) == (None, None)
+
+
 async def test_catching_up_gives_up_on_a_source_that_stays_away_for_half_a_minute() -> None:
     source = ScriptedSource(*(TransientError("away") for _ in range(100)))
     tail = tail_of(source, MemoryLedger())
