@@ -82,8 +82,17 @@ def test_a_running_agent_takes_an_import_and_pays_it(tmp_path: Path) -> None:
     }
 
 
-def test_a_source_that_takes_no_imports_is_told(tmp_path: Path) -> None:
+def test_a_source_that_takes_no_imports_is_told_also_where_it_is_only_looked(tmp_path: Path) -> None:
     at, file = prepared(tmp_path / "a")
-    done = at.command("import", "csv", str(file), "--source", "trigger", "--apply", check=False)
-    assert done.returncode == 1
-    assert "config.toml has: forms" in done.stderr
+    for more in ((), ("--apply",)):
+        done = at.command("import", "csv", str(file), "--source", "trigger", *more, check=False)
+        assert done.returncode == 1
+        assert "config.toml has: forms" in done.stderr
+
+
+def test_a_kind_that_is_nearly_one_is_remarked_and_imported(tmp_path: Path) -> None:
+    at, file = prepared(tmp_path / "a")
+    file.write_text(f"event,distinct_id,time,lesson_id\nlesson.complete,ann,{int(time.time())},L1\n")
+    told = at.json("import", "csv", str(file), "--source", "forms", "--apply")
+    assert told["imported"] == 1
+    assert [line for line in told["remarks"] if "row 2" in line and "did you mean 'lesson.completed'" in line]

@@ -105,9 +105,10 @@ def csv_file(  # noqa: PLR0917 - each is an option with a name of its own
     opened = csv_source.opened(file, encoding=encoding, delimiter=delimiter)
     found = layout(opened.columns, ignore=ignore_column or ())
     wanted = Wanted(now=int(time.time()), zone=zone_of(timezone), known=_known(courses), consent=require_consent)
-    settings = _settings(config, source) if apply else None
+    settings = _settings(config, source) if apply or source else None
     work = _Import(file=opened, found=found, wanted=wanted, ids=Ids.of(opened, found, mixed=mixed_ids))
-    with Paper(report, corrected, opened.columns, opened.delimiter) as paper, _taking(settings, source) as take:
+    into = settings if apply else None
+    with Paper(report, corrected, opened.columns, opened.delimiter) as paper, _taking(into, source) as take:
         work.run(take, paper, from_row)
     heading: dict[str, Any] = {
         "file": str(file),
@@ -119,7 +120,7 @@ def csv_file(  # noqa: PLR0917 - each is an option with a name of its own
         "imported": work.tally["good"] if apply else 0,
         "last row": work.last,
     }
-    remarks = work.ids.remarks()
+    remarks = [*work.ids.remarks(), *work.kinds.remarks()]
     if json:
         faults = [dict(zip(_COLUMNS, fault, strict=True)) for fault in work.shown]
         emit_json({**heading, "faults": faults, "remarks": remarks})
@@ -132,10 +133,13 @@ class _Import:
     """One run over a file: where good rows go, where bad ones are written, what it came to."""
 
     def __init__(self, *, file: CsvFile, found: Layout, wanted: Wanted, ids: Ids) -> None:
+        from agent.collectors.csvfile.kinds import Kinds
+
         self.file = file
         self.found = found
         self.wanted = wanted
         self.ids = ids
+        self.kinds = Kinds()
         self.tally: Counter[str] = Counter()
         self.shown: list[Fault] = []
         self.last = 1
@@ -157,6 +161,7 @@ class _Import:
             raise
 
     def _count(self, chunk: Chunk) -> None:
+        self.kinds.add((one.row, str(one.event["event"])) for one in chunk.good)
         self.shown.extend(chunk.faults[: max(0, SHOWN - len(self.shown))])
         self.tally.update(good=len(chunk.events), bad=len(chunk.bad), faults=len(chunk.faults))
         self.last = chunk.last

@@ -17,6 +17,8 @@ NEWCOMER = "user:"
 """Stands before a learner's id in the id of the event that greets them."""
 _ROUNDED = re.compile(r"\d(?:[.,]\d+)?E\+?\d+", re.IGNORECASE)
 _WITH_POINT = re.compile(r"\d+[.,]0+")
+_MISTAKEN = re.compile(r"#(?:N/A|NA|REF!|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!|GETTING_DATA)")
+"""What a spreadsheet writes where a formula found nothing."""
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 _WITH_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
 _DIGITS_MAX = 15
@@ -61,6 +63,8 @@ def identifier(cell: str) -> Problem | None:
         return Problem("a spreadsheet has rounded this id", "format the column as text and export it again")
     if _WITH_POINT.fullmatch(cell):
         return Problem("a spreadsheet has made a number of this id", "format the column as text and export it again")
+    if _MISTAKEN.fullmatch(cell):
+        return Problem("a formula of a spreadsheet found nothing here", "look at its formula and export it again")
     if not is_plain(cell):
         return Problem("the id holds a line end, a tab or another sign that is not shown", "type it again without")
     return _too_long(cell, ID_MAX)

@@ -54,6 +54,9 @@ def fault(row: int, column: str, cell: str, problem: Problem) -> Fault:
 
 def misplaced(row: Sequence[str], columns: int, needed: int) -> Problem | None:
     """Whether a row has other cells than its heading has ``columns``, of which the first ``needed`` are looked at."""
+    if len(row) < needed and any("\n" in cell for cell in row):
+        told = "the row is too short, and one of its cells has the rows behind it in it"
+        return Problem(told, "close the quotation mark that is opened there, or take it away; then import again")
     if len(row) < needed:
         return Problem("the row is too short", "check its delimiters")
     if len(row) > columns and any(cell.strip() for cell in row[columns:]):

@@ -21,18 +21,31 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _HEAD_BYTES = 65_536
+_OTHERS = (
+    (b"PK\x03\x04", "a workbook of a spreadsheet"),
+    (b"\xd0\xcf\x11\xe0", "a workbook of a spreadsheet"),
+    (b"\x1f\x8b", "a compressed file"),
+    (b"%PDF", "a PDF"),
+)
+"""How files begin that are given for CSV and are none."""
+_SEPARATOR = "sep="
+"""Excel's own first line, which says the delimiter and is no row to a spreadsheet."""
 CELL_MAX = 100_000
 """Characters in a cell at most; what is longer comes from a quote that nobody closed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CsvFile:
-    """A file that can be read as rows. ``columns`` are its heading, spaces and case taken off."""
+    """A file that can be read as rows.
+
+    ``columns`` are its heading, spaces and case taken off; ``above`` are the lines before it that are no rows.
+    """
 
     path: Path
     encoding: str
     delimiter: str
     columns: tuple[str, ...]
+    above: int = 0
 
     def rows(self) -> Iterator[tuple[int, Sequence[str]]]:
         """(number of the row as a spreadsheet counts it, its cells); the heading is row 1, empty rows are left out.
@@ -45,7 +58,8 @@ class CsvFile:
         try:
             with self.path.open(encoding=self.encoding, newline="") as file:
                 reader = csv.reader(file, delimiter=self.delimiter)
-                next(reader, None)
+                for _ in range(self.above + 1):
+                    next(reader, None)
                 for number, cells in enumerate(reader, start=2):
                     if any(cells):
                         yield number, cells
@@ -71,13 +85,21 @@ def opened(path: Path, *, encoding: str = "", delimiter: str = "") -> CsvFile:
             head = raw.read(_HEAD_BYTES)
         if not head.strip():
             raise InvalidInputError(f"{path} is empty", hint="export it again")
+        other = next((what for beginning, what in _OTHERS if head.startswith(beginning)), "")
+        if other:
+            raise InvalidInputError(f"{path} is {other}, no CSV file", hint='save or export it as "CSV UTF-8"')
         chosen = chosen or next((name for bom, name in _BOMS if head.startswith(bom)), "utf-8")
         with path.open(encoding=chosen, newline="") as file:
-            line = next(iter(file.read(_HEAD_BYTES).lstrip("\ufeff").splitlines()), "")
+            lines = file.read(_HEAD_BYTES).lstrip("\ufeff").splitlines()
     except OSError as error:
         raise InvalidInputError(f"{path} cannot be read: {error.strerror}", hint="check the path") from error
     except UnicodeError as error:
         raise _not_text(path, chosen, "in its first rows") from error
+    first = next(iter(lines), "").strip('"')
+    above = 1 if first.lower().startswith(_SEPARATOR) else 0
+    if above:
+        sign = sign or first[len(_SEPARATOR) :][:1]
+    line = next(iter(lines[above:]), "")
     if not line.strip():
         raise InvalidInputError(f"{path}: its first line is no heading", hint="the first line names the columns")
     try:
@@ -88,7 +110,7 @@ def opened(path: Path, *, encoding: str = "", delimiter: str = "") -> CsvFile:
     twice = sorted({name for name in columns if name and columns.count(name) > 1})
     if twice:
         raise InvalidInputError(f"{path}: column {twice[0]!r} stands there twice", hint="rename or remove one of them")
-    return CsvFile(path=path, encoding=chosen, delimiter=sign, columns=columns)
+    return CsvFile(path=path, encoding=chosen, delimiter=sign, columns=columns, above=above)
 
 
 def _sign(said: str) -> str:

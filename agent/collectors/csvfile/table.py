@@ -72,6 +72,9 @@ REQUIRED: Mapping[Sort, tuple[str, ...]] = MappingProxyType(
     {"events": ("event", "distinct_id", "time"), "users": ("distinct_id",)}
 )
 
+_SHOWN = 3
+"""Cells that are shown of a first line that is no heading."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
@@ -94,6 +97,12 @@ def layout(columns: Sequence[str], *, ignore: Sequence[str] = ()) -> Layout:
         InvalidInputError: a required column is missing, or there are columns that nobody knows; each is told.
     """
     names = [ALIASES.get(column, column) for column in columns]
+    if not {*names} & ({*EVENTS} | {*USERS}):
+        first = ", ".join(repr(column) for column in columns[:_SHOWN])
+        raise InvalidInputError(
+            f"the first line is no heading: it names no column that is known, it begins with {first}",
+            hint=f"write the names of the columns above it, such as {','.join(REQUIRED['events'])},lesson_id",
+        )
     sort: Sort = "events" if "event" in names or "time" in names else "users"
     known = EVENTS if sort == "events" else USERS
     ignored = {*OURS} | {ALIASES.get(one.lower(), one.lower()) for one in ignore}

@@ -62,6 +62,9 @@ def test_a_good_row_becomes_a_canonical_event(tmp_path: Path) -> None:
         (("\ufeff" + HEAD + GOOD).encode(), "utf-8-sig", "comma"),
         ((HEAD + GOOD).replace(",", ";").encode(), "utf-8", "semicolon"),
         ((HEAD + GOOD).replace(",", "\t").encode("utf-16"), "utf-16", "tab"),
+        (("sep=;\r\n" + (HEAD + GOOD).replace(",", ";")).encode(), "utf-8", "semicolon"),
+        (('"sep=\t"\n' + (HEAD + GOOD).replace(",", "\t")).encode(), "utf-8", "tab"),
+        (("sep=\n" + HEAD + GOOD).encode(), "utf-8", "comma"),
     ],
 )
 def test_encoding_byte_order_mark_and_delimiter_are_found_out(
@@ -79,6 +82,12 @@ def test_encoding_byte_order_mark_and_delimiter_are_found_out(
         (b"", "is empty"),
         (b"event,distinct_id,time\nlesson.completed,Andr\xe9,1\n", "not text in utf-8"),
         (b"event,distinct_id,tme\n", "'time' is missing; column 'tme' is not known, did you mean 'time'"),
+        (
+            b"lesson.completed,U-1,1,C1\n",
+            "no heading: it names no column that is known, it begins with 'lesson.completed'",
+        ),
+        (b"PK\x03\x04\x14\x00\x06", "a workbook of a spreadsheet, no CSV file"),
+        (b"\xd0\xcf\x11\xe0\xa1", "a workbook of a spreadsheet, no CSV file"),
         (b"event,distinct_id,time,time\n", "stands there twice"),
         (b"event,distinct_id,time,,x\n", "a column has no heading"),
         (b"event,distinct_id,user_id,time\n", "several columns mean 'distinct_id'"),
@@ -96,6 +105,17 @@ def test_bytes_that_are_no_text_deep_in_the_file_are_told_by_their_row(tmp_path:
     many = HEAD + "".join(GOOD.replace("e1", f"e{n}") for n in range(5_000))
     with pytest.raises(InvalidInputError, match="somewhere behind row"):
         judged(written(tmp_path, many.encode() + b"lesson.completed,Andr\xe9\n"))
+
+
+def test_the_line_that_excel_puts_above_a_file_is_no_row_of_it(tmp_path: Path) -> None:
+    bad = GOOD.replace("e1", "e2").replace("U-1", "")
+    assert told(written(tmp_path, "sep=,\n" + HEAD + GOOD + bad)) == [(3, "distinct_id", "the learner's id is empty")]
+
+
+def test_a_quotation_mark_that_nobody_closed_is_told_where_it_swallowed_rows(tmp_path: Path) -> None:
+    open_quote = GOOD.replace("e1", "e2").replace("U-1", '"U-2')
+    first, *_ = told(written(tmp_path, HEAD + GOOD + open_quote + GOOD.replace("e1", "e3")))
+    assert first == (3, "", "the row is too short, and one of its cells has the rows behind it in it")
 
 
 def test_the_same_row_again_names_the_first_one(tmp_path: Path) -> None:
