@@ -34,6 +34,9 @@ ConfigOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
+EncodingOption = Annotated[
+    str, typer.Option("--encoding", metavar="NAME", help="How the file is encoded, where it is not found.")
+]
 LIMIT_MAX = 1_000_000
 """Most rows that --limit can ask for: a number that SQLite and memory can hold."""
 

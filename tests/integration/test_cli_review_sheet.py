@@ -53,6 +53,26 @@ def test_a_spreadsheet_settles_what_is_held_tells_every_bad_line_and_changes_not
     assert "2 stood already, 2 bad lines, 1 left open" in again.stdout
 
 
+def test_a_sheet_is_read_as_spreadsheets_save_it(books: Desk, tmp_path: Path) -> None:
+    """As Excel saves "Unicode text" (UTF-16, tabs), and a plain CSV of Windows (cp1252, semicolons)."""
+    own = books.copy(tmp_path / "campus")
+    first, second, _ = csv.DictReader(io.StringIO(own.command("review", "list", "--csv").stdout))
+    cells = {"decision": first["decision"], "verdict": "reject", "reason": "naïve copy"}
+    heading, row = "\t".join(cells), "\t".join(cells.values())
+    file = tmp_path / "held.txt"
+    file.write_text(f"{heading}\r\n{row}\r\n", encoding="utf-16")
+    assert "1 rejected" in own.command("review", "apply", str(file), "--by", "B. Desk").stdout
+
+    row = row.replace(first["decision"], second["decision"], 1)
+    file.write_text(f"{heading}\n{row}\n".replace("\t", ";"), encoding="cp1252")
+    refused = own.command("review", "apply", str(file), "--by", "B. Desk", check=False)
+    assert (refused.returncode, "say how it is encoded: --encoding cp1252" in refused.stderr) == (1, True)
+    done = own.command("review", "apply", str(file), "--by", "B. Desk", "--encoding", "cp1252")
+    assert "1 rejected" in done.stdout
+    said = {row["note"] for row in own.json("review", "list", "--state", "rejected")}
+    assert said == {"naïve copy"}
+
+
 def test_a_file_without_its_columns_is_told_at_once(books: Desk, tmp_path: Path) -> None:
     file = written(tmp_path / "x.csv", [{"number": "1"}])
     done = books.command("review", "apply", file, "--by", "B", check=False)

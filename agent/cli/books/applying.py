@@ -10,7 +10,7 @@ import typer
 
 from agent.cli.access import ledger_of, reached
 from agent.cli.books import sheet
-from agent.cli.frame import ConfigOption, JsonOption, emit_json, note, settings_of
+from agent.cli.frame import ConfigOption, EncodingOption, JsonOption, emit_json, note, settings_of
 from agent.cli.terms.inforce import ByOption, rules_in_force, whoever
 
 _AT_ONCE = 100
@@ -21,6 +21,7 @@ def apply(
     *,
     by: ByOption = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what it would come to; settle nothing.")] = False,
+    encoding: EncodingOption = "",
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -37,7 +38,7 @@ def apply(
     with ledger_of(config) as connection:
         _, rulebook = rules_in_force(settings, connection)
         held = {row.decision_no: row.decision for row in reading.holds(connection, state="all")}
-    asked = sheet.read(file, held, rulebook)
+    asked = sheet.read(file, held, rulebook, encoding=encoding)
     for fault in asked.faults:
         note(f"{file.name}: {fault}")
     results: list[dict[str, Any]] = []

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from agent.cli.books.export import guarded
 from agent.cli.frame import text_of
 from agent.cli.terms.inforce import smallest_units
+from agent.collectors.csvfile.source import opened
 from agent.errors import InvalidInputError
-from machine.commands import cure
 from machine.sheets import Rows
 
 if TYPE_CHECKING:
@@ -48,53 +48,43 @@ def write(rows: Iterable[Mapping[str, Any]], out: BinaryIO) -> None:
         text.detach()
 
 
-def read(path: Path, held: Mapping[int, Decision], rulebook: Rulebook) -> Sheet:
+def read(path: Path, held: Mapping[int, Decision], rulebook: Rulebook, *, encoding: str = "") -> Sheet:
     """What a file says; ``held`` are all decisions that ever were held, by their number.
 
     Raises:
-        InvalidInputError: it cannot be read at all: not there, not UTF-8 text, too long, or columns are missing.
+        InvalidInputError: it cannot be read at all: not there, not text in ``encoding`` (where none is said, in the one
+            that its first bytes name, else UTF-8), too long, or columns are missing.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InvalidInputError(f"{path} cannot be read: {error.strerror}", hint=cure(error)) from None
-    except UnicodeDecodeError:
-        raise InvalidInputError(f"{path} is not UTF-8 text", hint="save it as CSV UTF-8") from None
-    delimiter = ";" if text.partition("\n")[0].count(";") > text.partition("\n")[0].count(",") else ","
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        missing = [name for name in _NEEDED if name not in (rows.fieldnames or ())]
-        listed = [(rows.line_num, row) for row in rows] if not missing else []
-    except csv.Error as error:
-        raise InvalidInputError(f"{path} is no CSV: {error} (line {rows.line_num})") from None
+    file = opened(path, encoding=encoding)
+    missing = [name for name in _NEEDED if name not in file.columns]
     if missing:
         hint = "begin with the file that `review list --csv` writes"
         raise InvalidInputError(f"{path} has no column {' and no column '.join(missing)}", hint=hint)
+    listed = list(islice(file.rows(), ROWS_MAX + 1))
     if len(listed) > ROWS_MAX:
         raise InvalidInputError(f"{path} has more than {ROWS_MAX} rows", hint="split it")
-    return _judged(listed, held, rulebook)
+    # A row may be shorter than the heading: spreadsheets leave out what is empty at its end.
+    return _judged([(row, dict(zip(file.columns, cells, strict=False))) for row, cells in listed], held, rulebook)
 
 
-def _judged(
-    listed: Sequence[tuple[int, Mapping[str, str | None]]], held: Mapping[int, Decision], rulebook: Rulebook
-) -> Sheet:
+def _judged(listed: Sequence[tuple[int, Mapping[str, str]]], held: Mapping[int, Decision], rulebook: Rulebook) -> Sheet:
     verdicts: dict[int, dict[str, Any]] = {}
     faults: list[str] = []
     blank = 0
-    for line, row in listed:
-        said = {name: (row.get(name) or "").strip() for name in ("decision", *WRITTEN)}
+    for number, row in listed:
+        said = {name: row.get(name, "").strip() for name in ("decision", *WRITTEN)}
         if not said["verdict"]:
             blank += 1
             if said["amount"]:
-                faults.append(f"row {line}, column verdict: empty, though an amount is given")
+                faults.append(f"row {number}, column verdict: empty, though an amount is given")
             continue
         try:
             verdict = _verdict(said, held, rulebook)
         except _BadCellError as bad:
-            faults.append(f"row {line}, column {bad.column}: {bad.why}")
+            faults.append(f"row {number}, column {bad.column}: {bad.why}")
         else:
             if verdict["decision"] in verdicts:
-                faults.append(f"row {line}, column decision: {verdict['decision']} stands in the file twice")
+                faults.append(f"row {number}, column decision: {verdict['decision']} stands in the file twice")
             verdicts.setdefault(verdict["decision"], verdict)
     return Sheet(verdicts=tuple(verdicts.values()), faults=tuple(faults), blank=blank)
 

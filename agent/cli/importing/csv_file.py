@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import typer
 
-from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, settings_of
+from agent.cli.frame import ConfigOption, EncodingOption, JsonOption, emit, emit_json, emit_one, note, settings_of
 from agent.errors import InvalidInputError
 from machine.commands import Application
 
@@ -79,7 +79,7 @@ def csv_file(  # noqa: PLR0917 - each is an option with a name of its own
     delimiter: Annotated[
         str, typer.Option(metavar="SIGN", help="What stands between cells, where it is not found: a sign, or tab.")
     ] = "",
-    encoding: Annotated[str, typer.Option(metavar="NAME", help="How the file is encoded, where it is not found.")] = "",
+    encoding: EncodingOption = "",
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:

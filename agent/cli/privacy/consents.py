@@ -36,8 +36,8 @@ class Agreement(NamedTuple):
 class Consents:
     """The rows of a file, judged one after another."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = csv_source.opened(path)
+    def __init__(self, path: Path, encoding: str = "") -> None:
+        self._file = csv_source.opened(path, encoding=encoding)
         named = [name for name in COLUMNS if name in self._file.columns]
         if not named:
             raise InvalidInputError(

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agent.cli.access import ByOption, carry_out, ledger_of, reached
-from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, emit_one, note, run_async, settings_of, utc
+from agent.cli.frame import (
+    ConfigOption,
+    EncodingOption,
+    JsonOption,
+    emit,
+    emit_json,
+    emit_one,
+    note,
+    run_async,
+    settings_of,
+    utc,
+)
 from agent.cli.terms.inforce import rules_in_force, whoever
 from agent.cli.terms.who import StudentArgument, aliases_in, person
 from agent.errors import InvalidInputError
@@ -52,6 +63,7 @@ def opt_in(
     source: Annotated[
         str, typer.Option(metavar="NAME", help="The [[source]] whose user ids the file names, where Moodle has none.")
     ] = "",
+    encoding: EncodingOption = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Look at the file; change nothing.")] = False,
     by: ByOption = "",
     config: ConfigOption = None,
@@ -70,11 +82,15 @@ def opt_in(
     Look first: rewards-agent learner opt-in --file consents.csv --dry-run
     """
     if file is not None:
-        _from_file(config, file, source=source, by=whoever(by), dry_run=dry_run, json=json, student=student)
+        if student:
+            raise InvalidInputError("a student and a file are two things", hint="leave one of them out")
+        settings = settings_of(config)
+        read = run_async(_read(settings, config, file, encoding, source))
+        _from_file(settings, file, *read, by=whoever(by), dry_run=dry_run, json=json)
         return
-    if not student or dry_run or source:
+    if not student or dry_run or source or encoding:
         raise InvalidInputError(
-            "--dry-run and --source go with --file" if student else "nobody is named",
+            "--dry-run, --source and --encoding go with --file" if student else "nobody is named",
             hint="name a student, or a file: --file consents.csv",
         )
     learner, accounts = _whom(config, student)
@@ -83,12 +99,15 @@ def opt_in(
 
 
 def _from_file(
-    config: Path | None, file: Path, *, source: str, by: str, dry_run: bool, json: bool, student: str
+    settings: Settings,
+    file: Path,
+    good: Sequence[Agreement],
+    bad: Sequence[Fault],
+    *,
+    by: str,
+    dry_run: bool,
+    json: bool,
 ) -> None:
-    if student:
-        raise InvalidInputError("a student and a file are two things", hint="leave one of them out")
-    settings = settings_of(config)
-    good, bad = run_async(_read(settings, config, file, source))
     count = 0 if dry_run else _agreed(settings, good, by)
     heading = {"file": str(file), "good rows": len(good), "bad rows": len({one.row for one in bad}), "new": count}
     if json:
@@ -105,13 +124,13 @@ def _from_file(
 
 
 async def _read(
-    settings: Settings, config: Path | None, file: Path, source: str
+    settings: Settings, config: Path | None, file: Path, encoding: str, source: str
 ) -> tuple[list[Agreement], list[Fault]]:
     from agent.cli.privacy.consents import Consents, people_of
 
     with ledger_of(config) as connection:
         async with people_of(settings, connection, source) as people:
-            return await Consents(file).read(people)
+            return await Consents(file, encoding).read(people)
 
 
 def _agreed(settings: Settings, good: Sequence[Agreement], by: str) -> int:

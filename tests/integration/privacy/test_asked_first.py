@@ -148,8 +148,18 @@ def test_a_file_that_names_nobody_says_which_columns_it_needs(desk: Desk) -> Non
     file.write_text("who\nann\n")
     done = desk.command("learner", "opt-in", "--file", str(file), check=False)
     assert (done.returncode, "its heading needs one of: learner" in done.stderr) == (1, True)
-    for words in (("ann", "--dry-run"), ("ann", "--file", str(file)), ()):
+    for words in (("ann", "--dry-run"), ("ann", "--file", str(file)), ("ann", "--encoding", "cp1252"), ()):
         assert desk.command("learner", "opt-in", *words, check=False).returncode == 1
+
+
+def test_a_file_of_who_agreed_is_read_in_the_encoding_that_is_named(desk: Desk) -> None:
+    """The refusal named an option that the command did not have."""
+    file = desk.directory / "consents.csv"
+    file.write_text("email,name\nann@example.org,Zoë\n", encoding="cp1252")
+    words = ("learner", "opt-in", "--file", str(file), "--dry-run")
+    refused = desk.command(*words, check=False)
+    assert (refused.returncode, "--encoding cp1252" in refused.stderr) == (1, True)
+    assert "good rows  1" in desk.command(*words, "--encoding", "cp1252").stdout
 
 
 def an_act(number: int = 1, **changes: Any) -> Observation:
