@@ -177,7 +177,7 @@ def _table(heads: Sequence[str], listed: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for number, head in enumerate(heads):
         figures = all(row[number].lstrip("-").isdecimal() for row in listed if row[number])
         table.add_column(head, justify="right" if figures else "left", min_width=words[number], overflow="fold")
@@ -186,7 +186,7 @@ def _table(heads: Sequence[str], listed: Sequence[Sequence[str]]) -> None:
     screen.print(table)
 
 
-_BETWEEN = 3
+_BETWEEN = 2
 """Columns of the screen that a column of a table takes besides its words."""
 
 

@@ -46,11 +46,13 @@ def explain(
 ) -> None:
     """Say in plain sentences what each rule does, with the defaults it left unsaid.
 
+    What several rules stop at together, such as a budget, is said once, behind them; of one rule everything is said.
+
     Example: rewards-agent rules explain rules.toml
     """
     from agent.config.document import nearest
     from agent.engine.challenge.told import challenge_sentences
-    from agent.engine.explain import rule_sentences
+    from agent.engine.explain import rule_sentences, shared_brakes
     from agent.engine.recognition.sentences import of_book
     from agent.engine.schedule.telling import sentences as scheduled_sentences
 
@@ -77,10 +79,14 @@ def explain(
         return
     if not said:
         note("the rules have no rule: nobody earns anything")
-    for name, sentences in said.items():
+    all_of_them = (*rulebook.by_id().values(), *(timed.rule for timed in rulebook.scheduled))
+    shared = shared_brakes(all_of_them) if rule is None else {}
+    together = [f"{sentence.removesuffix('.')} ({', '.join(ids)})." for sentence, ids in shared.items()]
+    for name, sentences in (*said.items(), *([("what rules share", together)] if together else [])):
         typer.echo(name)
         for sentence in sentences:
-            tell(f"  {sentence}")
+            if sentence not in shared:
+                tell(f"  {sentence}")
 
 
 @app.command()

@@ -15,6 +15,7 @@ from agent.config.rulefile.tables.review import Review
 from agent.engine import words
 from agent.engine.conditions import told
 from agent.engine.fairness import CompiledCheck
+from agent.engine.quota import Quota
 from agent.engine.recognition import model as recognised
 from agent.engine.rulebook import CompiledDeny, CompiledRule, Payee, Rulebook
 from agent.model import Decision, Outcome, Posting
@@ -77,8 +78,21 @@ def brakes(rule: CompiledRule) -> Iterable[str]:
             if quota.label.startswith(_BRAKES):
                 only = quota.meter.startswith(f"limit:{rule.id}:{payee.role}:")
                 whose = f" for the {payee.role}" if only else ""
-                said[f"Stops at {quota.label}{whose}{_OVER[quota.over]}."] = None
+                said[_stops(quota, whose)] = None
     return said
+
+
+def shared_brakes(rules: Iterable[CompiledRule]) -> dict[str, list[str]]:
+    """What several of these rules stop at together: what `brakes` says of each of them, with their ids."""
+    found: dict[str, dict[str, None]] = {}
+    for rule in rules:
+        for quota in (quota for payee in rule.payees for quota in payee.shared):
+            found.setdefault(_stops(quota), {})[rule.id] = None
+    return {said: list(ids) for said, ids in found.items() if len(ids) > 1}
+
+
+def _stops(quota: Quota, whose: str = "") -> str:
+    return f"Stops at {quota.label}{whose}{_OVER[quota.over]}."
 
 
 _BRAKES = ("limit", "cooldown", "cap", "budget", "safety")

@@ -161,6 +161,20 @@ def test_rules_are_explained_in_sentences_with_the_defaults_they_left_unsaid(cam
     assert [rule["rule"] for rule in json.loads(as_json.stdout)] == ["lesson"]
 
 
+def test_what_rules_stop_at_together_is_said_once_and_with_the_one_that_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    rules = "".join(f'[[rule]]\nid = "{name}"\non = "lesson.completed"\naward = 1\n' for name in ("a", "b"))
+    (tmp_path / "rules.toml").write_text(f'schema = 1\ntimezone = "UTC"\n[budget]\npoints = "9/week"\n{rules}')
+    budget = "Stops at budget 9 points/week; what goes over is held for review"
+    done = agent("rules", "explain", "rules.toml", cwd=tmp_path).stdout
+    assert done.endswith(f"what rules share\n  {budget} (a, b).\n")
+    assert done.count(budget) == 1
+    assert f"  {budget}.\n" in agent("rules", "explain", "b", "--file", "rules.toml", cwd=tmp_path).stdout
+    told = json.loads(agent("rules", "explain", "rules.toml", "--json", cwd=tmp_path).stdout)
+    assert [f"{budget}." in one["sentences"] for one in told] == [True, True]
+
+
 def test_rules_in_a_file_are_explained_without_a_configuration(
     campus: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -170,6 +170,15 @@ def test_where_words_would_be_broken_rows_are_told_one_by_one_without_what_is_em
     assert "fault" not in shown
 
 
+def test_two_rule_sets_are_compared_side_by_side_on_a_terminal_of_80_columns() -> None:
+    """With three spaces between columns this was 81 wide, and told row by row."""
+    names = ("rule", "currency", "awards", "learners", "amount", "against", "difference")
+    cells = ("programme-complete", "reputation", "1234", "1234", "-123456", "123456", "-246912")
+    row = dict(zip(names, cells, strict=True))
+    lines = on_a_terminal(f"[{row}, {row}]", repr(names), 80).splitlines()
+    assert [line.split() for line in lines if "programme" in line] == [list(cells), list(cells)]
+
+
 def test_a_hash_stays_whole_on_a_terminal_of_80_columns() -> None:
     row = "{'version': 'a' * 64, 'first used at': '2026-09-01T00:00:00Z', 'decisions': 0}"
     assert "a" * 64 in on_a_terminal(f"[{row}]", "('version', 'first used at', 'decisions')", 80)

@@ -140,6 +140,18 @@ def test_what_the_whole_file_does_to_a_rule_is_told_with_it() -> None:
     } <= set(said)
 
 
+def test_what_several_rules_stop_at_together_is_told_once_and_what_is_each_ones_own_is_not() -> None:
+    shared = '[[cap]]\ngroup = "g"\nlimit = "50 points/day"\n[budget]\npoints = "900/week"\n'
+    own = 'limit = "1/day"\n'
+    grouped = [rule(more=own + 'group = "g"', name=name) for name in ("a", "b")]
+    book = rulebook(shared + "".join(grouped) + rule(more=own, name="c"))
+    assert explain.shared_brakes(book.rules) == {
+        "Stops at cap 50 points/day.": ["a", "b"],
+        "Stops at budget 900 points/week; what goes over is held for review.": ["a", "b", "c"],
+    }
+    assert explain.shared_brakes(book.rules[:1]) == {}
+
+
 def test_what_a_limit_does_with_what_goes_over_and_for_whom_it_is_are_told() -> None:
     limits = 'limit = [{ of = "60 points/30d", over = "trim", for = "referrer" }, "5/day"]'
     book = rulebook(rule(more=limits, award='[{ to = "referrer", points = 50 }, { points = 10 }]'))
