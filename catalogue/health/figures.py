@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from catalogue import schema
 from catalogue.backup import noted
 from catalogue.redemption.states import State
+from catalogue.store import scrubbing
+from catalogue.store.scrubbing import Left
 
 SILENT_S = 86_400
 """An active agent that was not heard for longer is silent: it asks at least every few minutes."""
@@ -36,6 +38,8 @@ class Books:
     """When the last backup was made, in seconds UTC; 0 for never."""
     unheard: int
     """Active agents that were not heard since a backup was put back."""
+    left: Sequence[Left]
+    """Tables in whose files learners are who were erased, and somebody has to see to it."""
 
 
 async def look(conn: AsyncConnection, *, now: int) -> Books:
@@ -72,6 +76,7 @@ async def look(conn: AsyncConnection, *, now: int) -> Books:
         ),
         backup_at=await noted.last(conn),
         unheard=await _count(conn, active.where(_heard_at() < await noted.last(conn, noted.PUT_BACK))),
+        left=[one for one in await scrubbing.left(conn) if one.is_due(now)],
     )
 
 
@@ -117,7 +122,12 @@ def _alone(books: Books) -> Iterable[Metric]:
         "rewards_catalogue_partners_resting", "Partners that nothing is sent to now: they failed, or are paused."
     )
     resting.add_metric((), books.resting)
-    return late, aside, held, resting
+    left = GaugeMetricFamily(
+        "rewards_catalogue_erased_in_files",
+        "Tables that wait for `scrub`: who was erased is in their files.",
+    )
+    left.add_metric((), len(books.left))
+    return late, aside, held, resting, left
 
 
 async def _count(conn: AsyncConnection, wanted: Select[tuple[str]]) -> int:

@@ -14,7 +14,6 @@ from machine.words import size
 
 Level = Literal["ok", "look", "fail"]
 
-DAY_S = 86_400
 LATE_S = 600
 """An order that has been due for longer is taken by no server."""
 
@@ -134,14 +133,13 @@ def of_books(books: Books, *, now: int, backup_within_s: int | None) -> Iterator
         yield look_at(about, code, f"{count} {said}") if count else well(about, none)
     if books.order_late_s > LATE_S:
         yield look_at("courier", "orders-late", f"an order has been due for {_span(books.order_late_s)}")
+    yield _of_files(books.left, now=now)
 
 
-def of_files(left: Sequence[Left], *, now: int) -> Finding:
-    """Whether who was erased is in no file any more."""
-    due = [one for one in left if one.is_large or now - one.since > DAY_S]
-    if not due:
+def _of_files(left: Sequence[Left], *, now: int) -> Finding:
+    if not left:
         return well("erasures", "nobody who was erased is left in the database's files")
-    listed = ", ".join(f"{one.name} ({size(one.bytes)}, for {_span(max(0, now - one.since))})" for one in due)
+    listed = ", ".join(f"{one.name} ({size(one.bytes)}, for {_span(max(0, now - one.since))})" for one in left)
     return look_at("erasures", "erased-in-files", f"learners who were erased may be left in the files of {listed}")
 
 

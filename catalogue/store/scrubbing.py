@@ -39,6 +39,8 @@ TABLES = (
 """From which an erasure takes rows, or words out of them."""
 TABLE_BYTES_MAX = 64 << 20
 """A larger table is only vacuumed while all goes on: nobody can read it while it is written anew."""
+WAITED_S = 86_400
+"""For how long somebody may keep the tables open before that is told."""
 LOCK_MS_MAX = 500
 """How long one table is waited for, and whoever comes after us waits with us."""
 TRIES_MAX = 5
@@ -81,6 +83,10 @@ class Left:
     def is_large(self) -> bool:
         """Whether it waits for a quiet hour."""
         return self.bytes > TABLE_BYTES_MAX
+
+    def is_due(self, now: int) -> bool:
+        """Whether somebody has to see to it: no server does it by itself, or none could for a day."""
+        return self.is_large or now - self.since > WAITED_S
 
 
 async def note(conn: AsyncConnection, campus: str, *tables: Table, now: int) -> None:

@@ -126,7 +126,7 @@ async def _of_database(config: Config) -> list[Finding]:
     from catalogue.redemption.desk import Desk
     from catalogue.redemption.vault import Vault
     from catalogue.server.vouchers import opened
-    from catalogue.store import Store, scrubbing, unusable
+    from catalogue.store import Store, unusable
 
     try:
         store = await Store.open(config.database)
@@ -135,9 +135,8 @@ async def _of_database(config: Config) -> list[Finding]:
     told = [findings.well("database", config.database.render_as_string(hide_password=True))]
     try:
         async with store.reading() as conn:
-            books, left = await figures.look(conn, now=now()), await scrubbing.left(conn)
+            books = await figures.look(conn, now=now())
         told += findings.of_books(books, now=now(), backup_within_s=config.backup_within_s)
-        told.append(findings.of_files(left, now=now()))
         await opened(Desk(store, Vault.load(config.vouchers_file)))
         told.append(findings.well("vouchers", "can be opened"))
     except CatalogueError as exc:

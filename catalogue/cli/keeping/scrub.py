@@ -55,10 +55,12 @@ def _told(centre: Centre, answer: Answer) -> None:
 async def _written(store: Store, wait_s: int) -> list[dict[str, Any]]:
     from catalogue import acts
 
-    done = [_facts(one) | {"waits": waits} async for one, waits in store.scrub_whole(wait_s=wait_s)]
-    if names := [one["table"] for one in done if not one["waits"]]:
-        async with store.writing() as conn:
-            await acts.note(conn, act(acts.EVERYWHERE, "database.scrub"), tables=names)
+    done = []
+    async for one, waits in store.scrub_whole(wait_s=wait_s):
+        done.append(_facts(one) | {"waits": waits})
+        if not waits:  # at once: whoever breaks it off has done this table
+            async with store.writing() as conn:
+                await acts.note(conn, act(acts.EVERYWHERE, "database.scrub", one.name), bytes=one.bytes)
     return done
 
 

@@ -77,6 +77,7 @@ CASES: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "RewardsCatalogueVouchersUnreadable": {"rewards_catalogue_vouchers_unreadable": (f"1{STEADY}", f"0{STEADY}")},
     "RewardsCatalogueBackupOld": {"rewards_catalogue_backup_timestamp_seconds": (f"0{STEADY}", "0+300x700")},
+    "RewardsCatalogueErasedInFiles": {"rewards_catalogue_erased_in_files": (f"2{STEADY}", f"0{STEADY}")},
     "RewardsCatalogueDiskNearlyFull": {"rewards_catalogue_disk_free_bytes": (f"900000000{STEADY}", f"2e9{STEADY}")},
 }
 

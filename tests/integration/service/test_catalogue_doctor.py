@@ -13,6 +13,7 @@ from catalogue.errors import ConfigError
 from catalogue.health.figures import Books
 from catalogue.health.findings import FAULTS, of_books
 from catalogue.store import Store
+from catalogue.store.scrubbing import Left
 from tests import servers
 from tests.integration.service.managed import Managed
 from tests.integration.test_catalogue_process import command
@@ -28,6 +29,7 @@ WELL = Books(
     resting=0,
     backup_at=NOW - DAY,
     unheard=0,
+    left=(),
 )
 ILL = Books(
     campuses={"active": 2},
@@ -39,6 +41,7 @@ ILL = Books(
     resting=1,
     backup_at=0,
     unheard=1,
+    left=(Left(name="link", bytes=8_192, since=NOW - 2 * DAY, times={"uni": 1}),),
 )
 
 
@@ -60,8 +63,7 @@ def test_whatever_waits_for_somebody_in_the_books_is_named_by_its_code() -> None
         "server-away",
         "server-unready",
     }
-    of_disks = {"disk-nearly-full", "erased-in-files"}
-    assert codes(ILL) == FAULTS.keys() - of_machine - of_disks
+    assert codes(ILL) == FAULTS.keys() - of_machine - {"disk-nearly-full"}
     assert "an order has been due for 2 hours" in {one.found for one in of_books(ILL, now=NOW, backup_within_s=None)}
 
 
