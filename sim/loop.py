@@ -14,9 +14,11 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
+from contextlib import closing
 from contextvars import Context, copy_context
 from random import Random
 from typing import Any
+from weakref import WeakSet
 
 from aiohttp import connector
 from aiosqlite import core
@@ -278,7 +280,8 @@ class Connection(core.Connection):
         super().__init__(*args, **options)
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop), "not in a simulation"  # noqa: S101 - said to the type checker
-        self._tx: Any = _AtOnce(loop, self._without_waiting)
+        self._tx: Any = _AtOnce(loop, self._without_waiting, self._keep)
+        self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
         loop.keep(self)
 
     def __await__(self) -> Generator[Any, None, Connection]:
@@ -291,8 +294,20 @@ class Connection(core.Connection):
         if self._connection is not None:
             self._connection.execute("PRAGMA busy_timeout = 0")
 
+    def _keep(self, answer: object) -> None:
+        """Remember a cursor that the program is given."""
+        if isinstance(answer, sqlite3.Cursor):
+            self._cursors.add(answer)
+
     def let_go(self) -> None:
-        """Close it, whoever has it open."""
+        """Close it, whoever has it open.
+
+        A statement under way keeps the file locked after its connection is closed, when its cursor cannot be closed
+        any more; it can only begin anew, somewhere else.
+        """
+        with closing(sqlite3.connect(":memory:")) as elsewhere:
+            for cursor in self._cursors:
+                sqlite3.Cursor.__init__(cursor, elsewhere)
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -304,9 +319,10 @@ class _AtOnce:
     What another connection keeps from it for now is tried again in virtual time, as SQLite does in the machine's.
     """
 
-    def __init__(self, loop: VirtualLoop, before: Callable[[], None]) -> None:
+    def __init__(self, loop: VirtualLoop, before: Callable[[], None], after: Callable[[object], None]) -> None:
         self._loop = loop
         self._before = before
+        self._after = after
         self._waiting: deque[tuple[asyncio.Future[Any] | None, Callable[[], Any]]] = deque()
 
     def put_nowait(self, wanted: tuple[asyncio.Future[Any] | None, Callable[[], Any]]) -> None:
@@ -323,6 +339,7 @@ class _AtOnce:
             try:
                 self._before()
                 tell, answer = _set_result, work()
+                self._after(answer)
             except BaseException as exc:  # noqa: BLE001 - as a thread does: told to whoever asked
                 if _is_busy(exc) and self._loop.time() < until:
                     self._loop.call_later(BUSY_LOOK_S, self._go_on, until)

@@ -8,8 +8,10 @@ from pathlib import Path
 from random import Random
 
 import aiosqlite
+import pytest
 
 from sim.loop import VirtualLoop
+from sim.machine import Process
 from sim.network import Network
 from sim.trace import Trace
 
@@ -59,4 +61,32 @@ def test_who_wants_to_write_while_another_does_waits_in_virtual_time(tmp_path: P
     assert isinstance(second, float)
     assert 2 < second < 2.1, "as soon as the first had ended"
     assert "locked" in str(third), "and not for ever"
+    loop.close()
+
+
+@pytest.mark.parametrize("closes", [False, True])
+def test_a_program_that_ends_in_the_middle_of_a_statement_takes_its_lock_with_it(closes: bool, tmp_path: Path) -> None:
+    """Its parked answers still hold the cursor; nobody could write into that file any more."""
+    loop = VirtualLoop(Random("1"), Network(Random("1"), Trace(Path())))
+    under_way: list[object] = []
+
+    async def half() -> None:
+        connection = await aiosqlite.connect(tmp_path / "a.db", isolation_level=None)
+        await connection.execute("CREATE TABLE seen (number INTEGER)")
+        under_way.append(await connection.execute("INSERT INTO seen VALUES (1), (2) RETURNING number"))
+        if closes:
+            await connection.close()
+        await asyncio.Event().wait()
+
+    async def after_it() -> None:
+        process = Process(name="ends", on_kill=lambda _: None)
+        process.start(half, loop)
+        await asyncio.sleep(1)
+        process.exit()
+        connection = await aiosqlite.connect(tmp_path / "a.db", isolation_level=None)
+        await connection.execute("INSERT INTO seen VALUES (3)")
+        await connection.close()
+
+    loop.run_until_complete(after_it())
+    assert under_way, "it had not begun"
     loop.close()
