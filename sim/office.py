@@ -110,10 +110,10 @@ class Office:
             if who in self._returning:
                 self._world.trace.fault("learner opted in", who)
                 await self._world.agent.typed("learner.opt-in", accounts=listed, by="office")
+                self._world.returned_at |= dict.fromkeys(accounts, self._now() + 1)
         elif self._stays_out(who):
             await self._world.agent.typed("learner.opt-out", accounts=listed, by="office")
-            now = int(BEGAN + self._world.loop.time())
-            self._world.parted_at |= dict.fromkeys(accounts, now)
+            self._world.parted_at |= dict.fromkeys(accounts, self._now())
 
     def _ask_to_go(self) -> None:
         accounts = self._somebody()
@@ -157,7 +157,11 @@ class Office:
         world = self._world
         self._world.trace.fault("learner readmitted", named)
         await world.agent.typed("learner.readmit", accounts=[list(_split(named))], by="office")
-        world.erased |= dict.fromkeys(accounts, int(BEGAN + world.loop.time()))
+        world.erased |= dict.fromkeys(accounts, self._now())
+
+    def _now(self) -> int:
+        """Seconds UTC, by a right clock."""
+        return int(BEGAN + self._world.loop.time())
 
     async def review(self, waiting: Iterable[tuple[int, int]]) -> None:
         """`rewards-agent review`: two reviewers say the same of each essay, one after the other or both at once."""

@@ -213,6 +213,7 @@ class Program:
         process = Process(name=f"{self.name}'s command", on_kill=self._killed, on_near=self._near)
         process.fuse = fuse
         self.lives.append(process)
+        self.commands = {}
         self._over = asyncio.Event()
         over = asyncio.create_task(self._over.wait())
         doing = process.start(work, self.loop)

@@ -105,6 +105,8 @@ class World:
     """Accounts of whom a ledger ever said that they take no part: from when → until when, by its clock."""
     parted_at: dict[str, int] = field(default_factory=dict)
     """When the office last told the agent so (seconds UTC, by a right clock): what was paid by then stays."""
+    returned_at: dict[str, int] = field(default_factory=dict)
+    """When it last told the agent that they take part again, likewise: what came before that may have been refused."""
     lost: bool = False
     """Whether rows were removed of which the agent must say that it never read them."""
     session: aiohttp.ClientSession | None = None
@@ -150,7 +152,11 @@ class World:
             self.parted.setdefault(who, {}).update(spans)
 
     def _ever_out(self) -> Spans:
-        return {who: list(spans.items()) for who, spans in self.parted.items()}
+        """Spans in which what was done may count for nothing: the agent's clock may have been behind at their end."""
+        return {
+            who: [(began, ended and max(ended, self.returned_at.get(who, 0))) for began, ended in spans.items()]
+            for who, spans in self.parted.items()
+        }
 
     def _parted(self, row: Row) -> bool:
         """Whether a row is by somebody who took no part then, so that maybe nobody heard of it."""
