@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import ssl
 from collections.abc import Callable
@@ -62,6 +63,7 @@ class Client:
         self._key_file = key_file
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -70,7 +72,8 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """Let go of connections; may be called twice."""
+        """Let go of connections, for good: whoever asks or waits for an answer is told so. May be called twice."""
+        self._closed = True
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -174,14 +177,20 @@ class Client:
                 return Answer(
                     status=response.status, headers=tuple(response.headers.items()), body=came, request=request
                 )
+        except asyncio.CancelledError:
+            if not self._closed or _wanted(asyncio.current_task()):
+                raise
+            raise _ending() from None
         except TimeoutError:
             raise TransientError(
                 f"the catalogue did not answer within {limit_s:.0f} s", hint=_HINT, fault=_AWAY
             ) from None
         except (aiohttp.ClientError, OSError, ValueError) as exc:
-            raise _unreached(exc) from None
+            raise (_ending() if self._closed else _unreached(exc)) from None
 
     def _connected(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise _ending()
         if self._session is None:
             tls: ssl.SSLContext | bool = True
             if self._place.ca_file is not None:
@@ -196,6 +205,7 @@ _HINT = (
     " delivered later"
 )
 _AWAY = "catalogue-unreachable"
+_ENDING = "try again once it runs: its log says why it ended; what was under way is settled with the next delivery"
 _Sign = Callable[[Request, bytes, int], dict[str, str]]
 
 
@@ -225,6 +235,15 @@ def _tls(ca_file: Path) -> ssl.SSLContext:
         raise ConfigError(
             f"{ca_file} is not a file of certificates: {exc}", hint=_CA_FILE, fault="certificate-unusable"
         ) from None
+
+
+def _wanted(task: asyncio.Task[object] | None) -> bool:
+    """Whether somebody wants this task to end: who waits for a connection is cancelled where that is closed, too."""
+    return task is None or task.cancelling() > 0
+
+
+def _ending() -> TransientError:
+    return TransientError("the agent is ending: the catalogue is not asked any more", hint=_ENDING)
 
 
 def _unreached(exc: Exception) -> TransientError:

@@ -166,6 +166,43 @@ async def test_a_proxy_is_used_where_one_is_configured(tmp_path: Path) -> None:
         assert seen == [f"{url}/v1/batches"]
 
 
+async def test_who_asks_or_waits_while_an_agent_ends_is_told_so(tmp_path: Path) -> None:
+    """A command that was typed while an agent ended got `RuntimeError: Session is closed`, or was broken off."""
+    came, hold = asyncio.Event(), asyncio.Event()
+
+    async def silent(_: web.BaseRequest) -> web.Response:
+        came.set()
+        await hold.wait()
+        return web.Response()
+
+    runner = web.ServerRunner(web.Server(silent))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    client = a_client(tmp_path, f"http://127.0.0.1:{runner.addresses[0][1]}")
+    async with asyncio.timeout(30):
+        asked, waits = (asyncio.create_task(client.get_keys()) for _ in range(2))
+        await came.wait()
+        closing = asyncio.create_task(client.close())
+        said = [*await asyncio.gather(asked, waits, client.get_keys(), return_exceptions=True)]
+        await closing
+        said += await asyncio.gather(client.get_keys(), return_exceptions=True)
+    hold.set()
+    await runner.cleanup()
+    assert {type(one) for one in said} == {TransientError}
+    assert {str(one).partition(":")[0] for one in said} == {"the agent is ending"}
+
+
+async def test_who_is_cancelled_while_waiting_for_the_catalogue_ends_as_cancelled(tmp_path: Path) -> None:
+    client = a_client(tmp_path, "http://127.0.0.1:9")
+    async with client:
+        asked = asyncio.create_task(client.get_keys())
+        await asyncio.sleep(0)
+        asked.cancel()
+        await client.close()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+
+
 def a_certificate(directory: Path) -> tuple[Path, ssl.SSLContext]:
     """A self-signed certificate for 127.0.0.1, and a server's context with it."""
     chain, secret = certified(directory, "ca")
