@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import sqlite3
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -32,32 +32,25 @@ from agent.clock import Clock
 from agent.engine import booking, evaluate, history, trust
 from agent.engine.derived import fold as derived
 from agent.engine.evaluate import Verdict
-from agent.engine.past import following
 from agent.engine.past.undo import Acts, Waiting, again_keys
 from agent.engine.recognition.record import Record
-from agent.engine.review import approval
 from agent.engine.rulebook import Rulebook
 from agent.engine.sighting import again
 from agent.engine.sighting.completed import Completed
-from agent.errors import InvalidInputError
-from agent.ledger import corrections, file, reading, sources, state, undoable, versions
-from agent.ledger.corrections import Correction
+from agent.ledger import file, reading, sources, state, undoable, versions
 from agent.ledger.feeds import aside
 from agent.ledger.money.told import require_units
 from agent.ledger.past import again as past_again
-from agent.ledger.past import membership, promised, standing
-from agent.ledger.record import Behind, Recorder, reserving, totals
+from agent.ledger.past import membership, standing
+from agent.ledger.record import Behind, Recorder, totals
 from agent.ledger.writer import Writer
-from agent.model import Decision, Demand, Event, Observation, Outcome, Page, SourceState, StateRequest, Trust
+from agent.model import Decision, Demand, Event, Observation, Page, SourceState, StateRequest, Trust
 
 RULEBOOKS_KEPT = 4
 """A page is decided by the rules whose filter fetched it: after a reload the older ones serve what is under way."""
 
 CompileText = Callable[[str], Rulebook]
 """A kept version's text → its rulebook."""
-
-Then = Callable[[aiosqlite.Connection, int, Decision, Decision], Awaitable[None]]
-"""(connection of the unit, the number and the held decision, what its approval came to)."""
 
 
 class Pipeline:
@@ -114,7 +107,7 @@ class Pipeline:
         """The rules of a version that was in force once."""
         if version in self._rulebooks:
             return self._rulebooks[version]
-        with self._reading() as connection:
+        with self.reading() as connection:
             kept = reading.rules_text(connection, version)
         return self._compile_text(kept[1]) if kept is not None else self.rulebook
 
@@ -232,15 +225,17 @@ class Pipeline:
         """Record what somebody with a name said by hand, and all that follows; nothing where it is recorded already.
 
         Raises:
+            InvalidInputError: somebody who takes part in it was erased, or has not agreed where that is asked.
             TransientError: nothing of it stands (disk full, locked).
         """
         rulebook = self.rulebook
-        event = trust.tag(self.whose.aliases.of(seen), Trust.server_verified)
-        self.whose.require(event)
-        verdicts = evaluate.judge(event, rulebook)
         now = self._clock.now()
 
         async def unit(connection: aiosqlite.Connection) -> Sequence[Decision]:
+            aliases = await self.whose.now(connection)
+            event = trust.tag(aliases.of(seen), Trust.server_verified)
+            self.whose.require(event)
+            verdicts = evaluate.judge(event, rulebook)
             if not await self._recorder.fresh(connection, [event]):
                 return ()
             told = await self._brought.completed(connection, list(verdicts), rulebook, shadow=self._shadow)
@@ -318,62 +313,9 @@ class Pipeline:
         )
         past.record = Record(found.numbers, found.given, found.barred)
 
-    async def approve(
-        self,
-        decision_no: int,
-        correction: Correction,
-        wanted: Mapping[str, int] | None = None,
-        then: Then | None = None,
-    ) -> Decision:
-        """Book what a held decision promised (or ``wanted``, smallest units), within what quotas and caps leave now.
-
-        ``then`` does in the same transaction what follows.
-
-        Raises:
-            InvalidInputError: nothing of that number is held, a quota is full by now (which one is said), or ``wanted``
-                is outside the rule's guardrails.
-        """
-        with self._reading() as reader:
-            found = promised.promised(reader, decision_no)
-        held, event_no, text = found.decision, found.event_no, found.rules_text
-        approval.require_agreement(held, found.event.seen)
-        event = dataclasses.replace(found.event, seen=self.whose.aliases.of(found.event.seen))
-        held_under = self._rulebooks.get(held.rules_version) or self._compile_text(text)
-        now = self._clock.now()
-
-        source = event.seen.source
-
-        async def unit(connection: aiosqlite.Connection) -> Decision:
-            await corrections.close_hold(
-                connection, decision_no=decision_no, state="approved", correction=correction, now=now
-            )
-            names, people = self._recorder.names, self._recorder.people
-            await reserving.release(connection, names, people, [decision_no], forget=True)
-            past = await self.past(connection, approval.wants(held, held_under, self.rulebook, source=source))
-            decision = approval.approve(held, held_under, self.rulebook, past, wanted, source=source)
-            followed = following.after([decision], event, held.role, self.rulebook.recognition, past)
-            # What it adds to a set is believed now, whether or not the set is complete.
-            if decision.outcome is not Outcome.awarded and not decision.notes:
-                raise InvalidInputError(
-                    f"decision {decision_no} cannot be paid any more: {decision.reason}",
-                    hint="approve less (--amount) where that fits, reject it, or type: rewards-agent ledger adjust",
-                )
-            number = await versions.keep(connection, held.rules_version, text, now)
-            settle, about = self._recorder.settle, {event.event_id: event}
-            settle = partial(settle, connection, about, numbers={event.event_id: event_no}, now=now)
-            await settle([decision], version_no=number, approved=True)
-            if followed:
-                await settle(followed, version_no=self._version_numbers[self.rulebook.version])
-            await self.follow(connection, [decision], {event.event_id: event})
-            if then is not None:
-                await then(connection, decision_no, held, decision)
-            return decision
-
-        return await self._writer.run(unit)
-
     def stands(self, source: str) -> SourceState:
         """Where ``source`` stands on disk, which is also what the next save of it is compared with."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             stored = sources.load(connection, source)
         self._saved.pop(source, None)
         if stored is not None:
@@ -394,5 +336,6 @@ class Pipeline:
         """Remember an integrity fault: ``source`` is not read again until somebody accepts its log anew."""
         await self.replace_state(source, dataclasses.replace(self.stands(source), fault=fault))
 
-    def _reading(self) -> contextlib.closing[sqlite3.Connection]:
+    def reading(self) -> contextlib.closing[sqlite3.Connection]:
+        """A connection to the ledger that only reads."""
         return contextlib.closing(file.open_for_reading(self._data_dir))

@@ -12,10 +12,12 @@ from agent.arriving.heard import Heard
 from agent.arriving.linked import Linking
 from agent.arriving.tally import Tally
 from agent.engine.rules import Rulebook
+from agent.ledger.corrections import Correction
 from agent.ledger.record import Recorder
 from agent.ledger.writer import Writer
-from agent.model import Observation, Page, SourceState, Trust
+from agent.model import Decision, Observation, Page, SourceState, Trust
 from agent.pipeline import Pipeline
+from agent.review.approving import Approving
 from tests.builders import NOW
 from tests.fakes import ManualClock
 from tests.ledgers import rows
@@ -43,6 +45,11 @@ class Running:
                 caught_up=True,
             )
         )
+
+    async def approve(self, decision_no: int, correction: Correction, wanted: dict[str, int] | None = None) -> Decision:
+        """What a held decision comes to that somebody approves."""
+        approving = Approving(self.writer, self.recorder, self.pipeline, ManualClock(NOW))
+        return await approving.approve(decision_no, correction, wanted)
 
     def balances(self, currency: str = "points") -> dict[str, int]:
         """Learner → amount, zeros left out."""

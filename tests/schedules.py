@@ -73,6 +73,7 @@ class Office:
     pipeline: Pipeline
     scheduler: Scheduler
     writer: Writer
+    recorder: Recorder
     clock: TwoClocks
     data_dir: Path
 
@@ -145,6 +146,8 @@ async def office(
     try:
         await pipeline.adopt(rulebook(rules), rules)
         await scheduler.adopt()
-        yield Office(pipeline=pipeline, scheduler=scheduler, writer=writer, clock=clock, data_dir=data_dir)
+        yield Office(
+            pipeline=pipeline, scheduler=scheduler, writer=writer, recorder=recorder, clock=clock, data_dir=data_dir
+        )
     finally:
         await writer.close()

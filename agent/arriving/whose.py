@@ -85,6 +85,12 @@ class Whose:
             await self._consents.read(connection)
         self._known = True
 
+    async def now(self, connection: aiosqlite.Connection) -> Aliases:
+        """The aliases as they stand, also where a unit was rolled back that had others."""
+        if not self._known:
+            await self.read(connection)
+        return self.aliases
+
     async def spared(
         self,
         connection: aiosqlite.Connection,
@@ -93,8 +99,7 @@ class Whose:
         verdicts: dict[bytes, tuple[Verdict, ...]],
     ) -> list[Event]:
         """The events without whoever was erased; those that are told without somebody are judged into ``verdicts``."""
-        if not self._known:
-            await self.read(connection)
+        await self.now(connection)
         if not self.erased:
             return events
         left = spared(events, self.erased)
@@ -147,8 +152,7 @@ class Whose:
         now: int,
     ) -> list[Event]:
         """The events of those whose accounts these are now, judged anew into ``verdicts`` where any is another's."""
-        if not self._known:
-            await self.read(connection)
+        await self.now(connection)
         if self._linking is not None:
             self.aliases = await self._linking.arrived(connection, events, self.aliases, now)
         if self._heard is not None:

@@ -241,8 +241,7 @@ def _earned(verdict: Verdict, state: State, prefix: str, fair: fairness.Fair | N
     notes, due = sets.put(verdict.act, verdict.learner, state.uses)
     if not due.awards:
         return _decision(verdict, _REFUSED, reason=due.told, notes=notes, completes=due.done if notes else ())
-    other = state.uses.totals.get(sets.elsewhere(verdict.places, verdict.learner, prefix), 0)
-    found = sets.allowed(verdict.places, due, verdict.act.form, other)
+    found = sets.allowed(verdict.places, verdict.act, due, verdict.learner, state.uses, prefix)
     decision = _booked(verdict._replace(places=found), state, prefix)
     return replace(decision, notes=notes, completes=due.done) if notes else decision
 

@@ -16,6 +16,8 @@ _SLOT_S = 900
 
 _SLOTS_MAX = 20_000
 
+_WINDOWS = frozenset({"day", "week", "month", "year"})
+
 _FIRST, _LAST = date(1900, 1, 1), date(9998, 12, 31)
 """Who writes 0001-01-01 or 9999-12-31 means always: days beyond these are these, for what a clock cannot count."""
 
@@ -133,8 +135,11 @@ class Calendar:
         return self.starts(_told(day) + timedelta(days=1))
 
     def ends(self, name: str, at: int) -> int | None:
-        """When the calendar window or period around ``at`` is over, in seconds UTC; None for `ever`."""
-        if name == "ever":
+        """When the calendar window or period around ``at`` is over, in seconds UTC; None for `ever`.
+
+        None too for a period that is not in the rules any more: nobody can say when it is over.
+        """
+        if name not in _WINDOWS and name not in self._periods:
             return None
         key = (name, self.moment(at).date)
         if key not in self._ends:

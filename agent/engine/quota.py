@@ -205,6 +205,15 @@ class Uses:
         members[use.slot] = use.at
         return True
 
+    def forget(self, use: Use) -> None:
+        """Take a member out of its set again, where it is this one."""
+        self.release(use)
+        key = (use.meter, use.bucket, use.learner)
+        members = self._sets.get(key, {})
+        if members.get(use.slot) == use.at:
+            del members[use.slot]
+            self.answers.pop((key, use.slot), None)
+
     def generation(self, key: UseKey) -> int:
         """How often a scope has been used, freed uses included: what the next one is called."""
         return self._generations.get(key, 0)

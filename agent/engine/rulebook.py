@@ -92,6 +92,11 @@ class CompiledRule:
         """What the rule is once per, for events of this kind."""
         return self.onces.get(kind) or self.onces[None]
 
+    def once_of(self, scope: str) -> Once:
+        """What made a scope text; by its first name, since the ids in it may have any character."""
+        first = scope.partition("=")[0].partition("|")[0]
+        return next((one for one in self.onces.values() if one.names[0] == first), None) or once(self.spec, (first,))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledChallenge:
@@ -321,11 +326,6 @@ def _part(name: str, event: Event, moment: Moment, role: Role) -> str | None:
 
 def _badge(seen: Observation) -> str | None:
     return seen.object_id if seen.object_table == "badge" else None
-
-
-def names_in(scope: str) -> tuple[str, ...]:
-    """The names that a scope text was made of."""
-    return tuple(part.partition("=")[0] for part in scope.split("|"))
 
 
 def message(template: str, seen: Observation) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 import aiosqlite
@@ -38,8 +39,12 @@ class Again:
         if not released:
             return []
         freed = frozenset((use.meter, use.bucket, use.learner) for uses in released.values() for use in uses)
-        learners = {learner for _, _, learner in freed if learner}
-        found = await refused.after(connection, released, learners)
+        aliases = await self._pipeline.whose.now(connection)
+        learners = {one for _, _, learner in freed if learner for one in (learner, *aliases.of_learner(learner))}
+        found = [
+            replace(one, event=replace(one.event, seen=aliases.of(one.event.seen)))
+            for one in await refused.after(connection, released, learners)
+        ]
         blocked = [(refusal, verdict) for refusal in found if (verdict := self._blocked(refusal, freed)) is not None]
         last = await self._last_words(connection, [refusal.event_no for refusal, _ in blocked])
         decided: list[Decision] = []
@@ -69,6 +74,7 @@ class Again:
         shadow = self._pipeline.shadow
         verdicts = [verdict for _, verdict in again]
         past = await self._pipeline.past(connection, booking.wants(verdicts, shadow=shadow))
+        set_free.taken_out(verdicts, past.uses)
         waits = await refused.newest_reserve(connection, {verdict.learner for verdict in verdicts})
         before = {
             (one.event.event_id, one.rule_id, one.role, one.reason)

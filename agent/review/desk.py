@@ -18,6 +18,7 @@ from agent.ledger.writer import Writer
 from agent.model import Decision, Outcome
 from agent.pipeline import Pipeline
 from agent.review.again import Again
+from agent.review.approving import Approving
 
 Result = dict[str, Any]
 
@@ -28,8 +29,8 @@ class Desk:
     def __init__(self, writer: Writer, recorder: Recorder, pipeline: Pipeline, clock: Clock) -> None:
         self._writer = writer
         self._recorder = recorder
-        self._pipeline = pipeline
         self._clock = clock
+        self._approving = Approving(writer, recorder, pipeline, clock)
         self._again = Again(pipeline, recorder)
 
     async def approve(
@@ -49,7 +50,7 @@ class Desk:
         for number in decisions:
             following = _Following(self._again, self._clock.now(), dry_run=dry_run)
             try:
-                decided = await self._pipeline.approve(
+                decided = await self._approving.approve(
                     number, Correction(reason=reason, by=by), amounts, then=following
                 )
             except InvalidInputError as exc:

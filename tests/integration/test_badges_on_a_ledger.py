@@ -122,7 +122,7 @@ async def test_an_approval_brings_what_follows_from_it_in_the_same_transaction(d
     await desk.ledger.take(event(lesson="2", level=Trust.unverified).seen)
     assert desk.badges() == set()
     ((number,),) = rows(desk.ledger.data_dir, "SELECT decision_no FROM hold")
-    await desk.ledger.pipeline.approve(number, BY)
+    await desk.ledger.approve(number, BY)
     assert desk.badges() == {"ann two", "ann kept"}
     told = rows(desk.ledger.data_dir, "SELECT reason FROM decision WHERE reason LIKE 'earned%'")
     assert told == [("earned: 2 of 2 awards of lesson",)] * 2

@@ -283,7 +283,7 @@ async def test_what_waits_for_the_one_waits_for_the_other_and_is_paid_to_them(tm
         await it.merge()
         with contextlib.closing(file.open_for_reading(tmp_path)) as connection:
             assert [one.decision_no for one in reading.holds(connection, learner="moodle:ann")] == [number]
-        await it.here.pipeline.approve(number, Correction(reason="seen", by="B."))
+        await it.here.approve(number, Correction(reason="seen", by="B."))
         assert (it.balance("ann"), it.balance("ben")) == (20, 0)
 
 

@@ -106,15 +106,15 @@ def completed(act: Act, learner: str, uses: Uses) -> tuple[int, ...]:
     return () if found is None else found[1].completed
 
 
-def allowed(found: Places, due: Due, form: Form, elsewhere: int) -> Places:
+def allowed(found: Places, act: Act, due: Due, learner: str, uses: Uses, prefix: str = "") -> Places:
     """The places of an award where its scope may be used as often as is due, less what the other mode has of it.
 
-    Live and shadow share the set: what it was worth in one (``elsewhere``) is not due in the other too, or going live
+    Live and shadow (``prefix``) share the set: what it was worth in one is not due in the other too, or going live
     would pay for what was only tried.
     """
     (once, bucket), *rest = found
-    maximum = max(0, due.awards - elsewhere)
-    if not form.repeats and maximum == once.maximum:
+    maximum = max(0, due.awards - uses.totals.get(elsewhere(found, learner, prefix), 0))
+    if not act.form.repeats and maximum == once.maximum:
         return found
     return ((replace(once, maximum=maximum, label=due.told), bucket), *rest)
 

@@ -14,7 +14,7 @@ from agent.engine.past.answer import Claim, amounts_of, answer_to, closed_by
 from agent.engine.quota import Places
 from agent.engine.recognition import asked
 from agent.engine.review.adjusting import adjusted
-from agent.engine.rulebook import CompiledRule, Payee, Rulebook, names_in, once
+from agent.engine.rulebook import CompiledRule, Payee, Rulebook
 from agent.errors import InvalidInputError
 from agent.model import Decision, Observation, Outcome, StateRequest, Use, UseKey
 
@@ -83,8 +83,7 @@ def approve(
             notes += _brings(due, decision, held_under)
         if not due.awards:
             return replace(settled, reason=due.told, notes=notes)
-        tried = state.uses.totals.get(sets.elsewhere(found, decision.learner, ""), 0)
-        found = sets.allowed(found, due, act.form, tried)
+        found = sets.allowed(found, act, due, decision.learner, state.uses)
     claim = Claim(
         learner=decision.learner,
         at=decision.uses[0].at,
@@ -132,7 +131,7 @@ def _approved_places(decision: Decision, held_under: Rulebook, now: Rulebook, so
     at = decision.uses[0].at
     rule, payee = _promised(decision, held_under)
     pays = amounts_of(decision.postings)
-    own = (once(rule.spec, names_in(decision.scope)).quota, *(quota for quota in payee.own if quota.unit in pays))
+    own = (rule.once_of(decision.scope).quota, *(quota for quota in payee.own if quota.unit in pays))
     shared = tuple(quota for quota in now.shared(rule.spec.group) if quota.unit in pays)
     return (
         *places(own, at, held_under.calendar.moment(at), decision.scope, source),

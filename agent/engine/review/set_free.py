@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from agent.engine import evaluate
 from agent.engine.evaluate import Verdict
+from agent.engine.quota import Uses
 from agent.engine.rulebook import Rulebook
 from agent.model import Decision, Event, Outcome, UseKey
 
@@ -16,7 +17,8 @@ def blocked(
 ) -> Verdict | None:
     """The verdict to book again, where the quota that refused it (``reason``) counts in what was ``freed``.
 
-    Its checks have spoken when it came: what happened since is not held against it.
+    Its checks have spoken when it came: what happened since is not held against it. What its set brought about was told
+    then, for a member stands whether or not it was paid.
     """
     judged = evaluate.judge(event, rulebook)
     verdict = next((one for one in judged if not one.undoes and (one.rule.id, one.payee.role) == (rule_id, role)), None)
@@ -24,8 +26,15 @@ def blocked(
         return None
     for quota, bucket in verdict.places:
         if quota.label == reason and not set(freed).isdisjoint(quota.keys(bucket, verdict.learner, "")):
-            return verdict._replace(guards=())
+            return verdict._replace(guards=(), then=None)
     return None
+
+
+def taken_out(verdicts: Iterable[Verdict], uses: Uses) -> None:
+    """Take what refused acts put into their sets out again: only what is new in a set is paid."""
+    for verdict in verdicts:
+        if verdict.act is not None:
+            uses.forget(verdict.act.note(verdict.learner))
 
 
 Refused = tuple[bytes, str, str, str]

@@ -111,6 +111,7 @@ def _set_free(held: Decision, teller: Teller) -> list[Decision]:
     stand = [one for one in said if last[_what(one)] is one]
     waits = max((n for n, one in enumerate(stand) if one.learner == held.learner and one.reserves), default=-1)
     before = {(one.event_id, one.rule_id, one.role, one.reason) for one in stand[waits + 1 :]}
+    set_free.taken_out(verdicts, teller.state.uses)
     return set_free.otherwise(teller.book(verdicts), before)
 
 

@@ -1,4 +1,4 @@
-"""What a held decision promises, with its event and the rules that held it."""
+"""What a held decision promises, with its event."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from agent.model import Decision, Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promised:
-    """A held decision with its uses, its event and that event's number, and the text of the rules that held it."""
+    """A held decision with its uses, its event and that event's number."""
 
     decision: Decision
     event: Event
     event_no: int
-    rules_text: str
 
 
 def promised(connection: sqlite3.Connection, decision_no: int) -> Promised:
@@ -30,14 +29,12 @@ def promised(connection: sqlite3.Connection, decision_no: int) -> Promised:
     if found is None:
         raise InvalidInputError(f"no decision {decision_no} is held", hint="see: rewards-agent review list")
     row, event, promise = found
-    version = reading.rules_text(connection, row.decision.rules_version)
     postings, uses = codec.decode_promise(promise)
     reserves = codec.decode_reserves(promise, decision_no)
     return Promised(
         decision=replace(row.decision, postings=postings, uses=uses, reserves=reserves),
         event=event,
         event_no=row.event_no,
-        rules_text=version[1] if version else "",
     )
 
 

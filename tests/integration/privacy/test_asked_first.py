@@ -184,7 +184,7 @@ async def test_what_cannot_be_known_waits_and_nobody_agrees_in_a_learners_place(
         await at.take(act)
         assert (at.balances(), at.reasons()) == ({}, ["agreement unknown"])
         with pytest.raises(InvalidInputError, match="nobody can agree for them"):
-            await at.pipeline.approve(1, corrections.Correction(reason="", by="b"))
+            await at.approve(1, corrections.Correction(reason="", by="b"))
         await at.take(replace(act, agreed={"35": act.occurred_at - 1}))
         assert at.balances() == {"35": 10}, "the next sighting knows"
 

@@ -42,6 +42,21 @@ def test_an_approval_is_refused_where_the_scope_was_paid_meanwhile() -> None:
     )
 
 
+def test_an_approval_is_refused_by_the_scope_that_was_paid_whatever_the_ids_in_it() -> None:
+    rules = rulebook(rule(more='once_per = ["lesson", "day"]'))
+    (paid,) = decide(rules, [event(lesson="a|b=c")])
+    waiting = held(rules, event(lesson="a|b=c", level=Trust.unverified))
+    refused = approval.approve(waiting, rules, rules, booking.State.load(paid.uses, {}))
+    assert (refused.reason, refused.until) == ("once_per lesson+day", at("2026-09-08T00:00:00"))
+
+
+def test_an_approval_is_refused_by_a_limit_of_a_period_that_the_rules_have_no_more() -> None:
+    then = rulebook("[period.sem1]\nfrom = 2026-09-01\nuntil = 2026-12-20\n" + rule(more='limit = "1/sem1"'))
+    used = Use(meter="limit:r:awards/sem1", bucket="sem1", learner="moodle:ann", at=at("2026-09-07"), amount=1)
+    refused = approval.approve(held(then), then, rulebook(rule()), booking.State.load([used], {}))
+    assert (refused.reason, refused.until) == ("limit 1/sem1", None)
+
+
 def test_an_approval_looks_at_the_caps_of_the_running_version_and_its_own_limits() -> None:
     then = rulebook(rule(more='group = "learn"\nlimit = "1/day"'))
     now = rulebook('[[cap]]\ngroup = "learn"\nlimit = "15 points/day"\n' + rule(more='group = "learn"'))

@@ -110,7 +110,7 @@ async def test_a_held_decision_whose_act_was_undone_is_closed(tmp_path: Path, *,
 async def test_an_approved_award_is_taken_back_like_any_other(tmp_path: Path) -> None:
     async with running(tmp_path, RULES) as agent:
         await agent.take(done(1, evidence=Evidence.nothing))
-        await agent.pipeline.approve(1, Correction(reason="seen it", by="desk"))
+        await agent.approve(1, Correction(reason="seen it", by="desk"))
         assert agent.balances() == {"35": 10}
         await agent.take(done(2, undo=True))
         assert agent.balances() == {}

@@ -93,10 +93,10 @@ async def test_an_approval_is_refused_where_a_cap_of_today_is_full_and_keeps_its
         before = kept(agent)
     async with running(tmp_path, HEAD + '[[cap]]\nlimit = "5 points/day"\n' + rule(more=REVIEW)) as agent:
         with pytest.raises(InvalidInputError, match="cannot be paid any more: cap 5 points/day") as refused:
-            await agent.pipeline.approve(1, Correction(reason="", by="B. Desk"))
+            await agent.approve(1, Correction(reason="", by="B. Desk"))
         assert refused.value.hint.startswith("approve less (--amount) where that fits")
         assert (open_holds(agent), kept(agent)) == ([1], before)
-        await agent.pipeline.approve(1, Correction(reason="", by="B. Desk"), {"points": 5})
+        await agent.approve(1, Correction(reason="", by="B. Desk"), {"points": 5})
         assert agent.entries() == ["award 5"]
 
 
@@ -225,3 +225,18 @@ async def test_an_undo_that_is_seen_late_leaves_the_hold_of_what_was_done_again_
         assert open_holds(agent) == [1]
         await desk(agent).approve(decisions=[1], by="B. Desk")
         assert agent.balances() == {"35": 10}
+
+
+async def test_what_rules_held_that_cannot_be_read_any_more_is_refused_beside_what_is_paid(tmp_path: Path) -> None:
+    async with running(tmp_path, HEAD + rule(more=REVIEW)) as agent:
+        await agent.take(act(1))
+        broken = "UPDATE rules_version SET text = 'what no version reads'"
+        await agent.writer.run(lambda connection: connection.execute(broken))
+    async with running(tmp_path, HEAD + rule(more=REVIEW, award="20")) as agent:
+        await agent.take(act(2))
+        first, second = await desk(agent).approve(decisions=[1, 2], by="B. Desk")
+        assert (first["outcome"], first["reason"]) == (
+            "refused",
+            "the rules that held decision 1 cannot be read by this version any more",
+        )
+        assert (second["outcome"], agent.balances(), open_holds(agent)) == ("awarded", {"35": 20}, [1])

@@ -14,6 +14,7 @@ from agent.ledger import corrections, file
 from agent.ledger.corrections import Correction
 from agent.ledger.schedule.datasets import AsOf
 from agent.model import HoldKind, Trust
+from agent.review.approving import Approving
 from agent.schedule import due, forgetting, looking
 from agent.schedule.expiry import Expiry
 from agent.schedule.forgetting import Forgetting
@@ -36,7 +37,8 @@ async def test_holds_in_the_window_are_waited_for_and_named(tmp_path: Path) -> N
             )
         number = held[0][0]
         assert told == [f"1 held decisions about acts of its time: {number} (rewards-agent review list)"]
-        await here.pipeline.approve(number, Correction(reason="", by="dean"))
+        approving = Approving(here.writer, here.recorder, here.pipeline, here.clock)
+        await approving.approve(number, Correction(reason="", by="dean"))
         assert [one.winners for one in await here.decide()] == [2]
 
 
