@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from agent.config.rulefile import Currency
+from wire.money.amounts import number
 
 BADGE = "badge:"
 """Before the id of a badge: a badge is an account."""
@@ -17,13 +18,6 @@ BADGE = "badge:"
 Currencies = Mapping[str, Currency]
 
 _MANY = re.compile(r"(.*[^suoi])s", re.IGNORECASE)
-
-
-def number(units: int, decimals: int) -> str:
-    """So many smallest units as people write them: `10`, `-2.50`."""
-    whole, part = divmod(abs(units), 10**decimals)
-    sign = "-" if units < 0 else ""
-    return f"{sign}{whole}.{part:0{decimals}d}" if decimals else f"{sign}{whole}"
 
 
 def name(currency: str, units: int, currencies: Currencies) -> str:

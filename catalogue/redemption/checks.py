@@ -10,6 +10,7 @@ from catalogue.funding.budgets import BUDGET_USED_UP, Budget
 from catalogue.rewards import gates, times
 from catalogue.rewards.gates import Standing
 from catalogue.rewards.model import Label, Limit, Reward
+from wire.money.amounts import amount, number
 from wire.money.terms import BADGE_PREFIX
 
 
@@ -60,15 +61,15 @@ class Facts:
     partner_paused: bool = False
 
 
-def price(wish: Wish, reward: Reward) -> tuple[str, int] | Refusal:
+def price(wish: Wish, reward: Reward, standing: Standing) -> tuple[str, int] | Refusal:
     """(currency, amount) that a reward costs, or why that is not to be said."""
     if wish.currency:
-        amount = reward.price.get(wish.currency)
-        if amount is None:
-            return Refusal("price", f"it is not to be had for {wish.currency}, but for {_or(reward.price)}")
-        return wish.currency, amount
+        units = reward.price.get(wish.currency)
+        if units is None:
+            return Refusal("price", f"it is not to be had for {wish.currency}, but for {_or(reward, standing)}")
+        return wish.currency, units
     if len(reward.price) > 1:
-        return Refusal("price", f"say the currency: {_or(reward.price)}")
+        return Refusal("price", f"say the currency: {_or(reward, standing)}")
     return next(iter(reward.price.items()))
 
 
@@ -89,6 +90,12 @@ def stopping(reward: Reward, facts: Facts) -> Budget | None:
     """The budget that stops a reward because it does not reach for it."""
     cost = reward.cost.minor if reward.cost else 0
     return next((one for one in facts.paid_by or () if one.stop and cost > one.left), None)
+
+
+def too_dear(costs: int, available: int, currency: str, standing: Standing) -> str:
+    """Why somebody cannot pay for it, in the units of the currency."""
+    there = number(available, standing.decimals.get(currency, 0))
+    return f"it costs {amount(costs, currency, standing.decimals)}, and there are {there}"
 
 
 def _not_offered(reward: Reward, facts: Facts) -> Refusal | None:
@@ -151,7 +158,7 @@ def _not_there(wish: Wish, reward: Reward, facts: Facts) -> Refusal | None:
         return Refusal("partner-paused", "the partner takes no orders at the moment")
     if facts.left is not None and facts.left <= 0:
         return Refusal("stock", "there are none left")
-    priced = price(wish, reward)
+    priced = price(wish, reward, facts.standing)
     if isinstance(priced, Refusal):
         return priced
     if priced[0].startswith(BADGE_PREFIX) or priced[0] in facts.unspendable:
@@ -169,5 +176,5 @@ def _limit(limit: Limit) -> str:
     return f"{limit.count}" if limit.per == "ever" else f"{limit.count} a {limit.per}"
 
 
-def _or(prices: Mapping[str, int]) -> str:
-    return " or ".join(f"{amount} {currency}" for currency, amount in prices.items())
+def _or(reward: Reward, standing: Standing) -> str:
+    return " or ".join(amount(units, currency, standing.decimals) for currency, units in reward.price.items())

@@ -122,7 +122,7 @@ class Desk:
             raise RefusedError(404, "unknown-reward", f"there is no reward {wish.reward}")
         who, offered = found.who, found.offered
         _check(wish, offered, who, facts.before(who, offered, now=now))
-        reserved = _new(wish, offered, now, month_of(now, who.policy.timezone))
+        reserved = _new(wish, offered, who, now)
         made = self._shown(reserved, now=now) if reserved.handing == "display" else reserved
         plain = at_once.fits(offered.reward, who, by=by)
         if plain and await at_once.grant(self.store, made, newest=found.newest, stock=offered.reward.stock, by=by):
@@ -283,7 +283,7 @@ class Desk:
         try:
             return await purse.spending(*asked, owners=who.pseudonyms, ref=made.spend, now=now)
         except InsufficientError as exc:
-            message = f"it costs {made.amount} {made.currency}, and there are {exc.available}"
+            message = checks.too_dear(made.amount, exc.available, made.currency, who.standing)
             raise RefusedError(409, "balance", message) from None
 
     async def _give_back(self, conn: AsyncConnection, one: Redemption, state: State, *, now: int) -> None:
@@ -336,9 +336,9 @@ def _check(wish: Wish, offered: Offered, who: Learner, known: Facts) -> None:
     raise RefusedError(409, refused.code, refused.message)
 
 
-def _new(wish: Wish, offered: Offered, now: int, month: str) -> Redemption:
+def _new(wish: Wish, offered: Offered, who: Learner, now: int) -> Redemption:
     reward = offered.reward
-    priced = checks.price(wish, reward)
+    priced = checks.price(wish, reward, who.standing)
     if isinstance(priced, Refusal):
         raise RefusedError(409, priced.code, priced.message)
     currency, amount = priced
@@ -368,7 +368,7 @@ def _new(wish: Wish, offered: Offered, now: int, month: str) -> Redemption:
         token_digest=None,
         token_used_at=None,
         category=reward.category,
-        month=month if reward.cost else "",
+        month=month_of(now, who.policy.timezone) if reward.cost else "",
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import String, bindparam, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalogue import schema
@@ -24,6 +24,7 @@ from catalogue.rewards.gates import Standing
 from catalogue.rewards.model import SHARED, Gate, Label, Limit, Reward
 from catalogue.rewards.shelf import Offered
 from catalogue.wallets import currencies, purse
+from wire.money import amounts
 
 _BETWEEN = "\x1f"
 """No name has it in it."""
@@ -71,13 +72,16 @@ async def asked(conn: AsyncConnection, wish: Wish) -> Asked | None:
     pseudonyms: tuple[str, ...] = (wish.learner,)
     if row.purse is not None:
         pseudonyms = await purse.names(conn, wish.campus, wish.learner)
+    decimals = _counted(row.decimals)
     who = Learner(
         campus=wish.campus,
         learner=wish.learner,
         pseudonyms=pseudonyms,
         campus_state=row.campus_state,
         policy=policy.read(row.timezone, row.funded_only),
-        standing=await _standing(conn, wish.campus, wish.learner) if gated else Standing(balances={}, earned={}),
+        standing=await _standing(conn, wish.campus, wish.learner, decimals)
+        if gated
+        else Standing(balances={}, earned={}, decimals=decimals),
         unspendable=_split(row.unspendable),
         labels=await shelf.labels(conn, wish.campus) if gated else {},
     )
@@ -90,14 +94,14 @@ async def asked(conn: AsyncConnection, wish: Wish) -> Asked | None:
 async def about(conn: AsyncConnection, campus: str, learner: str) -> Learner:
     """What there is to know about a learner."""
     state, said = await _campus(conn, campus)
-    unspendable = await conn.scalar(select(_unspendable(campus)))
+    unspendable, decimals = (await conn.execute(select(_unspendable(campus), _decimals(campus)))).one()
     return Learner(
         campus=campus,
         learner=learner,
         pseudonyms=await purse.names(conn, campus, learner),
         campus_state=state,
         policy=said,
-        standing=await _standing(conn, campus, learner),
+        standing=await _standing(conn, campus, learner, _counted(decimals)),
         unspendable=_split(unspendable),
         labels=await shelf.labels(conn, campus),
     )
@@ -170,17 +174,19 @@ async def seen(
         refused = checks.refusal(dataclasses.replace(wish, currency=currency), reward, known)
         if refused is None and who.standing.balances.get(currency, 0) >= amount:
             return "", known.left
-        told.append(f"it costs {amount} {currency}, and there is less" if refused is None else refused.message)
+        costs = amounts.amount(amount, currency, who.standing.decimals)
+        told.append(f"it costs {costs}, and there is less" if refused is None else refused.message)
     return "; ".join(dict.fromkeys(told)), known.left
 
 
-async def _standing(conn: AsyncConnection, campus: str, learner: str) -> Standing:
+async def _standing(conn: AsyncConnection, campus: str, learner: str, decimals: Mapping[str, int]) -> Standing:
     """What a learner has, in all wallets of theirs."""
     sums = await purse.sums(conn, campus, learner)
     return Standing(
         balances={currency: balance for currency, (balance, _) in sums.items()},
         earned={currency: earned for currency, (_, earned) in sums.items()},
         levels=await currencies.levels(conn, campus),
+        decimals=decimals,
     )
 
 
@@ -216,6 +222,18 @@ def _split(names: str | None) -> frozenset[str]:
     return frozenset(names.split(_BETWEEN)) if names else frozenset()
 
 
+def _decimals(campus: Any) -> Any:
+    """The decimals of the campus's currencies that have any, in one text: `2credit`."""
+    table = schema.currency.c
+    each = cast(table.decimals, String).concat(table.currency)  # of one digit: there are 6 at most
+    named = select(func.aggregate_strings(each, _BETWEEN))
+    return named.where(table.campus == campus, table.decimals > 0).scalar_subquery()
+
+
+def _counted(told: str | None) -> dict[str, int]:
+    return {each[1:]: int(each[0]) for each in _split(told)}
+
+
 def _asked() -> Any:
     """All that is asked for before anything is held, at once: the more often somebody waits, the longer all do."""
     campus: Any = bindparam("campus")
@@ -234,6 +252,7 @@ def _asked() -> Any:
         whose.label("purse"),
         select(func.max(wallet.c.last_no)).where(*mine).scalar_subquery().label("newest"),
         _unspendable(campus).label("unspendable"),
+        _decimals(campus).label("decimals"),
         *(column.label(f"{_KNOWN}{column.name}") for column in known.c),
         *(column.label(f"wish_{column.name}") for column in (wish.c.asked, wish.c.status, wish.c.code, wish.c.message)),
     )

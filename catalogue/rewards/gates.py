@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
 from catalogue.rewards.model import Gate, Label
+from wire.money.amounts import amount, number
 from wire.money.terms import BADGE_PREFIX, Level
 from wire.money.tiers import Tier
 
@@ -16,11 +17,15 @@ _TITLE_CHARS_MAX = 120
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """A learner's wallets: what is there and what was ever earned, by currency; and the campus's levels."""
+    """A learner's wallets: what is there and what was ever earned, by currency; and the campus's levels.
+
+    ``decimals`` are those of the campus's currencies; what is not among them has none.
+    """
 
     balances: Mapping[str, int]
     earned: Mapping[str, int]
     levels: tuple[Level, ...] = ()
+    decimals: Mapping[str, int] = field(default_factory=dict)
 
     def has_badge(self, name: str) -> bool:
         """Whether the badge is held: it is an account with something in it."""
@@ -43,7 +48,7 @@ def missing(gate: Gate, standing: Standing) -> list[str]:
     for currency, least in sorted(gate.earned.items()):
         short = least - standing.earned.get(currency, 0)
         if short > 0:
-            needed.append(f"{short} more {currency} earned")
+            needed.append(f"{_more(short, currency, standing)} earned")
     return needed
 
 
@@ -51,15 +56,19 @@ def of_tier(label: Label, standing: Standing) -> list[str]:
     """What is still needed to be of a tier, likewise."""
     short = {currency: least - standing.balances.get(currency, 0) for currency, least in sorted(label.current.items())}
     needed = missing(label.gate, standing)
-    needed += [f"{more} more {currency} at once" for currency, more in short.items() if more > 0]
+    needed += [f"{_more(more, currency, standing)} at once" for currency, more in short.items() if more > 0]
     return needed + [f"{what} (which only the campus can judge)" for what in label.on_campus]
 
 
-def asked_of(label: Label) -> list[str]:
-    """What a tier asks for, a phrase for each."""
+def _more(units: int, currency: str, standing: Standing) -> str:
+    return f"{number(units, standing.decimals.get(currency, 0))} more {currency}"
+
+
+def asked_of(label: Label, decimals: Mapping[str, int]) -> list[str]:
+    """What a tier asks for, a phrase for each; ``decimals`` are those of the campus's currencies."""
     gate = label.gate
-    asked = [f"{least} {currency} earned in all" for currency, least in sorted(gate.earned.items())]
-    asked += [f"{least} {currency} at once" for currency, least in sorted(label.current.items())]
+    asked = [f"{amount(least, currency, decimals)} earned in all" for currency, least in sorted(gate.earned.items())]
+    asked += [f"{amount(least, currency, decimals)} at once" for currency, least in sorted(label.current.items())]
     asked += [f"the badge {name}" for name in gate.badges]
     asked += [f"{gate.any_count} of the badges {', '.join(gate.any_of)}"] if gate.any_of else []
     asked += [f"the level {gate.level}"] if gate.level else []

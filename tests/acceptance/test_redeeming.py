@@ -17,6 +17,16 @@ from tests.sites import SqliteSite
 from wire.money import qr
 
 CAMPUS = "test-campus"
+FINE = """
+schema = 1
+timezone = "UTC"
+[currency.credit]
+decimals = 2
+[[rule]]
+id = "lesson"
+on = "lesson.completed"
+award = { credit = 0.75 }
+"""
 
 
 @pytest.fixture
@@ -26,13 +36,13 @@ def catalogue(tmp_path: Path) -> Iterator[Served]:
         yield served
 
 
-def enrolled(tmp_path: Path, catalogue: Served) -> tuple[Campus, tuple[str, ...]]:
+def enrolled(tmp_path: Path, catalogue: Served, rules: str = RULES) -> tuple[Campus, tuple[str, ...]]:
     """A campus whose learners have seventy points each, and a cup of tea for fifty; how the catalogue is commanded."""
     site = SqliteSite(tmp_path / "moodle.db")
     for lesson in range(1, 8):
         complete(site, lesson)
     extra = f'[catalogue]\nurl = "{catalogue.url}"'
-    at = campus(tmp_path / "campus", f"sqlite:///{site.path}", RULES, extra=extra)
+    at = campus(tmp_path / "campus", f"sqlite:///{site.path}", rules, extra=extra)
     where = ("--config", catalogue.config)
     added = json.loads(command("tenant", "add", CAMPUS, "--json", *where).stdout)
     at.command("key", "new")
@@ -84,6 +94,20 @@ def test_a_learner_sees_what_there_is_redeems_once_and_the_campus_shows_what_is_
     assert at.json("redemption", "use", voucher[1], "--by", "cafe")["title"] == "A cup of tea"
     late = command("redemption", "use", voucher[1], *where, code=1)
     assert "was used already, at 20" in late.stderr
+
+
+def test_prices_and_balances_are_said_in_the_units_of_the_currency(tmp_path: Path, catalogue: Served) -> None:
+    at, where = enrolled(tmp_path, catalogue, FINE)
+    command("reward", "add", CAMPUS, "cup", "--title", "Cup", "--price", "credit=300", "--approve", *where)
+    command("reward", "add", CAMPUS, "map", "--title", "Map", "--price", "credit=900", "--approve", *where)
+    offered = at.command("rewards", "list", "moodle:35").stdout
+    assert "moodle:35 has 5.25 credit at the catalogue" in offered
+    assert re.search(r"cup +Cup +3\.00 credit +can be had", offered), offered
+    assert re.search(r"map +Map +9\.00 credit +it costs 9\.00 credit, and there is less", offered), offered
+    assert "Cup for 3.00 credit: fulfilled" in at.command("redeem", "moodle:35", "cup").stdout
+    refused = at.command("redeem", "moodle:35", "cup", check=False)
+    assert (refused.returncode, refused.stdout) == (1, "refused: it costs 3.00 credit, and there are 2.25\n")
+    assert [one["paid"] for one in at.json("redemption", "list")] == ["", "3.00 credit"]
 
 
 def test_a_voucher_drawn_beforehand_is_given_out_while_the_catalogue_is_away_and_not_again_from_a_backup(

@@ -10,7 +10,7 @@ from agent.cli.access import ByOption, carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_one, note, settings_of, utc
 from agent.cli.spending.offers import CohortOption, CountryOption, say_what_was_typed
 from agent.cli.spending.redeem import RewardArgument
-from agent.cli.terms.inforce import whoever
+from agent.cli.terms.inforce import amount_said, whoever
 from agent.cli.terms.who import learner_of
 from machine.commands import Application
 
@@ -62,11 +62,12 @@ def listed(config: ConfigOption = None, json: JsonOption = False) -> None:
 
     with ledger_of(config) as connection:
         found = allowances.listed(connection)
+        said = amount_said(settings_of(config), connection)
     rows = [
         {
             "learner": one.learner or "erased",
             "reward": one.reward,
-            "paid": f"{one.paid} {one.currency}" if one.redemption else "",
+            "paid": said(one.currency, one.paid) if one.redemption else "",
             "state": f"{one.state}: {one.ended}" if one.ended else one.state,
             "expires_at": utc(one.expires_at) if one.expires_at is not None else "",
             "shown_at": utc(one.shown_at) if one.shown_at is not None else "",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import typer
 
 from agent.cli.access import carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit, emit_json, note, settings_of
+from agent.cli.terms.inforce import amount_said
 from agent.cli.terms.who import StudentArgument, learner_of
 from machine.commands import Application
 
@@ -55,14 +56,15 @@ def listed(
     settings = settings_of(config)
     with ledger_of(config) as connection:
         learner = learner_of(settings, connection, student)
+        said = amount_said(settings, connection)
     found = carry_out(config, "rewards.offered", learner=learner, cohorts=cohort or [], country=country)
     if json:
         emit_json(found)
         return
-    has = ", ".join(f"{wallet['balance']} {wallet['currency']}" for wallet in found["wallets"] if _spent(wallet))
+    has = ", ".join(said(wallet["currency"], wallet["balance"]) for wallet in found["wallets"] if _spent(wallet))
     say_what_was_typed(found)
     typer.echo(f"{learner} has {has or 'nothing'} at the catalogue")
-    emit([_row(one) for one in found["rewards"]], COLUMNS, json=False, empty="nothing is on offer")
+    emit([_row(one, said) for one in found["rewards"]], COLUMNS, json=False, empty="nothing is on offer")
 
 
 def say_what_was_typed(told: Mapping[str, Any]) -> None:
@@ -76,11 +78,11 @@ def _spent(wallet: Mapping[str, Any]) -> bool:
     return not str(wallet["currency"]).startswith("badge:")
 
 
-def _row(one: Mapping[str, Any]) -> dict[str, Any]:
+def _row(one: Mapping[str, Any], said: Callable[[str, int], str]) -> dict[str, Any]:
     return {
         "reward": one["id"],
         "title": one["title"],
-        "price": " or ".join(f"{amount} {currency}" for currency, amount in one["price"].items()),
+        "price": " or ".join(said(currency, units) for currency, units in one["price"].items()),
         "left": "" if one.get("left") is None else one["left"],
         "now": one["against"] or "can be had",
     }

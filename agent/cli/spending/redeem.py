@@ -12,7 +12,7 @@ from agent.cli.access import ByOption, carry_out, ledger_of
 from agent.cli.frame import ConfigOption, JsonOption, emit_json, note, settings_of, utc
 from agent.cli.spending.offers import CohortOption, CountryOption, say_what_was_typed
 from agent.cli.spending.picture import QrOption, picture
-from agent.cli.terms.inforce import whoever
+from agent.cli.terms.inforce import amount_said, whoever
 from agent.cli.terms.who import StudentArgument, learner_of
 from machine.commands import Application
 
@@ -52,6 +52,7 @@ def redeem(
     settings = settings_of(config)
     with ledger_of(config) as connection:
         learner = learner_of(settings, connection, student)
+        said = amount_said(settings, connection)
     with picture(qr) as draw:
         told = carry_out(
             config,
@@ -67,7 +68,7 @@ def redeem(
         if json:
             emit_json(told)
         else:
-            tell(told)
+            tell(told, said)
         drawn(told, draw, qr)
     if told["state"] != "granted":
         raise typer.Exit(1)
@@ -87,11 +88,11 @@ def drawn(told: Mapping[str, Any], draw: Callable[[str], bool], qr: Path | None)
         note(f"{qr} cannot be written ({exc.strerror}): rewards-agent redemption show {told['key']} --again --qr FILE")
 
 
-def tell(told: Mapping[str, Any]) -> None:
+def tell(told: Mapping[str, Any], said: Callable[[str, int], str]) -> None:
     """What became of a wish, for the person at the counter."""
     say_what_was_typed(told)
     if told["state"] == "granted":
-        typer.echo(f"{told['title']} for {told['amount']} {told['currency']}: {told['stands']}")
+        typer.echo(f"{told['title']} for {said(told['currency'], told['amount'])}: {told['stands']}")
         voucher = told["code"] or told["token"]
         if voucher:
             until = f", until {utc(told['expires_at'])}" if told["expires_at"] else ""

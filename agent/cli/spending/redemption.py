@@ -10,7 +10,7 @@ from agent.cli.access import ByOption, ReasonOption, carry_out, ledger_of
 from agent.cli.frame import LIMIT_MAX, ConfigOption, JsonOption, emit, emit_json, emit_one, settings_of, utc
 from agent.cli.spending.picture import QrOption, picture
 from agent.cli.spending.redeem import drawn, tell
-from agent.cli.terms.inforce import whoever
+from agent.cli.terms.inforce import amount_said, whoever
 from agent.cli.terms.who import LearnerOption, learner_of
 from machine.commands import Application
 
@@ -37,13 +37,14 @@ def listed(
     with ledger_of(config) as connection:
         whose = "" if learner is None else learner_of(settings, connection, learner)
         found = wishes.listed(connection, learner=whose, limit=limit)
+        said = amount_said(settings, connection)
     rows = [
         {
             "asked_at": utc(one.asked_at),
             "learner": one.learner or "erased",
             "reward": one.reward,
             "state": one.state,
-            "paid": f"{one.paid} {one.paid_currency}" if one.state == "granted" else "",
+            "paid": said(one.paid_currency, one.paid) if one.state == "granted" else "",
             "shown_at": utc(one.shown_at) if one.shown_at is not None else "",
             "key": one.key,
             "redemption": one.redemption,
@@ -71,12 +72,14 @@ def show(
 
     Example: rewards-agent redemption show 5f2c9a7d11e04b7aa8c3d002
     """
+    with ledger_of(config) as connection:
+        said = amount_said(settings_of(config), connection)
     with picture(qr) as draw:
         told = carry_out(config, "redemption.show", name=name, by=whoever(by), again=again)
         if json:
             emit_json(told)
         else:
-            tell(told)
+            tell(told, said)
         drawn(told, draw, qr)
 
 

@@ -6,7 +6,7 @@ import getpass
 import os
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -168,6 +168,18 @@ def amounts_text(amounts: Mapping[str, int], rulebook: Rulebook) -> str:
     from agent.engine import words
 
     return words.amounts(amounts.items(), rulebook.currencies)
+
+
+def amount_said(settings: Settings, connection: sqlite3.Connection) -> Callable[[str, int], str]:
+    """How so many smallest units of a currency are said by the rules in force: `10 points`, `2.50 credit`.
+
+    Raises:
+        ConfigError: the rules have faults, and the ledger keeps none that do not.
+    """
+    from agent.engine import words
+
+    _, rulebook = rules_in_force(settings, connection)
+    return lambda currency, units: words.amount(currency, units, rulebook.currencies)
 
 
 def called(currency: str, units: int, rulebook: Rulebook) -> str:

@@ -293,9 +293,13 @@ def labels(campus: Owner, centre: Centre, answer: Answer) -> None:
 
     async def look(conn: AsyncConnection) -> list[dict[str, Any]]:
         from catalogue.rewards import gates, shelf
+        from catalogue.wallets import currencies
 
         found = await shelf.labels(conn, campus)
-        return [one.model_dump(mode="json") | {"asks": gates.asked_of(one)} for _, one in sorted(found.items())]
+        decimals = {name: one.decimals for name, one in (await currencies.of_campus(conn, campus)).items()}
+        return [
+            one.model_dump(mode="json") | {"asks": gates.asked_of(one, decimals)} for _, one in sorted(found.items())
+        ]
 
     rows = centre.look(look, owner=campus)
     answer.show(rows, lines=lambda: [_label(row) for row in rows])

@@ -10,7 +10,7 @@ import pytest
 
 from catalogue.errors import CatalogueError
 from catalogue.redemption import checks
-from catalogue.redemption.checks import Facts, Wish
+from catalogue.redemption.checks import Facts, Refusal, Wish
 from catalogue.rewards import gates, money, shelf, times
 from catalogue.rewards.gates import Standing
 from catalogue.rewards.model import USUAL, Gate, Label, Reward, Window
@@ -113,12 +113,23 @@ def test_a_closed_gate_says_what_is_still_needed(gate: Gate, needed: list[str]) 
     assert gates.missing(gate, standing) == needed
 
 
+def test_amounts_are_said_in_units_of_the_campuss_currency() -> None:
+    standing = Standing(balances={}, earned={"credit": 225}, decimals={"credit": 2})
+    assert gates.missing(Gate(earned={"credit": 300, "points": 2}), standing) == [
+        "0.75 more credit earned",
+        "2 more points earned",
+    ]
+    dear = a_reward(price={"credit": 250, "points": 5})
+    assert checks.price(wish(), dear, standing) == Refusal("price", "say the currency: 2.50 credit or 5 points")
+
+
 def test_what_only_the_campus_can_judge_is_never_open_here_and_says_so() -> None:
     standing = Standing(balances={"points": 5}, earned={"points": 900})
     tier = gates.told("gold", Tier(name="Gold", lifetime={"points": 800}, current={"points": 7}, on_campus=("a rule",)))
     assert gates.of_tier(tier, standing) == ["2 more points at once", "a rule (which only the campus can judge)"]
     asked = ["800 points earned in all", "7 points at once", "a rule (which only the campus can judge)"]
-    assert gates.asked_of(tier) == asked
+    assert gates.asked_of(tier, {}) == asked
+    assert gates.asked_of(tier, {"points": 1})[:2] == ["80.0 points earned in all", "0.7 points at once"]
     strange = gates.told("gold", Tier(name="Gold", badges=("a;b",)))
     assert gates.of_tier(strange, standing) == ["what its rules ask (which only the campus can judge)"]
 
