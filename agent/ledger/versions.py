@@ -1,13 +1,15 @@
 """Every version of the rules that ever decided something, and the history that a new quota begins with.
 
 A quota that an edit introduces (`limit = "3/day"` becomes `"10/week"`) must count what was paid before the edit. Its
-uses are therefore filled in from the entries, once, when the version that brings its meter is adopted.
+uses are therefore filled in from the entries when the version that brings its meter is adopted. One that was taken out
+and comes back was not counted meanwhile: what it lacks is filled in too.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import groupby
 
 import aiosqlite
@@ -28,6 +30,14 @@ SELECT e.seq, coalesce(e.decision_no, -e.seq), e.body, p.person_no, p.site, p.lm
 FROM entry e JOIN person p ON p.person_no = e.person_no
 WHERE e.seq > ? ORDER BY e.seq LIMIT ?
 """
+_THERE = """
+SELECT w.key FROM json_each(?) w CROSS JOIN quota_use u
+ON u.meter_no = w.value ->> 0 AND u.bucket = w.value ->> 1 AND u.person_no = w.value ->> 2 AND u.slot = w.value ->> 3
+"""
+_ONCE = "once:"
+_METERS = "meters"
+_IS = "SELECT value FROM setting WHERE key = ?"
+_SAY = "INSERT INTO setting (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 
 
 async def keep(connection: aiosqlite.Connection, version: str, text: str, now: int) -> int:
@@ -49,12 +59,13 @@ async def number(connection: aiosqlite.Connection, version: str) -> int:
 async def give_history(
     connection: aiosqlite.Connection, recorder: Recorder, meters: Iterable[str], uses_of: UsesOf
 ) -> int:
-    """Fill the uses of those ``meters`` that this ledger has never heard of from its entries; returns how many."""
-    wanted = set(meters)
-    new = wanted - set(await recorder.names.find(connection, "meter", wanted))
+    """Fill in from the entries what those ``meters`` lack that the rules before did not have; returns how many uses."""
+    wanted = {meter for meter in meters if not meter.startswith(_ONCE)}
+    known = frozenset(await recorder.names.find(connection, "meter", wanted))
+    new = wanted - (known & await _counting(connection, wanted, known))
     if not new:
         return 0
-    await recorder.names.number(connection, "meter", sorted(new))
+    numbers = await recorder.names.number(connection, "meter", sorted(new))
     reversed_ids = await _reversed(connection)
     written = after = 0
     while rows := list(await connection.execute_fetchall(_PAID, (after, _ENTRIES_AT_ONCE))):
@@ -70,9 +81,35 @@ async def give_history(
                 if use.meter in new:
                     uses.append((use, seq))
                     people[person.learner] = person
-        await recorder.write_uses(connection, uses, people)
-        written += len(uses)
+        lacking = await _lacking(connection, uses, numbers, people) if new & known else uses
+        await recorder.write_uses(connection, lacking, people)
+        written += len(lacking)
     return written
+
+
+async def _counting(
+    connection: aiosqlite.Connection, meters: AbstractSet[str], known: AbstractSet[str]
+) -> AbstractSet[str]:
+    """The meters that counted until now; from now on it is ``meters``. A ledger that does not say has all it knows."""
+    kept = list(await connection.execute_fetchall(_IS, (_METERS,)))
+    text = orjson.dumps(sorted(meters)).decode()
+    if not kept or kept[0][0] != text:
+        await connection.execute(_SAY, (_METERS, text))
+    return frozenset(orjson.loads(kept[0][0])) if kept else known
+
+
+async def _lacking(
+    connection: aiosqlite.Connection,
+    uses: Sequence[tuple[Use, int]],
+    meters: Mapping[str, int],
+    people: Mapping[str, Person],
+) -> Sequence[tuple[Use, int]]:
+    """Those of the uses (each with its entry's seq) that are not counted yet."""
+    keys = [
+        (meters[use.meter], use.bucket, people[use.learner].person_no if use.learner else 0, seq) for use, seq in uses
+    ]
+    there = {place for (place,) in await connection.execute_fetchall(_THERE, (orjson.dumps(keys).decode(),))}
+    return [one for place, one in enumerate(uses) if place not in there]
 
 
 def _uses(rows: list[aiosqlite.Row], reversed_ids: set[str], uses_of: UsesOf) -> Iterable[tuple[Use, int, Person]]:
@@ -97,8 +134,6 @@ async def _reversed(connection: aiosqlite.Connection) -> set[str]:
 
 
 _DOUBTS = "doubtful_names"
-_IS = "SELECT value FROM setting WHERE key = ?"
-_SAY = "INSERT INTO setting (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 
 
 async def keep_doubts(connection: aiosqlite.Connection, *, doubts: Sequence[str]) -> None:

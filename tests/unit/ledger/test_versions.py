@@ -97,3 +97,21 @@ async def test_every_text_of_the_rules_is_kept_once_and_found_by_its_beginning(l
         assert reading.rules_text(connection, "aa2") == ("aa22", "second")
         assert reading.rules_text(connection, "aa") is None
         assert reading.rules_text(connection, "bb") is None
+
+
+async def test_a_meter_that_was_taken_out_and_comes_back_gets_what_it_missed_and_nothing_twice(ledger: Ledger) -> None:
+    await ledger.pay(2)
+    assert await give(ledger, WEEK) == 2
+    assert await give(ledger, COOLDOWN) == 2
+    await ledger.take([an_event(3)], [an_award(an_event(3))])
+    assert await give(ledger, WEEK, COOLDOWN) == 1
+    assert [seq for *_, seq in given(ledger, WEEK)] == [1, 2, 3]
+    assert await give(ledger, WEEK, COOLDOWN) == 0
+
+
+async def test_a_ledger_that_does_not_say_what_counted_has_all_that_it_knows(ledger: Ledger) -> None:
+    await ledger.pay(2)
+    await give(ledger, WEEK)
+    await ledger.run(lambda connection: connection.execute("DELETE FROM setting WHERE key = 'meters'"))
+    await ledger.run(lambda connection: connection.execute("DELETE FROM quota_use WHERE seq = 1"))
+    assert await give(ledger, WEEK) == 0
