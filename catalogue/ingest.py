@@ -57,6 +57,11 @@ class Sifted:
         """The names of the entries that are taken back."""
         return {move.about for _, move in self.moves if _takes_back(move)}
 
+    def aside(self) -> set[str]:
+        """Those of `taken_back` that move nothing here: they stand in the same batch."""
+        seqs = {str(seq) for seq in self.rejected}
+        return {ref for ref in self.taken_back() if ref.rpartition("-")[2] in seqs} if seqs else set()
+
     def reversed(self) -> set[WalletKey]:
         """Those whose lots must be known: some of it may be nobody's to pay, or taken back already."""
         return {move.key for _, move in self.moves if may_waive(move)}
@@ -183,7 +188,7 @@ class Known:
     """What is known of a batch's campus, held until it is booked: wallets, and the lots of `Sifted.reversed`.
 
     ``accounts`` without lots are left out. ``rooms`` is what may still be issued today, by currency, ``aside`` which of
-    `Sifted.taken_back` move nothing here.
+    `Sifted.taken_back` were set aside before.
     """
 
     held: Mapping[WalletKey, WalletState]
@@ -199,7 +204,7 @@ def post(batch: Batch, sifted: Sifted, known: Known) -> Posting:
     """
     running = {key: state.balance for key, state in known.held.items()}
     folding = {key: known.accounts.get(key) or Account() for key in sifted.reversed()}
-    gate = _Gate(known) if known.rooms or folding else None
+    gate = _Gate(known, sifted.aside()) if known.rooms or folding else None
     rejected = dict(sifted.rejected)
     moves: list[Move] = []
     for seq, move in sifted.moves:
@@ -230,8 +235,8 @@ def post(batch: Batch, sifted: Sifted, known: Known) -> Posting:
 class _Gate:
     """What may be issued today as a batch uses it up, and what was set aside so far."""
 
-    def __init__(self, known: Known) -> None:
-        self._aside = set(known.aside)
+    def __init__(self, known: Known, aside: Collection[str]) -> None:
+        self._aside = {*known.aside, *aside}
         self._rooms = known.rooms
         self._left = {currency: room.left for currency, room in known.rooms.items()}
 

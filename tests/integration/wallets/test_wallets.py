@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from catalogue.errors import CatalogueError
-from catalogue.ingest import TAKEN_BACK
+from catalogue.ingest import ENTRY_BYTES_MAX, TAKEN_BACK, TAKES_BACK
 from catalogue.proof import rejected
 from catalogue.wallets import audit, currencies
 from catalogue.wallets.book import InsufficientError, OverspentError
@@ -250,3 +250,12 @@ async def test_what_is_earned_is_counted_beside_what_is_there(bank: Bank) -> Non
     async with bank.store.reading() as conn:
         earned = await conn.scalar(text(f"SELECT earned FROM wallet WHERE learner = '{ANN}'"))
     assert (earned, await bank.balance(), await bank.faults()) == (20, -5, [])
+
+
+async def test_what_takes_back_an_entry_that_cannot_be_read_moves_nothing_also_in_the_same_batch(bank: Bank) -> None:
+    await bank.award(7)
+    long = an_entry(2, learner=ANN, amount=10, reason="x" * ENTRY_BYTES_MAX)
+    back = an_entry(3, learner=ANN, amount=-10, kind="reversal", reverses="1-2", reason="undone")
+    taken = await bank.hand.deliver([long, back])
+    assert [(one.seq, one.reason) for one in taken.rejected][1:] == [(3, TAKES_BACK)]
+    assert (await bank.balance(), await bank.faults()) == (7, [])
