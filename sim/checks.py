@@ -15,12 +15,13 @@ from sqlalchemy import make_url
 from agent.ledger import file
 from agent.ledger.verify import verify
 from catalogue import verify as central
-from sim import purse, sales
+from sim import kin, purse, sales
 from sim.look import Seen, look
+from sim.model import owed
 from sim.programs import Books
 from sim.purse import EARNED, Line
 from sim.sales import Sold
-from sim.world import AGENT, CAMPUS, FORGETS, World
+from sim.world import CAMPUS, FORGETS, World
 from wire import keys
 
 K = TypeVar("K", str, tuple[str, str])
@@ -51,7 +52,7 @@ def is_settled(world: World, seen: Seen | None) -> bool:
         return False
     if seen is None or seen.wishes or _aside(world):
         return False
-    return seen.delivered and not list(_unpaid(world, seen))
+    return seen.delivered and not list(_unpaid(world, seen)) and not list(_northern(world))
 
 
 def _aside(world: World) -> int:
@@ -64,7 +65,28 @@ def differences(world: World, seen: Seen | None) -> list[str]:
     """Who has something else than they should, and where delivery stands."""
     if seen is None:
         return ["there is no ledger"]
-    return [*_unpaid(world, seen), seen.delivery, f"open wishes: {seen.wishes}, entries aside: {_aside(world)}"]
+    return [
+        *_unpaid(world, seen),
+        *_northern(world),
+        seen.delivery,
+        f"open wishes: {seen.wishes}, entries aside: {_aside(world)}",
+    ]
+
+
+def _northern(world: World) -> Iterator[str]:
+    """What is not right, or not yet, at the second agent, and of who learns at both."""
+    if world.north is None:
+        return
+    seen = look(world.north.sidecar.program.home)
+    if seen is None:
+        yield "the second agent has no ledger"
+        return
+    should = owed(world.north.moodle.rows(), (), linked=world.linked)
+    for difference in unequal(should, world.awards(seen.awards)):
+        yield f"in the north {difference}"
+    if not seen.delivered:
+        yield f"in the north {seen.delivery}"
+    yield from kin.unsettled(world)
 
 
 def _unpaid(world: World, seen: Seen) -> Iterator[str]:
@@ -91,9 +113,13 @@ async def faults(world: World) -> list[str]:
     home = world.agent.home
     seen = look(home)
     found = ["there is no ledger"] if seen is None else [*_unpaid(world, seen), *_untold(world, seen)]
-    with file.reading(home / "data") as ledger:
-        found += _unfounded(ledger, world.rules)
-    return found + await books(home, world.centre.home, world.sold, now=world.clocks["catalogue"].now())
+    found += _northern(world)
+    for sidecar in world.sidecars:
+        with file.reading(sidecar.program.home / "data") as ledger:
+            found += _unfounded(ledger, world.rules)
+    homes = {sidecar.name: sidecar.program.home for sidecar in world.sidecars}
+    now = world.clocks["catalogue"].now()
+    return found + await books(homes, world.centre.home, world.sold, now=now, owners=world.owners)
 
 
 def _untold(world: World, seen: Seen) -> Iterator[str]:
@@ -117,13 +143,23 @@ def _unfounded(ledger: sqlite3.Connection, rules: Mapping[str, Mapping[str, int]
             yield f"entry {entry['entry_id']} of {rule} is {entry['amount']} and not one of {wanted}"
 
 
-async def books(home: Path, centre: Path, sold: Sold, *, now: int) -> list[str]:
-    """What does not hold in the agent's books, the catalogue's, or between them; ``now`` is the catalogue's time."""
+async def books(
+    homes: Mapping[str, Path], centre: Path, sold: Sold, *, now: int, owners: Mapping[str, object] | None = None
+) -> list[str]:
+    """What does not hold in the agents' books, the catalogue's, or between them; ``now`` is the catalogue's time.
+
+    ``homes`` are the agents' by name; at the first of them learners redeem.
+    """
     found = await _centre(centre, now)
-    with file.reading(home / "data") as ledger, closing(sqlite3.connect(centre / "catalogue.db")) as db:
+    with closing(sqlite3.connect(centre / "catalogue.db")) as db:
         lines = [Line(*row) for row in db.execute(_LINES, (CAMPUS,))]
-        found += [*_ledger(ledger), *_chains(ledger, db, lines), *_wallets(lines, db)]
-        return [*found, *sales.judged(sold, lines, db, ledger, AGENT)]
+        for name, home in homes.items():
+            with file.reading(home / "data") as ledger:
+                found += [*_ledger(ledger), *_chains(ledger, db, name)]
+        found += [*_posted(db, lines), *_wallets(lines, db)]
+        name, home = next(iter(homes.items()))
+        with file.reading(home / "data") as ledger:
+            return [*found, *sales.judged(sold, lines, db, ledger, name, owners or {})]
 
 
 def _ledger(ledger: sqlite3.Connection) -> Iterator[str]:
@@ -146,15 +182,14 @@ async def _centre(centre: Path, now: int) -> list[str]:
     return [f"catalogue verify: {fault}" for fault in report.faults]
 
 
-def _chains(ledger: sqlite3.Connection, db: sqlite3.Connection, lines: Iterable[Line]) -> Iterator[str]:
-    """The catalogue keeps the ledger's entries, byte for byte, and posts each once."""
+def _chains(ledger: sqlite3.Connection, db: sqlite3.Connection, agent: str) -> Iterator[str]:
+    """The catalogue keeps an agent's entries, byte for byte."""
     ours = [bytes(body) for (body,) in ledger.execute("SELECT body FROM entry ORDER BY seq")]
     there = [bytes(body) for (body,) in db.execute(
-        "SELECT body FROM entry WHERE campus = ? AND agent = ? ORDER BY seq", (CAMPUS, AGENT)
+        "SELECT body FROM entry WHERE campus = ? AND agent = ? ORDER BY seq", (CAMPUS, agent)
     )]  # fmt: skip
     if ours != there:
-        yield f"the catalogue keeps {len(there)} entries, the ledger has {len(ours)}, or they differ"
-    yield from _posted(there, lines)
+        yield f"the catalogue keeps {len(there)} entries of {agent}, its ledger has {len(ours)}, or they differ"
 
 
 def _wallets(lines: Iterable[Line], db: sqlite3.Connection) -> Iterator[str]:
@@ -168,10 +203,10 @@ def _wallets(lines: Iterable[Line], db: sqlite3.Connection) -> Iterator[str]:
             yield f"wallet {name} holds {wallets.get(name, 0)}; its lines come to {should}"
 
 
-def _posted(entries: Iterable[bytes], lines: Iterable[Line]) -> Iterator[str]:
+def _posted(db: sqlite3.Connection, lines: Iterable[Line]) -> Iterator[str]:
     """Every entry moved the wallet that it names by what it says, once, and nothing else did."""
-    said = [json.loads(body) for body in entries]
-    wanted = Counter((f"{AGENT}/{one['entry_id']}", one["learner"], one["kind"], one["amount"]) for one in said)
+    said = [(agent, json.loads(body)) for agent, body in db.execute("SELECT agent, body FROM entry")]
+    wanted = Counter((f"{agent}/{one['entry_id']}", one["learner"], one["kind"], one["amount"]) for agent, one in said)
     posted = Counter((line.ref, line.learner, line.kind, line.amount) for line in lines if line.kind in EARNED)
     for ref, learner, kind, amount in sorted(wanted.keys() | posted.keys()):
         times = posted[ref, learner, kind, amount] - wanted[ref, learner, kind, amount]

@@ -8,6 +8,7 @@ from sim.keeper import Keeper
 from sim.look import Seen, read_to
 from sim.model import NEVER
 from sim.moodle import BEGAN
+from sim.north import North
 from sim.office import Office
 from sim.operator import Operator
 from sim.world import World
@@ -16,6 +17,8 @@ KINDS = ("kill", "restart", "weather", "clock", "replay", "restore", "upkeep", "
 SELDOM = "cleanup"
 OFTEN = 0.3
 """The most often that anything goes wrong: so many acts are followed by it."""
+RARE = 0.3
+"""How many of the second agent's disks are lost of those that might be."""
 CLEANED = 0.25
 """How many worlds do not keep the log for ever: of what is gone from it less can be said."""
 
@@ -31,7 +34,8 @@ class Misfortune:
         self._chance = chance
         self._kinds = [kind for kind in KINDS if chance.random() < 0.55]
         self._kinds += [SELDOM] * (chance.random() < CLEANED)
-        self._operator = Operator(world, chance)
+        self._operator = Operator(world, world.sidecar, chance)
+        self._northern = Northern(world, world.north) if world.north is not None else None
         self._keeper = Keeper(world, chance)
         self._office = Office(world, chance)
         self._often = chance.choice((0.0, 0.05, 0.15, OFTEN))
@@ -39,10 +43,14 @@ class Misfortune:
             self._kinds, self._often = list(only), OFTEN
         for program in (world.agent, world.centre):
             program.tears = chance.choice((0.0, 0.5, 1.0))
+        if self._northern is not None:
+            self._northern.often = self._often
         world.trace.say(f"misfortunes: {', '.join(self._kinds) or 'none'}; how often: {self._often}")
 
     async def maybe(self) -> None:
         """Something goes wrong, or nothing does."""
+        if self._northern is not None:
+            self._northern.maybe()
         if self._kinds and self._chance.random() < self._often:
             await {
                 "kill": self._kill,
@@ -63,6 +71,8 @@ class Misfortune:
         Returns what the operator read last.
         """
         await self._keeper.done()
+        if self._northern is not None:
+            await self._northern.operator.done()
         seen = await self._operator.done()
         if seen is not None:
             await self._office.work(seen)
@@ -74,20 +84,24 @@ class Misfortune:
         return seen is not None and self._office.is_idle(seen)
 
     async def hurried(self) -> None:
-        """The operator does not wait any longer."""
+        """The operators do not wait any longer."""
         await self._operator.hurry()
+        if self._northern is not None:
+            await self._northern.operator.hurry()
 
     async def over(self) -> None:
         """Calm weather, right clocks."""
         self._world.network.weather.calm()
         for clock in self._world.clocks.values():
             clock.wrong_s = 0
-        for program in (self._world.agent, self._world.centre):
+        for program in self._world.programs:
             if program.runs:
                 program.process.fuse = 0
         self._operator.mend_rules()
         await self._keeper.done()
         await self._operator.done()
+        if self._northern is not None:
+            await self._northern.operator.done()
         self._world.trace.say("calm")
 
     async def _kill(self) -> None:
@@ -166,3 +180,39 @@ class Misfortune:
         if taped:
             self._world.trace.fault("batches sent again")
             await self._world.network.replay(self._world.loop, bytes(self._chance.choice(taped)))
+
+
+class Northern:
+    """What goes wrong at the campus's second agent, with draws of its own, where anything goes wrong at all."""
+
+    def __init__(self, world: World, north: North) -> None:
+        self._trace = world.trace
+        self._sidecar = north.sidecar
+        self._chance = world.chance("misfortune in the north")
+        self.operator = Operator(world, north.sidecar, self._chance)
+        self.often = 0.0
+
+    def maybe(self) -> None:
+        """Something goes wrong, or nothing does."""
+        if self._chance.random() < self.often:
+            self._chance.choice((self._kill, self._stop, self._back_up, self._lose, self._put_back))()
+
+    def _kill(self) -> None:
+        calls = self._chance.choice((3, 40, 200))
+        self._trace.fault("kill a second agent", f"within {calls} calls")
+        self._sidecar.program.kill_within(self._chance.randrange(calls) + 1)
+
+    def _stop(self) -> None:
+        self._trace.fault("restart a second agent")
+        self._sidecar.program.stop()
+
+    def _back_up(self) -> None:
+        self.operator.back_up()
+
+    def _lose(self) -> None:
+        if not self.operator.busy and self._chance.random() < RARE:
+            self.operator.lose_agent()
+
+    def _put_back(self) -> None:
+        if not self.operator.busy and self._chance.random() < RARE:
+            self.operator.put_back_agent()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -153,6 +153,8 @@ class Moodle:
 
     path: Path
     acts: Acts
+    persons: Mapping[int, int] = field(default_factory=dict)
+    """Whose address a learner has, where it is not their own."""
     last_id: int = 0
     waiting: dict[int, Row] = field(default_factory=dict)
     removed: list[tuple[Row, bool]] = field(default_factory=list)
@@ -166,7 +168,8 @@ class Moodle:
 
     def introduce(self) -> None:
         """Say who the learners are."""
-        known = [(learner, f"user{learner}", address(learner)) for learner in self.acts.learners]
+        named = ((learner, self.persons.get(learner, learner)) for learner in self.acts.learners)
+        known = [(learner, f"user{learner}", address(person)) for learner, person in named]
         self.db.executemany("INSERT INTO mdl_user (id, username, email) VALUES (?, ?, ?)", known)
 
     def begin(self, row: Row) -> int:

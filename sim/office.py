@@ -15,6 +15,7 @@ from agent.ledger.backup import taking
 from agent.ledger.record import erased
 from agent.privacy import copies
 from agent.wiring.people.erasing import sites_of
+from sim import kin
 from sim.look import Seen, look
 from sim.moodle import BEGAN, LEARNERS, address
 from sim.world import World
@@ -129,6 +130,7 @@ class Office:
         agent, named = self._world.agent, tuple(map(_split, accounts))
         data_dir, listed = agent.home / "data", [list(one) for one in named]
         words = (address(int(named[0][1])),)
+        kin.note(self._world)
         with suppress(RewardsError), taking.alone(data_dir):
             self._world.sold.apart = True
             if await agent.typed("learner.erase.begin", accounts=listed, by="office") is None:

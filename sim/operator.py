@@ -18,8 +18,8 @@ from catalogue import tenants
 from sim.look import Seen, look
 from sim.model import BONUS, NEVER, PAYS, rules, version
 from sim.moodle import BEGAN, form_post
-from sim.programs import write_key
-from sim.world import AGENT, CAMPUS, FORMS, World
+from sim.programs import Sidecar, write_key
+from sim.world import CAMPUS, FORMS, World
 from wire import keys
 
 BACKUPS_KEPT = 3
@@ -43,10 +43,14 @@ TOKEN = "this token"
 
 
 class Operator:
-    """Does one thing after the other; ``busy`` is what is under way."""
+    """Looks after one agent, does one thing after the other; ``busy`` is what is under way."""
 
-    def __init__(self, world: World, chance: Random) -> None:
+    def __init__(self, world: World, sidecar: Sidecar, chance: Random) -> None:
         self._world = world
+        self._sidecar = sidecar
+        self._agent = sidecar.program
+        self._where = "" if sidecar is world.sidecar else " in the north"
+        self._backups = world.root / f"backups of {sidecar.name}"
         self._chance = chance
         self._task: asyncio.Task[None] | None = None
         self._used = ""
@@ -59,12 +63,17 @@ class Operator:
         """Whether a restore is under way."""
         return self._task is not None and not self._task.done()
 
+    @property
+    def _sells(self) -> bool:
+        """Whether it is this agent that learners redeem at and send forms to."""
+        return self._sidecar is self._world.sidecar
+
     def back_up(self) -> None:
         """`rewards-agent backup`."""
         world = self._world
-        data_dir = world.agent.home / "data"
+        data_dir = self._agent.home / "data"
         try:
-            take(data_dir, world.root / "backups", keep=BACKUPS_KEPT, now=int(BEGAN + world.loop.time()))
+            take(data_dir, self._backups, keep=BACKUPS_KEPT, now=int(BEGAN + world.loop.time()))
         except RewardsError as exc:
             world.trace.say(f"no backup: {exc.message}")
         else:
@@ -72,7 +81,7 @@ class Operator:
 
     def put_back_agent(self) -> None:
         """The agent loses its disk and gets a backup; where that is too old, the catalogue's history."""
-        found = copies(self._world.root / "backups") if (self._world.root / "backups").exists() else []
+        found = copies(self._backups) if (self._backups).exists() else []
         if found:
             self._begin(self._older_agent(self._chance.choice(found)))
 
@@ -82,7 +91,7 @@ class Operator:
 
     async def hurry(self) -> None:
         """`rewards-agent sync now`: what waits for a backoff is tried at once."""
-        await self._world.agent.typed("sync.now")
+        await self._agent.typed("sync.now")
 
     async def edit_rules(self) -> None:
         """Another version of the rules, often one that pays otherwise; or one that cannot be read: the last goes on."""
@@ -118,7 +127,7 @@ class Operator:
         page: dict[str, Any] | None = {"cursor": None}
         while page is not None:
             cursor = page["cursor"]
-            page = await self._world.agent.typed("rules.backfill", **asked, version=self._version, cursor=cursor)
+            page = await self._agent.typed("rules.backfill", **asked, version=self._version, cursor=cursor)
             if page is None or page["cursor"] is None:
                 return
 
@@ -133,7 +142,7 @@ class Operator:
         text = rules(self._pays, "edited" + "!" * self._edits, self._world.terms)
         self._version = version(text)
         self._world.rules[self._version] = dict(self._pays)
-        (self._world.agent.home / "rules.toml").write_text(text + more)
+        (self._agent.home / "rules.toml").write_text(text + more)
 
     async def rotate_key(self) -> None:
         """`rewards-agent key rotate`; the next key is from the seed, as if an earlier try had broken off behind it."""
@@ -143,22 +152,22 @@ class Operator:
         waiting = self._next_key()
         if not waiting.exists():
             write_key(waiting, self._chance)
-        await self._world.agent.typed("key.rotate")
+        await self._agent.typed("key.rotate")
 
     async def rebuild(self) -> None:
         """`rewards-agent ledger rebuild`."""
         self._world.trace.fault("projections rebuilt")
-        await self._world.agent.typed("ledger.rebuild")
+        await self._agent.typed("ledger.rebuild")
 
     def _next_key(self) -> Path:
-        return self._world.agent.home / "agent.ed25519.next"
+        return self._agent.home / "agent.ed25519.next"
 
     async def merge(self, held: Iterable[tuple[str, tuple[str, ...]]]) -> None:
         """`rewards-agent learner merge` of what waits for a person: both had earned before they were linked."""
         for account, others in held:
             self._world.trace.say(f"operator merges {account} into {others[0]}")
             words = {"source": account, "target": others[0], "reason": "the same address", "by": "operator"}
-            await self._world.agent.typed("learner.merge", **words)
+            await self._agent.typed("learner.merge", **words)
 
     async def done(self) -> Seen | None:
         """When nothing is under way any more; then the agent's delivery must be sound, or the runbook is followed.
@@ -168,7 +177,7 @@ class Operator:
         if self._task is not None:
             await self._task
         if self._next_key().exists():  # a rotation broke off: it is typed again until it is done
-            await self._world.agent.typed("key.rotate")
+            await self._agent.typed("key.rotate")
         if self._world.bonus:  # what it paid may have been on a disk that is gone
             await self.backfill()
         return await self._until_agreed()
@@ -178,31 +187,29 @@ class Operator:
 
     async def _older_agent(self, copy: Path) -> None:
         world = self._world
-        world.trace.fault("older ledger put back", copy.name)
-        await world.agent.down()
-        world.sold.apart = True
+        world.trace.fault(f"older ledger put back{self._where}", copy.name)
+        await self._agent.down()
+        world.sold.apart |= self._sells
         now = int(BEGAN + world.loop.time())
-        put_back(world.agent.home / "data", copy, campus=CAMPUS, environment="production", now=now)
-        world.agent.up()
-        self._forms_again()
+        put_back(self._agent.home / "data", copy, campus=CAMPUS, environment="production", now=now)
+        self._up_again()
         await asyncio.sleep(LOOKS_S)
         await self._until_agreed()
 
     async def _lost_agent(self) -> None:
         world = self._world
-        world.trace.fault("agent's disk lost")
-        await world.agent.down()
-        world.sold.apart = True
-        shutil.rmtree(world.agent.home / "data")
+        world.trace.fault(f"agent's disk lost{self._where}")
+        await self._agent.down()
+        world.sold.apart |= self._sells
+        shutil.rmtree(self._agent.home / "data")
         self._new_key()
         await self._from_catalogue(await self._token())
-        world.agent.up()
-        self._forms_again()
+        self._up_again()
 
     async def _until_agreed(self) -> Seen | None:
         """The runbook: section B where the catalogue has more or other entries, D where it does not know the key."""
         for _ in range(TRIES_MAX):
-            seen = look(self._world.agent.home)
+            seen = look(self._agent.home)
             if seen is not None and seen.fault:
                 self._world.trace.say(f"operator reads: {seen.fault}")
                 await self._brought_back("")
@@ -225,7 +232,7 @@ class Operator:
         if not said:
             return ""
         await self.hurry()
-        seen = look(self._world.agent.home)
+        seen = look(self._agent.home)
         if seen is None or said not in seen.trouble:
             return ""
         self._world.trace.say(f"operator reads: {seen.trouble}")
@@ -235,9 +242,9 @@ class Operator:
         """A token for this very agent, ``anew`` with a key of its own."""
         token = await self._token()
         if anew:
-            await self._world.agent.down()
+            await self._agent.down()
             self._new_key()
-            self._world.agent.up()
+            self._agent.up()
         await self._enrolled(token, because)
 
     async def _enrolled(self, token: str, because: str) -> None:
@@ -245,7 +252,7 @@ class Operator:
 
         Where the ledger turns out to be another one than was delivered, that is brought back with the same token.
         """
-        agent, self._used, self._world.enrolment = self._world.agent, token, token
+        agent, self._used, self._sidecar.token = self._agent, token, token
         agent.stop()
         agent.ending = ""
         for _ in range(TRIES_MAX):
@@ -253,33 +260,32 @@ class Operator:
             seen = look(agent.home)
             if agent.ending.startswith("3 "):
                 self._world.trace.say(f"operator reads: {agent.ending}")
-                self._world.enrolment = ""
+                self._sidecar.token = ""
                 await self._brought_back(token)
             if seen is None or because not in seen.trouble or agent.ending.startswith("2 "):
                 break
-        self._world.enrolment = ""
+        self._sidecar.token = ""
 
     async def _brought_back(self, token: str) -> None:
         """Section B of the runbook: what was delivered takes the ledger's place."""
-        await self._world.agent.down()
+        await self._agent.down()
         await self._from_catalogue(token)
-        self._world.agent.up()
-        self._forms_again()
+        self._up_again()
 
     def _new_key(self) -> None:
         """The old file is moved away; `rewards-agent key new`."""
         self._next_key().unlink(missing_ok=True)
-        write_key(self._world.agent.home / "agent.ed25519", self._chance)
+        write_key(self._agent.home / "agent.ed25519", self._chance)
 
     async def _from_catalogue(self, token: str) -> None:
         """`rewards-agent restore --from-catalogue`, typed until it is done, with what the last answer asked for."""
         world = self._world
 
         async def command() -> str:
-            settings = load_settings(world.agent.home / "config.toml")
+            settings = load_settings(self._agent.home / "config.toml")
             wanted = Wanted(token=token, key=world.recovery)
             try:
-                done = await restore(settings, wanted, clock=world.clocks["agent"])
+                done = await restore(settings, wanted, clock=self._sidecar.clock)
             except IntegrityError as exc:
                 return f"integrity: {exc.message}"
             except RewardsError as exc:
@@ -287,7 +293,7 @@ class Operator:
             return f"{done.entries} entries came back"
 
         for _ in range(TRIES_MAX):
-            said = await world.agent.command(command, self._chance.choice((0, 0, 30, 100)))
+            said = await self._agent.command(command, self._chance.choice((0, 0, 30, 100)))
             said = said or "killed"
             world.trace.say(f"restore --from-catalogue: {said}")
             if said.endswith("came back"):
@@ -307,7 +313,7 @@ class Operator:
             async with world.catalogue.store.writing() as conn:
                 now = world.clocks["catalogue"].now()
                 known = keys.load(world.centre.home / "catalogue.ed25519").fingerprint
-                token = await tenants.new_token(conn, CAMPUS, known, expires_at=now + 90_000, name=AGENT)
+                token = await tenants.new_token(conn, CAMPUS, known, expires_at=now + 90_000, name=self._sidecar.name)
             return token.text()
 
         for _ in range(TRIES_MAX):
@@ -316,7 +322,13 @@ class Operator:
             await asyncio.sleep(AGAIN_S)
         return ""
 
+    def _up_again(self) -> None:
+        """Start the agent after a restore: with the campus's link key, and with what only its senders have."""
+        self._world.give_link_key(self._agent)
+        self._agent.up()
+        self._forms_again()
+
     def _forms_again(self) -> None:
         """Forms have no log: whoever sent them sends them all once more, as the runbook says."""
-        for form in list(self._world.forms):
+        for form in list(self._world.forms) if self._sells else ():
             self._world.send(FORMS, form_post(form), f"of form {form.number} again", 1)

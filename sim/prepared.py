@@ -1,4 +1,4 @@
-"""A campus before its first day: both programs installed, the agent enrolled; made once, each story begins with a copy.
+"""A campus before its first day: all programs installed, the agents enrolled; made once, each story begins with a copy.
 
 What would be the same in every run is most of what a short one costs: two schemas, keys, a tenant, an enrolment.
 """
@@ -33,32 +33,34 @@ BEFORE_S = 60
 
 @cache
 def homes(scratch: Path) -> Homes:
-    """Both programs' files, made in a directory of ``scratch`` by the programs themselves."""
+    """All programs' files, made in a directory of ``scratch`` by the programs themselves."""
     root = scratch / SEED
-    world = build(SEED, root, _installed(root / "installed"))
+    world = build(SEED, root, _installed(root / "installed"), north=True)
     for clock in world.clocks.values():
         clock.wrong_s = -BEFORE_S
     with logged(world), seeded(world):
         world.loop.run_until_complete(_enrolled(world))
         bury(world)
-    return Homes(agent=world.agent.home, catalogue=world.centre.home, recovery=world.recovery)
+    agent, north = (sidecar.program.home for sidecar in world.sidecars)
+    return Homes(agent=agent, north=north, catalogue=world.centre.home, recovery=world.recovery)
 
 
 def _installed(root: Path) -> Homes:
-    """Both programs' files before anybody ran them."""
+    """All programs' files before anybody ran them."""
     chance = Random(SEED)
-    agent, catalogue = root / "agent", root / "catalogue"
+    agent, north, catalogue = root / "agent", root / "north", root / "catalogue"
     catalogue.mkdir(parents=True)
     asyncio.run(_empty_catalogue(catalogue / "catalogue.db"))
     write_key(catalogue / "catalogue.ed25519", chance)
-    (agent / "data").mkdir(mode=0o700, parents=True)
-    _empty_ledger(agent / "data" / file.FILE_NAME)
-    write_key(agent / "agent.ed25519", chance)
+    recovery = RecoveryKey(private=X25519PrivateKey.from_private_bytes(chance.randbytes(32)))
+    for home in (agent, north):
+        (home / "data").mkdir(mode=0o700, parents=True)
+        _empty_ledger(home / "data" / file.FILE_NAME)
+        write_key(home / "agent.ed25519", chance)
+        write_lock(home / RECOVERY_FILE, recovery.lock)
     (agent / "door.token").write_text(TOKEN)
     (agent / "door.token").chmod(0o600)
-    recovery = RecoveryKey(private=X25519PrivateKey.from_private_bytes(chance.randbytes(32)))
-    write_lock(agent / RECOVERY_FILE, recovery.lock)
-    return Homes(agent=agent, catalogue=catalogue, recovery=recovery)
+    return Homes(agent=agent, north=north, catalogue=catalogue, recovery=recovery)
 
 
 async def _empty_catalogue(path: Path) -> None:
@@ -78,20 +80,25 @@ def _empty_ledger(path: Path) -> None:
 
 
 async def _enrolled(world: World) -> None:
-    """The campus is a tenant, its agent enrolled; then both programs are stopped."""
+    """The campus is a tenant, its agents enrolled; then all programs are stopped."""
     world.centre.supervise()
     await asyncio.sleep(1)
 
-    async def introduced() -> str:
+    async def introduced() -> None:
         async with world.catalogue.store.writing() as conn:
             now = world.clocks["catalogue"].now()
             await tenants.add_tenant(conn, CAMPUS, title=CAMPUS, environment="production", now=now)
-            known = keys.load(world.centre.home / "catalogue.ed25519").fingerprint
-            token = await tenants.new_token(conn, CAMPUS, known, expires_at=now + 3_600)
         await shop.furnish(world.catalogue.store, VAULT, now=now)
-        return token.text()
 
-    world.enrolment = await world.centre.inside(introduced) or ""
-    world.agent.supervise()
-    await asyncio.sleep(5)
+    async def token() -> str:
+        async with world.catalogue.store.writing() as conn:
+            now = world.clocks["catalogue"].now()
+            known = keys.load(world.centre.home / "catalogue.ed25519").fingerprint
+            return (await tenants.new_token(conn, CAMPUS, known, expires_at=now + 3_600)).text()
+
+    await world.centre.inside(introduced)
+    for sidecar in world.sidecars:
+        sidecar.token = await world.centre.inside(token) or ""
+        sidecar.program.supervise()
+        await asyncio.sleep(5)
     await end(world)

@@ -253,6 +253,18 @@ class Program:
         return None if (process.stopping or ended.is_set()) and _failed(doing) else doing.result()
 
 
+@dataclass(slots=True)
+class Sidecar:
+    """An agent as the campus's operator knows it."""
+
+    name: str
+    """What the catalogue calls it."""
+    program: Program
+    clock: SimClock
+    token: str = ""
+    """With what it enrols at its next start, where it is to."""
+
+
 def _is_fault(error: BaseException | None) -> bool:
     """Whether it is no answer of a program's own."""
     return error is not None and not isinstance(error, (RewardsError, CatalogueError))

@@ -104,12 +104,17 @@ class Sold:
 
 
 def judged(
-    sold: Sold, lines: Iterable[Line], centre: sqlite3.Connection, ledger: sqlite3.Connection, agent: str
+    sold: Sold,
+    lines: Iterable[Line],
+    centre: sqlite3.Connection,
+    ledger: sqlite3.Connection,
+    agent: str,
+    owners: Mapping[str, object],
 ) -> Iterator[str]:
-    """What does not hold of all that was sold."""
+    """What does not hold of all that was sold; ``owners`` says of pseudonyms at several agents whose they are."""
     made = [Redemption(*row) for row in centre.execute(_REDEMPTIONS)]
     yield from sold.faults
-    yield from _paid(made, lines, dict(centre.execute(_LINKS).fetchall()))
+    yield from _paid(made, lines, {**dict(centre.execute(_LINKS).fetchall()), **owners})
     yield from _told(sold, made)
     yield from _stock(made, centre)
     if not sold.apart:
@@ -118,7 +123,7 @@ def judged(
         yield from _kept(kept, made)
 
 
-def _paid(made: Iterable[Redemption], lines: Iterable[Line], purses: Mapping[str, str]) -> Iterator[str]:
+def _paid(made: Iterable[Redemption], lines: Iterable[Line], purses: Mapping[str, object]) -> Iterator[str]:
     """Each redemption took its price once, and gave it back once where that is its end; nothing else was spent.
 
     It took it from its learner's wallets: those of linked accounts are one purse.

@@ -92,7 +92,7 @@ def bury(world: World) -> None:
         world.network.weather.calm()
         if world.session is not None:
             await world.session.close()
-        for program in (world.agent, world.centre):
+        for program in world.programs:
             for process in program.lives:
                 process.fuse = 0
                 if process.dead:
@@ -110,3 +110,5 @@ def bury(world: World) -> None:
     world.loop.run_until_complete(world.loop.shutdown_asyncgens())
     world.loop.close()
     world.moodle.close()
+    if world.north is not None:
+        world.north.moodle.close()

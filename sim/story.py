@@ -171,6 +171,8 @@ class Acting:
 
     async def once(self) -> None:
         """Something happens."""
+        if self._world.north is not None:
+            self._world.north.maybe()
         if self._does("form"):
             self._form()
         elif self._does("spend"):
@@ -183,6 +185,8 @@ class Acting:
         """Every transaction that is open ends now."""
         for number in sorted(self._world.moodle.waiting):
             self._world.moodle.commit(number)
+        if self._world.north is not None:
+            self._world.north.end()
 
     def _begin(self, doing: Awaitable[Any]) -> None:
         task = asyncio.ensure_future(doing)

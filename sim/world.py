@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 import aiohttp
 
 from agent.ledger.record.erased import Erased
 from agent.outbox.recovery.box import RecoveryKey
+from agent.wiring.people.linking import KEY_FILE as LINK_KEY_FILE
+from agent.wiring.people.linking import write_key as write_link_key
 from sim.loop import VirtualLoop
 from sim.model import LIVES, NEVER, OVERDRAWS, PAYS, Awards, Spans, Terms, owed, rules, version, within
 from sim.moodle import DELETED, POSTED, Acts, Form, Moodle, Row, copied
 from sim.network import Network
-from sim.programs import Centre, Program, SeededChance, SimClock, agent_main
+from sim.north import CONFIG as NORTHERN
+from sim.north import PERSONS, North
+from sim.programs import Centre, Program, SeededChance, Sidecar, SimClock, agent_main
 from sim.sales import Sold
 from sim.trace import Trace
 
-CAMPUS, AGENT = "uni-example", "agent-1"
+CAMPUS, AGENT, NORTH = "uni-example", "agent-1", "agent-2"
+SECOND = 0.4
+"""How many worlds with linked accounts have a second agent."""
+LINK_KEY = bytes(range(32))
 CENTRE_PORT, DOOR_PORT = 8734, 8733
 TOKEN = "a-token-of-a-simulated-door"
 HOOK, FORMS = "/hook/moodle", "/hook/forms"
@@ -68,9 +76,10 @@ sources_trusted_to_link = ["moodle", "forms"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Homes:
-    """What both programs have on disk before a story begins, and the key that brings a lost ledger back."""
+    """What the programs have on disk before a story begins, and the key that brings a lost ledger back."""
 
     agent: Path
+    north: Path
     catalogue: Path
     recovery: RecoveryKey
 
@@ -86,7 +95,8 @@ class World:
     trace: Trace
     moodle: Moodle
     clocks: dict[str, SimClock]
-    agent: Program
+    sidecar: Sidecar
+    """The agent of the first Moodle, which systems post to and learners redeem at."""
     centre: Program
     catalogue: Centre
     recovery: RecoveryKey
@@ -95,6 +105,10 @@ class World:
     terms: Terms
     rules: dict[str, Mapping[str, int]]
     """What each version of the rules pays that anybody ever wrote."""
+    north: North | None = None
+    """The campus's second agent, where there is one."""
+    owners: dict[str, int] = field(default_factory=dict)
+    """Whose each pseudonym is, where there are two agents, as far as anybody looked."""
     sold: Sold = field(default_factory=Sold)
     bonus: bool = False
     """Whether a rule came later."""
@@ -111,7 +125,27 @@ class World:
     """Whether rows were removed of which the agent must say that it never read them."""
     session: aiohttp.ClientSession | None = None
     posting: set[asyncio.Task[None]] = field(default_factory=set)
-    enrolment: str = ""
+
+    @property
+    def agent(self) -> Program:
+        """The first Moodle's."""
+        return self.sidecar.program
+
+    @property
+    def sidecars(self) -> list[Sidecar]:
+        """All agents."""
+        return [self.sidecar, *([self.north.sidecar] if self.north else [])]
+
+    @property
+    def programs(self) -> list[Program]:
+        """All that run: the agents, then the catalogue."""
+        return [*(sidecar.program for sidecar in self.sidecars), self.centre]
+
+    def give_link_key(self, agent: Program) -> None:
+        """`rewards-agent key link --from FILE`, where two agents compare persons and this one lost its key."""
+        path = agent.home / "data" / LINK_KEY_FILE
+        if self.north is not None and not path.exists():
+            write_link_key(path, LINK_KEY)
 
     def chance(self, about: str) -> Random:
         """Draws of their own for each thing, so that another draw in one changes no other."""
@@ -222,8 +256,11 @@ def _named(out: Mapping[tuple[str, str], Sequence[tuple[int, int | None]]]) -> d
     return {":".join(account): list(spans) for account, spans in out.items()}
 
 
-def build(seed: str, root: Path, homes: Homes) -> World:
-    """Everything in its place, nothing running; both programs lie in copies of ``homes``."""
+def build(seed: str, root: Path, homes: Homes, *, north: bool | None = None) -> World:
+    """Everything in its place, nothing running; the programs lie in copies of ``homes``.
+
+    ``north`` says whether there is a second agent; None: the seed does.
+    """
     trace = Trace(root)
     network = Network(Random(f"{seed}/network"), trace, tape_port=CENTRE_PORT)
     loop = VirtualLoop(Random(f"{seed}/loop"), network)
@@ -231,51 +268,76 @@ def build(seed: str, root: Path, homes: Homes) -> World:
     moodle = Moodle(root / "moodle.db", Acts(Random(f"{seed}/moodle")))
     clocks = {name: SimClock(loop) for name in ("agent", "catalogue")}
     catalogue = Centre(clocks["catalogue"], CENTRE_PORT)
-    world: World
-
-    agent = Program(
-        name="agent",
-        home=root / "agent.1",
-        main=agent_main(clocks["agent"], SeededChance(Random(f"{seed}/agent")), lambda: world.enrolment),
-        loop=loop,
-        trace=trace,
-        chance=Random(f"{seed}/agent's machine"),
-    )
-    centre = Program(
-        name="catalogue",
-        home=root / "catalogue.1",
-        main=catalogue.main,
-        loop=loop,
-        trace=trace,
-        chance=Random(f"{seed}/catalogue's machine"),
-    )
+    make = _Making(seed, root, loop, trace)
+    sidecar = make.sidecar(AGENT, "agent", clocks["agent"], homes.agent)
+    centre = make.program("catalogue", catalogue.main, homes.catalogue)
     linked = Random(f"{seed}/identity").random() < 0.4
     draw = Random(f"{seed}/currency")
     terms = Terms(draw.choice(LIVES), draw.choice(OVERDRAWS))
     first = {version(rules(terms=terms)): PAYS}
-    programs = (agent, centre, catalogue)
-    world = World(seed, root, loop, network, trace, moodle, clocks, *programs, homes.recovery, linked, terms, first)
-    copied(homes.agent, agent.home)
-    copied(homes.catalogue, centre.home)
+    running = (sidecar, centre, catalogue)
+    world = World(seed, root, loop, network, trace, moodle, clocks, *running, homes.recovery, linked, terms, first)
+    second = Random(f"{seed}/north")
+    if north if north is not None else linked and second.random() < SECOND:
+        clocks["north"] = SimClock(loop)
+        there = Acts(Random(f"{seed}/north's learners"), learners=tuple(PERSONS))
+        world.north = North(
+            make.sidecar(NORTH, "north", clocks["north"], homes.north),
+            Moodle(root / "north.db", there, PERSONS),
+            second,
+            trace,
+        )
     _configure(world)
     return world
 
 
+class _Making(NamedTuple):
+    """What programs of one world have in common."""
+
+    seed: str
+    root: Path
+    loop: VirtualLoop
+    trace: Trace
+
+    def sidecar(self, called: str, name: str, clock: SimClock, files: Path) -> Sidecar:
+        """An agent in a copy of ``files``."""
+        chance = SeededChance(Random(f"{self.seed}/{name}"))
+        found: Sidecar
+        main = agent_main(clock, chance, lambda: found.token)
+        found = Sidecar(called, self.program(name, main, files), clock)
+        return found
+
+    def program(self, name: str, main: Callable[[Program], Awaitable[int]], files: Path) -> Program:
+        """A program in a copy of ``files``."""
+        home, chance = self.root / f"{name}.1", Random(f"{self.seed}/{name}'s machine")
+        copied(files, home)
+        return Program(name=name, home=home, main=main, loop=self.loop, trace=self.trace, chance=chance)
+
+
 def _configure(world: World) -> None:
-    """The agent's settings and rules in this world."""
+    """The agents' settings and rules in this world."""
     poll_s = world.chance("keys").choice((0.5, 2.0, 7.0))
     settings = CONFIG.format(moodle=world.moodle.path, poll_s=poll_s)
     if world.linked:
         settings += LINKED
     else:
         world.moodle.acts.leaving = 0.01
+    if world.north is not None:
+        settings += "link_agents = true\n" if world.linked else ""
+        _install(world, world.north.sidecar.program, NORTHERN.format(moodle=world.north.moodle.path))
+        world.north.moodle.introduce()
     world.moodle.introduce()
-    (world.agent.home / "config.toml").write_text(settings)
-    (world.agent.home / "rules.toml").write_text(rules(terms=world.terms))
+    _install(world, world.agent, settings)
+
+
+def _install(world: World, agent: Program, settings: str) -> None:
+    (agent.home / "config.toml").write_text(settings)
+    (agent.home / "rules.toml").write_text(rules(terms=world.terms))
+    world.give_link_key(agent)
 
 
 async def begin(world: World) -> None:
-    """Both programs run; nothing goes wrong until then."""
+    """All programs run; nothing goes wrong until then."""
     world.session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(force_close=True, limit=0),
         timeout=aiohttp.ClientTimeout(total=POST_S_MAX),
@@ -283,13 +345,14 @@ async def begin(world: World) -> None:
     )
     world.centre.supervise()
     await asyncio.sleep(0.5)
-    world.agent.supervise()
+    for sidecar in world.sidecars:
+        sidecar.program.supervise()
     await asyncio.sleep(0.5)
 
 
 async def end(world: World) -> None:
-    """Both programs are stopped, and have stopped."""
-    for program in (world.agent, world.centre):
+    """All programs are stopped, and have stopped."""
+    for program in world.programs:
         program.wanted = False
         program.stop()
     await asyncio.sleep(30)

@@ -17,6 +17,7 @@ from sim.checks import books, unequal
 from sim.look import look
 from sim.model import owed, rules
 from sim.sales import Sold
+from sim.world import AGENT
 from soak.clock import CampusClock
 from soak.machine import Disk, Names, Program
 from soak.moodle import LOG, Posting, Site
@@ -27,7 +28,7 @@ from tests.servers import READER, READER_PASSWORD, MariaDB, free_port, running_m
 CAMPUS = "uni-example"
 DATABASE_HOST, CATALOGUE_HOST = "db.uni.example", "rewards.uni.example"
 ROWS_PER_S = 100.0
-AGENT = """\
+SETTINGS = """\
 [agent]
 campus = "uni-example"
 data_dir = "data"
@@ -105,7 +106,7 @@ class Campus:
             return ["there is no ledger"]
         found = unequal(owed(self.site.rows(), self.posting.forms), seen.awards)
         found += [] if seen.delivered else [seen.delivery]
-        return found + await books(self.home, self.disks["catalogue"].place, Sold(), now=int(self.clock.now()))
+        return found + await books({AGENT: self.home}, self.disks["catalogue"].place, Sold(), now=int(self.clock.now()))
 
 
 @asynccontextmanager
@@ -148,7 +149,7 @@ def _program(name: str, word: str, config: Path, clocks: dict[str, Path], root: 
 
 
 def _write_agent(home: Path, door: int, database: int, catalogue: int) -> None:
-    text = AGENT.format(door=door, reader=READER, database=database, catalogue=catalogue)
+    text = SETTINGS.format(door=door, reader=READER, database=database, catalogue=catalogue)
     (home / "config.toml").write_text(text)
     (home / "rules.toml").write_text(rules())
     for name, secret in (("db.password", READER_PASSWORD), ("door.token", secrets.token_hex(20))):

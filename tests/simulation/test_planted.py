@@ -13,12 +13,13 @@ import pytest
 
 from agent.collectors.logstore import collector
 from agent.engine import trust
-from agent.ledger.centre import allowances
+from agent.ledger.centre import allowances, elsewhere
 from agent.ledger.merging import merge
 from agent.ledger.record import reserving
 from agent.ledger.record.erased import Erased
 from agent.model import Page
 from agent.pipeline import Pipeline
+from catalogue.people import judging
 from catalogue.redemption import pool
 from sim.moodle import LEARNERS
 from sim.story import SHORT, run
@@ -108,6 +109,21 @@ def what_was_removed_unread_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(collector, "deleted", nothing)
 
 
+def whoever_learns_at_another_agent_is_the_same_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "_alike", lambda *_: True)
+
+
+def nobody_learns_at_two_agents(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "decide", lambda *_: judging.Word())
+
+
+def what_somebody_has_elsewhere_is_heard_and_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing(_: aiosqlite.Connection) -> None:
+        return None
+
+    monkeypatch.setattr(elsewhere, "keep", lambda _: nothing)
+
+
 def test_a_program_as_it_is_shows_nothing_in_such_stories(directory: Path) -> None:
     assert not found(SEEDS[:4], directory)
 
@@ -125,6 +141,21 @@ def test_a_program_that_pays_twice_or_somebody_else_or_not_at_all_is_found_at_on
 ) -> None:
     plant(monkeypatch)
     assert found(SEEDS[:16], directory)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        whoever_learns_at_another_agent_is_the_same_person,
+        nobody_learns_at_two_agents,
+        what_somebody_has_elsewhere_is_heard_and_not_kept,
+    ],
+)
+def test_a_catalogue_that_mistakes_who_learns_at_two_agents_is_found_at_once(
+    plant: Plant, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    assert found(SEEDS[2:16], directory)
 
 
 @pytest.mark.soak
