@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import aiosqlite
 
 from agent.ledger import codec
 from agent.ledger.record.names import Names
 from agent.ledger.record.people import People
+from agent.ledger.record.undoing import is_object
 from agent.model import Award, Use, UseKey
 
 _AWARDS = """
@@ -70,8 +72,17 @@ async def load_awards(
     ]
     entries = await _entries(connection, [award for _, award in awards])
     for key, award in awards:
-        found[key].append(codec.with_entries(award, entries.get(award.marker, ())))
+        found[key].append(codec.with_entries(_as_found(award, key), entries.get(award.marker, ())))
     return found
+
+
+def _as_found(award: Award, key: UseKey) -> Award:
+    """The award with what it was about as it stands: whose act that was may be an account of another's since."""
+    was = {use.learner for use in award.uses if (use.meter, use.bucket) == key[:2]} - {key[2]}
+    if not was:
+        return award
+    uses = (replace(use, learner=key[2]) if is_object(use.meter) and use.learner in was else use for use in award.uses)
+    return replace(award, uses=tuple(uses))
 
 
 async def _entries(connection: aiosqlite.Connection, awards: Iterable[Award]) -> Mapping[int, tuple[str, ...]]:

@@ -354,3 +354,51 @@ async def test_what_a_restore_brought_back_and_a_merge_moved_is_known_when_its_a
     async with desk(tmp_path / "again") as it:
         await it.here.take(*(act.seen for act in acts))
         assert (it.balance("ann"), it.balance("ben")) == (10, 0), "and so after a second loss"
+
+
+REFERRED = (
+    HEAD
+    + '[person]\nreferrer = { profile_field = "r" }\n'
+    + rule(
+        award='[{ to = "referrer", points = 5 }, { to = "subject", points = 10 }]',
+        more='reverse_on = "lesson.uncompleted"',
+    )
+)
+
+
+def referred(number: int, hour: int, kind: str = "lesson.completed") -> Event:
+    one = lesson(number, "ann", hour, kind=kind)
+    return replace(one, seen=replace(one.seen, people={**one.seen.people, "referrer": "ben"}))
+
+
+@pytest.mark.parametrize("who", ["ann", "ben"])
+async def test_what_a_referrer_got_is_undone_with_the_act_whichever_of_the_two_was_merged(
+    tmp_path: Path, who: str
+) -> None:
+    async with desk(tmp_path, REFERRED) as it:
+        await it.here.take(referred(1, 9).seen, referred(2, 9).seen)
+        await it.merge(who, "cat")
+        assert sum(it.balance(one) for one in ("ann", "ben", "cat")) == 30
+        for hour in (10, 11):  # what was undone is undone once, however often that is told
+            await it.here.take(referred(1, hour, "lesson.uncompleted").seen)
+            assert sum(it.balance(one) for one in ("ann", "ben", "cat")) == 15
+
+
+async def test_what_a_referrer_is_promised_falls_with_the_act_of_an_account_that_was_merged(tmp_path: Path) -> None:
+    async with desk(tmp_path, REFERRED.replace("reverse_on", 'review = "always"\nreverse_on')) as it:
+        await it.here.take(referred(1, 9).seen)
+        await it.merge("ann", "cat")
+        await it.here.take(referred(1, 10, "lesson.uncompleted").seen)
+        assert rows(tmp_path, "SELECT state FROM hold") == [("superseded",), ("superseded",)]
+
+
+async def test_a_merged_award_says_in_which_role_it_was_earned(tmp_path: Path) -> None:
+    async with desk(tmp_path, REFERRED) as it:
+        await it.here.take(referred(1, 9).seen)
+        await it.merge("ben", "cat")
+        assert rows(tmp_path, "SELECT role, learner FROM decision ORDER BY decision_no") == [
+            ("referrer", "moodle:ben"),
+            ("subject", "moodle:ann"),
+            ("referrer", "moodle:ben"),
+            ("referrer", "moodle:cat"),
+        ]

@@ -16,6 +16,7 @@ from agent.ledger.merging import aliases
 from agent.ledger.merging.plan import ONCE, Change, Most, Plan, planned
 from agent.ledger.record import Movement, Recorder
 from agent.ledger.record.people import Person, split_learner
+from agent.ledger.record.undoing import is_object
 from agent.model import Award, Decision, Event, Outcome, Posting, Use
 
 _ALIAS = """
@@ -29,6 +30,11 @@ _SETS = """
 INSERT OR IGNORE INTO quota_use (meter_no, bucket, person_no, slot, at, amount, seq)
 SELECT no, ?, ?, ?, ?, ?, ? FROM name WHERE kind = 'meter' AND text = ?
 """
+_GONE = """
+DELETE FROM quota_use WHERE meter_no = (SELECT no FROM name WHERE kind = 'meter' AND text = ?)
+AND bucket = ? AND person_no = ? AND slot = ?
+"""
+_MENTIONS = "SELECT decision_no, promise FROM hold WHERE state = 'open' AND instr(CAST(promise AS TEXT), ?)"
 _HOLDS = "SELECT decision_no, promise FROM hold WHERE learner = ? AND state = 'open'"
 _EXPIRED = "SELECT of, sum(amount) FROM statement WHERE person_no = ? AND kind = 'expiry' GROUP BY of"
 _EXPIRY = """
@@ -108,6 +114,8 @@ async def given_over(connection: aiosqlite.Connection, recorder: Recorder, merge
         await connection.execute(
             _SETS, (use.bucket, target.person_no, use.slot, use.at, use.amount, use.seq, use.meter)
         )
+        if is_object(use.meter):  # one that stayed behind would be undone a second time
+            await connection.execute(_GONE, (use.meter, use.bucket, source.person_no, use.slot))
 
 
 async def alias(connection: aiosqlite.Connection, source: str, target: str, *, by: str, reason: str, now: int) -> None:
@@ -115,8 +123,20 @@ async def alias(connection: aiosqlite.Connection, source: str, target: str, *, b
     account, into = split_learner(source), split_learner(target)
     await connection.execute(_ALIAS, (*account, *into, now, by, reason))
     await connection.execute("DELETE FROM link_held WHERE site = ? AND lms_user = ?", account)
+    # What others are promised for its acts falls with an undo of the other account too.
+    for number, promise in list(await connection.execute_fetchall(_MENTIONS, (f'"{source}"',))):
+        moved = orjson.dumps(_moved_over(orjson.loads(promise), source, target))
+        await connection.execute("UPDATE hold SET promise = ? WHERE decision_no = ?", (moved, number))
     # Whose account it is now belongs to what a lost disk would lose: the sealed copy is made anew.
     await connection.execute("UPDATE person SET kept_under = '' WHERE site = ? AND lms_user = ?", into)
+
+
+def _moved_over(promise: dict[str, Any], source: str, target: str) -> dict[str, Any]:
+    """A promise as it is kept, with the uses of one account as another's."""
+    for use in promise.get("u", ()):
+        if use[2] == source:
+            use[2] = target
+    return promise
 
 
 class _Pair(NamedTuple):
@@ -174,12 +194,12 @@ class _Made:
         why = f" ({self._change.why})" if self._change.why else ""
         return f"{self._merge.word}{why}: {self._merge.correction.text()}"
 
-    def _uses(self, learner: str) -> tuple[Use, ...]:
+    def _uses(self) -> tuple[Use, ...]:
         return tuple(
             Use(
                 meter=use.meter,
                 bucket=use.bucket,
-                learner=learner if use.person_no else "",
+                learner=use.learner,
                 at=use.at,
                 amount=use.amount,
                 slot=use.slot,
@@ -187,25 +207,29 @@ class _Made:
             for use in self._change.paid.uses
         )
 
+    def _theirs(self, learner: str) -> str:
+        """Whose a use is at INTO: nobody's, or somebody else's who did what the award was for, stays that."""
+        return self._target.learner if learner == self._owner.learner else learner
+
     def _answer(self, event: Event) -> Decision:
         paid, first = self._change.paid, self._change.paid.entries[0]
         postings = tuple(Posting(currency=one["currency"], amount=one["amount"]) for one in paid.entries)
         award = Award(
             marker=paid.marker,
             when=(event.seen.occurred_at, event.seen.position),
-            role="subject",
+            role=paid.role,
             learner=self._owner.learner,
             scope="",
             generation=first.get("generation", 0),
             postings=postings,
-            uses=self._uses(self._owner.learner),
+            uses=self._uses(),
             entries=tuple(one["entry_id"] for one in paid.entries),
         )
         return Decision(
             event_id=event.event_id,
             rule_id=first["rule"],
             rules_version=first["rules_version"],
-            role="subject",
+            role=paid.role,
             learner=self._owner.learner,
             outcome=Outcome.reversed,
             generation=award.generation,
@@ -225,19 +249,19 @@ class _Made:
             Use(
                 meter=use.meter,
                 bucket=use.bucket,
-                learner=use.learner and self._target.learner,
+                learner=self._theirs(use.learner),
                 at=use.at,
                 amount=use.amount,
                 slot=generation if use.meter.startswith(ONCE) else -1,
             )
-            for use in self._uses(self._target.learner)
+            for use in self._uses()
             if use.meter not in self._change.dropped
         )
         return Decision(
             event_id=event.event_id,
             rule_id=first["rule"],
             rules_version=first["rules_version"],
-            role="subject",
+            role=self._change.paid.role,
             learner=self._target.learner,
             outcome=Outcome.awarded,
             scope=once.bucket if once is not None else "",
@@ -261,11 +285,11 @@ class _Made:
             Use(
                 meter=one.meter,
                 bucket=one.bucket,
-                learner=one.learner and self._target.learner,
+                learner=self._theirs(one.learner),
                 at=one.at,
                 amount=one.amount,
             )
-            for one in self._uses(self._target.learner)
+            for one in self._uses()
         ]
         people = {self._target.learner: self._target}
         await recorder.write_uses(connection, [(use, seqs[0]) for use in uses], people)
@@ -350,10 +374,7 @@ async def holds_over(
                 (merge.now, merge.correction.by, "merged: the other account was paid for it", number),
             )
             continue
-        for use in said.get("u", ()):
-            if use[2] == merge.source:
-                use[2] = merge.target
+        moved = orjson.dumps(_moved_over(said, merge.source, merge.target))
         await connection.execute(
-            "UPDATE hold SET learner = ?, promise = ? WHERE decision_no = ?",
-            (merge.target, orjson.dumps(said), number),
+            "UPDATE hold SET learner = ?, promise = ? WHERE decision_no = ?", (merge.target, moved, number)
         )

@@ -14,11 +14,16 @@ from agent.ledger.record import BADGE_PREFIX
 from wire import entry as wire_entry
 
 ONCE = "once:"
-_ENTRIES = "SELECT seq, body, event_no, decision_no FROM entry WHERE person_no = ? ORDER BY seq"
+_ENTRIES = """
+SELECT e.seq, e.body, e.event_no, e.decision_no, coalesce(d.role, 'subject')
+FROM entry e LEFT JOIN decision d ON d.decision_no = e.decision_no WHERE e.person_no = ? ORDER BY e.seq
+"""
+# What a referrer was paid for is the act of somebody else: that is said under their name.
 _USES = """
-SELECT n.text, u.bucket, u.slot, u.at, u.amount, u.seq, u.freed, u.person_no
-FROM quota_use u JOIN name n ON n.no = u.meter_no
-WHERE u.person_no IN (?, ?) OR (u.person_no = 0 AND u.seq > 0 AND EXISTS (
+SELECT n.text, u.bucket, u.slot, u.at, u.amount, u.seq, u.freed, u.person_no,
+       coalesce(p.site || ':' || p.lms_user, '')
+FROM quota_use u JOIN name n ON n.no = u.meter_no LEFT JOIN person p ON p.person_no = u.person_no
+WHERE u.person_no IN (?, ?) OR (u.seq > 0 AND (u.person_no = 0 OR n.text LIKE 'object:%') AND EXISTS (
   SELECT 1 FROM entry e WHERE e.seq = u.seq AND e.person_no IN (?, ?)))
 ORDER BY u.seq
 """
@@ -27,7 +32,7 @@ Verb = Literal["moved", "compensated"]
 
 
 class UseRow(NamedTuple):
-    """One row of `quota_use` with its meter's name."""
+    """One row of `quota_use` with its meter's name and its learner (empty where it counts everybody)."""
 
     meter: str
     bucket: str
@@ -37,14 +42,19 @@ class UseRow(NamedTuple):
     seq: int
     freed: int
     person_no: int
+    learner: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paid:
-    """What one decision (or hand) paid and what still stands of it. ``marker`` is the seq of its first entry."""
+    """What one decision (or hand) paid and what still stands of it: to whom, in which ``role``.
+
+    ``marker`` is the seq of its first entry.
+    """
 
     marker: int
     kind: str
+    role: str
     event_no: int | None
     entries: tuple[Mapping[str, Any], ...]
     uses: tuple[UseRow, ...]
@@ -158,8 +168,8 @@ def _change(
 
 def _standing(rows: Sequence[Any], uses: Mapping[int, Sequence[UseRow]]) -> list[Paid]:
     """What nobody has answered, oldest first."""
-    entries = [(seq, wire_entry.decode(body), event_no, decision_no) for seq, body, event_no, decision_no in rows]
-    answered = {fields["reverses"] for _, fields, _, _ in entries if fields["kind"] == "reversal"}
+    entries = [(seq, wire_entry.decode(body), *about) for seq, body, *about in rows]
+    answered = {fields["reverses"] for _, fields, *_ in entries if fields["kind"] == "reversal"}
     kept = [one for one in entries if one[1]["kind"] != "reversal" and one[1]["entry_id"] not in answered]
     found = []
     for _, group in groupby(kept, key=lambda one: -one[0] if one[3] is None else one[3]):
@@ -169,8 +179,9 @@ def _standing(rows: Sequence[Any], uses: Mapping[int, Sequence[UseRow]]) -> list
             Paid(
                 marker=marker,
                 kind=award[0][1]["kind"],
+                role=award[0][4],
                 event_no=award[0][2],
-                entries=tuple(fields for _, fields, _, _ in award),
+                entries=tuple(fields for _, fields, *_ in award),
                 uses=tuple(uses.get(marker, ())),
             )
         )

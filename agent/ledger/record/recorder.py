@@ -263,7 +263,7 @@ class Recorder:
                 )
         await self._append(behind, movements, now)
         await undoing.remember(behind, [(markers[no], d) for no, d in booked if not d.reserves], people)
-        await undoing.free(behind, self.names, undoing.taken_back(booked, markers, first_no), people)
+        await undoing.free(behind, self.names, undoing.taken_back(booked, markers, first_no), self.people)
         return len(movements)
 
     def _answered(self, award: Award, markers: Mapping[int, int], first_no: int) -> Sequence[str]:

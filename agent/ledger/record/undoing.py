@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from agent.ledger import codec
 from agent.ledger.record.behind import Behind
 from agent.ledger.record.names import Names
-from agent.ledger.record.people import Person
+from agent.ledger.record.people import People, Person
 from agent.model import Decision, Use
 
 OBJECT = "object:"
@@ -51,22 +51,24 @@ def taken_back(
     ]
 
 
-async def free(behind: Behind, names: Names, uses: Sequence[tuple[Use, int]], people: Mapping[str, Person]) -> None:
-    """Give back uses, each with the marker of its award; cooldowns run on. Persons are the learners of ``people``."""
+async def free(behind: Behind, names: Names, uses: Sequence[tuple[Use, int]], people: People) -> None:
+    """Give back uses, each with the marker of its award; cooldowns run on. Those of erased persons are gone already."""
     freed = [(use, marker) for use, marker in uses if not use.meter.removeprefix(SHADOW).startswith(COOLDOWN)]
     if not freed:
         return
     connection = await behind.quiet()
     meters = await names.find(connection, "meter", {use.meter for use, _ in freed})
+    persons = await people.find(connection, {use.learner for use, _ in freed if use.learner})
     await connection.executemany(
         FREE,
         [
             (
                 meters[use.meter],
                 use.bucket,
-                people[use.learner].person_no if use.learner else 0,
+                persons[use.learner].person_no if use.learner else 0,
                 use.slot if use.slot >= 0 else marker,
             )
             for use, marker in freed
+            if not use.learner or use.learner in persons
         ],
     )

@@ -187,3 +187,17 @@ async def test_a_reset_of_a_course_names_nobody_and_takes_back_of_everybody(tmp_
         assert len(agent.entries()) == 6
         await agent.take(done(10))
         assert agent.balances() == {"35": 10}
+
+
+async def test_what_only_a_referrer_got_is_undone_by_whichever_of_its_acts_names_nobody(tmp_path: Path) -> None:
+    undoing = 'reverse_on = ["quiz.attempt_deleted", "lesson.uncompleted"]'
+    rules = HEAD + '[person]\nreferrer = { profile_field = "r" }\n'
+    rules += rule("quiz.submitted", more=undoing, award='[{ to = "referrer", points = 5 }]')
+    attempt = {"object_table": "quiz_attempts", "object_id": "5", "lesson": "1"}
+    people = {"subject": "35", "actor": "35"}
+    async with running(tmp_path, rules) as agent:
+        await agent.take(an_observation(1, kind="quiz.submitted", people={**people, "referrer": "77"}, **attempt))
+        assert agent.balances() == {"77": 5}
+        for number, kind in enumerate(("quiz.attempt_deleted", "lesson.uncompleted"), 2):
+            await agent.take(an_observation(number, kind=kind, people=people, **attempt))
+            assert agent.entries()[1:] == ["reversal -5 of 1-1 undone: quiz.attempt_deleted"]
