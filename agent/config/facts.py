@@ -312,14 +312,15 @@ ONLY_FOR: Mapping[str, str] = {
 
 ALWAYS_READ: Mapping[str, tuple[str, ...]] = {
     "quiz.submitted": ("quiz_attempts",),
+    "quiz.regraded": ("quiz_attempts",),
     "grade.awarded": ("grade_items",),
     "course.graded": ("grade_items",),
     "outcome.rated": ("grade_items",),
     "forum.posted": ("forum_discussions",),
     "*": ("user",),
 }
-"""Tables read for a kind whatever the rules ask: previews never earn, a grade's kind is its item's type, a
-discussion counts as its first post, deleted people never earn."""
+"""Tables read for a kind whatever the rules ask: previews never earn, what was marked is whose attempt it was, a
+grade's kind is its item's type, a discussion counts as its first post, deleted people never earn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

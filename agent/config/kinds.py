@@ -39,6 +39,7 @@ MOODLE: tuple[KindEntry, ...] = (
     KindEntry(kind="quiz.attempt_deleted", lms_event=r"\mod_quiz\event\attempt_deleted"),
     KindEntry(kind="quiz.regraded", lms_event=r"\mod_quiz\event\attempt_regraded"),
     KindEntry(kind="quiz.regraded", lms_event=r"\mod_quiz\event\attempt_manual_grading_completed"),
+    KindEntry(kind="quiz.regraded", lms_event=r"\mod_quiz\event\question_manually_graded"),
     KindEntry(kind="assignment.submitted", lms_event=r"\mod_assign\event\assessable_submitted"),
     KindEntry(kind="assignment.withdrawn", lms_event=r"\mod_assign\event\submission_removed"),
     KindEntry(kind="assignment.withdrawn", lms_event=_SUBMISSION, when=("draft", "new")),

@@ -16,7 +16,7 @@ import pytest
 from agent.collectors.systems import moodle
 from tests.acceptance.campus import campus
 from tests.acceptance.scenes import AT, DAY, HOUR, Scene, Stage, play
-from tests.sites import MariaSite, PostgresSite, Site
+from tests.sites import MariaSite, PostgresSite, Site, log
 
 RULES = r"""
 schema   = 1
@@ -402,11 +402,12 @@ def no_due_date(stage: Stage) -> None:
 
 
 def blind(stage: Stage) -> None:
-    """While names are hidden the parts of a submission are told as anonymous; that it was handed in is not."""
+    """While names are hidden all that the assignment tells of a submission is anonymous; that it completes is not."""
     module, assignment = stage.assignment(duedate=AT + DAY, blindmarking=1)
-    number = stage.handed_in(module, assignment)
+    number = stage.handed_in(module, assignment, anonymous=1)
     stage.within(module, r"\assignsubmission_file\event\assessable_uploaded", anonymous=1, objectid=number,
                  objecttable="assign_submission")  # fmt: skip
+    stage.completed(module, 1)
 
 
 def hidden_item(stage: Stage) -> None:
@@ -652,7 +653,7 @@ SCENES = [
     Scene(name="late by the group's date", play=late_for_a_group),
     Scene(name="an override of the cut-off alone", play=own_override_of_another_field),
     Scene(name="no due date", play=no_due_date),
-    Scene(name="blind marking", play=blind, gets=("on-time 5",)),
+    Scene(name="blind marking", play=blind, gets=("lesson 10",)),
     Scene(name="quiz: average of attempts", play=quiz_highest,
           gets=("good-quiz 30", "good-grade 20", "any-grade 1", "good-grade -20")),
     Scene(name="a hidden item", play=hidden_item, gets=("any-grade 1",)),
@@ -711,6 +712,33 @@ def test_each_activity_pays_what_its_events_say_and_no_more(site: Site, tmp_path
         )
     assert {name: (got, wanted[name]) for name, got in found.items() if got != wanted[name]} == {}
     assert not got, "nobody else gets anything"
+
+
+def test_an_essay_that_is_marked_down_by_hand_gives_back_what_it_earned(site: Site, tmp_path: Path) -> None:
+    # Moodle tells of each question that somebody marks, and of nothing else where the quiz has no grade.
+    made: list[int] = []
+
+    def essay(stage: Stage) -> None:
+        module, quiz = stage.quiz()
+        made.extend((module, stage.attempted(module, quiz, None)))
+
+    assert isinstance(site, MariaSite | PostgresSite)
+    (stage,) = play(site, [Scene(name="essay", play=essay)]).values()
+    module, attempt = made
+    agent = campus(tmp_path / "agent", site.database, RULES)
+
+    def paid() -> list[str]:
+        agent.catch_up()
+        return [row["amount"] for row in agent.export() if row["rule_id"] == "good-quiz"]
+
+    assert paid() == []
+    for number, marks in enumerate((9, 8.5, 5), 100):
+        site.execute("UPDATE mdl_quiz_attempts SET sumgrades = ?", (marks,))
+        log(site, number, eventname=moodle.QUIZ_QUESTION_MARKED, objecttable="question", objectid=7,
+            userid=stage.teacher, contextlevel=70, contextinstanceid=module, courseid=stage.course,
+            timecreated=AT + number, other=f'{{"quizid":"1","attemptid":"{attempt}","slot":1}}')  # fmt: skip
+        paid()
+    assert paid() == ["30", "-30"]
 
 
 def test_a_hidden_grade_is_paid_once_the_learner_can_see_it(site: Site, tmp_path: Path) -> None:

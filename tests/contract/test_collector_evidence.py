@@ -239,6 +239,43 @@ async def test_an_attempt_that_is_graded_later_is_shown_again_though_no_grade_of
     assert (second.position, second.natural_key, second.facts["score_pct"]) == (1, first.natural_key, 75)
 
 
+async def test_a_question_that_is_marked_by_hand_is_told_of_its_attempt_and_of_whose_it_was(
+    site: Site, clock: HandClock
+) -> None:
+    # The grade of the quiz stays what another attempt made it, and two attempts are marked on one page.
+    put(site, "quiz", id=2, name="Q", sumgrades=4)
+    put(site, "enrol", id=1, enrol="manual", courseid=3, status=0)
+    for number, learner in ((1, 35), (2, 36)):
+        put(site, "quiz_attempts", id=number, uniqueid=number, quiz=2, userid=learner, attempt=1, sumgrades=None,
+            state="finished")  # fmt: skip
+        put(site, "user_enrolments", id=number, enrolid=1, userid=learner, timestart=NOW - 900, timecreated=NOW - 900)
+    where = {"contextlevel": 70, "contextinstanceid": 12}
+    log(site, 1, eventname=moodle.QUIZ_SUBMITTED, objecttable="quiz_attempts", objectid=1, relateduserid=35, **where)
+    demand = wanting(moodle.QUIZ_SUBMITTED, facts=["score_pct"])
+    marks = wanting(moodle.QUIZ_QUESTION_MARKED, facts=["score_pct", "since_enrolment", "staff"])
+    async with collecting(site.options(), clock) as collector:
+        (first,), state = await read(collector, demand=demand)
+        site.execute("UPDATE mdl_quiz_attempts SET sumgrades = id + 1")
+        for position, attempt in ((2, "1"), (3, '"2"')):
+            log(site, position, eventname=moodle.QUIZ_QUESTION_MARKED, objecttable="question", objectid=7, userid=65,
+                relateduserid=None, other=f'{{"quizid":"2","attemptid":{attempt},"slot":1}}', timecreated=NOW - 60,
+                **where)  # fmt: skip
+        (again,), _ = await read(collector, state, demand)
+        marked, _ = await read(collector, state, marks)
+    assert "score_pct" not in first.facts
+    assert (again.position, again.natural_key, again.facts["score_pct"]) == (1, first.natural_key, 50)
+    assert [(one.kind, one.people["subject"], one.people["actor"]) for one in marked] == [
+        ("quiz.regraded", "35", "65"),
+        ("quiz.regraded", "36", "65"),
+    ]
+    assert [(one.object_table, one.object_id, one.facts["score_pct"]) for one in marked] == [
+        ("quiz_attempts", "1", 50),
+        ("quiz_attempts", "2", 75),
+    ]
+    assert [one.facts["since_enrolment"] for one in marked] == [840, 840]
+    assert marked[0].natural_key != marked[1].natural_key
+
+
 async def test_an_attempt_comes_again_right_before_its_mark_and_for_the_first_time_in_its_own_turn(
     site: Site, clock: HandClock
 ) -> None:
@@ -764,12 +801,14 @@ async def test_a_tag_is_the_authors_and_says_whether_a_teacher_gave_it(site: Sit
         other = f'{{"tagid":4,"tagname":"constructive","itemid":{item},"itemtype":"{kind}"}}'
         log(site, 100 + number, eventname=moodle.TAGGED, objecttable="tag_instance", objectid=number, userid=user,
             other=other)  # fmt: skip
-    facts = ["tag", "by_staff", "staff"]
+    put(site, "enrol", id=1, enrol="manual", courseid=3, status=0)
+    put(site, "user_enrolments", id=1, enrolid=1, userid=36, timestart=0, timecreated=NOW - 4_200)
+    facts = ["tag", "by_staff", "staff", "since_enrolment"]
     async with collecting(site.options(), clock) as collector:
         teacher, peer, gone, course = (await read(collector, demand=wanting(moodle.TAGGED, facts=facts)))[0]
     assert (teacher.kind, teacher.post) == ("forum.tagged", "31")
     assert (teacher.people["subject"], teacher.people["actor"]) == ("36", "40")
-    assert dict(teacher.facts) == {"tag": "constructive", "by_staff": True}
+    assert dict(teacher.facts) == {"tag": "constructive", "by_staff": True, "since_enrolment": 600}
     assert peer.facts["by_staff"] is False
     assert "subject" not in gone.people
     assert (course.kind, "subject" in course.people) == (None, False)

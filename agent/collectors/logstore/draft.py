@@ -24,8 +24,8 @@ class Draft:
 
     __slots__ = (
         "agreed", "context_instance", "course", "detail", "event", "expected", "facts", "identifiers", "instance",
-        "kind", "learner", "lesson", "marks", "module", "object_id", "object_table", "origin", "other", "people",
-        "person_marks", "position", "post", "related", "section", "time", "user",
+        "kind", "learner", "lesson", "marks", "module", "named", "object_id", "object_table", "origin", "other",
+        "people", "person_marks", "position", "post", "related", "section", "time", "user",
     )  # fmt: skip
 
     def __init__(self, row: Row, other: moodle.Other, detail: str) -> None:
@@ -46,6 +46,8 @@ class Draft:
             real_user,
         ) = row
         self.other = other
+        self.named: tuple[str | None, int | None] = (self.object_table, self.object_id)
+        self.object_table, self.object_id = moodle.about(self.event, *self.named, other)
         self.detail = detail
         self.kind: str | None = None
         self.course: int | None = course or None
@@ -69,7 +71,7 @@ class Draft:
         if (
             self.origin is None
             or self.origin == "restore"
-            or self.object_id in moodle.RESTORED_IDS
+            or self.named[1] in moodle.RESTORED_IDS
             or not _RESTORED_VALUES.isdisjoint(other.values())
         ):
             self.marks.add("restored")
@@ -164,7 +166,7 @@ def _row_facts(draft: Draft, origin: str | None, facts: frozenset[str]) -> None:
 
 def observation_of(draft: Draft, *, source: str, site: str) -> Observation:
     """The Observation of a draft whose look-ups are done."""
-    object_id = draft.object_id
+    named_in, named_id = draft.named
     return Observation(
         source=source,
         site=site,
@@ -176,8 +178,8 @@ def observation_of(draft: Draft, *, source: str, site: str) -> Observation:
             event=draft.event,
             user=draft.user,
             related=draft.related,
-            object_table=draft.object_table,
-            object_id=object_id,
+            object_table=named_in,
+            object_id=named_id,
             context_instance=draft.context_instance,
             time=draft.time,
             detail=draft.detail,
@@ -185,7 +187,7 @@ def observation_of(draft: Draft, *, source: str, site: str) -> Observation:
         occurred_at=draft.time,
         evidence=Evidence.database_row,
         object_table=draft.object_table,
-        object_id=_text(object_id),
+        object_id=_text(draft.object_id),
         course=_text(draft.course),
         section=_text(draft.section),
         lesson=_text(draft.lesson),

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import orjson
 
-from agent.collectors.numbers import decimal_of
+from agent.collectors.numbers import decimal_of, whole_number
 from agent.collectors.systems.php import decode_php
 from agent.errors import InvalidInputError
 from agent.model import PersonMark
@@ -24,6 +24,9 @@ QUIZ_SUBMITTED = r"\mod_quiz\event\attempt_submitted"
 QUIZ_DELETED = r"\mod_quiz\event\attempt_deleted"
 QUIZ_REGRADED = r"\mod_quiz\event\attempt_regraded"
 QUIZ_MARKED = r"\mod_quiz\event\attempt_manual_grading_completed"
+QUIZ_QUESTION_MARKED = r"\mod_quiz\event\question_manually_graded"
+"""A question of an attempt was marked: the row names the question, `other` the attempt, and nobody the learner. That
+the whole attempt is marked (`QUIZ_MARKED`) is only told of learners who may have an e-mail of it: by default nobody."""
 QUIZ_GRADED = r"\mod_quiz\event\attempt_graded"
 """Since Moodle 5.0: questions that take long to grade are graded some time after the attempt was handed in."""
 GRADE_DELETED = r"\core\event\grade_deleted"
@@ -70,6 +73,7 @@ LEARNER: Mapping[str, Learner] = MappingProxyType(
         QUIZ_DELETED: "related",
         QUIZ_REGRADED: "related",
         QUIZ_MARKED: "related",
+        QUIZ_QUESTION_MARKED: "related",
         GRADE_DELETED: "related",
         ASSIGN_REMOVED: "related",
         ASSIGN_STATUS: "related",
@@ -92,7 +96,8 @@ LEARNER: Mapping[str, Learner] = MappingProxyType(
     }
 )
 """Which column names the learner. Everything else: the related user, or where there is none the user; but whoever looks
-at something did that, whosesoever it is. A tag names none: its learner is looked up, the author of what was tagged."""
+at something did that, whosesoever it is. A tag names none, nor does the mark of a question: who wrote what was tagged
+and whose attempt was marked is looked up."""
 
 LOOKED = ("_viewed", "_reviewed")
 """How the names of events end that tell of a look."""
@@ -101,6 +106,7 @@ OTHER_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         COMPLETION: ("completionstate", "overrideby", "relateduserid"),
         GRADED: ("itemid", "finalgrade", "overridden"),
+        QUIZ_QUESTION_MARKED: ("attemptid",),
         ASSIGN_STATUS: ("newstatus",),
         ENROLLED: ("enrol",),
         UNENROLLED: ("enrol",),
@@ -194,15 +200,22 @@ def people_of(event: str, user: int, related: int | None) -> dict[str, str]:
 
 
 def detail_of(event: str, other: Other) -> str:
-    """What is part of the fact: a state, a final grade, a submission's status, what was tagged or reset; else empty."""
+    """What is part of the fact: a state, a final grade, a submission's status, what was tagged, reset or marked."""
     if event == COMPLETION:
         return state_of(other)
     if event == GRADED:
         return canonical_decimal(other.get("finalgrade"))
     if event == COURSE_RESET:
         return "completion" if other.get("reset_options/reset_completion") in {True, "1"} else ""
-    key = {TAGGED: "itemtype", ASSIGN_STATUS: "newstatus"}.get(event)
+    key = {TAGGED: "itemtype", ASSIGN_STATUS: "newstatus", QUIZ_QUESTION_MARKED: "attemptid"}.get(event)
     return str(other.get(key) or "") if key else ""
+
+
+def about(event: str, table: str | None, number: int | None, other: Other) -> tuple[str | None, int | None]:
+    """What an event is about, as (table, id): what its row names; a marked question is about its attempt."""
+    if event != QUIZ_QUESTION_MARKED:
+        return table, number
+    return "quiz_attempts", whole_number(str(other.get("attemptid")))
 
 
 def grade_word(item_type: str | None, item_number: int | None, *, cleared: bool) -> str:

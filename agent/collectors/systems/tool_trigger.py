@@ -37,7 +37,7 @@ _VIEWED = re.compile(r"\\mod_([a-z0-9_]+)\\event\\course_module_viewed")
 _EVENT_MAX = 255
 _event_name = lru_cache(1_024)(unquote_plus)
 """Names of events are few, and each comes many times."""
-_WITH_DETAIL = moodle.BY_DETAIL | {moodle.GRADED}
+_WITH_DETAIL = moodle.BY_DETAIL | {moodle.GRADED, moodle.QUIZ_QUESTION_MARKED}
 """Events whose key has a part that stands in `other`."""
 _GRADE = "other_finalgrade"
 """Where a template tells a grade; it is sent empty where the grade was cleared."""
@@ -50,6 +50,7 @@ TABLES: Mapping[str, str | None] = MappingProxyType(
         moodle.GRADED: "grade_grades",
         moodle.QUIZ_SUBMITTED: "quiz_attempts",
         moodle.QUIZ_DELETED: "quiz_attempts",
+        moodle.QUIZ_QUESTION_MARKED: "question",
         moodle.ASSIGN_SUBMITTED: "assign_submission",
         moodle.ENROLLED: "user_enrolments",
         moodle.UNENROLLED: "user_enrolments",
@@ -127,6 +128,7 @@ def _act(data: Mapping[str, Any], arrival: Arrival, kinds: KindTable) -> Act:
     cleared = event == moodle.GRADED and data.get(_GRADE, _GRADE) in ("", None)
     complete = context is not None and known and (detail != "" or cleared or event not in _WITH_DETAIL)
     people = moodle.people_of(event, user, related)
+    about_table, about_id = moodle.about(event, table, object_id, other)
     course = number_in(data, "courseid")
     return Act(
         name=event,
@@ -143,8 +145,8 @@ def _act(data: Mapping[str, Any], arrival: Arrival, kinds: KindTable) -> Act:
             detail=detail,
         ),
         at=at,
-        object_table=table,
-        object_id=_id(object_id),
+        object_table=about_table,
+        object_id=_id(about_id),
         course=_id(course) if course else None,
         lesson=_id(context) if _in_activity(data, event) else None,
         post=_post(event, object_id, other),

@@ -51,6 +51,15 @@ def test_a_placeholder_that_was_not_replaced_is_absent() -> None:
     assert (found.marks, found.lesson) == (frozenset(), "7")
 
 
+def test_a_question_that_was_marked_is_told_of_its_attempt_as_the_log_tells_it() -> None:
+    name = r"\mod_quiz\event\question_manually_graded"
+    found = seen(a_post(eventname=name, objecttable=None, userid=65, relateduserid="", other_attemptid="12"))
+    assert found.natural_key == (name, "65", "0", "question", "901", "7", str(NOW - 60), "12")
+    assert (found.kind, found.object_table, found.object_id) == ("quiz.regraded", "quiz_attempts", "12")
+    assert found.people == {"actor": "65"}, "whose attempt it was says the row, which is looked up"
+    assert "partial" in seen(a_post(eventname=name, userid=65, relateduserid="")).marks
+
+
 def test_the_table_of_the_object_is_known_where_the_template_leaves_it_out() -> None:
     name = "%5Cmod_forum%5Cevent%5Cpost_created"
     found = seen(a_post(eventname=name, objecttable=None, contextlevel=None, other_discussionid="12"))

@@ -13,15 +13,15 @@ from agent.collectors.logstore.draft import Draft, Kinds
 from agent.collectors.logstore.lookups.activities import activities
 from agent.collectors.logstore.lookups.agreement import agreement
 from agent.collectors.logstore.lookups.base import Batch, LookUp
-from agent.collectors.logstore.lookups.courses import courses
+from agent.collectors.logstore.lookups.courses import courses, enrolments
 from agent.collectors.logstore.lookups.dates.due import due_dates
-from agent.collectors.logstore.lookups.enrolments import enrolments
 from agent.collectors.logstore.lookups.forums import forums, ratings
 from agent.collectors.logstore.lookups.grades import grades
 from agent.collectors.logstore.lookups.people import identities, people
 from agent.collectors.logstore.lookups.profiles import profiles
 from agent.collectors.logstore.lookups.progress import progress
 from agent.collectors.logstore.lookups.quizzes import quizzes
+from agent.collectors.logstore.lookups.whose import whose
 from agent.collectors.logstore.lookups.writing import writing
 from agent.collectors.logstore.names import BY_NUMBER, Several
 from agent.collectors.logstore.options import LogstoreOptions
@@ -50,6 +50,7 @@ async def look_up(
     if not drafts:
         return {}
     batch = Batch(drafts, demand, database.schema, kinds, options, now)
+    lost = await _together(database, [whose(batch)])
     # In this order: what one learns from its first answers (section, module), later ones use for their second question.
     looks = [
         look(batch)
@@ -70,7 +71,7 @@ async def look_up(
             progress,
         )
     ]
-    lost = await _together(database, looks)
+    lost |= await _together(database, looks)
     for draft in drafts if several else ():
         _without(several, draft)
     return lost

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agent.collectors.cohorts import called
 from agent.collectors.logstore.dialects.database import Answer, Unreadable
 from agent.collectors.logstore.lookups.base import Batch, LookUp
-from agent.collectors.logstore.lookups.people import numbers_in, numbers_query, rounds_until_known
+from agent.collectors.logstore.lookups.people import numbers_in, numbers_query, roles_named
 from agent.collectors.logstore.options import Asked
 from agent.collectors.numbers import whole_number
 from agent.collectors.systems.base import TIME_MAX
@@ -31,8 +31,7 @@ def agreement(batch: Batch) -> LookUp:
     asked = batch.asked
     if asked is None:
         return
-    for _ in range(rounds_until_known(batch)):
-        yield []
+    yield from roles_named(batch)
     ids = sorted({int(one) for draft in batch.drafts for one in draft.people.values()} - {GUEST, NOBODY, SYSTEM})
     if not ids:
         return

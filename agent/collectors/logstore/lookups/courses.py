@@ -1,4 +1,4 @@
-"""The course of an event: names, categories, time since its start."""
+"""The course of an event: names, categories, time since its start, and since the learner is enrolled in it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from agent.collectors.logstore.lookups.base import Batch, LookUp, rows_of
 _COURSES = "SELECT id, shortname, idnumber, startdate, category FROM {course} WHERE id IN ([ids])"
 _PATHS = "SELECT id, path FROM {course_categories} WHERE id IN ([ids])"
 _NAMES = "SELECT id, name FROM {course_categories} WHERE id IN ([ids])"
+_FIRST = (
+    "SELECT ue.userid, e.courseid, MIN(CASE WHEN ue.timestart > 0 THEN ue.timestart ELSE ue.timecreated END) "
+    "FROM {user_enrolments} ue JOIN {enrol} e ON e.id = ue.enrolid "
+    "WHERE ue.userid IN ([users]) AND e.courseid IN ([courses]) GROUP BY ue.userid, e.courseid"
+)
 _FEEDS = ("course_shortname", "course_idnumber", "since_start", "course_categories")
 
 
@@ -34,6 +39,24 @@ def courses(batch: Batch) -> LookUp:
             draft.facts["since_start"] = draft.time - row[3]
     if known and batch.wants("course_categories"):
         yield from _categories(batch, mine, known)
+
+
+def enrolments(batch: Batch) -> LookUp:
+    """Add `since_enrolment` where the learner is enrolled in the event's course.
+
+    An enrolment that began after the act is not that under which it was done: that one is gone, and with it its time.
+    """
+    mine = [draft for draft in batch.drafts if draft.course is not None and draft.learner is not None]
+    if not mine or not batch.wants("since_enrolment"):
+        return
+    users = sorted({draft.learner for draft in mine if draft.learner is not None})
+    ids = sorted({draft.course for draft in mine if draft.course is not None})
+    (answer,) = yield [batch.schema.query(_FIRST, users=users, courses=ids)]
+    begun = {(row[0], row[1]): row[2] for row in rows_of(answer)}
+    for draft in mine:
+        start = begun.get((draft.learner, draft.course))
+        if start is not None and start <= draft.time:
+            draft.facts["since_enrolment"] = draft.time - start
 
 
 def _categories(batch: Batch, mine: Iterable[Draft], known: Mapping[int | None, Row]) -> LookUp:

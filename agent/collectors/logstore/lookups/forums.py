@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from agent.collectors import rating
-from agent.collectors.logstore.draft import Draft
 from agent.collectors.logstore.lookups.base import Batch, LookUp, rows_of
 from agent.collectors.numbers import exact
-from agent.collectors.systems.moodle import DISCUSSIONS, RATED, REPLIES, TAGGED
+from agent.collectors.systems.moodle import DISCUSSIONS, RATED, REPLIES
 
 _SCALES = "SELECT id, scale FROM {scale} WHERE id IN ([ids])"
 _FIRST_POSTS = {
@@ -15,19 +14,12 @@ _FIRST_POSTS = {
 }
 _LENGTHS = "SELECT id, wordcount, charcount FROM {forum_posts} WHERE id IN ([ids])"
 _WITH_LENGTHS = "forum_"
-_AUTHORS = {
-    "forum_posts": "SELECT id, userid FROM {forum_posts} WHERE id IN ([ids])",
-    "hsuforum_posts": "SELECT id, userid FROM {hsuforum_posts} WHERE id IN ([ids])",
-}
 
 
 def forums(batch: Batch) -> LookUp:
     """Name the post of every new discussion; word and character counts of new posts where they are wanted."""
     begun = [draft for draft in batch.drafts if draft.event in DISCUSSIONS and draft.object_id is not None]
     posts = [draft for draft in batch.drafts if draft.event in REPLIES] + begun
-    tagged = [draft for draft in batch.drafts if draft.event == TAGGED and draft.kind == "forum.tagged"]
-    if tagged:
-        yield from _authors(batch, tagged)
     if not posts:
         return
     if begun:
@@ -48,27 +40,6 @@ def forums(batch: Batch) -> LookUp:
             draft.facts["word_count"] = words
         if characters is not None and "char_count" in batch.facts:
             draft.facts["char_count"] = characters
-
-
-def _authors(batch: Batch, tagged: list[Draft]) -> LookUp:
-    """The post of each tag, and its author, who is the learner; of what cannot be read nobody is."""
-    ids: dict[str, list[int]] = {}
-    for draft in tagged:
-        number = exact(draft.other.get("itemid"))
-        if isinstance(number, int):
-            draft.post = number
-            ids.setdefault(draft.detail, []).append(number)
-    answers = yield [batch.schema.query(_AUTHORS[table], ids=sorted(set(ids[table]))) for table in sorted(ids)]
-    authors = {
-        (table, row[0]): str(row[1])
-        for table, answer in zip(sorted(ids), answers, strict=True)
-        for row in rows_of(answer)
-    }
-    for draft in tagged:
-        author = authors.get((draft.detail, draft.post or 0))
-        if author is not None:
-            draft.people |= {"subject": author, "author": author}
-            draft.learner = int(author)
 
 
 def ratings(batch: Batch) -> LookUp:

@@ -46,8 +46,7 @@ _SITE, _COURSE = 10, 50
 
 def people(batch: Batch) -> LookUp:
     """Mark each person of each draft; add `cohorts:<id>` and `roles:<id>` where they are wanted."""
-    for _ in range(rounds_until_known(batch)):
-        yield []
+    yield from roles_named(batch)
     ids = sorted({int(one) for draft in batch.drafts for one in draft.people.values()} - {GUEST, NOBODY, SYSTEM})
     courses = sorted({draft.course for draft in batch.drafts if draft.course is not None})
     with_roles, with_cohorts = batch.wants("staff", "roles", "by_staff"), batch.wants("cohorts")
@@ -75,8 +74,7 @@ def identities(batch: Batch) -> LookUp:
     """Add what tells each person from others in every system; what several accounts have is told as shared."""
     if not batch.link_by:
         return
-    for _ in range(rounds_until_known(batch)):
-        yield []
+    yield from roles_named(batch)
     ids = sorted({int(one) for draft in batch.drafts for one in draft.people.values()} - {GUEST, NOBODY, SYSTEM})
     (answer,) = yield [batch.schema.query(_IDENTITIES, ids=ids)] if ids else []
     said = {str(row[0]): dict(zip(_SAID, map(str, row[1:]), strict=True)) for row in rows_of(answer)}
@@ -98,9 +96,10 @@ def identities(batch: Batch) -> LookUp:
         draft.identifiers = {person: found[person] for person in draft.people.values() if person in found}
 
 
-def rounds_until_known(batch: Batch) -> int:
-    """Whose post was tagged is known after the first answers, whom a profile names after those that say the name."""
-    return ROUNDS if roles_asked(batch) else int(any(draft.event == TAGGED for draft in batch.drafts))
+def roles_named(batch: Batch) -> LookUp:
+    """Wait until it is known whom profiles name, where that is asked."""
+    for _ in range(ROUNDS if roles_asked(batch) else 0):
+        yield []
 
 
 def _role_queries(schema: Schema, ids: list[int], courses: list[int], *, all_roles: bool) -> list[Query]:

@@ -1,9 +1,9 @@
 """Quizzes that are marked later: the attempt was logged before it had a score, so it is read again when it gets one.
 
-Marking logs a grade of the quiz, given by somebody else than the learner, unless the grade stays what it was; newer
-Moodles log of the attempt that it was marked, or graded by cron. Where rules look at the scores of quizzes, such a row
-makes us find the rows of the attempts it is about; they are shown a second time, with what is known now, right before
-the row that brought them: where the log is cut into pages changes no order.
+Marking logs a grade of the quiz, given by somebody else than the learner, unless the grade stays what it was; and each
+question that was marked. Newer Moodles log of the attempt that it was marked, or graded by cron. Where rules look at
+the scores of quizzes, such a row makes us find the rows of the attempts it is about; they are shown a second time, with
+what is known now, right before the row that brought them: where the log is cut into pages changes no order.
 """
 
 from __future__ import annotations
@@ -14,7 +14,14 @@ from agent.collectors.logstore.dialects.database import Database, Rows
 from agent.collectors.logstore.draft import COLUMNS, Draft
 from agent.collectors.logstore.lookups.base import rows_of
 from agent.collectors.logstore.reading.stretch import Reader
-from agent.collectors.systems.moodle import CONTEXT_MODULE, GRADED, QUIZ_GRADED, QUIZ_MARKED, QUIZ_SUBMITTED
+from agent.collectors.systems.moodle import (
+    CONTEXT_MODULE,
+    GRADED,
+    QUIZ_GRADED,
+    QUIZ_MARKED,
+    QUIZ_QUESTION_MARKED,
+    QUIZ_SUBMITTED,
+)
 from agent.model import Demand
 
 ATTEMPTS_MAX = 1_000
@@ -38,8 +45,8 @@ _SUBMITTED = (
 )
 
 
-_OF_AN_ATTEMPT = frozenset({QUIZ_MARKED, QUIZ_GRADED})
-"""Events whose object is an attempt that has a score now."""
+_OF_AN_ATTEMPT = frozenset({QUIZ_MARKED, QUIZ_QUESTION_MARKED, QUIZ_GRADED})
+"""Events about an attempt that may have a score now."""
 
 
 def prompts(demand: Demand) -> frozenset[str]:
